@@ -226,26 +226,27 @@ export function checkShards({ vars }, file, env, notes) {
   if (old === undefined) return;
   const was = shards(old.vars?.LEDGER_SHARDS);
   const is = shards(vars.LEDGER_SHARDS);
-  const grows = was.length === 1 && is.length === 2 && is[1] === was[0];
-  const ends = was.length === 2 && is.length === 1 && is[0] === was[0];
-  const turnsBack = was.length === 2 && is.length === 2 && is[0] === was[1] && is[1] === was[0];
-  if (is.join() === was.join() || grows || ends || turnsBack) return;
-  const [from] = was;
-  notes.error(
-    'LEDGER_SHARDS',
-    `was ${was.join(',')} in the last commit; write "${is[0]},${from}" until the longest validity and an hour have passed`,
-    ['vars', 'LEDGER_SHARDS'],
-  );
+  const grows = was.old === undefined && is.old === was.count && !is.isOver;
+  const settles = was.old !== undefined && is.old === was.old && is.count === was.count;
+  const ends = was.isOver && is.old === undefined && is.count === was.count;
+  const turnsBack = was.old !== undefined && is.count === was.old && is.old === was.count && !is.isOver;
+  if (is.text === was.text || grows || settles || ends || turnsBack) return;
+  const next =
+    was.old === undefined
+      ? `write "${is.count},${was.count}" until the longest validity and an hour have passed`
+      : `write "${was.count}+${was.old}" until KEEP_PAYMENTS_DAYS have passed`;
+  notes.error('LEDGER_SHARDS', `was ${was.text} in the last commit; ${next}`, ['vars', 'LEDGER_SHARDS']);
 }
 
 /**
+ * Reads the number of ledger objects, and the one before a change: `new,old` while it is under way, `new+old` after that.
+ *
  * @param {unknown} value
- * @returns {string[]} new, and old while it changes
  */
 function shards(value) {
-  return String(value ?? 16)
-    .split(',')
-    .map((number) => number.trim());
+  const text = String(value ?? 16);
+  const [count, old] = text.split(/[,+]/).map((number) => number.trim());
+  return { count, old, isOver: text.includes('+'), text: text.replaceAll(' ', '') };
 }
 
 /**

@@ -1,10 +1,7 @@
-//! What is signed while the number of ledger objects changes ends after the change: nothing of it may be known to the
-//! object alone that is forgotten then. Spec: docs/configuration.md, "Changing the number of ledger objects".
+//! The objects from before a change of their number go on with what they know, also after it: of a payment that is
+//! signed again, stands for another one, or never ends. Spec: docs/configuration.md, "Changing the number of ledger objects".
 
 use farebox_core::encoding::hex;
-use farebox_core::ledger::State;
-use farebox_core::ledger::state::Undelivered;
-use serde_json::json;
 
 use crate::contested::{Rest, gate, rested, transfers};
 use crate::world::facilitator::{Repeats, Settle};
@@ -37,7 +34,7 @@ pub fn what_is_signed_again_during_a_change_is_delivered_once() {
         assert_eq!(world.present(&second).status, 200, "{target} {rest:?}");
         assert_eq!(world.ledger.entries().len(), 1, "{target} {rest:?}: one nonce, one row");
         let calls = world.origin.calls.len();
-        for shards in ["64,16", "64"] {
+        for shards in ["64,16", "64+16"] {
             world.gate = gate(shards);
             let repeat = world.present(&second);
             assert_eq!(repeat.problem(), "payment_already_delivered", "{target} {rest:?} {shards}");
@@ -59,7 +56,7 @@ pub fn a_doubt_of_what_was_signed_again_outlasts_the_change() {
         world.facilitator.settle_plan.extend(vec![Settle::SilentAfter; 2]);
         assert_eq!(world.present(&second).problem(), "settlement_unknown", "{target} {rest:?}");
         world.facilitator.settle_plan.clear();
-        world.gate = gate("64");
+        world.gate = gate("64+16");
         let other = world.sign(target);
         assert_eq!(world.present(&other).problem(), "payment_unresolved", "{target} {rest:?}");
         world.pass(300);
@@ -69,27 +66,23 @@ pub fn a_doubt_of_what_was_signed_again_outlasts_the_change() {
 }
 
 #[test]
-pub fn an_authorization_from_before_the_change_is_compared_with_what_it_pays() {
-    let mut world = World::around(gate("16"));
-    let first = rested(&mut world, "/after", Rest::Refused);
-    let mut vars = crate::world::vars(crate::world::routes());
-    for route in vars["ROUTES"].as_array_mut().unwrap() {
-        route["price"] = "$0.05".into();
+pub fn what_begins_after_a_change_marks_nothing_and_is_known_from_then_on() {
+    for target in ["/after", "/before"] {
+        let mut world = World::around(gate("64+16"));
+        let payment = world.sign_as(target, "an-identifier-of-22-characters");
+        world.ledger.objects.clear();
+        assert_eq!(world.present(&payment).status, 200, "{target}");
+        let asked = world.ledger.objects.clone();
+        assert!(asked[0].starts_with("16:") && asked[1].starts_with("64:"), "{asked:?}");
+        assert_eq!(world.ledger.marks(), 0, "{target}");
+        assert_eq!(world.present(&payment).status, 200, "{target}: it is replayed");
+        assert_eq!(transfers(&world, &payment), 1, "{target}");
+        // A doubt there holds another payment of the request back, as ever.
+        let [one, other] = [world.sign(target), world.sign(target)];
+        world.facilitator.settle_plan.extend(vec![Settle::SilentAfter; 2]);
+        assert_eq!(world.present(&one).problem(), "settlement_unknown", "{target}");
+        assert_eq!(world.present(&other).problem(), "payment_unresolved", "{target}");
     }
-    vars["RPC_URL"] = json!("http://127.0.0.1:9002/");
-    vars["LEDGER_SHARDS"] = json!("64,16");
-    world.gate = World::with(vars).gate;
-    let second = again(&mut world, &first);
-    world.facilitator.settle_plan.extend(vec![Settle::SilentBefore; 9]);
-    assert_eq!(world.present(&second).problem(), "settlement_unknown");
-    // The authorization for the earlier price is mined.
-    world.facilitator.chain.fates.get_mut(&second.nonce).unwrap().value = Some(10_000);
-    assert!(world.facilitator.chain.submit(&second.nonce));
-    world.pass(300);
-    let row = world.row_of(&second.nonce);
-    let why = Undelivered::OtherTerms;
-    assert!(matches!(row.state, State::RefundDue { why: it, .. } if it == why), "{row:?}");
-    assert_eq!(row.payment.amount, "10000", "the row says what moved");
 }
 
 #[test]
@@ -105,8 +98,8 @@ pub fn what_stands_for_an_earlier_payment_is_not_settled_after_the_change() {
         world.gate = gate("64,16");
         let second = world.sign(target);
         assert_eq!(world.present(&second).status, 200, "{target}: it is served for the first");
-        world.gate = gate("64");
-        assert_eq!(world.present(&second).problem(), "payment_in_progress", "{target}");
+        world.gate = gate("64+16");
+        assert_eq!(world.present(&second).problem(), "payment_already_delivered", "{target}");
         world.pass(300);
         let charged = [transfers(&world, &first), transfers(&world, &second)];
         assert_eq!(charged, [1, 0], "{target}");

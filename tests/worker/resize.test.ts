@@ -81,6 +81,8 @@ describe('a change of the number of ledger objects', { concurrency: 2 }, () => {
 
   for (const [from, to] of [
     ['16', '64,16'],
+    ['64,16', '64+16'],
+    ['64+16', '64'],
     ['64,16', '64'],
     ['64', '16,64'],
     ['16,64', '16'],

@@ -12,6 +12,7 @@ use super::operator::settings::{Keeps, Webhook};
 use super::origin::{LedgerPlacement, Origin};
 use super::publish::document::Publication;
 use super::route::RouteTable;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_base::time::UnixTime;
 use farebox_evm::wallet::Wallets;
@@ -75,12 +76,14 @@ pub(super) struct Chains {
     pub rpc: Vec<(String, Secret<String>)>,
 }
 
-/// The number of ledger objects; two numbers while it changes.
+/// The number of ledger objects; two numbers while it changes, and after that.
 #[derive(Debug)]
 pub(super) struct Shards {
     pub count: u64,
     /// The number before the change, as long as payments of then may come again.
     pub old: Option<u64>,
+    /// Whether all Workers have heard of the change.
+    pub is_over: bool,
 }
 
 impl Shards {
@@ -90,8 +93,10 @@ impl Shards {
     }
 
     /// Number and role of the object that is asked first.
-    pub const fn first(&self) -> (u64, Role) {
+    pub fn first(&self) -> (u64, Role) {
         match self.old {
+            Some(_) if self.is_over && planted(Mutant::PastIsForgotten) => (self.count, Role::Sole),
+            Some(old) if self.is_over => (old, Role::Past),
             Some(old) => (old, Role::Old),
             None => (self.count, Role::Sole),
         }

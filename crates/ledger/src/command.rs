@@ -11,7 +11,7 @@ use farebox_base::encoding::message::{read_enum, read_struct};
 pub use self::answer::{Answer, Deliver, Fate, LedgerReply, LookAnswer, Replay, Resend, Resumed};
 pub use self::folded::signed_amount;
 pub use self::payment::{Leases, Mode, Payment, REQUEST_DIGITS};
-pub use self::rivals::{EarlierRow, Rivals};
+pub use self::rivals::Rivals;
 pub use self::signing::{Signature, SignedTerms, Signing};
 use super::attempts::Counting;
 
@@ -142,6 +142,8 @@ pub enum Role {
     Sole,
     /// The object before the change: answers for the payments it knows, and begins none.
     Old,
+    /// The object before a change that is over: as the old one, and nothing is marked there.
+    Past,
     /// The object after the change; the old one does not know this payment.
     New,
     /// The object before the change, which knows the payment, after the other one was heard: no
@@ -154,6 +156,7 @@ pub enum Role {
 read_enum!(Role {
     "sole" => Sole,
     "old" => Old,
+    "past" => Past,
     "new" => New,
     "old_cleared" => OldCleared,
     "new_cleared" => NewCleared,
@@ -163,7 +166,7 @@ impl Role {
     /// Whether it is the object before a change.
     #[must_use]
     pub const fn is_old(self) -> bool {
-        matches!(self, Self::Old | Self::OldCleared)
+        matches!(self, Self::Old | Self::Past | Self::OldCleared)
     }
 }
 
@@ -191,9 +194,6 @@ pub enum Command {
         /// one does not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rival: Option<String>,
-        /// The row that the object before the change had of it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        earlier: Option<EarlierRow>,
         /// Limit on this payer's payments in progress.
         in_flight: NonZeroU32,
     },
@@ -266,7 +266,7 @@ pub enum Command {
 }
 
 read_enum!(Command {
-    "claim" => Claim { payment, leases, idempotent, in_flight; wallet, last, rival, earlier },
+    "claim" => Claim { payment, leases, idempotent, in_flight; wallet, last, rival },
     "note" => Note { payment, leases, noted },
     "seal" => Seal { fence, response; seen_block, charged },
     "outcome" => Outcome { fence, result, client; seen_block },

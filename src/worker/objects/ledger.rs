@@ -224,10 +224,6 @@ impl<'a> Txn<'a> {
     fn answer_question(&mut self, asking: Asking) -> Result<(String, Option<Vec<u8>>)> {
         Ok(match self.shard.ask(asking, self.rows, &self.scene())? {
             QuestionAnswer::Seen(reply) => (written(&reply), None),
-            QuestionAnswer::Heard(decision) => {
-                self.write(&decision.changes)?;
-                (written(&decision.reply), None)
-            }
             QuestionAnswer::Resumed(decision) => {
                 self.write(&decision.changes)?;
                 (written(&decision.reply), decision.body)

@@ -328,7 +328,6 @@ impl Model {
                     idempotent: false,
                     wallet: false,
                     rival: None,
-                    earlier: None,
                     in_flight: SIXTEEN,
                     last: false,
                 };

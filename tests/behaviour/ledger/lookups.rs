@@ -96,7 +96,6 @@ fn claiming(payment: Payment) -> Command {
         wallet: false,
         last: false,
         rival: None,
-        earlier: None,
         in_flight: SIXTEEN,
     }
 }

@@ -132,7 +132,6 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
                 idempotent,
                 wallet,
                 rival: None,
-                earlier: None,
                 in_flight: SIXTEEN,
                 last: false,
             });

@@ -139,6 +139,11 @@ pub struct Heard<A> {
 }
 
 impl Ledger {
+    /// Payments that are marked as begun elsewhere.
+    pub fn marks(&self) -> usize {
+        self.objects_by_name.values().map(|object| object.rows.moved.len()).sum()
+    }
+
     /// No rows yet, and these recovery times.
     pub fn new(recovery: Plan) -> Self {
         Self {
@@ -210,7 +215,6 @@ impl Ledger {
         let Ok(said) = shard.ask(asking, rows, &scene);
         match said {
             QuestionAnswer::Seen(reply) => (written(&reply), None, Vec::new()),
-            QuestionAnswer::Heard(decision) => (written(&decision.reply), None, decision.changes),
             QuestionAnswer::Resumed(decision) => {
                 (written(&decision.reply), decision.body, decision.changes)
             }

@@ -118,15 +118,10 @@ macro_rules! ledger {
             NewHearsItself,
             /// A payment between the two objects of a change is known to neither.
             WantsAreForgotten,
+            /// After a change the objects from before it are not asked.
+            PastIsForgotten,
             /// Two payments that answer one challenge do not meet between the objects of a change.
             ChallengesAreBetween,
-            /// A payment that is signed again begins in the object before a change, which is forgotten
-            /// before it ends.
-            OldOutlastsTheChange,
-            /// The object before a change serves a payment for another one unknown to the one after it.
-            AliasOutlastsTheChange,
-            /// The object after a change hears nothing of earlier authorizations of what it begins.
-            PassedOnBare,
             /// A payment that is signed again begins although its outcome is unknown.
             DoubtBeginsAnew,
             /// Any authorization of a nonce proves to be its payer's, also one that was sent before.

@@ -255,23 +255,26 @@ fn restores(reader: &mut Reader) -> Vec<u64> {
     })
 }
 
-/// Reads the number of ledger objects, and the number before a change while payments of that time
-/// may come again.
+/// Reads the number of ledger objects, and the number before a change: "new,old" while it is under
+/// way, "new+old" after that.
 fn shards(reader: &mut Reader) -> Shards {
     let text = match reader.vars.get("LEDGER_SHARDS") {
-        Some(Value::String(text)) if text.contains(',') => text.clone(),
+        Some(Value::String(text)) if text.contains([',', '+']) => text.clone(),
         _ => {
             let count = reader.number("LEDGER_SHARDS", 16, 1, 4096);
-            return Shards { count, old: None };
+            return Shards { count, old: None, is_over: false };
         }
     };
+    let is_over = text.contains('+');
     let count = |text: &str| text.trim().parse().ok().filter(|count| (1..=4096).contains(count));
-    match text.split_once(',').map(|(new, old)| (count(new), count(old))) {
-        Some((Some(new), Some(old))) if new != old => Shards { count: new, old: Some(old) },
+    match text.split_once([',', '+']).map(|(new, old)| (count(new), count(old))) {
+        Some((Some(new), Some(old))) if new != old => {
+            Shards { count: new, old: Some(old), is_over }
+        }
         _ => {
-            let remedy = "must be one number from 1 to 4096, or \"new,old\" while it changes";
+            let remedy = "must be one number from 1 to 4096, \"new,old\" while it changes, or \"new+old\" after that";
             reader.fail("LEDGER_SHARDS", remedy);
-            Shards { count: 1, old: None }
+            Shards { count: 1, old: None, is_over: false }
         }
     }
 }

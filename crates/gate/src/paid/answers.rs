@@ -155,7 +155,6 @@ impl<'g> PaidRequest<'g> {
             | Answer::Replay(_)
             | Answer::Recorded
             | Answer::Absent
-            | Answer::PassedOn(_)
             | Answer::AskOther(_)
             | Answer::Unsupported => Code::LedgerUnavailable,
         })
@@ -208,7 +207,7 @@ impl<'g> PaidRequest<'g> {
     /// Switches to the new ledger object while the number of objects changes; `false` unless the
     /// old one was asked before.
     pub(super) fn move_on(&mut self) -> bool {
-        let moves = matches!(self.row.place.1, Role::Old | Role::OldCleared);
+        let moves = self.row.place.1.is_old();
         if moves {
             self.row.place = (self.asked.gate.shards.count, Role::New);
         }
@@ -220,8 +219,8 @@ impl<'g> PaidRequest<'g> {
     pub(super) fn ask_other(mut self: Box<Self>, rivals: Rivals, message: HeldMessage) -> Step<'g> {
         let (here, old) = (self.row.place, self.asked.gate.shards.first());
         let (other, cleared) = match here.1 {
-            Role::Old => ((self.asked.gate.shards.count, Role::New), Role::OldCleared),
-            Role::New if old.1 == Role::Old => (old, Role::NewCleared),
+            Role::Old | Role::Past => ((self.asked.gate.shards.count, Role::New), Role::OldCleared),
+            Role::New if old.1.is_old() => (old, Role::NewCleared),
             _ => return self.refuse(Code::LedgerUnavailable),
         };
         self.row.unheard = Some(Unheard { message, place: (here.0, cleared) });

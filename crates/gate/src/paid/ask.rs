@@ -55,7 +55,6 @@ impl<'g> PaidRequest<'g> {
         } else {
             self.asked.gate.payers.in_flight
         };
-        let earlier = self.row.earlier.clone();
         let mut call = self.call(Command::Claim {
             payment,
             leases,
@@ -64,7 +63,6 @@ impl<'g> PaidRequest<'g> {
             in_flight,
             last,
             rival,
-            earlier,
         });
         call.delay_ms = if tries == 0 { 0 } else { RETRY_MS };
         self.guard(&mut call, tries == 0);

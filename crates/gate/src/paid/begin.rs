@@ -53,7 +53,6 @@ impl<'g> PaidRequest<'g> {
             owner: false,
             proven: false,
             claimed: false,
-            earlier: None,
             unheard: None,
         };
         let valid_before = UnixTime::from_secs(proof.valid_before.secs());

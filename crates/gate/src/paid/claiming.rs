@@ -83,10 +83,6 @@ impl<'g> Claiming<'g> {
             Some(Err(Answer::Resend(resend))) => paid.send_again(resend),
             Some(Err(Answer::Replay(replay))) => paid.play(&replay),
             Some(Err(Answer::Absent)) if paid.move_on() => paid.claim(0),
-            Some(Err(Answer::PassedOn(earlier))) if paid.move_on() => {
-                paid.row.earlier = Some(earlier);
-                paid.claim(0)
-            }
             Some(Err(Answer::AskOther(rivals))) => paid.ask_other(rivals, HeldMessage::Claim),
             Some(Err(Answer::TooManyInFlight)) if self.tries < RETRIES => {
                 paid.claim(self.tries.saturating_add(1))

@@ -12,7 +12,7 @@ use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::SignatureCheck;
 use farebox_common::payment::{Proof, TxHash};
 use farebox_ledger::attempts::{FailureCause, FailureStreak};
-use farebox_ledger::command::{EarlierRow, Mode, Role};
+use farebox_ledger::command::{Mode, Role};
 use farebox_wire::facilitator::breaker::Condition;
 use farebox_wire::facilitator::payers::Conduct;
 use farebox_wire::facilitator::wire::Expected;
@@ -82,8 +82,6 @@ pub(super) struct KnownRow {
     pub proven: bool,
     /// Whether the object was asked: first sight lies before that.
     pub claimed: bool,
-    /// The row that the object before a change had of it.
-    pub earlier: Option<EarlierRow>,
     /// The message that waits until the other object of a change was heard.
     pub unheard: Option<Unheard>,
 }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::rivals::{EarlierRow, Rivals};
+use super::rivals::Rivals;
 use crate::attempts::FailureStreak;
 use farebox_base::encoding::message::{
     FromJson, member, member_or_default, read_enum, read_struct,
@@ -70,9 +70,6 @@ pub enum Answer {
     Recorded,
     /// Not known here, and no longer begun here: ask the object after the change.
     Absent,
-    /// Known here until now, and signed again for longer: the object after the change begins it, with
-    /// what its row has seen.
-    PassedOn(EarlierRow),
     /// Known here, and may be asked for money: ask the other object of the change whether another
     /// payment stands in its way.
     AskOther(Rivals),
@@ -101,7 +98,6 @@ read_enum!(Answer {
     "replay" => Replay(replay),
     "recorded" => Recorded,
     "absent" => Absent,
-    "passed_on" => PassedOn(earlier),
     "ask_other" => AskOther(rivals),
     "too_many_in_flight" => TooManyInFlight,
     "too_many_unpaid" => TooManyUnpaid { secs },

@@ -92,12 +92,6 @@ impl Payment {
         self.has_nonce_of(again) && !self.is_same_request(again) && self.is_proven_by_end_of(again)
     }
 
-    /// Whether `again` is another authorization of this payment's nonce that ends later than each
-    /// that the row has seen.
-    pub(crate) fn is_outlasted_by(&self, again: &Self) -> bool {
-        self.has_nonce_of(again) && again.valid_before > self.last_end()
-    }
-
     /// Whether `again` is another authorization of the same nonce, whatever it asks for.
     fn has_nonce_of(&self, again: &Self) -> bool {
         let is_other = again.valid_before != self.valid_before

@@ -4,7 +4,6 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
-use super::signing::Signing;
 use farebox_base::encoding::message::read_struct;
 
 /// The other payments that may stand in the way of one that would ask for money.
@@ -19,24 +18,6 @@ pub struct Rivals {
     /// Whether money was asked for before, and refused: then it also waits for what is worked on.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub again: bool,
-    /// Until when the payment stays in the object that asks: the other one begins it no more. Unix
-    /// seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stays_until: Option<u64>,
 }
 
-read_struct!(Rivals {; binding, rival, again, stays_until });
-
-/// The row of a payment that another object of a change begins from now on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EarlierRow {
-    /// The authorizations that it has seen.
-    pub signing: Signing,
-    /// First sight, unix seconds.
-    pub created: u64,
-    /// Number of the newest block at that time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen_block: Option<u64>,
-}
-
-read_struct!(EarlierRow { signing, created; seen_block });
+read_struct!(Rivals {; binding, rival, again });

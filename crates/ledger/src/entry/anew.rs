@@ -5,10 +5,9 @@
 //! while nothing moved and nothing asks for it.
 
 use super::Entry;
-use crate::command::{Answer, EarlierRow, Payment, Repeat, Signing};
+use crate::command::{Payment, Repeat, Signing};
 use crate::state::State;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_base::time::UnixTime;
 
 impl Entry {
     /// Takes the bytes of a repeat; the receipt id and the correlation id stay those of the first
@@ -31,16 +30,6 @@ impl Entry {
             self.payment = again;
             self.payment.signing = Signing { by: self.payment.signing.by, ..known };
         }
-    }
-
-    /// Goes on from the row that another object had of it: what was signed before may still be mined.
-    /// First sight was then.
-    pub(crate) fn follow(&mut self, earlier: EarlierRow) -> Answer {
-        let EarlierRow { signing, created, seen_block } = earlier;
-        self.payment.signing = Signing { by: self.payment.signing.by, ..signing };
-        self.created = UnixTime::from_secs(created).min(self.created);
-        self.watch.seen_block = seen_block;
-        Answer::Granted { fence: self.grant() }
     }
 
     /// Whether a repeat that its payer has signed again begins the payment: no money moved for it,

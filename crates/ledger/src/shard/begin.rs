@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::contest::NOTED_SECS;
 use super::order::AnsweredEntry;
 use super::{Change, Decision, Notice, Rows, Scene, Shard, Slot, Transition};
 use crate::command::{
@@ -13,6 +12,9 @@ use crate::command::{
 use crate::entry::{Entry, MAX_UNASKED, OtherPayments};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
+
+/// Seconds after which a note about a payment that can no longer be charged may be removed.
+const NOTED_SECS: u64 = 3600;
 
 /// A payment whose row is to be made.
 struct NewRow<'a> {
@@ -40,8 +42,7 @@ impl Shard {
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<Decision<Answer>, R::Error> {
-        let Command::Claim { payment, leases, idempotent, in_flight, last, rival, earlier, .. } =
-            command
+        let Command::Claim { payment, leases, idempotent, in_flight, last, rival, .. } = command
         else {
             return match command {
                 Command::Note { payment, leases, noted } => {
@@ -57,18 +58,8 @@ impl Shard {
         }
         let (wallet, denied) = (true, false);
         let rivals = Rivals::named(&payment, rival.as_deref());
-        if earlier.is_some() {
-            let again = Rivals { again: true, ..rivals.clone() };
-            if let Some(fate) = self.contested(slot, &again, rows, now)? {
-                return Ok(Decision::of(fate.into()));
-            }
-        }
         let repeat = Repeat { payment, leases, idempotent, wallet, last, denied, rival };
         if let Some(decision) = self.inherit(slot, &repeat, rows, scene)? {
-            // It stands for a payment that the object after the change does not know.
-            if role == Role::Old && !planted(Mutant::AliasOutlastsTheChange) {
-                return Ok(Decision::of(Answer::AskOther(Rivals::staying(&repeat.payment))));
-            }
             return Ok(decision);
         }
         let payment = repeat.payment;
@@ -95,10 +86,7 @@ impl Shard {
             None => standing,
         };
         match Entry::open(*payment, leases, in_flight, standing, now) {
-            Ok((mut entry, mut answer)) => {
-                if let Some(earlier) = earlier {
-                    answer = entry.follow(earlier);
-                }
+            Ok((entry, answer)) => {
                 changes.extend(spare.map(Change::Remove));
                 let receipt = Some(entry.payment.receipt.clone());
                 let mut transition = Transition::default();
@@ -124,6 +112,8 @@ impl Shard {
         let NewRow { payment, role, is_free } = row;
         let mut changes = Vec::new();
         match role {
+            // No Worker is left that has not heard of the change.
+            Role::Past => return Ok(Err(Decision::of(Answer::Absent))),
             // It is marked already.
             Role::Old | Role::OldCleared if rows.is_moved(slot)? => {
                 return Ok(Err(Decision::of(Answer::Absent)));

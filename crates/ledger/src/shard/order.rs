@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 
 use sha2::{Digest, Sha256};
 
-use super::contest::ShownAgain;
 use super::wanted::WantedPlace;
 use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
 use crate::command::{
@@ -25,8 +24,6 @@ use farebox_common::payment::{OnChain, TxHash};
 pub enum QuestionAnswer {
     /// The answer to a look.
     Seen(LedgerReply<LookAnswer>),
-    /// The answer to the other object of a change.
-    Heard(Decision<LookAnswer>),
     /// The answer to a request that would resume.
     Resumed(Decision<Resumed>),
 }
@@ -57,7 +54,7 @@ impl Shard {
         if let Some(rivals) = rivals {
             let wanted = match &decision.reply.answer {
                 Answer::AskOther(_) => Some(WantedPlace::Here),
-                Answer::Absent | Answer::PassedOn(_) => Some(WantedPlace::There),
+                Answer::Absent => Some(WantedPlace::There),
                 _ => None,
             };
             self.want(&slot, &rivals, wanted, scene.now);
@@ -111,7 +108,9 @@ impl Shard {
                 Ok(QuestionAnswer::Resumed(decision))
             }
             Question::Rivals(rivals) => {
-                Ok(QuestionAnswer::Heard(self.hear(&slot, &rivals, rows, scene.now)?))
+                let fate = self.contested(&slot, &rivals, rows, scene.now)?;
+                let answer = fate.map_or(LookAnswer::Nothing, LookAnswer::Fate);
+                Ok(QuestionAnswer::Seen(answer.into()))
             }
         }
     }
@@ -260,12 +259,12 @@ impl Shard {
         let lapsed = before.clone().lapse(now);
         let rivals = Rivals::of_claim(&command, &lapsed);
         let (entry, answer) = lapsed.apply(command, standing, taken, now);
-        if let (Some(rivals), Some(payment)) = (rivals, &shown) {
-            let shown = ShownAgain { slot: &slot, payment, before: &before, role, now };
-            if let Some(mut decision) = self.deferred(shown, rivals, &answer, rows)? {
-                decision.reply.proven = proven;
-                return Ok(decision);
-            }
+        if let Some(rivals) = rivals.filter(|rivals| rivals.contest(&answer))
+            && let Some(aside) = self.stands_aside(&slot, rivals, role, rows, now)?
+        {
+            let (answer, receipt) = (aside.into(), Some(before.payment.receipt));
+            let reply = LedgerReply { answer, receipt, proven, tally: None, held: None };
+            return Ok(Decision { reply, body: None, changes: Vec::new() });
         }
         let after = entry.payment.clone();
         let mut changes = Vec::new();
