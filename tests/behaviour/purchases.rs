@@ -451,6 +451,30 @@ pub fn each_answer_to_a_payment_says_what_became_of_the_money() {
 }
 
 #[test]
+pub fn failures_in_a_row_are_asked_again_ever_more_slowly() {
+    // As the caller does: each step reads what the one before has told.
+    let fails = |kept: &JobPurchase| {
+        let mut purchase = JobPurchase::read(&kept.to_json()).unwrap();
+        let PurchaseStep::Request(request) = purchase.next(PurchaseEvent::Lost, NOW) else {
+            panic!("nothing is asked")
+        };
+        (purchase, request.wait_ms)
+    };
+    let mut purchase = sent(1);
+    for expected in [250, 1_000, 2_000, 5_000, 10_000, 10_000] {
+        let (next, wait_ms) = fails(&purchase);
+        assert_eq!(wait_ms, expected);
+        purchase = next;
+    }
+    // Another process begins at once, and so does what goes on.
+    let mut resumed = purchase.clone();
+    let step = resumed.next(PurchaseEvent::Resumed, NOW);
+    assert!(matches!(step, PurchaseStep::Request(request) if request.wait_ms == 0));
+    answered(&mut purchase, 200, "", &json!({"job_id": "j", "job_token": "t"}), NOW);
+    assert_eq!(fails(&purchase).1, 250);
+}
+
+#[test]
 pub fn a_job_that_failed_gives_the_money_back_where_it_was_held() {
     for (mode, expected) in
         [("x402-escrow", "job_failed refunded"), ("mock", "job_failed not_moved")]

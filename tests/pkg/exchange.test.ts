@@ -67,6 +67,17 @@ test('an answer that is lost is asked for with the same bytes, by this call and 
   assert.deepEqual([new Set(payments()).size, its.signed.length, (await spentIn(store)).entries.length], [1, 1, 1]);
 });
 
+test('an exchange that fails is asked ever more slowly, and a new call asks at once', async () => {
+  const store = memoryStore();
+  its.script = ({ path }, response) => path.endsWith('/verify') && say(response, 503, { code: 'x', error: 'x' });
+  await failure(buyJob(order({ store, timeoutMs: 2_000 })));
+  assert.equal(payments().length, 3, 'at once, after 0.25 s, and after another second');
+  its.script = () => undefined;
+  const began = Date.now();
+  await buyJob(order({ store }));
+  assert.ok(Date.now() - began < 900);
+});
+
 test('what is asked for at the till is what was quoted, or nothing is signed and nothing counted', async () => {
   const store = memoryStore();
   its.script = ({ path }, response) => path.endsWith('/quote') && say(response, 402, quote(), { 'payment-required': required(OTHER) });

@@ -103,7 +103,12 @@ impl JobPurchase {
     /// As it is kept.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        Json::object([("order", Some(self.order.to_json())), ("stage", Some(self.stage.to_json()))])
+        Json::object([
+            ("order", Some(self.order.to_json())),
+            ("stage", Some(self.stage.to_json())),
+            // The next wait of the process that goes on with it at once.
+            ("waits", (self.waits > 0).then(|| Json::number(self.waits.into()))),
+        ])
     }
 
     /// Reads what [`to_json`](Self::to_json) wrote; `None` if it did not.
@@ -111,7 +116,11 @@ impl JobPurchase {
     pub fn read(kept: &Json) -> Option<Self> {
         let order = JobOrder::read(kept.get("order")?)?;
         let stage = PurchaseStage::read(kept.get("stage")?)?;
-        Some(Self { order, stage, waits: 0 })
+        let waits = match kept.get("waits") {
+            Some(Json::Number(digits)) => digits.parse().unwrap_or_default(),
+            _ => 0,
+        };
+        Some(Self { order, stage, waits })
     }
 
     /// Takes an event at unix seconds `now`: the step to carry out once this is kept.
