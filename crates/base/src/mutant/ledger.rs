@@ -118,6 +118,8 @@ macro_rules! ledger {
             NewHearsItself,
             /// A payment between the two objects of a change is known to neither.
             WantsAreForgotten,
+            /// A payment begins in an object that is nearly full.
+            FullObjectsBegin,
             /// Two payments that answer one challenge do not meet between the objects of a change.
             ChallengesAreBetween,
             /// A payment that is signed again begins in the object before a change, which is forgotten
