@@ -26,6 +26,13 @@ impl Sql {
     }
 }
 
+impl Sql {
+    /// Bytes of the database.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.database_size() as u64
+    }
+}
+
 /// Sets an object's alarm for this time of the platform's clock.
 pub(crate) async fn wake_at(state: &DurableObjectState, milliseconds: f64) -> Result<()> {
     let at = js_sys::Date::new(&JsValue::from_f64(milliseconds));

@@ -1,9 +1,11 @@
 //! What a request can add without paying: rows in memory and on disk are bounded, and gone an hour after their end.
 //! Spec: docs/operations.md, "Retention".
 
+use farebox_core::ledger::State;
+use farebox_core::ledger::room::Room;
 use serde_json::json;
 
-use crate::world::facilitator::{Settle, Verify};
+use crate::world::facilitator::{Repeats, Settle, Verify};
 use crate::world::payer::Payer;
 use crate::world::{Response, With, World, paid, routes, vars};
 
@@ -113,4 +115,30 @@ pub fn what_was_paid_leaves_room_for_what_comes() {
         assert_eq!(answer.status, 200, "{turn}");
     }
     assert_eq!(world.ledger.open_rows(), 0);
+}
+
+#[test]
+pub fn in_an_object_that_is_nearly_full_nothing_begins_and_all_else_goes_on() {
+    for target in ["/after", "/before"] {
+        let mut world = World::new();
+        let known = world.sign_as(target, "an-identifier-of-22-characters");
+        assert_eq!(world.present(&known).status, 200);
+        let doubtful = world.sign(target);
+        world.facilitator.settle_plan.extend(vec![Settle::SilentAfter; 2]);
+        assert_eq!(world.present(&doubtful).problem(), "settlement_unknown");
+        world.facilitator.settle_plan.clear();
+        world.facilitator.repeats = Repeats::Idempotent;
+        world.ledger.room = Room { bytes: 950, limit: 1_000 };
+        let (calls, settles) = (world.origin.calls.len(), world.facilitator.settles.len());
+        let other = world.sign(&format!("{target}?n=2"));
+        assert_eq!(world.present(&other).problem(), "ledger_unavailable", "{target}");
+        assert_eq!(world.origin.calls.len(), calls, "{target}");
+        assert_eq!(world.facilitator.settles.len(), settles, "{target}: nothing is charged");
+        assert_eq!(world.present(&known).status, 200, "{target}: what was bought is still served");
+        world.pass(70);
+        let state = world.row_of(&doubtful.nonce).state;
+        assert!(matches!(state, State::Settled { .. } | State::Delivered { .. }), "{state:?}");
+        world.ledger.room = Room { bytes: 949, limit: 1_000 };
+        assert_eq!(world.present(&other).status, 200, "{target}");
+    }
 }

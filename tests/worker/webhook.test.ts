@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Listener, PURGE_NOW, plant, rowsOf, type Taken } from './support/operator.ts';
+import { ask, Listener, loseAlarms, PURGE_NOW, plant, rowsOf, type Taken } from './support/operator.ts';
 import { freshPayer, type JsonObject, type Payer } from './support/payer.ts';
 import { eventually, expectPaid, expectProblem, jsonOf, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
 
@@ -190,5 +190,68 @@ describe('purge', () => {
       return marked('SELECT key FROM moved WHERE payer = ?') === 0;
     });
     assert.ok(plant(world.gate, 'SELECT key FROM moved') >= 2, 'the others stay');
+  });
+});
+
+describe('the room of a ledger object', () => {
+  let world: World;
+  let listener: Listener;
+  const persist = mkdtempSync(join(tmpdir(), 'farebox-room-'));
+  before(async () => {
+    listener = await Listener.start(() => [204, '']);
+    world = await openWorld({
+      persist,
+      vars: { WEBHOOK_URL: `${listener.url}/hook`, LEDGER_SHARDS: 1, LEDGER_MAX_MB: 1 },
+      secrets: { WEBHOOK_SECRET: SECRET },
+    });
+  });
+  after(async () => {
+    await world.stop();
+    await listener.stop();
+    rmSync(persist, { recursive: true, force: true });
+  });
+
+  const metric = async (name: string): Promise<number> => {
+    const { text } = await ask(world, 'metrics');
+    return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);
+  };
+
+  /** Lets this many bytes of answers be stored in the object. */
+  const fill = async (bytes: number): Promise<void> => {
+    await world.gate.stop();
+    const statement = "INSERT INTO responses SELECT '0x' || hex(randomblob(20)), hex(randomblob(32)), '200', 'x', zeroblob(?), unixepoch()";
+    assert.equal(plant(world.gate, statement, bytes), 1);
+    assert.equal(plant(world.gate, PURGE_NOW), 1);
+    loseAlarms(world.gate);
+    await world.gate.restart();
+  };
+
+  it('is told when it is scarce, and when it is used up nothing begins', async () => {
+    const first = await payFor(world, '/before/room');
+    expectPaid(await send(world, '/before/room', first), first);
+    assert.equal(await metric('farebox_ledger_limit_bytes'), 1_000_000);
+    const empty = await metric('farebox_ledger_bytes');
+    assert.ok(empty > 20_000 && empty < 300_000, String(empty));
+
+    await fill(850_000 - empty);
+    const full = await metric('farebox_ledger_largest_bytes');
+    assert.ok(full > 800_000 && full < 950_000, String(full));
+    const second = await payFor(world, '/before/room');
+    expectPaid(await send(world, '/before/room', second), second);
+    await eventually('the notice', () => listener.taken.length > 0);
+    const notice = JSON.parse(listener.taken[0]?.text ?? '') as JsonObject;
+    assert.equal(notice['type'], 'ledger.room');
+    const { bytes, limit, percent, days_left } = notice['data'] as JsonObject;
+    assert.deepEqual([limit, percent, days_left], [1_000_000, Math.floor(Number(bytes) / 10_000), null]);
+
+    await fill(150_000);
+    const third = await payFor(world, '/before/room');
+    expectProblem(await send(world, '/before/room', third), 503, 'ledger_unavailable');
+    assert.ok(!world.facilitator.settled.has(`${third.payer}:${third.nonce}`));
+    const charged = [...world.facilitator.settled].length;
+    assert.equal(charged, 2);
+    // What was bought is still there.
+    const again = await send(world, '/before/room', second);
+    assert.equal(again.status, 409, again.text);
   });
 });

@@ -184,7 +184,9 @@ impl Gate {
                 Plan::OperatorQuery(visit::Task::Totals { day, filter })
             }
             OperatorPath::Audit => Plan::OperatorQuery(visit::Task::Audit),
-            OperatorPath::Metrics => Plan::OperatorQuery(visit::Task::Metrics { now }),
+            OperatorPath::Metrics => {
+                Plan::OperatorQuery(visit::Task::Metrics { limit: self.keeps().bytes, now })
+            }
             OperatorPath::Failures => {
                 let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
                 let text = |name: &str| query.get(name).map(ToOwned::to_owned);

@@ -16,6 +16,7 @@ pub mod mark;
 pub mod quota;
 pub mod read;
 pub mod report;
+pub mod room;
 pub mod row;
 pub mod shard;
 pub mod state;

@@ -228,6 +228,9 @@ pub enum Report {
         /// Route, code, `payer` or `network`, number of failing clients.
         #[serde(default)]
         failing: Vec<(String, String, String, u64)>,
+        /// Size of the database, bytes.
+        #[serde(default)]
+        bytes: u64,
     },
     /// The row as it is now.
     Decided(Box<PaymentItem>),
@@ -245,7 +248,7 @@ read_enum!(Report {
     "items" => Items { items, more },
     "item" => Item(item),
     "sums" => Sums { sums, after },
-    "counts" => Counts { rows, oldest_unknown; failing },
+    "counts" => Counts { rows, oldest_unknown; failing, bytes },
     "decided" => Decided(item),
     "wrong_state" => WrongState(state),
     "awake" => Awake,

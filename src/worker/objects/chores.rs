@@ -3,6 +3,7 @@
 //! A purge goes through all rows, some at a time, and pauses an hour after the last. A row is kept
 //! until its payment can no longer be charged and is at rest.
 
+use farebox_core::ledger::room::SPAN_SECS;
 use farebox_core::ledger::state::{Retention, StateName};
 use farebox_core::time::UnixTime;
 
@@ -60,12 +61,38 @@ impl Txn<'_> {
                 self.chores.purge_at = Some(self.now.plus(RETRY_SECS));
             } else if self.has_rows()? {
                 self.purge_by(self.now.plus(PURGE_GAP_SECS))?;
+                self.tell_size()?;
             } else {
                 self.chores.purge_at = None;
                 self.rows.drop_note(PURGE_AT)?;
             }
         }
         Ok(())
+    }
+
+    /// Notes the size once a day, and tells the operator when room is scarce: what it was a day ago says
+    /// for how long it lasts.
+    fn tell_size(&mut self) -> Result<()> {
+        self.rows.measure();
+        let (room, now) = (self.room(), self.now.secs());
+        let noted = self.rows.noted(SIZE_AT)?.zip(self.rows.noted(SIZE)?);
+        let age = noted.map(|(at, _)| now.saturating_sub(at));
+        if age.is_some_and(|age| age < SPAN_SECS) {
+            return Ok(());
+        }
+        self.rows.note(SIZE_AT, now)?;
+        self.rows.note(SIZE, room.bytes)?;
+        if !room.is_scarce() {
+            return Ok(());
+        }
+        let days = noted.zip(age).and_then(|((_, before), age)| room.days_left(before, age));
+        let data = farebox_core::json!({
+            "bytes": room.bytes,
+            "limit": room.limit,
+            "percent": room.percent(),
+            "days_left": days,
+        });
+        self.post("ledger.room", &[&now.to_be_bytes()], &data)
     }
 
     /// Removes old rows among the next ones; returns whether rows are left to look at.
@@ -147,6 +174,9 @@ impl Txn<'_> {
 
 /// Name of the number that holds the time of the next purge.
 const PURGE_AT: &str = "purge_at";
+/// Names of the numbers that hold a size of the database, bytes, and its time.
+const SIZE: &str = "size";
+const SIZE_AT: &str = "size_at";
 /// The states of which at most this is kept when they are old, as a list for SQL.
 fn at_most(retention: Retention) -> String {
     let states = StateName::ALL.iter().filter(|state| state.retention() >= retention);

@@ -11,6 +11,7 @@ use farebox_core::ledger::attempts::Count;
 use farebox_core::ledger::command::{Asking, VERSION};
 use farebox_core::ledger::entry::Entry;
 use farebox_core::ledger::report::OperatorMessage;
+use farebox_core::ledger::room::Room;
 use farebox_core::ledger::shard::{
     Change, Decision, QuestionAnswer, Scene, Shard, Slot, Transition, is_open,
 };
@@ -148,7 +149,7 @@ impl Ledger {
     fn open(&self, gate: &Rc<Gate>) -> Result<(LedgerRows, Shard, Chores)> {
         let rows = LedgerRows::open(Sql::of(&self.state)?, gate.clone())?;
         let (mut shard, now) = (Shard::default(), now());
-        let scene = scene(gate, now);
+        let scene = scene(gate, &rows, now);
         rows.open_entries(|slot, entry| shard.load(slot, entry, &scene))?;
         load_failures(&rows, &mut shard)?;
         let chores = Chores::open(&rows)?;
@@ -206,7 +207,12 @@ pub(super) struct Txn<'a> {
 impl<'a> Txn<'a> {
     /// Facts that a decision depends on beside the rows.
     pub(super) fn scene(&self) -> Scene<'a> {
-        scene(self.gate, self.now)
+        scene(self.gate, self.rows, self.now)
+    }
+
+    /// How full the object's database is.
+    pub(super) fn room(&self) -> Room {
+        room(self.gate, self.rows)
     }
 
     /// Applies one command about a payment.
@@ -321,6 +327,11 @@ fn is_write_of(change: &Change, slot: &Slot) -> bool {
 }
 
 /// Facts that a decision of this gate's objects depends on beside the rows.
-fn scene(gate: &Gate, now: UnixTime) -> Scene<'_> {
-    Scene { plan: gate.plan(), notifies: gate.webhook().is_some(), now }
+fn scene<'g>(gate: &'g Gate, rows: &LedgerRows, now: UnixTime) -> Scene<'g> {
+    let (notifies, has_room) = (gate.webhook().is_some(), !room(gate, rows).is_full());
+    Scene { plan: gate.plan(), notifies, has_room, now }
+}
+
+fn room(gate: &Gate, rows: &LedgerRows) -> Room {
+    Room { bytes: rows.bytes(), limit: gate.keeps().bytes }
 }

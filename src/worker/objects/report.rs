@@ -130,7 +130,9 @@ impl Txn<'_> {
         let query = "SELECT MIN(since) FROM payments WHERE state = 'unknown'";
         let row = self.rows.sql().exec(query, Vec::new())?.raw().next().transpose()?;
         let oldest_unknown = row.and_then(|row| row.first().and_then(integer));
-        Ok(Report::Counts { rows, oldest_unknown, failing: self.failing_counts() })
+        self.rows.measure();
+        let bytes = self.rows.bytes();
+        Ok(Report::Counts { rows, oldest_unknown, failing: self.failing_counts(), bytes })
     }
 
     fn decide(&mut self, id: &str, decision: &Decision) -> Result<Report> {

@@ -34,6 +34,9 @@ pub(super) struct LedgerRows {
     /// Entries written last: their payments are most likely to be asked for next.
     recent: RefCell<VecDeque<Known>>,
     open_owners: OpenOwners,
+    /// Bytes of the database, as of the last measurement, and the rows inserted since then.
+    bytes: Cell<u64>,
+    inserted: Cell<u32>,
     /// Whether a payment may stand for another one, and whether one may be marked as begun
     /// elsewhere. Both are rare, and nothing but this object writes its tables.
     has_aliases: Cell<bool>,
@@ -48,13 +51,27 @@ impl LedgerRows {
             sql,
             gate,
             open_owners: OpenOwners::default(),
+            bytes: Cell::new(0),
+            inserted: Cell::new(0),
             recent: RefCell::default(),
             has_aliases: Cell::new(true),
             has_moved: Cell::new(true),
         };
+        rows.measure();
         rows.has_aliases.set(rows.finds("SELECT 1 FROM aliases LIMIT 1", Vec::new())?);
         rows.has_moved.set(rows.finds("SELECT 1 FROM moved LIMIT 1", Vec::new())?);
         Ok(rows)
+    }
+
+    /// Bytes of the database, as of the last measurement.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// Measures the database.
+    pub(super) fn measure(&self) {
+        self.bytes.set(self.sql.bytes());
+        self.inserted.set(0);
     }
 
     /// The database, for statements in other files.

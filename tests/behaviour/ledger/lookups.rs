@@ -118,7 +118,7 @@ fn everything(mut judge: impl FnMut(&Fixed, &Question, QuestionAnswer, &dyn Disp
                 put(&own, &mine);
                 put(&other, &theirs);
                 let plan = plan(true);
-                let scene = Scene { plan: &plan, notifies: true, now: at(NOW + 1) };
+                let scene = Scene { plan: &plan, notifies: true, has_room: true, now: at(NOW + 1) };
                 let mut loaded = Shard::default();
                 for (slot, entry) in &rows.0 {
                     loaded.load(slot, entry, &scene);
@@ -176,7 +176,7 @@ pub fn whoever_shows_neither_the_recorded_bytes_nor_a_proof_of_their_own_is_not_
 pub fn what_is_begun_elsewhere_is_not_begun_here() {
     let [own, _] = slots();
     let (plan, rows) = (plan(true), Fixed(BTreeMap::new(), true));
-    let scene = Scene { plan: &plan, notifies: false, now: at(NOW) };
+    let scene = Scene { plan: &plan, notifies: false, has_room: true, now: at(NOW) };
     for (role, answer) in
         [(Role::Sole, Answer::Fate(Fate::InProgress)), (Role::New, Answer::Granted { fence: 1 })]
     {
@@ -192,7 +192,7 @@ pub fn what_is_begun_elsewhere_is_not_begun_here() {
 pub fn what_is_begun_elsewhere_is_not_told_to_be_unknown_here() {
     let [own, _] = slots();
     let (plan, rows) = (plan(true), Fixed(BTreeMap::new(), true));
-    let scene = Scene { plan: &plan, notifies: false, now: at(NOW) };
+    let scene = Scene { plan: &plan, notifies: false, has_room: true, now: at(NOW) };
     let in_progress = (LookAnswer::Fate(Fate::InProgress), Resumed::Fate(Fate::InProgress));
     let nothing = (LookAnswer::Nothing, Resumed::Nothing);
     for (role, expected) in [(Role::Sole, in_progress), (Role::New, nothing)] {
@@ -220,7 +220,7 @@ pub fn a_network_has_so_many_payments_moved_in_an_hour_and_those_that_were_are_n
     let plan = plan(true);
     let mut shard = Shard::default();
     let claim = |shard: &mut Shard, number: u32, (client, marked, secs): (&str, bool, u64)| {
-        let scene = Scene { plan: &plan, notifies: false, now: at(NOW + secs) };
+        let scene = Scene { plan: &plan, notifies: false, has_room: true, now: at(NOW + secs) };
         let mut payment = payment(Mode::After, "a", None, "bytes");
         payment.client = client.to_owned();
         let command = claiming(payment);
@@ -246,7 +246,7 @@ pub fn a_network_has_so_many_payments_moved_in_an_hour_and_those_that_were_are_n
 pub fn a_full_object_begins_nothing_and_serves_what_it_knows() {
     let [own, other] = slots();
     let plan = plan(true);
-    let scene = Scene { plan: &plan, notifies: false, now: at(NOW) };
+    let scene = Scene { plan: &plan, notifies: false, has_room: true, now: at(NOW) };
     let lease = Lease { until: at(NOW + 50) };
     let working = entry(Mode::After, State::Settling(lease));
     let mut shard = Shard::default();

@@ -9,6 +9,7 @@ use farebox_core::ledger::command::{Asking, VERSION};
 use farebox_core::ledger::entry::Plan;
 use farebox_core::ledger::quota::Spend;
 use farebox_core::ledger::read::{Read, RowReply};
+use farebox_core::ledger::room::Room;
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{
     self, Change, Due, QuestionAnswer, Response, Scene, Shard, Slot, Transition, is_open,
@@ -118,6 +119,8 @@ pub struct Ledger {
     pub transitions: Vec<(String, String, String)>,
     /// Whether the operator is notified of rows.
     pub notifies: bool,
+    /// How full each object is.
+    pub room: Room,
     /// The notices that they have received, by name.
     pub notices: Vec<&'static str>,
     /// Objects that were asked.
@@ -155,6 +158,7 @@ impl Ledger {
             commands: 0,
             transitions: Vec::new(),
             notifies: false,
+            room: Room { bytes: 0, limit: 10_000_000_000 },
             notices: Vec::new(),
             objects: Vec::new(),
             failures: BTreeMap::new(),
@@ -203,7 +207,8 @@ impl Ledger {
         now: UnixTime,
     ) -> (String, Option<Vec<u8>>, Vec<Change>) {
         let plan = self.recovery.clone();
-        let scene = Scene { plan: &plan, notifies: self.notifies, now };
+        let scene =
+            Scene { plan: &plan, notifies: self.notifies, has_room: !self.room.is_full(), now };
         let Object { rows, shard } = self.objects_by_name.entry(object.to_owned()).or_default();
         if let Ok(envelope) = serde_json::from_str::<Envelope>(text) {
             assert_eq!(envelope.v, VERSION);
@@ -224,7 +229,8 @@ impl Ledger {
     /// Carries out the writes of a decision.
     fn write(&mut self, object: &str, changes: &[Change], now: UnixTime) {
         let plan = self.recovery.clone();
-        let scene = Scene { plan: &plan, notifies: self.notifies, now };
+        let scene =
+            Scene { plan: &plan, notifies: self.notifies, has_room: !self.room.is_full(), now };
         for change in changes {
             let object = self.objects_by_name.get_mut(object).unwrap();
             let rows = &mut object.rows;
@@ -263,7 +269,12 @@ impl Ledger {
 
     /// Restarts the object from its rows.
     pub fn restart(&mut self, object: &str, now: UnixTime) {
-        let scene = Scene { plan: &self.recovery, notifies: self.notifies, now };
+        let scene = Scene {
+            plan: &self.recovery,
+            notifies: self.notifies,
+            has_room: !self.room.is_full(),
+            now,
+        };
         let object = self.objects_by_name.get_mut(object).unwrap();
         let mut shard = Shard::default();
         for (slot, entry) in &object.rows.payments {
@@ -355,7 +366,8 @@ impl Ledger {
     /// Finishes the rows that need no call, and returns at most `most` calls of each object.
     pub fn due(&mut self, most: usize, now: UnixTime) -> Vec<(String, Due)> {
         let plan = self.recovery.clone();
-        let scene = Scene { plan: &plan, notifies: self.notifies, now };
+        let scene =
+            Scene { plan: &plan, notifies: self.notifies, has_room: !self.room.is_full(), now };
         let mut all = Vec::new();
         for name in self.names() {
             let Object { rows, shard } = self.objects_by_name.get_mut(&name).unwrap();

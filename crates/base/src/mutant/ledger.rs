@@ -120,6 +120,8 @@ macro_rules! ledger {
             WantsAreForgotten,
             /// After a change the objects from before it are not asked.
             PastIsForgotten,
+            /// A payment begins in an object that is nearly full.
+            FullObjectsBegin,
             /// Two payments that answer one challenge do not meet between the objects of a change.
             ChallengesAreBetween,
             /// A payment that is signed again begins although its outcome is unknown.

@@ -26,7 +26,7 @@ impl Ledger {
 
     /// One command: decided, written and kept in one go. No other one may come in between.
     pub fn order(&mut self, call: &LedgerCall, body: &str, now: UnixTime) -> LedgerReply {
-        let scene = Scene { plan: &self.plan, notifies: false, now };
+        let scene = Scene { plan: &self.plan, notifies: false, has_room: true, now };
         let envelope = serde_json::from_str(&call.command).unwrap();
         let body = call.with_body.then_some(body.as_bytes());
         let Ok(decision) = self.shard.order(envelope, body, &self.rows, &scene);

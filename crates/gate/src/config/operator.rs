@@ -63,7 +63,11 @@ fn webhook(reader: &mut Reader) -> Option<Webhook> {
     Some(Webhook { url: Secret::new(url), secret })
 }
 
-/// Retention in seconds, from hours and days.
-pub(super) const fn keeps(hours: u64, days: u64) -> Keeps {
-    Keeps { responses_secs: hours.saturating_mul(3600), payments_secs: days.saturating_mul(86_400) }
+/// Limits on an object's rows, from hours, days and megabytes.
+pub(super) const fn keeps(hours: u64, days: u64, megabytes: u64) -> Keeps {
+    Keeps {
+        responses_secs: hours.saturating_mul(3600),
+        payments_secs: days.saturating_mul(86_400),
+        bytes: megabytes.saturating_mul(1_000_000),
+    }
 }

@@ -6,14 +6,26 @@ use alloc::string::String;
 use farebox_base::sorted::Sorted;
 use farebox_base::time::UnixTime;
 
-/// All metrics; `counts` by state and route, times of `meters` in milliseconds.
-pub(super) fn text(
-    counts: &Sorted<(String, String), u64>,
-    failing: &Sorted<(String, String, String), u64>,
-    oldest_unknown: Option<u64>,
-    meters: &[(String, u64)],
-    now: UnixTime,
-) -> String {
+/// The values of all metrics.
+pub(super) struct Metered<'a> {
+    /// Payments by state and route.
+    pub counts: &'a Sorted<(String, String), u64>,
+    /// Failing clients by route, code and kind.
+    pub failing: &'a Sorted<(String, String, String), u64>,
+    /// Start of the longest unknown outcome.
+    pub oldest_unknown: Option<u64>,
+    /// Bytes of each ledger object.
+    pub sizes: &'a [u64],
+    /// Bytes that one of them may have.
+    pub limit: u64,
+    /// Counts of Workers; times in milliseconds.
+    pub meters: &'a [(String, u64)],
+    pub now: UnixTime,
+}
+
+/// All metrics.
+pub(super) fn text(metered: &Metered<'_>) -> String {
+    let Metered { counts, failing, oldest_unknown, sizes, limit, meters, now } = *metered;
     let count = |wanted: &str| {
         let counts = counts.iter().filter(|((state, _), _)| state == wanted);
         counts.fold(0_u64, |sum, (_, number)| sum.saturating_add(*number))
@@ -21,14 +33,19 @@ pub(super) fn text(
     let mut text = String::new();
     add_rows(&mut text, counts, failing);
     let oldest = oldest_unknown.map_or(0, |since| now.secs().saturating_sub(since));
+    let size = sizes.iter().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
+    let largest = sizes.iter().copied().max().unwrap_or(0);
     let gauges = [
         ("farebox_unknown_open", "Payments with an unknown outcome.", count("unknown")),
         ("farebox_unknown_oldest_seconds", "Age of the oldest unknown outcome.", oldest),
         ("farebox_refund_due_open", "Payments whose payer is owed a refund.", count("refund_due")),
         ("farebox_manual_open", "Payments that the operator has to review.", count("manual")),
+        ("farebox_ledger_bytes", "Bytes of all ledger objects.", size),
+        ("farebox_ledger_largest_bytes", "Bytes of the largest ledger object.", largest),
+        ("farebox_ledger_limit_bytes", "Bytes that one ledger object may have.", limit),
     ];
     for (name, help, value) in gauges {
-        add_head(&mut text, name, "gauge", &format!("{help} Exact, from rows."));
+        add_head(&mut text, name, "gauge", &format!("{help} Exact, from the objects."));
         text.push_str(&format!("{name} {value}\n"));
     }
     add_meters(&mut text, meters);
@@ -130,13 +147,24 @@ mod tests {
         let mut counts = Sorted::new();
         counts.insert(("unknown".to_string(), route), 2);
         let meters = [("farebox_facilitator_seconds_sum{op=\"settle\"}".to_string(), 12_034)];
-        let written = text(&counts, &Sorted::new(), Some(40), &meters, UnixTime::from_secs(100));
+        let written = text(&Metered {
+            counts: &counts,
+            failing: &Sorted::new(),
+            oldest_unknown: Some(40),
+            sizes: &[5, 70, 6],
+            limit: 100,
+            meters: &meters,
+            now: UnixTime::from_secs(100),
+        });
         let lines: alloc::vec::Vec<&str> = written.lines().collect();
         let expected = [
             "farebox_payments_total{state=\"unknown\",route=\"/a\\\"} 1\\nfarebox_manual_open 9\\\\\"} 2",
             "farebox_unknown_open 2",
             "farebox_unknown_oldest_seconds 60",
             "farebox_manual_open 0",
+            "farebox_ledger_bytes 81",
+            "farebox_ledger_largest_bytes 70",
+            "farebox_ledger_limit_bytes 100",
             "farebox_facilitator_seconds_sum{op=\"settle\"} 12.034",
         ];
         for line in expected {

@@ -13,11 +13,13 @@ pub struct Webhook {
     pub secret: Secret<String>,
 }
 
-/// Retention in an object, seconds.
+/// Limits on the rows of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keeps {
-    /// Stored responses, from the row's last change.
+    /// Seconds for which a response is stored, from the row's last change.
     pub responses_secs: u64,
-    /// Rows that are at rest, from their last change.
+    /// Seconds for which a row at rest is kept, from its last change.
     pub payments_secs: u64,
+    /// Size that its database may have.
+    pub bytes: u64,
 }

@@ -51,6 +51,8 @@ pub(super) enum Task {
     },
     Audit,
     Metrics {
+        /// Bytes that one object may have.
+        limit: u64,
         now: UnixTime,
     },
     Failures {
@@ -108,6 +110,8 @@ pub struct OperatorQuery {
     channels: Option<Vec<Value>>,
     /// Failing clients.
     failing: Vec<FailingClient>,
+    /// Bytes of each object's database.
+    sizes: Vec<u64>,
     /// Number of failing clients, by route, code and kind.
     failing_counts: Sorted<(String, String, String), u64>,
     /// The transaction being looked up on the chain, the debt that it settles, and the object that
@@ -151,6 +155,7 @@ impl OperatorQuery {
             meters: None,
             channels: None,
             failing: Vec::new(),
+            sizes: Vec::new(),
             failing_counts: Sorted::new(),
             proving: None,
             reply,
@@ -284,7 +289,8 @@ impl OperatorQuery {
                     self.waiting.push_back((object, after));
                 }
             }
-            Report::Counts { rows, oldest_unknown, failing } => {
+            Report::Counts { rows, oldest_unknown, failing, bytes } => {
+                self.sizes.push(bytes);
                 for (route, code, kind, number) in failing {
                     let count = self.failing_counts.get_or((route, code, kind), || 0);
                     *count = count.saturating_add(number);

@@ -154,6 +154,7 @@ impl<'g> PaidRequest<'g> {
             | Answer::Resend(_)
             | Answer::Replay(_)
             | Answer::Recorded
+            | Answer::NoRoom
             | Answer::Absent
             | Answer::AskOther(_)
             | Answer::Unsupported => Code::LedgerUnavailable,

@@ -83,6 +83,8 @@ pub enum Answer {
     },
     /// The object, or the client's network, has too many unpaid rows: no payment begins.
     Full,
+    /// The object's database is nearly full: no payment begins, and those that have begun go on.
+    NoRoom,
     /// The fence is old: another request has moved the row on. Drop the response.
     Stale,
     /// The message is not supported.
@@ -102,6 +104,7 @@ read_enum!(Answer {
     "too_many_in_flight" => TooManyInFlight,
     "too_many_unpaid" => TooManyUnpaid { secs },
     "full" => Full,
+    "no_room" => NoRoom,
     "stale" => Stale,
     "unsupported" => Unsupported,
     "fate" => Fate(fate),

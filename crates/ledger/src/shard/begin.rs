@@ -75,6 +75,9 @@ impl Shard {
                 Ok(changes) => changes,
                 Err(decision) => return Ok(decision),
             };
+        if !scene.has_room {
+            return Ok(Decision { changes, ..Decision::of(Answer::NoRoom) });
+        }
         let spare = self.index.spare(slot, &payment.client, &standing, now);
         let standing = match &spare {
             Some(_) => OtherPayments {

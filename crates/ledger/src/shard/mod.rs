@@ -246,6 +246,8 @@ pub struct Scene<'a> {
     pub plan: &'a Plan,
     /// Whether the operator hears of rows.
     pub notifies: bool,
+    /// Whether the object has room for another payment.
+    pub has_room: bool,
     /// The time.
     pub now: UnixTime,
 }

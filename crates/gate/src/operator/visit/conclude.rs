@@ -55,14 +55,16 @@ impl OperatorQuery {
             }
             Task::Audit => self.audit(),
             Task::Failures { limit, wanted } => self.failures(*limit, wanted),
-            Task::Metrics { now } => {
-                let text = metrics::text(
-                    &self.counts,
-                    &self.failing_counts,
-                    self.oldest_unknown,
-                    self.meters.as_deref().unwrap_or_default(),
-                    *now,
-                );
+            Task::Metrics { limit, now } => {
+                let text = metrics::text(&metrics::Metered {
+                    counts: &self.counts,
+                    failing: &self.failing_counts,
+                    oldest_unknown: self.oldest_unknown,
+                    sizes: &self.sizes,
+                    limit: *limit,
+                    meters: self.meters.as_deref().unwrap_or_default(),
+                    now: *now,
+                });
                 answer("text/plain; version=0.0.4; charset=utf-8", text, &self.correlation)
             }
         }
