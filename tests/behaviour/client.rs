@@ -277,6 +277,31 @@ fn the_latest_payments_are_counted_one_by_one_and_once_each() {
 }
 
 #[test]
+pub fn a_first_payment_at_a_host_that_waits_for_a_person_is_taken_back_after_many_others() {
+    let rules = r#"{"perDay": "1"}"#;
+    let mut first = exchange(rules, 1);
+    first.answered(402, &terms(&json!([entry("100")])), b"", at(0));
+    let mut record = first.reserve(None, at(0)).unwrap();
+    let elsewhere = "https://elsewhere.example/report";
+    for turn in 0..400_u64 {
+        let mut random = [0; 48];
+        random[..8].copy_from_slice(&(turn + 1_000).to_be_bytes());
+        let payer = account().address();
+        let mut other = Exchange::new(policy(rules), "GET", elsewhere, elsewhere, payer, random);
+        other.answered(402, &terms(&json!([entry("100")])), b"", at(turn));
+        record = other.reserve(Some(&record), at(turn)).unwrap();
+    }
+    record = first.release(Some(&record)).unwrap();
+    let record: Value = serde_json::from_str(&record).unwrap();
+    let places = |member: &str, at: usize| -> Vec<String> {
+        let rows = record[member].as_array().unwrap().iter();
+        rows.map(|it| it[at].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(!places("entries", 2).contains(&"shop.example".to_owned()));
+    assert!(!places("pins", 0).iter().any(|it| it.starts_with("shop.example ")));
+}
+
+#[test]
 fn payments_to_many_hosts_are_counted_in_longer_spans_and_none_is_forgotten() {
     // Fifteen hosts, each paid every few minutes for two days.
     let entries: Vec<Value> = (0..30_000_u64)

@@ -227,6 +227,7 @@ const TABLE: &[Row] = &[
     row!(SessionsOpenSessions, purchases::a_request_that_opens_a_session_waits_for_none),
     row!(DoubtIsNotCharged, purchases::a_payment_that_may_have_arrived_is_looked_for_at_the_gate),
     row!(JobsAreBelieved, purchases::where_nothing_is_held_a_job_without_its_result_proves_nothing),
+    row!(FirstsAreSummed, client::a_first_payment_at_a_host_that_waits_for_a_person_is_taken_back_after_many_others),
     row!(AnyPageEndsAJob, purchases::a_job_whose_row_has_left_is_over),
     row!(GoneJobsAreAwaited, purchases::a_job_whose_row_has_left_is_over),
     row!(AnyWordIsKept, purchases::what_an_exchange_says_is_kept_within_bounds_or_not_at_all),

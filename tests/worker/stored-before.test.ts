@@ -25,6 +25,13 @@ const { requests } = JSON.parse(readFileSync(RECORDED, 'utf8')) as { readonly re
 
 /** Copies of one of them, at rest and not, whose keys begin as its key does. */
 const ALIKE = 5;
+/** More than an object of this build can keep. */
+const TOO_MANY_ALIKE = 20;
+
+function store(persist: string, alike: number): void {
+  const stored = execFileSync('python3', ['-c', STORE, persist, RECORDED, String(alike)], { encoding: 'utf8' });
+  assert.equal(stored, `${6 + alike}\n`);
+}
 
 /** Makes the object's file; its rows changed last just now. */
 const STORE = `
@@ -61,7 +68,7 @@ describe('an object that the build of schema 7 has stored', () => {
   const recovery = { settle_secs: 2, resend_secs: [3600], chain_secs: [3600, 3600], manual_secs: 86_400 };
   let world: World;
   before(async () => {
-    assert.equal(execFileSync('python3', ['-c', STORE, persist, RECORDED, String(ALIKE)], { encoding: 'utf8' }), `${6 + ALIKE}\n`);
+    store(persist, ALIKE);
     world = await openWorld({ persist, vars: { LEDGER_SHARDS: 1, RECOVERY: recovery, KEEP_PAYMENTS_DAYS: 1 } });
   });
   after(async () => {
@@ -156,5 +163,33 @@ describe('an object that the build of schema 7 has stored', () => {
     expectProblem(await again('served'), { status: 409, code: 'payment_already_delivered' });
     assert.equal((await rowOf('served'))?.['state'], 'delivered');
     expectPaid(await again('large'), requests.large.payment);
+  });
+});
+
+describe('an object that cannot be rewritten', () => {
+  it('stays as it was, charges nothing, and is opened once the cause is gone', async () => {
+    const persist = mkdtempSync(join(tmpdir(), 'farebox-stored-'));
+    store(persist, TOO_MANY_ALIKE);
+    const world = await openWorld({ persist, vars: { LEDGER_SHARDS: 1 } });
+    const { target, payment, headers, text } = requests.served;
+    try {
+      for (let turn = 0; turn < 2; turn += 1) {
+        const answer = await send(world, target, payment, { headers });
+        assert.deepEqual([answer.status, jsonOf(answer)['code']], [503, 'ledger_unavailable'], answer.text);
+      }
+      assert.equal(world.facilitator.of('settle', payment.payer).length, 0);
+      await world.gate.stop();
+      assert.equal(plant(world.gate, 'SELECT * FROM payments'), 6 + TOO_MANY_ALIKE, 'no row has moved');
+      assert.equal(plant(world.gate, "SELECT * FROM sqlite_master WHERE name = 'earlier'"), 0);
+      const copies = "DELETE FROM payments WHERE payer BETWEEN printf('0x%040x', 5) AND printf('0x%040x', 99)";
+      assert.equal(plant(world.gate, copies), TOO_MANY_ALIKE - ALIKE);
+      await world.gate.restart();
+      const answer = await send(world, target, payment, { headers });
+      expectPaid(answer, payment);
+      assert.equal(answer.text, text);
+    } finally {
+      await world.stop();
+      rmSync(persist, { recursive: true, force: true });
+    }
   });
 });

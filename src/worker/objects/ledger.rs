@@ -27,7 +27,7 @@ use super::attempts::load_failures;
 use super::chores::Chores;
 use super::rows::{LedgerRows, Version};
 use crate::platform::now;
-use crate::platform::sql::{Result, Sql, wake_at};
+use crate::platform::sql::{Result, wake_at};
 use crate::worker::{config, edge};
 
 /// Seconds overdue after which an alarm counts as lost.
@@ -147,7 +147,7 @@ impl Ledger {
 
     /// Reads the rows that are not at rest, and no other.
     fn open(&self, gate: &Rc<Gate>) -> Result<(LedgerRows, Shard, Chores)> {
-        let rows = LedgerRows::open(Sql::of(&self.state)?, gate.clone())?;
+        let rows = LedgerRows::open(&self.state, gate.clone())?;
         let (mut shard, now) = (Shard::default(), now());
         let scene = scene(gate, &rows, now);
         rows.open_entries(|slot, entry| shard.load(slot, entry, &scene))?;

@@ -16,6 +16,7 @@ use farebox_core::ledger::shard::{self, Response, Slot};
 use farebox_core::ledger::take::Named;
 use farebox_core::payment::{OnChain, TxHash};
 use wasm_bindgen::JsValue;
+use worker::worker_sys::DurableObjectState;
 
 use self::columns::{COLUMNS, OPEN_COLUMNS, entry, open_entry};
 use self::number::OF_KEY;
@@ -24,6 +25,7 @@ pub(super) use self::owners::{CERTAIN, Owned};
 use self::owners::{OpenOwners, START};
 use self::write::Known;
 pub(super) use self::write::Version;
+use crate::platform::object::together;
 use crate::platform::sql::{Result, Sql, SqlValue};
 
 /// The rows of one object.
@@ -44,9 +46,11 @@ pub(super) struct LedgerRows {
 }
 
 impl LedgerRows {
-    /// Opens the tables, bringing them to this version.
-    pub(super) fn open(sql: Sql, gate: Rc<Gate>) -> Result<Self> {
-        schema::migrate(&sql)?;
+    /// Opens the tables of an object, bringing them to this version, or to none: what fails in the
+    /// middle leaves them as they were.
+    pub(super) fn open(state: &DurableObjectState, gate: Rc<Gate>) -> Result<Self> {
+        let sql = Sql::of(state)?;
+        together(state.as_ref(), &mut || schema::migrate(&sql).map(|()| JsValue::UNDEFINED))?;
         let rows = Self {
             sql,
             gate,

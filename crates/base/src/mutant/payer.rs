@@ -96,6 +96,8 @@ macro_rules! payer {
             JobsAreBelieved,
             /// A job whose row has left is waited for without end.
             GoneJobsAreAwaited,
+            /// A first payment at a host counts as made while a person is asked about it.
+            FirstsAreSummed,
             /// Any page that is not found ends a job that was paid.
             AnyPageEndsAJob,
             /// An exchange may name a job and its token by any text.

@@ -1,7 +1,7 @@
 //! Amounts that were spent: the latest payments one by one, and sums of those before, so that a payment costs
 //! the same after a thousand others.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -85,6 +85,8 @@ const SHARED: char = '+';
 /// The latest payments, each of which is counted by itself: it may be released, or charged less, or
 /// be the same purchase as the next one. More than these are rarely under way at once.
 const RECENT: usize = 128;
+/// Most payments that stay by themselves because they hold the first payee of a host.
+const MOST_HOLDERS: usize = 512;
 /// Seconds after which also these are summed, if there are more than [`FEW`].
 const SPAN_SECS: u64 = 300;
 const FEW: usize = 64;
@@ -176,11 +178,13 @@ impl Entries {
     /// so it leaves its window late, never early. The more hosts and payees there are, the longer are
     /// the spans of the sums. A sum has no name: releasing one of its payments would release the
     /// others.
-    pub(super) fn sum_old(&mut self, now: UnixTime) {
+    /// Those of `holders` may be the first ones at their host, and wait for a person: the latest of them
+    /// stay by themselves for an hour.
+    pub(super) fn sum_old(&mut self, now: UnixTime, holders: &BTreeSet<String>) {
         let old = now.minus(KEPT_SECS).secs();
         self.0.retain(|entry| entry.at > old);
         for spans in SPANS {
-            self.sum(now, spans);
+            self.sum(now, holders, spans);
             if self.0.len() <= MANY {
                 return;
             }
@@ -188,7 +192,10 @@ impl Entries {
     }
 
     /// Sums over these spans.
-    fn sum(&mut self, now: UnixTime, spans: Spans) {
+    fn sum(&mut self, now: UnixTime, holders: &BTreeSet<String>, spans: Spans) {
+        let holds =
+            |entry: &&Spent| holders.contains(&entry.id) && !planted(Mutant::FirstsAreSummed);
+        let mut released_late = self.0.iter().filter(holds).count().saturating_sub(MOST_HOLDERS);
         let (many, latest) = (self.0.len() > FEW, self.0.len().saturating_sub(RECENT));
         let span = |place: usize, entry: &Spent| match now.secs().saturating_sub(entry.at) {
             age if age >= HOUR_SECS => Some((spans.before, entry.at.checked_div(spans.before)?)),
@@ -200,7 +207,11 @@ impl Entries {
         let mut sums: BTreeMap<_, usize> = BTreeMap::new();
         let mut kept: Vec<Spent> = Vec::with_capacity(self.0.len());
         for (place, entry) in mem::take(&mut self.0).into_iter().enumerate() {
-            if let Some(span) = span(place, &entry) {
+            let mut stays = holds(&&entry) && now.secs().saturating_sub(entry.at) < HOUR_SECS;
+            if stays && released_late > 0 {
+                (stays, released_late) = (false, released_late.saturating_sub(1));
+            }
+            if let Some(span) = span(place, &entry).filter(|_| !stays) {
                 let payee = (span, entry.host.clone(), entry.payee.clone());
                 let sum = sums.get(&payee).and_then(|at| kept.get_mut(*at));
                 if sum.is_some_and(|sum| sum.add(&entry)) {

@@ -1,6 +1,7 @@
 //! The only payee that is accepted at a host on a network, once it was paid.
 
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -46,6 +47,11 @@ impl Pins {
         if !needs_none && !self.is_full() {
             self.0.push(Pin { place, payee: payee.to_owned(), held_by: Some(id.to_owned()) });
         }
+    }
+
+    /// The reservations that own a pin.
+    pub(super) fn holders(&self) -> BTreeSet<String> {
+        self.0.iter().filter_map(|pin| pin.held_by.clone()).collect()
     }
 
     /// Drops the pin of a reservation that was never signed.
