@@ -269,9 +269,9 @@ fn a_bare_payment_is_shown_to_the_gate_as_one_of_version_1() {
 
 #[test]
 fn what_the_gate_refuses_is_told_in_the_contract_s_envelope() {
-    use farebox_core::compute::Gateway;
     use farebox_core::compute::message::Answer;
-    let told = |status: u32, body: &str| Told::of(Answer::Reply(Gateway::not_sold(status, body)));
+    use farebox_core::compute::shown::not_sold;
+    let told = |status: u32, body: &str| Told::of(Answer::Reply(not_sold(status, body)));
     let refused = told(503, r#"{"code":"settlement_unknown","detail":"ask again"}"#);
     assert_eq!(refused.code(), (503, "PAYMENT_VERIFY_FAILED"));
     assert_eq!(refused.body["details"]["gate"], "settlement_unknown");

@@ -34,6 +34,33 @@ impl Fields {
         }
     }
 
+    /// Reads a body for this profile.
+    pub fn of_profile(body: &str, served: Profile) -> Result<Self, JsonAnswer> {
+        let fields = Self::of(body)?;
+        match fields.profile() {
+            // Who names none is served by whom the Worker asks.
+            Ok(profile) if profile.is_none_or(|it| it == served) => Ok(fields),
+            Ok(_) => Err(invalid("network_profile is not the one of this exchange.")),
+            Err(answer) => Err(answer),
+        }
+    }
+
+    /// Reads a body about a job, which says of which profile it is.
+    pub fn of_job(body: &str, served: Profile) -> Result<Self, JsonAnswer> {
+        let fields = Self::of(body)?;
+        if fields.names_profile() { Self::of_profile(body, served) } else { Ok(fields) }
+    }
+
+    /// `seller_id` in its one spelling.
+    pub fn seller_id(&self) -> Result<String, JsonAnswer> {
+        Ok(spelled(&self.text("seller_id")?))
+    }
+
+    /// Whether a member is there, and not null.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Text that has to be there, without the blanks around it.
     pub fn text(&self, name: &str) -> Result<String, JsonAnswer> {
         let text = self.0.get(name).and_then(Value::as_str).map(str::trim);
@@ -48,10 +75,7 @@ impl Fields {
 
     /// Text that may be missing or null.
     pub fn maybe(&self, name: &str) -> Result<Option<String>, JsonAnswer> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(_) => self.text(name).map(Some),
-        }
+        if self.has(name) { self.text(name).map(Some) } else { Ok(None) }
     }
 
     /// A member as it is.
@@ -78,8 +102,8 @@ impl Fields {
     }
 
     /// Whether it says which profile it is about.
-    pub fn names_profile(&self) -> bool {
-        !matches!(self.0.get("network_profile"), None | Some(Value::Null))
+    fn names_profile(&self) -> bool {
+        self.has("network_profile")
     }
 
     fn is_demo(&self) -> bool {

@@ -11,19 +11,19 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::body::Fields;
+use super::kernel::{Decision, Now};
 use super::message::{Answer, JsonAnswer, SellerRequest};
-use super::personal::Personal;
+use super::personal::{Personal, read_bond};
 use super::records::{Change, Rows};
 use super::refused::{no_seller, no_signature, said};
 use super::row::{Asker, BondRow, SellerRow};
-use super::session::WALLET_PROOF;
-use super::settings::{Gateway, Profile};
+use super::session::{SellerProof, Sessions, WALLET_PROOF};
+use super::settings::{PaymentProfile, Profile};
 use super::text::{object, quoted, time};
-use super::{Decision, Now};
 use farebox_base::amount::Amount;
-use farebox_base::encoding::{base64, hex};
+use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_base::secret::ct_eq;
 use farebox_evm::address::Address;
 use farebox_evm::rpc::reply::{Inclusion, Replies, Status, TransactionReceipt};
 use farebox_evm::rpc::{Call, TRANSFER, batch};
@@ -66,7 +66,7 @@ fn has_asked_enough<R: Rows>(records: &R, client: &str, tick: Now<'_>) -> Result
 }
 
 /// A row that counts as a bond of whoever asks; until it names a wallet it is one of none, and over.
-fn asked_by(client: &str, asker: Asker, tick: Now<'_>) -> BondRow {
+fn begin_bond(client: &str, asker: Asker, tick: Now<'_>) -> BondRow {
     BondRow {
         id: hex::encode(tick.id),
         client: client.to_string(),
@@ -82,19 +82,46 @@ fn asked_by(client: &str, asker: Asker, tick: Now<'_>) -> BondRow {
     }
 }
 
-impl Gateway {
+/// Bonds of the sellers of a profile.
+pub(super) struct Bonds<'g> {
+    pub profile: &'g PaymentProfile,
+    /// The wallet that they are transferred to.
+    pub wallet: &'g Address,
+    pub sessions: Sessions<'g>,
+}
+
+/// The seller that a session is asked for.
+pub(super) struct AskedSeller<'a> {
+    /// As it is known.
+    pub known: &'a SellerRow,
+    /// As it would be, with the offer of the request.
+    pub seller: SellerRow,
+    /// The agent in whose name.
+    pub agent: &'a str,
+}
+
+/// The transfer that is shown for a bond.
+pub(super) struct BondProof {
+    /// The bond.
+    pub id: String,
+    /// The transaction.
+    pub hash: String,
+}
+
+impl Bonds<'_> {
     /// Asks a seller for a bond.
-    pub(super) fn challenge<R: Rows>(
+    pub fn challenge<R: Rows>(
         &self,
         records: &R,
-        (client, request): (&str, &SellerRequest),
+        client: &str,
+        request: &SellerRequest,
         evidence: Option<&str>,
         tick: Now<'_>,
     ) -> Result<Decision, R::Error> {
-        let read = self.fields(&request.body).and_then(|fields| {
+        let read = Fields::of_profile(&request.body, self.profile.kind).and_then(|fields| {
             let agent = fields.text("passport_agent_id")?;
-            let signed = self.signed_bond(&fields, &agent, tick)?;
-            Ok((self.seller_id(&fields)?, agent, signed))
+            let signed = read_bond(&fields, &agent, self.profile, tick)?;
+            Ok((fields.seller_id()?, agent, signed))
         });
         let (id, agent, signed) = match read {
             Ok(named) => named,
@@ -114,21 +141,21 @@ impl Gateway {
                 if has_asked_enough(records, client, tick)? {
                     return Ok(Decision::reply(too_many()));
                 }
-                let asked = asked_by(client, Asker::Anyone, tick);
+                let asked = begin_bond(client, Asker::Anyone, tick);
                 let changes = Vec::from([Change::Bond(Box::new(asked))]);
                 return Ok(Decision { answer: Answer::Evidence(batch(&calls)), changes });
             };
             let is_its = replies.as_ref().is_ok_and(|replies| {
-                replies.quantity(0) == Ok(self.chain_id) && contract.is_taken(replies, 2)
+                replies.quantity(0) == Ok(self.profile.chain_id) && contract.is_taken(replies, 2)
             });
             if !is_its {
                 return Ok(Decision::reply(no_signature("seller_signature is not the wallet's.")));
             }
         }
-        let has_session = self.session_of(&seller, &request.authorization, tick).is_ok();
+        let has_session = self.sessions.check(&seller, &request.authorization, tick).is_ok();
         let asker = if signed.is_some() || has_session { Asker::Seller } else { Asker::Anyone };
         if !seller.renewal.is_empty() && seller.agent == agent && asker == Asker::Anyone {
-            return Ok(Decision::reply(self.already(&seller)));
+            return Ok(Decision::reply(self.show_proven(&seller)));
         }
         let bonds = records.bonds_of(&id, tick.now.saturating_sub(APART_MS))?;
         // Each client has its own: what it is told proves the seller, together with the transfer.
@@ -138,7 +165,7 @@ impl Gateway {
         let is_open = |bond: &&BondRow| bond.transaction.is_empty() && tick.now < bond.until;
         let mut known = bonds.iter().rev().filter(is_its).filter(is_open);
         if let Some(bond) = known.find(|bond| bond.agent == agent) {
-            return Ok(Decision::reply(self.told_bond(bond)));
+            return Ok(Decision::reply(self.show(bond)));
         }
         let since = tick.now.saturating_sub(HOUR_MS);
         let lately = || bonds.iter().filter(|bond| bond.created >= since && bond.asker == asker);
@@ -154,12 +181,12 @@ impl Gateway {
         let Some(replies) = replies else {
             return Ok(Decision::told(Answer::Evidence(batch(&calls))));
         };
-        let block = replies.ok().filter(|replies| replies.quantity(0) == Ok(self.chain_id));
+        let block = replies.ok().filter(|replies| replies.quantity(0) == Ok(self.profile.chain_id));
         let Some(block) = block.and_then(|replies| replies.quantity(1).ok()) else {
             let why = "The chain could not be read; try again.";
             return Ok(Decision::reply(said(500, "SELLER_BOND_CHALLENGE_CREATE_FAILED", why)));
         };
-        let Some(units) = self.bond_units(&bonds, tick) else {
+        let Some(units) = self.choose_units(&bonds, tick) else {
             let why = "The bond cannot be expressed in the token.";
             return Ok(Decision::reply(said(500, "SELLER_BOND_CONFIG_INVALID", why)));
         };
@@ -169,18 +196,18 @@ impl Gateway {
             units: units.to_string(),
             block,
             until: tick.now.saturating_add(BOND_MS),
-            ..asked_by(client, asker, tick)
+            ..begin_bond(client, asker, tick)
         };
-        let reaction = Answer::Reply(self.told_bond(&bond));
+        let reaction = Answer::Reply(self.show(&bond));
         Ok(Decision { answer: reaction, changes: Vec::from([Change::Bond(Box::new(bond))]) })
     }
 
     /// The base and some dust, by which the bonds of a wallet are told apart.
-    fn bond_units(&self, others: &[BondRow], tick: Now<'_>) -> Option<Amount> {
+    fn choose_units(&self, others: &[BondRow], tick: Now<'_>) -> Option<Amount> {
         let (head, _) = tick.seed.split_first_chunk::<8>()?;
         let first = u64::from_be_bytes(*head) % AMOUNTS;
-        let base = Amount::from_decimal(BASE, self.token.decimals).ok()?;
-        let least = match self.profile() {
+        let base = Amount::from_decimal(BASE, self.profile.token.decimals).ok()?;
+        let least = match self.profile.kind {
             Profile::DemoTestnet => 2,
             Profile::LiveTestnet | Profile::LiveMainnet => 1,
         };
@@ -194,18 +221,18 @@ impl Gateway {
         })
     }
 
-    fn told_bond(&self, bond: &BondRow) -> JsonAnswer {
+    fn show(&self, bond: &BondRow) -> JsonAnswer {
         let units = Amount::from_atomic(&bond.units).unwrap_or(Amount::ZERO);
-        let amount = units.to_decimal(self.token.decimals);
-        let (to, asset) = (self.set.bonds.to_checksum(), self.token.address.to_checksum());
+        let amount = units.to_decimal(self.profile.token.decimals);
+        let (to, asset) = (self.wallet.to_checksum(), self.profile.token.address.to_checksum());
         let command = format!("kpass wallet send --to {to} --asset {asset} --amount {amount}");
         let members = [
             ("status", quoted("ok")),
             ("challenge_id", quoted(&bond.id)),
             ("seller_id", quoted(&bond.seller)),
-            ("network_profile", quoted(self.profile().name())),
-            ("network", quoted(self.set.network.as_str())),
-            ("chain_id", format!("{}", self.chain_id)),
+            ("network_profile", quoted(self.profile.name())),
+            ("network", quoted(self.profile.network.as_str())),
+            ("chain_id", format!("{}", self.profile.chain_id)),
             ("to", quoted(&to)),
             ("asset", quoted(&asset)),
             ("amount", quoted(&amount)),
@@ -216,26 +243,28 @@ impl Gateway {
         JsonAnswer::new(200, object(&members))
     }
 
-    fn already(&self, seller: &SellerRow) -> JsonAnswer {
+    fn show_proven(&self, seller: &SellerRow) -> JsonAnswer {
         let why = "Seller bond already verified; use seller_renewal_token to open a session.";
         let members = [
             ("status", quoted("already_verified")),
             ("seller_id", quoted(&seller.id)),
             ("passport_agent_id", quoted(&seller.agent)),
-            ("network_profile", quoted(self.profile().name())),
+            ("network_profile", quoted(self.profile.name())),
             ("message", quoted(why)),
         ];
         JsonAnswer::new(200, object(&members))
     }
 
     /// Opens a session by a bond that was transferred.
-    pub(super) fn bonded<R: Rows>(
+    pub fn open<R: Rows>(
         &self,
         records: &R,
-        (known, seller, agent): (&SellerRow, SellerRow, &str),
-        (id, hash, evidence): (&str, &str, Option<&str>),
+        asked: AskedSeller<'_>,
+        proof: &BondProof,
+        evidence: Option<&str>,
         tick: Now<'_>,
     ) -> Result<Decision, R::Error> {
+        let (AskedSeller { known, seller, agent }, BondProof { id, hash }) = (asked, proof);
         let Some(bond) = records.bond(id)? else {
             let why = "Seller bond challenge not found.";
             return Ok(Decision::reply(said(404, "SELLER_BOND_CHALLENGE_NOT_FOUND", why)));
@@ -246,17 +275,19 @@ impl Gateway {
             return refused("SELLER_BOND_CHALLENGE_MISMATCH", why);
         }
         if !bond.transaction.is_empty() {
-            let token = self.renewal_token(&bond);
+            let token = self.sessions.renewal_token(&bond);
             if planted(Mutant::UsedBondsProveAgain) {
-                return Ok(self.opened(known, seller, ("seller_bond", Some(&token)), tick));
+                let proof = SellerProof::Bond { renewal: Some(&token) };
+                return Ok(self.sessions.open(known, seller, proof, tick));
             }
             // Whose answer was lost has the same session again, until another bond is proven. The
             // transaction is public, so that it brings no other one, and no token.
             let is_same = bond.transaction == hash.to_ascii_lowercase();
             let is_fresh = tick.now < bond.proven.saturating_add(REPEAT_MS);
-            if is_same && is_fresh && self.renews(known, &token) {
+            if is_same && is_fresh && self.sessions.renews(known, &token) {
                 let then = Now { now: bond.proven, ..tick };
-                let decision = self.opened(known, known.clone(), ("seller_bond", None), then);
+                let proof = SellerProof::Bond { renewal: None };
+                let decision = self.sessions.open(known, known.clone(), proof, then);
                 return Ok(Decision::told(decision.answer));
             }
             return refused("SELLER_BOND_CHALLENGE_INVALID", "The challenge was used already.");
@@ -277,7 +308,7 @@ impl Gateway {
             return Ok(Decision::told(Answer::Evidence(batch(&calls))));
         };
         let replies = Replies::read(reply.as_bytes(), calls.len());
-        let chain = replies.as_ref().is_ok_and(|it| it.quantity(0) == Ok(self.chain_id));
+        let chain = replies.as_ref().is_ok_and(|it| it.quantity(0) == Ok(self.profile.chain_id));
         let receipt = replies.and_then(|replies| replies.receipt(1, &transaction));
         let (Ok(receipt), true) = (receipt, chain) else {
             let why = "The chain could not be read; try again.";
@@ -287,16 +318,17 @@ impl Gateway {
             return refused(code, why);
         }
         let bond = BondRow { transaction: lower, proven: tick.now, ..bond };
-        let token = self.renewal_token(&bond);
+        let token = self.sessions.renewal_token(&bond);
         let row = SellerRow {
             agent: agent.to_string(),
             subject: format!("{WALLET_PROOF}{}", seller.id),
             // What another agent opened ends here.
             epoch: seller.epoch.saturating_add(1),
-            renewal: self.renewal_of(&token),
+            renewal: self.sessions.hash_renewal(&token),
             ..seller
         };
-        let mut decision = self.opened(known, row, ("seller_bond", Some(&token)), tick);
+        let proof = SellerProof::Bond { renewal: Some(&token) };
+        let mut decision = self.sessions.open(known, row, proof, tick);
         decision.changes.push(Change::Bond(Box::new(bond)));
         Ok(decision)
     }
@@ -314,12 +346,12 @@ impl Gateway {
             return Err(("TX_NOT_SUCCESSFUL", "The transaction did not succeed."));
         }
         let from = Address::parse(&bond.seller).unwrap_or(Address::ZERO).to_word();
-        let to = self.set.bonds.to_word();
+        let to = self.wallet.to_word();
         let amounts: Vec<&[u8]> = receipt
             .logs
             .iter()
             .filter(|log| log.standing == Inclusion::Included)
-            .filter(|log| log.address == self.token.address)
+            .filter(|log| log.address == self.profile.token.address)
             .filter(|log| log.topics == [TRANSFER, from, to])
             .map(|log| log.data.as_slice())
             .collect();
@@ -337,21 +369,5 @@ impl Gateway {
             return Err(("SELLER_BOND_CHALLENGE_STALE", why));
         }
         Ok(())
-    }
-
-    /// The token that renews the sessions that a proven bond opened.
-    fn renewal_token(&self, bond: &BondRow) -> String {
-        let parts = [bond.id.as_bytes(), bond.transaction.as_bytes()];
-        format!("qdr_{}", base64::encode_url(&self.keyed("renewal", &parts)))
-    }
-
-    fn renewal_of(&self, token: &str) -> String {
-        hex::encode(&self.keyed("renewal hash", &[token.as_bytes()]))
-    }
-
-    /// Whether a token renews the sessions of a seller.
-    pub(super) fn renews(&self, seller: &SellerRow, token: &str) -> bool {
-        let known = seller.renewal.as_bytes();
-        !known.is_empty() && ct_eq(known, self.renewal_of(token).as_bytes())
     }
 }

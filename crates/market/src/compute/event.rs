@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use super::Now;
+use super::kernel::Now;
 use super::records::Change;
 use super::row::{EventKind, EventRow};
 use super::text::{object, or_null, quoted, time};

@@ -1,7 +1,7 @@
 //! The figures of a profile, counted as things happen: sellers, jobs, hours and records of sellers.
 //! A view reads these few rows, never all jobs.
 //!
-//! [`Gateway::counted`] is called in the block of a command, with its changes, before they are
+//! [`Gateway::counted`](super::Gateway::counted) is called in the block of a command, with its changes, before they are
 //! written. Money is decimal text, added exactly.
 
 use alloc::string::{String, ToString};
@@ -9,10 +9,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::Now;
+use super::kernel::Now;
 use super::records::{Change, Rows, Seats};
 use super::row::{DaySales, EventRow, JobRow, JobState, SellerRow};
-use super::settings::Gateway;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -173,71 +172,6 @@ struct Count {
     records: Vec<SellerRecord>,
 }
 
-impl Gateway {
-    /// The rows that count what these changes are about to write.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn counted<F: Figures>(
-        &self,
-        figures: &F,
-        changes: &[Change],
-        tick: Now<'_>,
-    ) -> Result<Vec<Figure>, F::Error> {
-        let is_counted = |change: &Change| match change {
-            Change::Job(_) | Change::JobGone(_) => true,
-            // It has proven who it is just now; what proves nothing is not counted.
-            Change::Seller(row) => row.is_bound() && row.created == tick.now,
-            Change::Bond(_)
-            | Change::Quote(_)
-            | Change::Hold(_)
-            | Change::Event(_)
-            | Change::Leaves(_) => false,
-        };
-        if !changes.iter().any(is_counted) {
-            return Ok(Vec::new());
-        }
-        let hour = hour_of(tick.now);
-        let (tally, row) = (figures.tally()?, figures.hour(hour)?);
-        let before = (tally.clone(), row.clone());
-        let hour = row.unwrap_or(HourTally { hour, ..HourTally::default() });
-        let mut count = Count { now: tick.now, tally, hour, records: Vec::new() };
-        for change in changes.iter().filter(|change| is_counted(change)) {
-            match change {
-                Change::Seller(row)
-                    if figures.seller(&row.id)?.is_none_or(|known| !known.is_bound()) =>
-                {
-                    count.tally.sellers = count.tally.sellers.saturating_add(1);
-                }
-                Change::Job(row) => {
-                    count.job(figures.job(&row.id)?.as_ref(), row, figures)?;
-                }
-                Change::JobGone(id) if figures.job(id)?.is_some_and(|job| !job.state.is_over()) => {
-                    count.tally.open = count.tally.open.saturating_sub(1);
-                }
-                Change::Seller(_)
-                | Change::JobGone(_)
-                | Change::Bond(_)
-                | Change::Quote(_)
-                | Change::Hold(_)
-                | Change::Event(_)
-                | Change::Leaves(_) => {}
-            }
-        }
-        let mut rows = Vec::new();
-        if count.tally != before.0 {
-            rows.push(Figure::Profile(count.tally));
-        }
-        let is_news =
-            |hour: &HourTally| hour.created.max(hour.settled) > 0 || !hour.units.is_empty();
-        if before.1.as_ref() != Some(&count.hour) && is_news(&count.hour) {
-            rows.push(Figure::Hour(count.hour));
-        }
-        rows.extend(count.records.into_iter().map(Figure::Seller));
-        Ok(rows)
-    }
-}
-
 impl Count {
     /// Takes the record of a seller out, to be put back.
     fn record<F: Figures>(&mut self, seller: &str, figures: &F) -> Result<SellerRecord, F::Error> {
@@ -299,4 +233,62 @@ impl Count {
         self.records.push(record);
         Ok(())
     }
+}
+
+/// The rows that count what these changes are about to write.
+pub(super) fn count<F: Figures>(
+    figures: &F,
+    changes: &[Change],
+    tick: Now<'_>,
+) -> Result<Vec<Figure>, F::Error> {
+    let is_counted = |change: &Change| match change {
+        Change::Job(_) | Change::JobGone(_) => true,
+        // It has proven who it is just now; what proves nothing is not counted.
+        Change::Seller(row) => row.is_bound() && row.created == tick.now,
+        Change::Bond(_)
+        | Change::Quote(_)
+        | Change::Hold(_)
+        | Change::Event(_)
+        | Change::Leaves(_) => false,
+    };
+    if !changes.iter().any(is_counted) {
+        return Ok(Vec::new());
+    }
+    let hour = hour_of(tick.now);
+    let (tally, row) = (figures.tally()?, figures.hour(hour)?);
+    let before = (tally.clone(), row.clone());
+    let hour = row.unwrap_or(HourTally { hour, ..HourTally::default() });
+    let mut count = Count { now: tick.now, tally, hour, records: Vec::new() };
+    for change in changes.iter().filter(|change| is_counted(change)) {
+        match change {
+            Change::Seller(row)
+                if figures.seller(&row.id)?.is_none_or(|known| !known.is_bound()) =>
+            {
+                count.tally.sellers = count.tally.sellers.saturating_add(1);
+            }
+            Change::Job(row) => {
+                count.job(figures.job(&row.id)?.as_ref(), row, figures)?;
+            }
+            Change::JobGone(id) if figures.job(id)?.is_some_and(|job| !job.state.is_over()) => {
+                count.tally.open = count.tally.open.saturating_sub(1);
+            }
+            Change::Seller(_)
+            | Change::JobGone(_)
+            | Change::Bond(_)
+            | Change::Quote(_)
+            | Change::Hold(_)
+            | Change::Event(_)
+            | Change::Leaves(_) => {}
+        }
+    }
+    let mut rows = Vec::new();
+    if count.tally != before.0 {
+        rows.push(Figure::Profile(count.tally));
+    }
+    let is_news = |hour: &HourTally| hour.created.max(hour.settled) > 0 || !hour.units.is_empty();
+    if before.1.as_ref() != Some(&count.hour) && is_news(&count.hour) {
+        rows.push(Figure::Hour(count.hour));
+    }
+    rows.extend(count.records.into_iter().map(Figure::Seller));
+    Ok(rows)
 }

@@ -7,10 +7,11 @@ use alloc::string::{String, ToString};
 use serde_json::Value;
 
 use super::body::MAX_BODY_BYTES;
+use super::gateway::Gateway;
 use super::message::{Command, JsonAnswer, TillPayment};
 use super::refused::{no_json, said};
-use super::settings::{Gateway, Profile};
-use super::till::quote_in;
+use super::settings::Profile;
+use super::shown::quote_in;
 use super::vars::Profiles;
 use farebox_base::encoding::{hex, json};
 use farebox_base::hash;
@@ -66,7 +67,7 @@ impl Profiles {
             network: text("network"),
             transaction: text("transaction"),
         };
-        let holds = |it: &&Gateway| it.set.hold.has_money() && it.is_ours(&sale);
+        let holds = |it: &&Gateway| it.profile.hold.has_money() && it.profile.takes(&sale);
         let gateway = self.gateways().find(holds);
         Ok(gateway.map(Gateway::profile).map(|it| (it, Command::Owed(Box::new(sale)))))
     }

@@ -64,6 +64,12 @@ pub(super) fn quote_expired() -> JsonAnswer {
     said(409, "QUOTE_EXPIRED", "Quote expired before payment; request a new quote.")
 }
 
+/// For a transaction that was shown before.
+#[must_use]
+pub(super) fn used_transaction() -> JsonAnswer {
+    said(409, "TX_ALREADY_USED", "The transaction paid for something already.")
+}
+
 /// For a job in another state than this needs.
 #[must_use]
 pub(super) fn bad_state(status: &str) -> JsonAnswer {

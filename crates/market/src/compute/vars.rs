@@ -7,9 +7,10 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use super::gateway::Gateway;
 use super::identity::Issuer;
 use super::row::HoldKind;
-use super::settings::{Gateway, OlderWays, Profile, ProfileSettings, SettingsError, Unjudged};
+use super::settings::{OlderWays, Profile, ProfileSettings, SettingsError, Unjudged};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::secret::Secret;
@@ -118,7 +119,7 @@ impl Profiles {
     /// The node of a profile's network.
     #[must_use]
     pub fn node(&self, profile: Profile) -> Option<&str> {
-        nodes::of(&self.nodes, &self.gateway(profile)?.set.network)
+        nodes::of(&self.nodes, &self.gateway(profile)?.profile.network)
     }
 }
 
@@ -168,7 +169,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
             reader.fail_at(&place, "profile", "is named twice; keep one of the two");
         }
         // A notice of the gate says nothing else of where a payment belongs.
-        if gateways.iter().any(|known| known.shares_money(&gateway)) {
+        if gateways.iter().any(|known| known.profile.shares_money(&gateway.profile)) {
             let remedy = "holds money of the same network and asset as another profile; \
                  give one of the two another asset or another hold";
             reader.fail_at(&place, "hold", remedy);
@@ -181,7 +182,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
 
 /// Checks the Worker's other settings that the holds need.
 fn around(reader: &mut Reader, gateways: &[Gateway]) {
-    let is_any = |kinds: &[HoldKind]| gateways.iter().any(|it| kinds.contains(&it.set.hold));
+    let is_any = |kinds: &[HoldKind]| gateways.iter().any(|it| kinds.contains(&it.profile.hold));
     if is_any(&[HoldKind::Escrow, HoldKind::Contract, HoldKind::Completion]) {
         // The gate signs with it what it says was paid.
         reader.secret("ORIGIN_SECRET", MIN_SECRET_BYTES);

@@ -3,8 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::gateway::Gateway;
 use super::message::JsonAnswer;
-use super::settings::{Gateway, Profile};
+use super::settings::Profile;
 use super::vars::Profiles;
 use farebox_base::text::{Markdown, Shell};
 
@@ -52,7 +53,7 @@ impl Profiles {
     pub fn skill_document(&self, id: &str) -> Option<JsonAnswer> {
         let document = SkillDocument::named(id)?;
         let profiles: Vec<Profile> = self.gateways().map(Gateway::profile).collect();
-        let url = self.gateways().next().map(|gateway| gateway.set.url.as_str())?;
+        let url = self.gateways().next().map(|gateway| gateway.profile.url.as_str())?;
         let answer = JsonAnswer::new(200, document.text(url, &profiles));
         Some(answer.with("content-type", "text/markdown; charset=utf-8"))
     }
