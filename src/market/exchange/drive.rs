@@ -220,7 +220,7 @@ impl Counter {
     /// Sends the payment of a request to the till of a quote.
     async fn pay(&self, gateway: &Gateway, asked: &Command, quote: String) -> JsonAnswer {
         let Some(shown) = ShownPayment::of(&self.head) else { return refused::internal() };
-        let mut fields = self.fields(Some((shown.field, gateway.presented(&shown.value))));
+        let mut fields = self.fields(Some((shown.field, gateway.present_payment(&shown.value))));
         let key = gateway.till_key(asked, &client_of(&self.head), &quote);
         fields.extend(key.map(|key| ("idempotency-key".to_owned(), key)));
         #[cfg(feature = "panic-drill")]

@@ -130,7 +130,7 @@ pub(super) fn make_board<F: Figures>(
     tick: Now<'_>,
 ) -> Result<Board, F::Error> {
     let mut taken: Sorted<String, Seats> = Sorted::new();
-    for (seller, seats) in figures.taken(tick.now)? {
+    for (seller, seats) in figures.taken_seats(tick.now)? {
         taken.insert(seller, seats);
     }
     let seats = |id: &str| taken.get(id).copied().unwrap_or_default();
@@ -139,12 +139,12 @@ pub(super) fn make_board<F: Figures>(
     let mut best = Vec::new();
     for record in figures.best(MAX_TOP)?.into_iter().filter(|record| record.done > 0) {
         let seller = figures.seller(&record.seller)?;
-        best.extend(seller.map(|row| shown(row, record, &seats, tick.now)));
+        best.extend(seller.map(|row| show_seller(row, record, &seats, tick.now)));
     }
     let mut rows = Vec::new();
     for row in figures.latest(MAX_ROWS)? {
         let record = figures.record(&row.id)?.unwrap_or_default();
-        rows.push(shown(row, record, &seats, tick.now));
+        rows.push(show_seller(row, record, &seats, tick.now));
     }
     Ok(Board {
         profile: profile.name().to_string(),
@@ -156,7 +156,7 @@ pub(super) fn make_board<F: Figures>(
         crew: crew(&online, tally.sellers, &seats, tick.now),
         tally,
         hours: hours(figures, tick.now)?,
-        offers: offers(&online, &seats, tick.now),
+        offers: list_offers(&online, &seats, tick.now),
         rows,
         best,
         settlements: settlements(figures)?,
@@ -181,7 +181,7 @@ const EXPLORERS: [(&str, &str); 6] = [
     ("eip155:80002", "https://amoy.polygonscan.com"),
 ];
 
-fn shown(
+fn show_seller(
     row: SellerRow,
     record: SellerRecord,
     seats: &impl Fn(&str) -> Seats,
@@ -217,7 +217,12 @@ fn crew(online: &[SellerRow], sellers: u64, seats: &impl Fn(&str) -> Seats, now:
     Crew { offline: sellers.saturating_sub(here), ..crew }
 }
 
-fn offers(online: &[SellerRow], seats: &impl Fn(&str) -> Seats, now: u64) -> Vec<Supplied> {
+/// The supply of each capability that sellers who are here have, by name.
+pub(super) fn list_offers(
+    online: &[SellerRow],
+    seats: &impl Fn(&str) -> Seats,
+    now: u64,
+) -> Vec<Supplied> {
     /// Sellers, free seats, lowest price of a free seat, lowest price.
     type Supply = (u64, u64, Option<Amount>, Amount);
     let mut supplies: Sorted<String, Supply> = Sorted::new();

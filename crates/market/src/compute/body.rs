@@ -6,10 +6,10 @@ use alloc::string::{String, ToString};
 use serde_json::{Map, Value};
 
 use super::message::JsonAnswer;
-use super::refused::{invalid, no_json, said};
+use super::refused::{invalid, no_json, refusal};
+use super::row::spell_wallet;
 use super::settings::Profile;
 use farebox_base::encoding::json;
-use farebox_evm::address::Address;
 
 /// Maximum size of a body, bytes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -53,7 +53,7 @@ impl Fields {
 
     /// `seller_id` in its one spelling.
     pub fn seller_id(&self) -> Result<String, JsonAnswer> {
-        Ok(spelled(&self.text("seller_id")?))
+        Ok(spell_wallet(&self.text("seller_id")?))
     }
 
     /// Whether a member is there, and not null.
@@ -94,7 +94,7 @@ impl Fields {
     /// Which profile it says that it is about; `None` for the one that is served to who names none.
     pub fn profile(&self) -> Result<Option<Profile>, JsonAnswer> {
         match self.maybe("network_profile")? {
-            Some(name) => Profile::named(&name).map(Some).ok_or_else(|| {
+            Some(name) => Profile::from_name(&name).map(Some).ok_or_else(|| {
                 invalid("network_profile must be one of demo-testnet, live-testnet, live-mainnet.")
             }),
             None => Ok(self.is_demo().then_some(Profile::DemoTestnet)),
@@ -134,25 +134,18 @@ pub fn profile_in(query: &str, usual: Profile) -> Result<Profile, JsonAnswer> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let name = pairs.find(|(key, _)| *key == "network_profile").map(|(_, name)| name);
     let name = name.filter(|name| !name.is_empty());
-    match name.map_or(Some(usual), Profile::named) {
+    match name.map_or(Some(usual), Profile::from_name) {
         Some(Profile::DemoTestnet) => Err(demo_unsupported()),
         Some(profile) => Ok(profile),
         None => {
             let why = "network_profile must be live-mainnet or live-testnet.";
-            Err(said(400, "INVALID_NETWORK_PROFILE", why))
+            Err(refusal(400, "INVALID_NETWORK_PROFILE", why))
         }
     }
 }
 
 /// For the supply of a demonstration.
-#[must_use]
 pub(super) fn demo_unsupported() -> JsonAnswer {
     let why = "Buyer capabilities are available for live profiles only.";
-    said(400, "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED", why)
-}
-
-/// A wallet in its one spelling; text that is none in lower case.
-#[must_use]
-pub(super) fn spelled(id: &str) -> String {
-    Address::parse(id).map_or_else(|_| id.to_ascii_lowercase(), |wallet| wallet.to_lower_hex())
+    refusal(400, "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED", why)
 }

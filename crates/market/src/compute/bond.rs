@@ -12,19 +12,20 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::body::Fields;
-use super::kernel::{Decision, Now};
+use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, JsonAnswer, SellerRequest};
 use super::personal::{Personal, read_bond};
 use super::records::{Change, Rows};
-use super::refused::{no_seller, no_signature, said};
+use super::refused::{no_seller, no_signature, refusal};
 use super::row::{Asker, BondRow, SellerRow};
 use super::session::{SellerProof, Sessions, WALLET_PROOF};
-use super::settings::{PaymentProfile, Profile};
-use super::text::{object, quoted, time};
+use super::settings::Profile;
+use crate::text::{object, quoted, time};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
+use farebox_evm::rpc::error::RpcError;
 use farebox_evm::rpc::reply::{Inclusion, Replies, Status, TransactionReceipt};
 use farebox_evm::rpc::{Call, TRANSFER, batch};
 
@@ -55,7 +56,7 @@ const REPEAT_MS: u64 = 300_000;
 /// The answer to who has asked for as many as a wallet or a client may.
 fn too_many() -> JsonAnswer {
     let why = "Too many bonds were asked for; sign the request, transfer one of them, or come back later.";
-    said(429, "SELLER_BOND_LIMIT_REACHED", why).with("retry-after", "600")
+    refusal(429, "SELLER_BOND_LIMIT_REACHED", why).with("retry-after", "600")
 }
 
 /// Whether a client has asked for as many bonds in an hour as it may, of all wallets that are not its
@@ -63,6 +64,22 @@ fn too_many() -> JsonAnswer {
 fn has_asked_enough<R: Rows>(records: &R, client: &str, tick: Now<'_>) -> Result<bool, R::Error> {
     let since = tick.now.saturating_sub(HOUR_MS);
     Ok(records.bonds_asked(client, since)? >= MAX_ASKED && !planted(Mutant::BondsPileUp))
+}
+
+/// Whether a wallet has as many bonds of an hour as this asker may ask for, who has those.
+fn is_over_limit(
+    bonds: &[BondRow],
+    asker: Asker,
+    is_its: impl Fn(&&BondRow) -> bool,
+    tick: Now<'_>,
+) -> bool {
+    let since = tick.now.saturating_sub(HOUR_MS);
+    let lately = || bonds.iter().filter(|bond| bond.created >= since && bond.asker == asker);
+    let (all, own) = (lately().count(), lately().filter(is_its).count());
+    let is_crowded = own > 0 && all >= MAX_AGAIN && !planted(Mutant::FewNetworksAskForAllBonds);
+    let is_stranger = asker == Asker::Anyone;
+    let is_over = all >= MAX_OF_WALLET || is_stranger && (own >= MAX_NEAR || is_crowded);
+    is_over && !planted(Mutant::BondsPileUp)
 }
 
 /// A row that counts as a bond of whoever asks; until it names a wallet it is one of none, and over.
@@ -84,7 +101,6 @@ fn begin_bond(client: &str, asker: Asker, tick: Now<'_>) -> BondRow {
 
 /// Bonds of the sellers of a profile.
 pub(super) struct Bonds<'g> {
-    pub profile: &'g PaymentProfile,
     /// The wallet that they are transferred to.
     pub wallet: &'g Address,
     pub sessions: Sessions<'g>,
@@ -117,17 +133,15 @@ impl Bonds<'_> {
         request: &SellerRequest,
         evidence: Option<&str>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let read = Fields::of_profile(&request.body, self.profile.kind).and_then(|fields| {
-            let agent = fields.text("passport_agent_id")?;
-            let signed = read_bond(&fields, &agent, self.profile, tick)?;
-            Ok((fields.seller_id()?, agent, signed))
-        });
-        let (id, agent, signed) = match read {
-            Ok(named) => named,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
-        let Some(seller) = records.seller(&id)? else { return Ok(Decision::reply(no_seller())) };
+    ) -> Applied<R> {
+        let read =
+            Fields::of_profile(&request.body, self.sessions.profile.kind).and_then(|fields| {
+                let agent = fields.text("passport_agent_id")?;
+                let signed = read_bond(&fields, &agent, self.sessions.profile, tick)?;
+                Ok((fields.seller_id()?, agent, signed))
+            });
+        let (id, agent, signed) = or_reply!(read);
+        let seller = or_reply!(records.seller(&id)?.ok_or_else(no_seller));
         // What the wallet's key did not sign, a contract may have.
         let contract = signed.as_ref().filter(|signed| !signed.is_by_key());
         let calls = [Call::ChainId, Call::BlockNumber];
@@ -146,7 +160,8 @@ impl Bonds<'_> {
                 return Ok(Decision { answer: Answer::Evidence(batch(&calls)), changes });
             };
             let is_its = replies.as_ref().is_ok_and(|replies| {
-                replies.quantity(0) == Ok(self.profile.chain_id) && contract.is_taken(replies, 2)
+                replies.quantity(0) == Ok(self.sessions.profile.chain_id)
+                    && contract.is_taken(replies, 2)
             });
             if !is_its {
                 return Ok(Decision::reply(no_signature("seller_signature is not the wallet's.")));
@@ -167,13 +182,8 @@ impl Bonds<'_> {
         if let Some(bond) = known.find(|bond| bond.agent == agent) {
             return Ok(Decision::reply(self.show(bond)));
         }
-        let since = tick.now.saturating_sub(HOUR_MS);
-        let lately = || bonds.iter().filter(|bond| bond.created >= since && bond.asker == asker);
-        let (all, own) = (lately().count(), lately().filter(is_its).count());
         let is_stranger = asker == Asker::Anyone;
-        let is_crowded = own > 0 && all >= MAX_AGAIN && !planted(Mutant::FewNetworksAskForAllBonds);
-        let is_over = all >= MAX_OF_WALLET || is_stranger && (own >= MAX_NEAR || is_crowded);
-        if is_over && !planted(Mutant::BondsPileUp)
+        if is_over_limit(&bonds, asker, is_its, tick)
             || is_stranger && has_asked_enough(records, client, tick)?
         {
             return Ok(Decision::reply(too_many()));
@@ -181,33 +191,41 @@ impl Bonds<'_> {
         let Some(replies) = replies else {
             return Ok(Decision::told(Answer::Evidence(batch(&calls))));
         };
-        let block = replies.ok().filter(|replies| replies.quantity(0) == Ok(self.profile.chain_id));
+        let asked = BondRow { seller: id, agent, ..begin_bond(client, asker, tick) };
+        Ok(self.make(asked, &bonds, replies, tick))
+    }
+
+    /// Makes a bond beside these others of its wallet.
+    fn make(
+        &self,
+        asked: BondRow,
+        others: &[BondRow],
+        replies: Result<Replies, RpcError>,
+        tick: Now<'_>,
+    ) -> Decision {
+        let block = replies
+            .ok()
+            .filter(|replies| replies.quantity(0) == Ok(self.sessions.profile.chain_id));
         let Some(block) = block.and_then(|replies| replies.quantity(1).ok()) else {
             let why = "The chain could not be read; try again.";
-            return Ok(Decision::reply(said(500, "SELLER_BOND_CHALLENGE_CREATE_FAILED", why)));
+            return Decision::reply(refusal(500, "SELLER_BOND_CHALLENGE_CREATE_FAILED", why));
         };
-        let Some(units) = self.choose_units(&bonds, tick) else {
+        let Some(units) = self.choose_units(others, tick) else {
             let why = "The bond cannot be expressed in the token.";
-            return Ok(Decision::reply(said(500, "SELLER_BOND_CONFIG_INVALID", why)));
+            return Decision::reply(refusal(500, "SELLER_BOND_CONFIG_INVALID", why));
         };
-        let bond = BondRow {
-            seller: id,
-            agent,
-            units: units.to_string(),
-            block,
-            until: tick.now.saturating_add(BOND_MS),
-            ..begin_bond(client, asker, tick)
-        };
+        let until = tick.now.saturating_add(BOND_MS);
+        let bond = BondRow { units: units.to_string(), block, until, ..asked };
         let reaction = Answer::Reply(self.show(&bond));
-        Ok(Decision { answer: reaction, changes: Vec::from([Change::Bond(Box::new(bond))]) })
+        Decision { answer: reaction, changes: Vec::from([Change::Bond(Box::new(bond))]) }
     }
 
     /// The base and some dust, by which the bonds of a wallet are told apart.
     fn choose_units(&self, others: &[BondRow], tick: Now<'_>) -> Option<Amount> {
         let (head, _) = tick.seed.split_first_chunk::<8>()?;
         let first = u64::from_be_bytes(*head) % AMOUNTS;
-        let base = Amount::from_decimal(BASE, self.profile.token.decimals).ok()?;
-        let least = match self.profile.kind {
+        let base = Amount::from_decimal(BASE, self.sessions.profile.token.decimals).ok()?;
+        let least = match self.sessions.profile.kind {
             Profile::DemoTestnet => 2,
             Profile::LiveTestnet | Profile::LiveMainnet => 1,
         };
@@ -223,16 +241,17 @@ impl Bonds<'_> {
 
     fn show(&self, bond: &BondRow) -> JsonAnswer {
         let units = Amount::from_atomic(&bond.units).unwrap_or(Amount::ZERO);
-        let amount = units.to_decimal(self.profile.token.decimals);
-        let (to, asset) = (self.wallet.to_checksum(), self.profile.token.address.to_checksum());
+        let amount = units.to_decimal(self.sessions.profile.token.decimals);
+        let (to, asset) =
+            (self.wallet.to_checksum(), self.sessions.profile.token.address.to_checksum());
         let command = format!("kpass wallet send --to {to} --asset {asset} --amount {amount}");
         let members = [
             ("status", quoted("ok")),
             ("challenge_id", quoted(&bond.id)),
             ("seller_id", quoted(&bond.seller)),
-            ("network_profile", quoted(self.profile.name())),
-            ("network", quoted(self.profile.network.as_str())),
-            ("chain_id", format!("{}", self.profile.chain_id)),
+            ("network_profile", quoted(self.sessions.profile.name())),
+            ("network", quoted(self.sessions.profile.network.as_str())),
+            ("chain_id", format!("{}", self.sessions.profile.chain_id)),
             ("to", quoted(&to)),
             ("asset", quoted(&asset)),
             ("amount", quoted(&amount)),
@@ -249,7 +268,7 @@ impl Bonds<'_> {
             ("status", quoted("already_verified")),
             ("seller_id", quoted(&seller.id)),
             ("passport_agent_id", quoted(&seller.agent)),
-            ("network_profile", quoted(self.profile.name())),
+            ("network_profile", quoted(self.sessions.profile.name())),
             ("message", quoted(why)),
         ];
         JsonAnswer::new(200, object(&members))
@@ -263,32 +282,20 @@ impl Bonds<'_> {
         proof: &BondProof,
         evidence: Option<&str>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let (AskedSeller { known, seller, agent }, BondProof { id, hash }) = (asked, proof);
         let Some(bond) = records.bond(id)? else {
             let why = "Seller bond challenge not found.";
-            return Ok(Decision::reply(said(404, "SELLER_BOND_CHALLENGE_NOT_FOUND", why)));
+            return Ok(Decision::reply(refusal(404, "SELLER_BOND_CHALLENGE_NOT_FOUND", why)));
         };
-        let refused = |code: &str, why: &str| Ok(Decision::reply(said(403, code, why)));
+        let refused = |code: &str, why: &str| Ok(Decision::reply(refusal(403, code, why)));
         if bond.seller != seller.id || bond.agent != agent {
             let why = "The challenge belongs to another seller or agent.";
             return refused("SELLER_BOND_CHALLENGE_MISMATCH", why);
         }
         if !bond.transaction.is_empty() {
-            let token = self.sessions.renewal_token(&bond);
-            if planted(Mutant::UsedBondsProveAgain) {
-                let proof = SellerProof::Bond { renewal: Some(&token) };
-                return Ok(self.sessions.open(known, seller, proof, tick));
-            }
-            // Whose answer was lost has the same session again, until another bond is proven. The
-            // transaction is public, so that it brings no other one, and no token.
-            let is_same = bond.transaction == hash.to_ascii_lowercase();
-            let is_fresh = tick.now < bond.proven.saturating_add(REPEAT_MS);
-            if is_same && is_fresh && self.sessions.renews(known, &token) {
-                let then = Now { now: bond.proven, ..tick };
-                let proof = SellerProof::Bond { renewal: None };
-                let decision = self.sessions.open(known, known.clone(), proof, then);
-                return Ok(Decision::told(decision.answer));
+            if let Some(decision) = self.repeat(known, seller, &bond, hash, tick) {
+                return Ok(decision);
             }
             return refused("SELLER_BOND_CHALLENGE_INVALID", "The challenge was used already.");
         }
@@ -308,11 +315,12 @@ impl Bonds<'_> {
             return Ok(Decision::told(Answer::Evidence(batch(&calls))));
         };
         let replies = Replies::read(reply.as_bytes(), calls.len());
-        let chain = replies.as_ref().is_ok_and(|it| it.quantity(0) == Ok(self.profile.chain_id));
+        let chain =
+            replies.as_ref().is_ok_and(|it| it.quantity(0) == Ok(self.sessions.profile.chain_id));
         let receipt = replies.and_then(|replies| replies.receipt(1, &transaction));
         let (Ok(receipt), true) = (receipt, chain) else {
             let why = "The chain could not be read; try again.";
-            return Ok(Decision::reply(said(500, "RECEIPT_VERIFY_FAILED", why)));
+            return Ok(Decision::reply(refusal(500, "RECEIPT_VERIFY_FAILED", why)));
         };
         if let Err((code, why)) = self.proves(&bond, receipt.as_ref()) {
             return refused(code, why);
@@ -333,6 +341,30 @@ impl Bonds<'_> {
         Ok(decision)
     }
 
+    /// The answer to who shows a bond that was used: whose answer was lost has the same session again,
+    /// until another bond is proven. The transaction is public, so that it brings no other one, and no
+    /// token.
+    fn repeat(
+        &self,
+        known: &SellerRow,
+        seller: SellerRow,
+        bond: &BondRow,
+        hash: &str,
+        tick: Now<'_>,
+    ) -> Option<Decision> {
+        let token = self.sessions.renewal_token(bond);
+        if planted(Mutant::UsedBondsProveAgain) {
+            let proof = SellerProof::Bond { renewal: Some(&token) };
+            return Some(self.sessions.open(known, seller, proof, tick));
+        }
+        let is_same = bond.transaction == hash.to_ascii_lowercase();
+        let is_fresh = tick.now < bond.proven.saturating_add(REPEAT_MS);
+        let then = Now { now: bond.proven, ..tick };
+        let proof = SellerProof::Bond { renewal: None };
+        (is_same && is_fresh && self.sessions.renews(known, &token))
+            .then(|| Decision::told(self.sessions.open(known, known.clone(), proof, then).answer))
+    }
+
     /// Whether a receipt has the bond's own transfer, made after it was asked for.
     fn proves(
         &self,
@@ -351,7 +383,7 @@ impl Bonds<'_> {
             .logs
             .iter()
             .filter(|log| log.standing == Inclusion::Included)
-            .filter(|log| log.address == self.profile.token.address)
+            .filter(|log| log.address == self.sessions.profile.token.address)
             .filter(|log| log.topics == [TRANSFER, from, to])
             .map(|log| log.data.as_slice())
             .collect();

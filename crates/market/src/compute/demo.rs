@@ -11,18 +11,17 @@ use super::body::Fields;
 use super::event::event;
 use super::figures::{About, Figures};
 use super::job::new_job;
-use super::kernel::{Decision, Now};
+use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
 use super::message::{Answer, JsonAnswer};
-use super::offer::Limits;
 use super::quote::{DEMO_BUYER, Order, Quotes, none_available};
 use super::records::{Change, Rows};
-use super::refused::{detailed, invalid, said};
+use super::refused::{detailed_refusal, invalid, refusal};
 use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState};
 use super::seat::{Wanted, match_seat};
 use super::settings::{PaymentProfile, Profile};
 use super::standing::START_MS;
-use super::text::{list, object, quoted, time};
+use crate::text::{list, object, quoted, time};
 use farebox_base::encoding::hex::uuid;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -37,27 +36,21 @@ const WAITS_MS: u64 = 30_000;
 /// Events of a job that are looked at.
 const MAX_SEEN: u32 = 64;
 
+/// Where its pretended transactions are seen: they are on no chain.
+const EXPLORER: &str =
+    r#"{"escrow":null,"settlement":null,"escrow_registration":null,"release":null}"#;
+/// The refund of pretended money.
+const COMPENSATION: &str = r#"{"refund_tx_hash":null,"reason":"mock_payment"}"#;
+
 /// Demo runs of a profile.
 pub(super) struct Demos<'g> {
-    pub profile: &'g PaymentProfile,
-    pub keys: &'g Keys,
-    pub limits: &'g Limits,
     pub quotes: Quotes<'g>,
 }
 
 impl Demos<'_> {
     /// Begins a demo run. Checks in the order of the contract: body, network, keys, limit.
-    pub fn run<R: Rows>(
-        &self,
-        records: &R,
-        client: &str,
-        body: &str,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let order = match self.read_order(body) {
-            Ok(order) => order,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
+    pub fn run<R: Rows>(&self, records: &R, client: &str, body: &str, tick: Now<'_>) -> Applied<R> {
+        let order = or_reply!(self.read_order(body));
         let since = tick.now.saturating_sub(WINDOW_SECS.saturating_mul(1000));
         let unpaid = records.unsold(client, since)?;
         let runs = unpaid.iter().filter(|quote| quote.buyer == DEMO_BUYER).count();
@@ -67,12 +60,12 @@ impl Demos<'_> {
                 ("window_seconds", WINDOW_SECS.to_string()),
             ]);
             let why = "Three demo runs an hour; come back later.";
-            let answer = detailed(429, "DEMO_RATE_LIMITED", why, &details);
+            let answer = detailed_refusal(429, "DEMO_RATE_LIMITED", why, &details);
             return Ok(Decision::reply(answer.with("retry-after", "3600")));
         }
         let wanted = Wanted::new(&order.capability, &order.buyer);
-        let Some(seat) = match_seat(records, self.limits, &wanted, tick)? else {
-            return Ok(Decision::reply(none_available(self.profile, &order.capability)));
+        let Some(seat) = match_seat(records, self.quotes.limits, &wanted, tick)? else {
+            return Ok(Decision::reply(none_available(self.quotes.profile, &order.capability)));
         };
         // It ends unpaid, and so it counts among those of its client.
         let quote = QuoteRow {
@@ -87,7 +80,8 @@ impl Demos<'_> {
             )
         };
         let waits = tick.now.saturating_add(WAITS_MS);
-        let job = new_job(&quote, &seat.seller.id, self.profile.hold, self.keys, tick);
+        let job =
+            new_job(&quote, &seat.seller.id, self.quotes.profile.hold, self.quotes.keys, tick);
         let job = JobRow {
             transaction: alloc::format!(
                 "0x{}",
@@ -117,11 +111,11 @@ impl Demos<'_> {
         }
         let named = fields.maybe("network_profile")?;
         let is_demo = named.is_none_or(|name| name == Profile::DemoTestnet.name());
-        if !is_demo || self.profile.kind != Profile::DemoTestnet {
+        if !is_demo || self.quotes.profile.kind != Profile::DemoTestnet {
             let why = "Demo runs are made in demo-testnet only.";
-            return Err(said(400, "DEMO_NETWORK_UNSUPPORTED", why));
+            return Err(refusal(400, "DEMO_NETWORK_UNSUPPORTED", why));
         }
-        if self.profile.hold != HoldKind::Mock {
+        if self.quotes.profile.hold != HoldKind::Mock {
             return Err(no_demo());
         }
         Ok(Order { buyer: DEMO_BUYER.to_string(), capability, prompt })
@@ -137,7 +131,7 @@ pub(super) fn show_demo<F: Figures>(
 ) -> Result<Option<JsonAnswer>, F::Error> {
     let Some(job) = figures.job(id)?.filter(|job| job.buyer == DEMO_BUYER) else {
         let why = "The demo run was lost; nothing was spent.";
-        return Ok(Some(said(500, "DEMO_RUN_FAILED", why)));
+        return Ok(Some(refusal(500, "DEMO_RUN_FAILED", why)));
     };
     let events = figures.events(&About::Job(job.id.clone()), 0, MAX_SEEN)?;
     let at = |kind: EventKind| {
@@ -154,55 +148,35 @@ pub(super) fn show_demo<F: Figures>(
     let run = quoted(&run_id(keys, &job.id));
     match job.state {
         JobState::Failed => {
-            let compensation =
-                object(&[("refund_tx_hash", null()), ("reason", quoted("mock_payment"))]);
             let details = object(&[
                 ("run_id", run),
                 ("job_id", quoted(&job.id)),
                 ("payment", payment),
-                ("compensation", compensation),
+                ("compensation", COMPENSATION.to_string()),
                 ("timeline", timeline),
             ]);
             let why = "No seller finished the demo run in time; nothing was spent.";
-            Ok(Some(detailed(500, "DEMO_RUN_FAILED", why, &details)))
+            Ok(Some(detailed_refusal(500, "DEMO_RUN_FAILED", why, &details)))
         }
         JobState::Done => {
-            let quote = object(&[
-                ("payment_id", quoted(&job.quote)),
-                ("seller_id", quoted(&job.seller)),
-                ("capability", quoted(&job.capability)),
-                ("amount", quoted(&job.amount)),
-                ("amount_atomic", quoted(&job.units)),
-                ("currency", quoted(profile.token.symbol)),
-                ("network", quoted(profile.network.as_str())),
-                ("network_profile", quoted(profile.name())),
-                ("pay_to", quoted(&profile.payee(&job.seller))),
-            ]);
             let callbacks = object(&[
                 ("start_signed_at", moment(at(EventKind::Running))),
                 ("complete_signed_at", moment(at(EventKind::Done))),
             ]);
-            let told = object(&[
+            let done = object(&[
                 ("job_id", quoted(&job.id)),
                 ("status", quoted(job.state.status())),
                 ("result", result),
-            ]);
-            // Pretended transactions are on no chain.
-            let explorer = object(&[
-                ("escrow", null()),
-                ("settlement", null()),
-                ("escrow_registration", null()),
-                ("release", null()),
             ]);
             let members = [
                 ("status", quoted("done")),
                 ("payment_mode", quoted("demo-direct-escrow")),
                 ("run_id", run),
-                ("quote", quote),
+                ("quote", write_quote(&job, profile)),
                 ("payment", payment),
                 ("seller_callbacks", callbacks),
-                ("job", told),
-                ("explorer", explorer),
+                ("job", done),
+                ("explorer", EXPLORER.to_string()),
                 ("timeline", timeline),
             ];
             Ok(Some(JsonAnswer::new(200, object(&members))))
@@ -213,6 +187,20 @@ pub(super) fn show_demo<F: Figures>(
         | JobState::Releasing
         | JobState::Refunding => Ok(None),
     }
+}
+
+fn write_quote(job: &JobRow, profile: &PaymentProfile) -> String {
+    object(&[
+        ("payment_id", quoted(&job.quote)),
+        ("seller_id", quoted(&job.seller)),
+        ("capability", quoted(&job.capability)),
+        ("amount", quoted(&job.amount)),
+        ("amount_atomic", quoted(&job.units)),
+        ("currency", quoted(profile.token.symbol)),
+        ("network", quoted(profile.network.as_str())),
+        ("network_profile", quoted(profile.name())),
+        ("pay_to", quoted(&profile.payee(&job.seller))),
+    ])
 }
 
 /// A UUID that follows from the job.
@@ -248,5 +236,5 @@ fn null() -> String {
 
 /// For a demo profile that does not pretend its payments.
 fn no_demo() -> JsonAnswer {
-    said(500, "DEMO_CONFIG_MISSING", "Demo runs need the demo profile with pretended payments.")
+    refusal(500, "DEMO_CONFIG_MISSING", "Demo runs need the demo profile with pretended payments.")
 }

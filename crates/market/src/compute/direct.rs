@@ -9,12 +9,12 @@ use alloc::format;
 use alloc::string::String;
 
 use super::job::show_paid;
-use super::kernel::{Decision, Now};
+use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
 use super::message::{Answer, JsonAnswer, TillPayment};
 use super::personal::Personal;
 use super::records::Rows;
-use super::refused::{said, used_transaction};
+use super::refused::{refusal, used_transaction};
 use super::row::QuoteRow;
 use super::settings::PaymentProfile;
 use super::till::Till;
@@ -67,8 +67,9 @@ impl DirectTransfers<'_> {
         shown: &DirectTransfer<'_>,
         confirmations: u64,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let refused = |status, code: &str, why: &str| Ok(Decision::reply(said(status, code, why)));
+    ) -> Applied<R> {
+        let refused =
+            |status, code: &str, why: &str| Ok(Decision::reply(refusal(status, code, why)));
         let lower = shown.hash.to_ascii_lowercase();
         let Ok(hash) = hex::decode_array::<32>(&lower) else {
             let why = "tx_hash must be a 32-byte transaction hash.";
@@ -143,7 +144,7 @@ impl DirectTransfers<'_> {
         confirmations: u64,
         tick: Now<'_>,
     ) -> Result<(), JsonAnswer> {
-        let wrong = |code: &str, why: &str| Err(said(400, code, why));
+        let wrong = |code: &str, why: &str| Err(refusal(400, code, why));
         let (Some(receipt), Some(sent)) = (&sight.receipt, &sight.sent) else {
             return wrong("RECEIPT_NOT_FOUND", "The transaction is in no block yet.");
         };

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::event::event;
-use super::kernel::{Decision, Now};
+use super::kernel::{Applied, Decision, Now};
 use super::message::Answer;
 use super::offer::Limits;
 use super::outcome::Outcomes;
@@ -34,7 +34,7 @@ pub(super) struct Deadlines<'g> {
 
 impl Deadlines<'_> {
     /// Does what has been due for the longest time.
-    pub fn meet<R: Rows>(&self, records: &R, tick: Now<'_>) -> Result<Decision, R::Error> {
+    pub fn meet<R: Rows>(&self, records: &R, tick: Now<'_>) -> Applied<R> {
         match records.due(tick.now)? {
             None => Ok(Decision::told(Answer::Nothing)),
             Some(DueRow::Quote(quote)) => Ok(lapse(*quote)),
@@ -53,12 +53,7 @@ impl Deadlines<'_> {
     }
 
     /// Takes a job from a seller that let it lie, and gives it to another one, or the money back.
-    fn pass_on<R: Rows>(
-        &self,
-        records: &R,
-        job: JobRow,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    fn pass_on<R: Rows>(&self, records: &R, job: JobRow, tick: Now<'_>) -> Applied<R> {
         let mut changes = Vec::new();
         if let Some(seller) = records.seller(&job.seller)?
             && !planted(Mutant::TheDeadStayOnline)
@@ -119,7 +114,7 @@ impl Deadlines<'_> {
 }
 
 /// Ends a job whose payment did not come.
-fn end_unsettled<R: Rows>(records: &R, job: JobRow, tick: Now<'_>) -> Result<Decision, R::Error> {
+fn end_unsettled<R: Rows>(records: &R, job: JobRow, tick: Now<'_>) -> Applied<R> {
     let Some(quote) = records.quote(&job.quote)? else {
         return Ok(finish(Vec::from([Change::JobGone(job.id)])));
     };

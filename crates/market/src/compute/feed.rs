@@ -12,19 +12,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::board::{Board, MAX_EVENTS, make_board};
-use super::body::spelled;
 use super::demo::show_demo;
 use super::event::Line;
 use super::figures::{About, Figures};
 use super::job::{no_job, no_job_token};
 use super::kernel::Now;
-use super::keys::{Keys, bearer};
 use super::message::JsonAnswer;
-use super::refused::{invalid, no_signature, said};
+use super::refused::{invalid, no_signature, refusal};
 use super::row::EventRow;
+use super::row::spell_wallet;
 use super::session::Sessions;
 use super::settings::PaymentProfile;
-use super::text::{list, object, quoted};
+use crate::text::bearer;
+use crate::text::{list, object, quoted};
 use farebox_base::encoding::{base64, json};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -115,8 +115,7 @@ pub struct OpenFeeds {
 
 impl FeedPage {
     /// The answer to who asks from time to time.
-    #[must_use]
-    pub fn polled(&self) -> JsonAnswer {
+    pub fn poll_answer(&self) -> JsonAnswer {
         let cursor = self.lines.last().map_or(self.after, |line| line.number);
         let members = [
             ("events", list(self.lines.iter().map(|line| line.text.clone()))),
@@ -160,7 +159,11 @@ impl About {
 ///
 /// # Errors
 /// The answer if it may not be opened.
-pub fn admitted(page: FeedPage, client: &str, open: &[OpenFeeds]) -> Result<FeedPage, JsonAnswer> {
+pub fn admit_feed(
+    page: FeedPage,
+    client: &str,
+    open: &[OpenFeeds],
+) -> Result<FeedPage, JsonAnswer> {
     let of_anyone = About::Profile.tag();
     let is_public = |tag: &str| tag == of_anyone || planted(Mutant::FeedsShareRoom);
     let is_open = is_public(&page.tag);
@@ -189,7 +192,7 @@ pub fn admitted(page: FeedPage, client: &str, open: &[OpenFeeds]) -> Result<Feed
     let busiest = busiest.filter(|(_, count)| *count > of_mine.saturating_add(1));
     let Some((name, _)) = busiest.filter(|_| !is_over && ending < MAX_OPEN) else {
         let why = "Too many feeds are open; close one, or ask from time to time instead.";
-        return Err(said(429, "FEED_LIMIT_REACHED", why).with("retry-after", "60"));
+        return Err(refusal(429, "FEED_LIMIT_REACHED", why).with("retry-after", "60"));
     };
     let is_theirs = |feeds: &&OpenFeeds| {
         is_public(&feeds.tag) == is_open && owner(feeds) == *name && feeds.count > 0
@@ -210,21 +213,17 @@ pub fn cursor(text: Option<&str>) -> Result<Option<u64>, JsonAnswer> {
 }
 
 /// For a cursor that is none of this scope.
-#[must_use]
 pub fn bad_cursor() -> JsonAnswer {
     invalid("cursor must be the one of an event.")
 }
 
 /// For a network profile that there is not.
-#[must_use]
 pub fn bad_profile() -> JsonAnswer {
     invalid("network_profile must be one of demo-testnet, live-testnet, live-mainnet.")
 }
 
 /// Views of a profile.
 pub(super) struct Views<'g> {
-    pub profile: &'g PaymentProfile,
-    pub keys: &'g Keys,
     pub sessions: Sessions<'g>,
 }
 
@@ -237,7 +236,7 @@ impl Views<'_> {
         tick: Now<'_>,
     ) -> Result<Seen, F::Error> {
         Ok(match view {
-            View::Board => Seen::Board(Box::new(make_board(figures, self.profile, tick)?)),
+            View::Board => Seen::Board(Box::new(make_board(figures, self.sessions.profile, tick)?)),
             View::Later(after) => {
                 Seen::Events(figures.events(&About::Profile, after, MAX_EVENTS)?)
             }
@@ -255,10 +254,12 @@ impl Views<'_> {
                 }
             },
             View::Next(about, after) => Seen::Feed(self.make_page(figures, about, after)?),
-            View::Demo(job) => match show_demo(figures, self.profile, self.keys, &job)? {
-                Some(answer) => Seen::Reply(answer),
-                None => Seen::Wait,
-            },
+            View::Demo(job) => {
+                match show_demo(figures, self.sessions.profile, self.sessions.keys, &job)? {
+                    Some(answer) => Seen::Reply(answer),
+                    None => Seen::Wait,
+                }
+            }
         })
     }
 
@@ -269,11 +270,11 @@ impl Views<'_> {
         after: u64,
     ) -> Result<FeedPage, F::Error> {
         let events = figures.events(&about, after, WINDOW)?;
-        let lines = events.iter().map(|event| write_line(self.profile, event)).collect();
+        let lines = events.iter().map(|event| write_line(self.sessions.profile, event)).collect();
         let ready = object(&[
             ("type", quoted("READY")),
             ("cursor", quoted(&after.to_string())),
-            ("networkProfile", quoted(self.profile.name())),
+            ("networkProfile", quoted(self.sessions.profile.name())),
         ]);
         let instead = None;
         Ok(FeedPage { tag: about.tag(), about, until: None, after, ready, lines, instead })
@@ -290,7 +291,7 @@ impl Views<'_> {
         match reader {
             FeedReader::Anyone => Ok(Ok((About::Profile, None))),
             FeedReader::Seller(id, authorization) => {
-                let id = spelled(&id);
+                let id = spell_wallet(&id);
                 let Some(seller) = figures.seller(&id)? else {
                     let why = "Gateway seller session bearer token is invalid.";
                     return Ok(Err(no_signature(why)));
@@ -301,7 +302,7 @@ impl Views<'_> {
                 }
             }
             FeedReader::Buyer(id, authorization) => {
-                if !self.keys.opens_job(&id, &authorization) && !is_open {
+                if !self.sessions.keys.opens_job(&id, &authorization) && !is_open {
                     return Ok(Err(no_job_token()));
                 }
                 let job = figures.job(&id)?;

@@ -1,7 +1,7 @@
 //! The figures of a profile, counted as things happen: sellers, jobs, hours and records of sellers.
 //! A view reads these few rows, never all jobs.
 //!
-//! [`Gateway::counted`](super::Gateway::counted) is called in the block of a command, with its changes, before they are
+//! [`count_changes`] is called in the block of a command, with its changes, before they are
 //! written. Money is decimal text, added exactly.
 
 use alloc::string::{String, ToString};
@@ -86,68 +86,39 @@ pub enum About {
     Job(String),
 }
 
-/// Reads for views. Each is one look into an index.
+/// Reads for views. Each is one look into an index, and fails only with an error of the
+/// storage.
 pub trait Figures: Rows {
     /// The counts of the profile.
-    ///
-    /// # Errors
-    /// An error of the storage, as everywhere below.
     fn tally(&self) -> Result<Tally, Self::Error>;
 
     /// The row of this hour.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn hour(&self, hour: u64) -> Result<Option<HourTally>, Self::Error>;
 
     /// Rows of this hour and later, oldest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn hours(&self, since: u64) -> Result<Vec<HourTally>, Self::Error>;
 
     /// The record of a seller.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn record(&self, seller: &str) -> Result<Option<SellerRecord>, Self::Error>;
 
     /// The records with most jobs done, at most so many.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn best(&self, limit: u32) -> Result<Vec<SellerRecord>, Self::Error>;
 
     /// The sellers that were heard of last (a heartbeat, else their first proof), latest first, of
     /// those that have proven who they are.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn latest(&self, limit: u32) -> Result<Vec<SellerRow>, Self::Error>;
 
     /// The sellers that have taken seats at this time.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    fn taken(&self, now: u64) -> Result<Vec<(String, Seats)>, Self::Error>;
+    fn taken_seats(&self, now: u64) -> Result<Vec<(String, Seats)>, Self::Error>;
 
     /// Events with a higher number, oldest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn events(&self, about: &About, after: u64, limit: u32) -> Result<Vec<EventRow>, Self::Error>;
 
     /// The newest events of the profile, newest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn newest(&self, limit: u32) -> Result<Vec<EventRow>, Self::Error>;
 
     /// The newest events that say that a job's money moved, or that there was none to move
     /// ([`EventKind::is_settlement`](super::row::EventKind::is_settlement)), newest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn settlements(&self, limit: u32) -> Result<Vec<EventRow>, Self::Error>;
 }
 
@@ -159,7 +130,7 @@ pub const fn hour_of(at: u64) -> u64 {
 
 /// The sum of two amounts of a row.
 #[must_use]
-pub(super) fn summed(units: &str, more: &str) -> String {
+pub(super) fn sum_units(units: &str, more: &str) -> String {
     let read = |text: &str| Amount::from_atomic(text).unwrap_or(Amount::ZERO);
     read(units).checked_add(read(more)).unwrap_or(Amount::MAX).to_string()
 }
@@ -203,9 +174,9 @@ impl Count {
         }
         if row.is_earned() && !known.is_some_and(JobRow::is_earned) {
             let mut record = self.record(&row.seller, figures)?;
-            record.units = summed(&record.units, &row.units);
+            record.units = sum_units(&record.units, &row.units);
             self.records.push(record);
-            self.hour.units = summed(&self.hour.units, &row.units);
+            self.hour.units = sum_units(&self.hour.units, &row.units);
         }
         if was_over && !planted(Mutant::EndsCountTwice) || !row.state.is_over() {
             return Ok(());
@@ -236,7 +207,10 @@ impl Count {
 }
 
 /// The rows that count what these changes are about to write.
-pub(super) fn count<F: Figures>(
+///
+/// # Errors
+/// An error of the storage.
+pub fn count_changes<F: Figures>(
     figures: &F,
     changes: &[Change],
     tick: Now<'_>,

@@ -1,7 +1,6 @@
 //! A gateway, and its commands, each given to its use case.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::bond::Bonds;
 use super::capability::list_capabilities;
@@ -9,11 +8,11 @@ use super::demo::Demos;
 use super::direct::DirectTransfers;
 use super::due::Deadlines;
 use super::feed::{FeedLine, Seen, View, Views, write_line};
-use super::figures::{Figure, Figures, count};
+use super::figures::Figures;
 use super::hold::HeldMoney;
 use super::job::{follow_job, read_job};
 use super::keep::{lighten, sweep};
-use super::kernel::{Decision, Grant, Now, RANDOM_BYTES};
+use super::kernel::{Applied, Decision, Now, RANDOM_BYTES};
 use super::keys::Keys;
 use super::message::{Answer, Command};
 use super::offer::Limits;
@@ -30,6 +29,7 @@ use super::shown::{make_till_key, present};
 use super::till::{GateAnswer, Till, end_unpriced};
 use super::verify::Payments;
 use super::work::SellerWork;
+use crate::grant::Grant;
 use farebox_base::amount::Amount;
 use farebox_evm::address::Address;
 use farebox_evm::token;
@@ -148,12 +148,7 @@ impl Gateway {
         Ok(Decision { answer, changes: changes.into_iter().map(lighten).collect() })
     }
 
-    fn decide<R: Rows>(
-        &self,
-        records: &R,
-        command: Command,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    fn decide<R: Rows>(&self, records: &R, command: Command, tick: Now<'_>) -> Applied<R> {
         match command {
             Command::Register { client, request } => {
                 self.sellers().register(records, &client, &request, tick)
@@ -208,19 +203,6 @@ impl Gateway {
         }
     }
 
-    /// The rows that count what these changes are about to write.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn counted<F: Figures>(
-        &self,
-        figures: &F,
-        changes: &[Change],
-        tick: Now<'_>,
-    ) -> Result<Vec<Figure>, F::Error> {
-        count(figures, changes, tick)
-    }
-
     /// Looks.
     ///
     /// # Errors
@@ -231,8 +213,7 @@ impl Gateway {
         view: View,
         tick: Now<'_>,
     ) -> Result<Seen, F::Error> {
-        let (profile, keys) = (&self.profile, &self.keys);
-        Views { profile, keys, sessions: self.sessions() }.view(figures, view, tick)
+        Views { sessions: self.sessions() }.view(figures, view, tick)
     }
 
     /// An event as feeds have it.
@@ -243,7 +224,7 @@ impl Gateway {
 
     /// A payment as the gate reads it: the original's bare object becomes one of version 1.
     #[must_use]
-    pub fn presented(&self, payment: &str) -> String {
+    pub fn present_payment(&self, payment: &str) -> String {
         present(&self.profile, payment)
     }
 
@@ -259,12 +240,11 @@ impl Gateway {
     }
 
     const fn bonds(&self) -> Bonds<'_> {
-        Bonds { profile: &self.profile, wallet: &self.bonds, sessions: self.sessions() }
+        Bonds { wallet: &self.bonds, sessions: self.sessions() }
     }
 
     const fn sellers(&self) -> Sellers<'_> {
-        let (profile, limits) = (&self.profile, &self.limits);
-        Sellers { profile, limits, sessions: self.sessions(), bonds: self.bonds() }
+        Sellers { limits: &self.limits, sessions: self.sessions(), bonds: self.bonds() }
     }
 
     const fn quotes(&self) -> Quotes<'_> {
@@ -273,9 +253,6 @@ impl Gateway {
 
     const fn payments(&self) -> Payments<'_> {
         Payments {
-            profile: &self.profile,
-            keys: &self.keys,
-            limits: &self.limits,
             quotes: self.quotes(),
             transfers: DirectTransfers {
                 profile: &self.profile,
@@ -287,13 +264,7 @@ impl Gateway {
     }
 
     const fn till(&self) -> Till<'_> {
-        Till {
-            profile: &self.profile,
-            keys: &self.keys,
-            limits: &self.limits,
-            money: self.money(),
-            waits_ms: self.waits_ms,
-        }
+        Till { limits: &self.limits, money: self.money(), waits_ms: self.waits_ms }
     }
 
     const fn money(&self) -> HeldMoney<'_> {
@@ -301,18 +272,12 @@ impl Gateway {
     }
 
     const fn outcomes(&self) -> Outcomes<'_> {
-        let (profile, keys) = (&self.profile, &self.keys);
-        Outcomes { profile, keys, money: self.money(), unjudged: self.unjudged }
+        Outcomes { money: self.money(), unjudged: self.unjudged }
     }
 
     const fn work(&self) -> SellerWork<'_> {
-        SellerWork {
-            profile: &self.profile,
-            keys: &self.keys,
-            sessions: self.sessions(),
-            outcomes: self.outcomes(),
-            older: self.older,
-        }
+        let (sessions, outcomes) = (self.sessions(), self.outcomes());
+        SellerWork { sessions, outcomes, older: self.older }
     }
 
     const fn deadlines(&self) -> Deadlines<'_> {
@@ -320,11 +285,6 @@ impl Gateway {
     }
 
     const fn demos(&self) -> Demos<'_> {
-        Demos {
-            profile: &self.profile,
-            keys: &self.keys,
-            limits: &self.limits,
-            quotes: self.quotes(),
-        }
+        Demos { quotes: self.quotes() }
     }
 }

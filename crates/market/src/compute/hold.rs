@@ -16,18 +16,18 @@ use serde_json::Value;
 
 use super::event::event;
 use super::job::{show_paid, write_end};
-use super::kernel::{Decision, Grant, Now};
+use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
 use super::message::{Answer, Errand, JsonAnswer, PayoutAnswer, PayoutCall};
 use super::records::{Change, Rows};
 use super::refused::not_moved;
-use super::row::{EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave};
+use super::row::{EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave, show_wallet};
 use super::settings::PaymentProfile;
-use super::text::{object, or_null, quoted};
+use crate::grant::Grant;
+use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_evm::address::Address;
 
 /// Milliseconds in which the Worker that asks the treasury has to report.
 const LEASE_MS: u64 = 30_000;
@@ -133,7 +133,6 @@ impl HeldMoney<'_> {
             Leave::Release => &hold.payee,
             Leave::Refund => &hold.payer,
         };
-        let to = Address::parse(to).map_or_else(|_| to.clone(), |wallet| wallet.to_checksum());
         let amount = Amount::from_atomic(&hold.units).unwrap_or(Amount::ZERO);
         let (organization, wallet) = self.payer;
         let key = if planted(Mutant::WaysHaveKeysOfTheirOwn) {
@@ -146,7 +145,7 @@ impl HeldMoney<'_> {
             ("wallet", quoted(wallet)),
             ("network", quoted(self.profile.network.as_str())),
             ("asset", quoted(self.profile.token.symbol)),
-            ("to", quoted(&to)),
+            ("to", quoted(&show_wallet(to))),
             ("amount", quoted(&amount.to_decimal(self.profile.token.decimals))),
             ("idempotencyKey", quoted(&key)),
         ])
@@ -159,9 +158,6 @@ impl HeldMoney<'_> {
             Some(Leave::Release) => "released",
             Some(Leave::Refund) => "refunded",
         };
-        let spelled = |wallet: &str| {
-            Address::parse(wallet).map_or_else(|_| wallet.to_string(), |it| it.to_checksum())
-        };
         // What bought no job has no seller: its buyer is both.
         let seller = if hold.payee.is_empty() { &hold.payer } else { &hold.payee };
         let (organization, wallet) = self.payer;
@@ -171,8 +167,8 @@ impl HeldMoney<'_> {
             ("network", quoted(self.profile.network.as_str())),
             ("contract", quoted(&entry.contract)),
             ("payment", quoted(&format!("0x{}", entry.name))),
-            ("buyer", quoted(&spelled(&hold.payer))),
-            ("seller", quoted(&spelled(seller))),
+            ("buyer", quoted(&show_wallet(&hold.payer))),
+            ("seller", quoted(&show_wallet(seller))),
             ("amountMinor", quoted(&hold.units)),
             ("settlement", quoted(&format!("0x{}", entry.word))),
             ("goal", quoted(goal)),
@@ -186,7 +182,7 @@ impl HeldMoney<'_> {
         hold: HoldRow,
         answer: Option<&PayoutAnswer>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let (told, _) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
         let (hash, due) = match told {
             PayoutState::Sent(hash) | PayoutState::Confirmed(hash) => (hash, None),
@@ -212,7 +208,7 @@ impl HeldMoney<'_> {
         grant: Grant<'_>,
         answer: Option<&PayoutAnswer>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let hold = records.hold(grant.id)?.filter(|hold| hold.fence == grant.fence);
         let Some(hold) = hold else { return Ok(Decision::told(Answer::Nothing)) };
         let hold = HoldRow { asked: None, ..hold };

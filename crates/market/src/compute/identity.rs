@@ -6,10 +6,11 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Map, Value};
 
-use super::body::{Fields, spelled};
-use super::keys::bearer;
+use super::body::Fields;
 use super::message::{Identity, JsonAnswer, SellerRequest};
-use super::refused::said;
+use super::refused::refusal;
+use super::row::spell_wallet;
+use crate::text::bearer;
 use farebox_base::encoding::{base64, json};
 use farebox_base::mutant::{Mutant, planted};
 
@@ -78,7 +79,7 @@ pub fn unproven(request: &SellerRequest) -> Result<Option<UnprovenToken>, JsonAn
     if shown.is_empty() || is_bond {
         return Ok(None);
     }
-    match parted(shown) {
+    match split_token(shown) {
         Some(token) => Ok(Some(token)),
         // Whoever renews may still show the session that ends.
         None if fields.has("seller_renewal_token") => Ok(None),
@@ -86,7 +87,7 @@ pub fn unproven(request: &SellerRequest) -> Result<Option<UnprovenToken>, JsonAn
     }
 }
 
-fn parted(token: &str) -> Option<UnprovenToken> {
+fn split_token(token: &str) -> Option<UnprovenToken> {
     if token.len() > MAX_TOKEN_BYTES {
         return None;
     }
@@ -120,7 +121,7 @@ impl Issuer {
             }
             SignatureCheck::Unread => {
                 let why = "The issuer's keys cannot be read; try again.";
-                let answer = said(503, "PASSPORT_KEYS_UNAVAILABLE", why);
+                let answer = refusal(503, "PASSPORT_KEYS_UNAVAILABLE", why);
                 return Err(answer.with("retry-after", "5"));
             }
         }
@@ -150,7 +151,7 @@ impl Issuer {
         let ends = claims.get("exp").and_then(Value::as_u64);
         if ends.is_none_or(|ends| secs >= ends) && !planted(Mutant::IdentitiesNeverEnd) {
             let why = "The passport identity token has expired.";
-            return Err(said(403, "PASSPORT_TOKEN_EXPIRED", why));
+            return Err(refusal(403, "PASSPORT_TOKEN_EXPIRED", why));
         }
         let begins = claims.get("nbf").map(|value| value.as_u64().unwrap_or(u64::MAX));
         if begins.is_some_and(|begins| secs < begins) {
@@ -166,7 +167,7 @@ pub(super) fn is_of(identity: &Identity, seller: &str, agent: &str) -> bool {
     claims.as_ref().and_then(Value::as_object).is_some_and(|claims| {
         claim(claims, &AGENT_CLAIMS, &AGENT_OBJECTS, &AGENT_MEMBERS) == Some(agent)
             && claim(claims, &PAYER_CLAIMS, &PAYER_OBJECTS, &["address"])
-                .is_some_and(|payer| spelled(payer) == seller)
+                .is_some_and(|payer| spell_wallet(payer) == seller)
     })
 }
 
@@ -188,11 +189,10 @@ fn claim<'a>(
 }
 
 /// The answer to a token where no issuer is trusted.
-#[must_use]
 pub fn no_issuer() -> JsonAnswer {
     bad_token("No issuer of passport identity tokens is configured.")
 }
 
 fn bad_token(why: &str) -> JsonAnswer {
-    said(403, "PASSPORT_TOKEN_INVALID", why)
+    refusal(403, "PASSPORT_TOKEN_INVALID", why)
 }

@@ -3,13 +3,13 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::kernel::{Decision, Now};
+use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
 use super::message::{Answer, JsonAnswer};
 use super::records::Rows;
-use super::refused::said;
+use super::refused::refusal;
 use super::row::{DeliveryCharge, HoldKind, JobRow, JobState, Leave, QuoteRow, Signer};
-use super::text::{object, or_null, quoted};
+use crate::text::{object, or_null, quoted};
 use farebox_base::mutant::{Mutant, planted};
 
 /// A job of a quote, its payment not settled yet.
@@ -63,7 +63,7 @@ pub(super) fn show_paid(job: &JobRow, keys: &Keys) -> JsonAnswer {
 
 /// The answer to a request that waits for its work; `None` while it is not over.
 fn show_over(job: &JobRow, keys: &Keys) -> Option<JsonAnswer> {
-    let result = keys.unseal(&job.id, &job.result).unwrap_or_else(|| "null".to_string());
+    let result = keys.unseal_json(&job.id, &job.result);
     match job.state {
         JobState::Done => {
             let members = [
@@ -80,7 +80,7 @@ fn show_over(job: &JobRow, keys: &Keys) -> Option<JsonAnswer> {
         }
         JobState::Failed => {
             let why = "The seller did not deliver; nothing is charged.";
-            Some(said(502, "JOB_FAILED", why))
+            Some(refusal(502, "JOB_FAILED", why))
         }
         JobState::Settling
         | JobState::Paid
@@ -91,14 +91,8 @@ fn show_over(job: &JobRow, keys: &Keys) -> Option<JsonAnswer> {
 }
 
 /// Looks again for the work that a buyer's request waits for.
-pub(super) fn follow_job<R: Rows>(
-    records: &R,
-    keys: &Keys,
-    id: &str,
-) -> Result<Decision, R::Error> {
-    let Some(job) = records.job(id)? else {
-        return Ok(Decision::reply(no_job()));
-    };
+pub(super) fn follow_job<R: Rows>(records: &R, keys: &Keys, id: &str) -> Applied<R> {
+    let job = or_reply!(records.job(id)?.ok_or_else(no_job));
     let over = show_over(&job, keys);
     Ok(over.map_or_else(|| Decision::told(Answer::Wait(id.to_string())), Decision::reply))
 }
@@ -109,13 +103,11 @@ pub(super) fn read_job<R: Rows>(
     keys: &Keys,
     authorization: &str,
     id: &str,
-) -> Result<Decision, R::Error> {
+) -> Applied<R> {
     if !keys.opens_job(id, authorization) && !planted(Mutant::JobsAreOpen) {
         return Ok(Decision::reply(no_job_token()));
     }
-    let Some(job) = records.job(id)? else {
-        return Ok(Decision::reply(no_job()));
-    };
+    let job = or_reply!(records.job(id)?.ok_or_else(no_job));
     // Who waits for the work gets it with the answer that is charged, and by no other way.
     let is_shown = job.hold != HoldKind::Completion || job.state == JobState::Failed;
     let result = keys.unseal(&job.id, &job.result).filter(|_| is_shown && job.state.is_over());
@@ -131,7 +123,7 @@ pub(super) fn read_job<R: Rows>(
 
 /// The body for a seller whose job is over.
 pub(super) fn write_end(job: &JobRow, leave: Leave, how: String, keys: &Keys) -> String {
-    let result = keys.unseal(&job.id, &job.result).unwrap_or_else(|| "null".to_string());
+    let result = keys.unseal_json(&job.id, &job.result);
     let (status, name) = match leave {
         Leave::Release => ("done", "release"),
         Leave::Refund => ("failed", "refund"),
@@ -145,13 +137,11 @@ pub(super) fn write_end(job: &JobRow, leave: Leave, how: String, keys: &Keys) ->
 }
 
 /// For a job that is not there.
-#[must_use]
 pub(super) fn no_job() -> JsonAnswer {
-    said(404, "JOB_NOT_FOUND", "Job not found.")
+    refusal(404, "JOB_NOT_FOUND", "Job not found.")
 }
 
 /// For a job whose token was not shown.
-#[must_use]
 pub(super) fn no_job_token() -> JsonAnswer {
-    said(403, "JOB_TOKEN_INVALID", "A job is read with the job_token that verify returned.")
+    refusal(403, "JOB_TOKEN_INVALID", "A job is read with the job_token that verify returned.")
 }

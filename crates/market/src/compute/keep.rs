@@ -12,7 +12,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use super::kernel::{Decision, Now};
+use super::kernel::{Applied, Decision, Now};
 use super::message::Answer;
 use super::records::{Change, Ends, LeavingRow, OverJob, Rows};
 use super::row::{QuoteRow, QuoteState};
@@ -33,7 +33,7 @@ pub const MAX_LEAVING: u32 = 200;
 const DAY_MS: u64 = 86_400_000;
 
 /// Deletes some rows that leave.
-pub(super) fn sweep<R: Rows>(records: &R, tick: Now<'_>) -> Result<Decision, R::Error> {
+pub(super) fn sweep<R: Rows>(records: &R, tick: Now<'_>) -> Applied<R> {
     let ends =
         Ends { over: tick.now.saturating_sub(KEEP_MS), unsold: tick.now.saturating_sub(UNSOLD_MS) };
     let mut leaving = records.leaving(ends)?;

@@ -1,7 +1,7 @@
 //! The kernel of a gateway: the inputs of a command, and its outcome.
 
 use super::message::Answer;
-use super::records::Change;
+use super::records::{Change, Rows};
 
 /// Random bytes that one command may use.
 pub const RANDOM_BYTES: usize = 48;
@@ -41,11 +41,5 @@ impl<'a> Now<'a> {
 /// and the earliest end of an open quote.
 pub type Decision = farebox_machine::Decision<Answer, Change>;
 
-/// Permission to move a row on, until its fence grows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Grant<'a> {
-    /// The row.
-    pub id: &'a str,
-    /// Its fence when the permission was given.
-    pub fence: u64,
-}
+/// A command as it is applied: the decision, or an error of the storage.
+pub(super) type Applied<R> = Result<Decision, <R as Rows>::Error>;

@@ -4,8 +4,9 @@
 //! A [`Gateway`] serves one network profile. For each [`message::Command`] it reads rows
 //! through [`records::Rows`] and returns an answer with the [`records::Change`]s to write;
 //! [`row`] has the rows. It holds no key and signs nothing: the gate in front takes the money, and
-//! the treasury moves it. A
-//! command is given by `gateway` to the use case that owns what it may touch. In reading order:
+//! the treasury moves it.
+//!
+//! A command is given by `gateway` to the use case that owns what it may touch. In reading order:
 //! sellers (`seller`, their `session`s and `bond`s), quotes ([`quote`]) and seats (`seat`), payments
 //! ([`verify`], [`till`], [`shown`]), jobs ([`job`]), `work` and its `outcome`s, held money (`hold`) and
 //! what time decides ([`due`]). All borrow the [`settings`]' payment profile, `keys` and limits
@@ -53,7 +54,6 @@ mod session;
 pub mod settings;
 pub mod shown;
 mod standing;
-mod text;
 pub mod till;
 pub mod vars;
 pub mod verify;

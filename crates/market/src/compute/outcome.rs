@@ -5,7 +5,7 @@
 //! leaves the decision to what the operator set.
 
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::Value;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::event::event;
 use super::hold::HeldMoney;
 use super::job::write_end;
-use super::kernel::{Decision, Grant, Now};
+use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
 use super::message::{Answer, JsonAnswer, ProofQuestion};
 use super::quote::DEMO_BUYER;
@@ -22,8 +22,9 @@ use super::refused::{bad_state, not_moved};
 use super::row::{
     DeliveryCharge, EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, Proving, SellerRow,
 };
-use super::settings::{PaymentProfile, Unjudged};
-use super::text::{object, quoted};
+use super::settings::Unjudged;
+use crate::grant::Grant;
+use crate::text::{object, quoted};
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -41,8 +42,6 @@ const MAX_REASON: usize = 300;
 /// Outcomes of the jobs of a profile.
 #[derive(Clone, Copy)]
 pub(super) struct Outcomes<'g> {
-    pub profile: &'g PaymentProfile,
-    pub keys: &'g Keys,
     pub money: HeldMoney<'g>,
     /// The fate of a result that the Worker does not judge; `None` if results need no proof.
     pub unjudged: Option<Unjudged>,
@@ -57,12 +56,12 @@ impl Outcomes<'_> {
         leave: Leave,
         result: &str,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let is_late = job.waits.is_some_and(|waits| tick.now >= waits);
         if leave == Leave::Release && is_late && !planted(Mutant::LateWorkIsPaid) {
             return Ok(Decision::reply(bad_state("late")));
         }
-        let result = self.keys.seal(tick.seed, &job.id, result);
+        let result = self.money.keys.seal(tick.seed, &job.id, result);
         let job = JobRow { result, due: None, ..job };
         let is_judged = self.unjudged.is_some() && !planted(Mutant::ResultsAreNotProven);
         if leave == Leave::Release && is_judged {
@@ -78,7 +77,7 @@ impl Outcomes<'_> {
         job: JobRow,
         leave: Leave,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let kind = match leave {
             Leave::Release => EventKind::Done,
             Leave::Refund => EventKind::Failed,
@@ -115,7 +114,7 @@ impl Outcomes<'_> {
                     _ => DeliveryCharge::None,
                 };
                 let job = JobRow { state, charge, ..job };
-                let answer = Answer::Reply(show_skipped(&job, leave, self.keys));
+                let answer = Answer::Reply(show_skipped(&job, leave, self.money.keys));
                 let mut changes = Vec::from([event]);
                 changes.extend(worked);
                 if job.hold == HoldKind::Mock {
@@ -135,12 +134,12 @@ impl Outcomes<'_> {
     pub fn prove(&self, job: JobRow, tick: Now<'_>) -> Decision {
         let known = job.proving.unwrap_or_default();
         let (fence, tries) = (known.fence.saturating_add(1), known.tries.saturating_add(1));
-        let prompt = self.keys.unseal(&job.quote, &job.prompt).unwrap_or_default();
-        let result = self.keys.unseal(&job.id, &job.result).unwrap_or_else(|| "null".to_string());
+        let prompt = self.money.keys.unseal(&job.quote, &job.prompt).unwrap_or_default();
+        let result = self.money.keys.unseal_json(&job.id, &job.result);
         let body = object(&[
             ("job_id", quoted(&job.id)),
             ("payment_id", quoted(&job.quote)),
-            ("network_profile", quoted(self.profile.name())),
+            ("network_profile", quoted(self.money.profile.name())),
             ("buyer_id", quoted(&job.buyer)),
             ("seller_id", quoted(&job.seller)),
             ("capability", quoted(&job.capability)),
@@ -166,7 +165,7 @@ impl Outcomes<'_> {
         grant: Grant<'_>,
         answer: Option<&str>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let job = records.job(grant.id)?.filter(|job| job.state == JobState::Releasing);
         let found =
             job.and_then(|job| Some((job.proving.filter(|it| it.fence == grant.fence)?, job)));
@@ -199,15 +198,9 @@ impl Outcomes<'_> {
     }
 
     /// Pays a job back whose result was not accepted; the result is not kept.
-    fn reject<R: Rows>(
-        &self,
-        records: &R,
-        job: JobRow,
-        reason: &str,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    fn reject<R: Rows>(&self, records: &R, job: JobRow, reason: &str, tick: Now<'_>) -> Applied<R> {
         let why = object(&[("error", quoted(reason))]);
-        let result = self.keys.seal(tick.seed, &job.id, &why);
+        let result = self.money.keys.seal(tick.seed, &job.id, &why);
         self.conclude(records, JobRow { result, ..job }, Leave::Refund, tick)
     }
 }

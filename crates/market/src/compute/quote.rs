@@ -5,18 +5,19 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use super::body::{Fields, spelled};
+use super::body::Fields;
 use super::event::event;
-use super::kernel::{Decision, Now};
+use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
 use super::message::{Answer, JsonAnswer};
 use super::offer::Limits;
 use super::records::{Change, Rows};
-use super::refused::{detailed, said};
+use super::refused::{detailed_refusal, refusal};
+use super::row::spell_wallet;
 use super::row::{EventKind, HoldKind, QuoteRow, QuoteState, SellerRow};
 use super::seat::{SeatClaim, Wanted, firm_until, match_seat, seat_of};
 use super::settings::PaymentProfile;
-use super::text::{list, object, quoted};
+use crate::text::{list, object, quoted};
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -52,7 +53,7 @@ pub(super) struct Order {
 impl Order {
     /// Reads the members of an order.
     pub fn of(fields: &Fields) -> Result<Self, JsonAnswer> {
-        let buyer = spelled(&fields.text("buyer_id")?);
+        let buyer = spell_wallet(&fields.text("buyer_id")?);
         Ok(Self { buyer, capability: fields.text("capability")?, prompt: fields.text("prompt")? })
     }
 }
@@ -82,13 +83,10 @@ impl Quotes<'_> {
         client: &str,
         body: &str,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let fields = Fields::of_profile(body, self.profile.kind);
         let read = fields.and_then(|fields| Order::of(&fields));
-        let order = match read {
-            Ok(order) => order,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
+        let order = or_reply!(read);
         let fingerprint = self.fingerprint(&order);
         let known = records.quote_of(&fingerprint)?.filter(|quote| quote.is_open(tick.now));
         if let Some(quote) = known.filter(|_| !planted(Mutant::RequestsAreQuotedTwice))
@@ -108,7 +106,7 @@ impl Quotes<'_> {
         let is_over = open >= MAX_OPEN || unsold.len() >= MAX_UNPAID;
         if is_over && !planted(Mutant::QuotesPileUp) {
             let why = "Pay or let expire the quotes that you have before you request another one.";
-            let answer = said(429, "QUOTE_LIMIT_REACHED", why).with("retry-after", "60");
+            let answer = refusal(429, "QUOTE_LIMIT_REACHED", why).with("retry-after", "60");
             return Ok(Decision::reply(answer));
         }
         let wanted = Wanted::new(&order.capability, &order.buyer);
@@ -232,5 +230,5 @@ pub(super) fn none_available(profile: &PaymentProfile, capability: &str) -> Json
         ("capabilities_url", quoted(&url)),
     ]);
     let why = "No seller is available for this capability right now.";
-    detailed(503, "NO_SELLER_AVAILABLE", why, &details)
+    detailed_refusal(503, "NO_SELLER_AVAILABLE", why, &details)
 }

@@ -5,20 +5,20 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::body::{Fields, spelled};
+use super::body::Fields;
 use super::bond::{AskedSeller, BondProof, Bonds};
 use super::event::event;
 use super::identity::is_of;
-use super::kernel::{Decision, Now};
+use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Identity, JsonAnswer, SellerRequest};
 use super::offer::{JobOffer, Limits};
 use super::records::{Change, Rows};
-use super::refused::{contested, invalid, no_seller, no_session, said};
+use super::refused::{invalid, no_seller, no_session, refusal};
+use super::row::spell_wallet;
 use super::row::{Claims, EventKind, HoldKind, Presence, SellerRow};
 use super::session::{SellerProof, Sessions, WALLET_PROOF};
-use super::settings::PaymentProfile;
 use super::standing::{unproven, write_proven};
-use super::text::{object, quoted, time};
+use crate::text::{object, quoted, time};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
@@ -45,7 +45,6 @@ struct AskedSession {
 
 /// Sellers of a profile.
 pub(super) struct Sellers<'g> {
-    pub profile: &'g PaymentProfile,
     pub limits: &'g Limits,
     pub sessions: Sessions<'g>,
     pub bonds: Bonds<'g>,
@@ -59,13 +58,10 @@ impl Sellers<'_> {
         client: &str,
         request: &SellerRequest,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let fields = Fields::of_profile(&request.body, self.profile.kind);
+    ) -> Applied<R> {
+        let fields = Fields::of_profile(&request.body, self.sessions.profile.kind);
         let read = fields.and_then(|fields| self.read_registration(&fields));
-        let asked = match read {
-            Ok(asked) => asked,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
+        let asked = or_reply!(read);
         let answer = self.show_seller("registered", &asked.id, &[]);
         let changes = match records.seller(&asked.id)? {
             Some(seller) if seller.is_bound() => {
@@ -100,12 +96,12 @@ impl Sellers<'_> {
         let id = fields.seller_id()?;
         let offer = self.limits.read_offer(fields)?;
         for name in ["wallet", "passport_payer_addr"] {
-            if fields.maybe(name)?.is_some_and(|wallet| spelled(&wallet) != id) {
+            if fields.maybe(name)?.is_some_and(|wallet| spell_wallet(&wallet) != id) {
                 return Err(invalid(&format!("{name} must match seller_id.")));
             }
         }
         let is_wallet = Address::parse(&id).is_ok_and(|wallet| !wallet.is_low());
-        if !is_wallet && self.profile.hold != HoldKind::Mock {
+        if !is_wallet && self.sessions.profile.hold != HoldKind::Mock {
             return Err(invalid("seller_id must be an EVM address."));
         }
         let agent = fields.maybe("passport_agent_id")?.unwrap_or_default();
@@ -121,16 +117,11 @@ impl Sellers<'_> {
         identity: Option<&Identity>,
         evidence: Option<&str>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let fields = Fields::of_profile(&request.body, self.profile.kind);
+    ) -> Applied<R> {
+        let fields = Fields::of_profile(&request.body, self.sessions.profile.kind);
         let read = fields.and_then(|fields| self.read_session(&fields));
-        let asked = match read {
-            Ok(asked) => asked,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
-        let Some(known) = records.seller(&asked.seller)? else {
-            return Ok(Decision::reply(no_seller()));
-        };
+        let asked = or_reply!(read);
+        let known = or_reply!(records.seller(&asked.seller)?.ok_or_else(no_seller));
         // Written only with a session: what proves the seller proves what it sells.
         let offer = asked.offer.as_ref().filter(|_| !planted(Mutant::StrangersSetTerms));
         let seller = offer.map_or_else(|| known.clone(), |offer| offer.of(known.clone()));
@@ -140,7 +131,7 @@ impl Sellers<'_> {
         }
         let mismatch = || {
             let why = "The identity does not belong to this seller.";
-            Ok(Decision::reply(said(403, "SELLER_PASSPORT_MISMATCH", why)))
+            Ok(Decision::reply(refusal(403, "SELLER_PASSPORT_MISMATCH", why)))
         };
         // An agent that was only claimed binds no one.
         let is_its = !seller.is_bound() || seller.agent == asked.agent;
@@ -188,13 +179,12 @@ impl Sellers<'_> {
         records: &R,
         request: &SellerRequest,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let seller = match self.find_caller(records, request, tick)? {
-            Ok(seller) => seller,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
+    ) -> Applied<R> {
+        let seller = or_reply!(self.find_caller(records, request, tick)?);
         if seller.claims == Claims::Contested {
-            return Ok(Decision::reply(contested()));
+            let why =
+                "Other terms were registered for this seller too; register again with the session.";
+            return Ok(Decision::reply(refusal(409, "SELLER_REGISTRATION_STALE", why)));
         }
         // It may have been registered when other prices were taken.
         let units = Amount::from_atomic(&seller.units);
@@ -225,11 +215,8 @@ impl Sellers<'_> {
         records: &R,
         request: &SellerRequest,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let seller = match self.find_caller(records, request, tick)? {
-            Ok(seller) => seller,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
+    ) -> Applied<R> {
+        let seller = or_reply!(self.find_caller(records, request, tick)?);
         let was_here = seller.is_here(tick.now);
         let row = SellerRow { presence: Presence::Offline, ..seller };
         let answer = self.show_seller("offline", &row.id, &[]);
@@ -246,7 +233,7 @@ impl Sellers<'_> {
         request: &SellerRequest,
         tick: Now<'_>,
     ) -> Result<Result<SellerRow, JsonAnswer>, R::Error> {
-        let fields = Fields::of_profile(&request.body, self.profile.kind);
+        let fields = Fields::of_profile(&request.body, self.sessions.profile.kind);
         let read = fields.and_then(|fields| fields.seller_id());
         let id = match read {
             Ok(id) => id,
@@ -261,7 +248,7 @@ impl Sellers<'_> {
         let mut members = Vec::from([
             ("status", quoted(status)),
             ("seller_id", quoted(id)),
-            ("network_profile", quoted(self.profile.name())),
+            ("network_profile", quoted(self.sessions.profile.name())),
         ]);
         members.extend_from_slice(more);
         JsonAnswer::new(200, object(&members))
@@ -270,11 +257,11 @@ impl Sellers<'_> {
 
 fn too_many() -> JsonAnswer {
     let why = "Too many sellers were registered that prove nothing; open their sessions first.";
-    said(429, "SELLER_REGISTRATION_LIMIT_REACHED", why).with("retry-after", "600")
+    refusal(429, "SELLER_REGISTRATION_LIMIT_REACHED", why).with("retry-after", "600")
 }
 
 /// For a session without anything that proves the seller.
 fn no_proof() -> JsonAnswer {
     let why = "A bond, a passport identity token or a renewal token is required to open a session.";
-    said(403, "PASSPORT_AUTH_REQUIRED", why)
+    refusal(403, "PASSPORT_AUTH_REQUIRED", why)
 }

@@ -7,14 +7,15 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::body::spelled;
 use super::kernel::{Decision, Now};
-use super::keys::{Keys, bearer};
+use super::keys::Keys;
 use super::message::{Answer, JsonAnswer};
+use super::row::spell_wallet;
 use super::row::{BondRow, Claims, SellerRow};
 use super::settings::PaymentProfile;
 use super::standing::{unproven, write_proven};
-use super::text::{object, quoted};
+use crate::text::bearer;
+use crate::text::{object, quoted};
 use farebox_base::encoding::{base64, hex, json};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
@@ -156,7 +157,7 @@ impl Sessions<'_> {
         {
             return Err("Gateway seller session has expired.");
         }
-        let is_theirs = text("seller_id").is_some_and(|id| spelled(id) == seller.id);
+        let is_theirs = text("seller_id").is_some_and(|id| spell_wallet(id) == seller.id);
         if !is_theirs && !planted(Mutant::AnySellerServes) {
             return Err("Gateway seller session belongs to another seller.");
         }

@@ -1,10 +1,10 @@
 //! The settings of a profile: its network and token, how money is held, its secret.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::fmt;
 
 use super::message::TillPayment;
-use super::row::{HoldKind, QuoteRow};
+use super::row::{HoldKind, QuoteRow, show_wallet};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::secret::Secret;
@@ -55,7 +55,7 @@ impl Profile {
 
     /// The profile with this name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|profile| profile.name() == name)
     }
 }
@@ -149,9 +149,7 @@ impl PaymentProfile {
     /// The account that a buyer pays for the work of a seller.
     pub fn payee(&self, seller: &str) -> String {
         match self.hold {
-            HoldKind::Completion => {
-                Address::parse(seller).map_or_else(|_| seller.to_string(), |it| it.to_checksum())
-            }
+            HoldKind::Completion => show_wallet(seller),
             HoldKind::Escrow | HoldKind::Contract | HoldKind::Mock => self.escrow.to_checksum(),
         }
     }

@@ -6,13 +6,13 @@ use alloc::string::{String, ToString};
 
 use serde_json::Value;
 
-use super::body::spelled;
 use super::keys::Keys;
 use super::message::{Command, JsonAnswer};
-use super::refused::detailed;
+use super::refused::detailed_refusal;
+use super::row::spell_wallet;
 use super::row::{QuoteRow, Signer};
 use super::settings::PaymentProfile;
-use super::text::{object, or_null, quoted};
+use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{base64, hex, json};
 use farebox_base::hash;
@@ -49,7 +49,7 @@ pub(super) fn payer_of(payment: &str) -> Option<String> {
         source.rsplit(':').next().map(ToString::to_string)
     };
     let payer = value.get("payload").and_then(from).or_else(|| from(&value)).or_else(source)?;
-    Some(spelled(&payer))
+    Some(spell_wallet(&payer))
 }
 
 /// The quote that a payment names as what it pays for, as version 2 of x402 does.
@@ -190,7 +190,6 @@ pub(super) fn present(profile: &PaymentProfile, payment: &str) -> String {
 
 /// The answer where the gate gave another one than a sale's: what it said, in the contract's
 /// envelope.
-#[must_use]
 pub fn not_sold(status: u32, body: &str) -> JsonAnswer {
     let said = json::parse(body.as_bytes()).unwrap_or(Value::Null);
     let text = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -203,7 +202,7 @@ pub fn not_sold(status: u32, body: &str) -> JsonAnswer {
         detail => detail,
     };
     let details = object(&[("gate", or_null(text("code"))), ("status", format!("{status}"))]);
-    detailed(status, "PAYMENT_VERIFY_FAILED", why, &details)
+    detailed_refusal(status, "PAYMENT_VERIFY_FAILED", why, &details)
 }
 
 /// The gate's report of a settlement, without its receipt: the receipt names the till, and clients

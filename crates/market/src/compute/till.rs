@@ -5,25 +5,23 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::body::spelled;
 use super::event::event;
 use super::hold::HeldMoney;
 use super::job::{new_job, show_paid};
-use super::kernel::{Decision, Now};
-use super::keys::Keys;
+use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, JsonAnswer, TillPayment};
 use super::offer::Limits;
 use super::records::{Change, Rows};
-use super::refused::{detailed, quote_expired, said, used_transaction};
+use super::refused::{detailed_refusal, quote_expired, refusal, used_transaction};
+use super::row::spell_wallet;
 use super::row::{
     DeliveryCharge, EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave,
     QuoteRow, QuoteState, Signer,
 };
 use super::seat::{Seat, SeatClaim, Wanted, match_seat, seat_of};
-use super::settings::PaymentProfile;
 use super::shown::quote_in;
 use super::standing::START_MS;
-use super::text::{object, or_null, quoted};
+use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -34,8 +32,6 @@ const VALID_SECS: (u64, u64) = (5, 3_600);
 
 /// The till of a profile.
 pub(super) struct Till<'g> {
-    pub profile: &'g PaymentProfile,
-    pub keys: &'g Keys,
     pub limits: &'g Limits,
     pub money: HeldMoney<'g>,
     pub waits_ms: u64,
@@ -61,14 +57,10 @@ struct Bought {
 
 impl Till<'_> {
     /// Names the price of the quote in a URL, for as long as it counts.
-    pub fn price<R: Rows>(
-        &self,
-        records: &R,
-        url: &str,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let none = || Decision::reply(said(404, "QUOTE_EXPIRED", "No such quote can be paid now."));
-        if self.profile.hold == HoldKind::Mock && !planted(Mutant::PretendedJobsHavePrices) {
+    pub fn price<R: Rows>(&self, records: &R, url: &str, tick: Now<'_>) -> Applied<R> {
+        let none =
+            || Decision::reply(refusal(404, "QUOTE_EXPIRED", "No such quote can be paid now."));
+        if self.money.profile.hold == HoldKind::Mock && !planted(Mutant::PretendedJobsHavePrices) {
             return Ok(none());
         }
         let Some(id) = quote_in(url) else { return Ok(none()) };
@@ -112,7 +104,7 @@ impl Till<'_> {
         quote: &str,
         answer: &GateAnswer<'_>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let GateAnswer { status, reason, transaction } = *answer;
         // Only these say that no money moves: everything else is left to the gate and the clock.
         let is_refused = matches!(status, 400 | 402) || planted(Mutant::DoubtIsRefused);
@@ -127,7 +119,7 @@ impl Till<'_> {
         }
         let why = "The payment was refused; the gate has settled nothing. Request a new quote.";
         let details = object(&[("reason", or_null(reason))]);
-        let answer = detailed(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
+        let answer = detailed_refusal(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
         Ok(Decision {
             answer: Answer::Reply(answer),
             changes: end_unpaid(row, &job, NoPayment::Refused, tick),
@@ -135,35 +127,30 @@ impl Till<'_> {
     }
 
     /// Takes a payment that the gate forwarded.
-    pub fn take_sale<R: Rows>(
-        &self,
-        records: &R,
-        sale: &TillPayment,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    pub fn take_sale<R: Rows>(&self, records: &R, sale: &TillPayment, tick: Now<'_>) -> Applied<R> {
         if let Some(hold) = records.hold(&sale.payment)?
             && !planted(Mutant::PaymentsSellTwice)
         {
             let job = records.job(&hold.job)?;
-            let answer = job.map_or_else(quote_expired, |job| show_paid(&job, self.keys));
+            let answer = job.map_or_else(quote_expired, |job| show_paid(&job, self.money.keys));
             return Ok(Decision::reply(answer));
         }
         if is_shown(records, sale)? {
             return Ok(Decision::reply(used_transaction()));
         }
         let is_settled = !sale.transaction.is_empty();
-        let is_ours = self.profile.takes(sale)
-            && match self.profile.hold {
+        let is_ours = self.money.profile.takes(sale)
+            && match self.money.profile.hold {
                 HoldKind::Escrow | HoldKind::Contract => is_settled,
                 HoldKind::Completion => !is_settled,
                 HoldKind::Mock => false,
             };
         if !is_ours {
             let why = "This is no payment for this till; nothing was delivered.";
-            return Ok(Decision::reply(said(409, "INVALID_PAYMENT", why)));
+            return Ok(Decision::reply(refusal(409, "INVALID_PAYMENT", why)));
         }
         let quote = records.quote(&sale.quote)?;
-        let payer = spelled(&sale.payer);
+        let payer = spell_wallet(&sale.payer);
         let is_its = |quote: &QuoteRow| {
             let is_priced = quote.units == sale.amount || planted(Mutant::AnyAmountBuys);
             is_priced && (quote.buyer == payer || planted(Mutant::StrangersBuy))
@@ -198,7 +185,7 @@ impl Till<'_> {
     }
 
     fn new_job(&self, quote: &QuoteRow, seller: &str, tick: Now<'_>) -> JobRow {
-        new_job(quote, seller, self.profile.hold, self.keys, tick)
+        new_job(quote, seller, self.money.profile.hold, self.money.keys, tick)
     }
 
     /// Gives a payment whose seat is gone another one, or back.
@@ -208,11 +195,11 @@ impl Till<'_> {
         quote: QuoteRow,
         sale: &TillPayment,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let at_most = Amount::from_atomic(&sale.amount).ok();
         let wanted = Wanted { at_most, ..Wanted::new(&quote.capability, &quote.buyer) };
         // The money of a request that waits is signed for one seller.
-        let is_work = self.profile.hold.has_money() && !quote.prompt.is_empty();
+        let is_work = self.money.profile.hold.has_money() && !quote.prompt.is_empty();
         let seat = if is_work { match_seat(records, self.limits, &wanted, tick)? } else { None };
         let Some(seat) = seat else { return self.refuse(records, sale, tick) };
         let job = self.new_job(&quote, &seat.seller.id, tick);
@@ -226,7 +213,7 @@ impl Till<'_> {
         bought: Bought,
         sale: &TillPayment,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let Bought { quote, job, seat } = bought;
         let begins = tick.now.saturating_add(START_MS);
         let waits = match job.hold {
@@ -251,7 +238,7 @@ impl Till<'_> {
                     sale,
                     Some(&job),
                 )?)));
-                Answer::Reply(show_paid(&job, self.keys))
+                Answer::Reply(show_paid(&job, self.money.keys))
             }
             // It is registered while who paid waits, and by the alarm if that takes too long.
             HoldKind::Contract => {
@@ -269,13 +256,8 @@ impl Till<'_> {
     }
 
     /// Refuses a payment; what was settled is noted and goes back.
-    fn refuse<R: Rows>(
-        &self,
-        records: &R,
-        sale: &TillPayment,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        if !self.profile.hold.has_money() || planted(Mutant::OrphansAreLost) {
+    fn refuse<R: Rows>(&self, records: &R, sale: &TillPayment, tick: Now<'_>) -> Applied<R> {
+        if !self.money.profile.hold.has_money() || planted(Mutant::OrphansAreLost) {
             return Ok(Decision::reply(quote_expired()));
         }
         let hold = HoldRow {
@@ -291,14 +273,9 @@ impl Till<'_> {
 
     /// Takes the gate's word that it owes a payment back: what is known here already is decided
     /// here.
-    pub fn take_debt<R: Rows>(
-        &self,
-        records: &R,
-        sale: &TillPayment,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    pub fn take_debt<R: Rows>(&self, records: &R, sale: &TillPayment, tick: Now<'_>) -> Applied<R> {
         let is_known = records.hold(&sale.payment)?.is_some();
-        let is_held = self.profile.hold.has_money() && self.profile.takes(sale);
+        let is_held = self.money.profile.hold.has_money() && self.money.profile.takes(sale);
         let is_known = is_known || is_shown(records, sale)?;
         if is_known || !is_held || sale.transaction.is_empty() {
             return Ok(Decision::told(Answer::Nothing));
@@ -314,7 +291,7 @@ impl Till<'_> {
         job: Option<&JobRow>,
     ) -> Result<HoldRow, R::Error> {
         let settlement = sale.transaction.to_ascii_lowercase();
-        let entry = match (self.profile.hold, job) {
+        let entry = match (self.money.profile.hold, job) {
             (HoldKind::Escrow | HoldKind::Completion | HoldKind::Mock, _) => None,
             (HoldKind::Contract, Some(job)) => Some(job.quote.clone()),
             // The quote may have bought a job with another payment.
@@ -332,13 +309,13 @@ impl Till<'_> {
                 } else {
                     settlement.trim_start_matches("0x").into()
                 };
-                Some(EntryRow { contract: self.profile.escrow.to_checksum(), name, word })
+                Some(EntryRow { contract: self.money.profile.escrow.to_checksum(), name, word })
             }
         };
         Ok(HoldRow {
             payment: sale.payment.clone(),
             job: job.map(|job| job.id.clone()).unwrap_or_default(),
-            payer: spelled(&sale.payer),
+            payer: spell_wallet(&sale.payer),
             payee: job.map(|job| job.seller.clone()).unwrap_or_default(),
             units: sale.amount.clone(),
             state: HoldState::Held,
@@ -365,7 +342,7 @@ fn is_shown<R: Rows>(records: &R, sale: &TillPayment) -> Result<bool, R::Error> 
 
 /// Ends a quote that the gate cannot price: it could not be paid. One that is being paid, or
 /// was, goes on.
-pub(super) fn end_unpriced<R: Rows>(records: &R, id: &str) -> Result<Decision, R::Error> {
+pub(super) fn end_unpriced<R: Rows>(records: &R, id: &str) -> Applied<R> {
     let is_unpaid =
         |quote: &QuoteRow| matches!(quote.state, QuoteState::Open | QuoteState::Displaced);
     let quote = records.quote(id)?.filter(is_unpaid);
@@ -375,7 +352,7 @@ pub(super) fn end_unpriced<R: Rows>(records: &R, id: &str) -> Result<Decision, R
         true => "The gate takes no payment of this price; nothing was charged.",
         false => "The gate takes no payment of this price now.",
     };
-    let answer = Answer::Reply(said(503, "PAYMENT_TERMS_UNAVAILABLE", why));
+    let answer = Answer::Reply(refusal(503, "PAYMENT_TERMS_UNAVAILABLE", why));
     let changes = lapsed.map(|quote| Change::Quote(Box::new(quote))).into_iter().collect();
     Ok(Decision { answer, changes })
 }

@@ -10,16 +10,13 @@ use super::body::Fields;
 use super::direct::{DirectTransfer, DirectTransfers};
 use super::event::event;
 use super::job::{new_job, show_paid};
-use super::kernel::{Decision, Now};
-use super::keys::Keys;
+use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, JsonAnswer};
-use super::offer::Limits;
 use super::quote::{Order, Quotes, Unpaid};
 use super::records::{Change, Rows};
-use super::refused::{bad_fingerprint, invalid, quote_expired, said, used_transaction};
+use super::refused::{bad_fingerprint, invalid, quote_expired, refusal, used_transaction};
 use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState, Signer};
 use super::seat::{SeatClaim, seat_of};
-use super::settings::PaymentProfile;
 use super::shown::{digest_of, find_signer, named_in, payer_of};
 use super::standing::START_MS;
 use farebox_base::amount::Amount;
@@ -41,9 +38,6 @@ struct Verification {
 
 /// Payments for the quotes of a profile.
 pub(super) struct Payments<'g> {
-    pub profile: &'g PaymentProfile,
-    pub keys: &'g Keys,
-    pub limits: &'g Limits,
     pub quotes: Quotes<'g>,
     pub transfers: DirectTransfers<'g>,
 }
@@ -56,11 +50,8 @@ impl Payments<'_> {
         payment: &str,
         body: &str,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let asked = match self.read_verification(body) {
-            Ok(asked) => asked,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
+    ) -> Applied<R> {
+        let asked = or_reply!(self.read_verification(body));
         let right = self.quotes.fingerprint(&asked.order);
         let shown = asked.fingerprint.to_ascii_lowercase();
         let is_right = ct_eq(right.as_bytes(), shown.as_bytes());
@@ -68,14 +59,14 @@ impl Payments<'_> {
             let why = "Fingerprint does not match the request payload.";
             return Ok(Decision::reply(bad_fingerprint(why)));
         }
-        let is_mock = self.profile.hold == HoldKind::Mock;
+        let is_mock = self.quotes.profile.hold == HoldKind::Mock;
         // A payment that is shown always wins.
         let blocks = self.transfers.confirmations.filter(|_| payment.is_empty());
         if let (Some(hash), Some(blocks)) = (&asked.tx_hash, blocks) {
             let Some(quote) = records.quote_of(&shown)? else {
                 return Ok(Decision::reply(bad_fingerprint(EXPIRED)));
             };
-            if !self.profile.is_current(&quote) && !planted(Mutant::ProfilesMix) {
+            if !self.quotes.profile.is_current(&quote) && !planted(Mutant::ProfilesMix) {
                 return Ok(Decision::reply(other_profile()));
             }
             let shown = DirectTransfer { hash, signature: asked.signature.as_deref() };
@@ -93,7 +84,7 @@ impl Payments<'_> {
         if !has_material && !is_open {
             return Ok(Decision::reply(no_payment()));
         }
-        if !self.profile.is_current(&quote) && !planted(Mutant::ProfilesMix) {
+        if !self.quotes.profile.is_current(&quote) && !planted(Mutant::ProfilesMix) {
             return Ok(Decision::reply(other_profile()));
         }
         if !has_material {
@@ -114,15 +105,12 @@ impl Payments<'_> {
         payment: &str,
         body: &str,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let read = Fields::of_profile(body, self.profile.kind).and_then(|fields| {
+    ) -> Applied<R> {
+        let read = Fields::of_profile(body, self.quotes.profile.kind).and_then(|fields| {
             let order = Order::of(&fields)?;
             Ok((order, self.find_material(payment, &fields)))
         });
-        let (order, material) = match read {
-            Ok(read) => read,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
+        let (order, material) = or_reply!(read);
         if material.is_empty() {
             return self.quotes.quote(records, client, body, tick);
         }
@@ -136,7 +124,7 @@ impl Payments<'_> {
         let Some(quote) = quote else { return self.quotes.quote(records, client, body, tick) };
         if quote.fingerprint != fingerprint && !planted(Mutant::PaymentsBuyAnything) {
             let why = "This payment was made for another request.";
-            return Ok(Decision::reply(said(409, "PAYMENT_ALREADY_VERIFIED", why)));
+            return Ok(Decision::reply(refusal(409, "PAYMENT_ALREADY_VERIFIED", why)));
         }
         if let Err(answer) = self.check_material(&material, &quote) {
             return Ok(Decision::reply(answer));
@@ -146,7 +134,7 @@ impl Payments<'_> {
 
     /// The text that is shown as a payment: under `mock` a member of the body.
     fn find_material(&self, payment: &str, fields: &Fields) -> String {
-        match self.profile.hold {
+        match self.quotes.profile.hold {
             HoldKind::Mock => {
                 let hash = fields.maybe("tx_hash").ok().flatten();
                 hash.unwrap_or_default().to_ascii_lowercase()
@@ -162,7 +150,7 @@ impl Payments<'_> {
             .maybe("tx_hash")
             .map_err(|_| invalid("tx_hash must be a non-empty string when provided."))?;
         let payload = fields.inner("payload")?;
-        if payload.profile()?.is_some_and(|it| it != self.profile.kind) {
+        if payload.profile()?.is_some_and(|it| it != self.quotes.profile.kind) {
             let why = "Fingerprint does not match the request payload.";
             return Err(bad_fingerprint(why));
         }
@@ -172,19 +160,19 @@ impl Payments<'_> {
 
     /// Whether what was shown can be a payment of this buyer.
     fn check_material(&self, material: &str, quote: &QuoteRow) -> Result<(), JsonAnswer> {
-        if self.profile.hold == HoldKind::Mock {
+        if self.quotes.profile.hold == HoldKind::Mock {
             let digits = material.strip_prefix("0x").unwrap_or_default();
             let is_hash = digits.len() >= 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());
             let why = "tx_hash must look like a mock hex transaction hash, for example 0xabc123.";
-            return if is_hash { Ok(()) } else { Err(said(400, "INVALID_TX_HASH", why)) };
+            return if is_hash { Ok(()) } else { Err(refusal(400, "INVALID_TX_HASH", why)) };
         }
         let Some(payer) = payer_of(material) else {
             let why = "The payment header is not a payment that can be read.";
-            return Err(said(400, "INVALID_X_PAYMENT_HEADER", why));
+            return Err(refusal(400, "INVALID_X_PAYMENT_HEADER", why));
         };
         if payer != quote.buyer && !planted(Mutant::AnyonePays) {
             let why = "buyer_id must be the address that pays; nothing was charged.";
-            return Err(said(400, "INVALID_BUYER_ADDRESS", why));
+            return Err(refusal(400, "INVALID_BUYER_ADDRESS", why));
         }
         Ok(())
     }
@@ -196,16 +184,16 @@ impl Payments<'_> {
         quote: QuoteRow,
         material: &str,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let shown = digest_of(material);
         if let Some(job) = records.job_of(&quote.id)? {
             if job.shown != shown && !planted(Mutant::QuotesSellTwice) {
                 let why = "This quote has been paid, or is being paid, by another payment.";
-                return Ok(Decision::reply(said(409, "PAYMENT_ALREADY_VERIFIED", why)));
+                return Ok(Decision::reply(refusal(409, "PAYMENT_ALREADY_VERIFIED", why)));
             }
             // The gate answers the same payment as it did before.
-            return Ok(match self.profile.hold {
-                HoldKind::Mock => Decision::reply(show_paid(&job, self.keys)),
+            return Ok(match self.quotes.profile.hold {
+                HoldKind::Mock => Decision::reply(show_paid(&job, self.quotes.keys)),
                 HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
                     Decision::told(Answer::Till(quote.id))
                 }
@@ -214,16 +202,16 @@ impl Payments<'_> {
         if !quote.is_open(tick.now) && !planted(Mutant::QuotesNeverEnd) {
             return Ok(Decision::reply(bad_fingerprint(EXPIRED)));
         }
-        let is_mock = self.profile.hold == HoldKind::Mock;
+        let is_mock = self.quotes.profile.hold == HoldKind::Mock;
         if is_mock && records.job_shown(&shown)?.is_some() && !planted(Mutant::HashesPayTwice) {
             return Ok(Decision::reply(used_transaction()));
         }
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
-        let may_sell = self.limits.may_sell(records, &quote.seller, units, tick)?;
+        let may_sell = self.quotes.limits.may_sell(records, &quote.seller, units, tick)?;
         // What was shown for another quote pays for this one no more than what anyone made up.
         let is_new = find_job_paid(records, material)?.is_none();
         let now = UnixTime::from_secs(tick.now.checked_div(1000).unwrap_or_default());
-        let signer = match find_signer(self.profile, material, &quote, now) {
+        let signer = match find_signer(self.quotes.profile, material, &quote, now) {
             Signer::Buyer if is_new => Signer::Buyer,
             Signer::Buyer | Signer::Unknown => Signer::Unknown,
         };
@@ -241,16 +229,16 @@ impl Payments<'_> {
         let job = JobRow {
             shown,
             signer,
-            ..new_job(&quote, &quote.seller, self.profile.hold, self.keys, tick)
+            ..new_job(&quote, &quote.seller, self.quotes.profile.hold, self.quotes.keys, tick)
         };
         let after = |ms: u64| Some(tick.now.saturating_add(ms));
-        let (answer, state, job, event) = match self.profile.hold {
+        let (answer, state, job, event) = match self.quotes.profile.hold {
             HoldKind::Mock => {
                 let transaction = material.to_string();
                 let due = after(START_MS);
                 let job = JobRow { state: JobState::Paid, due, transaction, ..job };
                 let event = event(EventKind::Paid, tick).job(&job.id).payment(&quote.id);
-                let answer = Answer::Reply(show_paid(&job, self.keys));
+                let answer = Answer::Reply(show_paid(&job, self.quotes.keys));
                 (answer, QuoteState::Sold, job, Some(event.seller(&quote.seller).done()))
             }
             HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
@@ -298,9 +286,9 @@ fn is_let_go(job: &JobRow) -> bool {
 
 fn other_profile() -> JsonAnswer {
     let why = "The payment profile has changed since this quote; request a new quote.";
-    said(409, "QUOTE_PAYMENT_PROFILE_MISMATCH", why)
+    refusal(409, "QUOTE_PAYMENT_PROFILE_MISMATCH", why)
 }
 
 fn no_payment() -> JsonAnswer {
-    said(400, "X_PAYMENT_REQUIRED", "X-PAYMENT header is required.")
+    refusal(400, "X_PAYMENT_REQUIRED", "X-PAYMENT header is required.")
 }

@@ -9,18 +9,17 @@ use serde_json::Value;
 use super::body::Fields;
 use super::event::event;
 use super::job::no_job;
-use super::kernel::{Decision, Now};
-use super::keys::Keys;
+use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Callback, JsonAnswer, SellerRequest};
 use super::outcome::Outcomes;
 use super::personal::{Matter, check_callback};
 use super::records::{Change, Rows};
-use super::refused::{bad_state, invalid, no_signature, not_moved, said, under_way};
+use super::refused::{bad_state, invalid, no_signature, not_moved, refusal, under_way};
 use super::row::{EventKind, JobRow, JobState, Leave, SellerRow};
 use super::session::Sessions;
-use super::settings::{OlderWays, PaymentProfile};
+use super::settings::OlderWays;
 use super::standing::RUN_MS;
-use super::text::{list, object, quoted, time};
+use crate::text::{list, object, quoted, time};
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::text::single_line;
@@ -35,8 +34,6 @@ const POLL: Matter<'_> = Matter { action: "poll", job: "seller-jobs" };
 
 /// The work of the sellers of a profile.
 pub(super) struct SellerWork<'g> {
-    pub profile: &'g PaymentProfile,
-    pub keys: &'g Keys,
     pub sessions: Sessions<'g>,
     pub outcomes: Outcomes<'g>,
     pub older: OlderWays,
@@ -49,8 +46,8 @@ impl SellerWork<'_> {
         records: &R,
         request: &SellerRequest,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        if let Err(answer) = Fields::of_profile(&request.body, self.profile.kind) {
+    ) -> Applied<R> {
+        if let Err(answer) = Fields::of_profile(&request.body, self.sessions.profile.kind) {
             return Ok(Decision::reply(answer));
         }
         let seller = match self.find_caller(records, request, POLL, tick)? {
@@ -60,14 +57,14 @@ impl SellerWork<'_> {
         let jobs = records.jobs(&seller.id, MAX_SHOWN)?;
         let members = [
             ("seller_id", quoted(&seller.id)),
-            ("network_profile", quoted(self.profile.name())),
+            ("network_profile", quoted(self.sessions.profile.name())),
             ("jobs", list(jobs.iter().map(|job| self.show_work(job)))),
         ];
         Ok(Decision::reply(JsonAnswer::new(200, object(&members))))
     }
 
     fn show_work(&self, job: &JobRow) -> String {
-        let prompt = self.keys.unseal(&job.quote, &job.prompt).unwrap_or_default();
+        let prompt = self.sessions.keys.unseal(&job.quote, &job.prompt).unwrap_or_default();
         let payload = object(&[
             ("buyer_id", quoted(&job.buyer)),
             ("capability", quoted(&job.capability)),
@@ -79,7 +76,7 @@ impl SellerWork<'_> {
             ("status", quoted(job.state.status())),
             ("payload", payload),
             ("amount", quoted(&job.amount)),
-            ("currency", quoted(self.profile.token.symbol)),
+            ("currency", quoted(self.sessions.profile.token.symbol)),
             ("payment_mode", quoted(job.mode())),
             ("created_at", quoted(&time(job.created))),
             ("expires_at", job.due.map_or_else(|| "null".to_string(), |due| quoted(&time(due)))),
@@ -95,7 +92,7 @@ impl SellerWork<'_> {
         tick: Now<'_>,
     ) -> Result<Result<SellerRow, Answer>, R::Error> {
         let refused = |answer: JsonAnswer| Ok(Err(Answer::Reply(answer)));
-        let read = Fields::of_job(&request.body, self.profile.kind);
+        let read = Fields::of_job(&request.body, self.sessions.profile.kind);
         let (id, fields) = match read.and_then(|fields| Ok((fields.seller_id()?, fields))) {
             Ok(read) => read,
             Err(answer) => return refused(answer),
@@ -111,7 +108,7 @@ impl SellerWork<'_> {
             let Some(seller) = known.filter(is_known) else {
                 return refused(no_signature(NO_SELLER));
             };
-            let checked = check_callback(&fields, matter, self.profile.chain_id, tick);
+            let checked = check_callback(&fields, matter, self.sessions.profile.chain_id, tick);
             return Ok(checked.map(|()| seller));
         }
         match self.sessions.find_seller(known, &id, &request.authorization, tick) {
@@ -128,22 +125,17 @@ impl SellerWork<'_> {
         callback: Callback,
         request: &SellerRequest,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let result = match self.read_delivery(callback, &request.body) {
-            Ok(result) => result,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
+    ) -> Applied<R> {
+        let result = or_reply!(self.read_delivery(callback, &request.body));
         let matter = Matter { action: callback.name(), job: id };
         let seller = match self.find_caller(records, request, matter, tick)? {
             Ok(seller) => seller,
             Err(reaction) => return Ok(Decision::told(reaction)),
         };
-        let Some(job) = records.job(id)? else {
-            return Ok(Decision::reply(no_job()));
-        };
+        let job = or_reply!(records.job(id)?.ok_or_else(no_job));
         if job.seller != seller.id && !planted(Mutant::AnySellerServes) {
             let why = "The job belongs to another seller.";
-            return Ok(Decision::reply(said(403, "SELLER_MISMATCH", why)));
+            return Ok(Decision::reply(refusal(403, "SELLER_MISMATCH", why)));
         }
         match (callback, job.state) {
             (Callback::Start, JobState::Paid) => Ok(begin_job(job, tick)),
@@ -173,7 +165,7 @@ impl SellerWork<'_> {
 
     /// The delivery in a body, as JSON.
     fn read_delivery(&self, callback: Callback, body: &str) -> Result<String, JsonAnswer> {
-        let fields = Fields::of_job(body, self.profile.kind)?;
+        let fields = Fields::of_job(body, self.sessions.profile.kind)?;
         fields.seller_id()?;
         match callback {
             Callback::Start => Ok(String::new()),
@@ -193,12 +185,7 @@ impl SellerWork<'_> {
 
     /// A seller asks again for an outcome that is decided: its money is asked for again, if the
     /// last try is over and the next one is due.
-    fn press<R: Rows>(
-        &self,
-        records: &R,
-        job: &JobRow,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    fn press<R: Rows>(&self, records: &R, job: &JobRow, tick: Now<'_>) -> Applied<R> {
         let hold = records.hold(&job.payment)?;
         let leave = hold.as_ref().and_then(|hold| hold.state.leave()).unwrap_or(Leave::Release);
         let judged = job.proving.and_then(|proving| proving.asked);
@@ -247,7 +234,7 @@ fn show_visibly(error: &Value) -> Value {
 fn check_length(result: String) -> Result<String, JsonAnswer> {
     if result.len() > MAX_RESULT_BYTES && !planted(Mutant::LongResultsAreLost) {
         let why = "The result must have at most 65536 bytes of JSON; the job goes on.";
-        return Err(said(413, "RESULT_TOO_LARGE", why));
+        return Err(refusal(413, "RESULT_TOO_LARGE", why));
     }
     Ok(result)
 }

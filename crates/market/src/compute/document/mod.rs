@@ -20,7 +20,7 @@ enum SkillDocument {
 
 impl SkillDocument {
     /// The document of this skill.
-    fn named(id: &str) -> Option<Self> {
+    fn from_name(id: &str) -> Option<Self> {
         match id {
             "quotadex-buyer" => Some(Self::Buyer),
             "quotadex-seller" => Some(Self::Seller),
@@ -51,7 +51,7 @@ impl Profiles {
     /// The document of a skill for agents that buy or sell here; `None` if there is none of this id.
     #[must_use]
     pub fn skill_document(&self, id: &str) -> Option<JsonAnswer> {
-        let document = SkillDocument::named(id)?;
+        let document = SkillDocument::from_name(id)?;
         let profiles: Vec<Profile> = self.gateways().map(Gateway::profile).collect();
         let url = self.gateways().next().map(|gateway| gateway.profile.url.as_str())?;
         let answer = JsonAnswer::new(200, document.text(url, &profiles));
