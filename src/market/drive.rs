@@ -52,7 +52,7 @@ pub(super) async fn answer(
     env: JsValue,
 ) -> Given {
     let Some(market) = config::market() else {
-        return refused::said(503, "not_configured").no_store().into();
+        return refused::refusal(503, "not_configured").no_store().into();
     };
     let page = if let Asked::Shown(page) = &asked { Some(page.command()) } else { None };
     let desk = Desk { env, head, request, market };
@@ -297,7 +297,7 @@ impl Desk {
             Failed::Redirect => (502, "seller_redirects"),
             Failed::TooLarge => (502, "response_too_large"),
         };
-        refused::said(status, error).no_store().into()
+        refused::refusal(status, error).no_store().into()
     }
 
     /// Objects of the archive; `None` if one of them cannot be read.
@@ -343,12 +343,12 @@ fn is_of_treasury(authorization: &str) -> bool {
 }
 
 fn no_treasury() -> Response {
-    refused::said(503, "Treasury is not available").no_store().with("retry-after", "5")
+    refused::refusal(503, "Treasury is not available").no_store().with("retry-after", "5")
 }
 
 /// For an object that does not answer.
 fn down() -> Response {
-    refused::said(503, "Market is not available").no_store().with("retry-after", "5")
+    refused::refusal(503, "Market is not available").no_store().with("retry-after", "5")
 }
 
 /// Milliseconds between reports that the object does not hear.

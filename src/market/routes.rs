@@ -33,14 +33,14 @@ pub(super) fn read(head: &RequestHead) -> Result<Asked, Response> {
     let target = head.target();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let Some(market) = config::market() else {
-        return Err(refused::said(503, "not_configured").no_store());
+        return Err(refused::refusal(503, "not_configured").no_store());
     };
     let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
     match parts.as_slice() {
         ["_market", "health"] => Err(only(head, "GET")
             .err()
             .unwrap_or_else(|| Response::json(200, "{\"ok\":true}".to_owned()).no_store())),
-        ["s" | "packs" | "fees", _, ..] => market.forwarded(head, clock_ms()).map(Asked::Sold),
+        ["s" | "packs" | "fees", _, ..] => market.read_sale(head, clock_ms()).map(Asked::Sold),
         ["api", "marketplace", rest @ ..] => marketplace(head, rest, query),
         [""] | ["SKILL.md"] | ["skills", ..] => shown(head, &parts, query),
         ["api", ..] if market.compatible => match original::methods(&parts) {
@@ -183,11 +183,11 @@ fn only(head: &RequestHead, method: &'static str) -> Result<(), Response> {
 }
 
 fn not_allowed(methods: &str) -> Response {
-    refused::said(405, "Method not allowed").no_store().with("allow", methods)
+    refused::refusal(405, "Method not allowed").no_store().with("allow", methods)
 }
 
 fn not_found() -> Response {
-    refused::said(404, "Not found").no_store()
+    refused::refusal(404, "Not found").no_store()
 }
 
 /// A parameter of a query; versions have no letters that need escaping.

@@ -3,8 +3,8 @@
 use farebox_core::skills::Market;
 use farebox_core::skills::message::{Command, Response};
 use farebox_core::skills::offered::Offered;
-use farebox_core::skills::page::CONTENT_SECURITY_POLICY;
-use farebox_core::skills::refused;
+use farebox_core::skills::page::{self, CONTENT_SECURITY_POLICY};
+use farebox_core::skills::{document, refused};
 
 /// Which one.
 pub(super) enum Sheet {
@@ -33,10 +33,12 @@ impl Sheet {
             skills.first().map_or_else(|| refused::no_skill().no_store(), show)
         };
         match self {
-            Self::Market(query) => html(market.page(skills, query)),
-            Self::Document => markdown(market.document(skills)),
-            Self::Skill(_) => found(&|skill| html(market.skill_page(skill))),
-            Self::SkillDocument(_) => found(&|skill| markdown(market.skill_document(skill))),
+            Self::Market(query) => html(page::write_page(&market.url, skills, query)),
+            Self::Document => markdown(document::write_document(&market.url, skills)),
+            Self::Skill(_) => found(&|skill| html(page::write_skill_page(&market.url, skill))),
+            Self::SkillDocument(_) => {
+                found(&|skill| markdown(document::write_skill_document(&market.url, skill)))
+            }
         }
     }
 }

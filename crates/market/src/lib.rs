@@ -3,5 +3,17 @@
 
 extern crate alloc;
 
+/// The value of a result; a refusal ends the command with itself as the answer.
+macro_rules! or_reply {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(refusal) => return Ok(Decision::reply(refusal)),
+        }
+    };
+}
+
 pub mod compute;
+mod grant;
 pub mod skills;
+mod text;

@@ -2,12 +2,15 @@
 
 use std::rc::Rc;
 
+use farebox_core::compute::Gateway;
 use farebox_core::compute::body::MAX_BODY_BYTES;
-use farebox_core::compute::buy::{is_unpriced, refusal_told, settlement_told, transaction_told};
 use farebox_core::compute::message::{
     Answer, Command, Errand, JsonAnswer, PayoutAnswer, PayoutCall, ProofQuestion, SellerRequest,
 };
-use farebox_core::compute::settings::{Gateway, Profile};
+use farebox_core::compute::settings::Profile;
+use farebox_core::compute::shown::{
+    is_unpriced, not_sold, refusal_told, settlement_told, transaction_told,
+};
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{identity, refused};
 use farebox_core::http::RequestHead;
@@ -217,7 +220,7 @@ impl Counter {
     /// Sends the payment of a request to the till of a quote.
     async fn pay(&self, gateway: &Gateway, asked: &Command, quote: String) -> JsonAnswer {
         let Some(shown) = ShownPayment::of(&self.head) else { return refused::internal() };
-        let mut fields = self.fields(Some((shown.field, gateway.presented(&shown.value))));
+        let mut fields = self.fields(Some((shown.field, gateway.present_payment(&shown.value))));
         let key = gateway.till_key(asked, &client_of(&self.head), &quote);
         fields.extend(key.map(|key| ("idempotency-key".to_owned(), key)));
         #[cfg(feature = "panic-drill")]
@@ -237,7 +240,7 @@ impl Counter {
         let (gate, reaction) = match (gate, reaction) {
             (Some(gate), reaction) => (gate, reaction),
             (None, Some(Answer::Reply(answer))) => return answer,
-            (None, _) => return Gateway::not_sold(NO_ANSWER, ""),
+            (None, _) => return not_sold(NO_ANSWER, ""),
         };
         let SellerAnswer { status, headers, body, .. } = gate;
         // Clients of the standards read the gate's own refusal.
@@ -245,7 +248,7 @@ impl Counter {
         let answer = match reaction {
             Some(Answer::Reply(answer)) if !is_standard => answer,
             _ if status == 200 || is_standard => JsonAnswer::new(status, body),
-            _ => Gateway::not_sold(status, &body),
+            _ => not_sold(status, &body),
         };
         let told = headers.into_iter().filter(|(name, _)| is_told(name));
         kept(

@@ -130,7 +130,7 @@ fn asked(
         ("POST", ["_market", "notices"]) => {
             let signature = head.headers.get("farebox-signature").unwrap_or_default().to_owned();
             let profiles = Rc::clone(profiles);
-            let owed = move |body: String| profiles.owed(&signature, &body, clock_ms());
+            let owed = move |body: String| profiles.read_debt(&signature, &body, clock_ms());
             Ok(Wish::Body(Box::new(owed)))
         }
         (_, parts) => Err(methods(parts).map_or_else(refused::no_path, refused::no_method)),

@@ -148,7 +148,7 @@ fn usual(profiles: &Profiles) -> Option<Scope> {
 /// The profile that a query names: the first that is served if it names none.
 fn named(profiles: &Profiles, query: &str) -> Result<Profile, JsonAnswer> {
     let profile = match parameter(query, "network_profile") {
-        Some(name) => Profile::named(name),
+        Some(name) => Profile::from_name(name),
         None => profiles.gateways().next().map(|gateway| gateway.profile()),
     };
     let profile = profile.ok_or_else(feed::bad_profile)?;
@@ -198,7 +198,7 @@ pub(in crate::market) async fn show(
             FeedWay::Poll => {
                 let view = View::Feed(opened.reader, opened.after);
                 match seen(&env, opened.profile, view).await {
-                    Ok(Seen::Feed(page)) => Ok(page.polled()),
+                    Ok(Seen::Feed(page)) => Ok(page.poll_answer()),
                     Ok(Seen::Reply(answer)) => Ok(answer),
                     Ok(_) => Err(refused::internal()),
                     Err(answer) => Err(answer),

@@ -236,7 +236,7 @@ pub fn only_the_gate_says_what_it_owes() {
     let (right, secs) = ("w".repeat(32), NOON / 1000);
     let owed = notice("payment.refund_due", "/till/[quote]");
     let (profile, told) =
-        profiles.owed(&signed(&owed, &right, secs), &owed, NOON).unwrap().unwrap();
+        profiles.read_debt(&signed(&owed, &right, secs), &owed, NOON).unwrap().unwrap();
     let Command::Owed(sale) = told else { panic!("{told:?}") };
     assert_eq!(profile, Profile::LiveTestnet);
     assert_eq!((sale.payment.as_str(), sale.amount.as_str()), ("rcpt_1", "5000"));
@@ -246,11 +246,11 @@ pub fn only_the_gate_says_what_it_owes() {
         signed("{}", &right, secs),
         String::new(),
     ] {
-        let refused = profiles.owed(&signature, &owed, NOON).unwrap_err();
+        let refused = profiles.read_debt(&signature, &owed, NOON).unwrap_err();
         assert_eq!(refused.status, 403);
     }
     for other in [notice("payment.manual", "/till/[quote]"), notice("payment.refund_due", "/s/x")] {
-        assert_eq!(profiles.owed(&signed(&other, &right, secs), &other, NOON), Ok(None));
+        assert_eq!(profiles.read_debt(&signed(&other, &right, secs), &other, NOON), Ok(None));
     }
 }
 
@@ -258,20 +258,20 @@ pub fn only_the_gate_says_what_it_owes() {
 fn a_bare_payment_is_shown_to_the_gate_as_one_of_version_1() {
     let world = World::new();
     let bare = json!({"authorization": {"from": wallet(9)}, "signature": "0x12"});
-    let shown = world.gateway.presented(&base64::encode(bare.to_string().as_bytes()));
+    let shown = world.gateway.present_payment(&base64::encode(bare.to_string().as_bytes()));
     let told: Value = serde_json::from_slice(&base64::decode(&shown).unwrap()).unwrap();
     assert_eq!(told["x402Version"], 1);
     assert_eq!((&told["scheme"], &told["network"]), (&json!("exact"), &json!("base-sepolia")));
     assert_eq!(told["payload"], bare);
     let whole = super::world::payment(9);
-    assert_eq!(world.gateway.presented(&whole), whole);
+    assert_eq!(world.gateway.present_payment(&whole), whole);
 }
 
 #[test]
 fn what_the_gate_refuses_is_told_in_the_contract_s_envelope() {
-    use farebox_core::compute::Gateway;
     use farebox_core::compute::message::Answer;
-    let told = |status: u32, body: &str| Told::of(Answer::Reply(Gateway::not_sold(status, body)));
+    use farebox_core::compute::shown::not_sold;
+    let told = |status: u32, body: &str| Told::of(Answer::Reply(not_sold(status, body)));
     let refused = told(503, r#"{"code":"settlement_unknown","detail":"ask again"}"#);
     assert_eq!(refused.code(), (503, "PAYMENT_VERIFY_FAILED"));
     assert_eq!(refused.body["details"]["gate"], "settlement_unknown");

@@ -166,7 +166,7 @@ pub fn no_view_has_a_prompt_a_result_a_token_or_a_network_address() {
         dashboard::summary(&boards).body,
         dashboard::market(&boards).body,
         dashboard::newest(&boards).body,
-        all.polled().body,
+        all.poll_answer().body,
     ];
     let quote = world.rows.quotes[0].id.clone();
     for text in texts {
@@ -298,7 +298,7 @@ pub fn a_reader_goes_on_where_it_was_and_gets_at_most_a_window() {
     assert_eq!((rest.lines[0].number, rest.lines.last().unwrap().number), (last + 1, all));
     let fresh = page(&world, View::Feed(FeedReader::Anyone, None));
     assert_eq!((fresh.after, fresh.lines.len()), (all, 0));
-    assert_eq!(body(fresh.polled()), json!({"events": [], "cursor": all.to_string()}));
+    assert_eq!(body(fresh.poll_answer()), json!({"events": [], "cursor": all.to_string()}));
     assert_eq!(feed::cursor(Some(" 17 ")), Ok(Some(17)));
     assert_eq!(feed::cursor(Some("")), Ok(None));
     for wrong in ["-1", "+1", "1.5", "x", "9999999999999999"] {
@@ -319,7 +319,7 @@ pub fn who_opens_many_feeds_keeps_out_no_one() {
     let seller = page(&world, seller);
     let admitted = |page: &FeedPage, client: &str, open: &[OpenFeeds]| {
         let instead = |page: FeedPage| page.instead.map(|it| (it.tag, it.client));
-        feed::admitted(page.clone(), client, open).map(instead).map_err(|answer| answer.status)
+        feed::admit_feed(page.clone(), client, open).map(instead).map_err(|answer| answer.status)
     };
     let of = |tag: &str, client: &str| Ok(Some((tag.to_owned(), client.to_owned())));
     // All that are free, by as many networks as that takes.

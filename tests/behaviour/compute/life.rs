@@ -10,6 +10,7 @@ mod steps;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use farebox_core::compute::figures::count_changes;
 use farebox_core::compute::message::{
     Answer, Command, Errand, Identity, PayoutAnswer, SellerRequest,
 };
@@ -145,7 +146,7 @@ impl Life {
         let tick = Now::new(self.now, &random).unwrap().with(evidence);
         let gateway = self.way.gateway();
         let decision = gateway.apply(&self.rows, command, tick).unwrap();
-        let figures = gateway.counted(&self.rows, &decision.changes, tick).unwrap();
+        let figures = count_changes(&self.rows, &decision.changes, tick).unwrap();
         self.rows.write(decision.changes);
         self.rows.note(figures);
         decision.answer

@@ -1,9 +1,9 @@
 //! Quotes: rows of the contract about matching, seats and fingerprints.
 
-use farebox_core::compute::buy::is_unpriced;
 use farebox_core::compute::message::{Answer, Command, TillPayment};
 use farebox_core::compute::row::{HoldKind, JobState, QuoteState, Signer};
 use farebox_core::compute::settings::Profile;
+use farebox_core::compute::shown::is_unpriced;
 use serde_json::json;
 
 use super::payments::Keyed;

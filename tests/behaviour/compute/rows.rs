@@ -305,7 +305,7 @@ impl Figures for MemoryRows {
         Ok(all)
     }
 
-    fn taken(&self, now: u64) -> Result<Vec<(String, Seats)>, Infallible> {
+    fn taken_seats(&self, now: u64) -> Result<Vec<(String, Seats)>, Infallible> {
         let seats = |id: &String| Rows::seats(self, id, now).unwrap();
         let all = self.sellers.keys().map(|id| (id.clone(), seats(id)));
         Ok(all.filter(|(_, seats)| seats.taken() > 0).collect())

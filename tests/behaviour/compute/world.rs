@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use farebox_core::amount::Amount;
 use farebox_core::chain::ChainId;
 use farebox_core::compute::feed::{Seen, View};
+use farebox_core::compute::figures::count_changes;
 use farebox_core::compute::message::{
     Answer, Callback, Command, Errand, Identity, JsonAnswer, PayoutAnswer, PayoutCall,
     SellerRequest, TillPayment,
@@ -127,7 +128,7 @@ impl World {
             std::array::from_fn(|_| u8::try_from(self.dice.below(256)).unwrap());
         let tick = Now::new(self.now, &random).unwrap();
         let decision = self.gateway.apply(&self.rows, envelope.command, tick).unwrap();
-        let figures = self.gateway.counted(&self.rows, &decision.changes, tick).unwrap();
+        let figures = count_changes(&self.rows, &decision.changes, tick).unwrap();
         self.rows.write(decision.changes);
         self.rows.note(figures);
         let text = serde_json::to_string(&decision.answer).unwrap();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use farebox_core::skills::offered::Offered;
+use farebox_core::skills::{document, page};
 
 use super::world::{market_of, vars};
 
@@ -115,15 +116,18 @@ fn no_value_of_a_seller_is_code_in_a_command_of_a_document() {
     let folder = folder("documents");
     for evil in HOSTILE {
         let skill = skill(evil);
-        let document = shell_of_markdown(&market.skill_document(&skill));
-        let page = shell_of_html(&market.skill_page(&skill));
+        let document = shell_of_markdown(&document::write_skill_document(&market.url, &skill));
+        let page = shell_of_html(&page::write_skill_page(&market.url, &skill));
         assert_eq!((document.len(), page.len()), (2, 2), "{evil}");
         assert_eq!(document, page, "{evil}");
         // `npx farebox pay URL -X METHOD -H … -d …` and `curl URL -H … -H … -d …`.
         let counts: Vec<usize> =
             document.iter().map(|line| arguments(line, &folder).len()).collect();
         assert_eq!(counts, [9, 7], "{evil}");
-        assert!(shell_of_markdown(&market.document(&[skill])).is_empty(), "{evil}");
+        assert!(
+            shell_of_markdown(&document::write_document(&market.url, &[skill])).is_empty(),
+            "{evil}"
+        );
     }
     let left: Vec<_> = fs::read_dir(&folder).expect("the folder").flatten().collect();
     assert_eq!(left.len(), 1, "only the stubs are there: {left:?}");
@@ -136,10 +140,10 @@ fn no_document_hides_a_character() {
     for c in ['\u{202e}', '\u{200b}', '\u{2066}', '\u{e0041}', '\u{7}', '\u{feff}'] {
         let skill = skill(&format!("a{c}b"));
         let all = [
-            market.page(std::slice::from_ref(&skill), ""),
-            market.skill_page(&skill),
-            market.skill_document(&skill),
-            market.document(std::slice::from_ref(&skill)),
+            page::write_page(&market.url, std::slice::from_ref(&skill), ""),
+            page::write_skill_page(&market.url, &skill),
+            document::write_skill_document(&market.url, &skill),
+            document::write_document(&market.url, std::slice::from_ref(&skill)),
         ];
         for text in all {
             assert!(!text.contains(c), "U+{:04X}", u32::from(c));

@@ -1,7 +1,7 @@
 //! The ledger of invocations, as the original's tests see it.
 
 use farebox_core::skills::Now;
-use farebox_core::skills::ledger::Entry;
+use farebox_core::skills::ledger::{self, Entry};
 use farebox_core::skills::message::{Command, Viewer};
 
 use super::world::World;
@@ -20,7 +20,7 @@ fn record(
     let error = if status == "failed" { "Network error" } else { "" };
     let [agent, skill, xlm, tx] = [agent, skill, xlm, tx].map(str::to_owned);
     let entry = Entry { agent, skill, xlm, tx, status: status.to_owned(), error: error.to_owned() };
-    let (row, changes) = world.market.record(&world.rows, &entry, moment).unwrap();
+    let (row, changes) = ledger::record(&world.rows, &entry, moment).unwrap();
     world.rows.write(changes);
     row.id
 }

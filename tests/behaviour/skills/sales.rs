@@ -43,17 +43,17 @@ fn head(secret: &str, secs: u64) -> RequestHead {
 pub fn only_what_the_gate_has_signed_is_served() {
     let world = World::new();
     let secs = world.now / 1000;
-    let told = world.market.forwarded(&head(ORIGIN_SECRET, secs), world.now).unwrap();
+    let told = world.market.read_sale(&head(ORIGIN_SECRET, secs), world.now).unwrap();
     assert_eq!((told.path.as_str(), told.query.as_str()), ("/s/echo", "a=1"));
     let forged = head("another secret of thirty-two bytes", secs);
-    assert_eq!(world.market.forwarded(&forged, world.now).unwrap_err().status, 403);
+    assert_eq!(world.market.read_sale(&forged, world.now).unwrap_err().status, 403);
 }
 
 #[test]
 pub fn the_gate_s_signature_ends() {
     let world = World::new();
     let old = head(ORIGIN_SECRET, world.now / 1000 - 301);
-    assert_eq!(world.market.forwarded(&old, world.now).unwrap_err().status, 403);
+    assert_eq!(world.market.read_sale(&old, world.now).unwrap_err().status, 403);
 }
 
 #[test]

@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::Now;
 use super::figures::{Figures, HOUR_MS, HourTally, SellerRecord, Tally, hour_of};
+use super::kernel::Now;
 use super::records::Seats;
 use super::row::{EventKind, EventRow, HoldKind, SellerRow};
-use super::seller::HEARTBEAT_MS;
-use super::settings::{Gateway, Profile};
+use super::settings::{PaymentProfile, Profile};
+use super::standing::HEARTBEAT_MS;
 use farebox_base::amount::Amount;
 use farebox_base::sorted::Sorted;
 
@@ -123,53 +123,52 @@ pub struct Board {
     pub events: Vec<EventRow>,
 }
 
-impl Gateway {
-    /// The board of this profile now.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn board<F: Figures>(&self, figures: &F, tick: Now<'_>) -> Result<Board, F::Error> {
-        let mut taken: Sorted<String, Seats> = Sorted::new();
-        for (seller, seats) in figures.taken(tick.now)? {
-            taken.insert(seller, seats);
-        }
-        let seats = |id: &str| taken.get(id).copied().unwrap_or_default();
-        let online = figures.online(tick.now.saturating_sub(HEARTBEAT_MS))?;
-        let tally = figures.tally()?;
-        let mut best = Vec::new();
-        for record in figures.best(MAX_TOP)?.into_iter().filter(|record| record.done > 0) {
-            let seller = figures.seller(&record.seller)?;
-            best.extend(seller.map(|row| shown(row, record, &seats, tick.now)));
-        }
-        let mut rows = Vec::new();
-        for row in figures.latest(MAX_ROWS)? {
-            let record = figures.record(&row.id)?.unwrap_or_default();
-            rows.push(shown(row, record, &seats, tick.now));
-        }
-        Ok(Board {
-            profile: self.profile().name().to_string(),
-            network: self.set.network.as_str().to_string(),
-            currency: self.token.symbol.to_string(),
-            decimals: self.token.decimals,
-            explorer: self.explorer().to_string(),
-            now: tick.now,
-            crew: crew(&online, tally.sellers, &seats, tick.now),
-            tally,
-            hours: hours(figures, tick.now)?,
-            offers: offers(&online, &seats, tick.now),
-            rows,
-            best,
-            settlements: settlements(figures)?,
-            events: figures.newest(MAX_EVENTS)?,
-        })
+/// The board of this profile now.
+pub(super) fn make_board<F: Figures>(
+    figures: &F,
+    profile: &PaymentProfile,
+    tick: Now<'_>,
+) -> Result<Board, F::Error> {
+    let mut taken: Sorted<String, Seats> = Sorted::new();
+    for (seller, seats) in figures.taken_seats(tick.now)? {
+        taken.insert(seller, seats);
     }
+    let seats = |id: &str| taken.get(id).copied().unwrap_or_default();
+    let online = figures.online(tick.now.saturating_sub(HEARTBEAT_MS))?;
+    let tally = figures.tally()?;
+    let mut best = Vec::new();
+    for record in figures.best(MAX_TOP)?.into_iter().filter(|record| record.done > 0) {
+        let seller = figures.seller(&record.seller)?;
+        best.extend(seller.map(|row| show_seller(row, record, &seats, tick.now)));
+    }
+    let mut rows = Vec::new();
+    for row in figures.latest(MAX_ROWS)? {
+        let record = figures.record(&row.id)?.unwrap_or_default();
+        rows.push(show_seller(row, record, &seats, tick.now));
+    }
+    Ok(Board {
+        profile: profile.name().to_string(),
+        network: profile.network.as_str().to_string(),
+        currency: profile.token.symbol.to_string(),
+        decimals: profile.token.decimals,
+        explorer: find_explorer(profile).to_string(),
+        now: tick.now,
+        crew: crew(&online, tally.sellers, &seats, tick.now),
+        tally,
+        hours: hours(figures, tick.now)?,
+        offers: list_offers(&online, &seats, tick.now),
+        rows,
+        best,
+        settlements: settlements(figures)?,
+        events: figures.newest(MAX_EVENTS)?,
+    })
+}
 
-    /// The explorer that shows what happened here; empty where money is pretended.
-    pub(super) fn explorer(&self) -> &'static str {
-        let is_live = self.profile() != Profile::DemoTestnet && self.set.hold != HoldKind::Mock;
-        let known = EXPLORERS.iter().find(|(network, _)| *network == self.set.network.as_str());
-        known.filter(|_| is_live).map_or("", |(_, url)| url)
-    }
+/// The explorer that shows what happened here; empty where money is pretended.
+fn find_explorer(profile: &PaymentProfile) -> &'static str {
+    let is_live = profile.kind != Profile::DemoTestnet && profile.hold != HoldKind::Mock;
+    let known = EXPLORERS.iter().find(|(network, _)| *network == profile.network.as_str());
+    known.filter(|_| is_live).map_or("", |(_, url)| url)
 }
 
 /// Where people look at transactions.
@@ -182,7 +181,7 @@ const EXPLORERS: [(&str, &str); 6] = [
     ("eip155:80002", "https://amoy.polygonscan.com"),
 ];
 
-fn shown(
+fn show_seller(
     row: SellerRow,
     record: SellerRecord,
     seats: &impl Fn(&str) -> Seats,
@@ -218,7 +217,12 @@ fn crew(online: &[SellerRow], sellers: u64, seats: &impl Fn(&str) -> Seats, now:
     Crew { offline: sellers.saturating_sub(here), ..crew }
 }
 
-fn offers(online: &[SellerRow], seats: &impl Fn(&str) -> Seats, now: u64) -> Vec<Supplied> {
+/// The supply of each capability that sellers who are here have, by name.
+pub(super) fn list_offers(
+    online: &[SellerRow],
+    seats: &impl Fn(&str) -> Seats,
+    now: u64,
+) -> Vec<Supplied> {
     /// Sellers, free seats, lowest price of a free seat, lowest price.
     type Supply = (u64, u64, Option<Amount>, Amount);
     let mut supplies: Sorted<String, Supply> = Sorted::new();

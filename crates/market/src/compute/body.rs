@@ -6,10 +6,10 @@ use alloc::string::{String, ToString};
 use serde_json::{Map, Value};
 
 use super::message::JsonAnswer;
-use super::refused::{invalid, no_json, said};
+use super::refused::{invalid, no_json, refusal};
+use super::row::spell_wallet;
 use super::settings::Profile;
 use farebox_base::encoding::json;
-use farebox_evm::address::Address;
 
 /// Maximum size of a body, bytes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -34,6 +34,33 @@ impl Fields {
         }
     }
 
+    /// Reads a body for this profile.
+    pub fn of_profile(body: &str, served: Profile) -> Result<Self, JsonAnswer> {
+        let fields = Self::of(body)?;
+        match fields.profile() {
+            // Who names none is served by whom the Worker asks.
+            Ok(profile) if profile.is_none_or(|it| it == served) => Ok(fields),
+            Ok(_) => Err(invalid("network_profile is not the one of this exchange.")),
+            Err(answer) => Err(answer),
+        }
+    }
+
+    /// Reads a body about a job, which says of which profile it is.
+    pub fn of_job(body: &str, served: Profile) -> Result<Self, JsonAnswer> {
+        let fields = Self::of(body)?;
+        if fields.names_profile() { Self::of_profile(body, served) } else { Ok(fields) }
+    }
+
+    /// `seller_id` in its one spelling.
+    pub fn seller_id(&self) -> Result<String, JsonAnswer> {
+        Ok(spell_wallet(&self.text("seller_id")?))
+    }
+
+    /// Whether a member is there, and not null.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Text that has to be there, without the blanks around it.
     pub fn text(&self, name: &str) -> Result<String, JsonAnswer> {
         let text = self.0.get(name).and_then(Value::as_str).map(str::trim);
@@ -48,10 +75,7 @@ impl Fields {
 
     /// Text that may be missing or null.
     pub fn maybe(&self, name: &str) -> Result<Option<String>, JsonAnswer> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(_) => self.text(name).map(Some),
-        }
+        if self.has(name) { self.text(name).map(Some) } else { Ok(None) }
     }
 
     /// A member as it is.
@@ -70,7 +94,7 @@ impl Fields {
     /// Which profile it says that it is about; `None` for the one that is served to who names none.
     pub fn profile(&self) -> Result<Option<Profile>, JsonAnswer> {
         match self.maybe("network_profile")? {
-            Some(name) => Profile::named(&name).map(Some).ok_or_else(|| {
+            Some(name) => Profile::from_name(&name).map(Some).ok_or_else(|| {
                 invalid("network_profile must be one of demo-testnet, live-testnet, live-mainnet.")
             }),
             None => Ok(self.is_demo().then_some(Profile::DemoTestnet)),
@@ -78,8 +102,8 @@ impl Fields {
     }
 
     /// Whether it says which profile it is about.
-    pub fn names_profile(&self) -> bool {
-        !matches!(self.0.get("network_profile"), None | Some(Value::Null))
+    fn names_profile(&self) -> bool {
+        self.has("network_profile")
     }
 
     fn is_demo(&self) -> bool {
@@ -110,25 +134,18 @@ pub fn profile_in(query: &str, usual: Profile) -> Result<Profile, JsonAnswer> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let name = pairs.find(|(key, _)| *key == "network_profile").map(|(_, name)| name);
     let name = name.filter(|name| !name.is_empty());
-    match name.map_or(Some(usual), Profile::named) {
+    match name.map_or(Some(usual), Profile::from_name) {
         Some(Profile::DemoTestnet) => Err(demo_unsupported()),
         Some(profile) => Ok(profile),
         None => {
             let why = "network_profile must be live-mainnet or live-testnet.";
-            Err(said(400, "INVALID_NETWORK_PROFILE", why))
+            Err(refusal(400, "INVALID_NETWORK_PROFILE", why))
         }
     }
 }
 
 /// For the supply of a demonstration.
-#[must_use]
 pub(super) fn demo_unsupported() -> JsonAnswer {
     let why = "Buyer capabilities are available for live profiles only.";
-    said(400, "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED", why)
-}
-
-/// A wallet in its one spelling; text that is none in lower case.
-#[must_use]
-pub(super) fn spelled(id: &str) -> String {
-    Address::parse(id).map_or_else(|_| id.to_ascii_lowercase(), |wallet| wallet.to_lower_hex())
+    refusal(400, "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED", why)
 }

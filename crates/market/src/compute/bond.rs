@@ -11,20 +11,21 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::body::Fields;
+use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, JsonAnswer, SellerRequest};
-use super::personal::Personal;
+use super::personal::{Personal, read_bond};
 use super::records::{Change, Rows};
-use super::refused::{no_seller, no_signature, said};
+use super::refused::{no_seller, no_signature, refusal};
 use super::row::{Asker, BondRow, SellerRow};
-use super::session::WALLET_PROOF;
-use super::settings::{Gateway, Profile};
-use super::text::{object, quoted, time};
-use super::{Decision, Now};
+use super::session::{SellerProof, Sessions, WALLET_PROOF};
+use super::settings::Profile;
+use crate::text::{object, quoted, time};
 use farebox_base::amount::Amount;
-use farebox_base::encoding::{base64, hex};
+use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_base::secret::ct_eq;
 use farebox_evm::address::Address;
+use farebox_evm::rpc::error::RpcError;
 use farebox_evm::rpc::reply::{Inclusion, Replies, Status, TransactionReceipt};
 use farebox_evm::rpc::{Call, TRANSFER, batch};
 
@@ -55,7 +56,7 @@ const REPEAT_MS: u64 = 300_000;
 /// The answer to who has asked for as many as a wallet or a client may.
 fn too_many() -> JsonAnswer {
     let why = "Too many bonds were asked for; sign the request, transfer one of them, or come back later.";
-    said(429, "SELLER_BOND_LIMIT_REACHED", why).with("retry-after", "600")
+    refusal(429, "SELLER_BOND_LIMIT_REACHED", why).with("retry-after", "600")
 }
 
 /// Whether a client has asked for as many bonds in an hour as it may, of all wallets that are not its
@@ -65,8 +66,24 @@ fn has_asked_enough<R: Rows>(records: &R, client: &str, tick: Now<'_>) -> Result
     Ok(records.bonds_asked(client, since)? >= MAX_ASKED && !planted(Mutant::BondsPileUp))
 }
 
+/// Whether a wallet has as many bonds of an hour as this asker may ask for, who has those.
+fn is_over_limit(
+    bonds: &[BondRow],
+    asker: Asker,
+    is_its: impl Fn(&&BondRow) -> bool,
+    tick: Now<'_>,
+) -> bool {
+    let since = tick.now.saturating_sub(HOUR_MS);
+    let lately = || bonds.iter().filter(|bond| bond.created >= since && bond.asker == asker);
+    let (all, own) = (lately().count(), lately().filter(is_its).count());
+    let is_crowded = own > 0 && all >= MAX_AGAIN && !planted(Mutant::FewNetworksAskForAllBonds);
+    let is_stranger = asker == Asker::Anyone;
+    let is_over = all >= MAX_OF_WALLET || is_stranger && (own >= MAX_NEAR || is_crowded);
+    is_over && !planted(Mutant::BondsPileUp)
+}
+
 /// A row that counts as a bond of whoever asks; until it names a wallet it is one of none, and over.
-fn asked_by(client: &str, asker: Asker, tick: Now<'_>) -> BondRow {
+fn begin_bond(client: &str, asker: Asker, tick: Now<'_>) -> BondRow {
     BondRow {
         id: hex::encode(tick.id),
         client: client.to_string(),
@@ -82,25 +99,49 @@ fn asked_by(client: &str, asker: Asker, tick: Now<'_>) -> BondRow {
     }
 }
 
-impl Gateway {
+/// Bonds of the sellers of a profile.
+pub(super) struct Bonds<'g> {
+    /// The wallet that they are transferred to.
+    pub wallet: &'g Address,
+    pub sessions: Sessions<'g>,
+}
+
+/// The seller that a session is asked for.
+pub(super) struct AskedSeller<'a> {
+    /// As it is known.
+    pub known: &'a SellerRow,
+    /// As it would be, with the offer of the request.
+    pub seller: SellerRow,
+    /// The agent in whose name.
+    pub agent: &'a str,
+}
+
+/// The transfer that is shown for a bond.
+pub(super) struct BondProof {
+    /// The bond.
+    pub id: String,
+    /// The transaction.
+    pub hash: String,
+}
+
+impl Bonds<'_> {
     /// Asks a seller for a bond.
-    pub(super) fn challenge<R: Rows>(
+    pub fn challenge<R: Rows>(
         &self,
         records: &R,
-        (client, request): (&str, &SellerRequest),
+        client: &str,
+        request: &SellerRequest,
         evidence: Option<&str>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let read = self.fields(&request.body).and_then(|fields| {
-            let agent = fields.text("passport_agent_id")?;
-            let signed = self.signed_bond(&fields, &agent, tick)?;
-            Ok((self.seller_id(&fields)?, agent, signed))
-        });
-        let (id, agent, signed) = match read {
-            Ok(named) => named,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
-        let Some(seller) = records.seller(&id)? else { return Ok(Decision::reply(no_seller())) };
+    ) -> Applied<R> {
+        let read =
+            Fields::of_profile(&request.body, self.sessions.profile.kind).and_then(|fields| {
+                let agent = fields.text("passport_agent_id")?;
+                let signed = read_bond(&fields, &agent, self.sessions.profile, tick)?;
+                Ok((fields.seller_id()?, agent, signed))
+            });
+        let (id, agent, signed) = or_reply!(read);
+        let seller = or_reply!(records.seller(&id)?.ok_or_else(no_seller));
         // What the wallet's key did not sign, a contract may have.
         let contract = signed.as_ref().filter(|signed| !signed.is_by_key());
         let calls = [Call::ChainId, Call::BlockNumber];
@@ -114,21 +155,22 @@ impl Gateway {
                 if has_asked_enough(records, client, tick)? {
                     return Ok(Decision::reply(too_many()));
                 }
-                let asked = asked_by(client, Asker::Anyone, tick);
+                let asked = begin_bond(client, Asker::Anyone, tick);
                 let changes = Vec::from([Change::Bond(Box::new(asked))]);
                 return Ok(Decision { answer: Answer::Evidence(batch(&calls)), changes });
             };
             let is_its = replies.as_ref().is_ok_and(|replies| {
-                replies.quantity(0) == Ok(self.chain_id) && contract.is_taken(replies, 2)
+                replies.quantity(0) == Ok(self.sessions.profile.chain_id)
+                    && contract.is_taken(replies, 2)
             });
             if !is_its {
                 return Ok(Decision::reply(no_signature("seller_signature is not the wallet's.")));
             }
         }
-        let has_session = self.session_of(&seller, &request.authorization, tick).is_ok();
+        let has_session = self.sessions.check(&seller, &request.authorization, tick).is_ok();
         let asker = if signed.is_some() || has_session { Asker::Seller } else { Asker::Anyone };
         if !seller.renewal.is_empty() && seller.agent == agent && asker == Asker::Anyone {
-            return Ok(Decision::reply(self.already(&seller)));
+            return Ok(Decision::reply(self.show_proven(&seller)));
         }
         let bonds = records.bonds_of(&id, tick.now.saturating_sub(APART_MS))?;
         // Each client has its own: what it is told proves the seller, together with the transfer.
@@ -138,15 +180,10 @@ impl Gateway {
         let is_open = |bond: &&BondRow| bond.transaction.is_empty() && tick.now < bond.until;
         let mut known = bonds.iter().rev().filter(is_its).filter(is_open);
         if let Some(bond) = known.find(|bond| bond.agent == agent) {
-            return Ok(Decision::reply(self.told_bond(bond)));
+            return Ok(Decision::reply(self.show(bond)));
         }
-        let since = tick.now.saturating_sub(HOUR_MS);
-        let lately = || bonds.iter().filter(|bond| bond.created >= since && bond.asker == asker);
-        let (all, own) = (lately().count(), lately().filter(is_its).count());
         let is_stranger = asker == Asker::Anyone;
-        let is_crowded = own > 0 && all >= MAX_AGAIN && !planted(Mutant::FewNetworksAskForAllBonds);
-        let is_over = all >= MAX_OF_WALLET || is_stranger && (own >= MAX_NEAR || is_crowded);
-        if is_over && !planted(Mutant::BondsPileUp)
+        if is_over_limit(&bonds, asker, is_its, tick)
             || is_stranger && has_asked_enough(records, client, tick)?
         {
             return Ok(Decision::reply(too_many()));
@@ -154,33 +191,41 @@ impl Gateway {
         let Some(replies) = replies else {
             return Ok(Decision::told(Answer::Evidence(batch(&calls))));
         };
-        let block = replies.ok().filter(|replies| replies.quantity(0) == Ok(self.chain_id));
+        let asked = BondRow { seller: id, agent, ..begin_bond(client, asker, tick) };
+        Ok(self.make(asked, &bonds, replies, tick))
+    }
+
+    /// Makes a bond beside these others of its wallet.
+    fn make(
+        &self,
+        asked: BondRow,
+        others: &[BondRow],
+        replies: Result<Replies, RpcError>,
+        tick: Now<'_>,
+    ) -> Decision {
+        let block = replies
+            .ok()
+            .filter(|replies| replies.quantity(0) == Ok(self.sessions.profile.chain_id));
         let Some(block) = block.and_then(|replies| replies.quantity(1).ok()) else {
             let why = "The chain could not be read; try again.";
-            return Ok(Decision::reply(said(500, "SELLER_BOND_CHALLENGE_CREATE_FAILED", why)));
+            return Decision::reply(refusal(500, "SELLER_BOND_CHALLENGE_CREATE_FAILED", why));
         };
-        let Some(units) = self.bond_units(&bonds, tick) else {
+        let Some(units) = self.choose_units(others, tick) else {
             let why = "The bond cannot be expressed in the token.";
-            return Ok(Decision::reply(said(500, "SELLER_BOND_CONFIG_INVALID", why)));
+            return Decision::reply(refusal(500, "SELLER_BOND_CONFIG_INVALID", why));
         };
-        let bond = BondRow {
-            seller: id,
-            agent,
-            units: units.to_string(),
-            block,
-            until: tick.now.saturating_add(BOND_MS),
-            ..asked_by(client, asker, tick)
-        };
-        let reaction = Answer::Reply(self.told_bond(&bond));
-        Ok(Decision { answer: reaction, changes: Vec::from([Change::Bond(Box::new(bond))]) })
+        let until = tick.now.saturating_add(BOND_MS);
+        let bond = BondRow { units: units.to_string(), block, until, ..asked };
+        let reaction = Answer::Reply(self.show(&bond));
+        Decision { answer: reaction, changes: Vec::from([Change::Bond(Box::new(bond))]) }
     }
 
     /// The base and some dust, by which the bonds of a wallet are told apart.
-    fn bond_units(&self, others: &[BondRow], tick: Now<'_>) -> Option<Amount> {
+    fn choose_units(&self, others: &[BondRow], tick: Now<'_>) -> Option<Amount> {
         let (head, _) = tick.seed.split_first_chunk::<8>()?;
         let first = u64::from_be_bytes(*head) % AMOUNTS;
-        let base = Amount::from_decimal(BASE, self.token.decimals).ok()?;
-        let least = match self.profile() {
+        let base = Amount::from_decimal(BASE, self.sessions.profile.token.decimals).ok()?;
+        let least = match self.sessions.profile.kind {
             Profile::DemoTestnet => 2,
             Profile::LiveTestnet | Profile::LiveMainnet => 1,
         };
@@ -194,18 +239,19 @@ impl Gateway {
         })
     }
 
-    fn told_bond(&self, bond: &BondRow) -> JsonAnswer {
+    fn show(&self, bond: &BondRow) -> JsonAnswer {
         let units = Amount::from_atomic(&bond.units).unwrap_or(Amount::ZERO);
-        let amount = units.to_decimal(self.token.decimals);
-        let (to, asset) = (self.set.bonds.to_checksum(), self.token.address.to_checksum());
+        let amount = units.to_decimal(self.sessions.profile.token.decimals);
+        let (to, asset) =
+            (self.wallet.to_checksum(), self.sessions.profile.token.address.to_checksum());
         let command = format!("kpass wallet send --to {to} --asset {asset} --amount {amount}");
         let members = [
             ("status", quoted("ok")),
             ("challenge_id", quoted(&bond.id)),
             ("seller_id", quoted(&bond.seller)),
-            ("network_profile", quoted(self.profile().name())),
-            ("network", quoted(self.set.network.as_str())),
-            ("chain_id", format!("{}", self.chain_id)),
+            ("network_profile", quoted(self.sessions.profile.name())),
+            ("network", quoted(self.sessions.profile.network.as_str())),
+            ("chain_id", format!("{}", self.sessions.profile.chain_id)),
             ("to", quoted(&to)),
             ("asset", quoted(&asset)),
             ("amount", quoted(&amount)),
@@ -216,48 +262,40 @@ impl Gateway {
         JsonAnswer::new(200, object(&members))
     }
 
-    fn already(&self, seller: &SellerRow) -> JsonAnswer {
+    fn show_proven(&self, seller: &SellerRow) -> JsonAnswer {
         let why = "Seller bond already verified; use seller_renewal_token to open a session.";
         let members = [
             ("status", quoted("already_verified")),
             ("seller_id", quoted(&seller.id)),
             ("passport_agent_id", quoted(&seller.agent)),
-            ("network_profile", quoted(self.profile().name())),
+            ("network_profile", quoted(self.sessions.profile.name())),
             ("message", quoted(why)),
         ];
         JsonAnswer::new(200, object(&members))
     }
 
     /// Opens a session by a bond that was transferred.
-    pub(super) fn bonded<R: Rows>(
+    pub fn open<R: Rows>(
         &self,
         records: &R,
-        (known, seller, agent): (&SellerRow, SellerRow, &str),
-        (id, hash, evidence): (&str, &str, Option<&str>),
+        asked: AskedSeller<'_>,
+        proof: &BondProof,
+        evidence: Option<&str>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
+        let (AskedSeller { known, seller, agent }, BondProof { id, hash }) = (asked, proof);
         let Some(bond) = records.bond(id)? else {
             let why = "Seller bond challenge not found.";
-            return Ok(Decision::reply(said(404, "SELLER_BOND_CHALLENGE_NOT_FOUND", why)));
+            return Ok(Decision::reply(refusal(404, "SELLER_BOND_CHALLENGE_NOT_FOUND", why)));
         };
-        let refused = |code: &str, why: &str| Ok(Decision::reply(said(403, code, why)));
+        let refused = |code: &str, why: &str| Ok(Decision::reply(refusal(403, code, why)));
         if bond.seller != seller.id || bond.agent != agent {
             let why = "The challenge belongs to another seller or agent.";
             return refused("SELLER_BOND_CHALLENGE_MISMATCH", why);
         }
         if !bond.transaction.is_empty() {
-            let token = self.renewal_token(&bond);
-            if planted(Mutant::UsedBondsProveAgain) {
-                return Ok(self.opened(known, seller, ("seller_bond", Some(&token)), tick));
-            }
-            // Whose answer was lost has the same session again, until another bond is proven. The
-            // transaction is public, so that it brings no other one, and no token.
-            let is_same = bond.transaction == hash.to_ascii_lowercase();
-            let is_fresh = tick.now < bond.proven.saturating_add(REPEAT_MS);
-            if is_same && is_fresh && self.renews(known, &token) {
-                let then = Now { now: bond.proven, ..tick };
-                let decision = self.opened(known, known.clone(), ("seller_bond", None), then);
-                return Ok(Decision::told(decision.answer));
+            if let Some(decision) = self.repeat(known, seller, &bond, hash, tick) {
+                return Ok(decision);
             }
             return refused("SELLER_BOND_CHALLENGE_INVALID", "The challenge was used already.");
         }
@@ -277,28 +315,54 @@ impl Gateway {
             return Ok(Decision::told(Answer::Evidence(batch(&calls))));
         };
         let replies = Replies::read(reply.as_bytes(), calls.len());
-        let chain = replies.as_ref().is_ok_and(|it| it.quantity(0) == Ok(self.chain_id));
+        let chain =
+            replies.as_ref().is_ok_and(|it| it.quantity(0) == Ok(self.sessions.profile.chain_id));
         let receipt = replies.and_then(|replies| replies.receipt(1, &transaction));
         let (Ok(receipt), true) = (receipt, chain) else {
             let why = "The chain could not be read; try again.";
-            return Ok(Decision::reply(said(500, "RECEIPT_VERIFY_FAILED", why)));
+            return Ok(Decision::reply(refusal(500, "RECEIPT_VERIFY_FAILED", why)));
         };
         if let Err((code, why)) = self.proves(&bond, receipt.as_ref()) {
             return refused(code, why);
         }
         let bond = BondRow { transaction: lower, proven: tick.now, ..bond };
-        let token = self.renewal_token(&bond);
+        let token = self.sessions.renewal_token(&bond);
         let row = SellerRow {
             agent: agent.to_string(),
             subject: format!("{WALLET_PROOF}{}", seller.id),
             // What another agent opened ends here.
             epoch: seller.epoch.saturating_add(1),
-            renewal: self.renewal_of(&token),
+            renewal: self.sessions.hash_renewal(&token),
             ..seller
         };
-        let mut decision = self.opened(known, row, ("seller_bond", Some(&token)), tick);
+        let proof = SellerProof::Bond { renewal: Some(&token) };
+        let mut decision = self.sessions.open(known, row, proof, tick);
         decision.changes.push(Change::Bond(Box::new(bond)));
         Ok(decision)
+    }
+
+    /// The answer to who shows a bond that was used: whose answer was lost has the same session again,
+    /// until another bond is proven. The transaction is public, so that it brings no other one, and no
+    /// token.
+    fn repeat(
+        &self,
+        known: &SellerRow,
+        seller: SellerRow,
+        bond: &BondRow,
+        hash: &str,
+        tick: Now<'_>,
+    ) -> Option<Decision> {
+        let token = self.sessions.renewal_token(bond);
+        if planted(Mutant::UsedBondsProveAgain) {
+            let proof = SellerProof::Bond { renewal: Some(&token) };
+            return Some(self.sessions.open(known, seller, proof, tick));
+        }
+        let is_same = bond.transaction == hash.to_ascii_lowercase();
+        let is_fresh = tick.now < bond.proven.saturating_add(REPEAT_MS);
+        let then = Now { now: bond.proven, ..tick };
+        let proof = SellerProof::Bond { renewal: None };
+        (is_same && is_fresh && self.sessions.renews(known, &token))
+            .then(|| Decision::told(self.sessions.open(known, known.clone(), proof, then).answer))
     }
 
     /// Whether a receipt has the bond's own transfer, made after it was asked for.
@@ -314,12 +378,12 @@ impl Gateway {
             return Err(("TX_NOT_SUCCESSFUL", "The transaction did not succeed."));
         }
         let from = Address::parse(&bond.seller).unwrap_or(Address::ZERO).to_word();
-        let to = self.set.bonds.to_word();
+        let to = self.wallet.to_word();
         let amounts: Vec<&[u8]> = receipt
             .logs
             .iter()
             .filter(|log| log.standing == Inclusion::Included)
-            .filter(|log| log.address == self.token.address)
+            .filter(|log| log.address == self.sessions.profile.token.address)
             .filter(|log| log.topics == [TRANSFER, from, to])
             .map(|log| log.data.as_slice())
             .collect();
@@ -337,21 +401,5 @@ impl Gateway {
             return Err(("SELLER_BOND_CHALLENGE_STALE", why));
         }
         Ok(())
-    }
-
-    /// The token that renews the sessions that a proven bond opened.
-    fn renewal_token(&self, bond: &BondRow) -> String {
-        let parts = [bond.id.as_bytes(), bond.transaction.as_bytes()];
-        format!("qdr_{}", base64::encode_url(&self.keyed("renewal", &parts)))
-    }
-
-    fn renewal_of(&self, token: &str) -> String {
-        hex::encode(&self.keyed("renewal hash", &[token.as_bytes()]))
-    }
-
-    /// Whether a token renews the sessions of a seller.
-    pub(super) fn renews(&self, seller: &SellerRow, token: &str) -> bool {
-        let known = seller.renewal.as_bytes();
-        !known.is_empty() && ct_eq(known, self.renewal_of(token).as_bytes())
     }
 }

@@ -11,7 +11,7 @@ use super::message::JsonAnswer;
 use super::refused::invalid;
 use super::row::EventRow;
 use super::settings::Profile;
-use super::text::{list, object, or_null, quoted, time};
+use crate::text::{list, object, or_null, quoted, time};
 use farebox_base::amount::Amount;
 
 /// Fraction digits that sums of several tokens are made with.
@@ -80,7 +80,6 @@ impl Scope {
 }
 
 /// `GET /dashboard/summary`.
-#[must_use]
 pub fn summary(boards: &[Board]) -> JsonAnswer {
     let sum = |count: fn(&Board) -> u64| {
         boards.iter().map(count).fold(0_u64, u64::saturating_add).to_string()
@@ -145,15 +144,15 @@ pub(super) fn volume(boards: &[Board]) -> String {
             sum = sum.checked_add(more).unwrap_or(Amount::MAX);
         }
     }
-    padded(sum.to_decimal(DIGITS))
+    pad_zeros(sum.to_decimal(DIGITS))
 }
 
 /// Atomic units as text with four fraction digits, or as many as it takes.
 pub(super) fn money(units: &str, decimals: u8) -> String {
-    padded(Amount::from_atomic(units).unwrap_or(Amount::ZERO).to_decimal(decimals))
+    pad_zeros(Amount::from_atomic(units).unwrap_or(Amount::ZERO).to_decimal(decimals))
 }
 
-fn padded(mut text: String) -> String {
+fn pad_zeros(mut text: String) -> String {
     let digits = match text.split_once('.') {
         Some((_, fraction)) => fraction.len(),
         None => {
@@ -166,7 +165,6 @@ fn padded(mut text: String) -> String {
 }
 
 /// `GET /dashboard/market`.
-#[must_use]
 pub fn market(boards: &[Board]) -> JsonAnswer {
     let mut rows: Vec<(&Board, &BoardSeller)> = of(boards, |board| &board.rows);
     rows.sort_by_key(|(_, row)| core::cmp::Reverse(row.updated));
@@ -174,10 +172,12 @@ pub fn market(boards: &[Board]) -> JsonAnswer {
     best.sort_by_key(|(_, row)| core::cmp::Reverse(row.record.done));
     let mut settled: Vec<(&Board, &MovedMoney)> = of(boards, |board| &board.settlements);
     settled.sort_by_key(|(_, it)| core::cmp::Reverse(it.at));
+    let sellers = |(board, row): (&Board, &BoardSeller)| write_seller(board, row);
+    let settlements = |(board, it): (&Board, &MovedMoney)| write_settlement(board, it);
     ok(&[
-        ("rows", list(rows.into_iter().take(MAX_SELLERS).map(seller))),
-        ("topSellers", list(best.into_iter().take(MAX_TOP).map(seller))),
-        ("recentSettlements", list(settled.into_iter().take(MAX_TOP).map(settlement))),
+        ("rows", list(rows.into_iter().take(MAX_SELLERS).map(sellers))),
+        ("topSellers", list(best.into_iter().take(MAX_TOP).map(sellers))),
+        ("recentSettlements", list(settled.into_iter().take(MAX_TOP).map(settlements))),
     ])
 }
 
@@ -188,7 +188,7 @@ fn of<'a, T>(
     boards.iter().flat_map(|board| rows(board).iter().map(move |row| (board, row))).collect()
 }
 
-fn seller((board, row): (&Board, &BoardSeller)) -> String {
+fn write_seller(board: &Board, row: &BoardSeller) -> String {
     object(&[
         ("sellerId", quoted(&row.id)),
         ("capability", quoted(&row.capability)),
@@ -206,7 +206,7 @@ fn seller((board, row): (&Board, &BoardSeller)) -> String {
     ])
 }
 
-fn settlement((board, it): (&Board, &MovedMoney)) -> String {
+fn write_settlement(board: &Board, it: &MovedMoney) -> String {
     let hash = if it.moved.is_empty() { &it.paid } else { &it.moved };
     object(&[
         ("jobId", or_null(&it.job)),
@@ -234,7 +234,6 @@ pub(super) fn link(board: &Board, kind: &str, what: &str) -> String {
 }
 
 /// `GET /dashboard/events`: the newest.
-#[must_use]
 pub fn newest(boards: &[Board]) -> JsonAnswer {
     let mut events: Vec<(&Board, &EventRow)> = of(boards, |board| &board.events);
     events.sort_by_key(|(_, event)| core::cmp::Reverse((event.at, event.number)));
@@ -242,7 +241,7 @@ pub fn newest(boards: &[Board]) -> JsonAnswer {
     let most = usize::try_from(MAX_EVENTS).unwrap_or(0);
     let shown = events.into_iter().take(most);
     let shown = shown.map(|(board, event)| Line::of(&board.profile, event).dashboard());
-    ok(&[("events", list(shown)), ("cursor", quoted(&joined(cursor)))])
+    ok(&[("events", list(shown)), ("cursor", quoted(&join_cursors(cursor)))])
 }
 
 /// Cursors of a scope's profiles, in their order; `None` if the text is none.
@@ -255,13 +254,12 @@ pub fn cursors(scope: Scope, text: &str) -> Option<Vec<u64>> {
     parts.into_iter().map(|part| part.parse().ok()).collect()
 }
 
-fn joined(cursors: impl Iterator<Item = u64>) -> String {
+fn join_cursors(cursors: impl Iterator<Item = u64>) -> String {
     cursors.map(|number| number.to_string()).collect::<Vec<_>>().join(".")
 }
 
 /// `GET /dashboard/events?cursor=`: what came after the cursors, oldest first. `pages` has a page of
 /// each profile, with its cursor.
-#[must_use]
 pub fn later(pages: &[(Profile, u64, Vec<EventRow>)]) -> JsonAnswer {
     let mut events: Vec<(u64, usize, Profile, &EventRow)> = Vec::new();
     for (place, (profile, _, rows)) in pages.iter().enumerate() {
@@ -283,7 +281,7 @@ pub fn later(pages: &[(Profile, u64, Vec<EventRow>)]) -> JsonAnswer {
         }
         shown.push(Line::of(profile.name(), row).dashboard());
     }
-    let cursor = joined(cursors.into_iter());
+    let cursor = join_cursors(cursors.into_iter());
     ok(&[("events", list(shown)), ("cursor", quoted(&cursor))])
 }
 

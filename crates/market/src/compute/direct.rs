@@ -8,13 +8,16 @@
 use alloc::format;
 use alloc::string::String;
 
+use super::job::show_paid;
+use super::kernel::{Applied, Decision, Now};
+use super::keys::Keys;
 use super::message::{Answer, JsonAnswer, TillPayment};
 use super::personal::Personal;
 use super::records::Rows;
-use super::refused::said;
+use super::refused::{refusal, used_transaction};
 use super::row::QuoteRow;
-use super::settings::Gateway;
-use super::{Decision, Now};
+use super::settings::PaymentProfile;
+use super::till::Till;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
@@ -29,7 +32,6 @@ const MAX_AGE_SECS: u64 = 7 * 24 * 3_600;
 /// Calls of the first question, and of the one that asks for the block too.
 const FIRST: usize = 4;
 const WITH_BLOCK: usize = 5;
-pub(super) const USED: &str = "The transaction paid for something already.";
 
 /// A buyer's proof of its transfer.
 pub(super) struct DirectTransfer<'a> {
@@ -47,16 +49,27 @@ struct TransferSight {
     block: Option<Block>,
 }
 
-impl Gateway {
+/// Direct transfers for the quotes of a profile.
+pub(super) struct DirectTransfers<'g> {
+    pub profile: &'g PaymentProfile,
+    pub keys: &'g Keys,
+    pub till: Till<'g>,
+    /// Blocks that a transfer needs; `None` if none is taken.
+    pub confirmations: Option<u64>,
+}
+
+impl DirectTransfers<'_> {
     /// Takes a transfer for a quote.
-    pub(super) fn direct<R: Rows>(
+    pub fn take<R: Rows>(
         &self,
         records: &R,
         quote: QuoteRow,
-        (shown, confirmations): (&DirectTransfer<'_>, u64),
+        shown: &DirectTransfer<'_>,
+        confirmations: u64,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let refused = |status, code: &str, why: &str| Ok(Decision::reply(said(status, code, why)));
+    ) -> Applied<R> {
+        let refused =
+            |status, code: &str, why: &str| Ok(Decision::reply(refusal(status, code, why)));
         let lower = shown.hash.to_ascii_lowercase();
         let Ok(hash) = hex::decode_array::<32>(&lower) else {
             let why = "tx_hash must be a 32-byte transaction hash.";
@@ -74,37 +87,40 @@ impl Gateway {
             let job = records.job(&hold.job)?;
             return match job {
                 Some(job) if records.quote(&job.quote)?.as_ref().is_some_and(is_its) => {
-                    Ok(Decision::reply(self.told_paid(&job)))
+                    Ok(Decision::reply(show_paid(&job, self.keys)))
                 }
-                Some(_) | None => refused(409, "TX_ALREADY_USED", USED),
+                Some(_) | None => Ok(Decision::reply(used_transaction())),
             };
         }
         let is_used = records.is_paid_by(&lower)? || records.has_bond_by(&lower)?;
         if is_used && !planted(Mutant::TransfersPayTwice) {
-            return refused(409, "TX_ALREADY_USED", USED);
+            return Ok(Decision::reply(used_transaction()));
         }
         let Some(reply) = tick.evidence else {
-            return Ok(Decision::told(Answer::Evidence(question(&hash, None))));
+            return Ok(Decision::told(Answer::Evidence(write_question(&hash, None))));
         };
-        let sight = match (read(reply, &hash, WITH_BLOCK), read(reply, &hash, FIRST)) {
+        let sight = match (read_sight(reply, &hash, WITH_BLOCK), read_sight(reply, &hash, FIRST)) {
             (Ok(whole), _) => Ok(whole),
             (Err(_), Ok(sight)) => match sight.receipt.as_ref().map(|receipt| receipt.block) {
                 // Its time is in its block.
-                Some(block) if sight.chain == self.chain_id => {
-                    return Ok(Decision::told(Answer::Evidence(question(&hash, Some(block)))));
+                Some(block) if sight.chain == self.profile.chain_id => {
+                    return Ok(Decision::told(Answer::Evidence(write_question(
+                        &hash,
+                        Some(block),
+                    ))));
                 }
                 _ => Ok(sight),
             },
             (Err(error), Err(_)) => Err(error),
         };
-        let Some(sight) = sight.ok().filter(|sight| sight.chain == self.chain_id) else {
+        let Some(sight) = sight.ok().filter(|sight| sight.chain == self.profile.chain_id) else {
             return refused(
                 500,
                 "RECEIPT_VERIFY_FAILED",
                 "The chain could not be read; try again.",
             );
         };
-        if let Err(answer) = self.transferred(&quote, &sight, confirmations, tick) {
+        if let Err(answer) = self.check_transfer(&quote, &sight, confirmations, tick) {
             return Ok(Decision::reply(answer));
         }
         let sale = TillPayment {
@@ -117,30 +133,18 @@ impl Gateway {
             transaction: lower,
         };
         // Whatever became of the quote by now: the money is there, and gets a seat or goes back.
-        self.sold(records, &sale, tick)
-    }
-
-    /// Whether a payment at the till is a transfer that was shown here before: a gate may take hashes
-    /// too, and who shows one at both pays once.
-    pub(super) fn is_shown<R: Rows>(
-        &self,
-        records: &R,
-        sale: &TillPayment,
-    ) -> Result<bool, R::Error> {
-        let hash = sale.transaction.to_ascii_lowercase();
-        let is_other = hash != sale.payment && !planted(Mutant::ShownTransfersPayTheTill);
-        Ok(is_other && records.hold(&hash)?.is_some())
+        self.till.take_sale(records, &sale, tick)
     }
 
     /// Whether a transaction is the buyer's transfer of exactly the price, for good and of late.
-    fn transferred(
+    fn check_transfer(
         &self,
         quote: &QuoteRow,
         sight: &TransferSight,
         confirmations: u64,
         tick: Now<'_>,
     ) -> Result<(), JsonAnswer> {
-        let wrong = |code: &str, why: &str| Err(said(400, code, why));
+        let wrong = |code: &str, why: &str| Err(refusal(400, code, why));
         let (Some(receipt), Some(sent)) = (&sight.receipt, &sight.sent) else {
             return wrong("RECEIPT_NOT_FOUND", "The transaction is in no block yet.");
         };
@@ -149,7 +153,7 @@ impl Gateway {
         }
         let is_transfer = |log: &&Log| {
             log.standing == Inclusion::Included
-                && log.address == self.token.address
+                && log.address == self.profile.token.address
                 && log.topics.first() == Some(&TRANSFER)
         };
         if !receipt.logs.iter().any(|log| is_transfer(&log)) {
@@ -164,7 +168,7 @@ impl Gateway {
             is_between && log.data == units.to_be_bytes()
         });
         let is_own = sent.from == buyer
-            && sent.to == Some(self.token.address)
+            && sent.to == Some(self.profile.token.address)
             && transfer(&sent.input) == Some((to, units));
         let is_right = is_moved && is_own;
         if !is_right && !planted(Mutant::AnyTransferPays) {
@@ -190,7 +194,7 @@ impl Gateway {
 }
 
 /// The question to a node about a transaction, and about the block that has it once that is known.
-fn question(hash: &[u8; 32], block: Option<u64>) -> String {
+fn write_question(hash: &[u8; 32], block: Option<u64>) -> String {
     let calls = [
         Some(Call::ChainId),
         Some(Call::Block(At::Latest)),
@@ -203,7 +207,7 @@ fn question(hash: &[u8; 32], block: Option<u64>) -> String {
 }
 
 /// Reads the reply to a question, with the block or without.
-fn read(reply: &str, hash: &[u8; 32], calls: usize) -> Result<TransferSight, RpcError> {
+fn read_sight(reply: &str, hash: &[u8; 32], calls: usize) -> Result<TransferSight, RpcError> {
     let replies = Replies::read(reply.as_bytes(), calls)?;
     Ok(TransferSight {
         chain: replies.quantity(0)?,

@@ -6,17 +6,18 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::event::event;
-use super::job::START_MS;
-use super::matching::Wanted;
+use super::kernel::{Applied, Decision, Now};
 use super::message::Answer;
+use super::offer::Limits;
+use super::outcome::Outcomes;
 use super::records::{Change, DueRow, Rows};
 use super::row::{
     EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, Presence, QuoteRow, QuoteState,
     SellerRow,
 };
-use super::settings::Gateway;
-use super::till::{Unpaid, unpaid};
-use super::{Decision, Now};
+use super::seat::{Wanted, match_seat};
+use super::standing::START_MS;
+use super::till::{NoPayment, end_unpaid};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -25,46 +26,34 @@ pub const MAX_ATTEMPTS: u32 = 3;
 /// Milliseconds in which the last of them has to begin: what is left of nine minutes is for the money.
 const LAST_START_MS: u64 = 30_000;
 
-impl Gateway {
+/// Deadlines of the rows of a profile.
+pub(super) struct Deadlines<'g> {
+    pub limits: &'g Limits,
+    pub outcomes: Outcomes<'g>,
+}
+
+impl Deadlines<'_> {
     /// Does what has been due for the longest time.
-    pub(super) fn due<R: Rows>(&self, records: &R, tick: Now<'_>) -> Result<Decision, R::Error> {
+    pub fn meet<R: Rows>(&self, records: &R, tick: Now<'_>) -> Applied<R> {
         match records.due(tick.now)? {
             None => Ok(Decision::told(Answer::Nothing)),
             Some(DueRow::Quote(quote)) => Ok(lapse(*quote)),
-            Some(DueRow::Hold(hold)) => Ok(self.look(*hold, tick)),
+            Some(DueRow::Hold(hold)) => Ok(self.outcomes.money.look(*hold, tick)),
             Some(DueRow::Job(job)) => match job.state {
-                JobState::Settling => self.unsettled(records, *job, tick),
-                JobState::Paid | JobState::Running => self.overtime(records, *job, tick),
-                JobState::Releasing if job.proving.is_some() => Ok(self.prove(*job, tick)),
+                JobState::Settling => end_unsettled(records, *job, tick),
+                JobState::Paid | JobState::Running => self.pass_on(records, *job, tick),
+                JobState::Releasing if job.proving.is_some() => Ok(self.outcomes.prove(*job, tick)),
                 // Their money is due, not they.
                 JobState::Releasing | JobState::Refunding | JobState::Done | JobState::Failed => {
                     let row = JobRow { due: None, ..*job };
-                    Ok(done(Vec::from([Change::Job(Box::new(row))])))
+                    Ok(finish(Vec::from([Change::Job(Box::new(row))])))
                 }
             },
         }
     }
 
-    /// Ends a job whose payment did not come.
-    fn unsettled<R: Rows>(
-        &self,
-        records: &R,
-        job: JobRow,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let Some(quote) = records.quote(&job.quote)? else {
-            return Ok(done(Vec::from([Change::JobGone(job.id)])));
-        };
-        Ok(done(unpaid(quote, &job, Unpaid::Unheard, tick)))
-    }
-
     /// Takes a job from a seller that let it lie, and gives it to another one, or the money back.
-    fn overtime<R: Rows>(
-        &self,
-        records: &R,
-        job: JobRow,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    fn pass_on<R: Rows>(&self, records: &R, job: JobRow, tick: Now<'_>) -> Applied<R> {
         let mut changes = Vec::new();
         if let Some(seller) = records.seller(&job.seller)?
             && !planted(Mutant::TheDeadStayOnline)
@@ -91,13 +80,13 @@ impl Gateway {
         let is_gone = job.waits.is_some_and(|waits| tick.now >= waits);
         let may_go_on = !has_one_seller && job.attempts < MAX_ATTEMPTS && !is_gone
             || planted(Mutant::JobsNeverEnd);
-        let next = if may_go_on { self.matched(records, &wanted, tick)? } else { None };
+        let next = if may_go_on { match_seat(records, self.limits, &wanted, tick)? } else { None };
         let Some(seat) = next else {
             let why = match job.state {
                 JobState::Running => r#"{"error":"The seller did not deliver in time."}"#,
                 _ => r#"{"error":"The seller did not begin in time."}"#,
             };
-            let mut decision = self.outcome(records, job, (Leave::Refund, why), tick)?;
+            let mut decision = self.outcomes.decide(records, job, Leave::Refund, why, tick)?;
             changes.append(&mut decision.changes);
             return Ok(Decision { changes, answer: decision.answer });
         };
@@ -120,8 +109,16 @@ impl Gateway {
         changes.push(event.payment(&row.quote.to_string()).done());
         changes.extend(seat.edits(tick));
         changes.push(Change::Job(Box::new(row)));
-        Ok(done(changes))
+        Ok(finish(changes))
     }
+}
+
+/// Ends a job whose payment did not come.
+fn end_unsettled<R: Rows>(records: &R, job: JobRow, tick: Now<'_>) -> Applied<R> {
+    let Some(quote) = records.quote(&job.quote)? else {
+        return Ok(finish(Vec::from([Change::JobGone(job.id)])));
+    };
+    Ok(finish(end_unpaid(quote, &job, NoPayment::Unheard, tick)))
 }
 
 fn lapse(quote: QuoteRow) -> Decision {
@@ -129,9 +126,9 @@ fn lapse(quote: QuoteRow) -> Decision {
     let is_displaced = quote.state == QuoteState::Displaced;
     let prompt = if is_displaced { String::new() } else { quote.prompt.clone() };
     let row = QuoteRow { state: QuoteState::Lapsed, prompt, ..quote };
-    done(Vec::from([Change::Quote(Box::new(row))]))
+    finish(Vec::from([Change::Quote(Box::new(row))]))
 }
 
-const fn done(changes: Vec<Change>) -> Decision {
+const fn finish(changes: Vec<Change>) -> Decision {
     Decision { answer: Answer::Done, changes }
 }

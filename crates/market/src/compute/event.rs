@@ -3,10 +3,10 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use super::Now;
+use super::kernel::Now;
 use super::records::Change;
 use super::row::{EventKind, EventRow};
-use super::text::{object, or_null, quoted, time};
+use crate::text::{object, or_null, quoted, time};
 
 /// An event that is being written.
 pub(super) struct EventDraft(EventRow);
@@ -84,7 +84,7 @@ impl EventKind {
     /// `type`.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        self.told().0
+        self.describe().0
     }
 
     /// Whether it says that the money of a job moved, or that there was none to move.
@@ -107,7 +107,7 @@ impl EventKind {
     }
 
     /// Type, title and tone.
-    pub(super) const fn told(self) -> (&'static str, &'static str, Tone) {
+    pub(super) const fn describe(self) -> (&'static str, &'static str, Tone) {
         match self {
             Self::Matching => ("MATCHING", "Seller matched", Tone::Neutral),
             Self::Paid => ("PAID", "Job paid", Tone::Positive),
@@ -176,7 +176,7 @@ impl<'a> Line<'a> {
     }
 
     fn members(&self) -> [(&'static str, String); 7] {
-        let (kind, title, tone) = self.event.kind.told();
+        let (kind, title, tone) = self.event.kind.describe();
         [
             ("id", quoted(&self.id())),
             ("jobId", or_null(&self.event.job)),

@@ -11,21 +11,23 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Now;
-use super::board::{Board, MAX_EVENTS};
+use super::board::{Board, MAX_EVENTS, make_board};
+use super::demo::show_demo;
 use super::event::Line;
 use super::figures::{About, Figures};
-use super::job::no_job;
+use super::job::{no_job, no_job_token};
+use super::kernel::Now;
 use super::message::JsonAnswer;
-use super::refused::{invalid, no_signature, said};
+use super::refused::{invalid, no_signature, refusal};
 use super::row::EventRow;
-use super::seal::bearer;
-use super::settings::Gateway;
-use super::text::{list, object, quoted};
+use super::row::spell_wallet;
+use super::session::Sessions;
+use super::settings::PaymentProfile;
+use crate::text::bearer;
+use crate::text::{list, object, quoted};
 use farebox_base::encoding::{base64, json};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_base::secret::ct_eq;
 use farebox_base::sorted::Sorted;
 
 /// Open feeds of a network address among those of anyone, or of one seller or job among the others.
@@ -113,8 +115,7 @@ pub struct OpenFeeds {
 
 impl FeedPage {
     /// The answer to who asks from time to time.
-    #[must_use]
-    pub fn polled(&self) -> JsonAnswer {
+    pub fn poll_answer(&self) -> JsonAnswer {
         let cursor = self.lines.last().map_or(self.after, |line| line.number);
         let members = [
             ("events", list(self.lines.iter().map(|line| line.text.clone()))),
@@ -158,7 +159,11 @@ impl About {
 ///
 /// # Errors
 /// The answer if it may not be opened.
-pub fn admitted(page: FeedPage, client: &str, open: &[OpenFeeds]) -> Result<FeedPage, JsonAnswer> {
+pub fn admit_feed(
+    page: FeedPage,
+    client: &str,
+    open: &[OpenFeeds],
+) -> Result<FeedPage, JsonAnswer> {
     let of_anyone = About::Profile.tag();
     let is_public = |tag: &str| tag == of_anyone || planted(Mutant::FeedsShareRoom);
     let is_open = is_public(&page.tag);
@@ -187,7 +192,7 @@ pub fn admitted(page: FeedPage, client: &str, open: &[OpenFeeds]) -> Result<Feed
     let busiest = busiest.filter(|(_, count)| *count > of_mine.saturating_add(1));
     let Some((name, _)) = busiest.filter(|_| !is_over && ending < MAX_OPEN) else {
         let why = "Too many feeds are open; close one, or ask from time to time instead.";
-        return Err(said(429, "FEED_LIMIT_REACHED", why).with("retry-after", "60"));
+        return Err(refusal(429, "FEED_LIMIT_REACHED", why).with("retry-after", "60"));
     };
     let is_theirs = |feeds: &&OpenFeeds| {
         is_public(&feeds.tag) == is_open && owner(feeds) == *name && feeds.count > 0
@@ -208,22 +213,22 @@ pub fn cursor(text: Option<&str>) -> Result<Option<u64>, JsonAnswer> {
 }
 
 /// For a cursor that is none of this scope.
-#[must_use]
 pub fn bad_cursor() -> JsonAnswer {
     invalid("cursor must be the one of an event.")
 }
 
 /// For a network profile that there is not.
-#[must_use]
 pub fn bad_profile() -> JsonAnswer {
     invalid("network_profile must be one of demo-testnet, live-testnet, live-mainnet.")
 }
 
-impl Gateway {
+/// Views of a profile.
+pub(super) struct Views<'g> {
+    pub sessions: Sessions<'g>,
+}
+
+impl Views<'_> {
     /// Looks.
-    ///
-    /// # Errors
-    /// An error of the storage.
     pub fn view<F: Figures>(
         &self,
         figures: &F,
@@ -231,11 +236,11 @@ impl Gateway {
         tick: Now<'_>,
     ) -> Result<Seen, F::Error> {
         Ok(match view {
-            View::Board => Seen::Board(Box::new(self.board(figures, tick)?)),
+            View::Board => Seen::Board(Box::new(make_board(figures, self.sessions.profile, tick)?)),
             View::Later(after) => {
                 Seen::Events(figures.events(&About::Profile, after, MAX_EVENTS)?)
             }
-            View::Feed(reader, after) => match self.admitted(figures, reader, tick)? {
+            View::Feed(reader, after) => match self.admit(figures, reader, tick)? {
                 Err(answer) => Seen::Reply(answer),
                 Ok((about, until)) => {
                     let after = match (after, &about) {
@@ -245,47 +250,38 @@ impl Gateway {
                             figures.newest(1)?.first().map_or(0, |event| event.number)
                         }
                     };
-                    Seen::Feed(FeedPage { until, ..self.page_of(figures, about, after)? })
+                    Seen::Feed(FeedPage { until, ..self.make_page(figures, about, after)? })
                 }
             },
-            View::Next(about, after) => Seen::Feed(self.page_of(figures, about, after)?),
-            View::Demo(job) => self.demo_seen(figures, &job)?,
+            View::Next(about, after) => Seen::Feed(self.make_page(figures, about, after)?),
+            View::Demo(job) => {
+                match show_demo(figures, self.sessions.profile, self.sessions.keys, &job)? {
+                    Some(answer) => Seen::Reply(answer),
+                    None => Seen::Wait,
+                }
+            }
         })
     }
 
-    fn page_of<F: Figures>(
+    fn make_page<F: Figures>(
         &self,
         figures: &F,
         about: About,
         after: u64,
     ) -> Result<FeedPage, F::Error> {
         let events = figures.events(&about, after, WINDOW)?;
-        let lines = events.iter().map(|event| self.line(event)).collect();
+        let lines = events.iter().map(|event| write_line(self.sessions.profile, event)).collect();
         let ready = object(&[
             ("type", quoted("READY")),
             ("cursor", quoted(&after.to_string())),
-            ("networkProfile", quoted(self.profile().name())),
+            ("networkProfile", quoted(self.sessions.profile.name())),
         ]);
         let instead = None;
         Ok(FeedPage { tag: about.tag(), about, until: None, after, ready, lines, instead })
     }
 
-    /// An event as feeds have it.
-    #[must_use]
-    pub fn line(&self, event: &EventRow) -> FeedLine {
-        let mut tags = Vec::from([About::Profile.tag()]);
-        if !event.seller.is_empty() {
-            tags.push(About::Seller(event.seller.clone()).tag());
-        }
-        if !event.job.is_empty() {
-            tags.push(About::Job(event.job.clone()).tag());
-        }
-        let text = Line::of(self.profile().name(), event).feed();
-        FeedLine { number: event.number, tags, text }
-    }
-
     /// The events that a reader may have, and until when.
-    fn admitted<F: Figures>(
+    fn admit<F: Figures>(
         &self,
         figures: &F,
         reader: FeedReader,
@@ -295,28 +291,39 @@ impl Gateway {
         match reader {
             FeedReader::Anyone => Ok(Ok((About::Profile, None))),
             FeedReader::Seller(id, authorization) => {
-                let id = super::body::spelled(&id);
+                let id = spell_wallet(&id);
                 let Some(seller) = figures.seller(&id)? else {
                     let why = "Gateway seller session bearer token is invalid.";
                     return Ok(Err(no_signature(why)));
                 };
-                match self.session_of(&seller, &authorization, tick) {
+                match self.sessions.check(&seller, &authorization, tick) {
                     Err(why) if !is_open => Ok(Err(no_signature(why))),
                     Ok(()) | Err(_) => Ok(Ok((About::Seller(id), session_end(&authorization)))),
                 }
             }
             FeedReader::Buyer(id, authorization) => {
-                let token = self.job_token(&id);
-                let is_its = ct_eq(bearer(&authorization).as_bytes(), token.as_bytes());
-                if !is_its && !is_open {
-                    let why = "A job is read with the job_token that verify returned.";
-                    return Ok(Err(said(403, "JOB_TOKEN_INVALID", why)));
+                if !self.sessions.keys.opens_job(&id, &authorization) && !is_open {
+                    return Ok(Err(no_job_token()));
                 }
                 let job = figures.job(&id)?;
                 Ok(job.map(|job| (About::Job(job.id), None)).ok_or_else(no_job))
             }
         }
     }
+}
+
+/// An event as feeds have it.
+#[must_use]
+pub(super) fn write_line(profile: &PaymentProfile, event: &EventRow) -> FeedLine {
+    let mut tags = Vec::from([About::Profile.tag()]);
+    if !event.seller.is_empty() {
+        tags.push(About::Seller(event.seller.clone()).tag());
+    }
+    if !event.job.is_empty() {
+        tags.push(About::Job(event.job.clone()).tag());
+    }
+    let text = Line::of(profile.name(), event).feed();
+    FeedLine { number: event.number, tags, text }
 }
 
 /// When a session that was checked ends.

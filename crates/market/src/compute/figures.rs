@@ -1,7 +1,7 @@
 //! The figures of a profile, counted as things happen: sellers, jobs, hours and records of sellers.
 //! A view reads these few rows, never all jobs.
 //!
-//! [`Gateway::counted`] is called in the block of a command, with its changes, before they are
+//! [`count_changes`] is called in the block of a command, with its changes, before they are
 //! written. Money is decimal text, added exactly.
 
 use alloc::string::{String, ToString};
@@ -9,10 +9,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::Now;
+use super::kernel::Now;
 use super::records::{Change, Rows, Seats};
 use super::row::{DaySales, EventRow, JobRow, JobState, SellerRow};
-use super::settings::Gateway;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -87,68 +86,39 @@ pub enum About {
     Job(String),
 }
 
-/// Reads for views. Each is one look into an index.
+/// Reads for views. Each is one look into an index, and fails only with an error of the
+/// storage.
 pub trait Figures: Rows {
     /// The counts of the profile.
-    ///
-    /// # Errors
-    /// An error of the storage, as everywhere below.
     fn tally(&self) -> Result<Tally, Self::Error>;
 
     /// The row of this hour.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn hour(&self, hour: u64) -> Result<Option<HourTally>, Self::Error>;
 
     /// Rows of this hour and later, oldest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn hours(&self, since: u64) -> Result<Vec<HourTally>, Self::Error>;
 
     /// The record of a seller.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn record(&self, seller: &str) -> Result<Option<SellerRecord>, Self::Error>;
 
     /// The records with most jobs done, at most so many.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn best(&self, limit: u32) -> Result<Vec<SellerRecord>, Self::Error>;
 
     /// The sellers that were heard of last (a heartbeat, else their first proof), latest first, of
     /// those that have proven who they are.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn latest(&self, limit: u32) -> Result<Vec<SellerRow>, Self::Error>;
 
     /// The sellers that have taken seats at this time.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    fn taken(&self, now: u64) -> Result<Vec<(String, Seats)>, Self::Error>;
+    fn taken_seats(&self, now: u64) -> Result<Vec<(String, Seats)>, Self::Error>;
 
     /// Events with a higher number, oldest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn events(&self, about: &About, after: u64, limit: u32) -> Result<Vec<EventRow>, Self::Error>;
 
     /// The newest events of the profile, newest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn newest(&self, limit: u32) -> Result<Vec<EventRow>, Self::Error>;
 
     /// The newest events that say that a job's money moved, or that there was none to move
     /// ([`EventKind::is_settlement`](super::row::EventKind::is_settlement)), newest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn settlements(&self, limit: u32) -> Result<Vec<EventRow>, Self::Error>;
 }
 
@@ -160,7 +130,7 @@ pub const fn hour_of(at: u64) -> u64 {
 
 /// The sum of two amounts of a row.
 #[must_use]
-pub(super) fn summed(units: &str, more: &str) -> String {
+pub(super) fn sum_units(units: &str, more: &str) -> String {
     let read = |text: &str| Amount::from_atomic(text).unwrap_or(Amount::ZERO);
     read(units).checked_add(read(more)).unwrap_or(Amount::MAX).to_string()
 }
@@ -171,71 +141,6 @@ struct Count {
     tally: Tally,
     hour: HourTally,
     records: Vec<SellerRecord>,
-}
-
-impl Gateway {
-    /// The rows that count what these changes are about to write.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn counted<F: Figures>(
-        &self,
-        figures: &F,
-        changes: &[Change],
-        tick: Now<'_>,
-    ) -> Result<Vec<Figure>, F::Error> {
-        let is_counted = |change: &Change| match change {
-            Change::Job(_) | Change::JobGone(_) => true,
-            // It has proven who it is just now; what proves nothing is not counted.
-            Change::Seller(row) => row.is_bound() && row.created == tick.now,
-            Change::Bond(_)
-            | Change::Quote(_)
-            | Change::Hold(_)
-            | Change::Event(_)
-            | Change::Leaves(_) => false,
-        };
-        if !changes.iter().any(is_counted) {
-            return Ok(Vec::new());
-        }
-        let hour = hour_of(tick.now);
-        let (tally, row) = (figures.tally()?, figures.hour(hour)?);
-        let before = (tally.clone(), row.clone());
-        let hour = row.unwrap_or(HourTally { hour, ..HourTally::default() });
-        let mut count = Count { now: tick.now, tally, hour, records: Vec::new() };
-        for change in changes.iter().filter(|change| is_counted(change)) {
-            match change {
-                Change::Seller(row)
-                    if figures.seller(&row.id)?.is_none_or(|known| !known.is_bound()) =>
-                {
-                    count.tally.sellers = count.tally.sellers.saturating_add(1);
-                }
-                Change::Job(row) => {
-                    count.job(figures.job(&row.id)?.as_ref(), row, figures)?;
-                }
-                Change::JobGone(id) if figures.job(id)?.is_some_and(|job| !job.state.is_over()) => {
-                    count.tally.open = count.tally.open.saturating_sub(1);
-                }
-                Change::Seller(_)
-                | Change::JobGone(_)
-                | Change::Bond(_)
-                | Change::Quote(_)
-                | Change::Hold(_)
-                | Change::Event(_)
-                | Change::Leaves(_) => {}
-            }
-        }
-        let mut rows = Vec::new();
-        if count.tally != before.0 {
-            rows.push(Figure::Profile(count.tally));
-        }
-        let is_news =
-            |hour: &HourTally| hour.created.max(hour.settled) > 0 || !hour.units.is_empty();
-        if before.1.as_ref() != Some(&count.hour) && is_news(&count.hour) {
-            rows.push(Figure::Hour(count.hour));
-        }
-        rows.extend(count.records.into_iter().map(Figure::Seller));
-        Ok(rows)
-    }
 }
 
 impl Count {
@@ -269,9 +174,9 @@ impl Count {
         }
         if row.is_earned() && !known.is_some_and(JobRow::is_earned) {
             let mut record = self.record(&row.seller, figures)?;
-            record.units = summed(&record.units, &row.units);
+            record.units = sum_units(&record.units, &row.units);
             self.records.push(record);
-            self.hour.units = summed(&self.hour.units, &row.units);
+            self.hour.units = sum_units(&self.hour.units, &row.units);
         }
         if was_over && !planted(Mutant::EndsCountTwice) || !row.state.is_over() {
             return Ok(());
@@ -299,4 +204,65 @@ impl Count {
         self.records.push(record);
         Ok(())
     }
+}
+
+/// The rows that count what these changes are about to write.
+///
+/// # Errors
+/// An error of the storage.
+pub fn count_changes<F: Figures>(
+    figures: &F,
+    changes: &[Change],
+    tick: Now<'_>,
+) -> Result<Vec<Figure>, F::Error> {
+    let is_counted = |change: &Change| match change {
+        Change::Job(_) | Change::JobGone(_) => true,
+        // It has proven who it is just now; what proves nothing is not counted.
+        Change::Seller(row) => row.is_bound() && row.created == tick.now,
+        Change::Bond(_)
+        | Change::Quote(_)
+        | Change::Hold(_)
+        | Change::Event(_)
+        | Change::Leaves(_) => false,
+    };
+    if !changes.iter().any(is_counted) {
+        return Ok(Vec::new());
+    }
+    let hour = hour_of(tick.now);
+    let (tally, row) = (figures.tally()?, figures.hour(hour)?);
+    let before = (tally.clone(), row.clone());
+    let hour = row.unwrap_or(HourTally { hour, ..HourTally::default() });
+    let mut count = Count { now: tick.now, tally, hour, records: Vec::new() };
+    for change in changes.iter().filter(|change| is_counted(change)) {
+        match change {
+            Change::Seller(row)
+                if figures.seller(&row.id)?.is_none_or(|known| !known.is_bound()) =>
+            {
+                count.tally.sellers = count.tally.sellers.saturating_add(1);
+            }
+            Change::Job(row) => {
+                count.job(figures.job(&row.id)?.as_ref(), row, figures)?;
+            }
+            Change::JobGone(id) if figures.job(id)?.is_some_and(|job| !job.state.is_over()) => {
+                count.tally.open = count.tally.open.saturating_sub(1);
+            }
+            Change::Seller(_)
+            | Change::JobGone(_)
+            | Change::Bond(_)
+            | Change::Quote(_)
+            | Change::Hold(_)
+            | Change::Event(_)
+            | Change::Leaves(_) => {}
+        }
+    }
+    let mut rows = Vec::new();
+    if count.tally != before.0 {
+        rows.push(Figure::Profile(count.tally));
+    }
+    let is_news = |hour: &HourTally| hour.created.max(hour.settled) > 0 || !hour.units.is_empty();
+    if before.1.as_ref() != Some(&count.hour) && is_news(&count.hour) {
+        rows.push(Figure::Hour(count.hour));
+    }
+    rows.extend(count.records.into_iter().map(Figure::Seller));
+    Ok(rows)
 }

@@ -15,17 +15,19 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::event::event;
+use super::job::{show_paid, write_end};
+use super::kernel::{Applied, Decision, Now};
+use super::keys::Keys;
 use super::message::{Answer, Errand, JsonAnswer, PayoutAnswer, PayoutCall};
 use super::records::{Change, Rows};
 use super::refused::not_moved;
-use super::row::{EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave};
-use super::settings::Gateway;
-use super::text::{object, or_null, quoted};
-use super::{Decision, Now};
+use super::row::{EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave, show_wallet};
+use super::settings::PaymentProfile;
+use crate::grant::Grant;
+use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_evm::address::Address;
 
 /// Milliseconds in which the Worker that asks the treasury has to report.
 const LEASE_MS: u64 = 30_000;
@@ -39,7 +41,7 @@ const NEAR_PAUSE_MS: u64 = 30_000;
 const MAX_PAUSE_MS: u64 = 3_600_000;
 
 /// The treasury's answer about a payout.
-enum Told {
+enum PayoutState {
     /// It was sent.
     Sent(String),
     /// The chain has it.
@@ -52,9 +54,18 @@ enum Told {
     Unknown,
 }
 
-impl Gateway {
+/// The money that a wallet of the treasury, or a contract, holds for a profile.
+#[derive(Clone, Copy)]
+pub(super) struct HeldMoney<'g> {
+    pub profile: &'g PaymentProfile,
+    pub keys: &'g Keys,
+    /// Organization and wallet of the treasury that pays out.
+    pub payer: &'g (String, String),
+}
+
+impl HeldMoney<'_> {
     /// Decides where held money goes, and asks the treasury.
-    pub(super) fn leave(&self, hold: HoldRow, leave: Leave, tick: Now<'_>) -> Decision {
+    pub fn leave(&self, hold: HoldRow, leave: Leave, tick: Now<'_>) -> Decision {
         let decided = match hold.state {
             HoldState::Held => leave,
             HoldState::Paying(_) | HoldState::Sent(_) | HoldState::Ended(_)
@@ -70,28 +81,28 @@ impl Gateway {
     }
 
     /// Asks the treasury for a caller. A caller's question does not lengthen the pause.
-    pub(super) fn ask_again(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
+    pub fn ask_again(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
         let looks = hold.looks.saturating_sub(1);
         self.look(HoldRow { looks, ..hold }, tick)
     }
 
     /// Asks the treasury about money that is on its way.
-    pub(super) fn look(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
+    pub fn look(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
         let leave = hold.state.leave();
         if let HoldState::Ended(_) = hold.state {
-            return self.reported(hold, tick);
+            return self.report_refund(hold, tick);
         }
         let looks = hold.looks.saturating_add(1);
         let fence = hold.fence.saturating_add(1);
-        let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause(hold.looks)));
+        let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
         let ask = if hold.payout.is_empty() {
             PayoutCall::Pay(match (&hold.entry, leave) {
-                (None, Some(leave)) => self.order(&hold, leave),
-                (Some(entry), leave) => self.entrusted(&hold, entry, leave),
+                (None, Some(leave)) => self.write_payout(&hold, leave),
+                (Some(entry), leave) => self.write_escrow(&hold, entry, leave),
                 (None, None) => return Decision::told(Answer::Nothing),
             })
         } else {
-            let (organization, _) = self.set.payer.clone();
+            let (organization, _) = self.payer.clone();
             PayoutCall::Look { id: hold.payout.clone(), organization }
         };
         let errand = Errand { payment: hold.payment.clone(), fence, ask };
@@ -102,7 +113,7 @@ impl Gateway {
     }
 
     /// Tells the gate of a refund, so that it owes it no longer.
-    fn reported(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
+    fn report_refund(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
         if hold.looks >= MAX_REPORTS || hold.transaction.is_empty() {
             let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
             return Decision { answer: Answer::Done, changes };
@@ -110,21 +121,20 @@ impl Gateway {
         let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
         let fence = hold.fence.saturating_add(1);
         let ask = PayoutCall::Refunded { payment: payment.clone(), transaction };
-        let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause(hold.looks)));
+        let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
         let hold = HoldRow { looks: hold.looks.saturating_add(1), fence, due, ..hold };
         let changes = Vec::from([Change::Hold(Box::new(hold))]);
         Decision { answer: Answer::Errand(Box::new(Errand { payment, fence, ask })), changes }
     }
 
     /// The body of a payout. Spec: docs/treasury.md, "Payouts".
-    fn order(&self, hold: &HoldRow, leave: Leave) -> String {
+    fn write_payout(&self, hold: &HoldRow, leave: Leave) -> String {
         let to = match leave {
             Leave::Release => &hold.payee,
             Leave::Refund => &hold.payer,
         };
-        let to = Address::parse(to).map_or_else(|_| to.clone(), |wallet| wallet.to_checksum());
         let amount = Amount::from_atomic(&hold.units).unwrap_or(Amount::ZERO);
-        let (organization, wallet) = &self.set.payer;
+        let (organization, wallet) = self.payer;
         let key = if planted(Mutant::WaysHaveKeysOfTheirOwn) {
             format!("hold-{}-{}-{leave:?}", hold.payment, hold.tries)
         } else {
@@ -133,35 +143,32 @@ impl Gateway {
         object(&[
             ("organization", quoted(organization)),
             ("wallet", quoted(wallet)),
-            ("network", quoted(self.set.network.as_str())),
-            ("asset", quoted(self.token.symbol)),
-            ("to", quoted(&to)),
-            ("amount", quoted(&amount.to_decimal(self.token.decimals))),
+            ("network", quoted(self.profile.network.as_str())),
+            ("asset", quoted(self.profile.token.symbol)),
+            ("to", quoted(&show_wallet(to))),
+            ("amount", quoted(&amount.to_decimal(self.profile.token.decimals))),
             ("idempotencyKey", quoted(&key)),
         ])
     }
 
     /// The body about a payment in the escrow contract. Spec: docs/treasury.md, "Escrow contracts".
-    fn entrusted(&self, hold: &HoldRow, entry: &EntryRow, leave: Option<Leave>) -> String {
+    fn write_escrow(&self, hold: &HoldRow, entry: &EntryRow, leave: Option<Leave>) -> String {
         let goal = match leave {
             None => "funded",
             Some(Leave::Release) => "released",
             Some(Leave::Refund) => "refunded",
         };
-        let spelled = |wallet: &str| {
-            Address::parse(wallet).map_or_else(|_| wallet.to_string(), |it| it.to_checksum())
-        };
         // What bought no job has no seller: its buyer is both.
         let seller = if hold.payee.is_empty() { &hold.payer } else { &hold.payee };
-        let (organization, wallet) = &self.set.payer;
+        let (organization, wallet) = self.payer;
         object(&[
             ("organization", quoted(organization)),
             ("wallet", quoted(wallet)),
-            ("network", quoted(self.set.network.as_str())),
+            ("network", quoted(self.profile.network.as_str())),
             ("contract", quoted(&entry.contract)),
             ("payment", quoted(&format!("0x{}", entry.name))),
-            ("buyer", quoted(&spelled(&hold.payer))),
-            ("seller", quoted(&spelled(seller))),
+            ("buyer", quoted(&show_wallet(&hold.payer))),
+            ("seller", quoted(&show_wallet(seller))),
             ("amountMinor", quoted(&hold.units)),
             ("settlement", quoted(&format!("0x{}", entry.word))),
             ("goal", quoted(goal)),
@@ -169,25 +176,25 @@ impl Gateway {
     }
 
     /// Takes the treasury's answer about a payment that is to be registered.
-    fn registered<R: Rows>(
+    fn take_registration<R: Rows>(
         &self,
         records: &R,
         hold: HoldRow,
         answer: Option<&PayoutAnswer>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let (told, _) = answer.map_or((Told::Unknown, String::new()), told);
+    ) -> Applied<R> {
+        let (told, _) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
         let (hash, due) = match told {
-            Told::Sent(hash) | Told::Confirmed(hash) => (hash, None),
-            Told::Dead | Told::Open | Told::Unknown => {
-                (String::new(), Some(tick.now.saturating_add(pause(hold.looks))))
+            PayoutState::Sent(hash) | PayoutState::Confirmed(hash) => (hash, None),
+            PayoutState::Dead | PayoutState::Open | PayoutState::Unknown => {
+                (String::new(), Some(tick.now.saturating_add(pause_ms(hold.looks))))
             }
         };
         let job = records.job(&hold.job)?;
         let mut changes = Vec::from([Change::Hold(Box::new(HoldRow { due, ..hold }))]);
         let Some(job) = job else { return Ok(Decision { answer: Answer::Done, changes }) };
         let job = JobRow { registration: hash, ..job };
-        let reaction = Answer::Reply(self.told_paid(&job));
+        let reaction = Answer::Reply(show_paid(&job, self.keys));
         if due.is_none() {
             changes.push(Change::Job(Box::new(job)));
         }
@@ -195,60 +202,65 @@ impl Gateway {
     }
 
     /// Takes the treasury's answer, and ends the job when its money has moved.
-    pub(super) fn paid_out<R: Rows>(
+    pub fn take_answer<R: Rows>(
         &self,
         records: &R,
-        (payment, fence): (&str, u64),
+        grant: Grant<'_>,
         answer: Option<&PayoutAnswer>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let hold = records.hold(payment)?.filter(|hold| hold.fence == fence);
+    ) -> Applied<R> {
+        let hold = records.hold(grant.id)?.filter(|hold| hold.fence == grant.fence);
         let Some(hold) = hold else { return Ok(Decision::told(Answer::Nothing)) };
         let hold = HoldRow { asked: None, ..hold };
         let Some(leave) = hold.state.leave() else {
             return match hold.entry {
                 None => Ok(Decision::told(Answer::Nothing)),
-                Some(_) => self.registered(records, hold, answer, tick),
+                Some(_) => self.take_registration(records, hold, answer, tick),
             };
         };
         if let HoldState::Ended(_) = hold.state {
             // 404: the gate keeps the payment no longer, or no one may tell it.
             let is_heard = answer.is_some_and(|answer| matches!(answer.status, 200 | 404));
-            let due = Some(tick.now.saturating_add(pause(hold.looks))).filter(|_| !is_heard);
+            let due = Some(tick.now.saturating_add(pause_ms(hold.looks))).filter(|_| !is_heard);
             let changes = Vec::from([Change::Hold(Box::new(HoldRow { due, ..hold }))]);
             return Ok(Decision { answer: Answer::Done, changes });
         }
-        let (told, payout) = answer.map_or((Told::Unknown, String::new()), told);
+        let (told, payout) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
         // A payment in a contract is asked for again by itself: that drives it on.
         let is_kept = payout.is_empty() || hold.entry.is_some();
         let payout = if is_kept { hold.payout.clone() } else { payout };
-        let due = Some(tick.now.saturating_add(pause(hold.looks)));
+        let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
         let told = match told {
-            Told::Open | Told::Unknown if planted(Mutant::DoubtIsPaidAgain) => Told::Dead,
+            PayoutState::Open | PayoutState::Unknown if planted(Mutant::DoubtIsPaidAgain) => {
+                PayoutState::Dead
+            }
             told => told,
         };
         let (state, hash) = match (&told, hold.state) {
             (_, HoldState::Held | HoldState::Ended(_)) => {
                 return Ok(Decision::told(Answer::Nothing));
             }
-            (Told::Confirmed(hash), HoldState::Paying(_) | HoldState::Sent(_)) => {
+            (PayoutState::Confirmed(hash), HoldState::Paying(_) | HoldState::Sent(_)) => {
                 (HoldState::Ended(leave), hash)
             }
-            (Told::Sent(hash), HoldState::Paying(_) | HoldState::Sent(_)) => {
+            (PayoutState::Sent(hash), HoldState::Paying(_) | HoldState::Sent(_)) => {
                 (HoldState::Sent(leave), hash)
             }
-            (Told::Dead, HoldState::Paying(_) | HoldState::Sent(_)) => {
+            (PayoutState::Dead, HoldState::Paying(_) | HoldState::Sent(_)) => {
                 let payout = String::new();
                 let tries = hold.tries.saturating_add(1);
                 let state = HoldState::Paying(leave);
                 let row = HoldRow { state, tries, payout, due, ..hold };
-                return Ok(not_yet(row, leave, Some(tick)));
+                return Ok(put_off(row, leave, Some(tick)));
             }
-            (Told::Open | Told::Unknown, HoldState::Paying(_) | HoldState::Sent(_)) => {
+            (
+                PayoutState::Open | PayoutState::Unknown,
+                HoldState::Paying(_) | HoldState::Sent(_),
+            ) => {
                 // Every look would be an event otherwise.
                 let is_news = hold.looks <= 1 && hold.state == HoldState::Paying(leave);
                 let row = HoldRow { payout, due, ..hold };
-                return Ok(not_yet(row, leave, is_news.then_some(tick)));
+                return Ok(put_off(row, leave, is_news.then_some(tick)));
             }
         };
         let is_ended = state == HoldState::Ended(leave);
@@ -260,10 +272,10 @@ impl Gateway {
         let is_news = matches!(hold.state, HoldState::Paying(_));
         let row = HoldRow { state, payout, transaction, due, looks, ..hold };
         let job = records.job(&row.job)?.filter(|job| !job.state.is_over());
-        Ok(self.moved(row, job, leave, is_news.then_some(tick)))
+        Ok(self.note_move(row, job, leave, is_news.then_some(tick)))
     }
 
-    fn moved(
+    fn note_move(
         &self,
         hold: HoldRow,
         job: Option<JobRow>,
@@ -284,14 +296,14 @@ impl Gateway {
         let Some(job) = job else { return Decision { answer: Answer::Done, changes } };
         let job = JobRow { state, ..job };
         let how = object(&[("status", quoted(status)), ("tx_hash", or_null(&hash))]);
-        let answer = JsonAnswer::new(200, self.ended(&job, leave, how));
+        let answer = JsonAnswer::new(200, write_end(&job, leave, how, self.keys));
         changes.push(Change::Job(Box::new(job)));
         Decision { answer: Answer::Reply(answer), changes }
     }
 }
 
 /// Money that did not move yet; `news` is given when there is something to tell.
-fn not_yet(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
+fn put_off(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
     let kind = match leave {
         Leave::Release => EventKind::ReleaseFailed,
         Leave::Refund => EventKind::RefundFailed,
@@ -303,7 +315,7 @@ fn not_yet(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
 }
 
 /// Milliseconds to the next look: doubled each time, up to half a minute in the first hour.
-fn pause(looks: u32) -> u64 {
+fn pause_ms(looks: u32) -> u64 {
     let (first, turn, most) = match looks.checked_sub(NEAR_LOOKS) {
         None => (1_000_u64, looks, NEAR_PAUSE_MS),
         Some(later) => (NEAR_PAUSE_MS, later, MAX_PAUSE_MS),
@@ -312,10 +324,10 @@ fn pause(looks: u32) -> u64 {
 }
 
 /// Reads an answer, and the payout's id in it. Spec: docs/treasury.md, "Payouts".
-fn told(answer: &PayoutAnswer) -> (Told, String) {
+fn read_answer(answer: &PayoutAnswer) -> (PayoutState, String) {
     let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
     if !(200..=299).contains(&answer.status) {
-        return (Told::Unknown, String::new());
+        return (PayoutState::Unknown, String::new());
     }
     let text = |value: Option<&Value>| {
         value.and_then(Value::as_str).map(ToString::to_string).unwrap_or_default()
@@ -324,13 +336,13 @@ fn told(answer: &PayoutAnswer) -> (Told, String) {
     let evidence = body.get("evidence").and_then(|it| it.get("transaction"));
     let hash = text(body.get("transaction").or(evidence));
     let told = match (text(body.get("state")).as_str(), text(body.get("outcome")).as_str()) {
-        ("confirmed", _) => Told::Confirmed(hash),
-        ("void", _) => Told::Dead,
-        ("", "sent") => Told::Sent(hash),
-        ("", "failed") => Told::Dead,
-        ("open", "sent") => Told::Sent(hash),
-        ("open" | "executing", _) | ("", "executing" | "refused" | "unknown") => Told::Open,
-        _ => Told::Unknown,
+        ("confirmed", _) => PayoutState::Confirmed(hash),
+        ("void", _) => PayoutState::Dead,
+        ("", "sent") => PayoutState::Sent(hash),
+        ("", "failed") => PayoutState::Dead,
+        ("open", "sent") => PayoutState::Sent(hash),
+        ("open" | "executing", _) | ("", "executing" | "refused" | "unknown") => PayoutState::Open,
+        _ => PayoutState::Unknown,
     };
     (told, id)
 }

@@ -4,16 +4,35 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::body::Fields;
 use super::message::{Identity, JsonAnswer, SellerRequest};
-use super::refused::said;
-use super::seal::bearer;
+use super::refused::refusal;
+use super::row::spell_wallet;
+use crate::text::bearer;
 use farebox_base::encoding::{base64, json};
 use farebox_base::mutant::{Mutant, planted};
 
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// Names under which an identity token may say who its agent is.
+const AGENT_CLAIMS: [&str; 4] = ["passport_agent_id", "agent_id", "agentId", "kite_agent_id"];
+const AGENT_OBJECTS: [&str; 2] = ["agent", "passport_agent"];
+const AGENT_MEMBERS: [&str; 3] = ["id", "agent_id", "agentId"];
+/// Names under which it may say who pays.
+const PAYER_CLAIMS: [&str; 10] = [
+    "passport_payer_addr",
+    "payer_addr",
+    "payer_address",
+    "payerAddress",
+    "wallet_address",
+    "walletAddress",
+    "user_wallet",
+    "userWallet",
+    "aa_wallet_address",
+    "smart_wallet_address",
+];
+const PAYER_OBJECTS: [&str; 3] = ["wallet", "payer", "account"];
 
 /// The issuer of the tokens that tell a seller's identity.
 #[derive(Debug)]
@@ -56,20 +75,19 @@ pub enum SignatureCheck {
 pub fn unproven(request: &SellerRequest) -> Result<Option<UnprovenToken>, JsonAnswer> {
     let shown = bearer(&request.authorization);
     let Ok(fields) = Fields::of(&request.body) else { return Ok(None) };
-    let has = |name: &str| fields.value(name).is_some_and(|value| !value.is_null());
-    let is_bond = has("challenge_id") && has("tx_hash");
+    let is_bond = fields.has("challenge_id") && fields.has("tx_hash");
     if shown.is_empty() || is_bond {
         return Ok(None);
     }
-    match parted(shown) {
+    match split_token(shown) {
         Some(token) => Ok(Some(token)),
         // Whoever renews may still show the session that ends.
-        None if has("seller_renewal_token") => Ok(None),
+        None if fields.has("seller_renewal_token") => Ok(None),
         None => Err(bad_token("The passport identity token is not an RS256 token.")),
     }
 }
 
-fn parted(token: &str) -> Option<UnprovenToken> {
+fn split_token(token: &str) -> Option<UnprovenToken> {
     if token.len() > MAX_TOKEN_BYTES {
         return None;
     }
@@ -103,7 +121,7 @@ impl Issuer {
             }
             SignatureCheck::Unread => {
                 let why = "The issuer's keys cannot be read; try again.";
-                let answer = said(503, "PASSPORT_KEYS_UNAVAILABLE", why);
+                let answer = refusal(503, "PASSPORT_KEYS_UNAVAILABLE", why);
                 return Err(answer.with("retry-after", "5"));
             }
         }
@@ -133,7 +151,7 @@ impl Issuer {
         let ends = claims.get("exp").and_then(Value::as_u64);
         if ends.is_none_or(|ends| secs >= ends) && !planted(Mutant::IdentitiesNeverEnd) {
             let why = "The passport identity token has expired.";
-            return Err(said(403, "PASSPORT_TOKEN_EXPIRED", why));
+            return Err(refusal(403, "PASSPORT_TOKEN_EXPIRED", why));
         }
         let begins = claims.get("nbf").map(|value| value.as_u64().unwrap_or(u64::MAX));
         if begins.is_some_and(|begins| secs < begins) {
@@ -143,12 +161,38 @@ impl Issuer {
     }
 }
 
+/// Whether an identity is this seller's, in the name of this agent.
+pub(super) fn is_of(identity: &Identity, seller: &str, agent: &str) -> bool {
+    let claims = json::parse(identity.claims.as_bytes()).ok();
+    claims.as_ref().and_then(Value::as_object).is_some_and(|claims| {
+        claim(claims, &AGENT_CLAIMS, &AGENT_OBJECTS, &AGENT_MEMBERS) == Some(agent)
+            && claim(claims, &PAYER_CLAIMS, &PAYER_OBJECTS, &["address"])
+                .is_some_and(|payer| spell_wallet(payer) == seller)
+    })
+}
+
+/// A claim by the first name that has text.
+fn claim<'a>(
+    claims: &'a Map<String, Value>,
+    names: &[&str],
+    objects: &[&str],
+    members: &[&str],
+) -> Option<&'a str> {
+    let plain = names.iter().find_map(|name| claims.get(*name)?.as_str());
+    let inner = || {
+        objects.iter().find_map(|name| {
+            let object = claims.get(*name)?;
+            members.iter().find_map(|member| object.get(*member)?.as_str())
+        })
+    };
+    plain.or_else(inner).filter(|text| !text.is_empty())
+}
+
 /// The answer to a token where no issuer is trusted.
-#[must_use]
 pub fn no_issuer() -> JsonAnswer {
     bad_token("No issuer of passport identity tokens is configured.")
 }
 
 fn bad_token(why: &str) -> JsonAnswer {
-    said(403, "PASSPORT_TOKEN_INVALID", why)
+    refusal(403, "PASSPORT_TOKEN_INVALID", why)
 }

@@ -12,11 +12,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use super::kernel::{Applied, Decision, Now};
 use super::message::Answer;
 use super::records::{Change, Ends, LeavingRow, OverJob, Rows};
 use super::row::{QuoteRow, QuoteState};
-use super::settings::Gateway;
-use super::{Decision, Now};
 use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which what is over is kept.
@@ -33,23 +32,19 @@ pub const MAX_STORED: u32 = 15_000;
 pub const MAX_LEAVING: u32 = 200;
 const DAY_MS: u64 = 86_400_000;
 
-impl Gateway {
-    /// Deletes some rows that leave.
-    pub(super) fn sweep<R: Rows>(&self, records: &R, tick: Now<'_>) -> Result<Decision, R::Error> {
-        let ends = Ends {
-            over: tick.now.saturating_sub(KEEP_MS),
-            unsold: tick.now.saturating_sub(UNSOLD_MS),
-        };
-        let mut leaving = records.leaving(ends)?;
-        let over = records.over(MAX_OVER)?;
-        leaving.extend(surplus(&over, tick.now).into_iter().map(LeavingRow::Job));
-        if planted(Mutant::RowsStay) {
-            leaving.clear();
-        }
-        let changes: Vec<Change> = leaving.into_iter().map(leave).collect();
-        let answer = if changes.is_empty() { Answer::Nothing } else { Answer::Done };
-        Ok(Decision { answer, changes })
+/// Deletes some rows that leave.
+pub(super) fn sweep<R: Rows>(records: &R, tick: Now<'_>) -> Applied<R> {
+    let ends =
+        Ends { over: tick.now.saturating_sub(KEEP_MS), unsold: tick.now.saturating_sub(UNSOLD_MS) };
+    let mut leaving = records.leaving(ends)?;
+    let over = records.over(MAX_OVER)?;
+    leaving.extend(surplus(&over, tick.now).into_iter().map(LeavingRow::Job));
+    if planted(Mutant::RowsStay) {
+        leaving.clear();
     }
+    let changes: Vec<Change> = leaving.into_iter().map(Change::Leaves).collect();
+    let answer = if changes.is_empty() { Answer::Nothing } else { Answer::Done };
+    Ok(Decision { answer, changes })
 }
 
 /// Chooses among the jobs that are over, newest first, those that leave because there are too many.
@@ -83,7 +78,7 @@ fn surplus(over: &[OverJob], now: u64) -> Vec<String> {
 }
 
 /// A change as it is written: the prompt of a quote that was sold is its job's, and leaves with that.
-pub(super) fn lightened(change: Change) -> Change {
+pub(super) fn lighten(change: Change) -> Change {
     match change {
         Change::Quote(quote)
             if quote.state == QuoteState::Sold && !planted(Mutant::SoldQuotesKeepPrompts) =>
@@ -92,8 +87,4 @@ pub(super) fn lightened(change: Change) -> Change {
         }
         change => change,
     }
-}
-
-fn leave(row: LeavingRow) -> Change {
-    Change::Leaves(row)
 }

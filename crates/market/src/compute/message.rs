@@ -287,6 +287,7 @@ pub enum PayoutCall {
 }
 
 /// A response of JSON.
+#[must_use]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JsonAnswer {
     /// HTTP status.
@@ -299,14 +300,12 @@ pub struct JsonAnswer {
 
 impl JsonAnswer {
     /// A response that is never stored.
-    #[must_use]
     pub fn new(status: u32, body: String) -> Self {
         let headers = [("cache-control".to_string(), "no-store".to_string())];
         Self { status, headers: headers.into(), body }
     }
 
     /// The same response with one more header field.
-    #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_string(), value.to_string()));
         self

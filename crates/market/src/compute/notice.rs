@@ -7,10 +7,11 @@ use alloc::string::{String, ToString};
 use serde_json::Value;
 
 use super::body::MAX_BODY_BYTES;
+use super::gateway::Gateway;
 use super::message::{Command, JsonAnswer, TillPayment};
-use super::refused::{no_json, said};
-use super::settings::{Gateway, Profile};
-use super::till::quote_in;
+use super::refused::{no_json, refusal};
+use super::settings::Profile;
+use super::shown::quote_in;
 use super::vars::Profiles;
 use farebox_base::encoding::{hex, json};
 use farebox_base::hash;
@@ -25,7 +26,7 @@ const MAX_SKEW_SECS: u64 = 300;
 /// # Errors
 /// The answer where the question is about no quote.
 pub fn price_asked(body: &str) -> Result<(Profile, Command), JsonAnswer> {
-    let none = || said(404, "QUOTE_EXPIRED", "No such quote can be paid now.");
+    let none = || refusal(404, "QUOTE_EXPIRED", "No such quote can be paid now.");
     let question = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).map_err(|_| no_json())?;
     let url = question.get("url").and_then(Value::as_str).ok_or_else(none)?;
     let profile = quote_in(url).and_then(Profile::of_id).ok_or_else(none)?;
@@ -38,14 +39,18 @@ impl Profiles {
     ///
     /// # Errors
     /// 403 unless the gate has signed it within 300 seconds.
-    pub fn owed(
+    pub fn read_debt(
         &self,
         signature: &str,
         body: &str,
         now_ms: u64,
     ) -> Result<Option<(Profile, Command)>, JsonAnswer> {
         if !self.is_notice(signature, body, now_ms) && !planted(Mutant::AnyoneNotifies) {
-            return Err(said(403, "NOTICE_NOT_SIGNED", "Only the gate's own notices are taken."));
+            return Err(refusal(
+                403,
+                "NOTICE_NOT_SIGNED",
+                "Only the gate's own notices are taken.",
+            ));
         }
         let notice = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).map_err(|_| no_json())?;
         let data = notice.get("data");
@@ -66,7 +71,7 @@ impl Profiles {
             network: text("network"),
             transaction: text("transaction"),
         };
-        let holds = |it: &&Gateway| it.set.hold.has_money() && it.is_ours(&sale);
+        let holds = |it: &&Gateway| it.profile.hold.has_money() && it.profile.takes(&sale);
         let gateway = self.gateways().find(holds);
         Ok(gateway.map(Gateway::profile).map(|it| (it, Command::Owed(Box::new(sale)))))
     }

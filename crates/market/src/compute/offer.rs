@@ -8,10 +8,11 @@ use alloc::string::{String, ToString};
 use serde_json::Value;
 
 use super::body::Fields;
+use super::kernel::Now;
 use super::message::JsonAnswer;
+use super::records::Rows;
 use super::refused::invalid;
-use super::row::{Claims, SellerRow};
-use super::settings::Gateway;
+use super::row::{Claims, DaySales, SellerRow};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -27,9 +28,20 @@ pub(super) struct JobOffer {
     capacity: u32,
 }
 
-impl Gateway {
+/// The prices that sellers may ask for, and how much is sold in a day: no more than can leave the
+/// wallet again, and of that no seller has all.
+#[derive(Debug)]
+pub(super) struct Limits {
+    pub decimals: u8,
+    pub max_price: Amount,
+    pub min_price: Amount,
+    pub per_day: Option<Amount>,
+    pub per_seller_day: Option<Amount>,
+}
+
+impl Limits {
     /// Reads an offer.
-    pub(super) fn offer(&self, fields: &Fields) -> Result<JobOffer, JsonAnswer> {
+    pub fn read_offer(&self, fields: &Fields) -> Result<JobOffer, JsonAnswer> {
         let capability = fields.text("capability")?;
         let bad_price = || invalid("price_per_task must be a positive number.");
         let price = match fields.value("price_per_task") {
@@ -37,11 +49,11 @@ impl Gateway {
             Some(Value::Number(number)) => number.to_string(),
             _ => return Err(bad_price()),
         };
-        let units = Amount::from_decimal(&price, self.token.decimals).map_err(|_| bad_price())?;
+        let units = Amount::from_decimal(&price, self.decimals).map_err(|_| bad_price())?;
         if units.is_zero() {
             return Err(bad_price());
         }
-        self.priced(units)?;
+        self.check_price(units)?;
         let capacity = match fields.value("capacity") {
             None | Some(Value::Null) => 1,
             Some(value) => value.as_u64().unwrap_or(0),
@@ -50,13 +62,13 @@ impl Gateway {
             return Err(invalid("capacity must be a whole number from 1 to 100."));
         }
         let capacity = u32::try_from(capacity).unwrap_or(1);
-        let price = units.to_decimal(self.token.decimals);
+        let price = units.to_decimal(self.decimals);
         Ok(JobOffer { capability, price, units, capacity })
     }
 
     /// Refuses a price that no till takes, or that does not pay for what a job costs the operator.
-    pub(super) fn priced(&self, units: Amount) -> Result<(), JsonAnswer> {
-        let shown = |bound: Amount| bound.to_decimal(self.token.decimals);
+    pub fn check_price(&self, units: Amount) -> Result<(), JsonAnswer> {
+        let shown = |bound: Amount| bound.to_decimal(self.decimals);
         if units > self.max_price && !planted(Mutant::AnyPriceIsOffered) {
             let most = shown(self.max_price);
             return Err(invalid(&format!("price_per_task must be at most {most}.")));
@@ -69,10 +81,36 @@ impl Gateway {
     }
 
     /// The offer of a request that may have none.
-    pub(super) fn maybe_offer(&self, fields: &Fields) -> Result<Option<JobOffer>, JsonAnswer> {
-        let has = |name: &str| fields.value(name).is_some_and(|value| !value.is_null());
-        let is_offer = has("capability") || has("price_per_task") || has("capacity");
-        if is_offer { self.offer(fields).map(Some) } else { Ok(None) }
+    pub fn read_offer_if_any(&self, fields: &Fields) -> Result<Option<JobOffer>, JsonAnswer> {
+        let is_offer = ["capability", "price_per_task", "capacity"].iter().any(|it| fields.has(it));
+        if is_offer { self.read_offer(fields).map(Some) } else { Ok(None) }
+    }
+
+    /// Whether a seller may sell one more job at this price today.
+    pub fn may_sell<R: Rows>(
+        &self,
+        records: &R,
+        seller: &str,
+        units: Amount,
+        tick: Now<'_>,
+    ) -> Result<bool, R::Error> {
+        let fits = |sales: &DaySales, most: Amount| {
+            let sum = sales.on(tick.now).checked_add(units);
+            sum.is_some_and(|sum| sum <= most)
+        };
+        if let Some(share) = self.per_seller_day
+            && !fits(&records.sales(Some(seller))?, share)
+            && !planted(Mutant::OneSellerHasTheDay)
+        {
+            return Ok(false);
+        }
+        match self.per_day {
+            Some(most) => {
+                let fits = fits(&records.sales(None)?, most);
+                Ok(fits || planted(Mutant::DaysHaveNoEnd))
+            }
+            None => Ok(true),
+        }
     }
 }
 
@@ -98,13 +136,5 @@ impl JobOffer {
         let is_same = self.of(seller.clone()).sells_like(&seller);
         let is_news = !is_same && seller.claims == Claims::Agreed;
         is_news.then_some(SellerRow { claims: Claims::Contested, ..seller })
-    }
-}
-
-impl SellerRow {
-    /// Whether both sell the same.
-    pub(super) fn sells_like(&self, other: &Self) -> bool {
-        (&self.capability, &self.units, self.capacity)
-            == (&other.capability, &other.units, other.capacity)
     }
 }

@@ -10,7 +10,7 @@ use super::dashboard::{Scope, link, money, volume};
 use super::event::Line;
 use super::figures::HourTally;
 use super::row::EventRow;
-use super::text::time;
+use crate::text::time;
 use farebox_base::text::{Html, hidden_class};
 
 /// The script of `/exchange`.
@@ -275,7 +275,7 @@ fn settlements(boards: &[Board]) -> Html {
 }
 
 fn settlement_row(boards: &[Board], board: &Board, it: &MovedMoney) -> Html {
-    let (_, title, tone) = it.kind.told();
+    let (_, title, tone) = it.kind.describe();
     let name = if it.capability.is_empty() { "A payment without a job" } else { &it.capability };
     let hashes = [("paid", &it.paid), ("moved on", &it.moved)];
     let hashes = hashes.into_iter().filter(|(_, hash)| !hash.is_empty());
@@ -314,7 +314,7 @@ fn events(boards: &[Board]) -> Html {
         .collect();
     all.sort_by_key(|(_, event)| core::cmp::Reverse((event.at, event.number)));
     let rows = all.into_iter().take(20).map(|(board, event)| {
-        let (_, title, tone) = event.kind.told();
+        let (_, title, tone) = event.kind.describe();
         Html::fill(
             "<li><span class=\"tone {}\">{}</span> <span class=\"quiet\">{}{}</span><br>{}</li>",
             [

@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::Now;
 use super::body::Fields;
+use super::kernel::Now;
 use super::message::{Answer, JsonAnswer};
 use super::refused::no_signature;
-use super::settings::Gateway;
+use super::settings::PaymentProfile;
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -21,6 +21,12 @@ use farebox_evm::rpc::reply::Replies;
 use farebox_evm::rpc::{Call, batch};
 use farebox_evm::signature::Signature;
 
+/// Seconds for which a signature counts.
+const MAX_AGE_SECS: u64 = 300;
+/// Seconds by which the clock of a seller may be ahead.
+const MAX_AHEAD_SECS: u64 = 60;
+/// `isValidSignature(bytes32,bytes)`, and the answer yes.
+const IS_VALID_SIGNATURE: [u8; 4] = [0x16, 0x26, 0xba, 0x7e];
 /// Longest signature, bytes.
 const MAX_BYTES: usize = 4_096;
 const GAS: u64 = 1_000_000;
@@ -85,88 +91,88 @@ impl Personal {
     }
 }
 
-impl Gateway {
-    /// Whether a seller has signed this callback, lately.
-    pub(super) fn signed_callback(
-        &self,
-        fields: &Fields,
-        (action, job): (&str, &str),
-        tick: Now<'_>,
-    ) -> Result<(), Answer> {
-        let make = |seller: &str, signed_at: &str| callback_text((action, job), seller, signed_at);
-        let signed = self.signed(fields, make, tick).map_err(Answer::Reply)?;
-        let refused = |why: &str| Err(Answer::Reply(no_signature(why)));
-        if signed.is_by_key() || planted(Mutant::AnySignatureCalls) {
-            return Ok(());
-        }
-        let Some(reply) = tick.evidence else { return Err(Answer::Evidence(signed.question())) };
-        match signed.is_by_contract(self.chain_id, reply) {
-            Some(true) => Ok(()),
-            Some(false) => refused("seller_signature does not match seller_id."),
-            None => refused("Seller signature verification failed: the chain could not be read."),
-        }
-    }
+/// The matter of a seller's request about jobs.
+#[derive(Clone, Copy)]
+pub(super) struct Matter<'a> {
+    /// The action that it takes.
+    pub action: &'a str,
+    /// The job.
+    pub job: &'a str,
+}
 
-    /// The signature of a request for a bond; `None` if it has none.
-    pub(super) fn signed_bond(
-        &self,
-        fields: &Fields,
-        agent: &str,
-        tick: Now<'_>,
-    ) -> Result<Option<Personal>, JsonAnswer> {
-        if fields.value("seller_signature").is_none_or(Value::is_null) {
-            return Ok(None);
-        }
-        let make = |seller: &str, signed_at: &str| {
-            let (exchange, profile) = (&self.set.url, self.profile().name());
-            format!(
-                "QuotaDEX Seller Bond\nexchange: {exchange}\nnetwork_profile: {profile}\nseller_id: {seller}\npassport_agent_id: {agent}\nsigned_at: {signed_at}"
-            )
-        };
-        self.signed(fields, make, tick).map(Some)
+/// Checks whether a seller has signed this callback, lately.
+pub(super) fn check_callback(
+    fields: &Fields,
+    matter: Matter<'_>,
+    chain_id: u64,
+    tick: Now<'_>,
+) -> Result<(), Answer> {
+    let make = |seller: &str, signed_at: &str| callback_text(matter, seller, signed_at);
+    let signed = read_signature(fields, make, tick).map_err(Answer::Reply)?;
+    let refused = |why: &str| Err(Answer::Reply(no_signature(why)));
+    if signed.is_by_key() || planted(Mutant::AnySignatureCalls) {
+        return Ok(());
     }
+    let Some(reply) = tick.evidence else { return Err(Answer::Evidence(signed.question())) };
+    match signed.is_by_contract(chain_id, reply) {
+        Some(true) => Ok(()),
+        Some(false) => refused("seller_signature does not match seller_id."),
+        None => refused("Seller signature verification failed: the chain could not be read."),
+    }
+}
 
-    /// The signature of a request over the text that is made of its seller and time, if it was made
-    /// lately; whose it is is not known yet.
-    fn signed(
-        &self,
-        fields: &Fields,
-        make: impl Fn(&str, &str) -> String,
-        tick: Now<'_>,
-    ) -> Result<Personal, JsonAnswer> {
-        let refused = |why: &str| Err(no_signature(why));
-        let text = |name: &str| fields.value(name).and_then(Value::as_str).map(str::trim);
-        let (Some(signature), Some(signed_at), Some(seller)) =
-            (text("seller_signature"), text("seller_signed_at"), text("seller_id"))
-        else {
-            return refused("Seller callback must include seller_signature and seller_signed_at.");
-        };
-        let Ok(at) = UnixTime::from_rfc3339(signed_at) else {
-            return refused("seller_signed_at must be an ISO timestamp.");
-        };
-        let now = UnixTime::from_secs(tick.now / 1000);
-        if now.secs_since(at) > MAX_AGE_SECS && !planted(Mutant::CallbacksNeverEnd) {
-            return refused("seller_signature has expired.");
-        }
-        if at > now.plus(MAX_AHEAD_SECS) && !planted(Mutant::CallbacksNeverEnd) {
-            return refused("seller_signature timestamp is in the future.");
-        }
-        let signed = Personal::of(seller, &make(seller, signed_at), signature);
-        signed.ok_or_else(|| no_signature("seller_signature must be a hex signature."))
+/// The signature of a request for a bond; `None` if it has none.
+pub(super) fn read_bond(
+    fields: &Fields,
+    agent: &str,
+    profile: &PaymentProfile,
+    tick: Now<'_>,
+) -> Result<Option<Personal>, JsonAnswer> {
+    if !fields.has("seller_signature") {
+        return Ok(None);
     }
+    let make = |seller: &str, signed_at: &str| {
+        let (exchange, profile) = (&profile.url, profile.name());
+        format!(
+            "QuotaDEX Seller Bond\nexchange: {exchange}\nnetwork_profile: {profile}\nseller_id: {seller}\npassport_agent_id: {agent}\nsigned_at: {signed_at}"
+        )
+    };
+    read_signature(fields, make, tick).map(Some)
+}
+
+/// The signature of a request over the text that is made of its seller and time, if it was made
+/// lately; whose it is is not known yet.
+fn read_signature(
+    fields: &Fields,
+    make: impl Fn(&str, &str) -> String,
+    tick: Now<'_>,
+) -> Result<Personal, JsonAnswer> {
+    let refused = |why: &str| Err(no_signature(why));
+    let text = |name: &str| fields.value(name).and_then(Value::as_str).map(str::trim);
+    let (Some(signature), Some(signed_at), Some(seller)) =
+        (text("seller_signature"), text("seller_signed_at"), text("seller_id"))
+    else {
+        return refused("Seller callback must include seller_signature and seller_signed_at.");
+    };
+    let Ok(at) = UnixTime::from_rfc3339(signed_at) else {
+        return refused("seller_signed_at must be an ISO timestamp.");
+    };
+    let now = UnixTime::from_secs(tick.now / 1000);
+    if now.secs_since(at) > MAX_AGE_SECS && !planted(Mutant::CallbacksNeverEnd) {
+        return refused("seller_signature has expired.");
+    }
+    if at > now.plus(MAX_AHEAD_SECS) && !planted(Mutant::CallbacksNeverEnd) {
+        return refused("seller_signature timestamp is in the future.");
+    }
+    let signed = Personal::of(seller, &make(seller, signed_at), signature);
+    signed.ok_or_else(|| no_signature("seller_signature must be a hex signature."))
 }
 
 /// The text that a seller signs instead of having a session. Spec: contract of the compute exchange,
 /// "Sellers".
-fn callback_text((action, job): (&str, &str), seller: &str, signed_at: &str) -> String {
+fn callback_text(matter: Matter<'_>, seller: &str, signed_at: &str) -> String {
+    let Matter { action, job } = matter;
     format!(
         "QuotaDEX Seller Callback\naction: {action}\njob_id: {job}\nseller_id: {seller}\nsigned_at: {signed_at}"
     )
 }
-
-/// Seconds for which a signature counts.
-const MAX_AGE_SECS: u64 = 300;
-/// Seconds by which the clock of a seller may be ahead.
-const MAX_AHEAD_SECS: u64 = 60;
-/// `isValidSignature(bytes32,bytes)`, and the answer yes.
-const IS_VALID_SIGNATURE: [u8; 4] = [0x16, 0x26, 0xba, 0x7e];

@@ -5,20 +5,21 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use super::body::{Fields, spelled};
+use super::body::Fields;
 use super::event::event;
-use super::matching::Wanted;
+use super::kernel::{Applied, Decision, Now};
+use super::keys::Keys;
 use super::message::{Answer, JsonAnswer};
+use super::offer::Limits;
 use super::records::{Change, Rows};
-use super::refused::{detailed, said};
+use super::refused::{detailed_refusal, refusal};
+use super::row::spell_wallet;
 use super::row::{EventKind, HoldKind, QuoteRow, QuoteState, SellerRow};
-use super::seat::{SeatClaim, firm_until};
-use super::settings::Gateway;
-use super::text::{list, object, quoted};
-use super::{Decision, Now};
+use super::seat::{SeatClaim, Wanted, firm_until, match_seat, seat_of};
+use super::settings::PaymentProfile;
+use crate::text::{list, object, quoted};
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_evm::address::Address;
 
 /// Milliseconds of a quote.
 pub const QUOTE_MS: u64 = 300_000;
@@ -29,6 +30,15 @@ const MAX_OPEN: usize = 2;
 /// Most quotes of one client in an hour that it does not pay.
 const MAX_UNPAID: usize = 20;
 const HOUR_MS: u64 = 3_600_000;
+
+/// Why a 402 asks for a payment.
+#[derive(Clone, Copy)]
+pub(super) struct Unpaid {
+    pub error: &'static str,
+    pub code: &'static str,
+}
+
+const REQUIRED: Unpaid = Unpaid { error: "Payment Required", code: "PAYMENT_REQUIRED" };
 
 /// A buyer's request.
 pub(super) struct Order {
@@ -43,40 +53,47 @@ pub(super) struct Order {
 impl Order {
     /// Reads the members of an order.
     pub fn of(fields: &Fields) -> Result<Self, JsonAnswer> {
-        let buyer = spelled(&fields.text("buyer_id")?);
+        let buyer = spell_wallet(&fields.text("buyer_id")?);
         Ok(Self { buyer, capability: fields.text("capability")?, prompt: fields.text("prompt")? })
     }
 }
 
-impl Gateway {
+/// Quotes of a profile.
+#[derive(Clone, Copy)]
+pub(super) struct Quotes<'g> {
+    pub profile: &'g PaymentProfile,
+    pub keys: &'g Keys,
+    pub limits: &'g Limits,
+}
+
+impl Quotes<'_> {
     /// The fingerprint by which a request is known: the same for the same request, for the holder
     /// of the secret alone.
-    pub(super) fn fingerprint(&self, order: &Order) -> String {
+    pub fn fingerprint(&self, order: &Order) -> String {
         let parts = [&order.buyer, &order.capability, &order.prompt].map(|text| text.as_bytes());
         let [buyer, capability, prompt] = parts;
-        let profile = self.profile().name().as_bytes();
-        hex::encode(&self.keyed("fingerprint", &[buyer, capability, prompt, profile]))
+        let profile = self.profile.name().as_bytes();
+        hex::encode(&self.keys.make_mac("fingerprint", &[buyer, capability, prompt, profile]))
     }
 
     /// Holds a seat, or answers with the one that the same request has.
-    pub(super) fn quote<R: Rows>(
+    pub fn quote<R: Rows>(
         &self,
         records: &R,
-        (client, body): (&str, &str),
+        client: &str,
+        body: &str,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let read = self.fields(body).and_then(|fields| Order::of(&fields));
-        let order = match read {
-            Ok(order) => order,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
+    ) -> Applied<R> {
+        let fields = Fields::of_profile(body, self.profile.kind);
+        let read = fields.and_then(|fields| Order::of(&fields));
+        let order = or_reply!(read);
         let fingerprint = self.fingerprint(&order);
         let known = records.quote_of(&fingerprint)?.filter(|quote| quote.is_open(tick.now));
         if let Some(quote) = known.filter(|_| !planted(Mutant::RequestsAreQuotedTwice))
             && (quote.has_seat(tick.now)
-                || self.seat_of(records, &quote, SeatClaim::Payment, tick)?.is_some())
+                || seat_of(records, &quote, SeatClaim::Payment, tick)?.is_some())
         {
-            return Ok(Decision::told(self.terms(&quote, tick)));
+            return Ok(Decision::told(self.ask_payment(&quote, REQUIRED, tick)));
         }
         let unsold = records.unsold(client, tick.now.saturating_sub(HOUR_MS))?;
         let is_pending = |quote: &&QuoteRow| match quote.state {
@@ -89,26 +106,26 @@ impl Gateway {
         let is_over = open >= MAX_OPEN || unsold.len() >= MAX_UNPAID;
         if is_over && !planted(Mutant::QuotesPileUp) {
             let why = "Pay or let expire the quotes that you have before you request another one.";
-            let answer = said(429, "QUOTE_LIMIT_REACHED", why).with("retry-after", "60");
+            let answer = refusal(429, "QUOTE_LIMIT_REACHED", why).with("retry-after", "60");
             return Ok(Decision::reply(answer));
         }
         let wanted = Wanted::new(&order.capability, &order.buyer);
-        let Some(seat) = self.matched(records, &wanted, tick)? else {
-            return Ok(Decision::reply(self.none_available(&order.capability)));
+        let Some(seat) = match_seat(records, self.limits, &wanted, tick)? else {
+            return Ok(Decision::reply(none_available(self.profile, &order.capability)));
         };
         let quote = QuoteRow {
             firm: firm_until(unsold.len(), tick),
-            ..self.held(client, &order, fingerprint, &seat.seller, tick)
+            ..self.make_quote(client, &order, fingerprint, &seat.seller, tick)
         };
         let event = event(EventKind::Matching, tick).payment(&quote.id);
         let event = event.seller(&seat.seller.id).done();
-        let reaction = self.terms(&quote, tick);
+        let reaction = self.ask_payment(&quote, REQUIRED, tick);
         let changes = seat.edits(tick).chain([Change::Quote(Box::new(quote)), event]).collect();
         Ok(Decision { answer: reaction, changes })
     }
 
     /// The quote that holds a seat of this seller.
-    pub(super) fn held(
+    pub fn make_quote(
         &self,
         client: &str,
         order: &Order,
@@ -116,9 +133,9 @@ impl Gateway {
         seller: &SellerRow,
         tick: Now<'_>,
     ) -> QuoteRow {
-        let id = hex::encode(&self.marked(tick.fresh_quote()));
+        let id = hex::encode(&self.keys.mark_id(tick.seed));
         QuoteRow {
-            prompt: self.seal(tick.fresh_quote(), &id, &order.prompt),
+            prompt: self.keys.seal(tick.seed, &id, &order.prompt),
             fingerprint,
             client: client.to_string(),
             buyer: order.buyer.clone(),
@@ -126,9 +143,9 @@ impl Gateway {
             seller: seller.id.clone(),
             amount: seller.price.clone(),
             units: seller.units.clone(),
-            pay_to: self.payee(&seller.id),
-            asset: self.token.address.to_checksum(),
-            network: self.set.network.as_str().to_string(),
+            pay_to: self.profile.payee(&seller.id),
+            asset: self.profile.token.address.to_checksum(),
+            network: self.profile.network.as_str().to_string(),
             created: tick.now,
             until: tick.now.saturating_add(QUOTE_MS),
             firm: 0,
@@ -137,50 +154,30 @@ impl Gateway {
         }
     }
 
-    /// The account that a buyer pays for the work of a seller.
-    pub(super) fn payee(&self, seller: &str) -> String {
-        match self.set.hold {
-            HoldKind::Completion => {
-                Address::parse(seller).map_or_else(|_| seller.to_string(), |it| it.to_checksum())
-            }
-            HoldKind::Escrow | HoldKind::Contract | HoldKind::Mock => self.set.escrow.to_checksum(),
-        }
-    }
-
-    /// The 402 of a quote.
-    pub(super) fn terms(&self, quote: &QuoteRow, tick: Now<'_>) -> Answer {
-        self.asking(quote, ("Payment Required", "PAYMENT_REQUIRED"), tick)
-    }
-
     /// A 402 with the terms of a quote.
-    pub(super) fn asking(
-        &self,
-        quote: &QuoteRow,
-        (error, code): (&str, &str),
-        tick: Now<'_>,
-    ) -> Answer {
+    pub fn ask_payment(&self, quote: &QuoteRow, why: Unpaid, tick: Now<'_>) -> Answer {
         let left = quote.until.saturating_sub(tick.now).div_ceil(1000);
         let members = [
-            ("error", quoted(error)),
-            ("code", quoted(code)),
+            ("error", quoted(why.error)),
+            ("code", quoted(why.code)),
             ("payment_id", quoted(&quote.id)),
             ("fingerprint", quoted(&quote.fingerprint)),
-            ("payment_mode", quoted(self.set.hold.mode())),
-            ("network_profile", quoted(self.profile().name())),
+            ("payment_mode", quoted(self.profile.hold.mode())),
+            ("network_profile", quoted(self.profile.name())),
             ("pay_to", quoted(&quote.pay_to)),
             ("amount", quoted(&quote.amount)),
             ("amount_atomic", quoted(&quote.units)),
-            ("currency", quoted(self.token.symbol)),
+            ("currency", quoted(self.profile.token.symbol)),
             ("network", quoted(&quote.network)),
-            ("chain_id", format!("{}", self.chain_id)),
+            ("chain_id", format!("{}", self.profile.chain_id)),
             ("payment_asset", quoted(&quote.asset)),
             ("seller_id", quoted(&quote.seller)),
             ("expires_in_seconds", format!("{left}")),
-            ("accepts", list([self.accepted(quote)])),
+            ("accepts", list([self.write_accepts(quote)])),
             ("x402Version", "1".to_string()),
         ];
         let answer = JsonAnswer::new(402, object(&members));
-        match self.set.hold {
+        match self.profile.hold {
             HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
                 Answer::Terms(quote.id.clone(), answer)
             }
@@ -190,27 +187,27 @@ impl Gateway {
     }
 
     /// The original's entry of `accepts`, with the standard's scheme.
-    fn accepted(&self, quote: &QuoteRow) -> String {
+    fn write_accepts(&self, quote: &QuoteRow) -> String {
         let extra = object(&[
-            ("name", quoted(self.token.name)),
-            ("version", quoted(self.token.version)),
+            ("name", quoted(self.profile.token.name)),
+            ("version", quoted(self.profile.token.version)),
             ("payment_id", quoted(&quote.id)),
-            ("payment_mode", quoted(self.set.hold.mode())),
+            ("payment_mode", quoted(self.profile.hold.mode())),
             ("seller_id", quoted(&quote.seller)),
-            ("network_profile", quoted(self.profile().name())),
+            ("network_profile", quoted(self.profile.name())),
             ("escrow_contract", quoted(&quote.pay_to)),
-            ("currency", quoted(self.token.symbol)),
+            ("currency", quoted(self.profile.token.symbol)),
             ("amount_atomic", quoted(&quote.units)),
-            ("chain_id", format!("{}", self.chain_id)),
+            ("chain_id", format!("{}", self.profile.chain_id)),
         ]);
-        let network = self.set.network.v1_name().unwrap_or(&quote.network);
+        let network = self.profile.network.v1_name().unwrap_or(&quote.network);
         let description = format!("QuotaDEX {} execution request", quote.capability);
         let schema = r#"{"type":"object","properties":{"job_id":{"type":"string"},"status":{"type":"string"}}}"#;
         object(&[
             ("scheme", quoted("exact")),
             ("network", quoted(network)),
             ("maxAmountRequired", quoted(&quote.units)),
-            ("resource", quoted(&format!("{}/api/v1/jobs/verify", self.set.url))),
+            ("resource", quoted(&format!("{}/api/v1/jobs/verify", self.profile.url))),
             ("description", quoted(&description)),
             ("mimeType", quoted("application/json")),
             ("outputSchema", schema.to_string()),
@@ -221,17 +218,17 @@ impl Gateway {
             ("merchantName", quoted("QuotaDEX Gateway")),
         ])
     }
+}
 
-    /// For a capability without a free seat.
-    pub(super) fn none_available(&self, capability: &str) -> JsonAnswer {
-        let profile = self.profile().name();
-        let url = format!("{}/api/v1/buyers/capabilities?network_profile={profile}", self.set.url);
-        let details = object(&[
-            ("network_profile", quoted(profile)),
-            ("requested_capability", quoted(capability)),
-            ("capabilities_url", quoted(&url)),
-        ]);
-        let why = "No seller is available for this capability right now.";
-        detailed(503, "NO_SELLER_AVAILABLE", why, &details)
-    }
+/// For a capability without a free seat.
+pub(super) fn none_available(profile: &PaymentProfile, capability: &str) -> JsonAnswer {
+    let name = profile.name();
+    let url = format!("{}/api/v1/buyers/capabilities?network_profile={name}", profile.url);
+    let details = object(&[
+        ("network_profile", quoted(name)),
+        ("requested_capability", quoted(capability)),
+        ("capabilities_url", quoted(&url)),
+    ]);
+    let why = "No seller is available for this capability right now.";
+    detailed_refusal(503, "NO_SELLER_AVAILABLE", why, &details)
 }

@@ -100,29 +100,21 @@ pub struct OverJob {
     pub created: u64,
 }
 
-/// Reads of the gateway's rows. Each is one look into an index.
+/// Reads of the gateway's rows. Each is one look into an index, and fails only with an error of the
+/// storage.
 pub trait Rows {
     /// The storage's error.
     type Error;
 
     /// The seller with this id.
-    ///
-    /// # Errors
-    /// An error of the storage, as everywhere below.
     fn seller(&self, id: &str) -> Result<Option<SellerRow>, Self::Error>;
 
     /// Sellers that are [`Online`](super::row::Presence::Online) with a heartbeat at this time or
     /// later; at most 1,000, of each capability the cheapest.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn online(&self, since: u64) -> Result<Vec<SellerRow>, Self::Error>;
 
     /// A page of those of one capability: by price, then by who was given work the longest ago, then
     /// by id; those after this one. No page is empty but that after the last.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn cheapest(
         &self,
         capability: &str,
@@ -131,132 +123,69 @@ pub trait Rows {
     ) -> Result<Vec<SellerRow>, Self::Error>;
 
     /// How many sellers this client has registered at this time or later that have proven nothing.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn unproven(&self, client: &str, since: u64) -> Result<u64, Self::Error>;
 
     /// The seats of a seller that are taken at this time.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn seats(&self, seller: &str, now: u64) -> Result<Seats, Self::Error>;
 
     /// The quotes that hold a seat of a seller at this time, oldest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn holders(&self, seller: &str, now: u64) -> Result<Vec<Holder>, Self::Error>;
 
     /// The job of a seller that has waited for the longest time for a payment that does not have its
     /// buyer's own signature.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn forgeable(&self, seller: &str) -> Result<Option<JobRow>, Self::Error>;
 
     /// The bond with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn bond(&self, id: &str) -> Result<Option<BondRow>, Self::Error>;
 
     /// Bonds of a seller that were asked for at this time or later, oldest first; at most 1,000.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn bonds_of(&self, seller: &str, since: u64) -> Result<Vec<BondRow>, Self::Error>;
 
     /// Whether a bond was proven by this transaction.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn has_bond_by(&self, transaction: &str) -> Result<bool, Self::Error>;
 
     /// How many bonds this client has asked for at this time or later.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn bonds_asked(&self, client: &str, since: u64) -> Result<u64, Self::Error>;
 
     /// The quote with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn quote(&self, id: &str) -> Result<Option<QuoteRow>, Self::Error>;
 
     /// The newest quote with this fingerprint.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn quote_of(&self, fingerprint: &str) -> Result<Option<QuoteRow>, Self::Error>;
 
     /// Quotes of a client made at this time or later that were not sold, at most 100.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn unsold(&self, client: &str, since: u64) -> Result<Vec<QuoteRow>, Self::Error>;
 
     /// The job with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn job(&self, id: &str) -> Result<Option<JobRow>, Self::Error>;
 
     /// The job that was bought by this quote.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn job_of(&self, quote: &str) -> Result<Option<JobRow>, Self::Error>;
 
     /// The newest job for which the payment with this digest was shown.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn job_shown(&self, shown: &str) -> Result<Option<JobRow>, Self::Error>;
 
     /// Jobs of a seller that are paid or running, oldest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn jobs(&self, seller: &str, limit: u32) -> Result<Vec<JobRow>, Self::Error>;
 
     /// The money of this payment.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn hold(&self, payment: &str) -> Result<Option<HoldRow>, Self::Error>;
 
     /// Whether this transaction paid for something, `0x` and lower-case digits.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn is_paid_by(&self, transaction: &str) -> Result<bool, Self::Error>;
 
     /// Rows that leave, oldest first, at most [`MAX_LEAVING`](super::keep::MAX_LEAVING) of each
     /// kind: unsold quotes whose end, and sellers without an identity and bonds without a
     /// transaction that were made, before `unsold`; sold quotes, jobs that are over, bonds, events and hours from before `over`.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn leaving(&self, ends: Ends) -> Result<Vec<LeavingRow>, Self::Error>;
 
     /// All jobs that are over, newest first, if there are more than so many; else none.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn over(&self, beyond: u32) -> Result<Vec<OverJob>, Self::Error>;
 
     /// The sales of the last day on which anything was sold, by one seller or by all.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn sales(&self, seller: Option<&str>) -> Result<DaySales, Self::Error>;
 
     /// The row that has been due for the longest time.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn due(&self, now: u64) -> Result<Option<DueRow>, Self::Error>;
 }
 

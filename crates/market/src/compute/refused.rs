@@ -5,147 +5,125 @@ use alloc::string::ToString;
 
 use super::message::{Callback, JsonAnswer};
 use super::row::Leave;
-use super::text::{object, quoted};
+use crate::text::{object, quoted};
 
 /// An answer `{error, code}`.
-#[must_use]
-pub(super) fn said(status: u32, code: &str, error: &str) -> JsonAnswer {
+pub(super) fn refusal(status: u32, code: &str, error: &str) -> JsonAnswer {
     JsonAnswer::new(status, object(&[("error", quoted(error)), ("code", quoted(code))]))
 }
 
 /// An answer `{error, code, details}`; `details` is JSON already.
-#[must_use]
-pub(super) fn detailed(status: u32, code: &str, error: &str, details: &str) -> JsonAnswer {
+pub(super) fn detailed_refusal(status: u32, code: &str, error: &str, details: &str) -> JsonAnswer {
     let members =
         [("error", quoted(error)), ("code", quoted(code)), ("details", details.to_string())];
     JsonAnswer::new(status, object(&members))
 }
 
 /// For a field that is not what it has to be.
-#[must_use]
 pub(super) fn invalid(error: &str) -> JsonAnswer {
-    said(400, "INVALID_REQUEST", error)
+    refusal(400, "INVALID_REQUEST", error)
 }
 
 /// For a seller without a session of its own.
-#[must_use]
 pub(super) fn no_session(why: &str) -> JsonAnswer {
-    said(403, "SELLER_SESSION_INVALID", why)
+    refusal(403, "SELLER_SESSION_INVALID", why)
 }
 
 /// For a job's request whose seller did not prove who it is.
-#[must_use]
 pub(super) fn no_signature(why: &str) -> JsonAnswer {
-    said(403, "SELLER_SIGNATURE_INVALID", why)
-}
-
-/// For a seller of which two things were registered before it had proven who it is.
-#[must_use]
-pub(super) fn contested() -> JsonAnswer {
-    let why = "Other terms were registered for this seller too; register again with the session.";
-    said(409, "SELLER_REGISTRATION_STALE", why)
+    refusal(403, "SELLER_SIGNATURE_INVALID", why)
 }
 
 /// For a seller that is not there.
-#[must_use]
 pub(super) fn no_seller() -> JsonAnswer {
-    said(404, "SELLER_NOT_FOUND", "Seller not found.")
+    refusal(404, "SELLER_NOT_FOUND", "Seller not found.")
 }
 
 /// For a fingerprint that names no request that can be paid now.
-#[must_use]
 pub(super) fn bad_fingerprint(why: &str) -> JsonAnswer {
-    said(403, "FINGERPRINT_INVALID", why)
+    refusal(403, "FINGERPRINT_INVALID", why)
 }
 
 /// For a seat that is gone.
-#[must_use]
 pub(super) fn quote_expired() -> JsonAnswer {
-    said(409, "QUOTE_EXPIRED", "Quote expired before payment; request a new quote.")
+    refusal(409, "QUOTE_EXPIRED", "Quote expired before payment; request a new quote.")
+}
+
+/// For a transaction that was shown before.
+pub(super) fn used_transaction() -> JsonAnswer {
+    refusal(409, "TX_ALREADY_USED", "The transaction paid for something already.")
 }
 
 /// For a job in another state than this needs.
-#[must_use]
 pub(super) fn bad_state(status: &str) -> JsonAnswer {
     let error = alloc::format!("Job is {status}; this is not possible any more, or not yet.");
-    said(409, "INVALID_JOB_STATE", &error)
+    refusal(409, "INVALID_JOB_STATE", &error)
 }
 
 /// For money that is decided about and did not move yet.
-#[must_use]
 pub(super) fn not_moved(leave: Leave) -> JsonAnswer {
     let (code, what) = match leave {
         Leave::Release => ("ESCROW_RELEASE_FAILED", "release"),
         Leave::Refund => ("ESCROW_REFUND_FAILED", "refund"),
     };
     let why = alloc::format!("The escrow {what} has not gone through yet; it is tried again.");
-    said(500, code, &why)
+    refusal(500, code, &why)
 }
 
 /// For an outcome that is decided, whose money someone is asking to move right now.
-#[must_use]
 pub(super) fn under_way(leave: Leave) -> JsonAnswer {
     let code = match leave {
         Leave::Release => "ESCROW_RELEASE_PENDING",
         Leave::Refund => "ESCROW_REFUND_PENDING",
     };
     let why = "The outcome is written, and its money is being moved; ask again to hear of it.";
-    said(409, code, why).with("retry-after", "1")
+    refusal(409, code, why).with("retry-after", "1")
 }
 
 /// For a profile that is not served here, or an exchange whose configuration is wrong.
-#[must_use]
 pub fn not_configured() -> JsonAnswer {
     let why = "Gateway configuration is missing for this network profile.";
-    said(500, "GATEWAY_CONFIG_MISSING", why)
+    refusal(500, "GATEWAY_CONFIG_MISSING", why)
 }
 
 /// For a path that there is not.
-#[must_use]
 pub fn no_path() -> JsonAnswer {
-    said(404, "NOT_FOUND", "Not found.")
+    refusal(404, "NOT_FOUND", "Not found.")
 }
 
 /// For a method that a path does not have.
-#[must_use]
 pub fn no_method(methods: &str) -> JsonAnswer {
-    said(405, "METHOD_NOT_ALLOWED", "Method not allowed.").with("allow", methods)
+    refusal(405, "METHOD_NOT_ALLOWED", "Method not allowed.").with("allow", methods)
 }
 
 /// For a body beyond [`MAX_BODY_BYTES`](super::body::MAX_BODY_BYTES).
-#[must_use]
 pub fn too_long() -> JsonAnswer {
-    said(413, "REQUEST_TOO_LARGE", "Request body must have at most 262144 bytes.")
+    refusal(413, "REQUEST_TOO_LARGE", "Request body must have at most 262144 bytes.")
 }
 
 /// For a body that broke off, or is no text.
-#[must_use]
 pub fn no_json() -> JsonAnswer {
-    said(400, "INVALID_JSON", "Request body must be valid JSON.")
+    refusal(400, "INVALID_JSON", "Request body must be valid JSON.")
 }
 
 /// For an object that does not answer.
-#[must_use]
 pub fn down() -> JsonAnswer {
     let why = "The exchange is not available; try again.";
-    said(503, "EXCHANGE_UNAVAILABLE", why).with("retry-after", "5")
+    refusal(503, "EXCHANGE_UNAVAILABLE", why).with("retry-after", "5")
 }
 
 /// For a request that did not come through the gate.
-#[must_use]
 pub fn not_forwarded() -> JsonAnswer {
     let why = "Only requests that were paid at the gate are served here.";
-    said(403, "PAYMENT_REQUIRED_AT_GATE", why)
+    refusal(403, "PAYMENT_REQUIRED_AT_GATE", why)
 }
 
 /// For a fault of this program.
-#[must_use]
 pub fn internal() -> JsonAnswer {
-    said(500, "INTERNAL_ERROR", "Internal error.")
+    refusal(500, "INTERNAL_ERROR", "Internal error.")
 }
 
 /// For an outcome whose money another request or the alarm moves.
-#[must_use]
 pub fn not_moved_yet(callback: Callback) -> JsonAnswer {
     not_moved(match callback {
         Callback::Start | Callback::Complete => Leave::Release,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_evm::address::Address;
 
 /// Whether a seller wants work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,7 +212,7 @@ pub enum HoldKind {
 impl HoldKind {
     /// The kind with this name in a configuration.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "completion" => Some(Self::Completion),
             "contract" => Some(Self::Contract),
@@ -569,3 +570,15 @@ impl DaySales {
 }
 
 const DAY_MS: u64 = 86_400_000;
+
+/// A wallet in its one spelling; text that is none in lower case.
+#[must_use]
+pub(super) fn spell_wallet(id: &str) -> String {
+    Address::parse(id).map_or_else(|_| id.to_ascii_lowercase(), |wallet| wallet.to_lower_hex())
+}
+
+/// A wallet with its checksum; text that is none as it is.
+#[must_use]
+pub(super) fn show_wallet(id: &str) -> String {
+    Address::parse(id).map_or_else(|_| id.to_string(), |wallet| wallet.to_checksum())
+}

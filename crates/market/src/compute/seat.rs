@@ -1,14 +1,18 @@
-//! Seats of a seller: jobs hold them until they are over, and quotes until someone pays. What is
-//! unpaid never keeps a seat from what is paid.
+//! Seats of sellers: jobs hold them until they are over, and quotes until someone pays. What is
+//! unpaid never keeps a seat from what is paid. Work is given to the cheapest seller that is here and
+//! has a seat to give.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use super::Now;
+use super::kernel::Now;
+use super::offer::Limits;
 use super::records::{Change, Holder, Rows};
 use super::row::{QuoteRow, QuoteState, SellerRow, Signer};
-use super::settings::Gateway;
+use super::standing::HEARTBEAT_MS;
+use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which no other quote is given the seat of one.
@@ -35,6 +39,29 @@ impl SeatClaim {
     }
 }
 
+/// The job that a seat is wanted for.
+pub(super) struct Wanted<'a> {
+    /// The capability, compared exactly.
+    pub capability: &'a str,
+    /// Most that it may cost, if it was paid already.
+    pub at_most: Option<Amount>,
+    /// The buyer: no one is sold its own work.
+    pub buyer: &'a str,
+    /// Sellers that are not asked again.
+    pub tried: &'a [String],
+}
+
+impl<'a> Wanted<'a> {
+    /// A seat of any seller at any price.
+    pub const fn new(capability: &'a str, buyer: &'a str) -> Self {
+        Self { capability, at_most: None, buyer, tried: &[] }
+    }
+
+    const fn claim(&self) -> SeatClaim {
+        if self.at_most.is_some() { SeatClaim::Payment } else { SeatClaim::Quote }
+    }
+}
+
 /// A seat that can be had.
 pub(super) struct Seat {
     /// The seller whose seat it is.
@@ -58,7 +85,7 @@ impl Seat {
 
 /// The change that ends the hold of a quote on its seat. The quote can still be paid until its end,
 /// and has a seat then as long as another quote holds one unpaid.
-fn displaced(quote: QuoteRow) -> Change {
+fn displace(quote: QuoteRow) -> Change {
     Change::Quote(Box::new(QuoteRow { state: QuoteState::Displaced, ..quote }))
 }
 
@@ -69,59 +96,108 @@ pub(super) fn firm_until(unsold: usize, tick: Now<'_>) -> u64 {
     if is_firm { tick.now.saturating_add(FIRM_MS) } else { 0 }
 }
 
-impl Gateway {
-    /// The seat that whoever pays for a quote has at its seller: the quote's own, or another's if it
-    /// was displaced.
-    pub(super) fn seat_of<R: Rows>(
-        &self,
-        records: &R,
-        quote: &QuoteRow,
-        claim: SeatClaim,
-        tick: Now<'_>,
-    ) -> Result<Option<Seat>, R::Error> {
-        let seller = records.seller(&quote.seller)?.filter(|seller| seller.holds(tick.now));
-        let Some(seller) = seller else { return Ok(None) };
-        if quote.state != QuoteState::Displaced {
-            return Ok(Some(Seat::free(seller)));
+/// A seat of the seller that has what is wanted: of the cheapest one, among equals a free seat
+/// before that of an unpaid quote, of those the seller that was given nothing for the longest
+/// time.
+pub(super) fn match_seat<R: Rows>(
+    records: &R,
+    limits: &Limits,
+    wanted: &Wanted<'_>,
+    tick: Now<'_>,
+) -> Result<Option<Seat>, R::Error> {
+    let since = tick.now.saturating_sub(HEARTBEAT_MS);
+    let mut last: Option<SellerRow> = None;
+    let mut held: Option<(Amount, Seat)> = None;
+    loop {
+        let page = records.cheapest(wanted.capability, since, last.as_ref())?;
+        let Some(end) = page.last().cloned() else {
+            return Ok(held.map(|(_, seat)| seat));
+        };
+        for seller in page {
+            let Ok(price) = Amount::from_atomic(&seller.units) else { continue };
+            let is_dear = wanted.at_most.is_some_and(|most| price > most);
+            let is_dear = is_dear && !planted(Mutant::AnySellerTakesOver);
+            if is_dear || held.as_ref().is_some_and(|(least, _)| *least < price) {
+                return Ok(held.map(|(_, seat)| seat));
+            }
+            if !seller.is_here(tick.now)
+                || wanted.tried.contains(&seller.id)
+                || seller.id == wanted.buyer && !planted(Mutant::BuyersSellToThemselves)
+            {
+                continue;
+            }
+            // What was paid already is counted already.
+            let may_sell =
+                wanted.at_most.is_some() || limits.may_sell(records, &seller.id, price, tick)?;
+            if !may_sell {
+                continue;
+            }
+            match seat_at(records, seller, wanted.claim(), tick)? {
+                Some(seat) if seat.freed.is_empty() => return Ok(Some(seat)),
+                Some(seat) => held = held.or(Some((price, seat))),
+                None => {}
+            }
         }
-        self.seat_at(records, seller, claim, tick)
-    }
-
-    /// A seat of this seller: a free one, else that of a quote that is not paid, else that of a
-    /// payment on its way that anyone could have made up.
-    pub(super) fn seat_at<R: Rows>(
-        &self,
-        records: &R,
-        seller: SellerRow,
-        claim: SeatClaim,
-        tick: Now<'_>,
-    ) -> Result<Option<Seat>, R::Error> {
-        let seats = records.seats(&seller.id, tick.now)?;
-        if seats.taken() < seller.capacity || planted(Mutant::SeatsAreSoldTwice) {
-            return Ok(Some(Seat::free(seller)));
-        }
-        let is_payment = claim == SeatClaim::Payment && !planted(Mutant::ForgeriesKeepSeats);
-        let kept = if is_payment { seats.proven() } else { seats.busy };
-        if kept >= seller.capacity || planted(Mutant::UnpaidQuotesKeepSeats) {
+        if planted(Mutant::FullSellersHideOthers) {
             return Ok(None);
         }
-        let holders = records.holders(&seller.id, tick.now)?;
-        if let Some(id) = displaceable(&holders, claim, tick) {
-            let freed = records.quote(id)?.map(displaced);
-            return Ok(freed.map(|change| Seat { seller, freed: Vec::from([change]) }));
-        }
-        let forged = if is_payment { records.forgeable(&seller.id)? } else { None };
-        let Some(job) = forged else { return Ok(None) };
-        // If the money comes all the same, it has a seat as any payment for a displaced quote.
-        let quote = records.quote(&job.quote)?.map(displaced);
-        let freed = [Change::JobGone(job.id)].into_iter().chain(quote).collect();
-        Ok(Some(Seat { seller, freed }))
+        last = Some(end);
     }
+}
+
+/// The seat that whoever pays for a quote has at its seller: the quote's own, or another's if it
+/// was displaced.
+pub(super) fn seat_of<R: Rows>(
+    records: &R,
+    quote: &QuoteRow,
+    claim: SeatClaim,
+    tick: Now<'_>,
+) -> Result<Option<Seat>, R::Error> {
+    let seller = records.seller(&quote.seller)?.filter(|seller| seller.holds(tick.now));
+    let Some(seller) = seller else { return Ok(None) };
+    if quote.state != QuoteState::Displaced {
+        return Ok(Some(Seat::free(seller)));
+    }
+    seat_at(records, seller, claim, tick)
+}
+
+/// A seat of this seller: a free one, else that of a quote that is not paid, else that of a
+/// payment on its way that anyone could have made up.
+fn seat_at<R: Rows>(
+    records: &R,
+    seller: SellerRow,
+    claim: SeatClaim,
+    tick: Now<'_>,
+) -> Result<Option<Seat>, R::Error> {
+    let seats = records.seats(&seller.id, tick.now)?;
+    if seats.taken() < seller.capacity || planted(Mutant::SeatsAreSoldTwice) {
+        return Ok(Some(Seat::free(seller)));
+    }
+    let is_payment = claim == SeatClaim::Payment && !planted(Mutant::ForgeriesKeepSeats);
+    let kept = if is_payment { seats.proven() } else { seats.busy };
+    if kept >= seller.capacity || planted(Mutant::UnpaidQuotesKeepSeats) {
+        return Ok(None);
+    }
+    let holders = records.holders(&seller.id, tick.now)?;
+    if let Some(id) = find_displaceable(&holders, claim, tick) {
+        let freed = records.quote(id)?.map(displace);
+        return Ok(freed.map(|change| Seat { seller, freed: Vec::from([change]) }));
+    }
+    let forged = if is_payment { records.forgeable(&seller.id)? } else { None };
+    let Some(job) = forged else { return Ok(None) };
+    // If the money comes all the same, it has a seat as any payment for a displaced quote.
+    let quote = records.quote(&job.quote)?.map(displace);
+    let freed = [Change::JobGone(job.id)].into_iter().chain(quote).collect();
+    Ok(Some(Seat { seller, freed }))
 }
 
 /// The quote whose seat is taken: the oldest of the client that holds most. Only a payment takes
 /// one that is still firm, where there is no other.
-fn displaceable<'a>(holders: &'a [Holder], claim: SeatClaim, tick: Now<'_>) -> Option<&'a str> {
+fn find_displaceable<'a>(
+    holders: &'a [Holder],
+    claim: SeatClaim,
+    tick: Now<'_>,
+) -> Option<&'a str> {
     let is_firm = |holder: &Holder| tick.now < holder.firm;
     let of_client =
         |holder: &Holder| holders.iter().filter(|it| it.client == holder.client).count();

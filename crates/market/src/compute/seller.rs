@@ -1,26 +1,28 @@
-//! Sellers: they register, say that they are there, and go.
+//! Sellers: they register, open sessions, say that they are there, and go.
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::body::{Fields, spelled};
+use super::body::Fields;
+use super::bond::{AskedSeller, BondProof, Bonds};
 use super::event::event;
-use super::message::{Answer, JsonAnswer, SellerRequest};
-use super::offer::JobOffer;
-use super::records::{Change, Rows, Seats};
-use super::refused::{contested, invalid, no_session, said};
+use super::identity::is_of;
+use super::kernel::{Applied, Decision, Now};
+use super::message::{Answer, Identity, JsonAnswer, SellerRequest};
+use super::offer::{JobOffer, Limits};
+use super::records::{Change, Rows};
+use super::refused::{invalid, no_seller, no_session, refusal};
+use super::row::spell_wallet;
 use super::row::{Claims, EventKind, HoldKind, Presence, SellerRow};
-use super::settings::Gateway;
-use super::text::{object, quoted, time};
-use super::{Decision, Now};
+use super::session::{SellerProof, Sessions, WALLET_PROOF};
+use super::standing::{unproven, write_proven};
+use crate::text::{object, quoted, time};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 
-/// Milliseconds for which a heartbeat counts.
-pub const HEARTBEAT_MS: u64 = 60_000;
 /// Most sellers that one client registers in an hour and that prove nothing.
 const MAX_UNPROVEN: u64 = 20;
 const HOUR_MS: u64 = 3_600_000;
@@ -32,23 +34,38 @@ struct Registration {
     agent: String,
 }
 
-impl Gateway {
+/// The content of a request for a session.
+struct AskedSession {
+    seller: String,
+    agent: String,
+    proof: Option<BondProof>,
+    renewal: Option<String>,
+    offer: Option<JobOffer>,
+}
+
+/// Sellers of a profile.
+pub(super) struct Sellers<'g> {
+    pub limits: &'g Limits,
+    pub sessions: Sessions<'g>,
+    pub bonds: Bonds<'g>,
+}
+
+impl Sellers<'_> {
     /// Registers a seller, or changes what it sells.
-    pub(super) fn register<R: Rows>(
+    pub fn register<R: Rows>(
         &self,
         records: &R,
-        (client, request): (&str, &SellerRequest),
+        client: &str,
+        request: &SellerRequest,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let read = self.fields(&request.body).and_then(|fields| self.registration(&fields));
-        let asked = match read {
-            Ok(asked) => asked,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
-        let answer = self.told_seller("registered", &asked.id, &[]);
+    ) -> Applied<R> {
+        let fields = Fields::of_profile(&request.body, self.sessions.profile.kind);
+        let read = fields.and_then(|fields| self.read_registration(&fields));
+        let asked = or_reply!(read);
+        let answer = self.show_seller("registered", &asked.id, &[]);
         let changes = match records.seller(&asked.id)? {
             Some(seller) if seller.is_bound() => {
-                if let Err(why) = self.session_of(&seller, &request.authorization, tick)
+                if let Err(why) = self.sessions.check(&seller, &request.authorization, tick)
                     && !planted(Mutant::AnyoneRegisters)
                 {
                     return Ok(Decision::reply(no_session(why)));
@@ -56,7 +73,7 @@ impl Gateway {
                 // Seats that are taken stay taken: they are counted, not remembered here.
                 let (presence, heartbeat) = (Presence::Offline, None);
                 let row = SellerRow { presence, heartbeat, ..asked.offer.of(seller.clone()) };
-                changed(&seller, row, tick)
+                write_proven(&seller, row, tick)
             }
             Some(seller) => {
                 let row = asked.offer.claimed_of(seller);
@@ -75,39 +92,103 @@ impl Gateway {
         Ok(Decision { answer: Answer::Reply(answer), changes })
     }
 
-    fn registration(&self, fields: &Fields) -> Result<Registration, JsonAnswer> {
-        let id = self.seller_id(fields)?;
-        let offer = self.offer(fields)?;
+    fn read_registration(&self, fields: &Fields) -> Result<Registration, JsonAnswer> {
+        let id = fields.seller_id()?;
+        let offer = self.limits.read_offer(fields)?;
         for name in ["wallet", "passport_payer_addr"] {
-            if fields.maybe(name)?.is_some_and(|wallet| spelled(&wallet) != id) {
+            if fields.maybe(name)?.is_some_and(|wallet| spell_wallet(&wallet) != id) {
                 return Err(invalid(&format!("{name} must match seller_id.")));
             }
         }
         let is_wallet = Address::parse(&id).is_ok_and(|wallet| !wallet.is_low());
-        if !is_wallet && self.set.hold != HoldKind::Mock {
+        if !is_wallet && self.sessions.profile.hold != HoldKind::Mock {
             return Err(invalid("seller_id must be an EVM address."));
         }
         let agent = fields.maybe("passport_agent_id")?.unwrap_or_default();
         Ok(Registration { id, offer, agent })
     }
 
+    /// Opens a session: by a bond, else by an identity that the Worker has checked, else by the
+    /// token of an earlier bond.
+    pub fn open_session<R: Rows>(
+        &self,
+        records: &R,
+        request: &SellerRequest,
+        identity: Option<&Identity>,
+        evidence: Option<&str>,
+        tick: Now<'_>,
+    ) -> Applied<R> {
+        let fields = Fields::of_profile(&request.body, self.sessions.profile.kind);
+        let read = fields.and_then(|fields| self.read_session(&fields));
+        let asked = or_reply!(read);
+        let known = or_reply!(records.seller(&asked.seller)?.ok_or_else(no_seller));
+        // Written only with a session: what proves the seller proves what it sells.
+        let offer = asked.offer.as_ref().filter(|_| !planted(Mutant::StrangersSetTerms));
+        let seller = offer.map_or_else(|| known.clone(), |offer| offer.of(known.clone()));
+        if let Some(proof) = &asked.proof {
+            let asked = AskedSeller { known: &known, seller, agent: &asked.agent };
+            return self.bonds.open(records, asked, proof, evidence, tick);
+        }
+        let mismatch = || {
+            let why = "The identity does not belong to this seller.";
+            Ok(Decision::reply(refusal(403, "SELLER_PASSPORT_MISMATCH", why)))
+        };
+        // An agent that was only claimed binds no one.
+        let is_its = !seller.is_bound() || seller.agent == asked.agent;
+        match (identity, &asked.renewal) {
+            (Some(identity), _) => {
+                let is_same = !seller.is_bound()
+                    || seller.subject == identity.subject
+                    || seller.subject.starts_with(WALLET_PROOF);
+                let is_it = is_of(identity, &seller.id, &asked.agent);
+                if !is_it && !planted(Mutant::AnyIdentitySells) || !is_its || !is_same {
+                    return mismatch();
+                }
+                let subject = identity.subject.clone();
+                let row = SellerRow { agent: asked.agent, subject, ..seller };
+                Ok(self.sessions.open(&known, row, SellerProof::Identity, tick))
+            }
+            (None, Some(token)) => {
+                let is_right =
+                    self.sessions.renews(&seller, token) || planted(Mutant::AnyTokenRenews);
+                if !is_right || !seller.is_bound() {
+                    return Ok(Decision::reply(no_proof()));
+                }
+                if !is_its {
+                    return mismatch();
+                }
+                Ok(self.sessions.open(&known, seller, SellerProof::Bond { renewal: None }, tick))
+            }
+            (None, None) => Ok(Decision::reply(no_proof())),
+        }
+    }
+
+    fn read_session(&self, fields: &Fields) -> Result<AskedSession, JsonAnswer> {
+        let seller = fields.seller_id()?;
+        let agent = fields.text("passport_agent_id")?;
+        let proof = fields.maybe("challenge_id")?.zip(fields.maybe("tx_hash")?);
+        let proof = proof.map(|(id, hash)| BondProof { id, hash });
+        let renewal = fields.maybe("seller_renewal_token")?;
+        let offer = self.limits.read_offer_if_any(fields)?;
+        Ok(AskedSession { seller, agent, proof, renewal, offer })
+    }
+
     /// Notes that a seller is there.
-    pub(super) fn heartbeat<R: Rows>(
+    pub fn note_heartbeat<R: Rows>(
         &self,
         records: &R,
         request: &SellerRequest,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let seller = match self.named(records, request, tick)? {
-            Ok(seller) => seller,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
+    ) -> Applied<R> {
+        let seller = or_reply!(self.find_caller(records, request, tick)?);
         if seller.claims == Claims::Contested {
-            return Ok(Decision::reply(contested()));
+            let why =
+                "Other terms were registered for this seller too; register again with the session.";
+            return Ok(Decision::reply(refusal(409, "SELLER_REGISTRATION_STALE", why)));
         }
         // It may have been registered when other prices were taken.
         let units = Amount::from_atomic(&seller.units);
-        if let Some(Err(answer)) = units.ok().map(|units| self.priced(units)) {
+        if let Some(Err(answer)) = units.ok().map(|units| self.limits.check_price(units)) {
             return Ok(Decision::reply(answer));
         }
         let is_heard = |at: u64| seller.is_here(at) && seller.is_here(tick.now);
@@ -119,7 +200,7 @@ impl Gateway {
         if tick.now < row.rests_until {
             members.push(("rests_until", quoted(&time(row.rests_until))));
         }
-        let answer = self.told_seller("ok", &row.id, &members);
+        let answer = self.show_seller("ok", &row.id, &members);
         let mut changes = Vec::new();
         if !was_here && row.is_here(tick.now) {
             changes.push(event(EventKind::SellerOnline, tick).seller(&row.id).done());
@@ -129,19 +210,16 @@ impl Gateway {
     }
 
     /// Notes that a seller is gone. Its jobs go on.
-    pub(super) fn offline<R: Rows>(
+    pub fn go_offline<R: Rows>(
         &self,
         records: &R,
         request: &SellerRequest,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let seller = match self.named(records, request, tick)? {
-            Ok(seller) => seller,
-            Err(answer) => return Ok(Decision::reply(answer)),
-        };
+    ) -> Applied<R> {
+        let seller = or_reply!(self.find_caller(records, request, tick)?);
         let was_here = seller.is_here(tick.now);
         let row = SellerRow { presence: Presence::Offline, ..seller };
-        let answer = self.told_seller("offline", &row.id, &[]);
+        let answer = self.show_seller("offline", &row.id, &[]);
         let event = event(EventKind::SellerOffline, tick).seller(&row.id).done();
         let events = was_here.then_some(event);
         let changes = [Change::Seller(Box::new(row))].into_iter().chain(events).collect();
@@ -149,100 +227,41 @@ impl Gateway {
     }
 
     /// The seller that a request names and has a session of.
-    fn named<R: Rows>(
+    fn find_caller<R: Rows>(
         &self,
         records: &R,
         request: &SellerRequest,
         tick: Now<'_>,
     ) -> Result<Result<SellerRow, JsonAnswer>, R::Error> {
-        let read = self.fields(&request.body).and_then(|fields| self.seller_id(&fields));
+        let fields = Fields::of_profile(&request.body, self.sessions.profile.kind);
+        let read = fields.and_then(|fields| fields.seller_id());
         let id = match read {
             Ok(id) => id,
             Err(answer) => return Ok(Err(answer)),
         };
-        let seller = self.session_in(records.seller(&id)?, &id, &request.authorization, tick);
+        let known = records.seller(&id)?;
+        let seller = self.sessions.find_seller(known, &id, &request.authorization, tick);
         Ok(seller.map_err(no_session))
     }
 
-    fn told_seller(&self, status: &str, id: &str, more: &[(&str, String)]) -> JsonAnswer {
+    fn show_seller(&self, status: &str, id: &str, more: &[(&str, String)]) -> JsonAnswer {
         let mut members = Vec::from([
             ("status", quoted(status)),
             ("seller_id", quoted(id)),
-            ("network_profile", quoted(self.profile().name())),
+            ("network_profile", quoted(self.sessions.profile.name())),
         ]);
         members.extend_from_slice(more);
         JsonAnswer::new(200, object(&members))
     }
 }
 
-/// A seller of which nothing is proven yet.
-pub(super) fn unproven(id: String, agent: String, client: &str, tick: Now<'_>) -> SellerRow {
-    SellerRow {
-        id,
-        agent,
-        client: client.to_string(),
-        created: tick.now,
-        capability: String::new(),
-        price: String::new(),
-        units: String::new(),
-        capacity: 1,
-        subject: String::new(),
-        epoch: 0,
-        renewal: String::new(),
-        presence: Presence::Offline,
-        heartbeat: None,
-        served: 0,
-        lapses: 0,
-        lapsed: 0,
-        rests_until: 0,
-        claims: Claims::Agreed,
-    }
-}
-
-/// The changes that write a seller that has proven who it is, and announce its offer if that is
-/// new.
-pub(super) fn changed(known: &SellerRow, row: SellerRow, tick: Now<'_>) -> Vec<Change> {
-    let is_first = !known.is_bound();
-    let is_news = is_first || !known.sells_like(&row);
-    let event = event(EventKind::SellerRegistered, tick).seller(&row.id).done();
-    let row = if is_first { SellerRow { created: tick.now, ..row } } else { row };
-    [Change::Seller(Box::new(row))].into_iter().chain(is_news.then_some(event)).collect()
-}
-
 fn too_many() -> JsonAnswer {
     let why = "Too many sellers were registered that prove nothing; open their sessions first.";
-    said(429, "SELLER_REGISTRATION_LIMIT_REACHED", why).with("retry-after", "600")
+    refusal(429, "SELLER_REGISTRATION_LIMIT_REACHED", why).with("retry-after", "600")
 }
 
-impl SellerRow {
-    /// Whether it can be given work: bound, known to sell it, online, and heard of within [`HEARTBEAT_MS`].
-    #[must_use]
-    pub fn is_here(&self, now: u64) -> bool {
-        let is_fresh = self.heartbeat.is_some_and(|at| now <= at.saturating_add(HEARTBEAT_MS));
-        let is_fresh = is_fresh || planted(Mutant::TheDeadAreGivenWork);
-        let is_known = self.is_bound() && self.claims == Claims::Agreed;
-        self.presence == Presence::Online && is_known && is_fresh && !self.rests(now)
-    }
-
-    /// Whether it does the work of a quote that is held: it is here, or has said anew what it sells and
-    /// is about to be. What was held keeps its price.
-    #[must_use]
-    pub fn holds(&self, now: u64) -> bool {
-        let is_known = self.is_bound() && self.claims == Claims::Agreed;
-        let is_renewed = self.presence == Presence::Offline && self.heartbeat.is_none();
-        let is_about = is_known && is_renewed && !self.rests(now);
-        self.is_here(now) || is_about && !planted(Mutant::NewPricesEndQuotes)
-    }
-
-    /// `seller_status`.
-    #[must_use]
-    pub fn status(&self, seats: Seats, now: u64) -> &'static str {
-        if !self.is_here(now) {
-            return "offline";
-        }
-        if seats.taken() < self.capacity {
-            return "idle";
-        }
-        if seats.busy > 0 { "busy" } else { "reserved" }
-    }
+/// For a session without anything that proves the seller.
+fn no_proof() -> JsonAnswer {
+    let why = "A bond, a passport identity token or a renewal token is required to open a session.";
+    refusal(403, "PASSPORT_AUTH_REQUIRED", why)
 }

@@ -1,15 +1,15 @@
-//! The settings of a gateway: a profile, its network and token, how money is held, its secret.
+//! The settings of a profile: its network and token, how money is held, its secret.
 
 use alloc::string::String;
 use core::fmt;
 
-use super::row::HoldKind;
+use super::message::TillPayment;
+use super::row::{HoldKind, QuoteRow, show_wallet};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
-use farebox_base::hash;
 use farebox_base::secret::Secret;
 use farebox_evm::address::Address;
-use farebox_evm::token::{self, Token};
+use farebox_evm::token::Token;
 
 /// A network profile: what one has says nothing in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,8 @@ impl Profile {
         }
     }
 
-    const fn mark(self) -> u8 {
+    /// The last two bits of its ids.
+    pub(super) const fn mark(self) -> u8 {
         match self {
             Self::DemoTestnet => 0,
             Self::LiveTestnet => 1,
@@ -54,7 +55,7 @@ impl Profile {
 
     /// The profile with this name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|profile| profile.name() == name)
     }
 }
@@ -114,108 +115,61 @@ pub struct OlderWays {
     pub seller_signatures: bool,
 }
 
-/// A gateway: the coordinator between buyers and sellers of one profile.
+/// Bits of the last byte of an id that say which profile it is.
+pub(super) const PROFILE_BITS: u8 = 0b11;
+
+/// The network and token that a profile is paid in, and where its money is held.
 #[derive(Debug)]
-pub struct Gateway {
-    pub(super) set: ProfileSettings,
-    pub(super) token: &'static Token,
-    pub(super) chain_id: u64,
-    pub(super) max_price: Amount,
-    pub(super) min_price: Amount,
-    pub(super) per_day: Option<Amount>,
-    pub(super) per_seller_day: Option<Amount>,
+pub(super) struct PaymentProfile {
+    pub kind: Profile,
+    pub network: ChainId,
+    pub chain_id: u64,
+    pub token: &'static Token,
+    pub hold: HoldKind,
+    /// The wallet or contract that holds money.
+    pub escrow: Address,
+    /// The origin under which buyers and sellers reach it.
+    pub url: String,
 }
 
-impl Gateway {
-    /// The gateway of these settings.
-    ///
-    /// # Errors
-    /// A [`SettingsError`] says what has to be changed.
-    pub fn new(set: ProfileSettings) -> Result<Self, SettingsError> {
-        let token = token::by_symbol(&set.network, &set.asset).filter(|token| token.eip3009);
-        let token = token.ok_or(SettingsError::Asset)?;
-        let chain_id = set.network.evm_id().ok_or(SettingsError::Network)?;
-        let is_main = set.profile == Profile::LiveMainnet;
-        if set.network.is_main_network() != is_main {
-            return Err(SettingsError::Network);
-        }
-        if set.hold == HoldKind::Mock && is_main {
-            return Err(SettingsError::Mock);
-        }
-        if set.secret.expose().len() < MIN_SECRET_BYTES {
-            return Err(SettingsError::Secret);
-        }
-        if set.escrow.is_low() && set.hold.has_money() {
-            return Err(SettingsError::Escrow);
-        }
-        if set.bonds.is_low() {
-            return Err(SettingsError::Bonds);
-        }
-        let max_price = Amount::from_decimal(&set.max_price, token.decimals);
-        let max_price = max_price.ok().filter(|most| !most.is_zero());
-        let max_price = max_price.ok_or(SettingsError::MaxPrice)?;
-        let min_price = match (set.min_price.as_deref(), set.hold) {
-            (Some(text), _) => text,
-            // Whoever sells for less than the gas spends the operator's.
-            (None, HoldKind::Escrow | HoldKind::Contract) => MIN_PRICE,
-            (None, HoldKind::Completion | HoldKind::Mock) => "0",
-        };
-        let min_price = Amount::from_decimal(min_price, token.decimals).ok();
-        let min_price = min_price.filter(|least| *least <= max_price);
-        let min_price = min_price.ok_or(SettingsError::MinPrice)?;
-        let day = |text: Option<&str>| match text {
-            None => Ok(None),
-            Some(text) => Amount::from_decimal(text, token.decimals)
-                .map(Some)
-                .map_err(|_| SettingsError::PerDay),
-        };
-        let per_day = day(set.per_day.as_deref())?;
-        let share = per_day.and_then(|most| most.checked_div_u64(SHARES));
-        let per_seller_day = day(set.per_seller_day.as_deref())?.or(share);
-        Ok(Self { set, token, chain_id, max_price, min_price, per_day, per_seller_day })
-    }
-
-    /// Which profile it serves.
-    #[must_use]
-    pub const fn profile(&self) -> Profile {
-        self.set.profile
+impl PaymentProfile {
+    /// Its name on the wire.
+    pub const fn name(&self) -> &'static str {
+        self.kind.name()
     }
 
     /// Whether both hold money of one network and asset in a wallet.
-    #[must_use]
-    pub(super) fn shares_money(&self, other: &Self) -> bool {
-        let is_held = |it: &Self| it.set.hold.has_money();
-        is_held(self)
-            && is_held(other)
-            && self.set.network == other.set.network
+    pub fn shares_money(&self, other: &Self) -> bool {
+        self.hold.has_money()
+            && other.hold.has_money()
+            && self.network == other.network
             && self.token.address == other.token.address
     }
 
-    /// An id of this profile: random bytes whose last two bits say which profile it is.
-    pub(super) fn marked<const N: usize>(&self, random: &[u8; N]) -> [u8; N] {
-        let mut id = *random;
-        if let Some(last) = id.last_mut() {
-            *last = *last & !PROFILE_BITS | self.profile().mark();
+    /// The account that a buyer pays for the work of a seller.
+    pub fn payee(&self, seller: &str) -> String {
+        match self.hold {
+            HoldKind::Completion => show_wallet(seller),
+            HoldKind::Escrow | HoldKind::Contract | HoldKind::Mock => self.escrow.to_checksum(),
         }
-        id
     }
 
-    /// A keyed hash over length-prefixed parts, for one purpose.
-    pub(super) fn keyed(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
-        // A token of one profile says nothing in another, also where they have one secret.
-        let profile = [self.profile().name().as_bytes(), b": ", purpose.as_bytes()];
-        let key = hash::mac(self.set.secret.expose().as_bytes(), &profile);
-        hash::mac(&key, &[&hash::sha256(parts)])
+    /// Whether a quote asks for what the profile asks for now.
+    pub fn is_current(&self, quote: &QuoteRow) -> bool {
+        quote.pay_to == self.payee(&quote.seller)
+            && quote.asset == self.token.address.to_checksum()
+            && quote.network == self.network.as_str()
+    }
+
+    /// Whether a payment is in this profile's token, by someone who can be paid back.
+    pub fn takes(&self, sale: &TillPayment) -> bool {
+        let is_token = Address::parse(&sale.asset).is_ok_and(|it| it == self.token.address);
+        let is_wallet = Address::parse(&sale.payer).is_ok_and(|payer| !payer.is_low());
+        let is_amount = Amount::from_atomic(&sale.amount).is_ok_and(|amount| !amount.is_zero());
+        let is_network = sale.network == self.network.as_str();
+        is_token && is_wallet && is_amount && is_network && !sale.payment.is_empty()
     }
 }
-
-const MIN_SECRET_BYTES: usize = 32;
-/// Least that a task costs whose money a wallet holds, in whole tokens, unless that is set.
-const MIN_PRICE: &str = "0.001";
-/// A seller sells at most one of so many parts of what is sold in a day, unless that is set.
-const SHARES: u64 = 10;
-/// Bits of the last byte of an id that say which profile it is.
-const PROFILE_BITS: u8 = 0b11;
 
 /// Why a profile cannot be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

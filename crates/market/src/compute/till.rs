@@ -5,41 +5,62 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::body::spelled;
-use super::direct::USED;
 use super::event::event;
-use super::job::START_MS;
-use super::matching::Wanted;
+use super::hold::HeldMoney;
+use super::job::{new_job, show_paid};
+use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, JsonAnswer, TillPayment};
+use super::offer::Limits;
 use super::records::{Change, Rows};
-use super::refused::{detailed, quote_expired, said};
+use super::refused::{detailed_refusal, quote_expired, refusal, used_transaction};
+use super::row::spell_wallet;
 use super::row::{
     DeliveryCharge, EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave,
     QuoteRow, QuoteState, Signer,
 };
-use super::seat::{Seat, SeatClaim};
-use super::settings::Gateway;
-use super::text::{object, or_null, quoted};
-use super::{Decision, Now};
+use super::seat::{Seat, SeatClaim, Wanted, match_seat, seat_of};
+use super::shown::quote_in;
+use super::standing::START_MS;
+use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_evm::address::Address;
 
 /// Shortest and longest time for which a price may be promised, seconds. Spec: docs/protocols.md,
 /// "Prices from a Worker".
 const VALID_SECS: (u64, u64) = (5, 3_600);
 
-impl Gateway {
+/// The till of a profile.
+pub(super) struct Till<'g> {
+    pub limits: &'g Limits,
+    pub money: HeldMoney<'g>,
+    pub waits_ms: u64,
+}
+
+/// The gate's answer to a payment.
+pub(super) struct GateAnswer<'a> {
+    /// Its status.
+    pub status: u32,
+    /// `errorReason` of its settlement.
+    pub reason: &'a str,
+    /// The transaction of its settlement.
+    pub transaction: &'a str,
+}
+
+/// The job that a payment buys, beside its quote.
+struct Bought {
+    quote: QuoteRow,
+    job: JobRow,
+    /// The seat that it is given; `None` if it has one.
+    seat: Option<Seat>,
+}
+
+impl Till<'_> {
     /// Names the price of the quote in a URL, for as long as it counts.
-    pub(super) fn price<R: Rows>(
-        &self,
-        records: &R,
-        url: &str,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        let none = || Decision::reply(said(404, "QUOTE_EXPIRED", "No such quote can be paid now."));
-        if self.set.hold == HoldKind::Mock && !planted(Mutant::PretendedJobsHavePrices) {
+    pub fn price<R: Rows>(&self, records: &R, url: &str, tick: Now<'_>) -> Applied<R> {
+        let none =
+            || Decision::reply(refusal(404, "QUOTE_EXPIRED", "No such quote can be paid now."));
+        if self.money.profile.hold == HoldKind::Mock && !planted(Mutant::PretendedJobsHavePrices) {
             return Ok(none());
         }
         let Some(id) = quote_in(url) else { return Ok(none()) };
@@ -47,12 +68,12 @@ impl Gateway {
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
         let left = match quote.state {
             QuoteState::Open | QuoteState::Displaced
-                if !self.may_sell(records, (&quote.seller, units), tick)? =>
+                if !self.limits.may_sell(records, &quote.seller, units, tick)? =>
             {
                 0
             }
             QuoteState::Displaced
-                if self.seat_of(records, &quote, SeatClaim::Payment, tick)?.is_none() =>
+                if seat_of(records, &quote, SeatClaim::Payment, tick)?.is_none() =>
             {
                 0
             }
@@ -76,143 +97,127 @@ impl Gateway {
         Ok(Decision::reply(JsonAnswer::new(200, body)))
     }
 
-    /// Ends a quote that the gate cannot price: it could not be paid. One that is being paid, or
-    /// was, goes on.
-    pub(super) fn unpriced<R: Rows>(&self, records: &R, id: &str) -> Result<Decision, R::Error> {
-        let is_unpaid =
-            |quote: &QuoteRow| matches!(quote.state, QuoteState::Open | QuoteState::Displaced);
-        let quote = records.quote(id)?.filter(is_unpaid);
-        let is_free = quote.is_some() || planted(Mutant::PaidQuotesAreFree);
-        let lapsed = quote.map(|quote| QuoteRow { state: QuoteState::Lapsed, ..quote });
-        let why = match is_free {
-            true => "The gate takes no payment of this price; nothing was charged.",
-            false => "The gate takes no payment of this price now.",
-        };
-        let answer = Answer::Reply(said(503, "PAYMENT_TERMS_UNAVAILABLE", why));
-        let changes = lapsed.map(|quote| Change::Quote(Box::new(quote))).into_iter().collect();
-        Ok(Decision { answer, changes })
-    }
-
     /// Takes what the gate answered to a payment that was sent to the till.
-    pub(super) fn taken<R: Rows>(
+    pub fn take_answer<R: Rows>(
         &self,
         records: &R,
         quote: &str,
-        (status, reason, transaction): (u32, &str, &str),
+        answer: &GateAnswer<'_>,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
+        let GateAnswer { status, reason, transaction } = *answer;
         // Only these say that no money moves: everything else is left to the gate and the clock.
         let is_refused = matches!(status, 400 | 402) || planted(Mutant::DoubtIsRefused);
         let (Some(row), Some(job)) = (records.quote(quote)?, records.job_of(quote)?) else {
             return Ok(Decision::told(Answer::Nothing));
         };
         if status == 200 && job.charge == DeliveryCharge::Due {
-            return Ok(charged(job, transaction, tick));
+            return Ok(note_charge(job, transaction, tick));
         }
         if !is_refused || job.state != JobState::Settling {
             return Ok(Decision::told(Answer::Nothing));
         }
         let why = "The payment was refused; the gate has settled nothing. Request a new quote.";
         let details = object(&[("reason", or_null(reason))]);
-        let answer = detailed(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
+        let answer = detailed_refusal(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
         Ok(Decision {
             answer: Answer::Reply(answer),
-            changes: unpaid(row, &job, Unpaid::Refused, tick),
+            changes: end_unpaid(row, &job, NoPayment::Refused, tick),
         })
     }
 
     /// Takes a payment that the gate forwarded.
-    pub(super) fn sold<R: Rows>(
-        &self,
-        records: &R,
-        sale: &TillPayment,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    pub fn take_sale<R: Rows>(&self, records: &R, sale: &TillPayment, tick: Now<'_>) -> Applied<R> {
         if let Some(hold) = records.hold(&sale.payment)?
             && !planted(Mutant::PaymentsSellTwice)
         {
             let job = records.job(&hold.job)?;
-            let answer = job.map_or_else(quote_expired, |job| self.told_paid(&job));
+            let answer = job.map_or_else(quote_expired, |job| show_paid(&job, self.money.keys));
             return Ok(Decision::reply(answer));
         }
-        if self.is_shown(records, sale)? {
-            return Ok(Decision::reply(said(409, "TX_ALREADY_USED", USED)));
+        if is_shown(records, sale)? {
+            return Ok(Decision::reply(used_transaction()));
         }
         let is_settled = !sale.transaction.is_empty();
-        let is_ours = self.is_ours(sale)
-            && match self.set.hold {
+        let is_ours = self.money.profile.takes(sale)
+            && match self.money.profile.hold {
                 HoldKind::Escrow | HoldKind::Contract => is_settled,
                 HoldKind::Completion => !is_settled,
                 HoldKind::Mock => false,
             };
         if !is_ours {
             let why = "This is no payment for this till; nothing was delivered.";
-            return Ok(Decision::reply(said(409, "INVALID_PAYMENT", why)));
+            return Ok(Decision::reply(refusal(409, "INVALID_PAYMENT", why)));
         }
         let quote = records.quote(&sale.quote)?;
-        let payer = spelled(&sale.payer);
+        let payer = spell_wallet(&sale.payer);
         let is_its = |quote: &QuoteRow| {
             let is_priced = quote.units == sale.amount || planted(Mutant::AnyAmountBuys);
             is_priced && (quote.buyer == payer || planted(Mutant::StrangersBuy))
         };
         let Some(quote) = quote.filter(is_its) else {
-            return self.orphan(records, sale, tick);
+            return self.refuse(records, sale, tick);
         };
         let job = records.job_of(&quote.id)?;
         match (quote.state, job) {
             (QuoteState::Settling, Some(job)) if job.state == JobState::Settling => {
-                self.paid(records, (quote, job, None), sale, tick)
+                self.begin_job(records, Bought { quote, job, seat: None }, sale, tick)
             }
             (QuoteState::Open, None) if quote.is_open(tick.now) => {
                 let job = self.new_job(&quote, &quote.seller, tick);
-                self.paid(records, (quote, job, None), sale, tick)
+                self.begin_job(records, Bought { quote, job, seat: None }, sale, tick)
             }
             (QuoteState::Displaced, None) if quote.is_open(tick.now) => {
-                match self.seat_of(records, &quote, SeatClaim::Payment, tick)? {
+                match seat_of(records, &quote, SeatClaim::Payment, tick)? {
                     Some(seat) => {
                         let job = self.new_job(&quote, &quote.seller, tick);
-                        self.paid(records, (quote, job, Some(seat)), sale, tick)
+                        self.begin_job(records, Bought { quote, job, seat: Some(seat) }, sale, tick)
                     }
-                    None => self.late(records, quote, sale, tick),
+                    None => self.give_other_seat(records, quote, sale, tick),
                 }
             }
             (_, Some(job)) if job.payment == sale.payment => {
                 Ok(Decision::told(Answer::Wait(job.id)))
             }
-            (_, None) => self.late(records, quote, sale, tick),
-            (_, Some(_)) => self.orphan(records, sale, tick),
+            (_, None) => self.give_other_seat(records, quote, sale, tick),
+            (_, Some(_)) => self.refuse(records, sale, tick),
         }
     }
 
+    fn new_job(&self, quote: &QuoteRow, seller: &str, tick: Now<'_>) -> JobRow {
+        new_job(quote, seller, self.money.profile.hold, self.money.keys, tick)
+    }
+
     /// Gives a payment whose seat is gone another one, or back.
-    fn late<R: Rows>(
+    fn give_other_seat<R: Rows>(
         &self,
         records: &R,
         quote: QuoteRow,
         sale: &TillPayment,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
         let at_most = Amount::from_atomic(&sale.amount).ok();
         let wanted = Wanted { at_most, ..Wanted::new(&quote.capability, &quote.buyer) };
         // The money of a request that waits is signed for one seller.
-        let is_work = self.set.hold.has_money() && !quote.prompt.is_empty();
-        let seat = if is_work { self.matched(records, &wanted, tick)? } else { None };
-        let Some(seat) = seat else { return self.orphan(records, sale, tick) };
+        let is_work = self.money.profile.hold.has_money() && !quote.prompt.is_empty();
+        let seat = if is_work { match_seat(records, self.limits, &wanted, tick)? } else { None };
+        let Some(seat) = seat else { return self.refuse(records, sale, tick) };
         let job = self.new_job(&quote, &seat.seller.id, tick);
-        self.paid(records, (quote, job, Some(seat)), sale, tick)
+        self.begin_job(records, Bought { quote, job, seat: Some(seat) }, sale, tick)
     }
 
     /// Makes a job of a payment, and notes its money, in one block.
-    fn paid<R: Rows>(
+    fn begin_job<R: Rows>(
         &self,
         records: &R,
-        (quote, job, seat): (QuoteRow, JobRow, Option<Seat>),
+        bought: Bought,
         sale: &TillPayment,
         tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    ) -> Applied<R> {
+        let Bought { quote, job, seat } = bought;
         let begins = tick.now.saturating_add(START_MS);
         let waits = match job.hold {
-            HoldKind::Completion => Some(tick.now.saturating_add(self.set.waits_ms)),
+            HoldKind::Completion => Some(tick.now.saturating_add(self.waits_ms)),
             HoldKind::Escrow | HoldKind::Contract | HoldKind::Mock => None,
         };
         let job = JobRow {
@@ -228,13 +233,17 @@ impl Gateway {
         let mut changes = Vec::from([event]);
         let answer = match job.hold {
             HoldKind::Escrow => {
-                changes.push(Change::Hold(Box::new(self.held_of(records, sale, Some(&job))?)));
-                Answer::Reply(self.told_paid(&job))
+                changes.push(Change::Hold(Box::new(self.hold_payment(
+                    records,
+                    sale,
+                    Some(&job),
+                )?)));
+                Answer::Reply(show_paid(&job, self.money.keys))
             }
             // It is registered while who paid waits, and by the alarm if that takes too long.
             HoldKind::Contract => {
-                let hold = self.held_of(records, sale, Some(&job))?;
-                let Decision { answer, changes: more } = self.look(hold, tick);
+                let hold = self.hold_payment(records, sale, Some(&job))?;
+                let Decision { answer, changes: more } = self.money.look(hold, tick);
                 changes.extend(more);
                 answer
             }
@@ -247,19 +256,14 @@ impl Gateway {
     }
 
     /// Refuses a payment; what was settled is noted and goes back.
-    fn orphan<R: Rows>(
-        &self,
-        records: &R,
-        sale: &TillPayment,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
-        if !self.set.hold.has_money() || planted(Mutant::OrphansAreLost) {
+    fn refuse<R: Rows>(&self, records: &R, sale: &TillPayment, tick: Now<'_>) -> Applied<R> {
+        if !self.money.profile.hold.has_money() || planted(Mutant::OrphansAreLost) {
             return Ok(Decision::reply(quote_expired()));
         }
         let hold = HoldRow {
             state: HoldState::Paying(Leave::Refund),
             due: Some(tick.now),
-            ..self.held_of(records, sale, None)?
+            ..self.hold_payment(records, sale, None)?
         };
         let event = event(EventKind::Failed, tick).payment(&sale.payment);
         let event = event.transaction(&sale.transaction).done();
@@ -269,30 +273,25 @@ impl Gateway {
 
     /// Takes the gate's word that it owes a payment back: what is known here already is decided
     /// here.
-    pub(super) fn owed<R: Rows>(
-        &self,
-        records: &R,
-        sale: &TillPayment,
-        tick: Now<'_>,
-    ) -> Result<Decision, R::Error> {
+    pub fn take_debt<R: Rows>(&self, records: &R, sale: &TillPayment, tick: Now<'_>) -> Applied<R> {
         let is_known = records.hold(&sale.payment)?.is_some();
-        let is_held = self.set.hold.has_money() && self.is_ours(sale);
-        let is_known = is_known || self.is_shown(records, sale)?;
+        let is_held = self.money.profile.hold.has_money() && self.money.profile.takes(sale);
+        let is_known = is_known || is_shown(records, sale)?;
         if is_known || !is_held || sale.transaction.is_empty() {
             return Ok(Decision::told(Answer::Nothing));
         }
-        Ok(Decision { answer: Answer::Done, ..self.orphan(records, sale, tick)? })
+        Ok(Decision { answer: Answer::Done, ..self.refuse(records, sale, tick)? })
     }
 
     /// Money of a payment, with the job that it bought.
-    fn held_of<R: Rows>(
+    fn hold_payment<R: Rows>(
         &self,
         records: &R,
         sale: &TillPayment,
         job: Option<&JobRow>,
     ) -> Result<HoldRow, R::Error> {
         let settlement = sale.transaction.to_ascii_lowercase();
-        let entry = match (self.set.hold, job) {
+        let entry = match (self.money.profile.hold, job) {
             (HoldKind::Escrow | HoldKind::Completion | HoldKind::Mock, _) => None,
             (HoldKind::Contract, Some(job)) => Some(job.quote.clone()),
             // The quote may have bought a job with another payment.
@@ -310,13 +309,13 @@ impl Gateway {
                 } else {
                     settlement.trim_start_matches("0x").into()
                 };
-                Some(EntryRow { contract: self.set.escrow.to_checksum(), name, word })
+                Some(EntryRow { contract: self.money.profile.escrow.to_checksum(), name, word })
             }
         };
         Ok(HoldRow {
             payment: sale.payment.clone(),
             job: job.map(|job| job.id.clone()).unwrap_or_default(),
-            payer: spelled(&sale.payer),
+            payer: spell_wallet(&sale.payer),
             payee: job.map(|job| job.seller.clone()).unwrap_or_default(),
             units: sale.amount.clone(),
             state: HoldState::Held,
@@ -331,19 +330,35 @@ impl Gateway {
             due: None,
         })
     }
+}
 
-    /// Whether a payment is in this profile's token, by someone who can be paid back.
-    pub(super) fn is_ours(&self, sale: &TillPayment) -> bool {
-        let is_token = Address::parse(&sale.asset).is_ok_and(|it| it == self.token.address);
-        let is_wallet = Address::parse(&sale.payer).is_ok_and(|payer| !payer.is_low());
-        let is_amount = Amount::from_atomic(&sale.amount).is_ok_and(|amount| !amount.is_zero());
-        let is_network = sale.network == self.set.network.as_str();
-        is_token && is_wallet && is_amount && is_network && !sale.payment.is_empty()
-    }
+/// Whether a payment at the till is a transfer that was shown here before: a gate may take hashes
+/// too, and who shows one at both pays once.
+fn is_shown<R: Rows>(records: &R, sale: &TillPayment) -> Result<bool, R::Error> {
+    let hash = sale.transaction.to_ascii_lowercase();
+    let is_other = hash != sale.payment && !planted(Mutant::ShownTransfersPayTheTill);
+    Ok(is_other && records.hold(&hash)?.is_some())
+}
+
+/// Ends a quote that the gate cannot price: it could not be paid. One that is being paid, or
+/// was, goes on.
+pub(super) fn end_unpriced<R: Rows>(records: &R, id: &str) -> Applied<R> {
+    let is_unpaid =
+        |quote: &QuoteRow| matches!(quote.state, QuoteState::Open | QuoteState::Displaced);
+    let quote = records.quote(id)?.filter(is_unpaid);
+    let is_free = quote.is_some() || planted(Mutant::PaidQuotesAreFree);
+    let lapsed = quote.map(|quote| QuoteRow { state: QuoteState::Lapsed, ..quote });
+    let why = match is_free {
+        true => "The gate takes no payment of this price; nothing was charged.",
+        false => "The gate takes no payment of this price now.",
+    };
+    let answer = Answer::Reply(refusal(503, "PAYMENT_TERMS_UNAVAILABLE", why));
+    let changes = lapsed.map(|quote| Change::Quote(Box::new(quote))).into_iter().collect();
+    Ok(Decision { answer, changes })
 }
 
 /// Notes that the till has charged for delivered work: its seller has the money.
-fn charged(job: JobRow, transaction: &str, tick: Now<'_>) -> Decision {
+fn note_charge(job: JobRow, transaction: &str, tick: Now<'_>) -> Decision {
     let transaction = String::from(transaction);
     let event = event(EventKind::Released, tick).job(&job.id).seller(&job.seller);
     let event = event.transaction(&transaction).done();
@@ -354,7 +369,7 @@ fn charged(job: JobRow, transaction: &str, tick: Now<'_>) -> Decision {
 
 /// How a payment that was sent to the till did not come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unpaid {
+pub(super) enum NoPayment {
     /// The gate refused it for certain.
     Refused,
     /// Nothing was heard of it.
@@ -365,7 +380,12 @@ pub(super) enum Unpaid {
 /// buyer's that was refused ends the quote; after one that was never heard of, the quote can be
 /// paid until its end where a seat is left, because a stranger may have shown an old payment. A
 /// payment that anyone may have made up takes no seat either, and is no news.
-pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, how: Unpaid, tick: Now<'_>) -> Vec<Change> {
+pub(super) fn end_unpaid(
+    quote: QuoteRow,
+    job: &JobRow,
+    how: NoPayment,
+    tick: Now<'_>,
+) -> Vec<Change> {
     let gone = Change::JobGone(job.id.clone());
     let is_in_time = tick.now < quote.until;
     let is_forgeable = job.signer == Signer::Unknown && !planted(Mutant::ForgeriesEndQuotes);
@@ -373,18 +393,9 @@ pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, how: Unpaid, tick: Now<'_>) 
         let open = QuoteRow { state: QuoteState::Open, ..quote };
         return Vec::from([gone, Change::Quote(Box::new(open))]);
     }
-    let is_payable = how == Unpaid::Unheard && is_in_time && !planted(Mutant::ReplaysEndQuotes);
+    let is_payable = how == NoPayment::Unheard && is_in_time && !planted(Mutant::ReplaysEndQuotes);
     let state = if is_payable { QuoteState::Displaced } else { QuoteState::Lapsed };
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
     let event = event.seller(&job.seller).done();
     Vec::from([gone, event, Change::Quote(Box::new(QuoteRow { state, ..quote }))])
-}
-
-/// The quote that a URL or path of the till names.
-#[must_use]
-pub fn quote_in(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("/till/")?;
-    let id = rest.split(['?', '#']).next()?;
-    let is_id = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    is_id.then_some(id)
 }

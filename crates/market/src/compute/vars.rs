@@ -7,9 +7,10 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use super::gateway::Gateway;
 use super::identity::Issuer;
 use super::row::HoldKind;
-use super::settings::{Gateway, OlderWays, Profile, ProfileSettings, SettingsError, Unjudged};
+use super::settings::{OlderWays, Profile, ProfileSettings, SettingsError, Unjudged};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::secret::Secret;
@@ -118,7 +119,7 @@ impl Profiles {
     /// The node of a profile's network.
     #[must_use]
     pub fn node(&self, profile: Profile) -> Option<&str> {
-        nodes::of(&self.nodes, &self.gateway(profile)?.set.network)
+        nodes::of(&self.nodes, &self.gateway(profile)?.profile.network)
     }
 }
 
@@ -132,10 +133,10 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
     let url =
         if reader.is_absent("EXCHANGE_URL") { till.clone() } else { reader.origin("EXCHANGE_URL") };
     let nodes = nodes::read(reader);
-    let issuer = issuer(reader);
-    let notices = optional(reader, "WEBHOOK_SECRET", 16);
-    let payout_token = optional(reader, "PAYOUT_TOKEN", MIN_SECRET_BYTES);
-    let refund_token = optional(reader, "REFUND_TOKEN", MIN_SECRET_BYTES);
+    let issuer = read_issuer(reader);
+    let notices = read_optional(reader, "WEBHOOK_SECRET", 16);
+    let payout_token = read_optional(reader, "PAYOUT_TOKEN", MIN_SECRET_BYTES);
+    let refund_token = read_optional(reader, "REFUND_TOKEN", MIN_SECRET_BYTES);
     let list = match reader.value(PROFILES) {
         Some(Value::Array(list)) if !list.is_empty() => list,
         _ => {
@@ -146,12 +147,12 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
         }
     };
     // What is wrong in an entry is said also where a secret is not known, as on the machine of a check.
-    let url = url.unwrap_or_default();
     let secret = secret.unwrap_or_else(|| Secret::new("-".repeat(MIN_SECRET_BYTES)));
+    let shared = SharedSettings { url: url.unwrap_or_default(), secret };
     let mut gateways: Vec<Gateway> = Vec::new();
     for (number, entry) in list.iter().enumerate() {
         let place = format!("{PROFILES}[{number}]");
-        let Some(set) = settings(reader, &place, entry, (&url, &secret)) else { continue };
+        let Some(set) = read_profile(reader, &place, entry, &shared) else { continue };
         if only_test && set.network.is_main_network() {
             let remedy = "is a main network, and TEST_NETWORKS_ONLY is set";
             reader.fail_at(&place, "network", remedy);
@@ -160,7 +161,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
         let gateway = match Gateway::new(set) {
             Ok(gateway) => gateway,
             Err(error) => {
-                reader.fail(&at(&place, error), error.to_string());
+                reader.fail(&place_of(&place, error), error.to_string());
                 continue;
             }
         };
@@ -168,20 +169,20 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
             reader.fail_at(&place, "profile", "is named twice; keep one of the two");
         }
         // A notice of the gate says nothing else of where a payment belongs.
-        if gateways.iter().any(|known| known.shares_money(&gateway)) {
+        if gateways.iter().any(|known| known.profile.shares_money(&gateway.profile)) {
             let remedy = "holds money of the same network and asset as another profile; \
                  give one of the two another asset or another hold";
             reader.fail_at(&place, "hold", remedy);
         }
         gateways.push(gateway);
     }
-    around(reader, &gateways);
+    check_bindings(reader, &gateways);
     Some(Profiles { gateways, till: till?, payout_token, refund_token, issuer, notices, nodes })
 }
 
 /// Checks the Worker's other settings that the holds need.
-fn around(reader: &mut Reader, gateways: &[Gateway]) {
-    let is_any = |kinds: &[HoldKind]| gateways.iter().any(|it| kinds.contains(&it.set.hold));
+fn check_bindings(reader: &mut Reader, gateways: &[Gateway]) {
+    let is_any = |kinds: &[HoldKind]| gateways.iter().any(|it| kinds.contains(&it.profile.hold));
     if is_any(&[HoldKind::Escrow, HoldKind::Contract, HoldKind::Completion]) {
         // The gate signs with it what it says was paid.
         reader.secret("ORIGIN_SECRET", MIN_SECRET_BYTES);
@@ -201,7 +202,7 @@ fn around(reader: &mut Reader, gateways: &[Gateway]) {
 }
 
 /// Where the fault of a setting is.
-fn at(place: &str, error: SettingsError) -> String {
+fn place_of(place: &str, error: SettingsError) -> String {
     let member = match error {
         SettingsError::Asset => "asset",
         SettingsError::Network => "network",
@@ -216,11 +217,17 @@ fn at(place: &str, error: SettingsError) -> String {
     format!("{place}.{member}")
 }
 
-fn settings(
+/// The secrets and addresses that all profiles share.
+struct SharedSettings {
+    url: String,
+    secret: Secret<String>,
+}
+
+fn read_profile(
     reader: &mut Reader,
     place: &str,
     entry: &Value,
-    (url, secret): (&str, &Secret<String>),
+    shared: &SharedSettings,
 ) -> Option<ProfileSettings> {
     let Value::Object(members) = entry else {
         reader.fail(place, "must be an object");
@@ -230,72 +237,27 @@ fn settings(
         let known = MEMBERS.join(", ");
         reader.fail_at(place, name, format!("is not known; there are {known}"));
     }
-    let names = Profile::ALL.map(Profile::name).join(", ");
-    let profile = word(reader, place, members, "profile");
-    let profile = match profile.as_deref().map(Profile::named) {
-        Some(None) => {
-            reader.fail_at(place, "profile", format!("must be one of: {names}"));
-            None
-        }
-        profile => profile.flatten(),
+    let mut entry = ProfileReader { reader, place, members };
+    let names = format!("must be one of: {}", Profile::ALL.map(Profile::name).join(", "));
+    let profile = entry.parse("profile", &names, Profile::from_name);
+    let remedy = "is not a network; use a CAIP-2 id such as eip155:84532";
+    let network = entry.parse("network", remedy, |text| ChainId::parse_or_name(text).ok());
+    let remedy = "must be one of: escrow, contract, completion, mock";
+    let hold = entry.parse("hold", remedy, HoldKind::from_name);
+    let has_money = hold.is_some_and(HoldKind::has_money);
+    let needs_escrow = has_money || members.contains_key("escrow");
+    let escrow = if needs_escrow { entry.address("escrow") } else { Some(Address::ZERO) };
+    let bonds = entry.address("bonds");
+    let payer = match has_money {
+        true => entry.word("organization").zip(entry.word("wallet")),
+        false => Some((String::new(), String::new())),
     };
-    let network = word(reader, place, members, "network").and_then(|text| {
-        let network = ChainId::parse_or_name(&text).ok();
-        if network.is_none() {
-            let remedy = "is not a network; use a CAIP-2 id such as eip155:84532";
-            reader.fail_at(place, "network", remedy);
-        }
-        network
-    });
-    let hold = word(reader, place, members, "hold").and_then(|text| {
-        let hold = HoldKind::named(&text);
-        if hold.is_none() {
-            let remedy = "must be one of: escrow, contract, completion, mock";
-            reader.fail_at(place, "hold", remedy);
-        }
-        hold
-    });
-    let escrow = if hold.is_some_and(HoldKind::has_money) || members.contains_key("escrow") {
-        address(reader, place, members, "escrow")
-    } else {
-        Some(Address::ZERO)
-    };
-    let bonds = address(reader, place, members, "bonds");
-    let payer = if hold.is_some_and(HoldKind::has_money) {
-        let organization = word(reader, place, members, "organization");
-        organization.zip(word(reader, place, members, "wallet"))
-    } else {
-        Some((String::new(), String::new()))
-    };
-    let asset = if members.contains_key("asset") {
-        word(reader, place, members, "asset")
-    } else {
-        Some(DEFAULT_ASSET.to_string())
-    };
-    let mut amount = |name: &str| {
-        if members.contains_key(name) {
-            word(reader, place, members, name).map(Some)
-        } else {
-            Some(None)
-        }
-    };
-    let (per_day, per_seller_day) = (amount("per_day"), amount("per_seller_day"));
-    let min_price = amount("min_price");
-    let max_price = if members.contains_key("max_price") {
-        word(reader, place, members, "max_price")
-    } else {
-        Some(MAX_PRICE.to_string())
-    };
-    let waits = match members.get("waits_secs") {
-        None => Some(WAITS_SECS),
-        Some(value) => value.as_u64().filter(|secs| (1..=MAX_WAITS_SECS).contains(secs)),
-    };
-    if waits.is_none() {
-        let remedy = format!("must be a whole number from 1 to {MAX_WAITS_SECS}");
-        reader.fail_at(place, "waits_secs", remedy);
-    }
-    let unjudged = unjudged(reader, place, members);
-    let older = older(reader, place, members, hold);
+    let asset = entry.word_or("asset", DEFAULT_ASSET);
+    let (per_day, per_seller_day) = (entry.maybe("per_day"), entry.maybe("per_seller_day"));
+    let (min_price, max_price) = (entry.maybe("min_price"), entry.word_or("max_price", MAX_PRICE));
+    let waits_secs = entry.read_waits();
+    let unjudged = entry.read_unjudged();
+    let older = entry.read_older(hold);
     Some(ProfileSettings {
         profile: profile?,
         network: network?,
@@ -304,9 +266,9 @@ fn settings(
         escrow: escrow?,
         bonds: bonds?,
         payer: payer?,
-        url: url.to_string(),
-        secret: Secret::new(secret.expose().clone()),
-        waits_ms: waits?.saturating_mul(1000),
+        url: shared.url.clone(),
+        secret: Secret::new(shared.secret.expose().clone()),
+        waits_ms: waits_secs?.saturating_mul(1000),
         max_price: max_price?,
         min_price: min_price?,
         per_day: per_day?,
@@ -316,81 +278,102 @@ fn settings(
     })
 }
 
-/// Whether results are judged, and what becomes of those that are not.
-fn unjudged(reader: &mut Reader, place: &str, members: &Map<String, Value>) -> Option<Unjudged> {
-    let unjudged = match members.get("unjudged")?.as_str() {
-        Some("released") => Unjudged::Released,
-        Some("refunded") => Unjudged::Refunded,
-        _ => {
-            reader.fail_at(place, "unjudged", "must be released or refunded");
-            return None;
+/// The entry of a profile, whose members are read one by one. `None` is what has failed.
+struct ProfileReader<'r> {
+    reader: &'r mut Reader,
+    place: &'r str,
+    members: &'r Map<String, Value>,
+}
+
+impl ProfileReader<'_> {
+    /// Text that has to be there.
+    fn word(&mut self, name: &str) -> Option<String> {
+        let text = self.members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        if text.is_none() {
+            self.reader.fail_at(self.place, name, "is missing; it is text");
         }
-    };
-    if !reader.is_bound("PROOF") {
-        reader.fail("PROOF", "is not bound; bind the Worker that judges results");
+        text.map(ToString::to_string)
     }
-    Some(unjudged)
-}
 
-/// Reads the ways of the original that are taken as well.
-fn older(
-    reader: &mut Reader,
-    place: &str,
-    members: &Map<String, Value>,
-    hold: Option<HoldKind>,
-) -> OlderWays {
-    let blocks = members.get("direct_transfers");
-    let direct_transfers =
-        blocks.and_then(Value::as_u64).filter(|it| (1..=MAX_BLOCKS).contains(it));
-    if blocks.is_some() && direct_transfers.is_none() {
-        let remedy =
-            format!("must be the number of blocks that a transfer needs, 1 to {MAX_BLOCKS}");
-        reader.fail_at(place, "direct_transfers", remedy);
+    fn word_or(&mut self, name: &str, usual: &str) -> Option<String> {
+        if self.members.contains_key(name) { self.word(name) } else { Some(usual.to_string()) }
     }
-    if blocks.is_some() && !hold.is_some_and(HoldKind::has_money) {
-        let remedy = "needs hold escrow or contract, which the transfers go to";
-        reader.fail_at(place, "direct_transfers", remedy);
-    }
-    let flag = members.get("seller_signatures");
-    if flag.is_some_and(|flag| !flag.is_boolean()) {
-        reader.fail_at(place, "seller_signatures", "must be true or false");
-    }
-    let seller_signatures = flag.and_then(Value::as_bool).unwrap_or_default();
-    OlderWays { direct_transfers, seller_signatures }
-}
 
-fn word(
-    reader: &mut Reader,
-    place: &str,
-    members: &Map<String, Value>,
-    name: &str,
-) -> Option<String> {
-    match members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()) {
-        Some(text) => Some(text.to_string()),
-        None => {
-            reader.fail_at(place, name, "is missing; it is text");
-            None
+    fn maybe(&mut self, name: &str) -> Option<Option<String>> {
+        if self.members.contains_key(name) { self.word(name).map(Some) } else { Some(None) }
+    }
+
+    fn parse<T>(
+        &mut self,
+        name: &str,
+        remedy: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = parse(&self.word(name)?);
+        if value.is_none() {
+            self.reader.fail_at(self.place, name, remedy);
         }
+        value
     }
-}
 
-fn address(
-    reader: &mut Reader,
-    place: &str,
-    members: &Map<String, Value>,
-    name: &str,
-) -> Option<Address> {
-    let text = word(reader, place, members, name)?;
-    let address = Address::parse_checksummed(&text).ok();
-    if address.is_none() {
+    fn address(&mut self, name: &str) -> Option<Address> {
         let remedy = "is not an address; write 0x and 40 hex digits";
-        reader.fail_at(place, name, remedy);
+        self.parse(name, remedy, |text| Address::parse_checksummed(text).ok())
     }
-    address
+
+    fn read_waits(&mut self) -> Option<u64> {
+        let waits = match self.members.get("waits_secs") {
+            None => Some(WAITS_SECS),
+            Some(value) => value.as_u64().filter(|secs| (1..=MAX_WAITS_SECS).contains(secs)),
+        };
+        if waits.is_none() {
+            let remedy = format!("must be a whole number from 1 to {MAX_WAITS_SECS}");
+            self.reader.fail_at(self.place, "waits_secs", remedy);
+        }
+        waits
+    }
+
+    /// Whether results are judged, and what becomes of those that are not.
+    fn read_unjudged(&mut self) -> Option<Unjudged> {
+        let unjudged = match self.members.get("unjudged")?.as_str() {
+            Some("released") => Unjudged::Released,
+            Some("refunded") => Unjudged::Refunded,
+            _ => {
+                self.reader.fail_at(self.place, "unjudged", "must be released or refunded");
+                return None;
+            }
+        };
+        if !self.reader.is_bound("PROOF") {
+            self.reader.fail("PROOF", "is not bound; bind the Worker that judges results");
+        }
+        Some(unjudged)
+    }
+
+    /// Reads the ways of the original that are taken as well.
+    fn read_older(&mut self, hold: Option<HoldKind>) -> OlderWays {
+        let blocks = self.members.get("direct_transfers");
+        let direct_transfers =
+            blocks.and_then(Value::as_u64).filter(|it| (1..=MAX_BLOCKS).contains(it));
+        if blocks.is_some() && direct_transfers.is_none() {
+            let remedy =
+                format!("must be the number of blocks that a transfer needs, 1 to {MAX_BLOCKS}");
+            self.reader.fail_at(self.place, "direct_transfers", remedy);
+        }
+        if blocks.is_some() && !hold.is_some_and(HoldKind::has_money) {
+            let remedy = "needs hold escrow or contract, which the transfers go to";
+            self.reader.fail_at(self.place, "direct_transfers", remedy);
+        }
+        let flag = self.members.get("seller_signatures");
+        if flag.is_some_and(|flag| !flag.is_boolean()) {
+            self.reader.fail_at(self.place, "seller_signatures", "must be true or false");
+        }
+        let seller_signatures = flag.and_then(Value::as_bool).unwrap_or_default();
+        OlderWays { direct_transfers, seller_signatures }
+    }
 }
 
 /// `IDENTITY`: whose tokens say who a seller is.
-fn issuer(reader: &mut Reader) -> Option<Issuer> {
+fn read_issuer(reader: &mut Reader) -> Option<Issuer> {
     let value = reader.value("IDENTITY")?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
     let (Some(name), Some(keys)) = (text("issuer"), text("jwks")) else {
@@ -406,6 +389,6 @@ fn issuer(reader: &mut Reader) -> Option<Issuer> {
     Some(Issuer { name: name.to_string(), keys, audience })
 }
 
-fn optional(reader: &mut Reader, name: &str, min_bytes: usize) -> Option<Secret<String>> {
+fn read_optional(reader: &mut Reader, name: &str, min_bytes: usize) -> Option<Secret<String>> {
     if reader.is_absent(name) { None } else { reader.secret(name, min_bytes) }
 }

@@ -10,129 +10,70 @@ use super::row::{
     Room, ShelfRow, SkillRow, SpendRow, TableRow, VersionRow,
 };
 
-/// Reads of the market's rows. Each is one look into an index.
+/// Reads of the market's rows. Each is one look into an index, and fails only with an error of the
+/// storage.
 pub trait Rows: QuoteRows {
     /// The skill with this id.
-    ///
-    /// # Errors
-    /// An error of the storage, as everywhere below.
     fn skill(&self, id: &str) -> Result<Option<SkillRow>, Self::Error>;
 
     /// A version of a skill.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn version(&self, skill: &str, version: &str) -> Result<Option<VersionRow>, Self::Error>;
 
     /// All versions of a skill, newest first by `created`.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn versions(&self, skill: &str) -> Result<Vec<VersionRow>, Self::Error>;
 
     /// All active skills with their latest versions, newest first: by `created`, then by id, both
     /// descending.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn catalogue(&self) -> Result<Vec<(SkillRow, VersionRow)>, Self::Error>;
 
     /// How many active skills this owner has.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn active_of(&self, owner: &str) -> Result<u64, Self::Error>;
 
     /// The room that the active skills of all owners take together in the gate's route table.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn room(&self) -> Result<Room, Self::Error>;
 
     /// The same of the active skills of this owner that have no place at this time.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn idle_room_of(&self, owner: &str, now: u64) -> Result<Room, Self::Error>;
 
     /// The skills of this owner that are neither active nor used, least recently changed first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn idle_of(&self, owner: &str) -> Result<Vec<SkillRow>, Self::Error>;
 
     /// The active skills that have no place at this time, the oldest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn unproven(&self, now: u64) -> Result<Vec<SkillRow>, Self::Error>;
 
     /// How many they are.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn unproven_count(&self, now: u64) -> Result<u64, Self::Error>;
 
     /// The ids of skills that are neither active nor used and were changed before this time, beyond
     /// the newest ones.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn left_over(&self, before: u64, newest: u32, limit: u32) -> Result<Vec<String>, Self::Error>;
 
     /// Whether a skill of this owner has its place at this time.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn has_place(&self, owner: &str, now: u64) -> Result<bool, Self::Error>;
 
     /// The owner of this skill, if it was forgotten.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn forgotten(&self, id: &str) -> Result<Option<String>, Self::Error>;
 
     /// The ids of skills that were forgotten, without at most so many that were last: the first ones.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn former(&self, newest: u32, limit: u32) -> Result<Vec<String>, Self::Error>;
 
     /// The ids of active skills that wait for the market's fee since before this time, the longest
     /// first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn unpaid(&self, before: u64, limit: u32) -> Result<Vec<String>, Self::Error>;
 
     /// How often this owner has published.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn rate(&self, owner: &str) -> Result<Option<RateRow>, Self::Error>;
 
     /// Whether this owner has used this nonce.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn has_nonce(&self, owner: &str, nonce: &str) -> Result<bool, Self::Error>;
 
     /// The state of the route table.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn table(&self) -> Result<TableRow, Self::Error>;
 
     /// The invocation with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn invocation(&self, id: &str) -> Result<Option<InvocationRow>, Self::Error>;
 
     /// The invocation that was paid by this transaction.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn invocation_by_tx(
         &self,
         network: &str,
@@ -141,117 +82,60 @@ pub trait Rows: QuoteRows {
 
     /// The invocation of this account with this digest that is [`Ending::Running`] and has no key;
     /// there is at most one.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn running(&self, account: &str, digest: &str) -> Result<Option<InvocationRow>, Self::Error>;
 
     /// A page of invocations, newest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn invocations(&self, part: &Part) -> Result<Vec<InvocationRow>, Self::Error>;
 
     /// The numbers of the first and the last invocation above this number.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn extent(&self, above: u64) -> Result<Option<(u64, u64)>, Self::Error>;
 
     /// The invocations above this number that are neither [`Ending::Running`] nor due, oldest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn over(&self, above: u64, limit: u32) -> Result<Vec<InvocationRow>, Self::Error>;
 
     /// Shelves of the archive: those below a number newest first, those above it oldest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn shelves(&self, span: ShelfSpan, limit: u32) -> Result<Vec<ShelfRow>, Self::Error>;
 
     /// The number of the invocation with this id, if it is in the archive.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn departed(&self, id: &str) -> Result<Option<u64>, Self::Error>;
 
     /// The id of the invocation in the archive that was paid by this transaction.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn departed_by_tx(&self, network: &str, tx: &str) -> Result<Option<String>, Self::Error>;
 
     /// The state of the archive.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn archive(&self) -> Result<ArchiveRow, Self::Error>;
 
     /// The invocations that are due at this time, the longest due first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn due(&self, now: u64, limit: u32) -> Result<Vec<InvocationRow>, Self::Error>;
 
     /// The answer to an invocation.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn reply(&self, invocation: &str) -> Result<Option<ReplyRow>, Self::Error>;
 
     /// Bytes of all answers that are kept.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn reply_bytes(&self) -> Result<u64, Self::Error>;
 
     /// Invocations and bytes of the answers that ended before this time, the earliest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn replies_ended(&self, now: u64, limit: u32) -> Result<Vec<(String, u64)>, Self::Error>;
 
     /// The same of all answers: the long ones first, each kind in the order of their ends.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn replies_first(&self, limit: u32) -> Result<Vec<(String, u64)>, Self::Error>;
 
     /// The meaning of a key of an account.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn key(&self, account: &str, key: &str) -> Result<Option<KeyRow>, Self::Error>;
 
     /// The spend of an account.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn spend(&self, account: &str) -> Result<Option<SpendRow>, Self::Error>;
 
     /// The spends of all accounts of agents with this name, at most 100.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn spends_of(&self, agent: &str) -> Result<Vec<SpendRow>, Self::Error>;
 
     /// The pack with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn pack(&self, id: &str) -> Result<Option<PackRow>, Self::Error>;
 
     /// The pack that was bought by this payment.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn pack_by_payment(&self, payment: &str) -> Result<Option<PackRow>, Self::Error>;
 
     /// Numbers of everything that is kept, for the operator.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn figures(&self, now: u64) -> Result<MarketFigures, Self::Error>;
 }
 

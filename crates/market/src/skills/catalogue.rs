@@ -7,32 +7,37 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use self::left::{Comeback, MAX_VERSIONS, comeback, forgets, is_of, leftovers};
-use self::owned::label;
-use self::room::{Housed, ended, paced};
+use self::left::{Comeback, MAX_VERSIONS, find_comeback, forget_idle, forget_left_over, is_of};
+use self::owned::{OwnerRequest, claim, label, prove};
+use self::room::{Housed, Pace, change_table, count_publishing, end_skill};
 use super::books::{Change, Rows};
-use super::message::{Labels, Response};
-use super::proof::SkillAction;
-use super::refused::{self, said};
+use super::draft::GateTable;
+use super::forwarded::is_operator;
+use super::kernel::{Applied, Decision, Now};
+use super::listing::Listings;
+use super::listing_request::{ListingRequests, object, read_words, text_of};
+use super::message::{Answer, Labels, Response};
+use super::proof::{SignedAct, SkillAction};
+use super::refused::{self, refusal};
 use super::row::{Charges, Room, SkillRow, VersionRow};
+use super::seal::seller_secret;
 use super::semver::Semver;
-use super::text::Members;
-use super::wares::{object, text_of, words};
-use super::{Decision, Market, Now};
+use crate::text::Members;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_base::secret::Secret;
 use farebox_evm::address::Address;
 
 mod left;
-mod owned;
-mod room;
+pub(super) mod owned;
+pub(super) mod room;
 
 /// Most active skills of an owner.
 pub const MAX_ACTIVE: u64 = 20;
 /// How often all of one network may publish a skill together whose skills have no place: in a short
 /// time, because wallets cost nothing, and the next seller there waits for the end of it.
-const SHARED_PACE: (u64, u64) = (100, 600_000);
+const SHARED_PACE: Pace = Pace { most: 100, ms: 600_000 };
 /// Milliseconds for which a skill waits for the market's fee.
 const UNPAID_MS: u64 = 86_400_000;
 /// Skills that end at once at most because their fee was not paid.
@@ -45,71 +50,85 @@ const RESERVED: [&str; 1] = ["typed-data"];
 /// The header field of an answer that tells the log why the operator took a skill back.
 pub const REMOVED: &str = "farebox-removal";
 
-/// A change that an owner asks for.
-type OwnerRequest<'a> = (&'a Labels, &'a str, &'a str);
+/// The catalogue of a market.
+pub(super) struct Catalogue<'m> {
+    pub listings: Listings<'m>,
+    pub requests: ListingRequests<'m>,
+    pub table: GateTable<'m>,
+    /// Sellers' secrets are made of it.
+    pub secret: &'m Secret<String>,
+    /// The operator's token.
+    pub operator: &'m Secret<String>,
+}
 
-impl Market {
+/// A skill as a body describes it.
+struct DescribedSkill {
+    members: Map<String, Value>,
+    /// Without an id.
+    skill: SkillRow,
+    version: VersionRow,
+}
+
+/// Whether an answer tells a skill's secret to its owner.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SecretTold {
+    No,
+    Yes,
+}
+
+impl Catalogue<'_> {
     /// Publishes a skill.
-    pub(super) fn publish<B: Rows>(
+    pub fn publish<B: Rows>(
         &self,
         books: &B,
         labels: &Labels,
         body: &str,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let (members, skill, version) = match self.described(labels, body, moment.now) {
-            Ok(described) => described,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
+    ) -> Applied<B> {
+        let described = self.read_skill(labels, body, moment.now);
+        let DescribedSkill { members, skill, version } = or_reply!(described);
         let Ok(owner) = Address::parse(&skill.owner) else {
             return Ok(Decision::reply(refused::no_identity()));
         };
         let given = text_of(&members, "skillId").unwrap_or_default();
-        let asked = (given, &owner);
-        let nonce = match self.proven(books, SkillAction::Publish, asked, &members, moment.now)? {
-            Ok(nonce) => nonce,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
+        let (market, action) = (self.listings.url, SkillAction::Publish);
+        let act = SignedAct { market, action, skill: given, owner: &owner, body: &members };
+        let nonce = or_reply!(act.check(books, moment.now)?);
         let is_full = books.active_of(&skill.owner)? >= MAX_ACTIVE;
         if is_full && !planted(Mutant::SkillsPileUp) {
             let error = alloc::format!("Agent has reached the max of {MAX_ACTIVE} active skills");
-            return Ok(Decision::reply(said(429, &error)));
+            return Ok(Decision::reply(refusal(429, &error)));
         }
         // Wallets cost nothing: those of a network for whom no money moved share a pace.
         let network = alloc::format!("network {}", labels.client);
         let shared = (network.as_str(), SHARED_PACE);
         let shared = if books.has_place(&skill.owner, moment.now)? { None } else { Some(shared) };
-        let rates = match paced(books, &skill.owner, shared, moment.now)? {
-            Ok(rates) => rates,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
+        let rates = or_reply!(count_publishing(books, &skill.owner, shared, moment.now)?);
         let known = books.skill(given)?;
         let is_new = known.is_none();
         let back = match known {
-            Some(known) => comeback(books, known, (&skill, &version), moment.now)?,
+            Some(known) => find_comeback(books, known, &skill, &version, moment.now)?,
             None => None,
         };
         let is_free = (is_new || back.is_some()) && is_of(books, given, &skill.owner)?;
         let id = match given {
-            "" => self.fresh_id(books, &skill.name, moment)?,
+            "" => fresh_id(books, &skill.name, moment)?,
             given if is_free => given.to_string(),
             given => {
                 let error = alloc::format!("Skill {given} already exists");
-                return Ok(Decision::reply(said(409, &error)));
+                return Ok(Decision::reply(refusal(409, &error)));
             }
         };
         let is_anew = matches!(back, Some(Comeback::Anew));
         let skill = match back {
-            Some(Comeback::Kept(known)) => kept(*known, skill),
+            Some(Comeback::Kept(known)) => bring_back(*known, skill),
             Some(Comeback::Anew) | None => SkillRow { id: id.clone(), ..skill },
         };
         let version = VersionRow { skill: id, ..version };
-        let Housed { skill, mut changes } = match self.housed(books, skill, &version, moment.now)? {
-            Ok(housed) => housed,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
-        let response = self.published(201, &skill, &version, self.tells_secret(&version));
-        changes.extend(leftovers(books, &skill.id, is_anew, moment.now)?);
+        let housed = self.table.house(books, skill, &version, moment.now)?;
+        let Housed { skill, mut changes } = or_reply!(housed);
+        let response = self.show(201, &skill, &version, tells_secret(&version));
+        changes.extend(forget_left_over(books, &skill.id, is_anew, moment.now)?);
         changes.extend([
             Change::Nonce(nonce),
             Change::Skill(Box::new(skill)),
@@ -118,33 +137,33 @@ impl Market {
         changes.extend(rates.into_iter().map(Change::Rate));
         let unpaid = books.unpaid(moment.now.saturating_sub(UNPAID_MS), MAX_LAPSED)?;
         changes.extend(unpaid.into_iter().map(Change::Lapse));
-        changes.extend(self.changed(books, moment.now)?);
-        Ok(Decision { answer: super::message::Answer::Reply(response), changes })
+        changes.extend(change_table(books, moment.now)?);
+        Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
     /// The skill that a body describes, without ids.
-    fn described(
+    fn read_skill(
         &self,
         labels: &Labels,
         body: &str,
         now: u64,
-    ) -> Result<(Map<String, Value>, SkillRow, VersionRow), Response> {
+    ) -> Result<DescribedSkill, Response> {
         let members = object(body)?;
         let agent = label(labels, &members).ok_or_else(refused::no_identity)?;
-        let (name, description) = words(&members)?;
-        let version = self.wares(&members, now)?;
+        let (name, description) = read_words(&members)?;
+        let version = self.requests.read_version(&members, now)?;
         if let Some(id) = members.get("skillId").filter(|id| !id.is_null()) {
             let is_id = id.as_str().is_some_and(|id| is_skill_id(id) && id == id.trim());
             if !is_id {
-                return Err(said(400, "skillId must have 1 to 128 of a-z, 0-9, -, _ and ."));
+                return Err(refusal(400, "skillId must have 1 to 128 of a-z, 0-9, -, _ and ."));
             }
         }
         let owner = match text_of(&members, "payTo") {
-            None => return Err(said(400, "payTo is required")),
+            None => return Err(refusal(400, "payTo is required")),
             Some(text) => Address::parse_checksummed(text),
         };
         let owner = owner.ok().filter(|owner| !owner.is_low());
-        let owner = owner.ok_or_else(|| said(400, "payTo must be a wallet address"))?;
+        let owner = owner.ok_or_else(|| refusal(400, "payTo must be a wallet address"))?;
         let skill = SkillRow {
             id: String::new(),
             owner: owner.to_checksum(),
@@ -156,7 +175,7 @@ impl Market {
             created: now,
             changed: now,
             rotation: 0,
-            owes: self.listing_fee.is_some(),
+            owes: self.listings.fee.is_some(),
             fee: None,
             refused: None,
             room: Room::default(),
@@ -166,59 +185,30 @@ impl Market {
             made_room: false,
             place_until: 0,
         };
-        Ok((members, skill, version))
-    }
-
-    /// An id of a name that no skill has.
-    fn fresh_id<B: Rows>(
-        &self,
-        books: &B,
-        name: &str,
-        moment: Now<'_>,
-    ) -> Result<String, B::Error> {
-        let made = id_of(name);
-        let is_new = books.skill(&made)?.is_none() && books.forgotten(&made)?.is_none();
-        if is_skill_id(&made) && is_new {
-            return Ok(made);
-        }
-        let mark = hex::encode(&hash::mac(moment.random, &[b"farebox skill id"]));
-        let mark = mark.get(..12).unwrap_or_default();
-        Ok(if made.is_empty() {
-            alloc::format!("skill-{mark}")
-        } else {
-            alloc::format!("{made}-{mark}")
-        })
+        Ok(DescribedSkill { members, skill, version })
     }
 
     /// Adds a version to a skill.
-    pub(super) fn revise<B: Rows>(
+    pub fn revise<B: Rows>(
         &self,
         books: &B,
-        (labels, id, body): OwnerRequest<'_>,
+        asked: OwnerRequest<'_>,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let _ = labels;
-        let members = match object(body) {
-            Ok(members) => members,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
-        let (skill, nonce) = match self.owned(books, SkillAction::Version, id, &members, moment)? {
-            Ok(owned) => owned,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
+    ) -> Applied<B> {
+        let id = asked.id;
+        let members = or_reply!(object(asked.body));
+        let proven = prove(books, self.listings.url, SkillAction::Version, id, &members, moment)?;
+        let (skill, nonce) = or_reply!(proven);
         if !skill.active {
             return Ok(Decision::reply(refused::no_skill()));
         }
-        let described = words(&members).and_then(|words| {
-            let version = self.wares(&members, moment.now)?;
+        let described = read_words(&members).and_then(|words| {
+            let version = self.requests.read_version(&members, moment.now)?;
             Ok((words, version))
         });
-        let ((name, description), version) = match described {
-            Ok(described) => described,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
+        let ((name, description), version) = or_reply!(described);
         if !members.get("version").is_some_and(Value::is_string) {
-            return Ok(Decision::reply(said(400, "version is required")));
+            return Ok(Decision::reply(refusal(400, "version is required")));
         }
         if books.version(id, &version.version)?.is_some() {
             let body = Members::new()
@@ -230,12 +220,9 @@ impl Market {
         }
         let versions = books.versions(id)?;
         if versions.len() >= MAX_VERSIONS {
-            return Ok(Decision::reply(said(429, "Skill has reached the max of 100 versions")));
+            return Ok(Decision::reply(refusal(429, "Skill has reached the max of 100 versions")));
         }
-        let rates = match paced(books, &skill.owner, None, moment.now)? {
-            Ok(rates) => rates,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
+        let rates = or_reply!(count_publishing(books, &skill.owner, None, moment.now)?);
         let version = VersionRow { skill: skill.id.clone(), ..version };
         let is_latest = Semver::parse(&version.version) > Semver::parse(&skill.latest);
         let mut changes = Vec::from([Change::Nonce(nonce)]);
@@ -248,72 +235,58 @@ impl Market {
             let latest = version.version.clone();
             let row =
                 SkillRow { name, description, latest, changed: moment.now, refused: None, ..skill };
-            let housed = match self.housed(books, row, &version, moment.now)? {
-                Ok(housed) => housed,
-                Err(response) => return Ok(Decision::reply(response)),
-            };
+            let housed = or_reply!(self.table.house(books, row, &version, moment.now)?);
             changes.extend(housed.changes);
             (housed.skill, version)
         } else {
             (SkillRow { changed: moment.now, ..skill }, VersionRow { until: Some(0), ..version })
         };
-        let response = self.published(201, &skill, &version, self.tells_secret(&version));
+        let response = self.show(201, &skill, &version, tells_secret(&version));
         changes.push(Change::Skill(Box::new(skill)));
         changes.push(Change::Version(Box::new(version)));
-        changes.extend(self.changed(books, moment.now)?);
-        Ok(Decision { answer: super::message::Answer::Reply(response), changes })
+        changes.extend(change_table(books, moment.now)?);
+        Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
     /// Sells a skill no longer, as its owner or the operator asks.
-    pub(super) fn deactivate<B: Rows>(
+    pub fn deactivate<B: Rows>(
         &self,
         books: &B,
-        (labels, id, body): OwnerRequest<'_>,
+        asked: OwnerRequest<'_>,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let shown = labels.authorization.as_deref().unwrap_or_default();
-        if self.is_operator(shown) {
-            return self.remove(books, (id, body), moment);
+    ) -> Applied<B> {
+        let shown = asked.labels.authorization.as_deref().unwrap_or_default();
+        if is_operator(self.operator, shown) {
+            return self.remove(books, asked.id, asked.body, moment);
         }
-        let asked = (SkillAction::Deactivate, labels, id, body);
-        let (skill, version, nonce) = match self.claimed(books, asked, moment)? {
-            Ok(claimed) => claimed,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
-        let (response, mut changes) = self.taken_back(books, skill, &version, moment.now)?;
+        let claimed = claim(books, self.listings.url, SkillAction::Deactivate, asked, moment)?;
+        let (skill, version, nonce) = or_reply!(claimed);
+        let (response, mut changes) = self.take_back(books, skill, &version, moment.now)?;
         changes.push(Change::Nonce(nonce));
-        Ok(Decision { answer: super::message::Answer::Reply(response), changes })
+        Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
     /// Takes a skill back for the operator, whose reason is for the log.
-    fn remove<B: Rows>(
-        &self,
-        books: &B,
-        (id, body): (&str, &str),
-        moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
+    fn remove<B: Rows>(&self, books: &B, id: &str, body: &str, moment: Now<'_>) -> Applied<B> {
         let refuse = |response: Response| Ok(Decision::reply(response));
-        let members = match object(body) {
-            Ok(members) => members,
-            Err(response) => return refuse(response),
-        };
+        let members = or_reply!(object(body));
         let reason = text_of(&members, "reason").map(str::trim).unwrap_or_default();
         let is_reason = reason.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
         if !(1..=MAX_REASON).contains(&reason.len()) || !is_reason {
-            return refuse(said(400, "reason must have 1 to 256 visible characters of ASCII"));
+            return refuse(refusal(400, "reason must have 1 to 256 visible characters of ASCII"));
         }
         let skill = books.skill(id)?.filter(|skill| skill.active);
         let Some(skill) = skill else { return refuse(refused::no_skill()) };
         let Some(version) = books.version(id, &skill.latest)? else {
             return refuse(refused::no_skill());
         };
-        let (response, changes) = self.taken_back(books, skill, &version, moment.now)?;
+        let (response, changes) = self.take_back(books, skill, &version, moment.now)?;
         let response = response.with(REMOVED, reason);
-        Ok(Decision { answer: super::message::Answer::Reply(response), changes })
+        Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
     /// The changes after which a skill is sold no longer.
-    fn taken_back<B: Rows>(
+    fn take_back<B: Rows>(
         &self,
         books: &B,
         skill: SkillRow,
@@ -322,55 +295,70 @@ impl Market {
     ) -> Result<(Response, Vec<Change>), B::Error> {
         let owner = skill.owner.clone();
         let skill = SkillRow { active: false, changed: now, ..skill };
-        let response = self.published(200, &skill, version, None);
-        let mut changes = ended(books, skill, now)?;
-        changes.extend(forgets(books, &owner, now)?);
-        changes.extend(self.changed(books, now)?);
+        let response = self.show(200, &skill, version, SecretTold::No);
+        let mut changes = end_skill(books, skill, now)?;
+        changes.extend(forget_idle(books, &owner, now)?);
+        changes.extend(change_table(books, now)?);
         Ok((response, changes))
     }
 
     /// Gives the owner another secret.
-    pub(super) fn rotate<B: Rows>(
+    pub fn rotate<B: Rows>(
         &self,
         books: &B,
-        (labels, id, body): OwnerRequest<'_>,
+        asked: OwnerRequest<'_>,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let asked = (SkillAction::Rotate, labels, id, body);
-        let (skill, version, nonce) = match self.claimed(books, asked, moment)? {
-            Ok(claimed) => claimed,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
+    ) -> Applied<B> {
+        let claimed = claim(books, self.listings.url, SkillAction::Rotate, asked, moment)?;
+        let (skill, version, nonce) = or_reply!(claimed);
         let rotation = skill.rotation.saturating_add(1);
         let skill = SkillRow { rotation, changed: moment.now, ..skill };
-        let response = self.published(200, &skill, &version, Some(()));
+        let response = self.show(200, &skill, &version, SecretTold::Yes);
         let changes = Vec::from([Change::Nonce(nonce), Change::Skill(Box::new(skill))]);
-        Ok(Decision { answer: super::message::Answer::Reply(response), changes })
+        Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
-    /// A sold version's secret is told to its owner once.
-    fn tells_secret(&self, version: &VersionRow) -> Option<()> {
-        (version.charges == Charges::Gate).then_some(())
-    }
-
-    fn published(
+    fn show(
         &self,
         status: u32,
         skill: &SkillRow,
         version: &VersionRow,
-        secret: Option<()>,
+        secret: SecretTold,
     ) -> Response {
-        let body = Members::ok().raw("skill", &self.shown(skill, version));
+        let body = Members::ok().raw("skill", &self.listings.write(skill, version));
         let body = match secret {
-            Some(()) => body.text("secret", &self.seller_secret(skill, &version.call_url)),
-            None => body,
+            SecretTold::Yes => {
+                body.text("secret", &seller_secret(self.secret, skill, &version.call_url))
+            }
+            SecretTold::No => body,
         };
         Response::json(status, body.done())
     }
 }
 
+/// A sold version's secret is told to its owner once.
+fn tells_secret(version: &VersionRow) -> SecretTold {
+    if version.charges == Charges::Gate { SecretTold::Yes } else { SecretTold::No }
+}
+
+/// An id of a name that no skill has.
+fn fresh_id<B: Rows>(books: &B, name: &str, moment: Now<'_>) -> Result<String, B::Error> {
+    let made = id_of(name);
+    let is_new = books.skill(&made)?.is_none() && books.forgotten(&made)?.is_none();
+    if is_skill_id(&made) && is_new {
+        return Ok(made);
+    }
+    let mark = hex::encode(&hash::mac(moment.random, &[b"farebox skill id"]));
+    let mark = mark.get(..12).unwrap_or_default();
+    Ok(if made.is_empty() {
+        alloc::format!("skill-{mark}")
+    } else {
+        alloc::format!("{made}-{mark}")
+    })
+}
+
 /// A skill that comes back as it was, described anew.
-fn kept(known: SkillRow, skill: SkillRow) -> SkillRow {
+fn bring_back(known: SkillRow, skill: SkillRow) -> SkillRow {
     SkillRow {
         owes: skill.owes && known.fee.is_none(),
         id: known.id,

@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
+use super::price::XlmRate;
 use super::row::SHELF;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
-use farebox_base::secret::{Secret, ct_eq};
+use farebox_base::secret::Secret;
 use farebox_common::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network, nodes};
 use farebox_evm::address::Address;
 use farebox_evm::token;
@@ -29,7 +30,7 @@ pub struct Market {
     pub(super) origin_secret: Option<Secret<String>>,
     /// Sellers' secrets are made of it.
     pub(super) secret: Secret<String>,
-    operator: Secret<String>,
+    pub(super) operator: Secret<String>,
     /// Reads decisions of the treasury.
     pub lookup_token: Option<Secret<String>>,
     /// The account that receives fees, and the money of quotes.
@@ -42,8 +43,8 @@ pub struct Market {
     pub daily_cap: Option<Amount>,
     /// Rows of the ledger that stay in the storage; `None` where there is no bucket for others.
     pub ledger_rows: Option<u64>,
-    /// Dollars of an XLM, decimal text.
-    pub xlm_usd: String,
+    /// The price of an XLM.
+    pub rate: XlmRate,
     /// Whether the original's other paths are served.
     pub compatible: bool,
     /// Whether a Worker is bound that says whom to trust.
@@ -83,22 +84,6 @@ impl Market {
         }
     }
 
-    /// Whether text is the value of `Authorization` that the operator shows.
-    #[must_use]
-    pub fn is_operator(&self, authorization: &str) -> bool {
-        let shown = authorization.trim().split_once(' ');
-        shown.is_some_and(|(scheme, token)| {
-            scheme.eq_ignore_ascii_case("bearer")
-                && ct_eq(token.trim().as_bytes(), self.operator.expose().as_bytes())
-        })
-    }
-
-    /// The node of a network.
-    #[must_use]
-    pub fn node(&self, network: &ChainId) -> Option<&str> {
-        nodes::of(&self.nodes, network)
-    }
-
     /// Host and port of the market.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -125,10 +110,8 @@ fn read(reader: &mut Reader) -> Option<Market> {
     }
     let secret = reader.secret("MARKET_SECRET", 32);
     let operator = reader.secret("OPERATOR_TOKEN", 32);
-    let origin_secret =
-        if reader.is_absent("ORIGIN_SECRET") { None } else { reader.secret("ORIGIN_SECRET", 32) };
-    let lookup_token =
-        if reader.is_absent("LOOKUP_TOKEN") { None } else { reader.secret("LOOKUP_TOKEN", 32) };
+    let origin_secret = optional(reader, "ORIGIN_SECRET");
+    let lookup_token = optional(reader, "LOOKUP_TOKEN");
     let url = url(reader);
     let pay_to = pay_to(reader);
     let own_routes = own_routes(reader);
@@ -138,7 +121,7 @@ fn read(reader: &mut Reader) -> Option<Market> {
     }
     let daily_cap = dollars(reader, "AGENT_DAILY_CAP", 6);
     let ledger_rows = ledger_rows(reader);
-    let xlm_usd = dollars(reader, "XLM_USD", 7).unwrap_or_else(|| "0.1".to_string());
+    let rate = XlmRate(dollars(reader, "XLM_USD", 7).unwrap_or_else(|| "0.1".to_string()));
     let compatible = reader.one_of("COMPATIBILITY", "open-stellar").is_some();
     let nodes = nodes::read(reader);
     Some(Market {
@@ -153,7 +136,7 @@ fn read(reader: &mut Reader) -> Option<Market> {
         listing_fee,
         daily_cap: daily_cap.and_then(|cap| Amount::from_decimal(&cap, 18).ok()),
         ledger_rows,
-        xlm_usd,
+        rate,
         compatible,
         has_reputation: reader.is_bound("REPUTATION"),
         mock,
@@ -219,4 +202,8 @@ fn dollars(reader: &mut Reader, name: &str, decimals: u8) -> Option<String> {
             None
         }
     }
+}
+
+fn optional(reader: &mut Reader, name: &str) -> Option<Secret<String>> {
+    if reader.is_absent(name) { None } else { reader.secret(name, 32) }
 }

@@ -1,5 +1,4 @@
-//! The meaning of a treasury's decision for an invocation, and the alarm's work on invocations that
-//! were interrupted. Spec: docs/treasury.md, "Decisions".
+//! The meaning of a treasury's decision for an invocation. Spec: docs/treasury.md, "Decisions".
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -7,13 +6,16 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::booking::{Finish, add, give_back, take_back};
+use super::booking::{Bookings, Figures, Finish, pending};
 use super::books::{Change, Rows};
-use super::called::{FAILED, order};
-use super::invoke::pending;
-use super::message::{Answer, Chore, Errand, MAX_BODY_BYTES, SellerAnswer, TreasuryAnswer};
+use super::called::{FAILED, write_order};
+use super::kernel::{Applied, Decision, Now};
+use super::message::{Answer, Errand, MAX_BODY_BYTES, SellerAnswer, TreasuryAnswer};
+use super::place::note_payment;
+use super::replies::key_of;
 use super::row::{Ending, InvocationRow, Moved, Phase};
-use super::{Decision, Market, Now};
+use super::spend::{add_ending, find_spend, give_back, take_back};
+use crate::grant::Grant;
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -23,18 +25,14 @@ const ASK_MS: u64 = 30_000;
 const AGAIN_MS: u64 = 1_000;
 /// Milliseconds after which what the treasury does not know was never asked.
 const UNASKED_MS: u64 = 180_000;
-/// Milliseconds for which the alarm may work on an invocation.
-const LOOK_LEASE_MS: u64 = 20_000;
 /// Most milliseconds between two looks.
 const MAX_WAIT_MS: u64 = 3_600_000;
 /// Looks after which what became of a payment is left open.
-const MAX_LOOKS: u32 = 60;
-/// Invocations that the alarm takes up at once.
-const BATCH: u32 = 16;
+pub(super) const MAX_LOOKS: u32 = 60;
 /// Largest decision, bytes: a merchant's answer is in it, escaped.
 const MAX_DECISION: usize = 8 * MAX_BODY_BYTES;
 /// The error of an invocation that was not finished.
-const INTERRUPTED: &str = "interrupted";
+pub(super) const INTERRUPTED: &str = "interrupted";
 /// The error of an answer that is too long.
 const TOO_LARGE: &str = "response_too_large";
 
@@ -42,7 +40,7 @@ const TOO_LARGE: &str = "response_too_large";
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Word {
     /// A decision that stays.
-    Final(Box<Told>),
+    Final(Box<FinalDecision>),
     /// It is being paid.
     Executing,
     /// Nothing was decided, for this reason.
@@ -55,7 +53,7 @@ enum Word {
 
 /// A final decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Told {
+struct FinalDecision {
     outcome: String,
     code: String,
     reason: String,
@@ -64,7 +62,7 @@ struct Told {
     receipt: String,
     /// `status` of the receipt.
     standing: String,
-    figures: Option<(String, String)>,
+    figures: Option<Figures>,
 }
 
 impl Word {
@@ -98,10 +96,10 @@ impl Word {
         }
         let merchant = body.get("merchantResponse");
         let receipt = body.get("receipt").unwrap_or(&Value::Null);
-        Self::Final(Box::new(Told {
+        Self::Final(Box::new(FinalDecision {
             code: text(&body, "reasonCode"),
             reason: text(&body, "reason"),
-            answer: merchant.map(answered),
+            answer: merchant.map(read_merchant),
             tx: text(receipt, "settlementIdentifier"),
             receipt: text(receipt, "receiptId"),
             standing: match answer.money.as_deref() {
@@ -109,88 +107,67 @@ impl Word {
                 Some("void") => "void".to_string(),
                 _ => text(receipt, "status"),
             },
-            figures: answer.figures.as_deref().and_then(figures),
+            figures: answer.figures.as_deref().and_then(read_figures),
             outcome,
         }))
     }
 }
 
-impl Market {
+/// Decisions of the treasury about the invocations of a market.
+pub(super) struct PaymentDecisions<'m> {
+    pub bookings: Bookings<'m>,
+}
+
+impl PaymentDecisions<'_> {
     /// Goes on after the treasury's answer, to a client's Worker or to the alarm.
-    pub(super) fn decided<B: Rows>(
+    pub fn take_answer<B: Rows>(
         &self,
         books: &B,
-        (id, fence): (&str, u64),
+        grant: Grant<'_>,
         answer: Option<&TreasuryAnswer>,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
+    ) -> Applied<B> {
+        let id = grant.id;
         let Some(row) = books.invocation(id)? else {
-            return self.follow(books, id, moment);
+            return self.bookings.follow(books, id, moment);
         };
-        let is_held = row.fence == fence || planted(Mutant::OldGrantsCount);
+        let is_held = row.fence == grant.fence || planted(Mutant::OldGrantsCount);
         if !is_held || !matches!(row.phase, Phase::Paying | Phase::Doubtful) {
-            return self.waited(books, id);
+            return self.bookings.answer_late(books, id);
         }
         let word = Word::read(answer);
         if row.phase == Phase::Doubtful {
-            return self.cleared(books, row, &word, moment);
+            return self.clear(books, row, &word, moment);
         }
         match word {
-            Word::Final(told) => self.settled(books, row, &told, moment),
+            Word::Final(told) => self.settle(books, row, &told, moment),
             // A repeat that is refused says nothing of what was asked first.
             Word::Refused(why) if row.asks <= 1 && row.looks == 0 => {
-                self.finish_unsigned(books, row, &Finish::failed(&why), moment)
+                self.finish_unsigned(books, row, &Finish::failure(&why), moment)
             }
             Word::Missing if row.asks <= 1 && row.looks == 0 => {
-                self.finish_unsigned(books, row, &Finish::failed(FAILED), moment)
+                self.finish_unsigned(books, row, &Finish::failure(FAILED), moment)
             }
             Word::Missing
                 if row.looks > 0 && moment.now >= row.invoked.saturating_add(UNASKED_MS) =>
             {
-                self.finish_unsigned(books, row, &Finish::failed(INTERRUPTED), moment)
+                self.finish_unsigned(books, row, &Finish::failure(INTERRUPTED), moment)
             }
             Word::Executing | Word::Refused(_) | Word::Missing | Word::Silent => {
-                self.again(books, row, moment)
+                ask_again(books, row, moment)
             }
         }
-    }
-
-    /// Asks once more, or leaves it to the alarm.
-    fn again<B: Rows>(
-        &self,
-        books: &B,
-        row: InvocationRow,
-        moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let now = moment.now;
-        let is_early = now < row.invoked.saturating_add(ASK_MS);
-        if row.looks > 0 || !is_early {
-            let late = pending(&row.id);
-            let wait = wait(row.looks);
-            let due = Some(now.saturating_add(wait));
-            let row = InvocationRow { due, ..row };
-            let answer = if row.looks > 0 { Answer::Nothing } else { Answer::Reply(late) };
-            return Ok(Decision {
-                answer,
-                changes: Vec::from([Change::Invocation(Box::new(row))]),
-            });
-        }
-        let owner = books.skill(&row.skill)?.map(|skill| skill.owner).unwrap_or_default();
-        let row = InvocationRow { asks: row.asks.saturating_add(1), ..row };
-        let order = order(&row, &owner, AGAIN_MS);
-        let changes = Vec::from([Change::Invocation(Box::new(row))]);
-        Ok(Decision { answer: Answer::Errand(Errand::Pay(Box::new(order))), changes })
     }
 
     /// Ends an invocation as its decision says.
-    fn settled<B: Rows>(
+    fn settle<B: Rows>(
         &self,
         books: &B,
         row: InvocationRow,
-        told: &Told,
+        told: &FinalDecision,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let tx = self.transaction(books, &row, told)?;
+    ) -> Applied<B> {
+        let tx = find_transaction(books, &row, told)?;
         let row = InvocationRow { receipt: told.receipt.clone(), tx, ..row };
         let failed = if told.reason.is_empty() { FAILED } else { told.reason.as_str() };
         // A merchant that shows no settlement may have taken nothing.
@@ -198,10 +175,10 @@ impl Market {
         let paid = if is_shown { Moved::Yes } else { Moved::Unknown };
         let finish = match told.outcome.as_str() {
             "allow" if told.answer.as_ref().is_some_and(is_cut) => {
-                Finish { ending: Ending::PaidFailed, paid, ..Finish::failed(TOO_LARGE) }
+                Finish::paid_failed(paid, TOO_LARGE)
             }
             "allow" if told.answer.as_ref().is_some_and(has_left) => {
-                Finish { ending: Ending::PaidFailed, paid, ..Finish::failed(FAILED) }
+                Finish::paid_failed(paid, FAILED)
             }
             "allow" => Finish {
                 ending: Ending::PaidOk,
@@ -210,57 +187,26 @@ impl Market {
                 answer: told.answer.as_ref(),
                 figures: None,
             },
-            "paid_fulfillment_failed" => {
-                Finish { ending: Ending::PaidFailed, paid: Moved::Yes, ..Finish::failed(FAILED) }
-            }
+            "paid_fulfillment_failed" => Finish::paid_failed(Moved::Yes, FAILED),
             // Whoever refused what was signed can settle it until it ends.
-            "inconclusive" | "execution_failed" if !planted(Mutant::DoubtIsUnpaid) => Finish {
-                ending: Ending::PaidFailed,
-                paid: Moved::Unknown,
-                ..Finish::failed(FAILED)
-            },
-            "deny" | "preflight_failed" => match &told.figures {
-                Some(figures) => Finish {
-                    ending: Ending::InsufficientBalance,
-                    figures: Some(figures.clone()),
-                    ..Finish::failed("insufficient_balance")
-                },
-                None => Finish::failed(failed),
-            },
-            _ => Finish::failed(FAILED),
+            "inconclusive" | "execution_failed" if !planted(Mutant::DoubtIsUnpaid) => {
+                Finish::paid_failed(Moved::Unknown, FAILED)
+            }
+            "deny" | "preflight_failed" if told.figures.is_some() => {
+                Finish::unaffordable(told.figures.clone())
+            }
+            "deny" | "preflight_failed" => Finish::failure(failed),
+            _ => Finish::failure(FAILED),
         };
         let nothing_was_signed = matches!(told.outcome.as_str(), "deny" | "preflight_failed");
         if nothing_was_signed && finish.ending == Ending::NotPaidFailed {
             return self.finish_unsigned(books, row, &finish, moment);
         }
         let ended = InvocationRow { paid: finish.paid, ..row.clone() };
-        let place = self.place_of(books, &ended, told.standing == "confirmed", moment.now)?;
-        let mut decision = self.finish(books, row, &finish, moment.now)?;
+        let place = note_payment(books, &ended, told.standing == "confirmed", moment.now)?;
+        let mut decision = self.bookings.finish(books, row, &finish, moment.now)?;
         decision.changes.extend(place);
         Ok(decision)
-    }
-
-    /// The transaction of a payment, if it is known and of no other one.
-    fn transaction<B: Rows>(
-        &self,
-        books: &B,
-        row: &InvocationRow,
-        told: &Told,
-    ) -> Result<String, B::Error> {
-        if told.tx.is_empty() || !row.tx.is_empty() {
-            return Ok(row.tx.clone());
-        }
-        let other = books.invocation_by_tx(&row.network, &told.tx)?.map(|other| other.id);
-        let other = match other {
-            None if !planted(Mutant::DepartedIsForgotten) => {
-                books.departed_by_tx(&row.network, &told.tx)?
-            }
-            other => other,
-        };
-        let is_new = other.is_none_or(|other| other == row.id);
-        // One that another invocation has is a merchant's lie.
-        let is_taken = is_new || planted(Mutant::TransactionsServeTwice);
-        Ok(if is_taken { told.tx.clone() } else { String::new() })
     }
 
     /// Ends an invocation of which nothing was signed: the day gets it back.
@@ -270,11 +216,11 @@ impl Market {
         mut row: InvocationRow,
         finish: &Finish<'_>,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let mut spend = self.spend_of(books, &row)?;
+    ) -> Applied<B> {
+        let mut spend = find_spend(books, &row)?;
         give_back(&mut spend, &mut row, moment.now);
         let day = (spend.day, spend.counted);
-        let mut decision = self.finish(books, row, finish, moment.now)?;
+        let mut decision = self.bookings.finish(books, row, finish, moment.now)?;
         for change in &mut decision.changes {
             if let Change::Spend(spend) = change {
                 (spend.day, spend.counted) = day.clone();
@@ -284,25 +230,25 @@ impl Market {
     }
 
     /// The end of a payment whose end was not known.
-    fn cleared<B: Rows>(
+    fn clear<B: Rows>(
         &self,
         books: &B,
         row: InvocationRow,
         word: &Word,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
+    ) -> Applied<B> {
         let told = match word {
             Word::Final(told) => told,
             Word::Executing | Word::Refused(_) | Word::Missing | Word::Silent => {
-                return Ok(later(row, moment.now));
+                return Ok(look_later(row, moment.now));
             }
         };
         let is_settled = row.ending == Ending::PaidFailed
             && matches!(told.outcome.as_str(), "allow" | "paid_fulfillment_failed");
         match told.standing.as_str() {
-            "confirmed" => self.known_paid(books, row, told, moment.now),
+            "confirmed" => self.confirm(books, row, told, moment.now),
             "expired_unconfirmed" | "void" => {
-                let mut spend = self.spend_of(books, &row)?;
+                let mut spend = find_spend(books, &row)?;
                 take_back(&mut spend, &row);
                 let is_free = row.ending == Ending::PaidOk;
                 let ending = if is_free { Ending::Free } else { Ending::NotPaidFailed };
@@ -312,122 +258,95 @@ impl Market {
                     (row.amount, row.xlm) = ("0".to_string(), "0".to_string());
                 }
                 give_back(&mut spend, &mut row, moment.now);
-                add(&mut spend, &row);
-                let told = self.retold(books, &row)?;
-                let key = super::replies::key_of(&row, moment.now);
+                add_ending(&mut spend, &row);
+                let told = self.bookings.retell(books, &row)?;
+                let key = key_of(&row, moment.now);
                 let mut changes =
                     Vec::from([Change::Invocation(Box::new(row)), Change::Spend(Box::new(spend))]);
                 changes.extend(told.into_iter().chain(key));
                 Ok(Decision { answer: Answer::Nothing, changes })
             }
-            _ if is_settled => self.known_paid(books, row, told, moment.now),
-            _ => Ok(later(row, moment.now)),
+            _ if is_settled => self.confirm(books, row, told, moment.now),
+            _ => Ok(look_later(row, moment.now)),
         }
     }
 
     /// A payment that was in doubt and has moved: its totals are right already. It is looked at until
     /// its transaction is known.
-    fn known_paid<B: Rows>(
+    fn confirm<B: Rows>(
         &self,
         books: &B,
         row: InvocationRow,
-        told: &Told,
+        told: &FinalDecision,
         now: u64,
-    ) -> Result<Decision, B::Error> {
-        let tx = self.transaction(books, &row, told)?;
+    ) -> Applied<B> {
+        let tx = find_transaction(books, &row, told)?;
         if row.paid == Moved::Yes && tx.is_empty() {
-            return Ok(later(row, now));
+            return Ok(look_later(row, now));
         }
         let (paid, receipt) = (Moved::Yes, told.receipt.clone());
         let (phase, due) = match tx.is_empty() {
-            true => (Phase::Doubtful, Some(now.saturating_add(wait(row.looks)))),
+            true => (Phase::Doubtful, Some(now.saturating_add(wait_ms(row.looks)))),
             false => (Phase::Done, None),
         };
         let row = InvocationRow { phase, paid, tx, receipt, due, ..row };
-        let place = self.place_of(books, &row, told.standing == "confirmed", now)?;
-        let told = self.retold(books, &row)?;
+        let place = note_payment(books, &row, told.standing == "confirmed", now)?;
+        let told = self.bookings.retell(books, &row)?;
         let changes =
             told.into_iter().chain([Change::Invocation(Box::new(row))]).chain(place).collect();
         Ok(Decision { answer: Answer::Nothing, changes })
     }
-
-    /// The answer to a report that comes too late.
-    fn waited<B: Rows>(&self, books: &B, id: &str) -> Result<Decision, B::Error> {
-        Ok(Decision::reply(match books.reply(id)? {
-            Some(reply) => super::message::Response {
-                status: reply.status,
-                headers: reply.headers,
-                body: reply.body,
-            },
-            None => self.unkept(books, id)?.unwrap_or_else(|| pending(id)),
-        }))
-    }
-
-    /// The tasks of the alarm now.
-    pub(super) fn tasks<B: Rows>(&self, books: &B, moment: Now<'_>) -> Result<Decision, B::Error> {
-        let table = books.table()?;
-        let (mut chores, mut changes) = (Vec::new(), Vec::new());
-        if table.due.is_some_and(|due| due <= moment.now) && table.written < table.wanted {
-            chores.push(Chore::Table);
-        }
-        for row in books.due(moment.now, BATCH)? {
-            match row.phase {
-                // One at a time: each ending reads the totals that the one before has written.
-                Phase::Calling | Phase::Proving if changes.is_empty() => {
-                    let finish = self.interrupted(&row);
-                    changes = self.finish(books, row, &finish, moment.now)?.changes;
-                }
-                Phase::Calling | Phase::Proving | Phase::Done => {}
-                Phase::Paying | Phase::Doubtful => {
-                    let row = self.looked(row, moment.now);
-                    if row.due.is_some() && self.lookup_token.is_some() {
-                        chores.push(Chore::LookUp {
-                            invocation: row.id.clone(),
-                            fence: row.fence,
-                            organization: row.organization.clone(),
-                            agent: row.agent.clone(),
-                        });
-                    }
-                    changes.push(Change::Invocation(Box::new(row)));
-                }
-            }
-        }
-        self.shelving(books, &mut chores, &mut changes, moment.now)?;
-        changes.push(Change::Sweep(moment.now));
-        Ok(Decision { answer: Answer::Tasks(chores), changes })
-    }
-
-    fn interrupted(&self, row: &InvocationRow) -> Finish<'static> {
-        match row.phase {
-            Phase::Proving => Finish {
-                ending: Ending::PaidFailed,
-                paid: Moved::Yes,
-                ..Finish::failed(INTERRUPTED)
-            },
-            _ => Finish::failed(INTERRUPTED),
-        }
-    }
-
-    /// A row that the alarm has taken up.
-    fn looked(&self, row: InvocationRow, now: u64) -> InvocationRow {
-        let lease = now.saturating_add(LOOK_LEASE_MS);
-        let looks = row.looks.saturating_add(1);
-        let due = now.saturating_add(LOOK_LEASE_MS.max(wait(looks)));
-        let is_open = row.phase == Phase::Paying || looks <= MAX_LOOKS;
-        let fence = row.fence.saturating_add(1);
-        InvocationRow { fence, lease, looks, due: is_open.then_some(due), ..row }
-    }
 }
 
-fn later(row: InvocationRow, now: u64) -> Decision {
-    let due = (row.looks < MAX_LOOKS).then(|| now.saturating_add(wait(row.looks)));
+/// Asks once more, or leaves it to the alarm.
+fn ask_again<B: Rows>(books: &B, row: InvocationRow, moment: Now<'_>) -> Applied<B> {
+    let now = moment.now;
+    let is_early = now < row.invoked.saturating_add(ASK_MS);
+    if row.looks > 0 || !is_early {
+        let late = pending(&row.id);
+        let due = Some(now.saturating_add(wait_ms(row.looks)));
+        let row = InvocationRow { due, ..row };
+        let answer = if row.looks > 0 { Answer::Nothing } else { Answer::Reply(late) };
+        return Ok(Decision { answer, changes: Vec::from([Change::Invocation(Box::new(row))]) });
+    }
+    let owner = books.skill(&row.skill)?.map(|skill| skill.owner).unwrap_or_default();
+    let row = InvocationRow { asks: row.asks.saturating_add(1), ..row };
+    let order = write_order(&row, &owner, AGAIN_MS);
+    let changes = Vec::from([Change::Invocation(Box::new(row))]);
+    Ok(Decision { answer: Answer::Errand(Errand::Pay(Box::new(order))), changes })
+}
+
+/// The transaction of a payment, if it is known and of no other one.
+fn find_transaction<B: Rows>(
+    books: &B,
+    row: &InvocationRow,
+    told: &FinalDecision,
+) -> Result<String, B::Error> {
+    if told.tx.is_empty() || !row.tx.is_empty() {
+        return Ok(row.tx.clone());
+    }
+    let other = books.invocation_by_tx(&row.network, &told.tx)?.map(|other| other.id);
+    let other = match other {
+        None if !planted(Mutant::DepartedIsForgotten) => {
+            books.departed_by_tx(&row.network, &told.tx)?
+        }
+        other => other,
+    };
+    let is_new = other.is_none_or(|other| other == row.id);
+    // One that another invocation has is a merchant's lie.
+    let is_taken = is_new || planted(Mutant::TransactionsServeTwice);
+    Ok(if is_taken { told.tx.clone() } else { String::new() })
+}
+
+fn look_later(row: InvocationRow, now: u64) -> Decision {
+    let due = (row.looks < MAX_LOOKS).then(|| now.saturating_add(wait_ms(row.looks)));
     let row = InvocationRow { due, ..row };
     let changes = Vec::from([Change::Invocation(Box::new(row))]);
     Decision { answer: Answer::Nothing, changes }
 }
 
 /// Milliseconds before the next look.
-fn wait(looks: u32) -> u64 {
+pub(super) fn wait_ms(looks: u32) -> u64 {
     5_000_u64.saturating_mul(2_u64.saturating_pow(looks.min(12))).min(MAX_WAIT_MS)
 }
 
@@ -443,7 +362,7 @@ fn has_left(answer: &SellerAnswer) -> bool {
 }
 
 /// A merchant's answer as the treasury passes it on.
-fn answered(merchant: &Value) -> SellerAnswer {
+fn read_merchant(merchant: &Value) -> SellerAnswer {
     let text = |name: &str| merchant.get(name).and_then(Value::as_str).unwrap_or_default();
     let status = merchant.get("status").and_then(Value::as_u64).unwrap_or_default();
     let mut headers = Vec::new();
@@ -458,7 +377,7 @@ fn answered(merchant: &Value) -> SellerAnswer {
 }
 
 /// `required` and `available` of `Farebox-Figures`, atomic units.
-fn figures(text: &str) -> Option<(String, String)> {
+fn read_figures(text: &str) -> Option<Figures> {
     let find = |name: &str| {
         let part = text.split(',').find_map(|part| part.trim().strip_prefix(name))?;
         let value = part.strip_prefix('=')?.trim();
@@ -466,5 +385,5 @@ fn figures(text: &str) -> Option<(String, String)> {
             (1..=78).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
         is_atomic.then(|| value.to_string())
     };
-    Some((find("required")?, find("available")?))
+    Some(Figures { required: find("required")?, available: find("available")? })
 }

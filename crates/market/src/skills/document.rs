@@ -2,107 +2,100 @@
 
 use alloc::string::String;
 
-use super::Market;
 use super::offered::Offered;
 use super::page::CallLines;
 use farebox_base::text::{Markdown, Yaml};
 
-impl Market {
-    /// `/SKILL.md`: how to find, call and publish skills.
-    #[must_use]
-    pub fn document(&self, skills: &[Offered]) -> String {
-        let code = |path: &'static str| Markdown::code(&[&self.url, path].concat());
-        let about = [
-            "Finds and calls paid HTTP skills of many sellers at ",
-            &self.url,
-            "; each call is paid per request, by a wallet or by a treasury.",
-        ];
-        let listed = match skills {
-            [] => Markdown::literal("Nothing yet.\n"),
-            skills => Markdown::join(skills.iter().map(|skill| self.listed(skill)), ""),
-        };
-        Markdown::fill(
-            "{}# Skills at {}\n\n\
-             ## Find\n\n`GET` {} lists what is sold; `GET` {} tells about one skill.\n\n\
-             ## Call\n\n\
-             - With a wallet: send the request to the skill's address. It answers 402 with the price; any x402 or MPP client pays it, to the seller.\n\
-             - Without a wallet: `POST` {} with `Authorization: Bearer` and a runtime token of your treasury, and \
-             `{\"agentId\":\"NAME\",\"payload\":…}`. The treasury pays up to the listed price, never more and to no one else. With `Idempotency-Key` a repeat is the same call.\n\n\
-             The answer has `ok`, `response`, `receipt` if something was paid, and `ledgerId`. With `\"ok\":false` look at `error` and `paid`.\n\n\
-             ## Sell\n\n`POST` {} with `name`, `description`, `price`, `callUrl`, `payTo` and `proof`; \
-             `POST` {} with the same body says what your wallet signs.\n\n## What is sold\n\n{}",
-            [
-                Markdown::front_matter(Yaml::of("skills-market"), Yaml::of(&about.concat())),
-                Markdown::of(&self.url),
-                code("/api/marketplace/skills?name=&agentId=&maxPriceXLM="),
-                code("/skills/{id}/SKILL.md"),
-                code("/api/marketplace/skills/{id}/invoke"),
-                code("/api/marketplace/skills"),
-                code("/api/marketplace/skills/typed-data"),
-                listed,
-            ],
-        )
-        .into_string()
-    }
+/// `/SKILL.md`: how to find, call and publish skills.
+#[must_use]
+pub fn write_document(url: &str, skills: &[Offered]) -> String {
+    let code = |path: &'static str| Markdown::code(&[url, path].concat());
+    let about = [
+        "Finds and calls paid HTTP skills of many sellers at ",
+        url,
+        "; each call is paid per request, by a wallet or by a treasury.",
+    ];
+    let listed = match skills {
+        [] => Markdown::literal("Nothing yet.\n"),
+        skills => Markdown::join(skills.iter().map(|skill| write_line(url, skill)), ""),
+    };
+    Markdown::fill(
+        "{}# Skills at {}\n\n\
+         ## Find\n\n`GET` {} lists what is sold; `GET` {} tells about one skill.\n\n\
+         ## Call\n\n\
+         - With a wallet: send the request to the skill's address. It answers 402 with the price; any x402 or MPP client pays it, to the seller.\n\
+         - Without a wallet: `POST` {} with `Authorization: Bearer` and a runtime token of your treasury, and \
+         `{\"agentId\":\"NAME\",\"payload\":…}`. The treasury pays up to the listed price, never more and to no one else. With `Idempotency-Key` a repeat is the same call.\n\n\
+         The answer has `ok`, `response`, `receipt` if something was paid, and `ledgerId`. With `\"ok\":false` look at `error` and `paid`.\n\n\
+         ## Sell\n\n`POST` {} with `name`, `description`, `price`, `callUrl`, `payTo` and `proof`; \
+         `POST` {} with the same body says what your wallet signs.\n\n## What is sold\n\n{}",
+        [
+            Markdown::front_matter(Yaml::of("skills-market"), Yaml::of(&about.concat())),
+            Markdown::of(url),
+            code("/api/marketplace/skills?name=&agentId=&maxPriceXLM="),
+            code("/skills/{id}/SKILL.md"),
+            code("/api/marketplace/skills/{id}/invoke"),
+            code("/api/marketplace/skills"),
+            code("/api/marketplace/skills/typed-data"),
+            listed,
+        ],
+    )
+    .into_string()
+}
 
-    /// A skill as a line of the list.
-    fn listed(&self, skill: &Offered) -> Markdown {
-        let address = [&self.url, "/skills/", &skill.id, "/SKILL.md"].concat();
-        Markdown::fill(
-            "- [{}](<{}>): {} {}. {}\n",
-            [
-                Markdown::of(&skill.name),
-                Markdown::of(&address),
-                Markdown::of(&skill.price),
-                Markdown::of(&skill.asset),
-                Markdown::of(&skill.description),
-            ],
-        )
-    }
+/// A skill as a line of the list.
+fn write_line(url: &str, skill: &Offered) -> Markdown {
+    let address = [url, "/skills/", &skill.id, "/SKILL.md"].concat();
+    Markdown::fill(
+        "- [{}](<{}>): {} {}. {}\n",
+        [
+            Markdown::of(&skill.name),
+            Markdown::of(&address),
+            Markdown::of(&skill.price),
+            Markdown::of(&skill.asset),
+            Markdown::of(&skill.description),
+        ],
+    )
+}
 
-    /// `/skills/{id}/SKILL.md`: what a skill does, what it costs and how it is called.
-    #[must_use]
-    pub fn skill_document(&self, skill: &Offered) -> String {
-        let lines = CallLines::of(skill, self);
-        let owner = Markdown::code(&skill.owner);
-        let seller = match skill.agent.as_str() {
-            "" => owner,
-            agent => Markdown::fill("{}, {}", [Markdown::of(agent), owner]),
-        };
-        let fee = skill.fee.as_ref().map_or(Markdown::literal(""), |(fee, is_paid)| {
-            let paid = if *is_paid { "paid" } else { "not paid yet" };
-            let parts = [Markdown::of(fee), Markdown::literal(paid)];
-            Markdown::fill(
-                "- Fee of the market: {}, once, {}; it is not part of the price\n",
-                parts,
-            )
-        });
-        let bazaar = match skill.bazaar.as_str() {
-            "" => Markdown::literal(""),
-            json => Markdown::fill(
-                "\n## What it takes and gives\n\n{}",
-                [Markdown::block("json", json)],
-            ),
-        };
-        Markdown::fill(
-            "{}# {}\n\n{}\n\n- Price: {} {} a call, on {}\n- Seller: {}\n- Address: {}\n- Version: {}\n{}\n\
-             ## Call\n\nWith a wallet:\n\n{}\nAs an agent without one, whose treasury pays:\n\n{}{}",
-            [
-                Markdown::front_matter(Yaml::of(&skill.id), Yaml::of(&skill.description)),
-                Markdown::of(&skill.name),
-                Markdown::of(&skill.description),
-                Markdown::of(&skill.price),
-                Markdown::of(&skill.asset),
-                Markdown::of(&skill.networks.join(", ")),
-                seller,
-                Markdown::code(&[&skill.method, " ", &skill.url].concat()),
-                Markdown::of(&skill.versions.join(", ")),
-                fee,
-                Markdown::block("sh", lines.with_wallet.as_str()),
-                Markdown::block("sh", lines.by_treasury.as_str()),
-                bazaar,
-            ],
-        )
-        .into_string()
-    }
+/// `/skills/{id}/SKILL.md`: what a skill does, what it costs and how it is called.
+#[must_use]
+pub fn write_skill_document(url: &str, skill: &Offered) -> String {
+    let lines = CallLines::of(skill, url);
+    let owner = Markdown::code(&skill.owner);
+    let seller = match skill.agent.as_str() {
+        "" => owner,
+        agent => Markdown::fill("{}, {}", [Markdown::of(agent), owner]),
+    };
+    let fee = skill.fee.as_ref().map_or(Markdown::literal(""), |(fee, is_paid)| {
+        let paid = if *is_paid { "paid" } else { "not paid yet" };
+        let parts = [Markdown::of(fee), Markdown::literal(paid)];
+        Markdown::fill("- Fee of the market: {}, once, {}; it is not part of the price\n", parts)
+    });
+    let bazaar = match skill.bazaar.as_str() {
+        "" => Markdown::literal(""),
+        json => {
+            Markdown::fill("\n## What it takes and gives\n\n{}", [Markdown::block("json", json)])
+        }
+    };
+    Markdown::fill(
+        "{}# {}\n\n{}\n\n- Price: {} {} a call, on {}\n- Seller: {}\n- Address: {}\n- Version: {}\n{}\n\
+         ## Call\n\nWith a wallet:\n\n{}\nAs an agent without one, whose treasury pays:\n\n{}{}",
+        [
+            Markdown::front_matter(Yaml::of(&skill.id), Yaml::of(&skill.description)),
+            Markdown::of(&skill.name),
+            Markdown::of(&skill.description),
+            Markdown::of(&skill.price),
+            Markdown::of(&skill.asset),
+            Markdown::of(&skill.networks.join(", ")),
+            seller,
+            Markdown::code(&[&skill.method, " ", &skill.url].concat()),
+            Markdown::of(&skill.versions.join(", ")),
+            fee,
+            Markdown::block("sh", lines.with_wallet.as_str()),
+            Markdown::block("sh", lines.by_treasury.as_str()),
+            bazaar,
+        ],
+    )
+    .into_string()
 }

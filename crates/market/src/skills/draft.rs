@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::books::{Change, Rows};
+use super::kernel::{Applied, Decision, Now};
 use super::message::Answer;
 use super::row::{Charges, SkillRow, TableRow, VersionRow};
 use super::table::TableDraft;
-use super::text::{Members, list, quoted};
-use super::{Decision, Market, Now};
+use crate::text::{Members, list, quoted};
+use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -22,9 +23,22 @@ const BACKOFF_MS: u64 = 1_000;
 /// Most milliseconds before it is tried again.
 const MAX_BACKOFF_MS: u64 = 60_000;
 
-impl Market {
+/// The gate's route table, as far as the market decides about it.
+#[derive(Clone, Copy)]
+pub(super) struct GateTable<'m> {
+    /// CAIP-2 ids on which skills can be paid.
+    pub networks: &'m [ChainId],
+    /// The operator's own routes, a JSON list.
+    pub own_routes: &'m str,
+    /// The fee of a new skill, dollars.
+    pub fee: Option<&'m str>,
+    /// The account that receives it.
+    pub pay_to: Option<&'m str>,
+}
+
+impl GateTable<'_> {
     /// The table that is to be written, if it is not.
-    pub(super) fn draft<B: Rows>(&self, books: &B) -> Result<Decision, B::Error> {
+    pub fn draft<B: Rows>(&self, books: &B) -> Applied<B> {
         let table = books.table()?;
         if table.written >= table.wanted {
             return Ok(Decision::told(Answer::Nothing));
@@ -47,7 +61,7 @@ impl Market {
         let inner = own.strip_prefix('[').and_then(|own| own.strip_suffix(']')).unwrap_or_default();
         let free = Members::new().text("path", PATH).text("price", "free").done();
         let free = (!inner.contains(&quoted(PATH))).then_some(free);
-        let fee = self.listing_fee.as_ref().zip(self.pay_to.as_ref()).map(|(fee, pay_to)| {
+        let fee = self.fee.zip(self.pay_to).map(|(fee, pay_to)| {
             route("/fees/*", "POST", fee, pay_to)
                 .text("settle", "before")
                 .text("description", "the market's fee for a skill")
@@ -58,7 +72,7 @@ impl Market {
     }
 
     /// The routes of a skill.
-    pub(super) fn routes_of(&self, skill: &SkillRow, version: &VersionRow) -> Vec<String> {
+    pub fn routes_of(&self, skill: &SkillRow, version: &VersionRow) -> Vec<String> {
         let path = |kind: &str| alloc::format!("/{kind}/{}", skill.id);
         let mut routes = Vec::new();
         if !skill.active || skill.owes {
@@ -74,7 +88,7 @@ impl Market {
                 route(&path("s"), &version.method, &version.price, &skill.owner)
                     .text("asset", &version.asset)
                     .text("settle", &version.settle)
-                    .text("description", &described(skill)),
+                    .text("description", &describe(skill)),
             );
             let members = if version.bazaar.is_empty() {
                 members
@@ -94,59 +108,53 @@ impl Market {
         }
         routes
     }
+}
 
-    /// Notes that a table was written.
-    pub(super) fn table_written<B: Rows>(
-        &self,
-        books: &B,
-        revision: u64,
-        refused: &[(String, String)],
-        moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let table = books.table()?;
-        let is_newest = revision == table.wanted || planted(Mutant::OldTablesCount);
-        let written = if is_newest { table.wanted } else { table.written.max(revision) };
-        let written = written.min(table.wanted);
-        // At most one write a second.
-        let due = (written < table.wanted).then(|| moment.now.saturating_add(BACKOFF_MS));
-        let mut changes =
-            Vec::from([Change::Table(TableRow { written, due, failures: 0, ..table })]);
-        for (id, why) in refused {
-            if let Some(skill) = books.skill(id)?
-                && skill.refused.as_deref() != Some(why)
-            {
-                let why: String = why.chars().take(256).collect();
-                changes.push(Change::Skill(Box::new(SkillRow { refused: Some(why), ..skill })));
-            }
+/// Notes that a table was written.
+pub(super) fn note_written<B: Rows>(
+    books: &B,
+    revision: u64,
+    refused: &[(String, String)],
+    moment: Now<'_>,
+) -> Applied<B> {
+    let table = books.table()?;
+    let is_newest = revision == table.wanted || planted(Mutant::OldTablesCount);
+    let written = if is_newest { table.wanted } else { table.written.max(revision) };
+    let written = written.min(table.wanted);
+    // At most one write a second.
+    let due = (written < table.wanted).then(|| moment.now.saturating_add(BACKOFF_MS));
+    let mut changes = Vec::from([Change::Table(TableRow { written, due, failures: 0, ..table })]);
+    for (id, why) in refused {
+        if let Some(skill) = books.skill(id)?
+            && skill.refused.as_deref() != Some(why)
+        {
+            let why: String = why.chars().take(256).collect();
+            changes.push(Change::Skill(Box::new(SkillRow { refused: Some(why), ..skill })));
         }
-        // A newer version may be in another revision than the one that was read.
-        let read = if is_newest { books.catalogue()? } else { Vec::new() };
-        for (skill, _) in read {
-            let is_taken = !skill.owes && !refused.iter().any(|(id, _)| *id == skill.id);
-            if is_taken && skill.refused.is_some() {
-                changes.push(Change::Skill(Box::new(SkillRow { refused: None, ..skill })));
-            }
-        }
-        Ok(Decision { answer: Answer::Nothing, changes })
     }
+    // A newer version may be in another revision than the one that was read.
+    let read = if is_newest { books.catalogue()? } else { Vec::new() };
+    for (skill, _) in read {
+        let is_taken = !skill.owes && !refused.iter().any(|(id, _)| *id == skill.id);
+        if is_taken && skill.refused.is_some() {
+            changes.push(Change::Skill(Box::new(SkillRow { refused: None, ..skill })));
+        }
+    }
+    Ok(Decision { answer: Answer::Nothing, changes })
+}
 
-    /// Notes that a table could not be written.
-    pub(super) fn table_failed<B: Rows>(
-        &self,
-        books: &B,
-        moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let table = books.table()?;
-        if table.written >= table.wanted {
-            return Ok(Decision::told(Answer::Nothing));
-        }
-        let failures = table.failures.saturating_add(1);
-        let doublings = u32::try_from(table.failures.min(10)).unwrap_or(10);
-        let wait = BACKOFF_MS.saturating_mul(2_u64.saturating_pow(doublings)).min(MAX_BACKOFF_MS);
-        let due = Some(moment.now.saturating_add(wait));
-        let changes = Vec::from([Change::Table(TableRow { due, failures, ..table })]);
-        Ok(Decision { answer: Answer::Nothing, changes })
+/// Notes that a table could not be written.
+pub(super) fn note_failure<B: Rows>(books: &B, moment: Now<'_>) -> Applied<B> {
+    let table = books.table()?;
+    if table.written >= table.wanted {
+        return Ok(Decision::told(Answer::Nothing));
     }
+    let failures = table.failures.saturating_add(1);
+    let doublings = u32::try_from(table.failures.min(10)).unwrap_or(10);
+    let wait = BACKOFF_MS.saturating_mul(2_u64.saturating_pow(doublings)).min(MAX_BACKOFF_MS);
+    let due = Some(moment.now.saturating_add(wait));
+    let changes = Vec::from([Change::Table(TableRow { due, failures, ..table })]);
+    Ok(Decision { answer: Answer::Nothing, changes })
 }
 
 /// The plans of a version with their prices.
@@ -169,7 +177,7 @@ fn route(path: &str, method: &str, price: &str, pay_to: &str) -> Members {
 }
 
 /// Name and description in one line that the gate accepts.
-fn described(skill: &SkillRow) -> String {
+fn describe(skill: &SkillRow) -> String {
     let whole = alloc::format!("{}: {}", skill.name, skill.description);
     let mut text = String::new();
     for c in whole.chars().map(|c| if c.is_control() { ' ' } else { c }) {

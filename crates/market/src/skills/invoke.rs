@@ -7,29 +7,28 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::booking::Bookings;
 use super::books::{Change, Rows};
+use super::kernel::{Applied, Decision, Now};
+use super::listing::Listings;
+use super::listing_request::{object, text_of};
 use super::message::{Answer, Errand, Invocation, Response, SellerCall, Through};
-use super::pack::Standing;
-use super::place::noted;
-use super::refused::{self, said};
-use super::row::{
-    Charges, Ending, FOR_EVER, InvocationRow, KeyRow, Moved, PackRow, Phase, SkillRow, VersionRow,
-};
-use super::text::Members;
-use super::wares::{object, text_of};
-use super::{Decision, Market, Now};
+use super::pack::{Standing, find_called_version, find_pack};
+use super::place::note_use;
+use super::refused::{self, refusal};
+use super::replies::write_key;
+use super::row::{Charges, Ending, FOR_EVER, InvocationRow, PackRow, Phase, SkillRow, VersionRow};
+use super::sold::sign_prepaid;
+use crate::text::Members;
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_base::secret::Secret;
 
 /// Milliseconds to the head of a seller's answer.
 const CALL_MS: u64 = 10_000;
 /// Milliseconds for which a Worker may work on a call.
 pub(super) const CALL_LEASE_MS: u64 = 30_000;
-/// Milliseconds for which another request waits for an answer.
-const FOLLOW_MS: u64 = 35_000;
-/// Milliseconds for which a short answer is kept, and a key for which nothing was paid.
-pub(super) const KEEP_MS: u64 = 30 * 86_400_000;
 /// Longest key, bytes.
 const MAX_KEY: usize = 255;
 
@@ -41,9 +40,14 @@ struct Carried<'a> {
 }
 
 /// Whether a pack gives a call of this skill.
-fn gives(pack: &PackRow, skill: &SkillRow, version: &VersionRow, now: u64) -> Result<(), Response> {
+fn check_pack(
+    pack: &PackRow,
+    skill: &SkillRow,
+    version: &VersionRow,
+    now: u64,
+) -> Result<(), Response> {
     if pack.skill != skill.id || version.charges != Charges::Gate {
-        return Err(said(403, "This pack is for another skill"));
+        return Err(refusal(403, "This pack is for another skill"));
     }
     let standing = Standing::of(pack, now);
     if standing.serves() || planted(Mutant::PacksNeverEnd) {
@@ -64,38 +68,52 @@ struct Payer {
     pack: Option<PackRow>,
 }
 
-impl Market {
+/// Invocations of the skills of a market.
+pub(super) struct Invocations<'m> {
+    pub listings: Listings<'m>,
+    pub bookings: Bookings<'m>,
+    /// Sellers' secrets are made of it.
+    pub secret: &'m Secret<String>,
+}
+
+/// A request as it is known again.
+struct RequestMark<'a> {
+    /// `Idempotency-Key`; empty if there is none.
+    key: &'a str,
+    digest: String,
+}
+
+/// The skill that is called, and in which version.
+#[derive(Clone, Copy)]
+struct CalledSkill<'a> {
+    skill: &'a SkillRow,
+    version: &'a VersionRow,
+}
+
+impl Invocations<'_> {
     /// Begins an invocation, or finds the one that was begun.
-    pub(super) fn invoke<B: Rows>(
-        &self,
-        books: &B,
-        asked: &Invocation,
-        moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
+    pub fn invoke<B: Rows>(&self, books: &B, asked: &Invocation, moment: Now<'_>) -> Applied<B> {
         let refuse = |response: Response| Ok(Decision::reply(response.no_store()));
-        let members = match object(&asked.body) {
-            Ok(members) => members,
-            Err(response) => return refuse(response),
-        };
+        let members = or_reply!((object(&asked.body)).map_err(Response::no_store));
         let Some(agent) = text_of(&members, "agentId") else {
-            return refuse(said(400, "agentId is required"));
+            return refuse(refusal(400, "agentId is required"));
         };
-        let payer = self.payer(books, asked, agent)?;
+        let payer = find_payer(books, asked, agent)?;
         let key = asked.key.as_deref().map(str::trim).unwrap_or_default();
         if key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
             let error = "Idempotency-Key must be at most 255 visible characters";
-            return refuse(said(400, error));
+            return refuse(refusal(400, error));
         }
         let carried: Option<Carried<'_>> = serde_json::from_str(&asked.body).ok();
         let payload = carried.and_then(|it| it.payload).map_or("", RawValue::get);
-        let digest = payer.as_ref().ok().map(|payer| {
+        let mark = |payer: &Payer| {
             let named = asked.version.as_deref().unwrap_or_default();
             let parts = [&payer.account, asked.skill.as_str(), named, payload];
-            hash::digest(&parts.map(str::as_bytes))
-        });
+            RequestMark { key, digest: hash::digest(&parts.map(str::as_bytes)) }
+        };
         // What was begun has its answer, whatever became of the skill.
-        if let (Ok(payer), Some(digest)) = (&payer, &digest)
-            && let Some(decision) = self.known(books, &payer.account, (key, digest), moment)?
+        if let Ok(payer) = &payer
+            && let Some(decision) = self.find_begun(books, &payer.account, &mark(payer), moment)?
         {
             return Ok(decision);
         }
@@ -105,7 +123,7 @@ impl Market {
         let is_packed = is_own(&asked.skill) && !planted(Mutant::PacksEndWithTheirSkill);
         let skill = books.skill(&asked.skill)?.filter(|skill| is_packed || skill.is_listed());
         let Some(skill) = skill else { return refuse(refused::no_skill()) };
-        let packed = if is_packed { self.packed(books, &skill)? } else { None };
+        let packed = if is_packed { find_called_version(books, &skill)? } else { None };
         let sold = packed.as_ref().map_or(&skill.latest, |it| &it.version).clone();
         let version = match asked.version.as_deref() {
             None => books.version(&skill.id, &sold)?,
@@ -116,168 +134,58 @@ impl Market {
         let Some(version) = version.filter(is_sold) else {
             return refuse(refused::no_skill());
         };
-        let payer = match payer {
-            Ok(payer) => payer,
-            Err(response) => return refuse(response),
-        };
+        let payer = or_reply!((payer).map_err(Response::no_store));
         if let Some(pack) = &payer.pack
-            && let Err(response) = gives(pack, &skill, &version, moment.now)
+            && let Err(response) = check_pack(pack, &skill, &version, moment.now)
         {
             return refuse(response);
         }
-        let digest = digest.unwrap_or_default();
-        let row = self.begun(books, (&skill, &version), &payer, (key, digest), moment)?;
-        let call = self.call(&row, (&skill, &version), &payer, payload, moment);
-        let mut changes = Vec::new();
-        if !key.is_empty() {
-            changes.push(Change::Key(KeyRow {
-                account: row.account.clone(),
-                key: key.to_string(),
-                digest: row.digest.clone(),
-                invocation: row.id.clone(),
-                until: FOR_EVER,
-            }));
-        }
-        if let Some(pack) = payer.pack {
-            changes.push(Change::Pack(Box::new(PackRow {
-                used: pack.used.saturating_add(1),
-                ..pack
-            })));
-        }
+        let called = CalledSkill { skill: &skill, version: &version };
+        let row = begin_row(books, called, &payer, mark(&payer), moment)?;
+        let call = self.write_call(&row, called, &payer, payload, moment);
+        let mut changes: Vec<Change> = write_key(&row, FOR_EVER).into_iter().collect();
+        changes.extend(payer.pack.map(|pack| {
+            Change::Pack(Box::new(PackRow { used: pack.used.saturating_add(1), ..pack }))
+        }));
         changes.push(Change::Begin(Box::new(row)));
-        changes.extend(noted(skill, Amount::ZERO, moment.now));
+        changes.extend(note_use(skill, Amount::ZERO, moment.now));
         Ok(Decision { answer: Answer::Errand(Errand::Call(Box::new(call))), changes })
     }
 
-    /// The account that pays for an invocation.
-    fn payer<B: Rows>(
-        &self,
-        books: &B,
-        asked: &Invocation,
-        agent: &str,
-    ) -> Result<Result<Payer, Response>, B::Error> {
-        if let Some(key) = &asked.pack {
-            let Some(pack) = self.pack_of(books, key)? else {
-                return Ok(Err(refused::no_identity()));
-            };
-            return Ok(Ok(Payer {
-                account: alloc::format!("pack/{}", pack.id),
-                organization: String::new(),
-                agent: pack.id.clone(),
-                pack: Some(pack),
-            }));
-        }
-        let Some(proven) = &asked.caller else { return Ok(Err(refused::no_identity())) };
-        if proven.agent != agent {
-            return Ok(Err(said(403, "agentId is not the agent of this token")));
-        }
-        Ok(Ok(Payer {
-            account: account(&proven.organization, &proven.agent),
-            organization: proven.organization.clone(),
-            agent: proven.agent.clone(),
-            pack: None,
-        }))
-    }
-
     /// The invocation that this key, or this very request, has begun.
-    fn known<B: Rows>(
+    fn find_begun<B: Rows>(
         &self,
         books: &B,
         account: &str,
-        (key, digest): (&str, &str),
+        mark: &RequestMark<'_>,
         moment: Now<'_>,
     ) -> Result<Option<Decision>, B::Error> {
+        let RequestMark { key, digest } = mark;
         if key.is_empty() {
             let running = books.running(account, digest)?;
             let running = running.filter(|_| !planted(Mutant::TwinsAreCalled));
-            return running.map(|row| self.follow(books, &row.id, moment)).transpose();
+            return running.map(|row| self.bookings.follow(books, &row.id, moment)).transpose();
         }
         let known = books.key(account, key)?.filter(|row| row.until > moment.now);
         let Some(known) = known.filter(|_| !planted(Mutant::CallsAreRepeated)) else {
             return Ok(None);
         };
-        if known.digest != digest && !planted(Mutant::CallsServeOthers) {
+        if known.digest != *digest && !planted(Mutant::CallsServeOthers) {
             let error = "Idempotency-Key was used for another request";
-            return Ok(Some(Decision::reply(said(409, error).no_store())));
+            return Ok(Some(Decision::reply(refusal(409, error).no_store())));
         }
-        self.follow(books, &known.invocation, moment).map(Some)
+        self.bookings.follow(books, &known.invocation, moment).map(Some)
     }
 
-    /// The answer to an invocation that another request began, or the wait for it.
-    pub(super) fn follow<B: Rows>(
-        &self,
-        books: &B,
-        id: &str,
-        moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        if let Some(reply) = books.reply(id)? {
-            let (status, headers, body) = (reply.status, reply.headers, reply.body);
-            return Ok(Decision::reply(Response { status, headers, body }));
-        }
-        if let Some(response) = self.unkept(books, id)? {
-            return Ok(Decision::reply(response));
-        }
-        let until = moment.now.saturating_add(FOLLOW_MS);
-        let answer = Answer::Follow { invocation: id.to_string(), until, late: pending(id) };
-        Ok(Decision::told(answer))
-    }
-
-    fn begun<B: Rows>(
-        &self,
-        books: &B,
-        (skill, version): (&SkillRow, &VersionRow),
-        payer: &Payer,
-        (key, digest): (&str, String),
-        moment: Now<'_>,
-    ) -> Result<InvocationRow, B::Error> {
-        let mut turn = 0_u8;
-        let mut id = ledger_id("inv", moment, turn);
-        while turn < 8 && (books.invocation(&id)?.is_some() || books.departed(&id)?.is_some()) {
-            turn = turn.saturating_add(1);
-            id = ledger_id("inv", moment, turn);
-        }
-        let lease = moment.now.saturating_add(CALL_LEASE_MS);
-        let empty = String::new;
-        Ok(InvocationRow {
-            number: 0,
-            id,
-            account: payer.account.clone(),
-            organization: payer.organization.clone(),
-            agent: payer.agent.clone(),
-            skill: skill.id.clone(),
-            version: version.version.clone(),
-            phase: Phase::Calling,
-            ending: Ending::Running,
-            paid: Moved::No,
-            amount: "0".to_string(),
-            asset: empty(),
-            network: empty(),
-            xlm: "0".to_string(),
-            counted: "0".to_string(),
-            tx: empty(),
-            receipt: empty(),
-            invoked: moment.now,
-            ended: None,
-            error: empty(),
-            key: key.to_string(),
-            digest,
-            pack: payer.pack.as_ref().map(|pack| pack.id.clone()).unwrap_or_default(),
-            fence: 1,
-            lease,
-            due: Some(lease),
-            asks: 0,
-            looks: 0,
-        })
-    }
-
-    fn call(
+    fn write_call(
         &self,
         row: &InvocationRow,
-        (skill, version): (&SkillRow, &VersionRow),
+        called: CalledSkill<'_>,
         payer: &Payer,
         payload: &str,
         moment: Now<'_>,
     ) -> SellerCall {
+        let CalledSkill { skill, version } = called;
         let is_bare = version.method == "GET";
         let body = Members::new().text("agentId", &row.agent);
         let body = if payload.is_empty() { body } else { body.raw("payload", payload) };
@@ -286,10 +194,10 @@ impl Market {
             headers.push(("content-type".to_string(), "application/json".to_string()));
         }
         let (through, url) = match (&payer.pack, version.charges) {
-            (None, Charges::Gate) => (Through::Gate, self.address(skill, version)),
+            (None, Charges::Gate) => (Through::Gate, self.listings.address(skill, version)),
             (None, Charges::Seller) => (Through::Seller, version.call_url.clone()),
             (Some(pack), _) => {
-                headers.extend(self.prepaid(skill, version, pack, moment));
+                headers.extend(sign_prepaid(self.secret, skill, version, pack, moment));
                 (Through::Seller, version.call_url.clone())
             }
         };
@@ -306,20 +214,72 @@ impl Market {
     }
 }
 
+/// The account that pays for an invocation.
+fn find_payer<B: Rows>(
+    books: &B,
+    asked: &Invocation,
+    agent: &str,
+) -> Result<Result<Payer, Response>, B::Error> {
+    if let Some(key) = &asked.pack {
+        let Some(pack) = find_pack(books, key)? else {
+            return Ok(Err(refused::no_identity()));
+        };
+        return Ok(Ok(Payer {
+            account: alloc::format!("pack/{}", pack.id),
+            organization: String::new(),
+            agent: pack.id.clone(),
+            pack: Some(pack),
+        }));
+    }
+    let Some(proven) = &asked.caller else { return Ok(Err(refused::no_identity())) };
+    if proven.agent != agent {
+        return Ok(Err(refusal(403, "agentId is not the agent of this token")));
+    }
+    Ok(Ok(Payer {
+        account: account(&proven.organization, &proven.agent),
+        organization: proven.organization.clone(),
+        agent: proven.agent.clone(),
+        pack: None,
+    }))
+}
+
+/// The row of an invocation that begins.
+fn begin_row<B: Rows>(
+    books: &B,
+    called: CalledSkill<'_>,
+    payer: &Payer,
+    mark: RequestMark<'_>,
+    moment: Now<'_>,
+) -> Result<InvocationRow, B::Error> {
+    let mut turn = 0_u8;
+    let mut id = ledger_id("inv", moment, turn);
+    while turn < 8 && (books.invocation(&id)?.is_some() || books.departed(&id)?.is_some()) {
+        turn = turn.saturating_add(1);
+        id = ledger_id("inv", moment, turn);
+    }
+    let lease = moment.now.saturating_add(CALL_LEASE_MS);
+    Ok(InvocationRow {
+        organization: payer.organization.clone(),
+        agent: payer.agent.clone(),
+        skill: called.skill.id.clone(),
+        version: called.version.version.clone(),
+        phase: Phase::Calling,
+        ending: Ending::Running,
+        ended: None,
+        key: mark.key.to_string(),
+        digest: mark.digest,
+        pack: payer.pack.as_ref().map(|pack| pack.id.clone()).unwrap_or_default(),
+        fence: 1,
+        lease,
+        due: Some(lease),
+        ..InvocationRow::over(id, payer.account.clone(), moment.now)
+    })
+}
+
 /// The account of an agent of an organization.
 #[must_use]
 pub fn account(organization: &str, agent: &str) -> String {
     alloc::format!("{organization}/{agent}")
-}
-
-/// The answer while an invocation runs for longer than its client waits.
-pub(super) fn pending(id: &str) -> Response {
-    let body = Members::new()
-        .raw("ok", "false")
-        .text("error", "Invocation in progress")
-        .text("ledgerId", id)
-        .done();
-    Response::json(503, body).no_store().with("retry-after", "5")
 }
 
 /// An id of the original's form: its kind, the time and chance, base 36.

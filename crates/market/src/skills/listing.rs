@@ -4,18 +4,27 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::books::Rows;
+use super::kernel::{Applied, Decision};
 use super::message::{Answer, Response};
 use super::offered::Offered;
 use super::query::Query;
-use super::refused::{self, said};
+use super::refused::{self, refusal};
 use super::row::{Charges, SkillRow, VersionRow};
-use super::text::{Members, list, number, quoted};
-use super::{Decision, Market};
+use crate::text::{Members, list, number, quoted};
 use farebox_base::amount::Amount;
 
-impl Market {
+/// Listings of a market's skills.
+#[derive(Clone, Copy)]
+pub(super) struct Listings<'m> {
+    /// The origin of the market.
+    pub url: &'m str,
+    /// Its fee of a new skill, dollars.
+    pub fee: Option<&'m str>,
+}
+
+impl Listings<'_> {
     /// A skill as JSON.
-    pub(super) fn shown(&self, skill: &SkillRow, version: &VersionRow) -> String {
+    pub fn write(&self, skill: &SkillRow, version: &VersionRow) -> String {
         let members = Members::new()
             .text("id", &skill.id)
             .text("agentId", &skill.agent)
@@ -38,7 +47,7 @@ impl Market {
             .text("url", &self.address(skill, version));
         let members =
             if version.packs.is_empty() { members } else { members.raw("packs", &version.packs) };
-        let members = match &self.listing_fee {
+        let members = match self.fee {
             None => members,
             Some(fee) => {
                 let paid = if skill.owes { "false" } else { "true" };
@@ -54,7 +63,7 @@ impl Market {
     }
 
     /// Where a stock client buys a skill.
-    pub(super) fn address(&self, skill: &SkillRow, version: &VersionRow) -> String {
+    pub fn address(&self, skill: &SkillRow, version: &VersionRow) -> String {
         match version.charges {
             Charges::Gate => alloc::format!("{}/s/{}", self.url, skill.id),
             Charges::Seller => version.call_url.clone(),
@@ -62,17 +71,14 @@ impl Market {
     }
 
     /// The listed skills that match a query, newest first.
-    pub(super) fn list<B: Rows>(&self, books: &B, query: &str) -> Result<Decision, B::Error> {
-        let query = match Query::of(query, &["name", "agentId", "maxPriceXLM"]) {
-            Ok(query) => query,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
+    pub fn list<B: Rows>(&self, books: &B, query: &str) -> Applied<B> {
+        let query = or_reply!(Query::of(query, &["name", "agentId", "maxPriceXLM"]));
         let most = match query.get("maxPriceXLM").map(|text| Amount::from_decimal(&text, 18)) {
             None => None,
             Some(Ok(most)) => Some(most),
             Some(Err(_)) => {
                 let error = "maxPriceXLM must be a non-negative number";
-                return Ok(Decision::reply(said(400, error)));
+                return Ok(Decision::reply(refusal(400, error)));
             }
         };
         let name = query.get("name").map(|name| name.to_lowercase());
@@ -89,7 +95,7 @@ impl Market {
                 && agent.as_ref().is_none_or(|agent| *agent == skill.agent)
                 && most.as_ref().is_none_or(is_cheap)
             {
-                found.push(self.shown(&skill, &version));
+                found.push(self.write(&skill, &version));
             }
         }
         let body = Members::ok().raw("skills", &list(found)).done();
@@ -97,26 +103,20 @@ impl Market {
     }
 
     /// One skill, with all its versions.
-    pub(super) fn show<B: Rows>(&self, books: &B, id: &str) -> Result<Decision, B::Error> {
-        let Some(skill) = books.skill(id)? else {
-            return Ok(Decision::reply(refused::no_skill()));
-        };
+    pub fn show<B: Rows>(&self, books: &B, id: &str) -> Applied<B> {
+        let skill = or_reply!(books.skill(id)?.ok_or_else(refused::no_skill));
         let versions = books.versions(id)?;
-        let Some(latest) = versions.iter().find(|it| it.version == skill.latest) else {
-            return Ok(Decision::reply(refused::no_skill()));
-        };
+        let latest = or_reply!(
+            versions.iter().find(|it| it.version == skill.latest).ok_or_else(refused::no_skill)
+        );
         let names = list(versions.iter().map(|it| quoted(&it.version)));
         let body =
-            Members::ok().raw("skill", &self.shown(&skill, latest)).raw("versions", &names).done();
+            Members::ok().raw("skill", &self.write(&skill, latest)).raw("versions", &names).done();
         Ok(Decision::reply(Response::json(200, body)))
     }
 
     /// The skills as pages and documents show them.
-    pub(super) fn offered<B: Rows>(
-        &self,
-        books: &B,
-        only: Option<&str>,
-    ) -> Result<Decision, B::Error> {
+    pub fn list_offers<B: Rows>(&self, books: &B, only: Option<&str>) -> Applied<B> {
         let table = books.table()?;
         let mut offered = Vec::new();
         for (skill, version) in books.catalogue()? {
@@ -131,7 +131,7 @@ impl Market {
             offered.push(Offered {
                 url: self.address(&skill, &version),
                 live: version.charges == Charges::Seller || is_written,
-                fee: self.listing_fee.as_ref().map(|fee| (alloc::format!("${fee}"), !skill.owes)),
+                fee: self.fee.map(|fee| (alloc::format!("${fee}"), !skill.owes)),
                 charges: version.charges.name().to_string(),
                 id: skill.id,
                 name: skill.name,

@@ -420,6 +420,7 @@ pub struct EvidenceCall {
 }
 
 /// A response.
+#[must_use]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {
     /// HTTP status.
@@ -432,20 +433,17 @@ pub struct Response {
 
 impl Response {
     /// A response of JSON that may be cached as its client likes.
-    #[must_use]
     pub fn json(status: u32, body: String) -> Self {
         let headers = [("content-type".to_string(), "application/json".to_string())];
         Self { status, headers: headers.into(), body }
     }
 
     /// The same response, which is never stored.
-    #[must_use]
     pub fn no_store(self) -> Self {
         self.with("cache-control", "no-store")
     }
 
     /// The same response with one more header field.
-    #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_string(), value.to_string()));
         self

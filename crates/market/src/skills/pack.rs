@@ -6,17 +6,18 @@ use alloc::vec::Vec;
 
 use super::books::{Change, Rows};
 use super::draft::plans;
+use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Response, Sale};
-use super::place::{moved_by, noted};
-use super::refused::{self, said};
+use super::place::{moved_by, note_use};
+use super::price::{GRACE_MS, is_price};
+use super::refused::{self, refusal};
 use super::row::{Charges, PackRow, SkillRow, VersionRow};
-use super::sold::{GRACE_MS, is_price};
-use super::text::Members;
-use super::{Decision, Market, Now};
+use crate::text::Members;
+use farebox_base::chain::ChainId;
 use farebox_base::encoding::{base32, hex};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_base::secret::ct_eq;
+use farebox_base::secret::{Secret, ct_eq};
 use farebox_evm::token;
 
 /// Milliseconds of a cycle.
@@ -81,121 +82,108 @@ impl Standing {
     }
 }
 
-impl Market {
-    /// Sells a pack: once for each payment.
-    pub(super) fn sell_pack<B: Rows>(
-        &self,
-        books: &B,
-        (id, plan): (&str, &str),
-        sale: &Sale,
-        moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let secret = self.pack_secret(&sale.payment);
-        if let Some(pack) = books.pack_by_payment(&sale.payment)?
-            && !planted(Mutant::PacksAreRepeated)
-        {
-            let shown = shown(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
-            return Ok(Decision::reply(made(shown)));
-        }
-        let Some(calls) = calls_of(plan) else {
-            return Ok(Decision::reply(said(404, "Plan not found")));
-        };
-        let Some(skill) = books.skill(id)? else {
-            return Ok(Decision::reply(refused::no_skill()));
-        };
-        // What was settled already is given for as long as the gate may have sold it.
-        let is_settled = !sale.transaction.is_empty() && !planted(Mutant::PaidPacksAreKept);
-        if !skill.active && !is_settled && !planted(Mutant::GoneIsSold) {
-            let error = "Skill is not sold any more; nothing was delivered";
-            return Ok(Decision::reply(said(410, error)));
-        }
-        let is_sold = books.versions(id)?.iter().any(|version| {
-            let until = version.until.unwrap_or(u64::MAX);
-            let usual = version.networks.first().and_then(|network| {
-                let chain = farebox_base::chain::ChainId::parse(network).ok()?;
-                token::default_for(&chain)
-            });
-            let asset = usual.map_or("", |token| token.symbol);
-            moment.now <= until.saturating_add(GRACE_MS)
-                && plans(version).iter().any(|(known, price)| {
-                    known == plan && is_price(sale, price, asset, &version.networks)
-                })
+/// Sells a pack: once for each payment.
+pub(super) fn sell_pack<B: Rows>(
+    books: &B,
+    secret: &Secret<String>,
+    id: &str,
+    plan: &str,
+    sale: &Sale,
+    moment: Now<'_>,
+) -> Applied<B> {
+    let secret = make_secret(secret, &sale.payment);
+    if let Some(pack) = books.pack_by_payment(&sale.payment)?
+        && !planted(Mutant::PacksAreRepeated)
+    {
+        let shown = write_pack(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
+        return Ok(Decision::reply(answer_sale(shown)));
+    }
+    let Some(calls) = calls_of(plan) else {
+        return Ok(Decision::reply(refusal(404, "Plan not found")));
+    };
+    let skill = or_reply!(books.skill(id)?.ok_or_else(refused::no_skill));
+    // What was settled already is given for as long as the gate may have sold it.
+    let is_settled = !sale.transaction.is_empty() && !planted(Mutant::PaidPacksAreKept);
+    if !skill.active && !is_settled && !planted(Mutant::GoneIsSold) {
+        let error = "Skill is not sold any more; nothing was delivered";
+        return Ok(Decision::reply(refusal(410, error)));
+    }
+    let is_sold = books.versions(id)?.iter().any(|version| {
+        let until = version.until.unwrap_or(u64::MAX);
+        let usual = version.networks.first().and_then(|network| {
+            let chain = ChainId::parse(network).ok()?;
+            token::default_for(&chain)
         });
-        if !is_sold {
-            return Ok(Decision::reply(said(409, "The price of this plan has changed")));
+        let asset = usual.map_or("", |token| token.symbol);
+        moment.now <= until.saturating_add(GRACE_MS)
+            && plans(version).iter().any(|(known, price)| {
+                known == plan && is_price(sale, price, asset, &version.networks)
+            })
+    });
+    if !is_sold {
+        return Ok(Decision::reply(refusal(409, "The price of this plan has changed")));
+    }
+    let pack = PackRow {
+        id: base32::encode(&hash::sha256(&[b"farebox pack", sale.payment.as_bytes()]), 16),
+        hash: hash::digest(&[b"farebox pack secret", secret.as_bytes()]),
+        skill: id.to_string(),
+        plan: plan.to_string(),
+        payment: sale.payment.clone(),
+        payer: sale.payer.clone(),
+        calls,
+        used: 0,
+        created: moment.now,
+        until: moment.now.saturating_add(CYCLE_MS),
+    };
+    let shown = write_pack(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
+    let mut changes = Vec::from([Change::Pack(Box::new(pack))]);
+    changes.extend(note_use(skill, moved_by(sale), moment.now));
+    Ok(Decision { answer: Answer::Reply(answer_sale(shown)), changes })
+}
+
+fn make_secret(secret: &Secret<String>, payment: &str) -> String {
+    let secret = secret.expose().as_bytes();
+    hex::encode(&hash::mac(secret, &[b"farebox pack 1 ", payment.as_bytes()]))
+}
+
+/// The rest of a pack, for anyone who has its key.
+pub(super) fn show_pack<B: Rows>(books: &B, key: &str, moment: Now<'_>) -> Applied<B> {
+    Ok(Decision::reply(match find_pack(books, key)? {
+        Some(pack) => {
+            let body = Members::ok().raw("pack", &write_pack(&pack, moment.now).done()).done();
+            Response::json(200, body).no_store()
         }
-        let pack = PackRow {
-            id: base32::encode(&hash::sha256(&[b"farebox pack", sale.payment.as_bytes()]), 16),
-            hash: hash::digest(&[b"farebox pack secret", secret.as_bytes()]),
-            skill: id.to_string(),
-            plan: plan.to_string(),
-            payment: sale.payment.clone(),
-            payer: sale.payer.clone(),
-            calls,
-            used: 0,
-            created: moment.now,
-            until: moment.now.saturating_add(CYCLE_MS),
-        };
-        let shown = shown(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
-        let mut changes = Vec::from([Change::Pack(Box::new(pack))]);
-        changes.extend(noted(skill, moved_by(sale), moment.now));
-        Ok(Decision { answer: Answer::Reply(made(shown)), changes })
-    }
+        None => refusal(404, "Pack not found").no_store(),
+    }))
+}
 
-    fn pack_secret(&self, payment: &str) -> String {
-        let secret = self.secret.expose().as_bytes();
-        hex::encode(&hash::mac(secret, &[b"farebox pack 1 ", payment.as_bytes()]))
-    }
+/// The version that a pack of this skill calls: of those that the gate charges for, the one that
+/// was sold last. What its seller takes back or changes takes no calls that were paid.
+pub(super) fn find_called_version<B: Rows>(
+    books: &B,
+    skill: &SkillRow,
+) -> Result<Option<VersionRow>, B::Error> {
+    let versions = books.versions(&skill.id)?.into_iter();
+    let gated = versions.filter(|version| version.charges == Charges::Gate);
+    Ok(gated.max_by_key(|version| version.until.unwrap_or(u64::MAX)))
+}
 
-    /// The rest of a pack, for anyone who has its key.
-    pub(super) fn pack_state<B: Rows>(
-        &self,
-        books: &B,
-        key: &str,
-        moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        Ok(Decision::reply(match self.pack_of(books, key)? {
-            Some(pack) => {
-                let body = Members::ok().raw("pack", &shown(&pack, moment.now).done()).done();
-                Response::json(200, body).no_store()
-            }
-            None => said(404, "Pack not found").no_store(),
-        }))
-    }
-
-    /// The version that a pack of this skill calls: of those that the gate charges for, the one that
-    /// was sold last. What its seller takes back or changes takes no calls that were paid.
-    pub(super) fn packed<B: Rows>(
-        &self,
-        books: &B,
-        skill: &SkillRow,
-    ) -> Result<Option<VersionRow>, B::Error> {
-        let versions = books.versions(&skill.id)?.into_iter();
-        let gated = versions.filter(|version| version.charges == Charges::Gate);
-        Ok(gated.max_by_key(|version| version.until.unwrap_or(u64::MAX)))
-    }
-
-    /// The pack whose key this is.
-    pub(super) fn pack_of<B: Rows>(
-        &self,
-        books: &B,
-        key: &str,
-    ) -> Result<Option<PackRow>, B::Error> {
-        let parts = key.strip_prefix("fbp_").filter(|_| key.len() <= 128);
-        let Some((id, secret)) = parts.and_then(|rest| rest.split_once('_')) else {
-            return Ok(None);
-        };
-        let shown = hash::digest(&[b"farebox pack secret", secret.as_bytes()]);
-        let pack = books.pack(id)?;
-        Ok(pack.filter(|pack| ct_eq(pack.hash.as_bytes(), shown.as_bytes())))
-    }
+/// The pack whose key this is.
+pub(super) fn find_pack<B: Rows>(books: &B, key: &str) -> Result<Option<PackRow>, B::Error> {
+    let parts = key.strip_prefix("fbp_").filter(|_| key.len() <= 128);
+    let Some((id, secret)) = parts.and_then(|rest| rest.split_once('_')) else {
+        return Ok(None);
+    };
+    let shown = hash::digest(&[b"farebox pack secret", secret.as_bytes()]);
+    let pack = books.pack(id)?;
+    Ok(pack.filter(|pack| ct_eq(pack.hash.as_bytes(), shown.as_bytes())))
 }
 
 fn key_of(id: &str, secret: &str) -> String {
     alloc::format!("fbp_{id}_{secret}")
 }
 
-fn shown(pack: &PackRow, now: u64) -> Members {
+fn write_pack(pack: &PackRow, now: u64) -> Members {
     Members::new()
         .text("id", &pack.id)
         .text("skillId", &pack.skill)
@@ -208,7 +196,7 @@ fn shown(pack: &PackRow, now: u64) -> Members {
         .number("expiresAt", pack.until)
 }
 
-fn made(pack: Members) -> Response {
+fn answer_sale(pack: Members) -> Response {
     let body = Members::ok().raw("pack", &pack.done()).done();
     Response::json(201, body).no_store()
 }

@@ -5,9 +5,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::Market;
 use super::offered::Offered;
-use super::text::Members;
+use crate::text::Members;
 use farebox_base::text::{Html, Shell};
 
 /// The policy that the page needs, and nothing more.
@@ -16,64 +15,62 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe
 /// Skills on one page.
 const PER_PAGE: usize = 50;
 
-impl Market {
-    /// The page `/`, in HTML. The query as it came may have `q`, text to look for, and `page`.
-    #[must_use]
-    pub fn page(&self, skills: &[Offered], query: &str) -> String {
-        let wanted = parameter(query, "q");
-        let found = || skills.iter().filter(|skill| is_found(skill, &wanted));
-        let count = found().count();
-        let pages = count.div_ceil(PER_PAGE).max(1);
-        let page = parameter(query, "page").parse().unwrap_or(1_usize).clamp(1, pages);
-        let skipped = page.saturating_sub(1).saturating_mul(PER_PAGE);
-        let on_page = || found().skip(skipped).take(PER_PAGE);
-        let items: Vec<String> = on_page().map(|skill| product(skill, self)).collect();
-        let heading = match (count, wanted.is_empty()) {
-            (0, true) => "Nothing is sold here yet.".to_string(),
-            (0, false) => "No skill has these words.".to_string(),
-            (1, _) => "1 skill".to_string(),
-            (count, _) => format!("{count} skills"),
-        };
-        let data = Members::new()
-            .text("@context", "https://schema.org")
-            .text("@type", "ItemList")
-            .number("numberOfItems", u64::try_from(count).unwrap_or(u64::MAX))
-            .raw("itemListElement", &format!("[{}]", items.join(",")))
-            .done();
-        let body = Html::fill(
-            "<header><h1>Skills</h1><p>HTTP functions of many sellers. Each call is paid to its seller, per request, without an account.</p>\
-             <form role=\"search\"><label for=\"q\">Find a skill</label><input id=\"q\" name=\"q\" type=\"search\" maxlength=\"200\" value=\"{}\"><button>Find</button></form></header>\
-             <main><p class=\"count\">{}</p><ul class=\"skills\">{}</ul>{}{}</main>",
-            [
-                Html::of(&wanted),
-                Html::of(&heading),
-                Html::join(on_page().map(|skill| card(skill, self, Depth::Card)), ""),
-                turns(&wanted, page, pages),
-                self.ways(),
-            ],
-        );
-        document("Skills", "HTTP functions of many sellers, paid per request.", &data, body)
-    }
+/// The page `/`, in HTML. The query as it came may have `q`, text to look for, and `page`.
+#[must_use]
+pub fn write_page(url: &str, skills: &[Offered], query: &str) -> String {
+    let wanted = parameter(query, "q");
+    let found = || skills.iter().filter(|skill| is_found(skill, &wanted));
+    let count = found().count();
+    let pages = count.div_ceil(PER_PAGE).max(1);
+    let page = parameter(query, "page").parse().unwrap_or(1_usize).clamp(1, pages);
+    let skipped = page.saturating_sub(1).saturating_mul(PER_PAGE);
+    let on_page = || found().skip(skipped).take(PER_PAGE);
+    let items: Vec<String> = on_page().map(|skill| product(skill, url)).collect();
+    let heading = match (count, wanted.is_empty()) {
+        (0, true) => "Nothing is sold here yet.".to_string(),
+        (0, false) => "No skill has these words.".to_string(),
+        (1, _) => "1 skill".to_string(),
+        (count, _) => format!("{count} skills"),
+    };
+    let data = Members::new()
+        .text("@context", "https://schema.org")
+        .text("@type", "ItemList")
+        .number("numberOfItems", u64::try_from(count).unwrap_or(u64::MAX))
+        .raw("itemListElement", &format!("[{}]", items.join(",")))
+        .done();
+    let body = Html::fill(
+        "<header><h1>Skills</h1><p>HTTP functions of many sellers. Each call is paid to its seller, per request, without an account.</p>\
+         <form role=\"search\"><label for=\"q\">Find a skill</label><input id=\"q\" name=\"q\" type=\"search\" maxlength=\"200\" value=\"{}\"><button>Find</button></form></header>\
+         <main><p class=\"count\">{}</p><ul class=\"skills\">{}</ul>{}{}</main>",
+        [
+            Html::of(&wanted),
+            Html::of(&heading),
+            Html::join(on_page().map(|skill| card(skill, url, Depth::Card)), ""),
+            turns(&wanted, page, pages),
+            write_footer(url),
+        ],
+    );
+    document("Skills", "HTTP functions of many sellers, paid per request.", &data, body)
+}
 
-    /// The page of one skill, `/skills/{id}`, in HTML.
-    #[must_use]
-    pub fn skill_page(&self, skill: &Offered) -> String {
-        let data = product(skill, self);
-        let body = Html::fill(
-            "<nav><a href=\"/\">All skills</a></nav><main><ul class=\"skills\">{}</ul>{}</main>",
-            [card(skill, self, Depth::Whole), self.ways()],
-        );
-        document(&skill.name, &skill.description, &data, body)
-    }
+/// The page of one skill, `/skills/{id}`, in HTML.
+#[must_use]
+pub fn write_skill_page(url: &str, skill: &Offered) -> String {
+    let data = product(skill, url);
+    let body = Html::fill(
+        "<nav><a href=\"/\">All skills</a></nav><main><ul class=\"skills\">{}</ul>{}</main>",
+        [card(skill, url, Depth::Whole), write_footer(url)],
+    );
+    document(&skill.name, &skill.description, &data, body)
+}
 
-    /// The links to other documents.
-    fn ways(&self) -> Html {
-        Html::fill(
-            "<footer><p>For programs: <a href=\"/SKILL.md\">SKILL.md</a>, <a href=\"/openapi.json\">OpenAPI</a>, <a href=\"/llms.txt\">llms.txt</a>, \
-             <a href=\"/.well-known/x402\">x402</a>, <a href=\"/api/marketplace/skills\">JSON</a>. The market is <code>{}</code>.</p></footer>",
-            [Html::of(&self.url)],
-        )
-    }
+/// The links to other documents.
+fn write_footer(url: &str) -> Html {
+    Html::fill(
+        "<footer><p>For programs: <a href=\"/SKILL.md\">SKILL.md</a>, <a href=\"/openapi.json\">OpenAPI</a>, <a href=\"/llms.txt\">llms.txt</a>, \
+         <a href=\"/.well-known/x402\">x402</a>, <a href=\"/api/marketplace/skills\">JSON</a>. The market is <code>{}</code>.</p></footer>",
+        [Html::of(url)],
+    )
 }
 
 /// How much of a skill is shown.
@@ -85,7 +82,7 @@ enum Depth {
     Whole,
 }
 
-fn card(skill: &Offered, market: &Market, depth: Depth) -> Html {
+fn card(skill: &Offered, url: &str, depth: Depth) -> Html {
     let (id, name) = (Html::of(&skill.id), Html::of(&skill.name));
     let title = match depth {
         Depth::Card => {
@@ -100,7 +97,7 @@ fn card(skill: &Offered, market: &Market, depth: Depth) -> Html {
             "<p class=\"note\">Published a moment ago: it can be bought directly in about a minute.</p>"
         }
     };
-    let calls = calls(skill, market);
+    let calls = calls(skill, url);
     let how = match depth {
         Depth::Card => {
             Html::fill("<details><summary>How to call it</summary>{}</details>", [calls])
@@ -153,8 +150,8 @@ fn facts(skill: &Offered, depth: Depth) -> Html {
 }
 
 /// The two ways to call a skill, as lines to type.
-fn calls(skill: &Offered, market: &Market) -> Html {
-    let lines = CallLines::of(skill, market);
+fn calls(skill: &Offered, url: &str) -> Html {
+    let lines = CallLines::of(skill, url);
     Html::fill(
         "<p>With a wallet:</p><pre><code>{}</code></pre><p>As an agent without one, whose treasury pays:</p><pre><code>{}</code></pre>",
         [Html::of(lines.with_wallet.as_str()), Html::of(lines.by_treasury.as_str())],
@@ -170,14 +167,14 @@ pub(super) struct CallLines {
 }
 
 impl CallLines {
-    pub(super) fn of(skill: &Offered, market: &Market) -> Self {
+    pub(super) fn of(skill: &Offered, url: &str) -> Self {
         const BODY: &str = " -H 'content-type: application/json' -d '{\"input\":\"hello\"}'";
         let body = match skill.method.as_str() {
             "GET" | "HEAD" => Shell::literal(""),
             "POST" => Shell::literal(BODY),
             method => Shell::fill(" -X {}{}", [Shell::of(method), Shell::literal(BODY)]),
         };
-        let address = format!("{}/api/marketplace/skills/{}/invoke", market.url, skill.id);
+        let address = format!("{}/api/marketplace/skills/{}/invoke", url, skill.id);
         Self {
             with_wallet: Shell::fill("npx farebox pay {}{}", [Shell::of(&skill.url), body]),
             by_treasury: Shell::fill(
@@ -214,7 +211,7 @@ fn turns(wanted: &str, page: usize, pages: usize) -> Html {
 }
 
 /// A skill as crawlers read it (schema.org, JSON-LD).
-fn product(skill: &Offered, market: &Market) -> String {
+fn product(skill: &Offered, url: &str) -> String {
     let offer = Members::new()
         .text("@type", "Offer")
         .text("price", &skill.price)
@@ -231,7 +228,7 @@ fn product(skill: &Offered, market: &Market) -> String {
         .text("name", &skill.name)
         .text("description", &skill.description)
         .text("sku", &skill.id)
-        .text("url", &format!("{}/skills/{}", market.url, skill.id))
+        .text("url", &format!("{}/skills/{}", url, skill.id))
         .raw(
             "brand",
             &Members::new()
@@ -329,10 +326,7 @@ mod tests {
 
     const EVIL: &str = "</script><script>alert(\"1\")</script>'&\u{202e}\u{7}";
 
-    fn market() -> Market {
-        let vars = r#"{"MARKET_URL":"https://skills.example.com","NETWORK":"eip155:84532","MARKET_SECRET":"0123456789abcdef0123456789abcdef","OPERATOR_TOKEN":"0123456789abcdef0123456789abcdef","PAY_TO":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8"}"#;
-        Market::from_vars(vars).expect("the variables are right")
-    }
+    const URL: &str = "https://skills.example.com";
 
     fn skill(id: &str, name: &str) -> Offered {
         Offered {
@@ -359,10 +353,10 @@ mod tests {
 
     #[test]
     fn what_an_owner_wrote_is_text_everywhere() {
-        let (market, evil) = (market(), skill("evil", EVIL));
+        let evil = skill("evil", EVIL);
         for html in [
-            market.page(core::slice::from_ref(&evil), "q=%3C%2Fscript%3E"),
-            market.skill_page(&evil),
+            write_page(URL, core::slice::from_ref(&evil), "q=%3C%2Fscript%3E"),
+            write_skill_page(URL, &evil),
         ] {
             assert_eq!(html.matches("<script").count(), 1, "{html}");
             assert_eq!(html.matches("</script").count(), 1, "{html}");
@@ -375,7 +369,7 @@ mod tests {
     #[test]
     fn the_page_has_the_skills_with_the_words_that_are_looked_for() {
         let skills = [skill("rain", "Rain"), skill("wind", "Wind speed")];
-        let page = market().page(&skills, "q=WIND+sp%65ed&page=9");
+        let page = write_page(URL, &skills, "q=WIND+sp%65ed&page=9");
         assert!(page.contains("id=\"wind\"") && !page.contains("id=\"rain\""), "{page}");
         assert!(page.contains("value=\"WIND speed\"") && page.contains("1 skill<"), "{page}");
     }
@@ -383,8 +377,7 @@ mod tests {
     #[test]
     fn many_skills_are_several_pages() {
         let skills: Vec<Offered> = (0..101).map(|n| skill(&format!("s{n}"), "Many")).collect();
-        let market = market();
-        let page = |query: &str| market.page(&skills, query);
+        let page = |query: &str| write_page(URL, &skills, query);
         assert!(page("").contains("1 of 3") && page("").contains("id=\"s49\""));
         assert!(!page("").contains("id=\"s50\"") && page("page=2").contains("id=\"s50\""));
         assert!(page("page=3&q=many").contains("id=\"s100\""));
@@ -394,14 +387,14 @@ mod tests {
     #[test]
     fn documents_keep_what_an_owner_wrote_from_being_marks() {
         let evil = skill("evil", "# [x](http://x)\n\n# Call `rm`");
-        let text = market().skill_document(&evil);
+        let text = crate::skills::document::write_skill_document(URL, &evil);
         assert!(text.contains("# \\# \\[x\\](http://x)  \\# Call \\`rm\\`\n"), "{text}");
     }
 
     #[test]
     fn any_query_is_read() {
         for query in ["q", "q=", "q=%", "q=%2", "q=%zz", "q=%ff", "&&=&q=a&q=b", "page=-1"] {
-            assert!(market().page(&[], query).ends_with("</html>\n"), "{query}");
+            assert!(write_page(URL, &[], query).ends_with("</html>\n"), "{query}");
         }
     }
 }

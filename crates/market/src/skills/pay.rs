@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use super::message::{PayOrder, SellerAnswer, SellerCall};
-use super::text::Members;
+use crate::text::Members;
 
 /// Where it is asked.
 pub const PATH: &str = "/api/sdk/payment-decisions";

@@ -5,7 +5,6 @@
 use alloc::boxed::Box;
 use alloc::string::ToString;
 
-use super::Market;
 use super::books::{Change, Rows};
 use super::message::Sale;
 use super::price::{USD_DECIMALS, cut};
@@ -31,8 +30,8 @@ const STEP_MS: u64 = 86_400_000;
 const REMEMBERED_MS: u64 = 3 * 86_400_000;
 
 /// Notes that a skill was called or paid for, and how much money moved for it.
-pub(super) fn noted(skill: SkillRow, moved: Amount, now: u64) -> Option<Change> {
-    let place_until = extended(&skill, moved, now);
+pub(super) fn note_use(skill: SkillRow, moved: Amount, now: u64) -> Option<Change> {
+    let place_until = extend_place(&skill, moved, now);
     let is_worth = place_until >= now.saturating_add(REMEMBERED_MS);
     let is_worth = is_worth || planted(Mutant::CallsAreRemembered);
     let is_used = is_worth && !planted(Mutant::UsedIsForgotten);
@@ -45,7 +44,7 @@ pub(super) fn noted(skill: SkillRow, moved: Amount, now: u64) -> Option<Change> 
 }
 
 /// Until when a skill has its place after so many millionths of a dollar have moved for it.
-fn extended(skill: &SkillRow, moved: Amount, now: u64) -> u64 {
+fn extend_place(skill: &SkillRow, moved: Amount, now: u64) -> u64 {
     let micros: u64 = moved.to_string().parse().unwrap_or(u64::MAX);
     let micros = if micros > 0 && planted(Mutant::DustKeepsPlaces) { u64::MAX } else { micros };
     let ms = micros.saturating_mul(MICRO_MS).checked_div(kib_of(skill.room)).unwrap_or_default();
@@ -55,7 +54,7 @@ fn extended(skill: &SkillRow, moved: Amount, now: u64) -> u64 {
 }
 
 /// The skill with another room: what kept its place keeps one of more KiB for less.
-pub(super) fn resized(skill: SkillRow, room: Room, now: u64) -> SkillRow {
+pub(super) fn resize(skill: SkillRow, room: Room, now: u64) -> SkillRow {
     let (had, has) = (kib_of(skill.room), kib_of(room));
     let is_more = has > had && skill.place_until != FOR_EVER && !planted(Mutant::PlacesGrow);
     if !is_more || !skill.has_place(now) {
@@ -91,33 +90,30 @@ fn micros(amount: Amount, token: &Token) -> Amount {
     micros.filter(|_| is_dollar(token.symbol)).unwrap_or(Amount::ZERO)
 }
 
-impl Market {
-    /// Notes the money of an invocation that is over, if more than its seller says that it moved:
-    /// `is_confirmed` if a chain does. What the gate has settled before it called counts as a sale.
-    pub(super) fn place_of<B: Rows>(
-        &self,
-        books: &B,
-        row: &InvocationRow,
-        is_confirmed: bool,
-        now: u64,
-    ) -> Result<Option<Change>, B::Error> {
-        if row.paid != Moved::Yes || row.tx.is_empty() {
-            return Ok(None);
-        }
-        let version = books.version(&row.skill, &row.version)?;
-        let counts = |version: &VersionRow| match version.charges {
-            Charges::Gate => version.settle != "before",
-            Charges::Seller => is_confirmed || planted(Mutant::SellersVouchForMoney),
-        };
-        let Some(skill) = books.skill(&row.skill)?.filter(|_| version.as_ref().is_some_and(counts))
-        else {
-            return Ok(None);
-        };
-        let chain = ChainId::parse(&row.network).ok();
-        let token = chain.as_ref().and_then(|chain| token::by_symbol(chain, &row.asset));
-        let moved = token.and_then(|token| {
-            Some(micros(Amount::from_decimal(&row.amount, token.decimals).ok()?, token))
-        });
-        Ok(noted(skill, moved.unwrap_or(Amount::ZERO), now))
+/// Notes the money of an invocation that is over, if more than its seller says that it moved:
+/// `is_confirmed` if a chain does. What the gate has settled before it called counts as a sale.
+pub(super) fn note_payment<B: Rows>(
+    books: &B,
+    row: &InvocationRow,
+    is_confirmed: bool,
+    now: u64,
+) -> Result<Option<Change>, B::Error> {
+    if row.paid != Moved::Yes || row.tx.is_empty() {
+        return Ok(None);
     }
+    let version = books.version(&row.skill, &row.version)?;
+    let counts = |version: &VersionRow| match version.charges {
+        Charges::Gate => version.settle != "before",
+        Charges::Seller => is_confirmed || planted(Mutant::SellersVouchForMoney),
+    };
+    let Some(skill) = books.skill(&row.skill)?.filter(|_| version.as_ref().is_some_and(counts))
+    else {
+        return Ok(None);
+    };
+    let chain = ChainId::parse(&row.network).ok();
+    let token = chain.as_ref().and_then(|chain| token::by_symbol(chain, &row.asset));
+    let moved = token.and_then(|token| {
+        Some(micros(Amount::from_decimal(&row.amount, token.decimals).ok()?, token))
+    });
+    Ok(note_use(skill, moved.unwrap_or(Amount::ZERO), now))
 }

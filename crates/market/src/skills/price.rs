@@ -4,9 +4,16 @@ use alloc::string::{String, ToString};
 
 use serde_json::Value;
 
-use super::Market;
+use super::message::Sale;
 use farebox_base::amount::Amount;
+use farebox_base::chain::ChainId;
+use farebox_base::encoding::jcs;
+use farebox_evm::address::Address;
+use farebox_evm::token;
 
+/// Milliseconds for which a price that was replaced still buys: the gate reads its table once a
+/// minute.
+pub const GRACE_MS: u64 = 300_000;
 /// Fraction digits of XLM.
 pub const XLM_DECIMALS: u8 = 7;
 /// Fraction digits of a price in dollars.
@@ -73,12 +80,16 @@ pub fn cut(amount: Amount, decimals: u8, shown: u8) -> String {
     }
 }
 
-impl Market {
+/// Dollars of an XLM, decimal text.
+#[derive(Clone, Debug)]
+pub struct XlmRate(pub String);
+
+impl XlmRate {
     /// Dollars of an amount of XLM, rounded up to [`USD_DECIMALS`]; a sum of zero stays zero.
     #[must_use]
     pub fn dollars_of(&self, xlm: &str) -> Option<String> {
         let xlm = Amount::from_decimal(xlm, XLM_DECIMALS).ok()?;
-        let rate = Amount::from_decimal(&self.xlm_usd, 7).ok()?;
+        let rate = Amount::from_decimal(&self.0, 7).ok()?;
         // 14 fraction digits.
         let exact = xlm.checked_mul(rate)?;
         let up = exact.checked_add(Amount::from_u64(99_999_999))?.checked_div_u64(100_000_000)?;
@@ -89,7 +100,7 @@ impl Market {
     #[must_use]
     pub fn xlm_of(&self, dollars: &str) -> Option<String> {
         let dollars = Amount::from_decimal(dollars, 14).ok()?;
-        let rate = Amount::from_decimal(&self.xlm_usd, 7).ok()?;
+        let rate = Amount::from_decimal(&self.0, 7).ok()?;
         let rate: u64 = rate.to_string().parse().ok()?;
         Some(dollars.checked_div_u64(rate)?.to_decimal(XLM_DECIMALS))
     }
@@ -99,11 +110,21 @@ impl Market {
 /// a number of XLM with the unit.
 #[must_use]
 pub fn signed_text(price: Option<&Value>, xlm: Option<&Value>) -> String {
-    use farebox_base::encoding::jcs;
     match (price, xlm) {
         (Some(Value::String(text)), _) => text.clone(),
         (Some(other), _) if !other.is_null() => jcs::text(other),
         (_, Some(number)) if !number.is_null() => alloc::format!("{} XLM", jcs::text(number)),
         _ => String::new(),
     }
+}
+
+/// Whether a sale was paid with this price on one of these networks.
+pub(super) fn is_price(sale: &Sale, price: &str, asset: &str, networks: &[String]) -> bool {
+    let Some(network) = networks.iter().find(|network| **network == sale.network) else {
+        return false;
+    };
+    let token = ChainId::parse(network).ok().and_then(|chain| token::by_symbol(&chain, asset));
+    let (Some(token), Ok(paid)) = (token, Address::parse(&sale.asset)) else { return false };
+    let price = Amount::from_decimal(price, token.decimals);
+    token.address == paid && price.is_ok() && price.ok() == Amount::from_atomic(&sale.amount).ok()
 }

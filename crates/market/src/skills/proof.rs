@@ -5,7 +5,6 @@ use alloc::string::String;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Market;
 use super::books::Rows;
 use super::message::Response;
 use super::price::signed_text;
@@ -49,7 +48,7 @@ impl SkillAction {
 
     /// The action with this name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         let all = [Self::Publish, Self::Version, Self::Deactivate, Self::Rotate];
         all.into_iter().find(|action| action.name() == name)
     }
@@ -79,57 +78,59 @@ impl ProofTerms {
     }
 }
 
-impl Market {
+/// An act that a wallet signs for.
+pub struct SignedAct<'a> {
+    /// The origin of the market.
+    pub market: &'a str,
+    /// The act.
+    pub action: SkillAction,
+    /// The skill's id; empty of one that has none yet.
+    pub skill: &'a str,
+    /// The wallet.
+    pub owner: &'a Address,
+    /// The body that says what is done.
+    pub body: &'a Map<String, Value>,
+}
+
+impl SignedAct<'_> {
     /// The typed data that a wallet signs, in the form of `eth_signTypedData_v4`.
     #[must_use]
-    pub fn typed_data(
-        &self,
-        action: SkillAction,
-        (skill, owner): (&str, &Address),
-        body: &Map<String, Value>,
-        terms: &ProofTerms,
-    ) -> Value {
+    pub fn typed_data(&self, terms: &ProofTerms) -> Value {
+        let Self { body, .. } = self;
         let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-        let field = |(name, kind): &(&str, &str)| json!({"name": name, "type": kind});
         let fields = |fields: &[(&str, &str)]| {
-            let mut list = alloc::vec::Vec::new();
-            for one in fields {
-                list.push(field(one));
-            }
-            Value::Array(list)
+            let field = |(name, kind): &(&str, &str)| json!({"name": name, "type": kind});
+            Value::Array(fields.iter().map(field).collect())
         };
         json!({
             "types": {"EIP712Domain": fields(DOMAIN_FIELDS), "SkillAction": fields(ACTION_FIELDS)},
             "primaryType": "SkillAction",
             "domain": {"name": "Farebox Market", "version": "1"},
             "message": {
-                "action": action.name(),
-                "market": self.url,
-                "skill": skill,
+                "action": self.action.name(),
+                "market": self.market,
+                "skill": self.skill,
                 "name": text("name"),
                 "price": signed_text(body.get("price"), body.get("priceXLM")),
                 "callUrl": text("callUrl"),
-                "payTo": owner.to_checksum(),
-                "content": content(body),
+                "payTo": self.owner.to_checksum(),
+                "content": digest_content(body),
                 "nonce": terms.nonce,
                 "validBefore": terms.valid_before,
             },
         })
     }
 
-    /// Checks the proof of a body.
+    /// Checks the proof of the body.
     ///
     /// # Errors
     /// 401 without a proof that counts now, 403 for that of another wallet.
-    pub(super) fn proven<B: Rows>(
+    pub(super) fn check<B: Rows>(
         &self,
         books: &B,
-        action: SkillAction,
-        (skill, owner): (&str, &Address),
-        body: &Map<String, Value>,
         now: u64,
     ) -> Result<Result<NonceRow, Response>, B::Error> {
-        let Some(proof) = body.get("proof") else { return Ok(Err(refused::no_identity())) };
+        let Some(proof) = self.body.get("proof") else { return Ok(Err(refused::no_identity())) };
         let signature = proof.get("signature").and_then(Value::as_str);
         let signature = signature.filter(|text| text.len() <= MAX_SIGNATURE);
         let (Some(terms), Some(signature)) = (ProofTerms::of(proof), signature) else {
@@ -142,7 +143,7 @@ impl Market {
         if terms.valid_before > now_secs.saturating_add(MAX_SECS) {
             return Ok(Err(refused::bad_proof("proof must not be valid for more than an hour")));
         }
-        let data = self.typed_data(action, (skill, owner), body, &terms);
+        let data = self.typed_data(&terms);
         let signer = TypedData::from_json(&data)
             .ok()
             .zip(Signature::parse(signature).ok())
@@ -150,10 +151,10 @@ impl Market {
         let Some(signer) = signer else {
             return Ok(Err(refused::bad_proof("proof is not a signature")));
         };
-        if signer != *owner && !planted(Mutant::AnyWalletOwns) {
+        if signer != *self.owner && !planted(Mutant::AnyWalletOwns) {
             return Ok(Err(refused::not_owner()));
         }
-        let owner = owner.to_checksum();
+        let owner = self.owner.to_checksum();
         if books.has_nonce(&owner, &terms.nonce)? && !planted(Mutant::ProofsServeTwice) {
             return Ok(Err(refused::bad_proof("proof was used already")));
         }
@@ -163,7 +164,7 @@ impl Market {
 }
 
 /// SHA-256 of a body's canonical form without its proof, `0x` hex.
-fn content(body: &Map<String, Value>) -> String {
+fn digest_content(body: &Map<String, Value>) -> String {
     let mut body = body.clone();
     if !planted(Mutant::ContentIsNotSigned) {
         body.remove("proof");

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::message::Response;
-use super::refused::said;
+use super::refused::refusal;
 
 /// Most parameters that are read.
 const MAX_PAIRS: usize = 64;
@@ -22,7 +22,7 @@ impl Query {
         let pairs = text.split('&').filter(|pair| !pair.is_empty() && pair.len() <= MAX_VALUE);
         let decoded = pairs.take(MAX_PAIRS).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decoded(name), decoded(value))
+            (decode(name), decode(value))
         });
         Self(decoded.collect())
     }
@@ -39,7 +39,7 @@ impl Query {
                 let name: String =
                     name.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
                 let known = known.join(", ");
-                Err(said(400, &alloc::format!("{name} is no parameter; known are {known}")))
+                Err(refusal(400, &alloc::format!("{name} is no parameter; known are {known}")))
             }
         }
     }
@@ -64,10 +64,10 @@ impl Query {
 /// A segment of a path: there a plus sign stands for itself.
 #[must_use]
 pub fn segment(text: &str) -> String {
-    decoded(&text.replace('+', "%2B"))
+    decode(&text.replace('+', "%2B"))
 }
 
-fn decoded(text: &str) -> String {
+fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

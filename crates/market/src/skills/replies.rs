@@ -4,12 +4,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::books::{Change, Rows};
-use super::invoke::KEEP_MS;
 use super::message::Response;
 use super::pack::{CYCLE_MS, PACK_GRACE_MS};
 use super::row::{FOR_EVER, InvocationRow, KeyRow, Moved, ReplyRow};
 use farebox_base::mutant::{Mutant, planted};
 
+/// Milliseconds for which a short answer is kept, and a key for which nothing was paid.
+const KEEP_MS: u64 = 30 * 86_400_000;
 /// Milliseconds for which the answer to an invocation without a key is kept: no one can ask for it
 /// but those who waited.
 const FOLLOWED_MS: u64 = 120_000;
@@ -23,8 +24,8 @@ const MAX_BYTES: u64 = 256 * 1024 * 1024;
 const STEP: u32 = 64;
 
 /// The answer to an ended invocation as it is kept.
-pub(super) fn kept(row: &InvocationRow, response: &Response, now: u64) -> ReplyRow {
-    let bytes = size(&response.headers, &response.body);
+pub(super) fn keep_reply(row: &InvocationRow, response: &Response, now: u64) -> ReplyRow {
+    let bytes = size_of(&response.headers, &response.body);
     let is_long = bytes > SHORT_BYTES;
     let keep = if row.key.is_empty() && !planted(Mutant::RepliesPileUp) {
         FOLLOWED_MS
@@ -57,6 +58,11 @@ pub(super) fn key_of(row: &InvocationRow, now: u64) -> Option<Change> {
     } else {
         now.saturating_add(KEEP_MS)
     };
+    write_key(row, until)
+}
+
+/// The change that keeps the key of an invocation until this time; `None` if it has none.
+pub(super) fn write_key(row: &InvocationRow, until: u64) -> Option<Change> {
     let key = KeyRow {
         account: row.account.clone(),
         key: row.key.clone(),
@@ -68,14 +74,18 @@ pub(super) fn key_of(row: &InvocationRow, now: u64) -> Option<Change> {
 }
 
 /// Bytes of an answer.
-pub(super) fn size(headers: &[(String, String)], body: &str) -> u64 {
+pub(super) fn size_of(headers: &[(String, String)], body: &str) -> u64 {
     let fields = headers.iter().map(|(name, value)| name.len().saturating_add(value.len()));
     let bytes = fields.fold(body.len(), usize::saturating_add);
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// Takes away the answers that have ended, and as many more as so many bytes need.
-pub(super) fn room<B: Rows>(books: &B, more: u64, now: u64) -> Result<Option<Change>, B::Error> {
+pub(super) fn make_room<B: Rows>(
+    books: &B,
+    more: u64,
+    now: u64,
+) -> Result<Option<Change>, B::Error> {
     let mut gone: Vec<String> = Vec::new();
     let mut all = books.reply_bytes()?.saturating_add(more);
     for (id, bytes) in books.replies_ended(now, STEP)? {

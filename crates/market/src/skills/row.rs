@@ -249,7 +249,7 @@ impl Ending {
 
     /// The ending with this name on the wire.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         let all = [
             Self::Running,
             Self::Free,
@@ -336,6 +336,43 @@ pub struct InvocationRow {
     pub asks: u32,
     /// How often the alarm has looked the decision up.
     pub looks: u32,
+}
+
+impl InvocationRow {
+    /// A row of this account that is over at once, of which nothing else is known.
+    pub(super) fn over(id: String, account: String, at: u64) -> Self {
+        let (empty, zero) = (String::new, || String::from("0"));
+        Self {
+            number: 0,
+            id,
+            account,
+            organization: empty(),
+            agent: empty(),
+            skill: empty(),
+            version: empty(),
+            phase: Phase::Done,
+            ending: Ending::Free,
+            paid: Moved::No,
+            amount: zero(),
+            asset: empty(),
+            network: empty(),
+            xlm: zero(),
+            counted: zero(),
+            tx: empty(),
+            receipt: empty(),
+            invoked: at,
+            ended: Some(at),
+            error: empty(),
+            key: empty(),
+            digest: empty(),
+            pack: empty(),
+            fence: 0,
+            lease: 0,
+            due: None,
+            asks: 0,
+            looks: 0,
+        }
+    }
 }
 
 /// Most invocations of a [`ShelfRow`].

@@ -3,25 +3,22 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::Market;
 use super::row::SkillRow;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
+use farebox_base::secret::Secret;
 
-impl Market {
-    /// The secret that the market shares with the owner of a skill, for the origin of this URL.
-    #[must_use]
-    pub fn seller_secret(&self, skill: &SkillRow, call_url: &str) -> String {
-        let rotation = format!("{}", skill.rotation);
-        let parts = [
-            b"farebox seller 1".as_slice(),
-            origin_of(call_url).as_bytes(),
-            skill.owner.as_bytes(),
-            rotation.as_bytes(),
-        ];
-        let parts = hash::sha256(&parts);
-        format!("fbs_{}", hex::encode(&hash::mac(self.secret.expose().as_bytes(), &[&parts])))
-    }
+/// The secret that the market shares with the owner of a skill, for the origin of this URL.
+pub(super) fn seller_secret(secret: &Secret<String>, skill: &SkillRow, call_url: &str) -> String {
+    let rotation = format!("{}", skill.rotation);
+    let parts = [
+        b"farebox seller 1".as_slice(),
+        origin_of(call_url).as_bytes(),
+        skill.owner.as_bytes(),
+        rotation.as_bytes(),
+    ];
+    let parts = hash::sha256(&parts);
+    format!("fbs_{}", hex::encode(&hash::mac(secret.expose().as_bytes(), &[&parts])))
 }
 
 /// The value of `Farebox-Signature-V2` over these lines, the time first. Spec: docs/origin.md.

@@ -51,12 +51,12 @@ impl Ord for Semver<'_> {
             ("", "") => Ordering::Equal,
             ("", _) => Ordering::Greater,
             (_, "") => Ordering::Less,
-            (mine, theirs) => compared(mine, theirs),
+            (mine, theirs) => compare_parts(mine, theirs),
         })
     }
 }
 
-fn compared(mine: &str, theirs: &str) -> Ordering {
+fn compare_parts(mine: &str, theirs: &str) -> Ordering {
     let mut theirs = theirs.split('.');
     for part in mine.split('.') {
         let Some(other) = theirs.next() else { return Ordering::Greater };

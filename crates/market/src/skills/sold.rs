@@ -6,54 +6,47 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::books::{Change, Rows};
+use super::catalogue::room::change_table;
+use super::draft::GateTable;
+use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Forward, Response, Sale};
-use super::place::{moved_by, noted};
-use super::refused::{self, said};
+use super::pack::sell_pack;
+use super::place::{moved_by, note_use};
+use super::price::{GRACE_MS, is_price};
+use super::refused::{self, refusal};
 use super::row::{Charges, FOR_EVER, PackRow, SkillRow, VersionRow};
-use super::seal::{signature, target_of};
-use super::text::Members;
-use super::{Decision, Market, Now};
-use farebox_base::amount::Amount;
-use farebox_base::chain::ChainId;
+use super::seal::{seller_secret, signature, target_of};
+use crate::text::Members;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_evm::address::Address;
+use farebox_base::secret::Secret;
 use farebox_evm::token;
 
-/// Milliseconds for which a price that was replaced still buys: the gate reads its table once a
-/// minute.
-pub const GRACE_MS: u64 = 300_000;
 /// Milliseconds to the head of a seller's answer.
 const TIMEOUT_MS: u64 = 30_000;
 
-impl Market {
+/// Sales of a market.
+pub(super) struct Sales<'m> {
+    /// Secrets of sellers and packs are made of it.
+    pub secret: &'m Secret<String>,
+    pub table: GateTable<'m>,
+}
+
+impl Sales<'_> {
     /// Forwards a sale, or sells a pack, or notes a fee.
-    pub(super) fn sell<B: Rows>(
-        &self,
-        books: &B,
-        sale: &Sale,
-        moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
+    pub fn sell<B: Rows>(&self, books: &B, sale: &Sale, moment: Now<'_>) -> Applied<B> {
         let mut segments = sale.path.trim_start_matches('/').split('/');
         match (segments.next(), segments.next(), segments.next(), segments.next()) {
             (Some("s"), Some(id), None, None) => self.sell_call(books, id, sale, moment),
             (Some("fees"), Some(id), None, None) => self.sell_listing(books, id, sale, moment),
             (Some("packs"), Some(id), Some(plan), None) => {
-                self.sell_pack(books, (id, plan), sale, moment)
+                sell_pack(books, self.secret, id, plan, sale, moment)
             }
-            _ => Ok(Decision::reply(said(404, "Not found"))),
+            _ => Ok(Decision::reply(refusal(404, "Not found"))),
         }
     }
 
-    fn sell_call<B: Rows>(
-        &self,
-        books: &B,
-        id: &str,
-        sale: &Sale,
-        moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let Some(skill) = books.skill(id)? else {
-            return Ok(Decision::reply(refused::no_skill()));
-        };
+    fn sell_call<B: Rows>(&self, books: &B, id: &str, sale: &Sale, moment: Now<'_>) -> Applied<B> {
+        let skill = or_reply!(books.skill(id)?.ok_or_else(refused::no_skill));
         let is_fresh = |version: &&VersionRow| {
             let until = version.until.unwrap_or(u64::MAX);
             moment.now <= until.saturating_add(GRACE_MS) || planted(Mutant::OldPricesBuy)
@@ -68,7 +61,7 @@ impl Market {
         let is_gone = !skill.active && sale.transaction.is_empty();
         if fresh.is_empty() || is_gone && !planted(Mutant::GoneIsSold) {
             let error = "Skill is not sold any more; nothing was delivered";
-            return Ok(Decision::reply(said(410, error)));
+            return Ok(Decision::reply(refusal(410, error)));
         }
         let is_paid = |version: &&&VersionRow| {
             is_price(sale, &version.price, &version.asset, &version.networks)
@@ -77,87 +70,23 @@ impl Market {
         let latest = fresh.iter().find(|version| version.until.is_none());
         let Some(version) = latest.filter(is_paid).or_else(|| fresh.iter().find(is_paid)) else {
             let error = "The price of this skill has changed; nothing was delivered";
-            return Ok(Decision::reply(said(409, error)));
+            return Ok(Decision::reply(refusal(409, error)));
         };
         let is_asked =
             sale.method == version.method || sale.method == "HEAD" && version.method == "GET";
         if !is_asked {
             return Ok(Decision::reply(
-                said(405, "Method not allowed").with("allow", &version.method),
+                refusal(405, "Method not allowed").with("allow", &version.method),
             ));
         }
         if !sale.query.is_empty() && version.call_url.contains('?') {
             // Of two values for one name, each server takes another.
-            return Ok(Decision::reply(said(400, "This skill takes no query")));
+            return Ok(Decision::reply(refusal(400, "This skill takes no query")));
         }
-        let forward = self.forward(&skill, version, sale, moment);
+        let forward = forward(self.secret, &skill, version, sale, moment);
         let answer = Answer::Forward(Box::new(forward));
-        let noted = noted(skill, moved_by(sale), moment.now);
+        let noted = note_use(skill, moved_by(sale), moment.now);
         Ok(Decision { answer, changes: noted.into_iter().collect() })
-    }
-
-    fn forward(
-        &self,
-        skill: &SkillRow,
-        version: &VersionRow,
-        sale: &Sale,
-        moment: Now<'_>,
-    ) -> Forward {
-        let mut url = version.call_url.clone();
-        if !sale.query.is_empty() {
-            url.push('?');
-            url.push_str(&sale.query);
-        }
-        let time = format!("{}", moment.now.checked_div(1000).unwrap_or_default());
-        let target = target_of(&url);
-        let target = target.as_ref();
-        let lines = [
-            time.as_str(),
-            &sale.method,
-            target,
-            &sale.payer,
-            &sale.payment,
-            &sale.amount,
-            &sale.asset,
-            &sale.network,
-            &sale.transaction,
-        ];
-        let secret = self.seller_secret(skill, &version.call_url);
-        let signature = signature(&secret, lines);
-        let fields = [
-            ("farebox-skill", skill.id.as_str()),
-            ("farebox-skill-version", &version.version),
-            ("farebox-payer", &sale.payer),
-            ("farebox-payment", &sale.payment),
-            ("farebox-amount", &sale.amount),
-            ("farebox-asset", &sale.asset),
-            ("farebox-network", &sale.network),
-            ("farebox-transaction", &sale.transaction),
-            ("idempotency-key", &sale.key),
-            ("farebox-signature-v2", &signature),
-        ];
-        let mut headers = Vec::new();
-        for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
-            headers.push((name.to_string(), value.to_string()));
-        }
-        Forward { method: sale.method.clone(), headers, timeout_ms: TIMEOUT_MS, url }
-    }
-
-    /// Header fields of a call that a pack has paid.
-    pub(super) fn prepaid(
-        &self,
-        skill: &SkillRow,
-        version: &VersionRow,
-        pack: &PackRow,
-        moment: Now<'_>,
-    ) -> Vec<(String, String)> {
-        let sale = Sale {
-            method: version.method.clone(),
-            payer: pack.payer.clone(),
-            payment: pack.payment.clone(),
-            ..Sale::default()
-        };
-        self.forward(skill, version, &sale, moment).headers
     }
 
     /// Notes that the market's fee was paid.
@@ -167,49 +96,95 @@ impl Market {
         id: &str,
         sale: &Sale,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let Some(skill) = books.skill(id)? else {
-            return Ok(Decision::reply(refused::no_skill()));
-        };
-        let networks: Vec<String> = self.networks.iter().map(ToString::to_string).collect();
-        let fee = self.listing_fee.as_deref().unwrap_or_default();
-        let asset = self.networks.first().and_then(token::default_for);
+    ) -> Applied<B> {
+        let skill = or_reply!(books.skill(id)?.ok_or_else(refused::no_skill));
+        let networks: Vec<String> = self.table.networks.iter().map(ToString::to_string).collect();
+        let fee = self.table.fee.unwrap_or_default();
+        let asset = self.table.networks.first().and_then(token::default_for);
         let asset = asset.map_or("", |token| token.symbol);
-        let told = Members::ok().text("skillId", id).raw("paid", "true").done();
-        let told = Response::json(200, told).no_store();
+        let answer = Members::ok().text("skillId", id).raw("paid", "true").done();
+        let answer = Response::json(200, answer).no_store();
         if skill.fee.as_deref() == Some(sale.payment.as_str()) {
-            return Ok(Decision::reply(told));
+            return Ok(Decision::reply(answer));
         }
         if !skill.owes {
-            return Ok(Decision::reply(said(409, "The fee of this skill is paid already")));
+            return Ok(Decision::reply(refusal(409, "The fee of this skill is paid already")));
         }
         if !is_price(sale, fee, asset, &networks) {
-            return Ok(Decision::reply(said(409, "This is not the market's fee")));
+            return Ok(Decision::reply(refusal(409, "This is not the market's fee")));
         }
-        let Some(version) = books.version(id, &skill.latest)? else {
-            return Ok(Decision::reply(refused::no_skill()));
-        };
+        let version = or_reply!(books.version(id, &skill.latest)?.ok_or_else(refused::no_skill));
         let fee = Some(sale.payment.clone());
         let row =
             SkillRow { owes: false, fee, used: true, called: true, place_until: FOR_EVER, ..skill };
-        let housed = match self.housed(books, row, &version, moment.now)? {
-            Ok(housed) => housed,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
+        let housed = or_reply!(self.table.house(books, row, &version, moment.now)?);
         let mut changes = housed.changes;
         changes.push(Change::Skill(Box::new(housed.skill)));
-        changes.extend(self.changed(books, moment.now)?);
-        Ok(Decision { answer: Answer::Reply(told), changes })
+        changes.extend(change_table(books, moment.now)?);
+        Ok(Decision { answer: Answer::Reply(answer), changes })
     }
 }
 
-/// Whether a sale was paid with this price on one of these networks.
-pub(super) fn is_price(sale: &Sale, price: &str, asset: &str, networks: &[String]) -> bool {
-    let Some(network) = networks.iter().find(|network| **network == sale.network) else {
-        return false;
+fn forward(
+    secret: &Secret<String>,
+    skill: &SkillRow,
+    version: &VersionRow,
+    sale: &Sale,
+    moment: Now<'_>,
+) -> Forward {
+    let mut url = version.call_url.clone();
+    if !sale.query.is_empty() {
+        url.push('?');
+        url.push_str(&sale.query);
+    }
+    let time = format!("{}", moment.now.checked_div(1000).unwrap_or_default());
+    let target = target_of(&url);
+    let target = target.as_ref();
+    let lines = [
+        time.as_str(),
+        &sale.method,
+        target,
+        &sale.payer,
+        &sale.payment,
+        &sale.amount,
+        &sale.asset,
+        &sale.network,
+        &sale.transaction,
+    ];
+    let secret = seller_secret(secret, skill, &version.call_url);
+    let signature = signature(&secret, lines);
+    let fields = [
+        ("farebox-skill", skill.id.as_str()),
+        ("farebox-skill-version", &version.version),
+        ("farebox-payer", &sale.payer),
+        ("farebox-payment", &sale.payment),
+        ("farebox-amount", &sale.amount),
+        ("farebox-asset", &sale.asset),
+        ("farebox-network", &sale.network),
+        ("farebox-transaction", &sale.transaction),
+        ("idempotency-key", &sale.key),
+        ("farebox-signature-v2", &signature),
+    ];
+    let mut headers = Vec::new();
+    for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
+        headers.push((name.to_string(), value.to_string()));
+    }
+    Forward { method: sale.method.clone(), headers, timeout_ms: TIMEOUT_MS, url }
+}
+
+/// Header fields of a call that a pack has paid.
+pub(super) fn sign_prepaid(
+    secret: &Secret<String>,
+    skill: &SkillRow,
+    version: &VersionRow,
+    pack: &PackRow,
+    moment: Now<'_>,
+) -> Vec<(String, String)> {
+    let sale = Sale {
+        method: version.method.clone(),
+        payer: pack.payer.clone(),
+        payment: pack.payment.clone(),
+        ..Sale::default()
     };
-    let token = ChainId::parse(network).ok().and_then(|chain| token::by_symbol(&chain, asset));
-    let (Some(token), Ok(paid)) = (token, Address::parse(&sale.asset)) else { return false };
-    let price = Amount::from_decimal(price, token.decimals);
-    token.address == paid && price.is_ok() && price.ok() == Amount::from_atomic(&sale.amount).ok()
+    forward(secret, skill, version, &sale, moment).headers
 }

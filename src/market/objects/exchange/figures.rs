@@ -72,7 +72,7 @@ impl Figures for ExchangeRows<'_> {
         self.all(query, vec![whole(limit.into())])
     }
 
-    fn taken(&self, now: u64) -> Result<Vec<(String, Seats)>> {
+    fn taken_seats(&self, now: u64) -> Result<Vec<(String, Seats)>> {
         let query = "SELECT seller, sum(reserved), sum(firm), sum(busy) FROM (
             SELECT seller, 1 AS reserved, firm > ? AS firm, 0 AS busy FROM quotes
                 WHERE state = 'open' AND until > ?

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use farebox_core::compute::feed::{self, OpenFeeds, Seen, View};
-use farebox_core::compute::figures::{About, Figures};
+use farebox_core::compute::figures::{About, Figures, count_changes};
 use farebox_core::compute::message::{Answer, Command};
 use farebox_core::compute::records::Change;
 use farebox_core::compute::settings::Profile;
@@ -86,7 +86,7 @@ impl ExchangeObject {
             serde_json::from_str(open).map_err(|error| JsValue::from_str(&error.to_string()))?;
         let seen = match self.seen(name, message)? {
             Seen::Feed(page) => {
-                feed::admitted(page, client, &open).map_or_else(Seen::Reply, Seen::Feed)
+                feed::admit_feed(page, client, &open).map_or_else(Seen::Reply, Seen::Feed)
             }
             other => other,
         };
@@ -159,7 +159,7 @@ impl Hosted for ExchangeBooks {
 
     fn owner(sql: &Sql, name: Option<&str>) -> Result<Profile> {
         let profile = match name {
-            Some(name) => Profile::named(name),
+            Some(name) => Profile::from_name(name),
             None => ExchangeRows(sql).profile()?,
         };
         profile.ok_or_else(|| JsValue::from_str("no such profile"))
@@ -179,7 +179,7 @@ impl Hosted for ExchangeBooks {
 
     fn write(&self, desk: &Desk<'_, Self>, changes: &[Change]) -> Result<()> {
         let rows = ExchangeRows(desk.sql);
-        let figures = desk.gateway()?.counted(&rows, changes, desk.tick()?)?;
+        let figures = count_changes(&rows, changes, desk.tick()?)?;
         rows.write(changes)?;
         rows.note(&figures)?;
         self.is_news.set(changes.iter().any(|change| matches!(change, Change::Event(_))));

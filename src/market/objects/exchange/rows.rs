@@ -61,7 +61,7 @@ impl ExchangeRows<'_> {
     pub(super) fn profile(&self) -> Result<Option<Profile>> {
         let query = "SELECT value FROM meta WHERE name = 'profile'";
         let name = text(first(self.0, query, vec![])?.as_ref());
-        Ok(name.and_then(|name| Profile::named(&name)))
+        Ok(name.and_then(|name| Profile::from_name(&name)))
     }
 
     /// When something is due first.

@@ -3,8 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::gateway::Gateway;
 use super::message::JsonAnswer;
-use super::settings::{Gateway, Profile};
+use super::settings::Profile;
 use super::vars::Profiles;
 use farebox_base::text::{Markdown, Shell};
 
@@ -19,7 +20,7 @@ enum SkillDocument {
 
 impl SkillDocument {
     /// The document of this skill.
-    fn named(id: &str) -> Option<Self> {
+    fn from_name(id: &str) -> Option<Self> {
         match id {
             "quotadex-buyer" => Some(Self::Buyer),
             "quotadex-seller" => Some(Self::Seller),
@@ -50,9 +51,9 @@ impl Profiles {
     /// The document of a skill for agents that buy or sell here; `None` if there is none of this id.
     #[must_use]
     pub fn skill_document(&self, id: &str) -> Option<JsonAnswer> {
-        let document = SkillDocument::named(id)?;
+        let document = SkillDocument::from_name(id)?;
         let profiles: Vec<Profile> = self.gateways().map(Gateway::profile).collect();
-        let url = self.gateways().next().map(|gateway| gateway.set.url.as_str())?;
+        let url = self.gateways().next().map(|gateway| gateway.profile.url.as_str())?;
         let answer = JsonAnswer::new(200, document.text(url, &profiles));
         Some(answer.with("content-type", "text/markdown; charset=utf-8"))
     }

@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::skills::books::{Change, Rows};
+use crate::skills::price::GRACE_MS;
 use crate::skills::row::{SkillRow, VersionRow};
-use crate::skills::sold::GRACE_MS;
 use farebox_base::mutant::{Mutant, planted};
 
 /// Most versions of a skill.
@@ -32,10 +32,11 @@ pub(super) enum Comeback {
 /// How an owner may publish a skill again, if it made room for another: at once as it was or with
 /// another version, and with other terms of the same version once no one buys at the old ones any
 /// more, unless a receipt may tell of these.
-pub(super) fn comeback<B: Rows>(
+pub(super) fn find_comeback<B: Rows>(
     books: &B,
     known: SkillRow,
-    (skill, version): (&SkillRow, &VersionRow),
+    skill: &SkillRow,
+    version: &VersionRow,
     now: u64,
 ) -> Result<Option<Comeback>, B::Error> {
     if !known.made_room || known.active || known.owner != skill.owner {
@@ -72,17 +73,21 @@ pub(super) fn is_of<B: Rows>(books: &B, id: &str, owner: &str) -> Result<bool, B
 
 /// The skills of an owner that are forgotten once one more was taken back: those that were never
 /// used, beyond the newest.
-pub(super) fn forgets<B: Rows>(books: &B, owner: &str, now: u64) -> Result<Vec<Change>, B::Error> {
+pub(super) fn forget_idle<B: Rows>(
+    books: &B,
+    owner: &str,
+    now: u64,
+) -> Result<Vec<Change>, B::Error> {
     let idle = books.idle_of(owner)?;
     let beyond = idle.len().saturating_add(1).saturating_sub(MAX_IDLE);
     // What is on its way still finds its skill.
     let is_past = |row: &SkillRow| row.changed.saturating_add(GRACE_MS) < now;
     let old = idle.into_iter().take(beyond).filter(is_past);
-    forgotten(books, old.map(|row| row.id).collect())
+    forget(books, old.map(|row| row.id).collect())
 }
 
 /// The skills of all owners that are forgotten once one more was published, but for this one.
-pub(super) fn leftovers<B: Rows>(
+pub(super) fn forget_left_over<B: Rows>(
     books: &B,
     published: &str,
     is_anew: bool,
@@ -92,11 +97,11 @@ pub(super) fn leftovers<B: Rows>(
     let mut left = books.left_over(before, MAX_LEFT_OVER.0, MAX_LEFT_OVER.1)?;
     left.retain(|id| *id != published);
     left.extend(is_anew.then(|| String::from(published)));
-    forgotten(books, left)
+    forget(books, left)
 }
 
 /// Forgets skills, and whose the oldest were that were forgotten.
-fn forgotten<B: Rows>(books: &B, ids: Vec<String>) -> Result<Vec<Change>, B::Error> {
+fn forget<B: Rows>(books: &B, ids: Vec<String>) -> Result<Vec<Change>, B::Error> {
     let (most, step) = MAX_FORMER;
     let more = u32::try_from(ids.len()).unwrap_or(most);
     let old = books.former(most.saturating_sub(more), step)?;

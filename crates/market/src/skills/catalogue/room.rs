@@ -4,11 +4,11 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::skills::Market;
 use crate::skills::books::{Change, Rows};
+use crate::skills::draft::GateTable;
 use crate::skills::message::Response;
-use crate::skills::place::resized;
-use crate::skills::refused::said;
+use crate::skills::place::resize;
+use crate::skills::refused::refusal;
 use crate::skills::row::{RateRow, Room, SkillRow, TableRow, VersionRow};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::Sorted;
@@ -22,7 +22,15 @@ const MAX_IDLE_BYTES: u64 = 16 * 1024;
 /// Most active skills that have no place.
 const MAX_UNPROVEN: u64 = 1_000;
 /// How often an owner may publish, versions included, and in how many milliseconds.
-const OWNER_PACE: (u64, u64) = (60, 3_600_000);
+const OWNER_PACE: Pace = Pace { most: 60, ms: 3_600_000 };
+
+/// How often someone may publish.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    pub most: u64,
+    /// In so many milliseconds.
+    pub ms: u64,
+}
 
 /// A skill with its room in the gate's table, and the changes that made it.
 pub(in crate::skills) struct Housed {
@@ -32,10 +40,10 @@ pub(in crate::skills) struct Housed {
     pub changes: Vec<Change>,
 }
 
-impl Market {
+impl GateTable<'_> {
     /// The skill with its room in the gate's table, or the refusal if there is none left. What has no
     /// place makes room for any other.
-    pub(in crate::skills) fn housed<B: Rows>(
+    pub(in crate::skills) fn house<B: Rows>(
         &self,
         books: &B,
         skill: SkillRow,
@@ -50,7 +58,7 @@ impl Market {
         };
         if skill.owes {
             let skill = SkillRow { room: Room::default(), ..skill };
-            return self.with_room(books, skill, (Room::default(), crowd), now);
+            return make_room(books, skill, Shortage { over: Room::default(), crowd }, now);
         }
         let mut room = Room::default();
         for route in self.routes_of(&skill, version) {
@@ -63,14 +71,14 @@ impl Market {
         let had = skill.room;
         let all = books.room()?;
         let own = u64::try_from(self.own_routes.len()).unwrap_or(u64::MAX);
-        let is_free = !skill.has_place(now) && self.listing_fee.is_none();
+        let is_free = !skill.has_place(now) && self.fee.is_none();
         if is_free && room.bytes > had.bytes && !planted(Mutant::OwnersFillTheTable) {
             let idle = books.idle_room_of(&skill.owner, now)?;
             if rest(idle.bytes, had.bytes, room.bytes) > MAX_IDLE_BYTES {
                 let error = alloc::format!(
                     "Skills for which no money moved must have at most {MAX_IDLE_BYTES} bytes together"
                 );
-                return Ok(Err(said(429, &error)));
+                return Ok(Err(refusal(429, &error)));
             }
         }
         let over = Room {
@@ -79,44 +87,51 @@ impl Market {
                 .saturating_add(own)
                 .saturating_sub(MAX_TABLE_BYTES),
         };
-        self.with_room(books, resized(skill, room, now), (over, crowd), now)
-    }
-
-    /// The skill with what leaves for it.
-    fn with_room<B: Rows>(
-        &self,
-        books: &B,
-        skill: SkillRow,
-        over: (Room, u64),
-        now: u64,
-    ) -> Result<Result<Housed, Response>, B::Error> {
-        let Some(leaving) = makes_room(books, &skill, over, now)? else {
-            return Ok(Err(said(503, "catalogue_full")));
-        };
-        let mut changes = Vec::new();
-        for gone in leaving {
-            let gone = SkillRow { active: false, made_room: true, changed: now, ..gone };
-            changes.extend(ended(books, gone, now)?);
-        }
-        Ok(Ok(Housed { skill, changes }))
-    }
-
-    /// The route table has to be written again.
-    pub(in crate::skills) fn changed<B: Rows>(
-        &self,
-        books: &B,
-        now: u64,
-    ) -> Result<[Change; 2], B::Error> {
-        let table = books.table()?;
-        let due = table.due.map_or(now, |due| due.min(now));
-        let wanted = table.wanted.saturating_add(1);
-        let table = TableRow { wanted, due: Some(due), ..table };
-        Ok([Change::Table(table), Change::Sweep(now)])
+        make_room(books, resize(skill, room, now), Shortage { over, crowd }, now)
     }
 }
 
+/// The room that is missing for another skill.
+#[derive(Clone, Copy)]
+struct Shortage {
+    /// Routes and bytes that have to leave.
+    over: Room,
+    /// Skills without a place that are too many.
+    crowd: u64,
+}
+
+/// The skill with what leaves for it.
+fn make_room<B: Rows>(
+    books: &B,
+    skill: SkillRow,
+    shortage: Shortage,
+    now: u64,
+) -> Result<Result<Housed, Response>, B::Error> {
+    let Some(leaving) = choose_leaving(books, &skill, shortage, now)? else {
+        return Ok(Err(refusal(503, "catalogue_full")));
+    };
+    let mut changes = Vec::new();
+    for gone in leaving {
+        let gone = SkillRow { active: false, made_room: true, changed: now, ..gone };
+        changes.extend(end_skill(books, gone, now)?);
+    }
+    Ok(Ok(Housed { skill, changes }))
+}
+
+/// The changes after which the route table is written again.
+pub(in crate::skills) fn change_table<B: Rows>(
+    books: &B,
+    now: u64,
+) -> Result<[Change; 2], B::Error> {
+    let table = books.table()?;
+    let due = table.due.map_or(now, |due| due.min(now));
+    let wanted = table.wanted.saturating_add(1);
+    let table = TableRow { wanted, due: Some(due), ..table };
+    Ok([Change::Table(table), Change::Sweep(now)])
+}
+
 /// The changes of a skill that is active no longer: no version of it is sold from now on.
-pub(super) fn ended<B: Rows>(
+pub(super) fn end_skill<B: Rows>(
     books: &B,
     skill: SkillRow,
     now: u64,
@@ -131,12 +146,13 @@ pub(super) fn ended<B: Rows>(
 
 /// The skills that leave so that there is so much more room for another, and so many are fewer, if
 /// that can be had.
-fn makes_room<B: Rows>(
+fn choose_leaving<B: Rows>(
     books: &B,
     newcomer: &SkillRow,
-    (over, crowd): (Room, u64),
+    shortage: Shortage,
     now: u64,
 ) -> Result<Option<Vec<SkillRow>>, B::Error> {
+    let Shortage { over, crowd } = shortage;
     let mut gone = Vec::new();
     if over == Room::default() && crowd == 0 {
         return Ok(Some(gone));
@@ -146,7 +162,7 @@ fn makes_room<B: Rows>(
     let free = Some(newcomer).filter(|it| !it.has_place(now));
     let (mut routes, mut bytes) = (0_u64, 0_u64);
     while routes < over.routes || bytes < over.bytes {
-        let Some(row) = crowded_out(&mut left, free, |row| row.room.bytes) else {
+        let Some(row) = take_crowded(&mut left, free, |row| row.room.bytes) else {
             return Ok(None);
         };
         routes = routes.saturating_add(row.room.routes);
@@ -154,7 +170,7 @@ fn makes_room<B: Rows>(
         gone.push(row);
     }
     while u64::try_from(gone.len()).unwrap_or(u64::MAX) < crowd {
-        let Some(row) = crowded_out(&mut left, free, |_| 1) else { return Ok(None) };
+        let Some(row) = take_crowded(&mut left, free, |_| 1) else { return Ok(None) };
         gone.push(row);
     }
     Ok(Some(gone))
@@ -162,7 +178,7 @@ fn makes_room<B: Rows>(
 
 /// Takes out the oldest skill of the network that has the most of what has no place, the newcomer's
 /// included if it has none: so many of one network make no one of another leave who has less.
-fn crowded_out(
+fn take_crowded(
     left: &mut Vec<SkillRow>,
     newcomer: Option<&SkillRow>,
     weight: fn(&SkillRow) -> u64,
@@ -180,14 +196,14 @@ fn crowded_out(
 
 /// How often an owner has published with this time, and those who share a pace, or the refusal if
 /// that is too often.
-pub(super) fn paced<B: Rows>(
+pub(super) fn count_publishing<B: Rows>(
     books: &B,
     owner: &str,
-    shared: Option<(&str, (u64, u64))>,
+    shared: Option<(&str, Pace)>,
     now: u64,
 ) -> Result<Result<Vec<RateRow>, Response>, B::Error> {
     let mut rates = Vec::new();
-    for (owner, (most, ms)) in [(owner, OWNER_PACE)].into_iter().chain(shared) {
+    for (owner, Pace { most, ms }) in [(owner, OWNER_PACE)].into_iter().chain(shared) {
         let known = books.rate(owner)?;
         let known = known.filter(|rate| now < rate.since.saturating_add(ms));
         let rate =
@@ -196,7 +212,7 @@ pub(super) fn paced<B: Rows>(
             let wait = rate.since.saturating_add(ms).saturating_sub(now);
             let secs = wait.div_ceil(1000).to_string();
             let error = "Too many skills are being published; try again later";
-            return Ok(Err(said(429, error).with("retry-after", &secs)));
+            return Ok(Err(refusal(429, error).with("retry-after", &secs)));
         }
         rates.push(RateRow { count: rate.count.saturating_add(1), ..rate });
     }

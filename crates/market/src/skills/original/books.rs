@@ -11,75 +11,42 @@ pub const WINDOW: u32 = 5_000;
 /// Most subscriptions of a list.
 pub const MAX_LISTED: u32 = 1_000;
 
-/// Reads of the rows of the original's shapes.
+/// Reads of the rows of the original's shapes. They fail only with an error of the storage.
 pub trait QuoteRows {
     /// The storage's error.
     type Error;
 
     /// The quote with this id or this reference.
-    ///
-    /// # Errors
-    /// An error of the storage, as everywhere below.
     fn quote(&self, id_or_reference: &str) -> Result<Option<QuoteRow>, Self::Error>;
 
     /// Whether a quote asks for exactly this amount on this network.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn is_quoted(&self, network: &str, units: &str) -> Result<bool, Self::Error>;
 
     /// How many quotes are kept for this client's network, and how many for all.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn quotes_of(&self, client: &str, now: u64) -> Result<(u64, u64), Self::Error>;
 
     /// The settlement with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn settled(&self, id: &str) -> Result<Option<SettledRow>, Self::Error>;
 
     /// The settlement of the quote with this id or this reference.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn settled_quote(&self, id_or_reference: &str) -> Result<Option<SettledRow>, Self::Error>;
 
     /// The settlement by this transaction.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn settled_by_tx(&self, place: &str, tx: &str) -> Result<Option<SettledRow>, Self::Error>;
 
     /// Whether a settlement has this payer, and whether one has this service.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn has_settled(&self, payer: &str, service: &str) -> Result<(bool, bool), Self::Error>;
 
     /// A page of the newest [`WINDOW`] settlements that match, newest first, and how many match.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn settlements(&self, part: &ReceiptPart) -> Result<(Vec<SettledRow>, u64), Self::Error>;
 
     /// The sums over all settlements.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn receipt_totals(&self) -> Result<ReceiptTotals, Self::Error>;
 
     /// The subscription with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn subscription(&self, id: &str) -> Result<Option<SubscriptionRow>, Self::Error>;
 
     /// The subscription of this agent's name to a service that renews last.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn subscription_of(
         &self,
         agent: &str,
@@ -87,9 +54,6 @@ pub trait QuoteRows {
     ) -> Result<Option<SubscriptionRow>, Self::Error>;
 
     /// The newest [`MAX_LISTED`] subscriptions, those that renew first at first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn subscriptions(&self) -> Result<Vec<SubscriptionRow>, Self::Error>;
 }
 

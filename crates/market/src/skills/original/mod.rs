@@ -11,22 +11,28 @@
 pub mod books;
 mod evidence;
 mod quote;
-mod rail;
+pub(super) mod rail;
 mod receipts;
-mod reputation;
+pub(super) mod reputation;
 pub mod row;
 mod settle;
 mod subscription;
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use self::quote::OriginalQuotes;
+use self::rail::Rails;
+use self::receipts::{list_receipts, show_receipt};
+use self::reputation::Reputation;
+use self::settle::Settlements;
+use self::subscription::{Subscriptions, list_subscriptions, show_proof};
 use super::books::Rows;
+use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, OriginalRequest};
 use super::query::segment;
-use super::refused::said;
-use super::{Decision, Market, Now};
-use farebox_base::time::UnixTime;
+use super::refused::refusal;
+use farebox_base::secret::Secret;
 
 /// The methods of a path of the original that is served, as `Allow` has them; `None` for others.
 #[must_use]
@@ -42,54 +48,60 @@ pub fn methods(parts: &[&str]) -> Option<&'static str> {
     })
 }
 
-impl Market {
+/// The original's other paths.
+pub(super) struct OriginalPaths<'m> {
+    pub rails: Rails<'m>,
+    pub reputation: Reputation,
+    /// Keys of subscriptions are made of it.
+    pub secret: &'m Secret<String>,
+    /// The operator's token.
+    pub operator: &'m Secret<String>,
+}
+
+impl OriginalPaths<'_> {
     /// Answers a request of the original's shapes.
-    pub(super) fn original<B: Rows>(
+    pub fn original<B: Rows>(
         &self,
         books: &B,
         request: &OriginalRequest,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
+    ) -> Applied<B> {
+        let (rails, reputation) = (self.rails, self.reputation);
+        let quotes = OriginalQuotes { rails, reputation };
+        let settlements = Settlements { rails, reputation };
+        let (secret, operator) = (self.secret, self.operator);
+        let subscriptions = Subscriptions { quotes, secret, operator };
         let parts: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
         let mut decision = match (request.method.as_str(), parts.as_slice()) {
-            _ if !self.compatible => Decision::reply(said(404, "Not found")),
             ("POST", ["api", "protocol", "x402", "quote"]) => {
-                self.ask_quote(books, request, moment)?
+                quotes.answer(books, request, moment)?
             }
             ("POST", ["api", "protocol", "x402", "settle"]) => {
-                self.settle(books, request, moment)?
+                settlements.settle(books, request, moment)?
             }
             ("GET", ["api", "protocol", "x402", "receipts"]) => {
-                self.receipts(books, &request.query)?
+                list_receipts(books, &self.rails, &request.query)?
             }
             ("GET", ["api", "protocol", "x402", "receipts", id]) => {
-                self.receipt(books, &segment(id))?
+                show_receipt(books, &segment(id))?
             }
             ("GET", ["api", "protocol", "x402", "subscriptions"]) => {
-                self.subscriptions(books, moment)?
+                list_subscriptions(books, moment)?
             }
             ("POST", ["api", "protocol", "x402", "subscriptions"]) => {
-                self.subscribe(books, request, moment)?
+                subscriptions.subscribe(books, request, moment)?
             }
             ("GET", ["api", "protocol", "x402", "subscriptions", agent, service]) => {
-                self.access(books, (&segment(agent), &segment(service)), request, moment)?
+                subscriptions.access(books, &segment(agent), &segment(service), request, moment)?
             }
             ("GET", ["api", "subscriptions", id, "proof"]) => {
-                self.proof_of_payment(books, &segment(id), moment)?
+                show_proof(books, &segment(id), moment)?
             }
-            _ => Decision::reply(said(404, "Not found")),
+            _ => Decision::reply(refusal(404, "Not found")),
         };
         if let Answer::Reply(response) = decision.answer {
             decision.answer = Answer::Reply(response.no_store());
         }
         Ok(decision)
     }
-}
-
-/// A time as JavaScript writes it, with milliseconds.
-fn iso(ms: u64) -> String {
-    let text = UnixTime::from_secs(ms.checked_div(1000).unwrap_or_default()).rfc3339();
-    let rest = ms.checked_rem(1000).unwrap_or_default();
-    text.strip_suffix('Z')
-        .map_or_else(|| text.to_string(), |whole| alloc::format!("{whole}.{rest:03}Z"))
 }

@@ -7,18 +7,17 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::books::QuoteChange;
-use super::iso;
-use super::rail::{MAX_MARK, Rail, chosen};
-use super::reputation::{Word, silent};
+use super::rail::{MAX_MARK, Rail, Rails, choose_rail};
+use super::reputation::{Reputation, Word, no_reputation};
 use super::row::{OptionRow, OrderRow, QuoteRow};
 use crate::skills::books::{Change, Rows};
 use crate::skills::invoke::ledger_id;
+use crate::skills::kernel::{Applied, Decision, Now};
+use crate::skills::listing_request::object;
 use crate::skills::message::{Answer, OriginalRequest, Response};
 use crate::skills::price::{USD_DECIMALS, plain};
-use crate::skills::refused::said;
-use crate::skills::text::{Members, list, number};
-use crate::skills::wares::object;
-use crate::skills::{Decision, Market, Now};
+use crate::skills::refused::refusal;
+use crate::text::{Members, iso, list, number};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
@@ -67,32 +66,30 @@ pub(super) struct Wish {
 /// A new quote and what is written of it, or the refusal.
 type NewQuote = Result<(QuoteRow, Vec<Change>), Response>;
 
-impl Market {
+/// Quotes of the original's shapes.
+#[derive(Clone, Copy)]
+pub(super) struct OriginalQuotes<'m> {
+    pub rails: Rails<'m>,
+    pub reputation: Reputation,
+}
+
+impl OriginalQuotes<'_> {
     /// `POST /api/protocol/x402/quote`.
-    pub(super) fn ask_quote<B: Rows>(
+    pub fn answer<B: Rows>(
         &self,
         books: &B,
         request: &OriginalRequest,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let wished = object(&request.body).and_then(|members| Ok((wish(&members)?, members)));
-        let (wish, members) = match wished {
-            Ok(wished) => wished,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
-        let (row, changes) = match self.quoted(books, &wish, request, moment)? {
-            Ok(quoted) => quoted,
-            Err(response) => return Ok(Decision::reply(response)),
-        };
+    ) -> Applied<B> {
+        let wished = object(&request.body).and_then(|members| Ok((read_wish(&members)?, members)));
+        let (wish, members) = or_reply!(wished);
+        let (row, changes) = or_reply!(self.make(books, &wish, request, moment)?);
         if let Some(least) = truthy(members.get("minReputation")) {
             let attestation = members.get("attestation").unwrap_or(&Value::Null).to_string();
             if attestation.len() > MAX_ATTESTATION {
-                return Ok(Decision::reply(said(400, "attestation is too large")));
+                return Ok(Decision::reply(refusal(400, "attestation is too large")));
             }
-            let tier = match name(&members, "tier") {
-                Ok(tier) => tier.unwrap_or_default(),
-                Err(response) => return Ok(Decision::reply(response)),
-            };
+            let tier = or_reply!(read_name(&members, "tier")).unwrap_or_default();
             let question = Members::new()
                 .text("purpose", "quote")
                 .text("agentId", &wish.payer)
@@ -101,42 +98,40 @@ impl Market {
                 .maybe("tier", &tier)
                 .raw("attestation", &attestation)
                 .done();
-            match self.word(request, question) {
+            match self.reputation.ask(request, question) {
                 Word::Approved => {}
                 Word::Denied(_) if planted(Mutant::AnyoneIsReputable) => {}
                 Word::Open(answer) => return Ok(Decision::told(answer)),
-                Word::Silent => return Ok(Decision::reply(silent())),
+                Word::Silent => return Ok(Decision::reply(no_reputation())),
                 Word::Denied(reason) => {
                     let usual = || "Reputation too low for this service".to_string();
-                    return Ok(Decision::reply(said(500, &reason.unwrap_or_else(usual))));
+                    return Ok(Decision::reply(refusal(500, &reason.unwrap_or_else(usual))));
                 }
             }
         }
-        let body = Members::ok().raw("quote", &shown(&row, self.mock)).done();
+        let body = Members::ok().raw("quote", &write_quote(&row, self.rails.mock)).done();
         Ok(Decision { answer: Answer::Reply(Response::json(200, body)), changes })
     }
 
     /// A new quote, and what is written of it; or why there is none.
-    pub(super) fn quoted<B: Rows>(
+    pub fn make<B: Rows>(
         &self,
         books: &B,
         wish: &Wish,
         request: &OriginalRequest,
         moment: Now<'_>,
     ) -> Result<NewQuote, B::Error> {
-        let rails = self.rails();
-        let Some(rail) = chosen(&rails, wish.chain.as_deref()) else {
-            return Ok(Err(said(400, "Settlement chain is not available for quote")));
+        let rails = self.rails.list();
+        let Some(rail) = choose_rail(&rails, wish.chain.as_deref()) else {
+            return Ok(Err(refusal(400, "Settlement chain is not available for quote")));
         };
         let (own, all) = books.quotes_of(&request.client, moment.now)?;
-        let is_full = own >= share(all) || all >= MAX_OF_ALL;
+        let is_full = own >= share_of(all) || all >= MAX_OF_ALL;
         if is_full && !planted(Mutant::OpenQuotesPileUp) {
-            let later = &60.to_string();
-            return Ok(Err(said(429, "Too many open quotes").with("retry-after", later)));
+            return Ok(Err(refusal(429, "Too many open quotes").with("retry-after", "60")));
         }
-        let Some(options) = options(books, &rails, &wish.usd, moment)? else {
-            let later = &60.to_string();
-            return Ok(Err(said(503, "No amount is free").with("retry-after", later)));
+        let Some(options) = make_options(books, &rails, &wish.usd, moment)? else {
+            return Ok(Err(refusal(503, "No amount is free").with("retry-after", "60")));
         };
         let id = ledger_id("q", moment, 0);
         let mark = hex::encode(&hash::mac(moment.random, &[b"farebox quote reference"]));
@@ -164,7 +159,7 @@ impl Market {
 }
 
 /// How many quotes a network may have while so many are kept for all.
-fn share(all: u64) -> u64 {
+fn share_of(all: u64) -> u64 {
     let halvings = if planted(Mutant::QuotesAreNotShared) { 0 } else { all / STEP_OF_ALL };
     let halvings = u32::try_from(halvings).unwrap_or(u32::MAX);
     MAX_OF_CLIENT.checked_shr(halvings).unwrap_or_default().max(1)
@@ -172,7 +167,7 @@ fn share(all: u64) -> u64 {
 
 /// How a quote can be paid: on a real chain with an amount that no other quote has, so that a
 /// transfer says which one it pays.
-fn options<B: Rows>(
+fn make_options<B: Rows>(
     books: &B,
     rails: &[Rail],
     usd: &str,
@@ -201,7 +196,7 @@ fn options<B: Rows>(
 }
 
 /// A quote as its client sees it.
-pub(super) fn shown(row: &QuoteRow, mock: bool) -> String {
+pub(super) fn write_quote(row: &QuoteRow, mock: bool) -> String {
     let option = |option: &OptionRow| {
         Members::new()
             .text("chain", &option.chain)
@@ -232,15 +227,15 @@ pub(super) fn shown(row: &QuoteRow, mock: bool) -> String {
 }
 
 /// The wish in a body.
-fn wish(members: &Map<String, Value>) -> Result<Wish, Response> {
-    let service = name(members, "serviceId")?;
-    let payer = name(members, "payer")?;
-    let ttl = positive(members, "ttlSeconds", "300")?;
-    let units = positive(members, "units", "1")?;
-    let price = positive(members, "unitPriceUsd", "0.1")?;
-    let usd = product(units, price).ok_or_else(|| said(400, "amountUsd is too large"))?;
+fn read_wish(members: &Map<String, Value>) -> Result<Wish, Response> {
+    let service = read_name(members, "serviceId")?;
+    let payer = read_name(members, "payer")?;
+    let ttl = read_positive(members, "ttlSeconds", "300")?;
+    let units = read_positive(members, "units", "1")?;
+    let price = read_positive(members, "unitPriceUsd", "0.1")?;
+    let usd = multiply(units, price).ok_or_else(|| refusal(400, "amountUsd is too large"))?;
     if usd == "0" {
-        return Err(said(500, "unitPriceUsd must be > 0"));
+        return Err(refusal(500, "unitPriceUsd must be > 0"));
     }
     let ttl = ttl.to_decimal(GIVEN_DECIMALS);
     let whole = ttl.split('.').next().unwrap_or_default();
@@ -249,7 +244,7 @@ fn wish(members: &Map<String, Value>) -> Result<Wish, Response> {
         payer: payer.unwrap_or_else(|| ANONYMOUS.to_string()),
         usd,
         ttl_secs: whole.parse().unwrap_or(MAX_TTL_SECS).clamp(1, MAX_TTL_SECS),
-        chain: name(members, "chain")?,
+        chain: read_name(members, "chain")?,
         order: None,
     })
 }
@@ -268,12 +263,15 @@ fn truthy(value: Option<&Value>) -> Option<&Value> {
 }
 
 /// A name that a caller gives, as text.
-pub(super) fn name(members: &Map<String, Value>, of: &str) -> Result<Option<String>, Response> {
-    named(members, of, MAX_NAME)
+pub(super) fn read_name(
+    members: &Map<String, Value>,
+    of: &str,
+) -> Result<Option<String>, Response> {
+    read_text(members, of, MAX_NAME)
 }
 
 /// The same of so many bytes.
-pub(super) fn named(
+pub(super) fn read_text(
     members: &Map<String, Value>,
     of: &str,
     most: usize,
@@ -282,18 +280,22 @@ pub(super) fn named(
         None => return Ok(None),
         Some(Value::String(text)) => text.trim().to_string(),
         Some(Value::Number(number)) => number.to_string(),
-        Some(_) => return Err(said(400, &alloc::format!("{of} must be text"))),
+        Some(_) => return Err(refusal(400, &alloc::format!("{of} must be text"))),
     };
     if text.len() > most || text.chars().any(char::is_control) {
         let error = alloc::format!("{of} must be at most {most} bytes, without line ends");
-        return Err(said(400, &error));
+        return Err(refusal(400, &error));
     }
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
 /// A number above zero, at [`GIVEN_DECIMALS`]; the default where the original takes it.
-fn positive(members: &Map<String, Value>, of: &str, default: &str) -> Result<Amount, Response> {
-    let wrong = || said(500, &alloc::format!("{of} must be > 0"));
+fn read_positive(
+    members: &Map<String, Value>,
+    of: &str,
+    default: &str,
+) -> Result<Amount, Response> {
+    let wrong = || refusal(500, &alloc::format!("{of} must be > 0"));
     let text = match truthy(members.get(of)) {
         None => Some(default.to_string()),
         Some(Value::Number(number)) => plain(&number.to_string()),
@@ -305,7 +307,7 @@ fn positive(members: &Map<String, Value>, of: &str, default: &str) -> Result<Amo
 }
 
 /// The product of two numbers, rounded to [`USD_DECIMALS`] as the original does, half up.
-fn product(units: Amount, price: Amount) -> Option<String> {
+fn multiply(units: Amount, price: Amount) -> Option<String> {
     // 36 fraction digits, of which 30 go: half of the last one that stays is 5 and 29 zeros.
     let half = Amount::from_decimal("0.5", 30).ok()?;
     let scale = 1_000_000_000_000_000;

@@ -4,10 +4,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::row::OptionRow;
-use crate::skills::Market;
-use crate::skills::price::{USD_DECIMALS, cut};
+use crate::skills::price::{USD_DECIMALS, XlmRate, cut};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
+use farebox_common::config::nodes;
 use farebox_evm::token;
 use farebox_payer::client::asset::is_dollar;
 
@@ -109,16 +109,34 @@ impl Rail {
     }
 }
 
-impl Market {
+/// Chains on which the quotes of a market are paid.
+#[derive(Clone, Copy)]
+pub(in crate::skills) struct Rails<'m> {
+    /// CAIP-2 ids on which skills can be paid.
+    pub networks: &'m [ChainId],
+    /// Nodes by network; `None` is for all others.
+    pub nodes: &'m [(Option<ChainId>, String)],
+    pub pay_to: Option<&'m str>,
+    pub rate: &'m XlmRate,
+    /// Whether payments are pretended.
+    pub mock: bool,
+}
+
+impl<'m> Rails<'m> {
+    /// The node of a network.
+    pub fn node(&self, network: &ChainId) -> Option<&'m str> {
+        nodes::of(self.nodes, network)
+    }
+
     /// The chains on which quotes are paid: the original's if payments are pretended, else those of
     /// the market's networks that a node can be asked about.
-    pub(super) fn rails(&self) -> Vec<Rail> {
+    pub(super) fn list(&self) -> Vec<Rail> {
         if self.mock {
-            return self.coins();
+            return self.list_coins();
         }
-        let Some(pay_to) = &self.pay_to else { return Vec::new() };
+        let Some(pay_to) = self.pay_to else { return Vec::new() };
         let mut rails: Vec<Rail> = Vec::new();
-        for network in &self.networks {
+        for network in self.networks {
             let token = token::default_for(network).filter(|token| {
                 is_dollar(token.symbol)
                     && token.decimals >= USD_DECIMALS
@@ -131,15 +149,15 @@ impl Market {
                 !is_taken
             });
             let chain = name.unwrap_or(network.as_str()).to_string();
-            let (network, pay_to) = (network.clone(), pay_to.clone());
+            let (network, pay_to) = (network.clone(), pay_to.to_string());
             rails.push(Rail::Token { chain, network, token, pay_to });
         }
         rails
     }
 
-    fn coins(&self) -> Vec<Rail> {
-        let evm = self.pay_to.as_deref().unwrap_or(EVM_ZERO);
-        let own = Amount::from_decimal(&self.xlm_usd, 7).ok();
+    fn list_coins(&self) -> Vec<Rail> {
+        let evm = self.pay_to.unwrap_or(EVM_ZERO);
+        let own = Amount::from_decimal(&self.rate.0, 7).ok();
         let own = own.and_then(|rate| rate.to_string().parse().ok());
         let coin = |(chain, symbol, decimals, rate)| {
             let is_stellar = chain == "stellar";
@@ -156,7 +174,7 @@ impl Market {
 }
 
 /// The rail that a client means; without a name `bnb`, as the original, or else the first.
-pub(super) fn chosen<'a>(rails: &'a [Rail], name: Option<&str>) -> Option<&'a Rail> {
+pub(super) fn choose_rail<'a>(rails: &'a [Rail], name: Option<&str>) -> Option<&'a Rail> {
     match name {
         Some(name) => rails.iter().find(|rail| rail.is_named(name)),
         None => rails.iter().find(|rail| rail.chain() == "bnb").or_else(|| rails.first()),

@@ -1,12 +1,11 @@
 //! The word of the operator's own Worker about an agent.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use serde_json::Value;
 
-use crate::skills::Market;
 use crate::skills::message::{Answer, OriginalRequest, Response};
-use crate::skills::refused::said;
+use crate::skills::refused::refusal;
 use farebox_base::encoding::json;
 
 /// Longest reason that is repeated to a client, characters.
@@ -25,10 +24,16 @@ pub(super) enum Word {
     Silent,
 }
 
-impl Market {
-    /// Reads the answer of the Worker that is bound as `REPUTATION` to a question.
-    pub(super) fn word(&self, request: &OriginalRequest, question: String) -> Word {
-        if !self.has_reputation {
+/// The Worker that is bound as `REPUTATION`, if one is.
+#[derive(Clone, Copy)]
+pub(in crate::skills) struct Reputation {
+    pub is_bound: bool,
+}
+
+impl Reputation {
+    /// Reads the answer to a question.
+    pub(super) fn ask(self, request: &OriginalRequest, question: String) -> Word {
+        if !self.is_bound {
             return Word::Silent;
         }
         let Some(answer) = &request.reputation else {
@@ -49,6 +54,6 @@ impl Market {
 }
 
 /// The refusal where no one can be asked about an agent.
-pub(super) fn silent() -> Response {
-    said(503, "Reputation cannot be asked").with("retry-after", &5.to_string())
+pub(super) fn no_reputation() -> Response {
+    refusal(503, "Reputation cannot be asked").with("retry-after", "5")
 }

@@ -8,19 +8,20 @@ use serde_json::{Map, Value};
 
 use super::books::QuoteChange;
 use super::evidence::{Claim, ClaimReading};
-use super::quote::{ANONYMOUS, name, named};
-use super::receipts::shown;
-use super::reputation::{Word, silent};
+use super::quote::{ANONYMOUS, read_name, read_text};
+use super::rail::Rails;
+use super::receipts::write_receipt;
+use super::reputation::{Reputation, Word, no_reputation};
 use super::row::{OptionRow, QuoteRow, ReceiptTotals, SettledRow, SubscriptionRow};
-use super::subscription::{Charge, proof};
+use super::subscription::{Charge, CyclePayment, find_charge, write_proof};
 use crate::skills::books::{Change, Rows};
 use crate::skills::invoke::ledger_id;
+use crate::skills::kernel::{Applied, Decision, Now};
+use crate::skills::listing_request::object;
 use crate::skills::message::{Answer, EvidenceCall, OriginalRequest, Response};
 use crate::skills::price::USD_DECIMALS;
-use crate::skills::refused::said;
-use crate::skills::text::Members;
-use crate::skills::wares::object;
-use crate::skills::{Decision, Market, Now};
+use crate::skills::refused::refusal;
+use crate::text::Members;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::mutant::{Mutant, planted};
@@ -67,52 +68,62 @@ struct Payment {
     block: Option<u64>,
 }
 
-impl Market {
+/// Settlements of the quotes of the original's shapes.
+pub(super) struct Settlements<'m> {
+    pub rails: Rails<'m>,
+    pub reputation: Reputation,
+}
+
+/// The facts of a receipt beside its quote.
+struct Receipted {
+    payment: Payment,
+    /// Whether the operator's Worker vouched for the agent.
+    vouched: bool,
+    charge: Option<Charge>,
+}
+
+/// The quote that is settled, and how.
+#[derive(Clone, Copy)]
+struct Settled<'a> {
+    quote: &'a QuoteRow,
+    option: &'a OptionRow,
+    body: &'a Shown,
+}
+
+impl Settlements<'_> {
     /// `POST /api/protocol/x402/settle`.
-    pub(super) fn settle<B: Rows>(
+    pub fn settle<B: Rows>(
         &self,
         books: &B,
         request: &OriginalRequest,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
+    ) -> Applied<B> {
         let refuse = |response| Ok(Decision::reply(response));
-        let body = match object(&request.body).and_then(|members| told(&members)) {
-            Ok(body) => body,
-            Err(response) => return refuse(response),
-        };
+        let body = or_reply!(object(&request.body).and_then(|members| read_body(&members)));
         let Some(quote) = books.quote(&body.reference)? else {
-            return Ok(Decision::reply(self.repeated(books, &body, moment)?));
+            return Ok(Decision::reply(repeat_receipt(books, &body, moment)?));
         };
-        let option = match offered(&quote, &body) {
-            Ok(option) => option,
-            Err(response) => return refuse(response),
-        };
+        let option = or_reply!(choose_option(&quote, &body));
         // A transfer that was made in time counts also after the end; the chain tells the time.
-        let end = if self.mock { quote.expires } else { quote.until };
+        let end = if self.rails.mock { quote.expires } else { quote.until };
         if moment.now > end && !planted(Mutant::OldQuotesSettle) {
             let changes = Vec::from([Change::Original(QuoteChange::Gone(quote.id))]);
-            let answer = Answer::Reply(said(400, "Quote expired"));
+            let answer = Answer::Reply(refusal(400, "Quote expired"));
             return Ok(Decision { answer, changes });
         }
-        let sender = match sender(&quote, &body) {
-            Ok(sender) => sender,
-            Err(response) => return refuse(response),
-        };
-        let Some(tx) = canonical(&option.chain, &body.hash) else {
-            return refuse(said(400, "Invalid tx hash format"));
+        let sender = or_reply!(find_sender(&quote, &body));
+        let Some(tx) = spell_hash(&option.chain, &body.hash) else {
+            return refuse(refusal(400, "Invalid tx hash format"));
         };
         let is_used = books.settled_by_tx(&place(option), &tx)?.is_some()
             || !option.network.is_empty()
                 && (books.invocation_by_tx(&option.network, &tx)?.is_some()
                     || books.departed_by_tx(&option.network, &tx)?.is_some());
         if is_used && !planted(Mutant::HashesSettleTwice) {
-            return refuse(said(400, "Transaction is used for another payment"));
+            return refuse(refusal(400, "Transaction is used for another payment"));
         }
         let id = body.subscription.as_deref();
-        let charge = match self.charged(books, &quote, id)? {
-            Ok(charge) => charge,
-            Err(response) => return refuse(response),
-        };
+        let charge = or_reply!(find_charge(books, self.rails.rate, &quote, id)?);
         let is_first = request.replies.is_empty() && request.reputation.is_none();
         let outwards = |answer: Answer| {
             if !is_first {
@@ -120,52 +131,47 @@ impl Market {
             }
             if moment.now < quote.asked.saturating_add(PACE_MS) && !planted(Mutant::NodesAreFlooded)
             {
-                let again = &1.to_string();
-                return Decision::reply(said(429, "Too many requests").with("retry-after", again));
+                return Decision::reply(refusal(429, "Too many requests").with("retry-after", "1"));
             }
             let row = Box::new(QuoteRow { asked: moment.now, ..quote.clone() });
             Decision { answer, changes: Vec::from([Change::Original(QuoteChange::Quote(row))]) }
         };
         let mut vouched = false;
-        if let Some(agent) = body.agent.as_deref().filter(|_| self.has_reputation) {
-            let question = Members::new()
-                .text("purpose", "settle")
-                .text("agentId", agent)
-                .text("serviceId", &quote.service)
-                .text("chain", &option.chain)
-                .text("amountUnits", &option.units);
-            match self.word(request, question.done()) {
+        if let Some(agent) = body.agent.as_deref().filter(|_| self.reputation.is_bound) {
+            match self.reputation.ask(request, write_question(agent, &quote, option)) {
                 Word::Approved => vouched = true,
                 Word::Open(answer) => return Ok(outwards(answer)),
-                Word::Silent => return refuse(silent()),
+                Word::Silent => return refuse(no_reputation()),
                 Word::Denied(reason) => {
                     let why = reason.unwrap_or_else(|| "agent is not vouched for".to_string());
-                    return refuse(said(402, &alloc::format!("Passport gate: {why}")));
+                    return refuse(refusal(402, &alloc::format!("Passport gate: {why}")));
                 }
             }
         }
+        let settled = Settled { quote: &quote, option, body: &body };
         let payment = if option.network.is_empty() {
             Payment { tx, sender: None, block: None }
         } else {
-            match self.shown_payment(&quote, option, (&tx, sender), request) {
+            match self.read_payment(settled, &tx, sender, request) {
                 Ok(Evidenced::Paid(payment)) => payment,
                 Ok(Evidenced::Open(answer)) => return Ok(outwards(answer)),
                 Err(response) => return refuse(response),
             }
         };
-        self.booked(books, (&quote, option, &body), (payment, vouched, charge), moment)
+        self.write_receipt(books, settled, Receipted { payment, vouched, charge }, moment)
     }
 
     /// Reads the chain.
-    fn shown_payment(
+    fn read_payment(
         &self,
-        quote: &QuoteRow,
-        option: &OptionRow,
-        (tx, sender): (&str, Option<Address>),
+        settled: Settled<'_>,
+        tx: &str,
+        sender: Option<Address>,
         request: &OriginalRequest,
     ) -> Result<Evidenced, Response> {
+        let Settled { quote, option, .. } = settled;
         let network = ChainId::parse(&option.network).ok();
-        let node = network.as_ref().and_then(|network| self.node(network));
+        let node = network.as_ref().and_then(|network| self.rails.node(network));
         let claim = network.as_ref().and_then(|network| {
             Some(Claim {
                 chain_id: network.evm_id()?,
@@ -192,29 +198,31 @@ impl Market {
                 block: Some(block),
             })),
             ClaimReading::Early => {
-                let again = &5.to_string();
-                Err(said(402, "Payment is not final yet").with("retry-after", again))
+                Err(refusal(402, "Payment is not final yet").with("retry-after", "5"))
             }
             ClaimReading::Stranger => Err(stranger()),
-            ClaimReading::Before => Err(said(400, "Payment was made before the quote")),
-            ClaimReading::Late => Err(said(400, "Quote expired")),
-            ClaimReading::Other => Err(said(400, "Transaction does not pay this quote")),
+            ClaimReading::Before => Err(refusal(400, "Payment was made before the quote")),
+            ClaimReading::Late => Err(refusal(400, "Quote expired")),
+            ClaimReading::Other => Err(refusal(400, "Transaction does not pay this quote")),
             ClaimReading::Unreadable => Err(unreadable()),
         }
     }
 
     /// Writes the receipt, and takes the quote away.
-    fn booked<B: Rows>(
+    fn write_receipt<B: Rows>(
         &self,
         books: &B,
-        (quote, option, body): (&QuoteRow, &OptionRow, &Shown),
-        (payment, vouched, charge): (Payment, bool, Option<Charge>),
+        settled: Settled<'_>,
+        receipted: Receipted,
         moment: Now<'_>,
-    ) -> Result<Decision, B::Error> {
+    ) -> Applied<B> {
+        let Settled { quote, option, body } = settled;
+        let Receipted { payment, vouched, charge } = receipted;
         let named = body.agent.as_ref().or(body.paid_by.as_ref()).unwrap_or(&quote.payer);
         let subscription = charge.map(|charge| {
-            let tx = (payment.tx.as_str(), payment.block, option.asset.as_str());
-            charge.paid(quote, tx, moment.now)
+            let (tx, block) = (payment.tx.as_str(), payment.block);
+            let paid = CyclePayment { tx, block, contract: &option.asset };
+            charge.pay(quote, &paid, moment.now)
         });
         let row = SettledRow {
             id: ledger_id("rcpt", moment, 0),
@@ -234,39 +242,39 @@ impl Market {
             vouched,
             mock: option.network.is_empty(),
         };
-        let totals =
-            added(&books.receipt_totals()?, &row, books.has_settled(&row.payer, &row.service)?);
-        let response = answered(&row, subscription.as_ref(), moment.now);
+        let (has_payer, has_service) = books.has_settled(&row.payer, &row.service)?;
+        let before = books.receipt_totals()?;
+        let totals = ReceiptTotals {
+            agents: before.agents.saturating_add(u64::from(!has_payer)),
+            services: before.services.saturating_add(u64::from(!has_service)),
+            ..add_payment(before, &row)
+        };
+        let response = answer_receipt(&row, subscription.as_ref(), moment.now);
         let mut changes = Vec::from([
             QuoteChange::Gone(quote.id.clone()),
             QuoteChange::Settled(Box::new(row)),
             QuoteChange::Totals(totals),
         ]);
         changes.extend(subscription.map(|row| QuoteChange::Subscription(Box::new(row))));
-        if self.mock {
+        if self.rails.mock {
             // What cost nothing is kept for a while.
             changes.push(QuoteChange::Trim(KEPT_MOCKS));
         }
         let changes = changes.into_iter().map(Change::Original).collect();
         Ok(Decision { answer: Answer::Reply(response), changes })
     }
+}
 
-    /// The answer about a quote that is not there: the receipt again, if this paid it.
-    fn repeated<B: Rows>(
-        &self,
-        books: &B,
-        body: &Shown,
-        moment: Now<'_>,
-    ) -> Result<Response, B::Error> {
-        let known = books.settled_quote(&body.reference)?;
-        let known = known.filter(|row| canonical(&row.chain, &body.hash).as_ref() == Some(&row.tx));
-        let Some(row) = known else { return Ok(said(400, "Quote not found for paymentRef")) };
-        let subscription = match row.subscription.as_str() {
-            "" => None,
-            id => books.subscription(id)?,
-        };
-        Ok(answered(&row, subscription.as_ref(), moment.now))
-    }
+/// The answer about a quote that is not there: the receipt again, if this paid it.
+fn repeat_receipt<B: Rows>(books: &B, body: &Shown, moment: Now<'_>) -> Result<Response, B::Error> {
+    let known = books.settled_quote(&body.reference)?;
+    let known = known.filter(|row| spell_hash(&row.chain, &body.hash).as_ref() == Some(&row.tx));
+    let Some(row) = known else { return Ok(refusal(400, "Quote not found for paymentRef")) };
+    let subscription = match row.subscription.as_str() {
+        "" => None,
+        id => books.subscription(id)?,
+    };
+    Ok(answer_receipt(&row, subscription.as_ref(), moment.now))
 }
 
 /// The result of a reading.
@@ -275,47 +283,58 @@ enum Evidenced {
     Open(Answer),
 }
 
-fn answered(row: &SettledRow, subscription: Option<&SubscriptionRow>, now: u64) -> Response {
-    let members = Members::ok().raw("receipt", &shown(row));
+fn answer_receipt(row: &SettledRow, subscription: Option<&SubscriptionRow>, now: u64) -> Response {
+    let members = Members::ok().raw("receipt", &write_receipt(row));
     let members = match subscription {
-        Some(row) => members.raw("subscriptionProof", &proof(Members::new(), row, now)),
+        Some(row) => members.raw("subscriptionProof", &write_proof(Members::new(), row, now)),
         None => members,
     };
     Response::json(200, members.done())
 }
 
-fn told(members: &Map<String, Value>) -> Result<Shown, Response> {
-    let reference = named(members, "paymentRef", MAX_REFERENCE)?;
+fn read_body(members: &Map<String, Value>) -> Result<Shown, Response> {
+    let reference = read_text(members, "paymentRef", MAX_REFERENCE)?;
     let lookup = if reference.is_some() { Lookup::Reference } else { Lookup::Id };
     let reference = match reference {
         Some(reference) => reference,
-        None => named(members, "quoteId", MAX_REFERENCE)?.unwrap_or_default(),
+        None => read_text(members, "quoteId", MAX_REFERENCE)?.unwrap_or_default(),
     };
     Ok(Shown {
         reference,
         lookup,
-        chain: name(members, "chain")?,
-        hash: name(members, "txHash")?.unwrap_or_default(),
-        paid_by: name(members, "paidBy")?,
-        agent: name(members, "agentId")?,
-        subscription: name(members, "subscriptionId")?,
+        chain: read_name(members, "chain")?,
+        hash: read_name(members, "txHash")?.unwrap_or_default(),
+        paid_by: read_name(members, "paidBy")?,
+        agent: read_name(members, "agentId")?,
+        subscription: read_name(members, "subscriptionId")?,
     })
 }
 
+/// The question to the Worker that vouches for agents.
+fn write_question(agent: &str, quote: &QuoteRow, option: &OptionRow) -> String {
+    Members::new()
+        .text("purpose", "settle")
+        .text("agentId", agent)
+        .text("serviceId", &quote.service)
+        .text("chain", &option.chain)
+        .text("amountUnits", &option.units)
+        .done()
+}
+
 /// The option that is settled.
-fn offered<'a>(quote: &'a QuoteRow, body: &Shown) -> Result<&'a OptionRow, Response> {
+fn choose_option<'a>(quote: &'a QuoteRow, body: &Shown) -> Result<&'a OptionRow, Response> {
     let asked = body.chain.as_deref().unwrap_or(&quote.chain);
     let is_asked = |option: &&OptionRow| option.chain == asked || option.network == asked;
     let option = quote.options.iter().find(is_asked);
     let chain = option.map_or(asked, |option| &option.chain);
     if body.lookup == Lookup::Reference && chain != quote.chain {
-        return Err(said(400, "Settlement chain does not match quote chain"));
+        return Err(refusal(400, "Settlement chain does not match quote chain"));
     }
-    option.ok_or_else(|| said(400, "Settlement chain is not available for quote"))
+    option.ok_or_else(|| refusal(400, "Settlement chain is not available for quote"))
 }
 
 /// The account that has to have sent the money; `None` if anyone may.
-fn sender(quote: &QuoteRow, body: &Shown) -> Result<Option<Address>, Response> {
+fn find_sender(quote: &QuoteRow, body: &Shown) -> Result<Option<Address>, Response> {
     let said = body.paid_by.as_ref().or(body.agent.as_ref());
     let wallet = said.and_then(|text| Address::parse(text).ok());
     match (Address::parse(&quote.payer).ok(), said) {
@@ -334,11 +353,11 @@ fn sender(quote: &QuoteRow, body: &Shown) -> Result<Option<Address>, Response> {
 }
 
 fn stranger() -> Response {
-    said(400, "paidBy does not match quote payer")
+    refusal(400, "paidBy does not match quote payer")
 }
 
 fn unreadable() -> Response {
-    said(503, "Chain cannot be read").with("retry-after", &5.to_string())
+    refusal(503, "Chain cannot be read").with("retry-after", "5")
 }
 
 /// Whether text has the form of a Stellar account, as far as its letters go.
@@ -349,7 +368,7 @@ fn is_stellar_key(text: &str) -> bool {
 }
 
 /// The one spelling of a transaction's hash; `None` if it is none of its chain.
-fn canonical(chain: &str, text: &str) -> Option<String> {
+fn spell_hash(chain: &str, text: &str) -> Option<String> {
     if chain != "stellar" {
         return TxHash::parse(text).map(|hash| hash.as_str().to_string());
     }
@@ -374,18 +393,13 @@ const fn secs(ms: u64) -> UnixTime {
     UnixTime::from_secs(ms / 1_000)
 }
 
-/// The sums with one more settlement.
-fn added(
-    totals: &ReceiptTotals,
-    row: &SettledRow,
-    (payer, service): (bool, bool),
-) -> ReceiptTotals {
+/// The sums with one more settlement, but for its payer and service.
+fn add_payment(totals: ReceiptTotals, row: &SettledRow) -> ReceiptTotals {
     let amount = |text: &str| Amount::from_decimal(text, USD_DECIMALS).unwrap_or(Amount::ZERO);
     let sum = amount(&totals.usd).checked_add(amount(&row.usd));
     ReceiptTotals {
         payments: totals.payments.saturating_add(1),
         usd: sum.map_or_else(|| totals.usd.clone(), |sum| sum.to_decimal(USD_DECIMALS)),
-        agents: totals.agents.saturating_add(u64::from(!payer)),
-        services: totals.services.saturating_add(u64::from(!service)),
+        ..totals
     }
 }

@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 
 use super::message::{MAX_BODY_BYTES, Response};
 use super::pack::calls_of;
-use super::price::{XLM_BOUNDS, XLM_DECIMALS, plain};
-use super::refused::said;
+use super::price::{USD_DECIMALS, XLM_BOUNDS, XLM_DECIMALS, XlmRate, plain};
+use super::refused::{self, refusal};
 use super::row::{Charges, VersionRow};
-use super::text::{Members, number};
-use super::{Market, refused};
-use farebox_base::amount::Amount;
+use super::semver::Semver;
+use crate::text::{Members, number};
+use farebox_base::amount::{Amount, AmountError};
+use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::http::UrlPieces;
 use farebox_base::http::url::{Reach, has_bad_port, is_same_host};
@@ -58,18 +59,18 @@ pub fn text_of<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a st
 ///
 /// # Errors
 /// 400 with the first thing that is wrong.
-pub(super) fn words(members: &Map<String, Value>) -> Result<(String, String), Response> {
-    let name = text_of(members, "name").ok_or_else(|| said(400, "name is required"))?;
+pub(super) fn read_words(members: &Map<String, Value>) -> Result<(String, String), Response> {
+    let name = text_of(members, "name").ok_or_else(|| refusal(400, "name is required"))?;
     if name.len() > MAX_NAME {
-        return Err(said(400, "name must be at most 128 bytes"));
+        return Err(refusal(400, "name must be at most 128 bytes"));
     }
     if name.chars().any(is_hidden) {
-        return Err(said(400, "name must be one line of visible text"));
+        return Err(refusal(400, "name must be one line of visible text"));
     }
     let description =
-        text_of(members, "description").ok_or_else(|| said(400, "description is required"))?;
+        text_of(members, "description").ok_or_else(|| refusal(400, "description is required"))?;
     if description.len() > MAX_DESCRIPTION {
-        return Err(said(400, "description must be at most 4096 bytes"));
+        return Err(refusal(400, "description must be at most 4096 bytes"));
     }
     Ok((name.to_string(), description.to_string()))
 }
@@ -77,41 +78,61 @@ pub(super) fn words(members: &Map<String, Value>) -> Result<(String, String), Re
 /// Characters of a URL that a shell reads as its own; `&` and `?` are left, which a URL needs.
 const SHELL_CHARACTERS: &str = "'$;()|*!^";
 
-impl Market {
+/// Readers of what owners say about the skills of a market.
+#[derive(Clone, Copy)]
+pub(super) struct ListingRequests<'m> {
+    /// The origin of the market.
+    pub url: &'m str,
+    /// CAIP-2 ids on which skills can be paid.
+    pub networks: &'m [ChainId],
+    pub rate: &'m XlmRate,
+    /// Whether sellers on this machine are called.
+    pub local_sellers: bool,
+}
+
+/// A price as it is listed.
+struct ListedPrice {
+    /// In whole units of the asset.
+    price: String,
+    asset: String,
+    xlm: Option<String>,
+}
+
+impl ListingRequests<'_> {
     /// Reads a version: its price, its server and how it is sold.
     ///
     /// # Errors
     /// 400 with the first thing that is wrong, in the order of the original.
-    pub(super) fn wares(
+    pub fn read_version(
         &self,
         members: &Map<String, Value>,
         now: u64,
     ) -> Result<VersionRow, Response> {
         let call_url =
-            text_of(members, "callUrl").ok_or_else(|| said(400, "callUrl is required"))?;
+            text_of(members, "callUrl").ok_or_else(|| refusal(400, "callUrl is required"))?;
         self.check_url(call_url)?;
-        let (price, asset, xlm) = self.priced(members)?;
-        let networks = self.networks_of(members, &asset, &price)?;
+        let ListedPrice { price, asset, xlm } = self.read_price(members)?;
+        let networks = self.read_networks(members, &asset, &price)?;
         let is_original = members.get("price").is_none_or(Value::is_null);
         let charges = match members.get("charges").filter(|it| !it.is_null()) {
             None if is_original => Charges::Seller,
             None => Charges::Gate,
             Some(it) if it == "gate" => Charges::Gate,
             Some(it) if it == "seller" => Charges::Seller,
-            Some(_) => return Err(said(400, "charges must be gate or seller")),
+            Some(_) => return Err(refusal(400, "charges must be gate or seller")),
         };
-        let packs = packs(members)?;
+        let packs = read_packs(members)?;
         if charges == Charges::Seller && !packs.is_empty() {
-            return Err(said(400, "packs are sold where charges is gate"));
+            return Err(refusal(400, "packs are sold where charges is gate"));
         }
-        let settle = choice(members, "settle", &["after", "before"])?;
-        let method = choice(members, "method", &["POST", "GET", "PUT", "PATCH", "DELETE"])?;
+        let settle = read_choice(members, "settle", &["after", "before"])?;
+        let method = read_choice(members, "method", &["POST", "GET", "PUT", "PATCH", "DELETE"])?;
         let version = match members.get("version").filter(|it| !it.is_null()) {
             None => "1.0.0",
             Some(it) => it
                 .as_str()
-                .filter(|text| super::semver::Semver::parse(text).is_some())
-                .ok_or_else(|| said(400, "version must be a semantic version"))?,
+                .filter(|text| Semver::parse(text).is_some())
+                .ok_or_else(|| refusal(400, "version must be a semantic version"))?,
         };
         Ok(VersionRow {
             skill: String::new(),
@@ -124,7 +145,7 @@ impl Market {
             method: method.to_string(),
             charges,
             settle: settle.to_string(),
-            bazaar: bazaar(members, method)?,
+            bazaar: read_bazaar(members, method)?,
             packs,
             created: now,
             until: None,
@@ -132,13 +153,13 @@ impl Market {
     }
 
     fn check_url(&self, url: &str) -> Result<(), Response> {
-        let invalid = || said(400, "callUrl must be a valid URL");
+        let invalid = || refusal(400, "callUrl must be a valid URL");
         let is_plain = url.len() <= MAX_URL
             && url.bytes().all(|b| b.is_ascii_graphic())
             && !url.contains(['#', '\\', '"', '<', '>', '`', '{', '}']);
         if let Some(active) = url.chars().find(|c| SHELL_CHARACTERS.contains(*c)) {
             let code = u32::from(active);
-            return Err(said(
+            return Err(refusal(
                 400,
                 &format!("callUrl must have %{code:02X} in the place of {active}"),
             ));
@@ -148,11 +169,11 @@ impl Market {
         let reach = Reach::of(pieces.authority);
         if reach == Some(Reach::Public) && !planted(Mutant::AnyHostIsCalled) {
             if has_bad_port(pieces.authority) {
-                return Err(said(400, "callUrl must not name a port of another protocol"));
+                return Err(refusal(400, "callUrl must not name a port of another protocol"));
             }
-            let own = UrlPieces::of(&self.url).map(|own| own.authority);
+            let own = UrlPieces::of(self.url).map(|own| own.authority);
             if own.is_some_and(|own| is_same_host(own, pieces.authority)) {
-                return Err(said(400, "callUrl must not be an address of the market"));
+                return Err(refusal(400, "callUrl must not be an address of the market"));
             }
         }
         match (scheme.as_str(), reach) {
@@ -161,21 +182,18 @@ impl Market {
             ("https", Some(Reach::Public)) => Ok(()),
             ("https", Some(_)) if planted(Mutant::AnyHostIsCalled) => Ok(()),
             ("https", Some(Reach::Loopback | Reach::Private)) => {
-                Err(said(400, "callUrl must be a public address"))
+                Err(refusal(400, "callUrl must be a public address"))
             }
             _ if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-                Err(said(400, "callUrl must use HTTPS"))
+                Err(refusal(400, "callUrl must use HTTPS"))
             }
             _ => Err(invalid()),
         }
     }
 
     /// The price, its asset, and the price in XLM.
-    fn priced(
-        &self,
-        members: &Map<String, Value>,
-    ) -> Result<(String, String, Option<String>), Response> {
-        let wrong = || said(400, "price must be an amount such as \"$0.25\"");
+    fn read_price(&self, members: &Map<String, Value>) -> Result<ListedPrice, Response> {
+        let wrong = || refusal(400, "price must be an amount such as \"$0.25\"");
         let usual = || {
             let network = self.networks.first();
             network.and_then(token::default_for).map_or("USDC", |token| token.symbol).to_string()
@@ -189,46 +207,46 @@ impl Market {
                 (text, asset.or(named).unwrap_or_else(usual))
             }
             Some(_) => return Err(wrong()),
-            None => return self.original_price(members, usual()),
+            None => return self.read_xlm_price(members, usual()),
         };
         let network = self.networks.first().ok_or_else(wrong)?;
         let token = token::by_symbol(network, &asset);
         let decimals = token
             .map(|token| token.decimals)
-            .ok_or_else(|| said(400, "asset must be one that the market's networks have"))?;
+            .ok_or_else(|| refusal(400, "asset must be one that the market's networks have"))?;
         if text.len() > 80 {
             return Err(wrong());
         }
         let amount = Amount::from_price(text, decimals).map_err(|_| wrong())?;
         let price = amount.to_decimal(decimals);
-        let xlm = if is_dollar(&asset) { self.xlm_of(&price) } else { None };
-        Ok((price, asset, xlm))
+        let xlm = if is_dollar(&asset) { self.rate.xlm_of(&price) } else { None };
+        Ok(ListedPrice { price, asset, xlm })
     }
 
-    fn original_price(
+    fn read_xlm_price(
         &self,
         members: &Map<String, Value>,
         asset: String,
-    ) -> Result<(String, String, Option<String>), Response> {
-        let wrong = || said(400, XLM_BOUNDS);
+    ) -> Result<ListedPrice, Response> {
+        let wrong = || refusal(400, XLM_BOUNDS);
         let Some(Value::Number(given)) = members.get("priceXLM") else { return Err(wrong()) };
         // A number of few digits is printed as it was written.
         let text = plain(&given.to_string()).ok_or_else(wrong)?;
         let amount = match Amount::from_decimal(&text, XLM_DECIMALS) {
             Ok(amount) => amount,
-            Err(farebox_base::amount::AmountError::Precision) => {
-                return Err(said(400, "priceXLM must have at most 7 fraction digits"));
+            Err(AmountError::Precision) => {
+                return Err(refusal(400, "priceXLM must have at most 7 fraction digits"));
             }
             Err(_) => return Err(wrong()),
         };
         if amount.is_zero() || amount > Amount::from_u64(1_000_000_000) {
             return Err(wrong());
         }
-        let price = self.dollars_of(&text).ok_or_else(wrong)?;
-        Ok((price, asset, Some(text)))
+        let price = self.rate.dollars_of(&text).ok_or_else(wrong)?;
+        Ok(ListedPrice { price, asset, xlm: Some(text) })
     }
 
-    fn networks_of(
+    fn read_networks(
         &self,
         members: &Map<String, Value>,
         asset: &str,
@@ -236,27 +254,27 @@ impl Market {
     ) -> Result<Vec<String>, Response> {
         let named = text_of(members, "network");
         let mut networks = Vec::new();
-        for network in &self.networks {
+        for network in self.networks {
             if named.is_none_or(|name| name == network.as_str()) {
                 networks.push(network);
             }
         }
-        let has_it = |network: &&farebox_base::chain::ChainId| {
+        let has_it = |network: &&ChainId| {
             let token = token::by_symbol(network, asset);
             token.is_some_and(|token| Amount::from_decimal(price, token.decimals).is_ok())
         };
         if networks.is_empty() {
-            return Err(said(400, "network must be one of the market's"));
+            return Err(refusal(400, "network must be one of the market's"));
         }
         if !networks.iter().all(has_it) {
-            return Err(said(400, "asset must be one that the market's networks have"));
+            return Err(refusal(400, "asset must be one that the market's networks have"));
         }
         Ok(networks.iter().map(ToString::to_string).collect())
     }
 }
 
 /// One of these words; the first if none is given.
-fn choice<'a>(
+fn read_choice<'a>(
     members: &Map<String, Value>,
     name: &str,
     words: &[&'a str],
@@ -265,13 +283,13 @@ fn choice<'a>(
     match members.get(name).filter(|it| !it.is_null()) {
         None => Ok(first),
         Some(value) => words.iter().copied().find(|word| value == word).ok_or_else(|| {
-            said(400, &alloc::format!("{name} must be one of: {}", words.join(", ")))
+            refusal(400, &alloc::format!("{name} must be one of: {}", words.join(", ")))
         }),
     }
 }
 
 /// The route field `bazaar` of what an owner says about requests.
-fn bazaar(members: &Map<String, Value>, method: &str) -> Result<String, Response> {
+fn read_bazaar(members: &Map<String, Value>, method: &str) -> Result<String, Response> {
     let mut described = Members::new();
     let mut has_any = false;
     for (name, field) in [
@@ -282,12 +300,12 @@ fn bazaar(members: &Map<String, Value>, method: &str) -> Result<String, Response
     ] {
         let Some(value) = members.get(name).filter(|it| !it.is_null()) else { continue };
         if !value.is_object() && name != "output" {
-            return Err(said(400, &alloc::format!("{name} must be an object")));
+            return Err(refusal(400, &alloc::format!("{name} must be an object")));
         }
         has_any = true;
         if !is_flat(value) {
             let error = "input and output must be at most 16 levels deep, with at most 512 values";
-            return Err(said(400, error));
+            return Err(refusal(400, error));
         }
         described = described.raw(field, &value.to_string());
     }
@@ -299,7 +317,7 @@ fn bazaar(members: &Map<String, Value>, method: &str) -> Result<String, Response
     }
     let described = described.done();
     if described.len() > MAX_BAZAAR {
-        return Err(said(400, "input and output must be at most 4096 bytes"));
+        return Err(refusal(400, "input and output must be at most 4096 bytes"));
     }
     Ok(described)
 }
@@ -319,8 +337,8 @@ fn is_flat(value: &Value) -> bool {
 }
 
 /// Plans of prepaid calls and their prices.
-fn packs(members: &Map<String, Value>) -> Result<String, Response> {
-    let wrong = || said(400, "packs must be an object of prices by plan: starter, growth, pro");
+fn read_packs(members: &Map<String, Value>) -> Result<String, Response> {
+    let wrong = || refusal(400, "packs must be an object of prices by plan: starter, growth, pro");
     let packs = match members.get("packs") {
         None | Some(Value::Null) => return Ok(String::new()),
         Some(Value::Object(packs)) if !packs.is_empty() => packs,
@@ -329,13 +347,13 @@ fn packs(members: &Map<String, Value>) -> Result<String, Response> {
     let mut priced = Members::new();
     for (plan, price) in packs {
         let price = price.as_str().filter(|text| text.len() <= 40).ok_or_else(wrong)?;
-        let amount = Amount::from_price(price, super::price::USD_DECIMALS).map_err(|_| wrong())?;
+        let amount = Amount::from_price(price, USD_DECIMALS).map_err(|_| wrong())?;
         // A call costs at least what the smallest payment is: each leaves a row.
         let least = Amount::from_u64(calls_of(plan).ok_or_else(wrong)?);
         if amount < least && !planted(Mutant::PacksCostNothing) {
-            return Err(said(400, "packs must cost at least $0.000001 for each call"));
+            return Err(refusal(400, "packs must cost at least $0.000001 for each call"));
         }
-        priced = priced.text(plan, number(&amount.to_decimal(super::price::USD_DECIMALS)));
+        priced = priced.text(plan, number(&amount.to_decimal(USD_DECIMALS)));
     }
     Ok(priced.done())
 }
