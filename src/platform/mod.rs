@@ -14,7 +14,6 @@ pub(crate) mod guard;
 pub(crate) mod host;
 #[cfg(any(feature = "treasury", feature = "market"))]
 pub(crate) mod long;
-#[cfg(any(feature = "treasury", feature = "market"))]
 pub(crate) mod object;
 #[cfg(any(feature = "treasury", feature = "market"))]
 pub(crate) mod request;

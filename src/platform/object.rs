@@ -5,6 +5,7 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(module = "/src/platform/object.mjs")]
 extern "C" {
     /// Builds an object's answer, and the time for its alarm: `{answer, alarm}`.
+    #[cfg(any(feature = "treasury", feature = "market"))]
     #[wasm_bindgen(js_name = answeredWith)]
     pub(crate) fn answered_with(answer: &str, alarm: Option<f64>) -> JsValue;
 

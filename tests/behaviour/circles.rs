@@ -83,7 +83,6 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         files: &[
             "ledger::shard",
-            "ledger::shard::contest",
             "ledger::shard::failures",
             "ledger::shard::index",
             "ledger::shard::index::packed",

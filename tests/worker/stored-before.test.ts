@@ -52,7 +52,7 @@ columns = [row[1] for row in database.execute('PRAGMA table_info(payments)')]
 for copy in range(int(alike)):
     others = {
         'payer': "printf('0x%040x', " + str(copy) + ")", 'open': str(copy % 2), 'owned': 'NULL', 'tx': "replace(tx, substr(tx, 3, 1), '" + str(copy) + "')",
-        'key': 'substr(key, 1, 12) || lower(hex(randomblob(26)))', 'receipt': "substr(receipt, 1, 27) || 'q" + 'abcdefgh'[copy] + "aa'",
+        'key': 'substr(key, 1, 12) || lower(hex(randomblob(26)))', 'receipt': "substr(receipt, 1, 27) || 'q" + 'abcdefghijklmnopqrstuvwxyz'[copy] + "aa'",
     }
     database.execute('INSERT INTO payments SELECT ' + ', '.join(others.get(name, name) for name in columns) + " FROM payments WHERE route = '/before/*' AND state = 'delivered' LIMIT 1")
 database.execute("UPDATE payments SET updated = unixepoch()")
