@@ -26,6 +26,7 @@ impl Sql {
     }
 }
 
+#[cfg(feature = "worker")]
 impl Sql {
     /// Bytes of the database.
     pub(crate) fn bytes(&self) -> u64 {

@@ -73,7 +73,10 @@ pub fn what_begins_after_a_change_marks_nothing_and_is_known_from_then_on() {
         world.ledger.objects.clear();
         assert_eq!(world.present(&payment).status, 200, "{target}");
         let asked = world.ledger.objects.clone();
-        assert!(asked[0].starts_with("ledger/16/") && asked[1].starts_with("ledger/64/"), "{asked:?}");
+        assert!(
+            asked[0].starts_with("ledger/16/") && asked[1].starts_with("ledger/64/"),
+            "{asked:?}"
+        );
         assert_eq!(world.ledger.marks(), 0, "{target}");
         assert_eq!(world.present(&payment).status, 200, "{target}: it is replayed");
         assert_eq!(transfers(&world, &payment), 1, "{target}");

@@ -219,9 +219,10 @@ describe('the room of a ledger object', () => {
   /** Lets this many bytes of answers be stored in the object. */
   const fill = async (bytes: number): Promise<void> => {
     await world.gate.stop();
-    const statement = "INSERT INTO responses SELECT '0x' || hex(randomblob(20)), hex(randomblob(32)), '200', 'x', zeroblob(?), unixepoch()";
+    const statement =
+      "INSERT INTO responses SELECT '0x' || hex(randomblob(20)), hex(randomblob(32)), '200', 'x', zeroblob(?), unixepoch() FROM payments LIMIT 1";
     assert.equal(plant(world.gate, statement, bytes), 1);
-    assert.equal(plant(world.gate, PURGE_NOW), 1);
+    assert.ok(plant(world.gate, PURGE_NOW) > 0);
     loseAlarms(world.gate);
     await world.gate.restart();
   };

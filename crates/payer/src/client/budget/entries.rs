@@ -1,7 +1,6 @@
 //! Amounts that were spent: the latest payments one by one, and sums of those before, so that a payment costs
 //! the same after a thousand others.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -178,13 +177,13 @@ impl Entries {
     /// so it leaves its window late, never early. The more hosts and payees there are, the longer are
     /// the spans of the sums. A sum has no name: releasing one of its payments would release the
     /// others.
-    /// Those of `holders` may be the first ones at their host, and wait for a person: the latest of them
-    /// stay by themselves for an hour.
-    pub(super) fn sum_old(&mut self, now: UnixTime, holders: &BTreeSet<String>) {
+    /// Those that hold a pin may be the first ones at their host, and wait for a person: the latest of
+    /// them stay by themselves for an hour.
+    pub(super) fn sum_old(&mut self, now: UnixTime, holds: &dyn Fn(&str) -> bool) {
         let old = now.minus(KEPT_SECS).secs();
         self.0.retain(|entry| entry.at > old);
         for spans in SPANS {
-            self.sum(now, holders, spans);
+            self.sum(now, holds, spans);
             if self.0.len() <= MANY {
                 return;
             }
@@ -192,35 +191,50 @@ impl Entries {
     }
 
     /// Sums over these spans.
-    fn sum(&mut self, now: UnixTime, holders: &BTreeSet<String>, spans: Spans) {
-        let holds =
-            |entry: &&Spent| holders.contains(&entry.id) && !planted(Mutant::FirstsAreSummed);
-        let mut released_late = self.0.iter().filter(holds).count().saturating_sub(MOST_HOLDERS);
+    fn sum(&mut self, now: UnixTime, holds: &dyn Fn(&str) -> bool, spans: Spans) {
+        let holds = |entry: &Spent| holds(&entry.id) && !planted(Mutant::FirstsAreSummed);
+        let holders = self.0.iter().filter(|entry| holds(entry)).count();
+        let mut too_many = holders.saturating_sub(MOST_HOLDERS);
         let (many, latest) = (self.0.len() > FEW, self.0.len().saturating_sub(RECENT));
-        let span = |place: usize, entry: &Spent| match now.secs().saturating_sub(entry.at) {
-            age if age >= HOUR_SECS => Some((spans.before, entry.at.checked_div(spans.before)?)),
-            age if (age >= SPAN_SECS && many) || place < latest => {
-                Some((spans.lately, entry.at.checked_div(spans.lately)?))
-            }
-            _ => None,
-        };
-        let mut sums: BTreeMap<_, usize> = BTreeMap::new();
-        let mut kept: Vec<Spent> = Vec::with_capacity(self.0.len());
+        let mut kept: Vec<Summed> = Vec::with_capacity(self.0.len());
         for (place, entry) in mem::take(&mut self.0).into_iter().enumerate() {
-            let mut stays = holds(&&entry) && now.secs().saturating_sub(entry.at) < HOUR_SECS;
-            if stays && released_late > 0 {
-                (stays, released_late) = (false, released_late.saturating_sub(1));
+            let age = now.secs().saturating_sub(entry.at);
+            let mut stays = age < HOUR_SECS && holds(&entry);
+            if stays && too_many > 0 {
+                (stays, too_many) = (false, too_many.saturating_sub(1));
             }
-            if let Some(span) = span(place, &entry).filter(|_| !stays) {
-                let payee = (span, entry.host.clone(), entry.payee.clone());
-                let sum = sums.get(&payee).and_then(|at| kept.get_mut(*at));
-                if sum.is_some_and(|sum| sum.add(&entry)) {
-                    continue;
-                }
-                sums.insert(payee, kept.len());
+            let secs = match age {
+                HOUR_SECS.. => spans.before,
+                _ if stays => 0,
+                SPAN_SECS.. if many => spans.lately,
+                _ if place < latest => spans.lately,
+                _ => 0,
+            };
+            // Which of the spans of this length it is in; none has no other one to be added to.
+            let span = entry.at.checked_div(secs).map(|number| Span { secs, number });
+            let alike = |it: &&mut Summed| {
+                span.is_some()
+                    && it.span == span
+                    && it.entry.host == entry.host
+                    && it.entry.payee == entry.payee
+            };
+            if !kept.iter_mut().rev().find(alike).is_some_and(|sum| sum.entry.add(&entry)) {
+                kept.push(Summed { span, entry });
             }
-            kept.push(entry);
         }
-        self.0 = kept;
+        self.0 = kept.into_iter().map(|it| it.entry).collect();
     }
+}
+
+/// A span of time: which one of its length.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Span {
+    secs: u64,
+    number: u64,
+}
+
+/// An entry with the span over which it is summed.
+struct Summed {
+    span: Option<Span>,
+    entry: Spent,
 }

@@ -214,7 +214,8 @@ impl Budget {
 
     /// Sums old entries, and settles the pins of those that can no longer be released.
     fn tidy(&mut self, now: UnixTime) {
-        self.entries.sum_old(now, &self.pins.holders());
+        let pins = &self.pins;
+        self.entries.sum_old(now, &|id| pins.are_held_by(id));
         let entries = &self.entries;
         self.pins.settle(|id| entries.holds(id));
     }

@@ -1,7 +1,6 @@
 //! The only payee that is accepted at a host on a network, once it was paid.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -49,9 +48,9 @@ impl Pins {
         }
     }
 
-    /// The reservations that own a pin.
-    pub(super) fn holders(&self) -> BTreeSet<String> {
-        self.0.iter().filter_map(|pin| pin.held_by.clone()).collect()
+    /// Whether a reservation owns one of them.
+    pub(super) fn are_held_by(&self, id: &str) -> bool {
+        self.0.iter().any(|pin| pin.held_by.as_deref() == Some(id))
     }
 
     /// Drops the pin of a reservation that was never signed.
