@@ -97,16 +97,13 @@ impl Gate {
 const MAX_RESTORE: u64 = 1 << 40;
 const MAX_RESTORES: usize = 8;
 
-/// Size of a ledger object, megabytes. Spec: Cloudflare Durable Objects, "Limits".
-const MAX_OBJECT_MB: u64 = 10_000;
-
 fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let recovery = recovery::read(reader);
     let max_validity_secs = reader.number("MAX_VALIDITY_SECS", 3600, 120, 86_400);
     let in_flight = reader.number("MAX_IN_FLIGHT_PER_PAYER", 16, 1, 1000);
     let keep_hours = reader.number("KEEP_RESPONSES_HOURS", 24, 0, 8760);
     let keep_days = reader.number("KEEP_PAYMENTS_DAYS", 400, 1, 36_500);
-    let most_mb = reader.number("LEDGER_MAX_MB", MAX_OBJECT_MB, 1, MAX_OBJECT_MB);
+    let most_mb = reader.number("LEDGER_MAX_MB", 10_000, 1, 10_000);
     let restores = restores(reader);
     let restored = restores.first().copied().unwrap_or(0);
     let shards = shards(reader);
