@@ -75,8 +75,9 @@ impl Shard {
                 Ok(changes) => changes,
                 Err(decision) => return Ok(decision),
             };
-        if !scene.has_room {
-            return Ok(Decision { changes, ..Decision::of(Answer::NoRoom) });
+        // What its payer has sent is paid already.
+        if is_free && !scene.has_room {
+            return Ok(Decision::of(Answer::NoRoom));
         }
         let spare = self.index.spare(slot, &payment.client, &standing, now);
         let standing = match &spare {
