@@ -74,7 +74,8 @@ mod tests {
         assert_eq!(room.days_left(7_900_000_000, SPAN_SECS), Some(15));
         assert_eq!(room.days_left(7_800_000_000, 2 * SPAN_SECS), Some(15));
         assert_eq!(room.days_left(8_000_000_000, SPAN_SECS), None);
-        assert_eq!(room.days_left(8_000_000_001, SPAN_SECS), Some(1_500_000_000));
+        assert_eq!(room.days_left(8_000_000_001, SPAN_SECS), None);
+        assert_eq!(room.days_left(7_999_999_999, SPAN_SECS), Some(1_500_000_000));
         assert_eq!(Room { bytes: 9_600_000_000, ..room }.days_left(0, SPAN_SECS), Some(0));
     }
 }
