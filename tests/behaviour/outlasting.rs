@@ -22,15 +22,21 @@ fn again(world: &mut World, payment: &Payment) -> Payment {
     world.sign(&payment.target)
 }
 
+/// A payment that rests in the object from before a change, and its nonce signed again during the change.
+fn resting_and_again(target: &str, rest: Rest) -> (World, Payment, Payment) {
+    let mut world = World::around(gate("16"));
+    // Whoever settles it again is told of the first transfer, so nothing but the ledger stops it.
+    world.facilitator.repeats = Repeats::Idempotent;
+    let first = rested(&mut world, target, rest);
+    world.gate = gate("64,16");
+    let second = again(&mut world, &first);
+    (world, first, second)
+}
+
 #[test]
 pub fn what_is_signed_again_during_a_change_is_delivered_once() {
     for (target, rest) in RESTS {
-        let mut world = World::around(gate("16"));
-        // Whoever settles it again is told of the first transfer, so nothing but the ledger stops it.
-        world.facilitator.repeats = Repeats::Idempotent;
-        let first = rested(&mut world, target, rest);
-        world.gate = gate("64,16");
-        let second = again(&mut world, &first);
+        let (mut world, first, second) = resting_and_again(target, rest);
         assert_eq!(world.present(&second).status, 200, "{target} {rest:?}");
         assert_eq!(world.ledger.entries().len(), 1, "{target} {rest:?}: one nonce, one row");
         let calls = world.origin.calls.len();
@@ -48,11 +54,7 @@ pub fn what_is_signed_again_during_a_change_is_delivered_once() {
 #[test]
 pub fn a_doubt_of_what_was_signed_again_outlasts_the_change() {
     for (target, rest) in RESTS {
-        let mut world = World::around(gate("16"));
-        world.facilitator.repeats = Repeats::Idempotent;
-        let first = rested(&mut world, target, rest);
-        world.gate = gate("64,16");
-        let second = again(&mut world, &first);
+        let (mut world, _, second) = resting_and_again(target, rest);
         world.facilitator.settle_plan.extend(vec![Settle::SilentAfter; 2]);
         assert_eq!(world.present(&second).problem(), "settlement_unknown", "{target} {rest:?}");
         world.facilitator.settle_plan.clear();
