@@ -7,7 +7,7 @@ use farebox_core::agent::candidate;
 use farebox_core::agent::json::Json;
 use farebox_core::agent::purchase::order::JobOrder;
 use farebox_core::agent::purchase::{JobPurchase, PurchaseEvent, PurchaseStep};
-use farebox_core::agent::shift::{self, Ask, BondLimit, Duty};
+use farebox_core::agent::shift::{self, BondLimit, Duty};
 use farebox_core::http::Headers;
 use wasm_bindgen::prelude::*;
 
@@ -79,11 +79,12 @@ pub fn quote_agrees(kept: &str, proposal: &str) -> bool {
     purchase.is_some_and(|it| it.terms().is_some_and(|terms| terms.agrees(&proposal)))
 }
 
-/// The next step of a seller after an answer; status 0 is none.
+/// The next step of a seller after an answer, whose body is a JSON object; status 0 is none.
 #[wasm_bindgen(js_name = sellerDuty)]
 #[must_use]
-pub fn seller_duty(path: &str, status: u16, code: &str) -> String {
-    Duty::after(Ask::of(path), status, code).name().to_string()
+pub fn seller_duty(path: &str, status: u16, answer: &str) -> String {
+    let answer = Json::read(answer, answer.len()).unwrap_or_else(|| Json::object([]));
+    Duty::after(path, status, &answer).name().to_string()
 }
 
 /// Why the bond of a challenge is not transferred; none if it may be. `most` is in whole tokens.

@@ -382,3 +382,23 @@ test('who orders the same while it is under way waits within their own time, and
   assert.deepEqual([(await first).code, (await third).code, (await late).code], ['price_above_limit', 'aborted', 'timed_out']);
   assert.deepEqual([(await second).money, nonces().size], ['paid', 1]);
 });
+
+test('a call that waits for another one with the same order is not ended by its time, signal, person or limits', async () => {
+  for (const [code, limits] of [
+    ['timed_out', () => ({ timeoutMs: 400 })],
+    ['aborted', () => ({ signal: AbortSignal.timeout(400) })],
+    ['declined', () => ({ confirm: () => false })],
+    ['budget_exhausted', () => ({ policy: { perDay: '0.001' } })],
+  ] as const) {
+    const store = memoryStore();
+    const until = Date.now() + 1_200;
+    its.signed = [];
+    its.script = ({ path }, response) =>
+      path.endsWith('/jobs/job-1') && Date.now() < until && say(response, 200, { job_id: 'job-1', status: 'running' });
+    const first = failure(buyJob(order({ store, ...limits() })));
+    const second = buyJob(order({ store }));
+    assert.equal((await first).code, code);
+    assert.deepEqual([(await second).money, (await second).jobId], ['paid', 'job-1'], code);
+    assert.deepEqual([its.signed.length, (await spentIn(store)).entries.length], [1, 1], code);
+  }
+});

@@ -27,7 +27,7 @@ const sellerScript: Script = ({ path, body }, response) => {
   else if ((found.tries = (found.tries ?? 0) + 1) < 2 && path.endsWith('complete'))
     return say(response, 500, { code: 'ESCROW_RELEASE_FAILED', error: 'not yet' });
   else Object.assign(found, { status: path.endsWith('fail') ? 'failed' : 'done', done: body.result ?? body.error });
-  return say(response, 200, {});
+  return say(response, 200, { job_id: found.id, status: found.status });
 };
 beforeEach(() => {
   works.length = 0;

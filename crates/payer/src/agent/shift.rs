@@ -13,7 +13,7 @@ use farebox_evm::token;
 
 /// The kind of a seller's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+enum Ask {
     /// `sellers/register`.
     Register,
     /// `sellers/session/challenge`.
@@ -28,8 +28,7 @@ pub enum Ask {
 
 impl Ask {
     /// The kind of request that a path makes.
-    #[must_use]
-    pub fn of(path: &str) -> Self {
+    fn of(path: &str) -> Self {
         match path {
             "sellers/register" => Self::Register,
             "sellers/session/challenge" => Self::Challenge,
@@ -74,19 +73,26 @@ impl Duty {
         }
     }
 
-    /// The step after an answer with this status and code; status 0 is none.
+    /// The step after an answer to a request of this path, with this status; status 0 is none.
     #[must_use]
-    pub fn after(ask: Ask, status: u16, code: &str) -> Self {
-        match (ask, status, code) {
-            (_, 200..=299, _) => Self::Go,
+    pub fn after(path: &str, status: u16, answer: &Json) -> Self {
+        let code = answer.text_of("code").unwrap_or_default();
+        match (Ask::of(path), status, code) {
             // The outcome is decided, and its money moves without the seller; asking shows when.
             (_, 0 | 408 | 429 | 500.., _) => Self::Again,
-            // An exchange says why; a proxy or a firewall in between says nothing about the seller.
-            (Ask::Session | Ask::Presence | Ask::Job, _, "")
-                if !planted(Mutant::AnyAnswerIsTheExchange) =>
+            // What a proxy, a firewall or a page in between says is nothing about the seller. Where
+            // it registers, nothing is at stake yet, and the address may be wrong.
+            (ask, ..)
+                if !is_of_exchange(path, status, answer)
+                    && !planted(Mutant::AnyAnswerIsTheExchange) =>
             {
-                Self::Again
+                if ask == Ask::Register {
+                    Self::Stop
+                } else {
+                    Self::Again
+                }
             }
+            (_, 200..=299, _) => Self::Go,
             // Someone else registered other terms before the wallet was proven.
             (Ask::Presence, 409, "SELLER_REGISTRATION_STALE") => Self::Register,
             (_, 409, "SELLER_REGISTRATION_STALE") => Self::Again,
@@ -119,11 +125,55 @@ impl Duty {
             (_, 401, _) | (_, 403, "SELLER_SESSION_INVALID" | "SELLER_SIGNATURE_INVALID") => {
                 Self::Session
             }
-            (Ask::Job, 403 | 404 | 409, _) if !planted(Mutant::LostJobsAreKept) => Self::Drop,
+            (Ask::Job, _, "JOB_NOT_FOUND" | "SELLER_MISMATCH" | "INVALID_JOB_STATE")
+                if !planted(Mutant::LostJobsAreKept) =>
+            {
+                Self::Drop
+            }
             _ => Self::Stop,
         }
     }
 }
+
+/// Whether an answer is the exchange's own: a success that names what was asked for, or a refusal by
+/// a code of the contract.
+fn is_of_exchange(path: &str, status: u16, answer: &Json) -> bool {
+    let is_text = |name| answer.text_of(name).is_some();
+    if !(200..300).contains(&status) {
+        let code = answer.text_of("code").unwrap_or_default();
+        return CODES.contains(&code) || FAMILIES.iter().any(|family| code.starts_with(family));
+    }
+    match Ask::of(path) {
+        // Nothing is lost by these: the next one is a moment away.
+        Ask::Register | Ask::Presence => {
+            is_text("seller_id") || is_text("status") || answer.get("jobs").is_some()
+        }
+        Ask::Challenge => {
+            is_text("challenge_id") || answer.text_of("status") == Some("already_verified")
+        }
+        Ask::Session => is_text("seller_session_token"),
+        Ask::Job => {
+            let is_state = matches!(answer.text_of("status"), Some("running" | "done" | "failed"));
+            is_state && answer.text_of("job_id").is_none_or(|id| path.split('/').nth(1) == Some(id))
+        }
+    }
+}
+
+/// Beginnings of the codes by which an exchange refuses a seller.
+const FAMILIES: [&str; 7] =
+    ["SELLER_", "PASSPORT_", "TX_", "RECEIPT_", "ESCROW_", "JOB_", "GATEWAY_"];
+/// The others.
+const CODES: [&str; 9] = [
+    "INVALID_REQUEST",
+    "INVALID_JSON",
+    "INVALID_JOB_STATE",
+    "INVALID_NETWORK_PROFILE",
+    "INVALID_TX_HASH",
+    "REQUEST_TOO_LARGE",
+    "RESULT_TOO_LARGE",
+    "NOT_FOUND",
+    "METHOD_NOT_ALLOWED",
+];
 
 /// The bounds of a bond that a seller transfers.
 #[derive(Clone, Copy, Debug)]
@@ -173,12 +223,13 @@ pub fn reason(text: &str) -> alloc::string::String {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use super::*;
 
     #[test]
     fn each_answer_of_the_contract_has_its_duty() {
         for (path, status, code, duty) in [
-            ("sellers/heartbeat", 200, "", Duty::Go),
             ("sellers/heartbeat", 0, "", Duty::Again),
             ("sellers/heartbeat", 403, "SELLER_SESSION_INVALID", Duty::Session),
             ("sellers/heartbeat", 404, "SELLER_NOT_FOUND", Duty::Register),
@@ -189,8 +240,13 @@ mod tests {
             ("sellers/register", 409, "SELLER_REGISTRATION_STALE", Duty::Again),
             ("sellers/session", 403, "PASSPORT_AUTH_REQUIRED", Duty::Prove),
             ("sellers/session", 401, "", Duty::Again),
-            ("sellers/session", 401, "UNAUTHORIZED", Duty::Prove),
-            ("sellers/session/challenge", 404, "", Duty::Stop),
+            ("sellers/session", 401, "PASSPORT_AUTH_REQUIRED", Duty::Prove),
+            ("sellers/session", 401, "UNAUTHORIZED", Duty::Again),
+            ("sellers/session/challenge", 404, "", Duty::Again),
+            ("sellers/register", 403, "", Duty::Stop),
+            ("sellers/heartbeat", 403, "FORBIDDEN", Duty::Again),
+            ("jobs/1/complete", 403, "FORBIDDEN", Duty::Again),
+            ("jobs/1/complete", 403, "JOB_TOKEN_INVALID", Duty::Stop),
             ("sellers/session", 403, "SELLER_SESSION_INVALID", Duty::Prove),
             ("sellers/session", 403, "SELLER_SIGNATURE_INVALID", Duty::Prove),
             ("sellers/session/challenge", 403, "SELLER_SESSION_INVALID", Duty::Prove),
@@ -212,8 +268,36 @@ mod tests {
             ("jobs/1/complete", 400, "INVALID_REQUEST", Duty::Stop),
             ("jobs/1/complete", 404, "", Duty::Again),
         ] {
-            assert_eq!(Duty::after(Ask::of(path), status, code), duty, "{path} {status} {code}");
+            let answer = answer(&format!(r#"{{"error":"no","code":"{code}"}}"#));
+            assert_eq!(Duty::after(path, status, &answer), duty, "{path} {status} {code}");
         }
+    }
+
+    fn answer(text: &str) -> Json {
+        Json::read(text, 1_000).unwrap()
+    }
+
+    #[test]
+    fn a_success_is_the_exchanges_if_it_names_what_was_asked_for() {
+        let page = r#"{"ok":true}"#;
+        for (path, success) in [
+            ("sellers/register", r#"{"status":"registered","seller_id":"0x1"}"#),
+            ("sellers/session/challenge", r#"{"status":"ok","challenge_id":"c"}"#),
+            ("sellers/session/challenge", r#"{"status":"already_verified"}"#),
+            ("sellers/session", r#"{"status":"ok","seller_session_token":"t"}"#),
+            ("sellers/heartbeat", r#"{"status":"ok","seller_id":"0x1"}"#),
+            ("sellers/offline", r#"{"status":"offline","seller_id":"0x1"}"#),
+            ("sellers/jobs", r#"{"seller_id":"0x1","jobs":[]}"#),
+            ("jobs/7/start", r#"{"job_id":"7","status":"running"}"#),
+            ("jobs/7/complete", r#"{"job_id":"7","status":"done"}"#),
+        ] {
+            assert_eq!(Duty::after(path, 200, &answer(success)), Duty::Go, "{path}");
+            let duty = if path == "sellers/register" { Duty::Stop } else { Duty::Again };
+            assert_eq!(Duty::after(path, 204, &answer(page)), duty, "{path}");
+            assert_eq!(Duty::after(path, 0, &answer(success)), Duty::Again, "{path}");
+        }
+        let other = r#"{"job_id":"8","status":"done"}"#;
+        assert_eq!(Duty::after("jobs/7/complete", 200, &answer(other)), Duty::Again);
     }
 
     #[test]

@@ -38,11 +38,13 @@ const ANSWER_MS = 30_000;
 const WORK_MS = 180_000;
 /** Milliseconds between two looks at a job whose feed is open. */
 const LIVE_MS = 10_000;
+/** Where the money of an order that is over may be. */
+const FINAL: ReadonlySet<JobMoney> = new Set(['refunded', 'paid']);
 /** The default for the whole order: three sellers with a minute to begin and two to deliver, and some time beside. */
 const ORDER_MS = 900_000;
 
 /** An order under way in this process: who orders the same again waits for the same. */
-type Flight = { readonly asks: string; readonly wanted: string; readonly ends: Promise<BoughtJob> };
+type Flight = { readonly asks: string; readonly ends: Promise<BoughtJob> };
 const flights = new WeakMap<Store, Map<string, Flight>>();
 
 /**
@@ -64,9 +66,8 @@ export async function buyJob(options: BuyJobOptions): Promise<BoughtJob> {
     const job = await order.waitFor(known);
     if (job !== undefined) return job;
   }
-  const { asks, wanted } = order;
   const ends = order.run().finally(() => all.delete(order.name));
-  all.set(order.name, { asks, wanted, ends });
+  all.set(order.name, { asks: order.asks, ends });
   return ends;
 }
 
@@ -75,8 +76,6 @@ class Order {
   readonly name: string;
   /** Digest of capability and prompt. */
   readonly asks: string;
-  /** What is ordered, as the compiled part reads it. */
-  readonly wanted: string;
   readonly #options: BuyJobOptions;
   readonly #origin: string;
   readonly #fetch: typeof fetch;
@@ -106,7 +105,8 @@ class Order {
     this.#fetch = fetchOf(fetch);
     this.#now = options.now ?? (() => Date.now() / 1000);
     this.#until = Date.now() + (options.timeoutMs ?? ORDER_MS);
-    this.wanted = JSON.stringify({
+    // What is ordered, as the compiled part reads it.
+    const wanted = JSON.stringify({
       url: origin,
       profile,
       buyer,
@@ -126,7 +126,7 @@ class Order {
       {
         ...facts,
         store: this.store,
-        wanted: this.wanted,
+        wanted,
         asks: this.asks,
         mayPayAgain: hasKey || confirm !== undefined || policy.payAgain === true,
         now: this.#now,
@@ -147,25 +147,28 @@ class Order {
   }
 
   /**
-   * The job of another call for the same order, within this call's own time. Nothing comes back if that one ended with nothing
-   * paid, and this one has other limits: then it may order itself.
+   * The job of another call for the same order, within this call's own time. Nothing comes back if that one ended before the order
+   * did, by its own time, signal, person or limits: then this one goes on from what was kept.
    */
-  async waitFor({ asks, wanted, ends }: Flight): Promise<BoughtJob | undefined> {
+  async waitFor({ asks, ends }: Flight): Promise<BoughtJob | undefined> {
     if (asks !== this.asks) throw keyTaken();
     const { signal } = this.#options;
     const own = new AbortController();
-    const given = pause(Math.max(1, this.#until - Date.now()), signal, own.signal).then((): undefined => undefined);
-    try {
-      const job = await Promise.race([ends, given]);
-      if (signal?.aborted === true) throw aborted(signal.reason, 'unknown');
-      return job ?? Promise.reject(timedOut('unknown'));
-    } catch (error) {
-      const isFree = error instanceof JobError && error.money === 'not_moved' && wanted !== this.wanted;
-      if (!isFree || signal?.aborted === true) throw error;
-      return undefined;
-    } finally {
-      own.abort();
-    }
+    const given = pause(Math.max(1, this.#until - Date.now()), signal, own.signal).then(
+      (): undefined => undefined,
+      (): undefined => undefined,
+    );
+    const other = ends.then(
+      (job) => ({ job }),
+      (error: unknown) => ({ error }),
+    );
+    const ended = await Promise.race([other, given]);
+    own.abort();
+    if (signal?.aborted === true) throw aborted(signal.reason, 'unknown');
+    if (ended === undefined) throw timedOut('unknown');
+    if ('job' in ended) return ended.job;
+    if (ended.error instanceof JobError && FINAL.has(ended.error.money)) throw ended.error;
+    return undefined;
   }
 
   async run(): Promise<BoughtJob> {

@@ -122,7 +122,7 @@ export class Session {
       if (isOver) throw stopped();
       if (needsSession) await this.opened();
       const said = await this.#asked(path, body, ANSWER_MS, bearer);
-      switch (wasm.sellerDuty(path, said.status, said.code)) {
+      switch (wasm.sellerDuty(path, said.status, JSON.stringify(said.body))) {
         case 'go':
           return said.body;
         case 'drop':
