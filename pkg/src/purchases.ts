@@ -85,18 +85,23 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
       settled: async (response, receipt) => {
         const it = purchase;
         if (it === undefined) return response;
-        if (response.ok && receipt !== null)
-          return whenRead(
-            response,
-            () => {
+        if (response.ok && receipt !== null) {
+          // Known before: the next call may come at once.
+          const name = await nameOf(request);
+          return whenRead(response, {
+            read: () => {
               it.exchange.free();
             },
-            ended,
-          );
+            lost: () => leave(name, it),
+            signal: request.rest.signal,
+          });
+        }
         await ended();
         return response.ok
-          ? whenRead(response, () => {
-              it.isAnswered = true;
+          ? whenRead(response, {
+              read: () => {
+                it.isAnswered = true;
+              },
             })
           : response;
       },
@@ -105,26 +110,41 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   };
 };
 
-/** The same answer; `read` is called once its body was read to the end, or is not wanted, and `lost` if it breaks off. */
-export async function whenRead(response: Response, read: () => Promise<void> | void, lost?: () => Promise<void> | void): Promise<Response> {
+/** The ends of an answer that is read: `read` once it was read to the end, or is not wanted; `lost` if it breaks off, or its request is aborted. */
+type Ends = {
+  readonly read: () => Promise<void> | void;
+  readonly lost?: () => Promise<void> | void;
+  readonly signal?: AbortSignal | null | undefined;
+};
+
+/** The same answer, with these ends, of which one comes. */
+export async function whenRead(response: Response, { read, lost, signal }: Ends): Promise<Response> {
   if (response.body === null) {
     await read();
     return response;
   }
+  let isOver = false;
+  const ends = async (end: Ends['lost']): Promise<void> => {
+    if (isOver) return;
+    isOver = true;
+    await end?.();
+  };
+  // Nobody may ever read what was given up.
+  if (lost !== undefined) signal?.addEventListener('abort', () => void ends(lost), { once: true });
   const reader = response.body.getReader();
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const { done, value } = await reader.read().catch(async (error: unknown) => {
-          await lost?.();
+          await ends(lost);
           throw error;
         });
         if (!done) return controller.enqueue(value);
-        await read();
+        await ends(read);
         controller.close();
       },
       async cancel(reason) {
-        await read();
+        await ends(read);
         await reader.cancel(reason);
       },
     },

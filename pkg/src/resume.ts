@@ -54,6 +54,8 @@ type Trail = {
 };
 type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization' | 'derives'>;
 type Row = { readonly name: string; readonly trail: Trail };
+/** A request, by its name, and what gives it up. */
+type Requested = { readonly name: string; readonly signal: AbortSignal | null | undefined };
 type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: string };
 /** A purchase of an earlier call, and the marks of those that were over when this one began. */
 type Taken = { readonly left: Left | undefined; readonly over: ReadonlySet<string> };
@@ -68,10 +70,11 @@ export const resume: Resuming = {
     const payments = new OpenPayments(store, now);
     return async (request, endpoint) => {
       const name = `${MINE}${await nameOf(request)}`;
-      const { left, over } = await payments.take(name, policy, options);
+      const taken = await payments.take(name, policy, options);
+      const { left } = taken;
       return new Kept(
         payments,
-        name,
+        { name, signal: request.rest.signal },
         {
           policy,
           method: request.method,
@@ -81,8 +84,7 @@ export const resume: Resuming = {
           authorization: !request.headers.has('authorization'),
           ...((left === undefined ? request.headers.has('idempotency-key') : left.row.trail.derives === true) ? { derives: true } : {}),
         },
-        left,
-        over,
+        taken,
       );
     };
   }) satisfies Opens,
@@ -209,12 +211,14 @@ class Kept implements Keeping {
   readonly #facts: Facts;
   readonly left: Keeping['left'];
   readonly #over: ReadonlySet<string>;
+  readonly #signal: AbortSignal | null | undefined;
   #row: Row | undefined;
   #signed: Pick<Trail, 'at' | 'proof' | 'isHash'> | undefined;
 
-  constructor(payments: OpenPayments, request: string, facts: Facts, left: Left | undefined, over: ReadonlySet<string>) {
+  constructor(payments: OpenPayments, request: Requested, facts: Facts, { left, over }: Taken) {
     this.#payments = payments;
-    this.#request = request;
+    this.#request = request.name;
+    this.#signal = request.signal;
     this.#facts = facts;
     this.left = left === undefined ? undefined : { ...left, url: left.row.trail.url };
     this.#row = left?.row;
@@ -261,14 +265,14 @@ class Kept implements Keeping {
     if (row === undefined) return response;
     // Until it was read, a crash or a connection that breaks leaves it to be asked for again.
     if (response.ok && receipt !== null)
-      return whenRead(
-        response,
-        () => this.#payments.close(row, receipt),
-        () => this.#payments.leave(row),
-      );
+      return whenRead(response, {
+        read: () => this.#payments.close(row, receipt),
+        lost: () => this.#payments.leave(row),
+        signal: this.#signal,
+      });
     // No status says whether money moved.
     this.#payments.leave(row);
-    return response.ok ? whenRead(response, () => this.#payments.answered(row)) : response;
+    return response.ok ? whenRead(response, { read: () => this.#payments.answered(row) }) : response;
   }
 
   async ended(): Promise<void> {

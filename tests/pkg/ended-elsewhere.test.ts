@@ -145,3 +145,42 @@ for (const idempotencyKey of [undefined, 'order-17']) {
     assert.equal(new Set(nonces.map(({ authorization }) => authorization.nonce)).size, 1);
   });
 }
+
+test('of two agents that share a store, the one whose payment the other has ended sends it no more', async () => {
+  const { store, now, later } = payers();
+  const wallets = [watchedSigner(), watchedSigner()] as const;
+  const [first, second] = wallets.map((signer) => createLocalAgentClient({ signer, store: apart(store), policy, now }));
+  const url = `${shop.url}/ended`;
+  const nonces: string[] = [];
+  shop.answers = fails;
+  const lost = await first?.fetchPaid(url, undefined, {}).catch((error: unknown) => error);
+  assert.equal((lost as { kind?: string }).kind, 'execution_inconclusive', String(lost));
+  shop.answers = (request, response) => {
+    const payment = paymentOf(request);
+    if (payment !== undefined) nonces.push(JSON.parse(Buffer.from(payment, 'base64').toString()).payload.authorization.nonce);
+    honest(request, response);
+  };
+  const served = await second?.fetchPaid(url, undefined, {});
+  assert.equal(await served?.response.text(), GOODS);
+  later(4_000);
+  assert.equal(await (await first?.fetchPaid(url, undefined, {}))?.response.text(), GOODS);
+  // The second request of the first agent is a purchase of its own.
+  assert.deepEqual([nonces.length, new Set(nonces).size], [2, 2]);
+});
+
+for (const kept of [undefined, resume]) {
+  test(`an answer that is given up before it is read leaves its purchase open${kept ? ', with resume' : ''}`, async () => {
+    const { store, now } = payers();
+    const signer = watchedSigner();
+    const fetching = payingFetch({ signer, store, now, policy, ...(kept ? { resume: kept } : {}) });
+    shop.answers = honest;
+    const gives = new AbortController();
+    const first = await fetching(`${shop.url}/unread`, { signal: gives.signal });
+    assert.equal(first.status, 200);
+    gives.abort();
+    assert.equal(await (await fetching(`${shop.url}/unread`)).text(), GOODS);
+    assert.equal(signer.asked.length, 1, 'the same payment is sent again');
+    assert.equal(await (await fetching(`${shop.url}/unread`)).text(), GOODS);
+    assert.equal(signer.asked.length, 2, 'what was read is over');
+  });
+}

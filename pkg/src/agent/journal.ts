@@ -60,10 +60,10 @@ export class Journal {
 
   /** The key of the latest payment for this request whose fate is not known, unless `skips` says that it is looked after. */
   async openFor(request: string, skips: (key: string) => boolean): Promise<string | undefined> {
+    const stored = await this.#stored();
     const known = [...this.#known].map(([key, { sent, open }]): Entry => [key, sent, open]);
-    const all = [...(await this.#stored()), ...known];
-    const closed = new Set(known.filter(([, , open]) => open !== true).map(([key]) => key));
-    return all.filter(([key, sent, open]) => open === true && sent.request === request && !closed.has(key) && !skips(key)).at(-1)?.[0];
+    const all = [...stored, ...known.filter(([key]) => standingIn(stored, key) === undefined)];
+    return all.filter(([key, sent, open]) => open === true && sent.request === request && !skips(key)).at(-1)?.[0];
   }
 
   /**
@@ -114,8 +114,9 @@ export class Journal {
     return standing;
   }
 
+  /** What the store has: another process may have ended it. Memory is for what has left the store, or has none. */
   async #standing(key: string): Promise<Standing | undefined> {
-    return this.#known.get(key) ?? standingIn(await this.#stored(), key);
+    return standingIn(await this.#stored(), key) ?? this.#known.get(key);
   }
 
   async #stored(): Promise<readonly Entry[]> {
