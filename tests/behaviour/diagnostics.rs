@@ -43,7 +43,14 @@ fn at(secs: u64) -> UnixTime {
 
 static ROUTE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("/r"));
 
+/// A request of a stranger at a route whose operator is notified so early that each failure is
+/// written.
 fn seen(network: &str) -> CountedRequest<'_> {
+    CountedRequest { exceeded_after: 20, ..by_default(network) }
+}
+
+/// A request of a stranger at a route with the default thresholds.
+fn by_default(network: &str) -> CountedRequest<'_> {
     CountedRequest {
         caller: CountedBy::Stranger(network, ""),
         route: &ROUTE,
@@ -130,6 +137,42 @@ fn what_an_isolate_learns_is_what_all_of_them_counted() {
     hand_over(&mut two, &mut world, false, at(62));
     let tally = two.failed(&same, &failure(Cause::Unpaid), None, at(63));
     assert_eq!((tally.attempts, tally.first_at), (62, at(0).secs()));
+}
+
+#[test]
+pub fn the_first_requests_of_a_stranger_are_no_row() {
+    let (mut world, keys) = (World::new(), keys());
+    let mut isolate = Attempts::new();
+    for network in 0..200 {
+        let network = format!("192.0.2.{network}");
+        let client_key = isolate.client_key(&keys, by_default(&network), at(0));
+        for _ in 0..4 {
+            isolate.failed(&client_key, &failure(Cause::Unpaid), None, at(0));
+        }
+    }
+    hand_over(&mut isolate, &mut world, false, at(10));
+    assert!(world.ledger.failures.is_empty());
+    // Whoever goes on is counted in full, from the first request on, whichever isolate it was.
+    let mut other = Attempts::new();
+    let client_key = other.client_key(&keys, by_default("192.0.2.7"), at(11));
+    other.failed(&client_key, &failure(Cause::Unpaid), None, at(11));
+    hand_over(&mut other, &mut world, false, at(12));
+    let rows: Vec<_> = world.ledger.failures.values().map(|it| it.attempts).collect();
+    assert_eq!(rows, [5]);
+    other.succeeded(&client_key, at(15));
+    hand_over(&mut other, &mut world, false, at(16));
+    assert!(world.ledger.failures.is_empty());
+}
+
+#[test]
+fn who_holds_a_key_is_a_row_from_the_first_request_on() {
+    let (mut world, keys) = (World::new(), keys());
+    let mut isolate = Attempts::new();
+    let counted = CountedRequest { caller: CountedBy::Holder("k_1"), ..by_default("192.0.2.1") };
+    let client_key = isolate.client_key(&keys, counted, at(0));
+    isolate.failed(&client_key, &failure(Cause::Unpaid), None, at(0));
+    hand_over(&mut isolate, &mut world, false, at(1));
+    assert_eq!(world.ledger.failures.len(), 1);
 }
 
 #[test]

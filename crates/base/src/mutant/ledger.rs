@@ -144,6 +144,8 @@ macro_rules! ledger {
             /// A payment that is sent again must be answered with the amount that its repeat was
             /// signed for.
             RowAsksForToday,
+            /// A stranger's first requests are a row.
+            FirstContactsAreRows,
         }
     };
 }

@@ -6,15 +6,19 @@ use alloc::vec::Vec;
 
 use super::{Change, Shard};
 use crate::attempts::{
-    ClientCount, Counted, Counting, FailureStreak, IDLE_SECS, StreakKey, is_payer,
+    ALIKE, ClientCount, Counted, Counting, FailureStreak, IDLE_SECS, StreakKey, is_payer,
 };
 use crate::mark::Mark;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::RecentMap;
 use farebox_base::time::UnixTime;
 
 /// Maximum rows of an object about payers, and as many about others: whoever proves nothing pushes
 /// out no payer's.
 const MAX_STREAKS: usize = 4_096;
+/// Share of the failures from which the operator is notified that a stranger has before they are a
+/// row: most of those who ask once leave, or pay.
+const WORTH_A_ROW: u64 = 20;
 /// Seconds between two notices about clients that prove no payment.
 const NOTICE_GAP_SECS: u64 = 60;
 
@@ -138,7 +142,11 @@ impl Failures {
         let before = known.map_or(0, |row| row.tally.attempts);
         let written = known.map_or(0, |row| row.written);
         let claims = claims.or_else(|| known.and_then(|row| row.claims.clone()));
-        let writes = known.is_none() || tally.is_worth_writing(written, exceeded_after);
+        let is_first = place.0.starts_with(ALIKE)
+            && tally.attempts < exceeded_after / WORTH_A_ROW
+            && !planted(Mutant::FirstContactsAreRows);
+        let is_new = known.is_none();
+        let writes = !is_first && (is_new || tally.is_worth_writing(written, exceeded_after));
         let crosses = before < exceeded_after && exceeded_after <= tally.attempts;
         if crosses && self.may_tell(&place, now) {
             changes.push(Change::Threshold(place.clone(), tally.clone(), claims.clone()));
