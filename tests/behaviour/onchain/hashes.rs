@@ -1,5 +1,6 @@
 //! Hashes of transactions that payers have sent.
 
+use farebox_core::ledger::room::Room;
 use serde_json::json;
 
 use crate::world::chain::ASSET;
@@ -118,6 +119,25 @@ fn a_hash_that_nobody_has_seen_yet_may_come() {
     let block = world.facilitator.chain.next_block();
     world.facilitator.chain.transfers.mine(block);
     world.wait(2);
+    assert_eq!(world.send(request).status, 200);
+    assert_eq!(served(&world), 1);
+}
+
+#[test]
+pub fn a_hash_that_no_node_shows_takes_no_room_where_little_is_left() {
+    let mut world = world();
+    let full = Room { bytes: 950, limit: 1_000 };
+    let bytes = signed(&world, 0);
+    let challenge = challenge(&mut world, ROUTE);
+    let request = answer(ROUTE, &challenge, &hash(&bytes), Some(&world.payer));
+    world.ledger.room = full;
+    let response = world.send(request.clone());
+    assert_eq!((response.status, response.problem().as_str()), (503, "settlement_unknown"));
+    assert!(!response.has_terms(), "who pays anew may pay twice");
+    assert!(world.ledger.entries().is_empty());
+    // What is mined is paid, and is served.
+    let block = world.facilitator.chain.next_block();
+    assert!(world.facilitator.chain.transfers.send(&bytes, block));
     assert_eq!(world.send(request).status, 200);
     assert_eq!(served(&world), 1);
 }

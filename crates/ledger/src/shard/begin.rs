@@ -163,6 +163,10 @@ impl Shard {
         if noted == Noted::Awaited && (standing.is_full || standing.is_crowded) {
             return Ok(Decision::of(Answer::Full));
         }
+        // No node has shown it: it is shown again once one does.
+        if noted == Noted::Awaited && !scene.has_room {
+            return Ok(Decision::of(Answer::NoRoom));
+        }
         let is_free = noted == Noted::Awaited;
         let changes =
             match self.moved(slot, NewRow { payment: &payment, role, is_free }, rows, scene.now)? {
