@@ -51,9 +51,11 @@ for name in glob.glob(folder + '/**/*.sqlite', recursive=True):
         database.execute('CREATE TABLE earlier (' + payments + ', PRIMARY KEY (payer, key)) WITHOUT ROWID')
         known = [row[1] for row in database.execute('PRAGMA table_info(payments)')]
         columns = ', '.join(row[1] for row in database.execute('PRAGMA table_info(earlier)') if row[1] in known)
-        kept += database.execute('INSERT INTO earlier (' + columns + ') SELECT ' + columns + ' FROM payments').rowcount
+        kept += database.execute('INSERT INTO earlier (' + columns + ') SELECT ' + columns + ' FROM whole').rowcount
         database.execute('INSERT INTO responses SELECT payer, key, head, sha256, body, created FROM payments WHERE head IS NOT NULL')
         opens = database.execute('SELECT payer, key FROM payments WHERE id < 0').fetchall()
+        database.execute('DROP VIEW whole')
+        database.execute('DROP TABLE common')
         database.execute('DROP TABLE payments')
         database.execute('ALTER TABLE earlier RENAME TO payments')
         for table in json.loads(without):

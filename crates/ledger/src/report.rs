@@ -4,6 +4,7 @@
 //! The member `operator` distinguishes the message from an [`Envelope`](super::Envelope). Only
 //! [`ObjectRequest::Decide`] and [`ObjectRequest::Meter`] write. [`tally`] sums the money.
 
+mod history;
 mod item;
 pub mod tally;
 
@@ -14,7 +15,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::item::{FailingClient, Mark, PaymentItem, Transition, transitions};
+pub use self::history::{Transition, history_line, transitions};
+pub use self::item::{FailingClient, Mark, PaymentItem};
 use self::tally::Sum;
 use farebox_base::encoding::message::{read_enum, read_struct};
 use farebox_common::payment::TxHash;
@@ -255,23 +257,3 @@ read_enum!(Report {
     "failing" => Failing(clients),
     "meters" => Meters(meters),
 });
-
-#[cfg(test)]
-mod tests {
-    use alloc::string::ToString;
-
-    use super::*;
-
-    #[test]
-    fn a_reason_with_commas_and_line_ends_stays_one_transition() {
-        let decision = Decision::Waived("so, he\nagreed,1".to_string());
-        let history = format!("1,none,manual,claim\n2,manual,waived,{}\n", decision.why());
-        let read = transitions(&history);
-        assert_eq!(read.len(), 2);
-        assert_eq!(read[1].why, "operator: so, he agreed,1");
-        assert_eq!(
-            (read[1].at, read[1].from.as_str(), read[1].to.as_str()),
-            (2, "manual", "waived")
-        );
-    }
-}

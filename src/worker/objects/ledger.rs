@@ -10,7 +10,7 @@ use farebox_core::gate::Gate;
 use farebox_core::ledger::attempts::Count;
 use farebox_core::ledger::command::{Asking, VERSION};
 use farebox_core::ledger::entry::Entry;
-use farebox_core::ledger::report::OperatorMessage;
+use farebox_core::ledger::report::{OperatorMessage, history_line};
 use farebox_core::ledger::room::Room;
 use farebox_core::ledger::shard::{
     Change, Decision, QuestionAnswer, Scene, Shard, Slot, Transition, is_open,
@@ -312,7 +312,7 @@ impl<'a> Txn<'a> {
                 });
                 edge::log(&json::text(&line));
             }
-            lines += &format!("{},{from},{to},{why}\n", self.now.secs());
+            lines += &history_line(entry.created, self.now, to, why);
         }
         lines
     }

@@ -8,7 +8,7 @@ use farebox_core::ledger::shard::{Decided, Rows as _, Shard, Slot};
 use farebox_core::sorted::Sorted;
 
 use super::ledger::Txn;
-use super::rows::{OF_SLOT, Owned, integer, number, of_slot, text};
+use super::rows::{NETWORK_OF_O, OF_SLOT, Owned, integer, number, of_slot, text};
 use crate::platform::sql::{Result, SqlValue};
 
 impl Txn<'_> {
@@ -27,7 +27,7 @@ impl Txn<'_> {
                 let Conditions { text, mut values } = conditions;
                 let order = "created DESC, payer, key";
                 let query =
-                    format!("SELECT {ITEM} FROM payments WHERE {text} ORDER BY {order} LIMIT ?");
+                    format!("SELECT {ITEM} FROM whole WHERE {text} ORDER BY {order} LIMIT ?");
                 let limit = limit.clamp(1, MAX_ITEMS);
                 values.push(number(u64::from(limit) + 1));
                 self.items(&query, values, limit)
@@ -73,14 +73,15 @@ impl Txn<'_> {
     }
 
     fn item(&self, slot: &Slot) -> Result<Option<PaymentItem>> {
-        let query = format!("SELECT {ITEM}, correlation, history FROM payments WHERE {OF_SLOT}");
+        let query = format!("SELECT {ITEM}, correlation, history FROM whole WHERE {OF_SLOT}");
         let cursor = self.rows.sql().exec(&query, of_slot(slot))?;
         Ok(cursor.raw().next().transpose()?.and_then(|row| item(&row)))
     }
 
     fn sums(&self, conditions: Conditions, place: i64) -> Result<Report> {
         let columns = format!(
-            "payer, key, created, network, asset, route, state, reason, tx, amount, request, {COUNTED}"
+            "payer, key, created, network, asset, route, state, reason, tx, amount, request, {}",
+            counted()
         );
         let (query, values) = conditions.by_number(&columns, place, MAX_SUMMED);
         let mut sums: Sorted<[String; 3], Sum> = Sorted::new();
@@ -117,7 +118,7 @@ impl Txn<'_> {
     }
 
     fn counts(&self) -> Result<Report> {
-        let query = "SELECT state, route, COUNT(*) FROM payments GROUP BY state, route";
+        let query = "SELECT state, route, COUNT(*) FROM whole GROUP BY state, route";
         let mut rows = Vec::new();
         for row in self.rows.sql().exec(query, Vec::new())?.raw() {
             let row = row?;
@@ -206,7 +207,7 @@ impl Conditions {
         let Self { text, values } = self;
         let half = |range: &str| {
             format!(
-                "SELECT * FROM (SELECT {columns}, id FROM payments p WHERE {text} AND {range} LIMIT {limit})"
+                "SELECT * FROM (SELECT {columns}, id FROM whole p WHERE {text} AND {range} LIMIT {limit})"
             )
         };
         let query = format!(
@@ -234,11 +235,16 @@ const STARTING: [&str; STARTS.len()] = ["receipt", "key", "tx", "correlation"];
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
     created, updated, reason, pay_to";
 /// Whether an earlier row at rest certainly has this row's transaction.
-const COUNTED: &str =
-    "p.tx IS NOT NULL AND EXISTS (SELECT 1 FROM payments o INDEXED BY payments_owned
-    WHERE substr(o.tx, 3, 12) = substr(p.tx, 3, 12) AND o.tx = p.tx AND o.network = p.network
-    AND o.id > 0 AND o.tx IS NOT NULL AND o.state <> 'unknown' AND o.tx <> 'pending'
-    AND (o.created, o.payer, o.key) < (p.created, p.payer, p.key))";
+fn counted() -> String {
+    format!(
+        "p.tx IS NOT NULL AND EXISTS (SELECT 1 FROM payments o INDEXED BY payments_owned
+         WHERE substr(o.tx, 3, 12) = substr(p.tx, 3, 12) AND o.tx = p.tx
+         AND {NETWORK_OF_O} = p.network
+         AND o.id > 0 AND o.tx IS NOT NULL AND o.state <> 'unknown' AND o.tx <> 'pending'
+         AND (o.created, o.payer, o.key) < (p.created, p.payer, p.key))"
+    )
+}
+
 /// Limit on the rows of one answer.
 const MAX_ITEMS: u32 = 500;
 /// Limit on the rows of one answer with sums.

@@ -1,6 +1,7 @@
 //! The rows of a ledger object. One statement per function; amounts are text.
 
 mod columns;
+mod common;
 mod number;
 mod owners;
 mod schema;
@@ -19,6 +20,8 @@ use wasm_bindgen::JsValue;
 use worker::worker_sys::DurableObjectState;
 
 use self::columns::{COLUMNS, OPEN_COLUMNS, entry, open_entry};
+use self::common::CommonRows;
+pub(super) use self::common::NETWORK_OF_O;
 use self::number::OF_KEY;
 pub(super) use self::number::{Numbers, OF_SLOT, number_of, of_slot, slot_after};
 pub(super) use self::owners::{CERTAIN, Owned};
@@ -36,9 +39,10 @@ pub(super) struct LedgerRows {
     /// Entries written last: their payments are most likely to be asked for next.
     recent: RefCell<VecDeque<Known>>,
     open_owners: OpenOwners,
-    /// Bytes of the database, as of the last measurement, and the rows inserted since then.
+    common: CommonRows,
+    /// Bytes of the database, as of the last measurement, and about those written since then.
     bytes: Cell<u64>,
-    inserted: Cell<u32>,
+    grown: Cell<usize>,
     /// Whether a payment may stand for another one, and whether one may be marked as begun
     /// elsewhere. Both are rare, and nothing but this object writes its tables.
     has_aliases: Cell<bool>,
@@ -51,12 +55,14 @@ impl LedgerRows {
     pub(super) fn open(state: &DurableObjectState, gate: Rc<Gate>) -> Result<Self> {
         let sql = Sql::of(state)?;
         together(state.as_ref(), &mut || schema::migrate(&sql).map(|()| JsValue::UNDEFINED))?;
+        let common = CommonRows::open(&sql)?;
         let rows = Self {
             sql,
+            common,
             gate,
             open_owners: OpenOwners::default(),
             bytes: Cell::new(0),
-            inserted: Cell::new(0),
+            grown: Cell::new(0),
             recent: RefCell::default(),
             has_aliases: Cell::new(true),
             has_moved: Cell::new(true),
@@ -75,7 +81,7 @@ impl LedgerRows {
     /// Measures the database.
     pub(super) fn measure(&self) {
         self.bytes.set(self.sql.bytes());
-        self.inserted.set(0);
+        self.grown.set(0);
     }
 
     /// The database, for statements in other files.
@@ -91,7 +97,7 @@ impl LedgerRows {
     pub(super) fn open_entries(&self, mut each: impl FnMut(&Slot, &Entry)) -> Result<()> {
         let text = OPEN_COLUMNS.join("||'\u{1f}'||");
         // In the order of the list that they are put into, so that each is put at its end.
-        let query = format!("SELECT {text} FROM payments WHERE id < 0 ORDER BY payer, key");
+        let query = format!("SELECT {text} FROM whole WHERE id < 0 ORDER BY payer, key");
         let settler = OnChain::settler("");
         let values = vec![settler.as_str().into(), settler.as_str().into()];
         for row in self.sql.exec(&query, values)?.raw() {
@@ -189,7 +195,7 @@ impl shard::Rows for LedgerRows {
         if let Some(known) = self.recent.borrow().iter().find(|known| known.slot == *slot) {
             return Ok(Some(known.entry.clone()));
         }
-        let query = format!("SELECT {COLUMNS} FROM payments WHERE {OF_SLOT}");
+        let query = format!("SELECT {COLUMNS} FROM whole WHERE {OF_SLOT}");
         let row = self.sql.exec(&query, of_slot(slot))?.raw().next().transpose()?;
         Ok(row.and_then(|row| entry(&row)))
     }
@@ -211,8 +217,8 @@ impl shard::Rows for LedgerRows {
     fn owners(&self, network: &str, transaction: &TxHash) -> Result<Vec<Slot>> {
         let mut owners = self.open_owners.of(network, transaction);
         let query = format!(
-            "SELECT id, payer, key FROM payments INDEXED BY payments_owned
-             WHERE {START} = substr(?, 3, 12) AND tx = ? AND network = ? AND {CERTAIN} LIMIT 2"
+            "SELECT id, payer, key FROM payments o INDEXED BY payments_owned
+             WHERE {START} = substr(?, 3, 12) AND tx = ? AND {NETWORK_OF_O} = ? AND {CERTAIN} LIMIT 2"
         );
         let name = transaction.as_str();
         for row in self.sql.exec(&query, vec![name.into(), name.into(), network.into()])?.raw() {

@@ -1,13 +1,11 @@
 //! Rows and clients as an operator sees them.
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use farebox_base::encoding::message::read_struct;
 use farebox_base::text::csv_line;
-use farebox_base::time::UnixTime;
 use farebox_common::payment::Cause;
 
 /// A client that failed at a route, as the operator sees it.
@@ -96,7 +94,7 @@ pub struct PaymentItem {
     /// Correlation id of the request that began it; empty if it was not requested.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub correlation_id: String,
-    /// Lines of `at,from,to,why`; empty if they were not requested.
+    /// Lines that [`transitions`](super::transitions) reads; empty if they were not requested.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub history: String,
 }
@@ -136,49 +134,5 @@ impl PaymentItem {
             reason,
         ];
         csv_line(cells)
-    }
-}
-
-/// Parses the transitions of a row from the lines of its history; malformed lines are skipped.
-#[must_use]
-pub fn transitions(history: &str) -> Vec<Transition> {
-    history
-        .lines()
-        .filter_map(|line| {
-            let mut parts = line.splitn(4, ',');
-            let at = parts.next()?.parse().ok()?;
-            Some(Transition {
-                at,
-                time: UnixTime::from_secs(at).rfc3339(),
-                from: parts.next()?.to_string(),
-                to: parts.next()?.to_string(),
-                why: parts.next()?.to_string(),
-            })
-        })
-        .collect()
-}
-
-/// One step of a payment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Transition {
-    /// Unix seconds.
-    pub at: u64,
-    /// The same as a date.
-    pub time: String,
-    /// Name of the state before; `none` for the first.
-    pub from: String,
-    /// Name of the state after.
-    pub to: String,
-    /// Its cause.
-    pub why: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_that_are_no_transitions_are_left_out() {
-        assert_eq!(transitions("x\n1,2\n,,,\n"), []);
     }
 }

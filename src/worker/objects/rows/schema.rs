@@ -88,6 +88,24 @@ const MIGRATIONS: &[&[&str]] = &[&[
         resends INTEGER NOT NULL, read INTEGER, seen_block INTEGER, confirm INTEGER NOT NULL,
         url TEXT NOT NULL, correlation TEXT NOT NULL, client TEXT NOT NULL, signing TEXT NOT NULL,
         history TEXT NOT NULL, request TEXT NOT NULL, head TEXT, sha256 TEXT, body BLOB)",
+], &[
+    "CREATE TABLE common (
+        id INTEGER PRIMARY KEY, mode TEXT NOT NULL, route TEXT NOT NULL, network TEXT NOT NULL,
+        asset TEXT NOT NULL, pay_to TEXT NOT NULL, facilitator TEXT NOT NULL,
+        executing INTEGER NOT NULL, settling INTEGER NOT NULL, delivering INTEGER NOT NULL,
+        terms TEXT)",
+    "ALTER TABLE payments ADD COLUMN common INTEGER",
+    "CREATE VIEW whole AS SELECT p.id, p.payer, p.key, p.binding, p.secret, p.receipt, p.named,
+        p.amount, p.valid_before, p.state, p.fence, p.due, p.since, p.sent, p.tx, p.reason, p.holder,
+        p.sealed, p.handed, p.asked, p.created, p.updated, p.resends, p.read, p.seen_block,
+        p.confirm, p.url, p.correlation, p.client, p.signing, p.history,
+        ifnull(replace(p.request, char(1), c.terms), p.request) AS request,
+        ifnull(c.mode, p.mode) AS mode, ifnull(c.route, p.route) AS route,
+        ifnull(c.network, p.network) AS network, ifnull(c.asset, p.asset) AS asset,
+        ifnull(c.pay_to, p.pay_to) AS pay_to, ifnull(c.facilitator, p.facilitator) AS facilitator,
+        ifnull(c.executing, p.executing) AS executing, ifnull(c.settling, p.settling) AS settling,
+        ifnull(c.delivering, p.delivering) AS delivering
+     FROM payments p LEFT JOIN common c ON c.id = p.common",
 ]];
 
 /// Schema in which rows got numbers: those of `earlier` are moved.

@@ -5,7 +5,6 @@ use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{Response, Slot};
 use wasm_bindgen::JsValue;
 
-use super::columns::mode_name;
 use super::number::{Numbers, OF_KEY, OF_SLOT, number_of, of_slot, signed};
 use super::{LedgerRows, names, number, optional};
 use crate::platform::sql::{Result, SqlValue};
@@ -47,11 +46,7 @@ impl LedgerRows {
     /// Inserts a new row.
     pub(in super::super) fn insert(&self, version: &Version<'_>) -> Result<()> {
         let Version { slot, entry, .. } = version;
-        // Measuring is a statement of its own, and a few rows change little.
-        self.inserted.set(self.inserted.get().saturating_add(1));
-        if self.inserted.get() >= MEASURED_AFTER {
-            self.measure();
-        }
+        self.grow(entry.payment.request.len());
         let place = self.vacant(&slot.key)?;
         self.remember(version, place);
         let mut sets = vec![
@@ -61,7 +56,7 @@ impl LedgerRows {
             Set::new("created", number(entry.created.secs())),
             Set::new("history", version.history),
         ];
-        sets.extend(self.fixed(version));
+        sets.extend(self.fixed(version)?);
         sets.extend(changing(version));
         sets.extend(self.placed(version)?);
         let columns: Vec<_> = sets.iter().map(|it| it.column).collect();
@@ -82,7 +77,7 @@ impl LedgerRows {
     /// Updates all columns of a row whose payment begins again; its history stays.
     pub(in super::super) fn rewrite(&self, version: &Version<'_>) -> Result<()> {
         let mut sets = changing(version);
-        sets.extend(self.fixed(version));
+        sets.extend(self.fixed(version)?);
         self.put(version, sets)
     }
 
@@ -149,6 +144,7 @@ impl LedgerRows {
                 Set::new("body", response.body.clone()),
             ]);
         }
+        self.grow(response.body.len());
         let query = "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?)";
         let [payer, key] = names(slot);
         let values = vec![
@@ -164,36 +160,38 @@ impl LedgerRows {
         Ok(columns.map(|column| Set::new(column, SqlValue::Null)).into())
     }
 
+    /// Counts a write of so many bytes. Measuring is a statement of its own, and little changes little.
+    fn grow(&self, bytes: usize) {
+        self.grown.set(self.grown.get().saturating_add(bytes).saturating_add(ROW_BYTES));
+        if self.grown.get() >= MEASURED_AFTER {
+            self.measure();
+        }
+    }
+
     /// The columns of a payment and its leases.
-    fn fixed(&self, version: &Version<'_>) -> Vec<Set> {
+    fn fixed(&self, version: &Version<'_>) -> Result<Vec<Set>> {
         let Version { slot, entry, is_open, .. } = version;
         let payment = if *is_open { entry.payment.clone() } else { entry.kept_payment() };
         // A receipt id that does not lead to the row is looked up by an index.
         let leads =
             self.gate.key_start(&payment.receipt).is_some_and(|it| slot.key.starts_with(&it));
         let named = (!leads).then(|| payment.receipt.clone());
-        vec![
+        let common = self.common.columns(&self.sql, &payment, entry.leases)?;
+        let mut sets: Vec<_> =
+            common.into_iter().map(|(column, value)| Set { column, value }).collect();
+        sets.extend([
             Set::new("binding", payment.binding),
             Set::new("secret", payment.secret),
-            Set::new("mode", mode_name(payment.mode)),
             Set::new("receipt", payment.receipt),
             Set::new("named", named),
-            Set::new("route", payment.route),
-            Set::new("network", payment.network),
-            Set::new("asset", payment.asset),
-            Set::new("pay_to", payment.pay_to),
             Set::new("valid_before", number(payment.valid_before)),
-            Set::new("facilitator", payment.facilitator),
-            Set::new("request", payment.request),
             Set::new("url", payment.url),
             Set::new("confirm", number(u64::from(payment.confirm))),
             Set::new("correlation", payment.correlation),
             Set::new("client", payment.client),
             Set::new("signing", payment.signing.to_text()),
-            Set::new("executing", number(entry.leases.executing)),
-            Set::new("settling", number(entry.leases.settling)),
-            Set::new("delivering", number(entry.leases.delivering)),
-        ]
+        ]);
+        Ok(sets)
     }
 
     /// The number of a row, negative if it is not at rest.
@@ -269,8 +267,10 @@ fn resting(entry: &Entry) -> Vec<Set> {
     vec![Set::new("request", kept.request), Set::new("client", kept.client)]
 }
 
-/// Rows that are inserted between two measurements of the database.
-const MEASURED_AFTER: u32 = 256;
+/// Bytes that are written between two measurements of the database, about, and those of a row beside
+/// what clients and origins choose.
+const MEASURED_AFTER: usize = 1_048_576;
+const ROW_BYTES: usize = 2_048;
 /// Limit on the entries that are remembered.
 const MAX_RECENT: usize = 32;
 /// Bytes of a response that is kept in its payment's row: with the rest of it they fit on a page.

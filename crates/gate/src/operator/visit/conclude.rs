@@ -23,7 +23,7 @@ use farebox_ledger::report::{FailingClient, PaymentItem, transitions};
 impl OperatorQuery {
     /// One payment with its transitions.
     pub(super) fn shown(&self, item: &PaymentItem) -> Reply {
-        let steps = transitions(&item.history);
+        let steps = transitions(&item.history, item.created_at);
         let bare = PaymentItem { history: String::new(), ..item.clone() };
         let item = readable(&bare);
         let steps = encoding::json::text(&steps);
