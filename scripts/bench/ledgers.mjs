@@ -176,7 +176,13 @@ export async function writes({ backend, choice }) {
     const payments = await purge(OLD_SECS);
     lines.push(
       { scenario: `writes, ${what}`, unit: 'rows', ours: rows, goal: `≤ ${ROWS} rows`, met: rows <= ROWS },
-      { scenario: `writes, ${what}, of the object itself`, unit: 'rows', ours: (meta + attempts + meters + common) / PAYMENTS, goal: '', met: null },
+      {
+        scenario: `writes, ${what}, of the object itself`,
+        unit: 'rows',
+        ours: (meta + attempts + meters + common) / PAYMENTS,
+        goal: '',
+        met: null,
+      },
       { scenario: `writes, ${what}, retention of the response`, unit: 'rows', ours: responses, goal: '', met: null },
       { scenario: `writes, ${what}, retention of the payment`, unit: 'rows', ours: payments, goal: '1', met: payments === 1 },
       { scenario: `writes, ${what}, alarm`, unit: 'times', ours: (setAlarm + deleteAlarm) / PAYMENTS, goal: '', met: null },
