@@ -18,6 +18,9 @@ import { toolsOf } from './others.js';
 /** Members of `_meta`. Spec: x402 v2, MCP transport. */
 const PAYMENT = 'x402/payment';
 const SETTLEMENT = 'x402/payment-response';
+/** Where clients of Cloudflare's agents look for the terms; they send the payment as base64. */
+const ASKED = 'x402/error';
+const BASE64 = /^[A-Za-z0-9+/]{1,65536}={0,2}$/;
 const MAX_BODY_BYTES = 1024 * 1024;
 const GATE_MS = 120_000;
 
@@ -40,7 +43,7 @@ export function createSellingServer({ gate, priced }: Pick<SellConfig, 'gate' | 
 
 /** One call, through the gate. */
 async function sold(gate: string, name: string, given: Record<string, unknown>, payment: unknown): Promise<CallToolResult> {
-  const headers = { 'content-type': 'application/json', ...(payment === undefined ? {} : { 'payment-signature': encodeHeader(payment) }) };
+  const headers = { 'content-type': 'application/json', ...(payment === undefined ? {} : { 'payment-signature': headerOf(payment) }) };
   const url = `${gate.replace(/\/+$/, '')}/tools/${encodeURIComponent(name)}`;
   let response: Response;
   try {
@@ -56,14 +59,21 @@ async function sold(gate: string, name: string, given: Record<string, unknown>, 
   }
   const terms = response.headers.get('payment-required');
   const settlement = response.headers.get('payment-response');
-  const _meta = settlement === null ? {} : { _meta: { [SETTLEMENT]: settled(decodeHeader(settlement)) } };
+  const settles = settlement === null ? {} : { [SETTLEMENT]: settled(decodeHeader(settlement)) };
+  const _meta = settlement === null ? {} : { _meta: settles };
   const text = await response.text();
   if (response.ok) return { ...(JSON.parse(text) as CallToolResult), ..._meta };
   if (response.status === 402 && terms !== null) {
     const asked = decodeHeader(terms) as Record<string, unknown>;
-    return { isError: true, structuredContent: asked, content: [{ type: 'text', text: JSON.stringify(asked) }], ..._meta };
+    const content: CallToolResult['content'] = [{ type: 'text', text: JSON.stringify(asked) }];
+    return { isError: true, structuredContent: asked, content, _meta: { ...settles, [ASKED]: asked } };
   }
   return { ...failed(problemOf(text, response.status)), ..._meta };
+}
+
+/** A payment as the gate reads it. */
+function headerOf(payment: unknown): string {
+  return typeof payment === 'string' && BASE64.test(payment) ? payment : encodeHeader(payment);
 }
 
 /** A settlement without the signed receipt, which names the gate's URL and not the tool that was called. */

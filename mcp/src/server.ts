@@ -28,10 +28,7 @@ export function createAgentServer({ harness, more }: { readonly harness: () => A
     { capabilities: { tools: {} }, instructions: defaultHarnessInstructions },
   );
   server.setRequestHandler(ListToolsRequestSchema, async () => ({
-    tools: [
-      ...tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }) as unknown as McpTool),
-      ...((await more?.list()) ?? []),
-    ],
+    tools: [...(tools as unknown as McpTool[]), ...((await more?.list()) ?? [])],
   }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params: { name, arguments: given = {} } }, { signal }) => {
     if (!tools.some((tool) => tool.name === name)) {
@@ -39,7 +36,9 @@ export function createAgentServer({ harness, more }: { readonly harness: () => A
       if (result !== undefined) return result;
     }
     const result = await callTool(harness(), name, given, signal);
-    return { content: [{ type: 'text', text: JSON.stringify(result) }], ...(isToolError(result) ? { isError: true } : {}) };
+    const text = JSON.stringify(result);
+    const structuredContent = JSON.parse(text) as Record<string, unknown>;
+    return { content: [{ type: 'text', text }], structuredContent, ...(isToolError(result) ? { isError: true } : {}) };
   });
   return server;
 }
@@ -51,7 +50,7 @@ export function createAgentServer({ harness, more }: { readonly harness: () => A
 export function askThrough(server: () => Server): Ask {
   return async (proposal) => {
     const host = server();
-    if (host.getClientCapabilities()?.elicitation === undefined) return false;
+    if (!canAsk(host)) return false;
     const { action, content } = await host.elicitInput(
       {
         message: cardOf(proposal),
@@ -67,6 +66,11 @@ export function askThrough(server: () => Server): Ask {
     );
     return action === 'accept' && content?.['pay'] === true;
   };
+}
+
+/** Whether the host of this server can ask a person. */
+export function canAsk(server: Server): boolean {
+  return server.getClientCapabilities()?.elicitation !== undefined;
 }
 
 /** How long a person may think, milliseconds: terms end sooner or later. */

@@ -9,7 +9,14 @@ export type JsonSchema = {
   readonly additionalProperties?: boolean;
 };
 
-export type Tool = { readonly name: HarnessToolName; readonly description: string; readonly inputSchema: JsonSchema };
+export type Tool = {
+  readonly name: HarnessToolName;
+  readonly title: string;
+  readonly description: string;
+  readonly inputSchema: JsonSchema;
+  /** Whether it only reads, may be called again, and reaches others. Spec: MCP, "ToolAnnotations". */
+  readonly annotations: Readonly<Record<'readOnlyHint' | 'destructiveHint' | 'idempotentHint' | 'openWorldHint', boolean>>;
+};
 
 /** The error that a host shows for a call that could not be made. */
 export type ToolError = {
@@ -80,9 +87,18 @@ const SCHEMAS: Readonly<Record<HarnessToolName, JsonSchema>> = {
   },
 };
 
+const READS = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true } as const;
+/** What hosts show of a tool. Executing spends money once, however often it is called. */
+const SHOWN: Readonly<Record<HarnessToolName, Pick<Tool, 'title' | 'annotations'>>> = {
+  prepare_paid_request: { title: 'Look up what a request costs', annotations: READS },
+  execute_prepared_request: { title: 'Pay for a prepared request', annotations: { ...READS, readOnlyHint: false } },
+  get_execution_result: { title: 'Read a result', annotations: { ...READS, openWorldHint: false } },
+};
+
 /** The tools, in the order in which they are called. */
 export const tools: readonly Tool[] = defaultHarnessToolSpecs.map(({ name, description }) => ({
   name,
+  ...SHOWN[name],
   description,
   inputSchema: SCHEMAS[name],
 }));

@@ -32,6 +32,7 @@ export type Diagnostic = {
 /** The code of an error: stable, as in README.md, "Errors". */
 export type FareboxErrorCode =
   | 'aborted'
+  | 'allowance_missing'
   | 'already_paying'
   | 'approval_needed'
   | 'authorization_taken'

@@ -53,7 +53,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const table = tableOf(`farebox-session-${name}`);
   const lasting = (secs: number): number => {
     if (!Number.isFinite(secs) || secs <= 0) throw unusable('invalid_argument', 'lifetimeSecs is no number of seconds');
-    return now() + secs;
+    return Math.ceil(now() + secs);
   };
   const made = await newlyKept(policy, lasting(lifetimeSecs));
   // Of two tabs that make one at once, both get the first one.
@@ -103,7 +103,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       key.forget();
     },
   });
-  return at(kept.expires);
+  // Kept by an earlier version it may have a fraction.
+  return at(Math.ceil(kept.expires));
 }
 
 async function newlyKept(policy: Policy, expires: number): Promise<Kept> {

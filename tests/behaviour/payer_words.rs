@@ -180,21 +180,29 @@ fn terms_of_version_1_may_name_the_network_by_its_id_and_a_receipt_may_come_in_e
 
 #[test]
 fn a_sale_that_is_offered_by_both_is_paid_by_mpp_where_x402_payments_are_bound_to_requests() {
-    let offered = |extensions: &Value, payee: &str| {
+    let told = |policy: &str, extensions: &Value, payee: &str| {
         let mut offer = entry("10000");
         offer["payTo"] = payee.into();
         let required = json!({"x402Version": 2, "error": "pay", "resource": {"url": URL},
             "accepts": [offer], "extensions": extensions});
         let mut headers = asking(&[evm("one", &request())]);
         headers.add("payment-required", &base64::encode(required.to_string().as_bytes()));
-        let mut exchange = exchange(r#"{"pinPayees": false}"#, 1);
+        let mut exchange = exchange(policy, 1);
         exchange.answered(402, &headers, b"", at(0));
         exchange.reserve(None, at(0)).unwrap();
         exchange.prepare(at(0));
         exchange.proposal().unwrap()["protocol"].clone()
     };
-    let bound = json!({"mppx": {"info": {"nonce": ""}}});
+    let offered =
+        |extensions: &Value, payee: &str| told(r#"{"pinPayees": false}"#, extensions, payee);
+    let scoped = |scope: &str| json!({"mppx": {"info": {"nonce": "", "_mppx_scope": scope}}});
+    let bound = scoped("eyJhIjoxfQ");
     assert_eq!(offered(&bound, PAYEE), "mpp");
+    for unbound in [scoped("GET /x"), json!({"mppx": {"info": {"nonce": ""}}})] {
+        assert_eq!(offered(&unbound, PAYEE), "x402", "it takes what stock clients sign");
+        let policy = r#"{"pinPayees": false, "mpp": {"shop.example": {"nonce": "joined"}}}"#;
+        assert_eq!(told(policy, &unbound, PAYEE), "mpp", "the policy says how it speaks MPP");
+    }
     assert_eq!(offered(&json!({"other": {}}), PAYEE), "x402");
     assert_eq!(offered(&bound, OTHER), "x402", "another sale is ranked as usual");
 }

@@ -61,9 +61,28 @@ function server(
 }
 const X402 = 'x402/payment';
 const MPP = 'org.paymentauth/credential';
+/** As a server of Cloudflare's agents: it reads payments as text, and asks with its terms in `_meta` too. */
+function agents(content: McpCallResult['content']): ReturnType<typeof server> {
+  const asks = { ...TERMS, resource: { url: 'x402://forecast', description: 'Tool: forecast', mimeType: 'application/json' } };
+  const { call, calls } = server({ isError: true, _meta: { 'x402/error': asks }, content }, X402, SOLD_X402);
+  return {
+    calls,
+    call: async (params, ends) => {
+      const payment = params._meta?.[X402];
+      if (payment === undefined) return call(params, ends);
+      assert.ok(typeof payment === 'string');
+      const { accepted } = JSON.parse(Buffer.from(payment, 'base64').toString()) as { accepted: Json };
+      assert.deepEqual(accepted, OFFER);
+      return call(params, ends);
+    },
+  };
+}
+
 const FORMS: Readonly<Record<string, () => ReturnType<typeof server>>> = {
   'a result with the terms of x402': () => server(RESULT, X402, SOLD_X402),
   'the terms as text alone': () => server({ isError: true, content: RESULT.content }, X402, SOLD_X402),
+  "the terms of Cloudflare's agents": () => agents(RESULT.content),
+  'the same without content': () => agents([]),
   'an error 402 with the terms': () => server(failure(402, 'Payment required', TERMS), X402, SOLD_X402),
   'an error -32042 with a challenge of MPP': () =>
     server(failure(-32042, 'Payment is required.', { httpStatus: 402, challenges: [CHALLENGE] }), MPP, SOLD_MPP),

@@ -38,7 +38,14 @@ after(async () => {
 
 /** What a person at the host answers. */
 type Person = 'agrees' | 'refuses' | 'dismisses' | 'is not asked';
-type Host = { client: Client; pid: number; cards: string[]; call(name: string, given?: object): Promise<Record<string, never>> };
+type Host = {
+  client: Client;
+  pid: number;
+  cards: string[];
+  /** What the server wrote into the host's log. */
+  log: string[];
+  call(name: string, given?: object): Promise<Record<string, never>>;
+};
 
 /** A host that starts the server with this file. */
 async function host(
@@ -61,15 +68,20 @@ async function host(
     command: process.execPath,
     args: [join(project, 'node_modules/.bin/farebox-mcp'), file],
     cwd: project,
+    stderr: 'pipe',
     env: { PATH: process.env.PATH ?? '', HOME: folder.path, FAREBOX_PRIVATE_KEY: payer.privateKey },
   });
+  const log: string[] = [];
+  transport.stderr?.on('data', (text: Buffer) => log.push(String(text)));
   await client.connect(transport);
   clients.push(client);
   const call: Host['call'] = async (name, given = {}) => {
-    const { content } = (await client.callTool({ name, arguments: { ...given } })) as { content: { text: string }[] };
-    return JSON.parse(content[0]?.text ?? '') as Record<string, never>;
+    const { content, structuredContent } = await client.callTool({ name, arguments: { ...given } });
+    const said = JSON.parse((content as { text: string }[])[0]?.text ?? '') as Record<string, never>;
+    assert.deepEqual(structuredContent, said);
+    return said;
   };
-  return { client, pid: transport.pid ?? 0, cards, call };
+  return { client, pid: transport.pid ?? 0, cards, log, call };
 }
 
 test('a model looks, a person agrees, it pays once, and says what happened', async () => {
@@ -80,6 +92,19 @@ test('a model looks, a person agrees, it pays once, and says what happened', asy
   assert.deepEqual(
     tools.map(({ name }) => name),
     ['prepare_paid_request', 'execute_prepared_request', 'get_execution_result'],
+  );
+  assert.deepEqual(
+    tools.map(({ title, annotations }) => [
+      typeof title,
+      annotations?.readOnlyHint,
+      annotations?.destructiveHint,
+      annotations?.idempotentHint,
+    ]),
+    [
+      ['string', true, false, true],
+      ['string', false, false, true],
+      ['string', true, false, true],
+    ],
   );
 
   const prepared = await call('prepare_paid_request', { url: `${world.gate.url}/report` });
@@ -113,17 +138,17 @@ test('without an explicit yes nothing is paid: a person refuses, looks away, or 
   const { result, change } = await changesDuring(world, payer.address, async () => {
     const kinds: unknown[] = [];
     for (const person of ['refuses', 'dismisses', 'is not asked'] as const) {
-      const { call, cards } = await host(person, { folder: person, policy: { perDay: '1' } });
+      const { call, cards, log } = await host(person, { folder: person, policy: { perDay: '1' } });
       const { preparedId } = await call('prepare_paid_request', { url: `${world.gate.url}/report` });
       const { sdkOutcomeKind, reason } = await call('execute_prepared_request', { preparedId });
-      kinds.push([sdkOutcomeKind, String(reason).split(':')[0], cards.length]);
+      kinds.push([sdkOutcomeKind, String(reason).split(':')[0], cards.length, /cannot ask a person/.test(log.join(''))]);
     }
     return kinds;
   });
   assert.deepEqual(result, [
-    ['denied', 'declined', 1],
-    ['denied', 'declined', 1],
-    ['denied', 'declined', 0],
+    ['denied', 'declined', 1, false],
+    ['denied', 'declined', 1, false],
+    ['denied', 'declined', 0, true],
   ]);
   assert.deepEqual([change.paid, change.settled], [0n, 0]);
 });

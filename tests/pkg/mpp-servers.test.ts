@@ -117,11 +117,21 @@ describe('mppx 0.11', () => {
     await assertReceipt(response, 20_000n);
   });
 
-  test('of the same price by x402 and by MPP it takes MPP, because its x402 terms bind a payment to the request, and the server takes that', async () => {
+  test('of the same price by x402 and by MPP it takes MPP if the policy says how the server speaks it', async () => {
     const { response, text, proposals, paid, received, settled } = await buy('/both', inside());
     assert.deepEqual(
       [response.status, text, paid, received, settled, proposals[0]?.protocol],
       [200, GOODS, 10_000n, 10_000n, 1, 'mpp'],
+      text,
+    );
+    await assertReceipt(response, 10_000n);
+  });
+
+  test('as installed it is paid by x402, without a word about it in the policy', async () => {
+    const { response, text, proposals, paid, received, settled } = await buy('/both', inside(), undefined, { policy: {} });
+    assert.deepEqual(
+      [response.status, text, paid, received, settled, proposals[0]?.protocol],
+      [200, GOODS, 10_000n, 10_000n, 1, 'x402'],
       text,
     );
     await assertReceipt(response, 10_000n);

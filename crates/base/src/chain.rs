@@ -261,6 +261,9 @@ const NETWORKS: &[Network] = &[
     unnamed_test("eip155:72344"),
     unnamed_test("eip155:181228"),
     unnamed_test("eip155:51"),
+    // Those of X Layer and Kite.
+    unnamed_test("eip155:1952"),
+    unnamed_test("eip155:2368"),
     // Tempo Moderato, OP Sepolia, and the numbers local development chains take.
     unnamed_test("eip155:42431"),
     unnamed_test("eip155:11155420"),

@@ -102,6 +102,17 @@ const fn eip3009(
     Token { chain, symbol, address: known(address), name, version, decimals: 6, eip3009: true }
 }
 
+/// An asset with eighteen fraction digits that accepts EIP-3009 authorizations.
+const fn eip3009_of_18_digits(
+    chain: &'static str,
+    symbol: &'static str,
+    address: &'static str,
+    name: &'static str,
+    version: &'static str,
+) -> Token {
+    Token { decimals: 18, ..eip3009(chain, symbol, address, name, version) }
+}
+
 /// An asset that is paid through Permit2.
 const fn permit2(
     chain: &'static str,
@@ -154,4 +165,11 @@ pub const TOKENS: &[Token] = &[
     eip3009("eip155:1514", "USDC", "0xF1815bd50389c46847f0Bda824eC8da914045D14", "Bridged USDC", "2"),
     eip3009("eip155:41923", "USDC", "0x12a272A581feE5577A5dFa371afEB4b2F3a8C2F8", "Bridged USDC (Stargate)", "2"),
     eip3009("eip155:324705682", "USDC", "0x2e08028E3C4c2356572E096d8EF835cD5C6030bD", "Bridged USDC (SKALE Bridge)", "2"),
+    // X Layer. Spec: OKX agent payments, "Supported networks"; the newer deployments of Circle.
+    eip3009("eip155:196", "USDT0", "0x779Ded0c9e1022225f8E0630b35a9b54bE713736", "USD\u{20ae}0", "1"),
+    eip3009("eip155:196", "USDG", "0x4ae46a509F6b1D9056937BA4500cb143933D2dc8", "Global Dollar", "1"),
+    eip3009("eip155:196", "USDC", "0xB6CEceAB302E2E4948951eE7843FC24E92933061", "USDC", "2"),
+    // Kite, and its test network. Spec: Kite, "Gasless transfers", supported tokens.
+    eip3009("eip155:2366", "USDC.e", "0x7aB6f3ed87C42eF0aDb67Ed95090f8bF5240149e", "Bridged USDC (Kite AI)", "2"),
+    eip3009_of_18_digits("eip155:2368", "pieUSD", "0x38129cf4CE5E183eFF248F42A7D345Bb1B47621A", "pieUSD", "1"),
 ];

@@ -67,7 +67,7 @@ export function mcpFetch(call: McpCall): typeof fetch {
       const member = cards.mcpMeta(field, value);
       if (member === undefined) continue;
       const [key, payment] = JSON.parse(member) as [string, unknown];
-      _meta[key] = payment;
+      _meta[key] = isReadAsText(payment) ? value : payment;
     }
     const params = { name, ...(given === undefined ? {} : { arguments: given }), ...(Object.keys(_meta).length === 0 ? {} : { _meta }) };
     let result: McpCallResult;
@@ -81,6 +81,12 @@ export function mcpFetch(call: McpCall): typeof fetch {
     const { asks, headers, body } = readMcpPayment(result);
     return asks ? answer(402, headers, body) : answer(200, headers, JSON.stringify(result));
   };
+}
+
+/** Whether a payment is for a server that reads it as base64: Cloudflare's agents, whose resources begin so. */
+function isReadAsText(payment: unknown): boolean {
+  const { resource } = (payment ?? {}) as { readonly resource?: { readonly url?: unknown } };
+  return String(resource?.url ?? '').startsWith('x402://');
 }
 
 /**

@@ -77,6 +77,37 @@ pub fn an_empty_wallet_error_names_amount_token_and_network() {
 }
 
 #[test]
+fn a_missing_allowance_error_names_permit2_amount_and_token() {
+    let permit = |method: &str| {
+        let mut offer = entry("10000");
+        offer["extra"] = json!({"name": "USDC", "version": "2", "assetTransferMethod": method});
+        offer
+    };
+    let payer = account().address().to_checksum();
+    let needs = format!(
+        "; {payer} lets Permit2 (0x000000000022D473030F116dDEE9F6B43aC78BA3) move less than 0.01 USDC (10000): approve at least 10000 atomic units of contract {USDC} on eip155:84532 (base-sepolia)"
+    );
+    for reason in
+        ["permit2_allowance_required", "invalid_batch_settlement_evm_permit2_allowance_required"]
+    {
+        let mut exchange = exchange(r#"{"permit2": true}"#, 1);
+        paid(&mut exchange, &json!([permit("permit2")]));
+        let error = failure(exchange.answered(402, &refused_because(reason), b"{}", at(1)));
+        assert_eq!(error.reason.code(), "allowance_missing");
+        assert!(error.message.ends_with(&needs), "{}", error.message);
+        assert!(exchange.payment().is_some(), "it may be charged yet");
+    }
+    for (method, words) in
+        [("eip3009", "permit2_allowance_required"), ("permit2", "no permit2 allowance")]
+    {
+        let mut exchange = exchange(r#"{"permit2": true}"#, 1);
+        paid(&mut exchange, &json!([permit(method)]));
+        let error = failure(exchange.answered(402, &refused_because(words), b"{}", at(1)));
+        assert_eq!(error.reason.code(), "payment_refused", "{method} {words}");
+    }
+}
+
+#[test]
 fn a_final_refusal_is_reported_and_no_second_payment_is_signed() {
     let certain = |it: &mut Value| {
         *it = json!({"success": false, "errorReason": "invalid_exact_evm_payload_signature", "transaction": ""});

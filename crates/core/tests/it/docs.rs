@@ -280,7 +280,7 @@ fn every_network_that_is_paid_on_by_default_is_named_and_no_other() {
     for line in between(&source, "pub const TOKENS", "\n];").lines() {
         let row = line.trim_start();
         let Some(id) = quoted(row).first().cloned() else { continue };
-        if seen.insert(id.clone()) && row.starts_with("eip3009(") {
+        if seen.insert(id.clone()) && row.starts_with("eip3009") {
             paid.insert(id);
         }
     }

@@ -6,8 +6,10 @@ use farebox_core::evm::token::TOKENS;
 use farebox_core::x402::mints;
 
 /// Symbols of tokens whose issuer returns one US dollar for each.
-const DOLLARS: &[&str] =
-    &["CASH", "MegaUSD", "PYUSD", "SBC", "USAT", "USDC", "USDC.e", "USDG", "USDT", "USDT0", "mUSD"];
+const DOLLARS: &[&str] = &[
+    "CASH", "MegaUSD", "PYUSD", "SBC", "USAT", "USDC", "USDC.e", "USDG", "USDT", "USDT0", "mUSD",
+    "pieUSD",
+];
 
 /// Symbols of tokens of other currencies, which would be found if they were added.
 const OTHERS: &[&str] = &["EURC", "EURT", "EURS", "GBPT", "XSGD", "JPYC", "BRZ", "MXNT", "WETH"];

@@ -83,6 +83,41 @@ fn assets_that_only_version_one_knows_are_defaults_too() {
 }
 
 #[test]
+fn the_chains_of_agent_marketplaces_have_their_tokens() {
+    let table = [
+        ("eip155:196", "USDT0", "0x779Ded0c9e1022225f8E0630b35a9b54bE713736", "USD₮0", "1", 6),
+        (
+            "eip155:196",
+            "USDG",
+            "0x4ae46a509F6b1D9056937BA4500cb143933D2dc8",
+            "Global Dollar",
+            "1",
+            6,
+        ),
+        ("eip155:196", "USDC", "0xB6CEceAB302E2E4948951eE7843FC24E92933061", "USDC", "2", 6),
+        (
+            "eip155:2366",
+            "USDC.e",
+            "0x7aB6f3ed87C42eF0aDb67Ed95090f8bF5240149e",
+            "Bridged USDC (Kite AI)",
+            "2",
+            6,
+        ),
+        ("eip155:2368", "pieUSD", "0x38129cf4CE5E183eFF248F42A7D345Bb1B47621A", "pieUSD", "1", 18),
+    ];
+    for (network, symbol, address, name, version, decimals) in table {
+        let chain = ChainId::parse(network).unwrap();
+        let token = token::by_symbol(&chain, symbol).unwrap();
+        assert_eq!(token.address, Address::parse_checksummed(address).unwrap(), "{symbol}");
+        assert_eq!((token.name, token.version), (name, version), "{symbol}");
+        assert_eq!((token.decimals, token.eip3009), (decimals, true), "{symbol}");
+    }
+    let is_main = |id| ChainId::parse(id).unwrap().is_main_network();
+    assert_eq!(["eip155:196", "eip155:2366"].map(is_main), [true; 2]);
+    assert_eq!(["eip155:1952", "eip155:2368"].map(is_main), [false; 2]);
+}
+
+#[test]
 fn every_known_asset_is_found_and_no_chain_has_a_symbol_or_contract_twice() {
     let mut seen = BTreeSet::new();
     for token in token::TOKENS {

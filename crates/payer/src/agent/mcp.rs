@@ -19,6 +19,8 @@ use farebox_wire::x402::header;
 pub const PAYMENT: &str = "x402/payment";
 /// Member of `_meta` that carries the settlement of a result. Spec: x402 v2, MCP transport.
 pub const SETTLEMENT: &str = "x402/payment-response";
+/// Member of `_meta` in which Cloudflare's agents write the terms of a result that is an error.
+const ASKED: &str = "x402/error";
 /// Maximum size of an answer that is searched, bytes; a longer one asks for nothing.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Maximum size of a payment header, bytes.
@@ -106,13 +108,18 @@ fn is_terms(object: &Map<String, Value>) -> bool {
     object.contains_key("x402Version") && object.get("accepts").is_some_and(Value::is_array)
 }
 
-/// The terms of a result that is an error: structured, or as the text of its first content.
+/// The terms of a result that is an error: structured, in its `_meta`, or as the text of its first
+/// content.
 fn terms(result: &Map<String, Value>) -> Option<Map<String, Value>> {
     if result.get("isError") != Some(&Value::Bool(true)) {
         return None;
     }
     let structured = result.get("structuredContent").and_then(Value::as_object);
     if let Some(terms) = structured.filter(|it| is_terms(it)) {
+        return Some(terms.clone());
+    }
+    let beside = result.get("_meta").and_then(|meta| meta.get(ASKED)).and_then(Value::as_object);
+    if let Some(terms) = beside.filter(|it| is_terms(it)) {
         return Some(terms.clone());
     }
     let text = result.get("content")?.as_array()?.first()?.get("text")?.as_str()?;

@@ -88,15 +88,17 @@ impl Challenge {
                 Err(error) => challenge.refused.push(error),
             }
         }
-        challenge.prefer_charges();
+        challenge.prefer_charges(means);
         Ok(challenge)
     }
 
     /// Drops x402 offers of a sale that a charge offers too, if the server binds its x402 payments
-    /// to requests by the extension `mppx`: it may refuse what a stock client signs. Spec: the source
-    /// of `mppx` and `pympp`.
-    fn prefer_charges(&mut self) {
-        if !self.extensions.as_ref().is_some_and(|all| all.contains_key(mppx::NAME)) {
+    /// to requests by the extension `mppx` and refuses what a stock client signs, or if the policy
+    /// says how it speaks MPP.
+    fn prefer_charges(&mut self, means: Means<'_>) {
+        let bound = self.extensions.as_ref().and_then(|all| all.get(mppx::NAME));
+        let Some(bound) = bound else { return };
+        if mppx::takes_unbound(bound) && !means.policy.knows_speaker(means.host) {
             return;
         }
         let sale =

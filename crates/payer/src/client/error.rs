@@ -96,6 +96,8 @@ pub enum Reason {
     PaymentRefused,
     /// The server says that the wallet's balance is below the price.
     InsufficientFunds,
+    /// The server says that Permit2 may not move the token, or not so much of it.
+    AllowanceMissing,
     /// It is unknown whether the payment was accepted, and the time to find out is over.
     PaymentUnresolved,
     /// The server has used the payment for another request, or does not say.
@@ -139,6 +141,7 @@ impl Reason {
             | Self::WrongTransaction
             | Self::PaymentRefused
             | Self::InsufficientFunds
+            | Self::AllowanceMissing
             | Self::PaymentUnresolved
             | Self::PaymentConflict
             | Self::RefundDue
@@ -270,6 +273,10 @@ impl Reason {
             Self::InsufficientFunds => (
                 "insufficient_funds",
                 "fund the wallet as error.message says, then call again; the signed payment can be charged until it expires",
+            ),
+            Self::AllowanceMissing => (
+                "allowance_missing",
+                "let Permit2 move the token as error.message says, then call again; the signed payment can be charged until it expires",
             ),
             Self::PaymentUnresolved => (
                 "payment_unresolved",

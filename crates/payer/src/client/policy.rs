@@ -186,6 +186,12 @@ impl Policy {
         self.speaker(host).map_or(Framing::Listed, |speaker| speaker.framing)
     }
 
+    /// Whether the policy says how this host speaks MPP.
+    #[must_use]
+    pub fn knows_speaker(&self, host: &str) -> bool {
+        self.speaker(host).is_some()
+    }
+
     fn speaker(&self, host: &str) -> Option<&Speaker> {
         self.speakers.iter().find(|speaker| speaker.host == host)
     }

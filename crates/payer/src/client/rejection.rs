@@ -34,6 +34,9 @@ const MEMBERS: [&str; 6] = ["reason", "detail", "message", "msg", "error", "titl
 /// Suffixes of the reasons for an empty wallet. Spec: x402 v1 and v2, "Error Codes"; scheme `exact`
 /// on EVM, reference facilitators.
 const NO_FUNDS: [&str; 2] = ["insufficient_funds", "insufficient_balance"];
+/// Suffix of the reasons for a missing allowance. Spec: x402 v2, schemes `exact` (Permit2), `upto` and
+/// `batch-settlement` on EVM, reference facilitators.
+const NO_ALLOWANCE: [&str; 1] = ["permit2_allowance_required"];
 /// Maximum characters of a code.
 const MAX_CODE: usize = 64;
 
@@ -79,17 +82,23 @@ impl Rejection {
     /// Whether the wallet lacks funds, by a reason that is a code.
     #[must_use]
     pub fn is_about_funds(&self) -> bool {
-        if planted(Mutant::FundsUntold) {
-            return false;
-        }
+        self.has_code(&NO_FUNDS) && !planted(Mutant::FundsUntold)
+    }
+
+    /// Whether Permit2 may not move the token, or not so much of it, by a reason that is a code.
+    #[must_use]
+    pub fn is_about_allowance(&self) -> bool {
+        self.has_code(&NO_ALLOWANCE)
+    }
+
+    /// Whether a reason is a code that ends so.
+    fn has_code(&self, ends: &[&str]) -> bool {
         let is_code = |text: &str| {
             text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
         let texts = [Some(self.text.as_str()), self.code.as_deref()];
-        texts
-            .into_iter()
-            .flatten()
-            .any(|text| is_code(text) && NO_FUNDS.iter().any(|end| text.ends_with(end)))
+        let mut codes = texts.into_iter().flatten().filter(|text| is_code(text));
+        codes.any(|text| ends.iter().any(|end| text.ends_with(end)))
     }
 
     /// A refusal with this text; an empty code counts as none.

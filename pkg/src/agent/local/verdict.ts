@@ -79,7 +79,11 @@ export class Verdicts {
       return { decision: { outcome: 'deny', reasonCode: DENIALS[code] ?? 'policy_denied', reason } };
     }
     const evidence = { code };
-    if (sent === undefined || response === undefined || !['payment_refused', 'insufficient_funds', 'refund_due'].includes(code))
+    if (
+      sent === undefined ||
+      response === undefined ||
+      !['payment_refused', 'insufficient_funds', 'allowance_missing', 'refund_due'].includes(code)
+    )
       return unknown(ids, reason, evidence);
     const { answer, merchantResponse } = await this.#read(response);
     const told = { ...ids, reason, merchantResponse, evidence };

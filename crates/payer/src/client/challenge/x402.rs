@@ -20,6 +20,9 @@ use farebox_evm::address::Address;
 use farebox_wire::x402::v2::Flow;
 use farebox_wire::x402::{Version, exact, header};
 
+/// Beginnings of the names of tools.
+const TOOLS: [&str; 3] = ["/", "mcp://", "x402://"];
+
 /// The header with the terms of version 2, lower case.
 pub const REQUIRED_HEADER: &str = "payment-required";
 
@@ -186,8 +189,8 @@ fn offer(
     };
     let resource = match url.and_then(Value::as_str) {
         Some(url) if url.starts_with("https://") || url.starts_with("http://") => Some(clean(url)),
-        // A tool's own name. Spec: x402 v2, MCP transport.
-        Some(url) if url.starts_with('/') || url.starts_with("mcp://") => Some(clean(url)),
+        // A tool's own name, the last as Cloudflare's agents write it. Spec: x402 v2, MCP transport.
+        Some(url) if TOOLS.iter().any(|start| url.starts_with(start)) => Some(clean(url)),
         Some("") | None => None,
         Some(_) => return Err(malformed("the resource is not a web URL")),
     };

@@ -17,7 +17,9 @@ use farebox_base::encoding::hex;
 use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
+use farebox_common::payment::TransferMethod;
 use farebox_evm::eip712::TypedData;
+use farebox_evm::permit2::PERMIT2;
 use farebox_wire::facilitator::outcome::speaks_of_submission;
 
 /// Milliseconds before the first, second, … re-send if the server names no time.
@@ -243,14 +245,23 @@ fn refused(prepared: &Prepared, problem: &Problem, answer: ReceivedResponse<'_>)
         let message = format!("paid, not delivered, as the server says: {rejection}");
         return ClientError::new(Reason::PaymentConflict, message);
     }
-    let is_about_funds = rejection.is_about_funds()
-        || settled.is_some_and(|text| Rejection::of(status, text, "").is_about_funds());
-    if !is_about_funds {
-        return ClientError::new(Reason::PaymentRefused, rejection.to_string());
-    }
+    let says = |is_it: fn(&Rejection) -> bool| {
+        is_it(&rejection) || settled.is_some_and(|text| is_it(&Rejection::of(status, text, "")))
+    };
     let (payer, price) = (prepared.authorization.from.to_checksum(), offer.in_words());
     let (asset, network) = (offer.asset.address.to_checksum(), &offer.asset.network);
     let name = network.v1_name().map(|name| format!(" ({name})")).unwrap_or_default();
+    let is_permit = matches!(offer.method, TransferMethod::Permit2 | TransferMethod::Upto(_));
+    if is_permit && says(Rejection::is_about_allowance) {
+        let (permit2, least) = (PERMIT2.to_checksum(), offer.amount);
+        let message = format!(
+            "{rejection}; {payer} lets Permit2 ({permit2}) move less than {price}: approve at least {least} atomic units of contract {asset} on {network}{name}"
+        );
+        return ClientError::new(Reason::AllowanceMissing, message);
+    }
+    if !says(Rejection::is_about_funds) {
+        return ClientError::new(Reason::PaymentRefused, rejection.to_string());
+    }
     let source = match (network.is_main_network(), offer.asset.symbol.as_str()) {
         (true, _) => "",
         (false, "USDC") => ", a test network: https://faucet.circle.com gives test USDC",

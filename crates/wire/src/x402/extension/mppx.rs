@@ -15,6 +15,30 @@ use farebox_base::encoding::{base64, jcs};
 
 /// The extension's name in `extensions`.
 pub const NAME: &str = "mppx";
+/// Its member that names the route.
+const SCOPE: &str = "_mppx_scope";
+
+/// Whether the server takes what a stock client signs, unless its operator asks for more: `mppx`
+/// names a scope as method and path, or none, and `pympp`, which takes nothing else, as base64url.
+/// Spec: the source of `mppx` 0.11 and `pympp` 0.16.
+///
+/// # Examples
+/// ```
+/// use farebox_wire::x402::extension::mppx::takes_unbound;
+/// use serde_json::json;
+/// assert!(takes_unbound(&json!({"info": {"nonce": "", "_mppx_scope": "GET /report"}})));
+/// assert!(takes_unbound(&json!({"info": {"nonce": ""}})));
+/// assert!(!takes_unbound(&json!({"info": {"nonce": "", "_mppx_scope": "eyJhIjoxfQ"}})));
+/// assert!(!takes_unbound(&json!({"info": {"nonce": "", "opaque": "eyJhIjoxfQ"}})));
+/// ```
+#[must_use]
+pub fn takes_unbound(extension: &Value) -> bool {
+    let Some(info) = extension.get("info").and_then(Value::as_object) else { return false };
+    match info.get(SCOPE) {
+        Some(scope) => scope.as_str().is_some_and(|it| it.contains(' ')),
+        None => !info.contains_key("digest") && !info.contains_key("opaque"),
+    }
+}
 
 /// The extensions of an offer as a payer echoes them, with `salt` in them: it differs for each
 /// payment, because the token accepts a nonce only once. `None` if the extension is not announced.
