@@ -36,7 +36,7 @@ pub(super) fn spent<'g>(
     spending: AwaitingQuota,
     answer: Option<&str>,
 ) -> Admission<'g> {
-    surrounded(gate, |isolate| gate.free_request_used(spending, answer, isolate, now()))
+    surrounded(gate, |isolate| gate.admissions().take_quota(spending, answer, isolate, now()))
 }
 
 /// Asks the gate to decide once the price of a request is known.
@@ -46,7 +46,7 @@ pub(super) fn priced<'g>(
     answer: Option<&str>,
 ) -> (Admission<'g>, Option<ClientKey>) {
     surrounded(gate, |isolate| {
-        let admission = gate.priced_at(pricing, answer, isolate, now());
+        let admission = gate.admissions().take_price(pricing, answer, isolate, now());
         (admission, isolate.client)
     })
 }

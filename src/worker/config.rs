@@ -45,7 +45,7 @@ pub(super) fn configure(vars: &str, table: Option<&str>) -> Option<String> {
         REQUESTS.set(Some(Configured { vars, table, gate: built }));
         standing::forget_all();
     }
-    Some(gate()?.for_edge())
+    Some(gate()?.edge_rules().write())
 }
 
 /// Builds the gate of these variables alone, and returns the facts that an edge needs.
@@ -53,7 +53,7 @@ pub(super) fn configure(vars: &str, table: Option<&str>) -> Option<String> {
 /// `None` if they are wrong: they are read again when a request comes, whose log is read.
 pub(super) fn prepare(vars: &str) -> Option<String> {
     let gate = Gate::configured(vars, Routes::Variables).ok()?;
-    let facts = gate.for_edge();
+    let facts = gate.edge_rules().write();
     let (vars, gate) = (digest(&[vars.as_bytes()]), Some(Rc::new(gate)));
     REQUESTS.set(Some(Configured { vars, table: None, gate }));
     Some(facts)
@@ -69,7 +69,7 @@ pub(super) fn configure_objects(vars: &str) -> Option<String> {
         let gate = build(vars, Routes::Spared);
         OBJECTS.set(Some(Configured { vars: digest, table: None, gate }));
     }
-    Some(for_objects()?.for_edge())
+    Some(for_objects()?.edge_rules().write())
 }
 
 fn build(vars: &str, routes: Routes<'_>) -> Option<Rc<Gate>> {

@@ -16,7 +16,7 @@ import { Standing } from './standing.mjs';
 import { StoredTable } from './table.mjs';
 
 /**
- * @typedef {object} Configuration the result of `Gate::for_edge`, with the platform's bindings
+ * @typedef {object} Configuration the result of `EdgeRules::write`, with the platform's bindings
  * @property {import('./free.mjs').Plain | undefined} plain
  * @property {Standing | undefined} standing
  * @property {Bindings} bindings

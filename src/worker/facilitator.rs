@@ -66,7 +66,7 @@ pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &FacilitatorReply
     let (base, operation) = parts(&call.url);
     with_breaker(base, |breaker| {
         PAYERS.with_borrow_mut(|payers| {
-            breaker.note(payers, (&call.caller, operation), reply, now(), gate.breaker_secs());
+            breaker.note(payers, &call.caller, operation, reply, now(), gate.breaker_secs());
         });
     });
     if let Some(draft) = &call.draft {

@@ -6,7 +6,7 @@ import { discard } from '../platform/body.mjs';
 import { MOST, requestHead } from '../platform/edge.mjs';
 
 /**
- * @typedef {object} Plain the rules of `Gate::plain_forwarding`; every name of a field or method comes from there
+ * @typedef {object} Plain the rules of `EdgeRules::plain_forwarding`; every name of a field or method comes from there
  * @property {string | null} origin
  * @property {Set<string>} methods
  * @property {string[]} bodyless methods whose body, if there is one, the gate has to leave out

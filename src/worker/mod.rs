@@ -49,7 +49,7 @@ use crate::platform::guard::contain_panics;
 use crate::platform::{fresh_id, now};
 
 /// Reads the configuration, with the stored route table if there is one; returns
-/// [`Gate::for_edge`], or `None` if it is wrong.
+/// `Gate::edge_rules`, or `None` if it is wrong.
 #[wasm_bindgen]
 #[must_use]
 pub fn configure(vars: &str, table: Option<String>) -> Option<String> {
@@ -65,7 +65,7 @@ pub fn configure(vars: &str, table: Option<String>) -> Option<String> {
 pub fn prepare(vars: &str) -> Option<String> {
     contain_panics();
     let facts = config::prepare(vars)?;
-    if let Some(reply) = config::gate()?.rehearse(now()) {
+    if let Some(reply) = config::gate()?.standings().rehearse(now()) {
         let asked = LoggedRequest {
             correlation: String::new(),
             method: String::new(),
@@ -124,7 +124,7 @@ fn answer(
     let fresh = fresh_id();
     if let Some(gate) = &gate
         && let correlation = correlation_id(&head.headers, &fresh)
-        && let Some(asked) = gate.receipts(&head, correlation)
+        && let Some(asked) = gate.receipts().begin(&head, correlation)
     {
         return receipt(gate.clone(), asked, bindings);
     }
@@ -300,7 +300,7 @@ pub fn finish(response: JsValue, correlation: &str) -> JsValue {
     let head = ResponseHead::from_text(&edge::head_of(&response));
     match (config::gate(), head) {
         (Some(gate), Some(mut head)) => {
-            gate.finish_free(&mut head, &Unpaid::free(correlation.to_owned()));
+            Unpaid::free(correlation.to_owned()).finish(&mut head, gate.origin());
             let reply = Reply::new(head, Body::Held);
             edge::render_with(&reply, &edge::body_of(&response))
         }
@@ -321,7 +321,7 @@ fn receipt(gate: Rc<Gate>, asked: ReceiptStep, bindings: Bindings) -> JsValue {
             for four in calls.chunks(4) {
                 answers.extend(join_all(four.iter().map(|call| ledger::read(ledger, call))).await);
             }
-            edge::render(&gate.receipt(&inquiry, answers, now()))
+            edge::render(&gate.receipts().answer(&inquiry, answers, now()))
         }),
     }
 }

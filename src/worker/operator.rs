@@ -28,7 +28,7 @@ pub(super) fn answer(
     (namespace, channels): (&JsValue, &JsValue),
     context: &JsValue,
 ) -> Option<JsValue> {
-    let asked = gate.operator(head, None, correlation, now())?;
+    let asked = gate.operator().begin(head, None, correlation, now())?;
     if let OperatorStep::Answer(reply) = &asked {
         return Some(edge::render(reply));
     }
@@ -40,7 +40,7 @@ pub(super) fn answer(
             OperatorStep::Body => {
                 let text = edge::settled(edge::text_of(&request, MAX_BODY_BYTES as u32)).await;
                 let text = text.and_then(|text| text.as_string()).unwrap_or_default();
-                gate.operator(&head, Some(&text), &correlation, now())
+                gate.operator().begin(&head, Some(&text), &correlation, now())
             }
             asked => Some(asked),
         };

@@ -111,15 +111,15 @@ pub(super) async fn pass(
 ) -> JsValue {
     match ask(&call, body, bound).await {
         (OriginReply::Head(mut head), OriginAnswer { response, .. }) => {
-            if let Some(reply) = gate.instead(&head, passing) {
+            if let Some(reply) = passing.replace(&head, gate.publications()) {
                 edge::discard(&response);
                 return edge::render(&reply);
             }
-            gate.finish_free(&mut head, passing);
+            passing.finish(&mut head, gate.origin());
             let reply = Reply::new(head, Body::Held);
             edge::render_with(&reply, &edge::body_of(&response))
         }
-        (OriginReply::TimedOut, _) => edge::render(&gate.free_failed(true, passing)),
-        (OriginReply::Lost, _) => edge::render(&gate.free_failed(false, passing)),
+        (OriginReply::TimedOut, _) => edge::render(&passing.fail(true)),
+        (OriginReply::Lost, _) => edge::render(&passing.fail(false)),
     }
 }

@@ -53,8 +53,10 @@ pub(super) async fn resolve<'g>(
             Admission::DigestBody(unbound) => {
                 let (digest, _) = edge::digest_of(request).await;
                 return Resolved::Respond(match digest {
-                    Digested::Whole(digest) => gate.challenge_for_body(&unbound, Some(&digest)),
-                    Digested::Long => gate.challenge_for_body(&unbound, None),
+                    Digested::Whole(digest) => {
+                        gate.admissions().challenge_body(&unbound, Some(&digest))
+                    }
+                    Digested::Long => gate.admissions().challenge_body(&unbound, None),
                     Digested::Broken => unbound.broken(),
                 });
             }

@@ -19,7 +19,7 @@ thread_local! {
 }
 
 /// Remembers the 402 for this request's URL: the number, a line end and what
-/// [`Gate::remember`](farebox_core::gate::Gate::remember) says; `None` if it cannot be remembered.
+/// [`Standings::remember`](farebox_core::gate::standing::Standings::remember) says; `None` if it cannot be remembered.
 #[wasm_bindgen]
 #[must_use]
 pub fn remember(head: &str) -> Option<String> {
@@ -28,7 +28,7 @@ pub fn remember(head: &str) -> Option<String> {
     if shows_token(head.target()) {
         return None;
     }
-    let (standing, text) = config::gate()?.remember(&head, &fresh_id(), now())?;
+    let (standing, text) = config::gate()?.standings().remember(&head, &fresh_id(), now())?;
     ALL.with_borrow_mut(|(last, all)| {
         *last += 1;
         all.get_or(*last, || standing);
@@ -58,11 +58,11 @@ pub fn ask_again(number: u32, address: &str, agent: &str) -> Option<String> {
         let correlation = fresh_id();
         let ask = |isolate: &mut Isolate<'_>| {
             let client = StandingClient { address, agent };
-            gate.ask_again(standing, &correlation, client, isolate, now())
+            gate.standings().ask_again(standing, &correlation, client, isolate, now())
         };
         let issued = attempts::surrounded(&gate, ask)?;
         if gate.has_operator()
-            && let Some((route, true)) = gate.route_of(standing)
+            && let Some((route, true)) = gate.standings().route_of(standing)
         {
             meters::asked_for_terms(route);
         }

@@ -51,8 +51,7 @@ async fn ask(gate: Rc<Gate>, url: String) -> JsValue {
     };
     let reply = facilitator::finished(&gate, &place, send(), send).await;
     if let Some(missing) = with(&url, |known| {
-        let sold = (gate.networks_at(&place), &*gate.sessions_at(&place));
-        known.note(&reply, sold, now())
+        known.note(&reply, gate.networks_at(&place), &gate.sessions_at(&place), now())
     }) {
         edge::complain(&format!(
             "farebox: {place} does not list {missing}; name a facilitator that does"

@@ -129,7 +129,7 @@ fn mark_of(mut world: World) -> String {
 fn the_ledgers_home_is_one_that_the_platform_has() {
     let edge = |changes: Value| -> Value {
         let gate = Gate::from_vars(&with(changes).to_string()).unwrap();
-        serde_json::from_str(&gate.for_edge()).unwrap()
+        serde_json::from_str(&gate.edge_rules().write()).unwrap()
     };
     let none = edge(json!({"LEDGER_JURISDICTION": "", "LEDGER_LOCATION": ""}));
     assert_eq!((&none["jurisdiction"], &none["location"]), (&Value::Null, &Value::Null));
@@ -196,7 +196,7 @@ fn recovery_needs_no_route_table() {
         let gate = Gate::configured(&vars.to_string(), Routes::Spared).unwrap();
         assert_eq!(gate.plan().manual_secs, 4711);
         // It would be no gate to serve requests with.
-        assert!(gate.plain_forwarding().is_none());
+        assert!(gate.edge_rules().plain_forwarding().is_none());
         let mut world = World::around(Box::leak(Box::new(gate)));
         assert_eq!(world.send(get("/a")).status, 404);
     }

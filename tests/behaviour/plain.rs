@@ -1,4 +1,4 @@
-//! What an edge forwards by itself, the gate would forward alike. Spec: `Gate::plain_forwarding`.
+//! What an edge forwards by itself, the gate would forward alike. Spec: `EdgeRules::plain_forwarding`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,7 +33,7 @@ const VALUES: &[&str] = &[
 /// What the edge is handed.
 fn handed() -> Value {
     let gate = Gate::from_vars(&vars(routes()).to_string()).unwrap();
-    gate.plain_forwarding().unwrap()
+    gate.edge_rules().plain_forwarding().unwrap()
 }
 
 fn texts(list: &Value) -> Vec<&str> {

@@ -25,12 +25,12 @@ fn rotated() -> &'static Gate {
 
 /// What the receipts' own addresses answer, and how many objects were asked.
 fn look_up(world: &World, head: &RequestHead) -> (Reply, usize) {
-    match world.gate.receipts(head, "correlation-id").unwrap() {
+    match world.gate.receipts().begin(head, "correlation-id").unwrap() {
         ReceiptStep::Answer(reply) => (reply, 0),
         ReceiptStep::Find(calls, inquiry) => {
             let answers =
                 calls.iter().map(|call| Some(world.ledger.read(&call.object, &call.command)));
-            (world.gate.receipt(&inquiry, answers, world.now()), calls.len())
+            (world.gate.receipts().answer(&inquiry, answers, world.now()), calls.len())
         }
     }
 }
@@ -244,7 +244,7 @@ fn a_request_that_can_prove_nothing_asks_no_object() {
         assert_eq!(reply.head.headers.get("allow"), Some("GET, HEAD"));
     }
     for path in ["/", "/_farebox", "/_farebox/receipts", "/.well-known/farebox-keys.jsonx"] {
-        assert!(few.gate.receipts(&get(path), "correlation-id").is_none(), "{path}");
+        assert!(few.gate.receipts().begin(&get(path), "correlation-id").is_none(), "{path}");
     }
 }
 
@@ -254,7 +254,8 @@ fn an_object_that_is_down_is_no_proof_of_absence() {
     let payment = world.sign_as("/after", "canary-identifier");
     world.present(&payment);
     let head = asked_for(&receipt_of(&world)).header("idempotency-key", "canary-identifier");
-    let Some(ReceiptStep::Find(calls, inquiry)) = world.gate.receipts(&head, "correlation-id")
+    let Some(ReceiptStep::Find(calls, inquiry)) =
+        world.gate.receipts().begin(&head, "correlation-id")
     else {
         panic!("every object is asked");
     };
@@ -269,7 +270,10 @@ fn an_object_that_is_down_is_no_proof_of_absence() {
         (vec![Some(nowhere)], 404),
     ];
     for (answers, status) in table {
-        assert_eq!(world.gate.receipt(&inquiry, answers, world.now()).head.status, status);
+        assert_eq!(
+            world.gate.receipts().answer(&inquiry, answers, world.now()).head.status,
+            status
+        );
     }
 }
 

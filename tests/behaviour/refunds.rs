@@ -75,7 +75,7 @@ fn asked(
         .header("authorization", &format!("Bearer {token}"));
     let now = UnixTime::from_secs(BEGIN);
     let mut told = Vec::new();
-    let step = gate.operator(&head, Some(&body.to_string()), "correlation", now).unwrap();
+    let step = gate.operator().begin(&head, Some(&body.to_string()), "correlation", now).unwrap();
     let mut query = match step {
         OperatorStep::OperatorQuery(query) => query,
         OperatorStep::Answer(reply) => {
@@ -157,7 +157,7 @@ pub fn who_reports_refunds_decides_and_sees_nothing_else() {
     {
         let head = request("GET", &format!("/_farebox/{path}"))
             .header("authorization", &format!("Bearer {REFUNDER}"));
-        let Some(OperatorStep::Answer(reply)) = gate.operator(&head, None, "c", now) else {
+        let Some(OperatorStep::Answer(reply)) = gate.operator().begin(&head, None, "c", now) else {
             panic!("{path}")
         };
         assert_eq!(code(&reply), (401, "unauthorized".to_owned()), "{path}");

@@ -1,4 +1,4 @@
-//! Terms that are remembered are the terms of the whole gate. Spec: `Gate::remember`.
+//! Terms that are remembered are the terms of the whole gate. Spec: `Standings::remember`.
 
 use std::collections::BTreeSet;
 
@@ -56,14 +56,14 @@ fn whole(gate: &Gate, head: RequestHead, fresh: &str, attempts: &mut Attempts) -
 #[test]
 fn a_rehearsal_is_the_first_answer_of_the_first_route() {
     let gate = gate();
-    let reply = gate.rehearse(NOW).expect("something is sold");
+    let reply = gate.standings().rehearse(NOW).expect("something is sold");
     let asked =
         RequestHead::from_text("GET\nhttps://gate.invalid/after\n\ncf-connecting-ip: 192.0.2.1");
     let first = whole(&gate, asked.expect("a head"), "rehearsal", &mut Attempts::new());
     assert_eq!((reply.head.status, reply.route.as_deref()), (402, Some("/after")));
     assert_eq!(lines(&reply.head.headers), lines(&first.head.headers));
     let free = Gate::from_vars(&vars(json!([{"path": "/free/*", "price": "free"}])).to_string());
-    assert!(free.expect("the configuration is right").rehearse(NOW).is_none());
+    assert!(free.expect("the configuration is right").standings().rehearse(NOW).is_none());
 }
 
 fn lines(headers: &Headers) -> BTreeSet<String> {
@@ -86,7 +86,8 @@ fn put_together(
 
 fn remembered(gate: &Gate, target: &str) -> (Standing, Value) {
     let head = get(target).header("accept", "*/*");
-    let (standing, text) = gate.remember(&head, "first-contact-0001", NOW).expect("remembered");
+    let (standing, text) =
+        gate.standings().remember(&head, "first-contact-0001", NOW).expect("remembered");
     (standing, serde_json::from_str(&text).unwrap())
 }
 
@@ -101,6 +102,7 @@ pub fn an_answer_from_what_is_remembered_is_that_of_the_whole_gate() {
             let head = get(target).header("cf-connecting-ip", ADDRESS);
             let reply = whole(&gate, head, &fresh, &mut theirs);
             let issued = gate
+                .standings()
                 .ask_again(&standing, &fresh, CLIENT, &mut isolate(&mut ours, 0), NOW)
                 .expect("it is answered");
             let (id, header) = issued.map(|issued| (issued.id, issued.header)).unwrap_or_default();
@@ -118,7 +120,9 @@ pub fn a_client_that_is_told_to_wait_hears_it_from_the_whole_gate() {
     let (standing, _) = remembered(&gate, "/soon");
     let mut attempts = Attempts::new();
     let again = |attempts: &mut Attempts| {
-        gate.ask_again(&standing, "request-0001", CLIENT, &mut isolate(attempts, 0), NOW).is_some()
+        gate.standings()
+            .ask_again(&standing, "request-0001", CLIENT, &mut isolate(attempts, 0), NOW)
+            .is_some()
     };
     let answered: Vec<bool> = (0..7).map(|_| again(&mut attempts)).collect();
     assert_eq!(answered, [true, true, true, true, false, false, false]);
@@ -127,7 +131,7 @@ pub fn a_client_that_is_told_to_wait_hears_it_from_the_whole_gate() {
     assert_eq!(reply.head.headers.get("retry-after"), Some("30"), "the fifth, each counted once");
     let failing = &mut isolate(&mut attempts, 10);
     let client = StandingClient { address: "192.0.2.8", ..CLIENT };
-    let other = gate.ask_again(&standing, "request-0003", client, failing, NOW);
+    let other = gate.standings().ask_again(&standing, "request-0003", client, failing, NOW);
     assert!(other.is_none(), "while a facilitator fails, clients are asked to come back later");
 }
 
@@ -155,10 +159,10 @@ pub fn what_depends_on_more_than_the_url_is_not_remembered() {
         ("a long URL", get(&format!("/after?{}", "x".repeat(600)))),
     ];
     for (what, head) in refused {
-        assert!(gate.remember(&head, "first-contact-0001", NOW).is_none(), "{what}");
+        assert!(gate.standings().remember(&head, "first-contact-0001", NOW).is_none(), "{what}");
     }
     for name in SILENT.split(' ') {
         let head = plain().header(name, "curl/8.5.0");
-        assert!(gate.remember(&head, "first-contact-0001", NOW).is_some(), "{name}");
+        assert!(gate.standings().remember(&head, "first-contact-0001", NOW).is_some(), "{name}");
     }
 }

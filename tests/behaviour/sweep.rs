@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::sweep::EVERY_SECS;
+use farebox_core::gate::alarm::EVERY_SECS;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 

@@ -38,7 +38,8 @@ impl Multiples {
     /// if it is `z/s` times the generator and `r/s` times the key. Spec: SEC 1 section 4.1.4.
     pub(super) fn made(
         &self,
-        (r, s): (&Scalar, &Scalar),
+        r: &Scalar,
+        s: &Scalar,
         digest: &[u8; 32],
         point: ProjectivePoint,
     ) -> bool {

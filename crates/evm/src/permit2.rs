@@ -49,14 +49,15 @@ pub fn separator(chain_id: u64) -> [u8; 32] {
 ///     nonce: [0x11; 32],
 /// };
 /// let usdc = address("0x036CbD53842c5426634e7929541eC2318f3dCF7e");
-/// let digest = permit2::digest(&signed, (&usdc, None), &permit2::separator(84532));
+/// let digest = permit2::digest(&signed, &usdc, None, &permit2::separator(84532));
 /// // As viem hashes it.
 /// assert_eq!(hex::encode_prefixed(&digest), "0x3a25600a5164777d6baa34f2d3778bb31504616d16288a40823608b56d5a9dfb");
 /// ```
 #[must_use]
 pub fn digest(
     signed: &Authorization,
-    (token, facilitator): (&Address, Option<&Address>),
+    token: &Address,
+    facilitator: Option<&Address>,
     separator: &[u8; 32],
 ) -> [u8; 32] {
     let (witness_type, spender) = match facilitator {

@@ -113,7 +113,7 @@ impl Signature {
         let (r, s) = self.rs.split_scalars();
         let point = AffinePoint::decompress(&r.to_repr(), u8::from(self.odd_y).into());
         let point = point.into_option().map(ProjectivePoint::from);
-        point.is_some_and(|point| key.made((&r, &s), digest, point))
+        point.is_some_and(|point| key.made(&r, &s, digest, point))
     }
 }
 

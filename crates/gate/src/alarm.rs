@@ -1,16 +1,20 @@
 //! The alarm of a ledger object: the call that recovers a row, and the meaning of its reply.
 //!
 //! The object asks its shard which rows are due, turns each into a [`RecoveryStep`], carries out
-//! its calls one after the other and hands the command at the end back to the shard.
+//! its calls one after the other and hands the command at the end back to the shard. A scheduled sweep
+//! wakes the objects by the clock, so that one that lost its alarm goes on.
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 
-use super::Gate;
 use super::call::{ChainCall, FacilitatorCall, LedgerCall};
-use super::paid::take::settled;
+use super::keys::Keys;
+use super::operator::message;
+use super::paid::inquire::{settled, take_call};
+use super::parts::Shards;
 use super::recorded::{
-    FirstSight, chain_query, chain_verdict, outcome, sent_again, settled_by_chain,
+    FirstSight, chain_query, chain_verdict, outcome, resend_call, sent_again, settled_by_chain,
 };
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
@@ -20,10 +24,16 @@ use farebox_ledger::command::{
 use farebox_ledger::entry::Entry;
 use farebox_ledger::inquiry::finding::Finding;
 use farebox_ledger::inquiry::{Asking, ChainQuery, Next};
+use farebox_ledger::report::ObjectRequest;
 use farebox_ledger::shard::{Due, Slot};
 use farebox_ledger::take::Holder;
 use farebox_wire::facilitator::reply::FacilitatorReply;
 use farebox_wire::facilitator::wire::Expected;
+
+/// Limit on the objects of one run of the sweep: what the platform allows on a small plan, with room to spare.
+const MAX_OBJECTS: usize = 32;
+/// Seconds between two runs; the trigger in `wrangler.toml` is the same.
+pub const EVERY_SECS: u64 = 900;
 
 /// The next step to recover a row.
 #[derive(Debug)]
@@ -75,24 +85,34 @@ enum Purpose {
     Fate { valid_before: UnixTime, signing: Signing },
 }
 
-impl Gate {
+/// The recovery of rows.
+#[derive(Clone, Copy)]
+pub struct RowRecovery<'g> {
+    pub(super) keys: &'g Keys,
+    pub(super) shards: &'g Shards,
+    /// Deadline of a settle call, seconds.
+    pub(super) settle_secs: u64,
+}
+
+impl RowRecovery<'_> {
     /// The first step for a row that is due; `None` if the row cannot be read.
     #[must_use]
-    pub fn errand(&self, due: Due) -> Option<RecoveryStep> {
+    pub fn begin(&self, due: Due) -> Option<RecoveryStep> {
         match due {
-            Due::Resend(slot, entry, resend) => self.sends(slot, &entry, resend),
-            Due::Read(slot, entry) => Some(Self::reads(slot, &entry)),
+            Due::Resend(slot, entry, resend) => self.send_again(slot, &entry, resend),
+            Due::Read(slot, entry) => Some(read_fate(slot, &entry)),
         }
     }
 
-    fn sends(&self, slot: Slot, entry: &Entry, resend: Resend) -> Option<RecoveryStep> {
+    fn send_again(&self, slot: Slot, entry: &Entry, resend: Resend) -> Option<RecoveryStep> {
         let (payment, first_sight) = (&entry.payment, first_sight(entry));
         let Resend { fence, facilitator, request, .. } = resend;
         if let Some(sent) = sent_again(&slot.payer, payment, first_sight) {
             let purpose = Purpose::Sent { fence, transaction: sent.transaction };
             return Some(Looking::begin(slot, ChainQuery::Transfer(Box::new(sent)), purpose));
         }
-        let (call, expected) = self.resend_call(&slot.payer, payment, &facilitator, &request)?;
+        let (call, expected) =
+            resend_call(&slot.payer, payment, &facilitator, &request, self.settle_secs)?;
         let sending = Sending {
             slot,
             fence,
@@ -102,25 +122,25 @@ impl Gate {
         };
         Some(RecoveryStep::Settle(Box::new(call), sending))
     }
+}
 
-    fn reads(slot: Slot, entry: &Entry) -> RecoveryStep {
-        let (payment, known) = (&entry.payment, entry.transaction());
-        match chain_query(&slot.payer, payment, first_sight(entry), known) {
-            Some(query) => {
-                let valid_before = UnixTime::from_secs(payment.last_end());
-                let signing = payment.signing.clone();
-                Looking::begin(slot, query, Purpose::Fate { valid_before, signing })
-            }
-            // A row that no party can be asked about waits for its deadline.
-            None => learn(slot, ChainVerdict::Nothing, payment.signing.times),
+fn read_fate(slot: Slot, entry: &Entry) -> RecoveryStep {
+    let (payment, known) = (&entry.payment, entry.transaction());
+    match chain_query(&slot.payer, payment, first_sight(entry), known) {
+        Some(query) => {
+            let valid_before = UnixTime::from_secs(payment.last_end());
+            let signing = payment.signing.clone();
+            Looking::begin(slot, query, Purpose::Fate { valid_before, signing })
         }
+        // A row that no party can be asked about waits for its deadline.
+        None => learn(slot, ChainVerdict::Nothing, payment.signing.times),
     }
 }
 
 impl Sending {
     /// Takes the facilitator's answer.
     #[must_use]
-    pub fn answered(self, gate: &Gate, reply: &FacilitatorReply) -> RecoveryStep {
+    pub fn answered(self, recovery: RowRecovery<'_>, reply: &FacilitatorReply) -> RecoveryStep {
         let Self { slot, fence, expected, confirms, network } = self;
         let result = match outcome(reply, &expected) {
             // A settlement that the chain has to confirm is looked up there next.
@@ -129,7 +149,8 @@ impl Sending {
         };
         if let Outcome::Settled(name) = &result
             && let Some(named) = TxHash::on(&network, name)
-            && let Some(call) = gate.take_call(&network, &named, &slot.key)
+            && let Some(call) =
+                take_call(recovery.shards, recovery.keys, &network, &named, &slot.key)
         {
             return RecoveryStep::Take(call, Taking { slot, fence, named });
         }
@@ -194,4 +215,16 @@ fn tell(slot: Slot, command: Command) -> RecoveryStep {
     let Slot { payer, key } = slot;
     let (role, counting) = (Role::Sole, None);
     RecoveryStep::Tell(Box::new(Envelope { v: VERSION, payer, key, command, role, counting }))
+}
+
+/// The calls of the run at this time. If there are more objects than one run may wake, runs take
+/// turns.
+pub(super) fn sweep(objects: &[String], now: UnixTime) -> Vec<LedgerCall> {
+    let run = usize::try_from(now.secs() / EVERY_SECS).unwrap_or(0);
+    let parts = objects.len().div_ceil(MAX_OBJECTS).max(1);
+    let part = run.checked_rem(parts).unwrap_or(0);
+    let mine = objects.chunks(MAX_OBJECTS).nth(part).unwrap_or_default();
+    mine.iter()
+        .map(|object| LedgerCall::new(object.clone(), message(ObjectRequest::Wake)))
+        .collect()
 }

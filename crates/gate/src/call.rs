@@ -6,7 +6,7 @@ use alloc::string::String;
 use super::reply::Reply;
 use farebox_channel::looks::LookRank;
 use farebox_wire::facilitator::funds::Debit;
-use farebox_wire::facilitator::payers::Caller;
+use farebox_wire::facilitator::payers::{Caller, Evidence};
 use farebox_wire::facilitator::unproven::UnverifiedCaller;
 
 /// The name of a ledger object: how many there are, and which one.
@@ -60,6 +60,20 @@ pub struct FacilitatorCall {
     /// Rate-limit key of the caller while the payment's signature is unverified: few such calls run
     /// at once.
     pub unproven: Option<UnverifiedCaller>,
+}
+
+impl FacilitatorCall {
+    /// A call that is made at once, even while the facilitator is down.
+    pub(crate) const fn new(url: String, body: String, secs: u64, caller: Caller) -> Self {
+        let (delay_ms, guarded, draft, client_deadline) = (0, false, None, None);
+        Self { url, body, secs, delay_ms, guarded, draft, client_deadline, caller, unproven: None }
+    }
+
+    /// A call of an alarm about a signed payment of this payer; empty if the payer is unknown.
+    pub(crate) fn of_alarm(url: String, body: String, secs: u64, payer: &str) -> Self {
+        let (network, payer) = (String::new(), payer.into());
+        Self::new(url, body, secs, Caller { network, payer, evidence: Evidence::Signed })
+    }
 }
 
 /// One request to a node.

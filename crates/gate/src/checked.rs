@@ -1,4 +1,4 @@
-//! The result of checking a proof, the same for both protocols.
+//! A signed payment and the judgement about it, the same for both protocols.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
@@ -6,10 +6,13 @@ use alloc::string::String;
 
 use serde_json::{Map, Value};
 
-use super::offer::Choice;
+use super::offer::{Choice, Offer};
+use super::parts::PayerRules;
+use super::restore::NO_DATE;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
-use farebox_common::payment::authorization::{SignatureCheck, SignedAuthorization};
-use farebox_common::payment::{PaymentKey, Proof, SignedToken, TransferMethod};
+use farebox_common::payment::authorization::{SignatureCheck, SignedAuthorization, ValidityBounds};
+use farebox_common::payment::{NEVER, PaymentKey, Proof, SignedToken, Terms, TransferMethod};
 use farebox_common::problem::Code;
 use farebox_wire::mpp::Challenge;
 use farebox_wire::x402::{Version, exact, opaque};
@@ -82,6 +85,94 @@ impl Signed {
             }
         }
     }
+}
+
+/// The terms of a way to pay, and the bounds on the validity of an authorization for it.
+#[derive(Clone, Copy)]
+pub(super) struct SoldTerms<'a> {
+    terms: &'a Terms,
+    room: ValidityBounds,
+}
+
+impl<'a> SoldTerms<'a> {
+    pub(super) const fn of(offer: &Offer, choice: &'a Choice) -> Self {
+        Self { terms: &choice.terms, room: offer.room }
+    }
+
+    /// Runs every check of the scheme and returns when the payment ends. An authorization that
+    /// fails only by ending too early may be known to the ledger: its row says what became of it,
+    /// and the client gets fresh terms only if there is no row. `since` is when its challenge was
+    /// issued, if the payer signed that challenge.
+    pub(super) fn judge(
+        self,
+        signed: &Signed,
+        payers: &PayerRules,
+        standard: Standard,
+        since: UnixTime,
+        now: UnixTime,
+    ) -> Result<JudgedSignature, Code> {
+        let Self { terms, room } = self;
+        let PayerRules { wallets, restore, .. } = payers;
+        let payload = match signed {
+            Signed::Token(payload) => payload,
+            // The gate cannot read when the chain stops accepting it: it counts for as long as the
+            // terms asked for.
+            Signed::Opaque(_) => {
+                let end = now.plus(terms.max_timeout_secs);
+                let opens = planted(Mutant::UnreadIsNew) || standard == Standard::Own;
+                if !opens && restore.may_have_lost(NO_DATE, end) {
+                    return Err(Code::Expired);
+                }
+                let (eligibility, signature) = (Eligibility::Fresh, SignatureCheck::Deferred);
+                return Ok(JudgedSignature { eligibility, signature, valid_before: end });
+            }
+        };
+        let valid_before = match payload.method() {
+            TransferMethod::Deferred if planted(Mutant::EndlessEnds) => {
+                now.plus(terms.max_timeout_secs)
+            }
+            TransferMethod::Deferred => NEVER,
+            _ => payload.authorization().valid_before,
+        };
+        if standard == Standard::Own {
+            let token = terms.token.as_ref().ok_or(Code::TermsMismatch)?;
+            let signature = payload.check_signature(token, wallets.as_ref())?;
+            return Ok(JudgedSignature {
+                eligibility: Eligibility::Expired,
+                signature,
+                valid_before,
+            });
+        }
+        let check = |now, room| payload.check(terms, wallets.as_ref(), now, room);
+        // Neither the chain nor this gate has taken it before it was valid.
+        let since = since.max(payload.authorization().valid_after);
+        if restore.may_have_lost(since, valid_before) {
+            check(now, room)?;
+            return Err(Code::Expired);
+        }
+        let (eligibility, signature) = match check(now, room) {
+            Ok(signature) => (Eligibility::Fresh, signature),
+            Err(Code::Expired) if planted(Mutant::ExpiredBegins) => {
+                let any = ValidityBounds { min_secs: 0, max_secs: room.max_secs };
+                (Eligibility::Fresh, check(valid_before.min(now), any)?)
+            }
+            Err(Code::Expired) => {
+                let any = ValidityBounds { min_secs: 0, max_secs: room.max_secs };
+                let signature = check(valid_before.min(now), any).map_err(|_| Code::Expired)?;
+                (Eligibility::Expired, signature)
+            }
+            Err(code) => return Err(code),
+        };
+        Ok(JudgedSignature { eligibility, signature, valid_before })
+    }
+}
+
+/// The judgement about a signed payment: whether it may begin, whether its signature holds, and
+/// when it ends.
+pub(super) struct JudgedSignature {
+    pub(super) eligibility: Eligibility,
+    pub(super) signature: SignatureCheck,
+    pub(super) valid_before: UnixTime,
 }
 
 /// Whether a request may begin its payment, and if not, why.

@@ -12,6 +12,7 @@ use super::reply::CORRELATION;
 use super::request::{CLIENT_ADDRESS, IncomingRequest};
 use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_base::secret::ct_eq;
 use farebox_base::sorted::Sorted;
 use farebox_base::time::UnixTime;
 
@@ -132,6 +133,12 @@ impl Hops {
         let is_platforms = name.starts_with("cf-") || PLATFORMS.contains(&name);
         is_named && (!is_platforms || planted(Mutant::HopsAreAnybodys))
     }
+}
+
+/// Whether a request has come through this gate before.
+pub(super) fn has_let_through(headers: &Headers, keys: &Keys) -> bool {
+    let mark = keys.mark();
+    headers.rows(MARK).any(|value| ct_eq(value.as_bytes(), mark.as_bytes()))
 }
 
 /// The request for the origin: fields that only the gate may set are removed from the client's, and

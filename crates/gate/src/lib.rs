@@ -5,15 +5,19 @@
 //! [`Step`](paid::Step), the next effect of a paid request, which comes with the only value that
 //! can take its answer.
 //!
+//! `dispatch` gives what comes in to the use case that owns what it may touch: `admit` decides about
+//! requests with `purchases`, `pricing`, `unpaid`, [`publish`] and [`session`]; [`standing`],
+//! [`receipts`], [`operator`], [`alarm`] and the alarms of channels have ways of their own.
+//!
 //! | step | modules |
 //! |---|---|
 //! | find the route | [`path`] (one canonicaliser), [`route`] |
 //! | price it | [`offer`], [`pricer`], [`pricing`], [`clients`] (keys, free requests), [`cors`] (pages) |
-//! | check the payment | `proof`, [`mpp`], `onchain`, `old_terms`, `judge` |
+//! | check the payment | `purchases`, `proof`, [`mpp`], `onchain`, `old_terms`, `token_choices` |
 //! | carry it out | [`paid`], [`recorded`], [`redelivery`]; [`unpaid`] without a payment |
 //! | ask the origin | [`origin`], [`forward`], `plain` (what the edge forwards by itself) |
 //! | answer | [`challenge`] (402), [`standing`] (402 again), [`reply`], [`diagnose`] (why, and when to stop), [`attempts`] (who fails) |
-//! | afterwards | [`alarm`] and [`sweep`] (the clock), [`receipts`], [`operator`], [`publish`] |
+//! | afterwards | [`alarm`] (the clock), [`receipts`], [`operator`], [`publish`] |
 #![no_std]
 
 extern crate alloc;
@@ -29,9 +33,9 @@ pub mod clients;
 pub mod config;
 pub mod cors;
 pub mod diagnose;
+mod dispatch;
 pub mod forward;
 pub mod isolate;
-mod judge;
 pub mod keys;
 pub mod limit;
 pub mod mpp;
@@ -50,18 +54,18 @@ pub mod pricer;
 pub mod pricing;
 mod proof;
 pub mod publish;
+mod purchases;
 pub mod receipts;
 pub mod recorded;
 pub mod redelivery;
-mod rehearsal;
 pub mod reply;
 pub mod request;
 mod restore;
 pub mod route;
 pub mod session;
 pub mod standing;
-pub mod sweep;
 pub mod template;
+mod token_choices;
 mod units;
 pub mod unpaid;
 
@@ -71,10 +75,9 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use self::keys::Keys;
+use self::operator::{Keeps, Webhook};
 use self::origin::Origin;
-use self::parts::{
-    Chains, Operated, PayerRules, PricedRoutes, Public, Settler, Settlers, Shards, Upstream,
-};
+use self::parts::{Chains, Operated, PayerRules, PricedRoutes, Public, Settlers, Shards, Upstream};
 use self::route::Siblings;
 use farebox_ledger::entry::Plan;
 use farebox_wire::facilitator::auth::Auth;
@@ -114,28 +117,25 @@ impl Gate {
     /// Credentials for this URL: each facilitator gets its own key and no other.
     #[must_use]
     pub fn auth(&self, url: &str) -> &Auth {
-        self.settler(url).map_or(&Auth::None, |settler| &settler.auth)
+        self.settlement.at(url).map_or(&Auth::None, |settler| &settler.auth)
     }
 
     /// The networks served by the facilitator at this URL, CAIP-2 ids.
     #[must_use]
     pub fn networks_at(&self, url: &str) -> &[String] {
-        self.settler(url).map_or(&[], |settler| &settler.networks)
+        self.settlement.at(url).map_or(&[], |settler| &settler.networks)
     }
 
     /// Those of them where a route sells by session.
     #[must_use]
     pub fn sessions_at(&self, url: &str) -> Vec<String> {
-        let choices = self.routes.offers.iter().flatten().flat_map(|offer| &offer.choices);
-        let sold: Vec<&str> = choices
+        let sold: Vec<&str> = self
+            .routes
+            .choices()
             .filter(|choice| choice.session.is_some())
             .map(|choice| choice.terms.network.as_str())
             .collect();
         self.networks_at(url).iter().filter(|it| sold.contains(&it.as_str())).cloned().collect()
-    }
-
-    fn settler(&self, url: &str) -> Option<&Settler> {
-        self.settlement.settlers.iter().find(|settler| settler.facilitator.owns(url))
     }
 
     /// Names of every ledger object, including those of the shard count before a change.
@@ -158,8 +158,7 @@ impl Gate {
     /// URL of a node for this network, a CAIP-2 id; `None` if no node is configured.
     #[must_use]
     pub fn rpc_url(&self, network: &str) -> Option<&str> {
-        let (_, url) = self.chains.rpc.iter().find(|(known, _)| known == network)?;
-        Some(url.expose())
+        self.chains.rpc_url(network)
     }
 
     /// Seconds between two attempts to reach a facilitator that is down.
@@ -168,11 +167,29 @@ impl Gate {
         self.settlement.breaker_secs
     }
 
+    /// Whether an operator's token is configured.
+    #[must_use]
+    pub const fn has_operator(&self) -> bool {
+        self.operated.token.is_some()
+    }
+
+    /// Destination of notices, if there is one.
+    #[must_use]
+    pub const fn webhook(&self) -> Option<&Webhook> {
+        self.operated.webhook.as_ref()
+    }
+
+    /// Retention in an object.
+    #[must_use]
+    pub const fn keeps(&self) -> Keeps {
+        self.operated.keeps
+    }
+
     /// The body of `/_farebox/health`; `facilitators` lists what each facilitator says it supports,
     /// and `ok` is whether what is sold can be settled.
     #[must_use]
     pub fn health(&self, ok: bool, facilitators: Vec<Value>) -> String {
-        let routes = self.routes.offers.iter().flatten().count();
+        let routes = self.routes.sold().count();
         let health = farebox_base::encoding::json::json!({
             "ok": ok,
             "version": env!("CARGO_PKG_VERSION"),

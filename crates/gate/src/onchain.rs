@@ -5,10 +5,10 @@
 
 use alloc::boxed::Box;
 
-use super::Gate;
 use super::checked::Standard;
 use super::offer::{Choice, SignedChoice};
-use super::restore::NO_DATE;
+use super::parts::Chains;
+use super::restore::{NO_DATE, Restore};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::{OnChain, PaymentKey, Proof};
 use farebox_common::problem::Code;
@@ -35,34 +35,41 @@ pub(super) struct ChallengeTimes {
     pub(super) expires: UnixTime,
 }
 
-impl Gate {
-    /// The payment shown in answer to a challenge of this time.
+/// A payment that the chain settles, shown in answer to a challenge.
+pub(super) struct ShownOnChain<'a> {
+    pub(super) sold: SignedChoice<'a>,
+    pub(super) proof: OnChainProof<'a>,
+    pub(super) times: ChallengeTimes,
+    pub(super) standard: Standard,
+}
+
+impl ShownOnChain<'_> {
+    /// Checks it on these chains, after this restore.
     ///
     /// # Errors [`Code::InvalidPayload`] for what is not a transfer or cannot be looked at here,
     /// [`Code::Expired`]; of a hash [`Code::ChainUnavailable`] and [`Code::UnderReview`] instead;
     /// [`Code::TermsMismatch`], [`Code::RecipientMismatch`], [`Code::AmountMismatch`].
-    pub(super) fn shown_on_chain(
-        &self,
-        sold: SignedChoice<'_>,
-        shown: OnChainProof<'_>,
-        times: ChallengeTimes,
-        standard: Standard,
+    pub(super) fn check(
+        self,
+        chains: &Chains,
+        restore: Restore,
         now: UnixTime,
     ) -> Result<Proof, Code> {
+        let Self { sold, proof, times, standard } = self;
         let SignedChoice { choice: Choice { terms, .. }, token } = sold;
         let ChallengeTimes { issued, expires } = times;
         // Money that has moved is never answered with terms, even if it cannot be looked at.
-        let (blind, closed) = match shown {
+        let (blind, closed) = match proof {
             OnChainProof::Transaction(_) => (Code::InvalidPayload, Code::Expired),
             OnChainProof::Hash(..) => (Code::ChainUnavailable, Code::UnderReview),
         };
         // Bytes that are only looked up need no node.
         let is_looked_up = standard == Standard::Stated
-            || standard == Standard::Own && matches!(shown, OnChainProof::Transaction(_));
-        if !is_looked_up && self.rpc_url(terms.network.as_str()).is_none() {
+            || standard == Standard::Own && matches!(proof, OnChainProof::Transaction(_));
+        if !is_looked_up && chains.rpc_url(terms.network.as_str()).is_none() {
             return Err(blind);
         }
-        let (hash, payer, onchain) = match shown {
+        let (hash, payer, onchain) = match proof {
             OnChainProof::Transaction(bytes) => {
                 let signed = SignedTransfer::parse(bytes).map_err(|_| Code::InvalidPayload)?;
                 if signed.chain_id != token.chain_id || signed.token != token.asset {
@@ -87,11 +94,11 @@ impl Gate {
             }
         };
         // Only a transaction that a later block has counts for a challenge.
-        let since = match shown {
+        let since = match proof {
             OnChainProof::Transaction(_) => NO_DATE,
             OnChainProof::Hash(..) => issued,
         };
-        if !is_looked_up && self.may_be_forgotten(since, expires) {
+        if !is_looked_up && restore.may_have_lost(since, expires) {
             return Err(closed);
         }
         Ok(Proof {

@@ -1,13 +1,11 @@
 //! The operator's paths under `/_farebox`: authorization, questions to the ledger objects, answers.
 //!
-//! [`Gate::operator`] answers at once, or gives an [`OperatorQuery`] that names objects to ask, at
+//! [`OperatorRequests`] answer at once, or give an [`OperatorQuery`] that names objects to ask, at
 //! most four at once, until it has the answer, or an [`Export`] that goes through them one page
 //! after the other. Only a bearer token authorizes; without a configured one the paths are not
 //! found. Spec: docs/operations.md, "Operator API".
 
-mod channels;
 mod export;
-mod item;
 mod metrics;
 mod path;
 mod query;
@@ -20,8 +18,7 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-pub use self::channels::ChannelPage;
-pub use self::export::{Export, Piece};
+pub use self::export::{ChannelPage, Export, Piece};
 pub use self::metrics::label;
 pub use self::path::MAX_BODY_BYTES;
 use self::path::{OperatorPath, What, decision};
@@ -29,13 +26,12 @@ use self::query::{Query, Wrong};
 use self::refund::Reporter;
 pub use self::settings::{Keeps, Webhook};
 pub use self::visit::{METERS, OperatorQuery, QueryStep};
-use super::Gate;
 use super::diagnose::{Circumstances, Failures, Thresholds};
-use super::parts::Operated;
-use super::reply::{Audience, Body, Reply, own_headers};
+use super::parts::{Chains, Operated, PricedRoutes, Shards};
+use super::reply::{Audience, Body, Reply};
 use farebox_base::encoding::{hex, json};
 use farebox_base::hash::{self, digest};
-use farebox_base::http::{RequestHead, ResponseHead};
+use farebox_base::http::RequestHead;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::{Secret, ct_eq};
 use farebox_base::time::UnixTime;
@@ -75,27 +71,34 @@ struct OperatorRequest<'a> {
     body: Option<&'a str>,
 }
 
-impl Gate {
-    /// The code that a client with these failures at this route would get, for the operator.
-    #[must_use]
-    pub fn failing_code(&self, route: &str, counts: &FailureStreak) -> &'static str {
-        let offer = self.routes.offers.iter().flatten().find(|offer| offer.settings.route == route);
-        let limits =
-            offer.and_then(|offer| offer.settings.diagnostics).unwrap_or(Thresholds::DEFAULT);
-        let failures = Failures::Own(counts);
-        let finding = Circumstances {
-            failure: &counts.latest,
-            failures,
-            consecutive_failures: 0,
-            correlation: "",
-        };
-        limits.judge(finding).map_or(DiagnosticCode::PaymentRequired, |(code, _)| code).name()
-    }
+/// The code that a client with these failures at this route would get, for the operator.
+pub(super) fn failing_code(
+    routes: &PricedRoutes,
+    route: &str,
+    counts: &FailureStreak,
+) -> &'static str {
+    let offer = routes.sold().find(|offer| offer.settings.route == route);
+    let limits = offer.and_then(|offer| offer.settings.diagnostics).unwrap_or(Thresholds::DEFAULT);
+    let failures = Failures::Own(counts);
+    let (consecutive_failures, correlation) = (0, "");
+    let finding =
+        Circumstances { failure: &counts.latest, failures, consecutive_failures, correlation };
+    limits.judge(finding).map_or(DiagnosticCode::PaymentRequired, |(code, _)| code).name()
+}
 
+/// Requests for the operator's paths.
+#[derive(Clone, Copy)]
+pub struct OperatorRequests<'g> {
+    pub(super) operated: &'g Operated,
+    pub(super) chains: &'g Chains,
+    pub(super) shards: &'g Shards,
+}
+
+impl OperatorRequests<'_> {
     /// Leads a request for one of the operator's paths on; `None` for other paths. `body` is its
     /// body, once it was read.
     #[must_use]
-    pub fn operator(
+    pub fn begin(
         &self,
         head: &RequestHead,
         body: Option<&str>,
@@ -105,7 +108,7 @@ impl Gate {
         let target = head.target();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let place = OperatorPath::of(path.strip_prefix(PREFIX)?)?;
-        let Operated { token, refunder, .. } = &self.operated;
+        let Operated { token, refunder, .. } = self.operated;
         // Without a configured token these paths do not exist.
         if token.is_none() && refunder.is_none() {
             return None;
@@ -126,13 +129,13 @@ impl Gate {
         Some(match asked {
             Ok(Plan::Body) => OperatorStep::Body,
             Ok(Plan::OperatorQuery(task)) => OperatorStep::OperatorQuery(Box::new(
-                OperatorQuery::new(task, self.objects().collect(), correlation.to_owned()),
+                OperatorQuery::new(task, self.shards.objects().collect(), correlation.to_owned()),
             )),
             Ok(Plan::Channels(after, limit)) => {
                 OperatorStep::Channels(ChannelPage::new(after, limit, correlation.to_owned()))
             }
             Ok(Plan::Export(format, rows)) => {
-                OperatorStep::Export(Export::new(format, rows, self.objects()))
+                OperatorStep::Export(Export::new(format, rows, self.shards.objects()))
             }
             Err(Wrong { code, name }) => {
                 let reply = naming(refusal(code, correlation, None), &name);
@@ -185,7 +188,7 @@ impl Gate {
             }
             OperatorPath::Audit => Plan::OperatorQuery(visit::Task::Audit),
             OperatorPath::Metrics => {
-                Plan::OperatorQuery(visit::Task::Metrics { limit: self.keeps().bytes, now })
+                Plan::OperatorQuery(visit::Task::Metrics { limit: self.operated.keeps.bytes, now })
             }
             OperatorPath::Failures => {
                 let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
@@ -207,24 +210,6 @@ impl Gate {
                 Plan::OperatorQuery(task)
             }
         })
-    }
-
-    /// Whether an operator's token is configured.
-    #[must_use]
-    pub const fn has_operator(&self) -> bool {
-        self.operated.token.is_some()
-    }
-
-    /// Destination of notices, if there is one.
-    #[must_use]
-    pub const fn webhook(&self) -> Option<&Webhook> {
-        self.operated.webhook.as_ref()
-    }
-
-    /// Retention in an object.
-    #[must_use]
-    pub const fn keeps(&self) -> Keeps {
-        self.operated.keeps
     }
 }
 
@@ -301,13 +286,6 @@ pub(super) fn message(operator: ObjectRequest) -> String {
     let order =
         farebox_ledger::report::OperatorMessage { v: farebox_ledger::command::VERSION, operator };
     json::text(&order)
-}
-
-fn answer(media_type: &str, body: String, correlation: &str) -> Reply {
-    let mut headers = own_headers(Audience::Other, correlation);
-    headers.add("content-type", media_type);
-    let head = ResponseHead { status: 200, headers };
-    Reply::new(head, Body::Text(body))
 }
 
 /// A refusal that names the parameter or member that is wrong.

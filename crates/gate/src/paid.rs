@@ -11,43 +11,35 @@
 
 mod answers;
 mod ask;
-mod asked;
 mod begin;
-mod body;
 mod claim;
-mod claiming;
-mod inquire;
-mod looking;
-mod message;
+pub(super) mod inquire;
 mod onchain;
 mod origin;
 mod parts;
-mod receipt;
 mod recording;
-mod refusal;
+mod replies;
 mod settle;
-pub(super) mod take;
+mod statements;
 
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use self::asked::FixedPurchase;
-pub(super) use self::asked::digest_bytes;
-pub(super) use self::body::incomplete;
-pub use self::body::{Digesting, MAX_DIGESTED_BYTES};
+pub(super) use self::begin::incomplete;
+pub use self::begin::{Digesting, MAX_DIGESTED_BYTES};
 pub use self::claim::Claim;
-pub use self::claiming::Claiming;
-pub use self::inquire::Reading;
-pub use self::looking::{Looking, Resuming};
+pub use self::inquire::{Reading, Taking};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub(super) use self::origin::{
     MAX_SEALED_BYTES, MAX_SEALING_SECS, charged, is_short, is_useful, may_be_stored,
 };
-pub(super) use self::parts::Payer;
-use self::parts::{Checked, Kept, KnownRow, Lookups, Observed, SettlementPlan, Work};
+use self::parts::{
+    Checked, FixedPurchase, Kept, KnownRow, Lookups, Observed, SettlementPlan, Work,
+};
+pub(super) use self::parts::{Payer, Payments, digest_bytes};
 pub use self::recording::{Abort, AfterRecord, Recording};
+pub use self::replies::{Claiming, Looking, Resuming};
 pub use self::settle::{Settling, Verifying, Waiting};
-pub use self::take::Taking;
 use super::call::{ChainCall, FacilitatorCall, LedgerCall};
 use super::checked::Eligibility;
 use super::forward::OriginCall;
@@ -55,14 +47,17 @@ use super::reply::{Audience, Reply};
 use super::units;
 use super::unpaid::Unpaid;
 use farebox_base::amount::Amount;
+use farebox_base::hash::sha256;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::SignatureCheck;
-use farebox_common::payment::{NEVER, TxHash};
+use farebox_common::payment::{NEVER, OnChain, TxHash};
 use farebox_common::problem::Code;
 use farebox_ledger::command::Mode;
 use farebox_ledger::inquiry::height;
+use farebox_wire::facilitator::funds::Debit;
 use farebox_wire::facilitator::unproven::queue::CallResult;
+use farebox_wire::facilitator::unproven::{UnverifiedCaller, UnverifiedKind};
 use farebox_wire::facilitator::wire::Facilitator;
 
 /// Placeholder: every route names a facilitator.
@@ -207,7 +202,7 @@ impl<'g> PaidRequest<'g> {
 
     /// The facilitator that is asked now.
     fn facilitator(&self) -> &'g Facilitator {
-        let settlers = &self.asked.gate.settlement.settlers;
+        let settlers = &self.asked.parts.settlement.settlers;
         let place = self.plan.facilitators.first().copied().unwrap_or_default();
         // Cannot be missing: configuration refuses a route without a facilitator.
         settlers.get(place).map_or(&NO_FACILITATOR, |settler| &settler.facilitator)
@@ -243,5 +238,34 @@ impl<'g> PaidRequest<'g> {
 
     fn refuse(&self, code: Code) -> Step<'g> {
         Step::Respond(self.problem(code))
+    }
+
+    /// Rate-limit key for calls about an unverified payment: the client's network, never the
+    /// account that the payment names.
+    fn sender(&self) -> UnverifiedCaller {
+        let kind = match (&self.checked.proof.onchain, &self.checked.proof.payer) {
+            (Some(_), _) => UnverifiedKind::Transaction,
+            (None, Some(_)) => UnverifiedKind::Contract,
+            (None, None) => UnverifiedKind::OtherChain,
+        };
+        let network = self.asked.request.network().into();
+        // Anyone may show the hash of a transaction.
+        let sent = matches!(self.checked.proof.onchain, Some(OnChain::Sent { .. }));
+        let payment = match planted(Mutant::LockByName) {
+            true => Some(sha256(&[self.checked.proof.account().as_bytes()])),
+            false if planted(Mutant::CopiesAreOne) => {
+                (!sent).then(|| *self.checked.proof.key.as_bytes())
+            }
+            // With its signature: another one is another payment until one of them is proven.
+            false => (!sent).then(|| sha256(&[self.checked.proof.request.as_bytes()])),
+        };
+        UnverifiedCaller { network, kind, payment }
+    }
+
+    /// Wallet and amount of the payment.
+    fn draft(&self) -> Debit {
+        let (terms, payer) = (&self.asked.choice.terms, self.checked.proof.account());
+        let wallet = format!("{payer} {} {}", terms.network, terms.asset);
+        Debit { wallet, amount: terms.amount }
     }
 }

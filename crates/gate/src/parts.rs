@@ -7,14 +7,15 @@ use core::num::NonZeroU32;
 use super::call::object;
 use super::clients::Clients;
 use super::keys::Keys;
-use super::offer::Offer;
+use super::offer::{Choice, Offer};
 use super::operator::settings::{Keeps, Webhook};
 use super::origin::{LedgerPlacement, Origin};
 use super::publish::document::Publication;
+use super::restore::Restore;
 use super::route::RouteTable;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
-use farebox_base::time::UnixTime;
+use farebox_common::payment::Proof;
 use farebox_evm::wallet::Wallets;
 use farebox_ledger::command::Role;
 use farebox_ledger::entry::Plan;
@@ -27,6 +28,23 @@ pub(super) struct PricedRoutes {
     pub table: RouteTable,
     /// By route index; `None` for free routes.
     pub offers: Vec<Option<Offer>>,
+}
+
+impl PricedRoutes {
+    /// The offer of a route; `None` if it is free.
+    pub fn offer(&self, route: usize) -> Option<&Offer> {
+        self.offers.get(route)?.as_ref()
+    }
+
+    /// Every offer.
+    pub fn sold(&self) -> impl Iterator<Item = &Offer> + Clone {
+        self.offers.iter().flatten()
+    }
+
+    /// Every way to pay.
+    pub fn choices(&self) -> impl Iterator<Item = &Choice> {
+        self.sold().flat_map(|offer| &offer.choices)
+    }
 }
 
 /// The origin of requests that are let through, and the placement of the ledger objects.
@@ -48,6 +66,13 @@ pub(super) struct Settlers {
     pub plan: Plan,
 }
 
+impl Settlers {
+    /// The facilitator that this URL belongs to.
+    pub fn at(&self, url: &str) -> Option<&Settler> {
+        self.settlers.iter().find(|settler| settler.facilitator.owns(url))
+    }
+}
+
 /// A facilitator, the key it takes, and the networks that it is asked about.
 #[derive(Debug)]
 pub(super) struct Settler {
@@ -64,9 +89,7 @@ pub(super) struct PayerRules {
     pub wallets: Option<Wallets>,
     /// Payments of one payer that are worked on at once.
     pub in_flight: NonZeroU32,
-    /// The time of a backup from which the ledger was restored, and that before which the payments
-    /// end that the restore may have lost.
-    pub restored: Option<(UnixTime, UnixTime)>,
+    pub restore: Restore,
 }
 
 /// The chains that can be read.
@@ -74,6 +97,14 @@ pub(super) struct PayerRules {
 pub(super) struct Chains {
     /// URLs by CAIP-2 id; path or query may hold a key.
     pub rpc: Vec<(String, Secret<String>)>,
+}
+
+impl Chains {
+    /// URL of a node for this network, a CAIP-2 id; `None` if no node is configured.
+    pub fn rpc_url(&self, network: &str) -> Option<&str> {
+        let (_, url) = self.rpc.iter().find(|(known, _)| known == network)?;
+        Some(url.expose())
+    }
 }
 
 /// The number of ledger objects; two numbers while it changes, and after that.
@@ -100,6 +131,11 @@ impl Shards {
             Some(old) => (old, Role::Old),
             None => (self.count, Role::Sole),
         }
+    }
+
+    /// The id of a payment's receipt.
+    pub fn receipt_id(&self, keys: &Keys, proof: &Proof) -> String {
+        keys.receipt_id(&proof.key, keys.shard(proof.place(), self.count))
     }
 
     /// Every object.

@@ -11,13 +11,12 @@ use alloc::vec::Vec;
 use farebox_base::encoding::json::json;
 use serde_json::Value;
 
-use super::Gate;
-use super::keys::KEY_PREFIX;
+use super::keys::{KEY_PREFIX, Keys};
 use super::origin::MARK;
+use super::parts::{PricedRoutes, Upstream};
 use super::route::Methods;
+use super::standing::SILENT_REQUESTS;
 use super::{forward, reply, request};
-use farebox_base::http::Headers;
-use farebox_base::secret::ct_eq;
 
 /// Fields that the runtime sets itself on each request, lower case: the edge drops them.
 const WRITTEN: &[&str] = &["host", "content-length", "transfer-encoding", "connection"];
@@ -42,23 +41,25 @@ const BODYLESS: &[&str] = &["GET", "HEAD"];
 /// Prefix of the paths that the gate itself answers and no route can name.
 const RESERVED: &str = "/_";
 
-impl Gate {
-    /// Whether this request has come through this gate before.
-    pub(super) fn has_let_through(&self, headers: &Headers) -> bool {
-        let mark = self.keys.mark();
-        headers.rows(MARK).any(|value| ct_eq(value.as_bytes(), mark.as_bytes()))
-    }
+/// The rules of an edge.
+#[derive(Clone, Copy)]
+pub struct EdgeRules<'g> {
+    pub(super) routes: &'g PricedRoutes,
+    pub(super) origin: &'g Upstream,
+    pub(super) keys: &'g Keys,
+}
 
+impl EdgeRules<'_> {
     /// The facts by which an edge reaches the ledger and forwards, as JSON: `jurisdiction` and
-    /// `location` of the ledger's objects, as `plain` what [`Gate::plain_forwarding`] says, if
-    /// anything, and as `silent` which requests are remembered, see [`standing`](super::standing).
+    /// `location` of the ledger's objects, as `plain` the [`Self::plain_forwarding`], if there is
+    /// any, and as `silent` which requests are remembered, see [`standing`](super::standing).
     #[must_use]
-    pub fn for_edge(&self) -> String {
+    pub fn write(&self) -> String {
         let edge = farebox_base::encoding::json::json!({
             "jurisdiction": self.origin.placement.jurisdiction,
             "location": self.origin.placement.location,
             "plain": self.plain_forwarding(),
-            "silent": Self::silent_requests(),
+            "silent": SILENT_REQUESTS,
         });
         farebox_base::encoding::json::text(&edge)
     }

@@ -15,17 +15,18 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::Gate;
-use super::admission::{Admission, AwaitingPrice};
+use super::admission::{Admission, AwaitingPrice, refuse, unpriced};
 use super::checked::Eligibility;
 use super::isolate::Isolate;
-use super::judge::{JudgedTerms, unpriced};
 use super::mpp;
+use super::mpp::credential::ChallengeTerms;
 use super::offer::{Choice, Offer, PricedRoute, Pricer};
 use super::presented::{PresentedRequest, shows_proof};
 use super::pricer::{PricerReply, can_be_told, question, terms_at};
-use super::reply::{Audience, Reply};
+use super::purchases::{JudgedTerms, Purchases};
+use super::reply::Audience;
 use super::request::IncomingRequest;
+use super::unpaid::FreeRequests;
 use farebox_base::amount::Amount;
 use farebox_base::http::RequestHead;
 use farebox_base::mutant::{Mutant, planted};
@@ -51,10 +52,17 @@ struct Bid<'a> {
     is_challenged: bool,
 }
 
-impl Gate {
-    /// Admits a request for a route with a pricer.
-    pub(super) fn admit_priced<'g>(
-        &'g self,
+/// Requests for routes with a pricer.
+#[derive(Clone, Copy)]
+pub(super) struct Pricing<'g> {
+    pub purchases: Purchases<'g>,
+    pub free: FreeRequests<'g>,
+}
+
+impl<'g> Pricing<'g> {
+    /// Admits a request.
+    pub fn admit(
+        &self,
         route: PricedRoute<'g>,
         pricer: &Pricer,
         shown: PresentedRequest,
@@ -64,14 +72,13 @@ impl Gate {
         let PricedRoute { index, offer } = route;
         let IncomingRequest { head, correlation } = &shown.request;
         if !can_be_told(head) {
-            let reply = Reply::problem(Code::HeaderTooLarge, Audience::Paid, correlation, None);
-            return Admission::Respond(reply);
+            return refuse(Code::HeaderTooLarge, Audience::Paid, correlation);
         }
         if shows_proof(&head.headers) {
             let question = question(head);
-            let bid = self.bid(offer, head, &question, now);
+            let bid = self.read_bid(offer, head, &question, now);
             let holds = |bid: &Bid<'_>| {
-                let name = self.quote(offer, &bid.terms, &question, 0);
+                let name = self.write_quote(offer, &bid.terms, &question, 0);
                 bid.is_challenged
                     || bid.quote.is_some()
                     || isolate.attempts.quotes.holds(&name, now)
@@ -81,10 +88,10 @@ impl Gate {
                 let at = offer.at(choices, None);
                 let (offer, judged) = (Cow::Owned(at.clone()), Cow::Owned(at));
                 let terms = JudgedTerms { offer, judged, instead: None };
-                return self.pay(terms, shown, isolate, now);
+                return self.purchases.begin(terms, shown, isolate, now);
             }
         } else if let Some((call, spending)) =
-            self.use_free_request(index, offer, &shown.request, isolate, now)
+            self.free.ask(index, offer, &shown.request, isolate, now)
         {
             return Admission::UseFree(call, spending);
         }
@@ -92,38 +99,37 @@ impl Gate {
         Admission::Price(call, AwaitingPrice { route: index, request: shown.request })
     }
 
-    /// Takes the pricer's answer: the body of a 200, or `None`.
-    pub fn priced_at(
+    /// Takes the pricer's answer about a request for this route, if it is one that has a price.
+    pub fn take_price(
         &self,
-        pricing: AwaitingPrice,
+        offer: Option<&'g Offer>,
+        request: IncomingRequest,
         answer: Option<&str>,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
-    ) -> Admission<'_> {
-        let AwaitingPrice { route, request } = pricing;
+    ) -> Admission<'g> {
+        let Purchases { refusals, unpaid, .. } = self.purchases;
         let shown = PresentedRequest::new(request);
         let IncomingRequest { head, correlation } = &shown.request;
-        let offer = self.routes.offers.get(route).and_then(Option::as_ref);
         let Some((offer, pricer)) = offer.and_then(|offer| Some((offer, offer.pricer.as_ref()?)))
         else {
-            let reply = Reply::problem(Code::Internal, Audience::Paid, correlation, None);
-            return Admission::Respond(reply);
+            return refuse(Code::Internal, Audience::Paid, correlation);
         };
-        isolate.client = self.client_key(offer, &shown, isolate, now);
+        isolate.client = refusals.find_client(offer, &shown, isolate, now);
         let told = answer.and_then(|text| pricer.read(text, offer));
         let question = question(head);
         let present =
-            told.as_ref().and_then(|told| self.present_offer(offer, told, &question, isolate, now));
+            told.as_ref().and_then(|told| self.write_offer(offer, told, &question, isolate, now));
         if !shows_proof(&head.headers) {
             return match (told, present) {
                 (_, Some(present)) => {
-                    self.refused(&present, &shown, Code::PaymentRequired, isolate, now)
+                    refusals.refuse(&present, &shown, Code::PaymentRequired, isolate, now)
                 }
-                (Some(_), None) => self.waived(offer, shown.request, now).pass(),
+                (Some(_), None) => unpaid.waive(offer, shown.request, now).pass(),
                 (None, None) => unpriced(offer, correlation),
             };
         }
-        let bid = self.bid(offer, head, &question, now);
+        let bid = self.read_bid(offer, head, &question, now);
         let eligibility = match (&told, &present, &bid) {
             (Some(PricerReply::Free), ..) => Some(Eligibility::NowFree),
             (Some(PricerReply::Price { .. }), Some(present), Some(bid)) => {
@@ -140,12 +146,11 @@ impl Gate {
         };
         let offer = present.map_or(Cow::Borrowed(offer), Cow::Owned);
         let terms = JudgedTerms { offer, judged, instead: eligibility };
-        self.pay(terms, shown, isolate, now)
+        self.purchases.begin(terms, shown, isolate, now)
     }
-
     /// The offer at the price that the pricer names, with its quotes; `None` for a request that is
     /// free.
-    fn present_offer(
+    fn write_offer(
         &self,
         offer: &Offer,
         told: &PricerReply,
@@ -158,16 +163,16 @@ impl Gate {
         let mut choices = Vec::new();
         for (choice, amount) in offer.choices.iter().zip(amounts) {
             let terms = terms_at(choice, *amount, *pay_to);
-            let name = self.quote(offer, &terms, question, 0);
+            let name = self.write_quote(offer, &terms, question, 0);
             isolate.attempts.quotes.remember(name, until, now);
-            let quote = self.quote(offer, &terms, question, until.secs());
+            let quote = self.write_quote(offer, &terms, question, until.secs());
             choices.push(offer.choice_at(choice, terms, Some(&quote)));
         }
         Some(offer.at(choices, description.as_deref()))
     }
 
     /// The terms that a payment claims; `None` if they cannot be read.
-    fn bid<'a>(
+    fn read_bid<'a>(
         &self,
         offer: &'a Offer,
         head: &RequestHead,
@@ -176,8 +181,8 @@ impl Gate {
     ) -> Option<Bid<'a>> {
         if let CredentialSearch::One(token) = mpp::checked(&head.headers) {
             let credential = mpp::read(token).ok()?;
-            let asked = self.asked_by_mpp(offer, head, question, &credential)?;
-            let (choice, (amount, payee), end) = asked;
+            let ChallengeTerms { choice, amount, payee, end } =
+                self.purchases.credentials().read_terms(offer, head, question, &credential)?;
             let terms = terms_at(choice, amount, offer.named_payee(payee));
             // The route may allow its payee no more.
             let is_its = terms.token.is_some_and(|token| token.pay_to == payee);
@@ -210,9 +215,9 @@ impl Gate {
     }
 
     /// The quote of amount and payee that holds until `end`, Unix seconds.
-    fn quote(&self, offer: &Offer, terms: &Terms, question: &str, end: u64) -> String {
+    fn write_quote(&self, offer: &Offer, terms: &Terms, question: &str, end: u64) -> String {
         let question = if planted(Mutant::QuoteForAll) { "" } else { question };
-        let mac = self.keys.quote(&[
+        let mac = self.free.keys.quote(&[
             offer.settings.route.as_bytes(),
             question.as_bytes(),
             terms.network.as_str().as_bytes(),
@@ -223,6 +228,7 @@ impl Gate {
         format!("{end}.{mac}")
     }
 
+    /// Whether the gate has given this quote, and it still holds.
     fn is_quote(
         &self,
         quote: &str,
@@ -234,7 +240,7 @@ impl Gate {
         let end = quote.split_once('.').and_then(|(end, _)| end.parse::<u64>().ok());
         let end = end.filter(|_| quote.len() <= MAX_QUOTE_BYTES).unwrap_or(0);
         now.secs() < end
-            && ct_eq(quote.as_bytes(), self.quote(offer, terms, question, end).as_bytes())
+            && ct_eq(quote.as_bytes(), self.write_quote(offer, terms, question, end).as_bytes())
     }
 }
 

@@ -7,8 +7,8 @@ use core::ops::RangeInclusive;
 use farebox_base::encoding::json::json;
 use serde_json::{Map, Value};
 
-use super::Gate;
-use super::checked::{CheckedPayment, Eligibility, Protocol, Signed, Standard};
+use super::checked::{CheckedPayment, JudgedSignature, Protocol, Signed, SoldTerms, Standard};
+use super::mpp::credential::Credentials;
 use super::offer::{Choice, Offer};
 use super::presented::{Presented, PresentedRequest};
 use super::request::IncomingRequest;
@@ -18,8 +18,7 @@ use farebox_base::encoding::hex;
 use farebox_base::http::{Headers, RequestHead, UrlPieces};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
-use farebox_common::payment::authorization::{SignatureCheck, ValidityBounds};
-use farebox_common::payment::{NEVER, PaymentKey, Proof, Terms, TransferMethod};
+use farebox_common::payment::{PaymentKey, Proof, Terms};
 use farebox_common::problem::Code;
 use farebox_evm::address::Address;
 use farebox_wire::facilitator::wire;
@@ -36,170 +35,93 @@ pub(super) const SHOWN_SECRET_BYTES: RangeInclusive<usize> = 16..=128;
 /// The member of `extra` that payers of scheme `aggr_deferred` add and their facilitator reads.
 const CERTIFICATE: &str = "sessionCert";
 
-/// The terms of a way to pay, and the bounds on the validity of an authorization for it.
-#[derive(Clone, Copy)]
-pub(super) struct SoldTerms<'a> {
-    terms: &'a Terms,
-    room: ValidityBounds,
+/// The one proof of a request, after every check of this standard that needs no network.
+pub(super) fn check_proof<'g>(
+    credentials: Credentials<'_>,
+    offer: &'g Offer,
+    shown: &PresentedRequest,
+    standard: Standard,
+    now: UnixTime,
+) -> Result<Option<CheckedPayment<'g>>, Code> {
+    match shown.presented {
+        Presented::Nothing => Ok(None),
+        Presented::Mpp(_) | Presented::X402(..) | Presented::Several => {
+            check_shown(credentials, offer, shown, standard, now)
+        }
+    }
 }
 
-impl<'a> SoldTerms<'a> {
-    pub(super) const fn of(offer: &Offer, choice: &'a Choice) -> Self {
-        Self { terms: &choice.terms, room: offer.room }
+// Apart, so that a request without a proof does not have an engine compile it.
+#[inline(never)]
+fn check_shown<'g>(
+    credentials: Credentials<'_>,
+    offer: &'g Offer,
+    shown: &PresentedRequest,
+    standard: Standard,
+    now: UnixTime,
+) -> Result<Option<CheckedPayment<'g>>, Code> {
+    let PresentedRequest { request: IncomingRequest { head, .. }, presented } = shown;
+    let headers = &head.headers;
+    let (version, message) = match presented {
+        Presented::Nothing => return Ok(None),
+        Presented::Mpp(credential) => {
+            let credential = credential.as_ref().map_err(|code| *code)?;
+            let mut checked = credentials.check(offer, head, credential, now)?;
+            let identifier = read_identifier(headers).map(ToOwned::to_owned);
+            checked.proof.identifier = identifier.or(checked.proof.identifier);
+            return Ok(Some(checked));
+        }
+        Presented::X402(version, message) => (*version, message),
+        Presented::Several => return Err(Code::AmbiguousPayment),
+    };
+    let is_own = standard == Standard::Own;
+    if !offer.settings.protocols.x402 && !is_own {
+        return Err(Code::TermsMismatch);
     }
+    let message = message.as_ref().map_err(|code| *code)?;
+    let (choice, (signed, own), payment) = match version {
+        Version::V1 => {
+            let (network, payload) = v1::read(message)?;
+            let choice = offer.choice_on(version, network, SCHEME).ok_or(Code::TermsMismatch)?;
+            (choice, Signed::parse(payload, choice)?, None)
+        }
+        Version::V2 => {
+            let payment = v2::PaymentPayload::read(message)?;
+            let found = offer.choice_on(version, payment.network, payment.scheme);
+            let Some(choice) = found else {
+                return Err(match payment.scheme {
+                    DEFERRED => Code::TermsMismatch,
+                    _ => unlisted(payment.network, payment.payload),
+                });
+            };
+            let signed = Signed::parse(payment.payload, choice)?;
+            if !is_own && !choice.requirements.accepted_as(payment.accepted) {
+                return Err(Code::TermsMismatch);
+            }
+            // A payment that the ledger knows may be shown at another request than its own.
+            let looks = is_own && !planted(Mutant::ElsewhereIsNew);
+            let is_elsewhere = |url: &str| !names_target(url, head.target());
+            if !looks && payment.resource_url.is_some_and(is_elsewhere) {
+                return Err(Code::ResourceMismatch);
+            }
+            (choice, signed, Some(payment))
+        }
+    };
+    let sold = SoldTerms::of(offer, choice);
+    let JudgedSignature { eligibility, signature, valid_before } =
+        sold.judge(&signed, credentials.payers, standard, NO_DATE, now)?;
+    let request = facilitator_request(offer, choice, head, own, payment.as_ref())?;
+    let identifier = payment.and_then(|payment| payment.identifier);
+    let identifier = identifier.or(read_identifier(headers).map(ToOwned::to_owned));
+    let (key, payer) = key_of(&signed, &choice.terms)?;
+    let proof = Proof { key, payer, valid_before, identifier, request, rival: None, onchain: None };
+    let (protocol, choice) = (Protocol::X402(version), Cow::Borrowed(choice));
+    Ok(Some(CheckedPayment { protocol, choice, proof, eligibility, signature }))
 }
 
-impl Gate {
-    /// The one proof of a request, after every check of this standard that needs no network.
-    pub(super) fn proof<'g>(
-        &self,
-        offer: &'g Offer,
-        shown: &PresentedRequest,
-        standard: Standard,
-        now: UnixTime,
-    ) -> Result<Option<CheckedPayment<'g>>, Code> {
-        match shown.presented {
-            Presented::Nothing => Ok(None),
-            Presented::Mpp(_) | Presented::X402(..) | Presented::Several => {
-                self.shown_proof(offer, shown, standard, now)
-            }
-        }
-    }
-
-    // Apart, so that a request without a proof does not have an engine compile it.
-    #[inline(never)]
-    fn shown_proof<'g>(
-        &self,
-        offer: &'g Offer,
-        shown: &PresentedRequest,
-        standard: Standard,
-        now: UnixTime,
-    ) -> Result<Option<CheckedPayment<'g>>, Code> {
-        let PresentedRequest { request: IncomingRequest { head, .. }, presented } = shown;
-        let headers = &head.headers;
-        let (version, message) = match presented {
-            Presented::Nothing => return Ok(None),
-            Presented::Mpp(credential) => {
-                let credential = credential.as_ref().map_err(|code| *code)?;
-                let mut checked = self.credential(offer, head, credential, now)?;
-                let identifier = Self::identifier(headers).map(ToOwned::to_owned);
-                checked.proof.identifier = identifier.or(checked.proof.identifier);
-                return Ok(Some(checked));
-            }
-            Presented::X402(version, message) => (*version, message),
-            Presented::Several => return Err(Code::AmbiguousPayment),
-        };
-        let is_own = standard == Standard::Own;
-        if !offer.settings.protocols.x402 && !is_own {
-            return Err(Code::TermsMismatch);
-        }
-        let message = message.as_ref().map_err(|code| *code)?;
-        let (choice, (signed, own), payment) = match version {
-            Version::V1 => {
-                let (network, payload) = v1::read(message)?;
-                let choice =
-                    offer.choice_on(version, network, SCHEME).ok_or(Code::TermsMismatch)?;
-                (choice, Signed::parse(payload, choice)?, None)
-            }
-            Version::V2 => {
-                let payment = v2::PaymentPayload::read(message)?;
-                let found = offer.choice_on(version, payment.network, payment.scheme);
-                let Some(choice) = found else {
-                    return Err(match payment.scheme {
-                        DEFERRED => Code::TermsMismatch,
-                        _ => unlisted(payment.network, payment.payload),
-                    });
-                };
-                let signed = Signed::parse(payment.payload, choice)?;
-                if !is_own && !choice.requirements.accepted_as(payment.accepted) {
-                    return Err(Code::TermsMismatch);
-                }
-                // A payment that the ledger knows may be shown at another request than its own.
-                let looks = is_own && !planted(Mutant::ElsewhereIsNew);
-                let is_elsewhere = |url: &str| !names_target(url, head.target());
-                if !looks && payment.resource_url.is_some_and(is_elsewhere) {
-                    return Err(Code::ResourceMismatch);
-                }
-                (choice, signed, Some(payment))
-            }
-        };
-        let (eligibility, signature, valid_before) =
-            self.eligibility(&signed, SoldTerms::of(offer, choice), standard, NO_DATE, now)?;
-        let request = facilitator_request(offer, choice, head, own, payment.as_ref())?;
-        let identifier = payment.and_then(|payment| payment.identifier);
-        let identifier = identifier.or(Self::identifier(headers).map(ToOwned::to_owned));
-        let (key, payer) = key_of(&signed, &choice.terms)?;
-        let proof =
-            Proof { key, payer, valid_before, identifier, request, rival: None, onchain: None };
-        let (protocol, choice) = (Protocol::X402(version), Cow::Borrowed(choice));
-        Ok(Some(CheckedPayment { protocol, choice, proof, eligibility, signature }))
-    }
-
-    /// `Idempotency-Key`; `None` unless it is long enough to be a secret.
-    pub(super) fn identifier(headers: &Headers) -> Option<&str> {
-        headers.get("idempotency-key").filter(|key| NEW_SECRET_BYTES.contains(&key.len()))
-    }
-
-    /// Runs every check of the scheme and returns when the payment ends. An authorization that
-    /// fails only by ending too early may be known to the ledger: its row says what became of it,
-    /// and the client gets fresh terms only if there is no row. `since` is when its challenge was
-    /// issued, if the payer signed that challenge.
-    pub(super) fn eligibility(
-        &self,
-        signed: &Signed,
-        sold: SoldTerms<'_>,
-        standard: Standard,
-        since: UnixTime,
-        now: UnixTime,
-    ) -> Result<(Eligibility, SignatureCheck, UnixTime), Code> {
-        let SoldTerms { terms, room } = sold;
-        let payload = match signed {
-            Signed::Token(payload) => payload,
-            // The gate cannot read when the chain stops accepting it: it counts for as long as the
-            // terms asked for.
-            Signed::Opaque(_) => {
-                let end = now.plus(terms.max_timeout_secs);
-                let opens = planted(Mutant::UnreadIsNew) || standard == Standard::Own;
-                if !opens && self.may_be_forgotten(NO_DATE, end) {
-                    return Err(Code::Expired);
-                }
-                return Ok((Eligibility::Fresh, SignatureCheck::Deferred, end));
-            }
-        };
-        let valid_before = match payload.method() {
-            TransferMethod::Deferred if planted(Mutant::EndlessEnds) => {
-                now.plus(terms.max_timeout_secs)
-            }
-            TransferMethod::Deferred => NEVER,
-            _ => payload.authorization().valid_before,
-        };
-        if standard == Standard::Own {
-            let token = terms.token.as_ref().ok_or(Code::TermsMismatch)?;
-            let signature = payload.check_signature(token, self.payers.wallets.as_ref())?;
-            return Ok((Eligibility::Expired, signature, valid_before));
-        }
-        let check = |now, room| payload.check(terms, self.payers.wallets.as_ref(), now, room);
-        // Neither the chain nor this gate has taken it before it was valid.
-        let since = since.max(payload.authorization().valid_after);
-        if self.may_be_forgotten(since, valid_before) {
-            check(now, room)?;
-            return Err(Code::Expired);
-        }
-        let (eligibility, signature) = match check(now, room) {
-            Ok(signature) => (Eligibility::Fresh, signature),
-            Err(Code::Expired) if planted(Mutant::ExpiredBegins) => {
-                let any = ValidityBounds { min_secs: 0, max_secs: room.max_secs };
-                (Eligibility::Fresh, check(valid_before.min(now), any)?)
-            }
-            Err(Code::Expired) => {
-                let any = ValidityBounds { min_secs: 0, max_secs: room.max_secs };
-                let signature = check(valid_before.min(now), any).map_err(|_| Code::Expired)?;
-                (Eligibility::Expired, signature)
-            }
-            Err(code) => return Err(code),
-        };
-        Ok((eligibility, signature, valid_before))
-    }
+/// `Idempotency-Key`; `None` unless it is long enough to be a secret.
+pub(super) fn read_identifier(headers: &Headers) -> Option<&str> {
+    headers.get("idempotency-key").filter(|key| NEW_SECRET_BYTES.contains(&key.len()))
 }
 
 /// The key of a payment, and its payer, if the gate can read them.

@@ -1,8 +1,8 @@
 //! `/_farebox/receipts/{id}` and `/.well-known/farebox-keys.json`: receipts that a payer may show
 //! to others, and the keys that signed them.
 //!
-//! [`Gate::receipts`] answers at once or names the ledger objects to ask; [`Gate::receipt`] writes
-//! the answer from what they found. A receipt is private: without a valid proof the answer is 404.
+//! [`ReceiptRequests::begin`] answers at once or names the ledger objects to ask;
+//! [`ReceiptRequests::answer`] writes the answer from what they found. A receipt is private: without a valid proof the answer is 404.
 //! The proof is the secret of the first request in `Idempotency-Key`, or a [`Statement`] whose
 //! method is [`RECEIPT`]. Spec: docs/protocols.md, "Receipts".
 
@@ -13,16 +13,17 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use super::Gate;
 use super::call::LedgerCall;
+use super::keys::Keys;
+use super::parts::Shards;
 use super::proof::SHOWN_SECRET_BYTES;
 use super::redelivery::{self, RECEIPT, Statement};
-use super::reply::{Audience, Body, Reply, own_headers};
+use super::reply::{Audience, Reply};
 use super::request::client_network;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
-use farebox_base::http::{RequestHead, ResponseHead};
+use farebox_base::http::RequestHead;
 use farebox_base::secret::ct_eq;
 use farebox_base::time::UnixTime;
 use farebox_common::payment::{Receipt, TxHash};
@@ -36,13 +37,15 @@ use farebox_wire::x402::extension::offer_receipt::{self, SignedReceipt};
 pub const KEYS_PATH: &str = "/.well-known/farebox-keys.json";
 /// Prefix of the path of a receipt; its id follows.
 pub const RECEIPTS_PATH: &str = "/_farebox/receipts/";
+const JSON: &str = "application/json";
+
 /// Next step of a request for one of these paths.
 #[derive(Debug)]
 pub enum ReceiptStep {
     /// Answer this.
     Answer(Reply),
     /// Ask these objects, in any order, at most 4 at once, and hand all answers to
-    /// [`Gate::receipt`]. If the operator has bound a rate limit, it is asked first about
+    /// [`ReceiptRequests::answer`]. If the operator has bound a rate limit, it is asked first about
     /// [`Inquiry::network`], and [`Inquiry::limited`] is the answer beyond it.
     Find(Vec<LedgerCall>, Inquiry),
 }
@@ -75,10 +78,19 @@ struct Document<'a> {
     correlation_id: &'a str,
 }
 
-impl Gate {
+/// Requests for receipts, and for the keys that sign them.
+#[derive(Clone, Copy)]
+pub struct ReceiptRequests<'g> {
+    pub(super) keys: &'g Keys,
+    pub(super) shards: &'g Shards,
+    /// CAIP-2 ids.
+    pub(super) networks: &'g [String],
+}
+
+impl ReceiptRequests<'_> {
     /// The next step for one of the paths of this module; `None` for other paths.
     #[must_use]
-    pub fn receipts(&self, head: &RequestHead, correlation: &str) -> Option<ReceiptStep> {
+    pub fn begin(&self, head: &RequestHead, correlation: &str) -> Option<ReceiptStep> {
         let path = head.target().split('?').next().unwrap_or_default();
         let id = path.strip_prefix(RECEIPTS_PATH);
         if path != KEYS_PATH && id.is_none() {
@@ -90,7 +102,7 @@ impl Gate {
             return Some(ReceiptStep::Answer(reply.with("allow", "GET, HEAD")));
         }
         let Some(id) = id else {
-            return Some(ReceiptStep::Answer(json(self.keys.document(), correlation)));
+            return Some(ReceiptStep::Answer(Reply::text(JSON, self.keys.document(), correlation)));
         };
         if !is_id(id) {
             return refuse(Code::NotFound);
@@ -114,7 +126,7 @@ impl Gate {
             correlation: correlation.to_owned(),
             network: client_network(head).into(),
         };
-        let calls = self.calls(&inquiry, head);
+        let calls = self.find_row(&inquiry, head);
         if calls.is_empty() {
             refuse(Code::NotFound)
         } else {
@@ -123,7 +135,7 @@ impl Gate {
     }
 
     /// The calls to the objects that may have the row: found by the payer if known, else by the id.
-    fn calls(&self, inquiry: &Inquiry, head: &RequestHead) -> Vec<LedgerCall> {
+    fn find_row(&self, inquiry: &Inquiry, head: &RequestHead) -> Vec<LedgerCall> {
         let call = |object: String, payer: Option<Address>, key: Option<String>| {
             let payer = payer.map(|payer| payer.to_lower_hex());
             let read = RowQuery { receipt: inquiry.id.clone(), payer, key };
@@ -132,13 +144,15 @@ impl Gate {
         };
         let known = |payer: Address, key: Option<String>| {
             self.shards
-                .of(&self.keys, payer.as_bytes())
+                .of(self.keys, payer.as_bytes())
                 .map(move |object| call(object, Some(payer), key.clone()))
                 .collect::<Vec<_>>()
         };
         if let Some(statement) = &inquiry.statement {
             // A statement can prove no payer but its signer.
-            let signers = self.chain_ids().filter_map(|chain| statement.signer(chain));
+            let chains =
+                self.networks.iter().filter_map(|name| ChainId::parse(name).ok()?.evm_id());
+            let signers = chains.filter_map(|chain| statement.signer(chain));
             return signers
                 .flat_map(|payer| known(payer, Some(statement.key().to_hex())))
                 .collect();
@@ -156,13 +170,9 @@ impl Gate {
         }
     }
 
-    fn chain_ids(&self) -> impl Iterator<Item = u64> {
-        self.public.networks.iter().filter_map(|network| ChainId::parse(network).ok()?.evm_id())
-    }
-
     /// The answer, given what the objects found; an object that is down counts as `None`.
     #[must_use]
-    pub fn receipt(
+    pub fn answer(
         &self,
         inquiry: &Inquiry,
         answers: impl IntoIterator<Item = Option<RowReply>>,
@@ -178,8 +188,8 @@ impl Gate {
         let refuse = |code| refusal(code, &inquiry.correlation, Some(&inquiry.id));
         match row {
             Some(facts) if inquiry.holds(&facts, now) => match facts.state.as_str() {
-                "delivered" => match self.signed(&facts, now) {
-                    Some(text) => json(text, &inquiry.correlation),
+                "delivered" => match self.sign(&facts, now) {
+                    Some(text) => Reply::text(JSON, text, &inquiry.correlation),
                     None => refuse(Code::Internal),
                 },
                 "refund_due" => refuse(Code::RefundDueRepeat),
@@ -197,7 +207,7 @@ impl Gate {
     }
 
     /// The signed receipt of a delivered payment; `None` if the facts are incomplete.
-    fn signed(&self, facts: &Facts, now: UnixTime) -> Option<String> {
+    fn sign(&self, facts: &Facts, now: UnixTime) -> Option<String> {
         let receipt = Receipt {
             id: facts.receipt.clone(),
             route: facts.route.clone(),
@@ -269,13 +279,6 @@ pub(super) fn is_id(text: &str) -> bool {
     text.strip_prefix("rcpt_").is_some_and(|rest| {
         rest.len() == 26 && rest.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'))
     })
-}
-
-fn json(body: String, correlation: &str) -> Reply {
-    let mut headers = own_headers(Audience::Other, correlation);
-    headers.add("content-type", "application/json");
-    let head = ResponseHead { status: 200, headers };
-    Reply::new(head, Body::Text(body))
 }
 
 fn refusal(code: Code, correlation: &str, payment: Option<&str>) -> Reply {

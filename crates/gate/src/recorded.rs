@@ -7,7 +7,6 @@ use alloc::string::String;
 
 use serde_json::Value;
 
-use super::Gate;
 use super::call::FacilitatorCall;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
@@ -21,7 +20,6 @@ use farebox_ledger::inquiry::finding::{Finding, Verdict, verdict};
 use farebox_ledger::inquiry::transfer::{KnownParts, Transfer};
 use farebox_ledger::inquiry::{ChainQuery, Question};
 use farebox_wire::facilitator::outcome::{SettleOutcome, settle_outcome};
-use farebox_wire::facilitator::payers::{Caller, Evidence};
 use farebox_wire::facilitator::reply::FacilitatorReply;
 use farebox_wire::facilitator::wire::Expected;
 use farebox_wire::x402::{exact, handed};
@@ -29,44 +27,29 @@ use farebox_wire::x402::{exact, handed};
 /// Prefix of a request in version 1.
 const VERSION_1: &str = r#"{"x402Version":1,"#;
 
-impl Gate {
-    /// The settle call that sends a recorded request once more, and what its reply must agree with;
-    /// `None` if the row cannot be read.
-    #[must_use]
-    pub fn resend_call(
-        &self,
-        payer: &str,
-        payment: &Payment,
-        facilitator: &str,
-        request: &str,
-    ) -> Option<(FacilitatorCall, Expected)> {
-        let expected = Expected {
-            payer: match payment.network.starts_with("eip155:") {
-                true => Some(Address::parse(payer).ok()?),
-                false => None,
-            },
-            network: network_of(&payment.network, request),
-            amount: Amount::from_atomic(&payment.amount).ok()?,
-        };
-        // A payment on a chain where the gate reads no payer is only named by itself.
-        let known = if expected.payer.is_some() { payer } else { "" };
-        let call = FacilitatorCall {
-            url: format!("{facilitator}/settle"),
-            body: handed::charging(request, Some(&payment.amount)),
-            secs: self.settlement.settle_secs,
-            delay_ms: 0,
-            guarded: false,
-            draft: None,
-            client_deadline: None,
-            caller: Caller {
-                network: String::new(),
-                payer: known.into(),
-                evidence: Evidence::Signed,
-            },
-            unproven: None,
-        };
-        Some((call, expected))
-    }
+/// The settle call that sends a recorded request once more, and what its reply must agree with;
+/// `None` if the row cannot be read. The call may take `secs`.
+#[must_use]
+pub fn resend_call(
+    payer: &str,
+    payment: &Payment,
+    facilitator: &str,
+    request: &str,
+    secs: u64,
+) -> Option<(FacilitatorCall, Expected)> {
+    let expected = Expected {
+        payer: match payment.network.starts_with("eip155:") {
+            true => Some(Address::parse(payer).ok()?),
+            false => None,
+        },
+        network: network_of(&payment.network, request),
+        amount: Amount::from_atomic(&payment.amount).ok()?,
+    };
+    // A payment on a chain where the gate reads no payer is only named by itself.
+    let known = if expected.payer.is_some() { payer } else { "" };
+    let (url, body) =
+        (format!("{facilitator}/settle"), handed::charging(request, Some(&payment.amount)));
+    Some((FacilitatorCall::of_alarm(url, body, secs, known), expected))
 }
 
 /// The network's name in the protocol version of a recorded request.

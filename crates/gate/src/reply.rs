@@ -85,6 +85,13 @@ impl Reply {
         Self { head, body, code: None, route: None, marks: Marks::default() }
     }
 
+    /// A text that no page of another site may read.
+    pub(super) fn text(media_type: &str, text: String, correlation: &str) -> Self {
+        let mut headers = own_headers(Audience::Other, correlation);
+        headers.add("content-type", media_type);
+        Self::new(ResponseHead { status: 200, headers }, Body::Text(text))
+    }
+
     /// A refusal as a problem document.
     #[must_use]
     pub fn problem(

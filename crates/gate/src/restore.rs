@@ -4,7 +4,6 @@
 
 use alloc::borrow::Cow;
 
-use super::Gate;
 use super::offer::Offer;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -12,23 +11,37 @@ use farebox_common::payment::NEVER;
 
 /// The date of a payment that may have been made at any time.
 pub(super) const NO_DATE: UnixTime = UnixTime::from_secs(0);
+/// Seconds from the time of the backup on: the payments that end in them may be lost.
+const LOST_SECS: u64 = 3600;
 
-impl Gate {
+/// The last restore of the ledger, if there was one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Restore {
+    /// Time of the backup.
+    pub at: Option<UnixTime>,
+}
+
+impl Restore {
+    /// The time before which the payments end that it may have lost.
+    fn closed(self) -> Option<UnixTime> {
+        self.at.map(|at| at.plus(LOST_SECS))
+    }
+
     /// Whether a payment that cannot be older than `since`, and ends at this time, may have had a
-    /// row that a restore has lost.
-    pub(super) fn may_be_forgotten(&self, since: UnixTime, ends: UnixTime) -> bool {
-        self.payers.restored.is_some_and(|(restored, closed)| {
-            (ends < closed || ends == NEVER)
-                && (since < restored || planted(Mutant::DatesAreUnread))
+    /// row that it has lost.
+    pub fn may_have_lost(self, since: UnixTime, ends: UnixTime) -> bool {
+        self.at.is_some_and(|at| {
+            (ends < at.plus(LOST_SECS) || ends == NEVER)
+                && (since < at || planted(Mutant::DatesAreUnread))
         })
     }
 
-    /// The ways to pay that are not refused because of a restore: those of MPP, whose payers sign
-    /// a challenge that has a date.
+    /// The ways to pay that are not refused because of it: those of MPP, whose payers sign a
+    /// challenge that has a date.
     ///
     /// # Errors The seconds until there are some.
-    pub(super) fn open<'o>(&self, offer: &'o Offer, now: UnixTime) -> Result<Cow<'o, Offer>, u64> {
-        let Some((_, closed)) = self.payers.restored else { return Ok(Cow::Borrowed(offer)) };
+    pub fn open_ways(self, offer: &Offer, now: UnixTime) -> Result<Cow<'_, Offer>, u64> {
+        let Some(closed) = self.closed() else { return Ok(Cow::Borrowed(offer)) };
         let secs = offer.choices.iter().map(|choice| choice.terms.max_timeout_secs).min();
         let ends = now.plus(secs.unwrap_or_default());
         if ends >= closed || !offer.settings.protocols.x402 || planted(Mutant::ClosedAsks) {
@@ -43,7 +56,7 @@ impl Gate {
     }
 
     /// Whether the answers to requests without a payment are others for now.
-    pub(super) fn is_restored_at(&self, now: UnixTime) -> bool {
-        self.payers.restored.is_some_and(|(_, closed)| now < closed)
+    pub fn is_under_way(self, now: UnixTime) -> bool {
+        self.closed().is_some_and(|closed| now < closed)
     }
 }

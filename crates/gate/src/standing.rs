@@ -3,19 +3,20 @@
 //!
 //! Only requests whose fields say nothing to the gate count here ([`SILENT`]); their URL has been
 //! judged like any other. Each answer still has its own id and challenge, and its client is
-//! counted. Once the answer would say anything more, [`Gate::ask_again`] gives way to
-//! [`Gate::admit`].
+//! counted. Once the answer would say anything more, [`Standings::ask_again`] gives way to
+//! [`Gate::admit`](super::Gate::admit).
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Gate;
-use super::admission::Admission;
+use super::admission::{Admission, fewest_failures};
+use super::admit::Admissions;
 use super::attempts::{Attempts, CountedBy, CountedRequest};
 use super::isolate::Isolate;
+use super::keys::Keys;
 use super::limit::client_prefix;
 use super::mpp::issue::{Issued, StandingChallenge};
-use super::offer::Offer;
 use super::path::Target;
 use super::reply::{Body, CORRELATION, Reply};
 use super::route::RouteMatch;
@@ -55,12 +56,50 @@ pub struct StandingClient<'a> {
     pub agent: &'a str,
 }
 
-impl Gate {
-    /// The marks by which an edge recognizes requests for [`Gate::ask_again`]: a GET without a
-    /// body, whose fields are all in the first list, or are `connection` with a value of the
-    /// second, and whose `user-agent` does not contain the third text.
-    pub(super) const fn silent_requests() -> [&'static str; 3] {
-        [SILENT, CONNECTION, BROWSER]
+/// The marks by which an edge recognizes requests for [`Standings::ask_again`]: a GET without a
+/// body, whose fields are all in the first list, or are `connection` with a value of the second, and
+/// whose `user-agent` does not contain the third text.
+pub(super) const SILENT_REQUESTS: [&str; 3] = [SILENT, CONNECTION, BROWSER];
+
+/// Terms that stand.
+#[derive(Clone, Copy)]
+pub struct Standings<'g> {
+    pub(super) admissions: Admissions<'g>,
+}
+
+impl Standings<'_> {
+    fn keys(&self) -> &Keys {
+        self.admissions.free.keys
+    }
+
+    /// Admits a request as if no client had sent it: nothing is counted.
+    fn admit_uncounted(&self, head: RequestHead, fresh: &str, now: UnixTime) -> Option<Reply> {
+        let mut isolate = Isolate {
+            facilitators: Vec::new(),
+            payers: const { &PayerHistory::new() },
+            attempts: &mut Attempts::new(),
+            client: None,
+        };
+        match self.admissions.admit(head, fresh, &mut isolate, now) {
+            Admission::Respond(reply) => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// Answers a request for the terms of the first route, as the first client's; `None` if nothing
+    /// is sold.
+    ///
+    /// An engine compiles each function when it is first called, which takes longer than to answer:
+    /// before there is a client there is time for it.
+    #[must_use]
+    pub fn rehearse(&self, now: UnixTime) -> Option<Reply> {
+        let listed = self.admissions.publications.publication.listing.items.first()?;
+        let (methods, _) = listed.sales.first()?;
+        // The names of parameters are segments like any other.
+        let path = listed.path.replace(['{', '}'], "");
+        let method = methods.first()?;
+        let head = format!("{method}\nhttps://gate.invalid{path}\n\ncf-connecting-ip: 192.0.2.1");
+        self.admit_uncounted(RequestHead::from_text(&head)?, "rehearsal", now)
     }
 
     /// Remembers the 402 for this URL; `None` if a field of the request, or anything but the URL,
@@ -77,13 +116,15 @@ impl Gate {
         fresh: &str,
         now: UnixTime,
     ) -> Option<(Standing, String)> {
-        if !is_silent(head) || head.url.len() > MAX_URL_BYTES || self.is_restored_at(now) {
+        let Admissions { routes, purchases, .. } = self.admissions;
+        let restore = purchases.payments.payers.restore;
+        if !is_silent(head) || head.url.len() > MAX_URL_BYTES || restore.is_under_way(now) {
             return None;
         }
         let target = Target::from_url(&head.url).ok()?;
-        let found = self.routes.table.find(&head.method, &target);
+        let found = routes.table.find(&head.method, &target);
         let RouteMatch::Route(route) = found else { return None };
-        let offer = self.routes.offers.get(route)?.as_ref()?;
+        let offer = routes.offer(route)?;
         let settings = &offer.settings;
         // What a page may read depends on the page.
         let tells_pages_apart = !settings.cors.origins.is_empty();
@@ -91,19 +132,11 @@ impl Gate {
             return None;
         }
         // Every step before the terms is taken once: anything else that it leads to does not stand.
-        let mut attempts = Attempts::new();
-        let mut isolate = Isolate {
-            facilitators: Vec::new(),
-            payers: const { &PayerHistory::new() },
-            attempts: &mut attempts,
-            client: None,
-        };
-        let admitted = self.admit(head.clone(), fresh, &mut isolate, now);
-        let Admission::Respond(reply) = admitted else { return None };
+        let reply = self.admit_uncounted(head.clone(), fresh, now)?;
         if reply.code != Some(Code::PaymentRequired) || reply.head.status != 402 {
             return None;
         }
-        let key = self.keys.challenge();
+        let key = self.keys().challenge();
         let asked = ChallengeRequest { head, correlation: fresh, key, digest: None, now };
         let challenge = StandingChallenge::of(offer, &asked);
         let issued = challenge.as_ref().map(|challenge| challenge.issue(fresh, now));
@@ -127,14 +160,14 @@ impl Gate {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Option<Option<Issued>> {
-        let offer = self.routes.offers.get(standing.route)?.as_ref()?;
+        let offer = self.admissions.routes.offer(standing.route)?;
         if let Some(limits) = offer.settings.diagnostics {
-            if Self::consecutive_failures(offer, &isolate.facilitators) >= limits.alert_after {
+            if fewest_failures(offer, &isolate.facilitators) >= limits.alert_after {
                 return None;
             }
             let network = client_prefix(Some(client.address));
             let request = CountedRequest::of(offer, CountedBy::Stranger(&network, client.agent));
-            let client_key = isolate.attempts.client_key(&self.keys, request, now);
+            let client_key = isolate.attempts.client_key(self.keys(), request, now);
             let attempts = isolate.attempts.count_of(&client_key);
             if attempts.saturating_add(1) >= limits.exceeded_after {
                 return None;
@@ -148,7 +181,7 @@ impl Gate {
     /// The pattern of a standing's route, and whether its answers carry terms of x402.
     #[must_use]
     pub fn route_of(&self, standing: &Standing) -> Option<(&str, bool)> {
-        let offer: &Offer = self.routes.offers.get(standing.route)?.as_ref()?;
+        let offer = self.admissions.routes.offer(standing.route)?;
         Some((&offer.settings.route, offer.settings.protocols.x402))
     }
 }

@@ -6,9 +6,11 @@ use alloc::string::String;
 
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
+use farebox_base::encoding::json;
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::token;
+use farebox_ledger::report::PaymentItem;
 use farebox_wire::x402::mints;
 
 /// Symbol and decimals of an asset that the gate knows.
@@ -47,4 +49,14 @@ pub(super) fn amount_members(network: &str, asset: &str, amount: &str) -> String
 /// A member that is a time, after a comma.
 pub(super) fn time_member(name: &str, secs: u64) -> String {
     format!(",\"{name}\":\"{}\"", UnixTime::from_secs(secs).rfc3339())
+}
+
+/// A payment as JSON, with what people read.
+pub(super) fn write_item(item: &PaymentItem) -> String {
+    let text = json::text(item);
+    let open = text.strip_suffix('}').unwrap_or_default();
+    let amount = amount_members(&item.network, &item.asset, &item.amount);
+    let created = time_member("created", item.created_at);
+    let updated = time_member("updated", item.updated_at);
+    [open, &amount, &created, &updated, "}"].concat()
 }

@@ -8,14 +8,16 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::Gate;
 use super::attempts::{ClientKey, CountedBy, CountedRequest};
 use super::call::LedgerCall;
 use super::clients::KEY_HEADER;
 use super::forward::{Caching, ClientIdentity, OriginCall, folded, origin_call};
 use super::isolate::Isolate;
+use super::keys::Keys;
 use super::offer::Offer;
-use super::publish::DocumentRequest;
+use super::origin::Origin;
+use super::parts::{Shards, Upstream};
+use super::publish::{DocumentRequest, Publications};
 use super::reply::{self, Audience, Reply};
 use super::request::{IncomingRequest, client_network};
 use farebox_base::encoding::json;
@@ -60,6 +62,39 @@ impl Unpaid {
     pub fn route(&self) -> Option<&str> {
         self.route.as_deref()
     }
+
+    /// The document that replaces a 404 of the origin, whose body is then not read.
+    #[must_use]
+    pub fn replace(&self, head: &ResponseHead, publications: Publications<'_>) -> Option<Reply> {
+        let wanted = self.instead.as_ref().filter(|_| head.status == 404)?;
+        Some(publications.answer(wanted, &self.correlation))
+    }
+
+    /// Finishes the answer of this origin.
+    pub fn finish(&self, head: &mut ResponseHead, origin: &Origin) {
+        reply::scrub(head, origin);
+        match self.audience {
+            Audience::Paid => reply::finish_paid(head, &self.correlation),
+            Audience::Other => head.headers.set(reply::CORRELATION, &self.correlation),
+        }
+        if let Some(remaining) = self.remaining {
+            tell_remaining(&mut head.headers, remaining);
+        }
+    }
+
+    /// The answer when the origin fails.
+    #[must_use]
+    pub fn fail(&self, timed_out: bool) -> Reply {
+        let mut code = if timed_out { Code::UnpaidOriginTimeout } else { Code::UnpaidOriginFailed };
+        if planted(Mutant::UnpaidKnowMoney) {
+            code = if timed_out { Code::OriginTimeout } else { Code::OriginFailed };
+        }
+        let mut reply = Reply::problem(code, self.audience, &self.correlation, None);
+        if let Some(remaining) = self.remaining {
+            tell_remaining(&mut reply.head.headers, remaining);
+        }
+        reply
+    }
 }
 
 /// Waits for the object that counts free requests.
@@ -70,9 +105,16 @@ pub struct AwaitingQuota {
     pub(super) day: u64,
 }
 
-impl Gate {
+/// Requests that are forwarded without a payment.
+#[derive(Clone, Copy)]
+pub(super) struct UnpaidRequests<'g> {
+    pub(super) origin: &'g Upstream,
+    pub(super) keys: &'g Keys,
+}
+
+impl UnpaidRequests<'_> {
     /// Forwards to a path without a price.
-    pub(super) fn free(&self, request: &IncomingRequest, now: UnixTime) -> UnpaidCall {
+    pub(super) fn pass_free(&self, request: &IncomingRequest, now: UnixTime) -> UnpaidCall {
         let unpaid = Unpaid::free(request.correlation.clone());
         let mut call =
             self.origin_call(request, ClientIdentity::Anonymous, self.origin.timeout_secs, now);
@@ -82,8 +124,8 @@ impl Gate {
         UnpaidCall { call, unpaid }
     }
 
-    /// Forwards like [`Gate::free`]; a 404 of the origin is replaced by a document.
-    pub(super) fn free_unless_missing(
+    /// Forwards like [`Self::pass_free`]; a 404 of the origin is replaced by a document.
+    pub(super) fn pass_unless_missing(
         &self,
         request: &IncomingRequest,
         wanted: DocumentRequest,
@@ -96,7 +138,7 @@ impl Gate {
     }
 
     /// Forwards to a priced route for the holder of a client key. The origin never sees the key.
-    pub(super) fn by_key(
+    pub(super) fn pass_by_key(
         &self,
         offer: &Offer,
         mut request: IncomingRequest,
@@ -104,21 +146,21 @@ impl Gate {
         now: UnixTime,
     ) -> UnpaidCall {
         request.head.headers.retain(|name, _| folded(name) != KEY_HEADER);
-        self.unpaid(offer, request, ClientIdentity::Client(name), None, now)
+        self.pass_priced(offer, request, ClientIdentity::Client(name), None, now)
     }
 
     /// Forwards to a priced route that is free this time.
-    pub(super) fn waived(
+    pub(super) fn waive(
         &self,
         offer: &Offer,
         request: IncomingRequest,
         now: UnixTime,
     ) -> UnpaidCall {
-        self.unpaid(offer, request, ClientIdentity::Anonymous, None, now)
+        self.pass_priced(offer, request, ClientIdentity::Anonymous, None, now)
     }
 
     /// Forwards to a priced route without a payment.
-    pub(super) fn unpaid(
+    pub(super) fn pass_priced(
         &self,
         offer: &Offer,
         request: IncomingRequest,
@@ -142,12 +184,20 @@ impl Gate {
         timeout_secs: u64,
         now: UnixTime,
     ) -> OriginCall {
-        origin_call(&self.origin.asked, request, caller, timeout_secs, &self.keys, now)
+        origin_call(&self.origin.asked, request, caller, timeout_secs, self.keys, now)
     }
+}
 
-    /// Asks for one of the client's free requests of the day; `None` if there is known to be none
-    /// left.
-    pub(super) fn use_free_request(
+/// The free requests of a client's day.
+#[derive(Clone, Copy)]
+pub(super) struct FreeRequests<'g> {
+    pub(super) keys: &'g Keys,
+    pub(super) shards: &'g Shards,
+}
+
+impl FreeRequests<'_> {
+    /// Asks for one of them; `None` if there is known to be none left.
+    pub(super) fn ask(
         &self,
         route: usize,
         offer: &Offer,
@@ -157,18 +207,18 @@ impl Gate {
     ) -> Option<(LedgerCall, AwaitingQuota)> {
         let per_day = offer.settings.free_per_day?;
         let day = now.secs() / DAY_SECS;
-        let client_key = ClientKey::of_network(&self.keys, &request.network(), offer.counted_as.1);
+        let client_key = ClientKey::of_network(self.keys, &request.network(), offer.counted_as.1);
         if isolate.attempts.has_used_up(&client_key, day) {
             return None;
         }
         let spend = client_key.name(&self.keys.network_salt(day), &offer.settings.route);
         let message = json::text(&Spend { v: VERSION, spend, day, per_day });
-        let call = LedgerCall::new(client_key.object(&self.keys, self.shards.count), message);
+        let call = LedgerCall::new(client_key.object(self.keys, self.shards.count), message);
         Some((call, AwaitingQuota { route, request: request.clone(), day }))
     }
 
-    /// Notes that the network has no free request of the day left.
-    pub(super) fn use_up(
+    /// Notes that the network has none of this day left.
+    pub(super) fn note_used_up(
         &self,
         offer: &Offer,
         head: &RequestHead,
@@ -177,42 +227,9 @@ impl Gate {
         now: UnixTime,
     ) {
         let network = client_network(head);
-        let client_key = ClientKey::of_network(&self.keys, &network, offer.counted_as.1);
+        let client_key = ClientKey::of_network(self.keys, &network, offer.counted_as.1);
         let counted = CountedRequest::of(offer, CountedBy::Stranger(&network, ""));
         isolate.attempts.use_up(client_key, counted, day, now);
-    }
-
-    /// The document that replaces a 404 of the origin, whose body is then not read.
-    #[must_use]
-    pub fn instead(&self, head: &ResponseHead, unpaid: &Unpaid) -> Option<Reply> {
-        let wanted = unpaid.instead.as_ref().filter(|_| head.status == 404)?;
-        Some(self.document(wanted, &unpaid.correlation))
-    }
-
-    /// Finishes the answer to a request that went on without a payment.
-    pub fn finish_free(&self, head: &mut ResponseHead, unpaid: &Unpaid) {
-        reply::scrub(head, &self.origin.asked);
-        match unpaid.audience {
-            Audience::Paid => reply::finish_paid(head, &unpaid.correlation),
-            Audience::Other => head.headers.set(reply::CORRELATION, &unpaid.correlation),
-        }
-        if let Some(remaining) = unpaid.remaining {
-            tell(&mut head.headers, remaining);
-        }
-    }
-
-    /// The answer when the origin of such a request fails.
-    #[must_use]
-    pub fn free_failed(&self, timed_out: bool, unpaid: &Unpaid) -> Reply {
-        let mut code = if timed_out { Code::UnpaidOriginTimeout } else { Code::UnpaidOriginFailed };
-        if planted(Mutant::UnpaidKnowMoney) {
-            code = if timed_out { Code::OriginTimeout } else { Code::OriginFailed };
-        }
-        let mut reply = Reply::problem(code, unpaid.audience, &unpaid.correlation, None);
-        if let Some(remaining) = unpaid.remaining {
-            tell(&mut reply.head.headers, remaining);
-        }
-        reply
     }
 }
 
@@ -224,7 +241,7 @@ fn asks_for_websocket(head: &RequestHead) -> bool {
 }
 
 /// Sets the header for the remaining free requests and exposes it to scripts of other origins.
-fn tell(headers: &mut Headers, remaining: u64) {
+fn tell_remaining(headers: &mut Headers, remaining: u64) {
     headers.set(REMAINING_HEADER, &format!("{remaining}"));
     let exposed = headers.get("access-control-expose-headers").unwrap_or_default();
     let exposed = format!("{exposed}, Farebox-Free-Remaining");

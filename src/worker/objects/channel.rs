@@ -7,7 +7,10 @@ use farebox_core::channel::index::{ChannelSums, IndexAsk, OBJECT};
 use farebox_core::channel::payee::call::QueuedCall;
 use farebox_core::encoding::json;
 use farebox_core::gate::Gate;
-use farebox_core::gate::session::errand::ErrandCall;
+use farebox_core::gate::session::errand::{
+    ErrandCall, list_channel, next_call, note_listed, take_reply, unlist_channel,
+};
+use farebox_core::gate::session::mpp::payout::{ask_channel, take_sight};
 use farebox_core::time::UnixTime;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
@@ -130,7 +133,7 @@ impl Channel {
             Some(opened) => opened,
             None => self.open()?,
         };
-        let keeps = config::for_objects().map(|gate| gate.channel_keeps());
+        let keeps = config::for_objects().map(|gate| gate.keeps().of_channels());
         let trimmed = |desk: &mut ChannelDesk, write| match keeps {
             Some(keeps) => desk.drop_answer(keeps, write, now()),
             None => write,
@@ -198,15 +201,17 @@ impl Channel {
 
     /// Tells the list what changed.
     async fn tell_list(&self) -> Result<()> {
-        let Some(gate) = config::for_objects() else { return Ok(()) };
+        if config::for_objects().is_none() {
+            return Ok(());
+        }
         let told = now();
-        let message = self.with_row(None, |desk| match gate.channel_listing(desk, told) {
+        let message = self.with_row(None, |desk| match list_channel(desk, told) {
             Some(message) => (Some(message), Write::Channel),
             None => (None, Write::Nothing),
         })?;
         let Some(message) = message else { return Ok(()) };
         if self.tell(OBJECT, &message, DEADLINE_MS).await {
-            self.with_row(None, |desk| ((), gate.channel_listed(desk, told)))?;
+            self.with_row(None, |desk| ((), note_listed(desk, told)))?;
         }
         Ok(())
     }
@@ -214,7 +219,8 @@ impl Channel {
     /// Drops the row of a channel that has ended long ago, once the list has it no more.
     async fn forget(&self) -> Result<()> {
         let Some(gate) = config::for_objects() else { return Ok(()) };
-        let ended = |desk: &mut ChannelDesk| (gate.channel_ended(desk, now()), Write::Nothing);
+        let keeps = gate.keeps().of_channels();
+        let ended = |desk: &mut ChannelDesk| (unlist_channel(desk, keeps, now()), Write::Nothing);
         let Some(message) = self.with_row(None, ended)? else { return Ok(()) };
         // A request may have come meanwhile.
         if self.tell(OBJECT, &message, DEADLINE_MS).await
@@ -264,10 +270,11 @@ impl Channel {
             if self.ask_node(&gate, asked).await? {
                 continue;
             }
-            let call = self.with_row(None, |desk| match gate.channel_call(desk, asked) {
-                Some(call) => (Some(call), Write::Channel),
-                None => (None, Write::Nothing),
-            })?;
+            let call =
+                self.with_row(None, |desk| match next_call(gate.channel_calls(), desk, asked) {
+                    Some(call) => (Some(call), Write::Channel),
+                    None => (None, Write::Nothing),
+                })?;
             let Some((task, call)) = call else { return Ok(()) };
             let call = match call {
                 ErrandCall::Facilitator(call) => call,
@@ -277,21 +284,21 @@ impl Channel {
                 }
             };
             let reply = facilitator::told(&gate, &call).await;
-            self.with_row(None, |desk| ((), gate.channel_told(desk, task, &reply, asked, now())))?;
+            self.with_row(None, |desk| ((), take_reply(desk, task, &reply, asked, now())))?;
         }
         Ok(())
     }
 
     /// Asks a node what is due about a channel of MPP, and has money sent for; whether it did.
     async fn ask_node(&self, gate: &Gate, asked: UnixTime) -> Result<bool> {
-        let call = self.with_row(None, |desk| match gate.channel_question(desk, asked) {
+        let call = self.with_row(None, |desk| match ask_channel(desk, asked) {
             Some(call) => (Some(call), Write::Channel),
             None => (None, Write::Nothing),
         })?;
         let Some((task, call)) = call else { return Ok(false) };
         let said = chain::reply(chain::send(gate, &call.network, &call.body)).await;
         let due = self.with_row(None, |desk| {
-            let (write, due) = gate.channel_shown(desk, task, said.as_deref(), asked);
+            let (write, due) = take_sight(desk, task, said.as_deref(), asked, gate.payee());
             (due, write)
         })?;
         if let Some(due) = due {
@@ -312,7 +319,7 @@ impl Channel {
         let (_, desk) = opened.as_ref()?;
         let now = now();
         let at = match config::for_objects() {
-            Some(gate) => desk.next_due(gate.channel_keeps(), now)?,
+            Some(gate) => desk.next_due(gate.keeps().of_channels(), now)?,
             None => desk.channel.as_ref()?.next_errand(now)?,
         };
         let at = if at <= now { now.plus(1) } else { at };

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use farebox_core::channel::claims::ClaimQueue;
 use farebox_core::channel::desk::ChannelDesk;
+use farebox_core::gate::session::errand::take_claims_reply;
 use wasm_bindgen::JsValue;
 
 use crate::worker::{config, edge, facilitator};
@@ -38,9 +39,10 @@ async fn round(gathers: Rc<RefCell<(ClaimQueue, Option<JsValue>)>>) -> JsValue {
             if batch.is_empty() {
                 break;
             }
-            if let Some(call) = gate.claims_call(&batch) {
+            if let Some(call) = gate.channel_calls().claim(&batch) {
                 let reply = facilitator::told(&gate, &call).await;
-                payout = gate.claims_told(&mut queue, &batch, &reply).or(payout);
+                payout =
+                    take_claims_reply(gate.channel_calls(), &mut queue, &batch, &reply).or(payout);
             }
         }
         if let Some(call) = payout {

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 
 use farebox_core::channel::payee::call::{Haste, QueuedCall};
 use farebox_core::channel::payee::{AccountHealth, PayeeQueue};
+use farebox_core::gate::session::mpp::payout::complain_of_node;
 use wasm_bindgen::JsValue;
 use worker::worker_sys::DurableObjectState;
 
@@ -71,23 +72,23 @@ impl PayeeSender {
     ) -> Result<Option<(AccountHealth, String)>> {
         self.alarm.set(NEVER);
         let Some(gate) = config::for_objects() else { return Ok(None) };
-        let Some(call) = self.with(state, |queue| gate.payee_question(queue))? else {
+        let Some(account) = gate.payee() else { return Ok(None) };
+        let Some(call) = self.with(state, |queue| account.question(queue))? else {
             return Ok(None);
         };
         let said = chain::reply(chain::send(&gate, &call.network, &call.body)).await;
         let (body, complaint, listing) = self.with(state, |queue| {
-            let body = said.as_deref().and_then(|said| gate.payee_told(queue, said, now()));
+            let body = said.as_deref().and_then(|said| account.take_reply(queue, said, now()));
             let health = queue.health();
             let is_news = self.listed.get() != Some(health);
-            let listing = gate.payee_listing(queue, &call.network, now()).filter(|_| is_news);
-            let listing = listing.map(|message| (health, message));
-            (body, gate.payee_complaint(queue, &call.network), listing)
+            let listing = is_news.then(|| (health, account.list(queue, &call.network, now())));
+            (body, account.complain(queue, &call.network), listing)
         })?;
         let pause = if complaint.is_some() || said.is_none() { WAIT_MS } else { ROUND_MS };
         self.tell(complaint);
         if let Some(body) = body {
             let said = chain::reply(chain::send(&gate, &call.network, &body)).await;
-            self.tell(said.and_then(|said| gate.payee_refusal(&said, &call.network)));
+            self.tell(said.and_then(|said| complain_of_node(&said, &call.network)));
         }
         let at = edge::clock_ms().saturating_add(pause);
         if self.rings(at) {

@@ -52,7 +52,7 @@ impl Ledger {
             let scene = desk.scene();
             let (due, changes) = desk.shard.due(AT_ONCE, desk.rows, &scene)?;
             desk.write(&changes)?;
-            let rows = due.into_iter().filter_map(|due| desk.gate.errand(due));
+            let rows = due.into_iter().filter_map(|due| desk.gate.recovery().begin(due));
             let mut jobs: Vec<Job> = rows.map(Box::new).map(Job::Row).collect();
             let notices = desk.due_notices(AT_ONCE.saturating_sub(jobs.len()))?;
             jobs.extend(notices.into_iter().map(Job::Notify));
@@ -82,7 +82,7 @@ impl Ledger {
                 RecoveryStep::Settle(call, sending) => {
                     calls += 1;
                     let reply = facilitator::told(gate, &call).await;
-                    sending.answered(gate, &reply)
+                    sending.answered(gate.recovery(), &reply)
                 }
                 RecoveryStep::Take(call, taking) => {
                     calls += 1;

@@ -135,7 +135,7 @@ fn a_document_is_written_for_the_host_that_was_asked() {
     let gate = Gate::from_vars(&vars(routes()).to_string()).unwrap();
     let write = |base: &str| {
         let document = farebox_core::gate::publish::Document::WellKnown;
-        let text = gate.document_text(document, base, base.split("://").nth(1).unwrap());
+        let text = gate.publications().write(document, base, base.split("://").nth(1).unwrap());
         serde_json::from_str::<Value>(&text).unwrap()["resources"][0].clone()
     };
     assert_eq!(write("https://a.example"), "https://a.example/after");

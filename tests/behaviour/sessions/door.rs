@@ -518,7 +518,7 @@ impl Door {
     }
 
     fn write(&mut self, name: &str, mut desk: ChannelDesk, write: Write, body: Option<String>) {
-        let write = desk.drop_answer(self.gate.channel_keeps(), write, self.time());
+        let write = desk.drop_answer(self.gate.keeps().of_channels(), write, self.time());
         if let Some(channel) = &desk.channel
             && write != Write::Nothing
         {
@@ -544,7 +544,7 @@ impl Door {
     ) -> (Option<String>, Option<String>) {
         let mut desk = self.desk(name);
         let now = self.time();
-        let before = desk.drop_answer(self.gate.channel_keeps(), Write::Nothing, now);
+        let before = desk.drop_answer(self.gate.keeps().of_channels(), Write::Nothing, now);
         let (reply, write) = desk.answer(message, &mut self.payers.signers, now).unwrap();
         let write = write.max(before);
         self.write(name, desk, write, body);

@@ -32,7 +32,7 @@ pub fn sent(session: &Session) -> u64 {
 /// What the operator is told of the account.
 pub fn complaint(session: &Session) -> Option<String> {
     let queue = PayeeQueue::from_row(session.door.queue());
-    session.door.gate.payee_complaint(&queue, "eip155:84532")
+    session.door.gate.payee()?.complain(&queue, "eip155:84532")
 }
 
 /// Rounds of the account for so many seconds.

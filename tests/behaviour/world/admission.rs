@@ -28,12 +28,12 @@ impl World {
                 let short = running.body.len() <= MAX_DIGESTED_BYTES;
                 let digest = hex::encode(&Sha256::digest(&running.body));
                 Admission::Respond(
-                    gate.challenge_for_body(&unbound, short.then_some(digest.as_str())),
+                    gate.admissions().challenge_body(&unbound, short.then_some(digest.as_str())),
                 )
             }
             Admission::UseFree(call, spending) => {
                 let answer = self.ledger.spend(&call.object, &call.command);
-                gate.free_request_used(spending, answer.as_deref(), &mut self.isolate(), now)
+                gate.admissions().take_quota(spending, answer.as_deref(), &mut self.isolate(), now)
             }
             Admission::Price(call, pricing) => {
                 assert_eq!(call.binding, "PRICER");
@@ -44,7 +44,8 @@ impl World {
                     _ => self.prices.pop_front(),
                 };
                 let mut around = self.isolate();
-                let next = gate.priced_at(pricing, answer.as_deref(), &mut around, now);
+                let next =
+                    gate.admissions().take_price(pricing, answer.as_deref(), &mut around, now);
                 running.client = around.client;
                 next
             }
@@ -65,12 +66,14 @@ impl World {
         let (reply, held) = self.origin.call(call);
         running.held = held;
         running.answer(match reply {
-            OriginReply::Head(mut head) => self.gate.instead(&head, passing).unwrap_or_else(|| {
-                self.gate.finish_free(&mut head, passing);
-                Reply::new(head, Body::Held)
-            }),
-            OriginReply::TimedOut => self.gate.free_failed(true, passing),
-            OriginReply::Lost => self.gate.free_failed(false, passing),
+            OriginReply::Head(mut head) => {
+                passing.replace(&head, self.gate.publications()).unwrap_or_else(|| {
+                    passing.finish(&mut head, self.gate.origin());
+                    Reply::new(head, Body::Held)
+                })
+            }
+            OriginReply::TimedOut => passing.fail(true),
+            OriginReply::Lost => passing.fail(false),
         });
     }
 

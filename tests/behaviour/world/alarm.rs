@@ -72,14 +72,14 @@ impl World {
 
     /// Makes the calls of one job, and reports to the row.
     pub fn carry(&mut self, Job { object, due }: Job) {
-        let Some(mut errand) = self.gate.errand(due) else { return };
+        let Some(mut errand) = self.gate.recovery().begin(due) else { return };
         loop {
             errand = match errand {
                 RecoveryStep::Settle(call, sending) => {
                     let now = self.now().secs();
                     let (reply, took) = self.facilitator.call(&call.url, &call.body, now);
                     self.set_ms(self.now_ms + u64::from(took));
-                    sending.answered(self.gate, &reply)
+                    sending.answered(self.gate.recovery(), &reply)
                 }
                 RecoveryStep::Read(call, looking) => {
                     let reply = self.read_chain(&call.body);

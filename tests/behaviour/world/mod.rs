@@ -520,7 +520,7 @@ impl World {
         if let Some(breaker) = &mut self.breaker {
             let settles = call.url.ends_with("/settle");
             let operation = if settles { Operation::Settle } else { Operation::Verify };
-            breaker.note(&mut self.payers, (&call.caller, operation), &reply, now, every);
+            breaker.note(&mut self.payers, &call.caller, operation, &reply, now, every);
         }
         if let Some((empties, draft)) = self.empties.as_mut().zip(call.draft.as_ref()) {
             empties.note(draft, &reply, now);

@@ -40,6 +40,17 @@ pub struct SignedAuthorization {
     endless: bool,
 }
 
+/// The members that an authorization and a permit name differently.
+struct SignedMembers {
+    to: Address,
+    value: Amount,
+    valid_after: Amount,
+    valid_before: Amount,
+    nonce: [u8; 32],
+    method: TransferMethod,
+    permitted: Option<Address>,
+}
+
 /// Limits on the remaining validity of an authorization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValidityBounds {
@@ -68,9 +79,16 @@ impl SignedAuthorization {
     /// form.
     pub fn parse(members: &Map<String, Value>, signature: &str) -> Result<Self, Code> {
         let nonce = hex::decode_array(text(members, "nonce")?).map_err(|_| MALFORMED)?;
-        let times = (number(members, "validAfter")?, number(members, "validBefore")?);
-        let moved = (address(members, "to")?, number(members, "value")?);
-        Self::of(members, moved, times, (nonce, TransferMethod::Eip3009, None), signature)
+        let read = SignedMembers {
+            to: address(members, "to")?,
+            value: number(members, "value")?,
+            valid_after: number(members, "validAfter")?,
+            valid_before: number(members, "validBefore")?,
+            nonce,
+            method: TransferMethod::Eip3009,
+            permitted: None,
+        };
+        Self::of(members, read, signature)
     }
 
     /// Reads the same members with the signature of a session key, in base64 or hex, of which only
@@ -100,20 +118,24 @@ impl SignedAuthorization {
             permit2::UPTO_PROXY => TransferMethod::Upto(address(witness, "facilitator")?),
             _ => return Err(Code::TermsMismatch),
         };
-        let nonce = number(members, "nonce")?.to_be_bytes();
-        let times = (number(witness, "validAfter")?, number(members, "deadline")?);
-        let moved = (address(witness, "to")?, number(permitted, "amount")?);
-        let token = Some(address(permitted, "token")?);
-        Self::of(members, moved, times, (nonce, method, token), signature)
+        let read = SignedMembers {
+            to: address(witness, "to")?,
+            value: number(permitted, "amount")?,
+            valid_after: number(witness, "validAfter")?,
+            valid_before: number(members, "deadline")?,
+            nonce: number(members, "nonce")?.to_be_bytes(),
+            method,
+            permitted: Some(address(permitted, "token")?),
+        };
+        Self::of(members, read, signature)
     }
 
     fn of(
         members: &Map<String, Value>,
-        (to, value): (Address, Amount),
-        (valid_after, valid_before): (Amount, Amount),
-        (nonce, method, permitted): ([u8; 32], TransferMethod, Option<Address>),
+        read: SignedMembers,
         signature: &str,
     ) -> Result<Self, Code> {
+        let SignedMembers { to, value, valid_after, valid_before, nonce, method, permitted } = read;
         if signature.len() > MAX_SIGNATURE_BYTES.saturating_mul(2) {
             return Err(MALFORMED);
         }
@@ -207,8 +229,8 @@ impl SignedAuthorization {
         let digest = match &self.permitted {
             None => self.authorization.digest(&token.separator),
             Some(permitted) => {
-                let settled = (permitted, self.method.facilitator());
-                permit2::digest(&self.authorization, settled, &token.separator)
+                let facilitator = self.method.facilitator();
+                permit2::digest(&self.authorization, permitted, facilitator, &token.separator)
             }
         };
         Signature::from_bytes(&self.signature)

@@ -32,7 +32,7 @@ impl Edge {
     }
 
     fn note(&mut self, caller: &Caller, operation: Operation, reply: &FacilitatorReply, secs: u64) {
-        self.breaker.note(&mut self.payers, (caller, operation), reply, at(secs), 5);
+        self.breaker.note(&mut self.payers, caller, operation, reply, at(secs), 5);
     }
 
     fn fails(&mut self, network: &str, payer: impl ToString, secs: u64) {

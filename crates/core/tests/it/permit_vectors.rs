@@ -60,8 +60,8 @@ fn permits_of_stock_clients_are_signed_by_their_payer() {
         assert_eq!(token.separator, separator);
         let signed = exact::read(payload.as_object().unwrap()).unwrap();
         let facilitator = token.method.facilitator();
-        let moved = (&token.asset, facilitator);
-        let digest = permit2::digest(signed.authorization(), moved, &separator);
+        let signer = signed.authorization();
+        let digest = permit2::digest(signer, &token.asset, facilitator, &separator);
         assert_eq!(hex::encode_prefixed(&digest), text(&typed, "digest"));
         assert_eq!(signed.authorization().from.to_checksum(), text(&typed, "recoveredSigner"));
         assert_eq!(signed.check_signature(&token, None), Ok(SignatureCheck::Verified));

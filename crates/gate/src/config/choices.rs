@@ -7,12 +7,10 @@ use serde_json::Value;
 
 use super::assets::price;
 use super::facilitators::serving;
-use super::inherited::Inherited;
-use super::route_config::RouteConfig;
+use super::route_config::RouteReader;
 use crate::offer::{AssetLabel, Choice};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
-use farebox_common::config::Reader;
 use farebox_common::config::network::pay_to;
 use farebox_common::payment::{SignedToken, Terms, TransferMethod};
 use farebox_evm::address::Address;
@@ -20,23 +18,21 @@ use farebox_evm::permit2;
 use farebox_ledger::command::Mode;
 
 /// One way to pay for a route.
-pub(super) fn choice(
-    reader: &mut Reader,
-    inherited: &Inherited,
-    place: &str,
-    config: &RouteConfig,
+pub(super) fn read_choice(
+    route: &mut RouteReader<'_>,
     mode: Mode,
     network: &ChainId,
 ) -> Option<Choice> {
-    let recipient = recipient(reader, inherited, place, config, network)?;
-    let mut method = transfer_method(reader, place, config, network)?;
+    let RouteReader { inherited, place, config, .. } = *route;
+    let recipient = find_recipient(route, network)?;
+    let mut method = transfer_method(route, network)?;
     if config.unit_price.is_some() {
-        method = Some(metered(reader, place, mode, method, network)?);
+        method = Some(metered_method(route, mode, method, network)?);
     }
     let (amount, asset) =
-        price(reader, place, &config.price, config.asset.as_ref(), network, method)?;
-    let serving = serving(reader, &inherited.facilitators, network)?;
-    let unit = unit_price(reader, place, config, &asset.label, amount)?;
+        price(route.reader, place, &config.price, config.asset.as_ref(), network, method)?;
+    let serving = serving(route.reader, &inherited.facilitators, network)?;
+    let unit = unit_price(route, &asset.label, amount)?;
     let mut extra = serving.extra;
     let mut settled_by = extra.remove("facilitatorAddress");
     let token = match (&asset.domain, network.evm_id()) {
@@ -57,7 +53,7 @@ pub(super) fn choice(
                 (Some(_), _) => {
                     let remedy = "needs the address that settles: set \"facilitatorAddress\" in the \
                                   facilitator's extra, as its /supported names it";
-                    reader.fail_at(place, "unit_price", remedy);
+                    route.fail("unit_price", remedy);
                     return None;
                 }
             };
@@ -85,35 +81,29 @@ pub(super) fn choice(
     Some(Choice::new(terms, asset.label, serving.places, verifies_first, mode))
 }
 
-fn recipient(
-    reader: &mut Reader,
-    inherited: &Inherited,
-    place: &str,
-    config: &RouteConfig,
-    network: &ChainId,
-) -> Option<String> {
+fn find_recipient(route: &mut RouteReader<'_>, network: &ChainId) -> Option<String> {
+    let RouteReader { inherited, place, config, .. } = *route;
     match (&config.pay_to, &inherited.pay_to) {
-        (Some(value), _) => pay_to(reader, &format!("{place}.pay_to"), value, network),
-        (None, Some(value)) => pay_to(reader, "PAY_TO", value, network),
+        (Some(value), _) => pay_to(route.reader, &format!("{place}.pay_to"), value, network),
+        (None, Some(value)) => pay_to(route.reader, "PAY_TO", value, network),
         (None, None) => None,
     }
 }
 
 /// The price of a unit, if the origin counts units: at most this amount. `None` after an error.
 fn unit_price(
-    reader: &mut Reader,
-    place: &str,
-    config: &RouteConfig,
+    route: &mut RouteReader<'_>,
     asset: &AssetLabel,
     amount: Amount,
 ) -> Option<Option<Amount>> {
-    match config.unit_price.as_deref().map(|text| Amount::from_price(text, asset.decimals)) {
+    let text = route.config.unit_price.as_deref();
+    match text.map(|text| Amount::from_price(text, asset.decimals)) {
         None => Some(None),
         Some(Ok(unit)) if !unit.is_zero() && unit <= amount => Some(Some(unit)),
         Some(_) => {
             let remedy = "must be a price such as \"$0.001\", with no more digits than the \
                           asset has, and at most the price";
-            reader.fail_at(place, "unit_price", remedy);
+            route.fail("unit_price", remedy);
             None
         }
     }
@@ -122,12 +112,10 @@ fn unit_price(
 /// The kind of message that payers sign on this network, if the route says so; the token decides
 /// otherwise. `None` after an error.
 fn transfer_method(
-    reader: &mut Reader,
-    place: &str,
-    config: &RouteConfig,
+    route: &mut RouteReader<'_>,
     network: &ChainId,
 ) -> Option<Option<TransferMethod>> {
-    let method = match config.asset_transfer_method.as_deref() {
+    let method = match route.config.asset_transfer_method.as_deref() {
         None => return Some(None),
         Some("eip3009") => Ok(TransferMethod::Eip3009),
         Some("permit2") => Ok(TransferMethod::Permit2),
@@ -140,16 +128,15 @@ fn transfer_method(
     match method {
         Ok(method) => Some(Some(method)),
         Err(remedy) => {
-            reader.fail_at(place, "asset_transfer_method", remedy);
+            route.fail("asset_transfer_method", remedy);
             None
         }
     }
 }
 
 /// The kind of message that payers sign where the origin counts units; `None` after an error.
-fn metered(
-    reader: &mut Reader,
-    place: &str,
+fn metered_method(
+    route: &mut RouteReader<'_>,
     mode: Mode,
     method: Option<TransferMethod>,
     network: &ChainId,
@@ -163,6 +150,6 @@ fn metered(
     } else {
         return Some(TransferMethod::Permit2);
     };
-    reader.fail_at(place, "unit_price", remedy);
+    route.fail("unit_price", remedy);
     None
 }

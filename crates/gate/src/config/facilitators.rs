@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::auth;
 use super::shape::FACILITATOR;
-use crate::Settler;
+use crate::parts::Settler;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::message::{FromJson, read_struct};
 use farebox_common::config::Reader;

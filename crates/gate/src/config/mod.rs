@@ -12,7 +12,6 @@ mod choices;
 mod clients;
 mod cors;
 mod facilitators;
-mod inherited;
 mod operator;
 mod places;
 mod pricer;
@@ -35,7 +34,7 @@ use core::num::NonZeroU32;
 
 use serde_json::Value;
 
-use self::inherited::{Inherited, protocols};
+use self::route_config::{Inherited, protocols};
 use self::secrets::GateSecrets;
 pub use self::table::Routes;
 use super::Gate;
@@ -43,6 +42,7 @@ use super::clients::Clients;
 use super::offer::{Offer, Protocols};
 use super::parts::{Chains, PayerRules, PricedRoutes, Public, Shards, Upstream};
 use super::publish::{Publication, listing::Listing};
+use super::restore::Restore;
 use super::route::Unlisted;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::{hex, json};
@@ -216,10 +216,7 @@ fn payer_rules(
             .ok()
             .and_then(NonZeroU32::new)
             .unwrap_or(NonZeroU32::MIN),
-        restored: (restored > 0).then(|| {
-            let restored = UnixTime::from_secs(restored);
-            (restored, restored.plus(3600))
-        }),
+        restore: Restore { at: (restored > 0).then(|| UnixTime::from_secs(restored)) },
     }
 }
 

@@ -1,4 +1,4 @@
-//! A route as an operator writes it.
+//! A route as an operator writes it, and the settings that it inherits.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,8 +6,12 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::assets::{AssetConfig, PriceConfig};
+use super::facilitators;
+use crate::offer::Protocols;
+use farebox_base::chain::ChainId;
 use farebox_base::encoding::message::read_struct;
-use farebox_common::config::TextOr;
+use farebox_common::config::{Reader, TextOr};
+use farebox_evm::account::Account;
 use farebox_ledger::command::Mode;
 
 #[derive(Clone, Debug)]
@@ -45,6 +49,63 @@ pub(super) struct RouteConfig {
     pub session_step: Option<u64>,
     pub session_pause_secs: Option<u64>,
     pub cors: Option<Value>,
+}
+
+/// Settings that routes inherit.
+pub(super) struct Inherited {
+    pub networks: Vec<ChainId>,
+    pub facilitators: Vec<facilitators::Listed>,
+    pub pay_to: Option<Value>,
+    pub settle_secs: u64,
+    pub max_validity_secs: u64,
+    pub keeps_responses: bool,
+    /// CAIP-2 ids of the networks whose chain can be read.
+    pub readable: Vec<String>,
+    /// Protocols of a route that names none.
+    pub protocols: Protocols,
+    /// Whether the ledger was restored from a backup.
+    pub is_restored: bool,
+    /// Whether an object is bound that keeps channels.
+    pub has_channels: bool,
+    /// The signer for channels; none without such an object or `LEDGER_SALT`.
+    pub authorizer: Option<Account>,
+    /// The account of `PAYEE_KEY`.
+    pub payee: Option<Account>,
+}
+
+/// The protocols of a list.
+pub(super) fn protocols(reader: &mut Reader, variable: &str, names: &[String]) -> Protocols {
+    let speaks = |name: &str| names.iter().any(|listed| listed == name);
+    if names.is_empty() || !names.iter().all(|name| matches!(name.as_str(), "x402" | "mpp")) {
+        reader.fail(variable, "must list \"x402\", \"mpp\" or both");
+    }
+    Protocols { x402: speaks("x402"), mpp: speaks("mpp") }
+}
+
+/// A route that is read.
+pub(super) struct RouteReader<'a> {
+    /// Errors go there.
+    pub reader: &'a mut Reader,
+    pub inherited: &'a Inherited,
+    /// Its place in the table.
+    pub place: &'a str,
+    pub config: &'a RouteConfig,
+    /// Its protocols: its own or those that it inherits.
+    pub protocols: Protocols,
+    /// Whether a pricer names its prices.
+    pub is_priced: bool,
+}
+
+impl RouteReader<'_> {
+    /// Notes an error in a field.
+    pub fn fail(&mut self, field: &str, remedy: impl AsRef<str>) {
+        self.reader.fail_at(self.place, field, remedy);
+    }
+
+    /// Whether the chain of this network can be read.
+    pub fn is_readable(&self, network: &ChainId) -> bool {
+        self.inherited.readable.iter().any(|known| *known == network.as_str())
+    }
 }
 
 read_struct!(RouteConfig {

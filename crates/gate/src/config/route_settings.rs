@@ -7,8 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::inherited::Inherited;
-use super::route_config::RouteConfig;
+use super::route_config::RouteReader;
 use super::shape::LIMITS;
 use super::{clients, cors};
 use crate::diagnose::Thresholds;
@@ -53,18 +52,14 @@ pub(super) fn methods(
     }
 }
 
-pub(super) fn manner(
-    reader: &mut Reader,
-    inherited: &Inherited,
-    place: &str,
-    config: &RouteConfig,
-) -> Option<RouteSettings> {
+pub(super) fn manner(route: &mut RouteReader<'_>) -> Option<RouteSettings> {
+    let RouteReader { inherited, place, config, .. } = *route;
     let mode = config.settle.unwrap_or(Mode::After);
     let origin_timeout_secs = config.origin_timeout_secs.unwrap_or(60);
     let max_timeout_secs = config.max_timeout_secs.unwrap_or(300);
     if !(1..=600).contains(&origin_timeout_secs) {
         let remedy = format!("is {origin_timeout_secs}; must be from 1 to 600");
-        reader.fail_at(place, "origin_timeout_secs", remedy);
+        route.fail("origin_timeout_secs", remedy);
         return None;
     }
     let room = match mode {
@@ -73,18 +68,15 @@ pub(super) fn manner(
     };
     let max = inherited.max_validity_secs.saturating_sub(60);
     if max_timeout_secs < room || max_timeout_secs > max {
-        reader.fail_at(
-            place,
-            "max_timeout_secs",
-            format!(
-                "is {max_timeout_secs}; must be from {room} (time to serve and settle) to {max} \
-                 (MAX_VALIDITY_SECS - 60)"
-            ),
+        let remedy = format!(
+            "is {max_timeout_secs}; must be from {room} (time to serve and settle) to {max} \
+             (MAX_VALIDITY_SECS - 60)"
         );
+        route.fail("max_timeout_secs", remedy);
         return None;
     }
     if config.description.len() > MAX_DESCRIPTION {
-        reader.fail_at(place, "description", "must be at most 256 bytes");
+        route.fail("description", "must be at most 256 bytes");
         return None;
     }
     let mime_type = config.mime_type.clone().unwrap_or_else(|| "application/json".to_owned());
@@ -92,7 +84,7 @@ pub(super) fn manner(
         || !mime_type.contains('/')
         || !mime_type.bytes().all(|b| (0x20..0x7f).contains(&b))
     {
-        reader.fail_at(place, "mime_type", "must be a media type of at most 128 bytes");
+        route.fail("mime_type", "must be a media type of at most 128 bytes");
         return None;
     }
     Some(RouteSettings {
@@ -111,9 +103,9 @@ pub(super) fn manner(
         settle_secs: inherited.settle_secs,
         max_validity_secs: inherited.max_validity_secs,
         takes_keys: config.api_keys.unwrap_or(true),
-        free_per_day: clients::free(reader, place, config.free.as_ref()),
-        diagnostics: diagnostics(reader, place, config.diagnostics.as_ref())?,
-        cors: cors::read(reader, place, config.cors.as_ref()),
+        free_per_day: clients::free(route.reader, place, config.free.as_ref()),
+        diagnostics: diagnostics(route.reader, place, config.diagnostics.as_ref())?,
+        cors: cors::read(route.reader, place, config.cors.as_ref()),
     })
 }
 

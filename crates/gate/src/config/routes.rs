@@ -8,14 +8,12 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::assets::names_one_network;
-use super::choices::choice;
-use super::inherited::{Inherited, protocols};
+use super::choices::read_choice;
 use super::pricer::{self, PricerConfig};
-use super::route_config::RouteConfig;
+use super::route_config::{Inherited, RouteConfig, RouteReader, protocols};
 use super::route_settings::{manner, methods};
-use super::sessions::SessionRoute;
 use super::{bazaar, sessions, shape};
-use crate::offer::{Choice, Offer, Protocols, RouteSettings};
+use crate::offer::{Choice, Offer, RouteSettings};
 use crate::route::{Ask, Pattern, Rule};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::message::FromJson;
@@ -71,7 +69,12 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
             continue;
         }
         match RouteConfig::from_json(&value) {
-            Some(config) => routes.extend(route(reader, inherited, &place, config, pricer)),
+            Some(config) => {
+                let (protocols, is_priced) = (inherited.protocols, pricer.is_some());
+                let (place, config) = (&place, &config);
+                let route = RouteReader { reader, inherited, place, config, protocols, is_priced };
+                routes.extend(read_route(route, pricer));
+            }
             None => reader.fail(&place, "has a value of the wrong kind"),
         }
     }
@@ -101,70 +104,63 @@ fn rename_pattern(value: &mut Value) {
     }
 }
 
-fn route(
-    reader: &mut Reader,
-    inherited: &Inherited,
-    place: &str,
-    config: RouteConfig,
+fn read_route(
+    mut route: RouteReader<'_>,
     pricer: Option<PricerConfig>,
 ) -> Option<(Rule, Option<Offer>)> {
+    let RouteReader { place, config, .. } = route;
     let pattern = match Pattern::parse(&config.path) {
         Ok(pattern) => pattern,
         Err(error) => {
-            reader.fail_at(place, "path", error.to_string());
+            route.fail("path", error.to_string());
             return None;
         }
     };
-    let methods = methods(reader, place, config.methods.as_ref())?;
-    let protocols = match &config.protocols {
-        Some(names) => protocols(reader, &format!("{place}.protocols"), names),
-        None => inherited.protocols,
-    };
+    let methods = methods(route.reader, place, config.methods.as_ref())?;
+    if let Some(names) = &config.protocols {
+        route.protocols = protocols(route.reader, &format!("{place}.protocols"), names);
+    }
+    let route = &mut route;
     if matches!(&config.price, TextOr::Text(text) if text == "free") {
         return Some((Rule { pattern, methods, ask: Ask::Free }, None));
     }
-    let networks = networks(reader, inherited, place, &config)?;
-    confirmation(reader, inherited, place, &config, &networks);
-    onchain(reader, inherited, place, &config, protocols, &networks);
-    let manner = RouteSettings { protocols, ..manner(reader, inherited, place, &config)? };
-    sessions::leaves_time(reader, place, &config, manner.origin_timeout_secs);
+    let networks = find_networks(route)?;
+    check_confirmation(route, &networks);
+    check_onchain(route, &networks);
+    let manner = RouteSettings { protocols: route.protocols, ..manner(route)? };
+    sessions::check_time(route, manner.origin_timeout_secs);
     let mut choices = Vec::new();
     for network in &networks {
-        choices.push(choice(reader, inherited, place, &config, manner.mode, network)?);
+        choices.push(read_choice(route, manner.mode, network)?);
     }
-    let sold = SessionRoute { place, config: &config, protocols, is_priced: pricer.is_some() };
     if let Some(secs) = config.session_delay_secs {
-        choices = sessions::by_session(reader, inherited, &sold, secs, choices)?;
+        choices = sessions::by_session(route, secs, choices)?;
     }
-    if !protocols.x402 && choices.iter().any(|choice| choice.terms.authorized().is_none()) {
+    if !route.protocols.x402 && choices.iter().any(|choice| choice.terms.authorized().is_none()) {
         let remedy = "\"mpp\" needs a token with EIP-3009 on an EVM network; list \"x402\" too, or \
                       give the route such a token";
-        reader.fail_at(place, "protocols", remedy);
+        route.fail("protocols", remedy);
     }
     let mut ask = asked(&choices);
     if config.aggr_deferred == Some(true) {
-        choices.extend(deferred(reader, inherited, place, &manner, &choices)?);
+        choices.extend(defer_choices(route, &manner, &choices)?);
     }
     let mut offer = Offer::new(choices, manner);
-    sessions::offered(reader, inherited, &sold, &mut offer)?;
+    sessions::add_channel(route, &mut offer)?;
     if let Some(from) = pricer {
         // A price that the pricer will name compares with no other price.
         ask = Ask::Paid(Vec::from([(place.to_owned(), [0; 32])]));
         if offer.choices.iter().any(|choice| choice.terms.unit.is_some()) {
-            reader.fail_at(
-                place,
-                "unit_price",
-                "has no meaning beside a pricing Worker; keep one of the two",
-            );
+            let remedy = "has no meaning beside a pricing Worker; keep one of the two";
+            route.fail("unit_price", remedy);
         }
-        offer.pricer = Some(pricer::read(reader, place, from, &offer)?);
+        offer.pricer = Some(pricer::read(route.reader, place, from, &offer)?);
     }
-    offer.bazaar = bazaar::read(reader, place, config.bazaar.as_ref(), &pattern, &methods);
+    offer.bazaar = bazaar::read(route.reader, place, config.bazaar.as_ref(), &pattern, &methods);
     if offer.challenge_bytes("https://gate.example/") > MAX_CHALLENGE_BYTES {
-        reader.fail(
-            place,
-            "its 402 header would be longer than 8192 bytes; shorten the description or extra",
-        );
+        let remedy =
+            "its 402 header would be longer than 8192 bytes; shorten the description or extra";
+        route.reader.fail(place, remedy);
     }
     Some((Rule { pattern, methods, ask }, Some(offer)))
 }
@@ -179,95 +175,70 @@ fn asked(choices: &[Choice]) -> Ask {
 }
 
 /// The same ways to pay by scheme `aggr_deferred`; `None` after an error.
-fn deferred(
-    reader: &mut Reader,
-    inherited: &Inherited,
-    place: &str,
+fn defer_choices(
+    route: &mut RouteReader<'_>,
     manner: &RouteSettings,
     choices: &[Choice],
 ) -> Option<Vec<Choice>> {
     let sold: Vec<Choice> = choices.iter().filter_map(|it| it.deferred(manner.mode)).collect();
-    if sold.is_empty() || !manner.protocols.x402 || manner.confirms || inherited.is_restored {
+    if sold.is_empty() || !manner.protocols.x402 || manner.confirms || route.inherited.is_restored {
         let remedy = "needs a token with EIP-3009 on an EVM network, \"x402\" in protocols, \
                       confirm = \"facilitator\" and no LEDGER_CLOSED_BEFORE: its payments never \
                       end, and no chain shows them";
-        reader.fail_at(place, "aggr_deferred", remedy);
+        route.fail("aggr_deferred", remedy);
         return None;
     }
     Some(sold)
 }
 
 /// The networks that a route can be paid on: those of `NETWORK`, or its own.
-fn networks(
-    reader: &mut Reader,
-    inherited: &Inherited,
-    place: &str,
-    config: &RouteConfig,
-) -> Option<Vec<ChainId>> {
+fn find_networks(route: &mut RouteReader<'_>) -> Option<Vec<ChainId>> {
+    let RouteReader { inherited, config, .. } = *route;
     let all = &inherited.networks;
     match &config.network {
         None if all.len() > 1 && names_one_network(&config.price, config.asset.as_ref()) => {
             let remedy =
                 "is missing: NETWORK lists several networks, and the asset belongs to one of them";
-            reader.fail_at(place, "network", remedy);
+            route.fail("network", remedy);
             None
         }
         None => Some(all.clone()).filter(|all| !all.is_empty()),
         Some(text) => match ChainId::parse_or_name(text) {
             Ok(network) if all.contains(&network) => Some(Vec::from([network])),
             _ => {
-                reader.fail_at(place, "network", "must be a network in NETWORK");
+                route.fail("network", "must be a network in NETWORK");
                 None
             }
         },
     }
 }
 
-fn confirmation(
-    reader: &mut Reader,
-    inherited: &Inherited,
-    place: &str,
-    config: &RouteConfig,
-    networks: &[ChainId],
-) {
-    let readable =
-        |network: &ChainId| inherited.readable.iter().any(|known| *known == network.as_str());
-    match config.confirm.as_deref() {
+fn check_confirmation(route: &mut RouteReader<'_>, networks: &[ChainId]) {
+    match route.config.confirm.as_deref() {
         None | Some("facilitator") => {}
         Some("chain") => {
-            if let Some(blind) = networks.iter().find(|network| !readable(network)) {
+            if let Some(blind) = networks.iter().find(|network| !route.is_readable(network)) {
                 let remedy = format!("\"chain\" needs RPC_URL for {blind}; set it");
-                reader.fail_at(place, "confirm", remedy);
+                route.fail("confirm", remedy);
             }
         }
-        Some(_) => {
-            reader.fail_at(place, "confirm", "must be \"facilitator\" or \"chain\"");
-        }
+        Some(_) => route.fail("confirm", "must be \"facilitator\" or \"chain\""),
     }
 }
 
 /// Reads the settings for payments that the chain itself settles, which need a node to ask.
-fn onchain(
-    reader: &mut Reader,
-    inherited: &Inherited,
-    place: &str,
-    config: &RouteConfig,
-    protocols: Protocols,
-    networks: &[ChainId],
-) {
+fn check_onchain(route: &mut RouteReader<'_>, networks: &[ChainId]) {
+    let config = route.config;
     let wanted =
         [("signed_transactions", config.signed_transactions), ("hash_mode", config.hash_mode)];
     let evm = || networks.iter().filter(|network| network.evm_id().is_some());
-    let readable =
-        |network: &ChainId| inherited.readable.iter().any(|known| *known == network.as_str());
     for (name, _) in wanted.into_iter().filter(|(_, wanted)| *wanted == Some(true)) {
-        let variable = format!("{place}.{name}");
-        if !protocols.mpp {
-            reader.fail(&variable, "is a way to pay with \"mpp\"; list \"mpp\" in protocols");
+        if !route.protocols.mpp {
+            route.fail(name, "is a way to pay with \"mpp\"; list \"mpp\" in protocols");
         } else if evm().next().is_none() {
-            reader.fail(&variable, "needs an EVM network; give the route one or remove it");
-        } else if let Some(blind) = evm().find(|network| !readable(network)) {
-            reader.fail(&variable, format!("needs RPC_URL for {blind}; set it"));
+            route.fail(name, "needs an EVM network; give the route one or remove it");
+        } else if let Some(blind) = evm().find(|network| !route.is_readable(network)) {
+            route.fail(name, format!("needs RPC_URL for {blind}; set it"));
         }
     }
 }

@@ -7,31 +7,21 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::assets::price;
-use super::inherited::Inherited;
-use super::route_config::RouteConfig;
-use crate::offer::{Choice, Offer, Protocols};
+use super::route_config::RouteReader;
+use crate::offer::{Choice, Offer};
 use crate::session::mpp::meter::StreamMeter;
 use crate::session::mpp::terms::ChannelOffer;
 use farebox_base::amount::Amount;
 use farebox_channel::config::ChannelConfig;
 use farebox_channel::escrow::{Escrow, EscrowContract};
-use farebox_common::config::Reader;
 use farebox_common::payment::{SignedToken, Terms, TransferMethod};
 use farebox_evm::account::Account;
 use farebox_evm::address::Address;
 use farebox_wire::mpp::session::UnitType;
 
-/// A route that may be sold by session.
-pub(super) struct SessionRoute<'a> {
-    pub place: &'a str,
-    pub config: &'a RouteConfig,
-    pub protocols: Protocols,
-    /// Whether a pricer names its prices.
-    pub is_priced: bool,
-}
-
 /// Refuses an origin that may take so long that a payer withdraws meanwhile.
-pub(super) fn leaves_time(reader: &mut Reader, place: &str, config: &RouteConfig, timeout: u64) {
+pub(super) fn check_time(route: &mut RouteReader<'_>, timeout: u64) {
+    let config = route.config;
     if config.session_escrow.is_some() || config.session_delay_secs.is_some() {
         let delay = config.session_delay_secs.unwrap_or(*ChannelOffer::DELAYS.start());
         let most = delay.checked_div(3).unwrap_or_default();
@@ -40,64 +30,57 @@ pub(super) fn leaves_time(reader: &mut Reader, place: &str, config: &RouteConfig
                 "must be at most {most} beside sessions, a third of session_delay_secs (900 if \
                  not set): a payer may withdraw while the origin works"
             );
-            reader.fail_at(place, "origin_timeout_secs", remedy);
+            route.fail("origin_timeout_secs", remedy);
         }
     }
 }
 
 /// The part that a session of MPP adds to an offer: its channel, and how it pays for a stream.
-pub(super) fn offered(
-    reader: &mut Reader,
-    inherited: &Inherited,
-    route: &SessionRoute<'_>,
-    offer: &mut Offer,
-) -> Option<()> {
-    let SessionRoute { place, config, .. } = *route;
+pub(super) fn add_channel(route: &mut RouteReader<'_>, offer: &mut Offer) -> Option<()> {
+    let config = route.config;
     let is_metered = config.session_unit.is_some() || config.session_unit_price.is_some();
     if is_metered {
-        offer.meter = Some(meter(reader, place, config, offer)?);
+        offer.meter = Some(meter(route, offer)?);
     }
     if let Some(escrow) = &config.session_escrow {
         let sends_from = match &config.session_fee_payer {
-            Some(least) => Some(sends_from(reader, place, least, offer)?),
+            Some(least) => Some(sends_from(route, least, offer)?),
             None => None,
         };
-        offer.channel = Some(by_channel(reader, inherited, route, escrow, sends_from, offer)?);
+        offer.channel = Some(by_channel(route, escrow, sends_from, offer)?);
     } else if config.session_fee_payer.is_some() {
-        reader.fail_at(place, "session_fee_payer", "needs session_escrow; set it");
+        route.fail("session_fee_payer", "needs session_escrow; set it");
     }
     Some(())
 }
 
 /// The same ways to pay, on EVM chains by session too.
 pub(super) fn by_session(
-    reader: &mut Reader,
-    inherited: &Inherited,
-    route: &SessionRoute<'_>,
+    route: &mut RouteReader<'_>,
     secs: u64,
     choices: Vec<Choice>,
 ) -> Option<Vec<Choice>> {
-    let SessionRoute { place, config, protocols, is_priced } = *route;
-    let variable = format!("{place}.session_delay_secs");
+    const NAME: &str = "session_delay_secs";
+    let inherited = route.inherited;
     if !inherited.has_channels {
-        reader.fail(&variable, "needs the binding CHANNEL, an object of class Channel; bind it");
+        route.fail(NAME, "needs the binding CHANNEL, an object of class Channel; bind it");
         return None;
     }
     // That LEDGER_SALT is missing is said elsewhere.
     let authorizer = inherited.authorizer.as_ref()?;
     if !ChannelConfig::WITHDRAW_DELAYS.contains(&secs) {
-        reader.fail(&variable, format!("is {secs}; must be from 900 to 2592000"));
+        route.fail(NAME, format!("is {secs}; must be from 900 to 2592000"));
         return None;
     }
     let authorizer = authorizer.address().to_checksum();
-    let mut deposited = |choice: Choice| match deposits(reader, place, config, &choice) {
+    let mut deposited = |choice: Choice| match deposits(route, &choice) {
         Some((token, extra)) => choice.by_session(secs, &authorizer, token, extra),
         None => choice,
     };
     let choices: Vec<Choice> = choices.into_iter().map(&mut deposited).collect();
-    if is_priced || !protocols.x402 || choices.iter().all(|it| it.session.is_none()) {
+    if route.is_priced || !route.protocols.x402 || choices.iter().all(|it| it.session.is_none()) {
         let remedy = "needs a fixed price, \"x402\" in protocols and a token with EIP-3009";
-        reader.fail(&variable, remedy);
+        route.fail(NAME, remedy);
         return None;
     }
     Some(choices)
@@ -106,9 +89,7 @@ pub(super) fn by_session(
 /// How deposits for this way to pay are signed, and what requirements say of it: by EIP-3009, also
 /// where the same token is paid by Permit2 because the origin counts units.
 fn deposits(
-    reader: &mut Reader,
-    place: &str,
-    config: &RouteConfig,
+    route: &mut RouteReader<'_>,
     choice: &Choice,
 ) -> Option<(SignedToken, Map<String, Value>)> {
     let Terms { network, extra, unit, .. } = &choice.terms;
@@ -117,8 +98,9 @@ fn deposits(
     }
     unit.as_ref()?;
     let method = TransferMethod::Eip3009;
+    let RouteReader { place, config, .. } = *route;
     let (_, asset) =
-        price(reader, place, &config.price, config.asset.as_ref(), network, Some(method))?;
+        price(route.reader, place, &config.price, config.asset.as_ref(), network, Some(method))?;
     let (domain, token) = (asset.domain?, choice.terms.token?);
     let (name, version) = (&domain.name, &domain.version);
     let separator = SignedToken::separator_of(name, version, token.chain_id, domain.contract);
@@ -146,22 +128,19 @@ pub(super) fn share_costs(offers: &mut [Option<Offer>]) {
 
 /// How a route is paid by session of MPP.
 fn by_channel(
-    reader: &mut Reader,
-    inherited: &Inherited,
-    route: &SessionRoute<'_>,
+    route: &mut RouteReader<'_>,
     escrow: &str,
     sends_from: Option<Amount>,
     offer: &Offer,
 ) -> Option<ChannelOffer> {
-    let SessionRoute { place, config, is_priced, .. } = *route;
+    let RouteReader { inherited, config, is_priced, .. } = *route;
     let delay_secs = config.session_delay_secs.unwrap_or(*ChannelOffer::DELAYS.start());
     let address = Address::parse_checksummed(escrow).ok();
     let mut signed = offer.choices.iter().filter(|it| it.terms.authorized().is_some());
     let payee = inherited.payee.as_ref().map(Account::address);
     let choice = signed.next().filter(|choice| {
         let pay_to = choice.terms.token.as_ref().map(|token| token.pay_to);
-        let network = choice.terms.network.as_str();
-        pay_to == payee && inherited.readable.iter().any(|known| known == network)
+        pay_to == payee && route.is_readable(&choice.terms.network)
     });
     let is_one = signed.next().is_none() && !is_priced && offer.settings.protocols.mpp;
     let found = choice.zip(address).filter(|_| is_one && inherited.has_channels);
@@ -175,7 +154,7 @@ fn by_channel(
         let remedy = "needs the address of a contract, the binding CHANNEL, \"mpp\" in protocols, a \
                       fixed price, one EVM network with RPC_URL and a token with EIP-3009, and \
                       PAYEE_KEY, whose account is the payee";
-        reader.fail_at(place, "session_escrow", remedy);
+        route.fail("session_escrow", remedy);
     }
     sold
 }
@@ -190,22 +169,18 @@ fn price_in(choice: &Choice, text: &str) -> Option<Amount> {
 }
 
 /// The least deposit of a session that the gate sends.
-fn sends_from(reader: &mut Reader, place: &str, least: &str, offer: &Offer) -> Option<Amount> {
+fn sends_from(route: &mut RouteReader<'_>, least: &str, offer: &Offer) -> Option<Amount> {
     let least = signed(offer).and_then(|choice| price_in(choice, least));
     if least.is_none() {
         let remedy = "is the least deposit that is worth its gas, such as \"$1\"";
-        reader.fail_at(place, "session_fee_payer", remedy);
+        route.fail("session_fee_payer", remedy);
     }
     least
 }
 
 /// How a session pays for a stream.
-fn meter(
-    reader: &mut Reader,
-    place: &str,
-    config: &RouteConfig,
-    offer: &Offer,
-) -> Option<StreamMeter> {
+fn meter(route: &mut RouteReader<'_>, offer: &Offer) -> Option<StreamMeter> {
+    let config = route.config;
     let asset = signed(offer);
     let price = config.session_unit_price.as_deref().zip(asset);
     let price = price.and_then(|(text, choice)| price_in(choice, text));
@@ -228,7 +203,7 @@ fn meter(
                       as \"$0.0001\"; session_step is from 1 to 10000000 units, session_pause_secs \
                       from 1 to 600; needs session_escrow or session_delay_secs, with the latter \
                       tokens of equal decimals and a price of at least a step";
-        reader.fail_at(place, "session_unit", remedy);
+        route.fail("session_unit", remedy);
     }
     found
 }

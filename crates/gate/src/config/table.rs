@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::inherited::Inherited;
+use super::route_config::Inherited;
 use super::routes::{self, STORED, table_name};
 use crate::offer::Offer;
 use crate::route::{RouteTable, TableError, Unlisted};

@@ -2,7 +2,7 @@
 //!
 //! Spec: Payment authentication scheme, "Server verification"; charge intent, method `evm`.
 
-mod old_terms;
+pub(crate) mod old_terms;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -14,12 +14,14 @@ use serde_json::Value;
 
 use super::issue::{INTENT, METHOD, choice_for, request};
 use super::reference;
-use crate::Gate;
-use crate::checked::{Answered, CheckedPayment, Eligibility, Protocol, Signed, Standard};
+use crate::checked::{
+    Answered, CheckedPayment, Eligibility, JudgedSignature, Protocol, Signed, SoldTerms, Standard,
+};
+use crate::keys::Keys;
 use crate::offer::{Choice, Offer, SignedChoice};
-use crate::onchain::{ChallengeTimes, OnChainProof};
+use crate::onchain::{ChallengeTimes, OnChainProof, ShownOnChain};
+use crate::parts::{Chains, PayerRules};
 use crate::pricer::question;
-use crate::proof::SoldTerms;
 use crate::restore::NO_DATE;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{self, hex};
@@ -63,11 +65,28 @@ struct SignedAnswer<'c> {
     signed: SignedAuthorization,
 }
 
-impl Gate {
+/// A challenge of this gate as the terms of a payment.
+pub(crate) struct ChallengeTerms<'g> {
+    pub choice: &'g Choice,
+    pub amount: Amount,
+    pub payee: Address,
+    /// The end of the price, Unix seconds; zero if it was named for another question.
+    pub end: u64,
+}
+
+/// Checks of credentials.
+#[derive(Clone, Copy)]
+pub(crate) struct Credentials<'g> {
+    pub keys: &'g Keys,
+    pub payers: &'g PayerRules,
+    pub chains: &'g Chains,
+}
+
+impl Credentials<'_> {
     /// Finds the challenge that a credential answers; the terms of the challenge are not checked.
     ///
     /// # Errors [`Code::InvalidChallenge`].
-    fn answer<'c>(
+    fn find_challenge<'c>(
         &self,
         head: &RequestHead,
         credential: &'c Credential,
@@ -97,26 +116,25 @@ impl Gate {
         Ok(AnsweredChallenge { credential, request, reference })
     }
 
-    /// The choice, amount and payee that a credential pays under a challenge of this gate for this
-    /// request, and the end of their price, Unix seconds; the end is zero if the price was named
-    /// for another question.
-    pub(crate) fn asked_by_mpp<'g>(
+    /// The terms that a credential pays under a challenge of this gate for this request.
+    pub fn read_terms<'g>(
         &self,
         offer: &'g Offer,
         head: &RequestHead,
         question: &str,
         credential: &Credential,
-    ) -> Option<(&'g Choice, (Amount, Address), u64)> {
-        let AnsweredChallenge { request, reference, .. } = self.answer(head, credential).ok()?;
+    ) -> Option<ChallengeTerms<'g>> {
+        let AnsweredChallenge { request, reference, .. } =
+            self.find_challenge(head, credential).ok()?;
         let choice = choice_for(offer, request.chain_id, request.currency)?.choice;
         let end = reference::quote_end(&reference, question).unwrap_or(0);
-        Some((choice, (request.amount, request.recipient), end))
+        Some(ChallengeTerms { choice, amount: request.amount, payee: request.recipient, end })
     }
 
     /// Checks the payment of a credential.
     ///
     /// # Errors The first check that fails.
-    pub(crate) fn credential<'g>(
+    pub fn check<'g>(
         &self,
         offer: &'g Offer,
         head: &RequestHead,
@@ -124,7 +142,7 @@ impl Gate {
         now: UnixTime,
     ) -> Result<CheckedPayment<'g>, Code> {
         let AnsweredChallenge { credential, request: asked, reference } =
-            self.answer(head, credential)?;
+            self.find_challenge(head, credential)?;
         let challenge = &credential.challenge;
         if !offer.settings.protocols.mpp {
             return Err(Code::InvalidChallenge);
@@ -184,7 +202,7 @@ impl Gate {
                     return Err(Code::SourceMismatch);
                 }
                 let shown = OnChainProof::Transaction(&bytes);
-                return self.onchain(sold, check, shown, source().flatten(), now);
+                return self.check_on_chain(sold, check, shown, source().flatten(), now);
             }
             // The challenge's offer counts, whatever the route accepts by now.
             Payload::Hash(_) if !names_hash(challenge) => return Err(Code::InvalidPayload),
@@ -193,7 +211,7 @@ impl Gate {
                 let is_account = |it: &Source| it.chain_id == chain_id && !it.address.is_low();
                 let payer = source().flatten().filter(is_account);
                 let shown = OnChainProof::Hash(&hash, payer.map(|it| it.address));
-                return self.onchain(sold, check, shown, payer, now);
+                return self.check_on_chain(sold, check, shown, payer, now);
             }
         };
         let payer = Source { chain_id, address: signed.authorization().from };
@@ -201,11 +219,11 @@ impl Gate {
         if named.is_some_and(|named| named != Some(payer)) {
             return Err(Code::SourceMismatch);
         }
-        self.signed_for(offer, sold, SignedAnswer { challenge, reference, signed }, standard, now)
+        self.check_signed(offer, sold, SignedAnswer { challenge, reference, signed }, standard, now)
     }
 
     /// An authorization in answer to this challenge.
-    fn signed_for<'g>(
+    fn check_signed<'g>(
         &self,
         offer: &Offer,
         sold: SignedChoice<'g>,
@@ -226,8 +244,8 @@ impl Gate {
             PaymentKey::of_authorization(token.chain_id, &token.asset, from, &other)
         });
         let signed = Signed::Token(Box::new(signed));
-        let (eligibility, signature, valid_before) =
-            self.eligibility(&signed, SoldTerms::of(offer, choice), standard, issued, now)?;
+        let JudgedSignature { eligibility, signature, valid_before } =
+            SoldTerms::of(offer, choice).judge(&signed, self.payers, standard, issued, now)?;
         let message = json!({"x402Version": 2, "accepted": encoding::json::value(&choice.requirements), "payload": payload});
         let request = wire::request(Version::V2, &message, &choice.requirements);
         let answered = Answered::of(challenge, &token, reference);
@@ -245,11 +263,11 @@ impl Gate {
 
     /// A payment that the chain itself settles, from the account that its source names, if it names
     /// one.
-    fn onchain<'g>(
+    fn check_on_chain<'g>(
         &self,
         sold: SignedChoice<'g>,
         check: CredentialCheck<'_>,
-        shown: OnChainProof<'_>,
+        proof: OnChainProof<'_>,
         source: Option<Source>,
         now: UnixTime,
     ) -> Result<CheckedPayment<'g>, Code> {
@@ -261,7 +279,11 @@ impl Gate {
             false => reference::issued(reference).ok_or(Code::InvalidChallenge)?,
         };
         let times = ChallengeTimes { issued, expires };
-        let mut proof = self.shown_on_chain(sold, shown, times, standard, now)?;
+        let mut proof = ShownOnChain { sold, proof, times, standard }.check(
+            self.chains,
+            self.payers.restore,
+            now,
+        )?;
         let payer = proof.payer.map(|address| Source { chain_id: token.chain_id, address });
         if source.is_some() && source != payer {
             return Err(Code::SourceMismatch);

@@ -1,4 +1,5 @@
-//! All rows as CSV or as one JSON object a line, object after object, page after page.
+//! All rows as CSV or as one JSON object a line, object after object, page after page; and a page of
+//! the list of channels.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -6,15 +7,16 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::item::readable;
-use super::message;
+use super::{message, refusal};
 use crate::call::LedgerCall;
 use crate::reply::{Audience, Body, Reply, own_headers};
 use crate::units;
 use farebox_base::encoding;
+use farebox_base::encoding::json::json;
 use farebox_base::http::ResponseHead;
 use farebox_base::time::UnixTime;
 use farebox_channel::index::{self, IndexAsk};
+use farebox_common::problem::Code;
 use farebox_ledger::report::{Filter, Mark, ObjectRequest, PaymentItem, Report};
 
 /// ExportedRows of one page.
@@ -169,7 +171,7 @@ impl Export {
             match self.format {
                 Format::Csv => text.push_str(&line(item)),
                 Format::Lines => {
-                    text.push_str(&readable(item));
+                    text.push_str(&units::write_item(item));
                     text.push('\n');
                 }
             }
@@ -201,4 +203,37 @@ fn line(item: &PaymentItem) -> String {
     let date = |secs| UnixTime::from_secs(secs).rfc3339();
     let (created, updated) = (date(item.created_at), date(item.updated_at));
     [&item.csv(), ",", &decimal, ",", symbol, ",", &created, ",", &updated, "\r\n"].concat()
+}
+
+/// A question for a page.
+#[derive(Debug)]
+pub struct ChannelPage {
+    after: String,
+    limit: u64,
+    correlation: String,
+}
+
+impl ChannelPage {
+    pub(super) const fn new(after: String, limit: u64, correlation: String) -> Self {
+        Self { after, limit, correlation }
+    }
+
+    /// The name of the object to ask, and the message.
+    #[must_use]
+    pub fn call(&self) -> (&'static str, String) {
+        (index::OBJECT, IndexAsk::Page(self.after.clone(), self.limit).to_text())
+    }
+
+    /// Takes its answer; `None` if it is down.
+    #[must_use]
+    pub fn answered(&self, said: Option<&str>) -> Reply {
+        let Some(items) = said.and_then(index::page) else {
+            return refusal(Code::LedgerUnavailable, &self.correlation, None);
+        };
+        let is_full = u64::try_from(items.len()).is_ok_and(|count| count == self.limit);
+        let last = items.last().and_then(|channel| channel.get("id")).cloned();
+        let next = last.filter(|_| is_full).unwrap_or(Value::Null);
+        let document = encoding::json::text(&json!({"items": items, "next": next}));
+        Reply::text("application/json", document, &self.correlation)
+    }
 }

@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use farebox_base::secret::Secret;
+use farebox_channel::retention::KeptSecs;
 
 /// The destination of notices, and the secret that signs them.
 #[derive(Debug)]
@@ -22,4 +23,12 @@ pub struct Keeps {
     pub payments_secs: u64,
     /// Size that its database may have.
     pub bytes: u64,
+}
+
+impl Keeps {
+    /// The same for a channel.
+    #[must_use]
+    pub const fn of_channels(self) -> KeptSecs {
+        KeptSecs { answer: self.responses_secs, row: self.payments_secs }
+    }
 }

@@ -5,15 +5,16 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 
 use super::claim::Claim;
-use super::looking::Looking;
-use super::origin::{charged_in, taken_out};
+use super::origin::{Forwarding, charged_in, taken_out};
 use super::parts::{HeldMessage, Unheard};
-use super::refusal::failure_of;
-use super::{Eligibility, PaidRequest, Step};
+use super::replies::Looking;
+use super::settle::Settling;
+use super::statements::failure_of;
+use super::{Eligibility, PaidRequest, Payments, Step};
 use crate::diagnose::Failures;
 use crate::recorded::FirstSight;
 use crate::reply::{Body, Reply, finish_paid};
-use crate::unpaid::UnpaidCall;
+use crate::unpaid::{UnpaidCall, UnpaidRequests};
 use farebox_base::amount::Amount;
 use farebox_base::http::ResponseHead;
 use farebox_base::mutant::{Mutant, planted};
@@ -75,8 +76,9 @@ impl<'g> PaidRequest<'g> {
             }
             Eligibility::NowFree => {
                 let request = self.asked.request.clone();
+                let Payments { origin, keys, .. } = self.asked.parts;
                 let UnpaidCall { call, unpaid } =
-                    self.asked.gate.waived(&self.asked.offer, request, now);
+                    UnpaidRequests { origin, keys }.waive(&self.asked.offer, request, now);
                 Step::Pass(call, unpaid)
             }
         }
@@ -188,7 +190,7 @@ impl<'g> PaidRequest<'g> {
     /// now.
     pub(super) fn deliver(mut self: Box<Self>, deliver: Deliver, now: UnixTime) -> Step<'g> {
         self.work.transaction = self.named(&deliver.transaction);
-        self.forward(Claim::to_deliver(&deliver), now)
+        Forwarding::begin(self, Claim::to_deliver(&deliver), now)
     }
 
     /// Sends the recorded request to its facilitator once more.
@@ -196,7 +198,7 @@ impl<'g> PaidRequest<'g> {
         let claim = Claim::to_resend(&resend);
         let Resend { seen_at, seen_block, .. } = resend;
         self.row.first_sight = FirstSight { at: UnixTime::from_secs(seen_at), block: seen_block };
-        self.settle_again(claim, &resend, 0)
+        Settling::begin_again(self, claim, &resend, 0)
     }
 
     /// Serves the stored response.
@@ -210,7 +212,7 @@ impl<'g> PaidRequest<'g> {
     pub(super) fn move_on(&mut self) -> bool {
         let moves = self.row.place.1.is_old();
         if moves {
-            self.row.place = (self.asked.gate.shards.count, Role::New);
+            self.row.place = (self.asked.parts.shards.count, Role::New);
         }
         moves
     }
@@ -218,16 +220,18 @@ impl<'g> PaidRequest<'g> {
     /// Asks the other object of a change whether another payment stands in the way of one that the
     /// object asked before knows.
     pub(super) fn ask_other(mut self: Box<Self>, rivals: Rivals, message: HeldMessage) -> Step<'g> {
-        let (here, old) = (self.row.place, self.asked.gate.shards.first());
+        let (here, old) = (self.row.place, self.asked.parts.shards.first());
         let (other, cleared) = match here.1 {
-            Role::Old | Role::Past => ((self.asked.gate.shards.count, Role::New), Role::OldCleared),
+            Role::Old | Role::Past => {
+                ((self.asked.parts.shards.count, Role::New), Role::OldCleared)
+            }
             Role::New if old.1.is_old() => (old, Role::NewCleared),
             _ => return self.refuse(Code::LedgerUnavailable),
         };
         self.row.unheard = Some(Unheard { message, place: (here.0, cleared) });
         self.row.place = other;
         let call = self.asking(Question::Rivals(rivals), None, None);
-        Step::Look(call, Looking::new(self))
+        Step::Look(call, Looking::new(self, 0))
     }
 
     /// Takes what the other object has said, and goes on if nothing stands in the way.

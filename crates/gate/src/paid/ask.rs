@@ -1,17 +1,26 @@
-//! Claims and questions to the ledger object about a payment.
+//! Claims and questions about a payment to the ledger object that keeps its row.
 
-use crate::call::LedgerCall;
 use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use super::claiming::Claiming;
-use super::looking::{Looking, Resuming};
+use serde::Serialize;
+
+use super::replies::{Claiming, Looking, Resuming};
 use super::{ChainCall, Eligibility, PaidRequest, Step};
+use crate::call::{LedgerCall, object};
+use crate::offer::VERIFY_SECS;
+use crate::pricer::question;
+use farebox_base::encoding::json;
+use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::OnChain;
 use farebox_common::payment::authorization::SignatureCheck;
+use farebox_ledger::attempts::Counting;
 use farebox_ledger::command::{
-    Command, Payment, Proving, Question, Repeat, Role, Signature, Signing,
+    Asking, Command, Envelope, Leases, Mode, Payment, Proving, Question, REQUEST_DIGITS, Repeat,
+    Role, Signature, Signing, VERSION,
 };
 use farebox_ledger::inquiry::height;
 
@@ -53,7 +62,7 @@ impl<'g> PaidRequest<'g> {
         let in_flight = if self.checked.is_contract {
             NonZeroU32::MIN
         } else {
-            self.asked.gate.payers.in_flight
+            self.asked.parts.payers.in_flight
         };
         let mut call = self.call(Command::Claim {
             payment,
@@ -66,21 +75,21 @@ impl<'g> PaidRequest<'g> {
         });
         call.delay_ms = if tries == 0 { 0 } else { RETRY_MS };
         self.guard(&mut call, tries == 0);
-        Step::Claim(call, Claiming { paid: self, tries })
+        Step::Claim(call, Claiming::new(self, tries))
     }
 
     /// Continues a payment that the ledger knows.
     pub(super) fn resume(self: Box<Self>) -> Step<'g> {
         let mut call = self.asking(Question::Resume(self.repeat()), self.counting(), None);
         self.guard(&mut call, true);
-        Step::Resume(call, Resuming::new(self))
+        Step::Resume(call, Resuming::new(self, 0))
     }
 
     /// Looks up what became of a payment whose signature is not proven.
     pub(super) fn look_up(self: Box<Self>) -> Step<'g> {
         let mut call = self.asking(Question::Look(self.repeat()), None, self.proving());
         self.guard(&mut call, true);
-        Step::Look(call, Looking::new(self))
+        Step::Look(call, Looking::new(self, 0))
     }
 
     /// The proof of this payment that is under way; `None` unless this request could begin it. A
@@ -102,7 +111,7 @@ impl<'g> PaidRequest<'g> {
         let network = self.asked.choice.terms.network.as_str();
         // For a payment that the chain settles, the block is read when it is checked.
         let reads = self.checked.proof.onchain.is_none();
-        let readable = self.asked.gate.rpc_url(network).filter(|_| reads);
+        let readable = self.asked.parts.chains.rpc_url(network).filter(|_| reads);
         call.block_query = readable.map(|_| ChainCall::new(network, height::request()));
         call.limited_by = Some(self.asked.request.network().into());
     }
@@ -122,7 +131,7 @@ impl<'g> PaidRequest<'g> {
                 || self.failures.recalled.is_some() && self.checked.proof.was_sent()
                 || self.is_out_of_reach(),
             denied: !self.checked.proof.was_sent()
-                && self.asked.gate.payers.clients.denies(&self.checked.proof.account())
+                && self.asked.parts.payers.clients.denies(&self.checked.proof.account())
                 && !planted(Mutant::DeniedIsSentAgain),
             rival: self.checked.proof.rival.map(|key| key.to_hex()),
         }
@@ -144,7 +153,8 @@ impl<'g> PaidRequest<'g> {
     /// Whether it would be sent to a chain of which no node is configured any more.
     fn is_out_of_reach(&self) -> bool {
         let network = self.asked.choice.terms.network.as_str();
-        self.checked.proof.is_signed_transaction() && self.asked.gate.rpc_url(network).is_none()
+        self.checked.proof.is_signed_transaction()
+            && self.asked.parts.chains.rpc_url(network).is_none()
     }
 
     /// The payment as this request would record it.
@@ -157,7 +167,7 @@ impl<'g> PaidRequest<'g> {
                 .proof
                 .identifier
                 .as_deref()
-                .map(|id| self.asked.gate.keys.identifier_hash(id)),
+                .map(|id| self.asked.parts.keys.identifier_hash(id)),
             mode: self.plan.mode,
             receipt: self.row.receipt.clone(),
             route: offer.settings.route.clone(),
@@ -174,8 +184,103 @@ impl<'g> PaidRequest<'g> {
             },
             request: self.checked.proof.request.clone(),
             confirm: offer.settings.confirms && self.checked.proof.onchain.is_none(),
-            client: self.asked.gate.keys.client_name(&self.asked.request.network()),
+            client: self.asked.parts.keys.client_name(&self.asked.request.network()),
             signing: Signing::first(self.read_signature()),
+        }
+    }
+
+    /// The hash of the request and its terms; the first use of the payment fixes it. Its first
+    /// eight bytes are of the request alone, so that the ledger knows another payment for the same
+    /// request at whatever terms.
+    pub(super) fn binding(&self) -> String {
+        let terms = &self.asked.choice.terms;
+        let (asset, pay_to) = match &terms.token {
+            Some(token) => (token.asset.as_bytes().as_slice(), token.pay_to.as_bytes().as_slice()),
+            None => (terms.asset.as_bytes(), terms.pay_to.as_bytes()),
+        };
+        let amount = terms.amount.to_be_bytes();
+        let mut parts = Vec::from([
+            self.asked.request.head.method.as_bytes(),
+            self.asked.request.head.authority().as_bytes(),
+            self.asked.request.head.target().as_bytes(),
+            self.asked.request.head.headers.get("range").unwrap_or_default().as_bytes(),
+            self.asked.body.as_str().as_bytes(),
+        ]);
+        // A price quoted for one question pays for no answer to another.
+        let named = self.asked.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
+        let question = named.then(|| question(&self.asked.request.head));
+        parts.extend(question.as_deref().map(str::as_bytes));
+        let request = hash::digest(&parts);
+        parts.extend([amount.as_slice(), asset, terms.network.as_str().as_bytes(), pay_to]);
+        let whole = hash::digest(&parts);
+        match (request.get(..REQUEST_DIGITS), whole.get(REQUEST_DIGITS..)) {
+            (Some(request), Some(rest)) if !planted(Mutant::TermsAreAnotherRequest) => {
+                [request, rest].concat()
+            }
+            _ => whole,
+        }
+    }
+
+    /// A command to the object that keeps this payer's rows.
+    pub(super) fn call(&self, command: Command) -> LedgerCall {
+        let (payer, key) = (self.checked.proof.account(), self.checked.proof.key.to_hex());
+        let (role, counting) = (self.row.place.1, self.counting());
+        self.send(&Envelope { v: VERSION, payer, key, command, role, counting })
+    }
+
+    /// A question to the same object.
+    pub(super) fn asking(
+        &self,
+        ask: Question,
+        counting: Option<Counting>,
+        proving: Option<Proving>,
+    ) -> LedgerCall {
+        let (payer, key) = (self.checked.proof.account(), self.checked.proof.key.to_hex());
+        self.send(&Asking {
+            v: VERSION,
+            payer,
+            key,
+            ask,
+            role: self.row.place.1,
+            counting,
+            proving,
+        })
+    }
+
+    pub(super) fn send(&self, message: &impl Serialize) -> LedgerCall {
+        let shards = self.row.place.0;
+        let shard = self.asked.parts.keys.shard(self.checked.proof.place(), shards);
+        let message = json::text(message);
+        LedgerCall::new(object(shards, shard), message)
+    }
+
+    /// Counter for a failure of the payer; `None` unless the payer is proven and the route counts
+    /// failures.
+    pub(super) fn counting(&self) -> Option<Counting> {
+        self.asked.offer.settings.diagnostics.filter(|_| self.is_proven()).map(|limits| Counting {
+            route: self.asked.offer.settings.route.clone(),
+            exceeded_after: limits.exceeded_after,
+            failure: self.failures.latest.clone().filter(|failure| self.is_the_payers(failure)),
+        })
+    }
+
+    /// Leases of the work, as sent to the object.
+    pub(super) fn leases(&self) -> Leases {
+        let Leases { executing, settling, delivering } = self.asked.offer.leases;
+        let verifies = self.plan.mode == Mode::Before
+            && self.asked.choice.verifies_first
+            && !self.plan.verified;
+        let first = match self.checked.proof.onchain {
+            // The last two replies of a node may each take their full deadline.
+            Some(_) => 15,
+            None if verifies => VERIFY_SECS,
+            None => 0,
+        };
+        let upload = self.asked.body.upload_secs();
+        Leases {
+            executing: executing.saturating_add(upload),
+            settling: settling.saturating_add(first),
+            delivering: delivering.saturating_add(upload),
         }
     }
 }

@@ -1,22 +1,30 @@
 //! Looks at the chain: beside the claim, before an unknown settlement is reported, and when a
-//! settlement counts only once the chain shows it.
+//! settlement counts only once the chain shows it. On a chain that the gate does not read, one ledger
+//! object takes the transaction before it counts, so that a facilitator cannot name one transaction
+//! for two payments.
 
-use crate::call::ChainCall;
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use super::claim::Claim;
 use super::onchain::Look;
 use super::settle::Attempt;
-use super::{AfterRecord, PaidRequest, Step};
+use super::{AfterRecord, PaidRequest, Payments, Recording, Step};
+use crate::call::{ChainCall, LedgerCall, object};
+use crate::keys::Keys;
+use crate::parts::Shards;
 use crate::recorded::{FirstSight, chain_query, chain_verdict, question};
+use farebox_base::encoding::json;
+use farebox_base::hash::digest;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 use farebox_common::problem::Code;
-use farebox_ledger::command::{ChainVerdict, Client, Command, Fate, Outcome};
+use farebox_ledger::command::{ChainVerdict, Client, Command, Fate, Outcome, VERSION};
 use farebox_ledger::inquiry::confirmation::{Confirmation, Confirming, Step as Confirm};
 use farebox_ledger::inquiry::funds::Funding;
 use farebox_ledger::inquiry::{Asking, Next, Question};
+use farebox_ledger::take::{Holder, Named, Take};
 
 /// Milliseconds before each look for a named transaction: 15.5 seconds in all, first for a fast
 /// chain and then for a slow one.
@@ -82,7 +90,7 @@ impl<'g> PaidRequest<'g> {
 
     /// Whether the payment's chain can be read.
     pub(super) fn reads_chain(&self) -> bool {
-        self.asked.gate.rpc_url(self.asked.choice.terms.network.as_str()).is_some()
+        self.asked.parts.chains.rpc_url(self.asked.choice.terms.network.as_str()).is_some()
     }
 
     /// Asks the chain what became of the payment; reports `otherwise` if it does not tell.
@@ -140,7 +148,7 @@ impl<'g> PaidRequest<'g> {
         }
         let (fence, seen_block) = (report.claim.fence(), self.row.first_sight.block);
         let command = Command::Outcome { fence, result, client: report.client, seen_block };
-        self.record(command, AfterRecord::Outcome(report.attempt))
+        Recording::begin(self, command, AfterRecord::Outcome(report.attempt))
     }
 
     fn question(&self, known: Option<TxHash>) -> Option<Question> {
@@ -222,7 +230,7 @@ impl<'g> PaidRequest<'g> {
         }
         // A row that has seen several authorizations is looked up by the alarm alone.
         let (owner, signed) = (self.row.owner, 0);
-        self.record(Command::Learn { learnt, owner, signed }, AfterRecord::Learnt)
+        Recording::begin(self, Command::Learn { learnt, owner, signed }, AfterRecord::Learnt)
     }
 }
 
@@ -230,5 +238,80 @@ impl FirstSight {
     /// First sight now, before the block is read.
     pub(super) const fn now(at: UnixTime) -> Self {
         Self { at, block: None }
+    }
+}
+
+/// Waits for the holder of a transaction.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub struct Taking<'g> {
+    paid: Box<PaidRequest<'g>>,
+    named: TxHash,
+    report: SettleReport,
+}
+
+/// The call that takes a transaction for a payment; `None` on chains that show themselves which
+/// payment it belongs to.
+pub(crate) fn take_call(
+    shards: &Shards,
+    keys: &Keys,
+    network: &str,
+    transaction: &TxHash,
+    key: &str,
+) -> Option<LedgerCall> {
+    if network.starts_with("eip155:") {
+        return None;
+    }
+    let place = match planted(Mutant::TakenInManyPlaces) {
+        true => digest(&[key.as_bytes()]),
+        false => digest(&[network.as_bytes(), transaction.as_str().as_bytes()]),
+    };
+    // Until a change of their number is over, the objects before it keep what was taken.
+    let count = shards.old.unwrap_or(shards.count);
+    let shard = keys.shard(place.as_bytes(), count);
+    let take = Named {
+        network: network.to_string(),
+        transaction: transaction.to_text(),
+        key: key.to_string(),
+    };
+    let message = json::text(&Take { v: VERSION, take });
+    Some(LedgerCall::new(object(count, shard), message))
+}
+
+impl<'g> Taking<'g> {
+    /// Takes the transaction that a facilitator has named, or reports it at once if the chain shows
+    /// whose it is.
+    pub(super) fn begin(
+        paid: Box<PaidRequest<'g>>,
+        named: TxHash,
+        report: SettleReport,
+    ) -> Step<'g> {
+        let network = paid.asked.choice.terms.network.as_str();
+        let Payments { shards, keys, .. } = paid.asked.parts;
+        let key = paid.checked.proof.key.to_hex();
+        match take_call(shards, keys, network, &named, &key) {
+            Some(call) => Step::Take(call, Self { paid, named, report }),
+            None => paid.report(Outcome::Settled(named.to_text()), report),
+        }
+    }
+
+    /// Takes the object's answer; `None` if it is down: then it is unknown whether the payment
+    /// moved anything.
+    pub fn answered(self, holder: Option<Holder>) -> Step<'g> {
+        let Self { mut paid, named, report } = self;
+        let result = settled(named, holder);
+        if !matches!(result, Outcome::Settled(_)) {
+            paid.work.transaction = None;
+        }
+        paid.report(result, report)
+    }
+}
+
+/// The outcome of a settlement, given the holder of its transaction.
+pub(crate) fn settled(named: TxHash, holder: Option<Holder>) -> Outcome {
+    match holder {
+        None if planted(Mutant::TakenUnheard) => Outcome::Settled(named.to_text()),
+        Some(Holder::Own) => Outcome::Settled(named.to_text()),
+        Some(Holder::Another) => Outcome::Unknown(None),
+        None => Outcome::Unknown(Some(named.to_text())),
     }
 }

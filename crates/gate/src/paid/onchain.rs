@@ -10,8 +10,10 @@ use alloc::string::String;
 
 use super::claim::Claim;
 use super::inquire::{PendingRead, SettleReport};
-use super::settle::Attempt;
-use super::{AfterRecord, DOUBT_SECS, Eligibility, PaidRequest, Reading, Step};
+use super::settle::{Attempt, take_refusal};
+use super::{
+    AfterRecord, DOUBT_SECS, Eligibility, PaidRequest, Payments, Reading, Recording, Step,
+};
 use crate::recorded::{sending, settled_by_chain};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -86,9 +88,10 @@ impl<'g> PaidRequest<'g> {
     fn sent_by(mut self: Box<Self>, sender: Address) -> Step<'g> {
         self.checked.proof.payer = Some(sender);
         self.checked.expected.payer = Some(sender);
-        self.row.receipt = self.asked.gate.receipt_id(&self.checked.proof);
+        let Payments { shards, keys, .. } = self.asked.parts;
+        self.row.receipt = shards.receipt_id(keys, &self.checked.proof);
         if !matches!(self.checked.eligibility, Eligibility::Withdrawn | Eligibility::Unsigned)
-            && self.asked.gate.payers.clients.denies(&self.checked.proof.account())
+            && self.asked.parts.payers.clients.denies(&self.checked.proof.account())
         {
             self.checked.eligibility = Eligibility::Denied;
         }
@@ -189,7 +192,7 @@ impl<'g> PaidRequest<'g> {
                     paid.row.first_sight.block = Some(block);
                     paid.signature()
                 }
-                Prospect::None(reason) => self.refused(reason, now),
+                Prospect::None(reason) => take_refusal(self, reason, now),
                 Prospect::Unreadable(_) => self.blind(now),
             },
             Look::Named(asking, lookups) => match asking.answered(reply) {
@@ -242,7 +245,7 @@ impl<'g> PaidRequest<'g> {
     fn disproved(self: Box<Self>, reason: &str, now: UnixTime) -> Step<'g> {
         match self.checked.eligibility {
             Eligibility::Fresh | Eligibility::Expired | Eligibility::TermsChanged(_) => {
-                self.refused(reason, now)
+                take_refusal(self, reason, now)
             }
             Eligibility::Closed
             | Eligibility::Denied
@@ -256,7 +259,11 @@ impl<'g> PaidRequest<'g> {
     /// Records what is known of a transaction that the payer has sent, and answers with this code.
     pub(super) fn note(self: Box<Self>, noted: Noted, code: Code) -> Step<'g> {
         let (payment, leases) = (Box::new(self.payment()), self.leases());
-        self.record(Command::Note { payment, leases, noted }, AfterRecord::Noted(noted, code))
+        Recording::begin(
+            self,
+            Command::Note { payment, leases, noted },
+            AfterRecord::Noted(noted, code),
+        )
     }
 
     /// Continues as with any verified payment: the chain has shown all it can.

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::claim::Claim;
-use super::{Abort, AfterRecord, BodyLimits, Kept, PaidRequest, Step};
+use super::{Abort, AfterRecord, BodyLimits, Kept, PaidRequest, Payments, Recording, Step};
 use crate::forward::{ClientIdentity, Price, origin_call};
 use crate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use farebox_base::amount::Amount;
@@ -87,110 +87,6 @@ pub struct Streaming<'g> {
     claim: Claim,
 }
 
-impl<'g> PaidRequest<'g> {
-    pub(super) fn forward(self: Box<Self>, claim: Claim, now: UnixTime) -> Step<'g> {
-        let gate = self.asked.gate;
-        let terms = &self.asked.choice.terms;
-        let price = Price {
-            amount: &alloc::format!("{}", terms.amount),
-            asset: &terms.asset,
-            network: terms.network.as_str(),
-            transaction: self.work.transaction.as_ref().map_or("", TxHash::on_wire),
-        };
-        let binding = self.binding();
-        let caller = ClientIdentity::Payer {
-            payer: &self.payer_text(),
-            receipt: &self.row.receipt,
-            request: binding.get(..REQUEST_DIGITS).unwrap_or(&binding),
-            price,
-        };
-        let secs = self.asked.offer.settings.origin_timeout_secs;
-        let mut call =
-            origin_call(&gate.origin.asked, &self.asked.request, caller, secs, &gate.keys, now);
-        call.upload_secs = self.upload_secs(now);
-        let until = now.plus(secs.saturating_add(call.upload_secs));
-        Step::Forward(call, Forwarding { paid: self, claim, until })
-    }
-
-    /// Seconds that a long body may take: before the settlement, as many as leave time for it.
-    fn upload_secs(&self, now: UnixTime) -> u64 {
-        let most = self.asked.body.upload_secs();
-        if self.is_paid() || planted(Mutant::UploadOutlastsPayment) {
-            return most;
-        }
-        let end = self.checked.proof.valid_before.minus(self.asked.offer.room.min_secs);
-        most.min(end.secs_since(now))
-    }
-
-    /// Serves the response that the edge holds.
-    pub(super) fn respond(mut self: Box<Self>, claim: Claim) -> Step<'g> {
-        let Some((head, kept)) = self.work.response.take() else {
-            return self.refuse(Code::Internal);
-        };
-        let mut reply = self.settlement_served(Reply::new(head, Body::Held));
-        reply.marks.served = true;
-        match kept {
-            Kept::Whole => Step::Respond(reply),
-            Kept::Not => Step::Stream(reply, Streaming { paid: self, claim }),
-        }
-    }
-
-    /// Ends the work after a failure of the origin: in `after` nothing is charged, in `before` a
-    /// refund is due.
-    fn origin_failed(self: Box<Self>, claim: Claim, answer: Answered) -> Step<'g> {
-        let timed_out = matches!(answer, Answered::Nothing { timed_out: true });
-        let reply = match (self.is_paid(), answer) {
-            (true, _) => {
-                let code = if timed_out { Code::RefundDueTimeout } else { Code::RefundDue };
-                self.settlement(self.problem(code))
-            }
-            (false, Answered::Head(head)) if head.status >= 400 && head.status != 402 => {
-                let mut reply = Reply::new(head, Body::Held);
-                reply.code = Some(Code::OriginFailed);
-                scrub(&mut reply.head, self.asked.gate.origin());
-                finish_paid(&mut reply.head, &self.asked.request.correlation);
-                reply
-            }
-            (false, _) => {
-                self.problem(if timed_out { Code::OriginTimeout } else { Code::OriginFailed })
-            }
-        };
-        self.release(claim, Failure::Origin, Abort::Said(reply))
-    }
-
-    /// Continues once the response is complete at the edge or streams: `after` settles next,
-    /// `before` stores.
-    fn served(mut self: Box<Self>, claim: Claim, mut head: ResponseHead, kept: Kept) -> Step<'g> {
-        let Ok(charged) = charged(&self.asked.choice.terms, &head) else {
-            return self.origin_failed(claim, Answered::Nothing { timed_out: false });
-        };
-        self.work.charged = charged;
-        scrub(&mut head, self.asked.gate.origin());
-        finish_paid(&mut head, &self.asked.request.correlation);
-        if charged.is_some_and(Amount::is_zero) {
-            return self.given_away(claim, head);
-        }
-        let fence = claim.fence();
-        let response = match kept {
-            Kept::Whole => Some(stored(&head, self.work.served, charged)),
-            Kept::Not => None,
-        };
-        self.work.response = Some((head, kept));
-        let after = if self.is_paid() { AfterRecord::Stored(claim) } else { AfterRecord::Sealed };
-        let seen_block = self.row.first_sight.block;
-        let charged = charged.map(|charged| alloc::format!("{charged}"));
-        self.record(Command::Seal { fence, response, seen_block, charged }, after)
-    }
-
-    /// Serves an answer that costs nothing: nothing is settled, and the row says that no money was
-    /// asked for.
-    fn given_away(mut self: Box<Self>, claim: Claim, head: ResponseHead) -> Step<'g> {
-        self.work.transaction = None;
-        let reply = self.settlement_nothing(Reply::new(head, Body::Held));
-        self.release(claim, Failure::NotCharged, Abort::Said(reply))
-    }
-}
-
 /// The origin's part in its failure.
 #[cfg_attr(feature = "copies", derive(Clone))]
 enum Answered {
@@ -199,6 +95,30 @@ enum Answered {
 }
 
 impl<'g> Forwarding<'g> {
+    /// Asks the origin.
+    pub(super) fn begin(paid: Box<PaidRequest<'g>>, claim: Claim, now: UnixTime) -> Step<'g> {
+        let Payments { origin, keys, .. } = paid.asked.parts;
+        let terms = &paid.asked.choice.terms;
+        let price = Price {
+            amount: &alloc::format!("{}", terms.amount),
+            asset: &terms.asset,
+            network: terms.network.as_str(),
+            transaction: paid.work.transaction.as_ref().map_or("", TxHash::on_wire),
+        };
+        let binding = paid.binding();
+        let caller = ClientIdentity::Payer {
+            payer: &paid.payer_text(),
+            receipt: &paid.row.receipt,
+            request: binding.get(..REQUEST_DIGITS).unwrap_or(&binding),
+            price,
+        };
+        let secs = paid.asked.offer.settings.origin_timeout_secs;
+        let mut call = origin_call(&origin.asked, &paid.asked.request, caller, secs, keys, now);
+        call.upload_secs = upload_secs(&paid, now);
+        let until = now.plus(secs.saturating_add(call.upload_secs));
+        Step::Forward(call, Self { paid, claim, until })
+    }
+
     /// Whether this answer leads to a settlement. If so, the edge hands it in once the whole
     /// request has gone out, or as [`OriginReply::Lost`] if the request body broke off, and
     /// [`OriginReply::TimedOut`] if it still flows when no time is [`left`](Self::left).
@@ -221,17 +141,17 @@ impl<'g> Forwarding<'g> {
         let head = match reply {
             OriginReply::Head(head) => head,
             OriginReply::TimedOut => {
-                return paid.origin_failed(claim, Answered::Nothing { timed_out: true });
+                return fail(paid, claim, Answered::Nothing { timed_out: true });
             }
             OriginReply::Lost => {
-                return paid.origin_failed(claim, Answered::Nothing { timed_out: false });
+                return fail(paid, claim, Answered::Nothing { timed_out: false });
             }
         };
         if !is_useful(&head) {
-            return paid.origin_failed(claim, Answered::Head(head));
+            return fail(paid, claim, Answered::Head(head));
         }
         if !paid.asked.offer.settings.store || !may_be_stored(&head) {
-            return paid.served(claim, head, Kept::Not);
+            return serve(paid, claim, head, Kept::Not);
         }
         let limits = BodyLimits { bytes: MAX_SEALED_BYTES, secs: left.clamp(1, MAX_SEALING_SECS) };
         let whole_time = left <= MAX_SEALING_SECS;
@@ -247,20 +167,33 @@ impl<'g> Collecting<'g> {
             Collected::Whole { bytes }
                 if is_short(&head, &paid.asked.request.head.method, bytes) =>
             {
-                paid.origin_failed(claim, Answered::Nothing { timed_out: false })
+                fail(paid, claim, Answered::Nothing { timed_out: false })
             }
-            Collected::Whole { .. } => paid.served(claim, head, Kept::Whole),
-            Collected::Open => paid.served(claim, head, Kept::Not),
+            Collected::Whole { .. } => serve(paid, claim, head, Kept::Whole),
+            Collected::Open => serve(paid, claim, head, Kept::Not),
             Collected::TimedOut if whole_time => {
-                paid.origin_failed(claim, Answered::Nothing { timed_out: true })
+                fail(paid, claim, Answered::Nothing { timed_out: true })
             }
-            Collected::TimedOut => paid.served(claim, head, Kept::Not),
-            Collected::Broken => paid.origin_failed(claim, Answered::Nothing { timed_out: false }),
+            Collected::TimedOut => serve(paid, claim, head, Kept::Not),
+            Collected::Broken => fail(paid, claim, Answered::Nothing { timed_out: false }),
         }
     }
 }
 
-impl Streaming<'_> {
+impl<'g> Streaming<'g> {
+    /// Serves the response that the edge holds.
+    pub(super) fn begin(mut paid: Box<PaidRequest<'g>>, claim: Claim) -> Step<'g> {
+        let Some((head, kept)) = paid.work.response.take() else {
+            return paid.refuse(Code::Internal);
+        };
+        let mut reply = paid.settlement_served(Reply::new(head, Body::Held));
+        reply.marks.served = true;
+        match kept {
+            Kept::Whole => Step::Respond(reply),
+            Kept::Not => Step::Stream(reply, Self { paid, claim }),
+        }
+    }
+
     /// The command that keeps the row alive while bytes flow.
     #[must_use]
     pub fn flowing(&self) -> super::LedgerCall {
@@ -293,6 +226,84 @@ impl Streaming<'_> {
         let fence = self.claim.fence();
         self.paid.call(Command::Fulfil { fence, delivery })
     }
+}
+
+/// Continues once the row says that money moved: serves the response at hand, or asks the origin now.
+pub(super) fn captured<'g>(paid: Box<PaidRequest<'g>>, claim: Claim, now: UnixTime) -> Step<'g> {
+    match paid.work.response.is_some() {
+        true => Streaming::begin(paid, claim),
+        false => Forwarding::begin(paid, claim, now),
+    }
+}
+
+/// Seconds that a long body may take: before the settlement, as many as leave time for it.
+fn upload_secs(paid: &PaidRequest<'_>, now: UnixTime) -> u64 {
+    let most = paid.asked.body.upload_secs();
+    if paid.is_paid() || planted(Mutant::UploadOutlastsPayment) {
+        return most;
+    }
+    let end = paid.checked.proof.valid_before.minus(paid.asked.offer.room.min_secs);
+    most.min(end.secs_since(now))
+}
+
+/// Ends the work after a failure of the origin: in `after` nothing is charged, in `before` a
+/// refund is due.
+fn fail<'g>(paid: Box<PaidRequest<'g>>, claim: Claim, answer: Answered) -> Step<'g> {
+    let timed_out = matches!(answer, Answered::Nothing { timed_out: true });
+    let reply = match (paid.is_paid(), answer) {
+        (true, _) => {
+            let code = if timed_out { Code::RefundDueTimeout } else { Code::RefundDue };
+            paid.settlement(paid.problem(code))
+        }
+        (false, Answered::Head(head)) if head.status >= 400 && head.status != 402 => {
+            let mut reply = Reply::new(head, Body::Held);
+            reply.code = Some(Code::OriginFailed);
+            scrub(&mut reply.head, &paid.asked.parts.origin.asked);
+            finish_paid(&mut reply.head, &paid.asked.request.correlation);
+            reply
+        }
+        (false, _) => {
+            paid.problem(if timed_out { Code::OriginTimeout } else { Code::OriginFailed })
+        }
+    };
+    Recording::release(paid, claim, Failure::Origin, Abort::Said(reply))
+}
+
+/// Continues once the response is complete at the edge or streams: `after` settles next,
+/// `before` stores.
+fn serve<'g>(
+    mut paid: Box<PaidRequest<'g>>,
+    claim: Claim,
+    mut head: ResponseHead,
+    kept: Kept,
+) -> Step<'g> {
+    let Ok(charged) = charged(&paid.asked.choice.terms, &head) else {
+        return fail(paid, claim, Answered::Nothing { timed_out: false });
+    };
+    paid.work.charged = charged;
+    scrub(&mut head, &paid.asked.parts.origin.asked);
+    finish_paid(&mut head, &paid.asked.request.correlation);
+    if charged.is_some_and(Amount::is_zero) {
+        return give_away(paid, claim, head);
+    }
+    let fence = claim.fence();
+    let response = match kept {
+        Kept::Whole => Some(stored(&head, paid.work.served, charged)),
+        Kept::Not => None,
+    };
+    paid.work.response = Some((head, kept));
+    let after = if paid.is_paid() { AfterRecord::Stored(claim) } else { AfterRecord::Sealed };
+    let seen_block = paid.row.first_sight.block;
+    let charged = charged.map(|charged| alloc::format!("{charged}"));
+    Recording::begin(paid, Command::Seal { fence, response, seen_block, charged }, after)
+}
+
+/// Serves an answer that costs nothing: nothing is settled, and the row says that no money was
+/// asked for.
+fn give_away<'g>(mut paid: Box<PaidRequest<'g>>, claim: Claim, head: ResponseHead) -> Step<'g> {
+    paid.work.transaction = None;
+    let reply = paid.settlement_nothing(Reply::new(head, Body::Held));
+    Recording::release(paid, claim, Failure::NotCharged, Abort::Said(reply))
 }
 
 /// Whether this counts as a delivery. A 304 does not: it answers a condition that was never

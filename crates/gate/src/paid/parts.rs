@@ -1,12 +1,20 @@
-//! The parts of a paid request besides what was asked: what was checked, and what is known so far.
+//! The parts of a paid request: what was asked, which nothing changes once the request's body is read;
+//! what was checked, and what is known so far.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Deref;
 
 use crate::attempts::ClientKey;
-use crate::checked::{Eligibility, Protocol};
+use crate::checked::{CheckedPayment, Eligibility, Protocol};
+use crate::keys::Keys;
+use crate::offer::{Choice, Offer};
+use crate::parts::{Chains, PayerRules, Settlers, Shards, Upstream};
 use crate::recorded::FirstSight;
+use crate::request::IncomingRequest;
 use farebox_base::amount::Amount;
+use farebox_base::encoding::hex;
 use farebox_base::http::ResponseHead;
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::SignatureCheck;
@@ -17,18 +25,102 @@ use farebox_wire::facilitator::breaker::Condition;
 use farebox_wire::facilitator::payers::Conduct;
 use farebox_wire::facilitator::wire::Expected;
 
+/// Payments: the parts of the gate that carry them out.
+#[derive(Clone, Copy)]
+pub(crate) struct Payments<'g> {
+    pub keys: &'g Keys,
+    pub shards: &'g Shards,
+    pub origin: &'g Upstream,
+    pub settlement: &'g Settlers,
+    pub payers: &'g PayerRules,
+    pub chains: &'g Chains,
+}
+
+/// Longest time in which a long body goes out, seconds.
+const MAX_UPLOAD_SECS: u64 = 300;
+
+/// A purchase that cannot be changed any more.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) struct FixedPurchase<'g>(Purchase<'g>);
+
+/// The request, its route and the terms that it pays.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) struct Purchase<'g> {
+    pub parts: Payments<'g>,
+    pub offer: Cow<'g, Offer>,
+    pub choice: Cow<'g, Choice>,
+    pub request: IncomingRequest,
+    pub body: RequestBody,
+}
+
+/// The body of a request, as far as its payment is bound to it.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) enum RequestBody {
+    /// None, or not read yet.
+    Unread,
+    /// SHA-256, hex.
+    Digest(String),
+    /// Longer than what is read.
+    Long,
+}
+
+impl RequestBody {
+    /// The form that the binding covers.
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Unread => "none",
+            Self::Digest(digest) => digest,
+            Self::Long => "long",
+        }
+    }
+
+    /// Seconds that it may take on its way to the origin, beside the origin's own time: one that
+    /// was digested is here.
+    pub(super) const fn upload_secs(&self) -> u64 {
+        match self {
+            Self::Unread | Self::Digest(_) => 0,
+            Self::Long => MAX_UPLOAD_SECS,
+        }
+    }
+
+    /// SHA-256 of the body; `None` if there is no body or it is too long.
+    pub(super) fn digest(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Digest(digest) => digest_bytes(digest),
+            Self::Unread | Self::Long => None,
+        }
+    }
+}
+
+/// The bytes of a digest in hex.
+pub(crate) fn digest_bytes(digest: &str) -> Option<[u8; 32]> {
+    hex::decode_array(&["0x", digest].concat()).ok()
+}
+
+impl<'g> FixedPurchase<'g> {
+    pub(super) const fn new(purchase: Purchase<'g>) -> Self {
+        Self(purchase)
+    }
+
+    /// Takes what was read of the request's body; `None` for a body that is too long.
+    pub(super) fn take_digest(&mut self, digest: Option<String>) {
+        self.0.body = digest.map_or(RequestBody::Long, RequestBody::Digest);
+    }
+}
+
+impl<'g> Deref for FixedPurchase<'g> {
+    type Target = Purchase<'g>;
+
+    fn deref(&self) -> &Purchase<'g> {
+        &self.0
+    }
+}
+
 /// The payer, as far as the request shows it.
-pub(crate) struct Payer {
-    /// The protocol that it came in.
-    pub protocol: Protocol,
-    /// The proof.
-    pub proof: Proof,
+pub(crate) struct Payer<'g> {
+    pub payment: CheckedPayment<'g>,
     /// The terms that a facilitator's replies must agree with.
     pub expected: Expected,
-    /// Whether it came in time.
-    pub eligibility: Eligibility,
-    /// Whether its signature holds.
-    pub signature: SignatureCheck,
     /// Whether the payer signed a request to have this answer again.
     pub wallet: bool,
     /// Health of the facilitators, in the order of the configuration.

@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::claim::Claim;
-use super::settle::Attempt;
+use super::origin::{Streaming, captured};
+use super::settle::{Attempt, Settling};
 use super::{Eligibility, Kept, PaidRequest, Step};
 use crate::recorded::brief;
 use crate::reply::Reply;
@@ -58,68 +59,40 @@ pub enum Abort {
     KeyRefused,
 }
 
-impl<'g> PaidRequest<'g> {
+impl<'g> Recording<'g> {
     /// Records a command; `after` says what comes next.
-    pub(super) fn record(self: Box<Self>, command: Command, after: AfterRecord) -> Step<'g> {
-        let mut call = self.call(command);
+    pub(super) fn begin(
+        paid: Box<PaidRequest<'g>>,
+        command: Command,
+        after: AfterRecord,
+    ) -> Step<'g> {
+        let mut call = paid.call(command);
         call.with_body = matches!(&after, AfterRecord::Sealed | AfterRecord::Stored(_))
-            && matches!(&self.work.response, Some((_, Kept::Whole)));
-        Step::Record(call, Recording { paid: self, after })
+            && matches!(&paid.work.response, Some((_, Kept::Whole)));
+        Step::Record(call, Self { paid, after })
     }
 
     /// Ends the work without a response.
-    pub(super) fn release(self: Box<Self>, claim: Claim, why: Failure, ending: Abort) -> Step<'g> {
+    pub(super) fn release(
+        paid: Box<PaidRequest<'g>>,
+        claim: Claim,
+        why: Failure,
+        ending: Abort,
+    ) -> Step<'g> {
         let fence = claim.fence();
         // Only the same bytes show a signature again that is not checked here.
-        let is_checked = self.checked.signature == SignatureCheck::Verified;
-        let brief = is_checked.then(|| brief(&self.checked.proof.request)).flatten();
-        self.record(Command::Release { fence, why, brief }, AfterRecord::Over(ending))
+        let is_checked = paid.checked.signature == SignatureCheck::Verified;
+        let brief = is_checked.then(|| brief(&paid.checked.proof.request)).flatten();
+        Self::begin(paid, Command::Release { fence, why, brief }, AfterRecord::Over(ending))
     }
 
     /// Records that the authorization may have been submitted elsewhere: the object knows whether
     /// that is a refusal.
-    pub(super) fn suspect(self: Box<Self>, claim: Claim) -> Step<'g> {
+    pub(super) fn suspect(paid: Box<PaidRequest<'g>>, claim: Claim) -> Step<'g> {
         let (fence, why) = (claim.fence(), Failure::Submitted);
-        self.record(Command::Release { fence, why, brief: None }, AfterRecord::Suspected)
+        Self::begin(paid, Command::Release { fence, why, brief: None }, AfterRecord::Suspected)
     }
 
-    /// Continues after a settlement of unknown outcome, or one that was refused: sends it once more
-    /// if the row says so, then looks it up, then leaves it to the alarm.
-    fn in_doubt(
-        mut self: Box<Self>,
-        again: Option<(Attempt, Resend)>,
-        fate: Fate,
-        now: UnixTime,
-    ) -> Step<'g> {
-        match relief(again, self.may_inquire().then_some(())) {
-            Relief::Send((attempt, resend)) => {
-                self.work.transaction = None;
-                let claim = Claim::to_resend(&resend);
-                self.settle_again(claim, &resend, attempt.waited_ms())
-            }
-            Relief::Look(()) => self.inquire(fate, now),
-            Relief::Leave => self.answer_for(&fate, now),
-        }
-    }
-
-    /// Answers the client when the work is over.
-    pub(super) fn end(&self, ending: Abort, now: UnixTime) -> Step<'g> {
-        Step::Respond(match ending {
-            Abort::Said(reply) => reply,
-            Abort::TooLate => self.too_late(now),
-            Abort::Refused(reason) => self.fresh_terms(Code::VerifyRefused, &reason, now),
-            Abort::Down | Abort::KeyRefused => {
-                let code = match ending {
-                    Abort::KeyRefused => Code::NotConfigured,
-                    _ => Code::FacilitatorUnavailable,
-                };
-                self.problem(code).diagnosed(self.diagnosis(now).as_ref())
-            }
-        })
-    }
-}
-
-impl<'g> Recording<'g> {
     /// Takes the object's reply, or `None` if it is down.
     pub fn answered(self, reply: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
         let mut paid = self.paid;
@@ -137,18 +110,18 @@ impl<'g> Recording<'g> {
                 paid.ask_ledger()
             }
             // The work ended: the client hears how even if the row could not be updated.
-            (AfterRecord::Over(ending), _) => paid.end(ending, now),
+            (AfterRecord::Over(ending), _) => end(&paid, ending, now),
             (AfterRecord::Outcome(attempt), Some(Err(Answer::Resend(resend)))) => {
-                paid.in_doubt(Some((attempt, resend)), Fate::Unknown, now)
+                resolve_doubt(paid, Some((attempt, resend)), Fate::Unknown, now)
             }
             // A refusal is looked up too: a facilitator that broadcasts and then refuses must not
             // make the payer pay twice.
             (
                 AfterRecord::Suspected | AfterRecord::Outcome(_),
                 Some(Err(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. })))),
-            ) => paid.in_doubt(None, fate, now),
+            ) => resolve_doubt(paid, None, fate, now),
             (AfterRecord::Suspected, _) => paid.unknown(),
-            (AfterRecord::Learnt, Some(Ok(claim))) => paid.captured(claim, now),
+            (AfterRecord::Learnt, Some(Ok(claim))) => captured(paid, claim, now),
             // The row has moved, or is being worked on: the request continues like any repeat.
             (AfterRecord::Learnt, Some(_)) => paid.ask_ledger(),
             (AfterRecord::Learnt, None) => paid.unknown(),
@@ -171,11 +144,11 @@ impl<'g> Recording<'g> {
             (AfterRecord::Noted(Noted::Owed | Noted::Paid, _), None) => paid.unknown(),
             (AfterRecord::Noted(_, Code::ChainUnavailable), _) => paid.unread(now),
             (AfterRecord::Noted(_, code), _) => paid.refuse(code),
-            (AfterRecord::Sealed, Some(Ok(claim))) => paid.settle_first(claim),
+            (AfterRecord::Sealed, Some(Ok(claim))) => Settling::begin(paid, claim),
             // Nothing was submitted; the lease ends the row.
             (AfterRecord::Sealed, None) => paid.refuse(Code::LedgerUnavailable),
-            (AfterRecord::Stored(claim), Some(Ok(_))) => paid.respond(claim),
-            (AfterRecord::Outcome(_), Some(Ok(claim))) => paid.captured(claim, now),
+            (AfterRecord::Stored(claim), Some(Ok(_))) => Streaming::begin(paid, claim),
+            (AfterRecord::Outcome(_), Some(Ok(claim))) => captured(paid, claim, now),
             (AfterRecord::Outcome(_), Some(Err(Answer::Replay(replay)))) => {
                 paid.replay(&replay.response)
             }
@@ -195,4 +168,39 @@ impl<'g> Recording<'g> {
             }
         }
     }
+}
+
+/// Continues after a settlement of unknown outcome, or one that was refused: sends it once more
+/// if the row says so, then looks it up, then leaves it to the alarm.
+fn resolve_doubt<'g>(
+    mut paid: Box<PaidRequest<'g>>,
+    again: Option<(Attempt, Resend)>,
+    fate: Fate,
+    now: UnixTime,
+) -> Step<'g> {
+    match relief(again, paid.may_inquire().then_some(())) {
+        Relief::Send((attempt, resend)) => {
+            paid.work.transaction = None;
+            let claim = Claim::to_resend(&resend);
+            Settling::begin_again(paid, claim, &resend, attempt.waited_ms())
+        }
+        Relief::Look(()) => paid.inquire(fate, now),
+        Relief::Leave => paid.answer_for(&fate, now),
+    }
+}
+
+/// Answers the client when the work is over.
+pub(super) fn end<'g>(paid: &PaidRequest<'g>, ending: Abort, now: UnixTime) -> Step<'g> {
+    Step::Respond(match ending {
+        Abort::Said(reply) => reply,
+        Abort::TooLate => paid.too_late(now),
+        Abort::Refused(reason) => paid.fresh_terms(Code::VerifyRefused, &reason, now),
+        Abort::Down | Abort::KeyRefused => {
+            let code = match ending {
+                Abort::KeyRefused => Code::NotConfigured,
+                _ => Code::FacilitatorUnavailable,
+            };
+            paid.problem(code).diagnosed(paid.diagnosis(now).as_ref())
+        }
+    })
 }

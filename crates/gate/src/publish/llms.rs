@@ -36,11 +36,11 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     };
     let sales = shop.listing.items.iter().flat_map(|item| {
         item.sales.iter().filter_map(|(methods, place)| {
-            let offer = shop.offers.get(*place).and_then(Option::as_ref)?;
+            let offer = shop.routes.offer(*place)?;
             Some(sale(offer, &format!("{} {}{}", methods.join(","), shop.base, item.path)))
         })
     });
-    let sold = || shop.offers.iter().flatten();
+    let sold = || shop.routes.sold();
     let only =
         |is_sold: bool, text: &'static str| Markdown::literal(if is_sold { text } else { "" });
     Markdown::fill(

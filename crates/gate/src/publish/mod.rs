@@ -1,8 +1,8 @@
 //! Documents about the priced routes, written from the route table alone, for programs that look
 //! for something to buy.
 //!
-//! [`Gate::published`](super::Gate) decides at each request whether a document is asked for and
-//! whether it may be answered; [`listing`] turns the table into paths and operations, `openapi`,
+//! [`Publications`] decide at each request whether a document is asked for and whether it may be
+//! answered; [`listing`] turns the table into paths and operations, `openapi`,
 //! `llms` and `well_known` write one document each. A document is advice: the 402 is binding.
 //!
 //! Assumptions:
@@ -21,7 +21,7 @@ use alloc::string::String;
 
 pub use self::document::{Document, Publication, Publish, Service};
 use self::listing::Listing;
-use super::Gate;
+use super::parts::PricedRoutes;
 use super::path::Target;
 use super::reply::{Audience, Body, Reply, own_headers};
 use super::request::IncomingRequest;
@@ -51,11 +51,18 @@ pub(super) enum Published {
     IfMissing(DocumentRequest),
 }
 
-impl Gate {
+/// The documents of a gate.
+#[derive(Clone, Copy)]
+pub struct Publications<'g> {
+    pub(super) publication: &'g Publication,
+    pub(super) routes: &'g PricedRoutes,
+}
+
+impl Publications<'_> {
     /// Decides about a request for a document; `None` if none is to be answered. A route of exactly
     /// this path wins. A priced path never asks the origin; a free one does, unless the operator
     /// has decided.
-    pub(super) fn published(
+    pub(super) fn decide(
         &self,
         IncomingRequest { head, correlation }: &IncomingRequest,
         target: &Target,
@@ -64,12 +71,11 @@ impl Gate {
         let path = target.path();
         let document = Document::ALL.into_iter().find(|document| document.path() == path)?;
         let reads = matches!(head.method.as_str(), "GET" | "HEAD");
-        if !reads || !self.public.publication.publish.has(document) || self.routes.table.lists(path)
-        {
+        if !reads || !self.publication.publish.has(document) || self.routes.table.lists(path) {
             return None;
         }
         let is_free = match found {
-            RouteMatch::Route(rule) => self.routes.offers.get(*rule).is_none_or(Option::is_none),
+            RouteMatch::Route(rule) => self.routes.offer(*rule).is_none(),
             RouteMatch::Unlisted => true,
             RouteMatch::Denied | RouteMatch::MethodNotAllowed { .. } => false,
             RouteMatch::Options { .. } | RouteMatch::Ambiguous => return None,
@@ -80,15 +86,15 @@ impl Gate {
             authority: head.authority().into(),
             known: head.headers.joined("if-none-match").map(Into::into),
         };
-        if is_free && self.public.publication.publish == Publish::Spare {
+        if is_free && self.publication.publish == Publish::Spare {
             return Some(Published::IfMissing(wanted));
         }
-        Some(Published::Now(self.document(&wanted, correlation)))
+        Some(Published::Now(self.answer(&wanted, correlation)))
     }
 
     /// The document, or a 304 if the client has it.
-    pub(super) fn document(&self, wanted: &DocumentRequest, correlation: &str) -> Reply {
-        let text = self.document_text(wanted.document, &wanted.base, &wanted.authority);
+    pub(super) fn answer(&self, wanted: &DocumentRequest, correlation: &str) -> Reply {
+        let text = self.write(wanted.document, &wanted.base, &wanted.authority);
         let digest = hash::digest(&[text.as_bytes()]);
         let tag = ["\"", digest.get(..32).unwrap_or_default(), "\""].concat();
         let mut headers = own_headers(Audience::Paid, correlation);
@@ -104,16 +110,10 @@ impl Gate {
     /// A document of the gate that is reached at `base` (scheme and authority) under this
     /// authority.
     #[must_use]
-    pub fn document_text(&self, document: Document, base: &str, authority: &str) -> String {
-        let Publication { publish, service, listing } = &self.public.publication;
-        let shop = DocumentContext {
-            base,
-            authority,
-            service,
-            publish,
-            listing,
-            offers: &self.routes.offers,
-        };
+    pub fn write(&self, document: Document, base: &str, authority: &str) -> String {
+        let Publication { publish, service, listing } = self.publication;
+        let shop =
+            DocumentContext { base, authority, service, publish, listing, routes: self.routes };
         match document {
             Document::OpenApi => openapi::write(&shop),
             Document::Llms => llms::write(&shop),
@@ -129,7 +129,7 @@ struct DocumentContext<'a> {
     service: &'a Service,
     publish: &'a Publish,
     listing: &'a Listing,
-    offers: &'a [Option<super::offer::Offer>],
+    routes: &'a PricedRoutes,
 }
 
 impl DocumentContext<'_> {

@@ -62,7 +62,7 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
 fn path_item(shop: &DocumentContext<'_>, item: &ListedPath) -> Value {
     let mut operations = Map::new();
     for (methods, place) in &item.sales {
-        let Some(offer) = shop.offers.get(*place).and_then(Option::as_ref) else { continue };
+        let Some(offer) = shop.routes.offer(*place) else { continue };
         for method in methods.iter().filter(|method| METHODS.contains(&method.as_str())) {
             operations.insert(method.to_ascii_lowercase(), operation(method, item, offer));
         }

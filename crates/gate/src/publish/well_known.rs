@@ -22,7 +22,7 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
         let url = [shop.base, &item.path].concat();
         let known = items.len();
         for (methods, place) in &item.sales {
-            let offer = shop.offers.get(*place).and_then(Option::as_ref);
+            let offer = shop.routes.offer(*place);
             let Some(offer) = offer.filter(|offer| offer.settings.protocols.x402) else { continue };
             let accepts: Vec<_> = offer
                 .choices

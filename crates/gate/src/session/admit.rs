@@ -6,11 +6,11 @@ use farebox_base::encoding::json::json;
 use farebox_channel::escrow::EscrowContract;
 use serde_json::{Map, Value};
 
-use super::asked::AskedSession;
+use super::asked::{AskedSession, Sessions};
+use super::mpp::shown::begin_by_mpp;
 use super::payment::SessionPayment;
 use super::statement;
 use super::step::{SessionRequest, SessionStep};
-use crate::Gate;
 use crate::isolate::Isolate;
 use crate::offer::{Choice, Offer, SessionOffer};
 use crate::presented::{Presented, PresentedRequest};
@@ -26,11 +26,22 @@ use farebox_wire::x402::{Version, v2};
 /// The scheme's name on the wire.
 pub const SCHEME: &str = "batch-settlement";
 
-impl Gate {
+impl<'g> Sessions<'g> {
     /// Begins a request that shows a payment of a session; `None` if it shows none, or the route
     /// sells none.
-    pub(crate) fn session<'g>(
-        &'g self,
+    pub(crate) fn begin(
+        self,
+        offer: &'g Offer,
+        shown: &PresentedRequest,
+        isolate: &Isolate<'_>,
+        now: UnixTime,
+    ) -> Option<SessionStep<'g>> {
+        self.begin_by_x402(offer, shown, isolate, now)
+            .or_else(|| begin_by_mpp(self, offer, shown, now))
+    }
+
+    fn begin_by_x402(
+        self,
         offer: &'g Offer,
         shown: &PresentedRequest,
         isolate: &Isolate<'_>,
@@ -45,7 +56,7 @@ impl Gate {
         let request = request.clone();
         let is_elsewhere = is_of_another(&message.object, &request.head);
         let payers = isolate.payers;
-        let checked = SessionPayment::check(offer, &self.keys, message, is_elsewhere, payers, now);
+        let checked = SessionPayment::check(offer, self.keys, message, is_elsewhere, payers, now);
         Some(match checked {
             Ok((_, payment)) if payment.is_denied(&self.payers.clients) => {
                 let correlation = &request.correlation;
@@ -54,12 +65,12 @@ impl Gate {
             }
             Ok((choice, payment)) => {
                 let (settlers, _) = by_readiness(&choice.facilitators, &isolate.facilitators);
-                let asked = AskedSession { gate: self, offer, choice, request, payment, settlers };
+                let asked = AskedSession { parts: self, offer, choice, request, payment, settlers };
                 SessionRequest::begin(asked, now)
             }
-            Err((code, reason)) => {
-                SessionStep::Respond(statement::refused(self, offer, &request, code, &reason, now))
-            }
+            Err((code, reason)) => SessionStep::Respond(statement::refused(
+                self.keys, offer, &request, code, &reason, now,
+            )),
         })
     }
 }

@@ -4,16 +4,26 @@ use alloc::vec::Vec;
 
 use super::mpp::meter::StreamMeter;
 use super::payment::{SessionDoor, SessionPayment};
-use crate::Gate;
+use crate::keys::Keys;
 use crate::offer::{Choice, Offer};
+use crate::parts::{PayerRules, Settlers, Upstream};
 use crate::request::IncomingRequest;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
+/// Sessions: the parts of the gate that carry them out.
+#[derive(Clone, Copy)]
+pub(crate) struct Sessions<'g> {
+    pub keys: &'g Keys,
+    pub origin: &'g Upstream,
+    pub settlement: &'g Settlers,
+    pub payers: &'g PayerRules,
+}
+
 /// A request that is paid by session.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct AskedSession<'g> {
-    pub gate: &'g Gate,
+    pub parts: Sessions<'g>,
     pub offer: &'g Offer,
     pub choice: &'g Choice,
     pub request: IncomingRequest,

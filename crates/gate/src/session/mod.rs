@@ -8,18 +8,18 @@
 //! | [`step`] | the machine of one such request, with an answer that flows |
 //! | [`flow`] | what the edge needs to let it flow |
 //! | `statement` | what the payer is told |
-//! | `reason` | why it is refused |
 //! | [`mpp`] | the same machine for payers of MPP |
-//! | [`errand`] | what the alarm of a channel sends |
-//! | [`claims`] | what is claimed of many channels at once |
+//! | [`errand`] | what the alarm of a channel does |
+//! | [`calls`] | what it sends to a facilitator |
 
 mod admit;
 mod asked;
-pub mod claims;
+pub mod calls;
 pub mod errand;
 pub mod flow;
 pub mod mpp;
 mod payment;
-mod reason;
 mod statement;
 pub mod step;
+
+pub(crate) use self::asked::Sessions;

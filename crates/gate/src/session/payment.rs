@@ -7,7 +7,6 @@ use farebox_base::encoding::json::json;
 use serde_json::{Map, Value};
 
 use super::mpp::payment::MppPayment;
-use super::reason::{REFUSED, reason};
 use crate::clients::Clients;
 use crate::keys::Keys;
 use crate::offer::{CLOCK_MARGIN_SECS, Choice, Offer, SessionOffer};
@@ -67,6 +66,14 @@ pub(super) struct SessionPayment {
     pub signed: Option<SignedDigest>,
     pub door: SessionDoor,
 }
+
+/// A refusal in the words of the scheme.
+pub(super) fn reason(word: &str) -> String {
+    ["invalid_batch_settlement_evm_", word].concat()
+}
+
+/// The code of every refusal that fresh terms answer; the scheme's own word is the reason.
+pub(super) const REFUSED: Code = Code::SessionRefused;
 
 /// Code and reason of a refusal.
 type Refused = (Code, String);

@@ -6,10 +6,8 @@ use farebox_base::encoding::json::json;
 use serde_json::Value;
 
 use super::asked::AskedSession;
-use super::payment::Purpose;
-pub(super) use super::reason::REFUSED;
-use super::reason::reason;
-use crate::Gate;
+use super::payment::{Purpose, REFUSED, reason};
+use crate::keys::Keys;
 use crate::offer::{Offer, SessionOffer};
 use crate::reply::Reply;
 use crate::request::IncomingRequest;
@@ -23,7 +21,7 @@ use farebox_wire::x402::{Version, header};
 
 /// The terms after a refusal, in the words of the scheme.
 pub(super) fn refused(
-    gate: &Gate,
+    keys: &Keys,
     offer: &Offer,
     request: &IncomingRequest,
     code: Code,
@@ -31,7 +29,7 @@ pub(super) fn refused(
     now: UnixTime,
 ) -> Reply {
     let IncomingRequest { head, correlation } = request;
-    let key = gate.keys.challenge();
+    let key = keys.challenge();
     let asked = ChallengeRequest { head, correlation, key, digest: None, now };
     offer.challenge(&asked, code, reason, None)
 }
@@ -57,7 +55,7 @@ pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: Uni
         }
     }
     let offer = offer.written();
-    let answer = refused(asked.gate, &offer, &asked.request, REFUSED, &reason(word), now);
+    let answer = refused(asked.parts.keys, &offer, &asked.request, REFUSED, &reason(word), now);
     match reply.refundable_at {
         Some(at) if !planted(Mutant::RefundsWaitUntold) => {
             let secs = at.saturating_sub(now.secs()).max(1);
@@ -69,7 +67,7 @@ pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: Uni
 
 /// The terms after a facilitator's refusal, with the settlement that failed.
 pub(super) fn failed(asked: &AskedSession<'_>, word: &str, now: UnixTime) -> Reply {
-    let reply = refused(asked.gate, asked.offer, &asked.request, REFUSED, word, now);
+    let reply = refused(asked.parts.keys, asked.offer, &asked.request, REFUSED, word, now);
     let value = json!({
         "success": false,
         "errorReason": word,

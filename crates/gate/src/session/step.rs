@@ -7,8 +7,7 @@ use alloc::string::{String, ToString};
 
 use super::asked::AskedSession;
 use super::flow::{Flow, FlowEnd, FlowLimits, Pause};
-use super::payment::{Purpose, SessionDoor};
-use super::reason::reason;
+use super::payment::{Purpose, SessionDoor, reason};
 use super::statement;
 use crate::call::{ChainCall, FacilitatorCall};
 use crate::forward::OriginCall;

@@ -283,7 +283,7 @@ impl Prepared {
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 let separator = permit2::separator(chain_id);
                 let facilitator = self.offer.method.facilitator();
-                permit2::digest(&self.authorization, (&asset.address, facilitator), &separator)
+                permit2::digest(&self.authorization, &asset.address, facilitator, &separator)
             }
         }
     }

@@ -221,7 +221,8 @@ impl Breaker {
     pub fn note(
         &mut self,
         payers: &mut PayerHistory,
-        (caller, operation): (&Caller, Operation),
+        caller: &Caller,
+        operation: Operation,
         reply: &FacilitatorReply,
         now: UnixTime,
         every_secs: u64,

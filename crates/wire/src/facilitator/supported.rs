@@ -72,7 +72,8 @@ impl Supported {
     pub fn note(
         &mut self,
         reply: &FacilitatorReply,
-        (networks, sessions): (&[String], &[String]),
+        networks: &[String],
+        sessions: &[String],
         now: UnixTime,
     ) -> Option<String> {
         self.awaited = UnixTime::from_secs(0);

@@ -142,7 +142,7 @@ impl UnverifiedLimiter {
     /// Ends a call.
     pub fn ended(&mut self, sender: &UnverifiedCaller, verdict: CallResult, now: UnixTime) {
         self.forget(sender);
-        self.of(sender.kind).ended((&sender.network, sender.payment), verdict, now);
+        self.of(sender.kind).ended(&sender.network, sender.payment, verdict, now);
     }
 
     fn forget(&mut self, sender: &UnverifiedCaller) {

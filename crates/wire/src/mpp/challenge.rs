@@ -99,7 +99,7 @@ impl Challenge {
         let mut text = String::with_capacity(bytes);
         text.push_str(SCHEME);
         let mut before = " ";
-        for (name, value) in members.into_iter().filter(is_there) {
+        for (name, value) in members.into_iter().filter(|(name, value)| is_there(name, value)) {
             text.push_str(before);
             auth_param::write(&mut text, name, value);
             before = ", ";
@@ -174,7 +174,7 @@ impl Challenge {
 
     /// The object that echoes the challenge; absent members are left out.
     pub(super) fn to_object(&self) -> Map<String, Value> {
-        let members = self.members().into_iter().filter(is_there);
+        let members = self.members().into_iter().filter(|(name, value)| is_there(name, value));
         json::object(members.map(|(name, value)| (name.into(), Value::String(value.into()))))
     }
 
@@ -184,7 +184,7 @@ impl Challenge {
         let params = auth_param::read(piece)?;
         Self::read(|wanted| {
             let value = params.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
-            Ok(value.filter(|value| wanted == "header" || is_there(&(wanted, value))).cloned())
+            Ok(value.filter(|value| wanted == "header" || is_there(wanted, value)).cloned())
         })
     }
 
@@ -256,8 +256,8 @@ impl Challenge {
 }
 
 /// Whether a member is written: a realm may be present and empty.
-fn is_there((name, value): &(&str, &str)) -> bool {
-    *name == "realm" || !value.is_empty()
+fn is_there(name: &str, value: &str) -> bool {
+    name == "realm" || !value.is_empty()
 }
 
 /// The object in base64 of JSON.

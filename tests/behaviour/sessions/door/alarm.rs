@@ -10,8 +10,10 @@ use farebox_core::channel::payee::PayeeQueue;
 use farebox_core::channel::payee::call::QueuedCall;
 use farebox_core::channel::state::Channel;
 use farebox_core::gate::Gate;
-use farebox_core::gate::session::errand::ErrandCall;
-use farebox_core::gate::session::mpp::payout::NodeTask;
+use farebox_core::gate::session::errand::{
+    ErrandCall, next_call, take_claims_reply, take_reply, unlist_channel,
+};
+use farebox_core::gate::session::mpp::payout::{NodeTask, ask_channel, take_sight};
 use farebox_core::time::UnixTime;
 use serde_json::Value;
 
@@ -33,7 +35,7 @@ impl Door {
                     return false;
                 }
                 let mut desk = self.desk(&name);
-                if let Some((task, call)) = gate.channel_question(&mut desk, asked) {
+                if let Some((task, call)) = ask_channel(&mut desk, asked) {
                     self.write(&name, desk, Write::Channel, None);
                     if !self.lives() {
                         return false;
@@ -43,7 +45,9 @@ impl Door {
                         return false;
                     }
                     let mut desk = self.desk(&name);
-                    let (write, due) = gate.channel_shown(&mut desk, task, reply.as_deref(), asked);
+                    let account = gate.payee();
+                    let (write, due) =
+                        take_sight(&mut desk, task, reply.as_deref(), asked, account);
                     self.write(&name, desk, write, None);
                     if !self.lives() {
                         return false;
@@ -53,12 +57,12 @@ impl Door {
                     }
                     continue;
                 }
-                let call = gate.channel_call(&mut desk, asked);
+                let call = next_call(gate.channel_calls(), &mut desk, asked);
                 let write = if call.is_some() { Write::Channel } else { Write::Nothing };
                 self.write(&name, desk, write, None);
                 let Some((task, call)) = call else {
                     let desk = self.desk(&name);
-                    let ended = gate.channel_ended(&desk, asked);
+                    let ended = unlist_channel(&desk, gate.keeps().of_channels(), asked);
                     self.write(&name, desk, Write::Nothing, None);
                     if ended.is_some() {
                         self.rows.remove(&name);
@@ -83,7 +87,7 @@ impl Door {
                     return false;
                 }
                 let mut desk = self.desk(&name);
-                let write = gate.channel_told(&mut desk, task, &reply, asked, self.time());
+                let write = take_reply(&mut desk, task, &reply, asked, self.time());
                 self.write(&name, desk, write, None);
             }
         }
@@ -96,18 +100,18 @@ impl Door {
 
     /// A round of the object that sends claims; false if the machine died.
     fn sends_claims(&mut self, mut queue: ClaimQueue) -> bool {
-        let mut payout = None;
+        let (calls, mut payout) = (self.gate.channel_calls(), None);
         loop {
             let batch = queue.batch();
             if batch.is_empty() {
                 break;
             }
-            let call = self.gate.claims_call(&batch).unwrap();
+            let call = calls.claim(&batch).unwrap();
             let reply = self.chain.answer(&call.url, &call.body);
             if !self.lives() {
                 return false;
             }
-            payout = self.gate.claims_told(&mut queue, &batch, &reply).or(payout);
+            payout = take_claims_reply(calls, &mut queue, &batch, &reply).or(payout);
         }
         if let Some(call) = payout {
             self.chain.answer(&call.url, &call.body);
@@ -144,14 +148,15 @@ impl Door {
     /// A round of what the payee's account sends; false if the machine died.
     pub fn sends(&mut self) -> bool {
         let mut queue = PayeeQueue::from_row(&self.queue);
-        let Some(call) = self.gate.payee_question(&mut queue) else { return true };
+        let Some(account) = self.gate.payee() else { return true };
+        let Some(call) = account.question(&mut queue) else { return true };
         self.queue = queue.to_row();
         self.node.now = self.now;
         let Some(said) = self.node.answer(&call.body) else { return true };
         if !self.lives() {
             return false;
         }
-        let body = self.gate.payee_told(&mut queue, &said, self.time());
+        let body = account.take_reply(&mut queue, &said, self.time());
         self.queue = queue.to_row();
         if !self.lives() {
             return false;
@@ -164,10 +169,10 @@ impl Door {
 
     /// What the alarm of the only channel asks the node, and what it says.
     pub fn asks(&mut self) -> Option<(NodeTask, Option<String>, UnixTime)> {
-        let (gate, asked) = (self.gate, self.time());
+        let asked = self.time();
         let name = self.rows.keys().next()?.clone();
         let mut desk = self.desk(&name);
-        let found = gate.channel_question(&mut desk, asked);
+        let found = ask_channel(&mut desk, asked);
         self.write(&name, desk, Write::Channel, None);
         let (task, call) = found?;
         Some((task, self.node.answer(&call.body), asked))
@@ -177,7 +182,8 @@ impl Door {
     pub fn hears(&mut self, (task, said, asked): (NodeTask, Option<String>, UnixTime)) {
         let name = self.rows.keys().next().unwrap().clone();
         let mut desk = self.desk(&name);
-        let (write, due) = self.gate.channel_shown(&mut desk, task, said.as_deref(), asked);
+        let account = self.gate.payee();
+        let (write, due) = take_sight(&mut desk, task, said.as_deref(), asked, account);
         self.write(&name, desk, write, None);
         if let Some(due) = due {
             assert!(self.queues(&due));
@@ -196,7 +202,7 @@ impl Door {
         let now = self.time();
         let due = self.rows.values().next().and_then(|row| {
             let desk = ChannelDesk::from_row(&row.state, &row.terms, row.kept.clone())?;
-            desk.next_due(self.gate.channel_keeps(), now)
+            desk.next_due(self.gate.keeps().of_channels(), now)
         });
         (self.rows.len(), due.map(|due| due.secs().saturating_sub(self.now)))
     }

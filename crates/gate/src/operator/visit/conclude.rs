@@ -8,11 +8,11 @@ use farebox_base::encoding::json::json;
 use serde_json::Value;
 
 use super::{FailureFilter, OperatorQuery, Task};
-use crate::operator::item::readable;
 use crate::operator::query::ListCursor;
-use crate::operator::{answer, metrics, refusal};
+use crate::operator::{metrics, refusal};
 use crate::reply::Reply;
 use crate::units;
+use crate::units::write_item;
 use farebox_base::encoding;
 use farebox_base::sorted::{Sorted, by_rank};
 use farebox_base::time::UnixTime;
@@ -25,14 +25,14 @@ impl OperatorQuery {
     pub(super) fn shown(&self, item: &PaymentItem) -> Reply {
         let steps = transitions(&item.history, item.created_at);
         let bare = PaymentItem { history: String::new(), ..item.clone() };
-        let item = readable(&bare);
+        let item = write_item(&bare);
         let steps = encoding::json::text(&steps);
         let open = item.strip_suffix('}').unwrap_or_default();
         self.json([open, ",\"transitions\":", &steps, "}"].concat())
     }
 
     fn json(&self, document: String) -> Reply {
-        answer("application/json", document, &self.correlation)
+        Reply::text("application/json", document, &self.correlation)
     }
 
     /// The answer once every object has been asked.
@@ -40,7 +40,7 @@ impl OperatorQuery {
         match &self.task {
             Task::List { .. } => {
                 let next = encoding::json::text(&self.next.as_ref().map(ListCursor::to_text));
-                let items: Vec<_> = self.items.iter().map(readable).collect();
+                let items: Vec<_> = self.items.iter().map(write_item).collect();
                 self.json(["{\"items\":[", &items.join(","), "],\"next\":", &next, "}"].concat())
             }
             Task::Find { .. } | Task::Decide { .. } => {
@@ -65,7 +65,7 @@ impl OperatorQuery {
                     meters: self.meters.as_deref().unwrap_or_default(),
                     now: *now,
                 });
-                answer("text/plain; version=0.0.4; charset=utf-8", text, &self.correlation)
+                Reply::text("text/plain; version=0.0.4; charset=utf-8", text, &self.correlation)
             }
         }
     }

@@ -3,7 +3,6 @@
 
 use alloc::string::{String, ToString};
 
-use crate::Gate;
 use crate::call::ChainCall;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json::{self, json};
@@ -20,6 +19,7 @@ use farebox_channel::payee::call::{FundsCall, Haste, PayoutCall, QueuedCall};
 use farebox_channel::payee::sent;
 use farebox_channel::payee::{AccountHealth, PayeeQueue};
 use farebox_channel::state::OnChain;
+use farebox_evm::account::Account;
 
 /// The next step once the chain has shown a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,97 +30,22 @@ pub enum NodeTask {
     Pay(PayoutCall),
 }
 
-impl Gate {
-    /// The question that is due about a channel of MPP, if one is. Its row is written first: after
-    /// a crash the attempt counts as made.
-    pub fn channel_question(
-        &self,
-        desk: &mut ChannelDesk,
-        now: UnixTime,
-    ) -> Option<(NodeTask, ChainCall)> {
-        let task = match desk.channel.as_ref()?.errand(now) {
-            // The contract pays at once, and refunds nothing before it closes.
-            ChannelErrand::Rest(_) | ChannelErrand::Refund(..) | ChannelErrand::PayOut => {
-                return None;
-            }
-            ChannelErrand::Look => NodeTask::Look,
-            ChannelErrand::Claim(_) => NodeTask::Pay(PayoutCall::Settle),
-            ChannelErrand::Close(_) => NodeTask::Pay(PayoutCall::Close),
-        };
-        let facts = ChannelFacts::read(&desk.terms)?;
-        let channel = desk.channel.as_mut()?;
-        match task {
-            NodeTask::Look => channel.looked(now),
-            NodeTask::Pay(_) => channel.attempted(now),
-        }
-        let body = ChannelQuestion::Standing.body(&facts.contract, &channel.id());
-        let network = alloc::format!("eip155:{}", facts.contract.chain_id);
-        Some((task, ChainCall::new(&network, body)))
-    }
+/// The account of a payee, which sends what is due to the chain.
+#[derive(Clone, Copy)]
+pub struct PayeeAccount<'g> {
+    pub(crate) account: &'g Account,
+}
 
-    /// Takes what the node said to it; with the call to hand over, if one is due. What comes of it,
-    /// only the chain tells.
-    pub fn channel_shown(
-        &self,
-        desk: &mut ChannelDesk,
-        task: NodeTask,
-        reply: Option<&str>,
-        asked: UnixTime,
-    ) -> (Write, Option<QueuedCall>) {
-        let shown = |desk: &mut ChannelDesk| {
-            let ChannelFacts { contract, payee, .. } = ChannelFacts::read(&desk.terms)?;
-            let channel = desk.channel.as_mut()?;
-            let id = channel.id();
-            let seen = ChannelQuestion::Standing.read(&contract, &id, reply?, asked)?;
-            channel.see(seen.sight.read()?);
-            let NodeTask::Pay(call) = task else { return Some(None) };
-            // Vouchers have come since it was asked.
-            let earnings = match call {
-                PayoutCall::Settle => channel.claimable(),
-                PayoutCall::Close | PayoutCall::Deposit => channel.earnings(),
-            };
-            let (cumulative, signature) = match (call, earnings) {
-                (_, Some(earnings)) => {
-                    (earnings.evidence.cumulative, Some(earnings.evidence.signature))
-                }
-                (PayoutCall::Settle, None) => return Some(None),
-                (PayoutCall::Close | PayoutCall::Deposit, None) => (channel.sight().claimed, None),
-            };
-            let haste = match channel.sight().on_chain {
-                OnChain::Finalized => return Some(None),
-                OnChain::Leaving(_) => Haste::Leaving,
-                OnChain::Open => Haste::Staying,
-            };
-            // No other account can send it.
-            if self.keys.payee().is_none_or(|account| account.address() != payee) {
-                return Some(None);
-            }
-            channel.publish(cumulative, asked);
-            let owed = cumulative.checked_sub(channel.sight().claimed);
-            Some(Some(QueuedCall {
-                payee,
-                contract,
-                channel: id,
-                haste,
-                owed: owed.unwrap_or(Amount::ZERO),
-                call,
-                cumulative,
-                signature,
-                funds: None,
-            }))
-        };
-        shown(desk).map_or((Write::Nothing, None), |call| (Write::Channel, call))
-    }
-
+impl PayeeAccount<'_> {
     /// The call that brings a deposit to the contract.
-    pub(in crate::session) fn deposit_call(
+    pub(in crate::session) fn deposit(
         &self,
         contract: EscrowContract,
         channel: ChannelId,
         funds: &SignedFunds,
-    ) -> Option<QueuedCall> {
-        Some(QueuedCall {
-            payee: self.keys.payee()?.address(),
+    ) -> QueuedCall {
+        QueuedCall {
+            payee: self.account.address(),
             contract,
             channel,
             haste: Haste::Staying,
@@ -133,51 +58,39 @@ impl Gate {
                 data: funds.data(),
                 authorization: Some(funds.id()),
             }),
-        })
+        }
     }
 
     /// The question of what the payee's account is to send next, if it is to send anything.
-    pub fn payee_question(&self, queue: &mut PayeeQueue) -> Option<ChainCall> {
-        let (network, body) = queue.question(self.keys.payee()?.address())?;
+    pub fn question(&self, queue: &mut PayeeQueue) -> Option<ChainCall> {
+        let (network, body) = queue.question(self.account.address())?;
         Some(ChainCall::new(&network, body))
     }
 
     /// Takes what a node said to it: the body that sends what is due.
-    pub fn payee_told(&self, queue: &mut PayeeQueue, reply: &str, now: UnixTime) -> Option<String> {
-        queue.told(reply, self.keys.payee()?, now)
-    }
-
-    /// The complaint to the operator if a node refuses a transaction.
-    #[must_use]
-    pub fn payee_refusal(&self, reply: &str, network: &str) -> Option<String> {
-        let why = sent::refusal(reply)?;
-        Some(["farebox: the node of ", network, " refuses what PAYEE_KEY sends: ", &why].concat())
+    pub fn take_reply(&self, queue: &mut PayeeQueue, reply: &str, now: UnixTime) -> Option<String> {
+        queue.told(reply, self.account, now)
     }
 
     /// The message that tells the list of channels about the account.
     #[must_use]
-    pub fn payee_listing(
-        &self,
-        queue: &PayeeQueue,
-        network: &str,
-        now: UnixTime,
-    ) -> Option<String> {
+    pub fn list(&self, queue: &PayeeQueue, network: &str, now: UnixTime) -> String {
         let id = ["payee/", network].concat();
-        let account = self.keys.payee()?.address().to_checksum();
+        let account = self.account.address().to_checksum();
         let AccountHealth { lacks, failed_deposits, .. } = queue.health();
         let shown = json!({
             "id": id, "account": account, "network": network,
             "lacks_wei": lacks.unwrap_or(Amount::ZERO).to_string(),
             "failed_deposits": failed_deposits, "at": now.secs(),
         });
-        Some(IndexAsk::Note(id, json::text(&shown)).to_text())
+        IndexAsk::Note(id, json::text(&shown)).to_text()
     }
 
     /// The complaint to the operator if the account does not send the next call.
     #[must_use]
-    pub fn payee_complaint(&self, queue: &PayeeQueue, network: &str) -> Option<String> {
+    pub fn complain(&self, queue: &PayeeQueue, network: &str) -> Option<String> {
         let AccountHealth { lacks, failed_deposits, is_slow } = queue.health();
-        let account = self.keys.payee()?.address().to_checksum();
+        let account = self.account.address().to_checksum();
         let (what, number, why) = match lacks {
             Some(lacks) => (" lacks the wei for what is next: ", lacks.to_string(), ""),
             None if is_slow => (
@@ -192,4 +105,88 @@ impl Gate {
         let words = ["farebox: ", &account, ", the account of PAYEE_KEY on ", network, ","];
         Some([&words.concat(), what, &number, why].concat())
     }
+}
+
+/// The question that is due about a channel of MPP, if one is. Its row is written first: after
+/// a crash the attempt counts as made.
+pub fn ask_channel(desk: &mut ChannelDesk, now: UnixTime) -> Option<(NodeTask, ChainCall)> {
+    let task = match desk.channel.as_ref()?.errand(now) {
+        // The contract pays at once, and refunds nothing before it closes.
+        ChannelErrand::Rest(_) | ChannelErrand::Refund(..) | ChannelErrand::PayOut => {
+            return None;
+        }
+        ChannelErrand::Look => NodeTask::Look,
+        ChannelErrand::Claim(_) => NodeTask::Pay(PayoutCall::Settle),
+        ChannelErrand::Close(_) => NodeTask::Pay(PayoutCall::Close),
+    };
+    let facts = ChannelFacts::read(&desk.terms)?;
+    let channel = desk.channel.as_mut()?;
+    match task {
+        NodeTask::Look => channel.looked(now),
+        NodeTask::Pay(_) => channel.attempted(now),
+    }
+    let body = ChannelQuestion::Standing.body(&facts.contract, &channel.id());
+    let network = alloc::format!("eip155:{}", facts.contract.chain_id);
+    Some((task, ChainCall::new(&network, body)))
+}
+
+/// Takes what the node said to it; with the call to hand over to the account, if one is due. What
+/// comes of it, only the chain tells.
+pub fn take_sight(
+    desk: &mut ChannelDesk,
+    task: NodeTask,
+    reply: Option<&str>,
+    asked: UnixTime,
+    account: Option<PayeeAccount<'_>>,
+) -> (Write, Option<QueuedCall>) {
+    let shown = |desk: &mut ChannelDesk| {
+        let ChannelFacts { contract, payee, .. } = ChannelFacts::read(&desk.terms)?;
+        let channel = desk.channel.as_mut()?;
+        let id = channel.id();
+        let seen = ChannelQuestion::Standing.read(&contract, &id, reply?, asked)?;
+        channel.see(seen.sight.read()?);
+        let NodeTask::Pay(call) = task else { return Some(None) };
+        // Vouchers have come since it was asked.
+        let earnings = match call {
+            PayoutCall::Settle => channel.claimable(),
+            PayoutCall::Close | PayoutCall::Deposit => channel.earnings(),
+        };
+        let (cumulative, signature) = match (call, earnings) {
+            (_, Some(earnings)) => {
+                (earnings.evidence.cumulative, Some(earnings.evidence.signature))
+            }
+            (PayoutCall::Settle, None) => return Some(None),
+            (PayoutCall::Close | PayoutCall::Deposit, None) => (channel.sight().claimed, None),
+        };
+        let haste = match channel.sight().on_chain {
+            OnChain::Finalized => return Some(None),
+            OnChain::Leaving(_) => Haste::Leaving,
+            OnChain::Open => Haste::Staying,
+        };
+        // No other account can send it.
+        if account.is_none_or(|it| it.account.address() != payee) {
+            return Some(None);
+        }
+        channel.publish(cumulative, asked);
+        let owed = cumulative.checked_sub(channel.sight().claimed);
+        Some(Some(QueuedCall {
+            payee,
+            contract,
+            channel: id,
+            haste,
+            owed: owed.unwrap_or(Amount::ZERO),
+            call,
+            cumulative,
+            signature,
+            funds: None,
+        }))
+    };
+    shown(desk).map_or((Write::Nothing, None), |call| (Write::Channel, call))
+}
+
+/// The complaint to the operator if a node refuses a transaction.
+#[must_use]
+pub fn complain_of_node(reply: &str, network: &str) -> Option<String> {
+    let why = sent::refusal(reply)?;
+    Some(["farebox: the node of ", network, " refuses what PAYEE_KEY sends: ", &why].concat())
 }

@@ -8,11 +8,12 @@ use super::payment::{ChannelAge, MppPayment, ShownDeposit, is_content};
 use super::seen::EXPIRED;
 use super::terms::ChannelOffer;
 use super::told;
-use crate::Gate;
+use crate::clients::Clients;
+use crate::keys::Keys;
 use crate::mpp::issue;
 use crate::offer::Offer;
 use crate::presented::{Presented, PresentedRequest};
-use crate::session::asked::AskedSession;
+use crate::session::asked::{AskedSession, Sessions};
 use crate::session::payment::{Purpose, SessionDoor, SessionPayment};
 use crate::session::step::{SessionRequest, SessionStep};
 use farebox_base::amount::Amount;
@@ -44,50 +45,53 @@ struct ShownAction {
     voucher: ShownVoucher,
 }
 
-impl Gate {
-    /// Begins a request that shows a credential of a session of MPP; `None` if it shows none, or
-    /// the route sells none.
-    pub(crate) fn session_by_mpp<'g>(
-        &'g self,
-        offer: &'g Offer,
-        shown: &PresentedRequest,
-        now: UnixTime,
-    ) -> Option<SessionStep<'g>> {
-        let (choice, sold) = offer.by_channel()?;
-        let PresentedRequest { request, presented } = shown;
-        let Presented::Mpp(Ok(credential)) = presented else { return None };
-        if credential.challenge.intent != INTENT {
-            return None;
-        }
-        Some(match self.read_credential(sold, offer, &request.head, credential, now) {
-            Ok(payment) => {
-                let request = request.clone();
-                let asked = AskedSession {
-                    gate: self,
-                    offer,
-                    choice,
-                    request,
-                    payment,
-                    settlers: Vec::new(),
-                };
-                SessionRequest::begin(asked, now)
-            }
-            Err(code) => SessionStep::Respond(told::refused(self, offer, request, code, None, now)),
-        })
+/// Begins a request that shows a credential of a session of MPP; `None` if it shows none, or the
+/// route sells none.
+pub(in crate::session) fn begin_by_mpp<'g>(
+    parts: Sessions<'g>,
+    offer: &'g Offer,
+    shown: &PresentedRequest,
+    now: UnixTime,
+) -> Option<SessionStep<'g>> {
+    let (choice, sold) = offer.by_channel()?;
+    let PresentedRequest { request, presented } = shown;
+    let Presented::Mpp(Ok(credential)) = presented else { return None };
+    if credential.challenge.intent != INTENT {
+        return None;
     }
+    let Sessions { keys, payers, .. } = parts;
+    let sale = ChannelSale { keys, clients: &payers.clients, offer, sold };
+    Some(match sale.read_credential(&request.head, credential, now) {
+        Ok(payment) => {
+            let (request, settlers) = (request.clone(), Vec::new());
+            let asked = AskedSession { parts, offer, choice, request, payment, settlers };
+            SessionRequest::begin(asked, now)
+        }
+        Err(code) => SessionStep::Respond(told::refused(keys, offer, request, code, None, now)),
+    })
+}
 
+/// A route that sells by channels, and who may not buy there.
+#[derive(Clone, Copy)]
+struct ChannelSale<'a> {
+    keys: &'a Keys,
+    clients: &'a Clients,
+    offer: &'a Offer,
+    sold: &'a ChannelOffer,
+}
+
+impl ChannelSale<'_> {
     fn read_credential(
-        &self,
-        sold: &ChannelOffer,
-        offer: &Offer,
+        self,
         head: &RequestHead,
         credential: &Credential,
         now: UnixTime,
     ) -> Result<SessionPayment, u32> {
+        let Self { sold, .. } = self;
         let challenge = &credential.challenge;
         let reference = sold.reference(challenge).ok_or(STALE_PARAMETERS)?;
         let is_here = challenge.realm == head.host();
-        if !is_here || !self.has_issued(sold, offer, challenge, &reference) {
+        if !is_here || !self.has_issued(challenge, &reference) {
             return Err(STALE_PARAMETERS);
         }
         let expires = challenge.expires_at().ok().flatten();
@@ -105,7 +109,7 @@ impl Gate {
             }
             _ => MALFORMED,
         })?;
-        let action = self.read_action(sold, head, action, source, now)?;
+        let action = self.read_action(head, action, source, now)?;
         let shown = MppPayment {
             action: action.name,
             challenge: challenge.id.clone(),
@@ -127,13 +131,13 @@ impl Gate {
 
     /// Checks an action as far as no network is needed.
     fn read_action(
-        &self,
-        sold: &ChannelOffer,
+        self,
         head: &RequestHead,
         action: SessionAction,
         source: Option<Address>,
         now: UnixTime,
     ) -> Result<ShownAction, u32> {
+        let Self { sold, .. } = self;
         let by_voucher = |purpose, name, voucher| {
             let deposit = ShownDeposit::Nothing;
             Ok(ShownAction { purpose, name, deposit, voucher })
@@ -164,12 +168,12 @@ impl Gate {
                     .check(&sold.contract, parties.signer(), &voucher.signature)
                     .map_err(ChannelRefusal::okx)?;
                 let purpose = FundsPurpose::Open(parties);
-                let deposit = self.deposit(sold, funding, purpose, voucher.cumulative, now)?;
+                let deposit = self.read_deposit(funding, purpose, voucher.cumulative, now)?;
                 Ok(ShownAction { purpose: Purpose::Open, name: "open", deposit, voucher })
             }
             SessionAction::TopUp { channel, funding, salt, .. } => {
                 let purpose = FundsPurpose::TopUp(ChannelId::from_bytes(channel), salt);
-                let deposit = self.deposit(sold, funding, purpose, Amount::ZERO, now)?;
+                let deposit = self.read_deposit(funding, purpose, Amount::ZERO, now)?;
                 let voucher =
                     ShownVoucher { channel, cumulative: Amount::ZERO, signature: String::new() };
                 Ok(ShownAction { purpose: Purpose::TopUp, name: "topUp", deposit, voucher })
@@ -184,14 +188,14 @@ impl Gate {
 
     /// How a credential shows a deposit: one that the gate is to send is worth it, and enough for
     /// this voucher.
-    fn deposit(
-        &self,
-        sold: &ChannelOffer,
+    fn read_deposit(
+        self,
         funding: Funding,
         purpose: FundsPurpose,
         cumulative: Amount,
         now: UnixTime,
     ) -> Result<ShownDeposit, u32> {
+        let Self { sold, clients, .. } = self;
         let (authorization, signature) = match funding {
             Funding::Sent(hash) => {
                 return Ok(match purpose {
@@ -206,7 +210,7 @@ impl Gate {
             FundsPurpose::Open(parties) => parties.signer(),
             FundsPurpose::TopUp(..) => authorization.from,
         };
-        let denies = |account: Address| self.payers.clients.denies(&account.to_lower_hex());
+        let denies = |account: Address| clients.denies(&account.to_lower_hex());
         if denies(authorization.from) || denies(signer) {
             return Err(BLOCKED);
         }
@@ -223,18 +227,10 @@ impl Gate {
 
     /// Whether this gate has issued a challenge. Some payers read a list as one challenge: the id
     /// of the first, and everything else of the last one.
-    fn has_issued(
-        &self,
-        sold: &ChannelOffer,
-        offer: &Offer,
-        challenge: &Challenge,
-        reference: &str,
-    ) -> bool {
+    fn has_issued(self, challenge: &Challenge, reference: &str) -> bool {
         let keys: Vec<&[u8]> = self.keys.challenges().collect();
-        let beside = issue::request(offer, &sold.token, reference).map(|request| Challenge {
-            intent: issue::INTENT.to_string(),
-            request,
-            ..challenge.clone()
+        let beside = issue::request(self.offer, &self.sold.token, reference).map(|request| {
+            Challenge { intent: issue::INTENT.to_string(), request, ..challenge.clone() }
         });
         id::holds(&keys, challenge) || beside.is_some_and(|beside| id::holds(&keys, &beside))
     }

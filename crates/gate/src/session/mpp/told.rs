@@ -8,13 +8,13 @@ use farebox_base::encoding::json::json;
 use serde_json::{Map, Value};
 
 use super::payment::MppPayment;
-use crate::Gate;
+use crate::keys::Keys;
 use crate::mpp::issue::METHOD;
 use crate::offer::Offer;
 use crate::reply::{Body, Reply, finish_paid};
 use crate::request::IncomingRequest;
 use crate::session::asked::AskedSession;
-use crate::session::payment::Purpose;
+use crate::session::payment::{Purpose, REFUSED};
 use crate::session::statement;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{base64, jcs, json};
@@ -36,7 +36,7 @@ pub(in crate::session) struct ToldChannel<'a> {
 
 /// A refusal: fresh challenges, and a problem document with the number of the code.
 pub(in crate::session) fn refused(
-    gate: &Gate,
+    keys: &Keys,
     offer: &Offer,
     request: &IncomingRequest,
     code: u32,
@@ -44,8 +44,8 @@ pub(in crate::session) fn refused(
     now: UnixTime,
 ) -> Reply {
     let row = OkxCode::of(code);
-    let why = statement::REFUSED;
-    let mut reply = statement::refused(gate, offer, request, why, row.problem, now);
+    let why = REFUSED;
+    let mut reply = statement::refused(keys, offer, request, why, row.problem, now);
     reply.head.status = row.status;
     // The first challenge of the answer is what clients go on with.
     let id = reply.head.headers.get("www-authenticate").and_then(|it| it.split('"').nth(1));
@@ -82,7 +82,7 @@ pub(in crate::session) fn refused_by_channel(
     // Of what was charged before, the amount is that charge.
     let required = reply.charged.as_deref().filter(|_| reply.said == Said::Refused);
     let channel = channel.map(|snapshot| ToldChannel { snapshot, required });
-    refused(asked.gate, asked.offer, &asked.request, code, channel, now)
+    refused(asked.parts.keys, asked.offer, &asked.request, code, channel, now)
 }
 
 /// The outcome of what needs no origin.

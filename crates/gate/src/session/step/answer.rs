@@ -10,7 +10,7 @@ use crate::paid::{
     is_useful, may_be_stored,
 };
 use crate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
-use crate::session::asked::AskedSession;
+use crate::session::asked::{AskedSession, Sessions};
 use crate::session::mpp::{shown, told};
 use crate::session::payment::SessionDoor;
 use crate::session::statement;
@@ -37,11 +37,11 @@ impl<'g> SessionRequest<'g> {
                 false => Some(ChannelRefusal::NotFound.okx()),
             };
             if let Some(code) = code {
-                let AskedSession { gate, offer, request, .. } = &self.asked;
-                let refused = told::refused(gate, offer, request, code, None, self.now);
+                let AskedSession { parts, offer, request, .. } = &self.asked;
+                let refused = told::refused(parts.keys, offer, request, code, None, self.now);
                 return self.release(refused);
             }
-            if self.asked.payment.is_denied(&self.asked.gate.payers.clients) {
+            if self.asked.payment.is_denied(&self.asked.parts.payers.clients) {
                 return self.failed(Code::PayerDenied);
             }
         }
@@ -66,7 +66,7 @@ impl<'g> SessionRequest<'g> {
                 }
                 let is_useful = is_useful(&head);
                 let used = charged(&self.asked.choice.terms, &head);
-                scrub(&mut head, self.asked.gate.origin());
+                scrub(&mut head, &self.asked.parts.origin.asked);
                 if !is_useful {
                     finish_paid(&mut head, &self.asked.request.correlation);
                     let mut reply = Reply::new(head, Body::Held);
@@ -164,15 +164,8 @@ impl<'g> SessionRequest<'g> {
         let caller =
             ClientIdentity::Payer { payer: &payer, receipt: &receipt, request: &self.hash, price };
         let secs = self.asked.offer.settings.origin_timeout_secs;
-        let gate = self.asked.gate;
-        let call = origin_call(
-            &gate.origin.asked,
-            &self.asked.request,
-            caller,
-            secs,
-            &gate.keys,
-            self.now,
-        );
+        let Sessions { origin, keys, .. } = self.asked.parts;
+        let call = origin_call(&origin.asked, &self.asked.request, caller, secs, keys, self.now);
         self.stage = SessionStage::Serving;
         SessionStep::Forward(call, self)
     }

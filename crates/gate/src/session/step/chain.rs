@@ -6,6 +6,7 @@ use super::{Before, SessionRequest, SessionStage, SessionStep};
 use crate::call::ChainCall;
 use crate::session::asked::AskedSession;
 use crate::session::mpp::payment::{ChannelAge, ShownDeposit, is_content};
+use crate::session::mpp::payout::PayeeAccount;
 use crate::session::mpp::{seen, told};
 use crate::session::payment::{Purpose, SessionDoor};
 use farebox_base::amount::Amount;
@@ -50,7 +51,7 @@ impl<'g> SessionRequest<'g> {
     ) -> (SessionStep<'g>, CallResult) {
         let asked = core::mem::replace(&mut self.now, now);
         let channel = self.asked.payment.channel;
-        let restored = self.asked.gate.payers.restored.map(|(at, _)| at);
+        let restored = self.asked.parts.payers.restore.at;
         let least = match self.asked.payment.purpose {
             Purpose::Open => self.asked.first(),
             _ => Amount::ZERO,
@@ -85,9 +86,7 @@ impl<'g> SessionRequest<'g> {
                 return self.fund(seen.sent == Some(Status::Succeeded));
             }
             Err(code) => {
-                let Self { asked: AskedSession { gate, offer, request, .. }, .. } = &*self;
-                let refused = told::refused(gate, offer, request, code, None, now);
-                return (SessionStep::Respond(refused), CallResult::Bad);
+                return (self.refused_by_code(code), CallResult::Bad);
             }
         }
         let is_opening = matches!(self.asked.payment.purpose, Purpose::Open);
@@ -123,7 +122,7 @@ impl<'g> SessionRequest<'g> {
     /// Has a deposit sent that the chain does not show, and waits for it; with what it says of the
     /// payment.
     pub(super) fn fund(mut self: Box<Self>, is_used: bool) -> (SessionStep<'g>, CallResult) {
-        let AskedSession { gate, offer, payment, .. } = &mut self.asked;
+        let AskedSession { parts, offer, payment, .. } = &mut self.asked;
         let (SessionDoor::Mpp(shown), Some(sold)) = (&mut payment.door, &offer.channel) else {
             return (self.problem(Code::Internal), CallResult::Open);
         };
@@ -146,17 +145,18 @@ impl<'g> SessionRequest<'g> {
         if !funds.is_in_time(self.now) {
             return (self.refused_by_code(seen::EXPIRED), CallResult::Open);
         }
-        let Some(call) = gate.deposit_call(sold.contract, payment.channel, funds) else {
+        let Some(account) = parts.keys.payee() else {
             return (self.problem(Code::Internal), CallResult::Open);
         };
+        let call = PayeeAccount { account }.deposit(sold.contract, payment.channel, funds);
         self.stage = SessionStage::Sending;
         (SessionStep::Object(call.object(), call.to_message(), self), CallResult::Open)
     }
 
     /// Answers with the code of a refusal that says nothing of the channel.
     pub(super) fn refused_by_code(&self, code: u32) -> SessionStep<'g> {
-        let AskedSession { gate, offer, request, .. } = &self.asked;
-        SessionStep::Respond(told::refused(gate, offer, request, code, None, self.now))
+        let AskedSession { parts, offer, request, .. } = &self.asked;
+        SessionStep::Respond(told::refused(parts.keys, offer, request, code, None, self.now))
     }
 }
 

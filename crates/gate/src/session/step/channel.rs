@@ -238,8 +238,8 @@ impl<'g> SessionRequest<'g> {
         // A channel is kept as soon as something was seen of it, and knows its terms from then on.
         let terms = sight.as_ref().map(|_| self.asked.payment.kept_terms(self.asked.choice));
         let terms = terms.unwrap_or_default();
-        let restored = self.asked.gate.payers.restored.map(|(at, _)| at.secs());
-        let closed = restored.unwrap_or_default();
+        let restored = self.asked.parts.payers.restore.at;
+        let closed = restored.map(UnixTime::secs).unwrap_or_default();
         let is_young = match &self.asked.payment.door {
             SessionDoor::X402(_, restore, _) => *restore == closed,
             SessionDoor::Mpp(shown) => shown.age == ChannelAge::Young,

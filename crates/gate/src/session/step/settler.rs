@@ -9,7 +9,7 @@ use super::{Before, SessionRequest, SessionStage, SessionStep};
 use crate::call::FacilitatorCall;
 use crate::offer::{SessionOffer, VERIFY_SECS};
 use crate::session::asked::AskedSession;
-use crate::session::errand::ChannelTerms;
+use crate::session::calls::ChannelTerms;
 use crate::session::mpp::payment::ShownDeposit;
 use crate::session::payment::{Purpose, SessionDoor};
 use farebox_base::amount::Amount;
@@ -243,8 +243,8 @@ impl<'g> SessionRequest<'g> {
                 (Amount::from_atomic(nonce).ok()?, Amount::from_atomic(amount).ok()?);
             let promise = Promise { nonce, amount };
             let earnings = reply.channel.as_ref()?.earnings();
-            let AskedSession { gate, payment, .. } = &self.asked;
-            gate.refund_payload(&kept, payment.channel, voucher, &promise, earnings.as_ref())
+            let AskedSession { parts, payment, .. } = &self.asked;
+            kept.refund(parts.keys, payment.channel, voucher, &promise, earnings.as_ref())
         });
         match payload {
             Some(Value::Object(payload)) => self.settle(payload, SessionStage::SendingRefund),
@@ -257,7 +257,7 @@ impl<'g> SessionRequest<'g> {
         payload: Map<String, Value>,
         operation: Operation,
     ) -> SessionStep<'g> {
-        let settlers = &self.asked.gate.settlement.settlers;
+        let settlers = &self.asked.parts.settlement.settlers;
         let place = self.asked.settlers.first().and_then(|place| settlers.get(*place));
         let (Some(settler), Some(SessionOffer { requirements: terms, .. })) =
             (place, &self.asked.choice.session)
@@ -267,26 +267,16 @@ impl<'g> SessionRequest<'g> {
         let (url, secs) = match operation {
             Operation::Verify => (settler.facilitator.verify_url(), VERIFY_SECS),
             Operation::Settle => {
-                (settler.facilitator.settle_url(), self.asked.gate.settlement.settle_secs)
+                (settler.facilitator.settle_url(), self.asked.parts.settlement.settle_secs)
             }
         };
         let body = wire::request(Version::V2, &Version2::new(terms, payload), terms);
         let sender = self.sender();
-        let call = FacilitatorCall {
-            url,
-            body,
-            secs,
-            delay_ms: 0,
-            guarded: true,
-            draft: None,
-            client_deadline: None,
-            caller: Caller {
-                network: sender.network.clone(),
-                payer: self.asked.payment.proven().to_lower_hex(),
-                evidence: Evidence::Signed,
-            },
-            unproven: (!self.is_known()).then_some(sender),
-        };
+        let payer = self.asked.payment.proven().to_lower_hex();
+        let caller = Caller { network: sender.network.clone(), payer, evidence: Evidence::Signed };
+        let unproven = (!self.is_known()).then_some(sender);
+        let call = FacilitatorCall::new(url, body, secs, caller);
+        let call = FacilitatorCall { guarded: true, unproven, ..call };
         SessionStep::Facilitator(Box::new(call), self)
     }
 

@@ -205,7 +205,8 @@ impl Calls {
     /// Ends a call about this payment. One that is shown again counts as one that is worthless.
     pub(super) fn ended(
         &mut self,
-        (network, payment): (&String, Option<[u8; 32]>),
+        network: &String,
+        payment: Option<[u8; 32]>,
         verdict: CallResult,
         now: UnixTime,
     ) {
