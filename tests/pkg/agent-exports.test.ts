@@ -397,6 +397,7 @@ test('all names of the original are exported, and beside them only our own', () 
     'PaymentDeskError',
     'SchemaError',
     'SellerError',
+    'SkillError',
     'allowanceAnswer',
     'allowanceQuestion',
     'buyJob',
@@ -414,10 +415,14 @@ test('all names of the original are exported, and beside them only our own', () 
     'paymentCard',
     'paymentLinkIn',
     'paymentOffers',
+    'publishSkill',
+    'publishVersion',
     'readMcpPayment',
+    'rotateSkillSecret',
     'sellJobs',
     'subscriptionState',
     'subscriptionStep',
+    'withdrawSkill',
   ]);
 });
 

@@ -106,4 +106,6 @@ export type {
 export { FetchPaidError, isFetchPaidError } from './outcome.js';
 export type { SafeParse, Schema, SchemaIssue } from './schema.js';
 export { SchemaError } from './schema.js';
+export type { ListedSkill, PublishedSkill, SkillDraft, SkillErrorCode, SkillMarketOptions } from './skills.js';
+export { publishSkill, publishVersion, rotateSkillSecret, SkillError, withdrawSkill } from './skills.js';
 export { fareboxVersion, sdkClientVersion, sdkClientVersionHeaderName } from './version.js';

@@ -46,11 +46,12 @@ export async function replyTo(
   }
 }
 
-/** The origin of an exchange, as it names itself in quotes. */
-export function originOf(url: unknown): string {
+/** The origin of an exchange or a market, as it names itself in quotes and in what is signed. */
+export function originOf(url: unknown, of: 'exchange' | 'market' = 'exchange'): string {
   const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.username !== '') {
-    throw unusable('invalid_options', 'url is no address of an exchange', 'pass its origin, such as https://exchange.example.com');
+    const [name, what] = of === 'market' ? ['market', 'a market'] : ['url', 'an exchange'];
+    throw unusable('invalid_options', `${name} is no address of ${what}`, `pass its origin, such as https://${of}.example.com`);
   }
   return parsed.origin;
 }
