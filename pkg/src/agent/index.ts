@@ -86,6 +86,8 @@ export type {
 export { AgentHarness, AgentHarnessError } from './harness.js';
 export type { HarnessToolName, HarnessToolSpec } from './instructions.js';
 export { defaultHarnessInstructions, defaultHarnessToolSpecs } from './instructions.js';
+export type { MadePaymentLink, PaidPaymentLink, PaymentLinkDraft } from './links.js';
+export { createPaymentLink, payPaymentLink, readPaymentLink } from './links.js';
 export type { AgentBackEnd, LocalAgentOptions, LookedOffer } from './local.js';
 export { createLocalAgentClient, LocalAgentClient } from './local.js';
 export type { McpCall, McpCallParams, McpCallResult, McpPaid, McpPayment } from './mcp.js';

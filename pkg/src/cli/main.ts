@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-/** The command line: `npx farebox look`, `pay`, `resend`, `unblock`, `receipt`, `skill` and `check`. */
+/** The command line: `npx farebox look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill` and `check`. */
+import { link } from './link.js';
 import { look } from './look.js';
 import { pay } from './pay.js';
 import { receipt } from './receipt.js';
@@ -9,7 +10,7 @@ import { skill } from './skill.js';
 import { unblock } from './unblock.js';
 import { EXIT, HELP, read, Usage, version } from './words.js';
 
-const COMMANDS = { look, pay, resend, unblock, receipt, skill } as const;
+const COMMANDS = { look, pay, resend, unblock, receipt, link, skill } as const;
 
 async function main(args: string[]): Promise<number> {
   if (args[0] === 'check') return check(args.slice(1));

@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import type { FareboxError, SentPayment } from '../error.js';
 import { payingFetch, paymentOf, receiptOf } from '../fetch.js';
 import { fileStore } from '../file-store.js';
-import type { Proposal, Receipt } from '../options.js';
+import type { Policy, Proposal, Receipt } from '../options.js';
 import { resume } from '../resume.js';
 import { localSigner } from '../signer.js';
 import { inLines, linesOf } from './look.js';
@@ -20,7 +20,14 @@ export async function pay(words: Words): Promise<number> {
   const request = asked(words);
   const { url, init, policy, store } = request;
   const signer = localSigner(keyOf(words));
-  const confirm = async (proposal: Proposal): Promise<boolean> => {
+  const confirm = asking(words, policy);
+  const fetch = payingFetch({ signer, policy, store: fileStore(store), confirm, resume });
+  return printed(await keptBeside(request, () => fetch(url, init)), words, request);
+}
+
+/** Shows the terms, and asks the person unless `--yes` answers. */
+export function asking(words: Words, policy: Policy): (proposal: Proposal) => Promise<boolean> {
+  return async (proposal) => {
     tell(inLines(linesOf(proposal)));
     if (proposal.again && words.values.yes === true && policy.payAgain !== true) {
       tell('farebox: not paid again by --yes alone: look at the wallet, and answer without it\n');
@@ -28,12 +35,10 @@ export async function pay(words: Words): Promise<number> {
     }
     return words.values.yes === true || (await yes(`pay ${proposal.amountText} from ${proposal.payer}? [y/N] `));
   };
-  const fetch = payingFetch({ signer, policy, store: fileStore(store), confirm, resume });
-  return printed(await keptBeside(request, () => fetch(url, init)), words, request);
 }
 
 /** The answer; where there is none, what was signed for it is kept. */
-export async function keptBeside(request: Asked, ask: () => Promise<Response>): Promise<Response> {
+export async function keptBeside<T>(request: Asked, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
@@ -63,7 +68,7 @@ export async function printed(response: Response, words: Words, request: Asked):
   return sent === undefined ? EXIT.failed : EXIT.signed;
 }
 
-function told({ price, symbol, amount, payTo, network, transaction }: Receipt): string {
+export function told({ price, symbol, amount, payTo, network, transaction }: Receipt): string {
   return inLines([
     ['paid', `${price} ${symbol} (${amount}) to ${payTo} on ${network}`],
     ['receipt', transaction],

@@ -25,6 +25,8 @@ export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, an
   npx farebox resend FILE   sends a payment again that pay has kept, and prints the content; signs nothing
   npx farebox unblock URL   lets calls out again where a server asked to stop; -X for one method alone
   npx farebox receipt TEXT  reads a receipt: a PAYMENT-RESPONSE or Payment-Receipt header, or - for standard input
+  npx farebox link create AMOUNT SYMBOL RECIPIENT    makes a payment by link at your treasury, prints its URL
+  npx farebox link pay URL  pays a link once, as pay does, and follows it to its end
   npx farebox skill WORD    sells at a market: publish FILE, version ID FILE, rotate ID, withdraw ID
   npx farebox check         checks the wrangler.toml of a gate that you run; --help after it says how
 
@@ -39,11 +41,14 @@ Requests (look, pay, unblock; of resend only --store and --json):
       --store FOLDER        where spending is counted [~/.farebox/budget]
       --json                the answer of look, and the receipt of pay, as JSON
 
-pay:
+pay, link pay:
       --yes                 signs without asking, within the policy
 
-pay, skill:
+pay, link pay, skill:
       --key-file FILE       the private key; otherwise the environment's FAREBOX_PRIVATE_KEY, never an argument
+
+link create:
+      --treasury URL        where it is made; the environment's FAREBOX_OPERATOR_TOKEN lets you; --network names its network
 
 skill:
       --market URL          where it is sold; FILE describes it as JSON, - is standard input
@@ -90,6 +95,7 @@ const OPTIONS = {
   'key-file': { type: 'string' },
   keys: { type: 'string' },
   market: { type: 'string' },
+  treasury: { type: 'string' },
 } as const;
 
 /** The version of this package. */
