@@ -3,15 +3,14 @@ import * as wasm from '#agent-wasm';
 
 import { toReplayableRequestBody } from './body.js';
 import type { ExecutePreparedRequest } from './client.js';
+import { bounds, idempotencyKey } from './contracts/bounds.js';
 import {
   type PaidRequestHttpRequest,
-  paidRequestContextSchema,
   paidRequestHttpRequestSchema,
   type SdkExternalMetadata,
   type SdkPreparedPaidRequest,
   type SdkPreparedPaidRequestReady,
   type SdkPreparedProbeResult,
-  sdkPaymentDecisionRequestSchema,
 } from './contracts.js';
 import type { DetectedChallenge } from './detection.js';
 import { fieldsOf, linesOf } from './heads.js';
@@ -31,11 +30,7 @@ export function requestOf(url: string, init: RequestInit = {}): PaidRequestHttpR
   });
 }
 
-const contextSchema = object({
-  description: paidRequestContextSchema.shape.description,
-  metadata: paidRequestContextSchema.shape.metadata,
-  idempotencyKey: sdkPaymentDecisionRequestSchema.shape.idempotencyKey,
-});
+const contextSchema = object({ ...bounds, idempotencyKey });
 
 /** Throws if what a caller says of a payment is beyond the contract's bounds: before anything is begun. */
 export function requireContext(context: Pick<ExecutePreparedRequest, 'description' | 'metadata' | 'idempotencyKey'>): void {

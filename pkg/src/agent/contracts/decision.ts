@@ -1,5 +1,6 @@
 /** The decision of a control plane about a payment, and what it is asked. */
 import { choice, type Infer, id, number, object, record, text, union, unknown } from '../schema.js';
+import { idempotencyKey } from './bounds.js';
 import { sdkReceiptSchema, settlementEvidenceClassSchema } from './receipt.js';
 import { paidRequestChallengeSchema, paidRequestContextSchema, paidRequestHttpRequestSchema } from './request.js';
 
@@ -25,7 +26,7 @@ export const sdkPaymentDecisionRequestSchema = object({
   context: paidRequestContextSchema,
   request: paidRequestHttpRequestSchema,
   challenge: paidRequestChallengeSchema,
-  idempotencyKey: text({ min: 1, max: 128 }).optional(),
+  idempotencyKey,
 });
 export type SdkPaymentDecisionRequest = Infer<typeof sdkPaymentDecisionRequestSchema>;
 export const sdkMerchantResponseSchema = object({
