@@ -118,10 +118,11 @@ export function walletSigner(provider: Eip1193Provider, options: { address?: str
     address,
     sign: async (typedData, signal) => {
       const from = await askPerson(signal, address);
-      const wanted = `0x${Number(typedData.domain['chainId']).toString(16)}`;
-      const current = await ask('eth_chainId');
+      const { chainId } = typedData.domain;
+      const wanted = `0x${Number(chainId).toString(16)}`;
+      const current = chainId === undefined ? undefined : await ask('eth_chainId');
       // Wallets refuse typed data of a network other than the selected one.
-      if (typeof current !== 'string' || BigInt(current) !== BigInt(wanted)) {
+      if (chainId !== undefined && (typeof current !== 'string' || BigInt(current) !== BigInt(wanted))) {
         await askPerson(signal, () => ask('wallet_switchEthereumChain', [{ chainId: wanted }]));
       }
       const signature = await ask('eth_signTypedData_v4', [from, JSON.stringify(typedData)]);

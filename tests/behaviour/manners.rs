@@ -74,6 +74,9 @@ fn a_problem_names_the_payment_and_the_correlation() {
     let response = world.send(paid(&payment).header("x-correlation-id", "my-own_id-1"));
     let problem = response.json();
     assert_eq!(problem["correlation_id"], "my-own_id-1");
+    for member in ["reason", "code", "detail"] {
+        assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member}");
+    }
     assert_eq!(response.headers.get("x-correlation-id"), Some("my-own_id-1"));
     let id = problem["payment"].as_str().unwrap();
     assert!(id.len() == 31 && id.starts_with("rcpt_"), "{id}");

@@ -153,7 +153,7 @@ describe('insufficient_balance', () => {
     const { ledgerId, ...body } = result.json;
     assert.deepEqual(
       [result.status, body, paid],
-      [402, { ok: false, error: 'insufficient_balance', required: '250000', available: '0' }, 0n],
+      [402, { ok: false, error: 'insufficient_balance', code: 'insufficient_balance', required: '250000', available: '0' }, 0n],
       result.text,
     );
     const record = await recordOf(world, 'broke', ledgerId);
@@ -164,7 +164,11 @@ describe('insufficient_balance', () => {
     const { id } = await chargingSkill(world, 'honest');
     const { status, json, text } = await world.invoke('frugal', id);
     const { ledgerId, ...body } = json;
-    assert.deepEqual([status, body], [402, { ok: false, error: 'insufficient_balance', required: '250000', available: '20000' }], text);
+    assert.deepEqual(
+      [status, body],
+      [402, { ok: false, error: 'insufficient_balance', code: 'insufficient_balance', required: '250000', available: '20000' }],
+      text,
+    );
     assert.equal((await recordOf(world, 'frugal', ledgerId)).status, 'insufficient_balance');
   });
 });
@@ -180,14 +184,17 @@ describe('requests that are none', () => {
         body,
         headers: await bearer(world, 'agent-2'),
       });
-      assert.deepEqual([status, text, headers.get('cache-control')], [400, '{"ok":false,"error":"agentId is required"}', 'no-store']);
+      assert.deepEqual(
+        [status, text, headers.get('cache-control')],
+        [400, '{"ok":false,"error":"agentId is required","code":"invalid_request"}', 'no-store'],
+      );
     }
     assert.equal(await rows(), before);
   });
 
   test('for a skill that is not there are 404', LIMIT, async () => {
     const { status, text } = await world.invoke('agent-2', 'nope');
-    assert.deepEqual([status, text], [404, '{"ok":false,"error":"Skill not found"}']);
+    assert.deepEqual([status, text], [404, '{"ok":false,"error":"Skill not found","code":"not_found"}']);
   });
 
   test('that are no JSON are 400, not an empty object', LIMIT, async () => {
@@ -196,7 +203,7 @@ describe('requests that are none', () => {
       body: '{"agentId":',
       headers: await bearer(world, 'agent-2'),
     });
-    assert.deepEqual([status, text], [400, '{"ok":false,"error":"Invalid JSON body"}']);
+    assert.deepEqual([status, text], [400, '{"ok":false,"error":"Invalid JSON body","code":"invalid_request"}']);
   });
 
   test("in another agent's name, or without a token, are refused and spend nothing", LIMIT, async () => {

@@ -145,7 +145,7 @@ describe('50,001 invocations of a market with a bucket', () => {
     assert.deepEqual([json.totalXLM, json.outcomes.paid_ok], [paid / 100, paid]);
     const next = { ...book.rows[0], number: 50_002 };
     for (const again of [next, { ...next, id: 'inv_other_000000' }, { ...next, txHash: '0x1' }]) {
-      assert.deepEqual((await book.put([again])).json, { ok: false, error: 'line 1 is no row of an export' });
+      assert.deepEqual((await book.put([again])).json, { ok: false, error: 'line 1 is no row of an export', code: 'invalid_request' });
     }
   });
 });

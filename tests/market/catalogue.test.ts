@@ -69,7 +69,7 @@ describe('publishing', () => {
   for (const [what, change, error] of refusals) {
     test(`with ${what} is 400`, LIMIT, async () => {
       const { status, text } = await publish(await signed(JSON.parse(JSON.stringify(skillOf(change)))));
-      assert.deepEqual([status, JSON.parse(text)], [400, { ok: false, error }]);
+      assert.deepEqual([status, JSON.parse(text)], [400, { ok: false, error, code: 'invalid_request' }]);
     });
   }
 
@@ -77,7 +77,7 @@ describe('publishing', () => {
     const labels: Record<string, string>[] = [{}, { 'x-agent-id': 'ada' }, { authorization: 'Bearer ada' }];
     for (const headers of labels) {
       const { status, text } = await world.ask('POST', PATH, { body: skillOf(), headers });
-      assert.deepEqual([status, text], [401, '{"ok":false,"error":"Agent authentication required"}']);
+      assert.deepEqual([status, text], [401, '{"ok":false,"error":"Agent authentication required","code":"unauthorized"}']);
     }
   });
 
@@ -103,7 +103,7 @@ describe('publishing', () => {
 
   test('by another wallet than the payee is refused', LIMIT, async () => {
     const { status, text } = await publish(await signed(skillOf(), { account: await world.seller() }));
-    assert.deepEqual([status, text], [403, '{"ok":false,"error":"You do not own this skill"}']);
+    assert.deepEqual([status, text], [403, '{"ok":false,"error":"You do not own this skill","code":"forbidden"}']);
   });
 
   test('what the market gives to sign is what the signature is of', LIMIT, async () => {
@@ -130,7 +130,7 @@ describe('the list', () => {
     assert.deepEqual(await ids('?agentId=zoo&maxPriceXLM=1'), [one.skillId]);
     for (const bad of ['-1', 'NaN', 'much']) {
       const { status, text } = await world.ask('GET', `${PATH}?maxPriceXLM=${bad}`);
-      assert.deepEqual([status, text], [400, '{"ok":false,"error":"maxPriceXLM must be a non-negative number"}']);
+      assert.deepEqual([status, text], [400, '{"ok":false,"error":"maxPriceXLM must be a non-negative number","code":"invalid_request"}']);
     }
   });
 
@@ -139,13 +139,13 @@ describe('the list', () => {
     const next = (index: number) => signed(skillOf({ payTo: busy.address, agentId: `label-${index}`, price: '$0.01' }), { account: busy });
     for (let index = 0; index < 20; index += 1) assert.equal((await publish(await next(index))).status, 201);
     const { status, text } = await publish(await next(20));
-    assert.deepEqual([status, text], [429, '{"ok":false,"error":"Agent has reached the max of 20 active skills"}']);
+    assert.deepEqual([status, text], [429, '{"ok":false,"error":"Agent has reached the max of 20 active skills","code":"rate_limited"}']);
   });
 
   test('loses what its owner takes back, and another wallet cannot', LIMIT, async () => {
     const { id, seller: owner } = await plainSkill(world, 'deliver');
     const other = await world.change(await world.seller(), 'deactivate', id);
-    assert.deepEqual([other.status, other.text], [403, '{"ok":false,"error":"You do not own this skill"}']);
+    assert.deepEqual([other.status, other.text], [403, '{"ok":false,"error":"You do not own this skill","code":"forbidden"}']);
     assert.equal((await world.change(owner, 'deactivate', 'nope')).status, 404);
     assert.equal((await world.change(owner, 'deactivate', id)).status, 200);
     assert.ok(!(await listed()).some((skill) => skill.id === id));

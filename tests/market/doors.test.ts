@@ -94,7 +94,7 @@ describe('the doors of a market', () => {
 
   it('a body that is no UTF-8 is no JSON', async () => {
     const response = await fetch(`${market.url}/api/marketplace/skills`, { method: 'POST', body: new Uint8Array([0x7b, 0xff, 0x7d]) });
-    assert.deepEqual([response.status, await response.json()], [400, { ok: false, error: 'Invalid JSON body' }]);
+    assert.deepEqual([response.status, await response.json()], [400, { ok: false, error: 'Invalid JSON body', code: 'invalid_request' }]);
   });
 
   it("the whole ledger is shown to no one without the operator's token", async () => {

@@ -12,7 +12,7 @@ import { type Answer, earned, plainSkill, type SkillsWorld, startSkillsWorld, TX
 
 const LIMIT = { timeout: 120_000 };
 const X402 = '/api/protocol/x402';
-const said = (error: string): string => JSON.stringify({ ok: false, error });
+const said = (error: string, code = 'invalid_request'): string => JSON.stringify({ ok: false, error, code });
 
 let world: SkillsWorld;
 before(async () => {
@@ -69,7 +69,10 @@ describe('a quote', () => {
     const { result, paid } = await earned(world, world.chain.accounts.payee, async () => {
       const txHash = await send(quote.address, units);
       const early = await settle(quote, txHash);
-      assert.deepEqual([...refusal(early), early.headers.get('retry-after')], [402, said('Payment is not final yet'), '5']);
+      assert.deepEqual(
+        [...refusal(early), early.headers.get('retry-after')],
+        [402, said('Payment is not final yet', 'payment_required'), '5'],
+      );
       await mine();
       return settle(quote, txHash);
     });
@@ -103,7 +106,7 @@ describe('a quote', () => {
       // Its event is the one of a transfer.
       [await send(quote.address, units, { payer: 1, functionName: 'mint' }), pays],
       [await send(quote.address, units, { payer: 2 }), [400, said('paidBy does not match quote payer')]],
-      [`0x${'ab'.repeat(32)}`, [402, said('Payment is not final yet')]],
+      [`0x${'ab'.repeat(32)}`, [402, said('Payment is not final yet', 'payment_required')]],
     ];
     await mine();
     for (const [hash, refused] of wrong) assert.deepEqual(refusal(await settle(quote, hash)), refused, hash);
@@ -124,7 +127,7 @@ describe('a quote', () => {
     assert.equal((await settle(quote, hash)).status, 402);
     await world.chain.rpc('evm_revert', [state]);
     await mine();
-    assert.deepEqual(refusal(await settle(quote, hash)), [402, said('Payment is not final yet')]);
+    assert.deepEqual(refusal(await settle(quote, hash)), [402, said('Payment is not final yet', 'payment_required')]);
   });
 
   test('of one chain is not settled by another, nor while the chain cannot be read', LIMIT, async () => {
@@ -142,7 +145,7 @@ describe('a quote', () => {
     ]);
     world.switches.node.set({ mode: 'cut' });
     try {
-      assert.deepEqual(refusal(await settle(quote, hash)), [503, said('Chain cannot be read')]);
+      assert.deepEqual(refusal(await settle(quote, hash)), [503, said('Chain cannot be read', 'unavailable')]);
     } finally {
       world.switches.node.set();
     }
@@ -232,7 +235,10 @@ describe('a pack', () => {
     );
     assert.equal(world.sellers.at(path).length, 100, 'the seller was called for what was paid');
     const { status, text } = await invoke(1_000);
-    assert.deepEqual([status, text], [402, '{"ok":false,"error":"insufficient_balance","status":"exhausted"}']);
+    assert.deepEqual(
+      [status, text],
+      [402, '{"ok":false,"error":"insufficient_balance","code":"insufficient_balance","status":"exhausted"}'],
+    );
     assert.deepEqual(await left(), [200, 100, 0, 'exhausted', false]);
   });
 

@@ -10,7 +10,7 @@ const X402 = '/api/protocol/x402';
 const MOCK = { COMPATIBILITY: 'open-stellar', MOCK: true };
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const refusal = ({ status, text }: Answer): unknown[] => [status, text];
-const said = (error: string): string => JSON.stringify({ ok: false, error });
+const said = (error: string, code = 'invalid_request'): string => JSON.stringify({ ok: false, error, code });
 let count = 0;
 const hash = (): string => `0x${(count += 1).toString(16).padStart(64, '0')}`;
 
@@ -77,12 +77,12 @@ describe('a market that pretends payments', () => {
       [json.quote.chain, json.quote.payer, json.quote.serviceId, json.quote.amountUsd],
       ['bnb', 'anonymous', 'ai-agent-service', 0.1],
     );
-    assert.deepEqual(refusal(await post('/quote', { units: -1 })), [500, said('units must be > 0')]);
-    assert.deepEqual(refusal(await post('/quote', { unitPriceUsd: -0.1 })), [500, said('unitPriceUsd must be > 0')]);
-    assert.deepEqual(refusal(await post('/quote', { ttlSeconds: -5 })), [500, said('ttlSeconds must be > 0')]);
+    assert.deepEqual(refusal(await post('/quote', { units: -1 })), [500, said('units must be > 0', 'internal')]);
+    assert.deepEqual(refusal(await post('/quote', { unitPriceUsd: -0.1 })), [500, said('unitPriceUsd must be > 0', 'internal')]);
+    assert.deepEqual(refusal(await post('/quote', { ttlSeconds: -5 })), [500, said('ttlSeconds must be > 0', 'internal')]);
     assert.deepEqual(refusal(await post('/quote', { chain: 'solana' })), [400, said('Settlement chain is not available for quote')]);
     assert.deepEqual(refusal(await post('/quote', '{"units":')), [400, said('Invalid JSON body')]);
-    assert.deepEqual(refusal(await post('/quote', { minReputation: 10 })), [503, said('Reputation cannot be asked')]);
+    assert.deepEqual(refusal(await post('/quote', { minReputation: 10 })), [503, said('Reputation cannot be asked', 'unavailable')]);
   });
 
   it('settles a quote by a hash of its chain, for its payer, once', async () => {
@@ -164,7 +164,7 @@ describe('a market that pretends payments', () => {
     assert.equal(Math.round(all.stats.totalUsd * 1e6), sum);
     assert.deepEqual(await list('?q=%27%22%25_'), { ...(await list('?q=nowhere')) }, 'signs of SQL are letters');
     assert.deepEqual((await market.ask('GET', `${X402}/receipts/${receipt.id}`)).json, { ok: true, receipt });
-    assert.deepEqual(refusal(await market.ask('GET', `${X402}/receipts/rcpt_x`)), [404, said('Receipt not found')]);
+    assert.deepEqual(refusal(await market.ask('GET', `${X402}/receipts/rcpt_x`)), [404, said('Receipt not found', 'not_found')]);
   });
 
   it('counts the calls of a subscription down to none, for whoever has its key', async () => {
@@ -191,7 +191,7 @@ describe('a market that pretends payments', () => {
     const shown = async (answer: Promise<Answer>): Promise<unknown[]> =>
       answer.then(({ status: code, json: { active, callsRemaining, status: word } }) => [code, active, callsRemaining, word]);
     assert.deepEqual(await shown(access('', '')), [200, true, 3, 'active'], 'anyone may look');
-    assert.deepEqual(refusal(await access('?consume=true', 'agent 7')), [401, said('Agent authentication required')]);
+    assert.deepEqual(refusal(await access('?consume=true', 'agent 7')), [401, said('Agent authentication required', 'unauthorized')]);
     assert.deepEqual(await shown(access('?consume=true', OPERATOR)), [200, true, 2, 'active']);
     assert.deepEqual(await shown(access('?consume=true')), [200, true, 1, 'active']);
     assert.deepEqual(await shown(access('?consume=true')), [200, true, 0, 'active']);
@@ -207,7 +207,7 @@ describe('a market that pretends payments', () => {
     const ask = (address: string): Promise<Answer> => post('/quote', {}, address);
     for (let number = 0; number < 32; number += 1) assert.equal((await ask('198.51.100.9')).status, 200);
     const full = await ask('198.51.100.9');
-    assert.deepEqual([...refusal(full), full.headers.get('retry-after')], [429, said('Too many open quotes'), '60']);
+    assert.deepEqual([...refusal(full), full.headers.get('retry-after')], [429, said('Too many open quotes', 'rate_limited'), '60']);
     assert.equal((await ask('198.51.100.10')).status, 200);
     // Who says that it came through the gate has to show the gate's signature.
     const forged = await market.ask('POST', `${X402}/quote`, {
@@ -230,10 +230,14 @@ describe('a market that pretends payments', () => {
       ['POST', '/api/subscriptions/x/proof', 'GET'],
     ] as const) {
       const answer = await market.ask(method, path);
-      assert.deepEqual([...refusal(answer), answer.headers.get('allow')], [405, said('Method not allowed'), allow], path);
+      assert.deepEqual(
+        [...refusal(answer), answer.headers.get('allow')],
+        [405, said('Method not allowed', 'method_not_allowed'), allow],
+        path,
+      );
     }
     for (const path of ['/api/skills', '/api/agents/a/skills', '/api/protocol/x402', '/api/subscriptions'])
-      assert.deepEqual(refusal(await market.ask('GET', path)), [404, said('Not found')], path);
+      assert.deepEqual(refusal(await market.ask('GET', path)), [404, said('Not found', 'not_found')], path);
   });
 
   it('invokes a skill whose 402 has no terms: twice, with the proof on the second call, and its hash is in the ledger', async () => {
@@ -274,7 +278,10 @@ describe('a market that pretends payments', () => {
   });
 
   it('shows its numbers to the operator', async () => {
-    assert.deepEqual(refusal(await market.ask('GET', '/api/marketplace/metrics')), [401, said('Agent authentication required')]);
+    assert.deepEqual(refusal(await market.ask('GET', '/api/marketplace/metrics')), [
+      401,
+      said('Agent authentication required', 'unauthorized'),
+    ]);
     assert.equal((await market.ask('GET', '/api/marketplace/metrics', { token: tokenOf('agent-1') })).status, 401);
     const { status, text, headers } = await market.ask('GET', '/api/marketplace/metrics', { token: OPERATOR });
     assert.deepEqual([status, headers.get('content-type'), headers.get('cache-control')], [200, 'text/plain; version=0.0.4', 'no-store']);
@@ -352,7 +359,7 @@ describe("the operator's Worker that knows agents", () => {
         },
       ]);
       answer = async () => Response.json({ ok: false });
-      assert.deepEqual(refusal(await ask()), [500, said('Reputation too low for this service')]);
+      assert.deepEqual(refusal(await ask()), [500, said('Reputation too low for this service', 'internal')]);
       for (const silent of [
         async () => new Response('{"ok":true}', { status: 500 }),
         async () => new Response('soon'),
@@ -363,7 +370,7 @@ describe("the operator's Worker that knows agents", () => {
       ]) {
         answer = silent;
         const began = Date.now();
-        assert.deepEqual(refusal(await ask()), [503, said('Reputation cannot be asked')]);
+        assert.deepEqual(refusal(await ask()), [503, said('Reputation cannot be asked', 'unavailable')]);
         assert.ok(Date.now() - began < 3_900);
       }
       answer = async () => Response.json({ ok: false, reason: 'no passport' });
@@ -374,7 +381,7 @@ describe("the operator's Worker that knows agents", () => {
         market.ask('POST', `${X402}/settle`, {
           body: { paymentRef: quote.paymentRef, txHash: `0x${'d1'.repeat(32)}`, agentId: 'agent-1' },
         });
-      assert.deepEqual(refusal(await settle()), [402, said('Passport gate: no passport')]);
+      assert.deepEqual(refusal(await settle()), [402, said('Passport gate: no passport', 'payment_required')]);
       answer = async () => Response.json({ ok: true });
       await new Promise((resolve) => {
         setTimeout(resolve, 1_050);

@@ -66,7 +66,7 @@ describe('a market with answers of a seller', () => {
     const gone = await invoke('long', 'k-long');
     assert.deepEqual(
       [gone.status, gone.json],
-      [410, { ok: false, error: 'answer_gone', outcome: 'free', ledgerId: first.long.json.ledgerId }],
+      [410, { ok: false, error: 'answer_gone', code: 'answer_gone', outcome: 'free', ledgerId: first.long.json.ledgerId }],
     );
     assert.equal(gone.headers.get('farebox-outcome'), 'free');
     assert.equal(seller.of('/long').length, 1);
@@ -83,7 +83,15 @@ describe('a market with answers of a seller', () => {
       [gone.status, gone.json],
       [
         410,
-        { ok: false, error: 'answer_gone', outcome: 'paid_ok', receipt: bought.json.receipt, paid: true, ledgerId: bought.json.ledgerId },
+        {
+          ok: false,
+          error: 'answer_gone',
+          code: 'answer_gone',
+          outcome: 'paid_ok',
+          receipt: bought.json.receipt,
+          paid: true,
+          ledgerId: bought.json.ledgerId,
+        },
       ],
     );
     assert.equal(treasury.asked.length, asked);

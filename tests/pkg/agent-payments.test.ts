@@ -254,10 +254,11 @@ describe('17: charges', () => {
       ['broadcast_failed', true, cause, 1],
     );
   });
-  test('splits are refused', async (t) => {
-    const details = { chainId: 84532, feePayer: true, splits: [{ amount: '1', recipient: OTHER }] };
-    refused(await buy(t, shopOf([challenge({ details })])), 'unsupported_scheme');
-  });
+  for (const count of [1, 10, 11])
+    test(`splits are refused: ${count}`, async (t) => {
+      const splits = Array.from({ length: count }, () => ({ amount: '1', recipient: OTHER }));
+      refused(await buy(t, shopOf([challenge({ details: { chainId: 84532, feePayer: true, splits } })])), 'unsupported_scheme');
+    });
   test('the scheme stands before a token once, however often the caller writes it', async (t) => {
     const bought = await buy(t, shopOf([challenge()]));
     await delivered(bought);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { detectChallengeFromResponse } from '../../pkg/dist/agent/index.js';
+import { AgentHarness, detectChallengeFromResponse } from '../../pkg/dist/agent/index.js';
 import { decisionsOf } from './control-plane.ts';
 import { asks, client, field, its, JSON_POST, plane, prepared, says, shop, TERMS } from './planned.ts';
 import { type Json, open, USDC } from './shop.ts';
@@ -271,4 +271,52 @@ test('validation runs on a passthrough, which stays one', async () => {
     externalMetadata: { requestBodyFields: [field('style')] },
   });
   assert.deepEqual([it.validationIssues.length, it.nextAction], [1, 'treat_as_passthrough']);
+});
+
+test('a URL that is none, and a method that is none, are refused before anyone is asked', async () => {
+  for (const [url, method] of [
+    ['nope', 'GET'],
+    ['/v1', 'GET'],
+    [`${shop.url}/v1`, 'FETCH'],
+  ] as const) {
+    await assert.rejects(client().preparePaidRequest(url, { method }), { name: 'ZodError' });
+    await assert.rejects(client().fetchPaid(url, { method }, {}), { name: 'ZodError' });
+  }
+  assert.deepEqual([shop.requests.length, plane.calls.length], [0, 0]);
+});
+
+test('what a caller says of a payment has bounds, and beyond them the control plane is not asked', async () => {
+  const it = await prepared();
+  const beyond = [
+    { description: '' },
+    { description: 'x'.repeat(201) },
+    { idempotencyKey: '' },
+    { idempotencyKey: 'x'.repeat(129) },
+    { metadata: [] as never },
+  ];
+  const harness = new AgentHarness({ client: client() });
+  const { preparedId } = await harness.preparePaidRequest({ url: `${shop.url}/v1/generate` });
+  for (const context of beyond) {
+    await assert.rejects(client().executePreparedRequest(it, context), { name: 'ZodError' });
+    await assert.rejects(client().fetchPaid(it.request.url, undefined, { ...context, challenge: it.challenge as never }), {
+      name: 'ZodError',
+    });
+    await assert.rejects(harness.executePreparedRequest({ preparedId, executionContext: context }), { name: 'ZodError' });
+  }
+  await assert.rejects(client({ organization: 'Acme Inc' }).executePreparedRequest(it), { name: 'ZodError' });
+  assert.equal(plane.calls.length, 0);
+  // Nothing had begun.
+  const executed = await harness.executePreparedRequest({
+    preparedId,
+    executionContext: { description: 'x'.repeat(200), idempotencyKey: 'x'.repeat(128) },
+  });
+  assert.equal(executed.harnessDisposition, 'executed');
+});
+
+test('metadata that says nothing hinders nothing', async () => {
+  const it = await prepared(undefined, {
+    externalMetadata: { description: '', requestBodyFields: [{ name: ' ' }], notes: ['x'.repeat(500)] },
+  });
+  assert.equal(it.nextAction, 'execute');
+  assert.equal(it.hints.notes[0]?.value.length, 400);
 });

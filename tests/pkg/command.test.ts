@@ -38,7 +38,7 @@ async function farebox(
   words: readonly string[],
   { key = PAYER_KEY, input = '', store = join(home, String((folders += 1)), 'budget') }: More = {},
 ): Promise<Run> {
-  const args = ['pay', 'look', 'unblock'].includes(words[0] ?? '') ? [...words, '--store', store] : words;
+  const args = ['pay', 'look', 'resend', 'unblock'].includes(words[0] ?? '') ? [...words, '--store', store] : words;
   const child = spawn(process.execPath, ['pkg/dist/cli/main.js', ...args], {
     env: { PATH: process.env['PATH'], HOME: home, ...(key === '' ? {} : { FAREBOX_PRIVATE_KEY: key }) },
   });
@@ -217,6 +217,82 @@ test('the same command sends the same payment again until its content came, and 
   assert.equal(sent(), 2);
 });
 
+test('resend sends the kept payment again without a key, with the body and headers of its request, until its content came', async (t) => {
+  let delivers = false;
+  const seen: string[] = [];
+  const shop = await open((request, response) => {
+    request.setEncoding('utf8');
+    let body = '';
+    request.on('data', (piece) => {
+      body += piece;
+    });
+    request.on('end', () => {
+      const payment = paymentOf(request);
+      if (payment === undefined) return ask(response);
+      seen.push(`${request.method} ${request.headers['x-order']} ${body} ${payment}`);
+      if (delivers) return serve(response);
+      response.writeHead(504).end();
+    });
+  });
+  t.after(() => shop.stop());
+  const words = [shop.url, '-d', '{"a":1}', '-H', 'X-Order: 7'];
+  const { err, store } = await farebox(['pay', ...words, '--yes']);
+  const file = /is in (\S+\.json)/.exec(err)?.[1] ?? '';
+  assert.match(err, /npx farebox resend/);
+  const before = seen.length;
+  const failed = await farebox(['resend', file], { store, key: '' });
+  assert.deepEqual([failed.code, failed.out], [4, '']);
+  delivers = true;
+  const came = await farebox(['resend', file], { store, key: '' });
+  assert.deepEqual([came.code, came.out], [0, GOODS], came.err);
+  assert.ok(came.err.includes(TRANSACTION));
+  assert.ok(before > 0 && seen.length > before + 1);
+  assert.deepEqual([new Set(seen).size, seen[0]?.startsWith('POST 7 {"a":1} ')], [1, true]);
+  // The record knows that its content came: the same command buys anew.
+  await farebox(['pay', ...words, '--yes'], { store });
+  assert.equal(new Set(seen).size, 2);
+});
+
+test('resend sends also a payment that the budget of this machine does not hold, and never another one', async () => {
+  const shop = await open((request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    response.writeHead(504).end();
+  });
+  const { err } = await farebox(['pay', shop.url, '--yes']);
+  const file = /is in (\S+\.json)/.exec(err)?.[1] ?? '';
+  shop.requests.length = 0;
+  const elsewhere = await farebox(['resend', file], { key: '' });
+  assert.equal(elsewhere.code, 4, elsewhere.err);
+  const kept = JSON.parse(readFileSync(file, 'utf8')) as { header: [string, string] };
+  assert.deepEqual(shop.requests.map(paymentOf), [kept.header[1]]);
+  await shop.stop();
+  const lost = await farebox(['resend', file], { key: '' });
+  assert.equal(lost.code, 4);
+  assert.match(lost.err, /payment_unresolved/);
+});
+
+test('what to do is said in words of the command line', async (t) => {
+  const shop = await open(honest);
+  t.after(() => shop.stop());
+  const file = join(home, 'words');
+  const refusals: readonly (readonly [policy: object, words: readonly string[], says: RegExp])[] = [
+    [{}, ['--max', '0.001'], /policy_amount: [^]*--max/],
+    [{}, ['--network', 'eip155:1'], /policy_network: [^]*--network/],
+    [{}, ['--per-day', '0.001'], /budget_exhausted: [^]*--per-day/],
+    [{ hosts: ['other.example'] }, [], /policy_host: [^]*hosts in the file of --policy/],
+    [{ payees: [PAYER] }, [], /policy_payee: [^]*payees in the file of --policy/],
+    [{ expires: '2020-01-01T00:00:00Z' }, [], /policy_expired: [^]*expires in the file of --policy/],
+    [{ maxValiditySecs: 1 }, [], /policy_validity: [^]*maxValiditySecs in the file of --policy/],
+  ];
+  for (const [policy, words, says] of refusals) {
+    writeFileSync(file, JSON.stringify(policy));
+    const { code, err } = await farebox(['pay', shop.url, '--yes', '--policy', file, ...words]);
+    assert.equal(code, 3, err);
+    assert.match(err, says);
+    assert.doesNotMatch(err, /policy\.\w|error\.\w|fetch\.\w/);
+  }
+});
+
 test('an endpoint whose server asked to stop says which command lets calls out again', async (t) => {
   const diagnostic = { info: { code: 'OPERATOR_ALERT', escalate: true }, schema: { type: 'object' } };
   let stops = true;
@@ -258,7 +334,7 @@ test('the key comes from the environment or a file, never from an argument, and 
     [['pay', shop.url, `--key=${PAYER_KEY}`], undefined, /a key is never an argument/],
     [['pay', shop.url, `--${PAYER_KEY}`], undefined, /not understood/],
     [['pay', shop.url, '--key-file', join(home, 'none')], '', /the file of the key cannot be read: ENOENT/],
-    [[PAYER_KEY], undefined, /the first word is look, pay, unblock, receipt/],
+    [[PAYER_KEY], undefined, /the first word is look, pay, resend, unblock, receipt, link, skill/],
   ];
   const before = shop.requests.length;
   for (const [words, key, told] of wrong) {
@@ -290,6 +366,17 @@ test('what cannot be used is told before anything is sent', async (t) => {
     ['pay', shop.url, '-d', `@${join(home, 'none')}`],
     ['receipt'],
     ['receipt', 'nonsense'],
+    ['resend'],
+    ['resend', join(home, 'none')],
+    ['resend', file],
+    ['skill'],
+    ['skill', 'sell'],
+    ['skill', 'publish', file],
+    ['skill', 'publish', '--market', shop.url],
+    ['skill', 'publish', file, '--market', 'nowhere'],
+    ['skill', 'publish', join(home, 'none'), '--market', shop.url],
+    ['skill', 'version', file, '--market', shop.url],
+    ['skill', 'withdraw', '--market', shop.url],
   ];
   for (const words of wrong) assert.equal((await farebox(words)).code, 2, words.join(' '));
   assert.equal(shop.requests.length, 0);
@@ -348,7 +435,20 @@ test('text of others hides nothing on a terminal and moves no cursor, and its JS
 test('help names every option and code, and the version is that of the package', async () => {
   const { code, out } = await farebox(['--help'], { key: '' });
   assert.equal(code, 0);
-  for (const word of ['look', 'pay', 'receipt', '--yes', '--key-file', 'FAREBOX_PRIVATE_KEY', '--per-day', 'Exit codes'])
+  for (const word of [
+    'look',
+    'pay',
+    'resend',
+    'receipt',
+    'link',
+    'skill',
+    '--market',
+    '--yes',
+    '--key-file',
+    'FAREBOX_PRIVATE_KEY',
+    '--per-day',
+    'Exit codes',
+  ])
     assert.ok(out.includes(word), word);
   const { version } = JSON.parse(readFileSync('pkg/package.json', 'utf8')) as { version: string };
   assert.equal((await farebox(['--version'])).out, `${version}\n`);

@@ -88,7 +88,7 @@ export interface Lines {
 export function readmeLines(key: string, url: string): Lines {
   const block = /^```js\n(.*?)^```$/ms.exec(readFileSync('pkg/README.md', 'utf8'))?.[1] ?? '';
   const placed = [
-    ['process.env.PRIVATE_KEY', JSON.stringify(key)],
+    ['process.env.FAREBOX_PRIVATE_KEY', JSON.stringify(key)],
     ["'https://api.example.com/report'", JSON.stringify(url)],
   ] as const;
   let text = block;

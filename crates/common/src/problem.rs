@@ -152,6 +152,8 @@ struct Body<'a> {
     r#type: String,
     title: &'a str,
     status: u16,
+    /// The detail once more, for clients that look here first.
+    reason: &'a str,
     detail: &'a str,
     code: &'a str,
     retryable: bool,
@@ -169,6 +171,7 @@ struct Body<'a> {
 /// let text = document(Code::NotFound, 404, "a-correlation-id", None);
 /// let document: serde_json::Value = serde_json::from_str(&text).unwrap();
 /// assert_eq!(document["type"], "urn:farebox:problem:not_found");
+/// assert_eq!(document["reason"], document["detail"]);
 /// assert_eq!(document["correlation_id"], "a-correlation-id");
 /// ```
 #[must_use]
@@ -180,6 +183,7 @@ pub fn document(code: Code, status: u16, correlation_id: &str, payment: Option<&
         r#type: name,
         title: row.title,
         status,
+        reason: row.detail,
         detail: row.detail,
         code: row.code,
         retryable: row.retryable,

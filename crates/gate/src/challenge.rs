@@ -246,9 +246,9 @@ impl Offer {
             add("type", &quoted(&[problem::PAYMENT_PROBLEMS, problem].concat()));
             add("title", &quoted(row.title));
             add("status", "402");
-            add("reason", &quoted(why.reason));
             add("challengeId", &quoted(&issued.id));
         }
+        add("reason", &quoted(why.reason));
         add("code", &quoted(why.code.name()));
         add("detail", &quoted(row.detail));
         add("correlation_id", &quoted(asked.correlation));

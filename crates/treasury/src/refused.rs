@@ -33,7 +33,10 @@ pub fn unsupported_version() -> Reply {
 /// For a decision in the name of others.
 #[must_use]
 pub fn rejection() -> Reply {
-    Reply::json(404, json!({"message": "Payment decision request rejected."}).to_string())
+    Reply::json(
+        404,
+        json!({"message": "Payment decision request rejected.", "code": "rejected"}).to_string(),
+    )
 }
 
 /// For a receipt that the agent does not have.
@@ -96,6 +99,7 @@ pub fn invalid(form: &[&str], fields: &[(&str, &str)]) -> Reply {
     }
     let body = json!({
         "message": "Invalid SDK payment decision request.",
+        "code": "invalid_request",
         "issues": {"formErrors": form, "fieldErrors": members},
     });
     Reply::json(400, body.to_string())

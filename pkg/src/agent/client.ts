@@ -9,6 +9,7 @@ import {
   type SdkPreparedPaidRequest,
   type SdkPreparedPaidRequestReady,
   type SdkReceiptResponse,
+  sdkPaymentDecisionRequestSchema,
   sdkPaymentDecisionResponseSchema,
   sdkReceiptResponseSchema,
 } from './contracts.js';
@@ -134,7 +135,7 @@ export class AgentPayClient {
     const { description, metadata, idempotencyKey, signal } = context;
     signal?.throwIfAborted();
     const { headers, ...request } = asked.request;
-    const body: SdkPaymentDecisionRequest = {
+    const body: SdkPaymentDecisionRequest = sdkPaymentDecisionRequestSchema.parse({
       context: {
         ...this.#identity,
         ...(description === undefined ? {} : { description }),
@@ -143,7 +144,7 @@ export class AgentPayClient {
       request: { ...request, ...(headers === undefined ? {} : { headers: forwardable(headers, this.#forwarded) }) },
       challenge: { ...asked.challenge, headers: forwardable(asked.challenge.headers ?? {}) },
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    };
+    });
     const shown = asked.kind === 'ready' ? candidateOf(asked as SdkPreparedPaidRequestReady) : undefined;
     const response = await this.#authorized('/api/sdk/payment-decisions', {
       method: 'POST',

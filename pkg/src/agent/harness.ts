@@ -19,6 +19,7 @@ import { linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
 import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
 import { isOpen, type Kept, Records } from './records.js';
+import { requireContext } from './request.js';
 import { costSummaryOf, resultOf } from './told.js';
 
 export type AgentHarnessPreparedState = 'active' | 'consumed' | 'expired' | 'superseded';
@@ -250,6 +251,7 @@ export class AgentHarness {
         }
         return;
       }
+      requireContext(executionContext);
       // The first attempt's key stays, also that of another id for the same request whose payment is open: another one could pay again.
       const going = resumed(record!, records, openKey, this.#now());
       const idempotencyKey = going.attempted === true ? going.idempotencyKey : (executionContext.idempotencyKey ?? going.idempotencyKey);

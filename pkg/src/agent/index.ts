@@ -86,6 +86,8 @@ export type {
 export { AgentHarness, AgentHarnessError } from './harness.js';
 export type { HarnessToolName, HarnessToolSpec } from './instructions.js';
 export { defaultHarnessInstructions, defaultHarnessToolSpecs } from './instructions.js';
+export type { MadePaymentLink, PaidPaymentLink, PaymentLinkDraft } from './links.js';
+export { createPaymentLink, payPaymentLink, readPaymentLink } from './links.js';
 export type { AgentBackEnd, LocalAgentOptions, LookedOffer } from './local.js';
 export { createLocalAgentClient, LocalAgentClient } from './local.js';
 export type { McpCall, McpCallParams, McpCallResult, McpPaid, McpPayment } from './mcp.js';
@@ -106,4 +108,6 @@ export type {
 export { FetchPaidError, isFetchPaidError } from './outcome.js';
 export type { SafeParse, Schema, SchemaIssue } from './schema.js';
 export { SchemaError } from './schema.js';
+export type { ListedSkill, PublishedSkill, SkillDraft, SkillErrorCode, SkillMarketOptions } from './skills.js';
+export { publishSkill, publishVersion, rotateSkillSecret, SkillError, withdrawSkill } from './skills.js';
 export { fareboxVersion, sdkClientVersion, sdkClientVersionHeaderName } from './version.js';

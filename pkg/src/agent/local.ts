@@ -23,7 +23,7 @@ import { Memory, type Outcome } from './local/memory.js';
 import { type LocalAgentOptions, type LookedOffer, payOptionsOf } from './local/options.js';
 import { isFinal, type Settled } from './local/verdict.js';
 import { FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
-import { initOf, preparedOf, requestOf } from './request.js';
+import { initOf, preparedOf, requestOf, requireContext } from './request.js';
 
 export type { LocalAgentOptions, LookedOffer } from './local/options.js';
 
@@ -90,6 +90,7 @@ export class LocalAgentClient implements AgentBackEnd {
    * signs nothing; an execution that several callers wait for ends with the last of them.
    */
   async executePreparedRequest(prepared: SdkPreparedPaidRequestReady, request: ExecutePreparedRequest = {}): Promise<PaidResponse> {
+    requireContext(request);
     const { signal } = request;
     let key = request.idempotencyKey ?? this.#keys.get(prepared);
     if (key === undefined) {

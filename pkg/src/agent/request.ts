@@ -2,34 +2,39 @@
 import * as wasm from '#agent-wasm';
 
 import { toReplayableRequestBody } from './body.js';
+import type { ExecutePreparedRequest } from './client.js';
+import { bounds, idempotencyKey } from './contracts/bounds.js';
 import {
   type PaidRequestHttpRequest,
-  paidRequestHttpMethodSchema,
+  paidRequestHttpRequestSchema,
   type SdkExternalMetadata,
   type SdkPreparedPaidRequest,
   type SdkPreparedPaidRequestReady,
   type SdkPreparedProbeResult,
-  sdkExternalMetadataSchema,
 } from './contracts.js';
 import type { DetectedChallenge } from './detection.js';
 import { fieldsOf, linesOf } from './heads.js';
+import { object } from './schema.js';
 
 /** The request, as text and plain objects. */
 export function requestOf(url: string, init: RequestInit = {}): PaidRequestHttpRequest {
-  const named = (init.method ?? 'GET').toUpperCase();
-  const method = paidRequestHttpMethodSchema.safeParse(named);
-  if (!method.success)
-    throw new TypeError(`The HTTP method ${named} is not supported: use one of ${paidRequestHttpMethodSchema.options.join(', ')}.`);
   const body = toReplayableRequestBody(init.body);
   const headers = fieldsOf(init.headers);
   if (init.body instanceof URLSearchParams) headers['content-type'] ??= 'application/x-www-form-urlencoded;charset=UTF-8';
-  return {
+  return paidRequestHttpRequestSchema.parse({
     url,
-    method: method.data,
+    method: (init.method ?? 'GET').toUpperCase(),
     ...(Object.keys(headers).length === 0 ? {} : { headers }),
     ...(body === undefined ? {} : { body }),
     ...(body === undefined || body === '' ? {} : { bodyHash: wasm.sha256(body) }),
-  };
+  });
+}
+
+const contextSchema = object({ ...bounds, idempotencyKey });
+
+/** Throws if what a caller says of a payment is beyond the contract's bounds: before anything is begun. */
+export function requireContext(context: Pick<ExecutePreparedRequest, 'description' | 'metadata' | 'idempotencyKey'>): void {
+  contextSchema.parse(context);
 }
 
 /** The arguments of `fetch` for it; everything else of the caller's, such as a signal, stays. */
@@ -45,7 +50,6 @@ export function preparedOf(
   external: SdkExternalMetadata | undefined,
   probe: SdkPreparedProbeResult | undefined,
 ): SdkPreparedPaidRequest {
-  const metadata = external === undefined ? '' : JSON.stringify(sdkExternalMetadataSchema.parse(external));
   const told = JSON.parse(
     wasm.prepare(
       request.url,
@@ -54,7 +58,7 @@ export function preparedOf(
       challenge?.protocol ?? '',
       linesOf(challenge?.headers ?? {}),
       textOf(challenge?.body),
-      metadata,
+      textOf(external),
     ),
   ) as Pick<SdkPreparedPaidRequestReady, 'paymentRequirement' | 'challengeDetails' | 'hints' | 'validationIssues' | 'nextAction'>;
   const { hints, validationIssues, nextAction, paymentRequirement, challengeDetails } = told;

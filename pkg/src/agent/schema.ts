@@ -116,12 +116,34 @@ export function text({ min, max, pattern, trim, form }: TextRules = {}): Schema<
     if (max !== undefined && read.length > max) fails('too_big', `String must contain at most ${max} character(s)`);
     if (pattern !== undefined && !pattern.test(read)) fails('invalid_string', 'Invalid');
     if (form === 'url' && !isUrl(read)) fails('invalid_string', 'Invalid url');
-    if (form === 'time' && !(TIME.test(read) && !Number.isNaN(Date.parse(read)))) fails('invalid_string', 'Invalid datetime');
+    if (form === 'time' && !isTime(read)) fails('invalid_string', 'Invalid datetime');
     return read;
   });
 }
 
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
+/** An id, as UUID. */
+export function id(): Schema<string> {
+  return text({ pattern: /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i });
+}
+
+/** A whole number as text. */
+export function digits(): Schema<string> {
+  return text({ pattern: /^\d+$/ });
+}
+
+/** Text that says something: without white space at its ends. */
+export function said(max?: number): Schema<string> {
+  return text({ trim: true, min: 1, ...(max === undefined ? {} : { max }) });
+}
+
+const TIME = /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?Z$/;
+
+/** A time of UTC, at a day that there is. */
+function isTime(value: string): boolean {
+  const day = TIME.exec(value)?.[1];
+  const midnight = day === undefined ? Number.NaN : Date.parse(`${day}T00:00:00Z`);
+  return !Number.isNaN(midnight) && new Date(midnight).toISOString().startsWith(`${day}T`);
+}
 
 function isUrl(value: string): boolean {
   try {
@@ -134,10 +156,12 @@ function isUrl(value: string): boolean {
 /** A number. */
 export function number({
   min,
+  above,
   max,
   whole,
 }: {
   readonly min?: number;
+  readonly above?: number;
   readonly max?: number;
   readonly whole?: boolean;
 } = {}): Schema<number> {
@@ -147,6 +171,7 @@ export function number({
       issues.push({ code: 'invalid_type', path, message: 'Expected integer, received float' });
     if (min !== undefined && value < min)
       issues.push({ code: 'too_small', path, message: `Number must be greater than or equal to ${min}` });
+    if (above !== undefined && value <= above) issues.push({ code: 'too_small', path, message: `Number must be greater than ${above}` });
     if (max !== undefined && value > max) issues.push({ code: 'too_big', path, message: `Number must be less than or equal to ${max}` });
     return value;
   });

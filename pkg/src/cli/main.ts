@@ -1,14 +1,16 @@
 #!/usr/bin/env node
-/** The command line: `npx farebox look`, `pay`, `unblock`, `receipt` and `check`. */
-import { FareboxError } from '../error.js';
+/** The command line: `npx farebox look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill` and `check`. */
+import { link } from './link.js';
 import { look } from './look.js';
 import { pay } from './pay.js';
 import { receipt } from './receipt.js';
-import { tell } from './terminal.js';
+import { failed } from './remedies.js';
+import { resend } from './resend.js';
+import { skill } from './skill.js';
 import { unblock } from './unblock.js';
 import { EXIT, HELP, read, Usage, version } from './words.js';
 
-const COMMANDS = { look, pay, unblock, receipt } as const;
+const COMMANDS = { look, pay, resend, unblock, receipt, link, skill } as const;
 
 async function main(args: string[]): Promise<number> {
   if (args[0] === 'check') return check(args.slice(1));
@@ -31,26 +33,6 @@ async function check(args: string[]): Promise<number> {
 function printed(text: string): number {
   process.stdout.write(text);
   return EXIT.done;
-}
-
-/** Codes whose remedy is a command. */
-const STOPPED: readonly string[] = ['endpoint_blocked', 'approval_needed'];
-
-/** Prints a failure, and returns the code to exit with. */
-function failed(error: unknown): number {
-  if (error instanceof Usage) {
-    tell(`farebox: ${error.message}\n`);
-    return EXIT.usage;
-  }
-  if (!(error instanceof FareboxError)) {
-    const code = (error as { cause?: { code?: unknown } } | undefined)?.cause?.code;
-    tell(`farebox: no answer came${typeof code === 'string' ? `: ${code}` : ''}\n`);
-    return EXIT.lost;
-  }
-  const remedy = STOPPED.includes(error.code) ? 'fix what it names, then run npx farebox unblock URL' : error.remedy;
-  tell(`farebox: ${error.code}: ${error.message}\n         ${remedy}\n`);
-  if (error.signed) return EXIT.signed;
-  return error.code.startsWith('invalid_') ? EXIT.usage : EXIT.unpaid;
 }
 
 // A reader that has enough, such as head, is no failure.

@@ -8,18 +8,26 @@ import { pipeline } from 'node:stream/promises';
 import type { FareboxError, SentPayment } from '../error.js';
 import { payingFetch, paymentOf, receiptOf } from '../fetch.js';
 import { fileStore } from '../file-store.js';
-import type { Proposal, Receipt } from '../options.js';
+import type { Policy, Proposal, Receipt } from '../options.js';
 import { resume } from '../resume.js';
 import { localSigner } from '../signer.js';
 import { inLines, linesOf } from './look.js';
-import { asked, keyOf } from './request.js';
+import { type Asked, asked, keyOf } from './request.js';
 import { jsonText, tell } from './terminal.js';
 import { EXIT, type Words } from './words.js';
 
 export async function pay(words: Words): Promise<number> {
-  const { url, init, policy, store } = asked(words);
+  const request = asked(words);
+  const { url, init, policy, store } = request;
   const signer = localSigner(keyOf(words));
-  const confirm = async (proposal: Proposal): Promise<boolean> => {
+  const confirm = asking(words, policy);
+  const fetch = payingFetch({ signer, policy, store: fileStore(store), confirm, resume });
+  return printed(await keptBeside(request, () => fetch(url, init)), words, request);
+}
+
+/** Shows the terms, and asks the person unless `--yes` answers. */
+export function asking(words: Words, policy: Policy): (proposal: Proposal) => Promise<boolean> {
+  return async (proposal) => {
     tell(inLines(linesOf(proposal)));
     if (proposal.again && words.values.yes === true && policy.payAgain !== true) {
       tell('farebox: not paid again by --yes alone: look at the wallet, and answer without it\n');
@@ -27,19 +35,27 @@ export async function pay(words: Words): Promise<number> {
     }
     return words.values.yes === true || (await yes(`pay ${proposal.amountText} from ${proposal.payer}? [y/N] `));
   };
-  const response = await payingFetch({ signer, policy, store: fileStore(store), confirm, resume })(url, init).catch(
-    async (error: unknown) => {
-      await keep((error as FareboxError).payment, store);
-      throw error;
-    },
-  );
+}
+
+/** The answer; where there is none, what was signed for it is kept. */
+export async function keptBeside<T>(request: Asked, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    await keep((error as FareboxError).payment, request);
+    throw error;
+  }
+}
+
+/** Prints the content and the receipt, and keeps what is open; the code to exit with. */
+export async function printed(response: Response, words: Words, request: Asked): Promise<number> {
   const [receipt, sent] = [receiptOf(response), paymentOf(response)];
   if (receipt !== undefined) tell(words.values.json === true ? `${jsonText(receipt)}\n` : told(receipt));
   try {
     if (response.body !== null) await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false });
   } catch {
     tell('farebox: the content broke off\n');
-    await keep(sent, store);
+    await keep(sent, request);
     return sent === undefined ? EXIT.lost : EXIT.signed;
   }
   if (response.ok) {
@@ -48,16 +64,24 @@ export async function pay(words: Words): Promise<number> {
     return EXIT.done;
   }
   tell(`farebox: the server answered ${response.status}\n`);
-  await keep(sent, store);
+  await keep(sent, request);
   return sent === undefined ? EXIT.failed : EXIT.signed;
 }
 
-function told({ price, symbol, amount, payTo, network, transaction }: Receipt): string {
+export function told({ price, symbol, amount, payTo, network, transaction }: Receipt): string {
   return inLines([
     ['paid', `${price} ${symbol} (${amount}) to ${payTo} on ${network}`],
     ['receipt', transaction],
   ]);
 }
+
+/** A payment as it is kept, with the rest of its request and the folder of its budget. */
+export type KeptFile = SentPayment & {
+  readonly store: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** In base64. */
+  readonly body?: string;
+};
 
 /** Asks on standard error; an end of input is a no. */
 async function yes(question: string): Promise<boolean> {
@@ -74,10 +98,14 @@ async function yes(question: string): Promise<boolean> {
 }
 
 /** Keeps a payment whose outcome is open where its owner alone can read it: it can be sent again. */
-async function keep(payment: SentPayment | undefined, store: string): Promise<void> {
+export async function keep(payment: SentPayment | undefined, { init, store }: Asked): Promise<void> {
   if (payment === undefined) return;
+  const { headers, body } = init;
+  const kept: KeptFile = { ...payment, store, headers, ...(body === undefined ? {} : { body: Buffer.from(body).toString('base64') }) };
   const file = join(dirname(store), `payment-${payment.key.slice(2, 18)}.json`);
   await mkdir(dirname(store), { recursive: true, mode: 0o700 });
-  await writeFile(file, `${JSON.stringify(payment, null, 2)}\n`, { mode: 0o600 });
-  tell(`farebox: the payment is in ${file}; the same command sends it again, and it cannot be charged twice\n`);
+  await writeFile(file, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
+  tell(
+    `farebox: the payment is in ${file}; npx farebox resend with that file, or the same command, sends it again, and it cannot be charged twice\n`,
+  );
 }

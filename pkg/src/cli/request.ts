@@ -6,7 +6,16 @@ import { join } from 'node:path';
 import type { Policy } from '../options.js';
 import { Usage, type Words } from './words.js';
 
-export type Asked = { readonly url: string; readonly init: RequestInit; readonly policy: Policy; readonly store: string };
+export type Asked = {
+  readonly url: string;
+  readonly init: {
+    readonly method: string;
+    readonly headers: [name: string, value: string][];
+    readonly body?: string | Uint8Array<ArrayBuffer>;
+  };
+  readonly policy: Policy;
+  readonly store: string;
+};
 
 /** The request, the policy and the folder of the budget. */
 export function asked({ values, positionals }: Words): Asked {
@@ -47,9 +56,9 @@ function dataOf(word: string): string | Uint8Array<ArrayBuffer> {
   return Uint8Array.from(contentsOf(word === '@-' ? 0 : word.slice(1), 'the file of the body'));
 }
 
-function policyOf(values: Words['values']): Policy {
-  const written: unknown = values.policy === undefined ? {} : parsed(readText(values.policy, 'the policy'));
-  if (typeof written !== 'object' || written === null || Array.isArray(written)) throw new Usage('the policy is no JSON object');
+/** The policy of the command. */
+export function policyOf(values: Words['values']): Policy {
+  const written = values.policy === undefined ? {} : objectOf(values.policy, 'the policy');
   const { max, 'per-day': perDay, network } = values;
   return {
     ...written,
@@ -59,12 +68,17 @@ function policyOf(values: Words['values']): Policy {
   };
 }
 
-function parsed(text: string): unknown {
+/** The JSON object in a file, or with `-` in standard input. */
+export function objectOf(file: string, what: string): Readonly<Record<string, unknown>> {
+  const text = readText(file === '-' ? 0 : file, what);
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
-    throw new Usage('the policy is no JSON object');
+    // As any other text that is none.
   }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Usage(`${what} is no JSON object`);
+  return value as Readonly<Record<string, unknown>>;
 }
 
 function readText(file: string | number, what: string): string {

@@ -22,11 +22,15 @@ export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, an
 
   npx farebox look URL      what it costs, who asks, and what your policy says; signs nothing
   npx farebox pay URL       pays if it has to, prints the content; asks before it signs
+  npx farebox resend FILE   sends a payment again that pay has kept, and prints the content; signs nothing
   npx farebox unblock URL   lets calls out again where a server asked to stop; -X for one method alone
   npx farebox receipt TEXT  reads a receipt: a PAYMENT-RESPONSE or Payment-Receipt header, or - for standard input
+  npx farebox link create AMOUNT SYMBOL RECIPIENT    makes a payment by link at your treasury, prints its URL
+  npx farebox link pay URL  pays a link once, as pay does, and follows it to its end
+  npx farebox skill WORD    sells at a market: publish FILE, version ID FILE, rotate ID, withdraw ID
   npx farebox check         checks the wrangler.toml of a gate that you run; --help after it says how
 
-Requests (look, pay, unblock):
+Requests (look, pay, unblock; of resend only --store and --json):
   -X, --method METHOD       [GET, with -d POST]
   -d, --data TEXT           the body; @FILE reads a file, @- standard input
   -H, --header 'NAME: TEXT' may be repeated
@@ -37,9 +41,17 @@ Requests (look, pay, unblock):
       --store FOLDER        where spending is counted [~/.farebox/budget]
       --json                the answer of look, and the receipt of pay, as JSON
 
-pay:
+pay, link pay:
       --yes                 signs without asking, within the policy
+
+pay, link pay, skill:
       --key-file FILE       the private key; otherwise the environment's FAREBOX_PRIVATE_KEY, never an argument
+
+link create:
+      --treasury URL        where it is made; the environment's FAREBOX_OPERATOR_TOKEN lets you; --network names its network
+
+skill:
+      --market URL          where it is sold; FILE describes it as JSON, - is standard input
 
 receipt:
       --keys ORIGIN         compares the signer with the keys that this gate publishes
@@ -82,6 +94,8 @@ const OPTIONS = {
   yes: { type: 'boolean' },
   'key-file': { type: 'string' },
   keys: { type: 'string' },
+  market: { type: 'string' },
+  treasury: { type: 'string' },
 } as const;
 
 /** The version of this package. */

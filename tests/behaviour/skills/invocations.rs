@@ -32,11 +32,14 @@ pub fn what_cannot_be_an_invocation_has_no_row() {
     assert_eq!(reply.error(), (400, "Invalid JSON body"));
     asked.body = "{\"payload\":1}".into();
     let reply = world.reply(Command::Invoke(Box::new(asked.clone())));
-    assert_eq!(reply.text, r#"{"ok":false,"error":"agentId is required"}"#);
+    assert_eq!(
+        reply.text,
+        r#"{"ok":false,"error":"agentId is required","code":"invalid_request"}"#
+    );
     let mut unknown = invocation("", "x");
     unknown.skill = "nope".into();
     let reply = world.reply(Command::Invoke(Box::new(unknown)));
-    assert_eq!(reply.text, r#"{"ok":false,"error":"Skill not found"}"#);
+    assert_eq!(reply.text, r#"{"ok":false,"error":"Skill not found","code":"not_found"}"#);
     let mut nameless = invocation("", "x");
     nameless.caller = None;
     let reply = world.reply(Command::Invoke(Box::new(nameless)));
@@ -432,7 +435,7 @@ pub fn a_wallet_or_budget_that_is_not_enough_is_told_with_both_figures() {
     denied.figures = Some("required=250000, available=10, asset=USDC, decimals=6".into());
     let reply = world.buy("", denied);
     let text = format!(
-        r#"{{"ok":false,"error":"insufficient_balance","ledgerId":"{}","required":"250000","available":"10"}}"#,
+        r#"{{"ok":false,"error":"insufficient_balance","code":"insufficient_balance","ledgerId":"{}","required":"250000","available":"10"}}"#,
         world.rows.invocations[0].id
     );
     assert_eq!((reply.status, reply.text), (402, text));

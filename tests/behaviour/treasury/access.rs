@@ -182,7 +182,7 @@ pub fn an_agent_asks_in_its_own_name_alone() {
         let told = world.told(&body);
         assert_eq!(
             (told.status, told.text.as_str()),
-            (404, r#"{"message":"Payment decision request rejected."}"#)
+            (404, r#"{"code":"rejected","message":"Payment decision request rejected."}"#)
         );
     }
     assert!(world.rows.decisions.is_empty());
@@ -224,6 +224,7 @@ pub fn a_body_that_is_none_is_told_what_is_wrong_and_writes_nothing() {
         told.body,
         json!({
             "message": "Invalid SDK payment decision request.",
+            "code": "invalid_request",
             "issues": {"formErrors": [], "fieldErrors": {"request": ["Invalid url"]}},
         })
     );

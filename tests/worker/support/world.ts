@@ -190,7 +190,7 @@ export function expectProblem(answer: Answer, refusal: Refusal): JsonObject {
   assert.equal(problem['code'], refusal.code, said);
   assert.equal(problem['type'], `urn:farebox:problem:${refusal.code}`);
   assert.equal(problem['status'], refusal.status);
-  for (const member of ['title', 'detail', 'correlation_id']) {
+  for (const member of ['title', 'reason', 'detail', 'correlation_id']) {
     assert.ok(typeof problem[member] === 'string' && problem[member] !== '', `${member}: ${said}`);
   }
   assert.equal(typeof problem['retryable'], 'boolean', said);

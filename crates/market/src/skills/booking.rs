@@ -8,7 +8,7 @@ use super::books::{Change, Rows};
 use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Response, SellerAnswer};
 use super::price::XlmRate;
-use super::refused::refusal;
+use super::refused::{members, refusal};
 use super::replies::{keep_reply, key_of, make_room, size_of};
 use super::row::{Ending, InvocationRow, Moved, Phase, ReplyRow};
 use super::spend::{add_ending, find_spend, give_back};
@@ -187,7 +187,7 @@ impl Bookings<'_> {
     /// The response about an invocation that is there, or was, and whose answer is not kept any
     /// more. It is over: a repeat calls no one and pays nothing.
     fn show_gone<B: Rows>(&self, books: &B, id: &str) -> Result<Option<Response>, B::Error> {
-        let gone = Members::new().raw("ok", "false").text("error", "answer_gone");
+        let gone = members(410, "answer_gone");
         let Some(row) = books.invocation(id)? else {
             // The rest is in the archive.
             let is_departed = books.departed(id)?.is_some();
@@ -221,7 +221,7 @@ impl Bookings<'_> {
         };
         let members = match finish.answer {
             Some(answer) if status == 200 => Members::ok().raw("response", &show_response(answer)),
-            _ => Members::new().raw("ok", "false").text("error", finish.error),
+            _ => members(status, finish.error),
         };
         let has_receipt = finish.paid == Moved::Yes
             && !(finish.ending == Ending::PaidFailed && planted(Mutant::ReceiptsAreLost));
@@ -252,11 +252,7 @@ impl Bookings<'_> {
 
 /// The answer while an invocation runs for longer than its client waits.
 pub(super) fn pending(id: &str) -> Response {
-    let body = Members::new()
-        .raw("ok", "false")
-        .text("error", "Invocation in progress")
-        .text("ledgerId", id)
-        .done();
+    let body = members(503, "Invocation in progress").text("ledgerId", id).done();
     Response::json(503, body).no_store().with("retry-after", "5")
 }
 

@@ -211,9 +211,7 @@ impl Catalogue<'_> {
             return Ok(Decision::reply(refusal(400, "version is required")));
         }
         if books.version(id, &version.version)?.is_some() {
-            let body = Members::new()
-                .raw("ok", "false")
-                .text("error", "Skill version already exists")
+            let body = refused::members(409, "Skill version already exists")
                 .text("skillId", id)
                 .text("version", &version.version);
             return Ok(Decision::reply(Response::json(409, body.done())));

@@ -15,7 +15,7 @@ use super::listing_request::{object, text_of};
 use super::message::{Answer, Errand, Invocation, Response, SellerCall, Through};
 use super::pack::{Standing, find_called_version, find_pack};
 use super::place::note_use;
-use super::refused::{self, refusal};
+use super::refused::{self, members, refusal};
 use super::replies::write_key;
 use super::row::{Charges, Ending, FOR_EVER, InvocationRow, PackRow, Phase, SkillRow, VersionRow};
 use super::sold::sign_prepaid;
@@ -53,10 +53,7 @@ fn check_pack(
     if standing.serves() || planted(Mutant::PacksNeverEnd) {
         return Ok(());
     }
-    let body = Members::new()
-        .raw("ok", "false")
-        .text("error", "insufficient_balance")
-        .text("status", standing.name());
+    let body = members(402, "insufficient_balance").text("status", standing.name());
     Err(Response::json(402, body.done()))
 }
 

@@ -3,9 +3,35 @@
 use super::message::Response;
 use crate::text::Members;
 
-/// An answer `{"ok":false,"error":…}`.
+/// An answer `{"ok":false,"error":…,"code":…}`.
 pub fn refusal(status: u32, error: &str) -> Response {
-    Response::json(status, Members::new().raw("ok", "false").text("error", error).done())
+    Response::json(status, members(status, error).done())
+}
+
+/// The members that every refusal begins with.
+pub fn members(status: u32, error: &str) -> Members {
+    Members::new().raw("ok", "false").text("error", error).text("code", code_of(status, error))
+}
+
+/// The error, if it is a word for programs; else what its status says.
+fn code_of(status: u32, error: &str) -> &str {
+    let is_word =
+        !error.is_empty() && error.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+    match status {
+        _ if is_word => error,
+        401 => "unauthorized",
+        402 => "payment_required",
+        403 => "forbidden",
+        404 => "not_found",
+        405 => "method_not_allowed",
+        409 => "conflict",
+        410 => "gone",
+        413 => "body_too_large",
+        429 => "rate_limited",
+        400..=499 => "invalid_request",
+        503 => "unavailable",
+        _ => "internal",
+    }
 }
 
 /// For a skill that is not there.
@@ -46,4 +72,24 @@ pub fn bad_proof(why: &str) -> Response {
 /// For rows whose part of the archive cannot be read now.
 pub fn no_archive() -> Response {
     refusal(503, "archive_unavailable").no_store().with("retry-after", "5")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::code_of;
+
+    #[test]
+    fn a_word_for_programs_is_the_code_and_a_sentence_has_that_of_its_status() {
+        let cases = [
+            (402, "insufficient_balance", "insufficient_balance"),
+            (500, "Skill invocation failed", "internal"),
+            (400, "name is required", "invalid_request"),
+            (415, "", "invalid_request"),
+            (404, "Skill not found", "not_found"),
+            (503, "archive_unavailable", "archive_unavailable"),
+        ];
+        for (status, error, code) in cases {
+            assert_eq!(code_of(status, error), code, "{error}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::detect::{MAX_BODY, PAYMENT_REQUIRED, Protocol, Scheme, schemes};
-use super::json::Json;
+use super::json::{Json, is_whole};
 use super::text::{MAX_TEXT, bounded};
 use farebox_base::encoding::base64;
 use farebox_base::http::Headers;
@@ -55,7 +55,7 @@ impl RawChallenge {
             return None;
         }
         let resource = self.payload.object_of("resource").and_then(|resource| {
-            let url = resource.text_of("url")?;
+            let url = resource.text_of("url").filter(|url| !url.is_empty())?;
             Some(Json::object([
                 ("url", Some(bounded(url, MAX_URL).into())),
                 ("description", said(resource, "description")),
@@ -63,7 +63,7 @@ impl RawChallenge {
             ]))
         });
         Some(Json::object([
-            ("x402Version", self.payload.get("x402Version").filter(|it| is_number(it)).cloned()),
+            ("x402Version", counted(&self.payload, "x402Version")),
             ("error", said(&self.payload, "error")),
             ("resource", resource),
             ("accepts", Some(Json::List(self.accepts().map(accept).collect()))),
@@ -83,7 +83,7 @@ fn decoded(value: &str) -> Option<Json> {
 /// The members of one way to pay that have a known form.
 fn accept(entry: &Json) -> Json {
     let text = |name| (name, said(entry, name));
-    let secs = entry.get("maxTimeoutSeconds").filter(|it| is_number(it)).cloned();
+    let secs = counted(entry, "maxTimeoutSeconds").filter(is_positive);
     Json::object([
         text("scheme"),
         text("network"),
@@ -100,9 +100,10 @@ fn accept(entry: &Json) -> Json {
     ])
 }
 
-/// A text of the merchant.
+/// A text of the merchant that says something.
 fn said(of: &Json, name: &str) -> Option<Json> {
-    of.text_of(name).map(|text| bounded(text, MAX_TEXT).into())
+    let text = bounded(of.text_of(name)?, MAX_TEXT);
+    (!text.is_empty()).then(|| text.into())
 }
 
 /// The same value with all texts and names bounded.
@@ -119,8 +120,17 @@ fn inert(value: &Json) -> Json {
     }
 }
 
-fn is_number(value: &Json) -> bool {
-    matches!(value, Json::Number(_))
+/// A whole number of a member, given as one or as digits.
+fn counted(of: &Json, name: &str) -> Option<Json> {
+    match of.get(name)? {
+        number @ Json::Number(text) if is_whole(text) => Some(number.clone()),
+        Json::Text(text) => text.parse().ok().map(Json::number),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::List(_) | Json::Object(_) => None,
+    }
+}
+
+fn is_positive(number: &Json) -> bool {
+    matches!(number, Json::Number(text) if !text.starts_with('-') && text != "0")
 }
 
 /// Maximum characters of a URL that is shown.

@@ -40,7 +40,7 @@ impl Protocol {
     /// The protocol of this name, in any case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::X402, Self::L402].into_iter().find(|it| text.trim().eq_ignore_ascii_case(it.name()))
+        [Self::X402, Self::L402].into_iter().find(|it| text.eq_ignore_ascii_case(it.name()))
     }
 }
 
@@ -59,7 +59,7 @@ pub fn detect(status: u16, headers: &Headers, body: &str) -> Option<Protocol> {
     if status != 402 && !planted(Mutant::AnyStatusAsks) {
         return None;
     }
-    if headers.get(PAYMENT_REQUIRED).is_some() {
+    if headers.filled(PAYMENT_REQUIRED).is_some() {
         return Some(Protocol::X402);
     }
     let named = headers.get(PROTOCOL).and_then(Protocol::parse);
@@ -90,7 +90,8 @@ fn of_body(headers: &Headers, body: &str) -> Option<Protocol> {
         Some(_) => Some(Protocol::X402),
         None => value.text_of("protocol").and_then(Protocol::parse),
     };
-    of(&body).or_else(|| body.object_of("challenge").and_then(of))
+    let wrapped = body.get("challenge").filter(|it| matches!(it, Json::Object(_) | Json::List(_)));
+    of(wrapped.unwrap_or(&body))
 }
 
 /// One challenge of `WWW-Authenticate`.
@@ -197,6 +198,9 @@ mod tests {
             (&[json], r#"{"challenge":{"protocol":"l402"}}"#, Some(Protocol::L402)),
             (&[json], r#"{"protocol":"L402"}"#, Some(Protocol::L402)),
             (&[json], r#"{"protocol":402}"#, None),
+            (&[json], r#"{"protocol":" x402"}"#, None),
+            (&[json], r#"{"x402Version":1,"challenge":{}}"#, None),
+            (&["payment-required:"], "", None),
             (&[json], "{", None),
             (&["content-type: text/plain"], r#"{"x402Version":1}"#, None),
             (&["www-authenticate: Payment id=\"a\", request=\"e30\""], "", Some(Protocol::X402)),

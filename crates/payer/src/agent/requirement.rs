@@ -80,8 +80,7 @@ impl Requirement {
 
     fn of_accept(accept: &Json, payload: &Json) -> Self {
         let exact = units(accept.get("amount"));
-        let amount_type =
-            if accept.get("amount").is_some() { AmountType::Exact } else { AmountType::Max };
+        let amount_type = if exact.is_some() { AmountType::Exact } else { AmountType::Max };
         let minor = exact.or_else(|| units(accept.get("maxAmountRequired")));
         let extra = |name| accept.at(&["extra", name]);
         let precision = whole(accept.get("precision"))
@@ -113,6 +112,11 @@ impl Requirement {
     }
 
     fn of_headers(challenge: &RawChallenge) -> Self {
+        let headers = &challenge.headers;
+        let is_priced = headers.filled("x-payment-amount").is_some();
+        if !is_priced && headers.joined("www-authenticate").is_none() {
+            return Self::default();
+        }
         let scheme = challenge.scheme();
         let value = |name: &str| {
             let header = challenge.headers.filled(&alloc::format!("x-payment-{name}"));
@@ -128,12 +132,9 @@ impl Requirement {
         let minor = amount.as_deref().zip(precision);
         let minor = minor.and_then(|(amount, precision)| money::to_minor(amount, precision).ok());
         Self {
-            amount: minor
-                .as_deref()
-                .zip(precision)
-                .and_then(|(minor, places)| money::from_minor(minor, places)),
+            amount: amount.filter(|_| minor.is_some()),
             amount_type: minor.is_some().then_some(AmountType::Exact),
-            precision: minor.is_some().then_some(precision).flatten(),
+            precision,
             minor,
             asset: value("asset"),
             network: value("network"),

@@ -22,19 +22,25 @@ pub struct Input<'a> {
 impl<'a> Input<'a> {
     /// The first description in the terms: in a way to pay, or else in the extension `bazaar`.
     pub fn find(accepts: impl Iterator<Item = &'a Json>, payload: &'a Json) -> Option<Self> {
-        let mut of_accepts = accepts.filter_map(|it| it.at(&["extra", "outputSchema", "input"]));
-        if let Some(schema) = of_accepts.find(|schema| schema.is_object()) {
-            return Some(Self { schema, example: None });
-        }
-        let bazaar = payload.at(&["extensions", "bazaar"])?;
-        let schema = bazaar.at(&["schema", "properties", "input"]).filter(|it| it.is_object())?;
-        Some(Self { schema, example: bazaar.at(&["info", "input"]) })
+        let of_accepts = accepts.filter_map(|it| it.at(&["extra", "outputSchema", "input"]));
+        let of_accepts = of_accepts.map(|schema| Self { schema, example: None });
+        let bazaar = payload.at(&["extensions", "bazaar"]);
+        let of_bazaar = bazaar.and_then(|bazaar| {
+            let schema = bazaar.at(&["schema", "properties", "input"])?;
+            Some(Self { schema, example: bazaar.at(&["info", "input"]) })
+        });
+        of_accepts.chain(of_bazaar).find(|input| input.says_something())
+    }
+
+    fn says_something(self) -> bool {
+        let has_body = self.body_example().is_some() || !self.body_fields().is_empty();
+        self.body_type().is_some() || has_body || !self.query_params().is_empty()
     }
 
     /// Encoding of the body.
     #[must_use]
     pub fn body_type(self) -> Option<&'a str> {
-        let direct = self.schema.text_of("bodyType");
+        let direct = self.schema.text_of("bodyType").filter(|text| !text.is_empty());
         let text = || self.schema.at(&["properties", "bodyType", "const"]).and_then(Json::text);
         direct.or_else(text).and_then(name)
     }
@@ -43,7 +49,8 @@ impl<'a> Input<'a> {
     #[must_use]
     pub fn body_example(self) -> Option<String> {
         let body = self.example?.get("body")?;
-        Some(body.text().map_or_else(|| alloc::string::ToString::to_string(body), String::from))
+        let is_body = matches!(body, Json::Object(_) | Json::List(_));
+        is_body.then(|| alloc::string::ToString::to_string(body))
     }
 
     /// Fields of the body.
@@ -52,19 +59,18 @@ impl<'a> Input<'a> {
         self.part("body").map(fields).unwrap_or_default()
     }
 
-    /// Parameters of the query; those of the example only if no schema lists any.
+    /// Parameters of the query; those of the example only if no schema can be read.
     #[must_use]
     pub fn query_params(self) -> Vec<Field> {
-        let listed = self.part("queryParams").map(fields).unwrap_or_default();
-        if !listed.is_empty() {
-            return listed;
+        let schema = self.part("queryParams");
+        if let Some(schema) = schema.filter(|it| it.text_of("$ref").is_none_or(str::is_empty)) {
+            return fields(schema);
         }
         let example = self.example.and_then(|input| input.object_of("queryParams"));
         let members = example.map(Json::members).unwrap_or_default();
         let params = members.iter().filter_map(|(key, value)| {
-            let kind = kind_of(value)?;
             Some(Field {
-                kind: Some(kind.into()),
+                kind: kind_of(value).map(String::from),
                 required: Some(true),
                 ..Field::named(name(key)?)
             })
@@ -89,22 +95,33 @@ fn fields(schema: &Json) -> Vec<Field> {
         Some(Field {
             kind: property.get("type").and_then(kind).and_then(name).map(String::from),
             required: is_required.then_some(true),
-            description: property.text_of("description").map(|text| bounded(text, MAX_TEXT)),
+            description: property
+                .text_of("description")
+                .map(|text| bounded(text, MAX_TEXT))
+                .filter(|text| !text.is_empty()),
             default: property.get("default").filter(|it| is_scalar(it)).map(shown),
             values: (!values.is_empty()).then_some(values),
             ..Field::named(name(key)?)
         })
     });
     // A required field that is not described is required all the same.
-    let known = |key: &str| properties.iter().any(|(name, _)| name == key);
-    let bare = required.iter().filter_map(Json::text).filter(|key| !known(key));
-    let bare = bare.filter_map(name).map(|key| Field { required: Some(true), ..Field::named(key) });
-    listed.chain(bare).take(MAX_FIELDS).collect()
+    let bare = required.iter().filter_map(Json::text).filter_map(name);
+    let bare = bare.map(|key| Field { required: Some(true), ..Field::named(key) });
+    let mut all: Vec<Field> = Vec::new();
+    for field in listed.chain(bare) {
+        if all.len() < MAX_FIELDS && !all.iter().any(|it| it.name.eq_ignore_ascii_case(&field.name))
+        {
+            all.push(field);
+        }
+    }
+    all
 }
 
 /// A type, or the first of several.
 fn kind(value: &Json) -> Option<&str> {
-    value.text().or_else(|| value.elements().iter().find_map(Json::text))
+    let filled = |value: &'_ Json| value.text().is_some_and(|text| !text.is_empty());
+    let all = value.elements().iter();
+    [value].into_iter().chain(all).find(|it| filled(it)).and_then(Json::text)
 }
 
 fn is_scalar(value: &Json) -> bool {

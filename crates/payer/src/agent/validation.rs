@@ -169,51 +169,52 @@ fn body(request: PlannedRequest<'_>, hints: &Hints) -> Vec<Issue> {
         let absent = required(&hints.body).filter(|field| !names.contains(&field.name));
         return absent.map(|field| missing(Location::Body, field)).collect();
     }
-    let whole = |code, message: &str, fix: &str| {
+    let typed = hints.body_type.as_ref().map(|it| it.source);
+    let whole = |code, source, message: &str, fix: &str| {
         alloc::vec![Issue {
             location: Location::Body,
             field: "body".to_string(),
             code,
             message: message.to_string(),
-            source: required(&hints.body).next().unwrap_or(first).attribution.source,
+            source,
             fix: fix.to_string(),
         }]
     };
     match Json::read(text, MAX_BODY) {
         None => whole(
             "malformed_candidate_value",
+            typed.unwrap_or(first.attribution.source),
             "The request body is not valid JSON.",
             "Send a JSON object as the request body.",
         ),
         Some(value @ (Json::Object(_) | Json::List(_))) => {
-            hints.body.iter().filter_map(|field| of_field(&value, field)).collect()
+            let absent = hints.body.iter().filter_map(|field| of_absent(&value, field));
+            absent.chain(hints.body.iter().filter_map(|field| of_value(&value, field))).collect()
         }
         Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_)) => whole(
             "request_shape_conflicts_with_hint",
+            first.attribution.source,
             "The request body is expected to be a JSON object.",
             "Send a JSON object with the hinted fields.",
         ),
     }
 }
 
-fn of_field(body: &Json, field: &Field) -> Option<Issue> {
-    match body.get(&field.name) {
-        None if field.required == Some(true) && !is_inherited(body, &field.name) => {
-            Some(missing(Location::Body, field))
-        }
-        None => None,
-        Some(value) => {
-            let kind = field.kind.as_deref()?;
-            (!is_of(value, kind)).then(|| Issue {
-                location: Location::Body,
-                field: field.name.clone(),
-                code: "malformed_candidate_value",
-                message: format!("Request body field \"{}\" must be of type {kind}.", field.name),
-                source: field.attribution.source,
-                fix: format!("Send \"{}\" as {kind}.", field.name),
-            })
-        }
-    }
+fn of_absent(body: &Json, field: &Field) -> Option<Issue> {
+    let is_absent = body.get(&field.name).is_none() && !is_inherited(body, &field.name);
+    (is_absent && field.required == Some(true)).then(|| missing(Location::Body, field))
+}
+
+fn of_value(body: &Json, field: &Field) -> Option<Issue> {
+    let kind = field.kind.as_deref()?;
+    (!is_of(body.get(&field.name)?, kind)).then(|| Issue {
+        location: Location::Body,
+        field: field.name.clone(),
+        code: "malformed_candidate_value",
+        message: format!("Request body field \"{}\" must be of type {kind}.", field.name),
+        source: field.attribution.source,
+        fix: format!("Send \"{}\" as {kind}.", field.name),
+    })
 }
 
 /// Whether a value has a type; a type that is not known fits all.

@@ -1,6 +1,7 @@
 /** The decision of a control plane about a payment, and what it is asked. */
-import { choice, type Infer, number, object, record, text, union, unknown } from '../schema.js';
-import { externalIdSchema, sdkReceiptSchema, settlementEvidenceClassSchema } from './receipt.js';
+import { choice, type Infer, id, number, object, record, text, union, unknown } from '../schema.js';
+import { idempotencyKey } from './bounds.js';
+import { sdkReceiptSchema, settlementEvidenceClassSchema } from './receipt.js';
 import { paidRequestChallengeSchema, paidRequestContextSchema, paidRequestHttpRequestSchema } from './request.js';
 
 export const paidRequestReasonCodeSchema = choice(
@@ -25,7 +26,7 @@ export const sdkPaymentDecisionRequestSchema = object({
   context: paidRequestContextSchema,
   request: paidRequestHttpRequestSchema,
   challenge: paidRequestChallengeSchema,
-  idempotencyKey: text({ min: 1, max: 128 }).optional(),
+  idempotencyKey,
 });
 export type SdkPaymentDecisionRequest = Infer<typeof sdkPaymentDecisionRequestSchema>;
 export const sdkMerchantResponseSchema = object({
@@ -35,7 +36,7 @@ export const sdkMerchantResponseSchema = object({
 });
 export type SdkMerchantResponse = Infer<typeof sdkMerchantResponseSchema>;
 
-const attempt = { paidRequestId: externalIdSchema, paymentAttemptId: externalIdSchema, reason: text({ min: 1 }) };
+const attempt = { paidRequestId: id(), paymentAttemptId: id(), reason: text({ min: 1 }) };
 const evidence = record(unknown()).optional();
 const merchantFailure = choice('merchant_rejected', 'merchant_execution_failed');
 export const sdkPaymentDecisionAllowResponseSchema = object({
@@ -81,10 +82,10 @@ export const sdkPaymentDecisionInconclusiveResponseSchema = object({
 });
 export const sdkPaymentDecisionDenyResponseSchema = object({
   outcome: choice('deny'),
-  paidRequestId: externalIdSchema.optional(),
+  paidRequestId: id().optional(),
   reasonCode: paidRequestReasonCodeSchema,
   reason: text({ min: 1 }),
-  policyReviewEventId: externalIdSchema.optional(),
+  policyReviewEventId: id().optional(),
 });
 export const sdkPaymentDecisionResponseSchema = union(
   'outcome',

@@ -1,7 +1,7 @@
 /** Amounts of money, as decimal text and in minor units. */
 import * as wasm from '#agent-wasm';
 
-import { choice, type Infer, number, object, text } from '../schema.js';
+import { choice, digits, type Infer, number, object, text } from '../schema.js';
 
 /** Fraction digits of amounts that name none. */
 export const defaultMoneyPrecision = 6;
@@ -16,14 +16,14 @@ export function monetaryAmountToMinorUnits(amount: string, precision: number): s
   }
 }
 
-export const monetaryAmountSchema = text({ max: 100, pattern: /^\d+(\.\d+)?$/ });
+export const monetaryAmountSchema = text({ pattern: /^\d+(\.\d+)?$/ });
 /** A symbol, an address or a mint. */
 export const currencyCodeSchema = text({ pattern: /^([A-Z0-9_-]{3,10}|0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44})$/ });
 export const moneyUnitSchema = choice('minor');
 export const normalizedMoneySchema = object({
   asset: currencyCodeSchema,
   amount: monetaryAmountSchema,
-  amountMinor: text({ max: 100, pattern: /^\d+$/ }),
+  amountMinor: digits(),
   precision: number({ min: 0, max: 6, whole: true }),
   unit: moneyUnitSchema,
 }).refine(

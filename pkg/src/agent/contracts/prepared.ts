@@ -1,8 +1,10 @@
 /** A prepared request: what it costs, hints, and faults. */
-import { boolean, choice, type Infer, list, loose, number, object, record, text, union, unknown } from '../schema.js';
+import { boolean, choice, digits, type Infer, list, loose, number, object, record, said, text, union, unknown } from '../schema.js';
 import { sdkPreparationFieldSchema } from './metadata.js';
+import { monetaryAmountSchema } from './money.js';
 import { paidRequestChallengeSchema, paidRequestHttpRequestSchema, paidRequestProtocolSchema } from './request.js';
 
+const filled = text({ min: 1 });
 export const sdkPreparationSourceSchema = choice('merchant_challenge', 'external_metadata');
 export type SdkPreparationSource = Infer<typeof sdkPreparationSourceSchema>;
 export const sdkPreparationAuthoritySchema = choice('authoritative', 'advisory');
@@ -13,14 +15,9 @@ export const sdkPreparationAttributionSchema = object({
   note: text({ min: 1, max: 400 }).optional(),
 });
 export type SdkPreparationAttribution = Infer<typeof sdkPreparationAttributionSchema>;
-export const sdkPreparedHintValueSchema = object({ value: text(), attribution: sdkPreparationAttributionSchema });
+export const sdkPreparedHintValueSchema = object({ value: filled, attribution: sdkPreparationAttributionSchema });
 export type SdkPreparedHintValue = Infer<typeof sdkPreparedHintValueSchema>;
-export const sdkPreparedHintFieldSchema = object({
-  ...sdkPreparationFieldSchema.shape,
-  type: text().optional(),
-  description: text().optional(),
-  attribution: sdkPreparationAttributionSchema,
-});
+export const sdkPreparedHintFieldSchema = object({ ...sdkPreparationFieldSchema.shape, attribution: sdkPreparationAttributionSchema });
 export type SdkPreparedHintField = Infer<typeof sdkPreparedHintFieldSchema>;
 export const sdkPreparedRequestHintsSchema = object({
   description: sdkPreparedHintValueSchema.optional(),
@@ -34,26 +31,26 @@ export const sdkPreparedRequestHintsSchema = object({
 export type SdkPreparedRequestHints = Infer<typeof sdkPreparedRequestHintsSchema>;
 export const sdkPreparedPaymentRequirementAmountTypeSchema = choice('exact', 'max');
 export type SdkPreparedPaymentRequirementAmountType = Infer<typeof sdkPreparedPaymentRequirementAmountTypeSchema>;
-export const sdkPreparedChallengeResourceSchema = object({ url: text(), description: text().optional(), mimeType: text().optional() });
+export const sdkPreparedChallengeResourceSchema = object({ url: filled, description: filled.optional(), mimeType: filled.optional() });
 export type SdkPreparedChallengeResource = Infer<typeof sdkPreparedChallengeResourceSchema>;
 export const sdkPreparedChallengeAcceptSchema = loose({
-  scheme: text().optional(),
-  network: text().optional(),
-  amount: text().optional(),
-  maxAmountRequired: text().optional(),
-  asset: text().optional(),
-  payTo: text().optional(),
-  maxTimeoutSeconds: number().optional(),
-  resource: text().optional(),
-  description: text().optional(),
-  mimeType: text().optional(),
+  scheme: filled.optional(),
+  network: filled.optional(),
+  amount: filled.optional(),
+  maxAmountRequired: filled.optional(),
+  asset: filled.optional(),
+  payTo: filled.optional(),
+  maxTimeoutSeconds: number({ above: 0, whole: true }).optional(),
+  resource: filled.optional(),
+  description: filled.optional(),
+  mimeType: filled.optional(),
   outputSchema: unknown(),
   extra: record(unknown()).optional(),
 });
 export type SdkPreparedChallengeAccept = Infer<typeof sdkPreparedChallengeAcceptSchema>;
 export const sdkPreparedChallengeDetailsSchema = object({
-  x402Version: number().optional(),
-  error: text().optional(),
+  x402Version: number({ above: 0, whole: true }).optional(),
+  error: filled.optional(),
   resource: sdkPreparedChallengeResourceSchema.optional(),
   accepts: list(sdkPreparedChallengeAcceptSchema).default(() => []),
   extensions: record(unknown()).optional(),
@@ -61,13 +58,13 @@ export const sdkPreparedChallengeDetailsSchema = object({
 export type SdkPreparedChallengeDetails = Infer<typeof sdkPreparedChallengeDetailsSchema>;
 export const sdkPreparedPaymentRequirementSchema = object({
   protocol: paidRequestProtocolSchema,
-  asset: text().optional(),
-  amount: text().optional(),
-  amountMinor: text().optional(),
+  asset: filled.optional(),
+  amount: monetaryAmountSchema.optional(),
+  amountMinor: digits().optional(),
   precision: number({ min: 0, whole: true }).optional(),
-  description: text().optional(),
-  network: text().optional(),
-  payee: text().optional(),
+  description: filled.optional(),
+  network: filled.optional(),
+  payee: filled.optional(),
   amountType: sdkPreparedPaymentRequirementAmountTypeSchema.optional(),
   provenance: sdkPreparationAttributionSchema,
 });
@@ -83,13 +80,13 @@ export const sdkPreparedValidationSeveritySchema = choice('error', 'warning');
 export type SdkPreparedValidationSeverity = Infer<typeof sdkPreparedValidationSeveritySchema>;
 export const sdkPreparedValidationIssueSchema = object({
   location: sdkPreparedValidationIssueLocationSchema,
-  field: text(),
-  code: text(),
-  message: text(),
+  field: said(100),
+  code: said(100),
+  message: said(400),
   source: sdkPreparationSourceSchema,
   blocking: boolean(),
   severity: sdkPreparedValidationSeveritySchema,
-  suggestedFix: text().optional(),
+  suggestedFix: said(400).optional(),
 });
 export type SdkPreparedValidationIssue = Infer<typeof sdkPreparedValidationIssueSchema>;
 export const sdkPreparedNextActionSchema = choice('execute', 'revise_request', 'treat_as_passthrough');

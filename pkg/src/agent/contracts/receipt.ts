@@ -1,9 +1,8 @@
 /** The receipt of a payment, and how far it is proven. */
-import { choice, type Infer, object, record, text, unknown } from '../schema.js';
+import { choice, type Infer, id, object, record, text, unknown } from '../schema.js';
 import { normalizedMoneySchema } from './money.js';
 import { paidRequestHttpMethodSchema, paidRequestProtocolSchema } from './request.js';
 
-export const externalIdSchema = text({ pattern: /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i });
 export const receiptAuthorizationOutcomeSchema = choice('allowed');
 export type ReceiptAuthorizationOutcome = Infer<typeof receiptAuthorizationOutcomeSchema>;
 export const settlementEvidenceClassSchema = choice('none', 'inconclusive', 'merchant_verifiable_success', 'settled');
@@ -25,12 +24,12 @@ export type ChainFinalityLevel = Infer<typeof chainFinalityLevelSchema>;
 export const chainAttributionBasisSchema = record(unknown());
 export type ChainAttributionBasis = Infer<typeof chainAttributionBasisSchema>;
 export const sdkReceiptSchema = object({
-  receiptId: externalIdSchema,
-  paidRequestId: externalIdSchema,
-  paymentAttemptId: externalIdSchema,
-  organizationId: externalIdSchema,
-  agentId: externalIdSchema,
-  merchantId: externalIdSchema.optional(),
+  receiptId: id(),
+  paidRequestId: id(),
+  paymentAttemptId: id(),
+  organizationId: id(),
+  agentId: id(),
+  merchantId: id().optional(),
   protocol: paidRequestProtocolSchema,
   money: normalizedMoneySchema,
   authorizationOutcome: receiptAuthorizationOutcomeSchema,
@@ -49,7 +48,7 @@ export const sdkReceiptSchema = object({
   evidenceSource: paymentProofSourceSchema.optional(),
   settlementEvidenceClass: settlementEvidenceClassSchema.optional(),
   settlementIdentifier: text({ min: 1, max: 255 }).optional(),
-  supersededByReceiptId: externalIdSchema.optional(),
+  supersededByReceiptId: id().optional(),
   fulfillmentStatus: fulfillmentStatusSchema.optional(),
   createdAt: text({ form: 'time' }),
   completedAt: text({ form: 'time' }).optional(),

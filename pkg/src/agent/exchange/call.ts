@@ -46,11 +46,16 @@ export async function replyTo(
   }
 }
 
-/** The origin of an exchange, as it names itself in quotes. */
-export function originOf(url: unknown): string {
+/** The origin of an exchange, a market or a treasury, as it names itself in quotes and in what is signed. */
+export function originOf(url: unknown, of: 'exchange' | 'market' | 'treasury' = 'exchange'): string {
   const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.username !== '') {
-    throw unusable('invalid_options', 'url is no address of an exchange', 'pass its origin, such as https://exchange.example.com');
+    const name = of === 'exchange' ? 'url' : of;
+    throw unusable(
+      'invalid_options',
+      `${name} is no address of ${of === 'exchange' ? 'an' : 'a'} ${of}`,
+      `pass its origin, such as https://${of}.example.com`,
+    );
   }
   return parsed.origin;
 }

@@ -1,0 +1,5 @@
+/** What a caller says of a payment, and how long it may be. */
+import { record, text, unknown } from '../schema.js';
+
+export const bounds = { description: text({ min: 1, max: 200 }).optional(), metadata: record(unknown()).optional() };
+export const idempotencyKey = text({ min: 1, max: 128 }).optional();

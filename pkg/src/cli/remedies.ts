@@ -1,0 +1,66 @@
+/** What a failure is called on the command line, and what to do about it there. */
+import { FareboxError } from '../error.js';
+import { tell } from './terminal.js';
+import { EXIT, Usage } from './words.js';
+
+/** What to do in the words of a command, for codes whose remedy is written for programs. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  approval_needed: 'fix what it names, then run npx farebox unblock URL',
+  endpoint_blocked: 'fix what it names, then run npx farebox unblock URL',
+  budget_exhausted: 'wait until earlier payments leave the time window, or raise --per-day or the cap in the file of --policy',
+  insufficient_funds: 'fund the wallet as said above, then run the same command: the signed payment can be charged until it expires',
+  invalid_policy: 'correct that field in the file of --policy, or the option that sets it',
+  payee_changed: "ask the server's operator; if the new payee is correct, add it to payees in the file of --policy",
+  payment_conflict: 'do not pay again until this is resolved',
+  payment_unresolved: 'run the same command, or npx farebox resend with the file of the payment: it is not charged twice',
+  policy_amount: 'raise --max, or perPayment in the file of --policy, if you accept the price',
+  policy_asset: 'if you trust the contract, declare the asset in full under assets in the file of --policy',
+  policy_expired: 'set expires in the file of --policy to a later time if you still want to pay',
+  policy_host: 'add the host to hosts in the file of --policy if you trust it',
+  policy_network: 'name the network with --network if you want to pay there',
+  policy_payee: 'add the payee to payees in the file of --policy if you know the address',
+  policy_validity: 'raise maxValiditySecs in the file of --policy if the server needs that long to settle',
+  realm_mismatch: 'do not pay there; if the host really uses that realm, declare it under mpp in the file of --policy',
+  receipt_mismatch: 'look up the transaction yourself',
+  refund_later: 'ask for the refund again after the time named above; nothing was spent',
+  unsupported_network: 'declare the asset in full under assets in the file of --policy',
+};
+
+/** Prints a failure, and returns the code to exit with. */
+export function failed(error: unknown): number {
+  if (error instanceof Usage) {
+    tell(`farebox: ${error.message}\n`);
+    return EXIT.usage;
+  }
+  if (error instanceof FareboxError) {
+    const message = error.message.replace(/\bpolicy\.(\w+)/g, '$1 of the policy');
+    tell(`farebox: ${error.code}: ${message}\n         ${REMEDIES[error.code] ?? error.remedy}\n`);
+    if (error.signed) return EXIT.signed;
+    return error.code.startsWith('invalid_') ? EXIT.usage : EXIT.unpaid;
+  }
+  // Told by its name, so that the part of agents is not loaded for it.
+  if (error instanceof Error && error.name === 'SkillError') {
+    const { code, message, remedy } = error as Error & { code: string; remedy: string };
+    tell(`farebox: ${code}: ${message}\n         ${remedy}\n`);
+    return code === 'market_unreachable' ? EXIT.lost : EXIT.failed;
+  }
+  const why = causeOf(error);
+  tell(`farebox: no answer came${why === undefined ? '' : `: ${why}`}\n`);
+  return EXIT.lost;
+}
+
+/** Why a connection was not made, such as `ECONNREFUSED`: the first code in an error, its causes and parts, else its last sentence. */
+function causeOf(error: unknown): string | undefined {
+  const parts: unknown[] = [error];
+  let sentence: string | undefined;
+  for (const part of parts) {
+    if (typeof part !== 'object' || part === null || parts.length > MAX_PARTS) continue;
+    const { code, cause, errors, message } = part as { code?: unknown; cause?: unknown; errors?: unknown; message?: unknown };
+    if (typeof code === 'string') return code;
+    if (part !== error && typeof message === 'string' && message !== '') sentence = message;
+    parts.push(cause, ...(Array.isArray(errors) ? errors : []));
+  }
+  return sentence;
+}
+
+const MAX_PARTS = 32;

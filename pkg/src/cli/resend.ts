@@ -1,0 +1,66 @@
+/** `resend`: sends a payment again that `pay` has kept, byte for byte, and prints the content. Signs nothing. */
+import { FareboxError } from '../error.js';
+import { payingFetch } from '../fetch.js';
+import { fileStore } from '../file-store.js';
+import { resume, sentPayments } from '../resume.js';
+import type { Signer } from '../signer.js';
+import { type KeptFile, keep, keptBeside, printed } from './pay.js';
+import { type Asked, objectOf, policyOf } from './request.js';
+import { tell } from './terminal.js';
+import { EXIT, Usage, type Words } from './words.js';
+
+export async function resend(words: Words): Promise<number> {
+  const [, file, ...others] = words.positionals;
+  if (file === undefined || others.length > 0) throw new Usage('resend is followed by the file that pay has written');
+  const kept = keptIn(file);
+  const request: Asked = {
+    url: kept.url,
+    init: {
+      method: kept.method,
+      headers: kept.headers.map(([name, value]): [string, string] => [name, value]),
+      ...(kept.body === undefined ? {} : { body: Uint8Array.from(Buffer.from(kept.body, 'base64')) }),
+    },
+    policy: policyOf(words.values),
+    store: words.values.store ?? kept.store,
+  };
+  const store = fileStore(request.store);
+  const isOpen = (await sentPayments(store)).some(({ key, open }) => open && key === kept.key);
+  return isOpen ? printed(await again(request, store), words, request) : bare(kept, request, words);
+}
+
+/** By the record of the budget, which then knows what became of it. */
+async function again(request: Asked, store: ReturnType<typeof fileStore>): Promise<Response> {
+  const { url, init, policy } = request;
+  const confirm = (): boolean => {
+    tell('farebox: it has ended: npx farebox pay with the same request signs it again, with its nonce\n');
+    return false;
+  };
+  const fetch = payingFetch({ signer: NO_WALLET, policy, store, confirm, resume });
+  return keptBeside(request, () => fetch(url, init));
+}
+
+/** A payment that the budget does not hold open: only its own bytes are sent. */
+async function bare({ header: [name, value], validBefore, ...kept }: KeptFile, request: Asked, words: Words): Promise<number> {
+  const headers = [...request.init.headers, [name, value] as [string, string]];
+  const response = await fetch(request.url, { ...request.init, headers, redirect: 'manual' }).catch((error: unknown) => {
+    throw new FareboxError({ code: 'payment_unresolved', message: 'no answer came to the payment', remedy: '', signed: true }, error);
+  });
+  const code = await printed(response, words, request);
+  if (code === EXIT.done) return code;
+  await keep({ ...kept, header: [name, value], validBefore }, request);
+  return EXIT.signed;
+}
+
+/** Signs nothing. */
+const NO_WALLET: Signer = {
+  address: () => Promise.reject(new Usage('resend signs nothing: use pay')),
+  sign: () => Promise.reject(new Usage('resend signs nothing: use pay')),
+};
+
+function keptIn(file: string): KeptFile {
+  const kept = objectOf(file, 'the payment') as Partial<KeptFile>;
+  const { url, method, header, key, store, headers } = kept;
+  const isText = [url, method, key, store].every((it) => typeof it === 'string') && URL.canParse(url ?? '');
+  if (!isText || !Array.isArray(header) || !Array.isArray(headers)) throw new Usage('the file is no payment that pay has kept');
+  return kept as KeptFile;
+}

@@ -1,0 +1,37 @@
+/** `skill`: publishes a skill at a market, sells another version, gives it another secret, takes it back. */
+import type { SkillDraft } from '../agent/skills.js';
+import { localSigner } from '../signer.js';
+import { keyOf, objectOf } from './request.js';
+import { jsonText, tell } from './terminal.js';
+import { EXIT, Usage, type Words } from './words.js';
+
+/** What follows each word. */
+const FORMS: Readonly<Record<string, readonly string[]>> = { publish: ['FILE'], version: ['ID', 'FILE'], rotate: ['ID'], withdraw: ['ID'] };
+
+export async function skill(words: Words): Promise<number> {
+  const [, name = '', ...given] = words.positionals;
+  const form = Object.hasOwn(FORMS, name) ? FORMS[name] : undefined;
+  if (form === undefined) throw new Usage(`after skill comes ${Object.keys(FORMS).join(', ')}`);
+  if (given.length !== form.length) throw new Usage(`skill ${name} is followed by ${form.join(' ')}`);
+  const { market } = words.values;
+  if (market === undefined) throw new Usage('the market is missing: --market URL');
+  const draft = form.at(-1) === 'FILE' ? (objectOf(given.at(-1) ?? '', 'the skill') as SkillDraft) : undefined;
+  const options = { market, signer: localSigner(keyOf(words)) };
+  // The part of agents is not loaded by who only pays.
+  const skills = await import('../agent/skills.js');
+  const id = form[0] === 'ID' ? (given[0] ?? '') : '';
+  if (name === 'withdraw') {
+    await skills.withdrawSkill(id, options);
+    tell(`${id} is not sold any more\n`);
+    return EXIT.done;
+  }
+  const published =
+    name === 'publish'
+      ? await skills.publishSkill(draft!, options)
+      : name === 'version'
+        ? await skills.publishVersion(id, draft as SkillDraft & { version: string }, options)
+        : await skills.rotateSkillSecret(id, options);
+  process.stdout.write(`${jsonText(published, 2)}\n`);
+  tell(published.secret === undefined ? '' : 'keep the secret: it signs every request to you, and is not shown again\n');
+  return EXIT.done;
+}

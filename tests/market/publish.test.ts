@@ -1,0 +1,168 @@
+// Skills are published, revised and withdrawn from the package and the command line, by the example of docs/skills.md word for word.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
+
+import { publishSkill, publishVersion, rotateSkillSecret, SkillError, withdrawSkill } from '../../pkg/dist/agent/index.js';
+import { walletSigner } from '../../pkg/dist/index.js';
+import { Market } from './support/worker.ts';
+
+const MARKET = 'https://skills.example.com';
+const PATH = '/api/marketplace/skills';
+const folder = mkdtempSync(join(tmpdir(), 'farebox-publish-'));
+const key = generatePrivateKey();
+const { address } = privateKeyToAccount(key);
+let market: Market;
+before(async () => {
+  market = await Market.start({ vars: { MARKET_URL: MARKET } });
+  // What the example asks is asked of the market here, and nothing else is asked.
+  const redirecting = `const real = fetch;
+globalThis.fetch = (url, init) => {
+  const { origin, pathname, search } = new URL(url);
+  if (origin !== '${MARKET}') throw new Error('another origin is asked');
+  return real('${market.url}' + pathname + search, init);
+};`;
+  writeFileSync(join(folder, 'redirecting.mjs'), redirecting);
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(resolve('pkg'), join(folder, 'node_modules', 'farebox'));
+});
+after(async () => {
+  await market?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+type Run = { readonly code: number; readonly out: string; readonly err: string };
+const run = (...args: string[]): Promise<Run> =>
+  new Promise((done) => {
+    const env = { PATH: process.env['PATH'], HOME: folder, FAREBOX_PRIVATE_KEY: key };
+    execFile(process.execPath, ['--import', join(folder, 'redirecting.mjs'), ...args], { cwd: folder, env }, (error, out, err) => {
+      assert.ok(!`${out}${err}`.includes(key.slice(2)), 'the key is never seen');
+      done({ code: error === null ? 0 : Number(error.code), out, err });
+    });
+  });
+const command = (...words: string[]): Promise<Run> => run(resolve('pkg/dist/cli/main.js'), 'skill', ...words, '--market', MARKET);
+
+/** The market, as the package asks it. */
+const asked = async (url: string | URL | Request, init?: RequestInit): Promise<Response> =>
+  fetch(String(url).replace(MARKET, market.url), init);
+const at = { market: MARKET, signer: key, fetch: asked };
+const draft = (skillId: string) => ({
+  skillId,
+  name: 'Counts words',
+  description: 'Counts the words of a text',
+  price: '$0.05',
+  callUrl: 'https://words.example.net/count',
+});
+const shown = async (id: string) => (await market.ask('GET', `${PATH}/${id}`)).json?.skill;
+const failure = async (work: Promise<unknown>): Promise<SkillError> => {
+  const error = await work.then(
+    () => undefined,
+    (it: unknown) => it,
+  );
+  assert.ok(error instanceof SkillError, String(error));
+  return error;
+};
+
+test('the example of the documentation runs as it stands', async () => {
+  const document = readFileSync('docs/skills.md', 'utf8');
+  const [, example = ''] = /```js\n([^`]*publishSkill[^`]*)```/.exec(document) ?? [];
+  writeFileSync(join(folder, 'example.mjs'), example);
+  const { code, out, err } = await run('example.mjs');
+  assert.deepEqual([code, out, err], [0, `word-count 0.05 ${address}\n`, '']);
+  assert.match(readFileSync(join(folder, 'word-count.secret'), 'utf8'), /^fbs_[0-9a-f]{64}$/);
+  assert.equal(statSync(join(folder, 'word-count.secret')).mode & 0o777, 0o600);
+  assert.equal((await shown('word-count'))?.active ?? false, false);
+});
+
+test('the commands of the documentation publish, revise, rotate and withdraw a skill', async () => {
+  const { skillId: id, ...rest } = draft('by-command');
+  writeFileSync(join(folder, 'word-count.json'), JSON.stringify({ skillId: id, ...rest }));
+  writeFileSync(join(folder, 'word-count-1.1.json'), JSON.stringify({ ...rest, version: '1.1.0', price: '$0.04' }));
+  const published = await command('publish', 'word-count.json');
+  assert.equal(published.code, 0, published.err);
+  const { skill, secret } = JSON.parse(published.out);
+  assert.deepEqual([skill.id, skill.payTo, skill.agentId], [id, address, address]);
+  assert.match(secret, /^fbs_/);
+  assert.equal((await command('version', id, 'word-count-1.1.json')).code, 0);
+  assert.equal((await shown(id)).price, '0.04');
+  const rotated = await command('rotate', id);
+  assert.equal(rotated.code, 0, rotated.err);
+  assert.notEqual(JSON.parse(rotated.out).secret, secret);
+  assert.deepEqual(await command('withdraw', id), { code: 0, out: '', err: `${id} is not sold any more\n` });
+  const gone = await command('withdraw', 'nothing');
+  assert.equal(gone.code, 1);
+  assert.match(gone.err, /^farebox: skill_refused: .+\n +do what the message says/);
+});
+
+test('a refusal has the sentence of the market, its status and its reason', async () => {
+  const { code, message, status } = await failure(publishSkill({ ...draft('refused'), callUrl: 'http://words.example.net/' }, at));
+  assert.deepEqual([code, message, status], ['skill_refused', 'callUrl must use HTTPS', 400]);
+  await publishSkill(draft('mine'), at);
+  const another = { ...at, signer: generatePrivateKey() };
+  assert.deepEqual((await failure(withdrawSkill('mine', another))).status, 403);
+  assert.deepEqual((await failure(publishVersion('mine', { ...draft('mine'), version: '2.0.0' }, another))).status, 403);
+  assert.deepEqual((await failure(rotateSkillSecret('nothing', at))).status, 404);
+  assert.equal((await shown('mine')).active, true);
+});
+
+test('any wallet signs, and one of a page is not asked to change its network', async () => {
+  const account = privateKeyToAccount(generatePrivateKey());
+  const { skill } = await publishSkill(draft('by-account'), { ...at, signer: account });
+  assert.equal(skill.payTo, account.address);
+  const calls: string[] = [];
+  const provider = {
+    request: async ({ method, params = [] }: { method: string; params?: readonly unknown[] }) => {
+      calls.push(method);
+      if (method === 'eth_requestAccounts') return [account.address];
+      const { domain, types, primaryType, message } = JSON.parse(String(params[1]));
+      const { EIP712Domain: _, ...rest } = types;
+      return account.signTypedData({ domain, types: rest, primaryType, message });
+    },
+  };
+  await withdrawSkill('by-account', { ...at, signer: walletSigner(provider) });
+  assert.deepEqual(calls, ['eth_requestAccounts', 'eth_signTypedData_v4']);
+});
+
+test('what is not of the market and about this request is not signed', async () => {
+  const { json } = await market.ask('POST', `${PATH}/typed-data?action=publish`, { body: { ...draft('other'), payTo: address } });
+  const { typedData, proof } = json;
+  const other = (change: object) => ({ ...typedData, message: { ...typedData.message, ...change } });
+  const wrong: readonly unknown[] = [
+    { ...typedData, domain: { name: 'USD Coin', version: '2', chainId: 8453, verifyingContract: address } },
+    { ...typedData, primaryType: 'TransferWithAuthorization' },
+    other({ action: 'deactivate' }),
+    other({ market: 'https://elsewhere.example' }),
+    other({ skill: 'mine' }),
+    other({ price: '$0.01' }),
+    other({ callUrl: 'https://elsewhere.example/' }),
+    other({ payTo: `0x${'1'.repeat(40)}` }),
+    undefined,
+  ];
+  for (const given of wrong) {
+    let signed = 0;
+    const signer = {
+      address: async () => address,
+      sign: async () => {
+        signed += 1;
+        return '0x';
+      },
+    };
+    const fetch = async () => Response.json({ ok: true, typedData: given, proof });
+    const { code } = await failure(publishSkill(draft('other'), { market: MARKET, signer, fetch }));
+    assert.deepEqual([code, signed], ['market_unreadable', 0], JSON.stringify(given));
+  }
+});
+
+test('no answer, and an answer of something else, are told apart', async () => {
+  const broken = async () => Promise.reject(new TypeError('fetch failed'));
+  assert.equal((await failure(publishSkill(draft('lost'), { ...at, fetch: broken }))).code, 'market_unreachable');
+  const page = async () => new Response('<html>', { status: 404 });
+  assert.equal((await failure(publishSkill(draft('lost'), { ...at, fetch: page }))).code, 'market_unreadable');
+  await assert.rejects(publishSkill(draft('lost'), { ...at, market: 'nowhere' }), { code: 'invalid_options' });
+});
