@@ -28,15 +28,18 @@ const ALIKE = 5;
 /** More than an object of this build can keep. */
 const TOO_MANY_ALIKE = 20;
 
-function store(persist: string, alike: number): void {
-  const stored = execFileSync('python3', ['-c', STORE, persist, RECORDED, String(alike)], { encoding: 'utf8' });
-  assert.equal(stored, `${6 + alike}\n`);
+/** More than one event moves. */
+const MANY = 20_010;
+
+function store(persist: string, alike: number, others = 0): void {
+  const stored = execFileSync('python3', ['-c', STORE, persist, RECORDED, String(alike), String(others)], { encoding: 'utf8' });
+  assert.equal(stored, `${6 + alike + others}\n`);
 }
 
 /** Makes the object's file; its rows changed last just now. */
 const STORE = `
 import json, os, sqlite3, sys
-folder, recorded, alike = sys.argv[1:]
+folder, recorded, alike, more = sys.argv[1:]
 recorded = json.load(open(recorded))
 name = os.path.join(folder, recorded['file'])
 os.makedirs(os.path.dirname(name))
@@ -55,6 +58,13 @@ for copy in range(int(alike)):
         'key': 'substr(key, 1, 12) || lower(hex(randomblob(26)))', 'receipt': "substr(receipt, 1, 27) || 'q" + 'abcdefghijklmnopqrstuvwxyz'[copy] + "aa'",
     }
     database.execute('INSERT INTO payments SELECT ' + ', '.join(others.get(name, name) for name in columns) + " FROM payments WHERE route = '/before/*' AND state = 'delivered' LIMIT 1")
+others = {
+    'payer': "printf('0x%040x', i + 1000)", 'key': 'lower(hex(randomblob(32)))', 'receipt': "printf('rcpt_%026d', i)", 'open': '0', 'owned': 'NULL',
+    'tx': "'0x' || lower(hex(randomblob(32)))",
+}
+if int(more):
+    database.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " + more + ") INSERT INTO payments SELECT "
+        + ', '.join(others.get(name, name) for name in columns) + " FROM n, (SELECT * FROM payments WHERE route = '/before/*' AND state = 'delivered' LIMIT 1)")
 database.execute("UPDATE payments SET updated = unixepoch()")
 database.execute("UPDATE payments SET since = unixepoch(), sent = unixepoch() WHERE state = 'unknown'")
 database.execute("UPDATE payments SET valid_before = unixepoch() + 3600 WHERE state IN ('unknown', 'released')")
@@ -163,6 +173,31 @@ describe('an object that the build of schema 7 has stored', () => {
     expectProblem(await again('served'), { status: 409, code: 'payment_already_delivered' });
     assert.equal((await rowOf('served'))?.['state'], 'delivered');
     expectPaid(await again('large'), requests.large.payment);
+  });
+});
+
+describe('an object with more rows than one event moves', () => {
+  it('charges nothing until all are moved, also over a kill, and has each once', async () => {
+    const persist = mkdtempSync(join(tmpdir(), 'farebox-stored-'));
+    store(persist, 0, MANY);
+    const world = await openWorld({ persist, vars: { LEDGER_SHARDS: 1 } });
+    const { target, payment, headers, text } = requests.served;
+    try {
+      const first = await send(world, target, payment, { headers });
+      assert.deepEqual([first.status, jsonOf(first)['code']], [503, 'ledger_unavailable'], first.text);
+      await world.gate.restart('kill');
+      const answer = await send(world, target, payment, { headers });
+      expectPaid(answer, payment);
+      assert.equal(answer.text, text);
+      assert.equal(world.facilitator.of('settle', payment.payer).length, 0);
+      await world.gate.stop();
+      assert.equal(plant(world.gate, 'SELECT DISTINCT payer, key FROM payments'), 6 + MANY);
+      assert.equal(plant(world.gate, "SELECT * FROM sqlite_master WHERE name = 'earlier'"), 0);
+      assert.equal(plant(world.gate, 'SELECT * FROM payments WHERE id < 0'), 2, 'those that are not at rest');
+    } finally {
+      await world.stop();
+      rmSync(persist, { recursive: true, force: true });
+    }
   });
 });
 

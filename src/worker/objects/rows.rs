@@ -50,11 +50,14 @@ pub(super) struct LedgerRows {
 }
 
 impl LedgerRows {
-    /// Opens the tables of an object, bringing them to this version, or to none: what fails in the
-    /// middle leaves them as they were.
+    /// Opens the tables of an object, bringing them to this version: what fails in the middle leaves
+    /// them as they were, and what takes too long for one event goes on with the next.
     pub(super) fn open(state: &DurableObjectState, gate: Rc<Gate>) -> Result<Self> {
         let sql = Sql::of(state)?;
-        together(state.as_ref(), &mut || schema::migrate(&sql).map(|()| JsValue::UNDEFINED))?;
+        let migrated = together(state.as_ref(), &mut || schema::migrate(&sql).map(JsValue::from))?;
+        if !migrated.is_truthy() {
+            return Err(JsValue::from_str("rows of an earlier version are being moved"));
+        }
         let common = CommonRows::open(&sql)?;
         let rows = Self {
             sql,

@@ -108,17 +108,18 @@ const MIGRATIONS: &[&[&str]] = &[&[
      FROM payments p LEFT JOIN common c ON c.id = p.common",
 ]];
 
-/// Schema in which rows got numbers: those of `earlier` are moved.
-const NUMBERED: usize = 8;
 /// The columns that an earlier row has too.
 const MOVED: &str =
     "payer, key, binding, secret, mode, receipt, route, network, asset, amount, pay_to,
     valid_before, facilitator, request, executing, settling, delivering, state, fence, due, since,
     sent, tx, reason, holder, sealed, created, updated, resends, read, seen_block, handed, history,
     url, confirm, correlation, asked, client, signing";
+/// Earlier rows that one event moves: an event has a limit of processor time, of which they take a
+/// third. What is left waits for the next one.
+const MOVED_AT_ONCE: u64 = 20_000;
 
-/// Brings the tables to this version.
-pub(super) fn migrate(sql: &Sql) -> Result<()> {
+/// Brings the tables to this version, or nearer to it; returns whether they are there.
+pub(super) fn migrate(sql: &Sql) -> Result<bool> {
     sql.exec(
         "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
         Vec::new(),
@@ -130,58 +131,62 @@ pub(super) fn migrate(sql: &Sql) -> Result<()> {
         for statement in *statements {
             sql.exec(statement, Vec::new())?;
         }
-        if number + 1 == NUMBERED {
-            number_rows(sql)?;
-        }
         let number = SqlValue::Integer(number as i64 + 1);
         sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![number])?;
     }
-    Ok(())
+    let is_left = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'earlier'";
+    let is_left = sql.exec(is_left, Vec::new())?.raw().next().transpose()?.is_some();
+    Ok(!is_left || number_rows(sql)?)
 }
 
-/// Moves the rows of a version that found them by payer and key, each to its number. The receipt ids
-/// of then lead to no row, so they are looked up by an index.
-fn number_rows(sql: &Sql) -> Result<()> {
+/// Moves rows of a version that found them by payer and key, each to its number; returns whether
+/// none is left. The receipt ids of then lead to no row, so they are looked up by an index.
+fn number_rows(sql: &Sql) -> Result<bool> {
+    // While there are no rows: indexes over all of them would take an event too long.
+    for statement in [
+        "CREATE INDEX IF NOT EXISTS payments_named ON payments (named) WHERE named IS NOT NULL",
+        &format!("CREATE INDEX IF NOT EXISTS payments_owned ON payments ({START}) WHERE {CERTAIN}"),
+        "CREATE INDEX IF NOT EXISTS payments_refund ON payments (reason) WHERE state = 'refunded'",
+    ] {
+        sql.exec(statement, Vec::new())?;
+    }
+    // One behind the last of this turn: what comes before it is moved.
+    let next = format!(
+        "SELECT payer, key FROM earlier ORDER BY payer, key LIMIT 1 OFFSET {MOVED_AT_ONCE}"
+    );
+    let next = sql.exec(&next, Vec::new())?.raw().next().transpose()?;
+    let (part, values) = match &next {
+        Some(row) => ("(payer, key) < (?, ?)", row.clone()),
+        None => ("1", Vec::new()),
+    };
     // Few keys begin alike: the first turn moves nearly all rows, mostly all.
     for further in 0..SHARED {
         let number = format!("({} + {further})", first_by_sql("e.key"));
-        let free = format!(
-            "NOT EXISTS (SELECT 1 FROM payments p WHERE p.id IN ({number}, -{number}))
-             AND NOT EXISTS (SELECT 1 FROM payments p WHERE p.payer = e.payer AND p.key = e.key
-                 AND (p.id BETWEEN {number} - {further} AND {number}
-                     OR p.id BETWEEN -{number} AND {further} - {number}))"
-        );
-        // Rows at rest are many: the first turn moves them without a look at those that are moved.
-        let free_at_rest = if further == 0 { "1" } else { &free };
-        let at_rest =
-            format!("{number}, receipt, {MOVED} FROM earlier e WHERE open <> 1 AND {free_at_rest}");
-        let open = format!("-{number}, receipt, {MOVED} FROM earlier e WHERE open = 1 AND {free}");
-        for rows in [at_rest, open] {
-            let statement =
-                format!("INSERT OR IGNORE INTO payments (id, named, {MOVED}) SELECT {rows}");
-            sql.exec(&statement, Vec::new())?;
+        let free =
+            format!("NOT EXISTS (SELECT 1 FROM payments p WHERE p.id IN ({number}, -{number}))");
+        // One after the other: a number is that of one row, whatever its sign.
+        for (id, which) in [(&number, "open <> 1"), (&format!("-{number}"), "open = 1")] {
+            let statement = format!(
+                "INSERT OR IGNORE INTO payments (id, named, {MOVED})
+                 SELECT {id}, receipt, {MOVED} FROM earlier e WHERE {part} AND {which} AND {free}"
+            );
+            sql.exec(&statement, values.clone())?;
         }
-        if is_moved(sql)? {
-            let finish = [
-                "DROP TABLE earlier".to_owned(),
-                "CREATE INDEX payments_named ON payments (named) WHERE named IS NOT NULL"
-                    .to_owned(),
-                format!("CREATE INDEX payments_owned ON payments ({START}) WHERE {CERTAIN}"),
-                "CREATE INDEX payments_refund ON payments (reason) WHERE state = 'refunded'"
-                    .to_owned(),
-            ];
-            for statement in finish {
-                sql.exec(&statement, Vec::new())?;
+        let first = first_by_sql("earlier.key");
+        let last = SHARED - 1;
+        let statement = format!(
+            "DELETE FROM earlier WHERE {part} AND EXISTS (SELECT 1 FROM payments p
+             WHERE (p.id BETWEEN {first} AND {first} + {last} OR p.id BETWEEN -{first} - {last} AND -{first})
+             AND p.payer = earlier.payer AND p.key = earlier.key)"
+        );
+        sql.exec(&statement, values.clone())?;
+        let left = format!("SELECT 1 FROM earlier WHERE {part} LIMIT 1");
+        if sql.exec(&left, values.clone())?.raw().next().transpose()?.is_none() {
+            if next.is_none() {
+                sql.exec("DROP TABLE earlier", Vec::new())?;
             }
-            return Ok(());
+            return Ok(next.is_none());
         }
     }
     Err(JsValue::from_str("too many keys begin alike"))
-}
-
-/// Whether every earlier row has its number.
-fn is_moved(sql: &Sql) -> Result<bool> {
-    let query = "SELECT (SELECT COUNT(*) FROM earlier) = (SELECT COUNT(*) FROM payments)";
-    let row = sql.exec(query, Vec::new())?.raw().next().transpose()?;
-    Ok(row.and_then(|row| row.first().and_then(integer)) == Some(1))
 }
