@@ -7,6 +7,7 @@
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::diagnose::Diagnosis;
@@ -46,6 +47,7 @@ impl Offer {
             url: "",
             description: &self.settings.description,
             mime_type: &self.settings.mime_type,
+            service: &self.settings.service,
         };
         let required = v2::PaymentRequired::new(
             "",
@@ -88,7 +90,7 @@ impl Offer {
     /// in header and body.
     ///
     /// If the header block gets too long, the diagnosis is left out, then the declaration of the
-    /// route's input and output, then the announcement of identifiers; if it is still too long, the
+    /// route's input and output, the seller's name, and the announcement of identifiers; if it is still too long, the
     /// answer is 414.
     #[must_use]
     pub fn challenge(
@@ -108,6 +110,11 @@ impl Offer {
                 None if self.bazaar.is_some() => {
                     let plain = Self { bazaar: None, ..self.clone() };
                     plain.challenge(asked, code, reason, None)
+                }
+                None if *self.settings.service != v2::ServiceInfo::NONE => {
+                    let mut plain = self.clone();
+                    plain.settings.service = Arc::default();
+                    plain.written().challenge(asked, code, reason, None)
                 }
                 None if self.announces_identifier => {
                     let plain = Self { announces_identifier: false, ..self.clone() };

@@ -23,6 +23,7 @@ use farebox_evm::eip3009::Authorization;
 use farebox_ledger::command::{Leases, Mode};
 use farebox_wire::x402::exact::DEFERRED;
 use farebox_wire::x402::extension::bazaar::Declaration;
+use farebox_wire::x402::v2::ServiceInfo;
 use farebox_wire::x402::{Version, v2};
 
 /// Allowed clock difference between the gate and another party, seconds, in both directions.
@@ -264,6 +265,8 @@ pub struct RouteSettings {
     pub description: String,
     /// Media type of the answer.
     pub mime_type: String,
+    /// The seller.
+    pub service: Arc<ServiceInfo>,
     /// Seconds the origin may take.
     pub origin_timeout_secs: u64,
     /// Whether responses are stored.

@@ -3,6 +3,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
@@ -161,6 +162,7 @@ pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> 
         hash_mode: true,
         description: String::new(),
         mime_type: String::new(),
+        service: Arc::default(),
         origin_timeout_secs: TIMEOUT_SECS,
         store: false,
         idempotent: false,

@@ -1,5 +1,6 @@
 //! What each document lists: paths, methods, parameters, prices and who sells.
 
+use farebox_core::encoding::base64;
 use serde_json::{Value, json};
 
 use super::{
@@ -149,4 +150,33 @@ fn who_sells_is_said_as_the_operator_says_it() {
     assert_eq!(document["x-service-info"], info);
     assert!(text(&named.ask(LLMS)).starts_with("# Reports\n\n> One a day.\n"));
     assert!(!named.ask(LLMS).names(WELL_KNOWN), "what is not published is not named");
+}
+
+#[test]
+fn a_challenge_names_the_seller_as_registries_list_it() {
+    let routes = json!([{"path": "/a", "price": "$0.01"}]);
+    let resource = |world: &mut World| {
+        let answer = world.ask("/a");
+        let value = answer.headers.get("payment-required").unwrap().to_owned();
+        let terms: Value = serde_json::from_slice(&base64::decode(&value).unwrap()).unwrap();
+        terms["resource"].clone()
+    };
+    let bare = resource(&mut publishing(routes.clone()));
+    let members = bare.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(members, ["description", "mimeType", "url"]);
+    let icon = "https://cdn.shop.example/icon.png";
+    let service = |name: &str| {
+        let subjects = ["weather", "données", "forecasts", "a", "b", "c", "d"];
+        json!({"SERVICE": {"name": name, "categories": subjects, "icon": icon}})
+    };
+    let named = resource(&mut world(routes.clone(), service("Reports")));
+    assert_eq!(named["serviceName"], "Reports");
+    assert_eq!(named["tags"], json!(["weather", "forecasts", "a", "b", "c"]));
+    assert_eq!(named["iconUrl"], icon);
+    // Stock clients refuse the whole challenge for a name that they do not take.
+    for name in ["Données", "a name that is longer than thirty-two"] {
+        let other = resource(&mut world(routes.clone(), service(name)));
+        assert_eq!(other.get("serviceName"), None, "{name}");
+        assert_eq!(other["iconUrl"], icon);
+    }
 }

@@ -29,6 +29,7 @@ mod wallets;
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
@@ -138,6 +139,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
             false => None,
         },
         payee: payee(reader),
+        service: Arc::new(service.info()),
     };
     let (table, mut offers) = table::read(reader, &inherited, unlisted, routes)?;
     sessions::share_costs(&mut offers);

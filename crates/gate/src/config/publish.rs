@@ -16,9 +16,10 @@ struct ServiceConfig {
     homepage: String,
     contact: String,
     categories: Vec<String>,
+    icon: String,
 }
 
-read_struct!(ServiceConfig {; name, description, homepage, contact, categories });
+read_struct!(ServiceConfig {; name, description, homepage, contact, categories, icon });
 
 /// Reads `PUBLISH` and `SERVICE`.
 pub(super) fn read(reader: &mut Reader) -> (Publish, Service) {
@@ -43,7 +44,7 @@ fn service(reader: &mut Reader) -> Service {
     let config = reader.value("SERVICE");
     let config = config.and_then(|value| reader.shaped("SERVICE", &value, &SERVICE));
     let config: ServiceConfig = config.unwrap_or_default();
-    let ServiceConfig { name, description, homepage, contact, categories } = config;
+    let ServiceConfig { name, description, homepage, contact, categories, icon } = config;
     let mut hold = |field: &str, holds: bool, remedy: &str| {
         if !holds {
             reader.fail(&format!("SERVICE.{field}"), remedy);
@@ -65,5 +66,21 @@ fn service(reader: &mut Reader) -> Service {
     let named = |text: &String| (1..=32).contains(&text.len()) && is_plain(text);
     let are_named = categories.len() <= 8 && categories.iter().all(named);
     hold("categories", are_named, "must be at most 8 words of at most 32 bytes");
-    Service { name, description, homepage, contact, categories }
+    let is_icon = icon.is_empty() || icon.len() <= 256 && is_public(&icon);
+    hold("icon", is_icon, "must be an https URL of a host with a name, at most 256 bytes");
+    Service { name, description, homepage, contact, categories, icon }
+}
+
+/// Whether a URL is of a host that has a name, as registries take it.
+fn is_public(url: &str) -> bool {
+    let host = url.strip_prefix("https://").and_then(|rest| rest.split(['/', '?', '#']).next());
+    let is_named = host.is_some_and(|host| {
+        let last = host.rsplit('.').next().unwrap_or_default();
+        let is_word =
+            |it: &str| !it.is_empty() && it.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        host.contains('.')
+            && host.split('.').all(is_word)
+            && !last.bytes().any(|b| b.is_ascii_digit())
+    });
+    is_named && url.bytes().all(|b| b.is_ascii_graphic())
 }

@@ -1,6 +1,7 @@
 //! A route as an operator writes it, and the settings that it inherits.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde_json::Value;
@@ -13,6 +14,7 @@ use farebox_base::encoding::message::read_struct;
 use farebox_common::config::{Reader, TextOr};
 use farebox_evm::account::Account;
 use farebox_ledger::command::Mode;
+use farebox_wire::x402::v2::ServiceInfo;
 
 #[derive(Clone, Debug)]
 pub(super) struct RouteConfig {
@@ -71,6 +73,8 @@ pub(super) struct Inherited {
     pub authorizer: Option<Account>,
     /// The account of `PAYEE_KEY`.
     pub payee: Option<Account>,
+    /// The seller, as challenges name it.
+    pub service: Arc<ServiceInfo>,
 }
 
 /// The protocols of a list.

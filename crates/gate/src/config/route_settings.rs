@@ -96,6 +96,7 @@ pub(super) fn manner(route: &mut RouteReader<'_>) -> Option<RouteSettings> {
         hash_mode: config.hash_mode.unwrap_or(false),
         description: config.description.clone(),
         mime_type,
+        service: inherited.service.clone(),
         origin_timeout_secs,
         store: config.store.unwrap_or(true) && inherited.keeps_responses,
         idempotent: config.idempotent.unwrap_or(false),

@@ -107,6 +107,7 @@ pub(super) const SERVICE: Shape = Shape {
         ("homepage", Kind::Text),
         ("contact", Kind::Text),
         ("categories", Kind::Texts),
+        ("icon", Kind::Text),
     ],
 };
 

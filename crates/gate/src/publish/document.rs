@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::listing::Listing;
+use farebox_wire::x402::v2::ServiceInfo;
 
 /// One document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,16 @@ pub struct Service {
     pub contact: String,
     /// Its subjects.
     pub categories: Vec<String>,
+    /// The URL of a picture.
+    pub icon: String,
+}
+
+impl Service {
+    /// The members that a challenge has.
+    #[must_use]
+    pub fn info(&self) -> ServiceInfo {
+        ServiceInfo::new(&self.name, &self.categories, &self.icon)
+    }
 }
 
 /// The publication of a gate.

@@ -12,7 +12,7 @@ use farebox_base::time::UnixTime;
 use farebox_wire::a2a::credential::AUTHORIZATION_TYPE;
 use farebox_wire::a2a::link::{LinkDoor, LinkStatus, PaymentLink};
 use farebox_wire::x402::header;
-use farebox_wire::x402::v2::{PaymentRequired, PaymentRequirements, ResourceInfo};
+use farebox_wire::x402::v2::{PaymentRequired, PaymentRequirements, ResourceInfo, ServiceInfo};
 
 /// Seconds after which to ask for a state again.
 const POLL_SECS: &str = "3";
@@ -86,7 +86,8 @@ impl LinkReplies<'_> {
         match self.state() {
             LinkStatus::Pending => {
                 let (description, mime_type) = (self.link.description.as_str(), "application/json");
-                let resource = ResourceInfo { url, description, mime_type };
+                let service = &ServiceInfo::NONE;
+                let resource = ResourceInfo { url, description, mime_type, service };
                 let asked = PaymentRequired::new("payment_required", resource, [asks].into());
                 let asked = farebox_base::encoding::json::text(&asked);
                 let reply = Reply { status: 402, ..self.plain() };

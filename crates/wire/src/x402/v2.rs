@@ -141,7 +141,47 @@ pub struct ResourceInfo<'a> {
     pub description: &'a str,
     /// Media type of the response.
     pub mime_type: &'a str,
+    /// The seller.
+    #[serde(flatten)]
+    pub service: &'a ServiceInfo,
 }
+
+/// The seller, as registries list it. Spec: x402 v2, "ResourceInfo".
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceInfo {
+    /// Its name: 1 to 32 printable ASCII characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<String>,
+    /// Its subjects: at most 5, each like a name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// A picture of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icon_url: Option<String>,
+}
+
+impl ServiceInfo {
+    /// Nothing about a seller.
+    pub const NONE: Self = Self { service_name: None, tags: Vec::new(), icon_url: None };
+
+    /// The members of these texts that clients and registries take: they refuse a whole challenge
+    /// for a longer one.
+    #[must_use]
+    pub fn new(name: &str, subjects: &[String], icon: &str) -> Self {
+        let is_name = |text: &str| {
+            (1..=32).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b))
+        };
+        Self {
+            service_name: is_name(name).then(|| String::from(name)),
+            tags: subjects.iter().filter(|it| is_name(it)).take(MAX_TAGS).cloned().collect(),
+            icon_url: (!icon.is_empty()).then(|| String::from(icon)),
+        }
+    }
+}
+
+/// Limit on [`ServiceInfo::tags`].
+const MAX_TAGS: usize = 5;
 
 /// The challenge. Spec: x402 v2, "PaymentRequired".
 #[derive(Clone, Debug, Serialize)]
