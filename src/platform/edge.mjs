@@ -59,6 +59,34 @@ export function forPage(answer, page) {
 }
 
 /**
+ * What answers said of extensions, by their URL, until it is taken.
+ *
+ * @type {Map<string, string>}
+ */
+const said = new Map();
+const MOST_SAID = 16;
+const MAX_SAID = 4096;
+
+/**
+ * The `EXTENSION-RESPONSES` of the last answer from this URL, once.
+ *
+ * @param {string} url
+ */
+export function takeExtensionResponses(url) {
+  const header = said.get(url);
+  said.delete(url);
+  return header;
+}
+
+/**
+ * @param {string} url
+ * @param {string | null} header
+ */
+function keepExtensionResponses(url, header) {
+  if (header !== null && header.length <= MAX_SAID && said.size < MOST_SAID) said.set(url, header);
+}
+
+/**
  * Posts JSON, or asks for it where there is no body. The answer is status, `json` or nothing, and the body, if all of
  * it came in time and is not too long; else a word: `unsigned` (and never sent), `late`, `long` or `lost`. The body
  * of a redirect is its `Location`.
@@ -89,6 +117,7 @@ export async function askJson(url, lines, signing, body, milliseconds, bytes) {
     const type = response.headers.get('content-type') ?? '';
     const text = await bounded(response, bytes);
     if (text === undefined) return 'long';
+    keepExtensionResponses(url, response.headers.get('extension-responses'));
     return `${response.status}\n${/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type) ? 'json' : ''}\n${text}`;
   } catch {
     return signal.aborted ? 'late' : 'lost';

@@ -19,6 +19,10 @@ extern "C" {
     #[wasm_bindgen(js_name = forPage)]
     pub(super) fn for_page(answer: JsValue, page: Option<&str>) -> JsValue;
 
+    /// The `EXTENSION-RESPONSES` of the last answer from this URL, once.
+    #[wasm_bindgen(js_name = takeExtensionResponses)]
+    pub(super) fn take_extension_responses(url: &str) -> Option<String>;
+
     /// Asks a bound Worker for a price. Resolves to its answer, or to undefined.
     #[wasm_bindgen(js_name = askPrice)]
     pub(super) fn ask_price(

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use farebox_core::evm::known::KnownSigners;
 use farebox_core::facilitator::auth::Moment;
 use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
+use farebox_core::facilitator::extensions;
 use farebox_core::facilitator::fault::Fault;
 use farebox_core::facilitator::funds::{Debit, LowBalances};
 use farebox_core::facilitator::payers::PayerHistory;
@@ -17,6 +18,7 @@ use farebox_core::facilitator::unproven::{
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::FacilitatorCall;
 use farebox_core::sorted::Sorted;
+use serde_json::{Map, Value};
 use wasm_bindgen::JsValue;
 
 use super::edge;
@@ -25,6 +27,8 @@ use crate::platform::now;
 
 /// Seconds for which the same line is not logged again.
 const TELL_SECS: u64 = 60;
+/// Limit on the lines that are remembered for that.
+const MOST_TOLD: usize = 256;
 
 thread_local! {
     /// State of facilitators, by base URL.
@@ -35,6 +39,8 @@ thread_local! {
     static EMPTIES: RefCell<LowBalances> = const { RefCell::new(LowBalances::new()) };
     static REDIRECTS: RefCell<Redirects> = const { RefCell::new(Redirects::new()) };
     static UNPROVEN: RefCell<UnverifiedLimiter> = const { RefCell::new(UnverifiedLimiter::new()) };
+    /// What each said last of the extensions of a payment, by base URL.
+    static SAID: RefCell<Sorted<String, Map<String, Value>>> = const { RefCell::new(Sorted::new()) };
     /// Lines of the log, and when each may be written again, Unix seconds.
     static TOLD: RefCell<Sorted<String, u64>> = const { RefCell::new(Sorted::new()) };
 }
@@ -177,6 +183,10 @@ pub(super) async fn finished(
     {
         said = edge::settled(again()).await;
     }
+    let place = REDIRECTS.with_borrow(|redirects| redirects.place(url).to_owned());
+    if let Some(header) = edge::take_extension_responses(&place) {
+        hear(parts(url).0, &header);
+    }
     let reply = reply(gate, url, said);
     let status = match &reply {
         FacilitatorReply::Answer { status, .. } => Some(*status),
@@ -202,9 +212,27 @@ fn reply(gate: &Gate, url: &str, said: Option<JsValue>) -> FacilitatorReply {
     reply
 }
 
+/// Takes what a facilitator says of the extensions of a payment.
+fn hear(base: &str, header: &str) {
+    let Some(said) = extensions::read(header) else { return };
+    for complaint in extensions::complaints(&said) {
+        complain(format!("farebox: {base} {complaint}"));
+    }
+    SAID.with_borrow_mut(|all| *all.get_or(base.to_owned(), Map::new) = said);
+}
+
+/// What a facilitator said last of the extensions of a payment.
+pub(super) fn extensions_at(base: &str) -> Map<String, Value> {
+    SAID.with_borrow_mut(|all| all.get_or(base.to_owned(), Map::new).clone())
+}
+
 /// Logs a line for the operator, at most once a minute.
 fn complain(line: String) {
     TOLD.with_borrow_mut(|told| {
+        // Some lines have words of a facilitator.
+        if told.len() >= MOST_TOLD {
+            *told = Sorted::new();
+        }
         let (now, next) = (now().secs(), told.get_or(line.clone(), || 0));
         if *next <= now {
             *next = now + TELL_SECS;

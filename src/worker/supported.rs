@@ -36,7 +36,7 @@ pub(super) async fn health(gate: Rc<Gate>, context: JsValue) -> String {
     let entries = gate.facilitator_urls().map(|url| {
         with(url, |known| {
             is_ok &= known.can_settle();
-            known.entry(url)
+            known.entry(url, facilitator::extensions_at(url))
         })
     });
     let entries = entries.collect();

@@ -38,6 +38,28 @@ function asked(world: World): number {
 }
 
 describe('what a facilitator says it serves', { concurrency: 4 }, () => {
+  it('what it says of the extensions of a payment is in health, and what it does not take in the log', async () => {
+    const world = await openWorld({ probe: true });
+    try {
+      const payment = await payFor(world, '/after/listed');
+      const said = { bazaar: { status: 'rejected', rejectedReason: 'info.output\n is missing', payer: payment.payer } };
+      const headers = {
+        'Content-Type': 'application/json',
+        'EXTENSION-RESPONSES': Buffer.from(JSON.stringify(said)).toString('base64'),
+      };
+      const body = JSON.stringify({ isValid: true, payer: payment.payer });
+      world.facilitator.script(payment.payer, { verify: { kind: 'raw', status: 200, headers, body } });
+      expectPaid(await send(world, '/after/listed', payment), payment);
+      const { extensions } = (await health(world)) as Entry & { extensions?: unknown };
+      assert.deepEqual(extensions, { bazaar: { status: 'rejected', rejectedReason: 'info.output is missing' } });
+      const line = `farebox: ${world.facilitator.url} does not take the extension bazaar: info.output is missing`;
+      await eventually('it is logged', async () => world.gate.printed.includes(line));
+      assert.ok(!JSON.stringify(extensions).includes(payment.payer));
+    } finally {
+      await world.stop();
+    }
+  });
+
   it('is asked for the first answer, then behind it, kept for ten minutes, and kept on when it fails later', async () => {
     const world = await openWorld({ probe: true });
     try {

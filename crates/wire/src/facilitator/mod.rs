@@ -5,11 +5,12 @@
 //! known, [`auth`] authenticates, [`wire`] writes requests and [`outcome`] reads replies: only a
 //! positive, field-checked success is a success; every doubt is an unknown. [`reason`] lists all
 //! other reasons, [`unproven`] limits the calls about unverified payments. The operator reads each
-//! [`fault`], and the list of what is [`supported`].
+//! [`fault`], the list of what is [`supported`], and what is said of [`extensions`].
 
 pub mod auth;
 pub mod breaker;
 pub mod doubt;
+pub mod extensions;
 pub mod fault;
 pub mod funds;
 pub mod outcome;

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use farebox_base::encoding::json::json;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::reply::{FacilitatorReply, MAX_SUPPORTED_BYTES};
 use farebox_base::chain::ChainId;
@@ -97,12 +97,16 @@ impl Supported {
         (!all.is_empty()).then(|| all.join(", "))
     }
 
-    /// The entry of `/_farebox/health`.
+    /// The entry of `/_farebox/health`; `said` is what the facilitator said last of
+    /// [extensions](super::extensions).
     #[must_use]
-    pub fn entry(&self, url: &str) -> Value {
+    pub fn entry(&self, url: &str, said: Map<String, Value>) -> Value {
         let mut entry = json!({ "url": url, "supported": self.state, "networks_missing": self.missing, "at": self.at });
         if let (Value::Object(entry), false) = (&mut entry, self.sessions.is_empty()) {
             entry.insert("sessions_missing".to_string(), json!(self.sessions));
+        }
+        if let (Value::Object(entry), false) = (&mut entry, said.is_empty()) {
+            entry.insert("extensions".to_string(), Value::Object(said));
         }
         entry
     }
