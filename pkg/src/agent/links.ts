@@ -4,8 +4,10 @@ import * as wasm from '#agent-wasm';
 import { FareboxError, unusable } from '../error.js';
 import { receiptOf, wrapFetch } from '../fetch.js';
 import type { PayOptions, Proposal, Receipt } from '../options.js';
+import { resume } from '../resume.js';
 import { type CheckedLink, checkPaymentLink, type ExpectedLink, followPaymentLink, type PaymentLinkState, paymentLinkIn } from './cards.js';
 import { objectIn, originOf, replyTo } from './exchange/call.js';
+import { storeOf } from './signer-store.js';
 
 /** What a link asks for. */
 export type PaymentLinkDraft = {
@@ -58,7 +60,8 @@ export async function readPaymentLink(url: string, asking: Asking = {}): Promise
 
 /**
  * Pays a link once, if it asks for what is expected, and follows it to its end or for a minute. `options` are those of `wrapFetch`:
- * its policy and budget hold, and `confirm` is asked.
+ * its policy and budget hold, and `confirm` is asked. The next call goes on with a payment whose fate is open: in every process with
+ * this `store`, or without one in this process, for this `signer`.
  */
 export async function payPaymentLink(
   url: string,
@@ -66,21 +69,24 @@ export async function payPaymentLink(
   options: PayOptions & Pick<Asking, 'fetch' | 'timeoutMs'>,
 ): Promise<PaidPaymentLink> {
   const { origin, id } = partsOf(url);
-  const { fetch = globalThis.fetch, timeoutMs, ...paying } = options;
+  const { fetch = globalThis.fetch, timeoutMs, store = storeOf(options.signer), ...paying } = options;
   const asking: Asking = { fetch, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
   const checked: CheckedLink = checkPaymentLink(await readPaymentLink(url, asking), expected);
   if (!checked.ok) throw otherwise(checked.text);
   let isOther = false;
   const confirm = async (proposal: Proposal): Promise<boolean> => {
     isOther = !isExpected(proposal, expected);
-    return !isOther && ((await options.confirm?.(proposal)) ?? true);
+    if (isOther || options.confirm !== undefined) return !isOther && (await options.confirm?.(proposal)) === true;
+    // What is asked of a person without one is asked of the policy.
+    if (proposal.again && options.policy?.payAgain !== true) throw unresolved();
+    return true;
   };
   let receipt: Receipt | undefined;
   const state = await followPaymentLink({
     paymentId: id,
     pay: async () => {
-      const response = await wrapFetch(fetch, { ...paying, confirm })(`${origin}/a2a/${id}`).catch((error: unknown) => {
-        throw isOther ? otherwise('The link asks for something else than it said. Nothing was signed.') : error;
+      const response = await wrapFetch(fetch, { ...paying, store, resume, confirm })(`${origin}/a2a/${id}`).catch((error: unknown) => {
+        throw isOther ? changed(error) : error;
       });
       receipt = receiptOf(response) ?? undefined;
       await response.body?.cancel().catch(() => undefined);
@@ -132,5 +138,22 @@ function refused(status: number, { msg }: Readonly<Record<string, unknown>>): Fa
 
 const otherwise = (message: string): FareboxError =>
   new FareboxError({ code: 'terms_changed', message, remedy: "look at the server's terms again, and pin what you accept" });
+
+/** The error of a link that asks for something else than it said. What was signed for it before stands. */
+function changed(error: unknown): FareboxError {
+  const { signed = false, payment } = error instanceof FareboxError ? error : {};
+  const changed = otherwise(
+    `The link asks for something else than it said. ${signed ? 'A payment for it was signed before, and may be charged.' : 'Nothing was signed for that.'}`,
+  );
+  return Object.assign(changed, { signed, ...(payment === undefined ? {} : { payment }) });
+}
+
+const unresolved = (): FareboxError =>
+  new FareboxError({
+    code: 'payment_unresolved',
+    message: 'a payment for this link has ended, and may have been charged',
+    remedy: 'look at the wallet, then pass confirm, or set policy.payAgain',
+    signed: true,
+  });
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

@@ -5,8 +5,7 @@ import { FareboxError, type SentPayment } from '../error.js';
 import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
 import type { PayOptions, Receipt } from '../options.js';
 import { resume } from '../resume.js';
-import { localSigner } from '../signer.js';
-import { memoryStore, type Store } from '../store.js';
+import { storeOf } from './signer-store.js';
 
 /** The parameters of `tools/call`. */
 export type McpCallParams = { name: string; arguments?: Record<string, unknown>; _meta?: Record<string, unknown> };
@@ -130,27 +129,6 @@ export async function payMcpTool(
     if (!(error instanceof FareboxError) && failed !== undefined && signal?.aborted !== true) throw failed.error;
     throw error;
   }
-}
-
-const stores = new WeakMap<object, Store>();
-/** In the place of private keys, which are no objects, by address: a key is not kept. */
-const accounts = new Map<string, object>();
-
-/** The store of a signer's purchases in this process. */
-function storeOf(signer: PayOptions['signer']): Store {
-  const owner = typeof signer === 'string' ? accountOf(signer) : (signer ?? {});
-  const store = stores.get(owner) ?? memoryStore();
-  stores.set(owner, store);
-  return store;
-}
-
-function accountOf(privateKey: string): object {
-  const signer = localSigner(privateKey);
-  const address = signer.known ?? '';
-  signer.forget();
-  const account = accounts.get(address) ?? {};
-  accounts.set(address, account);
-  return account;
 }
 
 /**
