@@ -565,7 +565,7 @@ fn play(
     world.facilitator.settle_plan.extend(vec![fates.0.clone(); 2]);
     let first = world.sign(target);
     let heard = [world.present(&first)];
-    world.gate = priced(&format!("${}", price as f64 / 1e6), PAY_TO, permit).gate;
+    world.gate = priced(&format!("$0.{price:06}"), PAY_TO, permit).gate;
     world.facilitator.settle_plan.clear();
     world.facilitator.settle_plan.extend(vec![fates.1.clone(); 2]);
     let second = again(&mut world, &first);

@@ -173,7 +173,10 @@ impl<'a> JsonReader<'a> {
             }
         }
         let double = double::nearest(whole, fraction.unwrap_or_default(), exponent.unwrap_or(0))?;
-        Number::from_f64(if is_negative { -double } else { double })
+        // The sign of what somebody else has written; no amount is one of these.
+        #[allow(clippy::float_arithmetic)]
+        let signed = if is_negative { -double } else { double };
+        Number::from_f64(signed)
     }
 
     fn digits(&mut self) -> &'a str {

@@ -55,6 +55,7 @@ fn any_object(dice: &mut Dice) -> String {
             0 => json!(dice.next() % 1_000_000),
             1 => json!([any_text(dice, 5), null, true]),
             2 => json!({ "x": any_text(dice, 5) }),
+            #[allow(clippy::float_arithmetic)] // A number that has no place in money.
             3 => json!((dice.next() % 1_000_000) as f64 / 64.0),
             _ => json!(any_text(dice, 12)),
         };
