@@ -5,8 +5,16 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 
 import type { Policy } from 'farebox';
 
+/** An MCP server that is started as a program. */
+export type ProgramConfig = {
+  readonly command: string;
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+};
+/** An MCP server that is reached over streamable HTTP; a header's value is text, or that of an environment variable. */
+export type RemoteConfig = { readonly url: string; readonly headers?: Readonly<Record<string, string | { readonly env: string }>> };
 /** How to reach another MCP server. */
-export type ServerConfig = { readonly command: string; readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> };
+export type ServerConfig = ProgramConfig | RemoteConfig;
 
 /** Tools that are sold. */
 export type SellConfig = {
@@ -78,10 +86,39 @@ export function readConfig(path: string): Config & { readonly folder: string } {
 }
 
 function checkServer(server: unknown, place: string): void {
+  if (typeof server === 'object' && server !== null && 'url' in server) {
+    checkRemote(server, place);
+    return;
+  }
   const { command, args = [], env = {} } = members(server, place, ['command', 'args', 'env']);
   const areTexts = (list: unknown): boolean => Array.isArray(list) && list.every((it) => typeof it === 'string');
   if (typeof command !== 'string' || !areTexts(args)) throw new ConfigError(`${place} needs a command, and args as a list of texts`);
   if (!areTexts(Object.values(members(env, `${place}.env`)))) throw new ConfigError(`${place}.env has texts`);
+}
+
+function checkRemote(server: unknown, place: string): void {
+  const { url, headers = {} } = members(server, place, ['url', 'headers']);
+  const { protocol, hostname } = typeof url === 'string' && URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '' };
+  // What goes along may be a secret.
+  const isSafe = protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname));
+  if (!isSafe) throw new ConfigError(`${place}.url is an https URL, or one of this machine`);
+  for (const [name, value] of Object.entries(members(headers, `${place}.headers`))) {
+    if (!/^[\w-]{1,64}$/.test(name)) throw new ConfigError(`${place}.headers has the names of header fields`);
+    if (typeof value === 'string') continue;
+    if (typeof members(value, `${place}.headers.${name}`, ['env'])['env'] !== 'string')
+      throw new ConfigError(`${place}.headers.${name} is text, or names an environment variable: { "env": "NAME" }`);
+  }
+}
+
+/** The header fields of a remote server. */
+export function headersOf({ headers = {} }: RemoteConfig, env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const valued = Object.entries(headers).map(([name, value]): [string, string] => {
+    const text = typeof value === 'string' ? value : env[value.env];
+    if (text === undefined)
+      throw new ConfigError(`the environment variable ${shown((value as { env: string }).env)} has no value for the header ${name}`);
+    return [name, text];
+  });
+  return Object.fromEntries(valued);
 }
 
 /** Host and port of `listen`. */

@@ -1,18 +1,28 @@
 /** Other MCP servers: how they are reached, and what tools they have. */
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { getDefaultEnvironment, StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { fareboxVersion } from 'farebox/agent';
 
-import type { ServerConfig } from './config.js';
+import { headersOf, type ServerConfig } from './config.js';
 
-/** A client of another server, started as a program. It gets no secret of this one. */
-export async function connect({ command, args = [], env = {} }: ServerConfig): Promise<Client> {
+/** A client of another server. It gets no secret of this one. */
+export async function connect(server: ServerConfig): Promise<Client> {
   const client = new Client({ name: 'farebox-mcp', version: fareboxVersion });
-  await client.connect(
-    new StdioClientTransport({ command, args: [...args], env: { ...getDefaultEnvironment(), ...env }, stderr: 'inherit' }),
-  );
+  await client.connect(transportTo(server));
   return client;
+}
+
+function transportTo(server: ServerConfig): Transport {
+  // The header fields are for this host: they follow no redirect.
+  if ('url' in server)
+    return new StreamableHTTPClientTransport(new URL(server.url), {
+      requestInit: { headers: headersOf(server), redirect: 'error' },
+    }) as Transport;
+  const { command, args = [], env = {} } = server;
+  return new StdioClientTransport({ command, args: [...args], env: { ...getDefaultEnvironment(), ...env }, stderr: 'inherit' });
 }
 
 /** Every tool of a server. */

@@ -1,5 +1,6 @@
 /** Tools of other MCP servers, offered under their own names and paid for when they ask. */
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { FareboxError, type PayOptions } from 'farebox';
 import { type McpCall, type McpCallResult, payMcpTool } from 'farebox/agent';
@@ -52,15 +53,22 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       } catch {
         return problem({ code: 'server_unreachable', message: `The server ${name} does not answer.` });
       }
+      const server = servers[name] as ServerConfig;
       const call: McpCall = async (params, ends) => {
         const client = await within(clientOf(name), LIST_MS);
-        return (await client.callTool(params, undefined, ends === undefined ? {} : { signal: ends })) as McpCallResult;
+        try {
+          return (await client.callTool(params, undefined, ends === undefined ? {} : { signal: ends })) as McpCallResult;
+        } catch (error) {
+          // A remote server may have forgotten the session: the next call opens another one.
+          if (error instanceof StreamableHTTPError) await client.close();
+          throw error;
+        }
       };
       try {
         const { result, payment, receipt } = await payMcpTool(
           call,
           { name: full.slice(at + 2), arguments: given },
-          { ...options(), server: name, signal },
+          { ...options(), server: 'url' in server ? server.url : name, signal },
         );
         // What the server says of a receipt is not ours.
         const { [RECEIPT]: _, ...meta } = result._meta ?? {};

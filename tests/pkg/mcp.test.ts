@@ -2,12 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
+import { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { CallToolRequestSchema, ElicitRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 
 import { gateVars, PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { freePort } from '../../demo/server.mjs';
@@ -307,6 +311,40 @@ test('tools of an MCP server are sold through a gate: a model elsewhere buys one
         .filter((name) => name === 'forecast').length,
       1,
     );
+    // The same tools, reached over HTTP by who shows a token.
+    await client.close();
+    const upstream = new Client({ name: 'remote', version: '1' });
+    await upstream.connect(new StdioClientTransport(weather));
+    clients.push(upstream);
+    const remote = createServer((request, response) => {
+      if (request.headers.authorization !== 'Bearer weather') {
+        response.writeHead(401).end();
+        return;
+      }
+      const server = new Server({ name: 'remote', version: '1' }, { capabilities: { tools: {} } });
+      server.setRequestHandler(ListToolsRequestSchema, () => upstream.listTools());
+      server.setRequestHandler(CallToolRequestSchema, ({ params }) => upstream.callTool(params));
+      const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
+      void server.connect(transport as never).then(() => transport.handleRequest(request, response));
+    });
+    await new Promise<void>((resolve) => remote.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(remote.address() as AddressInfo).port}/mcp`;
+    const { host: place } = new URL(url);
+    const servers = {
+      near: { url, headers: { Authorization: 'Bearer weather' } },
+      closed: { url, headers: { Authorization: 'Bearer other' } },
+    };
+    const far = await host('agrees', { folder: 'remote', policy: { perDay: '1', hosts: [place] }, servers }, payer);
+    const { tools: reached } = await far.client.listTools();
+    assert.deepEqual(reached.map(({ name }) => name).slice(3), ['near__about', 'near__forecast', 'near__broken']);
+    const bought = await changesDuring(world, payer.address, () =>
+      far.client.callTool({ name: 'near__forecast', arguments: { city: 'Rome' } }),
+    );
+    assert.deepEqual((bought.result as Result).content[0]?.text, 'forecast of Rome');
+    assert.deepEqual([bought.change.paid, bought.change.received], [PRICE_ATOMIC, PRICE_ATOMIC]);
+    assert.ok(far.cards[0]?.includes(`For: POST ${place}/mcp/tools/forecast\n`), far.cards[0]);
+    remote.closeAllConnections();
+    remote.close();
     const around = await fetch(`http://127.0.0.1:${port}/tools/forecast`, { method: 'POST', body: '{}' });
     assert.equal(around.status, 403);
   } finally {
