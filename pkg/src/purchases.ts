@@ -124,13 +124,18 @@ export async function whenRead(response: Response, { read, lost, signal }: Ends)
     return response;
   }
   let isOver = false;
+  const gives = (): void => void ends(lost);
   const ends = async (end: Ends['lost']): Promise<void> => {
     if (isOver) return;
     isOver = true;
+    signal?.removeEventListener('abort', gives);
     await end?.();
   };
   // Nobody may ever read what was given up.
-  if (lost !== undefined) signal?.addEventListener('abort', () => void ends(lost), { once: true });
+  if (lost !== undefined) {
+    if (signal?.aborted === true) await ends(lost);
+    else signal?.addEventListener('abort', gives, { once: true });
+  }
   const reader = response.body.getReader();
   const body = new ReadableStream<Uint8Array>(
     {

@@ -182,5 +182,11 @@ for (const kept of [undefined, resume]) {
     assert.equal(signer.asked.length, 1, 'the same payment is sent again');
     assert.equal(await (await fetching(`${shop.url}/unread`)).text(), GOODS);
     assert.equal(signer.asked.length, 2, 'what was read is over');
+    // The signal fires before the call returns.
+    const early = new AbortController();
+    const telling = payingFetch({ signer, store, now, policy, onPayment: () => early.abort(), ...(kept ? { resume: kept } : {}) });
+    await telling(`${shop.url}/early`, { signal: early.signal });
+    assert.equal(await (await telling(`${shop.url}/early`)).text(), GOODS);
+    assert.equal(signer.asked.length, 3, 'the same payment is sent again');
   });
 }
