@@ -1,8 +1,8 @@
 // The command line as a program of its own: what it prints where, what it asks, what it exits with, and that no key is seen.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -269,6 +269,45 @@ test('resend sends also a payment that the budget of this machine does not hold,
   const lost = await farebox(['resend', file], { key: '' });
   assert.equal(lost.code, 4);
   assert.match(lost.err, /payment_unresolved/);
+});
+
+test("a stranger's payment file writes nothing but a payment beside the budget that was named", async (t) => {
+  const shop = await open((_, response) => void response.writeHead(500).end());
+  t.after(() => shop.stop());
+  const project = join(home, 'project');
+  mkdirSync(project, { recursive: true });
+  writeFileSync(join(project, 'package.json'), '{"name":"mine"}');
+  const file = join(home, 'from-a-stranger.json');
+  const good = {
+    url: shop.url,
+    method: 'GET',
+    key: `0x${'ab'.repeat(32)}`,
+    validBefore: 9_999_999_999,
+    store: join(home, 'budget'),
+    header: ['PAYMENT-SIGNATURE', 'e30='],
+    headers: [],
+  };
+  for (const bad of [
+    { key: '0x/../package' },
+    { store: join(project, 'budget') },
+    { url: 'file:///etc/passwd' },
+    { header: ['a b', 'c'] },
+    { headers: [['x', 'a\nb']] },
+    { body: 7 },
+    { validBefore: 'soon' },
+  ]) {
+    writeFileSync(file, JSON.stringify({ ...good, ...bad, scripts: { preinstall: 'x' } }));
+    const args = ['pkg/dist/cli/main.js', 'resend', file];
+    const { status } = spawnSync(process.execPath, args, { env: { PATH: process.env['PATH'], HOME: home } });
+    assert.equal(status, 2, JSON.stringify(bad));
+  }
+  assert.equal(readFileSync(join(project, 'package.json'), 'utf8'), '{"name":"mine"}');
+  assert.equal(shop.requests.length, 0);
+  writeFileSync(file, JSON.stringify({ ...good, scripts: { preinstall: 'x' } }));
+  const { code, store } = await farebox(['resend', file], { key: '' });
+  assert.equal(code, 4);
+  const kept = JSON.parse(readFileSync(join(store, '..', `payment-${'ab'.repeat(8)}.json`), 'utf8')) as object;
+  assert.deepEqual(kept, { ...good, store });
 });
 
 test('what to do is said in words of the command line', async (t) => {

@@ -18,12 +18,15 @@ function treasury(kind: 'x402' | 'mpp'): {
   amount: string;
   now: number;
   loses: boolean;
+  /** Whether it says of a link that was paid that it was. */
+  notices: boolean;
 } {
   const it = {
     sent: new Set<string>(),
     amount: '10000',
     now: Date.now() / 1000,
     loses: true,
+    notices: true,
     fetch: (async () => undefined) as never as typeof fetch,
   };
   let isPaid = false;
@@ -38,7 +41,7 @@ function treasury(kind: 'x402' | 'mpp'): {
         recipient: PAYEE,
         methodDetails: { chainId: 84532, authorizationType: 'eip-3009' },
       };
-      const status = isPaid ? 'completed' : 'pending';
+      const status = isPaid && it.notices ? 'completed' : 'pending';
       const terms = { intent: 'charge', expires: new Date((it.now + 86_400) * 1000).toISOString(), request };
       return Response.json({ code: 0, data: { challenge: { data: terms }, status } });
     }
@@ -102,6 +105,26 @@ test('what has ended and may have been charged is paid again only if a person or
   shop.loses = false;
   assert.equal((await pays(shop, signer, { store, policy: { payAgain: true } })).status, 'completed');
   assert.equal(signer.asked.length, 2);
+});
+
+test('a state of another form says nothing, and what was paid with its receipt is not paid again while its treasury says pending', async () => {
+  for (const state of [{ status: 7 }, { status: {} }, { reason: 5 }, { success: false, errorReason: 9 }, { status: 'pending' }]) {
+    const [shop, signer] = [treasury('x402'), watchedSigner()];
+    const store = memoryStore();
+    Object.assign(shop, { loses: false, notices: false });
+    const fetching = (async (input: RequestInfo | URL, init?: RequestInit) =>
+      !shop.notices && String(input instanceof Request ? input.url : input).endsWith('/status')
+        ? Response.json({ code: 0, data: state })
+        : shop.fetch(input, init)) as typeof fetch;
+    for (let turn = 0; turn < 2; turn += 1) {
+      const following = pays({ ...shop, fetch: fetching }, signer, { store });
+      const paid = await Promise.race([following, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 300))]);
+      if (paid !== undefined) assert.equal(paid.receipt?.amount, '10000', JSON.stringify(state));
+    }
+    assert.equal(signer.asked.length, 1, JSON.stringify(state));
+    // What still follows it ends.
+    shop.notices = true;
+  }
 });
 
 test('a link that asks for more after it was paid is told with the payment that was signed', async () => {

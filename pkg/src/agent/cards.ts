@@ -247,7 +247,7 @@ export async function followPaymentLink(options: {
   const {
     paymentId,
     pay,
-    status,
+    status: asks,
     wait = (milliseconds) =>
       new Promise((resolve) => {
         setTimeout(resolve, milliseconds);
@@ -256,8 +256,11 @@ export async function followPaymentLink(options: {
   let state = await pay(paymentId);
   for (let elapsed = 0; ; ) {
     const refused = state.success === false;
-    const reason = (refused ? state.errorReason : undefined) ?? state.reason ?? state.errorReason ?? '';
-    const next = JSON.parse(cards.linkNext(paymentId, refused ? 'rejected' : (state.status ?? 'pending'), reason, elapsed)) as {
+    const said = [refused ? state.errorReason : undefined, state.reason, state.errorReason];
+    // A state of another form says nothing.
+    const reason = said.find((it) => typeof it === 'string') ?? '';
+    const status = typeof state.status === 'string' ? state.status : 'pending';
+    const next = JSON.parse(cards.linkNext(paymentId, refused ? 'rejected' : status, reason, elapsed)) as {
       do: 'wait' | 'done' | 'later';
       waitMs?: number;
       text?: string;
@@ -266,7 +269,7 @@ export async function followPaymentLink(options: {
     await wait(next.waitMs ?? 0);
     elapsed += next.waitMs ?? 0;
     // The payment was sent: an answer that is lost says nothing of it.
-    state = await status(paymentId).catch(() => state);
+    state = await asks(paymentId).catch(() => state);
   }
 }
 

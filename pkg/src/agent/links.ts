@@ -4,7 +4,7 @@ import * as wasm from '#agent-wasm';
 import { FareboxError, unusable } from '../error.js';
 import { receiptOf, wrapFetch } from '../fetch.js';
 import type { PayOptions, Proposal, Receipt } from '../options.js';
-import { resume } from '../resume.js';
+import { resume, sentPayments } from '../resume.js';
 import { type CheckedLink, checkPaymentLink, type ExpectedLink, followPaymentLink, type PaymentLinkState, paymentLinkIn } from './cards.js';
 import { objectIn, originOf, replyTo } from './exchange/call.js';
 import { storeOf } from './signer-store.js';
@@ -81,11 +81,15 @@ export async function payPaymentLink(
     if (proposal.again && options.policy?.payAgain !== true) throw unresolved();
     return true;
   };
-  let receipt: Receipt | undefined;
+  const place = `${origin}/a2a/${id}`;
+  // What this store has paid, with its receipt, is not paid again while its treasury has not noticed.
+  const paid = (await sentPayments(store)).find((it) => !it.open && it.url === place && it.receipt !== undefined);
+  let receipt: Receipt | undefined = paid?.receipt;
   const state = await followPaymentLink({
     paymentId: id,
     pay: async () => {
-      const response = await wrapFetch(fetch, { ...paying, store, resume, confirm })(`${origin}/a2a/${id}`).catch((error: unknown) => {
+      if (paid !== undefined) return stateOf(origin, id, asking).catch(() => ({}));
+      const response = await wrapFetch(fetch, { ...paying, store, resume, confirm })(place).catch((error: unknown) => {
         throw isOther ? changed(error) : error;
       });
       receipt = receiptOf(response) ?? undefined;
@@ -100,8 +104,15 @@ export async function payPaymentLink(
 async function stateOf(origin: string, id: string, asking: Asking): Promise<PaymentLinkState> {
   const { status, said, data } = await asked(origin, { method: 'GET', path: `/p/${id}/status` }, asking);
   if (status !== 200) throw refused(status, said);
-  return data as PaymentLinkState;
+  const { success } = data;
+  const texts = Object.fromEntries(['status', 'reason', 'errorReason'].flatMap((name) => textIn(data, name)));
+  return typeof success === 'boolean' ? { ...texts, success } : texts;
 }
+
+const textIn = (data: Readonly<Record<string, unknown>>, name: string): [string, string][] => {
+  const text = textOf(data[name]);
+  return text === undefined ? [] : [[name, text]];
+};
 
 const isExpected = ({ amount, asset, payTo, network }: Proposal, expected: ExpectedLink): boolean =>
   [amount, asset.toLowerCase(), payTo.toLowerCase(), network].join() ===

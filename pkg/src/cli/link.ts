@@ -6,7 +6,7 @@ import { resume } from '../resume.js';
 import { localSigner } from '../signer.js';
 import { asking, keptBeside, told } from './pay.js';
 import { asked, keyOf } from './request.js';
-import { jsonText, tell } from './terminal.js';
+import { jsonText, tell, visible } from './terminal.js';
 import { EXIT, Usage, type Words } from './words.js';
 
 export async function link(words: Words): Promise<number> {
@@ -26,7 +26,7 @@ async function create({ values }: Words, [amount, symbol, recipient, ...others]:
   const { createPaymentLink } = await import('../agent/links.js');
   const draft = { amount, symbol, recipient, ...(network?.[0] === undefined ? {} : { network: network[0] }) };
   const made = await createPaymentLink(draft, { treasury, operatorToken });
-  process.stdout.write(values.json === true ? `${jsonText(made, 2)}\n` : `${made.url ?? made.paymentId}\n`);
+  process.stdout.write(values.json === true ? `${jsonText(made, 2)}\n` : `${visible(made.url ?? made.paymentId)}\n`);
   return EXIT.done;
 }
 

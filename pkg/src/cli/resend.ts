@@ -1,4 +1,6 @@
 /** `resend`: sends a payment again that `pay` has kept, byte for byte, and prints the content. Signs nothing. */
+import { dirname, resolve } from 'node:path';
+
 import { FareboxError } from '../error.js';
 import { payingFetch } from '../fetch.js';
 import { fileStore } from '../file-store.js';
@@ -12,7 +14,7 @@ import { EXIT, Usage, type Words } from './words.js';
 export async function resend(words: Words): Promise<number> {
   const [, file, ...others] = words.positionals;
   if (file === undefined || others.length > 0) throw new Usage('resend is followed by the file that pay has written');
-  const kept = keptIn(file);
+  const kept = keptIn(file, words.values.store);
   const request: Asked = {
     url: kept.url,
     init: {
@@ -21,7 +23,7 @@ export async function resend(words: Words): Promise<number> {
       ...(kept.body === undefined ? {} : { body: Uint8Array.from(Buffer.from(kept.body, 'base64')) }),
     },
     policy: policyOf(words.values),
-    store: words.values.store ?? kept.store,
+    store: kept.store,
   };
   const store = fileStore(request.store);
   const isOpen = (await sentPayments(store)).some(({ key, open }) => open && key === kept.key);
@@ -57,10 +59,32 @@ const NO_WALLET: Signer = {
   sign: () => Promise.reject(new Usage('resend signs nothing: use pay')),
 };
 
-function keptIn(file: string): KeptFile {
+/**
+ * The payment in a file, member by member: it may be a stranger's, and nothing else of it is written again. It names the budget
+ * beside it alone, unless the person names one.
+ */
+function keptIn(file: string, named: string | undefined): KeptFile {
   const kept = objectOf(file, 'the payment') as Partial<KeptFile>;
-  const { url, method, header, key, store, headers } = kept;
-  const isText = [url, method, key, store].every((it) => typeof it === 'string') && URL.canParse(url ?? '');
-  if (!isText || !Array.isArray(header) || !Array.isArray(headers)) throw new Usage('the file is no payment that pay has kept');
-  return kept as KeptFile;
+  const { url, method, header, key, validBefore, store, headers, body } = kept;
+  const isPair = (it: unknown): boolean => Array.isArray(it) && it.length === 2 && isField(it[0]) && isText(it[1], /^[^\r\n\0]*$/);
+  const isKept =
+    isText(url, /^https?:\/\//i) &&
+    URL.canParse(url ?? '') &&
+    isText(method, /^[A-Za-z]{1,20}$/) &&
+    isText(key, /^0x[0-9a-f]{64}$/) &&
+    isText(store, /./) &&
+    Number.isSafeInteger(validBefore) &&
+    isPair(header) &&
+    Array.isArray(headers) &&
+    headers.every(isPair) &&
+    (body === undefined || isText(body, /^[A-Za-z0-9+/]*={0,2}$/));
+  if (!isKept) throw new Usage('the file is no payment that pay has kept');
+  const folder = named ?? store ?? '';
+  if (named === undefined && (file === '-' || dirname(resolve(file)) !== dirname(resolve(folder))))
+    throw new Usage('the file names a budget that does not lie beside it: name yours with --store');
+  const payment = { url, method, header, key, validBefore, store: folder, headers, ...(body === undefined ? {} : { body }) };
+  return payment as KeptFile;
 }
+
+const isText = (value: unknown, form: RegExp): boolean => typeof value === 'string' && form.test(value);
+const isField = (value: unknown): boolean => isText(value, /^[!#$%&'*+\-.^`|~\w]{1,100}$/);

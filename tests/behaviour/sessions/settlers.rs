@@ -63,7 +63,7 @@ fn the_health_answer_names_networks_without_sessions() {
         let reply = FacilitatorReply::Answer { status: 200, is_json: true, body };
         let mut known = Supported::default();
         known.note(&reply, &sessions, &sessions, UnixTime::from_secs(5));
-        known.entry(&base)
+        known.entry(&base, serde_json::Map::new())
     };
     assert_eq!(entry(&["exact"])["sessions_missing"], json!(["eip155:84532"]));
     assert_eq!(entry(&["exact"])["networks_missing"], json!([]));
