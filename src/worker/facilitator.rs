@@ -39,7 +39,7 @@ thread_local! {
     static EMPTIES: RefCell<LowBalances> = const { RefCell::new(LowBalances::new()) };
     static REDIRECTS: RefCell<Redirects> = const { RefCell::new(Redirects::new()) };
     static UNPROVEN: RefCell<UnverifiedLimiter> = const { RefCell::new(UnverifiedLimiter::new()) };
-    /// What each said last of the extensions of a payment, by base URL.
+    /// The last words of each about the extensions of a payment, by base URL.
     static SAID: RefCell<Sorted<String, Map<String, Value>>> = const { RefCell::new(Sorted::new()) };
     /// Lines of the log, and when each may be written again, Unix seconds.
     static TOLD: RefCell<Sorted<String, u64>> = const { RefCell::new(Sorted::new()) };
@@ -221,7 +221,7 @@ fn hear(base: &str, header: &str) {
     SAID.with_borrow_mut(|all| *all.get_or(base.to_owned(), Map::new) = said);
 }
 
-/// What a facilitator said last of the extensions of a payment.
+/// The last words of a facilitator about the extensions of a payment.
 pub(super) fn extensions_at(base: &str) -> Map<String, Value> {
     SAID.with_borrow_mut(|all| all.get_or(base.to_owned(), Map::new).clone())
 }

@@ -49,7 +49,7 @@ for name in glob.glob(folder + '/**/*.sqlite', recursive=True):
     tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     if 'payments' in tables:
         database.execute('CREATE TABLE earlier (' + payments + ', PRIMARY KEY (payer, key)) WITHOUT ROWID')
-        known = [row[1] for row in database.execute('PRAGMA table_info(payments)')]
+        known = [row[1] for row in database.execute('PRAGMA table_info(whole)')]
         columns = ', '.join(row[1] for row in database.execute('PRAGMA table_info(earlier)') if row[1] in known)
         kept += database.execute('INSERT INTO earlier (' + columns + ') SELECT ' + columns + ' FROM whole').rowcount
         database.execute('INSERT INTO responses SELECT payer, key, head, sha256, body, created FROM payments WHERE head IS NOT NULL')

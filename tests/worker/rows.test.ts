@@ -15,8 +15,8 @@ const FOLDED = `SELECT key FROM payments WHERE payer = ? AND id > 0 AND state = 
   AND length(request) < 80 AND request LIKE '{"folded":"%","signed":"10000"}'`;
 /** The columns that it has in common with others are under a number. */
 const IN_COMMON = `SELECT p.key FROM payments p JOIN common c ON c.id = p.common WHERE p.payer = ?
-  AND p.mode || p.route || p.network || p.asset || p.pay_to || p.facilitator = '' AND p.executing + p.settling + p.delivering = 0
-  AND c.network LIKE 'eip155:%' AND length(p.history) < 100`;
+  AND p.mode || p.route || p.chain || p.asset || p.pay_to || p.facilitator = '' AND p.executing + p.settling + p.delivering = 0
+  AND c.chain LIKE 'eip155:%' AND length(p.history) < 100`;
 /** One that waits has a mark in the place of its terms, twice, and is half as long as what is sent. */
 const MARKED = `SELECT p.key FROM payments p JOIN common c ON c.id = p.common JOIN whole w ON w.id = p.id WHERE p.payer = ? AND p.id < 0
   AND length(p.request) = length(replace(p.request, char(1), '')) + 2 AND c.terms LIKE '{"scheme":"exact",%}' AND length(p.request) < 700
@@ -25,7 +25,7 @@ const MARKED = `SELECT p.key FROM payments p JOIN common c ON c.id = p.common JO
 const FULL = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1024)
   INSERT OR IGNORE INTO common SELECT i, 'after', '/gone/' || i, '', '', '', '', 1, 1, 1, NULL FROM n`;
 /** It has them itself. */
-const BY_ITSELF = `SELECT key FROM payments WHERE payer = ? AND common IS NULL AND route LIKE '/%/*' AND network LIKE 'eip155:%' AND executing > 0`;
+const BY_ITSELF = `SELECT key FROM payments WHERE payer = ? AND common IS NULL AND route LIKE '/%/*' AND chain LIKE 'eip155:%' AND executing > 0`;
 
 describe('the rows of an object', () => {
   const persist = mkdtempSync(join(tmpdir(), 'farebox-rows-'));
@@ -131,6 +131,21 @@ describe('the rows of an object', () => {
     await world.gate.restart();
     const again = await send(world, '/twin/crowded', payment, { headers: KEY });
     assert.deepEqual([again.headers['payment-replayed'], again.text], ['true', first.text]);
+  });
+
+  it('no version reads rows that it does not know: neither an earlier one these, nor this one those of a later one', async () => {
+    const payment = await payFor(world, '/dear/later');
+    await world.gate.stop();
+    assert.throws(() => plant(world.gate, 'SELECT network FROM payments'), /no such column: network/);
+    assert.ok(plant(world.gate, "UPDATE meta SET value = value + 1 WHERE name = 'schema'") > 0);
+    await world.gate.restart();
+    const refused = await send(world, '/dear/later', payment);
+    assert.deepEqual([refused.status, jsonOf(refused)['code']], [503, 'ledger_unavailable'], refused.text);
+    assert.equal(world.facilitator.of('settle', payment.payer).length, 0);
+    await world.gate.stop();
+    assert.ok(plant(world.gate, "UPDATE meta SET value = value - 1 WHERE name = 'schema'") > 0);
+    await world.gate.restart();
+    expectPaid(await send(world, '/dear/later', payment), payment);
   });
 
   it('a transaction is taken from the moment that it is named, at rest or not, and after a restart', async () => {

@@ -42,7 +42,7 @@ describe('what a facilitator says it serves', { concurrency: 4 }, () => {
     const world = await openWorld({ probe: true });
     try {
       const payment = await payFor(world, '/after/listed');
-      const said = { bazaar: { status: 'rejected', rejectedReason: 'info.output\n is missing', payer: payment.payer } };
+      const said = { bazaar: { status: 'rejected', rejectedReason: 'info.output\nis missing', payer: payment.payer } };
       const headers = { 'Content-Type': 'application/json', 'EXTENSION-RESPONSES': Buffer.from(JSON.stringify(said)).toString('base64') };
       const body = JSON.stringify({ isValid: true, payer: payment.payer });
       world.facilitator.script(payment.payer, { verify: { kind: 'raw', status: 200, headers, body } });

@@ -1,4 +1,4 @@
-//! What a facilitator says of the extensions of a payment, such as why its registry does not list a
+//! Words of a facilitator about the extensions of a payment, such as why its registry does not list a
 //! route. For the operator alone: it decides no payment. Spec: header `EXTENSION-RESPONSES` of the
 //! reference facilitators of x402.
 

@@ -17,7 +17,7 @@ use crate::platform::sql::{Result, Sql, SqlValue};
 pub(super) const COLUMNS: [&str; 9] = [
     "mode",
     "route",
-    "network",
+    "chain",
     "asset",
     "pay_to",
     "facilitator",
@@ -28,7 +28,7 @@ pub(super) const COLUMNS: [&str; 9] = [
 /// The network of the row `o` of `payments`, which no view can name in a statement that says by
 /// which index it looks.
 pub(in super::super) const NETWORK_OF_O: &str =
-    "ifnull((SELECT c.network FROM common c WHERE c.id = o.common), o.network)";
+    "ifnull((SELECT c.chain FROM common c WHERE c.id = o.common), o.chain)";
 
 /// The rows of `common`: what they are compared by, and their numbers.
 pub(super) struct CommonRows(RefCell<Vec<(String, i64)>>);

@@ -90,18 +90,20 @@ const MIGRATIONS: &[&[&str]] = &[&[
         history TEXT NOT NULL, request TEXT NOT NULL, head TEXT, sha256 TEXT, body BLOB)",
 ], &[
     "CREATE TABLE common (
-        id INTEGER PRIMARY KEY, mode TEXT NOT NULL, route TEXT NOT NULL, network TEXT NOT NULL,
+        id INTEGER PRIMARY KEY, mode TEXT NOT NULL, route TEXT NOT NULL, chain TEXT NOT NULL,
         asset TEXT NOT NULL, pay_to TEXT NOT NULL, facilitator TEXT NOT NULL,
         executing INTEGER NOT NULL, settling INTEGER NOT NULL, delivering INTEGER NOT NULL,
         terms TEXT)",
     "ALTER TABLE payments ADD COLUMN common INTEGER",
+    // A version of before would read a row without what it has in common: so it finds no column.
+    "ALTER TABLE payments RENAME COLUMN network TO chain",
     "CREATE VIEW whole AS SELECT p.id, p.payer, p.key, p.binding, p.secret, p.receipt, p.named,
         p.amount, p.valid_before, p.state, p.fence, p.due, p.since, p.sent, p.tx, p.reason, p.holder,
         p.sealed, p.handed, p.asked, p.created, p.updated, p.resends, p.read, p.seen_block,
         p.confirm, p.url, p.correlation, p.client, p.signing, p.history,
         ifnull(replace(p.request, char(1), c.terms), p.request) AS request,
         ifnull(c.mode, p.mode) AS mode, ifnull(c.route, p.route) AS route,
-        ifnull(c.network, p.network) AS network, ifnull(c.asset, p.asset) AS asset,
+        ifnull(c.chain, p.chain) AS network, ifnull(c.asset, p.asset) AS asset,
         ifnull(c.pay_to, p.pay_to) AS pay_to, ifnull(c.facilitator, p.facilitator) AS facilitator,
         ifnull(c.executing, p.executing) AS executing, ifnull(c.settling, p.settling) AS settling,
         ifnull(c.delivering, p.delivering) AS delivering
@@ -127,6 +129,9 @@ pub(super) fn migrate(sql: &Sql) -> Result<bool> {
     let cursor = sql.exec("SELECT value FROM meta WHERE name = 'schema'", Vec::new())?;
     let done = cursor.raw().next().transpose()?;
     let done = done.and_then(|row| row.first().and_then(integer)).unwrap_or(0);
+    if done > MIGRATIONS.len() as u64 {
+        return Err(JsValue::from_str("the rows are those of a later version"));
+    }
     for (number, statements) in MIGRATIONS.iter().enumerate().skip(done as usize) {
         for statement in *statements {
             sql.exec(statement, Vec::new())?;
@@ -159,6 +164,7 @@ fn number_rows(sql: &Sql) -> Result<bool> {
         Some(row) => ("(payer, key) < (?, ?)", row.clone()),
         None => ("1", Vec::new()),
     };
+    let kept = MOVED.replace("network", "chain");
     // Few keys begin alike: the first turn moves nearly all rows, mostly all.
     for further in 0..SHARED {
         let number = format!("({} + {further})", first_by_sql("e.key"));
@@ -167,7 +173,7 @@ fn number_rows(sql: &Sql) -> Result<bool> {
         // One after the other: a number is that of one row, whatever its sign.
         for (id, which) in [(&number, "open <> 1"), (&format!("-{number}"), "open = 1")] {
             let statement = format!(
-                "INSERT OR IGNORE INTO payments (id, named, {MOVED})
+                "INSERT OR IGNORE INTO payments (id, named, {kept})
                  SELECT {id}, receipt, {MOVED} FROM earlier e WHERE {part} AND {which} AND {free}"
             );
             sql.exec(&statement, values.clone())?;
