@@ -70,7 +70,8 @@ export async function payPaymentLink(
 ): Promise<PaidPaymentLink> {
   const { origin, id } = partsOf(url);
   const { fetch = globalThis.fetch, timeoutMs, store = storeOf(options.signer), ...paying } = options;
-  const asking: Asking = { fetch, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const limit = timeoutMs === undefined ? {} : { timeoutMs };
+  const asking: Asking = { fetch, ...limit };
   const checked: CheckedLink = checkPaymentLink(await readPaymentLink(url, asking), expected);
   if (!checked.ok) throw otherwise(checked.text);
   let isOther = false;
@@ -89,7 +90,7 @@ export async function payPaymentLink(
     paymentId: id,
     pay: async () => {
       if (paid !== undefined) return stateOf(origin, id, asking).catch(() => ({}));
-      const response = await wrapFetch(fetch, { ...paying, store, resume, confirm })(place).catch((error: unknown) => {
+      const response = await wrapFetch(fetch, { ...paying, ...limit, store, resume, confirm })(place).catch((error: unknown) => {
         throw isOther ? changed(error) : error;
       });
       receipt = receiptOf(response) ?? undefined;

@@ -100,7 +100,13 @@ async function changed({ action, method, below, id }: Change, draft: Partial<Ski
   const signature = await signer.sign(typedData, options.signal);
   const path = `${action === 'publish' ? '' : `/${encodeURIComponent(id)}`}${below}`;
   const proof = { ...(said['proof'] as object), signature };
-  return told(market, method, path, { ...body, proof }, options);
+  try {
+    return await told(market, method, path, { ...body, proof }, options);
+  } catch (error) {
+    // It was signed: what is no answer of the market does not say that nothing was changed.
+    const isUnread = error instanceof SkillError && error.code === 'market_unreadable';
+    throw isUnread ? new SkillError('market_unreachable', error.message, error.status) : error;
+  }
 }
 
 /** Whether typed data is the market's own kind, which moves no money anywhere, and about this request. */
@@ -120,7 +126,8 @@ function isFor(
 const SHOWN = ['name', 'price', 'callUrl', 'payTo'];
 
 /** Addresses are written in several ways. */
-const sameText = (a: unknown, b: unknown): boolean => String(a).toLowerCase() === String(b).toLowerCase();
+const sameText = (a: unknown, b: unknown): boolean =>
+  String(a) === String(b) || (/^0x[0-9a-f]{40}$/i.test(String(b)) && String(a).toLowerCase() === String(b).toLowerCase());
 
 async function told(market: string, method: string, path: string, body: unknown, options: SkillMarketOptions): Promise<Reply> {
   const { fetch = globalThis.fetch, timeoutMs = 30_000, signal } = options;
@@ -143,6 +150,6 @@ async function told(market: string, method: string, path: string, body: unknown,
 
 function published({ said }: Reply): PublishedSkill {
   const { skill, secret } = said;
-  if (typeof skill !== 'object' || skill === null) throw new SkillError('market_unreadable', 'the market does not show the skill');
+  if (typeof skill !== 'object' || skill === null) throw new SkillError('market_unreachable', 'the market does not show the skill');
   return { skill: skill as ListedSkill, secret: typeof secret === 'string' ? secret : undefined };
 }

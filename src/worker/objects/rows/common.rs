@@ -121,9 +121,11 @@ fn least(value: &SqlValue) -> SqlValue {
 }
 
 /// The terms in a facilitator's request: its last member, up to the brace that ends the request.
+/// Those of version 1 name the URL, which is the client's to choose, and stay where they are.
 fn terms_of(request: &str) -> Option<&str> {
     let (_, rest) = request.rsplit_once("\"paymentRequirements\":")?;
-    rest.strip_suffix('}').filter(|it| !it.is_empty() && !request.contains(MARK))
+    let is_in_common = |it: &str| !it.is_empty() && !it.contains("\"resource\":");
+    rest.strip_suffix('}').filter(|it| is_in_common(it) && !request.contains(MARK))
 }
 
 /// Stands for the terms. The schema names it, too.
