@@ -163,7 +163,8 @@ fn is_of_exchange(path: &str, status: u16, answer: &Json) -> bool {
 const FAMILIES: [&str; 7] =
     ["SELLER_", "PASSPORT_", "TX_", "RECEIPT_", "ESCROW_", "JOB_", "GATEWAY_"];
 /// The others.
-const CODES: [&str; 9] = [
+const CODES: [&str; 10] = [
+    "UNAUTHORIZED",
     "INVALID_REQUEST",
     "INVALID_JSON",
     "INVALID_JOB_STATE",
@@ -241,7 +242,7 @@ mod tests {
             ("sellers/session", 403, "PASSPORT_AUTH_REQUIRED", Duty::Prove),
             ("sellers/session", 401, "", Duty::Again),
             ("sellers/session", 401, "PASSPORT_AUTH_REQUIRED", Duty::Prove),
-            ("sellers/session", 401, "UNAUTHORIZED", Duty::Again),
+            ("sellers/session", 401, "UNAUTHORIZED", Duty::Prove),
             ("sellers/session/challenge", 404, "", Duty::Again),
             ("sellers/register", 403, "", Duty::Stop),
             ("sellers/heartbeat", 403, "FORBIDDEN", Duty::Again),
