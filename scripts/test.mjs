@@ -44,6 +44,11 @@ const TIMEOUT_MS = 600_000;
 const WARNING = /\bWARNING\b|▲/;
 /** The time of a random kill with its share of a drain. */
 const MOMENT_MS = 6_000;
+/** What clippy refuses. Money is no float, and nothing else needs to be one. */
+const REFUSED = ['--', '-D', 'warnings', '-D', 'clippy::float_arithmetic'];
+/** The features that each part is compiled with for wasm. */
+const WASM = { Worker: 'worker', treasury: 'treasury', market: 'market', package: 'bindings,agent,cards,jobs,channels', check: 'rules' };
+
 const FLAGS = ['--all', '--times', '--house'];
 /** How long files took when they were last timed, seconds. */
 const TIMES = join(root, 'tests', 'times.json');
@@ -225,11 +230,6 @@ async function lint() {
     compilers.host(lintRust),
   ]);
 }
-
-/** What clippy refuses. Money is no float, and nothing else needs to be one. */
-const REFUSED = ['--', '-D', 'warnings', '-D', 'clippy::float_arithmetic'];
-/** The features that each part is compiled with for wasm. */
-const WASM = { Worker: 'worker', treasury: 'treasury', market: 'market', package: 'bindings,agent,cards,jobs,channels', check: 'rules' };
 
 async function lintRust() {
   await run('lint: clippy', 'cargo', ['clippy', '--locked', '--workspace', '--all-targets', ...REFUSED]);
