@@ -249,7 +249,9 @@ async function lintRust() {
     '--target-dir',
     'target/agreement',
     '--all-targets',
-    ...REFUSED,
+    '--',
+    '-D',
+    'warnings',
   ]);
 }
 

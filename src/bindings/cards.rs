@@ -57,7 +57,7 @@ impl CardTerms {
         let headers = Headers::from_lines(headers.lines());
         let challenge = RawChallenge::new(Protocol::X402, headers, &body);
         let tokens = context.get("tokens").cloned().unwrap_or(Json::Null);
-        let now = UnixTime::from_secs((now / 1000.0) as u64);
+        let now = UnixTime::from_secs(now as u64 / 1000);
         let pool = Pool::read(&challenge, &Known::list(&tokens), now);
         let wallet = Wallet::read(&context);
         let ranking = rank(&pool.choices, &wallet);
@@ -270,7 +270,7 @@ pub fn link_of(text: &str) -> String {
 #[wasm_bindgen(js_name = linkChecked)]
 #[must_use]
 pub fn link_checked(told: &str, expected: &str, now: f64) -> String {
-    link::checked(&read(told), &read(expected), (now / 1000.0) as u64).to_string()
+    link::checked(&read(told), &read(expected), now as u64 / 1000).to_string()
 }
 
 /// The step that follows for a subscription: `{do, state?, code?, text, access?}`. `asked` is JSON.

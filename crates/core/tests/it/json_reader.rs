@@ -76,6 +76,7 @@ fn is_read_alike(text: &str) {
 }
 
 /// The library reads some numbers as a double beside the nearest.
+#[allow(clippy::float_arithmetic)] // It compares the numbers of others, which are no money.
 fn is_alike(ours: &Value, theirs: &Value) -> bool {
     match (ours, theirs) {
         (Value::Array(ours), Value::Array(theirs)) => {
