@@ -217,7 +217,7 @@ const GUARDS: readonly Guard[] = [
   [
     'it is open until its answer was read',
     'resume.js',
-    'return whenRead(response, () => this.#payments.close(row, receipt), () => this.#payments.leave(row));',
+    'return whenRead(response, { read: () => this.#payments.close(row, receipt), lost: () => this.#payments.leave(row), signal: this.#signal, });',
     'await this.#payments.close(row, receipt); return response;',
     ['resume', 'an answer that breaks off'],
   ],
@@ -338,7 +338,7 @@ const GUARDS: readonly Guard[] = [
   ['a tool is a purchase', 'agent/mcp.js', 'resume, acceptPayment', 'acceptPayment', ['mcp-charges', 'payMcpTool continues']],
   [
     'a tool without a store is a purchase in its process',
-    'agent/mcp.js',
+    'agent/signer-store.js',
     'stores.get(owner) ?? ',
     '',
     ['mcp-charges', 'payMcpTool continues'],
