@@ -406,7 +406,7 @@ test('no bond is transferred on another kind of network, above its limit, or wit
     ['live-testnet', {}, { maxBond: '0.01' }],
     ['live-testnet', { amount_atomic: '1000700' }, {}],
   ] as const) {
-    its.script = bonding({ status: 403, code: 'x' }, more);
+    its.script = bonding({ status: 403, code: 'SELLER_NOT_APPROVED' }, more);
     let transfers = 0;
     const bond = (): string => {
       transfers += 1;
