@@ -153,11 +153,8 @@ const otherwise = (message: string): FareboxError =>
 
 /** The error of a link that asks for something else than it said. What was signed for it before stands. */
 function changed(error: unknown): FareboxError {
-  const { signed = false, payment } = error instanceof FareboxError ? error : {};
-  const changed = otherwise(
-    `The link asks for something else than it said. ${signed ? 'A payment for it was signed before, and may be charged.' : 'Nothing was signed for that.'}`,
-  );
-  return Object.assign(changed, { signed, ...(payment === undefined ? {} : { payment }) });
+  const { signed, payment } = error as FareboxError;
+  return Object.assign(otherwise('The link asks for something else than it said.'), { signed: signed === true, payment });
 }
 
 const unresolved = (): FareboxError =>
