@@ -123,18 +123,16 @@ export async function whenRead(response: Response, { read, lost, signal }: Ends)
     await read();
     return response;
   }
-  let isOver = false;
-  const gives = (): void => void ends(lost);
+  const over = new AbortController();
   const ends = async (end: Ends['lost']): Promise<void> => {
-    if (isOver) return;
-    isOver = true;
-    signal?.removeEventListener('abort', gives);
+    if (over.signal.aborted) return;
+    over.abort();
     await end?.();
   };
   // Nobody may ever read what was given up.
   if (lost !== undefined) {
+    signal?.addEventListener('abort', () => void ends(lost), { signal: over.signal });
     if (signal?.aborted === true) await ends(lost);
-    else signal?.addEventListener('abort', gives, { once: true });
   }
   const reader = response.body.getReader();
   const body = new ReadableStream<Uint8Array>(

@@ -119,10 +119,9 @@ export function walletSigner(provider: Eip1193Provider, options: { address?: str
     sign: async (typedData, signal) => {
       const from = await askPerson(signal, address);
       const { chainId } = typedData.domain;
-      const wanted = `0x${Number(chainId).toString(16)}`;
-      const current = chainId === undefined ? undefined : await ask('eth_chainId');
       // Wallets refuse typed data of a network other than the selected one.
-      if (chainId !== undefined && (typeof current !== 'string' || BigInt(current) !== BigInt(wanted))) {
+      if (chainId !== undefined && Number(await ask('eth_chainId')) !== Number(chainId)) {
+        const wanted = `0x${Number(chainId).toString(16)}`;
         await askPerson(signal, () => ask('wallet_switchEthereumChain', [{ chainId: wanted }]));
       }
       const signature = await ask('eth_signTypedData_v4', [from, JSON.stringify(typedData)]);

@@ -14,6 +14,7 @@ import {
   sdkReceiptResponseSchema,
 } from './contracts.js';
 import { type DetectedChallenge, detectChallengeFromResponse } from './detection.js';
+import { having } from './having.js';
 import { type Fields, forwardable } from './heads.js';
 import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
 import { candidateOf, initOf, preparedOf, requestOf } from './request.js';
@@ -136,21 +137,17 @@ export class AgentPayClient {
     signal?.throwIfAborted();
     const { headers, ...request } = asked.request;
     const body: SdkPaymentDecisionRequest = sdkPaymentDecisionRequestSchema.parse({
-      context: {
-        ...this.#identity,
-        ...(description === undefined ? {} : { description }),
-        ...(metadata === undefined ? {} : { metadata }),
-      },
+      context: { ...this.#identity, ...having({ description, metadata }) },
       request: { ...request, ...(headers === undefined ? {} : { headers: forwardable(headers, this.#forwarded) }) },
       challenge: { ...asked.challenge, headers: forwardable(asked.challenge.headers ?? {}) },
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      ...having({ idempotencyKey }),
     });
     const shown = asked.kind === 'ready' ? candidateOf(asked as SdkPreparedPaidRequestReady) : undefined;
     const response = await this.#authorized('/api/sdk/payment-decisions', {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(shown === undefined ? {} : { [candidateHeaderName]: shown }) },
       body: JSON.stringify(body),
-      ...(signal === undefined ? {} : { signal }),
+      ...having({ signal }),
     });
     const { bytes, end } = await readWithin(response, MAX_DECISION_BYTES, this.#timeoutMs);
     // As if no answer had come: the same id may be executed again.

@@ -15,12 +15,14 @@ import type {
   SdkPreparedRequestHints,
   SdkPreparedValidationIssue,
 } from './contracts.js';
+import { having } from './having.js';
 import { linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
 import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
 import { isOpen, type Kept, Records } from './records.js';
 import { requireContext } from './request.js';
 import { costSummaryOf, resultOf } from './told.js';
+import { uuidOf } from './uuid.js';
 
 export type AgentHarnessPreparedState = 'active' | 'consumed' | 'expired' | 'superseded';
 export type AgentHarnessRejectionCode =
@@ -155,16 +157,9 @@ export class AgentHarness {
   /** Prepares a request, pays nothing, and keeps it under a new id. An older one for the same endpoint is superseded. */
   async preparePaidRequest(input: AgentHarnessPrepareInput): Promise<AgentHarnessPreparedSummary> {
     const { url, method, headers, body, externalMetadata } = input;
-    const init: RequestInit = {
-      ...(method === undefined ? {} : { method }),
-      ...(headers === undefined ? {} : { headers }),
-      ...(body === undefined ? {} : { body }),
-    };
+    const init: RequestInit = { ...having({ method, headers, body }) };
     const prepared = structuredClone(
-      await this.#client.preparePaidRequest(url, init, {
-        chosenByModel: true,
-        ...(externalMetadata === undefined ? {} : { externalMetadata }),
-      }),
+      await this.#client.preparePaidRequest(url, init, { chosenByModel: true, ...having({ externalMetadata }) }),
     );
     const preparedId = this.#createId();
     const created = this.#now();
@@ -184,14 +179,7 @@ export class AgentHarness {
       // Drawn here, so that every attempt has it: one prepared request, one payment.
       idempotencyKey: `prepared-${uuid()}`,
       prepared,
-      executionBinding: {
-        ...request,
-        headers: sent,
-        ...(content === undefined ? {} : { body: content }),
-        ...(bodyHash === undefined ? {} : { bodyHash }),
-        ...(challenge === undefined ? {} : { challenge }),
-        merchantOrigin: origin,
-      },
+      executionBinding: { ...request, headers: sent, ...having({ body: content, bodyHash, challenge }), merchantOrigin: origin },
     };
     let kept = record;
     await this.#records.change((records) => {
@@ -217,11 +205,9 @@ export class AgentHarness {
       state: 'active' as const,
       kind,
       protocol,
-      ...(costSummary === undefined ? {} : { costSummary }),
-      ...(challengeDetails === undefined ? {} : { challengeDetails }),
-      ...(paymentRequirement === undefined ? {} : { paymentRequirement }),
+      ...having({ costSummary, challengeDetails, paymentRequirement }),
       hints,
-      ...(probe === undefined ? {} : { probe }),
+      ...having({ probe }),
       validationIssues,
       nextAction,
       expiresAt: record.expiresAt,
@@ -255,7 +241,7 @@ export class AgentHarness {
       // The first attempt's key stays, also that of another id for the same request whose payment is open: another one could pay again.
       const going = resumed(record!, records, openKey, this.#now());
       const idempotencyKey = going.attempted === true ? going.idempotencyKey : (executionContext.idempotencyKey ?? going.idempotencyKey);
-      begun = { ...going, state: wasm.after(state, 'begin'), attempted: true, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
+      begun = { ...going, state: wasm.after(state, 'begin'), attempted: true, ...having({ idempotencyKey }) };
       records.set(preparedId, begun);
     });
     if (rejected !== undefined) return structuredClone(rejected);
@@ -264,7 +250,7 @@ export class AgentHarness {
     try {
       outcome = await this.#client.executePreparedRequest(structuredClone(prepared) as never, {
         ...executionContext,
-        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+        ...having({ idempotencyKey }),
       });
     } catch (error) {
       if (!isFetchPaidError(error)) {
@@ -281,12 +267,7 @@ export class AgentHarness {
   /** The outcome of an id, without any request. */
   getExecutionResult(preparedId: string): AgentHarnessExecutionLookup {
     const { state, supersededByPreparedId, executionResult } = this.#shown(preparedId);
-    return structuredClone({
-      preparedId,
-      state,
-      ...(supersededByPreparedId === undefined ? {} : { supersededByPreparedId }),
-      ...(executionResult === undefined ? {} : { executionResult }),
-    });
+    return structuredClone({ preparedId, state, ...having({ supersededByPreparedId, executionResult }) });
   }
 
   /** Everything about an id. */
@@ -340,7 +321,7 @@ export class AgentHarness {
       records.set(preparedId, {
         ...known,
         state: wasm.after(record.state, event),
-        ...(executionResult === undefined ? {} : { executionResult }),
+        ...having({ executionResult }),
         ...(leavesOpen ? { open: true } : {}),
         ...(leavesOpen && Number.isFinite(until) ? { openUntil: until } : {}),
       });
@@ -359,7 +340,7 @@ export class AgentHarness {
         records.set(other.preparedId, {
           ...rest,
           state: wasm.after(wasm.after(other.state, 'begin'), 'finish'),
-          ...(result === undefined ? {} : { executionResult: result }),
+          ...having({ executionResult: result }),
         });
       }
     });
@@ -374,12 +355,7 @@ function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: stri
   );
   const other = alike.find(({ idempotencyKey }) => idempotencyKey === openKey) ?? alike.at(-1);
   if (other !== undefined)
-    return {
-      ...record,
-      attempted: true,
-      prepared: other.prepared,
-      ...(other.idempotencyKey === undefined ? {} : { idempotencyKey: other.idempotencyKey }),
-    };
+    return { ...record, attempted: true, prepared: other.prepared, ...having({ idempotencyKey: other.idempotencyKey }) };
   if (openKey !== undefined) return { ...record, attempted: true, idempotencyKey: openKey };
   // One that a person looks at is approved under its key.
   const { executionResult, idempotencyKey } =
@@ -402,11 +378,6 @@ function digestOf({ method, url, body }: PaidRequestHttpRequest): string {
 
 /** A random UUID, also in pages without a secure context. */
 function uuid(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return [...bytes]
-    .map((byte) => byte.toString(16).padStart(2, '0'))
-    .join('')
-    .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
+  return uuidOf(bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(''), 4);
 }

@@ -60,10 +60,9 @@ export class Journal {
 
   /** The key of the latest payment for this request whose fate is not known, unless `skips` says that it is looked after. */
   async openFor(request: string, skips: (key: string) => boolean): Promise<string | undefined> {
-    const stored = await this.#stored();
-    const known = [...this.#known].map(([key, { sent, open }]): Entry => [key, sent, open]);
-    const all = [...stored, ...known.filter(([key]) => standingIn(stored, key) === undefined)];
-    return all.filter(([key, sent, open]) => open === true && sent.request === request && !skips(key)).at(-1)?.[0];
+    const all = new Map(this.#known);
+    for (const [key, sent, open = false] of await this.#stored()) all.set(key, { sent, open });
+    return [...all].filter(([key, { sent, open }]) => open && sent.request === request && !skips(key)).at(-1)?.[0];
   }
 
   /**

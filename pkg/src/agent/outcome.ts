@@ -1,5 +1,6 @@
 /** The outcomes of a paid request: two kinds are returned, the others are thrown. */
 import type { PaidRequestProtocol, SdkMerchantResponse, SdkPaymentDecisionResponse, SdkReceipt } from './contracts.js';
+import { having } from './having.js';
 
 type Decision<O extends SdkPaymentDecisionResponse['outcome']> = Extract<SdkPaymentDecisionResponse, { outcome: O }>;
 type RequestFailedDecision = { outcome: 'request_failed'; status: number; message: string; body?: unknown };
@@ -57,37 +58,26 @@ export type FetchPaidFailureResponse =
   | RequestFailedPaidResponse;
 export type PaidResponse = PassthroughPaidResponse | SuccessPaidResponse;
 
-type Ids = { paidRequestId: string; paymentAttemptId: string; receiptId: string; receipt: SdkReceipt; policyReviewEventId: string };
-
 /** Every outcome that is no delivery. */
 export class FetchPaidError<TResponse extends FetchPaidFailureResponse = FetchPaidFailureResponse> extends Error {
   override readonly name = 'FetchPaidError';
   readonly details: TResponse;
-  readonly kind: TResponse['kind'];
-  readonly protocol: TResponse['protocol'];
-  readonly response: Response;
-  readonly reason: string;
-  readonly decision: TResponse['decision'];
-  readonly paidRequestId: string | undefined;
-  readonly paymentAttemptId: string | undefined;
-  readonly receiptId: string | undefined;
-  readonly receipt: SdkReceipt | undefined;
-  readonly policyReviewEventId: string | undefined;
+  // Those of the details.
+  declare readonly kind: TResponse['kind'];
+  declare readonly protocol: TResponse['protocol'];
+  declare readonly response: Response;
+  declare readonly reason: string;
+  declare readonly decision: TResponse['decision'];
+  declare readonly paidRequestId: string | undefined;
+  declare readonly paymentAttemptId: string | undefined;
+  declare readonly receiptId: string | undefined;
+  declare readonly receipt: SdkReceipt | undefined;
+  declare readonly policyReviewEventId: string | undefined;
 
   constructor(details: TResponse) {
     super(`${details.kind}: ${details.reason}`);
-    const all = details as Partial<Ids>;
     this.details = details;
-    this.kind = details.kind;
-    this.protocol = details.protocol;
-    this.response = details.response;
-    this.reason = details.reason;
-    this.decision = details.decision;
-    this.paidRequestId = all.paidRequestId;
-    this.paymentAttemptId = all.paymentAttemptId;
-    this.receiptId = all.receiptId;
-    this.receipt = all.receipt;
-    this.policyReviewEventId = all.policyReviewEventId;
+    Object.assign(this, details);
   }
 }
 
@@ -131,32 +121,10 @@ export function outcomeOf(
 ): SuccessPaidResponse | FetchPaidFailureResponse {
   const { reason } = decision;
   switch (decision.outcome) {
-    case 'allow': {
-      const { paidRequestId, paymentAttemptId, receipt } = decision;
-      return {
-        kind: 'success',
-        protocol,
-        response: merchants(decision.merchantResponse),
-        paidRequestId,
-        paymentAttemptId,
-        receiptId: receipt.receiptId,
-        receipt,
-      };
-    }
-    case 'paid_fulfillment_failed': {
-      const { paidRequestId, paymentAttemptId, receipt } = decision;
-      return {
-        kind: 'paid_fulfillment_failed',
-        protocol,
-        response: merchants(decision.merchantResponse),
-        paidRequestId,
-        paymentAttemptId,
-        receiptId: receipt.receiptId,
-        receipt,
-        reason,
-        decision,
-      };
-    }
+    case 'allow':
+      return { kind: 'success', protocol, ...paidOf(decision) };
+    case 'paid_fulfillment_failed':
+      return { kind: 'paid_fulfillment_failed', protocol, ...paidOf(decision), reason, decision };
     case 'deny': {
       const { paidRequestId, policyReviewEventId } = decision;
       return {
@@ -165,8 +133,7 @@ export function outcomeOf(
         response: said(403, decision),
         reason,
         decision,
-        ...(paidRequestId === undefined ? {} : { paidRequestId }),
-        ...(policyReviewEventId === undefined ? {} : { policyReviewEventId }),
+        ...having({ paidRequestId, policyReviewEventId }),
       };
     }
     case 'executing':
@@ -189,6 +156,12 @@ export function outcomeOf(
 
 function attemptOf({ paidRequestId, paymentAttemptId }: { paidRequestId: string; paymentAttemptId: string }) {
   return { paidRequestId, paymentAttemptId };
+}
+
+/** The parts of an outcome that was paid. */
+function paidOf(decision: Decision<'allow' | 'paid_fulfillment_failed'>) {
+  const { merchantResponse, receipt } = decision;
+  return { response: merchants(merchantResponse), ...attemptOf(decision), receiptId: receipt.receiptId, receipt };
 }
 
 /** A decision as an answer. */

@@ -13,6 +13,7 @@ import {
   type SdkPreparedProbeResult,
 } from './contracts.js';
 import type { DetectedChallenge } from './detection.js';
+import { having } from './having.js';
 import { fieldsOf, linesOf } from './heads.js';
 import { object } from './schema.js';
 
@@ -25,7 +26,7 @@ export function requestOf(url: string, init: RequestInit = {}): PaidRequestHttpR
     url,
     method: (init.method ?? 'GET').toUpperCase(),
     ...(Object.keys(headers).length === 0 ? {} : { headers }),
-    ...(body === undefined ? {} : { body }),
+    ...having({ body }),
     ...(body === undefined || body === '' ? {} : { bodyHash: wasm.sha256(body) }),
   });
 }
@@ -40,7 +41,7 @@ export function requireContext(context: Pick<ExecutePreparedRequest, 'descriptio
 /** The arguments of `fetch` for it; everything else of the caller's, such as a signal, stays. */
 export function initOf({ method, headers, body }: PaidRequestHttpRequest, init: RequestInit = {}): RequestInit {
   const { body: _, headers: __, ...rest } = init;
-  return { ...rest, method, ...(headers === undefined ? {} : { headers: { ...headers } }), ...(body === undefined ? {} : { body }) };
+  return { ...rest, method, ...(headers === undefined ? {} : { headers: { ...headers } }), ...having({ body }) };
 }
 
 /** A prepared request: its challenge, hints, and faults. */
@@ -62,16 +63,9 @@ export function preparedOf(
     ),
   ) as Pick<SdkPreparedPaidRequestReady, 'paymentRequirement' | 'challengeDetails' | 'hints' | 'validationIssues' | 'nextAction'>;
   const { hints, validationIssues, nextAction, paymentRequirement, challengeDetails } = told;
-  const common = { request, hints, ...(probe === undefined ? {} : { probe }), validationIssues, nextAction };
+  const common = { request, hints, ...having({ probe }), validationIssues, nextAction };
   if (challenge === undefined) return { kind: 'passthrough', protocol: 'none', ...common };
-  return {
-    kind: 'ready',
-    protocol: challenge.protocol,
-    ...common,
-    challenge,
-    ...(challengeDetails === undefined ? {} : { challengeDetails }),
-    ...(paymentRequirement === undefined ? {} : { paymentRequirement }),
-  };
+  return { kind: 'ready', protocol: challenge.protocol, ...common, challenge, ...having({ challengeDetails, paymentRequirement }) };
 }
 
 /** A body of any form as JSON; of one that has none, nothing. */

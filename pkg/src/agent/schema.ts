@@ -140,9 +140,8 @@ const TIME = /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?Z$/;
 
 /** A time of UTC, at a day that there is. */
 function isTime(value: string): boolean {
-  const day = TIME.exec(value)?.[1];
-  const midnight = day === undefined ? Number.NaN : Date.parse(`${day}T00:00:00Z`);
-  return !Number.isNaN(midnight) && new Date(midnight).toISOString().startsWith(`${day}T`);
+  const [, day = ' '] = TIME.exec(value) ?? [];
+  return new Date(value).toJSON()?.startsWith(day) === true;
 }
 
 function isUrl(value: string): boolean {

@@ -4,6 +4,7 @@ import * as wasm from '#agent-wasm';
 import { readWithin } from '../beginning.js';
 import type { SdkPreparedPaidRequest, SdkReceipt } from './contracts.js';
 import type { AgentHarnessExecutedResult } from './harness.js';
+import { having } from './having.js';
 import { fieldsOf } from './heads.js';
 import type { FetchPaidFailureResponse, PaidResponse } from './outcome.js';
 
@@ -38,11 +39,7 @@ export async function resultOf(
     sdkOutcomeKind: kind,
     status: response.status,
     merchantResponse,
-    ...(receiptId === undefined ? {} : { receiptId }),
-    ...(paidRequestId === undefined ? {} : { paidRequestId }),
-    ...(paymentAttemptId === undefined ? {} : { paymentAttemptId }),
-    ...(said === undefined ? {} : { reason: said }),
-    ...(policyReviewEventId === undefined ? {} : { policyReviewEventId }),
+    ...having({ receiptId, paidRequestId, paymentAttemptId, reason: said, policyReviewEventId }),
   };
 }
 

@@ -11,8 +11,10 @@ import type {
   SdkPreparedPaidRequestReady,
   SdkReceipt,
 } from '../contracts.js';
+import { having } from '../having.js';
 import { fieldsOf } from '../heads.js';
 import { type Sent, signedIn } from '../journal.js';
+import { uuidOf } from '../uuid.js';
 import { type LocalAgentOptions, MAX_ANSWER_MS } from './options.js';
 
 /** A merchant's answer as it was bought, and the decision that stands for it. */
@@ -136,7 +138,7 @@ export class Verdicts {
       reconciliationStatus: settled === undefined || !isFulfilled ? 'required' : 'none',
       evidenceSource: 'merchant',
       settlementEvidenceClass: settled === undefined ? 'inconclusive' : PROVEN,
-      ...(settled === undefined ? {} : { paymentReference: settled.transaction, settlementIdentifier: settled.transaction }),
+      ...having({ paymentReference: settled?.transaction, settlementIdentifier: settled?.transaction }),
       fulfillmentStatus: isFulfilled ? 'succeeded' : 'failed',
       requestUrl: request.url,
       requestMethod: request.method,
@@ -184,8 +186,7 @@ export function idsOf(sent: Sent | undefined): Ids {
 
 /** A UUID of its own form (version 8), from a hash. */
 function idOf(kind: string, seed: string): string {
-  const hash = wasm.sha256(`farebox ${kind}\n${seed}`);
-  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
+  return uuidOf(wasm.sha256(`farebox ${kind}\n${seed}`), 8);
 }
 
 /** What a merchant proves by an answer that agrees with what was signed. */
