@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 
 import { workerdChildren } from './children.mjs';
 import './connections.mjs';
+import { headerRules } from './pages.mjs';
 import { onEnd } from './processes.mjs';
 import { root } from './steps.mjs';
 
@@ -21,6 +22,7 @@ const { Miniflare } = /** @type {typeof import('miniflare')} */ (createRequire(i
  * @property {string} [persist] folder for the objects' storage; without it a restart forgets
  * @property {number} [port]
  * @property {Record<string, string>} [services] URLs of servers on this machine, bound as Workers are: they see the URL that is asked for
+ * @property {string} [pages] folder of static files beside the Worker, as `[assets]` of wrangler.toml names them; bound as `PAGES`
  * @property {Record<string, string>} [kv] URLs of `startKv`, bound as KV namespaces
  * @property {(request: import('miniflare').Request) => import('miniflare').Response | Promise<import('miniflare').Response>} [outboundService] stands between
  *   the Worker and the network; an error thrown there is a 500 to the Worker, not a lost connection
@@ -60,7 +62,7 @@ export function startGate(options) {
  */
 export async function startWorker(
   { name, build: built, objects, secrets: fresh, front },
-  { build = built, vars = {}, secrets = {}, persist, port = 0, services = {}, kv = {}, outboundService } = {},
+  { build = built, vars = {}, secrets = {}, persist, port = 0, services = {}, kv = {}, pages, outboundService } = {},
 ) {
   const folder = resolve(root, build);
   const bindings = { ...fresh(), ...vars, ...secrets };
@@ -84,6 +86,7 @@ export async function startWorker(
       serviceBindings: Object.fromEntries(Object.entries(services).map(([binding, at]) => [binding, external(at)])),
       wrappedBindings: Object.fromEntries(Object.keys(kv).map((binding) => [binding, storeName(binding)])),
       ...(outboundService === undefined ? {} : { outboundService }),
+      ...(pages === undefined ? {} : { assets: staticFiles(resolve(root, pages)) }),
     };
     const mf = new Miniflare(
       /** @type {import('miniflare').MiniflareOptions} */ ({
@@ -145,6 +148,18 @@ export async function startWorker(
     },
   };
 }
+
+/**
+ * Static files in front of the Worker, under the headers that they name.
+ *
+ * @param {string} directory
+ */
+const staticFiles = (directory) => ({
+  directory,
+  binding: 'PAGES',
+  routerConfig: { has_user_worker: true },
+  assetConfig: { headers: { version: 2, rules: headerRules(readFileSync(join(directory, '_headers'), 'utf8')) } },
+});
 
 /** @param {string} binding */
 const storeName = (binding) => `kv-${binding.toLowerCase()}`;

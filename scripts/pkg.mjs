@@ -2,7 +2,7 @@
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/jobs-wasm/, pkg/channels-wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/treasury/, pkg/market/, pkg/schemas/ and copies of the licences, none of which
+// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/jobs-wasm/, pkg/channels-wasm/, pkg/dist/, pkg/check/, pkg/pages/, pkg/gate/, pkg/treasury/, pkg/market/, pkg/schemas/ and copies of the licences, none of which
 // is committed.
 
 import { copyFileSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { buildWorker } from './build.mjs';
+import { buildPages } from './pages.mjs';
 import { setup } from './setup.mjs';
 import { root, run, runMain, StepFailed, step } from './steps.mjs';
 import { keepsFeatures, runXtask, targetFolder } from './xtask.mjs';
@@ -46,6 +47,17 @@ export async function buildPayer() {
   await compilePart('jobs', 'jobs-wasm');
   // And one that pays for each request by itself.
   await compilePart('channels', 'channels-wasm');
+  await writeTypes();
+  await buildPages();
+}
+
+/** The pages, and the one part of the payer that they need. */
+export async function buildPagesAlone() {
+  await compilePart('bindings', 'wasm');
+  await buildPages();
+}
+
+async function writeTypes() {
   rmSync(join(root, 'pkg', 'dist'), { recursive: true, force: true });
   await run('package types', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'pkg/tsconfig.json']);
 }

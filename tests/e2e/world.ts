@@ -7,6 +7,7 @@ import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
 import { type Origin, startOrigin } from '../../demo/origin.mjs';
 import { type Gate, startGate } from '../../scripts/miniflare.mjs';
+import { PAGES } from '../../scripts/pages.mjs';
 
 export interface World {
   chain: Chain;
@@ -30,6 +31,8 @@ export interface Otherwise {
   extra?: Record<string, object>;
   /** Folder of the objects' storage. */
   persist?: string;
+  /** Whether the pages that people see are beside the gate. */
+  pages?: boolean;
 }
 
 /** Starts all parts on free ports; `FAREBOX_BUILD` names another folder than `build`. */
@@ -41,6 +44,7 @@ export async function startWorld({
   factories = [],
   extra,
   persist,
+  pages = false,
 }: Otherwise = {}): Promise<World> {
   const started: { stop(): Promise<void> }[] = [];
   const stop = async () => {
@@ -59,6 +63,7 @@ export async function startWorld({
       await startGate({
         build: process.env.FAREBOX_BUILD ?? 'build',
         ...(persist === undefined ? {} : { persist }),
+        ...(pages ? { pages: PAGES } : {}),
         vars: {
           ...vars,
           ...(extra === undefined ? {} : { FACILITATOR_URL: [{ url: facilitator.url, extra }] }),

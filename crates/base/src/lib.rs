@@ -10,6 +10,7 @@ pub mod encoding;
 pub mod hash;
 pub mod http;
 pub mod mutant;
+pub mod page;
 pub mod secret;
 pub mod sorted;
 pub mod text;

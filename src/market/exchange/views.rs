@@ -121,7 +121,7 @@ fn looked(
             Ok(Sight::Page(scope, kept))
         }
         ["exchange", "market.js"] => Ok(Sight::Document(SCRIPT, text(page::MARKET_SCRIPT))),
-        ["exchange", "style.css"] => Ok(Sight::Document(STYLE, text(page::STYLE))),
+        ["exchange", "style.css"] => Ok(Sight::Document(STYLE, text(farebox_core::page::STYLE))),
         ["exchange", "job.js"] => Ok(Sight::Document(SCRIPT, page::job_script())),
         ["exchange", "jobs", id] if is_id(id) => Ok(Sight::Document(HTML, page::job_page(id))),
         _ => Err(refused::no_path()),

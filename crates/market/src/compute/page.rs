@@ -16,8 +16,6 @@ use farebox_base::text::{Html, hidden_class};
 /// The script of `/exchange`.
 pub const MARKET_SCRIPT: &str = include_str!("page/market.js");
 const JOB_SCRIPT: &str = include_str!("page/job.js");
-/// The style of both, `/exchange/style.css`.
-pub const STYLE: &str = include_str!("page/style.css");
 
 /// Where the script of a page is.
 const MARKET_SCRIPT_PATH: &str = "/exchange/market.js";

@@ -1,0 +1,2 @@
+// The pay page of a 402.
+export {};
