@@ -13,8 +13,17 @@ export interface Injected {
 /** Spec: EIP-1193 "Provider Errors". */
 type Answer = { result: unknown } | { error: { code: number; message: string } };
 
-/** Gives a page `window.ethereum`, on this network; a person who `refuses` signs nothing. */
-export async function injectWallet(page: Page, payer: Payer, network: string, person: 'agrees' | 'refuses' = 'agrees'): Promise<Injected> {
+/** A transaction as a page asks for it. */
+export type AskedTransaction = { readonly from: string; readonly to: `0x${string}`; readonly data: `0x${string}` };
+
+/** Gives a page `window.ethereum`, on this network; a person who `refuses` signs nothing. With `send` it sends transactions. */
+export async function injectWallet(
+  page: Page,
+  payer: Payer,
+  network: string,
+  person: 'agrees' | 'refuses' = 'agrees',
+  send?: (asked: AskedTransaction) => Promise<string>,
+): Promise<Injected> {
   const calls: string[] = [];
   let current = network;
   const answers: Record<string, (params: readonly unknown[]) => Promise<Answer> | Answer> = {
@@ -32,6 +41,14 @@ export async function injectWallet(page: Page, payer: Payer, network: string, pe
       if (String(from).toLowerCase() !== payer.address.toLowerCase()) return { error: { code: 4100, message: 'unknown account' } };
       return { result: await payer.signTypedData(typedData) };
     },
+    ...(send === undefined
+      ? {}
+      : {
+          eth_sendTransaction: async ([asked]): Promise<Answer> =>
+            person === 'refuses'
+              ? { error: { code: 4001, message: 'User rejected the request.' } }
+              : { result: await send(asked as AskedTransaction) },
+        }),
   };
   await page.exposeFunction('askWallet', async (method: string, params: readonly unknown[]): Promise<Answer> => {
     calls.push(method);

@@ -1,0 +1,86 @@
+/** Requests of an operator to the Worker that serves the page. The token is in this object alone: no URL, no store. */
+
+/** An answer's JSON object; every member is unknown until it is read. */
+export type Members = Readonly<Record<string, unknown>>;
+
+/** What a request was refused with, in the words of the Worker. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Longest text of an answer that a page repeats. */
+const MOST_CHARS = 400;
+const DEADLINE_MS = 30_000;
+
+export class Operator {
+  readonly #token: string;
+
+  constructor(token: string) {
+    this.#token = token;
+  }
+
+  /** Reads; parameters that are empty are left out. */
+  async read(path: string, parameters: Readonly<Record<string, string | undefined>> = {}): Promise<Members> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(parameters)) if (value !== undefined && value !== '') query.set(name, value);
+    return this.#ask(query.size === 0 ? path : `${path}?${query}`, { method: 'GET' });
+  }
+
+  /** Decides or changes. */
+  async tell(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: Members): Promise<Members> {
+    return this.#ask(path, body === undefined ? { method } : { method, body: JSON.stringify(body) });
+  }
+
+  /** The bytes that come as they come, until `signal` ends them. */
+  async follow(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const response = await fetch(path, { headers: this.#headers(), signal, credentials: 'omit', redirect: 'error', cache: 'no-store' });
+    if (!response.ok || response.body === null) throw await refusalOf(response);
+    return response.body;
+  }
+
+  async #ask(path: string, more: { method: string; body?: string }): Promise<Members> {
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    const headers = { ...this.#headers(), ...(more.body === undefined ? {} : { 'content-type': 'application/json' }) };
+    const response = await fetch(path, { ...more, headers, signal, credentials: 'omit', redirect: 'error', cache: 'no-store' });
+    if (!response.ok) throw await refusalOf(response);
+    const text = await response.text();
+    return text === '' ? {} : membersOf(JSON.parse(text));
+  }
+
+  #headers(): Record<string, string> {
+    return { authorization: `Bearer ${this.#token}` };
+  }
+}
+
+async function refusalOf(response: Response): Promise<Refused> {
+  const said = membersOf(await response.json().catch(() => ({})));
+  const detail = textOf(said, 'detail') || textOf(said, 'title') || textOf(said, 'message') || `The answer is ${response.status}.`;
+  const parameter = textOf(said, 'parameter');
+  const text = parameter === '' ? detail : `${detail} (${parameter})`;
+  return new Refused(response.status, textOf(said, 'code'), text.slice(0, MOST_CHARS));
+}
+
+/** The members of an object; of anything else none. */
+export function membersOf(value: unknown): Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};
+}
+
+/** A member that is a list of objects. */
+export function listOf(members: Members, name: string): readonly Members[] {
+  const list = members[name];
+  return Array.isArray(list) ? list.map(membersOf) : [];
+}
+
+/** A member that is text, or a number of the document as text; else empty. */
+export function textOf(members: Members, name: string): string {
+  const value = members[name];
+  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
+}
