@@ -27,8 +27,9 @@ export async function buildPages() {
     copyFileSync(join(root, 'crates', 'base', 'src', 'page', 'style.css'), join(out, 'style.css'));
     const folders = readdirSync(SOURCES, { withFileTypes: true }).filter((entry) => entry.isDirectory());
     for (const { name } of folders) {
-      mkdirSync(join(out, name));
       const files = readdirSync(join(SOURCES, name));
+      if (!files.some((file) => ENTRY.test(file))) continue;
+      mkdirSync(join(out, name));
       for (const file of files.filter((file) => /\.(css|html)$/.test(file))) copyFileSync(join(SOURCES, name, file), join(out, name, file));
       const entries = files.filter((file) => ENTRY.test(file)).map((file) => join(SOURCES, name, file));
       await bundle(entries, join(out, name));

@@ -24,14 +24,25 @@ export interface WalletPlan {
   knows?: string[];
   /** The node from which it reads; without it, it reads nothing. */
   node?: string;
+  /** Sends transactions; without it, it sends none. */
+  send?: (asked: AskedTransaction) => Promise<string>;
 }
+
+/** A transaction as a page asks for it. */
+export type AskedTransaction = { readonly from: string; readonly to: `0x${string}`; readonly data: `0x${string}` };
 
 /** Spec: EIP-1193 "Provider Errors". */
 type Answer = { result: unknown } | { error: { code: number; message: string } };
 
-/** Gives a page `window.ethereum`, on this network; a person who `refuses` signs nothing. */
-export function injectWallet(page: Page, payer: Payer, network: string, person: 'agrees' | 'refuses' = 'agrees'): Promise<Injected> {
-  return addWallet(page, { payer, network, person });
+/** Gives a page `window.ethereum`, on this network; a person who `refuses` signs nothing. With `send` it sends transactions. */
+export function injectWallet(
+  page: Page,
+  payer: Payer,
+  network: string,
+  person: 'agrees' | 'refuses' = 'agrees',
+  send?: WalletPlan['send'],
+): Promise<Injected> {
+  return addWallet(page, { payer, network, person, ...(send === undefined ? {} : { send }) });
 }
 
 /** Gives a page a wallet. */
@@ -68,7 +79,7 @@ export async function addWallet(page: Page, plan: WalletPlan): Promise<Injected>
 
 let doors = 0;
 
-function walletOf({ payer, network, person = 'agrees', knows, node }: WalletPlan, { calls, added }: Injected) {
+function walletOf({ payer, network, person = 'agrees', knows, node, send }: WalletPlan, { calls, added }: Injected) {
   let current = network;
   const answers: Record<string, (params: readonly unknown[]) => Promise<Answer> | Answer> = {
     eth_requestAccounts: () => ({ result: [payer.address] }),
@@ -93,6 +104,14 @@ function walletOf({ payer, network, person = 'agrees', knows, node }: WalletPlan
       return { result: await payer.signTypedData(typedData) };
     },
     ...(node === undefined ? {} : { eth_call: (params: readonly unknown[]) => readFrom(node, params) }),
+    ...(send === undefined
+      ? {}
+      : {
+          eth_sendTransaction: async ([asked]): Promise<Answer> =>
+            person === 'refuses'
+              ? { error: { code: 4001, message: 'User rejected the request.' } }
+              : { result: await send(asked as AskedTransaction) },
+        }),
   };
   return async (method: string, params: readonly unknown[]): Promise<Answer> => {
     calls.push(method);

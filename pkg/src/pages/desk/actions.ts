@@ -1,0 +1,118 @@
+/** What an operator can do about a payment, as forms, and the deeds behind them. Spec: docs/operations.md, "Refunds", "Reviews". */
+
+import { foreign, make } from '../shared/dom.js';
+import { type Operator, textOf } from '../shared/operator.js';
+import { choice, deedForm, field, moment } from '../shared/parts.js';
+import type { Deed, Filled } from '../shared/shell.js';
+import { type PaymentSeen, seen } from './payment.js';
+import { begunOf, mayRefundAt, refundByWallet, reportRefund } from './refund.js';
+
+/** Where a payment is, for the operator. */
+export function pathOf(id: string, decision?: string): string {
+  const path = `/_farebox/payments/${encodeURIComponent(id)}`;
+  return decision === undefined ? path : `${path}/${decision}`;
+}
+
+const REASON = { required: true, maxlength: '400', placeholder: 'kept with the payment' };
+const HASH = { required: true, placeholder: '0x…', pattern: '(0x)?[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{80,90}' };
+
+/** Each result of a review, and what has to be found for it. */
+const RESULTS: readonly (readonly [string, string])[] = [
+  ['delivered', 'delivered: money moved, and the payer was served'],
+  ['refund_due', 'refund due: money moved, and the payer was not served'],
+  ['waived', 'waived: money moved, and nothing is owed'],
+  ['void', 'void: it was never paid, and cannot be any more'],
+];
+
+/** The forms for a payment, in the state that it is in; none where nothing can be done. */
+export function actionsFor(payment: PaymentSeen): readonly HTMLElement[] {
+  if (payment.state === 'refund_due') return refunds(payment);
+  if (payment.state === 'manual') return [review(payment)];
+  return [];
+}
+
+function refunds(payment: PaymentSeen): readonly HTMLElement[] {
+  const { id, payer, payee, price } = payment;
+  const [until, begun] = [mayRefundAt(payment), begunOf(id)];
+  const isEarly = until > new Date().toISOString();
+  const sign = isEarly
+    ? make('p', {}, 'Wait until ', moment(until), ': until then the payer may still be served.')
+    : deedForm(
+        'refund',
+        { id },
+        `Refund ${price} by wallet`,
+        make(
+          'p',
+          { class: 'quiet' },
+          'From ',
+          make('code', {}, foreign(payee)),
+          ', which was paid, to ',
+          make('code', {}, foreign(payer)),
+          '. Your wallet asks you to sign.',
+        ),
+      );
+  const warned = make(
+    'p',
+    { class: 'warning' },
+    begun?.hash === undefined
+      ? 'A wallet was asked for this refund. Look into its history before you sign it again.'
+      : `This refund was sent as ${begun.hash}. Report it below, and do not send it again.`,
+  );
+  return [
+    ...(begun === undefined ? [] : [warned]),
+    ...(begun?.hash === undefined ? [sign] : []),
+    more(
+      `refunded-${id}`,
+      'It was refunded',
+      deedForm(
+        'refunded',
+        { id },
+        'Report the refund',
+        field('Transaction of the refund', 'transaction', `hash-${id}`, { ...HASH, value: begun?.hash }),
+      ),
+    ),
+    more(`waive-${id}`, 'Nothing is owed', deedForm('waive', { id }, 'Waive the debt', field('Reason', 'reason', `why-${id}`, REASON))),
+  ];
+}
+
+function review({ id, transaction }: PaymentSeen): HTMLElement {
+  const hash = field('Transaction of the payment (not for void)', 'transaction', `hash-${id}`, { ...HASH, required: false });
+  return deedForm(
+    'resolve',
+    { id },
+    'Resolve',
+    choice('What you found', 'as', `as-${id}`, RESULTS),
+    field('Reason', 'reason', `why-${id}`, REASON),
+    transaction === '' ? hash : undefined,
+  );
+}
+
+function more(id: string, summary: string, content: HTMLElement): HTMLElement {
+  return make('details', { id }, make('summary', {}, summary), content);
+}
+
+function decided(decision: string, body: (filled: Filled) => Readonly<Record<string, string>>, done: string): Deed {
+  return async (operator, filled) => {
+    await operator.tell('POST', pathOf(filled['id'] ?? '', decision), body(filled));
+    return done;
+  };
+}
+
+async function readAgain(operator: Operator, id: string): Promise<PaymentSeen> {
+  return seen(await operator.read(pathOf(id)));
+}
+
+/** By `data-do`. */
+export const DEEDS: Readonly<Record<string, Deed>> = {
+  waive: decided('waived', ({ reason = '' }) => ({ reason }), 'The debt is waived.'),
+  resolve: async (operator, { id = '', as = '', reason = '', transaction = '' }) => {
+    const body = transaction === '' ? { as, reason } : { as, reason, transaction };
+    const now = await operator.tell('POST', pathOf(id, 'resolve'), body);
+    return `The review is resolved: the payment is ${textOf(now, 'state').replace('_', ' ')}.`;
+  },
+  refunded: async (operator, { id = '', transaction = '' }) => {
+    await reportRefund(operator, id, transaction);
+    return 'The refund is on the record.';
+  },
+  refund: async (operator, { id = '' }, say) => refundByWallet(operator, await readAgain(operator, id), say),
+};

@@ -1,0 +1,81 @@
+/**
+ * A refund that a person signs in the wallet of this browser: the transfer of `npm run refund`, sent once, and reported when the
+ * chain has it. Spec: docs/operations.md, "Refunds".
+ */
+
+import { transferOf } from '../../../../scripts/transfer.mjs';
+import { type Operator, Refused, textOf } from '../shared/operator.js';
+import { accountOf, injectedWallet, isRejection, leadTo, sendFrom } from '../shared/wallet.js';
+import type { PaymentSeen } from './payment.js';
+
+/** A refund that a wallet was asked for, with its transaction once there is one. */
+export interface Begun {
+  readonly hash?: string;
+}
+
+/** Where it is kept beyond a reload, so that it is not sent twice. The token is not there. */
+const placeOf = (id: string) => `farebox-refund-${id}`;
+
+/** What was begun for this payment in this browser. */
+export function begunOf(id: string): Begun | undefined {
+  const hash = localStorage.getItem(placeOf(id));
+  return hash === null ? undefined : hash === '' ? {} : { hash };
+}
+
+/** A debt for which the payer may still be served, and how long after it arose. */
+const LATE = new Set(['unserved', 'not_fetched']);
+const LATE_MS = 3_600_000;
+
+/** From when on this debt may be paid back; empty for at once. */
+export function mayRefundAt({ reason, updated }: PaymentSeen): string {
+  const since = Date.parse(updated);
+  return LATE.has(reason) && Number.isFinite(since) ? new Date(since + LATE_MS).toISOString() : '';
+}
+
+/** How often the gate is asked whether it finds the refund, and how long it waits in between. */
+const LOOKS = 30;
+const LOOK_MS = 4_000;
+
+/** Has the refund signed and sent, and says what came of it. */
+export async function refundByWallet(operator: Operator, payment: PaymentSeen, say: (text: string) => void): Promise<string> {
+  const { id, payee, price } = payment;
+  const transfer = transferOf(payment.members, payee);
+  const wallet = injectedWallet();
+  if (wallet === undefined)
+    throw new Error('This browser has no wallet. Sign the transfer of npm run refund elsewhere, and report it here.');
+  say('Your wallet asks you.');
+  const from = await accountOf(wallet, payee);
+  if (from === undefined) {
+    throw new Error(
+      `This payment went to ${payee}, and your wallet does not offer that account. Whoever owns it owes the refund: if it is not yours, you owe nothing.`,
+    );
+  }
+  await leadTo(wallet, transfer.chainId);
+  localStorage.setItem(placeOf(id), '');
+  let hash: string;
+  try {
+    hash = await sendFrom(wallet, from, transfer);
+  } catch (error) {
+    if (!isRejection(error)) throw error;
+    localStorage.removeItem(placeOf(id));
+    return 'You refused in the wallet. Nothing was sent.';
+  }
+  localStorage.setItem(placeOf(id), hash);
+  say(`${price} was sent as ${hash}. Waiting until the chain shows it.`);
+  for (let look = 1; ; look += 1) {
+    try {
+      await reportRefund(operator, id, hash);
+      return `${price} was refunded, as ${hash}.`;
+    } catch (error) {
+      const isComing = error instanceof Refused && ['refund_unproven', 'chain_unavailable'].includes(error.code);
+      if (!isComing || look === LOOKS) throw error;
+    }
+    await new Promise((done) => setTimeout(done, LOOK_MS));
+  }
+}
+
+/** Tells the gate of a refund that was sent; it looks for it on the chain where it reads one. */
+export async function reportRefund(operator: Operator, id: string, transaction: string): Promise<void> {
+  const now = await operator.tell('POST', `/_farebox/payments/${encodeURIComponent(id)}/refunded`, { transaction });
+  if (textOf(now, 'state') === 'refunded') localStorage.removeItem(placeOf(id));
+}

@@ -1,0 +1,70 @@
+/** Parts that every view of a desk is made of. */
+
+import { type Child, foreign, make } from './dom.js';
+import { short } from './money.js';
+
+/** A time as people read it; empty for none. */
+export function moment(iso: string): HTMLElement | undefined {
+  return iso === '' ? undefined : make('time', { datetime: iso }, iso.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC'));
+}
+
+/** A long name by its ends, whole in its tooltip and to be copied from the page of the one thing. */
+export function shortened(name: string): HTMLElement {
+  return make('code', { title: name }, short(name));
+}
+
+/** A word with a colour; the word alone says it. */
+export function pill(word: string, look: string): HTMLElement {
+  return make('span', { class: `tone ${look}` }, word);
+}
+
+/** Names and values under each other; what has no value is left out. */
+export function facts(pairs: readonly (readonly [string, Child])[]): HTMLElement {
+  const rows = pairs.filter(([, value]) => value !== undefined && value !== '');
+  return make('dl', { class: 'pairs' }, ...rows.flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, asForeign(value))]));
+}
+
+/** Numbers beside each other. */
+export function figuresOf(pairs: readonly (readonly [string, string])[]): HTMLElement {
+  return make(
+    'dl',
+    { class: 'facts' },
+    ...pairs.map(([name, value]) => make('div', { class: 'fact' }, make('dt', {}, name), make('dd', {}, value))),
+  );
+}
+
+function asForeign(value: Child): Child {
+  return typeof value === 'string' ? foreign(value) : value;
+}
+
+/** A labelled field of a form. */
+export function field(
+  label: string,
+  name: string,
+  id: string,
+  more: Readonly<Record<string, string | boolean | undefined>> = {},
+): HTMLElement {
+  return make(
+    'div',
+    { class: 'field' },
+    make('label', { for: id }, label),
+    make('input', { id, name, autocomplete: 'off', spellcheck: 'false', ...more }),
+  );
+}
+
+/** A labelled choice; each of `choices` is its value and its words. */
+export function choice(label: string, name: string, id: string, choices: readonly (readonly [string, string])[], chosen = ''): HTMLElement {
+  const options = choices.map(([value, words]) => make('option', { value, selected: value === chosen }, words));
+  return make('div', { class: 'field' }, make('label', { for: id }, label), make('select', { id, name }, ...options));
+}
+
+/** A form that does one thing, with what the deed has to know as data. */
+export function deedForm(deed: string, data: Readonly<Record<string, string>>, button: string, ...fields: readonly Child[]): HTMLElement {
+  const known = Object.fromEntries(Object.entries(data).map(([name, value]) => [`data-${name}`, value]));
+  return make('form', { 'data-do': deed, ...known }, ...fields, make('button', { type: 'submit' }, button));
+}
+
+/** A list of rows, or a sentence that says that there are none. */
+export function rowsOf(rows: readonly HTMLElement[], none: string): HTMLElement {
+  return rows.length === 0 ? make('p', { class: 'quiet' }, none) : make('ul', { class: 'rows', role: 'list' }, ...rows);
+}

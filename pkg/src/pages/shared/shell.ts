@@ -1,0 +1,237 @@
+/** The frame of a desk: its door, its views by the fragment of the URL, what refreshes, and what a person does. */
+
+import { make, replaceChildren } from './dom.js';
+import { Operator, Refused } from './operator.js';
+
+/** What a view was asked for: the part of the fragment behind `?`. Nothing in it is secret. */
+export type Wanted = Readonly<Record<string, string>>;
+
+/** A view of a desk, by its name in the fragment. */
+export interface View {
+  /** Its link in the navigation; a view without one is reached from others. */
+  readonly link?: string;
+  /** Reads what it shows, and gives it as elements; the first is its heading. */
+  readonly show: (operator: Operator, wanted: Wanted) => Promise<readonly Node[]>;
+}
+
+/** What a person filled in, and the data of the element. */
+export type Filled = Readonly<Record<string, string>>;
+
+/** Does what a form or a button asks for, and says what came of it; `undefined` for nothing to say. */
+export type Deed = (operator: Operator, filled: Filled, say: (text: string) => void) => Promise<string | undefined>;
+
+export interface DeskParts {
+  /** The name of the first view. */
+  readonly home: string;
+  readonly views: Readonly<Record<string, View>>;
+  /** By `data-do` of a form. */
+  readonly deeds: Readonly<Record<string, Deed>>;
+  /** Asks for something that only the token opens. */
+  readonly knock: (operator: Operator) => Promise<unknown>;
+  /** Tells that something has changed, until the signal ends it; without it, or once it fails, the desk asks again and again. */
+  readonly follow?: (operator: Operator, changed: () => void, signal: AbortSignal) => Promise<void>;
+}
+
+/** How soon a view is read again while nothing tells of changes. */
+const AGAIN_MS = 5_000;
+/** And while something does. */
+const SELDOM_MS = 60_000;
+/** How soon what tells of changes is asked for again after it ended. */
+const FOLLOW_AGAIN_MS = 5_000;
+
+/** The fragment of a view. */
+export function linkTo(name: string, wanted: Readonly<Record<string, string | undefined>> = {}): string {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(wanted)) if (value !== undefined && value !== '') query.set(key, value);
+  return query.size === 0 ? `#${name}` : `#${name}?${query}`;
+}
+
+/** A heading that gets the focus when its view is gone to. */
+export function heading(text: string): HTMLElement {
+  return make('h2', { id: 'heading', tabindex: '-1' }, text);
+}
+
+/** Opens the desk in the document. */
+export function openDesk(parts: DeskParts): void {
+  new Desk(parts).listen();
+}
+
+class Desk {
+  readonly #parts: DeskParts;
+  readonly #door = found('door') as HTMLFormElement;
+  readonly #inside = found('inside');
+  readonly #view = found('view');
+  readonly #said = found('said');
+  readonly #fresh = found('fresh');
+  #operator: Operator | undefined;
+  /** Counts what was asked for: an answer to an earlier question is dropped. */
+  #asked = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #following: AbortController | undefined;
+  #isFollowed = false;
+  /** Deeds under way. While there are some, nothing refreshes. */
+  #busy = 0;
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+  }
+
+  listen(): void {
+    this.#door.addEventListener('submit', (event) => {
+      event.preventDefault();
+      void this.#enter();
+    });
+    found('leave').addEventListener('click', () => this.#lock(''));
+    addEventListener('hashchange', () => void this.#go());
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible') void this.#refresh();
+    });
+    document.addEventListener('submit', (event) => {
+      const form = event.target;
+      if (!(form instanceof HTMLFormElement) || form.dataset['do'] === undefined) return;
+      event.preventDefault();
+      void this.#act(form, form.dataset['do']);
+    });
+  }
+
+  async #enter(): Promise<void> {
+    const field = this.#door.elements.namedItem('token') as HTMLInputElement;
+    const note = found('refused');
+    const operator = new Operator(field.value.trim());
+    note.textContent = 'Asking…';
+    try {
+      await this.#parts.knock(operator);
+    } catch (error) {
+      note.textContent = `Not opened: ${sentenceOf(error)}`;
+      field.focus();
+      return;
+    }
+    note.textContent = '';
+    field.value = '';
+    this.#operator = operator;
+    this.#door.hidden = true;
+    this.#inside.hidden = false;
+    this.#follow(operator);
+    await this.#go();
+  }
+
+  /** Forgets the token and all that was shown. */
+  #lock(why: string): void {
+    this.#operator = undefined;
+    this.#asked += 1;
+    this.#following?.abort();
+    clearTimeout(this.#timer);
+    this.#inside.hidden = true;
+    this.#door.hidden = false;
+    replaceChildren(this.#view, []);
+    this.#say('');
+    found('refused').textContent = why;
+    found('token').focus();
+  }
+
+  #current(): { name: string; wanted: Wanted } {
+    const [name = '', query = ''] = location.hash.replace(/^#/, '').split('?', 2);
+    const known = Object.hasOwn(this.#parts.views, name);
+    return { name: known ? name : this.#parts.home, wanted: known ? Object.fromEntries(new URLSearchParams(query)) : {} };
+  }
+
+  async #go(): Promise<void> {
+    if (this.#operator === undefined) return;
+    const { name } = this.#current();
+    const links = Object.entries(this.#parts.views).filter(([, { link }]) => link !== undefined);
+    const items = links.map(([other, { link }]) =>
+      make('li', {}, make('a', { href: linkTo(other), 'aria-current': other === name ? 'page' : undefined }, link)),
+    );
+    replaceChildren(found('views'), items);
+    await this.#refresh();
+    document.getElementById('heading')?.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
+
+  async #refresh(): Promise<void> {
+    clearTimeout(this.#timer);
+    const operator = this.#operator;
+    if (operator === undefined) return;
+    this.#asked += 1;
+    const asked = this.#asked;
+    const { name, wanted } = this.#current();
+    try {
+      const nodes = (await this.#parts.views[name]?.show(operator, wanted)) ?? [];
+      if (asked !== this.#asked) return;
+      replaceChildren(this.#view, nodes);
+      this.#fresh.textContent = `Read at ${new Date().toISOString().slice(11, 19)} UTC${this.#isFollowed ? ', and again when something happens' : ''}.`;
+    } catch (error) {
+      if (asked !== this.#asked) return;
+      if (error instanceof Refused && error.status === 401) return this.#lock('The token is not accepted any more.');
+      if (this.#view.childElementCount === 0) replaceChildren(this.#view, [heading('Nothing to show')]);
+      this.#fresh.textContent = `Not read again: ${sentenceOf(error)}`;
+    }
+    this.#later();
+  }
+
+  #later(): void {
+    const wait = this.#isFollowed ? SELDOM_MS : AGAIN_MS;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (document.visibilityState === 'visible' && this.#busy === 0) void this.#refresh();
+      else this.#later();
+    }, wait);
+  }
+
+  #follow(operator: Operator): void {
+    const { follow } = this.#parts;
+    if (follow === undefined) return;
+    const following = new AbortController();
+    this.#following = following;
+    const changed = () => {
+      this.#isFollowed = true;
+      if (this.#busy === 0 && document.visibilityState === 'visible') void this.#refresh();
+    };
+    void (async () => {
+      while (!following.signal.aborted) {
+        await follow(operator, changed, following.signal).catch(() => undefined);
+        this.#isFollowed = false;
+        await new Promise((done) => setTimeout(done, FOLLOW_AGAIN_MS));
+      }
+    })();
+  }
+
+  async #act(form: HTMLFormElement, name: string): Promise<void> {
+    const [operator, deed] = [this.#operator, this.#parts.deeds[name]];
+    if (operator === undefined || deed === undefined || form.ariaBusy === 'true') return;
+    const filled: Record<string, string> = {};
+    for (const [key, value] of Object.entries(form.dataset)) if (value !== undefined) filled[key] = value;
+    for (const [key, value] of new FormData(form)) if (typeof value === 'string') filled[key] = value.trim();
+    form.ariaBusy = 'true';
+    this.#busy += 1;
+    try {
+      const came = await deed(operator, filled, (text) => this.#say(text));
+      if (came !== undefined) this.#say(came);
+    } catch (error) {
+      this.#say(sentenceOf(error), 'critical');
+    }
+    this.#busy -= 1;
+    form.ariaBusy = null;
+    const held = document.activeElement;
+    await this.#refresh();
+    // What had the focus may be gone with the deed.
+    if (held !== document.activeElement && !document.activeElement?.isConnected) document.getElementById('heading')?.focus();
+    else if (document.activeElement === document.body) document.getElementById('heading')?.focus();
+  }
+
+  #say(text: string, look?: string): void {
+    const line = text === '' ? [] : [make('p', { class: look ?? 'note' }, text)];
+    replaceChildren(this.#said, line);
+  }
+}
+
+function found(id: string): HTMLElement {
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`the document has no ${id}`);
+  return element;
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof Refused) return error.code === '' ? error.message : `${error.message} (${error.code})`;
+  return error instanceof Error ? error.message : 'something else than an error was thrown';
+}

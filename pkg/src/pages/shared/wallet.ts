@@ -1,0 +1,49 @@
+/** The wallet that the browser injects, for one transaction that a person signs. Spec: EIP-1193, EIP-3326. */
+
+import type { Eip1193Provider } from '../../signer.js';
+
+/** An unsigned transaction, as `eth_sendTransaction` takes it without `from`; `chainId` is hexadecimal. */
+export interface Unsigned {
+  readonly chainId: string;
+  readonly to: string;
+  readonly value: string;
+  readonly data: string;
+}
+
+/** Whether a person said no, so that nothing was signed. */
+export function isRejection(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === 4001;
+}
+
+/** The wallet of this browser. */
+export function injectedWallet(): Eip1193Provider | undefined {
+  const { ethereum } = globalThis as { ethereum?: Partial<Eip1193Provider> };
+  return typeof ethereum?.request === 'function' ? (ethereum as Eip1193Provider) : undefined;
+}
+
+/** Asks the person for their accounts, and gives the one that is `wanted` in the spelling of the wallet. */
+export async function accountOf(wallet: Eip1193Provider, wanted: string): Promise<string | undefined> {
+  const accounts = await wallet.request({ method: 'eth_requestAccounts' });
+  const same = (account: unknown): account is string => typeof account === 'string' && account.toLowerCase() === wanted.toLowerCase();
+  return Array.isArray(accounts) ? accounts.find(same) : undefined;
+}
+
+/** Leads the wallet to a network, and throws if it stays elsewhere. */
+export async function leadTo(wallet: Eip1193Provider, chainId: string): Promise<void> {
+  const current = () => wallet.request({ method: 'eth_chainId' });
+  if (isSame(await current(), chainId)) return;
+  await wallet.request({ method: 'wallet_switchEthereumChain', params: [{ chainId }] });
+  if (!isSame(await current(), chainId)) throw new Error(`The wallet stays on another network than eip155:${BigInt(chainId)}.`);
+}
+
+function isSame(one: unknown, other: string): boolean {
+  return typeof one === 'string' && /^0x[0-9a-f]{1,16}$/i.test(one) && BigInt(one) === BigInt(other);
+}
+
+/** Has it signed and sent, and gives its hash. */
+export async function sendFrom(wallet: Eip1193Provider, from: string, { to, value, data }: Unsigned): Promise<string> {
+  const hash = await wallet.request({ method: 'eth_sendTransaction', params: [{ from, to, value, data }] });
+  if (typeof hash !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(hash))
+    throw new Error('The wallet named no transaction: look into its history.');
+  return hash;
+}

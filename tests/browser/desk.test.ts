@@ -1,0 +1,304 @@
+// The desk of the gate in Chromium, under its own policy: an operator finds every payment and decides what waits, by mouse and by keyboard.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+
+import { PAGES } from '../../scripts/pages.mjs';
+import { root } from '../../scripts/steps.mjs';
+import { eventually } from '../support/eventually.ts';
+import { startChromium } from './chromium.ts';
+import { type DeskWorld, HOSTILE, startDeskWorld } from './desk-world.ts';
+import { injectWallet } from './wallet.ts';
+
+const LIMIT_MS = 180_000;
+const SCREENS = join(root, 'target', 'screens');
+const SIZES = [
+  ['light', 360],
+  ['dark', 360],
+  ['light', 1280],
+  ['dark', 1280],
+] as const;
+
+let world: DeskWorld;
+let browser: Browser;
+let context: BrowserContext;
+/** What the page did against its policy, and what it threw. */
+let complaints: string[];
+
+before(
+  async () => {
+    mkdirSync(SCREENS, { recursive: true });
+    [world, browser] = await Promise.all([startDeskWorld(), startChromium()]);
+  },
+  { timeout: LIMIT_MS },
+);
+after(async () => {
+  await browser?.close();
+  await world?.stop();
+});
+beforeEach(async () => {
+  complaints = [];
+  context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context.setDefaultTimeout(30_000);
+  context.on('weberror', (error) => complaints.push(String(error.error())));
+  context.on('console', (message) => {
+    if (/Content Security Policy|Trusted ?Type/i.test(message.text())) complaints.push(message.text());
+  });
+});
+afterEach(async () => {
+  await context.close();
+  assert.deepEqual(complaints, []);
+});
+
+async function entered(fragment = '', prepare: (page: Page) => Promise<unknown> = async () => {}): Promise<Page> {
+  const page = await context.newPage();
+  await prepare(page);
+  await page.goto(`${world.gate.url}/_farebox/desk/${fragment}`);
+  await page.getByLabel('Operator token').fill(world.token);
+  await page.getByRole('button', { name: 'Open' }).click();
+  await page.locator('#heading').waitFor();
+  return page;
+}
+
+const said = (page: Page, text: RegExp) => page.getByRole('status').filter({ hasText: text }).waitFor();
+
+async function idIn(state: string): Promise<string> {
+  const [first] = await world.paymentsIn(state);
+  return first?.id ?? assert.fail(`no payment is ${state}`);
+}
+
+async function stateOf(id: string): Promise<string> {
+  const headers = { authorization: `Bearer ${world.token}` };
+  const answer = await fetch(`${world.gate.url}/_farebox/payments/${id}`, { headers });
+  return ((await answer.json()) as { state: string }).state;
+}
+
+test('the token is asked for, a wrong one opens nothing, and no URL or store has the right one', { timeout: LIMIT_MS }, async () => {
+  const page = await context.newPage();
+  const urls: string[] = [];
+  page.on('request', (request) => urls.push(request.url()));
+  await page.goto(`${world.gate.url}/_farebox/desk/`);
+  await page.getByLabel('Operator token').fill('wrong');
+  await page.getByRole('button', { name: 'Open' }).click();
+  await page
+    .getByRole('alert')
+    .filter({ hasText: /unauthorized/ })
+    .waitFor();
+  await page.getByLabel('Operator token').fill(world.token);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  const stored = await page.evaluate(() =>
+    JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, history.state, location.href]),
+  );
+  assert.ok(![...urls, stored].some((text) => text.includes(world.token)));
+  await page.getByRole('button', { name: 'Lock' }).click();
+  assert.equal(await page.locator('#view').innerHTML(), '');
+  await page.reload();
+  await page.getByLabel('Operator token').waitFor();
+});
+
+test('it looks right in light and dark, narrow and wide, and axe finds nothing serious', { timeout: LIMIT_MS }, async () => {
+  await world.buy('/fail/502', 5);
+  const headers = { authorization: `Bearer ${world.token}` };
+  await fetch(`${world.gate.url}/_farebox/payments/${await idIn('refund_due')}/waived`, {
+    method: 'POST',
+    headers,
+    body: '{"reason":"a test"}',
+  });
+  const page = await entered();
+  const views = [
+    'overview',
+    'payments',
+    `payment?id=${await idIn('refund_due')}`,
+    `payment?id=${await idIn('manual')}`,
+    'clients',
+    'facilitators',
+    'channels',
+  ];
+  const found: string[] = [];
+  for (const [at, view] of views.entries()) {
+    await page.goto(`${world.gate.url}/_farebox/desk/#${view}`);
+    await page.locator('#fresh', { hasText: /^Read at/ }).waitFor();
+    await page.waitForFunction((name) => location.hash === `#${name}` && document.querySelector('#view > *') !== null, view);
+    await page.waitForTimeout(400);
+    for (const [scheme, width] of SIZES) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.setViewportSize({ width, height: 900 });
+      await page.screenshot({ path: join(SCREENS, `desk-${at}-${view.split('?')[0]}-${scheme}-${width}.png`), fullPage: true });
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${view} at ${width} scrolls sideways`);
+      found.push(...(await seriousOf(page)).map((finding) => `${view} ${scheme} ${width}: ${finding}`));
+    }
+  }
+  assert.deepEqual(found, []);
+});
+
+/** What axe finds that hinders a reader. */
+async function seriousOf(page: Page): Promise<readonly string[]> {
+  const axe = readFileSync(join(root, 'node_modules/axe-core/axe.min.js'), 'utf8');
+  // The page's policy takes no script of others: this one runs as the browser's own.
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    type Findings = { violations: { id: string; impact: string; nodes: { html: string }[] }[] };
+    const { violations } = await (globalThis as unknown as { axe: { run(): Promise<Findings> } }).axe.run();
+    const bad = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    return bad.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+  });
+}
+
+test('a refund is signed by the wallet that was paid, found on the chain, and recorded', { timeout: LIMIT_MS }, async () => {
+  const id = await idIn('refund_due');
+  const [row] = (await world.paymentsIn('refund_due')).filter((item) => item.id === id);
+  const before = await world.chain.balanceOf(row!.payer as `0x${string}`);
+  const page = await entered('', (page) => injectWallet(page, world.chain.accounts.payee, '0x1', 'agrees', world.sendAsPayee));
+  await page
+    .locator(`#row-${id}`)
+    .getByRole('button', { name: /^Refund 0\.01 USDC by wallet/ })
+    .click();
+  await said(page, /0\.01 USDC was refunded, as 0x/);
+  assert.equal(await stateOf(id), 'refunded');
+  assert.equal((await world.chain.balanceOf(row!.payer as `0x${string}`)) - before, 10_000n);
+  await page.locator(`#row-${id}`).waitFor({ state: 'detached' });
+});
+
+test('a wallet that was not paid signs no refund, and one that refuses sends none', { timeout: LIMIT_MS }, async () => {
+  await world.buy('/fail/503', 6);
+  const id = await idIn('refund_due');
+  for (const [account, person, words] of [
+    [world.chain.accounts.payer, 'agrees', /does not offer that account/],
+    [world.chain.accounts.payee, 'refuses', /Nothing was sent/],
+  ] as const) {
+    const page = await entered(`#payment?id=${id}`, (page) => injectWallet(page, account, '0x14a34', person, () => assert.fail('sent')));
+    await page.getByRole('button', { name: /by wallet/ }).click();
+    await said(page, words);
+    assert.equal(await stateOf(id), 'refund_due');
+    await page.close();
+  }
+});
+
+test('a refund that was sent and not reported is not sent again after a reload', { timeout: LIMIT_MS }, async () => {
+  const id = await idIn('refund_due');
+  const hash = `0x${'9'.repeat(64)}`;
+  const page = await entered(`#payment?id=${id}`, (page) =>
+    injectWallet(page, world.chain.accounts.payee, '0x14a34', 'agrees', async () => hash),
+  );
+  await page.getByRole('button', { name: /by wallet/ }).click();
+  await said(page, /Waiting until the chain shows it/);
+  await page.reload();
+  await page.getByLabel('Operator token').fill(world.token);
+  await page.keyboard.press('Enter');
+  await page.getByText(/do not send it again/).waitFor();
+  assert.equal(await page.getByRole('button', { name: /by wallet/ }).count(), 0);
+});
+
+test('a debt is waived by keyboard alone', { timeout: LIMIT_MS }, async () => {
+  const id = await idIn('refund_due');
+  const page = await context.newPage();
+  await page.goto(`${world.gate.url}/_farebox/desk/#payment?id=${id}`);
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(world.token);
+  await page.keyboard.press('Enter');
+  await page.getByText('What you can do').waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'heading');
+  const reach = async (name: string) => {
+    for (let step = 0; step < 20; step += 1) {
+      await page.keyboard.press('Tab');
+      if ((await page.evaluate(() => document.activeElement?.textContent)) === name) return;
+    }
+    assert.fail(`the keyboard does not reach ${name}`);
+  };
+  await reach('Nothing is owed');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('goodwill, by keyboard');
+  // What refreshes meanwhile takes neither the focus nor what was typed.
+  await page.waitForTimeout(6_000);
+  await page.keyboard.type('.');
+  await page.keyboard.press('Enter');
+  await said(page, /The debt is waived/);
+  assert.equal(await stateOf(id), 'waived');
+  await page.getByText('operator: goodwill, by keyboard.').waitFor();
+});
+
+test('a payment under review is resolved by what was found', { timeout: LIMIT_MS }, async () => {
+  const id = await idIn('manual');
+  const page = await entered();
+  const row = page.locator(`#row-${id}`);
+  await row.getByLabel('What you found').selectOption('void');
+  await row.getByLabel('Reason').fill('the chain shows no transfer');
+  await row.getByRole('button', { name: 'Resolve' }).click();
+  await said(page, /The review is resolved: the payment is void/);
+  assert.equal(await stateOf(id), 'void');
+});
+
+test('an unknown outcome is shown with what it means, and nothing to press', { timeout: LIMIT_MS }, async () => {
+  const id = await idIn('unknown');
+  const page = await entered(`#payment?id=${id}`);
+  await page.getByText(/It is not known whether money moved/).waitFor();
+  assert.equal(await page.locator('#view form').count(), 0);
+});
+
+test('a payment is found by its id, key, transaction, correlation id and payer, and lists are filtered', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const id = await idIn('delivered');
+  const headers = { authorization: `Bearer ${world.token}` };
+  const whole = (await (await fetch(`${world.gate.url}/_farebox/payments/${id}`, { headers })).json()) as Record<string, string>;
+  const page = await entered('#payments');
+  for (const text of [id, whole.key, whole.transaction, whole.correlation_id, whole.payer].map(String)) {
+    await page.getByLabel(/^Id, key/).fill(text);
+    await page.keyboard.press('Enter');
+    await page.locator(`[id^="search-${text}-"]`).waitFor();
+    await page.locator(`#row-${id}`).waitFor();
+  }
+  await page.goto(`${world.gate.url}/_farebox/desk/#payments?state=delivered`);
+  await page.locator(`#row-${id}`).waitFor();
+  await eventually('the form says what is listed', async () => (await page.getByLabel('State').inputValue()) === 'delivered');
+  const pills = await page.locator('.row .tone').allInnerTexts();
+  assert.ok(pills.length >= 2 && pills.every((pill) => pill === 'delivered'), pills.join());
+});
+
+test('it follows what happens', { timeout: LIMIT_MS }, async () => {
+  const page = await entered();
+  await page.locator('#waits-refund_due').waitFor();
+  await world.buy('/fail/503', 7);
+  const id = await idIn('refund_due');
+  await page.locator(`#row-${id}`).waitFor();
+});
+
+test('what others wrote is text, with hidden characters shown', { timeout: LIMIT_MS }, async () => {
+  const page = await entered('#payments', async (page) => {
+    const plant = (text: string) =>
+      text.replaceAll(/"(route|reason|url|claims|why)":"[^"]*"/g, (_, name) => `"${name}":${JSON.stringify(HOSTILE)}`);
+    await page.route(/_farebox\/(payments|failures|health)/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: plant(await response.text()) });
+    });
+  });
+  for (const view of ['payments', 'overview', `payment?id=${await idIn('delivered')}`, 'clients', 'facilitators']) {
+    await page.goto(`${world.gate.url}/_farebox/desk/#${view}`);
+    await page.getByText('<img src=x onerror=alert(1)>‹U+202E›‹U+200B›').first().waitFor();
+    assert.equal(await page.locator('img').count(), 0);
+  }
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+});
+
+test('it is as small as tests/sizes.json says', () => {
+  const { gzip_bytes: most } = JSON.parse(readFileSync(join(root, 'tests/sizes.json'), 'utf8')).desk as { gzip_bytes: number };
+  const folder = join(PAGES, '_farebox', 'desk');
+  const bytes = readdirSync(folder).map((file) => gzipSync(readFileSync(join(folder, file)), { level: 9 }).length);
+  const sum = bytes.reduce((all, one) => all + one, 0);
+  assert.ok(sum > 5_000 && sum <= most, `${sum} bytes, at most ${most}`);
+});
+
+test('clients that fail are listed while the desk is open', { timeout: LIMIT_MS }, async () => {
+  const page = await entered('#clients');
+  await eventually('a client fails', async () => {
+    await fetch(`${world.gate.url}/report`);
+    return (await page.locator('.row').count()) > 0;
+  });
+});
