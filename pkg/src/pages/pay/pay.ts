@@ -7,7 +7,7 @@ import { fileOf, followed, shown } from './goods.js';
 import { forget, type Goods, keep, keptOf } from './kept.js';
 import * as panel from './panel.js';
 import { payableWays, priceOf, type Way } from './terms.js';
-import { accountOf, balanceOf, switchTo, type Wallet, watchWallets } from './wallets.js';
+import { balanceOf, firstAccount, switchTo, type Wallet, watchWallets } from './wallets.js';
 import { type Failure, isOpen, wordsFor } from './words.js';
 
 const URL_HERE = location.href.split('#')[0]!;
@@ -124,7 +124,7 @@ async function deliver(goods: Goods): Promise<void> {
 async function payWith(wallet: Wallet): Promise<void> {
   const chosen = way!;
   panel.show(`Choose an account in ${wallet.name}.`);
-  const account = await accountOf(wallet);
+  const account = await firstAccount(wallet);
   panel.show(`Choose ${chosen.title} in ${wallet.name}.`);
   await switchTo(wallet, chosen);
   const held = await balanceOf(wallet, chosen, account);

@@ -1,6 +1,7 @@
 // Wallets of this browser: found, brought to the network of a payment, and asked what they hold.
 
 import type { Eip1193Provider } from '../../signer.js';
+import { injectedWallet, leadTo } from '../shared/wallet.js';
 import { chainIdOf, type Way } from './terms.js';
 
 /** A wallet that the browser offers. */
@@ -20,7 +21,7 @@ type Announced = {
 /** Calls `found` with the wallets known so far, again whenever there is another one. */
 export function watchWallets(found: (wallets: readonly Wallet[]) => void): void {
   const announced = new Map<string, Wallet>();
-  const injected = (window as { ethereum?: Eip1193Provider }).ethereum;
+  const injected = injectedWallet();
   const tell = (): void => {
     const all = [...announced.values()];
     const isKnown = injected === undefined || all.some(({ provider }) => provider === injected);
@@ -36,34 +37,15 @@ export function watchWallets(found: (wallets: readonly Wallet[]) => void): void 
   tell();
 }
 
-/** Spec: EIP-1193 and EIP-3326, "Provider Errors"; some wallets wrap the code. */
-const UNKNOWN_CHAIN = 4902;
-
-/** Brings the wallet to the network of this way, and adds it where the wallet does not know it. */
-export async function switchTo({ provider }: Wallet, way: Way): Promise<void> {
-  const chainId = chainIdOf(way);
-  const isThere = async (): Promise<boolean> => Number(await provider.request({ method: 'eth_chainId' })) === Number(chainId);
-  if (await isThere()) return;
-  try {
-    await provider.request({ method: 'wallet_switchEthereumChain', params: [{ chainId }] });
-  } catch (error) {
-    if (codeOf(error) !== UNKNOWN_CHAIN || way.node === '') throw error;
-    const nativeCurrency = { name: way.coin, symbol: way.coin, decimals: 18 };
-    const facts = { chainId, chainName: way.title, nativeCurrency, rpcUrls: [way.node], blockExplorerUrls: [way.explorer] };
-    await provider.request({ method: 'wallet_addEthereumChain', params: [facts] });
-    if (!(await isThere())) await provider.request({ method: 'wallet_switchEthereumChain', params: [{ chainId }] });
-  }
-}
-
-/** The code of a wallet's error. */
-export function codeOf(error: unknown): number | undefined {
-  const { code, data } = (error ?? {}) as { code?: unknown; data?: { originalError?: { code?: unknown } } };
-  const inner = data?.originalError?.code;
-  return typeof inner === 'number' ? inner : typeof code === 'number' ? code : undefined;
+/** Brings the wallet to the network of this way. */
+export function switchTo({ provider }: Wallet, way: Way): Promise<void> {
+  const nativeCurrency = { name: way.coin, symbol: way.coin, decimals: 18 };
+  const facts = { chainName: way.title, nativeCurrency, rpcUrls: [way.node], blockExplorerUrls: [way.explorer] };
+  return leadTo(provider, chainIdOf(way), way.node === '' ? undefined : facts);
 }
 
 /** The account that the wallet pays with. */
-export async function accountOf({ provider }: Wallet): Promise<string> {
+export async function firstAccount({ provider }: Wallet): Promise<string> {
   const accounts = (await provider.request({ method: 'eth_requestAccounts' })) as readonly string[];
   return accounts[0] ?? '';
 }
