@@ -130,6 +130,9 @@ test('it looks right in light and dark, narrow and wide, and axe finds nothing s
       await page.emulateMedia({ colorScheme: scheme });
       await page.setViewportSize({ width, height: 900 });
       await page.screenshot({ path: join(SCREENS, `desk-${at}-${view.split('?')[0]}-${scheme}-${width}.png`), fullPage: true });
+      // The picture of the README.
+      if (at === 0 && scheme === 'light' && width === 1280)
+        await page.screenshot({ path: join(SCREENS, 'readme-desk.png'), clip: { x: 60, y: 0, width: 1160, height: 580 }, fullPage: true });
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${view} at ${width} scrolls sideways`);
       found.push(...(await seriousOf(page)).map((finding) => `${view} ${scheme} ${width}: ${finding}`));
     }

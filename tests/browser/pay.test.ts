@@ -124,6 +124,8 @@ test('a person chooses one of two wallets, signs once, and reads the report with
       { payer: second, network: HERE, name: 'Owl' },
     ]);
     await screenshot(visit.page, 'pay-choose-1280');
+    // The picture of the README.
+    await visit.page.screenshot({ path: join(SCREENS, 'readme-pay.png'), clip: { x: 280, y: 20, width: 720, height: 490 } });
     await visit.page.getByRole('button', { name: 'Pay 0.01 USDC with Owl' }).click();
     await isPaid(visit.page);
     return visit;
