@@ -12,8 +12,8 @@ use super::ledger::Ledger;
 use super::outbox::{DueNotice, notify};
 use super::rows::is_moving;
 use crate::platform::now;
-use crate::platform::sql::{Result, wake_at};
-use crate::worker::{chain, config, edge, facilitator, ledger};
+use crate::platform::sql::Result;
+use crate::worker::{chain, config, facilitator, ledger};
 
 /// Calls at once.
 const AT_ONCE: usize = 4;
@@ -36,7 +36,7 @@ impl Ledger {
         let chores = self.with_rows(|desk| desk.run_retention());
         // One part in an event; the next one comes at once, and has its time to itself.
         if chores.as_ref().is_err_and(is_moving) {
-            return wake_at(&self.state, edge::clock_ms() as f64).await;
+            return self.wake_now().await;
         }
         let mut fetches = 0;
         while fetches + AT_ONCE * MAX_ROUND_TRIPS <= MAX_FETCHES {
