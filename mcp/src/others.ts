@@ -16,13 +16,18 @@ export async function connect(server: ServerConfig): Promise<Client> {
 }
 
 function transportTo(server: ServerConfig): Transport {
-  // The header fields are for this host: they follow no redirect.
   if ('url' in server)
     return new StreamableHTTPClientTransport(new URL(server.url), {
-      requestInit: { headers: headersOf(server), redirect: 'error' },
+      requestInit: { headers: headersOf(server) },
+      fetch: staying,
     }) as Transport;
   const { command, args = [], env = {} } = server;
   return new StdioClientTransport({ command, args: [...args], env: { ...getDefaultEnvironment(), ...env }, stderr: 'inherit' });
+}
+
+/** The header fields are for this host: no request of the transport, of whatever method, follows a redirect. */
+async function staying(url: string | URL, init?: RequestInit): Promise<Response> {
+  return fetch(url, { ...init, redirect: 'error' });
 }
 
 /** Every tool of a server. */
