@@ -6,7 +6,7 @@ import { FareboxError, type PayOptions } from 'farebox';
 import { type McpCall, type McpCallResult, payMcpTool } from 'farebox/agent';
 
 import type { ServerConfig } from './config.js';
-import { connect, toolsOf } from './others.js';
+import { called, connect, toolsOf } from './others.js';
 import type { More } from './server.js';
 
 /** The tools of these servers as `<name>__<tool>`; a call that asks for a payment is paid once, within the policy. */
@@ -57,7 +57,7 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       const call: McpCall = async (params, ends) => {
         const client = await within(clientOf(name), LIST_MS);
         try {
-          return (await client.callTool(params, undefined, ends === undefined ? {} : { signal: ends })) as McpCallResult;
+          return (await called(client, params, ends)) as McpCallResult;
         } catch (error) {
           // A remote server may have forgotten the session: the next call opens another one.
           if (error instanceof StreamableHTTPError) await client.close();

@@ -95,3 +95,44 @@ test('no request to a remote server follows a redirect: the other host sees no h
     assert.deepEqual(seen, [], method);
   }
 });
+
+test("a remote server's schema of results is neither compiled nor compared: no pattern of theirs holds up the wallet", async () => {
+  const schema = (pattern: string): Json => ({ type: 'object', properties: { a: { type: 'string', pattern } }, required: ['a'] });
+  const { list, call } = await remote({
+    // Each further letter doubles the time that the first pattern takes.
+    tools: [tool('slow', { outputSchema: schema('^(a+)+$') }), tool('none', { outputSchema: schema('(') })],
+    result: (name) => ({
+      content: [{ type: 'text', text: name }],
+      ...(name === 'slow' ? { structuredContent: { a: `${'a'.repeat(20)}!` } } : {}),
+    }),
+  });
+  assert.deepEqual(
+    (await list()).map(({ name }) => name),
+    ['w__slow', 'w__none'],
+  );
+  for (const name of ['slow', 'none']) assert.deepEqual((await call(`w__${name}`, {}))?.content, [{ type: 'text', text: name }]);
+});
+
+test('an answer without an end is not held: its call fails at once, and the next one is answered', async () => {
+  for (const type of ['application/json', 'text/event-stream']) {
+    let sent = 0;
+    const { call } = await remote({
+      before: (_, response, message) => {
+        if (message?.params?.name !== 'endless') return false;
+        response.writeHead(200, { 'content-type': type });
+        const part = Buffer.alloc(65_536, 'x');
+        const goesOn = (): void => {
+          while (!response.destroyed && sent < 40_000_000) {
+            sent += part.length;
+            if (!response.write(part)) return void response.once('drain', goesOn);
+          }
+        };
+        goesOn();
+        return true;
+      },
+    });
+    await assert.rejects(Promise.race([call('w__endless', {}), new Promise((resolve) => setTimeout(resolve, 5_000).unref())]), type);
+    assert.ok(sent < 40_000_000, `${type}: ${sent}`);
+    assert.deepEqual((await call('w__forecast', {}))?.content, [{ type: 'text', text: 'ran forecast' }]);
+  }
+});
