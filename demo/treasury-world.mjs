@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseEventLogs } from 'viem';
 
 import { startGate } from '../scripts/miniflare.mjs';
+import { TREASURY_PAGES } from '../scripts/pages.mjs';
 import { startTreasury } from '../scripts/treasury.mjs';
 import { NETWORK, startChain } from './chain.mjs';
 import { startFacilitator } from './facilitator.mjs';
@@ -36,9 +37,15 @@ import { startSwitch } from './switch.mjs';
  * `organizations` are the seeds, made when the merchants' URLs are known; the first one's policy has the wallet `main`, and
  * each other one's a wallet of its own, unless it names another. Without `stock` only the scripted merchant is there.
  *
- * @param {{organizations: (merchants: Merchants) => OrganizationSeed[], stock?: boolean, build?: string, vars?: Record<string, unknown>}} options
+ * @param {{organizations: (merchants: Merchants) => OrganizationSeed[], stock?: boolean, build?: string, vars?: Record<string, unknown>, pages?: boolean}} options
  */
-export async function startTreasuryWorld({ organizations, stock = true, build = process.env.FAREBOX_BUILD ?? 'build', vars = {} }) {
+export async function startTreasuryWorld({
+  organizations,
+  stock = true,
+  build = process.env.FAREBOX_BUILD ?? 'build',
+  vars = {},
+  pages = false,
+}) {
   const { keep, stop } = parts();
   try {
     const chain = keep(await startChain());
@@ -58,6 +65,7 @@ export async function startTreasuryWorld({ organizations, stock = true, build = 
       await startTreasury({
         build: join(build, 'treasury'),
         persist: folder,
+        ...(pages ? { pages: TREASURY_PAGES } : {}),
         vars: {
           ORGANIZATIONS: seeds.map(({ agents, environment = 'test', ...seed }) => ({
             ...seed,

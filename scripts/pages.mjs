@@ -1,9 +1,10 @@
-// Builds the pages that people see: the static files beside the gate, `PAGES` in wrangler.toml.
+// Builds the pages that people see: the static files beside the gate and the treasury, `PAGES` in the wrangler.toml of each.
 //
 //   node scripts/pages.mjs         once the payer is built; scripts/build-pages.mjs builds its part too
 //
 // Writes pkg/pages/, which is not committed: `_headers` for the platform, and `_farebox/` with scripts, styles, documents and the compiled
-// payer, each script under its own name and its parts under names that change with their content.
+// payer, each script under its own name and its parts under names that change with their content. pkg/treasury-pages/ is the
+// same for the treasury, with `desk/`.
 
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,8 +15,14 @@ import { root, runMain, step } from './steps.mjs';
 
 /** The sources. */
 const SOURCES = join(root, 'pkg', 'src', 'pages');
-/** What is deployed. */
+/** What is deployed beside the gate. */
 export const PAGES = join(root, 'pkg', 'pages');
+/** And beside the treasury. */
+export const TREASURY_PAGES = join(root, 'pkg', 'treasury-pages');
+/** Its folder in the sources. */
+const TREASURY = 'treasury';
+/** The look that all pages share. */
+const STYLE = join(root, 'crates', 'base', 'src', 'page', 'style.css');
 
 /** Bundles the pages; the payer is built. */
 export async function buildPages() {
@@ -24,17 +31,38 @@ export async function buildPages() {
     const out = join(PAGES, '_farebox');
     mkdirSync(out, { recursive: true });
     copyFileSync(join(SOURCES, '_headers'), join(PAGES, '_headers'));
-    copyFileSync(join(root, 'crates', 'base', 'src', 'page', 'style.css'), join(out, 'style.css'));
-    const folders = readdirSync(SOURCES, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-    for (const { name } of folders) {
-      const files = readdirSync(join(SOURCES, name));
-      if (!files.some((file) => ENTRY.test(file))) continue;
-      mkdirSync(join(out, name));
-      for (const file of files.filter((file) => /\.(css|html)$/.test(file))) copyFileSync(join(SOURCES, name, file), join(out, name, file));
-      const entries = files.filter((file) => ENTRY.test(file)).map((file) => join(SOURCES, name, file));
-      await bundle(entries, join(out, name));
-    }
+    copyFileSync(STYLE, join(out, 'style.css'));
+    const folders = readdirSync(SOURCES, { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== TREASURY);
+    for (const { name } of folders) await buildFolder(name, join(out, name));
   });
+  await buildTreasuryPages();
+}
+
+/** Bundles those of the treasury, which need nothing that is built. */
+export async function buildTreasuryPages() {
+  await step('pages of the treasury', async () => {
+    rmSync(TREASURY_PAGES, { recursive: true, force: true });
+    const desk = join(TREASURY_PAGES, 'desk');
+    await buildFolder(TREASURY, desk);
+    copyFileSync(join(SOURCES, TREASURY, '_headers'), join(TREASURY_PAGES, '_headers'));
+    copyFileSync(STYLE, join(desk, 'style.css'));
+    copyFileSync(join(SOURCES, 'desk', 'desk.css'), join(desk, 'desk.css'));
+  });
+}
+
+/**
+ * One folder of the sources, unless it has only parts of others.
+ *
+ * @param {string} name
+ * @param {string} out
+ */
+async function buildFolder(name, out) {
+  const files = readdirSync(join(SOURCES, name));
+  const entries = files.filter((file) => ENTRY.test(file)).map((file) => join(SOURCES, name, file));
+  if (entries.length === 0) return;
+  mkdirSync(out, { recursive: true });
+  for (const file of files.filter((file) => /\.(css|html)$/.test(file))) copyFileSync(join(SOURCES, name, file), join(out, file));
+  await bundle(entries, out);
 }
 
 /** A script that a document loads; the others are its parts. */

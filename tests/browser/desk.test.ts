@@ -13,16 +13,10 @@ import { root } from '../../scripts/steps.mjs';
 import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
 import { type DeskWorld, HOSTILE, startDeskWorld } from './desk-world.ts';
+import { complaintsOf, enter, goTo, looksOf, SCREENS } from './looks.ts';
 import { injectWallet } from './wallet.ts';
 
 const LIMIT_MS = 180_000;
-const SCREENS = join(root, 'target', 'screens');
-const SIZES = [
-  ['light', 360],
-  ['dark', 360],
-  ['light', 1280],
-  ['dark', 1280],
-] as const;
 
 let world: DeskWorld;
 let browser: Browser;
@@ -42,13 +36,9 @@ after(async () => {
   await world?.stop();
 });
 beforeEach(async () => {
-  complaints = [];
   context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   context.setDefaultTimeout(30_000);
-  context.on('weberror', (error) => complaints.push(String(error.error())));
-  context.on('console', (message) => {
-    if (/Content Security Policy|Trusted ?Type/i.test(message.text())) complaints.push(message.text());
-  });
+  complaints = complaintsOf(context);
 });
 afterEach(async () => {
   await context.close();
@@ -59,9 +49,7 @@ async function entered(fragment = '', prepare: (page: Page) => Promise<unknown> 
   const page = await context.newPage();
   await prepare(page);
   await page.goto(`${world.gate.url}/_farebox/desk/${fragment}`);
-  await page.getByLabel('Operator token').fill(world.token);
-  await page.getByRole('button', { name: 'Open' }).click();
-  await page.locator('#heading').waitFor();
+  await enter(page, world.token);
   return page;
 }
 
@@ -122,36 +110,14 @@ test('it looks right in light and dark, narrow and wide, and axe finds nothing s
   ];
   const found: string[] = [];
   for (const [at, view] of views.entries()) {
-    await page.goto(`${world.gate.url}/_farebox/desk/#${view}`);
-    await page.locator('#fresh', { hasText: /^Read at/ }).waitFor();
-    await page.waitForFunction((name) => location.hash === `#${name}` && document.querySelector('#view > *') !== null, view);
-    await page.waitForTimeout(400);
-    for (const [scheme, width] of SIZES) {
-      await page.emulateMedia({ colorScheme: scheme });
-      await page.setViewportSize({ width, height: 900 });
-      await page.screenshot({ path: join(SCREENS, `desk-${at}-${view.split('?')[0]}-${scheme}-${width}.png`), fullPage: true });
-      // The picture of the README.
-      if (at === 0 && scheme === 'light' && width === 1280)
-        await page.screenshot({ path: join(SCREENS, 'readme-desk.png'), clip: { x: 60, y: 0, width: 1160, height: 580 }, fullPage: true });
-      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${view} at ${width} scrolls sideways`);
-      found.push(...(await seriousOf(page)).map((finding) => `${view} ${scheme} ${width}: ${finding}`));
-    }
+    await goTo(page, `${world.gate.url}/_farebox/desk/#${view}`);
+    // The picture of the README.
+    if (at === 0)
+      await page.screenshot({ path: join(SCREENS, 'readme-desk.png'), clip: { x: 60, y: 0, width: 1160, height: 580 }, fullPage: true });
+    found.push(...(await looksOf(page, `desk-${at}-${view.split('?')[0]}`)));
   }
   assert.deepEqual(found, []);
 });
-
-/** What axe finds that hinders a reader. */
-async function seriousOf(page: Page): Promise<readonly string[]> {
-  const axe = readFileSync(join(root, 'node_modules/axe-core/axe.min.js'), 'utf8');
-  // The page's policy takes no script of others: this one runs as the browser's own.
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    type Findings = { violations: { id: string; impact: string; nodes: { html: string }[] }[] };
-    const { violations } = await (globalThis as unknown as { axe: { run(): Promise<Findings> } }).axe.run();
-    const bad = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    return bad.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
-  });
-}
 
 test('a refund is signed by the wallet that was paid, found on the chain, and recorded', { timeout: LIMIT_MS }, async () => {
   const id = await idIn('refund_due');

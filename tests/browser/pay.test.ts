@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -14,10 +13,10 @@ import { PAGES } from '../../scripts/pages.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { startChromium } from './chromium.ts';
+import { complaintsOf, SCREENS, seriousOf } from './looks.ts';
 import { addWallet, type Injected, type WalletPlan } from './wallet.ts';
 
 const LIMIT_MS = 120_000;
-const SCREENS = join(root, 'target', 'screens');
 /** Base Sepolia, and another network. */
 const HERE = '0x14a34';
 const ELSEWHERE = '0x1';
@@ -54,7 +53,6 @@ after(async () => {
   await world?.stop();
 });
 beforeEach(async () => {
-  complaints = [];
   context = await opened({ width: 1280, height: 800 });
 });
 afterEach(() => context.close());
@@ -62,10 +60,7 @@ afterEach(() => context.close());
 async function opened(viewport: { width: number; height: number }, more: object = {}): Promise<BrowserContext> {
   const made = await browser.newContext({ viewport, ...more });
   made.setDefaultTimeout(30_000);
-  made.on('weberror', (error) => complaints.push(String(error.error())));
-  made.on('console', (message) => {
-    if (/Content Security Policy|Trusted Type|blocked by CORS/.test(message.text())) complaints.push(message.text());
-  });
+  complaints = complaintsOf(made);
   return made;
 }
 
@@ -102,20 +97,6 @@ async function screenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(SCREENS, `${name}.png`), fullPage: true });
 }
 
-/** What the accessibility checker finds serious. */
-async function seriousFaults(page: Page): Promise<string[]> {
-  // The page's own policy lets no script in but by the browser's own door.
-  await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
-    };
-    const { violations } = await axe.run();
-    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-  });
-}
-
 test('a person chooses one of two wallets, signs once, and reads the report with its receipt', async () => {
   const [first, second] = [payerOf(0), payerOf(1)];
   const { page, wallets } = await charged(second.address, 1n, async () => {
@@ -139,7 +120,7 @@ test('a person chooses one of two wallets, signs once, and reads the report with
   ]);
   assert.deepEqual(wallets[0]?.calls, []);
   assert.deepEqual(wallets[1]?.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
-  assert.deepEqual(await seriousFaults(page), []);
+  assert.deepEqual(await seriousOf(page), []);
   assert.deepEqual(complaints, []);
 });
 
@@ -299,7 +280,7 @@ test('without a wallet: a code for a phone, and links to the apps of wallets', a
     await page.getByRole('link', { name: 'Open in MetaMask' }).getAttribute('href'),
     `https://link.metamask.io/dapp/${host}/report`,
   );
-  assert.deepEqual(await seriousFaults(page), []);
+  assert.deepEqual(await seriousOf(page), []);
 });
 
 test('on a phone in the dark, with texts that want to be more', async () => {
@@ -316,7 +297,7 @@ test('on a phone in the dark, with texts that want to be more', async () => {
     assert.ok(text.includes('<img src=x onerror=alert(1)></script><script>alert(2)</script>‹U+202E› gnp.exe'), text);
     assert.match(text, /with <img src=x onerror=alert\(1\)><\/script><script>alert\(2\)<\/script>‹U\+202E› gnp\.exe of a very long name/);
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
-    assert.deepEqual(await seriousFaults(page), []);
+    assert.deepEqual(await seriousOf(page), []);
     if (colorScheme === 'light') await context.close();
   }
   assert.deepEqual(complaints, []);

@@ -72,7 +72,7 @@ export async function facilitators(operator: Operator): Promise<readonly Node[]>
       names === '' ? undefined : make('p', { class: 'critical' }, 'does not list ', foreign(names)),
       sessions === '' ? undefined : make('p', { class: 'critical' }, 'lists no sessions for ', foreign(sessions)),
       ...extensionsOf(one).map((line) => make('p', { class: 'quiet' }, foreign(line))),
-      make('p', { class: 'quiet' }, 'listed what it settles: ', moment(textOf(one, 'time')) ?? 'never'),
+      make('p', { class: 'quiet' }, 'listed what it settles: ', secondsOf(one, 'at') ?? 'never'),
     );
   });
   const isWell = health['ok'] === true;
@@ -97,6 +97,12 @@ export async function facilitators(operator: Operator): Promise<readonly Node[]>
       ]),
     ),
   ];
+}
+
+/** Unix seconds as a time; `undefined` for none. */
+function secondsOf(members: Members, name: string): HTMLElement | undefined {
+  const secs = members[name];
+  return typeof secs === 'number' ? moment(new Date(secs * 1_000).toISOString()) : undefined;
 }
 
 /** What a facilitator has said of extensions, each in a line. */

@@ -1,0 +1,42 @@
+/** The organization that a view is about: the one of the fragment, or the first. */
+
+import { foreign, make } from '../shared/dom.js';
+import { listOf, type Operator, textOf } from '../shared/operator.js';
+import { heading, linkTo, type Wanted } from '../shared/shell.js';
+
+export interface Place {
+  readonly name: string;
+  /** Below `/api/organizations/{name}`. */
+  readonly path: (...parts: readonly string[]) => string;
+  /** Heading and choice of the organization. */
+  readonly head: (title: string, view: string) => readonly HTMLElement[];
+}
+
+export function pathIn(organization: string, ...parts: readonly string[]): string {
+  return ['/api/organizations', organization, ...parts].map((part, at) => (at === 0 ? part : encodeURIComponent(part))).join('/');
+}
+
+export async function placeOf(operator: Operator, { org }: Wanted): Promise<Place> {
+  const all = listOf(await operator.read('/api/organizations'), 'items').map((item) => textOf(item, 'name'));
+  const name = all.find((known) => known === org) ?? all[0] ?? '';
+  const choose = (view: string) =>
+    all.map((other) =>
+      make(
+        'li',
+        {},
+        make('a', { href: linkTo(view, { org: other }), 'aria-current': other === name ? 'true' : undefined }, foreign(other)),
+      ),
+    );
+  return {
+    name,
+    path: (...parts) => pathIn(name, ...parts),
+    head: (title, view) => [
+      heading(title),
+      make(
+        'nav',
+        { class: 'lead', 'aria-label': 'Organizations', hidden: all.length < 2 },
+        make('ul', { class: 'switch', role: 'list' }, ...choose(view)),
+      ),
+    ],
+  };
+}

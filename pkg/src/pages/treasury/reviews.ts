@@ -1,0 +1,95 @@
+/** The reviews that wait for a person, with what was asked and why. Spec: docs/treasury.md, "The operator's side". */
+
+import { foreign, make } from '../shared/dom.js';
+import { listOf, type Members, membersOf, type Operator, textOf } from '../shared/operator.js';
+import { deedForm, facts, moment, pill, rowsOf, shortened } from '../shared/parts.js';
+import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
+import { pathIn, placeOf } from './organization.js';
+
+const LIMIT = '25';
+/** States of a review, and the look of each. */
+const LOOKS: Readonly<Record<string, string>> = { open: 'warning', approved: 'positive', denied: 'critical', used: '', expired: '' };
+
+export async function reviews(operator: Operator, wanted: Wanted): Promise<readonly Node[]> {
+  const place = await placeOf(operator, wanted);
+  const state = wanted['state'] ?? 'open';
+  const page = await operator.read(place.path('reviews'), { state, limit: LIMIT, cursor: wanted['cursor'] });
+  const next = textOf(page, 'cursor');
+  const states = Object.keys(LOOKS).map((one) =>
+    make(
+      'li',
+      {},
+      make('a', { href: linkTo('reviews', { org: place.name, state: one }), 'aria-current': one === state ? 'true' : undefined }, one),
+    ),
+  );
+  return [
+    ...place.head('Reviews', 'reviews'),
+    make('nav', { 'aria-label': 'States' }, make('ul', { class: 'switch', role: 'list' }, ...states)),
+    make(
+      'p',
+      { class: 'quiet lead' },
+      'An agent asked for more than it may pay alone. An approval lets exactly this request be paid, once.',
+    ),
+    rowsOf(
+      listOf(page, 'items').map((review) => reviewRow(place.name, review)),
+      `No review is ${state}.`,
+    ),
+    make(
+      'nav',
+      { class: 'pages', 'aria-label': 'Pages' },
+      next === '' ? undefined : make('a', { href: linkTo('reviews', { org: place.name, state, cursor: next }) }, 'Next page'),
+    ),
+  ];
+}
+
+function reviewRow(org: string, review: Members): HTMLElement {
+  const text = (name: string) => textOf(review, name);
+  const [id, state] = [text('id'), text('state')];
+  return make(
+    'li',
+    { class: 'row', id: `review-${id}` },
+    make('h3', {}, foreign(text('agent')), ' asks ', pill(state, LOOKS[state] ?? '')),
+    make('p', { class: 'price' }, foreign(`${text('amount')} ${text('asset')}`)),
+    make('p', {}, foreign(`${text('requestMethod')} ${text('requestUrl')}`)),
+    make(
+      'p',
+      { class: 'quiet' },
+      'to ',
+      shortened(text('payee')),
+      ' on ',
+      foreign(text('network')),
+      ', asked at ',
+      moment(text('createdAt')),
+    ),
+    make('p', { class: 'quiet' }, 'ends at ', moment(text('expiresAt'))),
+    request(id, review),
+    make('p', {}, make('a', { href: linkTo('decision', { org, id: text('paidRequestId') }) }, 'Why it was asked')),
+    answers(org, id, state),
+  );
+}
+
+/** The headers and the body that an approval covers. */
+function request(id: string, review: Members): HTMLElement {
+  const headers = Object.entries(membersOf(review['requestHeaders'])).map(([name, value]) => [name, String(value)] as const);
+  const cut = (name: string) => (textOf(review, name) === '0' ? '' : `${textOf(review, name)} bytes are not shown`);
+  return make(
+    'details',
+    { id: `asked-${id}` },
+    make('summary', {}, 'Headers and body'),
+    facts([...headers, ['more headers', cut('requestHeadersCutBytes')]]),
+    make('pre', { tabindex: '0' }, textOf(review, 'requestBody') || 'no body'),
+    make('p', { class: 'quiet' }, cut('requestBodyCutBytes')),
+  );
+}
+
+function answers(org: string, id: string, state: string): HTMLElement | undefined {
+  const approve = deedForm('answer', { org, id, verdict: 'approve' }, 'Approve');
+  const deny = deedForm('answer', { org, id, verdict: 'deny' }, 'Deny');
+  if (state === 'open') return make('div', { class: 'actions beside' }, approve, deny);
+  return state === 'approved' ? make('div', { class: 'actions beside' }, deny) : undefined;
+}
+
+export const answerReview: Deed = async (operator, { org = '', id = '', verdict = '' }) => {
+  const review = await operator.tell('POST', pathIn(org, 'reviews', id, verdict), {});
+  return `The review is ${textOf(review, 'state')}.`;
+};
