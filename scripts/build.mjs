@@ -200,10 +200,7 @@ if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.me
   await runMain(async () => {
     const worker = values.worker ?? 'worker';
     if (!(worker in FOLDERS)) throw new StepFailed(`no Worker is called ${worker}: there are ${Object.keys(FOLDERS).join(', ')}`);
-    if (process.env.FAREBOX_DEV !== undefined && isNewest(values.out ?? FOLDERS[worker]) && existsSync(join(root, 'pkg', 'pages'))) return;
+    if (process.env.FAREBOX_DEV !== undefined && isNewest(values.out ?? FOLDERS[worker])) return;
     await buildWorker({ worker, features: values.features?.split(',').filter(Boolean), out: values.out });
-    // The static files beside it.
-    if (worker === 'worker' && values.out === undefined) await (await import('./pkg.mjs')).buildPagesAlone();
-    if (worker === 'treasury' && values.out === undefined) await (await import('./pages.mjs')).buildTreasuryPages();
   });
 }

@@ -11,6 +11,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { buildWorker, isNewest } from './build.mjs';
+import { PAGES } from './pages.mjs';
+import { buildPagesAlone } from './pkg.mjs';
 import { prettyStream } from './pretty.mjs';
 import { endAll, startProcess } from './processes.mjs';
 import { setup } from './setup.mjs';
@@ -37,7 +39,7 @@ await runMain(async () => {
   const networks = [structured(vars.NETWORK)].flat();
   const isLocal = !words.includes('--own-facilitator') && networks.length === 1 && LOCAL.includes(String(networks[0]));
   // Before wrangler, which runs the file's build command twice at once: both then find nothing to do.
-  const [local] = await Promise.all([isLocal ? step('chain, facilitator', startMoney) : undefined, isNewest() ? undefined : buildWorker()]);
+  const [local] = await Promise.all([isLocal ? step('chain, facilitator', startMoney) : undefined, buildWhatIsOld()]);
 
   const given = options[options.indexOf('--port') + 1];
   const port = options.includes('--port') && given ? Number(given) : (await isFree(8787)) ? 8787 : await freePort();
@@ -73,6 +75,11 @@ await runMain(async () => {
   await local?.facilitator.stop();
   if (code !== 0) throw new StepFailed(`wrangler ended with ${code}`);
 });
+
+async function buildWhatIsOld() {
+  if (!isNewest()) await buildWorker();
+  if (!existsSync(PAGES)) await buildPagesAlone();
+}
 
 async function startMoney() {
   const { startChain } = await import('../demo/chain.mjs');

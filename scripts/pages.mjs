@@ -1,6 +1,6 @@
 // Builds the pages that people see: the static files beside the gate and the treasury, `PAGES` in the wrangler.toml of each.
 //
-//   node scripts/pages.mjs
+//   node scripts/pages.mjs         once the payer is built; scripts/build-pages.mjs builds its part too
 //
 // Writes pkg/pages/, which is not committed: `_headers` for the platform, and `_farebox/` with scripts, styles, documents and the compiled
 // payer, each script under its own name and its parts under names that change with their content. pkg/treasury-pages/ is the

@@ -6,7 +6,8 @@ import { FareboxError, type PayOptions } from 'farebox';
 import { type McpCall, type McpCallResult, payMcpTool } from 'farebox/agent';
 
 import type { ServerConfig } from './config.js';
-import { connect, toolsOf } from './others.js';
+import { isOffered, offered } from './offered.js';
+import { called, connect, toolsOf } from './others.js';
 import type { More } from './server.js';
 
 /** The tools of these servers as `<name>__<tool>`; a call that asks for a payment is paid once, within the policy. */
@@ -26,28 +27,36 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
     }, forget);
     return made;
   };
+  /** Until when a server that was late is not asked for its tools. */
+  const late = new Map<string, number>();
   return {
     list: async () => {
       const lists = await Promise.all(
         Object.keys(servers).map(async (name) => {
-          // A server that does not answer takes away its own tools alone.
-          const found = await within(clientOf(name).then(toolsOf), LIST_MS).catch(() => []);
-          // Results that ask for a payment do not have the declared form.
-          return found
-            .filter((tool) => /^[\w.-]{1,100}$/.test(tool.name))
-            .map(({ name: tool, description = '', inputSchema }) => ({
-              name: `${name}__${tool}`,
-              description: `The server ${name} says of it: ${told(description, MOST_TEXT) || 'nothing'}\n\nMay cost money: it is paid once, if the policy allows it and a person agrees. After a failure, call it again with exactly the same arguments: that continues the same purchase.`,
-              inputSchema: schemaOf(inputSchema) as typeof inputSchema,
-            }));
+          if ((late.get(name) ?? 0) > Date.now()) return [];
+          const listing = clientOf(name).then(toolsOf);
+          // Once it has answered, it is asked again.
+          listing.then(
+            () => late.delete(name),
+            () => undefined,
+          );
+          const until = Date.now() + LIST_MS;
+          // A server that does not answer takes away its own tools alone, and the time of one list.
+          return within(listing, LIST_MS).then(
+            (tools) => offered(name, tools),
+            () => {
+              if (Date.now() >= until) late.set(name, Date.now() + LATE_MS);
+              return [];
+            },
+          );
         }),
       );
       return lists.flat();
     },
     call: async (full, given, signal) => {
       const at = full.indexOf('__');
-      const name = full.slice(0, Math.max(at, 0));
-      if (!Object.hasOwn(servers, name)) return undefined;
+      const [name, tool] = [full.slice(0, Math.max(at, 0)), full.slice(at + 2)];
+      if (!Object.hasOwn(servers, name) || !isOffered(tool)) return undefined;
       try {
         await within(clientOf(name), LIST_MS);
       } catch {
@@ -57,7 +66,7 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       const call: McpCall = async (params, ends) => {
         const client = await within(clientOf(name), LIST_MS);
         try {
-          return (await client.callTool(params, undefined, ends === undefined ? {} : { signal: ends })) as McpCallResult;
+          return (await called(client, params, ends)) as McpCallResult;
         } catch (error) {
           // A remote server may have forgotten the session: the next call opens another one.
           if (error instanceof StreamableHTTPError) await client.close();
@@ -67,7 +76,7 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       try {
         const { result, payment, receipt } = await payMcpTool(
           call,
-          { name: full.slice(at + 2), arguments: given },
+          { name: tool, arguments: given },
           { ...options(), server: 'url' in server ? server.url : name, signal },
         );
         // What the server says of a receipt is not ours.
@@ -100,33 +109,12 @@ function problem(said: object): CallToolResult {
   return { isError: true, content: [{ type: 'text', text: JSON.stringify(said) }] };
 }
 
-/** Characters of a tool's description, of one in its schema, and of the schema. */
-const MOST_TEXT = 1_000;
-const MOST_FIELD = 400;
-const MOST_SCHEMA = 50_000;
-
-/** A text of another server on one line, without characters that hide or reorder others; what is cut is marked. */
-function told(text: unknown, most: number): string {
-  const visible = String(text)
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ')
-    .replace(/\p{Cf}/gu, '')
-    .trim();
-  return visible.length > most ? `${visible.slice(0, most)}… (cut)` : visible;
-}
-
-/** A schema whose descriptions are bounded; one that is too large says nothing of the arguments. */
-function schemaOf(schema: unknown): unknown {
-  const texts = ['description', 'title', '$comment'];
-  const whole = JSON.stringify(schema, (name, value: unknown) =>
-    texts.includes(name) && typeof value === 'string' ? told(value, MOST_FIELD) : value,
-  );
-  return whole.length > MOST_SCHEMA ? { type: 'object' } : (JSON.parse(whole) as unknown);
-}
-
 /** Of a result of ours: the checked receipt. */
 const RECEIPT = 'farebox/receipt';
 /** How long a server may take to start and to list its tools, milliseconds. */
 const LIST_MS = 10_000;
+/** How long a server that was late is not asked for its tools, milliseconds. */
+const LATE_MS = 60_000;
 
 async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -13,7 +13,7 @@ import { decodeHeader, encodeHeader } from 'farebox';
 import { fareboxVersion } from 'farebox/agent';
 
 import { ConfigError, listenOf, type SellConfig } from './config.js';
-import { toolsOf } from './others.js';
+import { called, toolsOf } from './others.js';
 
 /** Members of `_meta`. Spec: x402 v2, MCP transport. */
 const PAYMENT = 'x402/payment';
@@ -35,7 +35,7 @@ export function createSellingServer({ gate, priced }: Pick<SellConfig, 'gate' | 
   }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
     const { name, arguments: given = {}, _meta: meta = {} } = params;
-    if (!priced.includes(name)) return (await upstream.callTool({ name, arguments: given })) as CallToolResult;
+    if (!priced.includes(name)) return called(upstream, { name, arguments: given });
     return sold(gate, name, given, meta[PAYMENT]);
   });
   return server;
@@ -132,7 +132,8 @@ async function run(
     if (bytes > MAX_BODY_BYTES) return answer(response, 413, { error: 'too long' });
     parts.push(part as Buffer);
   }
-  const result = await upstream.callTool({ name, arguments: JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown> });
+  const given = JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>;
+  const result = await called(upstream, { name, arguments: given });
   // What failed is not paid for.
   answer(response, result.isError === true ? 502 : 200, result);
 }

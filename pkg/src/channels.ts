@@ -33,6 +33,8 @@ export type ChannelProposal = {
   readonly withdrawDelaySecs: number | null;
   readonly description: string;
   readonly serverSays: string;
+  /** The realm of the server's challenge, of a session of MPP, if that is not the host. */
+  readonly claimsToSell: string | null;
   /** The unit of the price, of a session of MPP. */
   readonly unit?: 'request' | 'second' | 'byte' | 'event';
   /** The contract that holds the deposit of a session of MPP. */

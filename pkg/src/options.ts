@@ -87,7 +87,7 @@ export type Proposal = {
   readonly paysGas: boolean;
   readonly description: string;
   readonly serverSays: string;
-  /** A URL other than the requested one, if the server names one; never followed. */
+  /** A URL other than the requested one, if the server names one, or the realm of its challenge that is not the host; never followed. */
   readonly claimsToSell: string | null;
   /**
    * Whether it replaces a payment that came too late: both have one nonce, which a contract accepts

@@ -148,7 +148,8 @@ export async function whenRead(response: Response, { read, lost, signal }: Ends)
       },
       async cancel(reason) {
         await ends(read);
-        await reader.cancel(reason);
+        // Not awaited: it is the server's, and what was read is over.
+        reader.cancel(reason).catch(() => undefined);
       },
     },
     { highWaterMark: 0 },

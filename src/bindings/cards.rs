@@ -362,6 +362,7 @@ pub fn look_at(
         now: seconds(now),
         broadcasts: true,
         authorization_is_free: true,
+        pins_realms: true,
     };
     let asked = ChallengeResponse { headers: &headers, body, endpoint };
     let told = look(asked, means, &budget).map_err(|error| thrown(&error))?;

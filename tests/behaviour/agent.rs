@@ -381,6 +381,7 @@ fn a_look_tells_of_each_offer_and_of_each_cap_and_counts_nothing() {
         now,
         broadcasts: false,
         authorization_is_free: true,
+        pins_realms: true,
     };
     let seen =
         ChallengeResponse { headers: &headers, body: b"", endpoint: "GET https://shop.example/r" };

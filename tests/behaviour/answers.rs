@@ -74,6 +74,26 @@ fn no_proof_is_answered_with_terms_for_both_versions() {
 }
 
 #[test]
+fn a_gate_that_takes_no_contract_wallets_says_so_and_asks_no_other_service() {
+    let mut world = World::new();
+    let required = world.ask("/after").payment_required();
+    let now = world.now().secs();
+    // Longer than a key's, shorter, and as long.
+    for (bytes, code) in
+        [(66, "contract_wallet_refused"), (64, "signature_invalid"), (65, "signature_invalid")]
+    {
+        let signed = world.payer.sign_with(&required, now, |message| {
+            message["payload"]["signature"] = format!("0x{}", "1b".repeat(bytes)).into();
+        });
+        let response = world.present(&signed);
+        assert_eq!((response.status, response.problem().as_str()), (402, code), "{bytes}");
+        assert!(response.has_terms());
+    }
+    assert_eq!((world.facilitator.urls.len(), world.origin.calls.len()), (0, 0));
+    assert!(world.ledger.entries().is_empty());
+}
+
+#[test]
 fn local_refusals_call_no_other_service() {
     let mut world = World::new();
     let good = world.sign("/after");

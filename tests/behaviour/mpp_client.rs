@@ -110,28 +110,72 @@ fn answer_recorded(policy: &Value, challenge: &str, nonce: u8) -> Value {
     credential(&headers[0].1)
 }
 
+/// Reserves the payment of a challenge with this realm; the proposal, and the new record.
+fn reserved(rules: &str, realm: &str, record: Option<&str>) -> Result<(Value, String), String> {
+    let mut exchange = exchange(rules, 1);
+    let asked = asking(&[evm("a", &request()).replace("shop.example", realm)]);
+    let code = |error: ClientError| error.reason.code().to_owned();
+    match exchange.answered(402, &asked, b"", at(0)) {
+        Next::Fail(error) => return Err(code(error)),
+        next => assert!(matches!(next, Next::Reserve), "{next:?}"),
+    }
+    let record = exchange.reserve(record, at(0)).map_err(code)?;
+    Ok((exchange.proposal().unwrap()["claimsToSell"].take(), record))
+}
+
 #[test]
-pub fn a_challenge_of_another_realm_is_not_signed_unless_the_payer_knows_it_to_be_the_hosts() {
-    let of = |realm: &str| asking(&[evm("a", &request()).replace("shop.example", realm)]);
+pub fn the_first_foreign_realm_of_a_host_is_told_and_stays_its_only_one() {
+    let mismatch = Err("realm_mismatch".to_owned());
+    let mut record = None;
     for realm in ["shop.example", "Shop.Example"] {
-        let mut exchange = exchange("{}", 1);
-        prepared(&mut exchange, &of(realm), at(0));
-        assert_eq!(exchange.proposal().unwrap()["claimsToSell"], Value::Null);
+        let (told, after) = reserved("{}", realm, record.as_deref()).unwrap();
+        assert_eq!(told, Value::Null, "{realm}");
+        record = Some(after);
     }
-    let others = ["bank.example", "MPP Payment", "shop.example.evil", "shop.example:8443", ""];
-    for realm in others {
-        let error = refusal(&of(realm));
-        assert_eq!(error.reason.code(), "realm_mismatch", "{realm}");
-        assert_eq!(error.reason.money(), farebox_core::client::error::Money::NotSigned);
+    // Payees may change here, and with them nothing else.
+    for rules in ["{}", r#"{"pinPayees": false}"#, r#"{"mpp": {"bank.example": {"realm": "x"}}}"#] {
+        let (told, after) = reserved(rules, "localhost", record.as_deref()).unwrap();
+        assert_eq!(told, "localhost");
+        let others = ["bank.example", "LOCALHOST", "shop.example.evil", "shop.example:8443"];
+        for other in others {
+            assert_eq!(reserved(rules, other, Some(&after)), mismatch, "{other}");
+        }
+        assert_eq!(reserved(rules, "localhost", Some(&after)).unwrap().0, "localhost");
+        assert_eq!(reserved(rules, "shop.example", Some(&after)).unwrap().0, Value::Null);
     }
+    // What no record can keep, and no person can read as it is.
+    for realm in ["", " ", "a\u{202e}b", &"x".repeat(129)] {
+        assert_eq!(reserved("{}", realm, None), mismatch, "{realm}");
+    }
+    assert_eq!(
+        refusal(&asking(&[evm("a", &request()).replace("shop.example", "")])).reason.money(),
+        farebox_core::client::error::Money::NotSigned
+    );
+}
+
+#[test]
+fn a_realm_that_the_policy_names_is_not_pinned_and_leaves_no_other() {
     let known = r#"{"mpp": {"Shop.Example": {"realm": "MPP Payment"}}}"#;
-    prepared(&mut exchange(known, 1), &of("MPP Payment"), at(0));
-    prepared(&mut exchange(known, 1), &of("shop.example"), at(0));
-    let error = failure(exchange(known, 1).answered(402, &of("mpp payment"), b"", at(0)));
-    assert_eq!(error.reason.code(), "realm_mismatch");
-    let of_another = r#"{"mpp": {"bank.example": {"realm": "MPP Payment"}}}"#;
-    let error = failure(exchange(of_another, 1).answered(402, &of("MPP Payment"), b"", at(0)));
-    assert_eq!(error.reason.code(), "realm_mismatch");
+    let (told, record) = reserved(known, "MPP Payment", None).unwrap();
+    assert_eq!(told, Value::Null);
+    assert_eq!(reserved("{}", "localhost", Some(&record)).unwrap().0, "localhost");
+    reserved(known, "shop.example", Some(&record)).unwrap();
+    for realm in ["mpp payment", "localhost"] {
+        assert_eq!(reserved(known, realm, Some(&record)), Err("realm_mismatch".to_owned()));
+    }
+}
+
+#[test]
+fn a_realm_is_pinned_by_what_was_signed_alone() {
+    let mut exchange = exchange("{}", 1);
+    let asked = asking(&[evm("a", &request()).replace("shop.example", "localhost")]);
+    exchange.answered(402, &asked, b"", at(0));
+    let record = exchange.reserve(None, at(0)).unwrap();
+    let released = exchange.release(Some(&record)).unwrap();
+    assert_eq!(reserved("{}", "bank.example", Some(&record)), Err("realm_mismatch".to_owned()));
+    reserved("{}", "bank.example", Some(&released)).unwrap();
+    // A look counts nothing, and tells what a payment would be told.
+    assert!(!released.contains("localhost"), "{released}");
 }
 
 #[test]
@@ -143,6 +187,7 @@ fn a_challenge_of_another_realm_spoils_no_offer_beside_it() {
     assert!(matches!(exchange.answered(402, &headers, b"", at(0)), Next::Reserve));
     exchange.reserve(None, at(0)).unwrap();
     assert_eq!(exchange.proposal().unwrap()["protocol"], "x402");
+    // The host's own comes first.
     let own = evm("b", &request());
     let value = paid(&mut super::client::exchange("{}", 1), &asking(&[relayed, own])).1;
     assert_eq!(credential(&value)["challenge"]["id"], "b");

@@ -155,7 +155,7 @@ const TABLE: &[Row] = &[
     row!(UnminedIsManual, onchain::signed::an_unmined_transaction_is_closed_after_few_lookups_and_found_when_shown_again),
     row!(UnminedIsLookedFor, onchain::signed::an_unmined_transaction_is_closed_after_few_lookups_and_found_when_shown_again),
     row!(AllowanceReaches, onchain::hashes::a_longer_time_to_pay_makes_no_earlier_transaction_one_of_a_challenge),
-    row!(AnyRealm, mpp_client::a_challenge_of_another_realm_is_not_signed_unless_the_payer_knows_it_to_be_the_hosts),
+    row!(AnyRealm, mpp_client::the_first_foreign_realm_of_a_host_is_told_and_stays_its_only_one),
     row!(WordIsChain, settlement::one_transaction_told_to_two_payers_serves_the_second_only_where_the_facilitator_is_believed),
     row!(CachesAnswer, manners::no_cache_stands_between_a_paid_request_and_its_origin),
     row!(HeaderUnread, client::refusals::a_refusal_quotes_the_header_or_else_the_body),

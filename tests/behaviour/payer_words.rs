@@ -6,9 +6,10 @@ use farebox_core::http::Headers;
 use serde_json::{Value, json};
 
 use crate::client::{
-    HASH, OTHER, PAYEE, URL, USDC, account, at, entry, exchange, failure, paid, sign, terms,
+    HASH, OTHER, PAYEE, URL, USDC, account, at, entry, exchange, failure, paid, settled, sign,
+    terms,
 };
-use crate::mpp_client::{asking, evm, request};
+use crate::mpp_client::{asking, evm, request, unbase64url};
 
 fn header(name: &str, value: &Value) -> Headers {
     let mut headers = Headers::new();
@@ -205,4 +206,66 @@ fn a_sale_that_is_offered_by_both_is_paid_by_mpp_where_x402_payments_are_bound_t
     }
     assert_eq!(offered(&json!({"other": {}}), PAYEE), "x402");
     assert_eq!(offered(&bound, OTHER), "x402", "another sale is ranked as usual");
+}
+
+/// What a server that is asked by both protocols refused, and what was sent then.
+fn refused_charge(policy: &str, x402: &Value, refusal: &[u8]) -> (Exchange, Value, Next) {
+    let required = json!({"x402Version": 2, "error": "pay", "resource": {"url": URL},
+        "accepts": [x402], "extensions": {"mppx": {"info": {"nonce": ""}}}});
+    let mut headers = asking(&[evm("one", &request())]);
+    headers.add("payment-required", &base64::encode(required.to_string().as_bytes()));
+    let mut exchange = exchange(policy, 1);
+    assert!(matches!(exchange.answered(402, &headers, b"", at(0)), Next::Reserve));
+    exchange.reserve(None, at(0)).unwrap();
+    let signature = sign(exchange.prepare(at(0)));
+    let Next::Send { headers: sent, .. } = exchange.signed(&signature, at(0)) else { panic!() };
+    let credential = unbase64url(sent[0].1.strip_prefix("Payment ").unwrap());
+    let fresh = asking(&[evm("two", &request())]);
+    let next = exchange.answered(402, &fresh, refusal, at(1));
+    (exchange, credential["payload"].clone(), next)
+}
+
+const MISBOUND: &[u8] = br#"{"type":"https://paymentauth.org/problems/verification-failed","detail":"nonce does not match challenge"}"#;
+const SPOKEN: &str = r#"{"permit2": true, "mpp": {"shop.example": {"nonce": "joined"}}}"#;
+
+#[test]
+fn a_charge_that_is_refused_is_sent_once_more_as_x402_with_the_same_authorization() {
+    let (mut exchange, charge, next) = refused_charge(SPOKEN, &entry("10000"), MISBOUND);
+    let Next::Send { wait_ms: 0, headers } = next else { panic!("{next:?}") };
+    assert_eq!((headers.len(), headers[0].0.as_str()), (1, "PAYMENT-SIGNATURE"));
+    let sent: Value = serde_json::from_slice(&base64::decode(&headers[0].1).unwrap()).unwrap();
+    let mut signed = sent["payload"]["authorization"].clone();
+    signed["signature"] = sent["payload"]["signature"].clone();
+    signed["type"] = "authorization".into();
+    assert_eq!(signed, charge, "one nonce, one charge");
+    assert_eq!(sent["accepted"], entry("10000"));
+    assert_eq!(sent["extensions"]["mppx"]["info"]["nonce"], "");
+    // What is kept to be sent again is what was sent last.
+    assert_eq!(exchange.payment().unwrap()["header"][1], headers[0].1);
+    let receipt = settled(|_| {});
+    let Next::Return(Some(receipt)) = exchange.answered(200, &receipt, b"", at(2)) else {
+        panic!()
+    };
+    assert_eq!(receipt["transaction"], HASH);
+}
+
+#[test]
+fn a_charge_is_sent_as_x402_only_where_the_same_sale_stands_beside_it_and_once() {
+    let (mut exchange, _, next) = refused_charge(SPOKEN, &entry("10000"), MISBOUND);
+    assert!(matches!(next, Next::Send { .. }));
+    let error = failure(exchange.answered(402, &Headers::new(), b"{}", at(2)));
+    assert_eq!(error.reason.code(), "payment_refused");
+    let mut elsewhere = entry("10001");
+    elsewhere["payTo"] = OTHER.into();
+    let mut permit = entry("10000");
+    permit["extra"]["assetTransferMethod"] = "permit2".into();
+    for (offer, refusal, code) in [
+        (elsewhere, MISBOUND, "payment_refused"),
+        (permit, MISBOUND, "payment_refused"),
+        (entry("10000"), br#"{"reason":"insufficient_funds"}"#.as_slice(), "insufficient_funds"),
+        (entry("10000"), br#"{"detail":"authorization is used"}"#, "payment_conflict"),
+    ] {
+        let (_, _, next) = refused_charge(SPOKEN, &offer, refusal);
+        assert_eq!(failure(next).reason.code(), code, "{offer}");
+    }
 }

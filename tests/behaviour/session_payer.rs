@@ -4,6 +4,7 @@
 
 mod histories;
 mod okx;
+mod realms;
 mod seller;
 
 use farebox_core::client::Policy;

@@ -112,6 +112,9 @@ test('it looks right in light and dark, narrow and wide, and axe finds nothing s
   for (const [at, view] of views.entries()) {
     await goTo(page, `${world.gate.url}/_farebox/desk/#${view}`);
     found.push(...(await looksOf(page, `desk-${at}-${view.split('?')[0]}`)));
+    // The picture of the README: the last size is light and wide.
+    if (at === 0)
+      await page.screenshot({ path: join(SCREENS, 'readme-desk.png'), clip: { x: 60, y: 0, width: 1160, height: 580 }, fullPage: true });
   }
   assert.deepEqual(found, []);
 });

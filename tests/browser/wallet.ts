@@ -8,29 +8,91 @@ import type { Payer } from '../e2e/clients.ts';
 export interface Injected {
   /** The methods that were called, in order. */
   calls: string[];
+  /** The networks that pages added, as they were described. */
+  added: Record<string, unknown>[];
 }
 
-/** Spec: EIP-1193 "Provider Errors". */
-type Answer = { result: unknown } | { error: { code: number; message: string } };
+/** A wallet and its person. */
+export interface WalletPlan {
+  payer: Payer;
+  /** The network that is chosen at first. */
+  network: string;
+  person?: 'agrees' | 'refuses';
+  /** Its name, if it announces itself (EIP-6963); else it is `window.ethereum`. */
+  name?: string;
+  /** Networks that it knows; left out, all. */
+  knows?: string[];
+  /** The node from which it reads; without it, it reads nothing. */
+  node?: string;
+  /** Sends transactions; without it, it sends none. */
+  send?: (asked: AskedTransaction) => Promise<string>;
+}
 
 /** A transaction as a page asks for it. */
 export type AskedTransaction = { readonly from: string; readonly to: `0x${string}`; readonly data: `0x${string}` };
 
+/** Spec: EIP-1193 "Provider Errors". */
+type Answer = { result: unknown } | { error: { code: number; message: string } };
+
 /** Gives a page `window.ethereum`, on this network; a person who `refuses` signs nothing. With `send` it sends transactions. */
-export async function injectWallet(
+export function injectWallet(
   page: Page,
   payer: Payer,
   network: string,
   person: 'agrees' | 'refuses' = 'agrees',
-  send?: (asked: AskedTransaction) => Promise<string>,
+  send?: WalletPlan['send'],
 ): Promise<Injected> {
-  const calls: string[] = [];
+  return addWallet(page, { payer, network, person, ...(send === undefined ? {} : { send }) });
+}
+
+/** Gives a page a wallet. */
+export async function addWallet(page: Page, plan: WalletPlan): Promise<Injected> {
+  const injected: Injected = { calls: [], added: [] };
+  const ask = walletOf(plan, injected);
+  const door = `askWallet${doors++}`;
+  await page.exposeFunction(door, ask);
+  await page.addInitScript(
+    ({ door, name }) => {
+      const scope = globalThis as unknown as Record<string, (method: string, params: readonly unknown[]) => Promise<Answer>>;
+      const provider = {
+        async request({ method, params = [] }: { method: string; params?: readonly unknown[] }): Promise<unknown> {
+          const answer = await scope[door]!(method, params);
+          if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
+          return answer.result;
+        },
+      };
+      if (name === undefined) {
+        (globalThis as unknown as { ethereum: object }).ethereum = provider;
+        return;
+      }
+      const icon =
+        "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'><rect width='1' height='1' fill='orange'/></svg>";
+      const detail = Object.freeze({ info: Object.freeze({ uuid: door, name, icon, rdns: 'example.wallet' }), provider });
+      const announce = () => window.dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail }));
+      window.addEventListener('eip6963:requestProvider', announce);
+      announce();
+    },
+    { door, name: plan.name },
+  );
+  return injected;
+}
+
+let doors = 0;
+
+function walletOf({ payer, network, person = 'agrees', knows, node, send }: WalletPlan, { calls, added }: Injected) {
   let current = network;
   const answers: Record<string, (params: readonly unknown[]) => Promise<Answer> | Answer> = {
     eth_requestAccounts: () => ({ result: [payer.address] }),
     eth_chainId: () => ({ result: current }),
     wallet_switchEthereumChain: ([wanted]) => {
-      current = (wanted as { chainId: string }).chainId;
+      const { chainId } = wanted as { chainId: string };
+      if (knows !== undefined && !knows.includes(chainId)) return { error: { code: 4902, message: 'Unrecognized chain ID' } };
+      current = chainId;
+      return { result: null };
+    },
+    wallet_addEthereumChain: ([facts]) => {
+      added.push(facts as Record<string, unknown>);
+      knows?.push((facts as { chainId: string }).chainId);
       return { result: null };
     },
     eth_signTypedData_v4: async ([from, text]) => {
@@ -41,6 +103,7 @@ export async function injectWallet(
       if (String(from).toLowerCase() !== payer.address.toLowerCase()) return { error: { code: 4100, message: 'unknown account' } };
       return { result: await payer.signTypedData(typedData) };
     },
+    ...(node === undefined ? {} : { eth_call: (params: readonly unknown[]) => readFrom(node, params) }),
     ...(send === undefined
       ? {}
       : {
@@ -50,19 +113,14 @@ export async function injectWallet(
               : { result: await send(asked as AskedTransaction) },
         }),
   };
-  await page.exposeFunction('askWallet', async (method: string, params: readonly unknown[]): Promise<Answer> => {
+  return async (method: string, params: readonly unknown[]): Promise<Answer> => {
     calls.push(method);
     return answers[method]?.(params) ?? { error: { code: 4200, message: `no ${method}` } };
-  });
-  await page.addInitScript(() => {
-    const scope = globalThis as unknown as { askWallet(method: string, params: readonly unknown[]): Promise<Answer>; ethereum: object };
-    scope.ethereum = {
-      async request({ method, params = [] }: { method: string; params?: readonly unknown[] }): Promise<unknown> {
-        const answer = await scope.askWallet(method, params);
-        if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
-        return answer.result;
-      },
-    };
-  });
-  return { calls };
+  };
+}
+
+async function readFrom(node: string, params: readonly unknown[]): Promise<Answer> {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_call', params });
+  const response = await fetch(node, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  return (await response.json()) as Answer;
 }

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 
 import { check, type Finding, type Report } from '../../scripts/check/index.mjs';
+import { root } from '../../scripts/steps.mjs';
 import { HEAD, openFolder, settingsOf, TABLE, tomlOf, type Value, type Vars } from './table.ts';
 
 const folder = openFolder();
@@ -191,6 +193,12 @@ describe('around the settings', () => {
       text.replace('workers_dev = true', 'workers_dev = false\npreview_urls = true\nroute = "gate.example/*"'),
       ['preview_urls'],
       'preview_urls = false',
+    ],
+    [
+      'files in front of the gate',
+      `${text}[assets]\ndirectory = "${join(root, 'tests/vectors')}"\nbinding = "PAGES"\n`,
+      ['assets'],
+      'in front of the gate, without a payment',
     ],
     ['a namespace with a slip in its name', `${text}[[kv_namespaces]]\nbinding = "CONFIGS"\nid = "0"\n`, ['CONFIGS'], 'CONFIG'],
     ['a service with a slip in its name', `${text}[[services]]\nbinding = "ORGIN"\nservice = "site"\n`, ['ORGIN'], 'ORIGIN'],

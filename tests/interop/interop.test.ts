@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
-import { localSigner, payingFetch, receiptOf } from '../../pkg/dist/index.js';
+import { localSigner, type Proposal, payingFetch, receiptOf } from '../../pkg/dist/index.js';
 import { startProcess } from '../../scripts/processes.mjs';
 import { findPython } from '../../scripts/python.mjs';
 import { root } from '../../scripts/steps.mjs';
@@ -79,18 +79,21 @@ for (const [index, { name, runtime, words, refused }] of CLIENTS.entries()) {
   }
 }
 
-for (const [index, { name, runtime, words }] of SERVERS.entries()) {
+for (const [index, { name, runtime, words, realm }] of SERVERS.entries()) {
   const command = commands[runtime];
   if (command === undefined) continue;
   test(`the package pays ${name}`, { timeout: LIMIT_MS }, async () => {
     const payer = payerOf(index);
     const server = await start([...command, ...words]);
     try {
-      const fetch = payingFetch({ signer: localSigner(payer.privateKey) });
+      const realms: (string | null)[] = [];
+      const confirm = ({ claimsToSell }: Proposal): boolean => realms.push(claimsToSell) > 0;
+      const fetch = payingFetch({ signer: localSigner(payer.privateKey), confirm });
       const { result, change } = await changesDuring(world, payer.address, () => fetch(`http://127.0.0.1:${server.port}/report`));
       assert.equal(result.status, 200);
       assert.deepEqual(await result.json(), { report: 'Rainfall, Tuesday' });
       assert.deepEqual([change.paid, change.received], [PRICE_ATOMIC, PRICE_ATOMIC]);
+      assert.deepEqual(realms, [realm ?? null]);
       const transaction = receiptOf(result)?.transaction as `0x${string}`;
       assert.deepEqual(await transfersOf(world, transaction), [transfer(payer.address)]);
     } finally {
@@ -125,7 +128,6 @@ async function start([program = '', ...args]: string[]) {
     env: {
       ...process.env,
       MPP_SECRET_KEY: 'a secret of the servers in this test',
-      MPP_REALM: '127.0.0.1',
       FACILITATOR_URL: facilitator.url,
       FACILITATOR_KEY: chain.accounts.facilitator.privateKey,
       PAY_TO: chain.accounts.payee.address,

@@ -14,6 +14,8 @@ export interface Program {
   readonly packet: string;
   /** The routes that it cannot pay: the gate refuses what it sends, and nothing is charged. */
   readonly refused?: 'before';
+  /** The realm of its challenges as it is installed, if that is not the host. */
+  readonly realm?: string;
   /** What starts it, after the runtime's own command, from the folder of the repository. */
   readonly words: readonly string[];
 }
@@ -53,7 +55,7 @@ export const CLIENTS: readonly Program[] = [
 export const SERVERS: readonly Program[] = [
   python('`x402` in FastAPI', 'x402', 'fastapi_server'),
   python('`x402` in Flask', 'x402', 'flask_server'),
-  python('`pympp` in FastAPI', 'pympp', 'pympp_server'),
+  { ...python('`pympp` in FastAPI', 'pympp', 'pympp_server'), realm: 'localhost' },
   node('`x402-express`', 'x402-express', 'x402-express-server'),
   node('`@faremeter/middleware` of version 1', '@faremeter/middleware', 'faremeter-server'),
   node('`@faremeter/middleware` of version 2', '@faremeter/middleware', 'faremeter-server', 'v2'),

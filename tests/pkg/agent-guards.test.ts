@@ -572,6 +572,23 @@ const GUARDS: readonly Guard[] = [
     '',
     ['exchange-seller', 'a seller that is asked to end while its wallet signs'],
   ],
+  [
+    "a tool's URL is made without the query of its server's",
+    'agent/mcp.js',
+    'placeOf(new URL(server))',
+    'server',
+    ['agent-mcp', 'the tool that is named'],
+  ],
+  ['one call at a time pays a link', 'agent/links.js', 'all.set(place, ends);', '', ['links-lost', 'calls at the same time']],
+  [
+    "a link that was answered without a receipt is a person's to pay again",
+    'agent/links.js',
+    'proposal.again || (await endedFor(place, store)).length > 0',
+    'proposal.again',
+    ['links-lost', 'what was answered without a receipt'],
+  ],
+  ['a link has its nonces', 'agent/links.js', "'idempotency-key': id", '', ['links-lost', 'two processes that pay one link']],
+  ['the 402 of a link ends', 'agent/links.js', 'endsIn(timeoutMs, init?.signal)', 'init?.signal', ['links-lost', 'the 402 of a link']],
 ];
 
 async function withoutGuard([, file, guard, broken, [tests, name]]: Guard): Promise<string> {

@@ -216,11 +216,33 @@ test('what is no message of MCP asks for nothing', () => {
   assert.equal(readMcpPayment({ result: RESULT }).asks, true);
 });
 
-test('URLs of tools keep servers and tools apart', () => {
+test('URLs of tools keep servers and tools apart, and hold no query, where keys stand', () => {
   assert.deepEqual(
     [mcpToolUrl('https://mcp.example/v1/', 'a/b'), mcpToolUrl('My Weather', 'x'), new URL(mcpToolUrl('a', 'b')).host],
     ['https://mcp.example/v1/tools/a%2Fb', 'https://my-weather.mcp.invalid/tools/x', 'a.mcp.invalid'],
   );
+  assert.equal(mcpToolUrl('https://me:secret@mcp.example/mcp/?token=abc#here', 'x?y'), 'https://mcp.example/mcp/tools/x%3Fy');
+  for (const name of ['', '.', '..']) assert.throws(() => mcpToolUrl('https://mcp.example', name), { code: 'invalid_argument' }, name);
+});
+
+test('the tool that is named is called, whatever the URL of its server', async () => {
+  for (const server of ['https://mcp.example/mcp?token=abc', 'https://mcp.example/mcp/?token=abc#x', 'https://mcp.example', SERVER]) {
+    for (const name of ['forecast', 'a/b', 'a?b=c', '%2e%2e']) {
+      const { call, calls } = FORMS['a result with the terms of x402']!();
+      const asked: string[] = [];
+      const confirm = ({ url }: { readonly url: string }): boolean => asked.push(url) > 0;
+      await payMcpTool(call, { name }, { signer: watchedSigner(), server, confirm });
+      assert.deepEqual([new Set(calls.map((it) => it.name)), asked], [new Set([name]), [mcpToolUrl(server, name)]], `${server} ${name}`);
+      assert.ok(!asked.join('').includes('abc'));
+    }
+  }
+  const called: string[] = [];
+  const fetches = mcpFetch(async ({ name }) => {
+    called.push(name);
+    return GOODS;
+  });
+  await assert.rejects(fetches('https://mcp.example/mcp?token=abc/tools/forecast'), { code: 'invalid_argument' });
+  assert.deepEqual(called, []);
 });
 
 test('arguments get the types that the tool declares, and what does not fit stays', () => {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -83,15 +84,20 @@ test('pay asks before it signs, and only a yes is a yes', async (t) => {
   assert.deepEqual([agreed.code, agreed.out], [0, GOODS]);
 });
 
+/** Calls `then` with the body of a request as text. */
+function whenRead(request: IncomingMessage, then: (body: string) => void): void {
+  request.setEncoding('utf8');
+  let body = '';
+  request.on('data', (piece) => {
+    body += piece;
+  });
+  request.on('end', () => then(body));
+}
+
 test('pay sends method, headers and body, also from a file and from standard input', async (t) => {
   const seen: string[] = [];
   const shop = await open((request, response) => {
-    request.setEncoding('utf8');
-    let body = '';
-    request.on('data', (piece) => {
-      body += piece;
-    });
-    request.on('end', () => {
+    whenRead(request, (body) => {
       seen.push(`${request.method} ${request.headers['x-a']} ${body}`);
       honest(request, response);
     });
@@ -221,12 +227,7 @@ test('resend sends the kept payment again without a key, with the body and heade
   let delivers = false;
   const seen: string[] = [];
   const shop = await open((request, response) => {
-    request.setEncoding('utf8');
-    let body = '';
-    request.on('data', (piece) => {
-      body += piece;
-    });
-    request.on('end', () => {
+    whenRead(request, (body) => {
       const payment = paymentOf(request);
       if (payment === undefined) return ask(response);
       seen.push(`${request.method} ${request.headers['x-order']} ${body} ${payment}`);

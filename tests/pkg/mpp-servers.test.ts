@@ -15,6 +15,7 @@ import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import {
   type AnySigner,
   FareboxError,
+  memoryStore,
   type PayOptions,
   type Proposal,
   payingFetch,
@@ -67,8 +68,25 @@ function shop(): Hono {
   app.get('/mpp/report', mppx.charge({ amount: '0.01', externalId: 'order-1', description: 'One weather report' }), (c) => c.text(GOODS));
   app.post('/mpp/report', mppx.charge({ amount: '0.02' }), async (c) => c.text(`${GOODS}: ${await c.req.text()}`));
   app.get('/mpp/dear', mppx.charge({ amount: '5' }), (c) => c.text(GOODS));
+  for (const [variable, realm] of Object.entries(PLACES)) {
+    const placed = inPlace(variable, realm, () => Mppx.create({ methods: [method], secretKey: SECRET }));
+    app.get(`/mpp/${realm}`, placed.charge({ amount: '0.01' }), (c) => c.text(GOODS));
+  }
   app.get('/both', mppx.charge({ amount: '0.01' }), (c) => c.text(GOODS));
   return app;
+}
+
+/** Where a server may run, which gives it its realm. */
+const PLACES = { VERCEL_URL: 'shop.vercel.app', FLY_APP_NAME: 'bank' };
+
+/** Makes something as if it ran there. */
+function inPlace<T>(variable: string, realm: string, make: () => T): T {
+  process.env[variable] = realm;
+  try {
+    return make();
+  } finally {
+    delete process.env[variable];
+  }
 }
 
 /** One purchase, and what it moved. */
@@ -135,6 +153,47 @@ describe('mppx 0.11', () => {
       text,
     );
     await assertReceipt(response, 10_000n);
+  });
+
+  test('where the policy has the wrong nonce, the authorization that it refuses is sent as x402: one signature, one charge', async () => {
+    const signed: unknown[] = [];
+    const wallet = inside() as Signer;
+    const signer: Signer = {
+      address: () => wallet.address(),
+      sign: (data) => {
+        signed.push(data);
+        return wallet.sign(data);
+      },
+    };
+    const policy = { mpp: { [new URL(url).host]: { nonce: 'listed' as const } } };
+    const { response, text, proposals, paid, received, settled } = await buy('/both', signer, undefined, { policy });
+    assert.deepEqual(
+      [response.status, text, paid, received, settled, signed.length, proposals.map(({ protocol }) => protocol)],
+      [200, GOODS, 10_000n, 10_000n, 1, 1, ['mpp']],
+      text,
+    );
+    await assertReceipt(response, 10_000n);
+  });
+
+  test('a realm that it takes from where it runs is told at first, and another one is refused afterwards', async () => {
+    const store = memoryStore();
+    const { VERCEL_URL, FLY_APP_NAME } = PLACES;
+    for (const realm of [VERCEL_URL, VERCEL_URL]) {
+      const { response, proposals, paid } = await buy(`/mpp/${realm}`, inside(), undefined, { store });
+      assert.deepEqual([response.status, paid, proposals.map(({ claimsToSell }) => claimsToSell)], [200, 10_000n, [realm]]);
+    }
+    const held = await chain.balanceOf(chain.accounts.payee.address);
+    await assert.rejects(
+      buy(`/mpp/${FLY_APP_NAME}`, inside(), undefined, { store }),
+      (error) => error instanceof FareboxError && error.code === 'realm_mismatch' && !error.signed && error.message.includes(VERCEL_URL),
+    );
+    assert.equal(await chain.balanceOf(chain.accounts.payee.address), held);
+    // Its own name is no other realm.
+    const { proposals } = await buy('/mpp/report', inside(), undefined, { store });
+    assert.deepEqual(
+      proposals.map(({ claimsToSell }) => claimsToSell),
+      [null],
+    );
   });
 
   test('two calls answer a challenge each and pay twice', async () => {

@@ -361,6 +361,8 @@ export default {
 };`,
   });
   const script = await bundle(at, 'worker.js', { conditions: ['workerd', 'worker'], external: ['*.wasm'] });
+  // One compiled part: those of agents, cards, jobs and channels stay out.
+  assert.equal(readFileSync(script, 'utf8').match(/["'][^"']*\.wasm["']/g)?.length, 1);
   const worker = inWorkerd(at, script);
   try {
     await pays(() => worker.ask());

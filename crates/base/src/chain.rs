@@ -1,8 +1,12 @@
-//! Networks: CAIP-2 ids, and their x402 version 1 names.
+//! Networks: CAIP-2 ids, their x402 version 1 names, and what people call them.
+
+mod info;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
+
+pub use info::NetworkInfo;
 
 /// A CAIP-2 chain id such as `eip155:8453`.
 ///

@@ -61,6 +61,8 @@ pub enum Code {
     SessionRefused,
     /// The signature does not prove the payer.
     SignatureInvalid,
+    /// The signature may be a contract's, and this gate takes none.
+    ContractWalletRefused,
     /// The authorization pays a different address.
     RecipientMismatch,
     /// The authorization expires too early to be settled in time.

@@ -130,8 +130,10 @@ impl Offer {
         }
         let body = if asked.head.prefers_html() {
             headers.add("content-type", "text/html; charset=utf-8");
-            headers.add("content-security-policy", paywall::CONTENT_SECURITY_POLICY);
-            self.page(&asked.head.url)
+            // What a form sent cannot be sent again by a page.
+            let is_payable = self.settings.has_pages && asked.head.method == "GET";
+            headers.add("content-security-policy", paywall::content_security_policy(is_payable));
+            self.page(&asked.head.url, is_payable)
         } else {
             let speaks = self.settings.protocols.x402;
             let kind = if speaks { "application/json" } else { "application/problem+json" };
@@ -277,7 +279,7 @@ impl Offer {
         )
     }
 
-    fn page(&self, url: &str) -> String {
+    fn page(&self, url: &str, is_payable: bool) -> String {
         let prices: Vec<String> = self
             .choices
             .iter()
@@ -287,13 +289,20 @@ impl Offer {
         // The other scheme of the same token says nothing new to people.
         let ways = ways.filter(|(choice, _)| choice.requirements.scheme() != DEFERRED);
         let ways = ways.map(|(choice, price)| paywall::Way {
+            terms: &choice.requirements,
             price,
             asset: &choice.asset_label.symbol,
-            network: choice.terms.network.as_str(),
-            pay_to: &choice.terms.pay_to,
+            decimals: choice.asset_label.decimals,
+            network: &choice.terms.network,
         });
         let ways = ways.collect::<Vec<_>>();
-        paywall::html(&paywall::Page { url, description: &self.settings.description, ways: &ways })
+        paywall::html(&paywall::Page {
+            url,
+            description: &self.settings.description,
+            seller: self.settings.service.service_name.as_deref().unwrap_or_default(),
+            ways: &ways,
+            is_payable,
+        })
     }
 }
 

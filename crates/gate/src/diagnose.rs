@@ -173,7 +173,7 @@ pub const fn cause_of(code: Code) -> Cause {
         | Code::NonceMismatch
         | Code::SourceMismatch
         | Code::ValidityTooLong => Cause::Terms,
-        Code::SignatureInvalid => Cause::Signature,
+        Code::SignatureInvalid | Code::ContractWalletRefused => Cause::Signature,
         Code::Expired | Code::ChallengeExpired => Cause::Expired,
         Code::NotYetValid => Cause::Early,
         _ => Cause::Unpaid,

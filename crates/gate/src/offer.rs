@@ -267,6 +267,8 @@ pub struct RouteSettings {
     pub mime_type: String,
     /// The seller.
     pub service: Arc<ServiceInfo>,
+    /// Whether the files of the page that pays are beside the gate.
+    pub has_pages: bool,
     /// Seconds the origin may take.
     pub origin_timeout_secs: u64,
     /// Whether responses are stored.

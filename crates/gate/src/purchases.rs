@@ -101,7 +101,8 @@ impl<'g> Purchases<'g> {
                 found.map(|found| found.map(CheckedPayment::into_owned))
             }
         };
-        let is_forged = matches!(checked, Err(Code::SignatureInvalid));
+        let is_forged =
+            matches!(checked, Err(Code::SignatureInvalid | Code::ContractWalletRefused));
         let (checked, instead) = self.look_up(&offer, &shown, checked, instead, now);
         if let Err(code) = &checked
             && is_about_terms(*code)

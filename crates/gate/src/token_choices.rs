@@ -163,6 +163,7 @@ pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> 
         description: String::new(),
         mime_type: String::new(),
         service: Arc::default(),
+        has_pages: false,
         origin_timeout_secs: TIMEOUT_SECS,
         store: false,
         idempotent: false,

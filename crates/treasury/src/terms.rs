@@ -114,6 +114,8 @@ impl Terms {
             broadcasts: false,
             // The agent's own is not sent to merchants.
             authorization_is_free: true,
+            // A treasury pays many hosts for many agents, and pins nothing.
+            pins_realms: false,
         };
         let challenge = Challenge::read(&self.headers, self.body.as_bytes(), means)
             .map_err(|error| malformed(sentence(&error.message)))?;

@@ -1,8 +1,18 @@
-//! The page of a 402, a pure function of the offer, without a script.
+//! The page of a 402, a pure function of the offer. It is whole without a script; where the files of
+//! the pages are beside the gate, its script lets a person pay in place.
 
+use alloc::format;
 use alloc::string::String;
 
+use farebox_base::chain::ChainId;
+use farebox_base::encoding::json;
+use farebox_base::page::STYLE;
 use farebox_base::text::Html;
+use serde::Serialize;
+
+use crate::x402::exact::UPTO;
+use crate::x402::mints::is_dollar;
+use crate::x402::v2::PaymentRequirements;
 
 /// Content of the page.
 #[derive(Clone, Copy, Debug)]
@@ -11,66 +21,179 @@ pub struct Page<'a> {
     pub url: &'a str,
     /// Description of the route.
     pub description: &'a str,
+    /// The seller's name; may be empty.
+    pub seller: &'a str,
     /// The ways to pay.
     pub ways: &'a [Way<'a>],
+    /// Whether a person can pay in it: the files are there, and the request can be repeated.
+    pub is_payable: bool,
 }
 
 /// One way to pay.
 #[derive(Clone, Copy, Debug)]
 pub struct Way<'a> {
+    /// Its terms.
+    pub terms: &'a PaymentRequirements,
     /// Price in units of the asset, decimal text.
     pub price: &'a str,
-    /// Name of the asset.
+    /// Symbol of the asset.
     pub asset: &'a str,
+    /// Decimals of the asset.
+    pub decimals: u8,
     /// Network.
-    pub network: &'a str,
-    /// Recipient.
-    pub pay_to: &'a str,
+    pub network: &'a ChainId,
 }
 
-/// Policy of the page: it loads and runs nothing.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Policy of the page without a script: it loads and runs nothing.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Policy of the page that pays: scripts, styles and requests of its own origin. Wallets give
+/// their pictures as `data:`; what was paid for is shown as `blob:`.
+const PAYING_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; img-src data: blob:; media-src blob:; \
+    frame-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// `Content-Security-Policy` of the page.
+#[must_use]
+pub const fn content_security_policy(is_payable: bool) -> &'static str {
+    if is_payable { PAYING_POLICY } else { POLICY }
+}
 
 /// Writes the page.
-///
-/// # Examples
-/// ```
-/// use farebox_wire::paywall::{Page, Way, html};
-/// let way = Way { price: "0.01", asset: "USDC", network: "base", pay_to: "0x2096…287C" };
-/// let page = html(&Page { url: "https://a.example/?<b>", description: "A report", ways: &[way] });
-/// assert!(page.contains("<dt>Price</dt><dd>0.01</dd>"));
-/// assert!(page.contains("https://a.example/?&lt;b&gt;"));
-/// ```
 #[must_use]
 pub fn html(page: &Page<'_>) -> String {
     let about = match page.description {
         "" => Html::literal("This resource has a price."),
         about => Html::of(about),
     };
-    let ways = page.ways.iter().map(|way| {
-        let values = [way.price, way.asset, way.network, way.pay_to];
-        Html::fill(
-            "<dt>Price</dt><dd>{}</dd>\n<dt>Asset</dt><dd>{}</dd>\n<dt>Network</dt><dd>{}</dd>\n<dt>Paid to</dt><dd>{}</dd>\n",
-            values.map(Html::of),
-        )
-    });
+    let ways = Html::join(page.ways.iter().map(describe), "");
+    let (head, section) = if page.is_payable { paying(page) } else { plain() };
+    let seller = match page.seller {
+        "" => Html::literal(""),
+        seller => Html::fill("<p class=\"quiet\">{}</p>\n", [Html::of(seller)]),
+    };
     Html::fill(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Payment required</title>\n\
-         <style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:10vh auto;padding:0 1rem}\
-         dt{font-weight:600}dd{margin:0 0 .75rem;overflow-wrap:anywhere}</style>\n\
-         <main>\n<h1>Payment required</h1>\n<p>{}</p>\n<dl>\n{}<dt>Resource</dt><dd>{}</dd>\n\
-         </dl>\n<p>Programs can pay automatically: the terms are in the <code>PAYMENT-REQUIRED</code> header \
-         (x402 version 2) and, if JSON is requested, in the body (version 1).</p>\n</main>\n</html>\n",
-        [about, Html::join(ways, ""), Html::of(page.url)],
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Payment required</title>\n{}</head>\n<body>\n\
+         <main>\n{}<h1>Payment required</h1>\n<p>{}</p>\n<dl>\n{}<dt>Resource</dt><dd><code>{}</code></dd>\n</dl>\n{}</main>\n\
+         <footer><p>Programs can pay automatically: the terms are in the <code>PAYMENT-REQUIRED</code> header \
+         (x402 version 2) and, if JSON is requested, in the body (version 1).</p></footer>\n</body>\n</html>\n",
+        [head, seller, about, ways, Html::of(page.url), section],
     )
     .into_string()
 }
 
+/// A way to pay for people: money first.
+fn describe(way: &Way<'_>) -> Html {
+    let money = match is_dollar(way.asset) {
+        true => Html::fill("${} in {}", [Html::of(way.price), Html::of(way.asset)]),
+        false => Html::fill("{} {}", [Html::of(way.price), Html::of(way.asset)]),
+    };
+    let bound = match way.terms.scheme() {
+        UPTO => Html::literal("up to "),
+        _ => Html::literal(""),
+    };
+    let test = match way.network.is_main_network() {
+        true => Html::literal(""),
+        false => Html::literal(" <strong>test money</strong>"),
+    };
+    Html::fill(
+        "<dt>Price</dt><dd>{}<strong>{}</strong> <span class=\"quiet\">{} atomic units</span></dd>\n\
+         <dt>Network</dt><dd>{}{} <span class=\"quiet\">{}</span></dd>\n<dt>Paid to</dt><dd><code>{}</code></dd>\n",
+        [
+            bound,
+            money,
+            Html::of(way.terms.amount()),
+            Html::of(way.network.title()),
+            test,
+            Html::of(way.network.as_str()),
+            Html::of(way.terms.pay_to()),
+        ],
+    )
+}
+
+/// The style by itself: a page without files of its own.
+fn plain() -> (Html, Html) {
+    (Html::fill("<style>{}</style>\n", [Html::literal(STYLE)]), Html::literal(""))
+}
+
+/// The files of the page, and the part that its script fills.
+fn paying(page: &Page<'_>) -> (Html, Html) {
+    let head = Html::literal(
+        "<link rel=\"stylesheet\" href=\"/_farebox/style.css\">\n<link rel=\"stylesheet\" href=\"/_farebox/pay/pay.css\">\n\
+         <script type=\"module\" src=\"/_farebox/pay/pay.js\"></script>\n",
+    );
+    let ways = page.ways.iter().map(|way| json::text(&Told::of(way)));
+    let ways = ways.collect::<alloc::vec::Vec<_>>().join(",");
+    let section = Html::fill(
+        "<noscript><p class=\"note\">Paying in this page needs its script.</p></noscript>\n\
+         <section id=\"pay\" aria-labelledby=\"pay-title\" hidden><h2 id=\"pay-title\">Pay here</h2></section>\n\
+         <script type=\"application/json\" id=\"ways\">{}</script>\n",
+        [Html::data(&format!("[{ways}]"))],
+    );
+    (head, section)
+}
+
+/// A way to pay, for the page's script.
+#[derive(Serialize)]
+struct Told<'a> {
+    terms: &'a PaymentRequirements,
+    price: &'a str,
+    symbol: &'a str,
+    decimals: u8,
+    title: &'a str,
+    test: bool,
+    explorer: &'a str,
+    node: &'a str,
+    coin: &'a str,
+}
+
+impl<'a> Told<'a> {
+    fn of(way: &Way<'a>) -> Self {
+        let info = way.network.info();
+        Self {
+            terms: way.terms,
+            price: way.price,
+            symbol: way.asset,
+            decimals: way.decimals,
+            title: way.network.title(),
+            test: !way.network.is_main_network(),
+            explorer: info.map_or("", |info| info.explorer),
+            node: info.map_or("", |info| info.node),
+            coin: info.map_or("", |info| info.coin),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
+    use farebox_base::amount::Amount;
+    use farebox_common::payment::Terms;
+    use serde_json::Map;
+
     use super::*;
+    use crate::x402::v2::Flow;
+
+    /// A page whose every text is this one.
+    fn page(text: &str, is_payable: bool) -> String {
+        let network = ChainId::parse("eip155:84532").unwrap();
+        let terms = Terms {
+            network: network.clone(),
+            asset: text.to_string(),
+            pay_to: text.to_string(),
+            amount: Amount::from(10_000u64),
+            unit: None,
+            max_timeout_secs: 60,
+            extra: Map::new(),
+            token: None,
+        };
+        let terms = PaymentRequirements::new(&terms, Flow::Authorization);
+        let way = Way { terms: &terms, price: text, asset: text, decimals: 6, network: &network };
+        let ways = [way, way];
+        html(&Page { url: text, description: text, seller: text, ways: &ways, is_payable })
+    }
 
     #[test]
     fn no_text_of_a_page_becomes_markup() {
@@ -80,15 +203,37 @@ mod tests {
             "' onmouseover='alert(1)",
             "</title><svg/onload=alert(1)>",
             "`<b>`",
+            "</script><script>alert(1)</script>",
         ] {
-            let page = |text| {
-                let way = Way { price: text, asset: text, network: text, pay_to: text };
-                html(&Page { url: text, description: text, ways: &[way, way] })
-            };
-            let (page, plain) = (page(payload), page(""));
+            let (evil, harmless) = (page(payload, false), page("x", false));
             for c in ["<", ">", "\"", "'", "`"] {
-                assert_eq!(page.matches(c).count(), plain.matches(c).count(), "{c} in {payload}");
+                assert_eq!(
+                    evil.matches(c).count(),
+                    harmless.matches(c).count(),
+                    "{c} in {payload}"
+                );
             }
+            // Where there are data for the script, they are text that cannot end their element.
+            let evil = page(payload, true);
+            assert_eq!(
+                evil.matches('<').count(),
+                page("x", true).matches('<').count(),
+                "{payload}"
+            );
         }
+    }
+
+    #[test]
+    fn people_read_money_first_and_the_name_of_the_network() {
+        let text = page("USDC", true);
+        for part in [
+            "<strong>$USDC in USDC</strong> <span class=\"quiet\">10000 atomic units</span>",
+            "Base Sepolia <strong>test money</strong>",
+            "\"explorer\":\"https://sepolia.basescan.org\"",
+            "src=\"/_farebox/pay/pay.js\"",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(!page("USDC", false).contains("<script"));
     }
 }

@@ -1,12 +1,14 @@
 /** Payments by link: made at a treasury, and paid once from this wallet, within its policy. */
 import * as wasm from '#agent-wasm';
 
-import { FareboxError, unusable } from '../error.js';
-import { receiptOf, wrapFetch } from '../fetch.js';
+import { FareboxError, type SentPayment, unusable } from '../error.js';
+import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
 import type { PayOptions, Proposal, Receipt } from '../options.js';
-import { resume, sentPayments } from '../resume.js';
+import { endsIn } from '../request.js';
+import { type KeptPayment, resume, sentPayments } from '../resume.js';
+import type { Store } from '../store.js';
 import { type CheckedLink, checkPaymentLink, type ExpectedLink, followPaymentLink, type PaymentLinkState, paymentLinkIn } from './cards.js';
-import { objectIn, originOf, replyTo } from './exchange/call.js';
+import { objectIn, originOf, pause, replyTo } from './exchange/call.js';
 import { storeOf } from './signer-store.js';
 
 /** What a link asks for. */
@@ -60,47 +62,89 @@ export async function readPaymentLink(url: string, asking: Asking = {}): Promise
 
 /**
  * Pays a link once, if it asks for what is expected, and follows it to its end or for a minute. `options` are those of `wrapFetch`:
- * its policy and budget hold, and `confirm` is asked. The next call goes on with a payment whose fate is open: in every process with
- * this `store`, or without one in this process, for this `signer`.
+ * its policy and budget hold, and `confirm` is asked. A link is one purchase: calls at the same time pay one after the other, its
+ * nonces follow from it wherever they are the payer's, and the next call goes on with a payment whose fate is open, in every process
+ * with this `store`, or without one in this process, for this `signer`. What has ended without a receipt is paid again only if
+ * `confirm` or `policy.payAgain` says so. Each answer ends after `timeoutMs`, and all of it with `signal`.
  */
-export async function payPaymentLink(
-  url: string,
-  expected: ExpectedLink,
-  options: PayOptions & Pick<Asking, 'fetch' | 'timeoutMs'>,
-): Promise<PaidPaymentLink> {
+export async function payPaymentLink(url: string, expected: ExpectedLink, options: PayOptions & Asking): Promise<PaidPaymentLink> {
   const { origin, id } = partsOf(url);
-  const { fetch = globalThis.fetch, timeoutMs, store = storeOf(options.signer), ...paying } = options;
-  const limit = timeoutMs === undefined ? {} : { timeoutMs };
-  const asking: Asking = { fetch, ...limit };
+  const { fetch = globalThis.fetch, timeoutMs = ANSWER_MS, signal, store = storeOf(options.signer), ...paying } = options;
+  const asking: Asking = { fetch, timeoutMs, ...(signal === undefined ? {} : { signal }) };
   const checked: CheckedLink = checkPaymentLink(await readPaymentLink(url, asking), expected);
   if (!checked.ok) throw otherwise(checked.text);
+  const place = `${origin}/a2a/${id}`;
   let isOther = false;
   const confirm = async (proposal: Proposal): Promise<boolean> => {
     isOther = !isExpected(proposal, expected);
-    if (isOther || options.confirm !== undefined) return !isOther && (await options.confirm?.(proposal)) === true;
+    if (isOther) return false;
+    const again = proposal.again || (await endedFor(place, store)).length > 0;
+    if (options.confirm !== undefined) return (await options.confirm({ ...proposal, again })) === true;
     // What is asked of a person without one is asked of the policy.
-    if (proposal.again && options.policy?.payAgain !== true) throw unresolved();
+    if (again && options.policy?.payAgain !== true) throw unresolved();
     return true;
   };
-  const place = `${origin}/a2a/${id}`;
-  // What this store has paid, with its receipt, is not paid again while its treasury has not noticed.
-  const paid = (await sentPayments(store)).find((it) => !it.open && it.url === place && it.receipt !== undefined);
-  let receipt: Receipt | undefined = paid?.receipt;
-  const state = await followPaymentLink({
-    paymentId: id,
-    pay: async () => {
-      if (paid !== undefined) return stateOf(origin, id, asking).catch(() => ({}));
-      const response = await wrapFetch(fetch, { ...paying, ...limit, store, resume, confirm })(place).catch((error: unknown) => {
+  // The 402 has an end too, which is not an answer to a payment.
+  const ending: typeof fetch = (input, init) => fetch(input, { ...init, signal: endsIn(timeoutMs, init?.signal) });
+  const paysOnce = wrapFetch(ending, { ...paying, timeoutMs, store, resume, confirm });
+  const sent = await alone(
+    place,
+    store,
+    signal,
+    async (): Promise<{ receipt?: Receipt | undefined; payment?: SentPayment | undefined }> => {
+      // What this store has paid, with its receipt, is not paid again while its treasury has not noticed.
+      const paid = (await endedFor(place, store)).find((it) => it.receipt !== undefined);
+      if (paid !== undefined) return paid;
+      // The key makes the nonces of two processes one.
+      const init = { headers: { 'idempotency-key': id }, redirect: 'error', ...(signal === undefined ? {} : { signal }) } as const;
+      const response = await paysOnce(place, init).catch((error: unknown) => {
         throw isOther ? changed(error) : error;
       });
-      receipt = receiptOf(response) ?? undefined;
       await response.body?.cancel().catch(() => undefined);
-      return stateOf(origin, id, asking).catch(() => ({}));
+      return { receipt: receiptOf(response), payment: paymentOf(response) };
     },
-    status: () => stateOf(origin, id, asking),
+  );
+  const status = (): Promise<PaymentLinkState> => stateOf(origin, id, asking);
+  const state = await followPaymentLink({
+    paymentId: id,
+    pay: () => status().catch(() => ({})),
+    status,
+    wait: async (milliseconds) => {
+      await pause(milliseconds, signal);
+      if (signal?.aborted === true) throw Object.assign(givenUp(), { payment: sent.payment });
+    },
   });
-  return { ...state, paymentId: id, receipt };
+  return { ...state, paymentId: id, receipt: sent.receipt };
 }
+
+/** How long an answer may take, milliseconds. */
+const ANSWER_MS = 30_000;
+
+/** The payments that a store has of a link and whose fate is not open: with a receipt, or ended without one. */
+const endedFor = async (place: string, store: Store): Promise<KeptPayment[]> =>
+  (await sentPayments(store)).filter((it) => !it.open && it.url === place);
+
+/** The links that this process is paying from each store. */
+const flights = new WeakMap<Store, Map<string, Promise<unknown>>>();
+
+/** Pays a link when no other call of this process with this store is paying it. */
+async function alone<T>(place: string, store: Store, signal: AbortSignal | undefined, pays: () => Promise<T>): Promise<T> {
+  const all = flights.get(store) ?? new Map<string, Promise<unknown>>();
+  flights.set(store, all);
+  for (let other = all.get(place); other !== undefined; other = all.get(place)) {
+    const over = new AbortController();
+    const wakes = (): void => over.abort();
+    other.then(wakes, wakes);
+    await pause(LONGEST_MS, signal, over.signal);
+    signal?.throwIfAborted();
+  }
+  const ends = pays().finally(() => all.delete(place));
+  all.set(place, ends);
+  return ends;
+}
+
+/** The longest that a timer waits. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 async function stateOf(origin: string, id: string, asking: Asking): Promise<PaymentLinkState> {
   const { status, said, data } = await asked(origin, { method: 'GET', path: `/p/${id}/status` }, asking);
@@ -133,7 +177,7 @@ type Told = { readonly status: number; readonly said: Readonly<Record<string, un
 async function asked(
   origin: string,
   { path, ...request }: Omit<Parameters<typeof replyTo>[2], 'timeoutMs'>,
-  { fetch = globalThis.fetch, timeoutMs = 30_000, signal }: Asking,
+  { fetch = globalThis.fetch, timeoutMs = ANSWER_MS, signal }: Asking,
 ): Promise<Told> {
   const reply = await replyTo(fetch, origin, { ...request, path: `/api/v6/pay/a2a${path}`, timeoutMs, signal });
   signal?.throwIfAborted();
@@ -162,6 +206,15 @@ const unresolved = (): FareboxError =>
     code: 'payment_unresolved',
     message: 'a payment for this link has ended, and may have been charged',
     remedy: 'look at the wallet, then pass confirm, or set policy.payAgain',
+    signed: true,
+  });
+
+/** The error of an abort once the link was paid, which its next call follows. */
+const givenUp = (): FareboxError =>
+  new FareboxError({
+    code: 'aborted',
+    message: 'the call was aborted after the payment of this link was signed',
+    remedy: 'pay the link again: that sends nothing else, and asks for its state',
     signed: true,
   });
 

@@ -1,7 +1,7 @@
 /** Tools of other MCP servers that ask for a payment: read, paid and answered as requests over HTTP are. */
 import * as cards from '#cards-wasm';
 
-import { FareboxError, type SentPayment } from '../error.js';
+import { FareboxError, type SentPayment, unusable } from '../error.js';
 import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
 import type { PayOptions, Receipt } from '../options.js';
 import { resume } from '../resume.js';
@@ -42,15 +42,19 @@ export function readMcpPayment(answer: unknown): McpPayment {
 }
 
 /**
- * The URL that stands for a tool, under which policy, budget and records know it. `server` is the server's URL, or for one
- * without a URL a name of your own, whose host is `<name>.mcp.invalid`.
+ * The URL that stands for a tool, under which policy, budget and records know it. `server` is the server's URL, of which query and
+ * user, where keys stand, are left out, or for one without a URL a name of your own, whose host is `<name>.mcp.invalid`. A tool
+ * whose name no path can hold (`.`, `..` or none) is the error `invalid_argument`.
  */
 export function mcpToolUrl(server: string, tool: string): string {
+  if (/^\.{0,2}$/.test(tool)) throw unusable('invalid_argument', 'the name of the tool is empty or of dots alone', 'call another tool');
   const base = /^https?:\/\//i.test(server)
-    ? server.replace(/\/+$/, '')
+    ? placeOf(new URL(server))
     : `https://${server.toLowerCase().replace(/[^a-z0-9-]+/g, '-')}.mcp.invalid`;
   return `${base}/tools/${encodeURIComponent(tool)}`;
 }
+
+const placeOf = ({ origin, pathname }: URL): string => `${origin}${pathname.replace(/\/+$/, '')}`;
 
 /**
  * A `fetch` that calls tools: a POST to {@link mcpToolUrl} with the arguments as JSON. A payment goes into `_meta`, and what a
@@ -58,7 +62,10 @@ export function mcpToolUrl(server: string, tool: string): string {
  */
 export function mcpFetch(call: McpCall): typeof fetch {
   return async (input, init) => {
-    const name = decodeURIComponent(new URL(String(input instanceof Request ? input.url : input)).pathname.split('/').pop() ?? '');
+    const { pathname } = new URL(String(input instanceof Request ? input.url : input));
+    const [, tool] = /\/tools\/([^/]+)$/.exec(pathname) ?? [];
+    if (tool === undefined) throw unusable('invalid_argument', 'the URL stands for no tool', 'pass one of mcpToolUrl');
+    const name = decodeURIComponent(tool);
     const text = init?.body ?? '';
     const given = typeof text === 'string' && text !== '' ? (JSON.parse(text) as Record<string, unknown>) : undefined;
     const _meta: Record<string, unknown> = {};
@@ -107,7 +114,8 @@ export async function payMcpTool(
       const meta = { ...own, ...asked._meta };
       failed = undefined;
       try {
-        return await call({ ...asked, ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }) }, ends);
+        // The name that was given, and not what its URL makes of it.
+        return await call({ ...asked, name, ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }) }, ends);
       } catch (error) {
         failed = { error };
         throw error;

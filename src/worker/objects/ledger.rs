@@ -175,6 +175,11 @@ impl Ledger {
         Some(at)
     }
 
+    /// Sets the alarm for now.
+    pub(super) async fn wake_now(&self) -> Result<()> {
+        wake_at(&self.state, edge::clock_ms() as f64).await
+    }
+
     /// Sets the alarm if it has to move.
     async fn set_alarm(&self) -> Result<()> {
         let Some(at) = self.next_alarm() else { return Ok(()) };

@@ -49,6 +49,14 @@ pub(super) struct LedgerRows {
     has_moved: Cell<bool>,
 }
 
+/// Error of an object whose rows go on being moved with the next event.
+const MOVING: &str = "rows of an earlier version are being moved";
+
+/// Whether an object did not open because a part of its rows was moved in its place.
+pub(super) fn is_moving(error: &JsValue) -> bool {
+    error.as_string().is_some_and(|text| text == MOVING)
+}
+
 impl LedgerRows {
     /// Opens the tables of an object, bringing them to this version: what fails in the middle leaves
     /// them as they were, and what takes too long for one event goes on with the next.
@@ -56,7 +64,7 @@ impl LedgerRows {
         let sql = Sql::of(state)?;
         let migrated = together(state.as_ref(), &mut || schema::migrate(&sql).map(JsValue::from))?;
         if !migrated.is_truthy() {
-            return Err(JsValue::from_str("rows of an earlier version are being moved"));
+            return Err(JsValue::from_str(MOVING));
         }
         let common = CommonRows::open(&sql)?;
         let rows = Self {

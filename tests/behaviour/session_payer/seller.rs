@@ -23,6 +23,7 @@ pub(super) struct Seller {
     pub unit: u64,
     pub min_delta: u64,
     pub fee_payer: bool,
+    pub realm: &'static str,
     channel: Option<[u8; 32]>,
     pub deposit: u64,
     pub highest: u64,
@@ -44,6 +45,7 @@ impl Seller {
             unit,
             min_delta: 0,
             fee_payer: true,
+            realm: "api.example.com",
             channel: None,
             deposit: 0,
             highest: 0,
@@ -69,8 +71,8 @@ impl Seller {
                 "minVoucherDelta": self.min_delta.to_string()}});
         let request = base64::encode_url(jcs::text(&request).as_bytes());
         let line = format!(
-            "www-authenticate: Payment id=\"c{}\", realm=\"api.example.com\", method=\"evm\", intent=\"session\", request=\"{request}\", expires=\"{expires}\"",
-            self.issued
+            "www-authenticate: Payment id=\"c{}\", realm=\"{}\", method=\"evm\", intent=\"session\", request=\"{request}\", expires=\"{expires}\"",
+            self.issued, self.realm
         );
         Headers::from_lines(core::iter::once(line.as_str()))
     }

@@ -173,7 +173,7 @@ impl<'a> JsonReader<'a> {
             }
         }
         let double = double::nearest(whole, fraction.unwrap_or_default(), exponent.unwrap_or(0))?;
-        // The sign of what somebody else has written; no amount is one of these.
+        // A number that somebody else wrote keeps its sign; no amount is read here.
         #[allow(clippy::float_arithmetic)]
         let signed = if is_negative { -double } else { double };
         Number::from_f64(signed)

@@ -1,5 +1,7 @@
 //! The pieces of an absolute URL, as they are written.
 
+use crate::text::cut;
+
 /// Scheme, authority, path and query of an absolute URL.
 ///
 /// # Examples
@@ -23,7 +25,7 @@ impl<'a> UrlPieces<'a> {
     /// Takes a URL apart; `None` for text without `://`.
     #[must_use]
     pub fn of(url: &'a str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
+        let (scheme, rest) = cut(url, "://")?;
         let start = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, rest) = rest.split_at_checked(start)?;
         Some(Self { scheme, authority, rest })

@@ -4,6 +4,8 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 
+use crate::text::cut;
+
 /// An absolute `http` or `https` URL without query, credentials or private host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(String);
@@ -23,7 +25,7 @@ impl BaseUrl {
     /// assert_eq!(BaseUrl::parse("https://10.0.0.1"), Err("must not be a private or link-local address"));
     /// ```
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let (scheme, rest) = text.split_once("://").ok_or("must be an absolute URL")?;
+        let (scheme, rest) = cut(text, "://").ok_or("must be an absolute URL")?;
         let plain = text.bytes().all(|b| b.is_ascii_graphic());
         if !plain || rest.contains(['?', '#', '\\', '"', '<', '>']) {
             return Err("must be an absolute URL without query, fragment or spaces");

@@ -7,7 +7,7 @@ macro_rules! payer {
             PinnedUnpaid,
             /// A model has any request sent to any host.
             ModelsLookAnywhere,
-            /// A payer answers challenges of other realms.
+            /// A payer takes every realm for the host's own.
             AnyRealm,
             /// A payer does not read the reason beside the terms.
             HeaderUnread,

@@ -22,6 +22,7 @@
 //! every place.
 
 mod csv;
+mod cut;
 mod hidden;
 mod html;
 mod markdown;
@@ -32,6 +33,7 @@ use alloc::string::String;
 use core::marker::PhantomData;
 
 pub use csv::csv_line;
+pub use cut::cut;
 pub use hidden::{hidden_class, is_hidden, single_line};
 pub use html::HtmlPlace;
 pub use markdown::MarkdownPlace;

@@ -203,6 +203,10 @@ impl SignedAuthorization {
             _ if self.is_deferred() => SignatureCheck::Deferred,
             _ if self.is_the_payers_own(token) => SignatureCheck::Verified,
             Some(wallets) if wallets.may_ask(&self.signature) => SignatureCheck::Deferred,
+            // Signing again would help no contract.
+            None if self.signature.len() > KEY_SIGNATURE_BYTES => {
+                return Err(Code::ContractWalletRefused);
+            }
             _ => return Err(Code::SignatureInvalid),
         };
         if signed.to != token.pay_to {

@@ -227,6 +227,13 @@ impl Code {
                 "the signature does not recover to the payer for the token's EIP-712 domain; sign again with these terms",
             )
             .reason("invalid_exact_evm_signature"),
+            Self::ContractWalletRefused => row(
+                "contract_wallet_refused",
+                402,
+                "Contract wallet refused",
+                "the signature is longer than a key's, as those of contract wallets are, and this server takes none of these; pay from an account with a key",
+            )
+            .reason("invalid_exact_evm_signature"),
             Self::RecipientMismatch => row(
                 "recipient_mismatch",
                 402,

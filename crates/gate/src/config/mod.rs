@@ -134,6 +134,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         protocols,
         is_restored: restored > 0,
         has_channels: reader.is_bound("CHANNEL"),
+        has_pages: reader.is_bound("PAGES"),
         authorizer: match reader.is_bound("CHANNEL") {
             true => secrets.authorizer(restored),
             false => None,

@@ -69,6 +69,8 @@ pub(super) struct Inherited {
     pub is_restored: bool,
     /// Whether an object is bound that keeps channels.
     pub has_channels: bool,
+    /// Whether the files of the pages are bound.
+    pub has_pages: bool,
     /// The signer for channels; none without such an object or `LEDGER_SALT`.
     pub authorizer: Option<Account>,
     /// The account of `PAYEE_KEY`.

@@ -97,6 +97,7 @@ pub(super) fn manner(route: &mut RouteReader<'_>) -> Option<RouteSettings> {
         description: config.description.clone(),
         mime_type,
         service: inherited.service.clone(),
+        has_pages: inherited.has_pages,
         origin_timeout_secs,
         store: config.store.unwrap_or(true) && inherited.keeps_responses,
         idempotent: config.idempotent.unwrap_or(false),

@@ -167,19 +167,8 @@ pub(super) fn make_board<F: Figures>(
 /// The explorer that shows what happened here; empty where money is pretended.
 fn find_explorer(profile: &PaymentProfile) -> &'static str {
     let is_live = profile.kind != Profile::DemoTestnet && profile.hold != HoldKind::Mock;
-    let known = EXPLORERS.iter().find(|(network, _)| *network == profile.network.as_str());
-    known.filter(|_| is_live).map_or("", |(_, url)| url)
+    profile.network.info().filter(|_| is_live).map_or("", |info| info.explorer)
 }
-
-/// Where people look at transactions.
-const EXPLORERS: [(&str, &str); 6] = [
-    ("eip155:2366", "https://kitescan.ai"),
-    ("eip155:2368", "https://testnet.kitescan.ai"),
-    ("eip155:8453", "https://basescan.org"),
-    ("eip155:84532", "https://sepolia.basescan.org"),
-    ("eip155:137", "https://polygonscan.com"),
-    ("eip155:80002", "https://amoy.polygonscan.com"),
-];
 
 fn show_seller(
     row: SellerRow,

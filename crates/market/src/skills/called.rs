@@ -218,6 +218,7 @@ fn read_terms(answer: &SellerAnswer, url: &str, now: u64) -> Option<Vec<Offer>> 
         now: UnixTime::from_secs(now.checked_div(1000).unwrap_or_default()),
         broadcasts: false,
         authorization_is_free: true,
+        pins_realms: false,
     };
     let body = if answer.base64 { "" } else { answer.body.as_str() };
     Challenge::read(&headers, body.as_bytes(), means).ok().map(|challenge| challenge.offers)

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::json::Json;
 use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_base::text::cut;
 use farebox_wire::mpp::SCHEME;
 
 /// Header of x402 version 2.
@@ -82,7 +83,7 @@ fn of_mpp(headers: &Headers) -> Option<Protocol> {
 
 fn of_body(headers: &Headers, body: &str) -> Option<Protocol> {
     let kind = headers.get("content-type").unwrap_or_default().to_ascii_lowercase();
-    if !kind.contains("application/json") {
+    if cut(&kind, "application/json").is_none() {
         return None;
     }
     let body = Json::read(body, MAX_BODY)?;

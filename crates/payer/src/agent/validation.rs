@@ -10,6 +10,7 @@ use super::hints::Hints;
 use super::json::{Json, is_whole};
 use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_base::text::cut;
 
 /// Maximum size of a body that is compared, bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -142,7 +143,7 @@ fn content_type(request: PlannedRequest<'_>, hints: &Hints) -> Option<Issue> {
     let said = hints.body_type.as_ref().filter(|it| it.value.eq_ignore_ascii_case("json"))?;
     request.body.filter(|body| !body.is_empty())?;
     let sent = request.headers.get("content-type").unwrap_or_default().to_ascii_lowercase();
-    if sent.contains("application/json") {
+    if cut(&sent, "application/json").is_some() {
         return None;
     }
     Some(Issue {
@@ -164,7 +165,7 @@ fn body(request: PlannedRequest<'_>, hints: &Hints) -> Vec<Issue> {
         return required(&hints.body).map(|field| missing(Location::Body, field)).collect();
     };
     let sent = request.headers.get("content-type").unwrap_or_default().to_ascii_lowercase();
-    if sent.contains("application/x-www-form-urlencoded") {
+    if cut(&sent, "application/x-www-form-urlencoded").is_some() {
         let names = pairs(text);
         let absent = required(&hints.body).filter(|field| !names.contains(&field.name));
         return absent.map(|field| missing(Location::Body, field)).collect();
@@ -259,7 +260,7 @@ fn query(request: PlannedRequest<'_>, hints: &Hints) -> Vec<Issue> {
 
 fn path(request: PlannedRequest<'_>, hints: &Hints) -> Vec<Issue> {
     let path = request.url.split(['?', '#']).next().unwrap_or_default();
-    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let path = cut(path, "://").map_or(path, |(_, rest)| rest);
     let open = |param: &&Field| {
         let name = param.name.as_str();
         path.split('/').skip(1).any(|segment| {
@@ -280,7 +281,7 @@ fn missing(location: Location, field: &Field) -> Issue {
         Location::Path => ("missing_required_path_param", "path parameter"),
         Location::Body | Location::Headers => ("missing_required_field", "request body field"),
     };
-    let fixed = what.trim_start_matches("request ");
+    let fixed = what.strip_prefix("request ").unwrap_or(what);
     Issue {
         location,
         field: name.clone(),

@@ -34,6 +34,8 @@ const MAX_OFFERS: usize = 64;
 pub struct Challenge {
     /// Offers that could be paid.
     pub offers: Vec<Offer>,
+    /// The x402 offers of sales that a charge offers too, whether they are left out or not.
+    pub twins: Vec<Offer>,
     /// The reason why each other entry cannot be paid.
     pub refused: Vec<ClientError>,
     /// Whether the server would prefer to open a session.
@@ -59,6 +61,9 @@ pub struct Means<'a> {
     pub broadcasts: bool,
     /// Whether `Authorization` is free to carry a payment.
     pub authorization_is_free: bool,
+    /// Whether the realm of a host that is not its own is pinned when it is paid; if not, its
+    /// challenges are refused.
+    pub pins_realms: bool,
 }
 
 impl Challenge {
@@ -92,20 +97,20 @@ impl Challenge {
         Ok(challenge)
     }
 
-    /// Drops x402 offers of a sale that a charge offers too, if the server binds its x402 payments
+    /// Finds the x402 offers of a sale that a charge offers too, and drops them if the server binds its x402 payments
     /// to requests by the extension `mppx` and refuses what a stock client signs, or if the policy
     /// says how it speaks MPP.
     fn prefer_charges(&mut self, means: Means<'_>) {
-        let bound = self.extensions.as_ref().and_then(|all| all.get(mppx::NAME));
-        let Some(bound) = bound else { return };
-        if mppx::takes_unbound(bound) && !means.policy.knows_speaker(means.host) {
-            return;
-        }
-        let sale =
-            |offer: &Offer| (offer.chain_id, offer.asset.address, offer.amount, offer.pay_to);
         let signed = |offer: &&Offer| offer.charge().is_some_and(|charge| charge.way != Way::Hash);
-        let charged: Vec<_> = self.offers.iter().filter(signed).map(sale).collect();
-        self.offers.retain(|offer| offer.charge().is_some() || !charged.contains(&sale(offer)));
+        let charged: Vec<_> = self.offers.iter().filter(signed).map(Offer::sale).collect();
+        let is_twin = |it: &Offer| it.charge().is_none() && charged.contains(&it.sale());
+        self.twins = self.offers.iter().filter(|offer| is_twin(offer)).cloned().collect();
+        let bound = self.extensions.as_ref().and_then(|all| all.get(mppx::NAME));
+        if bound.is_some_and(|bound| {
+            !mppx::takes_unbound(bound) || means.policy.knows_speaker(means.host)
+        }) {
+            self.offers.retain(|offer| !is_twin(offer));
+        }
     }
 
     /// Whether no offer can be paid because all have expired.

@@ -293,6 +293,7 @@ impl Exchange {
             now: answer.now,
             broadcasts: self.broadcasts,
             authorization_is_free: self.authorization_is_free,
+            pins_realms: true,
         };
         self.pinned(Challenge::read(answer.headers, answer.body, means))
     }

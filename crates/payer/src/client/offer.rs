@@ -44,6 +44,15 @@ pub struct Offer {
     pub resource: Option<String>,
 }
 
+/// The facts of an offer that are signed, whatever is the time and the nonce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sale {
+    chain_id: u64,
+    asset: Address,
+    amount: Amount,
+    pay_to: Address,
+}
+
 /// Source of the terms, in its protocol's form.
 #[derive(Clone, Debug)]
 pub enum TermsSource {
@@ -71,6 +80,8 @@ pub struct Charge {
     pub way: Way,
     /// The way to make its nonce, if the challenge demands one.
     pub framing: Framing,
+    /// Whether its realm is neither the host's own nor the one that the policy names: it is pinned.
+    pub is_foreign: bool,
 }
 
 /// Proof of a charge.
@@ -181,6 +192,20 @@ impl Offer {
         }
     }
 
+    /// The facts of the sale, whichever protocol offers it.
+    #[must_use]
+    pub const fn sale(&self) -> Sale {
+        let Self { chain_id, amount, pay_to, .. } = *self;
+        Sale { chain_id, asset: self.asset.address, amount, pay_to }
+    }
+
+    /// The realm of its challenge, if that is pinned.
+    #[must_use]
+    pub fn foreign_realm(&self) -> Option<&str> {
+        let charge = self.charge().filter(|charge| charge.is_foreign)?;
+        Some(&charge.challenge.realm)
+    }
+
     /// Whether signing `fresh` instead cannot cost more: the terms are the same, under the same
     /// nonce, which a contract accepts once. `own` is the payer's nonce.
     #[must_use]
@@ -191,13 +216,13 @@ impl Offer {
     /// Whether both ask for the same payment, in the same protocol.
     #[must_use]
     pub fn has_terms_of(&self, other: &Self) -> bool {
-        let terms =
-            |it: &Self| (it.chain_id, it.asset.address, it.amount, it.pay_to, it.flow, it.method);
+        let terms = |it: &Self| (it.sale(), it.flow, it.method);
         let kind = |it: &Self| match &it.asked {
             TermsSource::X402 { version, .. } => (Some(*version), None),
             TermsSource::Mpp(charge) => (None, Some(charge.way)),
         };
-        (terms(self), kind(self)) == (terms(other), kind(other))
+        (terms(self), kind(self), self.foreign_realm())
+            == (terms(other), kind(other), other.foreign_realm())
     }
 
     /// The nonce to sign: the challenge's, or `own`.

@@ -17,7 +17,7 @@ use self::field::{
     HOSTS, Speaker, assets, cap, dollars, host_in, invalid, list, pinned, shown, speakers, within,
 };
 use super::asset::{Asset, CAP_DECIMALS};
-use super::error::{ClientError, Reason};
+use super::error::{ClientError, Reason, clean};
 use super::offer::{Offer, TermsSource};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
@@ -31,6 +31,9 @@ use farebox_evm::address::Address;
 use farebox_evm::token;
 use farebox_wire::mpp::charge::Framing;
 use farebox_wire::x402::Version;
+
+/// Maximum size of a realm that is pinned, bytes.
+const MAX_REALM_BYTES: usize = 128;
 
 /// The payer's rules.
 #[derive(Clone, Debug)]
@@ -167,8 +170,8 @@ impl Policy {
         }
     }
 
-    /// Whether `host` may send a challenge with this realm: only its own. With another server's
-    /// realm the payment would count there.
+    /// Whether this realm is the host's own, or the one that the policy names. With another server's
+    /// realm the payment may count there.
     #[must_use]
     pub fn is_realm_of(&self, realm: &str, host: &str) -> bool {
         // Usually without the port.
@@ -178,6 +181,14 @@ impl Policy {
             || realm.eq_ignore_ascii_case(host)
             || named == Some(realm)
             || planted(Mutant::AnyRealm)
+    }
+
+    /// Whether a realm that is not the host's own may be pinned to it: the policy names none, and a
+    /// record can keep it and a person read it as it is.
+    #[must_use]
+    pub fn may_pin(&self, realm: &str, host: &str) -> bool {
+        let named = self.speaker(host).is_some_and(|speaker| speaker.realm.is_some());
+        !named && (1..=MAX_REALM_BYTES).contains(&realm.len()) && clean(realm) == realm
     }
 
     /// The way to make the nonce for a challenge of `host`.

@@ -159,22 +159,19 @@ impl Prepared {
         permit
     }
 
-    /// The payment header, if the payer signed exactly this.
-    ///
-    /// # Errors
-    /// [`Reason::WrongSignature`].
+    /// The payment header with a signature that was checked.
+    #[must_use]
     pub fn header(
         &self,
         signature: &str,
         challenge: &Challenge,
         identifier: Option<&str>,
-    ) -> Result<(&'static str, String), ClientError> {
-        let signature = self.checked(signature)?;
+    ) -> (&'static str, String) {
         let mut authorization = self.message();
         let message = match &self.offer.asked {
             TermsSource::Mpp(charge) => {
                 authorization.insert("signature".to_string(), signature.into());
-                return Ok(self.credential(charge, authorization));
+                return self.credential(charge, authorization);
             }
             TermsSource::X402 { version: Version::V1, accepted } => json!({
                 "x402Version": 1,
@@ -211,7 +208,7 @@ impl Prepared {
             TermsSource::X402 { version: Version::V1, .. } => "X-PAYMENT",
             _ => "PAYMENT-SIGNATURE",
         };
-        Ok((name, header::encode(&message.to_string())))
+        (name, header::encode(&message.to_string()))
     }
 
     /// The header that names the payer's own transaction.
@@ -262,7 +259,10 @@ impl Prepared {
     }
 
     /// The signature with a low s and v 27 or 28, if it recovers to the payer.
-    fn checked(&self, signature: &str) -> Result<String, ClientError> {
+    ///
+    /// # Errors
+    /// [`Reason::WrongSignature`].
+    pub fn checked(&self, signature: &str) -> Result<String, ClientError> {
         checked(signature, &self.digest(), &self.authorization.from)
     }
 

@@ -30,13 +30,15 @@ pub fn best<'o>(pool: &[&'o Offer]) -> Option<&'o Offer> {
 }
 
 /// The rank of an offer; the lowest is paid. In this order: the smaller price, if prices count; a
-/// main network before a test network; x402 before MPP; the smaller price in any case; what needs no
+/// main network before a test network; x402 before MPP, and there the host's own realm; the smaller price in any case; what needs no
 /// allowance; and last values that no two offers share, so that equal pools give equal choices.
 fn rank(offer: &Offer, one_symbol: bool) -> impl Ord + use<> {
     let worth = offer.worth().unwrap_or(Amount::MAX);
     let (protocol, way, text) = match &offer.asked {
         TermsSource::X402 { accepted, .. } => (0, None, accepted.to_string()),
-        TermsSource::Mpp(charge) => (1, Some(charge.way), charge.challenge.id.clone()),
+        TermsSource::Mpp(charge) => {
+            (1 + u8::from(charge.is_foreign), Some(charge.way), charge.challenge.id.clone())
+        }
     };
     let address = |address: &Address| *address.as_bytes();
     (

@@ -114,7 +114,8 @@ impl Reservations<'_> {
         let names = challenge.extensions.as_ref();
         let identifies = names.is_some_and(|all| all.contains_key("payment-identifier"));
         let identifier = identifies.then_some(attempt.id.as_str());
-        let (name, value) = prepared.header(&signature?, challenge, identifier).ok()?;
+        let signature = prepared.checked(&signature?).ok()?;
+        let (name, value) = prepared.header(&signature, challenge, identifier);
         attempt.header = Some((name.to_string(), value));
         attempt.money = Money::Signed;
         attempt.lease = Some(self.window.lease(now));

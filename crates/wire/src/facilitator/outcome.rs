@@ -12,6 +12,7 @@ use super::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use super::wire::Expected;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_base::text::cut;
 use farebox_common::payment::{Cause, TxHash};
 use farebox_evm::address::Address;
 
@@ -257,12 +258,9 @@ fn words(object: &Map<String, Value>, name: &str) -> String {
 #[must_use]
 pub fn speaks_of_submission(reason: &str) -> bool {
     let reason = reason.to_ascii_lowercase();
-    let used = |rest: &str| rest.contains("used") && !rest.contains("unused");
-    let after = |word: &str| reason.split_once(word).is_some_and(|(_, rest)| used(rest));
-    after("nonce")
-        || after("authorization is ")
-        || reason.contains("already used")
-        || reason.contains("already_used")
-        || reason.contains("duplicate_settlement")
-        || reason.contains("settlement_pending")
+    let says = |text: &str, word| cut(text, word).is_some();
+    let used = |rest: &str| says(rest, "used") && !says(rest, "unused");
+    let after = |word| cut(&reason, word).is_some_and(|(_, rest)| used(rest));
+    let words = ["already used", "already_used", "duplicate_settlement", "settlement_pending"];
+    after("nonce") || after("authorization is ") || words.iter().any(|word| says(&reason, word))
 }

@@ -89,6 +89,18 @@ impl PaymentRequirements {
         self.scheme
     }
 
+    /// The price, atomic units.
+    #[must_use]
+    pub fn amount(&self) -> &str {
+        &self.amount
+    }
+
+    /// The payee.
+    #[must_use]
+    pub fn pay_to(&self) -> &str {
+        &self.pay_to
+    }
+
     /// Adds a member of `extra`.
     pub fn add(&mut self, name: &str, value: Value) {
         self.extra.insert(name.to_owned(), value);

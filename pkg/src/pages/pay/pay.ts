@@ -1,2 +1,215 @@
-// The pay page of a 402.
-export {};
+// Pays for the page that answered 402, in its place: looks, asks the wallet, pays once, and shows what came.
+
+import type { PaymentStep, PayOptions, Proposal } from '../../options.js';
+import type { Signer } from '../../signer.js';
+import { make } from '../shared/dom.js';
+import { fileOf, followed, shown } from './goods.js';
+import { forget, type Goods, keep, keptOf } from './kept.js';
+import * as panel from './panel.js';
+import { payableWays, priceOf, type Way } from './terms.js';
+import { balanceOf, firstAccount, switchTo, type Wallet, watchWallets } from './wallets.js';
+import { type Failure, isOpen, wordsFor } from './words.js';
+
+const URL_HERE = location.href.split('#')[0]!;
+/** As a browser asks for a page. */
+const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+/** The most that this site is paid in a day without another question, whole tokens. */
+const A_DAY = 100n;
+/** Pauses before the same payment is sent again, seconds; the last one stays. */
+const PAUSES = [3, 6, 12, 30];
+
+/** The name of the budget in IndexedDB: one for all pages of this origin. */
+const BUDGET = 'farebox';
+
+const loading = import('./payer.js');
+// Whoever needs it hears of a failure.
+loading.catch(() => undefined);
+const ways = payableWays();
+let way = ways[0];
+let wallets: readonly Wallet[] = [];
+let lastWallet: Wallet | undefined;
+/** Whether the choices are shown, which change with the wallets. */
+let isChoosing = false;
+
+/** What is done while a payment goes on. */
+const STEPS: Readonly<Record<PaymentStep, (wallet: string) => string>> = {
+  looked: () => 'Looking at the terms…',
+  confirmed: () => 'Looking at the terms…',
+  signing: (wallet) => `Sign in ${wallet}.`,
+  sent: () => 'Signed. The server checks and settles the payment…',
+  settling: () => 'Still settling. The same payment is sent again: you are charged once.',
+  done: () => 'Paid.',
+};
+
+/** Asks for the page with a payment, by this wallet if one is to sign. */
+async function buy(chosen: Way, wallet: Wallet | undefined): Promise<void> {
+  const { terms, symbol, decimals, price } = chosen;
+  const { indexedDbStore, payingFetch, receiptOf, resume, walletSigner } = await loading;
+  const signer: Signer = wallet === undefined ? nobody : walletSigner(wallet.provider);
+  const asset = {
+    symbol,
+    network: terms.network,
+    address: terms.asset,
+    decimals,
+    name: terms.extra.name ?? '',
+    version: terms.extra.version ?? '',
+  };
+  const most = BigInt(price.split('.')[0]!) + 1n;
+  const options: PayOptions = {
+    signer,
+    store: indexedDbStore(BUDGET),
+    resume,
+    policy: {
+      perPayment: price,
+      perDay: String(most > A_DAY ? most : A_DAY),
+      networks: [terms.network],
+      assets: [asset],
+      // The page is the seller's own, and shows whom it pays.
+      pinPayees: false,
+    },
+    confirm: (proposal) => agreed(proposal, chosen),
+    onStep: (step) => panel.show(STEPS[step](wallet?.name ?? 'your wallet')),
+  };
+  const response = await payingFetch(options)(URL_HERE, { headers: { accept: ACCEPT } });
+  if (!response.ok) throw Object.assign(new Error(await response.text()), { code: `http_${response.status}` });
+  if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) return follow(response);
+  const goods: Goods = {
+    type: response.headers.get('content-type') ?? '',
+    file: fileOf(response, URL_HERE),
+    isGuarded: response.headers.has('content-security-policy'),
+    receipt: receiptOf(response),
+    body: await response.blob(),
+  };
+  await keep(URL_HERE, goods).catch(() => undefined);
+  await deliver(goods);
+}
+
+/** The failure of a payment that has to be signed again after a reload. */
+const withoutWallet = new Error('no wallet was chosen');
+
+/** Goes on with what was signed before. */
+const nobody: Signer = { address: () => Promise.reject(withoutWallet), sign: () => Promise.reject(withoutWallet) };
+
+/** Whether the person agrees: to what they clicked on, or to what it became. */
+async function agreed(proposal: Proposal, { terms, ...shownWay }: Way): Promise<boolean> {
+  if (proposal.again === true)
+    return panel.ask('An earlier payment for this page has ended, and may have been charged. Look at your wallet first.', 'Pay again');
+  const isSame = proposal.amount === terms.amount && proposal.payTo.toLowerCase() === terms.payTo.toLowerCase();
+  return isSame || panel.ask(`It costs ${proposal.amountText} now, not ${priceOf({ terms, ...shownWay })}.`, 'Pay that');
+}
+
+/** Begins anew. */
+async function forgotten(): Promise<void> {
+  await forget(URL_HERE);
+  panel.paid(false);
+  begin();
+}
+
+/** Shows events while they come. */
+async function follow(response: Response): Promise<void> {
+  const place = make('pre', { tabindex: '0', 'aria-label': 'What you paid for' });
+  panel.paid();
+  panel.show('Paid. It comes live.', place);
+  await followed(response, place);
+  panel.show('Paid. That was all.', place);
+}
+
+async function deliver(goods: Goods): Promise<void> {
+  isChoosing = false;
+  const explorer = ways.find(({ terms }) => terms.network === goods.receipt?.network)?.explorer ?? '';
+  panel.delivered(goods, await shown(goods, URL_HERE), explorer, () => void forgotten());
+}
+
+/** Pays with a wallet: first what costs nothing. */
+async function payWith(wallet: Wallet): Promise<void> {
+  const chosen = way!;
+  panel.show(`Choose an account in ${wallet.name}.`);
+  const account = await firstAccount(wallet);
+  panel.show(`Choose ${chosen.title} in ${wallet.name}.`);
+  await switchTo(wallet, chosen);
+  const held = await balanceOf(wallet, chosen, account);
+  if (held !== undefined && held < BigInt(chosen.terms.amount)) return panel.lacking(chosen, held, wallet, () => begin());
+  lastWallet = wallet;
+  await buy(chosen, wallet);
+}
+
+/** Runs one purchase at a time, and says how it failed. */
+async function run(work: () => Promise<void>): Promise<void> {
+  isChoosing = false;
+  try {
+    await work();
+  } catch (error) {
+    const failure = (error ?? {}) as Failure;
+    if (failure === withoutWallet)
+      return begin('You have signed a payment for this page. Choose the same wallet to go on: you are charged once.');
+    if (isOpen(failure)) return sendAgain(0);
+    panel.failed(wordsFor(failure), saidBy(failure), () => begin());
+  }
+}
+
+/** What a server or a wallet says about a failure, where it adds something. */
+function saidBy({ code, message }: Failure): string {
+  return typeof message === 'string' && code !== 4001 && code !== 'wallet_rejected' ? message : '';
+}
+
+/** What was signed goes out again until it has an answer. */
+function sendAgain(time: number): void {
+  const pause = PAUSES[Math.min(time, PAUSES.length - 1)]!;
+  panel.show(
+    `It is not known yet what became of your payment. Do not pay again. This page sends the same payment again in ${pause} seconds: you are charged once.`,
+  );
+  const again = async (): Promise<void> => {
+    panel.show('Sending the same payment again…');
+    try {
+      await buy(way!, lastWallet);
+    } catch (error) {
+      const failure = (error ?? {}) as Failure;
+      // Without a connection nothing is known either.
+      if (isOpen(failure) || failure instanceof TypeError) return sendAgain(time + 1);
+      panel.failed(wordsFor(failure), saidBy(failure), () => begin());
+    }
+  };
+  setTimeout(() => void again(), pause * 1000);
+}
+
+/** Shows the choices. */
+function begin(text = 'Choose a wallet.'): void {
+  isChoosing = true;
+  if (way === undefined) {
+    panel.show('A program can pay this; a wallet in a browser cannot.');
+    return;
+  }
+  if (wallets.length === 0) {
+    void showElsewhere();
+    return;
+  }
+  const choose = (other: Way): void => {
+    way = other;
+    begin(text);
+    document.querySelector<HTMLElement>('#pay input:checked')?.focus();
+  };
+  panel.show(text, ...panel.choices(way, wallets, choose, (wallet) => void run(() => payWith(wallet))));
+}
+
+/** How to pay where this browser has no wallet. */
+async function showElsewhere(): Promise<void> {
+  const { elsewhere } = await import('./phone.js');
+  if (isChoosing && wallets.length === 0) panel.show('This browser has no wallet.', ...elsewhere(URL_HERE));
+}
+
+/** Shows what was paid before, else goes on with what was signed, else shows the choices. */
+async function start(): Promise<void> {
+  panel.open();
+  const goods = await keptOf(URL_HERE).catch(() => undefined);
+  if (goods !== undefined) return deliver(goods);
+  const { indexedDbStore, sentPayments } = await loading;
+  const sent = await sentPayments(indexedDbStore(BUDGET)).catch(() => []);
+  if (way !== undefined && sent.some(({ url, open }) => open && url === URL_HERE)) return run(() => buy(way!, undefined));
+  begin();
+}
+
+watchWallets((found) => {
+  wallets = found;
+  if (isChoosing) begin();
+});
+await start();

@@ -12,7 +12,13 @@ export interface Unsigned {
 
 /** Whether a person said no, so that nothing was signed. */
 export function isRejection(error: unknown): boolean {
-  return (error as { code?: unknown } | null)?.code === 4001;
+  return codeOf(error) === 4001;
+}
+
+/** The code of a wallet's error; some wallets wrap it. */
+function codeOf(error: unknown): unknown {
+  const { code, data } = (error ?? {}) as { code?: unknown; data?: { originalError?: { code?: unknown } } };
+  return data?.originalError?.code ?? code;
 }
 
 /** The wallet of this browser. */
@@ -28,11 +34,29 @@ export async function accountOf(wallet: Eip1193Provider, wanted: string): Promis
   return Array.isArray(accounts) ? accounts.find(same) : undefined;
 }
 
-/** Leads the wallet to a network, and throws if it stays elsewhere. */
-export async function leadTo(wallet: Eip1193Provider, chainId: string): Promise<void> {
+/** What a wallet needs to know a network. Spec: EIP-3085. */
+export interface NetworkFacts {
+  readonly chainName: string;
+  readonly nativeCurrency: { readonly name: string; readonly symbol: string; readonly decimals: number };
+  readonly rpcUrls: readonly string[];
+  readonly blockExplorerUrls: readonly string[];
+}
+
+/** The code of a wallet that does not know a network. Spec: EIP-3326. */
+const UNKNOWN_CHAIN = 4902;
+
+/** Leads the wallet to a network, which it is told of if it does not know it, and throws if it stays elsewhere. */
+export async function leadTo(wallet: Eip1193Provider, chainId: string, facts?: NetworkFacts): Promise<void> {
   const current = () => wallet.request({ method: 'eth_chainId' });
+  const change = () => wallet.request({ method: 'wallet_switchEthereumChain', params: [{ chainId }] });
   if (isSame(await current(), chainId)) return;
-  await wallet.request({ method: 'wallet_switchEthereumChain', params: [{ chainId }] });
+  try {
+    await change();
+  } catch (error) {
+    if (codeOf(error) !== UNKNOWN_CHAIN || facts === undefined) throw error;
+    await wallet.request({ method: 'wallet_addEthereumChain', params: [{ chainId, ...facts }] });
+    if (!isSame(await current(), chainId)) await change();
+  }
   if (!isSame(await current(), chainId)) throw new Error(`The wallet stays on another network than eip155:${BigInt(chainId)}.`);
 }
 

@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 
 use self::entries::{DAY_SECS, Entries, HOUR_SECS, Part, Spent};
 pub use self::kept::KeptTexts;
-use self::pins::{MAX_PINS, Pins, place_of};
+use self::pins::{Pins, place_of, realm_of};
 use super::asset::CAP_DECIMALS;
 use super::endpoints::Endpoints;
 use super::error::{ClientError, Reason};
@@ -34,7 +34,7 @@ use farebox_base::time::UnixTime;
 pub struct Budget {
     /// Payments that were signed or are about to be.
     entries: Entries,
-    /// The payee of each place.
+    /// The payee of each place, and the realm.
     pins: Pins,
     /// Endpoints where payment stops until the payer has looked.
     pub endpoints: Endpoints,
@@ -141,7 +141,7 @@ impl Budget {
         self.entries.settle(id, charged);
     }
 
-    /// Whether the caps over time leave room, and the payee is the known one.
+    /// Whether the caps over time leave room, and payee and realm are the known ones.
     fn affords(
         &self,
         policy: &Policy,
@@ -151,22 +151,9 @@ impl Budget {
     ) -> Result<(), ClientError> {
         let (host, payee, id) = (draft.host, offer.pay_to.to_lower_hex(), (draft.name)(offer));
         if policy.pins_payees && policy.payees.is_none() {
-            match self.pins.of(&place_of(host, offer)) {
-                Some(pinned) if *pinned != payee => {
-                    let message = format!(
-                        "{host} was paid at {pinned} before, or is about to be, and now names {payee}"
-                    );
-                    return Err(ClientError::new(Reason::PayeeChanged, message));
-                }
-                None if self.pins.is_full() => {
-                    let message = format!(
-                        "the payees of {MAX_PINS} hosts are known which is the limit; list the payees in policy.payees"
-                    );
-                    return Err(ClientError::new(Reason::BudgetExhausted, message));
-                }
-                Some(_) | None => {}
-            }
+            self.pins.admit(host, &place_of(host, offer), &payee, Reason::PayeeChanged)?;
         }
+        self.admit_realm(offer, host)?;
         self.entries.admit()?;
         // First the one that the others are taken from if they are not set: whatever such a cap
         // refuses, this one refuses too, under the name that was written.
@@ -196,11 +183,23 @@ impl Budget {
         room("uptoPerDay", policy.upto_per_day, self.entries.worst(now.minus(DAY_SECS), &id))
     }
 
+    /// Refuses another realm of a host than the pinned one; its own needs no pin.
+    ///
+    /// # Errors
+    /// [`Reason::RealmMismatch`].
+    pub fn admit_realm(&self, offer: &Offer, host: &str) -> Result<(), ClientError> {
+        let Some(realm) = offer.foreign_realm() else { return Ok(()) };
+        self.pins.admit(host, &realm_of(host), realm, Reason::RealmMismatch)
+    }
+
     /// Counts an offer, and returns under which name; a purchase that was counted before stays at its
     /// highest amount.
     fn count(&mut self, offer: &Offer, draft: Draft<'_>, now: UnixTime) -> String {
         let (payee, id) = (offer.pay_to.to_lower_hex(), (draft.name)(offer));
         self.pins.hold(place_of(draft.host, offer), &payee, &id);
+        if let Some(realm) = offer.foreign_realm() {
+            self.pins.hold(realm_of(draft.host), realm, &id);
+        }
         self.entries.count(Spent {
             id: id.clone(),
             at: now.secs(),

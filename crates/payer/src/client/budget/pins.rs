@@ -1,14 +1,16 @@
-//! The only payee that is accepted at a host on a network, once it was paid.
+//! The only payee that is accepted at a host on a network, once it was paid, and the only realm in
+//! its challenges that is not its own.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::client::error::{ClientError, Reason};
 use crate::client::offer::Offer;
 use farebox_base::mutant::{Mutant, planted};
 
-/// The payee of a place.
+/// The payee of a place, or the realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pin {
     pub(super) place: String,
@@ -28,6 +30,35 @@ impl Pins {
     /// The payee of a place.
     pub(super) fn of(&self, place: &str) -> Option<&String> {
         self.0.iter().find(|pin| pin.place == place).map(|pin| &pin.payee)
+    }
+
+    /// Refuses another one than the one that is known at a place of `host`, and a new one without room.
+    ///
+    /// # Errors
+    /// `changed`, [`Reason::BudgetExhausted`].
+    pub(super) fn admit(
+        &self,
+        host: &str,
+        place: &str,
+        named: &str,
+        changed: Reason,
+    ) -> Result<(), ClientError> {
+        let (reason, message) = match self.of(place) {
+            Some(pinned) if pinned != named => (
+                changed,
+                format!(
+                    "{host} was paid at {pinned} before, or is about to be, and now names {named}"
+                ),
+            ),
+            None if self.is_full() => (
+                Reason::BudgetExhausted,
+                format!(
+                    "the payees of {MAX_PINS} hosts are known which is the limit; list the payees in policy.payees"
+                ),
+            ),
+            Some(_) | None => return Ok(()),
+        };
+        Err(ClientError::new(reason, message))
     }
 
     /// Whether there is no room for another settled one.
@@ -74,6 +105,11 @@ impl Pins {
         self.0 = settled;
         self.0.extend(open);
     }
+}
+
+/// The name of a host for its realm. No network is called so.
+pub(super) fn realm_of(host: &str) -> String {
+    format!("{host} realm")
 }
 
 /// The name of a host on the offer's network.

@@ -18,9 +18,9 @@ const VERSION: u64 = 2;
 /// Maximum size of the record, bytes: [`MAX_ENTRIES`] entries, [`MAX_PINS`] pins and the payments
 /// that were sent, with room to spare.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// Maximum values in it: seven of each entry and four of its pin, three of each other pin, those of
+/// Maximum values in it: seven of each entry and four of each of its two pins, three of each other pin, those of
 /// the endpoints, five of each payment that was sent, and the record's frame.
-const MAX_VALUES: usize = 11 * MAX_ENTRIES
+const MAX_VALUES: usize = 15 * MAX_ENTRIES
     + 3 * MAX_PINS
     + endpoints::VALUES * endpoints::MAX_ENDPOINTS
     + 5 * MAX_SENT

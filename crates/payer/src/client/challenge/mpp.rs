@@ -52,7 +52,7 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
         let message = format!("intent must be charge: this version does not pay \"{intent}\"");
         return fail(Reason::UnsupportedIntent, message);
     }
-    answerable(&challenge, means)?;
+    let is_foreign = answerable(&challenge, means)?;
     let object = challenge.request_object().map_err(unreadable)?;
     let request = Request::read(&object).map_err(unreadable)?;
     if request.has_splits {
@@ -80,7 +80,8 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
     let description = challenge.description.as_deref().or(request.description.as_deref());
     let description = clean(description.unwrap_or_default());
     let framing = means.policy.framing(means.host);
-    let charge = Charge { challenge, expires, external_id: request.external_id, way, framing };
+    let external_id = request.external_id;
+    let charge = Charge { challenge, expires, external_id, way, framing, is_foreign };
     if charge.is_expired(means.now) {
         return Err(expired());
     }
@@ -100,13 +101,14 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
     })
 }
 
-/// Whether a challenge is the host's own, and its answer has a header to go in.
+/// Whether the realm of a challenge has to be pinned; its answer has a header to go in.
 ///
 /// # Errors
 /// [`Reason::RealmMismatch`], [`Reason::AuthorizationTaken`], [`Reason::UnsupportedScheme`].
-pub fn answerable(challenge: &mpp::Challenge, means: Means<'_>) -> Result<(), ClientError> {
+pub fn answerable(challenge: &mpp::Challenge, means: Means<'_>) -> Result<bool, ClientError> {
     let fail = |reason, message| Err(ClientError::new(reason, message));
-    if !means.policy.is_realm_of(&challenge.realm, means.host) {
+    let is_foreign = !means.policy.is_realm_of(&challenge.realm, means.host);
+    if is_foreign && !(means.pins_realms && means.policy.may_pin(&challenge.realm, means.host)) {
         let realm = clean(&challenge.realm);
         let message = format!("{} sent a challenge for the realm \"{realm}\"", clean(means.host));
         return fail(Reason::RealmMismatch, message);
@@ -126,7 +128,7 @@ pub fn answerable(challenge: &mpp::Challenge, means: Means<'_>) -> Result<(), Cl
             return fail(Reason::UnsupportedScheme, message);
         }
     }
-    Ok(())
+    Ok(is_foreign)
 }
 
 /// The first way of proof that the server accepts and this payer has.

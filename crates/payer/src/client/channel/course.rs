@@ -316,6 +316,7 @@ impl<F: Clone + Default> Course<F> {
             "payer": self.payer.payer.to_checksum(),
             "host": self.host,
             "description": offer.description,
+            "claimsToSell": offer.foreign_realm(),
         });
         if let (Some(members), Value::Object(more)) = (proposal.as_object_mut(), more) {
             members.extend(more);

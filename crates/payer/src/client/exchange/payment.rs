@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::state::{ExchangeState, Paid, Proposed, Redelivery, Renewal};
 use super::{Exchange, Next, ReceivedResponse};
 use crate::client::error::{ClientError, Reason};
-use crate::client::offer::TermsSource;
+use crate::client::offer::{Offer, TermsSource, Way};
 use crate::client::prepare::{self, Prepared};
 use crate::client::receipt::{self, Settlement, leaves_open};
 use crate::client::rejection::{Problem, Rejection};
@@ -43,7 +43,7 @@ impl Exchange {
         };
         match prepared.transaction_header(hash) {
             Ok(header) => {
-                self.pay_with(header, now);
+                self.pay_with(header, String::new(), now);
                 self.send(0)
             }
             Err(error) => Next::Fail(error),
@@ -64,16 +64,17 @@ impl Exchange {
             return Ok(());
         }
         let Proposed { challenge, prepared } = self.state.proposed().ok_or_else(unasked)?;
-        let header = prepared.header(signature, challenge, self.identifier.as_deref())?;
-        self.pay_with(header, now);
+        let signature = prepared.checked(signature)?;
+        let header = prepared.header(&signature, challenge, self.identifier.as_deref());
+        self.pay_with(header, signature, now);
         if renews {
             self.state.renew(Renewal::Signed);
         }
         Ok(())
     }
 
-    /// Sends this header from now on.
-    fn pay_with(&mut self, header: (&'static str, String), now: UnixTime) {
+    /// Sends this header from now on, with this signature in it.
+    fn pay_with(&mut self, header: (&'static str, String), signature: String, now: UnixTime) {
         self.remember();
         self.note_signed();
         let Some(Proposed { prepared, .. }) = self.state.proposed() else { return };
@@ -81,6 +82,8 @@ impl Exchange {
             prepared: Box::new(prepared.clone()),
             as_of: self.as_of,
             header,
+            signature,
+            twin: None,
             valid_before: prepared.authorization.valid_before,
             redelivery: Redelivery::Unasked,
             sent: 0,
@@ -151,7 +154,8 @@ impl Exchange {
         };
         let problem = Problem::read(headers, body);
         if status == 402 {
-            let error = refused(prepared, &problem, answer);
+            let twin = self.state.paid().and_then(|paid| paid.twin.as_deref());
+            let error = refused(twin.unwrap_or(prepared), &problem, answer);
             if let ExchangeState::Paid(_, paid) = &mut self.state {
                 paid.is_open |= leaves_open(headers, &problem);
             }
@@ -159,6 +163,7 @@ impl Exchange {
             return match error.reason {
                 Reason::PaymentConflict => Next::Fail(error),
                 _ if is_open => self.again(problem.retry_after, &error.message, now),
+                Reason::PaymentRefused if self.is_sent_as_x402() => self.send(0),
                 _ if self.takes_terms(answer) => Next::Reserve,
                 _ => Next::Fail(error),
             };
@@ -185,11 +190,37 @@ impl Exchange {
         self.delivered(headers)
     }
 
+    /// Puts the authorization of a charge that was refused into a payment of x402, if the challenge
+    /// offers the sale so as well: a server may bind its charges in a way that no challenge tells.
+    /// Both have one nonce, which the token accepts once.
+    fn is_sent_as_x402(&mut self) -> bool {
+        let ExchangeState::Paid(Proposed { challenge, .. }, paid) = &mut self.state else {
+            return false;
+        };
+        let signed = &paid.prepared;
+        let is_charge =
+            signed.offer.charge().is_some_and(|charge| charge.way == Way::Authorization);
+        let takes = |offer: &&Offer| {
+            offer.sale() == signed.offer.sale()
+                && offer.method == TransferMethod::Eip3009
+                && self.policy.judge(offer, &self.host).is_ok()
+        };
+        let Some(offer) = challenge.twins.iter().find(takes) else { return false };
+        if !is_charge || paid.twin.is_some() || paid.renewal != Renewal::Unasked {
+            return false;
+        }
+        let twin = Prepared { offer: offer.clone(), ..(**signed).clone() };
+        paid.header = twin.header(&paid.signature, challenge, self.identifier.as_deref());
+        (paid.twin, paid.sent) = (Some(Box::new(twin)), 0);
+        true
+    }
+
     /// Returns the paid response, with a settlement that agrees or none.
     pub(super) fn delivered(&mut self, headers: &Headers) -> Next {
         let Some(Proposed { prepared, .. }) = self.state.proposed() else {
             return Next::Return(None);
         };
+        let prepared = self.state.paid().and_then(|it| it.twin.as_deref()).unwrap_or(prepared);
         let read = receipt::read(headers, prepared, &self.url);
         // Of all that was signed with this nonce, the server may have sent another one.
         let others = self.earlier.iter().rev().map(|it| it.in_place_of(prepared));

@@ -20,8 +20,7 @@ impl Exchange {
             TermsSource::X402 { .. } => {
                 !place.starts_with('/') && origin_of(place) != origin_of(&self.url)
             }
-            // A realm is the host's own; otherwise its challenge could not be paid.
-            TermsSource::Mpp(_) => false,
+            TermsSource::Mpp(charge) => charge.is_foreign,
         });
         Some(json!({
             "protocol": match &offer.asked {

@@ -41,6 +41,10 @@ pub(super) struct Paid {
     /// The time as of which it was prepared.
     pub(super) as_of: UnixTime,
     pub(super) header: (&'static str, String),
+    /// The wallet's signature, in the form that contracts accept; empty for a transaction.
+    pub(super) signature: String,
+    /// The same authorization as a payment of x402, once it is sent so.
+    pub(super) twin: Option<Box<Prepared>>,
     pub(super) valid_before: UnixTime,
     pub(super) redelivery: Redelivery,
     pub(super) sent: usize,

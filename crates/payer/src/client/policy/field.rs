@@ -11,6 +11,7 @@ use crate::client::asset::{Asset, CAP_DECIMALS};
 use crate::client::error::{ClientError, Reason};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
+use farebox_base::text::cut;
 use farebox_evm::address::Address;
 use farebox_evm::token::Token;
 use farebox_wire::mpp::charge::Framing;
@@ -72,7 +73,7 @@ pub(super) const HOSTS: &str = "must list hosts such as \"api.example.com\" or \
 /// port unless it is the scheme's own.
 pub(super) fn host_in(text: &str) -> Option<String> {
     let text = text.to_ascii_lowercase();
-    let (own_port, authority) = match text.split_once("://") {
+    let (own_port, authority) = match cut(&text, "://") {
         Some(("https", rest)) => (Some(":443"), rest),
         Some(("http", rest)) => (Some(":80"), rest),
         Some(_) => return None,

@@ -22,6 +22,7 @@ impl SessionPurchase {
     pub(super) fn plan(&mut self, budget: &mut Budget, now: UnixTime) -> Result<bool, ClientError> {
         let Some(asked) = self.asked.clone() else { return Ok(false) };
         self.course.admit(budget, now)?;
+        budget.admit_realm(&asked.offer, &self.course.host)?;
         let Course { payer, salt, host, .. } = &self.course;
         let fresh = KeptSession::new(&asked, *payer, *salt, host);
         let mut session = read(budget, &fresh.key())?.unwrap_or_else(|| fresh.clone());

@@ -69,7 +69,7 @@ impl ChallengedSession {
 
     fn of(challenge: mpp::Challenge, means: Means<'_>) -> Result<Self, ClientError> {
         let fail = |reason, message: &str| Err(ClientError::new(reason, message));
-        answerable(&challenge, means)?;
+        let is_foreign = answerable(&challenge, means)?;
         let object = challenge.request_object().map_err(unreadable)?;
         let terms = SessionTerms::read(&object).map_err(unreadable)?;
         let details = object.get("methodDetails").and_then(Value::as_object);
@@ -116,8 +116,9 @@ impl ChallengedSession {
             Sender::Payer => Way::Hash,
         };
         let framing = means.policy.framing(means.host);
+        let (challenge_copy, external_id) = (challenge.clone(), None);
         let charge =
-            Charge { challenge: challenge.clone(), expires, external_id: None, way, framing };
+            Charge { challenge: challenge_copy, expires, external_id, way, framing, is_foreign };
         if charge.is_expired(means.now) {
             return Err(expired());
         }

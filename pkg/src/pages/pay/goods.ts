@@ -1,0 +1,74 @@
+// What was paid for, in place: as text, picture, sound, film, page, or a file to save.
+
+import { visible } from '../../visible.js';
+import { make } from '../shared/dom.js';
+import type { Goods } from './kept.js';
+
+/** Longest text that is shown, characters. */
+const MOST_SHOWN = 200_000;
+
+/** The goods, and a link to save them. */
+export async function shown(goods: Goods, url: string): Promise<readonly Node[]> {
+  const address = URL.createObjectURL(goods.body);
+  const save = make('a', { href: address, download: goods.file, class: 'button' }, `Save ${goods.file}`);
+  const view = goods.file === '' ? [] : [make('p', {}, save)];
+  const kind = goods.type.split(';')[0]!.trim().toLowerCase();
+  if (kind === 'text/html' && !goods.isGuarded) {
+    const page = `/_farebox/pay/view#${encodeURIComponent(url)}`;
+    const alone = make('a', { href: page }, 'Open it by itself');
+    return [make('iframe', { src: page, title: 'What you paid for' }), make('p', {}, alone), ...view];
+  }
+  if (isText(kind)) {
+    const text = await goods.body.text();
+    const more = text.length > MOST_SHOWN ? [make('p', { class: 'quiet' }, 'Save the file to see all of it.')] : [];
+    return [written(inLines(kind, text).slice(0, MOST_SHOWN)), ...more, ...view];
+  }
+  if (/^image\/(?:png|jpeg|gif|webp|avif)$/.test(kind)) return [make('img', { src: address, alt: 'What you paid for' }), ...view];
+  if (kind.startsWith('audio/')) return [make('audio', { src: address, controls: '' }), ...view];
+  if (kind.startsWith('video/')) return [make('video', { src: address, controls: '' }), ...view];
+  return view.length > 0
+    ? view
+    : [make('p', {}, make('a', { href: address, download: 'download', class: 'button' }, 'Save what you paid for'))];
+}
+
+const isText = (kind: string): boolean =>
+  kind.startsWith('text/') || kind === 'application/json' || kind.endsWith('+json') || kind === 'application/xml';
+
+/** Text in its own lines, each with its hidden characters shown. */
+function written(text: string): HTMLElement {
+  const place = make('pre', { tabindex: '0', 'aria-label': 'What you paid for' });
+  place.textContent = inOwnLines(text);
+  return place;
+}
+
+const inOwnLines = (text: string): string =>
+  text
+    .split(/(\r?\n|\t)/)
+    .map((part, at) => (at % 2 === 1 ? part : visible(part)))
+    .join('');
+
+/** JSON with its members one below the other. */
+function inLines(kind: string, text: string): string {
+  if (!kind.endsWith('json')) return text;
+  try {
+    // A number beyond 2^53 would be another one afterwards.
+    return /\d{16}/.test(text) ? text : JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+/** The name of a file: what the server says, else the end of the path. */
+export function fileOf(response: Response, url: string): string {
+  const said = /filename="?([^";]+)"?/i.exec(response.headers.get('content-disposition') ?? '')?.[1];
+  const name = (said ?? new URL(url).pathname.split('/').pop() ?? '').replace(/[^\w.() -]/g, '_').slice(0, 100);
+  return name === '' || name.startsWith('.') ? 'download' : name;
+}
+
+/** Events as they come, which nobody keeps. */
+export async function followed(response: Response, place: HTMLElement): Promise<void> {
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    place.textContent = (place.textContent + inOwnLines(part.value)).slice(-MOST_SHOWN);
+  }
+}

@@ -1,0 +1,43 @@
+// What was paid for, kept in this browser for an hour: a reload shows it again.
+
+import type { Receipt } from '../../options.js';
+
+/** What came for a payment. */
+export type Goods = {
+  readonly body: Blob;
+  readonly type: string;
+  readonly file: string;
+  readonly isGuarded: boolean;
+  readonly receipt: Receipt | undefined;
+};
+
+const CACHE = 'farebox-paid';
+const HOUR_MS = 3_600_000;
+/** Larger answers are shown and not kept, bytes. */
+const MOST_BYTES = 25_000_000;
+
+/** Keeps the goods of a URL. */
+export async function keep(url: string, goods: Goods): Promise<void> {
+  if (goods.body.size > MOST_BYTES) return;
+  const facts = JSON.stringify({ file: goods.file, isGuarded: goods.isGuarded, receipt: goods.receipt });
+  const headers = { 'content-type': goods.type, 'x-until': String(Date.now() + HOUR_MS), 'x-facts': encodeURIComponent(facts) };
+  await (await caches.open(CACHE)).put(url, new Response(goods.body, { headers }));
+}
+
+/** The goods of a URL, if they are still here; what is older goes. */
+export async function keptOf(url: string): Promise<Goods | undefined> {
+  const cache = await caches.open(CACHE);
+  for (const request of await cache.keys()) {
+    const kept = await cache.match(request);
+    if (Number(kept?.headers.get('x-until')) < Date.now()) await cache.delete(request);
+  }
+  const kept = await cache.match(url);
+  if (kept === undefined) return undefined;
+  const facts = JSON.parse(decodeURIComponent(kept.headers.get('x-facts') ?? '{}')) as Pick<Goods, 'file' | 'isGuarded' | 'receipt'>;
+  return { ...facts, type: kept.headers.get('content-type') ?? '', body: await kept.blob() };
+}
+
+/** Forgets the goods of a URL. */
+export async function forget(url: string): Promise<void> {
+  await (await caches.open(CACHE)).delete(url);
+}

@@ -1,0 +1,121 @@
+// The part of the page that a person pays with: one state at a time, each said to readers.
+
+import { make } from '../shared/dom.js';
+import { inTokens } from '../shared/money.js';
+import type { Goods } from './kept.js';
+import { payableWays, priceOf, type Way } from './terms.js';
+import type { Wallet } from './wallets.js';
+import type { Words } from './words.js';
+
+const place = document.querySelector<HTMLElement>('#pay')!;
+/** Where a reader hears what happens. */
+const status = make('p', { role: 'status', class: 'note' });
+const body = make('div');
+
+/** Shows the part. */
+export function open(): void {
+  place.append(status, body);
+  place.hidden = false;
+}
+
+/** Says what happens, and shows these below. */
+export function show(text: string, ...nodes: readonly Node[]): void {
+  status.textContent = text;
+  body.replaceChildren(...nodes);
+}
+
+/** A button. */
+export function button(text: string, act: () => void, ...more: readonly Node[]): HTMLButtonElement {
+  const made = make('button', { type: 'button' }, ...more, text);
+  made.addEventListener('click', act);
+  return made;
+}
+
+/** The ways to pay and the wallets, to begin with. */
+export function choices(way: Way, wallets: readonly Wallet[], choose: (way: Way) => void, pay: (wallet: Wallet) => void): readonly Node[] {
+  const ways = payableWays();
+  const lines = ways.map((it, at) => {
+    const input = make('input', { type: 'radio', name: 'way', id: `way-${at}`, checked: it === way });
+    input.addEventListener('change', () => choose(it));
+    return make(
+      'p',
+      { class: 'way' },
+      input,
+      make('label', { for: `way-${at}` }, `${priceOf(it)} on ${it.title}`, it.test ? ' (test money)' : ''),
+    );
+  });
+  const asked = ways.length > 1 ? [make('fieldset', {}, make('legend', {}, 'How do you want to pay?'), ...lines)] : [];
+  const buttons = wallets.map((wallet) => {
+    const icon = wallet.icon === '' ? [] : [make('img', { src: wallet.icon, alt: '', width: '24', height: '24' })];
+    return make(
+      'li',
+      {},
+      button(`Pay ${priceOf(way)} with ${wallet.name}`, () => pay(wallet), ...icon),
+    );
+  });
+  return [
+    ...asked,
+    make('ul', { class: 'wallets' }, ...buttons),
+    make('p', { class: 'quiet' }, 'You sign once. There is no transaction fee for you.'),
+  ];
+}
+
+/** A question that goes on with yes or no. */
+export function ask(question: string, yes: string): Promise<boolean> {
+  return new Promise((answer) => {
+    const agree = button(yes, () => answer(true));
+    show(
+      question,
+      make(
+        'p',
+        { class: 'actions' },
+        agree,
+        button('Do not pay', () => answer(false)),
+      ),
+    );
+    agree.focus();
+  });
+}
+
+/** A failure after which nothing is open. */
+export function failed({ title, advice, again }: Words, said: string, begin: () => void): void {
+  const retry = button('Try again', begin);
+  const nodes = [
+    make('p', {}, advice),
+    ...(said === '' ? [] : [make('p', { class: 'quiet' }, said)]),
+    ...(again ? [make('p', {}, retry)] : []),
+  ];
+  show(title, ...nodes);
+  if (again) retry.focus();
+}
+
+/** That a wallet holds too little. */
+export function lacking(way: Way, held: bigint, wallet: Wallet, begin: () => void): void {
+  const held_ = `${inTokens(held, way.decimals)} ${way.symbol}`;
+  const faucet = make('a', { href: 'https://faucet.circle.com', rel: 'noreferrer', target: '_blank' }, 'faucet.circle.com');
+  const test = way.test && way.symbol === 'USDC' ? [make('p', {}, 'Test money is free at ', faucet, '.')] : [];
+  const advice = make('p', {}, `It holds ${held_} on ${way.title}, and this costs ${priceOf(way)}. Nothing was paid.`);
+  show(`There is not enough in ${wallet.name}.`, advice, ...test, make('p', {}, button('Try again', begin)));
+}
+
+/** Says in the title that it is paid, or that it is to be paid. */
+export function paid(is = true): void {
+  const text = is ? 'Paid' : 'Payment required';
+  document.title = text;
+  document.querySelector('h1')!.textContent = text;
+  document.querySelector('#pay-title')!.textContent = is ? 'Yours' : 'Pay here';
+}
+
+/** The goods with their receipt. */
+export function delivered(goods: Goods, nodes: readonly Node[], explorer: string, again: () => void): void {
+  const { receipt } = goods;
+  const number = receipt?.transaction ?? '';
+  const code = make('code', {}, number);
+  const link = explorer !== '' && /^0x[0-9a-f]{64}$/i.test(number);
+  const proof = link ? make('a', { href: `${explorer}/tx/${number}`, rel: 'noreferrer', target: '_blank' }, code) : code;
+  const line = number === '' ? [] : [make('p', { class: 'quiet' }, 'Receipt: transaction ', proof)];
+  const forgotten = button('Forget it, and see the price', again);
+  const kept = make('p', { class: 'quiet' }, 'It stays in this browser for an hour, so that a reload costs nothing. ');
+  paid();
+  show('Paid. Here is what you bought.', ...nodes, ...line, kept, make('p', {}, forgotten));
+}

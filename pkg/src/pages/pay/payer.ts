@@ -1,0 +1,6 @@
+// The payer, with its compiled part: loaded while a person reads.
+
+export { payingFetch, receiptOf } from '../../fetch.js';
+export { indexedDbStore } from '../../indexeddb.js';
+export { resume, sentPayments } from '../../resume.js';
+export { walletSigner } from '../../signer.js';

@@ -1,0 +1,62 @@
+// What went wrong, in words, and what to do.
+
+/** A failure for a person. */
+export type Words = {
+  readonly title: string;
+  readonly advice: string;
+  /** Whether the page may offer to begin again. */
+  readonly again: boolean;
+};
+
+const NOTHING = 'Nothing was paid.';
+const words = (title: string, advice: string, again = true): Words => ({ title, advice, again });
+
+const KNOWN: Readonly<Record<string, Words>> = {
+  wallet_rejected: words('You declined in your wallet.', NOTHING),
+  declined: words('You declined.', NOTHING),
+  wallet_network_missing: words('Your wallet does not know this network.', `Add the network in your wallet, then try again. ${NOTHING}`),
+  wallet_failed: words(
+    'Your wallet did not answer as expected.',
+    `Unlock it, or look whether it waits for you, then try again. ${NOTHING}`,
+  ),
+  wrong_signature: words('Your wallet signed with another account.', 'Choose the account that pays in your wallet, then try again.'),
+  insufficient_funds: words('Your wallet does not hold enough.', 'Fund it, then try again. What you signed is charged at most once.'),
+  budget_exhausted: words(
+    'You have paid a lot here in the last day.',
+    `This page stops at a limit, which protects you. Try again later. ${NOTHING}`,
+  ),
+  policy_amount: words('The price has changed.', `Reload the page to see the new price. ${NOTHING}`),
+  terms_changed: words('The terms have changed.', `Reload the page to see them. ${NOTHING}`),
+  payment_refused: words(
+    'The server did not take the payment.',
+    'Ask the seller before you pay again. What you signed is charged at most once.',
+  ),
+  payment_conflict: words('Another tab goes on with this payment.', 'Look there before you pay again.', false),
+  refund_due: words('You paid, and the seller could not deliver.', 'The seller owes you a refund. Keep the number below.', false),
+  receipt_mismatch: words(
+    'The receipt does not fit what you signed.',
+    'Look the transaction up in your wallet before you pay again.',
+    false,
+  ),
+  redirected: words('The server led to another page.', NOTHING, false),
+  endpoint_blocked: words('The seller asks for no further payment now.', `Read what it says, and try again when it is solved. ${NOTHING}`),
+  approval_needed: words('The seller could not check an earlier payment.', 'Look at your wallet before you try again.'),
+  no_funds: words('Your wallet does not hold enough.', NOTHING),
+  challenge_expired: words('The terms look expired.', `Check the clock of this device. ${NOTHING}`),
+};
+
+/** An error of the payer, or of a wallet. */
+export type Failure = { readonly code?: unknown; readonly message?: unknown; readonly signed?: unknown };
+
+/** The words for a failure after which nothing is open. */
+export function wordsFor({ code, signed }: Failure): Words {
+  const known = typeof code === 'string' ? KNOWN[code] : code === 4001 ? KNOWN['wallet_rejected'] : undefined;
+  if (known !== undefined) return known;
+  if (signed === true) return words('The payment did not end as it should.', 'Look at your wallet before you pay again.');
+  return words('That did not work.', `${NOTHING} Try again, or ask the seller.`);
+}
+
+/** Whether it is not known what became of a signed payment. */
+export function isOpen({ code, signed }: Failure): boolean {
+  return code === 'payment_unresolved' || code === 'aborted' || (signed === true && code === undefined);
+}

@@ -1,0 +1,14 @@
+// Builds the pages that people see, with the part of the payer that they need: the second half of `npm run build`.
+//
+//   node scripts/build-pages.mjs
+
+import { existsSync } from 'node:fs';
+
+import { PAGES } from './pages.mjs';
+import { buildPagesAlone } from './pkg.mjs';
+import { runMain } from './steps.mjs';
+
+await runMain(async () => {
+  // `wrangler dev` builds at each start, and pages change seldom.
+  if (process.env.FAREBOX_DEV === undefined || !existsSync(PAGES)) await buildPagesAlone();
+});

@@ -1,0 +1,350 @@
+// The page of a 402 in Chromium: a person pays in place, by clicks and by keyboard alone, and the chain moves the price once.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
+
+import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { PAGES } from '../../scripts/pages.mjs';
+import { root } from '../../scripts/steps.mjs';
+import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
+import { startChromium } from './chromium.ts';
+import { addWallet, type Injected, type WalletPlan } from './wallet.ts';
+
+const LIMIT_MS = 120_000;
+const SCREENS = join(root, 'target', 'screens');
+/** Base Sepolia, and another network. */
+const HERE = '0x14a34';
+const ELSEWHERE = '0x1';
+const HOSTILE = `<img src=x onerror=alert(1)></script><script>alert(2)</script>\u202e gnp.exe`;
+
+let world: World;
+let browser: Browser;
+let context: BrowserContext;
+/** What pages did against their policy, and what they threw. */
+let complaints: string[];
+
+before(
+  async () => {
+    mkdirSync(SCREENS, { recursive: true });
+    const priced = (path: string, description: string) => ({ path, methods: ['GET', 'POST'], price: '$0.01', description });
+    [world, browser] = await Promise.all([
+      startWorld({
+        pages: true,
+        routes: [
+          priced('/', 'A page of the origin'),
+          priced('/slow', 'Slow'),
+          priced('/report-hostile', HOSTILE),
+          priced('/about', 'Plain text'),
+        ],
+        vars: { SERVICE: { name: 'Rain & Sons' } },
+      }),
+      startChromium(),
+    ]);
+  },
+  { timeout: LIMIT_MS },
+);
+after(async () => {
+  await browser?.close();
+  await world?.stop();
+});
+beforeEach(async () => {
+  complaints = [];
+  context = await opened({ width: 1280, height: 800 });
+});
+afterEach(() => context.close());
+
+async function opened(viewport: { width: number; height: number }, more: object = {}): Promise<BrowserContext> {
+  const made = await browser.newContext({ viewport, ...more });
+  made.setDefaultTimeout(30_000);
+  made.on('weberror', (error) => complaints.push(String(error.error())));
+  made.on('console', (message) => {
+    if (/Content Security Policy|Trusted Type|blocked by CORS/.test(message.text())) complaints.push(message.text());
+  });
+  return made;
+}
+
+const payerOf = (index: number) => world.chain.accounts.payers[index]!;
+
+/** Opens a priced page in front of these wallets. */
+async function visited(path: string, plans: readonly WalletPlan[]): Promise<{ page: Page; wallets: Injected[] }> {
+  const page = await context.newPage();
+  const wallets: Injected[] = [];
+  for (const plan of plans) wallets.push(await addWallet(page, { node: world.chain.url, ...plan }));
+  await page.goto(`${world.gate.url}${path}`);
+  return { page, wallets };
+}
+
+const statusOf = (page: Page) => page.locator('#pay [role=status]');
+const isPaid = (page: Page) =>
+  statusOf(page)
+    .filter({ hasText: /^Paid\./ })
+    .waitFor();
+const says = (page: Page, text: RegExp) => statusOf(page).filter({ hasText: text }).waitFor();
+
+/** Runs a purchase: this price moved, so often. */
+async function charged<T>(payer: `0x${string}`, times: bigint, work: () => Promise<T>): Promise<T> {
+  const { result, change } = await changesDuring(world, payer, work);
+  const price = PRICE_ATOMIC * times;
+  assert.deepEqual(
+    { paid: change.paid, received: change.received, settled: BigInt(change.settled) },
+    { paid: price, received: price, settled: times },
+  );
+  return result;
+}
+
+async function screenshot(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: join(SCREENS, `${name}.png`), fullPage: true });
+}
+
+/** What the accessibility checker finds serious. */
+async function seriousFaults(page: Page): Promise<string[]> {
+  // The page's own policy lets no script in but by the browser's own door.
+  await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+  });
+}
+
+test('a person chooses one of two wallets, signs once, and reads the report with its receipt', async () => {
+  const [first, second] = [payerOf(0), payerOf(1)];
+  const { page, wallets } = await charged(second.address, 1n, async () => {
+    const visit = await visited('/report', [
+      { payer: first, network: HERE, name: 'Fox' },
+      { payer: second, network: HERE, name: 'Owl' },
+    ]);
+    await screenshot(visit.page, 'pay-choose-1280');
+    // The picture of the README.
+    await visit.page.screenshot({ path: join(SCREENS, 'readme-pay.png'), clip: { x: 280, y: 20, width: 720, height: 490 } });
+    await visit.page.getByRole('button', { name: 'Pay 0.01 USDC with Owl' }).click();
+    await isPaid(visit.page);
+    return visit;
+  });
+  await screenshot(page, 'pay-paid-1280');
+  assert.match(await page.locator('#pay pre').innerText(), /Rainfall, Tuesday/);
+  const link = (await page.getByRole('link', { name: /^0x/ }).getAttribute('href')) ?? '';
+  const transaction = /^https:\/\/sepolia\.basescan\.org\/tx\/(0x[0-9a-f]{64})$/.exec(link)?.[1] as `0x${string}`;
+  assert.deepEqual(await transfersOf(world, transaction), [
+    { from: second.address, to: world.chain.accounts.payee.address, value: PRICE_ATOMIC },
+  ]);
+  assert.deepEqual(wallets[0]?.calls, []);
+  assert.deepEqual(wallets[1]?.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
+  assert.deepEqual(await seriousFaults(page), []);
+  assert.deepEqual(complaints, []);
+});
+
+test('by keyboard alone', async () => {
+  const payer = payerOf(0);
+  await charged(payer.address, 1n, async () => {
+    const { page } = await visited('/report', [{ payer, network: HERE, name: 'Fox' }]);
+    await page.getByRole('button', { name: /with Fox/ }).waitFor();
+    await page.keyboard.press('Tab');
+    assert.match(await page.evaluate(() => document.activeElement?.textContent ?? ''), /Pay 0\.01 USDC with Fox/);
+    await page.keyboard.press('Enter');
+    await isPaid(page);
+  });
+});
+
+test('a wallet that is asked to switch, and one that is told of the network', async () => {
+  const payer = payerOf(0);
+  const { wallets } = await charged(payer.address, 1n, async () => {
+    const visit = await visited('/report', [{ payer, network: ELSEWHERE, knows: [ELSEWHERE] }]);
+    await visit.page.getByRole('button', { name: 'Pay 0.01 USDC with your browser wallet' }).click();
+    await isPaid(visit.page);
+    return visit;
+  });
+  assert.deepEqual(wallets[0]?.added, [
+    {
+      chainId: HERE,
+      chainName: 'Base Sepolia',
+      nativeCurrency: { name: 'ETH', symbol: 'ETH', decimals: 18 },
+      rpcUrls: ['https://sepolia.base.org'],
+      blockExplorerUrls: ['https://sepolia.basescan.org'],
+    },
+  ]);
+});
+
+test('a person who declines has paid nothing, and may try again', async () => {
+  const payer = payerOf(0);
+  await charged(payer.address, 0n, async () => {
+    const { page } = await visited('/report', [{ payer, network: HERE, name: 'Fox', person: 'refuses' }]);
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /You declined in your wallet/);
+    assert.match(await page.locator('#pay').innerText(), /Nothing was paid\./);
+    await screenshot(page, 'pay-declined-1280');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('button', { name: /with Fox/ }).waitFor();
+  });
+});
+
+test('an empty wallet is told what is missing, and signs nothing', async () => {
+  const { account } = await import('../../demo/chain.mjs');
+  const empty = account(19);
+  const { page, wallets } = await visited('/report', [{ payer: empty as never, network: HERE, name: 'Fox' }]);
+  await page.getByRole('button', { name: /with Fox/ }).click();
+  await says(page, /not enough in Fox/);
+  assert.match(await page.locator('#pay').innerText(), /It holds 0 USDC on Base Sepolia, and this costs 0\.01 USDC\. Nothing was paid\./);
+  assert.ok(!wallets[0]?.calls.includes('eth_signTypedData_v4'));
+});
+
+/** Loses the answers to paid requests until `ends` is called: the gate does its work. */
+async function losesAnswers(page: Page, path: string): Promise<{ lost: () => number; ends: () => Promise<void> }> {
+  let lost = 0;
+  const url = `${world.gate.url}${path}`;
+  const lose = async (route: Route): Promise<void> => {
+    if (route.request().headers()['payment-signature'] === undefined) return route.continue();
+    await route.fetch();
+    lost += 1;
+    await route.abort('connectionreset');
+  };
+  await page.route(url, lose);
+  return { lost: () => lost, ends: () => page.unroute(url, lose) };
+}
+
+test('a connection lost while settling: the same payment is sent again by itself', async () => {
+  const payer = payerOf(0);
+  await charged(payer.address, 1n, async () => {
+    const { page, wallets } = await visited('/report', [{ payer, network: HERE, name: 'Fox' }]);
+    const losses = await losesAnswers(page, '/report');
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    while (losses.lost() === 0) await page.waitForTimeout(100);
+    await losses.ends();
+    await isPaid(page);
+    assert.equal(wallets[0]?.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
+  });
+});
+
+test('a reload at each step is one charge', async () => {
+  const payer = payerOf(1);
+  await charged(payer.address, 1n, async () => {
+    const { page, wallets } = await visited('/report', [{ payer, network: HERE, name: 'Fox' }]);
+    const button = page.getByRole('button', { name: /with Fox/ });
+    await button.waitFor();
+    await page.reload();
+    const losses = await losesAnswers(page, '/report');
+    await button.click();
+    while (losses.lost() === 0) await page.waitForTimeout(100);
+    await losses.ends();
+    // Signed, sent and settled; the page never heard of it.
+    await page.reload();
+    await isPaid(page);
+    await page.reload();
+    await isPaid(page);
+    assert.match(await page.locator('#pay pre').innerText(), /Rainfall, Tuesday/);
+    assert.equal(wallets[0]?.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
+    await page.getByRole('button', { name: /Forget it/ }).click();
+    await button.waitFor();
+  });
+});
+
+test('two tabs pay once for one page', async () => {
+  const payer = payerOf(0);
+  await charged(payer.address, 1n, async () => {
+    const plans: WalletPlan[] = [{ payer, network: HERE, name: 'Fox' }];
+    const { page: one } = await visited('/slow?ms=1500', plans);
+    await one.getByRole('button', { name: /with Fox/ }).click();
+    await says(one, /server checks and settles/);
+    const { page: two } = await visited('/slow?ms=1500', plans);
+    await Promise.all([isPaid(one), isPaid(two)]);
+  });
+});
+
+test('a page of the origin is shown in place, and by itself under its own address', async () => {
+  const payer = payerOf(0);
+  await charged(payer.address, 1n, async () => {
+    const { page } = await visited('/', [{ payer, network: HERE, name: 'Fox' }]);
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await isPaid(page);
+    await page.frameLocator('#pay iframe').getByText('Free to read.').waitFor();
+    await screenshot(page, 'pay-page-1280');
+    await page.getByRole('link', { name: 'Open it by itself' }).click();
+    await page.getByText('Free to read.').waitFor();
+    assert.equal(page.url(), `${world.gate.url}/`);
+  });
+  assert.deepEqual(complaints, []);
+});
+
+test('events are shown while they come, and a file can be saved', async () => {
+  const payer = payerOf(1);
+  await charged(payer.address, 2n, async () => {
+    const { page } = await visited('/events?count=3', [{ payer, network: HERE, name: 'Fox' }]);
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /That was all/);
+    assert.match(await page.locator('#pay pre').innerText(), /"tick":3/);
+    const { page: big } = await visited('/big', [{ payer, network: HERE, name: 'Fox' }]);
+    await big.getByRole('button', { name: /with Fox/ }).click();
+    await isPaid(big);
+    const [download] = await Promise.all([big.waitForEvent('download'), big.getByRole('link', { name: 'Save big' }).click()]);
+    assert.equal(readFileSync(await download.path()).length, 5 * 1024 * 1024);
+  });
+});
+
+test('without a wallet: a code for a phone, and links to the apps of wallets', async () => {
+  const page = await context.newPage();
+  await page.goto(`${world.gate.url}/report`);
+  await page.getByRole('img', { name: 'QR code of this page' }).waitFor();
+  await screenshot(page, 'pay-elsewhere-1280');
+  const host = new URL(world.gate.url).host;
+  assert.equal(
+    await page.getByRole('link', { name: 'Open in MetaMask' }).getAttribute('href'),
+    `https://link.metamask.io/dapp/${host}/report`,
+  );
+  assert.deepEqual(await seriousFaults(page), []);
+});
+
+test('on a phone in the dark, with texts that want to be more', async () => {
+  await context.close();
+  for (const colorScheme of ['light', 'dark'] as const) {
+    context = await opened({ width: 360, height: 740 }, { colorScheme });
+    const { page } = await visited('/report-hostile', [
+      { payer: payerOf(0), network: HERE, name: 'Fox' },
+      { payer: payerOf(1), network: HERE, name: `${HOSTILE} of a very long name` },
+    ]);
+    await page.getByRole('button', { name: /with Fox/ }).waitFor();
+    await screenshot(page, `pay-hostile-360-${colorScheme}`);
+    const text = await page.locator('main').innerText();
+    assert.ok(text.includes('<img src=x onerror=alert(1)></script><script>alert(2)</script>‹U+202E› gnp.exe'), text);
+    assert.match(text, /with <img src=x onerror=alert\(1\)><\/script><script>alert\(2\)<\/script>‹U\+202E› gnp\.exe of a very long name/);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+    assert.deepEqual(await seriousFaults(page), []);
+    if (colorScheme === 'light') await context.close();
+  }
+  assert.deepEqual(complaints, []);
+});
+
+test('without scripts the terms stay, and a form that was sent cannot be paid by a page', async () => {
+  await context.close();
+  context = await opened({ width: 800, height: 600 }, { javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(`${world.gate.url}/report`);
+  assert.match(await page.locator('main').innerText(), /\$0\.01 in USDC/);
+  assert.match(await page.locator('main').innerText(), /Paying in this page needs its script/);
+  const headers = { accept: 'text/html', 'user-agent': 'Mozilla/5.0' };
+  const posted = await fetch(`${world.gate.url}/about`, { method: 'POST', headers });
+  assert.equal(posted.status, 402);
+  assert.ok(!(await posted.text()).includes('<script'));
+});
+
+test('what a person waits for is small', () => {
+  const folder = join(PAGES, '_farebox', 'pay');
+  const bytes = (name: string): number => gzipSync(readFileSync(join(folder, name)), { level: 9 }).length;
+  const first = /import"\.\/(part-\w+\.js)"|from"\.\/(part-\w+\.js)"/g;
+  const text = readFileSync(join(folder, 'pay.js'), 'utf8');
+  const parts = [...text.matchAll(first)].map(([, one, other]) => one ?? other ?? '');
+  const sum = [...new Set(parts), 'pay.js', 'pay.css'].reduce((total, name) => total + bytes(name), 0);
+  const { gzip_bytes: limit } = (
+    JSON.parse(readFileSync(join(root, 'tests', 'sizes.json'), 'utf8')) as Record<string, { gzip_bytes: number }>
+  )['pay page']!;
+  assert.ok(sum <= limit, `${sum} bytes`);
+  assert.equal(readdirSync(folder).filter((name) => name.endsWith('.wasm')).length, 1);
+});
