@@ -202,7 +202,5 @@ if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.me
     if (!(worker in FOLDERS)) throw new StepFailed(`no Worker is called ${worker}: there are ${Object.keys(FOLDERS).join(', ')}`);
     if (process.env.FAREBOX_DEV !== undefined && isNewest(values.out ?? FOLDERS[worker])) return;
     await buildWorker({ worker, features: values.features?.split(',').filter(Boolean), out: values.out });
-    // The static files beside it; scripts/build-pages.mjs makes those of the gate.
-    if (worker === 'treasury' && values.out === undefined) await (await import('./pages.mjs')).buildTreasuryPages();
   });
 }

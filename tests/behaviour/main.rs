@@ -38,6 +38,7 @@ mod mpp_pool;
 mod mutants;
 mod names;
 mod onchain;
+mod operator_words;
 mod origins;
 mod other_chains;
 mod outlasting;

@@ -13,8 +13,8 @@ export const SCREENS = join(root, 'target', 'screens');
 const SIZES = [
   ['light', 360],
   ['dark', 360],
-  ['light', 1280],
   ['dark', 1280],
+  ['light', 1280],
 ] as const;
 
 /** Notes what pages do against their policy, and what they throw. */

@@ -3,10 +3,13 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::Value;
 
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
-use farebox_base::encoding::json;
+use farebox_base::encoding::json::{self, json};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::token;
@@ -44,6 +47,36 @@ pub(super) fn amount_members(network: &str, asset: &str, amount: &str) -> String
     let decimal = if decimal.is_empty() { "null" } else { &decimal };
     let rest = asset_members(network, asset);
     [",\"amount_decimal\":", quote, decimal, quote, &rest].concat()
+}
+
+/// Adds to sums of one asset what people read: `symbol`, `decimals`, and for each of these columns
+/// that is there the same with `_decimal`, null for an asset that is not known.
+pub(super) fn add_decimals(sum: &mut Value, columns: &[&str]) {
+    let text = |name: &str| sum.get(name).and_then(Value::as_str).map(String::from);
+    let (network, asset) = (text("network").unwrap_or_default(), text("asset").unwrap_or_default());
+    let known = of(&network, &asset);
+    let (symbol, decimals) = known.unzip();
+    let mut more = Vec::from([
+        (String::from("symbol"), json!(symbol)),
+        (String::from("decimals"), json!(decimals)),
+    ]);
+    for column in columns {
+        if let Some(units) = text(column) {
+            let amount = known.map(|_| decimal(&network, &asset, &units));
+            more.push((format!("{column}_decimal"), json!(amount)));
+        }
+    }
+    if let Some(members) = sum.as_object_mut() {
+        members.extend(more);
+    }
+}
+
+/// Adds a time as a date under another name, where it is there.
+pub(super) fn add_date(value: &mut Value, at: &str, name: &str) {
+    let secs = value.get(at).and_then(Value::as_u64);
+    if let Some((secs, members)) = secs.zip(value.as_object_mut()) {
+        members.insert(name.into(), json!(UnixTime::from_secs(secs).rfc3339()));
+    }
 }
 
 /// A member that is a time, after a comma.

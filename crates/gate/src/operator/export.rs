@@ -36,6 +36,9 @@ pub(super) enum Format {
 
 /// First line as CSV, of channels.
 const CHANNELS_HEAD: &str = "id,state,payer,pay_to,network,asset,deposit,accepted,spent,claimed,paid_out,refunded,withdraw_requested_at,withdraw_delay_secs,at\r\n";
+/// Its columns that are amounts.
+pub(super) const CHANNEL_SUMS: [&str; 6] =
+    ["deposit", "accepted", "spent", "claimed", "paid_out", "refunded"];
 /// Channels of one page.
 const PAGE_CHANNELS: u64 = 200;
 
@@ -227,12 +230,18 @@ impl ChannelPage {
     /// Takes its answer; `None` if it is down.
     #[must_use]
     pub fn answered(&self, said: Option<&str>) -> Reply {
-        let Some(items) = said.and_then(index::page) else {
+        let Some(mut items) = said.and_then(index::page) else {
             return refusal(Code::LedgerUnavailable, &self.correlation, None);
         };
         let is_full = u64::try_from(items.len()).is_ok_and(|count| count == self.limit);
         let last = items.last().and_then(|channel| channel.get("id")).cloned();
         let next = last.filter(|_| is_full).unwrap_or(Value::Null);
+        for channel in &mut items {
+            if channel.get("asset").is_some() {
+                units::add_decimals(channel, &CHANNEL_SUMS);
+            }
+            units::add_date(channel, "at", "time");
+        }
         let document = encoding::json::text(&json!({"items": items, "next": next}));
         Reply::text("application/json", document, &self.correlation)
     }

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
-use farebox_base::encoding::hex;
+use farebox_base::encoding::{base64, hex};
 use farebox_base::http::query::decoded;
 use farebox_base::time::UnixTime;
 use farebox_common::problem::Code;
@@ -24,29 +24,50 @@ impl ListCursor {
     pub(super) fn to_text(&self) -> String {
         let mut text = self.object.to_string();
         if let Some(mark) = &self.after {
-            text.push_str(&alloc::format!(",{},{},{}", mark.created, mark.payer, mark.key));
+            let (payer, key) = (packed(&mark.payer), packed(&mark.key));
+            text.push_str(&alloc::format!(".{}.{payer}.{key}", mark.created));
         }
-        hex::encode_prefixed(text.as_bytes())
+        text
     }
 
     fn parse(text: &str) -> Option<Self> {
         if text.len() > 512 {
             return None;
         }
-        let bytes = hex::decode_prefixed(text).ok()?;
-        let text = core::str::from_utf8(&bytes).ok()?;
-        let mut parts = text.split(',');
+        let mut parts = text.split('.');
         let object = parts.next()?.parse().ok()?;
         let after = match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (None, ..) => None,
             (Some(created), Some(payer), Some(key), None) => Some(Mark {
                 created: created.parse().ok()?,
-                payer: payer.to_string(),
-                key: key.to_string(),
+                payer: unpacked(payer)?,
+                key: unpacked(key)?,
             }),
             _ => return None,
         };
         Some(Self { object, after })
+    }
+}
+
+/// Hex digits in two thirds of their length, after a letter that says how they are written.
+fn packed(text: &str) -> String {
+    let digits = text.strip_prefix("0x");
+    let bytes = hex::decode_prefixed(&["0x", digits.unwrap_or(text)].concat()).ok();
+    let is_written = |bytes: &alloc::vec::Vec<u8>| hex::encode(bytes) == digits.unwrap_or(text);
+    match (bytes.filter(is_written), digits) {
+        (Some(bytes), Some(_)) => ["x", &base64::encode_url(&bytes)].concat(),
+        (Some(bytes), None) => ["h", &base64::encode_url(&bytes)].concat(),
+        (None, _) => ["t", text].concat(),
+    }
+}
+
+fn unpacked(text: &str) -> Option<String> {
+    let digits = |rest: &str| base64::decode_url(rest).ok().map(|bytes| hex::encode(&bytes));
+    match text.split_at_checked(1)? {
+        ("x", rest) => Some(["0x", &digits(rest)?].concat()),
+        ("h", rest) => digits(rest),
+        ("t", rest) => Some(rest.to_string()),
+        _ => None,
     }
 }
 
@@ -227,13 +248,19 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back_as_it_was() {
-        let after = Mark { created: 7, payer: "0xab".to_string(), key: "cd".to_string() };
-        for cursor in
-            [ListCursor { object: 3, after: Some(after) }, ListCursor { object: 0, after: None }]
+        let mark = |payer: &str, key: &str| {
+            Some(Mark { created: 1_790_000_000, payer: payer.to_string(), key: key.to_string() })
+        };
+        let (address, key) = (["0x", &"ab".repeat(20)].concat(), "cd".repeat(32));
+        for after in
+            [None, mark(&address, &key), mark(&key, &key), mark("7Np", "ABC"), mark("", "0x")]
         {
-            assert_eq!(ListCursor::parse(&cursor.to_text()), Some(cursor));
+            let cursor = ListCursor { object: 63, after };
+            let text = cursor.to_text();
+            assert!(text.len() <= 128, "{text}");
+            assert_eq!(ListCursor::parse(&text), Some(cursor));
         }
-        for text in ["", "zz", "0x2c", "0x302c31", "0x302c312c612c622c632c64"] {
+        for text in ["", "zz", "0x2c", "0.1", "0.1.ta", "0.1.ta.tb.tc", "0.1.z.h", "0..ta.tb"] {
             assert_eq!(ListCursor::parse(text), None, "{text}");
         }
     }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::offered::Offered;
 use crate::text::Members;
+use farebox_base::page::STYLE;
 use farebox_base::text::{Html, Shell};
 
 /// The policy that the page needs, and nothing more.
@@ -244,8 +245,8 @@ fn document(title: &str, about: &str, data: &str, body: Html) -> String {
     Html::fill(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{}</title>\
          <meta name=\"description\" content=\"{}\"><meta name=\"color-scheme\" content=\"light dark\"><link rel=\"alternate\" type=\"text/markdown\" href=\"/SKILL.md\">\
-         <style>{}</style><script type=\"application/ld+json\">{}</script></head><body>{}</body></html>\n",
-        [Html::of(title), Html::of(about), Html::literal(STYLE), Html::data(data), body],
+         <style>{}{}</style><script type=\"application/ld+json\">{}</script></head><body>{}</body></html>\n",
+        [Html::of(title), Html::of(about), Html::literal(STYLE), Html::literal(OWN_STYLE), Html::data(data), body],
     )
     .into_string()
 }
@@ -296,27 +297,16 @@ fn percent(text: &str) -> String {
     encoded
 }
 
-const STYLE: &str = "\
-:root{color-scheme:light dark;--back:#fafaf8;--card:#fff;--text:#1c1c1a;--quiet:#5c5c57;--line:#dcdcd6;--accent:#0b57d0}\
-@media(prefers-color-scheme:dark){:root{--back:#141413;--card:#1e1e1c;--text:#ecece6;--quiet:#a5a59d;--line:#383834;--accent:#9ec1ff}}\
-*{box-sizing:border-box}\
-body{margin:0 auto;max-width:60rem;padding:1.5rem 1rem 3rem;background:var(--back);color:var(--text);font:1rem/1.5 system-ui,sans-serif}\
-h1,h2,p{margin:0}h1{font-size:1.75rem;line-height:1.25}h2{font-size:1.125rem;line-height:1.35}\
-a{color:var(--accent)}a:focus-visible,button:focus-visible,input:focus-visible,summary:focus-visible{outline:2px solid var(--accent);outline-offset:2px}\
-header p,.about{color:var(--quiet);margin:.25rem 0 0}nav{margin:0 0 1rem}\
-form{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center;margin:1rem 0 0}label{flex:0 0 100%;font-size:.875rem;color:var(--quiet)}\
-input{flex:1 1 10rem;min-width:0;padding:.5rem .75rem;border:1px solid var(--line);border-radius:.5rem;background:var(--card);color:inherit;font:inherit}\
-button{padding:.5rem 1rem;border:1px solid var(--accent);border-radius:.5rem;background:var(--card);color:var(--accent);font:inherit;cursor:pointer}\
-.count{margin:1.5rem 0 .75rem;color:var(--quiet)}\
-.skills{list-style:none;margin:0;padding:0;display:grid;gap:1rem}\
-.skill{background:var(--card);border:1px solid var(--line);border-radius:.75rem;padding:1rem 1.125rem;min-width:0;overflow-wrap:anywhere}\
+/// The rules that this page has beside the shared style.
+const OWN_STYLE: &str = "\
+h2{font-size:1.125rem;margin:0}.about{color:var(--quiet);margin:.25rem 0 0}\
+.count{margin:1.5rem 0 .75rem;color:var(--quiet)}.skills{list-style:none;margin:0;padding:0;display:grid;gap:1rem}\
+.skill{background:var(--card);border:1px solid var(--line);border-radius:.75rem;padding:1rem 1.125rem;min-width:0}\
 .head{display:flex;flex-wrap:wrap;gap:.25rem 1rem;justify-content:space-between;align-items:baseline}.head>:first-child{min-width:0}\
-.price{font-weight:600;font-variant-numeric:tabular-nums;white-space:nowrap}.note{margin:.5rem 0 0;font-size:.875rem}\
+.note{margin:.5rem 0 0;font-size:.875rem}\
 dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.125rem .75rem;margin:.75rem 0;font-size:.875rem}dt{color:var(--quiet)}dd{margin:0;min-width:0}\
-code{font:.8125rem/1.5 ui-monospace,monospace}pre{margin:.25rem 0 .75rem;padding:.625rem .75rem;border:1px solid var(--line);border-radius:.5rem;white-space:pre-wrap;overflow-wrap:anywhere}\
-summary{cursor:pointer;color:var(--accent)}details p,.skill>p{font-size:.9375rem}details[open]>summary{margin:0 0 .5rem}.skill h2+p{margin:.5rem 0 0}\
-.turns{display:flex;gap:1rem;margin:1rem 0}footer{margin:2rem 0 0;font-size:.875rem;color:var(--quiet)}\
-@media(max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .5rem}}";
+pre{margin:.25rem 0 .75rem}details p,.skill>p{font-size:.9375rem}details[open]>summary{margin:0 0 .5rem}.skill h2+p{margin:.5rem 0 0}\
+.turns{display:flex;gap:1rem;margin:1rem 0}@media(max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .5rem}}";
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ use farebox_base::encoding::json::json;
 use serde_json::Value;
 
 use super::{FailureFilter, OperatorQuery, Task};
+use crate::operator::export::CHANNEL_SUMS;
 use crate::operator::query::ListCursor;
 use crate::operator::{metrics, refusal};
 use crate::reply::Reply;
@@ -71,12 +72,9 @@ impl OperatorQuery {
     }
 
     fn total(&self, sum: &Sum) -> serde_json::Value {
-        let (symbol, decimals) = units::of(&sum.network, &sum.asset).unzip();
         let mut total = json!({
             "network": sum.network,
             "asset": sum.asset,
-            "symbol": symbol,
-            "decimals": decimals,
             "route": sum.route,
             "settled": sum.column("settled").to_string(),
             "doubtful": sum.column("doubtful").to_string(),
@@ -86,6 +84,8 @@ impl OperatorQuery {
                 members.insert(account.to_owned(), json!(sum.column(account).to_string()));
             }
         }
+        units::add_decimals(&mut total, &["settled", "doubtful"]);
+        units::add_decimals(&mut total, &ACCOUNTS);
         total
     }
 
@@ -104,12 +104,7 @@ impl OperatorQuery {
     fn sessions(&self) -> Vec<Value> {
         let mut all = self.channels.clone().unwrap_or_default();
         for sum in &mut all {
-            let text = |name: &str| sum.get(name).and_then(Value::as_str).unwrap_or_default();
-            let (symbol, decimals) = units::of(text("network"), text("asset")).unzip();
-            if let Some(members) = sum.as_object_mut() {
-                members.insert("symbol".to_owned(), json!(symbol));
-                members.insert("decimals".to_owned(), json!(decimals));
-            }
+            units::add_decimals(sum, &CHANNEL_SUMS);
         }
         all
     }
@@ -138,7 +133,11 @@ impl OperatorQuery {
             })
             .collect();
         failing.truncate(usize::try_from(limit).unwrap_or(1));
-        let items = encoding::json::value(&failing);
+        let mut items = encoding::json::value(&failing);
+        for item in items.as_array_mut().into_iter().flatten() {
+            units::add_date(item, "first_at", "first");
+            units::add_date(item, "last_at", "last");
+        }
         self.json(encoding::json::text(&json!({ "items": items, "routes": routes })))
     }
 
