@@ -132,6 +132,9 @@ test('any wallet signs, and one of a page is not asked to change its network', a
 test('what is not of the market and about this request is not signed', async () => {
   const { json } = await market.ask('POST', `${PATH}/typed-data?action=publish`, { body: { ...draft('other'), payTo: address } });
   const { typedData, proof } = json;
+  // The signature of the same request that the market itself asks for is for every letter of it.
+  const content = { agentId: address, ...draft('other'), payTo: address };
+  const full = (await market.ask('POST', `${PATH}/typed-data?action=publish`, { body: content })).json.typedData;
   const other = (change: object) => ({ ...typedData, message: { ...typedData.message, ...change } });
   const wrong: readonly unknown[] = [
     { ...typedData, domain: { name: 'USD Coin', version: '2', chainId: 8453, verifyingContract: address } },
@@ -143,8 +146,29 @@ test('what is not of the market and about this request is not signed', async () 
     other({ callUrl: 'https://elsewhere.example/' }),
     other({ payTo: `0x${'1'.repeat(40)}` }),
     undefined,
+    ...([
+      { content: typedData.message.content },
+      { content: `0x${'de'.repeat(32)}` },
+      { content: undefined },
+      { callUrl: 'https://words.example.net/Count' },
+      { skill: 'Other' },
+      { name: 'Counts more words' },
+      { nonce: '0x11' },
+      { nonce: 1 },
+      { validBefore: 4_102_444_800 },
+      { validBefore: Math.floor(Date.now() / 1000) + 3_700 },
+      { validBefore: String(full.message.validBefore) },
+      { more: 'text' },
+    ].map((change) => ({ ...full, message: { ...full.message, ...change } })) as unknown[]),
+    { ...full, domain: { ...full.domain, chainId: 8453 } },
+    { ...full, types: { ...full.types, SkillAction: full.types.SkillAction.slice(0, -1) } },
+    { ...full, types: { ...full.types, SkillAction: { ...full.types.SkillAction } } },
+    { ...full, types: { ...full.types, Permit: [] } },
+    { ...full, more: {} },
   ];
-  for (const given of wrong) {
+  // What is signed is what the market asks for, but for the case of an address.
+  const same = { ...full, message: { ...full.message, payTo: address.toLowerCase() } };
+  for (const given of [full, same, ...wrong]) {
     let signed = 0;
     const signer = {
       address: async () => address,
@@ -155,8 +179,22 @@ test('what is not of the market and about this request is not signed', async () 
     };
     const fetch = async () => Response.json({ ok: true, typedData: given, proof });
     const { code } = await failure(publishSkill(draft('other'), { market: MARKET, signer, fetch }));
-    assert.deepEqual([code, signed], ['market_unreadable', 0], JSON.stringify(given));
+    const isRight = given === full || given === same;
+    assert.deepEqual([code, signed], isRight ? ['market_unreachable', 1] : ['market_unreadable', 0], JSON.stringify(given));
   }
+});
+
+test('a digest is of every member of the request, whatever its names and numbers', async () => {
+  const odd = {
+    10: 'ten',
+    9: 'nine',
+    é: [0.1 + 0.2, 1e21, 5e-324, -0, 2 ** 53, 1e-7],
+    '\u{1f600}': '\u2028"\\\u0007',
+    '\ufb33': { b: null, a: true, undefined },
+    price: { amount: '0.05', asset: 'USDC' },
+  };
+  const { skill } = await publishSkill({ ...draft('odd'), ...odd }, at);
+  assert.equal(skill.id, 'odd');
 });
 
 test('no answer, and an answer of something else, are told apart', async () => {

@@ -83,23 +83,26 @@ export async function rotateSkillSecret(id: string, options: SkillMarketOptions)
   return published(await changed({ action: 'rotate', method: 'POST', below: '/rotate', id }, {}, options));
 }
 
+/** An object of JSON. */
+type SkillMembers = Readonly<Record<string, unknown>>;
 type Change = { readonly action: string; readonly method: string; readonly below: string; readonly id: string };
-type Reply = { readonly status: number; readonly said: Readonly<Record<string, unknown>> };
+type Reply = { readonly status: number; readonly said: SkillMembers };
 
 /** Has the market say what is to be signed, signs that if it is what was asked, and asks for the change. */
 async function changed({ action, method, below, id }: Change, draft: Partial<SkillDraft>, options: SkillMarketOptions): Promise<Reply> {
   const signer = asSigner(options.signer);
   const market = originOf(options.market, 'market');
   const address = await signer.address();
-  const body = { agentId: address, payTo: address, ...draft };
+  const body = objectIn(JSON.stringify({ agentId: address, payTo: address, ...draft }));
   const asked = new URLSearchParams({ action, ...(action === 'publish' ? {} : { skill: id }) });
   const { said } = await told(market, 'POST', `/typed-data?${asked}`, body, options);
   const typedData = said['typedData'] as TypedData;
-  if (!isFor(typedData, { action, market, skill: id }, body))
+  const { nonce, validBefore } = typedData?.message ?? {};
+  if (!isFor(typedData, { action, market, skill: id, nonce, validBefore }, body))
     throw new SkillError('market_unreadable', `${market} asks to sign something else than the ${action} of this skill`);
   const signature = await signer.sign(typedData, options.signal);
   const path = `${action === 'publish' ? '' : `/${encodeURIComponent(id)}`}${below}`;
-  const proof = { ...(said['proof'] as object), signature };
+  const proof = { nonce, validBefore, signature };
   try {
     return await told(market, method, path, { ...body, proof }, options);
   } catch (error) {
@@ -109,25 +112,76 @@ async function changed({ action, method, below, id }: Change, draft: Partial<Ski
   }
 }
 
-/** Whether typed data is the market's own kind, which moves no money anywhere, and about this request. */
-function isFor(
-  typedData: TypedData | undefined,
-  about: Readonly<Record<string, string>>,
-  body: Readonly<Record<string, unknown>>,
-): boolean {
-  const { domain, primaryType, message } = typedData ?? {};
-  const isOurs = JSON.stringify(domain) === JSON.stringify({ name: 'Farebox Market', version: '1' }) && primaryType === 'SkillAction';
-  if (!isOurs || message === undefined) return false;
-  const texts = Object.entries(body).filter(([name, value]) => SHOWN.includes(name) && typeof value === 'string');
-  return [...Object.entries(about), ...texts].every(([name, value]) => sameText(message[name], value));
+/**
+ * Whether typed data is the market's own kind, which moves no money anywhere, and about this request to the last byte: nothing in it
+ * but a nonce and an end within an hour is the market's to choose. Spec: `crates/market/src/skills/proof.rs`.
+ */
+function isFor(typedData: TypedData | undefined, about: SkillMembers, body: SkillMembers): boolean {
+  const { nonce, validBefore } = about;
+  const isNonce = typeof nonce === 'string' && /^0x[0-9a-f]{64}$/.test(nonce);
+  const isSoon = typeof validBefore === 'number' && Number.isSafeInteger(validBefore) && validBefore <= Date.now() / 1000 + MOST_SECS;
+  if (!isNonce || !isSoon || typedData === undefined) return false;
+  const { proof: _, ...content } = body;
+  const text = (name: string): string => (typeof body[name] === 'string' ? body[name] : '');
+  const message = {
+    ...about,
+    name: text('name'),
+    price: priceOf(body),
+    callUrl: text('callUrl'),
+    payTo: addressIn(body['payTo']),
+    content: `0x${wasm.sha256(canonical(content))}`,
+  };
+  const given = { ...typedData, message: { ...typedData.message, payTo: addressIn(typedData.message['payTo']) } };
+  return isSame(given, { domain: DOMAIN, types: TYPES, primaryType: 'SkillAction', message });
 }
 
-/** The members of a request that a wallet shows when it signs. */
-const SHOWN = ['name', 'price', 'callUrl', 'payTo'];
+/** Most seconds that a proof may be valid. */
+const MOST_SECS = 3_600;
 
-/** Addresses are written in several ways. */
-const sameText = (a: unknown, b: unknown): boolean =>
-  String(a) === String(b) || (/^0x[0-9a-f]{40}$/i.test(String(b)) && String(a).toLowerCase() === String(b).toLowerCase());
+const fieldsOf = (fields: Readonly<Record<string, string>>): SkillMembers[] =>
+  Object.entries(fields).map(([name, type]) => ({ name, type }));
+const DOMAIN = { name: 'Farebox Market', version: '1' };
+const TYPES = {
+  EIP712Domain: fieldsOf({ name: 'string', version: 'string' }),
+  SkillAction: fieldsOf({
+    action: 'string',
+    market: 'string',
+    skill: 'string',
+    name: 'string',
+    price: 'string',
+    callUrl: 'string',
+    payTo: 'address',
+    content: 'bytes32',
+    nonce: 'bytes32',
+    validBefore: 'uint64',
+  }),
+};
+
+/** The text of a price that a wallet shows: text as it is, an object in its canonical form, and a number of XLM with the unit. */
+function priceOf({ price, priceXLM }: SkillMembers): string {
+  if (typeof price === 'string') return price;
+  if (price !== undefined && price !== null) return canonical(price);
+  return priceXLM === undefined || priceXLM === null ? '' : `${canonical(priceXLM)} XLM`;
+}
+
+/** Addresses alone are written in several ways. */
+const addressIn = (text: unknown): unknown => (/^0x[0-9a-f]{40}$/i.test(String(text)) ? String(text).toLowerCase() : text);
+
+/** Whether what was given is what was wanted, member by member; no deeper than that. */
+function isSame(given: unknown, wanted: unknown): boolean {
+  if (typeof wanted !== 'object' || wanted === null) return given === wanted;
+  if (typeof given !== 'object' || given === null || Array.isArray(given) !== Array.isArray(wanted)) return false;
+  const [all, members] = [Object.entries(wanted), new Map(Object.entries(given))];
+  return members.size === all.length && all.every(([name, member]) => members.has(name) && isSame(members.get(name), member));
+}
+
+/** The one text of a value of JSON. Spec: RFC 8785. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join()}}`;
+}
 
 async function told(market: string, method: string, path: string, body: unknown, options: SkillMarketOptions): Promise<Reply> {
   const { fetch = globalThis.fetch, timeoutMs = 30_000, signal } = options;
