@@ -188,7 +188,8 @@ fn our_code(class: &str) -> Option<&'static [&'static str]> {
     Some(match class {
         "value_mismatch" => &["amount_mismatch"],
         "recipient_mismatch" => &["recipient_mismatch", "signature_invalid"],
-        "signature_invalid" => &["signature_invalid"],
+        // A signature that may be a contract's is refused as such.
+        "signature_invalid" => &["signature_invalid", "contract_wallet_refused"],
         "schema" => &["malformed_payment", "signature_invalid"],
         "expired" => &["expired"],
         "not_yet_valid" => &["not_yet_valid", "validity_too_long"],
