@@ -17,7 +17,8 @@ export function unbuilt(folder) {
   const missing = [...new Set([...targets([bin, exports, imports]), ...files])].filter((file) => !existsSync(join(folder, file)));
   const sources = readdirSync(join(folder, 'src'), { recursive: true })
     .map(String)
-    .filter((file) => file.endsWith('.ts'));
+    // The pages are bundled into folders of their own.
+    .filter((file) => file.endsWith('.ts') && !file.startsWith('pages'));
   const old = sources.filter((file) => {
     const built = join(folder, 'dist', file.replace(/ts$/, 'js'));
     return !existsSync(built) || statSync(built).mtimeMs < statSync(join(folder, 'src', file)).mtimeMs;
