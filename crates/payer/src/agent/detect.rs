@@ -83,9 +83,7 @@ fn of_mpp(headers: &Headers) -> Option<Protocol> {
 
 fn of_body(headers: &Headers, body: &str) -> Option<Protocol> {
     let kind = headers.get("content-type").unwrap_or_default().to_ascii_lowercase();
-    if cut(&kind, "application/json").is_none() {
-        return None;
-    }
+    cut(&kind, "application/json")?;
     let body = Json::read(body, MAX_BODY)?;
     let of = |value: &Json| match value.get("x402Version") {
         Some(_) => Some(Protocol::X402),
