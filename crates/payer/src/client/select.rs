@@ -37,7 +37,8 @@ fn rank(offer: &Offer, one_symbol: bool) -> impl Ord + use<> {
     let (protocol, way, text) = match &offer.asked {
         TermsSource::X402 { accepted, .. } => (0, None, accepted.to_string()),
         TermsSource::Mpp(charge) => {
-            (if charge.is_foreign { 2 } else { 1 }, Some(charge.way), charge.challenge.id.clone())
+            let protocol = if charge.is_foreign { 2 } else { 1 };
+            (protocol, Some(charge.way), charge.challenge.id.clone())
         }
     };
     let address = |address: &Address| *address.as_bytes();
