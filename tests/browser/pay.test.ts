@@ -40,6 +40,7 @@ before(
           priced('/slow', 'Slow'),
           priced('/report-hostile', HOSTILE),
           priced('/about', 'Plain text'),
+          priced('/fail/[status]', 'A failing origin'),
         ],
         vars: { SERVICE: { name: 'Rain & Sons' } },
       }),
@@ -253,6 +254,24 @@ test('a page of the origin is shown in place, and by itself under its own addres
     assert.equal(page.url(), `${world.gate.url}/`);
   });
   assert.deepEqual(complaints, []);
+});
+
+test('a seller that does not deliver: no charge, and no word that nothing was signed', async () => {
+  const payer = payerOf(0);
+  await charged(payer.address, 0n, async () => {
+    for (const [path, title] of [
+      ['/fail/404', /did not deliver/],
+      ['/fail/503', /does not deliver for this payment/],
+    ] as const) {
+      const { page } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
+      await page.getByRole('button', { name: /with Fox/ }).click();
+      await says(page, title);
+      const text = await page.locator('#pay').innerText();
+      assert.match(text, /You may try again: you are charged once at most\./);
+      assert.match(text, path === '/fail/404' ? /The server answered 404: / : /the origin returned an error/);
+      assert.ok(!text.includes('Nothing was paid'), text);
+    }
+  });
 });
 
 test('events are shown while they come, and a file can be saved', async () => {

@@ -58,6 +58,11 @@ function inLines(kind: string, text: string): string {
   }
 }
 
+/** Whether the origin keeps an answer from being a page of its own: by a policy, or because it is a file, such as one that a stranger uploaded. */
+export function isGuarded(headers: Headers): boolean {
+  return headers.has('content-security-policy') || /^\s*attachment\b/i.test(headers.get('content-disposition') ?? '');
+}
+
 /** The name of a file: what the server says, else the end of the path. */
 export function fileOf(response: Response, url: string): string {
   const said = /filename="?([^";]+)"?/i.exec(response.headers.get('content-disposition') ?? '')?.[1];

@@ -3,7 +3,7 @@
 import type { PaymentStep, PayOptions, Proposal } from '../../options.js';
 import type { Signer } from '../../signer.js';
 import { make } from '../shared/dom.js';
-import { fileOf, followed, shown } from './goods.js';
+import { fileOf, followed, isGuarded, shown } from './goods.js';
 import { forget, type Goods, keep, keptOf } from './kept.js';
 import * as panel from './panel.js';
 import { payableWays, priceOf, type Way } from './terms.js';
@@ -55,6 +55,7 @@ async function buy(chosen: Way, wallet: Wallet | undefined): Promise<void> {
     version: terms.extra.version ?? '',
   };
   const most = BigInt(price.split('.')[0]!) + 1n;
+  let isSent = false;
   const options: PayOptions = {
     signer,
     store: indexedDbStore(BUDGET),
@@ -68,21 +69,33 @@ async function buy(chosen: Way, wallet: Wallet | undefined): Promise<void> {
       pinPayees: false,
     },
     confirm: (proposal) => agreed(proposal, chosen),
-    onStep: (step) => panel.show(STEPS[step](wallet?.name ?? 'your wallet')),
+    onStep: (step) => {
+      isSent ||= step === 'sent' || step === 'settling';
+      panel.show(STEPS[step](wallet?.name ?? 'your wallet'));
+    },
   };
   const response = await payingFetch(options)(URL_HERE, { headers: { accept: ACCEPT } });
-  if (!response.ok) throw Object.assign(new Error(await response.text()), { code: `http_${response.status}` });
+  if (!response.ok) throw Object.assign(new Error(await saidIn(response)), { code: isSent ? 'undelivered' : 'unanswered', signed: isSent });
   if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) return follow(response);
   const goods: Goods = {
     type: response.headers.get('content-type') ?? '',
     file: fileOf(response, URL_HERE),
-    isGuarded: response.headers.has('content-security-policy'),
+    isGuarded: isGuarded(response.headers),
     receipt: receiptOf(response),
     body: await response.blob(),
   };
   await keep(URL_HERE, goods).catch(() => undefined);
   await deliver(goods);
 }
+
+/** What an answer without the goods says, in short. */
+async function saidIn(response: Response): Promise<string> {
+  const text = await response.text();
+  return `The server answered ${response.status}: ${text.slice(0, MOST_SAID)}${text.length > MOST_SAID ? '…' : ''}`;
+}
+
+/** Characters of what a server says. */
+const MOST_SAID = 300;
 
 /** The failure of a payment that has to be signed again after a reload. */
 const withoutWallet = new Error('no wallet was chosen');

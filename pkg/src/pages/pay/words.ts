@@ -9,6 +9,7 @@ export type Words = {
 };
 
 const NOTHING = 'Nothing was paid.';
+const AT_MOST_ONCE = 'Read what it says. You may try again: you are charged once at most.';
 const words = (title: string, advice: string, again = true): Words => ({ title, advice, again });
 
 const KNOWN: Readonly<Record<string, Words>> = {
@@ -31,7 +32,7 @@ const KNOWN: Readonly<Record<string, Words>> = {
     'The server did not take the payment.',
     'Ask the seller before you pay again. What you signed is charged at most once.',
   ),
-  payment_conflict: words('Another tab goes on with this payment.', 'Look there before you pay again.', false),
+  payment_conflict: words('The seller does not deliver for this payment.', AT_MOST_ONCE),
   refund_due: words('You paid, and the seller could not deliver.', 'The seller owes you a refund. Keep the number below.', false),
   receipt_mismatch: words(
     'The receipt does not fit what you signed.',
@@ -41,7 +42,8 @@ const KNOWN: Readonly<Record<string, Words>> = {
   redirected: words('The server led to another page.', NOTHING, false),
   endpoint_blocked: words('The seller asks for no further payment now.', `Read what it says, and try again when it is solved. ${NOTHING}`),
   approval_needed: words('The seller could not check an earlier payment.', 'Look at your wallet before you try again.'),
-  no_funds: words('Your wallet does not hold enough.', NOTHING),
+  undelivered: words('The seller did not deliver.', AT_MOST_ONCE),
+  unanswered: words('The server has nothing for you here.', NOTHING),
   challenge_expired: words('The terms look expired.', `Check the clock of this device. ${NOTHING}`),
 };
 
