@@ -39,13 +39,6 @@ export class Operator {
     return this.#ask(path, body === undefined ? { method } : { method, body: JSON.stringify(body) });
   }
 
-  /** The bytes that come as they come, until `signal` ends them. */
-  async follow(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const response = await fetch(path, { headers: this.#headers(), signal, credentials: 'omit', redirect: 'error', cache: 'no-store' });
-    if (!response.ok || response.body === null) throw await refusalOf(response);
-    return response.body;
-  }
-
   async #ask(path: string, more: { method: string; body?: string }): Promise<Members> {
     const signal = AbortSignal.timeout(DEADLINE_MS);
     const headers = { ...this.#headers(), ...(more.body === undefined ? {} : { 'content-type': 'application/json' }) };

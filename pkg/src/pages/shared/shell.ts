@@ -28,16 +28,10 @@ export interface DeskParts {
   readonly deeds: Readonly<Record<string, Deed>>;
   /** Asks for something that only the token opens. */
   readonly knock: (operator: Operator) => Promise<unknown>;
-  /** Tells that something has changed, until the signal ends it; without it, or once it fails, the desk asks again and again. */
-  readonly follow?: (operator: Operator, changed: () => void, signal: AbortSignal) => Promise<void>;
 }
 
-/** How soon a view is read again while nothing tells of changes. */
+/** How soon a view is read again. */
 const AGAIN_MS = 5_000;
-/** And while something does. */
-const SELDOM_MS = 60_000;
-/** How soon what tells of changes is asked for again after it ended. */
-const FOLLOW_AGAIN_MS = 5_000;
 
 /** The fragment of a view. */
 export function linkTo(name: string, wanted: Readonly<Record<string, string | undefined>> = {}): string {
@@ -67,8 +61,6 @@ class Desk {
   /** Counts what was asked for: an answer to an earlier question is dropped. */
   #asked = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #following: AbortController | undefined;
-  #isFollowed = false;
   /** Deeds under way. While there are some, nothing refreshes. */
   #busy = 0;
 
@@ -111,7 +103,6 @@ class Desk {
     this.#operator = operator;
     this.#door.hidden = true;
     this.#inside.hidden = false;
-    this.#follow(operator);
     await this.#go();
   }
 
@@ -119,7 +110,6 @@ class Desk {
   #lock(why: string): void {
     this.#operator = undefined;
     this.#asked += 1;
-    this.#following?.abort();
     clearTimeout(this.#timer);
     this.#inside.hidden = true;
     this.#door.hidden = false;
@@ -159,7 +149,7 @@ class Desk {
       const nodes = (await this.#parts.views[name]?.show(operator, wanted)) ?? [];
       if (asked !== this.#asked) return;
       replaceChildren(this.#view, nodes);
-      this.#fresh.textContent = `Read at ${new Date().toISOString().slice(11, 19)} UTC${this.#isFollowed ? ', and again when something happens' : ''}.`;
+      this.#fresh.textContent = `Read at ${new Date().toISOString().slice(11, 19)} UTC.`;
     } catch (error) {
       if (asked !== this.#asked) return;
       if (error instanceof Refused && error.status === 401) return this.#lock('The token is not accepted any more.');
@@ -170,30 +160,11 @@ class Desk {
   }
 
   #later(): void {
-    const wait = this.#isFollowed ? SELDOM_MS : AGAIN_MS;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       if (document.visibilityState === 'visible' && this.#busy === 0) void this.#refresh();
       else this.#later();
-    }, wait);
-  }
-
-  #follow(operator: Operator): void {
-    const { follow } = this.#parts;
-    if (follow === undefined) return;
-    const following = new AbortController();
-    this.#following = following;
-    const changed = () => {
-      this.#isFollowed = true;
-      if (this.#busy === 0 && document.visibilityState === 'visible') void this.#refresh();
-    };
-    void (async () => {
-      while (!following.signal.aborted) {
-        await follow(operator, changed, following.signal).catch(() => undefined);
-        this.#isFollowed = false;
-        await new Promise((done) => setTimeout(done, FOLLOW_AGAIN_MS));
-      }
-    })();
+    }, AGAIN_MS);
   }
 
   async #act(form: HTMLFormElement, name: string): Promise<void> {
