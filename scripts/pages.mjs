@@ -31,6 +31,9 @@ export async function buildPages() {
     const out = join(PAGES, '_farebox');
     mkdirSync(out, { recursive: true });
     copyFileSync(join(SOURCES, '_headers'), join(PAGES, '_headers'));
+    // For `farebox serve`, which serves the files by itself.
+    mkdirSync(join(root, 'pkg', 'serve'), { recursive: true });
+    writeFileSync(join(root, 'pkg', 'serve', 'headers.json'), JSON.stringify(headerRules(readFileSync(join(SOURCES, '_headers'), 'utf8'))));
     copyFileSync(STYLE, join(out, 'style.css'));
     const folders = readdirSync(SOURCES, { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== TREASURY);
     for (const { name } of folders) await buildFolder(name, join(out, name));

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: `npx farebox look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill` and `check`. */
+/** The command line: `npx farebox look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill`, `check` and `serve`. */
 import { link } from './link.js';
 import { look } from './look.js';
 import { pay } from './pay.js';
@@ -14,11 +14,12 @@ const COMMANDS = { look, pay, resend, unblock, receipt, link, skill } as const;
 
 async function main(args: string[]): Promise<number> {
   if (args[0] === 'check') return check(args.slice(1));
+  if (args[0] === 'serve') return (await import('./serve.js')).serve(args.slice(1));
   const words = read(args);
   const [name = ''] = words.positionals;
   if (words.values.version === true) return printed(`${version()}\n`);
   if (words.values.help === true || name === 'help') return printed(HELP);
-  if (!Object.hasOwn(COMMANDS, name)) throw new Usage(`the first word is ${Object.keys(COMMANDS).join(', ')}, check, or --help`);
+  if (!Object.hasOwn(COMMANDS, name)) throw new Usage(`the first word is ${Object.keys(COMMANDS).join(', ')}, check, serve, or --help`);
   return COMMANDS[name as keyof typeof COMMANDS](words);
 }
 

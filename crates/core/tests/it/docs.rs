@@ -13,7 +13,7 @@ const CONFIGURATION: &str = "docs/configuration.md";
 const PROTOCOLS: &str = "docs/protocols.md";
 /// The npm package's own, which stands alone there.
 const PACKAGE: &str = "pkg/README.md";
-const DOCUMENTS: [&str; 14] = [
+const DOCUMENTS: [&str; 16] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -24,7 +24,9 @@ const DOCUMENTS: [&str; 14] = [
     "docs/design.md",
     "docs/limits.md",
     "docs/operations.md",
+    "docs/pages.md",
     "docs/payer.md",
+    "docs/serve.md",
     "docs/treasury.md",
     PACKAGE,
     "tests/vectors/README.md",

@@ -1,0 +1,100 @@
+/** `npx farebox serve`: the gate on this machine, in front of any HTTP server. */
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { openFront } from '../serve/front.js';
+import { pagesOf } from '../serve/pages.js';
+import { startRuntime } from '../serve/runtime.js';
+import { variables } from '../serve/settings.js';
+import { takeState } from '../serve/state.js';
+import { tell } from './terminal.js';
+import { EXIT, Usage } from './words.js';
+
+const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
+
+  npx --package farebox --package workerd farebox serve --origin URL --price 'PATH=PRICE' --pay-to ADDRESS
+
+      --origin URL          the server behind the gate, such as http://localhost:3000
+      --price 'PATH=PRICE'  a priced path, such as '/report=$0.01' or 'POST /ask=$0.05'; may be repeated
+      --pay-to ADDRESS      the address that is paid
+      --network NAME        where it is paid; may be repeated [eip155:84532: test money]
+      --facilitator URL     who settles [https://www.x402.org/facilitator on the test network]
+      --rpc URL             a node of that network: it tells what became of a payment whose answer was lost
+      --config FILE         variables of docs/configuration.md as one JSON object; the words above win
+      --state FOLDER        the rows of payments and the secrets; back it up [.farebox-gate]
+      --host ADDRESS        where it listens [127.0.0.1]
+      --port NUMBER         [8402]
+      --trust-proxy         a proxy in front of it writes X-Forwarded-For and X-Forwarded-Proto
+
+Secrets come from the environment, else from secrets.json of the state, which is made at the first start.
+It ends by SIGTERM or SIGINT, once requests under way have ended, within 60 seconds.
+`;
+
+const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  origin: { type: 'string' },
+  price: { type: 'string', multiple: true },
+  'pay-to': { type: 'string' },
+  network: { type: 'string', multiple: true },
+  facilitator: { type: 'string' },
+  rpc: { type: 'string' },
+  config: { type: 'string' },
+  state: { type: 'string', default: '.farebox-gate' },
+  host: { type: 'string', default: '127.0.0.1' },
+  port: { type: 'string', default: '8402' },
+  'trust-proxy': { type: 'boolean', default: false },
+} as const;
+
+/** How long requests under way may go on after a signal. */
+const GRACE_MS = 60_000;
+
+/** Serves until a signal comes. */
+export async function serve(args: string[]): Promise<number> {
+  const words = read(args);
+  if (words.help === true) {
+    process.stdout.write(HELP);
+    return EXIT.done;
+  }
+  const port = Number(words.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Usage('--port is a number from 0 to 65535');
+  const state = takeState(words.state);
+  try {
+    const vars = variables(words, state.secrets, process.env);
+    const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+    const pages = join(root, 'pages');
+    const runtime = await startRuntime({
+      gate: join(root, 'gate'),
+      pages,
+      rows: state.rows,
+      vars,
+      began: state.runs,
+      log: (text) => process.stderr.write(text),
+    });
+    const files = pagesOf(pages, join(root, 'serve', 'headers.json'));
+    const front = await openFront({ host: words.host, port, socket: runtime.socket, pages: files, trustsProxy: words['trust-proxy'] });
+    tell(`${front.url} asks for payment in front of ${vars['ORIGIN_URL']}, on ${vars['NETWORK']}\n`);
+    tell(`its desk is ${front.url}/_farebox/desk/, with OPERATOR_TOKEN of ${state.secretsFile}\n`);
+    await signalled();
+    tell('ending: requests under way go on for up to a minute\n');
+    await front.close(GRACE_MS);
+    await runtime.stop(GRACE_MS);
+    return EXIT.done;
+  } finally {
+    state.leave();
+  }
+}
+
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+}
+
+function read(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS }).values;
+  } catch (error) {
+    throw new Usage(`${(error as Error).message}; --help says what there is`);
+  }
+}

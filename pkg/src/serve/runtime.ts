@@ -1,0 +1,119 @@
+/** workerd with one gate in it: started, asked, started again after a crash, and ended. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Usage } from '../cli/words.js';
+import { configOf, ENTRY } from './config.js';
+
+/** A running gate. */
+export type Runtime = {
+  /** The socket for requests. */
+  readonly socket: string;
+  /** Ends it: what runs may end by itself, for so long. */
+  stop(milliseconds: number): Promise<void>;
+};
+
+export type RuntimeOptions = {
+  /** Folder with the built gate. */
+  readonly gate: string;
+  readonly pages: string;
+  readonly rows: string;
+  /** Variables and secrets. */
+  readonly vars: Readonly<Record<string, string>>;
+  /** Told of each process that reads the rows, with what its command line has. */
+  readonly began: (pid: number, words: string) => void;
+  /** Told what workerd writes. */
+  readonly log: (text: string) => void;
+};
+
+/** Pauses before workerd is started again after a crash, the first and the longest. */
+const AGAIN_MS = { least: 200, most: 5_000 };
+/** How long the first start may take. */
+const START_MS = 30_000;
+/** How often the gate looks for payments that wait; its objects' alarms do the same by themselves. */
+const SWEEP_MS = 900_000;
+
+/** Starts it, and waits until it answers. */
+export async function startRuntime({ gate, pages, rows, vars, began: runs, log }: RuntimeOptions): Promise<Runtime> {
+  const program = programOf();
+  // Sockets have short names, so they stand in a folder of their own.
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-'));
+  const sockets = { requests: join(folder, 'requests'), sweep: join(folder, 'sweep') };
+  for (const file of ['index.js', 'index_bg.wasm']) copyFileSync(join(gate, file), join(folder, file));
+  writeFileSync(join(folder, 'entry.js'), ENTRY);
+  writeFileSync(join(folder, 'config.capnp'), configOf({ pages, state: rows, sockets, names: Object.keys(vars) }));
+
+  let child: ChildProcess | undefined;
+  let isStopping = false;
+  let pause = AGAIN_MS.least;
+  const start = (): void => {
+    for (const socket of Object.values(sockets)) rmSync(socket, { force: true });
+    const began = Date.now();
+    child = spawn(program, ['serve', '--experimental', join(folder, 'config.capnp')], {
+      env: { ...vars, TMPDIR: process.env['TMPDIR'], SSL_CERT_FILE: process.env['SSL_CERT_FILE'] },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    if (child.pid !== undefined) runs(child.pid, folder);
+    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', log);
+    child.once('error', (error) => log(`workerd does not start: ${error.message}\n`));
+    child.once('exit', (code, signal) => {
+      if (isStopping) return;
+      log(`workerd ended with ${code ?? signal}; it starts again\n`);
+      pause = Date.now() - began > 60_000 ? AGAIN_MS.least : Math.min(pause * 2, AGAIN_MS.most);
+      setTimeout(start, pause).unref();
+    });
+  };
+  const stop = async (milliseconds: number): Promise<void> => {
+    isStopping = true;
+    clearInterval(sweeping);
+    const ended = new Promise<void>((resolve) => {
+      if (child === undefined || child.exitCode !== null || child.signalCode !== null) resolve();
+      else child.once('exit', () => resolve());
+    });
+    child?.kill('SIGTERM');
+    const late = setTimeout(() => child?.kill('SIGKILL'), milliseconds);
+    await ended;
+    clearTimeout(late);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const sweeping = setInterval(() => void asked(sockets.sweep, '/').catch(() => undefined), SWEEP_MS);
+  sweeping.unref();
+  start();
+  for (const until = Date.now() + START_MS; ; ) {
+    if (await asked(sockets.requests, '/_farebox/health').catch(() => undefined)) return { socket: sockets.requests, stop };
+    if (Date.now() > until) {
+      await stop(1_000);
+      throw new Usage('workerd does not answer; what it wrote is above');
+    }
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+/** The status of a path behind a socket. */
+function asked(socketPath: string, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath, path, headers: { host: 'farebox.internal' } }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    });
+    sent.once('error', reject);
+    sent.end();
+  });
+}
+
+/** The program of the npm package `workerd`: beside this package, or in the project that it runs in. */
+function programOf(): string {
+  for (const from of [import.meta.url, join(process.cwd(), 'package.json')]) {
+    try {
+      const { default: path } = createRequire(from)('workerd') as { default: string };
+      return path;
+    } catch {
+      // It may be in the other place.
+    }
+  }
+  throw new Usage('the runtime is missing: npm install workerd, or npx --package farebox --package workerd farebox serve …');
+}

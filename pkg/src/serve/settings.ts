@@ -1,0 +1,75 @@
+/** The variables of the gate: from a file, and from the words of the command. */
+import { readFileSync } from 'node:fs';
+
+import { Usage } from '../cli/words.js';
+
+/** What the command says about the gate. */
+export type Said = {
+  readonly config?: string | undefined;
+  readonly origin?: string | undefined;
+  readonly price?: readonly string[] | undefined;
+  readonly 'pay-to'?: string | undefined;
+  readonly network?: readonly string[] | undefined;
+  readonly facilitator?: string | undefined;
+  readonly rpc?: string | undefined;
+};
+
+/** The test network and its free facilitator: no money is at stake by default. */
+const TEST = { network: 'eip155:84532', facilitator: 'https://www.x402.org/facilitator' };
+
+/** Secrets that may come from the environment, besides those that the file of the state has. */
+const SECRETS = [
+  'GATE_SECRET',
+  'GATE_SECRET_PREVIOUS',
+  'LEDGER_SALT',
+  'OPERATOR_TOKEN',
+  'ORIGIN_SECRET',
+  'WEBHOOK_SECRET',
+  'PAYEE_KEY',
+  'CDP_API_KEY_ID',
+  'CDP_API_KEY_SECRET',
+];
+
+/** All variables as text; what is structured is JSON, which the gate reads. */
+export function variables(said: Said, kept: Readonly<Record<string, string>>, environment: NodeJS.ProcessEnv): Record<string, string> {
+  const vars: Record<string, unknown> = said.config === undefined ? {} : fileOf(said.config);
+  if (said.origin !== undefined) vars['ORIGIN_URL'] = said.origin;
+  if (said['pay-to'] !== undefined) vars['PAY_TO'] = said['pay-to'];
+  if (said.network !== undefined) vars['NETWORK'] = said.network.length === 1 ? said.network[0] : said.network;
+  if (said.facilitator !== undefined) vars['FACILITATOR_URL'] = said.facilitator;
+  if (said.rpc !== undefined) vars['RPC_URL'] = said.rpc;
+  if (said.price !== undefined) vars['ROUTES'] = [...listOf(vars['ROUTES']), ...said.price.map(routeOf)];
+  vars['NETWORK'] ??= TEST.network;
+  if (vars['NETWORK'] === TEST.network) vars['FACILITATOR_URL'] ??= TEST.facilitator;
+  for (const [name, how] of [
+    ['ORIGIN_URL', '--origin http://localhost:3000'],
+    ['PAY_TO', '--pay-to 0x…, the address that is paid'],
+    ['ROUTES', "--price '/report=$0.01'"],
+    ['FACILITATOR_URL', '--facilitator URL, which settles on that network'],
+  ] as const)
+    if (vars[name] === undefined) throw new Usage(`${name} is not set: ${how}`);
+  const fromOutside = Object.fromEntries(SECRETS.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
+  const all: Record<string, unknown> = { ...kept, ...vars, ...fromOutside };
+  return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
+}
+
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+
+/** `/report=$0.01`, with a method before it if not all are meant: `GET /report=$0.01`. */
+function routeOf(text: string): Record<string, unknown> {
+  const [, method, path, price] = /^(?:([A-Z]+) )?(\/[^=]*)=(.+)$/.exec(text) ?? [];
+  if (path === undefined) throw new Usage(`--price is not PATH=PRICE, such as '/report=$0.01'`);
+  return { path, price, ...(method === undefined ? {} : { methods: [method] }) };
+}
+
+function fileOf(file: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new Usage(`--config cannot be read as JSON: ${(error as Error).message}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Usage('--config has to be one JSON object of variables');
+  return { ...value };
+}

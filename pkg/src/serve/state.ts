@@ -1,0 +1,94 @@
+/** The folder of a gate on this machine: its rows, its secrets, and the mark of the one process that serves it. */
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+import { Usage } from '../cli/words.js';
+
+/** A folder that this process serves alone. */
+export type State = {
+  readonly folder: string;
+  /** Folder of the rows. */
+  readonly rows: string;
+  /** Secrets that the gate needs, by their name. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Where they are kept; only its owner can read it. */
+  readonly secretsFile: string;
+  /** Notes the runtime that reads the rows: it outlives this process if that is killed. */
+  runs(pid: number, words: string): void;
+  /** Lets another process serve it. */
+  leave(): void;
+};
+
+/** Takes a folder; two processes with one ledger could deliver twice. */
+export function takeState(folder: string): State {
+  const place = resolve(folder);
+  const rows = join(place, 'rows');
+  mkdirSync(rows, { recursive: true, mode: 0o700 });
+  const mark = markIn(place);
+  const secretsFile = join(place, 'secrets.json');
+  return {
+    folder: place,
+    rows,
+    secretsFile,
+    secrets: secretsIn(secretsFile),
+    runs: (pid, words) => writeFileSync(mark, JSON.stringify({ pid, words } satisfies Runs), { mode: 0o600 }),
+    leave: () => rmSync(mark, { force: true }),
+  };
+}
+
+/** A runtime, and what its command line has. */
+type Runs = { readonly pid: number; readonly words: string };
+
+/** Ends the runtime that a killed process has left with the rows, and waits until it is gone. */
+function endLeft(mark: string): void {
+  const text = readFileSync(mark, 'utf8');
+  const { pid, words } = (text === '' ? { pid: 0, words: '' } : JSON.parse(text)) as Runs;
+  // Another program may have the number now.
+  if (pid === 0 || !lives(pid) || !spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).stdout.includes(words)) return;
+  process.kill(pid, 'SIGKILL');
+  for (const until = Date.now() + END_MS; lives(pid) && Date.now() < until; )
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+}
+
+const END_MS = 5_000;
+
+/** Marks the folder as served. Of two processes that come at once both may leave; never do both stay. */
+function markIn(folder: string): string {
+  const mine = `served-by-${process.pid}-${randomBytes(4).toString('hex')}`;
+  writeFileSync(join(folder, mine), '', { mode: 0o600, flag: 'wx' });
+  for (const name of readdirSync(folder)) {
+    const pid = /^served-by-(\d+)-/.exec(name)?.[1];
+    if (pid === undefined || name === mine) continue;
+    if (!lives(Number(pid))) {
+      endLeft(join(folder, name));
+      rmSync(join(folder, name), { force: true });
+      continue;
+    }
+    rmSync(join(folder, mine), { force: true });
+    throw new Usage(`process ${pid} serves ${folder} already; if it is another program, remove ${join(folder, name)}`);
+  }
+  return join(folder, mine);
+}
+
+function lives(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** The secrets of the folder, made at the first start. `LEDGER_SALT` names rows: without it they are lost. */
+function secretsIn(file: string): Readonly<Record<string, string>> {
+  if (!existsSync(file)) {
+    const made = { GATE_SECRET: hex(32), LEDGER_SALT: hex(16), OPERATOR_TOKEN: hex(16) };
+    writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+  }
+  return JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
+}
+
+const hex = (bytes: number): string => randomBytes(bytes).toString('hex');
