@@ -117,9 +117,13 @@ type Ends = {
   readonly signal?: AbortSignal | null | undefined;
 };
 
+/** Statuses of answers without a body. Spec: Fetch, "null body status". */
+const BODILESS: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
+
 /** The same answer, with these ends, of which one comes. */
 export async function whenRead(response: Response, { read, lost, signal }: Ends): Promise<Response> {
-  if (response.body === null) {
+  // Browsers give an answer that has no body one, and refuse it again.
+  if (response.body === null || BODILESS.has(response.status)) {
     await read();
     return response;
   }

@@ -169,8 +169,7 @@ impl Exchange {
     pub fn pays_from(&mut self, payer: &str) -> Result<(), JsValue> {
         let payer = Address::parse(payer).ok().filter(|payer| !payer.is_zero());
         let wrong = || refused("invalid_signer", "the signer's address is not an address");
-        self.0.pays_from(payer.ok_or_else(wrong)?);
-        Ok(())
+        self.0.pays_from(payer.ok_or_else(wrong)?).map_err(|error| thrown(&error))
     }
 
     /// Also accepts terms for which the payer has to send the transaction.

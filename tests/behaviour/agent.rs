@@ -361,7 +361,7 @@ fn a_wallet_that_was_not_asked_is_named_before_it_signs() {
     let (mut exchange, _) = asked("{}", &[entry("exact", "1000")], None);
     exchange.reserve(None, UnixTime::from_secs(1_000)).unwrap();
     assert!(exchange.proposal().unwrap()["payer"].is_null());
-    exchange.pays_from(Address::parse(OTHER).unwrap());
+    exchange.pays_from(Address::parse(OTHER).unwrap()).unwrap();
     let Next::Sign(data) = exchange.prepare(UnixTime::from_secs(1_000)) else {
         panic!("nothing to sign")
     };

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use farebox_core::client::purchase::Earlier;
 use farebox_core::client::{Exchange, Next};
 use farebox_core::encoding::base64;
+use farebox_core::evm::address::Address;
 use farebox_core::http::Headers;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
@@ -557,6 +558,20 @@ pub fn a_charge_that_has_ended_is_made_again_only_if_a_person_or_the_policy_says
     assert_eq!(exchange.proposal().unwrap()["again"], true);
     // Both may be charged, and both count.
     assert_ne!(exchange.counted(), counted);
+}
+
+#[test]
+pub fn what_one_account_has_signed_is_not_signed_again_by_another_one() {
+    let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+    payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: true, ..HONEST });
+    let mut exchange = payer.open.take().unwrap();
+    assert!(matches!(exchange.go_on(policy(RULES), None, true, true, at(200)), Some(Next::Afresh)));
+    let other = Address::parse("0x00000000000000000000000000000000000000aa").unwrap();
+    let refused = exchange.pays_from(other).unwrap_err();
+    assert_eq!(refused.reason.code(), "payment_unresolved");
+    let again = r#"{"deadlineSecs": 1, "payAgain": true}"#;
+    exchange.go_on(policy(again), None, true, true, at(200));
+    assert!(exchange.pays_from(other).is_ok());
 }
 
 #[test]

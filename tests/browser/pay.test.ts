@@ -241,6 +241,27 @@ test('two tabs pay once for one page', async () => {
   });
 });
 
+test('two tabs whose persons are asked at once pay once', async () => {
+  const payer = payerOf(0);
+  await charged(payer.address, 1n, async () => {
+    let agree = (): void => {};
+    const until = new Promise<void>((resolve) => {
+      agree = resolve;
+    });
+    const plans: WalletPlan[] = [{ payer, network: HERE, name: 'Fox', until }];
+    const { page: one, wallets: first } = await visited('/report?tabs', plans);
+    const { page: two, wallets: second } = await visited('/report?tabs', plans);
+    await one.getByRole('button', { name: /with Fox/ }).click();
+    await says(one, /Sign in Fox/);
+    await two.getByRole('button', { name: /with Fox/ }).click();
+    await says(two, /Another tab pays/);
+    agree();
+    await Promise.all([isPaid(one), isPaid(two)]);
+    const signed = [...first, ...second].flatMap(({ calls }) => calls.filter((method) => method === 'eth_signTypedData_v4'));
+    assert.equal(signed.length, 1);
+  });
+});
+
 test('a page of the origin is shown in place, and by itself under its own address', async () => {
   const payer = payerOf(0);
   await charged(payer.address, 1n, async () => {
@@ -272,6 +293,57 @@ test('a seller that does not deliver: no charge, and no word that nothing was si
       assert.ok(!text.includes('Nothing was paid'), text);
     }
   });
+});
+
+test('an answer without content is paid, and one that breaks off after the charge is fetched again', async () => {
+  const payer = payerOf(1);
+  await charged(payer.address, 2n, async () => {
+    const { page: empty } = await visited('/fail/204', [{ payer, network: HERE, name: 'Fox' }]);
+    await empty.getByRole('button', { name: /with Fox/ }).click();
+    await isPaid(empty);
+    const { page } = await visited('/report?cut', [{ payer, network: HERE, name: 'Fox' }]);
+    // The first answer has its head and half of its body.
+    let cuts = 0;
+    await page.exposeFunction('cuts', () => cuts++ === 0);
+    await page.evaluate(() => {
+      const inner = globalThis.fetch;
+      globalThis.fetch = async (...words) => {
+        const answer = await inner(...words);
+        const isGoods = answer.ok && answer.headers.has('payment-response');
+        if (!isGoods || !(await (globalThis as unknown as { cuts(): Promise<boolean> }).cuts())) return answer;
+        const broken = new ReadableStream({ pull: (controller) => controller.error(new TypeError('network error')) });
+        const { status, headers, url } = answer;
+        return Object.defineProperty(new Response(broken, { status, headers }), 'url', { value: url });
+      };
+    });
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /not known yet what became/);
+    assert.ok(!(await page.locator('#pay').innerText()).includes('Nothing was paid'));
+    await isPaid(page);
+    assert.match(await page.locator('#pay pre').innerText(), /Rainfall, Tuesday/);
+  });
+});
+
+test('of several ways the chosen one is shown, and named where it is paid', async () => {
+  const page = await context.newPage();
+  const payer = payerOf(0);
+  await addWallet(page, { payer, network: HERE, name: 'Fox', node: world.chain.url });
+  await page.route(`${world.gate.url}/report?ways`, async (route) => {
+    const answer = await route.fetch();
+    const text = await answer.text();
+    const [, ways = ''] = /id="ways">(.*?)<\/script>/.exec(text) ?? [];
+    const [way] = JSON.parse(ways) as [{ terms: object }];
+    const other = { ...way, title: 'Elsewhere', terms: { ...way.terms, network: 'eip155:80002' } };
+    await route.fulfill({ response: answer, body: text.replace(ways, () => JSON.stringify([way, other])) });
+  });
+  await page.goto(`${world.gate.url}/report?ways`);
+  const first = page.getByRole('radio', { name: /Base Sepolia/ });
+  await first.waitFor();
+  assert.equal(await first.isChecked(), true);
+  await page.getByRole('radio', { name: /Elsewhere/ }).check();
+  await page.getByRole('button', { name: 'Pay 0.01 USDC on Elsewhere with Fox' }).waitFor();
+  assert.equal(await page.getByRole('radio', { name: /Elsewhere/ }).isChecked(), true);
+  assert.equal(await first.isChecked(), false);
 });
 
 test('events are shown while they come, and a file can be saved', async () => {

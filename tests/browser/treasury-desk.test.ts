@@ -72,11 +72,26 @@ test('a review is approved by a click, and exactly that request is paid', { time
   const { policyReviewEventId: id } = await ask('approved');
   const page = await entered();
   const row = page.locator(`#review-${id}`);
-  await row.getByText('0.06 USDC').waitFor();
+  await row.locator('.price').getByText('0.06 USDC').waitFor();
   await row.getByRole('button', { name: 'Approve' }).click();
-  await said(page, /The review is approved/);
+  await said(page, /The review of \$0\.06 USDC for buyer is approved/);
   const { kind } = await ask('approved');
   assert.equal(kind, 'success');
+});
+
+test('a press that another row came beneath does nothing', { timeout: LIMIT_MS }, async () => {
+  const { policyReviewEventId: second } = await ask('second');
+  const { policyReviewEventId: first } = await ask('first');
+  const page = await entered();
+  // The newest stands first; once it is answered, the next one stands there.
+  const approve = page.locator(`#review-${first}`).getByRole('button', { name: 'Approve' });
+  await approve.hover();
+  const { x = 0, y = 0, width = 0, height = 0 } = (await approve.boundingBox()) ?? {};
+  await approve.click();
+  await page.locator(`#review-${first}`).waitFor({ state: 'detached' });
+  await page.mouse.click(x + width / 2, y + height / 2);
+  await said(page, /The list has just changed/);
+  await page.locator(`#review-${second}`).getByRole('button', { name: 'Approve' }).waitFor();
 });
 
 test('a review is denied by keyboard alone', { timeout: LIMIT_MS }, async () => {
@@ -89,7 +104,7 @@ test('a review is denied by keyboard alone', { timeout: LIMIT_MS }, async () => 
     if (held[0] === 'Deny' && held[1] === `review-${id}`) break;
   }
   await page.keyboard.press('Enter');
-  await said(page, /The review is denied/);
+  await said(page, /The review of \$0\.06 USDC for buyer is denied/);
   assert.equal((await ask('denied')).kind, 'denied');
 });
 

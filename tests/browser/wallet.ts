@@ -18,6 +18,8 @@ export interface WalletPlan {
   /** The network that is chosen at first. */
   network: string;
   person?: 'agrees' | 'refuses';
+  /** What a person does before they agree. */
+  until?: Promise<void>;
   /** Its name, if it announces itself (EIP-6963); else it is `window.ethereum`. */
   name?: string;
   /** Networks that it knows; left out, all. */
@@ -79,7 +81,7 @@ export async function addWallet(page: Page, plan: WalletPlan): Promise<Injected>
 
 let doors = 0;
 
-function walletOf({ payer, network, person = 'agrees', knows, node, send }: WalletPlan, { calls, added }: Injected) {
+function walletOf({ payer, network, person = 'agrees', until, knows, node, send }: WalletPlan, { calls, added }: Injected) {
   let current = network;
   const answers: Record<string, (params: readonly unknown[]) => Promise<Answer> | Answer> = {
     eth_requestAccounts: () => ({ result: [payer.address] }),
@@ -97,6 +99,7 @@ function walletOf({ payer, network, person = 'agrees', knows, node, send }: Wall
     },
     eth_signTypedData_v4: async ([from, text]) => {
       const typedData = JSON.parse(String(text)) as TypedDataDefinition;
+      await until;
       if (person === 'refuses') return { error: { code: 4001, message: 'User rejected the request.' } };
       if (Number(typedData.domain?.chainId) !== Number(current))
         return { error: { code: -32603, message: 'Provided chainId must match the active chainId' } };

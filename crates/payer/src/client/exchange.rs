@@ -231,8 +231,14 @@ impl Exchange {
 
     /// Names the payer, whose wallet was not asked before: the zero address stood for it. What is
     /// signed is prepared after this.
-    pub const fn pays_from(&mut self, payer: Address) {
+    ///
+    /// # Errors
+    /// [`Reason::PaymentUnresolved`] if another account has signed for this purchase and what it
+    /// signed has ended: a nonce is one account's, so this one would be charged beside it.
+    pub fn pays_from(&mut self, payer: Address) -> Result<(), ClientError> {
+        self.go_on_from(payer)?;
         self.payer = payer;
+        Ok(())
     }
 
     /// Also pays if the payer has to send the transaction.

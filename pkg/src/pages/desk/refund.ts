@@ -38,6 +38,18 @@ const LOOK_MS = 4_000;
 
 /** Has the refund signed and sent, and says what came of it. */
 export async function refundByWallet(operator: Operator, payment: PaymentSeen, say: (text: string) => void): Promise<string> {
+  // Pages without a secure context have no locks, and hardly a wallet.
+  const locks = navigator.locks as LockManager | undefined;
+  if (locks === undefined) return refundAlone(operator, payment, say);
+  return locks.request(placeOf(payment.id), { ifAvailable: true }, (lock) => {
+    if (lock === null) throw new Error('Another tab refunds this payment.');
+    return refundAlone(operator, payment, say);
+  });
+}
+
+async function refundAlone(operator: Operator, payment: PaymentSeen, say: (text: string) => void): Promise<string> {
+  if (begunOf(payment.id) !== undefined)
+    throw new Error('A refund of this payment was begun in this browser. Look at it below before you send another one.');
   const { id, payee, price } = payment;
   const transfer = transferOf(payment.members, payee);
   const wallet = injectedWallet();

@@ -3,7 +3,7 @@
 import { make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';
 import type { Goods } from './kept.js';
-import { payableWays, priceOf, type Way } from './terms.js';
+import { priceOf, type Way } from './terms.js';
 import type { Wallet } from './wallets.js';
 import type { Words } from './words.js';
 
@@ -32,8 +32,14 @@ export function button(text: string, act: () => void, ...more: readonly Node[]):
 }
 
 /** The ways to pay and the wallets, to begin with. */
-export function choices(way: Way, wallets: readonly Wallet[], choose: (way: Way) => void, pay: (wallet: Wallet) => void): readonly Node[] {
-  const ways = payableWays();
+export function choices(
+  ways: readonly Way[],
+  way: Way,
+  wallets: readonly Wallet[],
+  choose: (way: Way) => void,
+  pay: (wallet: Wallet) => void,
+): readonly Node[] {
+  const where = ways.length > 1 ? ` on ${way.title}` : '';
   const lines = ways.map((it, at) => {
     const input = make('input', { type: 'radio', name: 'way', id: `way-${at}`, checked: it === way });
     input.addEventListener('change', () => choose(it));
@@ -50,7 +56,7 @@ export function choices(way: Way, wallets: readonly Wallet[], choose: (way: Way)
     return make(
       'li',
       {},
-      button(`Pay ${priceOf(way)} with ${wallet.name}`, () => pay(wallet), ...icon),
+      button(`Pay ${priceOf(way)}${where} with ${wallet.name}`, () => pay(wallet), ...icon),
     );
   });
   return [
@@ -87,6 +93,12 @@ export function failed({ title, advice, again }: Words, said: string, begin: () 
   ];
   show(title, ...nodes);
   if (again) retry.focus();
+}
+
+/** That another account has signed. */
+export function otherAccount(account: string, begin: () => void): void {
+  const advice = make('p', {}, 'Choose ', make('code', {}, account), ' in its wallet: another one would be charged beside it.');
+  show('Another account has signed a payment for this page.', advice, make('p', {}, button('Try again', begin)));
 }
 
 /** That a wallet holds too little. */

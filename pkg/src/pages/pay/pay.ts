@@ -75,6 +75,7 @@ async function buy(chosen: Way, wallet: Wallet | undefined): Promise<void> {
     },
   };
   const response = await payingFetch(options)(URL_HERE, { headers: { accept: ACCEPT } });
+  if (response.type === 'opaqueredirect') throw Object.assign(new Error(''), { code: 'leads_on', signed: isSent });
   if (!response.ok) throw Object.assign(new Error(await saidIn(response)), { code: isSent ? 'undelivered' : 'unanswered', signed: isSent });
   if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) return follow(response);
   const goods: Goods = {
@@ -82,7 +83,10 @@ async function buy(chosen: Way, wallet: Wallet | undefined): Promise<void> {
     file: fileOf(response, URL_HERE),
     isGuarded: isGuarded(response.headers),
     receipt: receiptOf(response),
-    body: await response.blob(),
+    body: await response.blob().catch(() => {
+      // The answer broke off: the same payment fetches it again.
+      throw Object.assign(new Error('the answer broke off'), { code: 'payment_unresolved', signed: true });
+    }),
   };
   await keep(URL_HERE, goods).catch(() => undefined);
   await deliver(goods);
@@ -107,8 +111,12 @@ const nobody: Signer = { address: () => Promise.reject(withoutWallet), sign: () 
 async function agreed(proposal: Proposal, { terms, ...shownWay }: Way): Promise<boolean> {
   if (proposal.again === true)
     return panel.ask('An earlier payment for this page has ended, and may have been charged. Look at your wallet first.', 'Pay again');
-  const isSame = proposal.amount === terms.amount && proposal.payTo.toLowerCase() === terms.payTo.toLowerCase();
-  return isSame || panel.ask(`It costs ${proposal.amountText} now, not ${priceOf({ terms, ...shownWay })}.`, 'Pay that');
+  const isSamePrice = proposal.amount === terms.amount;
+  const isSamePayee = proposal.payTo.toLowerCase() === terms.payTo.toLowerCase();
+  if (isSamePrice && isSamePayee) return true;
+  const price = isSamePrice ? [] : [`It costs ${proposal.amountText} now, not ${priceOf({ terms, ...shownWay })}.`];
+  const payee = isSamePayee ? [] : [`It is paid to ${proposal.payTo} now, not to ${terms.payTo}.`];
+  return panel.ask([...price, ...payee].join(' '), 'Pay that');
 }
 
 /** Begins anew. */
@@ -123,8 +131,11 @@ async function follow(response: Response): Promise<void> {
   const place = make('pre', { tabindex: '0', 'aria-label': 'What you paid for' });
   panel.paid();
   panel.show('Paid. It comes live.', place);
-  await followed(response, place);
-  panel.show('Paid. That was all.', place);
+  const isWhole = await followed(response, place).then(
+    () => true,
+    () => false,
+  );
+  panel.show(isWhole ? 'Paid. That was all.' : 'Paid. It broke off here.', place);
 }
 
 async function deliver(goods: Goods): Promise<void> {
@@ -133,11 +144,27 @@ async function deliver(goods: Goods): Promise<void> {
   panel.delivered(goods, await shown(goods, URL_HERE), explorer, () => void forgotten());
 }
 
+/** Lets one tab of this page pay at a time: another one waits, and shows what the first has bought. */
+async function inOneTab(work: () => Promise<void>): Promise<void> {
+  // Pages without a secure context have none.
+  const locks = navigator.locks as LockManager | undefined;
+  if (locks === undefined) return work();
+  panel.show('Another tab pays for this page. This one waits for it.');
+  await locks.request(`farebox ${URL_HERE}`, async () => {
+    const goods = await keptOf(URL_HERE).catch(() => undefined);
+    await (goods === undefined ? work() : deliver(goods));
+  });
+}
+
 /** Pays with a wallet: first what costs nothing. */
 async function payWith(wallet: Wallet): Promise<void> {
   const chosen = way!;
   panel.show(`Choose an account in ${wallet.name}.`);
   const account = await firstAccount(wallet);
+  const before = await whoSigned();
+  if (before !== undefined && before.account.toLowerCase() !== account.toLowerCase())
+    return panel.otherAccount(before.account, () => begin());
+  localStorage.setItem(HELD, JSON.stringify({ account, network: chosen.terms.network } satisfies Held));
   panel.show(`Choose ${chosen.title} in ${wallet.name}.`);
   await switchTo(wallet, chosen);
   const held = await balanceOf(wallet, chosen, account);
@@ -152,12 +179,44 @@ async function run(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    const failure = (error ?? {}) as Failure;
-    if (failure === withoutWallet)
-      return begin('You have signed a payment for this page. Choose the same wallet to go on: you are charged once.');
+    const failure = await knowing((error ?? {}) as Failure);
+    if (error === withoutWallet) return begin(await goesOn());
     if (isOpen(failure)) return sendAgain(0);
     panel.failed(wordsFor(failure), saidBy(failure), () => begin());
   }
+}
+
+/** Who has signed for this page, and by which way: what is open goes on with both. */
+type Held = { readonly account: string; readonly network: string };
+const HELD = `farebox-signed ${URL_HERE}`;
+
+/** What is held while a payment is open. */
+async function whoSigned(): Promise<Held | undefined> {
+  const text = localStorage.getItem(HELD);
+  if (text === null) return undefined;
+  if (await isSigned()) return JSON.parse(text) as Held;
+  localStorage.removeItem(HELD);
+  return undefined;
+}
+
+/** Words for a payment that has to be signed again. */
+async function goesOn(): Promise<string> {
+  const account = (await whoSigned())?.account ?? '';
+  return `You have signed a payment for this page. Choose the same account to go on${account === '' ? '' : `, ${account}`}: you are charged once.`;
+}
+
+/** A failure, with what the record knows: whether a payment for this page is signed and open. */
+async function knowing(failure: Failure): Promise<Failure> {
+  if (failure.signed === true) return failure;
+  const { code, message } = failure;
+  return { code, message, signed: await isSigned() };
+}
+
+/** Whether a payment for this page is signed and open. */
+async function isSigned(): Promise<boolean> {
+  const { indexedDbStore, sentPayments } = await loading;
+  const sent = await sentPayments(indexedDbStore(BUDGET)).catch(() => []);
+  return sent.some(({ url, open }) => open && url === URL_HERE);
 }
 
 /** What a server or a wallet says about a failure, where it adds something. */
@@ -201,7 +260,7 @@ function begin(text = 'Choose a wallet.'): void {
     begin(text);
     document.querySelector<HTMLElement>('#pay input:checked')?.focus();
   };
-  panel.show(text, ...panel.choices(way, wallets, choose, (wallet) => void run(() => payWith(wallet))));
+  panel.show(text, ...panel.choices(ways, way, wallets, choose, (wallet) => void run(() => inOneTab(() => payWith(wallet)))));
 }
 
 /** How to pay where this browser has no wallet. */
@@ -215,9 +274,9 @@ async function start(): Promise<void> {
   panel.open();
   const goods = await keptOf(URL_HERE).catch(() => undefined);
   if (goods !== undefined) return deliver(goods);
-  const { indexedDbStore, sentPayments } = await loading;
-  const sent = await sentPayments(indexedDbStore(BUDGET)).catch(() => []);
-  if (way !== undefined && sent.some(({ url, open }) => open && url === URL_HERE)) return run(() => buy(way!, undefined));
+  const before = await whoSigned();
+  way = ways.find(({ terms }) => terms.network === before?.network) ?? way;
+  if (way !== undefined && (await isSigned())) return run(() => buy(way!, undefined));
   begin();
 }
 

@@ -9,6 +9,8 @@ export type Words = {
 };
 
 const NOTHING = 'Nothing was paid.';
+const SIGNED =
+  'You have signed a payment for this page before: try again with the same wallet, which goes on with it. You are charged once.';
 const AT_MOST_ONCE = 'Read what it says. You may try again: you are charged once at most.';
 const words = (title: string, advice: string, again = true): Words => ({ title, advice, again });
 
@@ -43,6 +45,11 @@ const KNOWN: Readonly<Record<string, Words>> = {
   endpoint_blocked: words('The seller asks for no further payment now.', `Read what it says, and try again when it is solved. ${NOTHING}`),
   approval_needed: words('The seller could not check an earlier payment.', 'Look at your wallet before you try again.'),
   undelivered: words('The seller did not deliver.', AT_MOST_ONCE),
+  leads_on: words(
+    'The seller answers with another address.',
+    'This page cannot follow it. What you signed is charged once at most: ask the seller.',
+    false,
+  ),
   unanswered: words('The server has nothing for you here.', NOTHING),
   challenge_expired: words('The terms look expired.', `Check the clock of this device. ${NOTHING}`),
 };
@@ -53,7 +60,7 @@ export type Failure = { readonly code?: unknown; readonly message?: unknown; rea
 /** The words for a failure after which nothing is open. */
 export function wordsFor({ code, signed }: Failure): Words {
   const known = typeof code === 'string' ? KNOWN[code] : code === 4001 ? KNOWN['wallet_rejected'] : undefined;
-  if (known !== undefined) return known;
+  if (known !== undefined) return signed === true ? { ...known, advice: known.advice.replace(NOTHING, SIGNED) } : known;
   if (signed === true) return words('The payment did not end as it should.', 'Look at your wallet before you pay again.');
   return words('That did not work.', `${NOTHING} Try again, or ask the seller.`);
 }

@@ -32,6 +32,8 @@ export interface DeskParts {
 
 /** How soon a view is read again. */
 const AGAIN_MS = 5_000;
+/** For how long after another row came beneath the pointer its press does nothing. */
+const SETTLED_MS = 700;
 
 /** The fragment of a view. */
 export function linkTo(name: string, wanted: Readonly<Record<string, string | undefined>> = {}): string {
@@ -61,6 +63,11 @@ class Desk {
   /** Counts what was asked for: an answer to an earlier question is dropped. */
   #asked = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The view that is shown. */
+  #shown: string | undefined;
+  /** Where the pointer is, and when something else last came beneath it. */
+  #pointer = { x: -1, y: -1 };
+  #moved = Number.NEGATIVE_INFINITY;
   /** Deeds under way. While there are some, nothing refreshes. */
   #busy = 0;
 
@@ -72,6 +79,10 @@ class Desk {
     this.#door.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#enter();
+    });
+    this.#view.addEventListener('click', (event) => this.#stopHasty(event), true);
+    document.addEventListener('pointermove', ({ clientX: x, clientY: y }) => {
+      this.#pointer = { x, y };
     });
     found('leave').addEventListener('click', () => this.#lock(''));
     addEventListener('hashchange', () => void this.#go());
@@ -109,6 +120,7 @@ class Desk {
   /** Forgets the token and all that was shown. */
   #lock(why: string): void {
     this.#operator = undefined;
+    this.#shown = undefined;
     this.#asked += 1;
     clearTimeout(this.#timer);
     this.#inside.hidden = true;
@@ -148,7 +160,11 @@ class Desk {
     try {
       const nodes = (await this.#parts.views[name]?.show(operator, wanted)) ?? [];
       if (asked !== this.#asked) return;
+      const before = this.#beneath();
       replaceChildren(this.#view, nodes);
+      // A view that a person has just opened is as they expect it.
+      if (this.#shown === location.hash && before !== this.#beneath()) this.#moved = performance.now();
+      this.#shown = location.hash;
       this.#fresh.textContent = `Read at ${new Date().toISOString().slice(11, 19)} UTC.`;
     } catch (error) {
       if (asked !== this.#asked) return;
@@ -159,10 +175,26 @@ class Desk {
     this.#later();
   }
 
+  /** The name of the row beneath the pointer. */
+  #beneath(): string {
+    const { x, y } = this.#pointer;
+    return document.elementFromPoint(x, y)?.closest('[id]')?.id ?? '';
+  }
+
+  /** Stops a press that was meant for what stood there a moment before. */
+  #stopHasty(event: MouseEvent): void {
+    if (event.detail === 0 || event.timeStamp - this.#moved > SETTLED_MS) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    this.#say('The list has just changed. Look again, then press.', 'critical');
+  }
+
   #later(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (document.visibilityState === 'visible' && this.#busy === 0) void this.#refresh();
+      // What a person is about to press keeps its place.
+      const isAimed = this.#view.querySelector('button:hover') !== null;
+      if (document.visibilityState === 'visible' && this.#busy === 0 && !isAimed) void this.#refresh();
       else this.#later();
     }, AGAIN_MS);
   }

@@ -64,7 +64,7 @@ function reviewRow(org: string, review: Members): HTMLElement {
     make('p', { class: 'quiet' }, 'ends at ', moment(text('expiresAt'))),
     request(id, review),
     make('p', {}, make('a', { href: linkTo('decision', { org, id: text('paidRequestId') }) }, 'Why it was asked')),
-    answers(org, id, state),
+    answers({ org, id, who: text('agent'), sum: `${text('amount')} ${text('asset')}` }, state),
   );
 }
 
@@ -82,14 +82,17 @@ function request(id: string, review: Members): HTMLElement {
   );
 }
 
-function answers(org: string, id: string, state: string): HTMLElement | undefined {
-  const approve = deedForm('answer', { org, id, verdict: 'approve' }, 'Approve');
-  const deny = deedForm('answer', { org, id, verdict: 'deny' }, 'Deny');
+/** What a button answers, by the names that it says. */
+type Answered = { readonly org: string; readonly id: string; readonly who: string; readonly sum: string };
+
+function answers(answered: Answered, state: string): HTMLElement | undefined {
+  const approve = deedForm('answer', { ...answered, verdict: 'approve' }, `Approve ${answered.sum} for ${answered.who}`);
+  const deny = deedForm('answer', { ...answered, verdict: 'deny' }, 'Deny');
   if (state === 'open') return make('div', { class: 'actions beside' }, approve, deny);
   return state === 'approved' ? make('div', { class: 'actions beside' }, deny) : undefined;
 }
 
-export const answerReview: Deed = async (operator, { org = '', id = '', verdict = '' }) => {
+export const answerReview: Deed = async (operator, { org = '', id = '', verdict = '', who = '', sum = '' }) => {
   const review = await operator.tell('POST', pathIn(org, 'reviews', id, verdict), {});
-  return `The review is ${textOf(review, 'state')}.`;
+  return `The review of ${sum} for ${who} is ${textOf(review, 'state')}.`;
 };

@@ -6,6 +6,7 @@
 //! nonce that the payer does not choose, and another token, are signed only once nothing can be
 //! charged any more, and are counted beside what was signed before.
 
+use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -20,6 +21,7 @@ use crate::client::purchase::{Earlier, Slot};
 use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
+use farebox_evm::address::Address;
 use farebox_evm::keccak::keccak256;
 
 /// Maximum of them that are remembered; the oldest goes first.
@@ -171,6 +173,20 @@ impl Exchange {
     fn unreadable(&mut self, asks: bool) -> Next {
         self.going = Going::Doubted;
         self.afresh_if_asked(asks)
+    }
+
+    /// Whether this account may sign for what an earlier one has signed.
+    pub(super) fn go_on_from(&self, payer: Address) -> Result<(), ClientError> {
+        let earlier = self.payer;
+        let is_other =
+            matches!(self.going, Going::Ended(_)) && !earlier.is_zero() && earlier != payer;
+        if !is_other || self.policy.pays_again || planted(Mutant::EndedIsPaidAgain) {
+            return Ok(());
+        }
+        let message = format!(
+            "{earlier} has signed for this request before, and only the chain tells whether it was charged; pay from that account, or set policy.payAgain"
+        );
+        Err(ClientError::new(Reason::PaymentUnresolved, message))
     }
 
     fn afresh_if_asked(&mut self, asks: bool) -> Next {
