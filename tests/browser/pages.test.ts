@@ -9,15 +9,14 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
-import { root } from '../../scripts/steps.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
+import { complaintsOf, SCREENS } from './looks.ts';
 import { type Pages, startPages } from './shop-page.ts';
 import { type Injected, injectWallet } from './wallet.ts';
 
 const LIMIT_MS = 120_000;
-const SCREENS = join(root, 'target', 'screens');
 
 let world: World;
 let pages: Pages;
@@ -49,13 +48,9 @@ after(async () => {
   await world?.stop();
 });
 beforeEach(async () => {
-  complaints = [];
   context = await browser.newContext({ viewport: { width: 800, height: 600 } });
   context.setDefaultTimeout(LIMIT_MS);
-  context.on('weberror', (error) => complaints.push(String(error.error())));
-  context.on('console', (message) => {
-    if (/Content Security Policy|Trusted Type|blocked by CORS/.test(message.text())) complaints.push(message.text());
-  });
+  complaints = complaintsOf(context);
 });
 afterEach(() => context.close());
 

@@ -46,13 +46,24 @@ function endLeft(mark: string): void {
   const text = readFileSync(mark, 'utf8');
   const { pid, words } = (text === '' ? { pid: 0, words: '' } : JSON.parse(text)) as Runs;
   // Another program may have the number now.
-  if (pid === 0 || !lives(pid) || !spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).stdout.includes(words)) return;
+  if (pid === 0 || !lives(pid) || !commandOf(pid).includes(words)) return;
   process.kill(pid, 'SIGKILL');
   for (const until = Date.now() + END_MS; lives(pid) && Date.now() < until; )
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
 }
 
 const END_MS = 5_000;
+
+/** The command line of a process: from Linux itself, because small images have no `ps`. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    const { stdout } = spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
+    if (typeof stdout !== 'string') throw new Usage(`process ${pid} may still read the rows: end it, then call again`);
+    return stdout;
+  }
+}
 
 /** Marks the folder as served. Of two processes that come at once both may leave; never do both stay. */
 function markIn(folder: string): string {

@@ -11,24 +11,22 @@ const MOST_SHOWN = 200_000;
 export async function shown(goods: Goods, url: string): Promise<readonly Node[]> {
   const address = URL.createObjectURL(goods.body);
   const save = make('a', { href: address, download: goods.file, class: 'button' }, `Save ${goods.file}`);
-  const view = goods.file === '' ? [] : [make('p', {}, save)];
+  const saving = make('p', {}, save);
   const kind = goods.type.split(';')[0]!.trim().toLowerCase();
   if (kind === 'text/html' && !goods.isGuarded) {
     const page = `/_farebox/pay/view#${encodeURIComponent(url)}`;
     const alone = make('a', { href: page }, 'Open it by itself');
-    return [make('iframe', { src: page, title: 'What you paid for' }), make('p', {}, alone), ...view];
+    return [make('iframe', { src: page, title: 'What you paid for' }), make('p', {}, alone), saving];
   }
   if (isText(kind)) {
     const text = await goods.body.text();
     const more = text.length > MOST_SHOWN ? [make('p', { class: 'quiet' }, 'Save the file to see all of it.')] : [];
-    return [written(inLines(kind, text).slice(0, MOST_SHOWN)), ...more, ...view];
+    return [written(inLines(kind, text).slice(0, MOST_SHOWN)), ...more, saving];
   }
-  if (/^image\/(?:png|jpeg|gif|webp|avif)$/.test(kind)) return [make('img', { src: address, alt: 'What you paid for' }), ...view];
-  if (kind.startsWith('audio/')) return [make('audio', { src: address, controls: '' }), ...view];
-  if (kind.startsWith('video/')) return [make('video', { src: address, controls: '' }), ...view];
-  return view.length > 0
-    ? view
-    : [make('p', {}, make('a', { href: address, download: 'download', class: 'button' }, 'Save what you paid for'))];
+  if (/^image\/(?:png|jpeg|gif|webp|avif)$/.test(kind)) return [make('img', { src: address, alt: 'What you paid for' }), saving];
+  if (kind.startsWith('audio/')) return [make('audio', { src: address, controls: '' }), saving];
+  if (kind.startsWith('video/')) return [make('video', { src: address, controls: '' }), saving];
+  return [saving];
 }
 
 const isText = (kind: string): boolean =>

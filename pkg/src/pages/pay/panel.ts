@@ -103,10 +103,10 @@ export function otherAccount(account: string, begin: () => void): void {
 
 /** That a wallet holds too little. */
 export function lacking(way: Way, held: bigint, wallet: Wallet, begin: () => void): void {
-  const held_ = `${inTokens(held, way.decimals)} ${way.symbol}`;
+  const balance = `${inTokens(held, way.decimals)} ${way.symbol}`;
   const faucet = make('a', { href: 'https://faucet.circle.com', rel: 'noreferrer', target: '_blank' }, 'faucet.circle.com');
   const test = way.test && way.symbol === 'USDC' ? [make('p', {}, 'Test money is free at ', faucet, '.')] : [];
-  const advice = make('p', {}, `It holds ${held_} on ${way.title}, and this costs ${priceOf(way)}. Nothing was paid.`);
+  const advice = make('p', {}, `It holds ${balance} on ${way.title}, and this costs ${priceOf(way)}. Nothing was paid.`);
   show(`There is not enough in ${wallet.name}.`, advice, ...test, make('p', {}, button('Try again', begin)));
 }
 

@@ -158,10 +158,11 @@ async function inOneTab(work: () => Promise<void>): Promise<void> {
 
 /** Pays with a wallet: first what costs nothing. */
 async function payWith(wallet: Wallet): Promise<void> {
-  const chosen = way!;
   panel.show(`Choose an account in ${wallet.name}.`);
   const account = await firstAccount(wallet);
   const before = await whoSigned();
+  // What is open goes on by its way: another network would charge beside it.
+  const chosen = wayOf(before) ?? way!;
   if (before !== undefined && before.account.toLowerCase() !== account.toLowerCase())
     return panel.otherAccount(before.account, () => begin());
   localStorage.setItem(HELD, JSON.stringify({ account, network: chosen.terms.network } satisfies Held));
@@ -179,11 +180,16 @@ async function run(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    const failure = await knowing((error ?? {}) as Failure);
-    if (error === withoutWallet) return begin(await goesOn());
-    if (isOpen(failure)) return sendAgain(0);
-    panel.failed(wordsFor(failure), saidBy(failure), () => begin());
+    await afterFailure(error, 0);
   }
+}
+
+/** Goes on with what is open, with a wallet if it must be signed again; else says what went wrong. `time` counts what was sent again. */
+async function afterFailure(error: unknown, time: number): Promise<void> {
+  if (error === withoutWallet) return begin(await goesOn());
+  const failure = await knowing((error ?? {}) as Failure);
+  if (isOpen(failure)) return sendAgain(time);
+  panel.failed(wordsFor(failure), saidBy(failure), () => begin());
 }
 
 /** Who has signed for this page, and by which way: what is open goes on with both. */
@@ -197,6 +203,11 @@ async function whoSigned(): Promise<Held | undefined> {
   if (await isSigned()) return JSON.parse(text) as Held;
   localStorage.removeItem(HELD);
   return undefined;
+}
+
+/** The way by which they have signed. */
+function wayOf(before: Held | undefined): Way | undefined {
+  return before && ways.find(({ terms }) => terms.network === before.network);
 }
 
 /** Words for a payment that has to be signed again. */
@@ -235,10 +246,7 @@ function sendAgain(time: number): void {
     try {
       await buy(way!, lastWallet);
     } catch (error) {
-      const failure = (error ?? {}) as Failure;
-      // Without a connection nothing is known either.
-      if (isOpen(failure) || failure instanceof TypeError) return sendAgain(time + 1);
-      panel.failed(wordsFor(failure), saidBy(failure), () => begin());
+      await afterFailure(error, time + 1);
     }
   };
   setTimeout(() => void again(), pause * 1000);
@@ -274,8 +282,7 @@ async function start(): Promise<void> {
   panel.open();
   const goods = await keptOf(URL_HERE).catch(() => undefined);
   if (goods !== undefined) return deliver(goods);
-  const before = await whoSigned();
-  way = ways.find(({ terms }) => terms.network === before?.network) ?? way;
+  way = wayOf(await whoSigned()) ?? way;
   if (way !== undefined && (await isSigned())) return run(() => buy(way!, undefined));
   begin();
 }

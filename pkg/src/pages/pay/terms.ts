@@ -32,7 +32,7 @@ export function payableWays(): readonly Way[] {
   );
 }
 
-/** Money first, then the network where it is not plain. */
+/** The price with its token. */
 export function priceOf({ price, symbol }: Way): string {
   return `${price} ${symbol}`;
 }

@@ -35,7 +35,7 @@ const KNOWN: Readonly<Record<string, Words>> = {
     'Ask the seller before you pay again. What you signed is charged at most once.',
   ),
   payment_conflict: words('The seller does not deliver for this payment.', AT_MOST_ONCE),
-  refund_due: words('You paid, and the seller could not deliver.', 'The seller owes you a refund. Keep the number below.', false),
+  refund_due: words('You paid, and the seller could not deliver.', 'The seller owes you a refund. Keep what it says below.', false),
   receipt_mismatch: words(
     'The receipt does not fit what you signed.',
     'Look the transaction up in your wallet before you pay again.',

@@ -168,8 +168,8 @@ impl Exchange {
         next
     }
 
-    /// Goes on beside a payment that has ended and that nobody can read, likewise. It has the same
-    /// nonce wherever that is the payer's.
+    /// Goes on beside a payment that has ended and cannot be read, under the same condition. It has
+    /// the same nonce wherever that is the payer's.
     fn unreadable(&mut self, asks: bool) -> Next {
         self.going = Going::Doubted;
         self.afresh_if_asked(asks)
