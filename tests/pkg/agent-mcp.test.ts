@@ -14,7 +14,7 @@ import {
   payMcpTool,
   readMcpPayment,
 } from '../../pkg/dist/agent/index.js';
-import { FareboxError, memoryStore } from '../../pkg/dist/index.js';
+import { FareboxError, memoryStore, type Policy, type Proposal } from '../../pkg/dist/index.js';
 import { type Json, OFFER, PAYEE, settlement, spentIn, terms, USDC, watchedSigner } from './shop.ts';
 
 const SERVER = 'weather';
@@ -159,14 +159,26 @@ test('policy and confirmation hold for tools: what they refuse is not signed', a
   }
 });
 
-test("a challenge of another realm than the server's is not signed, unless the policy knows it", async () => {
-  const other = failure(-32042, 'Payment is required.', { challenges: [{ ...CHALLENGE, realm: 'shop.example' }] });
+test("the first realm that is not the server's is told and pinned, and another one is not signed", async () => {
   const signer = watchedSigner();
-  const { call } = server(other, MPP, SOLD_MPP);
-  await assert.rejects(payMcpTool(call, { name: 'forecast' }, { signer, server: SERVER }), { code: 'realm_mismatch' });
-  assert.equal(signer.asked.length, 0);
-  const policy = { mpp: { 'weather.mcp.invalid': { realm: 'shop.example' } } };
-  assert.deepEqual((await payMcpTool(call, { name: 'forecast' }, { signer, server: SERVER, policy })).result.content, GOODS.content);
+  const store = memoryStore();
+  const told: (string | null)[] = [];
+  const pay = (realm: string, policy: Policy = {}, agrees = true) => {
+    const asks = failure(-32042, 'Payment is required.', { challenges: [{ ...CHALLENGE, realm }] });
+    const confirm = ({ claimsToSell }: Proposal) => {
+      told.push(claimsToSell);
+      return agrees;
+    };
+    return payMcpTool(server(asks, MPP, SOLD_MPP).call, { name: 'forecast' }, { signer, server: SERVER, store, confirm, policy });
+  };
+  await assert.rejects(pay('shop.example', {}, false), { code: 'declined' });
+  assert.equal(signer.asked.length, 0, 'who declines signs nothing');
+  assert.deepEqual((await pay('shop.example')).result.content, GOODS.content);
+  await assert.rejects(pay('other.example'), { code: 'realm_mismatch' });
+  assert.deepEqual([told, signer.asked.length], [['shop.example', 'shop.example'], 1]);
+  const policy = { mpp: { 'weather.mcp.invalid': { realm: 'third.example' } } };
+  assert.deepEqual((await pay('third.example', policy)).result.content, GOODS.content, 'the policy knows it');
+  await assert.rejects(pay('fourth.example', policy), { code: 'realm_mismatch' });
 });
 
 test('a refusal after the payment is told with its reason, and nothing is signed again', async () => {
