@@ -17,17 +17,24 @@ export type Said = {
 /** The test network and its free facilitator: no money is at stake by default. */
 const TEST = { network: 'eip155:84532', facilitator: 'https://www.x402.org/facilitator' };
 
-/** Secrets that may come from the environment, besides those that the file of the state has. */
-const SECRETS = [
+/** Secrets that may come from the environment, besides the bearer token that the configuration names. */
+export const SECRETS: readonly string[] = [
   'GATE_SECRET',
   'GATE_SECRET_PREVIOUS',
   'LEDGER_SALT',
-  'OPERATOR_TOKEN',
   'ORIGIN_SECRET',
-  'WEBHOOK_SECRET',
   'PAYEE_KEY',
+  'REFUND_TOKEN',
+  'OPERATOR_TOKEN',
+  'WEBHOOK_SECRET',
+  'API_KEYS',
   'CDP_API_KEY_ID',
   'CDP_API_KEY_SECRET',
+  'OKX_API_KEY',
+  'OKX_API_SECRET',
+  'OKX_API_PASSPHRASE',
+  // Its URL may have a key.
+  'RPC_URL',
 ];
 
 /** All variables as text; what is structured is JSON, which the gate reads. */
@@ -48,7 +55,10 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
     ['FACILITATOR_URL', '--facilitator URL, which settles on that network'],
   ] as const)
     if (vars[name] === undefined) throw new Usage(`${name} is not set: ${how}`);
-  const fromOutside = Object.fromEntries(SECRETS.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
+  const bearers = [...JSON.stringify(vars).matchAll(/"bearer":"([^"]+)"/g)].map(([, name]) => name!);
+  const fromOutside = Object.fromEntries(
+    [...SECRETS, ...bearers].flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+  );
   const all: Record<string, unknown> = { ...kept, ...vars, ...fromOutside };
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
 }
