@@ -30,10 +30,24 @@ export async function finishPackage() {
   await step('package gate', async () => writeWorker('gate', join(root, 'build'), GATE_TYPES, 'Ledger', 'Channel'));
   await step('package treasury', async () => writeWorker('treasury', join(root, 'build', 'treasury'), TREASURY_TYPES, 'Treasury'));
   await step('package market', async () => writeWorker('market', join(root, 'build', 'market'), MARKET_TYPES, 'Skills', 'Exchange'));
-  const schemas = join(root, 'pkg', 'schemas');
-  mkdirSync(schemas, { recursive: true });
-  copyFileSync(join(root, 'crates', 'wire', 'src', 'x402', 'extension', 'diagnostic.json'), join(schemas, 'diagnostic.json'));
-  for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) copyFileSync(join(root, licence), join(root, 'pkg', licence));
+  writeSchemas();
+  for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) {
+    for (const folder of ['pkg', 'create']) copyFileSync(join(root, licence), join(root, folder, licence));
+  }
+}
+
+/** The schemas that programs and editors read; those of a configuration stand beside wrangler's own, on which they build. */
+export function writeSchemas() {
+  const folder = join(root, 'pkg', 'schemas');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(root, 'crates', 'wire', 'src', 'x402', 'extension', 'diagnostic.json'), join(folder, 'diagnostic.json'));
+  for (const name of ['wrangler.schema.json', 'market.schema.json']) {
+    const text = readFileSync(join(root, 'docs', name), 'utf8');
+    const placed = text.replace('"../node_modules/wrangler/', '"../../wrangler/');
+    if (placed === text) throw new StepFailed(`docs/${name} does not build on wrangler's any more`);
+    writeFileSync(join(folder, name), placed);
+  }
 }
 
 /** The payer and its types. */
@@ -132,7 +146,7 @@ export async function buildCheck() {
 /**
  * @param {string} glue
  */
-async function bundleCheck(glue) {
+export async function bundleCheck(glue) {
   const esbuild = await import('esbuild');
   const folder = join(root, 'pkg', 'check');
   rmSync(folder, { recursive: true, force: true });
@@ -140,7 +154,7 @@ async function bundleCheck(glue) {
   const { properties } = JSON.parse(readFileSync(join(root, 'docs', 'wrangler.schema.json'), 'utf8')).definitions.vars;
   await esbuild.build({
     absWorkingDir: root,
-    entryPoints: ['scripts/check/command.mjs'],
+    entryPoints: ['scripts/check/package.mjs'],
     outfile: join(folder, 'index.js'),
     bundle: true,
     format: 'esm',

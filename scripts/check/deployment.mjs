@@ -188,7 +188,7 @@ const PAGES = ['_farebox', '_headers', '_redirects'];
  * @param {Notes} notes
  */
 function checkAssets({ assets, configPath = '.' }, notes) {
-  if (typeof assets?.directory !== 'string' || assets.run_worker_first === true) return;
+  if (typeof assets?.directory !== 'string' || asksGate(assets.run_worker_first)) return;
   const folder = resolve(dirname(configPath), assets.directory);
   const others = existsSync(folder) ? readdirSync(folder).filter((name) => !PAGES.includes(name)) : [];
   if (others.length === 0) return;
@@ -198,6 +198,16 @@ function checkAssets({ assets, configPath = '.' }, notes) {
     `serves ${shown} in front of the gate, without a payment; set run_worker_first = true, or keep the pages alone there`,
     ['assets'],
   );
+}
+
+/**
+ * Whether every file but the pages is asked for at the gate.
+ *
+ * @param {unknown} first `run_worker_first`: a yes, or patterns, of which `!` excepts some
+ */
+function asksGate(first) {
+  if (!Array.isArray(first)) return first === true;
+  return first.includes('/*') && first.every((pattern) => !String(pattern).startsWith('!') || String(pattern).startsWith('!/_farebox/'));
 }
 
 /**
