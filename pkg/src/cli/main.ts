@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The command line: `npx farebox look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill`, `serve`, and for a gate on Cloudflare `init`, `check`, `dev`, `deploy` and `upgrade`. */
-import { checkProgram } from '../create/rules.js';
+import { checkProgram, localProgram } from '../create/rules.js';
 import { link } from './link.js';
 import { look } from './look.js';
 import { pay } from './pay.js';
@@ -17,6 +17,9 @@ const COMMANDS = { look, pay, resend, unblock, receipt, link, skill } as const;
 const PROJECT = {
   init: async (args: string[]) => (await import('../create/index.js')).create(args, 'npx farebox init', true),
   check: async (args: string[]) => (await checkProgram()).main(args, 'npx farebox check'),
+  dev: async (args: string[]) => (await localProgram()).dev(args, { begin: 'npx farebox dev' }),
+  deploy: async (args: string[]) => (await checkProgram()).deploy(args, 'npx farebox deploy'),
+  upgrade: async (args: string[]) => (await checkProgram()).upgrade(args, { begin: 'npx farebox upgrade', version: version() }),
 } as const;
 
 async function main(args: string[]): Promise<number> {

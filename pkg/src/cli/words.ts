@@ -33,6 +33,9 @@ export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, an
 For a gate on Cloudflare (--help after each says how):
   npx farebox init          makes the small project that deploys it; npm create farebox does so in a new folder
   npx farebox check         checks its wrangler.toml
+  npx farebox dev           runs it on this machine, and prints the lines that buy
+  npx farebox deploy        checks it, deploys it, and says which secrets are missing
+  npx farebox upgrade       says what this version of farebox changes for it
 
 Requests (look, pay, unblock; of resend only --store and --json):
   -X, --method METHOD       [GET, with -d POST]

@@ -1,10 +1,10 @@
-/** The rules of the gate, as `farebox check` applies them: a program of its own beside this one. */
+/** The programs beside this one: the rules of the gate, as `farebox check` applies them, and the one that runs a project here. */
 
 /** What the check knows and other commands ask. */
 export type Check = {
   main(args: readonly string[], begin: string): Promise<number>;
   deploy(args: readonly string[], begin: string): Promise<number>;
-  upgrade(args: readonly string[], begin: string): Promise<number>;
+  upgrade(args: readonly string[], program: { readonly begin: string; readonly version: string }): Promise<number>;
   judge(vars: Readonly<Record<string, unknown>>): { readonly errors: readonly { readonly variable: string; readonly remedy: string }[] };
   keyed(url: string): string | undefined;
 };
@@ -12,6 +12,11 @@ export type Check = {
 /** Loaded when it is needed: it is half a megabyte. */
 export async function checkProgram(): Promise<Check> {
   return (await import(new URL('../../check/index.js', import.meta.url).href)) as Check;
+}
+
+/** Runs a project on this machine: a program of its own too, because of what it needs of the project. */
+export async function localProgram(): Promise<{ dev(args: readonly string[], habits: { readonly begin: string }): Promise<number> }> {
+  return (await import(new URL('../../local/index.js', import.meta.url).href)) as Awaited<ReturnType<typeof localProgram>>;
 }
 
 /** What the gate would refuse of these variables, beside the names of what is bound. */
