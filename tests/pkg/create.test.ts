@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -268,4 +269,123 @@ test('npm create farebox names its folder, and its help each word', () => {
     'npm create farebox',
   ])
     assert.ok(help.stdout.includes(word), word);
+});
+
+/** A person at a terminal, who answers each question as it comes, and closes it after the last answer. */
+const PERSON = `
+import json, os, pty, re, select, sys
+answers, command = json.loads(sys.argv[1]), sys.argv[2:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(command[0], command)
+seen = b''
+while select.select([terminal], [], [], 20)[0]:
+    try:
+        part = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not part:
+        break
+    seen += part
+    # The question is there once the cursor stands behind it.
+    if re.search(rb': \\x1b\\[\\d+G$', seen):
+        os.write(terminal, answers.pop(0).encode() + b'\\n' if answers else b'\\x04')
+sys.stdout.write(seen.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
+test('at a terminal only what is missing is asked for, and one that closes leaves nothing', () => {
+  const cwd = join(folder.path, 'asked');
+  mkdirSync(cwd);
+  const person = (answers: readonly string[], ...words: readonly string[]): Ended =>
+    spawnSync('python3', ['-c', PERSON, JSON.stringify(answers), process.execPath, PROGRAM, 'init', ...words], { cwd, encoding: 'utf8' });
+  const asked = person(['', '', 'https://api.mine.net', "'POST /ask=$0.05'"], '--pay-to', PAYEE);
+  assert.equal(asked.status, 0, asked.stdout);
+  assert.doesNotMatch(asked.stdout, /The address that is paid|The facilitator/);
+  assert.deepEqual(
+    { ...tomlOf('asked').vars, DEFAULT: undefined },
+    {
+      NETWORK: 'base-sepolia',
+      PAY_TO: PAYEE,
+      FACILITATOR_URL: 'https://www.x402.org/facilitator',
+      ORIGIN_URL: 'https://api.mine.net',
+      DEFAULT: undefined,
+      ROUTES: [{ path: '/ask', price: '$0.05', methods: ['POST'] }],
+    },
+  );
+  const left = person([''], 'left');
+  assert.equal(left.status, 2, left.stdout);
+  assert.match(left.stdout, /not answered: nothing was written/);
+  assert.ok(!existsSync(join(cwd, 'left')));
+});
+
+/** In the place of wrangler's program, which needs an account: it notes its words, and what Cloudflare would say of secrets. */
+const WRANGLER = `import { appendFileSync } from 'node:fs';
+const words = process.argv.slice(2);
+appendFileSync(process.env.NOTED, JSON.stringify(words) + '\\n');
+if (words[0] === 'secret') console.log(JSON.stringify([{ name: 'GATE_SECRET', type: 'secret_text' }]));
+process.exitCode = words.includes(process.env.REFUSED) ? 1 : 0;
+`;
+
+test("deploy hands its words to the project's wrangler, the bound Worker first, and says which secrets are missing", () => {
+  assert.equal(init('shipped', '--template', 'gate-worker', '--pay-to', PAYEE).status, 0);
+  const here = join(folder.path, 'shipped');
+  const files = {
+    'package.json': JSON.stringify({ name: 'wrangler', type: 'module', exports: './main.js' }),
+    'main.js': `export { unstable_readConfig } from ${JSON.stringify(pathToFileURL(createRequire(join(root, 'package.json')).resolve('wrangler')).href)};\n`,
+    'bin/wrangler.js': WRANGLER,
+  };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(here, 'node_modules/wrangler', path)), { recursive: true });
+    writeFileSync(join(here, 'node_modules/wrangler', path), text);
+  }
+  const noted = join(folder.path, 'noted');
+  const deploy = (refused: string, ...words: readonly string[]): Ended & { readonly ran: unknown[] } => {
+    writeFileSync(noted, '');
+    const env = { ...process.env, NOTED: noted, REFUSED: refused };
+    const ended = spawnSync(process.execPath, [PROGRAM, 'deploy', '--offline', ...words], { cwd: here, encoding: 'utf8', env });
+    return {
+      ...ended,
+      ran: readFileSync(noted, 'utf8')
+        .trim()
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line)),
+    };
+  };
+  const app = ['--config', 'app/wrangler.toml', '--env', ''];
+  const gate = ['--config', 'wrangler.toml', '--env', ''];
+  const done = deploy('none');
+  assert.deepEqual(
+    [done.status, done.ran],
+    [
+      0,
+      [
+        ['deploy', ...app],
+        ['deploy', ...gate],
+        ['secret', 'list', '--format', 'json', ...gate],
+      ],
+    ],
+  );
+  assert.match(done.stdout, /^missing: LEDGER_SALT \(npx wrangler secret put NAME --config wrangler\.toml\)$/m);
+  const refused = deploy('app/wrangler.toml');
+  assert.deepEqual([refused.status, refused.ran], [1, [['deploy', ...app]]]);
+  assert.match(refused.stderr, /^wrangler ended with 1: app\/wrangler\.toml was not deployed$/m);
+  const dry = deploy('none', '--dry-run');
+  assert.deepEqual(
+    [dry.status, dry.ran],
+    [
+      0,
+      [
+        ['deploy', ...app, '--dry-run'],
+        ['deploy', ...gate, '--dry-run'],
+      ],
+    ],
+  );
+  // Whoever could ask the Worker behind the gate directly would not pay.
+  writeFileSync(join(here, 'app/wrangler.toml'), fileOf('shipped', 'app/wrangler.toml').replace('workers_dev = false\n', ''));
+  assert.match(deploy('none', '--dry-run').stdout, /warning: ORIGIN: app\/wrangler\.toml lets everyone reach the Worker behind the gate/);
+  writeFileSync(join(here, 'wrangler.toml'), fileOf('shipped', 'wrangler.toml').replace('DEFAULT = "deny"', 'DEFAULT = "allow"'));
+  const wrong = deploy('none');
+  assert.deepEqual([wrong.status, wrong.ran], [1, []]);
 });

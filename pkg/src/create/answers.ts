@@ -95,10 +95,23 @@ async function complete(said: Record<string, unknown>, { name, template, termina
 
 /** Asks at the terminal; without one, or without an answer, the word is missing. */
 async function asked(terminal: Interface | undefined, question: string, preset: string, says: string): Promise<string> {
-  const answer =
-    terminal === undefined ? '' : (await terminal.question(`${question}${preset === '' ? '' : ` [${preset}]`}: `)).trim() || preset;
+  const answer = terminal === undefined ? '' : (await answered(terminal, `${question}${preset === '' ? '' : ` [${preset}]`}: `)) || preset;
   if (answer === '') throw new Usage(says);
   return answer.replace(/^'(.*)'$/, '$1');
+}
+
+/** One line; a terminal that closes has no answer to wait for. */
+async function answered(terminal: Interface, question: string): Promise<string> {
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  terminal.once('close', leave);
+  try {
+    return (await terminal.question(question, { signal: gone.signal })).trim();
+  } catch {
+    throw new Usage('not answered: nothing was written');
+  } finally {
+    terminal.off('close', leave);
+  }
 }
 
 function templateOf(name: string): Template {
