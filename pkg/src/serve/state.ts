@@ -119,10 +119,14 @@ function lives(pid: number): boolean {
 /** The secrets of the folder, made at the first start. `LEDGER_SALT` names rows: without it they are lost. */
 function secretsIn(file: string): Readonly<Record<string, string>> {
   if (!existsSync(file)) {
-    const made = { GATE_SECRET: hex(32), LEDGER_SALT: hex(16), OPERATOR_TOKEN: hex(16) };
-    writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(file, `${JSON.stringify(gateSecrets(), null, 2)}\n`, { mode: 0o600, flag: 'wx' });
   }
   return JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
+}
+
+/** Random secrets that a gate begins with. */
+export function gateSecrets(): Readonly<Record<string, string>> {
+  return { GATE_SECRET: hex(32), LEDGER_SALT: hex(16), OPERATOR_TOKEN: hex(16) };
 }
 
 const hex = (bytes: number): string => randomBytes(bytes).toString('hex');
