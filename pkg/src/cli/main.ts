@@ -3,6 +3,7 @@
 import { checkProgram, localProgram } from '../create/rules.js';
 import { link } from './link.js';
 import { look } from './look.js';
+import { OPERATE } from './operate/words.js';
 import { pay } from './pay.js';
 import { receipt } from './receipt.js';
 import { failed } from './remedies.js';
@@ -25,12 +26,16 @@ const PROJECT = {
 async function main(args: string[]): Promise<number> {
   if (Object.hasOwn(PROJECT, args[0] ?? '')) return PROJECT[args[0] as keyof typeof PROJECT](args.slice(1));
   if (args[0] === 'serve') return (await import('./serve.js')).serve(args.slice(1));
+  const asked = OPERATE.find((name) => name === args[0]);
+  if (asked !== undefined) return (await import('./operate/index.js')).operate(asked, args.slice(1));
   const words = read(args);
   const [name = ''] = words.positionals;
   if (words.values.version === true) return printed(`${version()}\n`);
   if (words.values.help === true || name === 'help') return printed(HELP);
   if (!Object.hasOwn(COMMANDS, name))
-    throw new Usage(`the first word is ${Object.keys(COMMANDS).join(', ')}, ${Object.keys(PROJECT).join(', ')}, serve, or --help`);
+    throw new Usage(
+      `the first word is ${Object.keys(COMMANDS).join(', ')}, ${Object.keys(PROJECT).join(', ')}, serve, ${OPERATE.join(', ')}, or --help`,
+    );
   return COMMANDS[name as keyof typeof COMMANDS](words);
 }
 

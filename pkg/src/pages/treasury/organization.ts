@@ -1,7 +1,7 @@
 /** The organization that a view is about: the one of the fragment, or the first. */
 
+import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { listOf, type Operator, textOf } from '../shared/operator.js';
 import { heading, linkTo, type Wanted } from '../shared/shell.js';
 
 export interface Place {
