@@ -205,6 +205,14 @@ test('a folder that describes another Worker is left as it is', () => {
   assert.equal(tomlOf('other', 'gate/wrangler.toml').name, 'gate');
 });
 
+test('a place that cannot be written is named, not taken for a lost answer', () => {
+  mkdirSync(join(folder.path, 'blocked'));
+  writeFileSync(join(folder.path, 'blocked', 'file'), 'mine');
+  const { status, stderr } = init('blocked', 'file', ...GATE);
+  assert.deepEqual([status, fileOf('blocked', 'file')], [2, 'mine']);
+  assert.match(stderr, /^farebox: package\.json cannot be written there: E(?:EXIST|NOTDIR)$/m);
+});
+
 test('wrong words are told by the word, and nothing is written', () => {
   const without = (word: string): string[] => GATE.filter((_, index) => GATE[index] !== word && GATE[index - 1] !== word);
   const cases: [readonly string[], RegExp][] = [
