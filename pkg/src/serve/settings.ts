@@ -17,17 +17,24 @@ export type Said = {
 /** The test network by its names, and its free facilitator: no money is at stake by default. */
 const TEST = { network: 'eip155:84532', names: ['eip155:84532', 'base-sepolia'], facilitator: 'https://www.x402.org/facilitator' };
 
-/** Secrets that may come from the environment, besides those that the file of the state has. */
+/** Secrets that may come from the environment, besides the bearer token that the configuration names. */
 const SECRETS = [
   'GATE_SECRET',
   'GATE_SECRET_PREVIOUS',
   'LEDGER_SALT',
-  'OPERATOR_TOKEN',
   'ORIGIN_SECRET',
-  'WEBHOOK_SECRET',
   'PAYEE_KEY',
+  'REFUND_TOKEN',
+  'OPERATOR_TOKEN',
+  'WEBHOOK_SECRET',
+  'API_KEYS',
   'CDP_API_KEY_ID',
   'CDP_API_KEY_SECRET',
+  'OKX_API_KEY',
+  'OKX_API_SECRET',
+  'OKX_API_PASSPHRASE',
+  // Its URL may have a key.
+  'RPC_URL',
 ];
 
 /** All variables as text; what is structured is JSON, which the gate reads. */
@@ -35,7 +42,10 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
   const vars = varsOf(said);
   const [first] = missing(vars);
   if (first !== undefined) throw new Usage(first.says);
-  const fromOutside = Object.fromEntries(SECRETS.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
+  const bearers = [...JSON.stringify(vars).matchAll(/"bearer":"([^"]+)"/g)].map(([, name]) => name!);
+  const fromOutside = Object.fromEntries(
+    [...SECRETS, ...bearers].flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+  );
   const all: Record<string, unknown> = { ...kept, ...vars, ...fromOutside };
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
 }
