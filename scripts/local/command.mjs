@@ -77,9 +77,8 @@ export async function dev(args, { begin, buy = payLine, build = async () => {} }
     return await served(values, { others, buy, build });
   } catch (error) {
     await endAll();
-    if (!(error instanceof Unusable)) throw error;
-    console.error(error.message);
-    return 2;
+    console.error(error instanceof Error ? error.message : error);
+    return error instanceof Unusable ? 2 : 1;
   }
 }
 

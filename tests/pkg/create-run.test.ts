@@ -170,6 +170,48 @@ for (const [template, answer] of [
   });
 }
 
+test('the lines buy by POST with the body of the description, above what is paid unasked, and by the unit', async (context) => {
+  const at = join(folder.path, 'lines');
+  const prices = ["'GET /report=$0.01'", "'POST /ask/[id]=$0.05'", "'GET /dear=$2.50'", "'GET /metered=$0.10'"].map(
+    (price) => `--price ${price}`,
+  );
+  const words = `--template hono --pay-to ${PAYEE} ${prices.join(' ')}`;
+  await timed(context, folder.path, `${join(installed, 'node_modules/.bin/create-farebox')} lines ${words}`);
+  symlinkSync(join(installed, 'node_modules'), join(at, 'node_modules'));
+  const edited = (file: string, from: string, to: string): void => {
+    const text = readFileSync(join(at, file), 'utf8');
+    assert.equal(text.split(from).length, 2, from);
+    writeFileSync(join(at, file), text.replace(from, to));
+  };
+  const ask = 'methods = ["POST"]';
+  edited('wrangler.toml', ask, `${ask}, bazaar = { body = "json", input = { q = "it's <b>" } }`);
+  edited('wrangler.toml', 'path = "/metered"', 'path = "/metered", unit_price = "$0.001"');
+  edited('worker.js', 'app.post("/ask/:id", (c) => c.json({', 'app.post("/ask/:id", async (c) => c.json({ asked: await c.req.json(),');
+  edited('worker.js', 'app.get("/metered", (c) => c.json({', 'app.get("/metered", (c) => c.header("Farebox-Units", "3") ?? c.json({');
+  const dev = await developing(at);
+  try {
+    const text = dev.wrote();
+    const chain = createPublicClient({ transport: http(/^ {2}RPC_URL +(http:\S+) \(local/m.exec(text)?.[1]) });
+    const balance = (): Promise<bigint> => chain.readContract({ address: USDC, abi: erc20Abi, functionName: 'balanceOf', args: [PAYEE] });
+    const [, key = ''] = /^ {2}(export FAREBOX_PRIVATE_KEY=0x[0-9a-f]{64})$/m.exec(text) ?? [];
+    const lines = [...text.matchAll(/^ {2}((?:echo .* \| )?npx farebox pay .*)$/gm)].map(([, line = '']) => line);
+    const sold: [bigint, string][] = [];
+    for (const line of lines) {
+      const before = await balance();
+      const bought = await timed(context, at, `${key}\n${line}`);
+      sold.push([(await balance()) - before, bought]);
+    }
+    assert.deepEqual(
+      sold.map(([paid]) => paid),
+      [10_000n, 50_000n, 2_500_000n, 3_000n],
+    );
+    const { asked, path } = JSON.parse(sold[1]?.[1] ?? '');
+    assert.deepEqual([asked, path], [{ q: "it's <b>" }, '/ask/1']);
+  } finally {
+    await dev.stop();
+  }
+});
+
 test('a project that npm installs by itself is checked as in its workflow, and without local money says how to have it', async (context) => {
   const at = join(folder.path, 'alone');
   await timed(context, folder.path, `${join(installed, 'node_modules/.bin/create-farebox')} alone ${wordsOf('gate')}`);

@@ -154,6 +154,15 @@ test('static files are asked for at the gate, but for its own pages', () => {
     vars.ROUTES.map(({ path, price }: any) => `${path} ${price}`),
     ['/report.json $0.01', '/ free', '/style.css free'],
   );
+  // Its build puts them beside the pages, and keeps the headers of both.
+  const here = join(folder.path, 'files');
+  mkdirSync(join(here, 'node_modules'));
+  symlinkSync(join(root, 'pkg'), join(here, 'node_modules/farebox'));
+  writeFileSync(join(here, 'public/_headers'), '/report.json\n  X-Mine: yes\n');
+  for (let turn = 0; turn < 2; turn += 1) assert.equal(spawnSync(process.execPath, ['build.mjs'], { cwd: here }).status, 0);
+  assert.equal(fileOf('files', '.site/report.json'), fileOf('files', 'public/report.json'));
+  assert.equal(fileOf('files', '.site/_headers'), `${readFileSync('pkg/pages/_headers', 'utf8')}/report.json\n  X-Mine: yes\n`);
+  assert.ok(existsSync(join(here, '.site/_farebox/desk/index.html')));
 });
 
 test('a network of real money needs a facilitator, which is written with the key that it needs', () => {
@@ -203,6 +212,14 @@ test('a folder that describes another Worker is left as it is', () => {
   assert.match(stderr, /wrangler\.jsonc is there, and describes another Worker/);
   assert.equal(init('other', 'gate', ...GATE).status, 0);
   assert.equal(tomlOf('other', 'gate/wrangler.toml').name, 'gate');
+});
+
+test('a place that cannot be written is named, not taken for a lost answer', () => {
+  mkdirSync(join(folder.path, 'blocked'));
+  writeFileSync(join(folder.path, 'blocked', 'file'), 'mine');
+  const { status, stderr } = init('blocked', 'file', ...GATE);
+  assert.deepEqual([status, fileOf('blocked', 'file')], [2, 'mine']);
+  assert.match(stderr, /^farebox: package\.json cannot be written there: E(?:EXIST|NOTDIR)$/m);
 });
 
 test('wrong words are told by the word, and nothing is written', () => {

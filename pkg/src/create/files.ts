@@ -15,9 +15,11 @@ export function writeProject(folder: string, files: readonly ProjectFile[]): Out
     throw new Usage(`${other} is there, and describes another Worker: name a folder of its own for this one, such as gate`);
   const outcome = { written: [] as string[], kept: [] as string[] };
   for (const { path, text, mode } of files) {
-    const place = join(folder, path);
-    mkdirSync(dirname(place), { recursive: true });
-    (writeNew(place, text, mode ?? 0o666) ? outcome.written : outcome.kept).push(path);
+    const isNew = tried(path, () => {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      return writeNew(join(folder, path), text, mode ?? 0o666);
+    });
+    (isNew ? outcome.written : outcome.kept).push(path);
   }
   return outcome;
 }
@@ -26,6 +28,15 @@ export function writeProject(folder: string, files: readonly ProjectFile[]): Out
 export function showsSecrets(folder: string): boolean {
   const lines = readFileSync(join(folder, '.gitignore'), 'utf8').split(/\r?\n/);
   return !lines.some((line) => /^\/?\.dev\.vars\*?$/.test(line.trim()));
+}
+
+/** A refusal of the system, in words. */
+function tried<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new Usage(`${path} cannot be written there: ${(error as NodeJS.ErrnoException).code ?? 'the system refuses'}`);
+  }
 }
 
 function writeNew(place: string, text: string, mode: number): boolean {

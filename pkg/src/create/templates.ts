@@ -111,11 +111,14 @@ export class Site extends WorkerEntrypoint {
 // The gate, which everyone reaches. Its prices are in wrangler.toml.
 ${GATE}`;
 
-const BUILD = `// Puts your files and the gate's pages into the one folder that wrangler.toml names.
-import { cpSync, rmSync } from 'node:fs';
+const BUILD = `// Puts the gate's pages and your files into the one folder that wrangler.toml names. Both may have rules for headers.
+import { appendFileSync, cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 
+const own = 'public/_headers';
 rmSync('.site', { recursive: true, force: true });
-for (const folder of ['public', 'node_modules/farebox/pages']) cpSync(folder, '.site', { recursive: true });
+cpSync('node_modules/farebox/pages', '.site', { recursive: true });
+cpSync('public', '.site', { recursive: true, filter: (path) => path.replaceAll('\\\\', '/') !== own });
+if (existsSync(own)) appendFileSync('.site/_headers', readFileSync(own));
 `;
 
 function honoSource(routes: readonly Route[]): string {
