@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 
-import { PAGES, TREASURY_PAGES } from '../../scripts/pages.mjs';
+import { MARKET_PAGES, PAGES, TREASURY_PAGES } from '../../scripts/pages.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
@@ -256,9 +256,9 @@ test('what others wrote is text, with hidden characters shown', { timeout: LIMIT
   await page.unrouteAll({ behavior: 'ignoreErrors' });
 });
 
-test('both desks are as small as tests/sizes.json says', () => {
+test('every desk is as small as tests/sizes.json says', () => {
   const { gzip_bytes: most } = JSON.parse(readFileSync(join(root, 'tests/sizes.json'), 'utf8')).desk as { gzip_bytes: number };
-  for (const folder of [join(PAGES, '_farebox', 'desk'), join(TREASURY_PAGES, 'desk')]) {
+  for (const folder of [join(PAGES, '_farebox', 'desk'), join(TREASURY_PAGES, 'desk'), join(MARKET_PAGES, 'desk')]) {
     const bytes = readdirSync(folder).map((file) => gzipSync(readFileSync(join(folder, file)), { level: 9 }).length);
     const sum = bytes.reduce((all, one) => all + one, 0);
     assert.ok(sum > 5_000 && sum <= most, `${folder}: ${sum} bytes, at most ${most}`);
