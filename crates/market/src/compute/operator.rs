@@ -2,11 +2,14 @@
 //! and what waits for a person. No prompt, result or token is in it. Spec: docs/exchange.md, "The
 //! operator's side".
 
+mod part;
+
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use self::part::{find_last, is_full, read_part, write_page};
 use super::board::{BoardSeller, find_explorer, make_board, show_seller};
 use super::event::Line;
 use super::figures::{About, Figures, ListPart, ListPlace};
@@ -14,10 +17,8 @@ use super::hold::StuckMoney;
 use super::job::no_job;
 use super::kernel::Now;
 use super::message::JsonAnswer;
-use super::refused::bad_parameter;
 use super::row::{DeliveryCharge, HoldRow, JobRow, JobState, Leave, SellerRow, spell_wallet};
 use super::settings::PaymentProfile;
-use crate::query::Query;
 use crate::text::{Members, list, or_null, quoted, time};
 use farebox_base::amount::Amount;
 
@@ -25,9 +26,6 @@ use farebox_base::amount::Amount;
 const OPEN: [&str; 4] = ["held", "paying", "sent", "untold"];
 /// The name of money that has arrived.
 const OVER: &str = "ended";
-/// Rows of a page that names no limit, and of any.
-const USUAL: u32 = 50;
-const MOST: u32 = 200;
 /// Money that is looked through for the sums: about as much as there are jobs at once.
 const MAX_OPEN_HOLDS: u32 = 1_000;
 /// Events of a job that are shown.
@@ -109,7 +107,10 @@ impl OperatorLists<'_> {
             .raw("sellers", &sellers.done())
             .raw("jobs", &jobs.done())
             .raw("money", &list(sums))
-            .raw("complete", if open.len() < MAX_OPEN_HOLDS as usize { "true" } else { "false" })
+            .raw(
+                "complete",
+                if count(open.len()) < MAX_OPEN_HOLDS.into() { "true" } else { "false" },
+            )
             .raw("waiting", &list(waiting.map(|hold| write_hold(self.profile, hold))))
             .raw("hours", &list(hours));
         Ok(JsonAnswer::new(200, body.done()))
@@ -129,7 +130,7 @@ impl OperatorLists<'_> {
             Some(id) => figures.seller(&spell_wallet(&id))?.into_iter().collect(),
             None => figures.seller_part(&part)?,
         };
-        let last = rows.last().filter(|_| rows.len() >= part.limit as usize);
+        let last = rows.last().filter(|_| is_full(rows.len(), &part));
         let last = last.map(|row| ListPlace { at: row.heard(), id: row.id.clone() });
         let mut items = Vec::new();
         for row in rows {
@@ -314,58 +315,6 @@ fn find_job<F: Figures>(figures: &F, text: &str) -> Result<Option<JobRow>, F::Er
         Some(hold) => figures.job(&hold.job),
         None => Ok(None),
     }
-}
-
-/// The part of a list that a query asks for, whose own parameters are `named`.
-fn read_part(text: &str, named: &[&str], states: &[&str]) -> Result<(Query, ListPart), JsonAnswer> {
-    let known: Vec<&str> =
-        ["network_profile", "cursor", "limit"].iter().chain(named).copied().collect();
-    let query =
-        Query::of(text, &known).map_err(|strange| bad_parameter(&strange.name, &strange.error))?;
-    let state = query.get("state");
-    if state.as_ref().is_some_and(|state| !states.contains(&state.as_str())) {
-        let known = states.join(", ");
-        return Err(bad_parameter("state", &["state must be one of ", &known].concat()));
-    }
-    if query.get("leave").is_some_and(|leave| !["release", "refund"].contains(&leave.as_str())) {
-        return Err(bad_parameter("leave", "leave must be release or refund"));
-    }
-    let after = match query.get("cursor") {
-        None => None,
-        Some(text) => Some(read_place(&text).ok_or_else(|| {
-            bad_parameter("cursor", "cursor must be one that a page of this list has given")
-        })?),
-    };
-    let part = ListPart {
-        after,
-        limit: query.number("limit", USUAL, 1, MOST),
-        states: state.into_iter().collect(),
-        seller: query.get("seller").map(|id| spell_wallet(&id)).unwrap_or_default(),
-    };
-    Ok((query, part))
-}
-
-fn read_place(text: &str) -> Option<ListPlace> {
-    let (at, id) = text.split_once('.').unwrap_or((text, ""));
-    let is_number = (1..=15).contains(&at.len()) && at.bytes().all(|byte| byte.is_ascii_digit());
-    let at = at.parse().ok().filter(|_| is_number)?;
-    (id.len() <= 64).then(|| ListPlace { at, id: id.to_string() })
-}
-
-/// The last row of a part that is full: more may come after it.
-fn find_last<T>(rows: &[(u64, T)], part: &ListPart) -> Option<ListPlace> {
-    let last = rows.last().filter(|(number, _)| rows.len() >= part.limit as usize && *number > 0);
-    last.map(|(number, _)| ListPlace { at: *number, id: String::new() })
-}
-
-/// A page, with the cursor of the next one.
-fn write_page(items: Vec<String>, last: Option<ListPlace>) -> JsonAnswer {
-    let next = last.map_or_else(String::new, |place| match place.id.as_str() {
-        "" => place.at.to_string(),
-        id => [&place.at.to_string(), ".", id].concat(),
-    });
-    let body = Members::new().raw("items", &list(items)).raw("next", &or_null(&next));
-    JsonAnswer::new(200, body.done())
 }
 
 fn count(rows: usize) -> u64 {
