@@ -80,7 +80,7 @@ function skillRow(skill: Members): HTMLElement {
 
 export const takeBack: Deed = async (operator, { id = '', name = '', reason = '' }) => {
   await operator.tell('DELETE', `/api/marketplace/skills/${encodeURIComponent(id)}`, { reason });
-  return `${name} is sold no longer. Its owner can publish it again.`;
+  return `${name} is sold no longer. Packs that were sold still give their calls.`;
 };
 
 export async function invocations(operator: Operator, wanted: Wanted): Promise<readonly Node[]> {
