@@ -11,6 +11,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { startWithClock } from '../scripts/clock.mjs';
 import { startMarket } from '../scripts/market.mjs';
 import { GATE } from '../scripts/miniflare.mjs';
+import { MARKET_PAGES } from '../scripts/pages.mjs';
 import { startTreasury } from '../scripts/treasury.mjs';
 import { NETWORK, startChain } from './chain.mjs';
 import { deployEscrow } from './compute-escrow.mjs';
@@ -34,13 +35,14 @@ export const MOCK = 'demo-testnet';
 
 /**
  * Starts all parts on free ports, with short timings. `url` is where buyers and sellers go: the market. `gate.url` has the till.
- * With `entrusted` an escrow contract has the money, and the escrow wallet is its gateway.
+ * With `entrusted` an escrow contract has the money, and the escrow wallet is its gateway. With `pages` the market has its desk.
  *
- * @param {{build?: string, entrusted?: boolean, vars?: Record<string, unknown>, gateVars?: Record<string, unknown>, treasuryVars?: Record<string, unknown>, services?: Record<string, string>, profiles?: (parts: {escrow: string, bonds: string}) => object[]}} [options]
+ * @param {{build?: string, entrusted?: boolean, pages?: boolean, vars?: Record<string, unknown>, gateVars?: Record<string, unknown>, treasuryVars?: Record<string, unknown>, services?: Record<string, string>, profiles?: (parts: {escrow: string, bonds: string}) => object[]}} [options]
  */
 export async function startExchangeWorld({
   build = process.env.FAREBOX_BUILD ?? 'build',
   entrusted = false,
+  pages = false,
   vars = {},
   gateVars = {},
   treasuryVars = {},
@@ -103,6 +105,7 @@ export async function startExchangeWorld({
         build: join(build, 'market'),
         port,
         persist: join(folder, 'market'),
+        ...(pages ? { pages: MARKET_PAGES } : {}),
         vars: {
           MARKET_URL: gateUrl,
           EXCHANGE_URL: url,

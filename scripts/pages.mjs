@@ -1,10 +1,10 @@
-// Builds the pages that people see: the static files beside the gate and the treasury, `PAGES` in the wrangler.toml of each.
+// Builds the pages that people see: the static files beside the gate, the treasury and the market, `PAGES` in the wrangler.toml of each.
 //
 //   node scripts/pages.mjs         once the payer is built; scripts/build-pages.mjs builds its part too
 //
 // Writes pkg/pages/, which is not committed: `_headers` for the platform, and `_farebox/` with scripts, styles, documents and the compiled
-// payer, each script under its own name and its parts under names that change with their content. pkg/treasury-pages/ is the
-// same for the treasury, with `desk/`.
+// payer, each script under its own name and its parts under names that change with their content. pkg/treasury-pages/ and
+// pkg/market-pages/ are the same for the treasury and the market, with `desk/`.
 
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,8 +19,13 @@ const SOURCES = join(root, 'pkg', 'src', 'pages');
 export const PAGES = join(root, 'pkg', 'pages');
 /** And beside the treasury. */
 export const TREASURY_PAGES = join(root, 'pkg', 'treasury-pages');
-/** Its folder in the sources. */
-const TREASURY = 'treasury';
+/** And beside the market. */
+export const MARKET_PAGES = join(root, 'pkg', 'market-pages');
+/** Desks that are static files of a Worker of their own: where each is deployed, by its folder in the sources. */
+const DESKS = new Map([
+  ['treasury', TREASURY_PAGES],
+  ['market', MARKET_PAGES],
+]);
 /** The look that all pages share. */
 const STYLE = join(root, 'crates', 'base', 'src', 'page', 'style.css');
 
@@ -35,19 +40,25 @@ export async function buildPages() {
     mkdirSync(join(root, 'pkg', 'serve'), { recursive: true });
     writeFileSync(join(root, 'pkg', 'serve', 'headers.json'), JSON.stringify(headerRules(readFileSync(join(SOURCES, '_headers'), 'utf8'))));
     copyFileSync(STYLE, join(out, 'style.css'));
-    const folders = readdirSync(SOURCES, { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== TREASURY);
+    const folders = readdirSync(SOURCES, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !DESKS.has(entry.name));
     for (const { name } of folders) await buildFolder(name, join(out, name));
   });
-  await buildTreasuryPages();
+  for (const name of DESKS.keys()) await buildDesk(name);
 }
 
-/** Bundles those of the treasury, which need nothing that is built. */
-export async function buildTreasuryPages() {
-  await step('pages of the treasury', async () => {
-    rmSync(TREASURY_PAGES, { recursive: true, force: true });
-    const desk = join(TREASURY_PAGES, 'desk');
-    await buildFolder(TREASURY, desk);
-    copyFileSync(join(SOURCES, TREASURY, '_headers'), join(TREASURY_PAGES, '_headers'));
+/**
+ * Bundles the desk of the treasury or of the market, which needs nothing that is built.
+ *
+ * @param {string} name
+ */
+export async function buildDesk(name) {
+  const out = DESKS.get(name);
+  if (out === undefined) throw new Error(`there is no desk of the ${name}`);
+  await step(`pages of the ${name}`, async () => {
+    rmSync(out, { recursive: true, force: true });
+    const desk = join(out, 'desk');
+    await buildFolder(name, desk);
+    copyFileSync(join(SOURCES, name, '_headers'), join(out, '_headers'));
     copyFileSync(STYLE, join(desk, 'style.css'));
     copyFileSync(join(SOURCES, 'desk', 'desk.css'), join(desk, 'desk.css'));
   });

@@ -2,7 +2,7 @@
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/jobs-wasm/, pkg/channels-wasm/, pkg/dist/, pkg/check/, pkg/local/, pkg/pages/, pkg/treasury-pages/, pkg/gate/, pkg/treasury/, pkg/market/, pkg/schemas/ and copies of the licences, none of which
+// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/jobs-wasm/, pkg/channels-wasm/, pkg/dist/, pkg/check/, pkg/local/, pkg/pages/, pkg/treasury-pages/, pkg/market-pages/, pkg/gate/, pkg/treasury/, pkg/market/, pkg/schemas/ and copies of the licences, none of which
 // is committed.
 
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';

@@ -37,7 +37,7 @@ const CRATES = [
 ];
 /** Beginnings of paths that the npm package consists of. */
 const PUBLISHED =
-  /^(dist|wasm|agent-wasm|cards-wasm|jobs-wasm|channels-wasm|check|local|pages|treasury-pages|serve|gate|treasury|market|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
+  /^(dist|wasm|agent-wasm|cards-wasm|jobs-wasm|channels-wasm|check|local|pages|treasury-pages|market-pages|serve|gate|treasury|market|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
 
 await runMain(async () => {
   if (!values['dry-run']) throw new StepFailed('this publishes nothing: run it with --dry-run, then the commands that it prints');

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use farebox_core::compute::vars::Profiles;
 use farebox_core::hash::digest;
+use farebox_core::market_page::Beside;
 use farebox_core::skills::Market;
 
 use crate::platform::calls;
@@ -26,6 +27,18 @@ pub(super) enum Exchanging {
     Wrong,
     /// These profiles are.
     With(Rc<Profiles>),
+}
+
+impl Exchanging {
+    /// Whether there is one, and it works.
+    pub(super) const fn is_served(&self) -> bool {
+        matches!(self, Self::With(_))
+    }
+}
+
+/// The link of a page to the other half.
+pub(super) const fn beside(is_served: bool) -> Beside {
+    if is_served { Beside::Served } else { Beside::Nothing }
 }
 
 thread_local! {

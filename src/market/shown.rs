@@ -6,6 +6,8 @@ use farebox_core::skills::offered::Offered;
 use farebox_core::skills::page::{self, CONTENT_SECURITY_POLICY};
 use farebox_core::skills::{document, refused};
 
+use super::config;
+
 /// Which one.
 pub(super) enum Sheet {
     /// `/`, with its query.
@@ -33,7 +35,10 @@ impl Sheet {
             skills.first().map_or_else(|| refused::no_skill().no_store(), show)
         };
         match self {
-            Self::Market(query) => html(page::write_page(&market.url, skills, query)),
+            Self::Market(query) => {
+                let beside = config::beside(config::exchange().is_served());
+                html(page::write_page(&market.url, skills, query, beside))
+            }
             Self::Document => markdown(document::write_document(&market.url, skills)),
             Self::Skill(_) => found(&|skill| html(page::write_skill_page(&market.url, skill))),
             Self::SkillDocument(_) => {

@@ -8,13 +8,13 @@ import { gzipSync } from 'node:zlib';
 
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 
-import { PAGES, TREASURY_PAGES } from '../../scripts/pages.mjs';
+import { MARKET_PAGES, PAGES, TREASURY_PAGES } from '../../scripts/pages.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
 import { type DeskWorld, HOSTILE, startDeskWorld } from './desk-world.ts';
 import { complaintsOf, enter, goTo, looksOf, SCREENS } from './looks.ts';
-import { injectWallet } from './wallet.ts';
+import { type AskedTransaction, addWallet, type Injected, injectWallet } from './wallet.ts';
 
 const LIMIT_MS = 180_000;
 
@@ -164,6 +164,64 @@ test('a refund that was sent and not reported is not sent again after a reload',
   assert.equal(await page.getByRole('button', { name: /by wallet/ }).count(), 0);
 });
 
+test('a wallet whose network changes while it is asked sends nothing, and may be asked again', { timeout: LIMIT_MS }, async () => {
+  await world.buy('/fail/503', 6);
+  const id = await idIn('refund_due');
+  const sent: AskedTransaction[] = [];
+  const send = (asked: AskedTransaction) => {
+    sent.push(asked);
+    return world.sendAsPayee(asked);
+  };
+  const plan = { payer: world.chain.accounts.payee, network: '0x14a34', send };
+  const page = await entered(`#payment?id=${id}`, (page) => addWallet(page, { ...plan, strays: '0x1' }));
+  await page.getByRole('button', { name: /by wallet/ }).click();
+  await said(page, /Expected chain 1/);
+  assert.deepEqual([sent, await stateOf(id)], [[], 'refund_due']);
+  await page.getByText(/A wallet was asked for this refund/).waitFor();
+  assert.equal(await page.getByRole('button', { name: /by wallet/ }).count(), 0);
+  const other = await entered(`#payment?id=${id}`, (page) => addWallet(page, { ...plan, network: '0x1' }));
+  await other.getByRole('button', { name: 'The wallet sent nothing' }).click();
+  await other.getByRole('button', { name: /by wallet/ }).click();
+  await said(other, /was refunded, as 0x/);
+  assert.deepEqual(
+    sent.map(({ chainId }) => chainId),
+    ['0x14a34'],
+  );
+});
+
+test('of two tabs that refund the same debt at once one does, and the payer gets it once', { timeout: LIMIT_MS }, async () => {
+  await world.buy('/fail/503', 7);
+  const [row] = await world.paymentsIn('refund_due');
+  const { id, payer, amount } = row as Record<'id' | 'payer' | 'amount', string>;
+  const before = await world.chain.balanceOf(payer as `0x${string}`);
+  let open = (): void => {};
+  const opens = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const sent: AskedTransaction[] = [];
+  const send = async (asked: AskedTransaction) => {
+    sent.push(asked);
+    return world.sendAsPayee(asked);
+  };
+  const wallets: Injected[] = [];
+  const tab = () =>
+    entered(`#payment?id=${id}`, async (page) =>
+      wallets.push(await addWallet(page, { payer: world.chain.accounts.payee, network: '0x14a34', opens, send })),
+    );
+  const [one, two] = [await tab(), await tab()];
+  const isAsked = (at: number) => wallets[at]?.calls.includes('eth_requestAccounts') === true;
+  await one.getByRole('button', { name: /by wallet/ }).click();
+  await eventually('the first wallet is asked', () => isAsked(0));
+  await two.getByRole('button', { name: /by wallet/ }).click();
+  const refused = two.getByText('Another tab refunds this payment.');
+  await eventually('the second tab has gone as far as it may', async () => isAsked(1) || (await refused.count()) > 0);
+  open();
+  await said(one, /was refunded, as 0x/);
+  await eventually('the gate knows', async () => (await stateOf(id)) === 'refunded');
+  assert.equal((await world.chain.balanceOf(payer as `0x${string}`)) - before, BigInt(amount));
+  assert.equal(sent.length, 1);
+});
+
 test('a debt is waived by keyboard alone', { timeout: LIMIT_MS }, async () => {
   const id = await idIn('refund_due');
   const page = await context.newPage();
@@ -256,9 +314,9 @@ test('what others wrote is text, with hidden characters shown', { timeout: LIMIT
   await page.unrouteAll({ behavior: 'ignoreErrors' });
 });
 
-test('both desks are as small as tests/sizes.json says', () => {
+test('every desk is as small as tests/sizes.json says', () => {
   const { gzip_bytes: most } = JSON.parse(readFileSync(join(root, 'tests/sizes.json'), 'utf8')).desk as { gzip_bytes: number };
-  for (const folder of [join(PAGES, '_farebox', 'desk'), join(TREASURY_PAGES, 'desk')]) {
+  for (const folder of [join(PAGES, '_farebox', 'desk'), join(TREASURY_PAGES, 'desk'), join(MARKET_PAGES, 'desk')]) {
     const bytes = readdirSync(folder).map((file) => gzipSync(readFileSync(join(folder, file)), { level: 9 }).length);
     const sum = bytes.reduce((all, one) => all + one, 0);
     assert.ok(sum > 5_000 && sum <= most, `${folder}: ${sum} bytes, at most ${most}`);

@@ -20,6 +20,10 @@ export interface WalletPlan {
   person?: 'agrees' | 'refuses';
   /** What a person does before they agree. */
   until?: Promise<void>;
+  /** The opening of its window that asks for accounts. */
+  opens?: Promise<void>;
+  /** The network that its person changes to while they are asked for a transaction. */
+  strays?: string;
   /** Its name, if it announces itself (EIP-6963); else it is `window.ethereum`. */
   name?: string;
   /** Networks that it knows; left out, all. */
@@ -31,7 +35,12 @@ export interface WalletPlan {
 }
 
 /** A transaction as a page asks for it. */
-export type AskedTransaction = { readonly from: string; readonly to: `0x${string}`; readonly data: `0x${string}` };
+export type AskedTransaction = {
+  readonly from: string;
+  readonly chainId?: string;
+  readonly to: `0x${string}`;
+  readonly data: `0x${string}`;
+};
 
 /** Spec: EIP-1193 "Provider Errors". */
 type Answer = { result: unknown } | { error: { code: number; message: string } };
@@ -81,10 +90,14 @@ export async function addWallet(page: Page, plan: WalletPlan): Promise<Injected>
 
 let doors = 0;
 
-function walletOf({ payer, network, person = 'agrees', until, knows, node, send }: WalletPlan, { calls, added }: Injected) {
+function walletOf(plan: WalletPlan, { calls, added }: Injected) {
+  const { payer, network, person = 'agrees', until, opens, knows, node, send } = plan;
   let current = network;
   const answers: Record<string, (params: readonly unknown[]) => Promise<Answer> | Answer> = {
-    eth_requestAccounts: () => ({ result: [payer.address] }),
+    eth_requestAccounts: async () => {
+      await opens;
+      return { result: [payer.address] };
+    },
     eth_chainId: () => ({ result: current }),
     wallet_switchEthereumChain: ([wanted]) => {
       const { chainId } = wanted as { chainId: string };
@@ -110,10 +123,14 @@ function walletOf({ payer, network, person = 'agrees', until, knows, node, send 
     ...(send === undefined
       ? {}
       : {
-          eth_sendTransaction: async ([asked]): Promise<Answer> =>
-            person === 'refuses'
-              ? { error: { code: 4001, message: 'User rejected the request.' } }
-              : { result: await send(asked as AskedTransaction) },
+          eth_sendTransaction: async ([asked]): Promise<Answer> => {
+            const { chainId } = asked as AskedTransaction;
+            current = plan.strays ?? current;
+            if (person === 'refuses') return { error: { code: 4001, message: 'User rejected the request.' } };
+            if (chainId !== undefined && Number(chainId) !== Number(current))
+              return { error: { code: -32602, message: `Expected chain ${Number(current)}` } };
+            return { result: await send(asked as AskedTransaction) };
+          },
         }),
   };
   return async (method: string, params: readonly unknown[]): Promise<Answer> => {

@@ -19,7 +19,7 @@ pub use farebox_evm as evm;
 pub use farebox_gate as gate;
 pub use farebox_ledger as ledger;
 pub use farebox_machine as machine;
-pub use farebox_market::{compute, skills};
+pub use farebox_market::{compute, page as market_page, skills};
 pub use farebox_payer::{agent, client};
 pub use farebox_treasury as treasury;
 pub use farebox_wire::{a2a, facilitator, mpp, paywall, x402};

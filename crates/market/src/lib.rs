@@ -15,5 +15,8 @@ macro_rules! or_reply {
 
 pub mod compute;
 mod grant;
+mod operator;
+pub mod page;
+mod query;
 pub mod skills;
 mod text;

@@ -89,7 +89,12 @@ function withQuery(path: string, parameters: Readonly<Record<string, string | un
 
 async function refusalOf(response: Response): Promise<Refused> {
   const said = membersOf(await response.json().catch(() => ({})));
-  const detail = textOf(said, 'detail') || textOf(said, 'title') || textOf(said, 'message') || `The answer is ${response.status}.`;
+  const detail =
+    textOf(said, 'detail') ||
+    textOf(said, 'title') ||
+    textOf(said, 'message') ||
+    textOf(said, 'error') ||
+    `The answer is ${response.status}.`;
   const parameter = textOf(said, 'parameter');
   const text = parameter === '' ? detail : `${detail} (${parameter})`;
   return new Refused(response.status, textOf(said, 'code'), text.slice(0, MOST_CHARS));

@@ -13,6 +13,8 @@ use crate::market::config::{self, Exchanging};
 pub(super) use crate::market::routes::client_of;
 use crate::platform::calls::clock_ms;
 
+use super::views::named;
+
 /// The wish of a request.
 pub(in crate::market) enum Wish {
     /// The object of a profile, without the request's body.
@@ -123,6 +125,12 @@ fn asked(
         ("GET" | "HEAD", ["skills", id, "SKILL.md"]) => {
             Err(profiles.skill_document(id).unwrap_or_else(refused::no_path))
         }
+        ("POST", ["api", "v1", "operator", "holds", payment, "ask"]) => {
+            if !profiles.is_operator(&authorization) {
+                return Err(refused::not_operator());
+            }
+            Ok(Wish::Now(named(profiles, query)?, Command::AskNow((*payment).to_owned())))
+        }
         ("POST", ["price"]) => {
             Ok(Wish::Body(Box::new(|body| notice::price_asked(&body).map(Some))))
         }
@@ -177,6 +185,9 @@ fn methods(parts: &[&str]) -> Option<&'static str> {
         | ["api", "v1", "feed"]
         | ["api", "v1", "sellers", "feed"]
         | ["api", "v1", "jobs", _, "feed"] => "GET",
+        ["api", "v1", "operator", "profiles" | "overview" | "sellers" | "jobs" | "holds"]
+        | ["api", "v1", "operator", "jobs", _] => "GET",
+        ["api", "v1", "operator", "holds", _, "ask"] => "POST",
         ["api", "v1", "demo", "run"] => "POST",
         ["skills", _, "SKILL.md"] => "GET, HEAD",
         ["api", "v1", "jobs"]

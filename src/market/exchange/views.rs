@@ -7,6 +7,7 @@ use farebox_core::compute::board::Board;
 use farebox_core::compute::dashboard::{self, Scope};
 use farebox_core::compute::feed::{self, FeedReader, Seen, View};
 use farebox_core::compute::message::JsonAnswer;
+use farebox_core::compute::operator::OperatorView;
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{page, refused};
@@ -34,6 +35,12 @@ pub(in crate::market) enum Sight {
     Document(&'static str, String),
     /// A feed.
     Feed(OpenedFeed),
+    /// A read of the operator.
+    Operator(Profile, OperatorView),
+    /// An answer that needs no object.
+    Answer(JsonAnswer),
+    /// Another page.
+    Moved(&'static str),
 }
 
 /// A feed that is asked for.
@@ -65,11 +72,14 @@ pub(in crate::market) fn read(head: &RequestHead) -> Option<Result<Sight, JsonAn
     let is_its = matches!(
         parts.as_slice(),
         ["exchange", ..]
+            | ["api", "v1", "operator", ..]
             | ["api", "v1", "dashboard", _]
             | ["api", "v1", "feed"]
             | ["api", "v1", "sellers", "feed"]
             | ["api", "v1", "jobs", _, "feed"]
     );
+    // Without a market of skills there is one page.
+    let is_its = is_its || matches!(parts.as_slice(), [""]) && config::market().is_none();
     match config::exchange() {
         Exchanging::With(profiles) if is_its => Some(looked(&profiles, head, &parts, query)),
         Exchanging::Wrong if is_its => Some(Err(refused::not_configured())),
@@ -88,6 +98,8 @@ fn looked(
     let authorization = || head.headers.get("authorization").unwrap_or_default().to_owned();
     let text = |text: &str| text.to_owned();
     match parts {
+        [""] => Ok(Sight::Moved("/exchange")),
+        ["api", "v1", "operator", rest @ ..] => operator_view(profiles, head, rest, query),
         ["api", "v1", "dashboard", what] => {
             let scope = Scope::of(query, preferred)?;
             match *what {
@@ -128,6 +140,33 @@ fn looked(
     }
 }
 
+/// A read of the operator, who has shown their token.
+fn operator_view(
+    profiles: &Profiles,
+    head: &RequestHead,
+    parts: &[&str],
+    query: &str,
+) -> Result<Sight, JsonAnswer> {
+    if !profiles.is_operator(head.headers.get("authorization").unwrap_or_default()) {
+        return Err(refused::not_operator());
+    }
+    let text = || query.to_owned();
+    let view = match parts {
+        ["profiles"] => return Ok(Sight::Answer(profiles.list_profiles())),
+        ["overview"] => OperatorView::Overview,
+        ["sellers"] => OperatorView::Sellers(text()),
+        ["jobs"] => OperatorView::Jobs(text()),
+        ["jobs", id] => {
+            let view = OperatorView::Job((*id).to_owned());
+            return Ok(Sight::Operator(profile_of_id(profiles, id)?, view));
+        }
+        ["holds"] => OperatorView::Holds(text()),
+        ["holds", _, "ask"] => return Err(refused::no_method("POST")),
+        _ => return Err(refused::no_path()),
+    };
+    Ok(Sight::Operator(named(profiles, query)?, view))
+}
+
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -146,7 +185,7 @@ fn usual(profiles: &Profiles) -> Option<Scope> {
 }
 
 /// The profile that a query names: the first that is served if it names none.
-fn named(profiles: &Profiles, query: &str) -> Result<Profile, JsonAnswer> {
+pub(super) fn named(profiles: &Profiles, query: &str) -> Result<Profile, JsonAnswer> {
     let profile = match parameter(query, "network_profile") {
         Some(name) => Profile::from_name(name),
         None => profiles.gateways().next().map(|gateway| gateway.profile()),
@@ -188,9 +227,20 @@ pub(in crate::market) async fn show(
         Sight::Events(scope, Some(cursors)) => later(&env, scope, cursors).await,
         Sight::Page(scope, kept) => match boards(&env, scope).await {
             Ok(all) => {
+                let beside = config::beside(config::market().is_some());
                 let cookies = kept.into_iter().map(|cookie| ("set-cookie".to_owned(), cookie));
-                return document(HTML, &page::market_page(scope, &all), cookies.collect());
+                return document(HTML, &page::market_page(scope, &all, beside), cookies.collect());
             }
+            Err(answer) => Err(answer),
+        },
+        Sight::Moved(to) => {
+            let fields = [("location".to_owned(), to.to_owned())];
+            return (302, response(302, &fields, ""));
+        }
+        Sight::Answer(answer) => Ok(answer),
+        Sight::Operator(profile, view) => match seen(&env, profile, View::Operator(view)).await {
+            Ok(Seen::Reply(answer)) => Ok(answer),
+            Ok(_) => Err(refused::internal()),
             Err(answer) => Err(answer),
         },
         Sight::Document(kind, text) => return document(kind, &text, Vec::new()),

@@ -3,7 +3,7 @@
 
 use farebox_core::compute::body::profile_in;
 use farebox_core::compute::identity::{Issuer, SignatureCheck, UnprovenToken, unproven};
-use farebox_core::compute::message::{Command, SellerRequest};
+use farebox_core::compute::message::{Answer, Command, SellerRequest};
 use farebox_core::compute::notice::price_asked;
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
@@ -39,6 +39,22 @@ fn with(change: impl FnOnce(&mut Value)) -> Value {
 fn wrong(vars: &Value) -> Vec<String> {
     let errors = Profiles::from_vars(&vars.to_string()).unwrap_err();
     errors.into_iter().map(|error| error.variable).collect()
+}
+
+#[test]
+fn the_operator_is_who_shows_the_token_and_without_one_there_is_none() {
+    let token = "t".repeat(32);
+    let profiles = |vars: &Value| Profiles::from_vars(&vars.to_string()).unwrap().unwrap();
+    let open = profiles(&with(|vars| vars["OPERATOR_TOKEN"] = json!(token)));
+    assert!(open.is_operator(&format!("Bearer {token}")));
+    for wrong in ["", "Bearer ", "Bearer t", &token, &format!("Bearer {token}t")] {
+        assert!(!open.is_operator(wrong), "{wrong}");
+    }
+    let closed = profiles(&vars());
+    assert!(!closed.is_operator("") && !closed.is_operator("Bearer "));
+    let told = Told::of(Answer::Reply(open.list_profiles()));
+    assert_eq!(told.body["items"][0]["network_profile"], "live-testnet");
+    assert_eq!(told.body["items"][1]["payment_mode"], "mock");
 }
 
 #[test]

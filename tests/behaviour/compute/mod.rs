@@ -13,6 +13,7 @@ mod life;
 pub mod mutants;
 mod older;
 mod one_request;
+mod operator;
 mod pages;
 mod payments;
 mod proofs;

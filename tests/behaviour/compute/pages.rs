@@ -6,6 +6,7 @@ use farebox_core::compute::feed::{Seen, View};
 use farebox_core::compute::page;
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::Profile;
+use farebox_core::market_page::Beside;
 use farebox_core::text::is_hidden;
 use serde_json::json;
 
@@ -26,8 +27,9 @@ pub fn what_a_seller_wrote_is_text_and_what_hides_in_it_is_shown() {
     world.register(1, json!({"capability": EVIL}));
     world.open(1);
     world.beat(1);
-    let html = page::market_page(Scope::Testnet, &[board(&world)]);
+    let html = page::market_page(Scope::Testnet, &[board(&world)], Beside::Served);
     assert_eq!(html.matches("<script").count(), 1, "{html}");
+    assert!(html.contains("<a href=\"/\">Skills</a>"), "{html}");
     assert!(html.contains("&lt;/style&gt;&lt;script&gt;"), "{html}");
     assert!(html.contains("\u{2039}U+202E\u{203a}\u{2039}U+200B\u{203a}"), "{html}");
     assert!(!html.contains('\u{202e}') && !html.contains('\u{200b}'));
@@ -43,13 +45,13 @@ pub fn links_to_the_explorer_are_on_live_rows_alone() {
     live.start(1, &job);
     let answer = live.complete(1, &job);
     live.carry(answer);
-    let html = page::market_page(Scope::Testnet, &[board(&live)]);
+    let html = page::market_page(Scope::Testnet, &[board(&live)], Beside::Nothing);
     assert!(html.contains(&format!("href=\"https://sepolia.basescan.org/tx/{TX}\"")), "{html}");
     assert!(html.contains(&format!("/address/{}\"", wallet(1))));
     let mut mock = World::set(settings(HoldKind::Mock, Profile::DemoTestnet));
     mock.seller(1, "0.005");
-    let html = page::market_page(Scope::Demo, &[board(&mock)]);
-    assert!(!html.contains("https://"), "{html}");
+    let html = page::market_page(Scope::Demo, &[board(&mock)], Beside::Nothing);
+    assert!(!html.contains("https://") && !html.contains("Skills"), "{html}");
 }
 
 #[test]
@@ -79,7 +81,7 @@ pub fn the_policy_lets_in_what_is_of_the_same_origin_and_nothing_inline() {
     let policy = page::CONTENT_SECURITY_POLICY;
     assert!(policy.starts_with("default-src 'none'; style-src 'self'; script-src 'self'"));
     assert!(!policy.contains("unsafe"), "{policy}");
-    let html = page::market_page(Scope::Demo, &[]) + &page::job_page("id");
+    let html = page::market_page(Scope::Demo, &[], Beside::Served) + &page::job_page("id");
     assert!(!html.contains("<style") && !html.contains("style=") && !html.contains("onclick"));
     for script in [page::MARKET_SCRIPT, &page::job_script()] {
         assert!(!script.contains("innerHTML = ") && !script.contains("eval("));

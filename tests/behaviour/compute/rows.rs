@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
+use farebox_core::compute::figures::{
+    About, Figure, Figures, HourTally, ListPart, SellerRecord, Tally,
+};
 use farebox_core::compute::records::{
     Change, DueRow, Ends, Holder, LeavingRow, OverJob, Rows, Seats,
 };
@@ -273,6 +275,14 @@ impl Rows for MemoryRows {
     }
 }
 
+/// Rows with their numbers after a place, the highest first.
+fn later<'r, T>(rows: impl IntoIterator<Item = &'r T>, part: &ListPart) -> Vec<(u64, &'r T)> {
+    let mut all: Vec<(u64, &T)> = (1..).zip(rows).collect();
+    all.retain(|(at, _)| part.after.as_ref().is_none_or(|place| *at < place.at));
+    all.reverse();
+    all
+}
+
 impl Figures for MemoryRows {
     fn tally(&self) -> Result<Tally, Infallible> {
         Ok(self.tally.clone())
@@ -323,6 +333,35 @@ impl Figures for MemoryRows {
 
     fn newest(&self, limit: u32) -> Result<Vec<EventRow>, Infallible> {
         Ok(self.events.iter().rev().take(limit as usize).cloned().collect())
+    }
+
+    fn seller_part(&self, part: &ListPart) -> Result<Vec<SellerRow>, Infallible> {
+        let place = |row: &SellerRow| (row.heartbeat.unwrap_or(row.created), row.id.clone());
+        let mut all: Vec<SellerRow> =
+            self.sellers.values().filter(|row| !row.subject.is_empty()).cloned().collect();
+        all.retain(|row| part.after.as_ref().is_none_or(|it| place(row) < (it.at, it.id.clone())));
+        all.sort_by_key(|row| std::cmp::Reverse(place(row)));
+        all.truncate(part.limit as usize);
+        Ok(all)
+    }
+
+    fn job_part(&self, part: &ListPart) -> Result<Vec<(u64, JobRow)>, Infallible> {
+        let numbered = later(&self.jobs, part);
+        let is_wanted = |job: &JobRow| {
+            (part.states.is_empty() || part.states.iter().any(|it| it == job.state.name()))
+                && (part.seller.is_empty() || part.seller == job.seller)
+        };
+        let wanted = numbered.into_iter().filter(|(_, job)| is_wanted(job));
+        Ok(wanted.take(part.limit as usize).map(|(at, job)| (at, job.clone())).collect())
+    }
+
+    fn hold_part(&self, part: &ListPart) -> Result<Vec<(u64, HoldRow)>, Infallible> {
+        let numbered = later(self.holds.values(), part);
+        let is_wanted = |hold: &HoldRow| {
+            part.states.is_empty() || part.states.iter().any(|it| it == hold.progress())
+        };
+        let wanted = numbered.into_iter().filter(|(_, hold)| is_wanted(hold));
+        Ok(wanted.take(part.limit as usize).map(|(at, hold)| (at, hold.clone())).collect())
     }
 
     fn settlements(&self, limit: u32) -> Result<Vec<EventRow>, Infallible> {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
+use farebox_core::market_page::Beside;
 use farebox_core::skills::offered::Offered;
 use farebox_core::skills::{document, page};
 
@@ -140,7 +141,7 @@ fn no_document_hides_a_character() {
     for c in ['\u{202e}', '\u{200b}', '\u{2066}', '\u{e0041}', '\u{7}', '\u{feff}'] {
         let skill = skill(&format!("a{c}b"));
         let all = [
-            page::write_page(&market.url, std::slice::from_ref(&skill), ""),
+            page::write_page(&market.url, std::slice::from_ref(&skill), "", Beside::Served),
             page::write_skill_page(&market.url, &skill),
             document::write_skill_document(&market.url, &skill),
             document::write_document(&market.url, std::slice::from_ref(&skill)),

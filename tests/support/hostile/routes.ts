@@ -41,7 +41,7 @@ const SOURCES: Readonly<Record<Worker, readonly Source[]>> = {
   ],
   exchange: [
     { file: 'src/market/exchange/routes.rs', functions: { read: '', asked: BELOW, methods: '' } },
-    { file: 'src/market/exchange/views.rs', functions: { read: '', looked: '' } },
+    { file: 'src/market/exchange/views.rs', functions: { read: '', looked: '', operator_view: '/api/v1/operator' } },
   ],
 };
 /** Paths that are compared as text. */

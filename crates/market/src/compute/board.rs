@@ -165,12 +165,12 @@ pub(super) fn make_board<F: Figures>(
 }
 
 /// The explorer that shows what happened here; empty where money is pretended.
-fn find_explorer(profile: &PaymentProfile) -> &'static str {
+pub(super) fn find_explorer(profile: &PaymentProfile) -> &'static str {
     let is_live = profile.kind != Profile::DemoTestnet && profile.hold != HoldKind::Mock;
     profile.network.info().filter(|_| is_live).map_or("", |info| info.explorer)
 }
 
-fn show_seller(
+pub(super) fn show_seller(
     row: SellerRow,
     record: SellerRecord,
     seats: &impl Fn(&str) -> Seats,

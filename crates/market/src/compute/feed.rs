@@ -18,6 +18,7 @@ use super::figures::{About, Figures};
 use super::job::{no_job, no_job_token};
 use super::kernel::Now;
 use super::message::JsonAnswer;
+use super::operator::{OperatorLists, OperatorView};
 use super::refused::{invalid, no_signature, refusal};
 use super::row::EventRow;
 use super::row::spell_wallet;
@@ -63,6 +64,8 @@ pub enum View {
     Next(About, u64),
     /// The demo run of this job.
     Demo(String),
+    /// Something for the operator.
+    Operator(OperatorView),
 }
 
 /// The events that a reader may have, and until when; or the answer that refuses them.
@@ -254,6 +257,10 @@ impl Views<'_> {
                 }
             },
             View::Next(about, after) => Seen::Feed(self.make_page(figures, about, after)?),
+            View::Operator(view) => {
+                let lists = OperatorLists { profile: self.sessions.profile };
+                Seen::Reply(lists.show(figures, view, tick)?)
+            }
             View::Demo(job) => {
                 match show_demo(figures, self.sessions.profile, self.sessions.keys, &job)? {
                     Some(answer) => Seen::Reply(answer),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kernel::Now;
 use super::records::{Change, Rows, Seats};
-use super::row::{DaySales, EventRow, JobRow, JobState, SellerRow};
+use super::row::{DaySales, EventRow, HoldRow, JobRow, JobState, SellerRow};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -86,6 +86,28 @@ pub enum About {
     Job(String),
 }
 
+/// The place of a row in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListPlace {
+    /// Its number, or when it was heard of.
+    pub at: u64,
+    /// Its id, where several may have the same; else empty.
+    pub id: String,
+}
+
+/// The rows of a list that are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListPart {
+    /// The place after which they come; `None` from the first one on.
+    pub after: Option<ListPlace>,
+    /// Most rows.
+    pub limit: u32,
+    /// Names of the states that they are in; none for any.
+    pub states: Vec<String>,
+    /// The seller that they are of; empty for any.
+    pub seller: String,
+}
+
 /// Reads for views. Each is one look into an index, and fails only with an error of the
 /// storage.
 pub trait Figures: Rows {
@@ -116,6 +138,15 @@ pub trait Figures: Rows {
 
     /// The newest events of the profile, newest first.
     fn newest(&self, limit: u32) -> Result<Vec<EventRow>, Self::Error>;
+
+    /// A part of the sellers that have proven who they are, those heard of last first.
+    fn seller_part(&self, part: &ListPart) -> Result<Vec<SellerRow>, Self::Error>;
+
+    /// A part of the jobs with their numbers, newest first.
+    fn job_part(&self, part: &ListPart) -> Result<Vec<(u64, JobRow)>, Self::Error>;
+
+    /// A part of the held money, with numbers that grow with each change: what changed last first.
+    fn hold_part(&self, part: &ListPart) -> Result<Vec<(u64, HoldRow)>, Self::Error>;
 
     /// The newest events that say that a job's money moved, or that there was none to move
     /// ([`EventKind::is_settlement`](super::row::EventKind::is_settlement)), newest first.

@@ -198,6 +198,7 @@ impl Gateway {
             Command::Replied(command, reply) => {
                 self.decide(records, *command, tick.with(Some(&reply)))
             }
+            Command::AskNow(payment) => self.money().ask_now(records, &payment, tick),
             Command::Due => self.deadlines().meet(records, tick),
             Command::Sweep => sweep(records, tick),
         }

@@ -19,8 +19,9 @@ use super::job::{show_paid, write_end};
 use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
 use super::message::{Answer, Errand, JsonAnswer, PayoutAnswer, PayoutCall};
+use super::operator::write_hold;
 use super::records::{Change, Rows};
-use super::refused::not_moved;
+use super::refused::{no_hold, not_moved, nothing_to_ask};
 use super::row::{EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave, show_wallet};
 use super::settings::PaymentProfile;
 use crate::grant::Grant;
@@ -29,6 +30,8 @@ use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
+/// Looks at money that does not move after which a person has to: those of three minutes.
+const MANY_LOOKS: u32 = 10;
 /// Milliseconds in which the Worker that asks the treasury has to report.
 const LEASE_MS: u64 = 30_000;
 /// How often the gate is told of a refund before its operator has to look.
@@ -52,6 +55,49 @@ enum PayoutState {
     Open,
     /// No payout was made, or none is known to have been.
     Unknown,
+}
+
+/// A trouble with money that a person has to look into: to ask again has not helped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StuckMoney {
+    /// The treasury does not register it in the escrow contract.
+    Registration,
+    /// The treasury does not move it, or the chain does not confirm that.
+    Payout,
+    /// It was paid back, and the gate was not told, so that it still says that it owes it.
+    Report,
+}
+
+impl HoldRow {
+    /// Why a person has to look into it; `None` while it goes its way.
+    #[must_use]
+    pub fn stuck(&self) -> Option<StuckMoney> {
+        let is_asked_for = self.due.is_some() && self.looks >= MANY_LOOKS;
+        match self.state {
+            HoldState::Held => is_asked_for.then_some(StuckMoney::Registration),
+            HoldState::Paying(_) | HoldState::Sent(_) => is_asked_for.then_some(StuckMoney::Payout),
+            HoldState::Ended(_) => self.is_untold().then_some(StuckMoney::Report),
+        }
+    }
+
+    /// How far it is, by the name that lists and storage have.
+    #[must_use]
+    pub fn progress(&self) -> &'static str {
+        match self.state {
+            HoldState::Held => "held",
+            HoldState::Paying(_) => "paying",
+            HoldState::Sent(_) => "sent",
+            HoldState::Ended(_) if self.is_untold() => "untold",
+            HoldState::Ended(_) => "ended",
+        }
+    }
+
+    /// Whether it was paid back without a job, and the gate will not hear of it by itself.
+    fn is_untold(&self) -> bool {
+        let is_given_up = self.looks >= MAX_REPORTS || self.transaction.is_empty();
+        let is_owed = self.state == HoldState::Ended(Leave::Refund) && self.job.is_empty();
+        is_owed && self.due.is_none() && is_given_up
+    }
 }
 
 /// The money that a wallet of the treasury, or a contract, holds for a profile.
@@ -84,6 +130,23 @@ impl HeldMoney<'_> {
     pub fn ask_again(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
         let looks = hold.looks.saturating_sub(1);
         self.look(HoldRow { looks, ..hold }, tick)
+    }
+
+    /// Has the next question asked at once, for an operator who has mended what kept the money.
+    pub fn ask_now<R: Rows>(&self, records: &R, payment: &str, tick: Now<'_>) -> Applied<R> {
+        let Some(hold) = records.hold(payment)? else { return Ok(Decision::reply(no_hold())) };
+        let is_untold = hold.is_untold() && !hold.transaction.is_empty();
+        if hold.due.is_none() && !is_untold {
+            return Ok(Decision::reply(nothing_to_ask()));
+        }
+        // Whoever asks at this moment reports, and the alarm comes after that.
+        let is_asked = hold.asked.is_some_and(|until| tick.now < until);
+        let due = if is_asked { hold.due } else { Some(tick.now) };
+        let looks = if is_untold { 0 } else { hold.looks };
+        let hold = HoldRow { due, looks, ..hold };
+        let answer = JsonAnswer::new(200, write_hold(self.profile, &hold));
+        let changes = Vec::from([Change::Hold(Box::new(hold))]);
+        Ok(Decision { answer: Answer::Reply(answer), changes })
     }
 
     /// Asks the treasury about money that is on its way.
@@ -222,7 +285,8 @@ impl HeldMoney<'_> {
             // 404: the gate keeps the payment no longer, or no one may tell it.
             let is_heard = answer.is_some_and(|answer| matches!(answer.status, 200 | 404));
             let due = Some(tick.now.saturating_add(pause_ms(hold.looks))).filter(|_| !is_heard);
-            let changes = Vec::from([Change::Hold(Box::new(HoldRow { due, ..hold }))]);
+            let looks = if is_heard { 0 } else { hold.looks };
+            let changes = Vec::from([Change::Hold(Box::new(HoldRow { due, looks, ..hold }))]);
             return Ok(Decision { answer: Answer::Done, changes });
         }
         let (told, payout) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
@@ -267,9 +331,10 @@ impl HeldMoney<'_> {
         // Of what got no job the gate says that it is owed, until it is told.
         let is_owed = hold.job.is_empty() && !planted(Mutant::DebtsAreNeverReported);
         let due = if is_ended { is_owed.then_some(tick.now) } else { due };
-        let looks = if is_ended { 0 } else { hold.looks };
-        let transaction = if hash.is_empty() { hold.transaction.clone() } else { hash.clone() };
         let is_news = matches!(hold.state, HoldState::Paying(_));
+        // To be asked for and to be confirmed take looks of their own.
+        let looks = if is_ended || is_news { 0 } else { hold.looks };
+        let transaction = if hash.is_empty() { hold.transaction.clone() } else { hash.clone() };
         let row = HoldRow { state, payout, transaction, due, looks, ..hold };
         let job = records.job(&row.job)?.filter(|job| !job.state.is_over());
         Ok(self.note_move(row, job, leave, is_news.then_some(tick)))

@@ -175,6 +175,8 @@ pub enum Command {
     },
     /// A command again, with the node's reply to its [`Answer::Evidence`]; empty if none came.
     Replied(Box<Command>, String),
+    /// `POST operator/holds/:payment/ask`, of the operator.
+    AskNow(String),
     /// Does one thing that is due.
     Due,
     /// Deletes some rows that leave; there are more after an [`Answer::Done`].

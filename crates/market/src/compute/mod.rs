@@ -11,7 +11,8 @@
 //! ([`verify`], [`till`], [`shown`]), jobs ([`job`]), `work` and its `outcome`s, held money (`hold`) and
 //! what time decides ([`due`]). All borrow the [`settings`]' payment profile, `keys` and limits
 //! (`offer`). What happened is counted in [`figures`] and seen by [`feed::View`]s: the [`board`] of a
-//! profile, the [`dashboard`] and the [`page`]s of several, and feeds of events.
+//! profile, the [`dashboard`] and the [`page`]s of several, feeds of events, and the lists of the
+//! [`operator`].
 //! Assumptions:
 //! - the changes of a command are written in the block that read the rows, before its answer
 //!   leaves, or the answer does not leave;
@@ -41,6 +42,7 @@ mod keys;
 pub mod message;
 pub mod notice;
 mod offer;
+pub mod operator;
 mod outcome;
 pub mod page;
 mod personal;

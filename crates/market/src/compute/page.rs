@@ -10,6 +10,7 @@ use super::dashboard::{Scope, link, money, volume};
 use super::event::Line;
 use super::figures::HourTally;
 use super::row::EventRow;
+use crate::page::Beside;
 use crate::text::time;
 use farebox_base::text::{Html, hidden_class};
 
@@ -63,12 +64,12 @@ pub fn preferred(cookies: &str) -> Option<Scope> {
     }
 }
 
-/// The page `/exchange` of these boards, in HTML.
+/// The page `/exchange` of these boards, in HTML; with a link to the skills that the Worker sells too.
 #[must_use]
-pub fn market_page(scope: Scope, boards: &[Board]) -> String {
+pub fn market_page(scope: Scope, boards: &[Board], beside: Beside) -> String {
     let profiles: Vec<&str> = boards.iter().map(|board| board.profile.as_str()).collect();
     let body = Html::fill(
-        "<header><h1>Compute exchange</h1><p>Idle capacity by the task. The money of a job is held until its work is done, and goes back if it is not.</p>{}</header>\
+        "{}<header><h1>Compute exchange</h1><p>Idle capacity by the task. The money of a job is held until its work is done, and goes back if it is not.</p>{}</header>\
          <main data-profiles=\"{}\"><p id=\"feed\" class=\"quiet\" role=\"status\">As of {}.</p>\
          <section aria-labelledby=\"now-title\"><h2 id=\"now-title\">Now</h2><div id=\"now\" data-live>{}</div></section>\
          <section aria-labelledby=\"offers-title\"><h2 id=\"offers-title\">What can be bought</h2><div id=\"offers\" data-live>{}</div></section>\
@@ -78,6 +79,7 @@ pub fn market_page(scope: Scope, boards: &[Board]) -> String {
          <section aria-labelledby=\"events-title\"><h2 id=\"events-title\">What happened</h2><div id=\"events\" data-live>{}</div></section></main>\
          <footer><p>For programs: <a href=\"/api/v1/dashboard/summary\">summary</a>, <a href=\"/api/v1/dashboard/market\">market</a>, <a href=\"/api/v1/dashboard/events\">events</a>.</p></footer>",
         [
+            beside.link("/", "Skills"),
             switch(scope),
             Html::of(&profiles.join(" ")),
             boards.first().map_or(Html::literal(""), |board| moment(board.now)),

@@ -80,6 +80,33 @@ pub(super) fn under_way(leave: Leave) -> JsonAnswer {
     refusal(409, code, why).with("retry-after", "1")
 }
 
+/// For a request of the operator's that does not show their token.
+pub fn not_operator() -> JsonAnswer {
+    refusal(401, "OPERATOR_TOKEN_INVALID", "The operator's token is needed.")
+        .with("www-authenticate", "Bearer")
+}
+
+/// For a parameter of a list that it does not have, or cannot read.
+pub(super) fn bad_parameter(name: &str, error: &str) -> JsonAnswer {
+    let members = [
+        ("error", quoted(error)),
+        ("code", quoted("INVALID_REQUEST")),
+        ("parameter", quoted(name)),
+    ];
+    JsonAnswer::new(400, object(&members))
+}
+
+/// For money that there is not.
+pub(super) fn no_hold() -> JsonAnswer {
+    refusal(404, "HOLD_NOT_FOUND", "No such payment is held.")
+}
+
+/// For money about which no one has to be asked.
+pub(super) fn nothing_to_ask() -> JsonAnswer {
+    let why = "Nothing is to be asked about this payment: it is held for its job, or has arrived.";
+    refusal(409, "NOTHING_TO_ASK", why)
+}
+
 /// For a profile that is not served here, or an exchange whose configuration is wrong.
 pub fn not_configured() -> JsonAnswer {
     let why = "Gateway configuration is missing for this network profile.";

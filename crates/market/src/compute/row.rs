@@ -263,6 +263,31 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// All of them, in the order of a job.
+    pub const ALL: [Self; 7] = [
+        Self::Settling,
+        Self::Paid,
+        Self::Running,
+        Self::Releasing,
+        Self::Refunding,
+        Self::Done,
+        Self::Failed,
+    ];
+
+    /// Its name in storage, and for the operator.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Settling => "settling",
+            Self::Paid => "paid",
+            Self::Running => "running",
+            Self::Releasing => "releasing",
+            Self::Refunding => "refunding",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
     /// `status`.
     #[must_use]
     pub const fn status(self) -> &'static str {

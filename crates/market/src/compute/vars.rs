@@ -9,8 +9,12 @@ use serde_json::{Map, Value};
 
 use super::gateway::Gateway;
 use super::identity::Issuer;
+use super::message::JsonAnswer;
+use super::operator::OperatorLists;
 use super::row::HoldKind;
 use super::settings::{OlderWays, Profile, ProfileSettings, SettingsError, Unjudged};
+use crate::operator::is_operator;
+use crate::text::{Members, list};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::secret::Secret;
@@ -60,6 +64,8 @@ pub struct Profiles {
     pub refund_token: Option<Secret<String>>,
     /// The issuer whose identity tokens are taken.
     pub issuer: Option<Issuer>,
+    /// Opens the operator's paths; without it there are none.
+    operator: Option<Secret<String>>,
     /// Signs the gate's notices.
     pub(super) notices: Option<Secret<String>>,
     nodes: Vec<(Option<ChainId>, String)>,
@@ -116,6 +122,24 @@ impl Profiles {
         known.find(|it| self.gateway(*it).is_some()).unwrap_or(Profile::LiveMainnet)
     }
 
+    /// Whether text is the value of `Authorization` that the operator shows.
+    #[must_use]
+    pub fn is_operator(&self, authorization: &str) -> bool {
+        self.operator.as_ref().is_some_and(|operator| is_operator(operator, authorization))
+    }
+
+    /// `GET operator/profiles`: every profile that is served, the usual one first.
+    pub fn list_profiles(&self) -> JsonAnswer {
+        let usual = self.usual();
+        let mut all: Vec<&Gateway> = self.gateways.iter().collect();
+        all.sort_by_key(|gateway| gateway.profile() != usual);
+        let items = all
+            .into_iter()
+            .map(|gateway| OperatorLists { profile: &gateway.profile }.profile_members().done());
+        let body = Members::new().raw("items", &list(items)).raw("next", "null");
+        JsonAnswer::new(200, body.done())
+    }
+
     /// The node of a profile's network.
     #[must_use]
     pub fn node(&self, profile: Profile) -> Option<&str> {
@@ -136,6 +160,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
     let issuer = read_issuer(reader);
     let notices = read_optional(reader, "WEBHOOK_SECRET", 16);
     let payout_token = read_optional(reader, "PAYOUT_TOKEN", MIN_SECRET_BYTES);
+    let operator = read_optional(reader, "OPERATOR_TOKEN", MIN_SECRET_BYTES);
     let refund_token = read_optional(reader, "REFUND_TOKEN", MIN_SECRET_BYTES);
     let list = match reader.value(PROFILES) {
         Some(Value::Array(list)) if !list.is_empty() => list,
@@ -177,7 +202,8 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
         gateways.push(gateway);
     }
     check_bindings(reader, &gateways);
-    Some(Profiles { gateways, till: till?, payout_token, refund_token, issuer, notices, nodes })
+    let till = till?;
+    Some(Profiles { gateways, till, payout_token, refund_token, issuer, operator, notices, nodes })
 }
 
 /// Checks the Worker's other settings that the holds need.

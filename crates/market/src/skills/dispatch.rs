@@ -9,7 +9,7 @@ use super::catalogue::owned::{OwnerRequest, write_typed_data};
 use super::config::Market;
 use super::decided::PaymentDecisions;
 use super::draft::{GateTable, note_failure, note_written};
-use super::forwarded::{is_from_gate, is_operator, read_sale};
+use super::forwarded::{is_from_gate, read_sale};
 use super::invoke::Invocations;
 use super::kernel::{Applied, Decision, Now, RANDOM_BYTES};
 use super::ledger::export::export;
@@ -27,6 +27,7 @@ use super::refused::{self, refusal};
 use super::shelf::{Archive, Opened};
 use super::sold::Sales;
 use crate::grant::Grant;
+use crate::operator::is_operator;
 use farebox_base::http::RequestHead;
 use farebox_machine::Machine;
 

@@ -6,7 +6,6 @@ use alloc::string::{String, ToString};
 use super::message::{Response, Sale};
 use super::refused;
 use super::seal::signature;
-use crate::text::bearer;
 use farebox_base::http::RequestHead;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::{Secret, ct_eq};
@@ -79,9 +78,4 @@ pub(super) fn read_sale(
         transaction: text("farebox-transaction"),
         key: text("idempotency-key"),
     })
-}
-
-/// Whether text is the value of `Authorization` that the operator shows.
-pub(super) fn is_operator(operator: &Secret<String>, authorization: &str) -> bool {
-    ct_eq(bearer(authorization).as_bytes(), operator.expose().as_bytes())
 }

@@ -9,11 +9,11 @@ use super::invoke::{account, ledger_id};
 use super::kernel::{Applied, Decision, Now};
 use super::message::{Proven, Response, Viewer};
 use super::price::{XLM_DECIMALS, cut, plain};
-use super::query::Query;
 use super::refused::{self, refusal};
 use super::row::{Ending, InvocationRow, Moved, SpendRow};
 use super::shelf::{LedgerPage, Opened, find_invocation, read_page};
 use super::spend::{SUM_DECIMALS, add_ending, find_spend, sum};
+use crate::query::Query;
 use crate::text::{Members, list, number};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
@@ -88,7 +88,7 @@ pub(super) fn list_invocations<B: Rows>(
 ) -> Applied<B> {
     let only = or_reply!(scope_of(viewer).ok_or_else(|| refused::no_identity().no_store()));
     let known = ["agentId", "skillId", "status", "limit", "cursor"];
-    let query = or_reply!((Query::of(query, &known)).map_err(Response::no_store));
+    let query = or_reply!(Query::of(query, &known).map_err(refused::no_parameter));
     let endings = match query.get("status").as_deref().map(read_endings) {
         None => Vec::new(),
         Some(Some(endings)) => endings,

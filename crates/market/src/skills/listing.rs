@@ -7,9 +7,9 @@ use super::books::Rows;
 use super::kernel::{Applied, Decision};
 use super::message::{Answer, Response};
 use super::offered::Offered;
-use super::query::Query;
 use super::refused::{self, refusal};
 use super::row::{Charges, SkillRow, VersionRow};
+use crate::query::Query;
 use crate::text::{Members, list, number, quoted};
 use farebox_base::amount::Amount;
 
@@ -72,7 +72,9 @@ impl Listings<'_> {
 
     /// The listed skills that match a query, newest first.
     pub fn list<B: Rows>(&self, books: &B, query: &str) -> Applied<B> {
-        let query = or_reply!(Query::of(query, &["name", "agentId", "maxPriceXLM"]));
+        let query = or_reply!(
+            Query::of(query, &["name", "agentId", "maxPriceXLM"]).map_err(refused::no_parameter)
+        );
         let most = match query.get("maxPriceXLM").map(|text| Amount::from_decimal(&text, 18)) {
             None => None,
             Some(Ok(most)) => Some(most),

@@ -41,7 +41,6 @@ pub mod pay;
 mod place;
 pub mod price;
 pub mod proof;
-pub mod query;
 pub mod refused;
 mod replies;
 pub mod row;

@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::offered::Offered;
+use crate::page::Beside;
 use crate::text::Members;
 use farebox_base::page::STYLE;
 use farebox_base::text::{Html, Shell};
@@ -16,9 +17,10 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe
 /// Skills on one page.
 const PER_PAGE: usize = 50;
 
-/// The page `/`, in HTML. The query as it came may have `q`, text to look for, and `page`.
+/// The page `/`, in HTML, with a link to an exchange that the Worker serves too. The query as it came
+/// may have `q`, text to look for, and `page`.
 #[must_use]
-pub fn write_page(url: &str, skills: &[Offered], query: &str) -> String {
+pub fn write_page(url: &str, skills: &[Offered], query: &str, beside: Beside) -> String {
     let wanted = parameter(query, "q");
     let found = || skills.iter().filter(|skill| is_found(skill, &wanted));
     let count = found().count();
@@ -40,10 +42,11 @@ pub fn write_page(url: &str, skills: &[Offered], query: &str) -> String {
         .raw("itemListElement", &format!("[{}]", items.join(",")))
         .done();
     let body = Html::fill(
-        "<header><h1>Skills</h1><p>HTTP functions of many sellers. Each call is paid to its seller, per request, without an account.</p>\
+        "{}<header><h1>Skills</h1><p>HTTP functions of many sellers. Each call is paid to its seller, per request, without an account.</p>\
          <form role=\"search\"><label for=\"q\">Find a skill</label><input id=\"q\" name=\"q\" type=\"search\" maxlength=\"200\" value=\"{}\"><button>Find</button></form></header>\
          <main><p class=\"count\">{}</p><ul class=\"skills\">{}</ul>{}{}</main>",
         [
+            beside.link("/exchange", "Compute exchange"),
             Html::of(&wanted),
             Html::of(&heading),
             Html::join(on_page().map(|skill| card(skill, url, Depth::Card)), ""),
@@ -345,7 +348,7 @@ mod tests {
     fn what_an_owner_wrote_is_text_everywhere() {
         let evil = skill("evil", EVIL);
         for html in [
-            write_page(URL, core::slice::from_ref(&evil), "q=%3C%2Fscript%3E"),
+            write_page(URL, core::slice::from_ref(&evil), "q=%3C%2Fscript%3E", Beside::Served),
             write_skill_page(URL, &evil),
         ] {
             assert_eq!(html.matches("<script").count(), 1, "{html}");
@@ -359,15 +362,16 @@ mod tests {
     #[test]
     fn the_page_has_the_skills_with_the_words_that_are_looked_for() {
         let skills = [skill("rain", "Rain"), skill("wind", "Wind speed")];
-        let page = write_page(URL, &skills, "q=WIND+sp%65ed&page=9");
+        let page = write_page(URL, &skills, "q=WIND+sp%65ed&page=9", Beside::Nothing);
         assert!(page.contains("id=\"wind\"") && !page.contains("id=\"rain\""), "{page}");
+        assert!(!page.contains("/exchange"), "{page}");
         assert!(page.contains("value=\"WIND speed\"") && page.contains("1 skill<"), "{page}");
     }
 
     #[test]
     fn many_skills_are_several_pages() {
         let skills: Vec<Offered> = (0..101).map(|n| skill(&format!("s{n}"), "Many")).collect();
-        let page = |query: &str| write_page(URL, &skills, query);
+        let page = |query: &str| write_page(URL, &skills, query, Beside::Nothing);
         assert!(page("").contains("1 of 3") && page("").contains("id=\"s49\""));
         assert!(!page("").contains("id=\"s50\"") && page("page=2").contains("id=\"s50\""));
         assert!(page("page=3&q=many").contains("id=\"s100\""));
@@ -384,7 +388,7 @@ mod tests {
     #[test]
     fn any_query_is_read() {
         for query in ["q", "q=", "q=%", "q=%2", "q=%zz", "q=%ff", "&&=&q=a&q=b", "page=-1"] {
-            assert!(write_page(URL, &[], query).ends_with("</html>\n"), "{query}");
+            assert!(write_page(URL, &[], query, Beside::Served).ends_with("</html>\n"), "{query}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Answers of the contract that are refusals, text for text.
 
 use super::message::Response;
+use crate::query::StrangeParameter;
 use crate::text::Members;
 
 /// An answer `{"ok":false,"error":…,"code":…}`.
@@ -32,6 +33,11 @@ fn code_of(status: u32, error: &str) -> &str {
         503 => "unavailable",
         _ => "internal",
     }
+}
+
+/// For a parameter that a list does not have.
+pub fn no_parameter(strange: StrangeParameter) -> Response {
+    refusal(400, &strange.error).no_store()
 }
 
 /// For a skill that is not there.

@@ -6,7 +6,7 @@ import { foreign, make } from '../shared/dom.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
 import { type PaymentSeen, seen } from './payment.js';
-import { begunOf, refundByWallet, reportRefund } from './refund.js';
+import { begunOf, forgetBegun, refundByWallet, reportRefund } from './refund.js';
 
 /** Where a payment is, for the operator. */
 export function pathOf(id: string, decision?: string): string {
@@ -52,16 +52,12 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
           '. Your wallet asks you to sign.',
         ),
       );
-  const warned = make(
-    'p',
-    { class: 'warning' },
-    begun?.hash === undefined
-      ? 'A wallet was asked for this refund. Look into its history before you sign it again.'
-      : `This refund was sent as ${begun.hash}. Report it below, and do not send it again.`,
-  );
+  const warn = (text: string) => make('p', { class: 'warning' }, text);
+  const lost = 'A wallet was asked for this refund. Look into its history: if the refund is there, report it below.';
+  const asked = deedForm('again', { id }, 'The wallet sent nothing', warn(lost));
+  const sent = (hash: string) => warn(`This refund was sent as ${hash}. Report it below, and do not send it again.`);
   return [
-    ...(begun === undefined ? [] : [warned]),
-    ...(begun?.hash === undefined ? [sign] : []),
+    begun === undefined ? sign : begun.hash === undefined ? asked : sent(begun.hash),
     more(
       `refunded-${id}`,
       'It was refunded',
@@ -115,5 +111,6 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     await reportRefund(operator, id, transaction);
     return 'The refund is on the record.';
   },
+  again: (_operator, { id = '' }) => forgetBegun(id),
   refund: async (operator, { id = '' }, say) => refundByWallet(operator, await readAgain(operator, id), say),
 };

@@ -26,14 +26,27 @@ export function begunOf(id: string): Begun | undefined {
 const LOOKS = 30;
 const LOOK_MS = 4_000;
 
-/** Has the refund signed and sent, and says what came of it. */
-export async function refundByWallet(operator: Operator, payment: PaymentSeen, say: (text: string) => void): Promise<string> {
+/** Does what no other tab may do at the same time. */
+async function alone<T>(id: string, work: () => Promise<T>): Promise<T> {
   // Pages without a secure context have no locks, and hardly a wallet.
   const locks = navigator.locks as LockManager | undefined;
-  if (locks === undefined) return refundAlone(operator, payment, say);
-  return locks.request(placeOf(payment.id), { ifAvailable: true }, (lock) => {
+  if (locks === undefined) return work();
+  return locks.request(placeOf(id), { ifAvailable: true }, (lock) => {
     if (lock === null) throw new Error('Another tab refunds this payment.');
-    return refundAlone(operator, payment, say);
+    return work();
+  });
+}
+
+/** Has the refund signed and sent, and says what came of it. */
+export async function refundByWallet(operator: Operator, payment: PaymentSeen, say: (text: string) => void): Promise<string> {
+  return alone(payment.id, () => refundAlone(operator, payment, say));
+}
+
+/** Lets a refund be signed again of which the wallet's history shows nothing. */
+export async function forgetBegun(id: string): Promise<string> {
+  return alone(id, async () => {
+    localStorage.removeItem(placeOf(id));
+    return 'The refund may be signed again.';
   });
 }
 

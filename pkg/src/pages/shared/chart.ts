@@ -17,6 +17,8 @@ export interface BarGroup {
 /** What a chart is about. */
 export interface Chart {
   readonly title: string;
+  /** What a group is: `day` if it is left out. */
+  readonly each?: string;
   readonly series: readonly Series[];
   readonly groups: readonly BarGroup[];
   readonly write: (units: bigint) => string;
@@ -79,7 +81,7 @@ export function barChart(chart: Chart): HTMLElement {
   );
 }
 
-function figures({ title, series, groups, write }: Chart): HTMLElement {
+function figures({ title, each = 'day', series, groups, write }: Chart): HTMLElement {
   return make(
     'details',
     {},
@@ -93,7 +95,7 @@ function figures({ title, series, groups, write }: Chart): HTMLElement {
         make(
           'thead',
           {},
-          make('tr', {}, make('th', { scope: 'col' }, 'day'), ...series.map(({ name }) => make('th', { scope: 'col' }, name))),
+          make('tr', {}, make('th', { scope: 'col' }, each), ...series.map(({ name }) => make('th', { scope: 'col' }, name))),
         ),
         make(
           'tbody',

@@ -2,6 +2,7 @@
 
 import { type Child, foreign, make } from './dom.js';
 import { short } from './money.js';
+import { linkTo, type Wanted } from './shell.js';
 
 /** A time as people read it; empty for none. */
 export function moment(iso: string): HTMLElement | undefined {
@@ -67,4 +68,22 @@ export function deedForm(deed: string, data: Readonly<Record<string, string>>, b
 /** A list of rows, or a sentence that says that there are none. */
 export function rowsOf(rows: readonly HTMLElement[], none: string): HTMLElement {
   return rows.length === 0 ? make('p', { class: 'quiet' }, none) : make('ul', { class: 'rows', role: 'list' }, ...rows);
+}
+
+/** Links beside each other, one of which is where one is; each is its words, its place and whether it is that one. */
+export function switchOf(label: string, links: readonly (readonly [string, string, boolean])[]): HTMLElement {
+  const items = links.map(([words, href, isHere]) =>
+    make('li', {}, make('a', { href, 'aria-current': isHere ? 'true' : undefined }, foreign(words))),
+  );
+  return make('nav', { 'aria-label': label }, make('ul', { class: 'switch', role: 'list' }, ...items));
+}
+
+/** The ways to the first and the next page of a list. */
+export function pageLinks(view: string, wanted: Wanted, cursor: string | undefined, next: string, name = 'cursor'): HTMLElement {
+  return make(
+    'nav',
+    { class: 'pages', 'aria-label': 'Pages' },
+    cursor === undefined ? undefined : make('a', { href: linkTo(view, wanted) }, 'First page'),
+    next === '' ? undefined : make('a', { href: linkTo(view, { ...wanted, [name]: next }) }, 'Next page'),
+  );
 }

@@ -64,9 +64,10 @@ function isSame(one: unknown, other: string): boolean {
   return typeof one === 'string' && /^0x[0-9a-f]{1,16}$/i.test(one) && BigInt(one) === BigInt(other);
 }
 
-/** Has it signed and sent, and gives its hash. */
-export async function sendFrom(wallet: Eip1193Provider, from: string, { to, value, data }: Unsigned): Promise<string> {
-  const hash = await wallet.request({ method: 'eth_sendTransaction', params: [{ from, to, value, data }] });
+/** Has it signed and sent on its network alone, and gives its hash. */
+export async function sendFrom(wallet: Eip1193Provider, from: string, { chainId, to, value, data }: Unsigned): Promise<string> {
+  // A person may change the network while they are asked: the wallet refuses then.
+  const hash = await wallet.request({ method: 'eth_sendTransaction', params: [{ from, chainId, to, value, data }] });
   if (typeof hash !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(hash))
     throw new Error('The wallet named no transaction: look into its history.');
   return hash;

@@ -1,8 +1,11 @@
 //! The figures of a profile, in its rows: one statement per read.
 
-use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
+use farebox_core::compute::figures::{
+    About, Figure, Figures, HourTally, ListPart, SellerRecord, Tally,
+};
 use farebox_core::compute::records::Seats;
-use farebox_core::compute::row::{EventRow, SellerRow};
+use farebox_core::compute::row::{EventRow, HoldRow, JobRow, SellerRow};
+use serde::de::DeserializeOwned;
 
 use super::rows::ExchangeRows;
 use crate::platform::columns::{json, number, read, text, whole};
@@ -24,6 +27,41 @@ impl ExchangeRows<'_> {
                 self.run(query, vec![row.seller.as_str().into(), whole(row.done), json(row)])
             }
         })
+    }
+
+    /// A part of a list of numbered rows, the highest number first.
+    fn listed<T: DeserializeOwned>(
+        &self,
+        from: &str,
+        number_column: &str,
+        part: &ListPart,
+    ) -> Result<Vec<(u64, T)>> {
+        let mut values: Vec<SqlValue> = part.states.iter().map(|it| it.as_str().into()).collect();
+        let mut conditions = Vec::new();
+        if !part.states.is_empty() {
+            conditions.push(format!("state IN ({})", vec!["?"; part.states.len()].join(", ")));
+        }
+        if !part.seller.is_empty() {
+            conditions.push("seller = ?".to_owned());
+            values.push(part.seller.as_str().into());
+        }
+        if let Some(place) = &part.after {
+            conditions.push(format!("{number_column} < ?"));
+            values.push(whole(place.at));
+        }
+        let only = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!("WHERE {}", conditions.join(" AND "))
+        };
+        values.push(whole(part.limit.into()));
+        let query = format!("SELECT {from} {only} ORDER BY {number_column} DESC LIMIT ?");
+        let rows = self.0.exec(&query, values)?;
+        let numbered = |columns: Vec<SqlValue>| {
+            let row = read(columns.get(1).unwrap_or(&SqlValue::Null))?;
+            Ok((columns.first().and_then(number).unwrap_or(0), row))
+        };
+        rows.raw().map(|row| numbered(row?)).collect()
     }
 
     /// Number of the newest event; 0 if there is none.
@@ -108,6 +146,30 @@ impl Figures for ExchangeRows<'_> {
     fn newest(&self, limit: u32) -> Result<Vec<EventRow>> {
         let query = "SELECT number, row FROM events ORDER BY number DESC LIMIT ?";
         self.numbered(query, vec![whole(limit.into())])
+    }
+
+    fn seller_part(&self, part: &ListPart) -> Result<Vec<SellerRow>> {
+        const HEARD: &str = "coalesce(heartbeat, json_extract(row, '$.created'))";
+        let mut values = Vec::new();
+        let mut later = String::new();
+        if let Some(place) = &part.after {
+            later = format!("AND ({HEARD}, id) < (?, ?)");
+            values.extend([whole(place.at), place.id.as_str().into()]);
+        }
+        values.push(whole(part.limit.into()));
+        let query = format!(
+            "SELECT row FROM sellers WHERE json_extract(row, '$.subject') <> '' {later}
+            ORDER BY {HEARD} DESC, id DESC LIMIT ?"
+        );
+        self.all(&query, values)
+    }
+
+    fn job_part(&self, part: &ListPart) -> Result<Vec<(u64, JobRow)>> {
+        self.listed("number, row FROM jobs", "number", part)
+    }
+
+    fn hold_part(&self, part: &ListPart) -> Result<Vec<(u64, HoldRow)>> {
+        self.listed("rowid, row FROM holds", "rowid", part)
     }
 
     fn settlements(&self, limit: u32) -> Result<Vec<EventRow>> {

@@ -1,9 +1,7 @@
 //! Changes of a profile's rows, one statement each.
 
 use farebox_core::compute::records::{Change, LeavingRow};
-use farebox_core::compute::row::{
-    BondRow, EventRow, HoldRow, HoldState, JobRow, QuoteRow, SellerRow,
-};
+use farebox_core::compute::row::{BondRow, EventRow, HoldRow, JobRow, QuoteRow, SellerRow};
 
 use super::rows::ExchangeRows;
 use crate::platform::columns::{json, maybe, whole, word};
@@ -74,14 +72,8 @@ impl ExchangeRows<'_> {
     }
 
     fn put_hold(&self, row: &HoldRow) -> Result<()> {
-        let state = match row.state {
-            HoldState::Held => "held",
-            HoldState::Paying(_) => "paying",
-            HoldState::Sent(_) => "sent",
-            HoldState::Ended(_) => "ended",
-        };
         let (payment, job) = (row.payment.as_str().into(), row.job.as_str().into());
-        let values = vec![payment, job, state.into(), maybe(row.due), json(row)];
+        let values = vec![payment, job, row.progress().into(), maybe(row.due), json(row)];
         self.run("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)", values)
     }
 

@@ -4,12 +4,12 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Map, Value};
 
+use crate::query::Query;
 use crate::skills::books::Rows;
 use crate::skills::kernel::{Applied, Decision, Now};
 use crate::skills::listing_request::{object, text_of};
 use crate::skills::message::{Labels, Response};
 use crate::skills::proof::{ProofTerms, SignedAct, SkillAction};
-use crate::skills::query::Query;
 use crate::skills::refused::{self, refusal};
 use crate::skills::row::{NonceRow, SkillRow, VersionRow};
 use crate::text::Members;

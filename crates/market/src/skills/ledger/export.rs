@@ -4,10 +4,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{MAX_PAGE, name_moved, number_of, write_row};
+use crate::query::Query;
 use crate::skills::books::{Part, Rows};
 use crate::skills::kernel::{Applied, Decision};
 use crate::skills::message::{Response, Viewer};
-use crate::skills::query::Query;
 use crate::skills::refused::{self, refusal};
 use crate::skills::row::InvocationRow;
 use crate::skills::shelf::{LedgerPage, Opened, read_page};
@@ -45,7 +45,7 @@ pub(in crate::skills) fn export<B: Rows>(
         return Ok(Decision::reply(refused::no_identity().no_store()));
     }
     let query =
-        or_reply!((Query::of(query, &["format", "cursor", "limit"])).map_err(Response::no_store));
+        or_reply!(Query::of(query, &["format", "cursor", "limit"]).map_err(refused::no_parameter));
     let format = query.get("format").unwrap_or_else(|| "jsonl".to_string());
     let after = query.get("cursor").and_then(|text| number_of(&text)).unwrap_or(0);
     let limit = query.number("limit", MAX_PAGE, 1, MAX_PAGE);

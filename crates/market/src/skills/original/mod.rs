@@ -30,8 +30,8 @@ use self::subscription::{Subscriptions, list_subscriptions, show_proof};
 use super::books::Rows;
 use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, OriginalRequest};
-use super::query::segment;
 use super::refused::refusal;
+use crate::query::segment;
 use farebox_base::secret::Secret;
 
 /// The methods of a path of the original that is served, as `Allow` has them; `None` for others.

@@ -3,13 +3,19 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::message::Response;
-use super::refused::refusal;
-
 /// Most parameters that are read.
 const MAX_PAIRS: usize = 64;
 /// Longest value, bytes, before it is decoded.
 const MAX_VALUE: usize = 2048;
+
+/// A parameter that a request does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StrangeParameter {
+    /// The letters and digits of its name.
+    pub name: String,
+    /// A sentence that names those which there are.
+    pub error: String,
+}
 
 /// The parameters of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,8 +36,8 @@ impl Query {
     /// Reads a query that has these parameters alone.
     ///
     /// # Errors
-    /// 400 that names another one: it would filter nothing.
-    pub fn of(text: &str, known: &[&str]) -> Result<Self, Response> {
+    /// Another one that it has: it would filter nothing.
+    pub fn of(text: &str, known: &[&str]) -> Result<Self, StrangeParameter> {
         let query = Self::parse(text);
         match query.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(query),
@@ -39,7 +45,8 @@ impl Query {
                 let name: String =
                     name.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
                 let known = known.join(", ");
-                Err(refusal(400, &alloc::format!("{name} is no parameter; known are {known}")))
+                let error = alloc::format!("{name} is no parameter; known are {known}");
+                Err(StrangeParameter { name, error })
             }
         }
     }

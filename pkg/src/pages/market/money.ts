@@ -1,0 +1,94 @@
+/** Money that is held for jobs, on its way to sellers and back to buyers. Spec: docs/exchange.md, "The operator's side". */
+
+import { listOf, type Members, textOf } from '../../operator/client.js';
+import { foreign, make } from '../shared/dom.js';
+import { deedForm, moment, pageLinks, pill, rowsOf, shortened, switchOf } from '../shared/parts.js';
+import { type Deed, linkTo } from '../shared/shell.js';
+import { ofProfile, PATHS, priceOf } from './profile.js';
+
+const LIMIT = '25';
+
+/** How far money is: name, look, and what it means. */
+export const PROGRESS: Readonly<Record<string, readonly [string, string, string]>> = {
+  held: ['held', 'neutral', 'Held until its job is over.'],
+  paying: ['asked for', 'warning', 'The treasury is asked to move it.'],
+  sent: ['sent', 'neutral', 'The treasury has sent it, and the chain has to confirm it.'],
+  untold: ['gate not told', 'warning', 'It was paid back, and the gate does not know.'],
+  ended: ['arrived', 'positive', 'It has arrived.'],
+};
+
+/** The advice to a person. */
+const WAITS: Readonly<Record<string, string>> = {
+  registration:
+    'The treasury does not register it in the escrow contract. Look at its log, and at the gas of its wallet; then have it asked again.',
+  payout:
+    'The treasury does not move it. Look at what it allows a day for payouts, and at the balance of its wallet; then have it asked again.',
+  report: 'It was paid back, and the gate still owes it. Have the gate told again, or report the transaction at its desk.',
+};
+
+const LEAVES: Readonly<Record<string, string>> = { release: 'to the seller', refund: 'back to the buyer' };
+
+export const holds = ofProfile('Money', async (_operator, served, { state = '', leave = '', cursor }) => {
+  const page = await served.read('holds', { state, leave, limit: LIMIT, cursor });
+  const link = (more: Readonly<Record<string, string>>) => linkTo('money', { profile: served.name, state, leave, ...more });
+  const states = ['', ...Object.keys(PROGRESS)].map((one) => [PROGRESS[one]?.[0] ?? 'all', link({ state: one }), one === state] as const);
+  const ways = ['', ...Object.keys(LEAVES)].map((one) => [LEAVES[one] ?? 'any way', link({ leave: one }), one === leave] as const);
+  const rows = listOf(page, 'items').map((hold) => holdRow(served.name, hold));
+  return [
+    ...served.head('Money', 'money'),
+    switchOf('How far it is', states),
+    switchOf('Where it goes', ways),
+    make('p', { class: 'quiet lead' }, PROGRESS[state]?.[2] ?? 'What changed last stands first.'),
+    rowsOf(rows, 'No money is like this.'),
+    pageLinks('money', { profile: served.name, state, leave }, cursor, textOf(page, 'next')),
+  ];
+});
+
+/** Held money in a list, with the action where it waits for a person. */
+export function holdRow(profile: string, hold: Members, ofJob: 'linked' | 'shown' = 'linked'): HTMLElement {
+  const text = (name: string) => textOf(hold, name);
+  const [payment, leave, job] = [text('payment'), text('leave'), text('job_id')];
+  const to = leave === 'refund' ? text('payer') : text('payee');
+  return make(
+    'li',
+    { class: 'row', id: `hold-${encodeURIComponent(payment)}` },
+    make('h3', {}, shortened(payment), ' ', progressPill(text('state')), leave === 'refund' ? pill('refund', 'warning') : undefined),
+    make('p', { class: 'price' }, foreign(priceOf(hold))),
+    make(
+      'p',
+      { class: 'quiet' },
+      'from ',
+      shortened(text('payer')),
+      ...(to === '' ? [] : [` ${LEAVES[leave] ?? 'for the seller'} `, shortened(to)]),
+    ),
+    job === ''
+      ? make('p', { class: 'quiet' }, 'It got no job.')
+      : ofJob === 'linked'
+        ? make('p', {}, make('a', { href: linkTo('job', { profile, id: job }) }, 'Its job'))
+        : undefined,
+    text('transaction') === '' ? undefined : make('p', { class: 'quiet' }, 'moved as ', shortened(text('transaction'))),
+    text('due') === '' ? undefined : make('p', { class: 'quiet' }, `asked ${text('looks')} times, again at `, moment(text('due'))),
+    waitsFor(profile, hold),
+  );
+}
+
+export function progressPill(state: string): HTMLElement {
+  const [name, look] = PROGRESS[state] ?? [state, ''];
+  return pill(name, look);
+}
+
+function waitsFor(profile: string, hold: Members): HTMLElement | undefined {
+  const [payment, waits] = [textOf(hold, 'payment'), textOf(hold, 'waits')];
+  if (waits === '') return undefined;
+  const why = make('p', { class: 'warning' }, WAITS[waits] ?? waits);
+  // A refund without a transaction cannot be told.
+  const isSilent = waits === 'report' && textOf(hold, 'transaction') === '';
+  const button = waits === 'report' ? 'Tell the gate again' : `Ask for ${priceOf(hold)} now`;
+  return make('div', { class: 'actions' }, isSilent ? why : deedForm('ask', { profile, payment, waits }, button, why));
+}
+
+export const askNow: Deed = async (operator, { profile = '', payment = '', waits = '' }) => {
+  const query = new URLSearchParams({ network_profile: profile });
+  await operator.tell('POST', `${PATHS}/holds/${encodeURIComponent(payment)}/ask?${query}`);
+  return waits === 'report' ? 'The gate is being told.' : 'The treasury is being asked. The row shows what comes of it.';
+};
