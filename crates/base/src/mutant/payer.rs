@@ -59,7 +59,7 @@ macro_rules! payer {
             PinIsForgotten,
             /// A payment that has ended and may have been charged is made again unasked.
             EndedIsPaidAgain,
-            /// What has ended and may have been charged is paid with another token unasked.
+            /// A payment that has ended and may have been charged is made with another token unasked.
             EndedIsPaidElsewhere,
             /// The nonce of a purchase is drawn anew in each process.
             NoncesAreDrawn,
