@@ -11,6 +11,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { createPublicClient, createWalletClient, defineChain, http, toHex } from 'viem';
 import { mnemonicToAccount, privateKeyToAccount } from 'viem/accounts';
 
+import { ANVIL } from '../scripts/local/anvil.mjs';
 import { startProcess } from '../scripts/processes.mjs';
 import { freePort } from './server.mjs';
 
@@ -145,10 +146,10 @@ export async function startChain({ port, idle = false, log = () => {} } = {}) {
  */
 export function findAnvil() {
   try {
-    const manifest = createRequire(import.meta.url).resolve('@foundry-rs/anvil-linux-amd64/package.json');
+    const manifest = createRequire(import.meta.url).resolve(`${ANVIL}/package.json`);
     return join(dirname(manifest), 'bin', 'anvil');
   } catch {
-    // The optional package exists for one platform only; elsewhere anvil comes from PATH.
+    // The package for this platform is not installed: anvil comes from PATH.
   }
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     const candidate = join(folder, 'anvil');
@@ -159,7 +160,7 @@ export function findAnvil() {
       // Not in this folder.
     }
   }
-  throw new Error('anvil is missing: run `npm ci` on Linux x64, or install Foundry so that `anvil` is on PATH');
+  throw new Error(`anvil is missing: install ${ANVIL} from npm, or Foundry so that \`anvil\` is on PATH`);
 }
 
 /**

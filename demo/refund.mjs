@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { createPublicClient, createWalletClient, http } from 'viem';
 import { baseSepolia } from 'viem/chains';
 
-import { transferOf } from '../scripts/transfer.mjs';
+import { transferOf } from '../pkg/dist/operator/transfer.js';
 import { account, PAYEE } from './chain.mjs';
 
 /**

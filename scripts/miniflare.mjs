@@ -1,12 +1,12 @@
 // Runs a built Worker in real workerd, as it will be deployed: one module, one wasm, one object class.
 
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
 import { workerdChildren } from './children.mjs';
 import './connections.mjs';
+import { randomSecrets } from './local/secrets.mjs';
 import { headerRules } from './pages.mjs';
 import { onEnd } from './processes.mjs';
 import { root } from './steps.mjs';
@@ -173,18 +173,7 @@ const external = (url) => ({
   external: { address: new URL(url).host, http: { injectRequestHeaders: [{ name: 'accept-encoding', value: 'identity' }] } },
 });
 
-/**
- * Fresh secrets that satisfy the configuration.
- *
- * @returns {{GATE_SECRET: string, LEDGER_SALT: string, OPERATOR_TOKEN: string}}
- */
-export function randomSecrets() {
-  return {
-    GATE_SECRET: randomBytes(32).toString('hex'),
-    LEDGER_SALT: randomBytes(16).toString('hex'),
-    OPERATOR_TOKEN: randomBytes(16).toString('hex'),
-  };
-}
+export { randomSecrets };
 
 /** @type {Kind} */
 export const GATE = { name: 'farebox', build: 'build', objects: { LEDGER: 'Ledger', CHANNEL: 'Channel' }, secrets: randomSecrets };

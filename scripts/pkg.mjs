@@ -2,10 +2,10 @@
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/jobs-wasm/, pkg/channels-wasm/, pkg/dist/, pkg/check/, pkg/pages/, pkg/treasury-pages/, pkg/market-pages/, pkg/gate/, pkg/treasury/, pkg/market/, pkg/schemas/ and copies of the licences, none of which
+// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/jobs-wasm/, pkg/channels-wasm/, pkg/dist/, pkg/check/, pkg/local/, pkg/pages/, pkg/treasury-pages/, pkg/market-pages/, pkg/gate/, pkg/treasury/, pkg/market/, pkg/schemas/ and copies of the licences, none of which
 // is committed.
 
-import { copyFileSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -30,10 +30,25 @@ export async function finishPackage() {
   await step('package gate', async () => writeWorker('gate', join(root, 'build'), GATE_TYPES, 'Ledger', 'Channel'));
   await step('package treasury', async () => writeWorker('treasury', join(root, 'build', 'treasury'), TREASURY_TYPES, 'Treasury'));
   await step('package market', async () => writeWorker('market', join(root, 'build', 'market'), MARKET_TYPES, 'Skills', 'Exchange'));
-  const schemas = join(root, 'pkg', 'schemas');
-  mkdirSync(schemas, { recursive: true });
-  copyFileSync(join(root, 'crates', 'wire', 'src', 'x402', 'extension', 'diagnostic.json'), join(schemas, 'diagnostic.json'));
-  for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) copyFileSync(join(root, licence), join(root, 'pkg', licence));
+  writeSchemas();
+  await step('package local', bundleLocal);
+  for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) {
+    for (const folder of ['pkg', 'create']) copyFileSync(join(root, licence), join(root, folder, licence));
+  }
+}
+
+/** The schemas that programs and editors read; those of a configuration stand beside wrangler's own, on which they build. */
+export function writeSchemas() {
+  const folder = join(root, 'pkg', 'schemas');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(root, 'crates', 'wire', 'src', 'x402', 'extension', 'diagnostic.json'), join(folder, 'diagnostic.json'));
+  for (const name of ['wrangler.schema.json', 'market.schema.json']) {
+    const text = readFileSync(join(root, 'docs', name), 'utf8');
+    const placed = text.replace('"../node_modules/wrangler/', '"../../wrangler/');
+    if (placed === text) throw new StepFailed(`docs/${name} does not build on wrangler's any more`);
+    writeFileSync(join(folder, name), placed);
+  }
 }
 
 /** The payer and its types. */
@@ -132,15 +147,14 @@ export async function buildCheck() {
 /**
  * @param {string} glue
  */
-async function bundleCheck(glue) {
+export async function bundleCheck(glue) {
   const esbuild = await import('esbuild');
   const folder = join(root, 'pkg', 'check');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const { properties } = JSON.parse(readFileSync(join(root, 'docs', 'wrangler.schema.json'), 'utf8')).definitions.vars;
   await esbuild.build({
     absWorkingDir: root,
-    entryPoints: ['scripts/check/command.mjs'],
+    entryPoints: ['scripts/check/package.mjs'],
     outfile: join(folder, 'index.js'),
     bundle: true,
     format: 'esm',
@@ -149,17 +163,12 @@ async function bundleCheck(glue) {
     legalComments: 'none',
     logLevel: 'warning',
     plugins: [
+      schemaPart,
       {
         name: 'package',
         setup(build) {
           build.onResolve({ filter: /^\.\/rules\.mjs$/ }, () => ({ path: join(root, 'scripts', 'check', 'rules-wasm.mjs') }));
           build.onResolve({ filter: /^#rules$/ }, () => ({ path: join(glue, 'index.js') }));
-          build.onLoad({ filter: /\/check\/names\.mjs$/ }, ({ path }) => {
-            const text = readFileSync(path, 'utf8');
-            const contents = text.replace(SCHEMA, () => JSON.stringify({ definitions: { vars: { properties } } }));
-            if (contents === text) throw new StepFailed('scripts/check/names.mjs does not read the schema any more');
-            return { contents, loader: 'js' };
-          });
         },
       },
     ],
@@ -167,8 +176,50 @@ async function bundleCheck(glue) {
   copyFileSync(join(glue, 'index_bg.wasm'), join(folder, 'rules.wasm'));
 }
 
+/** The part that runs a project on this machine, with the local money beside it: its libraries are those of the project. */
+export async function bundleLocal() {
+  const esbuild = await import('esbuild');
+  const folder = join(root, 'pkg', 'local');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(folder, 'token'), { recursive: true });
+  await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: { index: 'scripts/local/command.mjs' },
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external: ['viem', 'viem/*', '@x402/*'],
+    legalComments: 'none',
+    logLevel: 'warning',
+    plugins: [schemaPart],
+  });
+  for (const name of readdirSync(join(root, 'demo', 'token')).filter((file) => file.endsWith('.json')))
+    copyFileSync(join(root, 'demo', 'token', name), join(folder, 'token', name));
+}
+
 /** How `names.mjs` reads the schema, which the package carries only in part. */
 const SCHEMA = /JSON\.parse\(readFileSync\(new URL\([^)]*\), 'utf8'\)\)/;
+
+/**
+ * Carries the names of the variables in the place of the schema.
+ *
+ * @type {import('esbuild').Plugin}
+ */
+const schemaPart = {
+  name: 'schema',
+  setup(build) {
+    const { properties } = JSON.parse(readFileSync(join(root, 'docs', 'wrangler.schema.json'), 'utf8')).definitions.vars;
+    build.onLoad({ filter: /\/check\/names\.mjs$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      const contents = text.replace(SCHEMA, () => JSON.stringify({ definitions: { vars: { properties } } }));
+      if (contents === text) throw new StepFailed('scripts/check/names.mjs does not read the schema any more');
+      return { contents, loader: 'js' };
+    });
+  },
+};
 
 /** SHA-256 serves one signature per payment here: its crate's small code is enough. */
 const SMALL_SHA2 = ['--config', 'target.wasm32-unknown-unknown.rustflags=["--cfg", "sha2_backend_soft=\\"compact\\""]'];

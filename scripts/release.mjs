@@ -37,7 +37,7 @@ const CRATES = [
 ];
 /** Beginnings of paths that the npm package consists of. */
 const PUBLISHED =
-  /^(dist|wasm|agent-wasm|cards-wasm|jobs-wasm|channels-wasm|check|pages|treasury-pages|market-pages|serve|gate|treasury|market|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
+  /^(dist|wasm|agent-wasm|cards-wasm|jobs-wasm|channels-wasm|check|local|pages|treasury-pages|market-pages|serve|gate|treasury|market|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
 
 await runMain(async () => {
   if (!values['dry-run']) throw new StepFailed('this publishes nothing: run it with --dry-run, then the commands that it prints');
@@ -49,11 +49,14 @@ await runMain(async () => {
   const version = await step('versions and change log', async () => agreedVersion());
   const repository = repositoryUrl();
   const { tarball, files, bytes } = await step('npm package', async () => packed(repository));
-  const mcp = await step('npm package farebox-mcp', async () => packedMcp(version, repository));
+  const beside = { version, repository };
+  const mcp = await step('npm package farebox-mcp', async () => packedBeside({ ...beside, folder: 'mcp' }));
+  const create = await step('npm package create-farebox', async () => packedBeside({ ...beside, folder: 'create' }));
   const crate = await step('crates', async () => crateFiles());
   console.log(`
 farebox ${version}: ${files} files, ${bytes} bytes, in ${tarball}
 farebox-mcp ${version}: ${mcp.files} files, ${mcp.bytes} bytes, in ${mcp.tarball}
+create-farebox ${version}: ${create.files} files, ${create.bytes} bytes, in ${create.tarball}
 farebox-core ${version} and the crates that it shows: ${crate} files
 repository: ${repository ?? 'unknown'}`);
   if (repository === undefined) {
@@ -67,10 +70,11 @@ To publish, from a clean tree in continuous integration (provenance needs its to
   git push origin v${version}
   npm publish ${tarball}
   npm publish ${mcp.tarball}
+  npm publish ${create.tarball}
   ${CRATES.map((crate) => `cargo publish -p ${crate}`).join('\n  ')}`);
 });
 
-/** The one version of both packages, which the change log describes. */
+/** The one version of all packages, which the change log describes. */
 function agreedVersion() {
   const version = String(read('pkg/package.json').version);
   const cargo = /^version = "(.*)"$/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1];
@@ -128,21 +132,22 @@ function packed(repository) {
 }
 
 /**
- * The same for farebox-mcp, which depends on this very version of the package.
+ * The same for a package that depends on this very version of it, and on nothing else.
  *
- * @param {string} version
- * @param {string | undefined} repository
+ * @param {{folder: string, version: string, repository: string | undefined}} parts
  */
-function packedMcp(version, repository) {
-  const copy = join(OUT, 'mcp');
-  const manifest = read('mcp/package.json');
-  for (const name of [...manifest.files, 'README.md']) cpSync(join(root, 'mcp', name), join(copy, name), { recursive: true });
-  writeFileSync(join(copy, 'package.json'), `${JSON.stringify({ ...manifest, ...placeOf(manifest, 'mcp', repository) }, null, 2)}\n`);
+function packedBeside({ folder, version, repository }) {
+  const copy = join(OUT, folder);
+  const manifest = read(`${folder}/package.json`);
+  for (const name of [...manifest.files, 'README.md']) cpSync(join(root, folder, name), join(copy, name), { recursive: true });
+  writeFileSync(join(copy, 'package.json'), `${JSON.stringify({ ...manifest, ...placeOf(manifest, folder, repository) }, null, 2)}\n`);
   const { farebox, ...others } = manifest.dependencies;
   if (manifest.version !== version || farebox !== version)
-    throw new StepFailed(`farebox-mcp is ${manifest.version} and depends on farebox ${farebox}: both are released together, as ${version}`);
-  if (Object.keys(others).length > 0) throw new StepFailed('farebox-mcp depends on farebox only: everything else is bundled');
-  return tarballOf(copy, /^(dist\/|README\.md$|LICENSE-(APACHE|MIT)$|package\.json$)/);
+    throw new StepFailed(
+      `${manifest.name} is ${manifest.version} and depends on farebox ${farebox}: both are released together, as ${version}`,
+    );
+  if (Object.keys(others).length > 0) throw new StepFailed(`${manifest.name} depends on farebox only: everything else is bundled`);
+  return tarballOf(copy, /^(dist\/|main\.js$|README\.md$|LICENSE-(APACHE|MIT)$|package\.json$)/);
 }
 
 /**

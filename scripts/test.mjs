@@ -138,7 +138,13 @@ const suites = {
     ),
     waiting: ['mpp-sender', 'session-streams', 'mpp-gas', 'liars', 'onchain', 'operators-hour'].map((name) => `tests/e2e/${name}.test.ts`),
   },
-  pkg: { before: whole, folders: ['tests/pkg'], waiting: ['tests/pkg/faults.test.ts'] },
+  pkg: {
+    before: whole,
+    folders: ['tests/pkg'],
+    // It installs from the registry.
+    deep: ['tests/pkg/create-run.test.ts'],
+    waiting: ['tests/pkg/faults.test.ts'],
+  },
   treasury: {
     before: async () => {
       await treasuryDrill();

@@ -77,6 +77,8 @@ export type Proposal = {
   readonly asset: string;
   readonly network: string;
   readonly testNetwork: boolean;
+  /** The contract that moves the tokens and keeps the nonce: the token's own authorizations, Permit2, or a session key of OKX. */
+  readonly transferMethod: 'eip3009' | 'permit2' | 'deferred';
   readonly payTo: string;
   /** Null for a wallet that is asked for its address only after the payment was confirmed. */
   readonly payer: string | null;

@@ -1,10 +1,10 @@
 // The check as a command: its options, what it prints and what it exits with. Shared by `npm run check` and the package's
 // command line.
 
-import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 import { check } from './index.mjs';
+import { configFile } from './project.mjs';
 import { Unusable } from './unusable.mjs';
 
 const OPTIONS = /** @type {const} */ ({
@@ -56,7 +56,7 @@ export async function main(args, begin) {
   try {
     const { json, offline, secrets } = values;
     const env = values.env || undefined;
-    const file = values.config ?? ['wrangler.toml', 'wrangler.jsonc', 'wrangler.json'].find((name) => existsSync(name)) ?? 'wrangler.toml';
+    const file = configFile(values.config);
     const report = await check({ file, offline, secrets, say: (line) => console.log(line), ...(env === undefined ? {} : { env }) });
     if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     else print(report, file, env);
@@ -68,11 +68,13 @@ export async function main(args, begin) {
 }
 
 /**
+ * Prints what was found, and how much of it.
+ *
  * @param {import('./index.mjs').Report} report
  * @param {string} file
  * @param {string | undefined} env
  */
-function print({ errors, warnings, notes }, file, env) {
+export function print({ errors, warnings, notes }, file, env) {
   const lines = (/** @type {import('./index.mjs').Finding[]} */ list, /** @type {string} */ kind) => {
     for (const { file, line, column, variable, remedy } of list) console.log(`${file}:${line}:${column} ${kind}${variable}: ${remedy}`);
   };

@@ -1,8 +1,7 @@
 // What wrangler.toml says around the variables: bindings, migrations, dates, routes.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname } from 'node:path';
 
 import { BINDINGS, nearMiss } from './names.mjs';
 import { parseSource } from './source.mjs';
@@ -35,7 +34,6 @@ export function checkDeployment(worker, env, notes) {
     checkObjects(worker.config, env, { binding: 'CHANNEL', className: 'Channel', what: 'a channel' }, notes);
   checkPlatform(worker.config, notes);
   checkBindings(worker, notes);
-  checkAssets(worker.config, notes);
   checkPayee(worker, notes);
 }
 
@@ -176,28 +174,6 @@ function checkPlatform(config, notes) {
       'preview_urls',
     ]);
   }
-}
-
-/** What the folder of the pages has. */
-const PAGES = ['_farebox', '_headers', '_redirects'];
-
-/**
- * Static files are served in front of the gate: a priced one among them would be free.
- *
- * @param {Table} config
- * @param {Notes} notes
- */
-function checkAssets({ assets, configPath = '.' }, notes) {
-  if (typeof assets?.directory !== 'string' || assets.run_worker_first === true) return;
-  const folder = resolve(dirname(configPath), assets.directory);
-  const others = existsSync(folder) ? readdirSync(folder).filter((name) => !PAGES.includes(name)) : [];
-  if (others.length === 0) return;
-  const shown = others.slice(0, 3).join(', ');
-  notes.warning(
-    'assets',
-    `serves ${shown} in front of the gate, without a payment; set run_worker_first = true, or keep the pages alone there`,
-    ['assets'],
-  );
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { basename } from 'node:path';
 
+import { checkAssets, checkBehind } from './bypass.mjs';
 import {
   bindings,
   checkDeployment,
@@ -127,6 +128,8 @@ export async function check({ file, env, secrets = false, offline = false, say =
     checkSiblings(worker, judgement.siblings, notes);
     checkTill(worker, notes);
     checkDeployment(worker, env, notes);
+    checkAssets(worker.config, notes);
+    checkBehind(worker, file, env, notes);
     checkShards(worker, file, env, notes);
     checkFacilitators(worker, judgement.networks, notes);
     if (!offline) report.probes = await probe(worker, judgement.networks, notes, say);

@@ -18,10 +18,19 @@ const PLACEHOLDER = /(?:^|\.)example\.(?:com|net|org)$|^your-|\.your-/i;
 
 /** Facilitators that take no request without a key, and the `auth` for them. */
 const KEYED = [
-  { host: 'api.cdp.coinbase.com', auth: '"cdp"' },
-  { host: 'web3.okx.com', auth: '"okx"' },
-  { host: 'www.okx.com', auth: '"okx"' },
+  { host: 'api.cdp.coinbase.com', auth: 'cdp' },
+  { host: 'web3.okx.com', auth: 'okx' },
+  { host: 'www.okx.com', auth: 'okx' },
 ];
+
+/**
+ * The `auth` for a facilitator, if it takes no request without a key.
+ *
+ * @param {string} url
+ */
+export function keyed(url) {
+  return KEYED.find(({ host }) => host === hostOf(url))?.auth;
+}
 
 /** This machine. The gate's own rules let it be tried; other private addresses they refuse. */
 const LOCAL = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1?\])$/i;
@@ -56,11 +65,11 @@ export function checkSlips({ config, vars }, env, networks, notes) {
   for (const { url, auth, path } of facilitators(vars)) {
     const { hostname } = new URL(url);
     if (PLACEHOLDER.test(hostname)) tell('FACILITATOR_URL', `${hostname} is a placeholder; name a facilitator`, path);
-    const keyed = KEYED.find((known) => known.host === hostname);
-    if (keyed !== undefined && auth === 'none') {
+    const needed = keyed(url);
+    if (needed !== undefined && auth === 'none') {
       notes.error(
         'FACILITATOR_URL',
-        `${hostname} takes no request without a key; write [{ url = "${url}", auth = ${keyed.auth} }] and set its secrets`,
+        `${hostname} takes no request without a key; write [{ url = "${url}", auth = "${needed}" }] and set its secrets`,
         path,
       );
     }

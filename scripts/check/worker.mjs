@@ -1,10 +1,10 @@
 // The Worker that one environment of a wrangler.toml describes: wrangler itself says what is inherited.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+import { wranglerOf } from './project.mjs';
 import { message } from './source.mjs';
 import { Unusable } from './unusable.mjs';
 
@@ -49,26 +49,12 @@ export async function readWorker(source, env) {
 }
 
 /**
- * wrangler's own reader of its file: the wrangler of the project, of the folder that this runs in, or one beside this
- * program.
+ * wrangler's own reader of its file.
  *
  * @param {string} file
  */
 async function wranglersReader(file) {
-  const folders = [dirname(file), '.'].map((folder) => createRequire(join(resolve(folder), 'package.json')));
-  /** @type {Partial<typeof import('wrangler')> | undefined} */
-  let found;
-  for (const near of [...folders, createRequire(import.meta.url)]) {
-    try {
-      found ??= await import(pathToFileURL(near.resolve('wrangler')).href);
-    } catch {
-      // Not there: the next.
-    }
-  }
-  if (found === undefined)
-    throw new Unusable(
-      'wrangler is not installed here, and it alone knows what its file means: run `npm install --save-dev wrangler`, then this again',
-    );
+  const found = /** @type {Partial<typeof import('wrangler')>} */ (await import(pathToFileURL(wranglerOf(file)).href));
   const reader = found.unstable_readConfig;
   if (reader === undefined)
     throw new Unusable('this wrangler cannot read its file for other programs: run `npm install --save-dev wrangler@4`, then this again');

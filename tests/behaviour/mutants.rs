@@ -175,6 +175,7 @@ const TABLE: &[Row] = &[
     row!(AnyBound, bounded::a_bound_is_signed_only_where_the_policy_allows_one_so_high),
     row!(ReceiptsAreMoney, bounded::a_server_whose_receipts_say_nothing_is_signed_for_no_more_than_the_day_allows),
     row!(EndedIsPaidAgain, payer_purchases::a_charge_that_has_ended_is_made_again_only_if_a_person_or_the_policy_says_so),
+    row!(EndedIsPaidElsewhere, payer_purchases::what_has_ended_is_paid_with_another_token_only_if_a_person_or_the_policy_says_so),
     row!(NoncesAreDrawn, payer_purchases::a_key_is_one_charge_and_counted_once_in_every_process_where_the_nonce_is_the_payers),
     row!(PurchaseNamesCharges, payer_purchases::a_key_is_one_charge_and_counted_once_in_every_process_where_the_nonce_is_the_payers),
     row!(AnySlotIsSigned, payer_purchases::another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charged),

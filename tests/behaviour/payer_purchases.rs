@@ -561,6 +561,35 @@ pub fn a_charge_that_has_ended_is_made_again_only_if_a_person_or_the_policy_says
 }
 
 #[test]
+pub fn what_has_ended_is_paid_with_another_token_only_if_a_person_or_the_policy_says_so() {
+    for elsewhere in [Terms::OtherNetwork, Terms::ByPermit, Terms::Charge] {
+        let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+        payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: true, ..HONEST });
+        let mut exchange = payer.open.take().unwrap();
+        let (asked, own) = (merchant.asks(elsewhere), merchant.asks(Terms::Usual));
+        let mut asks = |rules: &str, person: bool, terms: &Headers| {
+            let next = exchange.go_on(policy(rules), None, true, person, at(200));
+            assert!(matches!(next, Some(Next::Afresh)));
+            let next = exchange.answered(402, terms, b"", at(200));
+            if matches!(next, Next::Reserve) {
+                exchange.reserve(payer.record.as_deref(), at(200)).unwrap();
+                return exchange.proposal().unwrap()["again"].to_string();
+            }
+            failure(next).reason.code().to_owned()
+        };
+        let again = r#"{"deadlineSecs": 1, "permit2": true, "payAgain": true}"#;
+        let said = [
+            asks(RULES, false, &asked),
+            asks(RULES, true, &asked),
+            asks(again, false, &asked),
+            // Its own token takes its nonce once.
+            asks(RULES, false, &own),
+        ];
+        assert_eq!(said, ["payment_unresolved", "true", "true", "false"], "{elsewhere:?}");
+    }
+}
+
+#[test]
 pub fn what_one_account_has_signed_is_not_signed_again_by_another_one() {
     let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
     payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: true, ..HONEST });

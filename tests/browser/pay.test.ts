@@ -7,10 +7,12 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { PAGES } from '../../scripts/pages.mjs';
 import { root } from '../../scripts/steps.mjs';
+import { fund } from '../crash/world.ts';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { startChromium } from './chromium.ts';
 import { complaintsOf, SCREENS, seriousOf } from './looks.ts';
@@ -201,6 +203,32 @@ test('a connection lost while settling: the same payment is sent again by itself
     await page.getByRole('button', { name: /with Fox/ }).click();
     while (losses.lost() === 0) await page.waitForTimeout(100);
     await losses.ends();
+    await isPaid(page);
+    assert.equal(wallets[0]?.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
+  });
+});
+
+test('a wallet that has paid with all it had goes on, and nobody reads that nothing was paid', async () => {
+  const privateKey = generatePrivateKey();
+  const payer = { ...privateKeyToAccount(privateKey), privateKey };
+  await fund(world.chain, payer.address, PRICE_ATOMIC);
+  await charged(payer.address, 1n, async () => {
+    const { page, wallets } = await visited('/report', [{ payer, network: HERE, name: 'Fox' }]);
+    const url = `${world.gate.url}/report`;
+    let sent = 0;
+    const lie = async (route: Route): Promise<void> => {
+      if (route.request().headers()['payment-signature'] === undefined) return route.continue();
+      sent += 1;
+      if (sent > 1) return route.fulfill({ status: 402, body: 'pay' });
+      await route.fetch();
+      await route.abort('connectionreset');
+    };
+    await page.route(url, lie);
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /did not take the payment/);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.unroute(url, lie);
+    await page.getByRole('button', { name: /with Fox/ }).click();
     await isPaid(page);
     assert.equal(wallets[0]?.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
   });

@@ -200,6 +200,18 @@ describe('around the settings', () => {
       ['assets'],
       'in front of the gate, without a payment',
     ],
+    ...[
+      ['a list that leaves some files', '["/*", "!/files/*"]'],
+      ['a list that names some files', '["/files/*", "!/_farebox/pay/*"]'],
+    ].map(
+      ([what, first]) =>
+        [
+          `files in front of the gate, by ${what}`,
+          `${text}[assets]\ndirectory = "${join(root, 'tests/vectors')}"\nbinding = "PAGES"\nrun_worker_first = ${first}\n`,
+          ['assets'],
+          'in front of the gate, without a payment',
+        ] as const,
+    ),
     ['a namespace with a slip in its name', `${text}[[kv_namespaces]]\nbinding = "CONFIGS"\nid = "0"\n`, ['CONFIGS'], 'CONFIG'],
     ['a service with a slip in its name', `${text}[[services]]\nbinding = "ORGIN"\nservice = "site"\n`, ['ORGIN'], 'ORIGIN'],
     [
@@ -239,6 +251,13 @@ describe('around the settings', () => {
       for (const { remedy } of report.warnings) assert.ok(remedy.includes(says), remedy);
     });
   }
+
+  it('files for which the gate is asked first are no warning, and neither are its own pages beside them', async () => {
+    for (const first of ['true', '["/*", "!/_farebox/pay/*", "!/_farebox/desk/*", "!/_farebox/style.css"]']) {
+      const assets = `[assets]\ndirectory = "${join(root, 'tests/vectors')}"\nbinding = "PAGES"\nrun_worker_first = ${first}\n`;
+      assert.deepEqual({ ...(await checked(`${text}${assets}`, GOOD.secrets)), notes: [] }, RIGHT);
+    }
+  });
 
   it('a till whose facilitator is believed is a warning, and one that the chain confirms or that settles after the work is none', async () => {
     const till = {

@@ -98,9 +98,9 @@ export async function startWorld(): Promise<World> {
 }
 
 /** Gives a payer his tokens without a transaction, by writing the balance. */
-export async function fund(chain: Chain, payer: `0x${string}`): Promise<void> {
+export async function fund(chain: Chain, payer: `0x${string}`, amount = FUNDS): Promise<void> {
   const slot = keccak256(encodeAbiParameters([{ type: 'address' }, { type: 'uint256' }], [payer, BALANCES_SLOT]));
-  await chain.rpc('anvil_setStorageAt', [USDC, slot, toHex(FUNDS, { size: 32 })]);
+  await chain.rpc('anvil_setStorageAt', [USDC, slot, toHex(amount, { size: 32 })]);
 }
 
 /** Where the token keeps its balances: third of its variables. */

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { createWalletClient, type Hex, http } from 'viem';
@@ -9,6 +10,7 @@ import { createWalletClient, type Hex, http } from 'viem';
 import type { Chain } from '../../demo/chain.mjs';
 import { FAILING } from '../../demo/gate.mjs';
 import type { Gate } from '../../scripts/miniflare.mjs';
+import { root } from '../../scripts/steps.mjs';
 import { payingFetch } from './clients.ts';
 import { startWorld, type World } from './world.ts';
 
@@ -69,8 +71,8 @@ test('a refund that is due is printed, sent, proven by the chain and closed once
     '0',
   ]);
 
-  const printed = execFileSync(process.execPath, ['scripts/refund.mjs', first.id], {
-    env: { ...process.env, FAREBOX_URL: gate.url, OPERATOR_TOKEN: TOKEN, PAY_TO: chain.accounts.payee.address },
+  const printed = execFileSync(process.execPath, [join(root, 'pkg/dist/cli/main.js'), 'refund', first.id, '--json'], {
+    env: { ...process.env, FAREBOX_URL: gate.url, FAREBOX_OPERATOR_TOKEN: TOKEN, PAY_TO: chain.accounts.payee.address },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });

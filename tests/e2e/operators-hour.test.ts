@@ -26,8 +26,18 @@ after(() => world?.stop());
 
 /** What a line prints, both streams. */
 async function typed(line: string): Promise<string> {
-  const env = { ...process.env, FAREBOX_URL: world.gate.url, OPERATOR_TOKEN: TOKEN, PAY_TO: world.chain.accounts.payee.address };
-  const { stdout, stderr } = await promisify(execFile)('bash', ['-c', `${ASK}\n${line}`], { cwd: root, env });
+  const env = {
+    ...process.env,
+    FAREBOX_URL: world.gate.url,
+    OPERATOR_TOKEN: TOKEN,
+    FAREBOX_OPERATOR_TOKEN: TOKEN,
+    PAY_TO: world.chain.accounts.payee.address,
+  };
+  const { stdout, stderr } = await promisify(execFile)(
+    'bash',
+    ['-c', `${ASK}\nnpx() { shift; node pkg/dist/cli/main.js "$@"; }\n${line}`],
+    { cwd: root, env },
+  );
   return stdout + stderr.replace(/^npm warn .*\n/gm, '');
 }
 
@@ -50,7 +60,7 @@ test('the document shows what its commands print', { timeout: LIMIT_MS, skip }, 
   await show(`ask 'payments?id=${id.slice(0, 13)}' | jq -c '.items[] | [.id, .state, .amount_decimal, .symbol, .created]'`);
   await show(`ask 'payments?transaction=${list.transaction.slice(0, 10)}' | jq -c '.items[] | [.id, .state, .reason]'`);
   await show(`ask payments/${id} | jq -c '.correlation_id, .transitions[]'`);
-  const printed = await show(`node scripts/refund.mjs ${id}`);
+  const printed = await show(`npx farebox refund ${id} --json`);
   const { to, data } = JSON.parse(printed.slice(0, printed.indexOf('}') + 1)) as { to: Hex; data: Hex };
   const wallet = createWalletClient({ account: payee, chain: world.chain.chain, transport: http(world.chain.url) });
   const hash = await wallet.sendTransaction({ to, data });

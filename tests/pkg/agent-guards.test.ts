@@ -82,7 +82,7 @@ const GUARDS: readonly Guard[] = [
   [
     'what was shown is what is paid',
     'agent/local/execution.js',
-    'if (isOther)',
+    'if (refused !== undefined)',
     'if (false)',
     ['agent-local', 'another payee than was shown'],
   ],
@@ -132,9 +132,23 @@ const GUARDS: readonly Guard[] = [
   [
     'what has ended is signed again',
     'agent/local/execution.js',
-    'before !== undefined && !(await this.#signsAgain(before))',
-    'before !== undefined',
+    'before === undefined || (await this.#signsAgain(before))',
+    'before === undefined',
     ['agent-open', 'a payment that the merchant goes on refusing'],
+  ],
+  [
+    'but not unasked on another chain',
+    'agent/local/execution.js',
+    '!NONCE_OF.every((name) => ended.proposal[name] === it[name])',
+    'false',
+    ['agent-open', 'what has ended is paid on another chain beside it only by a word: nobody is asked'],
+  ],
+  [
+    'and a person hears of it',
+    'agent/local/execution.js',
+    'isBeside ? { ...it, again: true } : it',
+    'it',
+    ['agent-open', 'what has ended is paid on another chain beside it only by a word: a person says no'],
   ],
   [
     'only with its own nonce',

@@ -230,11 +230,14 @@ test('what is no message of MCP asks for nothing', () => {
 
 test('URLs of tools keep servers and tools apart, and hold no query, where keys stand', () => {
   assert.deepEqual(
-    [mcpToolUrl('https://mcp.example/v1/', 'a/b'), mcpToolUrl('My Weather', 'x'), new URL(mcpToolUrl('a', 'b')).host],
-    ['https://mcp.example/v1/tools/a%2Fb', 'https://my-weather.mcp.invalid/tools/x', 'a.mcp.invalid'],
+    [mcpToolUrl('https://mcp.example/v1/', 'a/b'), mcpToolUrl('My_Weather.1', 'x'), new URL(mcpToolUrl('a', 'b')).host],
+    ['https://mcp.example/v1/tools/a%2Fb', 'https://my_weather.1.mcp.invalid/tools/x', 'a.mcp.invalid'],
   );
   assert.equal(mcpToolUrl('https://me:secret@mcp.example/mcp/?token=abc#here', 'x?y'), 'https://mcp.example/mcp/tools/x%3Fy');
   for (const name of ['', '.', '..']) assert.throws(() => mcpToolUrl('https://mcp.example', name), { code: 'invalid_argument' }, name);
+  // Each would share its host, and what is signed for it, with another one.
+  for (const server of ['', '天気', 'Weather 1', 'a/b', 'a:b', 'a@b', 'x'.repeat(64)])
+    assert.throws(() => mcpToolUrl(server, 'x'), { code: 'invalid_argument' }, server);
 });
 
 test('the tool that is named is called, whatever the URL of its server', async () => {

@@ -177,6 +177,7 @@ test('a release names its repository and asks for provenance, and without a repo
   const { stdout } = await release('git@github.com:you/farebox.git');
   assert.match(stdout, /^ {2}npm publish build\/release\/farebox-0/m);
   assert.match(stdout, /^ {2}npm publish build\/release\/farebox-mcp-0/m);
+  assert.match(stdout, /^ {2}npm publish build\/release\/create-farebox-0/m);
   const { repository, publishConfig } = JSON.parse(readFileSync('build/release/package/package.json', 'utf8'));
   assert.deepEqual([repository.url, publishConfig], ['git+https://github.com/you/farebox.git', { access: 'public', provenance: true }]);
   await assert.rejects(

@@ -17,6 +17,7 @@ import {
   honest,
   OFFER,
   OFFER_V1,
+  ON_BASE,
   open,
   PAYER_KEY,
   paymentOf,
@@ -46,6 +47,8 @@ function payer(store: Store, change: Partial<PayOptions> = {}) {
 const stateOf = async (store: Store): Promise<(string | boolean | undefined)[][]> =>
   (await sentPayments(store)).map(({ method, url, open: isOpen, receipt }) => [method, url, isOpen, receipt?.transaction]);
 
+/** What persons were told of payments beside another one. */
+const told: boolean[] = [];
 /** What a server of the published library answers while a settlement that was sent is not over. */
 const PENDING = Buffer.from(JSON.stringify(settlement({ success: false, errorReason: 'settlement_pending' }))).toString('base64');
 
@@ -144,12 +147,6 @@ test('what has ended is signed again with its nonce, at the price of today, by w
 });
 
 test('another token is signed for only once nothing that was signed before can be charged, the longest of them', async () => {
-  const elsewhere = {
-    ...OFFER,
-    network: 'eip155:8453',
-    asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913',
-    extra: { name: 'USD Coin', version: '2' },
-  };
   for (const change of [{}, { resume: undefined as never }]) {
     let seconds = Date.now() / 1000;
     const { fetch, signer } = payer(memoryStore(), { now: () => seconds, ...change });
@@ -158,7 +155,7 @@ test('another token is signed for only once nothing that was signed before can b
     await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' });
     offered = { ...OFFER, amount: '20000', maxTimeoutSeconds: 10 };
     await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' });
-    offered = elsewhere;
+    offered = { ...ON_BASE, maxTimeoutSeconds: 10 };
     seconds += 300;
     await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' });
     assert.deepEqual(
@@ -167,9 +164,31 @@ test('another token is signed for only once nothing that was signed before can b
       'the first may be charged',
     );
     seconds += 400;
-    await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' });
+    await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved' }, 'it may have been charged, and nobody is asked');
+    assert.equal(signer.asked.length, 2);
+    offered = { ...OFFER, maxTimeoutSeconds: 10 };
+    await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' }, 'its own token takes its nonce once');
     assert.equal(signer.asked.length, 3);
   }
+});
+
+test('what has ended is paid on another chain, beside it, if a person agrees to that or the policy says so', async () => {
+  for (const change of [{ confirm: ({ again }: Proposal) => told.push(again) > 0 }, { policy: { deadlineSecs: 1, payAgain: true } }]) {
+    let seconds = Date.now() / 1000;
+    const store = memoryStore();
+    const now = () => seconds;
+    shop.answers = loses;
+    await assert.rejects(payer(store, { now, policy: { deadlineSecs: 1 } }).fetch(`${shop.url}/report`));
+    seconds += 4_000;
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([ON_BASE])) : void response.destroy());
+    const { fetch, signer } = payer(store, { now, ...change });
+    await assert.rejects(fetch(`${shop.url}/report`));
+    assert.deepEqual(
+      signer.asked.map(({ domain }) => Number(domain.chainId)),
+      [8453],
+    );
+  }
+  assert.deepEqual(told, [true]);
 });
 
 test('terms without an answer of their own are kept with what is signed again at them', async () => {

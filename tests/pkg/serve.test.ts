@@ -1,90 +1,42 @@
 // `farebox serve` as a program of its own: a gate on this machine, in front of an origin, with a real facilitator and chain behind it.
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { type Chain, startChain } from '../../demo/chain.mjs';
-import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { type Origin, startOrigin } from '../../demo/origin.mjs';
 import { payingFetch, receiptOf } from '../../pkg/dist/index.js';
 import { resume } from '../../pkg/dist/resume.js';
+import { variables } from '../../pkg/dist/serve/settings.js';
 import { memoryStore } from '../../pkg/dist/store.js';
 import { root } from '../../scripts/steps.mjs';
+import { PROGRAM, type ServeWorld, startServeWorld } from './serve-world.ts';
 
 const PRICE = 10_000n;
-const PROGRAM = join(root, 'pkg/dist/cli/main.js');
 
-let chain: Chain;
-let facilitator: Facilitator;
 let origin: Origin;
-const folder = mkdtempSync(join(tmpdir(), 'farebox-serve-'));
-const state = join(folder, 'state');
-const children = new Set<ChildProcess>();
-
+let world: ServeWorld;
 before(async () => {
-  chain = await startChain();
-  [facilitator, origin] = await Promise.all([startFacilitator({ chain }), startOrigin()]);
+  origin = await startOrigin();
+  world = await startServeWorld(origin.url, ['/report', '/slow', '/big', '/echo']);
+  ({ chain, state, serving, auditOf } = world);
 });
 after(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  await Promise.all([origin?.stop(), facilitator?.stop()]);
-  await chain?.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await world?.stop();
+  await origin?.stop();
 });
-
-interface Served {
-  url: string;
-  child: ChildProcess;
-  ended: Promise<number | null>;
-  wrote: () => string;
-}
-
-/** Runs the command; `url` is where it listens. */
-async function serving(more: string[] = []): Promise<Served> {
-  const words = [
-    'serve',
-    '--origin',
-    origin.url,
-    '--pay-to',
-    chain.accounts.payee.address,
-    '--facilitator',
-    facilitator.url,
-    '--rpc',
-    chain.url,
-  ];
-  const prices = ['/report', '/slow', '/big', '/echo'].flatMap((path) => ['--price', `${path}=$0.01`]);
-  const child = spawn(process.execPath, [PROGRAM, ...words, ...prices, '--state', state, '--port', '0', ...more], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'pipe'],
-  });
-  children.add(child);
-  let text = '';
-  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
-  const url = await new Promise<string>((resolve) => {
-    child.stderr!.setEncoding('utf8').on('data', (part: string) => {
-      text += part;
-      const found = /(http:\/\/127\.0\.0\.1:\d+) asks for payment/.exec(text)?.[1];
-      if (found !== undefined) resolve(found);
-    });
-    void ended.then(() => resolve(''));
-  });
-  return { url, child, ended, wrote: () => text };
-}
+let { chain, state, serving, auditOf } = {} as ServeWorld;
 
 const payer = () => chain.accounts.payers[2]!;
 /** A payer that goes on with what was not delivered. */
 const fetchOf = (store = memoryStore()) =>
-  payingFetch({ signer: payer().privateKey, policy: { perDay: '5', deadlineSecs: 30 }, store, resume });
+  payingFetch({ signer: payer().privateKey, policy: { perDay: '5', deadlineSecs: 120 }, store, resume });
 
-async function auditOf(url: string): Promise<string[]> {
-  const { OPERATOR_TOKEN } = JSON.parse(readFileSync(join(state, 'secrets.json'), 'utf8')) as { OPERATOR_TOKEN: string };
-  const response = await fetch(`${url}/_farebox/audit`, { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } });
-  return [...(await response.text()).matchAll(/"difference":"(-?\d+)"/g)].map(([, difference]) => difference ?? '');
-}
+/** Marks of processes that serve the folder. */
+const marks = (): string[] => readdirSync(state).filter((name) => name.startsWith('served-by-'));
 
 test('a paid request, a free one, the pages, and who asked', async () => {
   const { url, child, ended } = await serving();
@@ -123,6 +75,73 @@ test('one process serves a folder; a request under way ends before it does', asy
   assert.equal(await ended, 0);
 });
 
+test('Ctrl-C in a terminal, which reaches the whole group, lets what is under way end', async () => {
+  const { url, child, ended, wrote } = await serving();
+  const slow = fetchOf()(`${url}/slow?ms=2000`);
+  await new Promise((done) => setTimeout(done, 1_000));
+  process.kill(-child.pid!, 'SIGINT');
+  assert.deepEqual(await (await slow).json(), { slow: true });
+  assert.equal(await ended, 0);
+  assert.doesNotMatch(wrote(), /starts again/);
+});
+
+test('a port that is taken ends the program, and its runtime with it', async () => {
+  const taken = createServer();
+  const port = await new Promise<number>((resolve) => {
+    taken.listen(0, '127.0.0.1', () => resolve((taken.address() as { port: number }).port));
+  });
+  const { ended, wrote } = await serving(['--port', String(port)]);
+  assert.equal(await ended, 2);
+  assert.match(wrote(), /--port \d+: .*EADDRINUSE/);
+  assert.deepEqual(marks(), []);
+  assert.equal(spawnSync('pgrep', ['-f', join(state, 'runtime')]).stdout.toString(), '', 'no runtime is left on the rows');
+  taken.close();
+});
+
+test('a mark that was cut is told, because a runtime may still read the rows', async () => {
+  const mark = join(state, 'served-by-4194303-00ff');
+  writeFileSync(mark, '{"pid":12');
+  const { ended, wrote } = await serving();
+  assert.equal(await ended, 2);
+  assert.match(wrote(), /served-by-4194303-00ff cannot be read: end the workerd/);
+  assert.deepEqual(marks(), ['served-by-4194303-00ff']);
+  rmSync(mark);
+});
+
+test('behind a proxy the last address that it writes is who asks, and nobody else is', async () => {
+  const { url, child, ended } = await serving(['--trust-proxy']);
+  for (const [line, from] of [
+    ['203.0.113.9, 198.51.100.7', '198.51.100.7'],
+    ['198.51.100.7:4711', '198.51.100.7'],
+    ['[2001:db8::1]:443', '2001:db8::1'],
+    ['::ffff:198.51.100.7', '198.51.100.7'],
+    ['unknown', undefined],
+    ['198.51.100.7, ', undefined],
+  ] as const) {
+    const count = origin.requests.length;
+    const response = await fetch(`${url}/about`, { headers: { 'x-forwarded-for': line } });
+    assert.equal(response.status, from === undefined ? 400 : 200, line);
+    if (from === undefined) assert.equal(((await response.json()) as { code: string }).code, 'sender_unknown');
+    else assert.equal(origin.requests.at(-1)?.headers['x-forwarded-for'], from);
+    assert.equal(origin.requests.length - count, from === undefined ? 0 : 1);
+  }
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0);
+});
+
+test('a second signal ends requests under way too', async () => {
+  const { url, child, ended } = await serving();
+  const leaves = new AbortController();
+  const slow = fetchOf()(`${url}/slow?ms=20000`, { signal: leaves.signal });
+  await new Promise((done) => setTimeout(done, 1_000));
+  child.kill('SIGTERM');
+  await new Promise((done) => setTimeout(done, 300));
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0);
+  leaves.abort();
+  await assert.rejects(slow);
+});
+
 test('a kill with sales in flight: each is charged once and delivered, and nobody else serves the rows meanwhile', async () => {
   const before = await chain.balanceOf(payer().address);
   let sold = 0n;
@@ -156,8 +175,10 @@ test('a kill with sales in flight: each is charged once and delivered, and nobod
 
 test('a runtime that crashes is started again, and what was sent meanwhile is told so', async () => {
   const { url, child, ended } = await serving();
-  const [mark = ''] = readdirSync(state).filter((name) => name.startsWith('served-by-'));
+  const [mark = ''] = marks();
   const { pid } = JSON.parse(readFileSync(join(state, mark), 'utf8')) as { pid: number };
+  // Whoever tidies up may take the files that it was started with.
+  rmSync(join(state, 'runtime'), { recursive: true });
   process.kill(pid, 'SIGKILL');
   const statuses = new Set<number>();
   for (let status = 0; status !== 200; ) {
@@ -174,6 +195,18 @@ test('a runtime that crashes is started again, and what was sent meanwhile is to
   assert.equal(await ended, 0);
 });
 
+test('every secret of the documents is taken from the environment, and the bearer token that the configuration names', () => {
+  const [, table = ''] = /## Secrets\n([^]*?)\n## /.exec(readFileSync(join(root, 'docs/configuration.md'), 'utf8')) ?? [];
+  const names = [...table.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name!);
+  assert.ok(names.length > 10);
+  const config = join(dirname(state), 'config.json');
+  writeFileSync(config, JSON.stringify({ FACILITATOR_URL: { url: 'https://x.example', auth: { bearer: 'MY_TOKEN' } } }));
+  const given = Object.fromEntries([...names, 'RPC_URL', 'MY_TOKEN', 'HOME_OF_OTHERS'].map((name) => [name, `of ${name}`]));
+  const words = { origin: 'http://x', price: ['/a=$1'], 'pay-to': '0x1', config };
+  const taken = Object.entries(variables(words, {}, given)).filter(([name, value]) => value === `of ${name}`);
+  assert.deepEqual(taken.map(([name]) => name).sort(), [...names, 'RPC_URL', 'MY_TOKEN'].sort());
+});
+
 test('what is missing is named, with the words that set it', async () => {
   for (const [words, says] of [
     [[], /ORIGIN_URL is not set: --origin/],
@@ -181,7 +214,7 @@ test('what is missing is named, with the words that set it', async () => {
     [['--origin', origin.url, '--pay-to', chain.accounts.payee.address, '--price', 'report'], /--price is not PATH=PRICE/],
     [['--nothing'], /--help says what there is/],
   ] as const) {
-    const child = spawn(process.execPath, [PROGRAM, 'serve', ...words, '--state', join(folder, 'other')], {
+    const child = spawn(process.execPath, [PROGRAM, 'serve', ...words, '--state', join(dirname(state), 'other')], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -44,6 +44,14 @@ export function base64(text: string): string {
   return Buffer.from(text, 'utf8').toString('base64');
 }
 
+/** The same price on another chain. */
+export const ON_BASE = {
+  ...OFFER,
+  network: 'eip155:8453',
+  asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913',
+  extra: { name: 'USD Coin', version: '2' },
+};
+
 /** The terms of version 2, as they stand in the header. */
 export function terms(accepts: readonly unknown[] = [OFFER], more: Json = {}): Json {
   return { x402Version: 2, error: 'payment required', resource: { url: '/' }, accepts, ...more };

@@ -1,8 +1,11 @@
 // A person looks: what an approval lets through, and what it does not.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { root } from '../../scripts/steps.mjs';
 import { buy, clientOf, during, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
 
 let world: TreasuryWorld;
@@ -113,4 +116,21 @@ test('the operator sees the reviews that wait, and no one else does', async () =
     JSON.stringify(json),
   );
   assert.equal((await fetch(`${world.treasury.url}/api/organizations/careful/reviews`)).status, 401);
+});
+
+test('an operator at a terminal lists what waits, approves one and denies the other', async () => {
+  const [one, two] = [await asked('typed-one'), await asked('typed-two')];
+  const env = { PATH: process.env['PATH'], FAREBOX_URL: world.treasury.url, FAREBOX_OPERATOR_TOKEN: world.operatorToken };
+  const run = (...words: string[]) =>
+    execFileSync(process.execPath, [join(root, 'pkg/dist/cli/main.js'), ...words], { env, encoding: 'utf8' });
+  const waits = run('reviews', '--json')
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { id: string }).id);
+  assert.ok([one, two].every((id) => waits.includes(id)));
+  assert.match(run('reviews'), new RegExp(`^\\S+ +open +buyer +\\$0\\.06 +http\\S+typed-one\\S* +0x[0-9a-fA-F]{40} +${one}$`, 'm'));
+  assert.match(run('approve', one), /^state: approved$/m);
+  assert.match(run('deny', two, '--org', 'careful'), /^state: denied$/m);
+  const { result, paid } = await during(world, () => buy(buyer(), shop('typed-one')));
+  assert.deepEqual([result.kind, paid], ['success', 60_000n], result.reason);
 });

@@ -43,14 +43,17 @@ export function readMcpPayment(answer: unknown): McpPayment {
 
 /**
  * The URL that stands for a tool, under which policy, budget and records know it. `server` is the server's URL, of which query and
- * user, where keys stand, are left out, or for one without a URL a name of your own, whose host is `<name>.mcp.invalid`. A tool
- * whose name no path can hold (`.`, `..` or none) is the error `invalid_argument`.
+ * user, where keys stand, are left out, or for one without a URL a name of your own (1 to 63 letters, digits, `.`, `-`, `_`; case
+ * does not count), whose host is `<name>.mcp.invalid`. Another name, and a tool whose name no path can hold (`.`, `..` or none),
+ * are the error `invalid_argument`.
  */
 export function mcpToolUrl(server: string, tool: string): string {
   if (/^\.{0,2}$/.test(tool)) throw unusable('invalid_argument', 'the name of the tool is empty or of dots alone', 'call another tool');
-  const base = /^https?:\/\//i.test(server)
-    ? placeOf(new URL(server))
-    : `https://${server.toLowerCase().replace(/[^a-z0-9-]+/g, '-')}.mcp.invalid`;
+  const isUrl = /^https?:\/\//i.test(server);
+  // Two names that became one host would share what is signed.
+  if (!isUrl && !/^[\w.-]{1,63}$/.test(server))
+    throw unusable('invalid_argument', 'the name of a server has 1 to 63 letters, digits, dots, hyphens and underscores', 'name it so');
+  const base = isUrl ? placeOf(new URL(server)) : `https://${server.toLowerCase()}.mcp.invalid`;
   return `${base}/tools/${encodeURIComponent(tool)}`;
 }
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
-/** The command line: `npx farebox look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill`, `check` and `serve`. */
+/** The command line: `npx farebox look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill`, `serve`, and for a gate on Cloudflare `init`, `check`, `dev`, `deploy` and `upgrade`. */
+import { checkProgram, localProgram } from '../create/rules.js';
 import { link } from './link.js';
 import { look } from './look.js';
+import { OPERATE } from './operate/words.js';
 import { pay } from './pay.js';
 import { receipt } from './receipt.js';
 import { failed } from './remedies.js';
@@ -12,23 +14,29 @@ import { EXIT, HELP, read, Usage, version } from './words.js';
 
 const COMMANDS = { look, pay, resend, unblock, receipt, link, skill } as const;
 
+/** The commands of a project that is deployed to Cloudflare. */
+const PROJECT = {
+  init: async (args: string[]) => (await import('../create/index.js')).create(args, 'npx farebox init', true),
+  check: async (args: string[]) => (await checkProgram()).main(args, 'npx farebox check'),
+  dev: async (args: string[]) => (await localProgram()).dev(args, { begin: 'npx farebox dev' }),
+  deploy: async (args: string[]) => (await checkProgram()).deploy(args, 'npx farebox deploy'),
+  upgrade: async (args: string[]) => (await checkProgram()).upgrade(args, { begin: 'npx farebox upgrade', version: version() }),
+} as const;
+
 async function main(args: string[]): Promise<number> {
-  if (args[0] === 'check') return check(args.slice(1));
+  if (Object.hasOwn(PROJECT, args[0] ?? '')) return PROJECT[args[0] as keyof typeof PROJECT](args.slice(1));
   if (args[0] === 'serve') return (await import('./serve.js')).serve(args.slice(1));
+  const asked = OPERATE.find((name) => name === args[0]);
+  if (asked !== undefined) return (await import('./operate/index.js')).operate(asked, args.slice(1));
   const words = read(args);
   const [name = ''] = words.positionals;
   if (words.values.version === true) return printed(`${version()}\n`);
   if (words.values.help === true || name === 'help') return printed(HELP);
-  if (!Object.hasOwn(COMMANDS, name)) throw new Usage(`the first word is ${Object.keys(COMMANDS).join(', ')}, check, serve, or --help`);
+  if (!Object.hasOwn(COMMANDS, name))
+    throw new Usage(
+      `the first word is ${Object.keys(COMMANDS).join(', ')}, ${Object.keys(PROJECT).join(', ')}, serve, ${OPERATE.join(', ')}, or --help`,
+    );
   return COMMANDS[name as keyof typeof COMMANDS](words);
-}
-
-/** The check of a gate's configuration: a program of its own beside this one. */
-async function check(args: string[]): Promise<number> {
-  const program = (await import(new URL('../../check/index.js', import.meta.url).href)) as {
-    main: (args: string[], begin: string) => Promise<number>;
-  };
-  return program.main(args, 'npx farebox check');
 }
 
 function printed(text: string): number {

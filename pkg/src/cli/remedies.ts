@@ -1,6 +1,6 @@
 /** What a failure is called on the command line, and what to do about it there. */
 import { FareboxError } from '../error.js';
-import { tell } from './terminal.js';
+import { tell, visible } from './terminal.js';
 import { EXIT, Usage } from './words.js';
 
 /** What to do in the words of a command, for codes whose remedy is written for programs. */
@@ -45,6 +45,10 @@ export function failed(error: unknown): number {
     return code === 'market_unreachable' ? EXIT.lost : EXIT.failed;
   }
   const why = causeOf(error);
+  if (why === undefined && error instanceof Error && error.message !== 'fetch failed') {
+    tell(`farebox: a fault of its own, please report it: ${error.name}: ${visible(error.message)}\n`);
+    return EXIT.failed;
+  }
   tell(`farebox: no answer came${why === undefined ? '' : `: ${why}`}\n`);
   return EXIT.lost;
 }

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { openFront } from '../serve/front.js';
+import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { pagesOf } from '../serve/pages.js';
-import { startRuntime } from '../serve/runtime.js';
+import { type Runtime, startRuntime } from '../serve/runtime.js';
 import { variables } from '../serve/settings.js';
 import { takeState } from '../serve/state.js';
 import { tell } from './terminal.js';
@@ -59,30 +59,34 @@ export async function serve(args: string[]): Promise<number> {
   const port = Number(words.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Usage('--port is a number from 0 to 65535');
   const state = takeState(words.state);
+  let runtime: Runtime | undefined;
   try {
     const vars = variables(words, state.secrets, process.env);
     const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
     const pages = join(root, 'pages');
-    const runtime = await startRuntime({
-      gate: join(root, 'gate'),
-      pages,
-      rows: state.rows,
-      vars,
-      began: state.runs,
-      log: (text) => process.stderr.write(text),
-    });
+    const log = (text: string): void => void process.stderr.write(text);
+    const gate = join(root, 'gate');
+    runtime = await startRuntime({ gate, pages, rows: state.rows, files: state.files, vars, began: state.runs, log });
     const files = pagesOf(pages, join(root, 'serve', 'headers.json'));
-    const front = await openFront({ host: words.host, port, socket: runtime.socket, pages: files, trustsProxy: words['trust-proxy'] });
+    const front = await listens({ host: words.host, port, socket: runtime.socket, pages: files, trustsProxy: words['trust-proxy'] });
     tell(`${front.url} asks for payment in front of ${vars['ORIGIN_URL']}, on ${vars['NETWORK']}\n`);
     tell(`its desk is ${front.url}/_farebox/desk/, with OPERATOR_TOKEN of ${state.secretsFile}\n`);
     await signalled();
+    runtime.ending();
     tell('ending: requests under way go on for up to a minute\n');
-    await front.close(GRACE_MS);
-    await runtime.stop(GRACE_MS);
+    await Promise.race([front.close(GRACE_MS), signalled().then(() => front.close(0))]);
     return EXIT.done;
   } finally {
+    // The rows are free once nothing reads them.
+    await runtime?.stop(GRACE_MS);
     state.leave();
   }
+}
+
+async function listens(options: FrontOptions): Promise<Front> {
+  return openFront(options).catch((error: NodeJS.ErrnoException) => {
+    throw new Usage(`--host ${options.host} --port ${options.port}: ${error.message}`);
+  });
 }
 
 function signalled(): Promise<void> {

@@ -28,8 +28,18 @@ export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, an
   npx farebox link create AMOUNT SYMBOL RECIPIENT    makes a payment by link at your treasury, prints its URL
   npx farebox link pay URL  pays a link once, as pay does, and follows it to its end
   npx farebox skill WORD    sells at a market: publish FILE, version ID FILE, rotate ID, withdraw ID
-  npx farebox check         checks the wrangler.toml of a gate that you run; --help after it says how
   npx farebox serve         runs a gate on this machine, in front of any HTTP server; --help after it says how
+
+For operators (--help after each lists all):
+  npx farebox payments, owed, refund, waive, resolve, totals, audit, failures, channels, export    of a gate
+  npx farebox reviews, approve, deny    of a treasury
+
+For a gate on Cloudflare (--help after each says how):
+  npx farebox init          makes the small project that deploys it; npm create farebox does so in a new folder
+  npx farebox check         checks its wrangler.toml
+  npx farebox dev           runs it on this machine, and prints the lines that buy
+  npx farebox deploy        checks it, deploys it, and says which secrets are missing
+  npx farebox upgrade       says what this version of farebox changes for it
 
 Requests (look, pay, unblock; of resend only --store and --json):
   -X, --method METHOD       [GET, with -d POST]

@@ -1,139 +1,136 @@
 /** The HTTP server in front of workerd: it says who asks, and serves the pages. */
-import { createServer, type IncomingMessage, type RequestOptions, request, type Server, type ServerResponse } from 'node:http';
-import { connect } from 'node:net';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
+import { type Inner, innerRequest, linesOf, passesBody, senderOf } from './inner.js';
 import type { Pages } from './pages.js';
+import { isWebSocket, joined, withoutUpgrade } from './upgrade.js';
 
 /** A front and where it listens. */
 export type Front = {
   readonly url: string;
-  /** Takes no more requests, and waits for those that are under way, at most so long. */
+  /** Takes no more requests, ends WebSockets, and waits for what is under way, at most so long. */
   close(milliseconds: number): Promise<void>;
 };
 
-export type FrontOptions = {
-  readonly host: string;
-  readonly port: number;
-  /** The socket of workerd. */
-  readonly socket: string;
-  readonly pages: Pages;
-  /** Whether a proxy in front says who asks: the last entry of `X-Forwarded-For`, and `X-Forwarded-Proto`. */
-  readonly trustsProxy: boolean;
-};
+export type FrontOptions = Inner & { readonly host: string; readonly port: number; readonly pages: Pages };
 
 /** Room for the longest proof that the gate reads, and all else, bytes. */
 const MOST_HEADER_BYTES = 65_536;
-/** What belongs to one connection, or is said by the front alone. */
-const OWN = /^(?:connection|keep-alive|proxy-connection|transfer-encoding|te|trailer|upgrade|expect|cf-connecting-ip|x-farebox-proto)$/i;
+/** Fields of a request. */
+const MOST_FIELDS = 200;
 
 /** Listens. */
 export function openFront(options: FrontOptions): Promise<Front> {
+  /** Connections that have become WebSockets: the server does not know them any more. */
+  const upgraded = new Set<Duplex>();
   const server = createServer({ maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0 }, (asked, answer) => {
+    if (asked.rawHeaders.length > 2 * MOST_FIELDS) return refuse(answer, 431, 'too_many_fields', TOO_MANY);
+    if (senderOf(asked, options.trustsProxy) === undefined) return refuse(answer, 400, 'sender_unknown', NOBODY);
     if (!options.pages.serve(asked, answer)) forward(options, asked, answer);
   });
-  server.on('upgrade', (asked: IncomingMessage, socket: Duplex, head: Buffer) => tunnel(options, asked, socket, head));
+  // Else it drops what is beyond 2,000 fields without a word, and with it how long the body is.
+  server.maxHeadersCount = 0;
+  server.on('upgrade', (asked: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (!isWebSocket(asked)) {
+      // An ordinary request to whoever does not know that protocol. It is parsed once more, without the offer of it.
+      socket.unshift(Buffer.concat([withoutUpgrade(asked), head]));
+      server.emit('connection', socket);
+      return;
+    }
+    socket.on('error', () => socket.destroy());
+    if (senderOf(asked, options.trustsProxy) === undefined) return refuse(answerOn(socket, asked), 400, 'sender_unknown', NOBODY);
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
+    if (head.length > 0) socket.unshift(head);
+    upgrade(options, asked, socket);
+  });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => {
       const { port } = server.address() as { port: number };
       const host = options.host.includes(':') ? `[${options.host}]` : options.host;
-      resolve({ url: `http://${host}:${port}`, close: (milliseconds) => close(server, milliseconds) });
+      resolve({ url: `http://${host}:${port}`, close: (milliseconds) => close(server, upgraded, milliseconds) });
     });
   });
 }
 
-function close(server: Server, milliseconds: number): Promise<void> {
+function close(server: Server, upgraded: ReadonlySet<Duplex>, milliseconds: number): Promise<void> {
   return new Promise((resolve) => {
     const late = setTimeout(() => server.closeAllConnections(), milliseconds);
+    if (milliseconds === 0) server.closeAllConnections();
     server.close(() => {
       clearTimeout(late);
       resolve();
     });
     server.closeIdleConnections();
+    for (const socket of upgraded) socket.destroy();
   });
 }
 
-/** The header lines that go to workerd: those of the client, and who they are. */
-function linesOf({ rawHeaders, socket, headers }: IncomingMessage, trustsProxy: boolean, keeps: RegExp | undefined): string[] {
-  const lines: string[] = [];
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const [name = '', value = ''] = [rawHeaders[at], rawHeaders[at + 1]];
-    if (!OWN.test(name) || keeps?.test(name) === true) lines.push(name, value);
-  }
-  const said = trustsProxy
-    ? String(headers['x-forwarded-for'] ?? '')
-        .split(',')
-        .pop()
-        ?.trim()
-    : undefined;
-  const address = (said !== undefined && said !== '' ? said : (socket.remoteAddress ?? '')).replace(/^::ffff:(?=[\d.]+$)/, '');
-  const proto = trustsProxy && headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
-  lines.push('cf-connecting-ip', address, 'x-farebox-proto', proto);
-  return lines;
-}
-
-function forward({ socket, trustsProxy }: FrontOptions, asked: IncomingMessage, answer: ServerResponse): void {
-  const inner = request({
-    socketPath: socket,
-    method: asked.method,
-    path: asked.url,
-    headers: linesOf(asked, trustsProxy, hasBody(asked) ? /^transfer-encoding$/i : undefined),
-    setHost: false,
-  } as RequestOptions);
+function forward(options: Inner, asked: IncomingMessage, answer: ServerResponse): void {
+  const inner = innerRequest(options, asked);
   inner.on('response', (said) => {
-    const lines: string[] = [];
-    for (let at = 0; at < said.rawHeaders.length; at += 2) {
-      const [name = '', value = ''] = [said.rawHeaders[at], said.rawHeaders[at + 1]];
-      if (!/^(?:connection|keep-alive|transfer-encoding)$/i.test(name)) lines.push(name, value);
-    }
-    answer.writeHead(said.statusCode ?? 502, lines as never);
+    answer.writeHead(said.statusCode ?? 502, linesOf(said.rawHeaders, CONNECTION) as never);
     said.pipe(answer);
     // An answer that breaks off must not look whole.
     said.on('aborted', () => answer.destroy());
     said.on('error', () => answer.destroy());
   });
-  inner.on('error', () => {
+  inner.on('error', (error: NodeJS.ErrnoException) => {
     if (answer.headersSent) answer.destroy();
+    else if (error.code?.startsWith('HPE_') === true) refuse(answer, 502, 'answer_unreadable', UNREADABLE);
     else unavailable(answer);
   });
   // A client that leaves ends its request; the gate decides what that means.
   answer.on('close', () => inner.destroy());
   asked.on('error', () => inner.destroy());
-  asked.pipe(inner);
+  passesBody(asked, inner);
 }
 
-const hasBody = ({ headers }: IncomingMessage): boolean => headers['transfer-encoding'] !== undefined;
+/** What belongs to the connection to workerd. */
+const CONNECTION = /^(?:connection|keep-alive|transfer-encoding)$/i;
+
+/** Opens a WebSocket: nothing of the client's goes further before the other side has agreed. */
+function upgrade(options: Inner, asked: IncomingMessage, outer: Duplex): void {
+  const inner = innerRequest(options, asked, ['connection', 'upgrade', 'upgrade', 'websocket']);
+  inner.on('upgrade', (said, socket, head) => joined(outer, said, socket, head));
+  inner.on('response', (said) => {
+    const plain = answerOn(outer, asked);
+    plain.writeHead(said.statusCode ?? 502, linesOf(said.rawHeaders, CONNECTION) as never);
+    said.pipe(plain);
+    said.on('error', () => outer.destroy());
+  });
+  inner.on('error', () => (outer.writable ? unavailable(answerOn(outer, asked)) : outer.destroy()));
+  outer.once('close', () => inner.destroy());
+  inner.end();
+}
+
+/** An ordinary answer on a connection that did not become another protocol's. */
+function answerOn(outer: Duplex, asked: IncomingMessage): ServerResponse {
+  const answer = new ServerResponse(asked);
+  answer.shouldKeepAlive = false;
+  answer.assignSocket(outer as Socket);
+  answer.on('finish', () => outer.end());
+  return answer;
+}
+
+const TOO_MANY = `a request has at most ${MOST_FIELDS} header fields`;
+const NOBODY = 'the proxy in front has to write the address of the client as the last entry of X-Forwarded-For';
+const UNREADABLE = 'the answer has header fields that cannot be read; if the request was paid for, the operator knows the payment';
 
 /** The answer while workerd is not there: nothing of the request has reached the gate, or it is not known. */
 function unavailable(answer: ServerResponse): void {
-  const body = {
-    type: 'urn:farebox:problem:gate_unavailable',
-    title: 'Gate unavailable',
-    status: 503,
-    detail: 'the gate does not run at the moment; send the same request again, with the same payment if there is one',
-    code: 'gate_unavailable',
-    retryable: true,
-  };
-  answer
-    .writeHead(503, { 'content-type': 'application/problem+json', 'cache-control': 'no-store', 'retry-after': '2' })
-    .end(JSON.stringify(body));
+  answer.setHeader('retry-after', '2');
+  const detail = 'the gate does not run at the moment; send the same request again, with the same payment if there is one';
+  refuse(answer, 503, 'gate_unavailable', detail);
 }
 
-/** An upgrade, such as a WebSocket's: bytes in both directions until one side ends. */
-function tunnel({ socket, trustsProxy }: FrontOptions, asked: IncomingMessage, outer: Duplex, head: Buffer): void {
-  const inner = connect(socket, () => {
-    const lines = linesOf(asked, trustsProxy, /^(?:connection|upgrade)$/i);
-    let text = `${asked.method} ${asked.url} HTTP/1.1\r\n`;
-    for (let at = 0; at < lines.length; at += 2) text += `${lines[at]}: ${lines[at + 1]}\r\n`;
-    inner.write(Buffer.concat([Buffer.from(`${text}\r\n`, 'latin1'), head]));
-    inner.pipe(outer).pipe(inner);
-  });
-  for (const [one, other] of [
-    [inner, outer],
-    [outer, inner],
-  ] as const) {
-    one.on('error', () => other.destroy());
-    one.on('close', () => other.destroy());
-  }
+function refuse(answer: ServerResponse, status: number, code: string, detail: string): void {
+  const title = `${code.charAt(0).toUpperCase()}${code.slice(1).replaceAll('_', ' ')}`;
+  const body = { type: `urn:farebox:problem:${code}`, title, status, detail, code, retryable: status === 503 };
+  answer
+    .writeHead(status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store', connection: 'close' })
+    .end(JSON.stringify(body));
 }

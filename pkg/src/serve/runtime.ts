@@ -1,6 +1,6 @@
 /** workerd with one gate in it: started, asked, started again after a crash, and ended. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,8 @@ import { configOf, ENTRY } from './config.js';
 export type Runtime = {
   /** The socket for requests. */
   readonly socket: string;
+  /** Does not start it again if it ends from now on. */
+  ending(): void;
   /** Ends it: what runs may end by itself, for so long. */
   stop(milliseconds: number): Promise<void>;
 };
@@ -22,10 +24,12 @@ export type RuntimeOptions = {
   readonly gate: string;
   readonly pages: string;
   readonly rows: string;
+  /** Folder for what it is started with. */
+  readonly files: string;
   /** Variables and secrets. */
   readonly vars: Readonly<Record<string, string>>;
-  /** Told of each process that reads the rows, with what its command line has. */
-  readonly began: (pid: number, words: string) => void;
+  /** Told of each process that reads the rows, with what its command line has and the folder of its sockets. */
+  readonly began: (pid: number, words: string, sockets: string) => void;
   /** Told what workerd writes. */
   readonly log: (text: string) => void;
 };
@@ -38,38 +42,49 @@ const START_MS = 30_000;
 const SWEEP_MS = 900_000;
 
 /** Starts it, and waits until it answers. */
-export async function startRuntime({ gate, pages, rows, vars, began: runs, log }: RuntimeOptions): Promise<Runtime> {
+export async function startRuntime({ gate, pages, rows, files, vars, began: runs, log }: RuntimeOptions): Promise<Runtime> {
   const program = programOf();
   // Sockets have short names, so they stand in a folder of their own.
   const folder = mkdtempSync(join(tmpdir(), 'farebox-'));
   const sockets = { requests: join(folder, 'requests'), sweep: join(folder, 'sweep') };
-  for (const file of ['index.js', 'index_bg.wasm']) copyFileSync(join(gate, file), join(folder, file));
-  writeFileSync(join(folder, 'entry.js'), ENTRY);
-  writeFileSync(join(folder, 'config.capnp'), configOf({ pages, state: rows, sockets, names: Object.keys(vars) }));
+  const config = join(files, 'config.capnp');
+  /** Written anew at each start: whoever tidies up may have taken them. */
+  const write = (): void => {
+    for (const place of [files, folder]) mkdirSync(place, { recursive: true, mode: 0o700 });
+    for (const file of ['index.js', 'index_bg.wasm']) copyFileSync(join(gate, file), join(files, file));
+    writeFileSync(join(files, 'entry.js'), ENTRY);
+    writeFileSync(config, configOf({ pages, state: rows, sockets, names: Object.keys(vars) }));
+  };
 
   let child: ChildProcess | undefined;
   let isStopping = false;
   let pause = AGAIN_MS.least;
   const start = (): void => {
     for (const socket of Object.values(sockets)) rmSync(socket, { force: true });
+    write();
     const began = Date.now();
-    child = spawn(program, ['serve', '--experimental', join(folder, 'config.capnp')], {
+    child = spawn(program, ['serve', '--experimental', config], {
+      // A group of its own: Ctrl-C reaches this process alone, which lets requests under way end.
+      detached: true,
       env: { ...vars, TMPDIR: process.env['TMPDIR'], SSL_CERT_FILE: process.env['SSL_CERT_FILE'] },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    if (child.pid !== undefined) runs(child.pid, folder);
+    if (child.pid !== undefined) runs(child.pid, config, folder);
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', log);
     child.once('error', (error) => log(`workerd does not start: ${error.message}\n`));
     child.once('exit', (code, signal) => {
       if (isStopping) return;
       log(`workerd ended with ${code ?? signal}; it starts again\n`);
       pause = Date.now() - began > 60_000 ? AGAIN_MS.least : Math.min(pause * 2, AGAIN_MS.most);
-      setTimeout(start, pause).unref();
+      setTimeout(() => (isStopping ? undefined : start()), pause).unref();
     });
   };
-  const stop = async (milliseconds: number): Promise<void> => {
+  const ending = (): void => {
     isStopping = true;
     clearInterval(sweeping);
+  };
+  const stop = async (milliseconds: number): Promise<void> => {
+    ending();
     const ended = new Promise<void>((resolve) => {
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) resolve();
       else child.once('exit', () => resolve());
@@ -84,7 +99,7 @@ export async function startRuntime({ gate, pages, rows, vars, began: runs, log }
   sweeping.unref();
   start();
   for (const until = Date.now() + START_MS; ; ) {
-    if (await asked(sockets.requests, '/_farebox/health').catch(() => undefined)) return { socket: sockets.requests, stop };
+    if (await asked(sockets.requests, '/_farebox/health').catch(() => undefined)) return { socket: sockets.requests, ending, stop };
     if (Date.now() > until) {
       await stop(1_000);
       throw new Usage('workerd does not answer; what it wrote is above');

@@ -14,24 +14,44 @@ export type Said = {
   readonly rpc?: string | undefined;
 };
 
-/** The test network and its free facilitator: no money is at stake by default. */
-const TEST = { network: 'eip155:84532', facilitator: 'https://www.x402.org/facilitator' };
+/** The test network by its names, and its free facilitator: no money is at stake by default. */
+const TEST = { network: 'eip155:84532', names: ['eip155:84532', 'base-sepolia'], facilitator: 'https://www.x402.org/facilitator' };
 
-/** Secrets that may come from the environment, besides those that the file of the state has. */
+/** Secrets that may come from the environment, besides the bearer token that the configuration names. */
 const SECRETS = [
   'GATE_SECRET',
   'GATE_SECRET_PREVIOUS',
   'LEDGER_SALT',
-  'OPERATOR_TOKEN',
   'ORIGIN_SECRET',
-  'WEBHOOK_SECRET',
   'PAYEE_KEY',
+  'REFUND_TOKEN',
+  'OPERATOR_TOKEN',
+  'WEBHOOK_SECRET',
+  'API_KEYS',
   'CDP_API_KEY_ID',
   'CDP_API_KEY_SECRET',
+  'OKX_API_KEY',
+  'OKX_API_SECRET',
+  'OKX_API_PASSPHRASE',
+  // Its URL may have a key.
+  'RPC_URL',
 ];
 
 /** All variables as text; what is structured is JSON, which the gate reads. */
 export function variables(said: Said, kept: Readonly<Record<string, string>>, environment: NodeJS.ProcessEnv): Record<string, string> {
+  const vars = varsOf(said);
+  const [first] = missing(vars);
+  if (first !== undefined) throw new Usage(first.says);
+  const bearers = [...JSON.stringify(vars).matchAll(/"bearer":"([^"]+)"/g)].map(([, name]) => name!);
+  const fromOutside = Object.fromEntries(
+    [...SECRETS, ...bearers].flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+  );
+  const all: Record<string, unknown> = { ...kept, ...vars, ...fromOutside };
+  return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
+}
+
+/** The variables that the words set, over those of a file. */
+export function varsOf(said: Said): Record<string, unknown> {
   const vars: Record<string, unknown> = said.config === undefined ? {} : fileOf(said.config);
   if (said.origin !== undefined) vars['ORIGIN_URL'] = said.origin;
   if (said['pay-to'] !== undefined) vars['PAY_TO'] = said['pay-to'];
@@ -40,17 +60,20 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
   if (said.rpc !== undefined) vars['RPC_URL'] = said.rpc;
   if (said.price !== undefined) vars['ROUTES'] = [...listOf(vars['ROUTES']), ...said.price.map(routeOf)];
   vars['NETWORK'] ??= TEST.network;
-  if (vars['NETWORK'] === TEST.network) vars['FACILITATOR_URL'] ??= TEST.facilitator;
-  for (const [name, how] of [
+  if (TEST.names.includes(String(vars['NETWORK']))) vars['FACILITATOR_URL'] ??= TEST.facilitator;
+  return vars;
+}
+
+/** The variables without which no gate stands in front of a server, that are not set, and the words that set them. */
+export function missing(vars: Readonly<Record<string, unknown>>): readonly { readonly name: string; readonly says: string }[] {
+  return [
     ['ORIGIN_URL', '--origin http://localhost:3000'],
     ['PAY_TO', '--pay-to 0x…, the address that is paid'],
     ['ROUTES', "--price '/report=$0.01'"],
     ['FACILITATOR_URL', '--facilitator URL, which settles on that network'],
-  ] as const)
-    if (vars[name] === undefined) throw new Usage(`${name} is not set: ${how}`);
-  const fromOutside = Object.fromEntries(SECRETS.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
-  const all: Record<string, unknown> = { ...kept, ...vars, ...fromOutside };
-  return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
+  ]
+    .filter(([name = '']) => vars[name] === undefined)
+    .map(([name = '', how]) => ({ name, says: `${name} is not set: ${how}` }));
 }
 
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);

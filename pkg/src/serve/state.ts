@@ -1,7 +1,7 @@
 /** The folder of a gate on this machine: its rows, its secrets, and the mark of the one process that serves it. */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { Usage } from '../cli/words.js';
@@ -15,8 +15,10 @@ export type State = {
   readonly secrets: Readonly<Record<string, string>>;
   /** Where they are kept; only its owner can read it. */
   readonly secretsFile: string;
+  /** Folder of what the runtime is started with. */
+  readonly files: string;
   /** Notes the runtime that reads the rows: it outlives this process if that is killed. */
-  runs(pid: number, words: string): void;
+  runs(pid: number, words: string, sockets: string): void;
   /** Lets another process serve it. */
   leave(): void;
 };
@@ -31,25 +33,41 @@ export function takeState(folder: string): State {
   return {
     folder: place,
     rows,
+    files: join(place, 'runtime'),
     secretsFile,
     secrets: secretsIn(secretsFile),
-    runs: (pid, words) => writeFileSync(mark, JSON.stringify({ pid, words } satisfies Runs), { mode: 0o600 }),
+    runs: (pid, words, sockets) => {
+      // At once: a mark that was cut would not tell who reads the rows.
+      writeFileSync(`${mark}.new`, JSON.stringify({ pid, words, sockets } satisfies Runs), { mode: 0o600 });
+      renameSync(`${mark}.new`, mark);
+    },
     leave: () => rmSync(mark, { force: true }),
   };
 }
 
-/** A runtime, and what its command line has. */
-type Runs = { readonly pid: number; readonly words: string };
+/** A runtime, what its command line has, and the folder of its sockets. */
+type Runs = { readonly pid: number; readonly words: string; readonly sockets: string };
 
 /** Ends the runtime that a killed process has left with the rows, and waits until it is gone. */
 function endLeft(mark: string): void {
   const text = readFileSync(mark, 'utf8');
-  const { pid, words } = (text === '' ? { pid: 0, words: '' } : JSON.parse(text)) as Runs;
+  if (text === '') return;
+  const { pid, words, sockets } = runsIn(text, mark);
   // Another program may have the number now.
-  if (pid === 0 || !lives(pid) || !commandOf(pid).includes(words)) return;
-  process.kill(pid, 'SIGKILL');
-  for (const until = Date.now() + END_MS; lives(pid) && Date.now() < until; )
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+  if (lives(pid) && commandOf(pid).includes(words)) {
+    process.kill(pid, 'SIGKILL');
+    for (const until = Date.now() + END_MS; lives(pid) && Date.now() < until; )
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+  }
+  rmSync(sockets, { recursive: true, force: true });
+}
+
+function runsIn(text: string, mark: string): Runs {
+  try {
+    return JSON.parse(text) as Runs;
+  } catch {
+    throw new Usage(`${mark} cannot be read: end the workerd that may still read the rows, remove it, then call again`);
+  }
 }
 
 const END_MS = 5_000;
@@ -69,18 +87,23 @@ function commandOf(pid: number): string {
 function markIn(folder: string): string {
   const mine = `served-by-${process.pid}-${randomBytes(4).toString('hex')}`;
   writeFileSync(join(folder, mine), '', { mode: 0o600, flag: 'wx' });
-  for (const name of readdirSync(folder)) {
-    const pid = /^served-by-(\d+)-/.exec(name)?.[1];
-    if (pid === undefined || name === mine) continue;
-    if (!lives(Number(pid))) {
-      endLeft(join(folder, name));
-      rmSync(join(folder, name), { force: true });
-      continue;
-    }
+  try {
+    for (const name of readdirSync(folder)) if (name !== mine) endOther(folder, name);
+  } catch (error) {
     rmSync(join(folder, mine), { force: true });
-    throw new Usage(`process ${pid} serves ${folder} already; if it is another program, remove ${join(folder, name)}`);
+    throw error;
   }
   return join(folder, mine);
+}
+
+/** Ends what a killed process has left behind its mark; one that lives keeps the folder. */
+function endOther(folder: string, name: string): void {
+  const pid = /^served-by-(\d+)-[0-9a-f]+$/.exec(name)?.[1];
+  if (pid === undefined) return;
+  if (lives(Number(pid)))
+    throw new Usage(`process ${pid} serves ${folder} already; if it is another program, remove ${join(folder, name)}`);
+  endLeft(join(folder, name));
+  rmSync(join(folder, name), { force: true });
 }
 
 function lives(pid: number): boolean {
@@ -96,10 +119,14 @@ function lives(pid: number): boolean {
 /** The secrets of the folder, made at the first start. `LEDGER_SALT` names rows: without it they are lost. */
 function secretsIn(file: string): Readonly<Record<string, string>> {
   if (!existsSync(file)) {
-    const made = { GATE_SECRET: hex(32), LEDGER_SALT: hex(16), OPERATOR_TOKEN: hex(16) };
-    writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(file, `${JSON.stringify(gateSecrets(), null, 2)}\n`, { mode: 0o600, flag: 'wx' });
   }
   return JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
+}
+
+/** Random secrets that a gate begins with. */
+export function gateSecrets(): Readonly<Record<string, string>> {
+  return { GATE_SECRET: hex(32), LEDGER_SALT: hex(16), OPERATOR_TOKEN: hex(16) };
 }
 
 const hex = (bytes: number): string => randomBytes(bytes).toString('hex');

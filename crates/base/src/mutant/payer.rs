@@ -59,6 +59,8 @@ macro_rules! payer {
             PinIsForgotten,
             /// A payment that has ended and may have been charged is made again unasked.
             EndedIsPaidAgain,
+            /// What has ended and may have been charged is paid with another token unasked.
+            EndedIsPaidElsewhere,
             /// The nonce of a purchase is drawn anew in each process.
             NoncesAreDrawn,
             /// A payment that may be charged is signed again for another token.

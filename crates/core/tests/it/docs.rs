@@ -13,13 +13,14 @@ const CONFIGURATION: &str = "docs/configuration.md";
 const PROTOCOLS: &str = "docs/protocols.md";
 /// The npm package's own, which stands alone there.
 const PACKAGE: &str = "pkg/README.md";
-const DOCUMENTS: [&str; 16] = [
+const DOCUMENTS: [&str; 17] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     CONFIGURATION,
     PROTOCOLS,
     "docs/agent.md",
+    "docs/create.md",
     "docs/deploy.md",
     "docs/design.md",
     "docs/limits.md",

@@ -123,6 +123,8 @@ pub struct Exchange {
     signed_as: String,
     /// Whether what has ended is paid by another token than before, once that is signed.
     is_elsewhere: bool,
+    /// Whether a person is asked before anything is signed, when it goes on with an earlier call's.
+    asks: bool,
     /// The answer whose terms are paid: header fields and body.
     terms: Option<(Headers, Vec<u8>)>,
     /// How it goes on with a purchase of an earlier call.
@@ -177,6 +179,7 @@ impl Exchange {
             counted: String::new(),
             signed_as: String::new(),
             is_elsewhere: false,
+            asks: false,
             terms: None,
             going: Going::Begins,
             earlier: Vec::new(),
@@ -275,7 +278,10 @@ impl Exchange {
             Ok(challenge) if challenge.is_expired() => self.ask_afresh(),
             Ok(challenge) if challenge.offers.is_empty() => Next::Fail(challenge.why_nothing()),
             Ok(challenge) => {
-                let challenge = self.in_slot(challenge);
+                let challenge = match self.in_slot(challenge) {
+                    Ok(challenge) => challenge,
+                    Err(error) => return Next::Fail(error),
+                };
                 let asks = challenge.offers_session && !self.pays_once;
                 self.state.challenged(challenge);
                 self.terms = Some(answer.terms());

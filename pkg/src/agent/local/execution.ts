@@ -56,7 +56,7 @@ export class Execution {
   async run(): Promise<Settled | PaidResponse> {
     try {
       const before = await this.#parts.journal.read(this.#task.key);
-      return before !== undefined && !(await this.#signsAgain(before)) ? await this.#again(before) : await this.#pays();
+      return before === undefined || (await this.#signsAgain(before)) ? await this.#pays(before) : await this.#again(before);
     } finally {
       this.#over.abort();
     }
@@ -72,13 +72,13 @@ export class Execution {
     return proposal.protocol === 'x402' && answered !== true && !isUnended(ends, this.#now()) && (await journal.isOpen(this.#task.key));
   }
 
-  /** Pays the terms that were shown: that price to that payee, or nothing. */
-  async #pays(): Promise<Settled | PaidResponse> {
+  /** Pays the terms that were shown: that price to that payee, or nothing. What has ended under this key may have been charged. */
+  async #pays(ended?: Sent): Promise<Settled | PaidResponse> {
     const { options, journal } = this.#parts;
     const { key, prepared, request } = this.#task;
     const shown = prepared.paymentRequirement && wasm.candidateDigest(JSON.stringify(prepared.paymentRequirement), '');
     let proposal: Proposal | undefined;
-    let isOther = false;
+    let refused: string | undefined;
     /** The payment that another process has sent under this key, while this one signed. */
     let taken: Sent | undefined;
     const isTaken = new AbortController();
@@ -90,6 +90,11 @@ export class Execution {
       if (terms !== undefined) return terms;
       const payment = paymentOf(fieldsOf(init?.headers));
       if (payment !== undefined && proposal !== undefined) {
+        if (ended !== undefined && ended.proposal.payer !== proposal.payer && options.policy?.payAgain !== true) {
+          refused = DOUBT;
+          isTaken.abort();
+          throw new Error('another account has paid under this key');
+        }
         const signed = { request, url: String(input), payment, proposal, ends: Math.ceil(this.#now()) + proposal.validForSecs };
         // Written before it leaves: after a crash the same bytes are sent.
         const standing = await journal.claim(key, signed);
@@ -109,9 +114,11 @@ export class Execution {
         ...payOptionsOf(options),
         confirm: async (it) => {
           proposal = it;
-          isOther = shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown;
-          if (isOther) return false;
-          return (await options.confirm?.(it)) ?? true;
+          if (shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown) refused = TERMS_CHANGED;
+          const isBeside = ended !== undefined && !NONCE_OF.every((name) => ended.proposal[name] === it[name]);
+          if (isBeside && options.confirm === undefined && options.policy?.payAgain !== true) refused ??= DOUBT;
+          if (refused !== undefined) return false;
+          return (await options.confirm?.(isBeside ? { ...it, again: true } : it)) ?? true;
         },
         onStep: (step, it) => {
           // With the payer's address, which is not known earlier.
@@ -131,8 +138,8 @@ export class Execution {
         if (taken.request !== request) throw keyTaken(prepared);
         return this.#again(taken);
       }
-      if (this.#sent === undefined && !(error instanceof FareboxError)) throw error;
-      return this.#verdicts.ofFailure(this.#sent, error, isOther ? TERMS_CHANGED : undefined);
+      if (this.#sent === undefined && refused === undefined && !(error instanceof FareboxError)) throw error;
+      return this.#verdicts.ofFailure(this.#sent, error, refused);
     }
   }
 
@@ -157,9 +164,7 @@ export class Execution {
     if (hasEnded && (await this.#isLetGo(sent)))
       return { ...(await this.#verdicts.ofAnswer(sent, { response, settled: undefined, isOver: true })), isOver: true };
     const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
-    const doubt =
-      ' It has ended, and only the chain tells whether it was charged: it is made again only if `confirm` is asked or `policy.payAgain` is set.';
-    return unknown(idsOf(sent), hasEnded ? reason + doubt : reason);
+    return unknown(idsOf(sent), hasEnded ? `${reason} ${DOUBT}` : reason);
   }
 
   /** Whether another payment may follow one that has ended and may have been charged. */
@@ -210,3 +215,8 @@ function paymentOf(headers: Readonly<Record<string, string>>): Record<string, st
 }
 
 const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';
+const DOUBT =
+  'It has ended, and only the chain tells whether it was charged: it is made again only if `confirm` is asked or `policy.payAgain` is set.';
+
+/** The parts of a payment that choose its nonce and the contract that takes it once, but for the payer, who is known later. */
+const NONCE_OF = ['network', 'asset', 'transferMethod'] as const;

@@ -1,11 +1,12 @@
 /** What an operator can do about a payment, as forms, and the deeds behind them. Spec: docs/operations.md, "Refunds", "Reviews". */
 
+import { type Operator, textOf } from '../../operator/client.js';
+import { mayRefundAt } from '../../operator/transfer.js';
 import { foreign, make } from '../shared/dom.js';
-import { type Operator, textOf } from '../shared/operator.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
 import { type PaymentSeen, seen } from './payment.js';
-import { begunOf, forgetBegun, mayRefundAt, refundByWallet, reportRefund } from './refund.js';
+import { begunOf, forgetBegun, refundByWallet, reportRefund } from './refund.js';
 
 /** Where a payment is, for the operator. */
 export function pathOf(id: string, decision?: string): string {
@@ -33,7 +34,7 @@ export function actionsFor(payment: PaymentSeen): readonly HTMLElement[] {
 
 function refunds(payment: PaymentSeen): readonly HTMLElement[] {
   const { id, payer, payee, price } = payment;
-  const [until, begun] = [mayRefundAt(payment), begunOf(id)];
+  const [until, begun] = [mayRefundAt(payment.reason, payment.updated), begunOf(id)];
   const isEarly = until > new Date().toISOString();
   const sign = isEarly
     ? make('p', {}, 'Wait until ', moment(until), ': until then the payer may still be served.')

@@ -1,9 +1,9 @@
 /** The first view: what is owed and what waits, and the money by day and route. */
 
+import { listOf, type Members, type Operator, textOf } from '../../operator/client.js';
 import { barChart, type Series, shareBar } from '../shared/chart.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
-import { listOf, type Members, type Operator, textOf } from '../shared/operator.js';
 import { figuresOf, rowsOf } from '../shared/parts.js';
 import { heading, linkTo } from '../shared/shell.js';
 import { actionsFor } from './actions.js';

@@ -1,10 +1,10 @@
 /**
- * A refund that a person signs in the wallet of this browser: the transfer of `npm run refund`, sent once, and reported when the
+ * A refund that a person signs in the wallet of this browser: the transfer of `farebox refund`, sent once, and reported when the
  * chain has it. Spec: docs/operations.md, "Refunds".
  */
 
-import { transferOf } from '../../../../scripts/transfer.mjs';
-import { type Operator, Refused, textOf } from '../shared/operator.js';
+import { type Operator, Refused, textOf } from '../../operator/client.js';
+import { isComing, transferOf } from '../../operator/transfer.js';
 import { accountOf, injectedWallet, isRejection, leadTo, sendFrom } from '../shared/wallet.js';
 import type { PaymentSeen } from './payment.js';
 
@@ -20,16 +20,6 @@ const placeOf = (id: string) => `farebox-refund-${id}`;
 export function begunOf(id: string): Begun | undefined {
   const hash = localStorage.getItem(placeOf(id));
   return hash === null ? undefined : hash === '' ? {} : { hash };
-}
-
-/** A debt for which the payer may still be served, and how long after it arose. */
-const LATE = new Set(['unserved', 'not_fetched']);
-const LATE_MS = 3_600_000;
-
-/** From when on this debt may be paid back; empty for at once. */
-export function mayRefundAt({ reason, updated }: PaymentSeen): string {
-  const since = Date.parse(updated);
-  return LATE.has(reason) && Number.isFinite(since) ? new Date(since + LATE_MS).toISOString() : '';
 }
 
 /** How often the gate is asked whether it finds the refund, and how long it waits in between. */
@@ -67,7 +57,7 @@ async function refundAlone(operator: Operator, payment: PaymentSeen, say: (text:
   const transfer = transferOf(payment.members, payee);
   const wallet = injectedWallet();
   if (wallet === undefined)
-    throw new Error('This browser has no wallet. Sign the transfer of npm run refund elsewhere, and report it here.');
+    throw new Error('This browser has no wallet. Sign the transfer of npx farebox refund elsewhere, and report it here.');
   say('Your wallet asks you.');
   const from = await accountOf(wallet, payee);
   if (from === undefined) {
@@ -92,8 +82,7 @@ async function refundAlone(operator: Operator, payment: PaymentSeen, say: (text:
       await reportRefund(operator, id, hash);
       return `${price} was refunded, as ${hash}.`;
     } catch (error) {
-      const isComing = error instanceof Refused && ['refund_unproven', 'chain_unavailable'].includes(error.code);
-      if (!isComing || look === LOOKS) throw error;
+      if (!(error instanceof Refused) || !isComing(error.code) || look === LOOKS) throw error;
     }
     await new Promise((done) => setTimeout(done, LOOK_MS));
   }

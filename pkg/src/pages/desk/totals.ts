@@ -1,6 +1,6 @@
 /** The money of the last days. A day that is over is read again only now and then: a refund may still change it. */
 
-import { listOf, type Operator } from '../shared/operator.js';
+import { listOf, type Operator } from '../../operator/client.js';
 import type { DayTotals } from './overview.js';
 
 const DAYS = 14;

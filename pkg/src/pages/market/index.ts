@@ -1,6 +1,6 @@
 /** The desk of the market: the compute exchange, and the skills. Spec: docs/exchange.md, "The desk". */
 
-import { type Operator, Refused } from '../shared/operator.js';
+import { type Operator, Refused } from '../../operator/client.js';
 import { openDesk } from '../shared/shell.js';
 import { job, jobs, searchJobs } from './jobs.js';
 import { askNow, holds } from './money.js';

@@ -1,9 +1,9 @@
 /** The first view: what waits for a person, what is held, and what happened in a day. */
 
+import { listOf, type Members, membersOf, textOf } from '../../operator/client.js';
 import { barChart } from '../shared/chart.js';
 import { make } from '../shared/dom.js';
 import { inTokens, unitsOf } from '../shared/money.js';
-import { listOf, type Members, membersOf, textOf } from '../shared/operator.js';
 import { figuresOf, rowsOf } from '../shared/parts.js';
 import { linkTo } from '../shared/shell.js';
 import { holdRow, PROGRESS, progressPill } from './money.js';

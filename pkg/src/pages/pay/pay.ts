@@ -4,6 +4,7 @@ import type { PaymentStep, PayOptions, Proposal } from '../../options.js';
 import type { Signer } from '../../signer.js';
 import { make } from '../shared/dom.js';
 import { fileOf, followed, isGuarded, shown } from './goods.js';
+import { canHold, type Held, heldOf, hold, wayOf } from './held.js';
 import { forget, type Goods, keep, keptOf } from './kept.js';
 import * as panel from './panel.js';
 import { payableWays, priceOf, type Way } from './terms.js';
@@ -27,7 +28,10 @@ loading.catch(() => undefined);
 const ways = payableWays();
 let way = ways[0];
 let wallets: readonly Wallet[] = [];
-let lastWallet: Wallet | undefined;
+/** The way of what is open: no other can be chosen meanwhile. */
+let onlyWay: Way | undefined;
+/** The wallet that was chosen, with its account: both sign, or nobody does. */
+let chosenWallet: { readonly wallet: Wallet; readonly account: string } | undefined;
 /** Whether the choices are shown, which change with the wallets. */
 let isChoosing = false;
 
@@ -41,11 +45,12 @@ const STEPS: Readonly<Record<PaymentStep, (wallet: string) => string>> = {
   done: () => 'Paid.',
 };
 
-/** Asks for the page with a payment, by this wallet if one is to sign. */
-async function buy(chosen: Way, wallet: Wallet | undefined): Promise<void> {
+/** Asks for the page with a payment, by the chosen wallet if one is to sign. */
+async function buy(chosen: Way): Promise<void> {
   const { terms, symbol, decimals, price } = chosen;
   const { indexedDbStore, payingFetch, receiptOf, resume, walletSigner } = await loading;
-  const signer: Signer = wallet === undefined ? nobody : walletSigner(wallet.provider);
+  const by = chosenWallet;
+  const signer: Signer = by === undefined ? nobody : walletSigner(by.wallet.provider, { address: by.account });
   const asset = {
     symbol,
     network: terms.network,
@@ -69,12 +74,19 @@ async function buy(chosen: Way, wallet: Wallet | undefined): Promise<void> {
       pinPayees: false,
     },
     confirm: (proposal) => agreed(proposal, chosen),
-    onStep: (step) => {
-      isSent ||= step === 'sent' || step === 'settling';
-      panel.show(STEPS[step](wallet?.name ?? 'your wallet'));
+    onStep: (step, proposal) => {
+      if (step === 'sent' || step === 'settling') {
+        isSent = true;
+        hold(URL_HERE, proposal);
+      }
+      panel.show(STEPS[step](by?.wallet.name ?? 'your wallet'));
     },
   };
-  const response = await payingFetch(options)(URL_HERE, { headers: { accept: ACCEPT } });
+  const response = await payingFetch(options)(URL_HERE, { headers: { accept: ACCEPT } }).catch((error: unknown) => {
+    const { code, message } = (error ?? {}) as Failure;
+    // Nothing was sent, so there is nothing to send again: what was signed before has ended.
+    throw code === 'payment_unresolved' && !isSent ? Object.assign(new Error(String(message)), { code: 'ended' }) : error;
+  });
   if (response.type === 'opaqueredirect') throw Object.assign(new Error(''), { code: 'leads_on', signed: isSent });
   if (!response.ok) throw Object.assign(new Error(await saidIn(response)), { code: isSent ? 'undelivered' : 'unanswered', signed: isSent });
   if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) return follow(response);
@@ -113,10 +125,12 @@ async function agreed(proposal: Proposal, { terms, ...shownWay }: Way): Promise<
     return panel.ask('An earlier payment for this page has ended, and may have been charged. Look at your wallet first.', 'Pay again');
   const isSamePrice = proposal.amount === terms.amount;
   const isSamePayee = proposal.payTo.toLowerCase() === terms.payTo.toLowerCase();
-  if (isSamePrice && isSamePayee) return true;
+  const isSameToken = proposal.network === terms.network && proposal.asset.toLowerCase() === terms.asset.toLowerCase();
+  if (isSamePrice && isSamePayee && isSameToken) return true;
   const price = isSamePrice ? [] : [`It costs ${proposal.amountText} now, not ${priceOf({ terms, ...shownWay })}.`];
   const payee = isSamePayee ? [] : [`It is paid to ${proposal.payTo} now, not to ${terms.payTo}.`];
-  return panel.ask([...price, ...payee].join(' '), 'Pay that');
+  const token = isSameToken ? [] : [`It is paid in the token ${proposal.asset} of ${proposal.network} now.`];
+  return panel.ask([...price, ...payee, ...token].join(' '), 'Pay that');
 }
 
 /** Begins anew. */
@@ -162,16 +176,16 @@ async function payWith(wallet: Wallet): Promise<void> {
   const account = await firstAccount(wallet);
   const before = await whoSigned();
   // What is open goes on by its way: another network would charge beside it.
-  const chosen = wayOf(before) ?? way!;
+  const chosen = wayOf(before, ways) ?? way!;
   if (before !== undefined && before.account.toLowerCase() !== account.toLowerCase())
     return panel.otherAccount(before.account, () => begin());
-  localStorage.setItem(HELD, JSON.stringify({ account, network: chosen.terms.network } satisfies Held));
   panel.show(`Choose ${chosen.title} in ${wallet.name}.`);
   await switchTo(wallet, chosen);
-  const held = await balanceOf(wallet, chosen, account);
+  // A wallet that has signed may have paid already.
+  const held = (await isSigned()) ? undefined : await balanceOf(wallet, chosen, account);
   if (held !== undefined && held < BigInt(chosen.terms.amount)) return panel.lacking(chosen, held, wallet, () => begin());
-  lastWallet = wallet;
-  await buy(chosen, wallet);
+  chosenWallet = { wallet, account };
+  await buy(chosen);
 }
 
 /** Runs one purchase at a time, and says how it failed. */
@@ -192,22 +206,11 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
   panel.failed(wordsFor(failure), saidBy(failure), () => begin());
 }
 
-/** Who has signed for this page, and by which way: what is open goes on with both. */
-type Held = { readonly account: string; readonly network: string };
-const HELD = `farebox-signed ${URL_HERE}`;
-
-/** What is held while a payment is open. */
+/** Who has signed for this page, while that is open. */
 async function whoSigned(): Promise<Held | undefined> {
-  const text = localStorage.getItem(HELD);
-  if (text === null) return undefined;
-  if (await isSigned()) return JSON.parse(text) as Held;
-  localStorage.removeItem(HELD);
-  return undefined;
-}
-
-/** The way by which they have signed. */
-function wayOf(before: Held | undefined): Way | undefined {
-  return before && ways.find(({ terms }) => terms.network === before.network);
+  const before = heldOf(URL_HERE, await isSigned());
+  onlyWay = wayOf(before, ways);
+  return before;
 }
 
 /** Words for a payment that has to be signed again. */
@@ -244,7 +247,8 @@ function sendAgain(time: number): void {
   const again = async (): Promise<void> => {
     panel.show('Sending the same payment again…');
     try {
-      await buy(way!, lastWallet);
+      // What is open goes on by its own way, whatever is chosen in this tab.
+      await inOneTab(async () => buy(wayOf(await whoSigned(), ways) ?? way!));
     } catch (error) {
       await afterFailure(error, time + 1);
     }
@@ -268,7 +272,16 @@ function begin(text = 'Choose a wallet.'): void {
     begin(text);
     document.querySelector<HTMLElement>('#pay input:checked')?.focus();
   };
-  panel.show(text, ...panel.choices(ways, way, wallets, choose, (wallet) => void run(() => inOneTab(() => payWith(wallet)))));
+  panel.show(
+    text,
+    ...panel.choices(
+      onlyWay === undefined ? ways : [onlyWay],
+      onlyWay ?? way,
+      wallets,
+      choose,
+      (wallet) => void run(() => inOneTab(() => payWith(wallet))),
+    ),
+  );
 }
 
 /** How to pay where this browser has no wallet. */
@@ -280,10 +293,14 @@ async function showElsewhere(): Promise<void> {
 /** Shows what was paid before, else goes on with what was signed, else shows the choices. */
 async function start(): Promise<void> {
   panel.open();
+  if (!canHold())
+    return panel.show(
+      'Your browser keeps nothing for this page, so a payment could not be continued. Allow it to, then reload. Nothing was paid.',
+    );
   const goods = await keptOf(URL_HERE).catch(() => undefined);
   if (goods !== undefined) return deliver(goods);
-  way = wayOf(await whoSigned()) ?? way;
-  if (way !== undefined && (await isSigned())) return run(() => buy(way!, undefined));
+  way = wayOf(await whoSigned(), ways) ?? way;
+  if (way !== undefined && (await isSigned())) return run(() => buy(way!));
   begin();
 }
 

@@ -18,6 +18,10 @@ type Announced = {
   readonly provider: Eip1193Provider;
 };
 
+/** Wallets that are shown, and characters of the name of one. */
+const MOST_WALLETS = 20;
+const MOST_NAME = 100;
+
 /** Calls `found` with the wallets known so far, again whenever there is another one. */
 export function watchWallets(found: (wallets: readonly Wallet[]) => void): void {
   const announced = new Map<string, Wallet>();
@@ -29,8 +33,10 @@ export function watchWallets(found: (wallets: readonly Wallet[]) => void): void 
   };
   window.addEventListener('eip6963:announceProvider', (event) => {
     const { info, provider } = (event as CustomEvent<Announced>).detail;
+    // The first one keeps its place, and a script that announces without an end has none.
+    if (typeof info.name !== 'string' || info.name === '' || announced.has(info.uuid) || announced.size >= MOST_WALLETS) return;
     const icon = /^data:image\//.test(info.icon) ? info.icon : '';
-    announced.set(info.uuid, { name: info.name, icon, provider });
+    announced.set(info.uuid, { name: info.name.slice(0, MOST_NAME), icon, provider });
     tell();
   });
   window.dispatchEvent(new Event('eip6963:requestProvider'));

@@ -34,6 +34,7 @@ const KNOWN: Readonly<Record<string, Words>> = {
     'The server did not take the payment.',
     'Ask the seller before you pay again. What you signed is charged at most once.',
   ),
+  ended: words('An earlier payment for this page has ended, and may have been charged.', 'Look at your wallet before you pay again.'),
   payment_conflict: words('The seller does not deliver for this payment.', AT_MOST_ONCE),
   refund_due: words('You paid, and the seller could not deliver.', 'The seller owes you a refund. Keep what it says below.', false),
   receipt_mismatch: words(

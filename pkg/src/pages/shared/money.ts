@@ -1,6 +1,6 @@
 /** Sums of money as integers of atomic units, and what people read of them. */
 
-import { type Members, textOf } from './operator.js';
+import { type Members, textOf } from '../../operator/client.js';
 
 /** Atomic units of a text; zero for what is none. */
 export function unitsOf(text: string): bigint {

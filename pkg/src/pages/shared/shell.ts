@@ -1,7 +1,7 @@
 /** The frame of a desk: its door, its views by the fragment of the URL, what refreshes, and what a person does. */
 
+import { Operator, Refused } from '../../operator/client.js';
 import { make, replaceChildren } from './dom.js';
-import { Operator, Refused } from './operator.js';
 
 /** What a view was asked for: the part of the fragment behind `?`. Nothing in it is secret. */
 export type Wanted = Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 /** The organization that a view is about: the one of the fragment, or the first. */
 
-import { listOf, type Operator, textOf } from '../shared/operator.js';
+import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { switchOf } from '../shared/parts.js';
 import { heading, linkTo, type Wanted } from '../shared/shell.js';
 

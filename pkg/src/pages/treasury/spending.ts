@@ -1,9 +1,9 @@
 /** Budgets and what is left of them; decisions with their payments and receipts. */
 
+import { listOf, type Members, membersOf, type Operator, textOf } from '../../operator/client.js';
 import { shareBar } from '../shared/chart.js';
 import { foreign, make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';
-import { listOf, type Members, membersOf, type Operator, textOf } from '../shared/operator.js';
 import { choice, deedForm, facts, field, moment, pageLinks, pill, rowsOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
 import { placeOf } from './organization.js';

@@ -4,7 +4,7 @@
 //! authorization can be charged, it is sent again; if the server then asks for other terms, or the
 //! authorization has ended, those are signed with the same nonce, which the token accepts once. A
 //! nonce that the payer does not choose, and another token, are signed only once nothing can be
-//! charged any more, and are counted beside what was signed before.
+//! charged any more and a person or the policy says so, and are counted beside what was signed before.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -129,7 +129,7 @@ impl Exchange {
         if !planted(Mutant::PolicyOfBefore) {
             self.policy = policy;
         }
-        self.pin = pin.map(Into::into);
+        (self.pin, self.asks) = (pin.map(Into::into), asks);
         (self.advice, self.retrying, self.charged, self.fresh) = (None, false, None, 0);
         match self.going {
             Going::Doubted => return Some(self.doubt(asks)),
@@ -190,33 +190,43 @@ impl Exchange {
     }
 
     fn afresh_if_asked(&mut self, asks: bool) -> Next {
-        if !(asks || self.policy.pays_again || planted(Mutant::EndedIsPaidAgain)) {
-            let message = "what was signed for this request before has ended, and only the chain tells whether it was charged; policy.payAgain or a confirm hook lets it be paid again";
-            return Next::Fail(ClientError::new(Reason::PaymentUnresolved, message));
+        if !self.pays_beside(asks) {
+            return Next::Fail(unresolved());
         }
         self.state = ExchangeState::Plain;
         Next::Afresh
     }
 
+    /// Whether a person who is asked, or the policy, may pay beside what has ended.
+    fn pays_beside(&self, asks: bool) -> bool {
+        asks || self.policy.pays_again || planted(Mutant::EndedIsPaidAgain)
+    }
+
     /// Whether a payment is proposed although an earlier one for the same request may have been charged.
     pub(super) fn is_doubted(&self) -> bool {
-        self.going == Going::Doubted
+        self.going == Going::Doubted || self.is_elsewhere
     }
 
     /// The terms of a purchase of which nothing can be charged any more: those that its nonce pays.
-    /// Without any of them it is paid otherwise, and that counts beside what was signed before.
-    pub(super) fn in_slot(&mut self, mut challenge: Challenge) -> Challenge {
-        let Going::Ended(slot) = self.going else { return challenge };
+    /// What is paid otherwise is charged beside what was signed before, if that was: a person or the
+    /// policy decides, and it counts beside it.
+    ///
+    /// # Errors
+    /// [`Reason::PaymentUnresolved`] if its nonce pays none of them, and neither says so.
+    pub(super) fn in_slot(&mut self, mut challenge: Challenge) -> Result<Challenge, ClientError> {
+        let Going::Ended(slot) = self.going else { return Ok(challenge) };
         if self.state.is_paid() {
-            return challenge;
+            return Ok(challenge);
         }
         let is_in = |offer: &Offer| Slot::of(offer) == Some(slot);
         // Nothing is elsewhere before it is signed: until then the purchase has the nonce that it had.
         self.is_elsewhere = !challenge.offers.iter().any(is_in);
         if !self.is_elsewhere {
             challenge.offers.retain(is_in);
+        } else if !self.pays_beside(self.asks) && !planted(Mutant::EndedIsPaidElsewhere) {
+            return Err(unresolved());
         }
-        challenge
+        Ok(challenge)
     }
 
     /// Whether the answer to a payment that was sent again asks for other terms, which its nonce
@@ -277,4 +287,9 @@ impl Exchange {
     pub const fn prepared_at(&self) -> UnixTime {
         self.as_of
     }
+}
+
+fn unresolved() -> ClientError {
+    let message = "what was signed for this request before has ended, and only the chain tells whether it was charged; policy.payAgain or a confirm hook lets it be paid again";
+    ClientError::new(Reason::PaymentUnresolved, message)
 }

@@ -1,4 +1,4 @@
-/** Requests of an operator to the Worker that serves the page. The token is in this object alone: no URL, no store. */
+/** Requests of an operator to a Worker: to the one that serves the page, or to one by its address. The token is in this object alone: no URL, no store. */
 
 /** An answer's JSON object; every member is unknown until it is read. */
 export type Members = Readonly<Record<string, unknown>>;
@@ -22,28 +22,56 @@ const DEADLINE_MS = 30_000;
 
 export class Operator {
   readonly #token: string;
+  readonly #base: string;
 
-  constructor(token: string) {
+  /** `base` is the Worker's origin; the page's own where it is left out. */
+  constructor(token: string, base = '') {
     this.#token = token;
+    this.#base = base;
   }
 
   /** Reads; parameters that are empty are left out. */
   async read(path: string, parameters: Readonly<Record<string, string | undefined>> = {}): Promise<Members> {
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(parameters)) if (value !== undefined && value !== '') query.set(name, value);
-    return this.#ask(query.size === 0 ? path : `${path}?${query}`, { method: 'GET' });
+    return this.#json(await this.#ask(withQuery(path, parameters), { method: 'GET' }));
+  }
+
+  /** Reads a long text, hands each piece over as it comes, and returns its last line. */
+  async copy(path: string, parameters: Readonly<Record<string, string | undefined>>, piece: (text: string) => void): Promise<string> {
+    const response = await this.#ask(withQuery(path, parameters), { method: 'GET' }, null);
+    const decoder = new TextDecoder();
+    let last = '';
+    const take = (text: string): void => {
+      piece(text);
+      last = `${last}${text}`.replace(/\n$/, '').split('\n').pop() ?? '';
+    };
+    const reader = response.body?.getReader();
+    for (let part = await reader?.read(); part?.done === false; part = await reader?.read())
+      take(decoder.decode(part.value, { stream: true }));
+    take(decoder.decode());
+    return last;
   }
 
   /** Decides or changes. */
   async tell(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: Members): Promise<Members> {
-    return this.#ask(path, body === undefined ? { method } : { method, body: JSON.stringify(body) });
+    return this.#json(await this.#ask(path, body === undefined ? { method } : { method, body: JSON.stringify(body) }));
   }
 
-  async #ask(path: string, more: { method: string; body?: string }): Promise<Members> {
-    const signal = AbortSignal.timeout(DEADLINE_MS);
+  async #ask(path: string, more: { method: string; body?: string }, deadline: number | null = DEADLINE_MS): Promise<Response> {
+    const signal = deadline === null ? null : AbortSignal.timeout(deadline);
     const headers = { ...this.#headers(), ...(more.body === undefined ? {} : { 'content-type': 'application/json' }) };
-    const response = await fetch(path, { ...more, headers, signal, credentials: 'omit', redirect: 'error', cache: 'no-store' });
+    const response = await fetch(`${this.#base}${path}`, {
+      ...more,
+      headers,
+      signal,
+      credentials: 'omit',
+      redirect: 'error',
+      cache: 'no-store',
+    });
     if (!response.ok) throw await refusalOf(response);
+    return response;
+  }
+
+  async #json(response: Response): Promise<Members> {
     const text = await response.text();
     return text === '' ? {} : membersOf(JSON.parse(text));
   }
@@ -51,6 +79,12 @@ export class Operator {
   #headers(): Record<string, string> {
     return { authorization: `Bearer ${this.#token}` };
   }
+}
+
+function withQuery(path: string, parameters: Readonly<Record<string, string | undefined>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined && value !== '') query.set(name, value);
+  return query.size === 0 ? path : `${path}?${query}`;
 }
 
 async function refusalOf(response: Response): Promise<Refused> {

@@ -1,0 +1,186 @@
+/** What an operator asks a gate, and decides there. Spec: docs/operations.md, "Operator API". */
+import { listOf, type Members, type Operator, Refused, textOf } from '../../operator/client.js';
+import { isComing, linkOf, mayRefundAt, transferOf } from '../../operator/transfer.js';
+import { tell } from '../terminal.js';
+import { EXIT, Usage } from '../words.js';
+import { amountOf, type Column, plain, printList, printOne } from './table.js';
+import type { Spoken } from './words.js';
+
+const PAYMENTS: readonly Column[] = [
+  plain('CREATED', 'created'),
+  plain('STATE', 'state'),
+  ['AMOUNT', (item) => amountOf(item)],
+  plain('ROUTE', 'route'),
+  plain('PAYER', 'payer'),
+  plain('ID', 'id'),
+];
+const CHANNELS: readonly Column[] = [
+  plain('STATE', 'state'),
+  ['DEPOSIT', (item) => amountOf(item, 'deposit')],
+  ['SPENT', (item) => amountOf(item, 'spent')],
+  plain('PAYER', 'payer'),
+  plain('ID', 'id'),
+];
+const FAILURES: readonly Column[] = [
+  plain('FAILURES', 'failures'),
+  plain('CODE', 'code'),
+  plain('CAUSE', 'cause'),
+  plain('ROUTE', 'route'),
+  plain('CLIENT', 'payer'),
+];
+/** How often a gate is asked whether it finds a refund on the chain, and how long lies between. */
+const LOOKS = 30;
+const LOOK_MS = 4_000;
+
+const place = (id: string): string => `/_farebox/payments/${encodeURIComponent(id)}`;
+
+/** Lists payments of one state, or of all, page by page. */
+export async function payments(operator: Operator, { values, given }: Spoken): Promise<number> {
+  const [id] = given;
+  if (id !== undefined) {
+    printOne(await operator.read(place(id)), values.json === true);
+    return EXIT.done;
+  }
+  const { state, payer, route, from, to, transaction } = values;
+  return pages(operator, '/_farebox/payments', { state, payer, route, from, to, transaction }, PAYMENTS, values);
+}
+
+/** Lists what is owed. */
+export const owed = (operator: Operator, { values }: Spoken): Promise<number> =>
+  pages(operator, '/_farebox/payments', { state: 'refund_due' }, PAYMENTS, values);
+
+export const channels = (operator: Operator, { values }: Spoken): Promise<number> =>
+  pages(operator, '/_farebox/channels', {}, CHANNELS, values);
+
+/** Lists clients that fail to pay. */
+export async function failures(operator: Operator, { values }: Spoken): Promise<number> {
+  const { route, limit } = values;
+  printList(listOf(await operator.read('/_farebox/failures', { route, limit }), 'items'), FAILURES, values.json === true);
+  return EXIT.done;
+}
+
+/** Prints what a day brought. */
+export async function totals(operator: Operator, { values }: Spoken): Promise<number> {
+  const said = await operator.read('/_farebox/totals', { day: values.day });
+  const columns: readonly Column[] = [
+    plain('ROUTE', 'route'),
+    ['SETTLED', (item) => amountOf(item, 'settled')],
+    plain('NETWORK', 'network'),
+  ];
+  printList(listOf(said, 'items'), columns, values.json === true);
+  return EXIT.done;
+}
+
+/** Compares the books with themselves: a difference is exit code 1. */
+export async function audit(operator: Operator, { values }: Spoken): Promise<number> {
+  const items = listOf(await operator.read('/_farebox/audit'), 'items');
+  printList(items, [plain('NETWORK', 'network'), plain('ASSET', 'asset'), plain('DIFFERENCE', 'difference')], values.json === true);
+  return items.every((item) => textOf(item, 'difference') === '0') ? EXIT.done : EXIT.failed;
+}
+
+/** Says how to pay a debt back; with the transaction that did, reports it and waits until the gate finds it. */
+export async function refund(operator: Operator, { values, given }: Spoken): Promise<number> {
+  const id = only(given, 'refund is followed by the id of a payment');
+  const payment = await operator.read(place(id));
+  if (values.transaction !== undefined) return reported(operator, id, values.transaction, values.json === true);
+  const from = mayRefundAt(textOf(payment, 'reason'), textOf(payment, 'updated'));
+  if (from > new Date().toISOString()) throw new Usage(`wait until ${from}: before that the payer may still be served for it`);
+  // A debt of another wallet is its owner's.
+  const own = values['pay-to'] ?? process.env['PAY_TO'];
+  if (own === undefined)
+    throw new Usage('whose debts are yours is missing: --pay-to ADDRESS, as the gate has it, with commas between several');
+  const transfer = usable(() => transferOf(payment, own));
+  if (values.json === true) printOne({ ...transfer }, true);
+  else process.stdout.write(`${linkOf(payment, own)}\n`);
+  const what = values.json === true ? 'Sign it in' : 'Open the link in';
+  tell(
+    `Refund of ${amountOf(payment)} (${textOf(payment, 'amount')} atomic units) to ${textOf(payment, 'payer')}: ${textOf(payment, 'reason')}.\n`,
+  );
+  tell(`${what} the wallet of ${textOf(payment, 'payee')}.\n`);
+  tell(`Send it once, then: npx farebox refund ${id} --transaction <its hash>\n`);
+  return EXIT.done;
+}
+
+async function reported(operator: Operator, id: string, transaction: string, isJson: boolean): Promise<number> {
+  for (let look = 1; ; look += 1) {
+    try {
+      printOne(await operator.tell('POST', `${place(id)}/refunded`, { transaction }), isJson);
+      return EXIT.done;
+    } catch (error) {
+      // The chain, or the node, does not show it yet.
+      if (!(error instanceof Refused) || !isComing(error.code) || look >= LOOKS) throw error;
+      if (look === 1) tell('The gate does not find it on the chain yet: waiting.\n');
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+}
+
+/** Notes that nothing is owed. */
+export async function waive(operator: Operator, { values, given }: Spoken): Promise<number> {
+  const id = only(given, 'waive is followed by the id of a payment');
+  return told(operator, `${place(id)}/waived`, { reason: reasonOf(values.reason) }, values.json === true);
+}
+
+/** Decides a payment that waits for a person. */
+export async function resolve(operator: Operator, { values, given }: Spoken): Promise<number> {
+  const id = only(given, 'resolve is followed by the id of a payment');
+  const { as, transaction } = values;
+  if (as === undefined) throw new Usage('what became of it is missing: --as delivered, refund_due, waived or void');
+  const body = { as, reason: reasonOf(values.reason), ...(transaction === undefined ? {} : { transaction }) };
+  return told(operator, `${place(id)}/resolve`, body, values.json === true);
+}
+
+/** Prints all payments, or all channels, for a table program or as lines of JSON. */
+export async function exported(operator: Operator, { values }: Spoken): Promise<number> {
+  const { format = 'csv', from, to, of } = values;
+  const end = await operator.copy('/_farebox/export', { format, from, to, of }, (text) => process.stdout.write(text));
+  if (!/^"?incomplete|"incomplete"/.test(end)) return EXIT.done;
+  tell('farebox: the export is incomplete, as its last line says: export it in parts, with --from and --to\n');
+  return EXIT.failed;
+}
+
+async function told(operator: Operator, path: string, body: Members, isJson: boolean): Promise<number> {
+  printOne(await operator.tell('POST', path, body), isJson);
+  return EXIT.done;
+}
+
+async function pages(
+  operator: Operator,
+  path: string,
+  parameters: Readonly<Record<string, string | undefined>>,
+  columns: readonly Column[],
+  { limit, json }: Spoken['values'],
+): Promise<number> {
+  const most = limit === undefined ? 50 : Number(limit);
+  if (!Number.isSafeInteger(most) || most < 1) throw new Usage('--limit is a number from 1');
+  const items: Members[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await operator.read(path, { ...parameters, cursor, limit: String(Math.min(most - items.length, 200)) });
+    items.push(...listOf(page, 'items'));
+    cursor = textOf(page, 'next') || undefined;
+    if (cursor === undefined || items.length >= most) {
+      printList(items, columns, json === true);
+      if (cursor !== undefined) tell(`There are more: --limit ${most * 4}\n`);
+      return EXIT.done;
+    }
+  }
+}
+
+function only(given: readonly string[], says: string): string {
+  const [id, ...others] = given;
+  if (id === undefined || others.length > 0) throw new Usage(says);
+  return id;
+}
+
+function reasonOf(reason: string | undefined): string {
+  if (reason === undefined || reason === '') throw new Usage('the reason is missing: --reason TEXT, which the books keep');
+  return reason;
+}
+
+function usable<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new Usage((error as Error).message);
+  }
+}

@@ -1,0 +1,41 @@
+/** The commands of an operator: what they ask of a Worker, and what they decide there. */
+import type { Operator } from '../../operator/client.js';
+import { Refused } from '../../operator/client.js';
+import { tell } from '../terminal.js';
+import { EXIT } from '../words.js';
+import { operatorOf } from './client.js';
+import { audit, channels, exported, failures, owed, payments, refund, resolve, totals, waive } from './gate.js';
+import { answers, reviews } from './treasury.js';
+import { HELP, type OPERATE, type Spoken, spokenIn } from './words.js';
+
+const COMMANDS: Readonly<Record<(typeof OPERATE)[number], (operator: Operator, spoken: Spoken) => Promise<number>>> = {
+  payments,
+  owed,
+  refund,
+  waive,
+  resolve,
+  totals,
+  audit,
+  failures,
+  channels,
+  export: exported,
+  reviews,
+  approve: answers('approve'),
+  deny: answers('deny'),
+};
+
+/** Runs a command of an operator. */
+export async function operate(name: (typeof OPERATE)[number], args: readonly string[]): Promise<number> {
+  const spoken = spokenIn(args);
+  if (spoken.values.help === true) {
+    process.stdout.write(HELP);
+    return EXIT.done;
+  }
+  try {
+    return await COMMANDS[name](operatorOf(spoken.values.at), spoken);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    tell(`farebox: ${error.status}${error.code === '' ? '' : ` ${error.code}`}: ${error.message}\n`);
+    return EXIT.failed;
+  }
+}

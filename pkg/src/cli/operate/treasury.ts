@@ -1,0 +1,44 @@
+/** What an operator asks a treasury, and decides there. Spec: docs/treasury.md, "The operator's side". */
+import { listOf, type Operator, textOf } from '../../operator/client.js';
+import { EXIT, Usage } from '../words.js';
+import { type Column, plain, printList, printOne } from './table.js';
+import type { Spoken } from './words.js';
+
+const ROOT = '/api/organizations';
+const REVIEWS: readonly Column[] = [
+  plain('CREATED', 'createdAt'),
+  plain('STATE', 'state'),
+  plain('AGENT', 'agent'),
+  plain('AMOUNT', 'amount'),
+  plain('REQUEST', 'requestUrl'),
+  plain('PAYEE', 'payee'),
+  plain('ID', 'id'),
+];
+
+/** The organization that is named, or the only one. */
+async function organization(operator: Operator, named: string | undefined): Promise<string> {
+  if (named !== undefined) return named;
+  const names = listOf(await operator.read(ROOT), 'items').map((item) => textOf(item, 'name'));
+  const [only, ...others] = names;
+  if (only === undefined || others.length > 0) throw new Usage(`which organization? --org ${names.join(', or --org ')}`);
+  return only;
+}
+
+/** Lists what waits for a person. */
+export async function reviews(operator: Operator, { values }: Spoken): Promise<number> {
+  const org = encodeURIComponent(await organization(operator, values.org));
+  const said = await operator.read(`${ROOT}/${org}/reviews`, { state: values.state ?? 'open', limit: values.limit });
+  printList(listOf(said, 'items'), REVIEWS, values.json === true);
+  return EXIT.done;
+}
+
+/** Lets the payments of reviews be made once, or denies them. */
+export const answers =
+  (verdict: 'approve' | 'deny') =>
+  async (operator: Operator, { values, given }: Spoken): Promise<number> => {
+    if (given.length === 0) throw new Usage(`${verdict} is followed by the ids of reviews`);
+    const org = encodeURIComponent(await organization(operator, values.org));
+    for (const id of given)
+      printOne(await operator.tell('POST', `${ROOT}/${org}/reviews/${encodeURIComponent(id)}/${verdict}`, {}), values.json === true);
+    return EXIT.done;
+  };

@@ -1,0 +1,93 @@
+/** The words of an operator's commands. */
+import { parseArgs } from 'node:util';
+
+import { Usage } from '../words.js';
+
+/** The names of the commands. */
+export const OPERATE = [
+  'payments',
+  'owed',
+  'refund',
+  'waive',
+  'resolve',
+  'totals',
+  'audit',
+  'failures',
+  'channels',
+  'export',
+  'reviews',
+  'approve',
+  'deny',
+] as const;
+
+export const HELP = `farebox for operators: a gate, or a treasury, from a terminal
+
+Of a gate:
+  npx farebox payments [ID]     payments, newest first, or one with its history
+  npx farebox owed              refunds that you owe
+  npx farebox refund ID         how to pay one back: a link for your wallet; --json prints the transaction
+  npx farebox refund ID --transaction HASH    reports it, and waits until the gate finds it on the chain
+  npx farebox waive ID          notes that nothing is owed
+  npx farebox resolve ID        decides a payment that waits for a person
+  npx farebox totals            what a day brought, by route
+  npx farebox audit             compares the books with themselves; exit code 1 if they differ
+  npx farebox failures          clients that fail to pay
+  npx farebox channels          payment channels of sessions
+  npx farebox export            all payments, or channels, as CSV or lines of JSON
+
+Of a treasury:
+  npx farebox reviews           payments that wait for a person
+  npx farebox approve ID        lets one be made, once; more ids may follow
+  npx farebox deny ID
+
+      --at URL              the Worker [the environment's FAREBOX_URL]
+      --json                for programs
+      --limit NUMBER        most items of a list [50]
+      --state, --payer, --route, --from, --to, --transaction    which payments; --state of reviews is open [open], approved or denied
+      --pay-to ADDRESS      refund: the gate's PAY_TO, with commas between several [the environment's PAY_TO]
+      --reason TEXT         waive, resolve: kept in the books
+      --as WORD             resolve: delivered, refund_due, waived or void
+      --day DAY             totals: such as 2026-01-31 [today]
+      --format, --of        export: csv [csv] or jsonl; channels
+      --org NAME            the organization of a treasury, if it has several
+
+The token is the environment's FAREBOX_OPERATOR_TOKEN, never an argument.
+Exit codes: 0 done, 1 the Worker answered with an error, 2 wrong usage, 5 no answer came.
+`;
+
+const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  json: { type: 'boolean' },
+  at: { type: 'string' },
+  limit: { type: 'string' },
+  state: { type: 'string' },
+  payer: { type: 'string' },
+  route: { type: 'string' },
+  from: { type: 'string' },
+  to: { type: 'string' },
+  transaction: { type: 'string' },
+  'pay-to': { type: 'string' },
+  reason: { type: 'string' },
+  as: { type: 'string' },
+  day: { type: 'string' },
+  format: { type: 'string' },
+  of: { type: 'string' },
+  org: { type: 'string' },
+} as const;
+
+export type Spoken = { readonly values: ReturnType<typeof parse>['values']; readonly given: readonly string[] };
+
+/** What stands after the command's name. */
+export function spokenIn(args: readonly string[]): Spoken {
+  const { values, positionals } = parse(args);
+  return { values, given: positionals };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    const name = /'(?:-\w, )?(--?[a-z][a-z-]{0,20})(?: <value>)?'/.exec((error as Error).message)?.[1];
+    throw new Usage(`${name ?? 'an argument'} is not understood, or its value is missing; --help says what there is`);
+  }
+}

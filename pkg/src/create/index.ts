@@ -1,0 +1,40 @@
+/** `npm create farebox` and `farebox init`: a small project that deploys a Worker of this package. */
+import { join, normalize, resolve } from 'node:path';
+
+import { failed } from '../cli/remedies.js';
+import { tell } from '../cli/terminal.js';
+import { EXIT, version } from '../cli/words.js';
+import { wanted } from './answers.js';
+import { type Outcome, showsSecrets, writeProject } from './files.js';
+import { filesOf, SCRIPTS } from './project.js';
+import { helpOf, read } from './words.js';
+
+/** Makes a project; with `inPlace` in this folder, unless another one is named. The code to exit with. */
+export async function create(args: readonly string[], begin: string, inPlace = false): Promise<number> {
+  try {
+    const spoken = read(args);
+    if (spoken.help === true) {
+      process.stdout.write(helpOf(begin));
+      return EXIT.done;
+    }
+    const asked = await wanted(spoken, inPlace);
+    const folder = resolve(asked.folder);
+    told(writeProject(folder, filesOf(asked)), asked.folder);
+    return EXIT.done;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function told({ written, kept }: Outcome, folder: string): void {
+  const here = normalize(folder).replace(/(?<=.)\/$/, '');
+  for (const path of written) tell(`wrote ${join(here, path)}\n`);
+  for (const path of kept) tell(`kept ${join(here, path)}, which was there\n`);
+  if (kept.includes('.gitignore') && showsSecrets(folder)) tell('add .dev.vars to .gitignore: it has secrets\n');
+  const enter = here === '.' ? [] : [`cd ${/^[\w./-]+$/.test(here) ? here : `'${here.replaceAll("'", "'\\''")}'`}`];
+  const scripts = Object.entries(SCRIPTS).map(([name, command]) => `scripts.${name}='${command}'`);
+  const install = kept.includes('package.json')
+    ? [`npm install farebox@${version()}`, 'npm install --save-dev wrangler@4', `npm pkg set ${scripts.join(' ')}`]
+    : ['npm install'];
+  tell(`\n${[...enter, ...install, 'npm run check', 'npm run dev'].map((line) => `  ${line}\n`).join('')}`);
+}

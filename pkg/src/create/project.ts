@@ -1,0 +1,120 @@
+/** The files that every project has. */
+import { version } from '../cli/words.js';
+import type { Route, Wanted } from './answers.js';
+import { MAKERS } from './templates.js';
+import { TEMPLATES } from './words.js';
+
+/** A file to be written. */
+export type ProjectFile = { readonly path: string; readonly text: string; readonly mode?: number };
+
+/** The packages that the project installs, beside those of its source. */
+const WRANGLER = '^4.86.0';
+
+/** The scripts of `package.json`, which are the same everywhere. */
+export const SCRIPTS = { check: 'farebox check', dev: 'farebox dev', deploy: 'farebox deploy' } as const;
+
+/** All files of a project, each with the folders above it. */
+export function filesOf(wanted: Wanted): readonly ProjectFile[] {
+  const { files, secrets, dependencies } = MAKERS[wanted.template](wanted);
+  const manifest = {
+    name: wanted.name,
+    private: true,
+    type: 'module',
+    engines: { node: '>=20' },
+    scripts: SCRIPTS,
+    dependencies: { farebox: `^${version()}`, ...dependencies },
+    devDependencies: { wrangler: WRANGLER },
+  };
+  return [
+    { path: 'package.json', text: `${JSON.stringify(manifest, null, 2)}\n` },
+    ...Object.entries(files).map(([path, text]) => ({ path, text })),
+    { path: '.gitignore', text: 'node_modules/\n.wrangler/\n.site/\n.dev.vars\n.dev.vars.*\n!.dev.vars.example\n' },
+    { path: '.dev.vars', text: secretsText(secrets), mode: 0o600 },
+    { path: '.dev.vars.example', text: exampleText(secrets) },
+    { path: '.github/workflows/check.yml', text: WORKFLOW },
+    { path: 'README.md', text: readme(wanted, Object.keys(secrets)) },
+  ];
+}
+
+function secretsText(secrets: Readonly<Record<string, string>>): string {
+  return `# Secrets of this machine alone, made at random. Git ignores this file.\n${Object.entries(secrets)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('')}`;
+}
+
+function exampleText(secrets: Readonly<Record<string, string>>): string {
+  return `# Copy to .dev.vars, which git ignores. \`openssl rand -hex 32\` makes a value.\n${Object.keys(secrets)
+    .map((name) => `${name}=\n`)
+    .join('')}`;
+}
+
+const WORKFLOW = `name: check
+on: [push, pull_request]
+permissions:
+  contents: read
+jobs:
+  check:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-node@v4
+        with:
+          node-version: 22
+          cache: npm
+      - run: npm ci
+      - run: npm run check
+`;
+
+function readme(wanted: Wanted, secrets: readonly string[]): string {
+  const { template, name } = wanted;
+  return `# ${name}
+
+${TEMPLATES[template].replace(/^./, (letter) => letter.toUpperCase())}, with [Farebox](https://www.npmjs.com/package/farebox). Prices and settings are in \`wrangler.toml\`.
+
+\`\`\`sh
+npm install       # once; commit package-lock.json
+npm run check     # finds what is wrong in wrangler.toml, before it is deployed
+npm run dev       # runs it here, and prints the lines that buy
+npm run deploy    # checks, then deploys
+\`\`\`
+
+${afterwards(wanted)}
+## Secrets
+
+\`.dev.vars\` has random ones for this machine. The deployed Worker has its own, which Cloudflare does not show again: keep a copy.
+
+\`\`\`sh
+${secrets.map((secret) => `npx wrangler secret put ${secret}`).join('\n')}
+\`\`\`
+${secrets.includes('LEDGER_SALT') ? '\n`LEDGER_SALT` is never changed: payments of before would not be found. `openssl rand -hex 32` makes a value.\n' : '\n`openssl rand -hex 32` makes a value.\n'}`;
+}
+
+/** The one thing that differs between templates, for a person who has just begun. */
+function afterwards({ template, vars, name, service }: Wanted): string {
+  if (template === 'treasury')
+    return `## Agents
+
+\`WALLET_KEY\` is the key of the wallet that pays: put test money on it. \`npx farebox --help\` and \`farebox/agent\` are the agent's side.
+`;
+  if (template === 'market')
+    return `## The gate in front
+
+The market and its gate name each other, and Cloudflare refuses a Worker that names one it does not know. So deploy the gate ${service ?? 'my-gate'}
+first, with its own \`CONFIG\` (KV) and any origin; then this market; then set the gate's origin to this Worker
+(\`[[services]]\`, \`binding = "ORIGIN"\`, \`service = "${name}"\`) and deploy it again. Both need the same \`ORIGIN_SECRET\`.
+`;
+  const [route] = vars['ROUTES'] as readonly Route[];
+  const words = route?.methods === undefined || route.methods[0] === 'GET' ? '' : `-X ${route.methods[0]} `;
+  const close =
+    template === 'gate'
+      ? '\n\nThe server behind the gate has to refuse everyone else: by network, or by verifying `Farebox-Signature` with `ORIGIN_SECRET`.'
+      : '';
+  return `## Buying
+
+\`\`\`sh
+FAREBOX_PRIVATE_KEY=0x… npx farebox pay ${words}'https://${name}.<your subdomain>.workers.dev${route?.path ?? '/'}'
+\`\`\`
+
+The key needs the money and no gas. Test money (USDC on Base Sepolia) is free at <https://faucet.circle.com>.${close}
+`;
+}

@@ -1,0 +1,48 @@
+/** The transfer that pays an owed refund back, for the command and for the desk: it reads and sends nothing. */
+
+/** A transaction for any wallet: `eth_sendTransaction` without `from`. */
+export type Transfer = { readonly chainId: string; readonly to: string; readonly value: '0x0'; readonly data: string };
+
+/** Selector of `transfer(address,uint256)`. Spec: ERC-20. */
+const TRANSFER = 'a9059cbb';
+
+/**
+ * The transaction that pays `payment` back, which is as `GET /_farebox/payments/{id}` shows it. `own` are the wallets that the
+ * gate is paid to, with commas between. It throws if nothing is owed, or another wallet than these owes it.
+ */
+export function transferOf(payment: Readonly<Record<string, unknown>>, own: string): Transfer {
+  const { state, network, asset, payer, payee, amount } = payment;
+  if (state !== 'refund_due') throw new Error(`the payment is ${String(state)}: nothing is owed`);
+  const [, chain] = /^eip155:(\d+)$/.exec(String(network)) ?? [];
+  const address = /^0x[0-9a-fA-F]{40}$/;
+  if (chain === undefined || !address.test(String(asset)) || !address.test(String(payer)) || !/^[1-9]\d*$/.test(String(amount))) {
+    throw new Error('the payment has a network, asset, payer or amount that is none');
+  }
+  const wallets = own.split(',').map((wallet) => wallet.trim().toLowerCase());
+  if (!wallets.includes(String(payee).toLowerCase())) {
+    throw new Error(`the payment went to ${String(payee)}, which is not PAY_TO: its owner owes the refund, you do not`);
+  }
+  const units = BigInt(String(amount)).toString(16);
+  if (units.length > 64) throw new Error('the amount is not a uint256');
+  const words = [String(payer).slice(2).toLowerCase(), units].map((word) => word.padStart(64, '0'));
+  return { chainId: `0x${BigInt(chain).toString(16)}`, to: String(asset), value: '0x0', data: `0x${TRANSFER}${words.join('')}` };
+}
+
+/** The same as a link that wallets on a phone open. Spec: ERC-681. */
+export function linkOf(payment: Readonly<Record<string, unknown>>, own: string): string {
+  const { to, chainId } = transferOf(payment, own);
+  return `ethereum:${to}@${BigInt(chainId)}/transfer?address=${String(payment['payer'])}&uint256=${String(payment['amount'])}`;
+}
+
+/** Whether a refund that was reported may still be found: the chain, or the node, does not show it yet. */
+export const isComing = (code: string): boolean => code === 'refund_unproven' || code === 'chain_unavailable';
+
+/** A debt for which the payer may still be served, and how long after it arose. */
+const LATE = new Set(['unserved', 'not_fetched']);
+const LATE_MS = 3_600_000;
+
+/** From when on this debt may be paid back; empty for at once. */
+export function mayRefundAt(reason: string, updated: string): string {
+  const since = Date.parse(updated);
+  return LATE.has(reason) && Number.isFinite(since) ? new Date(since + LATE_MS).toISOString() : '';
+}

@@ -1,0 +1,7 @@
+// The check as the npm package has it: its command, those that begin with it, and the rules that other commands ask.
+
+export { main } from './command.mjs';
+export { deploy } from './deploy.mjs';
+export { judge } from './rules.mjs';
+export { keyed } from './slips.mjs';
+export { upgrade } from './upgrade.mjs';

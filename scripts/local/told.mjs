@@ -1,0 +1,167 @@
+// What a person reads once their gate runs here: where it is, whom it pays, and a line that buys each of its own routes.
+
+import { structured } from '../check/worker.mjs';
+
+/** How many routes have a line of their own. */
+const SHOWN = 8;
+
+/**
+ * @typedef {object} Purchase a request that is paid for
+ * @property {string} url
+ * @property {string} method
+ * @property {string | undefined} body
+ * @property {string | undefined} type its media type
+ * @property {string | undefined} max the most that it costs, if that is more than payers allow unasked
+ * @property {string | undefined} upto the most of a price that is known afterwards
+ * @property {string} says the route and its price
+ */
+
+/**
+ * The line that buys, of the npm package.
+ *
+ * @param {Purchase} purchase
+ * @returns {string}
+ */
+export function payLine({ url, method, body, type, max, upto }) {
+  const words = [
+    ...(method === 'GET' ? [] : ['-X', method]),
+    ...(type === undefined ? [] : ['-H', quoted(`Content-Type: ${type}`)]),
+    ...(body === undefined ? [] : ['-d', quoted(body)]),
+    ...(max === undefined ? [] : ['--max', max]),
+    ...(upto === undefined ? [] : ['--policy', '-']),
+  ];
+  const policy = upto === undefined ? '' : `echo ${quoted(JSON.stringify({ upto }))} | `;
+  return `${policy}npx farebox pay --yes --store .wrangler/budget ${[...words, quoted(url)].join(' ')}`;
+}
+
+/**
+ * Every priced route as a request that buys it.
+ *
+ * @param {string} origin of the gate
+ * @param {unknown} routes
+ * @returns {Purchase[]}
+ */
+export function purchases(origin, routes) {
+  const list = structured(routes);
+  return (Array.isArray(list) ? list : [])
+    .filter((route) => typeof route?.path === 'string' && route.price !== 'free')
+    .slice(0, SHOWN)
+    .map((route) => purchase(origin, route));
+}
+
+/**
+ * @param {string} origin
+ * @param {import('../check/source.mjs').Table} route
+ * @returns {Purchase}
+ */
+function purchase(origin, { path, methods, price, unit_price, session_unit, session_unit_price, bazaar }) {
+  const listed = Array.isArray(methods) ? methods.map(String) : ['GET'];
+  const needsBody = bazaar?.body !== undefined;
+  const method =
+    (needsBody ? listed.find((name) => name !== 'GET' && name !== 'HEAD') : undefined) ??
+    (listed.includes('GET') ? 'GET' : (listed[0] ?? 'GET'));
+  const hasBody = ['POST', 'PUT', 'PATCH'].includes(method);
+  const { body, type } = hasBody ? bodyOf(bazaar) : { body: undefined, type: undefined };
+  const query = hasBody || bazaar?.input === undefined ? '' : `?${new URLSearchParams(textsOf(bazaar.input))}`;
+  const place = path.replace(/\/\*$/, '/').replace(/\[[^\]/]*\]/g, '1');
+  const dollars = typeof price === 'string' ? price.replace('$', '') : undefined;
+  const most = dollars !== undefined && Number(dollars) > 1 ? dollars : undefined;
+  const unit = unit_price === undefined ? '' : `, by what it served: ${unit_price} a unit`;
+  const flows = session_unit === undefined ? '' : `; by session ${session_unit_price} a ${session_unit}`;
+  return {
+    url: `${origin}${place}${query}`,
+    method,
+    body,
+    type,
+    max: most,
+    upto: unit_price === undefined ? undefined : dollars,
+    says: `${method} ${path}  ${unit === '' ? '' : 'up to '}${priceText(price)}${unit}${flows}`,
+  };
+}
+
+/**
+ * The body of the route's own description, else an empty object.
+ *
+ * @param {import('../check/source.mjs').Table | undefined} bazaar
+ */
+function bodyOf(bazaar) {
+  const { body = 'json', input = {} } = bazaar ?? {};
+  if (body === 'form-data') return { body: String(new URLSearchParams(textsOf(input))), type: 'application/x-www-form-urlencoded' };
+  if (body === 'text') return { body: typeof input === 'string' ? input : JSON.stringify(input), type: 'text/plain' };
+  return { body: JSON.stringify(input), type: 'application/json' };
+}
+
+/**
+ * @param {unknown} input
+ * @returns {Record<string, string>}
+ */
+function textsOf(input) {
+  const members = typeof input === 'object' && input !== null ? Object.entries(input) : [];
+  return Object.fromEntries(members.map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
+}
+
+/**
+ * @param {unknown} price
+ */
+function priceText(price) {
+  if (typeof price === 'string') return price;
+  const { amount, asset, from, max } = /** @type {Record<string, unknown>} */ (price ?? {});
+  if (from !== undefined) return `as ${from} says, at most ${max}`;
+  return `${amount} atomic units of ${typeof asset === 'string' ? asset : 'its asset'}`;
+}
+
+/**
+ * A text as one word of a shell.
+ *
+ * @param {string} text
+ * @returns {string}
+ */
+export function quoted(text) {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * @typedef {object} Told
+ * @property {string} file
+ * @property {string} url
+ * @property {import('../check/source.mjs').Table} vars as the file has them
+ * @property {import('./money.mjs').Money | {missing: string} | undefined} money
+ * @property {string | undefined} token of the operator
+ * @property {(purchase: Purchase) => string} buy the line that buys
+ */
+
+/**
+ * All of it.
+ *
+ * @param {Told} parts
+ * @returns {string}
+ */
+export function told({ file, url, vars, money, token, buy }) {
+  const isLocal = money !== undefined && 'vars' in money;
+  const lines = [
+    '',
+    `Your gate, as in ${file}`,
+    `  gate         ${url}`,
+    `  origin       ${vars.ORIGIN_URL ?? 'bound, or the zone'}`,
+    `  paid to      ${JSON.stringify(vars.PAY_TO)}`,
+    ...Object.entries(isLocal ? money.vars : {}).map(
+      ([name, value]) => `  ${name.padEnd(12)} ${value} (local, in the place of the file's)`,
+    ),
+  ];
+  if (isLocal) {
+    lines.push('', 'Buy, with a key that has 1,000 USDC of test money on the local chain alone');
+    lines.push(`  export FAREBOX_PRIVATE_KEY=${money.chain.accounts.payer.privateKey}`);
+  } else {
+    const why = money === undefined ? '' : `; to pay with local money instead: ${money.missing}`;
+    lines.push('', `Payments go to the facilitator of the file${why}`, 'Buy, with a key in FAREBOX_PRIVATE_KEY');
+  }
+  for (const one of purchases(url, vars.ROUTES)) lines.push(`  # ${one.says}`, `  ${buy(one)}`);
+  if (token !== undefined)
+    lines.push(
+      '',
+      "The operator's side",
+      `  curl -s -H 'Authorization: Bearer ${token}' ${url}/_farebox/payments`,
+      `  ${url}/_farebox/desk/`,
+    );
+  return lines.join('\n');
+}

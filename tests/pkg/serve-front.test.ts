@@ -1,0 +1,176 @@
+// The front of `farebox serve` against clients that write bytes of their own: no byte of one is read as another's, and nobody says who they are.
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { after, before, test } from 'node:test';
+
+import { payingFetch, wrapFetch } from '../../pkg/dist/index.js';
+import { memoryStore } from '../../pkg/dist/store.js';
+import { type Served, type ServeWorld, startServeWorld } from './serve-world.ts';
+
+/** A request as it reached the origin. */
+interface Seen {
+  line: string;
+  from: string;
+  proto: string;
+  body: string;
+}
+const seen: Seen[] = [];
+let origin: Server;
+let world: ServeWorld;
+let served: Served;
+
+before(async () => {
+  origin = createServer((asked, answer) => {
+    let body = '';
+    asked.setEncoding('latin1').on('data', (part: string) => {
+      body += part;
+    });
+    asked.on('end', () => {
+      const { method, url = '', headers } = asked;
+      seen.push({ line: `${method} ${url}`, from: said(headers['x-forwarded-for']), proto: said(headers['x-forwarded-proto']), body });
+      const long = Number(new URL(url, 'http://origin').searchParams.get('long') ?? 0);
+      answer.writeHead(200, long === 0 ? {} : { 'x-long': 'l'.repeat(long) }).end(`the answer to ${url}`);
+    });
+  });
+  origin.on('upgrade', (asked: IncomingMessage, socket) => {
+    seen.push({ line: `UPGRADE ${asked.url}`, from: said(asked.headers['x-forwarded-for']), proto: '', body: '' });
+    socket.on('error', () => socket.destroy());
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n');
+    socket.write(`Sec-WebSocket-Accept: ${acceptOf(said(asked.headers['sec-websocket-key']))}\r\n\r\n`);
+    // One text frame, unmasked as those of servers are.
+    socket.write(Buffer.from([0x81, 2, 0x68, 0x69]));
+  });
+  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+  world = await startServeWorld(`http://127.0.0.1:${(origin.address() as AddressInfo).port}`, ['/report', '/long']);
+  served = await world.serving();
+});
+after(async () => {
+  await world?.stop();
+  origin?.closeAllConnections();
+  origin?.close();
+});
+
+/** Spec: RFC 6455, 4.2.2. */
+const acceptOf = (key: string): string => createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+const said = (value: string | string[] | undefined): string => String(value ?? '');
+
+/** Writes bytes, and returns what comes until the connection ends or for so long. */
+function raw(bytes: string, milliseconds = 1_000): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = connect(Number(new URL(served.url).port), '127.0.0.1', () => socket.write(bytes, 'latin1'));
+    socket.setEncoding('latin1').on('data', (part: string) => {
+      text += part;
+    });
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => resolve(text));
+    setTimeout(() => socket.destroy(), milliseconds);
+  });
+}
+const linesSince = (count: number): string[] => seen.slice(count).map(({ line }) => line);
+const HIDDEN = 'GET /hidden HTTP/1.1\r\nHost: x\r\nCF-Connecting-IP: 203.0.113.7\r\nX-Farebox-Proto: https\r\n\r\n';
+
+for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'POST'])
+  test(`${method}: a body is a body, however many fields stand before its length`, async () => {
+    const count = seen.length;
+    for (const fields of [0, 150, 250, 2_001]) {
+      const head = `${method} /free HTTP/1.1\r\nHost: x\r\n${'a:\r\n'.repeat(fields)}Content-Length: ${HIDDEN.length}\r\n\r\n`;
+      const answer = await raw(head + HIDDEN, 400);
+      assert.match(answer, fields > 200 ? /^HTTP\/1.1 431 / : /^HTTP\/1.1 200 /);
+    }
+    const chunked = `${method} /free HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`;
+    assert.match(await raw(chunked, 400), /^HTTP\/1.1 200 /);
+    assert.deepEqual(linesSince(count), Array(3).fill(`${method} /free`));
+    assert.deepEqual(
+      seen.slice(count).map(({ body }) => body),
+      method === 'POST' || method === 'DELETE' || method === 'OPTIONS'
+        ? [HIDDEN, HIDDEN, 'hello']
+        : seen.slice(count).map(({ body }) => body),
+    );
+    const paid = await payingFetch({ signer: world.chain.accounts.payers[1]!.privateKey, store: memoryStore() })(
+      `${served.url}/report?${method}`,
+    );
+    assert.equal(await paid.text(), `the answer to /report?${method}`);
+  });
+
+test('two lengths, or a length beside chunks, are refused', async () => {
+  const count = seen.length;
+  for (const lines of [
+    'Content-Length: 5\r\nContent-Length: 6',
+    'Content-Length: 5\r\nTransfer-Encoding: chunked',
+    'Transfer-Encoding: xchunked',
+  ])
+    assert.match(await raw(`POST /free HTTP/1.1\r\nHost: x\r\n${lines}\r\n\r\n${HIDDEN}`, 400), /^HTTP\/1.1 400 /, lines);
+  assert.deepEqual(linesSince(count), []);
+});
+
+test('after an offer of another protocol nobody says who they are, and a body stays a body', async () => {
+  const count = seen.length;
+  const socket = 'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+  await raw(`GET /one HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n${HIDDEN}`);
+  assert.match(await raw(`GET /report HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${socket}\r\n${HIDDEN}`), /^HTTP\/1.1 4\d\d /);
+  const h2c = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n';
+  await raw(`POST /two HTTP/1.1\r\nHost: x\r\n${h2c}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`);
+  await raw(`POST /three HTTP/1.1\r\nHost: x\r\n${h2c}Content-Length: 5\r\n\r\nhello${HIDDEN}`);
+  assert.deepEqual(
+    seen.slice(count).map(({ line, from, proto, body }) => [line, from, proto, body]),
+    [
+      ['GET /one', '127.0.0.1', 'http', ''],
+      ['GET /hidden', '127.0.0.1', 'http', ''],
+      ['POST /two', '127.0.0.1', 'http', 'hello'],
+      ['POST /three', '127.0.0.1', 'http', 'hello'],
+      ['GET /hidden', '127.0.0.1', 'http', ''],
+    ],
+  );
+});
+
+test('an answer with long header fields arrives, also one that is paid for', async () => {
+  for (const path of ['/free', '/long']) {
+    const answer = await raw(`GET ${path}?long=60000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, 3_000);
+    assert.match(answer, path === '/free' ? /\r\nx-long: l{60000}\r\n/i : /^HTTP\/1.1 402 /);
+  }
+  const signer = world.chain.accounts.payers[1]!.privateKey;
+  const paying = wrapFetch(roomy, { signer, store: memoryStore(), policy: { deadlineSecs: 5 } });
+  const paid = await paying(`${served.url}/long?long=60000`);
+  assert.deepEqual([paid.status, paid.headers.get('x-long')?.length], [200, 60_000]);
+  assert.deepEqual(await world.auditOf(served.url), ['0']);
+});
+
+/** As `fetch`, which reads 16 KiB of header fields alone. */
+async function roomy(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+  const { method, url, headers } = new Request(input, init);
+  const [answer] = (await once(
+    request(url, { method, headers: Object.fromEntries(headers), maxHeaderSize: 200_000 }).end(),
+    'response',
+  )) as [IncomingMessage];
+  const fields = Object.entries(answer.headersDistinct).flatMap(([name, values]) =>
+    values!.map((value): [string, string] => [name, value]),
+  );
+  return new Response(await text(answer), { status: answer.statusCode!, headers: fields });
+}
+
+test('a WebSocket through a free path is one, and does not keep the program from ending', async () => {
+  const offer = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  };
+  const [answer, socket, head] = (await once(request(`${served.url}/live`, { headers: offer }).end(), 'upgrade')) as [
+    IncomingMessage,
+    Socket,
+    Buffer,
+  ];
+  assert.deepEqual([answer.statusCode, answer.headers['sec-websocket-accept']], [101, 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=']);
+  const frame = head.length > 0 ? head : ((await once(socket, 'data')) as [Buffer])[0];
+  assert.equal(frame.subarray(2).toString(), 'hi');
+  const closed = once(socket.resume(), 'close');
+  served.child.kill('SIGTERM');
+  assert.equal(await served.ended, 0);
+  await closed;
+});

@@ -1,0 +1,88 @@
+// `farebox serve` in front of an origin, with a real facilitator and chain behind it.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { type Chain, startChain } from '../../demo/chain.mjs';
+import { startFacilitator } from '../../demo/facilitator.mjs';
+import { root } from '../../scripts/steps.mjs';
+
+export const PROGRAM = join(root, 'pkg/dist/cli/main.js');
+
+/** The running program. */
+export interface Served {
+  /** Where it listens. */
+  url: string;
+  child: ChildProcess;
+  ended: Promise<number | null>;
+  wrote: () => string;
+}
+
+export interface ServeWorld {
+  chain: Chain;
+  /** The folder of rows and secrets. */
+  state: string;
+  /** Runs the command, with these words too. */
+  serving(more?: string[]): Promise<Served>;
+  /** What the audit counts too much or too little, by asset. */
+  auditOf(url: string): Promise<string[]>;
+  stop(): Promise<void>;
+}
+
+/** Starts all but the program; `paths` cost a cent. */
+export async function startServeWorld(origin: string, paths: readonly string[]): Promise<ServeWorld> {
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-serve-'));
+  const state = join(folder, 'state');
+  const children = new Set<ChildProcess>();
+  const chain = await startChain();
+  const facilitator = await startFacilitator({ chain });
+  const words = [
+    'serve',
+    '--origin',
+    origin,
+    '--pay-to',
+    chain.accounts.payee.address,
+    '--facilitator',
+    facilitator.url,
+    '--rpc',
+    chain.url,
+  ];
+  const prices = paths.flatMap((path) => ['--price', `${path}=$0.01`]);
+  return {
+    chain,
+    state,
+    async serving(more = []) {
+      const child = spawn(process.execPath, [PROGRAM, ...words, ...prices, '--state', state, '--port', '0', ...more], {
+        cwd: root,
+        stdio: ['ignore', 'inherit', 'pipe'],
+        // A group of its own, as a terminal gives it.
+        detached: true,
+      });
+      children.add(child);
+      let text = '';
+      const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+      const url = await new Promise<string>((resolve) => {
+        child.stderr!.setEncoding('utf8').on('data', (part: string) => {
+          text += part;
+          const found = /(http:\/\/127\.0\.0\.1:\d+) asks for payment/.exec(text)?.[1];
+          if (found !== undefined) resolve(found);
+        });
+        void ended.then(() => resolve(''));
+      });
+      return { url, child, ended, wrote: () => text };
+    },
+    async auditOf(url) {
+      const { OPERATOR_TOKEN } = JSON.parse(readFileSync(join(state, 'secrets.json'), 'utf8')) as { OPERATOR_TOKEN: string };
+      const response = await fetch(`${url}/_farebox/audit`, { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } });
+      return [...(await response.text()).matchAll(/"difference":"(-?\d+)"/g)].map(([, difference]) => difference ?? '');
+    },
+    async stop() {
+      for (const child of children) child.kill('SIGKILL');
+      await facilitator.stop();
+      await chain.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
