@@ -6,6 +6,9 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 
+import { NETWORK } from '../../demo/chain.mjs';
+import { startMarket } from '../../scripts/market.mjs';
+import { MARKET_PAGES } from '../../scripts/pages.mjs';
 import { PRICE } from '../market/exchange/support.ts';
 import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
@@ -180,6 +183,28 @@ test('a skill is taken back by a click, with its reason', { timeout: LIMIT_MS },
     json.skills.map(({ id }: { id: string }) => id),
     ['hostile'],
   );
+});
+
+test('a market that sells skills alone has the same desk', { timeout: LIMIT_MS }, async () => {
+  const token = 'o'.repeat(32);
+  const vars = { MARKET_URL: 'https://skills.example.com', NETWORK, TEST_NETWORKS_ONLY: 'true' };
+  const market = await startMarket({ pages: MARKET_PAGES, vars, secrets: { OPERATOR_TOKEN: token } });
+  try {
+    const page = await context.newPage();
+    await page.goto(`${market.url}/desk/`);
+    await page.getByLabel('Operator token').fill('wrong');
+    await page.getByRole('button', { name: 'Open' }).click();
+    await page
+      .getByRole('alert')
+      .filter({ hasText: /Not opened/ })
+      .waitFor();
+    await enter(page, token);
+    await page.getByText('This Worker serves no exchange.').waitFor();
+    await page.getByRole('link', { name: 'Skills', exact: true }).click();
+    await page.getByText('No skill is sold.').waitFor();
+  } finally {
+    await market.stop();
+  }
 });
 
 test('from the pages that everyone sees one leads to the other', { timeout: LIMIT_MS }, async () => {

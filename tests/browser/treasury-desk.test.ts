@@ -80,10 +80,12 @@ test('a review is approved by a click, and exactly that request is paid', { time
 });
 
 test('a press that another row came beneath does nothing', { timeout: LIMIT_MS }, async () => {
-  const { policyReviewEventId: second } = await ask('second');
-  const { policyReviewEventId: first } = await ask('first');
+  await ask('one');
+  await ask('other');
   const page = await entered();
-  // The newest stands first; once it is answered, the next one stands there.
+  await page.locator('.row').nth(1).waitFor();
+  // Those of one second stand in the order of their ids. Once the first is answered, the next one stands there.
+  const [first = '', second = ''] = await page.locator('.row').evaluateAll((rows) => rows.map((row) => row.id.replace('review-', '')));
   const approve = page.locator(`#review-${first}`).getByRole('button', { name: 'Approve' });
   await approve.hover();
   const { x = 0, y = 0, width = 0, height = 0 } = (await approve.boundingBox()) ?? {};

@@ -3,7 +3,7 @@
 import { listOf, type Members, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
-import { facts, figuresOf, moment, pill, rowsOf, shortened } from '../shared/parts.js';
+import { facts, figuresOf, moment, pageLinks, pill, rowsOf, shortened } from '../shared/parts.js';
 import { heading, linkTo, type Wanted } from '../shared/shell.js';
 
 export async function clients(operator: Operator, { code, route }: Wanted): Promise<readonly Node[]> {
@@ -136,12 +136,7 @@ export async function channels(operator: Operator, { cursor }: Wanted): Promise<
     ),
     ...sums,
     rowsOf(listOf(page, 'items').map(channelRow), 'No session has begun.'),
-    make(
-      'nav',
-      { class: 'pages', 'aria-label': 'Pages' },
-      cursor === undefined ? undefined : make('a', { href: linkTo('channels') }, 'First page'),
-      next === '' ? undefined : make('a', { href: linkTo('channels', { cursor: next }) }, 'Next page'),
-    ),
+    pageLinks('channels', {}, cursor, next),
   ];
 }
 

@@ -2,7 +2,7 @@
 
 import { listOf, type Members, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { choice, deedForm, facts, field, moment, rowsOf } from '../shared/parts.js';
+import { choice, deedForm, facts, field, moment, pageLinks, rowsOf } from '../shared/parts.js';
 import { type Deed, heading, linkTo, type Wanted } from '../shared/shell.js';
 import { actionsFor, pathOf } from './actions.js';
 import { meaningOf, nameOf, paymentRow, reasonOf, STATE_NAMES, seen, statePill } from './payment.js';
@@ -35,17 +35,7 @@ export async function payments(operator: Operator, wanted: Wanted): Promise<read
   const next = textOf(page, 'next');
   const { cursor, ...first } = wanted;
   const rows = listOf(page, 'items').map((item) => paymentRow(seen(item)));
-  return [
-    heading('Payments'),
-    search(wanted),
-    rowsOf(rows, 'No payment is like this.'),
-    make(
-      'nav',
-      { class: 'pages', 'aria-label': 'Pages' },
-      cursor === undefined ? undefined : make('a', { href: linkTo('payments', first) }, 'First page'),
-      next === '' ? undefined : make('a', { href: linkTo('payments', { ...first, cursor: next }) }, 'Next page'),
-    ),
-  ];
+  return [heading('Payments'), search(wanted), rowsOf(rows, 'No payment is like this.'), pageLinks('payments', first, cursor, next)];
 }
 
 function search({ find = '', state = '', route = '', from = '', to = '' }: Wanted): HTMLElement {

@@ -33,10 +33,7 @@ export function ofProfile(
         name,
         explorer: textOf(all[names.indexOf(name)] ?? {}, 'explorer'),
         read: (path, parameters = {}) => operator.read(`${PATHS}/${path}`, { ...parameters, network_profile: name }),
-        head: (title, view) => [
-          heading(title),
-          ...(names.length < 2 ? [] : [make('div', { class: 'lead' }, switchOf('Network profiles', choices(view)))]),
-        ],
+        head: (title, view) => [heading(title), ...(names.length < 2 ? [] : [switchOf('Network profiles', choices(view))])],
       },
       wanted,
     );

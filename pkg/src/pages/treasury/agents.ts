@@ -2,7 +2,7 @@
 
 import { listOf, type Members, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, facts, moment, pill, rowsOf } from '../shared/parts.js';
+import { deedForm, facts, moment, pageLinks, pill, rowsOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
 import { type Place, pathIn, placeOf } from './organization.js';
 
@@ -82,7 +82,6 @@ export const revokeKey: Deed = async (operator, { org = '', id = '' }) => {
 export async function changes(operator: Operator, wanted: Wanted): Promise<readonly Node[]> {
   const place = await placeOf(operator, wanted);
   const page = await operator.read(place.path('log'), { limit: '50', cursor: wanted['cursor'] });
-  const next = textOf(page, 'cursor');
   const lines = listOf(page, 'items').map((line) =>
     make(
       'li',
@@ -99,10 +98,6 @@ export async function changes(operator: Operator, wanted: Wanted): Promise<reado
   return [
     ...place.head('Changes', 'changes'),
     lines.length === 0 ? make('p', { class: 'quiet' }, 'Nothing was changed.') : make('ol', { class: 'events', role: 'list' }, ...lines),
-    make(
-      'nav',
-      { class: 'pages', 'aria-label': 'Pages' },
-      next === '' ? undefined : make('a', { href: linkTo('changes', { org: place.name, cursor: next }) }, 'Next page'),
-    ),
+    pageLinks('changes', { org: place.name }, wanted['cursor'], textOf(page, 'cursor')),
   ];
 }

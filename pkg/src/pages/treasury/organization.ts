@@ -1,7 +1,7 @@
 /** The organization that a view is about: the one of the fragment, or the first. */
 
 import { listOf, type Operator, textOf } from '../../operator/client.js';
-import { foreign, make } from '../shared/dom.js';
+import { switchOf } from '../shared/parts.js';
 import { heading, linkTo, type Wanted } from '../shared/shell.js';
 
 export interface Place {
@@ -19,24 +19,10 @@ export function pathIn(organization: string, ...parts: readonly string[]): strin
 export async function placeOf(operator: Operator, { org }: Wanted): Promise<Place> {
   const all = listOf(await operator.read('/api/organizations'), 'items').map((item) => textOf(item, 'name'));
   const name = all.find((known) => known === org) ?? all[0] ?? '';
-  const choose = (view: string) =>
-    all.map((other) =>
-      make(
-        'li',
-        {},
-        make('a', { href: linkTo(view, { org: other }), 'aria-current': other === name ? 'true' : undefined }, foreign(other)),
-      ),
-    );
+  const choices = (view: string) => all.map((other) => [other, linkTo(view, { org: other }), other === name] as const);
   return {
     name,
     path: (...parts) => pathIn(name, ...parts),
-    head: (title, view) => [
-      heading(title),
-      make(
-        'nav',
-        { class: 'lead', 'aria-label': 'Organizations', hidden: all.length < 2 },
-        make('ul', { class: 'switch', role: 'list' }, ...choose(view)),
-      ),
-    ],
+    head: (title, view) => [heading(title), ...(all.length < 2 ? [] : [switchOf('Organizations', choices(view))])],
   };
 }

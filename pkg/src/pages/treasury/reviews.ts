@@ -2,7 +2,7 @@
 
 import { listOf, type Members, membersOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, facts, moment, pill, rowsOf, shortened } from '../shared/parts.js';
+import { deedForm, facts, moment, pageLinks, pill, rowsOf, shortened, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
 import { pathIn, placeOf } from './organization.js';
 
@@ -14,17 +14,10 @@ export async function reviews(operator: Operator, wanted: Wanted): Promise<reado
   const place = await placeOf(operator, wanted);
   const state = wanted['state'] ?? 'open';
   const page = await operator.read(place.path('reviews'), { state, limit: LIMIT, cursor: wanted['cursor'] });
-  const next = textOf(page, 'cursor');
-  const states = Object.keys(LOOKS).map((one) =>
-    make(
-      'li',
-      {},
-      make('a', { href: linkTo('reviews', { org: place.name, state: one }), 'aria-current': one === state ? 'true' : undefined }, one),
-    ),
-  );
+  const states = Object.keys(LOOKS).map((one) => [one, linkTo('reviews', { org: place.name, state: one }), one === state] as const);
   return [
     ...place.head('Reviews', 'reviews'),
-    make('nav', { 'aria-label': 'States' }, make('ul', { class: 'switch', role: 'list' }, ...states)),
+    switchOf('States', states),
     make(
       'p',
       { class: 'quiet lead' },
@@ -34,11 +27,7 @@ export async function reviews(operator: Operator, wanted: Wanted): Promise<reado
       listOf(page, 'items').map((review) => reviewRow(place.name, review)),
       `No review is ${state}.`,
     ),
-    make(
-      'nav',
-      { class: 'pages', 'aria-label': 'Pages' },
-      next === '' ? undefined : make('a', { href: linkTo('reviews', { org: place.name, state, cursor: next }) }, 'Next page'),
-    ),
+    pageLinks('reviews', { org: place.name, state }, wanted['cursor'], textOf(page, 'cursor')),
   ];
 }
 

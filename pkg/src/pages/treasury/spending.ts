@@ -4,7 +4,7 @@ import { listOf, type Members, membersOf, type Operator, textOf } from '../../op
 import { shareBar } from '../shared/chart.js';
 import { foreign, make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';
-import { choice, deedForm, facts, field, moment, pill, rowsOf } from '../shared/parts.js';
+import { choice, deedForm, facts, field, moment, pageLinks, pill, rowsOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
 import { placeOf } from './organization.js';
 
@@ -100,7 +100,6 @@ export async function decisions(operator: Operator, wanted: Wanted): Promise<rea
   const place = await placeOf(operator, wanted);
   const { agent = '', outcome = '', cursor } = wanted;
   const page = await operator.read(place.path('decisions'), { agent, outcome, cursor, limit: LIMIT });
-  const next = textOf(page, 'cursor');
   const outcomes = ['', ...Object.keys(LOOKS)].map((one) => [one, one === '' ? 'any' : one] as const);
   const form = deedForm(
     'search',
@@ -118,11 +117,7 @@ export async function decisions(operator: Operator, wanted: Wanted): Promise<rea
       listOf(page, 'items').map((item) => decisionRow(place.name, item)),
       'No decision is like this.',
     ),
-    make(
-      'nav',
-      { class: 'pages', 'aria-label': 'Pages' },
-      next === '' ? undefined : make('a', { href: linkTo('decisions', { org: place.name, agent, outcome, cursor: next }) }, 'Next page'),
-    ),
+    pageLinks('decisions', { org: place.name, agent, outcome }, cursor, textOf(page, 'cursor')),
   ];
 }
 
