@@ -30,9 +30,9 @@ before(
 );
 after(() => demo?.stop());
 
-test('README shows what the demo prints', () => {
-  const readme = readFileSync(`${root}/README.md`, 'utf8');
-  const shown = /```text\n(The payer, [\s\S]*?)\n```/.exec(readme)?.[1] ?? 'no output in README.md';
+test('the document shows what the demo prints', () => {
+  const document = readFileSync(`${root}/docs/demo.md`, 'utf8');
+  const shown = /```text\n(The payer, [\s\S]*?)\n```/.exec(document)?.[1] ?? 'no output in docs/demo.md';
   const printed = output.slice(output.indexOf('The payer, '), output.indexOf('Everything stays up')).trimEnd();
   assert.equal(masked(shown), masked(printed));
 });

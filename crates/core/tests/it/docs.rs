@@ -13,22 +13,26 @@ const CONFIGURATION: &str = "docs/configuration.md";
 const PROTOCOLS: &str = "docs/protocols.md";
 /// The npm package's own, which stands alone there.
 const PACKAGE: &str = "pkg/README.md";
-const DOCUMENTS: [&str; 17] = [
+const DOCUMENTS: [&str; 21] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     CONFIGURATION,
     PROTOCOLS,
     "docs/agent.md",
+    "docs/commands.md",
     "docs/create.md",
+    "docs/demo.md",
     "docs/deploy.md",
     "docs/design.md",
+    "docs/guarantees.md",
     "docs/limits.md",
     "docs/operations.md",
     "docs/pages.md",
     "docs/payer.md",
     "docs/serve.md",
     "docs/treasury.md",
+    "docs/wire.md",
     PACKAGE,
     "tests/vectors/README.md",
 ];
