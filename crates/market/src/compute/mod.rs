@@ -56,6 +56,7 @@ mod session;
 pub mod settings;
 pub mod shown;
 mod standing;
+mod stuck;
 pub mod till;
 pub mod vars;
 pub mod verify;

@@ -13,12 +13,12 @@ use self::part::{find_last, is_full, read_part, write_page};
 use super::board::{BoardSeller, find_explorer, make_board, show_seller};
 use super::event::Line;
 use super::figures::{About, Figures, ListPart, ListPlace};
-use super::hold::StuckMoney;
 use super::job::no_job;
 use super::kernel::Now;
 use super::message::JsonAnswer;
 use super::row::{DeliveryCharge, HoldRow, JobRow, JobState, Leave, SellerRow, spell_wallet};
 use super::settings::PaymentProfile;
+use super::stuck::StuckMoney;
 use crate::text::{Members, list, or_null, quoted, time};
 use farebox_base::amount::Amount;
 
