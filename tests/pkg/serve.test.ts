@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { type Origin, startOrigin } from '../../demo/origin.mjs';
-import { payingFetch, receiptOf } from '../../pkg/dist/index.js';
+import { payingFetch, receiptOf, wrapFetch } from '../../pkg/dist/index.js';
 import { resume } from '../../pkg/dist/resume.js';
 import { variables } from '../../pkg/dist/serve/settings.js';
 import { memoryStore } from '../../pkg/dist/store.js';
@@ -195,6 +195,43 @@ test('a runtime that crashes is started again, and what was sent meanwhile is to
   assert.equal(await ended, 0);
 });
 
+test('a copy that is taken while it serves and put back sells nothing twice that was sold since', async () => {
+  const copy = join(dirname(state), 'copy');
+  const other = join(dirname(state), 'restored');
+  const farebox = (...words: string[]) => spawnSync(process.execPath, [PROGRAM, ...words], { encoding: 'utf8' });
+  const first = await serving();
+  const known = await paidOnce(`${first.url}/echo?known`);
+  assert.deepEqual([farebox('backup', copy, '--state', state).status, farebox('backup', copy, '--state', state).status], [0, 2]);
+  const since = await paidOnce(`${first.url}/echo?since`);
+  first.child.kill('SIGKILL');
+  await first.ended;
+  assert.equal(farebox('restore', copy, '--state', state).status, 2, 'a folder with rows is left as it is');
+  assert.equal(farebox('restore', copy, '--state', other).status, 0);
+  const before = await chain.balanceOf(chain.accounts.payee.address);
+  const second = await serving(['--state', other, '--port', new URL(first.url).port]);
+  const requests = origin.requests.length;
+  const repeated = await fetch(`${second.url}/echo?known`, { headers: known });
+  assert.ok([200, 409].includes(repeated.status), 'the copy knows it');
+  const lost = await fetch(`${second.url}/echo?since`, { headers: since });
+  assert.deepEqual([lost.status, ((await lost.json()) as { code: string }).code], [503, 'settlement_unknown']);
+  assert.deepEqual([origin.requests.length, await chain.balanceOf(chain.accounts.payee.address)], [requests, before]);
+  second.child.kill('SIGTERM');
+  assert.equal(await second.ended, 0);
+});
+
+/** Buys, and returns the header fields that paid. */
+async function paidOnce(url: string): Promise<Headers> {
+  let sent = new Headers();
+  const watched: typeof fetch = (input, init) => {
+    sent = new Headers(init?.headers);
+    return fetch(input, init);
+  };
+  const response = await wrapFetch(watched, { signer: payer().privateKey, store: memoryStore() })(url);
+  assert.equal(response.status, 200);
+  await response.arrayBuffer();
+  return sent;
+}
+
 test('every secret of the documents is taken from the environment, and the bearer token that the configuration names', () => {
   const [, table = ''] = /## Secrets\n([^]*?)\n## /.exec(readFileSync(join(root, 'docs/configuration.md'), 'utf8')) ?? [];
   const names = [...table.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name!);
@@ -213,6 +250,10 @@ test('what is missing is named, with the words that set it', async () => {
     [['--origin', origin.url], /PAY_TO is not set: --pay-to/],
     [['--origin', origin.url, '--pay-to', chain.accounts.payee.address, '--price', 'report'], /--price is not PATH=PRICE/],
     [['--nothing'], /--help says what there is/],
+    [
+      ['--origin', origin.url, '--pay-to', '0xYourAddress', '--price', '/report=$0.01', '--port', '0'],
+      /PAY_TO: is not an address[^]*cannot be used, as said above: .*PAY_TO is --pay-to/,
+    ],
   ] as const) {
     const child = spawn(process.execPath, [PROGRAM, 'serve', ...words, '--state', join(dirname(state), 'other')], {
       cwd: root,

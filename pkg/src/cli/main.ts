@@ -26,6 +26,7 @@ const PROJECT = {
 async function main(args: string[]): Promise<number> {
   if (Object.hasOwn(PROJECT, args[0] ?? '')) return PROJECT[args[0] as keyof typeof PROJECT](args.slice(1));
   if (args[0] === 'serve') return (await import('./serve.js')).serve(args.slice(1));
+  if (args[0] === 'backup' || args[0] === 'restore') return (await import('./backup.js')).backup(args[0], args.slice(1));
   const asked = OPERATE.find((name) => name === args[0]);
   if (asked !== undefined) return (await import('./operate/index.js')).operate(asked, args.slice(1));
   const words = read(args);
@@ -34,7 +35,7 @@ async function main(args: string[]): Promise<number> {
   if (words.values.help === true || name === 'help') return printed(HELP);
   if (!Object.hasOwn(COMMANDS, name))
     throw new Usage(
-      `the first word is ${Object.keys(COMMANDS).join(', ')}, ${Object.keys(PROJECT).join(', ')}, serve, ${OPERATE.join(', ')}, or --help`,
+      `the first word is ${Object.keys(COMMANDS).join(', ')}, ${Object.keys(PROJECT).join(', ')}, serve, backup, restore, ${OPERATE.join(', ')}, or --help`,
     );
   return COMMANDS[name as keyof typeof COMMANDS](words);
 }

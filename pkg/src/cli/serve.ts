@@ -3,10 +3,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { closedBefore } from '../serve/backup.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { pagesOf } from '../serve/pages.js';
 import { type Runtime, startRuntime } from '../serve/runtime.js';
-import { variables } from '../serve/settings.js';
+import { afterRestores, variables } from '../serve/settings.js';
 import { takeState } from '../serve/state.js';
 import { tell } from './terminal.js';
 import { EXIT, Usage } from './words.js';
@@ -61,7 +62,7 @@ export async function serve(args: string[]): Promise<number> {
   const state = takeState(words.state);
   let runtime: Runtime | undefined;
   try {
-    const vars = variables(words, state.secrets, process.env);
+    const vars = afterRestores(variables(words, state.secrets, process.env), closedBefore(state.folder));
     const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
     const pages = join(root, 'pages');
     const log = (text: string): void => void process.stderr.write(text);

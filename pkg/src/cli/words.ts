@@ -30,6 +30,8 @@ export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, an
   npx farebox skill WORD    sells at a market: publish FILE, version ID FILE, rotate ID, withdraw ID
   npx farebox serve         runs a gate on this machine, in front of any HTTP server; --help after it says how
 
+  npx farebox backup TARGET, restore SOURCE    its rows and secrets
+
 For operators (--help after each lists all):
   npx farebox payments, owed, refund, waive, resolve, totals, audit, failures, channels, export    of a gate
   npx farebox reviews, approve, deny    of a treasury

@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 
 import { Usage } from '../cli/words.js';
 import { configOf, ENTRY } from './config.js';
@@ -99,7 +100,13 @@ export async function startRuntime({ gate, pages, rows, files, vars, began: runs
   sweeping.unref();
   start();
   for (const until = Date.now() + START_MS; ; ) {
-    if (await asked(sockets.requests, '/_farebox/health').catch(() => undefined)) return { socket: sockets.requests, ending, stop };
+    const said = await asked(sockets.requests, '/_farebox/health').catch(() => undefined);
+    // Of a gate that is configured it has more members.
+    if (said === '{"ok":false}') {
+      await stop(1_000);
+      throw new Usage(`the configuration cannot be used, as said above: ${NAMES}`);
+    }
+    if (said !== undefined) return { socket: sockets.requests, ending, stop };
     if (Date.now() > until) {
       await stop(1_000);
       throw new Usage('workerd does not answer; what it wrote is above');
@@ -108,12 +115,15 @@ export async function startRuntime({ gate, pages, rows, files, vars, began: runs
   }
 }
 
-/** The status of a path behind a socket. */
-function asked(socketPath: string, path: string): Promise<number> {
+/** Which word of the command sets which variable. */
+const NAMES =
+  'ORIGIN_URL is --origin, PAY_TO is --pay-to, ROUTES are --price, NETWORK is --network, FACILITATOR_URL is --facilitator, RPC_URL is --rpc';
+
+/** The body of a path behind a socket. */
+function asked(socketPath: string, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const sent = request({ socketPath, path, headers: { host: 'farebox.internal' } }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode ?? 0);
+      text(answer).then(resolve, reject);
     });
     sent.once('error', reject);
     sent.end();

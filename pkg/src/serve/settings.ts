@@ -50,6 +50,17 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
 }
 
+/** The longest that an authorization is good for, seconds, for which `LEDGER_CLOSED_BEFORE` needs no more. Spec: docs/operations.md, "Restore from a backup". */
+const VALIDITY_SECS = 3_600;
+
+/** The variables of a gate whose rows were put back from a copy at these times, unix seconds, the latest first. */
+export function afterRestores(vars: Record<string, string>, times: readonly number[]): Record<string, string> {
+  if (times.length === 0) return vars;
+  const longer = Math.max(0, Number(vars['MAX_VALIDITY_SECS'] ?? VALIDITY_SECS) - VALIDITY_SECS);
+  const given = vars['LEDGER_CLOSED_BEFORE'];
+  return { ...vars, LEDGER_CLOSED_BEFORE: [...times.map((time) => time + longer), ...(given === undefined ? [] : [given])].join(',') };
+}
+
 /** The variables that the words set, over those of a file. */
 export function varsOf(said: Said): Record<string, unknown> {
   const vars: Record<string, unknown> = said.config === undefined ? {} : fileOf(said.config);
@@ -70,7 +81,7 @@ export function missing(vars: Readonly<Record<string, unknown>>): readonly { rea
     ['ORIGIN_URL', '--origin http://localhost:3000'],
     ['PAY_TO', '--pay-to 0x…, the address that is paid'],
     ['ROUTES', "--price '/report=$0.01'"],
-    ['FACILITATOR_URL', '--facilitator URL, which settles on that network'],
+    ['FACILITATOR_URL', `--facilitator URL, which settles on ${String(vars['NETWORK'])}`],
   ]
     .filter(([name = '']) => vars[name] === undefined)
     .map(([name = '', how]) => ({ name, says: `${name} is not set: ${how}` }));

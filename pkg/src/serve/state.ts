@@ -96,12 +96,29 @@ function markIn(folder: string): string {
   return join(folder, mine);
 }
 
+/** The runtime that reads the rows of a folder which a process serves; `undefined` if none does. */
+export function servedBy(folder: string): number | undefined {
+  for (const name of readdirSync(folder)) {
+    const pid = ownerOf(name);
+    if (pid === undefined || !lives(pid)) continue;
+    const text = readFileSync(join(folder, name), 'utf8');
+    if (text === '') throw new Usage(`process ${pid} begins to serve ${folder}: call again in a moment`);
+    return runsIn(text, join(folder, name)).pid;
+  }
+  return undefined;
+}
+
+/** The process that a mark is of. */
+function ownerOf(name: string): number | undefined {
+  const pid = /^served-by-(\d+)-[0-9a-f]+$/.exec(name)?.[1];
+  return pid === undefined ? undefined : Number(pid);
+}
+
 /** Ends what a killed process has left behind its mark; one that lives keeps the folder. */
 function endOther(folder: string, name: string): void {
-  const pid = /^served-by-(\d+)-[0-9a-f]+$/.exec(name)?.[1];
+  const pid = ownerOf(name);
   if (pid === undefined) return;
-  if (lives(Number(pid)))
-    throw new Usage(`process ${pid} serves ${folder} already; if it is another program, remove ${join(folder, name)}`);
+  if (lives(pid)) throw new Usage(`process ${pid} serves ${folder} already; if it is another program, remove ${join(folder, name)}`);
   endLeft(join(folder, name));
   rmSync(join(folder, name), { force: true });
 }

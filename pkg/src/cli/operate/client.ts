@@ -5,9 +5,13 @@ import { Usage } from '../words.js';
 /** The Worker of these words. */
 export function operatorOf(at: string | undefined): Operator {
   const url = at ?? process.env['FAREBOX_URL'];
-  if (url === undefined || url === '') throw new Usage("the Worker is missing: --at URL, or the environment's FAREBOX_URL");
+  if (url === undefined || url === '')
+    throw new Usage("the address of the gate or the treasury is missing: --at URL, or the environment's FAREBOX_URL");
   const token = process.env['FAREBOX_OPERATOR_TOKEN'] ?? '';
-  if (token === '') throw new Usage("there is no FAREBOX_OPERATOR_TOKEN: set it to the Worker's OPERATOR_TOKEN");
+  if (token === '')
+    throw new Usage(
+      'there is no FAREBOX_OPERATOR_TOKEN: set it to its OPERATOR_TOKEN (farebox serve: in secrets.json of --state, farebox dev: in .dev.vars)',
+    );
   const { protocol, hostname, origin } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '', origin: '' };
   const isHere = protocol === 'http:' && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
   if (protocol !== 'https:' && !isHere) throw new Usage('a token goes over https, or http to this machine: --at https://…');

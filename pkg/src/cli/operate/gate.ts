@@ -87,8 +87,7 @@ export async function refund(operator: Operator, { values, given }: Spoken): Pro
   if (from > new Date().toISOString()) throw new Usage(`wait until ${from}: before that the payer may still be served for it`);
   // A debt of another wallet is its owner's.
   const own = values['pay-to'] ?? process.env['PAY_TO'];
-  if (own === undefined)
-    throw new Usage('whose debts are yours is missing: --pay-to ADDRESS, as the gate has it, with commas between several');
+  if (own === undefined) throw new Usage('--pay-to ADDRESS is missing: the address that your gate is paid at, with commas between several');
   const transfer = usable(() => transferOf(payment, own));
   if (values.json === true) printOne({ ...transfer }, true);
   else process.stdout.write(`${linkOf(payment, own)}\n`);

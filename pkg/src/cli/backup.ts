@@ -1,0 +1,40 @@
+/** `backup` and `restore`: the folder of a gate that `serve` runs. */
+import { parseArgs } from 'node:util';
+
+import { backUp, restore } from '../serve/backup.js';
+import { tell } from './terminal.js';
+import { EXIT, Usage } from './words.js';
+
+const HELP = `farebox backup, farebox restore: the folder of a gate on this machine
+
+  npx farebox backup TARGET [--state FOLDER]     copies rows and secrets, also while it serves: requests wait meanwhile
+  npx farebox restore SOURCE [--state FOLDER]    puts a copy back as an empty or new folder; stop the gate first
+
+      --state FOLDER        [.farebox-gate]
+
+A copy has the secrets: keep it where only you can read it. After a restore serve sets LEDGER_CLOSED_BEFORE by itself.
+`;
+
+/** Copies a folder, or puts a copy back. */
+export async function backup(name: 'backup' | 'restore', args: readonly string[]): Promise<number> {
+  const { values, positionals } = spokenIn(args);
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return EXIT.done;
+  }
+  const [place, ...others] = positionals;
+  if (place === undefined || others.length > 0) throw new Usage(`${name} is followed by one folder`);
+  if (name === 'backup') backUp(values.state, place);
+  else restore(place, values.state);
+  tell(name === 'backup' ? `${place} has the rows and the secrets: keep it closed to others\n` : `${values.state} is as it was then\n`);
+  return EXIT.done;
+}
+
+function spokenIn(args: readonly string[]) {
+  try {
+    const options = { help: { type: 'boolean', short: 'h' }, state: { type: 'string', default: '.farebox-gate' } } as const;
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new Usage(`${(error as Error).message}; --help says what there is`);
+  }
+}

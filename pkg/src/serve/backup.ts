@@ -1,0 +1,61 @@
+/** Copies of a gate's folder: taken while it serves or not, and put back so that nothing since the copy can buy twice. */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+import { Usage } from '../cli/words.js';
+import { servedBy, takeState } from './state.js';
+
+const NOTE = 'backup.json';
+/** What stands in the folder of a gate that was put back: unix seconds of each time, the latest first. */
+const RESTORED = 'restored.json';
+const COPIED = ['rows', 'secrets.json', RESTORED];
+
+/** Copies the folder of a gate. Requests wait while its rows are read. */
+export function backUp(folder: string, target: string): void {
+  const [from, to] = [resolve(folder), resolve(target)];
+  if (!existsSync(join(from, 'secrets.json'))) throw new Usage(`${from} is not the folder of a gate: it has no secrets.json`);
+  if (existsSync(to)) throw new Usage(`${to} is there already: name a new folder`);
+  const served = servedBy(from);
+  if (served === undefined) {
+    const state = takeState(from);
+    try {
+      copy(from, to);
+    } finally {
+      state.leave();
+    }
+    return;
+  }
+  // A stopped process writes nothing: what is copied is what a loss of power would leave, and SQLite goes on from there.
+  process.kill(served, 'SIGSTOP');
+  try {
+    copy(from, to);
+  } finally {
+    process.kill(served, 'SIGCONT');
+  }
+  if (servedBy(from) === served) return;
+  rmSync(to, { recursive: true, force: true });
+  throw new Usage('the runtime was started again meanwhile: call again');
+}
+
+/** Puts a copy back as the folder of a gate: payments that may be older than this moment begin nothing until they have ended. */
+export function restore(source: string, folder: string): void {
+  const [from, to] = [resolve(source), resolve(folder)];
+  if (!existsSync(join(from, NOTE))) throw new Usage(`${from} is no backup: it has no ${NOTE}`);
+  if (existsSync(to) && readdirSync(to).length > 0) throw new Usage(`${to} is not empty: move it away, or name another --state`);
+  copy(from, to);
+  rmSync(join(to, NOTE), { force: true });
+  const times = [Math.ceil(Date.now() / 1000), ...closedBefore(to)];
+  writeFileSync(join(to, RESTORED), `${JSON.stringify(times)}\n`, { mode: 0o600 });
+}
+
+/** Times at which the folder was put back from a copy, the latest first. */
+export function closedBefore(folder: string): readonly number[] {
+  const file = join(folder, RESTORED);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as number[]) : [];
+}
+
+function copy(from: string, to: string): void {
+  mkdirSync(to, { recursive: true, mode: 0o700 });
+  for (const name of COPIED) if (existsSync(join(from, name))) cpSync(join(from, name), join(to, name), { recursive: true });
+  writeFileSync(join(to, NOTE), `${JSON.stringify({ at: new Date().toISOString() })}\n`, { mode: 0o600 });
+}
