@@ -167,7 +167,7 @@ test('static files are asked for at the gate, but for its own pages', () => {
 
 test('a network of real money needs a facilitator, which is written with the key that it needs', () => {
   const { status, stderr } = init('real', ...GATE, '--network', 'base');
-  assert.deepEqual([status, stderr], [2, 'farebox: FACILITATOR_URL is not set: --facilitator URL, which settles on that network\n']);
+  assert.deepEqual([status, stderr], [2, 'farebox: FACILITATOR_URL is not set: --facilitator URL, which settles on base\n']);
   assert.deepEqual(readdirSync(join(folder.path, 'real')), []);
   const url = 'https://api.cdp.coinbase.com/platform/v2/x402';
   assert.equal(init('real', ...GATE, '--network', 'base', '--facilitator', url).status, 0);
