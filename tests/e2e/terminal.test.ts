@@ -97,6 +97,7 @@ test('a debt of another wallet is not yours, and what the gate refuses is told i
   assert.deepEqual([others.code, others.out], [2, '']);
   assert.match(others.err, /its owner owes the refund, you do not/);
   assert.match((await run(['payments', 'rcpt_none'])).err, /^farebox: 404 [a-z_]+: /);
+  assert.match((await run(['totals', '--day', 'yesterday'])).err, /^farebox: 400 invalid_request: [^]*--day has not the form/);
   const wrong = await run(['resolve', id!, '--as', 'void', '--reason', 'x']);
   assert.deepEqual([wrong.code, /^farebox: 409 wrong_state: /.test(wrong.err)], [1, true]);
 });
@@ -110,6 +111,7 @@ test('wrong words are told before anything is asked, and the token leaves only t
     [['owed', '--nonsense'], {}, /--nonsense is not understood/],
     [['payments', '--limit', '0'], {}, /--limit is a number from 1/],
     [['refund'], {}, /followed by the id/],
+    [['payments', 'nonsense'], {}, /begins with rcpt_/],
     [['waive', 'rcpt_x'], {}, /--reason TEXT/],
     [['resolve', 'rcpt_x', '--reason', 'x'], {}, /--as delivered/],
     [['approve'], {}, /followed by the ids/],

@@ -495,6 +495,26 @@ test('help names every option and code, and the version is that of the package',
   assert.ok(!existsSync(join(home, '.farebox')), 'nothing was kept outside the folders that were named');
 });
 
+test('resend says of a payment that has ended that pay goes on with it, and nothing else', async (t) => {
+  const shop = await open((request, response) =>
+    paymentOf(request) === undefined ? ask(response) : void response.writeHead(404).end('no'),
+  );
+  t.after(() => shop.stop());
+  const first = await farebox(['pay', shop.url, '--yes']);
+  const { store } = first;
+  const kept = fileStore(store);
+  const { record, version } = await kept.read();
+  const { sent, ...rest } = JSON.parse(record ?? '') as { sent: [string, number, boolean, string][] };
+  const [[name, at, , text]] = sent as [[string, number, boolean, string]];
+  const ended = JSON.stringify({ ...JSON.parse(text), ends: 1 });
+  assert.ok(await kept.replace(version, JSON.stringify({ ...rest, sent: [[name, at, true, ended]] })));
+  const file = /the payment is in (\S+);/.exec(first.err)?.[1] ?? assert.fail(first.err);
+  const { code, out, err } = await farebox(['resend', file], { store, key: '' });
+  assert.deepEqual([code, out], [2, '']);
+  assert.equal(err, 'farebox: this payment has ended and is not sent any more: npx farebox pay with the same request goes on with it\n');
+  assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
+});
+
 test('what has ended and may have been charged is not paid again by --yes alone', async (t) => {
   const shop = await open((request, response) => {
     if (credentialOf(request) === undefined) askFor(response, [challenge()]);

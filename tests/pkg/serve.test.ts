@@ -49,6 +49,8 @@ test('a paid request, a free one, the pages, and who asked', async () => {
   assert.equal(await (await fetch(`${url}/about`)).text(), 'An origin that knows nothing of payments.\n');
   const desk = await fetch(`${url}/_farebox/desk/`);
   assert.deepEqual([desk.status, desk.headers.get('content-type')], [200, 'text/html; charset=utf-8']);
+  const without = await fetch(`${url}/_farebox/desk?x=1`, { redirect: 'manual' });
+  assert.deepEqual([without.status, without.headers.get('location')], [307, '/_farebox/desk/?x=1']);
   assert.match(desk.headers.get('content-security-policy') ?? '', /^default-src 'none'/);
   assert.equal((await fetch(`${url}/_farebox/desk/../../../package.json`)).status, 404);
 

@@ -8,7 +8,6 @@ import { resume, sentPayments } from '../resume.js';
 import type { Signer } from '../signer.js';
 import { type KeptFile, keep, keptBeside, printed } from './pay.js';
 import { type Asked, objectOf, policyOf } from './request.js';
-import { tell } from './terminal.js';
 import { EXIT, Usage, type Words } from './words.js';
 
 export async function resend(words: Words): Promise<number> {
@@ -33,12 +32,19 @@ export async function resend(words: Words): Promise<number> {
 /** By the record of the budget, which then knows what became of it. */
 async function again(request: Asked, store: ReturnType<typeof fileStore>): Promise<Response> {
   const { url, init, policy } = request;
+  let hasEnded = false;
   const confirm = (): boolean => {
-    tell('farebox: it has ended: npx farebox pay with the same request signs it again, with its nonce\n');
+    hasEnded = true;
     return false;
   };
   const fetch = payingFetch({ signer: NO_WALLET, policy, store, confirm, resume });
-  return keptBeside(request, () => fetch(url, init));
+  return keptBeside(request, () =>
+    fetch(url, init).catch((error: unknown) => {
+      throw hasEnded
+        ? new Usage('this payment has ended and is not sent any more: npx farebox pay with the same request goes on with it')
+        : error;
+    }),
+  );
 }
 
 /** A payment that the budget does not hold open: only its own bytes are sent. */

@@ -11,6 +11,8 @@ export class Refused extends Error {
     readonly status: number,
     readonly code: string,
     message: string,
+    /** The parameter or member that it is about, if it is about one. */
+    readonly parameter = '',
   ) {
     super(message);
   }
@@ -97,7 +99,7 @@ async function refusalOf(response: Response): Promise<Refused> {
     `The answer is ${response.status}.`;
   const parameter = textOf(said, 'parameter');
   const text = parameter === '' ? detail : `${detail} (${parameter})`;
-  return new Refused(response.status, textOf(said, 'code'), text.slice(0, MOST_CHARS));
+  return new Refused(response.status, textOf(said, 'code'), text.slice(0, MOST_CHARS), parameter);
 }
 
 /** The members of an object; of anything else none. */

@@ -36,7 +36,13 @@ export function pagesOf(folder: string, headersFile: string): Pages {
   }
   return {
     serve: ({ method, url = '', headers }, answer) => {
-      const file = method === 'GET' || method === 'HEAD' ? files.get(url.split('?')[0] ?? '') : undefined;
+      const [path = '', query] = url.split('?');
+      const isRead = method === 'GET' || method === 'HEAD';
+      const file = isRead ? files.get(path) : undefined;
+      if (file === undefined && isRead && files.has(`${path}/`)) {
+        answer.writeHead(307, { location: `${path}/${query === undefined ? '' : `?${query}`}` }).end();
+        return true;
+      }
       if (file === undefined) return false;
       const isSame = headers['if-none-match'] === file.headers['etag'];
       answer.writeHead(isSame ? 304 : 200, isSame ? { etag: file.headers['etag'] } : file.headers);

@@ -37,6 +37,7 @@ const place = (id: string): string => `/_farebox/payments/${encodeURIComponent(i
 /** Lists payments of one state, or of all, page by page. */
 export async function payments(operator: Operator, { values, given }: Spoken): Promise<number> {
   const [id] = given;
+  if (id !== undefined && !id.startsWith('rcpt_')) throw new Usage('the id of a payment begins with rcpt_, as the list shows it');
   if (id !== undefined) {
     printOne(await operator.read(place(id)), values.json === true);
     return EXIT.done;

@@ -36,6 +36,7 @@ export async function operate(name: (typeof OPERATE)[number], args: readonly str
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     tell(`farebox: ${error.status}${error.code === '' ? '' : ` ${error.code}`}: ${error.message}\n`);
+    if (error.parameter !== '') tell(`         --${error.parameter} has not the form that --help names\n`);
     if (error.status === 401) tell('         FAREBOX_OPERATOR_TOKEN is another one than there\n');
     return EXIT.failed;
   }
