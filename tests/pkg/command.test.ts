@@ -1,7 +1,7 @@
 // The command line as a program of its own: what it prints where, what it asks, what it exits with, and that no key is seen.
 
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -374,7 +374,7 @@ test('the key comes from the environment or a file, never from an argument, and 
     [['pay', shop.url, `--key=${PAYER_KEY}`], undefined, /a key is never an argument/],
     [['pay', shop.url, `--${PAYER_KEY}`], undefined, /not understood/],
     [['pay', shop.url, '--key-file', join(home, 'none')], '', /the file of the key cannot be read: ENOENT/],
-    [[PAYER_KEY], undefined, /the first word is look, pay, resend, unblock, receipt, link, skill/],
+    [[PAYER_KEY], undefined, /the first word is one of look, pay, resend, unblock, receipt, link, skill/],
   ];
   const before = shop.requests.length;
   for (const [words, key, told] of wrong) {
@@ -493,6 +493,15 @@ test('help names every option and code, and the version is that of the package',
   const { version } = JSON.parse(readFileSync('pkg/package.json', 'utf8')) as { version: string };
   assert.equal((await farebox(['--version'])).out, `${version}\n`);
   assert.ok(!existsSync(join(home, '.farebox')), 'nothing was kept outside the folders that were named');
+});
+
+test('shells complete the names of the commands, and a name that is almost one is told', async () => {
+  const { out } = await farebox(['completion', 'bash']);
+  const asked = `${out}\nCOMP_LINE='farebox re'; compgen -W "$(complete -p farebox | sed "s/.*-W '\\(.*\\)' farebox/\\1/")" -- re`;
+  const found = execFileSync('bash', ['-c', asked], { encoding: 'utf8' }).trim().split('\n').sort();
+  assert.deepEqual(found, ['receipt', 'refund', 'resend', 'resolve', 'restore', 'reviews']);
+  assert.equal((await farebox(['completion', 'csh'])).code, 2);
+  assert.match((await farebox(['serv'])).err, /did you mean serve\? /);
 });
 
 test('resend says of a payment that has ended that pay goes on with it, and nothing else', async (t) => {

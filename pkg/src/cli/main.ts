@@ -23,21 +23,28 @@ const PROJECT = {
   upgrade: async (args: string[]) => (await checkProgram()).upgrade(args, { begin: 'npx farebox upgrade', version: version() }),
 } as const;
 
+/** All commands. */
+const NAMES = [...Object.keys(COMMANDS), ...Object.keys(PROJECT), 'serve', 'backup', 'restore', ...OPERATE, 'completion'];
+
 async function main(args: string[]): Promise<number> {
   if (Object.hasOwn(PROJECT, args[0] ?? '')) return PROJECT[args[0] as keyof typeof PROJECT](args.slice(1));
   if (args[0] === 'serve') return (await import('./serve.js')).serve(args.slice(1));
   if (args[0] === 'backup' || args[0] === 'restore') return (await import('./backup.js')).backup(args[0], args.slice(1));
   const asked = OPERATE.find((name) => name === args[0]);
   if (asked !== undefined) return (await import('./operate/index.js')).operate(asked, args.slice(1));
+  if (args[0] === 'completion') return (await import('./completion.js')).completion(args.slice(1), NAMES);
   const words = read(args);
   const [name = ''] = words.positionals;
   if (words.values.version === true) return printed(`${version()}\n`);
   if (words.values.help === true || name === 'help') return printed(HELP);
-  if (!Object.hasOwn(COMMANDS, name))
-    throw new Usage(
-      `the first word is ${Object.keys(COMMANDS).join(', ')}, ${Object.keys(PROJECT).join(', ')}, serve, backup, restore, ${OPERATE.join(', ')}, or --help`,
-    );
+  if (!Object.hasOwn(COMMANDS, name)) throw new Usage(`${nearest(name)}the first word is one of ${NAMES.join(', ')}, or --help`);
   return COMMANDS[name as keyof typeof COMMANDS](words);
+}
+
+/** A command that was meant, if one differs from it by a letter at its end. */
+function nearest(name: string): string {
+  const meant = name.length < 3 ? undefined : NAMES.find((it) => it.startsWith(name) || name.startsWith(it));
+  return meant === undefined ? '' : `did you mean ${meant}? `;
 }
 
 function printed(text: string): number {

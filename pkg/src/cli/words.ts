@@ -31,6 +31,7 @@ export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, an
   npx farebox serve         runs a gate on this machine, in front of any HTTP server; --help after it says how
 
   npx farebox backup TARGET, restore SOURCE    its rows and secrets
+  npx farebox completion bash    completes these names; or zsh, fish
 
 For operators (--help after each lists all):
   npx farebox payments, owed, refund, waive, resolve, totals, audit, failures, channels, export    of a gate
