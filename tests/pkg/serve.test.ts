@@ -252,9 +252,15 @@ test('what is missing is named, with the words that set it', async () => {
     [['--origin', origin.url], /PAY_TO is not set: --pay-to/],
     [['--origin', origin.url, '--pay-to', chain.accounts.payee.address, '--price', 'report'], /--price is not PATH=PRICE/],
     [['--nothing'], /--help says what there is/],
+    [['--origin', origin.url, '--pay-to', '0xYourAddress', '--price', '/report=$0.01', '--port', '0'], /--pay-to: is not an address/],
+    [['--origin', origin.url, '--network', 'base-sepolai'], /--network: .*did you mean "eip155:84532"/],
     [
-      ['--origin', origin.url, '--pay-to', '0xYourAddress', '--price', '/report=$0.01', '--port', '0'],
-      /PAY_TO: is not an address[^]*cannot be used, as said above: .*PAY_TO is --pay-to/,
+      ['--origin', 'http://app:3000', '--pay-to', chain.accounts.payee.address, '--price', '/report=$0.01'],
+      /--origin: must be https; http is for loopback hosts only/,
+    ],
+    [
+      ['--origin', origin.url, '--pay-to', chain.accounts.payee.address, '--price', '/report=bash.01'],
+      /--price: ROUTES\[0\]\.price .*write a price such as "\$0\.01"/,
     ],
   ] as const) {
     const child = spawn(process.execPath, [PROGRAM, 'serve', ...words, '--state', join(dirname(state), 'other')], {

@@ -3,11 +3,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { refuseWrong } from '../create/rules.js';
 import { closedBefore } from '../serve/backup.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { pagesOf } from '../serve/pages.js';
 import { type Runtime, startRuntime } from '../serve/runtime.js';
-import { afterRestores, variables } from '../serve/settings.js';
+import { afterRestores, variables, varsOf } from '../serve/settings.js';
 import { takeState } from '../serve/state.js';
 import { tell } from './terminal.js';
 import { EXIT, Usage } from './words.js';
@@ -47,6 +48,8 @@ const OPTIONS = {
   'trust-proxy': { type: 'boolean', default: false },
 } as const;
 
+/** What is bound besides the objects. */
+const BOUND = ['PAGES'];
 /** How long requests under way may go on after a signal. */
 const GRACE_MS = 60_000;
 
@@ -62,7 +65,11 @@ export async function serve(args: string[]): Promise<number> {
   const state = takeState(words.state);
   let runtime: Runtime | undefined;
   try {
+    const said = varsOf(words);
+    // The name of the network first: what is missing follows from it.
+    await refuseWrong({ FACILITATOR_URL: said['ORIGIN_URL'], ...said }, BOUND, 'NETWORK');
     const vars = afterRestores(variables(words, state.secrets, process.env), closedBefore(state.folder));
+    await refuseWrong(vars, BOUND);
     const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
     const pages = join(root, 'pages');
     const log = (text: string): void => void process.stderr.write(text);

@@ -2,10 +2,9 @@
 import { basename, resolve } from 'node:path';
 import { createInterface, type Interface } from 'node:readline/promises';
 
-import { visible } from '../cli/terminal.js';
 import { Usage } from '../cli/words.js';
 import { missing, varsOf } from '../serve/settings.js';
-import { judged, keyed } from './rules.js';
+import { keyed, refuseWrong, WORD_OF } from './rules.js';
 import { type Spoken, TEMPLATES, type Template } from './words.js';
 
 /** A project that can be written. */
@@ -41,12 +40,12 @@ const NEEDS: Readonly<Record<Template, readonly string[]>> = {
 };
 
 /** The word that sets a variable, and the question that asks for it. */
-const WORDS = {
-  PAY_TO: { word: 'pay-to', ask: 'The address that is paid (0x…)' },
-  FACILITATOR_URL: { word: 'facilitator', ask: 'The facilitator, which settles payments on that network (a URL)' },
-  ORIGIN_URL: { word: 'origin', ask: 'The server behind the gate (a URL)' },
-  ROUTES: { word: 'price', ask: "A path and its price, such as '/report=$0.01'" },
-  NETWORK: { word: 'network', ask: 'The network, base-sepolia for test money' },
+const QUESTIONS = {
+  PAY_TO: 'The address that is paid (0x…)',
+  FACILITATOR_URL: 'The facilitator, which settles payments on that network (a URL)',
+  ORIGIN_URL: 'The server behind the gate (a URL)',
+  ROUTES: "A path and its price, such as '/report=$0.01'",
+  NETWORK: 'The network, base-sepolia for test money',
 } as const;
 
 /** The same question where another server is meant. */
@@ -67,10 +66,10 @@ export async function wanted(spoken: Spoken, inPlace: boolean): Promise<Wanted> 
     );
     const said = { ...spoken };
     if (terminal !== undefined && said.network === undefined && NEEDS[template].includes('PAY_TO'))
-      said.network = [await asked(terminal, WORDS.NETWORK.ask, 'base-sepolia', '')];
+      said.network = [await asked(terminal, QUESTIONS.NETWORK, 'base-sepolia', '')];
     const example = EXAMPLE[template];
     if (said.price === undefined && example !== undefined && said.service === undefined) said.price = [example];
-    for (const name of NEEDS[template]) await complete(said, { name: name as keyof typeof WORDS, template, terminal });
+    for (const name of NEEDS[template]) await complete(said, { name: name as keyof typeof QUESTIONS, template, terminal });
     const vars = await shaped(varsOf(said));
     if (template !== 'treasury' && template !== 'market') await judge(vars, template);
     else if (!isOrigin(said.origin)) throw new Usage('--origin is an origin, such as https://api.mine.net');
@@ -83,12 +82,12 @@ export async function wanted(spoken: Spoken, inPlace: boolean): Promise<Wanted> 
 }
 
 /** A word that may still be missing. */
-type Gap = { readonly name: keyof typeof WORDS; readonly template: Template; readonly terminal: Interface | undefined };
+type Gap = { readonly name: keyof typeof QUESTIONS; readonly template: Template; readonly terminal: Interface | undefined };
 
 async function complete(said: Record<string, unknown>, { name, template, terminal }: Gap): Promise<void> {
   const gap = missing(varsOf(said)).find((one) => one.name === name);
   if (gap === undefined) return;
-  const { word, ask } = WORDS[name];
+  const [word = '', ask] = [WORD_OF[name], QUESTIONS[name]];
   const answer = await asked(terminal, (name === 'ORIGIN_URL' && ORIGINS[template]) || ask, '', gap.says);
   said[word] = word === 'price' ? [answer] : answer;
 }
@@ -149,10 +148,5 @@ async function judge(vars: Readonly<Record<string, unknown>>, template: Template
   const bound = template === 'gate' ? [] : ['ORIGIN'];
   if (template !== 'gate' && vars['ORIGIN_URL'] !== undefined)
     throw new Usage(`--origin is for gate, treasury and market; a ${template} has its own`);
-  for (const { variable, remedy } of await judged(vars, bound)) {
-    const [name = ''] = /^\w+/.exec(variable) ?? [];
-    const word = Object.hasOwn(WORDS, name) ? WORDS[name as keyof typeof WORDS].word : name === 'RPC_URL' ? 'rpc' : undefined;
-    const known = word === undefined ? variable : `--${word}`;
-    throw new Usage(visible(`${known}: ${name === variable ? '' : `${variable} `}${remedy}`));
-  }
+  await refuseWrong(vars, bound);
 }

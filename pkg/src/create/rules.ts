@@ -1,5 +1,8 @@
 /** The programs beside this one: the rules of the gate, as `farebox check` applies them, and the one that runs a project here. */
 
+import { visible } from '../cli/terminal.js';
+import { Usage } from '../cli/words.js';
+
 /** What the check knows and other commands ask. */
 export type Check = {
   main(args: readonly string[], begin: string): Promise<number>;
@@ -28,6 +31,27 @@ export async function judged(
   const secrets = { GATE_SECRET: 'x'.repeat(64), LEDGER_SALT: 'x'.repeat(32) };
   const { errors } = judge({ ...secrets, ...vars, bindings: [...bound, 'CHANNEL', 'LEDGER', 'RATE_LIMITER'].sort() });
   return errors.filter(({ remedy }) => !/`wrangler secret put /.test(remedy));
+}
+
+/** Which word of a command sets which variable. */
+export const WORD_OF: Readonly<Record<string, string>> = {
+  PAY_TO: 'pay-to',
+  FACILITATOR_URL: 'facilitator',
+  ORIGIN_URL: 'origin',
+  ROUTES: 'price',
+  NETWORK: 'network',
+  RPC_URL: 'rpc',
+};
+
+/** Refuses what the gate would refuse first, by the word that sets it; with `only`, of that variable alone. */
+export async function refuseWrong(vars: Readonly<Record<string, unknown>>, bound: readonly string[], only?: string): Promise<void> {
+  for (const { variable, remedy } of await judged(vars, bound)) {
+    const [name = ''] = /^\w+/.exec(variable) ?? [];
+    if (only !== undefined && name !== only) continue;
+    const word = WORD_OF[name];
+    const known = word === undefined ? variable : `--${word}`;
+    throw new Usage(visible(`${known}: ${name === variable ? '' : `${variable} `}${remedy}`));
+  }
 }
 
 /** How a facilitator that takes no request without a key wants to be asked. */
