@@ -39,7 +39,7 @@ const NEEDS: Readonly<Record<Template, readonly string[]>> = {
   market: ['ORIGIN_URL'],
 };
 
-/** The word that sets a variable, and the question that asks for it. */
+/** The question that asks for a variable. */
 const QUESTIONS = {
   PAY_TO: 'The address that is paid (0x…)',
   FACILITATOR_URL: 'The facilitator, which settles payments on that network (a URL)',
