@@ -41,7 +41,7 @@ test('the gate is that of the committed file, but for the facilitator and the no
     [['0x000000000000000000000000000000000000dEaD', '10000']],
   );
   assert.match(output, /^ {2}origin +https:\/\/example\.com$/m);
-  assert.match(output, /^ {2}0x[0-9a-f]{64}$/m);
+  assert.match(output, /^ {2}export FAREBOX_PRIVATE_KEY=0x[0-9a-f]{64}$/m);
   const [, operator = ''] = /^ {2}(curl -s -H .*\/_farebox\/payments)$/m.exec(output) ?? [];
   await until(() => /^\d\d:\d\d:\d\d {2}402 GET \/report {2}terms /m.test(output));
   const { stdout } = await promisify(execFile)('sh', ['-c', operator], { cwd: root });

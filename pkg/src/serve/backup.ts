@@ -25,17 +25,27 @@ export function backUp(folder: string, target: string): void {
     }
     return;
   }
-  // A stopped process writes nothing: what is copied is what a loss of power would leave, and SQLite goes on from there.
-  process.kill(served, 'SIGSTOP');
-  try {
-    copy(from, to);
-  } finally {
-    process.kill(served, 'SIGCONT');
-  }
+  stopped(served, () => copy(from, to));
   if (servedBy(from) === served) return;
   rmSync(to, { recursive: true, force: true });
   throw new Usage('the runtime was started again meanwhile: call again');
 }
+
+/** Works while a process stands still: it writes nothing, so what is copied is what a loss of power would leave, and SQLite goes on from there. */
+function stopped(pid: number, work: () => void): void {
+  // Ctrl-C comes when the other one runs again.
+  const wait = (): void => {};
+  for (const signal of SIGNALS) process.on(signal, wait);
+  process.kill(pid, 'SIGSTOP');
+  try {
+    work();
+  } finally {
+    process.kill(pid, 'SIGCONT');
+    for (const signal of SIGNALS) process.off(signal, wait);
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Puts a copy back as the folder of a gate: payments that may be older than this moment begin nothing until they have ended. */
 export function restore(source: string, folder: string): void {
