@@ -1,7 +1,7 @@
 // `farebox serve` in front of an origin, with a real facilitator and chain behind it.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -29,6 +29,14 @@ export interface ServeWorld {
   /** What the audit counts too much or too little, by asset. */
   auditOf(url: string): Promise<string[]>;
   stop(): Promise<void>;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 /** Starts all but the program; `paths` cost a cent. */
@@ -80,6 +88,11 @@ export async function startServeWorld(origin: string, paths: readonly string[]):
     },
     async stop() {
       for (const child of children) child.kill('SIGKILL');
+      // The runtime of a killed program goes on until the next one comes.
+      for (const mark of readdirSync(state).filter((name) => name.startsWith('served-by-'))) {
+        const { pid } = JSON.parse(readFileSync(join(state, mark), 'utf8') || '{}') as { pid?: number };
+        if (pid !== undefined && isAlive(pid)) process.kill(pid, 'SIGKILL');
+      }
       await facilitator.stop();
       await chain.stop();
       rmSync(folder, { recursive: true, force: true });
