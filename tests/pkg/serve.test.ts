@@ -87,6 +87,17 @@ test('Ctrl-C in a terminal, which reaches the whole group, lets what is under wa
   assert.doesNotMatch(wrote(), /starts again/);
 });
 
+test('a signal while it starts ends it, and its runtime with it', async () => {
+  const starting = serving();
+  while (!marks().some((name) => readFileSync(join(state, name), 'utf8') !== '')) await new Promise((done) => setTimeout(done, 5));
+  const [mark = ''] = marks();
+  process.kill(-Number(mark.split('-')[2]), 'SIGINT');
+  const { ended } = await starting;
+  assert.equal(await ended, 0);
+  assert.deepEqual(marks(), []);
+  assert.equal(spawnSync('pgrep', ['-f', join(state, 'runtime')]).stdout.toString(), '', 'no runtime is left on the rows');
+});
+
 test('a port that is taken ends the program, and its runtime with it', async () => {
   const taken = createServer();
   const port = await new Promise<number>((resolve) => {

@@ -62,6 +62,8 @@ export async function serve(args: string[]): Promise<number> {
   }
   const port = Number(words.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Usage('--port is a number from 0 to 65535');
+  // From here on: whoever ends it while it starts leaves no runtime behind.
+  const ended = signalled();
   const state = takeState(words.state);
   let runtime: Runtime | undefined;
   try {
@@ -79,7 +81,7 @@ export async function serve(args: string[]): Promise<number> {
     const front = await listens({ host: words.host, port, socket: runtime.socket, pages: files, trustsProxy: words['trust-proxy'] });
     tell(`${front.url} asks for payment in front of ${vars['ORIGIN_URL']}, on ${vars['NETWORK']}\n`);
     tell(`its desk is ${front.url}/_farebox/desk/, with OPERATOR_TOKEN of ${state.secretsFile}\n`);
-    await signalled();
+    await ended;
     runtime.ending();
     tell('ending: requests under way go on for up to a minute\n');
     await Promise.race([front.close(GRACE_MS), signalled().then(() => front.close(0))]);
