@@ -1,11 +1,9 @@
 // The check as a command: its options, what it prints and what it exits with. Shared by `npm run check` and the package's
 // command line.
 
-import { parseArgs } from 'node:util';
-
 import { check } from './index.mjs';
 import { configFile } from './project.mjs';
-import { Unusable } from './unusable.mjs';
+import { runCommand } from './words.mjs';
 
 const OPTIONS = /** @type {const} */ ({
   env: { type: 'string' },
@@ -40,31 +38,16 @@ Exits with 0 without errors, with 1 if there are some, and with 2 if there is no
  */
 export async function main(args, begin) {
   const usage = `${begin} [--env NAME] [--config FILE] [--json] [--offline] [--secrets]`;
-  let values;
-  try {
-    ({ values } = parseArgs({ args, options: OPTIONS }));
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\nusage: ${usage}`);
-    return 2;
-  }
-  if (values.help) {
-    console.log(helpOf(usage));
-    return 0;
-  }
-  // All other output goes to stderr.
-  if (values.json) console.log = console.error;
-  try {
-    const { json, offline, secrets } = values;
-    const env = values.env || undefined;
-    const file = configFile(values.config);
+  return runCommand({ args, options: OPTIONS, usage, help: helpOf }, async ({ json, offline, secrets, config, env: named }) => {
+    // All other output goes to stderr.
+    if (json) console.log = console.error;
+    const env = named || undefined;
+    const file = configFile(config);
     const report = await check({ file, offline, secrets, say: (line) => console.log(line), ...(env === undefined ? {} : { env }) });
     if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     else print(report, file, env);
     return report.ok ? 0 : 1;
-  } catch (error) {
-    console.error(error instanceof Unusable ? error.message : error);
-    return 2;
-  }
+  });
 }
 
 /**

@@ -1,13 +1,12 @@
 // `farebox deploy`: the check, then `wrangler deploy` of the Worker and of those beside it, then what is still missing in one line.
 
 import { spawnSync } from 'node:child_process';
-import { parseArgs } from 'node:util';
 
 import { print } from './command.mjs';
 import { check } from './index.mjs';
 import { besideOf, configFile, runWrangler, wordsFor, wranglerProgram } from './project.mjs';
 import { readSource } from './source.mjs';
-import { Unusable } from './unusable.mjs';
+import { runCommand } from './words.mjs';
 import { readWorker } from './worker.mjs';
 
 const OPTIONS = /** @type {const} */ ({
@@ -42,23 +41,7 @@ Exits with 0 once all is deployed, with 1 if something is wrong, and with 2 if t
  */
 export async function deploy(args, begin) {
   const usage = `${begin} [--env NAME] [--config FILE] [--offline] [--dry-run]`;
-  let values;
-  try {
-    ({ values } = parseArgs({ args, options: OPTIONS }));
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\nusage: ${usage}`);
-    return 2;
-  }
-  if (values.help) {
-    console.log(helpOf(usage));
-    return 0;
-  }
-  try {
-    return await deployed(values);
-  } catch (error) {
-    console.error(error instanceof Unusable ? error.message : error);
-    return 2;
-  }
+  return runCommand({ args, options: OPTIONS, usage, help: helpOf }, deployed);
 }
 
 /**

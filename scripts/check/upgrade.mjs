@@ -2,7 +2,6 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 
 import { print } from './command.mjs';
 import { isMarket, isTreasury } from './deployment.mjs';
@@ -10,7 +9,7 @@ import { check } from './index.mjs';
 import { MARKET, nearMiss, SECRETS, TREASURY, variables } from './names.mjs';
 import { configFile } from './project.mjs';
 import { readSource } from './source.mjs';
-import { Unusable } from './unusable.mjs';
+import { runCommand } from './words.mjs';
 import { readWorker } from './worker.mjs';
 
 const OPTIONS = /** @type {const} */ ({
@@ -54,23 +53,9 @@ and with 2 if there is none.`;
  */
 export async function upgrade(args, { begin, version }) {
   const usage = `${begin} [--env NAME] [--config FILE]`;
-  let values;
-  try {
-    ({ values } = parseArgs({ args, options: OPTIONS }));
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\nusage: ${usage}`);
-    return 2;
-  }
-  if (values.help) {
-    console.log(helpOf(usage));
-    return 0;
-  }
-  try {
-    return await compared(configFile(values.config), values.env || undefined, version);
-  } catch (error) {
-    console.error(error instanceof Unusable ? error.message : error);
-    return 2;
-  }
+  return runCommand({ args, options: OPTIONS, usage, help: helpOf }, ({ config, env }) =>
+    compared(configFile(config), env || undefined, version),
+  );
 }
 
 /**
