@@ -50,7 +50,7 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
 }
 
-/** The longest that an authorization is good for, seconds, for which `LEDGER_CLOSED_BEFORE` needs no more. Spec: docs/operations.md, "Restore from a backup". */
+/** The longest that an authorization is good for, seconds, for which `LEDGER_CLOSED_BEFORE` needs no more. Spec: docs/upkeep.md, "Restore from a backup". */
 const VALIDITY_SECS = 3_600;
 
 /** The variables of a gate whose rows were put back from a copy at these times, unix seconds, the latest first. */
