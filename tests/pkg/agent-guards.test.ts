@@ -139,9 +139,16 @@ const GUARDS: readonly Guard[] = [
   [
     'but not unasked on another chain',
     'agent/local/execution.js',
-    '!NONCE_OF.every((name) => ended.proposal[name] === it[name])',
+    '!(isOurs(it) && it.slot === ended.proposal.slot)',
     'false',
     ['agent-open', 'what has ended is paid on another chain beside it only by a word: nobody is asked'],
+  ],
+  [
+    'nor unasked with a nonce of the challenge',
+    'agent/local/execution.js',
+    'isOurs(it) && it.slot === ended.proposal.slot',
+    'it.slot === ended.proposal.slot || it.asset === ended.proposal.asset',
+    ['agent-open', 'what has ended is paid by a challenge of MPP beside it only by a word: nobody is asked'],
   ],
   [
     'and a person hears of it',
@@ -153,8 +160,8 @@ const GUARDS: readonly Guard[] = [
   [
     'only with its own nonce',
     'agent/local/execution.js',
-    "proposal.protocol === 'x402' && ",
-    '',
+    'isOurs(proposal) && answered',
+    'answered',
     ['agent-open', 'a payment whose nonce is the challenge'],
   ],
   [

@@ -17,7 +17,7 @@ import {
   type PaymentOutcome,
 } from '../../pkg/dist/agent/index.js';
 import { memoryStore, type Proposal, type Store } from '../../pkg/dist/index.js';
-import { askFor, challenge, credentialOf } from './charges.ts';
+import { askFor, challenge, credentialOf, inSeconds } from './charges.ts';
 import { ask, GOODS, honest, ON_BASE, paymentOf, settlement, sharedShop, storeOf, terms, watchedSigner } from './shop.ts';
 
 const shop = sharedShop(breakOff);
@@ -169,30 +169,34 @@ test('a payment that the merchant goes on refusing is open until it can no longe
   assert.equal(signer.asked.length, 2, 'a delivered one is over');
 });
 
-for (const [who, change, signs] of [
-  ['nobody is asked', {}, 0],
-  ['the policy says so', { policy: { payAgain: true } }, 1],
-  ['a person says so', { confirm: () => true }, 1],
-  ['a person says no', { confirm: ({ again }: Proposal) => first(again) }, 0],
+for (const [elsewhere, asks, chain] of [
+  ['on another chain', (response: ServerResponse) => ask(response, terms([ON_BASE])), 8453],
+  ['by a challenge of MPP', (response: ServerResponse) => askFor(response, [challenge({ expires: inSeconds(4_300) })]), 84532],
 ] as const)
-  test(`what has ended is paid on another chain beside it only by a word: ${who}`, async () => {
-    let seconds = Date.now() / 1000;
-    const store = memoryStore();
-    const before = local({ store, now: () => seconds });
-    await buy(new AgentHarness({ client: before.client }));
-    seconds += 4_000;
-    const { client, signer } = local({ store, now: () => seconds, ...change });
-    shop.answers = (request, response) => {
-      if (paymentOf(request) === undefined) ask(response, terms([ON_BASE]));
-      else response.writeHead(504).end();
-    };
-    const { result } = await buy(new AgentHarness({ client }));
-    const chains = signer.asked.map(({ domain }) => Number(domain?.chainId));
-    assert.deepEqual(chains, [8453].slice(0, signs));
-    if (signs === 0) assert.notEqual(result.sdkOutcomeKind, 'success');
-    const reason = who === 'nobody is asked' ? /only the chain tells whether it was charged/ : /./;
-    assert.match(JSON.stringify(result), reason);
-  });
+  for (const [who, change, signs] of [
+    ['nobody is asked', {}, 0],
+    ['the policy says so', { policy: { payAgain: true } }, 1],
+    ['a person says so', { confirm: () => true }, 1],
+    ['a person says no', { confirm: ({ again }: Proposal) => first(again) }, 0],
+  ] as const)
+    test(`what has ended is paid ${elsewhere} beside it only by a word: ${who}`, async () => {
+      let seconds = Date.now() / 1000;
+      const store = memoryStore();
+      const before = local({ store, now: () => seconds });
+      await buy(new AgentHarness({ client: before.client }));
+      seconds += 4_000;
+      const { client, signer } = local({ store, now: () => seconds, ...change });
+      shop.answers = (request, response) => {
+        if (paymentOf(request) === undefined) asks(response);
+        else response.writeHead(504).end();
+      };
+      const { result } = await buy(new AgentHarness({ client }));
+      const chains = signer.asked.map(({ domain }) => Number(domain?.chainId));
+      assert.deepEqual(chains, [chain].slice(0, signs));
+      if (signs === 0) assert.notEqual(result.sdkOutcomeKind, 'success');
+      const reason = who === 'nobody is asked' ? /only the chain tells whether it was charged/ : /./;
+      assert.match(JSON.stringify(result), reason);
+    });
 
 test('content without a receipt is over once it can no longer be charged, and can be bought again', async () => {
   let seconds = Date.now() / 1000;

@@ -1,5 +1,5 @@
 /** Copies of a gate's folder: taken while it serves or not, and put back so that nothing since the copy can buy twice. */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { Usage } from '../cli/words.js';
@@ -52,6 +52,8 @@ export function restore(source: string, folder: string): void {
   const [from, to] = [resolve(source), resolve(folder)];
   if (!existsSync(join(from, NOTE))) throw new Usage(`${from} is no backup: it has no ${NOTE}`);
   if (existsSync(to) && readdirSync(to).length > 0) throw new Usage(`${to} is not empty: move it away, or name another --state`);
+  const link = linkIn(from);
+  if (link !== undefined) throw new Usage(`${link} is a link, and a backup has none: what it leads to may be another gate's`);
   copy(from, to);
   rmSync(join(to, NOTE), { force: true });
   const times = [Math.ceil(Date.now() / 1000), ...closedBefore(to)];
@@ -61,11 +63,38 @@ export function restore(source: string, folder: string): void {
 /** Times at which the folder was put back from a copy, the latest first. */
 export function closedBefore(folder: string): readonly number[] {
   const file = join(folder, RESTORED);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as number[]) : [];
+  if (!existsSync(file)) return [];
+  const times = timesIn(readFileSync(file, 'utf8'));
+  if (times !== undefined) return times;
+  throw new Usage(
+    `${file} cannot be read: write [${Math.ceil(Date.now() / 1000)}] into it, the time from which on payments are new, in unix seconds`,
+  );
 }
 
+function timesIn(text: string): readonly number[] | undefined {
+  try {
+    const times: unknown = JSON.parse(text);
+    return Array.isArray(times) && times.every((time) => Number.isSafeInteger(time)) ? times : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first link among what is put back. */
+function linkIn(from: string): string | undefined {
+  const below = COPIED.map((name) => join(from, name)).filter((path) => lstatSync(path, { throwIfNoEntry: false }) !== undefined);
+  for (let path = below.pop(); path !== undefined; path = below.pop()) {
+    const found = lstatSync(path);
+    if (found.isSymbolicLink()) return path;
+    if (found.isDirectory()) for (const name of readdirSync(path)) below.push(join(path, name));
+  }
+  return undefined;
+}
+
+/** Copies what links lead to, because the copy has to outlive the disk. */
 function copy(from: string, to: string): void {
   mkdirSync(to, { recursive: true, mode: 0o700 });
-  for (const name of COPIED) if (existsSync(join(from, name))) cpSync(join(from, name), join(to, name), { recursive: true });
+  for (const name of COPIED)
+    if (existsSync(join(from, name))) cpSync(join(from, name), join(to, name), { recursive: true, dereference: true });
   writeFileSync(join(to, NOTE), `${JSON.stringify({ at: new Date().toISOString() })}\n`, { mode: 0o600 });
 }

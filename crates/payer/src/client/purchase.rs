@@ -3,6 +3,8 @@
 //! A token accepts a nonce once. The nonce follows from the purchase alone, so signing again (with
 //! later terms, in another process, after a crash, without a store) cannot be charged again.
 
+use core::fmt;
+
 use super::offer::{Offer, Way};
 use super::prepare::Prepared;
 use farebox_base::amount::Amount;
@@ -57,6 +59,13 @@ impl Slot {
         };
         let is_ours = offer.charge().is_none_or(|charge| charge.way == Way::Transaction);
         is_ours.then_some(Self { chain: offer.chain_id, asset: offer.asset.address, by_permit })
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let contract = if self.by_permit { "permit2" } else { "eip3009" };
+        write!(f, "eip155:{}/{}/{contract}", self.chain, self.asset)
     }
 }
 
