@@ -1,7 +1,9 @@
 // Copies of a gate's folder: what is in them, and what is not put back. How a gate sells after that is in `serve.test.ts`.
 
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -9,6 +11,7 @@ import { after, test } from 'node:test';
 import { backUp, closedBefore, restore } from '../../pkg/dist/serve/backup.js';
 import { afterRestores } from '../../pkg/dist/serve/settings.js';
 import { takeState } from '../../pkg/dist/serve/state.js';
+import { PROGRAM } from './serve-world.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'farebox-copies-'));
 after(() => rmSync(place, { recursive: true, force: true }));
@@ -55,6 +58,7 @@ test('two folders whose rows are the same are served by one process', () => {
   const one = folder('one');
   mkdirSync(at('two'));
   symlinkSync(join(one, 'rows'), at('two', 'rows'));
+  writeFileSync(at('two', 'secrets.json'), '{}');
   for (const [first, second] of [
     [one, at('two')],
     [at('two'), one],
@@ -102,4 +106,39 @@ test('however often a folder was put back, the gate gets times that it takes', (
     writeFileSync(join(from, 'restored.json'), text);
     assert.throws(() => closedBefore(from), /restored\.json cannot be read: write \[\d+\] into it/);
   }
+});
+
+test('a folder that was cut short is no gate, and neither is a copy', () => {
+  const from = folder('cut');
+  backUp(from, at('copy-of-cut'));
+  assert.throws(() => takeState(at('copy-of-cut')), /is a copy of a gate, or was put back in part: use `farebox restore`/);
+  rmSync(join(from, 'secrets.json'));
+  assert.throws(() => takeState(from), /has rows and no secrets\.json, without which they are lost/);
+  assert.equal(existsSync(join(from, 'secrets.json')), false, 'new ones would lose the rows for good');
+});
+
+test('a restore that was killed half way is no gate either, and the next one needs an empty folder', async () => {
+  const from = folder('large');
+  for (let part = 0; part < 40; part += 1) writeFileSync(join(from, 'rows', `part-${part}`), Buffer.alloc(4_000_000, part));
+  backUp(from, at('copy-of-large'));
+  const child = spawn(process.execPath, [PROGRAM, 'restore', at('copy-of-large'), '--state', at('half')]);
+  while (!existsSync(at('half', 'rows'))) await new Promise((resolve) => setTimeout(resolve, 1));
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  assert.ok(existsSync(at('half', 'backup.json')), 'it was killed in time');
+  assert.throws(() => takeState(at('half')), /was put back in part/);
+  assert.throws(() => restore(at('copy-of-large'), at('half')), /is not empty/);
+  rmSync(at('half'), { recursive: true });
+  restore(at('copy-of-large'), at('half'));
+  takeState(at('half')).leave();
+});
+
+test('a restore that fails leaves nothing under the name of the gate', () => {
+  backUp(folder('fails'), at('copy-that-fails'));
+  writeFileSync(at('copy-that-fails', 'restored.json'), '[1');
+  assert.throws(() => restore(at('copy-that-fails'), at('not-there')), /cannot be read/);
+  assert.deepEqual(
+    readdirSync(place).filter((name) => name.startsWith('not-there')),
+    [],
+  );
 });

@@ -3,9 +3,8 @@ import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rm
 import { join, resolve } from 'node:path';
 
 import { Usage } from '../cli/words.js';
-import { servedBy, takeState } from './state.js';
+import { NOTE, servedBy, takeState } from './state.js';
 
-const NOTE = 'backup.json';
 /** What stands in the folder of a gate that was put back: unix seconds of each time, the latest first. */
 const RESTORED = 'restored.json';
 const COPIED = ['rows', 'secrets.json', RESTORED];
@@ -19,16 +18,24 @@ export function backUp(folder: string, target: string): void {
   if (served === undefined) {
     const state = takeState(from);
     try {
-      copy(from, to);
+      backUpOf(from, to);
     } finally {
       state.leave();
     }
     return;
   }
-  stopped(served, () => copy(from, to));
+  stopped(served, () => backUpOf(from, to));
   if (servedBy(from) === served) return;
   rmSync(to, { recursive: true, force: true });
   throw new Usage('the runtime was started again meanwhile: call again');
+}
+
+/** Copies, and notes it last: what was cut short is no backup. */
+function backUpOf(from: string, to: string): void {
+  orNothing(to, () => {
+    copy(from, to);
+    note(to);
+  });
 }
 
 /** Works while a process stands still: it writes nothing, so what is copied is what a loss of power would leave, and SQLite goes on from there. */
@@ -54,10 +61,28 @@ export function restore(source: string, folder: string): void {
   if (existsSync(to) && readdirSync(to).length > 0) throw new Usage(`${to} is not empty: move it away, or name another --state`);
   const link = linkIn(from);
   if (link !== undefined) throw new Usage(`${link} is a link, and a backup has none: what it leads to may be another gate's`);
-  copy(from, to);
-  rmSync(join(to, NOTE), { force: true });
-  const times = [Math.ceil(Date.now() / 1000), ...closedBefore(to)];
-  writeFileSync(join(to, RESTORED), `${JSON.stringify(times)}\n`, { mode: 0o600 });
+  const times = [Math.ceil(Date.now() / 1000), ...closedBefore(from)];
+  orNothing(to, () => {
+    // First, and taken away last: with it the folder is no gate. A folder that is there may be a disk, which has no other name.
+    mkdirSync(to, { recursive: true, mode: 0o700 });
+    note(to);
+    copy(from, to);
+    writeFileSync(join(to, RESTORED), `${JSON.stringify(times)}\n`, { mode: 0o600 });
+  });
+  rmSync(join(to, NOTE));
+}
+
+const note = (folder: string): void =>
+  writeFileSync(join(folder, NOTE), `${JSON.stringify({ at: new Date().toISOString() })}\n`, { mode: 0o600 });
+
+/** Leaves nothing of work that fails in a folder that was not there, or empty. */
+function orNothing(folder: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    for (const name of [...COPIED, NOTE]) rmSync(join(folder, name), { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** Times at which the folder was put back from a copy, the latest first. */
@@ -96,5 +121,4 @@ function copy(from: string, to: string): void {
   mkdirSync(to, { recursive: true, mode: 0o700 });
   for (const name of COPIED)
     if (existsSync(join(from, name))) cpSync(join(from, name), join(to, name), { recursive: true, dereference: true });
-  writeFileSync(join(to, NOTE), `${JSON.stringify({ at: new Date().toISOString() })}\n`, { mode: 0o600 });
 }

@@ -25,11 +25,20 @@ export type State = {
   leave(): void;
 };
 
+/** The file that marks a folder as a copy. */
+export const NOTE = 'backup.json';
+
 /** Takes a folder; two processes with one ledger could deliver twice. */
 export function takeState(folder: string): State {
   const place = resolve(folder);
   const rows = join(place, 'rows');
+  if (existsSync(join(place, NOTE)))
+    throw new Usage(
+      `${place} is a copy of a gate, or was put back in part: use \`farebox restore\` with an empty folder, so that nothing is sold twice`,
+    );
   mkdirSync(rows, { recursive: true, mode: 0o700 });
+  if (!existsSync(join(place, 'secrets.json')) && readdirSync(rows).length > 0)
+    throw new Usage(`${place} has rows and no secrets.json, without which they are lost: put that back`);
   const mark = markIn(marksOf(place));
   const secretsFile = join(place, 'secrets.json');
   return {
