@@ -52,7 +52,7 @@ const buy = async (harness: AgentHarness, path = '/report') => {
 /** Agrees to a payment that is the first one for its request. */
 const first = (again: boolean): boolean => !again;
 const RESUMES =
-  'Costs 0.010000 USDC on Base Sepolia (exact). A payment for this request was sent before, and its outcome is open: executing sends that payment again and pays nothing more.';
+  'Costs 0.010000 USDC on Base Sepolia (exact). A payment for this request was sent before, and its outcome is open: executing goes on with that payment, and signs another one only if a person or the policy says so.';
 
 test('prepared requests that are kept with a client that forgets its payments are refused, and the error says what to pass', () => {
   const forgets = createLocalAgentClient({ signer: watchedSigner() });
@@ -197,6 +197,23 @@ for (const [elsewhere, asks, chain] of [
       const reason = who === 'nobody is asked' ? /only the chain tells whether it was charged/ : /./;
       assert.match(JSON.stringify(result), reason);
     });
+
+test('what has ended is signed again where its terms stand beside cheaper ones', async () => {
+  let seconds = Date.now() / 1000;
+  const store = memoryStore();
+  const before = local({ store, now: () => seconds });
+  await buy(new AgentHarness({ client: before.client }));
+  seconds += 4_000;
+  const { client, signer } = local({ store, now: () => seconds });
+  shop.answers = (request, response) => {
+    if (paymentOf(request) !== undefined) return honest(request, response);
+    return askFor(response, [challenge({ expires: inSeconds(4_300), request: { amount: '9000' } })], terms().accepts as never);
+  };
+  const { result } = await buy(new AgentHarness({ client }));
+  assert.equal(result.sdkOutcomeKind, 'success');
+  const nonces = [before.signer, signer].flatMap(({ asked }) => asked.map(({ message }) => (message as { nonce: string }).nonce));
+  assert.deepEqual([nonces.length, new Set(nonces).size], [2, 1]);
+});
 
 test('content without a receipt is over once it can no longer be charged, and can be bought again', async () => {
   let seconds = Date.now() / 1000;

@@ -60,6 +60,18 @@ impl Slot {
         let is_ours = offer.charge().is_none_or(|charge| charge.way == Way::Transaction);
         is_ours.then_some(Self { chain: offer.chain_id, asset: offer.asset.address, by_permit })
     }
+
+    /// The slot that this text names, as it is displayed; of another text one that no offer has.
+    #[must_use]
+    pub fn named(text: &str) -> Self {
+        let parse = || {
+            let mut parts = text.strip_prefix("eip155:")?.split('/');
+            let chain = parts.next()?.parse().ok()?;
+            let asset = Address::parse(parts.next()?).ok()?;
+            Some(Self { chain, asset, by_permit: parts.next()? == "permit2" })
+        };
+        parse().unwrap_or(Self { chain: 0, asset: Address::ZERO, by_permit: false })
+    }
 }
 
 impl fmt::Display for Slot {

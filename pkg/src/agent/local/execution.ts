@@ -115,10 +115,8 @@ export class Execution {
         confirm: async (it) => {
           proposal = it;
           if (shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown) refused = TERMS_CHANGED;
-          const isBeside = ended !== undefined && !(isOurs(it) && it.slot === ended.proposal.slot);
-          if (isBeside && options.confirm === undefined && options.policy?.payAgain !== true) refused ??= DOUBT;
           if (refused !== undefined) return false;
-          return (await options.confirm?.(isBeside ? { ...it, again: true } : it)) ?? true;
+          return (await options.confirm?.(it)) ?? true;
         },
         onStep: (step, it) => {
           // With the payer's address, which is not known earlier.
@@ -126,7 +124,7 @@ export class Execution {
           options.onStep?.(step, it);
         },
       },
-      key,
+      { name: key, ...(ended === undefined ? {} : { after: { slot: ended.proposal.slot ?? '', asks: options.confirm !== undefined } }) },
     );
     try {
       const signal = AbortSignal.any([this.#stop.signal, isTaken.signal]);
