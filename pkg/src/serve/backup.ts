@@ -1,6 +1,6 @@
 /** Copies of a gate's folder: taken while it serves or not, and put back so that nothing since the copy can buy twice. */
-import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve, sep } from 'node:path';
 
 import { Usage } from '../cli/words.js';
 import { NOTE, servedBy, takeState } from './state.js';
@@ -13,6 +13,7 @@ const COPIED = ['rows', 'secrets.json', RESTORED];
 export function backUp(folder: string, target: string): void {
   const [from, to] = [resolve(folder), resolve(target)];
   if (!existsSync(join(from, 'secrets.json'))) throw new Usage(`${from} is not the folder of a gate: it has no secrets.json`);
+  if (`${to}${sep}`.startsWith(`${from}${sep}`)) throw new Usage(`${to} is in the folder that is copied: name one elsewhere`);
   if (existsSync(to)) throw new Usage(`${to} is there already: name a new folder`);
   const served = servedBy(from);
   if (served === undefined) {
@@ -43,7 +44,11 @@ function stopped(pid: number, work: () => void): void {
   // Ctrl-C comes when the other one runs again.
   const wait = (): void => {};
   for (const signal of SIGNALS) process.on(signal, wait);
-  process.kill(pid, 'SIGSTOP');
+  try {
+    process.kill(pid, 'SIGSTOP');
+  } catch {
+    throw new Usage('the runtime has just ended: call again');
+  }
   try {
     work();
   } finally {
@@ -121,4 +126,6 @@ function copy(from: string, to: string): void {
   mkdirSync(to, { recursive: true, mode: 0o700 });
   for (const name of COPIED)
     if (existsSync(join(from, name))) cpSync(join(from, name), join(to, name), { recursive: true, dereference: true });
+  chmodSync(to, 0o700);
+  if (existsSync(join(to, 'secrets.json'))) chmodSync(join(to, 'secrets.json'), 0o600);
 }
