@@ -142,7 +142,7 @@ const suites = {
     before: whole,
     folders: ['tests/pkg'],
     // It installs from the registry.
-    deep: ['tests/pkg/create-run.test.ts'],
+    deep: ['create-run', 'serve-kills'].map((name) => `tests/pkg/${name}.test.ts`),
     waiting: ['tests/pkg/faults.test.ts'],
   },
   treasury: {

@@ -35,7 +35,7 @@ const TRAILING_MS = 25;
  * Plays rounds; the result has one list per side, in the order of the rounds.
  *
  * @template T
- * @template {Runner} Side
+ * @template Side
  * @param {Side[]} sides
  * @param {number} rounds
  * @param {(side: Side) => Promise<T>} play

@@ -1,0 +1,83 @@
+// `farebox serve` under twenty kills with sales in flight: of the program or of its runtime, at moments that a seed chooses.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { type Origin, startOrigin } from '../../demo/origin.mjs';
+import { payingFetch } from '../../pkg/dist/index.js';
+import { resume } from '../../pkg/dist/resume.js';
+import { memoryStore } from '../../pkg/dist/store.js';
+import { randomOf } from './random.ts';
+import { type Served, type ServeWorld, startServeWorld } from './serve-world.ts';
+
+const KILLS = 20;
+const AT_ONCE = 4;
+const PRICE = 10_000n;
+const SEED = Number(process.env['FAREBOX_SEED'] ?? 20_261_126);
+
+let origin: Origin;
+let world: ServeWorld;
+before(async () => {
+  origin = await startOrigin();
+  world = await startServeWorld(origin.url, ['/report', '/slow']);
+});
+after(async () => {
+  await world?.stop();
+  await origin?.stop();
+});
+
+/** The runtime that reads the rows. */
+function runtimeOf(state: string): number {
+  const mark = readdirSync(state).find((name) => name.startsWith('served-by-')) ?? '';
+  return (JSON.parse(readFileSync(join(state, mark), 'utf8')) as { pid: number }).pid;
+}
+
+test(`twenty kills with sales in flight: each is charged once and delivered (seed ${SEED})`, { timeout: 600_000 }, async () => {
+  const { chain, state, serving, auditOf } = world;
+  const payer = chain.accounts.payers[2]!;
+  const fetchOf = (store: ReturnType<typeof memoryStore>): typeof globalThis.fetch =>
+    payingFetch({ signer: payer.privateKey, policy: { perDay: '50', deadlineSecs: 120 }, store, resume });
+  const random = randomOf(SEED);
+  const began = Date.now();
+  const had = await chain.balanceOf(payer.address);
+  let sold = 0n;
+  let lost = 0;
+  let served: Served = await serving();
+  const port = new URL(served.url).port;
+  const again = (): Promise<Served> => serving(['--port', port]);
+  for (let kill = 0; kill < KILLS; kill += 1) {
+    const { url } = served;
+    const target = (at: number): string => `${url}${at % 2 === 0 ? '/report?' : '/slow?ms=250&'}kill=${kill}&at=${at}`;
+    const stores = Array.from({ length: AT_ONCE }, () => memoryStore());
+    const sales = stores.map((store, at) =>
+      fetchOf(store)(target(at))
+        .then((response) => response.text())
+        .catch(() => undefined),
+    );
+    await new Promise((done) => setTimeout(done, random.below(400)));
+    if (random.below(2) === 0) {
+      served.child.kill('SIGKILL');
+      await served.ended;
+      served = await again();
+    } else {
+      process.kill(runtimeOf(state), 'SIGKILL');
+    }
+    const ends = await Promise.all(sales);
+    for (const [at, store] of stores.entries()) {
+      sold += 1n;
+      if (ends[at] !== undefined && ends[at] !== '') continue;
+      lost += 1;
+      const response = await fetchOf(store)(target(at));
+      assert.equal(response.status, 200, `kill ${kill}, sale ${at}`);
+      assert.notEqual(await response.text(), '');
+    }
+    console.log(kill, Date.now() - began, ends.map((end) => end?.length), lost);
+    assert.deepEqual(await auditOf(url), ['0'], `kill ${kill}`);
+  }
+  assert.equal(had - (await chain.balanceOf(payer.address)), sold * PRICE);
+  assert.ok(lost > 0, 'no kill met a sale');
+  served.child.kill('SIGTERM');
+  assert.equal(await served.ended, 0);
+});
