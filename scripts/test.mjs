@@ -141,8 +141,8 @@ const suites = {
   pkg: {
     before: whole,
     folders: ['tests/pkg'],
-    // It installs from the registry.
-    deep: ['tests/pkg/create-run.test.ts'],
+    // They install much from the registries.
+    deep: ['create-run', 'examples-more'].map((name) => asTest(`tests/pkg/${name}`)),
     waiting: ['tests/pkg/faults.test.ts'],
   },
   treasury: {

@@ -1,0 +1,30 @@
+// The examples that sell, as a reader plays them: each sells its own path, once for one payment, and to nobody without.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { DEAD, developed, type Examples, NOBODY, prepareExamples, served, soldOnce } from './examples.ts';
+
+let examples: Examples;
+before(async () => {
+  examples = await prepareExamples(['workerd', 'viem', '@x402/core', '@x402/evm', 'wrangler']);
+});
+after(() => examples?.remove());
+
+test('express: an app behind the gate', (context) =>
+  examples.play(context, 'express', (played) => soldOnce(played, { path: '/report', payee: NOBODY, token: served(played.folder) })));
+
+test('hono: the gate in the Worker of the app', (context) =>
+  examples.play(context, 'hono', (played) => soldOnce(played, { path: '/report', payee: DEAD, token: developed(played.folder) })));
+
+test('static: files behind the gate', (context) =>
+  examples.play(context, 'static', async (played) => {
+    await soldOnce(played, { path: '/articles/rain', payee: DEAD, token: developed(played.folder) });
+    // No other name of the file gives it away.
+    const others = ['/articles/rain.html', '/articles/rain/', '/public/articles/rain.html', '/worker.js'];
+    const answers = await Promise.all(others.map((path) => fetch(`${played.gate}${path}`, { redirect: 'manual' })));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [404, 400, 404, 404],
+    );
+  }));
