@@ -28,3 +28,8 @@ test('static: files behind the gate', (context) =>
       [404, 400, 404, 404],
     );
   }));
+
+test('mcp-server: a tool behind the gate, and one that is free', (context) =>
+  examples.play(context, 'mcp-server', (played) =>
+    soldOnce(played, { path: '/tools/forecast', method: 'POST', payee: NOBODY, token: served(played.folder) }),
+  ));

@@ -4,7 +4,6 @@
 // (a server) is over once it has printed that. Each port of an example is another one here, so that two can be played at once.
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -14,6 +13,7 @@ import { createPublicClient, erc20Abi, http } from 'viem';
 
 import { USDC } from '../../demo/chain.mjs';
 import { freePort } from '../../demo/server.mjs';
+import { type Child, startProcess } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { packPackage, started, type Tarball, temporaryFolder } from './tarball.ts';
 
@@ -32,8 +32,8 @@ const LISTENING = [
 ] as const;
 /** The longest that a block may take: npm may have to fetch what it installs. */
 const BLOCK_MS = 180_000;
-/** The longest that a server may take to end. */
-const END_MS = 10_000;
+/** What a terminal shows in colour. */
+const COLOUR = /\u001b\[[\d;]*m/g;
 
 /** A terminal of a README. */
 interface Block {
@@ -101,7 +101,10 @@ export async function prepareExamples(shared: readonly string[]): Promise<Exampl
 
 /** A PATH with Node, Python and the system and without Rust, a home of its own, and the caches of the real one. */
 function environment(home: string): NodeJS.ProcessEnv {
-  const { FAREBOX_PRIVATE_KEY: _, ...own } = process.env;
+  // What npm tells its scripts is about this project, not about an example; and no key of anybody's is needed.
+  const own = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_TEST_CONTEXT$|FAREBOX_PRIVATE_KEY$)/i.test(name)),
+  );
   return {
     ...own,
     PATH: [dirname(process.execPath), '/usr/bin', '/bin'].join(delimiter),
@@ -179,11 +182,10 @@ export const developed = (folder: string): string =>
   /^OPERATOR_TOKEN=(.*)$/m.exec(readFileSync(join(folder, '.dev.vars'), 'utf8'))?.[1] ?? '';
 
 interface Running {
-  readonly block: Block;
-  readonly child: ChildProcess;
-  readonly ended: Promise<number | null>;
+  readonly commands: string;
+  readonly child: Child;
   wrote: string;
-  code?: number | null;
+  code?: number;
 }
 
 /** The terminals of one reader. */
@@ -206,66 +208,42 @@ class Shell {
   }
 
   /** Runs a block until it has printed what the README says, or else to its end. */
-  async run(block: Block): Promise<void> {
+  async run({ commands, prints }: Block): Promise<void> {
     const began = Date.now();
-    // What npm tells its scripts is about this project, not about the example.
-    const env = Object.fromEntries(Object.entries(this.#env).filter(([name]) => !/^(npm_(?!config_)|NODE_TEST_CONTEXT$)/i.test(name)));
-    const child = spawn('sh', ['-e', '-c', this.#installing(block.commands)], {
-      cwd: this.#at,
-      env,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const pattern = prints === undefined ? undefined : patternOf(prints);
+    const running = await new Promise<Running>((resolve) => {
+      const show = () => (part: string) => {
+        started.wrote += part.replace(COLOUR, '');
+        if (pattern?.test(started.wrote)) resolve(started);
+      };
+      const child = startProcess('sh', ['-e', '-c', this.#installing(commands)], { cwd: this.#at, env: this.#env, show });
+      const started: Running = { commands, child, wrote: '' };
+      this.#running.push(started);
+      const limit = setTimeout(() => resolve(started), BLOCK_MS);
+      void child.exited.then((code) => {
+        clearTimeout(limit);
+        started.code = code;
+        resolve(started);
+      });
     });
-    const running: Running = { block, child, wrote: '', ended: new Promise((resolve) => child.once('close', resolve)) };
-    this.#running.push(running);
-    void running.ended.then((code) => (running.code = code));
-    const pattern = block.prints === undefined ? undefined : patternOf(block.prints);
-    let limit: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      for (const stream of [child.stdout, child.stderr])
-        stream.setEncoding('utf8').on('data', (part: string) => {
-          running.wrote += part.replace(/\u001b\[[\d;]*m/g, '');
-          if (pattern?.test(running.wrote)) resolve();
-        });
-      void running.ended.then(() => resolve());
-      limit = setTimeout(resolve, BLOCK_MS);
-    });
-    clearTimeout(limit);
-    this.#context.diagnostic(`${((Date.now() - began) / 1000).toFixed(1)} s: ${block.commands.trim().split('\n').join('; ')}`);
-    assert.ok(running.code === undefined || running.code === 0, `${block.commands}ended with ${running.code}:\n${running.wrote}`);
-    if (pattern !== undefined) assert.match(running.wrote, pattern, block.commands);
-    else assert.equal(running.code, 0, `${block.commands}goes on, and the README does not say what it prints:\n${running.wrote}`);
+    this.#context.diagnostic(`${((Date.now() - began) / 1000).toFixed(1)} s: ${commands.trim().replaceAll('\n', '; ')}`);
+    this.assertNoneFailed();
+    if (pattern !== undefined) assert.match(running.wrote, pattern, commands);
+    else assert.equal(running.code, 0, `${commands}goes on, and the README does not say what it prints:\n${running.wrote}`);
   }
 
   /** The end of the last block: it is no server. */
   async last(): Promise<void> {
-    const running = this.#running.at(-1);
-    assert.equal(await running?.ended, 0, `${running?.block.commands}${running?.wrote}`);
+    await this.#running.at(-1)?.child.exited;
+    this.assertNoneFailed();
   }
 
   assertNoneFailed(): void {
-    for (const { block, code, wrote } of this.#running)
-      assert.ok(code === undefined || code === 0, `${block.commands}ended with ${code}:\n${wrote}`);
+    for (const { commands, code, wrote } of this.#running) assert.equal(code ?? 0, 0, `${commands}ended with ${code}:\n${wrote}`);
   }
 
   async end(): Promise<void> {
-    await Promise.all(
-      this.#running
-        .filter(({ code }) => code === undefined)
-        .map(async ({ child, ended }) => {
-          const send = (signal: NodeJS.Signals): void => {
-            try {
-              process.kill(-child.pid!, signal);
-            } catch {
-              // The group is gone.
-            }
-          };
-          send('SIGTERM');
-          const late = setTimeout(() => send('SIGKILL'), END_MS);
-          await ended;
-          clearTimeout(late);
-        }),
-    );
+    for (const { child } of [...this.#running].reverse()) await child.stop();
   }
 
   /** What npm would publish, in the place of what it has. */
