@@ -48,3 +48,10 @@ test('agent-python: the official package for MCP, and farebox-mcp', (context) =>
 
 test('agent-langchain: a tool that pays, and the fake model of LangChain', (context) =>
   examples.play(context, 'agent-langchain', boughtTwice));
+
+test('next: a route handler behind the gate, which has no other address', (context) =>
+  examples.play(context, 'next', async (played) => {
+    await soldOnce(played, { path: '/report', payee: NOBODY, token: served(played.folder) });
+    for (const path of ['/report/', '/report.rsc', '/report.txt', '/report?_rsc=1', '/_next/image?url=%2Freport&w=64&q=75', '/REPORT'])
+      assert.doesNotMatch(await (await fetch(`${played.gate}${path}`)).text(), /Rainfall/, path);
+  }));
