@@ -4,7 +4,7 @@
 // (a server) is over once it has printed that. Each port of an example is another one here, so that two can be played at once.
 
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -77,10 +77,7 @@ export async function prepareExamples(shared: readonly string[]): Promise<Exampl
   return {
     async play(context, name, check) {
       const at = join(folder.path, name);
-      cpSync(join(root, 'examples', name), at, {
-        recursive: true,
-        filter: (path) => !/[\\/](?:node_modules|\.venv|\.next|\.farebox\S*)$/.test(path),
-      });
+      cpSync(join(root, 'examples', name), at, { recursive: true, filter: isOwn });
       // Node's own copy takes ten times as long, and links less than any.
       await started('cp', [process.platform === 'linux' ? '-al' : '-a', join(base, 'node_modules'), at], folder.path);
       await movePorts(at);
@@ -93,7 +90,7 @@ export async function prepareExamples(shared: readonly string[]): Promise<Exampl
       } finally {
         await shell.end();
       }
-      rmSync(at, { recursive: true });
+      await started('rm', ['-rf', at], folder.path);
     },
     remove: () => folder.remove(),
   };
@@ -122,14 +119,20 @@ function environment(home: string): NodeJS.ProcessEnv {
   };
 }
 
+/** What a reader copies of an example: nothing that was installed, built or written while it ran. */
+const isOwn = (path: string): boolean =>
+  !/[\\/](?:node_modules|__pycache__|\.venv|\.next|\.wrangler|\.site|\.dev\.vars|\.farebox-[^\\/]*)(?:[\\/]|$)/.test(path);
+
+/** Its own files. */
+export function filesOf(at: string): readonly string[] {
+  const entries = readdirSync(at, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return entries.map(({ parentPath, name }) => join(parentPath, name)).filter(isOwn);
+}
+
 /** Gives an example ports that are free, in all of its files. */
 async function movePorts(at: string): Promise<void> {
   const ports = new Map<string, string>();
-  const files = readdirSync(at, { recursive: true, withFileTypes: true }).filter(
-    (it) => it.isFile() && !it.parentPath.includes('node_modules'),
-  );
-  for (const file of files) {
-    const path = join(file.parentPath, file.name);
+  for (const path of filesOf(at)) {
     const text = LISTENING.reduce((before, [from, to]) => before.replace(from, to), readFileSync(path, 'utf8'));
     for (const [port] of text.matchAll(PORTS)) if (!ports.has(port)) ports.set(port, String(await freePort()));
     writeFileSync(
