@@ -164,7 +164,7 @@ export function told({ file, url, vars, money, token, buy }) {
     `Your gate, as in ${file}`,
     `  gate         ${url}`,
     `  origin       ${vars.ORIGIN_URL ?? 'bound, or the zone'}`,
-    `  paid to      ${JSON.stringify(vars.PAY_TO)}`,
+    `  paid to      ${typeof vars.PAY_TO === 'string' ? vars.PAY_TO : JSON.stringify(vars.PAY_TO)}`,
     ...Object.entries(isLocal ? money.vars : {}).map(
       ([name, value]) => `  ${name.padEnd(12)} ${value} (local, in the place of the file's)`,
     ),
