@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { createPublicClient, erc20Abi, http } from 'viem';
@@ -31,7 +33,8 @@ after(async () => {
 
 /** The program with these words, until it has printed a line that buys or has ended. */
 async function serving(...words: string[]) {
-  const child = spawn(process.execPath, [PROGRAM, 'serve', '--local', '--origin', origin.url, '--price', '/report=$0.01', ...words], {
+  const priced = words.includes('--config') ? [] : ['--price', '/report=$0.01'];
+  const child = spawn(process.execPath, [PROGRAM, 'serve', '--local', '--origin', origin.url, ...priced, ...words], {
     cwd: folder.path,
     env: { ...process.env, RPC_URL: 'http://127.0.0.1:9/not-asked' },
     stdio: ['ignore', 'inherit', 'pipe'],
@@ -42,15 +45,15 @@ async function serving(...words: string[]) {
   await new Promise<void>((resolve) => {
     child.stderr.setEncoding('utf8').on('data', (part: string) => {
       text += part;
-      if (/^ {2}npx farebox pay .*\n/m.test(text)) resolve();
+      if (/^ {2}.*npx farebox pay .*\n/m.test(text)) resolve();
     });
     void ended.then(() => resolve());
   });
   const [, url = ''] = /^(http:\S+) asks for payment/m.exec(text) ?? [];
-  const [, rpc = ''] = /the chain is (http:[^\s,]+),/.exec(text) ?? [];
+  const [, rpc = ''] = /the chain is (http:\S+)/.exec(text) ?? [];
   const [, key = ''] = /^ {2}(export FAREBOX_PRIVATE_KEY=0x[0-9a-f]{64})$/m.exec(text) ?? [];
-  const [, line = ''] = /^ {2}npx farebox (pay .*)$/m.exec(text) ?? [];
-  return { child, ended, text, url, rpc, buy: `${key}\n${process.execPath} ${PROGRAM} ${line}` };
+  const [, line = ''] = /^ {2}(.*npx farebox pay .*)$/m.exec(text) ?? [];
+  return { child, ended, text, url, rpc, buy: `${key}\n${line.replace('npx farebox', `${process.execPath} ${PROGRAM}`)}` };
 }
 
 /** Balances on a chain. */
@@ -81,6 +84,20 @@ for (const [name, words, payee] of [
       ),
     );
   });
+
+test('a price that is known afterwards is paid by the printed line too, at the address of the file', async () => {
+  const file = join(folder.path, 'gate.json');
+  writeFileSync(
+    file,
+    JSON.stringify({ PAY_TO: OTHER, DEFAULT: 'deny', ROUTES: [{ path: '/report', unit_price: '$0.001', price: '$0.10' }] }),
+  );
+  const { child, ended, rpc, buy } = await serving('--port', '0', '--state', 'other', '--config', file);
+  await started('sh', ['-c', buy], folder.path);
+  // An origin that counts nothing is paid the most.
+  assert.equal(await chainOf(rpc)(OTHER), 100_000n);
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0);
+});
 
 test('it stands in for no other money', async () => {
   for (const [words, says] of [

@@ -92,7 +92,7 @@ export async function serve(args: string[]): Promise<number> {
     tell(`its desk is ${front.url}/_farebox/desk/, with OPERATOR_TOKEN of ${state.secretsFile}\n`);
     if (money !== undefined) {
       const store = join(relative('', state.folder) || '.', 'budget');
-      tell(`its money is of this machine alone: the chain is ${money.rpc}, the facilitator ${money.facilitator}\n\n`);
+      tell(`its money is of this machine alone: the chain is ${money.rpc}\n\n`);
       tell(`${(await localProgram()).buying({ url: front.url, routes: said['ROUTES'], key: money.key, store })}\n`);
     }
     await ended;
