@@ -57,7 +57,11 @@ export function askThrough(server: () => Server): Ask {
         requestedSchema: {
           type: 'object',
           properties: {
-            pay: { type: 'boolean', title: `Pay ${proposal.price} ${proposal.symbol}`, description: 'Nothing is paid without it.' },
+            pay: {
+              type: 'boolean',
+              title: `Pay ${proposal.price} ${proposal.symbol}${proposal.again ? ' again' : ''}`,
+              description: 'Nothing is paid without it.',
+            },
           },
           required: ['pay'],
         },
@@ -80,11 +84,12 @@ const ASK_MS = 240_000;
 const MOST_PATH = 300;
 
 /** The question to a person, in our words: of the seller there is nothing but addresses and numbers. */
-export function cardOf({ amountText, network, testNetwork, payTo, method, host, url }: Proposal): string {
+export function cardOf({ amountText, network, testNetwork, payTo, method, host, url, again }: Proposal): string {
   const { pathname, search } = new URL(url);
   const path = `${pathname}${search}`;
   return [
-    `Pay ${amountText} once?`,
+    ...(again ? ['An earlier payment for this request has ended, and may have been charged. Look at the wallet first.'] : []),
+    again ? `Pay ${amountText} again?` : `Pay ${amountText} once?`,
     `For: ${method} ${host}${path.slice(0, MOST_PATH)}${path.length > MOST_PATH ? `… (the first ${MOST_PATH} of ${path.length} characters)` : ''}`,
     `Network: ${network}${testNetwork ? ', test money' : ''}`,
     `Pay to: ${payTo}`,

@@ -48,8 +48,15 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
   return payingThrough(fetch, given);
 }
 
-/** The same; with `purchase`, its name, each payment is for that purchase, and the caller keeps what was signed for it. */
-export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions, purchase?: string): PayingFetch {
+/** A purchase whose payments its caller keeps. */
+type Purchase = {
+  readonly name: string;
+  /** The slot of one that has ended, and whether a person is asked before another slot is used. */
+  readonly after?: { readonly slot: string; readonly asks: boolean };
+};
+
+/** The same; each payment is for this purchase, if there is one. */
+export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions, purchase?: Purchase): PayingFetch {
   const options = checked(fetch, given);
   const signer = asSigner(options.signer);
   const store = options.store ?? memoryStore();
@@ -91,8 +98,9 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     const url = paidUrl(request, first);
     // The wallet is asked for nothing before the payment is confirmed, not even for its address.
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
-    const key = purchase ?? request.headers.get('idempotency-key') ?? undefined;
+    const key = purchase?.name ?? request.headers.get('idempotency-key') ?? undefined;
     if (key !== undefined) exchange = exchange.forPurchase(key, request.url);
+    if (purchase?.after !== undefined) exchange = exchange.after(purchase.after.slot, purchase.after.asks);
     if (options.pin !== undefined) exchange = exchange.withPin(options.pin);
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
     if (options.broadcast !== undefined) exchange = exchange.withBroadcast();

@@ -77,8 +77,11 @@ export type Proposal = {
   readonly asset: string;
   readonly network: string;
   readonly testNetwork: boolean;
-  /** The contract that moves the tokens and keeps the nonce: the token's own authorizations, Permit2, or a session key of OKX. */
-  readonly transferMethod: 'eip3009' | 'permit2' | 'deferred';
+  /**
+   * Where its nonce is taken once: chain, token, and `eip3009` or `permit2`. Of two payments of one purchase in one slot at
+   * most one is charged. Null if the server or the wallet chooses the nonce.
+   */
+  readonly slot: string | null;
   readonly payTo: string;
   /** Null for a wallet that is asked for its address only after the payment was confirmed. */
   readonly payer: string | null;

@@ -3,7 +3,7 @@ import { Exchange } from '#wasm';
 
 import { FareboxError, type SentPayment, told } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
-import type { Receipt, Resuming } from './options.js';
+import type { Proposal, Receipt, Resuming } from './options.js';
 import { nameOf, whenRead } from './purchases.js';
 import { isUnended, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';
@@ -41,6 +41,8 @@ type Trail = {
   readonly earlier?: string;
   /** Under which name the budget counts it. */
   readonly counted?: string;
+  /** Where its nonce is taken once; null if it is not the payer's. */
+  readonly slot?: string | null;
   /** The terms, and when they were answered. */
   readonly lines: string;
   readonly body: string;
@@ -156,15 +158,18 @@ class OpenPayments {
    * Keeps a payment, durably, before it is sent; one of the same exchange gives way to it. What another process has ended
    * since this one began stays as it is, and the payment does not leave.
    */
-  async keep(request: string, trail: Trail, before: string | undefined, over: ReadonlySet<string>): Promise<Row> {
+  async keep(request: string, trail: Trail, goneOn: Row | undefined, over: ReadonlySet<string>): Promise<Row> {
     const name = `${request} ${trail.key}`;
+    const before = goneOn?.name;
     let row: Row = { name, trail };
     await update(this.#store, (record) => {
       const rows = sentIn(record);
       // What this process went on with is gone: it has ended, or something else is signed for it.
       const isGone = before !== undefined && !rows.some(([known]) => known === before);
       const isEnded = rows.some((stored) => stored[0] === `${MINE}${trail.key}` && !over.has(markOf(stored)));
-      if (isGone || isEnded) throw ended();
+      const stands = rows.find(([known]) => known === before)?.[3];
+      if (isGone || isEnded || (goneOn !== undefined && stands !== undefined && isBeside(trail, goneOn.trail, JSON.parse(stands))))
+        throw ended();
       // What was signed before, or by another process under the same nonce, may end later.
       const others = rows.filter(([known]) => known === name || known === before).map(([, , , text]) => (JSON.parse(text) as Trail).ends);
       const ends = Math.max(trail.ends, ...others);
@@ -241,12 +246,13 @@ class Kept implements Keeping {
   async sends(exchange: Exchange, url: string): Promise<void> {
     if (this.#signed === undefined) return;
     const { key, validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
-    const { payer } = JSON.parse(exchange.proposal() ?? '{}') as { payer?: string };
+    const { payer, slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
     const terms = JSON.parse(exchange.terms() ?? '{}') as Pick<Trail, 'lines' | 'body'>;
     const trail: Trail = {
       ...this.#facts,
       earlier: exchange.earlier(),
       counted: exchange.counted(),
+      ...(slot === undefined ? {} : { slot }),
       url,
       payer: payer ?? '',
       seed: [...exchange.seed()],
@@ -257,7 +263,7 @@ class Kept implements Keeping {
       ...this.#signed,
     };
     this.#signed = undefined;
-    this.#row = await this.#payments.keep(this.#request, trail, this.#row?.name, this.#over);
+    this.#row = await this.#payments.keep(this.#request, trail, this.#row, this.#over);
   }
 
   async settled(response: Response, receipt: Receipt | null): Promise<Response> {
@@ -279,6 +285,10 @@ class Kept implements Keeping {
     if (this.#row !== undefined) this.#payments.leave(this.#row);
   }
 }
+
+/** Whether another process has signed again what this one went on with, so that both could be charged: a slot takes a nonce once, two do not. */
+const isBeside = (trail: Trail, goneOn: Trail, stands: Trail): boolean =>
+  stands.proof !== goneOn.proof && (typeof trail.slot !== 'string' || trail.slot !== stands.slot);
 
 /** Whether a row is of a purchase that is over, and the mark by which one is told from a later one of its key. */
 const isOver = ([name, , open]: SentRow): boolean => !open && name.startsWith(MINE);

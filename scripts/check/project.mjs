@@ -33,11 +33,19 @@ export function besideOf(file, { name, services = [] }) {
   bound.delete(name);
   if (bound.size === 0) return [];
   const folder = dirname(file);
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules' && !entry.name.startsWith('.'))
-    .map((entry) => fileIn(join(folder, entry.name)))
-    .filter((other) => other !== undefined)
-    .filter((other) => bound.has(readSource(other).raw.name));
+  /** @type {Map<string, string>} */
+  const found = new Map();
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (!entry.isDirectory() || entry.name === 'node_modules' || entry.name.startsWith('.')) continue;
+    const other = fileIn(join(folder, entry.name));
+    const bears = other === undefined ? undefined : readSource(other).raw.name;
+    if (other === undefined || !bound.has(bears)) continue;
+    const twin = found.get(bears);
+    if (twin !== undefined)
+      throw new Unusable(`${twin} and ${other} are both ${bears}: the last one would take its place, so rename one of them`);
+    found.set(bears, other);
+  }
+  return [...found.values()];
 }
 
 /**

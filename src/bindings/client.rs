@@ -150,6 +150,13 @@ impl Exchange {
         self.0.chosen()
     }
 
+    /// Goes on after a payment of the same purchase that has ended, whose `slot` its proposal named.
+    /// `asks`: a person is asked before anything is signed.
+    #[must_use]
+    pub fn after(self, slot: &str, asks: bool) -> Self {
+        Self(self.0.after(slot, asks), self.1)
+    }
+
     /// Sends no `payment-identifier`.
     #[wasm_bindgen(js_name = withoutIdentifier)]
     #[must_use]

@@ -1,4 +1,4 @@
-//! What a client hears, row by row. Spec: docs/protocols.md, "Answers".
+//! What a client hears, row by row. Spec: docs/answers.md, "By code".
 
 use farebox_core::ledger::State;
 

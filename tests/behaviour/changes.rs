@@ -1,5 +1,5 @@
 //! Repeats of a payment after the operator has changed what it was made under: whatever today's settings refuse, the ledger is
-//! asked first, and what it knows is never answered with terms to sign. Spec: docs/operations.md, "Changing routes and prices".
+//! asked first, and what it knows is never answered with terms to sign. Spec: docs/upkeep.md, "Changing routes and prices".
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::forward::OriginCall;

@@ -1,5 +1,5 @@
 //! Of several nonces that may pay for one request, one is asked for money, whichever object of the ledger knows which.
-//! Spec: docs/protocols.md, "A new signature for an earlier payment".
+//! Spec: docs/repeats.md, "A new signature for an earlier payment".
 
 use farebox_core::gate::Gate;
 use farebox_core::ledger::State;

@@ -1,4 +1,4 @@
-//! Free requests of a day. Spec: docs/protocols.md, "Requests that need no payment".
+//! Free requests of a day. Spec: docs/requests.md, "Requests that need no payment".
 
 use std::collections::BTreeSet;
 

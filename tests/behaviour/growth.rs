@@ -1,5 +1,5 @@
 //! What a request can add without paying: rows in memory and on disk are bounded, and gone an hour after their end.
-//! Spec: docs/operations.md, "Retention".
+//! Spec: docs/upkeep.md, "Retention".
 
 use farebox_core::ledger::State;
 use farebox_core::ledger::room::Room;

@@ -1,5 +1,5 @@
 //! What a client that never pays is told from its hundredth request on, whom that is about, and who is counted alone.
-//! Spec: docs/protocols.md, "Diagnostics".
+//! Spec: docs/answers.md, "Diagnostics".
 
 use farebox_core::encoding::base64;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Header manners towards clients and origins. Spec: docs/protocols.md, "HTTP".
+//! Header manners towards clients and origins. Spec: docs/requests.md, "HTTP".
 
 use std::collections::BTreeSet;
 

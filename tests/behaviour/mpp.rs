@@ -1,5 +1,5 @@
 //! Challenges of MPP where the price, the secret or the request is another one by the time they are answered.
-//! Spec: docs/protocols.md, "MPP".
+//! Spec: docs/payments.md, "MPP".
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::attempts::Attempts;

@@ -1,4 +1,4 @@
-//! What the gate publishes about what it sells. Spec: docs/protocols.md, "What is published".
+//! What the gate publishes about what it sells. Spec: docs/published.md.
 
 use std::collections::BTreeSet;
 

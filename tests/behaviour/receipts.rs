@@ -1,4 +1,4 @@
-//! Receipts: in the settlement header, at their own address, before and after a rotation. Spec: docs/protocols.md, "Receipts".
+//! Receipts: in the settlement header, at their own address, before and after a rotation. Spec: docs/repeats.md, "Receipts".
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::receipts::{KEYS_PATH, RECEIPTS_PATH, ReceiptStep};

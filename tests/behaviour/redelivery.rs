@@ -1,4 +1,4 @@
-//! Who may receive a stored response once more, and what streams instead of being stored. Spec: docs/protocols.md, "Repeats".
+//! Who may receive a stored response once more, and what streams instead of being stored. Spec: docs/repeats.md, "Repeats".
 
 use farebox_core::gate::paid::StreamEnd;
 use farebox_core::ledger::State;

@@ -1,5 +1,5 @@
 //! A ledger that was restored from a backup: what it may have lost begins nothing, what is younger is served, and no client
-//! signs a payment that would be refused. Spec: docs/operations.md, "Restore from a backup".
+//! signs a payment that would be refused. Spec: docs/upkeep.md, "Restore from a backup".
 
 use farebox_core::gate::Gate;
 use farebox_core::http::RequestHead;

@@ -1,5 +1,5 @@
 //! A purchase that its payer signs again: the same nonce with a later end, another price or another payee. The token
-//! moves its money at most once, whichever of its authorizations is mined. Spec: docs/protocols.md, "The same nonce, signed again".
+//! moves its money at most once, whichever of its authorizations is mined. Spec: docs/repeats.md, "The same nonce, signed again".
 
 use farebox_core::encoding::base64;
 use farebox_core::facilitator::funds::LowBalances;

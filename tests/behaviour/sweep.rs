@@ -1,4 +1,4 @@
-//! The scheduled sweep. Spec: docs/operations.md, "The sweep".
+//! The scheduled sweep. Spec: docs/upkeep.md, "The sweep".
 
 use std::collections::BTreeSet;
 

@@ -29,13 +29,13 @@ describe('the cost of a paid call', () => {
     assert.equal(freePlan(example), 'about 16,600\npaid calls a day');
   });
 
-  it('is the same in docs/design.md and docs/operations.md', () => {
+  it('is the same in docs/design.md and docs/upkeep.md', () => {
     const { rows, bytes } = measured;
     assert.equal(rows.after, rows.before);
     assert.ok(page('design').includes(`| paid | 6 / 5 | ${rows.after}: `));
     assert.ok(page('design').includes(`| paid, streamed | one more object call, and one every 20 s | ${rows.stream} |`));
-    assert.ok(page('operations').includes(`${rows.response} row written for a response that goes, ${rows.payment} for a payment`));
-    assert.ok(page('operations').includes(`${bytes.settled} bytes on the disk`));
-    assert.ok(page('operations').includes(`${bytes.open} bytes before`));
+    assert.ok(page('upkeep').includes(`${rows.response} row written for a response that goes, ${rows.payment} for a payment`));
+    assert.ok(page('upkeep').includes(`${bytes.settled} bytes on the disk`));
+    assert.ok(page('upkeep').includes(`${bytes.open} bytes before`));
   });
 });

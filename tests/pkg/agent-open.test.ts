@@ -17,7 +17,7 @@ import {
   type PaymentOutcome,
 } from '../../pkg/dist/agent/index.js';
 import { memoryStore, type Proposal, type Store } from '../../pkg/dist/index.js';
-import { askFor, challenge, credentialOf } from './charges.ts';
+import { askFor, challenge, credentialOf, inSeconds } from './charges.ts';
 import { ask, GOODS, honest, ON_BASE, paymentOf, settlement, sharedShop, storeOf, terms, watchedSigner } from './shop.ts';
 
 const shop = sharedShop(breakOff);
@@ -52,7 +52,7 @@ const buy = async (harness: AgentHarness, path = '/report') => {
 /** Agrees to a payment that is the first one for its request. */
 const first = (again: boolean): boolean => !again;
 const RESUMES =
-  'Costs 0.010000 USDC on Base Sepolia (exact). A payment for this request was sent before, and its outcome is open: executing sends that payment again and pays nothing more.';
+  'Costs 0.010000 USDC on Base Sepolia (exact). A payment for this request was sent before, and its outcome is open: executing goes on with that payment, and signs another one only if a person or the policy says so.';
 
 test('prepared requests that are kept with a client that forgets its payments are refused, and the error says what to pass', () => {
   const forgets = createLocalAgentClient({ signer: watchedSigner() });
@@ -169,30 +169,51 @@ test('a payment that the merchant goes on refusing is open until it can no longe
   assert.equal(signer.asked.length, 2, 'a delivered one is over');
 });
 
-for (const [who, change, signs] of [
-  ['nobody is asked', {}, 0],
-  ['the policy says so', { policy: { payAgain: true } }, 1],
-  ['a person says so', { confirm: () => true }, 1],
-  ['a person says no', { confirm: ({ again }: Proposal) => first(again) }, 0],
+for (const [elsewhere, asks, chain] of [
+  ['on another chain', (response: ServerResponse) => ask(response, terms([ON_BASE])), 8453],
+  ['by a challenge of MPP', (response: ServerResponse) => askFor(response, [challenge({ expires: inSeconds(4_300) })]), 84532],
 ] as const)
-  test(`what has ended is paid on another chain beside it only by a word: ${who}`, async () => {
-    let seconds = Date.now() / 1000;
-    const store = memoryStore();
-    const before = local({ store, now: () => seconds });
-    await buy(new AgentHarness({ client: before.client }));
-    seconds += 4_000;
-    const { client, signer } = local({ store, now: () => seconds, ...change });
-    shop.answers = (request, response) => {
-      if (paymentOf(request) === undefined) ask(response, terms([ON_BASE]));
-      else response.writeHead(504).end();
-    };
-    const { result } = await buy(new AgentHarness({ client }));
-    const chains = signer.asked.map(({ domain }) => Number(domain?.chainId));
-    assert.deepEqual(chains, [8453].slice(0, signs));
-    if (signs === 0) assert.notEqual(result.sdkOutcomeKind, 'success');
-    const reason = who === 'nobody is asked' ? /only the chain tells whether it was charged/ : /./;
-    assert.match(JSON.stringify(result), reason);
-  });
+  for (const [who, change, signs] of [
+    ['nobody is asked', {}, 0],
+    ['the policy says so', { policy: { payAgain: true } }, 1],
+    ['a person says so', { confirm: () => true }, 1],
+    ['a person says no', { confirm: ({ again }: Proposal) => first(again) }, 0],
+  ] as const)
+    test(`what has ended is paid ${elsewhere} beside it only by a word: ${who}`, async () => {
+      let seconds = Date.now() / 1000;
+      const store = memoryStore();
+      const before = local({ store, now: () => seconds });
+      await buy(new AgentHarness({ client: before.client }));
+      seconds += 4_000;
+      const { client, signer } = local({ store, now: () => seconds, ...change });
+      shop.answers = (request, response) => {
+        if (paymentOf(request) === undefined) asks(response);
+        else response.writeHead(504).end();
+      };
+      const { result } = await buy(new AgentHarness({ client }));
+      const chains = signer.asked.map(({ domain }) => Number(domain?.chainId));
+      assert.deepEqual(chains, [chain].slice(0, signs));
+      if (signs === 0) assert.notEqual(result.sdkOutcomeKind, 'success');
+      const reason = who === 'nobody is asked' ? /only the chain tells whether it was charged/ : /./;
+      assert.match(JSON.stringify(result), reason);
+    });
+
+test('what has ended is signed again where its terms stand beside cheaper ones', async () => {
+  let seconds = Date.now() / 1000;
+  const store = memoryStore();
+  const before = local({ store, now: () => seconds });
+  await buy(new AgentHarness({ client: before.client }));
+  seconds += 4_000;
+  const { client, signer } = local({ store, now: () => seconds });
+  shop.answers = (request, response) => {
+    if (paymentOf(request) !== undefined) return honest(request, response);
+    return askFor(response, [challenge({ expires: inSeconds(4_300), request: { amount: '9000' } })], terms().accepts as never);
+  };
+  const { result } = await buy(new AgentHarness({ client }));
+  assert.equal(result.sdkOutcomeKind, 'success');
+  const nonces = [before.signer, signer].flatMap(({ asked }) => asked.map(({ message }) => (message as { nonce: string }).nonce));
+  assert.deepEqual([nonces.length, new Set(nonces).size], [2, 1]);
+});
 
 test('content without a receipt is over once it can no longer be charged, and can be bought again', async () => {
   let seconds = Date.now() / 1000;

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { after, test } from 'node:test';
@@ -405,4 +405,64 @@ test("deploy hands its words to the project's wrangler, the bound Worker first, 
   writeFileSync(join(here, 'wrangler.toml'), fileOf('shipped', 'wrangler.toml').replace('DEFAULT = "deny"', 'DEFAULT = "allow"'));
   const wrong = deploy('none');
   assert.deepEqual([wrong.status, wrong.ran], [1, []]);
+});
+
+test('the URL of a node with a key is in no file', () => {
+  for (const [at, rpc] of ['https://node.example.net/v2/SECRETKEY12345678', 'https://node.example.net/?key=SECRET'].entries())
+    for (const [template, words] of [['gate', GATE] as const, ['treasury', TEMPLATES['treasury']!] as const]) {
+      const name = `node-${template}-${at}`;
+      const { status, stderr } = init(name, '--template', template, ...words, '--rpc', rpc);
+      assert.equal(status, 0, stderr);
+      assert.match(stderr, /`npx wrangler secret put RPC_URL` sets it/);
+      for (const path of filesBelow(name)) assert.doesNotMatch(fileOf(name, path), /SECRET(?:KEY|$)|me:SECRET|key=SECRET/, path);
+    }
+});
+
+test('the network of a treasury and of a market is judged too', () => {
+  for (const template of ['treasury', 'market']) {
+    const name = `network-${template}`;
+    const { status, stderr } = init(name, '--template', template, ...TEMPLATES[template]!, '--network', 'base-seplia');
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /^farebox: --network: [^]*did you mean/);
+    assert.deepEqual(readdirSync(join(folder.path, name)), []);
+  }
+});
+
+test('a folder that is a link is not followed, and secrets that git would take are told', () => {
+  const here = join(folder.path, 'links');
+  mkdirSync(join(folder.path, 'workflows-elsewhere'), { recursive: true });
+  mkdirSync(here, { recursive: true });
+  symlinkSync(join(folder.path, 'workflows-elsewhere'), join(here, '.github'));
+  const { status, stderr } = init('links', ...GATE);
+  assert.deepEqual([status, readdirSync(join(folder.path, 'workflows-elsewhere'))], [2, []]);
+  assert.match(stderr, /^farebox: \.github is a link/m);
+  for (const [at, [ignored, isTold]] of (
+    [
+      ['.dev.vars*\n!.dev.vars\n', true],
+      ['!.dev.vars\n.dev.vars*\n', false],
+      ['.dev.vars\n!.dev.vars.example\n', false],
+    ] as const
+  ).entries()) {
+    const name = `ignored-${at}`;
+    mkdirSync(join(folder.path, name), { recursive: true });
+    writeFileSync(join(folder.path, name, '.gitignore'), ignored);
+    assert.equal(/^add \.dev\.vars to \.gitignore/m.test(init(name, ...GATE).stderr), isTold, ignored);
+  }
+  const dangling = join(folder.path, 'dangling');
+  mkdirSync(dangling, { recursive: true });
+  symlinkSync(join(folder.path, 'nowhere'), join(dangling, '.gitignore'));
+  assert.match(init('dangling', ...GATE).stderr, /^add \.dev\.vars to \.gitignore/m);
+});
+
+test('two Workers of one name beside a gate are deployed by nobody', () => {
+  const { status, stderr } = init('twins', '--template', 'gate-worker', ...TEMPLATES['gate-worker']!);
+  assert.equal(status, 0, stderr);
+  cpSync(join(folder.path, 'twins', 'app'), join(folder.path, 'twins', 'app-old'), { recursive: true });
+  const {
+    stdout,
+    stderr: said,
+    status: code,
+  } = spawnSync(process.execPath, [PROGRAM, 'deploy', '--offline', '--dry-run'], { cwd: join(folder.path, 'twins'), encoding: 'utf8' });
+  assert.notEqual(code, 0);
+  assert.match(`${stdout}${said}`, /app\/wrangler\.toml and app-old\/wrangler\.toml are both twins-app/);
 });

@@ -9,7 +9,7 @@ import { memoryStore, type PayOptions, payingFetch, type Store } from '../../pkg
 import { resume } from '../../pkg/dist/resume.js';
 import { sentIn } from '../../pkg/dist/sent.js';
 import { apart, latch } from './scripted-exchange.ts';
-import { ask, GOODS, honest, paymentOf, sharedShop, watchedSigner } from './shop.ts';
+import { ask, GOODS, honest, ON_BASE, paymentOf, sharedShop, terms, watchedSigner } from './shop.ts';
 
 const shop = sharedShop();
 const policy = { deadlineSecs: 1 };
@@ -190,3 +190,35 @@ for (const kept of [undefined, resume]) {
     assert.equal(signer.asked.length, 3, 'the same payment is sent again');
   });
 }
+
+for (const [who, key] of [
+  ['by the request', {}],
+  ['by its key', { 'idempotency-key': 'order-2' }],
+] as const)
+  for (const isFirst of [true, false])
+    test(`of two processes that resume one purchase ${who}, one of them on another chain, the one that signs ${isFirst ? 'elsewhere' : 'again'} last sends nothing`, async () => {
+      const { store, now, later } = payers();
+      const fetching = (more: Partial<PayOptions> = {}): Promise<Response> =>
+        payingFetch({ signer: watchedSigner(), store: apart(store), resume, policy, now, ...more })(`${shop.url}/two`, { headers: key });
+      shop.answers = fails;
+      assert.equal((await fetching()).status, 500);
+      later(4_000);
+      const elsewhere: Partial<PayOptions> = { confirm: () => true };
+      const onBase: typeof honest = (request, response) =>
+        paymentOf(request) === undefined ? ask(response, terms([ON_BASE])) : void response.writeHead(500).end('no');
+      const [late, early] = isFirst ? [onBase, fails] : [fails, onBase];
+      const { asks, go, signer } = slow();
+      shop.answers = late;
+      const second = fetching({ ...(isFirst ? elsewhere : {}), signer }).then(
+        () => undefined,
+        (error: unknown) => error as { code: string; signed: boolean },
+      );
+      await asks;
+      shop.answers = early;
+      assert.equal((await fetching(isFirst ? {} : elsewhere)).status, 500);
+      const { length } = shop.payments();
+      go();
+      const error = await second;
+      assert.deepEqual([error?.code, error?.signed, shop.payments().length], ['payment_conflict', true, length]);
+      assert.deepEqual(await openIn(store), [true]);
+    });

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 
 import { buyJob } from '../../pkg/dist/agent/index.js';
-import { memoryStore } from '../../pkg/dist/index.js';
+import { memoryStore, type Proposal } from '../../pkg/dist/index.js';
 import { type SentRow, sentIn } from '../../pkg/dist/sent.js';
 import {
   apart,
@@ -205,7 +205,13 @@ test('a refund that an exchange tells of pays nothing again unasked', async () =
   assert.deepEqual([(await failure(buyJob(order({ store })))).code], ['refund_due']);
   for (let turn = 0; turn < 3; turn += 1)
     assert.deepEqual([(await failure(buyJob(order({ store })))).code, nonces().size], ['payment_unresolved', 1]);
-  assert.equal((await failure(buyJob(order({ store, confirm: () => false })))).code, 'declined');
+  const shown: boolean[] = [];
+  const confirm = ({ again }: Proposal): boolean => {
+    shown.push(again);
+    return false;
+  };
+  assert.equal((await failure(buyJob(order({ store, confirm })))).code, 'declined');
+  assert.deepEqual(shown, [true], 'a person hears that it may be the second one');
   assert.equal((await failure(buyJob(order({ store })))).code, 'payment_unresolved');
   its.script = () => undefined;
   assert.equal((await buyJob(order({ store, policy: { payAgain: true } }))).money, 'paid');

@@ -94,6 +94,20 @@ test('a folder belongs to a living process, and not to another one that got the 
   assert.deepEqual(fifth.lock()[0], 'another machine');
 });
 
+test('a card says first that an earlier payment may have been charged', () => {
+  const proposal = {
+    amountText: '0.01 USDC (10000)',
+    network: 'eip155:8453',
+    payTo: '0x',
+    method: 'GET',
+    host: 'a.example',
+    url: 'https://a.example/',
+  };
+  const [warning, question] = cardOf({ ...proposal, again: true } as Proposal).split('\n');
+  assert.match(warning ?? '', /^An earlier payment for this request has ended, and may have been charged\./);
+  assert.equal(question, 'Pay 0.01 USDC (10000) again?');
+});
+
 test('a card shows path and query, and marks what it cuts', () => {
   const card = (url: string): string | undefined =>
     cardOf({

@@ -74,7 +74,7 @@ export function show(
   return world.request({ who: name, what, side, target, address, nonce, headers });
 }
 
-/** A payment with its payer's signature that they want what it paid for. Spec: docs/protocols.md, "Repeats". */
+/** A payment with its payer's signature that they want what it paid for. Spec: docs/repeats.md, "Repeats". */
 export async function proven({ payer }: Person, signed: Signed): Promise<Signed> {
   const payment = { payer: payer.address, nonce: signed.nonce };
   const url = `http://shop.example${signed.target}`;

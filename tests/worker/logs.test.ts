@@ -1,4 +1,4 @@
-/** The log: one line for each request of a priced route, with the fields that docs/operations.md lists. */
+/** The log: one line for each request of a priced route, with the fields that docs/monitoring.md lists. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
@@ -29,7 +29,7 @@ async function lineOf(world: World, id: string): Promise<JsonObject> {
 
 /** The fields of the tables between two headings. */
 function documented(from: string, to: string): string[] {
-  const [, rest = ''] = readFileSync('docs/operations.md', 'utf8').split(`\n## ${from}\n`);
+  const [, rest = ''] = readFileSync('docs/monitoring.md', 'utf8').split(`\n## ${from}\n`);
   const [section = ''] = rest.split(`\n${to}`);
   const rows = section.split('\n').filter((line) => line.startsWith('| `'));
   return rows.flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name ?? ''));

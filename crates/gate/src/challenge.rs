@@ -2,7 +2,7 @@
 //! challenge beside them, HTML for browsers.
 //!
 //! Spec: x402 v1 and v2, HTTP transport; Payment authentication scheme, "Challenge";
-//! docs/protocols.md, "Answers".
+//! docs/answers.md, "By code".
 
 use alloc::borrow::Cow;
 use alloc::format;

@@ -3,7 +3,7 @@
 //! It speaks only of the request's own payment and payer, never of the gate's trouble as if it were
 //! theirs, and not of a history on first contact. What clients that look alike have done is told as
 //! theirs together, without an escalation: unproven neighbours cannot stop a client. Texts consist
-//! of words of this file, counts and times. Spec: docs/protocols.md, "Diagnostics".
+//! of words of this file, counts and times. Spec: docs/answers.md, "Diagnostics".
 
 use alloc::format;
 use alloc::string::String;

@@ -1,4 +1,4 @@
-//! The request as the origin sees it. Spec: docs/protocols.md, "What the origin sees".
+//! The request as the origin sees it. Spec: docs/requests.md, "What the origin sees".
 
 use alloc::borrow::Cow;
 use alloc::string::String;

@@ -130,7 +130,7 @@ impl Target {
     ///
     /// Letter case is not folded here: `test` has to ignore it. Also true when a reading leads
     /// above the root or there are too many to look at them all, so an answer of `false` is
-    /// certain. Spec: docs/protocols.md, "Ambiguous targets".
+    /// certain. Spec: docs/requests.md, "Ambiguous targets".
     pub fn any_reading(&self, mut test: impl FnMut(&[u8]) -> bool) -> bool {
         let path = self.path().as_bytes();
         if self.ordinary { test(path) } else { reading::any(path, test) }

@@ -4,7 +4,7 @@
 //! [`ReceiptRequests::begin`] answers at once or names the ledger objects to ask;
 //! [`ReceiptRequests::answer`] writes the answer from what they found. A receipt is private: without a valid proof the answer is 404.
 //! The proof is the secret of the first request in `Idempotency-Key`, or a [`Statement`] whose
-//! method is [`RECEIPT`]. Spec: docs/protocols.md, "Receipts".
+//! method is [`RECEIPT`]. Spec: docs/repeats.md, "Receipts".
 
 use alloc::borrow::ToOwned;
 use alloc::format;

@@ -1,7 +1,7 @@
 //! `Farebox-Redelivery`: a payer's fresh signature that asks for the answer to a payment once more.
 //!
 //! The payment itself is public once it is on the chain; this statement is not. It is typed data of
-//! the domain `{name: "Farebox", version: "1", chainId}`. Spec: docs/protocols.md, "Repeats";
+//! the domain `{name: "Farebox", version: "1", chainId}`. Spec: docs/repeats.md, "Repeats";
 //! EIP-712.
 
 use alloc::borrow::ToOwned;

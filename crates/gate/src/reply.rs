@@ -1,5 +1,5 @@
 //! Answers of the gate: its own refusals, and the finishing of the origin's answers. Spec:
-//! docs/protocols.md, "Answers" and "HTTP".
+//! docs/answers.md, "By code" and "HTTP".
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};

@@ -1,5 +1,5 @@
 //! Payments after the ledger was restored from a backup: one that the restore may have lost begins
-//! nothing, and no client is asked to sign one that would be refused. Spec: docs/operations.md,
+//! nothing, and no client is asked to sign one that would be refused. Spec: docs/upkeep.md,
 //! "Restore from a backup".
 
 use alloc::borrow::Cow;

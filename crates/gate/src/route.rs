@@ -151,7 +151,7 @@ impl RouteTable {
 
     /// Looks up a request. The method is compared byte for byte; `GET` includes `HEAD`.
     ///
-    /// Spec: docs/protocols.md, "Ambiguous targets".
+    /// Spec: docs/requests.md, "Ambiguous targets".
     pub fn find(&self, method: &str, target: &Target) -> RouteMatch {
         let group = self.group(target.path().as_bytes(), Spelling::Literal);
         let literal = self.landing(method, group);

@@ -36,8 +36,19 @@ impl Query {
     /// Reads a query that has these parameters alone.
     ///
     /// # Errors
-    /// Another one that it has: it would filter nothing.
+    /// Another one that it has, or one that is too long: it would filter nothing.
     pub fn of(text: &str, known: &[&str]) -> Result<Self, StrangeParameter> {
+        let mut pairs = text.split('&');
+        if let Some(pair) = pairs.clone().find(|pair| pair.len() > MAX_VALUE) {
+            let name = pair.split('=').next().unwrap_or_default();
+            let name = name.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+            let error = alloc::format!("{name} has more than {MAX_VALUE} bytes");
+            return Err(StrangeParameter { name, error });
+        }
+        if pairs.nth(MAX_PAIRS).is_some() {
+            let error = alloc::format!("there are more than {MAX_PAIRS} parameters");
+            return Err(StrangeParameter { name: String::new(), error });
+        }
         let query = Self::parse(text);
         match query.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(query),

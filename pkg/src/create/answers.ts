@@ -71,8 +71,9 @@ export async function wanted(spoken: Spoken, inPlace: boolean): Promise<Wanted> 
     if (said.price === undefined && example !== undefined && said.service === undefined) said.price = [example];
     for (const name of NEEDS[template]) await complete(said, { name: name as keyof typeof QUESTIONS, template, terminal });
     const vars = await shaped(varsOf(said));
-    if (template !== 'treasury' && template !== 'market') await judge(vars, template);
-    else if (!isOrigin(said.origin)) throw new Usage('--origin is an origin, such as https://api.mine.net');
+    await judge(vars, template);
+    if ((template === 'treasury' || template === 'market') && !isOrigin(said.origin))
+      throw new Usage('--origin is an origin, such as https://api.mine.net');
     const name = nameOf(spoken.name ?? basename(resolve(folder)), spoken.name !== undefined);
     if (said.service !== undefined) nameOf(said.service, true);
     return { template, folder, name, vars, service: said.service };
@@ -145,6 +146,10 @@ function isOrigin(text: string | undefined): boolean {
 
 /** Says what the gate would say of these variables, by the word that sets each. */
 async function judge(vars: Readonly<Record<string, unknown>>, template: Template): Promise<void> {
+  if (template === 'treasury' || template === 'market') {
+    for (const name of ['NETWORK', 'RPC_URL']) await refuseWrong(vars, [], name);
+    return;
+  }
   const bound = template === 'gate' ? [] : ['ORIGIN'];
   if (template !== 'gate' && vars['ORIGIN_URL'] !== undefined)
     throw new Usage(`--origin is for gate, treasury and market; a ${template} has its own`);

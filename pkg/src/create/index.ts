@@ -6,7 +6,7 @@ import { tell } from '../cli/terminal.js';
 import { EXIT, version } from '../cli/words.js';
 import { wanted } from './answers.js';
 import { type Outcome, showsSecrets, writeProject } from './files.js';
-import { filesOf, SCRIPTS } from './project.js';
+import { filesOf, SCRIPTS, withoutKey } from './project.js';
 import { helpOf, read } from './words.js';
 
 /** Makes a project; with `inPlace` in this folder, unless another one is named. The code to exit with. */
@@ -19,7 +19,10 @@ export async function create(args: readonly string[], begin: string, inPlace = f
     }
     const asked = await wanted(spoken, inPlace);
     const folder = resolve(asked.folder);
-    told(writeProject(folder, filesOf(asked)), asked.folder);
+    const { wanted: open, isWithheld } = withoutKey(asked);
+    told(writeProject(folder, filesOf(open)), asked.folder);
+    if (isWithheld)
+      tell('\nThe URL of your node has a key, so it is in no file: `npx wrangler secret put RPC_URL` sets it for the deployed Worker.\n');
     return EXIT.done;
   } catch (error) {
     return failed(error);

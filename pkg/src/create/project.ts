@@ -36,6 +36,15 @@ export function filesOf(wanted: Wanted): readonly ProjectFile[] {
   ];
 }
 
+/** The same without a node whose URL has a key: these files are committed. */
+export function withoutKey(wanted: Wanted): { readonly wanted: Wanted; readonly isWithheld: boolean } {
+  const { RPC_URL, ...vars } = wanted.vars;
+  if (typeof RPC_URL !== 'string' || !URL.canParse(RPC_URL)) return { wanted, isWithheld: false };
+  const { username, password, search, pathname } = new URL(RPC_URL);
+  const hasKey = [username, password, search].some((part) => part !== '') || pathname.split('/').some((part) => part.length >= 16);
+  return { wanted: hasKey ? { ...wanted, vars } : wanted, isWithheld: hasKey };
+}
+
 function secretsText(secrets: Readonly<Record<string, string>>): string {
   return `# Secrets of this machine alone, made at random. Git ignores this file.\n${Object.entries(secrets)
     .map(([name, value]) => `${name}=${value}\n`)

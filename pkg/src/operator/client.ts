@@ -102,6 +102,13 @@ async function refusalOf(response: Response): Promise<Refused> {
   return new Refused(response.status, textOf(said, 'code'), text.slice(0, MOST_CHARS), parameter);
 }
 
+/** A name as one segment of a path. */
+export function segmentOf(name: string): string {
+  // A URL's parser takes dots for a way up.
+  if (/^\.{0,2}$/.test(name)) throw new Refused(400, 'malformed_id', `${name === '' ? 'an empty text' : name} names nothing`);
+  return encodeURIComponent(name);
+}
+
 /** The members of an object; of anything else none. */
 export function membersOf(value: unknown): Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};

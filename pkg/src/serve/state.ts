@@ -1,14 +1,16 @@
 /** The folder of a gate on this machine: its rows, its secrets, and the mark of the one process that serves it. */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
 import { Usage } from '../cli/words.js';
 
 /** A folder that this process serves alone. */
 export type State = {
   readonly folder: string;
+  /** The file that says that it is served. */
+  readonly mark: string;
   /** Folder of the rows. */
   readonly rows: string;
   /** Secrets that the gate needs, by their name. */
@@ -23,15 +25,25 @@ export type State = {
   leave(): void;
 };
 
+/** The file that marks a folder as a copy. */
+export const NOTE = 'backup.json';
+
 /** Takes a folder; two processes with one ledger could deliver twice. */
 export function takeState(folder: string): State {
   const place = resolve(folder);
   const rows = join(place, 'rows');
+  if (existsSync(join(place, NOTE)))
+    throw new Usage(
+      `${place} is a copy of a gate, or was put back in part: use \`farebox restore\` with an empty folder, so that nothing is sold twice`,
+    );
   mkdirSync(rows, { recursive: true, mode: 0o700 });
-  const mark = markIn(place);
+  if (!existsSync(join(place, 'secrets.json')) && readdirSync(rows).length > 0)
+    throw new Usage(`${place} has rows and no secrets.json, without which they are lost: put that back`);
+  const mark = markIn(marksOf(place));
   const secretsFile = join(place, 'secrets.json');
   return {
     folder: place,
+    mark,
     rows,
     files: join(place, 'runtime'),
     secretsFile,
@@ -83,6 +95,9 @@ function commandOf(pid: number): string {
   }
 }
 
+/** Where the marks of a folder stand: beside its rows. `rows` may be a link to another disk, which two folders can have. */
+const marksOf = (folder: string): string => dirname(realpathSync(join(folder, 'rows')));
+
 /** Marks the folder as served. Of two processes that come at once both may leave; never do both stay. */
 function markIn(folder: string): string {
   const mine = `served-by-${process.pid}-${randomBytes(4).toString('hex')}`;
@@ -98,12 +113,13 @@ function markIn(folder: string): string {
 
 /** The runtime that reads the rows of a folder which a process serves; `undefined` if none does. */
 export function servedBy(folder: string): number | undefined {
-  for (const name of readdirSync(folder)) {
+  const marks = marksOf(folder);
+  for (const name of readdirSync(marks)) {
     const pid = ownerOf(name);
     if (pid === undefined || !lives(pid)) continue;
-    const text = readFileSync(join(folder, name), 'utf8');
+    const text = readFileSync(join(marks, name), 'utf8');
     if (text === '') throw new Usage(`process ${pid} begins to serve ${folder}: call again in a moment`);
-    return runsIn(text, join(folder, name)).pid;
+    return runsIn(text, join(marks, name)).pid;
   }
   return undefined;
 }

@@ -62,6 +62,11 @@ fn busy() -> (World, [String; 3]) {
 fn jobs_are_listed_newest_first_a_page_at_a_time_and_filtered() {
     let (world, [done, failed, paid]) = busy();
     assert_eq!(texts(&jobs(&world, ""), "job_id"), [&paid, &failed, &done]);
+    for wrong in ["limit=0", "limit=201", "limit=1e3", "limit=-1"] {
+        assert_eq!(jobs(&world, wrong).code(), (400, "INVALID_REQUEST"), "{wrong}");
+    }
+    let long = format!("find={}", "x".repeat(2_050));
+    assert_eq!(jobs(&world, &long).code(), (400, "INVALID_REQUEST"), "it would filter nothing");
     let first = jobs(&world, "limit=2");
     assert_eq!(texts(&first, "job_id"), [&paid, &failed]);
     let next = jobs(&world, &format!("limit=2&cursor={}", first.text("next")));

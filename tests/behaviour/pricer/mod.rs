@@ -1,4 +1,4 @@
-//! Prices that a bound Worker names. Spec: docs/protocols.md, "Prices from a Worker".
+//! Prices that a bound Worker names. Spec: docs/pricing.md.
 
 use serde_json::{Value, json};
 

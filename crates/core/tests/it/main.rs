@@ -41,6 +41,7 @@ mod naive_chain;
 mod other_chains;
 mod payment_vectors;
 mod permit_vectors;
+mod prose;
 mod receipt_vectors;
 mod redelivery_statement;
 mod route_rules;

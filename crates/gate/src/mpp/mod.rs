@@ -5,7 +5,7 @@
 //! of it, [`reference`](mod@reference) binds the request that it was issued for, and its terms are
 //! compared with the route's present ones. The payer signs an EIP-3009 authorization as in x402, so
 //! the ledger knows a payment by one key, whichever protocol carried it. Spec: Payment
-//! authentication scheme; charge intent, method `evm`; docs/protocols.md, "MPP".
+//! authentication scheme; charge intent, method `evm`; docs/payments.md, "MPP".
 
 pub mod credential;
 pub mod issue;

@@ -1,5 +1,5 @@
 //! The gate's notices, and its questions about a price: read, and their signatures checked. Spec:
-//! docs/operations.md, "Webhook"; docs/protocols.md, "Prices from a Worker".
+//! docs/monitoring.md, "Webhook"; docs/pricing.md.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};

@@ -26,8 +26,7 @@ use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 
-/// Shortest and longest time for which a price may be promised, seconds. Spec: docs/protocols.md,
-/// "Prices from a Worker".
+/// Shortest and longest time for which a price may be promised, seconds. Spec: docs/pricing.md.
 const VALID_SECS: (u64, u64) = (5, 3_600);
 
 /// The till of a profile.

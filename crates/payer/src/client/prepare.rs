@@ -341,7 +341,7 @@ fn extensions(challenge: &Challenge, identifier: Option<&str>) -> Option<Value> 
     (!all.is_empty()).then_some(Value::Object(all))
 }
 
-/// The typed data of a redelivery statement. Spec: docs/protocols.md, "Repeats".
+/// The typed data of a redelivery statement. Spec: docs/repeats.md, "Repeats".
 #[must_use]
 pub fn redelivery(
     key: &PaymentKey,
@@ -372,7 +372,7 @@ const AUTHORIZATION_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"str
 const PERMIT_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"}],"PermitWitnessTransferFrom":[{"name":"permitted","type":"TokenPermissions"},{"name":"spender","type":"address"},{"name":"nonce","type":"uint256"},{"name":"deadline","type":"uint256"},{"name":"witness","type":"Witness"}],"TokenPermissions":[{"name":"token","type":"address"},{"name":"amount","type":"uint256"}],"Witness":[{"name":"to","type":"address"},{"name":"validAfter","type":"uint256"}]}"#;
 /// Spec: EIP-712; x402 scheme `upto` on EVM.
 const BOUND_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"}],"PermitWitnessTransferFrom":[{"name":"permitted","type":"TokenPermissions"},{"name":"spender","type":"address"},{"name":"nonce","type":"uint256"},{"name":"deadline","type":"uint256"},{"name":"witness","type":"Witness"}],"TokenPermissions":[{"name":"token","type":"address"},{"name":"amount","type":"uint256"}],"Witness":[{"name":"to","type":"address"},{"name":"facilitator","type":"address"},{"name":"validAfter","type":"uint256"}]}"#;
-/// Spec: EIP-712; docs/protocols.md, "Repeats".
+/// Spec: EIP-712; docs/repeats.md, "Repeats".
 const REDELIVERY_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"}],"Redelivery":[{"name":"paymentKey","type":"bytes32"},{"name":"method","type":"string"},{"name":"url","type":"string"},{"name":"issuedAt","type":"uint256"}]}"#;
 
 /// The header for a signed statement.

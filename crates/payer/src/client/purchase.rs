@@ -3,6 +3,8 @@
 //! A token accepts a nonce once. The nonce follows from the purchase alone, so signing again (with
 //! later terms, in another process, after a crash, without a store) cannot be charged again.
 
+use core::fmt;
+
 use super::offer::{Offer, Way};
 use super::prepare::Prepared;
 use farebox_base::amount::Amount;
@@ -57,6 +59,25 @@ impl Slot {
         };
         let is_ours = offer.charge().is_none_or(|charge| charge.way == Way::Transaction);
         is_ours.then_some(Self { chain: offer.chain_id, asset: offer.asset.address, by_permit })
+    }
+
+    /// The slot that this text names, as it is displayed; of another text one that no offer has.
+    #[must_use]
+    pub fn named(text: &str) -> Self {
+        let parse = || {
+            let mut parts = text.strip_prefix("eip155:")?.split('/');
+            let chain = parts.next()?.parse().ok()?;
+            let asset = Address::parse(parts.next()?).ok()?;
+            Some(Self { chain, asset, by_permit: parts.next()? == "permit2" })
+        };
+        parse().unwrap_or(Self { chain: 0, asset: Address::ZERO, by_permit: false })
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let contract = if self.by_permit { "permit2" } else { "eip3009" };
+        write!(f, "eip155:{}/{}/{contract}", self.chain, self.asset)
     }
 }
 

@@ -69,7 +69,7 @@ export class Execution {
   /** Whether what has ended is signed again: only with a nonce that follows from its key, which a token takes once. */
   async #signsAgain({ ends, proposal, answered }: Sent): Promise<boolean> {
     const { journal } = this.#parts;
-    return proposal.protocol === 'x402' && answered !== true && !isUnended(ends, this.#now()) && (await journal.isOpen(this.#task.key));
+    return isOurs(proposal) && answered !== true && !isUnended(ends, this.#now()) && (await journal.isOpen(this.#task.key));
   }
 
   /** Pays the terms that were shown: that price to that payee, or nothing. What has ended under this key may have been charged. */
@@ -115,10 +115,8 @@ export class Execution {
         confirm: async (it) => {
           proposal = it;
           if (shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown) refused = TERMS_CHANGED;
-          const isBeside = ended !== undefined && !NONCE_OF.every((name) => ended.proposal[name] === it[name]);
-          if (isBeside && options.confirm === undefined && options.policy?.payAgain !== true) refused ??= DOUBT;
           if (refused !== undefined) return false;
-          return (await options.confirm?.(isBeside ? { ...it, again: true } : it)) ?? true;
+          return (await options.confirm?.(it)) ?? true;
         },
         onStep: (step, it) => {
           // With the payer's address, which is not known earlier.
@@ -126,7 +124,7 @@ export class Execution {
           options.onStep?.(step, it);
         },
       },
-      key,
+      { name: key, ...(ended === undefined ? {} : { after: { slot: ended.proposal.slot ?? '', asks: options.confirm !== undefined } }) },
     );
     try {
       const signal = AbortSignal.any([this.#stop.signal, isTaken.signal]);
@@ -170,7 +168,7 @@ export class Execution {
   /** Whether another payment may follow one that has ended and may have been charged. */
   async #isLetGo({ proposal, answered }: Sent): Promise<boolean> {
     const { policy, confirm } = this.#parts.options;
-    if (proposal.protocol === 'x402' || answered === true || policy?.payAgain === true) return true;
+    if (isOurs(proposal) || answered === true || policy?.payAgain === true) return true;
     return (await askPerson(this.#stop.signal, () => confirm?.({ ...proposal, again: true }))) === true;
   }
 }
@@ -218,5 +216,5 @@ const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than
 const DOUBT =
   'It has ended, and only the chain tells whether it was charged: it is made again only if `confirm` is asked or `policy.payAgain` is set.';
 
-/** The parts of a payment that choose its nonce and the contract that takes it once, but for the payer, who is known later. */
-const NONCE_OF = ['network', 'asset', 'transferMethod'] as const;
+/** Whether its nonce follows from its key. Rows that were kept before say nothing of it. */
+const isOurs = ({ slot }: Proposal): boolean => typeof slot === 'string';

@@ -47,13 +47,15 @@ export class Look {
     }
   }
 
-  /** The proposal of a payment now. */
-  async offered(request: PaidRequestHttpRequest, challenge: DetectedChallenge): Promise<LookedOffer> {
+  /** The proposal of a payment now; after one for the same request that has ended, if a slot is named. */
+  async offered(request: PaidRequestHttpRequest, challenge: DetectedChallenge, after?: string | null): Promise<LookedOffer> {
     const { policy = {}, store, broadcast, now = () => Date.now() / 1000 } = this.#options;
     const record = store === undefined ? undefined : (await store.read()).record;
     const { method, url, headers } = request;
     try {
       let exchange = told(() => new Exchange(JSON.stringify(policy), method, url, endpointOf(method, url), NOBODY));
+      // Where it would be charged beside that, paying asks.
+      if (typeof after === 'string') exchange = exchange.after(after, true);
       if (broadcast !== undefined) exchange = exchange.withBroadcast();
       if (headers?.['authorization'] !== undefined) exchange = exchange.withoutAuthorization();
       try {

@@ -12,6 +12,7 @@ export function operatorOf(at: string | undefined): Operator {
     throw new Usage(
       'there is no FAREBOX_OPERATOR_TOKEN: set it to its OPERATOR_TOKEN (farebox serve: in secrets.json of --state, farebox dev: in .dev.vars)',
     );
+  if (!/^[!-~]+$/.test(token)) throw new Usage('FAREBOX_OPERATOR_TOKEN has a space, a line break or another character that no token has');
   const { protocol, hostname, origin } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '', origin: '' };
   const isHere = protocol === 'http:' && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
   if (protocol !== 'https:' && !isHere) throw new Usage('a token goes over https, or http to this machine: --at https://…');

@@ -1,7 +1,7 @@
 /** What an operator asks a gate, and decides there. Spec: docs/operations.md, "Operator API". */
-import { listOf, type Members, type Operator, Refused, textOf } from '../../operator/client.js';
+import { listOf, type Members, type Operator, Refused, segmentOf, textOf } from '../../operator/client.js';
 import { isComing, linkOf, mayRefundAt, transferOf } from '../../operator/transfer.js';
-import { tell } from '../terminal.js';
+import { tell, visible } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';
 import { amountOf, type Column, plain, printList, printOne } from './table.js';
 import type { Spoken } from './words.js';
@@ -31,8 +31,10 @@ const FAILURES: readonly Column[] = [
 /** How often a gate is asked whether it finds a refund on the chain, and how long lies between. */
 const LOOKS = 30;
 const LOOK_MS = 4_000;
+/** Pages without anything, one after the other, that are read. */
+const MAX_EMPTY = 1_000;
 
-const place = (id: string): string => `/_farebox/payments/${encodeURIComponent(id)}`;
+const place = (id: string): string => `/_farebox/payments/${segmentOf(id)}`;
 
 /** Lists payments of one state, or of all, page by page. */
 export async function payments(operator: Operator, { values, given }: Spoken): Promise<number> {
@@ -83,6 +85,7 @@ export async function audit(operator: Operator, { values }: Spoken): Promise<num
 export async function refund(operator: Operator, { values, given }: Spoken): Promise<number> {
   const id = only(given, 'refund is followed by the id of a payment');
   const payment = await operator.read(place(id));
+  if (textOf(payment, 'id') !== id) throw new Usage('the gate answered with another payment than the one that was asked for');
   if (values.transaction !== undefined) return reported(operator, id, values.transaction, values.json === true);
   const from = mayRefundAt(textOf(payment, 'reason'), textOf(payment, 'updated'));
   if (from > new Date().toISOString()) throw new Usage(`wait until ${from}: before that the payer may still be served for it`);
@@ -133,7 +136,9 @@ export async function resolve(operator: Operator, { values, given }: Spoken): Pr
 /** Prints all payments, or all channels, for a table program or as lines of JSON. */
 export async function exported(operator: Operator, { values }: Spoken): Promise<number> {
   const { format = 'csv', from, to, of } = values;
-  const end = await operator.copy('/_farebox/export', { format, from, to, of }, (text) => process.stdout.write(text));
+  const end = await operator.copy('/_farebox/export', { format, from, to, of }, (text) =>
+    process.stdout.write(process.stdout.isTTY ? visible(text) : text),
+  );
   if (!/^"?incomplete|"incomplete"/.test(end)) return EXIT.done;
   tell('farebox: the export is incomplete, as its last line says: export it in parts, with --from and --to\n');
   return EXIT.failed;
@@ -154,7 +159,9 @@ async function pages(
   const most = limit === undefined ? 50 : Number(limit);
   if (!Number.isSafeInteger(most) || most < 1) throw new Usage('--limit is a number from 1');
   const items: Members[] = [];
-  for (let cursor: string | undefined; ; ) {
+  for (let [cursor, asked]: [string | undefined, number] = [undefined, 0]; ; asked += 1) {
+    // Pages of a filter may be empty, but not for ever.
+    if (asked > most + MAX_EMPTY) throw new Usage('the gate names a next page again and again, and none has anything: ask its operator');
     const page = await operator.read(path, { ...parameters, cursor, limit: String(Math.min(most - items.length, 200)) });
     items.push(...listOf(page, 'items'));
     cursor = textOf(page, 'next') || undefined;

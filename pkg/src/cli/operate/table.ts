@@ -33,7 +33,7 @@ export function printOne(item: Members, isJson: boolean): void {
   }
   for (const [name, value] of Object.entries(item)) {
     if (value === null) continue;
-    process.stdout.write(`${name}: ${visible(typeof value === 'object' ? jsonText(value) : String(value))}\n`);
+    process.stdout.write(`${visible(name)}: ${visible(typeof value === 'object' ? jsonText(value) : String(value))}\n`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** What an operator asks a treasury, and decides there. Spec: docs/treasury.md, "The operator's side". */
-import { listOf, type Operator, textOf } from '../../operator/client.js';
+import { listOf, type Operator, segmentOf, textOf } from '../../operator/client.js';
 import { EXIT, Usage } from '../words.js';
 import { type Column, plain, printList, printOne } from './table.js';
 import type { Spoken } from './words.js';
@@ -26,7 +26,7 @@ async function organization(operator: Operator, named: string | undefined): Prom
 
 /** Lists what waits for a person. */
 export async function reviews(operator: Operator, { values }: Spoken): Promise<number> {
-  const org = encodeURIComponent(await organization(operator, values.org));
+  const org = segmentOf(await organization(operator, values.org));
   const said = await operator.read(`${ROOT}/${org}/reviews`, { state: values.state ?? 'open', limit: values.limit });
   printList(listOf(said, 'items'), REVIEWS, values.json === true);
   return EXIT.done;
@@ -37,8 +37,8 @@ export const answers =
   (verdict: 'approve' | 'deny') =>
   async (operator: Operator, { values, given }: Spoken): Promise<number> => {
     if (given.length === 0) throw new Usage(`${verdict} is followed by the ids of reviews`);
-    const org = encodeURIComponent(await organization(operator, values.org));
+    const org = segmentOf(await organization(operator, values.org));
     for (const id of given)
-      printOne(await operator.tell('POST', `${ROOT}/${org}/reviews/${encodeURIComponent(id)}/${verdict}`, {}), values.json === true);
+      printOne(await operator.tell('POST', `${ROOT}/${org}/reviews/${segmentOf(id)}/${verdict}`, {}), values.json === true);
     return EXIT.done;
   };

@@ -38,9 +38,13 @@ pub(super) fn read_part(
             bad_parameter("cursor", "cursor must be one that a page of this list has given")
         })?),
     };
+    let limit = query.number("limit", USUAL, 1, MOST);
+    if query.get("limit").is_some_and(|text| text != limit.to_string()) {
+        return Err(bad_parameter("limit", &alloc::format!("limit must be 1 to {MOST}")));
+    }
     let part = ListPart {
         after,
-        limit: query.number("limit", USUAL, 1, MOST),
+        limit,
         states: state.into_iter().collect(),
         seller: query.get("seller").map(|id| spell_wallet(&id)).unwrap_or_default(),
     };

@@ -1,5 +1,5 @@
 //! The meaning of an answer to a payment. Spec: contract of the compute exchange, "Buyer";
-//! docs/protocols.md, "Answers".
+//! docs/answers.md, "By code".
 
 use alloc::string::{String, ToString};
 

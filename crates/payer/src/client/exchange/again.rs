@@ -114,6 +114,14 @@ impl Exchange {
         }
     }
 
+    /// Goes on after a payment of the same purchase that its caller has kept, that took the nonce in
+    /// this slot, and has ended. `asks`: a person is asked before anything is signed.
+    #[must_use]
+    pub fn after(mut self, slot: &str, asks: bool) -> Self {
+        (self.going, self.asks) = (Going::Ended(Slot::named(slot)), asks);
+        self
+    }
+
     /// Goes on with a purchase that delivered nothing, under the policy and the pin of this call.
     /// `is_dead`: nothing that was signed for it can be charged any more. What may have been charged
     /// by a nonce that was not the payer's is paid again only if a person is asked (`asks`) or the

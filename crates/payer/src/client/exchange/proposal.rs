@@ -9,7 +9,7 @@ use super::state::Proposed;
 use crate::client::endpoints::host_of;
 use crate::client::offer::{TermsSource, Way};
 use crate::client::prepare::Prepared;
-use farebox_common::payment::TransferMethod;
+use crate::client::purchase::Slot;
 use farebox_wire::x402::v2::Flow;
 
 impl Exchange {
@@ -39,11 +39,7 @@ impl Exchange {
             "asset": offer.asset.address.to_checksum(),
             "network": offer.asset.network.as_str(),
             "testNetwork": !offer.asset.network.is_main_network(),
-            "transferMethod": match offer.method {
-                TransferMethod::Eip3009 => "eip3009",
-                TransferMethod::Permit2 | TransferMethod::Upto(_) => "permit2",
-                TransferMethod::Deferred => "deferred",
-            },
+            "slot": Slot::of(offer).map(|slot| slot.to_string()),
             "payTo": offer.pay_to.to_checksum(),
             "payer": (!self.payer.is_zero()).then(|| self.payer.to_checksum()),
             "validForSecs": offer.max_timeout_secs,

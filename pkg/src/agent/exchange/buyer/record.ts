@@ -55,6 +55,11 @@ export class OrderRecord {
   /** Its text in the store, as this process read or wrote it last. */
   #text: string | undefined;
 
+  /** Whether what is signed is charged beside an earlier payment, if the money of that did not come back. */
+  get paysAgain(): boolean {
+    return this.#refunded !== undefined;
+  }
+
   constructor(facts: RecordFacts, payment: OrderPayment) {
     this.#facts = facts;
     this.#payment = payment;

@@ -97,7 +97,9 @@ export class Signing {
   async #signature(exchange: Exchange, at: number): Promise<Signed> {
     const { confirm, signal } = this.#options;
     try {
-      const proposal = JSON.parse(exchange.proposal() ?? 'null') as Proposal;
+      const asked = JSON.parse(exchange.proposal() ?? 'null') as Proposal;
+      // The exchange's word that money comes back is not the money.
+      const proposal = { ...asked, again: asked.again || this.#record.paysAgain };
       if ((await askPerson(signal, () => confirm === undefined || confirm(proposal))) !== true) {
         throw new JobError({
           code: 'declined',
@@ -106,10 +108,10 @@ export class Signing {
           money: 'not_moved',
         });
       }
-      const asked = JSON.parse(exchange.prepare(at)) as { do: string; typedData?: TypedData; error?: Told };
-      if (asked.error !== undefined) throw new FareboxError(asked.error);
-      if (asked.typedData === undefined) throw malformed('the quote asks for no signature');
-      const signature: unknown = await this.#signer.sign(asked.typedData, signal);
+      const message = JSON.parse(exchange.prepare(at)) as { do: string; typedData?: TypedData; error?: Told };
+      if (message.error !== undefined) throw new FareboxError(message.error);
+      if (message.typedData === undefined) throw malformed('the quote asks for no signature');
+      const signature: unknown = await this.#signer.sign(message.typedData, signal);
       const sends = JSON.parse(exchange.signed(typeof signature === 'string' ? signature : '', at)) as { headers?: unknown; error?: Told };
       if (sends.error !== undefined) throw new FareboxError(sends.error);
       const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as { validBefore?: number };

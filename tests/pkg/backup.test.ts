@@ -1,0 +1,144 @@
+// Copies of a gate's folder: what is in them, and what is not put back. How a gate sells after that is in `serve.test.ts`.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+import { backUp, closedBefore, restore } from '../../pkg/dist/serve/backup.js';
+import { afterRestores } from '../../pkg/dist/serve/settings.js';
+import { takeState } from '../../pkg/dist/serve/state.js';
+import { PROGRAM } from './serve-world.ts';
+
+const place = mkdtempSync(join(tmpdir(), 'farebox-copies-'));
+after(() => rmSync(place, { recursive: true, force: true }));
+const at = (...names: string[]): string => join(place, ...names);
+
+/** A folder with a row and secrets. */
+function folder(name: string): string {
+  mkdirSync(at(name, 'rows', 'ledger'), { recursive: true });
+  writeFileSync(at(name, 'rows', 'ledger', 'a.sqlite'), `row of ${name}`);
+  writeFileSync(at(name, 'secrets.json'), '{"LEDGER_SALT":"s"}');
+  return at(name);
+}
+
+test('a copy has what links lead to', () => {
+  const real = folder('disk');
+  mkdirSync(at('linked'));
+  symlinkSync(join(real, 'rows'), at('linked', 'rows'));
+  symlinkSync(join(real, 'secrets.json'), at('linked', 'secrets.json'));
+  backUp(at('linked'), at('copy'));
+  for (const name of ['rows', 'secrets.json']) assert.equal(lstatSync(at('copy', name)).isSymbolicLink(), false, name);
+  rmSync(real, { recursive: true });
+  restore(at('copy'), at('back'));
+  assert.equal(readFileSync(at('back', 'rows', 'ledger', 'a.sqlite'), 'utf8'), 'row of disk');
+  assert.equal(readFileSync(at('back', 'secrets.json'), 'utf8'), '{"LEDGER_SALT":"s"}');
+});
+
+for (const [what, link, target] of [
+  ['the rows', ['rows'], 'rows'],
+  ['a file among the rows', ['rows', 'ledger', 'b.sqlite'], 'rows/ledger/a.sqlite'],
+  ['the secrets', ['secrets.json'], 'secrets.json'],
+  ['the times', ['restored.json'], 'restored.json'],
+] as const)
+  test(`a copy in which ${what} is a link is not put back`, () => {
+    const other = folder(`other-${what}`);
+    const copied = `copy-${what}`;
+    backUp(folder(`of-${what}`), at(copied));
+    rmSync(at(copied, ...link), { recursive: true, force: true });
+    symlinkSync(join(other, target), at(copied, ...link));
+    assert.throws(() => restore(at(copied), at(`back-${what}`)), /is a link, and a backup has none/);
+    assert.equal(existsSync(at(`back-${what}`)), false);
+  });
+
+test('two folders whose rows are the same are served by one process', () => {
+  const one = folder('one');
+  mkdirSync(at('two'));
+  symlinkSync(join(one, 'rows'), at('two', 'rows'));
+  writeFileSync(at('two', 'secrets.json'), '{}');
+  for (const [first, second] of [
+    [one, at('two')],
+    [at('two'), one],
+  ] as const) {
+    const state = takeState(first);
+    // Another process would be refused; this one has its own mark there.
+    const mark = state.mark.replace(String(process.pid), '1');
+    writeFileSync(mark, '');
+    assert.throws(() => takeState(second), /process 1 serves .* already/);
+    rmSync(mark);
+    state.leave();
+  }
+});
+
+test('however often a folder was put back, the gate gets times that it takes', () => {
+  let from = folder('moves');
+  for (let move = 1; move <= 10; move += 1) {
+    backUp(from, at(`copy-${move}`));
+    from = at(`move-${move}`);
+    restore(at(`copy-${move}`), from);
+  }
+  const times = closedBefore(from);
+  assert.equal(times.length, 10);
+  const setBefore = (vars: Record<string, string>, all = times): number[] =>
+    (afterRestores(vars, all)['LEDGER_CLOSED_BEFORE'] ?? '').split(',').map(Number);
+  const later = Math.max(...times) + 500;
+  for (const given of [
+    setBefore({}),
+    setBefore({ LEDGER_CLOSED_BEFORE: `${later},7` }),
+    setBefore({}, [30, 10, 20, 10, 9, 8, 7, 6, 5, 4, 3]),
+  ]) {
+    assert.ok(given.length <= 8, String(given));
+    assert.deepEqual(
+      given,
+      [...new Set(given)].sort((one, other) => other - one),
+    );
+  }
+  assert.equal(setBefore({ LEDGER_CLOSED_BEFORE: `${later},7` })[0], later);
+  assert.equal(
+    afterRestores({ LEDGER_CLOSED_BEFORE: 'yesterday' }, times)['LEDGER_CLOSED_BEFORE'],
+    'yesterday',
+    'the gate says what is wrong',
+  );
+  for (const text of ['', '[17', '["now"]', '{}']) {
+    writeFileSync(join(from, 'restored.json'), text);
+    assert.throws(() => closedBefore(from), /restored\.json cannot be read: write \[\d+\] into it/);
+  }
+});
+
+test('a folder that was cut short is no gate, and neither is a copy', () => {
+  const from = folder('cut');
+  backUp(from, at('copy-of-cut'));
+  assert.throws(() => takeState(at('copy-of-cut')), /is a copy of a gate, or was put back in part: use `farebox restore`/);
+  rmSync(join(from, 'secrets.json'));
+  assert.throws(() => takeState(from), /has rows and no secrets\.json, without which they are lost/);
+  assert.equal(existsSync(join(from, 'secrets.json')), false, 'new ones would lose the rows for good');
+});
+
+test('a restore that was killed half way is no gate either, and the next one needs an empty folder', async () => {
+  const from = folder('large');
+  for (let part = 0; part < 40; part += 1) writeFileSync(join(from, 'rows', `part-${part}`), Buffer.alloc(4_000_000, part));
+  backUp(from, at('copy-of-large'));
+  const child = spawn(process.execPath, [PROGRAM, 'restore', at('copy-of-large'), '--state', at('half')]);
+  while (!existsSync(at('half', 'rows'))) await new Promise((resolve) => setTimeout(resolve, 1));
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  assert.ok(existsSync(at('half', 'backup.json')), 'it was killed in time');
+  assert.throws(() => takeState(at('half')), /was put back in part/);
+  assert.throws(() => restore(at('copy-of-large'), at('half')), /is not empty/);
+  rmSync(at('half'), { recursive: true });
+  restore(at('copy-of-large'), at('half'));
+  takeState(at('half')).leave();
+});
+
+test('a restore that fails leaves nothing under the name of the gate', () => {
+  backUp(folder('fails'), at('copy-that-fails'));
+  writeFileSync(at('copy-that-fails', 'restored.json'), '[1');
+  assert.throws(() => restore(at('copy-that-fails'), at('not-there')), /cannot be read/);
+  assert.deepEqual(
+    readdirSync(place).filter((name) => name.startsWith('not-there')),
+    [],
+  );
+});

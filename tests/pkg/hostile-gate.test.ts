@@ -1,0 +1,106 @@
+// An operator's commands at a gate that is not what it says: nothing of its answers reaches the terminal as more than text, and none asks for ever.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { root } from '../../scripts/steps.mjs';
+
+const PROGRAM = join(root, 'pkg/dist/cli/main.js');
+const ESCAPE = '\u001b]0;owned\u0007';
+const OWED = {
+  id: 'rcpt_1',
+  state: 'refund_due',
+  network: 'eip155:84532',
+  asset: '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
+  payer: `0x${'11'.repeat(20)}`,
+  payee: `0x${'22'.repeat(20)}`,
+  amount: '10000',
+};
+
+let gate: Server;
+let answer: (path: string) => object = () => ({});
+const asked: string[] = [];
+before(async () => {
+  gate = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(answer(request.url ?? '')));
+  }).listen(0, '127.0.0.1');
+  await once(gate, 'listening');
+});
+after(() => gate.close());
+
+type Ended = { readonly code: number; readonly out: string; readonly err: string };
+
+/** What a command of an operator prints. */
+async function farebox(words: readonly string[], token = 'token'): Promise<Ended> {
+  asked.length = 0;
+  const url = `http://127.0.0.1:${(gate.address() as AddressInfo).port}`;
+  const env = { PATH: process.env['PATH'], FAREBOX_URL: url, FAREBOX_OPERATOR_TOKEN: token };
+  const child = spawn(process.execPath, [PROGRAM, ...words], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (piece) => (out += String(piece)));
+  child.stderr.on('data', (piece) => (err += String(piece)));
+  const [code] = await once(child, 'close');
+  return { code, out, err };
+}
+
+test('names of members are shown as text, as values are', async () => {
+  answer = () => ({ id: 'rcpt_1', [`state${ESCAPE}`]: `paid${ESCAPE}` });
+  for (const words of [
+    ['payments', 'rcpt_1'],
+    ['waive', 'rcpt_1', '--reason', 'x'],
+  ]) {
+    const { code, out } = await farebox(words);
+    assert.equal(code, 0);
+    assert.doesNotMatch(out, /[\u001b\u0007]/);
+    assert.match(out, /state.*owned.*: paid/);
+  }
+});
+
+test('a refund of another payment than the one that was asked for is none', async () => {
+  answer = () => ({ ...OWED, id: 'rcpt_2' });
+  const { code, out, err } = await farebox(['refund', 'rcpt_1', '--pay-to', OWED.payee]);
+  assert.deepEqual([code, out], [2, '']);
+  assert.match(err, /another payment than the one that was asked for/);
+});
+
+test('a list that names a next page for ever is ended', async () => {
+  answer = () => ({ items: [], next: 'again' });
+  for (const list of ['payments', 'owed', 'channels']) {
+    const { code, err } = await farebox([list, '--limit', '5']);
+    assert.deepEqual([code, /a next page again and again/.test(err)], [2, true], list);
+    assert.ok(asked.length <= 1_010, `${asked.length}`);
+  }
+});
+
+test('an id of dots asks no other path', async () => {
+  answer = () => ({});
+  for (const words of [
+    ['waive', '..', '--reason', 'x'],
+    ['refund', '.'],
+    ['approve', '..', '--org', 'acme'],
+    ['approve', 'rev_1', '--org', '..'],
+  ]) {
+    const { code, err } = await farebox(words);
+    assert.deepEqual([code, asked], [1, []], words.join(' '));
+    assert.match(err, /names nothing/);
+  }
+  answer = (path) => (path === '/api/organizations' ? { items: [{ name: '..' }] } : {});
+  assert.equal((await farebox(['approve', 'rev_1'])).code, 1);
+  assert.deepEqual(asked, ['/api/organizations']);
+});
+
+test('a token that no token can be is told without its value', async () => {
+  for (const token of ['tok_SECRET\nexport X=1', 'tok_SECRET \u00e9', ' tok_SECRET']) {
+    const { code, out, err } = await farebox(['owed'], token);
+    assert.deepEqual([code, out, asked], [2, '', []]);
+    assert.doesNotMatch(err, /SECRET/);
+    assert.match(err, /FAREBOX_OPERATOR_TOKEN has a space, a line break or another character/);
+  }
+});
