@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -26,7 +27,12 @@ before(async () => {
   origin = await startOrigin();
 });
 after(async () => {
-  for (const child of children) child.kill('SIGKILL');
+  for (const child of children) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    // One that is killed leaves its runtime.
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  }
   await origin?.stop();
   folder.remove();
 });
