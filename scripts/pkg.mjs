@@ -184,7 +184,7 @@ export async function bundleLocal() {
   mkdirSync(join(folder, 'token'), { recursive: true });
   await esbuild.build({
     absWorkingDir: root,
-    entryPoints: { index: 'scripts/local/command.mjs' },
+    entryPoints: { index: 'scripts/local/package.mjs', money: 'scripts/local/served.mjs' },
     outdir: folder,
     bundle: true,
     splitting: true,

@@ -141,8 +141,8 @@ const suites = {
   pkg: {
     before: whole,
     folders: ['tests/pkg'],
-    // It installs from the registry.
-    deep: ['create-run', 'serve-kills'].map((name) => `tests/pkg/${name}.test.ts`),
+    // They install much from the registries, or kill for minutes.
+    deep: ['create-run', 'examples-more', 'serve-kills'].map((name) => asTest(`tests/pkg/${name}`)),
     waiting: ['tests/pkg/faults.test.ts'],
   },
   treasury: {

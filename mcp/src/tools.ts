@@ -197,10 +197,22 @@ function objectOf(value: unknown, name: string): Record<string, unknown> {
   return read;
 }
 
+/** A schema as the AI SDK knows its own, and as a Standard Schema, by which its types take it too. */
+export type AiSchema = {
+  readonly jsonSchema: JsonSchema;
+  readonly validate: (value: unknown) => { success: true; value: unknown };
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: 'farebox';
+    readonly validate: (value: unknown) => { readonly value: Record<string, unknown> };
+    readonly jsonSchema: { readonly input: () => JsonSchema; readonly output: () => JsonSchema };
+  };
+};
+
 /** A tool as the AI SDK takes it: `generateText({ tools: aiTools(harness) })`. */
 export type AiTool = {
   readonly description: string;
-  readonly inputSchema: { readonly jsonSchema: JsonSchema; readonly validate: (value: unknown) => { success: true; value: unknown } };
+  readonly inputSchema: AiSchema;
   readonly execute: (input: unknown, options?: { readonly abortSignal?: AbortSignal | undefined }) => Promise<object>;
 };
 
@@ -212,6 +224,12 @@ export function aiTools(harness: AgentHarness): Record<HarnessToolName, AiTool> 
       [AI_VALIDATOR]: true,
       jsonSchema: inputSchema,
       validate: (value: unknown) => ({ success: true as const, value }),
+      '~standard': {
+        version: 1 as const,
+        vendor: 'farebox' as const,
+        validate: (value: unknown) => ({ value: value as Record<string, unknown> }),
+        jsonSchema: { input: () => inputSchema, output: () => inputSchema },
+      },
     };
     return [name, { description, inputSchema: schema, execute: (input, options) => callTool(harness, name, input, options?.abortSignal) }];
   });

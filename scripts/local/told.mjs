@@ -20,9 +20,10 @@ const SHOWN = 8;
  * The line that buys, of the npm package.
  *
  * @param {Purchase} purchase
+ * @param {string} [store] where spending is counted
  * @returns {string}
  */
-export function payLine({ url, method, body, type, max, upto }) {
+export function payLine({ url, method, body, type, max, upto }, store = '.wrangler/budget') {
   const words = [
     ...(method === 'GET' ? [] : ['-X', method]),
     ...(type === undefined ? [] : ['-H', quoted(`Content-Type: ${type}`)]),
@@ -31,7 +32,7 @@ export function payLine({ url, method, body, type, max, upto }) {
     ...(upto === undefined ? [] : ['--policy', '-']),
   ];
   const policy = upto === undefined ? '' : `echo ${quoted(JSON.stringify({ upto }))} | `;
-  return `${policy}npx farebox pay --yes --store .wrangler/budget ${[...words, quoted(url)].join(' ')}`;
+  return `${policy}npx farebox pay --yes --store ${store} ${[...words, quoted(url)].join(' ')}`;
 }
 
 /**
@@ -121,6 +122,26 @@ export function quoted(text) {
 }
 
 /**
+ * How a person gets the key with local money.
+ *
+ * @param {string} key
+ * @returns {string[]}
+ */
+export function keyLines(key) {
+  return ['Buy, with a key that has 1,000 USDC of test money on the local chain alone', `  export FAREBOX_PRIVATE_KEY=${key}`];
+}
+
+/**
+ * A line that buys each priced route.
+ *
+ * @param {{url: string, routes: unknown, buy: (purchase: Purchase) => string}} gate
+ * @returns {string[]}
+ */
+export function buyLines({ url, routes, buy }) {
+  return purchases(url, routes).flatMap((one) => [`  # ${one.says}`, `  ${buy(one)}`]);
+}
+
+/**
  * @typedef {object} Told
  * @property {string} file
  * @property {string} url
@@ -143,19 +164,18 @@ export function told({ file, url, vars, money, token, buy }) {
     `Your gate, as in ${file}`,
     `  gate         ${url}`,
     `  origin       ${vars.ORIGIN_URL ?? 'bound, or the zone'}`,
-    `  paid to      ${JSON.stringify(vars.PAY_TO)}`,
+    `  paid to      ${typeof vars.PAY_TO === 'string' ? vars.PAY_TO : JSON.stringify(vars.PAY_TO)}`,
     ...Object.entries(isLocal ? money.vars : {}).map(
       ([name, value]) => `  ${name.padEnd(12)} ${value} (local, in the place of the file's)`,
     ),
   ];
   if (isLocal) {
-    lines.push('', 'Buy, with a key that has 1,000 USDC of test money on the local chain alone');
-    lines.push(`  export FAREBOX_PRIVATE_KEY=${money.chain.accounts.payer.privateKey}`);
+    lines.push('', ...keyLines(money.chain.accounts.payer.privateKey));
   } else {
     const why = money === undefined ? '' : `; to pay with local money instead: ${money.missing}`;
     lines.push('', `Payments go to the facilitator of the file${why}`, 'Buy, with a key in FAREBOX_PRIVATE_KEY');
   }
-  for (const one of purchases(url, vars.ROUTES)) lines.push(`  # ${one.says}`, `  ${buy(one)}`);
+  lines.push(...buyLines({ url, routes: vars.ROUTES, buy }));
   if (token !== undefined)
     lines.push(
       '',

@@ -1,11 +1,12 @@
 /** `npx farebox serve`: the gate on this machine, in front of any HTTP server. */
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { refuseWrong } from '../create/rules.js';
+import { localProgram, refuseWrong } from '../create/rules.js';
 import { closedBefore } from '../serve/backup.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
+import { type Money, startMoney } from '../serve/money.js';
 import { pagesOf } from '../serve/pages.js';
 import { type Runtime, startRuntime } from '../serve/runtime.js';
 import { afterRestores, variables, varsOf } from '../serve/settings.js';
@@ -23,8 +24,9 @@ const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
       --network NAME        where it is paid; may be repeated [eip155:84532: test money]
       --facilitator URL     who settles [https://www.x402.org/facilitator on the test network]
       --rpc URL             a node of that network: it tells what became of a payment whose answer was lost
+      --local               money of this machine alone, to try it: a chain, a facilitator and a key, with --pay-to if you like
       --config FILE         variables of docs/configuration.md as one JSON object; the words above win
-      --state FOLDER        the rows of payments and the secrets; back it up [.farebox-gate]
+      --state FOLDER        the rows of payments and the secrets; back it up [.farebox-gate; with --local .farebox-local]
       --host ADDRESS        where it listens [127.0.0.1]
       --port NUMBER         [8402]
       --trust-proxy         a proxy in front of it writes X-Forwarded-For and X-Forwarded-Proto
@@ -41,8 +43,9 @@ const OPTIONS = {
   network: { type: 'string', multiple: true },
   facilitator: { type: 'string' },
   rpc: { type: 'string' },
+  local: { type: 'boolean', default: false },
   config: { type: 'string' },
-  state: { type: 'string', default: '.farebox-gate' },
+  state: { type: 'string' },
   host: { type: 'string', default: '127.0.0.1' },
   port: { type: 'string', default: '8402' },
   'trust-proxy': { type: 'boolean', default: false },
@@ -55,22 +58,28 @@ const GRACE_MS = 60_000;
 
 /** Serves until a signal comes. */
 export async function serve(args: string[]): Promise<number> {
-  const words = read(args);
-  if (words.help === true) {
+  const given = read(args);
+  if (given.help === true) {
     process.stdout.write(HELP);
     return EXIT.done;
   }
-  const port = Number(words.port);
+  const port = Number(given.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Usage('--port is a number from 0 to 65535');
   // From here on: whoever ends it while it starts leaves no runtime behind.
   const ended = signalled();
-  const state = takeState(words.state);
+  const state = takeState(given.state ?? (given.local ? '.farebox-local' : '.farebox-gate'));
   let runtime: Runtime | undefined;
+  let money: Money | undefined;
   try {
+    money = given.local ? await localMoney(given) : undefined;
+    const words = { ...given, ...(money === undefined ? {} : paidBy(money, given)) };
     const said = varsOf(words);
     // The name of the network first: what is missing follows from it.
     await refuseWrong({ FACILITATOR_URL: said['ORIGIN_URL'], ...said }, BOUND, 'NETWORK');
-    const vars = afterRestores(variables(words, state.secrets, process.env), closedBefore(state.folder));
+    const vars = afterRestores(
+      variables(words, state.secrets, money === undefined ? process.env : { ...process.env, RPC_URL: undefined }),
+      closedBefore(state.folder),
+    );
     await refuseWrong(vars, BOUND);
     const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
     const pages = join(root, 'pages');
@@ -81,6 +90,11 @@ export async function serve(args: string[]): Promise<number> {
     const front = await listens({ host: words.host, port, socket: runtime.socket, pages: files, trustsProxy: words['trust-proxy'] });
     tell(`${front.url} asks for payment in front of ${vars['ORIGIN_URL']}, on ${vars['NETWORK']}\n`);
     tell(`its desk is ${front.url}/_farebox/desk/, with OPERATOR_TOKEN of ${state.secretsFile}\n`);
+    if (money !== undefined) {
+      const store = join(relative('', state.folder) || '.', 'budget');
+      tell(`its money is of this machine alone: the chain is ${money.rpc}\n\n`);
+      tell(`${(await localProgram()).buying({ url: front.url, routes: said['ROUTES'], key: money.key, store })}\n`);
+    }
     await ended;
     runtime.ending();
     tell('ending: requests under way go on for up to a minute\n');
@@ -89,8 +103,24 @@ export async function serve(args: string[]): Promise<number> {
   } finally {
     // The rows are free once nothing reads them.
     await runtime?.stop(GRACE_MS);
+    money?.stop();
     state.leave();
   }
+}
+
+/** Starts the money of `--local`, unless it would stand in for other money. */
+async function localMoney(given: ReturnType<typeof read>): Promise<Money> {
+  for (const name of ['facilitator', 'rpc'] as const)
+    if (given[name] !== undefined) throw new Usage(`--local has its own: leave out --${name}`);
+  const { NETWORK, ROUTES } = varsOf(given);
+  if (!(await localProgram()).canBeLocal(NETWORK)) throw new Usage('--local stands in for base-sepolia alone: leave out --network');
+  return startMoney(ROUTES);
+}
+
+/** The words that local money says in the place of others; who names no address is paid at one of its accounts. */
+function paidBy({ facilitator, rpc, payee }: Money, given: ReturnType<typeof read>) {
+  const isNamed = varsOf(given)['PAY_TO'] !== undefined;
+  return { facilitator, rpc, ...(isNamed ? {} : { 'pay-to': payee }) };
 }
 
 async function listens(options: FrontOptions): Promise<Front> {

@@ -17,9 +17,16 @@ export async function checkProgram(): Promise<Check> {
   return (await import(new URL('../../check/index.js', import.meta.url).href)) as Check;
 }
 
+/** What runs a project on this machine, and what it says of local money. */
+export type Local = {
+  dev(args: readonly string[], habits: { readonly begin: string }): Promise<number>;
+  canBeLocal(network: unknown): boolean;
+  buying(gate: { readonly url: string; readonly routes: unknown; readonly key: string; readonly store: string }): string;
+};
+
 /** Runs a project on this machine: a program of its own too, because of what it needs of the project. */
-export async function localProgram(): Promise<{ dev(args: readonly string[], habits: { readonly begin: string }): Promise<number> }> {
-  return (await import(new URL('../../local/index.js', import.meta.url).href)) as Awaited<ReturnType<typeof localProgram>>;
+export async function localProgram(): Promise<Local> {
+  return (await import(new URL('../../local/index.js', import.meta.url).href)) as Local;
 }
 
 /** What the gate would refuse of these variables, beside the names of what is bound. */

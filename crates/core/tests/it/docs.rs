@@ -15,11 +15,12 @@ const ANSWERS: &str = "docs/answers.md";
 /// The npm package's own, which stands alone there.
 const PACKAGE: &str = "pkg/README.md";
 /// The pages outside `docs/`.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "examples/README.md",
     PACKAGE,
     "mcp/README.md",
     "tests/vectors/README.md",

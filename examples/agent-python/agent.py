@@ -1,0 +1,30 @@
+"""An agent in Python that buys through farebox-mcp, which has the wallet and the budget."""
+
+import asyncio
+import json
+import os
+
+from mcp import Client, StdioServerParameters
+
+URL = "http://127.0.0.1:8402/report"
+
+
+async def main():
+    # The budget is in that file, and the key goes to farebox-mcp alone: a model sees neither.
+    key = {"FAREBOX_PRIVATE_KEY": os.environ["FAREBOX_PRIVATE_KEY"]}
+    server = StdioServerParameters(command="npx", args=["farebox-mcp", "farebox.json"], env=key)
+    async with Client(server) as client:
+
+        async def call(name, **arguments):
+            result = await client.call_tool(name, arguments)
+            return json.loads(result.content[0].text)
+
+        prepared = await call("prepare_paid_request", url=URL)
+        print("cost  ", prepared["costSummary"])
+        # A model decides this: it gets `await client.list_tools()` and calls what it likes.
+        if prepared["nextAction"] == "execute":
+            bought = await call("execute_prepared_request", preparedId=prepared["preparedId"])
+            print("agent ", bought.get("reason") or bought["merchantResponse"]["body"])
+
+
+asyncio.run(main())

@@ -1,0 +1,49 @@
+// The examples that sell, as a reader plays them: each sells its own path, once for one payment, and to nobody without.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { DEAD, developed, type Examples, filesOf, NOBODY, prepareExamples, served, soldOnce } from './examples.ts';
+
+let examples: Examples;
+before(async () => {
+  examples = await prepareExamples(['workerd', 'viem', '@x402/core', '@x402/evm', 'wrangler']);
+});
+after(() => examples?.remove());
+
+test('each example stands alone, is in the index, and is played', () => {
+  const index = readFileSync('examples/README.md', 'utf8');
+  const tests = ['examples', 'examples-more'].map((name) => readFileSync(`tests/pkg/${name}.test.ts`, 'utf8')).join('');
+  const names = readdirSync('examples', { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  assert.ok(names.length >= 9);
+  for (const { name } of names) {
+    assert.ok(index.includes(`[${name}](${name}/README.md)`), `${name} is not in the index`);
+    assert.ok(tests.includes(`play(context, '${name}', `), `${name} is not played`);
+    for (const file of filesOf(join('examples', name))) assert.doesNotMatch(readFileSync(file, 'utf8'), /\.\.\/|\bdocs\/|\bdemo\//, file);
+  }
+});
+
+test('express: an app behind the gate', (context) =>
+  examples.play(context, 'express', (played) => soldOnce(played, { path: '/report', payee: NOBODY, token: served(played.folder) })));
+
+test('hono: the gate in the Worker of the app', (context) =>
+  examples.play(context, 'hono', (played) => soldOnce(played, { path: '/report', payee: DEAD, token: developed(played.folder) })));
+
+test('static: files behind the gate', (context) =>
+  examples.play(context, 'static', async (played) => {
+    await soldOnce(played, { path: '/articles/rain', payee: DEAD, token: developed(played.folder) });
+    // No other name of the file gives it away.
+    const others = ['/articles/rain.html', '/articles/rain/', '/public/articles/rain.html', '/worker.js'];
+    const answers = await Promise.all(others.map((path) => fetch(`${played.gate}${path}`, { redirect: 'manual' })));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [404, 400, 404, 404],
+    );
+  }));
+
+test('mcp-server: a tool behind the gate, and one that is free', (context) =>
+  examples.play(context, 'mcp-server', (played) =>
+    soldOnce(played, { path: '/tools/forecast', method: 'POST', payee: NOBODY, token: served(played.folder) }),
+  ));
