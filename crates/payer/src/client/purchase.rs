@@ -3,7 +3,7 @@
 //! A token accepts a nonce once. The nonce follows from the purchase alone, so signing again (with
 //! later terms, in another process, after a crash, without a store) cannot be charged again.
 
-use core::fmt;
+use alloc::string::{String, ToString};
 
 use super::offer::{Offer, Way};
 use super::prepare::Prepared;
@@ -61,25 +61,30 @@ impl Slot {
         is_ours.then_some(Self { chain: offer.chain_id, asset: offer.asset.address, by_permit })
     }
 
-    /// The slot that this text names, as it is displayed; of another text one that no offer has.
+    /// The slot that this text names, as [`name`](Self::name) writes it; of another text one that no offer has.
     #[must_use]
     pub fn named(text: &str) -> Self {
         let parse = || {
-            let mut parts = text.strip_prefix("eip155:")?.split('/');
-            let chain = parts.next()?.parse().ok()?;
-            let asset = Address::parse(parts.next()?).ok()?;
-            Some(Self { chain, asset, by_permit: parts.next()? == "permit2" })
+            let asset = Address::parse(text.get(..42)?).ok()?;
+            Some(Self {
+                chain: text.get(51..)?.parse().ok()?,
+                asset,
+                by_permit: text.get(42..51)? == PERMIT2,
+            })
         };
         parse().unwrap_or(Self { chain: 0, asset: Address::ZERO, by_permit: false })
     }
-}
 
-impl fmt::Display for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let contract = if self.by_permit { "permit2" } else { "eip3009" };
-        write!(f, "eip155:{}/{}/{contract}", self.chain, self.asset)
+    /// Its name: token, kind of the nonce, and chain.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let kind = if self.by_permit { PERMIT2 } else { EIP3009 };
+        [&self.asset.to_checksum(), kind, &self.chain.to_string()].concat()
     }
 }
+
+const PERMIT2: &str = "/permit2/";
+const EIP3009: &str = "/eip3009/";
 
 /// Amount and payee of an authorization that was signed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +139,21 @@ mod tests {
 
     const PAYER: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
     const USDC: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
+
+    #[test]
+    fn a_slot_is_read_as_it_is_named_and_what_is_none_is_no_offers() {
+        let asset = Address::parse(USDC).unwrap();
+        for (by_permit, name) in [
+            (false, "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913/eip3009/8453"),
+            (true, "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913/permit2/8453"),
+        ] {
+            let slot = Slot { chain: 8453, asset, by_permit };
+            assert_eq!((slot.name().as_str(), Slot::named(name)), (name, slot));
+        }
+        for other in ["", "0x", "é", &"é".repeat(60), &USDC.repeat(2), "eip155:8453/0x/eip3009"] {
+            assert_eq!(Slot::named(other).asset, Address::ZERO, "{other}");
+        }
+    }
 
     // The expected values were computed with viem: keccak256(encodePacked(['string', 'address',
     // 'uint256', 'address', 'string'], ['farebox:purchase:1', payer, chain, asset, id])).

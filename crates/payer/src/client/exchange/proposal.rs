@@ -39,7 +39,7 @@ impl Exchange {
             "asset": offer.asset.address.to_checksum(),
             "network": offer.asset.network.as_str(),
             "testNetwork": !offer.asset.network.is_main_network(),
-            "slot": Slot::of(offer).map(|slot| slot.to_string()),
+            "slot": Slot::of(offer).map(|slot| slot.name()),
             "payTo": offer.pay_to.to_checksum(),
             "payer": (!self.payer.is_zero()).then(|| self.payer.to_checksum()),
             "validForSecs": offer.max_timeout_secs,
