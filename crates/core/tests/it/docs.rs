@@ -13,7 +13,7 @@ const CONFIGURATION: &str = "docs/configuration.md";
 const PROTOCOLS: &str = "docs/protocols.md";
 /// The npm package's own, which stands alone there.
 const PACKAGE: &str = "pkg/README.md";
-const DOCUMENTS: [&str; 21] = [
+const DOCUMENTS: [&str; 22] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -30,6 +30,7 @@ const DOCUMENTS: [&str; 21] = [
     "docs/operations.md",
     "docs/pages.md",
     "docs/payer.md",
+    "docs/proof.md",
     "docs/serve.md",
     "docs/treasury.md",
     "docs/wire.md",
