@@ -28,7 +28,14 @@ pub fn eip712(bytes: &[u8]) {
     };
     let theirs = serde_json::from_value::<alloy_dyn_abi::TypedData>(value.clone());
     let Ok(theirs) = theirs else { return met("only ours") };
-    let Ok(hash) = theirs.hash_struct() else { return met("only ours is hashed") };
+    let hash = match theirs.hash_struct() {
+        Ok(hash) => hash,
+        // They refuse types that refer to themselves or to the domain, which the standard allows; values are alike.
+        Err(error) => {
+            assert!(!error.to_string().contains("mismatch"), "{error}: {value}");
+            return met("only ours is hashed");
+        }
+    };
     assert_eq!(ours.struct_hash(), hash, "{value}");
     if value["types"].get("EIP712Domain").is_none() {
         assert_eq!(ours.domain_separator(), theirs.domain.separator(), "{value}");

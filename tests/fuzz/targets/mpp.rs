@@ -82,6 +82,10 @@ fn bound(issued: &Challenge) {
         Challenge { method: slide(&issued.method, "x"), ..issued.clone() },
         Challenge { intent: slide(&issued.intent, "x"), ..issued.clone() },
         Challenge { request: slide(&issued.request, "AAAA"), ..issued.clone() },
+        Challenge { opaque: Some("AAAA".into()), ..issued.clone() },
+        Challenge { opaque: None, ..issued.clone() },
+        Challenge { digest: None, ..issued.clone() },
+        Challenge { expires: None, ..issued.clone() },
         Challenge { expires: None, digest: issued.expires.clone(), ..issued.clone() },
         Challenge {
             opaque: issued.digest.clone(),
