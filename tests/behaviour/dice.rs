@@ -38,7 +38,11 @@ impl Dice {
         let bytes = if most <= 256 { 1 } else { 4 };
         if self.tape.len() >= bytes {
             let start = self.tape.len() - bytes;
-            return self.tape.drain(start..).fold(0, |number, byte| number << 8 | u64::from(byte));
+            return self
+                .tape
+                .drain(start..)
+                .rev()
+                .fold(0, |number, byte| number << 8 | u64::from(byte));
         }
         self.tape.clear();
         self.state ^= self.state >> 12;
