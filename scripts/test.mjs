@@ -13,6 +13,7 @@ import { basename, dirname, join } from 'node:path';
 
 import { keepFailures, runFailuresAgain } from './again.mjs';
 import { buildWorker } from './build.mjs';
+import { buildFuzz, FUZZ, lookFor } from './fuzz.mjs';
 import { printHouse } from './house.mjs';
 import { preparePrograms } from './interop.mjs';
 import { buildMcp } from './mcp.mjs';
@@ -62,6 +63,8 @@ const timed = {};
 const AT_ONCE = Math.min(availableParallelism() + 2, 5);
 /** And those beside them that do nothing else. */
 const WAITING_AT_ONCE = 2;
+/** Seconds for which all targets of tests/fuzz look for an input that breaks their property. */
+const FUZZ_SECS = 60;
 /** All but the doctests. */
 const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
 /** The crates without the edges. */
@@ -247,6 +250,7 @@ async function lintRust() {
     env: { ...process.env, RUSTDOCFLAGS: '-D warnings' },
   });
   await run('lint: agreement', 'cargo', ['fmt', '--check', '--manifest-path', AGREEMENT]);
+  await run('lint: fuzz', 'cargo', ['fmt', '--check', '--manifest-path', FUZZ]);
   await run('lint: clippy, agreement', 'cargo', [
     'clippy',
     '--locked',
@@ -275,6 +279,7 @@ async function compileCore() {
     'target/agreement',
     '--no-run',
   ]);
+  if (isAll) await buildFuzz();
 }
 
 /** They have no deadlines, so whatever has goes first. */
@@ -285,6 +290,7 @@ async function core() {
   // With what the example is compiled with: no features of tests, with which examples that must not compile would.
   const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '--profile', 'dev', ...LIBRARIES, '--doc'], aside);
   await run('test:core: agreement', 'cargo', ['test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement'], aside);
+  if (isAll) show(await lookFor(FUZZ_SECS), /executions in/);
   // The coverage of the ledger's behaviour is part of the result.
   show(
     `${output}${examples}`,

@@ -11,6 +11,7 @@ use farebox_core::secret::Secret;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
+#[cfg(test)]
 pub mod refusals;
 
 pub(super) const URL: &str = "https://shop.example/report?day=1";

@@ -70,7 +70,7 @@ fn hand_over(isolate: &mut Attempts, world: &mut World, lost: bool, now: UnixTim
 #[test]
 fn three_isolates_and_an_object_agree_with_one_list_of_events() {
     for seed in 1..=400 {
-        let mut dice = Dice(seed * 0x9e37_79b9);
+        let mut dice = Dice::seeded(seed * 0x9e37_79b9);
         let mut world = World::new();
         let keys = keys();
         let mut isolates: Vec<Attempts> = (0..3).map(|_| Attempts::new()).collect();
@@ -316,7 +316,7 @@ fn names_somebody(text: &str) -> bool {
 
 #[test]
 fn in_ten_thousand_states_no_text_contains_an_address_an_ip_or_a_header_value() {
-    let mut dice = Dice(20_260_101);
+    let mut dice = Dice::seeded(20_260_101);
     let (mut world, mut spoken) = (World::new(), 0);
     let mut payers: Vec<Payer> = (1..=8).map(Payer::new).collect();
     let base = world.sign("/after");
@@ -418,7 +418,7 @@ fn found(dice: &mut Dice) -> (Thresholds, FailureStreak, Cause) {
 
 #[test]
 fn every_finding_about_a_payer_is_either_silent_or_says_all_that_it_must() {
-    let mut dice = Dice(7);
+    let mut dice = Dice::seeded(7);
     for _ in 0..10_000 {
         let (limits, tally, cause) = found(&mut dice);
         let consecutive_failures = dice.below(30);
@@ -466,7 +466,7 @@ fn every_finding_about_a_payer_is_either_silent_or_says_all_that_it_must() {
 
 #[test]
 fn the_failures_of_clients_that_look_alike_are_told_as_theirs_and_escalate_nothing() {
-    let (mut dice, keys) = (Dice(11), keys());
+    let (mut dice, keys) = (Dice::seeded(11), keys());
     let (mut told, mut slowed, mut silent) = (0, 0, 0);
     for _ in 0..10_000 {
         let (limits, tally, cause) = found(&mut dice);

@@ -468,6 +468,27 @@ fn drawn(dice: &mut Dice, terms_of: &[Terms]) -> Call {
     }
 }
 
+/// Six calls for one request whose terms one nonce pays.
+pub fn for_one_request(mut dice: Dice) {
+    let calls: Vec<Call> = (0..6).map(|_| drawn(&mut dice, &ONE_SLOT)).collect();
+    one_slot(&calls);
+}
+
+/// Six calls at any terms; how often another nonce was signed for the same request.
+pub fn at_any_terms(mut dice: Dice) -> usize {
+    let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+    let mut moved = 0;
+    for _ in 0..6 {
+        // Each signature is judged by `Payer::signs`.
+        let call = drawn(&mut dice, &ALL);
+        payer.call(&mut merchant, call);
+        payer.counts_all(&[call]);
+        let slots: BTreeSet<&str> = payer.signed.iter().map(|it| it.slot.as_str()).collect();
+        moved += usize::from(slots.len() > 1);
+    }
+    moved
+}
+
 #[test]
 pub fn each_pair_of_calls_for_one_request_is_one_charge() {
     let mut calls = Vec::new();
@@ -488,9 +509,7 @@ pub fn each_pair_of_calls_for_one_request_is_one_charge() {
 #[test]
 pub fn calls_for_one_request_are_one_charge_whatever_is_answered_in_whatever_process() {
     for seed in 1..=400 {
-        let mut dice = Dice(seed);
-        let calls: Vec<Call> = (0..6).map(|_| drawn(&mut dice, &ONE_SLOT)).collect();
-        one_slot(&calls);
+        for_one_request(Dice::seeded(seed));
     }
 }
 
@@ -498,16 +517,7 @@ pub fn calls_for_one_request_are_one_charge_whatever_is_answered_in_whatever_pro
 pub fn another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charged() {
     let mut moved = 0;
     for seed in 1..=400 {
-        let mut dice = Dice(seed);
-        let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
-        for _ in 0..6 {
-            // Each signature is judged by `Payer::signs`.
-            let call = drawn(&mut dice, &ALL);
-            payer.call(&mut merchant, call);
-            payer.counts_all(&[call]);
-            let slots: BTreeSet<&str> = payer.signed.iter().map(|it| it.slot.as_str()).collect();
-            moved += usize::from(slots.len() > 1);
-        }
+        moved += at_any_terms(Dice::seeded(seed));
     }
     assert!(moved > 0, "some did go on elsewhere");
 }

@@ -149,6 +149,7 @@ impl ResponseHead {
     /// use farebox_base::http::ResponseHead;
     /// let head = ResponseHead::from_text("200\ncontent-length: 12").unwrap();
     /// assert_eq!((head.status, head.content_length()), (200, Some(12)));
+    /// assert_eq!(ResponseHead::from_text("200\ncontent-length: +12").unwrap().content_length(), None);
     /// assert_eq!(ResponseHead::from_text("100\n"), None);
     /// ```
     #[must_use]
@@ -169,7 +170,9 @@ impl ResponseHead {
     /// The value of `Content-Length`, if it is one number.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
-        self.headers.get("content-length").and_then(|text| text.parse().ok())
+        let text = self.headers.get("content-length")?;
+        // A sign before it is no number of the grammar. Spec: RFC 9110 8.6.
+        text.parse().ok().filter(|_| !text.starts_with('+'))
     }
 }
 

@@ -80,33 +80,38 @@ fn visit(world: &World, depth: usize, trace: &mut Vec<Step>, visited: &mut u64) 
 }
 
 /// One world of either rule.
-fn any(history: u64, dice: &mut Dice) -> World {
+pub fn any(history: u64, dice: &mut Dice) -> World {
     World::new(RULES[usize::try_from(history % 2).unwrap()], 1 + dice.below(3))
 }
 
 /// One where a voucher buys a stream.
-fn selling_streams(_: u64, dice: &mut Dice) -> World {
+pub fn selling_streams(_: u64, dice: &mut Dice) -> World {
     World::new(VoucherRule::Exact, 3 + dice.below(3)).selling_streams()
 }
 
 /// Plays histories of this seed until one breaks a rule.
 fn play(seed: u64, histories: u64, begins: fn(u64, &mut Dice) -> World) -> Result<(), String> {
     for history in 0..histories {
-        let mut dice = Dice((seed + 1) * 1_000_003 + history * 7_919 + 1);
-        let mut world = begins(history, &mut dice);
-        let mut trace = Vec::new();
-        for _ in 0..STEPS {
-            // Time goes on often enough for withdrawals, and requests come and are served.
-            let step = match dice.below(3) {
-                0 => Step::Waits(dice.pick(&[Facilitator::Up, Facilitator::Up, Facilitator::Down])),
-                _ => dice.pick(&world.steps()),
-            };
-            trace.push(step);
-            world.take_step(step).map_err(|why| format!("{why}: {trace:?}"))?;
-        }
-        world.settle().map_err(|why| format!("{why}: {trace:?}"))?;
+        let mut dice = Dice::seeded((seed + 1) * 1_000_003 + history * 7_919 + 1);
+        let world = begins(history, &mut dice);
+        go_on(world, dice)?;
     }
     Ok(())
+}
+
+/// Goes on in this world for a while, and to its end.
+pub fn go_on(mut world: World, mut dice: Dice) -> Result<(), String> {
+    let mut trace = Vec::new();
+    for _ in 0..STEPS {
+        // Time goes on often enough for withdrawals, and requests come and are served.
+        let step = match dice.below(3) {
+            0 => Step::Waits(dice.pick(&[Facilitator::Up, Facilitator::Up, Facilitator::Down])),
+            _ => dice.pick(&world.steps()),
+        };
+        trace.push(step);
+        world.take_step(step).map_err(|why| format!("{why}: {trace:?}"))?;
+    }
+    world.settle().map_err(|why| format!("{why}: {trace:?}"))
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Channels: what single vouchers do, all short histories of a small world, and thousands of long ones.
 
-mod explore;
+pub mod explore;
+#[cfg(test)]
 pub mod mutants;
 mod vouchers;
 mod world;

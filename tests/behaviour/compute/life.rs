@@ -3,7 +3,7 @@
 //! Every history of a few steps is visited from several beginnings, and thousands of longer ones
 //! are played at random.
 
-mod histories;
+pub mod histories;
 mod rules;
 mod steps;
 
@@ -44,7 +44,7 @@ fn gateway(hold: HoldKind, direct_transfers: Option<u64>) -> Gateway {
 
 /// Where the money is held, and how it comes there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub enum Way {
     Escrow,
     EscrowByTransfers,
     Contract,

@@ -9,7 +9,8 @@ mod feeds;
 mod holds;
 mod jobs;
 mod keep;
-mod life;
+pub mod life;
+#[cfg(test)]
 pub mod mutants;
 mod older;
 mod one_request;
@@ -21,5 +22,5 @@ mod quotes;
 mod rows;
 mod sellers;
 mod transfers;
-mod waits;
+pub mod waits;
 mod world;

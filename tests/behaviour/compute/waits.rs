@@ -441,7 +441,12 @@ fn explore(hold: HoldKind, depths: usize) -> Result<usize, String> {
 }
 
 fn play(hold: HoldKind, seed: u64) -> Result<(), String> {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let dice = Dice::seeded(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    go_on(hold, dice).map_err(|why| format!("{why}\nseed {seed}"))
+}
+
+/// Plays one random history.
+pub fn go_on(hold: HoldKind, mut dice: Dice) -> Result<(), String> {
     let mut till = Till::new(hold);
     let mut history = Vec::new();
     for place in 0..STEPS {
@@ -451,10 +456,10 @@ fn play(hold: HoldKind, seed: u64) -> Result<(), String> {
         };
         for step in steps {
             history.push(step);
-            till.go(step).map_err(|why| format!("{why}\nseed {seed}, after {history:?}"))?;
+            till.go(step).map_err(|why| format!("{why}\nafter {history:?}"))?;
         }
     }
-    till.settle().map_err(|why| format!("{why}\nseed {seed}, in the end of {history:?}"))
+    till.settle().map_err(|why| format!("{why}\nin the end of {history:?}"))
 }
 
 #[test]

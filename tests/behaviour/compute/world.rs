@@ -110,7 +110,7 @@ impl World {
         let gateway = Gateway::new(set).unwrap();
         let (rows, sessions) = (MemoryRows::default(), BTreeMap::new());
         let treasury = Treasury::default();
-        Self { gateway, rows, now: NOON, dice: Dice(7), sessions, treasury, hold }
+        Self { gateway, rows, now: NOON, dice: Dice::seeded(7), sessions, treasury, hold }
     }
 
     /// A world with one seller that is there.

@@ -7,7 +7,7 @@ pub mod arrivals;
 pub mod explore;
 mod histories;
 pub mod lookups;
-mod random;
+pub mod random;
 pub mod traces;
 
 use std::num::NonZeroU32;

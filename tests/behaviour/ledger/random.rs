@@ -24,7 +24,7 @@ const HISTORIES: u64 = 10_000;
 /// What a client says with its payment, to prove a repeat: in version 2's extension, or in a header.
 const SECRET: &str = "canary-identifier-0123456789";
 /// Where they are played.
-const TARGETS: [&str; 4] = ["/after", "/before", "/sure/after", "/sure/before"];
+pub const TARGETS: [&str; 4] = ["/after", "/before", "/sure/after", "/sure/before"];
 
 /// A request on its way and what it presented.
 struct Sent {
@@ -34,7 +34,7 @@ struct Sent {
     counted: bool,
 }
 
-struct History {
+pub struct History {
     world: World,
     dice: Dice,
     sent: Vec<Sent>,
@@ -52,7 +52,7 @@ struct History {
     /// Challenges that were issued for a target before the first payment, as they are echoed.
     challenges: BTreeMap<String, Value>,
     /// In which state which fault came.
-    hits: BTreeSet<(String, &'static str)>,
+    pub hits: BTreeSet<(String, &'static str)>,
     confirms: bool,
 }
 
@@ -339,10 +339,11 @@ impl History {
     }
 }
 
-fn play(seed: u64, world: World, target: &str) -> Result<History, String> {
+/// One history, at a gate with this route and with a chain to look at or without.
+pub fn play(dice: Dice, target: &str, chain: bool) -> Result<History, String> {
     let mut history = History {
-        world,
-        dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+        world: World::around(GATES[usize::from(!chain)]),
+        dice,
         sent: Vec::new(),
         served: BTreeMap::new(),
         first_deliveries: BTreeMap::new(),
@@ -459,8 +460,8 @@ static GATES: LazyLock<[&'static Gate; 2]> =
 fn history(seed: u64) -> Result<History, String> {
     let target = TARGETS[usize::try_from(seed % 4).unwrap()];
     let chain = target.starts_with("/sure") || !(seed / 4).is_multiple_of(3);
-    let world = World::around(GATES[usize::from(!chain)]);
-    play(seed, world, target).map_err(|violation| format!("{target}, seed {seed}: {violation}"))
+    let dice = Dice::seeded(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    play(dice, target, chain).map_err(|violation| format!("{target}, seed {seed}: {violation}"))
 }
 
 /// Where a fault can come at all, and so must have come.

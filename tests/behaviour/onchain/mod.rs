@@ -13,7 +13,7 @@ use crate::world::{CHAIN, PAY_TO, Response, With, World, get};
 
 pub mod burnt;
 pub mod hashes;
-mod histories;
+pub mod histories;
 pub mod moved;
 mod resized;
 pub mod rotated;

@@ -468,7 +468,7 @@ pub fn a_stream_that_was_begun_is_not_begun_again() {
 
 /// Plays a history of streams on one channel; why a rule is broken, if one is.
 fn play(seed: u64) -> Result<(), String> {
-    let mut dice = Dice(seed * 7_919 + 11);
+    let mut dice = Dice::seeded(seed * 7_919 + 11);
     let mut session = opened();
     let (mut streams, mut over): (Vec<Stream>, Vec<Stream>) = (Vec::new(), Vec::new());
     let mut trace = Vec::new();

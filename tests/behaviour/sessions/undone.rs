@@ -36,7 +36,7 @@ impl Payer {
         session.door.node.tokens.insert(session.parties.payer, 3 * DEPOSIT);
         session.door.node.manner = NodeManner::Waits;
         let deposits = vec![opening(&session, DEPOSIT, PRICE), adding(&mut session, LEAST, 3)];
-        let dice = Dice((seed + 1) * 1_000_003);
+        let dice = Dice::seeded((seed + 1) * 1_000_003);
         Self { session, dice, deposits, before: None, undone: 0, signed: PRICE, bought: 0 }
     }
 

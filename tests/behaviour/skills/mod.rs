@@ -6,7 +6,8 @@ mod catalogue;
 mod documents;
 mod invocations;
 mod ledger;
-mod life;
+pub mod life;
+#[cfg(test)]
 pub mod mutants;
 mod node;
 mod places;

@@ -57,7 +57,13 @@ impl World {
 
     pub fn of(vars: &Value) -> Self {
         let (market, rows) = (market_of(vars), MemoryRows::default());
-        Self { market, rows, now: 1_763_618_400_000, dice: Dice(7), bucket: BTreeMap::new() }
+        Self {
+            market,
+            rows,
+            now: 1_763_618_400_000,
+            dice: Dice::seeded(7),
+            bucket: BTreeMap::new(),
+        }
     }
 
     /// Sends a command as the Worker does: as JSON, there and back.

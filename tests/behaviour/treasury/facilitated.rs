@@ -21,7 +21,7 @@ pub static ASKED: LazyLock<[Value; 4]> = LazyLock::new(|| {
 /// The nonce of each key, as another treasury of the same organization draws it.
 pub static NONCES: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     let mut world = world();
-    world.dice = Dice(99);
+    world.dice = Dice::seeded(99);
     ASKED.iter().for_each(|body| drop(ask(&mut world, body)));
     let key = |decision: &str| world.rows.decisions[decision].key.clone().unwrap();
     world.rows.attempts.values().map(|row| (key(&row.decision), row.nonce.clone())).collect()

@@ -12,12 +12,13 @@ pub mod explore;
 mod facilitated;
 mod life;
 mod links;
+#[cfg(test)]
 pub mod mutants;
 mod notices;
 mod operator;
 mod payouts;
 mod questions;
-mod random;
+pub mod random;
 mod receiptless;
 pub mod removal;
 pub mod reports;

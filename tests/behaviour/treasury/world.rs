@@ -80,7 +80,7 @@ impl World {
 
     pub fn of(variables: &Value) -> Self {
         let treasury = Treasury::from_vars(&variables.to_string()).unwrap();
-        let (rows, now, dice) = (MemoryRows::default(), START, Dice(7));
+        let (rows, now, dice) = (MemoryRows::default(), START, Dice::seeded(7));
         let (organization, claims) = ("acme", Rc::default());
         let mut world = Self { treasury, rows, now, dice, organization, claims };
         world.seed();

@@ -204,10 +204,12 @@ impl Payer {
             valid_before: UnixTime::from_secs(before),
             nonce,
         };
+        let chain = text("network").strip_prefix("eip155:").map(|id| id.parse().unwrap());
         let separator = SignedToken::separator_of(
             terms["extra"]["name"].as_str().unwrap(),
             terms["extra"]["version"].as_str().unwrap(),
-            super::CHAIN,
+            // A name of version 1 is that of the chain of all routes.
+            chain.unwrap_or(super::CHAIN),
             Address::parse(text("asset")).unwrap(),
         );
         let (signature, recovery) =

@@ -3,6 +3,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
+use core::net::Ipv6Addr;
 
 use crate::text::cut;
 
@@ -114,11 +115,14 @@ fn host_of(authority: &str) -> Option<String> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, tail) = rest.split_once(']')?;
+            // Other text in brackets is no host to any client.
+            host.parse::<Ipv6Addr>().ok()?;
             (host, tail.strip_prefix(':').or_else(|| tail.is_empty().then_some("1"))?)
         }
         None => authority.split_once(':').unwrap_or((authority, "1")),
     };
-    let port: u16 = port.parse().ok()?;
+    // A sign before it is read by some and refused by others.
+    let port: u16 = port.parse().ok().filter(|_| !port.starts_with('+'))?;
     // A name with the root's dot is the same name.
     let host = host.strip_suffix('.').unwrap_or(host);
     let good = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
@@ -136,12 +140,11 @@ fn is_loopback(host: &str) -> bool {
 /// Whether a host is an address that is not reached from everywhere, or a name that resolves only
 /// inside a network. Spec: IANA's registries of special-purpose addresses.
 fn is_private(host: &str) -> bool {
-    if host.contains(':') {
-        let mut groups = host.split(':').map(|group| u16::from_str_radix(group, 16).unwrap_or(0));
-        return match (groups.next().unwrap_or(0), groups.next().unwrap_or(0)) {
+    if let Ok(address) = host.parse::<Ipv6Addr>() {
+        return match address.segments() {
             // Of protocols, of documentation, and around an IPv4 address.
-            (0x2001, 0..=0x1ff | 0xdb8) | (0x2002, _) | (0x3fff, 0..=0xfff) => true,
-            (first, _) => first & 0xe000 != 0x2000,
+            [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0xfff, ..] => true,
+            [first, ..] => first & 0xe000 != 0x2000,
         };
     }
     if let Some(octets) = octets(host) {
@@ -243,6 +246,11 @@ mod tests {
             "https://[2001:db8::1]",
             "https://[3fff::1]",
             "https://[2002:a00:1::]",
+            "https://a.example:+443",
+            "https://[1.0.0.1]",
+            "https://[api.example.com]",
+            "https://[2606:4700::1::2]",
+            "https://[2606:4700:zz::1]",
             "https://10.0.0.1.",
             "https://metadata.internal.",
             "https://a.example..",

@@ -63,7 +63,8 @@ const PIECES: [&str; 50] = [
     "é",
 ];
 
-fn is_read_alike(text: &str) {
+/// Fails unless the text means the same here and to `serde_json`.
+pub fn is_read_alike(text: &str) {
     let expected = serde_json::from_str::<Value>(text);
     match (json::parse(text.as_bytes()), expected) {
         (Ok(ours), Ok(theirs)) => {

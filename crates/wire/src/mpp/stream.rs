@@ -89,13 +89,14 @@ impl StreamEvent {
     }
 
     /// Reads one event, up to its empty line; `None` if it has no data, or data that is not what its
-    /// name says. An event with another name is a message.
+    /// name says. An event with another name is a message. Lines may end with CR, LF or both.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         if text.len() > MAX_EVENT_BYTES {
             return None;
         }
         let (mut name, mut data) = (MESSAGE, None::<String>);
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
         for line in text.lines() {
             let (field, value) = line.split_once(':').unwrap_or((line, ""));
             let value = value.strip_prefix(' ').unwrap_or(value);

@@ -13,6 +13,7 @@ use farebox_core::gate::Gate;
 use farebox_core::mutant::{Mutant, plant};
 use serde_json::{Value, json};
 
+use crate::dice::Dice;
 use crate::world::payer::Payer;
 use crate::world::{World, routes, solana, vars};
 use event::Event::{self, *};
@@ -209,6 +210,21 @@ fn play_on(
     Ok(())
 }
 
+/// Plays one longer order of the events of some setting; how many there were.
+pub fn play_any(dice: &mut Dice) -> Result<usize, String> {
+    let setting = &SETTINGS[usize::try_from(dice.below(SETTINGS.len() as u64)).unwrap()];
+    let (target, events) = (dice.pick(&setting.targets), [setting.base, setting.more].concat());
+    let mut run = Run::of(setting.gates, target);
+    let mut order = Vec::new();
+    for _ in 0..4 + dice.below(8) {
+        let event = dice.pick(&events);
+        order.push(event);
+        run.play(event)
+            .map_err(|found| format!("{}, {target} {order:?}: {found}", setting.name))?;
+    }
+    Ok(order.len())
+}
+
 /// The different states of orders of these events alone.
 fn states_of(states: &States, events: &[Event]) -> usize {
     let inside = |order: &[Event]| order.iter().all(|event| events.contains(event));
@@ -274,6 +290,15 @@ fn who_shows_the_transaction_of_another_elsewhere_or_too_late_takes_nothing_from
 #[test]
 fn no_order_on_another_chain_is_delivered_unpaid_or_paid_and_forgotten() {
     explore_all("elsewhere");
+}
+
+#[test]
+fn no_longer_order_is_delivered_unpaid_or_paid_and_forgotten() {
+    for seed in 1..=200_u64 {
+        let mut dice = Dice::seeded(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let events = play_any(&mut dice).unwrap_or_else(|found| panic!("seed {seed}: {found}"));
+        assert!((4..12).contains(&events), "{events}");
+    }
 }
 
 /// A guard removed, and the events of which some order breaks a rule then.

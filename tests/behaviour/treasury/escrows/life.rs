@@ -249,17 +249,21 @@ fn explore(depths: usize) -> Result<usize, String> {
     Ok(seen.len())
 }
 
-/// Plays one random history.
 fn play(seed: u64) -> Result<(), String> {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let dice = Dice::seeded(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    go_on(dice).map_err(|why| format!("{why}\nseed {seed}"))
+}
+
+/// Plays one random history.
+pub fn go_on(mut dice: Dice) -> Result<(), String> {
     let mut life = Life::new();
     let mut history = Vec::new();
     for _ in 0..STEPS {
         let step = dice.pick(&life.steps());
         history.push(step);
-        life.take(step).map_err(|why| format!("{why}\nseed {seed}, after {history:?}"))?;
+        life.take(step).map_err(|why| format!("{why}\nafter {history:?}"))?;
     }
-    life.settle().map_err(|why| format!("{why}\nseed {seed}, in the end of {history:?}"))
+    life.settle().map_err(|why| format!("{why}\nin the end of {history:?}"))
 }
 
 #[test]

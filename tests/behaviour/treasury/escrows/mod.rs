@@ -1,7 +1,7 @@
 //! Payments in an escrow contract: each reaches its goal once, whatever nodes, blocks and Workers do.
 
 mod chain;
-mod life;
+pub mod life;
 mod world;
 
 use self::world::{BUYER, CONTRACT, MAX_GWEI, SELLER, World, body, payment, settings};

@@ -154,8 +154,7 @@ impl ReceivedStream {
     }
 
     fn take_event(&mut self, event: Vec<u8>, passed: &mut Vec<u8>) {
-        let text = String::from_utf8_lossy(&event).replace("\r\n", "\n").replace('\r', "\n");
-        let read = StreamEvent::read(&text);
+        let read = StreamEvent::read(&String::from_utf8_lossy(&event));
         let count = match (self.unit, &read) {
             (UnitType::Event, Some(StreamEvent::Message(_))) => 1,
             (UnitType::Byte, Some(StreamEvent::Message(_)) | None) => length(&event),

@@ -2,7 +2,7 @@
 //! lost, sellers that call vouchers used up or channels gone. Whatever happens, the seller holds no voucher above what was signed,
 //! no deposit that no cap has counted, and one deposit for each request at most.
 
-mod histories;
+pub mod histories;
 mod okx;
 mod realms;
 mod seller;
