@@ -78,7 +78,7 @@ export type Proposal = {
   readonly network: string;
   readonly testNetwork: boolean;
   /**
-   * Where its nonce is taken once: token, `eip3009` or `permit2`, and chain. Of two payments of one purchase in one slot at
+   * A name for the place where its nonce is taken once: the chain, and the token's own nonces or the payer's in Permit2. Of two payments of one purchase in one slot at
    * most one is charged. Null if the server or the wallet chooses the nonce.
    */
   readonly slot: string | null;

@@ -52,7 +52,7 @@ const buy = async (harness: AgentHarness, path = '/report') => {
 /** Agrees to a payment that is the first one for its request. */
 const first = (again: boolean): boolean => !again;
 const RESUMES =
-  'Costs 0.010000 USDC on Base Sepolia (exact). A payment for this request was sent before, and its outcome is open: executing goes on with that payment, and signs another one only if a person or the policy says so.';
+  'Costs 0.010000 USDC on Base Sepolia (exact). A payment for this request was sent before, and its outcome is open: executing goes on with that payment; another one needs a person or the policy.';
 
 test('prepared requests that are kept with a client that forgets its payments are refused, and the error says what to pass', () => {
   const forgets = createLocalAgentClient({ signer: watchedSigner() });

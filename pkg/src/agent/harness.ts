@@ -367,7 +367,7 @@ function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: stri
 
 function resumes(costSummary: string | undefined): string {
   const what =
-    'A payment for this request was sent before, and its outcome is open: executing goes on with that payment, and signs another one only if a person or the policy says so.';
+    'A payment for this request was sent before, and its outcome is open: executing goes on with that payment; another one needs a person or the policy.';
   return costSummary === undefined ? what : `${costSummary} ${what}`;
 }
 

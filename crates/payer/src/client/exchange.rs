@@ -129,6 +129,8 @@ pub struct Exchange {
     terms: Option<(Headers, Vec<u8>)>,
     /// How it goes on with a purchase of an earlier call.
     going: Going,
+    /// The slot of what has ended, by its name.
+    ended_in: String,
     /// The earlier authorizations with the same nonce: one of them may be charged instead.
     earlier: Vec<Earlier>,
     /// The time as of which the latest proposal was prepared.
@@ -182,6 +184,7 @@ impl Exchange {
             asks: false,
             terms: None,
             going: Going::Begins,
+            ended_in: String::new(),
             earlier: Vec::new(),
             as_of: UnixTime::from_secs(0),
             identifier: Some(format!("pay_{}", hex::encode(id))),
@@ -356,7 +359,7 @@ impl Exchange {
     /// a contract charges it once, else one of this exchange.
     fn name_of(&self, offer: &Offer) -> String {
         // What it goes on with is charged instead of what was signed before.
-        let goes_on = self.state.is_paid() || matches!(self.going, Going::Ended(_));
+        let goes_on = self.state.is_paid() || matches!(self.going, Going::Ended);
         let is_elsewhere = self.is_elsewhere && !planted(Mutant::ElsewhereIsUncounted);
         if goes_on && !is_elsewhere && !self.signed_as.is_empty() {
             return self.signed_as.clone();

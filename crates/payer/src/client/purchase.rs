@@ -3,7 +3,7 @@
 //! A token accepts a nonce once. The nonce follows from the purchase alone, so signing again (with
 //! later terms, in another process, after a crash, without a store) cannot be charged again.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use super::offer::{Offer, Way};
 use super::prepare::Prepared;
@@ -61,30 +61,13 @@ impl Slot {
         is_ours.then_some(Self { chain: offer.chain_id, asset: offer.asset.address, by_permit })
     }
 
-    /// The slot that this text names, as [`name`](Self::name) writes it; of another text one that no offer has.
-    #[must_use]
-    pub fn named(text: &str) -> Self {
-        let parse = || {
-            let asset = Address::parse(text.get(..42)?).ok()?;
-            Some(Self {
-                chain: text.get(51..)?.parse().ok()?,
-                asset,
-                by_permit: text.get(42..51)? == PERMIT2,
-            })
-        };
-        parse().unwrap_or(Self { chain: 0, asset: Address::ZERO, by_permit: false })
-    }
-
-    /// Its name: token, kind of the nonce, and chain.
+    /// Its name, which no other has: a hash of chain, token and kind.
     #[must_use]
     pub fn name(&self) -> String {
-        let kind = if self.by_permit { PERMIT2 } else { EIP3009 };
-        [&self.asset.to_checksum(), kind, &self.chain.to_string()].concat()
+        let kind = if self.by_permit { "permit2" } else { "" };
+        hex::encode(&nonce(&Address::ZERO, self.chain, &self.asset, kind))
     }
 }
-
-const PERMIT2: &str = "/permit2/";
-const EIP3009: &str = "/eip3009/";
 
 /// Amount and payee of an authorization that was signed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,24 +118,21 @@ impl Nonces {
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeSet;
+
     use super::*;
 
     const PAYER: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
     const USDC: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
 
     #[test]
-    fn a_slot_is_read_as_it_is_named_and_what_is_none_is_no_offers() {
+    fn slots_of_another_chain_token_or_kind_have_other_names() {
         let asset = Address::parse(USDC).unwrap();
-        for (by_permit, name) in [
-            (false, "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913/eip3009/8453"),
-            (true, "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913/permit2/8453"),
-        ] {
-            let slot = Slot { chain: 8453, asset, by_permit };
-            assert_eq!((slot.name().as_str(), Slot::named(name)), (name, slot));
-        }
-        for other in ["", "0x", "é", &"é".repeat(60), &USDC.repeat(2), "eip155:8453/0x/eip3009"] {
-            assert_eq!(Slot::named(other).asset, Address::ZERO, "{other}");
-        }
+        let slots = [(8453, asset, false), (8453, asset, true), (84532, asset, false)];
+        let other = (8453, Address::parse(PAYER).unwrap(), false);
+        let names = slots.into_iter().chain([other]);
+        let names = names.map(|(chain, asset, by_permit)| Slot { chain, asset, by_permit }.name());
+        assert_eq!(names.collect::<BTreeSet<_>>().len(), 4);
     }
 
     // The expected values were computed with viem: keccak256(encodePacked(['string', 'address',

@@ -93,7 +93,7 @@ export class Execution {
         if (ended !== undefined && ended.proposal.payer !== proposal.payer && options.policy?.payAgain !== true) {
           refused = DOUBT;
           isTaken.abort();
-          throw new Error('another account has paid under this key');
+          throw isTaken.signal.reason;
         }
         const signed = { request, url: String(input), payment, proposal, ends: Math.ceil(this.#now()) + proposal.validForSecs };
         // Written before it leaves: after a crash the same bytes are sent.
@@ -101,7 +101,7 @@ export class Execution {
         if (standing !== signed) {
           taken = standing;
           isTaken.abort();
-          throw new Error('another process has paid under this key');
+          throw isTaken.signal.reason;
         }
         this.#sent = signed;
       }
@@ -213,8 +213,7 @@ function paymentOf(headers: Readonly<Record<string, string>>): Record<string, st
 }
 
 const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';
-const DOUBT =
-  'It has ended, and only the chain tells whether it was charged: it is made again only if `confirm` is asked or `policy.payAgain` is set.';
+const DOUBT = 'It has ended, and only the chain tells whether it was charged; policy.payAgain or a confirm hook lets it be paid again.';
 
 /** Whether its nonce follows from its key. Rows that were kept before say nothing of it. */
 const isOurs = ({ slot }: Proposal): boolean => typeof slot === 'string';

@@ -6,7 +6,6 @@
 //! nonce that the payer does not choose, and another token, are signed only once nothing can be
 //! charged any more and a person or the policy says so, and are counted beside what was signed before.
 
-use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -118,7 +117,7 @@ impl Exchange {
     /// this slot, and has ended. `asks`: a person is asked before anything is signed.
     #[must_use]
     pub fn after(mut self, slot: &str, asks: bool) -> Self {
-        (self.going, self.asks) = (Going::Ended(Slot::named(slot)), asks);
+        (self.going, self.asks, self.ended_in) = (Going::Ended, asks, slot.to_string());
         self
     }
 
@@ -141,11 +140,11 @@ impl Exchange {
         (self.advice, self.retrying, self.charged, self.fresh) = (None, false, None, 0);
         match self.going {
             Going::Doubted => return Some(self.doubt(asks)),
-            Going::Ended(_) if !self.state.is_paid() => {
+            Going::Ended if !self.state.is_paid() => {
                 self.state = ExchangeState::Plain;
                 return Some(Next::Afresh);
             }
-            Going::Begins | Going::Sends | Going::Ended(_) => {}
+            Going::Begins | Going::Sends | Going::Ended => {}
         }
         let until = now.plus(self.policy.deadline_secs);
         let ExchangeState::Paid(proposed, paid) = &mut self.state else {
@@ -157,7 +156,7 @@ impl Exchange {
                 self.going = Going::Doubted;
                 return Some(self.doubt(asks));
             };
-            self.going = Going::Ended(slot);
+            (self.going, self.ended_in) = (Going::Ended, slot.name());
             self.remember();
             self.state = ExchangeState::Plain;
             return Some(Next::Afresh);
@@ -186,15 +185,14 @@ impl Exchange {
     /// Whether this account may sign for what an earlier one has signed.
     pub(super) fn go_on_from(&self, payer: Address) -> Result<(), ClientError> {
         let earlier = self.payer;
-        let is_other =
-            matches!(self.going, Going::Ended(_)) && !earlier.is_zero() && earlier != payer;
+        let is_other = matches!(self.going, Going::Ended) && !earlier.is_zero() && earlier != payer;
         if !is_other || self.policy.pays_again || planted(Mutant::EndedIsPaidAgain) {
             return Ok(());
         }
-        let message = format!(
-            "{earlier} has signed for this request before, and only the chain tells whether it was charged; pay from that account, or set policy.payAgain"
-        );
-        Err(ClientError::new(Reason::PaymentUnresolved, message))
+        Err(ClientError::new(
+            Reason::PaymentUnresolved,
+            "another account has signed for this request before, and only the chain tells whether it was charged; pay from that account, or set policy.payAgain",
+        ))
     }
 
     fn afresh_if_asked(&mut self, asks: bool) -> Next {
@@ -222,11 +220,11 @@ impl Exchange {
     /// # Errors
     /// [`Reason::PaymentUnresolved`] if its nonce pays none of them, and neither says so.
     pub(super) fn in_slot(&mut self, mut challenge: Challenge) -> Result<Challenge, ClientError> {
-        let Going::Ended(slot) = self.going else { return Ok(challenge) };
-        if self.state.is_paid() {
+        if self.going != Going::Ended || self.state.is_paid() {
             return Ok(challenge);
         }
-        let is_in = |offer: &Offer| Slot::of(offer) == Some(slot);
+        let is_in =
+            |offer: &Offer| Slot::of(offer).is_some_and(|slot| slot.name() == self.ended_in);
         // Nothing is elsewhere before it is signed: until then the purchase has the nonce that it had.
         self.is_elsewhere = !challenge.offers.iter().any(is_in);
         if !self.is_elsewhere {

@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::client::challenge::Challenge;
 use crate::client::prepare::Prepared;
-use crate::client::purchase::Slot;
 use farebox_base::time::UnixTime;
 
 /// The state of an exchange.
@@ -63,7 +62,7 @@ pub(super) enum Going {
     Sends,
     /// The authorization has ended: fresh terms are signed with its nonce where that is accepted
     /// once.
-    Ended(Slot),
+    Ended,
     /// The authorization has ended, and its nonce was not the payer's: only the chain tells whether
     /// it was charged, and one that is signed now is charged beside it.
     Doubted,
