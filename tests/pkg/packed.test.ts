@@ -23,7 +23,9 @@ const folder = temporaryFolder();
 /** A project with the package and no file of its own. */
 const installed = join(folder.path, 'installed');
 before(async () => {
-  [world, tarball] = await Promise.all([startWorld(), packPackage(folder.path)]);
+  // First what can fail: a world that nobody stops keeps the file from ending.
+  tarball = await packPackage(folder.path);
+  world = await startWorld();
   await installedProject(installed, tarball, { 'package.json': JSON.stringify({ name: 'installed', private: true }) });
 });
 after(async () => {
