@@ -1,5 +1,5 @@
 //! Answers of the gate: its own refusals, and the finishing of the origin's answers. Spec:
-//! docs/answers.md, "By code" and "HTTP".
+//! docs/answers.md, "By code"; docs/requests.md, "HTTP".
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
