@@ -174,7 +174,7 @@ const GUARDS: readonly Guard[] = [
   [
     'a key is a purchase',
     'fetch.js',
-    'purchase ?? request.headers',
+    'purchase?.name ?? request.headers',
     'request.headers',
     ['agent-open', 'one key is one charge in every process'],
   ],

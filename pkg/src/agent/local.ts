@@ -75,8 +75,8 @@ export class LocalAgentClient implements AgentBackEnd {
     }
     const prepared = preparedOf(request, challenge, options.externalMetadata, probe);
     if (prepared.kind !== 'ready') return prepared;
-    const open = await this.openPayment(prepared.request);
-    const after = open === undefined ? undefined : (await this.#parts.journal.read(open))?.proposal.slot;
+    const sent = await this.openPayment(prepared.request);
+    const after = sent === undefined ? undefined : (await this.#parts.journal.read(sent))?.proposal.slot;
     const { offer } = await this.#look.offered(prepared.request, prepared.challenge, after);
     return offer === undefined ? prepared : { ...prepared, paymentRequirement: requirementOf(offer, prepared.paymentRequirement) };
   }
