@@ -25,6 +25,13 @@ function folder(name: string): string {
   return at(name);
 }
 
+test('a folder that has secrets and no rows yet is copied', () => {
+  mkdirSync(at('fresh'));
+  writeFileSync(at('fresh', 'secrets.json'), '{}');
+  backUp(at('fresh'), at('copy-of-fresh'));
+  assert.equal(readFileSync(at('copy-of-fresh', 'secrets.json'), 'utf8'), '{}');
+});
+
 test('a copy has what links lead to', () => {
   const real = folder('disk');
   mkdirSync(at('linked'));

@@ -40,8 +40,9 @@ export function filesOf(wanted: Wanted): readonly ProjectFile[] {
 export function withoutKey(wanted: Wanted): { readonly wanted: Wanted; readonly isWithheld: boolean } {
   const { RPC_URL, ...vars } = wanted.vars;
   if (typeof RPC_URL !== 'string' || !URL.canParse(RPC_URL)) return { wanted, isWithheld: false };
-  const { username, password, search, pathname } = new URL(RPC_URL);
-  const hasKey = [username, password, search].some((part) => part !== '') || pathname.split('/').some((part) => part.length >= 16);
+  // One with a user or a password was refused before.
+  const { search, pathname } = new URL(RPC_URL);
+  const hasKey = search !== '' || pathname.split('/').some((part) => part.length >= 16);
   return { wanted: hasKey ? { ...wanted, vars } : wanted, isWithheld: hasKey };
 }
 

@@ -113,6 +113,8 @@ function markIn(folder: string): string {
 
 /** The runtime that reads the rows of a folder which a process serves; `undefined` if none does. */
 export function servedBy(folder: string): number | undefined {
+  // A gate that never sold has no rows.
+  if (!existsSync(join(folder, 'rows'))) return undefined;
   const marks = marksOf(folder);
   for (const name of readdirSync(marks)) {
     const pid = ownerOf(name);
