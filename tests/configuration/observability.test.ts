@@ -32,7 +32,7 @@ const METRICS = describedMetrics();
 /** What Prometheus adds to each series, and to a scrape. */
 const ADDED = ['instance', 'job'];
 const FUNCTIONS = ['sum', 'max', 'increase', 'delta', 'clamp_min', 'predict_linear'];
-const WORDS = ['by', 'and', ...FUNCTIONS];
+const WORDS = ['by', 'unless', ...FUNCTIONS];
 
 const { groups } = parse(readFileSync(join(FOLDER, 'alerts.yml'), 'utf8')) as { groups: readonly { rules: readonly Rule[] }[] };
 const rules = groups.flatMap(({ rules }) => rules);
