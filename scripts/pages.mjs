@@ -27,7 +27,10 @@ const DESKS = new Map([
   ['market', MARKET_PAGES],
 ]);
 /** The look that all pages share. */
-const STYLE = join(root, 'crates', 'base', 'src', 'page', 'style.css');
+const LOOK = join(root, 'crates', 'base', 'src', 'page');
+const STYLE = join(LOOK, 'style.css');
+/** The icon of the desks; other pages have it in them. */
+const ICON = join(LOOK, 'icon.svg');
 
 /** Bundles the pages; the payer is built. */
 export async function buildPages() {
@@ -42,6 +45,7 @@ export async function buildPages() {
     copyFileSync(STYLE, join(out, 'style.css'));
     const folders = readdirSync(SOURCES, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !DESKS.has(entry.name));
     for (const { name } of folders) await buildFolder(name, join(out, name));
+    copyFileSync(ICON, join(out, 'desk', 'icon.svg'));
   });
   for (const name of DESKS.keys()) await buildDesk(name);
 }
@@ -61,6 +65,7 @@ export async function buildDesk(name) {
     copyFileSync(join(SOURCES, name, '_headers'), join(out, '_headers'));
     copyFileSync(STYLE, join(desk, 'style.css'));
     copyFileSync(join(SOURCES, 'desk', 'desk.css'), join(desk, 'desk.css'));
+    copyFileSync(ICON, join(desk, 'icon.svg'));
   });
 }
 

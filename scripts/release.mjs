@@ -1,8 +1,9 @@
 // Builds and checks everything that a release would publish, and says which commands publish it.
 //
-//   npm run release -- --dry-run
+//   npm run release -- --dry-run [--tag v0.1.0]
 //
-// Publishes nothing itself. `FAREBOX_REPOSITORY`, or the git remote `origin`, is the repository that
+// Publishes nothing itself. Writes build/release/publish.sh, which does, and leaves out what the registries have: crates.io
+// takes few new crates at once, so that a first release stops half way and is run again. `--tag` has to be that of the version. `FAREBOX_REPOSITORY`, or the git remote `origin`, is the repository that
 // the packages name; npm's provenance needs it, so without one this fails in the end.
 
 import { execFileSync } from 'node:child_process';
@@ -17,7 +18,7 @@ import { setup } from './setup.mjs';
 import { root, runMain, StepFailed, step } from './steps.mjs';
 
 const { values } = parseArgs({
-  options: { 'dry-run': { type: 'boolean', default: false }, 'no-build': { type: 'boolean', default: false } },
+  options: { 'dry-run': { type: 'boolean', default: false }, 'no-build': { type: 'boolean', default: false }, tag: { type: 'string' } },
 });
 const OUT = join(root, 'build', 'release');
 /** The crates, each after those that it uses. */
@@ -41,12 +42,12 @@ const PUBLISHED =
 
 await runMain(async () => {
   if (!values['dry-run']) throw new StepFailed('this publishes nothing: run it with --dry-run, then the commands that it prints');
+  const version = await step('versions and change log', async () => agreedVersion(values.tag));
   if (!values['no-build']) {
     await setup();
     await buildPackage();
     await buildMcp();
   }
-  const version = await step('versions and change log', async () => agreedVersion());
   const repository = repositoryUrl();
   const { tarball, files, bytes } = await step('npm package', async () => packed(repository));
   const beside = { version, repository };
@@ -64,21 +65,45 @@ repository: ${repository ?? 'unknown'}`);
 and neither the git remote \`origin\` nor FAREBOX_REPOSITORY says which that is. Set it, for example
   FAREBOX_REPOSITORY=https://github.com/you/farebox npm run release -- --dry-run`);
   }
+  const packages = [
+    { name: 'farebox', tarball },
+    { name: 'farebox-mcp', tarball: mcp.tarball },
+    { name: 'create-farebox', tarball: create.tarball },
+  ];
+  writeFileSync(join(OUT, 'publish.sh'), publishing({ version, packages }));
   console.log(`
-To publish, from a clean tree in continuous integration (provenance needs its token):
+To publish, push the tag: .github/workflows/release.yml then runs build/release/publish.sh (provenance needs the token of that run).
   git tag -s v${version} -m 'Farebox ${version}'
   git push origin v${version}
-  npm publish ${tarball}
-  npm publish ${mcp.tarball}
-  npm publish ${create.tarball}
-  ${CRATES.map((crate) => `cargo publish -p ${crate}`).join('\n  ')}`);
+It has these commands, each unless the registry has the version:
+  ${[...packages.map((one) => `npm publish ${one.tarball}`), ...CRATES.map((crate) => `cargo publish --locked -p ${crate}`)].join('\n  ')}`);
 });
 
-/** The one version of all packages, which the change log describes. */
-function agreedVersion() {
+/**
+ * The script that publishes, in the order in which packages need each other.
+ *
+ * @param {{version: string, packages: readonly {name: string, tarball: string}[]}} release
+ */
+function publishing({ version, packages }) {
+  return [
+    ...packages.map(({ name, tarball }) => `[ -n "$(npm view ${name}@${version} version 2>/dev/null)" ] || npm publish ${tarball}`),
+    ...CRATES.map(
+      (crate) => `cargo info --quiet --registry crates-io ${crate}@${version} >/dev/null 2>&1 || cargo publish --locked -p ${crate}`,
+    ),
+    '',
+  ].join('\n');
+}
+
+/**
+ * The one version of all packages, which the change log describes.
+ *
+ * @param {string | undefined} tag
+ */
+function agreedVersion(tag) {
   const version = String(read('pkg/package.json').version);
   const cargo = /^version = "(.*)"$/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1];
   if (version !== cargo) throw new StepFailed(`pkg/package.json is ${version} and Cargo.toml ${cargo}: they are released together`);
+  if (tag !== undefined && tag !== `v${version}`) throw new StepFailed(`the tag is ${tag}, and that of this version is v${version}`);
   const log = readFileSync(join(root, 'CHANGELOG.md'), 'utf8');
   const told =
     log.includes(`\n## [${version}]`) || new RegExp(`^## \\[Unreleased\\]\\s+Version ${version.replaceAll('.', '\\.')}\\.`, 'm').test(log);

@@ -24,11 +24,11 @@ extern "C" {
         bytes: u32,
     ) -> js_sys::Promise;
 
-    /// Posts a signed notice. Resolves to whether it was accepted.
+    /// Posts a notice, with its signature if it has one. Resolves to whether it was accepted.
     #[wasm_bindgen(js_name = postNotice)]
     pub(crate) fn post_notice(
         url: &str,
-        signature: &str,
+        signature: Option<&str>,
         body: &str,
         milliseconds: u32,
     ) -> js_sys::Promise;

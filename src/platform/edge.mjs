@@ -181,17 +181,18 @@ export function askPrice(services, name, body, milliseconds, bytes) {
 }
 
 /**
- * Posts a signed notice; returns whether it was accepted.
+ * Posts a notice, with its signature if it has one; returns whether it was accepted.
  *
  * @param {string} url
- * @param {string} signature
+ * @param {string | undefined} signature
  * @param {string} body
  * @param {number} milliseconds
  */
 export function postNotice(url, signature, body, milliseconds) {
   return withDeadline(milliseconds, async ({ signal }) => {
     try {
-      const headers = { 'content-type': 'application/json', 'farebox-signature': signature };
+      const signed = signature === undefined ? {} : { 'farebox-signature': signature };
+      const headers = { 'content-type': 'application/json', ...signed };
       const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal });
       await response.body?.cancel();
       return response.ok;

@@ -119,7 +119,8 @@ pub(super) async fn publishes_keys(way: Transport<'_>, url: &str) -> bool {
 /// Whether the operator's webhook took a notice.
 pub(super) async fn told(treasury: &Treasury, body: &str) -> bool {
     let Some(webhook) = &treasury.webhook else { return false };
-    let sent = calls::post_notice(&webhook.url, &webhook.signature(body, now()), body, NOTICE_MS);
+    let sent =
+        calls::post_notice(&webhook.url, Some(&webhook.signature(body, now())), body, NOTICE_MS);
     calls::settled(sent).await.is_some_and(|taken| taken.is_truthy())
 }
 

@@ -57,7 +57,6 @@ const ALLOWED: &[Allowed] = &[
             "ledger::entry::claim",
             "ledger::entry::doubt",
             "ledger::entry::note",
-            "ledger::entry::operator",
             "ledger::entry::recover",
         ],
         reason: "one entry, and a file for each kind of command",

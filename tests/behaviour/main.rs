@@ -37,6 +37,7 @@ mod mpp_client;
 mod mpp_pool;
 mod mutants;
 mod names;
+mod notices;
 mod onchain;
 mod operator_words;
 mod origins;

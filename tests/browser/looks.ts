@@ -41,9 +41,22 @@ export async function goTo(page: Page, url: string): Promise<void> {
   await page.waitForTimeout(400);
 }
 
+/** Whether the page has an icon that its policy lets in; without one a browser asks the server for `/favicon.ico`. */
+export function hasIcon(page: Page): Promise<boolean> {
+  return page.evaluate(async () => {
+    const picture = new Image();
+    picture.src = document.querySelector<HTMLLinkElement>('link[rel=icon]')?.href ?? '';
+    return picture.decode().then(
+      () => true,
+      () => false,
+    );
+  });
+}
+
 /** A picture of each scheme and width; gives what hinders a reader there. */
 export async function looksOf(page: Page, name: string): Promise<readonly string[]> {
   const found: string[] = [];
+  assert.ok(await hasIcon(page), `${name} has no icon`);
   for (const [scheme, width] of SIZES) {
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize({ width, height: 900 });

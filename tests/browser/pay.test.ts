@@ -15,7 +15,7 @@ import { root } from '../../scripts/steps.mjs';
 import { fund } from '../crash/world.ts';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { startChromium } from './chromium.ts';
-import { complaintsOf, SCREENS, seriousOf } from './looks.ts';
+import { complaintsOf, hasIcon, SCREENS, seriousOf } from './looks.ts';
 import { addWallet, type Injected, type WalletPlan } from './wallet.ts';
 
 const LIMIT_MS = 120_000;
@@ -124,6 +124,7 @@ test('a person chooses one of two wallets, signs once, and reads the report with
   assert.deepEqual(wallets[0]?.calls, []);
   assert.deepEqual(wallets[1]?.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
   assert.deepEqual(await seriousOf(page), []);
+  assert.ok(await hasIcon(page));
   assert.deepEqual(complaints, []);
 });
 

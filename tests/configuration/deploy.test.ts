@@ -11,12 +11,11 @@ import { check } from '../../scripts/check/index.mjs';
 import { SECRETS, variables } from '../../scripts/check/names.mjs';
 import { parseSecrets } from '../../scripts/check/worker.mjs';
 import { sectionOf } from '../../scripts/schema.mjs';
-import { openFolder } from './table.ts';
+import { openFolder, PLACEHOLDER } from './table.ts';
 
 const COMMITTED = readFileSync('wrangler.toml', 'utf8');
 const NOBODY = '0x000000000000000000000000000000000000dEaD';
 const SOMEBODY = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8';
-const PLACEHOLDER = 'https://github.com/YOUR-NAME/YOUR-REPOSITORY';
 const OFFLINE = { CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false', npm_config_offline: 'true' };
 
 async function named(text: string, env?: string): Promise<{ errors: string[]; warnings: string[]; notes: string[] }> {

@@ -17,6 +17,9 @@ export type Case = {
 
 type Table = { readonly base: Vars; readonly secrets: Vars; readonly cases: readonly Case[] };
 
+/** The repository, until it has an address: docs/deploy.md, "The button". */
+export const PLACEHOLDER = 'https://github.com/YOUR-NAME/YOUR-REPOSITORY';
+
 export const TABLE = JSON.parse(readFileSync('tests/configuration/wrong.json', 'utf8')) as Table;
 
 const SECRET = /^(GATE_SECRET|GATE_SECRET_PREVIOUS|LEDGER_SALT|OPERATOR_TOKEN|WEBHOOK_SECRET|API_KEYS|F_TOKEN|CDP_\w+|OKX_\w+)$/;

@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 
 import { startChromium } from '../browser/chromium.ts';
+import { hasIcon } from '../browser/looks.ts';
 import { plainSkill, type SkillsWorld, startSkillsWorld, untilSold } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
@@ -44,12 +45,14 @@ describe('the page of the market', () => {
           back: getComputedStyle(document.body).backgroundColor,
           text: document.body.innerText,
         }));
+        const requests = [...asked];
+        assert.ok(await hasIcon(page));
         await page.close();
         assert.deepEqual([seen.width, seen.title, seen.images, seen.items], [width, 'Skills', 0, 3]);
         assert.ok(seen.text.includes(EVIL) && seen.text.includes('1.5 USDC'), seen.text);
         assert.equal(seen.back, { light: 'rgb(250, 250, 248)', dark: 'rgb(20, 20, 19)' }[colorScheme]);
         assert.deepEqual(
-          asked.filter((url) => !url.endsWith('/favicon.ico')),
+          requests.filter((url) => !url.startsWith('data:')),
           [`${world.url}/`],
         );
       });

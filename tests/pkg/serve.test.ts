@@ -52,6 +52,7 @@ test('a paid request, a free one, the pages, and who asked', async () => {
   const without = await fetch(`${url}/_farebox/desk?x=1`, { redirect: 'manual' });
   assert.deepEqual([without.status, without.headers.get('location')], [307, '/_farebox/desk/?x=1']);
   assert.match(desk.headers.get('content-security-policy') ?? '', /^default-src 'none'/);
+  assert.equal((await fetch(`${url}/_farebox/desk/icon.svg`)).headers.get('content-type'), 'image/svg+xml');
   assert.equal((await fetch(`${url}/_farebox/desk/../../../package.json`)).status, 404);
 
   const asked = { headers: { 'CF-Connecting-IP': '203.0.113.9', 'X-Forwarded-For': '203.0.113.9' } };

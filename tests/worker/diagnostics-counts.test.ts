@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
+import { describedMetrics, exposedMetrics } from '../support/metrics.ts';
 import { Client, told, verdict } from './support/client.ts';
 import { refusedVerify } from './support/facilitator.ts';
 import { Listener, ask as operator } from './support/operator.ts';
@@ -253,6 +254,32 @@ describe('counts of failures', { concurrency: 3 }, () => {
       );
       assert.equal(new Set(notices().map((it) => it['id'])).size, notices().length, 'one of each');
     }).finally(() => listener.stop());
+  });
+
+  it('the metrics are those that are described, with their labels', async () => {
+    const route = { path: '/seen/*', price: '$0.01', max_timeout_secs: 60, origin_timeout_secs: 2 };
+    await within({ routes: [route] }, async (world) => {
+      const [good, bad, lost] = [new Client(world), new Client(world), new Client(world)];
+      world.facilitator.script(bad.payer.address, { verify: refusedVerify('invalid_payload') });
+      world.facilitator.script(lost.payer.address, { verify: { kind: 'destroy' } });
+      assert.equal((await good.pay('/seen/x')).status, 200);
+      for (let turn = 0; turn < 4; turn += 1) await bad.pay('/seen/x');
+      await lost.pay('/seen/x');
+      const shown = async () => exposedMetrics((await operator(world, 'metrics')).text);
+      const described = describedMetrics();
+      const labelled = [...described].filter(([, labels]) => labels.length > 0).map(([name]) => name);
+      await eventually(
+        'each has a series',
+        async () => {
+          const metrics = await shown();
+          return labelled.every((name) => (metrics.get(name) ?? []).length > 0);
+        },
+        HANDED_MS,
+      );
+      const sorted = (metrics: ReadonlyMap<string, readonly string[]>) =>
+        [...metrics].map(([name, labels]) => [name, [...labels].sort()]).sort();
+      assert.deepEqual(sorted(await shown()), sorted(described));
+    });
   });
 
   it('the correlation id goes from the request through answer, diagnostic and log to the operator', () =>

@@ -119,6 +119,53 @@ describe('webhook', () => {
   });
 });
 
+describe('webhook for people', () => {
+  let world: World;
+  let listener: Listener;
+  const persist = mkdtempSync(join(tmpdir(), 'farebox-slack-'));
+  let refused = 1;
+  before(async () => {
+    // As Slack answers: `ok`, or an error as a word.
+    listener = await Listener.start(() => ((refused -= 1) >= 0 ? [429, 'rate_limited'] : [200, 'ok']));
+    world = await openWorld({
+      persist,
+      vars: {
+        WEBHOOK_URL: `${listener.url}/services/T0/B0/key`,
+        WEBHOOK_FORM: 'slack',
+        WEBHOOK_GATE_URL: 'https://api.example.com',
+        RECOVERY: { settle_secs: 2, resend_secs: [1], chain_secs: [1, 1], refund_secs: 5, manual_secs: 2000 },
+      },
+    });
+  });
+  after(async () => {
+    await world.stop();
+    await listener.stop();
+    rmSync(persist, { recursive: true, force: true });
+  });
+
+  it('gets a sentence with the money and a link, without a signature, and again until it is taken', async () => {
+    const target = `/before/told-${nextNumber()}`;
+    world.origin.script(target, { status: 500 });
+    const payment = await payFor(world, target);
+    const answer = await send(world, target, payment);
+    assert.equal(jsonOf(answer)['code'], 'refund_due', answer.text);
+    const id = String(jsonOf(answer)['payment']);
+    await eventually('two tries', () => listener.taken.length >= 2);
+    const [first, second] = listener.taken as [Taken, Taken];
+    assert.deepEqual([second.text, second.target], [first.text, '/services/T0/B0/key']);
+    assert.ok(second.atMs - first.atMs > 1_000, 'not at once');
+    assert.deepEqual([first.headers['content-type'], first.headers['farebox-signature']], ['application/json', undefined]);
+    const sentence = `You owe \`0.01 USDC\` on \`Base Sepolia\` to \`${payment.payer.toLowerCase()}\` for payment \`${id}\` of \`/before/*\` (\`origin\`): refund or waive it at https://api.example.com/_farebox/desk/#payment?id=${id}`;
+    assert.deepEqual(JSON.parse(first.text), { text: sentence });
+    // What was taken is not sent again: a later notice of the same alarm comes alone.
+    const later = await payFor(world, target);
+    world.origin.script(target, { status: 500 });
+    const owed = String(jsonOf(await send(world, target, later))['payment']);
+    await eventually('the later notice', () => listener.taken.some(({ text }) => text.includes(owed)));
+    assert.equal(listener.taken.filter(({ text }) => text.includes(id)).length, 2);
+  });
+});
+
 describe('purge', () => {
   let world: World;
   const persist = mkdtempSync(join(tmpdir(), 'farebox-purge-'));

@@ -7,6 +7,7 @@
 
 mod export;
 mod metrics;
+mod notice;
 mod path;
 mod query;
 mod refund;
@@ -20,6 +21,7 @@ use alloc::vec::Vec;
 
 pub use self::export::{ChannelPage, Export, Piece};
 pub use self::metrics::label;
+pub use self::notice::{NoticeForm, PostedNotice};
 pub use self::path::MAX_BODY_BYTES;
 use self::path::{OperatorPath, What, decision};
 use self::query::{Query, Wrong};
@@ -30,8 +32,8 @@ use super::diagnose::{Circumstances, Failures, Thresholds};
 use super::parts::{Chains, Operated, PricedRoutes, Shards};
 use super::reply::{Audience, Body, Reply};
 use super::restore::Restore;
-use farebox_base::encoding::{hex, json};
-use farebox_base::hash::{self, digest};
+use farebox_base::encoding::json;
+use farebox_base::hash::digest;
 use farebox_base::http::RequestHead;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::{Secret, ct_eq};
@@ -242,17 +244,6 @@ fn plan_export(query: &Query) -> Result<Plan, Wrong> {
         Some(_) => return Err(Wrong::named("of")),
     };
     Ok(Plan::Export(format, rows))
-}
-
-impl Webhook {
-    /// `Farebox-Signature` of a notice.
-    #[must_use]
-    pub fn signature(&self, body: &str, now: UnixTime) -> String {
-        let secs = now.secs();
-        let text = alloc::format!("{secs}.{body}");
-        let mac = hash::mac(self.secret.expose().as_bytes(), &[text.as_bytes()]);
-        alloc::format!("t={secs},v1={}", hex::encode(&mac))
-    }
 }
 
 /// The task of an authorized request.

@@ -6,7 +6,7 @@ use alloc::string::String;
 
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
-use farebox_base::page::STYLE;
+use farebox_base::page::{ICON, STYLE};
 use farebox_base::text::Html;
 use serde::Serialize;
 
@@ -44,8 +44,8 @@ pub struct Way<'a> {
     pub network: &'a ChainId,
 }
 
-/// Policy of the page without a script: it loads and runs nothing.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Policy of the page without a script: it loads and runs nothing. Its icon is in it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Policy of the page that pays: scripts, styles and requests of its own origin. Wallets give
 /// their pictures as `data:`; what was paid for is shown as `blob:`.
@@ -74,11 +74,11 @@ pub fn html(page: &Page<'_>) -> String {
     Html::fill(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Payment required</title>\n{}</head>\n<body>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Payment required</title>\n{}\n{}</head>\n<body>\n\
          <main>\n{}<h1>Payment required</h1>\n<p>{}</p>\n<dl>\n{}<dt>Resource</dt><dd><code>{}</code></dd>\n</dl>\n{}</main>\n\
          <footer><p>Programs can pay automatically: the terms are in the <code>PAYMENT-REQUIRED</code> header \
          (x402 version 2) and, if JSON is requested, in the body (version 1).</p></footer>\n</body>\n</html>\n",
-        [head, seller, about, ways, Html::of(page.url), section],
+        [Html::literal(ICON), head, seller, about, ways, Html::of(page.url), section],
     )
     .into_string()
 }
@@ -235,5 +235,10 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(!page("USDC", false).contains("<script"));
+        // Without one a browser asks the seller's server for it, where all paths may have a price.
+        for is_payable in [true, false] {
+            assert!(page("USDC", is_payable).contains("<link rel=\"icon\""));
+            assert!(content_security_policy(is_payable).contains("img-src data:"));
+        }
     }
 }

@@ -39,6 +39,11 @@ crons = ["*/15 * * * *"]
 
 [observability]
 enabled = true
+
+# Without the headers of requests, which hold what payers have signed.
+[observability.logs]
+enabled = true
+invocation_logs = false
 `;
 
 const PAGES = `# The pages that people see: a person who opens a priced URL pays in place.
@@ -124,6 +129,11 @@ preview_urls = false
 
 [observability]
 enabled = true
+
+# Without the headers of requests, which hold what payers have signed.
+[observability.logs]
+enabled = true
+invocation_logs = false
 `;
 }
 

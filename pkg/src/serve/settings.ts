@@ -33,8 +33,9 @@ const SECRETS = [
   'OKX_API_KEY',
   'OKX_API_SECRET',
   'OKX_API_PASSPHRASE',
-  // Its URL may have a key.
+  // These URLs may have a key.
   'RPC_URL',
+  'WEBHOOK_URL',
 ];
 
 /** All variables as text; what is structured is JSON, which the gate reads. */

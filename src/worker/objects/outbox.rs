@@ -117,8 +117,9 @@ impl Txn<'_> {
 /// Sends a notice; returns whether it was accepted.
 pub(super) async fn notify(gate: &Gate, notice: &DueNotice) -> bool {
     let Some(webhook) = gate.webhook() else { return false };
-    let signature = webhook.signature(&notice.body, now());
-    let sent = edge::post_notice(webhook.url.expose(), &signature, &notice.body, DEADLINE_MS);
+    let posted = webhook.posted(&notice.body, now());
+    let signature = posted.signature.as_deref();
+    let sent = edge::post_notice(webhook.url.expose(), signature, &posted.body, DEADLINE_MS);
     edge::settled(sent).await.is_some_and(|taken| taken.is_truthy())
 }
 

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { type ExchangeWorld, LIVE, MOCK, signedPayment, startExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { startChromium } from '../../browser/chromium.ts';
+import { hasIcon } from '../../browser/looks.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const LIMIT = { timeout: 120_000 };
@@ -68,7 +69,7 @@ const opened = async (colorScheme: 'light' | 'dark', width: number) => {
   const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 } });
   const faults: string[] = [];
   page.on('console', (message) => {
-    if (message.type() === 'error' && !`${message.text()} ${message.location().url}`.includes('favicon')) faults.push(message.text());
+    if (message.type() === 'error') faults.push(message.text());
   });
   page.on('pageerror', (error) => faults.push(error.message));
   return { page, faults };
@@ -93,6 +94,7 @@ describe('the page of the exchange', LIMIT, () => {
         const links = await page.locator('a[href^="https://"]').evaluateAll((all) => all.map((a) => a.getAttribute('href') ?? ''));
         assert.ok(links.length >= 3 && links.every((url) => url.startsWith('https://sepolia.basescan.org/')), links.join());
         await picture(page, `exchange-${width}-${colorScheme}`);
+        assert.ok(await hasIcon(page));
         assert.deepEqual(faults, []);
         await page.close();
       });

@@ -27,6 +27,7 @@ mod hidden;
 mod html;
 mod markdown;
 mod shell;
+mod slack;
 mod yaml;
 
 use alloc::string::String;
@@ -38,6 +39,7 @@ pub use hidden::{hidden_class, is_hidden, single_line};
 pub use html::HtmlPlace;
 pub use markdown::MarkdownPlace;
 pub use shell::ShellPlace;
+pub use slack::SlackPlace;
 pub use yaml::YamlPlace;
 
 /// HTML, between tags or in a quoted attribute.
@@ -46,6 +48,8 @@ pub type Html = Text<HtmlPlace>;
 pub type Markdown = Text<MarkdownPlace>;
 /// A command line of a POSIX shell; each value is one argument.
 pub type Shell = Text<ShellPlace>;
+/// A message of Slack; each value is a span of code.
+pub type Slack = Text<SlackPlace>;
 /// YAML; each value is one quoted scalar.
 pub type Yaml = Text<YamlPlace>;
 

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use crate::operator::{Keeps, Webhook};
+use crate::operator::{Keeps, NoticeForm, Webhook};
 use crate::parts::Operated;
 use farebox_base::hash::digest;
 use farebox_base::secret::Secret;
@@ -47,20 +47,26 @@ fn refunder(
     Some(Secret::new(token))
 }
 
-/// Reads the destination of notices.
+/// Reads the destination of notices, and their form.
 fn webhook(reader: &mut Reader) -> Option<Webhook> {
-    if reader.is_absent("WEBHOOK_URL") {
+    let gate = reader.origin("WEBHOOK_GATE_URL");
+    let form = reader.one_of("WEBHOOK_FORM", "json slack");
+    if reader.is_absent("WEBHOOK_URL") && form.is_none() {
         if !reader.is_absent("WEBHOOK_SECRET") {
             reader.fail("WEBHOOK_SECRET", "is set without WEBHOOK_URL; set both or neither");
         }
         return None;
     }
-    let url = reader.text("WEBHOOK_URL")?;
+    // That of Slack is a secret in whole: it lets its holder write into the channel.
+    let url = reader.secret("WEBHOOK_URL", 1)?;
     // A query often holds a key.
-    let plain = url.split('?').next().unwrap_or_default();
+    let plain = url.expose().split('?').next().unwrap_or_default();
     reader.checked_url("WEBHOOK_URL", plain)?;
-    let secret = reader.secret("WEBHOOK_SECRET", 1)?;
-    Some(Webhook { url: Secret::new(url), secret })
+    let form = match form {
+        Some("slack") => NoticeForm::Slack { gate },
+        _ => NoticeForm::Signed { secret: reader.secret("WEBHOOK_SECRET", 1)? },
+    };
+    Some(Webhook { url, form })
 }
 
 /// Limits on an object's rows, from hours, days and megabytes.

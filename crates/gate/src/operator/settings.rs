@@ -5,13 +5,15 @@ use alloc::string::String;
 use farebox_base::secret::Secret;
 use farebox_channel::retention::KeptSecs;
 
-/// The destination of notices, and the secret that signs them.
+use super::notice::NoticeForm;
+
+/// The destination of notices, and their form.
 #[derive(Debug)]
 pub struct Webhook {
-    /// Its query may hold a key.
+    /// Its path or query may hold a key.
     pub url: Secret<String>,
-    /// The key of the signature.
-    pub secret: Secret<String>,
+    /// Who reads them there.
+    pub form: NoticeForm,
 }
 
 /// Limits on the rows of an object.

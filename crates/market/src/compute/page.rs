@@ -12,6 +12,7 @@ use super::figures::HourTally;
 use super::row::EventRow;
 use crate::page::Beside;
 use crate::text::time;
+use farebox_base::page::ICON;
 use farebox_base::text::{Html, hidden_class};
 
 /// The script of `/exchange`.
@@ -23,7 +24,7 @@ const MARKET_SCRIPT_PATH: &str = "/exchange/market.js";
 const JOB_SCRIPT_PATH: &str = "/exchange/job.js";
 
 /// The policy of the pages: styles, scripts and feeds of their own origin, nothing inline.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The script of `/exchange/jobs/{id}`, with the characters that it shows by their number.
 #[must_use]
@@ -342,8 +343,8 @@ fn moment(at: u64) -> Html {
 fn document(title: &'static str, script: &'static str, body: Html) -> String {
     Html::fill(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{}</title>\
-         <meta name=\"color-scheme\" content=\"light dark\"><link rel=\"stylesheet\" href=\"/exchange/style.css\"><script src=\"{}\" defer></script></head><body>{}</body></html>\n",
-        [Html::literal(title), Html::literal(script), body],
+         <meta name=\"color-scheme\" content=\"light dark\">{}<link rel=\"stylesheet\" href=\"/exchange/style.css\"><script src=\"{}\" defer></script></head><body>{}</body></html>\n",
+        [Html::literal(title), Html::literal(ICON), Html::literal(script), body],
     )
     .into_string()
 }

@@ -8,11 +8,11 @@ use alloc::vec::Vec;
 use super::offered::Offered;
 use crate::page::Beside;
 use crate::text::Members;
-use farebox_base::page::STYLE;
+use farebox_base::page::{ICON, STYLE};
 use farebox_base::text::{Html, Shell};
 
 /// The policy that the page needs, and nothing more.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Skills on one page.
 const PER_PAGE: usize = 50;
@@ -247,9 +247,9 @@ fn product(skill: &Offered, url: &str) -> String {
 fn document(title: &str, about: &str, data: &str, body: Html) -> String {
     Html::fill(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{}</title>\
-         <meta name=\"description\" content=\"{}\"><meta name=\"color-scheme\" content=\"light dark\"><link rel=\"alternate\" type=\"text/markdown\" href=\"/SKILL.md\">\
+         <meta name=\"description\" content=\"{}\"><meta name=\"color-scheme\" content=\"light dark\"><link rel=\"alternate\" type=\"text/markdown\" href=\"/SKILL.md\">{}\
          <style>{}{}</style><script type=\"application/ld+json\">{}</script></head><body>{}</body></html>\n",
-        [Html::of(title), Html::of(about), Html::literal(STYLE), Html::literal(OWN_STYLE), Html::data(data), body],
+        [Html::of(title), Html::of(about), Html::literal(ICON), Html::literal(STYLE), Html::literal(OWN_STYLE), Html::data(data), body],
     )
     .into_string()
 }
