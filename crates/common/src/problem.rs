@@ -129,7 +129,7 @@ pub enum Code {
     WrongState,
     /// The operator began to pay this debt back before.
     RefundBegun,
-    /// Who paid may still be served for this debt.
+    /// The payer may still be served for this debt.
     RefundEarly,
     /// The debt is older than the restore of the ledger.
     RefundRestored,

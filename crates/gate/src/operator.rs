@@ -21,12 +21,12 @@ use alloc::vec::Vec;
 
 pub use self::export::{ChannelPage, Export, Piece};
 pub use self::metrics::label;
-pub use self::notice::{NoticeForm, PostedNotice};
+pub use self::notice::PostedNotice;
 pub use self::path::MAX_BODY_BYTES;
 use self::path::{OperatorPath, What, decision};
 use self::query::{Query, Wrong};
 use self::refund::Reporter;
-pub use self::settings::{Keeps, Webhook};
+pub use self::settings::{Keeps, NoticeForm, Webhook};
 pub use self::visit::{METERS, OperatorQuery, QueryStep};
 use super::diagnose::{Circumstances, Failures, Thresholds};
 use super::parts::{Chains, Operated, PricedRoutes, Shards};

@@ -131,7 +131,7 @@ pub enum Decision {
     /// The operator begins to pay back. A debt of before this second may have been paid back
     /// already: a restored row does not know.
     Refunding(u64),
-    /// What the operator began to pay back was not sent.
+    /// The refund that the operator began was not sent.
     NotRefunded,
     /// This transaction paid back.
     Refunded(String),

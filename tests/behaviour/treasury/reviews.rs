@@ -46,7 +46,8 @@ pub fn what_is_above_the_limit_waits_for_a_person_and_is_paid_once() {
 #[test]
 pub fn what_was_approved_for_an_agent_that_was_ended_is_not_paid() {
     let mut world = world();
-    let (approved, open) = (request("75000"), request("76000"));
+    let (approved, mut open) = (request("75000"), request("75000"));
+    open["request"]["url"] = json!(format!("{MERCHANT}?other"));
     let (_, review) = asked(&mut world, &approved);
     world.operate(Operation::Approve(review));
     asked(&mut world, &open);

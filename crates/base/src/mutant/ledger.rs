@@ -3,7 +3,7 @@
 macro_rules! ledger {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
-            /// What the operator began to pay back is served to whoever asks for it again.
+            /// A payment is served while the operator pays it back.
             RefundedIsServed,
             /// A debt is paid back by everyone who begins to.
             DebtsArePaidTwice,

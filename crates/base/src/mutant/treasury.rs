@@ -3,7 +3,7 @@
 macro_rules! treasury {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
-            /// What a person approved is paid although the agent was ended meanwhile.
+            /// An approved payment is made although the agent was ended meanwhile.
             ApprovalsOutliveAgents,
             /// A link takes another payment while one is being settled.
             LinksPayTwice,

@@ -85,6 +85,9 @@ fn no_lenient_origin_serves_a_dearer_page_than_the_gate_asked_for() {
                 String::from_utf8_lossy(&read)
             );
             worst = worst.max(costs);
+            if !table.lists("/premium/") {
+                continue;
+            }
             // A folder is served with its slash, or as if it had one.
             let folder = [read.as_slice(), b"/"].concat();
             let costs = cost(table.rules(), *unlisted, method, &folder, chance.below(2) == 0);

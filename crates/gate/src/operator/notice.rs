@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 
 use serde_json::Value;
 
-use super::settings::Webhook;
+use super::settings::{NoticeForm, Webhook};
 use crate::receipts::is_id;
 use crate::units;
 use farebox_base::chain::ChainId;
@@ -22,21 +22,6 @@ use farebox_base::time::UnixTime;
 const DESK: &str = "/_farebox/desk/";
 /// Longest value in a sentence, characters: Discord takes messages of at most 2000.
 const MAX_CHARS: usize = 200;
-
-/// The form of notices, which says what reads them.
-#[derive(Debug)]
-pub enum NoticeForm {
-    /// For programs: `{id, type, at, data}`, signed.
-    Signed {
-        /// The key of the signature.
-        secret: Secret<String>,
-    },
-    /// For people: `{"text": …}`.
-    Slack {
-        /// The gate's own origin, where its desk is.
-        gate: Option<String>,
-    },
-}
 
 /// A notice as it is posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +65,7 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// What happened and what to do, with the money and where it can be done.
+    /// Says in one sentence that something happened and can be done, with the money and the place.
     fn sentence(&self) -> Slack {
         let kind = self.notice.get("type").and_then(Value::as_str).unwrap_or_default();
         match kind {

@@ -5,15 +5,28 @@ use alloc::string::String;
 use farebox_base::secret::Secret;
 use farebox_channel::retention::KeptSecs;
 
-use super::notice::NoticeForm;
-
 /// The destination of notices, and their form.
 #[derive(Debug)]
 pub struct Webhook {
     /// Its path or query may hold a key.
     pub url: Secret<String>,
-    /// Who reads them there.
+    /// The reader there.
     pub form: NoticeForm,
+}
+
+/// The form of notices, which says what reads them.
+#[derive(Debug)]
+pub enum NoticeForm {
+    /// For programs: `{id, type, at, data}`, signed.
+    Signed {
+        /// The key of the signature.
+        secret: Secret<String>,
+    },
+    /// For people: `{"text": …}`.
+    Slack {
+        /// The gate's own origin, where its desk is.
+        gate: Option<String>,
+    },
 }
 
 /// Limits on the rows of an object.

@@ -58,7 +58,7 @@ impl<'g> SessionRequest<'g> {
     }
 
     fn worth(&self, head: &ResponseHead) -> Worth {
-        Worth::of(head, &self.asked.offer, &self.asked.request.head)
+        Worth::of(head, self.asked.offer, &self.asked.request.head)
     }
 
     /// Takes the origin's reply.
