@@ -189,6 +189,7 @@ test('a wallet whose network changes while it is asked sends nothing, and may be
   );
 });
 
+// A-109
 test('of two tabs that refund the same debt at once one does, and the payer gets it once', { timeout: LIMIT_MS }, async () => {
   await world.buy('/fail/503', 7);
   const [row] = await world.paymentsIn('refund_due');
@@ -297,6 +298,7 @@ test('it follows what happens', { timeout: LIMIT_MS }, async () => {
   await page.locator(`#row-${id}`).waitFor();
 });
 
+// A-124
 test('what others wrote is text, with hidden characters shown', { timeout: LIMIT_MS }, async () => {
   const page = await entered('#payments', async (page) => {
     const plant = (text: string) =>

@@ -179,6 +179,7 @@ for (const [elsewhere, asks, chain] of [
     ['a person says so', { confirm: () => true }, 1],
     ['a person says no', { confirm: ({ again }: Proposal) => first(again) }, 0],
   ] as const)
+    // A-236
     test(`what has ended is paid ${elsewhere} beside it only by a word: ${who}`, async () => {
       let seconds = Date.now() / 1000;
       const store = memoryStore();

@@ -407,6 +407,7 @@ test("deploy hands its words to the project's wrangler, the bound Worker first, 
   assert.deepEqual([wrong.status, wrong.ran], [1, []]);
 });
 
+// I-26
 test('the URL of a node with a key is in no file', () => {
   for (const [at, rpc] of ['https://node.example.net/v2/SECRETKEY12345678', 'https://node.example.net/?key=SECRET'].entries())
     for (const [template, words] of [['gate', GATE] as const, ['treasury', TEMPLATES['treasury']!] as const]) {

@@ -65,6 +65,7 @@ test('a paid request, a free one, the pages, and who asked', async () => {
   assert.equal(await ended, 0);
 });
 
+//
 test('one process serves a folder; a request under way ends before it does', async () => {
   const { url, child, ended } = await serving();
   const second = await serving();
@@ -98,6 +99,7 @@ test('a signal while it starts ends it, and its runtime with it', async () => {
   assert.equal(spawnSync('pgrep', ['-f', join(state, 'runtime')]).stdout.toString(), '', 'no runtime is left on the rows');
 });
 
+//
 test('a port that is taken ends the program, and its runtime with it', async () => {
   const taken = createServer();
   const port = await new Promise<number>((resolve) => {

@@ -54,6 +54,7 @@ describe('manners', () => {
   });
   after(() => world.stop());
 
+  // A-51
   it('OPTIONS on a path with a paid route is answered by the gate', async () => {
     for (const path of ['/after/x', '/before/x', '/get/x']) {
       const connection = await world.gate.connect();
@@ -102,6 +103,7 @@ describe('manners', () => {
     }
   });
 
+  // A-189
   it('a page that the route names sends its own headers and credentials, and reads every answer; other pages send none', async () => {
     const path = '/paged/report';
     const from = (page: string): HeaderRow => ['Origin', page];
@@ -139,6 +141,7 @@ describe('manners', () => {
   });
 
   for (const mode of MODES) {
+    // A-51
     it(`HEAD costs what GET costs (${mode})`, async () => {
       const path = `/${mode}/head`;
       const connection = await world.gate.connect();
@@ -157,6 +160,7 @@ describe('manners', () => {
       connection.close();
     });
 
+    // A-68
     it(`conditions are dropped on paid requests and kept on free ones (${mode})`, async () => {
       const conditions: HeaderRow[] = [
         ['If-None-Match', '"v1"'],
@@ -174,6 +178,7 @@ describe('manners', () => {
       assert.equal(world.origin.of(`/free-conditions-${mode}`)[0]?.headers['if-none-match'], '"v1"');
     });
 
+    // A-65
     it(`other redirects are success, not followed, and withheld until settled (${mode})`, async () => {
       const path = `/${mode}/redirect`;
       const payment = await payFor(world, path);
@@ -185,6 +190,7 @@ describe('manners', () => {
       expectCalls(world, payment.payer, path, ordinaryCalls(mode));
     });
 
+    // A-65
     it(`a redirect whose settlement is refused does not leak its location (${mode})`, async () => {
       const path = `/${mode}/redirect-refused`;
       const payment = await payFor(world, path);
@@ -197,6 +203,7 @@ describe('manners', () => {
       assert.equal(answer.headers['location'], undefined);
     });
 
+    // A-59, A-67
     it(`paid answers are never cached and receipts of the origin are not ours (${mode})`, async () => {
       const path = `/${mode}/origin-headers`;
       const payment = await payFor(world, path);
@@ -227,6 +234,7 @@ describe('manners', () => {
     });
   }
 
+  // A-68
   it('a 304 of the origin on a paid request is not charged in after mode', async () => {
     const path = '/after/not-modified';
     const payment = await payFor(world, path);
@@ -237,6 +245,7 @@ describe('manners', () => {
     expectCalls(world, payment.payer, path, { verify: 1, settle: 0, origin: 1 });
   });
 
+  // A-59
   it('receipt and challenge headers of the origin are removed from free answers as well', async () => {
     world.origin.script('/free-forged', {
       headers: {

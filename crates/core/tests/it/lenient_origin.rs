@@ -38,6 +38,7 @@ const TABLES: [&[Row]; 4] = [
     &[("/public/premium/*", "all", 9), ("/public/*", "all", 0), ("/cheap/[a]/[b]", "POST", 1)],
 ];
 
+// A-48
 #[test]
 fn no_lenient_origin_serves_a_dearer_page_than_the_gate_asked_for() {
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
