@@ -28,6 +28,8 @@ const MARK = /^\s*\/\/ ((?:[AI]-\d+(?:, |,?$))+)$/;
 const ROW = /^\| ([AI]-\d+) \|.* \| (.*) \|$/;
 const ATTRIBUTE = /^\s*(?:#\[|\/\/)/;
 const RUST_TEST = /^\s*(?:pub )?fn (\w+)\(/;
+const LOOP = /^\s*for \(/;
+const TEST = /^\s*(?:it|test|describe)(?:\.\w+)?\(/;
 const SCRIPT_TEST = /^\s*(?:it|test|describe)(?:\.\w+)?\(\s*(['"`])(.*)/;
 
 /**
@@ -40,12 +42,23 @@ export function marksOf(file, text) {
   return lines.flatMap((line, at) => {
     const ids = MARK.exec(line)?.[1];
     if (ids === undefined) return [];
-    const next = lines.slice(at + 1).findIndex((below) => !ATTRIBUTE.test(below));
-    const below = lines.slice(at + 1 + next).join(' ');
-    const test = file.endsWith('.rs') ? RUST_TEST.exec(below)?.[1] : titleOf(below);
-    if (test === undefined || next < 0) throw new StepFailed(`${file}:${at + 1}: no test stands below ${ids}`);
+    const test = nameOf(file, lines.slice(at + 1));
+    if (test === undefined) throw new StepFailed(`${file}:${at + 1}: no test stands below ${ids}`);
     return ids.split(/, ?/).flatMap((id) => (id === '' ? [] : [{ id, file, test }]));
   });
+}
+
+/**
+ * The name of the test that begins there, behind attributes, further comments and a loop without braces.
+ *
+ * @param {string} file
+ * @param {readonly string[]} lines
+ */
+function nameOf(file, lines) {
+  const next = lines.findIndex((line) => !ATTRIBUTE.test(line));
+  if (file.endsWith('.rs')) return RUST_TEST.exec(lines[next] ?? '')?.[1];
+  const first = LOOP.test(lines[next] ?? '') ? lines.findIndex((line) => TEST.test(line)) : next;
+  return first < 0 ? undefined : titleOf(lines.slice(first).join(' '));
 }
 
 /** @param {string} text that begins with a test */

@@ -375,7 +375,7 @@ fn another_request_with_the_same_payment_is_refused() {
     }
 }
 
-// I-14
+// I-14
 #[test]
 fn the_binding_covers_method_host_target_range_and_body() {
     let mut world = World::new();

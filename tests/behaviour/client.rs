@@ -144,7 +144,7 @@ fn the_choice_does_not_hang_on_the_order_of_the_server() {
     }
 }
 
-//
+//
 #[test]
 fn texts_of_the_server_change_nothing_that_is_signed_or_counted() {
     let say = |text: &str| {

@@ -143,7 +143,7 @@ fn the_origins_own_cross_origin_rules_stay() {
     }
 }
 
-//
+//
 #[test]
 fn a_redirect_to_the_origin_becomes_relative_and_any_other_stays() {
     for (location, expected) in [
@@ -160,7 +160,7 @@ fn a_redirect_to_the_origin_becomes_relative_and_any_other_stays() {
     }
 }
 
-//
+//
 #[test]
 pub fn the_origin_sees_the_payer_and_nothing_that_speaks_of_payment() {
     for target in ["/after", "/before", "/free"] {

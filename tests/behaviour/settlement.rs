@@ -423,6 +423,7 @@ fn told_twice(target: &str) -> (Response, Response, World) {
     (honest, lied_to, world)
 }
 
+//
 #[test]
 pub fn one_transaction_told_to_two_payers_serves_the_second_only_where_the_facilitator_is_believed()
 {

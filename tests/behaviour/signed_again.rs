@@ -317,7 +317,7 @@ pub fn what_rests_begins_at_another_request_and_gets_no_answer_of_the_first() {
     }
 }
 
-//
+//
 #[test]
 pub fn another_body_is_another_request_with_a_key_of_its_own() {
     let mut world = world();

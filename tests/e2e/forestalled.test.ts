@@ -135,7 +135,7 @@ const show = (path: string, message: Message) =>
   get(`${gate.url}${path}`, { 'payment-signature': Buffer.from(JSON.stringify(message)).toString('base64') });
 
 for (const [index, settle] of ['after', 'before'].entries()) {
-  // A-217, A-36
+  // A-36, A-217
   test(`a permit that a stranger sends first waits for a node with tracing, and is then served once (${settle})`, async () => {
     const { payer, stranger } = await accounts(index);
     const path = `/report/${settle}`;

@@ -173,13 +173,13 @@ for (const [elsewhere, asks, chain] of [
   ['on another chain', (response: ServerResponse) => ask(response, terms([ON_BASE])), 8453],
   ['by a challenge of MPP', (response: ServerResponse) => askFor(response, [challenge({ expires: inSeconds(4_300) })]), 84532],
 ] as const)
+  // A-236
   for (const [who, change, signs] of [
     ['nobody is asked', {}, 0],
     ['the policy says so', { policy: { payAgain: true } }, 1],
     ['a person says so', { confirm: () => true }, 1],
     ['a person says no', { confirm: ({ again }: Proposal) => first(again) }, 0],
   ] as const)
-    // A-236
     test(`what has ended is paid ${elsewhere} beside it only by a word: ${who}`, async () => {
       let seconds = Date.now() / 1000;
       const store = memoryStore();

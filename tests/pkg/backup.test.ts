@@ -45,13 +45,13 @@ test('a copy has what links lead to', () => {
   assert.equal(readFileSync(at('back', 'secrets.json'), 'utf8'), '{"LEDGER_SALT":"s"}');
 });
 
+// A-226
 for (const [what, link, target] of [
   ['the rows', ['rows'], 'rows'],
   ['a file among the rows', ['rows', 'ledger', 'b.sqlite'], 'rows/ledger/a.sqlite'],
   ['the secrets', ['secrets.json'], 'secrets.json'],
   ['the times', ['restored.json'], 'restored.json'],
 ] as const)
-  // A-226
   test(`a copy in which ${what} is a link is not put back`, () => {
     const other = folder(`other-${what}`);
     const copied = `copy-${what}`;

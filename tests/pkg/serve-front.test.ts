@@ -75,8 +75,8 @@ function raw(bytes: string, milliseconds = 1_000): Promise<string> {
 const linesSince = (count: number): string[] => seen.slice(count).map(({ line }) => line);
 const HIDDEN = 'GET /hidden HTTP/1.1\r\nHost: x\r\nCF-Connecting-IP: 203.0.113.7\r\nX-Farebox-Proto: https\r\n\r\n';
 
+// A-64, A-222
 for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'POST'])
-  // A-222, A-64
   test(`${method}: a body is a body, however many fields stand before its length`, async () => {
     const count = seen.length;
     for (const fields of [0, 150, 250, 2_001]) {

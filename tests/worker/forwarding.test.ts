@@ -77,7 +77,7 @@ describe('forwarding', () => {
   });
 
   for (const kind of KINDS) {
-    // A-177, A-28
+    // A-28, A-177
     it(`headers that are not the client's to send are removed (${kind})`, async () => {
       const { call } = await forward(kind, { headers: REMOVED });
       for (const [name, value] of REMOVED) {

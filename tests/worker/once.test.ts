@@ -119,7 +119,7 @@ describe('once', () => {
       });
     }
 
-    // A-138, A-34
+    // A-34, A-138
     it(`without the first request's secret nothing stored is given out (${mode})`, async () => {
       const path = `/${mode}/not-stored-for-you`;
       const key = (value: string): HeaderRow => ['Idempotency-Key', value];

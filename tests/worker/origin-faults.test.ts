@@ -40,7 +40,7 @@ describe('origin faults', { concurrency: 4 }, () => {
   for (const [what, fault] of Object.entries(faults)) {
     const slug = what.replaceAll(' ', '-');
 
-    // A-139, A-60, A-61, A-69
+    // A-60, A-61, A-69, A-139
     it(`an origin with ${what} is not charged in after mode`, async () => {
       const path = `/after/origin-${slug}`;
       const payment = await payFor(world, path);
@@ -61,7 +61,7 @@ describe('origin faults', { concurrency: 4 }, () => {
       connection.close();
     });
 
-    // A-139, A-60, A-61
+    // A-60, A-61, A-139
     it(`an origin with ${what} after the settlement is refund_due`, async () => {
       const path = `/before/origin-${slug}`;
       const payment = await payFor(world, path, { identifier: 'pay_fedcba9876543210fedcba9876543210' });

@@ -143,7 +143,7 @@ describe('what a facilitator says it serves', { concurrency: 4 }, () => {
     }
   });
 
-  //
+  //
   it('a redirect to another host is not followed, and health says so', async () => {
     const world = await openWorld();
     try {

@@ -131,7 +131,7 @@ describe('purge', () => {
     rmSync(persist, { recursive: true, force: true });
   });
 
-  // I-12
+  // I-12
   it('removes what is old and at rest, and nothing else', async () => {
     const targets = ['response', 'row', 'valid', 'owed', 'young'] as const;
     const paid = new Map<string, { id: string; target: string; payment: Awaited<ReturnType<typeof payFor>> }>();

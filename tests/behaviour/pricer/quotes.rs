@@ -18,7 +18,7 @@ fn shaped(method: &str, body: Option<&str>, fields: &[(&str, &str)]) -> RequestH
     fields.iter().copied().chain(lengths).fold(head, |head, (name, value)| head.header(name, value))
 }
 
-//
+//
 #[test]
 pub fn a_price_holds_for_the_whole_question_that_it_was_named_for() {
     let range = [("range", "bytes=0-0")];

@@ -302,7 +302,7 @@ fn what_the_origin_does_not_answer_costs_nothing() {
     assert_eq!(session.pay(PRICE).status, 200);
 }
 
-//
+//
 #[test]
 pub fn two_requests_at_once_need_a_voucher_for_both() {
     let mut session = Session::opened();

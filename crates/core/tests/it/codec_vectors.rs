@@ -230,7 +230,7 @@ fn what_is_shown_to_pay_with_has_a_bounded_number_of_values_and_no_name_twice() 
     assert_eq!(too_many, Err(Malformed::Json("credential")));
 }
 
-//
+//
 #[test]
 fn json_limits_stand_where_they_are_documented() {
     let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));

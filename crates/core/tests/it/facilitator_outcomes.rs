@@ -32,7 +32,7 @@ fn success(change: &str, with: &str) -> String {
     .replace(change, with)
 }
 
-//
+//
 #[test]
 fn only_a_success_whose_every_field_agrees_is_a_settlement() {
     let hash = TxHash::parse(HASH).unwrap();
@@ -65,7 +65,7 @@ fn only_a_success_whose_every_field_agrees_is_a_settlement() {
     }
 }
 
-//
+//
 #[test]
 fn a_settle_refusal_is_believed_only_for_reasons_given_before_a_broadcast() {
     let refusal = |reason: &str, transaction: &str| {
