@@ -8,7 +8,11 @@ import { fillPage, marksOf, PAGE, readMarks } from '../../scripts/attacks.mjs';
 describe('attacks by number', () => {
   it('are in the page with the tests that are marked: run `node scripts/attacks.mjs` if not', () => {
     const page = readFileSync(PAGE, 'utf8');
-    assert.equal(page, fillPage(page, readMarks()));
+    const rows = fillPage(page, readMarks()).split('\n');
+    assert.deepEqual(
+      page.split('\n').filter((row, at) => row !== rows[at]),
+      [],
+    );
   });
 
   it('are numbered without a gap', () => {

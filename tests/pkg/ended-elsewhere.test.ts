@@ -192,11 +192,11 @@ for (const kept of [undefined, resume]) {
   });
 }
 
+// A-237
 for (const [who, key] of [
   ['by the request', {}],
   ['by its key', { 'idempotency-key': 'order-2' }],
 ] as const)
-  // A-237
   for (const isFirst of [true, false])
     test(`of two processes that resume one purchase ${who}, one of them on another chain, the one that signs ${isFirst ? 'elsewhere' : 'again'} last sends nothing`, async () => {
       const { store, now, later } = payers();
