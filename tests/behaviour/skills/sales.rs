@@ -239,6 +239,7 @@ pub fn a_pack_costs_at_least_the_smallest_payment_for_each_call() {
     }
 }
 
+//
 #[test]
 pub fn a_pack_is_for_its_skill_alone() {
     let mut world = shop();
