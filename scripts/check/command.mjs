@@ -1,9 +1,10 @@
 // The check as a command: its options, what it prints and what it exits with. Shared by `npm run check` and the package's
 // command line.
 
+import { jsonText } from '../../pkg/src/visible.js';
 import { check } from './index.mjs';
 import { configFile } from './project.mjs';
-import { runCommand } from './words.mjs';
+import { runCommand, say } from './words.mjs';
 
 const OPTIONS = /** @type {const} */ ({
   env: { type: 'string' },
@@ -43,8 +44,8 @@ export async function main(args, begin) {
     if (json) console.log = console.error;
     const env = named || undefined;
     const file = configFile(config);
-    const report = await check({ file, offline, secrets, say: (line) => console.log(line), ...(env === undefined ? {} : { env }) });
-    if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    const report = await check({ file, offline, secrets, say, ...(env === undefined ? {} : { env }) });
+    if (json) process.stdout.write(`${jsonText(report, 2)}\n`);
     else print(report, file, env);
     return report.ok ? 0 : 1;
   });
@@ -59,11 +60,11 @@ export async function main(args, begin) {
  */
 export function print({ errors, warnings, notes }, file, env) {
   const lines = (/** @type {import('./index.mjs').Finding[]} */ list, /** @type {string} */ kind) => {
-    for (const { file, line, column, variable, remedy } of list) console.log(`${file}:${line}:${column} ${kind}${variable}: ${remedy}`);
+    for (const { file, line, column, variable, remedy } of list) say(`${file}:${line}:${column} ${kind}${variable}: ${remedy}`);
   };
   lines(errors, '');
   lines(warnings, 'warning: ');
-  for (const { variable, remedy } of notes) console.log(`note: ${variable} ${remedy}`);
+  for (const { variable, remedy } of notes) say(`note: ${variable} ${remedy}`);
   const count = (/** @type {unknown[]} */ { length }, /** @type {string} */ noun) => `${length} ${noun}${length === 1 ? '' : 's'}`;
-  console.log(`${file}${env === undefined ? '' : ` (${env})`}: ${count(errors, 'error')}, ${count(warnings, 'warning')}`);
+  say(`${file}${env === undefined ? '' : ` (${env})`}: ${count(errors, 'error')}, ${count(warnings, 'warning')}`);
 }

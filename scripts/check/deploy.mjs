@@ -6,7 +6,7 @@ import { print } from './command.mjs';
 import { check } from './index.mjs';
 import { besideOf, configFile, runWrangler, wordsFor, wranglerProgram } from './project.mjs';
 import { readSource } from './source.mjs';
-import { runCommand } from './words.mjs';
+import { complain, runCommand, say } from './words.mjs';
 import { readWorker } from './worker.mjs';
 
 const OPTIONS = /** @type {const} */ ({
@@ -50,17 +50,17 @@ export async function deploy(args, begin) {
 async function deployed({ env: named, config, offline, 'dry-run': isDry }) {
   const env = named || undefined;
   const file = configFile(config);
-  const report = await check({ file, offline, say: (line) => console.log(line), ...(env === undefined ? {} : { env }) });
+  const report = await check({ file, offline, say, ...(env === undefined ? {} : { env }) });
   print(report, file, env);
   if (!report.ok) {
-    console.error('nothing was deployed: mend the errors above first');
+    complain('nothing was deployed: mend the errors above first');
     return 1;
   }
   const { config: worker } = await readWorker(readSource(file), env);
   for (const each of [...besideOf(file, worker), file]) {
     const code = await runWrangler(each, ['deploy', ...wordsFor(each, env), ...(isDry ? ['--dry-run'] : [])]);
     if (code === 0) continue;
-    console.error(`wrangler ended with ${code}: ${each} was not deployed`);
+    complain(`wrangler ended with ${code}: ${each} was not deployed`);
     return 1;
   }
   const needed = report.notes.filter(({ remedy }) => remedy.includes('`wrangler secret put ')).map(({ variable }) => variable);
@@ -70,7 +70,7 @@ async function deployed({ env: named, config, offline, 'dry-run': isDry }) {
     .join(' ')
     .replace(/ --env $/, '');
   if (missing.length > 0)
-    console.log(`${set === undefined ? 'it needs' : 'missing'}: ${missing.join(', ')} (npx wrangler secret put NAME ${where})`);
+    say(`${set === undefined ? 'it needs' : 'missing'}: ${missing.join(', ')} (npx wrangler secret put NAME ${where})`);
   return 0;
 }
 

@@ -131,22 +131,41 @@ async function supported(url, wanted, path, notes, funded) {
  */
 async function bypass(target, vars, notes) {
   const { status, text, location } = await get(target);
-  if (status >= 300 && status < 400 && location !== null && URL.canParse(location, target)) {
-    const path = withoutBase(new URL(location, target), vars.ORIGIN_URL);
-    if (path !== undefined && isPriced(path, vars)) {
-      const from = withoutBase(new URL(target), vars.ORIGIN_URL);
-      notes.warning(
-        'ROUTES',
-        `${from} is priced and redirects to ${path}, which is priced too: a client pays twice; make one of them free, or list the path that answers`,
-        ['vars', 'ROUTES'],
-      );
-    }
-    return `redirects to ${path ?? new URL(location, target).origin}`;
+  if (isRedirect(status) && location !== null && URL.canParse(location, target)) {
+    const to = new URL(location, target);
+    const path = withoutBase(to, vars.ORIGIN_URL);
+    const remedy = redirected(withoutBase(new URL(target), vars.ORIGIN_URL) ?? '/', path ?? to.origin, vars);
+    if (remedy !== undefined) notes.warning('ROUTES', remedy, ['vars', 'ROUTES']);
+    return `redirects to ${path ?? to.origin}`;
   }
   if (status < 200 || status > 299 || text === '') return `answers ${status}`;
   const remedy = `serves ${new URL(target).pathname} without the gate; set ORIGIN_SECRET and have the origin check Farebox-Signature, or close it by network`;
   notes.warning('ORIGIN_URL', remedy, ['vars', 'ORIGIN_URL']);
   return `answers ${status} with a body: it can be fetched without paying`;
+}
+
+/**
+ * Says what is wrong with a redirect of a priced path.
+ *
+ * @param {string} from
+ * @param {string} to
+ * @param {Table} vars
+ * @returns {string | undefined}
+ */
+function redirected(from, to, vars) {
+  const { path: pattern = '', redirects } = paidRoute(vars) ?? {};
+  if (redirects === true) {
+    return isPriced(to, vars)
+      ? `${from} is priced and redirects to ${to}, which is priced too: a client pays twice; make one of them free, or list the path that answers`
+      : undefined;
+  }
+  const isSlash = from.replace(/\/$/, '') === to.replace(/\/$/, '');
+  // Such a pattern has both.
+  if (isSlash && String(pattern).endsWith('/*')) return undefined;
+  const remedy = isSlash
+    ? `write the path as "${to}"`
+    : 'list the path that answers, or set `redirects = true` if it is the address that is sold';
+  return `${from} is priced and redirects to ${to}, and redirects are not sold: nobody gets what they pay for; ${remedy}`;
 }
 
 /**
@@ -175,13 +194,23 @@ async function code(node, network, payee, notes) {
  * @returns {string | undefined}
  */
 function paidTarget(vars) {
-  const routes = structured(vars.ROUTES ?? vars.PROTECTED_PATTERNS);
-  const paid = (Array.isArray(routes) ? routes : []).find(
-    (route) => route?.price !== 'free' && (!Array.isArray(route?.methods) || route.methods.includes('GET')),
-  );
+  const paid = paidRoute(vars);
   const path = paid?.path ?? paid?.pattern;
   if (typeof path !== 'string' || typeof vars.ORIGIN_URL !== 'string' || !URL.canParse(vars.ORIGIN_URL)) return undefined;
   return vars.ORIGIN_URL.replace(/\/+$/, '') + path.replace(/\/\*$/, '/').replace(/\[[^\]/]*\]/g, '1');
+}
+
+/**
+ * The first route with a price that a GET finds.
+ *
+ * @param {Table} vars
+ * @returns {Table | undefined}
+ */
+function paidRoute(vars) {
+  const routes = structured(vars.ROUTES ?? vars.PROTECTED_PATTERNS);
+  return (Array.isArray(routes) ? routes : []).find(
+    (route) => route?.price !== 'free' && (!Array.isArray(route?.methods) || route.methods.includes('GET')),
+  );
 }
 
 /** @param {number} status */

@@ -9,7 +9,7 @@ import { check } from './index.mjs';
 import { MARKET, nearMiss, SECRETS, TREASURY, variables } from './names.mjs';
 import { configFile } from './project.mjs';
 import { readSource } from './source.mjs';
-import { runCommand } from './words.mjs';
+import { runCommand, say } from './words.mjs';
 import { readWorker } from './worker.mjs';
 
 const OPTIONS = /** @type {const} */ ({
@@ -68,12 +68,12 @@ async function compared(file, env, version) {
   const { config, vars } = await readWorker(readSource(file), env);
   const kind = isTreasury(config) ? 'treasury' : isMarket(config) ? 'market' : 'gate';
   const installed = installedAt(file);
-  console.log(
+  say(
     installed === version
       ? `farebox ${version}, which is installed, says of ${file}:`
       : `farebox ${version} says of ${file} (${installed ?? 'none'} is installed: \`npm install farebox@${version}\` changes that):`,
   );
-  for (const line of [...unread(kind, vars), ...objects(kind, config), ...(kind === 'gate' ? beside(config) : [])]) console.log(line);
+  for (const line of [...unread(kind, vars), ...objects(kind, config), ...(kind === 'gate' ? beside(config) : [])]) say(line);
   print({ ...report, notes: [] }, file, env);
   return report.ok ? 0 : 1;
 }

@@ -1,8 +1,23 @@
 // What every command of the check does with its words, before its own work and after it.
 
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 
+import { visibleLines } from '../../pkg/src/visible.js';
 import { Unusable } from './unusable.mjs';
+
+/**
+ * Prints text that may hold what others wrote: no character of it moves the cursor.
+ *
+ * @param {string} text
+ */
+export const say = (text) => console.log(visibleLines(text));
+
+/**
+ * Prints it to standard error.
+ *
+ * @param {string} text
+ */
+export const complain = (text) => console.error(visibleLines(text));
 
 /**
  * Reads the words, prints the help, or works; resolves to the exit code. What cannot be used is 2.
@@ -18,7 +33,7 @@ export async function runCommand({ args, options, usage, help }, work) {
   try {
     ({ values } = parseArgs({ args, options }));
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\nusage: ${usage}`);
+    complain(`${error instanceof Error ? error.message : error}\nusage: ${usage}`);
     return 2;
   }
   if (values.help) {
@@ -28,7 +43,7 @@ export async function runCommand({ args, options, usage, help }, work) {
   try {
     return await work(values);
   } catch (error) {
-    console.error(error instanceof Unusable ? error.message : error);
+    complain(error instanceof Unusable ? error.message : inspect(error));
     return 2;
   }
 }

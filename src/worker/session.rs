@@ -121,7 +121,7 @@ pub(super) async fn carry_out(
             SessionStep::Forward(call, next) => {
                 let started = edge::clock_ms();
                 let mut came = origin::ask(&call, &sent, &bindings.origin).await;
-                if SessionRequest::is_charged(&came.0) {
+                if next.is_charged(&came.0) {
                     came = origin::once_sent(came, next.idle_secs()).await;
                 }
                 let (reply, answer) = came;

@@ -52,6 +52,7 @@ mod purchases;
 mod receipts;
 mod recovery;
 mod redelivery;
+mod redirects;
 mod refunds;
 mod requests;
 mod restore;

@@ -156,7 +156,7 @@ fn a_redirect_to_the_origin_becomes_relative_and_any_other_stays() {
         let mut world = World::new();
         let text: &'static str = Box::leak(format!("302\nlocation: {location}").into_boxed_str());
         world.origin.plan.push_back(Say::Whole(text, ""));
-        assert_eq!(world.pay("/after").headers.get("location"), Some(expected));
+        assert_eq!(world.pay("/moves").headers.get("location"), Some(expected));
     }
 }
 

@@ -11,8 +11,9 @@ use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
     config, contested, deferred, diagnostics, faults, forestalled, growth, handed, handles, ledger,
     limits, manners, metered, mpp, mpp_client, onchain, other_chains, outlasting, payer_purchases,
-    permits, pricer, purchases, receipts, redelivery, requests, restore, session_payer, settlement,
-    signed_again, skills, spellings, strain, stream_payer, treasury, unproven, uploads, wallets,
+    permits, pricer, purchases, receipts, redelivery, redirects, requests, restore, session_payer,
+    settlement, signed_again, skills, spellings, strain, stream_payer, treasury, unproven, uploads,
+    wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -109,6 +110,7 @@ const TABLE: &[Row] = &[
     row!(ProofIsUnheard, receipts::a_repeat_that_shows_the_first_ones_secret_is_told_which_payment_it_is_and_no_other_is),
     row!(DebtsAreToldEarly, onchain::burnt::the_operator_hears_of_a_debt_once_it_may_not_be_served_any_more),
     row!(RivalBegins, mpp::of_the_two_payments_that_one_challenge_can_be_answered_with_one_buys_something),
+    row!(RedirectsAreSold, redirects::a_redirect_is_no_delivery_and_tells_nothing),
     row!(StaleRoom, faults::work_is_not_begun_for_an_authorization_that_ends_while_it_waits),
     row!(PartBegins, requests::a_body_that_breaks_off_begins_nothing),
     row!(SentGetsTerms, onchain::moved::it_is_served_at_the_price_of_its_challenge_whatever_is_asked_by_now),

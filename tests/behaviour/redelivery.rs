@@ -180,7 +180,7 @@ fn what_is_long_slow_or_a_stream_is_not_stored() {
         (Say::Slow("200\ncontent-type: text/plain", StreamEnd::Complete), false),
         (Say::Stuck("200\ncontent-type: text/plain"), false),
         (Say::Whole("204", ""), true),
-        (Say::Whole("302\nlocation: /next", ""), true),
+        (Say::Whole("201\nlocation: /next", ""), true),
     ];
     for target in ["/after", "/before"] {
         for (say, stored) in &table {

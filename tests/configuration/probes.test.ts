@@ -161,13 +161,34 @@ describe('probes', () => {
     assert.ok(elsewhere.servers.facilitator.asked.every((line) => !line.includes('/new')));
   });
 
-  it('a redirect from one priced path to another is a warning, to a free one it is not', async () => {
-    const to =
-      (location: string): RequestListener =>
-      (_request, response) =>
-        response.writeHead(302, { location }).end();
+  const to =
+    (location: string): RequestListener =>
+    (_request, response) =>
+      response.writeHead(302, { location }).end();
+
+  it('a redirect of a priced path is a warning that names the path to list', async () => {
+    const remedyOf = async (path: string, location: string): Promise<readonly (string | undefined)[]> => {
+      const { report } = await probed({ origin: to(location) }, () => ({ ROUTES: [{ path, price: '$1' }] }));
+      return report.warnings.map(({ remedy }) => remedy);
+    };
+    const begin = 'is priced and redirects to';
+    const unsold = 'and redirects are not sold: nobody gets what they pay for;';
+    assert.deepEqual(await remedyOf('/good', '/v1/good/'), [`/good ${begin} /good/, ${unsold} write the path as "/good/"`]);
+    assert.deepEqual(await remedyOf('/good/', '/v1/good'), [`/good/ ${begin} /good, ${unsold} write the path as "/good"`]);
+    assert.deepEqual(await remedyOf('/good/*', '/v1/good'), [], 'such a route has both');
+    for (const [location, named] of [
+      ['/v1/login', '/login'],
+      ['https://elsewhere.example/good', 'https://elsewhere.example'],
+    ] as const) {
+      assert.deepEqual(await remedyOf('/good', location), [
+        `/good ${begin} ${named}, ${unsold} list the path that answers, or set \`redirects = true\` if it is the address that is sold`,
+      ]);
+    }
+  });
+
+  it('a redirect that is sold is a warning if it leads to another priced path, to a free one it is not', async () => {
     const routes: Value = [
-      { path: '/good', price: '$1' },
+      { path: '/good', price: '$1', redirects: true },
       { path: '/u/[id]', price: '$1' },
       { path: '/u/me', price: 'free' },
     ];

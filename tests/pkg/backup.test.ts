@@ -144,6 +144,23 @@ test('a restore that was killed half way is no gate either, and the next one nee
   takeState(at('half')).leave();
 });
 
+test('a backup that is killed while it copies lets the runtime go on', async () => {
+  const from = folder('served');
+  for (let part = 0; part < 40; part += 1) writeFileSync(join(from, 'rows', `part-${part}`), Buffer.alloc(4_000_000, part));
+  const runtime = spawn('sleep', ['600']);
+  const server = spawn('sleep', ['600']);
+  after(() => [runtime, server].forEach((child) => child.kill('SIGKILL')));
+  const stateOf = (): string => /\) (.)/.exec(readFileSync(`/proc/${runtime.pid}/stat`, 'utf8'))?.[1] ?? '';
+  writeFileSync(join(from, `served-by-${server.pid}-00`), JSON.stringify({ pid: runtime.pid, words: 'sleep', sockets: '/none' }));
+  const child = spawn(process.execPath, [PROGRAM, 'backup', at('copy-of-served'), '--state', from]);
+  const ended = once(child, 'exit');
+  while (stateOf() !== 'T') await new Promise((resolve) => setTimeout(resolve, 1));
+  child.kill('SIGKILL');
+  assert.deepEqual(await ended, [null, 'SIGKILL'], 'it was killed in time');
+  for (let tries = 0; stateOf() === 'T' && tries < 500; tries += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(stateOf(), 'S');
+});
+
 test('a restore that fails leaves nothing under the name of the gate', () => {
   backUp(folder('fails'), at('copy-that-fails'));
   writeFileSync(at('copy-that-fails', 'restored.json'), '[1');

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { visible } from '../../pkg/src/visible.ts';
+import { visible } from '../../pkg/src/visible.js';
 import { root } from '../../scripts/steps.mjs';
 
 /** The ranges that the core names, each with its first and last character. */

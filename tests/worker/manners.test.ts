@@ -49,10 +49,36 @@ describe('manners', () => {
   let world: World;
   before(async () => {
     world = await openWorld({
-      routes: routes([{ path: '/paged/*', price: '$0.01', cors: { headers: ['X-Api-Version'], origins: ['https://app.example'] } }]),
+      routes: routes([
+        { path: '/paged/*', price: '$0.01', cors: { headers: ['X-Api-Version'], origins: ['https://app.example'] } },
+        ...MODES.map((settle) => ({ path: `/${settle}/moves/*`, price: '$0.01', settle, redirects: true })),
+        { path: '/folder/', price: '$0.01' },
+      ]),
     });
   });
   after(() => world.stop());
+
+  // A-48
+  it('a page with a slash at its end is sold, and without it nobody gets it', async () => {
+    const payment = await payFor(world, '/folder/');
+    expectPaid(await send(world, '/folder/', payment), payment);
+    for (const path of ['/folder', '/FOLDER', '/folder//', '/x/../folder', '/folder/?a=1']) {
+      const answer = await world.gate.raw('GET', path);
+      assert.equal(answer.status, path.includes('?') ? 402 : 400, `${path} ${answer.text}`);
+    }
+    assert.equal(world.origin.of('/folder').length, 0);
+  });
+
+  it('a redirect that adds the slash passes, and costs nothing', async () => {
+    const path = '/after/paged';
+    const payment = await payFor(world, path);
+    world.origin.script(path, { status: 301, headers: { Location: `${path}/` }, body: '' });
+    const answer = await send(world, path, payment);
+    assert.deepEqual([answer.status, answer.headers['location'], settlementOf(answer)], [301, `${path}/`, undefined]);
+    expectCalls(world, payment.payer, path, { ...ordinaryCalls('after'), settle: 0 });
+    const second = await payFor(world, `${path}/`);
+    expectPaid(await send(world, `${path}/`, second), second);
+  });
 
   // A-51
   it('OPTIONS on a path with a paid route is answered by the gate', async () => {
@@ -179,8 +205,19 @@ describe('manners', () => {
     });
 
     // A-65
-    it(`other redirects are success, not followed, and withheld until settled (${mode})`, async () => {
+    it(`a redirect is not sold (${mode})`, async () => {
       const path = `/${mode}/redirect`;
+      const payment = await payFor(world, path);
+      world.origin.script(path, { status: 302, headers: { Location: '/secret-location' }, body: 'secret' });
+      const answer = await send(world, path, payment);
+      assert.deepEqual([answer.status, answer.headers['location']], [502, undefined]);
+      assert.equal(JSON.parse(answer.text).code, mode === 'after' ? 'origin_failed' : 'refund_due');
+      expectCalls(world, payment.payer, path, { ...ordinaryCalls(mode), ...(mode === 'after' ? { settle: 0 } : {}) });
+    });
+
+    // A-65
+    it(`a redirect that is sold is not followed, and withheld until it is settled (${mode})`, async () => {
+      const path = `/${mode}/moves/redirect`;
       const payment = await payFor(world, path);
       world.origin.script(path, { status: 302, headers: { Location: '/free-elsewhere' }, body: '' });
       const answer = await send(world, path, payment);
@@ -192,7 +229,7 @@ describe('manners', () => {
 
     // A-65
     it(`a redirect whose settlement is refused does not leak its location (${mode})`, async () => {
-      const path = `/${mode}/redirect-refused`;
+      const path = `/${mode}/moves/redirect-refused`;
       const payment = await payFor(world, path);
       world.origin.script(path, { status: 302, headers: { Location: '/secret-location' }, body: '' });
       world.facilitator.script(payment.payer, {

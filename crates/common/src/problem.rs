@@ -89,6 +89,8 @@ pub enum Code {
     PaymentAlreadyDelivered,
     /// The origin failed, and nothing was charged.
     OriginFailed,
+    /// The origin redirected, which the route does not sell, and nothing was charged.
+    OriginRedirected,
     /// The origin did not answer in time, and nothing was charged.
     OriginTimeout,
     /// The origin failed at a request that went on without a payment; what it did before is not known.

@@ -32,6 +32,7 @@ mod checked;
 pub mod clients;
 pub mod config;
 pub mod cors;
+mod delivery;
 pub mod diagnose;
 mod dispatch;
 pub mod forward;

@@ -273,6 +273,8 @@ pub struct RouteSettings {
     pub origin_timeout_secs: u64,
     /// Whether responses are stored.
     pub store: bool,
+    /// Whether a redirect of the origin is what is sold.
+    pub sells_redirects: bool,
     /// Whether the origin may be asked again after a failure.
     pub idempotent: bool,
     /// Whether a settlement counts only once the chain shows it.

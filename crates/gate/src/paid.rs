@@ -31,7 +31,7 @@ pub use self::claim::Claim;
 pub use self::inquire::{Reading, Taking};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub(super) use self::origin::{
-    MAX_SEALED_BYTES, MAX_SEALING_SECS, charged, is_short, is_useful, may_be_stored,
+    MAX_SEALED_BYTES, MAX_SEALING_SECS, charged, is_short, may_be_stored,
 };
 use self::parts::{
     Checked, FixedPurchase, Kept, KnownRow, Lookups, Observed, SettlementPlan, Work,

@@ -166,6 +166,7 @@ pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> 
         has_pages: false,
         origin_timeout_secs: TIMEOUT_SECS,
         store: false,
+        sells_redirects: false,
         idempotent: false,
         confirms: false,
         settle_secs: TIMEOUT_SECS,

@@ -1,4 +1,5 @@
 /** Copies of a gate's folder: taken while it serves or not, and put back so that nothing since the copy can buy twice. */
+import { spawn } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 
@@ -44,17 +45,28 @@ function stopped(pid: number, work: () => void): void {
   // Ctrl-C comes when the other one runs again.
   const wait = (): void => {};
   for (const signal of SIGNALS) process.on(signal, wait);
+  const guard = continuedWithoutUs(pid);
   try {
-    process.kill(pid, 'SIGSTOP');
-  } catch {
-    throw new Usage('the runtime has just ended: call again');
-  }
-  try {
+    try {
+      process.kill(pid, 'SIGSTOP');
+    } catch {
+      throw new Usage('the runtime has just ended: call again');
+    }
     work();
   } finally {
     process.kill(pid, 'SIGCONT');
+    guard.stdin.end();
     for (const signal of SIGNALS) process.off(signal, wait);
   }
+}
+
+/** Starts a guard that lets a process go on once its own input ends: also when this program is killed. */
+function continuedWithoutUs(pid: number) {
+  const guard = spawn('/bin/sh', ['-c', `cat >/dev/null; kill -CONT ${pid}`], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+  // Without a shell there is no guard, and the copy is made as well.
+  guard.on('error', () => {});
+  guard.unref();
+  return guard;
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

@@ -80,6 +80,7 @@ pub enum OriginManner {
     Fails,
     Breaks,
     Asks,
+    Moves,
 }
 
 pub struct Door {
@@ -478,6 +479,7 @@ impl Door {
                     OriginManner::Streams => "200\ncontent-type: text/event-stream",
                     OriginManner::Fails => "503",
                     OriginManner::Asks => "402\ncontent-type: application/json",
+                    OriginManner::Moves => "302\nlocation: /login",
                 };
                 *held = format!("answer {}", self.served);
                 self.costs.insert(held.clone(), self.counted.1);

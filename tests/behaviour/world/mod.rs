@@ -79,6 +79,7 @@ pub fn routes() -> Value {
         {"path": "/before", "price": "$0.01", "settle": "before"},
         {"path": "/before/other", "price": "$0.01", "settle": "before"},
         {"path": "/unstored", "price": "$0.01", "store": false},
+        {"path": "/moves", "price": "$0.01", "redirects": true},
         {"path": "/again", "price": "$0.01", "idempotent": true},
         {"path": "/dear", "price": "$1.00"},
         {"path": "/items/[id]", "price": "$0.01", "methods": ["GET", "POST"]},

@@ -5,6 +5,8 @@ macro_rules! gate {
         $next! { $($more)*; $($listed)*
             /// A request without a payment is told what was charged, whatever its origin did.
             UnpaidKnowMoney,
+            /// A redirect is what was paid for.
+            RedirectsAreSold,
             /// Any number of units is charged.
             CountIsUnbounded,
             /// A payer who asks while the outcome is unknown is told to sign again.

@@ -320,6 +320,12 @@ impl Code {
                 "Origin failed",
                 "the origin returned an error or an incomplete response; nothing was charged; a session's voucher pays for the next request, any other payment will not be settled: sign a new one to try again",
             ),
+            Self::OriginRedirected => row(
+                "origin_failed",
+                502,
+                "Origin redirected",
+                "the origin redirected this request, and redirects are not sold here; nothing was charged; a session's voucher pays for the next request, any other payment will not be settled",
+            ),
             Self::OriginTimeout => row(
                 "origin_failed",
                 504,

@@ -10,7 +10,7 @@ const ORIGINS_PER_TARGET: usize = 32;
 type Row = (&'static str, &'static str, u8);
 
 /// Pattern, methods, price (0 is free).
-const TABLES: [&[Row]; 4] = [
+const TABLES: [&[Row]; 5] = [
     &[
         ("/cheap/*", "all", 1),
         ("/premium/*", "all", 9),
@@ -36,7 +36,16 @@ const TABLES: [&[Row]; 4] = [
         ("/caf%C3%A9/*", "all", 9),
     ],
     &[("/public/premium/*", "all", 9), ("/public/*", "all", 0), ("/cheap/[a]/[b]", "POST", 1)],
+    &[
+        ("/premium/", "all", 9),
+        ("/files/[id]/", "GET", 5),
+        ("/files/public/", "all", 0),
+        ("/cheap/*", "all", 1),
+        ("/cheap/report/", "all", 7),
+    ],
 ];
+/// Tables of patterns without a slash at their end, where a path has one answer.
+const WITHOUT_FOLDERS: usize = 4;
 
 // A-48
 #[test]
@@ -77,6 +86,10 @@ fn no_lenient_origin_serves_a_dearer_page_than_the_gate_asked_for() {
                 String::from_utf8_lossy(&read)
             );
             worst = worst.max(costs);
+            // A folder is served with its slash, or as if it had one.
+            let folder = [read.as_slice(), b"/"].concat();
+            let costs = cost(table.rules(), *unlisted, method, &folder, chance.below(2) == 0);
+            assert!(costs <= asked || costs == REFUSED, "{method} {path}: {costs} as a folder");
         }
         let plain = cost(table.rules(), *unlisted, method, path.as_bytes(), false);
         if found == RouteMatch::Ambiguous && worst > plain {
@@ -91,7 +104,7 @@ fn no_lenient_origin_serves_a_dearer_page_than_the_gate_asked_for() {
 fn ordinary_paths_are_answered_as_the_naive_matcher_does() {
     let mut chance = Chance(0x2545_f491_4f6c_dd1d);
     for _ in 0..TARGETS {
-        let rows = *chance.pick(&TABLES);
+        let rows = *chance.pick(&TABLES[..WITHOUT_FOLDERS]);
         let unlisted = *chance.pick(&[Unlisted::Free, Unlisted::Deny]);
         let table = table(rows, unlisted);
         let path = plain(&mut chance);

@@ -49,6 +49,42 @@ fn the_most_specific_pattern_decides() {
 
 // A-51
 #[test]
+fn a_path_with_a_slash_at_its_end_is_one_with_it_alone() {
+    let rules = [
+        ("/blog/", "all", paid("usdc", 3)),
+        ("/blog/[post]/", "GET", paid("usdc", 2)),
+        ("/shop/*", "all", paid("usdc", 1)),
+        ("/shop/hat/", "all", paid("usdc", 4)),
+        ("/about/", "all", free()),
+    ];
+    let table = table(&rules, Unlisted::Free);
+    let cases = [
+        ("/blog/", RouteMatch::Route(0)),
+        ("/blog", RouteMatch::Ambiguous),
+        ("/Blog", RouteMatch::Ambiguous),
+        ("/blog//", RouteMatch::Ambiguous),
+        ("/blog/.", RouteMatch::Ambiguous),
+        ("/blog%2F", RouteMatch::Ambiguous),
+        ("/blog/first/", RouteMatch::Route(1)),
+        ("/blog/first", RouteMatch::Ambiguous),
+        ("/blog/first/more", RouteMatch::Unlisted),
+        ("/shop/hat/", RouteMatch::Route(3)),
+        ("/shop/hat", RouteMatch::Ambiguous),
+        ("/shop/coat", RouteMatch::Route(2)),
+        ("/shop/coat/", RouteMatch::Route(2)),
+        ("/about", RouteMatch::Unlisted),
+        ("/about/", RouteMatch::Route(4)),
+        ("/blogs", RouteMatch::Unlisted),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(find(&table, "GET", path), expected, "{path}");
+    }
+    assert_eq!(find(&table, "POST", "/blog/first/"), not_allowed(&["GET", "HEAD", "OPTIONS"]));
+    // Plain paths outside of these are free without a look, and `/blog` is not.
+    assert_eq!(table.paid_prefixes(), ["/blog", "/shop"]);
+}
+
+#[test]
 fn methods_are_compared_byte_for_byte() {
     let everything = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     let table = table(
@@ -71,7 +107,7 @@ fn patterns_that_are_not_canonical_are_refused() {
         ("", PatternError::NoLeadingSlash),
         ("*", PatternError::NoLeadingSlash),
         ("paid", PatternError::NoLeadingSlash),
-        ("/paid/", PatternError::EmptySegment),
+        ("/paid//", PatternError::EmptySegment),
         ("//*", PatternError::EmptySegment),
         ("//", PatternError::EmptySegment),
         ("/a//b", PatternError::EmptySegment),
@@ -101,8 +137,10 @@ fn patterns_that_are_not_canonical_are_refused() {
         "/",
         "/*",
         "/a",
+        "/a/",
         "/a/*",
         "/[id]",
+        "/[id]/",
         "/a/[b_c]/d.json",
         "/caf%C3%A9",
         "/a%20b",
@@ -150,6 +188,7 @@ fn contradictory_and_unreachable_rules_are_refused() {
             same(0, 2, "POST"),
         ),
         (vec![("/a/[x]", "GET", free()), ("/a/[y]", "HEAD", free())], same(0, 1, "HEAD")),
+        (vec![("/a", "GET", free()), ("/a/", "GET", free())], same(0, 1, "GET")),
         (vec![("/Report", "GET", free()), ("/report", "GET", free())], same(0, 1, "GET")),
         (
             vec![

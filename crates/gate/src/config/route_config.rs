@@ -33,6 +33,7 @@ pub(super) struct RouteConfig {
     pub max_timeout_secs: Option<u64>,
     pub origin_timeout_secs: Option<u64>,
     pub store: Option<bool>,
+    pub redirects: Option<bool>,
     pub idempotent: Option<bool>,
     pub confirm: Option<String>,
     pub diagnostics: Option<Value>,
@@ -116,7 +117,7 @@ impl RouteReader<'_> {
 
 read_struct!(RouteConfig {
     path, methods, price, settle, protocols, network, pay_to, asset, asset_transfer_method,
-    unit_price, mime_type, max_timeout_secs, origin_timeout_secs, store, idempotent, confirm,
+    unit_price, mime_type, max_timeout_secs, origin_timeout_secs, store, redirects, idempotent, confirm,
     diagnostics, api_keys, free, digest, bazaar, signed_transactions, hash_mode,
     aggr_deferred, session_delay_secs, session_escrow, session_fee_payer, session_unit, session_unit_price, session_step,
     session_pause_secs, cors;

@@ -100,6 +100,7 @@ pub(super) fn manner(route: &mut RouteReader<'_>) -> Option<RouteSettings> {
         has_pages: inherited.has_pages,
         origin_timeout_secs,
         store: config.store.unwrap_or(true) && inherited.keeps_responses,
+        sells_redirects: config.redirects.unwrap_or(false),
         idempotent: config.idempotent.unwrap_or(false),
         confirms: config.confirm.as_deref() == Some("chain"),
         settle_secs: inherited.settle_secs,

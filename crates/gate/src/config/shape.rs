@@ -31,6 +31,7 @@ pub(super) const ROUTE: Shape = Shape {
         ("max_timeout_secs", Kind::Number),
         ("origin_timeout_secs", Kind::Number),
         ("store", Kind::Switch),
+        ("redirects", Kind::Switch),
         ("idempotent", Kind::Switch),
         ("confirm", Kind::Text),
         ("diagnostics", Kind::Any),

@@ -6,6 +6,7 @@ use alloc::string::String;
 
 use super::claim::Claim;
 use super::{Abort, AfterRecord, BodyLimits, Kept, PaidRequest, Payments, Recording, Step};
+use crate::delivery::Worth;
 use crate::forward::{ClientIdentity, Price, origin_call};
 use crate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use farebox_base::amount::Amount;
@@ -87,13 +88,6 @@ pub struct Streaming<'g> {
     claim: Claim,
 }
 
-/// The origin's part in its failure.
-#[cfg_attr(feature = "copies", derive(Clone))]
-enum Answered {
-    Head(ResponseHead),
-    Nothing { timed_out: bool },
-}
-
 impl<'g> Forwarding<'g> {
     /// Asks the origin.
     pub(super) fn begin(paid: Box<PaidRequest<'g>>, claim: Claim, now: UnixTime) -> Step<'g> {
@@ -124,7 +118,12 @@ impl<'g> Forwarding<'g> {
     /// [`OriginReply::TimedOut`] if it still flows when no time is [`left`](Self::left).
     #[must_use]
     pub fn is_to_be_settled(&self, reply: &OriginReply) -> bool {
-        matches!(reply, OriginReply::Head(head) if is_useful(head)) && !self.paid.is_paid()
+        matches!(reply, OriginReply::Head(head) if self.worth(head) == Worth::Sold)
+            && !self.paid.is_paid()
+    }
+
+    fn worth(&self, head: &ResponseHead) -> Worth {
+        Worth::of(head, &self.paid.asked.offer, &self.paid.asked.request.head)
     }
 
     /// Seconds left for the request's body and for the answer.
@@ -136,19 +135,29 @@ impl<'g> Forwarding<'g> {
     /// Takes the origin's head, or the reason why there is none.
     pub fn answered(self, reply: OriginReply, now: UnixTime) -> Step<'g> {
         let left = self.left(now);
+        let mut head = match reply {
+            OriginReply::Head(head) => head,
+            OriginReply::TimedOut => return fail(self.paid, self.claim, Code::OriginTimeout),
+            OriginReply::Lost => return fail(self.paid, self.claim, Code::OriginFailed),
+        };
+        let mut worth = self.worth(&head);
+        if worth != Worth::Sold {
+            // A redirect within the origin is judged as the client sees it.
+            scrub(&mut head, &self.paid.asked.parts.origin.asked);
+            worth = self.worth(&head);
+        }
         let Self { mut paid, claim, .. } = self;
         paid.work.served = now;
-        let head = match reply {
-            OriginReply::Head(head) => head,
-            OriginReply::TimedOut => {
-                return fail(paid, claim, Answered::Nothing { timed_out: true });
+        match worth {
+            Worth::Sold => {}
+            Worth::Withheld(code) => return fail(paid, claim, code),
+            Worth::Nothing if paid.is_paid() => return fail(paid, claim, Code::OriginFailed),
+            Worth::Nothing => {
+                let mut reply = Reply::new(head, Body::Held);
+                reply.code = Some(Code::OriginFailed);
+                finish_paid(&mut reply.head, &paid.asked.request.correlation);
+                return Recording::release(paid, claim, Failure::Origin, Abort::Said(reply));
             }
-            OriginReply::Lost => {
-                return fail(paid, claim, Answered::Nothing { timed_out: false });
-            }
-        };
-        if !is_useful(&head) {
-            return fail(paid, claim, Answered::Head(head));
         }
         if !paid.asked.offer.settings.store || !may_be_stored(&head) {
             return serve(paid, claim, head, Kept::Not);
@@ -167,15 +176,13 @@ impl<'g> Collecting<'g> {
             Collected::Whole { bytes }
                 if is_short(&head, &paid.asked.request.head.method, bytes) =>
             {
-                fail(paid, claim, Answered::Nothing { timed_out: false })
+                fail(paid, claim, Code::OriginFailed)
             }
             Collected::Whole { .. } => serve(paid, claim, head, Kept::Whole),
             Collected::Open => serve(paid, claim, head, Kept::Not),
-            Collected::TimedOut if whole_time => {
-                fail(paid, claim, Answered::Nothing { timed_out: true })
-            }
+            Collected::TimedOut if whole_time => fail(paid, claim, Code::OriginTimeout),
             Collected::TimedOut => serve(paid, claim, head, Kept::Not),
-            Collected::Broken => fail(paid, claim, Answered::Nothing { timed_out: false }),
+            Collected::Broken => fail(paid, claim, Code::OriginFailed),
         }
     }
 }
@@ -248,23 +255,11 @@ fn upload_secs(paid: &PaidRequest<'_>, now: UnixTime) -> u64 {
 
 /// Ends the work after a failure of the origin: in `after` nothing is charged, in `before` a
 /// refund is due.
-fn fail<'g>(paid: Box<PaidRequest<'g>>, claim: Claim, answer: Answered) -> Step<'g> {
-    let timed_out = matches!(answer, Answered::Nothing { timed_out: true });
-    let reply = match (paid.is_paid(), answer) {
-        (true, _) => {
-            let code = if timed_out { Code::RefundDueTimeout } else { Code::RefundDue };
-            paid.settlement(paid.problem(code))
-        }
-        (false, Answered::Head(head)) if head.status >= 400 && head.status != 402 => {
-            let mut reply = Reply::new(head, Body::Held);
-            reply.code = Some(Code::OriginFailed);
-            scrub(&mut reply.head, &paid.asked.parts.origin.asked);
-            finish_paid(&mut reply.head, &paid.asked.request.correlation);
-            reply
-        }
-        (false, _) => {
-            paid.problem(if timed_out { Code::OriginTimeout } else { Code::OriginFailed })
-        }
+fn fail<'g>(paid: Box<PaidRequest<'g>>, claim: Claim, code: Code) -> Step<'g> {
+    let reply = match (paid.is_paid(), code) {
+        (true, Code::OriginTimeout) => paid.settlement(paid.problem(Code::RefundDueTimeout)),
+        (true, _) => paid.settlement(paid.problem(Code::RefundDue)),
+        (false, code) => paid.problem(code),
     };
     Recording::release(paid, claim, Failure::Origin, Abort::Said(reply))
 }
@@ -278,7 +273,7 @@ fn serve<'g>(
     kept: Kept,
 ) -> Step<'g> {
     let Ok(charged) = charged(&paid.asked.choice.terms, &head) else {
-        return fail(paid, claim, Answered::Nothing { timed_out: false });
+        return fail(paid, claim, Code::OriginFailed);
     };
     paid.work.charged = charged;
     scrub(&mut head, &paid.asked.parts.origin.asked);
@@ -304,12 +299,6 @@ fn give_away<'g>(mut paid: Box<PaidRequest<'g>>, claim: Claim, head: ResponseHea
     paid.work.transaction = None;
     let reply = paid.settlement_nothing(Reply::new(head, Body::Held));
     Recording::release(paid, claim, Failure::NotCharged, Abort::Said(reply))
-}
-
-/// Whether this counts as a delivery. A 304 does not: it answers a condition that was never
-/// forwarded.
-pub(crate) fn is_useful(head: &ResponseHead) -> bool {
-    (200..400).contains(&head.status) && head.status != 304
 }
 
 /// The charge for this answer, if the route has a price of a unit: that of the units that the

@@ -1,4 +1,5 @@
-//! Path patterns: exact paths, `[name]` for one segment, `/*` at the end for whole segments.
+//! Path patterns: exact paths, with or without a slash at the end, `[name]` for one segment, `/*` at
+//! the end for whole segments.
 
 mod error;
 
@@ -19,6 +20,8 @@ pub struct Pattern {
     segments: Vec<Segment>,
     /// Whether it ends in `/*`.
     is_open: bool,
+    /// Whether its paths end in a slash.
+    is_folder: bool,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,6 +72,13 @@ impl Pattern {
             Some(path) => (path.strip_suffix('/').ok_or(PatternError::Wildcard)?, true),
             None => (path, false),
         };
+        let (path, is_folder) = match path.strip_suffix('/') {
+            Some(path) if !is_open => (path, true),
+            _ => (path, false),
+        };
+        if is_folder && path.is_empty() {
+            return Err(PatternError::EmptySegment);
+        }
         let mut segments = Vec::new();
         if !path.is_empty() {
             for segment in path.split('/') {
@@ -81,7 +91,7 @@ impl Pattern {
         } else if text.len() > "/*".len() {
             return Err(PatternError::EmptySegment);
         }
-        Ok(Self { text: String::from(text), segments, is_open })
+        Ok(Self { text: String::from(text), segments, is_open, is_folder })
     }
 
     /// The pattern as written.
@@ -98,7 +108,14 @@ impl Pattern {
             .segments
             .iter()
             .all(|segment| parts.next().is_some_and(|part| segment.accepts(part, spelling)));
-        all && (self.is_open || parts.next().is_none())
+        let end = parts.next();
+        let ends_so = match (self.is_folder, spelling) {
+            (false, _) => end.is_none(),
+            (true, Spelling::Literal) => end == Some(b""),
+            // An origin may serve a folder without the slash as well.
+            (true, _) => end.is_none_or(<[u8]>::is_empty),
+        };
+        all && (self.is_open || ends_so && parts.next().is_none())
     }
 
     /// Whether both match the same paths once letter case is ignored.
@@ -117,13 +134,14 @@ impl Pattern {
         (self.is_open, has_named, Reverse(named.len()), named)
     }
 
-    /// Whether an ordinary path may be another spelling of it: it has capitals, or letters that
-    /// have a base.
+    /// Whether an ordinary path may be another spelling of it: it has capitals, letters that have a
+    /// base, or a slash at its end.
     pub(super) fn has_variants(&self) -> bool {
-        self.literals().any(|(text, decoded)| {
-            let is_variant = |byte: &u8| byte.is_ascii_uppercase() || !byte.is_ascii();
-            text.as_bytes().iter().chain(decoded).any(is_variant)
-        })
+        self.is_folder
+            || self.literals().any(|(text, decoded)| {
+                let is_variant = |byte: &u8| byte.is_ascii_uppercase() || !byte.is_ascii();
+                text.as_bytes().iter().chain(decoded).any(is_variant)
+            })
     }
 
     /// Whether it ends in `/*`.
@@ -142,7 +160,7 @@ impl Pattern {
     /// The lower-case text before the first wildcard or escape; `/paid` for `/paid/*`, at least
     /// `/`.
     pub(super) fn plain_prefix(&self) -> String {
-        let text = self.text.strip_suffix("/*").unwrap_or(&self.text);
+        let text = self.text.trim_end_matches('*').trim_end_matches('/');
         let mut prefix: String = text.chars().take_while(|c| !matches!(c, '[' | '%')).collect();
         prefix.make_ascii_lowercase();
         if prefix.is_empty() {
@@ -169,7 +187,7 @@ impl Pattern {
         };
         let mut slashed = base.clone();
         slashed.push('/');
-        let slashed = if self.is_open { Some(slashed) } else { None };
+        let slashed = if self.is_open || self.is_folder { Some(slashed) } else { None };
         let deeper = (0..=more).rev().map(move |count| {
             let mut path = base.clone();
             for _ in 0..count {
@@ -178,7 +196,8 @@ impl Pattern {
             }
             path
         });
-        deeper.filter(|path| !path.is_empty()).chain(slashed)
+        let deeper = deeper.filter(|path| !path.is_empty() && !self.is_folder);
+        deeper.chain(slashed)
     }
 
     fn literals(&self) -> impl Iterator<Item = (&str, &[u8])> {

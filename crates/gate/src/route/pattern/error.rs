@@ -17,7 +17,7 @@ pub enum PatternError {
         /// Its length.
         bytes: usize,
     },
-    /// `//`, or a `/` at the end.
+    /// `//`.
     EmptySegment,
     /// A `*` elsewhere than as the whole last segment.
     Wildcard,
@@ -41,7 +41,7 @@ impl fmt::Display for PatternError {
                 write!(f, "the pattern has {bytes} bytes; at most {MAX_PATTERN_BYTES}")
             }
             Self::EmptySegment => {
-                write!(f, "has an empty segment; write single slashes, and none at the end")
+                write!(f, "has an empty segment; write single slashes")
             }
             Self::Wildcard => {
                 write!(f, "`*` is allowed only as the whole last segment, as in `/paid/*`")

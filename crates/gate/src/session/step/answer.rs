@@ -4,10 +4,11 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 
 use super::{Keeping, SessionRequest, SessionStage, SessionStep};
+use crate::delivery::Worth;
 use crate::forward::{ClientIdentity, Price, origin_call};
 use crate::paid::{
     BodyLimits, Collected, MAX_SEALED_BYTES, MAX_SEALING_SECS, OriginReply, charged, is_short,
-    is_useful, may_be_stored,
+    may_be_stored,
 };
 use crate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use crate::session::asked::{AskedSession, Sessions};
@@ -52,34 +53,33 @@ impl<'g> SessionRequest<'g> {
     /// out, or as [`OriginReply::Lost`] if the request body broke off, and
     /// [`OriginReply::TimedOut`] if it flows for too long: an origin answers half a body too.
     #[must_use]
-    pub fn is_charged(reply: &OriginReply) -> bool {
-        matches!(reply, OriginReply::Head(head) if is_useful(head))
+    pub fn is_charged(&self, reply: &OriginReply) -> bool {
+        matches!(reply, OriginReply::Head(head) if self.worth(head) == Worth::Sold)
+    }
+
+    fn worth(&self, head: &ResponseHead) -> Worth {
+        Worth::of(head, &self.asked.offer, &self.asked.request.head)
     }
 
     /// Takes the origin's reply.
     pub fn origin(mut self: Box<Self>, reply: OriginReply) -> SessionStep<'g> {
         match reply {
             OriginReply::Head(mut head) => {
-                // Terms of the origin are not the gate's.
-                if head.status == 402 {
-                    return self.failed(Code::OriginFailed);
-                }
-                let is_useful = is_useful(&head);
                 let used = charged(&self.asked.choice.terms, &head);
                 scrub(&mut head, &self.asked.parts.origin.asked);
-                if !is_useful {
-                    finish_paid(&mut head, &self.asked.request.correlation);
-                    let mut reply = Reply::new(head, Body::Held);
-                    reply.code = Some(Code::OriginFailed);
-                    return self.release(reply);
+                match self.worth(&head) {
+                    Worth::Sold => {}
+                    Worth::Withheld(code) => return self.failed(code),
+                    Worth::Nothing => {
+                        finish_paid(&mut head, &self.asked.request.correlation);
+                        let mut reply = Reply::new(head, Body::Held);
+                        reply.code = Some(Code::OriginFailed);
+                        return self.release(reply);
+                    }
                 }
                 let Ok(used) = used else { return self.failed(Code::OriginFailed) };
                 let flows = self.asked.meter().is_some();
                 self.used = used.filter(|_| !flows).unwrap_or(self.used);
-                // What is no answer has nothing to count.
-                if head.status < 200 && flows {
-                    return self.failed(Code::OriginFailed);
-                }
                 // A stream is charged before it begins.
                 if !may_be_stored(&head) || flows {
                     return self.charge(head, Keeping::Passed);
