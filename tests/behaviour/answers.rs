@@ -207,7 +207,7 @@ fn a_verify_refusal_is_answered_with_fresh_terms_and_its_reason() {
 
 //
 #[test]
-fn words_of_a_facilitator_enter_no_header() {
+fn words_of_a_facilitator_are_printable_and_enter_no_header() {
     let mut world = World::new();
     let words = "no money\r\nset-cookie: a=1\r\n\r\n<p>\u{0}\u{7f}\u{85}é";
     let verify = json!({ "isValid": false, "invalidReason": words, "invalidMessage": words });
@@ -222,10 +222,12 @@ fn words_of_a_facilitator_enter_no_header() {
     world.facilitator.settle_plan.extend(vec![Settle::Raw(200, settle.to_string()); 2]);
     let unsettled = world.present(&payment);
     assert_eq!((refused.status, unsettled.is_delivery()), (402, false), "{}", unsettled.problem());
+    let is_printable = |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let said = refused.payment_required()["error"].as_str().unwrap().to_owned();
+    assert!(said.starts_with("no money") && is_printable(&said), "{said:?}");
     for response in [refused, unsettled] {
-        assert_eq!(response.headers.get("set-cookie"), None);
         for (name, value) in response.headers.iter() {
-            assert!(value.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{name}: {value:?}");
+            assert!(name != "set-cookie" && is_printable(value), "{name}: {value:?}");
         }
     }
 }
