@@ -57,6 +57,8 @@ export async function startChain({ port, idle = false, log = () => {} } = {}) {
   const child = startProcess(findAnvil(), [
     '--host',
     '127.0.0.1',
+    // No page of the machine's browser talks to it.
+    '--no-cors',
     '--port',
     String(chosen),
     '--chain-id',

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { createPublicClient, createWalletClient, http } from 'viem';
 import { baseSepolia } from 'viem/chains';
 
-import { transferOf } from '../pkg/dist/operator/transfer.js';
+import { Operator } from '../pkg/dist/operator/client.js';
+import { beginRefund, placeOf, transferOf } from '../pkg/dist/operator/transfer.js';
 import { account, PAYEE } from './chain.mjs';
 
 /**
@@ -19,18 +20,16 @@ export async function refundAll({ gate, chain, token }) {
   const transport = http(chain);
   const wallet = createWalletClient({ account: account(PAYEE), chain: baseSepolia, transport });
   const node = createPublicClient({ chain: baseSepolia, transport, pollingInterval: POLL_MS });
-  const headers = { authorization: `Bearer ${token}` };
-  const list = await fetch(`${gate}/_farebox/payments?state=refund_due`, { headers });
-  if (!list.ok) throw new Error(`the gate answers ${list.status}`);
-  const { items } = await list.json();
+  const operator = new Operator(token, gate);
+  const { items } = await operator.read('/_farebox/payments', { state: 'refund_due' });
   const refunds = [];
-  for (const owed of items) {
+  for (const { id } of /** @type {any[]} */ (items)) {
+    const owed = await beginRefund(operator, id);
     const { to, data } = transferOf(owed, account(PAYEE).address);
     const transaction = await wallet.sendTransaction({ to: /** @type {`0x${string}`} */ (to), data: /** @type {`0x${string}`} */ (data) });
     await node.waitForTransactionReceipt({ hash: transaction });
-    const target = `${gate}/_farebox/payments/${owed.id}/refunded`;
-    const noted = await fetch(target, { method: 'POST', headers, body: JSON.stringify({ transaction }) });
-    refunds.push({ owed, transaction, state: String((await noted.json()).state) });
+    const { state } = await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction });
+    refunds.push({ owed, transaction, state: String(state) });
   }
   return refunds;
 }

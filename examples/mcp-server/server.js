@@ -24,7 +24,8 @@ const selling = { gate: 'http://127.0.0.1:8402', priced: ['forecast'], listen: '
 await listenForGate(selling, process.env.ORIGIN_SECRET, upstream);
 
 createServer(async (request, response) => {
-  const server = createSellingServer(selling, upstream);
+  // The gate counts what a client does by its address.
+  const server = createSellingServer(selling, upstream, { address: request.socket.remoteAddress });
   const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined });
   response.on('close', () => void server.close());
   await server.connect(transport);

@@ -24,8 +24,11 @@ const BASE64 = /^[A-Za-z0-9+/]{1,65536}={0,2}$/;
 const MAX_BODY_BYTES = 1024 * 1024;
 const GATE_MS = 120_000;
 
+/** Who buys, where the process serves more than one client: the gate counts by it, if it believes this process (`--trust-proxy`). */
+export type Buyer = { readonly address?: string };
+
 /** A server whose priced tools ask for a payment, in the form of x402. */
-export function createSellingServer({ gate, priced }: Pick<SellConfig, 'gate' | 'priced'>, upstream: Client): Server {
+export function createSellingServer({ gate, priced }: Pick<SellConfig, 'gate' | 'priced'>, upstream: Client, buyer: Buyer = {}): Server {
   const server = new Server({ name: 'farebox-mcp', version: fareboxVersion }, { capabilities: { tools: {} } });
   server.setRequestHandler(ListToolsRequestSchema, async () => ({
     // A result that asks for a payment does not have the declared form.
@@ -36,14 +39,20 @@ export function createSellingServer({ gate, priced }: Pick<SellConfig, 'gate' | 
   server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
     const { name, arguments: given = {}, _meta: meta = {} } = params;
     if (!priced.includes(name)) return called(upstream, { name, arguments: given });
-    return sold(gate, name, given, meta[PAYMENT]);
+    return sold(gate, { name, given, payment: meta[PAYMENT] }, buyer);
   });
   return server;
 }
 
+type Bought = { readonly name: string; readonly given: Record<string, unknown>; readonly payment: unknown };
+
 /** One call, through the gate. */
-async function sold(gate: string, name: string, given: Record<string, unknown>, payment: unknown): Promise<CallToolResult> {
-  const headers = { 'content-type': 'application/json', ...(payment === undefined ? {} : { 'payment-signature': headerOf(payment) }) };
+async function sold(gate: string, { name, given, payment }: Bought, { address }: Buyer): Promise<CallToolResult> {
+  const headers = {
+    'content-type': 'application/json',
+    ...(payment === undefined ? {} : { 'payment-signature': headerOf(payment) }),
+    ...(address === undefined ? {} : { 'x-forwarded-for': address }),
+  };
   const url = `${gate.replace(/\/+$/, '')}/tools/${encodeURIComponent(name)}`;
   let response: Response;
   try {
@@ -123,6 +132,9 @@ async function run(
   upstream: Client,
 ): Promise<void> {
   if (!isFromGate(request, secret)) return answer(response, 403, { error: 'ask the gate' });
+  // A gate forwards what it has no route for, or lets an API key pass: the first one was paid by nobody.
+  if (!['farebox-payment', 'farebox-client'].some((name) => request.headers[name]))
+    return answer(response, 403, { error: `the gate has no price for ${request.method} ${request.url}` });
   const name = decodeURIComponent(/^\/tools\/([^/?]+)$/.exec(request.url ?? '')?.[1] ?? '');
   if (request.method !== 'POST' || !priced.includes(name)) return answer(response, 404, { error: 'no such tool' });
   const parts: Buffer[] = [];

@@ -104,6 +104,8 @@ const TABLE: &[Row] = &[
     row!(PayeeUnasked, pricer::payees::a_payee_that_the_route_does_not_allow_is_no_answer),
     row!(QuoteForEveryPayee, pricer::payees::a_quote_returned_with_another_payee_is_none),
     row!(PayeeStays, pricer::payees::a_payment_reaches_the_payee_of_its_402_or_is_refused_before_it_is_settled),
+    row!(RefundedIsServed, crate::refunds::what_is_being_paid_back_is_served_to_no_one),
+    row!(DebtsArePaidTwice, crate::refunds::of_two_who_pay_a_debt_back_one_does),
     row!(RefundersDecide, crate::refunds::who_reports_refunds_decides_and_sees_nothing_else),
     row!(AnyoneRefunds, crate::refunds::a_refund_is_reported_with_its_own_token_if_the_payees_wallet_sent_it),
     row!(LongIsTold, pricer::quotes::what_is_too_long_to_be_told_is_refused_and_buys_nothing),

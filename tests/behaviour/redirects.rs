@@ -62,11 +62,11 @@ fn a_route_that_sells_redirects_delivers_one_once_it_is_paid() {
     let unknown = world.present(&payment);
     assert_eq!((unknown.status, unknown.headers.get("location")), (503, None));
     world.wait(60);
-    for replayed in [false, true] {
+    for _ in 0..2 {
         let response = world.present(&payment);
         assert_eq!(response.status, 302);
         assert_eq!(response.headers.get("location"), ELSEWHERE.strip_prefix("302\nlocation: "));
-        assert_eq!(response.headers.get("payment-replayed").is_some(), replayed);
+        assert!(response.headers.get("payment-replayed").is_some());
     }
     assert_eq!(world.origin.calls.len(), 1);
     assert!(world.facilitator.chain.is_paid(&payment.nonce));

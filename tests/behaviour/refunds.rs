@@ -5,10 +5,14 @@ use farebox_core::evm::rpc::TRANSFER;
 use farebox_core::gate::Gate;
 use farebox_core::gate::operator::{OperatorStep, QueryStep};
 use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::ledger::report::{Decision, Undecided};
+use farebox_core::ledger::shard::Decided;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use crate::world::chain::{ASSET, topic, word};
+use crate::world::origin::Say;
+use crate::world::payer::Payment;
 use crate::world::{BEGIN, PAY_TO, With, World, request};
 
 const OPERATOR: &str = "operator-0123456789abcdef0123456789";
@@ -65,12 +69,17 @@ fn code(reply: &Reply) -> (u16, String) {
 }
 
 /// What a request is answered, with what the object was told to decide.
-fn asked(
+fn asked(request: (&str, &str, Value), network: &str, node: &str) -> (u16, String, Vec<String>) {
+    asked_at(&gate_vars(), request, network, node)
+}
+
+fn asked_at(
+    vars: &Value,
     (token, path, body): (&str, &str, Value),
     network: &str,
     node: &str,
 ) -> (u16, String, Vec<String>) {
-    let gate = Gate::from_vars(&gate_vars().to_string()).unwrap();
+    let gate = Gate::from_vars(&vars.to_string()).unwrap();
     let head = request("POST", &format!("/_farebox/payments/{ID}/{path}"))
         .header("authorization", &format!("Bearer {token}"));
     let now = UnixTime::from_secs(BEGIN);
@@ -109,6 +118,119 @@ fn asked(
 
 const CHAIN: &str = "eip155:84532";
 
+/// A route that serves a repeat after its origin failed, with a debt.
+fn indebted() -> Debt {
+    let mut world = World::with(crate::world::vars(json!([
+        {"path": "/twice", "price": "$0.01", "settle": "before", "idempotent": true},
+    ])));
+    let payment = world.sign_as("/twice", "canary-identifier");
+    world.origin.plan.push_back(Say::Lost);
+    let owed = world.present(&payment);
+    assert_eq!(owed.problem(), "refund_due");
+    let id = owed.json()["payment"].as_str().unwrap().to_owned();
+    Debt { world, payment, id }
+}
+
+struct Debt {
+    world: World,
+    payment: Payment,
+    id: String,
+}
+
+impl Debt {
+    fn decide(&mut self, decision: &Decision) -> Result<(), Undecided> {
+        match self.world.ledger.decided(&self.id, decision, self.world.now()) {
+            Decided::Done(..) => Ok(()),
+            Decided::Undecided(why) => Err(why),
+            Decided::NoRow => panic!("{}", self.id),
+        }
+    }
+}
+
+#[test]
+pub fn what_is_being_paid_back_is_served_to_no_one() {
+    let mut debt = indebted();
+    assert_eq!(debt.decide(&Decision::Refunding(0)), Ok(()));
+    assert_eq!(debt.world.present(&debt.payment).problem(), "refund_due");
+    assert_eq!(debt.world.origin.calls.len(), 1);
+    let hash = "0x".to_owned() + &"ab".repeat(32);
+    assert_eq!(debt.decide(&Decision::Refunded(hash)), Ok(()));
+    assert_eq!(debt.world.ledger.state().name(), "refunded");
+    let mut debt = indebted();
+    assert_eq!(debt.decide(&Decision::Refunding(0)), Ok(()));
+    assert_eq!(debt.decide(&Decision::NotRefunded), Ok(()));
+    assert!(debt.world.present(&debt.payment).is_delivery(), "it was not sent");
+    assert_eq!(debt.decide(&Decision::Refunding(0)), Err(Undecided::WrongState));
+}
+
+#[test]
+pub fn of_two_who_pay_a_debt_back_one_does() {
+    let mut debt = indebted();
+    let begun = Err(Undecided::RefundBegun(debt.world.now().secs()));
+    assert_eq!(debt.decide(&Decision::Refunding(0)), Ok(()));
+    debt.world.wait(60);
+    assert_eq!(debt.decide(&Decision::Refunding(0)), begun);
+    assert_eq!(debt.decide(&Decision::Waived("no".to_owned())), begun);
+    assert_eq!(debt.decide(&Decision::Refunding(0)), begun);
+}
+
+#[test]
+fn a_debt_of_before_a_restore_is_paid_back_by_a_word_of_its_own() {
+    let mut debt = indebted();
+    let restored = debt.world.now().secs() + 1;
+    assert_eq!(debt.decide(&Decision::Refunding(restored)), Err(Undecided::RefundRestored));
+    assert_eq!(debt.decide(&Decision::Refunding(restored - 1)), Ok(()));
+    let mut vars = gate_vars();
+    for (closed, body, expected) in [
+        (None, json!({}), Some(0)),
+        (Some(BEGIN), json!({}), Some(BEGIN)),
+        (Some(BEGIN), json!({"restored": false}), Some(BEGIN)),
+        (Some(BEGIN), json!({"restored": true}), Some(0)),
+        (Some(BEGIN), json!({"restored": "yes"}), None),
+        (Some(BEGIN), json!({"because": true}), None),
+    ] {
+        if let Some(closed) = closed {
+            vars["LEDGER_CLOSED_BEFORE"] = json!(closed);
+        }
+        let (status, _, told) = asked_at(&vars, (OPERATOR, "refunding", body.clone()), CHAIN, "{}");
+        let decision = expected.map(|secs| json!({"refunding": secs}));
+        let sent = told.first().map(|text| {
+            serde_json::from_str::<Value>(text).unwrap()["operator"]["decide"]["decision"].clone()
+        });
+        assert_eq!((status == 200, sent), (expected.is_some(), decision), "{body}");
+    }
+}
+
+#[test]
+fn a_refusal_says_since_when_a_refund_is_under_way_and_until_when_it_is_too_early() {
+    let (begun, early) = (BEGIN + 5, BEGIN + 3_600);
+    for (why, code, time) in [
+        (json!({"refund_begun": begun}), "refund_begun", Some(("refunding", begun))),
+        (json!({"refund_early": early}), "refund_early", Some(("until", early))),
+        (json!("refund_restored"), "refund_restored", None),
+        (json!("wrong_state"), "wrong_state", None),
+    ] {
+        let gate = Gate::from_vars(&gate_vars().to_string()).unwrap();
+        let head = request("POST", &format!("/_farebox/payments/{ID}/refunding"))
+            .header("authorization", &format!("Bearer {OPERATOR}"));
+        let now = UnixTime::from_secs(BEGIN);
+        let Some(OperatorStep::OperatorQuery(mut query)) =
+            gate.operator().begin(&head, Some("{}"), "c", now)
+        else {
+            panic!()
+        };
+        assert!(matches!(query.turn(), QueryStep::Ask(_)));
+        query.answered([Some(json!({"undecided": why}).to_string())]);
+        let QueryStep::Answer(reply) = query.turn() else { panic!() };
+        let Body::Text(body) = &reply.body else { panic!() };
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!((reply.head.status, body["code"].as_str()), (409, Some(code)));
+        if let Some((name, secs)) = time {
+            assert_eq!(body[name], UnixTime::from_secs(secs).rfc3339());
+        }
+    }
+}
+
 #[test]
 pub fn a_refund_is_reported_with_its_own_token_if_the_payees_wallet_sent_it() {
     let body = json!({"transaction": HASH});
@@ -143,6 +265,8 @@ fn without_a_node_only_the_operators_word_counts() {
 pub fn who_reports_refunds_decides_and_sees_nothing_else() {
     let own = receipt(PAY_TO, 10_000);
     for (path, body) in [
+        ("refunding", json!({})),
+        ("not-refunded", json!({})),
         ("waived", json!({"reason": "no"})),
         ("resolve", json!({"as": "void", "reason": "no"})),
         ("resolve", json!({"as": "delivered", "reason": "no", "transaction": HASH})),

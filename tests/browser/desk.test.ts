@@ -92,12 +92,7 @@ test('the token is asked for, a wrong one opens nothing, and no URL or store has
 
 test('it looks right in light and dark, narrow and wide, and axe finds nothing serious', { timeout: LIMIT_MS }, async () => {
   await world.buy('/fail/502', 5);
-  const headers = { authorization: `Bearer ${world.token}` };
-  await fetch(`${world.gate.url}/_farebox/payments/${await idIn('refund_due')}/waived`, {
-    method: 'POST',
-    headers,
-    body: '{"reason":"a test"}',
-  });
+  await told(await idIn('refund_due'), 'waived', { reason: 'a test' });
   const page = await entered();
   const views = [
     'overview',
@@ -177,7 +172,7 @@ test('a wallet whose network changes while it is asked sends nothing, and may be
   await page.getByRole('button', { name: /by wallet/ }).click();
   await said(page, /Expected chain 1/);
   assert.deepEqual([sent, await stateOf(id)], [[], 'refund_due']);
-  await page.getByText(/A wallet was asked for this refund/).waitFor();
+  await page.getByText(/a wallet was asked for this refund/).waitFor();
   assert.equal(await page.getByRole('button', { name: /by wallet/ }).count(), 0);
   const other = await entered(`#payment?id=${id}`, (page) => addWallet(page, { ...plan, network: '0x1' }));
   await other.getByRole('button', { name: 'The wallet sent nothing' }).click();
@@ -190,38 +185,86 @@ test('a wallet whose network changes while it is asked sends nothing, and may be
 });
 
 // A-109
-test('of two tabs that refund the same debt at once one does, and the payer gets it once', { timeout: LIMIT_MS }, async () => {
+for (const locks of ['with', 'without'] as const)
+  test(`of two tabs ${locks} locks that refund the same debt at once one does, and the payer gets it once`, {
+    timeout: LIMIT_MS,
+  }, async () => {
+    await world.buy('/fail/503', 7);
+    const [row] = await world.paymentsIn('refund_due');
+    const { id, payer, amount } = row as Record<'id' | 'payer' | 'amount', string>;
+    const before = await world.chain.balanceOf(payer as `0x${string}`);
+    let open = (): void => {};
+    const opens = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const sent: AskedTransaction[] = [];
+    const send = async (asked: AskedTransaction) => {
+      sent.push(asked);
+      return world.sendAsPayee(asked);
+    };
+    const wallets: Injected[] = [];
+    const tab = () =>
+      entered(`#payment?id=${id}`, async (page) => {
+        // As a page without a secure context.
+        if (locks === 'without') await page.addInitScript(() => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }));
+        wallets.push(await addWallet(page, { payer: world.chain.accounts.payee, network: '0x14a34', opens, send }));
+      });
+    const [one, two] = [await tab(), await tab()];
+    const isAsked = (at: number) => wallets[at]?.calls.includes('eth_requestAccounts') === true;
+    await one.getByRole('button', { name: /by wallet/ }).click();
+    await eventually('the first wallet is asked', () => isAsked(0));
+    await two.getByRole('button', { name: /by wallet/ }).click();
+    const refused = two.getByText('Another tab refunds this payment.');
+    await eventually('the second tab has gone as far as it may', async () => isAsked(1) || (await refused.count()) > 0);
+    open();
+    if (locks === 'with') await said(one, /was refunded, as 0x/);
+    await eventually('the gate knows', async () => (await stateOf(id)) === 'refunded');
+    assert.equal((await world.chain.balanceOf(payer as `0x${string}`)) - before, BigInt(amount));
+    assert.equal(sent.length, 1);
+  });
+
+// A-109
+test('a debt that ended while the wallet asked is not paid', { timeout: LIMIT_MS }, async () => {
   await world.buy('/fail/503', 7);
-  const [row] = await world.paymentsIn('refund_due');
-  const { id, payer, amount } = row as Record<'id' | 'payer' | 'amount', string>;
-  const before = await world.chain.balanceOf(payer as `0x${string}`);
+  const id = await idIn('refund_due');
   let open = (): void => {};
   const opens = new Promise<void>((resolve) => {
     open = resolve;
   });
-  const sent: AskedTransaction[] = [];
-  const send = async (asked: AskedTransaction) => {
-    sent.push(asked);
-    return world.sendAsPayee(asked);
-  };
-  const wallets: Injected[] = [];
-  const tab = () =>
-    entered(`#payment?id=${id}`, async (page) =>
-      wallets.push(await addWallet(page, { payer: world.chain.accounts.payee, network: '0x14a34', opens, send })),
-    );
-  const [one, two] = [await tab(), await tab()];
-  const isAsked = (at: number) => wallets[at]?.calls.includes('eth_requestAccounts') === true;
-  await one.getByRole('button', { name: /by wallet/ }).click();
-  await eventually('the first wallet is asked', () => isAsked(0));
-  await two.getByRole('button', { name: /by wallet/ }).click();
-  const refused = two.getByText('Another tab refunds this payment.');
-  await eventually('the second tab has gone as far as it may', async () => isAsked(1) || (await refused.count()) > 0);
+  const page = await entered(`#payment?id=${id}`, (page) =>
+    addWallet(page, { payer: world.chain.accounts.payee, network: '0x14a34', opens, send: () => assert.fail('sent') }),
+  );
+  await page.getByRole('button', { name: /by wallet/ }).click();
+  await said(page, /Your wallet asks you/);
+  await told(id, 'waived', { reason: 'they agreed' });
   open();
-  await said(one, /was refunded, as 0x/);
-  await eventually('the gate knows', async () => (await stateOf(id)) === 'refunded');
-  assert.equal((await world.chain.balanceOf(payer as `0x${string}`)) - before, BigInt(amount));
-  assert.equal(sent.length, 1);
+  await said(page, /state does not allow this/);
+  assert.equal(await stateOf(id), 'waived');
 });
+
+test('what another operator began is seen, and may be begun again once nothing was sent', { timeout: LIMIT_MS }, async () => {
+  await world.buy('/fail/503', 7);
+  const id = await idIn('refund_due');
+  await told(id, 'refunding', {});
+  const page = await entered(`#payment?id=${id}`, (page) =>
+    injectWallet(page, world.chain.accounts.payee, '0x14a34', 'agrees', world.sendAsPayee),
+  );
+  await page.getByText(/a wallet was asked for this refund/).waitFor();
+  assert.equal(await page.getByRole('button', { name: /by wallet/ }).count(), 0);
+  await page.getByRole('button', { name: 'The wallet sent nothing' }).click();
+  await page.getByRole('button', { name: /by wallet/ }).click();
+  await said(page, /was refunded, as 0x/);
+});
+
+/** Has the gate told by another operator. */
+async function told(id: string, decision: string, body: object): Promise<void> {
+  const answer = await fetch(`${world.gate.url}/_farebox/payments/${id}/${decision}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${world.token}` },
+    body: JSON.stringify(body),
+  });
+  assert.equal(answer.status, 200, await answer.text());
+}
 
 test('a debt is waived by keyboard alone', { timeout: LIMIT_MS }, async () => {
   const id = await idIn('refund_due');

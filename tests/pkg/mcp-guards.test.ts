@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { pathToFileURL } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 
-import { cardOf, paidTools } from '../../mcp/dist/index.js';
+import { cardOf, listenForGate, paidTools } from '../../mcp/dist/index.js';
 import { localSigner, type Proposal } from '../../pkg/dist/index.js';
 import { PAYER_KEY } from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
@@ -155,4 +156,32 @@ test('what another server says of its tools is bounded, visible, and said to be 
   } finally {
     await tools.close();
   }
+});
+
+test('a tool for which the gate has no price is not run, though the gate has signed the request', async () => {
+  const secret = 'secret-of-the-gate-0123456789abcdef';
+  const ran: unknown[] = [];
+  const upstream = { callTool: async (call: unknown) => ran.push(call) && { content: [] } } as unknown as Client;
+  const server = await listenForGate({ listen: '127.0.0.1:0', priced: ['radar'] }, secret, upstream);
+  after(() => server.close());
+  const { port } = server.address() as { port: number };
+  const ask = async (told: Readonly<Record<string, string>>): Promise<number> => {
+    const at = Math.floor(Date.now() / 1000);
+    const names = ['farebox-payment', 'farebox-amount', 'farebox-asset', 'farebox-network', 'farebox-transaction'];
+    const signed = [
+      at,
+      'POST',
+      '/tools/radar',
+      told['farebox-payer'] ?? told['farebox-client'] ?? '',
+      ...names.map((name) => told[name] ?? ''),
+    ];
+    const mark = createHmac('sha256', secret).update(signed.join('\n')).digest('hex');
+    const headers = { ...told, 'farebox-signature-v2': `t=${at},v2=${mark}` };
+    return (await fetch(`http://127.0.0.1:${port}/tools/radar`, { method: 'POST', headers, body: '{}' })).status;
+  };
+  assert.equal(await ask({}), 403);
+  assert.deepEqual(ran, []);
+  assert.equal(await ask({ 'farebox-payer': '0xabc', 'farebox-payment': 'rcpt_1', 'farebox-amount': '1' }), 200);
+  assert.equal(await ask({ 'farebox-client': 'partner' }), 200);
+  assert.equal(ran.length, 2);
 });

@@ -127,6 +127,12 @@ pub enum Code {
     InvalidRequest,
     /// The payment's state does not allow the operator's decision.
     WrongState,
+    /// The operator began to pay this debt back before.
+    RefundBegun,
+    /// Who paid may still be served for this debt.
+    RefundEarly,
+    /// The debt is older than the restore of the ledger.
+    RefundRestored,
     /// The chain does not show the refund.
     RefundUnproven,
     /// The node of the chain does not answer.

@@ -29,6 +29,7 @@ pub use self::visit::{METERS, OperatorQuery, QueryStep};
 use super::diagnose::{Circumstances, Failures, Thresholds};
 use super::parts::{Chains, Operated, PricedRoutes, Shards};
 use super::reply::{Audience, Body, Reply};
+use super::restore::Restore;
 use farebox_base::encoding::{hex, json};
 use farebox_base::hash::{self, digest};
 use farebox_base::http::RequestHead;
@@ -92,6 +93,7 @@ pub struct OperatorRequests<'g> {
     pub(super) operated: &'g Operated,
     pub(super) chains: &'g Chains,
     pub(super) shards: &'g Shards,
+    pub(super) restore: Restore,
 }
 
 impl OperatorRequests<'_> {
@@ -200,7 +202,7 @@ impl OperatorRequests<'_> {
             OperatorPath::Decision(id, what) => {
                 let id = checked_id(id)?;
                 let Some(body) = request.body else { return Ok(Plan::Body) };
-                let decision = decision(what, body)?;
+                let decision = decision(what, body, self.restore.at.map_or(0, UnixTime::secs))?;
                 let prove = match &decision {
                     Decision::Refunded(text) if !self.chains.rpc.is_empty() => TxHash::parse(text),
                     _ => None,

@@ -91,5 +91,6 @@ pub(super) fn write_item(item: &PaymentItem) -> String {
     let amount = amount_members(&item.network, &item.asset, &item.amount);
     let created = time_member("created", item.created_at);
     let updated = time_member("updated", item.updated_at);
-    [open, &amount, &created, &updated, "}"].concat()
+    let refunding = item.refunding_at.map(|secs| time_member("refunding", secs));
+    [open, &amount, &created, &updated, refunding.as_deref().unwrap_or_default(), "}"].concat()
 }

@@ -17,7 +17,6 @@ mod recover;
 mod report;
 
 pub use self::doubt::{Relief, relief};
-pub use self::operator::WrongState;
 pub use self::other_payments::{MAX_UNASKED, OtherPayments};
 pub use self::recover::{Plan, Work};
 
@@ -129,7 +128,12 @@ impl Entry {
                 State::Manual { why: Why::StreamLost, transaction: Some(transaction) }
             }
             State::Delivering { transaction, lease, streaming: false } if over(lease) => {
-                State::RefundDue { transaction, why: Undelivered::Lost, since: lease.until }
+                State::RefundDue {
+                    transaction,
+                    why: Undelivered::Lost,
+                    since: lease.until,
+                    refunding: None,
+                }
             }
             State::Unknown { since, transaction, sent, resend: Some(resend) }
                 if resend.until <= now =>

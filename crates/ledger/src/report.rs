@@ -128,6 +128,11 @@ pub const STARTS: [&str; 4] = ["id", "key", "transaction", "correlation_id"];
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
+    /// The operator begins to pay back. A debt of before this second may have been paid back
+    /// already: a restored row does not know.
+    Refunding(u64),
+    /// What the operator began to pay back was not sent.
+    NotRefunded,
     /// This transaction paid back.
     Refunded(String),
     /// Nothing is owed, for this reason.
@@ -145,6 +150,8 @@ pub enum Decision {
 }
 
 read_enum!(Decision {
+    "refunding" => Refunding(known_since),
+    "not_refunded" => NotRefunded,
     "refunded" => Refunded(transaction),
     "waived" => Waived(reason),
     "resolved" => Resolved { to, reason; transaction },
@@ -159,12 +166,35 @@ impl Decision {
                 let hash = TxHash::parse_any(transaction).map(|hash| hash.to_text());
                 return format!("operator: {}", hash.unwrap_or_default());
             }
-            Self::Waived(reason) | Self::Resolved { reason, .. } => reason,
+            Self::Refunding(_) => "a refund begins",
+            Self::NotRefunded => "no refund was sent",
+            Self::Waived(reason) | Self::Resolved { reason, .. } => reason.as_str(),
         };
         let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         format!("operator: {line}")
     }
 }
+
+/// Reason why a row stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undecided {
+    /// Its state does not allow it, or lacks what it needs.
+    WrongState,
+    /// A refund of it began at this second, and may have been sent.
+    RefundBegun(u64),
+    /// The payer may still be served until this second.
+    RefundEarly(u64),
+    /// It is older than the restore of the ledger, and may have been paid back since the backup.
+    RefundRestored,
+}
+
+read_enum!(Undecided {
+    "wrong_state" => WrongState,
+    "refund_begun" => RefundBegun(since),
+    "refund_early" => RefundEarly(until),
+    "refund_restored" => RefundRestored,
+});
 
 /// Possible results of a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -236,8 +266,8 @@ pub enum Report {
     },
     /// The row as it is now.
     Decided(Box<PaymentItem>),
-    /// Name of the row's state, which does not allow the decision.
-    WrongState(String),
+    /// Why the row does not allow the decision.
+    Undecided(Undecided),
     /// The object is awake.
     Awake,
     /// The clients that failed.
@@ -252,7 +282,7 @@ read_enum!(Report {
     "sums" => Sums { sums, after },
     "counts" => Counts { rows, oldest_unknown; failing, bytes },
     "decided" => Decided(item),
-    "wrong_state" => WrongState(state),
+    "undecided" => Undecided(why),
     "awake" => Awake,
     "failing" => Failing(clients),
     "meters" => Meters(meters),

@@ -20,7 +20,7 @@ pub struct Row {
     pub due: Option<u64>,
     /// Start of this state, if it matters.
     pub since: Option<u64>,
-    /// The last send to the facilitator.
+    /// The last send to the facilitator; of a debt, when the operator began to pay it back.
     pub sent: Option<u64>,
     /// The transaction.
     pub transaction: Option<String>,
@@ -78,8 +78,9 @@ impl Row {
             State::Delivering { streaming, .. } => {
                 row.holder = streaming.then(|| STREAM.to_string());
             }
-            State::RefundDue { why, since, .. } => {
+            State::RefundDue { why, since, refunding, .. } => {
                 row.since = Some(since.secs());
+                row.sent = refunding.map(UnixTime::secs);
                 let why = match why {
                     Undelivered::Origin => "origin",
                     Undelivered::Lost => "lost",
@@ -199,6 +200,7 @@ impl Row {
                     _ => return None,
                 },
                 since: since()?,
+                refunding: sent(),
             },
             "void" => State::Void,
             "closed" => State::Closed,

@@ -129,6 +129,8 @@ pub enum State {
         why: Undelivered,
         /// Time since which a refund is due.
         since: UnixTime,
+        /// Time at which the operator began to pay it back: nothing is served for it since then.
+        refunding: Option<UnixTime>,
     },
     /// It can never be charged again.
     Void,

@@ -67,6 +67,8 @@ export async function serve(args: string[]): Promise<number> {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Usage('--port is a number from 0 to 65535');
   // From here on: whoever ends it while it starts leaves no runtime behind.
   const ended = signalled();
+  // Nor does a reader of its log who leaves.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const state = takeState(given.state ?? (given.local ? '.farebox-local' : '.farebox-gate'));
   let runtime: Runtime | undefined;
   let money: Money | undefined;

@@ -36,14 +36,31 @@ export function filesOf(wanted: Wanted): readonly ProjectFile[] {
   ];
 }
 
-/** The same without a node whose URL has a key: these files are committed. */
+/** The same without nodes whose URLs have a key: these files are committed. */
 export function withoutKey(wanted: Wanted): { readonly wanted: Wanted; readonly isWithheld: boolean } {
   const { RPC_URL, ...vars } = wanted.vars;
-  if (typeof RPC_URL !== 'string' || !URL.canParse(RPC_URL)) return { wanted, isWithheld: false };
-  // One with a user or a password was refused before.
-  const { search, pathname } = new URL(RPC_URL);
-  const hasKey = search !== '' || pathname.split('/').some((part) => part.length >= 16);
+  if (RPC_URL === undefined) return { wanted, isWithheld: false };
+  const hasKey = nodesIn(RPC_URL).some(hasKeyIn);
   return { wanted: hasKey ? { ...wanted, vars } : wanted, isWithheld: hasKey };
+}
+
+/** One node, or one for each network: as an object, or as its text. */
+function nodesIn(value: unknown): readonly unknown[] {
+  if (typeof value !== 'string') return Object.values(value ?? {});
+  if (URL.canParse(value)) return [value];
+  try {
+    return nodesIn(JSON.parse(value));
+  } catch {
+    return [value];
+  }
+}
+
+/** Whether anything in a URL may be a key; so is what is no URL. */
+function hasKeyIn(node: unknown): boolean {
+  if (typeof node !== 'string' || !URL.canParse(node)) return true;
+  // One with a user or a password was refused before.
+  const { search, pathname, hostname } = new URL(node);
+  return search !== '' || `${hostname}/${pathname}`.split(/[^0-9a-z]+/i).some((part) => part.length >= 16);
 }
 
 function secretsText(secrets: Readonly<Record<string, string>>): string {

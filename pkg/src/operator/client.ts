@@ -98,7 +98,8 @@ async function refusalOf(response: Response): Promise<Refused> {
     textOf(said, 'error') ||
     `The answer is ${response.status}.`;
   const parameter = textOf(said, 'parameter');
-  const text = parameter === '' ? detail : `${detail} (${parameter})`;
+  const about = parameter || textOf(said, 'until') || textOf(said, 'refunding');
+  const text = about === '' ? detail : `${detail} (${about})`;
   return new Refused(response.status, textOf(said, 'code'), text.slice(0, MOST_CHARS), parameter);
 }
 

@@ -1,4 +1,6 @@
-/** The transfer that pays an owed refund back, for the command and for the desk: it reads and sends nothing. */
+/** The transfer that pays an owed refund back, for the command and for the desk: begun at the gate, and sent by a wallet. */
+
+import { type Members, type Operator, segmentOf } from './client.js';
 
 /** A transaction for any wallet: `eth_sendTransaction` without `from`. */
 export type Transfer = { readonly chainId: string; readonly to: string; readonly value: '0x0'; readonly data: string };
@@ -28,6 +30,22 @@ export function transferOf(payment: Readonly<Record<string, unknown>>, own: stri
   return { chainId: `0x${BigInt(chain).toString(16)}`, to: String(asset), value: '0x0', data: `0x${TRANSFER}${words.join('')}` };
 }
 
+/** Where the gate keeps a payment, and decisions about it. */
+export const placeOf = (id: string): string => `/_farebox/payments/${segmentOf(id)}`;
+
+/**
+ * Begins a refund: from here on the gate serves nothing for it, and lets no one else begin. A debt of before a restore of the ledger
+ * needs a word: that no transfer was made `since` the backup.
+ */
+export function beginRefund(operator: Operator, id: string, isUnpaidSince = false): Promise<Members> {
+  return operator.tell('POST', `${placeOf(id)}/refunding`, isUnpaidSince ? { restored: true } : {});
+}
+
+/** Says that a refund which was begun was not sent: whoever holds its transfer must not send it any more. */
+export function dropRefund(operator: Operator, id: string): Promise<Members> {
+  return operator.tell('POST', `${placeOf(id)}/not-refunded`, {});
+}
+
 /** The same as a link that wallets on a phone open. Spec: ERC-681. */
 export function linkOf(payment: Readonly<Record<string, unknown>>, own: string): string {
   const { to, chainId } = transferOf(payment, own);
@@ -36,13 +54,3 @@ export function linkOf(payment: Readonly<Record<string, unknown>>, own: string):
 
 /** Whether a refund that was reported may still be found: the chain, or the node, does not show it yet. */
 export const isComing = (code: string): boolean => code === 'refund_unproven' || code === 'chain_unavailable';
-
-/** A debt for which the payer may still be served, and how long after it arose. */
-const LATE = new Set(['unserved', 'not_fetched']);
-const LATE_MS = 3_600_000;
-
-/** From when on this debt may be paid back; empty for at once. */
-export function mayRefundAt(reason: string, updated: string): string {
-  const since = Date.parse(updated);
-  return LATE.has(reason) && Number.isFinite(since) ? new Date(since + LATE_MS).toISOString() : '';
-}

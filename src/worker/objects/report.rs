@@ -139,7 +139,7 @@ impl Txn<'_> {
     fn decide(&mut self, id: &str, decision: &Decision) -> Result<Report> {
         Ok(match Shard::decide(id, decision, self.rows, &self.scene())? {
             Decided::NoRow => Report::Item(None),
-            Decided::WrongState(state) => Report::WrongState(state),
+            Decided::Undecided(why) => Report::Undecided(why),
             Decided::Done(slot, changes) => {
                 self.write(&changes)?;
                 match self.item(&slot)? {
@@ -233,7 +233,7 @@ impl Conditions {
 const STARTING: [&str; STARTS.len()] = ["receipt", "key", "tx", "correlation"];
 /// Columns of an item, in this order; its correlation id and its history follow.
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
-    created, updated, reason, pay_to";
+    created, updated, reason, pay_to, CASE state WHEN 'refund_due' THEN sent END";
 /// Whether an earlier row at rest certainly has this row's transaction.
 fn counted() -> String {
     format!(
@@ -267,7 +267,8 @@ fn item(row: &[SqlValue]) -> Option<PaymentItem> {
         created_at: row.get(10).and_then(integer)?,
         updated_at: row.get(11).and_then(integer)?,
         reason: column(12),
-        correlation_id: column(14).unwrap_or_default(),
-        history: column(15).unwrap_or_default(),
+        refunding_at: row.get(14).and_then(integer),
+        correlation_id: column(15).unwrap_or_default(),
+        history: column(16).unwrap_or_default(),
     })
 }

@@ -104,7 +104,9 @@ fn states() -> Vec<State> {
         Undelivered::LetGo,
         Undelivered::NotFetched,
     ] {
-        states.push(State::RefundDue { transaction, why, since });
+        for refunding in [None, Some(since)] {
+            states.push(State::RefundDue { transaction, why, since, refunding });
+        }
     }
     for why in [Why::StreamLost, Why::UnknownState, Why::PaidBefore, Why::Overdue] {
         for transaction in [None, Some(transaction)] {

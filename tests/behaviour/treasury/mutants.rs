@@ -134,6 +134,10 @@ pub const TABLE: &[Row] = &[
     row!(UnknownBoundsAreIgnored, rules::a_bound_whose_name_is_misspelt_is_told_and_nothing_is_paid),
     row!(RepeatsWereNeverSent, reports::what_was_never_sent_is_void_at_once_unless_it_is_a_repeat),
     row!(NoncesAreSignedTwice, decisions::a_challenge_is_signed_for_one_decision_alone),
+    row!(
+        ApprovalsOutliveAgents,
+        reviews::what_was_approved_for_an_agent_that_was_ended_is_not_paid
+    ),
     row!(DisabledKeepTokens, access::who_is_disabled_loses_its_tokens_and_keys_for_good),
     row!(TokensPileUp, access::tokens_of_a_fleet_live_as_long_as_they_say_and_those_that_ended_are_deleted),
     row!(ClaimsAreKept, reports::a_transaction_that_never_came_is_not_shown_as_that_of_a_payment),

@@ -44,6 +44,24 @@ pub fn what_is_above_the_limit_waits_for_a_person_and_is_paid_once() {
 }
 
 #[test]
+pub fn what_was_approved_for_an_agent_that_was_ended_is_not_paid() {
+    let mut world = world();
+    let (approved, open) = (request("75000"), request("76000"));
+    let (_, review) = asked(&mut world, &approved);
+    world.operate(Operation::Approve(review));
+    asked(&mut world, &open);
+    world.operate(Operation::DisableAgent("buyer".into()));
+    assert_eq!(states(&mut world, None), ["denied", "denied"]);
+    world.operate(Operation::PutAgent("buyer".into()));
+    let issued = world.operate(Operation::IssueKey("buyer".into()));
+    let key = issued.text("bootstrapKey").to_owned();
+    // Whoever holds the new key asks anew, and a person sees it.
+    assert!(!matches!(world.ask(&key, &approved), Answer::Send(_)));
+    assert_eq!(states(&mut world, Some("open")).len(), 1);
+    assert!(world.rows.attempts.is_empty());
+}
+
+#[test]
 pub fn an_approval_without_a_key_holds_for_the_same_request_alone() {
     let mut world = world();
     let body = request("75000");

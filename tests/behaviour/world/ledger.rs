@@ -9,10 +9,11 @@ use farebox_core::ledger::command::{Asking, VERSION};
 use farebox_core::ledger::entry::Plan;
 use farebox_core::ledger::quota::Spend;
 use farebox_core::ledger::read::{Read, RowReply};
+use farebox_core::ledger::report::Decision;
 use farebox_core::ledger::room::Room;
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{
-    self, Change, Due, QuestionAnswer, Response, Scene, Shard, Slot, Transition, is_open,
+    self, Change, Decided, Due, QuestionAnswer, Response, Scene, Shard, Slot, Transition, is_open,
 };
 use farebox_core::ledger::take::{Holder, Take};
 use farebox_core::ledger::{Entry, Envelope, LedgerReply, State};
@@ -224,6 +225,24 @@ impl Ledger {
                 (written(&decision.reply), decision.body, decision.changes)
             }
         }
+    }
+
+    /// Carries out what the operator decides about the payment with this id.
+    pub fn decided(&mut self, id: &str, decision: &Decision, now: UnixTime) -> Decided {
+        let plan = self.recovery.clone();
+        let scene = Scene { plan: &plan, notifies: self.notifies, has_room: true, now };
+        let objects: Vec<String> = self.objects_by_name.keys().cloned().collect();
+        for object in objects {
+            let Ok(decided) =
+                Shard::decide(id, decision, &self.objects_by_name[&object].rows, &scene);
+            if let Decided::Done(_, changes) = &decided {
+                self.write(&object, changes, now);
+            }
+            if decided != Decided::NoRow {
+                return decided;
+            }
+        }
+        Decided::NoRow
     }
 
     /// Carries out the writes of a decision.

@@ -3,6 +3,10 @@
 macro_rules! ledger {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// What the operator began to pay back is served to whoever asks for it again.
+            RefundedIsServed,
+            /// A debt is paid back by everyone who begins to.
+            DebtsArePaidTwice,
             /// A request for a payment in progress begins as well.
             NoCompareAndSet,
             /// The first use of a payment fixes nothing.

@@ -3,6 +3,8 @@
 macro_rules! treasury {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// What a person approved is paid although the agent was ended meanwhile.
+            ApprovalsOutliveAgents,
             /// A link takes another payment while one is being settled.
             LinksPayTwice,
             /// A link is paid after its end.

@@ -440,6 +440,24 @@ impl Code {
                 "Wrong state",
                 "the payment's state does not allow this, or the transaction belongs to another payment; read the payment again",
             ),
+            Self::RefundBegun => row(
+                "refund_begun",
+                409,
+                "Refund begun",
+                "a refund of this payment was begun at this time and may have been sent; report its transaction, or say that nothing was sent (not-refunded)",
+            ),
+            Self::RefundEarly => row(
+                "refund_early",
+                409,
+                "Too early to refund",
+                "until this time the payer may still be served for this payment; then a refund may begin",
+            ),
+            Self::RefundRestored => row(
+                "refund_restored",
+                409,
+                "Ledger restored since",
+                "this debt is older than the restore of the ledger, and may have been paid back since the backup; look for a transfer to this payer and report it, or begin with {\"restored\": true} if there is none",
+            ),
             Self::RefundUnproven => row(
                 "refund_unproven",
                 409,

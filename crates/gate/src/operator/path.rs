@@ -31,6 +31,8 @@ pub(super) enum OperatorPath<'a> {
 /// An operator's decision about a payment.
 #[derive(Clone, Copy)]
 pub(super) enum What {
+    Refunding,
+    NotRefunded,
     Refunded,
     Waived,
     Resolve,
@@ -42,6 +44,8 @@ impl<'a> OperatorPath<'a> {
         let place = match (parts.next()?, parts.next(), parts.next()) {
             ("payments", None, None) => Self::Payments,
             ("payments", Some(id), None) if !id.is_empty() => Self::Payment(id),
+            ("payments", Some(id), Some("refunding")) => Self::Decision(id, What::Refunding),
+            ("payments", Some(id), Some("not-refunded")) => Self::Decision(id, What::NotRefunded),
             ("payments", Some(id), Some("refunded")) => Self::Decision(id, What::Refunded),
             ("payments", Some(id), Some("waived")) => Self::Decision(id, What::Waived),
             ("payments", Some(id), Some("resolve")) => Self::Decision(id, What::Resolve),
@@ -87,11 +91,13 @@ impl<'a> OperatorPath<'a> {
     }
 }
 
-/// Reads the body of a decision.
-pub(super) fn decision(what: What, body: &str) -> Result<Decision, Wrong> {
+/// Reads the body of a decision. What the rows know is known since the second `restored`.
+pub(super) fn decision(what: What, body: &str, restored: u64) -> Result<Decision, Wrong> {
     let body = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).ok();
     let members = body.as_ref().and_then(Value::as_object).ok_or_else(|| Wrong::named("body"))?;
     let known: &[&str] = match what {
+        What::Refunding => &["restored"],
+        What::NotRefunded => &[],
         What::Refunded => &["transaction"],
         What::Waived => &["reason"],
         What::Resolve => &["as", "reason", "transaction"],
@@ -110,6 +116,12 @@ pub(super) fn decision(what: What, body: &str) -> Result<Decision, Wrong> {
         hash.map(|hash| hash.to_text()).ok_or_else(|| Wrong::named("transaction"))
     };
     Ok(match what {
+        What::Refunding => match members.get("restored") {
+            None | Some(Value::Bool(false)) => Decision::Refunding(restored),
+            Some(Value::Bool(true)) => Decision::Refunding(0),
+            Some(_) => return Err(Wrong::named("restored")),
+        },
+        What::NotRefunded => Decision::NotRefunded,
         // What was paid back is in a transaction, even if what was paid is not in one yet.
         What::Refunded => Decision::Refunded(hash(TxHash::parse_any)?),
         What::Waived => Decision::Waived(reason()?),

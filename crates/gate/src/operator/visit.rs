@@ -305,9 +305,7 @@ impl OperatorQuery {
                 };
             }
             Report::Decided(item) => self.reply = Some(self.shown(&item)),
-            Report::WrongState(_) => {
-                self.reply = Some(refusal(Code::WrongState, &self.correlation, self.id()));
-            }
+            Report::Undecided(why) => self.reply = Some(self.undecided(why)),
             Report::Meters(meters) => self.meters = Some(meters),
             Report::Failing(failing) => self.failing.extend(failing),
             Report::Awake => {}

@@ -135,6 +135,10 @@ impl Entry {
             {
                 (self, Fate::RefundDue.into())
             }
+            // It is being paid back.
+            State::RefundDue { refunding: Some(_), .. } if !planted(Mutant::RefundedIsServed) => {
+                (self, Fate::RefundDue.into())
+            }
             State::RefundDue { transaction, since, .. } => {
                 let heir = self.repeat(proven, since, now) != Requester::UnprovenRepeat;
                 if !(again.idempotent && heir) {

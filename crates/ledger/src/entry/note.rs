@@ -114,6 +114,7 @@ impl Entry {
             State::RefundDue {
                 why: Undelivered::Unserved | Undelivered::NotFetched,
                 since,
+                refunding: None,
                 ..
             } => is_young(*since),
             State::Manual { why: Why::PaidBefore, .. } => self.watch.read.is_some_and(is_young),
@@ -155,5 +156,5 @@ pub(super) fn sent(payment: &Payment) -> Option<TxHash> {
 
 /// The state of a transaction that paid and was not served.
 pub(super) const fn owed(transaction: TxHash, now: UnixTime) -> State {
-    State::RefundDue { transaction, why: Undelivered::Unserved, since: now }
+    State::RefundDue { transaction, why: Undelivered::Unserved, since: now, refunding: None }
 }

@@ -1,24 +1,46 @@
 //! Operator decisions about a payment: how a debt ended, and the result of a review.
 
 use super::Entry;
-use crate::report::{Decision, Resolution};
+use crate::report::{Decision, Resolution, Undecided};
 use crate::state::{State, Undelivered};
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
-
-/// The state does not allow the decision, or lacks what it needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WrongState;
 
 impl Entry {
     /// Carries out a decision; repeating it changes nothing.
     ///
     /// # Errors
-    /// [`WrongState`].
-    pub fn decide(mut self, decision: &Decision, now: UnixTime) -> Result<Self, WrongState> {
+    /// [`Undecided`].
+    pub fn decide(mut self, decision: &Decision, now: UnixTime) -> Result<Self, Undecided> {
+        let served_until = self.yields_until().filter(|until| now < *until);
         self.state = match (self.state, decision) {
+            (State::RefundDue { refunding: Some(begun), .. }, Decision::Refunding(_))
+                if !planted(Mutant::DebtsArePaidTwice) =>
+            {
+                return Err(Undecided::RefundBegun(begun.secs()));
+            }
+            (
+                State::RefundDue { transaction, why, since, .. },
+                Decision::Refunding(known_since),
+            ) => {
+                if let Some(until) = served_until {
+                    return Err(Undecided::RefundEarly(until.secs()));
+                }
+                if since.secs() < *known_since {
+                    return Err(Undecided::RefundRestored);
+                }
+                State::RefundDue { transaction, why, since, refunding: Some(now) }
+            }
+            (State::RefundDue { transaction, why, since, .. }, Decision::NotRefunded) => {
+                State::RefundDue { transaction, why, since, refunding: None }
+            }
+            // It may have been sent: then that is what became of it.
+            (State::RefundDue { refunding: Some(begun), .. }, Decision::Waived(_)) => {
+                return Err(Undecided::RefundBegun(begun.secs()));
+            }
             (State::RefundDue { transaction, .. }, Decision::Refunded(text)) => {
                 let refund = self.payment.transaction(text).filter(|refund| *refund != transaction);
-                State::Refunded { transaction, refund: refund.ok_or(WrongState)? }
+                State::Refunded { transaction, refund: refund.ok_or(Undecided::WrongState)? }
             }
             (State::RefundDue { transaction, .. }, Decision::Waived(reason)) => {
                 State::Waived { transaction, reason: reason.clone() }
@@ -41,19 +63,22 @@ impl Entry {
                 match (to, transaction.or(named)) {
                     (Resolution::Void, _) => State::Void,
                     (Resolution::Delivered, Some(transaction)) => State::Delivered { transaction },
-                    (Resolution::RefundDue, Some(transaction)) => {
-                        State::RefundDue { transaction, why: Undelivered::Resolved, since: now }
-                    }
+                    (Resolution::RefundDue, Some(transaction)) => State::RefundDue {
+                        transaction,
+                        why: Undelivered::Resolved,
+                        since: now,
+                        refunding: None,
+                    },
                     (Resolution::Waived, Some(transaction)) => {
                         State::Waived { transaction, reason: reason.clone() }
                     }
                     // Without a recorded transaction, no payment can be owed, served or waived.
                     (Resolution::Delivered | Resolution::RefundDue | Resolution::Waived, None) => {
-                        return Err(WrongState);
+                        return Err(Undecided::WrongState);
                     }
                 }
             }
-            _ => return Err(WrongState),
+            _ => return Err(Undecided::WrongState),
         };
         Ok(self)
     }
@@ -104,7 +129,16 @@ mod tests {
     }
 
     fn owed() -> State {
-        State::RefundDue { transaction: hash('1'), why: Undelivered::Origin, since: NOW }
+        State::RefundDue {
+            transaction: hash('1'),
+            why: Undelivered::Origin,
+            since: NOW,
+            refunding: None,
+        }
+    }
+
+    fn begun() -> State {
+        entry(owed()).decide(&Decision::Refunding(0), NOW).unwrap().state
     }
 
     fn manual(transaction: Option<TxHash>) -> State {
@@ -120,7 +154,14 @@ mod tests {
     fn decisions_lead_only_where_the_table_says() {
         let refunded = |digit| Decision::Refunded(hash(digit).to_text());
         let waived = || Decision::Waived("no".to_string());
-        let cases: [(State, Decision, Option<&str>); 17] = [
+        let cases: [(State, Decision, Option<&str>); 24] = [
+            (owed(), Decision::Refunding(0), Some("refund_due")),
+            (owed(), Decision::NotRefunded, Some("refund_due")),
+            (begun(), refunded('2'), Some("refunded")),
+            (begun(), Decision::NotRefunded, Some("refund_due")),
+            (begun(), waived(), None),
+            (State::Void, Decision::Refunding(0), None),
+            (manual(None), Decision::NotRefunded, None),
             (owed(), refunded('2'), Some("refunded")),
             (owed(), refunded('1'), None),
             (owed(), Decision::Refunded("0x12".to_string()), None),
@@ -148,6 +189,25 @@ mod tests {
             let after = entry(state).decide(&decision, NOW);
             assert_eq!(after.ok().map(|entry| entry.state.name()).as_deref(), expected, "{said}");
         }
+    }
+
+    #[test]
+    fn a_refund_begins_once_and_only_of_a_debt_that_is_known_to_be_open() {
+        let begin = |state, known_since| {
+            let after = entry(state).decide(&Decision::Refunding(known_since), NOW.plus(9));
+            after.map(|entry| entry.state)
+        };
+        let after = State::RefundDue {
+            transaction: hash('1'),
+            why: Undelivered::Origin,
+            since: NOW,
+            refunding: Some(NOW.plus(9)),
+        };
+        assert_eq!(begin(owed(), NOW.secs()), Ok(after));
+        assert_eq!(begin(owed(), NOW.secs() + 1), Err(Undecided::RefundRestored));
+        assert_eq!(begin(begun(), 0), Err(Undecided::RefundBegun(NOW.secs())));
+        let waived = entry(begun()).decide(&Decision::Waived("no".to_string()), NOW);
+        assert_eq!(waived.err(), Some(Undecided::RefundBegun(NOW.secs())));
     }
 
     #[test]

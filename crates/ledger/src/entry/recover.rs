@@ -158,9 +158,12 @@ impl Entry {
             (Work::Close, State::Refused { .. } | State::Released | State::Abandoned) => {
                 State::Closed
             }
-            (Work::Refund, State::Settled { transaction, .. }) => {
-                State::RefundDue { transaction, why: Undelivered::NotFetched, since: now }
-            }
+            (Work::Refund, State::Settled { transaction, .. }) => State::RefundDue {
+                transaction,
+                why: Undelivered::NotFetched,
+                since: now,
+                refunding: None,
+            },
             // Without a block no refund is owed; showing the transaction again restarts the search.
             (Work::GiveUp, State::Unknown { .. })
                 if entry.payment.is_onchain() && !planted(Mutant::UnminedIsManual) =>
@@ -229,7 +232,12 @@ impl Entry {
                     let since = since.minus(RESUME_SECS.saturating_add(1));
                     State::Settled { transaction, since }
                 } else {
-                    State::RefundDue { transaction, why: Undelivered::LetGo, since }
+                    State::RefundDue {
+                        transaction,
+                        why: Undelivered::LetGo,
+                        since,
+                        refunding: None,
+                    }
                 };
             }
             (ChainVerdict::Late(_), Some(transaction)) => self.state = owed(transaction, now),
@@ -279,7 +287,12 @@ impl Entry {
         self.watch.asked = true;
         let since = self.doubted_since(now);
         if let Some(transaction) = self.payment.transaction(&transaction) {
-            self.state = State::RefundDue { transaction, why: Undelivered::OtherTerms, since };
+            self.state = State::RefundDue {
+                transaction,
+                why: Undelivered::OtherTerms,
+                since,
+                refunding: None,
+            };
         }
         (self, Answer::Recorded)
     }

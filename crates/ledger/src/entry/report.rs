@@ -129,6 +129,7 @@ impl Entry {
                     transaction,
                     why: Undelivered::Dropped,
                     since: self.doubted_since(now),
+                    refunding: None,
                 },
                 Answer::Fate(Fate::RefundDue),
             ),
@@ -207,9 +208,12 @@ impl Entry {
                 self.handed = true;
                 State::Delivered { transaction }
             }
-            Delivery::Broken => {
-                State::RefundDue { transaction, why: Undelivered::Origin, since: now }
-            }
+            Delivery::Broken => State::RefundDue {
+                transaction,
+                why: Undelivered::Origin,
+                since: now,
+                refunding: None,
+            },
         };
         (self, Answer::Recorded)
     }
@@ -257,6 +261,7 @@ impl Entry {
                     transaction: *transaction,
                     why: Undelivered::Origin,
                     since: now,
+                    refunding: None,
                 },
                 Answer::Fate(Fate::RefundDue),
             ),

@@ -1,11 +1,10 @@
 //! Decisions of the operator about one row.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Change, Rows, Scene, Shard, Slot};
 use crate::entry::Entry;
-use crate::report::Decision as Verdict;
+use crate::report::{Decision as Verdict, Undecided};
 use farebox_common::payment::TxHash;
 
 /// Result of an operator's decision.
@@ -13,8 +12,8 @@ use farebox_common::payment::TxHash;
 pub enum Decided {
     /// No such row is known.
     NoRow,
-    /// The row is in this state, which does not allow the decision.
-    WrongState(String),
+    /// The row stays as it is, for this reason.
+    Undecided(Undecided),
     /// These writes carry it out.
     Done(Slot, Vec<Change>),
 }
@@ -33,20 +32,23 @@ impl Shard {
         let Some(slot) = rows.by_receipt(id)? else { return Ok(Decided::NoRow) };
         let Some(before) = rows.find(&slot)? else { return Ok(Decided::NoRow) };
         let current = before.clone().lapse(scene.now);
-        let state = current.state.name();
         let named = match verdict {
             Verdict::Refunded(hash) | Verdict::Resolved { transaction: Some(hash), .. } => {
                 Some(hash)
             }
-            Verdict::Waived(_) | Verdict::Resolved { transaction: None, .. } => None,
+            Verdict::Refunding(_)
+            | Verdict::NotRefunded
+            | Verdict::Waived(_)
+            | Verdict::Resolved { transaction: None, .. } => None,
         };
         if let Some(hash) = named
             && serves_another(hash, &slot, &before, rows)?
         {
-            return Ok(Decided::WrongState(state));
+            return Ok(Decided::Undecided(Undecided::WrongState));
         }
-        let Ok(entry) = current.decide(verdict, scene.now) else {
-            return Ok(Decided::WrongState(state));
+        let entry = match current.decide(verdict, scene.now) {
+            Ok(entry) => entry,
+            Err(why) => return Ok(Decided::Undecided(why)),
         };
         let mut changes = Vec::new();
         Self::step(&slot, &before, entry, &verdict.why(), scene, &mut changes);

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use super::reply::{log_line, not_found, ok, problem, time};
+use super::reviews::end_reviews;
 use crate::access::bootstrap;
 use crate::books::{Change, Rows};
 use crate::id::Fresh;
@@ -64,6 +65,9 @@ pub(crate) fn disable_agent<B: Rows>(
     let mut changes = Vec::from([Change::Agent(row)]);
     // For good: who enables the agent again gives it new ones.
     changes.extend(revoke(books, name, |_| !planted(Mutant::DisabledKeepTokens))?);
+    if !planted(Mutant::ApprovalsOutliveAgents) {
+        changes.extend(end_reviews(books, name, scene.now)?);
+    }
     changes.extend(notice.map(Change::Outbox));
     changes.push(log_line("agent.disabled", name, None, "", scene.now));
     Ok(Decision { answer: ok(&body).answer, changes })

@@ -72,20 +72,56 @@ pub(crate) fn answer_review<B: Rows>(
         let detail = "the review is over: it was answered, paid, or its time has ended";
         return Ok(Decision::reply(problem(409, "review_is_over", detail)));
     }
+    let why = "Policy denied: a person has reviewed this payment and denied it.";
+    let mut changes = if approves { Vec::new() } else { denied(books, &review, why, now)? };
     review.verdict = wanted;
     review.decided = Some(now.secs());
-    let mut changes = Vec::new();
-    if !approves && let Some(mut decision) = books.decision(&review.decision)? {
-        let reason = "Policy denied: a person has reviewed this payment and denied it.";
-        DecisionAnswer::new("deny", "policy_denied", reason).write(&mut decision, now.secs());
-        (decision.stage, decision.open) = (Stage::Final, false);
-        changes.push(Change::Decision(Box::new(decision)));
-    }
     let body = summary(&review, now.secs());
     let what = if approves { "review.approved" } else { "review.denied" };
     changes.push(log_line(what, id, None, &review.agent, now));
     changes.push(Change::Review(Box::new(review)));
     Ok(Decision { answer: ok(&body).answer, changes })
+}
+
+/// Denies what waits for a person, and what one has approved, of an agent that ends: who begins
+/// under its name again has asked for none of it.
+pub(crate) fn end_reviews<B: Rows>(
+    books: &B,
+    agent: &str,
+    now: UnixTime,
+) -> Result<Vec<Change>, B::Error> {
+    let mut changes = Vec::new();
+    for verdict in ["open", "approved"] {
+        let (agent, outcome) = (Some(agent.to_string()), Some(verdict.to_string()));
+        let page = Page { after: None, limit: MOST_ENDED, agent, outcome };
+        for mut review in books.reviews(&page)? {
+            if review.is_over(now.secs()) {
+                continue;
+            }
+            let why = "Policy denied: the agent that asked was disabled.";
+            changes.extend(denied(books, &review, why, now)?);
+            (review.verdict, review.decided) = (Verdict::Denied, Some(now.secs()));
+            changes.push(Change::Review(Box::new(review)));
+        }
+    }
+    Ok(changes)
+}
+
+/// Reviews of one agent and verdict that its end reaches: more than may be open, and than anyone
+/// approves within their time.
+const MOST_ENDED: u32 = 1_000;
+
+/// Ends the decision that waits for a review.
+fn denied<B: Rows>(
+    books: &B,
+    review: &ReviewRow,
+    why: &str,
+    now: UnixTime,
+) -> Result<Vec<Change>, B::Error> {
+    let Some(mut decision) = books.decision(&review.decision)? else { return Ok(Vec::new()) };
+    DecisionAnswer::new("deny", "policy_denied", why).write(&mut decision, now.secs());
+    (decision.stage, decision.open) = (Stage::Final, false);
+    Ok(Vec::from([Change::Decision(Box::new(decision))]))
 }
 
 /// A review with the request that it covers.

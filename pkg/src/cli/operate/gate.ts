@@ -1,6 +1,6 @@
 /** What an operator asks a gate, and decides there. Spec: docs/operations.md, "Operator API". */
-import { listOf, type Members, type Operator, Refused, segmentOf, textOf } from '../../operator/client.js';
-import { isComing, linkOf, mayRefundAt, transferOf } from '../../operator/transfer.js';
+import { listOf, type Members, type Operator, Refused, textOf } from '../../operator/client.js';
+import { beginRefund, dropRefund, isComing, linkOf, placeOf, transferOf } from '../../operator/transfer.js';
 import { tell, visible } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';
 import { amountOf, type Column, plain, printList, printOne } from './table.js';
@@ -34,14 +34,12 @@ const LOOK_MS = 4_000;
 /** Pages without anything, one after the other, that are read. */
 const MAX_EMPTY = 1_000;
 
-const place = (id: string): string => `/_farebox/payments/${segmentOf(id)}`;
-
 /** Lists payments of one state, or of all, page by page. */
 export async function payments(operator: Operator, { values, given }: Spoken): Promise<number> {
   const [id] = given;
   if (id !== undefined && !id.startsWith('rcpt_')) throw new Usage('the id of a payment begins with rcpt_, as the list shows it');
   if (id !== undefined) {
-    printOne(await operator.read(place(id)), values.json === true);
+    printOne(await operator.read(placeOf(id)), values.json === true);
     return EXIT.done;
   }
   const { state, payer, route, from, to, transaction } = values;
@@ -84,30 +82,49 @@ export async function audit(operator: Operator, { values }: Spoken): Promise<num
 /** Says how to pay a debt back; with the transaction that did, reports it and waits until the gate finds it. */
 export async function refund(operator: Operator, { values, given }: Spoken): Promise<number> {
   const id = only(given, 'refund is followed by the id of a payment');
-  const payment = await operator.read(place(id));
+  const payment = await operator.read(placeOf(id));
   if (textOf(payment, 'id') !== id) throw new Usage('the gate answered with another payment than the one that was asked for');
   if (values.transaction !== undefined) return reported(operator, id, values.transaction, values.json === true);
-  const from = mayRefundAt(textOf(payment, 'reason'), textOf(payment, 'updated'));
-  if (from > new Date().toISOString()) throw new Usage(`wait until ${from}: before that the payer may still be served for it`);
+  if (values['not-sent'] === true) return told(() => dropRefund(operator, id), values.json === true);
+  const begun = textOf(payment, 'refunding');
+  const again = `npx farebox refund ${id}`;
+  if (begun !== '')
+    throw new Usage(
+      `a refund of it was begun at ${begun}, and may have been sent: report it (${again} --transaction HASH), or say that it was not (${again} --not-sent)`,
+    );
   // A debt of another wallet is its owner's.
   const own = values['pay-to'] ?? process.env['PAY_TO'];
   if (own === undefined) throw new Usage('--pay-to ADDRESS is missing: the address that your gate is paid at, with commas between several');
-  const transfer = usable(() => transferOf(payment, own));
+  usable(() => transferOf(payment, own));
+  const owed = await begin(operator, id, values.restored === true);
+  const transfer = usable(() => transferOf(owed, own));
   if (values.json === true) printOne({ ...transfer }, true);
-  else process.stdout.write(`${linkOf(payment, own)}\n`);
+  else process.stdout.write(`${linkOf(owed, own)}\n`);
   const what = values.json === true ? 'Sign it in' : 'Open the link in';
   tell(
     `Refund of ${amountOf(payment)} (${textOf(payment, 'amount')} atomic units) to ${textOf(payment, 'payer')}: ${textOf(payment, 'reason')}.\n`,
   );
   tell(`${what} the wallet of ${textOf(payment, 'payee')}.\n`);
-  tell(`Send it once, then: npx farebox refund ${id} --transaction <its hash>\n`);
+  tell(`Send it once, then: ${again} --transaction <its hash>\n`);
+  tell(`If you do not send it: ${again} --not-sent\n`);
   return EXIT.done;
+}
+
+async function begin(operator: Operator, id: string, isUnpaidSince: boolean): Promise<Members> {
+  try {
+    return await beginRefund(operator, id, isUnpaidSince);
+  } catch (error) {
+    if (!(error instanceof Refused) || error.code !== 'refund_restored') throw error;
+    throw new Usage(
+      `the ledger was restored from a backup since: look for a transfer to this payer, and report it with --transaction HASH; if there is none, add --restored`,
+    );
+  }
 }
 
 async function reported(operator: Operator, id: string, transaction: string, isJson: boolean): Promise<number> {
   for (let look = 1; ; look += 1) {
     try {
-      printOne(await operator.tell('POST', `${place(id)}/refunded`, { transaction }), isJson);
+      printOne(await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction }), isJson);
       return EXIT.done;
     } catch (error) {
       // The chain, or the node, does not show it yet.
@@ -121,7 +138,7 @@ async function reported(operator: Operator, id: string, transaction: string, isJ
 /** Notes that nothing is owed. */
 export async function waive(operator: Operator, { values, given }: Spoken): Promise<number> {
   const id = only(given, 'waive is followed by the id of a payment');
-  return told(operator, `${place(id)}/waived`, { reason: reasonOf(values.reason) }, values.json === true);
+  return told(() => operator.tell('POST', `${placeOf(id)}/waived`, { reason: reasonOf(values.reason) }), values.json === true);
 }
 
 /** Decides a payment that waits for a person. */
@@ -130,7 +147,7 @@ export async function resolve(operator: Operator, { values, given }: Spoken): Pr
   const { as, transaction } = values;
   if (as === undefined) throw new Usage('what became of it is missing: --as delivered, refund_due, waived or void');
   const body = { as, reason: reasonOf(values.reason), ...(transaction === undefined ? {} : { transaction }) };
-  return told(operator, `${place(id)}/resolve`, body, values.json === true);
+  return told(() => operator.tell('POST', `${placeOf(id)}/resolve`, body), values.json === true);
 }
 
 /** Prints all payments, or all channels, for a table program or as lines of JSON. */
@@ -144,8 +161,8 @@ export async function exported(operator: Operator, { values }: Spoken): Promise<
   return EXIT.failed;
 }
 
-async function told(operator: Operator, path: string, body: Members, isJson: boolean): Promise<number> {
-  printOne(await operator.tell('POST', path, body), isJson);
+async function told(decide: () => Promise<Members>, isJson: boolean): Promise<number> {
+  printOne(await decide(), isJson);
   return EXIT.done;
 }
 

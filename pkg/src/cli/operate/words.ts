@@ -27,6 +27,7 @@ Of a gate:
   npx farebox owed              refunds that you owe
   npx farebox refund ID         how to pay one back: a link for your wallet; --json prints the transaction
   npx farebox refund ID --transaction HASH    reports it, and waits until the gate finds it on the chain
+  npx farebox refund ID --not-sent            takes back that a refund was begun
   npx farebox waive ID          notes that nothing is owed
   npx farebox resolve ID        decides a payment that waits for a person
   npx farebox totals            what a day brought, by route
@@ -45,6 +46,7 @@ Of a treasury:
       --limit NUMBER        most items of a list [50]
       --state, --payer, --route, --from, --to, --transaction    which payments; --state of reviews is open [open], approved or denied
       --pay-to ADDRESS      refund: the gate's PAY_TO, with commas between several [the environment's PAY_TO]
+      --restored            refund: no transfer was made since the backup that the gate was restored from
       --reason TEXT         waive, resolve: kept in the books
       --as WORD             resolve: delivered, refund_due, waived or void
       --day DAY             totals: such as 2026-01-31 [today]
@@ -67,6 +69,8 @@ const OPTIONS = {
   to: { type: 'string' },
   transaction: { type: 'string' },
   'pay-to': { type: 'string' },
+  'not-sent': { type: 'boolean' },
+  restored: { type: 'boolean' },
   reason: { type: 'string' },
   as: { type: 'string' },
   day: { type: 'string' },

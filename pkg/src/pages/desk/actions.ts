@@ -1,17 +1,16 @@
 /** What an operator can do about a payment, as forms, and the deeds behind them. Spec: docs/operations.md, "Refunds", "Reviews". */
 
 import { type Operator, textOf } from '../../operator/client.js';
-import { mayRefundAt } from '../../operator/transfer.js';
+import { placeOf } from '../../operator/transfer.js';
 import { foreign, make } from '../shared/dom.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
 import { type PaymentSeen, seen } from './payment.js';
-import { begunOf, forgetBegun, refundByWallet, reportRefund } from './refund.js';
+import { aged, begunOf, forgetBegun, refundByWallet, reportRefund } from './refund.js';
 
 /** Where a payment is, for the operator. */
 export function pathOf(id: string, decision?: string): string {
-  const path = `/_farebox/payments/${encodeURIComponent(id)}`;
-  return decision === undefined ? path : `${path}/${decision}`;
+  return decision === undefined ? placeOf(id) : `${placeOf(id)}/${decision}`;
 }
 
 const REASON = { required: true, maxlength: '400', placeholder: 'kept with the payment' };
@@ -33,31 +32,27 @@ export function actionsFor(payment: PaymentSeen): readonly HTMLElement[] {
 }
 
 function refunds(payment: PaymentSeen): readonly HTMLElement[] {
-  const { id, payer, payee, price } = payment;
-  const [until, begun] = [mayRefundAt(payment.reason, payment.updated), begunOf(id)];
-  const isEarly = until > new Date().toISOString();
-  const sign = isEarly
-    ? make('p', {}, 'Wait until ', moment(until), ': until then the payer may still be served.')
-    : deedForm(
-        'refund',
-        { id },
-        `Refund ${price} by wallet`,
-        make(
-          'p',
-          { class: 'quiet' },
-          'From ',
-          make('code', {}, foreign(payee)),
-          ', which was paid, to ',
-          make('code', {}, foreign(payer)),
-          '. Your wallet asks you to sign.',
-        ),
-      );
-  const warn = (text: string) => make('p', { class: 'warning' }, text);
-  const lost = 'A wallet was asked for this refund. Look into its history: if the refund is there, report it below.';
-  const asked = deedForm('again', { id }, 'The wallet sent nothing', warn(lost));
+  const { id, payer, payee, price, refunding } = payment;
+  const begun = begunOf(id);
+  const account = (address: string) => make('code', {}, foreign(address));
+  const says = make(
+    'p',
+    { class: 'quiet' },
+    'From ',
+    account(payee),
+    ', which was paid, to ',
+    account(payer),
+    '. Your wallet asks you to sign.',
+  );
+  const warn = (...text: readonly (string | HTMLElement | undefined)[]) => make('p', { class: 'warning' }, ...text);
+  const sign = aged.has(id)
+    ? deedForm('refund', { id, restored: 'yes' }, `No transfer was made: refund ${price} by wallet`, warn(AGED), says)
+    : deedForm('refund', { id }, `Refund ${price} by wallet`, says);
+  const since = refunding === '' ? [] : ['Since ', moment(refunding), ': '];
+  const asked = deedForm('again', { id }, 'The wallet sent nothing', warn(...since, LOST));
   const sent = (hash: string) => warn(`This refund was sent as ${hash}. Report it below, and do not send it again.`);
   return [
-    begun === undefined ? sign : begun.hash === undefined ? asked : sent(begun.hash),
+    begun?.hash !== undefined ? sent(begun.hash) : begun !== undefined || refunding !== '' ? asked : sign,
     more(
       `refunded-${id}`,
       'It was refunded',
@@ -71,6 +66,10 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
     more(`waive-${id}`, 'Nothing is owed', deedForm('waive', { id }, 'Waive the debt', field('Reason', 'reason', `why-${id}`, REASON))),
   ];
 }
+
+const LOST = 'a wallet was asked for this refund. Look into its history: if the refund is there, report it below.';
+const AGED =
+  'The gate was restored from a backup since this debt arose. Look for a transfer to this payer since the backup: if there is one, report it below.';
 
 function review({ id, transaction }: PaymentSeen): HTMLElement {
   const hash = field('Transaction of the payment (not for void)', 'transaction', `hash-${id}`, { ...HASH, required: false });
@@ -111,6 +110,7 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     await reportRefund(operator, id, transaction);
     return 'The refund is on the record.';
   },
-  again: (_operator, { id = '' }) => forgetBegun(id),
-  refund: async (operator, { id = '' }, say) => refundByWallet(operator, await readAgain(operator, id), say),
+  again: (operator, { id = '' }) => forgetBegun(operator, id),
+  refund: async (operator, { id = '', restored = '' }, say) =>
+    refundByWallet(operator, await readAgain(operator, id), restored !== '', say),
 };

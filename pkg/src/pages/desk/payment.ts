@@ -20,6 +20,8 @@ export interface PaymentSeen {
   readonly price: string;
   readonly created: string;
   readonly updated: string;
+  /** Since when a refund of it is under way; empty if none was begun. */
+  readonly refunding: string;
 }
 
 export function seen(members: Members): PaymentSeen {
@@ -38,6 +40,7 @@ export function seen(members: Members): PaymentSeen {
     price: inWords(units, coin),
     created: text('created'),
     updated: text('updated'),
+    refunding: text('refunding'),
   };
 }
 

@@ -4,9 +4,9 @@
  */
 
 import { type Operator, Refused, textOf } from '../../operator/client.js';
-import { isComing, transferOf } from '../../operator/transfer.js';
+import { beginRefund, dropRefund, isComing, placeOf, transferOf } from '../../operator/transfer.js';
 import { accountOf, injectedWallet, isRejection, leadTo, sendFrom } from '../shared/wallet.js';
-import type { PaymentSeen } from './payment.js';
+import { type PaymentSeen, seen } from './payment.js';
 
 /** A refund that a wallet was asked for, with its transaction once there is one. */
 export interface Begun {
@@ -14,11 +14,14 @@ export interface Begun {
 }
 
 /** Where it is kept beyond a reload, so that it is not sent twice. The token is not there. */
-const placeOf = (id: string) => `farebox-refund-${id}`;
+const markOf = (id: string) => `farebox-refund-${id}`;
+
+/** Debts of before a restore of the ledger: someone has to look first whether they were paid back since the backup. */
+export const aged = new Set<string>();
 
 /** What was begun for this payment in this browser. */
 export function begunOf(id: string): Begun | undefined {
-  const hash = localStorage.getItem(placeOf(id));
+  const hash = localStorage.getItem(markOf(id));
   return hash === null ? undefined : hash === '' ? {} : { hash };
 }
 
@@ -28,33 +31,43 @@ const LOOK_MS = 4_000;
 
 /** Does what no other tab may do at the same time. */
 async function alone<T>(id: string, work: () => Promise<T>): Promise<T> {
-  // Pages without a secure context have no locks, and hardly a wallet.
+  // Pages without a secure context have no locks: there the gate alone lets no second one begin.
   const locks = navigator.locks as LockManager | undefined;
   if (locks === undefined) return work();
-  return locks.request(placeOf(id), { ifAvailable: true }, (lock) => {
+  return locks.request(markOf(id), { ifAvailable: true }, (lock) => {
     if (lock === null) throw new Error('Another tab refunds this payment.');
     return work();
   });
 }
 
 /** Has the refund signed and sent, and says what came of it. */
-export async function refundByWallet(operator: Operator, payment: PaymentSeen, say: (text: string) => void): Promise<string> {
-  return alone(payment.id, () => refundAlone(operator, payment, say));
+export async function refundByWallet(
+  operator: Operator,
+  payment: PaymentSeen,
+  isUnpaidSince: boolean,
+  say: (text: string) => void,
+): Promise<string> {
+  return alone(payment.id, () => refundAlone(operator, payment, isUnpaidSince, say));
 }
 
-/** Lets a refund be signed again of which the wallet's history shows nothing. */
-export async function forgetBegun(id: string): Promise<string> {
+/** Lets a refund be begun again of which the wallet's history shows nothing. */
+export async function forgetBegun(operator: Operator, id: string): Promise<string> {
   return alone(id, async () => {
-    localStorage.removeItem(placeOf(id));
-    return 'The refund may be signed again.';
+    await dropRefund(operator, id);
+    localStorage.removeItem(markOf(id));
+    return 'The refund may be begun again.';
   });
 }
 
-async function refundAlone(operator: Operator, payment: PaymentSeen, say: (text: string) => void): Promise<string> {
-  if (begunOf(payment.id) !== undefined)
+async function refundAlone(
+  operator: Operator,
+  { id, payee, price, members }: PaymentSeen,
+  isUnpaidSince: boolean,
+  say: (text: string) => void,
+): Promise<string> {
+  if (begunOf(id) !== undefined)
     throw new Error('A refund of this payment was begun in this browser. Look at it below before you send another one.');
-  const { id, payee, price } = payment;
-  const transfer = transferOf(payment.members, payee);
+  const { chainId } = transferOf(members, payee);
   const wallet = injectedWallet();
   if (wallet === undefined)
     throw new Error('This browser has no wallet. Sign the transfer of npx farebox refund elsewhere, and report it here.');
@@ -65,17 +78,21 @@ async function refundAlone(operator: Operator, payment: PaymentSeen, say: (text:
       `This payment went to ${payee}, and your wallet does not offer that account. Whoever owns it owes the refund: if it is not yours, you owe nothing.`,
     );
   }
-  await leadTo(wallet, transfer.chainId);
-  localStorage.setItem(placeOf(id), '');
+  await leadTo(wallet, chainId);
+  // The wallet's windows took as long as a person takes: what is owed now counts, and nothing of it changes from here on.
+  const owed = await begun(operator, id, isUnpaidSince);
+  const transfer = transferOf(owed.members, payee);
+  localStorage.setItem(markOf(id), '');
   let hash: string;
   try {
     hash = await sendFrom(wallet, from, transfer);
   } catch (error) {
     if (!isRejection(error)) throw error;
-    localStorage.removeItem(placeOf(id));
+    localStorage.removeItem(markOf(id));
+    await dropRefund(operator, id);
     return 'You refused in the wallet. Nothing was sent.';
   }
-  localStorage.setItem(placeOf(id), hash);
+  localStorage.setItem(markOf(id), hash);
   say(`${price} was sent as ${hash}. Waiting until the chain shows it.`);
   for (let look = 1; ; look += 1) {
     try {
@@ -88,8 +105,17 @@ async function refundAlone(operator: Operator, payment: PaymentSeen, say: (text:
   }
 }
 
+async function begun(operator: Operator, id: string, isUnpaidSince: boolean): Promise<PaymentSeen> {
+  try {
+    return seen(await beginRefund(operator, id, isUnpaidSince));
+  } catch (error) {
+    if (error instanceof Refused && error.code === 'refund_restored') aged.add(id);
+    throw error;
+  }
+}
+
 /** Tells the gate of a refund that was sent; it looks for it on the chain where it reads one. */
 export async function reportRefund(operator: Operator, id: string, transaction: string): Promise<void> {
-  const now = await operator.tell('POST', `/_farebox/payments/${encodeURIComponent(id)}/refunded`, { transaction });
-  if (textOf(now, 'state') === 'refunded') localStorage.removeItem(placeOf(id));
+  const now = await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction });
+  if (textOf(now, 'state') === 'refunded') localStorage.removeItem(markOf(id));
 }

@@ -11,15 +11,15 @@ use super::{FailureFilter, OperatorQuery, Task};
 use crate::operator::export::CHANNEL_SUMS;
 use crate::operator::query::ListCursor;
 use crate::operator::{metrics, refusal};
-use crate::reply::Reply;
+use crate::reply::{Body, Reply};
 use crate::units;
-use crate::units::write_item;
+use crate::units::{time_member, write_item};
 use farebox_base::encoding;
 use farebox_base::sorted::{Sorted, by_rank};
 use farebox_base::time::UnixTime;
 use farebox_common::problem::Code;
 use farebox_ledger::report::tally::{ACCOUNTS, Sum};
-use farebox_ledger::report::{FailingClient, PaymentItem, transitions};
+use farebox_ledger::report::{FailingClient, PaymentItem, Undecided, transitions};
 
 impl OperatorQuery {
     /// One payment with its transitions.
@@ -30,6 +30,23 @@ impl OperatorQuery {
         let steps = encoding::json::text(&steps);
         let open = item.strip_suffix('}').unwrap_or_default();
         self.json([open, ",\"transitions\":", &steps, "}"].concat())
+    }
+
+    /// Refuses a decision, with the time that the reason has.
+    pub(super) fn undecided(&self, why: Undecided) -> Reply {
+        let (code, at) = match why {
+            Undecided::WrongState => (Code::WrongState, None),
+            Undecided::RefundBegun(since) => (Code::RefundBegun, Some(("refunding", since))),
+            Undecided::RefundEarly(until) => (Code::RefundEarly, Some(("until", until))),
+            Undecided::RefundRestored => (Code::RefundRestored, None),
+        };
+        let mut reply = refusal(code, &self.correlation, self.id());
+        if let (Body::Text(body), Some((name, secs))) = (&mut reply.body, at)
+            && let Some(open) = body.strip_suffix('}')
+        {
+            *body = [open, &time_member(name, secs), "}"].concat();
+        }
+        reply
     }
 
     fn json(&self, document: String) -> Reply {
