@@ -82,6 +82,7 @@ pub fn a_balance_below_the_amount_is_as_good_as_none() {
     assert_eq!([recommended("399"), recommended("400"), recommended("0")], [None, Some(1), None]);
 }
 
+// A-116
 #[test]
 fn the_order_of_the_list_does_not_choose() {
     let mut accepts = vec![
@@ -239,6 +240,7 @@ pub fn a_request_that_lacks_what_the_seller_requires_is_not_executed() {
     assert_eq!([next("{}"), next(r#"{"topic":"rain"}"#)], ["revise_request", "execute"]);
 }
 
+// A-87
 #[test]
 pub fn a_known_token_has_its_own_name_and_decimals() {
     let mut lies = entry("exact", "1000000");
@@ -295,6 +297,7 @@ fn asked(policy: &str, accepts: &[Value], pin: Option<&str>) -> (Exchange, Next)
     (exchange, next)
 }
 
+// A-196
 #[test]
 pub fn a_model_looks_at_public_answers_and_at_the_hosts_of_its_policy() {
     let looks = |policy: &str, method: &str, url: &str| {

@@ -1,6 +1,7 @@
 //! What a client hears, row by row. Spec: docs/answers.md, "By code".
 
 use farebox_core::ledger::State;
+use serde_json::json;
 
 use crate::world::facilitator::{Settle, Verify};
 use crate::world::{HOST, With, World, decoded, get, paid, request};
@@ -93,6 +94,7 @@ fn a_gate_that_takes_no_contract_wallets_says_so_and_asks_no_other_service() {
     assert!(world.ledger.entries().is_empty());
 }
 
+//
 #[test]
 fn local_refusals_call_no_other_service() {
     let mut world = World::new();
@@ -147,6 +149,7 @@ fn local_refusals_call_no_other_service() {
     assert_eq!(world.present(&good).status, 200, "the next good request works");
 }
 
+//
 #[test]
 fn identical_copies_of_one_header_count_once() {
     let mut world = World::new();
@@ -202,6 +205,33 @@ fn a_verify_refusal_is_answered_with_fresh_terms_and_its_reason() {
     assert_eq!(world.present(&payment).status, 200, "the same payment may come again");
 }
 
+//
+#[test]
+fn words_of_a_facilitator_are_printable_and_enter_no_header() {
+    let mut world = World::new();
+    let words = "no money\r\nset-cookie: a=1\r\n\r\n<p>\u{0}\u{7f}\u{85}é";
+    let verify = json!({ "isValid": false, "invalidReason": words, "invalidMessage": words });
+    let payment = world.sign("/after");
+    world.facilitator.verify_plan.push_back(Verify::Raw(200, verify.to_string()));
+    let refused = world.present(&payment);
+    let settle = json!({
+        "success": false, "errorReason": format!("insufficient_funds: {words}"), "errorMessage": words,
+        "transaction": "", "network": "eip155:84532",
+    });
+    let payment = world.sign("/before");
+    world.facilitator.settle_plan.extend(vec![Settle::Raw(200, settle.to_string()); 2]);
+    let unsettled = world.present(&payment);
+    assert_eq!((refused.status, unsettled.is_delivery()), (402, false), "{}", unsettled.problem());
+    let is_printable = |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let said = refused.payment_required()["error"].as_str().unwrap().to_owned();
+    assert!(said.starts_with("no money") && is_printable(&said), "{said:?}");
+    for response in [refused, unsettled] {
+        for (name, value) in response.headers.iter() {
+            assert!(name != "set-cookie" && is_printable(value), "{name}: {value:?}");
+        }
+    }
+}
+
 #[test]
 fn a_facilitator_that_does_not_verify_usefully_is_503_and_nothing_is_submitted() {
     let table = [
@@ -226,6 +256,7 @@ fn a_facilitator_that_does_not_verify_usefully_is_503_and_nothing_is_submitted()
     assert_eq!(world.present(&payment).status, 200);
 }
 
+//
 #[test]
 fn a_verify_that_says_used_is_an_unknown_outcome() {
     for reason in [
@@ -268,6 +299,7 @@ fn a_payer_without_funds_hears_so_at_once_whatever_a_facilitator_calls_it() {
     }
 }
 
+//
 #[test]
 fn a_certain_settle_refusal_is_402_without_new_terms() {
     for target in MODES {
@@ -319,6 +351,7 @@ fn the_same_payment_while_work_goes_on_is_in_progress() {
     }
 }
 
+//
 #[test]
 fn another_request_with_the_same_payment_is_refused() {
     for (target, other) in [("/after", "/after/other"), ("/before", "/before/other")] {
@@ -344,6 +377,7 @@ fn another_request_with_the_same_payment_is_refused() {
     }
 }
 
+// I-14
 #[test]
 fn the_binding_covers_method_host_target_range_and_body() {
     let mut world = World::new();

@@ -195,6 +195,7 @@ const STANDINGS: [Standing; 6] = [
     }),
 ];
 
+// I-09
 #[test]
 pub fn a_payment_that_the_ledger_knows_is_never_answered_with_terms_whatever_was_changed() {
     for (change, set) in changes() {

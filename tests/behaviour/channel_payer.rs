@@ -274,6 +274,7 @@ pub fn play(number: u64, dice: Dice) -> (u64, u64) {
     (history.returned, history.charged_and_lost)
 }
 
+// I-16
 #[test]
 pub fn no_history_of_a_payer_by_channel_breaks_a_rule() {
     let (mut returned, mut corrected) = (0, 0);
@@ -320,6 +321,7 @@ pub fn an_honest_server_is_paid_for_each_request_that_it_serves() {
     assert_eq!((history.payee.deposit, history.payee.salts.len()), (300_000, 3));
 }
 
+//
 #[test]
 pub fn a_payee_is_believed_as_far_as_was_signed_and_no_further() {
     let mut buyer = purchase(1);

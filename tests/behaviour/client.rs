@@ -120,6 +120,7 @@ fn an_answer_that_is_no_402_is_handed_on_and_nothing_is_asked() {
     }
 }
 
+//
 #[test]
 fn the_choice_does_not_hang_on_the_order_of_the_server() {
     let mut main = entry("300");
@@ -143,6 +144,7 @@ fn the_choice_does_not_hang_on_the_order_of_the_server() {
     }
 }
 
+//
 #[test]
 fn texts_of_the_server_change_nothing_that_is_signed_or_counted() {
     let say = |text: &str| {
@@ -168,6 +170,7 @@ fn texts_of_the_server_change_nothing_that_is_signed_or_counted() {
     }
 }
 
+//
 #[test]
 fn each_cap_holds_to_the_last_unit_and_opens_when_its_time_is_over() {
     let cases = [
@@ -377,6 +380,7 @@ fn payments_that_were_sent_stay_in_the_record_and_a_record_of_version_1_has_none
     assert_eq!((&read(&record)["v"], &read(&record)["sent"]), (&json!(2), &json!([])));
 }
 
+//
 #[test]
 fn the_first_payee_of_a_host_stays_its_payee() {
     let record = reserve("{}", None, 1, "10000", at(0)).unwrap();
@@ -407,6 +411,7 @@ fn first_payment(
     (exchange, reserved)
 }
 
+//
 #[test]
 pub fn a_payee_whom_nothing_was_paid_is_not_the_one_of_before() {
     let (declined, record) = first_payment(None, 1, OTHER);
@@ -537,6 +542,7 @@ fn an_answer_that_was_never_received_is_requested_once_with_a_wallet_signature()
 /// Changes a settlement.
 type Forge = fn(&mut Value);
 
+//
 #[test]
 pub fn a_receipt_that_contradicts_what_was_signed_is_no_receipt() {
     let forgeries: [(&str, Forge); 6] = [
@@ -600,6 +606,7 @@ fn a_policy_with_a_field_that_is_none_or_a_value_that_is_wrong_is_refused_by_nam
     }
 }
 
+//
 #[test]
 fn an_asset_that_the_payer_declares_counts_by_its_own_decimals() {
     let asset = "0x9bD306cEF7C9C5C35324a3acA5Cc136C80A8FF4f";

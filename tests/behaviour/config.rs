@@ -61,6 +61,7 @@ fn a_valid_configuration_is_no_error() {
     assert_eq!(errors(&patterns), Vec::<String>::new());
 }
 
+//
 #[test]
 pub fn every_wrong_setting_is_the_one_error_and_is_named_with_what_to_do() {
     let table: Value = serde_json::from_str(include_str!("../configuration/wrong.json")).unwrap();

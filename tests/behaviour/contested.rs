@@ -59,6 +59,7 @@ pub fn transfers(world: &World, payment: &Payment) -> u32 {
     world.facilitator.chain.fates.get(&payment.nonce).map_or(0, |fate| fate.transfers)
 }
 
+//
 #[test]
 pub fn what_rests_is_not_paid_beside_another_payment_of_its_request() {
     let mut played = 0;
@@ -129,6 +130,7 @@ pub fn what_rests_in_the_object_before_a_change_begins_there_if_nothing_stands_i
     }
 }
 
+//
 #[test]
 pub fn while_a_refused_payment_is_sent_again_its_outcome_is_not_known() {
     for target in ["/after", "/before"] {
@@ -148,6 +150,7 @@ pub fn while_a_refused_payment_is_sent_again_its_outcome_is_not_known() {
     }
 }
 
+//
 #[test]
 pub fn a_second_send_whose_report_is_lost_is_in_doubt() {
     for target in ["/after", "/before"] {
@@ -174,6 +177,7 @@ pub fn a_second_send_whose_report_is_lost_is_in_doubt() {
     }
 }
 
+//
 #[test]
 pub fn what_was_refused_in_the_new_object_waits_for_the_old_one() {
     for [before, after] in [["16", "16"], ["16", "64,16"]] {
@@ -197,6 +201,7 @@ pub fn what_was_refused_in_the_new_object_waits_for_the_old_one() {
     }
 }
 
+//
 #[test]
 pub fn what_is_between_two_objects_is_not_paid_beside_another() {
     for target in ["/after", "/before"] {

@@ -42,6 +42,7 @@ fn a_page_may_send_the_headers_that_the_route_of_its_method_lists_and_those_of_a
     assert_eq!(world().origin.calls.len(), 0);
 }
 
+//
 #[test]
 fn only_a_page_that_the_route_names_may_send_credentials() {
     let world = world();

@@ -197,6 +197,7 @@ fn five_copies_at_once_are_one_delivery() {
     assert_eq!((world.origin.calls.len(), world.facilitator.settles.len()), (1, 1));
 }
 
+//
 #[test]
 pub fn anything_but_a_clear_yes_is_a_doubt_that_no_payer_is_asked_to_pay_again_for() {
     let hash = format!("0x{}", "ab".repeat(32));

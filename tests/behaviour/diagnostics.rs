@@ -228,6 +228,7 @@ fn a_row_is_found_under_the_name_of_the_last_hand_over_however_long_ago_that_was
     assert_eq!(kept, [4]);
 }
 
+//
 #[test]
 fn memory_and_messages_are_bounded_and_nothing_in_them_names_a_network() {
     let keys = keys();
@@ -314,6 +315,7 @@ fn names_somebody(text: &str) -> bool {
         || lower.contains("canary")
 }
 
+//
 #[test]
 fn in_ten_thousand_states_no_text_contains_an_address_an_ip_or_a_header_value() {
     let mut dice = Dice::seeded(20_260_101);
@@ -416,6 +418,7 @@ fn found(dice: &mut Dice) -> (Thresholds, FailureStreak, Cause) {
     (limits, tally, cause)
 }
 
+// I-19
 #[test]
 fn every_finding_about_a_payer_is_either_silent_or_says_all_that_it_must() {
     let mut dice = Dice::seeded(7);
@@ -510,6 +513,7 @@ fn the_failures_of_clients_that_look_alike_are_told_as_theirs_and_escalate_nothi
     assert!(told > 1_000 && slowed > 300 && silent > 500, "{told}, {slowed}, {silent}");
 }
 
+//
 #[test]
 pub fn a_hundred_unpaid_requests_from_one_network_stop_no_payer_there() {
     let mut world = World::new();

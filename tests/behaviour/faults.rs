@@ -10,6 +10,7 @@ use crate::world::{World, decoded, paid};
 
 const MODES: [&str; 2] = ["/after", "/before"];
 
+//
 #[test]
 fn an_origin_that_fails_after_verify_costs_nothing() {
     let table = [
@@ -87,6 +88,7 @@ fn an_idempotent_route_asks_a_failed_origin_again() {
     assert_eq!(keys[0], keys[1], "the origin can tell that it is the same payment");
 }
 
+//
 #[test]
 fn a_ledger_that_is_down_stops_everything_before_money_moves() {
     let mut world = World::new();
@@ -154,6 +156,7 @@ pub fn a_late_repeat_hears_what_its_row_says_and_never_fresh_terms() {
     }
 }
 
+//
 #[test]
 pub fn work_is_not_begun_for_an_authorization_that_ends_while_it_waits() {
     let mut world = World::new();

@@ -73,6 +73,7 @@ fn after(secs: u64, happens: impl Fn(&mut Chain, &str)) -> (World, Payment) {
     (world, payment)
 }
 
+//
 #[test]
 fn a_permit_that_a_stranger_sends_first_through_a_contract_is_paid() {
     for target in TARGETS {
@@ -140,6 +141,7 @@ fn put(trace: &mut Value, place: usize, word: &str) {
     *input = json!(data);
 }
 
+//
 #[test]
 pub fn a_call_that_did_not_spend_the_permit_proves_nothing() {
     type Case = (&'static str, fn(&mut Value));

@@ -39,6 +39,7 @@ fn crowded() -> World {
     world
 }
 
+//
 #[test]
 pub fn a_payer_has_at_most_fifty_rows_for_which_no_money_was_asked() {
     let mut world = world();
@@ -51,6 +52,7 @@ pub fn a_payer_has_at_most_fifty_rows_for_which_no_money_was_asked() {
     assert_eq!(world.pay("/after").status, 200, "another payer is not concerned");
 }
 
+//
 #[test]
 pub fn a_network_has_at_most_five_hundred_rows_for_which_no_money_was_asked() {
     let mut world = crowded();
@@ -71,6 +73,7 @@ pub fn what_was_let_go_a_minute_ago_gives_its_place_to_what_comes() {
     assert_eq!(world.ledger.entries().len(), 501, "what was paid is not counted");
 }
 
+// I-20
 #[test]
 pub fn a_row_for_which_no_money_was_asked_goes_an_hour_after_its_end() {
     let mut world = world();
@@ -84,6 +87,7 @@ pub fn a_row_for_which_no_money_was_asked_goes_an_hour_after_its_end() {
     assert_eq!(world.wake_at(), None);
 }
 
+//
 #[test]
 fn a_refused_payment_keeps_no_more_of_its_request_than_a_look_at_the_chain_needs() {
     let mut world = world();
@@ -97,6 +101,7 @@ fn a_refused_payment_keeps_no_more_of_its_request_than_a_look_at_the_chain_needs
     assert!(world.row_of(&payment.nonce).payment.request.len() > 600);
 }
 
+//
 #[test]
 pub fn a_row_for_which_money_was_asked_stays() {
     let mut world = world();
@@ -117,6 +122,7 @@ pub fn what_was_paid_leaves_room_for_what_comes() {
     assert_eq!(world.ledger.open_rows(), 0);
 }
 
+//
 #[test]
 pub fn in_an_object_that_is_nearly_full_nothing_begins_and_all_else_goes_on() {
     for target in ["/after", "/before"] {

@@ -15,6 +15,7 @@ fn handed(world: &World, payment: &Payment) -> (usize, Value) {
     (body.len(), serde_json::from_str(body).unwrap())
 }
 
+//
 #[test]
 pub fn junk_beside_a_payment_is_neither_kept_nor_handed_over() {
     for target in ["/after", "/before"] {

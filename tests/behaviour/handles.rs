@@ -38,6 +38,7 @@ fn handle(world: &mut World, agent: &str) -> String {
     told["handle"].as_str().unwrap().to_owned()
 }
 
+//
 #[test]
 pub fn from_the_hundredth_request_on_a_client_that_pays_nothing_is_told_how_often_and_for_how_long()
 {
@@ -61,6 +62,7 @@ pub fn from_the_hundredth_request_on_a_client_that_pays_nothing_is_told_how_ofte
     assert_eq!(info_of(&world.send(other)), None, "another endpoint");
 }
 
+//
 #[test]
 pub fn whoever_pays_beside_a_broken_client_is_neither_stopped_nor_asked_to_wait() {
     let mut world = World::new();

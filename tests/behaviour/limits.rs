@@ -4,6 +4,7 @@ use crate::world::facilitator::Settle;
 use crate::world::payer::Payer;
 use crate::world::{World, paid};
 
+//
 #[test]
 fn a_payer_has_sixteen_payments_in_flight_and_not_one_more() {
     for target in ["/after", "/before"] {

@@ -14,6 +14,7 @@ fn browser(head: RequestHead) -> RequestHead {
         .header("user-agent", "Mozilla/5.0 (X11)")
 }
 
+//
 #[test]
 fn answers_of_the_gate_are_never_stored_and_readable_by_any_page() {
     let mut world = World::new();
@@ -87,6 +88,7 @@ fn a_problem_names_the_payment_and_the_correlation() {
     }
 }
 
+//
 #[test]
 fn a_paid_answer_is_private_and_the_origin_cannot_make_it_shared() {
     for target in ["/after", "/before"] {
@@ -141,6 +143,7 @@ fn the_origins_own_cross_origin_rules_stay() {
     }
 }
 
+//
 #[test]
 fn a_redirect_to_the_origin_becomes_relative_and_any_other_stays() {
     for (location, expected) in [
@@ -157,6 +160,7 @@ fn a_redirect_to_the_origin_becomes_relative_and_any_other_stays() {
     }
 }
 
+//
 #[test]
 pub fn the_origin_sees_the_payer_and_nothing_that_speaks_of_payment() {
     for target in ["/after", "/before", "/free"] {
@@ -289,6 +293,21 @@ fn a_browser_reads_a_page_and_keeps_the_terms_in_the_header() {
     assert_eq!(json.headers.get("content-type"), Some("application/json"));
 }
 
+//
+#[test]
+fn no_page_stands_in_a_frame() {
+    let mut world = World::new();
+    for asked in [get("/after"), request("POST", "/after")] {
+        let page = world.send(browser(asked));
+        assert_eq!(page.headers.get("content-type"), Some("text/html; charset=utf-8"));
+        let policy = page.headers.get("content-security-policy").unwrap();
+        for rule in ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
+            assert!(policy.split(';').any(|part| part.trim() == rule), "{rule}: {policy}");
+        }
+        assert!(!policy.contains("'unsafe-eval'") && !policy.contains('*'), "{policy}");
+    }
+}
+
 #[test]
 fn prepaid_routes_say_so_in_version_2() {
     let mut world = World::new();
@@ -310,6 +329,7 @@ fn head_costs_what_get_costs() {
     assert_eq!(world.ledger.state().name(), "delivered", "no body was promised");
 }
 
+//
 #[test]
 pub fn what_an_origin_did_without_a_payment_before_it_failed_is_not_known() {
     let mut world = World::new();
@@ -340,6 +360,7 @@ fn free_paths_are_forwarded_and_cleaned() {
     assert_eq!(world.ask("/free").status, 504);
 }
 
+//
 #[test]
 pub fn what_origins_read_as_the_gates_own_is_not_the_clients_to_send() {
     for target in ["/after", "/before", "/free"] {
@@ -362,6 +383,7 @@ pub fn what_origins_read_as_the_gates_own_is_not_the_clients_to_send() {
     }
 }
 
+//
 #[test]
 pub fn no_client_writes_a_key_of_those_that_the_gate_makes() {
     let own = "farebox-abcdefghijklmnopqrstuvwxyz";
@@ -378,6 +400,7 @@ pub fn no_client_writes_a_key_of_those_that_the_gate_makes() {
     }
 }
 
+//
 #[test]
 pub fn no_cache_stands_between_a_paid_request_and_its_origin() {
     let mut world = World::new();
@@ -390,6 +413,7 @@ pub fn no_cache_stands_between_a_paid_request_and_its_origin() {
     }
 }
 
+//
 #[test]
 pub fn a_conflict_does_not_name_the_payment_without_proof() {
     for target in ["/after", "/before"] {

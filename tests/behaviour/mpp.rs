@@ -73,6 +73,7 @@ pub fn two_of_one_challenge(world: &mut World) -> [Payment; 2] {
         .map(|framing| bound(world, &unpaid, framing).by_challenge(&mpp::echo_of(&unpaid)))
 }
 
+//
 #[test]
 pub fn of_the_two_payments_of_one_challenge_one_buys_something_while_the_number_of_objects_changes()
 {
@@ -98,6 +99,7 @@ fn asked(unpaid: &Response) -> Value {
     serde_json::from_slice(&farebox_core::encoding::base64::decode_url(text).unwrap()).unwrap()
 }
 
+//
 #[test]
 fn a_challenge_is_the_quote_of_its_price_while_that_holds() {
     for (waits, later, held, questions) in

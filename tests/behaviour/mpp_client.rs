@@ -123,6 +123,7 @@ fn reserved(rules: &str, realm: &str, record: Option<&str>) -> Result<(Value, St
     Ok((exchange.proposal().unwrap()["claimsToSell"].take(), record))
 }
 
+//
 #[test]
 pub fn the_first_foreign_realm_of_a_host_is_told_and_stays_its_only_one() {
     let mismatch = Err("realm_mismatch".to_owned());

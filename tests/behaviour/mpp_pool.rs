@@ -241,6 +241,7 @@ fn a_session_is_a_question_only_where_something_else_can_be_paid() {
     assert_eq!(chosen(&mut exchange("{}", 1), &both(&[exact("400", true)], &[tempo])).0, "x402");
 }
 
+//
 #[test]
 fn only_what_the_security_vectors_accept_is_signed() {
     let file: Value =

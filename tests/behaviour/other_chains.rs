@@ -56,6 +56,7 @@ fn aptos() -> Vec<u8> {
     base64::decode(case["payload"]["transaction"].as_str().unwrap()).unwrap()
 }
 
+//
 #[test]
 pub fn what_stands_behind_a_message_of_solana_makes_no_other_payment_of_it() {
     let mut world = world();

@@ -33,6 +33,7 @@ fn resting_and_again(target: &str, rest: Rest) -> (World, Payment, Payment) {
     (world, first, second)
 }
 
+//
 #[test]
 pub fn what_is_signed_again_during_a_change_is_delivered_once() {
     for (target, rest) in RESTS {
@@ -51,6 +52,7 @@ pub fn what_is_signed_again_during_a_change_is_delivered_once() {
     }
 }
 
+//
 #[test]
 pub fn a_doubt_of_what_was_signed_again_outlasts_the_change() {
     for (target, rest) in RESTS {
@@ -113,6 +115,7 @@ pub fn what_stands_for_an_earlier_payment_is_not_settled_after_the_change() {
     }
 }
 
+//
 #[test]
 pub fn two_payments_of_a_challenge_for_two_ranges_buy_once_between_two_objects() {
     use crate::mpp::two_of_one_challenge;

@@ -489,6 +489,7 @@ pub fn at_any_terms(mut dice: Dice) -> usize {
     moved
 }
 
+// I-23
 #[test]
 pub fn each_pair_of_calls_for_one_request_is_one_charge() {
     let mut calls = Vec::new();
@@ -506,6 +507,7 @@ pub fn each_pair_of_calls_for_one_request_is_one_charge() {
     }
 }
 
+//
 #[test]
 pub fn calls_for_one_request_are_one_charge_whatever_is_answered_in_whatever_process() {
     for seed in 1..=400 {
@@ -513,6 +515,7 @@ pub fn calls_for_one_request_are_one_charge_whatever_is_answered_in_whatever_pro
     }
 }
 
+//
 #[test]
 pub fn another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charged() {
     let mut moved = 0;
@@ -522,6 +525,7 @@ pub fn another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charg
     assert!(moved > 0, "some did go on elsewhere");
 }
 
+//
 #[test]
 pub fn terms_that_are_refused_leave_the_purchase_its_nonce() {
     let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
@@ -570,6 +574,7 @@ pub fn a_charge_that_has_ended_is_made_again_only_if_a_person_or_the_policy_says
     assert_ne!(exchange.counted(), counted);
 }
 
+//
 #[test]
 pub fn what_has_ended_is_paid_with_another_token_only_if_a_person_or_the_policy_says_so() {
     for elsewhere in [Terms::OtherNetwork, Terms::ByPermit, Terms::Charge] {

@@ -293,6 +293,7 @@ fn a_permit_that_was_never_settled_is_void_after_its_deadline() {
     }
 }
 
+//
 #[test]
 pub fn a_permit_in_the_data_of_another_transfer_is_no_payment() {
     for target in MODES {

@@ -249,6 +249,7 @@ pub fn a_quote_whose_seat_is_gone_is_asked_for_again_and_not_signed() {
     assert_eq!(purchase.money(), MoneyState::NotMoved);
 }
 
+//
 #[test]
 pub fn a_quote_above_what_a_later_call_allows_is_not_signed() {
     let (purchase, _) = with_quote(&quoted());
@@ -271,6 +272,7 @@ pub fn a_quote_above_what_a_later_call_allows_is_not_signed() {
     }
 }
 
+//
 #[test]
 pub fn a_payment_goes_to_the_exchange_or_to_the_gate_that_its_caller_named_wherever_a_quote_points()
 {
@@ -346,6 +348,7 @@ pub fn what_an_exchange_says_is_kept_within_bounds_or_not_at_all() {
     );
 }
 
+//
 #[test]
 pub fn where_nothing_is_held_a_job_without_its_result_proves_nothing() {
     let mut quote = quoted();
@@ -364,6 +367,7 @@ pub fn where_nothing_is_held_a_job_without_its_result_proves_nothing() {
     assert!(matches!(answered(&mut purchase, 200, "", &done, NOW), PurchaseStep::Return(_)));
 }
 
+//
 #[test]
 pub fn a_job_whose_row_has_left_is_over() {
     let mut purchase = sent(1);
@@ -412,6 +416,7 @@ pub fn a_payment_that_may_have_arrived_is_looked_for_at_the_gate() {
     assert_eq!(purchase.money(), MoneyState::Held);
 }
 
+//
 #[test]
 pub fn each_answer_to_a_payment_says_what_became_of_the_money() {
     for (status, said, expected) in [
@@ -516,6 +521,7 @@ pub fn a_seller_lets_go_of_a_job_that_is_another_s_by_now() {
     }
 }
 
+//
 #[test]
 pub fn a_seller_believes_no_answer_without_a_code_of_the_exchange() {
     for path in ["jobs/1/complete", "jobs/1/start", "sellers/session", "sellers/heartbeat"] {
@@ -537,6 +543,7 @@ fn duty(path: &str, status: u16, code: &str) -> Duty {
     Duty::after(path, status, &answer)
 }
 
+//
 #[test]
 pub fn a_bond_is_transferred_on_its_profile_s_networks_and_within_its_limit() {
     let challenge = json!({"network": "eip155:84532", "asset": USDC, "amount": "0.010007", "amount_atomic": "10007"});

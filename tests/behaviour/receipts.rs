@@ -206,6 +206,7 @@ pub fn a_receipt_needs_the_first_secret_or_a_signature() {
     }
 }
 
+//
 #[test]
 fn a_request_that_can_prove_nothing_asks_no_object() {
     let mut many = vars(routes());
@@ -368,6 +369,7 @@ fn after_a_rotation_the_origin_is_asked_under_the_first_id() {
     assert_eq!(first.get("farebox-payment"), Some(receipt_of(&world).as_str()));
 }
 
+//
 #[test]
 fn a_receipt_is_no_payment() {
     let mut world = World::new();

@@ -66,6 +66,7 @@ fn an_unknown_settlement_is_sent_once_more_then_looked_up_then_left_to_the_alarm
     }
 }
 
+// I-27
 #[test]
 fn the_alarm_sends_the_same_bytes_three_times_and_then_leaves_it_to_the_operator() {
     for target in MODES {
@@ -241,6 +242,7 @@ fn what_was_never_submitted_closes_unseen_without_a_chain() {
     }
 }
 
+// A-42, I-06
 #[test]
 fn an_authorization_that_ended_unused_is_void_and_its_payer_may_sign_anew() {
     for target in MODES {
@@ -289,6 +291,7 @@ fn a_node_that_fails_proves_nothing() {
     }
 }
 
+//
 #[test]
 fn a_transfer_from_before_the_first_sight_serves_nothing_here() {
     for target in MODES {
@@ -307,6 +310,7 @@ fn a_transfer_from_before_the_first_sight_serves_nothing_here() {
     }
 }
 
+//
 #[test]
 fn an_authorization_that_someone_else_submits_first_pays_for_the_payer() {
     // Between the claim and verify, or the claim and settle.
@@ -347,6 +351,7 @@ fn a_released_payment_that_someone_else_submits_is_never_lost() {
     }
 }
 
+//
 #[test]
 fn a_header_rebuilt_from_a_foreign_submission_gets_no_content() {
     // Verify gave no answer, so the payment was released; then somebody submits it.
@@ -389,6 +394,7 @@ fn first_sight_is_the_first_claim_whoever_claims_again() {
     }
 }
 
+//
 #[test]
 fn a_cancelled_authorization_ends_void_and_nothing_is_handed_out() {
     for target in MODES {
@@ -404,6 +410,7 @@ fn a_cancelled_authorization_ends_void_and_nothing_is_handed_out() {
     }
 }
 
+//
 #[test]
 fn a_drained_wallet_is_refused_and_watched_until_it_can_no_longer_be_charged() {
     for target in MODES {
@@ -418,6 +425,7 @@ fn a_drained_wallet_is_refused_and_watched_until_it_can_no_longer_be_charged() {
     }
 }
 
+//
 #[test]
 fn a_nonce_that_went_to_another_authorization_never_counts() {
     for target in MODES {
@@ -449,6 +457,7 @@ fn a_node_that_shows_a_transaction_and_cannot_date_it_is_asked_a_bounded_number_
 
 type Liar = dyn Fn(&mut World, &Payment) -> String;
 
+//
 #[test]
 fn a_settlement_that_has_to_be_seen_on_the_chain_is_never_believed() {
     for settle in ["after", "before"] {
@@ -528,6 +537,7 @@ fn two_payments_in_one_transaction_are_two_payments() {
     }
 }
 
+// I-10
 #[test]
 fn a_node_that_never_answers_keeps_no_row_open_for_ever() {
     for (settle, end) in

@@ -71,6 +71,7 @@ fn only_an_idempotency_key_of_22_to_128_characters_is_a_secret() {
     }
 }
 
+//
 #[test]
 pub fn a_payment_header_alone_never_fetches_what_was_delivered() {
     for target in MODES {
@@ -85,6 +86,7 @@ pub fn a_payment_header_alone_never_fetches_what_was_delivered() {
     }
 }
 
+//
 #[test]
 pub fn a_reader_of_the_chain_cannot_resume_an_undelivered_response() {
     for target in MODES {
@@ -143,6 +145,7 @@ fn the_first_payer_with_a_secret_resumes_whenever_he_comes() {
     }
 }
 
+// I-08
 #[test]
 fn a_response_is_sealed_before_its_first_byte_leaves() {
     for (target, before_answer) in [("/after", "settle"), ("/before", "respond")] {
@@ -164,6 +167,7 @@ fn a_response_is_sealed_before_its_first_byte_leaves() {
     }
 }
 
+//
 #[test]
 fn what_is_long_slow_or_a_stream_is_not_stored() {
     let event_stream = "200\ncontent-type: Text/Event-Stream; charset=utf-8";
@@ -205,6 +209,7 @@ fn a_route_that_stores_nothing_streams() {
     assert_eq!(world.present(&payment).problem(), "payment_already_delivered");
 }
 
+//
 #[test]
 fn the_end_of_a_stream_decides_what_is_owed() {
     for target in MODES {
@@ -341,6 +346,7 @@ fn no_secret_and_no_body_reaches_the_ledger_in_plain_text() {
     assert!(!row.contains("canary"), "{row}");
 }
 
+//
 #[test]
 fn a_fresh_signature_of_the_payer_fetches_what_was_delivered() {
     for target in MODES {
@@ -367,6 +373,7 @@ fn with_other_key(head: farebox_core::http::RequestHead) -> farebox_core::http::
     head.header("idempotency-key", &"o".repeat(22))
 }
 
+//
 #[test]
 fn whoever_rebuilt_the_header_from_the_chain_has_no_signature_that_fetches_it() {
     for target in MODES {

@@ -11,6 +11,7 @@ use farebox_core::problem::Code;
 
 use crate::world::{With, World, get, request};
 
+//
 #[test]
 pub fn a_get_with_a_body_is_refused_before_anything_is_begun() {
     for (method, fields) in [("GET", &[][..]), ("HEAD", &[]), ("GET", &[("content-length", "2")])] {
@@ -26,6 +27,7 @@ pub fn a_get_with_a_body_is_refused_before_anything_is_begun() {
     }
 }
 
+//
 #[test]
 pub fn a_body_that_breaks_off_begins_nothing() {
     for target in ["/after", "/before"] {
@@ -66,6 +68,7 @@ pub fn a_separator_that_is_encoded_three_times_is_refused_wherever_it_stands() {
     assert_eq!(world.ask("/free/a%252561").status, 200, "a letter stays one");
 }
 
+//
 #[test]
 pub fn a_path_of_bytes_that_are_no_utf_8_is_refused() {
     let mut world = World::new();
@@ -77,6 +80,7 @@ pub fn a_path_of_bytes_that_are_no_utf_8_is_refused() {
     assert_eq!(world.origin.calls.len(), 0);
 }
 
+//
 #[test]
 pub fn a_request_with_more_fields_or_longer_lists_than_any_client_needs_is_refused_on_every_path() {
     let lists =

@@ -63,6 +63,7 @@ fn doubts() -> Vec<Settle> {
     ]
 }
 
+//
 #[test]
 fn a_settlement_that_is_not_proved_is_neither_delivered_nor_answered_with_terms() {
     for target in MODES {
@@ -102,6 +103,7 @@ fn one_re_send_resolves_a_lost_reply_while_the_client_waits() {
     }
 }
 
+//
 #[test]
 fn a_client_is_answered_after_ten_seconds_and_the_re_send_goes_on() {
     for target in MODES {
@@ -150,6 +152,7 @@ fn every_repeat_of_an_unknown_payment_re_sends_once_and_a_second_apart() {
     }
 }
 
+//
 #[test]
 fn a_refusal_after_an_unknown_outcome_proves_nothing() {
     for target in MODES {
@@ -228,6 +231,7 @@ fn a_refused_settlement_blocks_no_other_payment() {
     }
 }
 
+//
 #[test]
 pub fn one_transaction_never_serves_two_payments() {
     for target in MODES {
@@ -282,6 +286,7 @@ fn a_lost_owner_leaves_a_row_that_the_same_payment_finishes() {
     }
 }
 
+//
 #[test]
 fn a_lost_owner_of_a_prepaid_request_never_runs_the_origin_twice() {
     let steps = ["claim", "settle", "record", "forward", "collect", "record", "respond"];
@@ -307,6 +312,7 @@ fn a_lost_owner_of_a_prepaid_request_never_runs_the_origin_twice() {
     }
 }
 
+//
 #[test]
 fn an_owner_that_comes_back_too_late_drops_what_it_holds() {
     // The origin took longer than the lease; the row is abandoned and nothing is settled.
@@ -377,6 +383,7 @@ fn a_late_success_of_an_old_fence_is_evidence_and_no_transition() {
     assert_eq!(transaction, TxHash::parse(&transaction_of(&payment.nonce)));
 }
 
+//
 #[test]
 fn a_hundred_copies_of_one_payment_are_one_execution_one_settlement_and_one_delivery() {
     for target in MODES {
@@ -416,6 +423,7 @@ fn told_twice(target: &str) -> (Response, Response, World) {
     (honest, lied_to, world)
 }
 
+//
 #[test]
 pub fn one_transaction_told_to_two_payers_serves_the_second_only_where_the_facilitator_is_believed()
 {
@@ -447,6 +455,7 @@ fn a_re_send_speaks_the_version_of_the_first_request() {
     assert_eq!(response.settlement()["network"], "base-sepolia");
 }
 
+//
 #[test]
 pub fn transactions_whose_hashes_begin_alike_are_several() {
     for target in MODES {

@@ -317,6 +317,7 @@ pub fn what_rests_begins_at_another_request_and_gets_no_answer_of_the_first() {
     }
 }
 
+//
 #[test]
 pub fn another_body_is_another_request_with_a_key_of_its_own() {
     let mut world = world();
@@ -524,6 +525,7 @@ pub fn a_verdict_that_knows_fewer_authorizations_than_the_row_says_nothing() {
 
 /// Every short history of two authorizations: what became of the first, what of the second, at which price it was
 /// signed, and which of them is mined by whom.
+// I-01
 #[test]
 pub fn whichever_authorization_is_mined_there_is_one_charge_and_at_most_one_delivery() {
     let firsts = [

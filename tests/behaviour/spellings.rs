@@ -41,6 +41,7 @@ pub fn what_stands_for_a_space_is_one() {
     priced(&[("/my%20report", DEAR), ("/a+b", DEAR), ("/my-report", CHEAP), ("/vip+", CHEAP)]);
 }
 
+//
 #[test]
 pub fn marks_and_letters_without_width_make_no_other_path() {
     refused(&[

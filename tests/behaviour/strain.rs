@@ -65,6 +65,7 @@ pub fn failed_settlements_of_one_payer_change_nothing_for_another() {
     assert!(!is_settled_first(&mut crowd, 1));
 }
 
+//
 #[test]
 pub fn a_payer_whose_settlement_failed_is_served_nothing_on_credit_until_one_succeeds() {
     let mut crowd = watched();

@@ -68,6 +68,7 @@ fn buys_nothing(world: &mut World, payment: &Payment, case: &str) {
     assert!(answer.headers.get("payment-response").is_none(), "{case}: a receipt");
 }
 
+//
 #[test]
 pub fn a_payer_with_an_open_payment_buys_nothing_at_a_price_of_their_own() {
     for standing in STANDINGS {

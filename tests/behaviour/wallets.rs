@@ -21,6 +21,7 @@ fn unproven(path: &str) -> (World, Payment) {
     (world, payment)
 }
 
+// A-153, I-19
 #[test]
 fn the_ledger_counts_no_payer_before_a_facilitator_verified_them() {
     let (mut world, payment) = unproven("/after");
@@ -103,6 +104,7 @@ pub fn a_copy_that_is_refused_because_the_first_one_paid_is_told_so_and_gets_no_
     }
 }
 
+//
 #[test]
 pub fn a_forged_copy_that_is_being_verified_holds_up_no_payment() {
     let (mut world, payment) = unproven("/after");

@@ -184,6 +184,7 @@ test('a wallet whose network changes while it is asked sends nothing, and may be
   );
 });
 
+// A-109
 for (const locks of ['with', 'without'] as const)
   test(`of two tabs ${locks} locks that refund the same debt at once one does, and the payer gets it once`, {
     timeout: LIMIT_MS,
@@ -222,6 +223,7 @@ for (const locks of ['with', 'without'] as const)
     assert.equal(sent.length, 1);
   });
 
+// A-109
 test('a debt that ended while the wallet asked is not paid', { timeout: LIMIT_MS }, async () => {
   await world.buy('/fail/503', 7);
   const id = await idIn('refund_due');
@@ -339,6 +341,7 @@ test('it follows what happens', { timeout: LIMIT_MS }, async () => {
   await page.locator(`#row-${id}`).waitFor();
 });
 
+// A-124
 test('what others wrote is text, with hidden characters shown', { timeout: LIMIT_MS }, async () => {
   const page = await entered('#payments', async (page) => {
     const plant = (text: string) =>

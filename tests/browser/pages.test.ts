@@ -155,6 +155,7 @@ test('a wallet client of viem pays in a page', async () => {
   assert.deepEqual(complaints, []);
 });
 
+// A-119
 test('a session key pays without the wallet, within its cap, its host and its time, and what wraps it cannot be exported', async () => {
   const first = await resultsOf(await opened('session'));
   const address = String(first['address']?.value) as `0x${string}`;
@@ -180,6 +181,7 @@ test('a session key pays without the wallet, within its cap, its host and its ti
   assert.deepEqual(complaints, []);
 });
 
+// A-114
 test('two tabs share one budget: what one has spent, the other has not', async () => {
   const payer = payerOf(2);
   const more = { key: payer.privateKey, cap: '0.035', budget: 'tabs' };

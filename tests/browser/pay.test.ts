@@ -100,6 +100,7 @@ async function screenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(SCREENS, `${name}.png`), fullPage: true });
 }
 
+// A-118
 test('a person chooses one of two wallets, signs once, and reads the report with its receipt', async () => {
   const [first, second] = [payerOf(0), payerOf(1)];
   const { page, wallets } = await charged(second.address, 1n, async () => {

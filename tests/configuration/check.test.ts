@@ -350,6 +350,7 @@ describe('around the settings', () => {
 });
 
 describe('places', () => {
+  //
   it('two routes for the same paths are shown with their lines', async () => {
     const text = tomlOf({
       ...GOOD.vars,

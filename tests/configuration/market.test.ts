@@ -169,6 +169,7 @@ const wrong: readonly (readonly [name: string, live: Vars, member: string, says:
   ['results that are judged by no one', { ...LIVE, unjudged: 'kept' }, 'unjudged', 'released or refunded'],
   ['an unknown member', { ...LIVE, colour: 'red' }, 'colour', 'is not known'],
 ];
+//
 describe('the profiles of an exchange', () => {
   const head = headOf(OBJECTS, EXCHANGE, KV, GATE, TREASURY);
 

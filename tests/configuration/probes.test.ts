@@ -135,6 +135,7 @@ describe('probes', () => {
     });
   }
 
+  //
   it('an origin that serves a paid path to anybody is a warning, one without a body is not', async () => {
     const open = await probed({ origin: says(200, 'the report') });
     assert.deepEqual(
@@ -146,6 +147,7 @@ describe('probes', () => {
     assert.deepEqual(empty.report.warnings, []);
   });
 
+  //
   it('a redirect of the facilitator is a warning where it is followed, else an error', async () => {
     const from =
       (to: (url: string) => string): RequestListener =>

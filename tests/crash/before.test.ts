@@ -17,6 +17,7 @@ for (const point of pointsOf('before')) {
   test(`settling before the origin, killed ${point.name}: eight rows are where they must be`, () => campaign.killAt('before', point));
 }
 
+// I-05
 test('when all of it has drained, each payment was charged and served once or is owed or was never charged', async (t) => {
   await drain(campaign);
   t.diagnostic(`ends: before, ${await judge(campaign)}`);

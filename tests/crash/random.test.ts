@@ -31,6 +31,7 @@ for (let first = 0; first < MOMENTS; first += BATCH) {
       await campaign.killAmid(count, verdict);
     });
   }
+  // I-13
   test(`seed ${SEED}, after moment ${Math.min(first + BATCH, MOMENTS) - 1}: the books balance`, async (t) => {
     await drain(campaign);
     t.diagnostic(`ends: random, ${await judge(campaign)}`);

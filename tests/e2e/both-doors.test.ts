@@ -90,6 +90,7 @@ for (const { settle, path, verified } of ROUTES) {
     });
   }
 
+  // A-30
   test(`fifty requests with one authorization, by every door at once, are one payment and one delivery, settling ${settle} the origin`, async () => {
     const { payer, payee } = world.chain.accounts;
     const { headers } = await everyDoor(path);
@@ -128,6 +129,7 @@ for (const { settle, path, verified } of ROUTES) {
     assert.deepEqual(change, { paid: PRICE_ATOMIC, received: PRICE_ATOMIC, asked: 1, verified, settled: 1 });
   });
 
+  // A-20
   test(`two proofs in one request are 400 and move nothing, settling ${settle} the origin`, async () => {
     const { payer } = world.chain.accounts;
     const [one, two] = [await everyDoor(path), await everyDoor(path)];

@@ -82,6 +82,7 @@ test('a deposit pays for requests; what was charged is claimed and paid out, the
   assert.equal(await read('refundNonce', [channelId]), 1n);
 });
 
+// A-105
 test('a claim above its voucher, of another signer or without the authorizer is refused', async () => {
   const payer = payerAt(3);
   const { scheme, pay } = payerOf(payer);

@@ -139,6 +139,7 @@ async function failsWithoutTrace(
 
 describe('a deployed wallet', () => {
   for (const path of ['/report', '/report-before']) {
+    // A-14
     it(`pays for ${path}, and is settled before the origin is asked`, async () => {
       const { owner, address } = await wallet({ deployed: true });
       await paysOnce(path, address, await signed(path, owner, address));
@@ -151,6 +152,7 @@ describe('a deployed wallet', () => {
     await paysOnce('/report', address, wrapped);
   });
 
+  // A-30
   it('is served once for fifty of the same payment', async () => {
     const { owner, address } = await wallet({ deployed: true });
     const payment = await signed('/report', owner, address);
@@ -196,7 +198,8 @@ describe('a wallet that is not deployed yet', () => {
     await paysOnce('/report-before', address, await signed('/report-before', owner, address));
   });
 
-  it('is refused without a call when another contract is to be called (A-11)', async () => {
+  // A-11
+  it('is refused without a call when another contract is to be called', async () => {
     const { owner, address, deployment } = await wallet({ deployed: false, by: OTHER_FACTORY });
     const wrap = (signature: Hex) => serializeErc6492Signature({ ...deployment, signature });
     const refused = await failsWithoutTrace('/report', address, await signed('/report', owner, address, wrap), 0);
@@ -204,6 +207,7 @@ describe('a wallet that is not deployed yet', () => {
     assert.equal(await world.chain.publicClient.getCode({ address }), undefined);
   });
 
+  // A-12
   it('is refused when the listed factory stands where no address is', async () => {
     const { owner, address, deployment } = await wallet({ deployed: false });
     const wrap = (signature: Hex) => {
@@ -216,7 +220,8 @@ describe('a wallet that is not deployed yet', () => {
     await failsWithoutTrace('/report', address, await signed('/report', owner, address, wrap), 0);
   });
 
-  it("is refused when the signature inside is nobody's (A-12)", async () => {
+  // A-12
+  it("is refused when the signature inside is nobody's", async () => {
     const { address, deployment, owner } = await wallet({ deployed: false });
     const stranger = privateKeyToAccount(generatePrivateKey());
     const wrap = (signature: Hex) => serializeErc6492Signature({ ...deployment, signature });
@@ -234,7 +239,8 @@ describe('a wallet that is not deployed yet', () => {
 });
 
 describe('a payer that is no wallet', () => {
-  it('is refused where precompiles live, which answer what they are asked (A-13)', async () => {
+  // A-13
+  it('is refused where precompiles live, which answer what they are asked', async () => {
     const account = privateKeyToAccount(generatePrivateKey());
     for (const from of [IDENTITY, pad('0x01', { size: 20 }), pad('0xffff', { size: 20 })] as const) {
       const refused = await failsWithoutTrace('/report', from, await signed('/report', { address: account.address, account }, from), 0);
@@ -276,7 +282,8 @@ describe('a network that sends what nobody vouches for', () => {
   });
 });
 
-describe('a wallet that misbehaves (A-14)', () => {
+// A-14
+describe('a wallet that misbehaves', () => {
   it('is refused when it burns gas or does not answer', async () => {
     for (const mood of ['burnsGas', 'reverts'] as const) {
       const { owner, address } = await wallet({ deployed: true });
@@ -297,6 +304,7 @@ describe('a wallet that misbehaves (A-14)', () => {
   });
 });
 
+// A-15
 describe('an account that gets or loses code (EIP-7702)', () => {
   const delegateTo = (address: Hex): Hex => concat(['0xef0100', address]);
 
@@ -337,7 +345,8 @@ describe('an account that gets or loses code (EIP-7702)', () => {
   });
 });
 
-describe("other spellings of a wallet's payment (A-16)", () => {
+// A-16
+describe("other spellings of a wallet's payment", () => {
   it('are one payment, or no payment', async () => {
     const { owner, address } = await wallet({ deployed: true });
     const required = await terms('/report');

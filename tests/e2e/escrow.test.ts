@@ -275,6 +275,7 @@ test('a token that returns nothing pays, and one that fails in whatever way move
   }
 });
 
+// A-89
 test('a token that takes a fee of what arrives costs the escrow no more than the payment', async () => {
   const { address, does, behaves, has } = await oddly();
   await succeeds(behaves('TakesFromPayee'));
@@ -311,6 +312,7 @@ test('a token that calls back while it moves is refused', async () => {
   }
 });
 
+// A-121
 test('hundreds of random calls do what a model of balances says, and what is owed is always there', async () => {
   const { address, does, mint } = await plain();
   let state = 20_251_122n;

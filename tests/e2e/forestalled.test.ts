@@ -135,6 +135,7 @@ const show = (path: string, message: Message) =>
   get(`${gate.url}${path}`, { 'payment-signature': Buffer.from(JSON.stringify(message)).toString('base64') });
 
 for (const [index, settle] of ['after', 'before'].entries()) {
+  // A-36, A-217
   test(`a permit that a stranger sends first waits for a node with tracing, and is then served once (${settle})`, async () => {
     const { payer, stranger } = await accounts(index);
     const path = `/report/${settle}`;
@@ -166,6 +167,7 @@ for (const [index, settle] of ['after', 'before'].entries()) {
   });
 }
 
+// A-219
 test('a payer who ends one nonce and pays once by another one in the same block is served nothing for the first', async () => {
   const { payer, stranger } = await accounts(2);
   const path = '/report/before';

@@ -57,6 +57,7 @@ for (const confirm of confirmations)
       after(() => world?.stop());
 
       for (const [number, { what, tell, moved, status, code }] of lies.entries()) {
+        // A-74
         test(`a facilitator reports ${what}: at most one debit, nothing for nothing`, async () => {
           const payer = world.payer();
           const path = `/report/${mode}/lie-${number}`;
@@ -103,6 +104,7 @@ for (const confirm of confirmations)
         assert.ok(served <= debits);
       });
 
+      // A-75
       test('one transaction reported for two payments serves one of them', async () => {
         const payer = world.payer();
         const [path, other] = [`/report/${mode}/one`, `/report/${mode}/two`];

@@ -24,6 +24,7 @@ const IDENTIFIER = 'pay_0123456789abcdef0123456789abcdef';
 describe('lost replies', { concurrency: 4 }, () => {
   for (const mode of MODES) {
     for (const how of ['silence', 'cut'] as const) {
+      // A-41
       test(`@x402/fetch in a loop, the first settle reply lost by ${how} after applying (${mode}): one transfer`, async () => {
         const payer = world.payer();
         const path = `/report/${mode}/loop-${how}`;
@@ -58,6 +59,7 @@ describe('lost replies', { concurrency: 4 }, () => {
   }
 
   for (const mode of MODES) {
+    // A-34
     test(`a payer whose response was lost gets it again, and nobody else does (${mode})`, async () => {
       const payer = world.payer();
       const path = `/report/${mode}/again`;

@@ -107,6 +107,7 @@ test('no units cost nothing: the answer is served, and nothing is settled', asyn
   assert.deepEqual([settlement.success, settlement.transaction, settlement.amount], [true, '', '0']);
 });
 
+//
 test('one permit buys one answer, whatever it cost', async () => {
   const payer = world.chain.accounts.payers[2]!;
   await allow(payer);

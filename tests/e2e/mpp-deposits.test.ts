@@ -166,6 +166,7 @@ test('whoever sends the same deposit first opens the same channel, and the gate 
   assert.equal(await sent(), before);
 });
 
+// A-194
 test('copies of a deposit that waits have the node asked as often as one of them', LIMIT, async () => {
   const { session } = await payerAt(5);
   node.held = [];

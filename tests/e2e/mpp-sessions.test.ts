@@ -109,6 +109,7 @@ test('a voucher that is used up is told so, and the payer signs once', async () 
   assert.equal(origin.requests.length, requests + 1);
 });
 
+//
 test('what was earned is settled before a payer who leaves can withdraw', async () => {
   const { payer, session } = payerAt(4);
   const [funds, earlier] = [await chain.balanceOf(payer.address), await payee()];
@@ -127,6 +128,7 @@ test('what was earned is settled before a payer who leaves can withdraw', async 
   assert.equal(await chain.balanceOf(payer.address), funds - 3n * PRICE);
 });
 
+//
 test('a voucher that was sent for the chain closes no channel, and its payer goes on', async () => {
   const { payer, session } = payerAt(5);
   const [funds, earlier] = [await chain.balanceOf(payer.address), await payee()];

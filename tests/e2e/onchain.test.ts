@@ -215,6 +215,7 @@ describe('payments that the chain settles', () => {
     await fails(account, AFTER, await answering(world, AFTER, byTransaction(old)), 'verify_refused', 'nonce_already_used');
   });
 
+  //
   it('a payer whom the token has blocked is refused before anything is sent', async () => {
     const account = payer(3);
     const { facilitator } = world.chain.accounts;

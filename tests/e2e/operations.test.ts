@@ -55,6 +55,7 @@ async function send({ to, data }: { to: Hex; data: Hex }): Promise<Hex> {
   return hash;
 }
 
+// I-07
 test('a refund that is due is printed, sent, proven by the chain and closed once, and the books balance', async () => {
   const { payer } = chain.accounts;
   const pay = payingFetch(fetch, payer);

@@ -208,6 +208,7 @@ for (const { name, leftOut, hasSocket, start } of [EXPRESS, FASTAPI, RAILS, NGIN
       assert.match(String(payment), /^rcpt_[a-z2-7]{26}$/);
     });
 
+    // A-58
     test('refuses whoever goes around the gate, and lets its free requests in', { timeout: LIMIT_MS }, async () => {
       const direct = await fetch(`${url}/report`);
       assert.equal(direct.status, 403);

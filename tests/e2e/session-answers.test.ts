@@ -94,6 +94,7 @@ test('an answer that takes longer than it is collected for', async () => {
   assert.equal(await answer.text(), LINES.join(''));
 });
 
+// A-60
 test('terms of the origin are no answer, and cost nothing', async () => {
   const answer = await pay(`${url}/data/asks`);
   assert.equal(answer.status, 502);
@@ -104,6 +105,7 @@ test('terms of the origin are no answer, and cost nothing', async () => {
   assert.equal(charged(await pay(`${url}/data/after`)), String(PRICE));
 });
 
+// A-184
 test('a long body that breaks off while the origin answers slowly costs nothing', async () => {
   const total = async (target: string): Promise<number> => {
     const settlement = JSON.parse(Buffer.from((await pay(target)).headers.get('payment-response') ?? '', 'base64').toString());

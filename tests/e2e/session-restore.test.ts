@@ -17,6 +17,7 @@ const PRICE = 10_000n;
 /** Seconds after a restore in which terms of x402 are not offered. */
 const CLOSED = 3_600;
 
+//
 test('vouchers that a restored ledger has lost buy nothing, and the client opens another channel', { timeout: 120_000 }, async () => {
   const chain = await startChain();
   const facilitator = await startFacilitator({ chain });

@@ -280,6 +280,7 @@ test('the origin is asked for a step, and who brings less is told what it is', a
   await adds(UNIT * STEP);
 });
 
+//
 test('two answers at once share one voucher, and what both got is charged', async () => {
   const { session, adds } = await opened(4, '/events');
   const answers = [await session.begin(UNIT * 15n), await session.begin(UNIT * 15n)];

@@ -122,6 +122,7 @@ test('a hundred requests are paid with one deposit, and no facilitator is asked 
   assert.equal(refused.status, 400);
 });
 
+// A-106
 test('a payer who withdraws buys nothing more, and what was earned is claimed before the withdrawal', async () => {
   const { chain, origin, gate } = world;
   const { payer, pay, scheme } = payerAt(1);
@@ -294,6 +295,7 @@ test('what is worth no transaction has none, and leaves nothing behind', async (
   assert.equal(facilitator.countsOf(payer.address).settle, 3);
 });
 
+// A-228
 test('a client whose first page is missing has deposited once, and goes on with that', async () => {
   const { chain, facilitator, gate } = world;
   const { payer, pay, scheme } = payerAt(2);

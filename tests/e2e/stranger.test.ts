@@ -34,6 +34,7 @@ before(
 );
 after(() => world?.stop());
 
+//
 test('a stranger makes up channels, and speaks in the name of one that there is', LIMIT, async (t) => {
   const payer = world.chain.accounts.payers[0] ?? assert.fail();
   const scheme = new BatchSettlementEvmScheme({ ...payer, readContract: world.chain.publicClient.readContract } as never, {

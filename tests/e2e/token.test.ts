@@ -107,6 +107,7 @@ test('a cancelled authorization moves nothing', async () => {
   assert.match(await refusalOf('transferWithAuthorization', [...args, signature]), /is used or canceled/);
 });
 
+//
 test('the other signature of the same authorization, with a high s, is refused', async () => {
   const { signature, args } = await signed(4);
   const { r, s, yParity } = parseSignature(signature);
@@ -131,6 +132,7 @@ test('a contract answers for its own signature', async () => {
   assert.equal(await chain.balanceOf(wallet), 40_000n);
 });
 
+//
 test('the EIP-712 domain is that of the address where the code stands', async () => {
   const elsewhere = '0x00000000000000000000000000000000c0ffee02';
   await chain.rpc('anvil_setCode', [elsewhere, await chain.publicClient.getCode({ address: chain.token.address })]);
@@ -140,6 +142,7 @@ test('the EIP-712 domain is that of the address where the code stands', async ()
   }
 });
 
+//
 test('a blacklisted account and a paused token move nothing', async () => {
   const { signature, args, message } = await signed(8);
   await send('setBlacklisted', [message.from, true]);

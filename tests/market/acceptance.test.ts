@@ -220,6 +220,7 @@ describe('requests that are none', () => {
 });
 
 describe('one key', () => {
+  //
   test('of twenty requests at once is one settlement, one row, and the same bytes', LIMIT, async () => {
     const { id, seller } = await chargingSkill(world, 'honest');
     const { result, paid } = await earned(world, seller, () =>

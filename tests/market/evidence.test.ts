@@ -242,6 +242,7 @@ describe('a pack', () => {
     assert.deepEqual(await left(), [200, 100, 0, 'exhausted', false]);
   });
 
+  //
   test('is for its own skill, which may be taken back meanwhile, and its key is its own', LIMIT, async () => {
     const { id, path, seller } = await plainSkill(world, 'deliver', { packs: { starter: '$1' } });
     const { id: other, path: others } = await plainSkill(world, 'deliver');

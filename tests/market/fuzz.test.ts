@@ -17,6 +17,7 @@ before(
 );
 after(() => world?.stop());
 
+// I-21
 test(`a market answers ${REQUESTS} requests that are almost right`, LIMIT, async (t) => {
   const honest = await chargingSkill(world, 'honest');
   const skills = [

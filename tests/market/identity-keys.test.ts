@@ -35,6 +35,7 @@ before(async () => {
 });
 after(() => server.close());
 
+//
 it('a key that came after the others were read proves a token at once, and one that is gone proves none', async () => {
   keys = [{ kid: 'a', key: first.publicKey }];
   assert.equal(await checkRs256(url, 'a', 'text', signed(first.privateKey, 'text'), 1_000), 'right');

@@ -190,6 +190,7 @@ describe('strangers with many wallets', () => {
   });
   after(() => market.stop());
 
+  //
   it('keep no seller out: what they do not sell makes room', async () => {
     const wide = { output: { text: 'x'.repeat(3_900) } };
     const from = (address: string): Record<string, string> => ({ 'cf-connecting-ip': address });

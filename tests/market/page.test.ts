@@ -32,6 +32,7 @@ after(async () => {
 describe('the page of the market', () => {
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of [360, 1280]) {
+      // A-124
       test(`fits ${width} pixels, ${colorScheme}, without a script, and what owners wrote is text`, LIMIT, async () => {
         const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 } });
         const asked: string[] = [];

@@ -46,6 +46,7 @@ describe('a panic of the market', () => {
     ['a panic', 'x-panic'],
     ['an exception of JavaScript', 'x-throw'],
   ] as const) {
+    // A-133
     it(`${what} at the edge is answered 500, for it and for those that wait`, async () => {
       const waits = neighbour(header);
       // One that came too late for the instance would wait for ever.

@@ -35,6 +35,7 @@ async function sell(id: string, transaction: string): Promise<void> {
 const listed = async (): Promise<string[]> =>
   (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id);
 
+// A-253
 it('a payment that was shown and not settled keeps no place, and one that was settled does', LIMIT, async () => {
   assert.equal((await wide(newOwner(), 'honest')).status, 201);
   await sell('honest', `0x${'1'.repeat(64)}`);

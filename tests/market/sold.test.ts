@@ -191,6 +191,7 @@ describe('a skill that the gate sold', () => {
     assert.equal((await reader.read()).done, true);
   });
 
+  //
   it('passes back 16 MiB and no more', async () => {
     const limit = 16 * 1024 * 1024;
     await publish('long', (_, response) => {

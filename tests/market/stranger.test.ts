@@ -184,6 +184,7 @@ describe('a stranger at the gate, the market and the treasury', { concurrency: 1
     await covers(attacked, ['gate', 'market', 'treasury'], { authorization: `Bearer ${world.tokens.operator}` });
   });
 
+  // I-20
   it('leaves what others have as it is, storage and calls within their bounds', LIMIT, async (t) => {
     const [before, had] = [await standing(), await stored()];
     const called = callsOf(world.switches);
@@ -199,6 +200,7 @@ describe('a stranger at the gate, the market and the treasury', { concurrency: 1
     }
   });
 
+  // I-25
   it("slows an agent's purchase by no more than its factor, and refuses none", LIMIT, async (t) => {
     await slowed(t, invoke, (until) => attack((seed += 1), attacked, 0, until));
   });
@@ -290,6 +292,7 @@ describe('a stranger at the exchange', { concurrency: 1 }, () => {
     covers(attacked, ['exchange'], {}),
   );
 
+  // I-20
   it('leaves a job and its seller as they are, and storage within its bounds', LIMIT, async (t) => {
     const had = await stored();
     const called = callsOf(world.switches);
@@ -302,6 +305,7 @@ describe('a stranger at the exchange', { concurrency: 1 }, () => {
     assert.deepEqual([done.status, await deal.paid()], [200, PRICE], done.text);
   });
 
+  // I-25
   it("slows a buyer's job by no more than its factor, and refuses none", LIMIT, async (t) => {
     const one = async (turn: string): Promise<void> => {
       const bought = await ordered(deal.seller, await world.wallet(), `prompt ${turn}`);

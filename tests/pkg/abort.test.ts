@@ -48,6 +48,7 @@ async function assertNothing({ asked, signer, store }: Person): Promise<void> {
   assert.equal((await spentIn(store)).entries.length, 0);
 }
 
+//
 test('payingFetch: an abort while a person is asked signs nothing', async () => {
   const it = person();
   const fetch = payingFetch(it.options);
@@ -108,6 +109,7 @@ for (const [name, begins] of Object.entries<(client: LocalAgentClient, signal?: 
   });
 }
 
+//
 test('a harness: an abort while a person is asked signs nothing, and the same id is executed afterwards', async () => {
   const it = person();
   const harness = new AgentHarness({ client: createLocalAgentClient(it.options) });
@@ -209,6 +211,7 @@ test('payMcpTool: an abort while a person is asked signs nothing, in both forms'
   }
 });
 
+//
 test('MCP: a call that the host cancels while its person is asked signs nothing', async () => {
   const it = person();
   let isDecided = (): void => {};

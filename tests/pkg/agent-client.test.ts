@@ -35,6 +35,7 @@ test('a free answer is passed on unread, and the control plane is not asked', as
   assert.equal(plane.calls.length, 0);
 });
 
+//
 test('what another origin asks for by a redirect is not paid, and its free answer is passed on', async () => {
   const other = await open((_, response) => its.answer(response));
   try {

@@ -68,6 +68,7 @@ test('there are enough texts', () => {
 });
 
 for (const [place, of] of Object.entries(PLACES)) {
+  // A-111
   test(`no text in ${place} changes a card, the ranking or the plan`, () => {
     const plain = told(of402(of('')));
     for (const text of TEXTS) assert.deepEqual(told(of402(of(text))), plain, JSON.stringify(text.slice(0, 80)));

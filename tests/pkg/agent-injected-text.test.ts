@@ -100,6 +100,7 @@ test('there are enough texts', () => {
 });
 
 for (const [place, of] of Object.entries(PLACES)) {
+  // A-111
   test(`no text in ${place} changes what is decided, and each is bounded and visible`, async () => {
     for (const body of ['{"prompt":"hello","style":"neo"}', '{"prompt":"hello"}']) {
       const plain = decided(await told(terms({}), body));

@@ -116,6 +116,7 @@ test('two executions of one prepared request at once sign once', async () => {
   assert.deepEqual([signer.asked.length, shop.payments().length], [2, 2]);
 });
 
+// A-196
 test('a model looks at the hosts of the policy alone, and a look ends at the redirect to another', async () => {
   const [signer, asked] = [watchedSigner(), [] as string[]];
   const fetch: typeof globalThis.fetch = async (input, init) => {
@@ -206,6 +207,7 @@ for (const [name, change] of Object.entries({
   'another amount': { amount: '20000' },
   'another token': { asset: EURC.address, extra: { name: 'EURC', version: '2' } },
 })) {
+  // A-112
   test(`${name} than was shown is refused before a signature`, async () => {
     const { client, signer } = local({ policy: { assets: ['USDC', EURC] } });
     const prepared = await ready(client);
@@ -369,6 +371,7 @@ test('two processes that pay under one key at once send one payment, and both ge
   assert.deepEqual([shop.payments().length, new Set(shop.payments()).size], [2, 1]);
 });
 
+// A-207
 test('terms that came from another host by a redirect are not taken for those of the host that was asked', async () => {
   const other = await open((_, response) => ask(response));
   try {

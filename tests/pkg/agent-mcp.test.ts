@@ -159,6 +159,7 @@ test('policy and confirmation hold for tools: what they refuse is not signed', a
   }
 });
 
+// A-167
 test("the first realm that is not the server's is told and pinned, and another one is not signed", async () => {
   const signer = watchedSigner();
   const store = memoryStore();
@@ -240,6 +241,7 @@ test('URLs of tools keep servers and tools apart, and hold no query, where keys 
     assert.throws(() => mcpToolUrl(server, 'x'), { code: 'invalid_argument' }, server);
 });
 
+// A-242
 test('the tool that is named is called, whatever the URL of its server', async () => {
   for (const server of ['https://mcp.example/mcp?token=abc', 'https://mcp.example/mcp/?token=abc#x', 'https://mcp.example', SERVER]) {
     for (const name of ['forecast', 'a/b', 'a?b=c', '%2e%2e']) {

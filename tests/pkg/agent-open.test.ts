@@ -169,6 +169,7 @@ test('a payment that the merchant goes on refusing is open until it can no longe
   assert.equal(signer.asked.length, 2, 'a delivered one is over');
 });
 
+// A-236
 for (const [elsewhere, asks, chain] of [
   ['on another chain', (response: ServerResponse) => ask(response, terms([ON_BASE])), 8453],
   ['by a challenge of MPP', (response: ServerResponse) => askFor(response, [challenge({ expires: inSeconds(4_300) })]), 84532],

@@ -94,6 +94,7 @@ const EXPORTS = Object.entries<unknown>({ ...everything, fileStore, objectStore 
 );
 
 for (const [name, call] of EXPORTS) {
+  // A-169
   test(`${name} takes any value in any place: what it cannot use is a FareboxError that shows nothing`, async () => {
     for (const [kind, value] of Object.entries(ANYTHING)) {
       for (const given of [[value], [value, value], [value, value, value], ['', value], [signer, value], [402, value], [() => {}, value]]) {
@@ -127,6 +128,7 @@ test('a private key as text is a signer, with 0x and without it, and with the li
   }
 });
 
+// A-169
 test('a key that is not set is told as that, and one of another form is not shown', () => {
   assert.throws(
     () => payingFetch({ signer: undefined }),

@@ -45,6 +45,7 @@ test('a copy has what links lead to', () => {
   assert.equal(readFileSync(at('back', 'secrets.json'), 'utf8'), '{"LEDGER_SALT":"s"}');
 });
 
+// A-226
 for (const [what, link, target] of [
   ['the rows', ['rows'], 'rows'],
   ['a file among the rows', ['rows', 'ledger', 'b.sqlite'], 'rows/ledger/a.sqlite'],
@@ -61,6 +62,7 @@ for (const [what, link, target] of [
     assert.equal(existsSync(at(`back-${what}`)), false);
   });
 
+// A-225
 test('two folders whose rows are the same are served by one process', () => {
   const one = folder('one');
   mkdirSync(at('two'));
@@ -115,6 +117,7 @@ test('however often a folder was put back, the gate gets times that it takes', (
   }
 });
 
+// A-226
 test('a folder that was cut short is no gate, and neither is a copy', () => {
   const from = folder('cut');
   backUp(from, at('copy-of-cut'));
@@ -124,6 +127,7 @@ test('a folder that was cut short is no gate, and neither is a copy', () => {
   assert.equal(existsSync(join(from, 'secrets.json')), false, 'new ones would lose the rows for good');
 });
 
+// A-226
 test('a restore that was killed half way is no gate either, and the next one needs an empty folder', async () => {
   const from = folder('large');
   for (let part = 0; part < 40; part += 1) writeFileSync(join(from, 'rows', `part-${part}`), Buffer.alloc(4_000_000, part));

@@ -252,6 +252,7 @@ test('nothing is signed above the limits, nor without a yes, and nothing of it s
   assert.equal(await world.chain.balanceOf(account.address), funds - 100_000n);
 });
 
+// A-234
 test('a server that says more was charged than was signed is not believed', async () => {
   const account = privateKeyToAccount(generatePrivateKey()) as Chain['accounts']['payer'];
   const lying: typeof fetch = async (input, init) => {

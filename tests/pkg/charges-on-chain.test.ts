@@ -106,6 +106,7 @@ const ENTRIES: Record<string, () => Buys> = {
 };
 
 for (const [entry, begins] of Object.entries(ENTRIES)) {
+  // A-203, I-23
   test(`${entry}: one request is charged once on the chain, whatever is answered and however late it is asked again`, {
     timeout: 480_000,
   }, async () => {

@@ -272,6 +272,7 @@ test('resend sends also a payment that the budget of this machine does not hold,
   assert.match(lost.err, /payment_unresolved/);
 });
 
+// A-240
 test("a stranger's payment file writes nothing but a payment beside the budget that was named", async (t) => {
   const shop = await open((_, response) => void response.writeHead(500).end());
   t.after(() => shop.stop());
@@ -443,6 +444,7 @@ test('receipt reads a header with and without its name, from an argument or from
   }
 });
 
+// A-245
 test('text of others hides nothing on a terminal and moves no cursor, and its JSON means the same', async (t) => {
   const hidden = ['\u001b', '\u009b', '\u202e', '\u200b', '\u2028', '\u{e0041}'];
   const evil = { ...settlement(), note: hidden.map((c) => `a${c}b`).join('') };

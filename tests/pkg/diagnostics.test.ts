@@ -39,6 +39,7 @@ test('what says nothing against it is paid: first contact, an unknown code, an e
   }
 });
 
+// A-152
 test('what a server says before it saw a payment ends that call, blocks nothing, and the next one goes out', async (t) => {
   for (const info of [EXCEEDED, { code: 'OPERATOR_ALERT' }, { code: 'PAYMENT_REQUIRED', escalate: true }, { code: 'PAYMENT_UNVERIFIED' }]) {
     const shop = await shopOf(t, [tell(info), tell(info), demand]);

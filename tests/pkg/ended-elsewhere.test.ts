@@ -39,6 +39,7 @@ const openIn = async (store: Store): Promise<boolean[]> => sentIn((await store.r
 const fails: typeof honest = (request, response) =>
   paymentOf(request) === undefined ? ask(response) : void response.writeHead(500).end('no');
 
+//
 test('of two processes that resume one purchase, the one that is too late sends nothing and reopens nothing', async () => {
   const { store, now, later } = payers();
   const fetching = (more: Partial<PayOptions> = {}): typeof globalThis.fetch =>
@@ -191,6 +192,7 @@ for (const kept of [undefined, resume]) {
   });
 }
 
+//
 for (const [who, key] of [
   ['by the request', {}],
   ['by its key', { 'idempotency-key': 'order-2' }],

@@ -40,6 +40,7 @@ for (const idempotencyKey of [undefined, 'order-1']) {
     [409, { code: 'PAYMENT_VERIFY_FAILED', error: 'x', details: { gate: 'payment_already_used' } }],
     [502, { code: 'JOB_FAILED', error: 'x' }],
   ] as const) {
+    // A-267
     test(`an order that was refused with ${status} ${body.code} is ordered again under its nonce${idempotencyKey === undefined ? '' : ', with a key'}`, async () => {
       const store = memoryStore();
       const policy = { perDay: '0.005' };
@@ -71,6 +72,7 @@ for (const idempotencyKey of [undefined, 'order-1']) {
   }
 }
 
+// A-266
 test('no payment is sent to a place that a quote names', async (t) => {
   const elsewhere: string[] = [];
   const inner = createServer((request, response) => {
@@ -124,6 +126,7 @@ test('what an exchange says is kept within bounds, and takes no room from others
   assert.ok(rows.length > 8 && theirs > 256 * 1024 && theirs <= 512 * 1024, `${rows.length} rows, ${theirs} characters`);
 });
 
+// A-238
 test('orders for which nothing was its.signed take no room from others', async () => {
   const store = memoryStore();
   its.script = ({ path }, response) => path.endsWith('/quote') && say(response, 503, {});
@@ -138,6 +141,7 @@ test('orders for which nothing was its.signed take no room from others', async (
   assert.equal((await buyJob(order({ store }))).money, 'paid');
 });
 
+// A-268
 test('work that is charged on delivery is not believed to have begun, and its failure not to be free', async () => {
   const store = memoryStore();
   let quotes = 0;
@@ -327,6 +331,7 @@ for (const [key, refused] of [
 const FIVE = { amount: '5', units: '5000000' };
 const RICH = { perPayment: '10', perDay: '100' };
 
+// A-271
 test('a quote that an earlier call allowed is signed only within the limits of the call that goes on', async () => {
   const store = memoryStore();
   let quotes = 0;
@@ -341,6 +346,7 @@ test('a quote that an earlier call allowed is signed only within the limits of t
 });
 
 for (const idempotencyKey of [undefined, 'order-1']) {
+  // A-271
   test(`an order that goes on has the limit and the token of the call${idempotencyKey === undefined ? '' : ', with a key'}`, async () => {
     const store = memoryStore();
     const mine = order({ policy: RICH, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });

@@ -44,6 +44,7 @@ test('a stored row stands against one that does not hold what it holds, and agai
     assert.equal(stands(stored, mine), expected, JSON.stringify([stored, mine]));
 });
 
+// A-238
 test('a host fills its own share of a store, and its rows that are known make room for its own alone', () => {
   const honest = recordOf(Array.from({ length: 200 }, (_, at) => rowOf(`honest ${at}`, 'honest.example', 1_000)));
   let record = honest;

@@ -164,6 +164,7 @@ test('a handler that cannot do the least work goes nowhere', async () => {
   assert.equal(asked.length, 0);
 });
 
+// A-199
 test('three failures in a row, and a session that is refused, open a new session', async () => {
   let opened = 0;
   let fails = 0;
@@ -254,6 +255,7 @@ test('a bond that was transferred is shown until the exchange takes it or says t
   }
 });
 
+// A-269
 test('a job that is worked out is delivered, whatever a proxy says meanwhile', async () => {
   works.push({ id: 'j1', status: 'paid' });
   let refusals = 2;
@@ -329,6 +331,7 @@ for (const [status, code] of [
   });
 }
 
+// A-270
 test('no bond more than the seller allows is transferred where the exchange gives no session for one', async () => {
   const store = memoryStore();
   let transfers = 0;
@@ -351,6 +354,7 @@ test('no bond more than the seller allows is transferred where the exchange give
   }
 });
 
+// A-270
 test('a bond that an earlier process was asked for is transferred within the limits of the call that goes on, and to its exchange alone', async () => {
   const store = memoryStore();
   its.script = bonding({ status: 403, code: 'x' }, { amount: '5', amount_atomic: '5000000' });

@@ -50,6 +50,7 @@ async function farebox(words: readonly string[], token = 'token'): Promise<Ended
   return { code, out, err };
 }
 
+// A-245
 test('names of members are shown as text, as values are', async () => {
   answer = () => ({ id: 'rcpt_1', [`state${ESCAPE}`]: `paid${ESCAPE}` });
   for (const words of [
@@ -70,6 +71,7 @@ test('a refund of another payment than the one that was asked for is none', asyn
   assert.match(err, /another payment than the one that was asked for/);
 });
 
+// A-245
 test('a list that names a next page for ever is ended', async () => {
   answer = () => ({ items: [], next: 'again' });
   for (const list of ['payments', 'owed', 'channels']) {

@@ -183,6 +183,7 @@ const unpayable: readonly (readonly [name: string, code: string, answer: (respon
 ];
 
 for (const [name, code, answer] of unpayable) {
+  // A-110
   test(`${name}: ${code}, nothing signed`, async (t) => {
     assertNothingSigned(await meet(t, (_, response) => answer(response)), code);
   });
@@ -205,6 +206,7 @@ test('of 300 offers one is signed, the cheapest of those that are looked at', as
   assert.equal(met.asked[0]?.message['value'], '9000');
 });
 
+// A-115, A-207
 test('a redirect to another host that asks for payment: redirected, nothing signed', async (t) => {
   const elsewhere = await open((_, response) => ask(response));
   t.after(elsewhere.stop);
@@ -228,6 +230,7 @@ test('a Request that follows no redirect follows none', async (t) => {
   assert.equal(elsewhere.requests.length, 0);
 });
 
+// A-115
 test('a redirect that comes after the payment is handed over, and no payment follows it', async (t) => {
   const elsewhere = await open((_, response) => serve(response));
   t.after(elsewhere.stop);
@@ -273,6 +276,7 @@ const afterPaying =
     else answer(response, `http://${request.headers.host}${request.url}`);
   };
 
+// A-113
 test('a server that asks again after every payment: payment_refused after one', async (t) => {
   const met = await meet(t, (_, response) => ask(response, terms([OFFER], { error: 'not\u202e enough' })));
   const error = assertSigned(met, 'payment_refused');
@@ -329,6 +333,7 @@ const forged: readonly (readonly [name: string, settled: (url: string) => Json |
 ];
 
 for (const [name, settled] of forged) {
+  // A-117
   test(`a receipt ${name}: receipt_mismatch, with what was served`, async (t) => {
     const error = assertSigned(
       await meet(

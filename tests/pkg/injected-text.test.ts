@@ -122,6 +122,7 @@ const PLACES = [
 ];
 
 for (const { name, place, send } of PLACES) {
+  // A-111
   test(`texts in ${name} change neither the decision nor what is signed nor the record`, async () => {
     challenge = (response) => send(response, place('plain'));
     const plain = await buy();

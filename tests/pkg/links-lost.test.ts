@@ -97,6 +97,7 @@ for (const store of [undefined, memoryStore()]) {
   });
 }
 
+//
 test('what has ended and may have been charged is paid again only if a person or the policy says so', async () => {
   const [shop, signer] = [treasury('mpp'), watchedSigner()];
   const store = memoryStore();
@@ -184,6 +185,7 @@ for (const kind of ['x402', 'mpp'] as const) {
   });
 }
 
+//
 test('two processes that pay one link sign one nonce', async () => {
   const [shop, signer] = [treasury('x402'), watchedSigner()];
   shop.loses = false;

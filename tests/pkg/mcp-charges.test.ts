@@ -63,6 +63,7 @@ for (const [processes, isOne] of [
   ['one process', true],
   ['a process for each call', false],
 ] as const) {
+  // A-205
   test(`farebox-mcp, ${processes}: whatever a server does with a payment, a call is charged once, and a delivered one is over`, {
     timeout: 120_000,
   }, async () => {
@@ -142,6 +143,7 @@ const FAILS: Record<string, () => McpCallResult> = {
 };
 
 for (const [name, answer] of Object.entries(FAILS)) {
+  // A-205
   test(`payMcpTool continues a purchase that ended with ${name}: with a store, and in this process without one`, async () => {
     for (const store of [memoryStore(), undefined]) {
       const { call, charged, sells, at } = tool(answer);

@@ -91,6 +91,7 @@ const ENTRIES: Record<string, () => Buys> = {
 };
 
 for (const [entry, begins] of Object.entries(ENTRIES)) {
+  // A-201, A-202, A-203, A-204, I-23
   test(`${entry}: whatever is answered, one request is charged once, and a delivered one is over`, LIMIT, async () => {
     const delivers = new Set<string>();
     shop.answers = (request, response) => {

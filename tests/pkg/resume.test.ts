@@ -172,6 +172,7 @@ test('another token is signed for only once nothing that was signed before can b
   }
 });
 
+// A-236
 test('what has ended is paid on another chain, beside it, if a person agrees to that or the policy says so', async () => {
   for (const change of [{ confirm: ({ again }: Proposal) => told.push(again) > 0 }, { policy: { deadlineSecs: 1, payAgain: true } }]) {
     let seconds = Date.now() / 1000;
@@ -215,6 +216,7 @@ test('terms without an answer of their own are kept with what is signed again at
   assert.deepEqual([new Set(shop.payments()).size, new Set(nonces).size, last.signer.asked.length], [2, 1, 0]);
 });
 
+// A-235
 test('a purchase that cannot be read is not bought anew, and has its nonce once it has ended and its payer says so', async () => {
   let seconds = Date.now() / 1000;
   const first = memoryStore();
@@ -247,6 +249,7 @@ test('a purchase that cannot be read is not bought anew, and has its nonce once 
   assert.deepEqual([again.signer.asked.length, new Set(nonces).size], [1, 1]);
 });
 
+// A-235
 test('what is kept is what was signed, whatever else was asked for beside and afterwards', async () => {
   const permit = { ...OFFER, extra: { ...OFFER.extra, assetTransferMethod: 'permit2' } };
   const asks: Record<string, (response: ServerResponse) => void> = {
@@ -293,6 +296,7 @@ test('what is kept is what was signed, whatever else was asked for beside and af
   assert.equal(new Set(nonces).size, 1);
 });
 
+// A-238
 test('one host fills no more than its share of what is kept', async () => {
   const other = await open(honest);
   try {
@@ -450,6 +454,7 @@ test('what was refused and has ended gives way, so that a merchant who refuses e
   assert.equal(signer.asked.length, length, 'the one that may be charged is sent again');
 });
 
+// A-136
 test('a settlement that is not over is asked for again with the same payment, also by later calls, until the content comes', async () => {
   const store = memoryStore();
   const { fetch, signer } = payer(store);

@@ -75,6 +75,7 @@ function raw(bytes: string, milliseconds = 1_000): Promise<string> {
 const linesSince = (count: number): string[] => seen.slice(count).map(({ line }) => line);
 const HIDDEN = 'GET /hidden HTTP/1.1\r\nHost: x\r\nCF-Connecting-IP: 203.0.113.7\r\nX-Farebox-Proto: https\r\n\r\n';
 
+// A-64, A-222
 for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'POST'])
   test(`${method}: a body is a body, however many fields stand before its length`, async () => {
     const count = seen.length;
@@ -98,6 +99,7 @@ for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'POST'])
     assert.equal(await paid.text(), `the answer to /report?${method}`);
   });
 
+// A-64
 test('two lengths, or a length beside chunks, are refused', async () => {
   const count = seen.length;
   for (const lines of [
@@ -109,6 +111,7 @@ test('two lengths, or a length beside chunks, are refused', async () => {
   assert.deepEqual(linesSince(count), []);
 });
 
+// A-223
 test('after an offer of another protocol nobody says who they are, and a body stays a body', async () => {
   const count = seen.length;
   const socket = 'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
@@ -129,6 +132,7 @@ test('after an offer of another protocol nobody says who they are, and a body st
   );
 });
 
+// A-224
 test('an answer with long header fields arrives, also one that is paid for', async () => {
   for (const path of ['/free', '/long']) {
     const answer = await raw(`GET ${path}?long=60000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, 3_000);

@@ -66,6 +66,7 @@ test('a paid request, a free one, the pages, and who asked', async () => {
   assert.equal(await ended, 0);
 });
 
+//
 test('one process serves a folder; a request under way ends before it does', async () => {
   const { url, child, ended } = await serving();
   const second = await serving();
@@ -107,6 +108,7 @@ test('a reader of its log who leaves ends nothing', async () => {
   assert.equal(await ended, 0);
 });
 
+//
 test('a port that is taken ends the program, and its runtime with it', async () => {
   const taken = createServer();
   const port = await new Promise<number>((resolve) => {

@@ -225,6 +225,7 @@ const buyer = (policy: object) =>
     deposit: '0.1',
   });
 
+//
 test('a seller that says that more is required than was sent gets one step and no more', async () => {
   // One event of ten was paid with the first voucher; each further one allows a step of thirty beyond what came.
   for (const [demands, signed, fails] of [

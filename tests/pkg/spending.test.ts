@@ -105,6 +105,7 @@ describe('two processes over one folder', () => {
     return { folder, signed: parts.flat() };
   }
 
+  // A-114, I-16
   test(`${SCHEDULES} schedules of ${PAYMENTS} payments break no cap, and each record counts what was signed`, async () => {
     let [signed, wished] = [0, 0];
     await abreast(seedsFrom(SEED, SCHEDULES), async (seed) => {

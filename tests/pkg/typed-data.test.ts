@@ -116,6 +116,7 @@ function forViem(types: Types, type: string, value: unknown): unknown {
   return /^u?int/.test(type) ? BigInt(value as bigint | string | number) : value;
 }
 
+// A-29
 test(`${ROUNDS} random typed data hash as with viem: every elementary type, nested structs, arrays of arrays`, () => {
   const seen = new Set<string>();
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -252,6 +252,7 @@ describe('what the reference clients sign', () => {
   }
 });
 
+//
 describe('what no client may sign', () => {
   /** Cases that may go either way, and how they go here. */
   const either: Readonly<Record<string, string | undefined>> = {

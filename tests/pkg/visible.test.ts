@@ -20,6 +20,7 @@ function numberOf(digits: readonly (string | undefined)[]): number {
   return Number.parseInt(digits.find((part) => part !== undefined) ?? '', 16);
 }
 
+// I-24
 test('every character that the core calls hidden is shown by its number, and letters, emoji and spaces are not', () => {
   const ranges = hiddenRanges();
   assert.ok(ranges.length > 20, String(ranges.length));

@@ -5,6 +5,7 @@ import { eventually } from '../worker/support/world.ts';
 import { PROTOCOLS, personOf, show, sign, VALID_FOR_SECS } from './people.ts';
 import { World } from './world.ts';
 
+// I-09
 test('a payment whose settlement was answered late and has moved is never given fresh terms, late and for a route that has another price by now', async () => {
   const world = await World.start([]);
   try {

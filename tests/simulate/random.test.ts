@@ -21,6 +21,7 @@ before(async () => {
 });
 after(() => world?.stop());
 
+// I-03
 test(`seed ${SEED}: what ${STEPS} random steps were paid was delivered or is owed, and nothing else was`, async (t) => {
   assert.ok(Number.isSafeInteger(STEPS) && STEPS > 0, 'the number of steps is a whole number');
   const steps = new Steps(world, SEED, denied);

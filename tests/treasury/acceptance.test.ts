@@ -410,6 +410,7 @@ describe('one prepared request', () => {
     assert.deepEqual([result.sdkOutcomeKind, count], ['success', 1]);
   });
 
+  //
   test('whose terms drift before it is executed is not paid at the new price', async () => {
     const client = acme();
     const prepared = await client.preparePaidRequest(scripted('honest/shown?amount=10000'));

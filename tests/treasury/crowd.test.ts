@@ -57,6 +57,7 @@ async function movedFor(organization: string) {
   return { mostPerDecision: Math.max(0, ...payments), moved: [...nonces].filter((nonce) => transfers.has(nonce)).length };
 }
 
+//
 test('of 200 decisions of ten agents at once, under a budget for 100, exactly 100 are paid', { timeout: 120_000 }, async () => {
   const clients = AGENTS.map((agent) => clientOf(world, 'crowd', agent));
   const told = (

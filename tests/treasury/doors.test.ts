@@ -62,6 +62,7 @@ describe('the doors of a treasury', () => {
     assert.deepEqual(told(await treasury.ask('POST', DECISIONS, { token, body: 'a'.repeat(1_048_576) })), [400, 'string']);
   });
 
+  // A-123
   it('operators are those with the token', async () => {
     for (const token of ['', 'x', OPERATOR.slice(1), `${OPERATOR}x`, bootstrapKey('acme', 'buyer')]) {
       assert.deepEqual(

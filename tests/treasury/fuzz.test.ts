@@ -28,6 +28,7 @@ before(
 );
 after(() => world?.stop());
 
+// I-21
 test(`a treasury answers ${REQUESTS} requests that are almost right`, LIMIT, async (t) => {
   const { url } = world.treasury;
   const exchange = async (organization: string, agent: string): Promise<string> => {

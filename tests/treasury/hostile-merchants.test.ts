@@ -67,6 +67,7 @@ describe('a merchant', { concurrency: true }, () => {
     assert.deepEqual([seen.payments, seen.moved, (await seenOf('/honest/after-redirect')).sent], [1, 0, 0]);
   });
 
+  //
   test('that delivers without settling has no evidence on its receipt', async () => {
     const { told, seen } = await bought('/unsettled/free');
     assert.deepEqual(

@@ -200,6 +200,7 @@ describe('a link', () => {
     assert.deepEqual([paid.result['status'], paid.paid], ['completed', 20_000n]);
   });
 
+  //
   test('of one organization or another is paid by an authorization once, whoever is shown it at once and whatever is lost', async () => {
     for (const lost of [0, 2]) {
       for (const [one, other] of [

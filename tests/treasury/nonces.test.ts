@@ -35,6 +35,7 @@ describe('a challenge that was signed', () => {
     await merchant?.stop();
   });
 
+  //
   it('is not signed for another key or another URL, and counted once', async () => {
     const paths = ['/one', '/one', '/other'];
     const answers = [];

@@ -50,6 +50,7 @@ const ENTRIES: Record<string, () => Tries> = {
 };
 
 for (const [entry, begins] of Object.entries(ENTRIES)) {
+  // A-201, A-202, A-204, I-23
   test(`${entry}: what is settled and answered badly is charged once, asked three times`, LIMIT, async () => {
     const tries = begins();
     const counts: [string, number][] = [];

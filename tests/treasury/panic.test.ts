@@ -61,6 +61,7 @@ describe('a panic of the treasury', () => {
     ['an exception of JavaScript', 'x-throw'],
   ] as const;
   for (const [what, header] of edges) {
+    // A-133
     it(`${what} at the edge is answered 500, for it and for those that wait`, async () => {
       const waits = neighbour(header);
       // One that came too late for the instance would wait for ever.

@@ -73,6 +73,7 @@ describe('a payout', () => {
     assert.deepEqual(await received(), before);
   });
 
+  // I-27
   test('whose answer is lost is sent again with the same bytes, and the chain says that it moved once', async () => {
     const before = await received();
     world.switches.facilitator.set({ mode: 'lose', path: '/settle', times: 1 });

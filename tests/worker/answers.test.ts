@@ -104,6 +104,7 @@ describe('answers', () => {
     });
   }
 
+  // A-19, A-21
   it('two different proofs are ambiguous_payment, two identical copies count once', async () => {
     const path = '/after/two-proofs';
     const one = await payFor(world, path);
@@ -121,6 +122,7 @@ describe('answers', () => {
     expectCalls(world, one.payer, path, ordinaryCalls('after'));
   });
 
+  // A-22
   it('a payment header over 16 KiB is 431', async () => {
     const row = encode(JSON.stringify({ x402Version: 2, filler: 'a'.repeat(16 * 1024) }));
     await refuses('/after/too-large', [row], (answer) => {
@@ -153,6 +155,7 @@ describe('answers', () => {
     await refuses('/after/upgrade', rows, (answer) => expectProblem(answer, { status: 400, code: 'upgrade_not_supported' }));
   });
 
+  // A-162
   it('a body of GET or HEAD on a paid route is refused, and an empty one is none', async () => {
     const chunked: HeaderRow[] = [['Transfer-Encoding', 'chunked']];
     for (const [headers, body] of [
@@ -198,6 +201,7 @@ describe('answers', () => {
   ];
   for (const mode of MODES) {
     for (const [what, options, error, code] of local) {
+      // A-71
       it(`a payment that ${what} gets fresh terms and no call is made (${mode})`, async () => {
         const path = `/${mode}/refused-locally`;
         const payment = await payFor(world, path, options);
@@ -212,6 +216,7 @@ describe('answers', () => {
     }
   }
 
+  // A-46
   it('a payment for the cheap route does not buy the expensive one', async () => {
     const cheap = requiredBy(await world.gate.raw('GET', '/after/cheap'));
     const payer = freshPayer();
@@ -267,6 +272,7 @@ describe('answers', () => {
       expectCalls(world, payment.payer, path, ordinaryCalls(mode));
     });
 
+    // A-32
     it(`a delivered payment is payment_already_used elsewhere and payment_already_delivered here (${mode})`, async () => {
       const path = `/${mode}/delivered`;
       const payment = await payFor(world, path, { tamper: (payload) => void delete payload['resource'] });
@@ -294,10 +300,12 @@ describe('answers', () => {
     assert.equal(world.facilitator.of('settle', payment.payer).length, 1);
   });
 
+  // A-51
   it('a listed path with an unlisted method is 405', async () => {
     await refuses('/get/x', [], (answer) => assert.equal(answer.status, 405), 'POST');
   });
 
+  // A-72
   it('a successful verify that names another payer does not count', async () => {
     const path = '/after/verify-other-payer';
     const payment = await payFor(world, path);

@@ -24,6 +24,7 @@ const client = {
 };
 
 describe('canaries', () => {
+  // I-14
   it('no secret, payment or query appears in a log line, an error or an answer', async () => {
     const world = await openWorld({ secrets });
     const authorized = [{ url: world.facilitator.url, auth: { bearer: 'FACILITATOR_TOKEN' } }];
@@ -66,6 +67,7 @@ describe('canaries', () => {
     }
   });
 
+  //
   it('a gate that is not configured shows none of what it was given', async () => {
     const { LEDGER_SALT: _, ...rest } = secrets;
     const world = await openWorld({ secrets: { ...rest, GATE_SECRET: 'canary-short' }, without: ['LEDGER_SALT'] });

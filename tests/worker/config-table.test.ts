@@ -145,6 +145,7 @@ describe('the route table in KV', { concurrency: 2 }, () => {
     }
   });
 
+  //
   it('leaves a payment that is at work to the table that it began with', async () => {
     const slow = { path: '/slow', price: '$0.01', max_timeout_secs: 60, origin_timeout_secs: 20 };
     const world = await openWorld({ probe: true, config: table(1, [slow]), without: ['ROUTES'] });

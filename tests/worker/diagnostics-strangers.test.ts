@@ -32,6 +32,7 @@ describe('clients that prove nothing', { concurrency: 3 }, () => {
     }
   }
 
+  //
   it('of 120 unpaid requests the hundredth is the first that is told so, with how often, since when and whom it is about', async () => {
     const rows = [new Client(world).row, ['User-Agent', 'broken-agent/1']] as const;
     const answers = await ask(120, '/after/broken', rows);
@@ -44,6 +45,7 @@ describe('clients that prove nothing', { concurrency: 3 }, () => {
     assert.equal(verdict(other[0] as Answer), 'silent', 'another program at this address');
   });
 
+  //
   it('of 104 payments whose signature is wrong the hundredth says how many there were, and none is asked to wait', async () => {
     const client = new Client(world);
     const other = new Client(world).payer.address;

@@ -23,6 +23,7 @@ describe('diagnostics', { concurrency: 4 }, () => {
   });
   after(() => world.stop());
 
+  //
   it('neighbours behind one address who pay nothing stop nobody: each buys on first contact', async () => {
     const crowd = new Client(world);
     await crowd.askTimes(250, '/after/shared');
@@ -139,6 +140,7 @@ describe('diagnostics', { concurrency: 4 }, () => {
     assert.deepEqual([told(await one.pay('/after/behind')).attempts, told(await two.pay('/after/behind')).attempts], [5, undefined]);
   });
 
+  //
   it('a thousand payments that name a victim change nothing for him', async () => {
     const [attacker, victim] = [new Client(world), new Client(world)];
     const forged = await attacker.sign('/after/victim', { signed: { from: victim.payer.address } });

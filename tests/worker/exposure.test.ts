@@ -23,6 +23,7 @@ import {
 const NO_FUNDS = { isValid: false, invalidReason: 'insufficient_funds' };
 
 describe('exposure', () => {
+  //
   it('a rate limit is asked before the ledger, by the network of the client, and forgeries do not count', async () => {
     const world = await openWorld({ perMinute: 3, probe: true });
     try {
@@ -85,6 +86,7 @@ describe('exposure', () => {
     }
   });
 
+  //
   it('one payer whose settlements fail is served nothing on credit, and another one as before', async () => {
     const world = await openWorld({ vars: { RECOVERY: { ...QUICK, breaker_secs: 1 } } });
     try {
@@ -105,6 +107,7 @@ describe('exposure', () => {
     }
   });
 
+  //
   it('while settlements of ten payers fail, a route that settles after the origin settles before it, until one comes out', async () => {
     const world = await openWorld({ vars: { RECOVERY: { ...QUICK, breaker_secs: 1 } } });
     try {
@@ -142,6 +145,7 @@ describe('exposure', () => {
     }
   });
 
+  // I-10
   it('a payment whose alarm was lost goes on with the sweep, and without it only when somebody asks', async () => {
     const persist = mkdtempSync(join(tmpdir(), 'farebox-sweep-'));
     const world = await openWorld({ persist });

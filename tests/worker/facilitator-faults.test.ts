@@ -57,6 +57,7 @@ function faults(operation: Operation): readonly (readonly [what: string, reply: 
 
 describe('a facilitator that misbehaves', { concurrency: 4 }, () => {
   for (const [at, [what]] of faults('verify').entries()) {
+    // A-77
     it(`with ${what} is named in the log once a minute, and harms no payer`, async () => {
       const world = await openWorld();
       const started = performance.now();

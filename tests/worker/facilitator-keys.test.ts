@@ -192,6 +192,7 @@ describe('a key that is refused', () => {
 });
 
 describe('where a key never goes', () => {
+  //
   it('after a redirect, of verify, settle or supported', async () => {
     const key = cdpKey('EdDSA');
     const [world, elsewhere] = await Promise.all([openCdp(key), Facilitator.start()]);

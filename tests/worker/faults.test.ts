@@ -64,6 +64,7 @@ describe('a facilitator', { concurrency: 3 }, () => {
   describe('unknown settlements', { concurrency: 5 }, () => {
     for (const mode of MODES) {
       for (const [what, reply] of Object.entries(unknownSettles)) {
+        // A-76, A-77, A-78, A-79
         it(`settle answered with ${what} is unknown: never a fresh 402, never delivered (${mode})`, () => stays(mode, what, reply));
       }
     }

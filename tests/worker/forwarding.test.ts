@@ -77,6 +77,7 @@ describe('forwarding', () => {
   });
 
   for (const kind of KINDS) {
+    // A-28, A-177
     it(`headers that are not the client's to send are removed (${kind})`, async () => {
       const { call } = await forward(kind, { headers: REMOVED });
       for (const [name, value] of REMOVED) {
@@ -88,6 +89,7 @@ describe('forwarding', () => {
       for (const name of ['payment-signature', 'x-payment']) assert.equal(call.headers[name], undefined, name);
     });
 
+    // A-63
     it(`a header named by Connection is removed, ours stay (${kind})`, async () => {
       const { call } = await forward(kind, {
         headers: [
@@ -206,6 +208,7 @@ describe('forwarding', () => {
       assert.equal(call.headers['idempotency-key'], 'short-key');
     });
 
+    // A-166
     it(`caches do not stand between a paid request and its origin (${mode})`, async () => {
       for (const headers of [
         [],
@@ -221,6 +224,7 @@ describe('forwarding', () => {
   }
 
   for (const kind of KINDS) {
+    // A-155
     it(`no client writes a key of those that the gate makes (${kind})`, async () => {
       const expected = kind === 'free' ? /^$/ : /^farebox-[a-z2-7]{26}$/;
       for (const name of ['Idempotency-Key', 'Idempotency_Key']) {
@@ -234,6 +238,7 @@ describe('forwarding', () => {
     });
   }
 
+  // A-155
   it('who shows a public authorization is told no payment, and so no key of its origin', async () => {
     for (const mode of MODES) {
       const path = `/${mode}/public`;
@@ -257,6 +262,7 @@ describe('forwarding', () => {
     }
   });
 
+  // A-62
   it('a payment header on a free path never reaches the origin', async () => {
     const payment = await payFor(world, '/after/for-free-path');
     const rows: HeaderRow[] = [payment.row, ['X-PAYMENT', 'x'], ['Authorization', 'Payment abc']];

@@ -65,6 +65,7 @@ describe('limits', () => {
     }
   });
 
+  //
   it('a ledger object that is down, overloaded or cannot keep what it wrote is ledger_unavailable, with no call, and works afterwards', async () => {
     const world = await openWorld({ probe: true });
     try {

@@ -58,6 +58,7 @@ describe('manners', () => {
   });
   after(() => world.stop());
 
+  // A-48
   it('a page with a slash at its end is sold, and without it nobody gets it', async () => {
     const payment = await payFor(world, '/folder/');
     expectPaid(await send(world, '/folder/', payment), payment);
@@ -79,6 +80,7 @@ describe('manners', () => {
     expectPaid(await send(world, `${path}/`, second), second);
   });
 
+  // A-51
   it('OPTIONS on a path with a paid route is answered by the gate', async () => {
     for (const path of ['/after/x', '/before/x', '/get/x']) {
       const connection = await world.gate.connect();
@@ -127,6 +129,7 @@ describe('manners', () => {
     }
   });
 
+  // A-189
   it('a page that the route names sends its own headers and credentials, and reads every answer; other pages send none', async () => {
     const path = '/paged/report';
     const from = (page: string): HeaderRow => ['Origin', page];
@@ -164,6 +167,7 @@ describe('manners', () => {
   });
 
   for (const mode of MODES) {
+    // A-51
     it(`HEAD costs what GET costs (${mode})`, async () => {
       const path = `/${mode}/head`;
       const connection = await world.gate.connect();
@@ -182,6 +186,7 @@ describe('manners', () => {
       connection.close();
     });
 
+    // A-68
     it(`conditions are dropped on paid requests and kept on free ones (${mode})`, async () => {
       const conditions: HeaderRow[] = [
         ['If-None-Match', '"v1"'],
@@ -199,6 +204,7 @@ describe('manners', () => {
       assert.equal(world.origin.of(`/free-conditions-${mode}`)[0]?.headers['if-none-match'], '"v1"');
     });
 
+    // A-65
     it(`a redirect is not sold (${mode})`, async () => {
       const path = `/${mode}/redirect`;
       const payment = await payFor(world, path);
@@ -209,6 +215,7 @@ describe('manners', () => {
       expectCalls(world, payment.payer, path, { ...ordinaryCalls(mode), ...(mode === 'after' ? { settle: 0 } : {}) });
     });
 
+    // A-65
     it(`a redirect that is sold is not followed, and withheld until it is settled (${mode})`, async () => {
       const path = `/${mode}/moves/redirect`;
       const payment = await payFor(world, path);
@@ -220,6 +227,7 @@ describe('manners', () => {
       expectCalls(world, payment.payer, path, ordinaryCalls(mode));
     });
 
+    // A-65
     it(`a redirect whose settlement is refused does not leak its location (${mode})`, async () => {
       const path = `/${mode}/moves/redirect-refused`;
       const payment = await payFor(world, path);
@@ -232,6 +240,7 @@ describe('manners', () => {
       assert.equal(answer.headers['location'], undefined);
     });
 
+    // A-59, A-67
     it(`paid answers are never cached and receipts of the origin are not ours (${mode})`, async () => {
       const path = `/${mode}/origin-headers`;
       const payment = await payFor(world, path);
@@ -262,6 +271,7 @@ describe('manners', () => {
     });
   }
 
+  // A-68
   it('a 304 of the origin on a paid request is not charged in after mode', async () => {
     const path = '/after/not-modified';
     const payment = await payFor(world, path);
@@ -272,6 +282,7 @@ describe('manners', () => {
     expectCalls(world, payment.payer, path, { verify: 1, settle: 0, origin: 1 });
   });
 
+  // A-59
   it('receipt and challenge headers of the origin are removed from free answers as well', async () => {
     world.origin.script('/free-forged', {
       headers: {

@@ -24,6 +24,7 @@ const READ_LIBERALLY = ['mpp-std-alphabet'];
 const CANONICAL = tokenIn(cases.find(({ name }) => name === 'mpp-canonical')?.headers[0]?.[1] ?? '');
 const RECORDED = decoded(CANONICAL);
 
+//
 describe('header vectors of MPP', () => {
   let world: World;
   before(async () => {

@@ -70,6 +70,7 @@ describe('a challenge', () => {
     ['its request padded', ({ challenge }) => void (challenge['request'] = `${String(challenge['request'])}=`)],
   ];
   for (const [what, edit, problem = 'invalid-challenge'] of edits) {
+    // A-101
     it(`with ${what} was not issued here`, async () => {
       const path = `/after/edited-${edits.findIndex(([name]) => name === what)}`;
       const connection = await world.gate.connect();
@@ -99,6 +100,7 @@ describe('a challenge', () => {
     }
   });
 
+  // A-102
   it('that has run out is answered with a fresh one, and its payer may sign that', async () => {
     const path = '/after/late';
     const payer = freshPayer();
@@ -159,6 +161,7 @@ describe('a challenge', () => {
       expectCalls(world, payment.payer, path, ordinaryCalls(mode));
     });
 
+    // A-102
     it(`that was paid cannot be paid with again, and neither can its authorization (${mode})`, async () => {
       const path = `/${mode}/once`;
       const payer = freshPayer();
@@ -267,6 +270,7 @@ describe('a credential', () => {
     }
   });
 
+  // A-01
   it('with a high s is refused like any other wrong signature', async () => {
     const payment = await mppFor(world, '/after/high');
     const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
@@ -288,6 +292,7 @@ describe('a credential', () => {
     assert.equal(world.origin.of('/after/longer').length, 0);
   });
 
+  // A-20
   it('beside a payment of the other protocol, or another credential, is ambiguous: nothing is settled, both stay good', async () => {
     const ambiguous = { status: 400, code: 'ambiguous_payment' } as const;
     for (const mode of MODES) {

@@ -264,6 +264,7 @@ describe('a payment by MPP', () => {
     });
   }
 
+  //
   it('reaches the origin without its credential, and with everything else that came in the field', async () => {
     const table: readonly (readonly [what: string, rows: (value: string) => readonly HeaderRow[], kept: string | undefined])[] = [
       ['alone', (value) => [['Authorization', value]], undefined],
@@ -311,6 +312,7 @@ describe('a payment by MPP', () => {
     assert.equal(world.origin.of('/free-forwarded')[0]?.headers['payment-authorization'], undefined);
   });
 
+  //
   it('is never written into a log', async () => {
     const payment = await mppFor(world, '/after/logged');
     expectMppPaid(await sendMpp(world, '/after/logged', payment), payment);
@@ -327,6 +329,7 @@ describe('a payment by MPP', () => {
     }
   });
 
+  //
   it('covers the body where the route says so, in either spelling of the digest', async () => {
     const options = { method: 'POST', body: '{"q":"latest"}' };
     const payment = await mppFor(world, '/digest/body', options);
@@ -341,6 +344,7 @@ describe('a payment by MPP', () => {
     expectMppRefused(await sendMpp(world, '/digest/dropped', dropped, options), 'invalid-challenge');
   });
 
+  //
   it('may be presented while the secret changes, and not after', async () => {
     const mortal = await openWorld();
     try {

@@ -384,6 +384,7 @@ for (const mode of ['after', 'before']) {
 
 describe('one transaction that a facilitator names for several payments', () => {
   for (const mode of ['after', 'before'] as const) {
+    // A-75
     it(`counts for one of them, whatever objects keep them (${mode})`, async () => {
       const path = `/sol/${mode}/same`;
       const { settle } = settlesAs(nextNumber());
@@ -410,6 +411,7 @@ describe('one transaction that a facilitator names for several payments', () => 
 });
 
 describe('a payment on Aptos', () => {
+  // A-148
   it('is delivered once, in twelve spellings at once', async () => {
     const file = new URL('../vectors/x402/other-chains.json', import.meta.url);
     const { payments } = JSON.parse(readFileSync(file, 'utf8')) as { payments: { name: string; payload: { transaction: string } }[] };

@@ -33,6 +33,7 @@ describe('once', () => {
   after(() => world.stop());
 
   for (const mode of MODES) {
+    // A-30
     it(`a hundred parallel copies are one delivery (${mode})`, async () => {
       const path = `/${mode}/hundred`;
       const payment = await payFor(world, path);
@@ -46,6 +47,7 @@ describe('once', () => {
       assert.equal(world.facilitator.settled.has(`${payment.payer.toLowerCase()}/${payment.nonce}`), true);
     });
 
+    // A-31, A-47
     it(`two routes and one payment are one delivery (${mode})`, async () => {
       const one = `/${mode}/shared`;
       const two = mode === 'after' ? '/twin/shared' : '/before/shared-sibling';
@@ -65,6 +67,7 @@ describe('once', () => {
       assert.equal(world.facilitator.of('settle', payment.payer).length, 1);
     });
 
+    // A-09, A-16, A-33
     it(`re-spelled copies are the same payment (${mode})`, async () => {
       const path = `/${mode}/spelled`;
       const payment = await payFor(world, path);
@@ -92,6 +95,7 @@ describe('once', () => {
       ['Idempotency-Key', undefined, [['Idempotency-Key', 'k'.repeat(22)]]],
     ];
     for (const [what, identifier, rows] of secrets) {
+      // A-32
       it(`a repeat with its ${what} gets the stored response without any call (${mode})`, async () => {
         const path = `/${mode}/stored-${what.toLowerCase()}`;
         const payment = await payFor(world, path, identifier === undefined ? {} : { identifier });
@@ -115,6 +119,7 @@ describe('once', () => {
       });
     }
 
+    // A-34, A-138
     it(`without the first request's secret nothing stored is given out (${mode})`, async () => {
       const path = `/${mode}/not-stored-for-you`;
       const key = (value: string): HeaderRow => ['Idempotency-Key', value];
@@ -138,6 +143,7 @@ describe('once', () => {
       assert.equal(world.origin.of(path).length, cases.length);
     });
 
+    // A-137
     it(`the secret opens only the same request (${mode})`, async () => {
       const path = `/${mode}/bound`;
       const secret: HeaderRow = ['Idempotency-Key', 'b'.repeat(30)];
@@ -157,6 +163,7 @@ describe('once', () => {
     });
 
     for (const how of ['dispose', 'kill'] as const) {
+      // A-44
       it(`what was delivered stays delivered after a restart (${mode}, ${how})`, async () => {
         await survives(mode, how);
       });

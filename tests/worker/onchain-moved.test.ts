@@ -84,6 +84,7 @@ describe('a transaction that was sent before everything changed', () => {
   after(() => Promise.all([world.stop(), node.stop(), pricer.stop()]));
 
   for (const name of ['dearer', 'payee', 'taken', 'later', 'nameless', 'quoted']) {
+    // A-147
     it(`is served once at the price of its challenge (${name})`, async () => {
       const first = await show(name);
       assert.equal(first.status, 200, first.text);
@@ -94,6 +95,7 @@ describe('a transaction that was sent before everything changed', () => {
     });
   }
 
+  // A-147
   it('is owed where nothing is sold any more, and the origin is not asked', async () => {
     for (let tries = 0; tries < 2; tries += 1) {
       const answer = await show('gone');

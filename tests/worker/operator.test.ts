@@ -70,6 +70,7 @@ describe('operator', () => {
     rmSync(persist, { recursive: true, force: true });
   });
 
+  // A-123
   it('without the token every path is 401, with it an unknown path is 404', async () => {
     const wrong = [
       [],
@@ -257,6 +258,7 @@ describe('operator', () => {
     assert.equal(new Set(seen).size, seen.length);
   });
 
+  // A-109
   it('a refund and a waiver end a debt once', async () => {
     const row = await owed(world);
     const id = text(row['id']);
@@ -374,6 +376,7 @@ describe('operator', () => {
     }
   });
 
+  // A-125
   it('an export holds every row, and no cell that a spreadsheet computes', async () => {
     const row = await delivered(world);
     const lines = await ask(world, 'export?format=jsonl');
@@ -428,6 +431,7 @@ describe('operator', () => {
     for (const name of series) assert.match(answer.text, new RegExp(`^# HELP farebox_${name} .*[Aa]pproximate`, 'm'));
   });
 
+  // I-13
   it('the audit balances, and finds a row that was changed outside the gate', async () => {
     const row = await delivered(world);
     const difference = async (): Promise<string[]> => {
@@ -457,6 +461,7 @@ describe('operator', () => {
     assert.deepEqual(await difference(), ['0']);
   });
 
+  // A-123
   it('no payer can read the operator API', async () => {
     assert.ok(!world.gate.printed.includes(SECRETS['OPERATOR_TOKEN'] ?? ''), 'the token is in no log');
     const health = await world.gate.raw('GET', '/_farebox/health');
@@ -503,6 +508,7 @@ it('an object that is down makes the answer 503 and never a part', async () => {
   }
 });
 
+// I-07
 it('with a chain to look at, only a refund that it shows ends a debt', async () => {
   const receipts = new Map<string, unknown>();
   let chainId = '0x14a34';

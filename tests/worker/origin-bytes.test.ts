@@ -36,6 +36,7 @@ describe('an origin that answers', () => {
     send(world, target, FREE.test(target) ? undefined : await payFor(world, target), { timeoutMs: 10_000 });
 
   for (const status of ['100', '101', '103', '199', '600', '700', '999', '1000', '0', '000', '99']) {
+    // A-70, A-149
     it(`with the status ${status} has failed, and the next request works`, async () => {
       for (const place of PLACES) {
         const path = `${place}/status-${status}`;
@@ -49,6 +50,7 @@ describe('an origin that answers', () => {
     });
   }
 
+  // A-70, A-149, I-21
   it(`with chance bytes gives an answer to each request (seed ${SEED}, ${CASES} cases)`, async () => {
     const random = randomOf(SEED);
     const replies = Array.from({ length: CASES }, () => replyOf(random));

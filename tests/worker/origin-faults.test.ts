@@ -40,6 +40,7 @@ describe('origin faults', { concurrency: 4 }, () => {
   for (const [what, fault] of Object.entries(faults)) {
     const slug = what.replaceAll(' ', '-');
 
+    // A-60, A-61, A-69, A-139
     it(`an origin with ${what} is not charged in after mode`, async () => {
       const path = `/after/origin-${slug}`;
       const payment = await payFor(world, path);
@@ -60,6 +61,7 @@ describe('origin faults', { concurrency: 4 }, () => {
       connection.close();
     });
 
+    // A-60, A-61, A-139
     it(`an origin with ${what} after the settlement is refund_due`, async () => {
       const path = `/before/origin-${slug}`;
       const payment = await payFor(world, path, { identifier: 'pay_fedcba9876543210fedcba9876543210' });
@@ -101,6 +103,7 @@ describe('origin faults', { concurrency: 4 }, () => {
     }
   });
 
+  // A-141
   it('a client that leaves does not stop what was begun, and nothing runs twice', async () => {
     for (const mode of MODES) {
       const path = `/${mode}/client-leaves`;

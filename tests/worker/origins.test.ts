@@ -156,6 +156,7 @@ const looping = {
 
 describe('a request that comes back', { concurrency: 3 }, () => {
   for (const [what, options] of Object.entries(looping)) {
+    // A-66
     it(`from ${what} is refused, and not forwarded again`, async () => {
       const world = await openWorld({ ...options, probe: true });
       try {

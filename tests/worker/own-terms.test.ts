@@ -22,6 +22,7 @@ describe("terms of the payer's own", { concurrency: 2 }, () => {
 
   for (const [standing, { status, reply }] of Object.entries(STANDINGS)) {
     for (const mode of ['after', 'before']) {
+      // A-145
       it(`buy nothing for a payer ${standing} (${mode})`, async () => {
         const payer = freshPayer();
         const first = await payFor(world, '/before/first', { payer });

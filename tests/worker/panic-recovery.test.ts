@@ -14,6 +14,7 @@ describe('a payment at work when the instance panics', () => {
   after(() => world.stop());
 
   for (const mode of MODES) {
+    // A-133
     it(`leaves a row that its lease ends, and no second charge (${mode})`, async () => {
       const path = `/${mode}/recovers`;
       const payment = await payFor(world, path);

@@ -35,6 +35,7 @@ describe('a panic', () => {
   ] as const;
 
   for (const [where, place, how] of places) {
+    // A-133, I-21
     it(`${where} is answered 500 at once, for it and its neighbours`, async () => {
       const neighbours = await Promise.all(MODES.map((mode) => slowNeighbour(mode, `${place}-${how}`)));
       // An object is told the URL.

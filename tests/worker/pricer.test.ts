@@ -136,6 +136,7 @@ describe('prices of a bound Worker', { concurrency: 3 }, () => {
         expectPaid(await send(world, `${path}/changed`, one), one);
       });
 
+      // A-53, A-154
       it(`a quote for less buys no more: other bytes of body, another range, another kind (${path})`, async () => {
         const questions = [
           { what: 'a longer body', method: 'POST', asked: { body: '7 bytes' }, other: { body: 'x'.repeat(60_000) } },

@@ -68,6 +68,7 @@ describe('receipts', () => {
       });
     });
 
+    // A-137
     it(`a receipt is looked up by the secret or the wallet, and by nobody else (${mode})`, async () => {
       const { payer, payment, receipt, id, correlation } = served(mode);
       for (const row of [secretRow(IDENTIFIER), await wallet(payer, payment, id)]) {
@@ -95,6 +96,7 @@ describe('receipts', () => {
     });
   }
 
+  // A-100
   it('no member of a receipt can be changed, nor can its signature be used for another one', async () => {
     const [one, other] = [served('after').receipt, served('before').receipt];
     const changed: Partial<EIP712SignedReceipt['payload']>[] = [
@@ -120,6 +122,7 @@ describe('receipts', () => {
     });
 
     for (const mode of MODES) {
+      // A-99
       it(`an old receipt is still verified by a listed key, a new one by the new key (${mode})`, async () => {
         const { current, previous: listed } = await keys();
         assert.equal(listed, previous);
@@ -159,6 +162,7 @@ describe('receipts', () => {
       });
     }
 
+    // A-99
     it('the key of a secret that is configured no more verifies nothing', async () => {
       const { current } = await keys();
       await world.gate.restart('dispose', { secrets: { GATE_SECRET: NEWEST_SECRET, GATE_SECRET_PREVIOUS: NEW_SECRET } });

@@ -24,6 +24,7 @@ const UNHURRIED: Value = { settle_secs: 10, resend_secs: [600], chain_secs: [600
 const NOBODY = '/_farebox/receipts/rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa';
 
 describe('an alarm with much to do', { concurrency: 2 }, () => {
+  //
   it('sends payments again, four at once, until each is settled', async () => {
     const settle: readonly Reply[] = [{ kind: 'destroy' }, { kind: 'destroy' }, { kind: 'good', delayMs: 300 }];
     const counts = await overdue({ aged: 'UPDATE payments SET sent = sent - 600', script: { settle }, fetches: PAYMENTS });

@@ -38,6 +38,7 @@ const SHORT_SECS = 25;
 const AGAIN = 2;
 
 describe('a change of the number of ledger objects', { concurrency: 2 }, () => {
+  //
   it('under load charges, asks and delivers once: 16, then 64, then 16 again', async () => {
     const persist = mkdtempSync(join(tmpdir(), 'farebox-resize-'));
     const world = await openWorld({ persist, vars: { LEDGER_SHARDS: '16', RECOVERY: { ...QUICK, settle_secs: 4 } } });

@@ -177,6 +177,7 @@ describe('an object that the build of schema 7 has stored', () => {
 });
 
 describe('an object with more rows than one event moves', () => {
+  //
   it('charges nothing until all are moved, also over a kill, and has each once', async () => {
     const persist = mkdtempSync(join(tmpdir(), 'farebox-stored-'));
     store(persist, 0, MANY);
@@ -202,6 +203,7 @@ describe('an object with more rows than one event moves', () => {
 });
 
 describe('an object that cannot be rewritten', () => {
+  //
   it('stays as it was, charges nothing, and is opened once the cause is gone', async () => {
     const persist = mkdtempSync(join(tmpdir(), 'farebox-stored-'));
     store(persist, TOO_MANY_ALIKE);

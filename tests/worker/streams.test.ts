@@ -60,6 +60,7 @@ describe('streams', { concurrency: 2 }, () => {
   for (const mode of MODES) {
     for (const [what, reply] of Object.entries(streams)) {
       const path = `/${mode}/stream-${what.replaceAll(' ', '-')}`;
+      // A-132
       it(`the first byte of ${what} arrives before the last is produced (${mode})`, async () => {
         const payment = await payFor(world, path);
         world.origin.script(path, reply);
@@ -174,6 +175,7 @@ describe('streams', { concurrency: 2 }, () => {
     assert.equal(answer.text, body.join(''));
   });
 
+  // A-55
   it('a stream that pauses for longer than the time limit of the origin ends, and is refund_due', async () => {
     const path = '/hasty/stalls';
     const payment = await payFor(world, path);
@@ -201,6 +203,7 @@ describe('streams', { concurrency: 2 }, () => {
     assert.ok(answer.timings.firstByteAtMs + 100 < (world.origin.finishedAtMs.get('/free-stream') ?? 0));
   });
 
+  // A-131
   it('an unpaid upload is refused without reading it', async () => {
     const connection = await world.gate.connect();
     const answer = await connection.send({

@@ -56,6 +56,7 @@ describe('calls of one request', () => {
   });
   after(() => Promise.all([plain.stop(), chained.stop(), node.stop()]));
 
+  // A-129
   it('what is not paid for asks no object', async () => {
     for (const world of [plain, chained]) {
       assert.equal((await counted(world, () => world.gate.raw('GET', '/after/unpaid'))).all, 0);
@@ -97,6 +98,7 @@ describe('calls of one request', () => {
     }
   }
 
+  // A-156
   it('a receipt is looked for in the object that its id names, and in those of its payer where they are named', async () => {
     const asked = async (shards: string, known: boolean): Promise<Counted> => {
       await plain.gate.restart('dispose', { vars: { LEDGER_SHARDS: shards } });
@@ -122,6 +124,7 @@ describe('calls of one request', () => {
 
 describe('the longest way of a request', { concurrency: 2 }, () => {
   for (const mode of MODES) {
+    // A-134
     it(`makes at most 32 calls: a change of the objects, a wait, a doubtful confirmation and a long search (${mode})`, async () => {
       const node = await ChainNode.start();
       const vars = { RECOVERY: UNHURRIED, RPC_URL: node.url, LEDGER_SHARDS: '64,16', MAX_IN_FLIGHT_PER_PAYER: 1 };

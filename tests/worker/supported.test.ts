@@ -100,6 +100,7 @@ describe('what a facilitator says it serves', { concurrency: 4 }, () => {
     ['one byte now and then', { kind: 'drip', text: JSON.stringify({ kinds: [exact] }), everyMs: 500 }, 'unknown', []],
   ];
   for (const [what, reply, supported, missing] of answers) {
+    // A-77, A-83
     it(`${what} is ${supported}${missing.length > 0 ? ' and missing' : ''}, and payments go on`, async () => {
       const world = await openWorld();
       try {
@@ -124,6 +125,7 @@ describe('what a facilitator says it serves', { concurrency: 4 }, () => {
     (call: { readonly target: string; readonly headers: { readonly host?: string } }): Reply | undefined =>
       call.target.startsWith('/moved') ? undefined : { kind: 'raw', status: 308, headers: { location: to(call.target) }, body: '' };
 
+  // A-175
   it('a redirect on its own host is followed once and remembered', async () => {
     const world = await openWorld();
     try {
@@ -141,6 +143,7 @@ describe('what a facilitator says it serves', { concurrency: 4 }, () => {
     }
   });
 
+  // A-78, A-175
   it('a redirect to another host is not followed, and health says so', async () => {
     const world = await openWorld();
     try {

@@ -50,6 +50,7 @@ function codes(answers: readonly Answer[]): string[] {
 }
 
 describe('hashes of transactions', () => {
+  // A-153, I-25
   it("fifty good ones are served beside a flood in their payer's name and from his address", async () => {
     const node = await TransferNode.start();
     const routes = [{ path: '/shown/*', hash_mode: true, ...SHORT }];
@@ -99,6 +100,7 @@ describe('hashes of transactions', () => {
 });
 
 describe('a hash that no node knows', () => {
+  // A-153
   it('holds up nothing of the payer whom it names, also when its object starts anew', async () => {
     const node = await TransferNode.start();
     const world = await openWorld({
@@ -160,6 +162,7 @@ describe('signatures that only a contract knows', () => {
     });
   const behind = (world: World, payer: Payer = freshPayer(), address: string = SHARED[1]): Client => new Client(world, { payer, address });
 
+  // A-128
   it('fifty good ones are served beside a flood of forged ones in the same name from the same address', () =>
     within(async (world, seen) => {
       const victim = behind(world);

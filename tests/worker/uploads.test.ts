@@ -76,6 +76,7 @@ describe('an upload that breaks off', () => {
     for (const [framing, how] of BREAKS) {
       const name = `${framing}-${how}`;
 
+      // A-146
       it(`begins nothing where it is short (${mode}, ${framing}, ${how})`, async () => {
         const target = `/${mode}/short-${name}`;
         const payment = await payFor(world, target, { method: 'POST' });
@@ -92,6 +93,7 @@ describe('an upload that breaks off', () => {
         );
       });
 
+      // A-146
       it(`is an aborted request to the origin where it is long, and no delivery (${mode}, ${framing}, ${how})`, async () => {
         const target = `/${mode}/long-${name}`;
         const payment = await payFor(world, target, { method: 'POST' });

@@ -77,6 +77,7 @@ const AS_IS = [
   'size-depth-bomb-100k',
 ];
 
+//
 describe('payment vectors', () => {
   let world: World;
   before(async () => {
@@ -105,6 +106,7 @@ describe('payment vectors', () => {
   });
 });
 
+//
 describe('header vectors', () => {
   let world: World;
   before(async () => {
@@ -132,6 +134,7 @@ describe('header vectors', () => {
   });
 });
 
+//
 describe('path vectors', () => {
   let world: World;
   before(async () => {

@@ -178,6 +178,7 @@ describe('purge', () => {
     rmSync(persist, { recursive: true, force: true });
   });
 
+  // I-12
   it('removes what is old and at rest, and nothing else', async () => {
     const targets = ['response', 'row', 'valid', 'owed', 'young'] as const;
     const paid = new Map<string, { id: string; target: string; payment: Awaited<ReturnType<typeof payFor>> }>();
@@ -274,6 +275,7 @@ describe('the room of a ledger object', () => {
     await world.gate.restart();
   };
 
+  //
   it('is told when it is scarce, and when it is used up nothing begins', async () => {
     const first = await payFor(world, '/before/room');
     expectPaid(await send(world, '/before/room', first), first);

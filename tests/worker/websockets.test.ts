@@ -49,6 +49,7 @@ describe('a WebSocket', () => {
     assert.equal(echo.upgraded.length, length);
   });
 
+  //
   it('on a priced route is refused before the origin is asked', async () => {
     const { length } = echo.upgraded;
     assert.equal(await refusal(connect(world.gate.url, '/after/echo')), 400);

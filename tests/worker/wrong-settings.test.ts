@@ -82,6 +82,7 @@ for (let first = 0; first < SAMPLE.length; first += AT_ONCE) {
     });
 
     for (const [index, one] of cases.entries()) {
+      // A-91
       it(`${one.name} closes the gate`, async () => {
         const url = await urlOf(`wrong-${index}`);
         const closed = { status: 503, code: 'not_configured', retryAfter: 60 };

@@ -48,6 +48,7 @@ fn factory(wrapped: &[u8]) -> Option<Address> {
 mod tests {
     use super::*;
 
+    //
     #[test]
     fn a_wrapped_signature_needs_a_listed_factory() {
         let factory = Address::from_bytes([7; 20]);

@@ -345,6 +345,7 @@ fn scheme_of(element: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
+    //
     #[test]
     fn a_redirect_within_the_origin_is_one_within_the_gate_and_never_to_another_server() {
         let table = [
@@ -383,6 +384,7 @@ mod tests {
         }
     }
 
+    //
     #[test]
     fn an_origin_cannot_speak_for_the_gate() {
         let mut head = ResponseHead::from_text(

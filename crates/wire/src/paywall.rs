@@ -195,6 +195,7 @@ mod tests {
         html(&Page { url: text, description: text, seller: text, ways: &ways, is_payable })
     }
 
+    //
     #[test]
     fn no_text_of_a_page_becomes_markup() {
         for payload in [

@@ -114,6 +114,7 @@ pub fn go_on(mut world: World, mut dice: Dice) -> Result<(), String> {
     world.settle().map_err(|why| format!("{why}: {trace:?}"))
 }
 
+// I-15
 #[test]
 fn every_short_history_keeps_every_rule() {
     let mut visited = 0;
@@ -125,6 +126,7 @@ fn every_short_history_keeps_every_rule() {
     assert!(visited > 20_000, "{visited}");
 }
 
+// I-15
 #[test]
 fn long_histories_keep_every_rule() {
     assert_eq!(play(0, HISTORIES, any), Ok(()));
@@ -139,6 +141,7 @@ fn long_histories_of_streams_that_one_voucher_bought_keep_every_rule() {
     assert!(outcome.is_err());
 }
 
+// I-22
 #[test]
 fn each_guard_that_is_removed_lets_a_history_break_a_rule() {
     for mutant in MUTANTS {

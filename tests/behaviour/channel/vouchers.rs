@@ -88,6 +88,7 @@ pub fn a_voucher_of_another_signer_or_chain_is_refused() {
     assert_eq!(checked, Err(ChannelRefusal::Malformed), "more than 128 bits");
 }
 
+//
 #[test]
 pub fn a_voucher_of_another_channel_is_refused() {
     let stranger = voucher_of(ChannelId::from_bytes([8; 32]), 1);
@@ -99,6 +100,7 @@ pub fn a_voucher_of_another_channel_is_refused() {
     }
 }
 
+//
 #[test]
 pub fn a_voucher_that_falls_is_refused_and_the_highest_stays() {
     let mut channel = channel(ANY, 10);
@@ -108,6 +110,7 @@ pub fn a_voucher_that_falls_is_refused_and_the_highest_stays() {
     assert_eq!(channel.evidence().unwrap().cumulative, units(5));
 }
 
+//
 #[test]
 pub fn a_voucher_above_the_deposit_is_refused() {
     for rule in [VoucherRule::Exact, ANY] {
@@ -149,6 +152,7 @@ pub fn the_same_request_again_has_the_same_answer_and_costs_nothing() {
     }
 }
 
+//
 #[test]
 pub fn a_voucher_that_was_charged_pays_for_no_other_request() {
     let mut channel = channel(VoucherRule::Exact, 10);
@@ -267,6 +271,7 @@ fn what_the_chain_shows_as_claimed_is_published_whoever_has_claimed_it() {
     assert_eq!(refund(&mut channel, 6, None, 90), Err(ChannelRefusal::Published));
 }
 
+//
 #[test]
 pub fn a_refund_is_one_promise_until_its_nonce_is_used() {
     let mut channel = channel(VoucherRule::Exact, 10);

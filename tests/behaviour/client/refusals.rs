@@ -130,6 +130,7 @@ fn a_final_refusal_is_reported_and_no_second_payment_is_signed() {
     }
 }
 
+//
 #[test]
 pub fn a_settlement_that_may_have_been_sent_is_asked_for_again_and_is_no_refusal() {
     let hash = format!("0x{}", "ab".repeat(32));

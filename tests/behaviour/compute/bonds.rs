@@ -233,6 +233,7 @@ fn asked_from(world: &mut World, networks: u8) -> Vec<Told> {
     asked.filter(|told| told.status == 200).collect()
 }
 
+//
 #[test]
 pub fn strangers_who_hold_challenges_of_a_wallet_show_its_transfer_in_vain() {
     let mut world = World::new();
@@ -363,6 +364,7 @@ pub fn a_contract_is_asked_about_signatures_as_often_as_bonds_are_asked_for() {
     }
 }
 
+//
 #[test]
 pub fn a_signature_of_a_bond_names_exchange_profile_agent_and_time() {
     let mut world = World::new();
@@ -413,6 +415,7 @@ pub fn who_proved_a_bond_may_show_an_identity_later() {
     assert_eq!(world.rows.sellers[&wallet(1)].subject, "sub-1");
 }
 
+//
 #[test]
 pub fn a_bond_opens_one_session_which_is_told_again_for_minutes_without_the_renewal_token() {
     let (mut world, told, receipt) = asked();

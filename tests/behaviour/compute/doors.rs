@@ -161,6 +161,7 @@ fn code(claims: &Value, check: SignatureCheck) -> String {
     body["code"].as_str().unwrap().to_owned()
 }
 
+//
 #[test]
 pub fn a_token_with_another_s_signature_proves_no_one() {
     let identity = issuer().identity(&token(&claims()), SignatureCheck::Right, NOON).unwrap();
@@ -215,6 +216,7 @@ pub fn a_token_ends_and_may_begin_later() {
     }
 }
 
+//
 #[test]
 fn only_an_rs256_token_is_one_and_a_bond_or_a_renewal_needs_none() {
     let shown = |authorization: &str, body: Value| {

@@ -311,6 +311,7 @@ fn feeds(tag: &str, client: &str, count: u32) -> OpenFeeds {
     OpenFeeds { tag: tag.to_owned(), client: client.to_owned(), count, ending: 0 }
 }
 
+//
 #[test]
 pub fn who_opens_many_feeds_keeps_out_no_one() {
     let world = World::with_seller();

@@ -25,6 +25,7 @@ pub fn a_payout_names_wallet_token_payee_and_a_key_of_the_payment() {
     assert_eq!(body, expected);
 }
 
+//
 #[test]
 pub fn release_and_refund_of_a_payment_have_one_key() {
     let mut keys = Vec::new();
@@ -38,6 +39,7 @@ pub fn release_and_refund_of_a_payment_have_one_key() {
     assert_eq!((&keys[0].1, &keys[1].1), (&wallet(1), &wallet(9)));
 }
 
+//
 #[test]
 pub fn complete_and_fail_at_once_have_one_outcome() {
     for first_is_done in [true, false] {
@@ -135,6 +137,7 @@ pub fn a_seller_that_asks_again_gets_the_release_that_went_through() {
     assert_eq!((told.status, told.text("status")), (200, "done".to_owned()));
 }
 
+//
 #[test]
 pub fn of_ten_deliveries_at_once_one_is_told_and_the_others_that_it_is_under_way() {
     let mut world = World::with_seller();
@@ -199,6 +202,7 @@ fn over(world: &mut World) -> u64 {
     world.now
 }
 
+//
 #[test]
 pub fn a_job_is_over_nine_minutes_after_its_payment_also_where_a_facilitator_fails_once() {
     let (mut world, job, paid) = late();
@@ -218,6 +222,7 @@ pub fn a_job_is_over_nine_minutes_after_its_payment_also_where_a_facilitator_fai
     assert_eq!(world.treasury.arrived(&wallet(9)), 5000);
 }
 
+//
 #[test]
 pub fn a_seller_that_asks_every_second_delays_its_money_by_half_a_minute_at_most() {
     let mut world = World::with_seller();

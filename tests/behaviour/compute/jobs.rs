@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::world::{NOON, PRICE, TX, Told, World, settings, wallet};
 
+//
 #[test]
 pub fn a_failure_without_its_error_is_no_failure_and_its_job_goes_on() {
     let mut world = World::with_seller();
@@ -64,6 +65,7 @@ pub fn a_job_is_read_with_its_token_alone_and_unknown_ids_look_the_same() {
     assert_eq!((&wrong, &unknown), (&without, &without));
 }
 
+//
 #[test]
 pub fn a_seller_proves_who_it_is_before_it_learns_that_a_job_exists() {
     let mut world = World::with_seller();
@@ -264,6 +266,7 @@ pub fn a_request_that_waits_is_answered_with_the_work_and_by_no_other_way() {
     assert!(world.rows.holds.is_empty());
 }
 
+//
 #[test]
 pub fn work_counts_as_earned_once_the_till_has_charged_for_it() {
     let (mut world, quote, job) = waiting();
@@ -380,6 +383,7 @@ pub fn the_reason_of_a_failure_is_visible_text_on_one_line() {
     }
 }
 
+//
 #[test]
 pub fn a_result_that_cannot_be_kept_is_refused_before_its_job_ends() {
     let mut world = World::with_seller();

@@ -80,6 +80,7 @@ fn count_of(world: &World, name: &str) -> usize {
     world.rows.jobs.iter().filter(|it| it.id.starts_with(name)).count()
 }
 
+//
 #[test]
 pub fn of_more_jobs_than_the_bound_the_oldest_of_who_has_most_leave() {
     let mut world = World::with_seller();
@@ -113,6 +114,7 @@ pub fn buyers_without_number_share_the_room_of_their_seller() {
     assert_eq!(counts, [100, MAX_OVER as usize - 100]);
 }
 
+//
 #[test]
 pub fn no_job_of_the_last_day_leaves_for_others_unless_all_room_is_taken() {
     let mut world = World::with_seller();

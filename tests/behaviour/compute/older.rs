@@ -108,6 +108,7 @@ fn quoted_again(world: &mut World) {
     assert_eq!(world.ask("10.0.0.2", BUYER, "hello").status, 402);
 }
 
+//
 #[test]
 pub fn a_hash_of_what_was_paid_at_the_till_pays_no_other_quote() {
     let mut world = direct();
@@ -122,6 +123,7 @@ pub fn a_hash_of_what_was_paid_at_the_till_pays_no_other_quote() {
     assert!(world.rows.jobs.iter().all(|job| job.quote != quote.id));
 }
 
+//
 #[test]
 pub fn a_transfer_that_was_shown_pays_nothing_at_the_till() {
     let mut world = direct();

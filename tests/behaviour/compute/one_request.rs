@@ -87,6 +87,7 @@ fn a_pretended_payment_is_a_member_of_the_body() {
     assert_eq!(send(&mut world, &body).text("status"), "paid");
 }
 
+//
 #[test]
 pub fn what_the_chain_shows_of_a_payment_has_no_key_to_its_answer() {
     let world = World::new();

@@ -78,6 +78,7 @@ pub fn a_quote_of_other_terms_is_not_paid() {
     assert_eq!(told.code(), (409, "QUOTE_PAYMENT_PROFILE_MISMATCH"));
 }
 
+//
 #[test]
 pub fn a_quote_that_is_held_keeps_its_price() {
     let mut world = World::with_seller();
@@ -237,6 +238,7 @@ impl Keyed {
     }
 }
 
+//
 #[test]
 pub fn a_payment_that_was_never_heard_of_frees_the_seat_and_ends_no_quote() {
     // An old payment of the buyer's own, shown by a stranger.
@@ -254,6 +256,7 @@ pub fn a_payment_that_was_never_heard_of_frees_the_seat_and_ends_no_quote() {
     assert_eq!(world.rows.jobs.len(), 1);
 }
 
+//
 #[test]
 pub fn a_payment_that_anyone_could_make_up_ends_no_quote() {
     let mut world = World::with_seller();
@@ -435,6 +438,7 @@ pub fn a_mock_market_takes_hashes_that_look_like_one() {
     assert_eq!(verify(json!("0xabc124")).code(), (409, "PAYMENT_ALREADY_VERIFIED"));
 }
 
+//
 #[test]
 pub fn a_pretended_hash_pays_for_one_quote() {
     let mut world = World::set(settings(HoldKind::Mock, Profile::DemoTestnet));
@@ -469,6 +473,7 @@ pub fn the_original_s_bare_payment_and_an_mpp_credential_name_their_payer() {
     }
 }
 
+//
 #[test]
 pub fn a_repeated_payment_is_shown_to_the_quote_that_it_paid_whatever_was_quoted_since() {
     let mut world = World::with_seller();

@@ -173,6 +173,7 @@ fn pays(world: &mut World, quote: &Told, (buyer, prompt): (u8, &str)) {
     assert_eq!(told.status, 200, "{told:?}");
 }
 
+//
 #[test]
 pub fn no_number_of_unpaid_quotes_keeps_a_buyer_from_the_seats_of_a_seller() {
     let mut world = World::new();
@@ -261,6 +262,7 @@ fn a_payment_at_the_till_has_the_seat_of_an_unpaid_quote_and_leaves_no_prompt_of
     assert_eq!(world.rows.quotes[1].prompt, "");
 }
 
+//
 #[test]
 fn a_dearer_seat_is_not_quoted_because_strangers_hold_the_cheap_ones() {
     let mut world = World::new();

@@ -120,6 +120,7 @@ pub fn a_session_of_another_seller_or_profile_or_hand_is_refused() {
     assert_eq!(other.beat(1).code(), (403, "SELLER_SESSION_INVALID"));
 }
 
+//
 #[test]
 pub fn who_has_no_session_does_not_learn_whether_a_seller_exists() {
     let mut world = World::with_seller();
@@ -283,6 +284,7 @@ fn asked_price(world: &mut World) -> String {
     world.ask("10.0.0.1", 9, "hello").text("amount")
 }
 
+//
 #[test]
 pub fn what_a_stranger_registers_is_not_sold_in_the_name_of_who_proves_the_wallet() {
     let cheap = json!({"capability": "llm", "price_per_task": "0.001", "capacity": 100});
@@ -360,6 +362,7 @@ pub fn a_price_that_the_till_does_not_take_is_not_registered() {
     assert_eq!(told.text("error"), "price_per_task must be at most 100.");
 }
 
+//
 #[test]
 pub fn a_price_that_does_not_pay_for_its_job_is_not_taken() {
     for (hold, least, less) in [

@@ -514,6 +514,7 @@ fn starts(mode: Mode) -> [Model; 3] {
     [Model::new(mode, s, s), Model::new(mode, s, None), Model::new(mode, None, None)]
 }
 
+// A-45, I-02
 #[test]
 fn no_interleaving_of_a_prepaid_request_breaks_a_rule() {
     for start in starts(Mode::Before) {
@@ -530,6 +531,7 @@ fn no_interleaving_of_a_request_whose_payment_is_settled_later_breaks_a_rule() {
     }
 }
 
+// I-03, I-04
 #[test]
 fn no_interleaving_of_a_request_paid_after_serving_breaks_a_rule() {
     for start in starts(Mode::After) {

@@ -208,6 +208,7 @@ fn ends_right(world: &World, case: &Value, name: &str) {
     }
 }
 
+// I-12
 #[test]
 fn every_published_history_keeps_what_must_never_break() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/security/ledger_histories.json");

@@ -142,6 +142,7 @@ fn everything(mut judge: impl FnMut(&Fixed, &Question, QuestionAnswer, &dyn Disp
     asked
 }
 
+// I-17
 #[test]
 fn a_look_writes_nothing_and_what_is_not_known_is_told_so_whatever_else_the_payer_owes() {
     let [own, _] = slots();

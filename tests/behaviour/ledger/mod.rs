@@ -222,6 +222,7 @@ fn is_allowed(from: &str, to: &str) -> bool {
     from == to || TABLE.iter().any(|(state, next)| *state == from && next.contains(&to))
 }
 
+// I-11
 #[test]
 fn every_state_answers_every_command_and_moves_only_along_the_table() {
     let mut asked = 0;
@@ -255,6 +256,7 @@ fn every_state_answers_every_command_and_moves_only_along_the_table() {
     assert!(asked > 20_000, "{asked}");
 }
 
+//
 #[test]
 fn an_old_fence_moves_nothing() {
     for mode in [Mode::After, Mode::Before] {
@@ -307,6 +309,7 @@ pub fn only_the_holder_of_a_lost_stream_ends_a_review() {
     }
 }
 
+// A-143, I-11
 #[test]
 fn what_is_over_stays_as_it_is() {
     for mode in [Mode::After, Mode::Before] {
@@ -399,6 +402,7 @@ fn a_row_of_another_version_is_for_the_operator_and_never_a_default() {
     }
 }
 
+//
 #[test]
 fn a_lease_ends_at_its_time_and_not_a_second_earlier() {
     let lease = Lease { until: at(NOW + 50) };
@@ -419,6 +423,7 @@ fn a_lease_ends_at_its_time_and_not_a_second_earlier() {
     }
 }
 
+//
 #[test]
 pub fn a_seal_charges_a_part_of_what_was_signed_once_and_never_more() {
     let lease = Lease { until: at(NOW + 50) };

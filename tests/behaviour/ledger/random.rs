@@ -509,6 +509,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
 }
 
+// I-01, I-05
 #[test]
 fn no_seeded_history_breaks_a_rule() {
     let (count, first) = (number("FAREBOX_HISTORIES", HISTORIES), number("FAREBOX_SEED", 0));

@@ -133,11 +133,13 @@ fn everything(mode: Mode) {
     }
 }
 
+// I-01
 #[test]
 fn no_history_of_a_prepaid_request_breaks_a_rule() {
     everything(Mode::Before);
 }
 
+// I-06
 #[test]
 fn no_history_of_a_request_paid_after_serving_breaks_a_rule() {
     everything(Mode::After);

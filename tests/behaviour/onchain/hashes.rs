@@ -70,6 +70,7 @@ fn a_hash_that_is_no_payment_for_this_leaves_no_row() {
     }
 }
 
+//
 #[test]
 fn a_transaction_from_before_the_challenge_paid_for_something_else() {
     let mut world = world();
@@ -83,6 +84,7 @@ fn a_transaction_from_before_the_challenge_paid_for_something_else() {
     assert_eq!((served(&world), world.ledger.entries().len()), (0, 0));
 }
 
+//
 #[test]
 pub fn a_longer_time_to_pay_makes_no_earlier_transaction_one_of_a_challenge() {
     let mut world = world();

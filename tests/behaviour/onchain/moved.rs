@@ -43,6 +43,7 @@ const CHANGES: [(&str, Change); 6] = [
     ("time-out", |vars| vars["ROUTES"][0]["max_timeout_secs"] = json!(3500)),
 ];
 
+//
 #[test]
 pub fn it_is_served_at_the_price_of_its_challenge_whatever_is_asked_by_now() {
     for (what, does) in CHANGES {
@@ -110,6 +111,7 @@ pub fn a_transaction_sent_by_a_denied_payer_is_owed_and_never_called_uncharged()
     assert_eq!(served(&world), 0);
 }
 
+//
 #[test]
 fn what_was_sent_for_a_route_that_went_is_owed() {
     let routes = [

@@ -317,6 +317,7 @@ fn one_whose_number_went_to_another_transaction_is_void() {
     assert_eq!(world.facilitator.chain.transfers.given, given);
 }
 
+//
 #[test]
 pub fn an_unmined_transaction_is_closed_after_few_lookups_and_found_when_shown_again() {
     let mut world = world();
@@ -340,6 +341,7 @@ pub fn an_unmined_transaction_is_closed_after_few_lookups_and_found_when_shown_a
     assert_eq!((served(&world), moved(&world)), (1, 10_000));
 }
 
+//
 #[test]
 pub fn one_that_leaves_no_tip_or_no_room_for_the_base_fee_may_wait_for_ever() {
     let bytes = Payer::new(1).transaction(0, ASSET, PAY_TO, 10_000);

@@ -217,6 +217,7 @@ pub fn a_payment_reaches_the_payee_of_its_402_or_is_refused_before_it_is_settled
     }
 }
 
+// I-18
 #[test]
 fn no_history_settles_a_payment_to_another_payee_than_its_402_named() {
     for seed in 1..=300 {

@@ -18,6 +18,7 @@ fn shaped(method: &str, body: Option<&str>, fields: &[(&str, &str)]) -> RequestH
     fields.iter().copied().chain(lengths).fold(head, |head, (name, value)| head.header(name, value))
 }
 
+//
 #[test]
 pub fn a_price_holds_for_the_whole_question_that_it_was_named_for() {
     let range = [("range", "bytes=0-0")];
@@ -127,6 +128,7 @@ fn a_payment_that_returns_its_quote_is_checked_by_it_without_a_call() {
     }
 }
 
+//
 #[test]
 fn a_quote_holds_as_long_as_was_said_and_for_its_request_alone() {
     let fresh = |valid: Value| {

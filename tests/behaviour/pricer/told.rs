@@ -24,6 +24,7 @@ fn bought(world: &mut World, head: &RequestHead) -> (serde_json::Value, RequestH
     (told, RequestHead { headers: call.headers, ..head.clone() })
 }
 
+//
 #[test]
 pub fn what_connection_names_is_neither_priced_nor_forwarded() {
     for named in ["range", "Range", "keep-alive, RANGE ,", "accept,range"] {
@@ -80,6 +81,7 @@ pub fn connection_takes_away_nothing_that_the_platform_says_of_a_client() {
     }
 }
 
+//
 #[test]
 pub fn no_field_stands_for_another_one_that_was_priced() {
     for name in TOLD.iter().filter(|name| name.contains('-')) {

@@ -102,6 +102,7 @@ fn how_to_pay_is_said_for_the_protocols_that_are_spoken() {
     }
 }
 
+//
 #[test]
 fn no_document_names_a_secret_or_who_is_behind_the_gate() {
     let mut vars = vars(routes());

@@ -132,6 +132,7 @@ pub fn play(number: u64, dice: Dice) -> u64 {
     history.returned
 }
 
+// I-16
 #[test]
 fn no_history_of_a_payer_by_session_breaks_a_rule() {
     let mut returned = 0;

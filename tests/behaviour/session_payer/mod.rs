@@ -276,6 +276,7 @@ fn closed_again(payer: &mut Payer, seller: &mut Seller) -> Result<Option<Value>,
     })
 }
 
+//
 #[test]
 pub fn a_payee_that_closes_channel_after_channel_gets_one_deposit_more_a_day() {
     let (mut seller, mut payer) = (Seller::new(1), Payer::default());

@@ -156,6 +156,7 @@ pub fn a_voucher_of_someone_else_buys_nothing_where_the_payer_has_paid_often() {
     assert_eq!(session.pay(7 * PRICE).body, "answer 7");
 }
 
+//
 #[test]
 fn what_is_not_this_gates_is_told_so() {
     let mut session = Session::opened();
@@ -218,6 +219,7 @@ fn a_deposit_counts_once_the_chain_has_it() {
     assert_eq!(session.door.served, 1);
 }
 
+//
 #[test]
 pub fn a_channel_for_another_payee_or_token_pays_for_nothing() {
     for other in ["payee", "token"] {
@@ -235,6 +237,7 @@ pub fn a_channel_for_another_payee_or_token_pays_for_nothing() {
     }
 }
 
+//
 #[test]
 pub fn a_channel_that_another_route_sells_by_pays_for_nothing() {
     let strange = account(3).address();
@@ -299,6 +302,7 @@ fn what_the_origin_does_not_answer_costs_nothing() {
     assert_eq!(session.pay(PRICE).status, 200);
 }
 
+//
 #[test]
 pub fn two_requests_at_once_need_a_voucher_for_both() {
     let mut session = Session::opened();

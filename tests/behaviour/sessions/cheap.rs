@@ -93,6 +93,7 @@ fn mined_for_another(session: &mut Session) -> String {
     session.door.node.mine(&id, vec![event])
 }
 
+//
 #[test]
 pub fn transactions_that_strangers_show_delay_no_deposit() {
     let mut session = Session::opened();
@@ -120,6 +121,7 @@ pub fn transactions_that_strangers_show_delay_no_deposit() {
     assert!((20..=27).contains(&asked), "{asked}");
 }
 
+//
 #[test]
 pub fn a_transaction_that_names_another_channel_adds_nothing_to_this_one() {
     let mut session = Session::opened();
@@ -204,6 +206,7 @@ fn a_node_that_is_behind_undoes_nothing() {
     assert_eq!(session.pay(2 * PRICE).status, 200);
 }
 
+//
 #[test]
 pub fn vouchers_that_add_less_than_a_request_costs_write_nothing() {
     let mut session = Session::opened();

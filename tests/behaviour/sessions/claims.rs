@@ -189,6 +189,7 @@ fn magnitudes_order_amounts() {
     assert!(most < 1 << 62 && most > amounts[7], "{most}");
 }
 
+// A-186, I-27
 #[test]
 pub fn a_payout_without_a_certain_answer_is_asked_for_again_in_seconds() {
     let (mut door, _) = busy(1);

@@ -49,6 +49,7 @@ fn refunding() -> (Door, Value) {
     (door, refund)
 }
 
+//
 #[test]
 fn a_death_at_any_step_of_a_deposit_costs_one_deposit_and_one_charge() {
     let steps = at_each_step(deposited, |door| {

@@ -13,6 +13,7 @@ fn deposit(door: &mut Door, cumulative: u64, amount: u64, salt: u64) -> Value {
     payment
 }
 
+//
 #[test]
 pub fn what_is_below_the_price_asks_no_one() {
     let mut door = Door::new();

@@ -33,6 +33,7 @@ fn floods(door: &mut Door) -> usize {
     answers.filter(|answer| answer.status == 429).count()
 }
 
+//
 #[test]
 fn channels_that_nobody_opened_make_few_objects_and_calls() {
     let mut door = limited();
@@ -48,6 +49,7 @@ fn channels_that_nobody_opened_make_few_objects_and_calls() {
     assert!(door.objects.len() <= before + 10, "{}", door.objects.len());
 }
 
+//
 #[test]
 fn whoever_has_a_channel_goes_on_beside_a_flood_from_its_own_network() {
     let mut door = limited();

@@ -28,6 +28,7 @@ fn books(session: &Session) -> (u64, u64, u64) {
     (node.channels[&session.id].deposit, sent(session), node.reverted)
 }
 
+//
 #[test]
 pub fn a_stranger_who_sends_a_payers_deposits_first_does_not_hold_them_back() {
     let mut session = session();
@@ -50,6 +51,7 @@ pub fn a_stranger_who_sends_a_payers_deposits_first_does_not_hold_them_back() {
     assert_eq!(session.buy(&next).status, 200);
 }
 
+//
 #[test]
 fn a_payer_whose_first_deposit_a_stranger_sends_has_made_one() {
     let mut session = session();

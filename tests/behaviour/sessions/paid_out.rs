@@ -63,6 +63,7 @@ pub fn what_is_earned_is_settled_before_the_payer_withdraws() {
     assert_eq!(session.locked(), (4 * PRICE, 6 * PRICE, true));
 }
 
+//
 #[test]
 pub fn a_voucher_that_stands_on_a_chain_pays_for_no_one() {
     let mut session = Session::opened();
@@ -97,6 +98,7 @@ fn settling(manner: NodeManner) -> Session {
     session
 }
 
+// A-172, I-22
 #[test]
 pub fn a_voucher_that_was_sent_for_a_chain_closes_no_channel() {
     for manner in [NodeManner::Waits, NodeManner::Down] {
@@ -164,6 +166,7 @@ pub fn a_transaction_that_is_stuck_is_replaced() {
     assert_eq!((session.door.node.mined, session.door.node.reverted), (1, 0));
 }
 
+//
 #[test]
 pub fn a_voucher_that_comes_while_a_transaction_is_made_is_public() {
     let mut session = Session::opened();

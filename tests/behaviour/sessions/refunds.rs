@@ -75,6 +75,7 @@ fn claimed() -> Door {
     door
 }
 
+//
 #[test]
 pub fn a_voucher_that_was_sent_for_a_chain_pays_nothing_back_while_its_channel_is_used() {
     for manner in [Manner::Works, Manner::Stuck, Manner::Down] {
@@ -103,6 +104,7 @@ pub fn a_voucher_that_was_sent_for_a_chain_pays_nothing_back_while_its_channel_i
     }
 }
 
+//
 #[test]
 pub fn a_public_voucher_pays_everything_back_once_its_channel_has_rested_and_once_a_day() {
     let mut door = claimed();
@@ -136,6 +138,7 @@ pub fn a_public_voucher_pays_everything_back_once_its_channel_has_rested_and_onc
     assert_eq!(door.buy(&again, "1").settlement()["amount"], (4 * PRICE).to_string());
 }
 
+//
 #[test]
 pub fn a_public_voucher_is_told_what_the_chain_shows_and_nothing_else() {
     let mut door = claimed();

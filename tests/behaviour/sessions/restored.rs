@@ -10,6 +10,7 @@ use super::sales::opened;
 /// Seconds after a restore in which terms of x402 are not offered.
 const CLOSED_SECS: u64 = 3_600;
 
+//
 #[test]
 pub fn vouchers_of_x402_that_a_restored_row_has_lost_buy_nothing_again() {
     let mut door = opened();
@@ -97,6 +98,7 @@ fn a_channel_of_x402_whose_row_is_lost_buys_nothing_again() {
     assert_eq!((door.served, door.chain.settled), (2, 1));
 }
 
+//
 #[test]
 pub fn vouchers_of_mpp_that_a_restored_row_has_lost_buy_nothing_again() {
     let mut session = Session::opened();

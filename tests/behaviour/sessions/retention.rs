@@ -34,6 +34,7 @@ pub fn an_answer_is_kept_until_its_voucher_goes_to_a_chain() {
     assert!(door.kept().is_empty());
 }
 
+//
 #[test]
 pub fn a_route_that_stores_nothing_keeps_no_answer_of_a_session() {
     let mut hours = bound(routes());
@@ -53,6 +54,7 @@ pub fn a_route_that_stores_nothing_keeps_no_answer_of_a_session() {
     }
 }
 
+//
 #[test]
 fn an_answer_goes_when_its_hours_are_over_and_is_not_given_then() {
     let mut vars = bound(routes());
@@ -70,6 +72,7 @@ fn an_answer_goes_when_its_hours_are_over_and_is_not_given_then() {
     assert_eq!((door.served, door.kept().len()), (2, 0));
 }
 
+//
 #[test]
 fn the_row_of_a_channel_of_x402_goes_once_all_of_it_was_claimed_and_buys_nothing_again() {
     let mut door = opened();
@@ -161,6 +164,7 @@ fn the_row_of_a_channel_of_mpp_goes_once_the_contract_has_closed_it() {
     assert_eq!(session.door.served, 1);
 }
 
+//
 #[test]
 fn sums_of_channels_say_what_they_leave_out() {
     let mut sums = ChannelSums::default();

@@ -13,6 +13,7 @@ pub fn opened() -> Door {
     door
 }
 
+//
 #[test]
 pub fn a_deposit_whose_request_fails_is_told_and_not_made_again() {
     let bad = [OriginManner::Fails, OriginManner::Breaks, OriginManner::Asks, OriginManner::Moves];
@@ -186,6 +187,7 @@ fn a_refund_claims_what_was_earned_and_pays_back_the_rest() {
     assert_eq!((funds.balance, funds.claimed, funds.paid), (2 * PRICE, 2 * PRICE, 2 * PRICE));
 }
 
+//
 #[test]
 pub fn a_payer_who_withdraws_buys_nothing_more_and_what_was_earned_is_claimed_at_once() {
     let mut door = opened();
@@ -204,6 +206,7 @@ pub fn a_payer_who_withdraws_buys_nothing_more_and_what_was_earned_is_claimed_at
     assert_eq!(door.funds().claimed, 2 * PRICE);
 }
 
+//
 #[test]
 pub fn copies_of_a_request_whose_hold_was_lost_have_the_answer_that_was_charged() {
     let mut door = opened();
@@ -227,6 +230,7 @@ pub fn copies_of_a_request_whose_hold_was_lost_have_the_answer_that_was_charged(
     assert_eq!(door.book().0, 3 * PRICE);
 }
 
+//
 #[test]
 pub fn a_body_that_comes_slowly_uses_up_no_hold() {
     let mut door = opened();

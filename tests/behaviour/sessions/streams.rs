@@ -231,6 +231,7 @@ fn what_is_deposited_for_a_step_is_enough_whatever_the_whole_costs() {
     assert_eq!((refused.status, code(&refused), session.door.writes), (402, 70_012, 0));
 }
 
+//
 #[test]
 pub fn a_stream_is_charged_in_steps_before_they_leave() {
     let mut session = opened();

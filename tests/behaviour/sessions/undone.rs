@@ -130,6 +130,7 @@ fn play(seed: u64) {
     payer.settles();
 }
 
+//
 #[test]
 pub fn deposits_that_are_undone_or_shown_again_are_paid_in_once_and_what_was_earned_is_settled() {
     for seed in 0..HISTORIES {

@@ -146,6 +146,7 @@ pub fn beside_fixed() -> Door {
     Door::with(&vars)
 }
 
+//
 #[test]
 pub fn what_was_not_charged_of_a_public_voucher_pays_for_no_one() {
     let mut door = beside_fixed();

@@ -75,6 +75,7 @@ fn overtaken(session: &mut Session, salt: u8) {
     rounds(session, 66);
 }
 
+//
 #[test]
 pub fn deposits_whose_tokens_are_moved_before_the_block_are_sent_ever_more_slowly() {
     let mut session = session();
@@ -108,6 +109,7 @@ pub fn deposits_whose_tokens_are_moved_before_the_block_are_sent_ever_more_slowl
     assert_eq!(complaint(&session), None);
 }
 
+//
 #[test]
 pub fn a_payer_whose_deposits_come_to_nothing_is_held_back_and_others_go_on() {
     let mut session = session();
@@ -126,6 +128,7 @@ pub fn a_payer_whose_deposits_come_to_nothing_is_held_back_and_others_go_on() {
     assert_eq!(session.buy(&payload).status, 200);
 }
 
+//
 #[test]
 pub fn a_payer_who_adds_as_much_first_has_made_a_deposit_that_failed() {
     let mut session = session();
@@ -161,6 +164,7 @@ fn a_deposit_whose_price_was_raised_has_come_when_the_first_one_is_mined() {
     assert_eq!(session.buy(&more).status, 200);
 }
 
+//
 #[test]
 pub fn strangers_do_not_hold_up_deposits_of_whoever_has_made_one() {
     let mut session = session();
@@ -256,6 +260,7 @@ pub fn payers_who_made_a_deposit_once_have_sixteen_that_fail_too() {
     assert_eq!(session.door.node.reverted, MAX_FAILED + 1);
 }
 
+//
 #[test]
 pub fn a_node_that_is_behind_has_no_deposit_sent_twice() {
     let mut session = session();

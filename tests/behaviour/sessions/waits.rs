@@ -69,6 +69,7 @@ pub fn the_node_is_asked_a_few_times_for_a_deposit_that_does_not_come() {
     assert_eq!(session.door.node.asked - asked, 11);
 }
 
+//
 #[test]
 pub fn copies_of_a_deposit_that_waits_share_their_looks() {
     let mut session = session();

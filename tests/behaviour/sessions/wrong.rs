@@ -158,6 +158,7 @@ fn a_deposit_that_its_payer_has_not_signed_is_not_sent() {
     assert_eq!((door.chain.verified, door.chain.settled, door.served), (0, 0, 0));
 }
 
+//
 #[test]
 pub fn a_deposit_whose_outcome_is_unknown_asks_for_no_second_one() {
     for manner in [Manner::Mute, Manner::Stuck] {

@@ -148,6 +148,7 @@ pub fn a_row_that_is_not_over_stays_and_is_listed_in_its_place() {
     assert_eq!(exported(&mut world, "jsonl").lines().count(), 3);
 }
 
+//
 #[test]
 pub fn a_key_whose_row_is_in_the_archive_is_answered_with_the_same_bytes() {
     let mut world = World::new();

@@ -73,6 +73,7 @@ pub fn the_original_s_errors_come_in_its_order_and_words() {
     }
 }
 
+//
 #[test]
 pub fn a_skill_is_called_at_public_hosts_alone() {
     let inner = ["metadata.internal", "router.lan", "db.home.arpa", "abcdefghijklmnop.onion"];
@@ -237,6 +238,7 @@ pub fn a_skill_whose_fee_was_not_paid_within_a_day_ends() {
     assert_eq!(publish(&mut world, "echo-4"), 201);
 }
 
+// A-171, I-26
 #[test]
 fn a_credential_is_no_label() {
     let mut world = World::new();

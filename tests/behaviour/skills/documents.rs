@@ -111,6 +111,7 @@ fn arguments(line: &str, folder: &Path) -> Vec<String> {
     text.lines().skip(1).map(|it| it.trim_matches(['<', '>']).to_string()).collect()
 }
 
+// A-170, I-24
 #[test]
 fn no_value_of_a_seller_is_code_in_a_command_of_a_document() {
     let market = market_of(&vars());
@@ -135,6 +136,7 @@ fn no_value_of_a_seller_is_code_in_a_command_of_a_document() {
     fs::remove_dir_all(&folder).expect("the folder goes");
 }
 
+//
 #[test]
 fn no_document_hides_a_character() {
     let market = market_of(&vars());

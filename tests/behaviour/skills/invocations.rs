@@ -282,6 +282,7 @@ fn heard(world: &mut World, answer: TreasuryAnswer, money: &str) -> (Ending, Mov
     (world.rows.invocations[0].ending, world.rows.invocations[0].paid)
 }
 
+//
 #[test]
 pub fn a_key_pays_once_for_ever() {
     let asked = || Command::Invoke(Box::new(invocation("key", "hello")));
@@ -305,6 +306,7 @@ pub fn a_key_pays_once_for_ever() {
     assert!(matches!(world.send(asked()), Answer::Errand(_)));
 }
 
+//
 #[test]
 pub fn a_transaction_is_told_once_the_chain_shows_it() {
     let failed = |tx: &str| decision("paid_fulfillment_failed", tx);
@@ -367,6 +369,7 @@ pub fn what_was_delivered_without_a_settlement_is_free_once_the_payment_is_void(
     assert_eq!(world.rows.spends["acme/buyer"].xlm, "2.5");
 }
 
+//
 #[test]
 pub fn a_key_is_answered_with_what_became_known_of_its_payment() {
     let after = |said: &str, tx: &str, money: &str| {

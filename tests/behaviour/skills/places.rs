@@ -10,6 +10,7 @@ use super::world::{TX, World, decision, echo, gated, owner};
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
 
+//
 #[test]
 pub fn a_payment_that_was_not_settled_keeps_no_place() {
     let mut world = World::new();

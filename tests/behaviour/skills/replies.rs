@@ -82,6 +82,7 @@ pub fn a_short_answer_is_kept_for_thirty_days_and_a_longer_one_for_one() {
     assert_eq!(world.rows.replies.len(), 1);
 }
 
+//
 #[test]
 pub fn answers_have_a_bound_together() {
     let mut world = shop();

@@ -189,6 +189,7 @@ pub fn publish_wide(world: &mut World, wallet: u8, id: &str, client: &str) -> u3
     world.reply(Command::Publish(from(client), body)).status
 }
 
+//
 #[test]
 pub fn what_no_one_pays_makes_room_and_what_was_sold_does_not() {
     let mut world = World::new();

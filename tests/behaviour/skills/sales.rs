@@ -162,6 +162,7 @@ fn prepaid(world: &mut World, key: &str, payload: &str) -> (u32, String) {
     }
 }
 
+//
 #[test]
 pub fn a_pack_that_was_settled_is_given_though_its_skill_was_taken_back() {
     let mut world = shop();
@@ -185,6 +186,7 @@ pub fn a_pack_that_was_settled_is_given_though_its_skill_was_taken_back() {
     assert_eq!(world.rows.packs.len(), 1);
 }
 
+//
 #[test]
 pub fn a_pack_gives_its_calls_after_its_skill_was_taken_back() {
     let mut world = shop();
@@ -218,6 +220,7 @@ pub fn a_pack_gives_its_calls_of_the_version_that_the_gate_sold_last() {
     assert_eq!(world.rows.packs.values().next().unwrap().used, 1);
 }
 
+//
 #[test]
 pub fn a_pack_costs_at_least_the_smallest_payment_for_each_call() {
     let mut world = World::new();
@@ -236,6 +239,7 @@ pub fn a_pack_costs_at_least_the_smallest_payment_for_each_call() {
     }
 }
 
+//
 #[test]
 pub fn a_pack_is_for_its_skill_alone() {
     let mut world = shop();
@@ -329,6 +333,7 @@ pub fn a_key_of_a_pack_ends_after_the_pack() {
     assert_eq!((refused(call(&mut world)), used(&world)), (402, 1));
 }
 
+//
 #[test]
 pub fn a_path_is_logged_without_the_tokens_in_it() {
     for (path, shown) in [

@@ -61,6 +61,7 @@ pub fn a_key_that_the_configuration_no_longer_has_is_taken_back() {
     }
 }
 
+//
 #[test]
 pub fn a_token_of_another_secret_or_organization_is_none() {
     let mut world = World::new();
@@ -108,6 +109,7 @@ pub fn an_agent_that_is_disabled_pays_nothing_until_it_is_enabled() {
     assert_eq!(status(&mut world, &token), 201);
 }
 
+//
 #[test]
 pub fn who_is_disabled_loses_its_tokens_and_keys_for_good() {
     let mut world = World::new();
@@ -124,6 +126,7 @@ pub fn who_is_disabled_loses_its_tokens_and_keys_for_good() {
     assert_eq!(status(&mut world, &token), 201);
 }
 
+//
 #[test]
 pub fn tokens_of_a_fleet_live_as_long_as_they_say_and_those_that_ended_are_deleted() {
     let mut world = World::new();

@@ -28,6 +28,7 @@ fn credentials(order: &Order) -> usize {
     order.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization")).count()
 }
 
+//
 #[test]
 pub fn a_fresh_challenge_for_an_open_payment_is_not_paid() {
     let mut world = shop();
@@ -44,6 +45,7 @@ pub fn a_fresh_challenge_for_an_open_payment_is_not_paid() {
     assert_eq!(world.rows.attempts.len(), 1);
 }
 
+//
 #[test]
 pub fn a_merchant_that_asks_for_more_each_time_is_paid_once() {
     let mut world = World::new();

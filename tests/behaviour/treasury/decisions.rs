@@ -128,6 +128,7 @@ pub fn charged(agent: &str, url: &str, key: Option<&str>) -> Value {
     body
 }
 
+//
 #[test]
 pub fn a_challenge_is_signed_for_one_decision_alone() {
     let mut world = World::new();

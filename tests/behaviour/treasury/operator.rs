@@ -51,6 +51,7 @@ fn rules_have_versions_and_a_log() {
     assert_eq!(world.operate(Operation::Log(next)).body["items"][0]["version"], 1);
 }
 
+//
 #[test]
 pub fn what_would_limit_nothing_is_refused_by_its_name() {
     let mut world = World::new();

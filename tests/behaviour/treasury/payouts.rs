@@ -254,6 +254,7 @@ pub fn a_wallet_without_the_money_signs_no_payout() {
     assert_eq!(world.rows.budgets["payouts"].assets[0].day, "0");
 }
 
+// I-27
 #[test]
 pub fn an_unknown_outcome_is_sent_again_with_the_same_bytes_and_then_the_chain_is_read() {
     let mut world = world();
@@ -275,6 +276,7 @@ pub fn an_unknown_outcome_is_sent_again_with_the_same_bytes_and_then_the_chain_i
     assert!(matches!(world.alarm().as_slice(), [Job::Read { .. }]));
 }
 
+//
 #[test]
 pub fn what_proves_nothing_has_the_same_payout_sent_again_within_seconds() {
     let mut world = world();

@@ -142,6 +142,7 @@ pub fn a_wallet_that_is_empty_signs_nothing_and_gives_its_budget_back() {
     assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Void, "0"));
 }
 
+//
 #[test]
 pub fn an_agent_that_is_disabled_meanwhile_signs_nothing_and_gives_its_budget_back() {
     let mut world = World::with_node();
@@ -172,6 +173,7 @@ fn signed_in(mut world: World, change: impl FnOnce(&mut World)) -> (Value, Money
     (json!([body["outcome"], body["reasonCode"]]), money(&world), counted)
 }
 
+//
 #[test]
 pub fn rules_that_were_changed_meanwhile_count_when_it_is_signed() {
     let denied = || (json!(["deny", "policy_denied"]), Money::Void, "0".to_owned());
@@ -194,6 +196,7 @@ pub fn rules_that_were_changed_meanwhile_count_when_it_is_signed() {
     }
 }
 
+//
 #[test]
 pub fn a_wallet_that_the_rules_name_no_more_signs_nothing() {
     let here = "https://merchant.example.com";
@@ -224,6 +227,7 @@ pub fn a_wallet_that_the_rules_name_no_more_signs_nothing() {
     }
 }
 
+//
 #[test]
 pub fn a_token_or_key_that_was_revoked_meanwhile_signs_nothing() {
     let denied = (json!(["deny", "policy_denied"]), Money::Void, "0".to_owned());
@@ -347,6 +351,7 @@ pub fn after_a_crash_the_same_bytes_are_sent_again_where_that_is_safe() {
     }
 }
 
+//
 #[test]
 pub fn the_refusal_of_a_repeat_says_nothing_of_the_payment() {
     let (mut world, jobs) = abandoned("GET");
@@ -524,6 +529,7 @@ pub fn what_is_void_is_given_back_to_the_windows_in_which_it_was_counted() {
     assert_eq!(world.told(&keyed("1", "c")).outcome(), ("deny", "policy_denied"));
 }
 
+//
 #[test]
 pub fn an_inconclusive_payment_that_the_chain_shows_gets_its_receipt() {
     let (mut world, order) = paying();

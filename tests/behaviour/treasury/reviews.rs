@@ -88,6 +88,7 @@ pub fn an_approval_holds_for_its_terms_alone() {
     assert_eq!(open.body["items"][0]["id"], json!(other));
 }
 
+//
 #[test]
 pub fn an_approval_covers_what_is_sent() {
     let mut world = world();

@@ -169,6 +169,7 @@ pub fn what_is_the_agents_own_stays_with_it() {
     assert_eq!(fields_to_send(&split), []);
 }
 
+//
 #[test]
 pub fn a_host_and_port_have_one_spelling() {
     for url in [
@@ -271,6 +272,7 @@ pub fn a_request_that_cannot_be_sent_is_not_signed() {
     }
 }
 
+//
 #[test]
 pub fn a_bound_whose_name_is_misspelt_is_told_and_nothing_is_paid() {
     let mut world = World::new();
@@ -291,6 +293,7 @@ pub fn a_bound_whose_name_is_misspelt_is_told_and_nothing_is_paid() {
     assert_eq!(world.order(&body).method, "POST");
 }
 
+//
 #[test]
 fn a_request_with_more_headers_than_a_merchant_reads_is_not_signed() {
     let mut world = World::new();
@@ -338,6 +341,7 @@ fn on(network: &str, asset: &str) -> Value {
 const BASE: (&str, &str) = ("eip155:8453", "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
 const AMOY: (&str, &str) = ("eip155:80002", "0x41E94Eb019C0762f9Bfcf9Fb1E58725BfB0e7582");
 
+//
 #[test]
 pub fn test_money_and_money_are_never_mixed() {
     let usual = variables();
@@ -396,6 +400,7 @@ pub fn rails_are_told_in_the_words_of_the_fixture() {
     );
 }
 
+//
 #[test]
 pub fn other_terms_than_those_that_were_shown_are_not_paid() {
     let digest = |amount: &str| {

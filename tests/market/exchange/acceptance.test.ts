@@ -200,6 +200,7 @@ describe('the exchange', LIMIT, () => {
     });
   });
 
+  //
   it('16: a pretended payment pays for one job', async () => {
     const capability = fresh('task');
     await world.seller({ profile: MOCK, capability, capacity: 2 });
@@ -212,6 +213,7 @@ describe('the exchange', LIMIT, () => {
     assert.deepEqual(codeOf(await bought('4')), [409, 'TX_ALREADY_USED']);
   });
 
+  //
   it('a request that names no profile is about the one that is served, and its fields are looked at', async () => {
     const capability = fresh('task');
     await world.seller({ capability });
@@ -241,6 +243,7 @@ describe('the exchange', LIMIT, () => {
     assert.equal(await world.chain.balanceOf(seller.wallet.address), 5000n);
   });
 
+  //
   it('12: a buyer without funds hears so at once, and holds no seat', async () => {
     const { seller, buyer, quote, capability } = await quoted();
     const payment = await signedPayment(world, buyer, quote);

@@ -49,6 +49,7 @@ describe('a job that is charged on delivery', () => {
     );
   });
 
+  //
   it('counts as no volume, and is not given to its buyer, if the buyer has spent the money meanwhile', async () => {
     const deal = await quoted(world, 'emptied');
     const answer = deal.verify();

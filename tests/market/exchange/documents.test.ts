@@ -95,6 +95,7 @@ test('both documents say where and in which networks, and leave nothing open', (
   for (const language of ['sh', 'js']) assert.ok(blocks(documents.seller, language).length + blocks(documents.buyer, language).length >= 2);
 });
 
+//
 test('a seller sells with the shell of its document, and goes once and for good', LIMIT, async () => {
   const env = await seller('shell');
   await run(block(documents.seller, 'sh', 'export HANDLER'), env);

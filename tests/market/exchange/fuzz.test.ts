@@ -16,6 +16,7 @@ before(
 );
 after(() => world?.stop());
 
+// I-21
 test(`an exchange answers ${REQUESTS} requests that are almost right`, LIMIT, async (t) => {
   const deal = await quoted(world, 'of-a-victim');
   const [seller, pretender] = [

@@ -155,6 +155,7 @@ describe('an exchange that takes what the original took', { concurrency: 1 }, ()
       assert.deepEqual([await seat(deal), (await world.call(deal.seller, 'sellers/jobs')).json.jobs], ['reserved', []]);
     });
 
+    //
     it('of what the gate settled buys nothing more', async () => {
       const deal = await quoted(world, 'settled');
       const { json } = await deal.verify();

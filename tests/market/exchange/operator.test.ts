@@ -67,6 +67,7 @@ describe('a Worker that has the exchange alone', { timeout: 60_000 }, () => {
     assert.equal(none.json.code, 'GATEWAY_CONFIG_MISSING');
   });
 
+  //
   it('serves its desk under a strict policy', async () => {
     const { status, headers } = await ask('GET', '/desk/');
     assert.equal(status, 200);

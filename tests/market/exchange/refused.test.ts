@@ -121,6 +121,7 @@ for (const more of [{}, { idempotencyKey: 'order-1' }]) {
     assert.deepEqual(await charges(address), [PRICE]);
   });
 
+  // A-267
   test(`an exchange that settles and calls it refused is paid once, and gives the job when it is honest again, ${how}`, LIMIT, async () => {
     const [wallet, store, prompt] = [await world.wallet(), memoryStore(), `lied ${how}`];
     const lies: Answer = (path, response) =>

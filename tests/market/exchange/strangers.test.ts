@@ -42,6 +42,7 @@ const forged = (payment: string, change: (payload: any) => void): string => {
 };
 
 describe('an exchange among strangers', { timeout: 300_000 }, () => {
+  //
   it('sells what the seller said with its proof, not what another registered for its wallet', async () => {
     for (const isSaid of [true, false]) {
       const capability = fresh();
@@ -130,6 +131,7 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     assert.deepEqual(codeOf(await world.quote(wallet, 'hello', { capability })), [503, 'NO_SELLER_AVAILABLE']);
   });
 
+  //
   it('keeps no seat of a seller from a buyer who pays by any number of quotes that are not paid', async () => {
     const [capability, capacity] = [fresh(), 10];
     const seller = await world.seller({ capability, capacity });

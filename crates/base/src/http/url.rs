@@ -196,6 +196,7 @@ fn octets(host: &str) -> Option<[u8; 4]> {
 mod tests {
     use super::*;
 
+    //
     #[test]
     fn public_https_and_loopback_are_the_only_hosts() {
         for good in [

@@ -37,6 +37,7 @@ fn cell(text: &str) -> String {
 mod tests {
     use super::*;
 
+    //
     #[test]
     fn cells_that_a_table_program_would_compute_are_text() {
         let cases = [

@@ -51,6 +51,7 @@ impl Html {
 mod tests {
     use super::*;
 
+    //
     #[test]
     fn a_value_is_text_between_tags_and_in_attributes() {
         let evil = Html::of("</p><script a='1' b=\"2\" c=`3`>&\u{202e}\u{7}\n");
@@ -60,6 +61,7 @@ mod tests {
         );
     }
 
+    // I-24
     #[test]
     fn data_cannot_end_its_element_and_hides_nothing() {
         let data = Html::data("{\"a\":\"</script>\u{202e}\"}");

@@ -102,6 +102,7 @@ fn longest_run(text: &str, of: char) -> usize {
 mod tests {
     use super::*;
 
+    //
     #[test]
     fn a_value_begins_no_block_and_no_span() {
         for (value, written) in [

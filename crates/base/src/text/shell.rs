@@ -33,6 +33,7 @@ impl Place for ShellPlace {
 mod tests {
     use super::super::Shell;
 
+    //
     #[test]
     fn every_value_is_one_argument() {
         for (value, written) in [

@@ -31,6 +31,7 @@ impl Place for YamlPlace {
 mod tests {
     use super::super::Yaml;
 
+    // I-24
     #[test]
     fn a_value_is_one_scalar() {
         let evil = Yaml::of("a: \"b\"\\\n---\u{feff}");

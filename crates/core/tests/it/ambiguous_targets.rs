@@ -5,6 +5,7 @@ use farebox_core::gate::route::{RouteMatch, RouteTable, Unlisted};
 
 use crate::tables::{free, paid, table};
 
+//
 #[test]
 fn a_reading_that_asks_more_is_ambiguous() {
     let rules = [
@@ -175,6 +176,7 @@ const PARTS: [&str; 37] = [
     "e%CC%81",
 ];
 
+//
 #[test]
 fn no_path_has_more_than_a_hundred_readings_or_sixty_kilobytes_of_them_looked_at() {
     let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -230,6 +232,7 @@ fn a_path_that_people_send_has_few_readings_however_long_it_is() {
     assert_eq!(find(&table, "GET", &mixed), RouteMatch::Unlisted);
 }
 
+//
 #[test]
 fn more_than_two_levels_of_encoded_separators_are_refused_wherever_they_stand() {
     let deep = [
@@ -250,6 +253,7 @@ fn more_than_two_levels_of_encoded_separators_are_refused_wherever_they_stand() 
     assert!(Target::parse("/a?next=%25252f").is_ok(), "only the path counts");
 }
 
+//
 #[test]
 fn targets_that_must_never_be_forwarded_are_refused() {
     let cases = [

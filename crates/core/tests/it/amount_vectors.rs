@@ -29,6 +29,7 @@ const STRICTER_MONEY: &[(&str, AmountError, &str)] = &[
     ("1.23456789", AmountError::Precision, "refused instead of cut down"),
 ];
 
+//
 #[test]
 fn amounts_and_prices_are_exact_or_refused() {
     let mut stricter = BTreeSet::new();

@@ -56,6 +56,7 @@ impl Edge {
     }
 }
 
+//
 #[test]
 fn ten_payers_whose_calls_fail_in_a_row_open_it_and_one_success_closes_it() {
     let mut edge = Edge::default();

@@ -19,6 +19,7 @@ fn confirm(chain: &mut Chain, question: Question, transaction: TxHash) -> Confir
     panic!("more than two round trips");
 }
 
+//
 #[test]
 fn only_the_payment_itself_after_first_sight_is_confirmed() {
     let other = vec![Event::used(PAYER, OTHER_NONCE), Event::transfer(PAYER, PAYEE, VALUE)];

@@ -43,6 +43,7 @@ fn paid(chain: &Chain, block: u64, log_index: u64) -> Finding {
     Finding::Transferred { transaction: chain.hash(0), block, log_index }
 }
 
+//
 #[test]
 fn an_authorization_that_anybody_submitted_after_first_sight_is_captured() {
     let mut chain = Chain::at(SIGHT + 20, SIGHT).with(SIGHT + 1, payment());
@@ -80,6 +81,7 @@ fn what_became_of_an_authorization_is_read_without_receipts_too() {
     }
 }
 
+//
 #[test]
 fn the_same_payment_up_to_the_block_of_first_sight_is_early() {
     for block in [SIGHT, SIGHT - 1, SIGHT - 1_999, 0] {
@@ -93,6 +95,7 @@ fn the_same_payment_up_to_the_block_of_first_sight_is_early() {
     }
 }
 
+//
 #[test]
 fn without_a_block_at_first_sight_two_seconds_of_slack_decide() {
     // A block of even seconds; sight 2 s, then 3 s after it.
@@ -113,6 +116,7 @@ fn without_a_block_at_first_sight_two_seconds_of_slack_decide() {
     assert_eq!(inquire(&mut chain, past_edge), before);
 }
 
+//
 #[test]
 fn a_cancellation_closes_the_payment_once_it_is_safe() {
     for (safe, finality, expected) in
@@ -126,6 +130,7 @@ fn a_cancellation_closes_the_payment_once_it_is_safe() {
     }
 }
 
+//
 #[test]
 fn a_nonce_used_by_anything_but_this_payment_never_counts_as_paid() {
     let used = || Event::used(PAYER, NONCE);
@@ -150,6 +155,7 @@ fn a_nonce_used_by_anything_but_this_payment_never_counts_as_paid() {
     }
 }
 
+//
 #[test]
 fn each_authorization_of_a_transaction_has_its_own_transfer_or_a_person_looks() {
     let used = || Event::used(PAYER, NONCE);
@@ -196,6 +202,7 @@ fn each_authorization_of_a_transaction_has_its_own_transfer_or_a_person_looks() 
     }
 }
 
+//
 #[test]
 fn an_unused_authorization_is_void_only_after_a_minute_past_its_end_at_the_safe_block() {
     let dead = VALID_BEFORE + 60;

@@ -73,6 +73,7 @@ fn a_permit_that_the_proxy_settled_after_first_sight_is_captured() {
     }
 }
 
+//
 #[test]
 fn a_transfer_that_names_the_permit_in_its_data_proves_nothing() {
     let other = OTHER.to_owned();

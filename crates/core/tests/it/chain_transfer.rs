@@ -58,6 +58,7 @@ fn moved() -> Vec<Event> {
     vec![Event::transfer(PAYER, PAYEE, VALUE)]
 }
 
+//
 #[test]
 fn only_its_own_exact_transfer_after_first_sight_is_a_payment() {
     let pending = Finding::Unused { safe_time: None };

@@ -134,6 +134,7 @@ fn vouchers_of_other_implementations_have_our_digest_and_one_spelling() {
     assert!(spellings > 30, "{spellings}");
 }
 
+//
 #[test]
 fn ids_and_nonces_of_channels_are_those_of_the_contracts() {
     let file = document("mpp/evm-channel-derivations");
@@ -279,6 +280,7 @@ fn begun(case: &Value, now: UnixTime) -> Channel {
     Channel::from_row(&lines.join("\n")).unwrap()
 }
 
+//
 #[test]
 fn sequences_of_vouchers_and_charges_end_as_published() {
     let now = UnixTime::from_secs(1_000_000);

@@ -47,6 +47,7 @@ fn payment_headers_decode_as_the_reference_decodes_them_or_are_refused() {
     assert_eq!(refused, 8);
 }
 
+//
 #[test]
 fn hostile_headers_are_refused_by_the_layer_that_the_vectors_name() {
     let mut seen = 0;
@@ -140,6 +141,7 @@ fn header(case: &Value) -> String {
     }
 }
 
+//
 #[test]
 fn base64_agrees_with_a_bit_by_bit_version() {
     let mut dice = Dice(3);
@@ -162,6 +164,7 @@ fn base64_agrees_with_a_bit_by_bit_version() {
     assert_eq!(base64::decode(&"A".repeat(base64::MAX_BYTES + 1)), Err(Base64Error::TooLarge));
 }
 
+//
 #[test]
 fn hex_has_a_prefix_an_exact_length_and_digits_of_either_case() {
     let bytes: Vec<u8> = (0..=255).collect();
@@ -199,6 +202,7 @@ fn hex_has_a_prefix_an_exact_length_and_digits_of_either_case() {
     assert_eq!(hex::decode_array::<1>("0x0000"), Err(HexError::Length));
 }
 
+//
 #[test]
 fn what_is_shown_to_pay_with_has_a_bounded_number_of_values_and_no_name_twice() {
     let filled =
@@ -226,6 +230,7 @@ fn what_is_shown_to_pay_with_has_a_bounded_number_of_values_and_no_name_twice() 
     assert_eq!(too_many, Err(Malformed::Json("credential")));
 }
 
+//
 #[test]
 fn json_limits_stand_where_they_are_documented() {
     let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));

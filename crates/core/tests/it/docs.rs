@@ -536,13 +536,21 @@ fn anchors(document: &str) -> Names {
 
 /// Every page that people read.
 pub fn documents() -> Vec<String> {
-    let pages = fs::read_dir(root().join("docs")).unwrap().map(|page| page.unwrap().file_name());
-    let pages = pages.map(|name| format!("docs/{}", name.to_str().unwrap()));
-    let mut all: Vec<_> = pages.filter(|page| page.ends_with(".md")).collect();
+    let mut all = pages_below("docs");
     assert!(all.len() > 30, "{}", all.len());
     all.extend(OTHERS.map(String::from));
     all.sort();
     all
+}
+
+/// The pages of a folder and of those inside it.
+fn pages_below(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap);
+    let pages = entries.flat_map(|entry| {
+        let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+        if entry.path().is_dir() { pages_below(&path) } else { vec![path] }
+    });
+    pages.filter(|page| page.ends_with(".md")).collect()
 }
 
 pub fn read(file: &str) -> String {

@@ -136,6 +136,7 @@ fn the_type_hash_of_transfers_is_that_of_their_type() {
     assert_eq!(keccak256(eip3009::TYPE.as_bytes()), eip3009::TYPE_HASH);
 }
 
+//
 #[test]
 fn signatures_recover_to_their_signer_or_are_refused_for_the_stated_reason() {
     for file in ["security/secp256k1_recover", "security/secp256k1_wycheproof"] {
@@ -197,6 +198,7 @@ fn a_signature_gives_back_the_bytes_it_was_read_from() {
     }
 }
 
+//
 #[test]
 fn addresses_are_written_with_their_checksum_and_read_in_any_case() {
     // From EIP-55.
@@ -225,6 +227,7 @@ fn addresses_are_written_with_their_checksum_and_read_in_any_case() {
     assert_eq!(Address::parse_checksummed(wrong), Err(AddressError::Checksum));
 }
 
+//
 #[test]
 fn addresses_without_a_key_are_recognized() {
     let table = [

@@ -32,6 +32,7 @@ fn success(change: &str, with: &str) -> String {
     .replace(change, with)
 }
 
+//
 #[test]
 fn only_a_success_whose_every_field_agrees_is_a_settlement() {
     let hash = TxHash::parse(HASH).unwrap();
@@ -64,6 +65,7 @@ fn only_a_success_whose_every_field_agrees_is_a_settlement() {
     }
 }
 
+//
 #[test]
 fn a_settle_refusal_is_believed_only_for_reasons_given_before_a_broadcast() {
     let refusal = |reason: &str, transaction: &str| {
@@ -94,6 +96,7 @@ fn a_settle_refusal_is_believed_only_for_reasons_given_before_a_broadcast() {
     assert_eq!(settle(500, &refusal("insufficient_funds", "")), SettleOutcome::Unknown(None));
 }
 
+//
 #[test]
 fn a_settlement_that_goes_on_behind_the_answer_is_unknown() {
     let hash = TxHash::parse(HASH).unwrap();
@@ -111,6 +114,7 @@ fn a_settlement_that_goes_on_behind_the_answer_is_unknown() {
     }
 }
 
+//
 #[test]
 fn a_success_that_names_an_error_is_unknown() {
     let hash = TxHash::parse(HASH).unwrap();

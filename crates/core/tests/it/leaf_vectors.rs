@@ -130,6 +130,7 @@ fn every_known_asset_is_found_and_no_chain_has_a_symbol_or_contract_twice() {
     }
 }
 
+//
 #[test]
 fn a_network_has_one_spelling() {
     let refused = [
@@ -218,6 +219,7 @@ fn times_are_canonical_seconds() {
     }
 }
 
+//
 #[test]
 fn time_stops_at_its_ends_instead_of_wrapping() {
     let (first, last) = (UnixTime::from_secs(0), UnixTime::from_secs(u64::MAX));
@@ -226,6 +228,7 @@ fn time_stops_at_its_ends_instead_of_wrapping() {
     assert_eq!(UnixTime::from_secs(10).plus(5).minus(3).secs_since(first), 12);
 }
 
+//
 #[test]
 fn a_window_excludes_both_its_ends_and_is_never_empty() {
     let [five, six, seven] = [5, 6, 7].map(UnixTime::from_secs);

@@ -47,6 +47,7 @@ const TABLES: [&[Row]; 5] = [
 /// Tables of patterns without a slash at their end, where a path has one answer.
 const WITHOUT_FOLDERS: usize = 4;
 
+//
 #[test]
 fn no_lenient_origin_serves_a_dearer_page_than_the_gate_asked_for() {
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);

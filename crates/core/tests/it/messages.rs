@@ -99,6 +99,7 @@ fn questions() {
     }
 }
 
+// A-145, I-17
 #[test]
 fn no_question_is_answered_with_a_grant() {
     let granted = r#"{"answer":{"granted":{"fence":1}}}"#;

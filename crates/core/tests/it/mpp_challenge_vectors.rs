@@ -138,6 +138,7 @@ fn joined_challenges_are_read_one_by_one_and_a_bad_one_is_skipped() {
     }
 }
 
+//
 #[test]
 fn an_edited_challenge_is_known_as_ours_where_the_reference_knows_it() {
     let file = document("mpp/challenge-verify");
@@ -164,6 +165,7 @@ const OPAQUE_OBJECT: &str = "tamper-opaque-object";
 const REFUSED: [&str; 4] =
     ["valid-no-expires", "expired-exactly", "expires-lowercase-z", "expires-leap-second"];
 
+//
 #[test]
 fn an_id_holds_for_exactly_what_it_was_made_of() {
     let file = document("security/mpp_challenge_ids");

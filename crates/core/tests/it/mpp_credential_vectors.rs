@@ -266,6 +266,7 @@ fn credentials_of_okx_payers_are_told_apart_by_their_shape() {
     );
 }
 
+//
 #[test]
 fn a_payload_has_one_proof_and_nothing_of_another_intent() {
     let case = &cases("mpp/evm-charge-signatures", "authorization")[0];

@@ -282,6 +282,7 @@ fn a_request_has_a_bound_wherever_it_stands() {
     assert_eq!(rpc::challenge(&object(asked(12_281))), Err(Malformed::TooLarge));
 }
 
+// A-27
 #[test]
 fn parameters_stand_between_commas() {
     let rest = r#"realm="r", method="evm", intent="charge", request="e30""#;

@@ -343,6 +343,7 @@ fn the_nonce_of_the_extension_is_that_of_the_reference() {
     assert_eq!(mppx::salted(json!({"mppx": {"info": 1}}).as_object().unwrap(), "x"), None);
 }
 
+//
 #[test]
 fn challenges_in_hostile_headers_are_read_as_the_vectors_say() {
     let now = UnixTime::from_rfc3339("2027-01-15T08:00:00Z").unwrap();

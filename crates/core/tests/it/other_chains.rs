@@ -109,6 +109,7 @@ fn has(bytes: &[u8], signed: &[u8]) -> bool {
     bytes.windows(signed.len()).any(|window| window == signed)
 }
 
+//
 #[test]
 fn no_byte_more_or_other_gives_the_same_signed_bytes_another_name() {
     // Where the name is one stretch of what is sent.

@@ -129,6 +129,7 @@ fn base() -> Value {
     cases("security/eip3009_payments", "cases").remove(0)
 }
 
+//
 #[test]
 fn every_payment_vector_is_decided_as_it_says() {
     let (mut used, mut keys) = (BTreeSet::new(), BTreeMap::new());
@@ -201,6 +202,7 @@ fn our_code(class: &str) -> Option<&'static [&'static str]> {
     })
 }
 
+//
 #[test]
 fn a_nonce_in_capitals_is_the_same_payment() {
     let case = base();
@@ -220,6 +222,7 @@ fn a_nonce_in_capitals_is_the_same_payment() {
     assert_eq!(key(&capitals), plain);
 }
 
+//
 #[test]
 fn every_header_vector_is_decided_as_it_says_and_every_accepted_spelling_is_one_payment() {
     let base = base();

@@ -110,6 +110,7 @@ fn the_extension_is_that_of_the_reference_to_the_byte() {
     assert_eq!(recorded.find(ours.trim_start_matches('{')).map(|_| ()), Some(()), "{ours}");
 }
 
+//
 #[test]
 fn a_key_is_derived_from_the_secret_and_stays_listed_for_one_rotation() {
     let (first, second) = ([1_u8; 32], [2_u8; 32]);

@@ -7,6 +7,7 @@ use farebox_core::gate::route::{
 
 use crate::tables::{free, paid, rule, table};
 
+//
 #[test]
 fn the_most_specific_pattern_decides() {
     let rules = [
@@ -46,6 +47,7 @@ fn the_most_specific_pattern_decides() {
     }
 }
 
+//
 #[test]
 fn a_path_with_a_slash_at_its_end_is_one_with_it_alone() {
     let rules = [
@@ -170,6 +172,7 @@ fn method_lists_hold_upper_case_names_of_forwarded_methods() {
     assert_eq!(names, ["POST", "GET", "HEAD"]);
 }
 
+//
 #[test]
 fn contradictory_and_unreachable_rules_are_refused() {
     let same = |first, second, method: &str| TableError::SamePattern {

@@ -33,6 +33,7 @@ const DEVIATIONS: [(&str, &str, &str, &str, &str); 16] = [
 /// The reference compares verbs without case; methods are case-sensitive (RFC 9110 section 9.1).
 const LOWER_CASE_VERB: &str = "get /lower";
 
+//
 #[test]
 fn every_published_target_has_a_safe_outcome() {
     let vectors: Value = serde_json::from_str(PATHS).unwrap();

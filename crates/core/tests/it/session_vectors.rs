@@ -115,6 +115,7 @@ fn sessions_of_okx_payers_are_read_and_their_signatures_hold() {
     assert_eq!(actions, ["open", "open", "voucher", "topUp", "topUp", "close"]);
 }
 
+//
 #[test]
 fn a_session_payload_names_the_first_member_that_is_wrong() {
     let word = hex::encode_prefixed(&[7; 32]);

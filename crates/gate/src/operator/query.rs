@@ -235,6 +235,7 @@ mod tests {
         }
     }
 
+    //
     #[test]
     fn unknown_repeated_and_broken_parameters_are_refused() {
         const KNOWN: &[&str] = &["route", "limit"];

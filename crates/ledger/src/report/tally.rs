@@ -160,6 +160,7 @@ mod tests {
         sum.difference()
     }
 
+    // I-13
     #[test]
     fn every_state_with_its_usual_columns_balances() {
         for state in StateName::ALL.iter().map(|state| state.name()) {

@@ -334,6 +334,7 @@ fn time(secs: u32) -> UnixTime {
 mod tests {
     use super::*;
 
+    //
     #[test]
     fn a_row_takes_at_most_200_bytes_in_a_list_that_is_half_full() {
         let row = size_of::<(Packed, Box<Brief>)>() * 2 + size_of::<Brief>();

@@ -100,6 +100,7 @@ mod tests {
         assert_eq!(empties.recall(&draft("a", 100), at(30)), None);
     }
 
+    //
     #[test]
     fn nothing_but_a_plain_lack_of_funds_is_remembered() {
         let others = [

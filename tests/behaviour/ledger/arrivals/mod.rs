@@ -246,16 +246,19 @@ fn explore_all(name: &str) {
     eprintln!("arrivals, {name}: {} states with everything", states_of(&states, &events));
 }
 
+// I-02
 #[test]
 fn no_order_of_signed_payments_is_delivered_unpaid_or_paid_and_forgotten() {
     explore_all("signed");
 }
 
+// I-04, I-18
 #[test]
 fn no_order_of_changed_settings_is_delivered_unpaid_or_paid_and_forgotten() {
     explore_all("changed");
 }
 
+// I-03
 #[test]
 fn no_order_where_the_origin_may_run_again_is_delivered_unpaid_or_paid_and_forgotten() {
     explore_all("run again");

@@ -41,6 +41,7 @@ pub fn an_authorization_pays_one_link() {
     assert_eq!(refused(pay(&mut world, &other, &it)), pair("pending", "authorization_used"));
 }
 
+//
 #[test]
 pub fn an_authorization_pays_one_link_of_all_organizations_though_answers_are_lost() {
     let (mut acme, mut other) = organizations();
@@ -139,6 +140,7 @@ fn what_moved_before_its_first_sending_fails_once_that_is_final() {
     }
 }
 
+//
 #[test]
 pub fn what_no_node_shows_unused_leaves_nothing_and_what_has_ended_leaves() {
     let mut world = world();
@@ -335,6 +337,7 @@ fn every_order_of_two_organizations_pays_one_link() -> Result<usize, String> {
     Ok(all.len())
 }
 
+//
 #[test]
 fn one_authorization_pays_one_link_in_every_order_of_two_organizations() {
     assert_eq!(every_order_of_two_organizations_pays_one_link(), Ok(3_431));
