@@ -9,6 +9,7 @@ use crate::world::{World, get};
 const MODES: [&str; 2] = ["/after", "/before"];
 const ELSEWHERE: &str = "302\nlocation: https://bucket.example/file?signature=secret";
 
+//
 #[test]
 pub fn a_redirect_is_no_delivery_and_tells_nothing() {
     for (target, state, problem) in

@@ -147,6 +147,7 @@ impl Debt {
     }
 }
 
+//
 #[test]
 pub fn what_is_being_paid_back_is_served_to_no_one() {
     let mut debt = indebted();
@@ -163,6 +164,7 @@ pub fn what_is_being_paid_back_is_served_to_no_one() {
     assert_eq!(debt.decide(&Decision::Refunding(0)), Err(Undecided::WrongState));
 }
 
+//
 #[test]
 pub fn of_two_who_pay_a_debt_back_one_does() {
     let mut debt = indebted();
@@ -174,6 +176,7 @@ pub fn of_two_who_pay_a_debt_back_one_does() {
     assert_eq!(debt.decide(&Decision::Refunding(0)), begun);
 }
 
+//
 #[test]
 fn a_debt_of_before_a_restore_is_paid_back_by_a_word_of_its_own() {
     let mut debt = indebted();

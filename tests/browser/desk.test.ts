@@ -223,7 +223,7 @@ for (const locks of ['with', 'without'] as const)
     assert.equal(sent.length, 1);
   });
 
-//
+//
 test('a debt that ended while the wallet asked is not paid', { timeout: LIMIT_MS }, async () => {
   await world.buy('/fail/503', 7);
   const id = await idIn('refund_due');

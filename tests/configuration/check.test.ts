@@ -523,6 +523,16 @@ describe('the command', () => {
     ]);
   });
 
+  // A-282
+  it('shows characters that would move the cursor by their number, in JSON too', () => {
+    folder.write(tomlOf({ ...GOOD.vars, ROUTES: [{ path: '/a', price: '$1', methods: ['G\u001b[2JT'] }] }), GOOD.secrets);
+    for (const words of [[], ['--json']]) {
+      const { stdout, stderr } = run('--config', folder.file, ...words);
+      assert.ok(!`${stdout}${stderr}`.includes('\u001b'), JSON.stringify(stdout));
+      assert.ok(stdout.includes(words.length === 0 ? 'G‹U+001B›[2JT' : 'G\\u001b[2JT'), stdout);
+    }
+  });
+
   it('prints one JSON document and ends with 0 when there are warnings alone', () => {
     folder.write(`${tomlOf(GOOD.vars)}ORIGIN_URI = "x"\n`, GOOD.secrets);
     const { status, stdout } = run('--config', folder.file, '--json');

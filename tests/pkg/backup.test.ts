@@ -144,6 +144,7 @@ test('a restore that was killed half way is no gate either, and the next one nee
   takeState(at('half')).leave();
 });
 
+// A-276
 test('a backup that is killed while it copies lets the runtime go on', async () => {
   const from = folder('served');
   for (let part = 0; part < 40; part += 1) writeFileSync(join(from, 'rows', `part-${part}`), Buffer.alloc(4_000_000, part));

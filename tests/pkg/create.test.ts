@@ -407,7 +407,7 @@ test("deploy hands its words to the project's wrangler, the bound Worker first, 
   assert.deepEqual([wrong.status, wrong.ran], [1, []]);
 });
 
-// I-26
+// I-26, A-279
 test('the URL of a node with a key is in no file', () => {
   const nodes = [
     'https://node.example.net/v2/SECRETKEY12345678',

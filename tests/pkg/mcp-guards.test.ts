@@ -5,14 +5,16 @@ import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 
-import { cardOf, listenForGate, paidTools } from '../../mcp/dist/index.js';
+import { cardOf, createSellingServer, listenForGate, paidTools } from '../../mcp/dist/index.js';
 import { localSigner, type Proposal } from '../../pkg/dist/index.js';
 import { PAYER_KEY } from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
@@ -158,10 +160,11 @@ test('what another server says of its tools is bounded, visible, and said to be 
   }
 });
 
+// A-278
 test('a tool for which the gate has no price is not run, though the gate has signed the request', async () => {
   const secret = 'secret-of-the-gate-0123456789abcdef';
   const ran: unknown[] = [];
-  const upstream = { callTool: async (call: unknown) => ran.push(call) && { content: [] } } as unknown as Client;
+  const upstream = { request: async (call: unknown) => ran.push(call) && { content: [] } } as unknown as Client;
   const server = await listenForGate({ listen: '127.0.0.1:0', priced: ['radar'] }, secret, upstream);
   after(() => server.close());
   const { port } = server.address() as { port: number };
@@ -184,4 +187,25 @@ test('a tool for which the gate has no price is not run, though the gate has sig
   assert.equal(await ask({ 'farebox-payer': '0xabc', 'farebox-payment': 'rcpt_1', 'farebox-amount': '1' }), 200);
   assert.equal(await ask({ 'farebox-client': 'partner' }), 200);
   assert.equal(ran.length, 2);
+});
+
+// A-277
+test('the gate is told the address of each client, where its server knows it', async () => {
+  const seen: unknown[] = [];
+  const gate = createServer(({ headers }, response) => {
+    seen.push(headers['x-forwarded-for']);
+    response.writeHead(429).end('{}');
+  }).listen(0, '127.0.0.1');
+  await once(gate, 'listening');
+  after(() => gate.close());
+  const { port } = gate.address() as { port: number };
+  for (const buyer of [{ address: '203.0.113.7' }, {}, undefined]) {
+    const server = createSellingServer({ gate: `http://127.0.0.1:${port}`, priced: ['radar'] }, {} as Client, buyer);
+    const client = new Client({ name: 'buyer', version: '1' });
+    const [here, there] = InMemoryTransport.createLinkedPair();
+    await Promise.all([server.connect(there), client.connect(here)]);
+    await client.callTool({ name: 'radar', arguments: {} });
+    await client.close();
+  }
+  assert.deepEqual(seen, ['203.0.113.7', undefined, undefined]);
 });

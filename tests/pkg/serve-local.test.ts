@@ -105,6 +105,19 @@ test('a price that is known afterwards is paid by the printed line too, at the a
   assert.equal(await ended, 0);
 });
 
+// A-281
+test('no page of a browser reads its chain', async () => {
+  const { child, ended, rpc } = await serving('--port', '0', '--state', 'pages');
+  const asked = { method: 'POST', headers: { origin: 'https://evil.example', 'content-type': 'application/json' } };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] });
+  const answer = await fetch(rpc, { ...asked, body });
+  assert.deepEqual([answer.status, answer.headers.get('access-control-allow-origin')], [200, null]);
+  const preflight = await fetch(rpc, { method: 'OPTIONS', headers: { ...asked.headers, 'access-control-request-method': 'POST' } });
+  assert.equal(preflight.headers.get('access-control-allow-origin'), null);
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0);
+});
+
 test('it stands in for no other money', async () => {
   for (const [words, says] of [
     [['--facilitator', 'https://f.example'], /--local has its own: leave out --facilitator/],

@@ -43,6 +43,7 @@ pub fn what_is_above_the_limit_waits_for_a_person_and_is_paid_once() {
     assert_eq!(world.rows.attempts.len(), 1);
 }
 
+//
 #[test]
 pub fn what_was_approved_for_an_agent_that_was_ended_is_not_paid() {
     let mut world = world();
