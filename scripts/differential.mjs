@@ -15,8 +15,8 @@ import { findPython, preparePython } from './python.mjs';
 import { setup } from './setup.mjs';
 import { root, runMain, StepFailed, step } from './steps.mjs';
 
-/** Values of each kind, unless asked; so many are compared for each change. */
-export const COUNT = 10_000;
+/** Values of each kind, unless asked. */
+const COUNT = 10_000;
 /** Values that one process of each library compares: a number of a failure is known after as many at most. */
 const PIECE = 50_000;
 const HERE = join('tests', 'fuzz', 'differential');

@@ -13,7 +13,8 @@ import { basename, dirname, join } from 'node:path';
 
 import { keepFailures, runFailuresAgain } from './again.mjs';
 import { buildWorker } from './build.mjs';
-import { buildFuzz, FUZZ, lookFor } from './fuzz.mjs';
+import { compareValues, prepareDifferential } from './differential.mjs';
+import { FUZZ, lookFor } from './fuzz.mjs';
 import { printHouse } from './house.mjs';
 import { preparePrograms } from './interop.mjs';
 import { buildMcp } from './mcp.mjs';
@@ -65,6 +66,8 @@ const AT_ONCE = Math.min(availableParallelism() + 2, 5);
 const WAITING_AT_ONCE = 2;
 /** Seconds for which all targets of tests/fuzz look for an input that breaks their property. */
 const FUZZ_SECS = 60;
+/** Values of each kind that are compared with other libraries. */
+const VALUES = 10_000;
 /** All but the doctests. */
 const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
 /** The crates without the edges. */
@@ -279,7 +282,7 @@ async function compileCore() {
     'target/agreement',
     '--no-run',
   ]);
-  if (isAll) await buildFuzz();
+  if (isAll) await prepareDifferential();
 }
 
 /** They have no deadlines, so whatever has goes first. */
@@ -290,7 +293,10 @@ async function core() {
   // With what the example is compiled with: no features of tests, with which examples that must not compile would.
   const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '--profile', 'dev', ...LIBRARIES, '--doc'], aside);
   await run('test:core: agreement', 'cargo', ['test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement'], aside);
-  if (isAll) show(await lookFor(FUZZ_SECS), /executions in/);
+  if (isAll) {
+    show(await lookFor(FUZZ_SECS), /executions in/);
+    await compareValues({ count: VALUES, from: 0, seed: 1 }, aside);
+  }
   // The coverage of the ledger's behaviour is part of the result.
   show(
     `${output}${examples}`,
