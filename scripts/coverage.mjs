@@ -7,7 +7,7 @@
 // read what it counted. They are taken from the toolchain (`rustup component add llvm-tools`), or else from Debian's packages.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { prepareProgram } from './debian.mjs';
@@ -18,6 +18,8 @@ const CRATES = ['evm', 'channel', 'ledger', 'gate', 'payer'];
 const OUT = join(root, 'target', 'coverage');
 const RAW = join(OUT, 'raw');
 const MERGED = join(OUT, 'all.profdata');
+/** The programs of the tests that were run. */
+const PROGRAMS = join(OUT, 'programs.json');
 /** The tests of the host, without those that read documents and sources alone. */
 const TESTS = ['test', '--locked', '--workspace', '--exclude', 'xtask', '--lib', '--tests', '--target-dir', OUT];
 /** Programs add what they count to a few files, of which each has eight. */
@@ -49,12 +51,17 @@ async function count() {
   mkdirSync(RAW, { recursive: true });
   // What macros of the compiler run counts, too.
   await run('coverage: compile', 'cargo', [...TESTS, '--no-run'], { env: COUNTED });
+  writeFileSync(PROGRAMS, JSON.stringify(programs()));
   rmSync(RAW, { recursive: true, force: true });
   // One that reads the tree may fail where others write; what was counted stays.
   await run('coverage: test', 'cargo', [...TESTS, '--no-fail-fast'], { env: COUNTED });
 }
 
-/** The programs of the tests. */
+/**
+ * The programs of the tests.
+ *
+ * @returns {string[]}
+ */
 function programs() {
   const told = execFileSync('cargo', [...TESTS, '--no-run', '--message-format=json'], {
     cwd: root,
@@ -115,11 +122,12 @@ await runMain(async () => {
   if (!words.includes('--again')) await count();
   const raw = readdirSync(RAW).map((name) => join(RAW, name));
   await run('coverage: merge', join(folder, 'llvm-profdata'), ['merge', '-sparse', '-o', MERGED, ...raw], { env });
-  const objects = programs().flatMap((path) => ['--object', path]);
+  const [first = '', ...others] = JSON.parse(readFileSync(PROGRAMS, 'utf8'));
+  const objects = [first, ...others.flatMap((/** @type {string} */ path) => ['--object', path])];
   const sources = crates.map((crate) => join(root, 'crates', crate, 'src'));
   const told = execFileSync(
     join(folder, 'llvm-cov'),
-    ['export', '-instr-profile', MERGED, ...objects, '--skip-expansions', '--skip-functions', ...sources],
+    ['export', '-instr-profile', MERGED, ...objects, '--skip-expansions', '--skip-functions', '--sources', ...sources],
     { env, encoding: 'utf8', maxBuffer: 2 ** 30 },
   );
   /** @type {CoveredFile[]} */

@@ -17,6 +17,10 @@ import { root, runMain, StepFailed, step } from './steps.mjs';
 
 /** Values of each kind, unless asked. */
 const COUNT = 10_000;
+/** Kinds that others sign and recover, which takes them a millisecond for each value. */
+const SLOW = ['signatures', 'recovery', 'sent', 'read'];
+/** So many values of these are compared for each change. */
+const COUNT_OF_SLOW = 1_000;
 /** Values that one process of each library compares: a number of a failure is known after as many at most. */
 const PIECE = 50_000;
 const HERE = join('tests', 'fuzz', 'differential');
@@ -25,9 +29,9 @@ const REQUIREMENTS = join(HERE, 'requirements.txt');
 const PROGRAM = builtProgram('differential');
 
 /**
- * The values that are compared.
+ * Values of a kind: so many of a seed, from a number.
  *
- * @typedef {{count: number, from: number, seed: number, only?: string}} Chosen
+ * @typedef {{kind: string, count: number, from: number, seed: number}} Values
  */
 
 /** Compiles the program, and installs the libraries of Python. */
@@ -37,32 +41,39 @@ export async function prepareDifferential() {
   if ('leftOut' in python) console.log(`  without the libraries of Python: ${python.leftOut}`);
 }
 
-/**
- * Compares values of each kind.
- *
- * @param {Chosen} chosen
- * @param {{aside?: boolean}} [options] with `aside` in the processor time that others leave
- */
-export async function compareValues({ count, from, seed, only }, { aside = false } = {}) {
-  const listed = await ended(PROGRAM, ['--list'], aside);
-  const kinds = listed.output
+/** Compares values of each kind for a change, in the processor time that others leave. */
+export async function compareSome() {
+  for (const kind of await listKinds())
+    await compareValues({ kind, count: SLOW.includes(kind) ? COUNT_OF_SLOW : COUNT, from: 0, seed: 1 }, { aside: true });
+}
+
+/** @returns {Promise<string[]>} the names of all kinds */
+async function listKinds() {
+  const { output } = await ended(PROGRAM, ['--list'], false);
+  return output
     .trim()
     .split('\n')
     .map((line) => line.split(' ')[0] ?? '');
-  if (only !== undefined && !kinds.includes(only)) throw new StepFailed(`no kind is called ${only}: there are ${kinds.join(', ')}`);
-  for (const kind of kinds.filter((name) => only === undefined || name === only)) {
-    let done = 0;
-    /** @type {Set<string>} */
-    const asked = new Set();
-    const compare = async () => {
-      for (; done < count; done += PIECE) {
-        const piece = [kind, seed, from + done, Math.min(PIECE, count - done)].map(String);
-        for (const library of await comparePiece(piece, aside)) asked.add(library);
-      }
-    };
-    await step(`differential: ${kind}, ${count} values of seed ${seed}`, compare, () => `${done} compared`);
-    console.log(`  ${kind}: ${count} values as ${[...asked].join(', ')} have them`);
-  }
+}
+
+/**
+ * Compares values of a kind.
+ *
+ * @param {Values} values
+ * @param {{aside?: boolean}} [options]
+ */
+async function compareValues({ kind, count, from, seed }, { aside = false } = {}) {
+  let done = 0;
+  /** @type {Set<string>} */
+  const asked = new Set();
+  const compare = async () => {
+    for (; done < count; done += PIECE) {
+      const piece = [kind, seed, from + done, Math.min(PIECE, count - done)].map(String);
+      for (const library of await comparePiece(piece, aside)) asked.add(library);
+    }
+  };
+  await step(`differential: ${kind}, ${count} values of seed ${seed}`, compare, () => `${done} compared`);
+  console.log(`  ${kind}: ${count} values as ${[...asked].join(', ')} have them`);
 }
 
 /**
@@ -107,15 +118,15 @@ async function ended(command, args, aside) {
 
 /**
  * @param {string[]} words
- * @returns {Chosen}
+ * @returns {Values} of all kinds if it names none
  */
 function chosenBy(words) {
-  const chosen = { count: COUNT, from: 0, seed: 1, only: /** @type {string | undefined} */ (undefined) };
+  const chosen = { kind: '', count: COUNT, from: 0, seed: 1 };
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? '';
     const name = /^--(only|seed|from)$/.exec(word)?.[1] ?? 'count';
     const value = name === 'count' ? word : (words[(at += 1)] ?? '');
-    if (name === 'only') chosen.only = value;
+    if (name === 'only') chosen.kind = value;
     else if (/^\d{1,15}$/.test(value)) Object.assign(chosen, { [name]: Number(value) });
     else
       throw new StepFailed(
@@ -130,6 +141,9 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     const chosen = chosenBy(process.argv.slice(2));
     await setup();
     await prepareDifferential();
-    await compareValues(chosen);
+    const kinds = await listKinds();
+    if (chosen.kind !== '' && !kinds.includes(chosen.kind))
+      throw new StepFailed(`no kind is called ${chosen.kind}: there are ${kinds.join(', ')}`);
+    for (const kind of chosen.kind === '' ? kinds : [chosen.kind]) await compareValues({ ...chosen, kind });
   });
 }

@@ -13,7 +13,7 @@ import { basename, dirname, join } from 'node:path';
 
 import { keepFailures, runFailuresAgain } from './again.mjs';
 import { buildWorker } from './build.mjs';
-import { compareValues, prepareDifferential } from './differential.mjs';
+import { compareSome, prepareDifferential } from './differential.mjs';
 import { FUZZ, lookFor } from './fuzz.mjs';
 import { printHouse } from './house.mjs';
 import { preparePrograms } from './interop.mjs';
@@ -66,8 +66,6 @@ const AT_ONCE = Math.min(availableParallelism() + 2, 5);
 const WAITING_AT_ONCE = 2;
 /** Seconds for which all targets of tests/fuzz look for an input that breaks their property. */
 const FUZZ_SECS = 60;
-/** Values of each kind that are compared with other libraries. */
-const VALUES = 10_000;
 /** All but the doctests. */
 const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
 /** The crates without the edges. */
@@ -295,7 +293,7 @@ async function core() {
   await run('test:core: agreement', 'cargo', ['test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement'], aside);
   if (isAll) {
     show(await lookFor(FUZZ_SECS), /executions in/);
-    await compareValues({ count: VALUES, from: 0, seed: 1 }, aside);
+    await compareSome();
   }
   // The coverage of the ledger's behaviour is part of the result.
   show(

@@ -22,7 +22,7 @@ pub fn signature(chance: &mut Chance) -> Compared {
         "signature": signature.map(|it| hex::encode_prefixed(&it)),
     });
     let asked = [digest.as_slice(), &signature.unwrap_or([0; 65])].concat();
-    Compared { input, ours, asked }
+    Compared::of(input, ours, asked)
 }
 
 /// A digest and a signature over it, or bytes that are none.
@@ -34,7 +34,7 @@ pub fn recovery(chance: &mut Chance) -> Compared {
         "digest": hex::encode_prefixed(&digest), "signature": hex::encode_prefixed(&signature),
     });
     let ours = ours.map_or(Value::Null, |signer| json!({ "signer": signer.to_checksum() }));
-    Compared { input, ours, asked: [digest.as_slice(), &signature].concat() }
+    Compared::of(input, ours, [digest.as_slice(), &signature].concat())
 }
 
 fn shown(chance: &mut Chance, digest: &[u8; 32]) -> Vec<u8> {
@@ -81,7 +81,7 @@ pub fn address(chance: &mut Chance) -> Compared {
     });
     let asked = text.clone().into_bytes();
     let input = json!({ "bytes": address.to_lower_hex(), "text": text });
-    Compared { input, ours, asked }
+    Compared::of(input, ours, asked)
 }
 
 fn spelled(chance: &mut Chance, address: &Address) -> String {

@@ -47,11 +47,8 @@ pub fn sent(chance: &mut Chance) -> Compared {
     let ours = signed.as_ref().map(|it| {
         json!({ "raw": hex::encode_prefixed(&it.bytes), "hash": hex::encode_prefixed(&it.hash) })
     });
-    Compared {
-        input,
-        ours: ours.unwrap_or_default(),
-        asked: signed.map(|it| it.bytes).unwrap_or_default(),
-    }
+    let asked = signed.map(|it| it.bytes).unwrap_or_default();
+    Compared::of(input, ours.unwrap_or_default(), asked)
 }
 
 /// The bytes of a transaction of some type, or nearly one.
@@ -74,7 +71,7 @@ pub fn read(chance: &mut Chance) -> Compared {
         })
     });
     let input = json!({ "raw": hex::encode_prefixed(&raw) });
-    Compared { input, ours: ours.unwrap_or_default(), asked: raw }
+    Compared::of(input, ours.unwrap_or_default(), raw)
 }
 
 fn transaction(chance: &mut Chance) -> Vec<u8> {
@@ -165,10 +162,9 @@ pub fn rlp(chance: &mut Chance) -> Compared {
     let depth = chance.pick(&[0, 1, 2, 3, 4, 12]);
     let item = nested(chance, depth);
     let mut bytes = written(&item);
-    let input = json!({ "item": item, "bytes": hex::encode_prefixed(&bytes) });
     if chance.happens(2) {
         let ours = json!({ "bytes": hex::encode_prefixed(&bytes) });
-        return Compared { input: json!({ "item": input["item"] }), ours, asked: bytes };
+        return Compared::of(json!({ "item": item }), ours, bytes);
     }
     match chance.below(6) {
         0 => {
@@ -183,7 +179,7 @@ pub fn rlp(chance: &mut Chance) -> Compared {
     let mut items = Items::of(&bytes);
     let one = items.item().ok().and_then(listed_again).filter(|_| items.is_empty());
     let ours = one.map_or(Value::Null, |item| json!({ "item": item }));
-    Compared { input: json!({ "bytes": hex::encode_prefixed(&bytes) }), ours, asked: bytes }
+    Compared::of(json!({ "bytes": hex::encode_prefixed(&bytes) }), ours, bytes)
 }
 
 fn nested(chance: &mut Chance, depth: u32) -> Value {

@@ -28,7 +28,7 @@ pub fn json(chance: &mut Chance) -> Compared {
     let ours = reader::parse(text.as_bytes()).map_or(Value::Null, |it| jcs::text(&it).into());
     // The other reader has no limits.
     let asked = if text.len() <= reader::MAX_BYTES { text.clone() } else { String::new() };
-    Compared { asked: asked.into_bytes(), input: text.into(), ours }
+    Compared::of(text.into(), ours, asked.into_bytes())
 }
 
 fn space(chance: &mut Chance, text: &mut String) {
