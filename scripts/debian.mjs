@@ -1,4 +1,4 @@
-// Programs from the packages of Debian, for the test of docs/origin.md: nginx with its module njs, and Ruby.
+// Programs from the packages of Debian: nginx with its module njs and Ruby, for the test of docs/origin.md, and what reads coverage.
 //
 // They are unpacked below target/, not installed. If that cannot be done, the test leaves them out
 // and says why; this is not a failure.
@@ -29,10 +29,16 @@ const PROGRAMS = {
     command: 'usr/bin/ruby3.1',
     trial: ['--disable-gems', '-ropenssl', '-e', '1'],
   },
+  // The newest in Debian 12 and 13; it reads what the pinned compiler writes.
+  'llvm-cov': {
+    packages: ['llvm-19', 'libllvm19', 'libz3-4', 'libedit2', 'libbsd0', 'libmd0', 'libxml2', 'libffi8'],
+    command: 'usr/lib/llvm-19/bin/llvm-cov',
+    trial: ['--version'],
+  },
 };
 
-/** Every program. */
-export const NAMES = /** @type {Name[]} */ (Object.keys(PROGRAMS));
+/** The origins of the documents. */
+export const ORIGINS = /** @type {Name[]} */ (['nginx', 'ruby']);
 
 /**
  * Finds a program, if it was unpacked.

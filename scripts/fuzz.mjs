@@ -33,13 +33,23 @@ const INSTRUMENTED = [
 ].join(' ');
 
 /**
- * Compiles the driver.
+ * Compiles the driver, and the program that compares values beside it.
  *
- * @returns {Promise<string>} the program
+ * @returns {Promise<string>} the driver
  */
 export async function buildFuzz() {
-  await run('fuzz: compile', 'cargo', ['build', '--release', '--locked', '--manifest-path', FUZZ, '--target-dir', OUT, '--bin', 'fuzz']);
-  return join(root, OUT, 'release', 'fuzz');
+  await run('fuzz: compile', 'cargo', ['build', '--release', '--locked', '--manifest-path', FUZZ, '--target-dir', OUT, '--bins']);
+  return builtProgram('fuzz');
+}
+
+/**
+ * Where a program of the package is, once it is compiled.
+ *
+ * @param {string} name
+ * @returns {string}
+ */
+export function builtProgram(name) {
+  return join(root, OUT, 'release', name);
 }
 
 /**
@@ -49,7 +59,7 @@ export async function buildFuzz() {
  * @returns {Promise<string>} what it printed
  */
 export async function lookFor(secs) {
-  return run('fuzz', join(root, OUT, 'release', 'fuzz'), ['--shared', String(secs)], { aside: true });
+  return run('fuzz', builtProgram('fuzz'), ['--shared', String(secs)], { aside: true });
 }
 
 /**

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { buildWorker } from './build.mjs';
-import { NAMES, prepareProgram } from './debian.mjs';
+import { ORIGINS, prepareProgram } from './debian.mjs';
 import { buildPayer } from './pkg.mjs';
 import { startProcess } from './processes.mjs';
 import { preparePython } from './python.mjs';
@@ -51,7 +51,7 @@ export async function preparePrograms() {
   if ('leftOut' in python) console.log(`  left out: the programs of Python, ${python.leftOut}`);
   const node = await prepareNode();
   if (node !== undefined) console.log(`  left out: the programs of npm, ${node}`);
-  for (const name of NAMES) {
+  for (const name of ORIGINS) {
     const program = await prepareProgram(name);
     if ('leftOut' in program) console.log(`  left out: ${name}, ${program.leftOut}`);
   }

@@ -1,6 +1,6 @@
-// A virtual environment with the published clients and servers of Python, for the end-to-end tests.
+// Virtual environments of Python: with its published clients and servers, for the end-to-end tests, or with another list of packages.
 //
-// It is below target/, one for each list of packages and each Python. If it cannot be made, the
+// They are below target/, one for each list of packages and each Python. If one cannot be made, the
 // tests leave those programs out and say why; this is not a failure.
 
 import { createHash } from 'node:crypto';
@@ -11,7 +11,7 @@ import { startProcess } from './processes.mjs';
 import { root, step } from './steps.mjs';
 
 /**
- * The interpreter that has the clients, or the reason why there is none.
+ * The interpreter that has the packages, or the reason why there is none.
  *
  * @typedef {{python: string} | {leftOut: string}} Python
  */
@@ -19,10 +19,11 @@ import { root, step } from './steps.mjs';
 /**
  * Finds the environment, if it was made.
  *
+ * @param {string} [requirements] the list of packages, from the root
  * @returns {Promise<Python>}
  */
-export async function findPython() {
-  const folder = await placeOf();
+export async function findPython(requirements = CLIENTS) {
+  const folder = await placeOf(requirements);
   if (folder === undefined) return { leftOut: `there is no ${PYTHON}` };
   if (!existsSync(join(folder, STAMP))) return { leftOut: '`npm run test:e2e` has not installed them' };
   return { python: interpreterIn(folder) };
@@ -31,11 +32,12 @@ export async function findPython() {
 /**
  * Makes the environment, unless it is there.
  *
+ * @param {string} [requirements] the list of packages, from the root
  * @returns {Promise<Python>}
  */
-export async function preparePython() {
-  const folder = await placeOf();
-  const found = await findPython();
+export async function preparePython(requirements = CLIENTS) {
+  const folder = await placeOf(requirements);
+  const found = await findPython(requirements);
   if (folder === undefined || 'python' in found) return found;
   return step('programs of Python', async () => {
     rmSync(folder, { recursive: true, force: true });
@@ -51,7 +53,7 @@ export async function preparePython() {
         '--only-binary',
         ':all:',
         '-r',
-        REQUIREMENTS,
+        requirements,
       ],
     ]) {
       const { code, output } = await ran(words, INSTALL_MS);
@@ -66,12 +68,16 @@ export async function preparePython() {
 /**
  * Where the environment belongs; undefined without a Python.
  *
+ * @param {string} requirements
  * @returns {Promise<string | undefined>}
  */
-async function placeOf() {
+async function placeOf(requirements) {
   const { code, output } = await ran([PYTHON, '-c', 'import sys; print(sys.version, sys.platform, sys.base_prefix)'], LOOK_MS);
   if (code !== 0) return undefined;
-  const hash = createHash('sha256').update(output).update(readFileSync(REQUIREMENTS)).digest('hex');
+  const hash = createHash('sha256')
+    .update(output)
+    .update(readFileSync(join(root, requirements)))
+    .digest('hex');
   return join(root, 'target', `python-${hash.slice(0, 16)}`);
 }
 
@@ -97,7 +103,7 @@ function interpreterIn(folder) {
 }
 
 const PYTHON = 'python3';
-const REQUIREMENTS = join(root, 'tests/interop/python/requirements.txt');
+const CLIENTS = 'tests/interop/python/requirements.txt';
 /** Written when everything is installed. */
 const STAMP = 'farebox-installed';
 const LOOK_MS = 10_000;

@@ -13,7 +13,8 @@ import { basename, dirname, join } from 'node:path';
 
 import { keepFailures, runFailuresAgain } from './again.mjs';
 import { buildWorker } from './build.mjs';
-import { buildFuzz, FUZZ, lookFor } from './fuzz.mjs';
+import { compareSome, prepareDifferential } from './differential.mjs';
+import { FUZZ, lookFor } from './fuzz.mjs';
 import { printHouse } from './house.mjs';
 import { preparePrograms } from './interop.mjs';
 import { buildMcp } from './mcp.mjs';
@@ -279,7 +280,7 @@ async function compileCore() {
     'target/agreement',
     '--no-run',
   ]);
-  if (isAll) await buildFuzz();
+  if (isAll) await prepareDifferential();
 }
 
 /** They have no deadlines, so whatever has goes first. */
@@ -290,7 +291,10 @@ async function core() {
   // With what the example is compiled with: no features of tests, with which examples that must not compile would.
   const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '--profile', 'dev', ...LIBRARIES, '--doc'], aside);
   await run('test:core: agreement', 'cargo', ['test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement'], aside);
-  if (isAll) show(await lookFor(FUZZ_SECS), /executions in/);
+  if (isAll) {
+    show(await lookFor(FUZZ_SECS), /executions in/);
+    await compareSome();
+  }
   // The coverage of the ledger's behaviour is part of the result.
   show(
     `${output}${examples}`,

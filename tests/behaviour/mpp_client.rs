@@ -180,6 +180,19 @@ fn a_realm_is_pinned_by_what_was_signed_alone() {
 }
 
 #[test]
+fn a_realm_is_pinned_for_its_host_alone() {
+    let (_, record) = reserved("{}", "localhost", None).unwrap();
+    let (url, endpoint) = ("https://else.example/report", "GET https://else.example/report");
+    let payer = account().address();
+    let mut other =
+        Exchange::new(Policy::from_json("{}").unwrap(), "GET", url, endpoint, payer, [2; 48]);
+    let asked = asking(&[evm("b", &request()).replace("shop.example", "bank.example")]);
+    assert!(matches!(other.answered(402, &asked, b"", at(0)), Next::Reserve));
+    other.reserve(Some(&record), at(0)).unwrap();
+    assert_eq!(other.proposal().unwrap()["claimsToSell"], "bank.example");
+}
+
+#[test]
 fn a_challenge_of_another_realm_spoils_no_offer_beside_it() {
     let relayed = evm("a", &request()).replace("shop.example", "bank.example");
     let mut headers = terms(&json!([entry("10000")]));

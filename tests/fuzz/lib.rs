@@ -2,6 +2,7 @@
 //!
 //! The machines are played in the worlds of `tests/behaviour`, by the rules that are asked there.
 
+pub mod differential;
 pub mod driver;
 pub mod targets;
 

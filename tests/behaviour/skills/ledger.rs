@@ -77,6 +77,12 @@ pub fn totals_are_those_of_successes() {
         reply.text.split("\"totalXLM\":").nth(1).unwrap().split(',').next().unwrap().to_owned()
     };
     assert_eq!([total("agent-1"), total("agent-2")], ["3.5", "5"]);
+    let tallies = &world.rows.spends["/agent-1"].assets;
+    let told: Vec<_> = tallies
+        .iter()
+        .map(|it| (it.asset.as_str(), it.spent.as_str(), it.failed.as_str()))
+        .collect();
+    assert_eq!(told, [("XLM", "3.5", "0")], "one of each asset");
 }
 
 #[test]

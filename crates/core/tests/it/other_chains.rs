@@ -227,6 +227,7 @@ fn a_field_of_algorand_that_is_unknown_zero_or_out_of_order_is_refused() {
             changed(&format!("{amount}cd2710"), &format!("{amount}ce00002710")),
         ),
         ("a name twice", changed(&format!("{fee}cd"), &format!("{amount}cd"))),
+        ("a name twice in a row", changed(&name("fv"), &fee)),
         ("another kind", changed(&format!("{kind}a56178666572"), &format!("{kind}a461706c00"))),
     ] {
         assert_eq!(key, Err(Code::MalformedPayment), "{what}");
