@@ -90,12 +90,12 @@ async function comparePiece(piece, aside) {
     ...('python' in python ? [[python.python, join(HERE, 'answers.py'), PROGRAM, ...piece]] : []),
   ];
   const results = await Promise.all(programs.map(([command = '', ...args]) => ended(command, args, aside)));
-  for (const { code, output } of results) {
+  for (const [at, { code, output }] of results.entries()) {
     if (code === 0) continue;
     const number = /^DIFFERS (\d+)$/m.exec(output)?.[1];
     const [kind, seed] = piece;
     const again = number === undefined ? '' : `\nagain: npm run differential -- 1 --only ${kind} --seed ${seed} --from ${number}`;
-    throw new StepFailed(`${output.trimEnd()}${again}`);
+    throw new StepFailed(`${output.trimEnd()}\n${programs[at]?.[0]} ended with ${code}${again}`);
   }
   return results.flatMap(
     ({ output }) =>
