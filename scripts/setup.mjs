@@ -6,7 +6,7 @@
 // installed again only when package-lock.json differs from the one last installed.
 
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -32,6 +32,8 @@ export async function installPackages() {
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
+  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink())
+    throw new StepFailed('node_modules is a link, and npm would empty what it leads to: remove the link, then run this again');
   await run('npm packages', 'npm', ['ci', '--no-audit', '--no-fund']);
   writeFileSync(stamp, hash);
 }
