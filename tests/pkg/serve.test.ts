@@ -100,15 +100,6 @@ test('a signal while it starts ends it, and its runtime with it', async () => {
   assert.equal(spawnSync('pgrep', ['-f', join(state, 'runtime')]).stdout.toString(), '', 'no runtime is left on the rows');
 });
 
-test('a reader of its log who leaves ends nothing', async () => {
-  const { url, child, ended } = await serving();
-  child.stderr!.destroy();
-  for (const path of ['/report', '/free', '/report']) assert.ok([402, 200].includes((await fetch(`${url}${path}`)).status));
-  child.kill('SIGTERM');
-  assert.equal(await ended, 0);
-});
-
-// A-225
 test('a port that is taken ends the program, and its runtime with it', async () => {
   const taken = createServer();
   const port = await new Promise<number>((resolve) => {
