@@ -100,6 +100,7 @@ test('a signal while it starts ends it, and its runtime with it', async () => {
   assert.equal(spawnSync('pgrep', ['-f', join(state, 'runtime')]).stdout.toString(), '', 'no runtime is left on the rows');
 });
 
+//
 test('a port that is taken ends the program, and its runtime with it', async () => {
   const taken = createServer();
   const port = await new Promise<number>((resolve) => {
