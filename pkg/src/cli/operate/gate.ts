@@ -86,16 +86,16 @@ export async function refund(operator: Operator, { values, given }: Spoken): Pro
   if (textOf(payment, 'id') !== id) throw new Usage('the gate answered with another payment than the one that was asked for');
   if (values.transaction !== undefined) return reported(operator, id, values.transaction, values.json === true);
   if (values['not-sent'] === true) return told(() => dropRefund(operator, id), values.json === true);
+  // A debt of another wallet is its owner's.
+  const own = values['pay-to'] ?? process.env['PAY_TO'];
+  if (own === undefined) throw new Usage('--pay-to ADDRESS is missing: the address that your gate is paid at, with commas between several');
+  usable(() => transferOf(payment, own));
   const begun = textOf(payment, 'refunding');
   const again = `npx farebox refund ${id}`;
   if (begun !== '')
     throw new Usage(
       `a refund of it was begun at ${begun}, and may have been sent: report it (${again} --transaction HASH), or say that it was not (${again} --not-sent)`,
     );
-  // A debt of another wallet is its owner's.
-  const own = values['pay-to'] ?? process.env['PAY_TO'];
-  if (own === undefined) throw new Usage('--pay-to ADDRESS is missing: the address that your gate is paid at, with commas between several');
-  usable(() => transferOf(payment, own));
   const owed = await begin(operator, id, values.restored === true);
   const transfer = usable(() => transferOf(owed, own));
   if (values.json === true) printOne({ ...transfer }, true);
