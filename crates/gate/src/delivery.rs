@@ -32,7 +32,7 @@ impl Worth {
             300..=399 => Self::Withheld(Code::OriginRedirected),
             // Terms of the origin are not the gate's.
             402 => Self::Withheld(Code::OriginFailed),
-            400..=599 => Self::Nothing,
+            400.. => Self::Nothing,
             _ => Self::Withheld(Code::OriginFailed),
         }
     }
