@@ -19,8 +19,8 @@ pub(crate) enum Worth {
 impl Worth {
     /// Judges an answer, which has to be scrubbed if its redirects are to be seen through.
     ///
-    /// A redirect that is no more than another spelling of the path tells nobody anything. Any
-    /// other one may be the address of what is sold.
+    /// A redirect that is only another spelling of the path reveals nothing. Any other one may be
+    /// the address of what is sold.
     pub(crate) fn of(head: &ResponseHead, offer: &Offer, asked: &RequestHead) -> Self {
         match head.status {
             200..=299 => Self::Sold,

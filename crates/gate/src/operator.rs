@@ -282,11 +282,19 @@ pub(super) fn message(operator: ObjectRequest) -> String {
 }
 
 /// A refusal that names the parameter or member that is wrong.
-fn naming(mut reply: Reply, name: &str) -> Reply {
+fn naming(reply: Reply, name: &str) -> Reply {
+    match name.is_empty() {
+        true => reply,
+        false => with_member(reply, &[",\"parameter\":", &json::text(name)].concat()),
+    }
+}
+
+/// Adds a member, which begins with its comma, to an answer of JSON.
+fn with_member(mut reply: Reply, member: &str) -> Reply {
     if let Body::Text(body) = &mut reply.body
-        && let Some(open) = body.strip_suffix('}').filter(|_| !name.is_empty())
+        && let Some(open) = body.strip_suffix('}')
     {
-        *body = [open, ",\"parameter\":", &json::text(name), "}"].concat();
+        *body = [open, member, "}"].concat();
     }
     reply
 }

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::{FailureFilter, OperatorQuery, Task};
 use crate::operator::export::CHANNEL_SUMS;
 use crate::operator::query::ListCursor;
-use crate::operator::{metrics, refusal};
-use crate::reply::{Body, Reply};
+use crate::operator::{metrics, refusal, with_member};
+use crate::reply::Reply;
 use crate::units;
 use crate::units::{time_member, write_item};
 use farebox_base::encoding;
@@ -40,13 +40,11 @@ impl OperatorQuery {
             Undecided::RefundEarly(until) => (Code::RefundEarly, Some(("until", until))),
             Undecided::RefundRestored => (Code::RefundRestored, None),
         };
-        let mut reply = refusal(code, &self.correlation, self.id());
-        if let (Body::Text(body), Some((name, secs))) = (&mut reply.body, at)
-            && let Some(open) = body.strip_suffix('}')
-        {
-            *body = [open, &time_member(name, secs), "}"].concat();
+        let reply = refusal(code, &self.correlation, self.id());
+        match at {
+            Some((name, secs)) => with_member(reply, &time_member(name, secs)),
+            None => reply,
         }
-        reply
     }
 
     fn json(&self, document: String) -> Reply {
