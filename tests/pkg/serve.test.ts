@@ -100,6 +100,19 @@ test('a signal while it starts ends it, and its runtime with it', async () => {
   assert.equal(spawnSync('pgrep', ['-f', join(state, 'runtime')]).stdout.toString(), '', 'no runtime is left on the rows');
 });
 
+test('a reader of its log who leaves ends nothing', async () => {
+  const { url, child, ended } = await serving();
+  child.stderr!.destroy();
+  for (const [path, status] of [
+    ['/report', 402],
+    ['/about', 200],
+    ['/report', 402],
+  ] as const)
+    assert.equal((await fetch(`${url}${path}`)).status, status, path);
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0);
+});
+
 // A-225
 test('a port that is taken ends the program, and its runtime with it', async () => {
   const taken = createServer();
