@@ -159,7 +159,8 @@ pub fn what_is_being_paid_back_is_served_to_no_one() {
     assert_eq!(debt.world.ledger.state().name(), "refunded");
     let mut debt = indebted();
     assert_eq!(debt.decide(&Decision::Refunding(0)), Ok(()));
-    assert_eq!(debt.decide(&Decision::NotRefunded), Ok(()));
+    let begun = debt.world.ledger.fence();
+    assert_eq!(debt.decide(&Decision::NotRefunded(begun)), Ok(()));
     assert!(debt.world.present(&debt.payment).is_delivery(), "it was not sent");
     assert_eq!(debt.decide(&Decision::Refunding(0)), Err(Undecided::WrongState));
 }
@@ -174,6 +175,20 @@ pub fn of_two_who_pay_a_debt_back_one_does() {
     assert_eq!(debt.decide(&Decision::Refunding(0)), begun);
     assert_eq!(debt.decide(&Decision::Waived("no".to_owned())), begun);
     assert_eq!(debt.decide(&Decision::Refunding(0)), begun);
+}
+
+#[test]
+pub fn a_begin_is_taken_back_by_whoever_made_it() {
+    let mut debt = indebted();
+    assert_eq!(debt.decide(&Decision::Refunding(0)), Ok(()));
+    let first = debt.world.ledger.fence();
+    assert_eq!(debt.decide(&Decision::NotRefunded(first)), Ok(()));
+    assert_eq!(debt.decide(&Decision::Refunding(0)), Ok(()));
+    // Whoever began first refuses in their wallet now, within the same second.
+    let begun = Err(Undecided::RefundBegun(debt.world.now().secs()));
+    assert_eq!(debt.decide(&Decision::NotRefunded(first)), begun);
+    assert_eq!(debt.world.present(&debt.payment).problem(), "refund_due");
+    assert_eq!(debt.world.origin.calls.len(), 1);
 }
 
 //
@@ -265,11 +280,21 @@ fn without_a_node_only_the_operators_word_counts() {
 }
 
 #[test]
-pub fn who_reports_refunds_decides_and_sees_nothing_else() {
+pub fn who_refunds_begins_and_ends_that_and_decides_and_sees_nothing_else() {
     let own = receipt(PAY_TO, 10_000);
+    for (path, body, expected) in [
+        ("refunding", json!({}), json!({"refunding": 0})),
+        ("not-refunded", json!({"refunding_id": 7}), json!({"not_refunded": 7})),
+    ] {
+        let (status, _, told) = asked((REFUNDER, path, body), CHAIN, &own);
+        let told: Value = serde_json::from_str(&told[0]).unwrap();
+        assert_eq!((status, &told["operator"]["decide"]["decision"]), (200, &expected), "{path}");
+    }
+    for body in [json!({}), json!({"refunding_id": "7"}), json!({"refunding_id": -7})] {
+        let (status, _, told) = asked((OPERATOR, "not-refunded", body), CHAIN, &own);
+        assert_eq!((status, told.len()), (400, 0));
+    }
     for (path, body) in [
-        ("refunding", json!({})),
-        ("not-refunded", json!({})),
         ("waived", json!({"reason": "no"})),
         ("resolve", json!({"as": "void", "reason": "no"})),
         ("resolve", json!({"as": "delivered", "reason": "no", "transaction": HASH})),

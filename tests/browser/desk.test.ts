@@ -60,11 +60,13 @@ async function idIn(state: string): Promise<string> {
   return first?.id ?? assert.fail(`no payment is ${state}`);
 }
 
-async function stateOf(id: string): Promise<string> {
+async function payment(id: string): Promise<Record<string, unknown>> {
   const headers = { authorization: `Bearer ${world.token}` };
   const answer = await fetch(`${world.gate.url}/_farebox/payments/${id}`, { headers });
-  return ((await answer.json()) as { state: string }).state;
+  return (await answer.json()) as Record<string, unknown>;
 }
+
+const stateOf = async (id: string): Promise<unknown> => (await payment(id))['state'];
 
 test('the token is asked for, a wrong one opens nothing, and no URL or store has the right one', { timeout: LIMIT_MS }, async () => {
   const page = await context.newPage();
@@ -243,6 +245,36 @@ test('a debt that ended while the wallet asked is not paid', { timeout: LIMIT_MS
   open();
   await said(page, /state does not allow this/);
   assert.equal(await stateOf(id), 'waived');
+});
+
+// A-284
+test('whoever refuses in their wallet takes back their own begin, and not the one that another made since', {
+  timeout: LIMIT_MS,
+}, async () => {
+  await world.buy('/fail/503', 7);
+  const id = await idIn('refund_due');
+  let open = (): void => {};
+  const opens = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const page = await entered(`#payment?id=${id}`, (page) =>
+    addWallet(page, {
+      payer: world.chain.accounts.payee,
+      network: '0x14a34',
+      send: async () => {
+        await opens;
+        throw Object.assign(new Error('refused'), { code: 4001 });
+      },
+    }),
+  );
+  await page.getByRole('button', { name: /by wallet/ }).click();
+  const begun = async (): Promise<number> => Number((await payment(id))['refunding_id']);
+  const mine = await eventually('it has begun', begun, (number) => number > 0);
+  await told(id, 'not-refunded', { refunding_id: mine });
+  await told(id, 'refunding', {});
+  open();
+  await said(page, /was begun before/);
+  assert.ok((await begun()) > mine, 'the begin of the other stands');
 });
 
 test('what another operator began is seen, and may be begun again once nothing was sent', { timeout: LIMIT_MS }, async () => {

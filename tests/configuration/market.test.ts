@@ -139,12 +139,13 @@ tag = "v2"
 new_sqlite_classes = ["Exchange"]
 `;
 const ADDRESS = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8';
+const BONDS = '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC';
 const LIVE: Vars = {
   profile: 'live-testnet',
   network: 'eip155:84532',
   hold: 'escrow',
   escrow: ADDRESS,
-  bonds: ADDRESS,
+  bonds: BONDS,
   organization: 'acme',
   wallet: 'escrow',
 };
@@ -159,6 +160,7 @@ const wrong: readonly (readonly [name: string, live: Vars, member: string, says:
   ['another way to hold money', { ...LIVE, hold: 'safe' }, 'hold', 'must be one of'],
   ['an escrow that is no address', { ...LIVE, escrow: '0x12' }, 'escrow', 'is not an address'],
   ['an escrow in other letters', { ...LIVE, escrow: ADDRESS.replace('c79C8', 'C79C8') }, 'escrow', 'is not an address'],
+  ['one wallet for money and bonds', { ...LIVE, bonds: ADDRESS }, 'bonds', 'nothing else is paid to'],
   ['a most that is no amount', { ...LIVE, max_price: 'much' }, 'max_price', 'decimal text'],
   ['a least that is no amount', { ...LIVE, min_price: 'little' }, 'min_price', 'decimal text'],
   ['a least above the most', { ...LIVE, min_price: '2', max_price: '1' }, 'min_price', 'at most the greatest'],

@@ -68,13 +68,14 @@ test('what is owed is found, paid back by the link, reported by the same command
   assert.deepEqual([token, network, to, units], [chain.token.address, '84532', payer.address.toLowerCase(), String(PRICE)]);
   assert.match(
     link.err,
-    new RegExp(`Refund of 0\\.01 USDC .*origin\\.\nOpen the link in the wallet of ${payTo}\\.\nSend it once, then: [^]*--not-sent\n$`),
+    new RegExp(`Refund of 0\\.01 USDC .*origin\\.\nOpen the link in the wallet of ${payTo}\\.\nSend it once, then: [^]*--not-sent 2\n$`),
   );
   const again = await run(['refund', ids[0]!, '--pay-to', payTo]);
   assert.deepEqual([again.code, again.out], [2, '']);
-  assert.match(again.err, /a refund of it was begun at 20\S+Z, and may have been sent: report it [^]*--not-sent/);
+  assert.match(again.err, /a refund of it was begun at 20\S+Z, and may have been sent: report it [^]*--not-sent 2\)/);
   assert.match((await run(['waive', ids[0]!, '--reason', 'x'])).err, /^farebox: 409 refund_begun: [^]*\(20\S+Z\)/);
-  assert.match((await run(['refund', ids[0]!, '--not-sent'])).out, /^state: refund_due$/m);
+  assert.deepEqual([(await run(['refund', ids[0]!, '--not-sent', 'x'])).code, (await run(['refund', ids[0]!, '--not-sent', '1'])).code], [2, 1]);
+  assert.match((await run(['refund', ids[0]!, '--not-sent', '2'])).out, /^state: refund_due$/m);
   const transfer = JSON.parse((await run(['refund', ids[0]!, '--json'], { PAY_TO: payTo })).out) as { to: Hex; data: Hex };
   const wallet = createWalletClient({ account: payee, chain: chain.chain, transport: http(chain.url) });
   const hash = await wallet.sendTransaction({ to: transfer.to, data: transfer.data });

@@ -120,8 +120,10 @@ impl OperatorRequests<'_> {
         let shows = |token: &Option<Secret<String>>| {
             token.as_ref().is_some_and(|token| is_authorized(head, token.expose()))
         };
-        let refunds = matches!(place, OperatorPath::Decision(_, What::Refunded))
-            || planted(Mutant::RefundersDecide);
+        let refunds = match place {
+            OperatorPath::Decision(_, What::Refunding | What::NotRefunded | What::Refunded) => true,
+            _ => planted(Mutant::RefundersDecide),
+        };
         let request = OperatorRequest { head, query, body };
         let asked = if shows(token) {
             self.plan_request(place, request, Reporter::Operator, now)

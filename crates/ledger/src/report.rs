@@ -128,11 +128,11 @@ pub const STARTS: [&str; 4] = ["id", "key", "transaction", "correlation_id"];
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// The operator begins to pay back. A debt of before this second may have been paid back
-    /// already: a restored row does not know.
+    /// The operator begins to pay back. What is owed for a payment of before this second may have
+    /// been paid back already: a restored row does not know.
     Refunding(u64),
-    /// The refund that the operator began was not sent.
-    NotRefunded,
+    /// The refund that began under this grant was not sent.
+    NotRefunded(u64),
     /// This transaction paid back.
     Refunded(String),
     /// Nothing is owed, for this reason.
@@ -151,7 +151,7 @@ pub enum Decision {
 
 read_enum!(Decision {
     "refunding" => Refunding(known_since),
-    "not_refunded" => NotRefunded,
+    "not_refunded" => NotRefunded(begun),
     "refunded" => Refunded(transaction),
     "waived" => Waived(reason),
     "resolved" => Resolved { to, reason; transaction },
@@ -167,7 +167,7 @@ impl Decision {
                 return format!("operator: {}", hash.unwrap_or_default());
             }
             Self::Refunding(_) => "a refund begins",
-            Self::NotRefunded => "no refund was sent",
+            Self::NotRefunded(_) => "no refund was sent",
             Self::Waived(reason) | Self::Resolved { reason, .. } => reason.as_str(),
         };
         let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

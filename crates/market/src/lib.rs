@@ -14,6 +14,7 @@ macro_rules! or_reply {
 }
 
 pub mod compute;
+mod day;
 mod grant;
 mod operator;
 pub mod page;

@@ -41,9 +41,15 @@ export function beginRefund(operator: Operator, id: string, isUnpaidSince = fals
   return operator.tell('POST', `${placeOf(id)}/refunding`, isUnpaidSince ? { restored: true } : {});
 }
 
-/** Says that a refund which was begun was not sent: whoever holds its transfer must not send it any more. */
-export function dropRefund(operator: Operator, id: string): Promise<Members> {
-  return operator.tell('POST', `${placeOf(id)}/not-refunded`, {});
+/** The begin of a refund that is under way, as a payment names it: whoever takes it back says which one they mean. */
+export function beginOf(payment: Readonly<Record<string, unknown>>): number | undefined {
+  const begun = payment['refunding_id'];
+  return typeof begun === 'number' ? begun : undefined;
+}
+
+/** Says that a refund which was begun was not sent: whoever holds its transfer must not send it any more. A later begin stays. */
+export function dropRefund(operator: Operator, id: string, begun: number): Promise<Members> {
+  return operator.tell('POST', `${placeOf(id)}/not-refunded`, { refunding_id: begun });
 }
 
 /** The same as a link that wallets on a phone open. Spec: ERC-681. */

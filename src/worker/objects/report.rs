@@ -233,7 +233,8 @@ impl Conditions {
 const STARTING: [&str; STARTS.len()] = ["receipt", "key", "tx", "correlation"];
 /// Columns of an item, in this order; its correlation id and its history follow.
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
-    created, updated, reason, pay_to, CASE state WHEN 'refund_due' THEN sent END";
+    created, updated, reason, pay_to, CASE state WHEN 'refund_due' THEN sent END,
+    CASE WHEN state = 'refund_due' AND sent IS NOT NULL THEN fence END";
 /// Whether an earlier row at rest certainly has this row's transaction.
 fn counted() -> String {
     format!(
@@ -268,7 +269,8 @@ fn item(row: &[SqlValue]) -> Option<PaymentItem> {
         updated_at: row.get(11).and_then(integer)?,
         reason: column(12),
         refunding_at: row.get(14).and_then(integer),
-        correlation_id: column(15).unwrap_or_default(),
-        history: column(16).unwrap_or_default(),
+        refunding_id: row.get(15).and_then(integer),
+        correlation_id: column(16).unwrap_or_default(),
+        history: column(17).unwrap_or_default(),
     })
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use farebox_core::amount::Amount;
 use farebox_core::compute::message::{Answer, Command};
 use farebox_core::compute::row::HoldKind;
-use farebox_core::compute::settings::Profile;
+use farebox_core::compute::gateway::Gateway;
+use farebox_core::compute::settings::{Profile, ProfileSettings, SettingsError};
 use farebox_core::evm::address::Address;
 use farebox_core::evm::keccak::keccak256_parts;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
-use super::world::{Told, URL, USDC, World, settings, signed, wallet};
+use super::world::{ESCROW, Told, URL, USDC, World, settings, signed, wallet};
 
 const HASH: &str = "0x2222222222222222222222222222222222222222222222222222222222222222";
 
@@ -449,4 +450,15 @@ pub fn another_bond_ends_what_an_earlier_one_would_be_told_again() {
     assert_eq!(show(&mut world, 1, &proof("agent-2", &other, &fresh), &second).status, 200);
     let used = (403, "SELLER_BOND_CHALLENGE_INVALID");
     assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).code(), used);
+}
+
+#[test]
+pub fn a_wallet_that_money_is_paid_to_takes_no_bonds() {
+    let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+    let bonds = Address::parse(&ESCROW.to_lowercase()).unwrap();
+    let shared = Gateway::new(ProfileSettings { bonds, ..set });
+    assert_eq!(shared.err(), Some(SettingsError::Bonds));
+    // Nor does it sell: with this hold a seller is paid by buyers.
+    let told = World::of(HoldKind::Completion).register(66, json!({}));
+    assert_eq!((told.status, told.text("code").as_str()), (400, "INVALID_REQUEST"));
 }

@@ -172,6 +172,9 @@ pub const TABLE: &[Row] = &[
         older::a_transfer_of_another_token_amount_payer_payee_or_sender_buys_nothing
     ),
     row!(FreshTransfersPay, older::a_transfer_pays_when_it_has_its_blocks),
+    row!(EarlierPricesAreForgotten, older::a_transfer_at_an_earlier_price_of_its_order_goes_back),
+    row!(PurchasesAreBonds, bonds::a_wallet_that_money_is_paid_to_takes_no_bonds),
+    row!(DaysBeginAgain, quotes::a_clock_that_is_set_back_begins_no_day),
     row!(OldTransfersPay, older::a_transfer_of_last_month_buys_nothing),
     row!(CallbacksNeverEnd, older::a_signature_counts_for_five_minutes_and_a_minute_ahead),
     row!(AnySignatureCalls, older::a_signature_for_another_action_job_or_seller_counts_for_nothing),

@@ -265,6 +265,21 @@ fn a_transfer_for_a_quote_that_is_over_gets_another_seat_or_goes_back() {
     assert_eq!(world.treasury.arrived(&wallet(BUYER)), PRICE.parse::<u64>().unwrap());
 }
 
+#[test]
+pub fn a_transfer_at_an_earlier_price_of_its_order_goes_back() {
+    let mut world = direct();
+    let signature = quoted(&mut world);
+    world.now += 301_000;
+    world.alarm();
+    // Anyone may ask for the same order again, and its seller sells at another price by now.
+    world.seller(SELLER, "0.006");
+    assert_eq!(world.ask("10.0.0.7", BUYER, "hello").text("amount"), "0.006");
+    let told = Told::of(show(&mut world, HASH, &signature, Some(chain(|_| {}))));
+    assert_eq!(told.code(), (409, "QUOTE_EXPIRED"));
+    world.alarm();
+    assert_eq!(world.treasury.arrived(&wallet(BUYER)), PRICE.parse::<u64>().unwrap());
+}
+
 /// A callback that a seller signs at some second.
 fn callback(world: &World, (action, job): (&str, &str), at: u64, more: &Value) -> SellerRequest {
     let signed_at = UnixTime::from_secs(at).rfc3339();

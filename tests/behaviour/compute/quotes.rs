@@ -512,3 +512,22 @@ pub fn a_seller_sells_its_share_of_the_day() {
     assert_eq!(sold, [wallet(1), wallet(1), wallet(2), wallet(2)], "a tenth each");
     assert_eq!(rest, ["NO_SELLER_AVAILABLE"]);
 }
+
+#[test]
+pub fn a_clock_that_is_set_back_begins_no_day() {
+    let mut world = bounded("0.0149", Some("1"));
+    // Ten seconds into a day.
+    world.now += 18 * 3_600_000 + 10_000;
+    let mut sold = |world: &mut World, name: &str| {
+        (1..=2).for_each(|number| _ = (world.open(number), world.beat(number)));
+        let orders = (0..4).map(|order| sells(world, &format!("{name}{order}")));
+        orders.filter(|who| who.starts_with("0x")).count()
+    };
+    assert_eq!(sold(&mut world, "day"), 2);
+    world.now -= 20_000;
+    assert_eq!(sold(&mut world, "back"), 0);
+    world.now += 20_000;
+    assert_eq!(sold(&mut world, "forth"), 0);
+    world.now += 86_400_000;
+    assert_eq!(sold(&mut world, "next"), 2);
+}

@@ -184,6 +184,11 @@ impl Rows for MemoryRows {
         Ok(self.quotes.iter().rev().find(|it| it.fingerprint == fingerprint).cloned())
     }
 
+    fn quote_at(&self, fingerprint: &str, units: &str) -> Result<Option<QuoteRow>, Infallible> {
+        let is_it = |it: &&QuoteRow| it.fingerprint == fingerprint && it.units == units;
+        Ok(self.quotes.iter().rev().find(is_it).cloned())
+    }
+
     fn unsold(&self, client: &str, since: u64) -> Result<Vec<QuoteRow>, Infallible> {
         let is_unsold = |it: &&QuoteRow| {
             it.client == client && it.created >= since && it.state != QuoteState::Sold

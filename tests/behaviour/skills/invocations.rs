@@ -506,3 +506,21 @@ pub fn a_pretended_payment_is_proven_once_and_is_the_same_for_the_same_reference
     assert_eq!(world.rows.invocations[0].tx, sent["txHash"].as_str().unwrap());
     assert!(reply.text.contains(r#""chain":"stellar","amountUsd":0.25"#), "{}", reply.text);
 }
+
+#[test]
+fn a_clock_that_is_set_back_gives_an_agent_no_other_day() {
+    let mut vars = vars();
+    vars["AGENT_DAILY_CAP"] = "$0.40".into();
+    let mut world = World::of(&vars);
+    world.publish(&echo());
+    let midnight = world.now / 86_400_000 * 86_400_000 + 86_400_000;
+    let mut pays = |world: &mut World, key: &str, at: u64| {
+        world.now = at;
+        let call = world.call(key);
+        matches!(world.called(&call, charge("250000")), Answer::Errand(Errand::Pay(_)))
+    };
+    assert!(pays(&mut world, "first", midnight + 10_000));
+    assert!(!pays(&mut world, "back", midnight - 10_000));
+    assert!(!pays(&mut world, "forth", midnight + 20_000));
+    assert!(pays(&mut world, "next", midnight + 86_400_000));
+}

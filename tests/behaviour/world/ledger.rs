@@ -436,8 +436,17 @@ impl Ledger {
 
     /// The state of the only row.
     pub fn state(&self) -> State {
+        self.only().state
+    }
+
+    /// The last grant of the only row.
+    pub fn fence(&self) -> u64 {
+        self.only().fence
+    }
+
+    fn only(&self) -> Entry {
         let [entry]: [Entry; 1] = self.entries().try_into().unwrap();
-        entry.state
+        entry
     }
 
     /// The stored responses.

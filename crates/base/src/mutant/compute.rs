@@ -156,6 +156,12 @@ macro_rules! compute {
             FreshTransfersPay,
             /// A transfer pays however old it is.
             OldTransfersPay,
+            /// A transfer at the price of an earlier quote of its order is nobody's.
+            EarlierPricesAreForgotten,
+            /// One wallet takes bonds and the money of sales.
+            PurchasesAreBonds,
+            /// A clock that is set back begins a day.
+            DaysBeginAgain,
             /// A callback counts however old its signature is.
             CallbacksNeverEnd,
             /// Any signature calls back in the name of a seller.

@@ -98,6 +98,8 @@ macro_rules! gate {
             PayeeStays,
             /// A reporter of refunds may decide everything.
             RefundersDecide,
+            /// A hash whose row has gone buys again.
+            HashesCountForEver,
             /// A transfer of anyone to the payer is the payee's refund.
             AnyoneRefunds,
             /// A pricer receives fields of any length.

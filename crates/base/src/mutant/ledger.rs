@@ -7,6 +7,8 @@ macro_rules! ledger {
             RefundedIsServed,
             /// A debt is paid back by everyone who begins to.
             DebtsArePaidTwice,
+            /// A begin of a refund is taken back by whoever made another one.
+            BeginsEndEachOther,
             /// A request for a payment in progress begins as well.
             NoCompareAndSet,
             /// The first use of a payment fixes nothing.

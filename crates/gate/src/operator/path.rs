@@ -97,7 +97,7 @@ pub(super) fn decision(what: What, body: &str, restored: u64) -> Result<Decision
     let members = body.as_ref().and_then(Value::as_object).ok_or_else(|| Wrong::named("body"))?;
     let known: &[&str] = match what {
         What::Refunding => &["restored"],
-        What::NotRefunded => &[],
+        What::NotRefunded => &["refunding_id"],
         What::Refunded => &["transaction"],
         What::Waived => &["reason"],
         What::Resolve => &["as", "reason", "transaction"],
@@ -121,7 +121,10 @@ pub(super) fn decision(what: What, body: &str, restored: u64) -> Result<Decision
             Some(Value::Bool(true)) => Decision::Refunding(0),
             Some(_) => return Err(Wrong::named("restored")),
         },
-        What::NotRefunded => Decision::NotRefunded,
+        What::NotRefunded => {
+            let begun = members.get("refunding_id").and_then(Value::as_u64);
+            Decision::NotRefunded(begun.ok_or_else(|| Wrong::named("refunding_id"))?)
+        }
         // What was paid back is in a transaction, even if what was paid is not in one yet.
         What::Refunded => Decision::Refunded(hash(TxHash::parse_any)?),
         What::Waived => Decision::Waived(reason()?),

@@ -70,6 +70,8 @@ impl RouteTable {
 /// The shortest path that a pattern matches, with each name filled in.
 fn filled(pattern: &str) -> String {
     let path = pattern.strip_suffix("/*").unwrap_or(pattern);
+    // What a folder is without its slash is another spelling of it.
+    let path = path.strip_suffix('/').unwrap_or(path);
     let segments: Vec<&str> = path
         .split('/')
         .map(|segment| if segment.starts_with('[') { ANY } else { segment })
@@ -126,6 +128,7 @@ mod tests {
                 ]),
                 Vec::new(),
             ),
+            (Vec::from([("/report/", dear())]), named("/report/", all)),
             (Vec::from([("/u/[id]", dear())]), named("/u/[id]", "/u/any/index.html")),
             (Vec::from([("/a.b/report.json", dear())]), named("/a.b/report.json", "/a.b/report")),
             (Vec::from([("/a/index.html", dear())]), named("/a/index.html", "/a/ /a/index")),

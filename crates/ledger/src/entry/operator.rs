@@ -26,13 +26,21 @@ impl Entry {
                 if let Some(until) = served_until {
                     return Err(Undecided::RefundEarly(until.secs()));
                 }
-                if since.secs() < *known_since {
+                // A debt may arise anew from a row that the restore brought back.
+                if self.created.secs() < *known_since {
                     return Err(Undecided::RefundRestored);
                 }
+                self.fence = self.fence.saturating_add(1);
                 State::RefundDue { transaction, why, since, refunding: Some(now) }
             }
-            (State::RefundDue { transaction, why, since, .. }, Decision::NotRefunded) => {
+            (State::RefundDue { transaction, why, since, .. }, Decision::NotRefunded(grant))
+                if *grant == self.fence || planted(Mutant::BeginsEndEachOther) =>
+            {
                 State::RefundDue { transaction, why, since, refunding: None }
+            }
+            // It is another's begin, which may have been sent.
+            (State::RefundDue { refunding: Some(begun), .. }, Decision::NotRefunded(_)) => {
+                return Err(Undecided::RefundBegun(begun.secs()));
             }
             // It may have been sent: then that is what became of it.
             (State::RefundDue { refunding: Some(begun), .. }, Decision::Waived(_)) => {
@@ -91,7 +99,7 @@ mod tests {
 
     use super::*;
     use crate::command::{Leases, Mode, Payment};
-    use crate::entry::OtherPayments;
+    use crate::entry::{FIRST_FENCE, OtherPayments};
     use crate::state::Why;
     use farebox_common::payment::TxHash;
 
@@ -156,12 +164,12 @@ mod tests {
         let waived = || Decision::Waived("no".to_string());
         let cases: [(State, Decision, Option<&str>); 24] = [
             (owed(), Decision::Refunding(0), Some("refund_due")),
-            (owed(), Decision::NotRefunded, Some("refund_due")),
+            (owed(), Decision::NotRefunded(FIRST_FENCE), Some("refund_due")),
             (begun(), refunded('2'), Some("refunded")),
-            (begun(), Decision::NotRefunded, Some("refund_due")),
+            (begun(), Decision::NotRefunded(FIRST_FENCE), Some("refund_due")),
             (begun(), waived(), None),
             (State::Void, Decision::Refunding(0), None),
-            (manual(None), Decision::NotRefunded, None),
+            (manual(None), Decision::NotRefunded(FIRST_FENCE), None),
             (owed(), refunded('2'), Some("refunded")),
             (owed(), refunded('1'), None),
             (owed(), Decision::Refunded("0x12".to_string()), None),
@@ -205,9 +213,26 @@ mod tests {
         };
         assert_eq!(begin(owed(), NOW.secs()), Ok(after));
         assert_eq!(begin(owed(), NOW.secs() + 1), Err(Undecided::RefundRestored));
+        let State::RefundDue { transaction, why, refunding, .. } = owed() else { panic!() };
+        let arose_anew = State::RefundDue { transaction, why, since: NOW.plus(8), refunding };
+        assert_eq!(begin(arose_anew, NOW.secs() + 1), Err(Undecided::RefundRestored));
         assert_eq!(begin(begun(), 0), Err(Undecided::RefundBegun(NOW.secs())));
         let waived = entry(begun()).decide(&Decision::Waived("no".to_string()), NOW);
         assert_eq!(waived.err(), Some(Undecided::RefundBegun(NOW.secs())));
+    }
+
+    #[test]
+    fn a_begin_is_taken_back_by_its_own_grant_alone() {
+        let decide = |entry: Entry, decision| entry.decide(&decision, NOW);
+        let first = decide(entry(owed()), Decision::Refunding(0)).unwrap();
+        let dropped = decide(first.clone(), Decision::NotRefunded(first.fence)).unwrap();
+        let second = decide(dropped, Decision::Refunding(0)).unwrap();
+        assert!(second.fence > first.fence, "in the same second");
+        let others = decide(second.clone(), Decision::NotRefunded(first.fence));
+        assert_eq!(others.err(), Some(Undecided::RefundBegun(NOW.secs())));
+        let again = decide(second.clone(), Decision::NotRefunded(second.fence)).unwrap();
+        assert_eq!(again.state, owed());
+        assert_eq!(decide(again.clone(), Decision::NotRefunded(second.fence)), Ok(again));
     }
 
     #[test]

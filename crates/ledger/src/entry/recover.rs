@@ -87,7 +87,13 @@ impl Entry {
                     Relief::Look(at) => (at, Work::Read),
                     Relief::Leave => (give_up, Work::GiveUp),
                 };
-                Some(if next.0 >= give_up { (give_up, Work::GiveUp) } else { next })
+                // Who has slept past that time looks once before a person has to.
+                let looked = self.watch.read.is_some_and(|read| read >= give_up);
+                Some(match next {
+                    _ if next.0 < give_up => next,
+                    _ if reads_chain && !looked => (give_up, Work::Read),
+                    _ => (give_up, Work::GiveUp),
+                })
             }
             State::Refused { since, .. } if reads_chain => {
                 Some(self.read_or_close(self.next_read(*since, *since, plan, now), plan))

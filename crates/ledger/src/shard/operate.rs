@@ -37,7 +37,7 @@ impl Shard {
                 Some(hash)
             }
             Verdict::Refunding(_)
-            | Verdict::NotRefunded
+            | Verdict::NotRefunded(_)
             | Verdict::Waived(_)
             | Verdict::Resolved { transaction: None, .. } => None,
         };

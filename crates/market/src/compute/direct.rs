@@ -6,7 +6,7 @@
 //! settles is a facilitator's, and pays through the till alone.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use super::job::show_paid;
 use super::kernel::{Applied, Decision, Now};
@@ -47,6 +47,14 @@ struct TransferSight {
     sent: Option<Sent>,
     /// The block that has it.
     block: Option<Block>,
+}
+
+impl TransferSight {
+    /// The atomic units that the call moves, if it is one of `transfer`.
+    fn moved(&self) -> Option<String> {
+        let (_, units) = transfer(&self.sent.as_ref()?.input)?;
+        Some(units.to_string())
+    }
 }
 
 /// Direct transfers for the quotes of a profile.
@@ -120,6 +128,15 @@ impl DirectTransfers<'_> {
                 "The chain could not be read; try again.",
             );
         };
+        // The order may have been quoted at another price since: what was transferred for the earlier
+        // one goes back as it would have.
+        let earlier = match sight.moved() {
+            Some(units) if units != quote.units && !planted(Mutant::EarlierPricesAreForgotten) => {
+                records.quote_at(&quote.fingerprint, &units)?
+            }
+            Some(_) | None => None,
+        };
+        let quote = earlier.filter(|it| self.profile.is_current(it)).unwrap_or(quote);
         if let Err(answer) = self.check_transfer(&quote, &sight, confirmations, tick) {
             return Ok(Decision::reply(answer));
         }

@@ -153,6 +153,9 @@ pub trait Rows {
     /// The newest quote with this fingerprint.
     fn quote_of(&self, fingerprint: &str) -> Result<Option<QuoteRow>, Self::Error>;
 
+    /// The newest quote with this fingerprint at this price, atomic units.
+    fn quote_at(&self, fingerprint: &str, units: &str) -> Result<Option<QuoteRow>, Self::Error>;
+
     /// Quotes of a client made at this time or later that were not sold, at most 100.
     fn unsold(&self, client: &str, since: u64) -> Result<Vec<QuoteRow>, Self::Error>;
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::day::counted_day;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
@@ -581,7 +582,7 @@ impl DaySales {
     /// The sales on the day of this time.
     #[must_use]
     pub fn on(&self, now: u64) -> Amount {
-        let is_today = self.day == now / DAY_MS;
+        let is_today = self.day == counted_day(self.day, now);
         let units = Amount::from_atomic(&self.units).ok().filter(|_| is_today);
         units.unwrap_or(Amount::ZERO)
     }
@@ -590,11 +591,9 @@ impl DaySales {
     pub fn add(&mut self, units: &str, now: u64) {
         let more = Amount::from_atomic(units).unwrap_or(Amount::ZERO);
         let sum = self.on(now).checked_add(more).unwrap_or(Amount::MAX);
-        *self = Self { day: now / DAY_MS, units: sum.to_string() };
+        *self = Self { day: counted_day(self.day, now), units: sum.to_string() };
     }
 }
-
-const DAY_MS: u64 = 86_400_000;
 
 /// A wallet in its one spelling; text that is none in lower case.
 #[must_use]

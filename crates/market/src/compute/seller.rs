@@ -104,6 +104,9 @@ impl Sellers<'_> {
         if !is_wallet && self.sessions.profile.hold != HoldKind::Mock {
             return Err(invalid("seller_id must be an EVM address."));
         }
+        if Address::parse(&id).is_ok_and(|wallet| wallet == *self.bonds.wallet) {
+            return Err(invalid("seller_id is the address that bonds are transferred to."));
+        }
         let agent = fields.maybe("passport_agent_id")?.unwrap_or_default();
         Ok(Registration { id, offer, agent })
     }

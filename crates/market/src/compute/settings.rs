@@ -207,7 +207,7 @@ impl fmt::Display for SettingsError {
             Self::Escrow => {
                 "the escrow must be the address of a wallet of the treasury, or of the escrow contract"
             }
-            Self::Bonds => "bonds must go to the address of a wallet",
+            Self::Bonds => "bonds must go to a wallet that nothing else is paid to",
             Self::MaxPrice => "the greatest price must be decimal text above zero",
             Self::MinPrice => {
                 "the least price must be decimal text in whole tokens, at most the greatest"

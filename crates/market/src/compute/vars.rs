@@ -174,6 +174,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
     // What is wrong in an entry is said also where a secret is not known, as on the machine of a check.
     let secret = secret.unwrap_or_else(|| Secret::new("-".repeat(MIN_SECRET_BYTES)));
     let shared = SharedSettings { url: url.unwrap_or_default(), secret };
+    let sales = reader.text("PAY_TO").and_then(|text| Address::parse(&text).ok());
     let mut gateways: Vec<Gateway> = Vec::new();
     for (number, entry) in list.iter().enumerate() {
         let place = format!("{PROFILES}[{number}]");
@@ -198,6 +199,13 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
             let remedy = "holds money of the same network and asset as another profile; \
                  give one of the two another asset or another hold";
             reader.fail_at(&place, "hold", remedy);
+        }
+        let is_payee = |it: Address| it == gateway.profile.escrow;
+        // Each object knows the transfers that it has taken, and no other's.
+        if gateway.older.direct_transfers.is_some() && sales.is_some_and(is_payee) {
+            let remedy = "is PAY_TO, and direct_transfers is set: one transfer would pay for a job and \
+                 for what the market sells; give one of the two another wallet";
+            reader.fail_at(&place, "escrow", remedy);
         }
         gateways.push(gateway);
     }

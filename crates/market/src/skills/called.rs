@@ -160,7 +160,7 @@ impl SellerCalls<'_> {
             }
         };
         let before = counted_on(&spend, now);
-        spend.day = day_of(now);
+        spend.day = day_of(&spend, now);
         spend.counted = before.checked_add(held).unwrap_or(Amount::MAX).to_string();
         let lease = now.saturating_add(PAY_LEASE_MS);
         let row = InvocationRow {

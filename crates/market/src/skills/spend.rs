@@ -5,11 +5,10 @@ use alloc::vec::Vec;
 
 use super::books::Rows;
 use super::row::{Ending, InvocationRow, SpendRow, SpendTally};
+use crate::day::{counted_day, day_number, day_start};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
-/// Milliseconds of a day.
-const DAY_MS: u64 = 86_400_000;
 /// Fraction digits of sums.
 pub(super) const SUM_DECIMALS: u8 = 18;
 
@@ -33,9 +32,9 @@ pub(super) fn find_spend<B: Rows>(books: &B, row: &InvocationRow) -> Result<Spen
     }))
 }
 
-/// The start of the UTC day.
-pub(super) const fn day_of(now: u64) -> u64 {
-    now.saturating_sub(now % DAY_MS)
+/// The start of the day in which the account counts now.
+pub(super) fn day_of(spend: &SpendRow, now: u64) -> u64 {
+    day_start(counted_day(day_number(spend.day), now))
 }
 
 /// The sum of two decimal texts; the first if there is none.
@@ -53,7 +52,7 @@ pub(super) fn difference(a: &str, b: &str) -> String {
 
 /// Dollars counted in the current day.
 pub(super) fn counted_on(spend: &SpendRow, now: u64) -> Amount {
-    if spend.day == day_of(now) {
+    if spend.day == day_of(spend, now) {
         Amount::from_atomic(&spend.counted).unwrap_or(Amount::ZERO)
     } else {
         Amount::ZERO
@@ -63,7 +62,8 @@ pub(super) fn counted_on(spend: &SpendRow, now: u64) -> Amount {
 /// Takes what a row counted out of the day, if it is still the same.
 pub(super) fn give_back(spend: &mut SpendRow, row: &mut InvocationRow, now: u64) {
     let held = Amount::from_atomic(&row.counted).unwrap_or(Amount::ZERO);
-    if spend.day == day_of(row.invoked) && spend.day == day_of(now) {
+    let counted_in = day_start(day_number(row.invoked));
+    if spend.day == counted_in && spend.day == day_of(spend, now) {
         let rest = counted_on(spend, now).checked_sub(held).unwrap_or(Amount::ZERO);
         spend.counted = rest.to_string();
     }

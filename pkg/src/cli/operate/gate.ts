@@ -1,6 +1,6 @@
 /** What an operator asks a gate, and decides there. Spec: docs/operations.md, "Operator API". */
 import { listOf, type Members, type Operator, Refused, textOf } from '../../operator/client.js';
-import { beginRefund, dropRefund, isComing, linkOf, placeOf, transferOf } from '../../operator/transfer.js';
+import { beginOf, beginRefund, dropRefund, isComing, linkOf, placeOf, transferOf } from '../../operator/transfer.js';
 import { tell, visible } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';
 import { amountOf, type Column, plain, printList, printOne } from './table.js';
@@ -85,7 +85,11 @@ export async function refund(operator: Operator, { values, given }: Spoken): Pro
   const payment = await operator.read(placeOf(id));
   if (textOf(payment, 'id') !== id) throw new Usage('the gate answered with another payment than the one that was asked for');
   if (values.transaction !== undefined) return reported(operator, id, values.transaction, values.json === true);
-  if (values['not-sent'] === true) return told(() => dropRefund(operator, id), values.json === true);
+  const unsent = values['not-sent'];
+  if (unsent !== undefined) {
+    if (!/^[1-9]\d{0,14}$/.test(unsent)) throw new Usage('--not-sent is followed by the number of the begin, as the command that began it prints it');
+    return told(() => dropRefund(operator, id, Number(unsent)), values.json === true);
+  }
   // A debt of another wallet is its owner's.
   const own = values['pay-to'] ?? process.env['PAY_TO'];
   if (own === undefined) throw new Usage('--pay-to ADDRESS is missing: the address that your gate is paid at, with commas between several');
@@ -94,7 +98,7 @@ export async function refund(operator: Operator, { values, given }: Spoken): Pro
   const again = `npx farebox refund ${id}`;
   if (begun !== '')
     throw new Usage(
-      `a refund of it was begun at ${begun}, and may have been sent: report it (${again} --transaction HASH), or say that it was not (${again} --not-sent)`,
+      `a refund of it was begun at ${begun}, and may have been sent: report it (${again} --transaction HASH), or say that it was not (${again} --not-sent ${beginOf(payment)})`,
     );
   const owed = await begin(operator, id, values.restored === true);
   const transfer = usable(() => transferOf(owed, own));
@@ -106,7 +110,7 @@ export async function refund(operator: Operator, { values, given }: Spoken): Pro
   );
   tell(`${what} the wallet of ${textOf(payment, 'payee')}.\n`);
   tell(`Send it once, then: ${again} --transaction <its hash>\n`);
-  tell(`If you do not send it: ${again} --not-sent\n`);
+  tell(`If you do not send it: ${again} --not-sent ${beginOf(owed)}\n`);
   return EXIT.done;
 }
 

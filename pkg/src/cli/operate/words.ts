@@ -27,7 +27,7 @@ Of a gate:
   npx farebox owed              refunds that you owe
   npx farebox refund ID         how to pay one back: a link for your wallet; --json prints the transaction
   npx farebox refund ID --transaction HASH    reports it, and waits until the gate finds it on the chain
-  npx farebox refund ID --not-sent            takes back that a refund was begun
+  npx farebox refund ID --not-sent NUMBER     takes back that begin of a refund
   npx farebox waive ID          notes that nothing is owed
   npx farebox resolve ID        decides a payment that waits for a person
   npx farebox totals            what a day brought, by route
@@ -69,7 +69,7 @@ const OPTIONS = {
   to: { type: 'string' },
   transaction: { type: 'string' },
   'pay-to': { type: 'string' },
-  'not-sent': { type: 'boolean' },
+  'not-sent': { type: 'string' },
   restored: { type: 'boolean' },
   reason: { type: 'string' },
   as: { type: 'string' },

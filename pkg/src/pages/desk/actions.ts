@@ -6,6 +6,7 @@ import { foreign, make } from '../shared/dom.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
 import { type PaymentSeen, seen } from './payment.js';
+import { beginOf } from '../../operator/transfer.js';
 import { aged, begunOf, forgetBegun, refundByWallet, reportRefund } from './refund.js';
 
 /** Where a payment is, for the operator. */
@@ -49,7 +50,7 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
     ? deedForm('refund', { id, restored: 'yes' }, `No transfer was made: refund ${price} by wallet`, warn(AGED), says)
     : deedForm('refund', { id }, `Refund ${price} by wallet`, says);
   const since = refunding === '' ? [] : ['Since ', moment(refunding), ': '];
-  const asked = deedForm('again', { id }, 'The wallet sent nothing', warn(...since, LOST));
+  const asked = deedForm('again', { id, begun: String(beginOf(payment.members) ?? '') }, 'The wallet sent nothing', warn(...since, LOST));
   const sent = (hash: string) => warn(`This refund was sent as ${hash}. Report it below, and do not send it again.`);
   return [
     begun?.hash !== undefined ? sent(begun.hash) : begun !== undefined || refunding !== '' ? asked : sign,
@@ -110,7 +111,7 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     await reportRefund(operator, id, transaction);
     return 'The refund is on the record.';
   },
-  again: (operator, { id = '' }) => forgetBegun(operator, id),
+  again: (operator, { id = '', begun = '' }) => forgetBegun(operator, id, begun === '' ? undefined : Number(begun)),
   refund: async (operator, { id = '', restored = '' }, say) =>
     refundByWallet(operator, await readAgain(operator, id), restored !== '', say),
 };

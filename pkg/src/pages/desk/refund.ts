@@ -4,7 +4,7 @@
  */
 
 import { type Operator, Refused, textOf } from '../../operator/client.js';
-import { beginRefund, dropRefund, isComing, placeOf, transferOf } from '../../operator/transfer.js';
+import { beginOf, beginRefund, dropRefund, isComing, placeOf, transferOf } from '../../operator/transfer.js';
 import { accountOf, injectedWallet, isRejection, leadTo, sendFrom } from '../shared/wallet.js';
 import { type PaymentSeen, seen } from './payment.js';
 
@@ -50,10 +50,10 @@ export async function refundByWallet(
   return alone(payment.id, () => refundAlone(operator, payment, isUnpaidSince, say));
 }
 
-/** Lets a refund be begun again of which the wallet's history shows nothing. */
-export async function forgetBegun(operator: Operator, id: string): Promise<string> {
+/** Lets a refund be begun again of which the wallet's history shows nothing: the begin that the person saw, and no later one. */
+export async function forgetBegun(operator: Operator, id: string, begun: number | undefined): Promise<string> {
   return alone(id, async () => {
-    await dropRefund(operator, id);
+    if (begun !== undefined) await dropRefund(operator, id, begun);
     localStorage.removeItem(markOf(id));
     return 'The refund may be begun again.';
   });
@@ -89,7 +89,8 @@ async function refundAlone(
   } catch (error) {
     if (!isRejection(error)) throw error;
     localStorage.removeItem(markOf(id));
-    await dropRefund(operator, id);
+    const mine = beginOf(owed.members);
+    if (mine !== undefined) await dropRefund(operator, id, mine);
     return 'You refused in the wallet. Nothing was sent.';
   }
   localStorage.setItem(markOf(id), hash);

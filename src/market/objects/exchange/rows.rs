@@ -183,6 +183,12 @@ impl Rows for ExchangeRows<'_> {
         self.one(query, vec![fingerprint.into()])
     }
 
+    fn quote_at(&self, fingerprint: &str, units: &str) -> Result<Option<QuoteRow>> {
+        let query = "SELECT row FROM quotes
+            WHERE fingerprint = ? AND json_extract(row, '$.units') = ? ORDER BY number DESC LIMIT 1";
+        self.one(query, vec![fingerprint.into(), units.into()])
+    }
+
     fn unsold(&self, client: &str, since: u64) -> Result<Vec<QuoteRow>> {
         let query = "SELECT row FROM quotes
             WHERE client = ? AND created >= ? AND state <> 'sold' LIMIT ?";

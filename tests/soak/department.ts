@@ -1,0 +1,125 @@
+/** What every department of the soak has: work that goes on, upheavals meanwhile, an end at which all is counted. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Switch } from '../../demo/switch.mjs';
+import { type Random, randomOf } from '../pkg/random.ts';
+
+/** A built Worker that can be killed. */
+export interface Mortal {
+  readonly pid: number;
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+}
+
+export interface Department {
+  readonly name: string;
+  readonly workers: Readonly<Record<string, Mortal>>;
+  readonly switches: Readonly<Record<string, Switch>>;
+  /** One purchase from its beginning to what its buyer is told in the end. */
+  work(number: number, random: Random): Promise<void>;
+  /** Moves the clocks of its Workers and of its chain. */
+  wait(secs: number): Promise<void>;
+  /** Waits, with all parts whole, until nothing is open. */
+  drain(): Promise<void>;
+  /** Compares buyers, books and chain, and says in a line what became of all. */
+  judge(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Purchases that go on at once. */
+const LANES = 3;
+const [GAP_MS, MORE_GAP_MS] = [1_500, 4_000];
+/** The longest time for which a part is broken. */
+const BROKEN_MS = 2_500;
+/** Jumps of the clock: within a lease, past an authorization, past a budget's day. */
+const JUMPS = [3, 40, 700, 90_000] as const;
+/** The share of the time after which nothing breaks any more, and memory is looked at. */
+const CALM_AFTER = 0.75;
+const MIB = 1024 * 1024;
+/** What a Worker may grow by in the calm part: garbage that is not collected yet, and the pages of its database. */
+const GROWTH = { share: 0.25, bytes: 48 * MIB };
+
+/** Lets a department work for so long, and breaks its parts in turn. Returns the line that says what was done. */
+export async function soak(department: Department, secs: number, seed: number): Promise<string> {
+  const [begin, end] = [performance.now(), performance.now() + secs * 1000];
+  const calm = begin + secs * 1000 * CALM_AFTER;
+  let number = 0;
+  const lane = async (): Promise<void> => {
+    while (performance.now() < end) {
+      number += 1;
+      await department.work(number, randomOf(seed * 1_000_003 + number));
+    }
+  };
+  const done = new Map<string, number>();
+  const upheavals = async (): Promise<void> => {
+    const random = randomOf(seed);
+    for (;;) {
+      await sleep(GAP_MS + random.below(MORE_GAP_MS));
+      if (performance.now() > calm) break;
+      const what = await upheaval(department, random);
+      done.set(what, (done.get(what) ?? 0) + 1);
+    }
+    for (const one of Object.values(department.switches)) one.set();
+  };
+  const memory = async (): Promise<string> => {
+    await sleep(calm + 0.3 * (end - calm) - performance.now());
+    const before = residents(department);
+    await sleep(end - performance.now());
+    return compare(department, before);
+  };
+  const [grown] = await Promise.all([memory(), upheavals(), ...Array.from({ length: LANES }, lane)]);
+  await department.drain();
+  const told = await department.judge();
+  const met = [...done]
+    .sort()
+    .map(([what, count]) => `${what} ${count}`)
+    .join(', ');
+  return `${department.name}: ${number} purchases; ${told}; ${met}; ${grown}`;
+}
+
+/** Breaks one thing for a while, and says what. */
+async function upheaval({ workers, switches, wait }: Department, random: Random): Promise<string> {
+  const kind = random.below(10);
+  if (kind < 3) {
+    const name = random.pick(Object.keys(workers));
+    await workers[name]?.kill();
+    await sleep(random.below(400));
+    await workers[name]?.restart();
+    return `${name} killed`;
+  }
+  if (kind < 5) {
+    await wait(random.pick(JUMPS));
+    return 'clock moved';
+  }
+  const name = random.pick(Object.keys(switches));
+  const mode = random.pick(['cut', 'lose', 'delay', 'answer'] as const);
+  switches[name]?.set({ mode, ms: 300 + random.below(1_500), status: random.pick([429, 500, 503]) });
+  await sleep(300 + random.below(BROKEN_MS));
+  switches[name]?.set();
+  return `${name} broken`;
+}
+
+const residents = ({ workers }: Department): ReadonlyMap<string, number> =>
+  new Map(Object.entries(workers).map(([name, { pid }]) => [name, residentBytes(pid)]));
+
+/** The memory of a process that is its own: files that it shares with others do not count. */
+function residentBytes(pid: number): number {
+  const kib = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  assert.ok(kib, `the memory of process ${pid} can be read`);
+  return Number(kib) * 1024;
+}
+
+function compare(department: Department, before: ReadonlyMap<string, number>): string {
+  return Object.entries(department.workers)
+    .map(([name, { pid }]) => {
+      const [was, is] = [before.get(name) ?? 0, residentBytes(pid)];
+      const most = was * (1 + GROWTH.share) + GROWTH.bytes;
+      assert.ok(is <= most, `${department.name}: the memory of ${name} has grown from ${inMib(was)} to ${inMib(is)}`);
+      return `${name} ${inMib(was)} to ${inMib(is)}`;
+    })
+    .join(', ');
+}
+
+const inMib = (bytes: number): string => `${Math.round(bytes / MIB)} MiB`;
