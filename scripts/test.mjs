@@ -167,15 +167,12 @@ const suites = {
       // Agents pay by the treasury, and the gate stands in front.
       await whole();
     },
-    folders: ['tests/market', 'tests/market/exchange'],
+    folders: ['tests/market', 'tests/market/exchange', 'tests/soak'],
     deep: [
-      'archive',
-      'fuzz',
-      'killed',
-      'stranger',
-      'demo',
-      ...['fuzz', 'killed', 'strangers', 'demo', 'loops'].map((name) => `exchange/${name}`),
-    ].map((name) => asTest(`tests/market/${name}`)),
+      ...['archive', 'fuzz', 'killed', 'stranger', 'demo'].map((name) => asTest(`tests/market/${name}`)),
+      ...['fuzz', 'killed', 'strangers', 'demo', 'loops'].map((name) => asTest(`tests/market/exchange/${name}`)),
+      'tests/soak/soak.test.ts',
+    ],
     waiting: [
       'tests/market/exchange/loops.test.ts',
       'tests/market/acceptance.test.ts',

@@ -1,24 +1,51 @@
 /** The lock of a folder: one process at a time keeps prepared requests in it, and one that was killed gives way. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /** Takes the folder whose lock this is; false if a living process of this machine, or another machine, has it. */
 export function take(lock: string): boolean {
   const mine = ownerOf(process.pid);
-  for (const _ of [1, 2]) {
+  const own = `${lock}.${process.pid}`;
+  writeFileSync(own, mine, { mode: 0o600 });
+  try {
+    for (const _ of [1, 2]) {
+      try {
+        // With all that it says: one that is cut has no owner.
+        linkSync(own, lock);
+        process.on('exit', () => {
+          if (read(lock) === mine) rmSync(lock, { force: true });
+        });
+        return true;
+      } catch {
+        const left = read(lock);
+        if (isAlive(left) || !isRemoved(lock, left)) return false;
+      }
+    }
+    return false;
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
+
+/** Removes the lock of a process that is gone; false if another one has taken it since. */
+function isRemoved(lock: string, left: string): boolean {
+  const aside = `${lock}.${process.pid}.left`;
+  try {
+    renameSync(lock, aside);
+  } catch {
+    return true;
+  }
+  const isLeft = read(aside) === left;
+  if (!isLeft) {
     try {
-      writeFileSync(lock, mine, { flag: 'wx', mode: 0o600 });
-      process.on('exit', () => {
-        if (read(lock) === mine) rmSync(lock, { force: true });
-      });
-      return true;
+      linkSync(aside, lock);
     } catch {
-      if (isAlive(read(lock))) return false;
-      rmSync(lock, { force: true });
+      // A third one has it.
     }
   }
-  return false;
+  rmSync(aside, { force: true });
+  return isLeft;
 }
 
 /** A process: machine, number, and when it began, because numbers are used again. */

@@ -150,26 +150,27 @@ pub(super) async fn payout(env: &JsValue, token: &str, ask: &PayoutCall) -> Opti
         PayoutCall::Look { id, organization } => {
             ("GET", format!("/api/payouts/{id}?organization={organization}"), None)
         }
-        PayoutCall::Refunded { .. } => return None,
+        PayoutCall::Refunding { .. } | PayoutCall::Waived { .. } | PayoutCall::Refunded { .. } => {
+            return None;
+        }
     };
     let asked = ask_treasury(env, method, &path, &lines, body, DECISION_MS, TREASURY_BYTES);
     let answer = treasury_answer(asked).await?;
     Some(PayoutAnswer { status: answer.status, body: answer.body })
 }
 
-/// Tells the gate that a payment was paid back.
-pub(super) async fn refunded(
+/// Tells the gate how far the refund of a payment is.
+pub(super) async fn refund(
     env: &JsValue,
     (gate, token): (&str, &str),
-    (payment, transaction): (&str, &str),
+    (payment, step, body): (&str, &str, &str),
 ) -> Option<PayoutAnswer> {
-    let url = format!("{gate}/_farebox/payments/{payment}/refunded");
+    let url = format!("{gate}/_farebox/payments/{payment}/{step}");
     let fields = [("authorization", format!("Bearer {token}"))];
     let fields = fields.map(|(name, value)| (name.to_owned(), value));
-    let body = format!("{{\"transaction\":\"{transaction}\"}}");
     let (bound, lines) = (member(env, "GATE"), lines_of(&fields));
     let bytes = MAX_BODY_BYTES as u32;
-    let asked = call_seller(&bound, &url, "POST", &lines, Some(&body), NODE_MS, BODY_MS, bytes);
+    let asked = call_seller(&bound, &url, "POST", &lines, Some(body), NODE_MS, BODY_MS, bytes);
     let answer = answered(&settled(asked).await?)?;
     Some(PayoutAnswer { status: answer.status, body: answer.body })
 }

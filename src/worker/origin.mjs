@@ -97,6 +97,8 @@ export function pump(held, idle, promised) {
 /** Milliseconds after which a reader who takes nothing has left, and bytes that are to be taken in that time. */
 const TAKING_MS = 300_000;
 const TAKEN_BYTES = 65_536;
+/** Milliseconds after which a reader who takes nothing may have an origin give up, which most do after a minute. */
+const STALLED_MS = 10_000;
 
 /**
  * @param {Response | Source} held
@@ -109,6 +111,7 @@ async function flow(held, writer, idle, promised, broken) {
   const source = held instanceof Response ? { reader: held.body === null ? undefined : new BodyReader(held.body) } : held;
   const [comes, takes] = [new Waits(idle), new Waits(TAKING_MS)];
   let sent = 0;
+  let longest = 0;
   /** @param {Promise<void>} done */
   const isTaken = async (done) => {
     const taken = await takes.for(
@@ -123,14 +126,20 @@ async function flow(held, writer, idle, promised, broken) {
   /** @param {Uint8Array} piece */
   const write = async (piece) => {
     for (let at = 0; at < piece.length; at += TAKEN_BYTES) {
+      const since = Date.now();
       if (!(await isTaken(writer.write(piece.subarray(at, at + TAKEN_BYTES))))) return false;
+      longest = Math.max(longest, Date.now() - since);
     }
     sent += piece.length;
     return true;
   };
   let end = await pass(source, comes, write);
   if (end === 'complete' && promised !== undefined && sent < promised) end = 'broken';
-  if (end === 'broken') broken();
+  if (end === 'broken') {
+    broken();
+    // Else a payer would have most of a long answer, and their money back.
+    if (longest >= STALLED_MS) end = 'client_left';
+  }
   if (end !== 'complete') source.reader?.cancel().catch(() => {});
   else if (!(await isTaken(writer.close()))) end = 'client_left';
   comes.end();

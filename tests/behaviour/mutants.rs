@@ -106,6 +106,7 @@ const TABLE: &[Row] = &[
     row!(PayeeStays, pricer::payees::a_payment_reaches_the_payee_of_its_402_or_is_refused_before_it_is_settled),
     row!(RefundedIsServed, crate::refunds::what_is_being_paid_back_is_served_to_no_one),
     row!(DebtsArePaidTwice, crate::refunds::of_two_who_pay_a_debt_back_one_does),
+    row!(HashesCountForEver, crate::restore::a_hash_that_the_ledger_does_not_know_buys_for_two_days),
     row!(BeginsEndEachOther, crate::refunds::a_begin_is_taken_back_by_whoever_made_it),
     row!(RefundersDecide, crate::refunds::who_refunds_begins_and_ends_that_and_decides_and_sees_nothing_else),
     row!(AnyoneRefunds, crate::refunds::a_refund_is_reported_with_its_own_token_if_the_payees_wallet_sent_it),

@@ -131,6 +131,10 @@ fn indebted() -> Debt {
     Debt { world, payment, id }
 }
 
+fn refunding(known_since: u64) -> Decision {
+    Decision::Refunding { known_since, key: None }
+}
+
 struct Debt {
     world: World,
     payment: Payment,
@@ -151,18 +155,18 @@ impl Debt {
 #[test]
 pub fn what_is_being_paid_back_is_served_to_no_one() {
     let mut debt = indebted();
-    assert_eq!(debt.decide(&Decision::Refunding(0)), Ok(()));
+    assert_eq!(debt.decide(&refunding(0)), Ok(()));
     assert_eq!(debt.world.present(&debt.payment).problem(), "refund_due");
     assert_eq!(debt.world.origin.calls.len(), 1);
     let hash = "0x".to_owned() + &"ab".repeat(32);
     assert_eq!(debt.decide(&Decision::Refunded(hash)), Ok(()));
     assert_eq!(debt.world.ledger.state().name(), "refunded");
     let mut debt = indebted();
-    assert_eq!(debt.decide(&Decision::Refunding(0)), Ok(()));
+    assert_eq!(debt.decide(&refunding(0)), Ok(()));
     let begun = debt.world.ledger.fence();
     assert_eq!(debt.decide(&Decision::NotRefunded(begun)), Ok(()));
     assert!(debt.world.present(&debt.payment).is_delivery(), "it was not sent");
-    assert_eq!(debt.decide(&Decision::Refunding(0)), Err(Undecided::WrongState));
+    assert_eq!(debt.decide(&refunding(0)), Err(Undecided::WrongState));
 }
 
 //
@@ -170,20 +174,21 @@ pub fn what_is_being_paid_back_is_served_to_no_one() {
 pub fn of_two_who_pay_a_debt_back_one_does() {
     let mut debt = indebted();
     let begun = Err(Undecided::RefundBegun(debt.world.now().secs()));
-    assert_eq!(debt.decide(&Decision::Refunding(0)), Ok(()));
+    assert_eq!(debt.decide(&refunding(0)), Ok(()));
     debt.world.wait(60);
-    assert_eq!(debt.decide(&Decision::Refunding(0)), begun);
+    assert_eq!(debt.decide(&refunding(0)), begun);
     assert_eq!(debt.decide(&Decision::Waived("no".to_owned())), begun);
-    assert_eq!(debt.decide(&Decision::Refunding(0)), begun);
+    assert_eq!(debt.decide(&refunding(0)), begun);
 }
 
+//
 #[test]
 pub fn a_begin_is_taken_back_by_whoever_made_it() {
     let mut debt = indebted();
-    assert_eq!(debt.decide(&Decision::Refunding(0)), Ok(()));
+    assert_eq!(debt.decide(&refunding(0)), Ok(()));
     let first = debt.world.ledger.fence();
     assert_eq!(debt.decide(&Decision::NotRefunded(first)), Ok(()));
-    assert_eq!(debt.decide(&Decision::Refunding(0)), Ok(()));
+    assert_eq!(debt.decide(&refunding(0)), Ok(()));
     // Whoever began first refuses in their wallet now, within the same second.
     let begun = Err(Undecided::RefundBegun(debt.world.now().secs()));
     assert_eq!(debt.decide(&Decision::NotRefunded(first)), begun);
@@ -196,8 +201,8 @@ pub fn a_begin_is_taken_back_by_whoever_made_it() {
 fn a_debt_of_before_a_restore_is_paid_back_by_a_word_of_its_own() {
     let mut debt = indebted();
     let restored = debt.world.now().secs() + 1;
-    assert_eq!(debt.decide(&Decision::Refunding(restored)), Err(Undecided::RefundRestored));
-    assert_eq!(debt.decide(&Decision::Refunding(restored - 1)), Ok(()));
+    assert_eq!(debt.decide(&refunding(restored)), Err(Undecided::RefundRestored));
+    assert_eq!(debt.decide(&refunding(restored - 1)), Ok(()));
     let mut vars = gate_vars();
     for (closed, body, expected) in [
         (None, json!({}), Some(0)),
@@ -211,7 +216,7 @@ fn a_debt_of_before_a_restore_is_paid_back_by_a_word_of_its_own() {
             vars["LEDGER_CLOSED_BEFORE"] = json!(closed);
         }
         let (status, _, told) = asked_at(&vars, (OPERATOR, "refunding", body.clone()), CHAIN, "{}");
-        let decision = expected.map(|secs| json!({"refunding": secs}));
+        let decision = expected.map(|secs| json!({"refunding": {"known_since": secs}}));
         let sent = told.first().map(|text| {
             serde_json::from_str::<Value>(text).unwrap()["operator"]["decide"]["decision"].clone()
         });
@@ -279,23 +284,32 @@ fn without_a_node_only_the_operators_word_counts() {
     assert_eq!((word.0, word.1.as_str(), word.2.len()), (200, "refunded", 1));
 }
 
+//
 #[test]
 pub fn who_refunds_begins_and_ends_that_and_decides_and_sees_nothing_else() {
     let own = receipt(PAY_TO, 10_000);
     for (path, body, expected) in [
-        ("refunding", json!({}), json!({"refunding": 0})),
+        ("refunding", json!({}), json!({"refunding": {"known_since": 0}})),
+        (
+            "refunding",
+            json!({"key": "till"}),
+            json!({"refunding": {"known_since": 0, "key": "till"}}),
+        ),
         ("not-refunded", json!({"refunding_id": 7}), json!({"not_refunded": 7})),
+        ("waived", json!({"reason": "sold"}), json!({"waived": "sold"})),
     ] {
         let (status, _, told) = asked((REFUNDER, path, body), CHAIN, &own);
         let told: Value = serde_json::from_str(&told[0]).unwrap();
         assert_eq!((status, &told["operator"]["decide"]["decision"]), (200, &expected), "{path}");
+    }
+    for body in [json!({"key": ""}), json!({"key": "a b"}), json!({"key": "k".repeat(65)})] {
+        assert_eq!(asked((REFUNDER, "refunding", body), CHAIN, &own).0, 400);
     }
     for body in [json!({}), json!({"refunding_id": "7"}), json!({"refunding_id": -7})] {
         let (status, _, told) = asked((OPERATOR, "not-refunded", body), CHAIN, &own);
         assert_eq!((status, told.len()), (400, 0));
     }
     for (path, body) in [
-        ("waived", json!({"reason": "no"})),
         ("resolve", json!({"as": "void", "reason": "no"})),
         ("resolve", json!({"as": "delivered", "reason": "no", "transaction": HASH})),
     ] {

@@ -58,6 +58,21 @@ pub fn no_client_is_asked_to_sign_what_would_be_refused() {
 }
 
 #[test]
+fn a_longer_validity_keeps_it_closed_for_longer() {
+    let longer = || {
+        let mut vars = vars(route(json!({"protocols": ["x402"]})));
+        vars["MAX_VALIDITY_SECS"] = json!(7_200);
+        vars
+    };
+    let mut world = World::with(longer());
+    restore(&mut world, longer());
+    let wait: u64 = world.ask(ROUTE).headers.get("retry-after").unwrap().parse().unwrap();
+    assert_eq!(wait, 7_200 - 300);
+    world.wait(wait);
+    assert_eq!(world.pay(ROUTE).status, 200);
+}
+
+#[test]
 pub fn a_challenge_that_has_a_date_is_put_up_and_its_payment_served() {
     let vars = vars(route(json!({})));
     let mut world = World::with(vars.clone());
@@ -128,4 +143,45 @@ fn a_transaction_that_was_sent_after_the_restore_is_served_and_one_before_it_is_
     let later = onchain::challenge(&mut world, ROUTE);
     let new = show(&mut world, &later, 1);
     assert_eq!(world.send(new).status, 200);
+}
+
+/// What answers a challenge of a route that takes hashes: a transaction that is in a block.
+fn sent_by_hash() -> (World, RequestHead) {
+    let mut vars = World::chain_vars();
+    vars["ROUTES"] = route(json!({"hash_mode": true}));
+    let mut world = World::with(vars);
+    let challenge = onchain::challenge(&mut world, ROUTE);
+    let bytes = world.payer.transaction(0, ASSET, PAY_TO, 10_000);
+    world.wait(2);
+    let block = world.facilitator.chain.next_block();
+    assert!(world.facilitator.chain.transfers.send(&bytes, block));
+    world.wait(2);
+    let payer = world.payer.clone();
+    let head = onchain::answer(ROUTE, &challenge, &onchain::hash(&bytes), Some(&payer));
+    (world, head)
+}
+
+//
+#[test]
+pub fn a_hash_that_the_ledger_does_not_know_buys_for_two_days() {
+    let (mut world, head) = sent_by_hash();
+    assert_eq!(world.send(head.clone()).status, 200);
+    world.wait(172_800);
+    // What the ledger knows is answered as always.
+    assert_eq!(world.send(head).headers.get("payment-replayed"), Some("true"));
+    // Its row may have gone by then, or was lost by a restore that is over.
+    for change in [json!(null), json!("$0.02")] {
+        let (mut world, head) = sent_by_hash();
+        if change.is_string() {
+            let mut vars = World::chain_vars();
+            vars["ROUTES"] = route(json!({"hash_mode": true, "price": change}));
+            world.gate = Box::leak(Box::new(Gate::from_vars(&vars.to_string()).unwrap()));
+        }
+        world.wait(172_790);
+        let mut later = world.clone();
+        later.wait(10);
+        assert_eq!(told(&later.send(head.clone())), (409, "under_review".to_owned(), false));
+        assert!(later.ledger.entries().is_empty() && later.origin.calls.is_empty());
+        assert_eq!(world.send(head).status, 200);
+    }
 }

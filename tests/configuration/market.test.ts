@@ -149,7 +149,7 @@ const LIVE: Vars = {
   organization: 'acme',
   wallet: 'escrow',
 };
-const DEMO: Vars = { profile: 'demo-testnet', network: 'eip155:84532', hold: 'mock', bonds: ADDRESS };
+const DEMO: Vars = { profile: 'demo-testnet', network: 'eip155:84532', hold: 'mock', bonds: BONDS };
 const exchanging = (live: Vars, more: Vars = {}): Vars => set({ EXCHANGE_PROFILES: [DEMO, live], ...more });
 const wrong: readonly (readonly [name: string, live: Vars, member: string, says: string])[] = [
   ['another profile', { ...LIVE, profile: 'live' }, 'profile', 'must be one of'],
@@ -205,6 +205,22 @@ describe('the profiles of an exchange', () => {
       });
     }
   }
+
+  // A-289, A-291
+  it('one wallet is not paid for two things where a transfer proves something', async () => {
+    const demo = { ...DEMO, bonds: `0x${'66'.repeat(20)}` };
+    const rows: readonly (readonly [Vars, string])[] = [
+      [{ EXCHANGE_PROFILES: [demo, LIVE], PAY_TO: BONDS }, 'EXCHANGE_PROFILES[1].bonds'],
+      [{ EXCHANGE_PROFILES: [{ ...DEMO, bonds: ADDRESS }, LIVE] }, 'EXCHANGE_PROFILES[1].bonds'],
+      [{ EXCHANGE_PROFILES: [demo, { ...LIVE, direct_transfers: 3 }], PAY_TO: ADDRESS }, 'EXCHANGE_PROFILES[1].escrow'],
+    ];
+    for (const [vars, variable] of rows) {
+      const { ok, errors } = await checked(set(vars), { head, secrets: SECRETS, ask: false });
+      assert.deepEqual([ok, errors.map((error) => error.variable)], [false, [variable]], JSON.stringify(errors));
+    }
+    const { ok } = await checked(set({ EXCHANGE_PROFILES: [demo, LIVE], PAY_TO: ADDRESS }), { head, secrets: SECRETS, ask: false });
+    assert.ok(ok, 'without transfers of their own buyers pay by the till alone');
+  });
 
   it('a missing object, issuer, address or member has its name', async () => {
     const { bonds: _, ...without } = LIVE;

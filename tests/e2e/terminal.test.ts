@@ -74,7 +74,10 @@ test('what is owed is found, paid back by the link, reported by the same command
   assert.deepEqual([again.code, again.out], [2, '']);
   assert.match(again.err, /a refund of it was begun at 20\S+Z, and may have been sent: report it [^]*--not-sent 2\)/);
   assert.match((await run(['waive', ids[0]!, '--reason', 'x'])).err, /^farebox: 409 refund_begun: [^]*\(20\S+Z\)/);
-  assert.deepEqual([(await run(['refund', ids[0]!, '--not-sent', 'x'])).code, (await run(['refund', ids[0]!, '--not-sent', '1'])).code], [2, 1]);
+  assert.deepEqual(
+    [(await run(['refund', ids[0]!, '--not-sent', 'x'])).code, (await run(['refund', ids[0]!, '--not-sent', '1'])).code],
+    [2, 1],
+  );
   assert.match((await run(['refund', ids[0]!, '--not-sent', '2'])).out, /^state: refund_due$/m);
   const transfer = JSON.parse((await run(['refund', ids[0]!, '--json'], { PAY_TO: payTo })).out) as { to: Hex; data: Hex };
   const wallet = createWalletClient({ account: payee, chain: chain.chain, transport: http(chain.url) });

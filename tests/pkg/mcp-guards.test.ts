@@ -1,11 +1,12 @@
 // farebox-mcp before anything is paid: files that cannot be meant, folders that another process has, and what others say of their tools.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -95,6 +96,31 @@ test('a folder belongs to a living process, and not to another one that got the 
   writeFileSync(join(folder.path, 'locked', 'prepared.pid'), JSON.stringify(['another machine', 1, '']));
   const fifth = await started('locked');
   assert.deepEqual(fifth.lock()[0], 'another machine');
+});
+
+// A-296
+test('of those who find the lock of a dead process at the same moment one has the folder', async () => {
+  const place = join(folder.path, 'raced');
+  mkdirSync(place);
+  const lock = join(place, 'prepared.pid');
+  writeFileSync(lock, JSON.stringify([hostname(), 999_999_999, 'before']));
+  // Each begins at the same millisecond, and lives until all have tried.
+  const at = Date.now() + 2_000;
+  const source = `import { take } from ${JSON.stringify(new URL('../../mcp/src/lock.ts', import.meta.url).href)};
+    while (Date.now() < ${at});
+    process.stdout.write(take(${JSON.stringify(lock)}) ? 'y' : 'n');
+    setTimeout(() => {}, 1_500);`;
+  const loader = new URL('../../scripts/typescript.mjs', import.meta.url).href;
+  const told = await Promise.all(
+    Array.from(
+      { length: 6 },
+      () =>
+        new Promise<string>((resolve) => {
+          execFile(process.execPath, ['--import', loader, '--input-type=module', '--eval', source], (_, out) => resolve(out));
+        }),
+    ),
+  );
+  assert.deepEqual(told.sort(), ['n', 'n', 'n', 'n', 'n', 'y']);
 });
 
 test('a card says first that an earlier payment may have been charged', () => {

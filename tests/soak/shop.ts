@@ -76,8 +76,13 @@ export class Shop implements Department {
   }
 
   wait = async (secs: number): Promise<void> => {
+    const { chain, origin, gate } = this.#world;
     this.#aheadSecs += secs;
-    await this.#world.wait(secs);
+    await chain.rpc('evm_increaseTime', [secs]);
+    // A chain makes blocks meanwhile: what only the newest one shows is no proof.
+    await chain.rpc('anvil_mine', ['0x4', '0x0']);
+    origin.ahead(secs);
+    await gate.ahead(secs);
   };
 
   async work(number: number, random: Random): Promise<void> {
@@ -93,7 +98,8 @@ export class Shop implements Department {
 
   async #voucher(): Promise<void> {
     const answer = await this.#session(`${this.#world.gate.url}/report/live`).catch(() => undefined);
-    if (answer?.status === 200) this.#vouchers += 1;
+    // Two at once may sign the same voucher, and have one answer.
+    if (answer?.status === 200 && answer.headers.get('payment-replayed') === null) this.#vouchers += 1;
     await answer?.arrayBuffer().catch(() => undefined);
   }
 
@@ -179,7 +185,7 @@ export class Shop implements Department {
       const where = `${purchase.target} was ${paid ? 'paid' : 'not paid'} and ends with ${last?.status}: ${last?.text.slice(0, 200)}`;
       assert.ok(purchase.bodies.size <= 1, `${where}; it was delivered ${purchase.bodies.size} times`);
       if (purchase.bodies.size > 0) assert.ok(paid, where);
-      if (last?.status === 200) served += 1;
+      if (purchase.bodies.size > 0) served += 1;
       else if (paid) {
         assert.match(last?.text ?? '', /refund_due|payment_already_delivered/, where);
         owed += 1;
@@ -201,10 +207,11 @@ export class Shop implements Department {
   async #judgeChannel(): Promise<void> {
     const least = BigInt(this.#vouchers) * VOUCHER;
     const spent = async (): Promise<bigint> => {
+      await this.wait(TURN_SECS);
       const { items } = await this.#operator('channels');
       return items.reduce((sum: bigint, channel: { spent?: string }) => sum + BigInt(channel.spent ?? 0), 0n);
     };
-    await eventually('the vouchers are in the books', spent, (sum) => sum >= least && sum <= DEPOSIT);
+    await eventually(`${this.#vouchers} vouchers are in the books`, spent, (sum) => sum >= least && sum <= DEPOSIT);
   }
 
   stop = (): Promise<void> => this.#world.stop();

@@ -133,6 +133,8 @@ pub enum Code {
     RefundEarly,
     /// The debt is older than the restore of the ledger.
     RefundRestored,
+    /// The debt was paid back or waived.
+    RefundEnded,
     /// The chain does not show the refund.
     RefundUnproven,
     /// The node of the chain does not answer.

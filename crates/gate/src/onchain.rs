@@ -9,7 +9,6 @@ use super::checked::Standard;
 use super::offer::{Choice, SignedChoice};
 use super::parts::Chains;
 use super::restore::{NO_DATE, Restore};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::{OnChain, PaymentKey, Proof};
 use farebox_common::problem::Code;
@@ -19,9 +18,10 @@ use farebox_evm::transaction::SignedTransfer;
 /// Seconds after the end of a challenge in which a block may still contain the transaction that was
 /// sent for it.
 const LATE_SECS: u64 = 300;
-/// Seconds from the issue of a challenge for which a hash counts that the ledger does not know. A
-/// hash has no end, and its row goes a day after its last change at the earliest.
-const COUNTS_SECS: u64 = 86_400;
+
+/// Seconds from the issue of a challenge for which a hash counts that the ledger does not know: it has
+/// no end of its own, and rows go.
+pub(crate) const HASH_SECS: u64 = 2 * 86_400;
 
 /// The proof in answer to a challenge.
 #[derive(Clone, Copy, Debug)]
@@ -102,10 +102,7 @@ impl ShownOnChain<'_> {
             OnChainProof::Transaction(_) => NO_DATE,
             OnChainProof::Hash(..) => issued,
         };
-        let is_old = matches!(proof, OnChainProof::Hash(..))
-            && now >= issued.plus(COUNTS_SECS)
-            && !planted(Mutant::HashesCountForEver);
-        if !is_looked_up && (is_old || restore.may_have_lost(since, expires)) {
+        if !is_looked_up && restore.may_have_lost(since, expires) {
             return Err(closed);
         }
         Ok(Proof {

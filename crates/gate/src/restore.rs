@@ -11,27 +11,33 @@ use farebox_common::payment::NEVER;
 
 /// The date of a payment that may have been made at any time.
 pub(super) const NO_DATE: UnixTime = UnixTime::from_secs(0);
-/// Seconds from the time of the backup on: the payments that end in them may be lost.
+/// Least seconds from the restore on in which payments end that may be lost.
 const LOST_SECS: u64 = 3600;
 
 /// The last restore of the ledger, if there was one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Restore {
-    /// Time of the backup.
+    /// Its time.
     pub at: Option<UnixTime>,
+    /// The longest validity of an authorization, seconds.
+    pub max_validity_secs: u64,
 }
 
 impl Restore {
+    fn lost_secs(self) -> u64 {
+        self.max_validity_secs.max(LOST_SECS)
+    }
+
     /// The time before which the payments end that it may have lost.
     fn closed(self) -> Option<UnixTime> {
-        self.at.map(|at| at.plus(LOST_SECS))
+        self.at.map(|at| at.plus(self.lost_secs()))
     }
 
     /// Whether a payment that cannot be older than `since`, and ends at this time, may have had a
     /// row that it has lost.
     pub fn may_have_lost(self, since: UnixTime, ends: UnixTime) -> bool {
         self.at.is_some_and(|at| {
-            (ends < at.plus(LOST_SECS) || ends == NEVER)
+            (ends < at.plus(self.lost_secs()) || ends == NEVER)
                 && (since < at || planted(Mutant::DatesAreUnread))
         })
     }

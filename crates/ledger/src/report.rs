@@ -130,7 +130,13 @@ pub const STARTS: [&str; 4] = ["id", "key", "transaction", "correlation_id"];
 pub enum Decision {
     /// The operator begins to pay back. What is owed for a payment of before this second may have
     /// been paid back already: a restored row does not know.
-    Refunding(u64),
+    Refunding {
+        /// The second since which the rows are known.
+        known_since: u64,
+        /// The key of the program that begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
     /// The refund that began under this grant was not sent.
     NotRefunded(u64),
     /// This transaction paid back.
@@ -150,7 +156,7 @@ pub enum Decision {
 }
 
 read_enum!(Decision {
-    "refunding" => Refunding(known_since),
+    "refunding" => Refunding { known_since; key },
     "not_refunded" => NotRefunded(begun),
     "refunded" => Refunded(transaction),
     "waived" => Waived(reason),
@@ -166,7 +172,7 @@ impl Decision {
                 let hash = TxHash::parse_any(transaction).map(|hash| hash.to_text());
                 return format!("operator: {}", hash.unwrap_or_default());
             }
-            Self::Refunding(_) => "a refund begins",
+            Self::Refunding { .. } => "a refund begins",
             Self::NotRefunded(_) => "no refund was sent",
             Self::Waived(reason) | Self::Resolved { reason, .. } => reason.as_str(),
         };
@@ -187,6 +193,8 @@ pub enum Undecided {
     RefundEarly(u64),
     /// It is older than the restore of the ledger, and may have been paid back since the backup.
     RefundRestored,
+    /// It was paid back or waived.
+    RefundEnded,
 }
 
 read_enum!(Undecided {
@@ -194,6 +202,7 @@ read_enum!(Undecided {
     "refund_begun" => RefundBegun(since),
     "refund_early" => RefundEarly(until),
     "refund_restored" => RefundRestored,
+    "refund_ended" => RefundEnded,
 });
 
 /// Possible results of a review.

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 
 use super::command::{Leases, Payment};
 use super::entry::{Entry, RecoveryLog};
-use super::state::{Lease, Requester, Resend, State, Undelivered, Why};
+use super::state::{Lease, RefundBegin, Requester, Resend, State, Undelivered, Why};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 
@@ -80,7 +80,8 @@ impl Row {
             }
             State::RefundDue { why, since, refunding, .. } => {
                 row.since = Some(since.secs());
-                row.sent = refunding.map(UnixTime::secs);
+                row.sent = refunding.as_ref().map(|begun| begun.at.secs());
+                row.holder = refunding.as_ref().and_then(|begun| begun.key.clone());
                 let why = match why {
                     Undelivered::Origin => "origin",
                     Undelivered::Lost => "lost",
@@ -200,7 +201,7 @@ impl Row {
                     _ => return None,
                 },
                 since: since()?,
-                refunding: sent(),
+                refunding: sent().map(|at| RefundBegin { at, key: self.holder.clone() }),
             },
             "void" => State::Void,
             "closed" => State::Closed,

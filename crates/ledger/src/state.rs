@@ -53,6 +53,15 @@ pub enum Undelivered {
     OtherTerms,
 }
 
+/// The begin of a refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundBegin {
+    /// Its time.
+    pub at: UnixTime,
+    /// The key of the program that began it: under it the begin may be repeated.
+    pub key: Option<String>,
+}
+
 /// Why the operator has to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
@@ -129,8 +138,8 @@ pub enum State {
         why: Undelivered,
         /// Time since which a refund is due.
         since: UnixTime,
-        /// Time at which the operator began to pay it back: nothing is served for it since then.
-        refunding: Option<UnixTime>,
+        /// The begin of its refund: nothing is served for it since then.
+        refunding: Option<RefundBegin>,
     },
     /// It can never be charged again.
     Void,

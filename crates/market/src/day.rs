@@ -6,10 +6,12 @@ use farebox_base::mutant::{Mutant, planted};
 const DAY_MS: u64 = 86_400_000;
 
 /// The number of the day in which something counts now, after something counted in `known`. A clock
-/// that was set back begins no day.
+/// that was set back begins no day, unless it had run ahead by more than one: else nothing would
+/// begin one for as long.
 pub(crate) fn counted_day(known: u64, now: u64) -> u64 {
     let today = day_number(now);
-    if known > today && !planted(Mutant::DaysBeginAgain) { known } else { today }
+    let is_set_back = known == today.saturating_add(1);
+    if is_set_back && !planted(Mutant::DaysBeginAgain) { known } else { today }
 }
 
 /// The number of the day of this moment.

@@ -51,20 +51,16 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
 }
 
-/** The longest that an authorization is good for, seconds, for which `LEDGER_CLOSED_BEFORE` needs no more. Spec: docs/upkeep.md, "Restore from a backup". */
-const VALIDITY_SECS = 3_600;
-
 /** The most times that `LEDGER_CLOSED_BEFORE` takes. */
 const MAX_TIMES = 8;
 
 /** The variables of a gate whose rows were put back from a copy at these times, unix seconds, the latest first. */
 export function afterRestores(vars: Record<string, string>, times: readonly number[]): Record<string, string> {
   if (times.length === 0) return vars;
-  const longer = Math.max(0, Number(vars['MAX_VALIDITY_SECS'] ?? VALIDITY_SECS) - VALIDITY_SECS);
   const given = (vars['LEDGER_CLOSED_BEFORE'] ?? '').split(',').filter((text) => text !== '');
   // What is no time is for the gate's own rules to refuse.
   if (!given.every((text) => /^\d+$/.test(text.trim()))) return vars;
-  const all = new Set([...times.map((time) => time + longer), ...given.map(Number)]);
+  const all = new Set([...times, ...given.map(Number)]);
   const latest = [...all].sort((one, other) => other - one).slice(0, MAX_TIMES);
   return { ...vars, LEDGER_CLOSED_BEFORE: latest.join(',') };
 }

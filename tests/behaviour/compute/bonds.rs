@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use farebox_core::amount::Amount;
+use farebox_core::compute::Gateway;
 use farebox_core::compute::message::{Answer, Command};
 use farebox_core::compute::row::HoldKind;
-use farebox_core::compute::gateway::Gateway;
 use farebox_core::compute::settings::{Profile, ProfileSettings, SettingsError};
 use farebox_core::evm::address::Address;
 use farebox_core::evm::keccak::keccak256_parts;
@@ -452,6 +452,7 @@ pub fn another_bond_ends_what_an_earlier_one_would_be_told_again() {
     assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).code(), used);
 }
 
+//
 #[test]
 pub fn a_wallet_that_money_is_paid_to_takes_no_bonds() {
     let set = settings(HoldKind::Escrow, Profile::LiveTestnet);

@@ -1,10 +1,11 @@
 //! Held money: it leaves once, to one side, whatever the treasury says.
 
 use farebox_core::compute::message::{Answer, Command, Errand, PayoutAnswer, PayoutCall};
-use farebox_core::compute::row::{HoldState, JobState, Leave};
-use serde_json::Value;
+use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave};
+use farebox_core::compute::settings::{Profile, ProfileSettings};
+use serde_json::{Value, json};
 
-use super::world::{Luck, TX, Told, World, errand, wallet};
+use super::world::{Luck, TX, Told, World, errand, settings, wallet};
 
 fn key(answer: &Answer) -> (String, String) {
     let PayoutCall::Pay(body) = errand(answer.clone()).ask else { panic!("{answer:?}") };
@@ -334,6 +335,110 @@ pub fn the_gate_is_told_of_a_refund_of_what_got_no_job_until_it_hears() {
     world.report(&again, answer(200));
     assert_eq!(world.rows.next_due(), None);
     assert_eq!(world.treasury.arrived(&wallet(9)), 5_000);
+}
+
+//
+#[test]
+pub fn what_another_one_pays_back_or_has_is_not_paid_by_the_exchange() {
+    let answer =
+        |status, code: &str| Some(PayoutAnswer { status, body: json!({"code": code}).to_string() });
+    let orphan = || {
+        let mut world = World::with_seller();
+        let sale = world.sale(&"0".repeat(64), "rcpt_orphan", 9);
+        assert_eq!(Told::of(world.sold(&sale)).status, 409);
+        world
+    };
+    let claim = |world: &mut World| {
+        world.now += 3_600_000;
+        let asked = errand(world.send(Command::Due));
+        assert_eq!(asked.ask, PayoutCall::Refunding { payment: "rcpt_orphan".to_owned() });
+        asked
+    };
+    let mut world = orphan();
+    for (status, code) in [(409, "refund_begun"), (409, "wrong_state"), (503, "x"), (401, "y")] {
+        let asked = claim(&mut world);
+        world.report(&asked, answer(status, code));
+    }
+    let asked = claim(&mut world);
+    world.report(&asked, None);
+    let asked = claim(&mut world);
+    world.report(&asked, answer(409, "refund_ended"));
+    assert_eq!(world.rows.next_due(), None);
+    assert_eq!(
+        (world.treasury.arrived(&wallet(9)), world.rows.holds["rcpt_orphan"].stuck()),
+        (0, None)
+    );
+    for (status, code) in [(200, ""), (404, "not_found")] {
+        let mut world = orphan();
+        let asked = claim(&mut world);
+        world.report(&asked, answer(status, code));
+        world.alarm();
+        assert_eq!(world.treasury.arrived(&wallet(9)), 5_000);
+    }
+}
+
+//
+#[test]
+pub fn what_goes_back_without_a_job_has_a_day_of_its_own() {
+    let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+    let per_day = Some("0.0149".to_owned());
+    let per_seller_day = per_day.clone();
+    let mut world = World::set(ProfileSettings { per_day, per_seller_day, ..set });
+    let buyers = 9..=13;
+    for (turn, buyer) in buyers.clone().enumerate() {
+        let sale = world.sale(&"0".repeat(64), &format!("rcpt_{turn}"), buyer);
+        assert_eq!(Told::of(world.sold(&sale)).status, 409);
+        world.now += 1_000;
+    }
+    let arrived = |world: &mut World| {
+        world.alarm();
+        let paid = |buyer: u8| world.treasury.arrived(&wallet(buyer)) > 0;
+        buyers.clone().filter(|buyer| paid(*buyer)).collect::<Vec<u8>>()
+    };
+    assert_eq!(arrived(&mut world), [9, 10]);
+    // A job is sold and paid out meanwhile.
+    world.seller(1, "0.005");
+    let job = world.running();
+    let answer = world.complete(1, &job);
+    world.carry(answer);
+    assert_eq!(world.treasury.arrived(&wallet(1)), 5_000);
+    world.now += 3_600_000;
+    assert_eq!(arrived(&mut world), [9, 10]);
+    world.now += 86_400_000;
+    assert_eq!(arrived(&mut world), [9, 10, 11, 12]);
+    world.now += 86_400_000;
+    assert_eq!(arrived(&mut world), [9, 10, 11, 12, 13]);
+}
+
+//
+#[test]
+fn a_gate_that_lost_the_answer_about_a_job_hears_what_became_of_its_payment() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    let mut debt = world.sale("", "rcpt_hello", 9);
+    debt.transaction = TX.to_owned();
+    world.send(Command::Owed(Box::new(debt.clone())));
+    assert_eq!(world.rows.holds["rcpt_hello"].due, None, "its seller works on it");
+    let answer = world.complete(1, &job);
+    world.carry(answer);
+    let reported = |world: &mut World| -> Vec<PayoutCall> {
+        let mut calls = Vec::new();
+        while let Some(due) = world.rows.next_due() {
+            world.now = world.now.max(due);
+            let answer = world.send(Command::Due);
+            if let Answer::Errand(errand) = &answer {
+                calls.push(errand.ask.clone());
+            }
+            world.carry(answer);
+        }
+        calls
+    };
+    let calls = reported(&mut world);
+    let Some(PayoutCall::Waived { payment, reason }) = calls.last() else { panic!("{calls:?}") };
+    assert_eq!(payment, "rcpt_hello");
+    assert_eq!(*reason, format!("sold: job {job}, paid out as {TX}"));
+    world.send(Command::Owed(Box::new(debt)));
+    assert_eq!(reported(&mut world), [], "it is said once");
 }
 
 #[test]

@@ -73,6 +73,10 @@ pub const TABLE: &[Row] = &[
         StrangersBuy,
         payments::another_wallet_than_the_buyer_s_buys_nothing_at_the_till_and_has_its_money_back
     ),
+    row!(
+        ForgeriesEndJobs,
+        payments::what_has_the_nonce_of_a_payment_that_settles_and_no_signature_of_its_buyer_ends_nothing
+    ),
     row!(ForgeriesEndQuotes, payments::a_payment_that_anyone_could_make_up_ends_no_quote),
     row!(
         ReplaysEndQuotes,
@@ -207,6 +211,8 @@ pub const TABLE: &[Row] = &[
     row!(YoungJobsLeave, keep::no_job_of_the_last_day_leaves_for_others_unless_all_room_is_taken),
     row!(SoldQuotesKeepPrompts, keep::a_sold_quote_leaves_its_prompt_to_its_job),
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
+    row!(OrphansHaveTheDay, holds::what_goes_back_without_a_job_has_a_day_of_its_own),
+    row!(DebtsAreUnclaimed, holds::what_another_one_pays_back_or_has_is_not_paid_by_the_exchange),
     row!(
         DebtsAreNeverReported,
         holds::the_gate_is_told_of_a_refund_of_what_got_no_job_until_it_hears

@@ -265,6 +265,7 @@ fn a_transfer_for_a_quote_that_is_over_gets_another_seat_or_goes_back() {
     assert_eq!(world.treasury.arrived(&wallet(BUYER)), PRICE.parse::<u64>().unwrap());
 }
 
+//
 #[test]
 pub fn a_transfer_at_an_earlier_price_of_its_order_goes_back() {
     let mut world = direct();

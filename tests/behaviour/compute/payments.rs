@@ -304,6 +304,23 @@ pub fn a_payment_that_anyone_could_make_up_ends_no_quote() {
     assert_eq!(world.rows.quotes[0].state, QuoteState::Lapsed);
 }
 
+//
+#[test]
+pub fn what_has_the_nonce_of_a_payment_that_settles_and_no_signature_of_its_buyer_ends_nothing() {
+    let mut world = World::with_seller();
+    let keyed = Keyed::quoted(&mut world);
+    let id = keyed.quote.text("payment_id");
+    let right = keyed.signed("5000");
+    assert_eq!(keyed.verify(&mut world, &right), Answer::Till(id.clone()));
+    let mut forged = right.clone();
+    forged["payload"]["signature"] = format!("0x{}1b", "11".repeat(64)).into();
+    let told = Told::of(keyed.verify(&mut world, &forged));
+    assert_eq!(told.code(), (409, "PAYMENT_ALREADY_VERIFIED"));
+    assert_eq!(keyed.verify(&mut world, &right), Answer::Till(id.clone()), "its buyer asks again");
+    let sale = TillPayment { payer: keyed.address.clone(), ..world.sale(&id, "rcpt_1", 9) };
+    assert_eq!(Told::of(world.sold(&sale)).status, 200);
+}
+
 #[test]
 pub fn another_wallet_than_the_buyer_s_buys_nothing_at_the_till_and_has_its_money_back() {
     let mut world = World::with_seller();
@@ -385,6 +402,8 @@ pub fn what_the_gate_owes_for_a_job_that_runs_is_not_paid_back() {
     world.running();
     let quote = world.rows.quotes[0].id.clone();
     let sale = world.sale(&quote, "rcpt_hello", 9);
+    // It is told what became of the money, once that is over.
+    assert_eq!(world.send(Command::Owed(Box::new(sale.clone()))), Answer::Done);
     assert_eq!(world.send(Command::Owed(Box::new(sale))), Answer::Nothing);
     world.alarm();
     assert!(world.treasury.payouts.is_empty());

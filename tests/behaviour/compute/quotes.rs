@@ -513,12 +513,13 @@ pub fn a_seller_sells_its_share_of_the_day() {
     assert_eq!(rest, ["NO_SELLER_AVAILABLE"]);
 }
 
+//
 #[test]
 pub fn a_clock_that_is_set_back_begins_no_day() {
     let mut world = bounded("0.0149", Some("1"));
     // Ten seconds into a day.
     world.now += 18 * 3_600_000 + 10_000;
-    let mut sold = |world: &mut World, name: &str| {
+    let sold = |world: &mut World, name: &str| {
         (1..=2).for_each(|number| _ = (world.open(number), world.beat(number)));
         let orders = (0..4).map(|order| sells(world, &format!("{name}{order}")));
         orders.filter(|who| who.starts_with("0x")).count()

@@ -261,6 +261,10 @@ impl Rows for MemoryRows {
         Ok(if over.len() > beyond as usize { over } else { Vec::new() })
     }
 
+    fn orphans(&self) -> Result<DaySales, Infallible> {
+        Ok(self.tally.orphans.clone())
+    }
+
     fn sales(&self, seller: Option<&str>) -> Result<DaySales, Infallible> {
         Ok(match seller {
             Some(id) => self.records.get(id).map(|row| row.sales.clone()).unwrap_or_default(),

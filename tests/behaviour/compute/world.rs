@@ -425,6 +425,11 @@ impl Treasury {
                 let evidence = json!({"transaction": (outcome == "sent").then_some(TX)});
                 told(201, json!({"id": key, "outcome": outcome, "evidence": evidence}))
             }
+            PayoutCall::Refunding { .. } => match self.luck {
+                Some(Luck::Denies) => told(409, json!({"code": "refund_begun"})),
+                _ => told(200, json!({"state": "refund_due"})),
+            },
+            PayoutCall::Waived { .. } => told(200, json!({"state": "waived"})),
             PayoutCall::Refunded { .. } => match self.luck.unwrap_or(Luck::Arrives) {
                 Luck::Arrives | Luck::Doubted => told(200, json!({"state": "refunded"})),
                 Luck::Lost | Luck::Fails | Luck::Denies => {

@@ -17,7 +17,7 @@ use farebox_core::ledger::command::{
 };
 use farebox_core::ledger::entry::{RecoveryLog, Taken};
 use farebox_core::ledger::row::Row;
-use farebox_core::ledger::state::{Lease, Requester, Resend, Undelivered, Why};
+use farebox_core::ledger::state::{Lease, RefundBegin, Requester, Resend, Undelivered, Why};
 use farebox_core::ledger::{Answer, Command, Entry, OtherPayments, Payment, State};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
@@ -104,7 +104,8 @@ fn states() -> Vec<State> {
         Undelivered::LetGo,
         Undelivered::NotFetched,
     ] {
-        for refunding in [None, Some(since)] {
+        let begins = [None, Some("key".to_owned())].map(|key| Some(RefundBegin { at: since, key }));
+        for refunding in begins.into_iter().chain([None]) {
             states.push(State::RefundDue { transaction, why, since, refunding });
         }
     }

@@ -507,6 +507,7 @@ pub fn a_pretended_payment_is_proven_once_and_is_the_same_for_the_same_reference
     assert!(reply.text.contains(r#""chain":"stellar","amountUsd":0.25"#), "{}", reply.text);
 }
 
+// A-290
 #[test]
 fn a_clock_that_is_set_back_gives_an_agent_no_other_day() {
     let mut vars = vars();
@@ -514,7 +515,7 @@ fn a_clock_that_is_set_back_gives_an_agent_no_other_day() {
     let mut world = World::of(&vars);
     world.publish(&echo());
     let midnight = world.now / 86_400_000 * 86_400_000 + 86_400_000;
-    let mut pays = |world: &mut World, key: &str, at: u64| {
+    let pays = |world: &mut World, key: &str, at: u64| {
         world.now = at;
         let call = world.call(key);
         matches!(world.called(&call, charge("250000")), Answer::Errand(Errand::Pay(_)))

@@ -158,6 +158,12 @@ macro_rules! compute {
             OldTransfersPay,
             /// A transfer at the price of an earlier quote of its order is nobody's.
             EarlierPricesAreForgotten,
+            /// A debt of the gate is paid back without its leave.
+            DebtsAreUnclaimed,
+            /// Refunds of what got no job take the day of what pays for work.
+            OrphansHaveTheDay,
+            /// A forgery with the nonce of a payment ends its job.
+            ForgeriesEndJobs,
             /// One wallet takes bonds and the money of sales.
             PurchasesAreBonds,
             /// A clock that is set back begins a day.

@@ -140,6 +140,12 @@ impl Proof {
         matches!(self.onchain, Some(OnChain::Sent { .. }))
     }
 
+    /// Whether it is such a transaction, for a challenge that was issued by then.
+    #[must_use]
+    pub fn is_sent_before(&self, then: UnixTime) -> bool {
+        matches!(self.onchain, Some(OnChain::Sent { since, .. }) if since <= then)
+    }
+
     /// Whether it is a transaction that the gate would send.
     #[must_use]
     pub const fn is_signed_transaction(&self) -> bool {

@@ -458,6 +458,12 @@ impl Code {
                 "Ledger restored since",
                 "this debt is older than the restore of the ledger, and may have been paid back since the backup; look for a transfer to this payer and report it, or begin with {\"restored\": true} if there is none",
             ),
+            Self::RefundEnded => row(
+                "refund_ended",
+                409,
+                "Nothing is owed any more",
+                "this debt was paid back or waived before",
+            ),
             Self::RefundUnproven => row(
                 "refund_unproven",
                 409,

@@ -139,6 +139,8 @@ fn errands_and_reports() {
         r#""count""#.to_owned(),
         r#""wake""#.to_owned(),
         r#"{"decide":{"id":"r","decision":{"waived":"why"}}}"#.to_owned(),
+        r#"{"decide":{"id":"r","decision":{"refunding":{"known_since":0,"key":"k"}}}}"#.to_owned(),
+        r#"{"decide":{"id":"r","decision":{"not_refunded":2}}}"#.to_owned(),
         r#"{"decide":{"id":"r","decision":{"resolved":{"to":"refund_due","reason":"why"}}}}"#
             .to_owned(),
         r#"{"failures":{"limit":5}}"#.to_owned(),
@@ -158,6 +160,7 @@ fn errands_and_reports() {
         format!(r#"{{"decided":{ITEM}}}"#),
         r#"{"undecided":"wrong_state"}"#.to_owned(),
         r#"{"undecided":"refund_restored"}"#.to_owned(),
+        r#"{"undecided":"refund_ended"}"#.to_owned(),
         r#"{"undecided":{"refund_begun":5}}"#.to_owned(),
         r#"{"undecided":{"refund_early":5}}"#.to_owned(),
         r#""awake""#.to_owned(),

@@ -107,6 +107,8 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let most_mb = reader.number("LEDGER_MAX_MB", 10_000, 1, 10_000);
     let restores = restores(reader);
     let restored = restores.first().copied().unwrap_or(0);
+    let at = (restored > 0).then(|| UnixTime::from_secs(restored));
+    let restore = Restore { at, max_validity_secs };
     let shards = shards(reader);
     let networks = network::read(reader, |network| ChainKind::of(network).is_some());
     test_networks::check(reader, &networks);
@@ -151,7 +153,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         routes: PricedRoutes { table, offers },
         origin: Upstream { asked: origin?, placement: residence, timeout_secs: FREE_TIMEOUT_SECS },
         settlement: recovery.settlement(settlers, &inherited.readable),
-        payers: payer_rules(clients, wallets, in_flight, restored),
+        payers: payer_rules(clients, wallets, in_flight, restore),
         chains: Chains { rpc },
         shards,
         keys,
@@ -204,13 +206,12 @@ fn spoken(offers: &[Option<Offer>]) -> Vec<&'static str> {
     Protocols::ALL.names().filter(|name| speaks(name)).collect()
 }
 
-/// The rules for payers, after a restore of a backup of this time, Unix seconds; zero if there was
-/// none.
+/// The rules for payers, after this restore.
 fn payer_rules(
     clients: Clients,
     wallets: Option<Wallets>,
     in_flight: u64,
-    restored: u64,
+    restore: Restore,
 ) -> PayerRules {
     PayerRules {
         clients,
@@ -219,7 +220,7 @@ fn payer_rules(
             .ok()
             .and_then(NonZeroU32::new)
             .unwrap_or(NonZeroU32::MIN),
-        restore: Restore { at: (restored > 0).then(|| UnixTime::from_secs(restored)) },
+        restore,
     }
 }
 

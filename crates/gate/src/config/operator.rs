@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use crate::onchain::HASH_SECS;
 use crate::operator::{Keeps, NoticeForm, Webhook};
 use crate::parts::Operated;
 use farebox_base::hash::digest;
@@ -69,11 +70,13 @@ fn webhook(reader: &mut Reader) -> Option<Webhook> {
     Some(Webhook { url, form })
 }
 
-/// Limits on an object's rows, from hours, days and megabytes.
+/// Limits on an object's rows, from hours, days and megabytes. A row stays for as long as a hash
+/// counts that no row has.
 pub(super) const fn keeps(hours: u64, days: u64, megabytes: u64) -> Keeps {
+    let secs = days.saturating_mul(86_400);
     Keeps {
         responses_secs: hours.saturating_mul(3600),
-        payments_secs: days.saturating_mul(86_400),
+        payments_secs: if secs < HASH_SECS { HASH_SECS } else { secs },
         bytes: megabytes.saturating_mul(1_000_000),
     }
 }

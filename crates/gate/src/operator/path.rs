@@ -13,6 +13,8 @@ use farebox_ledger::report::{Decision, Resolution};
 pub const MAX_BODY_BYTES: usize = 4 * 1024;
 /// Longest reason that an operator gives, bytes.
 const MAX_REASON_BYTES: usize = 512;
+/// Longest key under which a program begins a refund, bytes.
+const MAX_KEY_BYTES: usize = 64;
 
 /// One of the operator's paths.
 #[derive(Clone, Copy)]
@@ -96,7 +98,7 @@ pub(super) fn decision(what: What, body: &str, restored: u64) -> Result<Decision
     let body = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).ok();
     let members = body.as_ref().and_then(Value::as_object).ok_or_else(|| Wrong::named("body"))?;
     let known: &[&str] = match what {
-        What::Refunding => &["restored"],
+        What::Refunding => &["restored", "key"],
         What::NotRefunded => &["refunding_id"],
         What::Refunded => &["transaction"],
         What::Waived => &["reason"],
@@ -116,11 +118,23 @@ pub(super) fn decision(what: What, body: &str, restored: u64) -> Result<Decision
         hash.map(|hash| hash.to_text()).ok_or_else(|| Wrong::named("transaction"))
     };
     Ok(match what {
-        What::Refunding => match members.get("restored") {
-            None | Some(Value::Bool(false)) => Decision::Refunding(restored),
-            Some(Value::Bool(true)) => Decision::Refunding(0),
-            Some(_) => return Err(Wrong::named("restored")),
-        },
+        What::Refunding => {
+            let known_since = match members.get("restored") {
+                None | Some(Value::Bool(false)) => restored,
+                Some(Value::Bool(true)) => 0,
+                Some(_) => return Err(Wrong::named("restored")),
+            };
+            let is_key = |key: &str| {
+                (1..=MAX_KEY_BYTES).contains(&key.len())
+                    && key.bytes().all(|b| b.is_ascii_graphic())
+            };
+            let key = match members.get("key") {
+                None => None,
+                Some(Value::String(key)) if is_key(key) => Some(key.clone()),
+                Some(_) => return Err(Wrong::named("key")),
+            };
+            Decision::Refunding { known_since, key }
+        }
         What::NotRefunded => {
             let begun = members.get("refunding_id").and_then(Value::as_u64);
             Decision::NotRefunded(begun.ok_or_else(|| Wrong::named("refunding_id"))?)

@@ -9,6 +9,7 @@ use super::parts::HeldMessage;
 use super::recording::{Abort, Recording};
 use super::settle::{Verifying, go_on};
 use super::{Eligibility, Label, PaidRequest, Step};
+use crate::onchain::HASH_SECS;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::problem::Code;
@@ -207,6 +208,14 @@ impl<'g> Looking<'g> {
                 paid.look_up()
             }
             Some(LookAnswer::Nothing) if paid.failures.recalled.is_some() => paid.unbegun(now),
+            // A hash has no end: what paid by it may have gone from the ledger.
+            Some(LookAnswer::Nothing)
+                if paid.checked.proof.is_sent_before(now.minus(HASH_SECS))
+                    && paid.checked.eligibility != Eligibility::Unsigned
+                    && !planted(Mutant::HashesCountForEver) =>
+            {
+                paid.refuse(Code::UnderReview)
+            }
             // Unknown to the ledger: it must be proven before anything is written. A sent
             // transaction may have moved money, whatever else stands against it, so it is looked
             // for.

@@ -2,7 +2,7 @@
 
 use super::Entry;
 use crate::report::{Decision, Resolution, Undecided};
-use crate::state::{State, Undelivered};
+use crate::state::{RefundBegin, State, Undelivered};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
@@ -14,14 +14,19 @@ impl Entry {
     pub fn decide(mut self, decision: &Decision, now: UnixTime) -> Result<Self, Undecided> {
         let served_until = self.yields_until().filter(|until| now < *until);
         self.state = match (self.state, decision) {
-            (State::RefundDue { refunding: Some(begun), .. }, Decision::Refunding(_))
-                if !planted(Mutant::DebtsArePaidTwice) =>
-            {
-                return Err(Undecided::RefundBegun(begun.secs()));
+            (
+                State::RefundDue { transaction, why, since, refunding: Some(begun) },
+                Decision::Refunding { key, .. },
+            ) if !planted(Mutant::DebtsArePaidTwice) => {
+                // The program that began it, whose answer was lost.
+                if key.is_none() || *key != begun.key {
+                    return Err(Undecided::RefundBegun(begun.at.secs()));
+                }
+                State::RefundDue { transaction, why, since, refunding: Some(begun) }
             }
             (
                 State::RefundDue { transaction, why, since, .. },
-                Decision::Refunding(known_since),
+                Decision::Refunding { known_since, key },
             ) => {
                 if let Some(until) = served_until {
                     return Err(Undecided::RefundEarly(until.secs()));
@@ -31,7 +36,8 @@ impl Entry {
                     return Err(Undecided::RefundRestored);
                 }
                 self.fence = self.fence.saturating_add(1);
-                State::RefundDue { transaction, why, since, refunding: Some(now) }
+                let begun = RefundBegin { at: now, key: key.clone() };
+                State::RefundDue { transaction, why, since, refunding: Some(begun) }
             }
             (State::RefundDue { transaction, why, since, .. }, Decision::NotRefunded(grant))
                 if *grant == self.fence || planted(Mutant::BeginsEndEachOther) =>
@@ -40,11 +46,11 @@ impl Entry {
             }
             // It is another's begin, which may have been sent.
             (State::RefundDue { refunding: Some(begun), .. }, Decision::NotRefunded(_)) => {
-                return Err(Undecided::RefundBegun(begun.secs()));
+                return Err(Undecided::RefundBegun(begun.at.secs()));
             }
             // It may have been sent: then that is what became of it.
             (State::RefundDue { refunding: Some(begun), .. }, Decision::Waived(_)) => {
-                return Err(Undecided::RefundBegun(begun.secs()));
+                return Err(Undecided::RefundBegun(begun.at.secs()));
             }
             (State::RefundDue { transaction, .. }, Decision::Refunded(text)) => {
                 let refund = self.payment.transaction(text).filter(|refund| *refund != transaction);
@@ -85,6 +91,9 @@ impl Entry {
                         return Err(Undecided::WrongState);
                     }
                 }
+            }
+            (State::Refunded { .. } | State::Waived { .. }, Decision::Refunding { .. }) => {
+                return Err(Undecided::RefundEnded);
             }
             _ => return Err(Undecided::WrongState),
         };
@@ -145,8 +154,12 @@ mod tests {
         }
     }
 
+    fn refunding() -> Decision {
+        Decision::Refunding { known_since: 0, key: None }
+    }
+
     fn begun() -> State {
-        entry(owed()).decide(&Decision::Refunding(0), NOW).unwrap().state
+        entry(owed()).decide(&refunding(), NOW).unwrap().state
     }
 
     fn manual(transaction: Option<TxHash>) -> State {
@@ -163,12 +176,12 @@ mod tests {
         let refunded = |digit| Decision::Refunded(hash(digit).to_text());
         let waived = || Decision::Waived("no".to_string());
         let cases: [(State, Decision, Option<&str>); 24] = [
-            (owed(), Decision::Refunding(0), Some("refund_due")),
+            (owed(), refunding(), Some("refund_due")),
             (owed(), Decision::NotRefunded(FIRST_FENCE), Some("refund_due")),
             (begun(), refunded('2'), Some("refunded")),
             (begun(), Decision::NotRefunded(FIRST_FENCE), Some("refund_due")),
             (begun(), waived(), None),
-            (State::Void, Decision::Refunding(0), None),
+            (State::Void, refunding(), None),
             (manual(None), Decision::NotRefunded(FIRST_FENCE), None),
             (owed(), refunded('2'), Some("refunded")),
             (owed(), refunded('1'), None),
@@ -199,17 +212,19 @@ mod tests {
         }
     }
 
+    //
     #[test]
     fn a_refund_begins_once_and_only_of_a_debt_that_is_known_to_be_open() {
         let begin = |state, known_since| {
-            let after = entry(state).decide(&Decision::Refunding(known_since), NOW.plus(9));
+            let after =
+                entry(state).decide(&Decision::Refunding { known_since, key: None }, NOW.plus(9));
             after.map(|entry| entry.state)
         };
         let after = State::RefundDue {
             transaction: hash('1'),
             why: Undelivered::Origin,
             since: NOW,
-            refunding: Some(NOW.plus(9)),
+            refunding: Some(RefundBegin { at: NOW.plus(9), key: None }),
         };
         assert_eq!(begin(owed(), NOW.secs()), Ok(after));
         assert_eq!(begin(owed(), NOW.secs() + 1), Err(Undecided::RefundRestored));
@@ -222,11 +237,30 @@ mod tests {
     }
 
     #[test]
+    fn a_program_repeats_its_begin_under_its_key_until_the_debt_has_ended() {
+        let begin = |entry: Entry, key: &str| {
+            let key = Some(key.to_string());
+            entry.decide(&Decision::Refunding { known_since: 0, key }, NOW.plus(9))
+        };
+        let first = entry(owed()).decide(&refunding(), NOW).unwrap();
+        assert_eq!(begin(first, "till").err(), Some(Undecided::RefundBegun(NOW.secs())));
+        let first = begin(entry(owed()), "till").unwrap();
+        assert_eq!(begin(first.clone(), "till"), Ok(first.clone()));
+        let other = Some(Undecided::RefundBegun(NOW.plus(9).secs()));
+        assert_eq!(begin(first.clone(), "other").err(), other);
+        assert_eq!(first.clone().decide(&refunding(), NOW).err(), other);
+        let ended = first.decide(&Decision::Refunded(hash('2').to_text()), NOW).unwrap();
+        assert_eq!(begin(ended, "till").err(), Some(Undecided::RefundEnded));
+        let waived = entry(owed()).decide(&Decision::Waived("no".to_string()), NOW).unwrap();
+        assert_eq!(begin(waived, "till").err(), Some(Undecided::RefundEnded));
+    }
+
+    #[test]
     fn a_begin_is_taken_back_by_its_own_grant_alone() {
         let decide = |entry: Entry, decision| entry.decide(&decision, NOW);
-        let first = decide(entry(owed()), Decision::Refunding(0)).unwrap();
+        let first = decide(entry(owed()), refunding()).unwrap();
         let dropped = decide(first.clone(), Decision::NotRefunded(first.fence)).unwrap();
-        let second = decide(dropped, Decision::Refunding(0)).unwrap();
+        let second = decide(dropped, refunding()).unwrap();
         assert!(second.fence > first.fence, "in the same second");
         let others = decide(second.clone(), Decision::NotRefunded(first.fence));
         assert_eq!(others.err(), Some(Undecided::RefundBegun(NOW.secs())));

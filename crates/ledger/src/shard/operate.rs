@@ -36,7 +36,7 @@ impl Shard {
             Verdict::Refunded(hash) | Verdict::Resolved { transaction: Some(hash), .. } => {
                 Some(hash)
             }
-            Verdict::Refunding(_)
+            Verdict::Refunding { .. }
             | Verdict::NotRefunded(_)
             | Verdict::Waived(_)
             | Verdict::Resolved { transaction: None, .. } => None,

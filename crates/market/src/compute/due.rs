@@ -38,7 +38,9 @@ impl Deadlines<'_> {
         match records.due(tick.now)? {
             None => Ok(Decision::told(Answer::Nothing)),
             Some(DueRow::Quote(quote)) => Ok(lapse(*quote)),
-            Some(DueRow::Hold(hold)) => Ok(self.outcomes.money.look(*hold, tick)),
+            Some(DueRow::Hold(hold)) => {
+                self.outcomes.money.look_due(records, *hold, self.limits.per_day, tick)
+            }
             Some(DueRow::Job(job)) => match job.state {
                 JobState::Settling => end_unsettled(records, *job, tick),
                 JobState::Paid | JobState::Running => self.pass_on(records, *job, tick),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kernel::Now;
 use super::records::{Change, Rows, Seats};
-use super::row::{DaySales, EventRow, HoldRow, JobRow, JobState, SellerRow};
+use super::row::{DaySales, EventRow, HoldRow, JobRow, JobState, RefundClaim, SellerRow};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -32,6 +32,9 @@ pub struct Tally {
     /// Jobs that were paid on the last day on which one was.
     #[serde(default)]
     pub sales: DaySales,
+    /// Refunds of what got no job, on the last day on which there was one.
+    #[serde(default)]
+    pub orphans: DaySales,
 }
 
 /// The counts of one hour. Key: hour.
@@ -248,13 +251,10 @@ pub fn count_changes<F: Figures>(
 ) -> Result<Vec<Figure>, F::Error> {
     let is_counted = |change: &Change| match change {
         Change::Job(_) | Change::JobGone(_) => true,
+        Change::Hold(row) => row.claim == RefundClaim::Admitted,
         // It has proven who it is just now; what proves nothing is not counted.
         Change::Seller(row) => row.is_bound() && row.created == tick.now,
-        Change::Bond(_)
-        | Change::Quote(_)
-        | Change::Hold(_)
-        | Change::Event(_)
-        | Change::Leaves(_) => false,
+        Change::Bond(_) | Change::Quote(_) | Change::Event(_) | Change::Leaves(_) => false,
     };
     if !changes.iter().any(is_counted) {
         return Ok(Vec::new());
@@ -271,6 +271,12 @@ pub fn count_changes<F: Figures>(
             {
                 count.tally.sellers = count.tally.sellers.saturating_add(1);
             }
+            Change::Hold(row) => {
+                let known = figures.hold(&row.payment)?;
+                if known.is_none_or(|known| known.claim != RefundClaim::Admitted) {
+                    count.tally.orphans.add(&row.units, tick.now);
+                }
+            }
             Change::Job(row) => {
                 count.job(figures.job(&row.id)?.as_ref(), row, figures)?;
             }
@@ -281,7 +287,6 @@ pub fn count_changes<F: Figures>(
             | Change::JobGone(_)
             | Change::Bond(_)
             | Change::Quote(_)
-            | Change::Hold(_)
             | Change::Event(_)
             | Change::Leaves(_) => {}
         }

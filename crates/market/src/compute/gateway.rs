@@ -31,6 +31,7 @@ use super::verify::Payments;
 use super::work::SellerWork;
 use crate::grant::Grant;
 use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::token;
 use farebox_machine::Machine;
@@ -47,11 +48,11 @@ pub struct Gateway {
     pub(super) profile: PaymentProfile,
     keys: Keys,
     limits: Limits,
-    bonds: Address,
+    pub(super) bonds: Address,
     payer: (String, String),
     waits_ms: u64,
     unjudged: Option<Unjudged>,
-    older: OlderWays,
+    pub(super) older: OlderWays,
 }
 
 impl Machine for Gateway {
@@ -240,6 +241,11 @@ impl Gateway {
 
     const fn sessions(&self) -> Sessions<'_> {
         Sessions { profile: &self.profile, keys: &self.keys }
+    }
+
+    /// Whether money of sales is held at this address.
+    pub(super) fn takes_money_at(&self, wallet: &Address) -> bool {
+        self.profile.hold.has_money() && self.profile.escrow == *wallet
     }
 
     const fn bonds(&self) -> Bonds<'_> {

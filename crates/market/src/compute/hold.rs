@@ -22,9 +22,12 @@ use super::message::{Answer, Errand, JsonAnswer, PayoutAnswer, PayoutCall};
 use super::operator::write_hold;
 use super::records::{Change, Rows};
 use super::refused::{no_hold, not_moved, nothing_to_ask};
-use super::row::{EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave, show_wallet};
+use super::row::{
+    EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave, RefundClaim, show_wallet,
+};
 use super::settings::PaymentProfile;
 use super::stuck::MAX_REPORTS;
+use crate::day::{day_number, day_start};
 use crate::grant::Grant;
 use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
@@ -107,12 +110,14 @@ impl HeldMoney<'_> {
     pub fn look(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
         let leave = hold.state.leave();
         if let HoldState::Ended(_) = hold.state {
-            return self.report_refund(hold, tick);
+            return self.report_end(hold, tick);
         }
         let looks = hold.looks.saturating_add(1);
         let fence = hold.fence.saturating_add(1);
         let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
-        let ask = if hold.payout.is_empty() {
+        let ask = if hold.needs_claim() {
+            PayoutCall::Refunding { payment: hold.payment.clone() }
+        } else if hold.payout.is_empty() {
             PayoutCall::Pay(match (&hold.entry, leave) {
                 (None, Some(leave)) => self.write_payout(&hold, leave),
                 (Some(entry), leave) => self.write_escrow(&hold, entry, leave),
@@ -129,15 +134,46 @@ impl HeldMoney<'_> {
         Decision { answer: Answer::Errand(Box::new(errand)), changes }
     }
 
-    /// Tells the gate of a refund, so that it owes it no longer.
-    fn report_refund(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
+    /// Looks at what is due. What goes back without a job has room of its own in a day, so that no one
+    /// uses up what pays for work by buying nothing; the first of a day always goes.
+    pub fn look_due<R: Rows>(
+        &self,
+        records: &R,
+        hold: HoldRow,
+        per_day: Option<Amount>,
+        tick: Now<'_>,
+    ) -> Applied<R> {
+        if !hold.needs_room() {
+            return Ok(self.look(hold, tick));
+        }
+        let gone = records.orphans()?.on(tick.now);
+        let units = Amount::from_atomic(&hold.units).unwrap_or(Amount::MAX);
+        let fits = |most: Amount| gone.checked_add(units).is_some_and(|sum| sum <= most);
+        if gone.is_zero() || per_day.is_none_or(fits) {
+            return Ok(self.look(HoldRow { claim: RefundClaim::Admitted, ..hold }, tick));
+        }
+        let due = Some(turn_of_tomorrow(tick.now));
+        let changes = Vec::from([Change::Hold(Box::new(HoldRow { due, looks: 0, ..hold }))]);
+        Ok(Decision { answer: Answer::Done, changes })
+    }
+
+    /// Tells the gate where the money went, so that it owes it no longer.
+    fn report_end(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
         if hold.looks >= MAX_REPORTS || hold.transaction.is_empty() {
             let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
             return Decision { answer: Answer::Done, changes };
         }
         let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
         let fence = hold.fence.saturating_add(1);
-        let ask = PayoutCall::Refunded { payment: payment.clone(), transaction };
+        let ask = match hold.state.leave() {
+            Some(Leave::Release) => {
+                let reason = format!("sold: job {}, paid out as {transaction}", hold.job);
+                PayoutCall::Waived { payment: payment.clone(), reason }
+            }
+            Some(Leave::Refund) | None => {
+                PayoutCall::Refunded { payment: payment.clone(), transaction }
+            }
+        };
         let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
         let hold = HoldRow { looks: hold.looks.saturating_add(1), fence, due, ..hold };
         let changes = Vec::from([Change::Hold(Box::new(hold))]);
@@ -235,13 +271,21 @@ impl HeldMoney<'_> {
                 Some(_) => self.take_registration(records, hold, answer, tick),
             };
         };
-        if let HoldState::Ended(_) = hold.state {
-            // 404: the gate keeps the payment no longer, or no one may tell it.
-            let is_heard = answer.is_some_and(|answer| matches!(answer.status, 200 | 404));
+        if let HoldState::Ended(leave) = hold.state {
+            // 404: the gate keeps the payment no longer, or no one may tell it. 409: its buyer has
+            // fetched the answer since.
+            let is_heard = answer.is_some_and(|answer| match answer.status {
+                200 | 404 => true,
+                409 => leave == Leave::Release,
+                _ => false,
+            });
             let due = Some(tick.now.saturating_add(pause_ms(hold.looks))).filter(|_| !is_heard);
             let looks = if is_heard { 0 } else { hold.looks };
             let changes = Vec::from([Change::Hold(Box::new(HoldRow { due, looks, ..hold }))]);
             return Ok(Decision { answer: Answer::Done, changes });
+        }
+        if hold.needs_claim() {
+            return Ok(take_claim(hold, answer, tick));
         }
         let (told, payout) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
         // A payment in a contract is asked for again by itself: that drives it on.
@@ -282,8 +326,8 @@ impl HeldMoney<'_> {
             }
         };
         let is_ended = state == HoldState::Ended(leave);
-        // Of what got no job the gate says that it is owed, until it is told.
-        let is_owed = hold.job.is_empty() && !planted(Mutant::DebtsAreNeverReported);
+        // Of what it had no answer for the gate says that it is owed, until it is told.
+        let is_owed = hold.is_owed() && !planted(Mutant::DebtsAreNeverReported);
         let due = if is_ended { is_owed.then_some(tick.now) } else { due };
         let is_news = matches!(hold.state, HoldState::Paying(_));
         // To be asked for and to be confirmed take looks of their own.
@@ -319,6 +363,37 @@ impl HeldMoney<'_> {
         changes.push(Change::Job(Box::new(job)));
         Decision { answer: Answer::Reply(answer), changes }
     }
+}
+
+/// The time tomorrow at which it is the turn of what has to wait now: first come, first served.
+fn turn_of_tomorrow(now: u64) -> u64 {
+    let today = day_number(now);
+    let turn = now.saturating_sub(day_start(today)) / 1_000;
+    day_start(today.saturating_add(1)).saturating_add(turn)
+}
+
+/// Takes the gate's answer to the begin of a refund. Only its word that the exchange refunds leads to
+/// a payout: its operator may be at it, or the payment still buys something.
+fn take_claim(hold: HoldRow, answer: Option<&PayoutAnswer>, tick: Now<'_>) -> Decision {
+    let code = |answer: &PayoutAnswer| {
+        let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
+        body.get("code").and_then(Value::as_str).map(ToString::to_string)
+    };
+    let row = match answer {
+        // 404: the gate keeps no such payment, or no token opens its refunds.
+        Some(PayoutAnswer { status: 200 | 404, .. }) => {
+            HoldRow { claim: RefundClaim::Granted, looks: 0, due: Some(tick.now), ..hold }
+        }
+        Some(answer) if code(answer).as_deref() == Some("refund_ended") => {
+            let state = HoldState::Ended(Leave::Refund);
+            HoldRow { claim: RefundClaim::Ended, state, due: None, ..hold }
+        }
+        _ => {
+            let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
+            return put_off(HoldRow { due, ..hold }, Leave::Refund, None);
+        }
+    };
+    Decision { answer: Answer::Done, changes: Vec::from([Change::Hold(Box::new(row))]) }
 }
 
 /// Money that did not move yet; `news` is given when there is something to tell.

@@ -279,6 +279,18 @@ pub enum PayoutCall {
         /// Name of the organization.
         organization: String,
     },
+    /// Of the gate: `POST /_farebox/payments/{payment}/refunding`.
+    Refunding {
+        /// The payment that is paid back.
+        payment: String,
+    },
+    /// Of the gate: `POST /_farebox/payments/{payment}/waived` with this reason.
+    Waived {
+        /// The payment that bought a job.
+        payment: String,
+        /// The reason, which says what became of it.
+        reason: String,
+    },
     /// Of the gate: `POST /_farebox/payments/{payment}/refunded` with this transaction.
     Refunded {
         /// The payment that was paid back.

@@ -503,6 +503,12 @@ pub struct HoldRow {
     /// Its entry in the escrow contract; `None` if a wallet has the money.
     #[serde(default)]
     pub entry: Option<EntryRow>,
+    /// Whether the gate leaves a refund of what it owes to the exchange.
+    #[serde(default, skip_serializing_if = "RefundClaim::is_unasked")]
+    pub claim: RefundClaim,
+    /// Whether the gate said that it owes it though it bought a job: it never had the answer.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub owed: bool,
     /// The last grant: a report under another one changes nothing.
     pub fence: u64,
     /// Until when whoever has it has to report; `None` while no one asks the treasury.
@@ -512,6 +518,31 @@ pub struct HoldRow {
     pub looks: u32,
     /// When the alarm has to look at it; `None` if there is nothing left to do.
     pub due: Option<u64>,
+}
+
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// The party that pays back what the gate owes for a payment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundClaim {
+    /// The gate has not said.
+    #[default]
+    Unasked,
+    /// The exchange: no one else begins, and the payment buys nothing any more.
+    Granted,
+    /// The exchange, and it is counted in what goes back without a job in a day.
+    Admitted,
+    /// No one: it was paid back or waived at the gate.
+    Ended,
+}
+
+impl RefundClaim {
+    fn is_unasked(&self) -> bool {
+        *self == Self::Unasked
+    }
 }
 
 /// The kind of an event.

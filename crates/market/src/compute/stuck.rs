@@ -1,6 +1,8 @@
 //! Held money that does not go its way: from when on a person has to look into it.
 
-use super::row::{HoldRow, HoldState, Leave};
+use farebox_base::mutant::{Mutant, planted};
+
+use super::row::{HoldRow, HoldState, Leave, RefundClaim};
 
 /// Looks at money that does not move after which a person has to: those of three minutes.
 const MANY_LOOKS: u32 = 10;
@@ -12,9 +14,11 @@ pub(super) const MAX_REPORTS: u32 = 16;
 pub enum StuckMoney {
     /// The treasury does not register it in the escrow contract.
     Registration,
+    /// The gate does not leave its refund to the exchange.
+    Claim,
     /// The treasury does not move it, or the chain does not confirm that.
     Payout,
-    /// It was paid back, and the gate was not told, so that it still says that it owes it.
+    /// It was paid back or out, and the gate was not told, so that it still says that it owes it.
     Report,
 }
 
@@ -25,6 +29,7 @@ impl HoldRow {
         let is_asked_for = self.due.is_some() && self.looks >= MANY_LOOKS;
         match self.state {
             HoldState::Held => is_asked_for.then_some(StuckMoney::Registration),
+            HoldState::Paying(_) if self.needs_claim() => is_asked_for.then_some(StuckMoney::Claim),
             HoldState::Paying(_) | HoldState::Sent(_) => is_asked_for.then_some(StuckMoney::Payout),
             HoldState::Ended(_) => self.is_untold().then_some(StuckMoney::Report),
         }
@@ -42,10 +47,33 @@ impl HoldRow {
         }
     }
 
-    /// Whether it was paid back without a job, and the gate will not hear of it by itself.
+    /// Whether the gate has to say first that the exchange pays it back. What the treasury was asked
+    /// for goes on as it began.
+    pub(super) fn needs_claim(&self) -> bool {
+        self.state == HoldState::Paying(Leave::Refund)
+            && self.is_owed()
+            && self.claim == RefundClaim::Unasked
+            && self.payout.is_empty()
+            && self.tries == 1
+            && !planted(Mutant::DebtsAreUnclaimed)
+    }
+
+    /// Whether it waits for room in what goes back without a job in a day.
+    pub(super) fn needs_room(&self) -> bool {
+        let is_going_back = self.state == HoldState::Paying(Leave::Refund) && self.job.is_empty();
+        is_going_back && self.claim == RefundClaim::Granted && !planted(Mutant::OrphansHaveTheDay)
+    }
+
+    /// Whether the gate owes it until it hears what became of it.
+    pub(super) fn is_owed(&self) -> bool {
+        self.job.is_empty() || self.owed
+    }
+
+    /// Whether it has gone where it belongs, and the gate that owes it will not hear of it by itself.
     pub(super) fn is_untold(&self) -> bool {
         let is_given_up = self.looks >= MAX_REPORTS || self.transaction.is_empty();
-        let is_owed = self.state == HoldState::Ended(Leave::Refund) && self.job.is_empty();
-        is_owed && self.due.is_none() && is_given_up
+        let is_owed = matches!(self.state, HoldState::Ended(_)) && self.is_owed();
+        let is_elsewhere = self.claim == RefundClaim::Ended;
+        is_owed && !is_elsewhere && self.due.is_none() && is_given_up
     }
 }

@@ -16,7 +16,7 @@ use super::refused::{detailed_refusal, quote_expired, refusal, used_transaction}
 use super::row::spell_wallet;
 use super::row::{
     DeliveryCharge, EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave,
-    QuoteRow, QuoteState, Signer,
+    QuoteRow, QuoteState, RefundClaim, Signer,
 };
 use super::seat::{Seat, SeatClaim, Wanted, match_seat, seat_of};
 use super::shown::quote_in;
@@ -273,7 +273,17 @@ impl Till<'_> {
     /// Takes the gate's word that it owes a payment back: what is known here already is decided
     /// here.
     pub fn take_debt<R: Rows>(&self, records: &R, sale: &TillPayment, tick: Now<'_>) -> Applied<R> {
-        let is_known = records.hold(&sale.payment)?.is_some();
+        let known = records.hold(&sale.payment)?;
+        if let Some(hold) = known.as_ref().filter(|hold| !hold.job.is_empty() && !hold.owed) {
+            // It is told what became of the money, when that is over.
+            let is_over = matches!(hold.state, HoldState::Ended(_));
+            let due = if is_over { Some(tick.now) } else { hold.due };
+            let looks = if is_over { 0 } else { hold.looks };
+            let hold = HoldRow { owed: true, due, looks, ..hold.clone() };
+            let changes = Vec::from([Change::Hold(Box::new(hold))]);
+            return Ok(Decision { answer: Answer::Done, changes });
+        }
+        let is_known = known.is_some();
         let is_held = self.money.profile.hold.has_money() && self.money.profile.takes(sale);
         let is_known = is_known || is_shown(records, sale)?;
         if is_known || !is_held || sale.transaction.is_empty() {
@@ -323,6 +333,8 @@ impl Till<'_> {
             transaction: String::new(),
             settlement,
             entry,
+            claim: RefundClaim::Unasked,
+            owed: false,
             fence: 0,
             asked: None,
             looks: 0,

@@ -175,6 +175,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
     let secret = secret.unwrap_or_else(|| Secret::new("-".repeat(MIN_SECRET_BYTES)));
     let shared = SharedSettings { url: url.unwrap_or_default(), secret };
     let sales = reader.text("PAY_TO").and_then(|text| Address::parse(&text).ok());
+    let home = reader.text("NETWORK").and_then(|text| ChainId::parse(&text).ok());
     let mut gateways: Vec<Gateway> = Vec::new();
     for (number, entry) in list.iter().enumerate() {
         let place = format!("{PROFILES}[{number}]");
@@ -200,12 +201,22 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
                  give one of the two another asset or another hold";
             reader.fail_at(&place, "hold", remedy);
         }
-        let is_payee = |it: Address| it == gateway.profile.escrow;
+        let sales = sales.filter(|_| home.as_ref().is_none_or(|it| *it == gateway.profile.network));
         // Each object knows the transfers that it has taken, and no other's.
-        if gateway.older.direct_transfers.is_some() && sales.is_some_and(is_payee) {
+        if gateway.older.direct_transfers.is_some() && sales == Some(gateway.profile.escrow) {
             let remedy = "is PAY_TO, and direct_transfers is set: one transfer would pay for a job and \
                  for what the market sells; give one of the two another wallet";
             reader.fail_at(&place, "escrow", remedy);
+        }
+        // What proves a bond has to be paid for nothing else.
+        let is_till = |it: &Gateway| {
+            it.profile.network == gateway.profile.network
+                && (it.takes_money_at(&gateway.bonds) || gateway.takes_money_at(&it.bonds))
+        };
+        if sales == Some(gateway.bonds) || gateways.iter().any(is_till) {
+            let remedy = "is PAY_TO, or holds the money of another profile; give bonds a wallet that \
+                 nothing else is paid to";
+            reader.fail_at(&place, "bonds", remedy);
         }
         gateways.push(gateway);
     }

@@ -177,6 +177,11 @@ impl Payments<'_> {
         Ok(())
     }
 
+    fn signer(&self, material: &str, quote: &QuoteRow, tick: Now<'_>) -> Signer {
+        let now = UnixTime::from_secs(tick.now.checked_div(1000).unwrap_or_default());
+        find_signer(self.quotes.profile, material, quote, now)
+    }
+
     /// Moves the seat from the quote to a job, before the payment leaves.
     fn pay<R: Rows>(
         &self,
@@ -189,6 +194,15 @@ impl Payments<'_> {
         if let Some(job) = records.job_of(&quote.id)? {
             if job.shown != shown && !planted(Mutant::QuotesSellTwice) {
                 let why = "This quote has been paid, or is being paid, by another payment.";
+                return Ok(Decision::reply(refusal(409, "PAYMENT_ALREADY_VERIFIED", why)));
+            }
+            // A reader of the chain knows the nonce, and cannot sign: while the payment settles, what
+            // the gate says of a forgery would end the job.
+            let is_forged = job.signer == Signer::Buyer
+                && job.state == JobState::Settling
+                && self.signer(material, &quote, tick) != Signer::Buyer;
+            if is_forged && !planted(Mutant::ForgeriesEndJobs) {
+                let why = "This quote is being paid by a payment that its buyer has signed.";
                 return Ok(Decision::reply(refusal(409, "PAYMENT_ALREADY_VERIFIED", why)));
             }
             // The gate answers the same payment as it did before.
@@ -210,8 +224,7 @@ impl Payments<'_> {
         let may_sell = self.quotes.limits.may_sell(records, &quote.seller, units, tick)?;
         // What was shown for another quote pays for this one no more than what anyone made up.
         let is_new = find_job_paid(records, material)?.is_none();
-        let now = UnixTime::from_secs(tick.now.checked_div(1000).unwrap_or_default());
-        let signer = match find_signer(self.quotes.profile, material, &quote, now) {
+        let signer = match self.signer(material, &quote, tick) {
             Signer::Buyer if is_new => Signer::Buyer,
             Signer::Buyer | Signer::Unknown => Signer::Unknown,
         };

@@ -87,7 +87,8 @@ export async function refund(operator: Operator, { values, given }: Spoken): Pro
   if (values.transaction !== undefined) return reported(operator, id, values.transaction, values.json === true);
   const unsent = values['not-sent'];
   if (unsent !== undefined) {
-    if (!/^[1-9]\d{0,14}$/.test(unsent)) throw new Usage('--not-sent is followed by the number of the begin, as the command that began it prints it');
+    if (!/^[1-9]\d{0,14}$/.test(unsent))
+      throw new Usage('--not-sent is followed by the number of the begin, as the command that began it prints it');
     return told(() => dropRefund(operator, id, Number(unsent)), values.json === true);
   }
   // A debt of another wallet is its owner's.

@@ -1,12 +1,11 @@
 /** What an operator can do about a payment, as forms, and the deeds behind them. Spec: docs/operations.md, "Refunds", "Reviews". */
 
 import { type Operator, textOf } from '../../operator/client.js';
-import { placeOf } from '../../operator/transfer.js';
+import { beginOf, placeOf } from '../../operator/transfer.js';
 import { foreign, make } from '../shared/dom.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
 import { type PaymentSeen, seen } from './payment.js';
-import { beginOf } from '../../operator/transfer.js';
 import { aged, begunOf, forgetBegun, refundByWallet, reportRefund } from './refund.js';
 
 /** Where a payment is, for the operator. */

@@ -23,6 +23,7 @@ const WAITS: Readonly<Record<string, string>> = {
     'The treasury does not register it in the escrow contract. Look at its log, and at the gas of its wallet; then have it asked again.',
   payout:
     'The treasury does not move it. Look at what it allows a day for payouts, and at the balance of its wallet; then have it asked again.',
+  claim: 'The gate does not let the exchange pay it back: someone has begun to, at its desk, or it does not take REFUND_TOKEN.',
   report: 'It was paid back, and the gate still owes it. Have the gate told again, or report the transaction at its desk.',
 };
 

@@ -277,6 +277,10 @@ impl Rows for ExchangeRows<'_> {
         self.0.exec(query, vec![])?.raw().map(|row| Ok(job(row?))).collect()
     }
 
+    fn orphans(&self) -> Result<DaySales> {
+        Ok(self.tally()?.orphans)
+    }
+
     fn sales(&self, seller: Option<&str>) -> Result<DaySales> {
         Ok(match seller {
             Some(id) => self.record(id)?.map(|record| record.sales).unwrap_or_default(),

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use farebox_core::compute::message::Callback;
 use farebox_core::mutant::{Mutant, plant};
 
+use super::super::world::Luck;
 use super::steps::Step;
 use super::{GATEWAYS, Life, Way};
 use crate::dice::Dice;
@@ -39,6 +40,8 @@ const TRANSFER_MUTANTS: &[Mutant] =
 
 /// Histories that all others begin with.
 fn beginnings(way: Way) -> Vec<Vec<Step>> {
+    // The gate leaves the refund to the exchange first.
+    let claimed = [Step::Due, Step::Carries(0, Luck::Arrives), Step::Due];
     if way.has_transfers() {
         let sent = [Step::Asks(209), Step::Sends(209)];
         let with = |more: &[Step]| sent.iter().chain(more).copied().collect();
@@ -63,6 +66,8 @@ fn beginnings(way: Way) -> Vec<Vec<Step>> {
         with(&[start, Step::Calls(1, 0, Callback::Complete)]),
         with(&[start, Step::Calls(1, 0, Callback::Fail)]),
         vec![Step::Asks(209), Step::Settles(209), Step::Due, Step::Forwards(209), Step::Due],
+        [&[Step::Asks(209), Step::Settles(209), Step::Due, Step::Forwards(209)][..], &claimed]
+            .concat(),
     ]
 }
 

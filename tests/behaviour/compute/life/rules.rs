@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use farebox_core::compute::figures::{HourTally, Tally};
-use farebox_core::compute::row::{DaySales, EventKind, JobRow, JobState, QuoteState};
+use farebox_core::compute::row::{DaySales, EventKind, JobRow, JobState, QuoteState, RefundClaim};
 
 use super::super::rows::MemoryRows;
 use super::super::world::{Entrusted, Luck, PRICE, TX, wallet};
@@ -62,6 +62,7 @@ impl Life {
             done,
             failed: count(|job| job.state == JobState::Failed),
             sales: self.sales(),
+            orphans: self.orphans()?,
         };
         if counted != self.rows.tally {
             return Err(format!("{:?} is {counted:?}", self.rows.tally));
@@ -78,6 +79,19 @@ impl Life {
             Ok(())
         } else {
             Err(format!("{:?} of {:?}", self.rows.hours, self.rows.jobs))
+        }
+    }
+
+    /// What went back without a job on one day: some of all that did, and something if anything did.
+    fn orphans(&self) -> Result<DaySales, String> {
+        let counted = self.rows.tally.orphans.clone();
+        let holds = self.rows.holds.values();
+        let gone = holds.filter(|hold| hold.claim == RefundClaim::Admitted).count() as u64;
+        let units = counted.units.parse::<u64>().unwrap_or(0);
+        let most = gone * PRICE.parse::<u64>().unwrap();
+        match (gone == 0) == (units == 0) && units <= most {
+            true => Ok(counted),
+            false => Err(format!("{counted:?} for {gone}")),
         }
     }
 

@@ -39,6 +39,7 @@ impl OperatorQuery {
             Undecided::RefundBegun(since) => (Code::RefundBegun, Some(("refunding", since))),
             Undecided::RefundEarly(until) => (Code::RefundEarly, Some(("until", until))),
             Undecided::RefundRestored => (Code::RefundRestored, None),
+            Undecided::RefundEnded => (Code::RefundEnded, None),
         };
         let reply = refusal(code, &self.correlation, self.id());
         match at {
