@@ -60,6 +60,7 @@ mod restore;
 mod session_payer;
 mod sessions;
 mod settlement;
+mod shards;
 mod signed_again;
 mod skills;
 mod spellings;
