@@ -121,6 +121,8 @@ function claim() {
     facilitator: 'http://127.0.0.1',
     request: JSON.stringify({ x402Version: 2, paymentPayload, paymentRequirements: terms }),
     confirm: false,
+    // What one network leaves open is bounded.
+    client: hex(8),
   };
   const leases = { executing: 600, settling: 600, delivering: 600 };
   const command = { claim: { payment, leases, idempotent: false, wallet: false, in_flight: 16, last: false } };

@@ -18,7 +18,7 @@ export interface WalletPlan {
   /** The network that is chosen at first. */
   network: string;
   person?: 'agrees' | 'refuses';
-  /** What a person does before they agree. */
+  /** What a person does before they agree or refuse. */
   until?: Promise<void>;
   /** The opening of its window that asks for accounts. */
   opens?: Promise<void>;
@@ -126,6 +126,7 @@ function walletOf(plan: WalletPlan, { calls, added }: Injected) {
           eth_sendTransaction: async ([asked]): Promise<Answer> => {
             const { chainId } = asked as AskedTransaction;
             current = plan.strays ?? current;
+            await until;
             if (person === 'refuses') return { error: { code: 4001, message: 'User rejected the request.' } };
             if (chainId !== undefined && Number(chainId) !== Number(current))
               return { error: { code: -32602, message: `Expected chain ${Number(current)}` } };

@@ -309,3 +309,16 @@ test('a client whose first page is missing has deposited once, and goes on with 
   assert.equal((await scheme.refund(`${gate.url}/report/session`)).success, true);
   assert.equal(await chain.balanceOf(payer.address), funds - PRICE);
 });
+
+test('a client without a strategy of its own deposits ten prices, as the terms announce', async () => {
+  const { chain, gate } = world;
+  const [, , , , payer] = chain.accounts.payers;
+  assert.ok(payer);
+  const scheme = new BatchSettlementEvmScheme({ ...payer, readContract: chain.publicClient.readContract } as never);
+  const pay = wrapFetchWithPaymentFromConfig(fetch, { schemes: [{ network: 'eip155:*', client: scheme }] });
+  const funds = await chain.balanceOf(payer.address);
+  for (let request = 0; request < 10; request += 1) assert.equal((await pay(`${gate.url}/report/session`)).status, 200);
+  assert.equal(await chain.balanceOf(payer.address), funds - 10n * PRICE);
+  assert.equal((await pay(`${gate.url}/report/session`)).status, 200);
+  assert.equal(await chain.balanceOf(payer.address), funds - 20n * PRICE);
+});

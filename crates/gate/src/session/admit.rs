@@ -1,6 +1,6 @@
 //! The beginning: what a route offers by session, and which requests show a payment of one.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use farebox_base::encoding::json::json;
 use farebox_channel::escrow::EscrowContract;
@@ -75,6 +75,10 @@ impl<'g> Sessions<'g> {
     }
 }
 
+/// The prices of a request that a first deposit should cover, so that a client makes no transaction
+/// every few requests. A smaller one is taken, too. Spec: `minDeposit` of the reference.
+const DEPOSIT_PRICES: u64 = 10;
+
 impl Choice {
     /// The same terms, to be paid by session too: the payer waits so many seconds for a withdrawal,
     /// and this account signs claims and refunds. Deposits are signed for this token, of which the
@@ -87,7 +91,12 @@ impl Choice {
         token: SignedToken,
         mut extra: Map<String, Value>,
     ) -> Self {
-        let members = json!({"receiverAuthorizer": authorizer, "withdrawDelay": delay_secs});
+        let deposit =
+            self.terms.amount.checked_mul_u64(DEPOSIT_PRICES).unwrap_or(self.terms.amount);
+        let members = json!({
+            "receiverAuthorizer": authorizer, "withdrawDelay": delay_secs,
+            "minDeposit": deposit.to_string(),
+        });
         if let Value::Object(members) = members {
             extra.extend(members);
         }
