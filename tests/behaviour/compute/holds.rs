@@ -410,6 +410,44 @@ pub fn what_goes_back_without_a_job_has_a_day_of_its_own() {
     assert_eq!(arrived(&mut world), [9, 10, 11, 12, 13]);
 }
 
+//
+#[test]
+pub fn what_waits_to_go_back_keeps_its_place_in_line() {
+    let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+    let per_day = Some("0.0149".to_owned());
+    let mut world = World::set(ProfileSettings { per_day, ..set });
+    let day = 86_400_000;
+    let midnight = world.now - world.now % day + day;
+    let mut number = 0;
+    let mut orphan = |world: &mut World, buyer: u8| {
+        number += 1;
+        let sale = world.sale(&"0".repeat(64), &format!("rcpt_{number}"), buyer);
+        assert_eq!(Told::of(world.sold(&sale)).status, 409);
+    };
+    // A stranger pays for nothing each day as it begins, before anything else is looked at.
+    for turn in 0..4 {
+        world.now = midnight + turn * day;
+        (0..4).for_each(|_| orphan(&mut world, 20));
+        world.alarm();
+        if turn == 0 {
+            orphan(&mut world, 9);
+            world.alarm();
+        }
+        world.now += day - 1;
+        world.alarm();
+    }
+    // Two of the stranger's on the first day, two on the second, and then the other one.
+    assert_eq!(world.treasury.arrived(&wallet(9)), 5_000);
+    assert_eq!(world.treasury.arrived(&wallet(20)), 7 * 5_000);
+    let waits: Vec<_> = world.rows.holds.values().filter(|it| it.stuck().is_some()).collect();
+    assert_eq!(waits.len(), 9);
+    // A person need not wait.
+    let payment = waits[0].payment.clone();
+    assert_eq!(world.told(Command::AskNow(payment)).status, 200);
+    world.alarm();
+    assert_eq!(world.treasury.arrived(&wallet(20)), 8 * 5_000);
+}
+
 //
 #[test]
 fn a_gate_that_lost_the_answer_about_a_job_hears_what_became_of_its_payment() {

@@ -211,6 +211,7 @@ pub const TABLE: &[Row] = &[
     row!(YoungJobsLeave, keep::no_job_of_the_last_day_leaves_for_others_unless_all_room_is_taken),
     row!(SoldQuotesKeepPrompts, keep::a_sold_quote_leaves_its_prompt_to_its_job),
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
+    row!(OrphansPushIn, holds::what_waits_to_go_back_keeps_its_place_in_line),
     row!(OrphansHaveTheDay, holds::what_goes_back_without_a_job_has_a_day_of_its_own),
     row!(DebtsAreUnclaimed, holds::what_another_one_pays_back_or_has_is_not_paid_by_the_exchange),
     row!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use farebox_core::compute::figures::{
-    About, Figure, Figures, HourTally, ListPart, SellerRecord, Tally,
+    About, Figure, Figures, HourTally, ListPart, OrphanTally, SellerRecord, Tally,
 };
 use farebox_core::compute::records::{
     Change, DueRow, Ends, Holder, LeavingRow, OverJob, Rows, Seats,
@@ -261,7 +261,7 @@ impl Rows for MemoryRows {
         Ok(if over.len() > beyond as usize { over } else { Vec::new() })
     }
 
-    fn orphans(&self) -> Result<DaySales, Infallible> {
+    fn orphans(&self) -> Result<OrphanTally, Infallible> {
         Ok(self.tally.orphans.clone())
     }
 

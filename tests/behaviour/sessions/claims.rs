@@ -4,7 +4,8 @@ use farebox_core::amount::Amount;
 use farebox_core::channel::claims::ClaimQueue;
 use farebox_core::channel::config::ChannelId;
 use farebox_core::channel::desk::ChannelDesk;
-use farebox_core::channel::state::{Channel, OnChain, Purchase, Sight, VoucherRule};
+use farebox_core::channel::refusal::ChannelRefusal;
+use farebox_core::channel::state::{Begun, Channel, OnChain, Purchase, Sight, VoucherRule};
 use farebox_core::channel::voucher::{CheckedVoucher, Voucher};
 use farebox_core::time::UnixTime;
 use serde_json::json;
@@ -214,4 +215,28 @@ pub fn a_payout_without_a_certain_answer_is_asked_for_again_in_seconds() {
     door.chain.payouts_fail = 0;
     passes(&mut door, 3_600);
     assert_eq!(paid(&door), PRICE);
+}
+
+#[test]
+fn a_deposit_for_a_channel_that_was_leaving_is_foreseen_by_what_the_chain_may_show_by_now() {
+    let leaving = OnChain::Leaving(UnixTime::from_secs(999_999));
+    let seen = UnixTime::from_secs(1_000_000);
+    for (on_chain, waits, expected) in [
+        (OnChain::Open, 0, Ok(Begun::Held)),
+        (leaving, 0, Err(ChannelRefusal::Closing)),
+        (OnChain::Finalized, 0, Err(ChannelRefusal::Finalized)),
+        // Its payer may have come back since; a closed one never does.
+        (leaving, DELAY, Ok(Begun::Held)),
+        (OnChain::Finalized, DELAY, Err(ChannelRefusal::Finalized)),
+    ] {
+        let channel = due(1, on_chain, 900, 0).channel.unwrap();
+        let id = ChannelId::from_bytes([1; 32]);
+        let voucher = Voucher { channel: id, cumulative: units(1_000) };
+        let signature = account(1).sign(&voucher.digest(&contract())).unwrap();
+        let voucher = Some(CheckedVoucher::known(voucher, signature));
+        let now = seen.plus(waits);
+        let bought = Purchase { voucher, price: units(100), request: [9; 32], until: now.plus(9) };
+        assert_eq!(channel.foresee(&bought, units(100), now), expected, "{on_chain:?} {waits}");
+        assert_ne!(channel.foresee(&bought, units(99), now), Ok(Begun::Held), "too little");
+    }
 }

@@ -164,6 +164,8 @@ macro_rules! compute {
             OrphansHaveTheDay,
             /// A forgery with the nonce of a payment ends its job.
             ForgeriesEndJobs,
+            /// A refund of what got no job goes before those that wait.
+            OrphansPushIn,
             /// One wallet takes bonds and the money of sales.
             PurchasesAreBonds,
             /// A clock that is set back begins a day.

@@ -32,9 +32,38 @@ pub struct Tally {
     /// Jobs that were paid on the last day on which one was.
     #[serde(default)]
     pub sales: DaySales,
-    /// Refunds of what got no job, on the last day on which there was one.
+    /// Refunds of what got no job.
     #[serde(default)]
-    pub orphans: DaySales,
+    pub orphans: OrphanTally,
+}
+
+/// The counts of refunds of what got no job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrphanTally {
+    /// Those of the last day on which there was one.
+    pub gone: DaySales,
+    /// Those that wait for their turn.
+    pub waiting: u64,
+    /// Turns that were given so far.
+    pub turns: u64,
+}
+
+impl OrphanTally {
+    fn count(&mut self, known: Option<RefundClaim>, row: &HoldRow, now: u64) {
+        if known == Some(row.claim) {
+            return;
+        }
+        if row.claim == RefundClaim::Admitted {
+            self.gone.add(&row.units, now);
+        }
+        if known == Some(RefundClaim::Waiting) {
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+        if row.claim == RefundClaim::Waiting {
+            self.waiting = self.waiting.saturating_add(1);
+            self.turns = self.turns.saturating_add(1);
+        }
+    }
 }
 
 /// The counts of one hour. Key: hour.
@@ -251,7 +280,7 @@ pub fn count_changes<F: Figures>(
 ) -> Result<Vec<Figure>, F::Error> {
     let is_counted = |change: &Change| match change {
         Change::Job(_) | Change::JobGone(_) => true,
-        Change::Hold(row) => row.claim == RefundClaim::Admitted,
+        Change::Hold(row) => matches!(row.claim, RefundClaim::Waiting | RefundClaim::Admitted),
         // It has proven who it is just now; what proves nothing is not counted.
         Change::Seller(row) => row.is_bound() && row.created == tick.now,
         Change::Bond(_) | Change::Quote(_) | Change::Event(_) | Change::Leaves(_) => false,
@@ -272,10 +301,8 @@ pub fn count_changes<F: Figures>(
                 count.tally.sellers = count.tally.sellers.saturating_add(1);
             }
             Change::Hold(row) => {
-                let known = figures.hold(&row.payment)?;
-                if known.is_none_or(|known| known.claim != RefundClaim::Admitted) {
-                    count.tally.orphans.add(&row.units, tick.now);
-                }
+                let known = figures.hold(&row.payment)?.map(|known| known.claim);
+                count.tally.orphans.count(known, row, tick.now);
             }
             Change::Job(row) => {
                 count.job(figures.job(&row.id)?.as_ref(), row, figures)?;

@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::event::event;
+use super::figures::OrphanTally;
 use super::job::{show_paid, write_end};
 use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
@@ -42,6 +43,9 @@ const NEAR_LOOKS: u32 = 120;
 const NEAR_PAUSE_MS: u64 = 30_000;
 /// Most milliseconds between two later ones.
 const MAX_PAUSE_MS: u64 = 3_600_000;
+
+/// Milliseconds of a day over which the turns of those who wait are spread.
+const MOST_TURNS: u64 = 3_600_000;
 
 /// The treasury's answer about a payout.
 enum PayoutState {
@@ -100,7 +104,12 @@ impl HeldMoney<'_> {
         let is_asked = hold.asked.is_some_and(|until| tick.now < until);
         let due = if is_asked { hold.due } else { Some(tick.now) };
         let looks = if is_untold { 0 } else { hold.looks };
-        let hold = HoldRow { due, looks, ..hold };
+        // A person need not wait for the turn of what they ask for.
+        let claim = match hold.claim {
+            RefundClaim::Waiting => RefundClaim::Admitted,
+            claim => claim,
+        };
+        let hold = HoldRow { due, looks, claim, ..hold };
         let answer = JsonAnswer::new(200, write_hold(self.profile, &hold));
         let changes = Vec::from([Change::Hold(Box::new(hold))]);
         Ok(Decision { answer: Answer::Reply(answer), changes })
@@ -135,7 +144,8 @@ impl HeldMoney<'_> {
     }
 
     /// Looks at what is due. What goes back without a job has room of its own in a day, so that no one
-    /// uses up what pays for work by buying nothing; the first of a day always goes.
+    /// uses up what pays for work by buying nothing. The first of a day always goes; what finds no
+    /// room, or others who wait, has its turn on a later day.
     pub fn look_due<R: Rows>(
         &self,
         records: &R,
@@ -146,14 +156,26 @@ impl HeldMoney<'_> {
         if !hold.needs_room() {
             return Ok(self.look(hold, tick));
         }
-        let gone = records.orphans()?.on(tick.now);
+        let OrphanTally { gone, waiting, turns } = records.orphans()?;
+        let is_new = hold.claim == RefundClaim::Granted;
+        let has_others = is_new && waiting > 0 && !planted(Mutant::OrphansPushIn);
+        let gone = gone.on(tick.now);
         let units = Amount::from_atomic(&hold.units).unwrap_or(Amount::MAX);
-        let fits = |most: Amount| gone.checked_add(units).is_some_and(|sum| sum <= most);
-        if gone.is_zero() || per_day.is_none_or(fits) {
+        let fits = |most: Amount| {
+            !has_others && gone.checked_add(units).is_some_and(|sum| gone.is_zero() || sum <= most)
+        };
+        if per_day.is_none_or(fits) {
             return Ok(self.look(HoldRow { claim: RefundClaim::Admitted, ..hold }, tick));
         }
-        let due = Some(turn_of_tomorrow(tick.now));
-        let changes = Vec::from([Change::Hold(Box::new(HoldRow { due, looks: 0, ..hold }))]);
+        // Who waits keeps their place in line.
+        let place = match hold.due {
+            Some(due) if !is_new => due.saturating_sub(day_start(day_number(due))),
+            _ => turns % MOST_TURNS,
+        };
+        let tomorrow = day_start(day_number(tick.now).saturating_add(1));
+        let due = Some(tomorrow.saturating_add(place));
+        let row = HoldRow { claim: RefundClaim::Waiting, due, looks: 0, ..hold };
+        let changes = Vec::from([Change::Hold(Box::new(row))]);
         Ok(Decision { answer: Answer::Done, changes })
     }
 
@@ -363,13 +385,6 @@ impl HeldMoney<'_> {
         changes.push(Change::Job(Box::new(job)));
         Decision { answer: Answer::Reply(answer), changes }
     }
-}
-
-/// The time tomorrow at which it is the turn of what has to wait now: first come, first served.
-fn turn_of_tomorrow(now: u64) -> u64 {
-    let today = day_number(now);
-    let turn = now.saturating_sub(day_start(today)) / 1_000;
-    day_start(today.saturating_add(1)).saturating_add(turn)
 }
 
 /// Takes the gate's answer to the begin of a refund. Only its word that the exchange refunds leads to

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::figures::OrphanTally;
 use super::row::{BondRow, DaySales, EventRow, HoldRow, JobRow, QuoteRow, SellerRow};
 
 /// Seats of a seller that are taken now.
@@ -185,8 +186,8 @@ pub trait Rows {
     /// All jobs that are over, newest first, if there are more than so many; else none.
     fn over(&self, beyond: u32) -> Result<Vec<OverJob>, Self::Error>;
 
-    /// Refunds of what got no job, on the last day on which there was one.
-    fn orphans(&self) -> Result<DaySales, Self::Error>;
+    /// The counts of refunds of what got no job.
+    fn orphans(&self) -> Result<OrphanTally, Self::Error>;
 
     /// The sales of the last day on which anything was sold, by one seller or by all.
     fn sales(&self, seller: Option<&str>) -> Result<DaySales, Self::Error>;

@@ -533,6 +533,8 @@ pub enum RefundClaim {
     Unasked,
     /// The exchange: no one else begins, and the payment buys nothing any more.
     Granted,
+    /// The exchange, once it is its turn: more goes back without a job than there is room for.
+    Waiting,
     /// The exchange, and it is counted in what goes back without a job in a day.
     Admitted,
     /// No one: it was paid back or waived at the gate.

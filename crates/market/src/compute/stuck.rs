@@ -16,6 +16,8 @@ pub enum StuckMoney {
     Registration,
     /// The gate does not leave its refund to the exchange.
     Claim,
+    /// More went back without a job than there is room for in a day, so that it waits for its turn.
+    Turn,
     /// The treasury does not move it, or the chain does not confirm that.
     Payout,
     /// It was paid back or out, and the gate was not told, so that it still says that it owes it.
@@ -29,6 +31,7 @@ impl HoldRow {
         let is_asked_for = self.due.is_some() && self.looks >= MANY_LOOKS;
         match self.state {
             HoldState::Held => is_asked_for.then_some(StuckMoney::Registration),
+            HoldState::Paying(_) if self.claim == RefundClaim::Waiting => Some(StuckMoney::Turn),
             HoldState::Paying(_) if self.needs_claim() => is_asked_for.then_some(StuckMoney::Claim),
             HoldState::Paying(_) | HoldState::Sent(_) => is_asked_for.then_some(StuckMoney::Payout),
             HoldState::Ended(_) => self.is_untold().then_some(StuckMoney::Report),
@@ -61,7 +64,9 @@ impl HoldRow {
     /// Whether it waits for room in what goes back without a job in a day.
     pub(super) fn needs_room(&self) -> bool {
         let is_going_back = self.state == HoldState::Paying(Leave::Refund) && self.job.is_empty();
-        is_going_back && self.claim == RefundClaim::Granted && !planted(Mutant::OrphansHaveTheDay)
+        is_going_back
+            && matches!(self.claim, RefundClaim::Granted | RefundClaim::Waiting)
+            && !planted(Mutant::OrphansHaveTheDay)
     }
 
     /// Whether the gate owes it until it hears what became of it.

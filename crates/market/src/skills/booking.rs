@@ -287,3 +287,29 @@ fn show_response(answer: &SellerAnswer) -> String {
     let text = quoted(&answer.body);
     if text.len() <= MAX_ESCAPED { text } else { bytes(&base64::encode(answer.body.as_bytes())) }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_shown_as_json_as_text_or_in_base64() {
+        let shown = |body: &str, base64| {
+            let headers = Vec::from([("content-type".to_string(), "text/plain".to_string())]);
+            show_response(&SellerAnswer { status: 200, headers, body: body.to_string(), base64 })
+        };
+        assert_eq!(shown(" {\"a\":1} ", false), "{\"a\":1}");
+        assert_eq!(shown("he said \"hi\"", false), "\"he said \\\"hi\\\"\"");
+        assert_eq!(shown("", false), "\"\"");
+        let of_type =
+            |base64: &str| format!("{{\"contentType\":\"text/plain\",\"base64\":\"{base64}\"}}");
+        assert_eq!(shown("aGk=", true), of_type("aGk="));
+        // Escaped, a control character takes six bytes.
+        let most = "\u{1}".repeat((MAX_ESCAPED - 2) / 6);
+        assert_eq!(shown(&most, false).len(), 6 * most.len() + 2);
+        let more = most.clone() + "\u{1}";
+        assert_eq!(shown(&more, false), of_type(&base64::encode(more.as_bytes())));
+    }
+}

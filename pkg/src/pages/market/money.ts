@@ -24,6 +24,7 @@ const WAITS: Readonly<Record<string, string>> = {
   payout:
     'The treasury does not move it. Look at what it allows a day for payouts, and at the balance of its wallet; then have it asked again.',
   claim: 'The gate does not let the exchange pay it back: someone has begun to, at its desk, or it does not take REFUND_TOKEN.',
+  turn: 'More went back without a job than a day has room for. It has its turn on the next day; ask, and it is paid now.',
   report: 'It was paid back, and the gate still owes it. Have the gate told again, or report the transaction at its desk.',
 };
 

@@ -1,6 +1,6 @@
 //! Rows of a profile as the core reads them: one statement per read.
 
-use farebox_core::compute::figures::Figures;
+use farebox_core::compute::figures::{Figures, OrphanTally};
 use farebox_core::compute::keep::MAX_LEAVING;
 use farebox_core::compute::records::{DueRow, Ends, Holder, LeavingRow, OverJob, Rows, Seats};
 use farebox_core::compute::row::{BondRow, DaySales, HoldRow, JobRow, QuoteRow, SellerRow};
@@ -277,7 +277,7 @@ impl Rows for ExchangeRows<'_> {
         self.0.exec(query, vec![])?.raw().map(|row| Ok(job(row?))).collect()
     }
 
-    fn orphans(&self) -> Result<DaySales> {
+    fn orphans(&self) -> Result<OrphanTally> {
         Ok(self.tally()?.orphans)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use farebox_core::compute::figures::{HourTally, Tally};
+use farebox_core::compute::figures::{HourTally, OrphanTally, Tally};
 use farebox_core::compute::row::{DaySales, EventKind, JobRow, JobState, QuoteState, RefundClaim};
 
 use super::super::rows::MemoryRows;
@@ -83,11 +83,11 @@ impl Life {
     }
 
     /// What went back without a job on one day: some of all that did, and something if anything did.
-    fn orphans(&self) -> Result<DaySales, String> {
+    fn orphans(&self) -> Result<OrphanTally, String> {
         let counted = self.rows.tally.orphans.clone();
         let holds = self.rows.holds.values();
         let gone = holds.filter(|hold| hold.claim == RefundClaim::Admitted).count() as u64;
-        let units = counted.units.parse::<u64>().unwrap_or(0);
+        let units = counted.gone.units.parse::<u64>().unwrap_or(0);
         let most = gone * PRICE.parse::<u64>().unwrap();
         match (gone == 0) == (units == 0) && units <= most {
             true => Ok(counted),
