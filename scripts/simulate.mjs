@@ -10,10 +10,7 @@ import { spawn } from 'node:child_process';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { shards: { type: 'string' }, payers: { type: 'string' } },
-});
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { shards: { type: 'string' }, payers: { type: 'string' } } });
 const { shards, payers = '100000' } = values;
 const [count = '10000', seed = '0'] = positionals;
 for (const number of [count, seed, payers, ...(shards === undefined ? [] : [shards])]) {
@@ -25,10 +22,7 @@ for (const number of [count, seed, payers, ...(shards === undefined ? [] : [shar
 const [name, env] =
   shards === undefined
     ? ['ledger::random::no_seeded_history_breaks_a_rule', { FAREBOX_HISTORIES: count, FAREBOX_SEED: seed }]
-    : [
-        'shards::no_object_has_much_more_than_its_share_beside_its_greatest_payer',
-        { FAREBOX_SHARDS: shards, FAREBOX_PAYERS: payers },
-      ];
+    : ['shards::no_object_has_much_more_than_its_share_beside_its_greatest_payer', { FAREBOX_SHARDS: shards, FAREBOX_PAYERS: payers }];
 const child = spawn('cargo', ['test', '--locked', '-p', 'farebox', '--test', 'behaviour', '--', '--exact', name, '--nocapture'], {
   stdio: 'inherit',
   env: { ...process.env, ...env },

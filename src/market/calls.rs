@@ -150,7 +150,7 @@ pub(super) async fn payout(env: &JsValue, token: &str, ask: &PayoutCall) -> Opti
         PayoutCall::Look { id, organization } => {
             ("GET", format!("/api/payouts/{id}?organization={organization}"), None)
         }
-        PayoutCall::Refunding { .. } | PayoutCall::Waived { .. } | PayoutCall::Refunded { .. } => {
+        PayoutCall::Refunding { .. } | PayoutCall::Refunded { .. } => {
             return None;
         }
     };

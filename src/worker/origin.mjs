@@ -97,8 +97,13 @@ export function pump(held, idle, promised) {
 /** Milliseconds after which a reader who takes nothing has left, and bytes that are to be taken in that time. */
 const TAKING_MS = 300_000;
 const TAKEN_BYTES = 65_536;
-/** Milliseconds after which a reader who takes nothing may have an origin give up, which most do after a minute. */
+/**
+ * Milliseconds of a minute for which a reader kept an answer waiting, and bytes that they took in it: who is slower may have an origin
+ * give up, which most do after a minute in which nothing was taken.
+ */
 const STALLED_MS = 10_000;
+const STALLED_BYTES = 4_194_304;
+const MINUTE_MS = 60_000;
 
 /**
  * @param {Response | Source} held
@@ -111,7 +116,7 @@ async function flow(held, writer, idle, promised, broken) {
   const source = held instanceof Response ? { reader: held.body === null ? undefined : new BodyReader(held.body) } : held;
   const [comes, takes] = [new Waits(idle), new Waits(TAKING_MS)];
   let sent = 0;
-  let longest = 0;
+  const taken = new Taken();
   /** @param {Promise<void>} done */
   const isTaken = async (done) => {
     const taken = await takes.for(
@@ -128,7 +133,7 @@ async function flow(held, writer, idle, promised, broken) {
     for (let at = 0; at < piece.length; at += TAKEN_BYTES) {
       const since = Date.now();
       if (!(await isTaken(writer.write(piece.subarray(at, at + TAKEN_BYTES))))) return false;
-      longest = Math.max(longest, Date.now() - since);
+      taken.note(Date.now() - since, Math.min(TAKEN_BYTES, piece.length - at));
     }
     sent += piece.length;
     return true;
@@ -138,13 +143,46 @@ async function flow(held, writer, idle, promised, broken) {
   if (end === 'broken') {
     broken();
     // Else a payer would have most of a long answer, and their money back.
-    if (longest >= STALLED_MS) end = 'client_left';
+    if (taken.isStalled()) end = 'client_left';
   }
   if (end !== 'complete') source.reader?.cancel().catch(() => {});
   else if (!(await isTaken(writer.close()))) end = 'client_left';
   comes.end();
   takes.end();
   return end;
+}
+
+/** What a reader took, and for how long they kept it waiting. */
+class Taken {
+  constructor() {
+    /** @type {{at: number, ms: number, bytes: number}[]} */
+    this.pieces = [];
+  }
+
+  /**
+   * @param {number} ms
+   * @param {number} bytes
+   */
+  note(ms, bytes) {
+    const at = Date.now();
+    const last = this.pieces.at(-1);
+    // One entry for each second.
+    if (last !== undefined && at - last.at < 1_000 && ms < 1_000) {
+      last.ms += ms;
+      last.bytes += bytes;
+    } else this.pieces.push({ at, ms, bytes });
+    while ((this.pieces[0]?.at ?? at) < at - MINUTE_MS) this.pieces.shift();
+  }
+
+  /** Whether the reader was so slow in the last minute, or at the end of it, that the origin may have given up. */
+  isStalled() {
+    const since = Date.now() - MINUTE_MS;
+    const [ms, bytes] = this.pieces.reduce(
+      ([ms, bytes], piece) => (piece.at < since ? [ms, bytes] : [ms + piece.ms, bytes + piece.bytes]),
+      [0, 0],
+    );
+    return this.pieces.some((piece) => piece.at >= since && piece.ms >= STALLED_MS) || (ms >= STALLED_MS && bytes < STALLED_BYTES);
+  }
 }
 
 /**

@@ -132,7 +132,11 @@ fn indebted() -> Debt {
 }
 
 fn refunding(known_since: u64) -> Decision {
-    Decision::Refunding { known_since, key: None }
+    Decision::Refunding { known_since, key: None, sold: false }
+}
+
+fn not_refunded(begun: u64) -> Decision {
+    Decision::NotRefunded { begun, key: None }
 }
 
 struct Debt {
@@ -164,9 +168,28 @@ pub fn what_is_being_paid_back_is_served_to_no_one() {
     let mut debt = indebted();
     assert_eq!(debt.decide(&refunding(0)), Ok(()));
     let begun = debt.world.ledger.fence();
-    assert_eq!(debt.decide(&Decision::NotRefunded(begun)), Ok(()));
+    assert_eq!(debt.decide(&not_refunded(begun)), Ok(()));
     assert!(debt.world.present(&debt.payment).is_delivery(), "it was not sent");
     assert_eq!(debt.decide(&refunding(0)), Err(Undecided::WrongState));
+}
+
+//
+#[test]
+pub fn what_a_program_has_sold_is_paid_back_by_no_one_and_served_to_a_repeat() {
+    let sold = |sold| Decision::Refunding { known_since: 0, key: Some("till".to_owned()), sold };
+    let mut debt = indebted();
+    let begun = Err(Undecided::RefundBegun(debt.world.now().secs()));
+    assert_eq!(debt.decide(&sold(true)), Ok(()));
+    assert_eq!(debt.decide(&refunding(0)), begun);
+    assert_eq!(debt.decide(&Decision::Waived("no".to_owned())), begun);
+    assert!(debt.world.present(&debt.payment).is_delivery());
+    assert_eq!(debt.world.ledger.state().name(), "delivered");
+    // It failed after all: then it is paid back, and not served.
+    let mut debt = indebted();
+    assert_eq!(debt.decide(&sold(true)), Ok(()));
+    assert_eq!(debt.decide(&sold(false)), Ok(()));
+    assert_eq!(debt.world.present(&debt.payment).problem(), "refund_due");
+    assert_eq!(debt.world.origin.calls.len(), 1);
 }
 
 //
@@ -187,11 +210,11 @@ pub fn a_begin_is_taken_back_by_whoever_made_it() {
     let mut debt = indebted();
     assert_eq!(debt.decide(&refunding(0)), Ok(()));
     let first = debt.world.ledger.fence();
-    assert_eq!(debt.decide(&Decision::NotRefunded(first)), Ok(()));
+    assert_eq!(debt.decide(&not_refunded(first)), Ok(()));
     assert_eq!(debt.decide(&refunding(0)), Ok(()));
     // Whoever began first refuses in their wallet now, within the same second.
     let begun = Err(Undecided::RefundBegun(debt.world.now().secs()));
-    assert_eq!(debt.decide(&Decision::NotRefunded(first)), begun);
+    assert_eq!(debt.decide(&not_refunded(first)), begun);
     assert_eq!(debt.world.present(&debt.payment).problem(), "refund_due");
     assert_eq!(debt.world.origin.calls.len(), 1);
 }
@@ -216,7 +239,8 @@ fn a_debt_of_before_a_restore_is_paid_back_by_a_word_of_its_own() {
             vars["LEDGER_CLOSED_BEFORE"] = json!(closed);
         }
         let (status, _, told) = asked_at(&vars, (OPERATOR, "refunding", body.clone()), CHAIN, "{}");
-        let decision = expected.map(|secs| json!({"refunding": {"known_since": secs}}));
+        let decision =
+            expected.map(|secs| json!({"refunding": {"known_since": secs, "sold": false}}));
         let sent = told.first().map(|text| {
             serde_json::from_str::<Value>(text).unwrap()["operator"]["decide"]["decision"].clone()
         });
@@ -289,20 +313,24 @@ fn without_a_node_only_the_operators_word_counts() {
 pub fn who_refunds_begins_and_ends_that_and_decides_and_sees_nothing_else() {
     let own = receipt(PAY_TO, 10_000);
     for (path, body, expected) in [
-        ("refunding", json!({}), json!({"refunding": {"known_since": 0}})),
+        ("refunding", json!({}), json!({"refunding": {"known_since": 0, "sold": false}})),
         (
             "refunding",
             json!({"key": "till"}),
-            json!({"refunding": {"known_since": 0, "key": "till"}}),
+            json!({"refunding": {"known_since": 0, "key": "till", "sold": false}}),
         ),
-        ("not-refunded", json!({"refunding_id": 7}), json!({"not_refunded": 7})),
-        ("waived", json!({"reason": "sold"}), json!({"waived": "sold"})),
+        ("not-refunded", json!({"refunding_id": 7}), json!({"not_refunded": {"begun": 7}})),
     ] {
         let (status, _, told) = asked((REFUNDER, path, body), CHAIN, &own);
         let told: Value = serde_json::from_str(&told[0]).unwrap();
         assert_eq!((status, &told["operator"]["decide"]["decision"]), (200, &expected), "{path}");
     }
-    for body in [json!({"key": ""}), json!({"key": "a b"}), json!({"key": "k".repeat(65)})] {
+    for body in [
+        json!({"sold": true}),
+        json!({"key": ""}),
+        json!({"key": "a b"}),
+        json!({"key": "k".repeat(65)}),
+    ] {
         assert_eq!(asked((REFUNDER, "refunding", body), CHAIN, &own).0, 400);
     }
     for body in [json!({}), json!({"refunding_id": "7"}), json!({"refunding_id": -7})] {
@@ -310,6 +338,7 @@ pub fn who_refunds_begins_and_ends_that_and_decides_and_sees_nothing_else() {
         assert_eq!((status, told.len()), (400, 0));
     }
     for (path, body) in [
+        ("waived", json!({"reason": "no"})),
         ("resolve", json!({"as": "void", "reason": "no"})),
         ("resolve", json!({"as": "delivered", "reason": "no", "transaction": HASH})),
     ] {

@@ -570,7 +570,12 @@ it('with a chain to look at, only a refund that it shows ends a debt', async () 
     for (const path of ['payments', `payments/${id}`, 'totals', 'audit', 'metrics', 'failures', 'export?format=csv']) {
       expectProblem(await report(path), { status: 401, code: 'unauthorized' });
     }
-    expectProblem(await report(`payments/${id}/resolve`, { as: 'void', reason: 'no' }), { status: 401, code: 'unauthorized' });
+    for (const [path, body] of [
+      ['waived', { reason: 'no' }],
+      ['resolve', { as: 'void', reason: 'no' }],
+    ] as const) {
+      expectProblem(await report(`payments/${id}/${path}`, body), { status: 401, code: 'unauthorized' });
+    }
     expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: hash('06') }, `${REFUND_TOKEN}x`), {
       status: 401,
       code: 'unauthorized',

@@ -121,10 +121,7 @@ impl OperatorRequests<'_> {
             token.as_ref().is_some_and(|token| is_authorized(head, token.expose()))
         };
         let refunds = match place {
-            OperatorPath::Decision(
-                _,
-                What::Refunding | What::NotRefunded | What::Refunded | What::Waived,
-            ) => true,
+            OperatorPath::Decision(_, What::Refunding | What::NotRefunded | What::Refunded) => true,
             _ => planted(Mutant::RefundersDecide),
         };
         let request = OperatorRequest { head, query, body };

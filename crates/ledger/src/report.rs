@@ -136,9 +136,18 @@ pub enum Decision {
         /// The key of the program that begins.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
+        /// Whether that program has sold it after all: no one pays it back, and a repeat is served.
+        #[serde(default)]
+        sold: bool,
     },
-    /// The refund that began under this grant was not sent.
-    NotRefunded(u64),
+    /// A refund that began was not sent.
+    NotRefunded {
+        /// The grant of its begin.
+        begun: u64,
+        /// The key of the program that began it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
     /// This transaction paid back.
     Refunded(String),
     /// Nothing is owed, for this reason.
@@ -156,8 +165,8 @@ pub enum Decision {
 }
 
 read_enum!(Decision {
-    "refunding" => Refunding { known_since; key },
-    "not_refunded" => NotRefunded(begun),
+    "refunding" => Refunding { known_since; key, sold },
+    "not_refunded" => NotRefunded { begun; key },
     "refunded" => Refunded(transaction),
     "waived" => Waived(reason),
     "resolved" => Resolved { to, reason; transaction },
@@ -173,7 +182,7 @@ impl Decision {
                 return format!("operator: {}", hash.unwrap_or_default());
             }
             Self::Refunding { .. } => "a refund begins",
-            Self::NotRefunded(_) => "no refund was sent",
+            Self::NotRefunded { .. } => "no refund was sent",
             Self::Waived(reason) | Self::Resolved { reason, .. } => reason.as_str(),
         };
         let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

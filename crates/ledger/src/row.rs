@@ -81,7 +81,7 @@ impl Row {
             State::RefundDue { why, since, refunding, .. } => {
                 row.since = Some(since.secs());
                 row.sent = refunding.as_ref().map(|begun| begun.at.secs());
-                row.holder = refunding.as_ref().and_then(|begun| begun.key.clone());
+                row.holder = refunding.as_ref().and_then(RefundBegin::holder);
                 let why = match why {
                     Undelivered::Origin => "origin",
                     Undelivered::Lost => "lost",
@@ -201,7 +201,7 @@ impl Row {
                     _ => return None,
                 },
                 since: since()?,
-                refunding: sent().map(|at| RefundBegin { at, key: self.holder.clone() }),
+                refunding: sent().map(|at| RefundBegin::of(at, self.holder.as_deref())),
             },
             "void" => State::Void,
             "closed" => State::Closed,
@@ -221,6 +221,21 @@ impl Row {
             },
             _ => return None,
         })
+    }
+}
+
+/// The end of [`Row::holder`] where the payment was sold; a key has no space.
+const SOLD: &str = " sold";
+
+impl RefundBegin {
+    fn holder(&self) -> Option<String> {
+        let key = self.key.clone()?;
+        Some(if self.sold { [&key, SOLD].concat() } else { key })
+    }
+
+    fn of(at: UnixTime, holder: Option<&str>) -> Self {
+        let sold = holder.and_then(|holder| holder.strip_suffix(SOLD));
+        Self { at, key: sold.or(holder).map(ToString::to_string), sold: sold.is_some() }
     }
 }
 

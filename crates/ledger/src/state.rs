@@ -60,6 +60,9 @@ pub struct RefundBegin {
     pub at: UnixTime,
     /// The key of the program that began it: under it the begin may be repeated.
     pub key: Option<String>,
+    /// Whether the payment was sold after all, and the answer lost: no one pays it back, and a repeat
+    /// is served.
+    pub sold: bool,
 }
 
 /// Why the operator has to look.

@@ -47,9 +47,12 @@ export function beginOf(payment: Readonly<Record<string, unknown>>): number | un
   return typeof begun === 'number' ? begun : undefined;
 }
 
-/** Says that a refund which was begun was not sent: whoever holds its transfer must not send it any more. A later begin stays. */
-export function dropRefund(operator: Operator, id: string, begun: number): Promise<Members> {
-  return operator.tell('POST', `${placeOf(id)}/not-refunded`, { refunding_id: begun });
+/**
+ * Says that a refund which was begun was not sent: whoever holds its transfer must not send it any more. A later begin stays, and so
+ * does one of a program whose key is not named.
+ */
+export function dropRefund(operator: Operator, id: string, begun: number, key?: string): Promise<Members> {
+  return operator.tell('POST', `${placeOf(id)}/not-refunded`, { refunding_id: begun, ...(key === undefined ? {} : { key }) });
 }
 
 /** The same as a link that wallets on a phone open. Spec: ERC-681. */

@@ -13,7 +13,6 @@ use farebox_core::compute::shown::{
 };
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{identity, refused};
-use farebox_core::encoding::json;
 use farebox_core::http::RequestHead;
 use farebox_core::machine::Envelope;
 use farebox_core::skills::message::SellerAnswer;
@@ -74,14 +73,9 @@ pub(in crate::market) async fn payout(
     errand: &Errand,
 ) -> Command {
     let answer = match (&errand.ask, &profiles.payout_token, &profiles.refund_token) {
-        (PayoutCall::Refunding { payment }, _, Some(token)) => {
-            // The treasury pays each debt once, whatever a restored gate has forgotten.
-            let said = (payment.as_str(), "refunding", r#"{"key":"exchange","restored":true}"#);
-            calls::refund(env, (profiles.till.as_str(), token.expose().as_str()), said).await
-        }
-        (PayoutCall::Waived { payment, reason }, _, Some(token)) => {
-            let body = format!("{{\"reason\":{}}}", json::text(reason));
-            let said = (payment.as_str(), "waived", body.as_str());
+        (PayoutCall::Refunding { payment, restored, sold }, _, Some(token)) => {
+            let body = format!("{{\"key\":\"exchange\",\"restored\":{restored},\"sold\":{sold}}}");
+            let said = (payment.as_str(), "refunding", body.as_str());
             calls::refund(env, (profiles.till.as_str(), token.expose().as_str()), said).await
         }
         (PayoutCall::Refunded { payment, transaction }, _, Some(token)) => {
@@ -90,11 +84,9 @@ pub(in crate::market) async fn payout(
             calls::refund(env, (profiles.till.as_str(), token.expose().as_str()), said).await
         }
         // The gate's operator leaves it to the exchange, and reports it.
-        (
-            PayoutCall::Refunding { .. } | PayoutCall::Waived { .. } | PayoutCall::Refunded { .. },
-            _,
-            None,
-        ) => Some(PayoutAnswer { status: 404, body: String::new() }),
+        (PayoutCall::Refunding { .. } | PayoutCall::Refunded { .. }, _, None) => {
+            Some(PayoutAnswer { status: 404, body: String::new() })
+        }
         (ask @ (PayoutCall::Pay(_) | PayoutCall::Look { .. }), Some(token), _) => {
             calls::payout(env, token.expose(), ask).await
         }

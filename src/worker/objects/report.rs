@@ -234,7 +234,8 @@ const STARTING: [&str; STARTS.len()] = ["receipt", "key", "tx", "correlation"];
 /// Columns of an item, in this order; its correlation id and its history follow.
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
     created, updated, reason, pay_to, CASE state WHEN 'refund_due' THEN sent END,
-    CASE WHEN state = 'refund_due' AND sent IS NOT NULL THEN fence END";
+    CASE WHEN state = 'refund_due' AND sent IS NOT NULL THEN fence END,
+    CASE state WHEN 'refund_due' THEN replace(holder, ' sold', '') END";
 /// Whether an earlier row at rest certainly has this row's transaction.
 fn counted() -> String {
     format!(
@@ -270,7 +271,8 @@ fn item(row: &[SqlValue]) -> Option<PaymentItem> {
         reason: column(12),
         refunding_at: row.get(14).and_then(integer),
         refunding_id: row.get(15).and_then(integer),
-        correlation_id: column(16).unwrap_or_default(),
-        history: column(17).unwrap_or_default(),
+        refunding_key: column(16),
+        correlation_id: column(17).unwrap_or_default(),
+        history: column(18).unwrap_or_default(),
     })
 }

@@ -351,7 +351,14 @@ pub fn what_another_one_pays_back_or_has_is_not_paid_by_the_exchange() {
     let claim = |world: &mut World| {
         world.now += 3_600_000;
         let asked = errand(world.send(Command::Due));
-        assert_eq!(asked.ask, PayoutCall::Refunding { payment: "rcpt_orphan".to_owned() });
+        assert_eq!(
+            asked.ask,
+            PayoutCall::Refunding {
+                payment: "rcpt_orphan".to_owned(),
+                restored: true,
+                sold: false
+            }
+        );
         asked
     };
     let mut world = orphan();
@@ -410,6 +417,36 @@ pub fn what_goes_back_without_a_job_has_a_day_of_its_own() {
     assert_eq!(arrived(&mut world), [9, 10, 11, 12, 13]);
 }
 
+//
+#[test]
+fn a_job_whose_payment_the_gate_owes_is_paid_out_by_its_leave_alone() {
+    let answer =
+        |status, code: &str| Some(PayoutAnswer { status, body: json!({"code": code}).to_string() });
+    for (is_done, ends) in [
+        (true, [("refund_begun", 0), ("refund_ended", 0), ("wrong_state", 5_000)]),
+        (false, [("refund_begun", 0), ("refund_ended", 0), ("wrong_state", 5_000)]),
+    ] {
+        for (code, expected) in ends {
+            let mut world = World::with_seller();
+            let job = world.running();
+            let mut debt = world.sale("", "rcpt_hello", 9);
+            debt.transaction = TX.to_owned();
+            world.send(Command::Owed(Box::new(debt)));
+            let claim = match is_done {
+                true => errand(world.complete(1, &job)),
+                false => errand(world.fail(1, &job)),
+            };
+            let next = world.report(&claim, answer(409, code));
+            assert!(world.rows.holds["rcpt_hello"].due.is_some(), "{code}");
+            if expected > 0 {
+                world.carry(next);
+            }
+            let to = if is_done { wallet(1) } else { wallet(9) };
+            assert_eq!(world.treasury.arrived(&to), expected, "{is_done} {code}");
+        }
+    }
+}
+
 //
 #[test]
 pub fn what_waits_to_go_back_keeps_its_place_in_line() {
@@ -457,8 +494,13 @@ fn a_gate_that_lost_the_answer_about_a_job_hears_what_became_of_its_payment() {
     debt.transaction = TX.to_owned();
     world.send(Command::Owed(Box::new(debt.clone())));
     assert_eq!(world.rows.holds["rcpt_hello"].due, None, "its seller works on it");
-    let answer = world.complete(1, &job);
-    world.carry(answer);
+    let payment = "rcpt_hello".to_owned();
+    let asked = errand(world.complete(1, &job));
+    assert_eq!(asked.ask, PayoutCall::Refunding { payment, restored: false, sold: true });
+    assert_eq!(world.treasury.arrived(&wallet(1)), 0, "the gate is asked first");
+    let answer = PayoutAnswer { status: 200, body: "{}".to_owned() };
+    let next = world.report(&asked, Some(answer));
+    world.carry(next);
     let reported = |world: &mut World| -> Vec<PayoutCall> {
         let mut calls = Vec::new();
         while let Some(due) = world.rows.next_due() {
@@ -472,11 +514,23 @@ fn a_gate_that_lost_the_answer_about_a_job_hears_what_became_of_its_payment() {
         calls
     };
     let calls = reported(&mut world);
-    let Some(PayoutCall::Waived { payment, reason }) = calls.last() else { panic!("{calls:?}") };
-    assert_eq!(payment, "rcpt_hello");
-    assert_eq!(*reason, format!("sold: job {job}, paid out as {TX}"));
-    world.send(Command::Owed(Box::new(debt)));
-    assert_eq!(reported(&mut world), [], "it is said once");
+    assert_eq!(world.treasury.arrived(&wallet(1)), 5_000);
+    assert!(
+        !calls.iter().any(|call| matches!(call, PayoutCall::Refunding { sold: true, .. })),
+        "once"
+    );
+    // What was paid out before the gate said that it owes it is told as well.
+    let mut world = World::with_seller();
+    let job = world.running();
+    let answer = world.complete(1, &job);
+    world.carry(answer);
+    reported(&mut world);
+    assert_eq!(world.send(Command::Owed(Box::new(debt.clone()))), Answer::Done);
+    assert!(matches!(&reported(&mut world)[..], [PayoutCall::Refunding { sold: true, .. }]));
+    // A restored gate has forgotten that, and says so again.
+    assert_eq!(world.send(Command::Owed(Box::new(debt))), Answer::Done);
+    assert!(matches!(&reported(&mut world)[..], [PayoutCall::Refunding { sold: true, .. }]));
+    assert_eq!(world.treasury.arrived(&wallet(1)), 5_000);
 }
 
 #[test]

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use farebox_core::compute::figures::{
-    About, Figure, Figures, HourTally, ListPart, OrphanTally, SellerRecord, Tally,
+    About, Figure, Figures, HourTally, ListPart, SellerRecord, Tally,
 };
 use farebox_core::compute::records::{
     Change, DueRow, Ends, Holder, LeavingRow, OverJob, Rows, Seats,
 };
 use farebox_core::compute::row::{
-    BondRow, DaySales, EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState,
-    SellerRow, Signer,
+    BondRow, DaySales, EventRow, HoldRow, JobRow, JobState, OrphanTally, Presence, QuoteRow,
+    QuoteState, SellerRow, Signer,
 };
 
 /// The rows of a profile.

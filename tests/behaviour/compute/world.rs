@@ -304,8 +304,11 @@ impl World {
         loop {
             match self.send(Command::Due) {
                 Answer::Nothing => return,
-                errand @ Answer::Errand(_) => _ = self.carry(errand),
-                _ => {}
+                mut answer => {
+                    while let Answer::Errand(_) = answer {
+                        answer = self.carry(answer);
+                    }
+                }
             }
         }
     }
@@ -429,7 +432,6 @@ impl Treasury {
                 Some(Luck::Denies) => told(409, json!({"code": "refund_begun"})),
                 _ => told(200, json!({"state": "refund_due"})),
             },
-            PayoutCall::Waived { .. } => told(200, json!({"state": "waived"})),
             PayoutCall::Refunded { .. } => match self.luck.unwrap_or(Luck::Arrives) {
                 Luck::Arrives | Luck::Doubted => told(200, json!({"state": "refunded"})),
                 Luck::Lost | Luck::Fails | Luck::Denies => {

@@ -104,7 +104,8 @@ fn states() -> Vec<State> {
         Undelivered::LetGo,
         Undelivered::NotFetched,
     ] {
-        let begins = [None, Some("key".to_owned())].map(|key| Some(RefundBegin { at: since, key }));
+        let begins = [None, Some("key".to_owned())]
+            .map(|key| Some(RefundBegin { at: since, sold: key.is_some(), key }));
         for refunding in begins.into_iter().chain([None]) {
             states.push(State::RefundDue { transaction, why, since, refunding });
         }

@@ -27,7 +27,7 @@ fn the_402_asks_for_the_most_by_both_ways() {
     assert_eq!(terms["amount"], PRICE.to_string());
     let extra = terms["extra"].as_object().unwrap();
     let names = extra.keys().map(String::as_str).collect::<Vec<_>>();
-    assert_eq!(names, ["name", "receiverAuthorizer", "version", "withdrawDelay"]);
+    assert_eq!(names, ["minDeposit", "name", "receiverAuthorizer", "version", "withdrawDelay"]);
 }
 
 #[test]

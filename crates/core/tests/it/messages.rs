@@ -139,8 +139,9 @@ fn errands_and_reports() {
         r#""count""#.to_owned(),
         r#""wake""#.to_owned(),
         r#"{"decide":{"id":"r","decision":{"waived":"why"}}}"#.to_owned(),
-        r#"{"decide":{"id":"r","decision":{"refunding":{"known_since":0,"key":"k"}}}}"#.to_owned(),
-        r#"{"decide":{"id":"r","decision":{"not_refunded":2}}}"#.to_owned(),
+        r#"{"decide":{"id":"r","decision":{"refunding":{"known_since":0,"key":"k","sold":true}}}}"#
+            .to_owned(),
+        r#"{"decide":{"id":"r","decision":{"not_refunded":{"begun":2,"key":"k"}}}}"#.to_owned(),
         r#"{"decide":{"id":"r","decision":{"resolved":{"to":"refund_due","reason":"why"}}}}"#
             .to_owned(),
         r#"{"failures":{"limit":5}}"#.to_owned(),

@@ -98,8 +98,8 @@ pub(super) fn decision(what: What, body: &str, restored: u64) -> Result<Decision
     let body = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).ok();
     let members = body.as_ref().and_then(Value::as_object).ok_or_else(|| Wrong::named("body"))?;
     let known: &[&str] = match what {
-        What::Refunding => &["restored", "key"],
-        What::NotRefunded => &["refunding_id"],
+        What::Refunding => &["restored", "key", "sold"],
+        What::NotRefunded => &["refunding_id", "key"],
         What::Refunded => &["transaction"],
         What::Waived => &["reason"],
         What::Resolve => &["as", "reason", "transaction"],
@@ -113,31 +113,39 @@ pub(super) fn decision(what: What, body: &str, restored: u64) -> Result<Decision
         let reason = text("reason").filter(good).map(ToOwned::to_owned);
         reason.ok_or_else(|| Wrong::named("reason"))
     };
+    let switch = |name: &str| match members.get(name) {
+        None => Ok(false),
+        Some(Value::Bool(value)) => Ok(*value),
+        Some(_) => Err(Wrong::named(name)),
+    };
+    let key = || {
+        let is_key = |key: &str| {
+            (1..=MAX_KEY_BYTES).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic())
+        };
+        match members.get("key") {
+            None => Ok(None),
+            Some(Value::String(key)) if is_key(key) => Ok(Some(key.clone())),
+            Some(_) => Err(Wrong::named("key")),
+        }
+    };
     let hash = |read: fn(&str) -> Option<TxHash>| {
         let hash = text("transaction").and_then(read);
         hash.map(|hash| hash.to_text()).ok_or_else(|| Wrong::named("transaction"))
     };
     Ok(match what {
         What::Refunding => {
-            let known_since = match members.get("restored") {
-                None | Some(Value::Bool(false)) => restored,
-                Some(Value::Bool(true)) => 0,
-                Some(_) => return Err(Wrong::named("restored")),
-            };
-            let is_key = |key: &str| {
-                (1..=MAX_KEY_BYTES).contains(&key.len())
-                    && key.bytes().all(|b| b.is_ascii_graphic())
-            };
-            let key = match members.get("key") {
-                None => None,
-                Some(Value::String(key)) if is_key(key) => Some(key.clone()),
-                Some(_) => return Err(Wrong::named("key")),
-            };
-            Decision::Refunding { known_since, key }
+            let known_since = if switch("restored")? { 0 } else { restored };
+            let (key, sold) = (key()?, switch("sold")?);
+            // Else nobody could say later that it is paid back after all.
+            if sold && key.is_none() {
+                return Err(Wrong::named("key"));
+            }
+            Decision::Refunding { known_since, key, sold }
         }
         What::NotRefunded => {
             let begun = members.get("refunding_id").and_then(Value::as_u64);
-            Decision::NotRefunded(begun.ok_or_else(|| Wrong::named("refunding_id"))?)
+            let begun = begun.ok_or_else(|| Wrong::named("refunding_id"))?;
+            Decision::NotRefunded { begun, key: key()? }
         }
         // What was paid back is in a transaction, even if what was paid is not in one yet.
         What::Refunded => Decision::Refunded(hash(TxHash::parse_any)?),

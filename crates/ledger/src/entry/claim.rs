@@ -6,7 +6,7 @@ use super::{Entry, RecoveryLog, begin, delivering};
 use crate::command::{
     Answer, Deliver, Fate, Leases, LookAnswer, Mode, Payment, Repeat, Replay, Resumed,
 };
-use crate::state::{Requester, Resend, State, Undelivered};
+use crate::state::{RefundBegin, Requester, Resend, State, Undelivered};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
@@ -136,7 +136,9 @@ impl Entry {
                 (self, Fate::RefundDue.into())
             }
             // It is being paid back.
-            State::RefundDue { refunding: Some(_), .. } if !planted(Mutant::RefundedIsServed) => {
+            State::RefundDue { refunding: Some(RefundBegin { sold: false, .. }), .. }
+                if !planted(Mutant::RefundedIsServed) =>
+            {
                 (self, Fate::RefundDue.into())
             }
             State::RefundDue { transaction, since, .. } => {

@@ -16,17 +16,18 @@ impl Entry {
         self.state = match (self.state, decision) {
             (
                 State::RefundDue { transaction, why, since, refunding: Some(begun) },
-                Decision::Refunding { key, .. },
+                Decision::Refunding { key, sold, .. },
             ) if !planted(Mutant::DebtsArePaidTwice) => {
                 // The program that began it, whose answer was lost.
                 if key.is_none() || *key != begun.key {
                     return Err(Undecided::RefundBegun(begun.at.secs()));
                 }
+                let begun = RefundBegin { sold: *sold, ..begun };
                 State::RefundDue { transaction, why, since, refunding: Some(begun) }
             }
             (
                 State::RefundDue { transaction, why, since, .. },
-                Decision::Refunding { known_since, key },
+                Decision::Refunding { known_since, key, sold },
             ) => {
                 if let Some(until) = served_until {
                     return Err(Undecided::RefundEarly(until.secs()));
@@ -36,17 +37,20 @@ impl Entry {
                     return Err(Undecided::RefundRestored);
                 }
                 self.fence = self.fence.saturating_add(1);
-                let begun = RefundBegin { at: now, key: key.clone() };
+                let begun = RefundBegin { at: now, key: key.clone(), sold: *sold };
                 State::RefundDue { transaction, why, since, refunding: Some(begun) }
             }
-            (State::RefundDue { transaction, why, since, .. }, Decision::NotRefunded(grant))
-                if *grant == self.fence || planted(Mutant::BeginsEndEachOther) =>
-            {
+            (
+                State::RefundDue { transaction, why, since, refunding },
+                Decision::NotRefunded { begun, key },
+            ) => {
+                // Another's begin may have been sent, and a program goes on with its own.
+                let is_its = refunding.as_ref().is_none_or(|it| it.key == *key);
+                if (*begun != self.fence || !is_its) && !planted(Mutant::BeginsEndEachOther) {
+                    let since = refunding.map(|it| Undecided::RefundBegun(it.at.secs()));
+                    return Err(since.unwrap_or(Undecided::WrongState));
+                }
                 State::RefundDue { transaction, why, since, refunding: None }
-            }
-            // It is another's begin, which may have been sent.
-            (State::RefundDue { refunding: Some(begun), .. }, Decision::NotRefunded(_)) => {
-                return Err(Undecided::RefundBegun(begun.at.secs()));
             }
             // It may have been sent: then that is what became of it.
             (State::RefundDue { refunding: Some(begun), .. }, Decision::Waived(_)) => {
@@ -92,9 +96,10 @@ impl Entry {
                     }
                 }
             }
-            (State::Refunded { .. } | State::Waived { .. }, Decision::Refunding { .. }) => {
-                return Err(Undecided::RefundEnded);
-            }
+            (
+                State::Refunded { .. } | State::Waived { .. },
+                Decision::Refunding { .. } | Decision::Waived(_),
+            ) => return Err(Undecided::RefundEnded),
             _ => return Err(Undecided::WrongState),
         };
         Ok(self)
@@ -155,7 +160,11 @@ mod tests {
     }
 
     fn refunding() -> Decision {
-        Decision::Refunding { known_since: 0, key: None }
+        Decision::Refunding { known_since: 0, key: None, sold: false }
+    }
+
+    fn not_refunded(begun: u64) -> Decision {
+        Decision::NotRefunded { begun, key: None }
     }
 
     fn begun() -> State {
@@ -177,12 +186,12 @@ mod tests {
         let waived = || Decision::Waived("no".to_string());
         let cases: [(State, Decision, Option<&str>); 24] = [
             (owed(), refunding(), Some("refund_due")),
-            (owed(), Decision::NotRefunded(FIRST_FENCE), Some("refund_due")),
+            (owed(), not_refunded(FIRST_FENCE), Some("refund_due")),
             (begun(), refunded('2'), Some("refunded")),
-            (begun(), Decision::NotRefunded(FIRST_FENCE), Some("refund_due")),
+            (begun(), not_refunded(FIRST_FENCE), Some("refund_due")),
             (begun(), waived(), None),
             (State::Void, refunding(), None),
-            (manual(None), Decision::NotRefunded(FIRST_FENCE), None),
+            (manual(None), not_refunded(FIRST_FENCE), None),
             (owed(), refunded('2'), Some("refunded")),
             (owed(), refunded('1'), None),
             (owed(), Decision::Refunded("0x12".to_string()), None),
@@ -216,15 +225,15 @@ mod tests {
     #[test]
     fn a_refund_begins_once_and_only_of_a_debt_that_is_known_to_be_open() {
         let begin = |state, known_since| {
-            let after =
-                entry(state).decide(&Decision::Refunding { known_since, key: None }, NOW.plus(9));
+            let after = entry(state)
+                .decide(&Decision::Refunding { known_since, key: None, sold: false }, NOW.plus(9));
             after.map(|entry| entry.state)
         };
         let after = State::RefundDue {
             transaction: hash('1'),
             why: Undelivered::Origin,
             since: NOW,
-            refunding: Some(RefundBegin { at: NOW.plus(9), key: None }),
+            refunding: Some(RefundBegin { at: NOW.plus(9), key: None, sold: false }),
         };
         assert_eq!(begin(owed(), NOW.secs()), Ok(after));
         assert_eq!(begin(owed(), NOW.secs() + 1), Err(Undecided::RefundRestored));
@@ -240,7 +249,7 @@ mod tests {
     fn a_program_repeats_its_begin_under_its_key_until_the_debt_has_ended() {
         let begin = |entry: Entry, key: &str| {
             let key = Some(key.to_string());
-            entry.decide(&Decision::Refunding { known_since: 0, key }, NOW.plus(9))
+            entry.decide(&Decision::Refunding { known_since: 0, key, sold: false }, NOW.plus(9))
         };
         let first = entry(owed()).decide(&refunding(), NOW).unwrap();
         assert_eq!(begin(first, "till").err(), Some(Undecided::RefundBegun(NOW.secs())));
@@ -248,10 +257,16 @@ mod tests {
         assert_eq!(begin(first.clone(), "till"), Ok(first.clone()));
         let other = Some(Undecided::RefundBegun(NOW.plus(9).secs()));
         assert_eq!(begin(first.clone(), "other").err(), other);
+        // No one takes it back by its number alone.
+        assert_eq!(first.clone().decide(&not_refunded(first.fence), NOW).err(), other);
+        let dropped = Decision::NotRefunded { begun: first.fence, key: Some("till".to_string()) };
+        assert_eq!(first.clone().decide(&dropped, NOW).unwrap().state, owed());
         assert_eq!(first.clone().decide(&refunding(), NOW).err(), other);
         let ended = first.decide(&Decision::Refunded(hash('2').to_text()), NOW).unwrap();
         assert_eq!(begin(ended, "till").err(), Some(Undecided::RefundEnded));
         let waived = entry(owed()).decide(&Decision::Waived("no".to_string()), NOW).unwrap();
+        let again = waived.clone().decide(&Decision::Waived("yes".to_string()), NOW);
+        assert_eq!(again.err(), Some(Undecided::RefundEnded));
         assert_eq!(begin(waived, "till").err(), Some(Undecided::RefundEnded));
     }
 
@@ -259,14 +274,14 @@ mod tests {
     fn a_begin_is_taken_back_by_its_own_grant_alone() {
         let decide = |entry: Entry, decision| entry.decide(&decision, NOW);
         let first = decide(entry(owed()), refunding()).unwrap();
-        let dropped = decide(first.clone(), Decision::NotRefunded(first.fence)).unwrap();
+        let dropped = decide(first.clone(), not_refunded(first.fence)).unwrap();
         let second = decide(dropped, refunding()).unwrap();
         assert!(second.fence > first.fence, "in the same second");
-        let others = decide(second.clone(), Decision::NotRefunded(first.fence));
+        let others = decide(second.clone(), not_refunded(first.fence));
         assert_eq!(others.err(), Some(Undecided::RefundBegun(NOW.secs())));
-        let again = decide(second.clone(), Decision::NotRefunded(second.fence)).unwrap();
+        let again = decide(second.clone(), not_refunded(second.fence)).unwrap();
         assert_eq!(again.state, owed());
-        assert_eq!(decide(again.clone(), Decision::NotRefunded(second.fence)), Ok(again));
+        assert_eq!(decide(again.clone(), not_refunded(second.fence)), Ok(again));
     }
 
     #[test]

@@ -97,6 +97,9 @@ pub struct PaymentItem {
     /// The grant of that begin: whoever takes it back names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunding_id: Option<u64>,
+    /// The key of the program that began it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunding_key: Option<String>,
     /// Correlation id of the request that began it; empty if it was not requested.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub correlation_id: String,
@@ -108,7 +111,7 @@ pub struct PaymentItem {
 read_struct!(PaymentItem {
     id, key, state, payer, route, network, asset, amount, transaction, facilitator, created_at,
     updated_at, reason;
-    payee, refunding_at, refunding_id, correlation_id, history
+    payee, refunding_at, refunding_id, refunding_key, correlation_id, history
 });
 
 impl PaymentItem {

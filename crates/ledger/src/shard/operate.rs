@@ -37,7 +37,7 @@ impl Shard {
                 Some(hash)
             }
             Verdict::Refunding { .. }
-            | Verdict::NotRefunded(_)
+            | Verdict::NotRefunded { .. }
             | Verdict::Waived(_)
             | Verdict::Resolved { transaction: None, .. } => None,
         };

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::kernel::Now;
 use super::records::{Change, Rows, Seats};
-use super::row::{DaySales, EventRow, HoldRow, JobRow, JobState, RefundClaim, SellerRow};
+use super::row::{
+    DaySales, EventRow, HoldRow, JobRow, JobState, OrphanTally, RefundClaim, SellerRow,
+};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -35,35 +37,6 @@ pub struct Tally {
     /// Refunds of what got no job.
     #[serde(default)]
     pub orphans: OrphanTally,
-}
-
-/// The counts of refunds of what got no job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrphanTally {
-    /// Those of the last day on which there was one.
-    pub gone: DaySales,
-    /// Those that wait for their turn.
-    pub waiting: u64,
-    /// Turns that were given so far.
-    pub turns: u64,
-}
-
-impl OrphanTally {
-    fn count(&mut self, known: Option<RefundClaim>, row: &HoldRow, now: u64) {
-        if known == Some(row.claim) {
-            return;
-        }
-        if row.claim == RefundClaim::Admitted {
-            self.gone.add(&row.units, now);
-        }
-        if known == Some(RefundClaim::Waiting) {
-            self.waiting = self.waiting.saturating_sub(1);
-        }
-        if row.claim == RefundClaim::Waiting {
-            self.waiting = self.waiting.saturating_add(1);
-            self.turns = self.turns.saturating_add(1);
-        }
-    }
 }
 
 /// The counts of one hour. Key: hour.

@@ -15,7 +15,6 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::event::event;
-use super::figures::OrphanTally;
 use super::job::{show_paid, write_end};
 use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
@@ -24,7 +23,8 @@ use super::operator::write_hold;
 use super::records::{Change, Rows};
 use super::refused::{no_hold, not_moved, nothing_to_ask};
 use super::row::{
-    EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave, RefundClaim, show_wallet,
+    EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave, OrphanTally, RefundClaim,
+    show_wallet,
 };
 use super::settings::PaymentProfile;
 use super::stuck::MAX_REPORTS;
@@ -125,7 +125,7 @@ impl HeldMoney<'_> {
         let fence = hold.fence.saturating_add(1);
         let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
         let ask = if hold.needs_claim() {
-            PayoutCall::Refunding { payment: hold.payment.clone() }
+            write_claim(&hold, leave == Some(Leave::Release))
         } else if hold.payout.is_empty() {
             PayoutCall::Pay(match (&hold.entry, leave) {
                 (None, Some(leave)) => self.write_payout(&hold, leave),
@@ -188,10 +188,7 @@ impl HeldMoney<'_> {
         let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
         let fence = hold.fence.saturating_add(1);
         let ask = match hold.state.leave() {
-            Some(Leave::Release) => {
-                let reason = format!("sold: job {}, paid out as {transaction}", hold.job);
-                PayoutCall::Waived { payment: payment.clone(), reason }
-            }
+            Some(Leave::Release) => write_claim(&hold, true),
             Some(Leave::Refund) | None => {
                 PayoutCall::Refunded { payment: payment.clone(), transaction }
             }
@@ -294,20 +291,24 @@ impl HeldMoney<'_> {
             };
         };
         if let HoldState::Ended(leave) = hold.state {
-            // 404: the gate keeps the payment no longer, or no one may tell it. 409: its buyer has
-            // fetched the answer since.
-            let is_heard = answer.is_some_and(|answer| match answer.status {
-                200 | 404 => true,
-                409 => leave == Leave::Release,
-                _ => false,
-            });
+            let is_heard = match read_leave(answer) {
+                GateLeave::Granted => true,
+                // Its buyer has fetched the answer since, or someone has ended it.
+                GateLeave::Other | GateLeave::Ended => leave == Leave::Release,
+                GateLeave::Later => false,
+            };
             let due = Some(tick.now.saturating_add(pause_ms(hold.looks))).filter(|_| !is_heard);
             let looks = if is_heard { 0 } else { hold.looks };
-            let changes = Vec::from([Change::Hold(Box::new(HoldRow { due, looks, ..hold }))]);
-            return Ok(Decision { answer: Answer::Done, changes });
+            let is_waived = is_heard && leave == Leave::Release;
+            let claim = if is_waived { RefundClaim::Granted } else { hold.claim };
+            let row = HoldRow { due, looks, claim, ..hold };
+            return Ok(Decision {
+                answer: Answer::Done,
+                changes: Vec::from([Change::Hold(Box::new(row))]),
+            });
         }
         if hold.needs_claim() {
-            return Ok(take_claim(hold, answer, tick));
+            return Ok(self.take_claim(hold, leave, answer, tick));
         }
         let (told, payout) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
         // A payment in a contract is asked for again by itself: that drives it on.
@@ -349,8 +350,9 @@ impl HeldMoney<'_> {
         };
         let is_ended = state == HoldState::Ended(leave);
         // Of what it had no answer for the gate says that it is owed, until it is told.
-        let is_owed = hold.is_owed() && !planted(Mutant::DebtsAreNeverReported);
-        let due = if is_ended { is_owed.then_some(tick.now) } else { due };
+        let is_told = HoldRow { state, ..hold.clone() }.is_reported();
+        let is_told = is_told && !planted(Mutant::DebtsAreNeverReported);
+        let due = if is_ended { is_told.then_some(tick.now) } else { due };
         let is_news = matches!(hold.state, HoldState::Paying(_));
         // To be asked for and to be confirmed take looks of their own.
         let looks = if is_ended || is_news { 0 } else { hold.looks };
@@ -358,6 +360,44 @@ impl HeldMoney<'_> {
         let row = HoldRow { state, payout, transaction, due, looks, ..hold };
         let job = records.job(&row.job)?.filter(|job| !job.state.is_over());
         Ok(self.note_move(row, job, leave, is_news.then_some(tick)))
+    }
+
+    /// Takes the gate's answer about money that it owes. Only its word leads to a payout: its operator
+    /// may be at it, or the payment still buys something.
+    fn take_claim(
+        &self,
+        hold: HoldRow,
+        leave: Leave,
+        answer: Option<&PayoutAnswer>,
+        tick: Now<'_>,
+    ) -> Decision {
+        let is_orphan = hold.job.is_empty();
+        let done = |row| {
+            let changes = Vec::from([Change::Hold(Box::new(row))]);
+            Decision { answer: Answer::Done, changes }
+        };
+        match read_leave(answer) {
+            GateLeave::Granted if is_orphan => {
+                done(HoldRow { claim: RefundClaim::Granted, looks: 0, due: Some(tick.now), ..hold })
+            }
+            GateLeave::Granted => {
+                self.look(HoldRow { claim: RefundClaim::Granted, looks: 0, ..hold }, tick)
+            }
+            // What was served there is no debt: the job decides alone.
+            GateLeave::Other if !is_orphan => {
+                self.look(HoldRow { owed: false, looks: 0, ..hold }, tick)
+            }
+            GateLeave::Ended if is_orphan => done(HoldRow {
+                claim: RefundClaim::Ended,
+                state: HoldState::Ended(leave),
+                due: None,
+                ..hold
+            }),
+            GateLeave::Other | GateLeave::Ended | GateLeave::Later => {
+                let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
+                put_off(HoldRow { due, ..hold }, leave, None)
+            }
+        }
     }
 
     fn note_move(
@@ -387,28 +427,33 @@ impl HeldMoney<'_> {
     }
 }
 
-/// Takes the gate's answer to the begin of a refund. Only its word that the exchange refunds leads to
-/// a payout: its operator may be at it, or the payment still buys something.
-fn take_claim(hold: HoldRow, answer: Option<&PayoutAnswer>, tick: Now<'_>) -> Decision {
-    let code = |answer: &PayoutAnswer| {
-        let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
-        body.get("code").and_then(Value::as_str).map(ToString::to_string)
-    };
-    let row = match answer {
-        // 404: the gate keeps no such payment, or no token opens its refunds.
-        Some(PayoutAnswer { status: 200 | 404, .. }) => {
-            HoldRow { claim: RefundClaim::Granted, looks: 0, due: Some(tick.now), ..hold }
-        }
-        Some(answer) if code(answer).as_deref() == Some("refund_ended") => {
-            let state = HoldState::Ended(Leave::Refund);
-            HoldRow { claim: RefundClaim::Ended, state, due: None, ..hold }
-        }
-        _ => {
-            let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
-            return put_off(HoldRow { due, ..hold }, Leave::Refund, None);
-        }
-    };
-    Decision { answer: Answer::Done, changes: Vec::from([Change::Hold(Box::new(row))]) }
+/// The gate's answer about a payment that it owes.
+enum GateLeave {
+    /// It leaves it to the exchange, or knows nothing of it: it keeps it no longer, or no token opens
+    /// its refunds.
+    Granted,
+    /// It was paid back or waived there.
+    Ended,
+    /// It does not owe it: its buyer was served, or is.
+    Other,
+    /// It has not said, or someone there has begun.
+    Later,
+}
+
+fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
+    let Some(answer) = answer else { return GateLeave::Later };
+    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
+    match (answer.status, body.get("code").and_then(Value::as_str)) {
+        (200 | 404, _) => GateLeave::Granted,
+        (409, Some("refund_ended")) => GateLeave::Ended,
+        (409, Some("wrong_state")) => GateLeave::Other,
+        _ => GateLeave::Later,
+    }
+}
+
+/// Asks the gate, which owes a payment, to leave it to the exchange.
+fn write_claim(hold: &HoldRow, sold: bool) -> PayoutCall {
+    PayoutCall::Refunding { payment: hold.payment.clone(), restored: !hold.owed, sold }
 }
 
 /// Money that did not move yet; `news` is given when there is something to tell.

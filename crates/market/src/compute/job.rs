@@ -25,6 +25,7 @@ pub(super) fn new_job(
         quote: quote.id.clone(),
         payment: String::new(),
         shown: String::new(),
+        material: String::new(),
         signer: Signer::Unknown,
         hold,
         buyer: quote.buyer.clone(),

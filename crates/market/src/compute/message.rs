@@ -281,15 +281,12 @@ pub enum PayoutCall {
     },
     /// Of the gate: `POST /_farebox/payments/{payment}/refunding`.
     Refunding {
-        /// The payment that is paid back.
+        /// The payment, which no one else pays back from then on.
         payment: String,
-    },
-    /// Of the gate: `POST /_farebox/payments/{payment}/waived` with this reason.
-    Waived {
-        /// The payment that bought a job.
-        payment: String,
-        /// The reason, which says what became of it.
-        reason: String,
+        /// Whether the exchange knows of it by itself, whatever a restored gate has forgotten.
+        restored: bool,
+        /// Whether it bought a job that is done.
+        sold: bool,
     },
     /// Of the gate: `POST /_farebox/payments/{payment}/refunded` with this transaction.
     Refunded {

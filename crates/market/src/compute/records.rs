@@ -4,8 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::figures::OrphanTally;
-use super::row::{BondRow, DaySales, EventRow, HoldRow, JobRow, QuoteRow, SellerRow};
+use super::row::{BondRow, DaySales, EventRow, HoldRow, JobRow, OrphanTally, QuoteRow, SellerRow};
 
 /// Seats of a seller that are taken now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

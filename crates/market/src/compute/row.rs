@@ -369,6 +369,9 @@ pub struct JobRow {
     pub payment: String,
     /// Digest of the payment that its buyer showed.
     pub shown: String,
+    /// The digest of that payment as it was written; empty in rows that were made before this was kept.
+    #[serde(default)]
+    pub material: String,
     /// The signer of that payment.
     #[serde(default)]
     pub signer: Signer,
@@ -625,6 +628,36 @@ impl DaySales {
         let more = Amount::from_atomic(units).unwrap_or(Amount::ZERO);
         let sum = self.on(now).checked_add(more).unwrap_or(Amount::MAX);
         *self = Self { day: counted_day(self.day, now), units: sum.to_string() };
+    }
+}
+
+/// The counts of refunds of what got no job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrphanTally {
+    /// Those of the last day on which there was one.
+    pub gone: DaySales,
+    /// Those that wait for their turn.
+    pub waiting: u64,
+    /// Turns that were given so far.
+    pub turns: u64,
+}
+
+impl OrphanTally {
+    /// Counts what becomes of a hold, whose claim was `known`.
+    pub(super) fn count(&mut self, known: Option<RefundClaim>, row: &HoldRow, now: u64) {
+        if known == Some(row.claim) {
+            return;
+        }
+        if row.claim == RefundClaim::Admitted {
+            self.gone.add(&row.units, now);
+        }
+        if known == Some(RefundClaim::Waiting) {
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+        if row.claim == RefundClaim::Waiting {
+            self.waiting = self.waiting.saturating_add(1);
+            self.turns = self.turns.saturating_add(1);
+        }
     }
 }
 

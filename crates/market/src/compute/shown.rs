@@ -74,6 +74,11 @@ pub(super) fn digest_of(material: &str) -> String {
     }
 }
 
+/// The digest of a payment as it was written.
+pub(super) fn digest_of_all(material: &str) -> String {
+    hash::digest(&[b"farebox shown material", material.as_bytes()])
+}
+
 /// The quote that a URL or path of the till names.
 #[must_use]
 pub fn quote_in(url: &str) -> Option<&str> {

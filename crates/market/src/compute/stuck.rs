@@ -50,10 +50,10 @@ impl HoldRow {
         }
     }
 
-    /// Whether the gate has to say first that the exchange pays it back. What the treasury was asked
-    /// for goes on as it began.
+    /// Whether the gate, which owes it, has to leave it to the exchange first. What the treasury was
+    /// asked for goes on as it began.
     pub(super) fn needs_claim(&self) -> bool {
-        self.state == HoldState::Paying(Leave::Refund)
+        matches!(self.state, HoldState::Paying(_))
             && self.is_owed()
             && self.claim == RefundClaim::Unasked
             && self.payout.is_empty()
@@ -74,11 +74,19 @@ impl HoldRow {
         self.job.is_empty() || self.owed
     }
 
-    /// Whether it has gone where it belongs, and the gate that owes it will not hear of it by itself.
+    /// Whether the gate has to hear that it has gone: of a refund, and of what was sold if the gate was
+    /// not told before.
+    pub(super) fn is_reported(&self) -> bool {
+        match self.state {
+            HoldState::Ended(Leave::Refund) => self.is_owed() && self.claim != RefundClaim::Ended,
+            HoldState::Ended(Leave::Release) => self.owed && self.claim == RefundClaim::Unasked,
+            HoldState::Held | HoldState::Paying(_) | HoldState::Sent(_) => false,
+        }
+    }
+
+    /// Whether it has gone, and the gate that owes it will not hear of it by itself.
     pub(super) fn is_untold(&self) -> bool {
         let is_given_up = self.looks >= MAX_REPORTS || self.transaction.is_empty();
-        let is_owed = matches!(self.state, HoldState::Ended(_)) && self.is_owed();
-        let is_elsewhere = self.claim == RefundClaim::Ended;
-        is_owed && !is_elsewhere && self.due.is_none() && is_given_up
+        self.is_reported() && self.due.is_none() && is_given_up
     }
 }

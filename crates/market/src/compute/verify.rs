@@ -17,7 +17,7 @@ use super::records::{Change, Rows};
 use super::refused::{bad_fingerprint, invalid, quote_expired, refusal, used_transaction};
 use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState, Signer};
 use super::seat::{SeatClaim, seat_of};
-use super::shown::{digest_of, find_signer, named_in, payer_of};
+use super::shown::{digest_of, digest_of_all, find_signer, named_in, payer_of};
 use super::standing::START_MS;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
@@ -196,13 +196,13 @@ impl Payments<'_> {
                 let why = "This quote has been paid, or is being paid, by another payment.";
                 return Ok(Decision::reply(refusal(409, "PAYMENT_ALREADY_VERIFIED", why)));
             }
-            // A reader of the chain knows the nonce, and cannot sign: while the payment settles, what
-            // the gate says of a forgery would end the job.
+            // A reader of the chain knows nonce and signature, and may show them in a message that
+            // the gate refuses: while the payment settles, that would end the job.
             let is_forged = job.signer == Signer::Buyer
                 && job.state == JobState::Settling
-                && self.signer(material, &quote, tick) != Signer::Buyer;
+                && job.material != digest_of_all(material);
             if is_forged && !planted(Mutant::ForgeriesEndJobs) {
-                let why = "This quote is being paid by a payment that its buyer has signed.";
+                let why = "This quote is being paid; send the same bytes again.";
                 return Ok(Decision::reply(refusal(409, "PAYMENT_ALREADY_VERIFIED", why)));
             }
             // The gate answers the same payment as it did before.
@@ -242,6 +242,7 @@ impl Payments<'_> {
         let job = JobRow {
             shown,
             signer,
+            material: digest_of_all(material),
             ..new_job(&quote, &quote.seller, self.quotes.profile.hold, self.quotes.keys, tick)
         };
         let after = |ms: u64| Some(tick.now.saturating_add(ms));

@@ -89,13 +89,18 @@ export async function refund(operator: Operator, { values, given }: Spoken): Pro
   if (unsent !== undefined) {
     if (!/^[1-9]\d{0,14}$/.test(unsent))
       throw new Usage('--not-sent is followed by the number of the begin, as the command that began it prints it');
-    return told(() => dropRefund(operator, id, Number(unsent)), values.json === true);
+    return told(() => dropRefund(operator, id, Number(unsent), values.key), values.json === true);
   }
   // A debt of another wallet is its owner's.
   const own = values['pay-to'] ?? process.env['PAY_TO'];
   if (own === undefined) throw new Usage('--pay-to ADDRESS is missing: the address that your gate is paid at, with commas between several');
   usable(() => transferOf(payment, own));
   const begun = textOf(payment, 'refunding');
+  const program = textOf(payment, 'refunding_key');
+  if (program !== '')
+    throw new Usage(
+      `the program ${program} sees to it since ${begun}: leave it to that. If it never will: npx farebox refund ${id} --not-sent ${beginOf(payment)} --key ${program}`,
+    );
   const again = `npx farebox refund ${id}`;
   if (begun !== '')
     throw new Usage(

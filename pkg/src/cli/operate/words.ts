@@ -70,6 +70,7 @@ const OPTIONS = {
   transaction: { type: 'string' },
   'pay-to': { type: 'string' },
   'not-sent': { type: 'string' },
+  key: { type: 'string' },
   restored: { type: 'boolean' },
   reason: { type: 'string' },
   as: { type: 'string' },

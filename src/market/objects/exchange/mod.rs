@@ -232,34 +232,28 @@ impl ExchangeObject {
         let profiles = profiles()?;
         let mut errands = 0;
         for _ in 0..MAX_DUE {
-            match self.apply(profile, Command::Due)? {
-                Answer::Nothing => return Ok(()),
-                Answer::Errand(errand) => {
-                    let report = payout(&self.env, &profiles, &errand).await;
-                    self.apply(profile, report)?;
-                    errands += 1;
-                    if errands >= MAX_ERRANDS {
-                        return Ok(());
-                    }
+            let mut answer = self.apply(profile, Command::Due)?;
+            if answer == Answer::Nothing {
+                return Ok(());
+            }
+            // What one errand brings may be the next.
+            loop {
+                let report = match &answer {
+                    Answer::Errand(errand) => payout(&self.env, &profiles, errand).await,
+                    Answer::Prove(question) => proof(&self.env, question).await,
+                    Answer::Reply(_)
+                    | Answer::Terms(..)
+                    | Answer::Till(_)
+                    | Answer::Evidence(_)
+                    | Answer::Wait(_)
+                    | Answer::Nothing
+                    | Answer::Done => break,
+                };
+                answer = self.apply(profile, report)?;
+                errands += 1;
+                if errands >= MAX_ERRANDS {
+                    return Ok(());
                 }
-                Answer::Prove(question) => {
-                    let report = proof(&self.env, &question).await;
-                    let next = self.apply(profile, report)?;
-                    if let Answer::Errand(errand) = next {
-                        let report = payout(&self.env, &profiles, &errand).await;
-                        self.apply(profile, report)?;
-                    }
-                    errands += 1;
-                    if errands >= MAX_ERRANDS {
-                        return Ok(());
-                    }
-                }
-                Answer::Reply(_)
-                | Answer::Terms(..)
-                | Answer::Till(_)
-                | Answer::Evidence(_)
-                | Answer::Wait(_)
-                | Answer::Done => {}
             }
         }
         Ok(())

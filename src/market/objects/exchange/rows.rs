@@ -1,9 +1,11 @@
 //! Rows of a profile as the core reads them: one statement per read.
 
-use farebox_core::compute::figures::{Figures, OrphanTally};
+use farebox_core::compute::figures::Figures;
 use farebox_core::compute::keep::MAX_LEAVING;
 use farebox_core::compute::records::{DueRow, Ends, Holder, LeavingRow, OverJob, Rows, Seats};
-use farebox_core::compute::row::{BondRow, DaySales, HoldRow, JobRow, QuoteRow, SellerRow};
+use farebox_core::compute::row::{
+    BondRow, DaySales, HoldRow, JobRow, OrphanTally, QuoteRow, SellerRow,
+};
 use farebox_core::compute::settings::Profile;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use farebox_core::compute::figures::{HourTally, OrphanTally, Tally};
-use farebox_core::compute::row::{DaySales, EventKind, JobRow, JobState, QuoteState, RefundClaim};
+use farebox_core::compute::figures::{HourTally, Tally};
+use farebox_core::compute::row::{
+    DaySales, EventKind, JobRow, JobState, OrphanTally, QuoteState, RefundClaim,
+};
 
 use super::super::rows::MemoryRows;
 use super::super::world::{Entrusted, Luck, PRICE, TX, wallet};
