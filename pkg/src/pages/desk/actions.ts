@@ -52,7 +52,12 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
   const asked = deedForm('again', { id, begun: String(beginOf(payment.members) ?? '') }, 'The wallet sent nothing', warn(...since, LOST));
   // A program goes on with what it has begun: to send a transfer beside it would pay twice.
   const program = textOf(payment.members, 'refunding_key');
-  const theirs = warn(...since, 'the program ', account(program), ' sees to this: it pays it back, or has delivered it after all. Leave it to that.');
+  const theirs = warn(
+    ...since,
+    'the program ',
+    account(program),
+    ' sees to this: it pays it back, or has delivered it after all. Leave it to that.',
+  );
   const sent = (hash: string) => warn(`This refund was sent as ${hash}. Report it below, and do not send it again.`);
   return [
     program !== '' ? theirs : begun?.hash !== undefined ? sent(begun.hash) : begun !== undefined || refunding !== '' ? asked : sign,
