@@ -291,7 +291,7 @@ describe('operator', () => {
     assert.equal(again.status, 200, 'the same words again change nothing');
     assert.deepEqual(jsonOf(again)['transitions'], steps);
     expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: REFUND }), { status: 409, code: 'wrong_state' });
-    expectProblem(await ask(world, `payments/${id}/waived`, { reason: 'no' }), { status: 409, code: 'wrong_state' });
+    expectProblem(await ask(world, `payments/${id}/waived`, { reason: 'no' }), { status: 409, code: 'refund_ended' });
 
     const other = text((await owed(world))['id']);
     for (const body of [{ reason: '' }, { reason: ' ' }, { reason: 'x'.repeat(600) }, { reason: 1 }]) {

@@ -324,7 +324,7 @@ describe('the exchange', LIMIT, () => {
     const [live] = profiles;
     assert.ok(live);
     const [settled, had] = [world.facilitator.counts.settle, await world.chain.balanceOf(buyer.address)];
-    live.escrow = world.bonds.address;
+    live.escrow = (await world.wallet()).address;
     await world.market.restart();
     assert.deepEqual(codeOf(await verify(quote, buyer, { capability, payment })), [409, 'QUOTE_PAYMENT_PROFILE_MISMATCH']);
     assert.deepEqual(
