@@ -156,7 +156,7 @@ macro_rules! compute {
             FreshTransfersPay,
             /// A transfer pays however old it is.
             OldTransfersPay,
-            /// A transfer at the price of an earlier quote of its order is nobody's.
+            /// A transfer at the price of an earlier quote of its order does not go back.
             EarlierPricesAreForgotten,
             /// A debt of the gate is paid back without its leave.
             DebtsAreUnclaimed,

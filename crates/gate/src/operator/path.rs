@@ -136,7 +136,7 @@ pub(super) fn decision(what: What, body: &str, restored: u64) -> Result<Decision
         What::Refunding => {
             let known_since = if switch("restored")? { 0 } else { restored };
             let (key, sold) = (key()?, switch("sold")?);
-            // Else nobody could say later that it is paid back after all.
+            // Without a key no one could say later that it is paid back after all.
             if sold && key.is_none() {
                 return Err(Wrong::named("key"));
             }

@@ -299,8 +299,8 @@ impl HeldMoney<'_> {
             };
             let due = Some(tick.now.saturating_add(pause_ms(hold.looks))).filter(|_| !is_heard);
             let looks = if is_heard { 0 } else { hold.looks };
-            let is_waived = is_heard && leave == Leave::Release;
-            let claim = if is_waived { RefundClaim::Granted } else { hold.claim };
+            let is_sold = is_heard && leave == Leave::Release;
+            let claim = if is_sold { RefundClaim::Granted } else { hold.claim };
             let row = HoldRow { due, looks, claim, ..hold };
             return Ok(Decision {
                 answer: Answer::Done,

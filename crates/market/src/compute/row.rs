@@ -509,7 +509,7 @@ pub struct HoldRow {
     /// Whether the gate leaves a refund of what it owes to the exchange.
     #[serde(default, skip_serializing_if = "RefundClaim::is_unasked")]
     pub claim: RefundClaim,
-    /// Whether the gate said that it owes it though it bought a job: it never had the answer.
+    /// Whether the gate said that it owes it: it never had an answer for it, or lost that.
     #[serde(default, skip_serializing_if = "is_false")]
     pub owed: bool,
     /// The last grant: a report under another one changes nothing.

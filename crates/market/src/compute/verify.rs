@@ -200,6 +200,7 @@ impl Payments<'_> {
             // the gate refuses: while the payment settles, that would end the job.
             let is_forged = job.signer == Signer::Buyer
                 && job.state == JobState::Settling
+                && !job.material.is_empty()
                 && job.material != digest_of_all(material);
             if is_forged && !planted(Mutant::ForgeriesEndJobs) {
                 let why = "This quote is being paid; send the same bytes again.";
