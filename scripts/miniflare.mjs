@@ -53,8 +53,8 @@ export function startGate(options) {
 /**
  * Starts workerd and waits until it listens on 127.0.0.1.
  *
- * `restart()` ends workerd and starts it again at the same address on the same storage; `kill()` ends it
- * with SIGKILL first, as a lost machine would. `logs()` is all it has written, `follow` hears what it
+ * `restart()` ends workerd and starts it again at the same address on the same storage, with the build of another folder
+ * if one is named; `kill()` ends it with SIGKILL first, as a lost machine would. `logs()` is all it has written, `follow` hears what it
  * writes from then on.
  *
  * @param {Kind} kind
@@ -64,7 +64,7 @@ export async function startWorker(
   { name, build: built, objects, secrets: fresh, front },
   { build = built, vars = {}, secrets = {}, persist, port = 0, services = {}, kv = {}, pages, outboundService } = {},
 ) {
-  const folder = resolve(root, build);
+  let folder = resolve(root, build);
   const bindings = { ...fresh(), ...vars, ...secrets };
   let logs = '';
   /** @type {(text: string) => void} */
@@ -139,7 +139,8 @@ export async function startWorker(
       follow = listener;
     },
     stop,
-    async restart() {
+    async restart(/** @type {string | undefined} */ other = undefined) {
+      if (other !== undefined) folder = resolve(root, other);
       await running.mf.dispose();
       running = await start(Number(new URL(url).port));
     },

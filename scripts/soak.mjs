@@ -1,35 +1,70 @@
 // Lets all systems work under a mixed load, while parts of them are broken and killed and the clock jumps.
 //
-//   node scripts/soak.mjs [seconds [seed]]
+//   node scripts/soak.mjs [seconds [seed]] [--from COMMIT]
 //
 // An hour, if it is not said. In the end buyers, books and chain have to agree, nothing may be open, and memory and disk are as told.
+// With `--from`, the Workers of an earlier commit begin, and take turns with those that are here: an upgrade or a rollback at each kill.
 
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
+import { parseArgs } from 'node:util';
 
 import { buildWorker } from './build.mjs';
 import { buildPayer } from './pkg.mjs';
 import { startProcess } from './processes.mjs';
 import { setup } from './setup.mjs';
-import { root, runMain, StepFailed } from './steps.mjs';
+import { root, run, runMain, StepFailed } from './steps.mjs';
 
 /** What starts, and what is open at the end, may take as long as this. */
 const MARGIN_MS = 600_000;
+const USAGE = 'usage: node scripts/soak.mjs [seconds [seed]] [--from COMMIT]';
+/** The Workers, as `scripts/build.mjs` names them. */
+const WORKERS = ['worker', 'treasury', 'market'];
 
 await runMain(async () => {
-  const [secs = '3600', seed = '1'] = process.argv.slice(2);
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { from: { type: 'string' } } });
+  const [secs = '3600', seed = '1'] = positionals;
   for (const number of [secs, seed]) {
-    if (!/^[0-9]{1,6}$/.test(number)) throw new StepFailed(`usage: node scripts/soak.mjs [seconds [seed]]; ${number} is not a number`);
+    if (!/^[0-9]{1,6}$/.test(number)) throw new StepFailed(`${USAGE}; ${number} is not a number`);
   }
   await setup();
-  await buildWorker();
-  await buildWorker({ worker: 'treasury' });
-  await buildWorker({ worker: 'market' });
+  const earlier = values.from === undefined ? undefined : await buildOf(values.from);
+  for (const worker of WORKERS) await buildWorker({ worker });
   await buildPayer();
   const words = ['--import', './scripts/typescript.mjs', '--test', '--test-reporter', 'spec'];
   const child = startProcess(
     process.execPath,
     [...words, '--test-timeout', String(Number(secs) * 1000 + MARGIN_MS), 'tests/soak/soak.test.ts'],
-    { cwd: root, show: true, env: { ...process.env, FAREBOX_SOAK_SECS: secs, FAREBOX_SEED: seed } },
+    {
+      cwd: root,
+      show: true,
+      env: {
+        ...process.env,
+        FAREBOX_SOAK_SECS: secs,
+        FAREBOX_SEED: seed,
+        ...(earlier === undefined ? {} : { FAREBOX_EARLIER: earlier, FAREBOX_BUILD: earlier }),
+      },
+    },
   );
   if ((await child.exited) !== 0) throw new StepFailed(`${secs} seconds, seed ${seed}: failed`);
 });
+
+/**
+ * Builds the Workers of a commit by its own scripts, in a folder below target/ that stays for the next time.
+ *
+ * @param {string} name
+ */
+async function buildOf(name) {
+  const commit = (await run(name, 'git', ['rev-parse', '--verify', '--short=8', `${name}^{commit}`])).trim();
+  const folder = join(root, 'target', 'earlier', commit);
+  if (!existsSync(folder)) {
+    mkdirSync(folder, { recursive: true });
+    await run(`files of ${commit}`, 'git', ['archive', '--output', `${folder}.tar`, commit]);
+    await run('unpack', 'tar', ['-xf', `${folder}.tar`, '-C', folder]);
+  }
+  for (const worker of WORKERS) {
+    await run(`${worker} of ${commit}`, process.execPath, ['scripts/build.mjs', '--worker', worker], { cwd: folder });
+  }
+  return join(folder, 'build');
+}

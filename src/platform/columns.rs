@@ -1,4 +1,4 @@
-//! Rows that are kept whole as JSON, beside the columns that they are looked up by; and the history of their tables.
+//! Rows that are kept whole as JSON, beside the columns that they are looked up by.
 
 use farebox_core::encoding::json;
 use serde::Serialize;
@@ -7,22 +7,10 @@ use wasm_bindgen::JsValue;
 
 use super::sql::{Result, Sql, SqlValue};
 
-/// Brings an object's tables up to date: schema changes in order; the number of those that have run is kept in `meta`.
-pub(crate) fn migrate(sql: &Sql, migrations: &[&[&str]]) -> Result<()> {
-    sql.exec(
-        "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-        vec![],
-    )?;
-    let done = first(sql, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'schema'", vec![])?;
-    let done = done.as_ref().and_then(number).unwrap_or(0);
-    for (index, statements) in migrations.iter().enumerate().skip(done as usize) {
-        for statement in *statements {
-            sql.exec(statement, vec![])?;
-        }
-        let version = (index + 1).to_string();
-        sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![version.into()])?;
-    }
-    Ok(())
+/// Makes the table of what an object keeps once; the number of its schema changes is there, too.
+pub(crate) fn make_meta(sql: &Sql) -> Result<()> {
+    let statement = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)";
+    sql.exec(statement, vec![]).map(|_| ())
 }
 
 /// The first column of the first row.

@@ -15,7 +15,8 @@ use wasm_bindgen::JsValue;
 use worker::worker_sys::DurableObjectState;
 
 use super::calls::clock_ms;
-use super::columns::migrate;
+use super::columns::make_meta;
+use super::migrate::migrate;
 use super::object::{answered_with, together};
 use super::sql::{Result, Sql, wake_at};
 
@@ -197,6 +198,7 @@ impl<H: Hosted> Host<H> {
         together(self.state.as_ref(), &mut || {
             let is_new = !self.opened.get();
             if is_new {
+                make_meta(&sql)?;
                 migrate(&sql, H::MIGRATIONS)?;
             }
             let owner = H::owner(&sql, name)?;

@@ -14,6 +14,7 @@ pub(crate) mod guard;
 pub(crate) mod host;
 #[cfg(any(feature = "treasury", feature = "market"))]
 pub(crate) mod long;
+pub(crate) mod migrate;
 pub(crate) mod object;
 #[cfg(any(feature = "treasury", feature = "market"))]
 pub(crate) mod request;

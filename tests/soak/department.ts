@@ -1,16 +1,17 @@
 /** What every department of the soak has: work that goes on, upheavals meanwhile, an end at which all is counted. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Switch } from '../../demo/switch.mjs';
 import { type Random, randomOf } from '../pkg/random.ts';
 
-/** A built Worker that can be killed. */
+/** A built Worker that can be killed, and started again with another build. */
 export interface Mortal {
   readonly pid: number;
   kill(): Promise<void>;
-  restart(): Promise<void>;
+  restart(build: string): Promise<void>;
 }
 
 export interface Department {
@@ -27,6 +28,12 @@ export interface Department {
   judge(): Promise<string>;
   stop(): Promise<void>;
 }
+
+const THIS_BUILD = 'build';
+/** Folder of the build of an earlier commit, which takes turns with this one: each kill may be an upgrade or a rollback. */
+const EARLIER_BUILD = process.env['FAREBOX_EARLIER'];
+/** Where a build has each Worker. */
+const FOLDERS: Readonly<Record<string, string>> = { gate: '', treasury: 'treasury', market: 'market' };
 
 /** Purchases that go on at once. */
 const LANES = 3;
@@ -62,6 +69,8 @@ export async function soak(department: Department, secs: number, seed: number): 
       done.set(what, (done.get(what) ?? 0) + 1);
     }
     for (const one of Object.values(department.switches)) one.set();
+    // What is counted in the end is what this build makes of all that is stored.
+    if (EARLIER_BUILD !== undefined) for (const name of Object.keys(department.workers)) await startAgain(department, name, THIS_BUILD);
   };
   const memory = async (): Promise<string> => {
     await sleep(calm + 0.3 * (end - calm) - performance.now());
@@ -80,14 +89,20 @@ export async function soak(department: Department, secs: number, seed: number): 
 }
 
 /** Breaks one thing for a while, and says what. */
-async function upheaval({ workers, switches, wait }: Department, random: Random): Promise<string> {
+async function upheaval(department: Department, random: Random): Promise<string> {
+  const { workers, switches, wait } = department;
   const kind = random.below(10);
   if (kind < 3) {
     const name = random.pick(Object.keys(workers));
     await workers[name]?.kill();
     await sleep(random.below(400));
-    await workers[name]?.restart();
-    return `${name} killed`;
+    if (EARLIER_BUILD === undefined) {
+      await startAgain(department, name, THIS_BUILD);
+      return `${name} killed`;
+    }
+    const build = random.pick([EARLIER_BUILD, THIS_BUILD]);
+    await startAgain(department, name, build);
+    return `${name} killed, then ${build === THIS_BUILD ? 'this build' : 'the earlier build'}`;
   }
   if (kind < 5) {
     await wait(random.pick(JUMPS));
@@ -99,6 +114,10 @@ async function upheaval({ workers, switches, wait }: Department, random: Random)
   await sleep(300 + random.below(BROKEN_MS));
   switches[name]?.set();
   return `${name} broken`;
+}
+
+async function startAgain({ workers }: Department, name: string, build: string): Promise<void> {
+  await workers[name]?.restart(join(build, FOLDERS[name] ?? name));
 }
 
 const residents = ({ workers }: Department): ReadonlyMap<string, number> =>

@@ -2,10 +2,10 @@
 
 use wasm_bindgen::JsValue;
 
-use super::integer;
 use super::number::{SHARED, first_by_sql};
 use super::owners::{CERTAIN, START};
-use crate::platform::sql::{Result, Sql, SqlValue};
+use crate::platform::migrate;
+use crate::platform::sql::{Result, Sql};
 
 /// Schema changes in order; the number of those that have run is kept in `meta`.
 const MIGRATIONS: &[&[&str]] = &[&[
@@ -126,19 +126,7 @@ pub(super) fn migrate(sql: &Sql) -> Result<bool> {
         "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)",
         Vec::new(),
     )?;
-    let cursor = sql.exec("SELECT value FROM meta WHERE name = 'schema'", Vec::new())?;
-    let done = cursor.raw().next().transpose()?;
-    let done = done.and_then(|row| row.first().and_then(integer)).unwrap_or(0);
-    if done > MIGRATIONS.len() as u64 {
-        return Err(JsValue::from_str("the rows are those of a later version"));
-    }
-    for (number, statements) in MIGRATIONS.iter().enumerate().skip(done as usize) {
-        for statement in *statements {
-            sql.exec(statement, Vec::new())?;
-        }
-        let number = SqlValue::Integer(number as i64 + 1);
-        sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![number])?;
-    }
+    migrate::migrate(sql, MIGRATIONS)?;
     let is_left = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'earlier'";
     let is_left = sql.exec(is_left, Vec::new())?.raw().next().transpose()?.is_some();
     Ok(!is_left || number_rows(sql)?)
