@@ -13,6 +13,7 @@ import { mnemonicToAccount, privateKeyToAccount } from 'viem/accounts';
 
 import { ANVIL } from '../scripts/local/anvil.mjs';
 import { startProcess } from '../scripts/processes.mjs';
+import { chainState } from './beginning.mjs';
 import { freePort } from './server.mjs';
 
 /** CAIP-2 id and x402 v1 name of the chain. */
@@ -52,6 +53,7 @@ export const EMPTY = 50;
  */
 export async function startChain({ port, idle = false, log = () => {} } = {}) {
   const token = readArtefact('Token');
+  const state = chainState();
   const chosen = port ?? (await freePort());
   const url = `http://127.0.0.1:${chosen}`;
   const child = startProcess(findAnvil(), [
@@ -69,6 +71,7 @@ export async function startChain({ port, idle = false, log = () => {} } = {}) {
     PHRASE,
     '--accounts',
     String(ACCOUNTS),
+    ...(state === undefined ? [] : ['--timestamp', String(Math.floor(Date.now() / 1000))]),
     '--silent',
   ]);
   const chain = defineChain({
@@ -89,26 +92,28 @@ export async function startChain({ port, idle = false, log = () => {} } = {}) {
     /** @type {(method: string, params: unknown[]) => Promise<unknown>} */
     const rpc = (method, params) => publicClient.request(/** @type {any} */ ({ method, params }));
 
-    await rpc('anvil_setCode', [USDC, token.runtime]);
-    await rpc('anvil_setCode', [MULTICALL3, readArtefact('Multicall').runtime]);
-    await rpc('anvil_setCode', [BATCH_SETTLEMENT, readArtefact('BatchSettlement').runtime]);
-    await rpc('anvil_setCode', [DEPOSIT_COLLECTOR, readArtefact('DepositCollector').runtime]);
-    await rpc('anvil_setCode', [PAYMENT_CHANNEL, readArtefact('PaymentChannel').runtime]);
-    await rpc('anvil_setCode', [PERMIT2, readArtefact('Permit2').runtime]);
-    await rpc('anvil_setCode', [EXACT_PROXY, readArtefact('ExactPermit2Proxy').runtime]);
-    await rpc('anvil_setCode', [UPTO_PROXY, readArtefact('UptoPermit2Proxy').runtime]);
-
     const [facilitator, payee, payer] = [account(FACILITATOR), account(PAYEE), account(PAYER)];
     const payers = Array.from({ length: ACCOUNTS - PAYER - 1 }, (_, index) => account(PAYER + 1 + index));
     const wallet = createWalletClient({ account: facilitator, chain, transport });
     const funded = [payer, ...payers];
-    /** @type {`0x${string}`[]} */
-    const minted = [];
-    for (const { address } of funded) {
-      minted.push(await wallet.writeContract({ address: USDC, abi: token.abi, functionName: 'mint', args: [address, PAYER_FUNDS] }));
+    if (state !== undefined) await rpc('anvil_loadState', [state]);
+    else {
+      await rpc('anvil_setCode', [USDC, token.runtime]);
+      await rpc('anvil_setCode', [MULTICALL3, readArtefact('Multicall').runtime]);
+      await rpc('anvil_setCode', [BATCH_SETTLEMENT, readArtefact('BatchSettlement').runtime]);
+      await rpc('anvil_setCode', [DEPOSIT_COLLECTOR, readArtefact('DepositCollector').runtime]);
+      await rpc('anvil_setCode', [PAYMENT_CHANNEL, readArtefact('PaymentChannel').runtime]);
+      await rpc('anvil_setCode', [PERMIT2, readArtefact('Permit2').runtime]);
+      await rpc('anvil_setCode', [EXACT_PROXY, readArtefact('ExactPermit2Proxy').runtime]);
+      await rpc('anvil_setCode', [UPTO_PROXY, readArtefact('UptoPermit2Proxy').runtime]);
+      /** @type {`0x${string}`[]} */
+      const minted = [];
+      for (const { address } of funded) {
+        minted.push(await wallet.writeContract({ address: USDC, abi: token.abi, functionName: 'mint', args: [address, PAYER_FUNDS] }));
+      }
+      await Promise.all(minted.map((hash) => publicClient.waitForTransactionReceipt({ hash })));
+      log(`token at ${USDC}, ${funded.length} payers funded`);
     }
-    await Promise.all(minted.map((hash) => publicClient.waitForTransactionReceipt({ hash })));
-    log(`token at ${USDC}, ${funded.length} payers funded`);
 
     const ticking = idle ? setInterval(() => rpc('evm_mine', []).catch(() => {}), IDLE_MS).unref() : undefined;
 

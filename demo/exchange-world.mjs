@@ -1,18 +1,17 @@
 // Everything that a compute exchange needs to be tried: a chain, the reference facilitator, the gate with the till, the treasury with the
 // escrow wallet, and the market with two profiles, one for money and one that pretends. Each Worker is a process of its own.
 
-import { createSign, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { createSign, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
+import { privateKeyToAccount } from 'viem/accounts';
 
 import { startWithClock } from '../scripts/clock.mjs';
 import { startMarket } from '../scripts/market.mjs';
 import { GATE } from '../scripts/miniflare.mjs';
 import { MARKET_PAGES } from '../scripts/pages.mjs';
 import { startTreasury } from '../scripts/treasury.mjs';
+import { drawKey, drawToken, storage } from './beginning.mjs';
 import { NETWORK, startChain } from './chain.mjs';
 import { deployEscrow } from './compute-escrow.mjs';
 import { startFacilitator } from './facilitator.mjs';
@@ -54,20 +53,19 @@ export async function startExchangeWorld({
     const chain = keep(await startChain());
     const facilitator = keep(await startFacilitator({ chain }));
     const switches = { facilitator: keep(await startSwitch(facilitator.url)), node: keep(await startSwitch(chain.url)) };
-    const folder = mkdtempSync(join(tmpdir(), 'farebox-exchange-'));
-    keep({ stop: async () => rmSync(folder, { recursive: true, force: true }) });
-    const [escrow, bonds] = [sellerOf(generatePrivateKey()), sellerOf(generatePrivateKey())];
+    const { folder } = keep(storage('exchange'));
+    const [escrow, bonds] = [sellerOf(drawKey()), sellerOf(drawKey())];
     const contract = entrusted ? await deployEscrow(chain, escrow) : undefined;
     const holder = contract?.address ?? escrow.address;
     const issuer = keep(await startIssuer());
     const [port, gatePort] = [await freePort(), await freePort()];
     const [url, gateUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${gatePort}`];
     const tokens = {
-      operator: randomBytes(16).toString('hex'),
-      origin: randomBytes(32).toString('hex'),
-      webhook: randomBytes(32).toString('hex'),
-      payouts: randomBytes(32).toString('hex'),
-      refunds: randomBytes(32).toString('hex'),
+      operator: drawToken(16),
+      origin: drawToken(32),
+      webhook: drawToken(32),
+      payouts: drawToken(32),
+      refunds: drawToken(32),
     };
 
     const treasury = keep(
@@ -119,7 +117,7 @@ export async function startExchangeWorld({
         secrets: {
           OPERATOR_TOKEN: tokens.operator,
           ORIGIN_SECRET: tokens.origin,
-          EXCHANGE_SECRET: randomBytes(32).toString('hex'),
+          EXCHANGE_SECRET: drawToken(32),
           PAYOUT_TOKEN: tokens.payouts,
           REFUND_TOKEN: tokens.refunds,
           WEBHOOK_SECRET: tokens.webhook,
@@ -184,7 +182,7 @@ export async function startExchangeWorld({
      * @returns {Promise<Wallet>}
      */
     const wallet = () => {
-      const made = sellerOf(generatePrivateKey());
+      const made = sellerOf(drawKey());
       // One after the other: the node gives each the next nonce of one account.
       const funded = funding.then(() => fund(chain, made.address));
       funding = funded;
@@ -239,7 +237,7 @@ export async function startExchangeWorld({
        */
       async seller({ profile = LIVE, capability = 'llm', price = '0.005', capacity = 1 } = {}) {
         /** @type {OnlineSeller} */
-        const seller = { wallet: sellerOf(generatePrivateKey()), agent: `agent-${randomUUID()}`, profile, token: '' };
+        const seller = { wallet: sellerOf(drawKey()), agent: `agent-${randomUUID()}`, profile, token: '' };
         expect(
           await call(seller, 'sellers/register', { capability, price_per_task: price, capacity, passport_agent_id: seller.agent }),
           200,
@@ -342,7 +340,7 @@ export async function signedPayment(world, buyer, quote, change = {}) {
     value: accepted.maxAmountRequired,
     validAfter: '0',
     validBefore: String(world.now() + 300),
-    nonce: /** @type {`0x${string}`} */ (`0x${randomBytes(32).toString('hex')}`),
+    nonce: drawKey(),
     ...change,
   };
   const signature = await privateKeyToAccount(buyer.privateKey).signTypedData({

@@ -1,12 +1,8 @@
 // The gate's worlds: chain, the published facilitator, an origin and the built gate, with switches between them that cut or delay, and a gate that can be killed.
 
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { startWithClock } from '../scripts/clock.mjs';
 import { GATE } from '../scripts/miniflare.mjs';
+import { drawToken, storage } from './beginning.mjs';
 import { BATCH_SETTLEMENT, NETWORK, startChain } from './chain.mjs';
 import { chainControls, startControls, switched } from './controls.mjs';
 import { startFacilitator } from './facilitator.mjs';
@@ -26,7 +22,7 @@ import { startSwitch } from './switch.mjs';
 export async function startGateWorld(routes, vars = {}) {
   const { keep, stop } = parts();
   try {
-    const secrets = { OPERATOR_TOKEN: randomBytes(16).toString('hex'), ORIGIN_SECRET: randomBytes(32).toString('hex') };
+    const secrets = { OPERATOR_TOKEN: drawToken(16), ORIGIN_SECRET: drawToken(32) };
     const chain = keep(await startChain());
     const facilitator = keep(await startFacilitator({ chain }));
     const origin = keep(await startOrigin({ secret: secrets.ORIGIN_SECRET }));
@@ -35,8 +31,7 @@ export async function startGateWorld(routes, vars = {}) {
       node: keep(await startSwitch(chain.url)),
       origin: keep(await startSwitch(origin.url)),
     };
-    const persist = mkdtempSync(join(tmpdir(), 'farebox-world-'));
-    keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
+    const { folder: persist } = keep(storage('world'));
     const sold = gateVars({ chain, facilitator: switches.facilitator, origin: switches.origin });
     const ROUTES = [...sold.ROUTES, ...routes];
     const gate = keep(

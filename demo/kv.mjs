@@ -1,5 +1,6 @@
 // A KV namespace that several Workers of a world share, each in a process of its own; it can be behind, and it can be down.
 
+import { kvValues } from './beginning.mjs';
 import { serve } from './server.mjs';
 import { whole } from './switch.mjs';
 
@@ -15,7 +16,7 @@ import { whole } from './switch.mjs';
  */
 export async function startKv(shown) {
   /** @type {Map<string, string>} */
-  const values = new Map();
+  const values = new Map(kvValues());
   /** @type {Map<string, string>} */
   const written = new Map();
   const counts = { puts: 0, gets: 0 };

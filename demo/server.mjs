@@ -2,6 +2,8 @@
 
 import { createServer } from 'node:http';
 
+import { drawPort } from './beginning.mjs';
+
 /** How long a server keeps a connection without a request: longer than its clients, of which workerd does for 5 s, so that none is closed as one comes. */
 export const KEPT_MS = 60_000;
 
@@ -10,7 +12,7 @@ export const KEPT_MS = 60_000;
  * @param {{port?: number}} [options]
  * @returns {Promise<{url: string, stop: () => Promise<void>}>}
  */
-export async function serve(answer, { port = 0 } = {}) {
+export async function serve(answer, { port = drawPort() } = {}) {
   const server = createServer({ keepAliveTimeout: KEPT_MS }, answer);
   await new Promise((resolve, reject) => {
     server.once('error', reject);

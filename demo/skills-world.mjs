@@ -1,18 +1,16 @@
 // Everything that a market of skills needs to be tried: a chain, the reference facilitator, the gate with the market behind it, the
 // treasury with agents, and sellers that do as they are told. Each Worker is a process of its own; the gate's route table is shared.
 
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { encodeFunctionData } from 'viem';
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
+import { privateKeyToAccount } from 'viem/accounts';
 
 import { startWithClock } from '../scripts/clock.mjs';
 import { startMarket } from '../scripts/market.mjs';
 import { GATE } from '../scripts/miniflare.mjs';
 import { startTreasury } from '../scripts/treasury.mjs';
+import { drawKey, drawToken, storage } from './beginning.mjs';
 import { NETWORK, startChain } from './chain.mjs';
 import { startFacilitator } from './facilitator.mjs';
 import { startKv } from './kv.mjs';
@@ -48,9 +46,8 @@ export async function startSkillsWorld({
     const chain = keep(await startChain());
     const facilitator = keep(await startFacilitator({ chain }));
     const switches = { facilitator: keep(await startSwitch(facilitator.url)), node: keep(await startSwitch(chain.url)) };
-    const folder = mkdtempSync(join(tmpdir(), 'farebox-skills-'));
-    keep({ stop: async () => rmSync(folder, { recursive: true, force: true }) });
-    const mppSeller = sellerOf(generatePrivateKey());
+    const { folder } = keep(storage('skills'));
+    const mppSeller = sellerOf(drawKey());
     const sellers = keep(await startSellers());
     const charging = keep(await startScriptedMerchant({ chain, facilitator: switches.facilitator }));
     const mpp = keep(await startMppMerchant({ chain, facilitator: switches.facilitator, payTo: mppSeller.address }));
@@ -60,13 +57,9 @@ export async function startSkillsWorld({
     const keys = agents.map(({ name }) => ({
       agent: name,
       secret: `KEY_${name.toUpperCase().replaceAll('-', '_')}`,
-      bootstrapKey: `fbk_acme_${randomBytes(8).toString('hex')}_${randomBytes(32).toString('hex')}`,
+      bootstrapKey: `fbk_acme_${drawToken(8)}_${drawToken(32)}`,
     }));
-    const tokens = {
-      operator: randomBytes(16).toString('hex'),
-      lookup: randomBytes(16).toString('hex'),
-      origin: randomBytes(32).toString('hex'),
-    };
+    const tokens = { operator: drawToken(16), lookup: drawToken(16), origin: drawToken(32) };
     const treasury = keep(
       await startTreasury({
         build: join(build, 'treasury'),
@@ -214,7 +207,7 @@ export async function startSkillsWorld({
       now: () => Math.floor(Date.now() / 1000) + aheadSecs,
       /** A seller with a wallet of its own, with funds. */
       seller() {
-        const seller = sellerOf(generatePrivateKey());
+        const seller = sellerOf(drawKey());
         // One after the other: the node gives each the next nonce of one account.
         const funded = funding.then(() => fund(chain, seller.address));
         funding = funded;

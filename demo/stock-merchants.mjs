@@ -11,6 +11,7 @@ import { paymentMiddleware as paymentMiddleware1 } from 'x402-hono';
 import { startProcess } from '../scripts/processes.mjs';
 import { findPython } from '../scripts/python.mjs';
 import { root } from '../scripts/steps.mjs';
+import { drawPort } from './beginning.mjs';
 import { NETWORK, NETWORK_V1, USDC } from './chain.mjs';
 import { KEPT_MS } from './server.mjs';
 
@@ -124,7 +125,7 @@ function delivering(app) {
  */
 async function listen({ fetch }) {
   const server = /** @type {import('node:http').Server} */ (
-    serve({ fetch, hostname: '127.0.0.1', port: 0, serverOptions: { keepAliveTimeout: KEPT_MS } })
+    serve({ fetch, hostname: '127.0.0.1', port: drawPort(), serverOptions: { keepAliveTimeout: KEPT_MS } })
   );
   if (!server.listening)
     await new Promise((resolve) => {

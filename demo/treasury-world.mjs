@@ -1,9 +1,6 @@
 // Everything that a treasury needs to be tried: a chain, the reference facilitator, the demo gate with its origin, merchants
 // of others, a merchant that fails as told, and the treasury itself. Facilitator and node stand behind switches.
 
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { parseEventLogs } from 'viem';
@@ -11,6 +8,7 @@ import { parseEventLogs } from 'viem';
 import { startGate } from '../scripts/miniflare.mjs';
 import { TREASURY_PAGES } from '../scripts/pages.mjs';
 import { startTreasury } from '../scripts/treasury.mjs';
+import { drawToken, storage } from './beginning.mjs';
 import { NETWORK, startChain } from './chain.mjs';
 import { startFacilitator } from './facilitator.mjs';
 import { gateVars } from './gate.mjs';
@@ -51,8 +49,7 @@ export async function startTreasuryWorld({
     const chain = keep(await startChain());
     const facilitator = keep(await startFacilitator({ chain }));
     const switches = { facilitator: keep(await startSwitch(facilitator.url)), node: keep(await startSwitch(chain.url)) };
-    const folder = mkdtempSync(join(tmpdir(), 'farebox-treasury-'));
-    keep({ stop: async () => rmSync(folder, { recursive: true, force: true }) });
+    const { folder } = keep(storage('treasury'));
     const merchants = await startMerchants({ chain, facilitator: switches.facilitator, stock, build, keep });
     const seeds = /** @type {OrganizationSeed[]} */ (
       plain(organizations(merchants).map((seed, index) => ({ ...seed, policy: { wallet: walletOf(index), ...seed.policy } })))
@@ -60,7 +57,7 @@ export async function startTreasuryWorld({
     // Two organizations do not pay from one account.
     const own = seeds.slice(1).map((_, index) => ({ name: walletOf(index + 1), account: chain.accounts.payers[index + 1] }));
     const keys = keysOf(seeds);
-    const operatorToken = randomBytes(16).toString('hex');
+    const operatorToken = drawToken(16);
     const treasury = keep(
       await startTreasury({
         build: join(build, 'treasury'),
@@ -194,9 +191,9 @@ async function startMerchants({ chain, facilitator, stock, build, keep }) {
 function keysOf(seeds) {
   return seeds.flatMap(({ name: organization, agents }) =>
     agents.map(({ name: agent }) => {
-      const id = randomBytes(8).toString('hex');
+      const id = drawToken(8);
       const secret = secretName(organization, agent);
-      return { organization, agent, secret, bootstrapKey: `fbk_${organization}_${id}_${randomBytes(32).toString('hex')}` };
+      return { organization, agent, secret, bootstrapKey: `fbk_${organization}_${id}_${drawToken(32)}` };
     }),
   );
 }

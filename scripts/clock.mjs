@@ -1,5 +1,6 @@
 // A module in front of a built Worker, for worlds: sets its clock ahead, wakes its trigger, and has the gate read its route table at once.
 
+import { clockAhead } from '../demo/beginning.mjs';
 import { startWorker } from './miniflare.mjs';
 
 /**
@@ -20,7 +21,7 @@ export function clockFront(objects, aheadMs) {
  * @param {import('./miniflare.mjs').WorkerOptions} [options]
  */
 export async function startWithClock(kind, options) {
-  let aheadMs = 0;
+  let aheadMs = clockAhead();
   const worker = await startWorker({ ...kind, front: () => clockFront(kind.objects, aheadMs) }, options);
   const front = async (/** @type {string} */ path) => {
     const answer = await fetch(`${worker.url}/__front/${path}`, { method: 'POST' });

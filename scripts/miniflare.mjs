@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
+import { drawPort, drawToken } from '../demo/beginning.mjs';
 import { workerdChildren } from './children.mjs';
 import './connections.mjs';
 import { randomSecrets } from './local/secrets.mjs';
@@ -62,7 +63,7 @@ export function startGate(options) {
  */
 export async function startWorker(
   { name, build: built, objects, secrets: fresh, front },
-  { build = built, vars = {}, secrets = {}, persist, port = 0, services = {}, kv = {}, pages, outboundService } = {},
+  { build = built, vars = {}, secrets = {}, persist, port = drawPort(), services = {}, kv = {}, pages, outboundService } = {},
 ) {
   let folder = resolve(root, build);
   const bindings = { ...fresh(), ...vars, ...secrets };
@@ -177,6 +178,11 @@ const external = (url) => ({
 export { randomSecrets };
 
 /** @type {Kind} */
-export const GATE = { name: 'farebox', build: 'build', objects: { LEDGER: 'Ledger', CHANNEL: 'Channel' }, secrets: randomSecrets };
+export const GATE = {
+  name: 'farebox',
+  build: 'build',
+  objects: { LEDGER: 'Ledger', CHANNEL: 'Channel' },
+  secrets: () => randomSecrets(drawToken),
+};
 
 const COMPATIBILITY_DATE = '2026-04-01';

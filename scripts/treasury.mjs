@@ -1,7 +1,6 @@
 // Runs the built treasury in workerd, as scripts/miniflare.mjs runs the gate, with a clock that can be set ahead.
 
-import { randomBytes } from 'node:crypto';
-
+import { drawToken } from '../demo/beginning.mjs';
 import { startWithClock } from './clock.mjs';
 
 /**
@@ -17,7 +16,7 @@ export function startTreasury(options) {
       name: 'farebox-treasury',
       build: 'build/treasury',
       objects: { TREASURY: 'Treasury' },
-      secrets: () => ({ TREASURY_SECRET: randomBytes(32).toString('hex'), OPERATOR_TOKEN: randomBytes(16).toString('hex') }),
+      secrets: () => ({ TREASURY_SECRET: drawToken(32), OPERATOR_TOKEN: drawToken(16) }),
     },
     options,
   );

@@ -1,12 +1,12 @@
-// Random secrets for Workers on this machine.
+// Secrets for Workers on this machine.
 
 import { randomBytes } from 'node:crypto';
 
-/** Secrets that a gate begins with. */
-export function randomSecrets() {
-  return {
-    GATE_SECRET: randomBytes(32).toString('hex'),
-    LEDGER_SALT: randomBytes(16).toString('hex'),
-    OPERATOR_TOKEN: randomBytes(16).toString('hex'),
-  };
+/**
+ * Secrets that a gate begins with.
+ *
+ * @param {(bytes: number) => string} draw hexadecimal digits that nobody else knows
+ */
+export function randomSecrets(draw = (bytes) => randomBytes(bytes).toString('hex')) {
+  return { GATE_SECRET: draw(32), LEDGER_SALT: draw(16), OPERATOR_TOKEN: draw(16) };
 }

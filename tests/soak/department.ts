@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { Chain } from '../../demo/chain.mjs';
+import type { Kv } from '../../demo/kv.mjs';
 import type { Switch } from '../../demo/switch.mjs';
 import { type Random, randomOf } from '../pkg/random.ts';
 
@@ -18,6 +20,9 @@ export interface Department {
   readonly name: string;
   readonly workers: Readonly<Record<string, Mortal>>;
   readonly switches: Readonly<Record<string, Switch>>;
+  readonly chain: Chain;
+  /** The namespace that its Workers share. */
+  readonly kv?: Kv;
   /** One purchase from its beginning to what its buyer is told in the end. */
   work(number: number, random: Random): Promise<void>;
   /** Moves the clocks of its Workers and of its chain. */
@@ -26,6 +31,8 @@ export interface Department {
   drain(): Promise<void>;
   /** Compares buyers, books and chain, and says in a line what became of all. */
   judge(): Promise<string>;
+  /** What the buyers know, for a run that goes on from what is stored: JSON. */
+  memories(): unknown;
   stop(): Promise<void>;
 }
 
@@ -52,25 +59,11 @@ const GROWTH = { share: 0.25, bytes: 48 * MIB };
 export async function soak(department: Department, secs: number, seed: number): Promise<string> {
   const [begin, end] = [performance.now(), performance.now() + secs * 1000];
   const calm = begin + secs * 1000 * CALM_AFTER;
-  let number = 0;
-  const lane = async (): Promise<void> => {
-    while (performance.now() < end) {
-      number += 1;
-      await department.work(number, randomOf(seed * 1_000_003 + number));
-    }
-  };
-  const done = new Map<string, number>();
-  const upheavals = async (): Promise<void> => {
-    const random = randomOf(seed);
-    for (;;) {
-      await sleep(GAP_MS + random.below(MORE_GAP_MS));
-      if (performance.now() > calm) break;
-      const what = await upheaval(department, random);
-      done.set(what, (done.get(what) ?? 0) + 1);
-    }
-    for (const one of Object.values(department.switches)) one.set();
+  const upheavals = async (): Promise<string> => {
+    const told = await upheave(department, calm, seed);
     // What is counted in the end is what this build makes of all that is stored.
     if (EARLIER_BUILD !== undefined) for (const name of Object.keys(department.workers)) await startAgain(department, name, THIS_BUILD);
+    return told;
   };
   const memory = async (): Promise<string> => {
     await sleep(calm + 0.3 * (end - calm) - performance.now());
@@ -78,14 +71,41 @@ export async function soak(department: Department, secs: number, seed: number): 
     await sleep(end - performance.now());
     return compare(department, before);
   };
-  const [grown] = await Promise.all([memory(), upheavals(), ...Array.from({ length: LANES }, lane)]);
+  const [grown, met, number] = await Promise.all([memory(), upheavals(), labour(department, end, seed)]);
   await department.drain();
   const told = await department.judge();
-  const met = [...done]
+  return `${department.name}: ${number} purchases; ${told}; ${met}; ${grown}`;
+}
+
+/** Lets a department work until then, with pauses; the number of its purchases. */
+export async function labour(department: Department, end: number, seed: number, pauseMs = 0): Promise<number> {
+  let number = 0;
+  const lane = async (): Promise<void> => {
+    while (performance.now() < end) {
+      number += 1;
+      await department.work(number, randomOf(seed * 1_000_003 + number));
+      if (pauseMs > 0) await sleep(pauseMs);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return number;
+}
+
+/** Breaks its parts in turn until then, and says what was done. */
+export async function upheave(department: Department, end: number, seed: number): Promise<string> {
+  const random = randomOf(seed);
+  const done = new Map<string, number>();
+  for (;;) {
+    await sleep(GAP_MS + random.below(MORE_GAP_MS));
+    if (performance.now() > end) break;
+    const what = await upheaval(department, random);
+    done.set(what, (done.get(what) ?? 0) + 1);
+  }
+  for (const one of Object.values(department.switches)) one.set();
+  return [...done]
     .sort()
     .map(([what, count]) => `${what} ${count}`)
     .join(', ');
-  return `${department.name}: ${number} purchases; ${told}; ${met}; ${grown}`;
 }
 
 /** Breaks one thing for a while, and says what. */

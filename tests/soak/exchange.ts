@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 
 import { type ExchangeWorld, startExchangeWorld } from '../../demo/exchange-world.mjs';
-import { type Deal, lost, PRICE, quoted } from '../market/exchange/support.ts';
+import { Deal, type DealMemory, lost, PRICE, quoted } from '../market/exchange/support.ts';
 import type { Random } from '../pkg/random.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Department } from './department.ts';
@@ -16,6 +16,7 @@ export class Exchange implements Department {
   readonly name = 'exchange';
   readonly workers: Pick<ExchangeWorld, 'gate' | 'market' | 'treasury'>;
   readonly switches: ExchangeWorld['switches'];
+  readonly chain: ExchangeWorld['chain'];
   readonly #world: ExchangeWorld;
   readonly #deals: Deal[] = [];
 
@@ -23,10 +24,21 @@ export class Exchange implements Department {
     this.#world = world;
     this.workers = { gate: world.gate, market: world.market, treasury: world.treasury };
     this.switches = world.switches;
+    this.chain = world.chain;
   }
 
   static async start(): Promise<Exchange> {
     return new Exchange(await startExchangeWorld());
+  }
+
+  static async resume(deals: readonly DealMemory[]): Promise<Exchange> {
+    const exchange = await Exchange.start();
+    exchange.#deals.push(...deals.map((deal) => Deal.of(exchange.#world, deal)));
+    return exchange;
+  }
+
+  memories(): readonly DealMemory[] {
+    return this.#deals.map((deal) => deal.memory);
   }
 
   wait = (secs: number): Promise<void> => this.#world.wait(secs);

@@ -32,11 +32,17 @@ interface Purchase {
   /** What came with a 200. */
   readonly bodies: Set<string>;
 }
+/** What the payers know. */
+interface Memories {
+  readonly purchases: readonly (Omit<Purchase, 'bodies'> & { readonly bodies: readonly string[] })[];
+  readonly vouchers: number;
+}
 
 export class Shop implements Department {
   readonly name = 'gate';
   readonly workers: { readonly gate: GateWorld['gate'] };
   readonly switches: GateWorld['switches'];
+  readonly chain: GateWorld['chain'];
   readonly #world: GateWorld;
   readonly #purchases: Purchase[] = [];
   readonly #session: typeof fetch;
@@ -47,6 +53,7 @@ export class Shop implements Department {
     this.#world = world;
     this.workers = { gate: world.gate };
     this.switches = world.switches;
+    this.chain = world.chain;
     const [, payer] = world.chain.accounts.payers;
     assert.ok(payer);
     const scheme = new BatchSettlementEvmScheme({ ...payer, readContract: world.chain.publicClient.readContract } as never, {
@@ -56,6 +63,28 @@ export class Shop implements Department {
   }
 
   static async start(): Promise<Shop> {
+    const shop = await Shop.#open();
+    // Its deposit is signed by the machine's clock, which all clocks show now.
+    assert.equal((await shop.#session(`${shop.#world.gate.url}/report/live`)).status, 200);
+    shop.#vouchers += 1;
+    return shop;
+  }
+
+  static async resume({ purchases, vouchers }: Memories): Promise<Shop> {
+    const shop = await Shop.#open();
+    for (const { bodies, ...purchase } of purchases) shop.#purchases.push({ ...purchase, bodies: new Set(bodies) });
+    shop.#vouchers = vouchers;
+    return shop;
+  }
+
+  memories(): Memories {
+    return {
+      purchases: this.#purchases.map(({ bodies, ...purchase }) => ({ ...purchase, bodies: [...bodies] })),
+      vouchers: this.#vouchers,
+    };
+  }
+
+  static async #open(): Promise<Shop> {
     const common = { methods: ['GET'], price: '$0.01', origin_timeout_secs: 4, max_timeout_secs: VALID_SECS };
     const world = await startGateWorld(
       [
@@ -68,11 +97,7 @@ export class Shop implements Department {
         RECOVERY: { settle_secs: 4, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 30, manual_secs: 600, breaker_secs: 1 },
       },
     );
-    const shop = new Shop(world);
-    // Its deposit is signed by the machine's clock, which all clocks show now.
-    assert.equal((await shop.#session(`${world.gate.url}/report/live`)).status, 200);
-    shop.#vouchers += 1;
-    return shop;
+    return new Shop(world);
   }
 
   wait = async (secs: number): Promise<void> => {

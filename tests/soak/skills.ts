@@ -16,6 +16,12 @@ const TURNS = 30;
 /** Past the end of everything that was signed. */
 const OVER_SECS = 4_000;
 
+/** What the agents know. */
+interface Memories {
+  readonly invocations: readonly Invocation[];
+  /** What the wallet had in the beginning, atomic units. */
+  readonly funds: string;
+}
 interface Invocation {
   readonly agent: string;
   readonly skill: string;
@@ -26,6 +32,8 @@ export class Skills implements Department {
   readonly name = 'market and treasury';
   readonly workers: Pick<SkillsWorld, 'gate' | 'market' | 'treasury'>;
   readonly switches: SkillsWorld['switches'];
+  readonly chain: SkillsWorld['chain'];
+  readonly kv: SkillsWorld['kv'];
   readonly #world: SkillsWorld;
   readonly #invocations: Invocation[] = [];
   readonly #funds: bigint;
@@ -34,11 +42,26 @@ export class Skills implements Department {
     [this.#world, this.#funds] = [world, funds];
     this.workers = { gate: world.gate, market: world.market, treasury: world.treasury };
     this.switches = world.switches;
+    [this.chain, this.kv] = [world.chain, world.kv];
+  }
+
+  static #open(): Promise<SkillsWorld> {
+    const recovery = { settle_secs: 4, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 30, manual_secs: 600, breaker_secs: 1 };
+    return startSkillsWorld({ gateVars: { RECOVERY: recovery } });
+  }
+
+  static async resume({ invocations, funds }: Memories): Promise<Skills> {
+    const skills = new Skills(await Skills.#open(), BigInt(funds));
+    skills.#invocations.push(...invocations);
+    return skills;
+  }
+
+  memories(): Memories {
+    return { invocations: this.#invocations, funds: String(this.#funds) };
   }
 
   static async start(): Promise<Skills> {
-    const recovery = { settle_secs: 4, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 30, manual_secs: 600, breaker_secs: 1 };
-    const world = await startSkillsWorld({ gateVars: { RECOVERY: recovery } });
+    const world = await Skills.#open();
     const seller = await world.seller();
     for (const [skillId, more] of [
       ['soak-sold', { callUrl: `${world.sellers.url}/deliver/soak` }],

@@ -1,5 +1,8 @@
 /** Buyers and sellers of a world of the exchange, and what its tests ask of every history: where the money is. */
 import assert from 'node:assert/strict';
+
+import type { Hex } from 'viem';
+
 import { NETWORK } from '../../../demo/chain.mjs';
 import {
   type ExchangeWorld,
@@ -10,6 +13,7 @@ import {
   TILL,
   type Wallet,
 } from '../../../demo/exchange-world.mjs';
+import { sellerOf } from '../../../demo/skills-world.mjs';
 import type { Switch } from '../../../demo/switch.mjs';
 import { eventually } from '../../support/eventually.ts';
 
@@ -49,6 +53,17 @@ export async function quotedBy(world: ExchangeWorld, seller: OnlineSeller, capab
   return new Deal(world, seller, buyer, quote.json, payment, body, funds);
 }
 
+/** What buyer and seller know of a deal, as JSON. */
+export interface DealMemory {
+  readonly seller: Omit<OnlineSeller, 'wallet'> & { readonly key: Hex };
+  readonly buyer: Hex;
+  readonly quote: unknown;
+  readonly payment: string;
+  readonly body: unknown;
+  /** What the buyer had before, atomic units. */
+  readonly funds: string;
+}
+
 export class Deal {
   readonly world: ExchangeWorld;
   readonly seller: OnlineSeller;
@@ -61,6 +76,23 @@ export class Deal {
   constructor(world: ExchangeWorld, seller: OnlineSeller, buyer: Wallet, quote: any, payment: string, body: unknown, funds: bigint) {
     [this.world, this.seller, this.buyer, this.quote, this.payment] = [world, seller, buyer, quote, payment];
     [this.#body, this.#funds] = [body, funds];
+  }
+
+  static of(world: ExchangeWorld, { seller: { key, ...seller }, buyer, quote, payment, body, funds }: DealMemory): Deal {
+    return new Deal(world, { ...seller, wallet: sellerOf(key) }, sellerOf(buyer), quote, payment, body, BigInt(funds));
+  }
+
+  get memory(): DealMemory {
+    const { wallet, ...seller } = this.seller;
+    const { quote, payment } = this;
+    return {
+      seller: { ...seller, key: wallet.privateKey },
+      buyer: this.buyer.privateKey,
+      quote,
+      payment,
+      body: this.#body,
+      funds: `${this.#funds}`,
+    };
   }
 
   /** Sends the payment; a lost connection is an answer without a status. */
