@@ -24,8 +24,9 @@ pub(crate) fn migrate(sql: &Sql, migrations: &[&[&str]]) -> Result<()> {
         for statement in *statements {
             sql.exec(statement, Vec::new())?;
         }
-        let number = SqlValue::Integer(index as i64 + 1);
-        sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![number])?;
+        // As text: a number would be a fraction in a column of text.
+        let number = (index + 1).to_string();
+        sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![number.into()])?;
     }
     Ok(())
 }

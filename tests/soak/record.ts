@@ -13,7 +13,7 @@ import { type Department, labour, upheave } from './department.ts';
 import { dump, fileOf, type Recorded, stateOf, WORLDS, type WorldName } from './recorded.ts';
 
 /** Long enough for a few faults, and few enough purchases for a file. */
-const [SECS, PAUSE_MS] = [16, 250];
+const [SECS, PAUSE_MS] = [16, 700];
 
 const commit = execFileSync('git', ['rev-parse', '--short=8', 'HEAD'], { encoding: 'utf8' }).trim();
 for (const [index, world] of (Object.keys(WORLDS) as WorldName[]).entries()) {
