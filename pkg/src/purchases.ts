@@ -10,9 +10,14 @@ import type { Opens } from './keeping.js';
 import type { Plain } from './request.js';
 import { isUnended } from './sent.js';
 
-/** The name of a request, made of method, URL, body, and the `Idempotency-Key` by which the caller tells two apart. */
+/**
+ * The name of a request, made of method, URL, body, and the `Idempotency-Key` by which the caller tells two apart. Without one the user for whom the
+ * caller asks tells them apart: what one has paid for is not another one's.
+ */
 export async function nameOf({ method, url, headers, body }: Plain): Promise<string> {
-  const facts = new TextEncoder().encode(JSON.stringify([method, url, headers.get('idempotency-key')]));
+  const [key, credential] = [headers.get('idempotency-key'), headers.get('authorization')];
+  const name = key ?? (credential === null || /^payment\s/i.test(credential) ? null : { user: credential });
+  const facts = new TextEncoder().encode(JSON.stringify([method, url, name]));
   const content = await bytesOf(body);
   // The first ends with a bracket, and no other one begins where it ends.
   const all = new Uint8Array(facts.length + content.length);

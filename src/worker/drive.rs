@@ -402,10 +402,14 @@ async fn stream(
             _ => break StreamEnd::Broken,
         }
     };
-    // The origin answered half a body: that is not a delivery.
-    let end = match edge::upload_of(&held.sent, idle.min(LAST_WORD_MS)).await {
-        Upload::Broken if !planted(Mutant::UploadIsDelivered) => StreamEnd::Broken,
-        Upload::Over | Upload::Flowing | Upload::Broken => end,
+    // A client that breaks its upload off once the answer flows has left: else a payer would have all
+    // of an answer, and their money back.
+    let end = match (end, edge::upload_of(&held.sent, idle.min(LAST_WORD_MS)).await) {
+        (StreamEnd::Broken, Upload::Broken) if !planted(Mutant::UploadsUndoAnswers) => {
+            StreamEnd::ClientLeft
+        }
+        (_, Upload::Broken) if planted(Mutant::UploadsUndoAnswers) => StreamEnd::Broken,
+        (end, Upload::Over | Upload::Flowing | Upload::Broken) => end,
     };
     ledger::ask::<Answer>(namespace, &streaming.ended(end), &JsValue::NULL).await;
 }

@@ -177,19 +177,37 @@ pub fn what_is_being_paid_back_is_served_to_no_one() {
 #[test]
 pub fn what_a_program_has_sold_is_paid_back_by_no_one_and_served_to_a_repeat() {
     let sold = |sold| Decision::Refunding { known_since: 0, key: Some("till".to_owned()), sold };
+    for begins in [false, true] {
+        let mut debt = indebted();
+        if begins {
+            assert_eq!(debt.decide(&sold(false)), Ok(()));
+        }
+        for _ in 0..2 {
+            assert_eq!(debt.decide(&sold(true)), Ok(()));
+            assert_eq!(debt.world.ledger.state().name(), "sold");
+        }
+        let before = debt.world.ledger.fence();
+        for decision in
+            [refunding(0), sold(false), Decision::Waived("no".to_owned()), not_refunded(before)]
+        {
+            let ended = match decision {
+                Decision::NotRefunded { .. } => Undecided::WrongState,
+                _ => Undecided::RefundEnded,
+            };
+            assert_eq!(debt.decide(&decision), Err(ended));
+        }
+        // A repeat that the origin does not answer either, or whose lease ends, makes no debt of it.
+        debt.world.origin.plan.push_back(Say::Lost);
+        assert_eq!(debt.world.present(&debt.payment).problem(), "payment_in_progress");
+        assert_eq!(debt.world.ledger.state().name(), "sold");
+        assert!(debt.world.present(&debt.payment).is_delivery());
+        assert_eq!(debt.world.ledger.state().name(), "delivered");
+    }
+    // What a person has paid back before they heard of it is in the books.
     let mut debt = indebted();
-    let begun = Err(Undecided::RefundBegun(debt.world.now().secs()));
     assert_eq!(debt.decide(&sold(true)), Ok(()));
-    assert_eq!(debt.decide(&refunding(0)), begun);
-    assert_eq!(debt.decide(&Decision::Waived("no".to_owned())), begun);
-    assert!(debt.world.present(&debt.payment).is_delivery());
-    assert_eq!(debt.world.ledger.state().name(), "delivered");
-    // It failed after all: then it is paid back, and not served.
-    let mut debt = indebted();
-    assert_eq!(debt.decide(&sold(true)), Ok(()));
-    assert_eq!(debt.decide(&sold(false)), Ok(()));
-    assert_eq!(debt.world.present(&debt.payment).problem(), "refund_due");
-    assert_eq!(debt.world.origin.calls.len(), 1);
+    assert_eq!(debt.decide(&Decision::Refunded("0x".to_owned() + &"ab".repeat(32))), Ok(()));
+    assert_eq!(debt.world.ledger.state().name(), "refunded");
 }
 
 //

@@ -221,6 +221,35 @@ pub fn another_payment_for_the_same_request_waits_for_an_unknown_one_at_whatever
     }
 }
 
+//
+#[test]
+pub fn what_one_user_of_a_wallet_has_paid_for_is_not_another_ones() {
+    for (name, one, other) in [
+        ("idempotency-key", "order-of-alice-0123456789", "order-of-bob-0123456789"),
+        ("authorization", "Bearer alice", "Bearer bob"),
+    ] {
+        for target in MODES {
+            let mut world = World::new();
+            let first = world.sign(target);
+            world.facilitator.settle_plan.extend([Settle::SilentLate, Settle::SilentLate]);
+            is_unknown(&world.send(paid(&first).header(name, one)));
+            let asked = world.origin.calls.len();
+            let second = world.sign(target);
+            let told = world.send(paid(&second).header(name, one)).problem();
+            assert_eq!(told, "payment_unresolved", "{name} {target}: the same purchase waits");
+            assert_eq!(world.facilitator.settles_of(&second.nonce), 0);
+            // Another one is neither held back nor served by what the first has paid.
+            let third = world.sign(target);
+            assert!(world.send(paid(&third).header(name, other)).is_delivery());
+            assert_eq!(world.facilitator.settles_of(&third.nonce), 1, "{name} {target}");
+            assert_eq!(world.origin.calls.len(), asked + 1, "{name} {target}");
+            // The payment is known by its bytes, whatever name it comes under.
+            let again = world.send(paid(&first).header(name, other));
+            assert_ne!(again.problem(), "payment_already_used", "{name} {target}");
+        }
+    }
+}
+
 #[test]
 fn a_refused_settlement_blocks_no_other_payment() {
     for target in MODES {

@@ -246,13 +246,11 @@ describe('a guard that is removed', () => {
       held: { code: 'refund_due', settled: 1 },
     },
     {
-      mutants: 'UploadIsDelivered',
-      // The platform ends no answer before its request, unless that seems to end.
-      behind: 'BreakIsEnd',
-      what: 'a stream in answer to an upload that broke off is a delivery',
+      mutants: 'UploadsUndoAnswers',
+      what: 'who breaks an upload off behind a stream has it, and their money back',
       attack: () => without(() => upload('before', LONG, 'garbage', stream), 'seen'),
-      broken: { code: 'payment_already_delivered', settled: 1 },
-      held: { code: 'refund_due', settled: 1 },
+      broken: { code: 'refund_due', settled: 1 },
+      held: { code: 'payment_already_delivered', settled: 1 },
     },
     {
       mutants: 'FreeLosesBody',

@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { type Break, type Framing, sendBroken } from './support/broken.ts';
 import type { Payment } from './support/payer.ts';
 import { GOOD, GOOD_BODY, RawOrigin } from './support/raw-origin.ts';
-import { eventually, expectPaid, expectProblem, jsonOf, MODES, openWorld, payFor, send, type World } from './support/world.ts';
+import { eventually, expectPaid, expectProblem, jsonOf, MODES, openWorld, payFor, SECRETS, send, type World } from './support/world.ts';
 
 /** A body that is digested before anything is claimed, and one that streams. */
 const SHORT = 1_000;
@@ -24,6 +24,8 @@ const BREAKS: readonly (readonly [Framing, Break])[] = [
 const EARLY_MS = 300;
 const NOT_SETTLED = { after: 0, before: 1 } as const;
 const TOLD = { after: 'origin_failed', before: 'refund_due' } as const;
+/** The same once the answer flows: what is taken of it is not paid back. */
+const TOLD_BEHIND = { after: 'origin_failed', before: 'payment_already_delivered' } as const;
 
 describe('an upload that breaks off', () => {
   let world: World;
@@ -70,6 +72,33 @@ describe('an upload that breaks off', () => {
     // It is bound to that body.
     assert.equal(jsonOf(await send(world, target, payment, { method: 'POST', body }))['code'], 'payment_already_delivered');
     assert.equal(jsonOf(await send(world, target, payment, { method: 'POST', body: `${body}!` }))['code'], 'payment_already_used');
+  });
+
+  // A-298
+  it('undoes nothing where its client has all of the answer (before)', async () => {
+    const [target, bytes] = ['/before/early-whole', 3_000_000];
+    origin.script(target, { pieces: [streamed(bytes)], early: true });
+    const payment = await payFor(world, target, { method: 'POST' });
+    const { hostname, port } = new URL(world.gate.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    let taken = 0;
+    socket.on('data', (piece) => {
+      taken += piece.length;
+    });
+    socket.on('error', () => undefined);
+    socket.write(
+      `POST ${target} HTTP/1.1\r\nHost: shop.example\r\n${payment.row.join(': ')}\r\nContent-Length: 10000000\r\n\r\n${'b'.repeat(LONG)}`,
+    );
+    await eventually('the client has the answer', () => taken > bytes);
+    socket.destroy();
+    await eventually('the row says so', async () => {
+      const answer = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
+      return answer.status === 409 && !answer.text.includes('payment_in_progress');
+    });
+    const again = await world.gate.raw('GET', '/_farebox/payments?state=delivered', [
+      ['Authorization', `Bearer ${SECRETS['OPERATOR_TOKEN']}`],
+    ]);
+    assert.ok(again.text.includes(payment.payer.toLowerCase()), again.text.slice(0, 300));
   });
 
   for (const mode of MODES) {
@@ -121,12 +150,12 @@ describe('an upload that breaks off', () => {
       });
     }
 
-    for (const [what, pieces, how] of [
-      ['in one piece', GOOD.pieces, 'garbage'],
-      ['with a stream', [streamed(2_000_000)], 'garbage'],
-      ['with a stream', [streamed(2_000_000)], 'reset'],
+    for (const [what, pieces, how, told] of [
+      ['in one piece', GOOD.pieces, 'garbage', TOLD],
+      ['with a stream', [streamed(2_000_000)], 'garbage', TOLD_BEHIND],
+      ['with a stream', [streamed(2_000_000)], 'reset', TOLD_BEHIND],
     ] as const) {
-      it(`is no delivery where the origin answers before its end ${what} (${mode}, ${how})`, async () => {
+      it(`is ${told[mode]} where the origin answers before its end ${what} (${mode}, ${how})`, async () => {
         const target = `/${mode}/early-${what.replaceAll(' ', '-')}-${how}`;
         origin.script(target, { pieces, early: true, then: 'hang' });
         const payment = await payFor(world, target, { method: 'POST' });
@@ -145,8 +174,8 @@ describe('an upload that breaks off', () => {
           [false],
         );
         await eventually('the row says so', async () => {
-          const told = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
-          return told.status === 409 && told.text.includes(TOLD[mode]);
+          const answer = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
+          return answer.status === 409 && answer.text.includes(told[mode]);
         });
         assert.equal(world.facilitator.of('settle', payment.payer).length, NOT_SETTLED[mode]);
       });

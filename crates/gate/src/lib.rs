@@ -55,6 +55,7 @@ pub mod pricer;
 pub mod pricing;
 mod proof;
 pub mod publish;
+mod purchase_name;
 mod purchases;
 pub mod receipts;
 pub mod recorded;

@@ -124,10 +124,13 @@ impl Entry {
                 sent: lease.until,
                 resend: None,
             },
-            State::Delivering { transaction, lease, streaming: true } if over(lease) => {
+            State::Delivering { transaction, lease, sold: Some(since), .. } if over(lease) => {
+                State::Sold { transaction, since }
+            }
+            State::Delivering { transaction, lease, streaming: true, .. } if over(lease) => {
                 State::Manual { why: Why::StreamLost, transaction: Some(transaction) }
             }
-            State::Delivering { transaction, lease, streaming: false } if over(lease) => {
+            State::Delivering { transaction, lease, streaming: false, .. } if over(lease) => {
                 State::RefundDue {
                     transaction,
                     why: Undelivered::Lost,
@@ -170,6 +173,7 @@ impl Entry {
             | State::Released
             | State::Abandoned
             | State::RefundDue { .. }
+            | State::Sold { .. }
             | State::Void
             | State::Closed
             | State::Refunded { .. }
@@ -234,6 +238,7 @@ impl Entry {
             | State::Delivering { transaction, .. }
             | State::Delivered { transaction }
             | State::RefundDue { transaction, .. }
+            | State::Sold { transaction, .. }
             | State::Refunded { transaction, .. }
             | State::Waived { transaction, .. } => Some(*transaction),
             State::Unknown { transaction, .. } | State::Manual { transaction, .. } => *transaction,
@@ -372,5 +377,6 @@ fn delivering(transaction: TxHash, leases: Leases, now: UnixTime) -> State {
         transaction,
         lease: Lease { until: now.plus(leases.delivering) },
         streaming: false,
+        sold: None,
     }
 }

@@ -75,13 +75,15 @@ impl Row {
                 row.reason = Some(reason.clone());
             }
             State::Settled { since, .. } => row.since = Some(since.secs()),
-            State::Delivering { streaming, .. } => {
+            State::Delivering { streaming, sold, .. } => {
                 row.holder = streaming.then(|| STREAM.to_string());
+                row.since = sold.map(UnixTime::secs);
             }
+            State::Sold { since, .. } => row.since = Some(since.secs()),
             State::RefundDue { why, since, refunding, .. } => {
                 row.since = Some(since.secs());
                 row.sent = refunding.as_ref().map(|begun| begun.at.secs());
-                row.holder = refunding.as_ref().and_then(RefundBegin::holder);
+                row.holder = refunding.as_ref().and_then(|begun| begun.key.clone());
                 let why = match why {
                     Undelivered::Origin => "origin",
                     Undelivered::Lost => "lost",
@@ -177,8 +179,14 @@ impl Row {
                     Some(STREAM) => true,
                     Some(_) => return None,
                 },
+                sold: since(),
             },
             "delivered" => State::Delivered { transaction: self.hash()? },
+            "sold" => State::Sold { transaction: self.hash()?, since: since()? },
+            // As versions wrote it that had no state for it; a key has no space.
+            "refund_due" if holder.is_some_and(|holder| holder.ends_with(" sold")) => {
+                State::Sold { transaction: self.hash()?, since: since()? }
+            }
             "refused" => State::Refused {
                 since: since()?,
                 reason: self.reason.clone()?,
@@ -201,7 +209,7 @@ impl Row {
                     _ => return None,
                 },
                 since: since()?,
-                refunding: sent().map(|at| RefundBegin::of(at, self.holder.as_deref())),
+                refunding: sent().map(|at| RefundBegin { at, key: self.holder.clone() }),
             },
             "void" => State::Void,
             "closed" => State::Closed,
@@ -221,21 +229,6 @@ impl Row {
             },
             _ => return None,
         })
-    }
-}
-
-/// The end of [`Row::holder`] where the payment was sold; a key has no space.
-const SOLD: &str = " sold";
-
-impl RefundBegin {
-    fn holder(&self) -> Option<String> {
-        let key = self.key.clone()?;
-        Some(if self.sold { [&key, SOLD].concat() } else { key })
-    }
-
-    fn of(at: UnixTime, holder: Option<&str>) -> Self {
-        let sold = holder.and_then(|holder| holder.strip_suffix(SOLD));
-        Self { at, key: sold.or(holder).map(ToString::to_string), sold: sold.is_some() }
     }
 }
 

@@ -60,9 +60,6 @@ pub struct RefundBegin {
     pub at: UnixTime,
     /// The key of the program that began it: under it the begin may be repeated.
     pub key: Option<String>,
-    /// Whether the payment was sold after all, and the answer lost: no one pays it back, and a repeat
-    /// is served.
-    pub sold: bool,
 }
 
 /// Why the operator has to look.
@@ -111,6 +108,8 @@ pub enum State {
         lease: Lease,
         /// Whether bytes may have left.
         streaming: bool,
+        /// Since when it counts as sold, whatever becomes of this response.
+        sold: Option<UnixTime>,
     },
     /// Paid and served.
     Delivered {
@@ -143,6 +142,14 @@ pub enum State {
         since: UnixTime,
         /// The begin of its refund: nothing is served for it since then.
         refunding: Option<RefundBegin>,
+    },
+    /// Paid, and sold: the origin has it, and the answer was lost on its way. No one pays it back, and
+    /// a repeat is served.
+    Sold {
+        /// The transaction.
+        transaction: TxHash,
+        /// Time since which that is known.
+        since: UnixTime,
     },
     /// It can never be charged again.
     Void,
@@ -192,6 +199,7 @@ impl State {
             Self::Released => StateName::Released,
             Self::Abandoned => StateName::Abandoned,
             Self::RefundDue { .. } => StateName::RefundDue,
+            Self::Sold { .. } => StateName::Sold,
             Self::Void => StateName::Void,
             Self::Closed => StateName::Closed,
             Self::Refunded { .. } => StateName::Refunded,
@@ -252,6 +260,7 @@ states! {
     Released "released" Row
     Abandoned "abandoned" Row
     RefundDue "refund_due" Row
+    Sold "sold" Nothing
     Void "void" Nothing
     Closed "closed" Nothing
     Refunded "refunded" Nothing
@@ -284,7 +293,7 @@ mod tests {
             ["executing", "settling", "unknown", "settled", "delivering", "refused", "manual"];
         assert_eq!(kept(Retention::All), open);
         assert_eq!(kept(Retention::Row), ["released", "abandoned", "refund_due"]);
-        let at_rest = ["delivered", "void", "closed", "refunded", "waived"];
+        let at_rest = ["delivered", "sold", "void", "closed", "refunded", "waived"];
         assert_eq!(kept(Retention::Nothing), at_rest);
     }
 

@@ -235,7 +235,7 @@ const STARTING: [&str; STARTS.len()] = ["receipt", "key", "tx", "correlation"];
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
     created, updated, reason, pay_to, CASE state WHEN 'refund_due' THEN sent END,
     CASE WHEN state = 'refund_due' AND sent IS NOT NULL THEN fence END,
-    CASE state WHEN 'refund_due' THEN replace(holder, ' sold', '') END";
+    CASE state WHEN 'refund_due' THEN holder END";
 /// Whether an earlier row at rest certainly has this row's transaction.
 fn counted() -> String {
     format!(

@@ -1,6 +1,8 @@
 //! Held money: it leaves once, to one side, whatever the treasury says.
 
-use farebox_core::compute::message::{Answer, Command, Errand, PayoutAnswer, PayoutCall};
+use farebox_core::compute::message::{
+    Answer, Command, Errand, PayoutAnswer, PayoutCall, TillPayment,
+};
 use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave};
 use farebox_core::compute::settings::{Profile, ProfileSettings};
 use serde_json::{Value, json};
@@ -496,7 +498,7 @@ fn a_gate_that_lost_the_answer_about_a_job_hears_what_became_of_its_payment() {
     assert_eq!(world.rows.holds["rcpt_hello"].due, None, "its seller works on it");
     let payment = "rcpt_hello".to_owned();
     let asked = errand(world.complete(1, &job));
-    assert_eq!(asked.ask, PayoutCall::Refunding { payment, restored: false, sold: true });
+    assert_eq!(asked.ask, PayoutCall::Refunding { payment, restored: true, sold: true });
     assert_eq!(world.treasury.arrived(&wallet(1)), 0, "the gate is asked first");
     let answer = PayoutAnswer { status: 200, body: "{}".to_owned() };
     let next = world.report(&asked, Some(answer));
@@ -531,6 +533,152 @@ fn a_gate_that_lost_the_answer_about_a_job_hears_what_became_of_its_payment() {
     assert_eq!(world.send(Command::Owed(Box::new(debt))), Answer::Done);
     assert!(matches!(&reported(&mut world)[..], [PayoutCall::Refunding { sold: true, .. }]));
     assert_eq!(world.treasury.arrived(&wallet(1)), 5_000);
+}
+
+/// Why a person has to look into held money.
+fn waits(world: &World, payment: &str) -> Option<String> {
+    world.rows.holds[payment].stuck().map(|why| format!("{why:?}"))
+}
+
+/// Answers of a gate that was restored: of what is older it wants the word that there was no refund.
+fn restored(ask: &PayoutCall) -> PayoutAnswer {
+    match ask {
+        PayoutCall::Refunding { restored: false, .. } => said(409, "refund_restored"),
+        _ => said(200, ""),
+    }
+}
+
+fn said(status: u32, code: &str) -> PayoutAnswer {
+    PayoutAnswer { status, body: json!({"code": code}).to_string() }
+}
+
+/// A job that is being worked on, and the gate's word that it owes its payment.
+fn owed_job() -> OwedJob {
+    let mut world = World::with_seller();
+    let job = world.running();
+    let mut debt = world.sale("", "rcpt_hello", 9);
+    debt.transaction = TX.to_owned();
+    OwedJob { world, job, debt }
+}
+
+struct OwedJob {
+    world: World,
+    job: String,
+    debt: TillPayment,
+}
+
+/// Does all that is due for so long, with this gate; what was asked of it.
+fn works_on(
+    world: &mut World,
+    until: u64,
+    gate: impl Fn(&PayoutCall) -> PayoutAnswer,
+) -> Vec<PayoutCall> {
+    let mut asked = Vec::new();
+    while let Some(due) = world.rows.next_due().filter(|due| *due < until) {
+        world.now = world.now.max(due);
+        let mut answer = world.send(Command::Due);
+        while let Answer::Errand(errand) = &answer {
+            let errand = errand.clone();
+            let said = match &errand.ask {
+                ask @ (PayoutCall::Refunding { .. } | PayoutCall::Refunded { .. }) => {
+                    asked.push(ask.clone());
+                    gate(ask)
+                }
+                // While it is in doubt, no look ends that.
+                PayoutCall::Look { id, .. } if world.treasury.luck == Some(Luck::Doubted) => {
+                    let body = json!({"id": id, "state": "executing"}).to_string();
+                    PayoutAnswer { status: 200, body }
+                }
+                ask => world.treasury.answer(ask),
+            };
+            answer = world.report(&errand, Some(said));
+        }
+    }
+    asked
+}
+
+//
+#[test]
+pub fn a_restored_gate_leaves_what_the_exchange_took_itself() {
+    for (is_done, to) in [(true, wallet(1)), (false, wallet(9))] {
+        let OwedJob { mut world, job, debt } = owed_job();
+        world.send(Command::Owed(Box::new(debt)));
+        let ask = match is_done {
+            true => errand(world.complete(1, &job)),
+            false => errand(world.fail(1, &job)),
+        };
+        world.report(&ask, Some(restored(&ask.ask)));
+        let until = world.now + 86_400_000;
+        works_on(&mut world, until, restored);
+        assert_eq!(world.treasury.arrived(&to), 5_000, "{is_done}");
+        assert_eq!(world.rows.holds["rcpt_hello"].stuck(), None);
+    }
+    // What was paid out before the restore is no debt for its desk.
+    let OwedJob { mut world, job, debt } = owed_job();
+    let answer = world.complete(1, &job);
+    world.carry(answer);
+    world.alarm();
+    world.send(Command::Owed(Box::new(debt)));
+    let until = world.now + 86_400_000;
+    let asked = works_on(&mut world, until, restored);
+    assert!(matches!(asked[..], [PayoutCall::Refunding { restored: true, sold: true, .. }]));
+    assert_eq!(world.rows.holds["rcpt_hello"].stuck(), None);
+}
+
+//
+#[test]
+pub fn a_debt_that_arises_while_money_is_on_its_way_is_told_at_once() {
+    for is_done in [true, false] {
+        for (code, is_stuck) in [("", false), ("refund_begun", true), ("refund_ended", true)] {
+            let OwedJob { mut world, job, debt } = owed_job();
+            world.treasury.luck = Some(Luck::Doubted);
+            let answer = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+            world.carry(answer);
+            world.send(Command::Owed(Box::new(debt)));
+            let status = if code.is_empty() { 200 } else { 409 };
+            let until = world.now + 120_000;
+            let asked = works_on(&mut world, until, |_| said(status, code));
+            assert!(
+                matches!(asked[..], [PayoutCall::Refunding { sold, .. }, ..] if sold == is_done)
+            );
+            // What was asked for goes on, and a person hears that the other side paid as well.
+            world.treasury.luck = None;
+            let until = world.now + 86_400_000;
+            works_on(&mut world, until, |_| said(status, code));
+            let to = if is_done { wallet(1) } else { wallet(9) };
+            assert_eq!(world.treasury.arrived(&to), 5_000, "{is_done} {code}");
+            let stuck = waits(&world, "rcpt_hello");
+            assert_eq!(stuck.as_deref(), is_stuck.then_some("Report"), "{is_done} {code}");
+        }
+    }
+}
+
+//
+#[test]
+pub fn what_has_waited_for_its_turn_is_asked_of_the_gate_again() {
+    for is_heard in [false, true] {
+        let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+        let mut world = World::set(ProfileSettings { per_day: Some("0.005".to_owned()), ..set });
+        for (number, buyer) in [(1, 20), (2, 9)] {
+            let sale = world.sale(&"0".repeat(64), &format!("rcpt_{number}"), buyer);
+            assert_eq!(Told::of(world.sold(&sale)).status, 409);
+            world.alarm();
+        }
+        assert_eq!(waits(&world, "rcpt_2").as_deref(), Some("Turn"));
+        if is_heard {
+            let mut debt = world.sale("", "rcpt_2", 9);
+            debt.transaction = TX.to_owned();
+            world.send(Command::Owed(Box::new(debt)));
+            assert_eq!(waits(&world, "rcpt_2").as_deref(), Some("Turn"));
+        }
+        // Its operator, or that of a restored gate, has paid it back meanwhile.
+        let until = world.now + 2 * 86_400_000;
+        let asked = works_on(&mut world, until, |_| said(409, "refund_ended"));
+        let names = |ask: &&PayoutCall| matches!(ask, PayoutCall::Refunding { payment, .. } if payment == "rcpt_2");
+        assert_eq!(asked.iter().filter(names).count(), 1);
+        assert_eq!(world.treasury.arrived(&wallet(9)), 0);
+        assert_eq!(world.rows.holds["rcpt_2"].stuck(), None);
+    }
 }
 
 #[test]

@@ -213,6 +213,9 @@ pub const TABLE: &[Row] = &[
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
     row!(OrphansPushIn, holds::what_waits_to_go_back_keeps_its_place_in_line),
     row!(OrphansHaveTheDay, holds::what_goes_back_without_a_job_has_a_day_of_its_own),
+    row!(TurnsAreUnasked, holds::what_has_waited_for_its_turn_is_asked_of_the_gate_again),
+    row!(OwnJobsAreHearsay, holds::a_restored_gate_leaves_what_the_exchange_took_itself),
+    row!(LateDebtsAreUnheard, holds::a_debt_that_arises_while_money_is_on_its_way_is_told_at_once),
     row!(DebtsAreUnclaimed, holds::what_another_one_pays_back_or_has_is_not_paid_by_the_exchange),
     row!(
         DebtsAreNeverReported,

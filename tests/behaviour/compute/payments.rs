@@ -385,7 +385,7 @@ pub fn a_settled_payment_that_gets_no_job_goes_back_to_who_paid() {
     assert_eq!(world.treasury.arrived(&wallet(8)), 5000);
     // The gate repeats it, and tells that it owes it.
     assert_eq!(Told::of(world.sold(&sale)).status, 409);
-    assert_eq!(world.send(Command::Owed(Box::new(sale))), Answer::Nothing);
+    assert_eq!(world.send(Command::Owed(Box::new(sale))), Answer::Done);
     world.now += 10_000_000;
     world.alarm();
     assert_eq!(world.treasury.arrived(&wallet(8)), 5000);

@@ -89,9 +89,12 @@ fn states() -> Vec<State> {
         State::Abandoned,
     ];
     for streaming in [false, true] {
-        states.push(State::Delivering { transaction, lease, streaming });
+        for sold in [None, Some(since)] {
+            states.push(State::Delivering { transaction, lease, streaming, sold });
+        }
     }
     states.extend([
+        State::Sold { transaction, since },
         State::Void,
         State::Closed,
         State::Refunded { transaction, refund: hash(3) },
@@ -104,8 +107,7 @@ fn states() -> Vec<State> {
         Undelivered::LetGo,
         Undelivered::NotFetched,
     ] {
-        let begins = [None, Some("key".to_owned())]
-            .map(|key| Some(RefundBegin { at: since, sold: key.is_some(), key }));
+        let begins = [None, Some("key".to_owned())].map(|key| Some(RefundBegin { at: since, key }));
         for refunding in begins.into_iter().chain([None]) {
             states.push(State::RefundDue { transaction, why, since, refunding });
         }
@@ -205,7 +207,7 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("settled", &["delivering", "refund_due"]),
-    ("delivering", &["delivered", "refund_due", "manual"]),
+    ("delivering", &["delivered", "refund_due", "manual", "sold"]),
     (
         "released",
         &["executing", "settling", "unknown", "settled", "refund_due", "void", "closed", "manual"],
@@ -213,6 +215,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("abandoned", &["executing", "settling", "unknown", "refund_due", "void", "closed", "manual"]),
     ("closed", &["refund_due", "void", "manual", "executing", "settling"]),
     ("refund_due", &["delivering"]),
+    ("sold", &["delivering"]),
     ("delivered", &[]),
     ("void", &["executing", "settling"]),
     ("manual", &["delivering", "delivered", "refund_due"]),
@@ -412,8 +415,10 @@ fn a_lease_ends_at_its_time_and_not_a_second_earlier() {
     let table = [
         (State::Executing(lease), "abandoned"),
         (State::Settling(lease), "unknown"),
-        (State::Delivering { transaction, lease, streaming: false }, "refund_due"),
-        (State::Delivering { transaction, lease, streaming: true }, "manual"),
+        (State::Delivering { transaction, lease, streaming: false, sold: None }, "refund_due"),
+        (State::Delivering { transaction, lease, streaming: true, sold: None }, "manual"),
+        (State::Delivering { transaction, lease, streaming: false, sold: Some(at(1)) }, "sold"),
+        (State::Delivering { transaction, lease, streaming: true, sold: Some(at(1)) }, "sold"),
     ];
     for (state, then) in table {
         let held = entry(Mode::After, state);

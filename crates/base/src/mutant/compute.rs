@@ -160,6 +160,12 @@ macro_rules! compute {
             EarlierPricesAreForgotten,
             /// A debt of the gate is paid back without its leave.
             DebtsAreUnclaimed,
+            /// The gate is not asked again for what has waited for its turn.
+            TurnsAreUnasked,
+            /// A gate that was restored has to know of payments which the exchange took.
+            OwnJobsAreHearsay,
+            /// Debts that arise while money is on its way are told when it is there.
+            LateDebtsAreUnheard,
             /// Refunds of what got no job take the day of what pays for work.
             OrphansHaveTheDay,
             /// A forgery with the nonce of a payment ends its job.

@@ -122,8 +122,10 @@ macro_rules! gate {
             UploadSettles,
             /// A stored answer to an upload that broke off counts.
             UploadIsAnswered,
-            /// A stream in answer to an upload that broke off counts.
-            UploadIsDelivered,
+            /// All who pay with one wallet are one user.
+            WalletsAreOneUser,
+            /// A client that breaks its upload off behind an answer is owed its price.
+            UploadsUndoAnswers,
             /// A request that has become free passes with the body from which the digest was made.
             FreeLosesBody,
             /// The number of receipt look-ups is not limited.

@@ -12,6 +12,7 @@ use super::{ChainCall, Eligibility, PaidRequest, Step};
 use crate::call::{LedgerCall, object};
 use crate::offer::VERIFY_SECS;
 use crate::pricer::question;
+use crate::purchase_name::PurchaseName;
 use farebox_base::encoding::json;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -190,8 +191,8 @@ impl<'g> PaidRequest<'g> {
     }
 
     /// The hash of the request and its terms; the first use of the payment fixes it. Its first
-    /// eight bytes are of the request alone, so that the ledger knows another payment for the same
-    /// request at whatever terms.
+    /// eight bytes are of the purchase alone, so that the ledger knows another payment for the same
+    /// one at whatever terms.
     pub(super) fn binding(&self) -> String {
         let terms = &self.asked.choice.terms;
         let (asset, pay_to) = match &terms.token {
@@ -199,26 +200,51 @@ impl<'g> PaidRequest<'g> {
             None => (terms.asset.as_bytes(), terms.pay_to.as_bytes()),
         };
         let amount = terms.amount.to_be_bytes();
-        let mut parts = Vec::from([
-            self.asked.request.head.method.as_bytes(),
-            self.asked.request.head.authority().as_bytes(),
-            self.asked.request.head.target().as_bytes(),
-            self.asked.request.head.headers.get("range").unwrap_or_default().as_bytes(),
-            self.asked.body.as_str().as_bytes(),
-        ]);
-        // A price quoted for one question pays for no answer to another.
-        let named = self.asked.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
-        let question = named.then(|| question(&self.asked.request.head));
-        parts.extend(question.as_deref().map(str::as_bytes));
-        let request = hash::digest(&parts);
+        let question = self.priced_question();
+        let mut parts = self.request_parts(question.as_deref());
+        let purchase = self.purchase(&parts);
         parts.extend([amount.as_slice(), asset, terms.network.as_str().as_bytes(), pay_to]);
         let whole = hash::digest(&parts);
-        match (request.get(..REQUEST_DIGITS), whole.get(REQUEST_DIGITS..)) {
-            (Some(request), Some(rest)) if !planted(Mutant::TermsAreAnotherRequest) => {
-                [request, rest].concat()
+        match (purchase.get(..REQUEST_DIGITS), whole.get(REQUEST_DIGITS..)) {
+            (Some(purchase), Some(rest)) if !planted(Mutant::TermsAreAnotherRequest) => {
+                [purchase, rest].concat()
             }
             _ => whole,
         }
+    }
+
+    /// The hash of the request alone, whoever it is for.
+    pub(super) fn request_digest(&self) -> String {
+        let question = self.priced_question();
+        hash::digest(&self.request_parts(question.as_deref()))
+    }
+
+    /// The hash of the request and of whom it is for.
+    fn purchase(&self, request: &[&[u8]]) -> String {
+        let digest = hash::digest(request);
+        match PurchaseName::of(&self.asked.request.head.headers) {
+            Some(name) => hash::digest(&[&[digest.as_bytes()], &name.parts()[..]].concat()),
+            None => digest,
+        }
+    }
+
+    fn request_parts<'a>(&'a self, question: Option<&'a str>) -> Vec<&'a [u8]> {
+        let head = &self.asked.request.head;
+        let mut parts = Vec::from([
+            head.method.as_bytes(),
+            head.authority().as_bytes(),
+            head.target().as_bytes(),
+            head.headers.get("range").unwrap_or_default().as_bytes(),
+            self.asked.body.as_str().as_bytes(),
+        ]);
+        parts.extend(question.map(str::as_bytes));
+        parts
+    }
+
+    /// The question to a pricer: a price quoted for one pays for no answer to another.
+    fn priced_question(&self) -> Option<String> {
+        let named = self.asked.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
+        named.then(|| question(&self.asked.request.head))
     }
 
     /// A command to the object that keeps this payer's rows.

@@ -99,11 +99,11 @@ impl<'g> Forwarding<'g> {
             network: terms.network.as_str(),
             transaction: paid.work.transaction.as_ref().map_or("", TxHash::on_wire),
         };
-        let binding = paid.binding();
+        let request = paid.request_digest();
         let caller = ClientIdentity::Payer {
             payer: &paid.payer_text(),
             receipt: &paid.row.receipt,
-            request: binding.get(..REQUEST_DIGITS).unwrap_or(&binding),
+            request: request.get(..REQUEST_DIGITS).unwrap_or(&request),
             price,
         };
         let secs = paid.asked.offer.settings.origin_timeout_secs;

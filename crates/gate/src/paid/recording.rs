@@ -100,8 +100,12 @@ impl<'g> Recording<'g> {
         paid.failures.streak =
             reply.as_ref().and_then(|reply| reply.tally.clone()).or(paid.failures.streak);
         match (self.after, reply.map(|reply| Claim::of(reply.answer))) {
-            // Another request has moved the row on: this one cannot say what became of the payment.
-            (AfterRecord::Over(_), Some(Err(answer @ Answer::Stale))) => paid.ended(&answer, now),
+            // Another request has moved the row on: this one cannot say what became of the payment. Nor
+            // is what was sold a debt, if its answer was lost once more.
+            (
+                AfterRecord::Over(_),
+                Some(Err(answer @ (Answer::Stale | Answer::Fate(Fate::InProgress)))),
+            ) => paid.ended(&answer, now),
             // Nothing was submitted anywhere, and the row says so: another facilitator may settle.
             (AfterRecord::Over(Abort::Down), Some(_)) if paid.plan.facilitators.len() > 1 => {
                 paid.plan.facilitators.remove(0);

@@ -12,6 +12,7 @@ use super::statement;
 use crate::call::{ChainCall, FacilitatorCall};
 use crate::forward::OriginCall;
 use crate::paid::{BodyLimits, Label, incomplete};
+use crate::purchase_name::PurchaseName;
 use crate::reply::{Audience, Reply};
 use crate::units;
 use farebox_base::amount::Amount;
@@ -186,9 +187,19 @@ impl<'g> SessionRequest<'g> {
         let head = &self.asked.request.head;
         let mut parts = [&[head.method.as_bytes(), head.url.as_bytes()], body].concat();
         let amount = self.asked.payment.cumulative.to_string();
-        // One voucher may pay for many requests, each in answer to a challenge of its own.
-        if let SessionDoor::Mpp(shown) = &self.asked.payment.door {
-            parts.extend([shown.challenge.as_bytes(), amount.as_bytes()]);
+        let name = PurchaseName::of(&head.headers);
+        match (&self.asked.payment.door, name) {
+            // One voucher may pay for many requests, each in answer to a challenge of its own, unless
+            // its client tells them apart.
+            (SessionDoor::Mpp(_), Some(name @ PurchaseName::Key(_))) => {
+                parts.extend(name.parts());
+                parts.push(amount.as_bytes());
+            }
+            (SessionDoor::Mpp(shown), _) => {
+                parts.extend([shown.challenge.as_bytes(), amount.as_bytes()]);
+            }
+            (_, Some(name)) => parts.extend(name.parts()),
+            (_, None) => {}
         }
         self.hash = ["0x", &hash::digest(&parts)].concat();
         match self.asked.payment.purpose {

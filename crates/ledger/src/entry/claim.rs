@@ -6,7 +6,7 @@ use super::{Entry, RecoveryLog, begin, delivering};
 use crate::command::{
     Answer, Deliver, Fate, Leases, LookAnswer, Mode, Payment, Repeat, Replay, Resumed,
 };
-use crate::state::{RefundBegin, Requester, Resend, State, Undelivered};
+use crate::state::{Requester, Resend, State, Undelivered};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
@@ -136,9 +136,7 @@ impl Entry {
                 (self, Fate::RefundDue.into())
             }
             // It is being paid back.
-            State::RefundDue { refunding: Some(RefundBegin { sold: false, .. }), .. }
-                if !planted(Mutant::RefundedIsServed) =>
-            {
+            State::RefundDue { refunding: Some(_), .. } if !planted(Mutant::RefundedIsServed) => {
                 (self, Fate::RefundDue.into())
             }
             State::RefundDue { transaction, since, .. } => {
@@ -147,6 +145,17 @@ impl Entry {
                     return (self, Fate::RefundDue.into());
                 }
                 self.deliver(transaction, again.leases, now)
+            }
+            State::Sold { transaction, since } => {
+                let heir = self.repeat(proven, since, now) != Requester::UnprovenRepeat;
+                if !(again.idempotent && heir) {
+                    return (self, Fate::AlreadyDelivered.into());
+                }
+                let (mut entry, resumed) = self.deliver(transaction, again.leases, now);
+                if let State::Delivering { sold, .. } = &mut entry.state {
+                    *sold = Some(since);
+                }
+                (entry, resumed)
             }
             State::Closed => self.reopen(proven, now),
             State::Delivered { .. } => (self, Fate::AlreadyDelivered.into()),
@@ -228,6 +237,7 @@ impl Entry {
             | State::Released
             | State::Abandoned
             | State::Closed
+            | State::Sold { .. }
             | State::RefundDue { .. } => return None,
         })
     }

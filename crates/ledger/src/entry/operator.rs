@@ -22,9 +22,15 @@ impl Entry {
                 if key.is_none() || *key != begun.key {
                     return Err(Undecided::RefundBegun(begun.at.secs()));
                 }
-                let begun = RefundBegin { sold: *sold, ..begun };
-                State::RefundDue { transaction, why, since, refunding: Some(begun) }
+                match *sold {
+                    true => State::Sold { transaction, since: now },
+                    false => State::RefundDue { transaction, why, since, refunding: Some(begun) },
+                }
             }
+            (
+                State::Sold { transaction, since },
+                Decision::Refunding { sold: true, key: Some(_), .. },
+            ) => State::Sold { transaction, since },
             (
                 State::RefundDue { transaction, why, since, .. },
                 Decision::Refunding { known_since, key, sold },
@@ -37,8 +43,15 @@ impl Entry {
                     return Err(Undecided::RefundRestored);
                 }
                 self.fence = self.fence.saturating_add(1);
-                let begun = RefundBegin { at: now, key: key.clone(), sold: *sold };
-                State::RefundDue { transaction, why, since, refunding: Some(begun) }
+                match *sold {
+                    true => State::Sold { transaction, since: now },
+                    false => State::RefundDue {
+                        transaction,
+                        why,
+                        since,
+                        refunding: Some(RefundBegin { at: now, key: key.clone() }),
+                    },
+                }
             }
             (
                 State::RefundDue { transaction, why, since, refunding },
@@ -56,7 +69,11 @@ impl Entry {
             (State::RefundDue { refunding: Some(begun), .. }, Decision::Waived(_)) => {
                 return Err(Undecided::RefundBegun(begun.at.secs()));
             }
-            (State::RefundDue { transaction, .. }, Decision::Refunded(text)) => {
+            // A person may have paid it back before the word came that it was sold.
+            (
+                State::RefundDue { transaction, .. } | State::Sold { transaction, .. },
+                Decision::Refunded(text),
+            ) => {
                 let refund = self.payment.transaction(text).filter(|refund| *refund != transaction);
                 State::Refunded { transaction, refund: refund.ok_or(Undecided::WrongState)? }
             }
@@ -97,7 +114,7 @@ impl Entry {
                 }
             }
             (
-                State::Refunded { .. } | State::Waived { .. },
+                State::Refunded { .. } | State::Waived { .. } | State::Sold { .. },
                 Decision::Refunding { .. } | Decision::Waived(_),
             ) => return Err(Undecided::RefundEnded),
             _ => return Err(Undecided::WrongState),
@@ -233,7 +250,7 @@ mod tests {
             transaction: hash('1'),
             why: Undelivered::Origin,
             since: NOW,
-            refunding: Some(RefundBegin { at: NOW.plus(9), key: None, sold: false }),
+            refunding: Some(RefundBegin { at: NOW.plus(9), key: None }),
         };
         assert_eq!(begin(owed(), NOW.secs()), Ok(after));
         assert_eq!(begin(owed(), NOW.secs() + 1), Err(Undecided::RefundRestored));

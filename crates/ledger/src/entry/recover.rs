@@ -120,6 +120,7 @@ impl Entry {
             | State::Settling(_)
             | State::Delivering { .. }
             | State::Delivered { .. }
+            | State::Sold { .. }
             | State::Void
             | State::Closed
             | State::Refunded { .. }

@@ -41,9 +41,12 @@ impl Entry {
                 self.handed = true;
                 State::Delivered { transaction }
             }
-            State::Delivering { transaction, .. } => {
-                State::Delivering { transaction, lease: self.first_sign(now), streaming: true }
-            }
+            State::Delivering { transaction, sold, .. } => State::Delivering {
+                transaction,
+                lease: self.first_sign(now),
+                streaming: true,
+                sold,
+            },
             // The lease ended the work first, and nothing was asked for.
             State::Abandoned => return (self, Fate::OriginFailed.into()),
             _ => return (self, Answer::Stale),
@@ -122,7 +125,7 @@ impl Entry {
             }
             (Mode::After, false, Requester::Claimer) => {
                 let lease = self.first_sign(now);
-                (State::Delivering { transaction, lease, streaming: true }, granted)
+                (State::Delivering { transaction, lease, streaming: true, sold: None }, granted)
             }
             (Mode::After, false, Requester::ProvenRepeat | Requester::UnprovenRepeat) => (
                 State::RefundDue {
@@ -188,13 +191,13 @@ impl Entry {
     }
 
     pub(super) fn fulfil(mut self, delivery: Delivery, now: UnixTime) -> (Self, Answer) {
-        let transaction = match self.state {
-            State::Delivering { transaction, .. } => transaction,
+        let (transaction, sold) = match self.state {
+            State::Delivering { transaction, sold, .. } => (transaction, sold),
             // It had only been silent: what its holder says now is better than no word.
             State::Manual { why, transaction: Some(transaction) }
                 if why == Why::StreamLost || planted(Mutant::AnyReviewEnds) =>
             {
-                transaction
+                (transaction, None)
             }
             _ => return (self, Answer::Stale),
         };
@@ -203,17 +206,13 @@ impl Entry {
                 transaction,
                 lease: Lease { until: now.plus(STREAM_LEASE_SECS) },
                 streaming: true,
+                sold,
             },
             Delivery::Complete | Delivery::ClientLeft => {
                 self.handed = true;
                 State::Delivered { transaction }
             }
-            Delivery::Broken => State::RefundDue {
-                transaction,
-                why: Undelivered::Origin,
-                since: now,
-                refunding: None,
-            },
+            Delivery::Broken => undelivered(transaction, sold, now),
         };
         (self, Answer::Recorded)
     }
@@ -256,15 +255,10 @@ impl Entry {
                     Answer::Fate(Fate::Unknown),
                 )
             }
-            (State::Delivering { transaction, .. }, _) => (
-                State::RefundDue {
-                    transaction: *transaction,
-                    why: Undelivered::Origin,
-                    since: now,
-                    refunding: None,
-                },
-                Answer::Fate(Fate::RefundDue),
-            ),
+            (State::Delivering { transaction, sold, .. }, _) => {
+                let fate = if sold.is_some() { Fate::InProgress } else { Fate::RefundDue };
+                (undelivered(*transaction, *sold, now), Answer::Fate(fate))
+            }
             _ => return (self, Answer::Stale),
         };
         self.state = state;
@@ -291,6 +285,16 @@ impl Entry {
         match &self.state {
             State::Unknown { since, .. } | State::Refused { since, .. } => *since,
             _ => now,
+        }
+    }
+}
+
+/// The state of what the origin has failed to deliver.
+fn undelivered(transaction: TxHash, sold: Option<UnixTime>, now: UnixTime) -> State {
+    match sold {
+        Some(since) if !planted(Mutant::SoldIsForgotten) => State::Sold { transaction, since },
+        Some(_) | None => {
+            State::RefundDue { transaction, why: Undelivered::Origin, since: now, refunding: None }
         }
     }
 }

@@ -64,7 +64,7 @@ impl Line<'_> {
     /// The account of the row's amount; `None` if no value moved.
     fn account(&self) -> Option<&'static str> {
         Some(match self.state {
-            "delivered" => "delivered",
+            "delivered" | "sold" => "delivered",
             "refund_due" => "refund_due",
             "refunded" => "refunded",
             "waived" => "waived",

@@ -253,7 +253,7 @@ pub fn count_changes<F: Figures>(
 ) -> Result<Vec<Figure>, F::Error> {
     let is_counted = |change: &Change| match change {
         Change::Job(_) | Change::JobGone(_) => true,
-        Change::Hold(row) => matches!(row.claim, RefundClaim::Waiting | RefundClaim::Admitted),
+        Change::Hold(row) => row.claim == RefundClaim::Waiting || row.claim.is_counted(),
         // It has proven who it is just now; what proves nothing is not counted.
         Change::Seller(row) => row.is_bound() && row.created == tick.now,
         Change::Bond(_) | Change::Quote(_) | Change::Event(_) | Change::Leaves(_) => false,

@@ -106,7 +106,7 @@ impl HeldMoney<'_> {
         let looks = if is_untold { 0 } else { hold.looks };
         // A person need not wait for the turn of what they ask for.
         let claim = match hold.claim {
-            RefundClaim::Waiting => RefundClaim::Admitted,
+            RefundClaim::Waiting => RefundClaim::Called,
             claim => claim,
         };
         let hold = HoldRow { due, looks, claim, ..hold };
@@ -122,8 +122,8 @@ impl HeldMoney<'_> {
             return self.report_end(hold, tick);
         }
         let looks = hold.looks.saturating_add(1);
-        let fence = hold.fence.saturating_add(1);
         let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
+        let hold = HoldRow { fence: hold.fence.saturating_add(1), ..hold };
         let ask = if hold.needs_claim() {
             write_claim(&hold, leave == Some(Leave::Release))
         } else if hold.payout.is_empty() {
@@ -136,9 +136,9 @@ impl HeldMoney<'_> {
             let (organization, _) = self.payer.clone();
             PayoutCall::Look { id: hold.payout.clone(), organization }
         };
-        let errand = Errand { payment: hold.payment.clone(), fence, ask };
+        let errand = Errand { payment: hold.payment.clone(), fence: hold.fence, ask };
         let asked = Some(tick.now.saturating_add(LEASE_MS));
-        let hold = HoldRow { looks, fence, due, asked, ..hold };
+        let hold = HoldRow { looks, due, asked, ..hold };
         let changes = Vec::from([Change::Hold(Box::new(hold))]);
         Decision { answer: Answer::Errand(Box::new(errand)), changes }
     }
@@ -165,7 +165,9 @@ impl HeldMoney<'_> {
             !has_others && gone.checked_add(units).is_some_and(|sum| gone.is_zero() || sum <= most)
         };
         if per_day.is_none_or(fits) {
-            return Ok(self.look(HoldRow { claim: RefundClaim::Admitted, ..hold }, tick));
+            let is_asked = is_new || planted(Mutant::TurnsAreUnasked);
+            let claim = if is_asked { RefundClaim::Admitted } else { RefundClaim::Called };
+            return Ok(self.look(HoldRow { claim, ..hold }, tick));
         }
         // Who waits keeps their place in line.
         let place = match hold.due {
@@ -293,9 +295,10 @@ impl HeldMoney<'_> {
         if let HoldState::Ended(leave) = hold.state {
             let is_heard = match read_leave(answer) {
                 GateLeave::Granted => true,
-                // Its buyer has fetched the answer since, or someone has ended it.
-                GateLeave::Other | GateLeave::Ended => leave == Leave::Release,
-                GateLeave::Later => false,
+                // Its buyer has fetched the answer since.
+                GateLeave::Other => leave == Leave::Release,
+                // Someone has paid it back there, or will: a person has to hear of that.
+                GateLeave::Ended | GateLeave::Later => false,
             };
             let due = Some(tick.now.saturating_add(pause_ms(hold.looks))).filter(|_| !is_heard);
             let looks = if is_heard { 0 } else { hold.looks };
@@ -372,22 +375,25 @@ impl HeldMoney<'_> {
         tick: Now<'_>,
     ) -> Decision {
         let is_orphan = hold.job.is_empty();
+        let is_new = !hold.has_payout();
+        let granted = match hold.claim {
+            RefundClaim::Called => RefundClaim::Admitted,
+            _ => RefundClaim::Granted,
+        };
         let done = |row| {
             let changes = Vec::from([Change::Hold(Box::new(row))]);
             Decision { answer: Answer::Done, changes }
         };
         match read_leave(answer) {
             GateLeave::Granted if is_orphan => {
-                done(HoldRow { claim: RefundClaim::Granted, looks: 0, due: Some(tick.now), ..hold })
+                done(HoldRow { claim: granted, looks: 0, due: Some(tick.now), ..hold })
             }
-            GateLeave::Granted => {
-                self.look(HoldRow { claim: RefundClaim::Granted, looks: 0, ..hold }, tick)
-            }
+            GateLeave::Granted => self.look(HoldRow { claim: granted, looks: 0, ..hold }, tick),
             // What was served there is no debt: the job decides alone.
             GateLeave::Other if !is_orphan => {
                 self.look(HoldRow { owed: false, looks: 0, ..hold }, tick)
             }
-            GateLeave::Ended if is_orphan => done(HoldRow {
+            GateLeave::Ended if is_orphan && is_new => done(HoldRow {
                 claim: RefundClaim::Ended,
                 state: HoldState::Ended(leave),
                 due: None,
@@ -451,9 +457,12 @@ fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
     }
 }
 
-/// Asks the gate, which owes a payment, to leave it to the exchange.
+/// Asks the gate, which owes a payment, to leave it to the exchange. A payment that was taken here has
+/// its end here, also for a gate that was restored since; of one of which the gate alone has told, a
+/// restored gate may have forgotten how it ended.
 fn write_claim(hold: &HoldRow, sold: bool) -> PayoutCall {
-    PayoutCall::Refunding { payment: hold.payment.clone(), restored: !hold.owed, sold }
+    let is_told = hold.owed && (hold.job.is_empty() || planted(Mutant::OwnJobsAreHearsay));
+    PayoutCall::Refunding { payment: hold.payment.clone(), restored: !is_told, sold }
 }
 
 /// Money that did not move yet; `news` is given when there is something to tell.

@@ -538,7 +538,10 @@ pub enum RefundClaim {
     Granted,
     /// The exchange, once it is its turn: more goes back without a job than there is room for.
     Waiting,
-    /// The exchange, and it is counted in what goes back without a job in a day.
+    /// The exchange, whose turn it is: it is counted in what goes back without a job in a day. The gate
+    /// is asked once more, because days may have gone by.
+    Called,
+    /// The exchange, and it is counted.
     Admitted,
     /// No one: it was paid back or waived at the gate.
     Ended,
@@ -547,6 +550,12 @@ pub enum RefundClaim {
 impl RefundClaim {
     fn is_unasked(&self) -> bool {
         *self == Self::Unasked
+    }
+
+    /// Whether it is counted in what goes back without a job in a day.
+    #[must_use]
+    pub fn is_counted(self) -> bool {
+        matches!(self, Self::Called | Self::Admitted)
     }
 }
 
@@ -648,7 +657,7 @@ impl OrphanTally {
         if known == Some(row.claim) {
             return;
         }
-        if row.claim == RefundClaim::Admitted {
+        if row.claim.is_counted() && !known.is_some_and(RefundClaim::is_counted) {
             self.gone.add(&row.units, now);
         }
         if known == Some(RefundClaim::Waiting) {

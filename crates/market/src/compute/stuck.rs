@@ -32,7 +32,9 @@ impl HoldRow {
         match self.state {
             HoldState::Held => is_asked_for.then_some(StuckMoney::Registration),
             HoldState::Paying(_) if self.claim == RefundClaim::Waiting => Some(StuckMoney::Turn),
-            HoldState::Paying(_) if self.needs_claim() => is_asked_for.then_some(StuckMoney::Claim),
+            HoldState::Paying(_) if self.waits_for_gate() && !self.has_payout() => {
+                is_asked_for.then_some(StuckMoney::Claim)
+            }
             HoldState::Paying(_) | HoldState::Sent(_) => is_asked_for.then_some(StuckMoney::Payout),
             HoldState::Ended(_) => self.is_untold().then_some(StuckMoney::Report),
         }
@@ -50,15 +52,24 @@ impl HoldRow {
         }
     }
 
-    /// Whether the gate, which owes it, has to leave it to the exchange first. What the treasury was
-    /// asked for goes on as it began.
+    /// Whether the gate is asked next, which owes it and has to leave it to the exchange. What the
+    /// treasury was asked for goes on as it began: then one question in two is the gate's.
     pub(super) fn needs_claim(&self) -> bool {
-        matches!(self.state, HoldState::Paying(_))
-            && self.is_owed()
-            && self.claim == RefundClaim::Unasked
-            && self.payout.is_empty()
-            && self.tries == 1
-            && !planted(Mutant::DebtsAreUnclaimed)
+        let is_even = self.fence.is_multiple_of(2) && !planted(Mutant::LateDebtsAreUnheard);
+        let is_turn = !self.has_payout() || is_even;
+        self.waits_for_gate() && is_turn && !planted(Mutant::DebtsAreUnclaimed)
+    }
+
+    /// Whether the gate, which owes it, has not left it to the exchange.
+    fn waits_for_gate(&self) -> bool {
+        let is_going = matches!(self.state, HoldState::Paying(_) | HoldState::Sent(_));
+        let is_open = matches!(self.claim, RefundClaim::Unasked | RefundClaim::Called);
+        is_going && is_open && self.is_owed()
+    }
+
+    /// Whether the treasury was asked for it, as far as is known.
+    pub(super) fn has_payout(&self) -> bool {
+        !self.payout.is_empty() || self.tries > 1 || matches!(self.state, HoldState::Sent(_))
     }
 
     /// Whether it waits for room in what goes back without a job in a day.
@@ -66,6 +77,7 @@ impl HoldRow {
         let is_going_back = self.state == HoldState::Paying(Leave::Refund) && self.job.is_empty();
         is_going_back
             && matches!(self.claim, RefundClaim::Granted | RefundClaim::Waiting)
+            && !self.has_payout()
             && !planted(Mutant::OrphansHaveTheDay)
     }
 

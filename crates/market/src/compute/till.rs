@@ -416,22 +416,30 @@ fn orphan(hold: HoldRow, tick: Now<'_>) -> Vec<Change> {
     Vec::from([Change::Hold(Box::new(hold)), event])
 }
 
-/// The gate says that it owes money which is known here: it is told what became of that, once it has
-/// gone, also if a restore has made it forget.
+/// The gate says that it owes money which is known here: it is told at once what becomes of that,
+/// whatever it has said before, because a restore may have made it forget.
 fn hear_debt(hold: HoldRow, tick: Now<'_>) -> Decision {
+    let owed = hold.owed || !hold.job.is_empty();
+    let claim = match (hold.state, hold.claim) {
+        (HoldState::Ended(Leave::Refund), claim) => claim,
+        (HoldState::Ended(Leave::Release), _) | (_, RefundClaim::Granted) => RefundClaim::Unasked,
+        (_, RefundClaim::Admitted) => RefundClaim::Called,
+        (_, claim) => claim,
+    };
     let is_over = matches!(hold.state, HoldState::Ended(_));
-    if !is_over && (hold.owed || hold.job.is_empty()) {
+    if !is_over && (owed, claim) == (hold.owed, hold.claim) {
         return Decision::told(Answer::Nothing);
     }
-    let owed = hold.owed || !hold.job.is_empty();
-    let row = match hold.state {
-        HoldState::Ended(Leave::Release) => {
-            let claim = RefundClaim::Unasked;
-            HoldRow { owed, claim, due: Some(tick.now), looks: 0, ..hold }
+    // Whoever asks at this moment reports, and the alarm comes after that.
+    let is_asked = hold.asked.is_some_and(|until| tick.now < until);
+    let (due, looks) = match hold.state {
+        HoldState::Ended(_) => (Some(tick.now), 0),
+        HoldState::Held => (hold.due, hold.looks),
+        HoldState::Paying(_) | HoldState::Sent(_) if is_asked || claim == RefundClaim::Waiting => {
+            (hold.due, hold.looks)
         }
-        HoldState::Ended(Leave::Refund) => HoldRow { owed, due: Some(tick.now), looks: 0, ..hold },
-        HoldState::Held | HoldState::Paying(_) | HoldState::Sent(_) => HoldRow { owed, ..hold },
+        HoldState::Paying(_) | HoldState::Sent(_) => (Some(tick.now), hold.looks),
     };
-    let changes = Vec::from([Change::Hold(Box::new(row))]);
-    Decision { answer: Answer::Done, changes }
+    let row = HoldRow { owed, claim, due, looks, ..hold };
+    Decision { answer: Answer::Done, changes: Vec::from([Change::Hold(Box::new(row))]) }
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use farebox_core::compute::figures::{HourTally, Tally};
-use farebox_core::compute::row::{
-    DaySales, EventKind, JobRow, JobState, OrphanTally, QuoteState, RefundClaim,
-};
+use farebox_core::compute::row::{DaySales, EventKind, JobRow, JobState, OrphanTally, QuoteState};
 
 use super::super::rows::MemoryRows;
 use super::super::world::{Entrusted, Luck, PRICE, TX, wallet};
@@ -88,7 +86,7 @@ impl Life {
     fn orphans(&self) -> Result<OrphanTally, String> {
         let counted = self.rows.tally.orphans.clone();
         let holds = self.rows.holds.values();
-        let gone = holds.filter(|hold| hold.claim == RefundClaim::Admitted).count() as u64;
+        let gone = holds.filter(|hold| hold.claim.is_counted()).count() as u64;
         let units = counted.gone.units.parse::<u64>().unwrap_or(0);
         let most = gone * PRICE.parse::<u64>().unwrap();
         match (gone == 0) == (units == 0) && units <= most {
