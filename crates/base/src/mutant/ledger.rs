@@ -9,7 +9,7 @@ macro_rules! ledger {
             DebtsArePaidTwice,
             /// A begin of a refund is taken back by whoever made another one.
             BeginsEndEachOther,
-            /// What was sold is a debt again, once a repeat is not served either.
+            /// A sold payment is a debt again, once a repeat is not served either.
             SoldIsForgotten,
             /// A request for a payment in progress begins as well.
             NoCompareAndSet,

@@ -107,11 +107,21 @@ impl Payment {
     }
 
     fn is_same_request(&self, again: &Self) -> bool {
-        let request = |it: &Self| {
+        let purchase = |it: &Self| {
             let binding = it.binding.as_str();
             String::from(binding.get(..REQUEST_DIGITS).unwrap_or(binding))
         };
-        request(self) == request(again)
+        purchase(self) == purchase(again) || self.has_terms_of(again)
+    }
+
+    /// Whether both are for one request and its terms, under whatever name of a purchase.
+    #[must_use]
+    pub fn has_terms_of(&self, again: &Self) -> bool {
+        let rest = |it: &Self| it.binding.get(REQUEST_DIGITS..).map(String::from);
+        match (rest(self), rest(again)) {
+            (Some(own), Some(other)) => own == other,
+            _ => self.binding == again.binding,
+        }
     }
 
     /// Whether `again` proves to be the payer's own, by a signature that was never sent anywhere

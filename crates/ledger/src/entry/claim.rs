@@ -264,7 +264,7 @@ impl Entry {
 
     /// Whether a repeat asks for what the first use of the payment asked for.
     fn is_for(&self, again: &Repeat) -> bool {
-        again.payment.binding == self.payment.binding
+        again.payment.has_terms_of(&self.payment)
             || self.payment.is_signed_again_by(&again.payment)
             || planted(Mutant::NoBinding)
     }

@@ -280,7 +280,7 @@ impl Reason {
             ),
             Self::PaymentUnresolved => (
                 "payment_unresolved",
-                "send error.payment again later; do not sign a new payment for the same request",
+                "send error.payment again later, or, if there is none, make the same call again with its Idempotency-Key; sign no new payment for it",
             ),
             Self::PaymentConflict => {
                 ("payment_conflict", "read error.message; do not pay again until this is resolved")
