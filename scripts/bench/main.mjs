@@ -7,12 +7,15 @@
 //   --build dir   folder of the built gate [build]
 //   --ledger disk keep the gate's rows on the disk [memory]
 //   --json        the lines as JSON
+//   --report      writes docs/bench: tables, charts and JSON
+//   --note TEXT   what else the machine does, for the report
 //   --costs       writes tests/costs.json from `writes` and `ledger-size`; `node scripts/costs.mjs` then writes docs/deploy.md
 //
 // A ratio is the median of the quotients of each round, with their range; a figure is a median with its quartiles. Processor time is what the scheduler has
 // accounted to the Worker's process. The rows are in memory because the flush of a local disk, paid by the same process,
 // is no part of a deployed object; `--ledger disk` shows it. A missed goal is reported and is no failure; an unexpected answer is one.
 
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { arch, cpus } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +26,7 @@ import { endAll } from '../processes.mjs';
 import { elapsed, root, runMain, StepFailed, step } from '../steps.mjs';
 import { startBackend } from './backend.mjs';
 import { FORGER, NETWORK } from './payments.mjs';
+import { writeReport } from './report.mjs';
 import { scenarios } from './scenarios.mjs';
 import { startSide } from './sides.mjs';
 
@@ -120,6 +124,8 @@ await runMain(async () => {
       build: { type: 'string', default: 'build' },
       ledger: { type: 'string', default: 'memory' },
       json: { type: 'boolean', default: false },
+      report: { type: 'boolean', default: false },
+      note: { type: 'string', default: 'nothing' },
       costs: { type: 'boolean', default: false },
     },
   });
@@ -159,10 +165,11 @@ await runMain(async () => {
   )
     return;
 
-  /** @type {Line[]} */
+  /** @type {(Line & {group: string})[]} */
   const lines = [];
-  for (const scenario of chosen) {
-    lines.push(...(await step(scenario.name, () => scenario.run({ gate, hono, mppx, old, proxy, calls, two, backend, choice, rounds }))));
+  for (const { name, run } of chosen) {
+    const stage = { gate, hono, mppx, old, proxy, calls, two, backend, choice, rounds };
+    lines.push(...(await step(name, () => run(stage))).map((line) => ({ group: name, ...line })));
   }
   for (const side of [gate, hono, mppx, old, proxy, calls, two]) side.client.close();
   await backend.stop();
@@ -171,6 +178,13 @@ await runMain(async () => {
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${arch}, Node ${process.versions.node}, workerd ${version('workerd')}`;
   const peers = `@x402/hono ${version('@x402/hono')}, x402-hono ${version('x402-hono')}, mppx ${version('mppx')}`;
   if (values.costs) recordCosts(lines, machine);
+  if (values.report) {
+    const commit = execFileSync('git', ['rev-parse', '--short=8', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
+    const words = [...(values.rounds === undefined ? (values.quick ? ['--quick'] : []) : ['--rounds', values.rounds]), '--report'];
+    const [date = ''] = new Date().toISOString().split('T');
+    const command = `npm run bench -- ${words.join(' ')}`;
+    writeReport({ date, commit, command, machine, peers, ledger, rounds, note: values.note, lines });
+  }
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, peers, ledger, rounds, lines }, null, 2)}\n`);
   } else {
