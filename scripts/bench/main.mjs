@@ -180,7 +180,8 @@ await runMain(async () => {
   if (values.costs) recordCosts(lines, machine);
   if (values.report) {
     const commit = execFileSync('git', ['rev-parse', '--short=8', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
-    const words = [...(values.rounds === undefined ? (values.quick ? ['--quick'] : []) : ['--rounds', values.rounds]), '--report'];
+    const most = values.rounds === undefined ? (values.quick ? ['--quick'] : []) : ['--rounds', values.rounds];
+    const words = [...most, ...(values.only === undefined ? [] : ['--only', values.only]), '--report'];
     const [date = ''] = new Date().toISOString().split('T');
     const command = `npm run bench -- ${words.join(' ')}`;
     writeReport({ date, commit, command, machine, peers, ledger, rounds, note: values.note, lines });

@@ -127,11 +127,11 @@ export function reportOf(run) {
 const preface = ({ date, commit, command, machine, peers, ledger, rounds, note }) => [
   '# Bench',
   '',
-  `This page is a report that \`${command}\` has written on ${date}, of commit \`${commit}\`. [Speed](../speed.md) says what the figures mean, and where`,
-  'the time goes.',
+  `A command has written this report on ${date}, of commit \`${commit}\`. [Speed](../speed.md) says what the figures mean, and where the time goes.`,
   '',
   '| | |',
   '|---|---|',
+  `| command | \`${command}\` |`,
   `| machine | ${machine} |`,
   `| peers, in the same workerd | ${peers}, a plain proxy, Workers that only call objects |`,
   `| rows | ${ledger === 'disk' ? 'on disk' : 'in memory'} |`,

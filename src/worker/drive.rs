@@ -58,10 +58,6 @@ pub(super) fn begin(
 /// calls stay below what the platform allows.
 const MAX_STEPS: u32 = 12;
 
-/// Longest wait for the end of a request's body behind the end of its answer, within the lease of
-/// a stream.
-const LAST_WORD_MS: u32 = 30_000;
-
 /// The lowest status of a fault, whose line is written at once.
 const FAULT: u16 = 500;
 
@@ -389,7 +385,7 @@ async fn stream(
 ) {
     let idle = origin::milliseconds(streaming.idle_secs());
     let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());
-    let pump = edge::pump(&held.response, idle, promised);
+    let pump = edge::pump(&held.response, idle, promised, &held.sent);
     client.answer(reply, &edge::member(&pump, "readable"));
     let end = loop {
         let sign = edge::settled(edge::progress(&pump)).await.and_then(|sign| sign.as_string());
@@ -402,14 +398,9 @@ async fn stream(
             _ => break StreamEnd::Broken,
         }
     };
-    // A client that breaks its upload off once the answer flows has left: else a payer would have all
-    // of an answer, and their money back.
-    let end = match (end, edge::upload_of(&held.sent, idle.min(LAST_WORD_MS)).await) {
-        (StreamEnd::Broken, Upload::Broken) if !planted(Mutant::UploadsUndoAnswers) => {
-            StreamEnd::ClientLeft
-        }
-        (_, Upload::Broken) if planted(Mutant::UploadsUndoAnswers) => StreamEnd::Broken,
-        (end, Upload::Over | Upload::Flowing | Upload::Broken) => end,
+    let end = match planted(Mutant::UploadsUndoAnswers) {
+        true if edge::upload_of(&held.sent, idle).await == Upload::Broken => StreamEnd::Broken,
+        _ => end,
     };
     ledger::ask::<Answer>(namespace, &streaming.ended(end), &JsValue::NULL).await;
 }

@@ -102,8 +102,14 @@ extern "C" {
     /// `client_left` if the origin did not want all of it.
     fn uploaded(sent: &JsValue, milliseconds: u32) -> js_sys::Promise;
 
-    /// Lets a body flow to the client: `{readable, next()}`.
-    pub(super) fn pump(source: &JsValue, idle: u32, promised: Option<u32>) -> JsValue;
+    /// Lets a body flow to the client: `{readable, next()}`. If the upload of its request breaks off,
+    /// its client has left.
+    pub(super) fn pump(
+        source: &JsValue,
+        idle: u32,
+        promised: Option<u32>,
+        upload: &JsValue,
+    ) -> JsValue;
 
     /// Waits for the next sign of life of a pump: `flowing`, `complete`, `client_left` or `broken`.
     pub(super) fn progress(pump: &JsValue) -> js_sys::Promise;

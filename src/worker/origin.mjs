@@ -23,7 +23,7 @@ import { BodyReader, Waits } from '../platform/reading.mjs';
  */
 export async function askOrigin(bound, url, method, lines, body, milliseconds, uploading, cache, resolve) {
   try {
-    const { stream, sent, breaks } = upload(method === 'GET' || method === 'HEAD' ? null : body);
+    const { stream, sent, breaks, answered } = upload(method === 'GET' || method === 'HEAD' ? null : body);
     const asked = (bound ?? globalThis).fetch(url, {
       method,
       headers: headersOf(lines),
@@ -41,6 +41,7 @@ export async function askOrigin(bound, url, method, lines, body, milliseconds, u
       asked.then(discard, () => {});
       return 'timeout';
     }
+    answered?.();
     // A change of protocol that was not asked for has no body and no connection to pass on.
     if (response.status === 101 && !response.webSocket) return 'lost';
     return { head: headOf(response), response, sent };
@@ -57,12 +58,20 @@ export async function askOrigin(bound, url, method, lines, body, milliseconds, u
  */
 function upload(body) {
   if (body === null || !('reader' in /** @type {any} */ (body)))
-    return { stream: /** @type {BodyInit | null} */ (body), sent: undefined, breaks: undefined };
+    return { stream: /** @type {BodyInit | null} */ (body), sent: undefined, breaks: undefined, answered: undefined };
   const source = /** @type {Source} */ (body);
   const { readable, writable } = source.announced === undefined ? new IdentityTransformStream() : new FixedLengthStream(source.announced);
   const breaks = new AbortController();
-  const sent = flow(source, writable.getWriter(), UPLOAD_IDLE_MS, undefined, () => breaks.abort());
-  return { stream: readable, sent, breaks };
+  let isAnswered = false;
+  const sent = flow(source, writable.getWriter(), UPLOAD_IDLE_MS, undefined, {
+    broken: () => breaks.abort(),
+    // An origin that has answered need not read all of a body, and its answer goes on.
+    stalled: () => isAnswered || breaks.abort(),
+  });
+  const answered = () => {
+    isAnswered = true;
+  };
+  return { stream: readable, sent, breaks, answered };
 }
 
 /** Milliseconds without a byte of the client after which its upload has broken off. */
@@ -84,14 +93,17 @@ export function uploaded(sent, milliseconds) {
  * @param {Response | Source} held
  * @param {number} idle milliseconds without a byte after which the origin counts as broken
  * @param {number | undefined} promised bytes that have to come
+ * @param {Promise<string>} [sent] the upload of the request's body: a client that breaks it off breaks the answer off, too
  */
-export function pump(held, idle, promised) {
+export function pump(held, idle, promised, sent) {
   const { readable, writable } = promised === undefined ? new IdentityTransformStream() : new FixedLengthStream(promised);
   const writer = writable.getWriter();
   const broken = () => {
     writer.abort(new Error('the origin broke off')).catch(() => {});
   };
-  return { readable, end: flow(held, writer, idle, promised, broken) };
+  // Asked before the answer is broken off, with which the platform ends an upload as well.
+  const hasLeft = async () => sent !== undefined && (await race(sent, 0, 'flowing')) === 'broken';
+  return { readable, end: flow(held, writer, idle, promised, { broken, hasLeft }) };
 }
 
 /** Milliseconds after which a reader who takes nothing has left, and bytes that are to be taken in that time. */
@@ -110,9 +122,10 @@ const MINUTE_MS = 60_000;
  * @param {WritableStreamDefaultWriter} writer
  * @param {number} idle
  * @param {number | undefined} promised
- * @param {() => void} broken called when the body ends too early
+ * @param {{broken: () => void, stalled?: () => void, hasLeft?: () => Promise<boolean>}} means `broken` is called when the body ends too early, and
+ *   `stalled` when the reader takes nothing; `hasLeft` says whether the reader was the one who broke off
  */
-async function flow(held, writer, idle, promised, broken) {
+async function flow(held, writer, idle, promised, { broken, stalled = broken, hasLeft = async () => false }) {
   const source = held instanceof Response ? { reader: held.body === null ? undefined : new BodyReader(held.body) } : held;
   const [comes, takes] = [new Waits(idle), new Waits(TAKING_MS)];
   let sent = 0;
@@ -125,7 +138,7 @@ async function flow(held, writer, idle, promised, broken) {
         () => false,
       ),
     );
-    if (taken === LATE) broken();
+    if (taken === LATE) stalled();
     return taken === true;
   };
   /** @param {Uint8Array} piece */
@@ -141,9 +154,10 @@ async function flow(held, writer, idle, promised, broken) {
   let end = await pass(source, comes, write);
   if (end === 'complete' && promised !== undefined && sent < promised) end = 'broken';
   if (end === 'broken') {
+    const left = await hasLeft();
     broken();
     // Else a payer would have most of a long answer, and their money back.
-    if (taken.isStalled()) end = 'client_left';
+    if (left || taken.isStalled()) end = 'client_left';
   }
   if (end !== 'complete') source.reader?.cancel().catch(() => {});
   else if (!(await isTaken(writer.close()))) end = 'client_left';

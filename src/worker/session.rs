@@ -182,7 +182,10 @@ pub(super) async fn carry_out(
                     Body::Held if !edge::member(&held, "reader").is_undefined() => {
                         let promised = Streaming::promised_bytes(&reply, method);
                         let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());
-                        edge::member(&edge::pump(&held, idle, promised), "readable")
+                        edge::member(
+                            &edge::pump(&held, idle, promised, &JsValue::UNDEFINED),
+                            "readable",
+                        )
                     }
                     Body::Held => edge::body_of(&held),
                     Body::Empty | Body::Text(_) => {

@@ -86,6 +86,22 @@ fn the_alarm_sends_the_same_bytes_three_times_and_then_leaves_it_to_the_operator
     }
 }
 
+//
+#[test]
+pub fn a_payment_that_slept_past_its_time_of_doubt_is_looked_up_before_a_person_has_to() {
+    for target in MODES {
+        let mut world = World::with_chain();
+        doubted(&mut world, target, &Settle::SilentLate);
+        world.facilitator.chain.land();
+        // Nothing wakes it for two days.
+        world.wait(2 * 86_400);
+        world.pass(120);
+        let state = world.ledger.state().name();
+        assert_ne!(state, "manual", "{target}");
+        assert_ne!(state, "unknown", "{target}");
+    }
+}
+
 #[test]
 fn the_alarm_sends_nothing_that_can_hardly_land_any_more() {
     for target in MODES {

@@ -101,6 +101,36 @@ describe('an upload that breaks off', () => {
     assert.ok(again.text.includes(payment.payer.toLowerCase()), again.text.slice(0, 300));
   });
 
+  // A-298
+  it('is not the cause where the origin breaks its answer off: that is owed (before)', async () => {
+    const target = '/before/early-crash';
+    const whole = streamed(3_000_000);
+    origin.script(target, {
+      pieces: [whole.subarray(0, 1_500_000), whole.subarray(1_500_000, 1_600_000)],
+      everyMs: 1_500,
+      early: true,
+      then: 'reset',
+    });
+    const payment = await payFor(world, target, { method: 'POST' });
+    const { hostname, port } = new URL(world.gate.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.write(
+      `POST ${target} HTTP/1.1\r\nHost: shop.example\r\n${payment.row.join(': ')}\r\nContent-Length: 10000000\r\n\r\n${'b'.repeat(LONG)}`,
+    );
+    const uploading = setInterval(() => socket.write('b'.repeat(1_000)), 50);
+    try {
+      await eventually('a refund is due', async () => {
+        const answer = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
+        return answer.status === 409 && answer.text.includes('refund_due');
+      });
+    } finally {
+      clearInterval(uploading);
+      socket.destroy();
+    }
+  });
+
   for (const mode of MODES) {
     for (const [framing, how] of BREAKS) {
       const name = `${framing}-${how}`;

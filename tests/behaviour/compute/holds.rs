@@ -653,6 +653,31 @@ pub fn a_debt_that_arises_while_money_is_on_its_way_is_told_at_once() {
     }
 }
 
+//
+#[test]
+pub fn a_debt_that_is_heard_while_the_treasury_is_asked_is_no_answer_of_the_gate() {
+    for is_done in [true, false] {
+        let OwedJob { mut world, job, debt } = owed_job();
+        let ask = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        // Its answer is lost, so it is asked again, and a debt is heard meanwhile.
+        world.report(&errand(ask), None);
+        world.now += 60_000;
+        let ask = errand(world.send(Command::Due));
+        assert!(matches!(ask.ask, PayoutCall::Pay(_)));
+        world.send(Command::Owed(Box::new(debt)));
+        let answer = world.treasury.answer(&ask.ask);
+        world.report(&ask, Some(answer));
+        let until = world.now + 86_400_000;
+        let asked = works_on(&mut world, until, |_| said(200, ""));
+        assert!(
+            matches!(asked[..], [PayoutCall::Refunding { sold, .. }, ..] if sold == is_done),
+            "{is_done}: the gate is asked itself"
+        );
+        let to = if is_done { wallet(1) } else { wallet(9) };
+        assert_eq!(world.treasury.arrived(&to), 5_000);
+    }
+}
+
 //
 #[test]
 pub fn what_has_waited_for_its_turn_is_asked_of_the_gate_again() {

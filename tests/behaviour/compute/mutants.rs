@@ -215,6 +215,7 @@ pub const TABLE: &[Row] = &[
     row!(OrphansHaveTheDay, holds::what_goes_back_without_a_job_has_a_day_of_its_own),
     row!(TurnsAreUnasked, holds::what_has_waited_for_its_turn_is_asked_of_the_gate_again),
     row!(OwnJobsAreHearsay, holds::a_restored_gate_leaves_what_the_exchange_took_itself),
+    row!(AnswersAreMixedUp, holds::a_debt_that_is_heard_while_the_treasury_is_asked_is_no_answer_of_the_gate),
     row!(LateDebtsAreUnheard, holds::a_debt_that_arises_while_money_is_on_its_way_is_told_at_once),
     row!(DebtsAreUnclaimed, holds::what_another_one_pays_back_or_has_is_not_paid_by_the_exchange),
     row!(

@@ -164,6 +164,8 @@ macro_rules! compute {
             TurnsAreUnasked,
             /// A gate that was restored has to know of payments which the exchange took.
             OwnJobsAreHearsay,
+            /// An answer is read by the question that would be asked now.
+            AnswersAreMixedUp,
             /// Debts that arise while money is on its way are told when it is there.
             LateDebtsAreUnheard,
             /// Refunds of what got no job take the day of what pays for work.

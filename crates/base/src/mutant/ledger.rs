@@ -9,6 +9,8 @@ macro_rules! ledger {
             DebtsArePaidTwice,
             /// A begin of a refund is taken back by whoever made another one.
             BeginsEndEachOther,
+            /// A payment that nobody woke in time is given to a person without a look at the chain.
+            SleepersAreGivenUp,
             /// A sold payment is a debt again, once a repeat is not served either.
             SoldIsForgotten,
             /// A request for a payment in progress begins as well.

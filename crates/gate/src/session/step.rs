@@ -188,7 +188,7 @@ impl<'g> SessionRequest<'g> {
         let mut parts = [&[head.method.as_bytes(), head.url.as_bytes()], body].concat();
         let amount = self.asked.payment.cumulative.to_string();
         let name = PurchaseName::of(&head.headers);
-        match (&self.asked.payment.door, name) {
+        match (&self.asked.payment.door, &name) {
             // One voucher may pay for many requests, each in answer to a challenge of its own, unless
             // its client tells them apart.
             (SessionDoor::Mpp(_), Some(name @ PurchaseName::Key(_))) => {

@@ -91,7 +91,9 @@ impl Entry {
                 let looked = self.watch.read.is_some_and(|read| read >= give_up);
                 Some(match next {
                     _ if next.0 < give_up => next,
-                    _ if reads_chain && !looked => (give_up, Work::Read),
+                    _ if reads_chain && !looked && !planted(Mutant::SleepersAreGivenUp) => {
+                        (give_up, Work::Read)
+                    }
                     _ => (give_up, Work::GiveUp),
                 })
             }

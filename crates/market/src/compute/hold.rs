@@ -124,7 +124,8 @@ impl HeldMoney<'_> {
         let looks = hold.looks.saturating_add(1);
         let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
         let hold = HoldRow { fence: hold.fence.saturating_add(1), ..hold };
-        let ask = if hold.needs_claim() {
+        let asks_gate = hold.needs_claim();
+        let ask = if asks_gate {
             write_claim(&hold, leave == Some(Leave::Release))
         } else if hold.payout.is_empty() {
             PayoutCall::Pay(match (&hold.entry, leave) {
@@ -138,7 +139,8 @@ impl HeldMoney<'_> {
         };
         let errand = Errand { payment: hold.payment.clone(), fence: hold.fence, ask };
         let asked = Some(tick.now.saturating_add(LEASE_MS));
-        let hold = HoldRow { looks, due, asked, ..hold };
+        let has_asked = hold.has_asked || leave.is_some() && !asks_gate;
+        let hold = HoldRow { looks, due, asked, asks_gate, has_asked, ..hold };
         let changes = Vec::from([Change::Hold(Box::new(hold))]);
         Decision { answer: Answer::Errand(Box::new(errand)), changes }
     }
@@ -310,7 +312,8 @@ impl HeldMoney<'_> {
                 changes: Vec::from([Change::Hold(Box::new(row))]),
             });
         }
-        if hold.needs_claim() {
+        let asks_gate = hold.asks_gate || planted(Mutant::AnswersAreMixedUp) && hold.needs_claim();
+        if asks_gate {
             return Ok(self.take_claim(hold, leave, answer, tick));
         }
         let (told, payout) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);

@@ -517,6 +517,13 @@ pub struct HoldRow {
     /// Until when whoever has it has to report; `None` while no one asks the treasury.
     #[serde(default)]
     pub asked: Option<u64>,
+    /// Whether the last question was one to the gate: its answer is read as the gate's, whatever was
+    /// heard meanwhile.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub asks_gate: bool,
+    /// Whether the treasury was asked for this try, whatever became of its answer.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub has_asked: bool,
     /// How often the alarm has looked at this try.
     pub looks: u32,
     /// When the alarm has to look at it; `None` if there is nothing left to do.

@@ -69,7 +69,10 @@ impl HoldRow {
 
     /// Whether the treasury was asked for it, as far as is known.
     pub(super) fn has_payout(&self) -> bool {
-        !self.payout.is_empty() || self.tries > 1 || matches!(self.state, HoldState::Sent(_))
+        self.has_asked
+            || !self.payout.is_empty()
+            || self.tries > 1
+            || matches!(self.state, HoldState::Sent(_))
     }
 
     /// Whether it waits for room in what goes back without a job in a day.

@@ -335,6 +335,8 @@ impl Till<'_> {
             owed: false,
             fence: 0,
             asked: None,
+            asks_gate: false,
+            has_asked: false,
             looks: 0,
             due: None,
         })
@@ -440,6 +442,8 @@ fn hear_debt(hold: HoldRow, tick: Now<'_>) -> Decision {
         }
         HoldState::Paying(_) | HoldState::Sent(_) => (Some(tick.now), hold.looks),
     };
-    let row = HoldRow { owed, claim, due, looks, ..hold };
+    // What the gate was told of before is no answer to this.
+    let fence = if is_over { hold.fence.saturating_add(1) } else { hold.fence };
+    let row = HoldRow { owed, claim, fence, due, looks, ..hold };
     Decision { answer: Answer::Done, changes: Vec::from([Change::Hold(Box::new(row))]) }
 }

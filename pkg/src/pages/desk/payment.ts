@@ -62,6 +62,11 @@ const STATES: Readonly<Record<string, readonly [string, string, string]>> = {
   void: ['void', '', 'It can never be charged any more.'],
   closed: ['closed', '', 'It was never submitted, and the gate cannot read its chain.'],
   refund_due: ['refund due', 'critical', 'It is paid and not served. The wallet that was paid owes the payer.'],
+  sold: [
+    'sold',
+    'positive',
+    'It is paid, and a program has what it bought. Nothing is owed: its answer was lost on the way, and a repeat is served.',
+  ],
   refunded: ['refunded', 'positive', 'It was paid back.'],
   waived: ['waived', '', 'Nothing is owed: an operator decided so.'],
   manual: [
