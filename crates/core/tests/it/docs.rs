@@ -168,7 +168,7 @@ fn every_deviation_names_cases_that_exist() {
 #[test]
 fn every_vector_file_has_its_origin_and_no_other() {
     let mut files = Names::new();
-    for family in ["agent", "ledger", "mpp", "security", "x402"] {
+    for family in ["agent", "ledger", "mpp", "security", "stored", "x402"] {
         for entry in fs::read_dir(root().join("tests/vectors").join(family)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if name.ends_with(".json") {
