@@ -149,7 +149,8 @@ class OpenPayments {
     throw new FareboxError({
       code: 'payment_unresolved',
       message: 'what was signed for this request before cannot be read from the store; a call after its end goes on',
-      remedy: 'send error.payment again later, or, if there is none, make the same call again with its Idempotency-Key; sign no new payment for it',
+      remedy:
+        'send error.payment again later, or, if there is none, make the same call again with its Idempotency-Key; sign no new payment for it',
       signed: true,
     });
   }
