@@ -22,10 +22,8 @@ export const MUTANTS = [
     // A broken upload ends like any other.
     name: 'BreakIsEnd',
     file: 'origin.mjs',
-    guard: 'flow(source, writable.getWriter(), UPLOAD_IDLE_MS, undefined, () => breaks.abort())',
-    broken: (planted) => `((writer) => flow(source, writer, UPLOAD_IDLE_MS, undefined, () => {
-      if (${planted}) writer.close(); else breaks.abort();
-    }))(writable.getWriter())`,
+    guard: 'broken: () => breaks.abort()',
+    broken: (planted) => `broken: () => (${planted} ? writer.close() : breaks.abort())`,
   },
   {
     // A reader who takes nothing has left after seconds.

@@ -63,7 +63,8 @@ function upload(body) {
   const { readable, writable } = source.announced === undefined ? new IdentityTransformStream() : new FixedLengthStream(source.announced);
   const breaks = new AbortController();
   let isAnswered = false;
-  const sent = flow(source, writable.getWriter(), UPLOAD_IDLE_MS, undefined, {
+  const writer = writable.getWriter();
+  const sent = flow(source, writer, UPLOAD_IDLE_MS, undefined, {
     broken: () => breaks.abort(),
     // An origin that has answered need not read all of a body, and its answer goes on.
     stalled: () => isAnswered || breaks.abort(),
