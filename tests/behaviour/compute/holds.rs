@@ -669,10 +669,13 @@ pub fn a_debt_that_is_heard_while_the_treasury_is_asked_is_no_answer_of_the_gate
         world.report(&ask, Some(answer));
         let until = world.now + 86_400_000;
         let asked = works_on(&mut world, until, |_| said(200, ""));
-        assert!(
-            matches!(asked[..], [PayoutCall::Refunding { sold, .. }, ..] if sold == is_done),
-            "{is_done}: the gate is asked itself"
-        );
+        let is_told = match asked.first() {
+            Some(PayoutCall::Refunding { sold, .. }) => *sold == is_done,
+            // It may be back before the gate's turn comes.
+            Some(PayoutCall::Refunded { .. }) => !is_done,
+            _ => false,
+        };
+        assert!(is_told, "{is_done}: the gate hears of it itself, {asked:?}");
         let to = if is_done { wallet(1) } else { wallet(9) };
         assert_eq!(world.treasury.arrived(&to), 5_000);
     }
