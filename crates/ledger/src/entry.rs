@@ -372,11 +372,11 @@ fn begin(mode: Mode, leases: Leases, now: UnixTime) -> State {
     }
 }
 
-fn delivering(transaction: TxHash, leases: Leases, now: UnixTime) -> State {
+fn delivering(transaction: TxHash, leases: Leases, sold: Option<UnixTime>, now: UnixTime) -> State {
     State::Delivering {
         transaction,
         lease: Lease { until: now.plus(leases.delivering) },
         streaming: false,
-        sold: None,
+        sold,
     }
 }

@@ -9,7 +9,7 @@ macro_rules! ledger {
             DebtsArePaidTwice,
             /// A begin of a refund is taken back by whoever made another one.
             BeginsEndEachOther,
-            /// A payment that nobody woke in time is given to a person without a look at the chain.
+            /// A payment that slept past its time of doubt is left to a person without a look at the chain.
             SleepersAreGivenUp,
             /// A sold payment is a debt again, once a repeat is not served either.
             SoldIsForgotten,

@@ -74,7 +74,8 @@ read_struct!(Payment {
     url, correlation, confirm, client, signing
 });
 
-/// Digits of a binding that are of the request alone.
+/// Digits of a binding that are of the purchase alone: the request, and the name under which it came.
+/// The others are of the request and its terms.
 pub const REQUEST_DIGITS: usize = 16;
 
 impl Payment {
@@ -107,21 +108,15 @@ impl Payment {
     }
 
     fn is_same_request(&self, again: &Self) -> bool {
-        let purchase = |it: &Self| {
-            let binding = it.binding.as_str();
-            String::from(binding.get(..REQUEST_DIGITS).unwrap_or(binding))
-        };
-        purchase(self) == purchase(again) || self.has_terms_of(again)
+        let [own, other] = [self, again].map(|it| it.binding.get(..REQUEST_DIGITS));
+        own.is_some() && own == other || self.has_terms_of(again)
     }
 
     /// Whether both are for one request and its terms, under whatever name of a purchase.
     #[must_use]
     pub fn has_terms_of(&self, again: &Self) -> bool {
-        let rest = |it: &Self| it.binding.get(REQUEST_DIGITS..).map(String::from);
-        match (rest(self), rest(again)) {
-            (Some(own), Some(other)) => own == other,
-            _ => self.binding == again.binding,
-        }
+        let [own, other] = [self, again].map(|it| it.binding.get(REQUEST_DIGITS..));
+        if own.is_some() { own == other } else { self.binding == again.binding }
     }
 
     /// Whether `again` proves to be the payer's own, by a signature that was never sent anywhere

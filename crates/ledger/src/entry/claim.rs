@@ -151,11 +151,7 @@ impl Entry {
                 if !(again.idempotent && heir) {
                     return (self, Fate::AlreadyDelivered.into());
                 }
-                let (mut entry, resumed) = self.deliver(transaction, again.leases, now);
-                if let State::Delivering { sold, .. } = &mut entry.state {
-                    *sold = Some(since);
-                }
-                (entry, resumed)
+                self.deliver(transaction, again.leases, now)
             }
             State::Closed => self.reopen(proven, now),
             State::Delivered { .. } => (self, Fate::AlreadyDelivered.into()),
@@ -287,7 +283,11 @@ impl Entry {
     fn deliver(mut self, transaction: TxHash, leases: Leases, now: UnixTime) -> (Self, Resumed) {
         self.leases = leases;
         let fence = self.grant();
-        self.state = delivering(transaction, leases, now);
+        let sold = match self.state {
+            State::Sold { since, .. } => Some(since),
+            _ => None,
+        };
+        self.state = delivering(transaction, leases, sold, now);
         (self, Resumed::Deliver(Deliver { fence, transaction: transaction.to_text() }))
     }
 

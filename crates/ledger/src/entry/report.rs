@@ -137,7 +137,7 @@ impl Entry {
                 Answer::Fate(Fate::RefundDue),
             ),
             (Mode::Before, _, Requester::Claimer | Requester::ProvenRepeat) => {
-                (delivering(transaction, self.leases, now), granted)
+                (delivering(transaction, self.leases, None, now), granted)
             }
             (Mode::Before, _, Requester::UnprovenRepeat) => (
                 State::Settled { transaction, since: self.doubted_since(now) },
