@@ -26,7 +26,7 @@ import { endAll } from '../processes.mjs';
 import { elapsed, root, runMain, StepFailed, step } from '../steps.mjs';
 import { startBackend } from './backend.mjs';
 import { FORGER, NETWORK } from './payments.mjs';
-import { writeReport } from './report.mjs';
+import { shown, writeReport } from './report.mjs';
 import { scenarios } from './scenarios.mjs';
 import { startSide } from './sides.mjs';
 
@@ -42,8 +42,8 @@ function table(lines) {
     ...lines.map(({ scenario, unit, ours, ourSpread, peer, theirs, theirSpread, ratio, goal, met }) => [
       scenario,
       unit,
-      figure(ours) + spreadOf(ourSpread),
-      theirs === undefined ? '' : figure(theirs) + spreadOf(theirSpread),
+      shown(ours, ourSpread),
+      theirs === undefined ? '' : shown(theirs, theirSpread),
       peer ?? '',
       ratio === undefined ? '' : `${ratio.median.toFixed(2)}×`,
       ratio === undefined ? '' : `(${ratio.least.toFixed(2)}–${ratio.greatest.toFixed(2)})`,
@@ -60,13 +60,6 @@ function table(lines) {
         .trimEnd(),
     )
     .join('\n');
-}
-
-/**
- * @param {[number, number] | undefined} quartiles
- */
-function spreadOf(quartiles) {
-  return quartiles === undefined ? '' : ` (${figure(quartiles[0])}–${figure(quartiles[1])})`;
 }
 
 /**
@@ -99,13 +92,6 @@ function recordCosts(lines, machine) {
 
 /** Columns that are aligned on the right. */
 const NUMBERS = new Set([2, 3, 5]);
-
-/**
- * @param {number} value
- */
-function figure(value) {
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : Number.isInteger(value) ? String(value) : value.toFixed(2);
-}
 
 /**
  * @param {string} name

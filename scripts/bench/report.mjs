@@ -165,10 +165,13 @@ const table = (lines) => [
 ];
 
 /**
+ * A figure, and its quartiles if there are any.
+ *
  * @param {number} value
  * @param {[number, number] | undefined} quartiles
  */
-const shown = (value, quartiles) => figure(value) + (quartiles === undefined ? '' : ` (${figure(quartiles[0])}–${figure(quartiles[1])})`);
+export const shown = (value, quartiles) =>
+  figure(value) + (quartiles === undefined ? '' : ` (${figure(quartiles[0])}–${figure(quartiles[1])})`);
 
 /** @param {number} value */
 function figure(value) {
