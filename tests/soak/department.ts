@@ -13,7 +13,7 @@ import { type Random, randomOf } from '../pkg/random.ts';
 export interface Mortal {
   readonly pid: number;
   kill(): Promise<void>;
-  restart(build: string): Promise<void>;
+  restart(build?: string): Promise<void>;
 }
 
 export interface Department {
@@ -39,8 +39,6 @@ export interface Department {
 const THIS_BUILD = 'build';
 /** Folder of the build of an earlier commit, which takes turns with this one: each kill may be an upgrade or a rollback. */
 const EARLIER_BUILD = process.env['FAREBOX_EARLIER'];
-/** Where a build has each Worker. */
-const FOLDERS: Readonly<Record<string, string>> = { gate: '', treasury: 'treasury', market: 'market' };
 
 /** Purchases that go on at once. */
 const LANES = 3;
@@ -116,12 +114,9 @@ async function upheaval(department: Department, random: Random): Promise<string>
     const name = random.pick(Object.keys(workers));
     await workers[name]?.kill();
     await sleep(random.below(400));
-    if (EARLIER_BUILD === undefined) {
-      await startAgain(department, name, THIS_BUILD);
-      return `${name} killed`;
-    }
-    const build = random.pick([EARLIER_BUILD, THIS_BUILD]);
+    const build = EARLIER_BUILD === undefined ? undefined : random.pick([EARLIER_BUILD, THIS_BUILD]);
     await startAgain(department, name, build);
+    if (build === undefined) return `${name} killed`;
     return `${name} killed, then ${build === THIS_BUILD ? 'this build' : 'the earlier build'}`;
   }
   if (kind < 5) {
@@ -136,8 +131,9 @@ async function upheaval(department: Department, random: Random): Promise<string>
   return `${name} broken`;
 }
 
-async function startAgain({ workers }: Department, name: string, build: string): Promise<void> {
-  await workers[name]?.restart(join(build, FOLDERS[name] ?? name));
+/** Starts a Worker again, with another build if one is named. In a build each has a folder of its name, but the gate. */
+async function startAgain({ workers }: Department, name: string, build?: string): Promise<void> {
+  await workers[name]?.restart(build === undefined ? undefined : join(build, name === 'gate' ? '' : name));
 }
 
 const residents = ({ workers }: Department): ReadonlyMap<string, number> =>
