@@ -5,7 +5,7 @@
 // `--features` adds to the Worker's own, for test builds that belong in their own folder. cargo and esbuild
 // decide what is up to date; this script skips nothing.
 
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -84,12 +84,12 @@ export async function compileWorker({ worker = 'worker', features = [], out = FO
  */
 export async function bundleWorker({ worker = 'worker', features = [], out = FOLDERS[worker] ?? 'build', named = false } = {}) {
   const glue = glueFolder(out);
-  const folder = resolve(root, out);
-  const [wasm, script] = [join(folder, 'index_bg.wasm'), join(folder, 'index.js')];
+  const [folder, made] = [resolve(root, out), join(glue, 'bundle')];
+  const files = ['index_bg.wasm', 'index.js'];
+  const [wasm, script] = /** @type {[string, string]} */ (files.map((name) => join(made, name)));
   await step('bundle', async () => {
     const esbuild = await import('esbuild');
-    rmSync(script, { force: true });
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(made, { recursive: true });
     copyFileSync(join(glue, 'index_bg.wasm'), wasm);
     await esbuild.build({
       absWorkingDir: root,
@@ -110,6 +110,13 @@ export async function bundleWorker({ worker = 'worker', features = [], out = FOL
     });
   });
   await runXtask('trim', ['trim', wasm, script]);
+  // Others may start the Worker from that folder at any moment: a file there is the earlier one or the new one, and whole.
+  mkdirSync(folder, { recursive: true });
+  for (const name of files) {
+    const beside = join(folder, `${name}.new`);
+    copyFileSync(join(made, name), beside);
+    renameSync(beside, join(folder, name));
+  }
   const packed = [wasm, script].map((file) => gzipSync(readFileSync(file)).length).reduce((sum, bytes) => sum + bytes);
   const [wasmKb, scriptKb, packedKb] = [statSync(wasm).size, statSync(script).size, packed].map((size) => Math.ceil(size / 1000));
   console.log(`  ${out}: wasm ${wasmKb} kB, script ${scriptKb} kB, together ${packedKb} kB gzip`);

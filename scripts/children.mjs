@@ -3,6 +3,26 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
+/** @type {Promise<unknown>} */
+let starting = Promise.resolve();
+
+/**
+ * Starts something, and says which processes of workerd are there since: one start after the other, or each could take the other's for its own.
+ *
+ * @template T
+ * @param {() => Promise<T>} start
+ * @returns {Promise<{ started: T, pids: number[] }>}
+ */
+export function startWatched(start) {
+  const run = starting.then(async () => {
+    const before = new Set(workerdChildren());
+    const started = await start();
+    return { started, pids: workerdChildren().filter((pid) => !before.has(pid)) };
+  });
+  starting = run.catch(() => undefined);
+  return run;
+}
+
 /**
  * Their ids: none where there is neither `/proc` nor `pgrep`.
  *
@@ -10,7 +30,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
  *
  * @returns {number[]}
  */
-export function workerdChildren() {
+function workerdChildren() {
   if (existsSync(`/proc/self/task/${process.pid}/children`)) return childrenInProc();
   try {
     return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' })

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
 import { drawPort, drawToken } from '../demo/beginning.mjs';
-import { workerdChildren } from './children.mjs';
+import { startWatched } from './children.mjs';
 import './connections.mjs';
 import { randomSecrets } from './local/secrets.mjs';
 import { headerRules } from './pages.mjs';
@@ -73,7 +73,6 @@ export async function startWorker(
 
   /** @param {number} onPort */
   const start = async (onPort) => {
-    const before = workerdChildren();
     const worker = {
       name,
       compatibilityDate: COMPATIBILITY_DATE,
@@ -114,12 +113,16 @@ export async function startWorker(
         },
       }),
     );
-    const url = (await mf.ready).origin;
-    const pid = workerdChildren().find((candidate) => !before.includes(candidate)) ?? -1;
-    return { mf, url, pid };
+    return { mf, url: (await mf.ready).origin };
   };
 
-  let running = await start(port);
+  /** @param {number} onPort */
+  const run = async (onPort) => {
+    const { started, pids } = await startWatched(() => start(onPort));
+    return { ...started, pid: pids[0] ?? -1 };
+  };
+
+  let running = await run(port);
   const { url } = running;
   const stop = async () => {
     forget();
@@ -143,7 +146,7 @@ export async function startWorker(
     async restart(/** @type {string | undefined} */ other = undefined) {
       if (other !== undefined) folder = resolve(root, other);
       await running.mf.dispose();
-      running = await start(Number(new URL(url).port));
+      running = await run(Number(new URL(url).port));
     },
     async kill() {
       if (running.pid > 0) process.kill(running.pid, 'SIGKILL');

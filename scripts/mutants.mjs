@@ -26,6 +26,13 @@ export const MUTANTS = [
     broken: (planted) => `broken: () => (${planted} ? writer.close() : breaks.abort())`,
   },
   {
+    // An upload that its origin does not read ends the answer, too.
+    name: 'StalledUploadsEndAnswers',
+    file: 'origin.mjs',
+    guard: 'stalled: () => isAnswered || breaks.abort()',
+    broken: (planted) => `stalled: () => (!(${planted}) && isAnswered) || breaks.abort()`,
+  },
+  {
     // A reader who takes nothing has left after seconds.
     name: 'ReadersAreHurried',
     file: 'origin.mjs',

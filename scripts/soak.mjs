@@ -5,7 +5,7 @@
 // An hour, if it is not said. In the end buyers, books and chain have to agree, nothing may be open, and memory and disk are as told.
 // With `--from`, the Workers of an earlier commit begin, and take turns with those that are here: an upgrade or a rollback at each kill.
 
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -59,9 +59,14 @@ async function buildOf(name) {
   const commit = (await run(name, 'git', ['rev-parse', '--verify', '--short=8', `${name}^{commit}`])).trim();
   const folder = join(root, 'target', 'earlier', commit);
   if (!existsSync(folder)) {
-    mkdirSync(folder, { recursive: true });
+    // A folder of that name is whole: what was broken off stands under the other name.
+    const beside = `${folder}.new`;
+    rmSync(beside, { recursive: true, force: true });
+    mkdirSync(beside, { recursive: true });
     await run(`files of ${commit}`, 'git', ['archive', '--output', `${folder}.tar`, commit]);
-    await run('unpack', 'tar', ['-xf', `${folder}.tar`, '-C', folder]);
+    await run('unpack', 'tar', ['-xf', `${folder}.tar`, '-C', beside]);
+    rmSync(`${folder}.tar`);
+    renameSync(beside, folder);
   }
   for (const worker of WORKERS) {
     await run(`${worker} of ${commit}`, process.execPath, ['scripts/build.mjs', '--worker', worker], { cwd: folder });

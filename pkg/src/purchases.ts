@@ -16,7 +16,8 @@ import { isUnended } from './sent.js';
  */
 export async function nameOf({ method, url, headers, body }: Plain): Promise<string> {
   const [key, credential] = [headers.get('idempotency-key'), headers.get('authorization')];
-  const name = key ?? (credential === null || /^payment\s/i.test(credential) ? null : { user: credential });
+  // No payment is among them: `requestOf` refuses a request that carries one.
+  const name = key ?? (credential === null ? null : { user: credential });
   const facts = new TextEncoder().encode(JSON.stringify([method, url, name]));
   const content = await bytesOf(body);
   // The first ends with a bracket, and no other one begins where it ends.

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import * as esbuild from 'esbuild';
 import { Miniflare } from 'miniflare';
 
-import { workerdChildren } from '../children.mjs';
+import { startWatched } from '../children.mjs';
 import { randomSecrets } from '../miniflare.mjs';
 import { onEnd } from '../processes.mjs';
 import { root, StepFailed } from '../steps.mjs';
@@ -282,29 +282,33 @@ const MEMORY = '/dev/shm';
  */
 async function startWorkerd(options, ledger, inspected, beside) {
   const rows = mkdtempSync(join(folderOf(ledger), 'farebox-bench-'));
-  const before = workerdChildren();
   const name = `bench-${randomBytes(4).toString('hex')}`;
-  const miniflare = new Miniflare(
-    /** @type {any} */ ({
-      cf: false,
-      host: '127.0.0.1',
-      port: 0,
-      handleRuntimeStdio: drain,
-      defaultPersistRoot: rows,
-      ...(inspected ? { inspectorPort: 0 } : {}),
-      workers: [{ name, compatibilityDate: COMPATIBILITY, ...options, unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] }, ...beside],
-    }),
-  );
+  const starts = startWatched(async () => {
+    const miniflare = new Miniflare(
+      /** @type {any} */ ({
+        cf: false,
+        host: '127.0.0.1',
+        port: 0,
+        handleRuntimeStdio: drain,
+        defaultPersistRoot: rows,
+        ...(inspected ? { inspectorPort: 0 } : {}),
+        workers: [{ name, compatibilityDate: COMPATIBILITY, ...options, unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] }, ...beside],
+      }),
+    );
+    await miniflare.ready;
+    return miniflare;
+  });
   let ended = false;
   const end = async () => {
     if (ended) return;
     ended = true;
-    await miniflare.dispose();
+    const { started } = await starts;
+    await started.dispose();
     rmSync(rows, { recursive: true, force: true });
   };
   onEnd(end);
-  await miniflare.ready;
-  const pid = workerdChildren().find((candidate) => !before.includes(candidate));
+  const { started: miniflare, pids } = await starts;
+  const [pid] = pids;
   if (pid === undefined) throw new Error('workerd cannot be found among the children: is `pgrep` there?');
   const inspector = inspected ? `ws://${(await miniflare.getInspectorURL()).host}/core:user:${name}` : undefined;
   return { url: (await miniflare.unsafeGetDirectURL(name)).origin, pid, inspector, end };

@@ -19,10 +19,10 @@ import { BodyReader } from './reading.mjs';
  * @param {ReadableStream<Uint8Array> | null} body
  * @param {number} limit
  * @param {Promise<typeof LATE>} [late]
- * @param {number} [least] bytes of a piece, unless it is the last one
+ * @param {{least?: number | undefined, announced?: number | undefined}} [known] bytes of a piece, unless it is the last one, and of all
  * @returns {Promise<{ kind: 'whole' | 'open' | 'timeout' | 'broken', length: number, source: Source | null }>}
  */
-async function read(body, limit, late, least) {
+async function read(body, limit, late, { least, announced } = {}) {
   if (body === null) return { kind: 'whole', length: 0, source: { whole: new Uint8Array(0) } };
   const reader = new BodyReader(body);
   /** @type {Uint8Array[]} */
@@ -37,6 +37,11 @@ async function read(body, limit, late, least) {
       chunks.push(piece.value.slice());
       length += piece.value.byteLength;
       if (length > limit) return { kind: 'open', length, source: { reader, chunks } };
+      if (length === announced) {
+        // The platform shows the end of an answer once the origin has all of the request, which may be never.
+        reader.read(least).catch(() => {});
+        break;
+      }
     }
   } catch {
     return { kind: 'broken', length, source: null };
@@ -53,7 +58,7 @@ async function read(body, limit, late, least) {
  * @param {number} milliseconds
  */
 export function collect(response, limit, milliseconds) {
-  return timed(milliseconds, (late) => read(response.body, limit, late));
+  return timed(milliseconds, (late) => read(response.body, limit, late, { announced: lengthOf(response) }));
 }
 
 /**
@@ -173,7 +178,7 @@ export async function digestBody(request, limit, milliseconds) {
   if (announced !== undefined && announced > limit) {
     return { kind: 'long', body: { reader: new BodyReader(request.body), announced } };
   }
-  const { kind, source } = await timed(milliseconds, (late) => read(request.body, limit, late, LEAST_BYTES));
+  const { kind, source } = await timed(milliseconds, (late) => read(request.body, limit, late, { least: LEAST_BYTES }));
   if (kind === 'whole' && source?.whole !== undefined) {
     const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', source.whole));
     const digest = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');

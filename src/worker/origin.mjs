@@ -99,12 +99,23 @@ export function uploaded(sent, milliseconds) {
 export function pump(held, idle, promised, sent) {
   const { readable, writable } = promised === undefined ? new IdentityTransformStream() : new FixedLengthStream(promised);
   const writer = writable.getWriter();
-  const broken = () => {
-    writer.abort(new Error('the origin broke off')).catch(() => {});
+  const source = held instanceof Response ? { reader: held.body === null ? undefined : new BodyReader(held.body) } : held;
+  const cut = () => {
+    writer.abort(new Error('it broke off')).catch(() => {});
   };
-  // Asked before the answer is broken off, with which the platform ends an upload as well.
-  const hasLeft = async () => sent !== undefined && (await race(sent, 0, 'flowing')) === 'broken';
-  return { readable, end: flow(held, writer, idle, promised, { broken, hasLeft }) };
+  /** @param {Taken} taken */
+  const broken = async (taken) => {
+    // Asked before the answer is broken off, with which the platform ends an upload as well.
+    const hasLeft = sent !== undefined && (await race(sent, 0, 'flowing')) === 'broken';
+    cut();
+    // Else a payer would have most of a long answer, and their money back.
+    return hasLeft || taken.isStalled() ? 'client_left' : 'broken';
+  };
+  const end = flow(source, writer, idle, promised, { broken, stalled: cut }).then((end) => {
+    if (end !== 'complete') source.reader?.cancel().catch(() => {});
+    return end;
+  });
+  return { readable, end };
 }
 
 /** Milliseconds after which a reader who takes nothing has left, and bytes that are to be taken in that time. */
@@ -119,15 +130,21 @@ const STALLED_BYTES = 4_194_304;
 const MINUTE_MS = 60_000;
 
 /**
- * @param {Response | Source} held
+ * @typedef {object} Means
+ * @property {(taken: Taken) => Promise<string> | void} broken breaks off where the body ends too early; may say whose doing that is
+ * @property {() => void} stalled is called when the reader takes nothing
+ */
+
+/**
+ * Lets a body flow, and says how it ended: `broken` if it ended too early, `client_left` if its reader takes no more.
+ *
+ * @param {Source} source
  * @param {WritableStreamDefaultWriter} writer
  * @param {number} idle
  * @param {number | undefined} promised
- * @param {{broken: () => void, stalled?: () => void, hasLeft?: () => Promise<boolean>}} means `broken` is called when the body ends too early, and
- *   `stalled` when the reader takes nothing; `hasLeft` says whether the reader was the one who broke off
+ * @param {Means} means
  */
-async function flow(held, writer, idle, promised, { broken, stalled = broken, hasLeft = async () => false }) {
-  const source = held instanceof Response ? { reader: held.body === null ? undefined : new BodyReader(held.body) } : held;
+async function flow(source, writer, idle, promised, { broken, stalled }) {
   const [comes, takes] = [new Waits(idle), new Waits(TAKING_MS)];
   let sent = 0;
   const taken = new Taken();
@@ -152,16 +169,10 @@ async function flow(held, writer, idle, promised, { broken, stalled = broken, ha
     sent += piece.length;
     return true;
   };
-  let end = await pass(source, comes, write);
+  let end = await pass(source, comes, write, () => sent === promised);
   if (end === 'complete' && promised !== undefined && sent < promised) end = 'broken';
-  if (end === 'broken') {
-    const left = await hasLeft();
-    broken();
-    // Else a payer would have most of a long answer, and their money back.
-    if (left || taken.isStalled()) end = 'client_left';
-  }
-  if (end !== 'complete') source.reader?.cancel().catch(() => {});
-  else if (!(await isTaken(writer.close()))) end = 'client_left';
+  if (end === 'broken') end = (await broken(taken)) ?? end;
+  if (end === 'complete' && !(await isTaken(writer.close()))) end = 'client_left';
   comes.end();
   takes.end();
   return end;
@@ -204,10 +215,17 @@ class Taken {
  * @param {Source} source
  * @param {Waits} comes
  * @param {(piece: Uint8Array) => Promise<boolean>} write
+ * @param {() => boolean} isWhole whether all that was promised has been written
  */
-async function pass({ reader, chunks = [], next }, comes, write) {
+async function pass({ reader, chunks = [], next }, comes, write, isWhole) {
   for (const chunk of chunks) if (!(await write(chunk))) return 'client_left';
   while (reader !== undefined) {
+    if (isWhole()) {
+      // The platform shows the end of an answer once the origin has all of the request, which may be never. A connection
+      // that has come to its end is used again if somebody reads that.
+      (next ?? reader.read()).catch(() => {});
+      break;
+    }
     const read = await comes.for(next ?? reader.read()).catch(() => LATE);
     next = undefined;
     if (read === LATE) return 'broken';

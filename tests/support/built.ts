@@ -3,13 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { workerdChildren } from '../../scripts/children.mjs';
+import { startWatched } from '../../scripts/children.mjs';
 import { Log, LogLevel, Miniflare, type WorkerOptions } from './miniflare.ts';
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly json: any };
 
 /** Starts of workerd are in turn: each is told apart from the others by when it came. */
-let started: Promise<unknown> = Promise.resolve();
 
 export abstract class Built {
   url = '';
@@ -28,14 +27,13 @@ export abstract class Built {
   protected abstract options(): object;
 
   /** Starts workerd on what is stored, at the same address as before. */
-  begin(): Promise<void> {
-    const begun = started.then(() => this.#begin());
-    started = begun.catch(() => undefined);
-    return begun;
+  async begin(): Promise<void> {
+    const { started, pids } = await startWatched(() => this.#begin());
+    this.url = started.origin;
+    this.pid = pids[0] ?? -1;
   }
 
-  async #begin(): Promise<void> {
-    const before = workerdChildren();
+  #begin(): Promise<URL> {
     this.miniflare = new Miniflare({
       host: '127.0.0.1',
       port: this.url === '' ? 0 : Number(new URL(this.url).port),
@@ -50,8 +48,7 @@ export abstract class Built {
       },
       workers: [{ name: this.#name, compatibilityDate: '2026-04-01', ...this.options() } as unknown as WorkerOptions],
     });
-    this.url = (await this.miniflare.ready).origin;
-    this.pid = workerdChildren().find((pid) => !before.includes(pid)) ?? -1;
+    return this.miniflare.ready;
   }
 
   /** Ends workerd as a lost machine would, and starts it again. */

@@ -53,13 +53,14 @@ describe('a guard that is removed', () => {
   let pricer: Pricer;
   before(async () => {
     [origin, pricer] = await Promise.all([RawOrigin.start(), Pricer.start()]);
+    const patient = { path: '/patient/*', price: '$0.01', settle: 'before', max_timeout_secs: 60, origin_timeout_secs: 6 };
     const quoted = { path: '/quoted/*', price: { from: 'PRICER', max: '$1.00' }, max_timeout_secs: 60, origin_timeout_secs: 2 };
     world = await openWorld({
       build: DRILL,
       vars: { ORIGIN_URL: origin.url, CONTRACT_WALLETS: 'facilitator' },
       prices: pricer.url,
       perMinute: PER_MINUTE,
-      routes: routes([quoted]),
+      routes: routes([quoted, patient]),
     });
   });
   after(async () => {
@@ -180,6 +181,35 @@ describe('a guard that is removed', () => {
     return { nothing, slowly };
   };
 
+  /** What becomes of an answer whose origin reads nothing of the request's body. */
+  const unread = async (): Promise<Outcome> => {
+    const [target, piece, pieces] = [`/patient/unread-${nextNumber()}`, Buffer.alloc(1_000, 'p'), 8];
+    const promised = pieces * piece.length;
+    const head = Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${promised}\r\n\r\n`);
+    origin.script(target, { pieces: [head, ...new Array<Buffer>(pieces).fill(piece)], everyMs: 500, early: true, unreadMs: 60_000 });
+    const payment = await payFor(world, target, { method: 'POST' });
+    const { hostname, port } = new URL(world.gate.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    let [taken, isClosed] = [0, false];
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      isClosed = true;
+    });
+    socket.on('data', (data) => {
+      taken += data.length;
+    });
+    socket.write(`POST ${target} HTTP/1.1\r\nHost: shop.example\r\n${payment.row.join(': ')}\r\nContent-Length: ${HUGE}\r\n\r\n`);
+    socket.write(Buffer.alloc(HUGE - 1, 'b'));
+    await eventually('there is an answer', () => isClosed || taken > promised, 20_000);
+    socket.destroy();
+    let code: unknown = 'payment_in_progress';
+    await eventually('the row says so', async () => {
+      code = jsonOf(await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) }))['code'];
+      return code !== 'payment_in_progress';
+    });
+    return { came: taken > promised, code };
+  };
+
   const CASES: readonly Case[] = [
     {
       mutants: 'TriesAreShared',
@@ -251,6 +281,15 @@ describe('a guard that is removed', () => {
       attack: () => without(() => upload('before', LONG, 'garbage', stream), 'seen'),
       broken: { code: 'refund_due', settled: 1 },
       held: { code: 'payment_already_delivered', settled: 1 },
+    },
+    {
+      mutants: 'StalledUploadsEndAnswers',
+      // The time for it is five minutes.
+      behind: 'ReadersAreHurried',
+      what: 'an upload that nobody reads cuts the answer off that was paid',
+      attack: unread,
+      broken: { came: false, code: 'refund_due' },
+      held: { came: true, code: 'payment_already_delivered' },
     },
     {
       mutants: 'FreeLosesBody',

@@ -101,6 +101,33 @@ describe('an upload that breaks off', () => {
     assert.ok(again.text.includes(payment.payer.toLowerCase()), again.text.slice(0, 300));
   });
 
+  // A-306
+  it('is broken off by its client where the origin was slow to take it, too (before)', async () => {
+    const target = '/before/early-slow';
+    const pieces = [streamed(6_000_000).subarray(0, 3_000_000), ...new Array<Buffer>(20).fill(Buffer.alloc(100))];
+    origin.script(target, { pieces, everyMs: 1_000, early: true, unreadMs: 11_000 });
+    const payment = await payFor(world, target, { method: 'POST' });
+    const { hostname, port } = new URL(world.gate.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    let taken = 0;
+    socket.on('error', () => undefined);
+    socket.on('data', (piece) => {
+      taken += piece.length;
+    });
+    const length = 14_000_000;
+    socket.write(
+      `POST ${target} HTTP/1.1\r\nHost: shop.example\r\n${payment.row.join(': ')}\r\nContent-Length: ${length}\r\n\r\n${'b'.repeat(length - 1)}`,
+    );
+    await eventually('the client has most of the answer', () => taken > 2_900_000, 20_000);
+    await eventually('the origin has read what was sent', () => (origin.of(target)[0]?.body.length ?? 0) > length - 100, 20_000);
+    socket.destroy();
+    await eventually('the row says so', async () => {
+      const { status, text } = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
+      assert.ok(!text.includes('refund_due'), text);
+      return status === 409 && text.includes('payment_already_delivered');
+    });
+  });
+
   // A-298
   it('is not the cause where the origin breaks its answer off: that is owed (before)', async () => {
     const target = '/before/early-crash';

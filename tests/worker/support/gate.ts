@@ -9,7 +9,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { workerdChildren } from '../../../scripts/children.mjs';
+import { startWatched } from '../../../scripts/children.mjs';
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from '../../support/miniflare.ts';
 
 import { PRICER_WORKER } from './pricer.ts';
@@ -157,15 +157,11 @@ export class Gate {
     return this.logs.join('');
   }
 
-  /** Starts one after the other, so that each knows its own process. */
-  #run(): Promise<void> {
-    const run = starting.then(() => this.#start());
-    starting = run.catch(() => undefined);
-    return run;
+  async #run(): Promise<void> {
+    ({ pids: this.#pids } = await startWatched(() => this.#start()));
   }
 
   async #start(): Promise<void> {
-    const before = new Set(workerdChildren());
     this.#miniflare = new Miniflare(miniflareOptions(this.#options, this.persist, (text) => this.logs.push(text)));
     await this.#miniflare.ready;
     if (typeof this.#options.config === 'string' && !this.#stored) await this.store(this.#options.config);
@@ -173,13 +169,10 @@ export class Gate {
     const url = await this.#miniflare.unsafeGetDirectURL('gate');
     this.url = url.origin;
     if (this.#options.beside !== undefined) this.besideUrl = (await this.#miniflare.unsafeGetDirectURL('beside')).origin;
-    this.#pids = workerdChildren().filter((pid) => !before.has(pid));
   }
 }
 
 type Store = { put(key: string, value: string): Promise<void>; delete(key: string): Promise<void> };
-
-let starting: Promise<void> = Promise.resolve();
 
 class CapturingLog extends Log {
   readonly #keep: (text: string) => void;

@@ -17,6 +17,8 @@ export type Bytes = {
   readonly then?: 'close' | 'hang' | 'reset';
   /** Answers before the request's body has come [false]. */
   readonly early?: boolean;
+  /** Milliseconds for which it reads nothing more of the request's body once it answers [0]. */
+  readonly unreadMs?: number;
 };
 
 export type Upload = {
@@ -86,6 +88,10 @@ export class RawOrigin {
       const reply = this.#replies.get(seen.target.split('?', 1)[0] ?? '') ?? GOOD;
       if (isAnswered || !(complete || reply.early === true)) return;
       isAnswered = true;
+      if (reply.unreadMs !== undefined) {
+        socket.pause();
+        setTimeout(() => socket.resume(), reply.unreadMs).unref();
+      }
       play(reply, socket).catch(() => socket.destroy());
     });
   }
