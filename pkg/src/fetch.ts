@@ -9,7 +9,7 @@ import type { Keeping, Opens } from './keeping.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
 import { askPerson } from './person.js';
 import { inMemory } from './purchases.js';
-import { endsIn, fetchOf, headerLines, type Plain, paidUrl, pause, plain, requestOf } from './request.js';
+import { endsIn, fetchOf, headerLines, keyOf, type Plain, paidUrl, pause, plain, requestOf } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
 import { isStore, memoryStore, type Store, update } from './store.js';
 
@@ -98,7 +98,7 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     const url = paidUrl(request, first);
     // The wallet is asked for nothing before the payment is confirmed, not even for its address.
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
-    const key = purchase?.name ?? request.headers.get('idempotency-key') ?? undefined;
+    const key = purchase?.name ?? keyOf(request.headers);
     if (key !== undefined) exchange = exchange.forPurchase(key, request.url);
     if (purchase?.after !== undefined) exchange = exchange.after(purchase.after.slot, purchase.after.asks);
     if (options.pin !== undefined) exchange = exchange.withPin(options.pin);

@@ -7,7 +7,7 @@ import type { Exchange } from '#wasm';
 import type { Body } from './body.js';
 import { type SentPayment, told } from './error.js';
 import type { Opens } from './keeping.js';
-import type { Plain } from './request.js';
+import { keyOf, type Plain } from './request.js';
 import { isUnended } from './sent.js';
 
 /**
@@ -15,7 +15,7 @@ import { isUnended } from './sent.js';
  * caller asks tells them apart: what one has paid for is not another one's.
  */
 export async function nameOf({ method, url, headers, body }: Plain): Promise<string> {
-  const [key, credential] = [headers.get('idempotency-key'), headers.get('authorization')];
+  const [key, credential] = [keyOf(headers), headers.get('authorization')];
   // No payment is among them: `requestOf` refuses a request that carries one.
   const name = key ?? (credential === null ? null : { user: credential });
   const facts = new TextEncoder().encode(JSON.stringify([method, url, name]));

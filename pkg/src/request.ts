@@ -107,6 +107,11 @@ export function paidUrl(request: Pick<Plain, 'url' | 'method'>, response: Respon
   throw error;
 }
 
+/** The caller's name for a purchase. An empty one, which the gate does not take for a name, is none. */
+export function keyOf(headers: Headers): string | undefined {
+  return headers.get('idempotency-key') || undefined;
+}
+
 /** Header fields as the compiled part reads them: one `name: value` line each. */
 export function headerLines(headers: Headers): string {
   let lines = '';

@@ -5,6 +5,7 @@ import { FareboxError, type SentPayment, told } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { Proposal, Receipt, Resuming } from './options.js';
 import { nameOf, whenRead } from './purchases.js';
+import { keyOf } from './request.js';
 import { isUnended, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';
 
@@ -84,7 +85,7 @@ export const resume: Resuming = {
           identifier: options.identifier !== false,
           broadcasts: options.broadcast !== undefined,
           authorization: !request.headers.has('authorization'),
-          ...((left === undefined ? request.headers.has('idempotency-key') : left.row.trail.derives === true) ? { derives: true } : {}),
+          ...((left === undefined ? keyOf(request.headers) !== undefined : left.row.trail.derives === true) ? { derives: true } : {}),
         },
         taken,
       );

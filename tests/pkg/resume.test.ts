@@ -474,6 +474,18 @@ test('a settlement that is not over is asked for again with the same payment, al
   assert.deepEqual([new Set(payments).size, signer.asked.length, (await spentIn(store)).entries.length], [1, 1, 1]);
 });
 
+// A-302
+test('users with an empty key are told apart by their credentials', async () => {
+  const { fetch, signer } = payer(memoryStore());
+  const as = (user: string) => fetch(`${shop.url}/report`, { headers: { 'idempotency-key': '', authorization: `Bearer ${user}` } });
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined ? ask(response) : void response.writeHead(402, { 'payment-response': PENDING }).end();
+  await assert.rejects(as('alice'), { code: 'payment_unresolved' });
+  shop.answers = honest;
+  for (const user of ['bob', 'alice']) assert.equal(await (await as(user)).text(), GOODS);
+  assert.equal(signer.asked.length, 2, 'each is asked once');
+});
+
 test('a server that asks for nothing leaves nothing, and what was not signed is not kept', async () => {
   const store = memoryStore();
   const { fetch } = payer(store, { confirm: () => false });

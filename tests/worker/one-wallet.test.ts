@@ -7,9 +7,13 @@ import { freshPayer } from './support/payer.ts';
 import type { HeaderRow } from './support/raw.ts';
 import { eventually, expectPaid, expectProblem, MODES, openWorld, payFor, QUICK, send, type World } from './support/world.ts';
 
-const NAMES: Readonly<Record<string, (user: string) => HeaderRow>> = {
-  'keys of their own': (user) => ['Idempotency-Key', `order-of-${user}-0123456789abcdef`],
-  'credentials of their own': (user) => ['Authorization', `Bearer ${user}`],
+const NAMES: Readonly<Record<string, (user: string) => readonly HeaderRow[]>> = {
+  'keys of their own': (user) => [['Idempotency-Key', `order-of-${user}-0123456789abcdef`]],
+  'credentials of their own': (user) => [['Authorization', `Bearer ${user}`]],
+  'empty keys': (user) => [
+    ['Idempotency-Key', ''],
+    ['Authorization', `Bearer ${user}`],
+  ],
 };
 
 describe('two users of one wallet', { concurrency: true }, () => {
@@ -20,12 +24,12 @@ describe('two users of one wallet', { concurrency: true }, () => {
   after(() => world.stop());
 
   for (const mode of MODES) {
-    for (const [what, rowOf] of Object.entries(NAMES)) {
+    for (const [what, headersOf] of Object.entries(NAMES)) {
       // A-302
       it(`have each their own answer, where the first one's payment was in doubt (${mode}, ${what})`, async () => {
         const [target, payer] = [`/${mode}/inbox-${what.slice(0, 3)}`, freshPayer()];
         const settles = (): number => world.facilitator.of('settle', payer.address).length;
-        const [alice, bob] = ['alice', 'bob'].map((user) => ({ headers: [rowOf(user)] }));
+        const [alice, bob] = ['alice', 'bob'].map((user) => ({ headers: headersOf(user) }));
         const first = await payFor(world, target, { payer });
         world.facilitator.script(payer.address, { settle: { kind: 'destroy' } });
         expectProblem(await send(world, target, first, alice), { status: 503, code: 'settlement_unknown', retryAfter: 5 });

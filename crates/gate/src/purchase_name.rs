@@ -24,7 +24,7 @@ impl<'a> PurchaseName<'a> {
         if planted(Mutant::WalletsAreOneUser) {
             return None;
         }
-        if let Some(key) = headers.get("idempotency-key") {
+        if let Some(key) = headers.filled("idempotency-key") {
             return Some(Self::Key(key));
         }
         // A payment may stand beside them, and is another one each time.
@@ -63,6 +63,9 @@ mod tests {
         ] {
             assert_eq!(named(lines).as_deref(), Some("userBearer alice"), "{lines:?}");
         }
+        // A key without a letter tells no one apart.
+        let unnamed = ["authorization: Bearer alice", "idempotency-key:"];
+        assert_eq!(named(&unnamed).as_deref(), Some("userBearer alice"));
         assert_eq!(named(&["authorization: Payment e30"]), None);
         assert_eq!(named(&[]), None);
         let both = ["authorization: Bearer alice", "idempotency-key: order"];

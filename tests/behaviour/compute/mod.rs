@@ -2,6 +2,7 @@
 
 mod bonds;
 pub mod buyer;
+mod claims;
 mod demos;
 mod doors;
 mod entrusted;

@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    bonds, demos, doors, entrusted, feeds, holds, jobs, keep, older, one_request, payments, proofs,
-    quotes, sellers,
+    bonds, claims, demos, doors, entrusted, feeds, holds, jobs, keep, older, one_request, payments,
+    proofs, quotes, sellers,
 };
 
 /// A guard, the name of its test, and the test.
@@ -211,16 +211,18 @@ pub const TABLE: &[Row] = &[
     row!(YoungJobsLeave, keep::no_job_of_the_last_day_leaves_for_others_unless_all_room_is_taken),
     row!(SoldQuotesKeepPrompts, keep::a_sold_quote_leaves_its_prompt_to_its_job),
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
-    row!(OrphansPushIn, holds::what_waits_to_go_back_keeps_its_place_in_line),
-    row!(OrphansHaveTheDay, holds::what_goes_back_without_a_job_has_a_day_of_its_own),
-    row!(TurnsAreUnasked, holds::what_has_waited_for_its_turn_is_asked_of_the_gate_again),
-    row!(OwnJobsAreHearsay, holds::a_restored_gate_leaves_what_the_exchange_took_itself),
-    row!(AnswersAreMixedUp, holds::a_debt_that_is_heard_while_the_treasury_is_asked_is_no_answer_of_the_gate),
-    row!(LateDebtsAreUnheard, holds::a_debt_that_arises_while_money_is_on_its_way_is_told_at_once),
-    row!(DebtsAreUnclaimed, holds::what_another_one_pays_back_or_has_is_not_paid_by_the_exchange),
+    row!(OrphansPushIn, claims::what_waits_to_go_back_keeps_its_place_in_line),
+    row!(OrphansHaveTheDay, claims::what_goes_back_without_a_job_has_a_day_of_its_own),
+    row!(TurnsAreUnasked, claims::what_has_waited_for_its_turn_is_asked_of_the_gate_again),
+    row!(OwnJobsAreHearsay, claims::a_restored_gate_leaves_what_the_exchange_took_itself),
+    row!(RefusedIsUnderWay, claims::what_the_treasury_has_refused_is_not_under_way_once_the_gate_has_paid_it_back),
+    row!(EndsAreForgotten, claims::what_the_gate_has_paid_back_is_not_paid_once_its_row_has_gone),
+    row!(AnswersAreMixedUp, claims::a_debt_that_is_heard_while_the_treasury_is_asked_is_no_answer_of_the_gate),
+    row!(LateDebtsAreUnheard, claims::a_debt_that_arises_while_money_is_on_its_way_is_told_at_once),
+    row!(DebtsAreUnclaimed, claims::what_another_one_pays_back_or_has_is_not_paid_by_the_exchange),
     row!(
         DebtsAreNeverReported,
-        holds::the_gate_is_told_of_a_refund_of_what_got_no_job_until_it_hears
+        claims::the_gate_is_told_of_a_refund_of_what_got_no_job_until_it_hears
     ),
 ];
 

@@ -164,6 +164,10 @@ macro_rules! compute {
             TurnsAreUnasked,
             /// A gate that was restored has to know of payments which the exchange took.
             OwnJobsAreHearsay,
+            /// What the treasury has refused for certain counts as under way.
+            RefusedIsUnderWay,
+            /// What the gate has paid back is only put off.
+            EndsAreForgotten,
             /// An answer is read by the question that would be asked now.
             AnswersAreMixedUp,
             /// Debts that arise while money is on its way are told when it is there.

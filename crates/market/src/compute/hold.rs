@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
+use super::claim::{take_report, write_claim};
 use super::event::event;
 use super::job::{show_paid, write_end};
 use super::kernel::{Applied, Decision, Now};
@@ -27,7 +28,6 @@ use super::row::{
     show_wallet,
 };
 use super::settings::PaymentProfile;
-use super::stuck::MAX_REPORTS;
 use crate::day::{day_number, day_start};
 use crate::grant::Grant;
 use crate::text::{object, or_null, quoted};
@@ -36,7 +36,7 @@ use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds in which the Worker that asks the treasury has to report.
-const LEASE_MS: u64 = 30_000;
+pub(super) const LEASE_MS: u64 = 30_000;
 /// Looks at a payout that follow each other within [`NEAR_PAUSE_MS`]: about an hour of them.
 const NEAR_LOOKS: u32 = 120;
 /// Most milliseconds between two such looks: the treasury tells from its own table how it stands.
@@ -183,26 +183,6 @@ impl HeldMoney<'_> {
         Ok(Decision { answer: Answer::Done, changes })
     }
 
-    /// Tells the gate where the money went, so that it owes it no longer.
-    fn report_end(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
-        if hold.looks >= MAX_REPORTS || hold.transaction.is_empty() {
-            let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
-            return Decision { answer: Answer::Done, changes };
-        }
-        let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
-        let fence = hold.fence.saturating_add(1);
-        let ask = match hold.state.leave() {
-            Some(Leave::Release) => write_claim(&hold, true),
-            Some(Leave::Refund) | None => {
-                PayoutCall::Refunded { payment: payment.clone(), transaction }
-            }
-        };
-        let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
-        let hold = HoldRow { looks: hold.looks.saturating_add(1), fence, due, ..hold };
-        let changes = Vec::from([Change::Hold(Box::new(hold))]);
-        Decision { answer: Answer::Errand(Box::new(Errand { payment, fence, ask })), changes }
-    }
-
     /// The body of a payout. Spec: docs/treasury.md, "Payouts".
     fn write_payout(&self, hold: &HoldRow, leave: Leave) -> String {
         let to = match leave {
@@ -295,27 +275,15 @@ impl HeldMoney<'_> {
             };
         };
         if let HoldState::Ended(leave) = hold.state {
-            let is_heard = match read_leave(answer) {
-                GateLeave::Granted => true,
-                // Its buyer has fetched the answer since.
-                GateLeave::Other => leave == Leave::Release,
-                // Someone has paid it back there, or will: a person has to hear of that.
-                GateLeave::Ended | GateLeave::Later => false,
-            };
-            let due = Some(tick.now.saturating_add(pause_ms(hold.looks))).filter(|_| !is_heard);
-            let looks = if is_heard { 0 } else { hold.looks };
-            let is_sold = is_heard && leave == Leave::Release;
-            let claim = if is_sold { RefundClaim::Granted } else { hold.claim };
-            let row = HoldRow { due, looks, claim, ..hold };
-            return Ok(Decision {
-                answer: Answer::Done,
-                changes: Vec::from([Change::Hold(Box::new(row))]),
-            });
+            return Ok(take_report(hold, leave, answer, tick));
         }
         let asks_gate = hold.asks_gate || planted(Mutant::AnswersAreMixedUp) && hold.needs_claim();
         if asks_gate {
             return Ok(self.take_claim(hold, leave, answer, tick));
         }
+        // Of what the treasury refuses nothing is under way.
+        let has_asked = hold.has_asked && !answer.is_some_and(is_refused);
+        let hold = HoldRow { has_asked, ..hold };
         let (told, payout) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
         // A payment in a contract is asked for again by itself: that drives it on.
         let is_kept = payout.is_empty() || hold.entry.is_some();
@@ -368,47 +336,6 @@ impl HeldMoney<'_> {
         Ok(self.note_move(row, job, leave, is_news.then_some(tick)))
     }
 
-    /// Takes the gate's answer about money that it owes. Only its word leads to a payout: its operator
-    /// may be at it, or the payment still buys something.
-    fn take_claim(
-        &self,
-        hold: HoldRow,
-        leave: Leave,
-        answer: Option<&PayoutAnswer>,
-        tick: Now<'_>,
-    ) -> Decision {
-        let is_orphan = hold.job.is_empty();
-        let is_new = !hold.has_payout();
-        let granted = match hold.claim {
-            RefundClaim::Called => RefundClaim::Admitted,
-            _ => RefundClaim::Granted,
-        };
-        let done = |row| {
-            let changes = Vec::from([Change::Hold(Box::new(row))]);
-            Decision { answer: Answer::Done, changes }
-        };
-        match read_leave(answer) {
-            GateLeave::Granted if is_orphan => {
-                done(HoldRow { claim: granted, looks: 0, due: Some(tick.now), ..hold })
-            }
-            GateLeave::Granted => self.look(HoldRow { claim: granted, looks: 0, ..hold }, tick),
-            // What was served there is no debt: the job decides alone.
-            GateLeave::Other if !is_orphan => {
-                self.look(HoldRow { owed: false, looks: 0, ..hold }, tick)
-            }
-            GateLeave::Ended if is_orphan && is_new => done(HoldRow {
-                claim: RefundClaim::Ended,
-                state: HoldState::Ended(leave),
-                due: None,
-                ..hold
-            }),
-            GateLeave::Other | GateLeave::Ended | GateLeave::Later => {
-                let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
-                put_off(HoldRow { due, ..hold }, leave, None)
-            }
-        }
-    }
-
     fn note_move(
         &self,
         hold: HoldRow,
@@ -436,40 +363,8 @@ impl HeldMoney<'_> {
     }
 }
 
-/// The gate's answer about a payment that it owes.
-enum GateLeave {
-    /// It leaves it to the exchange, or knows nothing of it: it keeps it no longer, or no token opens
-    /// its refunds.
-    Granted,
-    /// It was paid back or waived there.
-    Ended,
-    /// It does not owe it: its buyer was served, or is.
-    Other,
-    /// It has not said, or someone there has begun.
-    Later,
-}
-
-fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
-    let Some(answer) = answer else { return GateLeave::Later };
-    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
-    match (answer.status, body.get("code").and_then(Value::as_str)) {
-        (200 | 404, _) => GateLeave::Granted,
-        (409, Some("refund_ended")) => GateLeave::Ended,
-        (409, Some("wrong_state")) => GateLeave::Other,
-        _ => GateLeave::Later,
-    }
-}
-
-/// Asks the gate, which owes a payment, to leave it to the exchange. A payment that was taken here has
-/// its end here, also for a gate that was restored since; of one of which the gate alone has told, a
-/// restored gate may have forgotten how it ended.
-fn write_claim(hold: &HoldRow, sold: bool) -> PayoutCall {
-    let is_told = hold.owed && (hold.job.is_empty() || planted(Mutant::OwnJobsAreHearsay));
-    PayoutCall::Refunding { payment: hold.payment.clone(), restored: !is_told, sold }
-}
-
 /// Money that did not move yet; `news` is given when there is something to tell.
-fn put_off(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
+pub(super) fn put_off(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
     let kind = match leave {
         Leave::Release => EventKind::ReleaseFailed,
         Leave::Refund => EventKind::RefundFailed,
@@ -481,7 +376,7 @@ fn put_off(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
 }
 
 /// Milliseconds to the next look: doubled each time, up to half a minute in the first hour.
-fn pause_ms(looks: u32) -> u64 {
+pub(super) fn pause_ms(looks: u32) -> u64 {
     let (first, turn, most) = match looks.checked_sub(NEAR_LOOKS) {
         None => (1_000_u64, looks, NEAR_PAUSE_MS),
         Some(later) => (NEAR_PAUSE_MS, later, MAX_PAUSE_MS),
@@ -508,7 +403,22 @@ fn read_answer(answer: &PayoutAnswer) -> (PayoutState, String) {
         ("", "failed") => PayoutState::Dead,
         ("open", "sent") => PayoutState::Sent(hash),
         ("open" | "executing", _) | ("", "executing" | "refused" | "unknown") => PayoutState::Open,
-        _ => PayoutState::Unknown,
+        // An answer without a state is no payout: neither is its id that of one.
+        _ => return (PayoutState::Unknown, String::new()),
     };
     (told, id)
+}
+
+/// Whether the treasury has refused a payout for certain, before anything was written. Spec:
+/// docs/treasury.md, "Payouts".
+fn is_refused(answer: &PayoutAnswer) -> bool {
+    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
+    let code = body.get("code").and_then(Value::as_str);
+    let is_known = matches!(
+        (answer.status, code),
+        (400, Some("invalid_payout"))
+            | (403, Some("payouts_not_allowed" | "payouts_budget_exceeded"))
+            | (409, Some("payouts_not_configured"))
+    );
+    is_known && !planted(Mutant::RefusedIsUnderWay)
 }

@@ -8,8 +8,8 @@
 //!
 //! A command is given by `gateway` to the use case that owns what it may touch. In reading order:
 //! sellers (`seller`, their `session`s and `bond`s), quotes ([`quote`]) and seats (`seat`), payments
-//! ([`verify`], [`till`], [`shown`]), jobs ([`job`]), `work` and its `outcome`s, held money (`hold`) and
-//! what time decides ([`due`]). All borrow the [`settings`]' payment profile, `keys` and limits
+//! ([`verify`], [`till`], [`shown`]), jobs ([`job`]), `work` and its `outcome`s, held money (`hold`),
+//! which the gate may owe (`claim`), and what time decides ([`due`]). All borrow the [`settings`]' payment profile, `keys` and limits
 //! (`offer`). What happened is counted in [`figures`] and seen by [`feed::View`]s: the [`board`] of a
 //! profile, the [`dashboard`] and the [`page`]s of several, feeds of events, and the lists of the
 //! [`operator`].
@@ -24,6 +24,7 @@ pub mod board;
 pub mod body;
 mod bond;
 mod capability;
+mod claim;
 pub mod dashboard;
 mod demo;
 mod direct;

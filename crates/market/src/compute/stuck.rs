@@ -32,6 +32,7 @@ impl HoldRow {
         match self.state {
             HoldState::Held => is_asked_for.then_some(StuckMoney::Registration),
             HoldState::Paying(_) if self.claim == RefundClaim::Waiting => Some(StuckMoney::Turn),
+            HoldState::Paying(_) if self.is_left() => Some(StuckMoney::Claim),
             HoldState::Paying(_) if self.waits_for_gate() && !self.has_payout() => {
                 is_asked_for.then_some(StuckMoney::Claim)
             }
@@ -56,7 +57,7 @@ impl HoldRow {
     /// treasury was asked for goes on as it began: then one question in two is the gate's.
     pub(super) fn needs_claim(&self) -> bool {
         let is_even = self.fence.is_multiple_of(2) && !planted(Mutant::LateDebtsAreUnheard);
-        let is_turn = !self.has_payout() || is_even;
+        let is_turn = !self.has_payout() || is_even || self.is_left();
         self.waits_for_gate() && is_turn && !planted(Mutant::DebtsAreUnclaimed)
     }
 
@@ -64,15 +65,25 @@ impl HoldRow {
     fn waits_for_gate(&self) -> bool {
         let is_going = matches!(self.state, HoldState::Paying(_) | HoldState::Sent(_));
         let is_open = matches!(self.claim, RefundClaim::Unasked | RefundClaim::Called);
-        is_going && is_open && self.is_owed()
+        is_going && (is_open || self.is_left()) && self.is_owed()
+    }
+
+    /// Whether someone at the gate has paid it back or waived it, before anything was known to be on its
+    /// way: the money stays where it is, whatever becomes of the gate's row, until the gate grants it.
+    pub(super) fn is_left(&self) -> bool {
+        let is_left =
+            self.claim == RefundClaim::Ended && matches!(self.state, HoldState::Paying(_));
+        is_left && !planted(Mutant::EndsAreForgotten)
+    }
+
+    /// Whether no payout of it is known.
+    pub(super) fn is_unmade(&self) -> bool {
+        matches!(self.state, HoldState::Paying(_)) && self.payout.is_empty() && self.tries <= 1
     }
 
     /// Whether the treasury was asked for it, as far as is known.
     pub(super) fn has_payout(&self) -> bool {
-        self.has_asked
-            || !self.payout.is_empty()
-            || self.tries > 1
-            || matches!(self.state, HoldState::Sent(_))
+        self.has_asked || !self.is_unmade()
     }
 
     /// Whether it waits for room in what goes back without a job in a day.

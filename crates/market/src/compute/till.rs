@@ -442,8 +442,13 @@ fn hear_debt(hold: HoldRow, tick: Now<'_>) -> Decision {
         }
         HoldState::Paying(_) | HoldState::Sent(_) => (Some(tick.now), hold.looks),
     };
-    // What the gate was told of before is no answer to this.
-    let fence = if is_over { hold.fence.saturating_add(1) } else { hold.fence };
+    let fence = match hold.state {
+        // What the gate was told of before is no answer to this.
+        HoldState::Ended(_) => hold.fence.saturating_add(1),
+        // The next question is the gate's, which may be an hour before the one after it.
+        HoldState::Paying(_) | HoldState::Sent(_) if !is_asked => hold.fence | 1,
+        HoldState::Held | HoldState::Paying(_) | HoldState::Sent(_) => hold.fence,
+    };
     let row = HoldRow { owed, claim, fence, due, looks, ..hold };
     Decision { answer: Answer::Done, changes: Vec::from([Change::Hold(Box::new(row))]) }
 }
