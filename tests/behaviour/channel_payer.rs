@@ -574,6 +574,21 @@ pub fn what_is_sold_with_a_longer_delay_is_paid_for_by_itself() {
 }
 
 #[test]
+fn a_refund_is_never_turned_into_a_payment() {
+    let now = UnixTime::from_secs(1_763_618_400);
+    let terms = Payee::default().terms(false);
+    let wrong = changed(&terms, PAYEE, &json!({"receiverAuthorizer": "0x12"}));
+    let ChannelNext::Once(Some(paid)) = purchase(1).answered(402, &wrong, b"", now) else {
+        panic!("it is paid by channel")
+    };
+    let ChannelNext::Fail(asked_back) = refund(1).answered(402, &wrong, b"", now) else {
+        panic!("it is paid for")
+    };
+    let codes = (paid.reason.code(), asked_back.reason.code());
+    assert_eq!(codes, ("malformed_challenge", "malformed_challenge"));
+}
+
+#[test]
 pub fn a_deposit_is_never_larger_than_the_payer_allows() {
     let mut payee = Payee::default().terms(false);
     let value = payee.joined("payment-required").unwrap().into_owned();

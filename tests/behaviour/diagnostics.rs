@@ -140,6 +140,23 @@ fn what_an_isolate_learns_is_what_all_of_them_counted() {
 }
 
 #[test]
+fn a_client_that_goes_on_failing_is_written_ever_more_seldom() {
+    let (mut world, keys) = (World::new(), keys());
+    let mut isolate = Attempts::new();
+    let place = isolate.client_key(&keys, seen("192.0.2.1"), at(0));
+    let mut written: Vec<u64> = Vec::new();
+    for turn in 1..=400 {
+        isolate.failed(&place, &failure(Cause::Unpaid), None, at(turn));
+        hand_over(&mut isolate, &mut world, false, at(turn));
+        written.extend(world.ledger.failures.values().map(|it| it.attempts));
+    }
+    written.dedup();
+    let (often, seldom) = written.split_at(200);
+    assert_eq!(often, Vec::from_iter(1..=200));
+    assert_eq!(seldom, [222, 246, 273, 303, 336, 373]);
+}
+
+#[test]
 pub fn the_first_requests_of_a_stranger_are_no_row() {
     let (mut world, keys) = (World::new(), keys());
     let mut isolate = Attempts::new();

@@ -1,5 +1,7 @@
 //! What becomes of a payment that no request waits for, with and without a chain to look at.
 
+use std::collections::BTreeSet;
+
 use farebox_core::ledger::State;
 use farebox_core::ledger::state::{Undelivered, Why};
 use farebox_core::time::UnixTime;
@@ -43,6 +45,30 @@ fn happens_before_settle<T>(
 fn lie(transaction: &str) -> Settle {
     let body = json!({ "success": true, "transaction": transaction, "network": "eip155:84532" });
     Settle::Raw(200, body.to_string())
+}
+
+#[test]
+fn an_alarm_looks_for_four_payments_of_an_object_at_once_and_then_for_the_others() {
+    let mut vars = World::chain_vars();
+    vars["LEDGER_SHARDS"] = json!(1);
+    let mut world = World::with(vars);
+    for number in 1..=6 {
+        world.payer = Payer::new(number);
+        doubted(&mut world, "/after", &Settle::SilentBefore);
+    }
+    // They are sent again in vain.
+    world.facilitator.settle_plan.extend(vec![Settle::SilentBefore; 60]);
+    let (mut most, mut looked) = (0, BTreeSet::new());
+    for _ in 0..30 {
+        world.wait(60);
+        let jobs = world.next_jobs();
+        most = most.max(jobs.len());
+        for job in jobs {
+            looked.extend(job.reads().then(|| job.key().to_owned()));
+            world.carry(job);
+        }
+    }
+    assert_eq!((most, looked.len()), (4, 6));
 }
 
 #[test]

@@ -230,6 +230,11 @@ fn only_an_rs256_token_is_one_and_a_bond_or_a_renewal_needs_none() {
     };
     assert_eq!(shown("", json!({})), Ok(None));
     assert!(shown(&of("RS256"), json!({})).unwrap().is_some());
+    // What cannot be read is answered as that, and no issuer is asked.
+    for bad in ["HS256", "RS256"] {
+        let request = SellerRequest { authorization: of(bad), body: "nonsense".to_owned() };
+        assert_eq!(unproven(&request), Ok(None), "{bad}");
+    }
     for bad in [of("HS256"), of("none"), "Bearer x".to_owned()] {
         assert_eq!(shown(&bad, json!({})).unwrap_err().status, 403);
         assert_eq!(shown(&bad, json!({"seller_renewal_token": "qdr_x"})), Ok(None));
@@ -247,10 +252,11 @@ pub fn only_the_gate_says_what_it_owes() {
         });
         json!({"id": "evt_1", "type": kind, "at": 1, "data": data}).to_string()
     };
-    let signed = |body: &str, secret: &str, secs: u64| {
-        let mac = hash::mac(secret.as_bytes(), &[format!("{secs}.{body}").as_bytes()]);
-        format!("t={secs},v1={}", hex::encode(&mac))
+    let timed = |time: &str, secret: &str, body: &str| {
+        let mac = hash::mac(secret.as_bytes(), &[format!("{time}.{body}").as_bytes()]);
+        format!("t={time},v1={}", hex::encode(&mac))
     };
+    let signed = |body: &str, secret: &str, secs: u64| timed(&secs.to_string(), secret, body);
     let (right, secs) = ("w".repeat(32), NOON / 1000);
     let owed = notice("payment.refund_due", "/till/[quote]");
     let (profile, told) =
@@ -261,6 +267,8 @@ pub fn only_the_gate_says_what_it_owes() {
     for signature in [
         signed(&owed, "another secret of that length...", secs),
         signed(&owed, &right, secs - 301),
+        timed("", &right, &owed),
+        timed("soon", &right, &owed),
         signed("{}", &right, secs),
         String::new(),
     ] {

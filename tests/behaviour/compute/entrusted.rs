@@ -1,6 +1,6 @@
 //! Money in the escrow contract: registered when it is paid, released or refunded once.
 
-use farebox_core::compute::message::{Answer, PayoutCall};
+use farebox_core::compute::message::{Answer, Command, PayoutCall};
 use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave};
 use serde_json::{Value, json};
 
@@ -65,6 +65,26 @@ fn a_job_whose_payment_is_not_registered_yet_is_told_so_and_registered_by_the_al
         assert_eq!(world.rows.holds["rcpt_1"].due, None);
         assert_eq!(world.rows.jobs[0].registration, TX);
     }
+}
+
+#[test]
+fn a_registration_that_took_long_waits_for_nobody_once_it_is_there() {
+    let mut world = world();
+    world.treasury.luck = Some(Luck::Lost);
+    let (_, answer) = paid(&mut world);
+    world.carry(answer);
+    let ask = |world: &mut World| {
+        assert_eq!(world.told(Command::AskNow("rcpt_1".to_owned())).status, 200);
+        world.alarm();
+        world.rows.holds["rcpt_1"].stuck().map(|why| format!("{why:?}"))
+    };
+    let waits = (0..10).map(|_| ask(&mut world)).last().unwrap();
+    assert_eq!(waits.as_deref(), Some("Registration"));
+    world.treasury.luck = None;
+    assert_eq!(ask(&mut world), None);
+    let hold = &world.rows.holds["rcpt_1"];
+    assert_eq!((&hold.state, hold.due), (&HoldState::Held, None));
+    assert_eq!(world.rows.jobs[0].registration, TX);
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod arrivals;
 pub mod explore;
 mod histories;
 pub mod lookups;
+mod notes;
 pub mod random;
 pub mod traces;
 

@@ -94,3 +94,22 @@ pub fn a_transaction_under_a_challenge_that_anyone_can_write_begins_nothing_and_
         }
     }
 }
+
+#[test]
+fn a_hash_without_its_sender_is_not_looked_for_where_no_chain_is_read_and_no_secret_signed_it() {
+    let mut world = world();
+    let issued = challenge(&mut world, ROUTE);
+    world.wait(2);
+    let bytes = signed(&world, 0);
+    send(&mut world, &bytes);
+    change(&mut world, |vars| {
+        vars["RPC_URL"] = json!("");
+        vars["ROUTES"] = json!([{"path": ROUTE, "price": "$0.01"}]);
+    });
+    let forged = Challenge { id: "A".repeat(43), ..issued };
+    let reads = world.facilitator.chain.asked;
+    let said = world.send(answer(ROUTE, &forged, &hash(&bytes), None));
+    assert_eq!(told(&said), (402, "invalid_challenge".to_owned(), true));
+    assert_eq!(world.facilitator.chain.asked, reads);
+    assert!(world.ledger.entries().is_empty());
+}

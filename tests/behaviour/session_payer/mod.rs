@@ -382,6 +382,14 @@ pub fn a_transaction_of_the_payers_own_is_sent_once_and_its_hash_shown_again() {
 }
 
 #[test]
+fn nothing_is_deposited_where_no_contract_is_named() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    seller.escrow = "0x0000000000000000000000000000000000000000";
+    assert_eq!(payer.pays(&mut seller), Err("malformed_challenge"));
+    assert_eq!((payer.sent, payer.deposits, payer.highest), (0, 0, 0));
+}
+
+#[test]
 fn an_expired_challenge_is_asked_for_again_and_never_signed() {
     let (mut seller, now) = (Seller::new(10), UnixTime::from_secs(START));
     let mut buyer = begun(1, ChannelAim::Pay);

@@ -24,6 +24,7 @@ pub(super) struct Seller {
     pub min_delta: u64,
     pub fee_payer: bool,
     pub realm: &'static str,
+    pub escrow: &'static str,
     channel: Option<[u8; 32]>,
     pub deposit: u64,
     pub highest: u64,
@@ -46,6 +47,7 @@ impl Seller {
             min_delta: 0,
             fee_payer: true,
             realm: "api.example.com",
+            escrow: ESCROW,
             channel: None,
             deposit: 0,
             highest: 0,
@@ -67,7 +69,7 @@ impl Seller {
     pub fn challenge_until(&mut self, expires: &str) -> Headers {
         self.issued += 1;
         let request = json!({"amount": self.unit.to_string(), "currency": TOKEN, "recipient": PAYEE, "suggestedDeposit": "100",
-            "unitType": "request", "methodDetails": {"chainId": CHAIN, "escrowContract": ESCROW, "feePayer": self.fee_payer,
+            "unitType": "request", "methodDetails": {"chainId": CHAIN, "escrowContract": self.escrow, "feePayer": self.fee_payer,
                 "minVoucherDelta": self.min_delta.to_string()}});
         let request = base64::encode_url(jcs::text(&request).as_bytes());
         let line = format!(

@@ -102,15 +102,17 @@ pub fn a_transaction_that_says_nothing_of_the_deposit_brings_none() {
         assert_eq!(session.open(0).status, 200, "{place}");
         assert!(!is_closed_at_once(&mut session), "{place}");
     }
-    // Opened and added to in one transaction.
-    let mut session = with(&mixed());
-    let id = session.id.clone();
-    let opened = session.door.node.opened(&id);
-    session.door.node.channels.get_mut(&id).unwrap().deposit += PRICE;
-    let added = session.door.node.added(&id, PRICE);
-    session.hash = session.door.node.mine(&id, vec![opened, added]);
-    assert_eq!(session.open(0).status, 200);
-    assert!(is_closed_at_once(&mut session));
+    // Opened and added to in one transaction, and once also raised by what it does not tell of.
+    for (untold, is_own) in [(0, true), (PRICE, false)] {
+        let mut session = with(&mixed());
+        let id = session.id.clone();
+        let opened = session.door.node.opened(&id);
+        session.door.node.channels.get_mut(&id).unwrap().deposit += untold + PRICE;
+        let added = session.door.node.added(&id, PRICE);
+        session.hash = session.door.node.mine(&id, vec![opened, added]);
+        assert_eq!(session.open(0).status, 200);
+        assert_eq!(is_closed_at_once(&mut session), is_own);
+    }
 }
 
 #[test]

@@ -125,6 +125,18 @@ pub fn sixty_calls_at_once_are_mined_in_a_few_blocks_who_leaves_first() {
 }
 
 #[test]
+fn the_node_is_sent_nothing_where_nothing_is_new() {
+    let mut sending = Sending::new();
+    let due = sending.due(1, Haste::Staying);
+    assert!(sending.takes(due));
+    sending.round();
+    for _ in 0..5 {
+        sending.now += 1;
+        assert_eq!(sending.body(), None);
+    }
+}
+
+#[test]
 pub fn of_payers_who_leave_those_who_owe_most_go_first() {
     let mut sending = Sending::new();
     sending.node.wei = 3 * COST;

@@ -3,6 +3,7 @@
 use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::payment::TxHash;
 use farebox_core::treasury::message::{Answer, Command, Listing, Operation};
+use farebox_core::treasury::row::PAYOUTS;
 use serde_json::json;
 
 use super::decisions::charged;
@@ -75,6 +76,10 @@ fn a_payout_whose_rows_have_left_is_not_made_again() {
         let told = world.operate(command);
         assert_eq!((told.status, told.text("code")), (409, "idempotency_key_used"));
     }
+    // No agent made it: a lookup in the name of agents does not tell of it.
+    let (agent, key) = (PAYOUTS.to_owned(), "rent".to_owned());
+    let told = world.reply(Command::Known { agent, key });
+    assert_eq!((told.status, told.text("code")), (404, "not_found"));
 }
 
 #[test]

@@ -136,12 +136,17 @@ pub fn a_reviewer_sees_what_would_be_sent() {
     assert_eq!(item["maxTimeoutSeconds"], json!(60));
 }
 
-#[test]
-pub fn an_approval_serves_again_if_its_payment_was_lost_before_it_was_signed() {
+/// A world that asks a node before it signs, so that a payment can be lost before that.
+fn with_node() -> World {
     let mut variables = variables();
     variables["RPC_URL"] = json!("https://node.example.com");
     variables["ORGANIZATIONS"][0]["policy"]["reviewAbove"] = json!({"USDC": "0.05"});
-    let mut world = World::of(&variables);
+    World::of(&variables)
+}
+
+#[test]
+pub fn an_approval_serves_again_if_its_payment_was_lost_before_it_was_signed() {
+    let mut world = with_node();
     let body = keyed("75000", "k");
     let (told, review) = asked(&mut world, &body);
     world.operate(Operation::Approve(review));
@@ -165,6 +170,34 @@ pub fn an_approval_serves_again_if_its_payment_was_lost_before_it_was_signed() {
     assert_eq!(world.told(&body).text, paid.text);
     let signed = world.rows.attempts.values().filter(|row| row.header.is_some());
     assert_eq!(signed.count(), 1);
+}
+
+#[test]
+fn a_review_that_nobody_approved_approves_nothing_when_another_payment_under_its_key_is_lost() {
+    let mut world = with_node();
+    let (dear, cheap) = (keyed("75000", "k"), keyed("40000", "k"));
+    asked(&mut world, &dear);
+    let Answer::Prepare(_) = world.ask(BUYER_KEY, &cheap) else { panic!("nothing begins") };
+    world.now += 60;
+    assert!(world.alarm().is_empty());
+    assert_eq!(states(&mut world, None), ["expired"]);
+    for body in [&dear, &cheap] {
+        assert_eq!(world.told(body).text("outcome"), "execution_failed");
+    }
+}
+
+#[test]
+fn an_approval_that_has_ended_does_not_serve_again() {
+    let mut world = with_node();
+    let body = keyed("75000", "k");
+    let (_, review) = asked(&mut world, &body);
+    world.now += 86_400 - 30;
+    world.operate(Operation::Approve(review));
+    let Answer::Prepare(_) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+    world.now += 60;
+    assert!(world.alarm().is_empty());
+    assert_eq!(states(&mut world, None), ["used"]);
+    assert_eq!(world.told(&body).text("outcome"), "execution_failed");
 }
 
 #[test]

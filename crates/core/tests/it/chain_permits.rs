@@ -290,3 +290,18 @@ fn an_inquiry_with_calls_ends_within_its_round_trips_and_asks_for_two_traces() {
     let last = chain.asked.last().unwrap();
     assert_eq!(last[..], ["eth_getLogs", "debug_traceTransaction", "debug_traceTransaction"]);
 }
+
+#[test]
+fn what_its_own_data_tells_of_a_transaction_is_not_asked_for_again() {
+    let mut chain = Chain::at(SIGHT + 40, SIGHT + 20);
+    let (proxy, stranger) = (proxy(), OTHER.to_owned());
+    for (called, vector) in
+        [(&proxy, "another amount"), (&proxy, "another payee"), (&stranger, "settle")]
+    {
+        chain = with(chain, SIGHT + 2, called, vector);
+    }
+    chain.traces = vec![Value::Null, Value::Null, shown(PAYEE, VALUE)];
+    let found = Finding::Transferred { transaction: chain.hash(2), block: SIGHT + 2, log_index: 7 };
+    assert_eq!(inquire(&mut chain, permit()), found);
+    assert_eq!(chain.asked.last().unwrap()[..], ["eth_getLogs", "debug_traceTransaction"]);
+}
