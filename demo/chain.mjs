@@ -67,6 +67,9 @@ export async function startChain({ port, idle = false, log = () => {} } = {}) {
     '84532',
     '--slots-in-an-epoch',
     '1',
+    // Else each block leaves its state in the user's home, for ever.
+    '--max-persisted-states',
+    '100',
     '--mnemonic',
     PHRASE,
     '--accounts',

@@ -33,6 +33,13 @@ export const MUTANTS = [
     broken: (planted) => `stalled: () => (!(${planted}) && isAnswered) || breaks.abort()`,
   },
   {
+    // An answer that falls silent is broken off by its origin, whoever keeps the upload open.
+    name: 'SilenceIsTheOrigins',
+    file: 'origin.mjs',
+    guard: "return isKept ? 'client_left' : 'broken';",
+    broken: (planted) => `return isKept && !(${planted}) ? 'client_left' : 'broken';`,
+  },
+  {
     // A reader who takes nothing has left after seconds.
     name: 'ReadersAreHurried',
     file: 'origin.mjs',

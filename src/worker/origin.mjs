@@ -64,16 +64,41 @@ function upload(body) {
   const breaks = new AbortController();
   let isAnswered = false;
   const writer = writable.getWriter();
-  const sent = flow(source, writer, UPLOAD_IDLE_MS, undefined, {
+  const waited = new Waited();
+  const outcome = flow(source, writer, UPLOAD_IDLE_MS, undefined, {
     broken: () => breaks.abort(),
     // An origin that has answered need not read all of a body, and its answer goes on.
     stalled: () => isAnswered || breaks.abort(),
+    waited,
   });
+  const sent = Object.assign(outcome, { waited });
   const answered = () => {
     isAnswered = true;
   };
   return { stream: readable, sent, breaks, answered };
 }
+
+/** For how long an upload has waited for its client. */
+class Waited {
+  #ms = 0;
+  /** @type {number | undefined} */
+  #since;
+
+  begin() {
+    this.#since = Date.now();
+  }
+
+  end() {
+    this.#ms = this.ms();
+    this.#since = undefined;
+  }
+
+  ms() {
+    return this.#ms + (this.#since === undefined ? 0 : Date.now() - this.#since);
+  }
+}
+
+/** @typedef {Promise<string> & {waited: Waited}} Upload the outcome of an upload */
 
 /** Milliseconds without a byte of the client after which its upload has broken off. */
 const UPLOAD_IDLE_MS = 60_000;
@@ -94,25 +119,24 @@ export function uploaded(sent, milliseconds) {
  * @param {Response | Source} held
  * @param {number} idle milliseconds without a byte after which the origin counts as broken
  * @param {number | undefined} promised bytes that have to come
- * @param {Promise<string>} [sent] the upload of the request's body: a client that breaks it off breaks the answer off, too
+ * @param {Upload} [sent] the upload of the request's body: a client that breaks it off breaks the answer off, too
  */
 export function pump(held, idle, promised, sent) {
   const { readable, writable } = promised === undefined ? new IdentityTransformStream() : new FixedLengthStream(promised);
   const writer = writable.getWriter();
   const source = held instanceof Response ? { reader: held.body === null ? undefined : new BodyReader(held.body) } : held;
-  const cut = () => {
-    writer.abort(new Error('it broke off')).catch(() => {});
-  };
   /** @param {Taken} taken */
   const broken = async (taken) => {
-    // Asked before the answer is broken off, with which the platform ends an upload as well.
     const hasLeft = sent !== undefined && (await race(sent, 0, 'flowing')) === 'broken';
-    cut();
     // Else a payer would have most of a long answer, and their money back.
     return hasLeft || taken.isStalled() ? 'client_left' : 'broken';
   };
-  const end = flow(source, writer, idle, promised, { broken, stalled: cut }).then((end) => {
-    if (end !== 'complete') source.reader?.cancel().catch(() => {});
+  const end = flow(source, writer, idle, promised, { broken, stalled: () => {}, upload: sent?.waited }).then((end) => {
+    // With this the platform ends an upload as well: whose doing it is was asked before.
+    if (end !== 'complete') {
+      writer.abort(new Error('it broke off')).catch(() => {});
+      source.reader?.cancel().catch(() => {});
+    }
     return end;
   });
   return { readable, end };
@@ -133,6 +157,8 @@ const MINUTE_MS = 60_000;
  * @typedef {object} Means
  * @property {(taken: Taken) => Promise<string> | void} broken breaks off where the body ends too early; may say whose doing that is
  * @property {() => void} stalled is called when the reader takes nothing
+ * @property {Waited} [waited] notes for how long the source has nothing
+ * @property {Waited | undefined} [upload] that of the upload whose answer this is
  */
 
 /**
@@ -144,7 +170,7 @@ const MINUTE_MS = 60_000;
  * @param {number | undefined} promised
  * @param {Means} means
  */
-async function flow(source, writer, idle, promised, { broken, stalled }) {
+async function flow(source, writer, idle, promised, { broken, stalled, waited, upload }) {
   const [comes, takes] = [new Waits(idle), new Waits(TAKING_MS)];
   let sent = 0;
   const taken = new Taken();
@@ -169,7 +195,7 @@ async function flow(source, writer, idle, promised, { broken, stalled }) {
     sent += piece.length;
     return true;
   };
-  let end = await pass(source, comes, write, () => sent === promised);
+  let end = await pass(source, comes, write, { isWhole: () => sent === promised, waited, upload });
   if (end === 'complete' && promised !== undefined && sent < promised) end = 'broken';
   if (end === 'broken') end = (await broken(taken)) ?? end;
   if (end === 'complete' && !(await isTaken(writer.close()))) end = 'client_left';
@@ -215,20 +241,29 @@ class Taken {
  * @param {Source} source
  * @param {Waits} comes
  * @param {(piece: Uint8Array) => Promise<boolean>} write
- * @param {() => boolean} isWhole whether all that was promised has been written
+ * @param {{isWhole: () => boolean, waited: Waited | undefined, upload: Waited | undefined}} means `isWhole` says whether all that was promised has
+ *   been written
  */
-async function pass({ reader, chunks = [], next }, comes, write, isWhole) {
+async function pass({ reader, chunks = [], next }, comes, write, { isWhole, waited, upload }) {
   for (const chunk of chunks) if (!(await write(chunk))) return 'client_left';
   while (reader !== undefined) {
+    // The platform shows the end of an answer once the origin has all of the request, which may be never. A connection
+    // that has come to its end is used again if somebody reads that.
     if (isWhole()) {
-      // The platform shows the end of an answer once the origin has all of the request, which may be never. A connection
-      // that has come to its end is used again if somebody reads that.
       (next ?? reader.read()).catch(() => {});
       break;
     }
-    const read = await comes.for(next ?? reader.read()).catch(() => LATE);
+    const [since, before] = [Date.now(), upload?.ms() ?? 0];
+    waited?.begin();
+    const read = await comes.for(next ?? reader.read()).catch(() => undefined);
+    waited?.end();
     next = undefined;
-    if (read === LATE) return 'broken';
+    if (read === undefined) return 'broken';
+    if (read === LATE) {
+      // Nor does anyone see the end of an answer of which no length is known: a client that keeps its upload open may have all of it.
+      const isKept = upload !== undefined && 2 * (upload.ms() - before) >= Date.now() - since;
+      return isKept ? 'client_left' : 'broken';
+    }
     if (read.done) break;
     if (!(await write(read.value))) return 'client_left';
   }

@@ -210,6 +210,41 @@ describe('a guard that is removed', () => {
     return { came: taken > promised, code };
   };
 
+  /** What becomes of a whole answer of unknown length, whose client goes on with its upload byte by byte. */
+  const endless = async (): Promise<Outcome> => {
+    const [target, content] = [`/before/endless-${nextNumber()}`, 'c'.repeat(SOME)];
+    const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const whole = Buffer.from(`${head}${SOME.toString(16)}\r\n${content}\r\n0\r\n\r\n`);
+    // It keeps the connection.
+    origin.script(target, { pieces: [whole, ...new Array<Buffer>(10).fill(Buffer.alloc(0))], everyMs: 1_000, early: true });
+    const payment = await payFor(world, target, { method: 'POST' });
+    const { hostname, port } = new URL(world.gate.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    let [taken, isClosed] = [0, false];
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      isClosed = true;
+    });
+    socket.on('data', (data) => {
+      taken += data.length;
+    });
+    socket.write(`POST ${target} HTTP/1.1\r\nHost: shop.example\r\n${payment.row.join(': ')}\r\nContent-Length: ${HUGE}\r\n\r\n`);
+    socket.write(Buffer.alloc(LONG, 'b'));
+    const drops = setInterval(() => socket.write('b'), 500);
+    let code: unknown = 'payment_in_progress';
+    await eventually(
+      'the row says so',
+      async () => {
+        code = jsonOf(await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) }))['code'];
+        return isClosed || code !== 'payment_in_progress';
+      },
+      20_000,
+    );
+    clearInterval(drops);
+    socket.destroy();
+    return { came: taken > SOME, code };
+  };
+
   const CASES: readonly Case[] = [
     {
       mutants: 'TriesAreShared',
@@ -292,6 +327,13 @@ describe('a guard that is removed', () => {
       held: { came: true, code: 'payment_already_delivered' },
     },
     {
+      mutants: 'SilenceIsTheOrigins',
+      what: 'who never ends an upload has all of an answer without a length, and their money back',
+      attack: endless,
+      broken: { came: true, code: 'refund_due' },
+      held: { came: true, code: 'payment_already_delivered' },
+    },
+    {
       mutants: 'FreeLosesBody',
       what: 'a request with a payment that is free by now does not pass',
       attack: async () => {
@@ -358,7 +400,7 @@ describe('a guard that is removed', () => {
   ];
 
   for (const { mutants, behind = 'none', what, attack, broken, held } of CASES) {
-    // A-146, A-149, A-156
+    // A-146, A-149, A-156, A-310
     it(`lets through what is refused with it: ${what} (${mutants})`, async () => {
       await plant(behind);
       assert.deepEqual(await attack(), held, 'as it ships');

@@ -85,7 +85,7 @@ pub(in crate::market) async fn payout(
         }
         // The gate's operator leaves it to the exchange, and reports it.
         (PayoutCall::Refunding { .. } | PayoutCall::Refunded { .. }, _, None) => {
-            Some(PayoutAnswer { status: 404, body: String::new() })
+            Some(PayoutAnswer { status: 404, body: r#"{"code":"not_found"}"#.to_owned() })
         }
         (ask @ (PayoutCall::Pay(_) | PayoutCall::Look { .. }), Some(token), _) => {
             calls::payout(env, token.expose(), ask).await

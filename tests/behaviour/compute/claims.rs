@@ -4,9 +4,9 @@
 use farebox_core::compute::message::{
     Answer, Command, Errand, PayoutAnswer, PayoutCall, TillPayment,
 };
-use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave};
+use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::{Profile, ProfileSettings};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::world::{Luck, TX, Told, World, errand, settings, wallet};
 
@@ -491,6 +491,22 @@ fn the_first_question_after_a_debt_is_heard_is_one_to_the_gate() {
         world.send(Command::Owed(Box::new(debt)));
         let first = errand(world.send(Command::Due));
         assert!(matches!(first.ask, PayoutCall::Refunding { .. }), "{parity}: {first:?}");
+    }
+}
+
+#[test]
+fn what_may_be_under_way_is_asked_of_the_treasury_whatever_the_gate_has_paid_back() {
+    for is_done in [true, false] {
+        let OwedJob { mut world, job, debt } = owed_job();
+        let ask = errand(if is_done { world.complete(1, &job) } else { world.fail(1, &job) });
+        // It pays, and its answer is lost.
+        world.treasury.answer(&ask.ask);
+        world.report(&ask, None);
+        world.send(Command::Owed(Box::new(debt)));
+        let until = world.now + 86_400_000;
+        works_on(&mut world, until, |_| said(409, "refund_ended"));
+        assert_eq!(arrived(&world), if is_done { [5_000, 0] } else { [0, 5_000] });
+        assert_eq!(waits(&world, "rcpt_hello").as_deref(), Some("Report"));
     }
 }
 

@@ -1,13 +1,10 @@
 //! Held money: it leaves once, to one side, whatever the treasury says.
 
-use farebox_core::compute::message::{
-    Answer, Command, Errand, PayoutAnswer, PayoutCall, TillPayment,
-};
-use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave};
-use farebox_core::compute::settings::{Profile, ProfileSettings};
-use serde_json::{Value, json};
+use farebox_core::compute::message::{Answer, PayoutAnswer, PayoutCall};
+use farebox_core::compute::row::{HoldState, JobState, Leave};
+use serde_json::Value;
 
-use super::world::{Luck, TX, Told, World, errand, settings, wallet};
+use super::world::{Luck, Told, World, errand, wallet};
 
 fn key(answer: &Answer) -> (String, String) {
     let PayoutCall::Pay(body) = errand(answer.clone()).ask else { panic!("{answer:?}") };

@@ -164,9 +164,9 @@ macro_rules! compute {
             TurnsAreUnasked,
             /// A gate that was restored has to know of payments which the exchange took.
             OwnJobsAreHearsay,
-            /// What the treasury has refused for certain counts as under way.
+            /// A payout that the treasury has refused for certain counts as under way.
             RefusedIsUnderWay,
-            /// What the gate has paid back is only put off.
+            /// Money that the gate has paid back is only put off.
             EndsAreForgotten,
             /// An answer is read by the question that would be asked now.
             AnswersAreMixedUp,

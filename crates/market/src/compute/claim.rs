@@ -6,17 +6,19 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::hold::{HeldMoney, LEASE_MS, pause_ms, put_off};
 use super::kernel::{Decision, Now};
 use super::message::{Answer, Errand, PayoutAnswer, PayoutCall};
 use super::records::Change;
-use super::row::{HoldRow, HoldState, Leave, RefundClaim};
-use super::stuck::MAX_REPORTS;
+use super::row::{HoldRow, Leave, RefundClaim};
+use super::stuck::{MAX_REPORTS, pause_ms};
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
+/// Milliseconds in which the Worker that asks the treasury or the gate has to report.
+pub(super) const LEASE_MS: u64 = 30_000;
+
 /// The gate's answer about a payment that it owes.
-enum GateLeave {
+pub(super) enum GateLeave {
     /// It leaves it to the exchange.
     Granted,
     /// It knows nothing of it: it keeps it no longer, or no token opens its refunds.
@@ -29,7 +31,7 @@ enum GateLeave {
     Later,
 }
 
-fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
+pub(super) fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
     let Some(answer) = answer else { return GateLeave::Later };
     let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
     match (answer.status, body.get("code").and_then(Value::as_str)) {
@@ -50,78 +52,24 @@ pub(super) fn write_claim(hold: &HoldRow, sold: bool) -> PayoutCall {
     PayoutCall::Refunding { payment: hold.payment.clone(), restored, sold }
 }
 
-impl HeldMoney<'_> {
-    /// Tells the gate where the money went, so that it owes it no longer.
-    pub(super) fn report_end(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
-        if hold.looks >= MAX_REPORTS || hold.transaction.is_empty() {
-            let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
-            return Decision { answer: Answer::Done, changes };
-        }
-        let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
-        let fence = hold.fence.saturating_add(1);
-        let ask = match hold.state.leave() {
-            Some(Leave::Release) => write_claim(&hold, true),
-            Some(Leave::Refund) | None => {
-                PayoutCall::Refunded { payment: payment.clone(), transaction }
-            }
-        };
-        let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
-        let hold =
-            HoldRow { looks: hold.looks.saturating_add(1), fence, due, asks_gate: true, ..hold };
-        let changes = Vec::from([Change::Hold(Box::new(hold))]);
-        Decision { answer: Answer::Errand(Box::new(Errand { payment, fence, ask })), changes }
+/// Tells the gate where the money went, so that it owes it no longer.
+pub(super) fn report_end(hold: HoldRow, tick: Now<'_>) -> Decision {
+    if hold.looks >= MAX_REPORTS || hold.transaction.is_empty() {
+        let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
+        return Decision { answer: Answer::Done, changes };
     }
-
-    /// Takes the gate's answer about money that it owes. Only its word leads to a payout: its operator
-    /// may be at it, or the payment still buys something.
-    pub(super) fn take_claim(
-        &self,
-        hold: HoldRow,
-        leave: Leave,
-        answer: Option<&PayoutAnswer>,
-        tick: Now<'_>,
-    ) -> Decision {
-        let is_orphan = hold.job.is_empty();
-        let is_new = !hold.has_payout();
-        let granted = match hold.claim {
-            RefundClaim::Called => RefundClaim::Admitted,
-            _ => RefundClaim::Granted,
-        };
-        let done = |row| {
-            let changes = Vec::from([Change::Hold(Box::new(row))]);
-            Decision { answer: Answer::Done, changes }
-        };
-        let told = match read_leave(answer) {
-            // What was paid back there stays so, though the gate keeps its row no longer.
-            GateLeave::Unknown | GateLeave::Other if hold.is_left() => GateLeave::Later,
-            GateLeave::Unknown => GateLeave::Granted,
-            told => told,
-        };
-        match told {
-            GateLeave::Granted if is_orphan => {
-                done(HoldRow { claim: granted, looks: 0, due: Some(tick.now), ..hold })
-            }
-            GateLeave::Granted => self.look(HoldRow { claim: granted, looks: 0, ..hold }, tick),
-            // What was served there is no debt: the job decides alone.
-            GateLeave::Other if !is_orphan => {
-                self.look(HoldRow { owed: false, looks: 0, ..hold }, tick)
-            }
-            GateLeave::Ended if is_orphan && is_new => done(HoldRow {
-                claim: RefundClaim::Ended,
-                state: HoldState::Ended(leave),
-                due: None,
-                ..hold
-            }),
-            GateLeave::Ended if !is_orphan && hold.is_unmade() => {
-                let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
-                put_off(HoldRow { claim: RefundClaim::Ended, due, ..hold }, leave, None)
-            }
-            GateLeave::Other | GateLeave::Ended | GateLeave::Later | GateLeave::Unknown => {
-                let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
-                put_off(HoldRow { due, ..hold }, leave, None)
-            }
+    let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
+    let fence = hold.fence.saturating_add(1);
+    let ask = match hold.state.leave() {
+        Some(Leave::Release) => write_claim(&hold, true),
+        Some(Leave::Refund) | None => {
+            PayoutCall::Refunded { payment: payment.clone(), transaction }
         }
-    }
+    };
+    let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
+    let hold = HoldRow { looks: hold.looks.saturating_add(1), fence, due, asks_gate: true, ..hold };
+    let changes = Vec::from([Change::Hold(Box::new(hold))]);
+    Decision { answer: Answer::Errand(Box::new(Errand { payment, fence, ask })), changes }
 }
 
 /// Takes the gate's answer about money that has gone. One of the treasury that comes again says

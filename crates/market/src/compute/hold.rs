@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::claim::{take_report, write_claim};
+use super::claim::{GateLeave, LEASE_MS, read_leave, report_end, take_report, write_claim};
 use super::event::event;
 use super::job::{show_paid, write_end};
 use super::kernel::{Applied, Decision, Now};
@@ -28,21 +28,13 @@ use super::row::{
     show_wallet,
 };
 use super::settings::PaymentProfile;
+use super::stuck::pause_ms;
 use crate::day::{day_number, day_start};
 use crate::grant::Grant;
 use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
-
-/// Milliseconds in which the Worker that asks the treasury has to report.
-pub(super) const LEASE_MS: u64 = 30_000;
-/// Looks at a payout that follow each other within [`NEAR_PAUSE_MS`]: about an hour of them.
-const NEAR_LOOKS: u32 = 120;
-/// Most milliseconds between two such looks: the treasury tells from its own table how it stands.
-const NEAR_PAUSE_MS: u64 = 30_000;
-/// Most milliseconds between two later ones.
-const MAX_PAUSE_MS: u64 = 3_600_000;
 
 /// Milliseconds of a day over which the turns of those who wait are spread.
 const MOST_TURNS: u64 = 3_600_000;
@@ -119,7 +111,7 @@ impl HeldMoney<'_> {
     pub fn look(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
         let leave = hold.state.leave();
         if let HoldState::Ended(_) = hold.state {
-            return self.report_end(hold, tick);
+            return report_end(hold, tick);
         }
         let looks = hold.looks.saturating_add(1);
         let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
@@ -281,7 +273,6 @@ impl HeldMoney<'_> {
         if asks_gate {
             return Ok(self.take_claim(hold, leave, answer, tick));
         }
-        // Of what the treasury refuses nothing is under way.
         let has_asked = hold.has_asked && !answer.is_some_and(is_refused);
         let hold = HoldRow { has_asked, ..hold };
         let (told, payout) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
@@ -336,6 +327,57 @@ impl HeldMoney<'_> {
         Ok(self.note_move(row, job, leave, is_news.then_some(tick)))
     }
 
+    /// Takes the gate's answer about money that it owes. Only its word leads to a payout: its operator
+    /// may be at it, or the payment still buys something.
+    fn take_claim(
+        &self,
+        hold: HoldRow,
+        leave: Leave,
+        answer: Option<&PayoutAnswer>,
+        tick: Now<'_>,
+    ) -> Decision {
+        let is_orphan = hold.job.is_empty();
+        let is_new = !hold.has_payout();
+        let granted = match hold.claim {
+            RefundClaim::Called => RefundClaim::Admitted,
+            _ => RefundClaim::Granted,
+        };
+        let done = |row| {
+            let changes = Vec::from([Change::Hold(Box::new(row))]);
+            Decision { answer: Answer::Done, changes }
+        };
+        let told = match read_leave(answer) {
+            // What was paid back there stays so, though the gate keeps its row no longer.
+            GateLeave::Unknown | GateLeave::Other if hold.is_left() => GateLeave::Later,
+            GateLeave::Unknown => GateLeave::Granted,
+            told => told,
+        };
+        match told {
+            GateLeave::Granted if is_orphan => {
+                done(HoldRow { claim: granted, looks: 0, due: Some(tick.now), ..hold })
+            }
+            GateLeave::Granted => self.look(HoldRow { claim: granted, looks: 0, ..hold }, tick),
+            // What was served there is no debt: the job decides alone.
+            GateLeave::Other if !is_orphan => {
+                self.look(HoldRow { owed: false, looks: 0, ..hold }, tick)
+            }
+            GateLeave::Ended if is_orphan && is_new => done(HoldRow {
+                claim: RefundClaim::Ended,
+                state: HoldState::Ended(leave),
+                due: None,
+                ..hold
+            }),
+            GateLeave::Ended if is_new => {
+                let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
+                put_off(HoldRow { claim: RefundClaim::Ended, due, ..hold }, leave, None)
+            }
+            GateLeave::Other | GateLeave::Ended | GateLeave::Later | GateLeave::Unknown => {
+                let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
+                put_off(HoldRow { due, ..hold }, leave, None)
+            }
+        }
+    }
+
     fn note_move(
         &self,
         hold: HoldRow,
@@ -364,7 +406,7 @@ impl HeldMoney<'_> {
 }
 
 /// Money that did not move yet; `news` is given when there is something to tell.
-pub(super) fn put_off(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
+fn put_off(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
     let kind = match leave {
         Leave::Release => EventKind::ReleaseFailed,
         Leave::Refund => EventKind::RefundFailed,
@@ -373,15 +415,6 @@ pub(super) fn put_off(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Dec
     let mut changes: Vec<Change> = news.into_iter().collect();
     changes.push(Change::Hold(Box::new(hold)));
     Decision { answer: Answer::Reply(not_moved(leave)), changes }
-}
-
-/// Milliseconds to the next look: doubled each time, up to half a minute in the first hour.
-pub(super) fn pause_ms(looks: u32) -> u64 {
-    let (first, turn, most) = match looks.checked_sub(NEAR_LOOKS) {
-        None => (1_000_u64, looks, NEAR_PAUSE_MS),
-        Some(later) => (NEAR_PAUSE_MS, later, MAX_PAUSE_MS),
-    };
-    first.checked_shl(turn.min(16)).unwrap_or(most).min(most)
 }
 
 /// Reads an answer, and the payout's id in it. Spec: docs/treasury.md, "Payouts".
@@ -409,16 +442,11 @@ fn read_answer(answer: &PayoutAnswer) -> (PayoutState, String) {
     (told, id)
 }
 
-/// Whether the treasury has refused a payout for certain, before anything was written. Spec:
-/// docs/treasury.md, "Payouts".
+/// Whether the treasury's day has no room for a payout: it says so after it has looked for one under
+/// this key, so that nothing is under way. Spec: docs/treasury.md, "Payouts".
 fn is_refused(answer: &PayoutAnswer) -> bool {
     let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
     let code = body.get("code").and_then(Value::as_str);
-    let is_known = matches!(
-        (answer.status, code),
-        (400, Some("invalid_payout"))
-            | (403, Some("payouts_not_allowed" | "payouts_budget_exceeded"))
-            | (409, Some("payouts_not_configured"))
-    );
+    let is_known = (answer.status, code) == (403, Some("payouts_budget_exceeded"));
     is_known && !planted(Mutant::RefusedIsUnderWay)
 }

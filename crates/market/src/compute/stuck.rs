@@ -6,6 +6,12 @@ use super::row::{HoldRow, HoldState, Leave, RefundClaim};
 
 /// Looks at money that does not move after which a person has to: those of three minutes.
 const MANY_LOOKS: u32 = 10;
+/// Looks at a payout that follow each other within [`NEAR_PAUSE_MS`]: about an hour of them.
+const NEAR_LOOKS: u32 = 120;
+/// Most milliseconds between two such looks: the treasury tells from its own table how it stands.
+const NEAR_PAUSE_MS: u64 = 30_000;
+/// Most milliseconds between two later ones.
+const MAX_PAUSE_MS: u64 = 3_600_000;
 /// How often the gate is told of a refund before its operator has to look.
 pub(super) const MAX_REPORTS: u32 = 16;
 
@@ -76,14 +82,12 @@ impl HoldRow {
         is_left && !planted(Mutant::EndsAreForgotten)
     }
 
-    /// Whether no payout of it is known.
-    pub(super) fn is_unmade(&self) -> bool {
-        matches!(self.state, HoldState::Paying(_)) && self.payout.is_empty() && self.tries <= 1
-    }
-
     /// Whether the treasury was asked for it, as far as is known.
     pub(super) fn has_payout(&self) -> bool {
-        self.has_asked || !self.is_unmade()
+        self.has_asked
+            || !self.payout.is_empty()
+            || self.tries > 1
+            || matches!(self.state, HoldState::Sent(_))
     }
 
     /// Whether it waits for room in what goes back without a job in a day.
@@ -115,4 +119,13 @@ impl HoldRow {
         let is_given_up = self.looks >= MAX_REPORTS || self.transaction.is_empty();
         self.is_reported() && self.due.is_none() && is_given_up
     }
+}
+
+/// Milliseconds to the next look: doubled each time, up to half a minute in the first hour.
+pub(super) fn pause_ms(looks: u32) -> u64 {
+    let (first, turn, most) = match looks.checked_sub(NEAR_LOOKS) {
+        None => (1_000_u64, looks, NEAR_PAUSE_MS),
+        Some(later) => (NEAR_PAUSE_MS, later, MAX_PAUSE_MS),
+    };
+    first.checked_shl(turn.min(16)).unwrap_or(most).min(most)
 }
