@@ -174,8 +174,8 @@ const GUARDS: readonly Guard[] = [
   [
     'a key is a purchase',
     'fetch.js',
-    'purchase?.name ?? request.headers',
-    'request.headers',
+    'purchase?.name ?? keyOf',
+    'keyOf',
     ['agent-open', 'one key is one charge in every process'],
   ],
   [
