@@ -181,6 +181,22 @@ describe('a guard that is removed', () => {
     return { nothing, slowly };
   };
 
+  /** The connection of an upload of which only the head was sent, and what has come back. */
+  const post = (target: string, payment: Payment) => {
+    const { hostname, port } = new URL(world.gate.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    const seen = { taken: 0, isClosed: false };
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      seen.isClosed = true;
+    });
+    socket.on('data', (data) => {
+      seen.taken += data.length;
+    });
+    socket.write(`POST ${target} HTTP/1.1\r\nHost: shop.example\r\n${payment.row.join(': ')}\r\nContent-Length: ${HUGE}\r\n\r\n`);
+    return { socket, seen };
+  };
+
   /** What becomes of an answer whose origin reads nothing of the request's body. */
   const unread = async (): Promise<Outcome> => {
     const [target, piece, pieces] = [`/patient/unread-${nextNumber()}`, Buffer.alloc(1_000, 'p'), 8];
@@ -188,26 +204,16 @@ describe('a guard that is removed', () => {
     const head = Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${promised}\r\n\r\n`);
     origin.script(target, { pieces: [head, ...new Array<Buffer>(pieces).fill(piece)], everyMs: 500, early: true, unreadMs: 60_000 });
     const payment = await payFor(world, target, { method: 'POST' });
-    const { hostname, port } = new URL(world.gate.url);
-    const socket = connect({ host: hostname, port: Number(port) });
-    let [taken, isClosed] = [0, false];
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      isClosed = true;
-    });
-    socket.on('data', (data) => {
-      taken += data.length;
-    });
-    socket.write(`POST ${target} HTTP/1.1\r\nHost: shop.example\r\n${payment.row.join(': ')}\r\nContent-Length: ${HUGE}\r\n\r\n`);
+    const { socket, seen } = post(target, payment);
     socket.write(Buffer.alloc(HUGE - 1, 'b'));
-    await eventually('there is an answer', () => isClosed || taken > promised, 20_000);
+    await eventually('there is an answer', () => seen.isClosed || seen.taken > promised, 20_000);
     socket.destroy();
     let code: unknown = 'payment_in_progress';
     await eventually('the row says so', async () => {
       code = jsonOf(await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) }))['code'];
       return code !== 'payment_in_progress';
     });
-    return { came: taken > promised, code };
+    return { came: seen.taken > promised, code };
   };
 
   /** What becomes of a whole answer of unknown length, whose client goes on with its upload byte by byte. */
@@ -218,17 +224,7 @@ describe('a guard that is removed', () => {
     // It keeps the connection.
     origin.script(target, { pieces: [whole, ...new Array<Buffer>(10).fill(Buffer.alloc(0))], everyMs: 1_000, early: true });
     const payment = await payFor(world, target, { method: 'POST' });
-    const { hostname, port } = new URL(world.gate.url);
-    const socket = connect({ host: hostname, port: Number(port) });
-    let [taken, isClosed] = [0, false];
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      isClosed = true;
-    });
-    socket.on('data', (data) => {
-      taken += data.length;
-    });
-    socket.write(`POST ${target} HTTP/1.1\r\nHost: shop.example\r\n${payment.row.join(': ')}\r\nContent-Length: ${HUGE}\r\n\r\n`);
+    const { socket, seen } = post(target, payment);
     socket.write(Buffer.alloc(LONG, 'b'));
     const drops = setInterval(() => socket.write('b'), 500);
     let code: unknown = 'payment_in_progress';
@@ -236,13 +232,13 @@ describe('a guard that is removed', () => {
       'the row says so',
       async () => {
         code = jsonOf(await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) }))['code'];
-        return isClosed || code !== 'payment_in_progress';
+        return seen.isClosed || code !== 'payment_in_progress';
       },
       20_000,
     );
     clearInterval(drops);
     socket.destroy();
-    return { came: taken > SOME, code };
+    return { came: seen.taken > SOME, code };
   };
 
   const CASES: readonly Case[] = [
