@@ -171,13 +171,7 @@ const GUARDS: readonly Guard[] = [
     '',
     ['agent-open', 'content without a receipt is over'],
   ],
-  [
-    'a key is a purchase',
-    'fetch.js',
-    'purchase?.name ?? keyOf',
-    'keyOf',
-    ['agent-open', 'one key is one charge in every process'],
-  ],
+  ['a key is a purchase', 'fetch.js', 'purchase?.name ?? keyOf', 'keyOf', ['agent-open', 'one key is one charge in every process']],
   [
     'what has ended gives way to what is signed again',
     'agent/journal.js',
