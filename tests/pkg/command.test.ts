@@ -478,6 +478,7 @@ test('help names every option and code, and the version is that of the package',
   const { code, out } = await farebox(['--help'], { key: '' });
   assert.equal(code, 0);
   for (const word of [
+    'find',
     'look',
     'pay',
     'resend',

@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 
+export type { FindErrorCode, FindOptions, Found, FoundResource } from './bazaar.js';
+export { FindError, findResources } from './bazaar.js';
 export type { ReplayableRequestBody } from './body.js';
 export { createFormUrlEncodedBody, createJsonRequestBody, isReplayableRequestBody, toReplayableRequestBody } from './body.js';
 export type {

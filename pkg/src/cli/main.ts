@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-/** The command line: `npx farebox look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill`, `serve`, and for a gate on Cloudflare `init`, `check`, `dev`, `deploy` and `upgrade`. */
+/** The command line: `npx farebox find`, `look`, `pay`, `resend`, `unblock`, `receipt`, `link`, `skill`, `serve`, and for a gate on Cloudflare `init`, `check`, `dev`, `deploy` and `upgrade`. */
 import { checkProgram, localProgram } from '../create/rules.js';
+import { find } from './find.js';
 import { link } from './link.js';
 import { look } from './look.js';
 import { OPERATE } from './operate/words.js';
@@ -12,7 +13,7 @@ import { skill } from './skill.js';
 import { unblock } from './unblock.js';
 import { EXIT, HELP, read, Usage, version } from './words.js';
 
-const COMMANDS = { look, pay, resend, unblock, receipt, link, skill } as const;
+const COMMANDS = { find, look, pay, resend, unblock, receipt, link, skill } as const;
 
 /** The commands of a project that is deployed to Cloudflare. */
 const PROJECT = {

@@ -39,10 +39,10 @@ export function failed(error: unknown): number {
     return error.code.startsWith('invalid_') ? EXIT.usage : EXIT.unpaid;
   }
   // Told by its name, so that the part of agents is not loaded for it.
-  if (error instanceof Error && error.name === 'SkillError') {
+  if (error instanceof Error && ['SkillError', 'FindError'].includes(error.name)) {
     const { code, message, remedy } = error as Error & { code: string; remedy: string };
     tell(`farebox: ${code}: ${message}\n         ${remedy}\n`);
-    return code === 'market_unreachable' ? EXIT.lost : EXIT.failed;
+    return code.endsWith('_unreachable') ? EXIT.lost : EXIT.failed;
   }
   const why = causeOf(error);
   if (why === undefined && error instanceof Error && error.message !== 'fetch failed') {

@@ -30,13 +30,11 @@ export function asked({ values, positionals }: Words): Asked {
     return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
   });
   const method = values.method ?? (body === undefined ? 'GET' : 'POST');
-  return {
-    url,
-    init: { method, headers, ...(body === undefined ? {} : { body }) },
-    policy: policyOf(values),
-    store: values.store ?? join(homedir(), '.farebox', 'budget'),
-  };
+  return { url, init: { method, headers, ...(body === undefined ? {} : { body }) }, policy: policyOf(values), store: storeOf({ values }) };
 }
+
+/** The folder of the budget. */
+export const storeOf = ({ values }: Pick<Words, 'values'>): string => values.store ?? join(homedir(), '.farebox', 'budget');
 
 /** The key of the payer. */
 export function keyOf({ values }: Words): string {

@@ -20,6 +20,7 @@ export const EXIT = {
 
 export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, and never more than allowed
 
+  npx farebox find WORDS    what a bazaar lists for these words, and what your policy says; signs nothing
   npx farebox look URL      what it costs, who asks, and what your policy says; signs nothing
   npx farebox pay URL       pays if it has to, prints the content; asks before it signs
   npx farebox resend FILE   sends a payment again that pay has kept, and prints the content; signs nothing
@@ -44,7 +45,7 @@ For a gate on Cloudflare (--help after each says how):
   npx farebox deploy        checks it, deploys it, and says which secrets are missing
   npx farebox upgrade       says what this version of farebox changes for it
 
-Requests (look, pay, unblock; of resend only --store and --json):
+Requests (look, pay, unblock; of find only what follows --policy; of resend only --store and --json):
   -X, --method METHOD       [GET, with -d POST]
   -d, --data TEXT           the body; @FILE reads a file, @- standard input
   -H, --header 'NAME: TEXT' may be repeated
@@ -53,7 +54,11 @@ Requests (look, pay, unblock; of resend only --store and --json):
       --per-day AMOUNT      most in a day, over the policy's perDay
       --network NAME        only this network; may be repeated
       --store FOLDER        where spending is counted [~/.farebox/budget]
-      --json                the answer of look, and the receipt of pay, as JSON
+      --json                the answer of find and look, and the receipt of pay, as JSON
+
+find:
+      --facilitator URL     whose bazaar [Coinbase's]
+      --limit NUMBER        how many, 1 to 100 [10]
 
 pay, link pay:
       --yes                 signs without asking, within the policy
@@ -109,6 +114,8 @@ const OPTIONS = {
   'key-file': { type: 'string' },
   keys: { type: 'string' },
   market: { type: 'string' },
+  facilitator: { type: 'string' },
+  limit: { type: 'string' },
   treasury: { type: 'string' },
 } as const;
 
