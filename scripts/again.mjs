@@ -31,13 +31,13 @@ export function keepFailures(output) {
  */
 export async function runFailuresAgain(program, args) {
   if (failures.length > MOST) throw new StepFailed(`${failures.length} files failed: ${failures.map(({ file }) => file).join(', ')}`);
+  /** @type {string[]} */
+  const twice = [];
   for (const { file, output: first } of failures) {
     const { code, output } = await attempt(`once more, alone: ${file}`, program, [...args, file]);
-    console.log(
-      code === 0
-        ? `\nFLAKY ${file}: it failed beside others and passed alone. First:\n${first.trimEnd()}\n\nThen:\n${output.trimEnd()}\n`
-        : output.trimEnd(),
-    );
-    if (code !== 0) throw new StepFailed(`${file} failed twice`);
+    const head = code === 0 ? `FLAKY ${file}: it failed beside others and passed alone` : `${file}: it failed beside others and alone`;
+    console.log(`\n${head}. First:\n${first.trimEnd()}\n\nThen:\n${output.trimEnd()}\n`);
+    if (code !== 0) twice.push(file);
   }
+  if (twice.length > 0) throw new StepFailed(`failed twice: ${twice.join(', ')}`);
 }

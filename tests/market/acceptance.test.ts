@@ -399,6 +399,8 @@ describe('parts that are down', () => {
       // The gate does not know what its origin had paid by then.
       assert.doesNotMatch(text, /charged/);
       await world.market.restart();
+      // The alarm takes up what was being paid once its lease is over.
+      await world.wait(61);
       return eventually(
         'the row ends',
         () => listed(world, 'agent-1', `?skillId=${id}`),
