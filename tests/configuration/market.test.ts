@@ -167,6 +167,7 @@ const wrong: readonly (readonly [name: string, live: Vars, member: string, says:
   ['a day that is no amount', { ...LIVE, per_day: 'much' }, 'per_day', 'decimal text'],
   ['a wait that is too long', { ...LIVE, waits_secs: 241 }, 'waits_secs', 'from 1 to 240'],
   ['no blocks for a transfer', { ...LIVE, direct_transfers: 0 }, 'direct_transfers', '1 to 1000'],
+  ['a restore in words', { ...LIVE, transfers_closed_before: 'yesterday' }, 'transfers_closed_before', 'unix time'],
   ['an answer that is neither', { ...LIVE, seller_signatures: 'yes' }, 'seller_signatures', 'true or false'],
   ['results that are judged by no one', { ...LIVE, unjudged: 'kept' }, 'unjudged', 'released or refunded'],
   ['an unknown member', { ...LIVE, colour: 'red' }, 'colour', 'is not known'],

@@ -125,11 +125,16 @@ fn asked(
         ("GET" | "HEAD", ["skills", id, "SKILL.md"]) => {
             Err(profiles.skill_document(id).unwrap_or_else(refused::no_path))
         }
-        ("POST", ["api", "v1", "operator", "holds", payment, "ask"]) => {
+        ("POST", ["api", "v1", "operator", "holds", payment, deed @ ("ask" | "end")]) => {
             if !profiles.is_operator(&authorization) {
                 return Err(refused::not_operator());
             }
-            Ok(Wish::Now(named(profiles, query)?, Command::AskNow((*payment).to_owned())))
+            let payment = (*payment).to_owned();
+            let command = match *deed {
+                "end" => Command::EndNow(payment),
+                _ => Command::AskNow(payment),
+            };
+            Ok(Wish::Now(named(profiles, query)?, command))
         }
         ("POST", ["price"]) => {
             Ok(Wish::Body(Box::new(|body| notice::price_asked(&body).map(Some))))
@@ -187,7 +192,7 @@ fn methods(parts: &[&str]) -> Option<&'static str> {
         | ["api", "v1", "jobs", _, "feed"] => "GET",
         ["api", "v1", "operator", "profiles" | "overview" | "sellers" | "jobs" | "holds"]
         | ["api", "v1", "operator", "jobs", _] => "GET",
-        ["api", "v1", "operator", "holds", _, "ask"] => "POST",
+        ["api", "v1", "operator", "holds", _, "ask" | "end"] => "POST",
         ["api", "v1", "demo", "run"] => "POST",
         ["skills", _, "SKILL.md"] => "GET, HEAD",
         ["api", "v1", "jobs"]

@@ -161,7 +161,7 @@ fn operator_view(
             return Ok(Sight::Operator(profile_of_id(profiles, id)?, view));
         }
         ["holds"] => OperatorView::Holds(text()),
-        ["holds", _, "ask"] => return Err(refused::no_method("POST")),
+        ["holds", _, "ask" | "end"] => return Err(refused::no_method("POST")),
         _ => return Err(refused::no_path()),
     };
     Ok(Sight::Operator(named(profiles, query)?, view))

@@ -37,7 +37,7 @@ static GATEWAYS: LazyLock<[Gateway; 4]> = LazyLock::new(|| {
 });
 
 fn gateway(hold: HoldKind, direct_transfers: Option<u64>) -> Gateway {
-    let older = OlderWays { direct_transfers, seller_signatures: false };
+    let older = OlderWays { direct_transfers, ..OlderWays::default() };
     let set = settings(hold, Profile::LiveTestnet);
     Gateway::new(ProfileSettings { older, ..set }).unwrap()
 }

@@ -5,6 +5,7 @@ pub mod buyer;
 mod claims;
 mod demos;
 mod doors;
+mod ended;
 mod entrusted;
 mod feeds;
 mod holds;

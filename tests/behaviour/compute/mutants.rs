@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    bonds, claims, demos, doors, entrusted, feeds, holds, jobs, keep, older, one_request, payments,
-    proofs, quotes, sellers,
+    bonds, claims, demos, doors, ended, entrusted, feeds, holds, jobs, keep, older, one_request,
+    payments, proofs, quotes, sellers,
 };
 
 /// A guard, the name of its test, and the test.
@@ -215,8 +215,10 @@ pub const TABLE: &[Row] = &[
     row!(OrphansHaveTheDay, claims::what_goes_back_without_a_job_has_a_day_of_its_own),
     row!(TurnsAreUnasked, claims::what_has_waited_for_its_turn_is_asked_of_the_gate_again),
     row!(OwnJobsAreHearsay, claims::a_restored_gate_leaves_what_the_exchange_took_itself),
-    row!(RefusedIsUnderWay, claims::what_the_treasury_has_refused_is_not_under_way_once_the_gate_has_paid_it_back),
-    row!(EndsAreForgotten, claims::what_the_gate_has_paid_back_is_not_paid_once_its_row_has_gone),
+    row!(RefusedIsUnderWay, ended::what_the_treasury_has_refused_is_not_under_way_once_the_gate_has_paid_it_back),
+    row!(EndsAreForgotten, ended::what_the_gate_has_paid_back_is_not_paid_once_its_row_has_gone),
+    row!(RestoresSellAgain, older::a_transfer_from_before_a_restore_buys_nothing),
+    row!(OpenMoneyEnds, ended::what_the_exchange_moves_itself_is_not_ended_by_hand),
     row!(AnswersAreMixedUp, claims::a_debt_that_is_heard_while_the_treasury_is_asked_is_no_answer_of_the_gate),
     row!(LateDebtsAreUnheard, claims::a_debt_that_arises_while_money_is_on_its_way_is_told_at_once),
     row!(DebtsAreUnclaimed, claims::what_another_one_pays_back_or_has_is_not_paid_by_the_exchange),

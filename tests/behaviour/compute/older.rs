@@ -25,7 +25,12 @@ fn world(older: OlderWays) -> World {
 }
 
 fn direct() -> World {
-    world(OlderWays { direct_transfers: Some(BLOCKS), seller_signatures: false })
+    closed(0)
+}
+
+/// Takes transfers that are newer than this second.
+fn closed(closed_before: u64) -> World {
+    world(OlderWays { direct_transfers: Some(BLOCKS), closed_before, ..OlderWays::default() })
 }
 
 fn word(text: &str) -> String {
@@ -253,6 +258,25 @@ pub fn a_transfer_of_last_month_buys_nothing() {
     assert_eq!(Told::of(show(&mut world, HASH, &signature, Some(reply))).status, 200);
 }
 
+//
+#[test]
+pub fn a_transfer_from_before_a_restore_buys_nothing() {
+    // The ledger of the backup knows neither the hash nor what it bought.
+    let mined = NOON / 1000 - 4;
+    for (closed_before, is_taken) in [(mined + 60, false), (mined, false), (mined - 1, true)] {
+        let mut world = closed(closed_before);
+        let signature = quoted(&mut world);
+        let told = Told::of(show(&mut world, HASH, &signature, Some(chain(|_| {}))));
+        assert_eq!(world.rows.jobs.len(), usize::from(is_taken), "{closed_before}");
+        match is_taken {
+            true => assert_eq!(told.status, 200),
+            false => assert_eq!(told.code(), (400, "TX_BEFORE_RESTORE")),
+        }
+        world.alarm();
+        assert_eq!(world.treasury.arrived(&wallet(BUYER)), 0, "nothing goes back twice");
+    }
+}
+
 #[test]
 fn a_transfer_for_a_quote_that_is_over_gets_another_seat_or_goes_back() {
     let mut world = direct();
@@ -299,7 +323,7 @@ fn callback(world: &World, (action, job): (&str, &str), at: u64, more: &Value) -
 }
 
 fn signing() -> (World, String) {
-    let mut world = world(OlderWays { direct_transfers: None, seller_signatures: true });
+    let mut world = world(OlderWays { seller_signatures: true, ..OlderWays::default() });
     let job = world.buy(9, "hello").text("job_id");
     (world, job)
 }
@@ -456,6 +480,7 @@ fn what_a_profile_takes_beside_is_set_in_its_entry_and_each_fault_has_its_place(
     let all = ["EXCHANGE", "GATE", "TREASURY", "PROOF"];
     let right = [
         ("direct_transfers", json!(12)),
+        ("transfers_closed_before", json!(1_800_000_000)),
         ("seller_signatures", json!(true)),
         ("unjudged", json!("released")),
     ];
@@ -465,6 +490,9 @@ fn what_a_profile_takes_beside_is_set_in_its_entry_and_each_fault_has_its_place(
         ("direct_transfers", json!(0)),
         ("direct_transfers", json!(1_001)),
         ("direct_transfers", json!(true)),
+        ("transfers_closed_before", json!(-1)),
+        ("transfers_closed_before", json!(1_u64 << 41)),
+        ("transfers_closed_before", json!("yesterday")),
         ("seller_signatures", json!("yes")),
         ("unjudged", json!("paid")),
     ] {

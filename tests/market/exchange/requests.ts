@@ -110,6 +110,7 @@ export function requestsOf({
     shape('GET', `/api/v1/operator/overview?network_profile=${LIVE}`),
     shape('GET', '/api/v1/operator/profiles'),
     shape('POST', '/api/v1/operator/holds/rcpt_a/ask', asSeller),
+    shape('POST', '/api/v1/operator/holds/rcpt_a/end', asSeller),
     shape('GET', '/exchange?mode=demo'),
     shape('GET', `/exchange/jobs/${job}`),
     shape('GET', '/exchange/job.js'),

@@ -168,6 +168,10 @@ macro_rules! compute {
             RefusedIsUnderWay,
             /// Money that the gate has paid back is only put off.
             EndsAreForgotten,
+            /// A person ends money that the exchange still moves.
+            OpenMoneyEnds,
+            /// A transfer from before a restore buys once more.
+            RestoresSellAgain,
             /// An answer is read by the question that would be asked now.
             AnswersAreMixedUp,
             /// Debts that arise while money is on its way are told when it is there.

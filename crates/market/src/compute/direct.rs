@@ -64,6 +64,8 @@ pub(super) struct DirectTransfers<'g> {
     pub till: Till<'g>,
     /// Blocks that a transfer needs; `None` if none is taken.
     pub confirmations: Option<u64>,
+    /// Unix seconds up to which a transfer may have bought what a restore forgot.
+    pub closed_before: u64,
 }
 
 impl DirectTransfers<'_> {
@@ -201,6 +203,12 @@ impl DirectTransfers<'_> {
             return wrong("RECEIPT_NOT_FOUND", &why);
         }
         let block = sight.block.filter(|block| block.number == receipt.block);
+        let is_closed = block.is_some_and(|block| block.time.secs() <= self.closed_before);
+        if is_closed && !planted(Mutant::RestoresSellAgain) {
+            let why = "The transfer is from before a restore, and may have bought a job already. \
+                       Ask the operator.";
+            return wrong("TX_BEFORE_RESTORE", why);
+        }
         let age = block.map(|block| (tick.now / 1000).saturating_sub(block.time.secs()));
         if age.is_none_or(|age| age > MAX_AGE_SECS) && !planted(Mutant::OldTransfersPay) {
             let why = "The transfer is older than seven days.";

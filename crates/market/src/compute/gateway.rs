@@ -202,6 +202,7 @@ impl Gateway {
                 self.decide(records, *command, tick.with(Some(&reply)))
             }
             Command::AskNow(payment) => self.money().ask_now(records, &payment, tick),
+            Command::EndNow(payment) => self.money().end_now(records, &payment, tick),
             Command::Due => self.deadlines().meet(records, tick),
             Command::Sweep => sweep(records, tick),
         }
@@ -268,6 +269,7 @@ impl Gateway {
                 keys: &self.keys,
                 till: self.till(),
                 confirmations: self.older.direct_transfers,
+                closed_before: self.older.closed_before,
             },
         }
     }

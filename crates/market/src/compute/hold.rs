@@ -8,11 +8,8 @@
 //! part of the key, and grows only when the payout before it can never move.
 
 use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
-
-use serde_json::Value;
 
 use super::claim::{GateLeave, LEASE_MS, read_leave, report_end, take_report, write_claim};
 use super::event::event;
@@ -21,11 +18,11 @@ use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
 use super::message::{Answer, Errand, JsonAnswer, PayoutAnswer, PayoutCall};
 use super::operator::write_hold;
+use super::payout::{PayoutOrders, PayoutState, is_refused, read_answer};
 use super::records::{Change, Rows};
-use super::refused::{no_hold, not_moved, nothing_to_ask};
+use super::refused::{no_hold, not_moved, nothing_to_ask, nothing_to_end};
 use super::row::{
-    EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave, OrphanTally, RefundClaim,
-    show_wallet,
+    EventKind, HoldRow, HoldState, JobRow, JobState, Leave, OrphanTally, RefundClaim,
 };
 use super::settings::PaymentProfile;
 use super::stuck::pause_ms;
@@ -33,25 +30,10 @@ use crate::day::{day_number, day_start};
 use crate::grant::Grant;
 use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
-use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds of a day over which the turns of those who wait are spread.
 const MOST_TURNS: u64 = 3_600_000;
-
-/// The treasury's answer about a payout.
-enum PayoutState {
-    /// It was sent.
-    Sent(String),
-    /// The chain has it.
-    Confirmed(String),
-    /// It never moves.
-    Dead,
-    /// It may have moved, or will.
-    Open,
-    /// No payout was made, or none is known to have been.
-    Unknown,
-}
 
 /// The money that a wallet of the treasury, or a contract, holds for a profile.
 #[derive(Clone, Copy)]
@@ -62,7 +44,11 @@ pub(super) struct HeldMoney<'g> {
     pub payer: &'g (String, String),
 }
 
-impl HeldMoney<'_> {
+impl<'g> HeldMoney<'g> {
+    const fn orders(&self) -> PayoutOrders<'g> {
+        PayoutOrders { profile: self.profile, payer: self.payer }
+    }
+
     /// Decides where held money goes, and asks the treasury.
     pub fn leave(&self, hold: HoldRow, leave: Leave, tick: Now<'_>) -> Decision {
         let decided = match hold.state {
@@ -107,6 +93,22 @@ impl HeldMoney<'_> {
         Ok(Decision { answer: Answer::Reply(answer), changes })
     }
 
+    /// Ends a job that was paid back or waived at the gate though its work was delivered, for an operator
+    /// who has settled with its seller.
+    pub fn end_now<R: Rows>(&self, records: &R, payment: &str, tick: Now<'_>) -> Applied<R> {
+        let Some(hold) = records.hold(payment)? else { return Ok(Decision::reply(no_hold())) };
+        let is_left = hold.is_left() || planted(Mutant::OpenMoneyEnds);
+        let Some(leave) = hold.state.leave().filter(|_| is_left) else {
+            return Ok(Decision::reply(nothing_to_end()));
+        };
+        let Decision { changes, .. } = self.end_unmoved(records, hold, leave, tick)?;
+        let ended = changes.iter().find_map(|change| match change {
+            Change::Hold(row) => Some(JsonAnswer::new(200, write_hold(self.profile, row))),
+            _ => None,
+        });
+        Ok(Decision { answer: Answer::Reply(ended.unwrap_or_else(no_hold)), changes })
+    }
+
     /// Asks the treasury about money that is on its way.
     pub fn look(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
         let leave = hold.state.leave();
@@ -121,8 +123,8 @@ impl HeldMoney<'_> {
             write_claim(&hold, leave == Some(Leave::Release))
         } else if hold.payout.is_empty() {
             PayoutCall::Pay(match (&hold.entry, leave) {
-                (None, Some(leave)) => self.write_payout(&hold, leave),
-                (Some(entry), leave) => self.write_escrow(&hold, entry, leave),
+                (None, Some(leave)) => self.orders().write_payout(&hold, leave),
+                (Some(entry), leave) => self.orders().write_escrow(&hold, entry, leave),
                 (None, None) => return Decision::told(Answer::Nothing),
             })
         } else {
@@ -175,54 +177,6 @@ impl HeldMoney<'_> {
         Ok(Decision { answer: Answer::Done, changes })
     }
 
-    /// The body of a payout. Spec: docs/treasury.md, "Payouts".
-    fn write_payout(&self, hold: &HoldRow, leave: Leave) -> String {
-        let to = match leave {
-            Leave::Release => &hold.payee,
-            Leave::Refund => &hold.payer,
-        };
-        let amount = Amount::from_atomic(&hold.units).unwrap_or(Amount::ZERO);
-        let (organization, wallet) = self.payer;
-        let key = if planted(Mutant::WaysHaveKeysOfTheirOwn) {
-            format!("hold-{}-{}-{leave:?}", hold.payment, hold.tries)
-        } else {
-            format!("hold-{}-{}", hold.payment, hold.tries)
-        };
-        object(&[
-            ("organization", quoted(organization)),
-            ("wallet", quoted(wallet)),
-            ("network", quoted(self.profile.network.as_str())),
-            ("asset", quoted(self.profile.token.symbol)),
-            ("to", quoted(&show_wallet(to))),
-            ("amount", quoted(&amount.to_decimal(self.profile.token.decimals))),
-            ("idempotencyKey", quoted(&key)),
-        ])
-    }
-
-    /// The body about a payment in the escrow contract. Spec: docs/treasury.md, "Escrow contracts".
-    fn write_escrow(&self, hold: &HoldRow, entry: &EntryRow, leave: Option<Leave>) -> String {
-        let goal = match leave {
-            None => "funded",
-            Some(Leave::Release) => "released",
-            Some(Leave::Refund) => "refunded",
-        };
-        // What bought no job has no seller: its buyer is both.
-        let seller = if hold.payee.is_empty() { &hold.payer } else { &hold.payee };
-        let (organization, wallet) = self.payer;
-        object(&[
-            ("organization", quoted(organization)),
-            ("wallet", quoted(wallet)),
-            ("network", quoted(self.profile.network.as_str())),
-            ("contract", quoted(&entry.contract)),
-            ("payment", quoted(&format!("0x{}", entry.name))),
-            ("buyer", quoted(&show_wallet(&hold.payer))),
-            ("seller", quoted(&show_wallet(seller))),
-            ("amountMinor", quoted(&hold.units)),
-            ("settlement", quoted(&format!("0x{}", entry.word))),
-            ("goal", quoted(goal)),
-        ])
-    }
-
     /// Takes the treasury's answer about a payment that is to be registered.
     fn take_registration<R: Rows>(
         &self,
@@ -271,7 +225,7 @@ impl HeldMoney<'_> {
         }
         let asks_gate = hold.asks_gate || planted(Mutant::AnswersAreMixedUp) && hold.needs_claim();
         if asks_gate {
-            return Ok(self.take_claim(hold, leave, answer, tick));
+            return self.take_claim(records, hold, leave, answer, tick);
         }
         let has_asked = hold.has_asked && !answer.is_some_and(is_refused);
         let hold = HoldRow { has_asked, ..hold };
@@ -329,13 +283,14 @@ impl HeldMoney<'_> {
 
     /// Takes the gate's answer about money that it owes. Only its word leads to a payout: its operator
     /// may be at it, or the payment still buys something.
-    fn take_claim(
+    fn take_claim<R: Rows>(
         &self,
+        records: &R,
         hold: HoldRow,
         leave: Leave,
         answer: Option<&PayoutAnswer>,
         tick: Now<'_>,
-    ) -> Decision {
+    ) -> Applied<R> {
         let is_orphan = hold.job.is_empty();
         let is_new = !hold.has_payout();
         let granted = match hold.claim {
@@ -352,7 +307,7 @@ impl HeldMoney<'_> {
             GateLeave::Unknown => GateLeave::Granted,
             told => told,
         };
-        match told {
+        Ok(match told {
             GateLeave::Granted if is_orphan => {
                 done(HoldRow { claim: granted, looks: 0, due: Some(tick.now), ..hold })
             }
@@ -361,12 +316,10 @@ impl HeldMoney<'_> {
             GateLeave::Other if !is_orphan => {
                 self.look(HoldRow { owed: false, looks: 0, ..hold }, tick)
             }
-            GateLeave::Ended if is_orphan && is_new => done(HoldRow {
-                claim: RefundClaim::Ended,
-                state: HoldState::Ended(leave),
-                due: None,
-                ..hold
-            }),
+            // A seller who delivered may have been paid by a person: who says so ends the job.
+            GateLeave::Ended if is_new && leave == Leave::Refund => {
+                return self.end_unmoved(records, hold, leave, tick);
+            }
             GateLeave::Ended if is_new => {
                 let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
                 put_off(HoldRow { claim: RefundClaim::Ended, due, ..hold }, leave, None)
@@ -375,7 +328,37 @@ impl HeldMoney<'_> {
                 let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
                 put_off(HoldRow { due, ..hold }, leave, None)
             }
-        }
+        })
+    }
+
+    /// Ends what leaves without a move of the exchange: it was paid back or waived at the gate.
+    fn end_unmoved<R: Rows>(
+        &self,
+        records: &R,
+        hold: HoldRow,
+        leave: Leave,
+        tick: Now<'_>,
+    ) -> Applied<R> {
+        let (kind, state) = match leave {
+            Leave::Release => (EventKind::ReleaseSkipped, JobState::Done),
+            Leave::Refund => (EventKind::RefundSkipped, JobState::Failed),
+        };
+        let job = records.job(&hold.job)?.filter(|job| !job.state.is_over());
+        let hold = HoldRow {
+            claim: RefundClaim::Ended,
+            state: HoldState::Ended(leave),
+            fence: hold.fence.saturating_add(1),
+            due: None,
+            ..hold
+        };
+        let mut changes = Vec::from([Change::Hold(Box::new(hold.clone()))]);
+        let Some(job) = job else { return Ok(Decision { answer: Answer::Done, changes }) };
+        let news = event(kind, tick).job(&job.id).payment(&hold.payment).seller(&job.seller);
+        let job = JobRow { state, ..job };
+        let how = [("status", quoted("skipped")), ("reason", quoted("ended_at_gate"))];
+        let body = write_end(&job, leave, object(&how), self.keys);
+        changes.extend([Change::Job(Box::new(job)), news.done()]);
+        Ok(Decision { answer: Answer::Reply(JsonAnswer::new(200, body)), changes })
     }
 
     fn note_move(
@@ -415,38 +398,4 @@ fn put_off(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
     let mut changes: Vec<Change> = news.into_iter().collect();
     changes.push(Change::Hold(Box::new(hold)));
     Decision { answer: Answer::Reply(not_moved(leave)), changes }
-}
-
-/// Reads an answer, and the payout's id in it. Spec: docs/treasury.md, "Payouts".
-fn read_answer(answer: &PayoutAnswer) -> (PayoutState, String) {
-    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
-    if !(200..=299).contains(&answer.status) {
-        return (PayoutState::Unknown, String::new());
-    }
-    let text = |value: Option<&Value>| {
-        value.and_then(Value::as_str).map(ToString::to_string).unwrap_or_default()
-    };
-    let id = text(body.get("id"));
-    let evidence = body.get("evidence").and_then(|it| it.get("transaction"));
-    let hash = text(body.get("transaction").or(evidence));
-    let told = match (text(body.get("state")).as_str(), text(body.get("outcome")).as_str()) {
-        ("confirmed", _) => PayoutState::Confirmed(hash),
-        ("void", _) => PayoutState::Dead,
-        ("", "sent") => PayoutState::Sent(hash),
-        ("", "failed") => PayoutState::Dead,
-        ("open", "sent") => PayoutState::Sent(hash),
-        ("open" | "executing", _) | ("", "executing" | "refused" | "unknown") => PayoutState::Open,
-        // An answer without a state is no payout: neither is its id that of one.
-        _ => return (PayoutState::Unknown, String::new()),
-    };
-    (told, id)
-}
-
-/// Whether the treasury's day has no room for a payout: it says so after it has looked for one under
-/// this key, so that nothing is under way. Spec: docs/treasury.md, "Payouts".
-fn is_refused(answer: &PayoutAnswer) -> bool {
-    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
-    let code = body.get("code").and_then(Value::as_str);
-    let is_known = (answer.status, code) == (403, Some("payouts_budget_exceeded"));
-    is_known && !planted(Mutant::RefusedIsUnderWay)
 }

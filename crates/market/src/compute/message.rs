@@ -177,6 +177,8 @@ pub enum Command {
     Replied(Box<Command>, String),
     /// `POST operator/holds/:payment/ask`, of the operator.
     AskNow(String),
+    /// `POST operator/holds/:payment/end`, of the operator.
+    EndNow(String),
     /// Does one thing that is due.
     Due,
     /// Deletes some rows that leave; there are more after an [`Answer::Done`].

@@ -258,6 +258,7 @@ pub(super) fn write_hold(profile: &PaymentProfile, hold: &HoldRow) -> String {
         Some(StuckMoney::Registration) => "registration",
         Some(StuckMoney::Payout) => "payout",
         Some(StuckMoney::Claim) => "claim",
+        Some(StuckMoney::PaidBack) => "paid_back",
         Some(StuckMoney::Turn) => "turn",
         Some(StuckMoney::Report) => "report",
     };

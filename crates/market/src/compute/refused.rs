@@ -107,6 +107,13 @@ pub(super) fn nothing_to_ask() -> JsonAnswer {
     refusal(409, "NOTHING_TO_ASK", why)
 }
 
+/// For money that the exchange moves itself.
+pub(super) fn nothing_to_end() -> JsonAnswer {
+    let why = "This payment is not ended by hand: the gate has not said that it was paid back or \
+               waived there, or something was sent.";
+    refusal(409, "NOTHING_TO_END", why)
+}
+
 /// For a profile that is not served here, or an exchange whose configuration is wrong.
 pub fn not_configured() -> JsonAnswer {
     let why = "Gateway configuration is missing for this network profile.";

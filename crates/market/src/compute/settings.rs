@@ -111,6 +111,8 @@ pub enum Unjudged {
 pub struct OlderWays {
     /// Blocks that a transfer by a transaction of the buyer's own needs; `None` if none is taken.
     pub direct_transfers: Option<u64>,
+    /// Unix seconds of a restore from a backup; 0 without one. What it forgot may be older.
+    pub closed_before: u64,
     /// Whether a seller may sign each callback instead of having a session.
     pub seller_signatures: bool,
 }

@@ -22,6 +22,8 @@ pub enum StuckMoney {
     Registration,
     /// The gate does not leave its refund to the exchange.
     Claim,
+    /// It was paid back or waived at the gate, though its seller has delivered.
+    PaidBack,
     /// More went back without a job than there is room for in a day, so that it waits for its turn.
     Turn,
     /// The treasury does not move it, or the chain does not confirm that.
@@ -38,7 +40,7 @@ impl HoldRow {
         match self.state {
             HoldState::Held => is_asked_for.then_some(StuckMoney::Registration),
             HoldState::Paying(_) if self.claim == RefundClaim::Waiting => Some(StuckMoney::Turn),
-            HoldState::Paying(_) if self.is_left() => Some(StuckMoney::Claim),
+            HoldState::Paying(_) if self.is_left() => Some(StuckMoney::PaidBack),
             HoldState::Paying(_) if self.waits_for_gate() && !self.has_payout() => {
                 is_asked_for.then_some(StuckMoney::Claim)
             }

@@ -24,7 +24,7 @@ use farebox_evm::address::Address;
 /// The variable with an entry for each profile.
 const PROFILES: &str = "EXCHANGE_PROFILES";
 /// Members of an entry.
-const MEMBERS: [&str; 16] = [
+const MEMBERS: [&str; 17] = [
     "profile",
     "network",
     "asset",
@@ -39,6 +39,7 @@ const MEMBERS: [&str; 16] = [
     "per_day",
     "per_seller_day",
     "direct_transfers",
+    "transfers_closed_before",
     "seller_signatures",
     "unjudged",
 ];
@@ -50,6 +51,8 @@ const WAITS_SECS: u64 = 100;
 const MAX_WAITS_SECS: u64 = 240;
 /// Most blocks that a transfer of a buyer may need.
 const MAX_BLOCKS: u64 = 1_000;
+/// The last second that a time may name.
+const MAX_TIME: u64 = 1 << 40;
 const MIN_SECRET_BYTES: usize = 32;
 
 /// The profiles that an operator serves, and what the Worker around them needs.
@@ -408,12 +411,19 @@ impl ProfileReader<'_> {
             let remedy = "needs hold escrow or contract, which the transfers go to";
             self.reader.fail_at(self.place, "direct_transfers", remedy);
         }
+        let closed = self.members.get("transfers_closed_before");
+        let closed_before = closed.and_then(Value::as_u64).filter(|it| *it <= MAX_TIME);
+        if closed.is_some() && closed_before.is_none() {
+            let remedy = "must be the unix time of a restore, in seconds";
+            self.reader.fail_at(self.place, "transfers_closed_before", remedy);
+        }
+        let closed_before = closed_before.unwrap_or_default();
         let flag = self.members.get("seller_signatures");
         if flag.is_some_and(|flag| !flag.is_boolean()) {
             self.reader.fail_at(self.place, "seller_signatures", "must be true or false");
         }
         let seller_signatures = flag.and_then(Value::as_bool).unwrap_or_default();
-        OlderWays { direct_transfers, seller_signatures }
+        OlderWays { direct_transfers, closed_before, seller_signatures }
     }
 }
 

@@ -3,7 +3,7 @@
 import { type Operator, Refused } from '../../operator/client.js';
 import { openDesk } from '../shared/shell.js';
 import { job, jobs, searchJobs } from './jobs.js';
-import { askNow, holds } from './money.js';
+import { askNow, endNow, holds } from './money.js';
 import { overview } from './overview.js';
 import { searchSellers, sellers } from './sellers.js';
 import { invocations, searchInvocations, skills, takeBack } from './skills.js';
@@ -30,6 +30,6 @@ openDesk({
     skills: { link: 'Skills', show: skills },
     invocations: { link: 'Invocations', show: invocations },
   },
-  deeds: { ask: askNow, jobs: searchJobs, sellers: searchSellers, invocations: searchInvocations, remove: takeBack },
+  deeds: { ask: askNow, end: endNow, jobs: searchJobs, sellers: searchSellers, invocations: searchInvocations, remove: takeBack },
   knock,
 });

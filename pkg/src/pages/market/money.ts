@@ -24,6 +24,8 @@ const WAITS: Readonly<Record<string, string>> = {
   payout:
     'The treasury does not move it. Look at what it allows a day for payouts, and at the balance of its wallet; then have it asked again.',
   claim: 'The gate does not let the exchange pay it back: someone has begun to, at its desk, or it does not take REFUND_TOKEN.',
+  paid_back:
+    'The gate says that the buyer was paid back, or that this was waived, though the seller has delivered. Pay the seller by a payout of the treasury, if you owe it to them; then end the job here. Nothing moves.',
   turn: 'More went back without a job than a day has room for. It has its turn on the next day; ask, and it is paid now.',
   report: 'It was paid back, and the gate still owes it. Have the gate told again, or report the transaction at its desk.',
 };
@@ -85,12 +87,20 @@ function waitsFor(profile: string, hold: Members): HTMLElement | undefined {
   const why = make('p', { class: 'warning' }, WAITS[waits] ?? waits);
   // A refund without a transaction cannot be told.
   const isSilent = waits === 'report' && textOf(hold, 'transaction') === '';
+  if (waits === 'paid_back') return make('div', { class: 'actions' }, deedForm('end', { profile, payment }, 'End the job', why));
   const button = waits === 'report' ? 'Tell the gate again' : `Ask for ${priceOf(hold)} now`;
   return make('div', { class: 'actions' }, isSilent ? why : deedForm('ask', { profile, payment, waits }, button, why));
 }
 
 export const askNow: Deed = async (operator, { profile = '', payment = '', waits = '' }) => {
-  const query = new URLSearchParams({ network_profile: profile });
-  await operator.tell('POST', `${PATHS}/holds/${encodeURIComponent(payment)}/ask?${query}`);
+  await operator.tell('POST', pathOf(payment, 'ask', profile));
   return waits === 'report' ? 'The gate is being told.' : 'The treasury is being asked. The row shows what comes of it.';
 };
+
+export const endNow: Deed = async (operator, { profile = '', payment = '' }) => {
+  await operator.tell('POST', pathOf(payment, 'end', profile));
+  return 'The job has ended. Nothing was moved.';
+};
+
+const pathOf = (payment: string, deed: string, profile: string): string =>
+  `${PATHS}/holds/${encodeURIComponent(payment)}/${deed}?${new URLSearchParams({ network_profile: profile })}`;

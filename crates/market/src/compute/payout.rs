@@ -1,0 +1,119 @@
+//! Payouts of the treasury, as they are asked for and answered.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde_json::Value;
+
+use super::message::PayoutAnswer;
+use super::row::{EntryRow, HoldRow, Leave, show_wallet};
+use super::settings::PaymentProfile;
+use crate::text::{object, quoted};
+use farebox_base::amount::Amount;
+use farebox_base::encoding::json;
+use farebox_base::mutant::{Mutant, planted};
+
+/// The treasury's answer about a payout.
+pub(super) enum PayoutState {
+    /// It was sent.
+    Sent(String),
+    /// The chain has it.
+    Confirmed(String),
+    /// It never moves.
+    Dead,
+    /// It may have moved, or will.
+    Open,
+    /// No payout was made, or none is known to have been.
+    Unknown,
+}
+
+/// The bodies of a profile's requests to the treasury.
+pub(super) struct PayoutOrders<'g> {
+    pub profile: &'g PaymentProfile,
+    /// Organization and wallet of the treasury that pays out.
+    pub payer: &'g (String, String),
+}
+
+impl PayoutOrders<'_> {
+    /// The body of a payout. Spec: docs/treasury.md, "Payouts".
+    pub fn write_payout(&self, hold: &HoldRow, leave: Leave) -> String {
+        let to = match leave {
+            Leave::Release => &hold.payee,
+            Leave::Refund => &hold.payer,
+        };
+        let amount = Amount::from_atomic(&hold.units).unwrap_or(Amount::ZERO);
+        let (organization, wallet) = self.payer;
+        let key = if planted(Mutant::WaysHaveKeysOfTheirOwn) {
+            format!("hold-{}-{}-{leave:?}", hold.payment, hold.tries)
+        } else {
+            format!("hold-{}-{}", hold.payment, hold.tries)
+        };
+        object(&[
+            ("organization", quoted(organization)),
+            ("wallet", quoted(wallet)),
+            ("network", quoted(self.profile.network.as_str())),
+            ("asset", quoted(self.profile.token.symbol)),
+            ("to", quoted(&show_wallet(to))),
+            ("amount", quoted(&amount.to_decimal(self.profile.token.decimals))),
+            ("idempotencyKey", quoted(&key)),
+        ])
+    }
+
+    /// The body about a payment in the escrow contract. Spec: docs/treasury.md, "Escrow contracts".
+    pub fn write_escrow(&self, hold: &HoldRow, entry: &EntryRow, leave: Option<Leave>) -> String {
+        let goal = match leave {
+            None => "funded",
+            Some(Leave::Release) => "released",
+            Some(Leave::Refund) => "refunded",
+        };
+        // What bought no job has no seller: its buyer is both.
+        let seller = if hold.payee.is_empty() { &hold.payer } else { &hold.payee };
+        let (organization, wallet) = self.payer;
+        object(&[
+            ("organization", quoted(organization)),
+            ("wallet", quoted(wallet)),
+            ("network", quoted(self.profile.network.as_str())),
+            ("contract", quoted(&entry.contract)),
+            ("payment", quoted(&format!("0x{}", entry.name))),
+            ("buyer", quoted(&show_wallet(&hold.payer))),
+            ("seller", quoted(&show_wallet(seller))),
+            ("amountMinor", quoted(&hold.units)),
+            ("settlement", quoted(&format!("0x{}", entry.word))),
+            ("goal", quoted(goal)),
+        ])
+    }
+}
+
+/// Reads an answer, and the payout's id in it. Spec: docs/treasury.md, "Payouts".
+pub(super) fn read_answer(answer: &PayoutAnswer) -> (PayoutState, String) {
+    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
+    if !(200..=299).contains(&answer.status) {
+        return (PayoutState::Unknown, String::new());
+    }
+    let text = |value: Option<&Value>| {
+        value.and_then(Value::as_str).map(ToString::to_string).unwrap_or_default()
+    };
+    let id = text(body.get("id"));
+    let evidence = body.get("evidence").and_then(|it| it.get("transaction"));
+    let hash = text(body.get("transaction").or(evidence));
+    let told = match (text(body.get("state")).as_str(), text(body.get("outcome")).as_str()) {
+        ("confirmed", _) => PayoutState::Confirmed(hash),
+        ("void", _) => PayoutState::Dead,
+        ("", "sent") => PayoutState::Sent(hash),
+        ("", "failed") => PayoutState::Dead,
+        ("open", "sent") => PayoutState::Sent(hash),
+        ("open" | "executing", _) | ("", "executing" | "refused" | "unknown") => PayoutState::Open,
+        // An answer without a state is no payout: neither is its id that of one.
+        _ => return (PayoutState::Unknown, String::new()),
+    };
+    (told, id)
+}
+
+/// Whether the treasury's day has no room for a payout: it says so after it has looked for one under
+/// this key, so that nothing is under way. Spec: docs/treasury.md, "Payouts".
+pub(super) fn is_refused(answer: &PayoutAnswer) -> bool {
+    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
+    let code = body.get("code").and_then(Value::as_str);
+    let is_known = (answer.status, code) == (403, Some("payouts_budget_exceeded"));
+    is_known && !planted(Mutant::RefusedIsUnderWay)
+}

@@ -1,0 +1,219 @@
+//! What the gate has paid back or waived itself, and what of it may be under way at the treasury.
+
+use farebox_core::compute::message::{Command, Errand, PayoutAnswer, PayoutCall};
+use farebox_core::compute::row::{HoldState, JobState, Leave};
+use serde_json::json;
+
+use super::claims::{OwedJob, owed_job, restored, said, waits, works_on};
+use super::world::{Luck, TX, Told, World, errand, wallet};
+
+/// What came to the seller and to the buyer of the job.
+fn arrived(world: &World) -> [u64; 2] {
+    [1, 9].map(|number| world.treasury.arrived(&wallet(number)))
+}
+
+//
+#[test]
+pub fn what_the_treasury_has_refused_is_not_under_way_once_the_gate_has_paid_it_back() {
+    for (code, is_done) in [("refund_begun", true), ("refund_ended", true), ("refund_ended", false)]
+    {
+        let OwedJob { mut world, job, debt } = owed_job();
+        world.treasury.luck = Some(Luck::Denies);
+        let answer = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        world.carry(answer);
+        world.now += 10_000;
+        world.send(Command::Owed(Box::new(debt)));
+        world.treasury.luck = None;
+        let until = world.now + 86_400_000;
+        let asked = works_on(&mut world, until, |_| said(409, code));
+        let is_over = code == "refund_ended" && !is_done;
+        assert_eq!(asked.len() > 100, !is_over, "{asked:?}");
+        let why = match (code, is_done) {
+            ("refund_ended", false) => None,
+            ("refund_ended", true) => Some("PaidBack"),
+            _ => Some("Claim"),
+        };
+        assert_eq!((arrived(&world), waits(&world, "rcpt_hello").as_deref()), ([0, 0], why));
+    }
+}
+
+#[test]
+fn the_first_question_after_a_debt_is_heard_is_one_to_the_gate() {
+    // The treasury is away for hours, so that there is one question in an hour.
+    for parity in [0, 1] {
+        let OwedJob { mut world, job, debt } = owed_job();
+        let answer = world.complete(1, &job);
+        world.report(&errand(answer), None);
+        let until = world.now + 4 * 3_600_000;
+        while world.now < until || world.rows.holds["rcpt_hello"].fence % 2 != parity {
+            world.now = world.now.max(world.rows.next_due().unwrap());
+            let look = errand(world.send(Command::Due));
+            world.report(&look, None);
+        }
+        world.send(Command::Owed(Box::new(debt)));
+        let first = errand(world.send(Command::Due));
+        assert!(matches!(first.ask, PayoutCall::Refunding { .. }), "{parity}: {first:?}");
+    }
+}
+
+#[test]
+fn what_may_be_under_way_is_asked_of_the_treasury_whatever_the_gate_has_paid_back() {
+    for is_done in [true, false] {
+        let OwedJob { mut world, job, debt } = owed_job();
+        let ask = errand(if is_done { world.complete(1, &job) } else { world.fail(1, &job) });
+        // It pays, and its answer is lost.
+        world.treasury.answer(&ask.ask);
+        world.report(&ask, None);
+        world.send(Command::Owed(Box::new(debt)));
+        let until = world.now + 86_400_000;
+        works_on(&mut world, until, |_| said(409, "refund_ended"));
+        assert_eq!(arrived(&world), if is_done { [5_000, 0] } else { [0, 5_000] });
+        assert_eq!(waits(&world, "rcpt_hello").as_deref(), Some("Report"));
+    }
+}
+
+//
+#[test]
+pub fn what_the_gate_has_paid_back_is_not_paid_once_its_row_has_gone() {
+    type Gate = fn(&PayoutCall) -> PayoutAnswer;
+    let gone: [Gate; 3] = [|_| said(404, "not_found"), restored, |_| said(409, "wrong_state")];
+    for gate in gone {
+        let (mut world, _) = delivered_and_paid_back();
+        let until = world.now + 3 * 86_400_000;
+        works_on(&mut world, until, |_| said(409, "refund_ended"));
+        let until = world.now + 3 * 86_400_000;
+        works_on(&mut world, until, gate);
+        assert_eq!(
+            (arrived(&world), waits(&world, "rcpt_hello").as_deref()),
+            ([0, 0], Some("PaidBack"))
+        );
+        // Its own word ends that.
+        let until = world.now + 86_400_000;
+        works_on(&mut world, until, |_| said(200, ""));
+        assert_eq!(arrived(&world), [5_000, 0]);
+    }
+}
+
+/// A job that is done, and whose buyer was paid back at the gate: a person hears of it at once.
+fn delivered_and_paid_back() -> (World, Errand) {
+    let OwedJob { mut world, job, debt } = owed_job();
+    world.send(Command::Owed(Box::new(debt)));
+    let asked = errand(world.complete(1, &job));
+    world.report(&asked, Some(said(409, "refund_ended")));
+    assert_eq!(waits(&world, "rcpt_hello").as_deref(), Some("PaidBack"));
+    (world, asked)
+}
+
+fn state_of(world: &World, job: &str) -> JobState {
+    world.rows.jobs.iter().find(|it| it.id == job).unwrap().state
+}
+
+#[test]
+pub fn a_job_without_work_whose_buyer_was_paid_back_at_the_gate_has_failed() {
+    let OwedJob { mut world, job, debt } = owed_job();
+    world.send(Command::Owed(Box::new(debt)));
+    let asked = errand(world.fail(1, &job));
+    let told = Told::of(world.report(&asked, Some(said(409, "refund_ended"))));
+    let how = json!({"status": "skipped", "reason": "ended_at_gate"});
+    assert_eq!(
+        (told.status, &told.body["status"], &told.body["refund"]),
+        (200, &json!("failed"), &how)
+    );
+    let hold = &world.rows.holds["rcpt_hello"];
+    assert_eq!((hold.state, hold.stuck(), hold.due), (HoldState::Ended(Leave::Refund), None, None));
+    assert_eq!(state_of(&world, &job), JobState::Failed);
+    // What the gate or its backup says later moves nothing.
+    world.report(&asked, Some(said(200, "")));
+    let until = world.now + 86_400_000;
+    let asked = works_on(&mut world, until, |_| said(200, ""));
+    assert_eq!((asked, arrived(&world)), (Vec::new(), [0, 0]));
+}
+
+#[test]
+pub fn a_person_ends_a_delivered_job_whose_buyer_was_paid_back_and_nothing_moves() {
+    let (mut world, asked) = delivered_and_paid_back();
+    let job = world.rows.holds["rcpt_hello"].job.clone();
+    // A question is under way.
+    world.now = world.now.max(world.rows.next_due().unwrap());
+    let late = errand(world.send(Command::Due));
+    let end = || Command::EndNow("rcpt_hello".to_owned());
+    let told = world.told(end());
+    assert_eq!(
+        (told.status, &told.body["state"], &told.body["waits"]),
+        (200, &json!("ended"), &json!(null))
+    );
+    assert_eq!(state_of(&world, &job), JobState::Done);
+    for errand in [asked, late] {
+        world.report(&errand, Some(said(200, "")));
+    }
+    let until = world.now + 86_400_000;
+    let asked = works_on(&mut world, until, |_| said(200, ""));
+    assert_eq!((asked, arrived(&world), world.treasury.payouts.len()), (Vec::new(), [0, 0], 0));
+    assert_eq!(world.told(end()).code(), (409, "NOTHING_TO_END"));
+}
+
+#[test]
+pub fn what_the_exchange_moves_itself_is_not_ended_by_hand() {
+    let mut world = World::with_seller();
+    let end = || Command::EndNow("rcpt_hello".to_owned());
+    assert_eq!(world.told(end()).code(), (404, "HOLD_NOT_FOUND"));
+    let job = world.running();
+    assert_eq!(world.told(end()).code(), (409, "NOTHING_TO_END"), "held");
+    let answer = world.complete(1, &job);
+    assert_eq!(world.told(end()).code(), (409, "NOTHING_TO_END"), "with the treasury");
+    world.carry(answer);
+    assert_eq!(world.told(end()).code(), (409, "NOTHING_TO_END"), "sent");
+    world.alarm();
+    assert_eq!(world.told(end()).code(), (409, "NOTHING_TO_END"), "arrived");
+    assert_eq!(arrived(&world), [5_000, 0]);
+    // The gate has begun a refund, and may take it back.
+    let OwedJob { mut world, job, debt } = owed_job();
+    world.send(Command::Owed(Box::new(debt)));
+    let asked = errand(world.complete(1, &job));
+    world.report(&asked, Some(said(409, "refund_begun")));
+    assert_eq!(world.told(end()).code(), (409, "NOTHING_TO_END"), "begun at the gate");
+}
+
+#[test]
+fn a_page_in_front_of_the_gate_grants_nothing() {
+    let OwedJob { mut world, job, debt } = owed_job();
+    world.send(Command::Owed(Box::new(debt)));
+    let ask = errand(world.complete(1, &job));
+    let page = PayoutAnswer { status: 404, body: "<h1>not found</h1>".to_owned() };
+    world.report(&ask, Some(page));
+    assert_eq!((arrived(&world), world.treasury.payouts.len()), ([0, 0], 0));
+}
+
+//
+#[test]
+pub fn an_answer_of_the_treasury_that_comes_twice_is_none_of_the_gate() {
+    for is_done in [true, false] {
+        let OwedJob { mut world, job, debt } = owed_job();
+        let answer = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        world.carry(answer);
+        world.now = world.now.max(world.rows.next_due().unwrap());
+        let look = errand(world.send(Command::Due));
+        world.send(Command::Owed(Box::new(debt)));
+        let answer = world.treasury.answer(&look.ask);
+        world.report(&look, Some(answer.clone()));
+        world.report(&look, Some(answer));
+        let until = world.now + 86_400_000;
+        let asked = works_on(&mut world, until, |_| said(200, ""));
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert_eq!(waits(&world, "rcpt_hello"), None);
+    }
+}
+
+#[test]
+fn the_id_in_an_answer_of_the_gate_is_that_of_no_payout() {
+    // As an earlier version left it: no word of what was asked.
+    let OwedJob { mut world, job, debt } = owed_job();
+    world.send(Command::Owed(Box::new(debt)));
+    let ask = errand(world.complete(1, &job));
+    world.rows.holds.get_mut("rcpt_hello").unwrap().asks_gate = false;
+    let body = json!({"id": "rcpt_hello", "state": "sold", "transaction": TX}).to_string();
+    world.report(&ask, Some(PayoutAnswer { status: 200, body }));
+    let until = world.now + 86_400_000;
+    works_on(&mut world, until, |_| said(200, ""));
+    assert_eq!((arrived(&world), waits(&world, "rcpt_hello")), ([5_000, 0], None));
+}
