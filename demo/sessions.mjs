@@ -61,7 +61,7 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url, str
   };
   const pay = channelFetch(flaky, {
     signer: payer,
-    policy: { perPayment: '0.001', perDay: '5' },
+    policy: { perPayment: '0.001', perDay: '5', escrows: [PAYMENT_CHANNEL] },
     store: memoryStore(),
     deposit: '1.5',
     maxDeposit: '1.5',
@@ -120,7 +120,7 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url, str
   let leave = () => {};
   const live = channelFetch(fetch, {
     signer: third,
-    policy: { perPayment: '0.001', perDay: '5' },
+    policy: { perPayment: '0.001', perDay: '5', escrows: [PAYMENT_CHANNEL] },
     store: memoryStore(),
     deposit: '0.1',
     maxDeposit: '0.1',

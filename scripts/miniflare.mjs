@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { drawPort, drawToken } from '../demo/beginning.mjs';
 import { startWatched } from './children.mjs';
 import './connections.mjs';
+import { collectGarbage, freePort } from './inspector.mjs';
 import { randomSecrets } from './local/secrets.mjs';
 import { headerRules } from './pages.mjs';
 import { onEnd } from './processes.mjs';
@@ -51,12 +52,20 @@ export function startGate(options) {
   return startWorker(GATE, options);
 }
 
+/** Whether Workers that start from now on can be told to collect their garbage. */
+let isInspected = false;
+
+/** Lets [`collect`] of the Workers that start from now on do its work. */
+export function inspectWorkers() {
+  isInspected = true;
+}
+
 /**
  * Starts workerd and waits until it listens on 127.0.0.1.
  *
  * `restart()` ends workerd and starts it again at the same address on the same storage, with the build of another folder
  * if one is named; `kill()` ends it with SIGKILL first, as a lost machine would. `logs()` is all it has written, `follow` hears what it
- * writes from then on.
+ * writes from then on. `collect()` has it collect its garbage.
  *
  * @param {Kind} kind
  * @param {WorkerOptions} [options]
@@ -73,6 +82,7 @@ export async function startWorker(
 
   /** @param {number} onPort */
   const start = async (onPort) => {
+    const inspectorPort = isInspected ? await freePort() : undefined;
     const worker = {
       name,
       compatibilityDate: COMPATIBILITY_DATE,
@@ -92,6 +102,7 @@ export async function startWorker(
       /** @type {import('miniflare').MiniflareOptions} */ ({
         host: '127.0.0.1',
         port: onPort,
+        ...(inspectorPort === undefined ? {} : { inspectorPort }),
         cf: false,
         ...(persist === undefined ? {} : { defaultPersistRoot: resolve(root, persist) }),
         workers: [
@@ -113,7 +124,7 @@ export async function startWorker(
         },
       }),
     );
-    return { mf, url: (await mf.ready).origin };
+    return { mf, url: (await mf.ready).origin, inspectorPort };
   };
 
   /** @param {number} onPort */
@@ -147,6 +158,10 @@ export async function startWorker(
       if (other !== undefined) folder = resolve(root, other);
       await running.mf.dispose();
       running = await run(Number(new URL(url).port));
+    },
+    async collect() {
+      if (running.inspectorPort === undefined) throw new Error('the Worker was started without `inspectWorkers`');
+      await collectGarbage(running.inspectorPort);
     },
     async kill() {
       if (running.pid > 0) process.kill(running.pid, 'SIGKILL');

@@ -26,6 +26,8 @@ export type Policy = {
   readonly hosts?: readonly string[];
   /** Payees; with a list only these [the first payee of each host and network]. */
   readonly payees?: readonly string[];
+  /** Contracts that may hold the deposit of a session of MPP: whoever has such an address can keep all of it [none]. */
+  readonly escrows?: readonly string[];
   /** Whether the first payee of a host and network stays its only one [true]. */
   readonly pinPayees?: boolean;
   /** Whether permits of Permit2 are signed too; they need an allowance for that contract [false]. */

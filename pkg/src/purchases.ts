@@ -128,17 +128,21 @@ const BODILESS: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
 
 /** The same answer, with these ends, of which one comes. */
 export async function whenRead(response: Response, { read, lost, signal }: Ends): Promise<Response> {
-  // Browsers give an answer that has no body one, and refuse it again.
-  if (response.body === null || BODILESS.has(response.status)) {
-    await read();
-    return response;
-  }
   const over = new AbortController();
   const ends = async (end: Ends['lost']): Promise<void> => {
     if (over.signal.aborted) return;
     over.abort();
-    await end?.();
+    try {
+      await end?.();
+    } catch {
+      // An answer that came is the caller's. What could not be noted is open, and is shown again by the next call.
+    }
   };
+  // Browsers give an answer that has no body one, and refuse it again.
+  if (response.body === null || BODILESS.has(response.status)) {
+    await ends(read);
+    return response;
+  }
   // Nobody may ever read what was given up.
   if (lost !== undefined) {
     signal?.addEventListener('abort', () => void ends(lost), { signal: over.signal });

@@ -186,13 +186,13 @@ class OpenPayments {
   /** Notes what became of it. */
   async close({ name, trail: { method, url, key, ends } }: Row, receipt: Receipt | null): Promise<void> {
     const kept = JSON.stringify({ method, url, key, ...(receipt === null ? {} : { receipt }) });
+    // What cannot be noted stays open, and is no more under way.
     await update(this.#store, (record) => {
       const [, , , text] = sentIn(record).find(([known]) => known === name) ?? [];
       // Without a receipt, what another process has signed again meanwhile stays.
       if (receipt === null && text !== undefined && (JSON.parse(text) as Trail).ends > ends) return undefined;
       return withSent(withoutSent(record, name), [`${MINE}${key}`, Math.floor(this.#now()), false, kept]);
-    });
-    this.#mine.delete(name);
+    }).finally(() => this.#mine.delete(name));
   }
 
   /** Leaves it open: the same request goes on with it. */

@@ -353,9 +353,20 @@ fn played(
     seed: u64,
     record: &mut Option<String>,
     terms: &Headers,
+    takes: impl FnMut(&str) -> (u16, Headers),
+) -> (u64, u64, &'static str) {
+    played_at(seed, record, terms, 0, takes)
+}
+
+/// The same so many seconds later.
+fn played_at(
+    seed: u64,
+    record: &mut Option<String>,
+    terms: &Headers,
+    later: u64,
     mut takes: impl FnMut(&str) -> (u16, Headers),
 ) -> (u64, u64, &'static str) {
-    let now = UnixTime::from_secs(1_763_618_400);
+    let now = UnixTime::from_secs(1_763_618_400 + later);
     let mut buyer = purchase(seed);
     let mut next = buyer.answered(402, terms, b"", now);
     let (mut deposits, mut highest) = (0, 0);
@@ -571,6 +582,47 @@ pub fn what_is_sold_with_a_longer_delay_is_paid_for_by_itself() {
     assert_eq!(error.reason.code(), "policy_validity");
     // What is there can be asked back, whatever the delay.
     assert!(matches!(refund(1).answered(402, &sold(2_592_000), b"", now), ChannelNext::Update));
+}
+
+//
+#[test]
+pub fn a_seller_that_names_channel_after_channel_gets_one_deposit_more_a_day() {
+    let mut record = None;
+    let mut buys = |seed: u64, more: &Value, later: u64| {
+        let mut payee = Payee::default();
+        let terms = changed(&payee.terms(false), PAYEE, more);
+        let (deposits, _, ended) =
+            played_at(seed, &mut record, &terms, later, |payment| payee.takes(payment, None));
+        (deposits, ended)
+    };
+    let delay = |secs: u64| json!({"withdrawDelay": secs});
+    assert_eq!(buys(1, &delay(900), 0), (1, ""));
+    // Of two prices with delays of their own each has its channel.
+    assert_eq!(buys(2, &delay(1_800), 60), (1, ""));
+    for (seed, secs) in [(3, 901), (4, 902), (5, 903)] {
+        assert_eq!(buys(seed, &delay(secs), 120), (0, "terms_changed"));
+    }
+    // What is there pays on, and a day later there may be one more.
+    assert_eq!(buys(6, &delay(901), 86_400 + 59), (0, "terms_changed"));
+    assert_eq!(buys(7, &delay(901), 86_400 + 60), (1, ""));
+    assert_eq!(buys(8, &delay(902), 86_400 + 61), (0, "terms_changed"));
+}
+
+#[test]
+fn a_channel_that_was_declined_is_none_beside_others() {
+    let mut record = None;
+    let mut payee = Payee::default();
+    let first = payee.terms(false);
+    assert_eq!(played(1, &mut record, &first, |payment| payee.takes(payment, None)).0, 1);
+    let other = changed(&Payee::default().terms(false), PAYEE, &json!({"withdrawDelay": 901}));
+    let now = UnixTime::from_secs(1_763_618_400);
+    for seed in 2..5 {
+        let mut buyer = purchase(seed);
+        buyer.answered(402, &other, b"", now);
+        record = buyer.update(record.as_deref(), now).unwrap().or(record);
+        assert!(matches!(buyer.updated(), ChannelNext::Sign { deposit: Some(_), .. }), "{seed}");
+        record = buyer.release(record.as_deref(), now).unwrap().or(record);
+    }
 }
 
 #[test]

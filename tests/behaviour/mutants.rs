@@ -250,6 +250,8 @@ const TABLE: &[Row] = &[
     row!(AnyDeposit, channel_payer::a_deposit_is_never_larger_than_the_payer_allows),
     row!(PayeesAreBelieved, channel_payer::a_payee_is_believed_as_far_as_was_signed_and_no_further),
     row!(DepositsVanish, channel_payer::a_payee_that_says_the_deposit_is_gone_gets_no_other),
+    row!(ChannelsOpenBeside, channel_payer::a_seller_that_names_channel_after_channel_gets_one_deposit_more_a_day),
+    row!(AnyEscrow, session_payer::no_deposit_goes_to_a_contract_that_the_policy_does_not_name),
     row!(DepositsRepeat, channel_payer::one_request_deposits_once_whatever_the_server_says),
     row!(ChannelsAreSwapped, channel_payer::corrected_terms_of_another_channel_or_at_another_price_are_not_signed),
     row!(LaterIsRefused, channel_payer::a_refund_that_has_to_wait_says_so_and_until_when),

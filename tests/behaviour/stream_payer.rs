@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 const URL: &str = "https://api.example.com/live";
 const ENDPOINT: &str = "GET https://api.example.com/live";
 const NOW: UnixTime = UnixTime::from_secs(1_763_618_400);
+const ESCROW: &str = "0x5E550002e64FaF79B41D89fE8439eEb1be66CE3b";
 const PRICE: u64 = 10;
 const STEP: u64 = 30;
 
@@ -33,7 +34,7 @@ fn challenge(unit: &str, step: u64) -> Headers {
     let request = json!({
         "amount": PRICE.to_string(), "currency": "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
         "recipient": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", "suggestedDeposit": "100", "unitType": unit,
-        "methodDetails": {"chainId": 84_532, "escrowContract": "0x5E550002e64FaF79B41D89fE8439eEb1be66CE3b",
+        "methodDetails": {"chainId": 84_532, "escrowContract": ESCROW,
             "feePayer": true, "minVoucherDelta": step.to_string()},
     });
     let request = base64::encode_url(jcs::text(&request).as_bytes());
@@ -89,7 +90,8 @@ impl Reader {
         step: u64,
     ) -> Result<Option<ReceivedStream>, &'static str> {
         self.seed += 1;
-        let policy = Policy::from_json(r#"{"perDay": "0.001", "perPayment": "0.00004"}"#).unwrap();
+        let policy = json!({"perDay": "0.001", "perPayment": "0.00004", "escrows": [ESCROW]});
+        let policy = Policy::from_json(&policy.to_string()).unwrap();
         let limits = ChannelLimits {
             deposit: Some("0.0001".into()),
             max_deposit: Some("0.0002".into()),

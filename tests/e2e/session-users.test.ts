@@ -42,7 +42,7 @@ describe('by one channel', () => {
     };
     const signer = world.chain.accounts.payers[index];
     assert.ok(signer);
-    const policy = { perDay: '5', deadlineSecs: 3 };
+    const policy = { perDay: '5', deadlineSecs: 3, escrows: [PAYMENT_CHANNEL] };
     const pay = channelFetch(base, { signer, policy, store: memoryStore(), deposit: '0.15', choose: 'session' } as never);
     return { line, pay };
   };

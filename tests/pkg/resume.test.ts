@@ -475,6 +475,31 @@ test('a settlement that is not over is asked for again with the same payment, al
 });
 
 // A-302
+// A-326
+test('an answer is its buyer\'s though the store fails as it is noted, and the next call pays nothing anew', async () => {
+  for (const headers of [[], [['idempotency-key', 'order']]] as [string, string][][]) {
+    const inner = memoryStore();
+    let failures = 0;
+    const store: Store = {
+      read: () => inner.read(),
+      replace: async (version, record) => {
+        const closes = (JSON.parse(record) as { sent: [string, number, boolean, string][] }).sent.some(([, , isOpen]) => !isOpen);
+        if (closes && failures === 0) {
+          failures += 1;
+          throw new Error('ENOSPC');
+        }
+        return inner.replace(version, record);
+      },
+    };
+    const signer = watchedSigner();
+    shop.answers = honest;
+    const buy = async (): Promise<string> => (await payingFetch({ signer, store, resume, policy: {} })(`${shop.url}/report`, { headers })).text();
+    assert.deepEqual([await buy(), failures], [GOODS, 1]);
+    assert.deepEqual([await buy(), signer.asked.length], [GOODS, 1], 'the same payment is shown again');
+    assert.deepEqual((await sentPayments(store)).map(({ open }) => open), [false]);
+  }
+});
+
 test('users with an empty key are told apart by their credentials', async () => {
   const { fetch, signer } = payer(memoryStore());
   const as = (user: string) => fetch(`${shop.url}/report`, { headers: { 'idempotency-key': '', authorization: `Bearer ${user}` } });

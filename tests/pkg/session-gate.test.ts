@@ -58,7 +58,7 @@ function payerAt(index: number, { base = fetch, ...others }: Partial<ChannelOpti
   };
   const options = {
     signer: payer,
-    policy: { perDay: '5' },
+    policy: { perDay: '5', escrows: [PAYMENT_CHANNEL] },
     store: memoryStore(),
     deposit: '0.15',
     onState: (line: string) => lines.push(line),

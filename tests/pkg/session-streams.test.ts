@@ -72,7 +72,7 @@ function payerAt(index: number) {
   const lines: string[] = [];
   const pay = channelFetch(fetch, {
     signer: payer,
-    policy: { perPayment: '0.07', perDay: '5' },
+    policy: { perPayment: '0.07', perDay: '5', escrows: [PAYMENT_CHANNEL] },
     store: memoryStore(),
     deposit: '0.6',
     onState: (line) => {
@@ -220,7 +220,7 @@ async function liar(
 const buyer = (policy: object) =>
   channelFetch(fetch, {
     signer: privateKeyToAccount(generatePrivateKey()),
-    policy: { perDay: '5', ...policy },
+    policy: { perDay: '5', escrows: [PAYMENT_CHANNEL], ...policy },
     store: memoryStore(),
     deposit: '0.1',
   });

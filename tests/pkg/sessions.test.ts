@@ -176,7 +176,7 @@ function payer(more: Partial<ChannelOptions> = {}) {
   const lines: string[] = [];
   const options = {
     signer: account,
-    policy: { perDay: '0.001' },
+    policy: { perDay: '0.001', escrows: [ESCROW] },
     store: memoryStore(),
     deposit: '0.0001',
     onState: (line: string) => lines.push(line),

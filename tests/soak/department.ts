@@ -8,11 +8,14 @@ import type { Chain } from '../../demo/chain.mjs';
 import type { Kv } from '../../demo/kv.mjs';
 import type { Switch } from '../../demo/switch.mjs';
 import { type Random, randomOf } from '../pkg/random.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** A built Worker that can be killed, and started again with another build. */
 export interface Mortal {
   readonly pid: number;
   kill(): Promise<void>;
+  /** Has it collect its garbage. */
+  collect(): Promise<void>;
   restart(build?: string): Promise<void>;
 }
 
@@ -49,8 +52,10 @@ const BROKEN_MS = 2_500;
 const JUMPS = [3, 40, 700, 90_000] as const;
 /** The share of the time after which nothing breaks any more, and memory is looked at. */
 const CALM_AFTER = 0.75;
+/** Before the end of the work. */
+const LAST_LOOK_MS = 2_000;
 const MIB = 1024 * 1024;
-/** What a Worker may grow by in the calm part: garbage that is not collected yet, and the pages of its database. */
+/** What a Worker may grow by in the calm part: what its allocator has not given back, and the pages of its database. */
 const GROWTH = { share: 0.25, bytes: 48 * MIB };
 
 /** Lets a department work for so long, and breaks its parts in turn. Returns the line that says what was done. */
@@ -65,9 +70,10 @@ export async function soak(department: Department, secs: number, seed: number): 
   };
   const memory = async (): Promise<string> => {
     await sleep(calm + 0.3 * (end - calm) - performance.now());
-    const before = residents(department);
-    await sleep(end - performance.now());
-    return compare(department, before);
+    const before = await residents(department);
+    // While it still works: what is idle collects nothing.
+    await sleep(end - LAST_LOOK_MS - performance.now());
+    return compare(before, await residents(department), department.name);
   };
   const [grown, met, number] = await Promise.all([memory(), upheavals(), labour(department, end, seed)]);
   await department.drain();
@@ -136,8 +142,19 @@ async function startAgain({ workers }: Department, name: string, build?: string)
   await workers[name]?.restart(build === undefined ? undefined : join(build, name === 'gate' ? '' : name));
 }
 
-const residents = ({ workers }: Department): ReadonlyMap<string, number> =>
-  new Map(Object.entries(workers).map(([name, { pid }]) => [name, residentBytes(pid)]));
+/** What each Worker keeps once its garbage is collected. */
+async function residents({ workers }: Department): Promise<ReadonlyMap<string, number>> {
+  const kept = new Map<string, number>();
+  for (const [name, worker] of Object.entries(workers)) {
+    // One that was killed last may be starting.
+    await eventually(`${name} collects its garbage`, async () => {
+      await worker.collect();
+      return true;
+    });
+    kept.set(name, residentBytes(worker.pid));
+  }
+  return kept;
+}
 
 /** The memory of a process that is its own: files that it shares with others do not count. */
 function residentBytes(pid: number): number {
@@ -146,12 +163,12 @@ function residentBytes(pid: number): number {
   return Number(kib) * 1024;
 }
 
-function compare(department: Department, before: ReadonlyMap<string, number>): string {
-  return Object.entries(department.workers)
-    .map(([name, { pid }]) => {
-      const [was, is] = [before.get(name) ?? 0, residentBytes(pid)];
+function compare(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>, department: string): string {
+  return [...now]
+    .map(([name, is]) => {
+      const was = before.get(name) ?? 0;
       const most = was * (1 + GROWTH.share) + GROWTH.bytes;
-      assert.ok(is <= most, `${department.name}: the memory of ${name} has grown from ${inMib(was)} to ${inMib(is)}`);
+      assert.ok(is <= most, `${department}: the memory of ${name} has grown from ${inMib(was)} to ${inMib(is)}`);
       return `${name} ${inMib(was)} to ${inMib(is)}`;
     })
     .join(', ');

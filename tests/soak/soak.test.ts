@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
+import { inspectWorkers } from '../../scripts/miniflare.mjs';
 import { type Department, soak } from './department.ts';
 import { Exchange } from './exchange.ts';
 import { Shop } from './shop.ts';
@@ -18,6 +19,7 @@ const MARGIN_MS = 400_000;
 const departments: Department[] = [];
 before(
   async () => {
+    inspectWorkers();
     for (const start of [Shop.start, Skills.start, Exchange.start]) departments.push(await start());
   },
   { timeout: 180_000 },

@@ -41,7 +41,8 @@ fn begun(seed: u64, aim: ChannelAim) -> SessionPurchase {
     let mut random = [0; 48];
     random[..8].copy_from_slice(&seed.to_be_bytes());
     random[40..].copy_from_slice(&seed.to_be_bytes());
-    let policy = Policy::from_json(r#"{"perDay": "0.001"}"#).unwrap();
+    let policy = json!({"perDay": "0.001", "escrows": [ESCROW]}).to_string();
+    let policy = Policy::from_json(&policy).unwrap();
     let limits = ChannelLimits {
         deposit: Some("0.0001".into()),
         max_deposit: Some("0.0002".into()),
@@ -387,6 +388,22 @@ fn nothing_is_deposited_where_no_contract_is_named() {
     seller.escrow = "0x0000000000000000000000000000000000000000";
     assert_eq!(payer.pays(&mut seller), Err("malformed_challenge"));
     assert_eq!((payer.sent, payer.deposits, payer.highest), (0, 0, 0));
+}
+
+// A-324
+#[test]
+pub fn no_deposit_goes_to_a_contract_that_the_policy_does_not_name() {
+    for escrow in [PAYEE, "0x90F79bf6EB2c4f870365E785982E1f101E93b906"] {
+        let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+        seller.escrow = escrow;
+        assert_eq!(payer.pays(&mut seller), Err("policy_payee"), "{escrow}");
+        assert_eq!((payer.sent, payer.deposits, payer.highest), (0, 0, 0), "{escrow}");
+    }
+    // Nor does it once the server has been paid by the right one.
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    assert!(payer.pays(&mut seller).is_ok());
+    seller.escrow = PAYEE;
+    assert_eq!((payer.pays(&mut seller), payer.deposits), (Err("policy_payee"), 100));
 }
 
 #[test]

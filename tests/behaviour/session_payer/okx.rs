@@ -35,7 +35,7 @@ fn sessions_of_okx_are_answered_to_the_last_byte_as_its_client_answers_them() {
     let domain = &file["tokenDomain"];
     let token = json!({"symbol": "USDT0", "network": "eip155:196", "name": domain["name"],
         "address": domain["verifyingContract"], "version": domain["version"], "decimals": 6});
-    let policy = json!({"assets": [token]}).to_string();
+    let policy = json!({"assets": [token], "escrows": [super::ESCROW]}).to_string();
     let now = UnixTime::from_secs(2_051_222_400 - 240);
     // The answer to the challenge of this name, with this salt.
     let answer = |name: &str, aim: ChannelAim, salt: u8, record: &mut Option<String>| {

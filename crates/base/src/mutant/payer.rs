@@ -124,6 +124,10 @@ macro_rules! payer {
             DepositsVanish,
             /// A server may ask for deposit after deposit in one request.
             DepositsRepeat,
+            /// A seller that names another channel with each request gets a deposit for each.
+            ChannelsOpenBeside,
+            /// The deposit of a session goes to whoever the server names.
+            AnyEscrow,
             /// Corrected terms may be those of another channel.
             ChannelsAreSwapped,
             /// A refund that has to wait is taken for one that is refused.

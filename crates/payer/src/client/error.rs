@@ -236,9 +236,10 @@ impl Reason {
                 "raise policy.maxValiditySecs if the server needs that long to settle",
             ),
             Self::PolicyHost => ("policy_host", "add the host to policy.hosts if you trust it"),
-            Self::PolicyPayee => {
-                ("policy_payee", "add the payee to policy.payees if you know the address")
-            }
+            Self::PolicyPayee => (
+                "policy_payee",
+                "add the payee to policy.payees, or the contract of a session to policy.escrows, if you know the address",
+            ),
             Self::PayeeChanged => (
                 "payee_changed",
                 "ask the server's operator; if the new payee is correct, add it to policy.payees",

@@ -53,6 +53,8 @@ pub struct Policy {
     hosts: Option<Vec<String>>,
     /// Payees that are allowed regardless of earlier ones; with a list, only these.
     pub payees: Option<Vec<Address>>,
+    /// Contracts that may hold the deposit of a session.
+    escrows: Vec<Address>,
     /// Whether the first payee of a host stays its only one.
     pub pins_payees: bool,
     /// Whether permits of Permit2 are signed too; the payer has to let that contract move the token.
@@ -111,6 +113,10 @@ impl Policy {
                     let address = |text: &str| Address::parse_checksummed(text).ok();
                     policy.payees = Some(list(field, value, address)?);
                 }
+                "escrows" => {
+                    let address = |text: &str| Address::parse_checksummed(text).ok();
+                    policy.escrows = list(field, value, address)?;
+                }
                 "pinPayees" => {
                     policy.pins_payees =
                         value.as_bool().ok_or_else(|| invalid(field, "must be true or false"))?;
@@ -158,6 +164,7 @@ impl Policy {
             declared: Vec::new(),
             hosts: None,
             payees: None,
+            escrows: Vec::new(),
             pins_payees: true,
             signs_permits: false,
             pays_again: false,
@@ -242,6 +249,22 @@ impl Policy {
                 Err(ClientError::new(Reason::PolicyAsset, message))
             }
         }
+    }
+
+    /// Whether the deposit of a session may go to this address. Whoever has it can keep all of it, so
+    /// that a server's word is no reason to trust it.
+    ///
+    /// # Errors
+    /// [`Reason::PolicyPayee`].
+    pub fn admit_escrow(&self, escrow: &Address) -> Result<(), ClientError> {
+        if self.escrows.contains(escrow) || planted(Mutant::AnyEscrow) {
+            return Ok(());
+        }
+        let message = format!(
+            "the deposit of the session would go to {}, which policy.escrows does not name",
+            escrow.to_checksum()
+        );
+        Err(ClientError::new(Reason::PolicyPayee, message))
     }
 
     /// Whether a payment may be signed whose price is known afterwards.

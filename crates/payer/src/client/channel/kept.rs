@@ -6,6 +6,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ use super::row::{ChannelRow, Shown, Using};
 use super::terms::{ChannelTerms, amount};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
+use farebox_base::hash;
 use farebox_base::time::UnixTime;
 use farebox_channel::config::{ChannelConfig, ChannelId};
 use farebox_channel::escrow::EscrowContract;
@@ -127,6 +129,30 @@ impl KeptChannel {
             Some(_) => PaidBy::Blocked,
             None => PaidBy::NewDeposit(missing, next),
         })
+    }
+
+    /// Whether both are of one payer, at one payee's host and of one token.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.place() == other.place() && self.id() != other.id()
+    }
+
+    /// Whether what is left of its deposit, or is on its way, pays for a request of this price.
+    pub fn is_left_for(&self, price: Amount) -> bool {
+        let on_its_way = self.pending.as_ref().map_or(Amount::ZERO, |it| it.amount);
+        let sum = self.deposit.checked_add(on_its_way).unwrap_or(Amount::MAX);
+        let is_enough = self.charged.checked_add(price).is_some_and(|spent| spent <= sum);
+        is_enough && !self.is_refunding
+    }
+
+    /// The key of what says when a channel was opened beside others.
+    pub fn beside_key(&self) -> String {
+        format!("beside {}", hex::encode(&hash::sha256(&[b"farebox beside", &self.place()])))
+    }
+
+    fn place(&self) -> Vec<u8> {
+        let ChannelConfig { payer, receiver, token, .. } = self.config;
+        let words = [payer, receiver, token].map(|it| it.to_word()).concat();
+        [&words, &self.chain_id.to_be_bytes()[..], self.host.as_bytes()].concat()
     }
 
     /// Notes what an answer says was charged, if a voucher covers it; without a word it is what the

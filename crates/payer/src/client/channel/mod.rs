@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use self::course::{Course, Todo, fail, proven, unasked};
 use self::kept::{KeptChannel, PaidBy, PendingDeposit};
-use self::row::read;
+use self::row::{read, rows};
 use self::sign::Carried;
 use self::terms::{ChannelTerms, ToldState};
 use super::budget::Budget;
@@ -55,6 +55,9 @@ mod terms;
 const FIELD: &str = "PAYMENT-SIGNATURE";
 /// How often a server may correct what the payer knows of a channel, within one request.
 const MAX_CORRECTIONS: u8 = 2;
+
+/// Seconds in which one channel is opened beside one that has a rest.
+const BESIDE_SECS: u64 = 86_400;
 
 /// A request that is paid by channel.
 #[derive(Debug)]
@@ -161,7 +164,10 @@ impl ChannelPurchase {
         }
         let is_new = channel.signed.is_zero() && channel.deposit.is_zero();
         match is_new && channel.pending.is_none() {
-            true => budget.sent.let_go(&key),
+            true => {
+                budget.sent.let_go(&key);
+                budget.sent.let_go(&channel.beside_key());
+            }
             false => budget.sent.keep(&key, &channel.to_text(), now)?,
         }
         Ok(Some(budget.to_text()))
@@ -196,6 +202,7 @@ impl ChannelPurchase {
             }
             PaidBy::Voucher(voucher) | PaidBy::SameDeposit(voucher) => voucher,
             PaidBy::NewDeposit(missing, voucher) => {
+                self.admit_another(budget, &channel, now)?;
                 let least = missing.max(terms.min_deposit.unwrap_or(Amount::ZERO));
                 let asked = (terms.min_deposit, least);
                 let amount = self.course.hold(budget, &terms.offer, asked, now)?;
@@ -224,6 +231,34 @@ impl ChannelPurchase {
         self.planned = Some(Planned { channel, voucher, signature: String::new(), by });
         self.course.decide(Todo::Nothing, ChannelNext::Sign { deposit, voucher: typed_data });
         Ok(true)
+    }
+
+    /// Whether a channel may be opened beside those that this host's payee has: one in a day. A seller
+    /// that names another one with each request would have a whole deposit locked in each.
+    fn admit_another(
+        &self,
+        budget: &mut Budget,
+        channel: &KeptChannel,
+        now: UnixTime,
+    ) -> Result<(), ClientError> {
+        if !channel.deposit.is_zero() {
+            return Ok(());
+        }
+        let price = self.terms.as_ref().map_or(Amount::ZERO, |terms| terms.offer.amount);
+        let mut has_rest = false;
+        for other in rows::<KeptChannel>(budget) {
+            let other = other?;
+            has_rest |= other.is_beside(channel) && other.is_left_for(price);
+        }
+        if !has_rest || planted(Mutant::ChannelsOpenBeside) {
+            return Ok(());
+        }
+        let key = channel.beside_key();
+        if budget.sent.kept_at(&key).is_some_and(|at| now < at.plus(BESIDE_SECS)) {
+            let message = "the server names another channel with each request: take back what is left in those before, or forget them";
+            return Err(error(Reason::TermsChanged, message));
+        }
+        budget.sent.keep(&key, "", now)
     }
 
     /// Takes the signatures: of the deposit if there is a new one, and of the voucher.

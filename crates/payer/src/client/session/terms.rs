@@ -110,6 +110,7 @@ impl ChallengedSession {
         if terms.escrow.is_zero() {
             return Err(wrong("escrowContract is not a contract"));
         }
+        means.policy.admit_escrow(&terms.escrow)?;
         let expires = challenge.expires_at().map_err(unreadable)?;
         let way = match sender {
             Sender::Payee => Way::Transaction,

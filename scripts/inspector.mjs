@@ -1,0 +1,42 @@
+// Talks to the inspector of workerd, by the protocol of Chrome's tools.
+
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+import { WebSocket } from 'undici';
+
+/** Milliseconds for an answer: workerd looks at what its inspector is asked while a Worker runs. */
+const ANSWER_MS = 10_000;
+
+/**
+ * Has a workerd collect the garbage of its Workers, while requests come: memory that is in use after it is kept for a reason.
+ *
+ * @param {number} port where its inspector listens
+ */
+export async function collectGarbage(port) {
+  const answer = await fetch(`http://127.0.0.1:${port}/json`);
+  const isolates = /** @type {{webSocketDebuggerUrl: string}[]} */ (await answer.json());
+  for (const { webSocketDebuggerUrl: url } of isolates.filter((isolate) => isolate.webSocketDebuggerUrl.includes('/core:'))) {
+    const socket = new WebSocket(url);
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    try {
+      await once(socket, 'open', { signal });
+      for (const method of ['HeapProfiler.enable', 'HeapProfiler.collectGarbage']) {
+        socket.send(JSON.stringify({ id: 1, method }));
+        await once(socket, 'message', { signal });
+      }
+    } finally {
+      socket.close();
+    }
+  }
+}
+
+/** A port that nobody listens on: an inspector does not say which one it was given. */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  server.close();
+  await once(server, 'close');
+  return port;
+}
