@@ -1,11 +1,13 @@
 //! What the gate has paid back or waived itself, and what of it may be under way at the treasury.
 
+use farebox_core::compute::Gateway;
 use farebox_core::compute::message::{Command, Errand, PayoutAnswer, PayoutCall};
-use farebox_core::compute::row::{HoldState, JobState, Leave};
+use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave};
+use farebox_core::compute::settings::{Profile, ProfileSettings};
 use serde_json::json;
 
 use super::claims::{OwedJob, owed_job, restored, said, waits, works_on};
-use super::world::{Luck, TX, Told, World, errand, wallet};
+use super::world::{Luck, TX, Told, World, errand, settings, wallet};
 
 /// What came to the seller and to the buyer of the job.
 fn arrived(world: &World) -> [u64; 2] {
@@ -70,6 +72,126 @@ fn what_may_be_under_way_is_asked_of_the_treasury_whatever_the_gate_has_paid_bac
         assert_eq!(arrived(&world), if is_done { [5_000, 0] } else { [0, 5_000] });
         assert_eq!(waits(&world, "rcpt_hello").as_deref(), Some("Report"));
     }
+}
+
+// A-312
+#[test]
+pub fn a_try_that_never_moves_is_not_under_way_once_the_gate_has_paid_it_back() {
+    for luck in [Luck::Fails, Luck::Lost] {
+        for (code, is_done) in
+            [("refund_begun", true), ("refund_ended", true), ("refund_ended", false)]
+        {
+            let OwedJob { mut world, job, debt } = owed_job();
+            world.treasury.luck = Some(luck);
+            let answer = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+            world.carry(answer);
+            let until = world.now + 60_000;
+            works_on(&mut world, until, |_| said(200, ""));
+            // Until the last of them is known to be dead.
+            while !world.rows.holds["rcpt_hello"].payout.is_empty() {
+                world.alarm_once();
+            }
+            let tries = world.rows.holds["rcpt_hello"].tries;
+            assert!(tries > 2, "{luck:?}: {tries}");
+            world.send(Command::Owed(Box::new(debt)));
+            world.treasury.luck = None;
+            let until = world.now + 86_400_000;
+            let asked = works_on(&mut world, until, |_| said(409, code));
+            assert!(matches!(asked[..], [PayoutCall::Refunding { .. }, ..]), "{asked:?}");
+            assert_eq!((arrived(&world), world.rows.holds["rcpt_hello"].tries), ([0, 0], tries));
+        }
+    }
+}
+
+// A-312
+#[test]
+fn a_refund_whose_tries_never_moved_is_asked_of_a_restored_gate_before_the_next() {
+    for luck in [Luck::Fails, Luck::Lost] {
+        let mut world = World::with_seller();
+        let sale = world.sale(&"0".repeat(64), "rcpt_orphan", 9);
+        assert_eq!(Told::of(world.sold(&sale)).status, 409);
+        world.treasury.luck = Some(luck);
+        let until = world.now + 60_000;
+        works_on(&mut world, until, |_| said(200, ""));
+        // Until the last of them is known to be dead.
+        while !world.rows.holds["rcpt_orphan"].payout.is_empty() {
+            world.alarm_once();
+        }
+        let debt = world.sale("", "rcpt_orphan", 9);
+        world.send(Command::Owed(Box::new(debt)));
+        world.treasury.luck = None;
+        let until = world.now + 86_400_000;
+        works_on(&mut world, until, |_| said(409, "refund_ended"));
+        assert_eq!((arrived(&world), waits(&world, "rcpt_orphan")), ([0, 0], None));
+    }
+}
+
+// A-313
+#[test]
+pub fn a_payout_that_a_restored_treasury_has_forgotten_is_asked_for_under_the_same_key() {
+    for (luck, is_done) in
+        [(Luck::Lost, true), (Luck::Lost, false), (Luck::Doubted, true), (Luck::Arrives, false)]
+    {
+        let OwedJob { mut world, job, .. } = owed_job();
+        world.treasury.luck = Some(luck);
+        let answer = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        world.carry(answer);
+        assert_ne!(world.rows.holds["rcpt_hello"].payout, "");
+        world.treasury.forget();
+        world.treasury.luck = None;
+        let until = world.now + 3_600_000;
+        works_on(&mut world, until, |_| panic!("no debt"));
+        assert_eq!(arrived(&world), if is_done { [5_000, 0] } else { [0, 5_000] });
+        let keys: Vec<&str> = world.treasury.payouts.keys().map(String::as_str).collect();
+        assert_eq!((keys, waits(&world, "rcpt_hello")), (vec!["hold-rcpt_hello-1"], None));
+        assert!(state_of(&world, &job).is_over());
+    }
+}
+
+// A-313
+#[test]
+fn a_page_in_front_of_the_treasury_forgets_no_payout() {
+    let OwedJob { mut world, job, .. } = owed_job();
+    world.treasury.luck = Some(Luck::Lost);
+    let answer = world.complete(1, &job);
+    world.carry(answer);
+    let pages = [(404, "<h1>not found</h1>"), (404, "{}"), (503, r#"{"code":"not_found"}"#)];
+    for (status, body) in pages {
+        world.now = world.now.max(world.rows.next_due().unwrap());
+        let look = errand(world.send(Command::Due));
+        assert!(matches!(look.ask, PayoutCall::Look { .. }), "{look:?}");
+        world.report(&look, Some(PayoutAnswer { status, body: body.to_owned() }));
+    }
+}
+
+// A-313
+#[test]
+pub fn a_try_is_asked_for_again_as_it_was_whatever_is_configured_since() {
+    let OwedJob { mut world, job, .. } = owed_job();
+    let first = errand(world.complete(1, &job));
+    world.report(&first, None);
+    let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+    let payer = ("other".to_owned(), "another".to_owned());
+    world.gateway = Gateway::new(ProfileSettings { payer, ..set }).unwrap();
+    let next = |world: &mut World| {
+        world.now = world.now.max(world.rows.next_due().unwrap());
+        errand(world.send(Command::Due))
+    };
+    let again = next(&mut world);
+    assert_eq!(again.ask, first.ask);
+    let open = json!({"id": "pay_1", "state": "open", "outcome": "unknown"}).to_string();
+    world.report(&again, Some(PayoutAnswer { status: 200, body: open }));
+    let look = next(&mut world);
+    let organization = "acme".to_owned();
+    assert_eq!(look.ask, PayoutCall::Look { id: "pay_1".to_owned(), organization });
+    world.report(&look, Some(said(404, "not_found")));
+    let again = next(&mut world);
+    assert_eq!(again.ask, first.ask);
+    // The next try is one of today's.
+    let void = json!({"id": "pay_1", "state": "void", "outcome": "unknown"}).to_string();
+    world.report(&again, Some(PayoutAnswer { status: 200, body: void }));
+    let PayoutCall::Pay(body) = next(&mut world).ask else { panic!("no try") };
+    assert!(body.contains("another") && body.contains("hold-rcpt_hello-2"), "{body}");
 }
 
 // A-308

@@ -1,7 +1,7 @@
 //! An exchange in memory: sellers with sessions, a gate that forwards what it settled, and a
 //! treasury whose payouts a chain carries out once for each key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use farebox_core::amount::Amount;
@@ -313,6 +313,15 @@ impl World {
         }
     }
 
+    /// What is due next, errands included.
+    pub fn alarm_once(&mut self) {
+        self.now = self.now.max(self.rows.next_due().unwrap());
+        let mut answer = self.send(Command::Due);
+        while let Answer::Errand(_) = answer {
+            answer = self.carry(answer);
+        }
+    }
+
     pub fn read(&mut self, job: &str, token: &str) -> Told {
         let authorization = format!("Bearer {token}");
         self.told(Command::Job { authorization, id: job.to_owned() })
@@ -371,6 +380,8 @@ pub struct Treasury {
     /// Payments in the escrow contract, by their names there.
     pub entrusted: BTreeMap<String, Entrusted>,
     pub luck: Option<Luck>,
+    /// Keys of payouts that have moved, and that it knows no more.
+    forgotten: BTreeSet<String>,
 }
 
 /// A payment in the escrow contract.
@@ -416,6 +427,7 @@ impl Treasury {
                 if !self.payouts.contains_key(&key) && luck == Luck::Denies {
                     return told(403, json!({"code": "payouts_budget_exceeded"}));
                 }
+                self.forgotten.remove(&key);
                 let known = self.payouts.entry(key.clone()).or_insert(asked.clone());
                 if (&known.to, known.amount) != (&asked.to, asked.amount) {
                     return told(409, json!({"code": "idempotency_key_conflict"}));
@@ -439,7 +451,9 @@ impl Treasury {
                 }
             },
             PayoutCall::Look { id, .. } => {
-                let state = match self.payouts[id].luck {
+                let known = self.payouts.get(id).filter(|_| !self.forgotten.contains(id));
+                let Some(known) = known else { return told(404, json!({"code": "not_found"})) };
+                let state = match known.luck {
                     Luck::Arrives | Luck::Doubted => "confirmed",
                     Luck::Lost | Luck::Fails | Luck::Denies => "void",
                 };
@@ -447,6 +461,12 @@ impl Treasury {
                 told(200, json!({"id": id, "outcome": outcome, "state": state, "transaction": TX}))
             }
         }
+    }
+
+    /// Restores it from before all payouts. What has moved stays so.
+    pub fn forget(&mut self) {
+        self.payouts.retain(|_, it| matches!(it.luck, Luck::Arrives | Luck::Doubted));
+        self.forgotten = self.payouts.keys().cloned().collect();
     }
 
     /// Has a payment of the contract registered, released or refunded: its facts never change, and

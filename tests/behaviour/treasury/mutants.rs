@@ -62,6 +62,10 @@ pub const TABLE: &[Row] = &[
         PayoutNoncesAreDrawn,
         payouts::a_payout_is_signed_for_the_nonce_of_its_key_and_sent_to_the_facilitator
     ),
+    row!(
+        UsedNoncesFail,
+        payouts::a_payout_that_has_moved_and_is_forgotten_since_is_left_to_the_chain
+    ),
     row!(PayoutsFromAnyWallet, payouts::an_organization_pays_out_of_no_wallet_of_another),
     row!(TokensPayFromAnyWallet, payouts::the_token_of_a_wallet_pays_out_of_it_alone),
     row!(TokensSeeEveryPayout, payouts::the_token_of_a_wallet_shows_its_payouts_alone),

@@ -242,12 +242,43 @@ pub fn a_refusal_keeps_a_payout_counted_until_its_authorization_has_ended_unused
     );
 }
 
+/// A node's word on the wallet, and on whether the nonce was used.
+fn sight(units: u64, is_used: bool) -> String {
+    let word = |id: u32, value: u64| json!({"jsonrpc": "2.0", "id": id, "result": format!("0x{value:064x}")});
+    json!([word(1, units), word(2, is_used.into())]).to_string()
+}
+
+// A-313
+#[test]
+pub fn a_payout_that_has_moved_and_is_forgotten_since_is_left_to_the_chain() {
+    for units in [7, 1_000_000] {
+        let mut world = world();
+        let Answer::Prepare(asked) = ask(&mut world, &payout("0.25", "rent")) else { panic!() };
+        let (_, batch) = asked.balance.unwrap();
+        assert!(batch.contains("0xe94a0102"), "authorizationState: {batch}");
+        let (attempt, fence) = (asked.attempt.clone(), asked.fence);
+        let balance = Some(sight(units, true));
+        let first = world.reply(Command::Prepared { attempt, fence, signature: None, balance });
+        assert_eq!((first.status, first.text("outcome")), (201, "unknown"), "{}", first.text);
+        assert!(world.rows.attempts.values().all(|row| row.header.is_none()), "nothing is signed");
+        assert_eq!(told(&mut world, &payout("0.25", "rent")).text, first.text);
+        let id = first.text("id").to_owned();
+        assert_eq!(item(&mut world, &id)["state"], "open");
+        world.now += 60;
+        let jobs = world.alarm();
+        let [Job::Read { attempt, fence, .. }] = jobs.as_slice() else { panic!("{jobs:?}") };
+        let transaction = TxHash::parse(TRANSACTION).unwrap();
+        world.read(attempt, *fence, &Finding::Transferred { transaction, block: 9, log_index: 0 });
+        assert_eq!(item(&mut world, &id)["state"], "confirmed");
+    }
+}
+
 #[test]
 pub fn a_wallet_without_the_money_signs_no_payout() {
     let mut world = world();
     let Answer::Prepare(asked) = ask(&mut world, &payout("0.25", "rent")) else { panic!() };
     let (attempt, fence) = (asked.attempt, asked.fence);
-    let balance = Some(format!(r#"[{{"jsonrpc":"2.0","id":1,"result":"0x{:064x}"}}]"#, 7));
+    let balance = Some(sight(7, false));
     let failed = world.reply(Command::Prepared { attempt, fence, signature: None, balance });
     assert_eq!((failed.status, failed.text("outcome")), (201, "failed"), "{}", failed.text);
     assert!(world.rows.attempts.values().all(|row| row.header.is_none()));

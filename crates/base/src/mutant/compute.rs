@@ -166,6 +166,12 @@ macro_rules! compute {
             OwnJobsAreHearsay,
             /// A payout that the treasury has refused for certain counts as under way.
             RefusedIsUnderWay,
+            /// A try that never moves counts as under way.
+            DeadTriesAreUnderWay,
+            /// A payout that a restored treasury has forgotten is asked about for ever.
+            LostPayoutsAreAwaited,
+            /// A try is asked for again as it is configured by then.
+            OrdersAreWrittenAgain,
             /// Money that the gate has paid back is only put off.
             EndsAreForgotten,
             /// A person ends money that the exchange still moves.

@@ -53,6 +53,8 @@ macro_rules! treasury {
             FacilitatorsAreBelieved,
             /// The nonce of a payout does not follow from its key.
             PayoutNoncesAreDrawn,
+            /// A payout whose nonce was used fails, or is sent, by what its wallet holds now.
+            UsedNoncesFail,
             /// Fields of an agent that are its own go to merchants.
             CookiesLeave,
             /// A void payment is given back to windows in which it was not counted.

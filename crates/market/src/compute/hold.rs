@@ -18,7 +18,7 @@ use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
 use super::message::{Answer, Errand, JsonAnswer, PayoutAnswer, PayoutCall};
 use super::operator::write_hold;
-use super::payout::{PayoutOrders, PayoutState, is_refused, read_answer};
+use super::payout::{PayoutOrders, PayoutState, is_forgotten, is_refused, read_answer};
 use super::records::{Change, Rows};
 use super::refused::{no_hold, not_moved, nothing_to_ask, nothing_to_end};
 use super::row::{
@@ -119,22 +119,27 @@ impl<'g> HeldMoney<'g> {
         let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
         let hold = HoldRow { fence: hold.fence.saturating_add(1), ..hold };
         let asks_gate = hold.needs_claim();
+        let order = self.orders().find_payout(&hold, leave).filter(|_| !asks_gate);
         let ask = if asks_gate {
             write_claim(&hold, leave == Some(Leave::Release))
         } else if hold.payout.is_empty() {
-            PayoutCall::Pay(match (&hold.entry, leave) {
-                (None, Some(leave)) => self.orders().write_payout(&hold, leave),
-                (Some(entry), leave) => self.orders().write_escrow(&hold, entry, leave),
+            PayoutCall::Pay(match (&hold.entry, &order) {
+                (Some(entry), _) => self.orders().write_escrow(&hold, entry, leave),
+                (None, Some(order)) => order.clone(),
                 (None, None) => return Decision::told(Answer::Nothing),
             })
         } else {
-            let (organization, _) = self.payer.clone();
+            let organization = self.orders().organization_of(&hold);
             PayoutCall::Look { id: hold.payout.clone(), organization }
         };
         let errand = Errand { payment: hold.payment.clone(), fence: hold.fence, ask };
         let asked = Some(tick.now.saturating_add(LEASE_MS));
         let has_asked = hold.has_asked || leave.is_some() && !asks_gate;
-        let hold = HoldRow { looks, due, asked, asks_gate, has_asked, ..hold };
+        let order = match errand.ask {
+            PayoutCall::Pay(_) => order.unwrap_or_default(),
+            _ => hold.order.clone(),
+        };
+        let hold = HoldRow { looks, due, asked, asks_gate, has_asked, order, ..hold };
         let changes = Vec::from([Change::Hold(Box::new(hold))]);
         Decision { answer: Answer::Errand(Box::new(errand)), changes }
     }
@@ -227,12 +232,21 @@ impl<'g> HeldMoney<'g> {
         if asks_gate {
             return self.take_claim(records, hold, leave, answer, tick);
         }
-        let has_asked = hold.has_asked && !answer.is_some_and(is_refused);
-        let hold = HoldRow { has_asked, ..hold };
+        let hold = match answer.is_some_and(is_refused) {
+            true => HoldRow { has_asked: false, order: String::new(), ..hold },
+            false => hold,
+        };
         let (told, payout) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
         // A payment in a contract is asked for again by itself: that drives it on.
         let is_kept = payout.is_empty() || hold.entry.is_some();
-        let payout = if is_kept { hold.payout.clone() } else { payout };
+        // A restored treasury has forgotten it. The order under its key has the same nonce, also if it
+        // has moved; without that order, of an earlier version, it might be paid out of another wallet.
+        let is_lost = !hold.order.is_empty() && answer.is_some_and(is_forgotten);
+        let payout = match is_kept {
+            true if is_lost => String::new(),
+            true => hold.payout.clone(),
+            false => payout,
+        };
         let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
         let told = match told {
             PayoutState::Open | PayoutState::Unknown if planted(Mutant::DoubtIsPaidAgain) => {
@@ -251,10 +265,16 @@ impl<'g> HeldMoney<'g> {
                 (HoldState::Sent(leave), hash)
             }
             (PayoutState::Dead, HoldState::Paying(_) | HoldState::Sent(_)) => {
-                let payout = String::new();
-                let tries = hold.tries.saturating_add(1);
-                let state = HoldState::Paying(leave);
-                let row = HoldRow { state, tries, payout, due, ..hold };
+                // Nothing is under way, so that who paid it back meanwhile is heard before the next try.
+                let row = HoldRow {
+                    state: HoldState::Paying(leave),
+                    tries: hold.tries.saturating_add(1),
+                    payout: String::new(),
+                    order: String::new(),
+                    has_asked: planted(Mutant::DeadTriesAreUnderWay),
+                    due,
+                    ..hold
+                };
                 return Ok(put_off(row, leave, Some(tick)));
             }
             (

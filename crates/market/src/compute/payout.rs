@@ -35,8 +35,27 @@ pub(super) struct PayoutOrders<'g> {
 }
 
 impl PayoutOrders<'_> {
+    /// The body of a try's payout: as it was asked for before, if it was. `None` for what has to be
+    /// registered first, or is in the contract.
+    pub fn find_payout(&self, hold: &HoldRow, leave: Option<Leave>) -> Option<String> {
+        let leave = leave.filter(|_| hold.entry.is_none())?;
+        let is_new = hold.order.is_empty() || planted(Mutant::OrdersAreWrittenAgain);
+        Some(if is_new { self.write_payout(hold, leave) } else { hold.order.clone() })
+    }
+
+    /// The organization in whose books a payout is.
+    pub fn organization_of(&self, hold: &HoldRow) -> String {
+        let order = json::parse(hold.order.as_bytes()).unwrap_or(Value::Null);
+        let asked = order.get("organization").and_then(Value::as_str);
+        let (organization, _) = self.payer;
+        asked
+            .filter(|_| !planted(Mutant::OrdersAreWrittenAgain))
+            .unwrap_or(organization)
+            .to_string()
+    }
+
     /// The body of a payout. Spec: docs/treasury.md, "Payouts".
-    pub fn write_payout(&self, hold: &HoldRow, leave: Leave) -> String {
+    fn write_payout(&self, hold: &HoldRow, leave: Leave) -> String {
         let to = match leave {
             Leave::Release => &hold.payee,
             Leave::Refund => &hold.payer,
@@ -109,11 +128,23 @@ pub(super) fn read_answer(answer: &PayoutAnswer) -> (PayoutState, String) {
     (told, id)
 }
 
+/// The status of an answer, and the treasury's own code in it: a page in front of it has none.
+fn code_of(answer: &PayoutAnswer) -> (u32, Option<String>) {
+    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
+    (answer.status, body.get("code").and_then(Value::as_str).map(ToString::to_string))
+}
+
+/// Whether the treasury knows nothing of a payout which it has named before.
+pub(super) fn is_forgotten(answer: &PayoutAnswer) -> bool {
+    let (status, code) = code_of(answer);
+    let is_known = (status, code.as_deref()) == (404, Some("not_found"));
+    is_known && !planted(Mutant::LostPayoutsAreAwaited)
+}
+
 /// Whether the treasury's day has no room for a payout: it says so after it has looked for one under
 /// this key, so that nothing is under way. Spec: docs/treasury.md, "Payouts".
 pub(super) fn is_refused(answer: &PayoutAnswer) -> bool {
-    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
-    let code = body.get("code").and_then(Value::as_str);
-    let is_known = (answer.status, code) == (403, Some("payouts_budget_exceeded"));
+    let (status, code) = code_of(answer);
+    let is_known = (status, code.as_deref()) == (403, Some("payouts_budget_exceeded"));
     is_known && !planted(Mutant::RefusedIsUnderWay)
 }

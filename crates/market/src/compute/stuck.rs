@@ -88,7 +88,7 @@ impl HoldRow {
     pub(super) fn has_payout(&self) -> bool {
         self.has_asked
             || !self.payout.is_empty()
-            || self.tries > 1
+            || self.tries > 1 && planted(Mutant::DeadTriesAreUnderWay)
             || matches!(self.state, HoldState::Sent(_))
     }
 

@@ -337,6 +337,7 @@ impl Till<'_> {
             asked: None,
             asks_gate: false,
             has_asked: false,
+            order: String::new(),
             looks: 0,
             due: None,
         })

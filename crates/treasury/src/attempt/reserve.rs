@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::report::Reports;
 use super::withdrawn::find_withdrawal;
 use super::{Held, end, restore, void, write_order};
 use crate::answer::{DecisionAnswer, EXECUTING};
@@ -16,6 +17,7 @@ use crate::decide::draft::Draft;
 use crate::kernel::{Decision, Grant, Now, SendWindow};
 use crate::merchant::{Locality, fields_to_send};
 use crate::message::{Answer, Preparation};
+use crate::outcome::Outcome;
 use crate::receipt::Receipts;
 use crate::row::{AttemptRow, DecisionRow, Kept, Money, Parcel, Stage};
 use crate::terms::{Unpayable, insufficient};
@@ -28,7 +30,7 @@ use farebox_evm::account::Account;
 use farebox_evm::eip712::Domain;
 use farebox_evm::eip3009::Authorization;
 use farebox_evm::rpc::reply::Replies;
-use farebox_evm::rpc::{At, Call, batch};
+use farebox_evm::rpc::{At, AuthorizationId, Call, batch};
 use farebox_payer::client::challenge::Challenge;
 use farebox_payer::client::prepare::Prepared;
 
@@ -84,12 +86,14 @@ impl Reservations<'_> {
             Key::Held(_) | Key::Bound(..) | Key::Missing(_) => {
                 attempt.lease = Some(now.plus(PREPARE_SECS).secs());
                 attempt.due = attempt.lease;
-                let call = Call::Balance {
-                    asset: chosen.offer.asset.address,
-                    holder: from,
-                    at: At::Latest,
-                };
-                let balance = node.map(|node| (node, batch(&[call])));
+                let asset = chosen.offer.asset.address;
+                let mut calls = Vec::from([Call::Balance { asset, holder: from, at: At::Latest }]);
+                if attempt.is_payout() {
+                    let nonce = prepared.authorization.nonce;
+                    let authorization = AuthorizationId { asset, authorizer: from, nonce };
+                    calls.push(Call::AuthorizationState { authorization, at: At::Latest });
+                }
+                let balance = node.map(|node| (node, batch(&calls)));
                 let (attempt, fence) = (attempt.id.clone(), attempt.fence);
                 Answer::Prepare(Box::new(Preparation { attempt, fence, signer, balance }))
             }
@@ -148,7 +152,14 @@ impl Reservations<'_> {
         if let Some(why) = find_withdrawal(books, self.locality, wallets, &held, offer, scene)? {
             return self.release(books, held, why, scene);
         }
-        let available = balance.and_then(balance_in);
+        let sight = balance.map(|reply| WalletSight::read(reply, held.attempt.is_payout()));
+        let WalletSight { available, is_used } = sight.unwrap_or_default();
+        if is_used && !planted(Mutant::UsedNoncesFail) {
+            // Books that were restored have forgotten it: the chain tells whether it is this payout.
+            held.attempt.money = Money::Signed;
+            let reports = Reports { chain: self.chain, receipts: self.receipts };
+            return Ok(reports.conclude(held, Outcome::lost(), None, scene));
+        }
         let required = prepared.authorization.value;
         if let Some(available) = available
             && available < required
@@ -302,7 +313,20 @@ pub(crate) fn find_same_nonce<B: Rows>(
     Ok(is_traced.then_some(EarlierPayment::Removed))
 }
 
-/// The balance in a node's reply; `None` if it is not there.
-fn balance_in(reply: &str) -> Option<Amount> {
-    Replies::read(reply.as_bytes(), 1).ok()?.amount(0).ok()
+/// A node's word on a wallet before it pays.
+#[derive(Default)]
+struct WalletSight {
+    /// Its balance; `None` if it is not there.
+    available: Option<Amount>,
+    /// Whether the nonce of a payout, which follows from its key, was used before.
+    is_used: bool,
+}
+
+impl WalletSight {
+    fn read(reply: &str, is_payout: bool) -> Self {
+        let calls = if is_payout { 2 } else { 1 };
+        let Ok(replies) = Replies::read(reply.as_bytes(), calls) else { return Self::default() };
+        let is_used = is_payout && replies.flag(1).unwrap_or(false);
+        Self { available: replies.amount(0).ok(), is_used }
+    }
 }

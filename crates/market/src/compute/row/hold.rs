@@ -97,6 +97,10 @@ pub struct HoldRow {
     /// Whether the treasury was asked for this try, whatever became of its answer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub has_asked: bool,
+    /// The body that asked the treasury for this try, which asks for nothing else under its key,
+    /// whatever is configured since; empty before that, and for what is in the escrow contract.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub order: String,
     /// How often the alarm has looked at this try.
     pub looks: u32,
     /// When the alarm has to look at it; `None` if there is nothing left to do.
