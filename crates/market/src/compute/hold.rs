@@ -296,7 +296,9 @@ impl<'g> HeldMoney<'g> {
         // To be asked for and to be confirmed take looks of their own.
         let looks = if is_ended || is_news { 0 } else { hold.looks };
         let transaction = if hash.is_empty() { hold.transaction.clone() } else { hash.clone() };
-        let row = HoldRow { state, payout, transaction, due, looks, ..hold };
+        // What has arrived is asked for no more.
+        let order = if is_ended { String::new() } else { hold.order.clone() };
+        let row = HoldRow { state, payout, order, transaction, due, looks, ..hold };
         let job = records.job(&row.job)?.filter(|job| !job.state.is_over());
         Ok(self.note_move(row, job, leave, is_news.then_some(tick)))
     }
