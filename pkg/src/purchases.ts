@@ -7,19 +7,13 @@ import type { Exchange } from '#wasm';
 import type { Body } from './body.js';
 import { type SentPayment, told } from './error.js';
 import type { Opens } from './keeping.js';
-import { keyOf, type Plain } from './request.js';
+import { type Plain, purchaseOf } from './request.js';
 import { isUnended } from './sent.js';
 
-/**
- * The name of a request, made of method, URL, body, and the `Idempotency-Key` by which the caller tells two apart. Without one the user for whom the
- * caller asks tells them apart: what one has paid for is not another one's.
- */
-export async function nameOf({ method, url, headers, body }: Plain): Promise<string> {
-  const [key, credential] = [keyOf(headers), headers.get('authorization')];
-  // No payment is among them: `requestOf` refuses a request that carries one.
-  const name = key ?? (credential === null ? null : { user: credential });
-  const facts = new TextEncoder().encode(JSON.stringify([method, url, name]));
-  const content = await bytesOf(body);
+/** The name of a request: all of {@link purchaseOf}, and its body. */
+export async function nameOf(request: Plain): Promise<string> {
+  const facts = new TextEncoder().encode(purchaseOf(request));
+  const content = await bytesOf(request.body);
   // The first ends with a bracket, and no other one begins where it ends.
   const all = new Uint8Array(facts.length + content.length);
   all.set(facts);

@@ -112,6 +112,20 @@ export function keyOf(headers: Headers): string | undefined {
   return headers.get('idempotency-key') || undefined;
 }
 
+/**
+ * All that names a purchase beside its body: method, URL, and the key by which the caller tells two apart. Without one the user for whom
+ * the caller asks tells them apart: what one has paid for is not another one's. An owner is one more part.
+ */
+export function purchaseOf(
+  { method, url, headers }: Pick<Plain, 'method' | 'url' | 'headers'>,
+  { key = keyOf(headers), owner }: { readonly key?: string | undefined; readonly owner?: string } = {},
+): string {
+  const credential = headers.get('authorization');
+  // No payment is among them: `requestOf` refuses a request that carries one.
+  const name = key ?? (credential === null ? null : { user: credential });
+  return JSON.stringify([method, url, name, ...(owner === undefined ? [] : [owner])]);
+}
+
 /** Header fields as the compiled part reads them: one `name: value` line each. */
 export function headerLines(headers: Headers): string {
   let lines = '';

@@ -52,7 +52,7 @@ const buy = async (harness: AgentHarness, path = '/report') => {
 /** Agrees to a payment that is the first one for its request. */
 const first = (again: boolean): boolean => !again;
 const RESUMES =
-  'Costs 0.010000 USDC on Base Sepolia (exact). A payment for this request was sent before, and its outcome is open: executing goes on with that payment; another one needs a person or the policy.';
+  'Costs 0.010000 USDC on Base Sepolia (exact). A payment for this request was sent before, and its outcome is open: executing without an idempotencyKey goes on with that payment; with one it may be paid a second time.';
 
 test('prepared requests that are kept with a client that forgets its payments are refused, and the error says what to pass', () => {
   const forgets = createLocalAgentClient({ signer: watchedSigner() });
@@ -96,7 +96,7 @@ test("a request that was prepared before the other one's outcome stayed open res
   const two = await ready('/report');
   await paying;
   shop.answers = honest;
-  await harness.executePreparedRequest({ preparedId: two.preparedId, executionContext: { idempotencyKey: 'another' } });
+  await harness.executePreparedRequest({ preparedId: two.preparedId });
   assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [1, 1]);
   assert.equal(harness.getExecutionResult(one.preparedId).executionResult?.harnessDisposition, 'executed');
   await buy(harness, '/report?of=another');

@@ -48,7 +48,10 @@ export type PreparePaidRequestOptions = {
   chosenByModel?: boolean;
 };
 export type FetchPaidRequest = Omit<PaidRequestContext, keyof AgentPayClientIdentity> & FetchPaidOptions;
-export type ExecutePreparedRequest = Omit<FetchPaidRequest, 'challenge'>;
+export type ExecutePreparedRequest = Omit<FetchPaidRequest, 'challenge'> & {
+  /** The name of the purchase, for clients that keep payments: one of this name without a key goes on with this one while it is open. */
+  purchase?: string;
+};
 
 type Token = { readonly value: string; readonly expires: number };
 

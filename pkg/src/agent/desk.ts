@@ -22,7 +22,7 @@ import type { PaidRequestHttpRequest, SdkExternalMetadata, SdkReceipt } from './
 import { fieldsOf, linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
 import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
-import { initOf, requestOf } from './request.js';
+import { initOf, LOCAL, nameOf, requestOf } from './request.js';
 
 export type PaymentDeskErrorCode =
   | 'quote_expired_or_missing'
@@ -51,8 +51,8 @@ export type PaymentDeskOptions = Omit<CardContext, 'balances'> & {
   readonly client: Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest'> & {
     readonly signs?: readonly string[];
     readonly keepsPayments?: boolean;
-    /** The idempotency key of a payment for this request whose outcome is open, if it knows one. */
-    openPayment?(request: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'body'>): Promise<string | undefined>;
+    /** The idempotency key of a payment for this owner's purchase whose outcome is open, if it knows one. */
+    openPayment?(request: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'headers' | 'body'>, owner: string): Promise<string | undefined>;
   };
   /** The `fetch` that asks merchants for quotes [the platform's]. */
   readonly fetch?: typeof fetch;
@@ -121,7 +121,7 @@ type Kept = {
   };
   /** Unix milliseconds at which its payment began. */
   readonly since?: number;
-  /** The key of its payment, where that of an earlier one for the same request is gone on with [its id]. */
+  /** The key of its payment, where that of an earlier one for the same purchase is gone on with [its id]. */
   readonly key?: string;
   /** Until when its payment is open, unix milliseconds [until it has an outcome]. */
   readonly openUntil?: number;
@@ -162,7 +162,7 @@ export class PaymentDesk {
 
   /** Asks the merchant what a request costs. Nothing is signed, counted or shown; a free answer is handed over. */
   async quote(input: QuoteInput): Promise<PaymentQuote | FreeAnswer> {
-    const { url, owner = 'local', params = {}, externalMetadata, balances, ...init } = input;
+    const { url, owner = LOCAL, params = {}, externalMetadata, balances, ...init } = input;
     const given = requestOf(url, init as RequestInit);
     if (typeof params !== 'object' || params === null || Array.isArray(params))
       throw new PaymentDeskError('invalid_input', 'params are no object of values by name');
@@ -227,7 +227,7 @@ export class PaymentDesk {
    * `others` the list. Only the card that is up can be answered.
    */
   async card(input: PaymentRef & { readonly others?: boolean }): Promise<PaymentCard> {
-    const { paymentId, owner = 'local', selectedIndex = -1, others = false } = input;
+    const { paymentId, owner = LOCAL, selectedIndex = -1, others = false } = input;
     const kept = await this.#kept(paymentId);
     const at = (index: number): PaymentCard | undefined => {
       const card = cards.card(...termsOf(kept), 0, index, JSON.stringify(kept.params));
@@ -244,7 +244,7 @@ export class PaymentDesk {
    * that is used up by one payment; a no ends the quote.
    */
   async confirm(input: PaymentRef & { readonly answer: 'yes' | 'no' }): Promise<{ readonly confirmation?: string }> {
-    const { paymentId, owner = 'local', answer } = input;
+    const { paymentId, owner = LOCAL, answer } = input;
     const kept = await this.#kept(paymentId);
     if (answer !== 'yes') {
       await this.#step(paymentId, 'decline', owner, -1, '');
@@ -260,7 +260,7 @@ export class PaymentDesk {
    * known outcome is given again, and one that is open is asked for with the bytes that were signed.
    */
   async pay(input: PaymentRef & { readonly confirmation?: string }): Promise<PaymentOutcome | PaymentPreview> {
-    const { paymentId, owner = 'local', confirmation = '' } = input;
+    const { paymentId, owner = LOCAL, confirmation = '' } = input;
     const kept = await this.#kept(paymentId);
     const { stage, shown } = kept.quote;
     const selectedIndex = input.selectedIndex ?? shown ?? -1;
@@ -317,17 +317,16 @@ export class PaymentDesk {
     return left.map(({ quote: { paymentId } }) => paymentId);
   }
 
-  /** Another quote of this owner for the same method, URL and body whose payment is under way or has no outcome. */
+  /** Another quote of this owner for the same purchase whose payment is under way or has no outcome. */
   async #openLike({ quote: { paymentId }, request }: Kept, owner: string): Promise<string | undefined> {
     const { record } = await this.#store.read();
-    const same = ({ method, url, body }: PaidRequestHttpRequest): boolean =>
-      method === request.method && url === request.url && body === request.body;
+    const name = nameOf(request, { owner });
     const open = [...quotesOf(record).values()].find(
       ({ quote, request: other, openUntil: until = Infinity }) =>
         quote.paymentId !== paymentId &&
         quote.owner === owner &&
         ['paying', 'unresolved'].includes(quote.stage) &&
-        same(other) &&
+        nameOf(other, { owner }) === name &&
         this.#now() < until,
     );
     return open?.quote.paymentId;
@@ -335,7 +334,7 @@ export class PaymentDesk {
 
   async #paid(kept: Kept, index: number): Promise<PaymentOutcome & { readonly until: number | undefined }> {
     const { client } = this.#options;
-    const { paymentId } = kept.quote;
+    const { paymentId, owner } = kept.quote;
     const candidate = paymentOffers(kept.terms, kept.context, 0).candidates.find(({ acceptsIndex }) => acceptsIndex === index);
     if (candidate === undefined) throw new PaymentDeskError('invalid_input', `there is no way to pay with the number ${index}`);
     if (!candidate.signable) throw new PaymentDeskError('unsupported', `This wallet cannot pay by ${candidate.scheme}.`);
@@ -351,7 +350,8 @@ export class PaymentDesk {
     }
     let outcome: PaidResponse | FetchPaidFailureResponse;
     try {
-      outcome = await client.executePreparedRequest(prepared, { idempotencyKey: await this.#keyOf(kept) });
+      const purchase = nameOf(kept.request, { owner });
+      outcome = await client.executePreparedRequest(prepared, { idempotencyKey: await this.#keyOf(kept), purchase });
     } catch (error) {
       if (!isFetchPaidError(error)) throw error;
       outcome = error.details;
@@ -392,9 +392,9 @@ export class PaymentDesk {
     }
   }
 
-  /** The key of its payment: that of an earlier one for the same request, where the client knows one whose outcome is open. */
-  async #keyOf({ quote: { paymentId }, request, key }: Kept): Promise<string> {
-    const found = key ?? (await this.#options.client.openPayment?.(request)) ?? paymentId;
+  /** The key of its payment: that of an earlier one for the same purchase, where the client knows one whose outcome is open. */
+  async #keyOf({ quote: { paymentId, owner }, request, key }: Kept): Promise<string> {
+    const found = key ?? (await this.#options.client.openPayment?.(request, owner)) ?? paymentId;
     // Kept first: the same quote stays the same payment, whatever becomes of the other one.
     if (found !== key && found !== paymentId) {
       await this.#change((quotes) => {

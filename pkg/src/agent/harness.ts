@@ -20,7 +20,7 @@ import { linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
 import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
 import { isOpen, type Kept, Records } from './records.js';
-import { requireContext } from './request.js';
+import { nameOf, requireContext } from './request.js';
 import { costSummaryOf, resultOf } from './told.js';
 import { uuidOf } from './uuid.js';
 
@@ -116,8 +116,8 @@ export type AgentHarnessPreparedRecord = {
 export type AgentHarnessClient = Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest'> & {
   /** Whether payments that were sent outlive the process [they do]. */
   readonly keepsPayments?: boolean;
-  /** The idempotency key of a payment for this request whose outcome is open, if it knows one. */
-  openPayment?(request: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'body'>): Promise<string | undefined>;
+  /** The idempotency key of a payment for this purchase whose outcome is open, if it knows one. */
+  openPayment?(request: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'headers' | 'body'>): Promise<string | undefined>;
 };
 export type AgentHarnessOptions = {
   client: AgentHarnessClient;
@@ -167,7 +167,7 @@ export class AgentHarness {
     const expires = wasm.expiresAt(created.getTime(), this.#ttlMs, linesOf(challenge?.headers ?? {}));
     const { origin, pathname } = new URL(prepared.request.url);
     const { headers: sent = {}, body: content, bodyHash, ...request } = prepared.request;
-    const digest = digestOf(prepared.request);
+    const digest = nameOf(prepared.request);
     const openKey = await this.#client.openPayment?.(prepared.request);
     const record: Kept = {
       preparedId,
@@ -220,8 +220,10 @@ export class AgentHarness {
    */
   async executePreparedRequest(input: AgentHarnessExecuteInput): Promise<AgentHarnessExecutionResult> {
     const { preparedId, executionContext = {} } = input;
+    const { idempotencyKey: given } = executionContext;
     const asked = this.#records.get(preparedId);
-    const known = asked === undefined || asked.attempted === true ? undefined : this.#client.openPayment?.(asked.prepared.request);
+    const hasKey = asked === undefined || asked.attempted === true || given !== undefined;
+    const known = hasKey ? undefined : this.#client.openPayment?.(asked.prepared.request);
     const openKey = known === undefined ? undefined : await known;
     let begun: Kept | undefined;
     let rejected: AgentHarnessRejectedResult | undefined;
@@ -238,19 +240,19 @@ export class AgentHarness {
         return;
       }
       requireContext(executionContext);
-      // The first attempt's key stays, also that of another id for the same request whose payment is open: another one could pay again.
-      const going = resumed(record!, records, openKey, this.#now());
-      const idempotencyKey = going.attempted === true ? going.idempotencyKey : (executionContext.idempotencyKey ?? going.idempotencyKey);
+      // The first attempt's key stays, also that of another id for the same purchase whose payment is open: another one could pay again.
+      const { own: _, ...going } = resumed(given === undefined ? record! : named(record!, given), records, openKey, this.#now());
+      const idempotencyKey = going.attempted === true ? going.idempotencyKey : (given ?? going.idempotencyKey);
       begun = { ...going, state: wasm.after(state, 'begin'), attempted: true, ...having({ idempotencyKey }) };
       records.set(preparedId, begun);
     });
     if (rejected !== undefined) return structuredClone(rejected);
-    const { prepared, idempotencyKey } = begun!;
+    const { prepared, idempotencyKey, digest: purchase } = begun!;
     let outcome: PaidResponse | FetchPaidFailureResponse;
     try {
       outcome = await this.#client.executePreparedRequest(structuredClone(prepared) as never, {
         ...executionContext,
-        ...having({ idempotencyKey }),
+        ...having({ idempotencyKey, purchase }),
       });
     } catch (error) {
       if (!isFetchPaidError(error)) {
@@ -277,8 +279,9 @@ export class AgentHarness {
       idempotencyKey: __,
       attempted: ___,
       digest: ____,
-      open: _____,
-      openUntil: ______,
+      own: _____,
+      open: ______,
+      openUntil: _______,
       ...record
     } = this.#shown(preparedId);
     return structuredClone(record);
@@ -332,6 +335,7 @@ export class AgentHarness {
           other.preparedId === preparedId ||
           other.attempted !== true ||
           other.idempotencyKey !== record.idempotencyKey ||
+          other.digest !== record.digest ||
           other.state === 'executing'
         )
           continue;
@@ -347,16 +351,29 @@ export class AgentHarness {
   }
 }
 
-/** The record under the key, and with the terms, of a payment for the same request that is open; otherwise as it is. */
+/** The record under a key of its caller's, which names its purchase, unless it was executed before: the first key stays. */
+function named(record: Kept, key: string): Kept {
+  const { own, ...rest } = record;
+  if (record.attempted === true && own === undefined) return record;
+  // What was shown is what may be paid: for another price there is a refusal.
+  const { challengeDetails, paymentRequirement } = record.prepared.kind === 'ready' ? record.prepared : {};
+  const prepared = { ...(own ?? record).prepared, ...having({ challengeDetails, paymentRequirement }) } as Kept['prepared'];
+  return { ...rest, ...own, prepared, attempted: false, digest: nameOf(prepared.request, { key }) };
+}
+
+/** The record under the key, and with the terms, of a payment for the same purchase that is open; otherwise as it is. */
 function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: string | undefined, now: Date): Kept {
   if (record.attempted === true || record.prepared.kind !== 'ready') return record;
   const alike = [...records.values()].filter(
     (other) => other.preparedId !== record.preparedId && other.digest !== undefined && other.digest === record.digest && isOpen(other, now),
   );
   const other = alike.find(({ idempotencyKey }) => idempotencyKey === openKey) ?? alike.at(-1);
+  const { prepared, idempotencyKey: first } = record;
+  const bound = { ...record, attempted: true, own: { prepared, ...having({ idempotencyKey: first }) } };
+  // Headers are of one call, and never sent for another.
   if (other !== undefined)
-    return { ...record, attempted: true, prepared: other.prepared, ...having({ idempotencyKey: other.idempotencyKey }) };
-  if (openKey !== undefined) return { ...record, attempted: true, idempotencyKey: openKey };
+    return { ...bound, prepared: { ...other.prepared, request: prepared.request }, ...having({ idempotencyKey: other.idempotencyKey }) };
+  if (openKey !== undefined) return { ...bound, idempotencyKey: openKey };
   // One that a person looks at is approved under its key.
   const { executionResult, idempotencyKey } =
     [...records.values()].filter((it) => it.digest === record.digest && it.executionResult?.harnessDisposition === 'executed').at(-1) ?? {};
@@ -367,13 +384,8 @@ function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: stri
 
 function resumes(costSummary: string | undefined): string {
   const what =
-    'A payment for this request was sent before, and its outcome is open: executing goes on with that payment; another one needs a person or the policy.';
+    'A payment for this request was sent before, and its outcome is open: executing without an idempotencyKey goes on with that payment; with one it may be paid a second time.';
   return costSummary === undefined ? what : `${costSummary} ${what}`;
-}
-
-/** The digest of the request that a payment is for: method, URL and body. */
-function digestOf({ method, url, body }: PaidRequestHttpRequest): string {
-  return wasm.sha256(JSON.stringify([method, url, body ?? null]));
 }
 
 /** A random UUID, also in pages without a secure context. */

@@ -25,7 +25,7 @@ export const defaultHarnessToolSpecs: HarnessToolSpec[] = [
     description:
       'Pays for a prepared request and sends it, once. Call it only for a preparedId whose nextAction was execute. ' +
       'A preparedId that was already consumed is rejected: to buy again, prepare again. After an error without a result, call it again with the same preparedId. ' +
-      'If the outcome is execution_pending or execution_inconclusive, prepare the same request again and execute that: the payment that was sent is asked for, and nothing more is paid.',
+      'If the outcome is execution_pending or execution_inconclusive, prepare the same request again and execute that, with the same idempotencyKey if you gave one: the payment that was sent is asked for, and nothing more is paid.',
   },
   {
     name: 'get_execution_result',

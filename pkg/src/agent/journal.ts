@@ -3,9 +3,15 @@ import type { Proposal } from '../options.js';
 import { isUnended, sentIn, stands, withSent } from '../sent.js';
 import { type Store, update } from '../store.js';
 
+/** What a key stands for. */
+export type Asked = {
+  /** SHA-256 of method, URL and body. */
+  readonly request: string;
+  /** The name of the purchase. A payment without one is found by its key alone: of those of earlier versions it is not known whose they were. */
+  readonly purchase?: string;
+};
 /** A payment that left. */
-export type Sent = {
-  /** The request that the key stands for. */ readonly request: string;
+export type Sent = Asked & {
   readonly url: string;
   readonly payment: Readonly<Record<string, string>>;
   readonly proposal: Proposal;
@@ -58,11 +64,11 @@ export class Journal {
     return (await this.#standing(key))?.open ?? false;
   }
 
-  /** The key of the latest payment for this request whose fate is not known, unless `skips` says that it is looked after. */
-  async openFor(request: string, skips: (key: string) => boolean): Promise<string | undefined> {
+  /** The key of the latest payment for the purchase of this name whose fate is not known, unless `skips` says that it is looked after. */
+  async openFor(purchase: string, skips: (key: string) => boolean): Promise<string | undefined> {
     const all = new Map(this.#known);
     for (const [key, sent, open = false] of await this.#stored()) all.set(key, { sent, open });
-    return [...all].filter(([key, { sent, open }]) => open && sent.request === request && !skips(key)).at(-1)?.[0];
+    return [...all].filter(([key, { sent, open }]) => open && sent.purchase === purchase && !skips(key)).at(-1)?.[0];
   }
 
   /**

@@ -9,21 +9,21 @@ import type { Proposal } from '../options.js';
 import { fetchOf, paidUrl } from '../request.js';
 import type { AgentPayClient, ExecutePreparedRequest, FetchPaidRequest, PreparePaidRequestOptions } from './client.js';
 import type {
-  PaidRequestHttpRequest,
   SdkPreparedPaidRequest,
   SdkPreparedPaidRequestReady,
   SdkPreparedPaymentRequirement,
   SdkReceiptResponse,
 } from './contracts.js';
 import { detectChallengeFromResponse } from './detection.js';
-import { Journal } from './journal.js';
-import { Execution, keyTaken, type Parts } from './local/execution.js';
+import { having } from './having.js';
+import { type Asked, Journal } from './journal.js';
+import { Execution, isAnother, keyTaken, type Parts } from './local/execution.js';
 import { Look, withOnly } from './local/look.js';
 import { Memory, type Outcome } from './local/memory.js';
 import { type LocalAgentOptions, type LookedOffer, payOptionsOf } from './local/options.js';
 import { isFinal, type Settled } from './local/verdict.js';
 import { FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
-import { initOf, preparedOf, requestOf, requireContext } from './request.js';
+import { initOf, nameOf, type Purchased, preparedOf, requestOf, requireContext } from './request.js';
 
 export type { LocalAgentOptions, LookedOffer } from './local/options.js';
 
@@ -36,7 +36,7 @@ export function createLocalAgentClient(options: LocalAgentOptions): LocalAgentCl
 }
 
 /** An execution under way. */
-type Flight = { readonly request: string; readonly execution: Execution; readonly ends: Promise<Outcome | PaidResponse> };
+type Flight = Asked & { readonly execution: Execution; readonly ends: Promise<Outcome | PaidResponse> };
 
 export class LocalAgentClient implements AgentBackEnd {
   /** The schemes that are signed here. */
@@ -104,20 +104,24 @@ export class LocalAgentClient implements AgentBackEnd {
       key = crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), 'local-');
       this.#keys.set(prepared, key);
     }
-    const asked = digestOf(prepared.request);
+    const { purchase = request.idempotencyKey === undefined ? nameOf(prepared.request) : undefined } = request;
+    const asked: Asked = { request: digestOf(prepared.request), ...having({ purchase }) };
     const written = await this.#parts.journal.read(key);
     signal?.throwIfAborted();
     // From here to the flight nothing is awaited.
     const known = this.#memory.outcome(key) ?? this.#flights.get(key) ?? written;
-    if (known !== undefined && known.request !== asked) throw keyTaken(prepared);
+    if (known !== undefined && isAnother(known, asked)) throw keyTaken(prepared);
     const outcome = this.#memory.outcome(key) ?? (await this.#ends(key, prepared, asked, signal));
     // Each caller reads an answer of their own.
     return 'kind' in outcome ? { ...outcome, response: outcome.response.clone() } : returned(prepared, outcome);
   }
 
-  /** The key of a payment for the same method, URL and body that was sent and whose outcome is open, unless this process is paying it now. */
-  async openPayment(request: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'body'>): Promise<string | undefined> {
-    return this.#parts.journal.openFor(digestOf(request), (key) => this.#flights.has(key));
+  /**
+   * The key of a payment for the same purchase that was sent and whose outcome is open, unless this process is paying it now. One under a
+   * caller's own key is known by that key alone.
+   */
+  async openPayment(request: Purchased, owner?: string): Promise<string | undefined> {
+    return this.#parts.journal.openFor(nameOf(request, { owner }), (key) => this.#flights.has(key));
   }
 
   /** Both in one; the signal of `init` counts for all of it. */
@@ -145,21 +149,21 @@ export class LocalAgentClient implements AgentBackEnd {
   }
 
   /** The end of the execution under this key, which begins unless it is under way. */
-  #ends(key: string, prepared: SdkPreparedPaidRequestReady, request: string, signal: AbortSignal | undefined): Flight['ends'] {
-    const flight = this.#flights.get(key) ?? this.#begin(key, prepared, request);
+  #ends(key: string, prepared: SdkPreparedPaidRequestReady, asked: Asked, signal: AbortSignal | undefined): Flight['ends'] {
+    const flight = this.#flights.get(key) ?? this.#begin(key, prepared, asked);
     flight.execution.join(signal);
     return flight.ends;
   }
 
-  #begin(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Flight {
-    const execution = new Execution(this.#parts, { key, prepared, request });
+  #begin(key: string, prepared: SdkPreparedPaidRequestReady, asked: Asked): Flight {
+    const execution = new Execution(this.#parts, { key, prepared, asked });
     const ends = execution
       .run()
-      .then(async (told) => ('kind' in told ? told : this.#settled(key, execution, { ...told, request })))
+      .then(async (told) => ('kind' in told ? told : this.#settled(key, execution, { ...told, ...asked })))
       .finally(() => {
         this.#flights.delete(key);
       });
-    const flight = { request, execution, ends };
+    const flight = { ...asked, execution, ends };
     this.#flights.set(key, flight);
     return flight;
   }
@@ -176,7 +180,7 @@ export class LocalAgentClient implements AgentBackEnd {
 }
 
 /** The digest of the request that a key stands for: method, URL and body. */
-function digestOf({ method, url, body }: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'body'>): string {
+function digestOf({ method, url, body }: Purchased): string {
   return wasm.sha256(JSON.stringify([method, url, body ?? null]));
 }
 

@@ -15,8 +15,10 @@ export type Kept = {
   readonly idempotencyKey?: string;
   /** Whether it was ever executed, or stands for a payment that was. */
   readonly attempted?: boolean;
-  /** SHA-256 of method, URL and body. */
+  /** The name of its purchase. Those of earlier versions are equal to none: whose they were is not known. */
   readonly digest?: string;
+  /** Itself, where it stands for a payment of an earlier one and was not executed: a key of its caller's buys this. */
+  readonly own?: Pick<Kept, 'prepared' | 'idempotencyKey'>;
   /** Whether it has an outcome that leaves open what became of its payment. */
   readonly open?: boolean;
   /** Until when, unix milliseconds [until it is known]. */

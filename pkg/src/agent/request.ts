@@ -1,6 +1,7 @@
 /** A request in the form in which it is prepared, decided and sent again. */
 import * as wasm from '#agent-wasm';
 
+import { purchaseOf } from '../request.js';
 import { toReplayableRequestBody } from './body.js';
 import type { ExecutePreparedRequest } from './client.js';
 import { bounds, idempotencyKey } from './contracts/bounds.js';
@@ -42,6 +43,20 @@ export function requireContext(context: Pick<ExecutePreparedRequest, 'descriptio
 export function initOf({ method, headers, body }: PaidRequestHttpRequest, init: RequestInit = {}): RequestInit {
   const { body: _, headers: __, ...rest } = init;
   return { ...rest, method, ...(headers === undefined ? {} : { headers: { ...headers } }), ...having({ body }) };
+}
+
+/** What names a purchase. */
+export type Purchased = Pick<PaidRequestHttpRequest, 'method' | 'url' | 'headers' | 'body'>;
+
+/** The owner of what is bought for no one by name. */
+export const LOCAL = 'local';
+
+/** The name of the purchase that a request is: by the rule of `fetch`, with its owner. No name that `fetch` or an earlier version gives is equal. */
+export function nameOf(
+  { method, url, headers, body = '' }: Purchased,
+  { owner = LOCAL, key }: { readonly owner?: string | undefined; readonly key?: string } = {},
+): string {
+  return wasm.sha256(`${purchaseOf({ method, url, headers: new Headers(headers) }, { key, owner })}${body}`);
 }
 
 /** A prepared request: its challenge, hints, and faults. */

@@ -7,8 +7,9 @@ import { askPerson } from '../../person.js';
 import { endsIn } from '../../request.js';
 import { isUnended } from '../../sent.js';
 import type { SdkPreparedPaidRequestReady } from '../contracts.js';
+import { having } from '../having.js';
 import { fieldsOf, linesOf } from '../heads.js';
-import type { Journal, Sent } from '../journal.js';
+import type { Asked, Journal, Sent } from '../journal.js';
 import { answerOf, FetchPaidError, type PaidResponse } from '../outcome.js';
 import { initOf } from '../request.js';
 import { bodyText } from './look.js';
@@ -18,8 +19,8 @@ import { idsOf, type Settled, unknown, Verdicts } from './verdict.js';
 /** What executions of one client share. */
 export type Parts = { readonly options: LocalAgentOptions; readonly fetch: typeof fetch; readonly journal: Journal };
 
-/** What is executed: under this key, for the request of this digest. */
-export type Task = { readonly key: string; readonly prepared: SdkPreparedPaidRequestReady; readonly request: string };
+/** What is executed, and under which key. */
+export type Task = { readonly key: string; readonly prepared: SdkPreparedPaidRequestReady; readonly asked: Asked };
 
 export class Execution {
   readonly #parts: Parts;
@@ -75,7 +76,7 @@ export class Execution {
   /** Pays the terms that were shown: that price to that payee, or nothing. What has ended under this key may have been charged. */
   async #pays(ended?: Sent): Promise<Settled | PaidResponse> {
     const { options, journal } = this.#parts;
-    const { key, prepared, request } = this.#task;
+    const { key, prepared, asked } = this.#task;
     const shown = prepared.paymentRequirement && wasm.candidateDigest(JSON.stringify(prepared.paymentRequirement), '');
     let proposal: Proposal | undefined;
     let refused: string | undefined;
@@ -95,7 +96,14 @@ export class Execution {
           isTaken.abort();
           throw isTaken.signal.reason;
         }
-        const signed = { request, url: String(input), payment, proposal, ends: Math.ceil(this.#now()) + proposal.validForSecs };
+        const signed = {
+          ...having({ purchase: ended?.purchase }),
+          ...asked,
+          url: String(input),
+          payment,
+          proposal,
+          ends: Math.ceil(this.#now()) + proposal.validForSecs,
+        };
         // Written before it leaves: after a crash the same bytes are sent.
         const standing = await journal.claim(key, signed);
         if (standing !== signed) {
@@ -133,7 +141,7 @@ export class Execution {
       return await this.#verdicts.ofAnswer(this.#sent, { response, settled: receiptOf(response) });
     } catch (error) {
       if (taken !== undefined) {
-        if (taken.request !== request) throw keyTaken(prepared);
+        if (isAnother(taken, asked)) throw keyTaken(prepared);
         return this.#again(taken);
       }
       if (this.#sent === undefined && refused === undefined && !(error instanceof FareboxError)) throw error;
@@ -171,6 +179,12 @@ export class Execution {
     if (isOurs(proposal) || answered === true || policy?.payAgain === true) return true;
     return (await askPerson(this.#stop.signal, () => confirm?.({ ...proposal, again: true }))) === true;
   }
+}
+
+/** Whether a key stands for another purchase; where one has no name, for another request. */
+export function isAnother(known: Asked, asked: Asked): boolean {
+  if (known.purchase !== undefined && asked.purchase !== undefined) return known.purchase !== asked.purchase;
+  return known.request !== asked.request;
 }
 
 /** One key is one request: another one under it is not paid, and does not get the first one's answer. */

@@ -1,9 +1,10 @@
 /** What a client remembers of payments for a repetition, within bounds: an older one is asked for again with its own bytes. */
 import type { SdkReceipt } from '../contracts.js';
+import type { Asked } from '../journal.js';
 import type { Settled } from './verdict.js';
 
-/** An outcome that is known, and the request that its key stands for. */
-export type Outcome = Settled & { readonly request: string };
+/** An outcome that is known, and what its key stands for. */
+export type Outcome = Settled & Asked;
 
 export class Memory {
   /** By key; the oldest goes first. */
