@@ -391,6 +391,7 @@ test('all names of the original are exported, and beside them only our own', () 
     [],
   );
   assert.deepEqual(ours.sort(), [
+    'FindError',
     'JobError',
     'LocalAgentClient',
     'PaymentDesk',
@@ -407,6 +408,7 @@ test('all names of the original are exported, and beside them only our own', () 
     'createPaymentDesk',
     'createPaymentLink',
     'fareboxVersion',
+    'findResources',
     'followPaymentLink',
     'mcpArguments',
     'mcpFetch',
