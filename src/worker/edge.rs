@@ -102,6 +102,10 @@ extern "C" {
     /// `client_left` if the origin did not want all of it.
     fn uploaded(sent: &JsValue, milliseconds: u32) -> js_sys::Promise;
 
+    /// Waits a while for the end of an upload, and aborts it otherwise.
+    #[wasm_bindgen(js_name = letEnd)]
+    fn let_end(sent: &JsValue) -> js_sys::Promise;
+
     /// Lets a body flow to the client: `{readable, next()}`. If the upload of its request breaks off,
     /// its client has left.
     pub(super) fn pump(
@@ -262,8 +266,10 @@ pub(super) async fn digest_of(request: &JsValue) -> (Digested, JsValue) {
 /// State of the request's body on its way to the origin.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Upload {
-    /// It went out to its end, or as far as the origin wanted it.
+    /// It went out to its end.
     Over,
+    /// The origin does not want the rest of it.
+    Unwanted,
     /// It is still going out.
     Flowing,
     /// The client broke off.
@@ -278,9 +284,18 @@ pub(super) async fn upload_of(sent: &JsValue, milliseconds: u32) -> Upload {
     }
     let end = settled(uploaded(sent, milliseconds)).await.and_then(|end| end.as_string());
     match end.as_deref() {
-        Some("complete" | "client_left") => Upload::Over,
+        Some("complete") => Upload::Over,
+        Some("client_left") => Upload::Unwanted,
         Some("flowing") => Upload::Flowing,
         _ => Upload::Broken,
+    }
+}
+
+/// Lets the rest of a request's body go out behind its answer, and aborts the request if that takes
+/// long.
+pub(super) async fn end_upload(sent: &JsValue) {
+    if !sent.is_undefined() {
+        settled(let_end(sent)).await;
     }
 }
 
