@@ -294,14 +294,12 @@ async fn drive(
             Step::Stream(reply, streaming) => {
                 let promised = Streaming::promised_bytes(&reply, &method);
                 stream(&streaming, &reply, promised, namespace, &held, client).await;
-                edge::end_upload(&held.sent).await;
                 // The calls that keep the row alive are not counted.
                 return u32::MAX;
             }
             Step::Respond(reply) => {
                 let body = origin::body_for(&reply, &held.response, &method, held.idle);
                 client.answer(&reply, &body);
-                edge::end_upload(&held.sent).await;
                 return steps;
             }
         };

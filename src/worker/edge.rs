@@ -102,10 +102,6 @@ extern "C" {
     /// `client_left` if the origin did not want all of it.
     fn uploaded(sent: &JsValue, milliseconds: u32) -> js_sys::Promise;
 
-    /// Waits a while for the end of an upload, and aborts it otherwise.
-    #[wasm_bindgen(js_name = letEnd)]
-    fn let_end(sent: &JsValue) -> js_sys::Promise;
-
     /// Lets a body flow to the client: `{readable, next()}`. If the upload of its request breaks off,
     /// its client has left.
     pub(super) fn pump(
@@ -288,14 +284,6 @@ pub(super) async fn upload_of(sent: &JsValue, milliseconds: u32) -> Upload {
         Some("client_left") => Upload::Unwanted,
         Some("flowing") => Upload::Flowing,
         _ => Upload::Broken,
-    }
-}
-
-/// Lets the rest of a request's body go out behind its answer, and aborts the request if that takes
-/// long.
-pub(super) async fn end_upload(sent: &JsValue) {
-    if !sent.is_undefined() {
-        settled(let_end(sent)).await;
     }
 }
 

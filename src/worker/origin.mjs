@@ -71,14 +71,14 @@ function upload(body) {
     stalled: () => isAnswered || breaks.abort(),
     given,
   });
-  const sent = Object.assign(outcome, { given, abort: () => breaks.abort() });
+  const sent = Object.assign(outcome, { given });
   const answered = () => {
     isAnswered = true;
   };
   return { stream: readable, sent, breaks, answered };
 }
 
-/** @typedef {Promise<string> & {given: Pace, abort: () => void}} Upload the outcome of an upload, and what its client has given of it */
+/** @typedef {Promise<string> & {given: Pace}} Upload the outcome of an upload, and what its client has given of it */
 
 /** Milliseconds without a byte of the client after which its upload has broken off. */
 const UPLOAD_IDLE_MS = 60_000;
@@ -91,18 +91,6 @@ const UPLOAD_IDLE_MS = 60_000;
  */
 export function uploaded(sent, milliseconds) {
   return race(sent, milliseconds, 'flowing');
-}
-
-/** Milliseconds behind an answer for which its request's body may go on: the platform drops what is left after 30 s. */
-const BEHIND_MS = 20_000;
-
-/**
- * Lets an upload go on behind its answer, and aborts it if that takes long: the platform would end it like a whole one.
- *
- * @param {Upload} sent
- */
-export async function letEnd(sent) {
-  if ((await race(sent, BEHIND_MS, 'flowing')) === 'flowing') sent.abort();
 }
 
 /**
