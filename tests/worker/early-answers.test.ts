@@ -137,42 +137,4 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
     assert.deepEqual(world.facilitator.of('settle', payment.payer), []);
     client.socket.destroy();
   });
-
-  const stored = {
-    pieces: [Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\naccepted'), ...new Array<Buffer>(45).fill(NOTHING)],
-    everyMs: 1_000,
-  };
-  const chunk = `${PIECE.toString(16)}\r\n${'b'.repeat(PIECE)}\r\n`;
-
-  // A-319
-  it('ends no upload: what comes behind it in time is a part of the request', async () => {
-    const target = '/before/behind';
-    const { client, payment } = await post(target, stored, 'Transfer-Encoding: chunked');
-    client.socket.write(chunk.repeat(100));
-    let chunks = 100;
-    const upload = setInterval(() => {
-      client.socket.write(chunk);
-      chunks += 1;
-    }, 500);
-    await eventually('there is an answer', () => client.text.includes('accepted'));
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
-    clearInterval(upload);
-    client.socket.write('0\r\n\r\n');
-    await eventually('the origin has the request', () => origin.of(target)[0]?.complete === true);
-    assert.equal(origin.of(target)[0]?.body.length, chunks * PIECE);
-    assert.equal(await isAtRest(payment), 'delivered');
-    client.socket.destroy();
-  });
-
-  // A-319
-  it('aborts an upload that goes on for long: the origin does not take a part for the whole', async () => {
-    const target = '/before/endless';
-    const { client, payment } = await post(target, stored, 'Transfer-Encoding: chunked');
-    client.socket.write(chunk.repeat(100));
-    const upload = going(client, chunk, 500);
-    await eventually('the origin sees it end', () => origin.of(target)[0]?.ended === true);
-    assert.equal(origin.of(target)[0]?.complete, false);
-    assert.equal(await isAtRest(payment), 'delivered');
-    upload.stop();
-  });
 });
