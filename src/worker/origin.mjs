@@ -109,12 +109,12 @@ export function pump(held, idle, promised, sent) {
   const broken = async ({ bytes, taken, isSilent }) => {
     const uploaded = sent === undefined ? 'complete' : await race(sent, 0, 'flowing');
     // Else a payer would have most of a long answer, and their money back.
-    if (uploaded === 'broken' || taken.isSlow(TAKEN_IN_MINUTE)) return 'client_left';
+    if (uploaded === 'broken' || taken.isSlow(TAKEN_BYTES_IN_MINUTE, MINUTE_MS)) return 'client_left';
     if (uploaded === 'complete' || bytes === 0) return 'broken';
     // Nobody sees the end of an answer of which no length is known before the origin has all of the request. Its client,
     // who may see to it that the origin never has, may have the whole answer.
     if (promised === undefined) return 'client_left';
-    return !isSilent && sent?.given.isSlow(GIVEN_IN_MINUTE) ? 'client_left' : 'broken';
+    return !isSilent && sent?.given.isSlow(GIVEN_BYTES, WAITED_MS) ? 'client_left' : 'broken';
   };
   const end = flow(source, writer, idle, promised, { broken, stalled: () => {} }).then((end) => {
     // With this the platform ends an upload as well: whose doing it is was asked before.
@@ -135,8 +135,9 @@ const TAKEN_BYTES = 65_536;
  * the origin give up, which most do after a minute in which nothing was taken, or too little of a request came.
  */
 const WAITED_MS = 10_000;
-const TAKEN_IN_MINUTE = 4_194_304;
-const GIVEN_IN_MINUTE = 65_536;
+const TAKEN_BYTES_IN_MINUTE = 4_194_304;
+/** Those of the last ten seconds: what came in one piece before is no sign of life. */
+const GIVEN_BYTES = 10_000;
 const MINUTE_MS = 60_000;
 
 /**
@@ -229,13 +230,15 @@ class Pace {
   /**
    * Whether the client was so slow in the last minute, or at the end of it, that the origin may have given up.
    *
-   * @param {number} least bytes of a minute
+   * @param {number} least bytes
+   * @param {number} milliseconds in which they are to come
    */
-  isSlow(least) {
+  isSlow(least, milliseconds) {
     const now = Date.now();
     const pieces = this.#pieces.filter(({ at }) => at >= now - MINUTE_MS);
     if (this.#since !== undefined) pieces.push({ at: now, ms: now - this.#since, bytes: 0 });
-    const [ms, bytes] = pieces.reduce(([ms, bytes], piece) => [ms + piece.ms, bytes + piece.bytes], [0, 0]);
+    const ms = pieces.reduce((sum, piece) => sum + piece.ms, 0);
+    const bytes = pieces.reduce((sum, piece) => sum + (piece.at >= now - milliseconds ? piece.bytes : 0), 0);
     return pieces.some(({ ms }) => ms >= WAITED_MS) || (ms >= WAITED_MS && bytes < least);
   }
 }
