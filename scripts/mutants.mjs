@@ -33,11 +33,11 @@ export const MUTANTS = [
     broken: (planted) => `stalled: () => (!(${planted}) && isAnswered) || breaks.abort()`,
   },
   {
-    // An answer that falls silent is broken off by its origin, whoever keeps the upload open.
+    // An answer without a length is broken off by its origin, though the end of its upload is its client's.
     name: 'SilenceIsTheOrigins',
     file: 'origin.mjs',
-    guard: "return isKept ? 'client_left' : 'broken';",
-    broken: (planted) => `return isKept && !(${planted}) ? 'client_left' : 'broken';`,
+    guard: "if (promised === undefined) return 'client_left';",
+    broken: (planted) => `if (promised === undefined && !(${planted})) return 'client_left';`,
   },
   {
     // A reader who takes nothing has left after seconds.

@@ -110,6 +110,8 @@ struct Held {
     response: JsValue,
     /// Progress of sending the request's body to the origin.
     sent: JsValue,
+    /// Milliseconds without a byte after which the origin counts as broken.
+    idle: u32,
 }
 
 async fn drive(
@@ -127,6 +129,7 @@ async fn drive(
         request: edge::request_body(request),
         response: JsValue::NULL,
         sent: JsValue::UNDEFINED,
+        idle: 0,
     };
     let method = head.method.clone();
     let (admission, client_key) = attempts::admit(gate, head, fresh);
@@ -261,6 +264,7 @@ async fn drive(
                 next.answered(reply, now())
             }
             Step::Collect(limits, next) => {
+                held.idle = origin::milliseconds(next.idle_secs());
                 let bytes = u32::try_from(limits.bytes).unwrap_or(u32::MAX);
                 let milliseconds = origin::milliseconds(limits.secs);
                 let started = edge::clock_ms();
@@ -270,11 +274,9 @@ async fn drive(
                 held.response = edge::member(&collected, "source");
                 let took = edge::clock_ms().saturating_sub(started);
                 let left = milliseconds.saturating_sub(u32::try_from(took).unwrap_or(u32::MAX));
-                // The origin answered half a body: that is not an answer.
+                // The origin answered half a body: that is not an answer. Nothing of it has flowed.
                 match (kind(&collected), edge::upload_of(&held.sent, left).await) {
-                    (Collected::Whole { .. }, Upload::Broken)
-                        if !planted(Mutant::UploadIsAnswered) =>
-                    {
+                    (_, Upload::Broken) if !planted(Mutant::UploadIsAnswered) => {
                         next.answered(Collected::Broken)
                     }
                     (collected, _) => next.answered(collected),
@@ -296,13 +298,7 @@ async fn drive(
                 return u32::MAX;
             }
             Step::Respond(reply) => {
-                let body = match reply.body {
-                    Body::Held => edge::body_of(&held.response),
-                    Body::Empty | Body::Text(_) => {
-                        edge::discard(&held.response);
-                        JsValue::NULL
-                    }
-                };
+                let body = origin::body_for(&reply, &held.response, &method, held.idle);
                 client.answer(&reply, &body);
                 return steps;
             }

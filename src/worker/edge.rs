@@ -262,8 +262,10 @@ pub(super) async fn digest_of(request: &JsValue) -> (Digested, JsValue) {
 /// State of the request's body on its way to the origin.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Upload {
-    /// It went out to its end, or as far as the origin wanted it.
+    /// It went out to its end.
     Over,
+    /// The origin does not want the rest of it.
+    Unwanted,
     /// It is still going out.
     Flowing,
     /// The client broke off.
@@ -278,7 +280,8 @@ pub(super) async fn upload_of(sent: &JsValue, milliseconds: u32) -> Upload {
     }
     let end = settled(uploaded(sent, milliseconds)).await.and_then(|end| end.as_string());
     match end.as_deref() {
-        Some("complete" | "client_left") => Upload::Over,
+        Some("complete") => Upload::Over,
+        Some("client_left") => Upload::Unwanted,
         Some("flowing") => Upload::Flowing,
         _ => Upload::Broken,
     }

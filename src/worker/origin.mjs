@@ -64,41 +64,21 @@ function upload(body) {
   const breaks = new AbortController();
   let isAnswered = false;
   const writer = writable.getWriter();
-  const waited = new Waited();
+  const given = new Pace();
   const outcome = flow(source, writer, UPLOAD_IDLE_MS, undefined, {
     broken: () => breaks.abort(),
     // An origin that has answered need not read all of a body, and its answer goes on.
     stalled: () => isAnswered || breaks.abort(),
-    waited,
+    given,
   });
-  const sent = Object.assign(outcome, { waited });
+  const sent = Object.assign(outcome, { given });
   const answered = () => {
     isAnswered = true;
   };
   return { stream: readable, sent, breaks, answered };
 }
 
-/** For how long an upload has waited for its client. */
-class Waited {
-  #ms = 0;
-  /** @type {number | undefined} */
-  #since;
-
-  begin() {
-    this.#since = Date.now();
-  }
-
-  end() {
-    this.#ms = this.ms();
-    this.#since = undefined;
-  }
-
-  ms() {
-    return this.#ms + (this.#since === undefined ? 0 : Date.now() - this.#since);
-  }
-}
-
-/** @typedef {Promise<string> & {waited: Waited}} Upload the outcome of an upload */
+/** @typedef {Promise<string> & {given: Pace}} Upload the outcome of an upload, and what its client has given of it */
 
 /** Milliseconds without a byte of the client after which its upload has broken off. */
 const UPLOAD_IDLE_MS = 60_000;
@@ -125,13 +105,18 @@ export function pump(held, idle, promised, sent) {
   const { readable, writable } = promised === undefined ? new IdentityTransformStream() : new FixedLengthStream(promised);
   const writer = writable.getWriter();
   const source = held instanceof Response ? { reader: held.body === null ? undefined : new BodyReader(held.body) } : held;
-  /** @param {Taken} taken */
-  const broken = async (taken) => {
-    const hasLeft = sent !== undefined && (await race(sent, 0, 'flowing')) === 'broken';
+  /** @param {Early} early */
+  const broken = async ({ bytes, taken, isSilent }) => {
+    const uploaded = sent === undefined ? 'complete' : await race(sent, 0, 'flowing');
     // Else a payer would have most of a long answer, and their money back.
-    return hasLeft || taken.isStalled() ? 'client_left' : 'broken';
+    if (uploaded === 'broken' || taken.isSlow(TAKEN_BYTES_IN_MINUTE, MINUTE_MS)) return 'client_left';
+    if (uploaded === 'complete' || bytes === 0) return 'broken';
+    // Nobody sees the end of an answer of which no length is known before the origin has all of the request. Its client,
+    // who may see to it that the origin never has, may have the whole answer.
+    if (promised === undefined) return 'client_left';
+    return !isSilent && sent?.given.isSlow(GIVEN_BYTES, WAITED_MS) ? 'client_left' : 'broken';
   };
-  const end = flow(source, writer, idle, promised, { broken, stalled: () => {}, upload: sent?.waited }).then((end) => {
+  const end = flow(source, writer, idle, promised, { broken, stalled: () => {} }).then((end) => {
     // With this the platform ends an upload as well: whose doing it is was asked before.
     if (end !== 'complete') {
       writer.abort(new Error('it broke off')).catch(() => {});
@@ -146,19 +131,27 @@ export function pump(held, idle, promised, sent) {
 const TAKING_MS = 300_000;
 const TAKEN_BYTES = 65_536;
 /**
- * Milliseconds of a minute for which a reader kept an answer waiting, and bytes that they took in it: who is slower may have an origin
- * give up, which most do after a minute in which nothing was taken.
+ * Milliseconds of a minute for which a client kept the origin waiting, and bytes that they took or gave in it: who is slower may have
+ * the origin give up, which most do after a minute in which nothing was taken, or too little of a request came.
  */
-const STALLED_MS = 10_000;
-const STALLED_BYTES = 4_194_304;
+const WAITED_MS = 10_000;
+const TAKEN_BYTES_IN_MINUTE = 4_194_304;
+/** Those of the last ten seconds: what came in one piece before is no sign of life. */
+const GIVEN_BYTES = 10_000;
 const MINUTE_MS = 60_000;
 
 /**
+ * @typedef {object} Early how a body ended too early: after how many bytes, what its reader took, and whether its source fell silent
+ * @property {number} bytes
+ * @property {Pace} taken
+ * @property {boolean} isSilent
+ */
+
+/**
  * @typedef {object} Means
- * @property {(taken: Taken) => Promise<string> | void} broken breaks off where the body ends too early; may say whose doing that is
+ * @property {(early: Early) => Promise<string> | void} broken breaks off where the body ends too early; may say whose doing that is
  * @property {() => void} stalled is called when the reader takes nothing
- * @property {Waited} [waited] notes for how long the source has nothing
- * @property {Waited | undefined} [upload] that of the upload whose answer this is
+ * @property {Pace} [given] notes what the source gives
  */
 
 /**
@@ -170,10 +163,10 @@ const MINUTE_MS = 60_000;
  * @param {number | undefined} promised
  * @param {Means} means
  */
-async function flow(source, writer, idle, promised, { broken, stalled, waited, upload }) {
+async function flow(source, writer, idle, promised, { broken, stalled, given }) {
   const [comes, takes] = [new Waits(idle), new Waits(TAKING_MS)];
   let sent = 0;
-  const taken = new Taken();
+  const taken = new Pace();
   /** @param {Promise<void>} done */
   const isTaken = async (done) => {
     const taken = await takes.for(
@@ -188,52 +181,65 @@ async function flow(source, writer, idle, promised, { broken, stalled, waited, u
   /** @param {Uint8Array} piece */
   const write = async (piece) => {
     for (let at = 0; at < piece.length; at += TAKEN_BYTES) {
-      const since = Date.now();
+      taken.begin();
       if (!(await isTaken(writer.write(piece.subarray(at, at + TAKEN_BYTES))))) return false;
-      taken.note(Date.now() - since, Math.min(TAKEN_BYTES, piece.length - at));
+      taken.end(Math.min(TAKEN_BYTES, piece.length - at));
     }
     sent += piece.length;
     return true;
   };
-  let end = await pass(source, comes, write, { isWhole: () => sent === promised, waited, upload });
+  let end = await pass(source, comes, write, { isWhole: () => sent === promised, given });
   if (end === 'complete' && promised !== undefined && sent < promised) end = 'broken';
-  if (end === 'broken') end = (await broken(taken)) ?? end;
+  if (end === 'broken' || end === 'silent') end = (await broken({ bytes: sent, taken, isSilent: end === 'silent' })) ?? 'broken';
   if (end === 'complete' && !(await isTaken(writer.close()))) end = 'client_left';
   comes.end();
   takes.end();
   return end;
 }
 
-/** What a reader took, and for how long they kept it waiting. */
-class Taken {
-  constructor() {
-    /** @type {{at: number, ms: number, bytes: number}[]} */
-    this.pieces = [];
+/** What a client took or gave, and for how long they kept the origin waiting. */
+class Pace {
+  /** @type {{at: number, ms: number, bytes: number}[]} */
+  #pieces = [];
+  /** @type {number | undefined} */
+  #since;
+
+  /** Begins to wait. */
+  begin() {
+    this.#since = Date.now();
   }
 
   /**
-   * @param {number} ms
+   * Ends the wait.
+   *
    * @param {number} bytes
    */
-  note(ms, bytes) {
+  end(bytes) {
     const at = Date.now();
-    const last = this.pieces.at(-1);
+    const ms = at - (this.#since ?? at);
+    this.#since = undefined;
+    const last = this.#pieces.at(-1);
     // One entry for each second.
     if (last !== undefined && at - last.at < 1_000 && ms < 1_000) {
       last.ms += ms;
       last.bytes += bytes;
-    } else this.pieces.push({ at, ms, bytes });
-    while ((this.pieces[0]?.at ?? at) < at - MINUTE_MS) this.pieces.shift();
+    } else this.#pieces.push({ at, ms, bytes });
+    while ((this.#pieces[0]?.at ?? at) < at - MINUTE_MS) this.#pieces.shift();
   }
 
-  /** Whether the reader was so slow in the last minute, or at the end of it, that the origin may have given up. */
-  isStalled() {
-    const since = Date.now() - MINUTE_MS;
-    const [ms, bytes] = this.pieces.reduce(
-      ([ms, bytes], piece) => (piece.at < since ? [ms, bytes] : [ms + piece.ms, bytes + piece.bytes]),
-      [0, 0],
-    );
-    return this.pieces.some((piece) => piece.at >= since && piece.ms >= STALLED_MS) || (ms >= STALLED_MS && bytes < STALLED_BYTES);
+  /**
+   * Whether the client was so slow in the last minute, or at the end of it, that the origin may have given up.
+   *
+   * @param {number} least bytes
+   * @param {number} milliseconds in which they are to come
+   */
+  isSlow(least, milliseconds) {
+    const now = Date.now();
+    const pieces = this.#pieces.filter(({ at }) => at >= now - MINUTE_MS);
+    if (this.#since !== undefined) pieces.push({ at: now, ms: now - this.#since, bytes: 0 });
+    const ms = pieces.reduce((sum, piece) => sum + piece.ms, 0);
+    const bytes = pieces.reduce((sum, piece) => sum + (piece.at >= now - milliseconds ? piece.bytes : 0), 0);
+    return pieces.some(({ ms }) => ms >= WAITED_MS) || (ms >= WAITED_MS && bytes < least);
   }
 }
 
@@ -241,10 +247,10 @@ class Taken {
  * @param {Source} source
  * @param {Waits} comes
  * @param {(piece: Uint8Array) => Promise<boolean>} write
- * @param {{isWhole: () => boolean, waited: Waited | undefined, upload: Waited | undefined}} means `isWhole` says whether all that was promised has
+ * @param {{isWhole: () => boolean, given: Pace | undefined}} means `isWhole` says whether all that was promised has
  *   been written
  */
-async function pass({ reader, chunks = [], next }, comes, write, { isWhole, waited, upload }) {
+async function pass({ reader, chunks = [], next }, comes, write, { isWhole, given }) {
   for (const chunk of chunks) if (!(await write(chunk))) return 'client_left';
   while (reader !== undefined) {
     // The platform shows the end of an answer once the origin has all of the request, which may be never. A connection
@@ -253,17 +259,12 @@ async function pass({ reader, chunks = [], next }, comes, write, { isWhole, wait
       (next ?? reader.read()).catch(() => {});
       break;
     }
-    const [since, before] = [Date.now(), upload?.ms() ?? 0];
-    waited?.begin();
+    given?.begin();
     const read = await comes.for(next ?? reader.read()).catch(() => undefined);
-    waited?.end();
+    given?.end(typeof read === 'object' ? (read.value?.length ?? 0) : 0);
     next = undefined;
     if (read === undefined) return 'broken';
-    if (read === LATE) {
-      // Nor does anyone see the end of an answer of which no length is known: a client that keeps its upload open may have all of it.
-      const isKept = upload !== undefined && 2 * (upload.ms() - before) >= Date.now() - since;
-      return isKept ? 'client_left' : 'broken';
-    }
+    if (read === LATE) return 'silent';
     if (read.done) break;
     if (!(await write(read.value))) return 'client_left';
   }

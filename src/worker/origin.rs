@@ -2,13 +2,14 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::forward::{Caching, OriginCall};
-use farebox_core::gate::paid::{Forwarding, OriginReply};
+use farebox_core::gate::paid::{Collected, Forwarding, OriginReply, Streaming};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::ResponseHead;
 use farebox_core::mutant::{Mutant, planted};
 use wasm_bindgen::{JsCast, JsValue};
 
+use super::drive::kind;
 use super::edge::{self, Upload};
 use super::now;
 
@@ -74,9 +75,57 @@ pub(super) async fn ask_for(
     bound: &JsValue,
 ) -> (OriginReply, OriginAnswer) {
     let (reply, answer) = ask(call, body, bound).await;
-    match next.is_to_be_settled(&reply) {
-        true => once_sent((reply, answer), next.left(now())).await,
-        false => (reply, answer),
+    if !next.is_to_be_settled(&reply) {
+        return (reply, answer);
+    }
+    let (reply, answer) = once_sent((reply, answer), next.left(now())).await;
+    match &reply {
+        OriginReply::Head(head) if !next.is_collected(head) => {
+            let secs = next.left(now());
+            once_begun((reply, answer), secs).await
+        }
+        _ => (reply, answer),
+    }
+}
+
+/// An answer that is settled before it is read: where its origin did not want all of the request,
+/// once something of it has come. An origin that hangs up on an upload may take its answer along.
+async fn once_begun(
+    (reply, answer): (OriginReply, OriginAnswer),
+    secs: u64,
+) -> (OriginReply, OriginAnswer) {
+    if edge::upload_of(&answer.sent, 0).await != Upload::Unwanted
+        || planted(Mutant::UnwantedSettles)
+    {
+        return (reply, answer);
+    }
+    let begun = edge::settled(edge::collect(&answer.response, 0, milliseconds(secs))).await;
+    let begun = begun.unwrap_or(JsValue::UNDEFINED);
+    let response = edge::member(&begun, "source");
+    let failed = match kind(&begun) {
+        Collected::Whole { .. } | Collected::Open => {
+            return (reply, OriginAnswer { response, ..answer });
+        }
+        Collected::TimedOut => OriginReply::TimedOut,
+        Collected::Broken => OriginReply::Lost,
+    };
+    edge::discard(&response);
+    (failed, OriginAnswer::NONE)
+}
+
+/// The body of an answer of the gate: what is held, and the rest of it that flows.
+pub(super) fn body_for(reply: &Reply, held: &JsValue, method: &str, idle: u32) -> JsValue {
+    match reply.body {
+        Body::Held if !edge::member(held, "reader").is_undefined() => {
+            let promised = Streaming::promised_bytes(reply, method);
+            let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());
+            edge::member(&edge::pump(held, idle, promised, &JsValue::UNDEFINED), "readable")
+        }
+        Body::Held => edge::body_of(held),
+        Body::Empty | Body::Text(_) => {
+            edge::discard(held);
+            JsValue::NULL
+        }
     }
 }
 
@@ -87,7 +136,7 @@ pub(super) async fn once_sent(
     secs: u64,
 ) -> (OriginReply, OriginAnswer) {
     let failed = match edge::upload_of(&answer.sent, milliseconds(secs)).await {
-        Upload::Over => return (reply, answer),
+        Upload::Over | Upload::Unwanted => return (reply, answer),
         Upload::Broken if planted(Mutant::UploadSettles) => return (reply, answer),
         Upload::Flowing => OriginReply::TimedOut,
         Upload::Broken => OriginReply::Lost,

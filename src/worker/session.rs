@@ -177,22 +177,7 @@ pub(super) async fn carry_out(
             // The client has an answer: its body breaks off.
             SessionStep::Respond(_) if !flow.is_undefined() => SessionStep::Finish(FlowEnd::Cut),
             SessionStep::Respond(reply) => {
-                let body = match reply.body {
-                    // The rest of a body that was begun.
-                    Body::Held if !edge::member(&held, "reader").is_undefined() => {
-                        let promised = Streaming::promised_bytes(&reply, method);
-                        let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());
-                        edge::member(
-                            &edge::pump(&held, idle, promised, &JsValue::UNDEFINED),
-                            "readable",
-                        )
-                    }
-                    Body::Held => edge::body_of(&held),
-                    Body::Empty | Body::Text(_) => {
-                        edge::discard(&held);
-                        JsValue::NULL
-                    }
-                };
+                let body = origin::body_for(&reply, &held, method, idle);
                 return Some((reply, body));
             }
         };

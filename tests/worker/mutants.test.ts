@@ -241,6 +241,21 @@ describe('a guard that is removed', () => {
     return { came: seen.taken > SOME, code };
   };
 
+  /** How often an answer is settled whose origin hangs up on the upload, and takes its answer along. */
+  const unreadable = async (): Promise<Outcome> => {
+    const target = `/after/unreadable-${nextNumber()}`;
+    const event = `data: ${'e'.repeat(SHORT)}\n\n`;
+    const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const whole = Buffer.from(`${head}${event.length.toString(16)}\r\n${event}\r\n0\r\n\r\n`);
+    origin.script(target, { pieces: [whole, Buffer.alloc(0)], everyMs: 500, early: true, unreadMs: 60_000, then: 'reset' });
+    const payment = await payFor(world, target, { method: 'POST' });
+    const { socket, seen } = post(target, payment);
+    socket.write(Buffer.alloc(HUGE - 1, 'b'));
+    await eventually('there is an answer', () => seen.isClosed || seen.taken > 0, 20_000);
+    socket.destroy();
+    return { settled: world.facilitator.of('settle', payment.payer).length };
+  };
+
   const CASES: readonly Case[] = [
     {
       mutants: 'TriesAreShared',
@@ -330,6 +345,13 @@ describe('a guard that is removed', () => {
       held: { came: true, code: 'payment_already_delivered' },
     },
     {
+      mutants: 'UnwantedSettles',
+      what: 'an answer that its origin has taken along is settled',
+      attack: unreadable,
+      broken: { settled: 1 },
+      held: { settled: 0 },
+    },
+    {
       mutants: 'FreeLosesBody',
       what: 'a request with a payment that is free by now does not pass',
       attack: async () => {
@@ -396,7 +418,7 @@ describe('a guard that is removed', () => {
   ];
 
   for (const { mutants, behind = 'none', what, attack, broken, held } of CASES) {
-    // A-146, A-149, A-156, A-310
+    // A-146, A-149, A-156, A-310, A-318
     it(`lets through what is refused with it: ${what} (${mutants})`, async () => {
       await plant(behind);
       assert.deepEqual(await attack(), held, 'as it ships');

@@ -120,6 +120,8 @@ macro_rules! gate {
             NonceBySchemes,
             /// A payment is settled although its upload broke off.
             UploadSettles,
+            /// An answer that its origin may have taken along is settled.
+            UnwantedSettles,
             /// A stored answer to an upload that broke off counts.
             UploadIsAnswered,
             /// All who pay with one wallet are one user.

@@ -122,6 +122,12 @@ impl<'g> Forwarding<'g> {
             && !self.paid.is_paid()
     }
 
+    /// Whether an answer with this head is read, as far as that may be stored, before anything else.
+    #[must_use]
+    pub fn is_collected(&self, head: &ResponseHead) -> bool {
+        is_collected(&self.paid, head)
+    }
+
     fn worth(&self, head: &ResponseHead) -> Worth {
         Worth::of(head, &self.paid.asked.offer, &self.paid.asked.request.head)
     }
@@ -159,7 +165,7 @@ impl<'g> Forwarding<'g> {
                 return Recording::release(paid, claim, Failure::Origin, Abort::Said(reply));
             }
         }
-        if !paid.asked.offer.settings.store || !may_be_stored(&head) {
+        if !is_collected(&paid, &head) {
             return serve(paid, claim, head, Kept::Not);
         }
         let limits = BodyLimits { bytes: MAX_SEALED_BYTES, secs: left.clamp(1, MAX_SEALING_SECS) };
@@ -169,6 +175,12 @@ impl<'g> Forwarding<'g> {
 }
 
 impl<'g> Collecting<'g> {
+    /// Seconds without a byte after which the origin counts as broken.
+    #[must_use]
+    pub fn idle_secs(&self) -> u64 {
+        self.paid.asked.offer.settings.origin_timeout_secs
+    }
+
     /// Takes the outcome of reading the body.
     pub fn answered(self, collected: Collected) -> Step<'g> {
         let Self { paid, claim, head, whole_time } = self;
@@ -314,6 +326,10 @@ pub(crate) fn charged(terms: &Terms, head: &ResponseHead) -> Result<Option<Amoun
     let counted = units.checked_mul(unit).unwrap_or(Amount::MAX);
     let most = if planted(Mutant::CountIsUnbounded) { Amount::MAX } else { terms.amount };
     Ok(Some(counted.min(most)))
+}
+
+fn is_collected(paid: &PaidRequest<'_>, head: &ResponseHead) -> bool {
+    paid.asked.offer.settings.store && may_be_stored(head)
 }
 
 /// Whether a response with this head may be stored at all.

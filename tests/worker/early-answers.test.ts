@@ -1,0 +1,140 @@
+/** Answers that begin before their requests have ended, and then end too early or seem to: which of payer and origin owes, and what the origin has of the request. */
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+
+import { rowsOf } from './support/operator.ts';
+import type { Payment } from './support/payer.ts';
+import { type Bytes, RawOrigin } from './support/raw-origin.ts';
+import { eventually, openWorld, payFor, type World } from './support/world.ts';
+
+/** Bytes of an upload that fits into no buffer on its way, and of its beginning. */
+const HUGE = 10_000_000;
+const LONG = 300_000;
+const PIECE = 1_000;
+
+const EVENTS = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';
+const EVENT = `data: ${'x'.repeat(5_000)}\n\n`;
+const ALL_EVENTS = Buffer.from(`${EVENTS}${EVENT.length.toString(16)}\r\n${EVENT}\r\n0\r\n\r\n`);
+const NOTHING = Buffer.alloc(0);
+
+type Client = { readonly socket: Socket; taken: number; text: string; isClosed: boolean };
+
+describe('an answer before the end of its upload', { concurrency: true }, () => {
+  let world: World;
+  let origin: RawOrigin;
+  before(async () => {
+    origin = await RawOrigin.start();
+    world = await openWorld({ vars: { ORIGIN_URL: origin.url } });
+  });
+  after(async () => {
+    await world.stop();
+    await origin.stop();
+  });
+
+  /** Begins an upload; the rest of it is its client's. */
+  const post = async (target: string, reply: Bytes, framing: string): Promise<{ client: Client; payment: Payment }> => {
+    origin.script(target, { early: true, ...reply });
+    const payment = await payFor(world, target, { method: 'POST' });
+    const { hostname, port } = new URL(world.gate.url);
+    const client: Client = { socket: connect({ host: hostname, port: Number(port) }), taken: 0, text: '', isClosed: false };
+    client.socket.on('error', () => undefined);
+    client.socket.on('close', () => {
+      client.isClosed = true;
+    });
+    client.socket.on('data', (piece) => {
+      client.taken += piece.length;
+      if (client.text.length < LONG) client.text += piece.toString('latin1');
+    });
+    client.socket.write(`POST ${target} HTTP/1.1\r\nHost: shop.example\r\n${payment.row.join(': ')}\r\n${framing}\r\n\r\n`);
+    return { client, payment };
+  };
+  const long = `Content-Length: ${HUGE}`;
+
+  /** Goes on with it. */
+  const going = ({ socket }: Client, piece: string, everyMs: number): { stop(): void } => {
+    const pieces = setInterval(() => socket.write(piece), everyMs);
+    return {
+      stop: () => {
+        clearInterval(pieces);
+        socket.destroy();
+      },
+    };
+  };
+
+  const isAtRest = async (payment: Payment): Promise<unknown> => {
+    let state: unknown;
+    await eventually('the row is at rest', async () => {
+      state = (await rowsOf(world, payment.payer.toLowerCase()))[0]?.['state'];
+      return !['claimed', 'verified', 'settling', 'executing', 'delivering'].includes(String(state));
+    });
+    return state;
+  };
+
+  for (const [what, reply] of [
+    ['hangs up', { pieces: [ALL_EVENTS, NOTHING], everyMs: 500, then: 'close' }],
+    ['resets', { pieces: [ALL_EVENTS, NOTHING], everyMs: 500, then: 'reset' }],
+    ['waits', { pieces: [ALL_EVENTS, ...new Array<Buffer>(10).fill(NOTHING)], everyMs: 1_000 }],
+  ] as const) {
+    for (const sent of [HUGE - 100_000, HUGE]) {
+      // A-315
+      it(`is charged where its origin takes no more of ${sent} bytes and ${what}: all of it may have come`, async () => {
+        const { client, payment } = await post(`/before/untaken-${sent}-${what.replace(' ', '-')}`, { ...reply, unreadMs: 60_000 }, long);
+        client.socket.write(Buffer.alloc(sent, 'b'));
+        assert.equal(await isAtRest(payment), 'delivered');
+        assert.ok(client.taken > EVENT.length, client.text.slice(0, 300));
+        client.socket.destroy();
+      });
+    }
+  }
+
+  // A-316
+  it('is charged where its origin gives up on an upload that comes byte by byte', async () => {
+    const head = Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3000000\r\n\r\n${'s'.repeat(2_000_000)}`);
+    const pieces = [head, ...new Array<Buffer>(12).fill(Buffer.alloc(100, 's'))];
+    const { client, payment } = await post('/before/dripping', { pieces, everyMs: 1_000, then: 'reset' }, long);
+    client.socket.write(Buffer.alloc(LONG, 'b'));
+    const upload = going(client, 'b', 500);
+    assert.equal(await isAtRest(payment), 'delivered');
+    assert.ok(client.taken > 2_000_000, `${client.taken}`);
+    upload.stop();
+  });
+
+  // A-317
+  it('is owed where its origin falls silent in the middle, and its client sends on', async () => {
+    const head = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${HUGE}\r\n\r\n${'s'.repeat(1_200_000)}`);
+    const pieces = [head, ...new Array<Buffer>(10).fill(NOTHING)];
+    const { client, payment } = await post('/before/silent', { pieces, everyMs: 1_000 }, long);
+    client.socket.write(Buffer.alloc(LONG, 'b'));
+    const upload = going(client, 'b'.repeat(PIECE), 50);
+    assert.equal(await isAtRest(payment), 'refund_due');
+    assert.ok(client.taken > 1_000_000, `${client.taken}`);
+    upload.stop();
+  });
+
+  // A-317
+  it('is owed where its upload breaks off before anything has flowed', async () => {
+    const bytes = 2_000_000;
+    const head = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${bytes.toString(16)}\r\n`;
+    const pieces = [Buffer.from(`${head}${'s'.repeat(bytes)}\r\n0\r\n\r\n`), ...new Array<Buffer>(5).fill(NOTHING)];
+    const { client, payment } = await post('/before/nothing', { pieces, everyMs: 1_000 }, long);
+    client.socket.write(Buffer.alloc(LONG, 'b'));
+    await eventually('the origin has answered', () => origin.of('/before/nothing').length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    client.socket.destroy();
+    assert.equal(await isAtRest(payment), 'refund_due');
+    assert.equal(client.taken, 0);
+  });
+
+  // A-318
+  it('is not settled where its origin hangs up on the upload and nothing of it can be read', async () => {
+    const reply = { pieces: [ALL_EVENTS, NOTHING], everyMs: 500, then: 'reset', unreadMs: 60_000 } as const;
+    const { client, payment } = await post('/after/unreadable', reply, long);
+    client.socket.write(Buffer.alloc(HUGE - 100_000, 'b'));
+    await eventually('there is an answer', () => client.isClosed || client.text.includes('\r\n\r\n'));
+    assert.match(client.text, /^HTTP\/1\.1 502 [^]*origin_failed/);
+    assert.equal(await isAtRest(payment), 'abandoned');
+    assert.deepEqual(world.facilitator.of('settle', payment.payer), []);
+    client.socket.destroy();
+  });
+});
