@@ -203,6 +203,46 @@ for (const status of [200, 302, 404, 500]) {
   });
 }
 
+// A-321
+test('a payment that cannot be kept beside the budget is told as signed, and the same command sends it again', async (t) => {
+  const shop = await open((request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(500).end('oh')));
+  t.after(() => shop.stop());
+  const words = ['pay', shop.url, '--yes'];
+  const { err, store } = await farebox(words);
+  const file = /is in (\S+\.json)/.exec(err)?.[1] ?? '';
+  rmSync(file);
+  mkdirSync(file);
+  const again = await farebox(words, { store });
+  assert.deepEqual([again.code, again.out], [4, 'oh'], again.err);
+  assert.match(again.err, /cannot be kept beside the budget: EISDIR\n.*the same command sends it again/);
+  assert.deepEqual(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
+});
+
+// A-321
+test('a budget that cannot be written once the wallet has signed is told as signed', async (t) => {
+  const shop = await open(honest);
+  t.after(() => shop.stop());
+  const parent = mkdtempSync(join(home, 'lost-'));
+  const store = join(parent, 'budget');
+  const child = spawn(process.execPath, ['pkg/dist/cli/main.js', 'pay', shop.url, '--store', store], {
+    env: { PATH: process.env['PATH'], HOME: home, FAREBOX_PRIVATE_KEY: PAYER_KEY },
+  });
+  let err = '';
+  child.stderr.on('data', (piece) => {
+    err += piece;
+    if (!String(piece).includes('[y/N]')) return;
+    // A volume that is gone, while a person reads the terms.
+    rmSync(store, { recursive: true });
+    writeFileSync(store, '');
+    child.stdin.end('y\n');
+  });
+  const code = await new Promise<number | null>((resolve) => {
+    child.once('close', resolve);
+  });
+  assert.deepEqual([code, shop.requests.map(paymentOf)], [4, [undefined]], err);
+  assert.match(err, /payment_unresolved: .*ENOTDIR|payment_unresolved: .*EEXIST/);
+});
+
 test('the same command sends the same payment again until its content came, and then buys anew', async (t) => {
   let delivers = false;
   const shop = await open((request, response) => {
@@ -375,7 +415,7 @@ test('the key comes from the environment or a file, never from an argument, and 
     [['pay', shop.url, `--key=${PAYER_KEY}`], undefined, /a key is never an argument/],
     [['pay', shop.url, `--${PAYER_KEY}`], undefined, /not understood/],
     [['pay', shop.url, '--key-file', join(home, 'none')], '', /the file of the key cannot be read: ENOENT/],
-    [[PAYER_KEY], undefined, /the first word is one of look, pay, resend, unblock, receipt, link, skill/],
+    [[PAYER_KEY], undefined, /the first word is one of find, look, pay, resend, unblock, receipt, link, skill/],
   ];
   const before = shop.requests.length;
   for (const [words, key, told] of wrong) {

@@ -3,6 +3,7 @@ import * as wasm from '#agent-wasm';
 
 import { FareboxError, type SentPayment, unusable } from '../error.js';
 import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
+import { takesTokens } from '../operator/client.js';
 import type { PayOptions, Proposal, Receipt } from '../options.js';
 import { endsIn } from '../request.js';
 import { type KeptPayment, resume, sentPayments } from '../resume.js';
@@ -44,6 +45,8 @@ export async function createPaymentLink(
   { treasury, operatorToken, ...asking }: Asking & { readonly treasury: string; readonly operatorToken: string },
 ): Promise<MadePaymentLink> {
   const origin = originOf(treasury, 'treasury');
+  if (!takesTokens(origin))
+    throw unusable('invalid_options', 'a token goes over https, or http to this machine', 'pass the https origin of the treasury');
   const headers = [['authorization', `Bearer ${operatorToken}`]] as const;
   const body = JSON.stringify({ type: 'charge', ...draft });
   const { status, said, data } = await asked(origin, { method: 'POST', path: '/payment/create', headers, body }, asking);

@@ -2,10 +2,9 @@
 import type { ExpectedLink } from '../agent/cards.js';
 import { memberOf } from '../error.js';
 import { fileStore } from '../file-store.js';
-import { resume } from '../resume.js';
-import { localSigner } from '../signer.js';
-import { asking, keptBeside, told } from './pay.js';
-import { asked, keyOf } from './request.js';
+import { resume, sentPayments } from '../resume.js';
+import { asking, keptBeside, told, walletOf } from './pay.js';
+import { asked } from './request.js';
 import { jsonText, tell, visible } from './terminal.js';
 import { EXIT, Usage, type Words } from './words.js';
 
@@ -34,14 +33,18 @@ async function create({ values }: Words, [amount, symbol, recipient, ...others]:
 async function pay(words: Words): Promise<number> {
   const request = asked(words);
   const { url, policy, store } = request;
-  const signer = localSigner(keyOf(words));
+  const signer = walletOf(words);
   const { payPaymentLink, readPaymentLink } = await import('../agent/links.js');
   const expected = termsOf(await readPaymentLink(url));
   const options = { signer, policy, store: fileStore(store), confirm: asking(words, policy), resume };
-  const { receipt, text, status, final } = await keptBeside(request, () => payPaymentLink(url, expected, options));
+  const { origin, pathname } = new URL(url);
+  const { receipt, text, status, final } = await keptBeside(request, () => payPaymentLink(url, expected, options), signer);
   if (receipt !== undefined) tell(words.values.json === true ? `${jsonText(receipt)}\n` : told(receipt));
   process.stdout.write(`${text === '' ? (status ?? '') : text}\n`);
-  return status === 'completed' ? EXIT.done : final ? EXIT.failed : EXIT.signed;
+  if (status === 'completed') return EXIT.done;
+  // Whatever the treasury says of it, what is in the budget was signed for it, now or before.
+  const hasSigned = signer.hasSigned || (await sentPayments(options.store)).some((it) => it.url === `${origin}${pathname}`);
+  return final && !hasSigned ? EXIT.failed : EXIT.signed;
 }
 
 /** What a link says that it asks for. */

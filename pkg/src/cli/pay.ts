@@ -5,12 +5,12 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-import type { FareboxError, SentPayment } from '../error.js';
+import { FareboxError, type SentPayment } from '../error.js';
 import { payingFetch, paymentOf, receiptOf } from '../fetch.js';
 import { fileStore } from '../file-store.js';
 import type { Policy, Proposal, Receipt } from '../options.js';
 import { resume } from '../resume.js';
-import { localSigner } from '../signer.js';
+import { localSigner, type Signer } from '../signer.js';
 import { inLines, linesOf } from './look.js';
 import { type Asked, asked, keyOf } from './request.js';
 import { jsonText, tell } from './terminal.js';
@@ -19,10 +19,10 @@ import { EXIT, type Words } from './words.js';
 export async function pay(words: Words): Promise<number> {
   const request = asked(words);
   const { url, init, policy, store } = request;
-  const signer = localSigner(keyOf(words));
+  const wallet = walletOf(words);
   const confirm = asking(words, policy);
-  const fetch = payingFetch({ signer, policy, store: fileStore(store), confirm, resume });
-  return printed(await keptBeside(request, () => fetch(url, init)), words, request);
+  const fetch = payingFetch({ signer: wallet, policy, store: fileStore(store), confirm, resume });
+  return printed(await keptBeside(request, () => fetch(url, init), wallet), words, request);
 }
 
 /** Shows the terms, and asks the person unless `--yes` answers. */
@@ -37,13 +37,31 @@ export function asking(words: Words, policy: Policy): (proposal: Proposal) => Pr
   };
 }
 
-/** The answer; where there is none, what was signed for it is kept. */
-export async function keptBeside<T>(request: Asked, ask: () => Promise<T>): Promise<T> {
+/** The wallet of the command, and whether it has signed. */
+export type Wallet = Signer & { hasSigned: boolean };
+
+export function walletOf(words: Words): Wallet {
+  const signer = localSigner(keyOf(words));
+  const wallet: Wallet = {
+    ...signer,
+    hasSigned: false,
+    sign: (typedData, signal) => {
+      wallet.hasSigned = true;
+      return signer.sign(typedData, signal);
+    },
+  };
+  return wallet;
+}
+
+/** The answer; where there is none, what was signed for it is kept, and any other failure says that something was. */
+export async function keptBeside<T>(request: Asked, ask: () => Promise<T>, wallet?: Wallet): Promise<T> {
   try {
     return await ask();
   } catch (error) {
     await keep((error as FareboxError).payment, request);
-    throw error;
+    if (wallet?.hasSigned !== true || error instanceof FareboxError) throw error;
+    const message = `a payment was signed, and then this machine failed: ${(error as NodeJS.ErrnoException).code ?? String(error)}`;
+    throw new FareboxError({ code: 'payment_unresolved', message, remedy: '', signed: true }, error);
   }
 }
 
@@ -103,8 +121,15 @@ export async function keep(payment: SentPayment | undefined, { init, store }: As
   const { headers, body } = init;
   const kept: KeptFile = { ...payment, store, headers, ...(body === undefined ? {} : { body: Buffer.from(body).toString('base64') }) };
   const file = join(dirname(store), `payment-${payment.key.slice(2, 18)}.json`);
-  await mkdir(dirname(store), { recursive: true, mode: 0o700 });
-  await writeFile(file, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
+  try {
+    await mkdir(dirname(store), { recursive: true, mode: 0o700 });
+    await writeFile(file, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
+  } catch (error) {
+    // It says nothing of the payment, which is in the budget.
+    const why = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    tell(`farebox: the payment cannot be kept beside the budget: ${why}\n         the same command sends it again, and it cannot be charged twice\n`);
+    return;
+  }
   tell(
     `farebox: the payment is in ${file}; npx farebox resend with that file, or the same command, sends it again, and it cannot be charged twice\n`,
   );

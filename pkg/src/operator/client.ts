@@ -18,6 +18,12 @@ export class Refused extends Error {
   }
 }
 
+/** Whether a token may go there: over https, or over http to this machine, where nobody else reads it. */
+export function takesTokens(url: string): boolean {
+  const { protocol, hostname } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '' };
+  return protocol === 'https:' || (protocol === 'http:' && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname));
+}
+
 /** Longest text of an answer that a page repeats. */
 const MOST_CHARS = 400;
 const DEADLINE_MS = 30_000;

@@ -1,5 +1,5 @@
 /** Requests of an operator at a terminal: to the Worker that they name, with a token of the environment, never of an argument. */
-import { Operator } from '../../operator/client.js';
+import { Operator, takesTokens } from '../../operator/client.js';
 import { Usage } from '../words.js';
 
 /** The Worker of these words. */
@@ -13,8 +13,6 @@ export function operatorOf(at: string | undefined): Operator {
       'there is no FAREBOX_OPERATOR_TOKEN: set it to its OPERATOR_TOKEN (farebox serve: in secrets.json of --state, farebox dev: in .dev.vars)',
     );
   if (!/^[!-~]+$/.test(token)) throw new Usage('FAREBOX_OPERATOR_TOKEN has a space, a line break or another character that no token has');
-  const { protocol, hostname, origin } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '', origin: '' };
-  const isHere = protocol === 'http:' && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
-  if (protocol !== 'https:' && !isHere) throw new Usage('a token goes over https, or http to this machine: --at https://…');
-  return new Operator(token, origin);
+  if (!takesTokens(url)) throw new Usage('a token goes over https, or http to this machine: --at https://…');
+  return new Operator(token, new URL(url).origin);
 }
