@@ -18,7 +18,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   policy_expired: 'set expires in the file of --policy to a later time if you still want to pay',
   policy_host: 'add the host to hosts in the file of --policy if you trust it',
   policy_network: 'name the network with --network if you want to pay there',
-  policy_payee: 'add the payee to payees, or the contract of a session to escrows, in the file of --policy, if you know the address',
+  policy_payee: 'add the payee to payees in the file of --policy, or the contract of a session to escrows there, if you know the address',
   policy_validity: 'raise maxValiditySecs in the file of --policy if the server needs that long to settle',
   realm_mismatch: 'do not pay there; if the host really uses that realm, declare it under mpp in the file of --policy',
   receipt_mismatch: 'look up the transaction yourself',
