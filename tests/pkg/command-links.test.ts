@@ -68,7 +68,10 @@ test("the operator's token goes to a treasury over https, or to this machine", a
     return Response.json({ data: { paymentId: 'a2a_1f' } }, { status: 201 });
   };
   for (const treasury of ['http://treasury.example', 'http://localhost.example', 'http://10.0.0.1', 'http://127.0.0.1.example'])
-    await assert.rejects(createPaymentLink(draft, { treasury, operatorToken: 'operator', fetch }), { code: 'invalid_options', signed: false });
+    await assert.rejects(createPaymentLink(draft, { treasury, operatorToken: 'operator', fetch }), {
+      code: 'invalid_options',
+      signed: false,
+    });
   assert.deepEqual(asked, []);
   for (const treasury of ['https://treasury.example', 'http://localhost:1', 'http://127.8.8.8', 'http://[::1]:80'])
     assert.equal((await createPaymentLink(draft, { treasury, operatorToken: 'operator', fetch })).paymentId, 'a2a_1f');

@@ -205,7 +205,9 @@ for (const status of [200, 302, 404, 500]) {
 
 //
 test('a payment that cannot be kept beside the budget is told as signed, and the same command sends it again', async (t) => {
-  const shop = await open((request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(500).end('oh')));
+  const shop = await open((request, response) =>
+    paymentOf(request) === undefined ? ask(response) : void response.writeHead(500).end('oh'),
+  );
   t.after(() => shop.stop());
   const words = ['pay', shop.url, '--yes'];
   const { err, store } = await farebox(words);

@@ -476,7 +476,7 @@ test('a settlement that is not over is asked for again with the same payment, al
 
 // A-302
 // A-326
-test('an answer is its buyer\'s though the store fails as it is noted, and the next call pays nothing anew', async () => {
+test("an answer is its buyer's though the store fails as it is noted, and the next call pays nothing anew", async () => {
   for (const headers of [[], [['idempotency-key', 'order']]] as [string, string][][]) {
     const inner = memoryStore();
     let failures = 0;
@@ -493,10 +493,14 @@ test('an answer is its buyer\'s though the store fails as it is noted, and the n
     };
     const signer = watchedSigner();
     shop.answers = honest;
-    const buy = async (): Promise<string> => (await payingFetch({ signer, store, resume, policy: {} })(`${shop.url}/report`, { headers })).text();
+    const buy = async (): Promise<string> =>
+      (await payingFetch({ signer, store, resume, policy: {} })(`${shop.url}/report`, { headers })).text();
     assert.deepEqual([await buy(), failures], [GOODS, 1]);
     assert.deepEqual([await buy(), signer.asked.length], [GOODS, 1], 'the same payment is shown again');
-    assert.deepEqual((await sentPayments(store)).map(({ open }) => open), [false]);
+    assert.deepEqual(
+      (await sentPayments(store)).map(({ open }) => open),
+      [false],
+    );
   }
 });
 

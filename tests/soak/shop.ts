@@ -94,7 +94,7 @@ export class Shop implements Department {
       ] as never,
       {
         LEDGER_SHARDS: 2,
-        RECOVERY: { settle_secs: 4, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 30, manual_secs: 600, breaker_secs: 1 },
+        RECOVERY: { settle_secs: 4, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 30, manual_secs: 604_800, breaker_secs: 1 },
       },
     );
     return new Shop(world);

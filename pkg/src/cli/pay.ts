@@ -127,7 +127,9 @@ export async function keep(payment: SentPayment | undefined, { init, store }: As
   } catch (error) {
     // It says nothing of the payment, which is in the budget.
     const why = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    tell(`farebox: the payment cannot be kept beside the budget: ${why}\n         the same command sends it again, and it cannot be charged twice\n`);
+    tell(
+      `farebox: the payment cannot be kept beside the budget: ${why}\n         the same command sends it again, and it cannot be charged twice\n`,
+    );
     return;
   }
   tell(
