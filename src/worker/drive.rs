@@ -8,7 +8,7 @@ use farebox_core::gate::Gate;
 use farebox_core::gate::attempts::ClientKey;
 use farebox_core::gate::call::{FacilitatorCall, LedgerCall};
 use farebox_core::gate::paid::{Collected, Label, Step, StreamEnd, Streaming, Waiting};
-use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::gate::reply::Reply;
 use farebox_core::gate::request::correlation_id;
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::{Answer, LedgerReply};

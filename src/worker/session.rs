@@ -7,7 +7,7 @@ use farebox_core::facilitator::unproven::UnverifiedCaller;
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::ChainCall;
 use farebox_core::gate::paid::{StreamEnd, Streaming};
-use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::gate::reply::Reply;
 use farebox_core::gate::session::flow::{FlowEnd, Pause};
 use farebox_core::gate::session::step::{SessionRequest, SessionStep};
 use farebox_core::mpp::stream::StreamFraming;
