@@ -584,7 +584,7 @@ pub fn what_is_sold_with_a_longer_delay_is_paid_for_by_itself() {
     assert!(matches!(refund(1).answered(402, &sold(2_592_000), b"", now), ChannelNext::Update));
 }
 
-//
+//
 #[test]
 pub fn a_seller_that_names_channel_after_channel_gets_one_deposit_more_a_day() {
     let mut record = None;

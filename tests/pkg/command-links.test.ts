@@ -41,7 +41,7 @@ async function treasury(t: TestContext, answer: 'pays' | 'refuses'): Promise<Sho
   return shop;
 }
 
-// A-322
+// A-323
 test('a link that is rejected after its payment was sent is told as signed, in this run and the next', async (t) => {
   const shop = await treasury(t, 'pays');
   for (const _ of ['sent', 'sent again']) {
@@ -54,7 +54,7 @@ test('a link that is rejected after its payment was sent is told as signed, in t
   assert.deepEqual([code, other.requests.map(paymentOf).every((it) => it === undefined)], [1, true], err);
 });
 
-// A-323
+// A-324
 test("the operator's token goes to a treasury over https, or to this machine", async (t) => {
   const shop = await open((_, response) => void response.writeHead(401, { 'content-type': 'application/json' }).end('{}'));
   t.after(() => shop.stop());

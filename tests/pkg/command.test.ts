@@ -203,7 +203,7 @@ for (const status of [200, 302, 404, 500]) {
   });
 }
 
-// A-321
+// A-322
 test('a payment that cannot be kept beside the budget is told as signed, and the same command sends it again', async (t) => {
   const shop = await open((request, response) =>
     paymentOf(request) === undefined ? ask(response) : void response.writeHead(500).end('oh'),
@@ -220,7 +220,7 @@ test('a payment that cannot be kept beside the budget is told as signed, and the
   assert.deepEqual(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
 });
 
-// A-321
+// A-322
 test('a budget that cannot be written once the wallet has signed is told as signed', async (t) => {
   const shop = await open(honest);
   t.after(() => shop.stop());

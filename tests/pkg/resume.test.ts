@@ -475,7 +475,7 @@ test('a settlement that is not over is asked for again with the same payment, al
 });
 
 // A-302
-// A-326
+// A-321
 test("an answer is its buyer's though the store fails as it is noted, and the next call pays nothing anew", async () => {
   for (const headers of [[], [['idempotency-key', 'order']]] as [string, string][][]) {
     const inner = memoryStore();

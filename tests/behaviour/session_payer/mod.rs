@@ -390,7 +390,7 @@ fn nothing_is_deposited_where_no_contract_is_named() {
     assert_eq!((payer.sent, payer.deposits, payer.highest), (0, 0, 0));
 }
 
-//
+//
 #[test]
 pub fn no_deposit_goes_to_a_contract_that_the_policy_does_not_name() {
     for escrow in [PAYEE, "0x90F79bf6EB2c4f870365E785982E1f101E93b906"] {
