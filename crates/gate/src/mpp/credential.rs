@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use farebox_base::encoding::json::json;
 use serde_json::Value;
 
-use super::issue::{INTENT, METHOD, choice_for, request};
+use super::issue::{choice_for, request};
 use super::reference;
 use crate::checked::{
     Answered, CheckedPayment, Eligibility, JudgedSignature, Protocol, Signed, SoldTerms, Standard,
@@ -34,6 +34,7 @@ use farebox_common::problem::Code;
 use farebox_evm::address::Address;
 use farebox_wire::facilitator::wire;
 use farebox_wire::mpp::charge::{self, Framing, Payload, Request};
+use farebox_wire::mpp::charge::{INTENT, METHOD};
 use farebox_wire::mpp::id;
 use farebox_wire::mpp::source::Source;
 use farebox_wire::mpp::{Challenge, Credential};

@@ -15,18 +15,8 @@ use farebox_base::http::{RequestHead, thousandths};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::SignedToken;
 use farebox_evm::address::Address;
+use farebox_wire::mpp::charge::{AUTHORIZATION, HASH, INTENT, METHOD, TRANSACTION};
 use farebox_wire::mpp::{Challenge, PAYMENT_AUTHORIZATION, charge, digest, id, session};
-
-/// The payment method on EVM chains.
-pub const METHOD: &str = "evm";
-/// The intent of one payment for one answer.
-pub const INTENT: &str = "charge";
-/// Credential type of `mppx`: an authorization.
-const AUTHORIZATION: &str = "authorization";
-/// Credential type: a transaction that the payer has signed and the gate sends.
-const TRANSACTION: &str = "transaction";
-/// Credential type: the hash of a transaction that the payer has sent.
-const HASH: &str = "hash";
 
 /// Challenges of one 402.
 #[derive(Clone, Debug)]

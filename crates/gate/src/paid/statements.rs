@@ -7,7 +7,6 @@ use super::PaidRequest;
 use crate::attempts::handle::NewHandle;
 use crate::checked::Protocol;
 use crate::diagnose::{Circumstances, Diagnosis, Failures};
-use crate::mpp::issue::METHOD;
 use crate::reply::Reply;
 use crate::request::IncomingRequest;
 use crate::template::ChallengeRequest;
@@ -17,6 +16,7 @@ use farebox_common::problem::Code;
 use farebox_ledger::attempts::FailureCause;
 use farebox_wire::facilitator::reason;
 use farebox_wire::mpp;
+use farebox_wire::mpp::charge::METHOD;
 use farebox_wire::x402::extension::offer_receipt;
 use farebox_wire::x402::{Version, header, v2};
 

@@ -15,10 +15,10 @@ use serde_json::{Map, Value};
 
 use super::listing::ListedPath;
 use super::{Document, DocumentContext, Service};
-use crate::mpp::issue;
 use crate::offer::{AssetLabel, Choice, Offer};
 use farebox_base::encoding::json::{self, object as members};
 use farebox_base::hash;
+use farebox_wire::mpp::charge;
 use farebox_wire::x402::extension::bazaar::{Declaration, Style};
 
 /// Methods that an operation can have.
@@ -150,10 +150,11 @@ fn payment_info(offer: &Offer) -> Value {
     let mut signed = offer.by_mpp().peekable();
     if let Some(first) = signed.peek() {
         let currency = first.terms.asset.as_str();
-        let one = json!({ "method": issue::METHOD, "intent": issue::INTENT, "currency": currency });
+        let one =
+            json!({ "method": charge::METHOD, "intent": charge::INTENT, "currency": currency });
         protocols.push(json!({ "mpp": one }));
     }
-    offers.extend(signed.map(|choice| payment_offer(offer, choice, issue::METHOD)));
+    offers.extend(signed.map(|choice| payment_offer(offer, choice, charge::METHOD)));
     let mut info = json!({ "offers": offers, "protocols": protocols });
     if let Some(price) = offer.choices.first().and_then(|choice| price(offer, choice)) {
         set(&mut info, "price", price);
@@ -166,7 +167,7 @@ fn payment_offer(offer: &Offer, choice: &Choice, method: &str) -> Value {
     let terms = &choice.terms;
     let amount = offer.pricer.is_none().then(|| terms.amount.to_string());
     let mut one = json!({
-        "intent": issue::INTENT,
+        "intent": charge::INTENT,
         "method": method,
         "amount": amount,
         "currency": terms.asset,

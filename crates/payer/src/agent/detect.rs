@@ -1,7 +1,8 @@
 //! Finds out whether an answer asks for a payment, and in which protocol's words.
 //!
-//! Only a 402 asks. The compatibility forms, beside the header of x402: a header that names the
-//! protocol, a `WWW-Authenticate` scheme of its name, and JSON bodies. Last come challenges of MPP.
+//! Only a 402 asks. Terms that we could pay come first: the header of x402, and charges of MPP. The
+//! compatibility forms are a header that names the protocol, a `WWW-Authenticate` scheme of its
+//! name, and JSON bodies. Last come all other challenges of MPP.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -11,6 +12,8 @@ use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::text::cut;
 use farebox_wire::mpp::SCHEME;
+use farebox_wire::mpp::challenge::read_list;
+use farebox_wire::mpp::charge::METHOD;
 
 /// Header of x402 version 2.
 pub const PAYMENT_REQUIRED: &str = "payment-required";
@@ -60,7 +63,7 @@ pub fn detect(status: u16, headers: &Headers, body: &str) -> Option<Protocol> {
     if status != 402 && !planted(Mutant::AnyStatusAsks) {
         return None;
     }
-    if headers.filled(PAYMENT_REQUIRED).is_some() {
+    if headers.filled(PAYMENT_REQUIRED).is_some() || has_payable(headers) {
         return Some(Protocol::X402);
     }
     let named = headers.get(PROTOCOL).and_then(Protocol::parse);
@@ -71,6 +74,11 @@ pub fn detect(status: u16, headers: &Headers, body: &str) -> Option<Protocol> {
 
 fn of_schemes(value: &str) -> Option<Protocol> {
     schemes(value).iter().find_map(|scheme| Protocol::parse(&scheme.name))
+}
+
+/// Whether MPP has terms of a method that we pay by. An answer may offer L402 beside them.
+fn has_payable(headers: &Headers) -> bool {
+    headers.rows("www-authenticate").flat_map(read_list).flatten().any(|it| it.method == METHOD)
 }
 
 /// Terms of MPP alone are told under the name of x402: the contract has no other word for them.
@@ -175,6 +183,15 @@ mod tests {
         Headers::from_lines(lines.iter().copied())
     }
 
+    const L402: &str = "www-authenticate: L402 macaroon=\"a\", invoice=\"b\"";
+
+    fn charge(method: &str) -> String {
+        alloc::format!(
+            "www-authenticate: Payment id=\"a\", realm=\"m\", method=\"{method}\", \
+             intent=\"charge\", request=\"e30\""
+        )
+    }
+
     #[test]
     fn each_form_of_a_402_is_found_and_nothing_else_is() {
         let json = "content-type: application/json; charset=utf-8";
@@ -205,6 +222,9 @@ mod tests {
             (&["www-authenticate: Payment id=\"a\", request=\"e30\""], "", Some(Protocol::X402)),
             (&["www-authenticate: Payment"], "", None),
             (&["www-authenticate: L402, Payment request=\"e30\""], "", Some(Protocol::L402)),
+            (&[L402, &charge("evm")], "", Some(Protocol::X402)),
+            (&["x-payment-protocol: l402", &charge("evm")], "", Some(Protocol::X402)),
+            (&[L402, &charge("lightning")], "", Some(Protocol::L402)),
             (&[], "", None),
         ];
         for (lines, body, expected) in cases {

@@ -24,13 +24,12 @@ use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::token;
 use farebox_wire::mpp::SCHEME;
+use farebox_wire::mpp::charge::METHOD;
 
 /// Maximum ways to pay of each protocol.
 const MAX_CHOICES: usize = 64;
 /// Maximum size of the terms of one challenge, bytes.
 const MAX_TERMS: usize = 16 * 1024;
-/// The only method of MPP that can be paid.
-const METHOD: &str = "evm";
 
 /// The kind of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use super::json::Json;
 use farebox_base::encoding::base64;
 use farebox_base::http::Headers;
+use farebox_wire::mpp::charge::METHOD;
 
 /// Maximum size of a settlement header, bytes.
 const MAX_BYTES: usize = 64 * 1024;
@@ -43,7 +44,7 @@ pub fn transaction(headers: &Headers, proposal: &Json) -> Result<Option<String>,
         Some(theirs) => ours.is_some_and(|ours| ours.eq_ignore_ascii_case(theirs)),
     };
     let named = if is_mpp {
-        if said.text_of("status") != Some("success") || said.text_of("method") != Some("evm") {
+        if said.text_of("status") != Some("success") || said.text_of("method") != Some(METHOD) {
             return Err("it reports no payment of this kind");
         }
         said.text_of("reference")

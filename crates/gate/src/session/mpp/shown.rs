@@ -28,7 +28,7 @@ use farebox_common::payment::SignedToken;
 use farebox_evm::address::Address;
 use farebox_wire::mpp::session::{Funding, INTENT, SessionAction, ShownVoucher};
 use farebox_wire::mpp::source::Source;
-use farebox_wire::mpp::{Challenge, Credential, Malformed, id};
+use farebox_wire::mpp::{Challenge, Credential, Malformed, charge, id};
 
 /// Codes of OKX's dialect that are about the credential itself. Spec: OKX payments, error codes.
 const STALE_PARAMETERS: u32 = 30_001;
@@ -230,7 +230,7 @@ impl ChannelSale<'_> {
     fn has_issued(self, challenge: &Challenge, reference: &str) -> bool {
         let keys: Vec<&[u8]> = self.keys.challenges().collect();
         let beside = issue::request(self.offer, &self.sold.token, reference).map(|request| {
-            Challenge { intent: issue::INTENT.to_string(), request, ..challenge.clone() }
+            Challenge { intent: charge::INTENT.to_string(), request, ..challenge.clone() }
         });
         id::holds(&keys, challenge) || beside.is_some_and(|beside| id::holds(&keys, &beside))
     }

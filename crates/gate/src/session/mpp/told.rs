@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 
 use super::payment::MppPayment;
 use crate::keys::Keys;
-use crate::mpp::issue::METHOD;
 use crate::offer::Offer;
 use crate::reply::{Body, Reply, finish_paid};
 use crate::request::IncomingRequest;
@@ -23,6 +22,7 @@ use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::messages::{ChannelReply, Said, Snapshot};
 use farebox_common::problem::PAYMENT_PROBLEMS;
+use farebox_wire::mpp::charge::METHOD;
 use farebox_wire::mpp::okx_code::{OkxCode, Remedy};
 use farebox_wire::mpp::receipt::{HEADER, Receipt};
 use farebox_wire::mpp::session::INTENT;

@@ -14,12 +14,9 @@ use farebox_base::chain::ChainId;
 use farebox_base::http::Headers;
 use farebox_common::payment::TransferMethod;
 use farebox_wire::mpp::challenge::read_list;
-use farebox_wire::mpp::charge::Request;
+use farebox_wire::mpp::charge::{METHOD, Request};
 use farebox_wire::mpp::{self, Malformed, PAYMENT_AUTHORIZATION};
 use farebox_wire::x402::v2::Flow;
-
-/// The only supported method.
-const METHOD: &str = "evm";
 
 /// Reads every challenge: an offer, or the reason why it cannot be paid. Sets `offers_session` if
 /// one is for a session.

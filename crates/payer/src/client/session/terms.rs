@@ -11,12 +11,11 @@ use farebox_base::chain::ChainId;
 use farebox_base::http::Headers;
 use farebox_common::payment::TransferMethod;
 use farebox_wire::mpp::challenge::read_list;
+use farebox_wire::mpp::charge::METHOD;
 use farebox_wire::mpp::session::{INTENT, SessionTerms};
 use farebox_wire::mpp::{self, PAYMENT_AUTHORIZATION};
 use farebox_wire::x402::v2::Flow;
 
-/// The only supported method.
-const METHOD: &str = "evm";
 /// Maximum challenges of one answer that are read.
 const MAX_CHALLENGES: usize = 64;
 
