@@ -553,7 +553,8 @@ pub fn a_bond_is_transferred_on_its_profile_s_networks_and_within_its_limit() {
     };
     assert_eq!(fault(&challenge, limit), "none");
     for profile in ["live-mainnet", "demo-testnet2"] {
-        let network = json!({"network": "eip155:8453", "amount": "0.01", "amount_atomic": "10000"});
+        let asset = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
+        let network = json!({"network": "eip155:8453", "asset": asset, "amount": "0.01", "amount_atomic": "10000"});
         let expected = match profile {
             "live-mainnet" => "none",
             _ => "its network is not one of this profile",
@@ -573,6 +574,20 @@ pub fn a_bond_is_transferred_on_its_profile_s_networks_and_within_its_limit() {
     }
     assert_eq!(fault(&challenge, BondLimit { most: "0.01", ..limit }), "it is above maxBond");
     assert_eq!(fault(&challenge, BondLimit { most: "much", ..limit }), "it is above maxBond");
+}
+
+//
+#[test]
+pub fn a_bond_is_in_a_known_token() {
+    let weth = "0x4200000000000000000000000000000000000006";
+    for asset in [weth, "", "USDC"] {
+        let challenge = json!({
+            "network": "eip155:8453", "asset": asset, "amount": "1", "amount_atomic": "1000000000000000000000000",
+        });
+        let limit = BondLimit { profile: "live-mainnet", most: "1" };
+        let fault = limit.fault(&Json::read(&challenge.to_string(), 1000).unwrap());
+        assert_eq!(fault, Some("its token is not known"), "{asset}");
+    }
 }
 
 #[test]

@@ -204,7 +204,10 @@ impl BondLimit<'_> {
         let places = money::precision_of(text("amount_atomic"), text("amount"));
         let token = ChainId::parse(text("network")).ok().zip(Address::parse(text("asset")).ok());
         let token = token.and_then(|(chain, asset)| token::by_address(&chain, &asset));
-        // The decimals of a known token are not the exchange's to choose.
+        if token.is_none() && !planted(Mutant::BondsInAnyToken) {
+            return Some("its token is not known");
+        }
+        // The decimals of a token are not the exchange's to choose.
         if places.is_none() || token.is_some_and(|it| Some(it.decimals.into()) != places) {
             return Some("its amounts disagree");
         }
