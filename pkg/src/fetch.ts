@@ -333,6 +333,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           await release(payment);
           throw signal.reason;
         }
+        await kept?.sending(exchange, payment.url);
         const hash = await sentTransaction(payment);
         kept?.proved?.(hash, true);
         step = JSON.parse(exchange.broadcast(hash, now())) as Step;

@@ -21,6 +21,8 @@ export type Keeping = {
   owns(exchange: Exchange): boolean;
   prepared?(at: number): void;
   proved?(proof: string, isHash: boolean): void;
+  /** Returns once it is kept that the payer's own transaction may have been sent: only then is it asked for. */
+  sending(exchange: Exchange, url: string): Promise<void>;
   /** Returns once it is kept: only then may it leave. */
   sends(exchange: Exchange, url: string): Promise<void>;
   /** Takes the answer to a payment; one with a checked receipt ends the purchase once it was read. */

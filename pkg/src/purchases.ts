@@ -5,8 +5,9 @@
 import type { Exchange } from '#wasm';
 
 import type { Body } from './body.js';
-import { type SentPayment, told } from './error.js';
+import { FareboxError, type SentPayment, told } from './error.js';
 import type { Opens } from './keeping.js';
+import type { Proposal } from './options.js';
 import { type Plain, purchaseOf } from './request.js';
 import { isUnended } from './sent.js';
 
@@ -64,6 +65,10 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
       const step =
         isDead && purchase.isAnswered ? undefined : told(() => purchase.exchange.goOn(policy, pin, isDead, confirm !== undefined, now()));
       if (step !== undefined) return { purchase, step };
+      if (!isDead) {
+        leave(name, purchase);
+        throw unresolved();
+      }
       purchase.exchange.free();
     }
   };
@@ -77,6 +82,9 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
     return {
       left: taken === undefined ? undefined : { exchange: taken.purchase.exchange, step: taken.step, url: taken.purchase.url },
       owns: (exchange) => purchase?.exchange === exchange,
+      sending: async (exchange, url) => {
+        purchase = { exchange, url, ends: endOf(exchange, now()), isAnswered: false };
+      },
       sends: async (exchange, url) => {
         const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
         // What was signed before may end later.
@@ -109,6 +117,23 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
     };
   };
 };
+
+/** When what is proposed ends, unix seconds: then the payer's own transaction counts as one that has ended. */
+export function endOf(exchange: Exchange, now: number): number {
+  const { validForSecs = 0 } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
+  return Math.ceil(now) + validForSecs;
+}
+
+/** Thrown while what was signed for a request, or sent by its payer, is open and cannot be sent again. */
+export function unresolved(): FareboxError {
+  return new FareboxError({
+    code: 'payment_unresolved',
+    message: 'what was signed for this request before cannot be read, or its transaction is not known; a call after its end goes on',
+    remedy:
+      'send error.payment again later, or, if there is none, make the same call again with its Idempotency-Key; sign no new payment for it',
+    signed: true,
+  });
+}
 
 /** The ends of an answer that is read: `read` once it was read to the end, or is not wanted; `lost` if it breaks off, or its request is aborted. */
 type Ends = {

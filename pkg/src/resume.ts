@@ -4,7 +4,7 @@ import { Exchange } from '#wasm';
 import { FareboxError, type SentPayment, told } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { Proposal, Receipt, Resuming } from './options.js';
-import { nameOf, whenRead } from './purchases.js';
+import { endOf, nameOf, unresolved, whenRead } from './purchases.js';
 import { keyOf } from './request.js';
 import { isUnended, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';
@@ -99,13 +99,13 @@ const paying = new WeakMap<Store, Set<string>>();
 /** The payments of the requests that go through wrapped `fetch`es with one store. */
 class OpenPayments {
   readonly #store: Store;
-  readonly #now: () => number;
+  readonly now: () => number;
   /** Names of those that this process is paying: they are no remains of a crash. */
   readonly #mine: Set<string>;
 
   constructor(store: Store, now: () => number) {
     this.#store = store;
-    this.#now = now;
+    this.now = now;
     this.#mine = paying.get(store) ?? new Set();
     paying.set(store, this.#mine);
   }
@@ -135,11 +135,13 @@ class OpenPayments {
   /** The exchange of a kept purchase, and its first step; `undefined` if it is over. */
   #goesOn(row: Row, policy: string, { pin, confirm }: Parameters<Opens>[3]): Left | undefined {
     const { trail } = row;
-    const now = this.#now();
+    const now = this.now();
     const isDead = !isUnended(trail.ends, now);
     if (isDead && trail.answered) return undefined;
     const kept = exchangeOf(trail, trail.policy, trail.pin);
-    if (kept.restore(trail.lines, trail.body, trail.at, trail.proof, trail.isHash, now) || isDead) {
+    const isRead = kept.restore(trail.lines, trail.body, trail.at, trail.proof, trail.isHash, now);
+    // Without a proof it is a transaction of the payer's own that may have been sent: nothing tells before its end.
+    if (isDead || (isRead && trail.proof !== '')) {
       if (trail.counted !== undefined) kept.countAs(trail.counted);
       const step = told(() => kept.goOn(policy, pin, isDead, confirm !== undefined, now));
       if (step !== undefined) return { row, exchange: kept, step };
@@ -147,13 +149,7 @@ class OpenPayments {
       return undefined;
     }
     kept.free();
-    throw new FareboxError({
-      code: 'payment_unresolved',
-      message: 'what was signed for this request before cannot be read from the store; a call after its end goes on',
-      remedy:
-        'send error.payment again later, or, if there is none, make the same call again with its Idempotency-Key; sign no new payment for it',
-      signed: true,
-    });
+    throw unresolved();
   }
 
   /**
@@ -176,7 +172,7 @@ class OpenPayments {
       const others = rows.filter(([known]) => known === name || known === before).map(([, , , text]) => (JSON.parse(text) as Trail).ends);
       const ends = Math.max(trail.ends, ...others);
       row = { name, trail: { ...trail, ends } };
-      const kept: SentRow = [name, Math.floor(this.#now()), true, JSON.stringify(row.trail)];
+      const kept: SentRow = [name, Math.floor(this.now()), true, JSON.stringify(row.trail)];
       return withSent(before === undefined ? record : withoutSent(record, before), kept);
     });
     this.#mine.add(name);
@@ -191,7 +187,7 @@ class OpenPayments {
       const [, , , text] = sentIn(record).find(([known]) => known === name) ?? [];
       // Without a receipt, what another process has signed again meanwhile stays.
       if (receipt === null && text !== undefined && (JSON.parse(text) as Trail).ends > ends) return undefined;
-      return withSent(withoutSent(record, name), [`${MINE}${key}`, Math.floor(this.#now()), false, kept]);
+      return withSent(withoutSent(record, name), [`${MINE}${key}`, Math.floor(this.now()), false, kept]);
     }).finally(() => this.#mine.delete(name));
   }
 
@@ -205,7 +201,7 @@ class OpenPayments {
     await update(this.#store, (record) => {
       const [, , open = false, text = ''] = sentIn(record).find(([known]) => known === name) ?? [];
       return open
-        ? withSent(record, [name, Math.floor(this.#now()), true, JSON.stringify({ ...(JSON.parse(text) as Trail), answered: true })])
+        ? withSent(record, [name, Math.floor(this.now()), true, JSON.stringify({ ...(JSON.parse(text) as Trail), answered: true })])
         : undefined;
     });
   }
@@ -245,9 +241,23 @@ class Kept implements Keeping {
     if (this.#signed?.proof === '') this.#signed = { ...this.#signed, proof, isHash };
   }
 
-  async sends(exchange: Exchange, url: string): Promise<void> {
+  async sending(exchange: Exchange, url: string): Promise<void> {
     if (this.#signed === undefined) return;
+    // It has no key before its hash is known: the random bytes name it.
+    const key = `0x${[...exchange.seed()].slice(0, 32).map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+    await this.#keeps(exchange, { ...this.#signed, isHash: true, url, key, ends: endOf(exchange, this.#payments.now()) });
+  }
+
+  async sends(exchange: Exchange, url: string): Promise<void> {
+    const signed = this.#signed;
+    if (signed === undefined) return;
+    this.#signed = undefined;
     const { key, validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
+    await this.#keeps(exchange, { ...signed, url, key, ends: validBefore });
+  }
+
+  /** Keeps what was signed, or is about to be sent, with all from which the exchange is made again. */
+  async #keeps(exchange: Exchange, what: Pick<Trail, 'at' | 'proof' | 'isHash' | 'url' | 'key' | 'ends'>): Promise<void> {
     const { payer, slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
     const terms = JSON.parse(exchange.terms() ?? '{}') as Pick<Trail, 'lines' | 'body'>;
     const trail: Trail = {
@@ -255,16 +265,12 @@ class Kept implements Keeping {
       earlier: exchange.earlier(),
       counted: exchange.counted(),
       ...(slot === undefined ? {} : { slot }),
-      url,
       payer: payer ?? '',
       seed: [...exchange.seed()],
       pin: exchange.pin() ?? '',
-      key,
-      ends: validBefore,
       ...terms,
-      ...this.#signed,
+      ...what,
     };
-    this.#signed = undefined;
     this.#row = await this.#payments.keep(this.#request, trail, this.#row, this.#over);
   }
 

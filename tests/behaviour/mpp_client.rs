@@ -462,6 +462,35 @@ fn the_field_is_authorization_or_the_one_alternative_and_a_callers_own_value_sta
     assert_eq!((name.as_str(), &credential(&value)["challenge"]["id"]), (other, &json!("b")));
 }
 
+//
+#[test]
+pub fn a_transaction_that_may_have_been_sent_is_not_sent_again_unasked() {
+    let mut request = request();
+    request["methodDetails"] = json!({"chainId": 84532, "feePayer": false});
+    let headers = asking(&[evm("a", &request)]);
+    let begun = || exchange("{}", 1).with_broadcast();
+    let mut sending = begun();
+    assert!(matches!(sending.answered(402, &headers, b"", at(0)), Next::Reserve));
+    let record = sending.reserve(None, at(0)).unwrap();
+    assert!(matches!(sending.prepare(at(0)), Next::Broadcast));
+    // Another process knows no more than that it was asked for.
+    let mut kept = begun();
+    assert!(kept.restore((&headers, b""), at(0), ("", true), at(1)));
+    kept.count_as(sending.counted());
+    for mut exchange in [sending, kept] {
+        assert!(exchange.go_on(policy("{}"), None, false, true, at(1)).is_none());
+        let refused = failure(exchange.go_on(policy("{}"), None, true, false, at(900)).unwrap());
+        assert_eq!(refused.reason.code(), "payment_unresolved");
+        let asked = exchange.go_on(policy("{}"), None, true, true, at(900));
+        assert!(matches!(asked, Some(Next::Afresh)));
+        assert!(matches!(exchange.answered(402, &headers, b"", at(900)), Next::Reserve));
+        let counted = exchange.reserve(Some(&record), at(900)).unwrap();
+        assert_eq!(exchange.proposal().unwrap()["again"], true);
+        let rows = serde_json::from_str::<Value>(&counted).unwrap();
+        assert_eq!(rows["entries"].as_array().map(Vec::len), Some(2), "it counts beside: {rows}");
+    }
+}
+
 #[test]
 fn a_server_that_pays_no_gas_gets_the_hash_of_the_payers_transaction_and_nothing_else() {
     let mut request = request();

@@ -83,9 +83,9 @@ export class AgentPayClient {
 
   /** Asks the merchant once, without paying, and tells what is known. With a challenge it asks no one. */
   async preparePaidRequest(input: string, init?: RequestInit, options: PreparePaidRequestOptions = {}): Promise<SdkPreparedPaidRequest> {
-    const request = requestOf(input, init);
-    if (options.challenge !== undefined) return preparedOf(request, options.challenge, options.externalMetadata, undefined);
-    const { response, challenge } = await this.#looked(request, init);
+    const given = requestOf(input, init);
+    if (options.challenge !== undefined) return preparedOf(given, options.challenge, options.externalMetadata, undefined);
+    const { request, response, challenge } = await this.#looked(given, init);
     const probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
     // Not awaited: the answer is not needed any more.
     response.body?.cancel().catch(() => undefined);
@@ -107,10 +107,10 @@ export class AgentPayClient {
     const context = { ...rest, signal };
     const sent = requestOf(input, init);
     if (challenge !== undefined) return this.#decide({ request: sent, challenge }, context);
-    const { response, challenge: detected } = await this.#looked(sent, init);
+    const { request: asked, response, challenge: detected } = await this.#looked(sent, init);
     if (detected === undefined) return { kind: 'passthrough', protocol: 'none', response };
     response.body?.cancel().catch(() => undefined);
-    return this.#decide({ request: sent, challenge: detected }, context);
+    return this.#decide({ request: asked, challenge: detected }, context);
   }
 
   /** A receipt, as it stands now. */
@@ -120,16 +120,16 @@ export class AgentPayClient {
     return sdkReceiptResponseSchema.parse(await response.json());
   }
 
-  /** The merchant's answer, and what it asks for. What another origin asks for by a redirect is not paid: it may be anyone's. */
+  /** The merchant's answer, what it asks for, and the request at the URL that asked. What another origin asks for by a redirect is not paid: it may be anyone's. */
   async #looked(
     request: PaidRequestHttpRequest,
     init: RequestInit | undefined,
-  ): Promise<{ response: Response; challenge: DetectedChallenge | undefined }> {
+  ): Promise<{ request: PaidRequestHttpRequest; response: Response; challenge: DetectedChallenge | undefined }> {
     const fetch = this.#fetch;
     const response = await fetch(request.url, initOf(request, init));
     const challenge = await detectChallengeFromResponse(response);
-    if (challenge !== undefined) paidUrl(request, response);
-    return { response, challenge };
+    const url = challenge === undefined ? request.url : paidUrl(request, response);
+    return { request: { ...request, url }, response, challenge };
   }
 
   async #decide(

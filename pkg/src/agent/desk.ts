@@ -176,6 +176,8 @@ export class PaymentDesk {
     for (let turn = 0; ; turn += 1) {
       const response = await this.#asked(given);
       if (response.status !== 402) return { needsConfirm: false, result: response };
+      // The URL whose 402 was read is the one that is paid.
+      const asked = { ...given, url: paidUrl(given, response) };
       const text = new TextDecoder().decode(await beginning(response));
       response.body?.cancel().catch(() => undefined);
       const headers = fieldsOf(response.headers);
@@ -186,8 +188,8 @@ export class PaymentDesk {
       // A challenge that has ended is never signed: the request is sent once more.
       if (offers.expired && turn === 0) continue;
       if (offers.candidates.length === 0) throw new PaymentDeskError('unsupported', unsupported(offers));
-      const plan = parameterPlan(given, terms, params);
-      const request = withParams(given, plan);
+      const plan = parameterPlan(asked, terms, params);
+      const request = withParams(asked, plan);
       const paymentId = (this.#options.createPaymentId ?? uuid)();
       const quote = JSON.parse(cards.newQuote(paymentId, owner, linesOf(headers), now)) as Kept['quote'];
       const kept: Kept = {
@@ -420,7 +422,6 @@ export class PaymentDesk {
       clearTimeout(timer);
     }
     const { status } = response;
-    if (status === 402) paidUrl(request, response);
     if (status === 401 || status === 403) throw new PaymentDeskError('auth_required', `The endpoint wants a login: HTTP ${status}.`);
     if (status === 405) {
       const takesPost = /\bPOST\b/i.test(response.headers.get('allow') ?? 'POST');

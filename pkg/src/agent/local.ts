@@ -62,15 +62,17 @@ export class LocalAgentClient implements AgentBackEnd {
 
   /** Asks the merchant once. Nothing is counted or signed, and the wallet is not asked. */
   async preparePaidRequest(input: string, init?: RequestInit, options: PreparePaidRequestOptions = {}): Promise<SdkPreparedPaidRequest> {
-    const request = requestOf(input, init);
+    let request = requestOf(input, init);
     let { challenge } = options;
     let probe: { readonly responseStatus: number; readonly confirmedAt: string } | undefined;
     if (challenge === undefined) {
       const { fetch } = this.#parts;
-      const response = options.chosenByModel === true ? await this.#look.guarded(request, init) : await fetch(input, initOf(request, init));
+      const plain = async () => ({ response: await fetch(input, initOf(request, init)), url: request.url });
+      const { response, url } = await (options.chosenByModel === true ? this.#look.guarded(request, init) : plain());
       probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
       challenge = await detectChallengeFromResponse(response);
-      if (challenge !== undefined) paidUrl(request, response);
+      // The URL whose 402 was read is the one that is paid.
+      if (challenge !== undefined) request = { ...request, url: paidUrl({ ...request, url }, response) };
       response.body?.cancel().catch(() => undefined);
     }
     const prepared = preparedOf(request, challenge, options.externalMetadata, probe);
@@ -129,15 +131,15 @@ export class LocalAgentClient implements AgentBackEnd {
     const { challenge, signal = init?.signal ?? undefined, ...context } = request;
     const sent = requestOf(input, init);
     const { fetch } = this.#parts;
-    let asked = challenge;
+    let [asked, url] = [challenge, input];
     if (asked === undefined) {
       const response = await fetch(input, initOf(sent, init));
       asked = await detectChallengeFromResponse(response);
       if (asked === undefined) return { kind: 'passthrough', protocol: 'none', response };
-      paidUrl(sent, response);
+      url = paidUrl(sent, response);
       response.body?.cancel().catch(() => undefined);
     }
-    const prepared = await this.preparePaidRequest(input, init, { challenge: asked });
+    const prepared = await this.preparePaidRequest(url, init, { challenge: asked });
     return this.executePreparedRequest(prepared as SdkPreparedPaidRequestReady, { ...context, signal });
   }
 

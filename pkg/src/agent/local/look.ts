@@ -20,8 +20,8 @@ export class Look {
     this.#fetch = fetch;
   }
 
-  /** The answer to a request that a model has chosen: of a host that the policy allows, and through redirects to the same origin alone. */
-  async guarded(request: PaidRequestHttpRequest, init: RequestInit | undefined): Promise<Response> {
+  /** The answer to a request that a model has chosen: of a host that the policy allows, and through redirects to the same origin alone, and the URL that answered. */
+  async guarded(request: PaidRequestHttpRequest, init: RequestInit | undefined): Promise<{ readonly response: Response; readonly url: string }> {
     // As `fetch` reads it, for which `\` ends a host: what is judged is what is asked.
     let url = URL.canParse(request.url) ? new URL(request.url).href : request.url;
     told(() => {
@@ -31,9 +31,9 @@ export class Look {
     for (let hop = 0; ; hop += 1) {
       const response = await fetch(url, { ...initOf({ ...request, url }, init), redirect: 'manual' });
       // A page sees no redirect, and reaches no more than any page does.
-      if (response.type === 'opaqueredirect') return fetch(url, initOf({ ...request, url }, init));
+      if (response.type === 'opaqueredirect') return { response: await fetch(url, initOf({ ...request, url }, init)), url };
       const location = [301, 302, 303, 307, 308].includes(response.status) ? response.headers.get('location') : null;
-      if (location === null) return response;
+      if (location === null) return { response, url: hop === 0 ? request.url : url };
       response.body?.cancel().catch(() => undefined);
       const next = new URL(location, url);
       if (next.origin !== new URL(url).origin || !['GET', 'HEAD'].includes(request.method) || hop === MAX_HOPS) {

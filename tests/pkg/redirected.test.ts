@@ -1,0 +1,79 @@
+// A shop that redirects within its origin to the URL that is priced, as for a slash that is missing: what is paid is the URL that asked.
+
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+
+import {
+  AgentHarness,
+  createAgentPayClient,
+  createLocalAgentClient,
+  createPaymentDesk,
+  type PaymentOutcome,
+  type PaymentQuote,
+  type SdkPaymentDecisionRequest,
+} from '../../pkg/dist/agent/index.js';
+import { memoryStore } from '../../pkg/dist/index.js';
+import { ask, GOODS, open, paymentOf, type Shop, serve, spentIn, watchedSigner } from './shop.ts';
+
+async function shopOf(t: TestContext): Promise<Shop> {
+  const shop = await open((request, response) => {
+    if (request.url === '/report') return void response.writeHead(301, { location: '/report/' }).end();
+    return paymentOf(request) === undefined ? ask(response) : serve(response);
+  });
+  t.after(() => shop.stop());
+  return shop;
+}
+
+type Client = ReturnType<typeof createLocalAgentClient>;
+const WAYS: readonly (readonly [name: string, buys: (client: Client, url: string) => Promise<string>])[] = [
+  [
+    'a harness',
+    async (client, url) => {
+      const harness = new AgentHarness({ client });
+      const { preparedId } = await harness.preparePaidRequest({ url });
+      const result = await harness.executePreparedRequest({ preparedId });
+      return result.harnessDisposition === 'executed' ? result.merchantResponse.body : result.message;
+    },
+  ],
+  ['fetchPaid', async (client, url) => (await client.fetchPaid(url, undefined, {})).response.text()],
+  [
+    'a desk',
+    async (client, url) => {
+      const desk = createPaymentDesk({ client });
+      const { paymentId } = (await desk.quote({ url })) as PaymentQuote;
+      await desk.card({ paymentId });
+      const { confirmation = '' } = await desk.confirm({ paymentId, answer: 'yes' });
+      return ((await desk.pay({ paymentId, confirmation })) as PaymentOutcome).response.body;
+    },
+  ],
+];
+for (const [name, buys] of WAYS) {
+  // A-325
+  test(`${name} pays the URL to which it was redirected, once, and gets what it paid for`, async (t) => {
+    const shop = await shopOf(t);
+    const [store, signer] = [memoryStore(), watchedSigner()];
+    const client = createLocalAgentClient({ signer, store, policy: { hosts: [shop.host], deadlineSecs: 1 } });
+    assert.equal(await buys(client, `${shop.url}/report`), GOODS);
+    const paid = shop.requests.filter((request) => paymentOf(request) !== undefined).map((request) => request.url);
+    assert.deepEqual([paid, signer.asked.length, (await spentIn(store)).entries.length], [['/report/'], 1, 1]);
+  });
+}
+
+test('a control plane is asked to pay the URL to which the request was redirected', async (t) => {
+  const shop = await shopOf(t);
+  const asked: SdkPaymentDecisionRequest[] = [];
+  const client = createAgentPayClient({
+    controlPlaneBaseUrl: 'https://plane.example',
+    auth: { type: 'runtimeToken', runtimeToken: 'token' },
+    organization: 'org',
+    agent: 'agent',
+    fetch: async (input, init) => {
+      if (!String(input).startsWith('https://plane.example')) return fetch(input, init);
+      asked.push(JSON.parse(String(init?.body)) as SdkPaymentDecisionRequest);
+      return Response.json({ outcome: 'deny', reasonCode: 'policy_denied', reason: 'no' });
+    },
+  });
+  await assert.rejects(client.fetchPaid(`${shop.url}/report`, undefined, {}));
+  const prepared = await client.preparePaidRequest(`${shop.url}/report`);
+  assert.deepEqual([asked[0]?.request.url, prepared.request.url], [`${shop.url}/report/`, `${shop.url}/report/`]);
+});
