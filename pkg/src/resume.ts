@@ -244,7 +244,10 @@ class Kept implements Keeping {
   async sending(exchange: Exchange, url: string): Promise<void> {
     if (this.#signed === undefined) return;
     // It has no key before its hash is known: the random bytes name it.
-    const key = `0x${[...exchange.seed()].slice(0, 32).map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+    const key = `0x${[...exchange.seed()]
+      .slice(0, 32)
+      .map((byte) => byte.toString(16).padStart(2, '0'))
+      .join('')}`;
     await this.#keeps(exchange, { ...this.#signed, isHash: true, url, key, ends: endOf(exchange, this.#payments.now()) });
   }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
+import { createLocalAgentClient, type FetchPaidError } from '../../pkg/dist/agent/index.js';
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { memoryStore, type PayOptions, payingFetch, type Store } from '../../pkg/dist/index.js';
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
@@ -62,7 +63,10 @@ for (const [name, more] of [
     await assert.rejects(call(), { code: 'payment_unresolved', signed: true });
     assert.equal(transfers.length, 1);
     if ('resume' in more) {
-      assert.deepEqual((await sentPayments(store)).map(({ open: isOpen }) => isOpen), [true]);
+      assert.deepEqual(
+        (await sentPayments(store)).map(({ open: isOpen }) => isOpen),
+        [true],
+      );
       later = LATER;
       await assert.rejects(call(payingFetch(options)), { code: 'payment_unresolved' });
     }
@@ -97,4 +101,42 @@ test('what a process was killed in is known to the next one before anything is s
   await eventually(() => assert.equal(transfers, 1));
   await assert.rejects(payingFetch(options(async () => HASH))(shop.url), { code: 'payment_unresolved' });
   assert.equal(transfers, 1);
+});
+
+// A-320
+test("an agent's client knows of a transaction that may have been sent, after a hook that failed and in the next process", async (t) => {
+  const shop = await shopOf();
+  t.after(() => shop.stop());
+  const store = memoryStore();
+  const [transfers, agains]: [number[], boolean[]] = [[], []];
+  let [later, fails] = [0, true];
+  const client = () =>
+    createLocalAgentClient({
+      signer: PAYER_KEY,
+      store,
+      policy: { hosts: [shop.host] },
+      now: () => Date.now() / 1000 + later,
+      confirm: ({ again }) => {
+        agains.push(again);
+        return true;
+      },
+      broadcast: async () => {
+        transfers.push(later);
+        if (fails) throw new Error('socket hang up');
+        return HASH;
+      },
+    });
+  const buys = (it = client()): Promise<string> =>
+    it.fetchPaid(shop.url, undefined, {}).then(
+      ({ kind }) => kind,
+      (error: unknown) => (error as FetchPaidError).details.kind,
+    );
+  const first = client();
+  assert.equal(await buys(first), 'execution_inconclusive');
+  fails = false;
+  assert.deepEqual([await buys(first), await buys(), transfers.length], ['execution_inconclusive', 'execution_inconclusive', 1]);
+  later = LATER;
+  // Once a person has let the first one go, the next call is a purchase of its own.
+  assert.deepEqual([await buys(), transfers.length, agains.at(-1)], ['execution_failed', 1, true]);
+  assert.deepEqual([await buys(), transfers], ['success', [0, LATER]]);
 });

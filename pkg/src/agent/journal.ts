@@ -17,6 +17,8 @@ export type Sent = Asked & {
   readonly proposal: Proposal;
   /** Unix seconds after which it cannot be charged. */
   readonly ends?: number;
+  /** Names a transaction of the payer's own that may have been sent, and whose hash is not known: there is no payment. */
+  readonly sending?: string;
   /** Whether its content came, without a receipt: then time ends it. */
   readonly answered?: true;
 };
@@ -26,7 +28,7 @@ type Entry = readonly [key: string, sent: Sent, open?: boolean];
 type Standing = { readonly sent: Sent; readonly open: boolean };
 
 /** A payment as text, by which two of them are told apart. */
-export const signedIn = ({ payment }: Sent): string => JSON.stringify(payment);
+export const signedIn = ({ payment, sending = '' }: Sent): string => `${JSON.stringify(payment)}${sending}`;
 
 /** How many are kept in this process, and in a store of their own; the oldest go first, and those that are open and may be charged stay. */
 const MOST = 1000;

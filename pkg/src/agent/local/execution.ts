@@ -115,11 +115,28 @@ export class Execution {
       }
       return this.#parts.fetch(input, init);
     };
+    const { broadcast } = options;
     const paying = payingThrough(
       fetch,
       {
         timeoutMs: MAX_ANSWER_MS,
         ...payOptionsOf(options),
+        ...having({
+          broadcast:
+            broadcast &&
+            (async (it: Proposal) => {
+              const ends = Math.ceil(this.#now()) + it.validForSecs;
+              const sending = { request, url: prepared.request.url, payment: {}, proposal: it, ends, sending: drawn() };
+              // Written before it is asked for: after a crash it may be on its way.
+              const standing = await journal.claim(key, sending);
+              if (standing !== sending) {
+                taken = standing;
+                throw new Error('another process pays under this key');
+              }
+              this.#sent = sending;
+              return broadcast(it);
+            }),
+        }),
         confirm: async (it) => {
           proposal = it;
           if (shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown) refused = TERMS_CHANGED;
@@ -154,12 +171,15 @@ export class Execution {
     this.#sent = sent;
     const { options, fetch } = this.#parts;
     const { request } = this.#task.prepared;
-    const response = await fetch(sent.url, {
-      ...initOf(request),
-      headers: { ...request.headers, ...sent.payment },
-      redirect: 'manual',
-      signal: endsIn(options.timeoutMs ?? MAX_ANSWER_MS, this.#stop.signal),
-    });
+    const asks = (): Promise<Response> =>
+      fetch(sent.url, {
+        ...initOf(request),
+        headers: { ...request.headers, ...sent.payment },
+        redirect: 'manual',
+        signal: endsIn(options.timeoutMs ?? MAX_ANSWER_MS, this.#stop.signal),
+      });
+    // Without its hash there is nothing to send again: that is as if the merchant asked for a payment still.
+    const response = sent.sending === undefined ? await asks() : new Response(null, { status: 402 });
     const hasEnded = !isUnended(sent.ends, this.#now());
     if (response.ok) {
       const agreed = agreedBy(response, sent);
@@ -169,7 +189,11 @@ export class Execution {
     // It can no longer be charged, and a clock may differ by this much. Where another nonce is next, a person or the policy says so.
     if (hasEnded && (await this.#isLetGo(sent)))
       return { ...(await this.#verdicts.ofAnswer(sent, { response, settled: undefined, isOver: true })), isOver: true };
-    const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
+    const { amountText } = sent.proposal;
+    const reason =
+      sent.sending === undefined
+        ? `The payment of ${amountText} was sent again, and the merchant answered ${response.status}.`
+        : `A transaction of ${amountText} may have been sent, and its hash is not known.`;
     return unknown(idsOf(sent), hasEnded ? `${reason} ${DOUBT}` : reason);
   }
 
@@ -228,6 +252,9 @@ function paymentOf(headers: Readonly<Record<string, string>>): Record<string, st
 
 const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';
 const DOUBT = 'It has ended, and only the chain tells whether it was charged; policy.payAgain or a confirm hook lets it be paid again.';
+
+/** A random text, also in pages without a secure context. */
+const drawn = (): string => crypto.getRandomValues(new Uint32Array(4)).join();
 
 /** Whether its nonce follows from its key. Rows that were kept before say nothing of it. */
 const isOurs = ({ slot }: Proposal): boolean => typeof slot === 'string';

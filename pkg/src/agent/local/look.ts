@@ -21,7 +21,10 @@ export class Look {
   }
 
   /** The answer to a request that a model has chosen: of a host that the policy allows, and through redirects to the same origin alone, and the URL that answered. */
-  async guarded(request: PaidRequestHttpRequest, init: RequestInit | undefined): Promise<{ readonly response: Response; readonly url: string }> {
+  async guarded(
+    request: PaidRequestHttpRequest,
+    init: RequestInit | undefined,
+  ): Promise<{ readonly response: Response; readonly url: string }> {
     // As `fetch` reads it, for which `\` ends a host: what is judged is what is asked.
     let url = URL.canParse(request.url) ? new URL(request.url).href : request.url;
     told(() => {
