@@ -17,10 +17,12 @@ import { open, PAYER_KEY, type Shop, spentIn } from './shop.ts';
 const home = mkdtempSync(join(tmpdir(), 'farebox-broadcasts-'));
 after(() => rmSync(home, { recursive: true, force: true }));
 
-async function shopOf(): Promise<Shop> {
+/** A shop whose clock is this much later. */
+async function shopOf(later: () => number = () => 0): Promise<Shop> {
   const details = { chainId: 84532, credentialTypes: ['hash'], decimals: 6 };
   return open((request, response) => {
-    if (credentialOf(request) === undefined) return askFor(response, [challenge({ details })]);
+    const expires = new Date(Date.now() + (later() + 300) * 1000).toISOString();
+    if (credentialOf(request) === undefined) return askFor(response, [challenge({ details, expires })]);
     deliver(response, { reference: (credentialIn(request).payload as { hash: string }).hash });
   });
 }
@@ -35,10 +37,10 @@ for (const [name, more] of [
 ] as const) {
   // A-320
   test(`${name}: a transaction whose hash was lost is not sent again while it may be mined, and then only asked for`, async (t) => {
-    const shop = await shopOf();
-    t.after(() => shop.stop());
     const [agains, transfers]: [boolean[], number[]] = [[], []];
     let [later, fails] = [0, true];
+    const shop = await shopOf(() => later);
+    t.after(() => shop.stop());
     const store = memoryStore();
     let agrees: ((again: boolean) => boolean) | undefined;
     const options: PayOptions = {
@@ -98,18 +100,18 @@ test('what a process was killed in is known to the next one before anything is s
   });
   // As one that ends in its hook.
   void payingFetch(options(() => new Promise<string>(() => undefined)))(shop.url);
-  await eventually(() => assert.equal(transfers, 1));
+  await eventually('the hook is called', () => transfers === 1);
   await assert.rejects(payingFetch(options(async () => HASH))(shop.url), { code: 'payment_unresolved' });
   assert.equal(transfers, 1);
 });
 
 // A-320
 test("an agent's client knows of a transaction that may have been sent, after a hook that failed and in the next process", async (t) => {
-  const shop = await shopOf();
-  t.after(() => shop.stop());
   const store = memoryStore();
   const [transfers, agains]: [number[], boolean[]] = [[], []];
   let [later, fails] = [0, true];
+  const shop = await shopOf(() => later);
+  t.after(() => shop.stop());
   const client = () =>
     createLocalAgentClient({
       signer: PAYER_KEY,
