@@ -12,8 +12,8 @@ use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use crate::client::{
-    ENDPOINT, HASH, NOW, OTHER, PAYEE, USDC, account, at, entry, exchange, failure, problem, sign,
-    terms,
+    ENDPOINT, HASH, NOW, OTHER, PAYEE, USDC, account, at, entry, exchange, failure, policy,
+    problem, sign, terms,
 };
 
 /// What `NOW` and five minutes are in a challenge.
@@ -473,18 +473,18 @@ pub fn a_transaction_that_may_have_been_sent_is_not_sent_again_unasked() {
     assert!(matches!(sending.answered(402, &headers, b"", at(0)), Next::Reserve));
     let record = sending.reserve(None, at(0)).unwrap();
     assert!(matches!(sending.prepare(at(0)), Next::Broadcast));
-    // Another process knows no more than that it was asked for.
+    // Another process knows no more than that it was asked for: there is no hash.
     let mut kept = begun();
-    assert!(kept.restore((&headers, b""), at(0), ("", true), at(1)));
+    assert!(!kept.restore((&headers, b""), at(0), ("", true), at(1)));
     kept.count_as(sending.counted());
     for mut exchange in [sending, kept] {
         assert!(exchange.go_on(policy("{}"), None, false, true, at(1)).is_none());
-        let refused = failure(exchange.go_on(policy("{}"), None, true, false, at(900)).unwrap());
+        let refused = failure(exchange.go_on(policy("{}"), None, true, false, at(2)).unwrap());
         assert_eq!(refused.reason.code(), "payment_unresolved");
-        let asked = exchange.go_on(policy("{}"), None, true, true, at(900));
+        let asked = exchange.go_on(policy("{}"), None, true, true, at(2));
         assert!(matches!(asked, Some(Next::Afresh)));
-        assert!(matches!(exchange.answered(402, &headers, b"", at(900)), Next::Reserve));
-        let counted = exchange.reserve(Some(&record), at(900)).unwrap();
+        assert!(matches!(exchange.answered(402, &headers, b"", at(2)), Next::Reserve));
+        let counted = exchange.reserve(Some(&record), at(2)).unwrap();
         assert_eq!(exchange.proposal().unwrap()["again"], true);
         let rows = serde_json::from_str::<Value>(&counted).unwrap();
         assert_eq!(rows["entries"].as_array().map(Vec::len), Some(2), "it counts beside: {rows}");

@@ -234,7 +234,6 @@ const TABLE: &[Row] = &[
     row!(ProfilesAreTexts, purchases::each_profile_pays_on_its_own_kind_of_network),
     row!(SymbolsAreBelieved, purchases::a_token_is_what_the_wallet_calls_it),
     row!(ShortQuotesAreAskedOn, purchases::a_quote_without_the_time_to_sign_it_is_asked_for_again_after_a_wait),
-    row!(SentWithoutHashIsForgotten, mpp_client::a_transaction_that_may_have_been_sent_is_not_sent_again_unasked),
     row!(BondsInAnyToken, purchases::a_bond_is_in_a_known_token),
     row!(AnyBondIsPaid, purchases::a_bond_is_transferred_on_its_profile_s_networks_and_within_its_limit),
     row!(SessionsOpenSessions, purchases::a_request_that_opens_a_session_waits_for_none),

@@ -110,8 +110,6 @@ macro_rules! payer {
             AnyAnswerIsTheExchange,
             /// A bond is transferred whatever it is, on any network.
             AnyBondIsPaid,
-            /// A transaction whose hash never came was not sent.
-            SentWithoutHashIsForgotten,
             /// The exchange says how many decimals the token of a bond has.
             BondsInAnyToken,
             /// A session is opened for the request that opens one.

@@ -9,7 +9,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::state::{ExchangeState, Going, Proposed, Redelivery, Renewal};
+use super::state::{ExchangeState, Going, Redelivery, Renewal};
 use super::{Exchange, Next, ReceivedResponse};
 use crate::client::challenge::Challenge;
 use crate::client::error::{ClientError, Reason};
@@ -53,8 +53,8 @@ impl Exchange {
     }
 
     /// Takes what another process has signed for the purchase: `proof` is the signature, or the hash
-    /// of the payer's own transaction, over one of the offers that were answered at `at`. A hash that
-    /// is empty is of one that may have been sent, and is not known. Whether it is one of them.
+    /// of the payer's own transaction, over one of the offers that were answered at `at`. Whether it
+    /// is one of them.
     pub fn restore(
         &mut self,
         (headers, body): (&Headers, &[u8]),
@@ -72,10 +72,6 @@ impl Exchange {
             self.state = ExchangeState::Challenged(challenge.clone());
             let prepared = self.prepared(offer, at);
             self.state.propose(prepared);
-            if is_hash && proof.is_empty() {
-                self.terms = Some(answer.terms());
-                return true;
-            }
             let next = match is_hash {
                 true => self.broadcast(proof, now),
                 false => self.signed(proof, now),
@@ -150,12 +146,6 @@ impl Exchange {
             }
             Going::Begins | Going::Sends | Going::Ended => {}
         }
-        if self.may_have_sent() {
-            return is_dead.then(|| {
-                self.going = Going::Doubted;
-                self.doubt(asks)
-            });
-        }
         let until = now.plus(self.policy.deadline_secs);
         let ExchangeState::Paid(proposed, paid) = &mut self.state else {
             // What was signed cannot be read: its nonce may not have been the payer's.
@@ -176,13 +166,6 @@ impl Exchange {
         (paid.redelivery, paid.renewal) = (Redelivery::Unasked, Renewal::Unasked);
         self.going = Going::Sends;
         Some(self.send(0))
-    }
-
-    /// Whether the payer's own transaction was asked for, and no hash came: it may be on its way.
-    fn may_have_sent(&self) -> bool {
-        let ExchangeState::Proposed(Proposed { prepared, .. }) = &self.state else { return false };
-        prepared.offer.charge().is_some_and(|it| it.way == Way::Hash)
-            && !planted(Mutant::SentWithoutHashIsForgotten)
     }
 
     /// Goes on beside what has ended and may have been charged, if a person or the policy says so.
