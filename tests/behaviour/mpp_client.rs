@@ -462,7 +462,7 @@ fn the_field_is_authorization_or_the_one_alternative_and_a_callers_own_value_sta
     assert_eq!((name.as_str(), &credential(&value)["challenge"]["id"]), (other, &json!("b")));
 }
 
-//
+//
 #[test]
 pub fn a_transaction_that_may_have_been_sent_is_not_sent_again_unasked() {
     let mut request = request();

@@ -576,7 +576,7 @@ pub fn a_bond_is_transferred_on_its_profile_s_networks_and_within_its_limit() {
     assert_eq!(fault(&challenge, BondLimit { most: "much", ..limit }), "it is above maxBond");
 }
 
-//
+//
 #[test]
 pub fn a_bond_is_in_a_known_token() {
     let weth = "0x4200000000000000000000000000000000000006";

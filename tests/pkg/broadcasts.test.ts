@@ -35,7 +35,7 @@ for (const [name, more] of [
   ['a wrapped fetch', {}],
   ['a store with resume', { resume }],
 ] as const) {
-  // A-320
+  // A-325
   test(`${name}: a transaction whose hash was lost is not sent again while it may be mined, and then only asked for`, async (t) => {
     const [agains, transfers]: [boolean[], number[]] = [[], []];
     let [later, fails] = [0, true];
@@ -83,7 +83,7 @@ for (const [name, more] of [
   });
 }
 
-// A-320
+// A-325
 test('what a process was killed in is known to the next one before anything is sent', async (t) => {
   const shop = await shopOf();
   t.after(() => shop.stop());
@@ -105,7 +105,7 @@ test('what a process was killed in is known to the next one before anything is s
   assert.equal(transfers, 1);
 });
 
-// A-320
+// A-325
 test("an agent's client knows of a transaction that may have been sent, after a hook that failed and in the next process", async (t) => {
   const store = memoryStore();
   const [transfers, agains]: [number[], boolean[]] = [[], []];

@@ -48,7 +48,7 @@ const WAYS: readonly (readonly [name: string, buys: (client: Client, url: string
   ],
 ];
 for (const [name, buys] of WAYS) {
-  // A-325
+  // A-327
   test(`${name} pays the URL to which it was redirected, once, and gets what it paid for`, async (t) => {
     const shop = await shopOf(t);
     const [store, signer] = [memoryStore(), watchedSigner()];
