@@ -4,6 +4,7 @@ mod bonds;
 pub mod buyer;
 mod claims;
 mod demos;
+mod desk;
 mod doors;
 mod ended;
 mod entrusted;

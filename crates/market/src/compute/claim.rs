@@ -27,7 +27,9 @@ pub(super) enum GateLeave {
     Ended,
     /// It does not owe it: its buyer was served, or is.
     Other,
-    /// Someone there has begun, or the payment may still be served there.
+    /// It owes it, and someone there has begun.
+    Begun,
+    /// It does not leave it now: the payment may still be served there.
     Later,
     /// It has not said.
     Silent,
@@ -43,6 +45,7 @@ pub(super) fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
         (404, Some("not_found"), _) => GateLeave::Unknown,
         (409, Some("refund_ended"), _) => GateLeave::Ended,
         (409, Some("wrong_state"), _) => GateLeave::Other,
+        (409, Some("refund_begun" | "refund_restored"), _) => GateLeave::Begun,
         (409, _, _) => GateLeave::Later,
         _ => GateLeave::Silent,
     }
@@ -95,7 +98,7 @@ pub(super) fn take_report(
         // Its buyer has fetched the answer since.
         GateLeave::Other => leave == Leave::Release,
         // Someone has paid it back there, or will: a person has to hear of that.
-        GateLeave::Ended | GateLeave::Later | GateLeave::Silent => false,
+        GateLeave::Ended | GateLeave::Begun | GateLeave::Later | GateLeave::Silent => false,
     };
     let due = Some(tick.now.saturating_add(pause_ms(hold.looks))).filter(|_| !is_heard);
     let looks = if is_heard { 0 } else { hold.looks };

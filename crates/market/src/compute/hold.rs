@@ -354,6 +354,11 @@ impl<'g> HeldMoney<'g> {
                 let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
                 put_off(HoldRow { claim: RefundClaim::Ended, due, ..hold }, leave, None)
             }
+            // From now on only its word lets the money go.
+            GateLeave::Begun => {
+                let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
+                put_off(HoldRow { owed: hold.owed || !is_orphan, due, ..hold }, leave, None)
+            }
             GateLeave::Other
             | GateLeave::Ended
             | GateLeave::Later
