@@ -81,8 +81,8 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
   };
 
   for (const [what, reply] of [
-    ['hangs up', { pieces: [ALL_EVENTS, NOTHING], everyMs: 500, then: 'close' }],
-    ['resets', { pieces: [ALL_EVENTS, NOTHING], everyMs: 500, then: 'reset' }],
+    ['hangs up', { pieces: [ALL_EVENTS, NOTHING], everyMs: 1_500, then: 'close' }],
+    ['resets', { pieces: [ALL_EVENTS, NOTHING], everyMs: 1_500, then: 'reset' }],
     ['waits', { pieces: [ALL_EVENTS, ...new Array<Buffer>(10).fill(NOTHING)], everyMs: 1_000 }],
   ] as const) {
     for (const sent of [HUGE - 100_000, HUGE]) {
