@@ -4,6 +4,7 @@ import { discard, lengthOf } from '../platform/body.mjs';
 import { LATE, race } from '../platform/deadline.mjs';
 import { headersOf, headOf } from '../platform/edge.mjs';
 import { BodyReader, Waits } from '../platform/reading.mjs';
+import { MINUTE_MS, Pace, WAITED_MS } from './pace.mjs';
 
 /** @typedef {import('../platform/body.mjs').Source} Source */
 
@@ -193,15 +194,9 @@ export function pump(held, idle, promised, sent) {
 /** Milliseconds after which a reader who takes nothing has left, and bytes that are to be taken in that time. */
 const TAKING_MS = 300_000;
 const TAKEN_BYTES = 65_536;
-/**
- * Milliseconds of a minute for which a client kept the origin waiting, and bytes that they took or gave in it: who is slower may have
- * the origin give up, which most do after a minute in which nothing was taken, or too little of a request came.
- */
-const WAITED_MS = 10_000;
+/** Bytes that a reader has to take in a minute, and an upload to bring in the last ten seconds: what came in one piece before is no sign of life. */
 const TAKEN_BYTES_IN_MINUTE = 4_194_304;
-/** Those of the last ten seconds: what came in one piece before is no sign of life. */
 const GIVEN_BYTES = 10_000;
-const MINUTE_MS = 60_000;
 
 /**
  * @typedef {object} Early how a body ended too early: after how many bytes, what its reader took, and whether its source fell silent
@@ -259,52 +254,6 @@ async function flow(source, writer, idle, promised, { broken, stalled, given, is
   comes.end();
   takes.end();
   return end;
-}
-
-/** What a client took or gave, and for how long they kept the origin waiting. */
-class Pace {
-  /** @type {{at: number, ms: number, bytes: number}[]} */
-  #pieces = [];
-  /** @type {number | undefined} */
-  #since;
-
-  /** Begins to wait. */
-  begin() {
-    this.#since = Date.now();
-  }
-
-  /**
-   * Ends the wait.
-   *
-   * @param {number} bytes
-   */
-  end(bytes) {
-    const at = Date.now();
-    const ms = at - (this.#since ?? at);
-    this.#since = undefined;
-    const last = this.#pieces.at(-1);
-    // One entry for each second.
-    if (last !== undefined && at - last.at < 1_000 && ms < 1_000) {
-      last.ms += ms;
-      last.bytes += bytes;
-    } else this.#pieces.push({ at, ms, bytes });
-    while ((this.#pieces[0]?.at ?? at) < at - MINUTE_MS) this.#pieces.shift();
-  }
-
-  /**
-   * Whether the client was so slow in the last minute, or at the end of it, that the origin may have given up.
-   *
-   * @param {number} least bytes
-   * @param {number} milliseconds in which they are to come
-   */
-  isSlow(least, milliseconds) {
-    const now = Date.now();
-    const pieces = this.#pieces.filter(({ at }) => at >= now - MINUTE_MS);
-    if (this.#since !== undefined) pieces.push({ at: now, ms: now - this.#since, bytes: 0 });
-    const ms = pieces.reduce((sum, piece) => sum + piece.ms, 0);
-    const bytes = pieces.reduce((sum, piece) => sum + (piece.at >= now - milliseconds ? piece.bytes : 0), 0);
-    return pieces.some(({ ms }) => ms >= WAITED_MS) || (ms >= WAITED_MS && bytes < least);
-  }
 }
 
 /**
