@@ -12,14 +12,14 @@ export const BLOB = Buffer.alloc(BYTES, 'byte');
 export const WORDS = Array.from({ length: 40 }, (_, at) => `data: ${'word '.repeat(Math.min(197, 1 + ((at * 67) % 240)))}\n\n`).join('');
 
 /** Reads a feed, takes nothing of it for longer than buffers last, and reads on to its end or until then; the seconds that this took. */
-export async function readWithStall(answer: Response, untilMs = 11_500): Promise<number> {
+export async function readWithStall(answer: Response, untilMs = 15_500): Promise<number> {
   const reader = answer.body?.getReader();
   const begun = Date.now();
   const read = async (until: number): Promise<void> => {
     while (Date.now() - begun < until && (await reader?.read())?.done === false);
   };
   await read(1_500);
-  await new Promise((resolve) => setTimeout(resolve, 8_000));
+  await new Promise((resolve) => setTimeout(resolve, 12_000));
   await read(untilMs);
   reader?.releaseLock();
   return (Date.now() - begun) / 1_000;

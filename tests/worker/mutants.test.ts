@@ -360,7 +360,7 @@ describe('a guard that is removed', () => {
       what: 'who stops reading a feed by the second has the seconds that pass for nothing',
       attack: async () => {
         const { seconds, charged } = await feed.stalls();
-        return { isPaid: charged > seconds - 2 };
+        return { isPaid: charged > seconds - 3 };
       },
       broken: { isPaid: false },
       held: { isPaid: true },
