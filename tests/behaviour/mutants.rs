@@ -107,6 +107,8 @@ const TABLE: &[Row] = &[
     row!(PayeeStays, pricer::payees::a_payment_reaches_the_payee_of_its_402_or_is_refused_before_it_is_settled),
     row!(RefundedIsServed, crate::refunds::what_is_being_paid_back_is_served_to_no_one),
     row!(SleepersAreGivenUp, crate::recovery::a_payment_that_slept_past_its_time_of_doubt_is_looked_up_before_a_person_has_to),
+    row!(SoldIsNeverPaidBack, crate::refunds::a_refund_is_reported_with_its_own_token_if_the_payees_wallet_sent_it),
+    row!(SoldIsLate, crate::refunds::what_a_program_answers_for_is_no_debt_though_its_response_is_lost),
     row!(SoldIsForgotten, crate::refunds::what_a_program_has_sold_is_paid_back_by_no_one_and_served_to_a_repeat),
     row!(DebtsArePaidTwice, crate::refunds::of_two_who_pay_a_debt_back_one_does),
     row!(HashesCountForEver, crate::restore::a_hash_that_the_ledger_does_not_know_buys_for_two_days),

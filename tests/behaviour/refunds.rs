@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::world::chain::{ASSET, topic, word};
 use crate::world::origin::Say;
 use crate::world::payer::Payment;
-use crate::world::{BEGIN, PAY_TO, With, World, request};
+use crate::world::{BEGIN, PAY_TO, With, World, paid, request};
 
 const OPERATOR: &str = "operator-0123456789abcdef0123456789";
 const REFUNDER: &str = "refunder-0123456789abcdef0123456789";
@@ -75,6 +75,17 @@ fn asked(request: (&str, &str, Value), network: &str, node: &str) -> (u16, Strin
 
 fn asked_at(
     vars: &Value,
+    request: (&str, &str, Value),
+    network: &str,
+    node: &str,
+) -> (u16, String, Vec<String>) {
+    asked_of("refund_due", vars, request, network, node)
+}
+
+/// The same of a payment in this state.
+fn asked_of(
+    state: &str,
+    vars: &Value,
     (token, path, body): (&str, &str, Value),
     network: &str,
     node: &str,
@@ -103,7 +114,7 @@ fn asked_at(
             QueryStep::Chain(_, calls) => query.read(Some(replies(&calls, node).as_bytes())),
             QueryStep::Ask(calls) => {
                 let answers = calls.iter().map(|call| match call.command.contains("\"decide\"") {
-                    false => Some(json!({"item": item("refund_due", network)}).to_string()),
+                    false => Some(json!({"item": item(state, network)}).to_string()),
                     true => {
                         told.push(call.command.clone());
                         Some(json!({"decided": item("refunded", network)}).to_string())
@@ -118,11 +129,16 @@ fn asked_at(
 
 const CHAIN: &str = "eip155:84532";
 
-/// A route that serves a repeat after its origin failed, with a debt.
-fn indebted() -> Debt {
-    let mut world = World::with(crate::world::vars(json!([
+/// A route that serves a repeat after its origin failed.
+fn twice() -> Value {
+    crate::world::vars(json!([
         {"path": "/twice", "price": "$0.01", "settle": "before", "idempotent": true},
-    ])));
+    ]))
+}
+
+/// One of that route, with a debt.
+fn indebted() -> Debt {
+    let mut world = World::with(twice());
     let payment = world.sign_as("/twice", "canary-identifier");
     world.origin.plan.push_back(Say::Lost);
     let owed = world.present(&payment);
@@ -208,6 +224,48 @@ pub fn what_a_program_has_sold_is_paid_back_by_no_one_and_served_to_a_repeat() {
     assert_eq!(debt.decide(&sold(true)), Ok(()));
     assert_eq!(debt.decide(&Decision::Refunded("0x".to_owned() + &"ab".repeat(32))), Ok(()));
     assert_eq!(debt.world.ledger.state().name(), "refunded");
+}
+
+//
+#[test]
+pub fn what_a_program_answers_for_is_no_debt_though_its_response_is_lost() {
+    let sold = Decision::Refunding { known_since: 0, key: Some("till".to_owned()), sold: true };
+    let begins = Decision::Refunding { known_since: 0, key: Some("till".to_owned()), sold: false };
+    for is_lost in [true, false] {
+        let mut world = World::with(twice());
+        let payment = world.sign_as("/twice", "canary-identifier");
+        if is_lost {
+            world.origin.plan.push_back(Say::Lost);
+        }
+        let mut running = world.start(paid(&payment), b"");
+        while running.next() != "settle" {
+            assert!(world.advance(&mut running));
+        }
+        let id = world.row_of(&payment.nonce).payment.receipt;
+        let mut debt = Debt { world, payment, id };
+        // Nobody knows yet whether there will be anything to answer for.
+        let early = Err(Undecided::RefundEarly(debt.world.now().secs()));
+        assert_eq!(debt.decide(&sold), early);
+        while running.next() != "forward" {
+            assert!(debt.world.advance(&mut running));
+        }
+        for decision in [begins.clone(), refunding(0)] {
+            assert_eq!(debt.decide(&decision), Err(Undecided::WrongState));
+        }
+        assert_eq!(debt.decide(&sold), Ok(()));
+        debt.world.wait(1);
+        assert_eq!(debt.decide(&sold), Ok(()), "a second word is the first one");
+        while debt.world.advance(&mut running) {}
+        let response = running.response.unwrap();
+        if is_lost {
+            assert_eq!(response.problem(), "payment_in_progress");
+            assert_eq!(debt.world.ledger.state().name(), "sold");
+            assert_eq!(debt.decide(&refunding(0)), Err(Undecided::RefundEnded));
+            assert!(debt.world.present(&debt.payment).is_delivery(), "a repeat is served");
+        }
+        assert_eq!(debt.world.ledger.state().name(), "delivered");
+        assert_eq!(debt.decide(&sold), Err(Undecided::WrongState));
+    }
 }
 
 //
@@ -313,6 +371,13 @@ pub fn a_refund_is_reported_with_its_own_token_if_the_payees_wallet_sent_it() {
     ] {
         let (status, said, told) = asked((token, "refunded", body.clone()), CHAIN, node);
         assert_eq!((status, said.as_str(), told.len()), expected, "{token} {node}");
+    }
+    for (state, expected) in
+        [("sold", "refunded"), ("refunded", "refunded"), ("delivered", "wrong_state")]
+    {
+        let request = (REFUNDER, "refunded", body.clone());
+        let (_, said, _) = asked_of(state, &gate_vars(), request, CHAIN, &own);
+        assert_eq!(said, expected, "{state}");
     }
 }
 

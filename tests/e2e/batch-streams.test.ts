@@ -97,7 +97,7 @@ test('the published client buys streams up to their price, and pays for what flo
   assert.equal(await paid(), 30n * UNIT);
 });
 
-// A-328
+// A-330
 test('who stops reading for a while has used up a price by the second', async () => {
   const payer = chain.accounts.payers[1];
   assert.ok(payer);

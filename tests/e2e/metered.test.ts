@@ -117,7 +117,7 @@ for (const [what, piece, pieces, everyMs] of [
   ['longer than what is held', 'l'.repeat(100_000), 20, 0],
   ['slower than what is waited for', 's'.repeat(1_000), 12, 1_000],
 ] as const) {
-  // A-330
+  // A-332
   test(`an answer that costs nothing comes whole where it is ${what}`, async () => {
     const payer = world.chain.accounts.payers[6]!;
     await allow(payer);

@@ -197,7 +197,7 @@ test('seconds in which the origin is silent cost nothing beyond the one that was
   await adds(UNIT * 60n);
 });
 
-// A-328
+// A-330
 test('who stops reading for a while pays for the seconds of what comes meanwhile', async () => {
   const { session, adds } = await opened(3, '/feed');
   const answer = await session.begin(UNIT * 60n);

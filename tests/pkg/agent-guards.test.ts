@@ -103,9 +103,37 @@ const GUARDS: readonly Guard[] = [
   [
     'terms of another host are not taken',
     'agent/local.js',
-    'if (challenge !== undefined)\n                paidUrl(request, response);',
+    'request = { ...request, url: paidUrl({ ...request, url }, response) };',
     '',
     ['agent-local', 'terms that came from another host'],
+  ],
+  [
+    'what a model asks for is paid where it was answered',
+    'agent/local.js',
+    'request = { ...request, url: paidUrl({ ...request, url }, response) };',
+    'paidUrl({ ...request, url }, response);',
+    ['redirected', 'a harness pays'],
+  ],
+  [
+    'a desk pays where it was answered',
+    'agent/desk.js',
+    'url: paidUrl(given, response) }',
+    'url: given.url }',
+    ['redirected', 'a desk pays'],
+  ],
+  [
+    'a transaction is kept before it is asked for',
+    'fetch.js',
+    'await kept?.sending(exchange, payment.url);',
+    '',
+    ['broadcasts', 'what a process was killed in'],
+  ],
+  [
+    'an agent keeps a transaction before it is asked for',
+    'agent/local/execution.js',
+    'const standing = await journal.claim(key, sending);',
+    'const standing = sending;',
+    ['broadcasts', 'an agent'],
   ],
   [
     'no person is asked where there is no hook',
@@ -381,7 +409,7 @@ const GUARDS: readonly Guard[] = [
   [
     'what cannot be read is not bought anew',
     'resume.js',
-    'kept.restore(trail.lines, trail.body, trail.at, trail.proof, trail.isHash, now) || isDead',
+    "isDead || (isRead && trail.proof !== '')",
     'true',
     ['resume', 'a purchase that cannot be read'],
   ],

@@ -142,7 +142,7 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
     // The origin has three seconds.
     ['has no length', ALL_EVENTS, 16],
   ] as const) {
-    // A-329
+    // A-331
     it(`lets all of an upload in chunks go on to its end where it ${what}`, async () => {
       const target = `/before/outlasted-${what.replaceAll(' ', '-')}`;
       const { client, payment } = await post(target, kept(answer, seconds + 20), CHUNKED);
@@ -171,7 +171,7 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
     ['is an error', 'after', Buffer.from('HTTP/1.1 500 Bad\r\nContent-Length: 3\r\n\r\nbad'), 'abandoned'],
     ['is an error', 'before', Buffer.from('HTTP/1.1 500 Bad\r\nContent-Length: 3\r\n\r\nbad'), 'refund_due'],
   ] as const) {
-    // A-329
+    // A-331
     it(`ends no upload in chunks that its client breaks off, as if it were whole, where it ${what} (${mode})`, async () => {
       const target = `/${mode}/hung-up-${what.replaceAll(' ', '-')}`;
       const { client, payment } = await post(target, kept(answer, 10), CHUNKED);

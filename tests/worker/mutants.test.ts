@@ -439,7 +439,7 @@ describe('a guard that is removed', () => {
   ];
 
   for (const { mutants, behind = 'none', what, attack, broken, held } of CASES) {
-    // A-146, A-149, A-156, A-310, A-318, A-328, A-329
+    // A-146, A-149, A-156, A-310, A-318, A-330, A-331
     it(`lets through what is refused with it: ${what} (${mutants})`, async () => {
       await plant(behind);
       assert.deepEqual(await attack(), held, 'as it ships');

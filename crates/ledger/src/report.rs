@@ -136,7 +136,7 @@ pub enum Decision {
         /// The key of the program that begins.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
-        /// Whether that program has sold it after all: no one pays it back, and a repeat is served.
+        /// Whether that program answers for it: no one else pays it back, and a repeat is served.
         #[serde(default)]
         sold: bool,
     },
@@ -181,6 +181,7 @@ impl Decision {
                 let hash = TxHash::parse_any(transaction).map(|hash| hash.to_text());
                 return format!("operator: {}", hash.unwrap_or_default());
             }
+            Self::Refunding { sold: true, .. } => "a program answers for it",
             Self::Refunding { .. } => "a refund begins",
             Self::NotRefunded { .. } => "no refund was sent",
             Self::Waived(reason) | Self::Resolved { reason, .. } => reason.as_str(),

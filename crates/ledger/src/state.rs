@@ -2,6 +2,7 @@
 
 use alloc::string::{String, ToString};
 
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 
@@ -266,6 +267,13 @@ states! {
     Refunded "refunded" Nothing
     Waived "waived" Nothing
     Manual "manual" All
+}
+
+/// Whether a report of its refund may be taken of a payment in the state of this name.
+#[must_use]
+pub fn may_be_paid_back(state: &str) -> bool {
+    let is_sold = state == "sold" && !planted(Mutant::SoldIsNeverPaidBack);
+    is_sold || matches!(state, "refund_due" | "refunded")
 }
 
 /// Whether a step is one that a request takes on its ordinary way: the log's line about the request

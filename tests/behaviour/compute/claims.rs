@@ -4,7 +4,7 @@
 use farebox_core::compute::message::{
     Answer, Command, Errand, PayoutAnswer, PayoutCall, TillPayment,
 };
-use farebox_core::compute::row::HoldKind;
+use farebox_core::compute::row::{HoldKind, JobState, RefundClaim};
 use farebox_core::compute::settings::{Profile, ProfileSettings};
 use serde_json::json;
 
@@ -36,7 +36,7 @@ pub fn the_gate_is_told_of_a_refund_of_what_got_no_job_until_it_hears() {
     let first: Errand = serde_json::from_str(&told).unwrap();
     let (payment, transaction) = ("rcpt_orphan".to_owned(), TX.to_owned());
     assert_eq!(first.ask, PayoutCall::Refunded { payment, transaction });
-    let answer = |status| Some(PayoutAnswer { status, body: "{}".to_owned() });
+    let answer = |status| Some(said(status, ""));
     world.report(&first, answer(409));
     assert!(world.rows.next_due().is_some(), "the gate does not owe it yet");
     world.now += 3_600_000;
@@ -52,8 +52,7 @@ pub fn the_gate_is_told_of_a_refund_of_what_got_no_job_until_it_hears() {
 // A-292
 #[test]
 pub fn what_another_one_pays_back_or_has_is_not_paid_by_the_exchange() {
-    let answer =
-        |status, code: &str| Some(PayoutAnswer { status, body: json!({"code": code}).to_string() });
+    let answer = |status, code: &str| Some(said(status, code));
     let orphan = || {
         let mut world = World::with_seller();
         let sale = world.sale(&"0".repeat(64), "rcpt_orphan", 9);
@@ -132,8 +131,7 @@ pub fn what_goes_back_without_a_job_has_a_day_of_its_own() {
 // A-292
 #[test]
 fn a_job_whose_payment_the_gate_owes_is_paid_out_by_its_leave_alone() {
-    let answer =
-        |status, code: &str| Some(PayoutAnswer { status, body: json!({"code": code}).to_string() });
+    let answer = |status, code: &str| Some(said(status, code));
     for (is_done, ends) in [
         (true, [("refund_begun", 0), ("refund_ended", 0), ("wrong_state", 5_000)]),
         (false, [("refund_begun", 0), ("refund_ended", 0), ("wrong_state", 5_000)]),
@@ -212,8 +210,7 @@ fn a_gate_that_lost_the_answer_about_a_job_hears_what_became_of_its_payment() {
     let asked = errand(world.complete(1, &job));
     assert_eq!(asked.ask, PayoutCall::Refunding { payment, restored: true, sold: true });
     assert_eq!(world.treasury.arrived(&wallet(1)), 0, "the gate is asked first");
-    let answer = PayoutAnswer { status: 200, body: "{}".to_owned() };
-    let next = world.report(&asked, Some(answer));
+    let next = world.report(&asked, Some(said(200, "")));
     world.carry(next);
     let reported = |world: &mut World| -> Vec<PayoutCall> {
         let mut calls = Vec::new();
@@ -252,6 +249,11 @@ pub(super) fn waits(world: &World, payment: &str) -> Option<String> {
     world.rows.holds[payment].stuck().map(|why| format!("{why:?}"))
 }
 
+/// Units that have come to the seller, and back to the buyer.
+pub(super) fn arrived(world: &World) -> [u64; 2] {
+    [1, 9].map(|number| world.treasury.arrived(&wallet(number)))
+}
+
 /// Answers of a gate that was restored: of what is older it wants the word that there was no refund.
 pub(super) fn restored(ask: &PayoutCall) -> PayoutAnswer {
     match ask {
@@ -261,7 +263,11 @@ pub(super) fn restored(ask: &PayoutCall) -> PayoutAnswer {
 }
 
 pub(super) fn said(status: u32, code: &str) -> PayoutAnswer {
-    PayoutAnswer { status, body: json!({"code": code}).to_string() }
+    let body = match status {
+        200 => json!({"state": "refund_due"}),
+        _ => json!({"code": code}),
+    };
+    PayoutAnswer { status, body: body.to_string() }
 }
 
 /// A job that is being worked on, and the gate's word that it owes its payment.
@@ -337,6 +343,98 @@ pub fn a_restored_gate_leaves_what_the_exchange_took_itself() {
     assert_eq!(world.rows.holds["rcpt_hello"].stuck(), None);
 }
 
+// A-329
+#[test]
+pub fn a_debt_of_which_no_notice_came_is_asked_of_the_gate_before_the_money_leaves() {
+    for is_done in [true, false] {
+        let ask = |world: &mut World, job: &str| match is_done {
+            true => errand(world.complete(1, job)),
+            false => errand(world.fail(1, job)),
+        };
+        let OwedJob { mut world, job, .. } = owed_job();
+        let first = ask(&mut world, &job);
+        let (payment, restored, sold) = ("rcpt_hello".to_owned(), true, true);
+        assert_eq!(first.ask, PayoutCall::Refunding { payment, restored, sold });
+        // Its desk has begun, then it has paid back: nothing leaves the exchange.
+        world.report(&first, Some(said(409, "refund_begun")));
+        let until = world.now + 3 * 86_400_000;
+        works_on(&mut world, until, |_| said(409, "refund_begun"));
+        let waiting = waits(&world, "rcpt_hello");
+        assert_eq!((arrived(&world), waiting.as_deref()), ([0, 0], Some("Claim")));
+        let until = world.now + 86_400_000;
+        works_on(&mut world, until, |_| said(409, "refund_ended"));
+        assert_eq!(arrived(&world), [0, 0]);
+        let state = world.rows.jobs[0].state;
+        assert_eq!(state, if is_done { JobState::Releasing } else { JobState::Failed });
+        // What it still owes is the exchange's, and it hears of the refund.
+        let state = |state: &str| {
+            let body = json!({"state": state}).to_string();
+            PayoutAnswer { status: 200, body }
+        };
+        for (told, is_reported) in [("sold", !is_done), ("delivering", false)] {
+            let OwedJob { mut world, job, .. } = owed_job();
+            let first = ask(&mut world, &job);
+            let pays = world.report(&first, Some(state(told)));
+            assert_eq!(Told::of(world.carry(pays)).status, 200);
+            let until = world.now + 86_400_000;
+            let asked = works_on(&mut world, until, |_| state("refunded"));
+            let is_report = |ask: &&PayoutCall| matches!(ask, PayoutCall::Refunded { .. });
+            assert_eq!(asked.iter().filter(is_report).count(), asked.len(), "{told} {asked:?}");
+            assert_eq!(asked.len(), usize::from(is_reported), "{told} {asked:?}");
+            assert_eq!(arrived(&world), if is_done { [5_000, 0] } else { [0, 5_000] }, "{told}");
+        }
+    }
+}
+
+#[test]
+pub fn a_gate_that_cannot_be_asked_keeps_no_money_for_which_it_has_told_no_debt() {
+    for (is_heard, after_secs) in [(false, 180), (true, 86_400)] {
+        let OwedJob { mut world, job, debt } = owed_job();
+        if is_heard {
+            world.send(Command::Owed(Box::new(debt)));
+        }
+        let first = errand(world.complete(1, &job));
+        let silent = |_: &PayoutCall| said(401, "operator_unauthorized");
+        world.report(&first, Some(silent(&first.ask)));
+        let until = world.now + after_secs * 1000;
+        works_on(&mut world, until - 90_000, silent);
+        assert_eq!(arrived(&world), [0, 0], "{is_heard}");
+        works_on(&mut world, until + 90_000, silent);
+        assert_eq!(arrived(&world), if is_heard { [0, 0] } else { [5_000, 0] }, "{is_heard}");
+    }
+}
+
+#[test]
+pub fn a_page_with_status_200_is_no_word_of_the_gate() {
+    let OwedJob { mut world, job, .. } = owed_job();
+    let first = errand(world.complete(1, &job));
+    for body in ["", "{}", "<html>", r#"{"state":1}"#] {
+        for status in [200, 404] {
+            let page = PayoutAnswer { status, body: body.to_owned() };
+            let told = Told::of(world.report(&first, Some(page)));
+            assert_eq!((told.status, arrived(&world)), (500, [0, 0]), "{body}");
+        }
+        assert_eq!(world.rows.holds["rcpt_hello"].claim, RefundClaim::Unasked);
+    }
+}
+
+#[test]
+pub fn the_gate_hears_of_what_was_sold_though_its_transaction_is_not_known() {
+    let mut world = World::of(HoldKind::Contract);
+    world.seller(1, "0.005");
+    let job = world.running();
+    let answer = world.complete(1, &job);
+    let pays = world.past_gate(answer);
+    let body = json!({"id": "esc_1", "state": "confirmed", "outcome": "sent", "transaction": null});
+    world.report(&pays, Some(PayoutAnswer { status: 200, body: body.to_string() }));
+    let debt = TillPayment { transaction: TX.to_owned(), ..world.sale("", "rcpt_hello", 9) };
+    world.send(Command::Owed(Box::new(debt)));
+    let until = world.now + 86_400_000;
+    let asked = works_on(&mut world, until, |_| said(200, ""));
+    assert!(matches!(asked[..], [PayoutCall::Refunding { sold: true, .. }]), "{asked:?}");
+    assert_eq!(waits(&world, "rcpt_hello"), None);
+}
+
 // A-300
 #[test]
 pub fn a_debt_that_arises_while_money_is_on_its_way_is_told_at_once() {
@@ -368,18 +466,22 @@ pub fn a_debt_that_arises_while_money_is_on_its_way_is_told_at_once() {
 // A-300
 #[test]
 pub fn a_debt_that_is_heard_while_the_treasury_is_asked_is_no_answer_of_the_gate() {
-    for is_done in [true, false] {
+    for (is_done, lost) in [(true, 1), (true, 2), (false, 1), (false, 2)] {
         let OwedJob { mut world, job, debt } = owed_job();
         let ask = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        let mut ask = world.past_gate(ask);
         // Its answer is lost, so it is asked again, and a debt is heard meanwhile.
-        world.report(&errand(ask), None);
-        world.now += 60_000;
-        let ask = errand(world.send(Command::Due));
+        for _ in 0..lost {
+            world.report(&ask, None);
+            world.now += 60_000;
+            ask = errand(world.send(Command::Due));
+        }
         assert!(matches!(ask.ask, PayoutCall::Pay(_)));
         world.send(Command::Owed(Box::new(debt)));
         // What it knows already it says with the status that the gate has, too.
-        let answer = PayoutAnswer { status: 200, ..world.treasury.answer(&ask.ask) };
-        world.report(&ask, Some(answer));
+        world.treasury.answer(&ask.ask);
+        let body = json!({"id": "pay_1", "state": "open", "outcome": "unknown"}).to_string();
+        world.report(&ask, Some(PayoutAnswer { status: 200, body }));
         let until = world.now + 86_400_000;
         let asked = works_on(&mut world, until, |_| said(200, ""));
         let is_told = match asked.first() {

@@ -6,13 +6,8 @@ use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave};
 use farebox_core::compute::settings::{Profile, ProfileSettings};
 use serde_json::json;
 
-use super::claims::{OwedJob, owed_job, restored, said, waits, works_on};
-use super::world::{Luck, TX, Told, World, errand, settings, wallet};
-
-/// What came to the seller and to the buyer of the job.
-fn arrived(world: &World) -> [u64; 2] {
-    [1, 9].map(|number| world.treasury.arrived(&wallet(number)))
-}
+use super::claims::{OwedJob, arrived, owed_job, restored, said, waits, works_on};
+use super::world::{Luck, TX, Told, World, errand, settings};
 
 //
 #[test]
@@ -62,7 +57,8 @@ fn the_first_question_after_a_debt_is_heard_is_one_to_the_gate() {
 fn what_may_be_under_way_is_asked_of_the_treasury_whatever_the_gate_has_paid_back() {
     for is_done in [true, false] {
         let OwedJob { mut world, job, debt } = owed_job();
-        let ask = errand(if is_done { world.complete(1, &job) } else { world.fail(1, &job) });
+        let answer = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        let ask = world.past_gate(answer);
         // It pays, and its answer is lost.
         world.treasury.answer(&ask.ask);
         world.report(&ask, None);
@@ -168,7 +164,8 @@ fn a_page_in_front_of_the_treasury_forgets_no_payout() {
 #[test]
 pub fn a_try_is_asked_for_again_as_it_was_whatever_is_configured_since() {
     let OwedJob { mut world, job, .. } = owed_job();
-    let first = errand(world.complete(1, &job));
+    let answer = world.complete(1, &job);
+    let first = world.past_gate(answer);
     world.report(&first, None);
     let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
     let payer = ("other".to_owned(), "another".to_owned());

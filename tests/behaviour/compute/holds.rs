@@ -1,14 +1,14 @@
 //! Held money: it leaves once, to one side, whatever the treasury says.
 
-use farebox_core::compute::message::{Answer, PayoutAnswer, PayoutCall};
+use farebox_core::compute::message::{Answer, Errand, PayoutAnswer, PayoutCall};
 use farebox_core::compute::row::{HoldState, JobState, Leave};
 use serde_json::Value;
 
 use super::world::{Luck, Told, World, errand, wallet};
 
-fn key(answer: &Answer) -> (String, String) {
-    let PayoutCall::Pay(body) = errand(answer.clone()).ask else { panic!("{answer:?}") };
-    let body: Value = serde_json::from_str(&body).unwrap();
+fn key(errand: &Errand) -> (String, String) {
+    let PayoutCall::Pay(body) = &errand.ask else { panic!("{errand:?}") };
+    let body: Value = serde_json::from_str(body).unwrap();
     let text = |name: &str| body[name].as_str().unwrap().to_owned();
     (text("idempotencyKey"), text("to").to_lowercase())
 }
@@ -17,7 +17,8 @@ fn key(answer: &Answer) -> (String, String) {
 pub fn a_payout_names_wallet_token_payee_and_a_key_of_the_payment() {
     let mut world = World::with_seller();
     let job = world.running();
-    let PayoutCall::Pay(body) = errand(world.complete(1, &job)).ask else { panic!() };
+    let answer = world.complete(1, &job);
+    let PayoutCall::Pay(body) = world.past_gate(answer).ask else { panic!() };
     let to = farebox_core::evm::address::Address::parse(&wallet(1)).unwrap().to_checksum();
     let expected = format!(
         r#"{{"organization":"acme","wallet":"escrow","network":"eip155:84532","asset":"USDC","to":"{to}","amount":"0.005","idempotencyKey":"hold-rcpt_hello-1"}}"#
@@ -33,7 +34,7 @@ pub fn release_and_refund_of_a_payment_have_one_key() {
         let mut world = World::with_seller();
         let job = world.running();
         let answer = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
-        keys.push(key(&answer));
+        keys.push(key(&world.past_gate(answer)));
     }
     assert_eq!(keys[0].0, keys[1].0);
     assert_eq!((&keys[0].1, &keys[1].1), (&wallet(1), &wallet(9)));
@@ -249,7 +250,8 @@ pub fn a_seller_that_asks_every_second_delays_its_money_by_half_a_minute_at_most
 pub fn a_worker_that_lost_its_grant_changes_nothing() {
     let mut world = World::with_seller();
     let job = world.running();
-    let old = errand(world.complete(1, &job));
+    let answer = world.complete(1, &job);
+    let old = world.past_gate(answer);
     world.now += 60_000;
     let new = errand(world.send(farebox_core::compute::message::Command::Due));
     let answer = world.treasury.answer(&old.ask);

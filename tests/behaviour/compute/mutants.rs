@@ -224,6 +224,8 @@ pub const TABLE: &[Row] = &[
     row!(OpenMoneyEnds, ended::what_the_exchange_moves_itself_is_not_ended_by_hand),
     row!(AnswersAreMixedUp, claims::a_debt_that_is_heard_while_the_treasury_is_asked_is_no_answer_of_the_gate),
     row!(LateDebtsAreUnheard, claims::a_debt_that_arises_while_money_is_on_its_way_is_told_at_once),
+    row!(SalesNeedTransactions, claims::the_gate_hears_of_what_was_sold_though_its_transaction_is_not_known),
+    row!(UnheardDebtsAreUnclaimed, claims::a_debt_of_which_no_notice_came_is_asked_of_the_gate_before_the_money_leaves),
     row!(DebtsAreUnclaimed, claims::what_another_one_pays_back_or_has_is_not_paid_by_the_exchange),
     row!(
         DebtsAreNeverReported,

@@ -289,9 +289,23 @@ impl World {
 
     /// Carries out an errand, and reports it.
     pub fn carry(&mut self, reaction: Answer) -> Answer {
-        let errand = errand(reaction);
+        let errand = self.past_gate(reaction);
         let answer = self.treasury.answer(&errand.ask);
         self.report(&errand, Some(answer))
+    }
+
+    /// The errand after the gate has said that it owes nothing for a job of which it has told no debt.
+    pub fn past_gate(&mut self, reaction: Answer) -> Errand {
+        let errand = errand(reaction);
+        let hold = &self.rows.holds[&errand.payment];
+        let is_unheard = !hold.owed && !hold.job.is_empty();
+        if !is_unheard || !matches!(errand.ask, PayoutCall::Refunding { .. }) {
+            return errand;
+        }
+        let body = json!({"code": "wrong_state"}).to_string();
+        let served = PayoutAnswer { status: 409, body };
+        let next = self.report(&errand, Some(served));
+        self.past_gate(next)
     }
 
     pub fn report(&mut self, errand: &Errand, answer: Option<PayoutAnswer>) -> Answer {

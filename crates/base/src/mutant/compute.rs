@@ -160,6 +160,10 @@ macro_rules! compute {
             EarlierPricesAreForgotten,
             /// A debt of the gate is paid back without its leave.
             DebtsAreUnclaimed,
+            /// The gate is asked only about a debt of which it has told.
+            UnheardDebtsAreUnclaimed,
+            /// The gate hears of a sale by its transaction alone.
+            SalesNeedTransactions,
             /// The gate is not asked again for what has waited for its turn.
             TurnsAreUnasked,
             /// A gate that was restored has to know of payments which the exchange took.

@@ -13,6 +13,10 @@ macro_rules! ledger {
             SleepersAreGivenUp,
             /// A sold payment is a debt again, once a repeat is not served either.
             SoldIsForgotten,
+            /// A payment that a program answers for is a debt, once its response is lost.
+            SoldIsLate,
+            /// A program that answers for a payment cannot report its refund.
+            SoldIsNeverPaidBack,
             /// A request for a payment in progress begins as well.
             NoCompareAndSet,
             /// The first use of a payment fixes nothing.

@@ -26,6 +26,7 @@ use farebox_ledger::report::tally::Sum;
 use farebox_ledger::report::{
     Decision, FailingClient, Filter, Mark, ObjectRequest, PaymentItem, Report,
 };
+use farebox_ledger::state::may_be_paid_back;
 
 /// Objects asked at once.
 const AT_ONCE: usize = 4;
@@ -267,7 +268,7 @@ impl OperatorQuery {
                     self.waiting = VecDeque::from([(object, None)]);
                 }
                 Task::Decide { prove: Some(hash), .. } => {
-                    if matches!(item.state.as_str(), "refund_due" | "refunded") {
+                    if may_be_paid_back(&item.state) {
                         self.proving = Some((*hash, *item, object));
                         self.waiting.clear();
                     } else {

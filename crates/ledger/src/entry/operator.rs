@@ -31,6 +31,20 @@ impl Entry {
                 State::Sold { transaction, since },
                 Decision::Refunding { sold: true, key: Some(_), .. },
             ) => State::Sold { transaction, since },
+            // The program that has it answers for it, whatever becomes of the response.
+            (
+                State::Delivering { transaction, lease, streaming, sold },
+                Decision::Refunding { sold: true, key: Some(_), .. },
+            ) => State::Delivering {
+                transaction,
+                lease,
+                streaming,
+                sold: sold.or(Some(now)).filter(|_| !planted(Mutant::SoldIsLate)),
+            },
+            (
+                State::Settling(_) | State::Unknown { .. } | State::Settled { .. },
+                Decision::Refunding { sold: true, key: Some(_), .. },
+            ) if !planted(Mutant::SoldIsLate) => return Err(Undecided::RefundEarly(now.secs())),
             (
                 State::RefundDue { transaction, why, since, .. },
                 Decision::Refunding { known_since, key, sold },
@@ -131,7 +145,7 @@ mod tests {
     use super::*;
     use crate::command::{Leases, Mode, Payment};
     use crate::entry::{FIRST_FENCE, OtherPayments};
-    use crate::state::Why;
+    use crate::state::{Why, may_be_paid_back};
     use farebox_common::payment::TxHash;
 
     const NOW: UnixTime = UnixTime::from_secs(1_000);
@@ -201,7 +215,7 @@ mod tests {
     fn decisions_lead_only_where_the_table_says() {
         let refunded = |digit| Decision::Refunded(hash(digit).to_text());
         let waived = || Decision::Waived("no".to_string());
-        let cases: [(State, Decision, Option<&str>); 24] = [
+        let cases: [(State, Decision, Option<&str>); 25] = [
             (owed(), refunding(), Some("refund_due")),
             (owed(), not_refunded(FIRST_FENCE), Some("refund_due")),
             (begun(), refunded('2'), Some("refunded")),
@@ -213,6 +227,7 @@ mod tests {
             (owed(), refunded('1'), None),
             (owed(), Decision::Refunded("0x12".to_string()), None),
             (owed(), waived(), Some("waived")),
+            (State::Sold { transaction: hash('1'), since: NOW }, refunded('2'), Some("refunded")),
             (owed(), resolved(Resolution::Void, None), None),
             (
                 State::Refunded { transaction: hash('1'), refund: hash('2') },
@@ -233,7 +248,10 @@ mod tests {
         ];
         for (state, decision, expected) in cases {
             let said = alloc::format!("{state:?} {decision:?}");
+            let before = state.name();
             let after = entry(state).decide(&decision, NOW);
+            let is_paid_back = matches!(decision, Decision::Refunded(_)) && after.is_ok();
+            assert!(!is_paid_back || may_be_paid_back(&before), "{said}");
             assert_eq!(after.ok().map(|entry| entry.state.name()).as_deref(), expected, "{said}");
         }
     }

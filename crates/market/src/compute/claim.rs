@@ -19,34 +19,41 @@ pub(super) const LEASE_MS: u64 = 30_000;
 
 /// The gate's answer about a payment that it owes.
 pub(super) enum GateLeave {
-    /// It leaves it to the exchange.
-    Granted,
+    /// It leaves it to the exchange; whether it owed it.
+    Granted { owed: bool },
     /// It knows nothing of it: it keeps it no longer, or no token opens its refunds.
     Unknown,
     /// It was paid back or waived there.
     Ended,
     /// It does not owe it: its buyer was served, or is.
     Other,
-    /// It has not said, or someone there has begun.
+    /// Someone there has begun, or the payment may still be served there.
     Later,
+    /// It has not said.
+    Silent,
 }
 
 pub(super) fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
-    let Some(answer) = answer else { return GateLeave::Later };
+    let Some(answer) = answer else { return GateLeave::Silent };
     let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
-    match (answer.status, body.get("code").and_then(Value::as_str)) {
-        (200, _) => GateLeave::Granted,
-        (404, Some("not_found")) => GateLeave::Unknown,
-        (409, Some("refund_ended")) => GateLeave::Ended,
-        (409, Some("wrong_state")) => GateLeave::Other,
-        _ => GateLeave::Later,
+    let text = |name| body.get(name).and_then(Value::as_str);
+    match (answer.status, text("code"), text("state")) {
+        // Of what is on its way to its buyer there is no debt.
+        (200, _, Some(state)) => GateLeave::Granted { owed: state != "delivering" },
+        (404, Some("not_found"), _) => GateLeave::Unknown,
+        (409, Some("refund_ended"), _) => GateLeave::Ended,
+        (409, Some("wrong_state"), _) => GateLeave::Other,
+        (409, _, _) => GateLeave::Later,
+        _ => GateLeave::Silent,
     }
 }
 
-/// Asks the gate, which owes a payment, to leave it to the exchange. A payment that was taken here has
-/// its end here, also for a gate that was restored since; of one of which the gate alone has told, or
-/// has told that it was paid back there, a restored gate may have forgotten how it ended.
-pub(super) fn write_claim(hold: &HoldRow, sold: bool) -> PayoutCall {
+/// Asks the gate to leave a payment to the exchange. A payment that was taken here has its end here,
+/// also for a gate that was restored since; of one of which the gate alone has told, or has told that
+/// it was paid back there, a restored gate may have forgotten how it ended. A job of which the gate
+/// has told no debt is sold, wherever its money goes: the exchange answers for it.
+pub(super) fn write_claim(hold: &HoldRow, leave: Option<Leave>) -> PayoutCall {
+    let sold = leave == Some(Leave::Release) || !hold.is_owed();
     let is_told = hold.owed && (hold.job.is_empty() || planted(Mutant::OwnJobsAreHearsay));
     let restored = !is_told && !hold.is_left();
     PayoutCall::Refunding { payment: hold.payment.clone(), restored, sold }
@@ -54,14 +61,14 @@ pub(super) fn write_claim(hold: &HoldRow, sold: bool) -> PayoutCall {
 
 /// Tells the gate where the money went, so that it owes it no longer.
 pub(super) fn report_end(hold: HoldRow, tick: Now<'_>) -> Decision {
-    if hold.looks >= MAX_REPORTS || hold.transaction.is_empty() {
+    if hold.looks >= MAX_REPORTS || hold.lacks_transaction() {
         let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
         return Decision { answer: Answer::Done, changes };
     }
     let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
     let fence = hold.fence.saturating_add(1);
     let ask = match hold.state.leave() {
-        Some(Leave::Release) => write_claim(&hold, true),
+        leave @ Some(Leave::Release) => write_claim(&hold, leave),
         Some(Leave::Refund) | None => {
             PayoutCall::Refunded { payment: payment.clone(), transaction }
         }
@@ -84,11 +91,11 @@ pub(super) fn take_report(
         return Decision::told(Answer::Nothing);
     }
     let is_heard = match read_leave(answer) {
-        GateLeave::Granted | GateLeave::Unknown => true,
+        GateLeave::Granted { .. } | GateLeave::Unknown => true,
         // Its buyer has fetched the answer since.
         GateLeave::Other => leave == Leave::Release,
         // Someone has paid it back there, or will: a person has to hear of that.
-        GateLeave::Ended | GateLeave::Later => false,
+        GateLeave::Ended | GateLeave::Later | GateLeave::Silent => false,
     };
     let due = Some(tick.now.saturating_add(pause_ms(hold.looks))).filter(|_| !is_heard);
     let looks = if is_heard { 0 } else { hold.looks };

@@ -25,7 +25,7 @@ use super::row::{
     EventKind, HoldRow, HoldState, JobRow, JobState, Leave, OrphanTally, RefundClaim,
 };
 use super::settings::PaymentProfile;
-use super::stuck::pause_ms;
+use super::stuck::{MANY_LOOKS, pause_ms};
 use crate::day::{day_number, day_start};
 use crate::grant::Grant;
 use crate::text::{object, or_null, quoted};
@@ -74,7 +74,7 @@ impl<'g> HeldMoney<'g> {
     /// Has the next question asked at once, for an operator who has mended what kept the money.
     pub fn ask_now<R: Rows>(&self, records: &R, payment: &str, tick: Now<'_>) -> Applied<R> {
         let Some(hold) = records.hold(payment)? else { return Ok(Decision::reply(no_hold())) };
-        let is_untold = hold.is_untold() && !hold.transaction.is_empty();
+        let is_untold = hold.is_untold() && !hold.lacks_transaction();
         if hold.due.is_none() && !is_untold {
             return Ok(Decision::reply(nothing_to_ask()));
         }
@@ -121,7 +121,7 @@ impl<'g> HeldMoney<'g> {
         let asks_gate = hold.needs_claim();
         let order = self.orders().find_payout(&hold, leave).filter(|_| !asks_gate);
         let ask = if asks_gate {
-            write_claim(&hold, leave == Some(Leave::Release))
+            write_claim(&hold, leave)
         } else if hold.payout.is_empty() {
             PayoutCall::Pay(match (&hold.entry, &order) {
                 (Some(entry), _) => self.orders().write_escrow(&hold, entry, leave),
@@ -325,18 +325,26 @@ impl<'g> HeldMoney<'g> {
         };
         let told = match read_leave(answer) {
             // What was paid back there stays so, though the gate keeps its row no longer.
-            GateLeave::Unknown | GateLeave::Other if hold.is_left() => GateLeave::Later,
-            GateLeave::Unknown => GateLeave::Granted,
+            GateLeave::Unknown | GateLeave::Other | GateLeave::Silent if hold.is_left() => {
+                GateLeave::Later
+            }
+            GateLeave::Unknown => GateLeave::Granted { owed: false },
+            // A gate that cannot be asked does not keep what nobody has told it to be owed.
+            GateLeave::Silent if !hold.is_owed() && hold.looks >= MANY_LOOKS => GateLeave::Other,
             told => told,
         };
         Ok(match told {
-            GateLeave::Granted if is_orphan => {
+            GateLeave::Granted { .. } if is_orphan => {
                 done(HoldRow { claim: granted, looks: 0, due: Some(tick.now), ..hold })
             }
-            GateLeave::Granted => self.look(HoldRow { claim: granted, looks: 0, ..hold }, tick),
+            GateLeave::Granted { owed } => {
+                // It hears where its debt went.
+                let owed = hold.owed || owed && leave == Leave::Refund;
+                self.look(HoldRow { claim: granted, owed, looks: 0, ..hold }, tick)
+            }
             // What was served there is no debt: the job decides alone.
             GateLeave::Other if !is_orphan => {
-                self.look(HoldRow { owed: false, looks: 0, ..hold }, tick)
+                self.look(HoldRow { claim: granted, owed: false, looks: 0, ..hold }, tick)
             }
             // A seller who delivered may have been paid by a person: who says so ends the job.
             GateLeave::Ended if is_new && leave == Leave::Refund => {
@@ -346,7 +354,11 @@ impl<'g> HeldMoney<'g> {
                 let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
                 put_off(HoldRow { claim: RefundClaim::Ended, due, ..hold }, leave, None)
             }
-            GateLeave::Other | GateLeave::Ended | GateLeave::Later | GateLeave::Unknown => {
+            GateLeave::Other
+            | GateLeave::Ended
+            | GateLeave::Later
+            | GateLeave::Silent
+            | GateLeave::Unknown => {
                 let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
                 put_off(HoldRow { due, ..hold }, leave, None)
             }

@@ -5,7 +5,7 @@ use farebox_base::mutant::{Mutant, planted};
 use super::row::{HoldRow, HoldState, Leave, RefundClaim};
 
 /// Looks at money that does not move after which a person has to: those of three minutes.
-const MANY_LOOKS: u32 = 10;
+pub(super) const MANY_LOOKS: u32 = 10;
 /// Looks at a payout that follow each other within [`NEAR_PAUSE_MS`]: about an hour of them.
 const NEAR_LOOKS: u32 = 120;
 /// Most milliseconds between two such looks: the treasury tells from its own table how it stands.
@@ -61,7 +61,7 @@ impl HoldRow {
         }
     }
 
-    /// Whether the gate is asked next, which owes it and has to leave it to the exchange. What the
+    /// Whether the gate is asked next, which may owe it and has to leave it to the exchange. What the
     /// treasury was asked for goes on as it began: then one question in two is the gate's.
     pub(super) fn needs_claim(&self) -> bool {
         let is_even = self.fence.is_multiple_of(2) && !planted(Mutant::LateDebtsAreUnheard);
@@ -69,11 +69,13 @@ impl HoldRow {
         self.waits_for_gate() && is_turn && !planted(Mutant::DebtsAreUnclaimed)
     }
 
-    /// Whether the gate, which owes it, has not left it to the exchange.
+    /// Whether the gate, which may owe it, has not left it to the exchange. Its notice of a debt may
+    /// be lost, or come later than the money leaves.
     fn waits_for_gate(&self) -> bool {
         let is_going = matches!(self.state, HoldState::Paying(_) | HoldState::Sent(_));
         let is_open = matches!(self.claim, RefundClaim::Unasked | RefundClaim::Called);
-        is_going && (is_open || self.is_left()) && self.is_owed()
+        let is_asked = self.is_owed() || !planted(Mutant::UnheardDebtsAreUnclaimed);
+        is_going && (is_open || self.is_left()) && is_asked
     }
 
     /// Whether someone at the gate has paid it back or waived it, before anything was known to be on its
@@ -116,9 +118,15 @@ impl HoldRow {
         }
     }
 
+    /// Whether it went back by a transaction that is not known, so that no one can report it.
+    pub(super) fn lacks_transaction(&self) -> bool {
+        let is_sold = matches!(self.state, HoldState::Ended(Leave::Release));
+        self.transaction.is_empty() && (!is_sold || planted(Mutant::SalesNeedTransactions))
+    }
+
     /// Whether it has gone, and the gate that owes it will not hear of it by itself.
     pub(super) fn is_untold(&self) -> bool {
-        let is_given_up = self.looks >= MAX_REPORTS || self.transaction.is_empty();
+        let is_given_up = self.looks >= MAX_REPORTS || self.lacks_transaction();
         self.is_reported() && self.due.is_none() && is_given_up
     }
 }

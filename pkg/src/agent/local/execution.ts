@@ -126,7 +126,15 @@ export class Execution {
             broadcast &&
             (async (it: Proposal) => {
               const ends = Math.ceil(this.#now()) + it.validForSecs;
-              const sending = { request, url: prepared.request.url, payment: {}, proposal: it, ends, sending: drawn() };
+              const sending = {
+                ...having({ purchase: ended?.purchase }),
+                ...asked,
+                url: prepared.request.url,
+                payment: {},
+                proposal: it,
+                ends,
+                sending: drawn(),
+              };
               // Written before it is asked for: after a crash it may be on its way.
               const standing = await journal.claim(key, sending);
               if (standing !== sending) {

@@ -65,6 +65,16 @@ fn beginnings(way: Way) -> Vec<Vec<Step>> {
         with(&[start]),
         with(&[start, Step::Calls(1, 0, Callback::Complete)]),
         with(&[start, Step::Calls(1, 0, Callback::Fail)]),
+        with(&[start, Step::Calls(1, 0, Callback::Complete), Step::Carries(0, Luck::Arrives)]),
+        with(&[start, Step::Calls(1, 0, Callback::Fail), Step::Carries(0, Luck::Arrives)]),
+        with(&[
+            start,
+            Step::Calls(1, 0, Callback::Complete),
+            Step::Carries(0, Luck::Arrives),
+            Step::Carries(0, Luck::Doubted),
+            Step::Due,
+            Step::Asks(208),
+        ]),
         vec![Step::Asks(209), Step::Settles(209), Step::Due, Step::Forwards(209), Step::Due],
         [&[Step::Asks(209), Step::Settles(209), Step::Due, Step::Forwards(209)][..], &claimed]
             .concat(),

@@ -147,7 +147,11 @@ impl Life {
                 let errand = self.holders.remove(place);
                 let answer = self.pay(&errand, luck);
                 let Errand { payment, fence, .. } = errand;
-                self.apply(Command::PaidOut { payment, fence, answer: Some(answer) });
+                let next = self.apply(Command::PaidOut { payment, fence, answer: Some(answer) });
+                // The gate's word is followed by a question of the treasury.
+                if let Answer::Errand(_) = next {
+                    self.react(next);
+                }
             }
             Step::PaysAndDies(place, luck) => {
                 let errand = self.holders.remove(place);
