@@ -40,6 +40,21 @@ export const MUTANTS = [
     broken: (planted) => `if (promised === undefined && !(${planted})) return 'client_left';`,
   },
   {
+    // All of an answer is read while an upload in chunks goes on.
+    name: 'AnswersEndUploads',
+    file: 'origin.mjs',
+    guard: 'if (left === 1) await awaited(sent);',
+    broken: (planted) => `if (left === 1 && !(${planted})) await awaited(sent);`,
+  },
+  {
+    // An origin of which something comes was silent until then, however short the wait for it was.
+    name: 'StallsAreSilence',
+    file: 'flow.mjs',
+    guard: 'now - since < SILENT_MS) return;\n    this.paidUntil += Math.max(0, now - Math.max(this.paidUntil, since));',
+    broken: (planted) =>
+      `now - since < (${planted} ? 0 : SILENT_MS)) return;\n    this.paidUntil += Math.max(0, now - (${planted} ? this.paidUntil : Math.max(this.paidUntil, since)));`,
+  },
+  {
     // A reader who takes nothing has left after seconds.
     name: 'ReadersAreHurried',
     file: 'origin.mjs',

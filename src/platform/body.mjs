@@ -86,7 +86,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  *
  * @param {Response | Request} message
  */
-function lengthOf({ headers }) {
+export function lengthOf({ headers }) {
   const length = headers.get('content-length');
   return length !== null && /^\d{1,15}$/.test(length) && !headers.has('content-encoding') ? Number(length) : undefined;
 }

@@ -9,6 +9,8 @@ import { BodyReader, Waits } from '../platform/reading.mjs';
 const MAX_EVENT_BYTES = 1_048_576;
 /** Bytes that a reader takes in one deadline. */
 const MAX_TAKEN_BYTES = 65_536;
+/** Milliseconds of waiting for an origin that are silence. */
+const SILENT_MS = 1_000;
 /** Longer than any body flows, milliseconds. */
 const LONGEST_MS = 604_800_000;
 
@@ -49,8 +51,6 @@ export class Flow {
     this.paid = 0;
     /** @type {number | undefined} */
     this.paidUntil = undefined;
-    /** When the origin last had something after it had nothing. */
-    this.arrived = 0;
     /**
      * Pieces that were read and have not left.
      *
@@ -93,7 +93,7 @@ export class Flow {
       if (this.hasLeft) return 'client_left';
       const since = Date.now();
       const read = await this.comes.for(this.reader.read()).catch(() => LATE);
-      if (Date.now() > since) this.arrived = Date.now();
+      this.skip(since);
       if (read === LATE) return this.hasLeft ? 'client_left' : 'broken';
       if (read.done) {
         this.reader = undefined;
@@ -103,6 +103,18 @@ export class Flow {
         if (!this.take(read.value)) return 'broken';
       } else if (read.value.length > 0) this.pieces.push(read.value);
     }
+  }
+
+  /**
+   * Takes silence of the origin out of the seconds that count, unless they are paid. Only what was waited is silence: while the
+   * reader takes nothing, pieces come and are not seen.
+   *
+   * @param {number} since when a wait for the origin began
+   */
+  skip(since) {
+    const now = Date.now();
+    if (this.paidUntil === undefined || now - since < SILENT_MS) return;
+    this.paidUntil += Math.max(0, now - Math.max(this.paidUntil, since));
   }
 
   /** Notes that the client has left. A race for each piece would be kept until then. */
@@ -164,8 +176,7 @@ export class Flow {
    * @param {number} units
    */
   grant(units) {
-    const from = this.paidUntil === undefined ? Date.now() : Math.max(this.paidUntil, this.arrived);
-    if (this.unit === 'second') this.paidUntil = from + units * 1000;
+    if (this.unit === 'second') this.paidUntil = (this.paidUntil ?? Date.now()) + units * 1000;
     else this.paid += units;
   }
 

@@ -1,9 +1,10 @@
 // Asks the origin, and lets bodies flow on their way.
 
-import { discard } from '../platform/body.mjs';
+import { discard, lengthOf } from '../platform/body.mjs';
 import { LATE, race } from '../platform/deadline.mjs';
 import { headersOf, headOf } from '../platform/edge.mjs';
 import { BodyReader, Waits } from '../platform/reading.mjs';
+import { MINUTE_MS, Pace, WAITED_MS } from './pace.mjs';
 
 /** @typedef {import('../platform/body.mjs').Source} Source */
 
@@ -43,8 +44,12 @@ export async function askOrigin(bound, url, method, lines, body, milliseconds, u
     }
     answered?.();
     // A change of protocol that was not asked for has no body and no connection to pass on.
-    if (response.status === 101 && !response.webSocket) return 'lost';
-    return { head: headOf(response), response, sent };
+    if (response.status === 101 && !response.webSocket) {
+      breaks?.abort();
+      return 'lost';
+    }
+    const isUnderWay = sent?.isOpen && breaks !== undefined && (await uploaded(sent, 0)) === 'flowing';
+    return { head: headOf(response), response: isUnderWay ? behind(response, sent, breaks) : response, sent };
   } catch {
     return 'lost';
   }
@@ -71,14 +76,72 @@ function upload(body) {
     stalled: () => isAnswered || breaks.abort(),
     given,
   });
-  const sent = Object.assign(outcome, { given });
+  const sent = Object.assign(outcome, { given, isOpen: source.announced === undefined, isAwaited: false });
   const answered = () => {
     isAnswered = true;
   };
   return { stream: readable, sent, breaks, answered };
 }
 
-/** @typedef {Promise<string> & {given: Pace}} Upload the outcome of an upload, and what its client has given of it */
+/**
+ * @typedef {Promise<string> & {given: Pace, isOpen: boolean, isAwaited: boolean}} Upload the outcome of an upload, what its client has
+ *   given of it, whether its length is unknown, and whether the end of its answer waits for it
+ */
+
+/**
+ * An answer whose last byte is read once the upload is over: with its answer the platform ends a request, as if what has come of a
+ * body without a length were all of it, and takes no more of the client. Until then it can be aborted.
+ *
+ * @param {Response} response
+ * @param {Upload} sent
+ * @param {AbortController} breaks
+ */
+function behind(response, sent, breaks) {
+  // The end of an answer without a length is not shown before that.
+  if (response.body === null || !response.headers.has('content-length')) {
+    awaited(sent).catch(() => {
+      sent.isAwaited = false;
+    });
+    return response;
+  }
+  const length = lengthOf(response);
+  const { readable, writable } = length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length);
+  const [reader, writer] = [response.body.getReader({ mode: 'byob' }), writable.getWriter()];
+  const passed = async () => {
+    // Of a compressed answer nobody can tell which byte is the last one.
+    for (let left = length ?? 1; left > 0; ) {
+      if (left === 1) await awaited(sent);
+      const { done, value } = await reader.read(new Uint8Array(left === 1 ? TAKEN_BYTES : Math.min(left - 1, TAKEN_BYTES)));
+      if (done) break;
+      await writer.write(value);
+      if (length !== undefined) left -= value.length;
+    }
+    await writer.close();
+  };
+  const cut = (/** @type {unknown} */ error) => {
+    breaks.abort();
+    reader.cancel().catch(() => {});
+    writer.abort(error).catch(() => {});
+  };
+  writer.closed.catch(cut);
+  passed().catch(cut);
+  return new Response(readable, { headers: response.headers });
+}
+
+/**
+ * Waits for the end of an upload on which that of its answer depends; throws if it has broken off, or goes on for too long.
+ *
+ * @param {Upload} sent
+ */
+async function awaited(sent) {
+  sent.isAwaited = true;
+  const end = await race(sent, AWAITED_MS);
+  if (end === LATE || end === 'broken') throw new Error('the upload has not ended');
+  sent.isAwaited = false;
+}
+
+/** Milliseconds for which an answer waits for its upload. */
+const AWAITED_MS = 300_000;
 
 /** Milliseconds without a byte of the client after which its upload has broken off. */
 const UPLOAD_IDLE_MS = 60_000;
@@ -105,6 +168,7 @@ export function pump(held, idle, promised, sent) {
   const { readable, writable } = promised === undefined ? new IdentityTransformStream() : new FixedLengthStream(promised);
   const writer = writable.getWriter();
   const source = held instanceof Response ? { reader: held.body === null ? undefined : new BodyReader(held.body) } : held;
+  const isAwaited = () => sent?.isAwaited === true;
   /** @param {Early} early */
   const broken = async ({ bytes, taken, isSilent }) => {
     const uploaded = sent === undefined ? 'complete' : await race(sent, 0, 'flowing');
@@ -114,9 +178,9 @@ export function pump(held, idle, promised, sent) {
     // Nobody sees the end of an answer of which no length is known before the origin has all of the request. Its client,
     // who may see to it that the origin never has, may have the whole answer.
     if (promised === undefined) return 'client_left';
-    return !isSilent && sent?.given.isSlow(GIVEN_BYTES, WAITED_MS) ? 'client_left' : 'broken';
+    return isAwaited() || (!isSilent && sent?.given.isSlow(GIVEN_BYTES, WAITED_MS)) ? 'client_left' : 'broken';
   };
-  const end = flow(source, writer, idle, promised, { broken, stalled: () => {} }).then((end) => {
+  const end = flow(source, writer, idle, promised, { broken, stalled: () => {}, isAwaited }).then((end) => {
     // With this the platform ends an upload as well: whose doing it is was asked before.
     if (end !== 'complete') {
       writer.abort(new Error('it broke off')).catch(() => {});
@@ -130,15 +194,9 @@ export function pump(held, idle, promised, sent) {
 /** Milliseconds after which a reader who takes nothing has left, and bytes that are to be taken in that time. */
 const TAKING_MS = 300_000;
 const TAKEN_BYTES = 65_536;
-/**
- * Milliseconds of a minute for which a client kept the origin waiting, and bytes that they took or gave in it: who is slower may have
- * the origin give up, which most do after a minute in which nothing was taken, or too little of a request came.
- */
-const WAITED_MS = 10_000;
+/** Bytes that a reader has to take in a minute, and an upload to bring in the last ten seconds: what came in one piece before is no sign of life. */
 const TAKEN_BYTES_IN_MINUTE = 4_194_304;
-/** Those of the last ten seconds: what came in one piece before is no sign of life. */
 const GIVEN_BYTES = 10_000;
-const MINUTE_MS = 60_000;
 
 /**
  * @typedef {object} Early how a body ended too early: after how many bytes, what its reader took, and whether its source fell silent
@@ -152,6 +210,7 @@ const MINUTE_MS = 60_000;
  * @property {(early: Early) => Promise<string> | void} broken breaks off where the body ends too early; may say whose doing that is
  * @property {() => void} stalled is called when the reader takes nothing
  * @property {Pace} [given] notes what the source gives
+ * @property {() => boolean} [isAwaited] whether the source waits for something else, and is not late
  */
 
 /**
@@ -163,7 +222,7 @@ const MINUTE_MS = 60_000;
  * @param {number | undefined} promised
  * @param {Means} means
  */
-async function flow(source, writer, idle, promised, { broken, stalled, given }) {
+async function flow(source, writer, idle, promised, { broken, stalled, given, isAwaited }) {
   const [comes, takes] = [new Waits(idle), new Waits(TAKING_MS)];
   let sent = 0;
   const taken = new Pace();
@@ -188,7 +247,7 @@ async function flow(source, writer, idle, promised, { broken, stalled, given }) 
     sent += piece.length;
     return true;
   };
-  let end = await pass(source, comes, write, { isWhole: () => sent === promised, given });
+  let end = await pass(source, comes, write, { isWhole: () => sent === promised, given, isAwaited });
   if (end === 'complete' && promised !== undefined && sent < promised) end = 'broken';
   if (end === 'broken' || end === 'silent') end = (await broken({ bytes: sent, taken, isSilent: end === 'silent' })) ?? 'broken';
   if (end === 'complete' && !(await isTaken(writer.close()))) end = 'client_left';
@@ -197,60 +256,14 @@ async function flow(source, writer, idle, promised, { broken, stalled, given }) 
   return end;
 }
 
-/** What a client took or gave, and for how long they kept the origin waiting. */
-class Pace {
-  /** @type {{at: number, ms: number, bytes: number}[]} */
-  #pieces = [];
-  /** @type {number | undefined} */
-  #since;
-
-  /** Begins to wait. */
-  begin() {
-    this.#since = Date.now();
-  }
-
-  /**
-   * Ends the wait.
-   *
-   * @param {number} bytes
-   */
-  end(bytes) {
-    const at = Date.now();
-    const ms = at - (this.#since ?? at);
-    this.#since = undefined;
-    const last = this.#pieces.at(-1);
-    // One entry for each second.
-    if (last !== undefined && at - last.at < 1_000 && ms < 1_000) {
-      last.ms += ms;
-      last.bytes += bytes;
-    } else this.#pieces.push({ at, ms, bytes });
-    while ((this.#pieces[0]?.at ?? at) < at - MINUTE_MS) this.#pieces.shift();
-  }
-
-  /**
-   * Whether the client was so slow in the last minute, or at the end of it, that the origin may have given up.
-   *
-   * @param {number} least bytes
-   * @param {number} milliseconds in which they are to come
-   */
-  isSlow(least, milliseconds) {
-    const now = Date.now();
-    const pieces = this.#pieces.filter(({ at }) => at >= now - MINUTE_MS);
-    if (this.#since !== undefined) pieces.push({ at: now, ms: now - this.#since, bytes: 0 });
-    const ms = pieces.reduce((sum, piece) => sum + piece.ms, 0);
-    const bytes = pieces.reduce((sum, piece) => sum + (piece.at >= now - milliseconds ? piece.bytes : 0), 0);
-    return pieces.some(({ ms }) => ms >= WAITED_MS) || (ms >= WAITED_MS && bytes < least);
-  }
-}
-
 /**
  * @param {Source} source
  * @param {Waits} comes
  * @param {(piece: Uint8Array) => Promise<boolean>} write
- * @param {{isWhole: () => boolean, given: Pace | undefined}} means `isWhole` says whether all that was promised has
+ * @param {Pick<Means, 'given' | 'isAwaited'> & {isWhole: () => boolean}} means `isWhole` says whether all that was promised has
  *   been written
  */
-async function pass({ reader, chunks = [], next }, comes, write, { isWhole, given }) {
+async function pass({ reader, chunks = [], next }, comes, write, { isWhole, given, isAwaited }) {
   for (const chunk of chunks) if (!(await write(chunk))) return 'client_left';
   while (reader !== undefined) {
     // The platform shows the end of an answer once the origin has all of the request, which may be never. A connection
@@ -260,7 +273,9 @@ async function pass({ reader, chunks = [], next }, comes, write, { isWhole, give
       break;
     }
     given?.begin();
-    const read = await comes.for(next ?? reader.read()).catch(() => undefined);
+    const coming = next ?? reader.read();
+    let read = await comes.for(coming).catch(() => undefined);
+    while (read === LATE && isAwaited?.()) read = await comes.for(coming).catch(() => undefined);
     given?.end(typeof read === 'object' ? (read.value?.length ?? 0) : 0);
     next = undefined;
     if (read === undefined) return 'broken';

@@ -11,7 +11,7 @@ import { type Chain, startChain } from '../../demo/chain.mjs';
 import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
 import { type Gate, startGate } from '../../scripts/miniflare.mjs';
-import { type Streams, startStreams } from './stream-origin.ts';
+import { readWithStall, type Streams, startStreams } from './stream-origin.ts';
 
 /** Of an event, in atomic units. */
 const UNIT = 100n;
@@ -39,7 +39,14 @@ before(async () => {
   gate = keep(
     await startGate({
       build: process.env.FAREBOX_BUILD ?? 'build',
-      vars: { ...gateVars({ chain, facilitator, origin }), ROUTES: [sold('/held', '$0.001'), sold('/events', '$0.002')] },
+      vars: {
+        ...gateVars({ chain, facilitator, origin }),
+        ROUTES: [
+          sold('/held', '$0.001'),
+          sold('/events', '$0.002'),
+          { ...sold('/feed', '$0.0013'), session_unit: 'second', session_step: 1 },
+        ],
+      },
     }),
   );
 });
@@ -88,4 +95,21 @@ test('the published client buys streams up to their price, and pays for what flo
   const paid = async () => (await chain.balanceOf(chain.accounts.payee.address)) - earlier;
   for (let waits = 0; waits < 300 && (await paid()) !== 30n * UNIT; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(await paid(), 30n * UNIT);
+});
+
+// A-330
+test('who stops reading for a while has used up a price by the second', async () => {
+  const payer = chain.accounts.payers[1];
+  assert.ok(payer);
+  const scheme = new BatchSettlementEvmScheme({ ...payer, readContract: chain.publicClient.readContract } as never, {
+    depositStrategy: () => DEPOSIT,
+  });
+  const pay = wrapFetchWithPaymentFromConfig(fetch, { schemes: [{ network: 'eip155:*', client: scheme }] });
+  const answer = await pay(`${gate.url}/feed`);
+  assert.equal(answer.status, 200);
+  // Thirteen seconds were paid, and thirteen and a half have passed when it reads on.
+  const seconds = await readWithStall(answer, 30_000);
+  assert.ok(seconds < 16, `it flowed for ${seconds} seconds`);
+  const refunded = await scheme.refund(`${gate.url}/events`);
+  assert.equal(refunded.amount, String(DEPOSIT - 13n * UNIT));
 });

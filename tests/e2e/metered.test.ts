@@ -21,11 +21,17 @@ let world: World;
 let origin: Awaited<ReturnType<typeof serve>>;
 let count: string | string[] | undefined;
 let asked = 0;
+/** What the origin answers with: pieces, and milliseconds behind each. */
+let long: { readonly piece: string; readonly pieces: number; readonly everyMs: number } | undefined;
 before(async () => {
-  origin = await serve((request, response) => {
+  origin = await serve(async (request, response) => {
     asked += 1;
     response.writeHead(200, { 'content-type': 'text/plain', ...(count === undefined ? {} : { 'farebox-units': count }) });
-    response.end(`tokens for ${request.url}`);
+    for (let n = 0; n < (long?.pieces ?? 0); n += 1) {
+      response.write(long?.piece);
+      await new Promise((resolve) => setTimeout(resolve, long?.everyMs));
+    }
+    response.end(long === undefined ? `tokens for ${request.url}` : '');
   });
   world = await startWorld({
     readsChain: true,
@@ -106,6 +112,27 @@ test('no units cost nothing: the answer is served, and nothing is settled', asyn
   const settlement = settlementOf(result.headers, 2) as ReturnType<typeof settlementOf> & { amount: string };
   assert.deepEqual([settlement.success, settlement.transaction, settlement.amount], [true, '', '0']);
 });
+
+for (const [what, piece, pieces, everyMs] of [
+  ['longer than what is held', 'l'.repeat(100_000), 20, 0],
+  ['slower than what is waited for', 's'.repeat(1_000), 12, 1_000],
+] as const) {
+  // A-332
+  test(`an answer that costs nothing comes whole where it is ${what}`, async () => {
+    const payer = world.chain.accounts.payers[6]!;
+    await allow(payer);
+    count = '0';
+    long = { piece, pieces, everyMs };
+    const { result, paid, settled } = await during(payer, async () => {
+      const answer = await paying(payer)(`${world.gate.url}/tokens`);
+      return { status: answer.status, text: await answer.text() };
+    }).finally(() => {
+      long = undefined;
+    });
+    assert.deepEqual([result.status, result.text.length, paid, settled], [200, piece.length * pieces, 0n, 0]);
+    assert.equal(result.text, piece.repeat(pieces));
+  });
+}
 
 // A-56
 test('one permit buys one answer, whatever it cost', async () => {

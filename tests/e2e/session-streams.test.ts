@@ -15,7 +15,7 @@ import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
 import { type Gate, startGate } from '../../scripts/miniflare.mjs';
 import { OkxPayer } from './okx-payer.ts';
-import { BLOB, BYTES, type Streams, startStreams } from './stream-origin.ts';
+import { BLOB, BYTES, readWithStall, type Streams, startStreams } from './stream-origin.ts';
 
 /** Of a second and an event, in atomic units; a byte costs one. */
 const UNIT = 100n;
@@ -60,6 +60,8 @@ before(async () => {
         ROUTES: [
           sold('/seconds', 'second', '$0.0001', 1),
           sold('/flood', 'second', '$0.0001', 1),
+          sold('/quiet', 'second', '$0.0001', 1),
+          { ...sold('/feed', 'second', '$0.0001', 1), session_pause_secs: 60 },
           sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)),
           sold('/packed', 'byte', '$0.000001', Number(BYTE_STEP)),
           sold('/events', 'event', '$0.0001', Number(STEP)),
@@ -182,6 +184,28 @@ test('who pays late for seconds pays for those that passed meanwhile', async () 
   await until('payment-need-voucher');
   await come.return(undefined);
   await adds(5n * UNIT);
+});
+
+test('seconds in which the origin is silent cost nothing beyond the one that was paid', async () => {
+  const { session, adds } = await opened(6, '/quiet');
+  const answer = await session.begin(UNIT * 60n);
+  const come = events(answer);
+  // Each event begins a second.
+  for (let event = 0; event < 3; event += 1) assert.equal((await come.next()).value?.name, 'message');
+  assert.equal(await session.raise(UNIT * 60n), UNIT * 3n);
+  await come.return(undefined);
+  await adds(UNIT * 60n);
+});
+
+// A-330
+test('who stops reading for a while pays for the seconds of what comes meanwhile', async () => {
+  const { session, adds } = await opened(3, '/feed');
+  const answer = await session.begin(UNIT * 60n);
+  const seconds = await readWithStall(answer);
+  const spent = await session.raise(UNIT * 60n);
+  assert.ok(Number(spent / UNIT) > seconds - 3, `${spent / UNIT} of ${seconds} seconds`);
+  await answer.body?.cancel();
+  await adds(UNIT * 60n);
 });
 
 test('what the origin has compressed comes as it is counted', async () => {

@@ -11,8 +11,22 @@ export const BLOB = Buffer.alloc(BYTES, 'byte');
 /** Events of all lengths up to 1,000 bytes. */
 export const WORDS = Array.from({ length: 40 }, (_, at) => `data: ${'word '.repeat(Math.min(197, 1 + ((at * 67) % 240)))}\n\n`).join('');
 
+/** Reads a feed, takes nothing of it for longer than buffers last, and reads on to its end or until then; the seconds that this took. */
+export async function readWithStall(answer: Response, untilMs = 15_500): Promise<number> {
+  const reader = answer.body?.getReader();
+  const begun = Date.now();
+  const read = async (until: number): Promise<void> => {
+    while (Date.now() - begun < until && (await reader?.read())?.done === false);
+  };
+  await read(1_500);
+  await new Promise((resolve) => setTimeout(resolve, 12_000));
+  await read(untilMs);
+  reader?.releaseLock();
+  return (Date.now() - begun) / 1_000;
+}
+
 /**
- * `/seconds` sends an event every 50 ms and does not end, `/flood` bytes without an end, `/bytes` sends BLOB, `/packed` sends it compressed, `/words` sends WORDS, `/events` twelve events with comments between
+ * `/seconds` sends an event every 50 ms and does not end, `/quiet` one every three seconds, `/feed` four million bytes a second of events, whether or not they are taken, `/flood` bytes without an end, `/bytes` sends BLOB, `/packed` sends it compressed, `/words` sends WORDS, `/events` twelve events with comments between
  * them, and any other path the same without an end. `cut()` breaks off the last answer.
  */
 export async function startStreams() {
@@ -55,13 +69,15 @@ export async function startStreams() {
       return;
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' });
-    if (pathname === '/seconds') {
-      const timer = setInterval(() => response.write(`data: ${(sent.events += 1)}\n\n`), 50);
+    const every = (milliseconds: number, event: () => string): void => {
+      const timer = setInterval(() => response.write(`data: ${event()}\n\n`), milliseconds);
       response.on('close', () => {
         clearInterval(timer);
       });
-      return;
-    }
+    };
+    if (pathname === '/seconds') return void every(50, () => String((sent.events += 1)));
+    if (pathname === '/quiet') return void every(3_000, () => 'quiet');
+    if (pathname === '/feed') return void every(250, () => 'v'.repeat(1_000_000));
     if (pathname === '/words') return void response.end(WORDS);
     for (let event = 1; event <= 12; event += 1)
       response.write(`: sign of life\r\n\r\nid: ${event}\ndata: event ${event}\ndata: of 12\n\n`);

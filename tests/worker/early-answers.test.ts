@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 
 import { rowsOf } from './support/operator.ts';
 import type { Payment } from './support/payer.ts';
-import { type Bytes, RawOrigin } from './support/raw-origin.ts';
-import { eventually, openWorld, payFor, type World } from './support/world.ts';
+import { type Bytes, openRawWorld, type RawOrigin } from './support/raw-origin.ts';
+import { eventually, payFor, type World } from './support/world.ts';
 
 /** Bytes of an upload that fits into no buffer on its way, and of its beginning. */
 const HUGE = 10_000_000;
@@ -17,6 +18,18 @@ const EVENTS = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-E
 const EVENT = `data: ${'x'.repeat(5_000)}\n\n`;
 const ALL_EVENTS = Buffer.from(`${EVENTS}${EVENT.length.toString(16)}\r\n${EVENT}\r\n0\r\n\r\n`);
 const NOTHING = Buffer.alloc(0);
+/** Keeps the connection for so many seconds behind an answer. */
+const kept = (answer: Buffer, seconds: number): Bytes => ({
+  pieces: [answer, ...new Array<Buffer>(seconds).fill(NOTHING)],
+  everyMs: 1_000,
+});
+const CHUNKED = 'Transfer-Encoding: chunked';
+const chunk = (piece: string): string => `${piece.length.toString(16)}\r\n${piece}\r\n`;
+const answerOf = (content: string | Buffer, ...headers: readonly string[]): Buffer =>
+  Buffer.concat([
+    Buffer.from(['HTTP/1.1 200 OK', `Content-Length: ${content.length}`, ...headers, '', ''].join('\r\n')),
+    Buffer.from(content),
+  ]);
 
 type Client = { readonly socket: Socket; taken: number; text: string; isClosed: boolean };
 
@@ -24,13 +37,9 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
   let world: World;
   let origin: RawOrigin;
   before(async () => {
-    origin = await RawOrigin.start();
-    world = await openWorld({ vars: { ORIGIN_URL: origin.url } });
+    ({ world, origin } = await openRawWorld());
   });
-  after(async () => {
-    await world.stop();
-    await origin.stop();
-  });
+  after(() => world.stop());
 
   /** Begins an upload; the rest of it is its client's. */
   const post = async (target: string, reply: Bytes, framing: string): Promise<{ client: Client; payment: Payment }> => {
@@ -72,8 +81,8 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
   };
 
   for (const [what, reply] of [
-    ['hangs up', { pieces: [ALL_EVENTS, NOTHING], everyMs: 500, then: 'close' }],
-    ['resets', { pieces: [ALL_EVENTS, NOTHING], everyMs: 500, then: 'reset' }],
+    ['hangs up', { pieces: [ALL_EVENTS, NOTHING], everyMs: 1_500, then: 'close' }],
+    ['resets', { pieces: [ALL_EVENTS, NOTHING], everyMs: 1_500, then: 'reset' }],
     ['waits', { pieces: [ALL_EVENTS, ...new Array<Buffer>(10).fill(NOTHING)], everyMs: 1_000 }],
   ] as const) {
     for (const sent of [HUGE - 100_000, HUGE]) {
@@ -125,6 +134,56 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
     assert.equal(await isAtRest(payment), 'refund_due');
     assert.equal(client.taken, 0);
   });
+
+  for (const [what, answer, seconds] of [
+    ['is short', answerOf('accepted'), 13],
+    ['is compressed', answerOf(gzipSync('accepted'), 'Content-Encoding: gzip'), 13],
+    ['is long', answerOf('a'.repeat(2_000_000)), 4],
+    // The origin has three seconds.
+    ['has no length', ALL_EVENTS, 16],
+  ] as const) {
+    // A-331
+    it(`lets all of an upload in chunks go on to its end where it ${what}`, async () => {
+      const target = `/before/outlasted-${what.replaceAll(' ', '-')}`;
+      const { client, payment } = await post(target, kept(answer, seconds + 20), CHUNKED);
+      const pieces = seconds * 2;
+      for (let n = 0; n < pieces; n += 1) {
+        assert.equal(client.isClosed, false, `closed after ${n} of ${pieces} pieces`);
+        client.socket.write(chunk('b'.repeat(LONG / 10)));
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+      client.socket.write('0\r\n\r\n');
+      assert.equal(await isAtRest(payment), 'delivered');
+      assert.deepEqual(
+        origin.of(target).map(({ complete, body }) => [complete, body.length]),
+        [[true, (pieces * LONG) / 10]],
+      );
+      assert.match(client.text, what === 'is short' ? /accepted$/ : /^HTTP\/1\.1 200 /);
+      client.socket.destroy();
+    });
+  }
+
+  for (const [what, mode, answer, state] of [
+    ['is short', 'before', answerOf('accepted'), 'refund_due'],
+    ['is compressed', 'before', answerOf(gzipSync('accepted'), 'Content-Encoding: gzip'), 'refund_due'],
+    ['is long', 'before', answerOf('a'.repeat(2_000_000)), 'delivered'],
+    ['is short', 'after', answerOf('accepted'), 'abandoned'],
+    ['is an error', 'after', Buffer.from('HTTP/1.1 500 Bad\r\nContent-Length: 3\r\n\r\nbad'), 'abandoned'],
+    ['is an error', 'before', Buffer.from('HTTP/1.1 500 Bad\r\nContent-Length: 3\r\n\r\nbad'), 'refund_due'],
+  ] as const) {
+    // A-331
+    it(`ends no upload in chunks that its client breaks off, as if it were whole, where it ${what} (${mode})`, async () => {
+      const target = `/${mode}/hung-up-${what.replaceAll(' ', '-')}`;
+      const { client, payment } = await post(target, kept(answer, 10), CHUNKED);
+      client.socket.write(chunk('b'.repeat(LONG)));
+      await eventually('the origin has it', () => (origin.of(target)[0]?.body.length ?? 0) === LONG || client.isClosed);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      client.socket.destroy();
+      await eventually('the origin sees it end', () => origin.of(target)[0]?.ended === true);
+      assert.equal(origin.of(target)[0]?.complete, false);
+      assert.equal(await isAtRest(payment), state);
+    });
+  }
 
   // A-318
   it('is not settled where its origin hangs up on the upload and nothing of it can be read', async () => {

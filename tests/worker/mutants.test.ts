@@ -12,6 +12,7 @@ import { after, before, describe, it } from 'node:test';
 import { MUTANTS } from '../../scripts/mutants.mjs';
 import { type Break, sendBroken } from './support/broken.ts';
 import { DRILL, expectLost } from './support/drill.ts';
+import { type Feed, startFeed } from './support/feed.ts';
 import { freshPayer, type JsonObject, type Payment, pay, requiredBy } from './support/payer.ts';
 import { Pricer } from './support/pricer.ts';
 import { type Bytes, GOOD, RawOrigin } from './support/raw-origin.ts';
@@ -51,8 +52,9 @@ describe('a guard that is removed', () => {
   let world: World;
   let origin: RawOrigin;
   let pricer: Pricer;
+  let feed: Feed;
   before(async () => {
-    [origin, pricer] = await Promise.all([RawOrigin.start(), Pricer.start()]);
+    [origin, pricer, feed] = await Promise.all([RawOrigin.start(), Pricer.start(), startFeed(DRILL)]);
     const patient = { path: '/patient/*', price: '$0.01', settle: 'before', max_timeout_secs: 60, origin_timeout_secs: 6 };
     const quoted = { path: '/quoted/*', price: { from: 'PRICER', max: '$1.00' }, max_timeout_secs: 60, origin_timeout_secs: 2 };
     world = await openWorld({
@@ -65,11 +67,12 @@ describe('a guard that is removed', () => {
   });
   after(async () => {
     await world.stop();
-    await Promise.all([origin.stop(), pricer.stop()]);
+    await Promise.all([origin.stop(), pricer.stop(), feed.stop()]);
   });
 
   const plant = async (mutants: string): Promise<void> => {
     expectFreshTerms(await world.gate.raw('GET', '/after/plant', [['X-Mutants', mutants]]));
+    assert.equal((await fetch(`${feed.gate.url}/feed`, { headers: { 'X-Mutants': mutants } })).status, 402);
   };
 
   /** What became of an upload that broke off. */
@@ -107,6 +110,7 @@ describe('a guard that is removed', () => {
   const stream: Bytes = {
     pieces: [Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2000000\r\n\r\n${'s'.repeat(2_000_000)}`)],
   };
+  const accepted: Bytes = { pieces: [Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\naccepted')] };
   const without = async (attack: () => Promise<Outcome>, ...left: string[]): Promise<Outcome> =>
     Object.fromEntries(Object.entries(await attack()).filter(([what]) => !left.includes(what)));
 
@@ -314,12 +318,19 @@ describe('a guard that is removed', () => {
     },
     {
       mutants: 'UploadIsAnswered',
-      // The platform ends no answer before its request, unless that seems to end.
-      behind: 'BreakIsEnd',
+      // The platform ends no answer before its request, unless that seems to end, and the gate none before an upload in chunks.
+      behind: 'BreakIsEnd AnswersEndUploads',
       what: 'a stored answer to an upload that broke off is a delivery',
       attack: () => without(() => upload('before', LONG, 'garbage', GOOD), 'seen'),
       broken: { code: 'payment_already_delivered', settled: 1 },
       held: { code: 'refund_due', settled: 1 },
+    },
+    {
+      mutants: 'AnswersEndUploads',
+      what: 'an upload in chunks that breaks off behind its answer is all of it to the origin',
+      attack: () => upload('before', LONG, 'garbage', accepted).then(lacking(LONG)),
+      broken: { complete: true, lacks: true, settled: 1 },
+      held: { complete: false, lacks: true, settled: 1 },
     },
     {
       mutants: 'UploadsUndoAnswers',
@@ -343,6 +354,16 @@ describe('a guard that is removed', () => {
       attack: endless,
       broken: { came: true, code: 'refund_due' },
       held: { came: true, code: 'payment_already_delivered' },
+    },
+    {
+      mutants: 'StallsAreSilence',
+      what: 'who stops reading a feed by the second has the seconds that pass for nothing',
+      attack: async () => {
+        const { seconds, charged } = await feed.stalls();
+        return { isPaid: charged > seconds - 3 };
+      },
+      broken: { isPaid: false },
+      held: { isPaid: true },
     },
     {
       mutants: 'UnwantedSettles',
@@ -418,7 +439,7 @@ describe('a guard that is removed', () => {
   ];
 
   for (const { mutants, behind = 'none', what, attack, broken, held } of CASES) {
-    // A-146, A-149, A-156, A-310, A-318
+    // A-146, A-149, A-156, A-310, A-318, A-330, A-331
     it(`lets through what is refused with it: ${what} (${mutants})`, async () => {
       await plant(behind);
       assert.deepEqual(await attack(), held, 'as it ships');

@@ -7,8 +7,8 @@ import { after, before, describe, it } from 'node:test';
 
 import { type Random, randomOf } from '../pkg/random.ts';
 import type { Answer } from './support/raw.ts';
-import { type Bytes, GOOD_BODY, RawOrigin } from './support/raw-origin.ts';
-import { expectProblem, openWorld, payFor, send, type World } from './support/world.ts';
+import { type Bytes, GOOD_BODY, openRawWorld, type RawOrigin } from './support/raw-origin.ts';
+import { expectProblem, payFor, send, type World } from './support/world.ts';
 
 const SEED = Number(process.env['FAREBOX_ORIGIN_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 const CASES = Number(process.env['FAREBOX_ORIGIN_CASES'] ?? 120);
@@ -24,13 +24,9 @@ describe('an origin that answers', () => {
   let world: World;
   let origin: RawOrigin;
   before(async () => {
-    origin = await RawOrigin.start();
-    world = await openWorld({ vars: { ORIGIN_URL: origin.url } });
+    ({ world, origin } = await openRawWorld());
   });
-  after(async () => {
-    await world.stop();
-    await origin.stop();
-  });
+  after(() => world.stop());
 
   const ask = async (target: string): Promise<Answer> =>
     send(world, target, FREE.test(target) ? undefined : await payFor(world, target), { timeoutMs: 10_000 });

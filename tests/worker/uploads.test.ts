@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { type Break, type Framing, sendBroken } from './support/broken.ts';
 import type { Payment } from './support/payer.ts';
-import { GOOD, GOOD_BODY, RawOrigin } from './support/raw-origin.ts';
+import { GOOD, GOOD_BODY, openRawWorld, type RawOrigin } from './support/raw-origin.ts';
 import { eventually, expectPaid, expectProblem, jsonOf, MODES, openWorld, payFor, SECRETS, send, type World } from './support/world.ts';
 
 /** A body that is digested before anything is claimed, and one that streams. */
@@ -31,13 +31,9 @@ describe('an upload that breaks off', () => {
   let world: World;
   let origin: RawOrigin;
   before(async () => {
-    origin = await RawOrigin.start();
-    world = await openWorld({ vars: { ORIGIN_URL: origin.url } });
+    ({ world, origin } = await openRawWorld());
   });
-  after(async () => {
-    await world.stop();
-    await origin.stop();
-  });
+  after(() => world.stop());
 
   /** Waits until the origin has seen the request, and a little longer. */
   const isAsked = async (target: string): Promise<void> => {

@@ -8,6 +8,8 @@
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 
+import { openWorld, type World } from './world.ts';
+
 export type Bytes = {
   /** What is sent, piece by piece. */
   readonly pieces: readonly Buffer[];
@@ -95,6 +97,17 @@ export class RawOrigin {
       play(reply, socket).catch(() => socket.destroy());
     });
   }
+}
+
+/** Starts one, and a gate in front of it; the world ends both. */
+export async function openRawWorld(): Promise<{ readonly world: World; readonly origin: RawOrigin }> {
+  const origin = await RawOrigin.start();
+  const world = await openWorld({ vars: { ORIGIN_URL: origin.url } });
+  const stop = async (): Promise<void> => {
+    await world.stop();
+    await origin.stop();
+  };
+  return { world: { ...world, stop }, origin };
 }
 
 /** What an unscripted path says. */
