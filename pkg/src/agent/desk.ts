@@ -5,6 +5,7 @@ import * as cards from '#cards-wasm';
 
 import { beginning, readWithin } from '../beginning.js';
 import { decodeHeader, encodeHeader } from '../codec.js';
+import { membersOf } from '../members.js';
 import { paidUrl } from '../request.js';
 import { memoryStore, type Store, update } from '../store.js';
 import {
@@ -528,7 +529,7 @@ function termsOf(kept: Kept | undefined): [headers: string, body: string, contex
 function pinned({ headers: all, body }: PaymentTerms, index: number): { headers: Record<string, string>; body?: unknown } {
   const { 'payment-required': header, 'www-authenticate': challenges, ...headers } = all;
   const decoded = header === undefined ? body : decodeHeader(header);
-  const { accepts = [] } = (typeof decoded === 'object' && decoded !== null ? decoded : {}) as { accepts?: unknown };
+  const { accepts = [] } = membersOf(decoded);
   const listed = Array.isArray(accepts) ? accepts : [];
   if (index >= listed.length) {
     const challenge = cards.challengeAt(challenges ?? '', index - listed.length);
