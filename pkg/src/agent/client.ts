@@ -1,7 +1,7 @@
 /** The client of a control plane: it decides and pays, the answer comes back. */
 import { readWithin } from '../beginning.js';
 import { unusable } from '../error.js';
-import { isObject, membersOf } from '../members.js';
+import { membersOf } from '../members.js';
 import { takesTokens } from '../operator/client.js';
 import { endsIn, fetchOf, paidUrl } from '../request.js';
 import {
@@ -211,8 +211,8 @@ export class AgentPayClient {
     const response = await this.#call('/api/sdk/runtime-tokens', bootstrapKey, { method: 'POST' });
     if (!response.ok) throw new Error(explained(await readJson(response), `Runtime token exchange failed with status ${response.status}.`));
     const said: unknown = await response.json();
-    if (!isObject(said)) throw new Error('Runtime token exchange returned an invalid payload.');
-    const { token, expiresAt } = said;
+    if (typeof said !== 'object' || said === null) throw new Error('Runtime token exchange returned an invalid payload.');
+    const { token, expiresAt } = membersOf(said);
     if (typeof token !== 'string' || token === '') throw new Error('Runtime token exchange response is missing token.');
     const expires = typeof expiresAt === 'string' ? Date.parse(expiresAt) : Number.NaN;
     if (Number.isNaN(expires)) throw new Error('Runtime token exchange response is missing expiresAt.');
