@@ -90,12 +90,12 @@ export class AgentPayClient {
   /** Asks the merchant once, without paying, and tells what is known. With a challenge it asks no one. */
   async preparePaidRequest(input: string, init?: RequestInit, options: PreparePaidRequestOptions = {}): Promise<SdkPreparedPaidRequest> {
     const given = requestOf(input, init);
-    if (options.challenge !== undefined) return preparedOf(given, options.challenge, options.externalMetadata, undefined);
+    if (options.challenge !== undefined) return preparedOf({ request: given }, options.challenge, options.externalMetadata, undefined);
     const { request, response, challenge } = await this.#looked(given, init);
     const probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
     // Not awaited: the answer is not needed any more.
     response.body?.cancel().catch(() => undefined);
-    return preparedOf(request, challenge, options.externalMetadata, probe);
+    return preparedOf({ request, askedUrl: given.url }, challenge, options.externalMetadata, probe);
   }
 
   /** Has a prepared request paid and sent; the merchant is not asked again before. */

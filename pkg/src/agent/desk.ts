@@ -23,7 +23,7 @@ import type { PaidRequestHttpRequest, SdkExternalMetadata, SdkReceipt } from './
 import { fieldsOf, linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
 import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
-import { initOf, LOCAL, nameOf, requestOf } from './request.js';
+import { initOf, LOCAL, nameOf, purchasedOf, requestOf } from './request.js';
 
 export type PaymentDeskErrorCode =
   | 'quote_expired_or_missing'
@@ -127,6 +127,8 @@ type Kept = {
   /** Until when its payment is open, unix milliseconds [until it has an outcome]. */
   readonly openUntil?: number;
   readonly request: PaidRequestHttpRequest;
+  /** The URL that was asked for, where that redirected to the one that is paid: it names the purchase. */
+  readonly askedUrl?: string;
   readonly terms: PaymentTerms;
   readonly context: CardContext;
   readonly params: Readonly<Record<string, unknown>>;
@@ -191,11 +193,13 @@ export class PaymentDesk {
       if (offers.candidates.length === 0) throw new PaymentDeskError('unsupported', unsupported(offers));
       const plan = parameterPlan(asked, terms, params);
       const request = withParams(asked, plan);
+      const { url: askedUrl } = withParams(given, plan);
       const paymentId = (this.#options.createPaymentId ?? uuid)();
       const quote = JSON.parse(cards.newQuote(paymentId, owner, linesOf(headers), now)) as Kept['quote'];
       const kept: Kept = {
         quote,
         request,
+        ...(askedUrl === request.url ? {} : { askedUrl }),
         terms,
         context,
         params: Object.fromEntries(plan.params.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]))),
@@ -321,16 +325,16 @@ export class PaymentDesk {
   }
 
   /** Another quote of this owner for the same purchase whose payment is under way or has no outcome. */
-  async #openLike({ quote: { paymentId }, request }: Kept, owner: string): Promise<string | undefined> {
+  async #openLike(kept: Kept, owner: string): Promise<string | undefined> {
     const { record } = await this.#store.read();
-    const name = nameOf(request, { owner });
+    const name = nameOf(purchasedOf(kept), { owner });
     const open = [...quotesOf(record).values()].find(
-      ({ quote, request: other, openUntil: until = Infinity }) =>
-        quote.paymentId !== paymentId &&
-        quote.owner === owner &&
-        ['paying', 'unresolved'].includes(quote.stage) &&
-        nameOf(other, { owner }) === name &&
-        this.#now() < until,
+      (other) =>
+        other.quote.paymentId !== kept.quote.paymentId &&
+        other.quote.owner === owner &&
+        ['paying', 'unresolved'].includes(other.quote.stage) &&
+        nameOf(purchasedOf(other), { owner }) === name &&
+        this.#now() < (other.openUntil ?? Infinity),
     );
     return open?.quote.paymentId;
   }
@@ -353,7 +357,7 @@ export class PaymentDesk {
     }
     let outcome: PaidResponse | FetchPaidFailureResponse;
     try {
-      const purchase = nameOf(kept.request, { owner });
+      const purchase = nameOf(purchasedOf(kept), { owner });
       outcome = await client.executePreparedRequest(prepared, { idempotencyKey: await this.#keyOf(kept), purchase });
     } catch (error) {
       if (!isFetchPaidError(error)) throw error;
@@ -396,8 +400,8 @@ export class PaymentDesk {
   }
 
   /** The key of its payment: that of an earlier one for the same purchase, where the client knows one whose outcome is open. */
-  async #keyOf({ quote: { paymentId, owner }, request, key }: Kept): Promise<string> {
-    const found = key ?? (await this.#options.client.openPayment?.(request, owner)) ?? paymentId;
+  async #keyOf({ quote: { paymentId, owner }, key, ...asked }: Kept): Promise<string> {
+    const found = key ?? (await this.#options.client.openPayment?.(purchasedOf(asked), owner)) ?? paymentId;
     // Kept first: the same quote stays the same payment, whatever becomes of the other one.
     if (found !== key && found !== paymentId) {
       await this.#change((quotes) => {
