@@ -146,8 +146,9 @@ const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const MAX_ANSWER_MS = 120_000;
 /** How long a payment that this desk did not begin counts as that of another desk, milliseconds. */
 const LEASE_MS = 120_000;
-/** How many quotes are kept; the oldest that are not under way go first. */
+/** How many quotes are kept, and their characters together: the oldest that are not under way go first. */
 const MOST = 1000;
+const MAX_TEXT = 64 * 1024 * 1024;
 
 export class PaymentDesk {
   readonly #options: PaymentDeskOptions;
@@ -473,11 +474,16 @@ export class PaymentDesk {
     await update(this.#store, (record) => {
       const quotes = quotesOf(record);
       change(quotes);
+      const texts = new Map([...quotes].map((entry) => [entry[0], JSON.stringify(entry)]));
+      let size = [...texts.values()].reduce((sum, { length }) => sum + length, 0);
+      const newest = [...quotes.keys()].at(-1);
       for (const [paymentId, { quote, openUntil: until = Infinity }] of quotes) {
-        if (quotes.size <= MOST) break;
-        if (!['paying', 'unresolved'].includes(quote.stage) || this.#now() >= until) quotes.delete(paymentId);
+        if ((texts.size <= MOST && size <= MAX_TEXT) || paymentId === newest) break;
+        if (['paying', 'unresolved'].includes(quote.stage) && this.#now() < until) continue;
+        size -= texts.get(paymentId)?.length ?? 0;
+        texts.delete(paymentId);
       }
-      return JSON.stringify([...quotes]);
+      return `[${[...texts.values()].join()}]`;
     });
   }
 }
