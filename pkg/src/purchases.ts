@@ -40,8 +40,8 @@ const MOST_ENDED = 256;
 /** Keeps them in this process. */
 export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   let open: (readonly [name: string, purchase: Purchase])[] = [];
-  /** Names of those whose transaction is on its way: no nonce keeps another one of the same key from being charged beside it. */
-  const sending = new Set<string>();
+  /** The ends of those whose transaction is on its way, by name: no nonce keeps another one of the same key from being charged beside it. */
+  const sending = new Map<string, number>();
   const hasEnded = ({ ends }: Purchase): boolean => !isUnended(ends, now());
 
   const leave = (name: string, purchase: Purchase): void => {
@@ -91,11 +91,14 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
       owns: (exchange) => purchase?.exchange === exchange,
       sending: async (exchange, url) => {
         const name = await nameOf(request);
+        const ends = endOf(exchange, now());
+        // An answer that nobody reads has no other end.
+        for (const [known, end] of sending) if (!isUnended(end, now())) sending.delete(known);
         const isUnderWay = sending.has(name) || open.some(([known]) => known === name);
         if (keyOf(request.headers) !== undefined && sent === undefined && isUnderWay) throw unresolved();
         sent = name;
-        sending.add(name);
-        purchase = { exchange, url, ends: endOf(exchange, now()), isAnswered: false };
+        sending.set(name, ends);
+        purchase = { exchange, url, ends, isAnswered: false };
       },
       sends: async (exchange, url) => {
         const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;

@@ -169,7 +169,12 @@ class OpenPayments {
       if (isGone || isEnded || (goneOn !== undefined && stands !== undefined && isBeside(trail, goneOn.trail, JSON.parse(stands))))
         throw ended();
       // No nonce keeps a transaction from being charged beside another one of its key.
-      const isBesideOpen = ([known, , open]: SentRow): boolean => open && known !== before && known.startsWith(`${request} `);
+      const isBesideOpen = ([known, , open, text]: SentRow): boolean =>
+        open &&
+        known !== before &&
+        known.startsWith(`${request} `) &&
+        // An answer of this process that nobody reads has no other end.
+        (!this.#mine.has(known) || isUnended((JSON.parse(text) as Trail).ends, this.now()));
       if (trail.proof === '' && trail.derives === true && rows.some(isBesideOpen)) throw unresolved();
       // What was signed before, or by another process under the same nonce, may end later.
       const others = rows.filter(([known]) => known === name || known === before).map(([, , , text]) => (JSON.parse(text) as Trail).ends);

@@ -151,6 +151,29 @@ for (const [name, stores] of [
   });
 }
 
+for (const [name, more] of [
+  ['a wrapped fetch', {}],
+  ['a store with resume', { resume }],
+] as const) {
+  test(`${name}: an answer that nobody reads holds its key until its payment has ended`, async (t) => {
+    let later = 0;
+    const shop = await shopOf(() => later);
+    t.after(() => shop.stop());
+    const pay = payingFetch({
+      signer: PAYER_KEY,
+      store: memoryStore(),
+      ...more,
+      now: () => Date.now() / 1000 + later,
+      broadcast: async () => HASH,
+    });
+    const unread = await pay(shop.url, KEYED);
+    assert.equal(await outcome(pay(shop.url, KEYED)), 'payment_unresolved');
+    later = LATER;
+    assert.equal(await outcome(pay(shop.url, KEYED)), GOODS);
+    assert.equal(await unread.text(), GOODS);
+  });
+}
+
 // A-336
 test('a process that has bought under a key knows of what another one was killed in under it', async (t) => {
   const shop = await shopOf();

@@ -51,7 +51,7 @@ export type Purchased = Pick<PaidRequestHttpRequest, 'method' | 'url' | 'headers
 /** A request that is prepared, and the URL that was asked for, where that redirected to another one. */
 type Redirected = { readonly request: PaidRequestHttpRequest; readonly askedUrl?: string | undefined };
 
-/** What names the purchase of a prepared request: the URL that was asked for, wherever it redirects today. */
+/** The purchase of a prepared request, named by the URL that was asked for, wherever it redirects today. */
 export function purchasedOf({ request, askedUrl: url = request.url }: Redirected): Purchased {
   return { ...request, url };
 }
