@@ -4,8 +4,22 @@ import type { Store } from './store.js';
 
 /** The used part of the platform's types, so that its type package is not needed. */
 type Stub = { fetch(url: string, init?: RequestInit): Promise<Response> };
-type ObjectState = { readonly storage: { get<T>(key: string): Promise<T | undefined>; put(key: string, value: unknown): Promise<void> } };
+type ObjectState = {
+  readonly storage: {
+    get<T>(key: string): Promise<T | undefined>;
+    get<T>(keys: string[]): Promise<Map<string, T>>;
+    put(entries: Readonly<Record<string, unknown>>): Promise<void>;
+    delete(keys: string[]): Promise<number>;
+  };
+};
 type State = { readonly version: number; readonly record: string };
+/** The state as it is kept: the record's first piece, and how many follow under keys of their own. */
+type Stored = State & { readonly more?: number };
+
+/** Characters of a piece: in two bytes each, half of what one value of the platform may have. */
+const PIECE = 500_000;
+/** The keys of so many pieces after the first. */
+const keysOf = (more: number): string[] => Array.from({ length: more }, (_, at) => `budget-${at + 1}`);
 
 /** `objectStore(env.BUDGET.get(env.BUDGET.idFromName('agent')))`. */
 export function objectStore(stub: Stub): Store {
@@ -37,11 +51,21 @@ export class Budget {
   async fetch(request: Request): Promise<Response> {
     const asked = request.method === 'PUT' ? ((await request.json()) as State) : undefined;
     // The platform runs no other event between the two: an object's reads and writes are awaited.
-    const kept = await this.#state.storage.get<State>('budget');
-    const version = kept?.version ?? 0;
-    if (asked === undefined) return Response.json({ version, record: kept?.record ?? null });
+    const { storage } = this.#state;
+    const kept = await storage.get<Stored>('budget');
+    const [version, before] = [kept?.version ?? 0, kept?.more ?? 0];
+    if (asked === undefined) {
+      const pieces = before === 0 ? undefined : await storage.get<string>(keysOf(before));
+      const record = kept && [kept.record, ...keysOf(before).map((key) => pieces?.get(key) ?? '')].join('');
+      return Response.json({ version, record: record ?? null });
+    }
     if (asked.version !== version) return new Response(null, { status: 409 });
-    await this.#state.storage.put('budget', { version: version + 1, record: asked.record });
+    const more = Math.max(0, Math.ceil(asked.record.length / PIECE) - 1);
+    const pieces = keysOf(more).map((key, at) => [key, asked.record.slice((at + 1) * PIECE, (at + 2) * PIECE)]);
+    const first: Stored = { version: version + 1, record: asked.record.slice(0, PIECE), ...(more === 0 ? {} : { more }) };
+    // All at once: a record is never half of another one.
+    await storage.put({ budget: first, ...Object.fromEntries(pieces) });
+    if (before > more) await storage.delete(keysOf(before).slice(more));
     return new Response(null, { status: 204 });
   }
 }

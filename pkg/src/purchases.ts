@@ -8,7 +8,7 @@ import type { Body } from './body.js';
 import { FareboxError, type SentPayment, told } from './error.js';
 import type { Opens } from './keeping.js';
 import type { Proposal } from './options.js';
-import { type Plain, purchaseOf } from './request.js';
+import { keyOf, type Plain, purchaseOf } from './request.js';
 import { isUnended } from './sent.js';
 
 /** The name of a request: all of {@link purchaseOf}, and its body. */
@@ -40,6 +40,8 @@ const MOST_ENDED = 256;
 /** Keeps them in this process. */
 export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   let open: (readonly [name: string, purchase: Purchase])[] = [];
+  /** The ends of those whose transaction is on its way, by name: no nonce keeps another one of the same key from being charged beside it. */
+  const sending = new Map<string, number>();
   const hasEnded = ({ ends }: Purchase): boolean => !isUnended(ends, now());
 
   const leave = (name: string, purchase: Purchase): void => {
@@ -76,14 +78,27 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   return async (request) => {
     const taken = open.length === 0 ? undefined : take(await nameOf(request));
     let purchase = taken?.purchase;
+    let sent: string | undefined;
+    const isOver = (): void => {
+      if (sent !== undefined) sending.delete(sent);
+    };
     const ended = async (): Promise<void> => {
       if (purchase !== undefined) leave(await nameOf(request), purchase);
+      isOver();
     };
     return {
       left: taken === undefined ? undefined : { exchange: taken.purchase.exchange, step: taken.step, url: taken.purchase.url },
       owns: (exchange) => purchase?.exchange === exchange,
       sending: async (exchange, url) => {
-        purchase = { exchange, url, ends: endOf(exchange, now()), isAnswered: false };
+        const name = await nameOf(request);
+        const ends = endOf(exchange, now());
+        // An answer that nobody reads has no other end.
+        for (const [known, end] of sending) if (!isUnended(end, now())) sending.delete(known);
+        const isUnderWay = sending.has(name) || open.some(([known]) => known === name);
+        if (keyOf(request.headers) !== undefined && sent === undefined && isUnderWay) throw unresolved();
+        sent = name;
+        sending.set(name, ends);
+        purchase = { exchange, url, ends, isAnswered: false };
       },
       sends: async (exchange, url) => {
         const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
@@ -98,9 +113,13 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
           const name = await nameOf(request);
           return whenRead(response, {
             read: () => {
+              isOver();
               it.exchange.free();
             },
-            lost: () => leave(name, it),
+            lost: () => {
+              isOver();
+              leave(name, it);
+            },
             signal: request.rest.signal,
           });
         }

@@ -164,10 +164,18 @@ class OpenPayments {
       const rows = sentIn(record);
       // What this process went on with is gone: it has ended, or something else is signed for it.
       const isGone = before !== undefined && !rows.some(([known]) => known === before);
-      const isEnded = rows.some((stored) => stored[0] === `${MINE}${trail.key}` && !over.has(markOf(stored)));
+      const isEnded = rows.some((stored) => !over.has(markOf(stored)) && isOf(stored, trail));
       const stands = rows.find(([known]) => known === before)?.[3];
       if (isGone || isEnded || (goneOn !== undefined && stands !== undefined && isBeside(trail, goneOn.trail, JSON.parse(stands))))
         throw ended();
+      // No nonce keeps a transaction from being charged beside another one of its key.
+      const isBesideOpen = ([known, , open, text]: SentRow): boolean =>
+        open &&
+        known !== before &&
+        known.startsWith(`${request} `) &&
+        // An answer of this process that nobody reads has no other end.
+        (!this.#mine.has(known) || isUnended((JSON.parse(text) as Trail).ends, this.now()));
+      if (trail.proof === '' && trail.derives === true && rows.some(isBesideOpen)) throw unresolved();
       // What was signed before, or by another process under the same nonce, may end later.
       const others = rows.filter(([known]) => known === name || known === before).map(([, , , text]) => (JSON.parse(text) as Trail).ends);
       const ends = Math.max(trail.ends, ...others);
@@ -175,13 +183,20 @@ class OpenPayments {
       const kept: SentRow = [name, Math.floor(this.now()), true, JSON.stringify(row.trail)];
       return withSent(before === undefined ? record : withoutSent(record, before), kept);
     });
+    if (before !== undefined) this.#mine.delete(before);
     this.#mine.add(name);
     return row;
   }
 
   /** Notes what became of it. */
-  async close({ name, trail: { method, url, key, ends } }: Row, receipt: Receipt | null): Promise<void> {
-    const kept = JSON.stringify({ method, url, key, ...(receipt === null ? {} : { receipt }) });
+  async close({ name, trail: { method, url, key, ends, isHash, seed } }: Row, receipt: Receipt | null): Promise<void> {
+    const kept = JSON.stringify({
+      method,
+      url,
+      key,
+      ...(receipt === null ? {} : { receipt }),
+      ...(isHash ? { sent: nameOfSeed(seed) } : {}),
+    });
     // What cannot be noted stays open, and is no more under way.
     await update(this.#store, (record) => {
       const [, , , text] = sentIn(record).find(([known]) => known === name) ?? [];
@@ -243,11 +258,8 @@ class Kept implements Keeping {
 
   async sending(exchange: Exchange, url: string): Promise<void> {
     if (this.#signed === undefined) return;
-    // It has no key before its hash is known: the random bytes name it.
-    const key = `0x${[...exchange.seed()]
-      .slice(0, 32)
-      .map((byte) => byte.toString(16).padStart(2, '0'))
-      .join('')}`;
+    // It has no key before its hash is known.
+    const key = nameOfSeed([...exchange.seed()]);
     await this.#keeps(exchange, { ...this.#signed, isHash: true, url, key, ends: endOf(exchange, this.#payments.now()) });
   }
 
@@ -299,11 +311,20 @@ class Kept implements Keeping {
 
 /** Whether another process has signed again what this one went on with, so that both could be charged: a slot takes a nonce once, two do not. */
 const isBeside = (trail: Trail, goneOn: Trail, stands: Trail): boolean =>
-  stands.proof !== goneOn.proof && (typeof trail.slot !== 'string' || trail.slot !== stands.slot);
+  (stands.proof !== goneOn.proof || stands.at !== goneOn.at) && (typeof trail.slot !== 'string' || trail.slot !== stands.slot);
 
 /** Whether a row is of a purchase that is over, and the mark by which one is told from a later one of its key. */
 const isOver = ([name, , open]: SentRow): boolean => !open && name.startsWith(MINE);
 const markOf = ([name, at, , text]: SentRow): string => `${name} ${at} ${text.length}`;
+/** The name of a purchase before its transaction has one: the bytes from which the key of its caller is known, else random ones. */
+const nameOfSeed = (seed: readonly number[]): string =>
+  `0x${seed
+    .slice(0, 32)
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('')}`;
+/** Whether a row is of this purchase, and over. */
+const isOf = (row: SentRow, { key, proof }: Trail): boolean =>
+  isOver(row) && (row[0] === `${MINE}${key}` || (proof === '' && (JSON.parse(row[3]) as { readonly sent?: string }).sent === key));
 
 /** Thrown where another process ended the purchase while this one waited for its wallet. */
 function ended(): FareboxError {

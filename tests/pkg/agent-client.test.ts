@@ -147,6 +147,25 @@ test('a bootstrap key is exchanged once, also by calls at the same time, and aft
   );
 });
 
+// A-333
+test('a token goes to a control plane over https, or to this machine', async () => {
+  for (const auth of [
+    { type: 'bootstrapKey', bootstrapKey: 'k' },
+    { type: 'runtimeToken', runtimeToken: 't' },
+  ] as const) {
+    for (const plane of ['http://plane.example', 'http://10.0.0.1:80', 'http://localhost.example', 'ftp://127.0.0.1', 'plane.example', ''])
+      assert.throws(() => client({ auth, controlPlaneBaseUrl: plane }), { code: 'invalid_options', signed: false }, plane);
+    for (const plane of [
+      'https://plane.example',
+      'https://plane.example/base/',
+      'http://localhost:1',
+      'http://[::1]:80',
+      'http://127.8.8.8',
+    ])
+      client({ auth, controlPlaneBaseUrl: plane });
+  }
+});
+
 test('a token is exchanged again 30 s before its end, and a failed exchange is not kept', async () => {
   const calls: string[] = [];
   const exchanges: (() => Response)[] = [

@@ -11,6 +11,7 @@ import {
   type PaymentDeskOptions,
   parameterPlan,
 } from '../../pkg/dist/agent/index.js';
+import { memoryStore } from '../../pkg/dist/index.js';
 import { desk, header, paid, quoted, refused, shop } from './desks.ts';
 import {
   ask,
@@ -68,6 +69,33 @@ test('a yes to the recommendation pays without a second card, and the transactio
   assert.deepEqual([outcome.status, outcome.transaction, outcome.response.body], ['success', TRANSACTION, GOODS]);
   assert.equal(outcome.text, `Paid 0.01 USDC (10000). Transaction: \`${TRANSACTION}\`.`);
   assert.deepEqual([shop.payments().length, (await spentIn(store)).entries.length, outcome.receipt?.paymentReference], [1, 1, TRANSACTION]);
+});
+
+// A-340
+test('what was bought fills no store: the oldest that is over goes, and what is under way stays', async () => {
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : serve(response));
+  const quotes = memoryStore();
+  const { desk: it } = desk({ store: quotes });
+  const pays = async (): Promise<string> => {
+    const quote = await quoted(it);
+    await it.card(quote);
+    const { confirmation = '' } = await it.confirm({ ...quote, answer: 'yes' });
+    assert.equal(paid(await it.pay({ ...quote, confirmation })).response.body, GOODS);
+    return quote.paymentId;
+  };
+  const first = await pays();
+  const { record = '', version } = await quotes.read();
+  const [[, over]] = JSON.parse(record) as [[string, { readonly quote: Json }]];
+  const row = (paymentId: string, change: Json): unknown => [paymentId, { ...over, quote: { ...over.quote, paymentId, ...change } }];
+  const [size, most] = [4 * 1024 * 1024, 64 * 1024 * 1024];
+  const rows = Array.from({ length: 20 }, (_, at) => row(`old-${at}`, { outcome: { body: 'x'.repeat(size) } }));
+  const underWay = row('under-way', { stage: 'unresolved' });
+  await quotes.replace(version, JSON.stringify([underWay, [first, over], ...rows]));
+  const last = await pays();
+  const kept = (await quotes.read()).record ?? '';
+  assert.ok(kept.length <= most + 3 * size && kept.length > most - 2 * size, String(kept.length));
+  const ids = (JSON.parse(kept) as [string][]).map(([id]) => id);
+  assert.deepEqual([ids[0], ids.at(-2), ids.at(-1), ids.includes(first)], ['under-way', 'old-19', last, false]);
 });
 
 test('a no ends the quote: no wallet is asked and nothing is called', async () => {

@@ -12,7 +12,7 @@ import { memoryStore, type PayOptions, payingFetch, type Store } from '../../pkg
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
 import { eventually } from '../support/eventually.ts';
 import { askFor, challenge, credentialIn, credentialOf, deliver } from './charges.ts';
-import { open, PAYER_KEY, type Shop, spentIn } from './shop.ts';
+import { GOODS, open, PAYER_KEY, type Shop, spentIn } from './shop.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'farebox-broadcasts-'));
 after(() => rmSync(home, { recursive: true, force: true }));
@@ -103,6 +103,173 @@ test('what a process was killed in is known to the next one before anything is s
   await eventually('the hook is called', () => transfers === 1);
   await assert.rejects(payingFetch(options(async () => HASH))(shop.url), { code: 'payment_unresolved' });
   assert.equal(transfers, 1);
+});
+
+/** Processes with one store: each has its own object. */
+function processes(store: Store): () => Store {
+  return () => ({ read: () => store.read(), replace: (version, record) => store.replace(version, record) });
+}
+
+const KEYED = { headers: { 'idempotency-key': 'order-7' } };
+const outcome = (answer: Promise<Response>): Promise<string> =>
+  answer.then(
+    (response) => response.text(),
+    (error: unknown) => String((error as { code?: unknown }).code),
+  );
+
+for (const [name, stores] of [
+  ['in one wrapped fetch', undefined],
+  ['in one process', (store: Store) => () => store],
+  ['in two processes', processes],
+] as const) {
+  // A-338
+  test(`${name} two calls of one key at the same time send one transaction`, async (t) => {
+    const shop = await shopOf();
+    t.after(() => shop.stop());
+    const store = stores?.(memoryStore());
+    let transfers = 0;
+    const hooks: (() => void)[] = [];
+    const options = (): PayOptions => ({
+      signer: PAYER_KEY,
+      ...(store === undefined ? {} : { store: store(), resume }),
+      broadcast: async () => {
+        transfers += 1;
+        if (transfers === 1) await new Promise<void>((resolve) => hooks.push(resolve));
+        return HASH;
+      },
+    });
+    const first = payingFetch(options());
+    const second = store === undefined ? first : payingFetch(options());
+    const one = first(shop.url, KEYED);
+    await eventually('the hook is called', () => transfers === 1);
+    assert.equal(await outcome(second(shop.url, KEYED)), 'payment_unresolved');
+    hooks.pop()?.();
+    assert.equal(await outcome(one), GOODS);
+    assert.equal(transfers, 1);
+    // What was delivered is over: then it is a new purchase.
+    assert.deepEqual([await outcome(second(shop.url, KEYED)), transfers], [GOODS, 2]);
+  });
+}
+
+for (const [name, more] of [
+  ['a wrapped fetch', {}],
+  ['a store with resume', { resume }],
+] as const) {
+  test(`${name}: an answer that nobody reads holds its key until its payment has ended`, async (t) => {
+    let later = 0;
+    const shop = await shopOf(() => later);
+    t.after(() => shop.stop());
+    const pay = payingFetch({
+      signer: PAYER_KEY,
+      store: memoryStore(),
+      ...more,
+      now: () => Date.now() / 1000 + later,
+      broadcast: async () => HASH,
+    });
+    const unread = await pay(shop.url, KEYED);
+    assert.equal(await outcome(pay(shop.url, KEYED)), 'payment_unresolved');
+    later = LATER;
+    assert.equal(await outcome(pay(shop.url, KEYED)), GOODS);
+    assert.equal(await unread.text(), GOODS);
+  });
+}
+
+// A-338
+test('a process that has bought under a key knows of what another one was killed in under it', async (t) => {
+  const shop = await shopOf();
+  t.after(() => shop.stop());
+  const store = processes(memoryStore());
+  let transfers = 0;
+  const buys = (fetch: typeof globalThis.fetch): Promise<string> => outcome(fetch(shop.url, KEYED));
+  const payer = (broadcast: () => Promise<string>): typeof globalThis.fetch =>
+    payingFetch({
+      signer: PAYER_KEY,
+      store: store(),
+      resume,
+      broadcast: () => {
+        transfers += 1;
+        return broadcast();
+      },
+    });
+  const first = payer(async () => HASH);
+  assert.equal(await buys(first), GOODS);
+  void buys(payer(() => new Promise<string>(() => undefined)));
+  await eventually('the hook is called', () => transfers === 2);
+  assert.deepEqual([await buys(first), transfers], ['payment_unresolved', 2]);
+});
+
+for (const [name, hasEnded] of [
+  ['while it has not ended', false],
+  ['once it was delivered', true],
+] as const) {
+  // A-338
+  test(`a person who is asked for long sends nothing beside a transaction of another process, ${name}`, async (t) => {
+    let delivers = hasEnded;
+    const shop = await open((request, response) => {
+      const details = { chainId: 84532, credentialTypes: ['hash'], decimals: 6 };
+      const expires = new Date(Date.now() + 300_000).toISOString();
+      if (credentialOf(request) === undefined) return askFor(response, [challenge({ details, expires })]);
+      if (delivers) return deliver(response, { reference: HASH });
+      response.writeHead(500).end();
+    });
+    t.after(() => shop.stop());
+    const store = processes(memoryStore());
+    let transfers = 0;
+    const payer = (confirm: PayOptions['confirm']): typeof globalThis.fetch =>
+      payingFetch({
+        signer: PAYER_KEY,
+        store: store(),
+        resume,
+        ...(confirm === undefined ? {} : { confirm }),
+        policy: { deadlineSecs: 1 },
+        broadcast: async () => {
+          transfers += 1;
+          return HASH;
+        },
+      });
+    const answers: ((yes: boolean) => void)[] = [];
+    const slow = outcome(payer(() => new Promise<boolean>((resolve) => answers.push(resolve)))(shop.url, KEYED));
+    await eventually('the person is asked', () => answers.length === 1);
+    await outcome(payer(undefined)(shop.url, KEYED));
+    answers.pop()?.(true);
+    assert.deepEqual([await slow, transfers], [hasEnded ? 'payment_conflict' : 'payment_unresolved', 1]);
+    delivers = true;
+    assert.equal(await outcome(payer(undefined)(shop.url, KEYED)), GOODS);
+  });
+}
+
+// A-338
+test('of two processes whose people let one transaction go, one sends the next', async (t) => {
+  let later = 0;
+  const shop = await shopOf(() => later);
+  t.after(() => shop.stop());
+  const store = processes(memoryStore());
+  let transfers = 0;
+  const payer = (broadcast: () => Promise<string>, confirm: PayOptions['confirm']): typeof globalThis.fetch =>
+    payingFetch({
+      signer: PAYER_KEY,
+      store: store(),
+      resume,
+      now: () => Date.now() / 1000 + later,
+      ...(confirm === undefined ? {} : { confirm }),
+      broadcast: () => {
+        transfers += 1;
+        return broadcast();
+      },
+    });
+  const fails = async (): Promise<string> => {
+    throw new Error('socket hang up');
+  };
+  assert.equal(await outcome(payer(fails, undefined)(shop.url)), 'broadcast_failed');
+  later = LATER;
+  const answers: ((yes: boolean) => void)[] = [];
+  const asks = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
+  const both = [0, 1].map(() => outcome(payer(fails, asks)(shop.url)));
+  await eventually('both are asked', () => answers.length === 2);
+  answers[0]?.(true);
+  await eventually('one has sent', () => transfers === 2);
+  answers[1]?.(true);
+  assert.deepEqual([(await Promise.all(both)).sort(), transfers], [['broadcast_failed', 'payment_conflict'], 2]);
 });
 
 // A-325

@@ -2,7 +2,18 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,24 +43,33 @@ after(() => rmSync(home, { recursive: true, force: true }));
 let folders = 0;
 
 type Run = { readonly code: number | null; readonly out: string; readonly err: string; readonly store: string };
-type More = { readonly key?: string | undefined; readonly input?: string; readonly store?: string };
+type More = {
+  readonly key?: string | undefined;
+  readonly input?: string;
+  readonly store?: string;
+  /** For Node. */
+  readonly flags?: readonly string[];
+  /** Standard output, if not for the test. */
+  readonly output?: number;
+};
 
 /** Runs it with a budget of its own unless one is named. */
 async function farebox(
   words: readonly string[],
-  { key = PAYER_KEY, input = '', store = join(home, String((folders += 1)), 'budget') }: More = {},
+  { key = PAYER_KEY, input = '', store = join(home, String((folders += 1)), 'budget'), flags = [], output }: More = {},
 ): Promise<Run> {
   const args = ['pay', 'look', 'resend', 'unblock'].includes(words[0] ?? '') ? [...words, '--store', store] : words;
-  const child = spawn(process.execPath, ['pkg/dist/cli/main.js', ...args], {
+  const child = spawn(process.execPath, [...flags, 'pkg/dist/cli/main.js', ...args], {
     env: { PATH: process.env['PATH'], HOME: home, ...(key === '' ? {} : { FAREBOX_PRIVATE_KEY: key }) },
+    stdio: ['pipe', output ?? 'pipe', 'pipe'],
   });
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(input);
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(input);
   let [out, err] = ['', ''];
-  child.stdout.on('data', (piece) => {
+  child.stdout?.on('data', (piece) => {
     out += piece;
   });
-  child.stderr.on('data', (piece) => {
+  child.stderr?.on('data', (piece) => {
     err += piece;
   });
   const code = await new Promise<number | null>((resolve) => {
@@ -243,6 +263,53 @@ test('a budget that cannot be written once the wallet has signed is told as sign
   });
   assert.deepEqual([code, shop.requests.map(paymentOf)], [4, [undefined]], err);
   assert.match(err, /payment_unresolved: .*ENOTDIR|payment_unresolved: .*EEXIST/);
+});
+
+// A-336
+test('what was bought moves no cursor of a terminal, and goes to a file as it is', async (t) => {
+  const content = '\x1b[2A\x1b[2Kpaid 0.01 USDC to a friend\x1b]52;c;Y3VybA==\x07\nNiederschlag: 3 l/m², ☔️\n';
+  const shop = await open((request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    // In two pieces, within a character.
+    const bytes = Buffer.from(content);
+    response.writeHead(200, { 'payment-response': base64(JSON.stringify(settlement())) }).write(bytes.subarray(0, -8));
+    setTimeout(() => response.end(bytes.subarray(-8)), 50);
+  });
+  t.after(() => shop.stop());
+  const words = ['pay', shop.url, '--yes'];
+  assert.equal((await farebox(words)).out, content);
+  const { out } = await farebox(words, { flags: ['--import', 'data:text/javascript,process.stdout.isTTY=true'] });
+  const lines = out.split('\n');
+  assert.deepEqual(
+    lines.map((line) => /^[^\p{Cc}]*$/u.test(line)),
+    [true, true, true],
+  );
+  assert.match(lines[0] ?? '', /^‹U\+001B›\[2A.*‹U\+0007›$/);
+  assert.match(lines[1] ?? '', /^Niederschlag: 3 l\/m², ☔/);
+});
+
+// A-337
+test('content that cannot be written is told as not there, and the same command gets it with the same payment', async (t) => {
+  const full = openSync('/dev/full', 'w');
+  t.after(() => closeSync(full));
+  for (const [name, content] of [
+    ['short', GOODS],
+    ['long', 'x'.repeat(3_000_000)],
+  ] as const) {
+    const shop = await open((request, response) =>
+      paymentOf(request) === undefined
+        ? ask(response)
+        : response.writeHead(200, { 'payment-response': base64(JSON.stringify(settlement())) }).end(content),
+    );
+    t.after(() => shop.stop());
+    const { code, err, store } = await farebox(['pay', shop.url, '--yes'], { output: full });
+    assert.equal(code, 4, `${name}: ${err}`);
+    assert.match(err, /standard output cannot be written: ENOSPC\n.*the payment is in/, name);
+    const again = await farebox(['pay', shop.url, '--yes'], { store });
+    assert.deepEqual([again.code, again.out === content], [0, true], `${name}: ${again.err}`);
+    assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1, name);
+  }
+  assert.equal((await farebox(['--help'], { output: full })).code, 5);
 });
 
 test('the same command sends the same payment again until its content came, and then buys anew', async (t) => {

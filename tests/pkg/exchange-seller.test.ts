@@ -60,6 +60,13 @@ const until = async (holds: () => boolean): Promise<void> => {
   }
 };
 
+//
+test('the tokens of a seller go to an exchange over https, or to this machine', () => {
+  const fetch = (): never => assert.fail('asked');
+  for (const url of ['http://exchange.example', 'http://10.0.0.1', 'http://127.0.0.1.example'])
+    assert.throws(() => selling({ url, fetch }), { code: 'invalid_options' }, url);
+});
+
 test('a seller does each job once, presses for its money, and goes offline once', async () => {
   its.script = sellerScript;
   works.push({ id: 'j1', status: 'paid' }, { id: 'j2', status: 'paid' });

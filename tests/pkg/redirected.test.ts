@@ -59,6 +59,64 @@ for (const [name, buys] of WAYS) {
   });
 }
 
+for (const [name, buys] of [
+  ...WAYS,
+  ['fetchPaid with a key', async (client, url) => (await client.fetchPaid(url, undefined, { idempotencyKey: 'order-7' })).response.text()],
+] satisfies typeof WAYS) {
+  // A-339
+  test(`${name} is charged once where its answer was lost, though each call is redirected elsewhere`, async (t) => {
+    let [calls, answers] = [0, false];
+    const shop = await open((request, response) => {
+      if (request.url === '/report') return void response.writeHead(302, { location: `/report/${(calls += 1)}` }).end();
+      if (paymentOf(request) === undefined) return ask(response);
+      return answers ? serve(response) : void response.destroy();
+    });
+    t.after(() => shop.stop());
+    const [store, signer] = [memoryStore(), watchedSigner()];
+    const policy = { hosts: [shop.host], deadlineSecs: 1 };
+    const buy = (): Promise<string> => buys(createLocalAgentClient({ signer, store, policy }), `${shop.url}/report`);
+    assert.notEqual(await buy().catch(String), GOODS);
+    answers = true;
+    // Another process, whose request is redirected to another URL.
+    assert.equal(await buy(), GOODS);
+    const nonces = new Set(signer.asked.map(({ message }) => message['nonce']));
+    assert.deepEqual([calls >= 2, nonces.size, (await spentIn(store)).entries.length], [true, 1, 1]);
+  });
+}
+
+// A-339
+test('a harness and a desk of one process go on with it, too', async (t) => {
+  let [calls, answers] = [0, false];
+  const shop = await open((request, response) => {
+    if (request.url?.startsWith('/report?') === true)
+      return void response.writeHead(302, { location: `/report/${(calls += 1)}?${request.url.split('?')[1]}` }).end();
+    if (paymentOf(request) === undefined) return ask(response);
+    return answers ? serve(response) : void response.destroy();
+  });
+  t.after(() => shop.stop());
+  const signer = watchedSigner();
+  const client = createLocalAgentClient({ signer, policy: { hosts: [shop.host], deadlineSecs: 1 } });
+  const harness = new AgentHarness({ client });
+  const desk = createPaymentDesk({ client });
+  const ways = {
+    harness: async () => {
+      const { preparedId } = await harness.preparePaidRequest({ url: `${shop.url}/report?by=harness` });
+      const result = await harness.executePreparedRequest({ preparedId });
+      return result.harnessDisposition === 'executed' ? result.merchantResponse.body : result.message;
+    },
+    desk: async () => {
+      const { paymentId } = (await desk.quote({ url: `${shop.url}/report?by=desk` })) as PaymentQuote;
+      await desk.card({ paymentId });
+      const { confirmation = '' } = await desk.confirm({ paymentId, answer: 'yes' });
+      return ((await desk.pay({ paymentId, confirmation })) as PaymentOutcome).response.body;
+    },
+  };
+  for (const buys of Object.values(ways)) assert.notEqual(await buys().catch(String), GOODS);
+  answers = true;
+  for (const buys of Object.values(ways)) assert.equal(await buys(), GOODS);
+  assert.equal(new Set(signer.asked.map(({ message }) => message['nonce'])).size, 2);
+});
+
 test('a control plane is asked to pay the URL to which the request was redirected', async (t) => {
   const shop = await shopOf(t);
   const asked: SdkPaymentDecisionRequest[] = [];

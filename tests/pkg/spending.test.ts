@@ -11,8 +11,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { FareboxError, memoryStore, type Store } from '../../pkg/dist/index.js';
-import { objectStore } from '../../pkg/dist/object-store.js';
-import { Miniflare } from '../support/miniflare.ts';
+import { openObjects } from './objects.ts';
 import { randomOf } from './random.ts';
 import { brokenCaps, countsRight, makeShare, PAYMENTS, type Schedule, type Signed, scheduleOf, signing, sumOf } from './schedule.ts';
 import { OTHER, PAYEE, spentIn, storeOf } from './shop.ts';
@@ -279,34 +278,12 @@ test('one process with a record in memory breaks no cap', async () => {
 });
 
 test('a record in an object of workerd breaks no cap', async () => {
-  const miniflare = new Miniflare({
-    host: '127.0.0.1',
-    port: 0,
-    cf: false,
-    compatibilityDate: '2026-04-01',
-    modules: [
-      {
-        type: 'ESModule',
-        path: 'index.js',
-        contents: `
-        export { Budget } from './object-store.js';
-        export default { fetch: (request, { BUDGET }) => BUDGET.get(BUDGET.idFromName(new URL(request.url).pathname)).fetch(request) };`,
-      },
-      {
-        type: 'ESModule',
-        path: 'object-store.js',
-        contents: readFileSync(new URL('../../pkg/dist/object-store.js', import.meta.url), 'utf8'),
-      },
-      { type: 'ESModule', path: 'error.js', contents: readFileSync(new URL('../../pkg/dist/error.js', import.meta.url), 'utf8') },
-    ],
-    durableObjects: { BUDGET: { className: 'Budget', useSQLite: true } },
-  });
+  const objects = await openObjects();
   try {
-    const url = await miniflare.ready;
     await abreast(seedsFrom(SEED, 12), async (seed) => {
       const schedule = scheduleOf(seed);
       // Two stubs of one object, as two isolates have them.
-      const stub = () => objectStore({ fetch: (_, init) => fetch(new URL(`/${seed}`, url), init) });
+      const stub = () => objects.store(String(seed));
       const signed: Signed[] = [];
       await Promise.all(SHARES.map((share) => makeShare(schedule, share, stub(), { wallet: signing, onSigned: (it) => signed.push(it) })));
       assert.deepEqual(brokenCaps(schedule, signed), [], `seed ${seed}`);
@@ -314,6 +291,6 @@ test('a record in an object of workerd breaks no cap', async () => {
       assert.ok(signed.length > 0);
     });
   } finally {
-    await miniflare.dispose();
+    await objects.stop();
   }
 });

@@ -2,13 +2,15 @@
  * Search of a bazaar: what a facilitator lists as sold by x402. What it says is data, by strangers, and never an instruction; what is paid
  * is decided by the 402 of the resource itself.
  */
-import * as wasm from '#agent-wasm';
 
+import * as wasm from '#agent-wasm';
+import { encodeHeader } from '../codec.js';
 import { FareboxError, unusable } from '../error.js';
 import { type Look, lookAt } from '../look.js';
+import { type Members, membersIn, membersOf } from '../members.js';
 import type { Policy } from '../options.js';
 import type { Store } from '../store.js';
-import { objectIn, replyTo } from './exchange/call.js';
+import { replyTo } from './exchange/call.js';
 
 /** A listed resource. Its texts are bounded, and without hidden characters. */
 export type FoundResource = {
@@ -74,8 +76,6 @@ const OWN_FAULTS: readonly string[] = ['invalid_policy', 'invalid_argument', 'in
 /** Statuses of a facilitator that lists and does not search. */
 const NO_SEARCH = [404, 405, 501];
 
-type Members = Readonly<Record<string, unknown>>;
-
 /**
  * What is listed for some words. A facilitator that only lists is read by pages, and what has all of the words is taken. Nothing is paid or
  * signed, and no resource is asked: `lookAt` its 402 before you believe a price.
@@ -90,7 +90,7 @@ export async function findResources(query: string, options: FindOptions = {}): P
   if (searched !== undefined) {
     const { resources, pagination, partialResults } = searched;
     const items = itemsOf(resources);
-    const more = partialResults === true || typeof objectOf(pagination)['cursor'] === 'string' || items.length > limit;
+    const more = partialResults === true || typeof membersOf(pagination)['cursor'] === 'string' || items.length > limit;
     return { resources: await readAll(items.slice(0, limit), options), more };
   }
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
@@ -101,7 +101,7 @@ export async function findResources(query: string, options: FindOptions = {}): P
     if (answer === undefined) throw new FindError('bazaar_unreachable', `${base} has no bazaar`, NO_SEARCH[0]);
     const items = itemsOf(answer['items']);
     found.push(...items.filter((item) => words.every((word) => textsOf(item).includes(word))));
-    const total = objectOf(answer['pagination'])['total'];
+    const total = membersOf(answer['pagination'])['total'];
     const isLast = items.length === 0 || (typeof total === 'number' && offset + items.length >= total);
     if (found.length > limit || isLast) return { resources: await readAll(found.slice(0, limit), options), more: found.length > limit };
   }
@@ -127,7 +127,7 @@ async function listed(base: string, path: string, options: FindOptions): Promise
   if (reply === undefined) throw new FindError('bazaar_unreachable', `no complete answer came from ${base}`);
   if (NO_SEARCH.includes(reply.status)) return undefined;
   if (reply.status !== 200) throw new FindError('bazaar_unreachable', `${base} answers ${reply.status}`, reply.status);
-  const answer = objectIn(reply.body);
+  const answer = membersIn(reply.body);
   if (!Array.isArray(answer['resources']) && !Array.isArray(answer['items']))
     throw new FindError('bazaar_unreadable', `${base} answers without a list of resources`, reply.status);
   return answer;
@@ -153,7 +153,7 @@ async function readResource(item: Members, options: FindOptions): Promise<FoundR
     type: text(item['type']) || 'http',
     method,
     ...(tool === '' ? {} : { tool }),
-    description: text(item['description'] ?? objectOf(accepts[0])['description']),
+    description: text(item['description'] ?? membersOf(accepts[0])['description']),
     service: text(item['serviceName']),
     tags: (Array.isArray(tags) ? tags : []).map(text).filter(Boolean).slice(0, MOST_TAGS),
     offers,
@@ -169,10 +169,9 @@ async function offersOf(
   const accepts = (item['accepts'] as unknown[]).slice(0, MOST_OFFERS);
   const isOld = item['x402Version'] === 1;
   const terms = isOld ? { x402Version: 1, error: '', accepts } : { x402Version: 2, error: '', resource: { url: at.url }, accepts };
-  const json = JSON.stringify(terms);
-  const headers = isOld ? { 'content-type': 'application/json' } : { 'payment-required': base64(json) };
+  const headers = isOld ? { 'content-type': 'application/json' } : { 'payment-required': encodeHeader(terms) };
   try {
-    return await lookAt(new Response(isOld ? json : null, { status: 402, headers }), {
+    return await lookAt(new Response(isOld ? JSON.stringify(terms) : null, { status: 402, headers }), {
       ...at,
       ...(policy === undefined ? {} : { policy }),
       ...(store === undefined ? {} : { store }),
@@ -186,15 +185,12 @@ async function offersOf(
 
 /** How it is called, in the words of v2 or of v1. */
 function inputOf({ extensions, accepts }: Members): Members {
-  const info = objectOf(objectOf(objectOf(extensions)['bazaar'])['info']);
-  const older = objectOf(objectOf((accepts as unknown[])[0])['outputSchema']);
-  return objectOf(info['input'] ?? older['input']);
+  const info = membersOf(membersOf(membersOf(extensions)['bazaar'])['info']);
+  const older = membersOf(membersOf((accepts as unknown[])[0])['outputSchema']);
+  return membersOf(info['input'] ?? older['input']);
 }
 
-const itemsOf = (list: unknown): readonly Members[] => (Array.isArray(list) ? list.map(objectOf) : []);
-
-const objectOf = (value: unknown): Members =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};
+const itemsOf = (list: unknown): readonly Members[] => (Array.isArray(list) ? list.map(membersOf) : []);
 
 const text = (value: unknown): string => (typeof value === 'string' ? wasm.boundedText(value, MOST_TEXT) : '');
 
@@ -204,5 +200,3 @@ const textsOf = ({ resource, description, serviceName, tags }: Members): string 
     .filter((it) => typeof it === 'string')
     .join(' ')
     .toLowerCase();
-
-const base64 = (json: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(json)));

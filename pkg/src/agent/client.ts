@@ -1,5 +1,8 @@
 /** The client of a control plane: it decides and pays, the answer comes back. */
 import { readWithin } from '../beginning.js';
+import { unusable } from '../error.js';
+import { membersOf } from '../members.js';
+import { takesTokens } from '../operator/client.js';
 import { endsIn, fetchOf, paidUrl } from '../request.js';
 import {
   type PaidRequestContext,
@@ -23,6 +26,7 @@ import { sdkClientVersion, sdkClientVersionHeaderName } from './version.js';
 export type AgentPayAuth = { type: 'bootstrapKey'; bootstrapKey: string } | { type: 'runtimeToken'; runtimeToken: string };
 export type AgentPayClientIdentity = Pick<PaidRequestContext, 'organization' | 'agent'>;
 export type AgentPayClientOptions = {
+  /** Over https, or http to this machine: a token goes there. */
   controlPlaneBaseUrl: string;
   auth: AgentPayAuth;
   organization: string;
@@ -72,6 +76,8 @@ export class AgentPayClient {
   constructor(options: AgentPayClientOptions) {
     const { controlPlaneBaseUrl, auth, organization, agent, fetch, headers = {}, forwardHeaders = [], timeoutMs = 120_000 } = options;
     this.#base = controlPlaneBaseUrl.replace(/\/$/, '');
+    if (!takesTokens(this.#base))
+      throw unusable('invalid_options', 'a token goes over https, or http to this machine', 'pass the https URL of the control plane');
     this.#auth = auth;
     this.#identity = { organization, agent };
     this.#fetch = fetchOf(fetch);
@@ -84,12 +90,12 @@ export class AgentPayClient {
   /** Asks the merchant once, without paying, and tells what is known. With a challenge it asks no one. */
   async preparePaidRequest(input: string, init?: RequestInit, options: PreparePaidRequestOptions = {}): Promise<SdkPreparedPaidRequest> {
     const given = requestOf(input, init);
-    if (options.challenge !== undefined) return preparedOf(given, options.challenge, options.externalMetadata, undefined);
+    if (options.challenge !== undefined) return preparedOf({ request: given }, options.challenge, options.externalMetadata, undefined);
     const { request, response, challenge } = await this.#looked(given, init);
     const probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
     // Not awaited: the answer is not needed any more.
     response.body?.cancel().catch(() => undefined);
-    return preparedOf(request, challenge, options.externalMetadata, probe);
+    return preparedOf({ request, askedUrl: given.url }, challenge, options.externalMetadata, probe);
   }
 
   /** Has a prepared request paid and sent; the merchant is not asked again before. */
@@ -206,7 +212,7 @@ export class AgentPayClient {
     if (!response.ok) throw new Error(explained(await readJson(response), `Runtime token exchange failed with status ${response.status}.`));
     const said: unknown = await response.json();
     if (typeof said !== 'object' || said === null) throw new Error('Runtime token exchange returned an invalid payload.');
-    const { token, expiresAt } = said as { token?: unknown; expiresAt?: unknown };
+    const { token, expiresAt } = membersOf(said);
     if (typeof token !== 'string' || token === '') throw new Error('Runtime token exchange response is missing token.');
     const expires = typeof expiresAt === 'string' ? Date.parse(expiresAt) : Number.NaN;
     if (Number.isNaN(expires)) throw new Error('Runtime token exchange response is missing expiresAt.');
@@ -238,14 +244,11 @@ function parsed(text: string): unknown {
 
 /** A control plane's explanation of a refusal, or else `fallback`. */
 function explained(said: unknown, fallback: string): string {
-  const { message, issues } = (typeof said === 'object' && said !== null ? said : {}) as { message?: unknown; issues?: unknown };
+  const { message, issues } = membersOf(said);
   if (typeof message !== 'string' || message === '') return fallback;
-  const { formErrors, fieldErrors } = (typeof issues === 'object' && issues !== null ? issues : {}) as {
-    formErrors?: unknown;
-    fieldErrors?: unknown;
-  };
+  const { formErrors, fieldErrors } = membersOf(issues);
   const texts = (list: unknown): string[] => (Array.isArray(list) ? list.filter((it): it is string => typeof it === 'string') : []);
-  const fields = Object.entries(typeof fieldErrors === 'object' && fieldErrors !== null ? fieldErrors : {});
+  const fields = Object.entries(membersOf(fieldErrors));
   const named = fields.filter(([, list]) => texts(list).length > 0).map(([name, list]) => `${name}: ${texts(list).join(', ')}`);
   return [message, ...texts(formErrors), ...named].join(' ');
 }

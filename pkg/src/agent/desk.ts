@@ -5,6 +5,7 @@ import * as cards from '#cards-wasm';
 
 import { beginning, readWithin } from '../beginning.js';
 import { decodeHeader, encodeHeader } from '../codec.js';
+import { membersOf } from '../members.js';
 import { paidUrl } from '../request.js';
 import { memoryStore, type Store, update } from '../store.js';
 import {
@@ -22,7 +23,7 @@ import type { PaidRequestHttpRequest, SdkExternalMetadata, SdkReceipt } from './
 import { fieldsOf, linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
 import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
-import { initOf, LOCAL, nameOf, requestOf } from './request.js';
+import { initOf, LOCAL, nameOf, purchasedOf, requestOf } from './request.js';
 
 export type PaymentDeskErrorCode =
   | 'quote_expired_or_missing'
@@ -126,6 +127,8 @@ type Kept = {
   /** Until when its payment is open, unix milliseconds [until it has an outcome]. */
   readonly openUntil?: number;
   readonly request: PaidRequestHttpRequest;
+  /** The URL that was asked for, where that redirected to the one that is paid: it names the purchase. */
+  readonly askedUrl?: string;
   readonly terms: PaymentTerms;
   readonly context: CardContext;
   readonly params: Readonly<Record<string, unknown>>;
@@ -143,8 +146,9 @@ const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const MAX_ANSWER_MS = 120_000;
 /** How long a payment that this desk did not begin counts as that of another desk, milliseconds. */
 const LEASE_MS = 120_000;
-/** How many quotes are kept; the oldest that are not under way go first. */
+/** How many quotes are kept, and their characters together: the oldest that are not under way go first. */
 const MOST = 1000;
+const MAX_TEXT = 64 * 1024 * 1024;
 
 export class PaymentDesk {
   readonly #options: PaymentDeskOptions;
@@ -190,11 +194,13 @@ export class PaymentDesk {
       if (offers.candidates.length === 0) throw new PaymentDeskError('unsupported', unsupported(offers));
       const plan = parameterPlan(asked, terms, params);
       const request = withParams(asked, plan);
+      const { url: askedUrl } = withParams(given, plan);
       const paymentId = (this.#options.createPaymentId ?? uuid)();
       const quote = JSON.parse(cards.newQuote(paymentId, owner, linesOf(headers), now)) as Kept['quote'];
       const kept: Kept = {
         quote,
         request,
+        ...(askedUrl === request.url ? {} : { askedUrl }),
         terms,
         context,
         params: Object.fromEntries(plan.params.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]))),
@@ -320,16 +326,16 @@ export class PaymentDesk {
   }
 
   /** Another quote of this owner for the same purchase whose payment is under way or has no outcome. */
-  async #openLike({ quote: { paymentId }, request }: Kept, owner: string): Promise<string | undefined> {
+  async #openLike(kept: Kept, owner: string): Promise<string | undefined> {
     const { record } = await this.#store.read();
-    const name = nameOf(request, { owner });
+    const name = nameOf(purchasedOf(kept), { owner });
     const open = [...quotesOf(record).values()].find(
-      ({ quote, request: other, openUntil: until = Infinity }) =>
-        quote.paymentId !== paymentId &&
-        quote.owner === owner &&
-        ['paying', 'unresolved'].includes(quote.stage) &&
-        nameOf(other, { owner }) === name &&
-        this.#now() < until,
+      (other) =>
+        other.quote.paymentId !== kept.quote.paymentId &&
+        other.quote.owner === owner &&
+        ['paying', 'unresolved'].includes(other.quote.stage) &&
+        nameOf(purchasedOf(other), { owner }) === name &&
+        this.#now() < (other.openUntil ?? Infinity),
     );
     return open?.quote.paymentId;
   }
@@ -352,7 +358,7 @@ export class PaymentDesk {
     }
     let outcome: PaidResponse | FetchPaidFailureResponse;
     try {
-      const purchase = nameOf(kept.request, { owner });
+      const purchase = nameOf(purchasedOf(kept), { owner });
       outcome = await client.executePreparedRequest(prepared, { idempotencyKey: await this.#keyOf(kept), purchase });
     } catch (error) {
       if (!isFetchPaidError(error)) throw error;
@@ -395,8 +401,8 @@ export class PaymentDesk {
   }
 
   /** The key of its payment: that of an earlier one for the same purchase, where the client knows one whose outcome is open. */
-  async #keyOf({ quote: { paymentId, owner }, request, key }: Kept): Promise<string> {
-    const found = key ?? (await this.#options.client.openPayment?.(request, owner)) ?? paymentId;
+  async #keyOf({ quote: { paymentId, owner }, key, ...asked }: Kept): Promise<string> {
+    const found = key ?? (await this.#options.client.openPayment?.(purchasedOf(asked), owner)) ?? paymentId;
     // Kept first: the same quote stays the same payment, whatever becomes of the other one.
     if (found !== key && found !== paymentId) {
       await this.#change((quotes) => {
@@ -468,11 +474,16 @@ export class PaymentDesk {
     await update(this.#store, (record) => {
       const quotes = quotesOf(record);
       change(quotes);
+      const texts = new Map([...quotes].map((entry) => [entry[0], JSON.stringify(entry)]));
+      let size = [...texts.values()].reduce((sum, { length }) => sum + length, 0);
+      const newest = [...quotes.keys()].at(-1);
       for (const [paymentId, { quote, openUntil: until = Infinity }] of quotes) {
-        if (quotes.size <= MOST) break;
-        if (!['paying', 'unresolved'].includes(quote.stage) || this.#now() >= until) quotes.delete(paymentId);
+        if ((texts.size <= MOST && size <= MAX_TEXT) || paymentId === newest) break;
+        if (['paying', 'unresolved'].includes(quote.stage) && this.#now() < until) continue;
+        size -= texts.get(paymentId)?.length ?? 0;
+        texts.delete(paymentId);
       }
-      return JSON.stringify([...quotes]);
+      return `[${[...texts.values()].join()}]`;
     });
   }
 }
@@ -528,7 +539,7 @@ function termsOf(kept: Kept | undefined): [headers: string, body: string, contex
 function pinned({ headers: all, body }: PaymentTerms, index: number): { headers: Record<string, string>; body?: unknown } {
   const { 'payment-required': header, 'www-authenticate': challenges, ...headers } = all;
   const decoded = header === undefined ? body : decodeHeader(header);
-  const { accepts = [] } = (typeof decoded === 'object' && decoded !== null ? decoded : {}) as { accepts?: unknown };
+  const { accepts = [] } = membersOf(decoded);
   const listed = Array.isArray(accepts) ? accepts : [];
   if (index >= listed.length) {
     const challenge = cards.challengeAt(challenges ?? '', index - listed.length);

@@ -20,7 +20,7 @@ import { linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
 import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
 import { isOpen, type Kept, Records } from './records.js';
-import { nameOf, requireContext } from './request.js';
+import { nameOf, purchasedOf, requireContext } from './request.js';
 import { costSummaryOf, resultOf } from './told.js';
 import { uuidOf } from './uuid.js';
 
@@ -167,8 +167,8 @@ export class AgentHarness {
     const expires = wasm.expiresAt(created.getTime(), this.#ttlMs, linesOf(challenge?.headers ?? {}));
     const { origin, pathname } = new URL(prepared.request.url);
     const { headers: sent = {}, body: content, bodyHash, ...request } = prepared.request;
-    const digest = nameOf(prepared.request);
-    const openKey = await this.#client.openPayment?.(prepared.request);
+    const digest = nameOf(purchasedOf(prepared));
+    const openKey = await this.#client.openPayment?.(purchasedOf(prepared));
     const record: Kept = {
       preparedId,
       state: 'active',
@@ -223,7 +223,7 @@ export class AgentHarness {
     const { idempotencyKey: given } = executionContext;
     const asked = this.#records.get(preparedId);
     const hasKey = asked === undefined || asked.attempted === true || given !== undefined;
-    const known = hasKey ? undefined : this.#client.openPayment?.(asked.prepared.request);
+    const known = hasKey ? undefined : this.#client.openPayment?.(purchasedOf(asked.prepared));
     const openKey = known === undefined ? undefined : await known;
     let begun: Kept | undefined;
     let rejected: AgentHarnessRejectedResult | undefined;
@@ -358,7 +358,7 @@ function named(record: Kept, key: string): Kept {
   // What was shown is what may be paid: for another price there is a refusal.
   const { challengeDetails, paymentRequirement } = record.prepared.kind === 'ready' ? record.prepared : {};
   const prepared = { ...(own ?? record).prepared, ...having({ challengeDetails, paymentRequirement }) } as Kept['prepared'];
-  return { ...rest, ...own, prepared, attempted: false, digest: nameOf(prepared.request, { key }) };
+  return { ...rest, ...own, prepared, attempted: false, digest: nameOf(purchasedOf(prepared), { key }) };
 }
 
 /** The record under the key, and with the terms, of a payment for the same purchase that is open; otherwise as it is. */
@@ -370,9 +370,14 @@ function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: stri
   const other = alike.find(({ idempotencyKey }) => idempotencyKey === openKey) ?? alike.at(-1);
   const { prepared, idempotencyKey: first } = record;
   const bound = { ...record, attempted: true, own: { prepared, ...having({ idempotencyKey: first }) } };
-  // Headers are of one call, and never sent for another.
+  // Headers are of one call, and never sent for another. Its terms are those of its URL, wherever a redirect leads today.
+  const { url } = other?.prepared.request ?? prepared.request;
   if (other !== undefined)
-    return { ...bound, prepared: { ...other.prepared, request: prepared.request }, ...having({ idempotencyKey: other.idempotencyKey }) };
+    return {
+      ...bound,
+      prepared: { ...other.prepared, request: { ...prepared.request, url } },
+      ...having({ idempotencyKey: other.idempotencyKey }),
+    };
   if (openKey !== undefined) return { ...bound, idempotencyKey: openKey };
   // One that a person looks at is approved under its key.
   const { executionResult, idempotencyKey } =

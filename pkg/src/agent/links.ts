@@ -1,15 +1,16 @@
 /** Payments by link: made at a treasury, and paid once from this wallet, within its policy. */
-import * as wasm from '#agent-wasm';
 
+import * as wasm from '#agent-wasm';
 import { FareboxError, type SentPayment, unusable } from '../error.js';
 import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
+import { type Members, membersIn, membersOf } from '../members.js';
 import { takesTokens } from '../operator/client.js';
 import type { PayOptions, Proposal, Receipt } from '../options.js';
 import { endsIn } from '../request.js';
 import { type KeptPayment, resume, sentPayments } from '../resume.js';
 import type { Store } from '../store.js';
 import { type CheckedLink, checkPaymentLink, type ExpectedLink, followPaymentLink, type PaymentLinkState, paymentLinkIn } from './cards.js';
-import { objectIn, originOf, pause, replyTo } from './exchange/call.js';
+import { originOf, pause, replyTo } from './exchange/call.js';
 import { storeOf } from './signer-store.js';
 
 /** What a link asks for. */
@@ -157,7 +158,7 @@ async function stateOf(origin: string, id: string, asking: Asking): Promise<Paym
   return typeof success === 'boolean' ? { ...texts, success } : texts;
 }
 
-const textIn = (data: Readonly<Record<string, unknown>>, name: string): [string, string][] => {
+const textIn = (data: Members, name: string): [string, string][] => {
   const text = textOf(data[name]);
   return text === undefined ? [] : [[name, text]];
 };
@@ -175,7 +176,7 @@ function partsOf(url: string): { origin: string; id: string } {
   return { origin, id };
 }
 
-type Told = { readonly status: number; readonly said: Readonly<Record<string, unknown>>; readonly data: Readonly<Record<string, unknown>> };
+type Told = { readonly status: number; readonly said: Members; readonly data: Members };
 
 async function asked(
   origin: string,
@@ -185,12 +186,11 @@ async function asked(
   const reply = await replyTo(fetch, origin, { ...request, path: `/api/v6/pay/a2a${path}`, timeoutMs, signal });
   signal?.throwIfAborted();
   if (reply === undefined) throw new TypeError(`no complete answer came from ${origin}`);
-  const said = objectIn(reply.body);
-  const { data } = said;
-  return { status: reply.status, said, data: typeof data === 'object' && data !== null ? (data as Record<string, unknown>) : {} };
+  const said = membersIn(reply.body);
+  return { status: reply.status, said, data: membersOf(said['data']) };
 }
 
-function refused(status: number, { msg }: Readonly<Record<string, unknown>>): FareboxError {
+function refused(status: number, { msg }: Members): FareboxError {
   const why = typeof msg === 'string' && msg !== '' ? `: ${wasm.boundedText(msg, 400)}` : '';
   return unusable('invalid_request', `the treasury answers ${status}${why}`, 'correct the request');
 }

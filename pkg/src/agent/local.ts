@@ -23,7 +23,7 @@ import { Memory, type Outcome } from './local/memory.js';
 import { type LocalAgentOptions, type LookedOffer, payOptionsOf } from './local/options.js';
 import { isFinal, type Settled } from './local/verdict.js';
 import { FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
-import { initOf, nameOf, type Purchased, preparedOf, requestOf, requireContext } from './request.js';
+import { initOf, nameOf, type Purchased, preparedOf, purchasedOf, requestOf, requireContext } from './request.js';
 
 export type { LocalAgentOptions, LookedOffer } from './local/options.js';
 
@@ -62,7 +62,8 @@ export class LocalAgentClient implements AgentBackEnd {
 
   /** Asks the merchant once. Nothing is counted or signed, and the wallet is not asked. */
   async preparePaidRequest(input: string, init?: RequestInit, options: PreparePaidRequestOptions = {}): Promise<SdkPreparedPaidRequest> {
-    let request = requestOf(input, init);
+    const request = requestOf(input, init);
+    let { url: paid } = request;
     let { challenge } = options;
     let probe: { readonly responseStatus: number; readonly confirmedAt: string } | undefined;
     if (challenge === undefined) {
@@ -72,12 +73,17 @@ export class LocalAgentClient implements AgentBackEnd {
       probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
       challenge = await detectChallengeFromResponse(response);
       // The URL whose 402 was read is the one that is paid.
-      if (challenge !== undefined) request = { ...request, url: paidUrl({ ...request, url }, response) };
+      if (challenge !== undefined) paid = paidUrl({ ...request, url }, response);
       response.body?.cancel().catch(() => undefined);
     }
-    const prepared = preparedOf(request, challenge, options.externalMetadata, probe);
+    const asked = { request: { ...request, url: paid }, askedUrl: request.url };
+    return this.#offered(preparedOf(asked, challenge, options.externalMetadata, probe));
+  }
+
+  /** The same with the payment that would be made. */
+  async #offered(prepared: SdkPreparedPaidRequest): Promise<SdkPreparedPaidRequest> {
     if (prepared.kind !== 'ready') return prepared;
-    const sent = await this.openPayment(prepared.request);
+    const sent = await this.openPayment(purchasedOf(prepared));
     const after = sent === undefined ? undefined : (await this.#parts.journal.read(sent))?.proposal.slot;
     const { offer } = await this.#look.offered(prepared.request, prepared.challenge, after);
     return offer === undefined ? prepared : { ...prepared, paymentRequirement: requirementOf(offer, prepared.paymentRequirement) };
@@ -98,7 +104,7 @@ export class LocalAgentClient implements AgentBackEnd {
     const { signal } = request;
     let key = request.idempotencyKey ?? this.#keys.get(prepared);
     if (key === undefined) {
-      const open = await this.openPayment(prepared.request);
+      const open = await this.openPayment(purchasedOf(prepared));
       // Another execution of the same preparation may have drawn one meanwhile.
       key = this.#keys.get(prepared) ?? open;
     }
@@ -106,8 +112,8 @@ export class LocalAgentClient implements AgentBackEnd {
       key = crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), 'local-');
       this.#keys.set(prepared, key);
     }
-    const { purchase = request.idempotencyKey === undefined ? nameOf(prepared.request) : undefined } = request;
-    const asked: Asked = { request: digestOf(prepared.request), ...having({ purchase }) };
+    const { purchase = request.idempotencyKey === undefined ? nameOf(purchasedOf(prepared)) : undefined } = request;
+    const asked: Asked = { request: digestOf(purchasedOf(prepared)), ...having({ purchase }) };
     const written = await this.#parts.journal.read(key);
     signal?.throwIfAborted();
     // From here to the flight nothing is awaited.
@@ -131,7 +137,7 @@ export class LocalAgentClient implements AgentBackEnd {
     const { challenge, signal = init?.signal ?? undefined, ...context } = request;
     const sent = requestOf(input, init);
     const { fetch } = this.#parts;
-    let [asked, url] = [challenge, input];
+    let [asked, url] = [challenge, sent.url];
     if (asked === undefined) {
       const response = await fetch(input, initOf(sent, init));
       asked = await detectChallengeFromResponse(response);
@@ -139,7 +145,8 @@ export class LocalAgentClient implements AgentBackEnd {
       url = paidUrl(sent, response);
       response.body?.cancel().catch(() => undefined);
     }
-    const prepared = await this.preparePaidRequest(url, init, { challenge: asked });
+    const redirected = { request: { ...sent, url }, askedUrl: sent.url };
+    const prepared = await this.#offered(preparedOf(redirected, asked, undefined, undefined));
     return this.executePreparedRequest(prepared as SdkPreparedPaidRequestReady, { ...context, signal });
   }
 

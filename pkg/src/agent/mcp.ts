@@ -3,6 +3,7 @@ import * as cards from '#cards-wasm';
 
 import { FareboxError, type SentPayment, unusable } from '../error.js';
 import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
+import { membersOf } from '../members.js';
 import type { PayOptions, Receipt } from '../options.js';
 import { resume } from '../resume.js';
 import { storeOf } from './signer-store.js';
@@ -161,7 +162,7 @@ function messageOf(answer: unknown): string {
     const { code, message, data } = answer as { code?: unknown; message: string; data?: unknown };
     return textOf({ error: { code, message, data } });
   }
-  const { result, error } = (typeof answer === 'object' && answer !== null ? answer : {}) as { result?: unknown; error?: unknown };
+  const { result, error } = membersOf(answer);
   return textOf(result !== undefined || error !== undefined ? answer : { result: answer });
 }
 

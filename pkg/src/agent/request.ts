@@ -48,6 +48,14 @@ export function initOf({ method, headers, body }: PaidRequestHttpRequest, init: 
 /** What names a purchase. */
 export type Purchased = Pick<PaidRequestHttpRequest, 'method' | 'url' | 'headers' | 'body'>;
 
+/** A request that is prepared, and the URL that was asked for, where that redirected to another one. */
+type Redirected = { readonly request: PaidRequestHttpRequest; readonly askedUrl?: string | undefined };
+
+/** The purchase of a prepared request, named by the URL that was asked for, wherever it redirects today. */
+export function purchasedOf({ request, askedUrl: url = request.url }: Redirected): Purchased {
+  return { ...request, url };
+}
+
 /** The owner of what is bought for no one by name. */
 export const LOCAL = 'local';
 
@@ -61,7 +69,7 @@ export function nameOf(
 
 /** A prepared request: its challenge, hints, and faults. */
 export function preparedOf(
-  request: PaidRequestHttpRequest,
+  { request, askedUrl }: Redirected,
   challenge: DetectedChallenge | undefined,
   external: SdkExternalMetadata | undefined,
   probe: SdkPreparedProbeResult | undefined,
@@ -78,7 +86,8 @@ export function preparedOf(
     ),
   ) as Pick<SdkPreparedPaidRequestReady, 'paymentRequirement' | 'challengeDetails' | 'hints' | 'validationIssues' | 'nextAction'>;
   const { hints, validationIssues, nextAction, paymentRequirement, challengeDetails } = told;
-  const common = { request, hints, ...having({ probe }), validationIssues, nextAction };
+  const redirected = askedUrl === request.url ? undefined : askedUrl;
+  const common = { request, ...having({ askedUrl: redirected }), hints, ...having({ probe }), validationIssues, nextAction };
   if (challenge === undefined) return { kind: 'passthrough', protocol: 'none', ...common };
   return { kind: 'ready', protocol: challenge.protocol, ...common, challenge, ...having({ challengeDetails, paymentRequirement }) };
 }

@@ -2,6 +2,7 @@
  * Schemas: what has been read is of its type. `parse` throws, `safeParse` reports. Results have the
  * form that readers of zod's know.
  */
+import { isObject } from '../members.js';
 
 /** A fault, and its place. */
 export type SchemaIssue = { readonly code: string; readonly path: (string | number)[]; readonly message: string };
@@ -273,10 +274,6 @@ export function union<const U extends readonly Form<Shape, unknown>[]>(by: strin
     issues.push({ code: 'invalid_union_discriminator', path: [...path, by], message: `Invalid discriminator value of ${by}` });
     return undefined as U[number]['_output'];
   });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A name such as `__proto__` is a member like any other. */

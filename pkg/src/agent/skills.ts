@@ -1,8 +1,10 @@
 /** Skills that are sold at a market: published, sold in another version, given another secret, and withdrawn by the wallet that is paid. */
+
 import * as wasm from '#agent-wasm';
+import { type Members, membersIn } from '../members.js';
 
 import { type AnySigner, asSigner, type TypedData } from '../signer.js';
-import { objectIn, originOf, replyTo } from './exchange/call.js';
+import { originOf, replyTo } from './exchange/call.js';
 
 /** A skill as its seller describes it; see `docs/skills.md` of the repository. */
 export type SkillDraft = {
@@ -83,17 +85,15 @@ export async function rotateSkillSecret(id: string, options: SkillMarketOptions)
   return published(await changed({ action: 'rotate', method: 'POST', below: '/rotate', id }, {}, options));
 }
 
-/** An object of JSON. */
-type SkillMembers = Readonly<Record<string, unknown>>;
 type Change = { readonly action: string; readonly method: string; readonly below: string; readonly id: string };
-type Reply = { readonly status: number; readonly said: SkillMembers };
+type Reply = { readonly status: number; readonly said: Members };
 
 /** Has the market say what is to be signed, signs that if it is what was asked, and asks for the change. */
 async function changed({ action, method, below, id }: Change, draft: Partial<SkillDraft>, options: SkillMarketOptions): Promise<Reply> {
   const signer = asSigner(options.signer);
   const market = originOf(options.market, 'market');
   const address = await signer.address();
-  const body = objectIn(JSON.stringify({ agentId: address, payTo: address, ...draft }));
+  const body = membersIn(JSON.stringify({ agentId: address, payTo: address, ...draft }));
   const asked = new URLSearchParams({ action, ...(action === 'publish' ? {} : { skill: id }) });
   const { said } = await told(market, 'POST', `/typed-data?${asked}`, body, options);
   const typedData = said['typedData'] as TypedData;
@@ -116,7 +116,7 @@ async function changed({ action, method, below, id }: Change, draft: Partial<Ski
  * Whether typed data is the market's own kind, which moves no money anywhere, and about this request to the last byte: nothing in it
  * but a nonce and an end within an hour is the market's to choose. Spec: `crates/market/src/skills/proof.rs`.
  */
-function isFor(typedData: TypedData | undefined, about: SkillMembers, body: SkillMembers): boolean {
+function isFor(typedData: TypedData | undefined, about: Members, body: Members): boolean {
   const { nonce, validBefore } = about;
   const isNonce = typeof nonce === 'string' && /^0x[0-9a-f]{64}$/.test(nonce);
   const isSoon = typeof validBefore === 'number' && Number.isSafeInteger(validBefore) && validBefore <= Date.now() / 1000 + MOST_SECS;
@@ -138,8 +138,7 @@ function isFor(typedData: TypedData | undefined, about: SkillMembers, body: Skil
 /** Most seconds that a proof may be valid. */
 const MOST_SECS = 3_600;
 
-const fieldsOf = (fields: Readonly<Record<string, string>>): SkillMembers[] =>
-  Object.entries(fields).map(([name, type]) => ({ name, type }));
+const fieldsOf = (fields: Readonly<Record<string, string>>): Members[] => Object.entries(fields).map(([name, type]) => ({ name, type }));
 const DOMAIN = { name: 'Farebox Market', version: '1' };
 const TYPES = {
   EIP712Domain: fieldsOf({ name: 'string', version: 'string' }),
@@ -158,7 +157,7 @@ const TYPES = {
 };
 
 /** The text of a price that a wallet shows: text as it is, an object in its canonical form, and a number of XLM with the unit. */
-function priceOf({ price, priceXLM }: SkillMembers): string {
+function priceOf({ price, priceXLM }: Members): string {
   if (typeof price === 'string') return price;
   if (price !== undefined && price !== null) return canonical(price);
   return priceXLM === undefined || priceXLM === null ? '' : `${canonical(priceXLM)} XLM`;
@@ -194,7 +193,7 @@ async function told(market: string, method: string, path: string, body: unknown,
   });
   signal?.throwIfAborted();
   if (reply === undefined) throw new SkillError('market_unreachable', `no complete answer came from ${market}`);
-  const said = objectIn(reply.body);
+  const said = membersIn(reply.body);
   if (reply.status >= 200 && reply.status < 300 && said['ok'] === true) return { status: reply.status, said };
   const why = [said['error'], /^farebox-reason: (.*)$/m.exec(reply.headers)?.[1]].filter((it) => typeof it === 'string');
   if (why.length === 0)

@@ -10,6 +10,7 @@ import { receipt } from './receipt.js';
 import { failed } from './remedies.js';
 import { resend } from './resend.js';
 import { skill } from './skill.js';
+import { tell } from './terminal.js';
 import { unblock } from './unblock.js';
 import { EXIT, HELP, read, Usage, version } from './words.js';
 
@@ -53,6 +54,14 @@ function printed(text: string): number {
   return EXIT.done;
 }
 
-// A reader that has enough, such as head, is no failure.
-process.stdout.on('error', () => process.exit());
-process.exitCode = await main(process.argv.slice(2)).catch(failed);
+let isLost = false;
+process.stdout.on('error', ({ code = 'unknown error' }: NodeJS.ErrnoException) => {
+  // A reader that has enough, such as head, is no failure.
+  if (code === 'EPIPE') process.exit();
+  if (!isLost) tell(`farebox: standard output cannot be written: ${code}\n`);
+  isLost = true;
+  process.exitCode ||= EXIT.lost;
+});
+process.exitCode = (await main(process.argv.slice(2)).catch(failed)) || process.exitCode;
+// What is left of an answer is not waited for.
+if (isLost) process.exit();

@@ -2,8 +2,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 
 import { FareboxError, type SentPayment } from '../error.js';
 import { payingFetch, paymentOf, receiptOf } from '../fetch.js';
@@ -13,7 +11,7 @@ import { resume } from '../resume.js';
 import { localSigner, type Signer } from '../signer.js';
 import { inLines, linesOf } from './look.js';
 import { type Asked, asked, keyOf } from './request.js';
-import { jsonText, tell } from './terminal.js';
+import { jsonText, tell, visible } from './terminal.js';
 import { EXIT, type Words } from './words.js';
 
 export async function pay(words: Words): Promise<number> {
@@ -69,10 +67,10 @@ export async function keptBeside<T>(request: Asked, ask: () => Promise<T>, walle
 export async function printed(response: Response, words: Words, request: Asked): Promise<number> {
   const [receipt, sent] = [receiptOf(response), paymentOf(response)];
   if (receipt !== undefined) tell(words.values.json === true ? `${jsonText(receipt)}\n` : told(receipt));
-  try {
-    if (response.body !== null) await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false });
-  } catch {
-    tell('farebox: the content broke off\n');
+  const end = response.body === null ? 'whole' : await written(response.body);
+  if (end !== 'whole') {
+    // The other one is told for every command.
+    if (end === 'broken') tell('farebox: the content broke off\n');
     await keep(sent, request);
     return sent === undefined ? EXIT.lost : EXIT.signed;
   }
@@ -84,6 +82,23 @@ export async function printed(response: Response, words: Words, request: Asked):
   tell(`farebox: the server answered ${response.status}\n`);
   await keep(sent, request);
   return sent === undefined ? EXIT.failed : EXIT.signed;
+}
+
+/** Writes all of it, and tells what ended it otherwise. What was not read to its end stays open: so it is not given up where it cannot be written. */
+async function written(body: ReadableStream<Uint8Array>): Promise<'whole' | 'broken' | 'unwritten'> {
+  const decoder = new TextDecoder();
+  // At a terminal the content of others moves no cursor.
+  const shown = (piece?: Uint8Array): Uint8Array | string =>
+    process.stdout.isTTY ? visible(decoder.decode(piece, { stream: piece !== undefined })) : (piece ?? '');
+  const isWritten = (piece: Uint8Array | string): Promise<boolean> =>
+    new Promise((resolve) => process.stdout.write(piece, (error) => resolve(!error)));
+  const reader = body.getReader();
+  for (;;) {
+    const part = await reader.read().catch(() => undefined);
+    if (part === undefined) return 'broken';
+    if (!(await isWritten(shown(part.value)))) return 'unwritten';
+    if (part.done) return 'whole';
+  }
 }
 
 export function told({ price, symbol, amount, payTo, network, transaction }: Receipt): string {

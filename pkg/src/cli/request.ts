@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
+import { isObject, type Members } from '../members.js';
 import type { Policy } from '../options.js';
 import { Usage, type Words } from './words.js';
 
@@ -67,7 +68,7 @@ export function policyOf(values: Words['values']): Policy {
 }
 
 /** The JSON object in a file, or with `-` in standard input. */
-export function objectOf(file: string, what: string): Readonly<Record<string, unknown>> {
+export function objectOf(file: string, what: string): Members {
   const text = readText(file === '-' ? 0 : file, what);
   let value: unknown;
   try {
@@ -75,8 +76,8 @@ export function objectOf(file: string, what: string): Readonly<Record<string, un
   } catch {
     // As any other text that is none.
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Usage(`${what} is no JSON object`);
-  return value as Readonly<Record<string, unknown>>;
+  if (!isObject(value)) throw new Usage(`${what} is no JSON object`);
+  return value;
 }
 
 function readText(file: string | number, what: string): string {

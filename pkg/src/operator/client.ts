@@ -1,7 +1,6 @@
 /** Requests of an operator to a Worker: to the one that serves the page, or to one by its address. The token is in this object alone: no URL, no store. */
 
-/** An answer's JSON object; every member is unknown until it is read. */
-export type Members = Readonly<Record<string, unknown>>;
+import { type Members, membersOf } from '../members.js';
 
 /** What a request was refused with, in the words of the Worker. */
 export class Refused extends Error {
@@ -114,11 +113,6 @@ export function segmentOf(name: string): string {
   // A URL's parser takes dots for a way up.
   if (/^\.{0,2}$/.test(name)) throw new Refused(400, 'malformed_id', `${name === '' ? 'an empty text' : name} names nothing`);
   return encodeURIComponent(name);
-}
-
-/** The members of an object; of anything else none. */
-export function membersOf(value: unknown): Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : {};
 }
 
 /** A member that is a list of objects. */

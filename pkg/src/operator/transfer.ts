@@ -1,6 +1,7 @@
 /** The transfer that pays an owed refund back, for the command and for the desk: begun at the gate, and sent by a wallet. */
 
-import { type Members, type Operator, segmentOf } from './client.js';
+import type { Members } from '../members.js';
+import { type Operator, segmentOf } from './client.js';
 
 /** A transaction for any wallet: `eth_sendTransaction` without `from`. */
 export type Transfer = { readonly chainId: string; readonly to: string; readonly value: '0x0'; readonly data: string };

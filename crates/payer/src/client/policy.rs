@@ -34,6 +34,8 @@ use farebox_wire::x402::Version;
 
 /// Maximum size of a realm that is pinned, bytes.
 const MAX_REALM_BYTES: usize = 128;
+/// Longest [`Policy::deadline_secs`].
+pub const MAX_DEADLINE_SECS: u64 = 3_600;
 
 /// The payer's rules.
 #[derive(Clone, Debug)]
@@ -132,7 +134,7 @@ impl Policy {
                 "upto" => policy.upto = Some(cap(field, value)?),
                 "uptoPerDay" => signed = Some(cap(field, value)?),
                 "maxValiditySecs" => policy.max_validity_secs = within(field, value, 86_400)?,
-                "deadlineSecs" => policy.deadline_secs = within(field, value, 3600)?,
+                "deadlineSecs" => policy.deadline_secs = within(field, value, MAX_DEADLINE_SECS)?,
                 "expires" => {
                     let time = value.as_str().and_then(|it| UnixTime::from_rfc3339(it).ok());
                     let wrong = "must be a time such as \"2030-01-31T12:00:00Z\"";

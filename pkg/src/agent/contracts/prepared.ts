@@ -93,6 +93,8 @@ export const sdkPreparedNextActionSchema = choice('execute', 'revise_request', '
 export type SdkPreparedNextAction = Infer<typeof sdkPreparedNextActionSchema>;
 const prepared = {
   request: paidRequestHttpRequestSchema,
+  /** Where the request was redirected within its origin: the URL that was asked for, which names the purchase. */
+  askedUrl: paidRequestHttpRequestSchema.shape.url.optional(),
   hints: sdkPreparedRequestHintsSchema,
   probe: sdkPreparedProbeResultSchema.optional(),
   validationIssues: list(sdkPreparedValidationIssueSchema).default(() => []),

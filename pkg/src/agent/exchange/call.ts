@@ -74,14 +74,3 @@ export async function pause(milliseconds: number, ...wakes: readonly (AbortSigna
     }
   });
 }
-
-/** The object that a text is; otherwise an empty one. */
-export function objectIn(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  } catch {
-    // As any other text that is none.
-  }
-  return {};
-}

@@ -83,6 +83,23 @@ export class Execution {
     /** The payment that another process has sent under this key, while this one signed. */
     let taken: Sent | undefined;
     const isTaken = new AbortController();
+    /** The fault of the store, by which nothing leaves. */
+    let fault: { readonly error: unknown } | undefined;
+    /** Written before it leaves, or is asked for: after a crash the same bytes are sent, or it may be on its way. */
+    const claims = async (mine: Sent): Promise<void> => {
+      try {
+        const standing = await journal.claim(key, mine);
+        if (standing !== mine) taken = standing;
+      } catch (error) {
+        fault = { error };
+      }
+      if (taken === undefined && fault === undefined) {
+        this.#sent = mine;
+        return;
+      }
+      isTaken.abort();
+      throw isTaken.signal.reason;
+    };
     let first: Response | undefined = answerOf(402, prepared.challenge.headers, bodyText(prepared.challenge.body));
     const fetch: typeof globalThis.fetch = async (input, init) => {
       // The terms that were shown, once; later ones are the merchant's new ones.
@@ -96,22 +113,8 @@ export class Execution {
           isTaken.abort();
           throw isTaken.signal.reason;
         }
-        const signed = {
-          ...having({ purchase: ended?.purchase }),
-          ...asked,
-          url: String(input),
-          payment,
-          proposal,
-          ends: Math.ceil(this.#now()) + proposal.validForSecs,
-        };
-        // Written before it leaves: after a crash the same bytes are sent.
-        const standing = await journal.claim(key, signed);
-        if (standing !== signed) {
-          taken = standing;
-          isTaken.abort();
-          throw isTaken.signal.reason;
-        }
-        this.#sent = signed;
+        const ends = Math.ceil(this.#now()) + proposal.validForSecs;
+        await claims({ ...having({ purchase: ended?.purchase }), ...asked, url: String(input), payment, proposal, ends });
       }
       return this.#parts.fetch(input, init);
     };
@@ -126,22 +129,8 @@ export class Execution {
             broadcast &&
             (async (it: Proposal) => {
               const ends = Math.ceil(this.#now()) + it.validForSecs;
-              const sending = {
-                ...having({ purchase: ended?.purchase }),
-                ...asked,
-                url: prepared.request.url,
-                payment: {},
-                proposal: it,
-                ends,
-                sending: drawn(),
-              };
-              // Written before it is asked for: after a crash it may be on its way.
-              const standing = await journal.claim(key, sending);
-              if (standing !== sending) {
-                taken = standing;
-                throw new Error('another process pays under this key');
-              }
-              this.#sent = sending;
+              const { url } = prepared.request;
+              await claims({ ...having({ purchase: ended?.purchase }), ...asked, url, payment: {}, proposal: it, ends, sending: drawn() });
               return broadcast(it);
             }),
         }),
@@ -165,6 +154,7 @@ export class Execution {
       if (this.#sent === undefined) return { kind: 'passthrough', protocol: 'none', response };
       return await this.#verdicts.ofAnswer(this.#sent, { response, settled: receiptOf(response) });
     } catch (error) {
+      if (fault !== undefined) throw fault.error;
       if (taken !== undefined) {
         if (isAnother(taken, asked)) throw keyTaken(prepared);
         return this.#again(taken);

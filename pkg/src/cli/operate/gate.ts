@@ -1,5 +1,6 @@
 /** What an operator asks a gate, and decides there. Spec: docs/operations.md, "Operator API". */
-import { listOf, type Members, type Operator, Refused, textOf } from '../../operator/client.js';
+import type { Members } from '../../members.js';
+import { listOf, type Operator, Refused, textOf } from '../../operator/client.js';
 import { beginOf, beginRefund, dropRefund, isComing, linkOf, placeOf, transferOf } from '../../operator/transfer.js';
 import { tell, visible } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';

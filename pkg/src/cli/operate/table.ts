@@ -1,5 +1,6 @@
 /** Lists on a terminal. */
-import { type Members, textOf } from '../../operator/client.js';
+import type { Members } from '../../members.js';
+import { textOf } from '../../operator/client.js';
 import { jsonText, visible } from '../terminal.js';
 
 /** A column: its heading, and what it shows of an item. */

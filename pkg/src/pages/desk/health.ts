@@ -1,6 +1,7 @@
 /** Clients that fail to pay, the health of facilitators, and the channels of sessions. */
 
-import { listOf, type Members, type Operator, textOf } from '../../operator/client.js';
+import type { Members } from '../../members.js';
+import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
 import { facts, figuresOf, moment, pageLinks, pill, rowsOf, shortened } from '../shared/parts.js';

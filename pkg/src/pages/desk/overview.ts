@@ -1,6 +1,7 @@
 /** The first view: what is owed and what waits, and the money by day and route. */
 
-import { listOf, type Members, type Operator, textOf } from '../../operator/client.js';
+import type { Members } from '../../members.js';
+import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { barChart, type Series, shareBar } from '../shared/chart.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';

@@ -1,6 +1,7 @@
 /** A payment as the operator API shows it, and what its state means for the operator. Spec: docs/operations.md, "States". */
 
-import { type Members, textOf } from '../../operator/client.js';
+import type { Members } from '../../members.js';
+import { textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
 import { moment, pill, shortened } from '../shared/parts.js';

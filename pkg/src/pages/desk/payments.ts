@@ -1,6 +1,7 @@
 /** The payments with search, filters and pages; and one payment with its history. */
 
-import { listOf, type Members, type Operator, textOf } from '../../operator/client.js';
+import type { Members } from '../../members.js';
+import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { choice, deedForm, facts, field, moment, pageLinks, rowsOf } from '../shared/parts.js';
 import { type Deed, heading, linkTo, type Wanted } from '../shared/shell.js';

@@ -1,6 +1,7 @@
 /** Jobs with search, filters and pages; and one job with its money and its history. */
 
-import { listOf, type Members, membersOf, textOf } from '../../operator/client.js';
+import { type Members, membersOf } from '../../members.js';
+import { listOf, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { choice, deedForm, facts, field, moment, pageLinks, pill, rowsOf, shortened } from '../shared/parts.js';
 import { type Deed, linkTo } from '../shared/shell.js';

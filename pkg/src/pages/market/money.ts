@@ -1,6 +1,7 @@
 /** Money that is held for jobs, on its way to sellers and back to buyers. Spec: docs/exchange.md, "The operator's side". */
 
-import { listOf, type Members, textOf } from '../../operator/client.js';
+import type { Members } from '../../members.js';
+import { listOf, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, moment, pageLinks, pill, rowsOf, shortened, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo } from '../shared/shell.js';

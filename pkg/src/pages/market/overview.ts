@@ -1,6 +1,7 @@
 /** The first view: what waits for a person, what is held, and what happened in a day. */
 
-import { listOf, type Members, membersOf, textOf } from '../../operator/client.js';
+import { type Members, membersOf } from '../../members.js';
+import { listOf, textOf } from '../../operator/client.js';
 import { barChart } from '../shared/chart.js';
 import { make } from '../shared/dom.js';
 import { inTokens, unitsOf } from '../shared/money.js';

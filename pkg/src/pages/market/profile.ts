@@ -1,6 +1,7 @@
 /** The network profile that a view is about: the one of the fragment, or the one that is usual. */
 
-import { listOf, type Members, type Operator, Refused, textOf } from '../../operator/client.js';
+import type { Members } from '../../members.js';
+import { listOf, type Operator, Refused, textOf } from '../../operator/client.js';
 import { make } from '../shared/dom.js';
 import { switchOf } from '../shared/parts.js';
 import { heading, linkTo, type Wanted } from '../shared/shell.js';

@@ -1,6 +1,7 @@
 /** The sellers of a profile that have proven their wallet, with what they did. */
 
-import { listOf, type Members, membersOf, textOf } from '../../operator/client.js';
+import { type Members, membersOf } from '../../members.js';
+import { listOf, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, field, moment, pageLinks, pill, rowsOf, shortened } from '../shared/parts.js';
 import { type Deed, linkTo } from '../shared/shell.js';

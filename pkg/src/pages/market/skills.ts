@@ -1,6 +1,7 @@
 /** Skills that are sold, which the operator may take back, and their invocations. Spec: docs/skills.md, "Sell", "The ledger". */
 
-import { listOf, type Members, type Operator, Refused, textOf } from '../../operator/client.js';
+import type { Members } from '../../members.js';
+import { listOf, type Operator, Refused, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, field, moment, pageLinks, pill, rowsOf, shortened, switchOf } from '../shared/parts.js';
 import { type Deed, heading, linkTo, type Wanted } from '../shared/shell.js';

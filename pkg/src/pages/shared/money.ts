@@ -1,6 +1,7 @@
 /** Sums of money as integers of atomic units, and what people read of them. */
 
-import { type Members, textOf } from '../../operator/client.js';
+import type { Members } from '../../members.js';
+import { textOf } from '../../operator/client.js';
 
 /** Atomic units of a text; zero for what is none. */
 export function unitsOf(text: string): bigint {

@@ -1,6 +1,7 @@
 /** Agents with their rules and keys, and what was changed by whom. One click ends an agent. */
 
-import { listOf, type Members, type Operator, textOf } from '../../operator/client.js';
+import type { Members } from '../../members.js';
+import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, facts, moment, pageLinks, pill, rowsOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';

@@ -1,6 +1,7 @@
 /** The reviews that wait for a person, with what was asked and why. Spec: docs/treasury.md, "The operator's side". */
 
-import { listOf, type Members, membersOf, type Operator, textOf } from '../../operator/client.js';
+import { type Members, membersOf } from '../../members.js';
+import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, facts, moment, pageLinks, pill, rowsOf, shortened, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';

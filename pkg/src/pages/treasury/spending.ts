@@ -1,6 +1,7 @@
 /** Budgets and what is left of them; decisions with their payments and receipts. */
 
-import { listOf, type Members, membersOf, type Operator, textOf } from '../../operator/client.js';
+import { type Members, membersOf } from '../../members.js';
+import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { shareBar } from '../shared/chart.js';
 import { foreign, make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';

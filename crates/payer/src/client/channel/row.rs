@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::budget::Budget;
 use crate::client::error::{ClientError, Reason};
+use crate::client::policy::MAX_DEADLINE_SECS;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json as text;
 use farebox_base::time::UnixTime;
@@ -24,9 +25,10 @@ pub(in crate::client) struct Using {
 }
 
 impl Using {
-    /// Whether another request than this one has to wait for it.
+    /// Whether another request than this one has to wait for it. One that ends later than any use
+    /// lasts was written by a clock that ran ahead, and has nobody wait as long.
     pub fn excludes(&self, id: &str, now: UnixTime) -> bool {
-        self.id != id && now < self.until
+        self.id != id && now < self.until && self.until <= now.plus(MAX_DEADLINE_SECS)
     }
 
     pub fn to_value(&self) -> Value {
@@ -129,5 +131,23 @@ impl Shown<'_> {
             "signed": self.signed.to_string(),
             "pending": self.pending.map(|it| it.to_string()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    //
+    #[test]
+    fn a_clock_that_ran_ahead_keeps_no_channel() {
+        let now = UnixTime::from_secs(1_800_000_000);
+        let excludes = |until: UnixTime| Using { id: "a".to_string(), until }.excludes("b", now);
+        assert!(excludes(now.plus(1)));
+        assert!(excludes(now.plus(MAX_DEADLINE_SECS)));
+        assert!(!excludes(now.plus(MAX_DEADLINE_SECS).plus(1)));
+        assert!(!excludes(now.plus(86_400)));
+        assert!(!excludes(now));
+        assert!(!Using { id: "a".to_string(), until: now.plus(1) }.excludes("a", now));
     }
 }

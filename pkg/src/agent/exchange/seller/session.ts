@@ -1,7 +1,9 @@
 /** A seller's session at the exchange: opened by a token, an identity or a bond, renewed in time, and asked through. */
-import * as wasm from '#jobs-wasm';
 
-import { objectIn, pause, replyTo } from '../call.js';
+import * as wasm from '#jobs-wasm';
+import { membersIn } from '../../../members.js';
+
+import { pause, replyTo } from '../call.js';
 import { bondsIn } from '../shift-log.js';
 import { Bond, bondSpent } from './bond.js';
 import { SellerError, stopped } from './error.js';
@@ -168,7 +170,7 @@ export class Session {
       body: JSON.stringify({ ...this.#shift.frame, ...body }),
       headers: bearer === undefined ? [] : [['authorization', `Bearer ${bearer}`]],
     });
-    const said = objectIn(reply?.body ?? '');
+    const said = membersIn(reply?.body ?? '');
     const text = (name: string): string => (typeof said[name] === 'string' ? said[name] : '');
     return {
       status: reply?.status ?? 0,

@@ -1,4 +1,5 @@
 /** A seller's shift: what it sells, where, and until when. */
+import { takesTokens } from '../../../operator/client.js';
 import { fetchOf } from '../../../request.js';
 import { isStore, memoryStore } from '../../../store.js';
 import { originOf } from '../call.js';
@@ -35,6 +36,7 @@ export class Shift {
     if (store !== undefined && !isStore(store)) throw wrong('store has no read and replace');
     this.options = options;
     this.origin = originOf(options.url);
+    if (!takesTokens(this.origin)) throw wrong('a token goes over https, or http to this machine');
     this.fetch = fetchOf(fetch);
     this.log = new ShiftLog(store ?? memoryStore());
     this.frame = { seller_id: options.sellerId, network_profile: profile };

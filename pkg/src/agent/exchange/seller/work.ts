@@ -1,8 +1,9 @@
 /** The work on jobs: each is done once, and its result sent until the exchange has it. */
+
 import * as wasm from '#jobs-wasm';
+import { membersOf } from '../../../members.js';
 
 import { endsIn } from '../../../request.js';
-import { objectIn } from '../call.js';
 import type { LoggedJob, Outcome } from '../shift-log.js';
 import { textOf } from './error.js';
 import type { SellerJob } from './options.js';
@@ -94,8 +95,8 @@ export class Work {
 
 /** A job of the exchange's list; of another shape, nothing. */
 function jobOf(value: unknown): Job | undefined {
-  const job = objectIn(JSON.stringify(value) ?? '');
-  const payload = objectIn(JSON.stringify(job['payload']) ?? '');
+  const job = membersOf(value);
+  const payload = membersOf(job['payload']);
   const text = (it: unknown): string => (typeof it === 'string' ? it : '');
   const id = text(job['job_id']);
   // Goes into a path.
