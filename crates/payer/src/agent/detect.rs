@@ -12,7 +12,6 @@ use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::text::cut;
 use farebox_wire::mpp::SCHEME;
-use farebox_wire::mpp::challenge::read_list;
 use farebox_wire::mpp::charge::METHOD;
 
 /// Header of x402 version 2.
@@ -63,30 +62,17 @@ pub fn detect(status: u16, headers: &Headers, body: &str) -> Option<Protocol> {
     if status != 402 && !planted(Mutant::AnyStatusAsks) {
         return None;
     }
-    if headers.filled(PAYMENT_REQUIRED).is_some() || has_payable(headers) {
+    let asked = schemes(&headers.joined("www-authenticate").unwrap_or_default());
+    let mut charges = asked.iter().filter(|it| it.is_of_mpp());
+    let is_payable = charges.clone().any(|it| it.param("method") == Some(METHOD));
+    if headers.filled(PAYMENT_REQUIRED).is_some() || is_payable {
         return Some(Protocol::X402);
     }
     let named = headers.get(PROTOCOL).and_then(Protocol::parse);
-    let scheme = || headers.joined("www-authenticate").and_then(|value| of_schemes(&value));
+    let scheme = || asked.iter().find_map(|scheme| Protocol::parse(&scheme.name));
     let named = named.or_else(scheme).or_else(|| of_body(headers, body));
-    named.or_else(|| of_mpp(headers))
-}
-
-fn of_schemes(value: &str) -> Option<Protocol> {
-    schemes(value).iter().find_map(|scheme| Protocol::parse(&scheme.name))
-}
-
-/// Whether MPP has terms of a method that we pay by. An answer may offer L402 beside them.
-fn has_payable(headers: &Headers) -> bool {
-    headers.rows("www-authenticate").flat_map(read_list).flatten().any(|it| it.method == METHOD)
-}
-
-/// Terms of MPP alone are told under the name of x402: the contract has no other word for them.
-fn of_mpp(headers: &Headers) -> Option<Protocol> {
-    let value = headers.joined("www-authenticate")?;
-    let is_mpp =
-        |it: &Scheme| it.name.eq_ignore_ascii_case(SCHEME) && it.param("request").is_some();
-    schemes(&value).iter().any(is_mpp).then_some(Protocol::X402)
+    // Terms of MPP alone are told under the name of x402: the contract has no other word for them.
+    named.or_else(|| charges.next().map(|_| Protocol::X402))
 }
 
 fn of_body(headers: &Headers, body: &str) -> Option<Protocol> {
@@ -111,6 +97,11 @@ pub struct Scheme {
 }
 
 impl Scheme {
+    /// Whether it has terms of MPP.
+    fn is_of_mpp(&self) -> bool {
+        self.name.eq_ignore_ascii_case(SCHEME) && self.param("request").is_some()
+    }
+
     /// The value of a parameter.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
