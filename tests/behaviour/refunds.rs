@@ -130,7 +130,7 @@ fn asked_of(
 const CHAIN: &str = "eip155:84532";
 
 /// A route that serves a repeat after its origin failed.
-pub fn twice() -> Value {
+fn twice() -> Value {
     crate::world::vars(json!([
         {"path": "/twice", "price": "$0.01", "settle": "before", "idempotent": true},
     ]))

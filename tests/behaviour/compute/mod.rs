@@ -4,7 +4,7 @@ mod bonds;
 pub mod buyer;
 mod claims;
 mod demos;
-mod desk;
+pub mod desk;
 mod doors;
 mod ended;
 mod entrusted;

@@ -78,6 +78,10 @@ pub fn exchange(bytes: &[u8]) {
     holds(histories::go_on(dice.pick(&histories::WAYS), dice));
 }
 
+pub fn exchange_desk(bytes: &[u8]) {
+    holds(compute::desk::go_on(Dice::of(bytes)));
+}
+
 pub fn exchange_waits(bytes: &[u8]) {
     let mut dice = Dice::of(bytes);
     holds(compute::waits::go_on(dice.pick(&[HoldKind::Completion, HoldKind::Mock]), dice));

@@ -277,5 +277,10 @@ pub const TARGETS: &[Target] = &[
         "histories of jobs between buyers and sellers: a job is paid out or back, once",
         machines::exchange,
     ),
+    machine(
+        "exchange-desk",
+        "histories of a job between its gate, the gate's desk and a treasury: its money goes once",
+        machines::exchange_desk,
+    ),
     machine("exchange-waits", "histories of jobs without held money", machines::exchange_waits),
 ];
