@@ -51,6 +51,8 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
 /** A purchase whose payments its caller keeps. */
 type Purchase = {
   readonly name: string;
+  /** The URL that was asked for: nonces follow from it, wherever it redirects today. */
+  readonly url: string;
   /** The slot of one that has ended, and whether a person is asked before another slot is used. */
   readonly after?: { readonly slot: string; readonly asks: boolean };
 };
@@ -99,7 +101,7 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     // The wallet is asked for nothing before the payment is confirmed, not even for its address.
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
     const key = purchase?.name ?? keyOf(request.headers);
-    if (key !== undefined) exchange = exchange.forPurchase(key, request.url);
+    if (key !== undefined) exchange = exchange.forPurchase(key, purchase?.url ?? request.url);
     if (purchase?.after !== undefined) exchange = exchange.after(purchase.after.slot, purchase.after.asks);
     if (options.pin !== undefined) exchange = exchange.withPin(options.pin);
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
@@ -333,7 +335,13 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           await release(payment);
           throw signal.reason;
         }
-        await kept?.sending(exchange, payment.url);
+        try {
+          await kept?.sending(exchange, payment.url);
+        } catch (error) {
+          // Nothing was asked for yet.
+          if (exchange.payment() === undefined) await release(payment);
+          throw error;
+        }
         const hash = await sentTransaction(payment);
         kept?.proved?.(hash, true);
         step = JSON.parse(exchange.broadcast(hash, now())) as Step;

@@ -42,6 +42,10 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   let open: (readonly [name: string, purchase: Purchase])[] = [];
   /** The ends of those whose transaction is on its way, by name: no nonce keeps another one of the same key from being charged beside it. */
   const sending = new Map<string, number>();
+  /** The names of those whose hook has not answered: they are under way whatever the clock says. */
+  const asking = new Set<string>();
+  /** What is under way for a key, call by call: for another token it is charged beside all else. */
+  const paying = new Map<object, { readonly name: string; readonly slot: string | null | undefined; readonly ends: number }>();
   const hasEnded = ({ ends }: Purchase): boolean => !isUnended(ends, now());
 
   const leave = (name: string, purchase: Purchase): void => {
@@ -79,8 +83,12 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
     const taken = open.length === 0 ? undefined : take(await nameOf(request));
     let purchase = taken?.purchase;
     let sent: string | undefined;
+    const call = {};
     const isOver = (): void => {
-      if (sent !== undefined) sending.delete(sent);
+      paying.delete(call);
+      if (sent === undefined) return;
+      sending.delete(sent);
+      asking.delete(sent);
     };
     const ended = async (): Promise<void> => {
       if (purchase !== undefined) leave(await nameOf(request), purchase);
@@ -93,15 +101,26 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
         const name = await nameOf(request);
         const ends = endOf(exchange, now());
         // An answer that nobody reads has no other end.
-        for (const [known, end] of sending) if (!isUnended(end, now())) sending.delete(known);
+        for (const [known, end] of sending) if (!asking.has(known) && !isUnended(end, now())) sending.delete(known);
         const isUnderWay = sending.has(name) || open.some(([known]) => known === name);
         if (keyOf(request.headers) !== undefined && sent === undefined && isUnderWay) throw unresolved();
         sent = name;
         sending.set(name, ends);
+        asking.add(name);
         purchase = { exchange, url, ends, isAnswered: false };
       },
       sends: async (exchange, url) => {
         const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
+        if (sent !== undefined) asking.delete(sent);
+        if (keyOf(request.headers) !== undefined) {
+          const name = await nameOf(request);
+          const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
+          const isBeside = [...paying].some(
+            ([other, it]) => other !== call && it.name === name && it.slot !== slot && isUnended(it.ends, now()),
+          );
+          if (isBeside || (sent === undefined && sending.has(name))) throw unresolved();
+          paying.set(call, { name, slot, ends: validBefore });
+        }
         // What was signed before may end later.
         purchase = { exchange, url, ends: Math.max(validBefore, purchase?.ends ?? 0), isAnswered: false };
       },

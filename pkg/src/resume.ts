@@ -94,19 +94,19 @@ export const resume: Resuming = {
 };
 
 /** The payments that this process is making, for each store. */
-const paying = new WeakMap<Store, Set<string>>();
+const paying = new WeakMap<Store, Map<string, 'asks' | 'pays'>>();
 
 /** The payments of the requests that go through wrapped `fetch`es with one store. */
 class OpenPayments {
   readonly #store: Store;
   readonly now: () => number;
-  /** Names of those that this process is paying: they are no remains of a crash. */
-  readonly #mine: Set<string>;
+  /** Names of those that this process is paying, or asks somebody to send: they are no remains of a crash. */
+  readonly #mine: Map<string, 'asks' | 'pays'>;
 
   constructor(store: Store, now: () => number) {
     this.#store = store;
     this.now = now;
-    this.#mine = paying.get(store) ?? new Set();
+    this.#mine = paying.get(store) ?? new Map();
     paying.set(store, this.#mine);
   }
 
@@ -119,7 +119,7 @@ class OpenPayments {
       const found = rows.find(([name, , open]) => open && name.startsWith(`${request} `) && !this.#mine.has(name));
       if (found === undefined) return { left: undefined, over };
       const [name, , , text] = found;
-      this.#mine.add(name);
+      this.#mine.set(name, 'pays');
       const row = { name, trail: JSON.parse(text) as Trail };
       try {
         const left = this.#goesOn(row, policy, options);
@@ -168,14 +168,17 @@ class OpenPayments {
       const stands = rows.find(([known]) => known === before)?.[3];
       if (isGone || isEnded || (goneOn !== undefined && stands !== undefined && isBeside(trail, goneOn.trail, JSON.parse(stands))))
         throw ended();
-      // No nonce keeps a transaction from being charged beside another one of its key.
-      const isBesideOpen = ([known, , open, text]: SentRow): boolean =>
-        open &&
-        known !== before &&
-        known.startsWith(`${request} `) &&
-        // An answer of this process that nobody reads has no other end.
-        (!this.#mine.has(known) || isUnended((JSON.parse(text) as Trail).ends, this.now()));
-      if (trail.proof === '' && trail.derives === true && rows.some(isBesideOpen)) throw unresolved();
+      // One nonce is taken once; a transaction, and what is signed for another token, are charged beside all else of the key.
+      const isBesideOpen = ([known, , open, text]: SentRow): boolean => {
+        if (!open || known === before || !known.startsWith(`${request} `)) return false;
+        const { isHash, slot, ends } = JSON.parse(text) as Trail;
+        const isOther = trail.proof === '' || isHash || slot !== trail.slot;
+        // An answer of this process that nobody reads has no other end, and who is asked has all the time.
+        return (
+          isOther && ((trail.proof === '' && !this.#mine.has(known)) || this.#mine.get(known) === 'asks' || isUnended(ends, this.now()))
+        );
+      };
+      if (trail.derives === true && rows.some(isBesideOpen)) throw unresolved();
       // What was signed before, or by another process under the same nonce, may end later.
       const others = rows.filter(([known]) => known === name || known === before).map(([, , , text]) => (JSON.parse(text) as Trail).ends);
       const ends = Math.max(trail.ends, ...others);
@@ -184,18 +187,18 @@ class OpenPayments {
       return withSent(before === undefined ? record : withoutSent(record, before), kept);
     });
     if (before !== undefined) this.#mine.delete(before);
-    this.#mine.add(name);
+    this.#mine.set(name, trail.proof === '' ? 'asks' : 'pays');
     return row;
   }
 
   /** Notes what became of it. */
-  async close({ name, trail: { method, url, key, ends, isHash, seed } }: Row, receipt: Receipt | null): Promise<void> {
+  async close({ name, trail: { method, url, key, ends, isHash, derives, seed } }: Row, receipt: Receipt | null): Promise<void> {
     const kept = JSON.stringify({
       method,
       url,
       key,
       ...(receipt === null ? {} : { receipt }),
-      ...(isHash ? { sent: nameOfSeed(seed) } : {}),
+      ...(isHash || derives === true ? { sent: nameOfSeed(seed) } : {}),
     });
     // What cannot be noted stays open, and is no more under way.
     await update(this.#store, (record) => {
@@ -323,8 +326,10 @@ const nameOfSeed = (seed: readonly number[]): string =>
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join('')}`;
 /** Whether a row is of this purchase, and over. */
-const isOf = (row: SentRow, { key, proof }: Trail): boolean =>
-  isOver(row) && (row[0] === `${MINE}${key}` || (proof === '' && (JSON.parse(row[3]) as { readonly sent?: string }).sent === key));
+const isOf = (row: SentRow, { key, proof, derives, seed }: Trail): boolean =>
+  isOver(row) &&
+  (row[0] === `${MINE}${key}` ||
+    ((proof === '' || derives === true) && (JSON.parse(row[3] || '{}') as { readonly sent?: string }).sent === nameOfSeed(seed)));
 
 /** Thrown where another process ended the purchase while this one waited for its wallet. */
 function ended(): FareboxError {

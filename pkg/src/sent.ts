@@ -138,7 +138,8 @@ function within(rows: readonly SentRow[], now: number): readonly SentRow[] {
 /** A row with what its text says: its host, which those of channels do not name, and whether it has to stay. */
 function placed(row: SentRow, now: number): Placed {
   const [, , isOpen, text] = row;
-  const { url, ends, refunded } = JSON.parse(text) as { url?: unknown; ends?: number; refunded?: unknown };
+  // Some rows have no text.
+  const { url, ends, refunded } = JSON.parse(text || '{}') as { url?: unknown; ends?: number; refunded?: unknown };
   const host = typeof url === 'string' && URL.canParse(url) ? new URL(url).host : '';
   // A refund that was told of keeps its order from being paid unasked.
   const waits = (isOpen || refunded === true) && isUnended(ends, now);

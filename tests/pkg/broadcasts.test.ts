@@ -155,6 +155,30 @@ for (const [name, more] of [
   ['a wrapped fetch', {}],
   ['a store with resume', { resume }],
 ] as const) {
+  // A-338
+  test(`${name}: who is asked to send has all the time, and nobody is asked beside them`, async (t) => {
+    let later = 0;
+    const shop = await shopOf(() => later);
+    t.after(() => shop.stop());
+    const hooks: ((hash: string) => void)[] = [];
+    const store = memoryStore();
+    const pay = payingFetch({
+      signer: PAYER_KEY,
+      store,
+      ...more,
+      now: () => Date.now() / 1000 + later,
+      broadcast: () => (hooks.length === 0 ? new Promise<string>((resolve) => hooks.push(resolve)) : Promise.resolve(HASH)),
+    });
+    const slow = outcome(pay(shop.url, KEYED));
+    await eventually('the hook is called', () => hooks.length === 1);
+    later = LATER;
+    for (let call = 0; call < 3; call += 1) assert.equal(await outcome(pay(shop.url, KEYED)), 'payment_unresolved');
+    // Of those who were refused nothing is counted.
+    assert.deepEqual([hooks.length, (await spentIn(store)).entries.length], [1, 1]);
+    hooks.pop()?.(HASH);
+    await slow;
+  });
+
   test(`${name}: an answer that nobody reads holds its key until its payment has ended`, async (t) => {
     let later = 0;
     const shop = await shopOf(() => later);

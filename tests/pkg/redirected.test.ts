@@ -84,6 +84,34 @@ for (const [name, buys] of [
   });
 }
 
+for (const [name, buys] of [
+  ...WAYS,
+  ['fetchPaid with a key', async (client, url) => (await client.fetchPaid(url, undefined, { idempotencyKey: 'order-7' })).response.text()],
+] satisfies typeof WAYS) {
+  // A-339
+  test(`${name} signs again with the nonce of its purchase, wherever that is redirected once its payment has ended`, async (t) => {
+    let [calls, answers, later] = [0, false, 0];
+    const shop = await open((request, response) => {
+      if (request.url === '/report') return void response.writeHead(302, { location: `/report/${(calls += 1)}` }).end();
+      if (paymentOf(request) === undefined) return ask(response);
+      return answers ? serve(response) : void response.destroy();
+    });
+    t.after(() => shop.stop());
+    const [store, signer] = [memoryStore(), watchedSigner()];
+    const policy = { hosts: [shop.host], deadlineSecs: 1 };
+    const now = (): number => Date.now() / 1000 + later;
+    // Another spelling of a URL is no other purchase.
+    const buy = (part: string): Promise<string> =>
+      buys(createLocalAgentClient({ signer, store, policy, now }), `${shop.url}/report${part}`);
+    await buy('').catch(String);
+    later = 600;
+    answers = true;
+    assert.equal(await buy('#part'), GOODS);
+    const nonces = new Set(signer.asked.map(({ message }) => message['nonce']));
+    assert.deepEqual([calls >= 2, signer.asked.length, nonces.size], [true, 2, 1]);
+  });
+}
+
 // A-339
 test('a harness and a desk of one process go on with it, too', async (t) => {
   let [calls, answers] = [0, false];

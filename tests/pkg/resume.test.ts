@@ -296,6 +296,17 @@ test('what is kept is what was signed, whatever else was asked for beside and af
   assert.equal(new Set(nonces).size, 1);
 });
 
+// A-342
+test('rows without a text, as channels have left them, keep nobody from buying', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const rows = Array.from({ length: 256 }, (_, at) => [`beside ${at}`, now, false, '']);
+  const store = memoryStore();
+  const { version } = await store.read();
+  assert.ok(await store.replace(version, JSON.stringify({ v: 2, entries: [], pins: [], sent: rows })));
+  const { fetch } = payer(store);
+  for (const path of ['/one', '/two']) assert.equal(await (await fetch(`${shop.url}${path}`)).text(), GOODS);
+});
+
 // A-238
 test('one host fills no more than its share of what is kept', async () => {
   const other = await open(honest);

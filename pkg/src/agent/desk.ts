@@ -20,6 +20,7 @@ import {
 } from './cards.js';
 import type { AgentPayClient } from './client.js';
 import type { PaidRequestHttpRequest, SdkExternalMetadata, SdkReceipt } from './contracts.js';
+import { having } from './having.js';
 import { fieldsOf, linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
 import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
@@ -346,9 +347,9 @@ export class PaymentDesk {
     const candidate = paymentOffers(kept.terms, kept.context, 0).candidates.find(({ acceptsIndex }) => acceptsIndex === index);
     if (candidate === undefined) throw new PaymentDeskError('invalid_input', `there is no way to pay with the number ${index}`);
     if (!candidate.signable) throw new PaymentDeskError('unsupported', `This wallet cannot pay by ${candidate.scheme}.`);
-    const { url } = kept.request;
+    const { request, askedUrl } = kept;
     const challenge = { protocol: 'x402' as const, ...pinned(kept.terms, index) };
-    const prepared = await client.preparePaidRequest(url, initOf(kept.request), { challenge });
+    const prepared = await client.preparePaidRequest(request.url, initOf(request), { challenge });
     if (prepared.kind !== 'ready') throw new PaymentDeskError('terms_changed', 'the request asks for no payment any more');
     const { amountMinor, payee, asset } = prepared.paymentRequirement ?? {};
     const same = (one: string | undefined, other: string): boolean =>
@@ -359,7 +360,8 @@ export class PaymentDesk {
     let outcome: PaidResponse | FetchPaidFailureResponse;
     try {
       const purchase = nameOf(purchasedOf(kept), { owner });
-      outcome = await client.executePreparedRequest(prepared, { idempotencyKey: await this.#keyOf(kept), purchase });
+      const idempotencyKey = await this.#keyOf(kept);
+      outcome = await client.executePreparedRequest({ ...prepared, ...having({ askedUrl }) }, { idempotencyKey, purchase });
     } catch (error) {
       if (!isFetchPaidError(error)) throw error;
       outcome = error.details;

@@ -51,9 +51,12 @@ export type Purchased = Pick<PaidRequestHttpRequest, 'method' | 'url' | 'headers
 /** A request that is prepared, and the URL that was asked for, where that redirected to another one. */
 type Redirected = { readonly request: PaidRequestHttpRequest; readonly askedUrl?: string | undefined };
 
-/** The purchase of a prepared request, named by the URL that was asked for, wherever it redirects today. */
-export function purchasedOf({ request, askedUrl: url = request.url }: Redirected): Purchased {
-  return { ...request, url };
+/** The purchase of a prepared request, named by the URL that was asked for, wherever it redirects today, and in the spelling of `fetch`. */
+export function purchasedOf({ request, askedUrl = request.url }: Redirected): Purchased {
+  if (!URL.canParse(askedUrl)) return { ...request, url: askedUrl };
+  const url = new URL(askedUrl);
+  url.hash = '';
+  return { ...request, url: url.href };
 }
 
 /** The owner of what is bought for no one by name. */

@@ -54,6 +54,8 @@ function printed(text: string): number {
   return EXIT.done;
 }
 
+// What is told to nobody stops nothing.
+process.stderr.on('error', () => undefined);
 let isLost = false;
 process.stdout.on('error', ({ code = 'unknown error' }: NodeJS.ErrnoException) => {
   // A reader that has enough, such as head, is no failure.

@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    bonds, claims, demos, doors, ended, entrusted, feeds, holds, jobs, keep, older, one_request,
-    payments, proofs, quotes, sellers,
+    bonds, claims, demos, desk, doors, ended, entrusted, feeds, holds, jobs, keep, older,
+    one_request, payments, proofs, quotes, sellers,
 };
 
 /// A guard, the name of its test, and the test.
@@ -225,6 +225,7 @@ pub const TABLE: &[Row] = &[
     row!(AnswersAreMixedUp, claims::a_debt_that_is_heard_while_the_treasury_is_asked_is_no_answer_of_the_gate),
     row!(LateDebtsAreUnheard, claims::a_debt_that_arises_while_money_is_on_its_way_is_told_at_once),
     row!(SalesNeedTransactions, claims::the_gate_hears_of_what_was_sold_though_its_transaction_is_not_known),
+    row!(WordsChange, desk::a_job_is_paid_once_whatever_its_gate_its_desk_and_its_treasury_do),
     row!(UnheardDebtsAreUnclaimed, claims::a_debt_of_which_no_notice_came_is_asked_of_the_gate_before_the_money_leaves),
     row!(DebtsAreUnclaimed, claims::what_another_one_pays_back_or_has_is_not_paid_by_the_exchange),
     row!(

@@ -162,6 +162,8 @@ macro_rules! compute {
             DebtsAreUnclaimed,
             /// The gate is asked only about a debt of which it has told.
             UnheardDebtsAreUnclaimed,
+            /// A debt that is heard makes another claim of one that was made.
+            WordsChange,
             /// The gate hears of a sale by its transaction alone.
             SalesNeedTransactions,
             /// The gate is not asked again for what has waited for its turn.

@@ -53,10 +53,12 @@ pub(super) fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
 
 /// Asks the gate to leave a payment to the exchange. A payment that was taken here has its end here,
 /// also for a gate that was restored since; of one of which the gate alone has told, or has told that
-/// it was paid back there, a restored gate may have forgotten how it ended. A job of which the gate
-/// has told no debt is sold, wherever its money goes: the exchange answers for it.
-pub(super) fn write_claim(hold: &HoldRow, leave: Option<Leave>) -> PayoutCall {
-    let sold = leave == Some(Leave::Release) || !hold.is_owed();
+/// it was paid back there, a restored gate may have forgotten how it ended. Of a job the gate hears
+/// one word whatever was heard before, that it is sold: the exchange answers for it wherever its money
+/// goes.
+pub(super) fn write_claim(hold: &HoldRow) -> PayoutCall {
+    let is_back = hold.owed && hold.state.leave() == Some(Leave::Refund);
+    let sold = !hold.job.is_empty() && !(is_back && planted(Mutant::WordsChange));
     let is_told = hold.owed && (hold.job.is_empty() || planted(Mutant::OwnJobsAreHearsay));
     let restored = !is_told && !hold.is_left();
     PayoutCall::Refunding { payment: hold.payment.clone(), restored, sold }
@@ -71,7 +73,7 @@ pub(super) fn report_end(hold: HoldRow, tick: Now<'_>) -> Decision {
     let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
     let fence = hold.fence.saturating_add(1);
     let ask = match hold.state.leave() {
-        leave @ Some(Leave::Release) => write_claim(&hold, leave),
+        Some(Leave::Release) => write_claim(&hold),
         Some(Leave::Refund) | None => {
             PayoutCall::Refunded { payment: payment.clone(), transaction }
         }

@@ -121,7 +121,7 @@ impl<'g> HeldMoney<'g> {
         let asks_gate = hold.needs_claim();
         let order = self.orders().find_payout(&hold, leave).filter(|_| !asks_gate);
         let ask = if asks_gate {
-            write_claim(&hold, leave)
+            write_claim(&hold)
         } else if hold.payout.is_empty() {
             PayoutCall::Pay(match (&hold.entry, &order) {
                 (Some(entry), _) => self.orders().write_escrow(&hold, entry, leave),

@@ -11,7 +11,7 @@ import { having } from '../having.js';
 import { fieldsOf, linesOf } from '../heads.js';
 import type { Asked, Journal, Sent } from '../journal.js';
 import { answerOf, FetchPaidError, type PaidResponse } from '../outcome.js';
-import { initOf } from '../request.js';
+import { initOf, purchasedOf } from '../request.js';
 import { bodyText } from './look.js';
 import { type LocalAgentOptions, MAX_ANSWER_MS, payOptionsOf } from './options.js';
 import { idsOf, type Settled, unknown, Verdicts } from './verdict.js';
@@ -146,7 +146,11 @@ export class Execution {
           options.onStep?.(step, it);
         },
       },
-      { name: key, ...(ended === undefined ? {} : { after: { slot: ended.proposal.slot ?? '', asks: options.confirm !== undefined } }) },
+      {
+        name: key,
+        url: purchasedOf(prepared).url,
+        ...(ended === undefined ? {} : { after: { slot: ended.proposal.slot ?? '', asks: options.confirm !== undefined } }),
+      },
     );
     try {
       const signal = AbortSignal.any([this.#stop.signal, isTaken.signal]);

@@ -258,7 +258,7 @@ impl ChannelPurchase {
             let message = "the server names another channel with each request: take back what is left in those before, or forget them";
             return Err(error(Reason::TermsChanged, message));
         }
-        budget.sent.keep(&key, "", now)
+        budget.sent.keep(&key, "{}", now)
     }
 
     /// Takes the signatures: of the deposit if there is a new one, and of the voucher.
