@@ -518,7 +518,12 @@ async function broadcasted(
 /** Tells people the state of a session. */
 function tell({ options }: Parts, exchange: ChannelPurchase): void {
   const line = exchange.echo();
-  if (line !== undefined) options.onState?.(line);
+  if (line === undefined) return;
+  try {
+    options.onState?.(line);
+  } catch {
+    // What a hook throws ends no purchase.
+  }
 }
 
 async function answered(exchange: ChannelPurchase, response: Response | undefined, now: number): Promise<Step> {

@@ -141,6 +141,8 @@ test('what strangers list is data: bounded, visible, and no listing hides anothe
     'text',
     { ...WEATHER, resource: 'javascript:alert(1)' },
     { ...WEATHER, resource: 'https://user:secret@evil.example.com/' },
+    { ...WEATHER, resource: 'https://:api.weather.com@evil.example.com/' },
+    { ...WEATHER, resource: `https://evil.example.com/${'pay-me-'.repeat(300)}` },
     { ...WEATHER, accepts: 'all' },
     { ...WEATHER, accepts: [{ ...OFFER, amount: '-1' }] },
     {

@@ -71,6 +71,8 @@ const FACILITATOR = 'https://api.cdp.coinbase.com/platform/v2/x402';
 const [PAGE, PAGES] = [50, 10];
 /** Characters of a text, tags of a resource and offers of it that are read. */
 const [MOST_TEXT, MOST_TAGS, MOST_OFFERS] = [400, 10, 20];
+/** Characters of a listed URL. */
+const MAX_URL = 2_048;
 /** What is wrong with the caller's own policy or record. */
 const OWN_FAULTS: readonly string[] = ['invalid_policy', 'invalid_argument', 'invalid_options', 'budget_unreadable'];
 /** Statuses of a facilitator that lists and does not search. */
@@ -142,7 +144,9 @@ async function readAll(items: readonly Members[], options: FindOptions): Promise
 async function readResource(item: Members, options: FindOptions): Promise<FoundResource | undefined> {
   const { resource, accepts, tags } = item;
   const url = typeof resource === 'string' && URL.canParse(resource) ? new URL(resource) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || !Array.isArray(accepts)) return undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || !Array.isArray(accepts)) return undefined;
+  // A model reads it, and a long one may say anything.
+  if (url.username !== '' || url.password !== '' || url.href.length > MAX_URL) return undefined;
   const input = inputOf(item);
   const method = /^[A-Z]{3,7}$/.exec(String(input['method'] ?? ''))?.[0] ?? 'GET';
   const tool = text(input['toolName'] ?? input['tool']);
