@@ -399,11 +399,13 @@ describe('parts that are down', () => {
       // The gate does not know what its origin had paid by then.
       assert.doesNotMatch(text, /charged/);
       await world.market.restart();
-      // The alarm takes up what was being paid once its lease is over.
-      await world.wait(61);
+      // The alarm takes up what was being paid once its lease is over, and asks again until the treasury knows what became of it.
       return eventually(
         'the row ends',
-        () => listed(world, 'agent-1', `?skillId=${id}`),
+        async () => {
+          await world.wait(20);
+          return listed(world, 'agent-1', `?skillId=${id}`);
+        },
         ([row]) => row?.txHash !== undefined && row.txHash !== '',
       );
     });
