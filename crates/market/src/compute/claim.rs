@@ -58,7 +58,8 @@ pub(super) fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
 /// goes.
 pub(super) fn write_claim(hold: &HoldRow) -> PayoutCall {
     let is_back = hold.owed && hold.state.leave() == Some(Leave::Refund);
-    let sold = !hold.job.is_empty() && !(is_back && planted(Mutant::WordsChange));
+    let is_changed = is_back && planted(Mutant::WordsChange);
+    let sold = !hold.job.is_empty() && !is_changed;
     let is_told = hold.owed && (hold.job.is_empty() || planted(Mutant::OwnJobsAreHearsay));
     let restored = !is_told && !hold.is_left();
     PayoutCall::Refunding { payment: hold.payment.clone(), restored, sold }
