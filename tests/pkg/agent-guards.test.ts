@@ -145,14 +145,14 @@ const GUARDS: readonly Guard[] = [
   [
     'the URL that was asked for names the purchase',
     'agent/request.js',
-    'askedUrl: url = request.url',
-    'request: { url }',
+    'purchasedOf({ request, askedUrl = request.url }) {',
+    'purchasedOf({ request }) { const askedUrl = request.url;',
     ['redirected', 'fetchPaid is charged once'],
   ],
   [
     'a key has one transaction at a time in a store',
     'resume.js',
-    "trail.proof === '' && trail.derives === true && rows.some(isBesideOpen)",
+    'trail.derives === true && rows.some(isBesideOpen)',
     'false',
     ['broadcasts', 'in one process two calls'],
   ],
@@ -166,7 +166,7 @@ const GUARDS: readonly Guard[] = [
   [
     'a transaction that was delivered under a key is over',
     'resume.js',
-    'JSON.parse(row[3]).sent === key',
+    "JSON.parse(row[3] || '{}').sent === nameOfSeed(seed)",
     'false',
     ['broadcasts', 'a person who is asked for long'],
   ],
@@ -183,8 +183,8 @@ const GUARDS: readonly Guard[] = [
   [
     'who is asked by another call has all the time',
     'resume.js',
-    "this.#mine.get(known) !== 'pays'",
-    '!this.#mine.has(known)',
+    "this.#mine.get(known) === 'asks'",
+    'false',
     ['broadcasts', 'a store with resume: who is asked'],
   ],
   [

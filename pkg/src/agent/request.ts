@@ -53,10 +53,15 @@ type Redirected = { readonly request: PaidRequestHttpRequest; readonly askedUrl?
 
 /** The purchase of a prepared request, named by the URL that was asked for, wherever it redirects today, and in the spelling of `fetch`. */
 export function purchasedOf({ request, askedUrl = request.url }: Redirected): Purchased {
-  if (!URL.canParse(askedUrl)) return { ...request, url: askedUrl };
-  const url = new URL(askedUrl);
+  return { ...request, url: spelled(askedUrl) };
+}
+
+/** A URL as `fetch` spells it, without its fragment. */
+function spelled(text: string): string {
+  if (!URL.canParse(text)) return text;
+  const url = new URL(text);
   url.hash = '';
-  return { ...request, url: url.href };
+  return url.href;
 }
 
 /** The owner of what is bought for no one by name. */
@@ -67,7 +72,7 @@ export function nameOf(
   { method, url, headers, body = '' }: Purchased,
   { owner = LOCAL, key }: { readonly owner?: string | undefined; readonly key?: string } = {},
 ): string {
-  return wasm.sha256(`${purchaseOf({ method, url, headers: new Headers(headers) }, { key, owner })}${body}`);
+  return wasm.sha256(`${purchaseOf({ method, url: spelled(url), headers: new Headers(headers) }, { key, owner })}${body}`);
 }
 
 /** A prepared request: its challenge, hints, and faults. */
