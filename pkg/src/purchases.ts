@@ -115,9 +115,9 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
         if (keyOf(request.headers) !== undefined) {
           const name = await nameOf(request);
           const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
-          const isBeside = [...paying].some(
-            ([other, it]) => other !== call && it.name === name && it.slot !== slot && isUnended(it.ends, now()),
-          );
+          // As above: an answer that nobody reads has no other end.
+          for (const [other, { ends }] of paying) if (!isUnended(ends, now())) paying.delete(other);
+          const isBeside = [...paying].some(([other, it]) => other !== call && it.name === name && it.slot !== slot);
           if (isBeside || (sent === undefined && sending.has(name))) throw unresolved();
           paying.set(call, { name, slot, ends: validBefore });
         }
