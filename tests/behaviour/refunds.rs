@@ -127,6 +127,48 @@ fn asked_of(
     }
 }
 
+//
+#[test]
+fn a_question_about_one_payment_asks_the_objects_alone_that_may_have_it() {
+    let mut vars = gate_vars();
+    vars["LEDGER_SHARDS"] = json!("2048,16");
+    let gate = Gate::from_vars(&vars.to_string()).unwrap();
+    let count = |method: &str, path: &str, body: Option<&str>| {
+        let head = request(method, &format!("/_farebox/payments/{path}"))
+            .header("authorization", &format!("Bearer {OPERATOR}"));
+        let step = gate.operator().begin(&head, body, "correlation", UnixTime::from_secs(BEGIN));
+        let Some(OperatorStep::OperatorQuery(mut query)) = step else { panic!("{path}") };
+        let mut count = 0;
+        loop {
+            match query.turn() {
+                QueryStep::Answer(reply) => return (code(&reply).1, count),
+                QueryStep::Ask(calls) => {
+                    count += calls.len();
+                    query.answered(calls.iter().map(|_| Some(json!({"item": null}).to_string())));
+                }
+                QueryStep::Channels(..) | QueryStep::Chain(..) => panic!("{path}"),
+            }
+        }
+    };
+    // Two of 2,048 objects share a name, and one of the 16 before has it too.
+    let begin = json!({"restored": true, "sold": true, "key": "exchange"}).to_string();
+    let far = format!("rcpt_{}7", "a".repeat(25));
+    assert_eq!(count("GET", ID, None), ("not_found".to_owned(), 3));
+    assert_eq!(count("GET", &far, None), ("not_found".to_owned(), 2));
+    assert_eq!(
+        count("POST", &format!("{ID}/refunding"), Some(&begin)),
+        ("not_found".to_owned(), 3)
+    );
+    vars["LEDGER_SHARDS"] = json!(16);
+    let gate = Gate::from_vars(&vars.to_string()).unwrap();
+    let head = request("GET", &format!("/_farebox/payments/{far}"))
+        .header("authorization", &format!("Bearer {OPERATOR}"));
+    let step = gate.operator().begin(&head, None, "correlation", UnixTime::from_secs(BEGIN));
+    let Some(OperatorStep::OperatorQuery(mut query)) = step else { panic!() };
+    let QueryStep::Answer(reply) = query.turn() else { panic!("no object has such a name") };
+    assert_eq!(code(&reply), (404, "not_found".to_owned()));
+}
+
 const CHAIN: &str = "eip155:84532";
 
 /// A route that serves a repeat after its origin failed.

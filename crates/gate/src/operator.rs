@@ -134,9 +134,14 @@ impl OperatorRequests<'_> {
         };
         Some(match asked {
             Ok(Plan::Body) => OperatorStep::Body,
-            Ok(Plan::OperatorQuery(task)) => OperatorStep::OperatorQuery(Box::new(
-                OperatorQuery::new(task, self.shards.objects().collect(), correlation.to_owned()),
-            )),
+            Ok(Plan::OperatorQuery(task)) => {
+                let objects = match task.payment() {
+                    Some(id) => self.shards.of_receipt(id).collect(),
+                    None => self.shards.objects().collect(),
+                };
+                let query = OperatorQuery::new(task, objects, correlation.to_owned());
+                OperatorStep::OperatorQuery(Box::new(query))
+            }
             Ok(Plan::Channels(after, limit)) => {
                 OperatorStep::Channels(ChannelPage::new(after, limit, correlation.to_owned()))
             }

@@ -71,6 +71,20 @@ pub(super) enum Task {
     },
 }
 
+impl Task {
+    /// The receipt id of the one payment that it is about. It names the objects that may have it.
+    pub fn payment(&self) -> Option<&str> {
+        match self {
+            Self::Find { id } | Self::Decide { id, .. } => Some(id),
+            Self::List { .. }
+            | Self::Totals { .. }
+            | Self::Audit
+            | Self::Metrics { .. }
+            | Self::Failures { .. } => None,
+        }
+    }
+}
+
 /// Selection of failing clients.
 #[derive(Debug)]
 pub(super) struct FailureFilter {
@@ -258,7 +272,8 @@ impl OperatorQuery {
                 Task::Decide { prove: Some(_), readable, reporter: Reporter::Payee, .. }
                     if !readable.contains(&item.network) =>
                 {
-                    let refusal = refusal(Code::ChainUnavailable, &self.correlation, self.id());
+                    let refusal =
+                        refusal(Code::ChainUnavailable, &self.correlation, self.task.payment());
                     self.reply = Some(refusal);
                 }
                 Task::Decide { prove: prove @ Some(_), readable, .. }
@@ -272,7 +287,8 @@ impl OperatorQuery {
                         self.proving = Some((*hash, *item, object));
                         self.waiting.clear();
                     } else {
-                        let refusal = refusal(Code::WrongState, &self.correlation, self.id());
+                        let refusal =
+                            refusal(Code::WrongState, &self.correlation, self.task.payment());
                         self.reply = Some(refusal);
                     }
                 }
@@ -355,18 +371,13 @@ impl OperatorQuery {
                 self.down = false;
             }
             Some(false) => {
-                self.reply = Some(refusal(Code::RefundUnproven, &self.correlation, self.id()));
+                self.reply =
+                    Some(refusal(Code::RefundUnproven, &self.correlation, self.task.payment()));
             }
             None => {
-                self.reply = Some(refusal(Code::ChainUnavailable, &self.correlation, self.id()));
+                self.reply =
+                    Some(refusal(Code::ChainUnavailable, &self.correlation, self.task.payment()));
             }
-        }
-    }
-
-    fn id(&self) -> Option<&str> {
-        match &self.task {
-            Task::Find { id } | Task::Decide { id, .. } => Some(id),
-            _ => None,
         }
     }
 }

@@ -41,7 +41,7 @@ impl OperatorQuery {
             Undecided::RefundRestored => (Code::RefundRestored, None),
             Undecided::RefundEnded => (Code::RefundEnded, None),
         };
-        let reply = refusal(code, &self.correlation, self.id());
+        let reply = refusal(code, &self.correlation, self.task.payment());
         match at {
             Some((name, secs)) => with_member(reply, &time_member(name, secs)),
             None => reply,
