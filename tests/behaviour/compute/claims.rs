@@ -59,27 +59,21 @@ pub fn what_another_one_pays_back_or_has_is_not_paid_by_the_exchange() {
         assert_eq!(Told::of(world.sold(&sale)).status, 409);
         world
     };
-    let claim = |world: &mut World| {
+    let claim = |world: &mut World, restored: bool| {
         world.now += 3_600_000;
         let asked = errand(world.send(Command::Due));
-        assert_eq!(
-            asked.ask,
-            PayoutCall::Refunding {
-                payment: "rcpt_orphan".to_owned(),
-                restored: true,
-                sold: false
-            }
-        );
+        let payment = "rcpt_orphan".to_owned();
+        assert_eq!(asked.ask, PayoutCall::Refunding { payment, restored, sold: false });
         asked
     };
     let mut world = orphan();
-    for (status, code) in [(409, "refund_begun"), (409, "wrong_state"), (503, "x"), (401, "y")] {
-        let asked = claim(&mut world);
+    for (status, code) in [(409, "wrong_state"), (503, "x"), (401, "y"), (409, "refund_begun")] {
+        let asked = claim(&mut world, true);
         world.report(&asked, answer(status, code));
     }
-    let asked = claim(&mut world);
+    let asked = claim(&mut world, false);
     world.report(&asked, None);
-    let asked = claim(&mut world);
+    let asked = claim(&mut world, false);
     world.report(&asked, answer(409, "refund_ended"));
     assert_eq!(world.rows.next_due(), None);
     assert_eq!(
@@ -88,7 +82,7 @@ pub fn what_another_one_pays_back_or_has_is_not_paid_by_the_exchange() {
     );
     for (status, code) in [(200, ""), (404, "not_found")] {
         let mut world = orphan();
-        let asked = claim(&mut world);
+        let asked = claim(&mut world, true);
         world.report(&asked, answer(status, code));
         world.alarm();
         assert_eq!(world.treasury.arrived(&wallet(9)), 5_000);
@@ -520,6 +514,74 @@ pub fn what_has_waited_for_its_turn_is_asked_of_the_gate_again() {
         assert_eq!(world.treasury.arrived(&wallet(9)), 0);
         assert_eq!(world.rows.holds["rcpt_2"].stuck(), None);
     }
+}
+
+//
+#[test]
+pub fn a_job_that_was_served_and_paid_back_waits_for_no_one() {
+    let OwedJob { mut world, job, .. } = owed_job();
+    let first = errand(world.fail(1, &job));
+    let pays = world.report(&first, Some(said(200, "")));
+    world.carry(pays);
+    // Its buyer fetches the job meanwhile, so the gate has delivered.
+    let until = world.now + 86_400_000;
+    let asked = works_on(&mut world, until, |_| said(409, "wrong_state"));
+    assert!(asked.iter().all(|ask| matches!(ask, PayoutCall::Refunded { .. })), "{asked:?}");
+    assert!(asked.len() > 10, "the response may be on its way, and be lost after all");
+    assert_eq!((arrived(&world), waits(&world, "rcpt_hello")), ([0, 5_000], None));
+    // What bought no job and was served nevertheless is a person's.
+    let mut world = World::with_seller();
+    paid_back(&mut world);
+    let until = world.now + 86_400_000;
+    works_on(&mut world, until, |_| said(409, "wrong_state"));
+    assert_eq!(waits(&world, "rcpt_orphan").as_deref(), Some("Report"));
+}
+
+//
+#[test]
+pub fn what_a_gate_had_begun_to_pay_back_is_left_to_a_person_after_its_restore() {
+    for is_done in [true, false] {
+        let OwedJob { mut world, job, debt } = owed_job();
+        world.send(Command::Owed(Box::new(debt)));
+        let first = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        world.report(&errand(first), Some(said(409, "refund_begun")));
+        let until = world.now + 86_400_000;
+        let asked = works_on(&mut world, until, restored);
+        let is_careful =
+            |ask: &PayoutCall| matches!(ask, PayoutCall::Refunding { restored, .. } if !restored);
+        assert!(asked.len() > 10 && asked.iter().all(is_careful), "{asked:?}");
+        assert_eq!(
+            (arrived(&world), waits(&world, "rcpt_hello").as_deref()),
+            ([0, 0], Some("Claim"))
+        );
+        // A person took the begin back, or says that nothing was sent.
+        let until = world.now + 86_400_000;
+        works_on(&mut world, until, |_| said(200, ""));
+        assert_eq!(arrived(&world), if is_done { [5_000, 0] } else { [0, 5_000] });
+        assert_eq!(waits(&world, "rcpt_hello"), None);
+    }
+}
+
+//
+#[test]
+pub fn a_transfer_of_the_buyers_own_is_no_matter_of_the_gate() {
+    let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+    let mut world = World::set(ProfileSettings { per_day: Some("0.005".to_owned()), ..set });
+    let payments = [7, 8].map(|digit: u8| format!("0x{}", digit.to_string().repeat(64)));
+    for (payment, buyer) in payments.iter().zip([9, 20]) {
+        let sale = world.sale(&"0".repeat(64), payment, buyer);
+        assert_eq!(Told::of(world.sold(&sale)).status, 409);
+    }
+    let until = world.now + 3_600_000;
+    let asked = works_on(&mut world, until, |_| said(401, "operator_unauthorized"));
+    assert_eq!(asked, []);
+    // What goes back without a job has its room in a day all the same.
+    assert_eq!([9, 20].map(|buyer| world.treasury.arrived(&wallet(buyer))), [5_000, 0]);
+    assert_eq!(waits(&world, &payments[1]).as_deref(), Some("Turn"));
+    let until = world.now + 2 * 86_400_000;
+    let asked = works_on(&mut world, until, |_| said(401, "operator_unauthorized"));
+    assert_eq!((asked, world.treasury.arrived(&wallet(20))), (Vec::new(), 5_000));
+    assert_eq!(payments.map(|payment| waits(&world, &payment)), [None, None]);
 }
 
 #[test]

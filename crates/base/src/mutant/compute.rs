@@ -164,6 +164,12 @@ macro_rules! compute {
             UnheardDebtsAreUnclaimed,
             /// A debt that is heard makes another claim of one that was made.
             WordsChange,
+            /// A refund that was begun at a gate is nothing once the gate was restored.
+            BeginsAreForgotten,
+            /// The gate is asked about a transfer of the buyer's own.
+            TransfersAreTheGates,
+            /// A job that was served and paid back waits for a person.
+            ServedJobsAreUntold,
             /// The gate hears of a sale by its transaction alone.
             SalesNeedTransactions,
             /// The gate is not asked again for what has waited for its turn.

@@ -53,7 +53,7 @@ pub(super) fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
 
 /// Asks the gate to leave a payment to the exchange. A payment that was taken here has its end here,
 /// also for a gate that was restored since; of one of which the gate alone has told, or has told that
-/// it was paid back there, a restored gate may have forgotten how it ended. Of a job the gate hears
+/// it was paid back there or is to be, a restored gate may have forgotten how it ended. Of a job the gate hears
 /// one word whatever was heard before, that it is sold: the exchange answers for it wherever its money
 /// goes.
 pub(super) fn write_claim(hold: &HoldRow) -> PayoutCall {
@@ -61,7 +61,8 @@ pub(super) fn write_claim(hold: &HoldRow) -> PayoutCall {
     let is_changed = is_back && planted(Mutant::WordsChange);
     let sold = !hold.job.is_empty() && !is_changed;
     let is_told = hold.owed && (hold.job.is_empty() || planted(Mutant::OwnJobsAreHearsay));
-    let restored = !is_told && !hold.is_left();
+    let is_begun = hold.begun && !planted(Mutant::BeginsAreForgotten);
+    let restored = !is_told && !is_begun && !hold.is_left();
     PayoutCall::Refunding { payment: hold.payment.clone(), restored, sold }
 }
 
@@ -98,8 +99,12 @@ pub(super) fn take_report(
     }
     let is_heard = match read_leave(answer) {
         GateLeave::Granted { .. } | GateLeave::Unknown => true,
-        // Its buyer has fetched the answer since.
-        GateLeave::Other => leave == Leave::Release,
+        // Its buyer has fetched the answer since, or does so now: then the gate may take it later. That a
+        // job was sold is true, and that it was paid back is the exchange's to tell.
+        GateLeave::Other => {
+            let is_last = hold.looks >= MAX_REPORTS && !planted(Mutant::ServedJobsAreUntold);
+            leave == Leave::Release || is_last && !hold.job.is_empty()
+        }
         // Someone has paid it back there, or will: a person has to hear of that.
         GateLeave::Ended | GateLeave::Begun | GateLeave::Later | GateLeave::Silent => false,
     };

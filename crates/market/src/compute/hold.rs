@@ -357,7 +357,8 @@ impl<'g> HeldMoney<'g> {
             // From now on only its word lets the money go.
             GateLeave::Begun => {
                 let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
-                put_off(HoldRow { owed: hold.owed || !is_orphan, due, ..hold }, leave, None)
+                let row = HoldRow { owed: hold.owed || !is_orphan, begun: true, due, ..hold };
+                put_off(row, leave, None)
             }
             GateLeave::Other
             | GateLeave::Ended

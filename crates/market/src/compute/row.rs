@@ -13,7 +13,7 @@ mod seller;
 mod tally;
 
 pub use event::{EventKind, EventRow};
-pub use hold::{EntryRow, HoldRow, HoldState, Leave, RefundClaim};
+pub use hold::{EntryRow, HoldRow, HoldState, Leave, RefundClaim, is_direct};
 pub use job::{DeliveryCharge, HoldKind, JobRow, JobState, Proving, Signer};
 pub use quote::{QuoteRow, QuoteState};
 pub use seller::{Asker, BondRow, Claims, Presence, SellerRow};

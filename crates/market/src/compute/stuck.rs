@@ -2,7 +2,7 @@
 
 use farebox_base::mutant::{Mutant, planted};
 
-use super::row::{HoldRow, HoldState, Leave, RefundClaim};
+use super::row::{HoldRow, HoldState, Leave, RefundClaim, is_direct};
 
 /// Looks at money that does not move after which a person has to: those of three minutes.
 pub(super) const MANY_LOOKS: u32 = 10;
@@ -75,6 +75,7 @@ impl HoldRow {
         let is_going = matches!(self.state, HoldState::Paying(_) | HoldState::Sent(_));
         let is_open = matches!(self.claim, RefundClaim::Unasked | RefundClaim::Called);
         let is_asked = self.is_owed() || !planted(Mutant::UnheardDebtsAreUnclaimed);
+        let is_asked = is_asked && !self.is_direct();
         is_going && (is_open || self.is_left()) && is_asked
     }
 
@@ -105,7 +106,11 @@ impl HoldRow {
 
     /// Whether the gate owes it until it hears what became of it.
     pub(super) fn is_owed(&self) -> bool {
-        self.job.is_empty() || self.owed
+        (self.job.is_empty() || self.owed) && !self.is_direct()
+    }
+
+    fn is_direct(&self) -> bool {
+        is_direct(&self.payment) && !planted(Mutant::TransfersAreTheGates)
     }
 
     /// Whether the gate has to hear that it has gone: of a refund, and of what was sold if the gate was

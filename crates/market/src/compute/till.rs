@@ -16,7 +16,7 @@ use super::refused::{detailed_refusal, quote_expired, refusal, used_transaction}
 use super::row::spell_wallet;
 use super::row::{
     DeliveryCharge, EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave,
-    QuoteRow, QuoteState, RefundClaim, Signer,
+    QuoteRow, QuoteState, RefundClaim, Signer, is_direct,
 };
 use super::seat::{Seat, SeatClaim, Wanted, match_seat, seat_of};
 use super::shown::quote_in;
@@ -319,6 +319,7 @@ impl Till<'_> {
                 Some(EntryRow { contract: self.money.profile.escrow.to_checksum(), name, word })
             }
         };
+        let is_direct = is_direct(&sale.payment) && !planted(Mutant::TransfersAreTheGates);
         Ok(HoldRow {
             payment: sale.payment.clone(),
             job: job.map(|job| job.id.clone()).unwrap_or_default(),
@@ -331,8 +332,9 @@ impl Till<'_> {
             transaction: String::new(),
             settlement,
             entry,
-            claim: RefundClaim::Unasked,
+            claim: if is_direct { RefundClaim::Granted } else { RefundClaim::Unasked },
             owed: false,
+            begun: false,
             fence: 0,
             asked: None,
             asks_gate: false,

@@ -94,6 +94,10 @@ pub struct HoldRow {
     /// heard meanwhile.
     #[serde(default, skip_serializing_if = "is_false")]
     pub asks_gate: bool,
+    /// Whether the gate said that its refund was begun there: a restored gate has forgotten that, and is
+    /// not told that there was none.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub begun: bool,
     /// Whether the treasury was asked for this try, whatever became of its answer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub has_asked: bool,
@@ -105,6 +109,12 @@ pub struct HoldRow {
     pub looks: u32,
     /// When the alarm has to look at it; `None` if there is nothing left to do.
     pub due: Option<u64>,
+}
+
+/// Whether a payment is a transfer of the buyer's own, which has its hash as its name: no gate knows it.
+#[must_use]
+pub fn is_direct(payment: &str) -> bool {
+    payment.starts_with("0x")
 }
 
 const fn is_false(value: &bool) -> bool {

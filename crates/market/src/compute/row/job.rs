@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::is_direct;
 use farebox_base::mutant::{Mutant, planted};
 
 /// How the money of a job is held.
@@ -238,6 +239,6 @@ impl JobRow {
     /// `payment_mode`: what a buyer's own transfer paid is named by its hash.
     #[must_use]
     pub fn mode(&self) -> &'static str {
-        if self.payment.starts_with("0x") { "direct-escrow" } else { self.hold.mode() }
+        if is_direct(&self.payment) { "direct-escrow" } else { self.hold.mode() }
     }
 }
