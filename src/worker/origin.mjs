@@ -194,9 +194,12 @@ export function pump(held, idle, promised, sent) {
 /** Milliseconds after which a reader who takes nothing has left, and bytes that are to be taken in that time. */
 const TAKING_MS = 300_000;
 const TAKEN_BYTES = 65_536;
-/** Bytes that a reader has to take in a minute, and an upload to bring in the last ten seconds: what came in one piece before is no sign of life. */
+/**
+ * Bytes that a reader has to take in a minute, and an upload to bring in the last ten seconds: what came in one piece before is no sign
+ * of life. Many origins give a request minutes in all. Who sends less may see to it that those pass.
+ */
 const TAKEN_BYTES_IN_MINUTE = 4_194_304;
-const GIVEN_BYTES = 10_000;
+const GIVEN_BYTES = 1_000_000;
 
 /**
  * @typedef {object} Early how a body ended too early: after how many bytes, what its reader took, and whether its source fell silent

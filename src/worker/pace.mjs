@@ -38,17 +38,19 @@ export class Pace {
   }
 
   /**
-   * Whether the client was so slow in the last minute, or at the end of it, that the origin may have given up.
+   * Whether the client was so slow in the last minute that the origin may have given up: one wait was long, or the sum of them is and
+   * little came. Of a minute counts its end alone where that is said.
    *
    * @param {number} least bytes
-   * @param {number} milliseconds in which they are to come
+   * @param {number} milliseconds in which they are to come, and in which a long wait was
    */
   isSlow(least, milliseconds) {
     const now = Date.now();
     const pieces = this.#pieces.filter(({ at }) => at >= now - MINUTE_MS);
     if (this.#since !== undefined) pieces.push({ at: now, ms: now - this.#since, bytes: 0 });
     const ms = pieces.reduce((sum, piece) => sum + piece.ms, 0);
-    const bytes = pieces.reduce((sum, piece) => sum + (piece.at >= now - milliseconds ? piece.bytes : 0), 0);
-    return pieces.some(({ ms }) => ms >= WAITED_MS) || (ms >= WAITED_MS && bytes < least);
+    const isAtEnd = (/** @type {{at: number}} */ { at }) => at >= now - milliseconds;
+    const bytes = pieces.filter(isAtEnd).reduce((sum, piece) => sum + piece.bytes, 0);
+    return pieces.some((piece) => piece.ms >= WAITED_MS && isAtEnd(piece)) || (ms >= WAITED_MS && bytes < least);
   }
 }

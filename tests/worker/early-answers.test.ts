@@ -75,7 +75,7 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
     let state: unknown;
     await eventually('the row is at rest', async () => {
       state = (await rowsOf(world, payment.payer.toLowerCase()))[0]?.['state'];
-      return !['claimed', 'verified', 'settling', 'executing', 'delivering'].includes(String(state));
+      return !['undefined', 'claimed', 'verified', 'settling', 'executing', 'delivering'].includes(String(state));
     });
     return state;
   };
@@ -97,17 +97,28 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
     }
   }
 
-  // A-316
-  it('is charged where its origin gives up on an upload that comes byte by byte', async () => {
-    const head = Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3000000\r\n\r\n${'s'.repeat(2_000_000)}`);
-    const pieces = [head, ...new Array<Buffer>(12).fill(Buffer.alloc(100, 's'))];
-    const { client, payment } = await post('/before/dripping', { pieces, everyMs: 1_000, then: 'reset' }, long);
-    client.socket.write(Buffer.alloc(LONG, 'b'));
-    const upload = going(client, 'b', 500);
-    assert.equal(await isAtRest(payment), 'delivered');
-    assert.ok(client.taken > 2_000_000, `${client.taken}`);
-    upload.stop();
-  });
+  for (const [bytes, pauseMs, seconds, state] of [
+    [1, 0, 12, 'delivered'],
+    [800, 0, 12, 'delivered'],
+    [40_000, 0, 12, 'delivered'],
+    [100_000, 0, 12, 'refund_due'],
+    [100_000, 11_000, 23, 'refund_due'],
+    [100_000, 11_000, 15, 'delivered'],
+  ] as const) {
+    // A-316, A-360, A-361
+    it(`is ${state} where its origin breaks off ${seconds} s later, ${bytes} bytes come twice a second, after ${pauseMs} ms`, async () => {
+      const head = Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3000000\r\n\r\n${'s'.repeat(2_000_000)}`);
+      const pieces = [head, ...new Array<Buffer>(seconds).fill(Buffer.alloc(100, 's'))];
+      const target = `/before/dripping-${bytes}-${pauseMs}-${seconds}`;
+      const { client, payment } = await post(target, { pieces, everyMs: 1_000, then: 'reset' }, long);
+      client.socket.write(Buffer.alloc(LONG, 'b'));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      const upload = going(client, 'b'.repeat(bytes), 500);
+      assert.equal(await isAtRest(payment), state);
+      assert.ok(client.taken > 2_000_000, `${client.taken}`);
+      upload.stop();
+    });
+  }
 
   // A-317
   it('is owed where its origin falls silent in the middle, and its client sends on', async () => {
