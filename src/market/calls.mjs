@@ -1,5 +1,6 @@
 // The platform calls of the market alone: its objects, sellers, the gate, the treasury, and the gate's stored route table.
 
+import { written } from '../platform/body.mjs';
 import { LATE, race, timed } from '../platform/deadline.mjs';
 import { headersOf } from '../platform/edge.mjs';
 
@@ -54,12 +55,7 @@ export async function callSeller(bound, url, method, lines, payload, headMs, bod
     controller.abort();
     return body;
   }
-  const head = headOf(response);
-  try {
-    return { head, text: UTF8.decode(body) };
-  } catch {
-    return { head, base64: base64(body) };
-  }
+  return { head: headOf(response), ...written(body) };
 }
 
 /**
@@ -90,15 +86,6 @@ function whole(body, milliseconds, bytes) {
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/**
- * @param {Uint8Array} bytes
- */
-function base64(bytes) {
-  let text = '';
-  for (let at = 0; at < bytes.length; at += 32_768) text += String.fromCharCode(...bytes.subarray(at, at + 32_768));
-  return btoa(text);
-}
 
 /**
  * @param {Response} response

@@ -82,6 +82,23 @@ export async function bounded(message, limit) {
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
+ * Bytes as they go into JSON: as `text`, or in `base64` if they are no UTF-8.
+ *
+ * @param {Uint8Array} bytes
+ * @param {boolean} [isCut] whether more has come, so that the last character may be a part of one
+ * @returns {{text: string} | {base64: string}}
+ */
+export function written(bytes, isCut = false) {
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: isCut }) };
+  } catch {
+    let text = '';
+    for (let at = 0; at < bytes.length; at += 32_768) text += String.fromCharCode(...bytes.subarray(at, at + 32_768));
+    return { base64: btoa(text) };
+  }
+}
+
+/**
  * The length of a message's body, if it was announced and is that of the bytes that are seen here.
  *
  * @param {Response | Request} message

@@ -1,11 +1,12 @@
 // Requests that are sent once.
 
+import { written } from './body.mjs';
 import { LATE, race, timed } from './deadline.mjs';
 import { headersOf } from './edge.mjs';
 
 /**
- * Sends a request once, to a bound Worker if there is one: status and one line per field as `head`, the body, and whether that was cut. `early` if the
- * request could not be made, so that nothing was sent; `lost` if no head came, or the body broke off.
+ * Sends a request once, to a bound Worker if there is one: status and one line per field as `head`, the body as `text`, or as `base64` if it is no
+ * UTF-8, and whether that was cut. `early` if the request could not be made, so that nothing was sent; `lost` if no head came, or the body broke off.
  *
  * @param {Fetcher | undefined} by
  * @param {string} url
@@ -53,9 +54,9 @@ export async function sendOnce(by, url, method, lines, payload, headMs, bodyMs, 
  * @param {number} bytes
  */
 async function begun({ body }, milliseconds, bytes) {
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  let text = '';
-  if (body === null) return { text, cut: false };
+  /** @type {Uint8Array[]} */
+  const pieces = [];
+  if (body === null) return { text: '', cut: false };
   const reader = body.getReader();
   let left = bytes;
   const came = await timed(milliseconds, async (late) => {
@@ -64,7 +65,7 @@ async function begun({ body }, milliseconds, bytes) {
         const piece = await Promise.race([reader.read(), late]);
         if (piece === LATE) return false;
         if (piece.done) return true;
-        text += decoder.decode(piece.value.subarray(0, left), { stream: true });
+        pieces.push(piece.value.subarray(0, left));
         left -= piece.value.byteLength;
         if (left < 0) return true;
       }
@@ -72,8 +73,9 @@ async function begun({ body }, milliseconds, bytes) {
       return false;
     }
   });
-  text += decoder.decode();
-  return came ? { text, cut: left < 0 } : undefined;
+  if (!came) return undefined;
+  const cut = left < 0;
+  return { ...written(new Uint8Array(await new Blob(pieces).arrayBuffer()), cut), cut };
 }
 
 /** What is read of a head. */

@@ -45,8 +45,10 @@ pub(crate) struct Received {
     pub status: u32,
     /// Header fields, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body as text.
+    /// The body as text, or in base64 if it is no UTF-8.
     pub body: String,
+    /// Whether it is base64.
+    pub base64: bool,
     /// Whether the body was longer than what is read.
     pub cut: bool,
 }
@@ -71,10 +73,12 @@ pub(crate) async fn send(
     let mut lines = head.split('\n');
     let Some(Ok(status)) = lines.next().map(str::parse) else { return Sent::Lost };
     let headers = lines.filter_map(|line| line.split_once(": "));
+    let base64 = member(&said, "base64").as_string();
     Sent::Answer(Received {
         status,
         headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        body: member(&said, "text").as_string().unwrap_or_default(),
+        base64: base64.is_some(),
+        body: base64.or_else(|| member(&said, "text").as_string()).unwrap_or_default(),
         cut: member(&said, "cut").is_truthy(),
     })
 }

@@ -84,6 +84,7 @@ async fn order_at(way: Transport<'_>, order: &Order, url: &str) -> Sent<Merchant
             status: answer.status,
             headers: answer.headers,
             body: answer.body,
+            base64: answer.base64,
             cut: answer.cut,
         }),
         Sent::Lost => Sent::Lost,

@@ -5,6 +5,14 @@
 const LOOK_MS = 2_000;
 /** Looks of one answer: a client that stays connects again. */
 const LOOKS = 30;
+/** Most answers of this process that look again. Each one beyond tells the state and ends, and its client connects again. */
+const MOST = 256;
+/**
+ * Those answers: until when each looks at the latest, unix milliseconds.
+ *
+ * @type {Set<{until: number}>}
+ */
+const open = new Set();
 
 /**
  * The answer to a request; one that says whether it is final becomes a stream of its changes, if the client asks for events.
@@ -17,7 +25,10 @@ export async function followed(request, ask) {
   const first = await ask();
   if (!first.headers.has('farebox-final') || !request.headers.get('accept')?.includes('text/event-stream')) return first;
   const encoder = new TextEncoder();
-  let [told, looks] = ['', 0];
+  const own = { until: Date.now() + LOOKS * LOOK_MS };
+  for (const one of open) if (one.until < Date.now()) open.delete(one);
+  let [told, looks, hasLeft] = ['', open.size < MOST ? 0 : LOOKS, false];
+  if (looks === 0) open.add(own);
   /** @type {Response | undefined} */
   let next = first;
   const body = new ReadableStream({
@@ -25,6 +36,7 @@ export async function followed(request, ask) {
       for (;;) {
         if (next === undefined) {
           await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+          if (hasLeft) return;
           next = await ask();
         }
         const [state, text] = [next.headers.get('farebox-final'), await next.text()];
@@ -37,9 +49,16 @@ export async function followed(request, ask) {
           told = text;
           controller.enqueue(encoder.encode(`event: status\nretry: 3000\ndata: ${text}\n\n`));
         }
-        if (isOver) return controller.close();
+        if (isOver) {
+          open.delete(own);
+          return controller.close();
+        }
         if (isNews) return;
       }
+    },
+    cancel() {
+      hasLeft = true;
+      open.delete(own);
     },
   });
   return new Response(body, { status: 200, headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' } });

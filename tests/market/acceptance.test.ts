@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
+import { createAgentPayClient } from '../../pkg/dist/agent/index.js';
 import { eventually } from '../support/eventually.ts';
 import {
   bearer,
@@ -357,6 +358,21 @@ describe('a seller that', () => {
     const { id } = await plainSkill(world, 'binary', { charges: 'seller' });
     const { status, json, text } = await world.invoke('agent-1', id);
     assert.deepEqual([status, json.response], [200, { contentType: 'application/octet-stream', base64: '//4AgA==' }], text);
+  });
+
+  test('is paid for bytes delivers them, by the market and to an agent of the treasury', LIMIT, async () => {
+    const { id, seller } = await plainSkill(world, 'binary');
+    await untilSold(world, id);
+    const { result, paid } = await earned(world, seller, () => world.invoke('agent-1', id, { key: 'bytes' }));
+    const response = { contentType: 'application/octet-stream', base64: '//4AgA==' };
+    assert.deepEqual([result.status, result.json.response, paid > 0n], [200, response, true], result.text);
+    assert.deepEqual((await world.invoke('agent-1', id, { key: 'bytes' })).json.response, response);
+    const bootstrapKey = world.agents.find(({ agent }) => agent === 'agent-1')?.bootstrapKey ?? '';
+    const auth = { type: 'bootstrapKey', bootstrapKey } as const;
+    const client = createAgentPayClient({ controlPlaneBaseUrl: world.treasury.url, auth, organization: 'acme', agent: 'agent-1' });
+    const bought = await client.fetchPaid(`${world.url}/s/${id}`, { method: 'POST', body: '{}' }, { idempotencyKey: 'bytes' });
+    assert.deepEqual([...new Uint8Array(await bought.response.arrayBuffer())], [0xff, 0xfe, 0, 0x80]);
+    assert.equal(bought.response.headers.get('x-farebox-encoding'), null);
   });
 
   test('says nothing for ten seconds is a failure', LIMIT, async () => {

@@ -256,6 +256,30 @@ describe('a link', () => {
   });
 });
 
+// A-369
+test('of those who follow links, so many look again, and whoever leaves makes room', async () => {
+  const { id } = await made('0.02');
+  const follow = async () => {
+    const left = new AbortController();
+    const url = `${world.treasury.url}/api/${API}/p/${id}/status`;
+    const { body } = await fetch(url, { headers: { accept: 'text/event-stream' }, signal: left.signal });
+    assert.ok(body !== null);
+    const reader = body.getReader();
+    const first = new TextDecoder().decode((await reader.read()).value);
+    assert.match(first, /"pending"/);
+    const next = await Promise.race([reader.read().catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 3_000, 'open'))]);
+    return { left, isOpen: next === 'open' };
+  };
+  const followers = await Promise.all(Array.from({ length: 266 }, follow));
+  assert.equal(followers.filter(({ isOpen }) => isOpen).length, 256);
+  for (const { left } of followers) left.abort();
+  await eventually('there is room again', async () => {
+    const { left, isOpen } = await follow();
+    left.abort();
+    return isOpen;
+  });
+});
+
 describe('who pays a link', () => {
   const expected = { amount: '20000', token: USDC, recipient: TO, network: 'eip155:84532' };
 

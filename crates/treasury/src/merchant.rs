@@ -9,6 +9,7 @@ use super::message::MerchantAnswer;
 use farebox_base::http::UrlPieces;
 use farebox_base::http::url::Reach;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_common::decision::{ENCODING, REMOVED, TRUNCATED};
 
 /// Whether merchants on this machine are paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +19,6 @@ pub enum Locality {
     /// Those of this machine, too: for tests.
     Local,
 }
-
-/// The header that says that a body was longer than what is passed on.
-pub const TRUNCATED: &str = "x-farebox-truncated";
-
-/// The header that says that an answer has left, and its decision is told without it.
-pub const REMOVED: &str = "x-farebox-removed";
 
 /// Scheme, host and port of a merchant's URL, lower case and without the scheme's own port; `None`
 /// if nothing may be sent there, or if another spelling names the same host and port.
@@ -133,7 +128,7 @@ pub fn fields_to_show(answer: &MerchantAnswer) -> Vec<(String, String)> {
     let mut shown: Vec<(String, String)> = Vec::new();
     for (name, value) in &answer.headers {
         let name = name.to_ascii_lowercase();
-        // The body is passed on as text, whole.
+        // The body is passed on whole, as text or in base64.
         let is_ours = matches!(
             name.as_str(),
             "set-cookie"
@@ -144,6 +139,7 @@ pub fn fields_to_show(answer: &MerchantAnswer) -> Vec<(String, String)> {
                 | "content-length"
                 | TRUNCATED
                 | REMOVED
+                | ENCODING
         );
         match shown.iter_mut().find(|(known, _)| *known == name) {
             _ if is_ours => {}
@@ -153,6 +149,9 @@ pub fn fields_to_show(answer: &MerchantAnswer) -> Vec<(String, String)> {
     }
     if answer.cut {
         shown.push((TRUNCATED.to_string(), "true".to_string()));
+    }
+    if answer.base64 {
+        shown.push((ENCODING.to_string(), "base64".to_string()));
     }
     shown
 }

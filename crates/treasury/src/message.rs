@@ -212,8 +212,11 @@ pub struct MerchantAnswer {
     pub status: u32,
     /// Header fields, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body as text, at most 1 MiB.
+    /// The body as text, or in base64 if it is no UTF-8; at most 1 MiB of bytes.
     pub body: String,
+    /// Whether `body` is base64.
+    #[serde(default)]
+    pub base64: bool,
     /// Whether the body was longer than that; one that broke off is [`Command::Lost`].
     #[serde(default)]
     pub cut: bool,

@@ -278,6 +278,13 @@ fn pattern(text: &str) -> Option<Pattern> {
 }
 
 impl Pattern {
+    /// Whether it denies an origin: one without a port is that host at each of its ports.
+    fn denies(&self, origin: &str) -> bool {
+        let host = origin.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+        let host = host.filter(|_| !planted(Mutant::OtherPortsPass));
+        self.holds(origin) || host.is_some_and(|(host, _)| self.holds(host))
+    }
+
     fn holds(&self, origin: &str) -> bool {
         match self {
             Self::All => true,

@@ -169,16 +169,26 @@ function said(status: number, decision: SdkPaymentDecisionResponse): Response {
   return Response.json(decision, { status });
 }
 
-/** A merchant's answer. */
+/** A merchant's answer; what is no text a control plane tells in base64. */
 function merchants({ status, headers, body }: SdkMerchantResponse): Response {
+  const { 'x-farebox-encoding': encoding, ...fields } = headers;
+  try {
+    if (encoding === 'base64') return answerOf(status, fields, bytesOf(body));
+  } catch {
+    // What cannot be read is given as it came: the money is spent.
+  }
   return answerOf(status, headers, body);
+}
+
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 }
 
 /**
  * An answer of any status. The platform makes none of 1xx, and none with a body of some others: the
  * money is spent by then, so that is no reason to throw.
  */
-export function answerOf(status: number, fields: Readonly<Record<string, string>>, body: string): Response {
+export function answerOf(status: number, fields: Readonly<Record<string, string>>, body: string | Uint8Array<ArrayBuffer>): Response {
   const headers = new Headers();
   for (const [name, value] of Object.entries(fields)) {
     try {

@@ -76,6 +76,7 @@ pub const TABLE: &[Row] = &[
     ),
     row!(RulesForEver, rules::rules_end_at_their_time),
     row!(SilenceAllows, rules::an_organization_pays_only_whom_it_allows),
+    row!(OtherPortsPass, rules::a_denied_host_is_denied_at_each_of_its_ports),
     row!(DeniedOriginsPass, rules::an_origin_that_is_denied_is_not_paid_although_it_is_allowed),
     row!(LargePass, reviews::what_is_above_the_limit_waits_for_a_person_and_is_paid_once),
     row!(EnvironmentsMix, rules::test_money_and_money_are_never_mixed),

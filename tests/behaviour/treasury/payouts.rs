@@ -48,7 +48,7 @@ fn order(world: &mut World, body: &Value) -> Order {
 /// A facilitator's answer.
 pub fn answer(status: u32, body: &Value) -> MerchantAnswer {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    MerchantAnswer { status, headers, body: body.to_string(), cut: false }
+    MerchantAnswer { status, headers, body: body.to_string(), cut: false, base64: false }
 }
 
 pub fn success() -> MerchantAnswer {

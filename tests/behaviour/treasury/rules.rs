@@ -207,6 +207,34 @@ pub fn a_host_and_port_have_one_spelling() {
     assert_eq!(world.told(&body).outcome(), ("deny", "policy_denied"));
 }
 
+// A-367
+#[test]
+pub fn a_denied_host_is_denied_at_each_of_its_ports() {
+    for (denied, url, is_denied) in [
+        ("https://casino.example", "https://casino.example:8443/x", true),
+        ("https://*.casino.example", "https://a.casino.example:8443/x", true),
+        ("https://[2606:4700::1]", "https://[2606:4700::1]:8443/x", true),
+        ("https://casino.example:8443", "https://casino.example:8443/x", true),
+        ("https://casino.example:8443", "https://casino.example/x", false),
+        ("https://casino.example:8443", "https://casino.example:9443/x", false),
+        ("https://casino.example", "https://a.casino.example:8443/x", false),
+        ("https://[2606:4700::1]", "https://[2606:4700::1:8443]/x", false),
+    ] {
+        let policy = json!({"allowedOrigins": ["*"], "deniedOrigins": [denied]});
+        let mut world = World::under(policy);
+        let mut body = request("1");
+        body["request"]["url"] = json!(url);
+        match world.ask(BUYER_KEY, &body) {
+            Answer::Send(_) => assert!(!is_denied, "{denied} {url}"),
+            Answer::Reply(reply) => {
+                assert_eq!(Told::of(reply).outcome(), ("deny", "policy_denied"), "{denied} {url}");
+                assert!(is_denied, "{denied} {url}");
+            }
+            other => panic!("{denied} {url} {other:?}"),
+        }
+    }
+}
+
 #[test]
 pub fn rules_name_only_origins_that_a_payment_can_have() {
     let is_read =

@@ -315,7 +315,7 @@ pub fn lost(order: &Order) -> Command {
 /// An answer without a settlement.
 pub fn plain(status: u32, body: &str) -> MerchantAnswer {
     let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
-    MerchantAnswer { status, headers, body: body.to_owned(), cut: false }
+    MerchantAnswer { status, headers, body: body.to_owned(), cut: false, base64: false }
 }
 
 /// The account of the wallet.

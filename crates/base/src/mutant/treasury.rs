@@ -65,6 +65,8 @@ macro_rules! treasury {
             SilenceAllows,
             /// An origin that is denied is paid.
             DeniedOriginsPass,
+            /// An origin that is denied is paid at another port.
+            OtherPortsPass,
             /// No payment is too large to be paid without a review.
             LargePass,
             /// A treasury's budget has no end.

@@ -18,6 +18,7 @@ use super::spend::{add_ending, find_spend, give_back, take_back};
 use crate::grant::Grant;
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_common::decision::{ENCODING, REMOVED, TRUNCATED};
 
 /// Milliseconds for which a client's Worker asks again.
 const ASK_MS: u64 = 30_000;
@@ -352,13 +353,13 @@ pub(super) fn wait_ms(looks: u32) -> u64 {
 
 /// Whether the treasury has cut a merchant's answer. Spec: docs/treasury.md, "Decisions".
 fn is_cut(answer: &SellerAnswer) -> bool {
-    answer.headers.iter().any(|(name, value)| name == "x-farebox-truncated" && value == "true")
+    answer.headers.iter().any(|(name, value)| name == TRUNCATED && value == "true")
 }
 
 /// Whether the treasury tells a decision without what the merchant answered. Spec:
 /// docs/treasury.md, "What is kept".
 fn has_left(answer: &SellerAnswer) -> bool {
-    answer.headers.iter().any(|(name, value)| name == "x-farebox-removed" && value == "true")
+    answer.headers.iter().any(|(name, value)| name == REMOVED && value == "true")
 }
 
 /// A merchant's answer as the treasury passes it on.
@@ -373,7 +374,8 @@ fn read_merchant(merchant: &Value) -> SellerAnswer {
         }
     }
     let status = u32::try_from(status).unwrap_or_default();
-    SellerAnswer { status, headers, body: text("body").to_string(), base64: false }
+    let base64 = headers.iter().any(|(name, value)| name == ENCODING && value == "base64");
+    SellerAnswer { status, headers, body: text("body").to_string(), base64 }
 }
 
 /// `required` and `available` of `Farebox-Figures`, atomic units.

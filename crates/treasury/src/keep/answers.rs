@@ -11,11 +11,11 @@ use alloc::vec::Vec;
 use serde_json::json;
 
 use crate::books::{Change, Rows};
-use crate::merchant::REMOVED;
 use crate::row::DecisionRow;
 use farebox_base::encoding::json::parse_with;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
+use farebox_common::decision::REMOVED;
 
 /// Answers up to this size stay with their decisions, whose rows are no shorter, bytes.
 const SHORT_BYTES: u64 = 1024;

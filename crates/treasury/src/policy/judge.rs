@@ -89,7 +89,7 @@ impl Rules {
             (None, Scope::Organization) => planted(Mutant::SilenceAllows),
             (None, Scope::Agent(_) | Scope::Payouts) => true,
         };
-        let is_denied = self.denied.iter().any(|pattern| pattern.holds(origin));
+        let is_denied = self.denied.iter().any(|pattern| pattern.denies(origin));
         if !allowed || is_denied && !planted(Mutant::DeniedOriginsPass) {
             return denied("merchant");
         }
