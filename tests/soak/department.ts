@@ -71,21 +71,31 @@ export async function soak(department: Department, secs: number, seed: number): 
   const memory = async (): Promise<string> => {
     await sleep(calm + 0.3 * (end - calm) - performance.now());
     const before = await residents(department);
-    // While it still works: what is idle collects nothing.
+    // While it still works, which it does until all have been looked at: what is idle collects nothing.
     await sleep(end - LAST_LOOK_MS - performance.now());
     return compare(before, await residents(department), department.name);
   };
-  const [grown, met, number] = await Promise.all([memory(), upheavals(), labour(department, end, seed)]);
+  let looks = true;
+  const looked = memory().finally(() => {
+    looks = false;
+  });
+  const [grown, met, number] = await Promise.all([looked, upheavals(), labour(department, end, seed, 0, () => looks)]);
   await department.drain();
   const told = await department.judge();
   return `${department.name}: ${number} purchases; ${told}; ${met}; ${grown}`;
 }
 
-/** Lets a department work until then, with pauses; the number of its purchases. */
-export async function labour(department: Department, end: number, seed: number, pauseMs = 0): Promise<number> {
+/** Lets a department work until then, and for as long as it is needed, with pauses; the number of its purchases. */
+export async function labour(
+  department: Department,
+  end: number,
+  seed: number,
+  pauseMs = 0,
+  isNeeded: () => boolean = () => false,
+): Promise<number> {
   let number = 0;
   const lane = async (): Promise<void> => {
-    while (performance.now() < end) {
+    while (performance.now() < end || isNeeded()) {
       number += 1;
       await department.work(number, randomOf(seed * 1_000_003 + number));
       if (pauseMs > 0) await sleep(pauseMs);
