@@ -107,9 +107,16 @@ impl QuoteRows for SkillRows<'_> {
         self.one("SELECT row FROM subscriptions WHERE id = ?", vec![id.into()])
     }
 
-    fn subscription_of(&self, agent: &str, service: &str) -> Result<Option<SubscriptionRow>> {
-        let query = "SELECT row FROM subscriptions WHERE agent = ? AND service = ? ORDER BY renews DESC LIMIT 1";
-        self.one(query, vec![agent.into(), service.into()])
+    fn subscription_of(
+        &self,
+        agent: &str,
+        service: &str,
+        after: u64,
+    ) -> Result<Option<SubscriptionRow>> {
+        let query = "SELECT row FROM subscriptions WHERE agent = ? AND service = ?
+            ORDER BY (renews > ?) * max(json_extract(row, '$.calls') - json_extract(row, '$.used'), 0) DESC,
+            renews DESC LIMIT 1";
+        self.one(query, vec![agent.into(), service.into(), whole(after)])
     }
 
     fn subscriptions(&self) -> Result<Vec<SubscriptionRow>> {

@@ -140,7 +140,7 @@ impl SkillRows<'_> {
         let body = long::put(self.0, &row.invocation, &row.body)?;
         let bare = ReplyRow { body: String::new(), ..row.clone() };
         let mut values = vec![id(), whole(row.until), json(&bare), body];
-        values.extend([whole(row.bytes), flag(row.is_long)]);
+        values.extend([whole(row.bytes), whole(row.turn())]);
         self.run("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?)", values)?;
         let more = "UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE name = 'reply_bytes'";
         self.run(more, vec![whole(row.bytes)])

@@ -319,7 +319,7 @@ impl Rows for MemoryRows {
     }
 
     fn replies_first(&self, limit: u32) -> Found<Vec<(String, u64)>> {
-        Ok(self.weighed(|row| Some((!row.is_long, row.until)), limit))
+        Ok(self.weighed(|row| Some((u64::MAX - row.turn(), row.until)), limit))
     }
 
     fn key(&self, account: &str, key: &str) -> Found<Option<KeyRow>> {

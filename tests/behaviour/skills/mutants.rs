@@ -49,6 +49,13 @@ pub const TABLE: &[Row] = &[
     row!(PacksNeverEnd, sales::a_pack_gives_as_many_calls_as_were_paid),
     row!(PacksAreRepeated, sales::a_payment_makes_one_pack_however_often_it_is_told),
     row!(PaidPacksAreKept, sales::a_pack_that_was_settled_is_given_though_its_skill_was_taken_back),
+    row!(PacksOutliveTheirSkill, sales::a_pack_of_a_skill_that_was_forgotten_calls_no_other_one),
+    row!(
+        UsedSkillsLapse,
+        places::a_skill_that_was_used_waits_for_its_owner_where_a_fee_is_not_paid
+    ),
+    row!(SkillsShareSecrets, sales::a_secret_is_that_of_one_skill),
+    row!(RepliesPushOthersOut, replies::calls_for_nothing_push_no_paid_answer_out),
     row!(PacksEndWithTheirSkill, sales::a_pack_gives_its_calls_after_its_skill_was_taken_back),
     row!(PacksCostNothing, sales::a_pack_costs_at_least_the_smallest_payment_for_each_call),
     row!(RepliesPileUp, replies::an_answer_that_no_one_can_ask_for_leaves_after_two_minutes),

@@ -219,3 +219,35 @@ pub fn a_receipt_s_terms_stay_though_its_skill_made_room() {
     let version = |world: &World| world.rows.versions[&("echo".into(), "1.0.0".into())].clone();
     assert_eq!(version(&world).call_url, "https://seller.example.com/echo");
 }
+
+//
+#[test]
+pub fn a_skill_that_was_used_waits_for_its_owner_where_a_fee_is_not_paid() {
+    for is_called in [true, false] {
+        let mut world = World::new();
+        assert_eq!(publish(&mut world, &wide()).0, 201);
+        if is_called {
+            sell(&mut world, "echo", "250000", "0x1");
+        }
+        // The market asks a fee by now, and the skill made room for another one.
+        let mut fee = super::world::vars();
+        (fee["LISTING_FEE"], fee["PAY_TO"]) = ("$1.00".into(), owner(5).into());
+        world = World { rows: world.rows.clone(), now: world.now, ..World::of(&fee) };
+        let row = world.rows.skills.get_mut("echo").unwrap();
+        (row.active, row.made_room, row.changed) = (false, true, world.now);
+        world.now += 600_000;
+        assert_eq!(publish(&mut world, &wide()).0, 201);
+        assert!(world.rows.skills["echo"].owes);
+        world.now += DAY_MS + 1_000;
+        assert_eq!(publish_wide(&mut world, 3, "other", "10.0.0.3"), 201);
+        assert_eq!(world.rows.skills.contains_key("echo"), is_called);
+        if is_called {
+            assert_eq!(
+                publish_wide(&mut world, 2, "echo", "10.0.0.2"),
+                409,
+                "its id is its owner's"
+            );
+            assert_eq!(publish(&mut world, &wide()).0, 201, "who may publish it again");
+        }
+    }
+}

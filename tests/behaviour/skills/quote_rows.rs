@@ -107,10 +107,19 @@ impl QuoteRows for MemoryRows {
         Ok(self.original.subscriptions.iter().find(|row| row.id == id).cloned())
     }
 
-    fn subscription_of(&self, agent: &str, service: &str) -> Found<Option<SubscriptionRow>> {
+    fn subscription_of(
+        &self,
+        agent: &str,
+        service: &str,
+        after: u64,
+    ) -> Found<Option<SubscriptionRow>> {
         let rows = self.original.subscriptions.iter();
         let rows = rows.filter(|row| row.agent == agent && row.service == service);
-        Ok(rows.max_by_key(|row| row.renews).cloned())
+        let left = |row: &SubscriptionRow| match row.renews > after {
+            true => row.calls.saturating_sub(row.used),
+            false => 0,
+        };
+        Ok(rows.max_by_key(|row| (left(row), row.renews)).cloned())
     }
 
     fn subscriptions(&self) -> Found<Vec<SubscriptionRow>> {

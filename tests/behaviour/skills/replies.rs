@@ -1,7 +1,7 @@
 //! Answers that are kept, for how long, and what is told afterwards.
 
 use farebox_core::skills::message::{Answer, TreasuryAnswer};
-use farebox_core::skills::row::ReplyRow;
+use farebox_core::skills::row::{ReplyRow, ReplyWorth};
 use serde_json::{Value, json};
 
 use super::world::{TX, Told, World, decision, echo, plain};
@@ -82,6 +82,20 @@ pub fn a_short_answer_is_kept_for_thirty_days_and_a_longer_one_for_one() {
     assert_eq!(world.rows.replies.len(), 1);
 }
 
+/// A short answer that was paid for.
+fn reply(id: &str, until: u64, bytes: u64) -> ReplyRow {
+    ReplyRow {
+        invocation: id.to_owned(),
+        status: 200,
+        headers: Vec::new(),
+        body: String::new(),
+        until,
+        bytes,
+        is_long: false,
+        worth: ReplyWorth::Payment,
+    }
+}
+
 //
 #[test]
 pub fn answers_have_a_bound_together() {
@@ -89,8 +103,7 @@ pub fn answers_have_a_bound_together() {
     let far = world.now + 3 * DAY_MS;
     let mut fill = |id: String, until: u64, bytes: u64| {
         let is_long = bytes > 16 * 1024;
-        let (invocation, headers, body) = (id.clone(), Vec::new(), String::new());
-        let row = ReplyRow { invocation, status: 200, headers, body, until, bytes, is_long };
+        let row = ReplyRow { is_long, ..reply(&id, until, bytes) };
         world.rows.replies.insert(id, row);
     };
     // Short ones end first, and stay.
@@ -111,4 +124,40 @@ pub fn answers_have_a_bound_together() {
     }
     let shorts = world.rows.replies.keys().filter(|id| id.starts_with("short-")).count();
     assert_eq!(shorts, 64);
+}
+
+//
+#[test]
+pub fn calls_for_nothing_push_no_paid_answer_out() {
+    let mut world = shop();
+    let short = world.buy("short", paid(100));
+    let long = world.buy("long", {
+        let longer = paid(20_000);
+        TreasuryAnswer { body: longer.body.replace(TX, &TX.replace("0x1", "0x2")), ..longer }
+    });
+    // A stranger's calls, all of them short, fill what is left a minute later.
+    let call = free(&mut world, "flood", 15_000);
+    let template = world.rows.replies[&call].clone();
+    let calls = 256 * MIB / template.bytes;
+    for number in 0..calls {
+        let id = format!("flood-{number}");
+        let until = template.until + 60_000;
+        world
+            .rows
+            .replies
+            .insert(id.clone(), ReplyRow { invocation: id, until, ..template.clone() });
+    }
+    // The answer to a call of a pack that costs something stays as well.
+    let until = template.until - 60_000;
+    let packed = ReplyRow { worth: ReplyWorth::PackCall, ..reply("packed", until, 1_000) };
+    world.rows.replies.insert("packed".into(), packed);
+    for number in 0..100 {
+        free(&mut world, &format!("more-{number}"), 15_000);
+    }
+    assert!(world.rows.replies.contains_key("packed"));
+    let sum: u64 = world.rows.replies.values().map(|row| row.bytes).sum();
+    assert!(sum <= 256 * MIB, "{sum}");
+    assert_eq!(again(&mut world, "flood").error(), (410, "answer_gone"));
+    assert_eq!(again(&mut world, "short").text, short.text);
+    assert_eq!(again(&mut world, "long").text, long.text);
 }

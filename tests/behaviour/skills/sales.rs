@@ -5,6 +5,7 @@ use farebox_core::hash::mac;
 use farebox_core::http::RequestHead;
 use farebox_core::secret::path_shown;
 use farebox_core::skills::message::{Answer, Command, Errand, Labels, Sale};
+use farebox_core::skills::row::ReplyWorth;
 use serde_json::json;
 
 use super::world::{ORIGIN_SECRET, Told, URL, World, gated, invocation, owner, plain, sale};
@@ -200,6 +201,85 @@ pub fn a_pack_gives_its_calls_after_its_skill_was_taken_back() {
     // Who has no pack finds no skill.
     let told = world.send(Command::Invoke(Box::new(invocation("", "b"))));
     assert_eq!(refused(told), 404);
+}
+
+//
+#[test]
+pub fn a_pack_of_a_skill_that_was_forgotten_calls_no_other_one() {
+    for (number, is_back) in [(2, false), (1, false), (1, true)] {
+        let mut world = shop();
+        let (_, key) = pack(&mut world);
+        assert_eq!(prepaid(&mut world, &key, "a").0, 200);
+        taken_back(&mut world);
+        if is_back {
+            // Its owner publishes it again after it made room, as it was.
+            world.rows.skills.get_mut("echo").unwrap().made_room = true;
+        } else {
+            world.rows.skills.clear();
+            world.rows.versions.clear();
+            assert_eq!(prepaid(&mut world, &key, "b").0, 404);
+            assert_eq!(world.reply(Command::Pack(key.clone())).status, 404);
+        }
+        world.now += 1_000;
+        let mut body = gated();
+        body["packs"] = json!({"starter": "$5.00"});
+        body["payTo"] = owner(number).into();
+        let body = world.signed(number, "publish", "", &body).to_string();
+        assert_eq!(world.reply(Command::Publish(Labels::default(), body)).status, 201);
+        let (status, shown) = (prepaid(&mut world, &key, "c").0, world.reply(Command::Pack(key)));
+        assert_eq!((status, shown.status), if is_back { (200, 200) } else { (403, 404) });
+        let used = world.rows.packs.values().next().unwrap().used;
+        assert_eq!(used, if is_back { 2 } else { 1 }, "{number} {is_back}");
+    }
+}
+
+//
+#[test]
+fn an_answer_is_worth_what_a_call_of_its_pack_costs() {
+    for (plan, price, units, worth) in [
+        ("starter", "$0.10", "100000", ReplyWorth::PackCall),
+        ("starter", "$0.099999", "99999", ReplyWorth::Nothing),
+        ("pro", "$0.01", "10000", ReplyWorth::Nothing),
+        ("pro", "$10.00", "10000000", ReplyWorth::PackCall),
+    ] {
+        let mut world = World::new();
+        let mut body = gated();
+        body["packs"] = json!({ plan: price });
+        world.publish(&body);
+        let (path, transaction) = (format!("/packs/echo/{plan}"), "0x1".to_owned());
+        let sale = Sale { path, transaction, ..sale(units) };
+        let Answer::Reply(told) = sold(&mut world, sale) else { panic!("{plan}") };
+        let key = Told::of(told).body["pack"]["key"].as_str().unwrap().to_owned();
+        assert_eq!(prepaid(&mut world, &key, "a").0, 200);
+        let kept: Vec<_> = world.rows.replies.values().map(|row| row.worth).collect();
+        assert_eq!(kept, [worth], "{plan} {price}");
+    }
+}
+
+//
+#[test]
+pub fn a_secret_is_that_of_one_skill() {
+    let mut world = World::new();
+    let mut secret = |id: &str| {
+        let mut body = gated();
+        body["skillId"] = id.into();
+        body["payTo"] = owner(1).into();
+        let body = world.signed(1, "publish", "", &body).to_string();
+        let told = world.reply(Command::Publish(Labels::default(), body));
+        told.body["secret"].as_str().unwrap().to_owned()
+    };
+    let [one, two] = ["one", "two"].map(&mut secret);
+    assert_ne!(one, two, "on one server");
+    // What comes back anew knows no secret of before.
+    world.rows.skills.clear();
+    world.rows.versions.clear();
+    world.now += 1_000;
+    let mut body = gated();
+    body["skillId"] = "one".into();
+    body["payTo"] = owner(1).into();
+    let body = world.signed(1, "publish", "", &body).to_string();
+    let told = world.reply(Command::Publish(Labels::default(), body));
+    assert_ne!(told.body["secret"], one);
 }
 
 #[test]

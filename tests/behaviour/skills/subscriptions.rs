@@ -115,6 +115,34 @@ pub fn calls_are_used_with_the_key_alone() {
     assert_eq!(status(&access(&mut world, &operator, "?consume=true")), (200, "active", 99));
 }
 
+//
+#[test]
+fn a_smaller_subscription_in_the_same_name_hides_no_other_one() {
+    let mut world = World::of(&mock_vars());
+    let mut subscribe = |world: &mut World, plan: &str| {
+        let body = json!({"agentId": "agent-1", "serviceId": "svc", "plan": plan});
+        let made = told(world, request("POST", "/api/protocol/x402/subscriptions", &body));
+        let id = made.body["subscription"]["id"].as_str().unwrap().to_owned();
+        assert_eq!(pay(world, &made.body["quote"], &id).status, 200);
+        world.now += 1_000;
+        made.body["key"].as_str().unwrap().to_owned()
+    };
+    let victim = subscribe(&mut world, "pro");
+    let stranger = subscribe(&mut world, "starter");
+    let operator = "o".repeat(32);
+    assert_eq!(status(&access(&mut world, "", "")), (200, "active", 10_000));
+    for left in (0..100).rev() {
+        assert_eq!(status(&access(&mut world, &stranger, "?consume=true")), (200, "active", left));
+    }
+    assert_eq!(status(&access(&mut world, &operator, "?consume=true")), (200, "active", 9_999));
+    assert_eq!(status(&access(&mut world, &victim, "")), (200, "active", 9_999));
+    // One that is over has no calls left, whatever was paid for it.
+    world.now += 29 * DAY_MS;
+    subscribe(&mut world, "starter");
+    world.now += 3 * DAY_MS;
+    assert_eq!(status(&access(&mut world, "", "")), (200, "active", 100));
+}
+
 #[test]
 fn a_subscription_that_cannot_be_is_refused_with_the_originals_words() {
     let mut world = World::of(&mock_vars());

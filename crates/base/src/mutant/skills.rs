@@ -15,6 +15,14 @@ macro_rules! skills {
             SkillsPileUp,
             /// A skill is called at any host.
             AnyHostIsCalled,
+            /// A pack calls whatever has the id of its skill.
+            PacksOutliveTheirSkill,
+            /// A skill that was used is deleted where its fee is not paid.
+            UsedSkillsLapse,
+            /// The skills of an owner have one secret for each server.
+            SkillsShareSecrets,
+            /// Calls for which nothing was paid push the answers to paid ones out.
+            RepliesPushOthersOut,
             /// Requests that the gate did not sign are forwarded.
             AnyoneForwards,
             /// The gate's signature does not end.

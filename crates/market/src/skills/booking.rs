@@ -9,7 +9,7 @@ use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Response, SellerAnswer};
 use super::price::XlmRate;
 use super::refused::{members, refusal};
-use super::replies::{keep_reply, key_of, make_room, size_of};
+use super::replies::{find_worth, keep_reply, key_of, make_room, size_of};
 use super::row::{Ending, InvocationRow, Moved, Phase, ReplyRow};
 use super::spend::{add_ending, find_spend, give_back};
 use crate::text::{Members, number, quoted};
@@ -111,7 +111,7 @@ impl Bookings<'_> {
         add_ending(&mut spend, &ended);
         let key = key_of(&ended, now);
         let response = self.answer(&ended, finish);
-        let reply = keep_reply(&ended, &response, now);
+        let reply = keep_reply(&ended, &response, find_worth(books, &ended)?, now);
         let room = make_room(books, reply.bytes, now)?;
         let mut changes =
             Vec::from([Change::Invocation(Box::new(ended)), Change::Reply(Box::new(reply))]);

@@ -135,8 +135,7 @@ impl Catalogue<'_> {
             Change::Version(Box::new(version)),
         ]);
         changes.extend(rates.into_iter().map(Change::Rate));
-        let unpaid = books.unpaid(moment.now.saturating_sub(UNPAID_MS), MAX_LAPSED)?;
-        changes.extend(unpaid.into_iter().map(Change::Lapse));
+        changes.extend(end_unpaid(books, moment.now)?);
         changes.extend(change_table(books, moment.now)?);
         Ok(Decision { answer: Answer::Reply(response), changes })
     }
@@ -174,6 +173,7 @@ impl Catalogue<'_> {
             latest: version.version.clone(),
             created: now,
             changed: now,
+            since: now,
             rotation: 0,
             owes: self.listings.fee.is_some(),
             fee: None,
@@ -355,11 +355,30 @@ fn fresh_id<B: Rows>(books: &B, name: &str, moment: Now<'_>) -> Result<String, B
     })
 }
 
+/// The changes that end skills whose owners have not paid the market's fee for a day. One that was ever
+/// called or paid for waits for its owner, as one that made room does.
+fn end_unpaid<B: Rows>(books: &B, now: u64) -> Result<Vec<Change>, B::Error> {
+    let mut changes = Vec::new();
+    for id in books.unpaid(now.saturating_sub(UNPAID_MS), MAX_LAPSED)? {
+        let known = books.skill(&id)?;
+        let known = known.filter(|row| row.called && !planted(Mutant::UsedSkillsLapse));
+        match known {
+            Some(row) => {
+                let row = SkillRow { active: false, made_room: true, changed: now, ..row };
+                changes.extend(end_skill(books, row, now)?);
+            }
+            None => changes.push(Change::Lapse(id)),
+        }
+    }
+    Ok(changes)
+}
+
 /// A skill that comes back as it was, described anew.
 fn bring_back(known: SkillRow, skill: SkillRow) -> SkillRow {
     SkillRow {
         owes: skill.owes && known.fee.is_none(),
         id: known.id,
+        since: known.since,
         rotation: known.rotation,
         fee: known.fee,
         used: known.used,

@@ -46,7 +46,7 @@ fn check_pack(
     version: &VersionRow,
     now: u64,
 ) -> Result<(), Response> {
-    if pack.skill != skill.id || version.charges != Charges::Gate {
+    if !pack.is_of(skill) || version.charges != Charges::Gate {
         return Err(refusal(403, "This pack is for another skill"));
     }
     let standing = Standing::of(pack, now);
@@ -116,10 +116,12 @@ impl Invocations<'_> {
         }
         let pack = payer.as_ref().ok().and_then(|payer| payer.pack.as_ref());
         // A pack gives its calls whatever its seller has done since.
-        let is_own = |id: &str| pack.is_some_and(|pack| pack.skill == id);
-        let is_packed = is_own(&asked.skill) && !planted(Mutant::PacksEndWithTheirSkill);
-        let skill = books.skill(&asked.skill)?.filter(|skill| is_packed || skill.is_listed());
-        let Some(skill) = skill else { return refuse(refused::no_skill()) };
+        let Some(skill) = books.skill(&asked.skill)? else { return refuse(refused::no_skill()) };
+        let is_own = pack.is_some_and(|pack| pack.is_of(&skill));
+        let is_packed = is_own && !planted(Mutant::PacksEndWithTheirSkill);
+        if !is_packed && !skill.is_listed() {
+            return refuse(refused::no_skill());
+        }
         let packed = if is_packed { find_called_version(books, &skill)? } else { None };
         let sold = packed.as_ref().map_or(&skill.latest, |it| &it.version).clone();
         let version = match asked.version.as_deref() {

@@ -132,6 +132,7 @@ pub(super) fn sell_pack<B: Rows>(
         payer: sale.payer.clone(),
         calls,
         used: 0,
+        micros: moved_by(sale).to_string().parse().unwrap_or(u64::MAX),
         created: moment.now,
         until: moment.now.saturating_add(CYCLE_MS),
     };
@@ -148,7 +149,10 @@ fn make_secret(secret: &Secret<String>, payment: &str) -> String {
 
 /// The rest of a pack, for anyone who has its key.
 pub(super) fn show_pack<B: Rows>(books: &B, key: &str, moment: Now<'_>) -> Applied<B> {
-    Ok(Decision::reply(match find_pack(books, key)? {
+    let pack = find_pack(books, key)?;
+    let skill = pack.as_ref().map(|pack| books.skill(&pack.skill)).transpose()?.flatten();
+    // What was left of it has ended with its skill.
+    Ok(Decision::reply(match pack.filter(|pack| skill.is_some_and(|skill| pack.is_of(&skill))) {
         Some(pack) => {
             let body = Members::ok().raw("pack", &write_pack(&pack, moment.now).done()).done();
             Response::json(200, body).no_store()

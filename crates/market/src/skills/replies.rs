@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::books::{Change, Rows};
 use super::message::Response;
 use super::pack::{CYCLE_MS, PACK_GRACE_MS};
-use super::row::{FOR_EVER, InvocationRow, KeyRow, Moved, ReplyRow};
+use super::row::{FOR_EVER, InvocationRow, KeyRow, Moved, PackRow, ReplyRow, ReplyWorth};
 use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which a short answer is kept, and a key for which nothing was paid.
@@ -20,11 +20,19 @@ const LONG_MS: u64 = 86_400_000;
 const SHORT_BYTES: u64 = 16 * 1024;
 /// Bytes of all answers at most, but for the last.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// Millionths of a dollar that a call of a pack costs at least, if its answer is to stay longer than those
+/// that cost nothing.
+const LEAST_MICROS: u64 = 1_000;
 /// Answers that leave at once at most.
 const STEP: u32 = 64;
 
 /// The answer to an ended invocation as it is kept.
-pub(super) fn keep_reply(row: &InvocationRow, response: &Response, now: u64) -> ReplyRow {
+pub(super) fn keep_reply(
+    row: &InvocationRow,
+    response: &Response,
+    worth: ReplyWorth,
+    now: u64,
+) -> ReplyRow {
     let bytes = size_of(&response.headers, &response.body);
     let is_long = bytes > SHORT_BYTES;
     let keep = if row.key.is_empty() && !planted(Mutant::RepliesPileUp) {
@@ -42,7 +50,18 @@ pub(super) fn keep_reply(row: &InvocationRow, response: &Response, now: u64) -> 
         until: now.saturating_add(keep),
         bytes,
         is_long,
+        worth,
     }
+}
+
+/// What was paid for the answer to an ended invocation.
+pub(super) fn find_worth<B: Rows>(books: &B, row: &InvocationRow) -> Result<ReplyWorth, B::Error> {
+    if row.paid != Moved::No {
+        return Ok(ReplyWorth::Payment);
+    }
+    let pack = if row.pack.is_empty() { None } else { books.pack(&row.pack)? };
+    let is_worth = |pack: &PackRow| pack.micros / pack.calls.max(1) >= LEAST_MICROS;
+    Ok(if pack.as_ref().is_some_and(is_worth) { ReplyWorth::PackCall } else { ReplyWorth::Nothing })
 }
 
 /// The change that keeps the key of an ended invocation: where money moved, or may have, for ever,

@@ -11,6 +11,6 @@ mod skill;
 
 pub use archive::{ArchiveRow, SHELF, ShelfRow};
 pub(super) use invocation::FOR_EVER;
-pub use invocation::{Ending, InvocationRow, KeyRow, Moved, Phase, ReplyRow};
+pub use invocation::{Ending, InvocationRow, KeyRow, Moved, Phase, ReplyRow, ReplyWorth};
 pub use money::{MarketFigures, PackRow, SpendRow, SpendTally};
 pub use skill::{Charges, NonceRow, RateRow, Room, SkillRow, TableRow, VersionRow};

@@ -6,18 +6,22 @@ use alloc::string::String;
 use super::row::SkillRow;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 
-/// The secret that the market shares with the owner of a skill, for the origin of this URL.
+/// The secret that the market shares with the owner of a skill, for the origin of this URL. No other
+/// skill has it, so that one that leaks opens no other.
 pub(super) fn seller_secret(secret: &Secret<String>, skill: &SkillRow, call_url: &str) -> String {
     let rotation = format!("{}", skill.rotation);
-    let parts = [
-        b"farebox seller 1".as_slice(),
-        origin_of(call_url).as_bytes(),
-        skill.owner.as_bytes(),
-        rotation.as_bytes(),
-    ];
-    let parts = hash::sha256(&parts);
+    let [origin, owner, rotation] =
+        [origin_of(call_url), &skill.owner, &rotation].map(str::as_bytes);
+    let parts = if skill.since == 0 || planted(Mutant::SkillsShareSecrets) {
+        hash::sha256(&[b"farebox seller 1".as_slice(), origin, owner, rotation])
+    } else {
+        let since = format!("{}", skill.since);
+        let (id, since) = (skill.id.as_bytes(), since.as_bytes());
+        hash::sha256(&[b"farebox seller 2".as_slice(), origin, owner, rotation, id, since])
+    };
     format!("fbs_{}", hex::encode(&hash::mac(secret.expose().as_bytes(), &[&parts])))
 }
 

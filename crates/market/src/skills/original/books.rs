@@ -46,11 +46,14 @@ pub trait QuoteRows {
     /// The subscription with this id.
     fn subscription(&self, id: &str) -> Result<Option<SubscriptionRow>, Self::Error>;
 
-    /// The subscription of this agent's name to a service that renews last.
+    /// The subscription of this agent's name to a service with most calls left, of those that renew after
+    /// this time; the one that renews last if none has calls. Nobody proves that name, and whoever pays
+    /// for more hides no other one.
     fn subscription_of(
         &self,
         agent: &str,
         service: &str,
+        after: u64,
     ) -> Result<Option<SubscriptionRow>, Self::Error>;
 
     /// The newest [`MAX_LISTED`] subscriptions, those that renew first at first.

@@ -208,7 +208,10 @@ impl Subscriptions<'_> {
         }
         let row = match owned {
             Some(id) => books.subscription(id)?,
-            None => books.subscription_of(agent, service)?,
+            None => {
+                let after = moment.now.saturating_sub(PACK_GRACE_MS);
+                books.subscription_of(agent, service, after)?
+            }
         };
         let Some(row) = row.filter(|row| row.agent == agent && row.service == service) else {
             let body = Members::new()

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use farebox_base::mutant::{Mutant, planted};
+
 /// The end of what has none, such as of a key that may pay: the greatest number that a column holds
 /// exactly.
 pub(in crate::skills) const FOR_EVER: u64 = (1 << 53) - 1;
@@ -204,7 +206,7 @@ impl InvocationRow {
     }
 }
 
-/// The answer to an invocation, byte for byte. Key: invocation. Indexes: until; `is_long` and until.
+/// The answer to an invocation, byte for byte. Key: invocation. Indexes: until; turn and until.
 /// Deleted once it has ended, or to make room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplyRow {
@@ -221,9 +223,37 @@ pub struct ReplyRow {
     /// Bytes of body and header fields.
     #[serde(default)]
     pub bytes: u64,
-    /// Whether it is among the first that make room.
+    /// Whether it makes room before shorter ones.
     #[serde(default)]
     pub is_long: bool,
+    /// What was paid for it.
+    #[serde(default)]
+    pub worth: ReplyWorth,
+}
+
+/// What was paid for an answer: it makes room before those that cost more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyWorth {
+    /// A payment of its own.
+    #[default]
+    Payment,
+    /// A call of a pack at a tenth of a cent a call, or more.
+    PackCall,
+    /// Nothing, or less.
+    Nothing,
+}
+
+impl ReplyRow {
+    /// Its turn to make room: those with the highest number leave first.
+    #[must_use]
+    pub fn turn(&self) -> u64 {
+        match self.worth {
+            ReplyWorth::PackCall if !planted(Mutant::RepliesPushOthersOut) => 2,
+            ReplyWorth::Nothing if !planted(Mutant::RepliesPushOthersOut) => 3,
+            _ => u64::from(self.is_long),
+        }
+    }
 }
 
 /// The meaning of an idempotency key. Key: account and key. Deleted after 30 days if nothing was

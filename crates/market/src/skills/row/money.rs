@@ -5,6 +5,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::SkillRow;
+use farebox_base::mutant::{Mutant, planted};
+
 /// An account's spend of one asset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpendTally {
@@ -67,10 +70,22 @@ pub struct PackRow {
     pub calls: u64,
     /// Calls that were made.
     pub used: u64,
+    /// Millionths of a dollar that moved for it; 0 in rows of an earlier version.
+    #[serde(default)]
+    pub micros: u64,
     /// When it was bought.
     pub created: u64,
     /// Until when it is active.
     pub until: u64,
+}
+
+impl PackRow {
+    /// Whether it is of this skill, and not of one that had its id before.
+    #[must_use]
+    pub fn is_of(&self, skill: &SkillRow) -> bool {
+        let is_after = self.created >= skill.since || planted(Mutant::PacksOutliveTheirSkill);
+        self.skill == skill.id && is_after
+    }
 }
 
 /// Numbers of everything that a market keeps.

@@ -26,6 +26,9 @@ pub struct SkillRow {
     pub created: u64,
     /// When it was changed.
     pub changed: u64,
+    /// When its id began to name it: another skill may have had that before. 0 in rows of an earlier version.
+    #[serde(default)]
+    pub since: u64,
     /// How often its secret was changed.
     pub rotation: u64,
     /// Whether it waits for the market's fee.
