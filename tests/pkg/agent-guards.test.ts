@@ -446,8 +446,8 @@ const GUARDS: readonly Guard[] = [
   ],
   [
     'a desk goes on with an open payment',
-    'agent/desk.js',
-    '(await this.#options.client.openPayment?.(purchasedOf(asked), owner)) ?? ',
+    'agent/desk/payments.js',
+    '(await this.#client.openPayment?.(purchasedOf(asked), owner)) ?? ',
     '',
     ['one-charge', 'a desk:'],
   ],
