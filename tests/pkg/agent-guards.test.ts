@@ -96,8 +96,8 @@ const GUARDS: readonly Guard[] = [
   [
     'a payment is written before it leaves',
     'agent/local/execution.js',
-    'await claims({ ...having({ purchase: ended?.purchase }), ...asked, url: String(input), payment, proposal, ends });',
-    'this.#sent = { ...asked, url: String(input), payment, proposal, ends };',
+    'await claims(proposal, { url: String(input), payment });',
+    'this.#sent = { ...asked, url: String(input), payment, proposal, ends: Math.ceil(this.#now()) + proposal.validForSecs };',
     ['agent-local', 'an answer that is lost is asked for'],
   ],
   [
@@ -131,7 +131,7 @@ const GUARDS: readonly Guard[] = [
   [
     'an agent keeps a transaction before it is asked for',
     'agent/local/execution.js',
-    'await claims({ ...having({ purchase: ended?.purchase }), ...asked, url, payment: {}, proposal: it, ends, sending: drawn() });',
+    'await claims(it, { url: prepared.request.url, payment: {}, sending: drawn() });',
     '',
     ['broadcasts', 'an agent'],
   ],
@@ -190,7 +190,7 @@ const GUARDS: readonly Guard[] = [
   [
     'what was refused before anything was asked for is not counted',
     'fetch.js',
-    'if (exchange.payment() === undefined)\n                        await release(payment);\n                    throw error;\n                }\n                const hash',
+    'await unsigned(payment);\n                    throw error;\n                }\n                const hash',
     'throw error;\n                }\n                const hash',
     ['broadcasts', 'a wrapped fetch: who is asked'],
   ],

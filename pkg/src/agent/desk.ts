@@ -4,6 +4,7 @@
 import * as cards from '#cards-wasm';
 
 import { beginning } from '../beginning.js';
+import { drawn } from '../hex.js';
 import { paidUrl } from '../request.js';
 import { memoryStore } from '../store.js';
 import { type CardContext, type PaymentCard, type PaymentTerms, parameterPlan, paymentOffers } from './cards.js';
@@ -267,7 +268,4 @@ function unsupported({
   return sessions.length > 0 ? 'The seller only sells sessions, which are not supported here.' : "The seller's terms cannot be read.";
 }
 
-/** A random id, 128 bits. */
-function uuid(): string {
-  return crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), 'pay-');
-}
+const uuid = (): string => `pay-${drawn()}`;

@@ -1,6 +1,7 @@
 /** Prepared requests by id, for hosts of models: each is executed once, whatever happens at the same time. */
 import * as wasm from '#agent-wasm';
 
+import { drawn } from '../hex.js';
 import type { Store } from '../store.js';
 import type { AgentPayClient, ExecutePreparedRequest } from './client.js';
 import type {
@@ -395,6 +396,5 @@ function resumes(costSummary: string | undefined): string {
 
 /** A random UUID, also in pages without a secure context. */
 function uuid(): string {
-  const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
-  return uuidOf(bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(''), 4);
+  return uuidOf(drawn(), 4);
 }

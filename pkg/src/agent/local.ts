@@ -4,7 +4,9 @@
  */
 import * as wasm from '#agent-wasm';
 
+import { isBodiless } from '../body.js';
 import { wrapFetch } from '../fetch.js';
+import { drawn } from '../hex.js';
 import type { Proposal } from '../options.js';
 import { fetchOf, paidUrl } from '../request.js';
 import type { AgentPayClient, ExecutePreparedRequest, FetchPaidRequest, PreparePaidRequestOptions } from './client.js';
@@ -109,7 +111,7 @@ export class LocalAgentClient implements AgentBackEnd {
       key = this.#keys.get(prepared) ?? open;
     }
     if (key === undefined) {
-      key = crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), 'local-');
+      key = `local-${drawn()}`;
       this.#keys.set(prepared, key);
     }
     const { purchase = request.idempotencyKey === undefined ? nameOf(purchasedOf(prepared)) : undefined } = request;
@@ -196,7 +198,7 @@ function digestOf({ method, url, body }: Purchased): string {
 function returned(prepared: SdkPreparedPaidRequestReady, { decision, answer }: Settled): PaidResponse {
   const outcome = outcomeOf(prepared.protocol, structuredClone(decision));
   // Bytes as they were bought; the decision has them as text.
-  if (answer !== undefined && answer.status >= 200 && ![204, 205, 304].includes(answer.status)) {
+  if (answer !== undefined && !isBodiless(answer.status)) {
     outcome.response = new Response(answer.bytes.slice(), { status: answer.status, headers: answer.headers });
   }
   if (outcome.kind === 'success') return outcome;
