@@ -6,6 +6,7 @@ import { notReplayable } from './body.js';
 import { type Endpoints, endpointOf, endpointsOf, isShort, type Watch, watchOf } from './endpoints.js';
 import { FareboxError, memberOf, quietly, type SentPayment, type Told, told, unusable } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
+import { noted } from './noted.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
 import { askPerson } from './person.js';
 import { inMemory } from './purchases.js';
@@ -258,8 +259,8 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
       case 'return': {
         if (last.response === undefined) throw new TypeError('there is no response');
         if (last.response.ok) await watch.delivered(endpoint, step.retrying, step.receipt !== null);
-        // What was signed stays counted if the store fails: an answer is not lost for that.
-        if (step.settles) await update(store, (record) => told(() => exchange.settle(record))).catch(() => undefined);
+        // What was signed stays counted if the store fails.
+        if (step.settles) await noted(() => update(store, (record) => told(() => exchange.settle(record))));
         if (reserved) tell(payment, 'done');
         const sent = exchange.payment();
         if (sent === undefined) {

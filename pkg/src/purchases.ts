@@ -8,6 +8,7 @@ import { type Body, isBodiless } from './body.js';
 import { FareboxError, type SentPayment, told } from './error.js';
 import { hexOf } from './hex.js';
 import type { Opens } from './keeping.js';
+import { noted } from './noted.js';
 import type { Proposal } from './options.js';
 import { keyOf, type Plain, purchaseOf } from './request.js';
 import { isUnended } from './sent.js';
@@ -187,11 +188,7 @@ export async function whenRead(response: Response, { read, lost, signal }: Ends)
   const ends = async (end: Ends['lost']): Promise<void> => {
     if (over.signal.aborted) return;
     over.abort();
-    try {
-      await end?.();
-    } catch {
-      // An answer that came is the caller's. What could not be noted is open, and is shown again by the next call.
-    }
+    await noted(() => end?.());
   };
   // Browsers give an answer that has no body one, and refuse it again.
   if (response.body === null || isBodiless(response.status)) {

@@ -769,6 +769,36 @@ const GUARDS: readonly Guard[] = [
   ],
   ['a link has its nonces', 'agent/links.js', "'idempotency-key': id", '', ['links-lost', 'two processes that pay one link']],
   ['the 402 of a link ends', 'agent/links.js', 'endsIn(timeoutMs, init?.signal)', 'init?.signal', ['links-lost', 'the 402 of a link']],
+  [
+    "a paid answer is its buyer's though the store fails",
+    'purchases.js',
+    'await noted(() => end?.());',
+    'await end?.();',
+    ['resume', "an answer is its buyer's"],
+  ],
+  ["an answer by channel is its buyer's", 'channels.js', "if (next().do !== 'return')", 'if (true)', ['channels', 'an answer by channel']],
+  ["an answer by session is its buyer's", 'channels.js', "if (next().do !== 'return')", 'if (true)', ['sessions', 'an answer by session']],
+  [
+    'what was not answered is no answer',
+    'channels.js',
+    "if (next().do !== 'return')",
+    'if (false)',
+    ['channels', 'a fault of the store before'],
+  ],
+  [
+    'a stream ends though the store fails',
+    'channels.js',
+    'await noted(() => note(stream));',
+    'await note(stream);',
+    ['session-streams', 'a stream that was paid for'],
+  ],
+  [
+    'a hook that is told of the state ends no purchase',
+    'channels.js',
+    'tell(parts, exchange);',
+    'parts.options.onState?.(exchange.echo() ?? "");',
+    ['sessions', 'a hook that is told'],
+  ],
 ];
 
 async function withoutGuard([, file, guard, broken, [tests, name]]: Guard): Promise<string> {
