@@ -10,7 +10,7 @@ import { memoryStore } from '../store.js';
 import { type CardContext, type PaymentCard, type PaymentTerms, parameterPlan, paymentOffers } from './cards.js';
 import type { PaidRequestHttpRequest } from './contracts.js';
 import { failed, Payments } from './desk/payments.js';
-import { type Kept, Quotes } from './desk/quotes.js';
+import { isUnderWay, type Kept, Quotes } from './desk/quotes.js';
 import { parsed, termsOf, withParams } from './desk/terms.js';
 import {
   type FreeAnswer,
@@ -174,16 +174,10 @@ export class PaymentDesk {
     this.#paying.add(paymentId);
     try {
       const { until, ...paid } = await this.#payments.pay(kept, index);
-      await this.#quotes.step(paymentId, until === undefined ? 'finish' : 'lose', owner, index, JSON.stringify(paid), until);
+      await this.#quotes.note(paymentId, until === undefined ? paid : undefined, until);
       return paid;
     } catch (error) {
-      await this.#quotes.step(
-        paymentId,
-        error instanceof PaymentDeskError ? 'finish' : 'lose',
-        owner,
-        index,
-        JSON.stringify(failed(paymentId, error)),
-      );
+      await this.#quotes.note(paymentId, error instanceof PaymentDeskError ? failed(paymentId, error) : undefined);
       throw error;
     } finally {
       this.#paying.delete(paymentId);
@@ -210,9 +204,8 @@ export class PaymentDesk {
       (other) =>
         other.quote.paymentId !== kept.quote.paymentId &&
         other.quote.owner === owner &&
-        ['paying', 'unresolved'].includes(other.quote.stage) &&
-        nameOf(purchasedOf(other), { owner }) === name &&
-        this.#now() < (other.openUntil ?? Infinity),
+        isUnderWay(other, this.#now()) &&
+        nameOf(purchasedOf(other), { owner }) === name,
     );
     return open?.quote.paymentId;
   }

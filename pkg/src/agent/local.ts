@@ -7,6 +7,7 @@ import * as wasm from '#agent-wasm';
 import { isBodiless } from '../body.js';
 import { wrapFetch } from '../fetch.js';
 import { drawn } from '../hex.js';
+import { noted } from '../noted.js';
 import type { Proposal } from '../options.js';
 import { fetchOf, paidUrl } from '../request.js';
 import type { AgentPayClient, ExecutePreparedRequest, FetchPaidRequest, PreparePaidRequestOptions } from './client.js';
@@ -183,9 +184,9 @@ export class LocalAgentClient implements AgentBackEnd {
   async #settled(key: string, { sent }: Execution, outcome: Outcome): Promise<Outcome> {
     const { journal } = this.#parts;
     if ('receipt' in outcome.decision) this.#memory.keepReceipt(outcome.decision.receipt);
-    if (outcome.isOpen === true && sent !== undefined) await journal.answered(key, sent);
+    if (outcome.isOpen === true && sent !== undefined) await noted(() => journal.answered(key, sent));
     // What another process has signed meanwhile goes on.
-    if (isFinal(outcome) && (sent === undefined || (await journal.close(key, sent)))) this.#memory.keep(key, outcome);
+    if (isFinal(outcome) && (sent === undefined || (await noted(() => journal.close(key, sent))))) this.#memory.keep(key, outcome);
     return outcome;
   }
 }

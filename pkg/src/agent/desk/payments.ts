@@ -104,7 +104,7 @@ export class Payments {
 }
 
 /** The outcome of a payment that could not begin. */
-export function failed(paymentId: string, error: unknown): PaymentOutcome {
-  const text = error instanceof PaymentDeskError ? `Nothing was paid: ${error.message}` : '';
+export function failed(paymentId: string, { message }: PaymentDeskError): PaymentOutcome {
+  const text = `Nothing was paid: ${message}`;
   return { paymentId, status: 'failed', kind: 'denied', text, response: { status: 403, headers: {}, body: '' } };
 }
