@@ -405,7 +405,7 @@ const GUARDS: readonly Guard[] = [
   [
     'two quotes of one owner are two purchases',
     'agent/desk.js',
-    'nameOf(purchasedOf(other), { owner }) === name &&',
+    '&& nameOf(purchasedOf(other), { owner }) === name',
     '',
     ['agent-owners', 'a desk keeps two purchases apart by credentials of one owner, in one process'],
   ],
