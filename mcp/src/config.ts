@@ -5,6 +5,8 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 
 import type { Policy } from 'farebox';
 
+import { takesTokens } from '../../pkg/dist/operator/client.js';
+
 /** An MCP server that is started as a program. */
 export type ProgramConfig = {
   readonly command: string;
@@ -98,10 +100,8 @@ function checkServer(server: unknown, place: string): void {
 
 function checkRemote(server: unknown, place: string): void {
   const { url, headers = {} } = members(server, place, ['url', 'headers']);
-  const { protocol, hostname } = typeof url === 'string' && URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '' };
   // What goes along may be a secret.
-  const isSafe = protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname));
-  if (!isSafe) throw new ConfigError(`${place}.url is an https URL, or one of this machine`);
+  if (typeof url !== 'string' || !takesTokens(url)) throw new ConfigError(`${place}.url is an https URL, or one of this machine`);
   for (const [name, value] of Object.entries(members(headers, `${place}.headers`))) {
     if (!/^[\w-]{1,64}$/.test(name)) throw new ConfigError(`${place}.headers has the names of header fields`);
     if (typeof value === 'string') continue;

@@ -24,6 +24,11 @@ export function bodyOf(body: unknown, headers: Headers): Body | Single {
   throw new TypeError('no body');
 }
 
+/** Whether an answer of this status has no body. Spec: Fetch, "null body status". */
+export function isBodiless(status: number): boolean {
+  return status < 200 || [204, 205, 304].includes(status);
+}
+
 /** The error for a body that is none. */
 export function noBody(): FareboxError {
   return unusable(

@@ -6,6 +6,7 @@ import { notReplayable } from './body.js';
 import { endpointOf } from './endpoints.js';
 import { FareboxError, type Told, told, unusable } from './error.js';
 import { checkNames, wrapFetch } from './fetch.js';
+import { noted } from './noted.js';
 import type { PayOptions } from './options.js';
 import { askPerson } from './person.js';
 import { headerLines, type Plain, paidUrl, pause, plain, requestOf } from './request.js';
@@ -355,7 +356,7 @@ async function steps(
   exchange: ChannelPurchase,
   last: { response: Response | undefined },
 ): Promise<Purchased> {
-  const { fetch, store, now } = parts;
+  const { fetch, now } = parts;
   const { signal } = request.rest;
   let sent = now();
   let step = await answered(exchange, last.response, now());
@@ -368,8 +369,7 @@ async function steps(
         await pause(step.waitMs, signal);
       // falls through
       case 'update':
-        await update(store, (record) => told(() => exchange.update(record, now())));
-        step = JSON.parse(exchange.updated()) as Step;
+        step = await changed(parts, exchange);
         tell(parts, exchange);
         break;
       case 'ask':
@@ -412,6 +412,22 @@ async function steps(
   }
 }
 
+/** Changes the record. Once the answer is there, a fault of the store is no reason to lose it: the channel is in use until its time is over. */
+async function changed({ store, now }: Parts, exchange: ChannelPurchase): Promise<Step> {
+  let step: Step | undefined;
+  const next = (): Step => {
+    step ??= JSON.parse(exchange.updated()) as Step;
+    return step;
+  };
+  await noted(
+    () => update(store, (record) => told(() => exchange.update(record, now()))),
+    (fault) => {
+      if (next().do !== 'return') throw fault;
+    },
+  );
+  return next();
+}
+
 /** The answer, whose body goes on with vouchers that other requests bring. What came is in the record before one is signed. */
 function streamed(parts: Parts, request: Plain, response: Response, stream: SessionStream): Response {
   const { fetch, store, now, open } = parts;
@@ -436,7 +452,7 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
     },
     ended: async () => {
       stream.ends(now() * 1000);
-      await note(stream);
+      await noted(() => note(stream));
       open.set(stream, 'ended');
       // The step that it ended in may be charged: it counts until the streams beside it have ended too.
       const beside = [...open].filter(([one]) => one.channel() === stream.channel());

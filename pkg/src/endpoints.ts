@@ -5,6 +5,7 @@
 import { admitEndpoint, endpointName, listEndpoints, reopenEndpoint } from '#wasm';
 
 import { type Diagnostic, FareboxError, given, told, unusable } from './error.js';
+import { noted } from './noted.js';
 import type { Proposal } from './options.js';
 import { isStore, type Store, update } from './store.js';
 
@@ -155,8 +156,7 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
       const isOpened = isPaid && held?.state === 'blocked' && held.diagnostic.code === SHORT;
       if (!isRetrying && !isOpened) return;
       known?.delete(endpoint);
-      // A response is not lost because the store fails.
-      await reopen(store, endpoint, isOpened ? 'blocked' : 'retrying').catch(() => undefined);
+      await noted(() => reopen(store, endpoint, isOpened ? 'blocked' : 'retrying'));
     },
   };
 }

@@ -6,6 +6,7 @@ import { notReplayable } from './body.js';
 import { type Endpoints, endpointOf, endpointsOf, isShort, type Watch, watchOf } from './endpoints.js';
 import { FareboxError, memberOf, quietly, type SentPayment, type Told, told, unusable } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
+import { noted } from './noted.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
 import { askPerson } from './person.js';
 import { inMemory } from './purchases.js';
@@ -258,8 +259,8 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
       case 'return': {
         if (last.response === undefined) throw new TypeError('there is no response');
         if (last.response.ok) await watch.delivered(endpoint, step.retrying, step.receipt !== null);
-        // What was signed stays counted if the store fails: an answer is not lost for that.
-        if (step.settles) await update(store, (record) => told(() => exchange.settle(record))).catch(() => undefined);
+        // What was signed stays counted if the store fails.
+        if (step.settles) await noted(() => update(store, (record) => told(() => exchange.settle(record))));
         if (reserved) tell(payment, 'done');
         const sent = exchange.payment();
         if (sent === undefined) {
@@ -273,7 +274,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         return response;
       }
       case 'fail':
-        if (reserved && step.error.signed !== true && exchange.payment() === undefined) await release(payment);
+        if (reserved && step.error.signed !== true) await unsigned(payment);
         throw new FareboxError(step.error);
       case 'choose': {
         const { options } = step;
@@ -304,7 +305,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           if (signer.known === undefined && exchange.payment() === undefined) await named(payment);
         } catch (error) {
           // Neither a person who says no nor a wallet without an address has signed anything.
-          if (exchange.payment() === undefined) await release(payment);
+          await unsigned(payment);
           throw error;
         }
         step = prepared(payment);
@@ -322,7 +323,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           signature = await signer.sign(typedData, signal);
         } catch (error) {
           // A wallet that returns nothing has signed nothing.
-          if (exchange.payment() === undefined) await release(payment);
+          await unsigned(payment);
           throw error;
         }
         // A value that is not text is not a signature either.
@@ -339,7 +340,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           await kept?.sending(exchange, payment.url);
         } catch (error) {
           // Nothing was asked for yet.
-          if (exchange.payment() === undefined) await release(payment);
+          await unsigned(payment);
           throw error;
         }
         const hash = await sentTransaction(payment);
@@ -446,6 +447,11 @@ function declined(): FareboxError {
 function proposalOf(exchange: Exchange): Proposal | undefined {
   const proposal = exchange.proposal();
   return proposal === undefined ? undefined : (JSON.parse(proposal) as Proposal);
+}
+
+/** Counts it no more, unless something was signed for it before. */
+async function unsigned(payment: Payment): Promise<void> {
+  if (payment.exchange.payment() === undefined) await release(payment);
 }
 
 async function release({ exchange, store }: Payment): Promise<void> {

@@ -4,9 +4,11 @@
  */
 import type { Exchange } from '#wasm';
 
-import type { Body } from './body.js';
+import { type Body, isBodiless } from './body.js';
 import { FareboxError, type SentPayment, told } from './error.js';
+import { hexOf } from './hex.js';
 import type { Opens } from './keeping.js';
+import { noted } from './noted.js';
 import type { Proposal } from './options.js';
 import { keyOf, type Plain, purchaseOf } from './request.js';
 import { isUnended } from './sent.js';
@@ -21,7 +23,7 @@ export async function nameOf(request: Plain): Promise<string> {
   all.set(content, facts.length);
   // A page without a secure context has no hash: then it is named in full.
   const digest = globalThis.crypto?.subtle === undefined ? all : new Uint8Array(await crypto.subtle.digest('SHA-256', all));
-  return digest.reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), '');
+  return hexOf(digest);
 }
 
 /** A purchase, and what may be charged for it. */
@@ -180,23 +182,16 @@ type Ends = {
   readonly signal?: AbortSignal | null | undefined;
 };
 
-/** Statuses of answers without a body. Spec: Fetch, "null body status". */
-const BODILESS: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
-
 /** The same answer, with these ends, of which one comes. */
 export async function whenRead(response: Response, { read, lost, signal }: Ends): Promise<Response> {
   const over = new AbortController();
   const ends = async (end: Ends['lost']): Promise<void> => {
     if (over.signal.aborted) return;
     over.abort();
-    try {
-      await end?.();
-    } catch {
-      // An answer that came is the caller's. What could not be noted is open, and is shown again by the next call.
-    }
+    await noted(() => end?.());
   };
   // Browsers give an answer that has no body one, and refuse it again.
-  if (response.body === null || BODILESS.has(response.status)) {
+  if (response.body === null || isBodiless(response.status)) {
     await ends(read);
     return response;
   }

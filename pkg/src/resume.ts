@@ -2,6 +2,7 @@
 import { Exchange } from '#wasm';
 
 import { FareboxError, type SentPayment, told } from './error.js';
+import { hexOf } from './hex.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { Proposal, Receipt, Resuming } from './options.js';
 import { endOf, nameOf, unresolved, whenRead } from './purchases.js';
@@ -320,11 +321,7 @@ const isBeside = (trail: Trail, goneOn: Trail, stands: Trail): boolean =>
 const isOver = ([name, , open]: SentRow): boolean => !open && name.startsWith(MINE);
 const markOf = ([name, at, , text]: SentRow): string => `${name} ${at} ${text.length}`;
 /** The name of a purchase before its transaction has one: the bytes from which the key of its caller is known, else random ones. */
-const nameOfSeed = (seed: readonly number[]): string =>
-  `0x${seed
-    .slice(0, 32)
-    .map((byte) => byte.toString(16).padStart(2, '0'))
-    .join('')}`;
+const nameOfSeed = (seed: readonly number[]): string => `0x${hexOf(seed.slice(0, 32))}`;
 /** Whether a row is of this purchase, and over. */
 const isOf = (row: SentRow, { key, proof, derives, seed }: Trail): boolean =>
   isOver(row) &&

@@ -1,5 +1,6 @@
 /** A session key of a page: a key of its own with limits, so that the wallet is not asked for each payment. */
 import { FareboxError, unusable } from './error.js';
+import { hexOf } from './hex.js';
 import { indexedDbStore, tableOf } from './indexeddb.js';
 import type { Policy } from './options.js';
 import { localSigner, type Signer } from './signer.js';
@@ -121,8 +122,7 @@ function same(one: Uint8Array, other: Uint8Array): boolean {
 }
 
 function hex(bytes: Uint8Array): string {
-  let text = '0x';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  const text = `0x${hexOf(bytes)}`;
   bytes.fill(0);
   return text;
 }

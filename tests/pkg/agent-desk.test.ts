@@ -89,7 +89,8 @@ test('what was bought fills no store: the oldest that is over goes, and what is 
   const row = (paymentId: string, change: Json): unknown => [paymentId, { ...over, quote: { ...over.quote, paymentId, ...change } }];
   const [size, most] = [4 * 1024 * 1024, 64 * 1024 * 1024];
   const rows = Array.from({ length: 20 }, (_, at) => row(`old-${at}`, { outcome: { body: 'x'.repeat(size) } }));
-  const underWay = row('under-way', { stage: 'unresolved' });
+  // Of another owner: it is not gone on with.
+  const underWay = row('under-way', { stage: 'unresolved', owner: 'ann' });
   await quotes.replace(version, JSON.stringify([underWay, [first, over], ...rows]));
   const last = await pays();
   const kept = (await quotes.read()).record ?? '';

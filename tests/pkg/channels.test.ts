@@ -10,6 +10,7 @@ import type { Chain } from '../../demo/chain.mjs';
 import { type ChannelOptions, type ChannelProposal, channelFetch, channelReceiptOf } from '../../pkg/dist/channels.js';
 import { memoryStore } from '../../pkg/dist/store.js';
 import { type ChannelSeller, PRICE, startChannelSeller } from '../e2e/channel-seller.ts';
+import { failing, rowsIn } from './failing.ts';
 
 let world: ChannelSeller;
 before(async () => {
@@ -143,6 +144,35 @@ test('an answer that is lost after the charge is an error that says so, and the 
   assert.equal(world.served(), served + 1);
   const [channel] = await pay.channels();
   assert.deepEqual([channel?.spent, channel?.signed], [String(3n * PRICE), String(3n * PRICE)]);
+});
+
+// A-344
+test("an answer by channel is its buyer's though the store fails as its voucher is noted, and the next request goes on", async () => {
+  const isCharged = (record: string): boolean => rowsIn(record).some(([, , { charged }]) => charged === String(2n * PRICE));
+  const store = failing(isCharged);
+  const { payer: account } = world.chain.accounts;
+  const pay = channelFetch(fetch, optionsOf(account, { store, name: 'noted', policy: { perDay: '5', deadlineSecs: 2 } }));
+  const served = world.served();
+  for (let request = 1; request <= 3; request += 1) {
+    const answer = await pay(world.url);
+    assert.deepEqual([answer.status, channelReceiptOf(answer)?.charged, world.served()], [200, String(PRICE), served + request]);
+  }
+  const [channel, ...others] = await pay.channels();
+  assert.deepEqual([store.failed, channel?.spent, others.length], [1, String(3n * PRICE), 0]);
+});
+
+// A-344
+test('a fault of the store before anything was answered is told, and nothing is sent', async () => {
+  const store = failing((record) => rowsIn(record).some(([, , { pending }]) => pending !== undefined && pending !== null));
+  const served = world.served();
+  const asked: boolean[] = [];
+  const watched: typeof fetch = (input, init) => {
+    asked.push(new Headers(init?.headers).has('payment-signature'));
+    return fetch(input, init);
+  };
+  const account = privateKeyToAccount(generatePrivateKey()) as Chain['accounts']['payer'];
+  await assert.rejects(channelFetch(watched, optionsOf(account, { store }))(world.url), { message: 'ENOSPC' });
+  assert.deepEqual([store.failed, asked, world.served()], [1, [false], served]);
 });
 
 test('the second request brings its voucher at once, and asks again where the terms have changed', async () => {

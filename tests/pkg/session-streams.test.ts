@@ -16,6 +16,7 @@ import { memoryStore } from '../../pkg/dist/store.js';
 import { type Gate, startGate } from '../../scripts/miniflare.mjs';
 import { BLOB, BYTES, startStreams, WORDS } from '../e2e/stream-origin.ts';
 import { challenge, credentialIn, credentialOf } from './charges.ts';
+import { failing } from './failing.ts';
 
 const UNIT = 1_000n;
 const BYTE_STEP = 65_536n;
@@ -65,7 +66,7 @@ after(async () => {
 });
 
 /** A payer with a channel of their own, and how it ends. */
-function payerAt(index: number) {
+function payerAt(index: number, store = memoryStore()) {
   const payer = chain.accounts.payers[index];
   assert.ok(payer);
   const wallet = createWalletClient({ account: payer, chain: chain.chain, transport: http(chain.url) });
@@ -73,7 +74,7 @@ function payerAt(index: number) {
   const pay = channelFetch(fetch, {
     signer: payer,
     policy: { perPayment: '0.07', perDay: '5', escrows: [PAYMENT_CHANNEL] },
-    store: memoryStore(),
+    store,
     deposit: '0.6',
     onState: (line) => {
       lines.push(line);
@@ -145,6 +146,21 @@ test('events by the byte flow on although a step ends within one', async () => {
   const most = await signed();
   assert.ok(most >= BigInt(WORDS.length) && most < BigInt(WORDS.length) + WORDS_STEP, `${most}`);
   await adds(url, most);
+});
+
+// A-344
+test('a stream that was paid for is read to its end though the store fails as that is noted', async () => {
+  let isRead = false;
+  const store = failing(() => isRead);
+  const { pay, signed, adds } = payerAt(4, store);
+  const url = `${gate.url}/words`;
+  let text = '';
+  for await (const part of chunksOf(await pay(url))) {
+    text += new TextDecoder().decode(part);
+    isRead = text === WORDS;
+  }
+  assert.deepEqual([text === WORDS, store.failed], [true, 1]);
+  await adds(url, await signed());
 });
 
 test('two streams at once are read to their end from one channel', async () => {

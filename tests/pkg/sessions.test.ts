@@ -12,6 +12,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { type ChannelOptions, channelFetch, channelReceiptOf } from '../../pkg/dist/channels.js';
 import { memoryStore } from '../../pkg/dist/store.js';
 import { challenge, credentialIn, credentialOf } from './charges.ts';
+import { failing, rowsIn } from './failing.ts';
 import { PAYEE, USDC } from './shop.ts';
 
 const ESCROW = '0x5E550002e64FaF79B41D89fE8439eEb1be66CE3b';
@@ -246,6 +247,36 @@ test('a lost answer has the same credential sent again, and a process after it g
   assert.deepEqual(await (await later(url)).json(), { live: 30 });
   assert.equal(seller.channels.size >= 1, true);
   assert.equal((await later.channels()).length, 1);
+});
+
+// A-344
+test("an answer by session is its buyer's though the store fails as its voucher is noted, and the next request goes on", async () => {
+  const store = failing((record) => rowsIn(record).some(([name, , { spent }]) => name.startsWith('session ') && spent === '20'));
+  const { pay } = payer({ store, policy: { perDay: '0.001', escrows: [ESCROW], deadlineSecs: 1 } });
+  const answers: unknown[] = [];
+  for (let request = 1; request <= 2; request += 1) {
+    const answer = await pay(url);
+    answers.push(await answer.json(), channelReceiptOf(answer)?.charged);
+  }
+  assert.deepEqual([answers, store.failed], [[{ live: 10 }, '10', { live: 20 }, '10'], 1]);
+  // The voucher of before is shown again, is used up, and is followed by one higher one.
+  assert.deepEqual(await (await pay(url)).json(), { live: 30 });
+  assert.deepEqual(seller.actions, ['open 0', 'voucher 10', 'voucher 20', 'voucher 20', 'voucher 30']);
+  const [channel] = await pay.channels();
+  assert.deepEqual([channel?.spent, channel?.signed], ['30', '30']);
+});
+
+// A-344
+test('a hook that is told of the state ends no purchase, whatever it throws', async () => {
+  const told: string[] = [];
+  const onState = (line: string): void => {
+    told.push(line);
+    throw new Error('the log is full');
+  };
+  const { pay } = payer({ onState });
+  for (let request = 1; request <= 2; request += 1) assert.deepEqual(await (await pay(url)).json(), { live: request * 10 });
+  assert.equal((await pay.refund(url)).refunded, '80');
+  assert.equal(told.length, 4);
 });
 
 test('who sends the deposit itself is asked once, and nothing is sent where the hook sent nothing', async () => {

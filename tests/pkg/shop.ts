@@ -96,6 +96,8 @@ export async function open(handler: RequestListener): Promise<Shop> {
     request.resume();
     handler(request, response);
   });
+  // The client lets go of an idle connection: a server that does so while a test holds the process up resets the next request.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });

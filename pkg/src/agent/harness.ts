@@ -1,6 +1,7 @@
 /** Prepared requests by id, for hosts of models: each is executed once, whatever happens at the same time. */
 import * as wasm from '#agent-wasm';
 
+import { drawn } from '../hex.js';
 import type { Store } from '../store.js';
 import type { AgentPayClient, ExecutePreparedRequest } from './client.js';
 import type {
@@ -19,8 +20,9 @@ import { having } from './having.js';
 import { linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
 import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
-import { isOpen, type Kept, Records } from './records.js';
+import { isOpen, type Kept, recordsOf } from './records.js';
 import { nameOf, purchasedOf, requireContext } from './request.js';
+import type { Rows } from './rows.js';
 import { costSummaryOf, resultOf } from './told.js';
 import { uuidOf } from './uuid.js';
 
@@ -142,7 +144,7 @@ export class AgentHarness {
   readonly #ttlMs: number;
   readonly #now: () => Date;
   readonly #createId: () => string;
-  readonly #records: Records;
+  readonly #records: Rows<Kept>;
 
   constructor(options: AgentHarnessOptions) {
     const { client, preparedTtlMs = 300_000, now = () => new Date(), createPreparedId = uuid, store, maxRecords = 1000 } = options;
@@ -151,7 +153,7 @@ export class AgentHarness {
     this.#ttlMs = preparedTtlMs;
     this.#now = now;
     this.#createId = createPreparedId;
-    this.#records = new Records(store, maxRecords, now);
+    this.#records = recordsOf(store, maxRecords, now);
   }
 
   /** Prepares a request, pays nothing, and keeps it under a new id. An older one for the same endpoint is superseded. */
@@ -166,7 +168,6 @@ export class AgentHarness {
     const challenge = prepared.kind === 'ready' ? prepared.challenge : undefined;
     const expires = wasm.expiresAt(created.getTime(), this.#ttlMs, linesOf(challenge?.headers ?? {}));
     const { origin, pathname } = new URL(prepared.request.url);
-    const { headers: sent = {}, body: content, bodyHash, ...request } = prepared.request;
     const digest = nameOf(purchasedOf(prepared));
     const openKey = await this.#client.openPayment?.(purchasedOf(prepared));
     const record: Kept = {
@@ -179,7 +180,6 @@ export class AgentHarness {
       // Drawn here, so that every attempt has it: one prepared request, one payment.
       idempotencyKey: `prepared-${uuid()}`,
       prepared,
-      executionBinding: { ...request, headers: sent, ...having({ body: content, bodyHash, challenge }), merchantOrigin: origin },
     };
     let kept = record;
     await this.#records.change((records) => {
@@ -284,7 +284,7 @@ export class AgentHarness {
       openUntil: _______,
       ...record
     } = this.#shown(preparedId);
-    return structuredClone(record);
+    return structuredClone({ ...record, executionBinding: bindingOf(record.prepared) });
   }
 
   /**
@@ -316,17 +316,17 @@ export class AgentHarness {
   }
 
   async #become(preparedId: string, event: 'lose' | 'finish', executionResult?: AgentHarnessExecutedResult, until?: number): Promise<void> {
-    await this.#records.change((records) => {
+    await this.#records.note((records) => {
       const record = records.get(preparedId);
       if (record === undefined) return;
       const { open: _, openUntil: __, ...known } = record;
       const leavesOpen = until !== undefined;
+      // What is done grows old from here on.
+      if (executionResult !== undefined) records.delete(preparedId);
       records.set(preparedId, {
         ...known,
         state: wasm.after(record.state, event),
-        ...having({ executionResult }),
-        ...(leavesOpen ? { open: true } : {}),
-        ...(leavesOpen && Number.isFinite(until) ? { openUntil: until } : {}),
+        ...having({ executionResult, open: leavesOpen ? true : undefined, openUntil: Number.isFinite(until) ? until : undefined }),
       });
       if (executionResult === undefined || leavesOpen) return;
       // Other ids that stand for the same payment have its outcome too.
@@ -349,6 +349,13 @@ export class AgentHarness {
       }
     });
   }
+}
+
+/** What an execution is bound to. */
+function bindingOf(prepared: SdkPreparedPaidRequest): AgentHarnessExecutionBinding {
+  const challenge = prepared.kind === 'ready' ? prepared.challenge : undefined;
+  const { headers = {}, body, bodyHash, ...request } = prepared.request;
+  return { ...request, headers, ...having({ body, bodyHash, challenge }), merchantOrigin: new URL(request.url).origin };
 }
 
 /** The record under a key of its caller's, which names its purchase, unless it was executed before: the first key stays. */
@@ -395,6 +402,5 @@ function resumes(costSummary: string | undefined): string {
 
 /** A random UUID, also in pages without a secure context. */
 function uuid(): string {
-  const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
-  return uuidOf(bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(''), 4);
+  return uuidOf(drawn(), 4);
 }

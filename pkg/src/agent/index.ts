@@ -60,8 +60,9 @@ export type {
   PaymentQuote,
   PaymentRef,
   QuoteInput,
-} from './desk.js';
-export { createPaymentDesk, PaymentDesk, PaymentDeskError } from './desk.js';
+} from './desk/told.js';
+export { PaymentDeskError } from './desk/told.js';
+export { createPaymentDesk, PaymentDesk } from './desk.js';
 export type { DetectedChallenge } from './detection.js';
 export { detectChallengeFromResponse } from './detection.js';
 export type { BoughtJob, BuyJobOptions } from './exchange/buyer.js';

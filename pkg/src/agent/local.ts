@@ -4,7 +4,10 @@
  */
 import * as wasm from '#agent-wasm';
 
+import { isBodiless } from '../body.js';
 import { wrapFetch } from '../fetch.js';
+import { drawn } from '../hex.js';
+import { noted } from '../noted.js';
 import type { Proposal } from '../options.js';
 import { fetchOf, paidUrl } from '../request.js';
 import type { AgentPayClient, ExecutePreparedRequest, FetchPaidRequest, PreparePaidRequestOptions } from './client.js';
@@ -109,7 +112,7 @@ export class LocalAgentClient implements AgentBackEnd {
       key = this.#keys.get(prepared) ?? open;
     }
     if (key === undefined) {
-      key = crypto.getRandomValues(new Uint8Array(16)).reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), 'local-');
+      key = `local-${drawn()}`;
       this.#keys.set(prepared, key);
     }
     const { purchase = request.idempotencyKey === undefined ? nameOf(purchasedOf(prepared)) : undefined } = request;
@@ -181,9 +184,9 @@ export class LocalAgentClient implements AgentBackEnd {
   async #settled(key: string, { sent }: Execution, outcome: Outcome): Promise<Outcome> {
     const { journal } = this.#parts;
     if ('receipt' in outcome.decision) this.#memory.keepReceipt(outcome.decision.receipt);
-    if (outcome.isOpen === true && sent !== undefined) await journal.answered(key, sent);
+    if (outcome.isOpen === true && sent !== undefined) await noted(() => journal.answered(key, sent));
     // What another process has signed meanwhile goes on.
-    if (isFinal(outcome) && (sent === undefined || (await journal.close(key, sent)))) this.#memory.keep(key, outcome);
+    if (isFinal(outcome) && (sent === undefined || (await noted(() => journal.close(key, sent))))) this.#memory.keep(key, outcome);
     return outcome;
   }
 }
@@ -196,7 +199,7 @@ function digestOf({ method, url, body }: Purchased): string {
 function returned(prepared: SdkPreparedPaidRequestReady, { decision, answer }: Settled): PaidResponse {
   const outcome = outcomeOf(prepared.protocol, structuredClone(decision));
   // Bytes as they were bought; the decision has them as text.
-  if (answer !== undefined && answer.status >= 200 && ![204, 205, 304].includes(answer.status)) {
+  if (answer !== undefined && !isBodiless(answer.status)) {
     outcome.response = new Response(answer.bytes.slice(), { status: answer.status, headers: answer.headers });
   }
   if (outcome.kind === 'success') return outcome;

@@ -1,4 +1,5 @@
 /** The outcomes of a paid request: two kinds are returned, the others are thrown. */
+import { isBodiless } from '../body.js';
 import type { PaidRequestProtocol, SdkMerchantResponse, SdkPaymentDecisionResponse, SdkReceipt } from './contracts.js';
 import { having } from './having.js';
 
@@ -197,8 +198,7 @@ export function answerOf(status: number, fields: Readonly<Record<string, string>
       // A name that cannot be one; the answer counts all the same.
     }
   }
-  const isEmpty = status < 200 || [204, 205, 304].includes(status);
-  const answer = new Response(isEmpty ? null : body, { status: Math.max(status, 200), headers });
+  const answer = new Response(isBodiless(status) ? null : body, { status: Math.max(status, 200), headers });
   if (status < 200) Object.defineProperties(answer, { status: { value: status }, ok: { value: false } });
   return answer;
 }

@@ -2,7 +2,8 @@
 import * as wasm from '#agent-wasm';
 import { FareboxError } from '../../error.js';
 import { payingThrough, receiptOf } from '../../fetch.js';
-import type { Proposal, Receipt } from '../../options.js';
+import { drawn } from '../../hex.js';
+import type { Proposal } from '../../options.js';
 import { askPerson } from '../../person.js';
 import { endsIn } from '../../request.js';
 import { isUnended } from '../../sent.js';
@@ -14,7 +15,7 @@ import { answerOf, FetchPaidError, type PaidResponse } from '../outcome.js';
 import { initOf, purchasedOf } from '../request.js';
 import { bodyText } from './look.js';
 import { type LocalAgentOptions, MAX_ANSWER_MS, payOptionsOf } from './options.js';
-import { idsOf, type Settled, unknown, Verdicts } from './verdict.js';
+import { type Answered, idsOf, type Settled, unknown, Verdicts } from './verdict.js';
 
 /** What executions of one client share. */
 export type Parts = { readonly options: LocalAgentOptions; readonly fetch: typeof fetch; readonly journal: Journal };
@@ -86,7 +87,9 @@ export class Execution {
     /** The fault of the store, by which nothing leaves. */
     let fault: { readonly error: unknown } | undefined;
     /** Written before it leaves, or is asked for: after a crash the same bytes are sent, or it may be on its way. */
-    const claims = async (mine: Sent): Promise<void> => {
+    const claims = async (it: Proposal, what: Pick<Sent, 'url' | 'payment' | 'sending'>): Promise<void> => {
+      const ends = Math.ceil(this.#now()) + it.validForSecs;
+      const mine: Sent = { ...having({ purchase: ended?.purchase }), ...asked, ...what, proposal: it, ends };
       try {
         const standing = await journal.claim(key, mine);
         if (standing !== mine) taken = standing;
@@ -113,8 +116,7 @@ export class Execution {
           isTaken.abort();
           throw isTaken.signal.reason;
         }
-        const ends = Math.ceil(this.#now()) + proposal.validForSecs;
-        await claims({ ...having({ purchase: ended?.purchase }), ...asked, url: String(input), payment, proposal, ends });
+        await claims(proposal, { url: String(input), payment });
       }
       return this.#parts.fetch(input, init);
     };
@@ -128,9 +130,7 @@ export class Execution {
           broadcast:
             broadcast &&
             (async (it: Proposal) => {
-              const ends = Math.ceil(this.#now()) + it.validForSecs;
-              const { url } = prepared.request;
-              await claims({ ...having({ purchase: ended?.purchase }), ...asked, url, payment: {}, proposal: it, ends, sending: drawn() });
+              await claims(it, { url: prepared.request.url, payment: {}, sending: drawn() });
               return broadcast(it);
             }),
         }),
@@ -227,16 +227,10 @@ export function keyTaken({ protocol }: SdkPreparedPaidRequestReady): FetchPaidEr
 }
 
 /** The settlement in an answer to a payment that was sent again, if it agrees with what was signed. */
-function agreedBy(response: Response, { proposal }: Sent): { readonly settled: Receipt | undefined } | { readonly code: string } {
+function agreedBy(response: Response, { proposal }: Sent): Pick<Answered, 'settled'> | { readonly code: string } {
   try {
     const transaction = wasm.settledBy(linesOf(fieldsOf(response.headers)), JSON.stringify(proposal));
-    const { network, payer, payTo, amount, asset, price, symbol } = proposal;
-    return {
-      settled:
-        transaction === undefined
-          ? undefined
-          : { transaction, network, payer: payer ?? '', payTo, amount, asset, price, symbol, signedBy: null },
-    };
+    return { settled: transaction === undefined ? undefined : { transaction } };
   } catch (error) {
     if (typeof error !== 'string') throw error;
     return { code: error };
@@ -254,9 +248,6 @@ function paymentOf(headers: Readonly<Record<string, string>>): Record<string, st
 
 const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';
 const DOUBT = 'It has ended, and only the chain tells whether it was charged; policy.payAgain or a confirm hook lets it be paid again.';
-
-/** A random text, also in pages without a secure context. */
-const drawn = (): string => crypto.getRandomValues(new Uint32Array(4)).join();
 
 /** Whether its nonce follows from its key. Rows that were kept before say nothing of it. */
 const isOurs = ({ slot }: Proposal): boolean => typeof slot === 'string';

@@ -3,6 +3,7 @@ import * as wasm from '#agent-wasm';
 
 import { type Read, readWithin } from '../../beginning.js';
 import { FareboxError } from '../../error.js';
+import { drawn } from '../../hex.js';
 import type { Receipt } from '../../options.js';
 import type {
   PaidRequestReasonCode,
@@ -27,8 +28,11 @@ export type Settled = {
   readonly isOpen?: boolean;
 };
 
+/** What is known of a settlement. */
+type Settlement = Pick<Receipt, 'transaction'>;
+
 /** An answer to a payment, and the settlement that it names. */
-export type Answered = { readonly response: Response; readonly settled: Receipt | undefined; readonly isOver?: boolean };
+export type Answered = { readonly response: Response; readonly settled: Settlement | undefined; readonly isOver?: boolean };
 
 type Ids = { readonly paidRequestId: string; readonly paymentAttemptId: string };
 
@@ -115,7 +119,7 @@ export class Verdicts {
     return { answer: { ...head, bytes }, merchantResponse: { ...head, body: new TextDecoder().decode(bytes) }, end };
   }
 
-  #receipt(sent: Sent, settled: Receipt | undefined, isFulfilled: boolean): SdkReceipt {
+  #receipt(sent: Sent, settled: Settlement | undefined, isFulfilled: boolean): SdkReceipt {
     const { organization = 'local', agent = 'local' } = this.#options;
     const { request, protocol, paymentRequirement } = this.#prepared;
     const { amount, asset, symbol, price } = sent.proposal;
@@ -180,7 +184,7 @@ export function isFinal({ decision, answer, isOver = false, isOpen = false }: Se
 
 /** Ids that are the same whenever the same payment is told of, and new ones where none was sent. */
 export function idsOf(sent: Sent | undefined): Ids {
-  const seed = sent === undefined ? crypto.getRandomValues(new Uint32Array(4)).join() : signedIn(sent);
+  const seed = sent === undefined ? drawn() : signedIn(sent);
   return { paidRequestId: idOf('request', seed), paymentAttemptId: idOf('attempt', seed) };
 }
 

@@ -3,6 +3,7 @@ import { Exchange } from '#wasm';
 
 import { endpointOf } from '../../../endpoints.js';
 import { told } from '../../../error.js';
+import { hexOf } from '../../../hex.js';
 import type { Policy } from '../../../options.js';
 import type { Trail } from '../order-row.js';
 
@@ -46,7 +47,7 @@ export class OrderPayment {
     const exchange = this.exchange(left, mode);
     try {
       // A row without a name was counted under its nonce.
-      exchange.countAs(left.counted ?? left.seed.slice(0, 32).reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), ''));
+      exchange.countAs(left.counted ?? hexOf(left.seed.slice(0, 32)));
       return told(() => exchange.release(record));
     } finally {
       exchange.free();

@@ -1,0 +1,126 @@
+/** The quotes of a desk, in its store: each changes in one step, and together they stay within bounds. */
+import * as cards from '#cards-wasm';
+
+import type { Store } from '../../store.js';
+import type { CardContext, PaymentTerms } from '../cards.js';
+import type { PaidRequestHttpRequest } from '../contracts.js';
+import { having } from '../having.js';
+import { type Change, Rows } from '../rows.js';
+import { termsOf } from './terms.js';
+import { MESSAGES, PaymentDeskError, type PaymentDeskErrorCode, type PaymentOutcome } from './told.js';
+
+/** A quote as it is kept. */
+export type Kept = {
+  readonly quote: {
+    readonly paymentId: string;
+    readonly owner: string;
+    readonly expiresMs: number;
+    readonly stage: string;
+    readonly shown?: number;
+  };
+  /** Unix milliseconds at which its payment began. */
+  readonly since?: number;
+  /** The key of its payment, where that of an earlier one for the same purchase is gone on with [its id]. */
+  readonly key?: string;
+  /** Until when its payment is open, unix milliseconds [until it has an outcome]. */
+  readonly openUntil?: number;
+  /** What became of its payment. */
+  readonly outcome?: PaymentOutcome;
+  readonly request: PaidRequestHttpRequest;
+  /** The URL that was asked for, where that redirected to the one that is paid: it names the purchase. */
+  readonly askedUrl?: string;
+  readonly terms: PaymentTerms;
+  readonly context: CardContext;
+  readonly params: Readonly<Record<string, unknown>>;
+};
+type Step = {
+  readonly quote?: Kept['quote'];
+  readonly refusal?: PaymentDeskErrorCode;
+  readonly do?: 'begin' | 'pending' | 'known';
+  readonly index?: number;
+  readonly outcome?: PaymentOutcome;
+};
+
+/** How many quotes are kept; the oldest that are not under way go first. */
+const MOST = 1000;
+
+export class Quotes {
+  readonly #store: Store;
+  readonly #rows: Rows<Kept>;
+  readonly #now: () => number;
+
+  constructor(store: Store, now: () => number) {
+    this.#store = store;
+    this.#rows = new Rows<Kept>(store, {
+      written: (kept) => [kept.quote.paymentId, kept],
+      read: (entry: [string, Kept]) => entry,
+      most: MOST,
+      turn: (kept) => (isUnderWay(kept, now()) ? -1 : 0),
+    });
+    this.#now = now;
+  }
+
+  /** All of them, the oldest first. */
+  async all(): Promise<Kept[]> {
+    return [...this.#rows.read((await this.#store.read()).record).values()];
+  }
+
+  async kept(paymentId: string): Promise<Kept> {
+    const kept = this.#rows.read((await this.#store.read()).record).get(paymentId);
+    if (kept === undefined) throw refused('quote_expired_or_missing');
+    return kept;
+  }
+
+  change(change: Change<Kept>): Promise<void> {
+    return this.#rows.change(change);
+  }
+
+  /** Takes a step of a quote. */
+  async step(
+    paymentId: string,
+    event: 'show' | 'agree' | 'decline' | 'pay' | 'lose',
+    owner: string,
+    index: number,
+    confirmation: string,
+  ): Promise<Step> {
+    let step: Step = {};
+    await this.change((quotes) => {
+      step = this.#moved(quotes, paymentId, event, owner, index, confirmation);
+    });
+    if (step.refusal !== undefined) throw refused(step.refusal);
+    return step;
+  }
+
+  /** Notes what became of a payment: its outcome, which does not go through the compiled part, or until when it is open. */
+  note(paymentId: string, outcome: PaymentOutcome | undefined, openUntil?: number): Promise<void> {
+    return this.#rows.note((quotes) => {
+      const isPaying = quotes.get(paymentId)?.quote.stage === 'paying';
+      this.#moved(quotes, paymentId, outcome === undefined ? 'lose' : 'finish', '', -1, '');
+      const kept = quotes.get(paymentId);
+      if (kept === undefined || !isPaying) return;
+      // What is done grows old from here on.
+      if (outcome !== undefined) quotes.delete(paymentId);
+      quotes.set(paymentId, { ...kept, ...having({ outcome, openUntil: Number.isFinite(openUntil) ? openUntil : undefined }) });
+    });
+  }
+
+  /** Moves a quote on; what follows. */
+  #moved(quotes: Map<string, Kept>, paymentId: string, event: string, owner: string, index: number, confirmation: string): Step {
+    const kept = quotes.get(paymentId);
+    const step = JSON.parse(
+      cards.quoted(JSON.stringify(kept?.quote ?? null), event, owner, JSON.stringify(termsOf(kept)), index, confirmation, this.#now()),
+    ) as Step;
+    if (kept !== undefined && step.quote !== undefined)
+      quotes.set(paymentId, { ...kept, quote: step.quote, ...(step.do === 'begin' ? { since: this.#now() } : {}) });
+    return step.do === 'known' ? { ...step, ...having({ outcome: kept?.outcome }) } : step;
+  }
+}
+
+/** Whether its payment is under way, or has no outcome. */
+export function isUnderWay({ quote: { stage }, openUntil = Infinity }: Kept, now: number): boolean {
+  return ['paying', 'unresolved'].includes(stage) && now < openUntil;
+}
+
+function refused(code: PaymentDeskErrorCode): PaymentDeskError {
+  return new PaymentDeskError(code, MESSAGES[code]);
+}
