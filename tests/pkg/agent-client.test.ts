@@ -284,6 +284,32 @@ test('the same request under the same key has the same receipt, and nothing is a
   assert.equal('idempotencyKey' in (decisionsOf(plane).at(-1)?.body ?? {}), false);
 });
 
+// A-370
+test('the header that names a purchase to its merchant names it to the control plane, unless the caller names it otherwise', async () => {
+  const headers = { 'Idempotency-Key': 'order-1' };
+  const named = async (options: { idempotencyKey?: string }): Promise<unknown> => {
+    await client().fetchPaid(`${shop.url}/v1`, { headers }, { challenge: CHALLENGE, ...options });
+    const { idempotencyKey, request } = decisionsOf(plane).at(-1)?.body ?? {};
+    assert.equal((request as { headers: Record<string, string> }).headers['idempotency-key'], 'order-1');
+    return idempotencyKey;
+  };
+  assert.deepEqual([await named({}), await named({ idempotencyKey: 'mine' })], ['order-1', 'mine']);
+});
+
+test('bytes that a control plane tells in base64 are given as they were bought', async () => {
+  const answer = (headers: Record<string, string>) => ({
+    body: { ...ALLOW, merchantResponse: { status: 200, headers: { 'content-type': 'image/png', ...headers }, body: '//4AgA==' } },
+  });
+  const bought = async (headers: Record<string, string>): Promise<Buffer> => {
+    plane.answers = [answer(headers)];
+    const { response } = await client().fetchPaid(`${shop.url}/v1`, undefined, { challenge: CHALLENGE });
+    assert.deepEqual([response.headers.get('content-type'), response.headers.has('x-farebox-encoding')], ['image/png', false]);
+    return Buffer.from(await response.arrayBuffer());
+  };
+  assert.deepEqual(await bought({ 'x-farebox-encoding': 'base64' }), Buffer.from([0xff, 0xfe, 0, 0x80]));
+  assert.deepEqual(await bought({}), Buffer.from('//4AgA=='));
+});
+
 test('statuses that the platform makes no answer of do not lose what was paid for', async () => {
   for (const status of [100, 101, 103, 204, 205, 304, 200, 599]) {
     plane.answers = [{ body: { ...ALLOW, merchantResponse: { status, headers: { 'x-a': 'b', 'not a name': 'c' }, body: 'text' } } }];

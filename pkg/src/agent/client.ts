@@ -3,7 +3,7 @@ import { readWithin } from '../beginning.js';
 import { unusable } from '../error.js';
 import { membersOf } from '../members.js';
 import { takesTokens } from '../operator/client.js';
-import { endsIn, fetchOf, paidUrl } from '../request.js';
+import { endsIn, fetchOf, keyOf, paidUrl } from '../request.js';
 import {
   type PaidRequestContext,
   type PaidRequestHttpRequest,
@@ -142,9 +142,10 @@ export class AgentPayClient {
     asked: Pick<SdkPreparedPaidRequestReady, 'request' | 'challenge'> & Partial<SdkPreparedPaidRequestReady>,
     context: ExecutePreparedRequest,
   ): Promise<PaidResponse> {
-    const { description, metadata, idempotencyKey, signal } = context;
-    signal?.throwIfAborted();
     const { headers, ...request } = asked.request;
+    // The header that the merchant sees names the purchase, too.
+    const { description, metadata, idempotencyKey = keyOf(new Headers(headers)), signal } = context;
+    signal?.throwIfAborted();
     const body: SdkPaymentDecisionRequest = sdkPaymentDecisionRequestSchema.parse({
       context: { ...this.#identity, ...having({ description, metadata }) },
       request: { ...request, ...(headers === undefined ? {} : { headers: forwardable(headers, this.#forwarded) }) },

@@ -119,7 +119,7 @@ pub fn calls_are_used_with_the_key_alone() {
 #[test]
 fn a_smaller_subscription_in_the_same_name_hides_no_other_one() {
     let mut world = World::of(&mock_vars());
-    let mut subscribe = |world: &mut World, plan: &str| {
+    let subscribe = |world: &mut World, plan: &str| {
         let body = json!({"agentId": "agent-1", "serviceId": "svc", "plan": plan});
         let made = told(world, request("POST", "/api/protocol/x402/subscriptions", &body));
         let id = made.body["subscription"]["id"].as_str().unwrap().to_owned();

@@ -6,7 +6,8 @@ use farebox_core::treasury::policy::Rules;
 use serde_json::{Value, json};
 
 use super::world::{
-    BUYER_KEY, PAYEE, START, TESTER_KEY, World, accept, keyed, request, settled, terms, variables,
+    BUYER_KEY, PAYEE, START, TESTER_KEY, Told, World, accept, keyed, request, settled, terms,
+    variables,
 };
 
 const HERE: &str = "https://merchant.example.com";
