@@ -221,7 +221,7 @@ async function pay(payment: Payment, begins?: Step): Promise<Response> {
     return await steps(payment, last, begins);
   } catch (thrown) {
     // Read first: once it is left, another call may go on with it.
-    const sent = payment.exchange.payment();
+    const sent = sentOf(payment);
     await payment.kept?.ended();
     const { signal } = payment.request.rest;
     const isAbort = signal?.aborted === true && thrown === signal.reason;
@@ -229,7 +229,7 @@ async function pay(payment: Payment, begins?: Step): Promise<Response> {
     if (error instanceof FareboxError) {
       if (error.code === 'endpoint_blocked' || error.code === 'approval_needed') payment.watch.refused();
       if (sent !== undefined) {
-        error.payment = JSON.parse(sent) as SentPayment;
+        error.payment = sent;
         // Signed counts whatever fails later, including a wallet that refuses a second request.
         error.signed = true;
       }
@@ -237,6 +237,14 @@ async function pay(payment: Payment, begins?: Step): Promise<Response> {
     }
     throw error;
   }
+}
+
+/** The payment as it was sent, if there is one, and the URL that was asked for where it is another one. */
+function sentOf({ exchange, request }: Payment): SentPayment | undefined {
+  const sent = exchange.payment();
+  if (sent === undefined) return undefined;
+  const payment = JSON.parse(sent) as SentPayment;
+  return payment.url === request.url ? payment : { ...payment, askedUrl: request.url };
 }
 
 /** The last answer, unless the last request was lost. */
@@ -261,14 +269,14 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         // What was signed stays counted if the store fails: an answer is not lost for that.
         if (step.settles) await update(store, (record) => told(() => exchange.settle(record))).catch(() => undefined);
         if (reserved) tell(payment, 'done');
-        const sent = exchange.payment();
+        const sent = sentOf(payment);
         if (sent === undefined) {
           await kept?.ended();
           return last.response;
         }
         await toldOf(payment, step.receipt);
         const response = kept === undefined ? last.response : await kept.settled(last.response, step.receipt);
-        payments.set(response, JSON.parse(sent) as SentPayment);
+        payments.set(response, sent);
         if (step.receipt !== null) receipts.set(response, step.receipt);
         return response;
       }

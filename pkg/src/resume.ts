@@ -13,12 +13,16 @@ import { type Store, update } from './store.js';
 export type KeptPayment = {
   readonly method: string;
   readonly url: string;
+  /** As in `SentPayment`; of one that is open. */
+  readonly askedUrl?: string;
   /** 0x and 64 hex digits, as in `SentPayment`. */
   readonly key: string;
   /** Unix seconds. */
   readonly at: number;
   /** Whether it is not known yet what became of it: the same request sends it again. */
   readonly open: boolean;
+  /** Unix seconds after which nothing that was signed for it can be charged; of one that is open. */
+  readonly ends?: number;
   readonly receipt?: Receipt;
 };
 
@@ -27,6 +31,8 @@ type Trail = {
   readonly policy: string;
   readonly method: string;
   readonly url: string;
+  /** The URL that was asked for, where it redirected to that one. */
+  readonly askedUrl?: string;
   readonly endpoint: string;
   readonly payer: string;
   readonly seed: readonly number[];
@@ -58,7 +64,7 @@ type Trail = {
 type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization' | 'derives'>;
 type Row = { readonly name: string; readonly trail: Trail };
 /** A request, by its name, and what gives it up. */
-type Requested = { readonly name: string; readonly signal: AbortSignal | null | undefined };
+type Requested = { readonly name: string; readonly url: string; readonly signal: AbortSignal | null | undefined };
 type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: string };
 /** A purchase of an earlier call, and the marks of those that were over when this one began. */
 type Taken = { readonly left: Left | undefined; readonly over: ReadonlySet<string> };
@@ -77,7 +83,7 @@ export const resume: Resuming = {
       const { left } = taken;
       return new Kept(
         payments,
-        { name, signal: request.rest.signal },
+        { name, url: request.url, signal: request.rest.signal },
         {
           policy,
           method: request.method,
@@ -229,6 +235,7 @@ class OpenPayments {
 class Kept implements Keeping {
   readonly #payments: OpenPayments;
   readonly #request: string;
+  readonly #askedUrl: string;
   readonly #facts: Facts;
   readonly left: Keeping['left'];
   readonly #over: ReadonlySet<string>;
@@ -239,6 +246,7 @@ class Kept implements Keeping {
   constructor(payments: OpenPayments, request: Requested, facts: Facts, { left, over }: Taken) {
     this.#payments = payments;
     this.#request = request.name;
+    this.#askedUrl = request.url;
     this.#signal = request.signal;
     this.#facts = facts;
     this.left = left === undefined ? undefined : { ...left, url: left.row.trail.url };
@@ -288,6 +296,7 @@ class Kept implements Keeping {
       pin: exchange.pin() ?? '',
       ...terms,
       ...what,
+      ...(what.url === this.#askedUrl ? {} : { askedUrl: this.#askedUrl }),
     };
     this.#row = await this.#payments.keep(this.#request, trail, this.#row, this.#over);
   }
@@ -361,7 +370,8 @@ function exchangeOf(
 export async function sentPayments(store: Store): Promise<KeptPayment[]> {
   const rows = sentIn((await store.read()).record).filter(([name]) => name.startsWith(MINE));
   return rows.map(([, at, open, text]) => {
-    const { method, url, key, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
-    return { method, url, key, at, open, ...(receipt === undefined ? {} : { receipt }) };
+    const { method, url, askedUrl, key, ends, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
+    const more = Object.entries({ askedUrl, ends, receipt }).filter(([, value]) => value !== undefined);
+    return { method, url, key, at, open, ...Object.fromEntries(more) };
   });
 }
