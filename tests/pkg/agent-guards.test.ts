@@ -289,6 +289,13 @@ const GUARDS: readonly Guard[] = [
     ['agent-open', 'a payment that the merchant goes on refusing'],
   ],
   [
+    'but only to its own nonce',
+    'agent/journal.js',
+    ' && slot !== null && slot === first.proposal.slot',
+    '',
+    ['broadcasts', 'an agent whose person'],
+  ],
+  [
     'a cut answer is none that was delivered',
     'agent/local/verdict.js',
     "end !== 'longer'",

@@ -296,6 +296,60 @@ test('of two processes whose people let one transaction go, one sends the next',
   assert.deepEqual([(await Promise.all(both)).sort(), transfers], [['broadcast_failed', 'payment_conflict'], 2]);
 });
 
+const BY_HASH = { chainId: 84532, credentialTypes: ['hash'], decimals: 6 };
+for (const [name, first, second] of [
+  ['a transaction whose hook waits', { details: BY_HASH }, { details: BY_HASH }],
+  ['a charge that may have been taken', {}, { details: BY_HASH }],
+  ['a charge that may have been taken, by another nonce', {}, {}],
+] as const) {
+  // A-351
+  test(`an agent whose person is asked for long pays nothing beside what another process has sent under its key: ${name}`, async (t) => {
+    let [later, asked, delivers, transfers]: [number, object, boolean, number] = [0, second, false, 0];
+    const shop = await open((request, response) => {
+      const expires = new Date(Date.now() + (later + 300) * 1000).toISOString();
+      if (credentialOf(request) === undefined) return askFor(response, [challenge({ ...asked, expires })]);
+      return delivers ? deliver(response, { reference: HASH }) : void response.writeHead(500).end();
+    });
+    t.after(() => shop.stop());
+    const store = processes(memoryStore());
+    const [hooks, agains, answers]: [((hash: string) => void)[], boolean[], ((yes: boolean) => void)[]] = [[], [], []];
+    const buys = (confirm?: PayOptions['confirm']): Promise<string> =>
+      createLocalAgentClient({
+        signer: PAYER_KEY,
+        store: store(),
+        policy: { hosts: [shop.host], deadlineSecs: 1 },
+        now: () => Date.now() / 1000 + later,
+        ...(confirm === undefined ? {} : { confirm }),
+        broadcast: () => {
+          transfers += 1;
+          return confirm === undefined ? new Promise<string>((resolve) => hooks.push(resolve)) : Promise.resolve(HASH);
+        },
+      })
+        .fetchPaid(shop.url, undefined, { idempotencyKey: 'order-7' })
+        .then(
+          ({ kind }) => kind,
+          (error: unknown) => (error as FetchPaidError).details.kind,
+        );
+    const slow = buys(({ again }) => {
+      agains.push(again);
+      // The challenge has ended as they answer: of the fresh one they are asked as well.
+      return agains.length === 1 ? new Promise((resolve) => answers.push(resolve)) : !again;
+    });
+    await eventually('the person is asked', () => answers.length === 1);
+    asked = first;
+    const quick = buys();
+    if ('details' in first) await eventually('the hook is called', () => hooks.length === 1);
+    else assert.equal(await quick, 'execution_inconclusive');
+    later = LATER;
+    answers.pop()?.(true);
+    assert.deepEqual([await slow, agains, transfers], ['execution_inconclusive', [false, false, true], 'details' in first ? 1 : 0]);
+    assert.ok(new Set(shop.requests.map(credentialOf).filter((it) => it !== undefined)).size <= 1);
+    delivers = true;
+    hooks.pop()?.(HASH);
+    assert.equal(await quick, 'details' in first ? 'success' : 'execution_inconclusive');
+  });
+}
+
 // A-325
 test("an agent's client knows of a transaction that may have been sent, after a hook that failed and in the next process", async (t) => {
   const store = memoryStore();

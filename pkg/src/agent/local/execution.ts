@@ -88,7 +88,7 @@ export class Execution {
     /** Written before it leaves, or is asked for: after a crash the same bytes are sent, or it may be on its way. */
     const claims = async (mine: Sent): Promise<void> => {
       try {
-        const standing = await journal.claim(key, mine);
+        const standing = await journal.claim(key, mine, ended);
         if (standing !== mine) taken = standing;
       } catch (error) {
         fault = { error };
