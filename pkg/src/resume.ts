@@ -174,15 +174,15 @@ class OpenPayments {
       const stands = rows.find(([known]) => known === before)?.[3];
       if (isGone || isEnded || (goneOn !== undefined && stands !== undefined && isBeside(trail, goneOn.trail, JSON.parse(stands))))
         throw ended();
-      // One nonce is taken once; a transaction, and what is signed for another token, are charged beside all else of the key.
+      // One nonce is taken once; with another one it is charged beside all else of the key.
       const isBesideOpen = ([known, , open, text]: SentRow): boolean => {
         if (!open || known === before || !known.startsWith(`${request} `)) return false;
-        const { isHash, slot, ends } = JSON.parse(text) as Trail;
-        const isOther = trail.proof === '' || isHash || slot !== trail.slot;
-        // An answer of this process that nobody reads has no other end, and who is asked has all the time.
-        return (
-          isOther && ((trail.proof === '' && !this.#mine.has(known)) || this.#mine.get(known) === 'asks' || isUnended(ends, this.now()))
-        );
+        const { slot, ends } = JSON.parse(text) as Trail;
+        const isOther = trail.proof === '' || (known !== name && (trail.slot === null || slot !== trail.slot));
+        // Who is asked has all the time. Of what has ended a call that goes on with nothing was told nothing, unless it is an answer of this
+        // process that nobody reads.
+        const stands = isUnended(ends, this.now()) || this.#mine.get(known) === 'asks' || (before === undefined && !this.#mine.has(known));
+        return isOther && stands;
       };
       if (trail.derives === true && rows.some(isBesideOpen)) throw unresolved();
       // What was signed before, or by another process under the same nonce, may end later.

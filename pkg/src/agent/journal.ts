@@ -79,12 +79,10 @@ export class Journal {
    */
   async claim(key: string, sent: Sent, before = sent): Promise<Sent> {
     const mine = [this.#known.get(key)?.sent ?? sent, before, sent].map(signedIn);
-    const { slot } = sent.proposal;
     const standing = await this.#keep(key, { sent, open: true }, ({ sent: first, open: isOpen }) => {
       const signed = signedIn(first);
-      // What is open and has ended gives way to its own nonce: what is charged beside it waits for a question that says so.
-      const gives = isOpen && !isUnended(first.ends, this.#now()) && slot !== null && slot === first.proposal.slot;
-      return stands({ isOpen, signed: gives ? undefined : signed }, { isOpen: true, signed: mine.find((it) => it === signed) });
+      // Also of what has ended and may have been charged: a call that has not read it was asked for nothing beside it.
+      return stands({ isOpen, signed }, { isOpen: true, signed: mine.find((it) => it === signed) });
     });
     for (const [oldest, it] of this.#known) {
       if (this.#known.size <= MOST) break;
