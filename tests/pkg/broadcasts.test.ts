@@ -261,6 +261,39 @@ for (const [name, hasEnded] of [
   });
 }
 
+for (const [name, more, init] of [
+  ['a wrapped fetch', {}, {}],
+  ['a wrapped fetch with a key', {}, KEYED],
+  ['a store with resume', { resume }, {}],
+  ['a store with resume and a key', { resume }, KEYED],
+] as const) {
+  // A-352
+  test(`${name}: each transaction whose hash never comes counts, and the caps of the day hold for all of them`, async (t) => {
+    let [later, transfers] = [0, 0];
+    const shop = await shopOf(() => later);
+    t.after(() => shop.stop());
+    const store = memoryStore();
+    const pay = payingFetch({
+      signer: PAYER_KEY,
+      store,
+      ...more,
+      now: () => Date.now() / 1000 + later,
+      policy: { payAgain: true, perDay: '0.04' },
+      broadcast: async () => {
+        transfers += 1;
+        throw new Error('the node timed out');
+      },
+    });
+    const said: string[] = [];
+    for (let call = 0; call < 6; call += 1) {
+      said.push(await outcome(pay(shop.url, init)));
+      later += 400;
+    }
+    assert.deepEqual([transfers, (await spentIn(store)).entries.length], [4, 4]);
+    assert.deepEqual(said, [...Array<string>(4).fill('broadcast_failed'), 'budget_exhausted', 'budget_exhausted']);
+  });
+}
+
 for (const [name, more] of [
   ['a wrapped fetch', {}],
   ['a store with resume', { resume }],
