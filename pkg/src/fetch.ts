@@ -84,7 +84,7 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
         throw error;
       }
     }
-    const common = { fetch, request, endpoint, watch, signer, store, now, options, kept };
+    const common = { fetch, request, askedUrl: purchase?.url ?? request.url, endpoint, watch, signer, store, now, options, kept };
     if (left !== undefined) {
       const { exchange, step, url } = left;
       try {
@@ -202,6 +202,8 @@ type Payment = {
   readonly fetch: typeof globalThis.fetch;
   readonly request: Plain;
   readonly url: string;
+  /** The URL that was asked for, wherever that redirected. */
+  readonly askedUrl: string;
   readonly endpoint: string;
   readonly watch: Watch;
   readonly signer: ReturnType<typeof asSigner>;
@@ -239,12 +241,14 @@ async function pay(payment: Payment, begins?: Step): Promise<Response> {
   }
 }
 
-/** The payment as it was sent, if there is one, and the URL that was asked for where it is another one. */
-function sentOf({ exchange, request }: Payment): SentPayment | undefined {
-  const sent = exchange.payment();
-  if (sent === undefined) return undefined;
-  const payment = JSON.parse(sent) as SentPayment;
-  return payment.url === request.url ? payment : { ...payment, askedUrl: request.url };
+/** The payment as it was sent, if there is one. */
+function sentOf(payment: Payment): SentPayment | undefined {
+  return withAsked<SentPayment>(payment, payment.exchange.payment());
+}
+
+/** What the compiled part tells of a payment, and the URL that was asked for where it is another one. */
+function withAsked<T>({ url, askedUrl }: Payment, text: string | undefined): T | undefined {
+  return text === undefined ? undefined : { ...(JSON.parse(text) as T), ...(url === askedUrl ? {} : { askedUrl }) };
 }
 
 /** The last answer, unless the last request was lost. */
@@ -318,7 +322,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         step = prepared(payment);
         break;
       case 'mark':
-        await watch.hold(endpoint, (record) => told(() => exchange.mark(record, now())), proposalOf(exchange));
+        await watch.hold(endpoint, (record) => told(() => exchange.mark(record, now())), proposalOf(payment));
         step = JSON.parse(exchange.marked()) as Step;
         break;
       case 'sign': {
@@ -389,10 +393,10 @@ const ABORTED: Told = {
  * The hash of the transaction that the hook sends. Its work before a failure is unknown, so the
  * payment stays counted.
  */
-async function sentTransaction({ exchange, options }: Payment): Promise<string> {
+async function sentTransaction(payment: Payment): Promise<string> {
   try {
-    const proposal = proposalOf(exchange);
-    return String(proposal && (await options.broadcast?.(proposal)));
+    const proposal = proposalOf(payment);
+    return String(proposal && (await payment.options.broadcast?.(proposal)));
   } catch (error) {
     throw new FareboxError(
       {
@@ -410,26 +414,28 @@ async function sentTransaction({ exchange, options }: Payment): Promise<string> 
  * Asks the hook; without a yes nothing is signed, and nothing counted unless something was signed
  * before.
  */
-async function agree({ exchange, options, request }: Payment): Promise<void> {
-  const proposal = proposalOf(exchange);
+async function agree(payment: Payment): Promise<void> {
+  const { options, request } = payment;
+  const proposal = proposalOf(payment);
   if (proposal === undefined || (await askPerson(request.rest.signal, () => options.confirm?.(proposal))) !== true) throw declined();
 }
 
 /** Tells the hook how far it is; what the hook throws changes nothing. */
-function tell({ exchange, options }: Payment, step: PaymentStep): void {
+function tell(payment: Payment, step: PaymentStep): void {
+  const { onStep } = payment.options;
   try {
-    const proposal = options.onStep && proposalOf(exchange);
-    if (proposal) options.onStep?.(step, proposal);
+    const proposal = onStep && proposalOf(payment);
+    if (proposal) onStep(step, proposal);
   } catch {
     // A display that fails is no reason to lose a payment.
   }
 }
 
 /** Tells the hook of a payment; what the hook does is no reason to lose the answer. */
-async function toldOf({ exchange, options }: Payment, receipt: Receipt | null): Promise<void> {
-  const proposal = proposalOf(exchange);
+async function toldOf(payment: Payment, receipt: Receipt | null): Promise<void> {
+  const proposal = proposalOf(payment);
   try {
-    if (proposal !== undefined) await options.onPayment?.(proposal, receipt ?? undefined);
+    if (proposal !== undefined) await payment.options.onPayment?.(proposal, receipt ?? undefined);
   } catch {
     // Its errors are its own.
   }
@@ -451,9 +457,8 @@ function declined(): FareboxError {
   });
 }
 
-function proposalOf(exchange: Exchange): Proposal | undefined {
-  const proposal = exchange.proposal();
-  return proposal === undefined ? undefined : (JSON.parse(proposal) as Proposal);
+function proposalOf(payment: Payment): Proposal | undefined {
+  return withAsked<Proposal>(payment, payment.exchange.proposal());
 }
 
 async function release({ exchange, store }: Payment): Promise<void> {

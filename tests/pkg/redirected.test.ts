@@ -12,7 +12,7 @@ import {
   type PaymentQuote,
   type SdkPaymentDecisionRequest,
 } from '../../pkg/dist/agent/index.js';
-import { type FareboxError, memoryStore, payingFetch } from '../../pkg/dist/index.js';
+import { type FareboxError, memoryStore, type Proposal, payingFetch } from '../../pkg/dist/index.js';
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
 import { ask, GOODS, open, paymentOf, type Shop, serve, spentIn, watchedSigner } from './shop.ts';
 
@@ -49,12 +49,15 @@ const WAYS: readonly (readonly [name: string, buys: (client: Client, url: string
   ],
 ];
 for (const [name, buys] of WAYS) {
-  // A-327
+  // A-327, A-354
   test(`${name} pays the URL to which it was redirected, once, and gets what it paid for`, async (t) => {
     const shop = await shopOf(t);
     const [store, signer] = [memoryStore(), watchedSigner()];
-    const client = createLocalAgentClient({ signer, store, policy: { hosts: [shop.host], deadlineSecs: 1 } });
+    const agreed: (string | undefined)[][] = [];
+    const confirm = (it: Proposal): boolean => agreed.push([it.url, it.askedUrl]) > 0;
+    const client = createLocalAgentClient({ signer, store, confirm, policy: { hosts: [shop.host], deadlineSecs: 1 } });
     assert.equal(await buys(client, `${shop.url}/report`), GOODS);
+    assert.deepEqual(agreed, [[`${shop.url}/report/`, `${shop.url}/report`]]);
     const paid = shop.requests.filter((request) => paymentOf(request) !== undefined).map((request) => request.url);
     assert.deepEqual([paid, signer.asked.length, (await spentIn(store)).entries.length], [['/report/'], 1, 1]);
   });
