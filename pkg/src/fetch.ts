@@ -84,7 +84,8 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
         throw error;
       }
     }
-    const common = { fetch, request, askedUrl: purchase?.url ?? request.url, endpoint, watch, signer, store, now, options, kept };
+    const askedUrl = purchase?.url ?? request.url;
+    const common = { fetch, request, askedUrl, endpoint, watch, signer, store, now, options, kept };
     if (left !== undefined) {
       const { exchange, step, url } = left;
       try {
@@ -101,7 +102,7 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     // The wallet is asked for nothing before the payment is confirmed, not even for its address.
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
     const key = purchase?.name ?? keyOf(request.headers);
-    if (key !== undefined) exchange = exchange.forPurchase(key, purchase?.url ?? request.url);
+    if (key !== undefined) exchange = exchange.forPurchase(key, askedUrl);
     if (purchase?.after !== undefined) exchange = exchange.after(purchase.after.slot, purchase.after.asks);
     if (options.pin !== undefined) exchange = exchange.withPin(options.pin);
     if (options.identifier === false) exchange = exchange.withoutIdentifier();

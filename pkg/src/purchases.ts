@@ -100,9 +100,12 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
     const taken = open.length === 0 ? undefined : take(await nameOf(request));
     let purchase = taken?.purchase;
     const call = {};
-    const pays = async (exchange: Exchange, url: string, ends: number, asks: boolean): Promise<void> => {
+    /** Notes what is about to be sent, which is valid until then, or what a hook is about to be asked for. */
+    const pays = async (exchange: Exchange, url: string, validBefore?: number): Promise<void> => {
       const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
-      if (keyOf(request.headers) !== undefined) begin(call, { name: await nameOf(request), slot, ends, asks }, taken !== undefined);
+      const ends = validBefore ?? endOf(exchange, now());
+      if (keyOf(request.headers) !== undefined)
+        begin(call, { name: await nameOf(request), slot, ends, asks: validBefore === undefined }, taken !== undefined);
       // What was signed before may end later.
       purchase = { exchange, url, slot, ends: Math.max(ends, purchase?.ends ?? 0), isAnswered: false };
     };
@@ -113,11 +116,8 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
     return {
       left: taken === undefined ? undefined : { exchange: taken.purchase.exchange, step: taken.step, url: taken.purchase.url },
       owns: (exchange) => purchase?.exchange === exchange,
-      sending: (exchange, url) => pays(exchange, url, endOf(exchange, now()), true),
-      sends: (exchange, url) => {
-        const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
-        return pays(exchange, url, validBefore, false);
-      },
+      sending: pays,
+      sends: (exchange, url) => pays(exchange, url, (JSON.parse(exchange.payment() ?? '{}') as SentPayment).validBefore),
       settled: async (response, receipt) => {
         const it = purchase;
         if (it === undefined) return response;
