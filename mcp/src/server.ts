@@ -83,14 +83,17 @@ const ASK_MS = 240_000;
 /** Characters of path and query that a card has room for. */
 const MOST_PATH = 300;
 
-/** The question to a person, in our words: of the seller there is nothing but addresses and numbers. */
-export function cardOf({ amountText, network, testNetwork, payTo, method, host, url, again }: Proposal): string {
-  const { pathname, search } = new URL(url);
-  const path = `${pathname}${search}`;
+/** Characters that Markdown reads as a link, an image, code, bold text or HTML: hosts may show a card so. */
+const MARKDOWN = /[[\]()*_!<>`|\\]/g;
+
+/** The question to a person, in our words: of the seller there is nothing but addresses and numbers, and so the URL is the one that was asked for. */
+export function cardOf({ amountText, network, testNetwork, payTo, method, host, url, askedUrl = url, again }: Proposal): string {
+  const { pathname, search } = new URL(askedUrl);
+  const path = `${pathname}${search}`.replace(MARKDOWN, (it) => `%${it.charCodeAt(0).toString(16).toUpperCase()}`);
   return [
     ...(again ? ['An earlier payment for this request has ended, and may have been charged. Look at the wallet first.'] : []),
     again ? `Pay ${amountText} again?` : `Pay ${amountText} once?`,
-    `For: ${method} ${host}${path.slice(0, MOST_PATH)}${path.length > MOST_PATH ? `… (the first ${MOST_PATH} of ${path.length} characters)` : ''}`,
+    `For: ${method} ${host}${path.slice(0, MOST_PATH)}${path.length > MOST_PATH ? `… (the first ${MOST_PATH} of ${path.length} characters)` : ''}${askedUrl === url ? '' : ', redirected'}`,
     `Network: ${network}${testNetwork ? ', test money' : ''}`,
     `Pay to: ${payTo}`,
   ].join('\n');

@@ -3,7 +3,10 @@
 /** A payment as sent: while its outcome is unknown, send the same one again, never a new one. */
 export type SentPayment = {
   readonly method: string;
+  /** The URL that is paid. */
   readonly url: string;
+  /** The URL that was asked for, where it redirected to that one: the purchase goes on with the same call for it, and a call for another URL is another purchase. */
+  readonly askedUrl?: string;
   readonly header: readonly [name: string, value: string];
   /** 0x and 64 hex digits; identifies it for a gate's operator. */
   readonly key: string;

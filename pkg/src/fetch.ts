@@ -85,7 +85,8 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
         throw error;
       }
     }
-    const common = { fetch, request, endpoint, watch, signer, store, now, options, kept };
+    const askedUrl = purchase?.url ?? request.url;
+    const common = { fetch, request, askedUrl, endpoint, watch, signer, store, now, options, kept };
     if (left !== undefined) {
       const { exchange, step, url } = left;
       try {
@@ -102,7 +103,7 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     // The wallet is asked for nothing before the payment is confirmed, not even for its address.
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
     const key = purchase?.name ?? keyOf(request.headers);
-    if (key !== undefined) exchange = exchange.forPurchase(key, purchase?.url ?? request.url);
+    if (key !== undefined) exchange = exchange.forPurchase(key, askedUrl);
     if (purchase?.after !== undefined) exchange = exchange.after(purchase.after.slot, purchase.after.asks);
     if (options.pin !== undefined) exchange = exchange.withPin(options.pin);
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
@@ -203,6 +204,8 @@ type Payment = {
   readonly fetch: typeof globalThis.fetch;
   readonly request: Plain;
   readonly url: string;
+  /** The URL that was asked for, wherever that redirected. */
+  readonly askedUrl: string;
   readonly endpoint: string;
   readonly watch: Watch;
   readonly signer: ReturnType<typeof asSigner>;
@@ -222,7 +225,7 @@ async function pay(payment: Payment, begins?: Step): Promise<Response> {
     return await steps(payment, last, begins);
   } catch (thrown) {
     // Read first: once it is left, another call may go on with it.
-    const sent = payment.exchange.payment();
+    const sent = sentOf(payment);
     await payment.kept?.ended();
     const { signal } = payment.request.rest;
     const isAbort = signal?.aborted === true && thrown === signal.reason;
@@ -230,7 +233,7 @@ async function pay(payment: Payment, begins?: Step): Promise<Response> {
     if (error instanceof FareboxError) {
       if (error.code === 'endpoint_blocked' || error.code === 'approval_needed') payment.watch.refused();
       if (sent !== undefined) {
-        error.payment = JSON.parse(sent) as SentPayment;
+        error.payment = sent;
         // Signed counts whatever fails later, including a wallet that refuses a second request.
         error.signed = true;
       }
@@ -238,6 +241,16 @@ async function pay(payment: Payment, begins?: Step): Promise<Response> {
     }
     throw error;
   }
+}
+
+/** The payment as it was sent, if there is one. */
+function sentOf(payment: Payment): SentPayment | undefined {
+  return withAsked<SentPayment>(payment, payment.exchange.payment());
+}
+
+/** What the compiled part tells of a payment, and the URL that was asked for where it is another one. */
+function withAsked<T>({ url, askedUrl }: Payment, text: string | undefined): T | undefined {
+  return text === undefined ? undefined : { ...(JSON.parse(text) as T), ...(url === askedUrl ? {} : { askedUrl }) };
 }
 
 /** The last answer, unless the last request was lost. */
@@ -262,14 +275,14 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         // What was signed stays counted if the store fails.
         if (step.settles) await noted(() => update(store, (record) => told(() => exchange.settle(record))));
         if (reserved) tell(payment, 'done');
-        const sent = exchange.payment();
+        const sent = sentOf(payment);
         if (sent === undefined) {
           await kept?.ended();
           return last.response;
         }
         await toldOf(payment, step.receipt);
         const response = kept === undefined ? last.response : await kept.settled(last.response, step.receipt);
-        payments.set(response, JSON.parse(sent) as SentPayment);
+        payments.set(response, sent);
         if (step.receipt !== null) receipts.set(response, step.receipt);
         return response;
       }
@@ -311,7 +324,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         step = prepared(payment);
         break;
       case 'mark':
-        await watch.hold(endpoint, (record) => told(() => exchange.mark(record, now())), proposalOf(exchange));
+        await watch.hold(endpoint, (record) => told(() => exchange.mark(record, now())), proposalOf(payment));
         step = JSON.parse(exchange.marked()) as Step;
         break;
       case 'sign': {
@@ -382,10 +395,10 @@ const ABORTED: Told = {
  * The hash of the transaction that the hook sends. Its work before a failure is unknown, so the
  * payment stays counted.
  */
-async function sentTransaction({ exchange, options }: Payment): Promise<string> {
+async function sentTransaction(payment: Payment): Promise<string> {
   try {
-    const proposal = proposalOf(exchange);
-    return String(proposal && (await options.broadcast?.(proposal)));
+    const proposal = proposalOf(payment);
+    return String(proposal && (await payment.options.broadcast?.(proposal)));
   } catch (error) {
     throw new FareboxError(
       {
@@ -403,26 +416,28 @@ async function sentTransaction({ exchange, options }: Payment): Promise<string> 
  * Asks the hook; without a yes nothing is signed, and nothing counted unless something was signed
  * before.
  */
-async function agree({ exchange, options, request }: Payment): Promise<void> {
-  const proposal = proposalOf(exchange);
+async function agree(payment: Payment): Promise<void> {
+  const { options, request } = payment;
+  const proposal = proposalOf(payment);
   if (proposal === undefined || (await askPerson(request.rest.signal, () => options.confirm?.(proposal))) !== true) throw declined();
 }
 
 /** Tells the hook how far it is; what the hook throws changes nothing. */
-function tell({ exchange, options }: Payment, step: PaymentStep): void {
+function tell(payment: Payment, step: PaymentStep): void {
+  const { onStep } = payment.options;
   try {
-    const proposal = options.onStep && proposalOf(exchange);
-    if (proposal) options.onStep?.(step, proposal);
+    const proposal = onStep && proposalOf(payment);
+    if (proposal) onStep(step, proposal);
   } catch {
     // A display that fails is no reason to lose a payment.
   }
 }
 
 /** Tells the hook of a payment; what the hook does is no reason to lose the answer. */
-async function toldOf({ exchange, options }: Payment, receipt: Receipt | null): Promise<void> {
-  const proposal = proposalOf(exchange);
+async function toldOf(payment: Payment, receipt: Receipt | null): Promise<void> {
+  const proposal = proposalOf(payment);
   try {
-    if (proposal !== undefined) await options.onPayment?.(proposal, receipt ?? undefined);
+    if (proposal !== undefined) await payment.options.onPayment?.(proposal, receipt ?? undefined);
   } catch {
     // Its errors are its own.
   }
@@ -444,9 +459,8 @@ function declined(): FareboxError {
   });
 }
 
-function proposalOf(exchange: Exchange): Proposal | undefined {
-  const proposal = exchange.proposal();
-  return proposal === undefined ? undefined : (JSON.parse(proposal) as Proposal);
+function proposalOf(payment: Payment): Proposal | undefined {
+  return withAsked<Proposal>(payment, payment.exchange.proposal());
 }
 
 /** Counts it no more, unless something was signed for it before. */

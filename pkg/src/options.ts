@@ -68,6 +68,8 @@ export type Proposal = {
   readonly protocol: 'x402' | 'mpp';
   readonly method: string;
   readonly url: string;
+  /** The URL that was asked for, where it redirected to that one within its origin. */
+  readonly askedUrl?: string;
   readonly host: string;
   readonly price: string;
   readonly symbol: string;

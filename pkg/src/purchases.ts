@@ -30,10 +30,18 @@ export async function nameOf(request: Plain): Promise<string> {
 type Purchase = {
   readonly exchange: Exchange;
   readonly url: string;
+  readonly slot: Proposal['slot'] | undefined;
   /** Unix seconds after which nothing that was signed for it can be charged. */
   readonly ends: number;
   /** Whether an answer of success was read to its end, without a receipt: then time ends it. */
   isAnswered: boolean;
+};
+
+/** What a call under a key is paying. */
+type UnderWay = Pick<Purchase, 'slot' | 'ends'> & {
+  readonly name: string;
+  /** Whether its hook has not answered: it is under way whatever the clock says. */
+  readonly asks: boolean;
 };
 
 /** How many are remembered that have ended; the oldest gives way. Those that may be charged stay. */
@@ -42,13 +50,22 @@ const MOST_ENDED = 256;
 /** Keeps them in this process. */
 export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   let open: (readonly [name: string, purchase: Purchase])[] = [];
-  /** The ends of those whose transaction is on its way, by name: no nonce keeps another one of the same key from being charged beside it. */
-  const sending = new Map<string, number>();
-  /** The names of those whose hook has not answered: they are under way whatever the clock says. */
-  const asking = new Set<string>();
-  /** What is under way for a key, call by call: for another token it is charged beside all else. */
-  const paying = new Map<object, { readonly name: string; readonly slot: string | null | undefined; readonly ends: number }>();
-  const hasEnded = ({ ends }: Purchase): boolean => !isUnended(ends, now());
+  const paying = new Map<object, UnderWay>();
+  const hasEnded = ({ ends }: Pick<Purchase, 'ends'>): boolean => !isUnended(ends, now());
+
+  /**
+   * Notes what a call is about to pay under its key. One nonce is taken once; with another one it is charged beside all else that is under
+   * way or open, and beside what has ended, of which a call that goes on with nothing was told nothing.
+   */
+  const begin = (call: object, mine: UnderWay, goesOn: boolean): void => {
+    // An answer that nobody reads has no other end.
+    for (const [other, it] of paying) if (!it.asks && hasEnded(it)) paying.delete(other);
+    const isBeside = (name: string, { slot }: Pick<Purchase, 'slot'>): boolean =>
+      name === mine.name && (mine.slot === null || slot !== mine.slot);
+    const isUnderWay = [...paying].some(([other, it]) => other !== call && isBeside(it.name, it));
+    if (isUnderWay || open.some(([name, it]) => isBeside(name, it) && !(goesOn && hasEnded(it)))) throw unresolved();
+    paying.set(call, mine);
+  };
 
   const leave = (name: string, purchase: Purchase): void => {
     let ended = open.filter(([, it]) => hasEnded(it)).length - MOST_ENDED;
@@ -84,48 +101,25 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   return async (request) => {
     const taken = open.length === 0 ? undefined : take(await nameOf(request));
     let purchase = taken?.purchase;
-    let sent: string | undefined;
     const call = {};
-    const isOver = (): void => {
-      paying.delete(call);
-      if (sent === undefined) return;
-      sending.delete(sent);
-      asking.delete(sent);
+    /** Notes what is about to be sent, which is valid until then, or what a hook is about to be asked for. */
+    const pays = async (exchange: Exchange, url: string, validBefore?: number): Promise<void> => {
+      const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
+      const ends = validBefore ?? endOf(exchange, now());
+      if (keyOf(request.headers) !== undefined)
+        begin(call, { name: await nameOf(request), slot, ends, asks: validBefore === undefined }, taken !== undefined);
+      // What was signed before may end later.
+      purchase = { exchange, url, slot, ends: Math.max(ends, purchase?.ends ?? 0), isAnswered: false };
     };
     const ended = async (): Promise<void> => {
       if (purchase !== undefined) leave(await nameOf(request), purchase);
-      isOver();
+      paying.delete(call);
     };
     return {
       left: taken === undefined ? undefined : { exchange: taken.purchase.exchange, step: taken.step, url: taken.purchase.url },
       owns: (exchange) => purchase?.exchange === exchange,
-      sending: async (exchange, url) => {
-        const name = await nameOf(request);
-        const ends = endOf(exchange, now());
-        // An answer that nobody reads has no other end.
-        for (const [known, end] of sending) if (!asking.has(known) && !isUnended(end, now())) sending.delete(known);
-        const isUnderWay = sending.has(name) || open.some(([known]) => known === name);
-        if (keyOf(request.headers) !== undefined && sent === undefined && isUnderWay) throw unresolved();
-        sent = name;
-        sending.set(name, ends);
-        asking.add(name);
-        purchase = { exchange, url, ends, isAnswered: false };
-      },
-      sends: async (exchange, url) => {
-        const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
-        if (sent !== undefined) asking.delete(sent);
-        if (keyOf(request.headers) !== undefined) {
-          const name = await nameOf(request);
-          const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
-          // As above: an answer that nobody reads has no other end.
-          for (const [other, { ends }] of paying) if (!isUnended(ends, now())) paying.delete(other);
-          const isBeside = [...paying].some(([other, it]) => other !== call && it.name === name && it.slot !== slot);
-          if (isBeside || (sent === undefined && sending.has(name))) throw unresolved();
-          paying.set(call, { name, slot, ends: validBefore });
-        }
-        // What was signed before may end later.
-        purchase = { exchange, url, ends: Math.max(validBefore, purchase?.ends ?? 0), isAnswered: false };
-      },
+      sending: pays,
+      sends: (exchange, url) => pays(exchange, url, (JSON.parse(exchange.payment() ?? '{}') as SentPayment).validBefore),
       settled: async (response, receipt) => {
         const it = purchase;
         if (it === undefined) return response;
@@ -134,11 +128,11 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
           const name = await nameOf(request);
           return whenRead(response, {
             read: () => {
-              isOver();
+              paying.delete(call);
               it.exchange.free();
             },
             lost: () => {
-              isOver();
+              paying.delete(call);
               leave(name, it);
             },
             signal: request.rest.signal,

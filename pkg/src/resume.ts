@@ -14,12 +14,16 @@ import { type Store, update } from './store.js';
 export type KeptPayment = {
   readonly method: string;
   readonly url: string;
+  /** As in `SentPayment`; of one that is open. */
+  readonly askedUrl?: string;
   /** 0x and 64 hex digits, as in `SentPayment`. */
   readonly key: string;
   /** Unix seconds. */
   readonly at: number;
   /** Whether it is not known yet what became of it: the same request sends it again. */
   readonly open: boolean;
+  /** Unix seconds after which nothing that was signed for it can be charged; of one that is open. */
+  readonly ends?: number;
   readonly receipt?: Receipt;
 };
 
@@ -28,6 +32,8 @@ type Trail = {
   readonly policy: string;
   readonly method: string;
   readonly url: string;
+  /** The URL that was asked for, where it redirected to that one. */
+  readonly askedUrl?: string;
   readonly endpoint: string;
   readonly payer: string;
   readonly seed: readonly number[];
@@ -59,7 +65,7 @@ type Trail = {
 type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization' | 'derives'>;
 type Row = { readonly name: string; readonly trail: Trail };
 /** A request, by its name, and what gives it up. */
-type Requested = { readonly name: string; readonly signal: AbortSignal | null | undefined };
+type Requested = { readonly name: string; readonly url: string; readonly signal: AbortSignal | null | undefined };
 type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: string };
 /** A purchase of an earlier call, and the marks of those that were over when this one began. */
 type Taken = { readonly left: Left | undefined; readonly over: ReadonlySet<string> };
@@ -78,7 +84,7 @@ export const resume: Resuming = {
       const { left } = taken;
       return new Kept(
         payments,
-        { name, signal: request.rest.signal },
+        { name, url: request.url, signal: request.rest.signal },
         {
           policy,
           method: request.method,
@@ -169,15 +175,15 @@ class OpenPayments {
       const stands = rows.find(([known]) => known === before)?.[3];
       if (isGone || isEnded || (goneOn !== undefined && stands !== undefined && isBeside(trail, goneOn.trail, JSON.parse(stands))))
         throw ended();
-      // One nonce is taken once; a transaction, and what is signed for another token, are charged beside all else of the key.
+      // One nonce is taken once; with another one it is charged beside all else of the key.
       const isBesideOpen = ([known, , open, text]: SentRow): boolean => {
         if (!open || known === before || !known.startsWith(`${request} `)) return false;
-        const { isHash, slot, ends } = JSON.parse(text) as Trail;
-        const isOther = trail.proof === '' || isHash || slot !== trail.slot;
-        // An answer of this process that nobody reads has no other end, and who is asked has all the time.
-        return (
-          isOther && ((trail.proof === '' && !this.#mine.has(known)) || this.#mine.get(known) === 'asks' || isUnended(ends, this.now()))
-        );
+        const { slot, ends } = JSON.parse(text) as Trail;
+        const isOther = trail.proof === '' || (known !== name && (trail.slot === null || slot !== trail.slot));
+        // Who is asked has all the time. Of what has ended a call that goes on with nothing was told nothing, unless it is an answer of this
+        // process that nobody reads.
+        const stands = isUnended(ends, this.now()) || this.#mine.get(known) === 'asks' || (before === undefined && !this.#mine.has(known));
+        return isOther && stands;
       };
       if (trail.derives === true && rows.some(isBesideOpen)) throw unresolved();
       // What was signed before, or by another process under the same nonce, may end later.
@@ -230,6 +236,7 @@ class OpenPayments {
 class Kept implements Keeping {
   readonly #payments: OpenPayments;
   readonly #request: string;
+  readonly #askedUrl: string;
   readonly #facts: Facts;
   readonly left: Keeping['left'];
   readonly #over: ReadonlySet<string>;
@@ -240,6 +247,7 @@ class Kept implements Keeping {
   constructor(payments: OpenPayments, request: Requested, facts: Facts, { left, over }: Taken) {
     this.#payments = payments;
     this.#request = request.name;
+    this.#askedUrl = request.url;
     this.#signal = request.signal;
     this.#facts = facts;
     this.left = left === undefined ? undefined : { ...left, url: left.row.trail.url };
@@ -289,6 +297,7 @@ class Kept implements Keeping {
       pin: exchange.pin() ?? '',
       ...terms,
       ...what,
+      ...(what.url === this.#askedUrl ? {} : { askedUrl: this.#askedUrl }),
     };
     this.#row = await this.#payments.keep(this.#request, trail, this.#row, this.#over);
   }
@@ -358,7 +367,8 @@ function exchangeOf(
 export async function sentPayments(store: Store): Promise<KeptPayment[]> {
   const rows = sentIn((await store.read()).record).filter(([name]) => name.startsWith(MINE));
   return rows.map(([, at, open, text]) => {
-    const { method, url, key, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
-    return { method, url, key, at, open, ...(receipt === undefined ? {} : { receipt }) };
+    const { method, url, askedUrl, key, ends, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
+    const more = Object.entries({ askedUrl, ends, receipt }).filter(([, value]) => value !== undefined);
+    return { method, url, key, at, open, ...Object.fromEntries(more) };
   });
 }

@@ -491,6 +491,39 @@ pub fn a_transaction_that_may_have_been_sent_is_not_sent_again_unasked() {
     }
 }
 
+//
+#[test]
+pub fn each_transaction_that_may_have_been_sent_counts_by_itself() {
+    let mut request = request();
+    request["methodDetails"] = json!({"chainId": 84532, "feePayer": false});
+    let headers = asking(&[evm("a", &request)]);
+    let begun = || exchange("{}", 1).with_broadcast();
+    for hash in ["", HASH] {
+        let mut first = begun();
+        assert!(matches!(first.answered(402, &headers, b"", at(0)), Next::Reserve));
+        let mut record = first.reserve(None, at(0)).unwrap();
+        let mut counted = first.counted().to_owned();
+        for count in 2..=5 {
+            let now = 60 * count;
+            // Each time in another process, which makes the same request.
+            let mut next = begun();
+            let is_read = next.restore((&headers, b""), at(0), (hash, true), at(0));
+            assert_eq!(is_read, !hash.is_empty());
+            next.count_as(&counted);
+            assert!(matches!(
+                next.go_on(policy("{}"), None, true, true, at(now)),
+                Some(Next::Afresh)
+            ));
+            assert!(matches!(next.answered(402, &headers, b"", at(0)), Next::Reserve));
+            record = next.reserve(Some(&record), at(now)).unwrap();
+            counted = next.counted().to_owned();
+            let rows = serde_json::from_str::<Value>(&record).unwrap();
+            let entries = rows["entries"].as_array().map(Vec::len);
+            assert_eq!(entries, usize::try_from(count).ok(), "{hash}: {rows}");
+        }
+    }
+}
+
 #[test]
 fn a_server_that_pays_no_gas_gets_the_hash_of_the_payers_transaction_and_nothing_else() {
     let mut request = request();

@@ -12,17 +12,17 @@ import { memoryStore, type PayOptions, payingFetch, type Store } from '../../pkg
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
 import { eventually } from '../support/eventually.ts';
 import { askFor, challenge, credentialIn, credentialOf, deliver } from './charges.ts';
-import { GOODS, open, PAYER_KEY, type Shop, spentIn } from './shop.ts';
+import { ask, GOODS, open, PAYER_KEY, paymentOf, type Shop, spentIn } from './shop.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'farebox-broadcasts-'));
 after(() => rmSync(home, { recursive: true, force: true }));
 
+const BY_HASH = { chainId: 84532, credentialTypes: ['hash'], decimals: 6 };
 /** A shop whose clock is this much later. */
 async function shopOf(later: () => number = () => 0): Promise<Shop> {
-  const details = { chainId: 84532, credentialTypes: ['hash'], decimals: 6 };
   return open((request, response) => {
     const expires = new Date(Date.now() + (later() + 300) * 1000).toISOString();
-    if (credentialOf(request) === undefined) return askFor(response, [challenge({ details, expires })]);
+    if (credentialOf(request) === undefined) return askFor(response, [challenge({ details: BY_HASH, expires })]);
     deliver(response, { reference: (credentialIn(request).payload as { hash: string }).hash });
   });
 }
@@ -230,9 +230,8 @@ for (const [name, hasEnded] of [
   test(`a person who is asked for long sends nothing beside a transaction of another process, ${name}`, async (t) => {
     let delivers = hasEnded;
     const shop = await open((request, response) => {
-      const details = { chainId: 84532, credentialTypes: ['hash'], decimals: 6 };
       const expires = new Date(Date.now() + 300_000).toISOString();
-      if (credentialOf(request) === undefined) return askFor(response, [challenge({ details, expires })]);
+      if (credentialOf(request) === undefined) return askFor(response, [challenge({ details: BY_HASH, expires })]);
       if (delivers) return deliver(response, { reference: HASH });
       response.writeHead(500).end();
     });
@@ -259,6 +258,89 @@ for (const [name, hasEnded] of [
     assert.deepEqual([await slow, transfers], [hasEnded ? 'payment_conflict' : 'payment_unresolved', 1]);
     delivers = true;
     assert.equal(await outcome(payer(undefined)(shop.url, KEYED)), GOODS);
+  });
+}
+
+for (const [name, more, init] of [
+  ['a wrapped fetch', {}, {}],
+  ['a wrapped fetch with a key', {}, KEYED],
+  ['a store with resume', { resume }, {}],
+  ['a store with resume and a key', { resume }, KEYED],
+] as const) {
+  // A-352
+  test(`${name}: each transaction whose hash never comes counts, and the caps of the day hold for all of them`, async (t) => {
+    let [later, transfers] = [0, 0];
+    const shop = await shopOf(() => later);
+    t.after(() => shop.stop());
+    const store = memoryStore();
+    const pay = payingFetch({
+      signer: PAYER_KEY,
+      store,
+      ...more,
+      now: () => Date.now() / 1000 + later,
+      policy: { payAgain: true, perDay: '0.04' },
+      broadcast: async () => {
+        transfers += 1;
+        throw new Error('the node timed out');
+      },
+    });
+    const said: string[] = [];
+    for (let call = 0; call < 6; call += 1) {
+      said.push(await outcome(pay(shop.url, init)));
+      later += 400;
+    }
+    assert.deepEqual([transfers, (await spentIn(store)).entries.length], [4, 4]);
+    assert.deepEqual(said, [...Array<string>(4).fill('broadcast_failed'), 'budget_exhausted', 'budget_exhausted']);
+  });
+}
+
+for (const [name, more] of [
+  ['a wrapped fetch', {}],
+  ['a store with resume', { resume }],
+] as const) {
+  // A-353
+  test(`${name}: a key of which two payments have ended is finished by a transaction, once a person has said so`, async (t) => {
+    let later = 0;
+    let isByHash = false;
+    const shop = await open((request, response) => {
+      const expires = new Date(Date.now() + (later + 300) * 1000).toISOString();
+      if (credentialOf(request) !== undefined) return deliver(response, { reference: HASH });
+      if (paymentOf(request) !== undefined) return void response.writeHead(404).end();
+      return isByHash ? askFor(response, [challenge({ details: BY_HASH, expires })]) : ask(response);
+    });
+    t.after(() => shop.stop());
+    const store = memoryStore();
+    const agains: boolean[] = [];
+    let transfers = 0;
+    const pay = payingFetch({
+      signer: PAYER_KEY,
+      store,
+      ...more,
+      now: () => Date.now() / 1000 + later,
+      confirm: ({ again }) => {
+        agains.push(again);
+        return true;
+      },
+      broadcast: async () => {
+        transfers += 1;
+        return HASH;
+      },
+    });
+    assert.deepEqual(await Promise.all([outcome(pay(shop.url, KEYED)), outcome(pay(shop.url, KEYED))]), ['', '']);
+    // In a store both are one row: beside it there is one of another token.
+    if ('resume' in more) {
+      const { record, version } = await store.read();
+      const { sent, ...rest } = JSON.parse(record ?? '') as { sent: [string, number, boolean, string][] };
+      const others = sent.map(([row, at, isOpen, text]) => [
+        `${row.slice(0, -2)}00`,
+        at,
+        isOpen,
+        text.replace(/"slot":"\w+"/, '"slot":"00"'),
+      ]);
+      assert.ok(await store.replace(version, JSON.stringify({ ...rest, sent: [...sent, ...others] })));
+    }
+    [later, isByHash] = [LATER, true];
+    assert.deepEqual([await outcome(pay(shop.url, KEYED)), transfers, agains.at(-1)], [GOODS, 1, true]);
   });
 }
 
@@ -295,6 +377,59 @@ test('of two processes whose people let one transaction go, one sends the next',
   answers[1]?.(true);
   assert.deepEqual([(await Promise.all(both)).sort(), transfers], [['broadcast_failed', 'payment_conflict'], 2]);
 });
+
+for (const [name, first, second] of [
+  ['a transaction whose hook waits', { details: BY_HASH }, { details: BY_HASH }],
+  ['a charge that may have been taken', {}, { details: BY_HASH }],
+  ['a charge that may have been taken, by another nonce', {}, {}],
+] as const) {
+  // A-351
+  test(`an agent whose person is asked for long pays nothing beside what another process has sent under its key: ${name}`, async (t) => {
+    let [later, asked, delivers, transfers]: [number, object, boolean, number] = [0, second, false, 0];
+    const shop = await open((request, response) => {
+      const expires = new Date(Date.now() + (later + 300) * 1000).toISOString();
+      if (credentialOf(request) === undefined) return askFor(response, [challenge({ ...asked, expires })]);
+      return delivers ? deliver(response, { reference: HASH }) : void response.writeHead(500).end();
+    });
+    t.after(() => shop.stop());
+    const store = processes(memoryStore());
+    const [hooks, agains, answers]: [((hash: string) => void)[], boolean[], ((yes: boolean) => void)[]] = [[], [], []];
+    const buys = (confirm?: PayOptions['confirm']): Promise<string> =>
+      createLocalAgentClient({
+        signer: PAYER_KEY,
+        store: store(),
+        policy: { hosts: [shop.host], deadlineSecs: 1 },
+        now: () => Date.now() / 1000 + later,
+        ...(confirm === undefined ? {} : { confirm }),
+        broadcast: () => {
+          transfers += 1;
+          return confirm === undefined ? new Promise<string>((resolve) => hooks.push(resolve)) : Promise.resolve(HASH);
+        },
+      })
+        .fetchPaid(shop.url, undefined, { idempotencyKey: 'order-7' })
+        .then(
+          ({ kind }) => kind,
+          (error: unknown) => (error as FetchPaidError).details.kind,
+        );
+    const slow = buys(({ again }) => {
+      agains.push(again);
+      // The challenge has ended as they answer: of the fresh one they are asked as well.
+      return agains.length === 1 ? new Promise((resolve) => answers.push(resolve)) : !again;
+    });
+    await eventually('the person is asked', () => answers.length === 1);
+    asked = first;
+    const quick = buys();
+    if ('details' in first) await eventually('the hook is called', () => hooks.length === 1);
+    else assert.equal(await quick, 'execution_inconclusive');
+    later = LATER;
+    answers.pop()?.(true);
+    assert.deepEqual([await slow, agains, transfers], ['execution_inconclusive', [false, false, true], 'details' in first ? 1 : 0]);
+    assert.ok(new Set(shop.requests.map(credentialOf).filter((it) => it !== undefined)).size <= 1);
+    delivers = true;
+    hooks.pop()?.(HASH);
+    assert.equal(await quick, 'details' in first ? 'success' : 'execution_inconclusive');
+  });
+}
 
 // A-325
 test("an agent's client knows of a transaction that may have been sent, after a hook that failed and in the next process", async (t) => {

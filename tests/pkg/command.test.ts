@@ -402,6 +402,7 @@ test("a stranger's payment file writes nothing but a payment beside the budget t
     { key: '0x/../package' },
     { store: join(project, 'budget') },
     { url: 'file:///etc/passwd' },
+    { askedUrl: 'file:///etc/passwd' },
     { header: ['a b', 'c'] },
     { headers: [['x', 'a\nb']] },
     { body: 7 },
@@ -634,6 +635,34 @@ test('resend says of a payment that has ended that pay goes on with it, and noth
   assert.deepEqual([code, out], [2, '']);
   assert.equal(err, 'farebox: this payment has ended and is not sent any more: npx farebox pay with the same request goes on with it\n');
   assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
+});
+
+// A-350
+test('resend asks for the URL that was asked for, wherever it redirects, and says what is true of its payment', async (t) => {
+  let answers: 'nothing' | 'other terms' | 'goods' = 'nothing';
+  const shop = await open((request, response) => {
+    if (request.url === '/report') return void response.writeHead(301, { location: '/report/' }).end();
+    if (paymentOf(request) === undefined) return ask(response);
+    if (answers === 'other terms') return ask(response, terms([{ ...OFFER, amount: '20000' }]));
+    if (answers === 'goods') return serve(response);
+    response.writeHead(500).end();
+  });
+  t.after(() => shop.stop());
+  const { store, err } = await farebox(['pay', `${shop.url}/report`, '--yes']);
+  const file = /the payment is in (\S+);/.exec(err)?.[1] ?? assert.fail(err);
+  const { url, askedUrl } = JSON.parse(readFileSync(file, 'utf8')) as { url: string; askedUrl?: string };
+  assert.deepEqual([url, askedUrl], [`${shop.url}/report/`, `${shop.url}/report`]);
+  answers = 'other terms';
+  const changed = await farebox(['resend', file], { store, key: '' });
+  assert.deepEqual([changed.code, changed.out], [4, '']);
+  assert.match(changed.err, /asks for another signature by now/);
+  answers = 'goods';
+  const came = await farebox(['resend', file], { store, key: '' });
+  assert.deepEqual([came.code, came.out], [0, GOODS], came.err);
+  assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
+  // What was delivered is not open any more: then its own bytes go to the URL that was paid.
+  assert.equal((await farebox(['resend', file], { store, key: '' })).code, 0);
+  assert.equal(shop.requests.at(-1)?.url, '/report/');
 });
 
 test('what has ended and may have been charged is not paid again by --yes alone', async (t) => {

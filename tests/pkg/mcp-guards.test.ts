@@ -155,6 +155,22 @@ test('a card shows path and query, and marks what it cuts', () => {
   );
 });
 
+// A-354
+test('a card shows the URL that was asked for, and no Markdown of it', () => {
+  const proposal = {
+    amountText: '0.01 USDC (10000)',
+    network: 'eip155:84532',
+    testNetwork: true,
+    payTo: '0x',
+    method: 'GET',
+    host: 'a.example',
+    url: 'https://a.example/free?q=[**nothing_is_paid**](https://evil.example/login)!',
+  } as Proposal;
+  const path = '/free?q=%5B%2A%2Anothing%5Fis%5Fpaid%2A%2A%5D%28https://evil.example/login%29%21';
+  assert.equal(cardOf(proposal).split('\n')[1], `For: GET a.example${path}`);
+  assert.equal(cardOf({ ...proposal, askedUrl: 'https://a.example/report' }).split('\n')[1], 'For: GET a.example/report, redirected');
+});
+
 const UPSTREAM = `
 import { Server } from ${JSON.stringify(pathToFileURL(join(process.cwd(), 'node_modules/@modelcontextprotocol/sdk/dist/esm/server/index.js')).href)};
 import { StdioServerTransport } from ${JSON.stringify(pathToFileURL(join(process.cwd(), 'node_modules/@modelcontextprotocol/sdk/dist/esm/server/stdio.js')).href)};

@@ -12,7 +12,8 @@ import {
   type PaymentQuote,
   type SdkPaymentDecisionRequest,
 } from '../../pkg/dist/agent/index.js';
-import { memoryStore } from '../../pkg/dist/index.js';
+import { type FareboxError, memoryStore, type Proposal, payingFetch } from '../../pkg/dist/index.js';
+import { resume, sentPayments } from '../../pkg/dist/resume.js';
 import { ask, GOODS, open, paymentOf, type Shop, serve, spentIn, watchedSigner } from './shop.ts';
 
 async function shopOf(t: TestContext): Promise<Shop> {
@@ -48,12 +49,15 @@ const WAYS: readonly (readonly [name: string, buys: (client: Client, url: string
   ],
 ];
 for (const [name, buys] of WAYS) {
-  // A-327
+  // A-327, A-354
   test(`${name} pays the URL to which it was redirected, once, and gets what it paid for`, async (t) => {
     const shop = await shopOf(t);
     const [store, signer] = [memoryStore(), watchedSigner()];
-    const client = createLocalAgentClient({ signer, store, policy: { hosts: [shop.host], deadlineSecs: 1 } });
+    const agreed: (string | undefined)[][] = [];
+    const confirm = (it: Proposal): boolean => agreed.push([it.url, it.askedUrl]) > 0;
+    const client = createLocalAgentClient({ signer, store, confirm, policy: { hosts: [shop.host], deadlineSecs: 1 } });
     assert.equal(await buys(client, `${shop.url}/report`), GOODS);
+    assert.deepEqual(agreed, [[`${shop.url}/report/`, `${shop.url}/report`]]);
     const paid = shop.requests.filter((request) => paymentOf(request) !== undefined).map((request) => request.url);
     assert.deepEqual([paid, signer.asked.length, (await spentIn(store)).entries.length], [['/report/'], 1, 1]);
   });
@@ -144,6 +148,35 @@ test('a harness and a desk of one process go on with it, too', async (t) => {
   for (const buys of Object.values(ways)) assert.equal(await buys(), GOODS);
   assert.equal(new Set(signer.asked.map(({ message }) => message['nonce'])).size, 2);
 });
+
+for (const [name, more] of [
+  ['a wrapped fetch', {}],
+  ['a store with resume', { resume }],
+] as const) {
+  // A-350
+  test(`${name}: an error names the URL that was asked for, with which the purchase goes on`, async (t) => {
+    let answers = false;
+    const shop = await open((request, response) => {
+      if (request.url === '/report') return void response.writeHead(301, { location: '/report/' }).end();
+      if (paymentOf(request) === undefined) return ask(response);
+      return answers ? serve(response) : void response.destroy();
+    });
+    t.after(() => shop.stop());
+    const [store, signer] = [memoryStore(), watchedSigner()];
+    const pay = payingFetch({ signer, store, policy: { deadlineSecs: 1 }, ...more });
+    const { payment } = await pay(`${shop.url}/report`).then(
+      () => assert.fail('answered'),
+      (error: FareboxError) => error,
+    );
+    const urls = [`${shop.url}/report/`, `${shop.url}/report`] as const;
+    assert.deepEqual([payment?.url, payment?.askedUrl], urls);
+    const kept = (await sentPayments(store)).map((it) => [it.url, it.askedUrl, (it.ends ?? 0) >= (payment?.validBefore ?? NaN)]);
+    assert.deepEqual(kept, 'resume' in more ? [[...urls, true]] : []);
+    answers = true;
+    const { askedUrl = '' } = payment ?? {};
+    assert.deepEqual([await (await pay(askedUrl)).text(), signer.asked.length], [GOODS, 1]);
+  });
+}
 
 test('a control plane is asked to pay the URL to which the request was redirected', async (t) => {
   const shop = await shopOf(t);

@@ -1,4 +1,4 @@
-/** Calls at once under one key, each of which a server asks for another token: one of them is charged. */
+/** Calls at once under one key, each of which a server asks for another token, or for another nonce: one of them is charged. */
 import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test } from 'node:test';
@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { memoryStore, payingFetch, type Store } from '../../pkg/dist/index.js';
 import { resume } from '../../pkg/dist/resume.js';
 import { eventually } from '../support/eventually.ts';
-import { ask, GOODS, OFFER, ON_BASE, paymentOf, serve, settlement, sharedShop, terms, watchedSigner } from './shop.ts';
+import { askFor, challenge, credentialOf, deliver } from './charges.ts';
+import { ask, GOODS, OFFER, ON_BASE, paymentOf, serve, settlement, sharedShop, TRANSACTION, terms, watchedSigner } from './shop.ts';
 
 const shop = sharedShop();
 const KEYED = { headers: { 'idempotency-key': 'order-7' } };
@@ -63,3 +64,91 @@ test('what another process has closed is not paid in another token by one whose 
   await assert.rejects(slow, { code: 'payment_conflict' });
   assert.equal(shop.payments().length, 1);
 });
+
+const BY_HASH = { chainId: 84532, credentialTypes: ['hash'], decimals: 6 };
+const asksOf = {
+  'a token': (response: ServerResponse) => ask(response, terms([OFFER])),
+  'another token': (response: ServerResponse) => ask(response, terms([ON_BASE])),
+  "a nonce of the server's": (response: ServerResponse) => askFor(response, [challenge({})]),
+  "a transaction of the payer's": (response: ServerResponse) => askFor(response, [challenge({ details: BY_HASH })]),
+} as const;
+type Asks = keyof typeof asksOf;
+let transfers = 0;
+const broadcast = async (): Promise<string> => {
+  transfers += 1;
+  return TRANSACTION;
+};
+/** What shops were sent: payments and credentials. */
+const sent = (): Set<string | undefined> =>
+  new Set(shop.requests.map((request) => paymentOf(request) ?? credentialOf(request)).filter((it) => it !== undefined));
+
+for (const [way, more] of [
+  ['in one wrapped fetch', {}],
+  ['with one store', { resume }],
+] as const) {
+  for (const [first, second] of [
+    ['a token', "a transaction of the payer's"],
+    ['a token', "a nonce of the server's"],
+    ["a nonce of the server's", "a nonce of the server's"],
+    ["a nonce of the server's", 'a token'],
+    ["a transaction of the payer's", "a nonce of the server's"],
+  ] satisfies [Asks, Asks][]) {
+    // A-355
+    test(`of two calls at once under one key one pays, ${way}: ${first}, then ${second}`, async (t) => {
+      const held: (() => void)[] = [];
+      t.after(() => held.pop()?.());
+      transfers = 0;
+      let asks: Asks = first;
+      shop.answers = (request, response) => {
+        const isPaid = paymentOf(request) !== undefined;
+        if (!isPaid && credentialOf(request) === undefined) return asksOf[asks](response);
+        const answer = (): void => (isPaid ? served(request, response) : deliver(response));
+        if (asks !== first || held.length > 0) return answer();
+        held.push(answer);
+      };
+      const pay = payingFetch({ signer: watchedSigner(), store: memoryStore(), broadcast, ...more });
+      const one = pay(`${shop.url}/report`, KEYED);
+      await eventually('the payment is sent', () => held.length === 1);
+      asks = second;
+      await assert.rejects(pay(`${shop.url}/report`, KEYED), { code: 'payment_unresolved' });
+      assert.deepEqual([sent().size, transfers], [1, first === "a transaction of the payer's" ? 1 : 0]);
+      held.pop()?.();
+      assert.equal(await (await one).text(), GOODS);
+    });
+  }
+
+  for (const [second, hasEnded] of [
+    ['another token', false],
+    ['another token', true],
+    ["a transaction of the payer's", true],
+    ["a nonce of the server's", true],
+  ] satisfies [Asks, boolean][]) {
+    // A-355
+    test(`a person who is asked for long for ${second} pays nothing beside what ${hasEnded ? 'has ended' : 'is open'} meanwhile, ${way}`, async () => {
+      let [asks, later]: [Asks, number] = [second, 0];
+      transfers = 0;
+      shop.answers = (request, response) => {
+        if (paymentOf(request) === undefined && credentialOf(request) === undefined) return asksOf[asks](response);
+        response.writeHead(500).end();
+      };
+      const answers: ((yes: boolean) => void)[] = [];
+      const pay = payingFetch({
+        signer: watchedSigner(),
+        store: memoryStore(),
+        broadcast,
+        policy: { maxValiditySecs: 86_400 },
+        now: () => Date.now() / 1000 + later,
+        confirm: () => (asks === second ? new Promise((resolve) => answers.push(resolve)) : true),
+        ...more,
+      });
+      const slow = pay(`${shop.url}/report`, KEYED);
+      await eventually('the person is asked', () => answers.length === 1);
+      asks = 'a token';
+      assert.equal((await pay(`${shop.url}/report`, KEYED)).status, 500);
+      if (hasEnded) later = 130;
+      answers.pop()?.(true);
+      await assert.rejects(slow, { code: 'payment_unresolved' });
+      assert.deepEqual([sent().size, transfers], [1, 0]);
+    });
+  }
+}

@@ -75,15 +75,14 @@ export class Journal {
 
   /**
    * Keeps it, durably where there is a store, before it returns. Where another process was first
-   * under this key, or has ended it, its payment is returned and stands; this one must not leave.
+   * under this key, or has ended it, its payment is returned and stands; this one must not leave. `before` is what it goes on with.
    */
-  async claim(key: string, sent: Sent): Promise<Sent> {
-    const mine = [this.#known.get(key)?.sent ?? sent, sent].map(signedIn);
+  async claim(key: string, sent: Sent, before = sent): Promise<Sent> {
+    const mine = [this.#known.get(key)?.sent ?? sent, before, sent].map(signedIn);
     const standing = await this.#keep(key, { sent, open: true }, ({ sent: first, open: isOpen }) => {
       const signed = signedIn(first);
-      // What is open and has ended gives way.
-      const gives = isOpen && !isUnended(first.ends, this.#now());
-      return stands({ isOpen, signed: gives ? undefined : signed }, { isOpen: true, signed: mine.find((it) => it === signed) });
+      // Also of what has ended and may have been charged: a call that has not read it was asked for nothing beside it.
+      return stands({ isOpen, signed }, { isOpen: true, signed: mine.find((it) => it === signed) });
     });
     for (const [oldest, it] of this.#known) {
       if (this.#known.size <= MOST) break;

@@ -4,7 +4,9 @@ import { dirname, resolve } from 'node:path';
 import { FareboxError } from '../error.js';
 import { payingFetch } from '../fetch.js';
 import { fileStore } from '../file-store.js';
-import { resume, sentPayments } from '../resume.js';
+import type { Proposal } from '../options.js';
+import { type KeptPayment, resume, sentPayments } from '../resume.js';
+import { isUnended } from '../sent.js';
 import type { Signer } from '../signer.js';
 import { type KeptFile, keep, keptBeside, printed } from './pay.js';
 import { type Asked, objectOf, policyOf } from './request.js';
@@ -14,8 +16,11 @@ export async function resend(words: Words): Promise<number> {
   const [, file, ...others] = words.positionals;
   if (file === undefined || others.length > 0) throw new Usage('resend is followed by the file that pay has written');
   const kept = keptIn(file, words.values.store);
+  const store = fileStore(kept.store);
+  const row = (await sentPayments(store)).find(({ key, open }) => open && key === kept.key);
   const request: Asked = {
-    url: kept.url,
+    // The purchase is named by the URL that was asked for, wherever it redirected.
+    url: row?.askedUrl ?? row?.url ?? kept.url,
     init: {
       method: kept.method,
       headers: kept.headers.map(([name, value]): [string, string] => [name, value]),
@@ -24,33 +29,39 @@ export async function resend(words: Words): Promise<number> {
     policy: policyOf(words.values),
     store: kept.store,
   };
-  const store = fileStore(request.store);
-  const isOpen = (await sentPayments(store)).some(({ key, open }) => open && key === kept.key);
-  return isOpen ? printed(await again(request, store), words, request) : bare(kept, request, words);
+  const response = row && (await again(row, request, store));
+  return response === undefined ? bare(kept, request, words) : printed(response, words, request);
 }
 
-/** By the record of the budget, which then knows what became of it. */
-async function again(request: Asked, store: ReturnType<typeof fileStore>): Promise<Response> {
+/** By the record of the budget, which then knows what became of it; nothing if what was open there is not that of this request. */
+async function again({ ends, askedUrl }: KeptPayment, request: Asked, store: ReturnType<typeof fileStore>): Promise<Response | undefined> {
   const { url, init, policy } = request;
-  let hasEnded = false;
-  const confirm = (): boolean => {
-    hasEnded = true;
+  let asked: Proposal | undefined;
+  const confirm = (proposal: Proposal): boolean => {
+    asked = proposal;
     return false;
   };
   const fetch = payingFetch({ signer: NO_WALLET, policy, store, confirm, resume });
-  return keptBeside(request, () =>
-    fetch(url, init).catch((error: unknown) => {
-      throw hasEnded
-        ? new Usage('this payment has ended and is not sent any more: npx farebox pay with the same request goes on with it')
-        : error;
-    }),
-  );
+  try {
+    return await keptBeside(request, () => fetch(url, init));
+  } catch (error) {
+    if (asked === undefined) throw error;
+    if (asked.replaces) throw new FareboxError({ ...OTHER_TERMS, remedy: '', signed: true }, error);
+    if (isUnended(ends, Date.now() / 1000)) return undefined;
+    const named = askedUrl === undefined ? '' : ` (its URL is ${askedUrl})`;
+    throw new Usage(`this payment has ended and is not sent any more: npx farebox pay with the same request${named} goes on with it`);
+  }
 }
+
+const OTHER_TERMS = {
+  code: 'payment_unresolved',
+  message: 'the server asks for another signature by now, and resend signs nothing',
+} as const;
 
 /** A payment that the budget does not hold open: only its own bytes are sent. */
 async function bare({ header: [name, value], validBefore, ...kept }: KeptFile, request: Asked, words: Words): Promise<number> {
   const headers = [...request.init.headers, [name, value] as [string, string]];
-  const response = await fetch(request.url, { ...request.init, headers, redirect: 'manual' }).catch((error: unknown) => {
+  const response = await fetch(kept.url, { ...request.init, headers, redirect: 'manual' }).catch((error: unknown) => {
     throw new FareboxError({ code: 'payment_unresolved', message: 'no answer came to the payment', remedy: '', signed: true }, error);
   });
   const code = await printed(response, words, request);
@@ -71,11 +82,12 @@ const NO_WALLET: Signer = {
  */
 function keptIn(file: string, named: string | undefined): KeptFile {
   const kept = objectOf(file, 'the payment') as Partial<KeptFile>;
-  const { url, method, header, key, validBefore, store, headers, body } = kept;
+  const { url, askedUrl, method, header, key, validBefore, store, headers, body } = kept;
   const isPair = (it: unknown): boolean => Array.isArray(it) && it.length === 2 && isField(it[0]) && isText(it[1], /^[^\r\n\0]*$/);
+  const isUrl = (it: unknown): boolean => isText(it, /^https?:\/\//i) && URL.canParse(it as string);
   const isKept =
-    isText(url, /^https?:\/\//i) &&
-    URL.canParse(url ?? '') &&
+    isUrl(url) &&
+    (askedUrl === undefined || isUrl(askedUrl)) &&
     isText(method, /^[A-Za-z]{1,20}$/) &&
     isText(key, /^0x[0-9a-f]{64}$/) &&
     isText(store, /./) &&
@@ -88,8 +100,8 @@ function keptIn(file: string, named: string | undefined): KeptFile {
   const folder = named ?? store ?? '';
   if (named === undefined && (file === '-' || dirname(resolve(file)) !== dirname(resolve(folder))))
     throw new Usage('the file names a budget that does not lie beside it: name yours with --store');
-  const payment = { url, method, header, key, validBefore, store: folder, headers, ...(body === undefined ? {} : { body }) };
-  return payment as KeptFile;
+  const more = { ...(askedUrl === undefined ? {} : { askedUrl }), ...(body === undefined ? {} : { body }) };
+  return { url, method, header, key, validBefore, store: folder, headers, ...more } as KeptFile;
 }
 
 const isText = (value: unknown, form: RegExp): boolean => typeof value === 'string' && form.test(value);

@@ -68,6 +68,8 @@ macro_rules! payer {
             /// A payment that is signed for another token is counted in the place of the one signed
             /// before.
             ElsewhereIsUncounted,
+            /// Transactions whose proof never came count as one.
+            LostTransactionsAreOne,
             /// A purchase goes on under the policy of the call that began it.
             PolicyOfBefore,
             /// A purchase that is signed again counts again.

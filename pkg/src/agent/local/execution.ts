@@ -91,7 +91,7 @@ export class Execution {
       const ends = Math.ceil(this.#now()) + it.validForSecs;
       const mine: Sent = { ...having({ purchase: ended?.purchase }), ...asked, ...what, proposal: it, ends };
       try {
-        const standing = await journal.claim(key, mine);
+        const standing = await journal.claim(key, mine, ended);
         if (standing !== mine) taken = standing;
       } catch (error) {
         fault = { error };

@@ -21,7 +21,7 @@ use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
-use farebox_evm::keccak::keccak256;
+use farebox_evm::keccak::{keccak256, keccak256_parts};
 
 /// Maximum of them that are remembered; the oldest goes first.
 const MAX_EARLIER: usize = 16;
@@ -139,7 +139,7 @@ impl Exchange {
         (self.pin, self.asks) = (pin.map(Into::into), asks);
         (self.advice, self.retrying, self.charged, self.fresh) = (None, false, None, 0);
         match self.going {
-            Going::Doubted => return Some(self.doubt(asks)),
+            Going::Doubted => return Some(self.doubt(asks, now)),
             Going::Ended if !self.state.is_paid() => {
                 self.state = ExchangeState::Plain;
                 return Some(Next::Afresh);
@@ -149,12 +149,12 @@ impl Exchange {
         let until = now.plus(self.policy.deadline_secs);
         let ExchangeState::Paid(proposed, paid) = &mut self.state else {
             // What was signed cannot be read: its nonce may not have been the payer's.
-            return is_dead.then(|| self.unreadable(asks));
+            return is_dead.then(|| self.unreadable(asks, now));
         };
         if is_dead {
             let Some(slot) = Slot::of(&paid.prepared.offer) else {
                 self.going = Going::Doubted;
-                return Some(self.doubt(asks));
+                return Some(self.doubt(asks, now));
             };
             (self.going, self.ended_in) = (Going::Ended, slot.name());
             self.remember();
@@ -169,17 +169,17 @@ impl Exchange {
     }
 
     /// Goes on beside what has ended and may have been charged, if a person or the policy says so.
-    fn doubt(&mut self, asks: bool) -> Next {
-        let next = self.afresh_if_asked(asks);
+    fn doubt(&mut self, asks: bool, now: UnixTime) -> Next {
+        let next = self.afresh_if_asked(asks, now);
         self.is_elsewhere = matches!(next, Next::Afresh);
         next
     }
 
     /// Goes on beside a payment that has ended and cannot be read, under the same condition. It has
     /// the same nonce wherever that is the payer's.
-    fn unreadable(&mut self, asks: bool) -> Next {
+    fn unreadable(&mut self, asks: bool, now: UnixTime) -> Next {
         self.going = Going::Doubted;
-        self.afresh_if_asked(asks)
+        self.afresh_if_asked(asks, now)
     }
 
     /// Whether this account may sign for what an earlier one has signed.
@@ -195,9 +195,13 @@ impl Exchange {
         ))
     }
 
-    fn afresh_if_asked(&mut self, asks: bool) -> Next {
+    fn afresh_if_asked(&mut self, asks: bool, now: UnixTime) -> Next {
         if !self.pays_beside(asks) {
             return Next::Fail(unresolved());
+        }
+        // Each counts by itself, also one whose proof never comes: it follows a minute after the end of the one before.
+        if !planted(Mutant::LostTransactionsAreOne) {
+            self.drawn = keccak256_parts(&[&self.drawn, &now.secs().to_be_bytes()]);
         }
         self.state = ExchangeState::Plain;
         Next::Afresh
