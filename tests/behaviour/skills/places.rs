@@ -232,7 +232,8 @@ pub fn a_skill_that_was_used_waits_for_its_owner_where_a_fee_is_not_paid() {
         // The market asks a fee by now, and the skill made room for another one.
         let mut fee = super::world::vars();
         (fee["LISTING_FEE"], fee["PAY_TO"]) = ("$1.00".into(), owner(5).into());
-        world = World { rows: world.rows.clone(), now: world.now, ..World::of(&fee) };
+        let World { rows, now, dice, .. } = world;
+        let mut world = World { rows, now, dice, ..World::of(&fee) };
         let row = world.rows.skills.get_mut("echo").unwrap();
         (row.active, row.made_room, row.changed) = (false, true, world.now);
         world.now += 600_000;
