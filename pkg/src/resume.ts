@@ -341,7 +341,7 @@ const isOf = (row: SentRow, { key, proof, derives, seed }: Trail): boolean =>
 function ended(): FareboxError {
   return new FareboxError({
     code: 'payment_conflict',
-    message: 'another process has gone on with this purchase and ended it, or signs for it; what was signed here was not sent',
+    message: 'another process goes on with this purchase; what was signed here was not sent',
     remedy: 'call again: if the purchase has ended, that is a new one',
     signed: true,
   });

@@ -3,7 +3,7 @@ import { readWithin } from '../beginning.js';
 import { unusable } from '../error.js';
 import { membersOf } from '../members.js';
 import { takesTokens } from '../operator/client.js';
-import { endsIn, fetchOf, keyOf, paidUrl } from '../request.js';
+import { endsIn, fetchOf, paidUrl } from '../request.js';
 import {
   type PaidRequestContext,
   type PaidRequestHttpRequest,
@@ -144,7 +144,7 @@ export class AgentPayClient {
   ): Promise<PaidResponse> {
     const { headers, ...request } = asked.request;
     // The header that the merchant sees names the purchase, too.
-    const { description, metadata, idempotencyKey = keyOf(new Headers(headers)), signal } = context;
+    const { description, metadata, idempotencyKey = headers?.['idempotency-key'], signal } = context;
     signal?.throwIfAborted();
     const body: SdkPaymentDecisionRequest = sdkPaymentDecisionRequestSchema.parse({
       context: { ...this.#identity, ...having({ description, metadata }) },
@@ -161,7 +161,7 @@ export class AgentPayClient {
     });
     const { bytes, end } = await readWithin(response, MAX_DECISION_BYTES, this.#timeoutMs);
     // As if no answer had come: the same id may be executed again.
-    if (end !== 'whole') throw new TypeError('The decision of the control plane was not read to its end.');
+    if (end !== 'whole') throw new TypeError('The decision was cut.');
     const text = new TextDecoder().decode(bytes);
     const said = parsed(text);
     const decision = sdkPaymentDecisionResponseSchema.safeParse(said);

@@ -173,16 +173,13 @@ function said(status: number, decision: SdkPaymentDecisionResponse): Response {
 /** A merchant's answer; what is no text a control plane tells in base64. */
 function merchants({ status, headers, body }: SdkMerchantResponse): Response {
   const { 'x-farebox-encoding': encoding, ...fields } = headers;
+  let told: string | Uint8Array<ArrayBuffer> = body;
   try {
-    if (encoding === 'base64') return answerOf(status, fields, bytesOf(body));
+    if (encoding === 'base64') told = Uint8Array.from(atob(body), (char) => char.charCodeAt(0));
   } catch {
     // What cannot be read is given as it came: the money is spent.
   }
-  return answerOf(status, headers, body);
-}
-
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  return answerOf(status, fields, told);
 }
 
 /**
