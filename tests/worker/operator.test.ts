@@ -491,7 +491,10 @@ it('an object that is down makes the answer 503 and never a part', async () => {
     await delivered(world);
     await world.gate.ledger('down', 3);
     // One object alone may have a payment.
-    for (const [path, at] of [...['payments', 'totals', 'audit', 'metrics'].map((of) => [of, 3] as const), [`payments/${NO_ID}`, 0] as const]) {
+    for (const [path, at] of [
+      ...['payments', 'totals', 'audit', 'metrics'].map((of) => [of, 3] as const),
+      [`payments/${NO_ID}`, 0] as const,
+    ]) {
       await world.gate.ledger('down', at);
       expectProblem(await ask(world, path), { status: 503, code: 'ledger_unavailable', retryAfter: 2 });
     }
