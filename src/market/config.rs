@@ -9,12 +9,14 @@ use farebox_core::hash::digest;
 use farebox_core::market_page::Beside;
 use farebox_core::skills::Market;
 
+use super::showcase::Showcase;
 use crate::platform::calls;
 
 /// A configuration with its market and its exchange.
 struct MarketSetting {
     vars: String,
     market: Option<Rc<Market>>,
+    showcase: Rc<Showcase>,
     exchange: Exchanging,
 }
 
@@ -61,7 +63,8 @@ pub(super) fn configure(text: &str) {
             Exchanging::Wrong
         }
     };
-    CONFIGURED.set(Some(MarketSetting { vars, market: market.ok().map(Rc::new), exchange }));
+    let (market, showcase) = (market.ok().map(Rc::new), Rc::default());
+    CONFIGURED.set(Some(MarketSetting { vars, market, showcase, exchange }));
 }
 
 fn complain(of: &str, errors: Vec<impl Display>) {
@@ -73,6 +76,11 @@ fn complain(of: &str, errors: Vec<impl Display>) {
 /// The market; `None` if its configuration is wrong.
 pub(super) fn market() -> Option<Rc<Market>> {
     CONFIGURED.with_borrow(|configured| configured.as_ref()?.market.clone())
+}
+
+/// The skills that this isolate keeps: what is written of them depends on the configuration.
+pub(super) fn showcase() -> Option<Rc<Showcase>> {
+    CONFIGURED.with_borrow(|configured| configured.as_ref().map(|it| Rc::clone(&it.showcase)))
 }
 
 /// The exchange.

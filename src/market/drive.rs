@@ -9,12 +9,15 @@ use farebox_core::skills::message::{
     Answer, CallOutcome, Command, Errand, Forward, Invocation, MockProof, OriginalRequest,
     PayOrder, Response, SellerAnswer, SellerCall, Viewer,
 };
+use farebox_core::skills::offered::Offered;
 use farebox_core::skills::{Market, pay, refused};
 use wasm_bindgen::JsValue;
 
 use super::calls::{self, Failed, Identity};
 use super::config;
 use super::routes::{Asked, pack_of};
+use super::showcase::Volume;
+use super::shown::{self, Overview, Sheet};
 use crate::platform::body::{self, Unusable};
 use crate::platform::calls::{clock_ms, complain, pause};
 
@@ -54,7 +57,6 @@ pub(super) async fn answer(
     let Some(market) = config::market() else {
         return refused::refusal(503, "not_configured").no_store().into();
     };
-    let page = if let Asked::Shown(page) = &asked { Some(page.command()) } else { None };
     let desk = Desk { env, head, request, market };
     let command = match asked {
         Asked::Now(command) => Ok(command),
@@ -62,14 +64,7 @@ pub(super) async fn answer(
         Asked::Body(make) => desk.body(OWNERS_BYTES).await.map(make),
         Asked::Ledger(make) => desk.reader(make).await,
         Asked::Invoke { skill, version } => desk.invocation(skill, version).await,
-        Asked::Shown(shown) => {
-            let Some(command) = page else { return refused::internal().into() };
-            return match desk.ask(&command).await {
-                Some(Answer::Skills(skills)) => shown.written(&desk.market, &skills).into(),
-                Some(Answer::Reply(response)) => response.into(),
-                _ => down().into(),
-            };
-        }
+        Asked::Shown(sheet) => return desk.show(sheet).await,
     };
     match command {
         Ok(command) => {
@@ -213,7 +208,8 @@ impl Desk {
                 }
                 Answer::Table(_)
                 | Answer::Shelf(_)
-                | Answer::Skills(_)
+                | Answer::Edition(_)
+                | Answer::Skills { .. }
                 | Answer::Tasks(_)
                 | Answer::Nothing => {
                     return refused::internal().no_store().into();
@@ -226,6 +222,48 @@ impl Desk {
                 None => return down().into(),
             }
         }
+    }
+
+    /// What is sold, as it is now.
+    async fn show(&self, sheet: Sheet) -> Given {
+        let (id, write): (_, fn(&Market, Option<&Offered>) -> Response) = match sheet {
+            Sheet::All(overview) => return self.overlook(&overview).await,
+            Sheet::Skill(id) => (id, shown::write_skill_page),
+            Sheet::SkillDocument(id) => (id, shown::write_skill_document),
+        };
+        match self.ask(&Command::Offered(Some(id))).await {
+            Some(Answer::Skills { skills, .. }) => write(&self.market, skills.first()).into(),
+            _ => down().into(),
+        }
+    }
+
+    async fn overlook(&self, overview: &Overview) -> Given {
+        let Some(volume) = self.volume().await else { return down().into() };
+        let write = || overview.written(&self.market, &volume.skills);
+        let sent = overview.common().and_then(|common| volume.send(common, write));
+        sent.map_or_else(|| write().into(), |response| Given::Passed(response, 200))
+    }
+
+    /// All listed skills, of the edition that the object has now, or a later one.
+    async fn volume(&self) -> Option<Rc<Volume>> {
+        let showcase = config::showcase()?;
+        let Some(Answer::Edition(told)) = self.ask(&Command::Edition).await else { return None };
+        for _ in 0..MAX_TURNS {
+            let began = clock_ms();
+            if let Some(volume) = showcase.volume(told, began) {
+                return Some(volume);
+            }
+            if showcase.begin(began) {
+                let read = self.ask(&Command::Offered(None)).await;
+                if let Some(Answer::Skills { edition, skills }) = read {
+                    return Some(showcase.keep(Volume::of(edition, skills, began), clock_ms()));
+                }
+                showcase.fail();
+                return None;
+            }
+            pause(TURN_MS).await;
+        }
+        None
     }
 
     async fn ask(&self, command: &Command) -> Option<Answer> {
@@ -355,6 +393,9 @@ fn down() -> Response {
 const GAPS_MS: [u32; 3] = [100, 500, 2_000];
 /// Milliseconds between two looks for the answer that another request works on.
 const FOLLOW_MS: u32 = 200;
+/// Milliseconds between two looks whether another request has read all skills, and how many there are.
+const TURN_MS: u32 = 20;
+const MAX_TURNS: u32 = 500;
 /// A pause that no answer may ask for.
 const LONGEST_PAUSE_MS: u32 = 60_000;
 /// How often objects of the archive are read for one request: a row may leave meanwhile.

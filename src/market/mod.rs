@@ -2,7 +2,7 @@
 //!
 //! `entry.mjs` calls [`configure`] when the environment is new and [`handle`] for every request; `calls.mjs` holds the calls of
 //! the platform that are the market's alone. [`routes`] says what a request asks, [`drive`] carries out what the object
-//! answers, [`shown`] makes pages of it, [`table`] reads the gate's route table before it is written, [`exchange`] does the same for
+//! answers, [`shown`] makes pages of it, [`showcase`] keeps them, [`table`] reads the gate's route table before it is written, [`exchange`] does the same for
 //! the exchange, [`objects`] are the Durable Objects.
 
 mod calls;
@@ -11,6 +11,7 @@ mod drive;
 mod exchange;
 mod objects;
 mod routes;
+mod showcase;
 mod shown;
 mod table;
 

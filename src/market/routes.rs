@@ -6,7 +6,7 @@ use farebox_core::skills::message::{Command, Labels, OriginalRequest, Response, 
 use farebox_core::skills::{original, refused};
 
 use super::config;
-use super::shown::Sheet;
+use super::shown::{Overview, Sheet};
 use crate::platform::calls::clock_ms;
 
 /// The wish of a request.
@@ -21,7 +21,7 @@ pub(super) enum Asked {
     Invoke { skill: String, version: Option<String> },
     /// To pass on what the gate sold.
     Sold(Sale),
-    /// A page or a document.
+    /// A list, a page or a document of what is sold.
     Shown(Sheet),
 }
 
@@ -69,7 +69,7 @@ fn marketplace(head: &RequestHead, parts: &[&str], query: &str) -> Result<Asked,
         Ok(Asked::Body(Box::new(move |body| make(labels, id, body))))
     };
     match (method, parts) {
-        ("GET", ["skills"]) => Ok(Asked::Now(Command::List(query))),
+        ("GET", ["skills"]) => Ok(Asked::Shown(Sheet::All(Overview::List(query)))),
         ("POST", ["skills"]) => {
             let labels = labels();
             Ok(Asked::Body(Box::new(move |body| Command::Publish(labels, body))))
@@ -113,8 +113,8 @@ fn ledger(make: impl FnOnce(Viewer, String) -> Command + 'static) -> Asked {
 /// Pages and documents.
 fn shown(head: &RequestHead, parts: &[&str], query: &str) -> Result<Asked, Response> {
     let page = match parts {
-        [""] => Sheet::Market(query.to_owned()),
-        ["SKILL.md"] => Sheet::Document,
+        [""] => Sheet::All(Overview::Page(query.to_owned())),
+        ["SKILL.md"] => Sheet::All(Overview::Document),
         ["skills", id] if !id.is_empty() => Sheet::Skill((*id).to_owned()),
         ["skills", id, "SKILL.md"] => Sheet::SkillDocument((*id).to_owned()),
         _ => return Err(not_found()),

@@ -1,51 +1,70 @@
-//! Pages and documents of what is sold.
+//! Lists, pages and documents of what is sold.
 
 use farebox_core::skills::Market;
-use farebox_core::skills::message::{Command, Response};
-use farebox_core::skills::offered::Offered;
+use farebox_core::skills::message::Response;
+use farebox_core::skills::offered::{self, Offered};
 use farebox_core::skills::page::{self, CONTENT_SECURITY_POLICY};
 use farebox_core::skills::{document, refused};
 
 use super::config;
+use super::showcase::Common;
 
 /// Which one.
 pub(super) enum Sheet {
-    /// `/`, with its query.
-    Market(String),
+    /// Of all skills.
+    All(Overview),
     /// `/skills/{id}`.
     Skill(String),
-    /// `/SKILL.md`.
-    Document,
     /// `/skills/{id}/SKILL.md`.
     SkillDocument(String),
 }
 
-impl Sheet {
-    /// The command that asks for its skills.
-    pub(super) fn command(&self) -> Command {
-        Command::Offered(match self {
-            Self::Market(_) | Self::Document => None,
-            Self::Skill(id) | Self::SkillDocument(id) => Some(id.clone()),
-        })
+/// A view of all skills.
+pub(super) enum Overview {
+    /// `/api/marketplace/skills`, with its query.
+    List(String),
+    /// `/`, with its query.
+    Page(String),
+    /// `/SKILL.md`.
+    Document,
+}
+
+impl Overview {
+    /// The answer that this is, if all who ask get the same.
+    pub(super) fn common(&self) -> Option<Common> {
+        match self {
+            Self::List(query) => query.is_empty().then_some(Common::List),
+            Self::Page(query) => query.is_empty().then_some(Common::Page),
+            Self::Document => Some(Common::Document),
+        }
     }
 
     /// The response with these skills.
     pub(super) fn written(&self, market: &Market, skills: &[Offered]) -> Response {
-        let found = |show: &dyn Fn(&Offered) -> Response| {
-            skills.first().map_or_else(|| refused::no_skill().no_store(), show)
-        };
         match self {
-            Self::Market(query) => {
+            Self::List(query) => offered::write_list(skills, query),
+            Self::Page(query) => {
                 let beside = config::beside(config::exchange().is_served());
                 html(page::write_page(&market.url, skills, query, beside))
             }
             Self::Document => markdown(document::write_document(&market.url, skills)),
-            Self::Skill(_) => found(&|skill| html(page::write_skill_page(&market.url, skill))),
-            Self::SkillDocument(_) => {
-                found(&|skill| markdown(document::write_skill_document(&market.url, skill)))
-            }
         }
     }
+}
+
+/// The page of a skill, if there is one.
+pub(super) fn write_skill_page(market: &Market, found: Option<&Offered>) -> Response {
+    found.map_or_else(no_skill, |skill| html(page::write_skill_page(&market.url, skill)))
+}
+
+/// The document of a skill, if there is one.
+pub(super) fn write_skill_document(market: &Market, found: Option<&Offered>) -> Response {
+    found
+        .map_or_else(no_skill, |skill| markdown(document::write_skill_document(&market.url, skill)))
+}
+
+fn no_skill() -> Response {
+    refused::no_skill().no_store()
 }
 
 fn html(body: String) -> Response {

@@ -196,11 +196,11 @@ pub fn a_skill_waits_for_the_market_s_fee_and_is_listed_once_it_is_paid() {
     let mut world = World::of(&vars);
     let told = world.publish(&gated());
     assert_eq!(told.body["skill"]["fee"]["paid"], false);
-    assert_eq!(world.reply(Command::List(String::new())).body["skills"], json!([]));
+    assert_eq!(world.list("").body["skills"], json!([]));
     let mut fee = super::world::sale("1000000");
     fee.path = "/fees/echo".into();
     assert_eq!(world.reply(Command::Sold(Box::new(fee))).status, 200);
-    let listed = world.reply(Command::List(String::new()));
+    let listed = world.list("");
     assert_eq!(listed.body["skills"][0]["fee"]["paid"], true);
 }
 
@@ -282,7 +282,7 @@ pub fn an_operator_takes_back_any_skill_for_a_reason() {
     let logged = ("farebox-removal".to_owned(), "sells what it does not have".to_owned());
     assert!(told.headers.contains(&logged), "{told:?}");
     assert!(!world.rows.skills["echo"].active);
-    assert_eq!(world.reply(Command::List(String::new())).body["skills"], json!([]));
+    assert_eq!(world.list("").body["skills"], json!([]));
     let mut next = gated();
     next["version"] = "2.0.0".into();
     let body = world.signed(1, "version", "echo", &next).to_string();
@@ -296,16 +296,16 @@ pub fn skills_are_found_by_name_agent_and_price() {
     let mut world = World::new();
     world.publish(&echo());
     let mut found = |query: &str| {
-        let told = world.reply(Command::List(query.to_owned()));
+        let told = world.list(query);
         told.body["skills"].as_array().map(Vec::len)
     };
     assert_eq!(found("name=ECH"), Some(1));
     assert_eq!(found("name=nothing"), Some(0));
     assert_eq!(found("agentId=seller&maxPriceXLM=2.5"), Some(1));
     assert_eq!(found("maxPriceXLM=2.49"), Some(0));
-    let told = world.reply(Command::List("maxPriceXLM=-1".into()));
+    let told = world.list("maxPriceXLM=-1");
     assert_eq!(told.error(), (400, "maxPriceXLM must be a non-negative number"));
-    let told = world.reply(Command::List("maxPrice=1".into()));
+    let told = world.list("maxPrice=1");
     let error = "maxPrice is no parameter; known are name, agentId, maxPriceXLM";
     assert_eq!(told.error(), (400, error));
 }

@@ -44,6 +44,7 @@ fn skill(evil: &str) -> Offered {
         created: 1_763_618_400_000,
         live: true,
         fee: Some((text, false)),
+        listed: String::new(),
     }
 }
 

@@ -33,7 +33,7 @@ pub fn what_waits_for_its_fee_takes_no_room_and_has_room_once_it_is_paid_or_is_n
     }
     let full = told.iter().position(|status| *status == 503).unwrap();
     assert!(full > 40 && told[..full].iter().all(|status| *status == 200), "{told:?}");
-    let listed = world.reply(Command::List(String::new()));
+    let listed = world.list("");
     assert_eq!(listed.body["skills"].as_array().unwrap().len(), full);
 }
 

@@ -10,6 +10,7 @@ use farebox_core::skills::message::{
     Answer, CallOutcome, Chore, Command, Errand, Invocation, Labels, PayOrder, Proven, Response,
     Sale, SellerAnswer, SellerCall, TreasuryAnswer,
 };
+use farebox_core::skills::offered::write_list;
 use farebox_core::skills::{Market, Now};
 use serde_json::{Value, json};
 
@@ -89,6 +90,14 @@ impl World {
         match answer {
             Answer::Reply(response) => Told::of(response),
             other => panic!("no reply: {other:?}"),
+        }
+    }
+
+    /// Answers `GET /api/marketplace/skills` with this query.
+    pub fn list(&mut self, query: &str) -> Told {
+        match self.send(Command::Offered(None)) {
+            Answer::Skills { skills, .. } => Told::of(write_list(&skills, query)),
+            other => panic!("no skills: {other:?}"),
         }
     }
 

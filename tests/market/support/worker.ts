@@ -121,6 +121,11 @@ export class Market extends Built {
     return new Map(await Promise.all(texts));
   }
 
+  /** How often the object got each command since the last look at this. */
+  async asked(): Promise<Readonly<Record<string, number>>> {
+    return (await this.ask('GET', '/', { headers: { 'x-asked': '1' } })).json;
+  }
+
   /** Publishes a skill, signed by its owner. */
   async publish(owner: PrivateKeyAccount, skill: Record<string, unknown>, headers: Record<string, string> = {}): Promise<Answer> {
     return this.ask('POST', '/api/marketplace/skills', {
@@ -174,6 +179,13 @@ const clock = Date.now;
 const ahead = AHEAD_MS;
 Date.now = () => clock.call(Date) + ahead;
 const table = new WeakMap();
+/** How often the object got each command since somebody looked. */
+let asked = {};
+function told() {
+  const before = asked;
+  asked = {};
+  return Response.json(before);
+}
 function bound(env) {
   let all = table.get(env);
   if (all === undefined) {
@@ -183,7 +195,18 @@ function bound(env) {
         if (!ok) throw new Error('the store is down');
       }
     }
-    const { TABLE: _, SELF: __, BUCKET: faults, ...rest } = env;
+    const { TABLE: _, SELF: __, BUCKET: faults, SKILLS: objects, ...rest } = env;
+    const SKILLS = {
+      idFromName: (name) => objects.idFromName(name),
+      get: (id) => ({
+        ask(name, letter) {
+          const { command } = JSON.parse(letter);
+          const of = typeof command === 'string' ? command : Object.keys(command)[0];
+          asked[of] = (asked[of] ?? 0) + 1;
+          return objects.get(id).ask(name, letter);
+        },
+      }),
+    };
     const way = async (what, name) => (await faults.fetch('https://bucket/', { method: 'POST', body: JSON.stringify({ what, name }) })).text();
     class Archive {
       put(name, text, options) {
@@ -196,7 +219,7 @@ function bound(env) {
         });
       }
     }
-    all = { ...rest, CONFIG: new Store(), ...(faults === undefined ? {} : { ARCHIVE: new Archive() }) };
+    all = { ...rest, SKILLS, CONFIG: new Store(), ...(faults === undefined ? {} : { ARCHIVE: new Archive() }) };
     table.set(env, all);
   }
   return all;
@@ -229,7 +252,10 @@ async function seen(request, env) {
   }
 }
 export default {
-  fetch: (request, env, context) => request.headers.has('x-seen') ? seen(request, env) : inner.default.fetch(request, bound(env), context),
+  fetch(request, env, context) {
+    if (request.headers.has('x-asked')) return told();
+    return request.headers.has('x-seen') ? seen(request, env) : inner.default.fetch(request, bound(env), context);
+  },
   scheduled: (controller, env, context) => inner.default.scheduled(controller, bound(env), context),
 };
 `;

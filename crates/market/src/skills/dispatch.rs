@@ -19,6 +19,7 @@ use super::listing::Listings;
 use super::listing_request::ListingRequests;
 use super::message::{Answer, Command, Response, Sale};
 use super::metrics::write_metrics;
+use super::offered::Edition;
 use super::original::OriginalPaths;
 use super::original::rail::Rails;
 use super::original::reputation::Reputation;
@@ -56,8 +57,8 @@ impl Market {
 
     fn decide<B: Rows>(&self, books: &B, command: Command, moment: Now<'_>) -> Applied<B> {
         match command {
-            Command::List(query) => self.listings().list(books, &query),
             Command::Show(id) => self.listings().show(books, &id),
+            Command::Edition => Ok(Decision::told(Answer::Edition(Edition::of(&books.table()?)))),
             Command::Offered(only) => self.listings().list_offers(books, only.as_deref()),
             Command::Publish(labels, body) => {
                 self.catalogue().publish(books, &labels, &body, moment)

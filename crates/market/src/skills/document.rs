@@ -53,7 +53,7 @@ fn write_line(url: &str, skill: &Offered) -> Markdown {
             Markdown::of(&address),
             Markdown::of(&skill.price),
             Markdown::of(&skill.asset),
-            Markdown::of(&skill.description),
+            Markdown::of(&skill.summary()),
         ],
     )
 }

@@ -6,12 +6,10 @@ use alloc::vec::Vec;
 use super::books::Rows;
 use super::kernel::{Applied, Decision};
 use super::message::{Answer, Response};
-use super::offered::Offered;
-use super::refused::{self, refusal};
+use super::offered::{Edition, Offered};
+use super::refused;
 use super::row::{Charges, SkillRow, VersionRow};
-use crate::query::Query;
 use crate::text::{Members, list, number, quoted};
-use farebox_base::amount::Amount;
 
 /// Listings of a market's skills.
 #[derive(Clone, Copy)]
@@ -70,40 +68,6 @@ impl Listings<'_> {
         }
     }
 
-    /// The listed skills that match a query, newest first.
-    pub fn list<B: Rows>(&self, books: &B, query: &str) -> Applied<B> {
-        let query = or_reply!(
-            Query::of(query, &["name", "agentId", "maxPriceXLM"]).map_err(refused::no_parameter)
-        );
-        let most = match query.get("maxPriceXLM").map(|text| Amount::from_decimal(&text, 18)) {
-            None => None,
-            Some(Ok(most)) => Some(most),
-            Some(Err(_)) => {
-                let error = "maxPriceXLM must be a non-negative number";
-                return Ok(Decision::reply(refusal(400, error)));
-            }
-        };
-        let name = query.get("name").map(|name| name.to_lowercase());
-        let agent = query.get("agentId");
-        let mut found = Vec::new();
-        for (skill, version) in books.catalogue()? {
-            let is_named = |name: &String| skill.name.to_lowercase().contains(name.as_str());
-            let is_cheap = |most: &Amount| {
-                let xlm = version.xlm.as_deref().and_then(|xlm| Amount::from_decimal(xlm, 18).ok());
-                xlm.is_some_and(|xlm| xlm <= *most)
-            };
-            if skill.is_listed()
-                && name.as_ref().is_none_or(is_named)
-                && agent.as_ref().is_none_or(|agent| *agent == skill.agent)
-                && most.as_ref().is_none_or(is_cheap)
-            {
-                found.push(self.write(&skill, &version));
-            }
-        }
-        let body = Members::ok().raw("skills", &list(found)).done();
-        Ok(Decision::reply(Response::json(200, body)))
-    }
-
     /// One skill, with all its versions.
     pub fn show<B: Rows>(&self, books: &B, id: &str) -> Applied<B> {
         let skill = or_reply!(books.skill(id)?.ok_or_else(refused::no_skill));
@@ -117,20 +81,22 @@ impl Listings<'_> {
         Ok(Decision::reply(Response::json(200, body)))
     }
 
-    /// The skills as pages and documents show them.
+    /// The skills as lists, pages and documents show them.
     pub fn list_offers<B: Rows>(&self, books: &B, only: Option<&str>) -> Applied<B> {
         let table = books.table()?;
-        let mut offered = Vec::new();
-        for (skill, version) in books.catalogue()? {
-            if !skill.is_listed() || only.is_some_and(|only| only != skill.id) {
-                continue;
-            }
+        let found = match only {
+            None => books.catalogue()?,
+            Some(id) => find(books, id)?.into_iter().collect(),
+        };
+        let mut skills = Vec::new();
+        for (skill, version) in found.into_iter().filter(|(skill, _)| skill.is_listed()) {
             let versions = match only {
                 None => Vec::from([version.version.clone()]),
                 Some(id) => books.versions(id)?.into_iter().map(|it| it.version).collect(),
             };
             let is_written = table.written >= table.wanted && skill.refused.is_none();
-            offered.push(Offered {
+            skills.push(Offered {
+                listed: self.write(&skill, &version),
                 url: self.address(&skill, &version),
                 live: version.charges == Charges::Seller || is_written,
                 fee: self.fee.map(|fee| (alloc::format!("${fee}"), !skill.owes)),
@@ -151,6 +117,13 @@ impl Listings<'_> {
                 bazaar: version.bazaar,
             });
         }
-        Ok(Decision::told(Answer::Skills(offered)))
+        Ok(Decision::told(Answer::Skills { edition: Edition::of(&table), skills }))
     }
+}
+
+/// A skill with the version that is sold.
+fn find<B: Rows>(books: &B, id: &str) -> Result<Option<(SkillRow, VersionRow)>, B::Error> {
+    let Some(skill) = books.skill(id)? else { return Ok(None) };
+    let version = books.version(id, &skill.latest)?;
+    Ok(version.map(|version| (skill, version)))
 }

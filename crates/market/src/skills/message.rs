@@ -6,18 +6,18 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::offered::Offered;
+use super::offered::{Edition, Offered};
 use super::table::TableDraft;
 
 /// A command. The Worker passes on what came; the object decides everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// `GET /api/marketplace/skills`, with the query as it came, without `?`.
-    List(String),
     /// `GET /api/marketplace/skills/{id}`.
     Show(String),
-    /// Reads all listed skills, or one, for the page and the documents; answered with
+    /// Asks which edition of the catalogue there is; answered with [`Answer::Edition`].
+    Edition,
+    /// Reads all listed skills, or one, for the lists, the pages and the documents; answered with
     /// [`Answer::Skills`].
     Offered(Option<String>),
     /// `POST /api/marketplace/skills`: the labels of its head, and the body as it came.
@@ -218,8 +218,15 @@ pub enum Answer {
     Shelf(Box<ShelfDraft>),
     /// Read these objects of the archive, and ask with [`Command::Opened`].
     Fetch(Vec<String>),
+    /// The edition of the catalogue that there is.
+    Edition(Edition),
     /// The listed skills.
-    Skills(Vec<Offered>),
+    Skills {
+        /// The edition that they are of.
+        edition: Edition,
+        /// The newest first.
+        skills: Vec<Offered>,
+    },
     /// Work for the alarm.
     Tasks(Vec<Chore>),
     /// Ask the node, and repeat the command with its replies.

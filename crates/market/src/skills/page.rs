@@ -28,7 +28,7 @@ pub fn write_page(url: &str, skills: &[Offered], query: &str, beside: Beside) ->
     let page = parameter(query, "page").parse().unwrap_or(1_usize).clamp(1, pages);
     let skipped = page.saturating_sub(1).saturating_mul(PER_PAGE);
     let on_page = || found().skip(skipped).take(PER_PAGE);
-    let items: Vec<String> = on_page().map(|skill| product(skill, url)).collect();
+    let items: Vec<String> = on_page().map(|skill| product(skill, url, &skill.summary())).collect();
     let heading = match (count, wanted.is_empty()) {
         (0, true) => "Nothing is sold here yet.".to_string(),
         (0, false) => "No skill has these words.".to_string(),
@@ -60,7 +60,7 @@ pub fn write_page(url: &str, skills: &[Offered], query: &str, beside: Beside) ->
 /// The page of one skill, `/skills/{id}`, in HTML.
 #[must_use]
 pub fn write_skill_page(url: &str, skill: &Offered) -> String {
-    let data = product(skill, url);
+    let data = product(skill, url, &skill.description);
     let body = Html::fill(
         "<nav><a href=\"/\">All skills</a></nav><main><ul class=\"skills\">{}</ul>{}</main>",
         [card(skill, url, Depth::Whole), write_footer(url)],
@@ -101,6 +101,10 @@ fn card(skill: &Offered, url: &str, depth: Depth) -> Html {
             "<p class=\"note\">Published a moment ago: it can be bought directly in about a minute.</p>"
         }
     };
+    let about = match depth {
+        Depth::Card => skill.summary(),
+        Depth::Whole => skill.description.as_str().into(),
+    };
     let calls = calls(skill, url);
     let how = match depth {
         Depth::Card => {
@@ -115,7 +119,7 @@ fn card(skill: &Offered, url: &str, depth: Depth) -> Html {
             title,
             Html::of(&skill.price),
             Html::of(&skill.asset),
-            Html::of(&skill.description),
+            Html::of(&about),
             Html::literal(state),
             facts(skill, depth),
             how,
@@ -214,8 +218,8 @@ fn turns(wanted: &str, page: usize, pages: usize) -> Html {
     )
 }
 
-/// A skill as crawlers read it (schema.org, JSON-LD).
-fn product(skill: &Offered, url: &str) -> String {
+/// A skill as crawlers read it (schema.org, JSON-LD), with so much of its description.
+fn product(skill: &Offered, url: &str, about: &str) -> String {
     let offer = Members::new()
         .text("@type", "Offer")
         .text("price", &skill.price)
@@ -230,7 +234,7 @@ fn product(skill: &Offered, url: &str) -> String {
         .text("@context", "https://schema.org")
         .text("@type", "Product")
         .text("name", &skill.name)
-        .text("description", &skill.description)
+        .text("description", about)
         .text("sku", &skill.id)
         .text("url", &format!("{}/skills/{}", url, skill.id))
         .raw(
@@ -258,7 +262,10 @@ fn document(title: &str, about: &str, data: &str, body: Html) -> String {
 fn is_found(skill: &Offered, wanted: &str) -> bool {
     let wanted = wanted.to_lowercase();
     let wanted = wanted.trim();
-    [&skill.id, &skill.name, &skill.description, &skill.agent]
+    if wanted.is_empty() {
+        return true;
+    }
+    [&skill.id, &skill.name, &*skill.summary(), &skill.agent]
         .into_iter()
         .any(|text| text.to_lowercase().contains(wanted))
 }
@@ -341,6 +348,7 @@ mod tests {
             created: 1_763_618_400_000,
             live: true,
             fee: None,
+            listed: String::new(),
         }
     }
 

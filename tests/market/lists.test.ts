@@ -1,0 +1,123 @@
+/** Lists of all skills: they are as the object has them, and strangers who look at them cost it next to nothing. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { eventually } from '../support/eventually.ts';
+import { forwarded, Market, newOwner, OPERATOR, signed } from './support/worker.ts';
+
+const LIMIT = { timeout: 120_000 };
+const LIST = '/api/marketplace/skills';
+/** All that is made of all skills. */
+const VIEWS = [LIST, '/', '/SKILL.md', `${LIST}?name=a`, '/?q=a', '/?page=2'];
+
+const skill = (id: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
+  skillId: id,
+  name: id,
+  callUrl: 'http://127.0.0.1:9/x',
+  price: '$0.01',
+  ...more,
+});
+
+/** Waits until the gate's table is written, and the object knows it. */
+const settled = (market: Market) =>
+  eventually('the table has what is listed', async () => !(await market.ask('GET', '/')).text.includes('Published a moment ago'));
+
+describe('lists of skills', LIMIT, () => {
+  let market: Market;
+  const owner = newOwner();
+  before(async () => {
+    market = await Market.start();
+    assert.equal((await market.publish(owner, skill('a-first'))).status, 201);
+    await settled(market);
+  });
+  after(() => market.stop());
+
+  // A-366
+  it('ask the object for its edition alone while nothing changes, whatever the query is', async () => {
+    for (const path of VIEWS) await market.ask('GET', path);
+    await market.asked();
+    for (const path of [...VIEWS, `${LIST}?name=b`, '/?q=b', '/?page=3']) assert.equal((await market.ask('GET', path)).status, 200, path);
+    assert.deepEqual(await market.asked(), { edition: VIEWS.length + 3 });
+  });
+
+  // A-366
+  it('are read once for all who ask at the same time', async () => {
+    assert.equal((await market.publish(owner, skill('a-second'))).status, 201);
+    await eventually('it is sold', () => market.kv.paths().includes('/s/a-second'));
+    await settled(market);
+    await market.kill();
+    const told = await Promise.all(Array.from({ length: 48 }, (_, n) => market.ask('GET', VIEWS[n % VIEWS.length] ?? LIST)));
+    assert.deepEqual([...new Set(told.map(({ status }) => status))], [200]);
+    assert.deepEqual(await market.asked(), { edition: 48, offered: 1 });
+  });
+
+  // A-366
+  it('are not read for a look at one skill', async () => {
+    await market.asked();
+    const told = await Promise.all(['/skills/a-first', '/skills/a-first/SKILL.md', '/skills/none'].map((path) => market.ask('GET', path)));
+    assert.deepEqual(
+      told.map(({ status, text }) => [status, text.includes('a-second')]),
+      [
+        [200, false],
+        [200, false],
+        [404, false],
+      ],
+    );
+    assert.deepEqual(await market.asked(), { offered: 3 });
+  });
+
+  it('have the beginning of a long description, and its own page and the list for programs have all', async () => {
+    const description = `${'word '.repeat(50)}${'\u00e9'.repeat(10)} the end`;
+    assert.equal((await market.publish(owner, skill('a-long', { description }))).status, 201);
+    const has = async (path: string) => (await market.ask('GET', path)).text.includes('the end');
+    assert.deepEqual(await Promise.all(['/', '/SKILL.md', LIST, '/skills/a-long', '/skills/a-long/SKILL.md'].map(has)), [
+      false,
+      false,
+      true,
+      true,
+      true,
+    ]);
+    assert.ok((await market.ask('GET', '/')).text.includes(`word ${'\u00e9'.repeat(3)}\u2026</bdi>`));
+  });
+});
+
+describe('what changes the lists', LIMIT, () => {
+  let market: Market;
+  const owner = newOwner();
+  before(async () => {
+    market = await Market.start({ vars: { LISTING_FEE: '$1.00' } });
+  });
+  after(() => market.stop());
+
+  /** The prices at which each view has the skill; none if it is not there. */
+  async function seen(id: string): Promise<(string | undefined)[]> {
+    const [list, page, document] = await Promise.all([LIST, '/', '/SKILL.md'].map((path) => market.ask('GET', path)));
+    return [
+      list?.json.skills.find((one: { id: string }) => one.id === id)?.price,
+      page?.text.match(new RegExp(`id="${id}".*?class="price">([0-9.]+) `))?.[1],
+      document?.text.match(new RegExp(`skills/${id}/SKILL.md>\\): ([0-9.]+) `))?.[1],
+    ];
+  }
+  const NOWHERE = [undefined, undefined, undefined];
+  const asOwner = async (method: string, path: string, action: string, body: Record<string, unknown>) =>
+    market.ask(method, path, { body: await signed(action, owner, { payTo: owner.address, description: 'Says it', ...body }, 'new') });
+
+  // A-366
+  it('is in them at once: the fee, a new version, what was taken back, and what came again', async () => {
+    assert.deepEqual(await seen('new'), NOWHERE);
+    assert.equal((await market.publish(owner, skill('new'))).status, 201);
+    assert.deepEqual(await seen('new'), NOWHERE, 'the fee is not paid');
+    const told = { amount: '1000000', payment: 'fee', transaction: `0x${'1'.repeat(64)}` };
+    assert.equal((await market.ask('POST', '/fees/new', { headers: forwarded('POST', '/fees/new', told), body: '{}' })).status, 200);
+    assert.deepEqual(await seen('new'), ['0.01', '0.01', '0.01']);
+
+    const next = skill('new', { version: '2.0.0', price: '$0.02' });
+    assert.equal((await asOwner('POST', `${LIST}/new/versions`, 'version', next)).status, 201);
+    assert.deepEqual(await seen('new'), ['0.02', '0.02', '0.02']);
+    await settled(market);
+    assert.deepEqual(await seen('new'), ['0.02', '0.02', '0.02']);
+
+    const body = { reason: 'a test' };
+    assert.equal((await market.ask('DELETE', `${LIST}/new`, { body, token: OPERATOR })).status, 200);
+    assert.deepEqual(await seen('new'), NOWHERE);
+  });
+});
