@@ -284,7 +284,7 @@ test('the same request under the same key has the same receipt, and nothing is a
   assert.equal('idempotencyKey' in (decisionsOf(plane).at(-1)?.body ?? {}), false);
 });
 
-// A-370
+// A-348
 test('the header that names a purchase to its merchant names it to the control plane, unless the caller names it otherwise', async () => {
   const headers = { 'Idempotency-Key': 'order-1' };
   const named = async (options: { idempotencyKey?: string }): Promise<unknown> => {

@@ -256,7 +256,7 @@ describe('a link', () => {
   });
 });
 
-//
+//
 test('of those who follow links, so many look again, and whoever leaves makes room', async () => {
   const { id } = await made('0.02');
   const follow = async () => {
