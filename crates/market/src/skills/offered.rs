@@ -95,7 +95,6 @@ impl Edition {
 
 /// `GET /api/marketplace/skills`: those of the listed skills that match a query, which is given as
 /// it came, without `?`.
-#[must_use]
 pub fn write_list(skills: &[Offered], query: &str) -> Response {
     filter(skills, query).unwrap_or_else(|refused| refused)
 }
