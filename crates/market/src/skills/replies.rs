@@ -60,7 +60,9 @@ pub(super) fn find_worth<B: Rows>(books: &B, row: &InvocationRow) -> Result<Repl
         return Ok(ReplyWorth::Payment);
     }
     let pack = if row.pack.is_empty() { None } else { books.pack(&row.pack)? };
-    let is_worth = |pack: &PackRow| pack.micros / pack.calls.max(1) >= LEAST_MICROS;
+    let is_worth = |pack: &PackRow| {
+        pack.micros.checked_div(pack.calls).is_some_and(|each| each >= LEAST_MICROS)
+    };
     Ok(if pack.as_ref().is_some_and(is_worth) { ReplyWorth::PackCall } else { ReplyWorth::Nothing })
 }
 
