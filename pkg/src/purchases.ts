@@ -51,20 +51,35 @@ const MOST_ENDED = 256;
 export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   let open: (readonly [name: string, purchase: Purchase])[] = [];
   const paying = new Map<object, UnderWay>();
+  /** What was delivered last under each key, and how many had been before: a call that began earlier knows nothing of it. */
+  const closed = new Map<string, Pick<Purchase, 'slot'> & { readonly turn: number }>();
+  let turn = 0;
   const hasEnded = ({ ends }: Pick<Purchase, 'ends'>): boolean => !isUnended(ends, now());
 
   /**
    * Notes what a call is about to pay under its key. One nonce is taken once; with another one it is charged beside all else that is under
    * way or open, and beside what has ended, of which a call that goes on with nothing was told nothing.
    */
-  const begin = (call: object, mine: UnderWay, goesOn: boolean): void => {
+  const begin = (call: object, mine: UnderWay, goesOn: boolean, began: number): void => {
     // An answer that nobody reads has no other end.
     for (const [other, it] of paying) if (!it.asks && hasEnded(it)) paying.delete(other);
     const isBeside = (name: string, { slot }: Pick<Purchase, 'slot'>): boolean =>
       name === mine.name && (mine.slot === null || slot !== mine.slot);
     const isUnderWay = [...paying].some(([other, it]) => other !== call && isBeside(it.name, it));
-    if (isUnderWay || open.some(([name, it]) => isBeside(name, it) && !(goesOn && hasEnded(it)))) throw unresolved();
+    const last = closed.get(mine.name);
+    const isClosed = last !== undefined && last.turn > began && isBeside(mine.name, last);
+    if (isClosed || isUnderWay || open.some(([name, it]) => isBeside(name, it) && !(goesOn && hasEnded(it)))) throw unresolved();
     paying.set(call, mine);
+  };
+
+  const close = (name: string, { slot }: Purchase): void => {
+    turn += 1;
+    closed.delete(name);
+    closed.set(name, { slot, turn });
+    for (const oldest of closed.keys()) {
+      if (closed.size <= MOST_ENDED) break;
+      closed.delete(oldest);
+    }
   };
 
   const leave = (name: string, purchase: Purchase): void => {
@@ -99,15 +114,19 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   };
 
   return async (request) => {
+    const began = turn;
     const taken = open.length === 0 ? undefined : take(await nameOf(request));
     let purchase = taken?.purchase;
     const call = {};
+    // Of what has ended a person is asked whether to go on, and other calls know nothing of that.
+    if (purchase !== undefined && hasEnded(purchase) && keyOf(request.headers) !== undefined)
+      paying.set(call, { name: await nameOf(request), slot: purchase.slot, ends: purchase.ends, asks: true });
     /** Notes what is about to be sent, which is valid until then, or what a hook is about to be asked for. */
     const pays = async (exchange: Exchange, url: string, validBefore?: number): Promise<void> => {
       const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
       const ends = validBefore ?? endOf(exchange, now());
       if (keyOf(request.headers) !== undefined)
-        begin(call, { name: await nameOf(request), slot, ends, asks: validBefore === undefined }, taken !== undefined);
+        begin(call, { name: await nameOf(request), slot, ends, asks: validBefore === undefined }, taken !== undefined, began);
       // What was signed before may end later.
       purchase = { exchange, url, slot, ends: Math.max(ends, purchase?.ends ?? 0), isAnswered: false };
     };
@@ -129,6 +148,7 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
           return whenRead(response, {
             read: () => {
               paying.delete(call);
+              close(name, it);
               it.exchange.free();
             },
             lost: () => {

@@ -126,8 +126,9 @@ class OpenPayments {
       const found = rows.find(([name, , open]) => open && name.startsWith(`${request} `) && !this.#mine.has(name));
       if (found === undefined) return { left: undefined, over };
       const [name, , , text] = found;
-      this.#mine.set(name, 'pays');
       const row = { name, trail: JSON.parse(text) as Trail };
+      // Of what has ended a person is asked whether to go on, and other calls know nothing of that.
+      this.#mine.set(name, isUnended(row.trail.ends, this.now()) ? 'pays' : 'asks');
       try {
         const left = this.#goesOn(row, policy, options);
         if (left !== undefined) return { left, over };

@@ -224,7 +224,7 @@ impl Desk {
         }
     }
 
-    /// What is sold, as it is now.
+    /// Shows the skills that are sold now.
     async fn show(&self, sheet: Sheet) -> Given {
         let (id, write): (_, fn(&Market, Option<&Offered>) -> Response) = match sheet {
             Sheet::All(overview) => return self.overlook(&overview).await,

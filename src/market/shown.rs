@@ -1,8 +1,9 @@
 //! Lists, pages and documents of what is sold.
 
 use farebox_core::skills::Market;
+use farebox_core::skills::list::write_list;
 use farebox_core::skills::message::Response;
-use farebox_core::skills::offered::{self, Offered};
+use farebox_core::skills::offered::Offered;
 use farebox_core::skills::page::{self, CONTENT_SECURITY_POLICY};
 use farebox_core::skills::{document, refused};
 
@@ -42,7 +43,7 @@ impl Overview {
     /// The response with these skills.
     pub(super) fn written(&self, market: &Market, skills: &[Offered]) -> Response {
         match self {
-            Self::List(query) => offered::write_list(skills, query),
+            Self::List(query) => write_list(skills, query),
             Self::Page(query) => {
                 let beside = config::beside(config::exchange().is_served());
                 html(page::write_page(&market.url, skills, query, beside))

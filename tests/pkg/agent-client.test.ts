@@ -286,14 +286,16 @@ test('the same request under the same key has the same receipt, and nothing is a
 
 // A-348
 test('the header that names a purchase to its merchant names it to the control plane, unless the caller names it otherwise', async () => {
-  const headers = { 'Idempotency-Key': 'order-1' };
-  const named = async (options: { idempotencyKey?: string }): Promise<unknown> => {
+  const named = async (key: string, options: { idempotencyKey?: string } = {}): Promise<unknown> => {
+    const headers = { 'Idempotency-Key': key };
     await client().fetchPaid(`${shop.url}/v1`, { headers }, { challenge: CHALLENGE, ...options });
     const { idempotencyKey, request } = decisionsOf(plane).at(-1)?.body ?? {};
-    assert.equal((request as { headers: Record<string, string> }).headers['idempotency-key'], 'order-1');
+    assert.equal((request as { headers: Record<string, string> }).headers['idempotency-key'], key);
     return idempotencyKey;
   };
-  assert.deepEqual([await named({}), await named({ idempotencyKey: 'mine' })], ['order-1', 'mine']);
+  assert.deepEqual([await named('order-1'), await named('order-1', { idempotencyKey: 'mine' })], ['order-1', 'mine']);
+  // One that is none, or longer than a control plane takes, names nothing there.
+  assert.deepEqual([await named('k'.repeat(128)), await named('k'.repeat(129)), await named('')], ['k'.repeat(128), undefined, undefined]);
 });
 
 test('bytes that a control plane tells in base64 are given as they were bought', async () => {

@@ -82,6 +82,30 @@ const broadcast = async (): Promise<string> => {
 const sent = (): Set<string | undefined> =>
   new Set(shop.requests.map((request) => paymentOf(request) ?? credentialOf(request)).filter((it) => it !== undefined));
 
+// A-355
+test('what was delivered in one wrapped fetch is not paid in another token by a call whose person is asked for long', async () => {
+  const answers: ((yes: boolean) => void)[] = [];
+  let offer: unknown = ON_BASE;
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([offer])) : served(request, response));
+  const confirm = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
+  const pay = payingFetch({ signer: watchedSigner(), store: memoryStore(), confirm });
+  const slow = pay(`${shop.url}/report`, KEYED);
+  await eventually('the person is asked', () => answers.length === 1);
+  offer = OFFER;
+  const quick = pay(`${shop.url}/report`, KEYED);
+  await eventually('the person is asked again', () => answers.length === 2);
+  answers.pop()?.(true);
+  // Only what was read is over.
+  await assert.rejects(
+    quick
+      .then((response) => response.text())
+      .then(() => answers.pop()?.(true))
+      .then(() => slow),
+    { code: 'payment_unresolved' },
+  );
+  assert.equal(shop.payments().length, 1);
+});
+
 for (const [way, more] of [
   ['in one wrapped fetch', {}],
   ['with one store', { resume }],
@@ -116,6 +140,38 @@ for (const [way, more] of [
       assert.equal(await (await one).text(), GOODS);
     });
   }
+
+  // A-355
+  test(`beside what has ended nothing is paid by another call while a person is asked about it, ${way}`, async () => {
+    let [asks, later]: [Asks, number] = ['a token', 0];
+    shop.answers = (request, response) => {
+      if (paymentOf(request) === undefined && credentialOf(request) === undefined) return asksOf[asks](response);
+      response.writeHead(500).end();
+    };
+    const answers: ((yes: boolean) => void)[] = [];
+    const pay = payingFetch({
+      signer: watchedSigner(),
+      store: memoryStore(),
+      policy: { maxValiditySecs: 86_400 },
+      now: () => Date.now() / 1000 + later,
+      confirm: ({ again }) => (again ? new Promise((resolve) => answers.push(resolve)) : true),
+      ...more,
+    });
+    assert.equal((await pay(`${shop.url}/report`, KEYED)).status, 500);
+    [asks, later] = ['another token', 130];
+    const slow = pay(`${shop.url}/report`, KEYED);
+    await eventually('the person is asked', () => answers.length === 1);
+    asks = "a nonce of the server's";
+    await assert.rejects(pay(`${shop.url}/report`, KEYED), { code: 'payment_unresolved' });
+    assert.equal(sent().size, 1);
+    answers.pop()?.(false);
+    await assert.rejects(slow, { code: 'declined' });
+    // Whoever is asked about it by a later call may go on.
+    const last = pay(`${shop.url}/report`, KEYED);
+    await eventually('the person is asked anew', () => answers.length === 1);
+    answers.pop()?.(true);
+    assert.equal((await last).status, 500);
+  });
 
   for (const [second, hasEnded] of [
     ['another token', false],

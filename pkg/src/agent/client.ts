@@ -143,8 +143,9 @@ export class AgentPayClient {
     context: ExecutePreparedRequest,
   ): Promise<PaidResponse> {
     const { headers, ...request } = asked.request;
-    // The header that the merchant sees names the purchase, too.
-    const { description, metadata, idempotencyKey = headers?.['idempotency-key'], signal } = context;
+    // The header that the merchant sees names the purchase, too, unless it is none or longer than a control plane takes.
+    const named = headers?.['idempotency-key'];
+    const { description, metadata, idempotencyKey = named && named.length <= 128 ? named : undefined, signal } = context;
     signal?.throwIfAborted();
     const body: SdkPaymentDecisionRequest = sdkPaymentDecisionRequestSchema.parse({
       context: { ...this.#identity, ...having({ description, metadata }) },

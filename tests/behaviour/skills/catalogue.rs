@@ -39,6 +39,7 @@ pub fn the_original_s_errors_come_in_its_order_and_words() {
         body
     };
     let bounds = "priceXLM must be > 0 and <= 100";
+    let plain = "description must have no control characters but tabs and line ends";
     let visible = "name must be one line of visible text";
     let rows = [
         (Labels::default(), full.clone(), 401, "Agent authentication required"),
@@ -47,6 +48,9 @@ pub fn the_original_s_errors_come_in_its_order_and_words() {
         (named("a"), with("name", "a\u{0}b".into()), 400, visible),
         (named("a"), with("name", "a\nb".into()), 400, visible),
         (named("a"), without("description"), 400, "description is required"),
+        (named("a"), with("description", "a\u{1}b".into()), 400, plain),
+        (named("a"), with("description", "a\u{85}b".into()), 400, plain),
+        (named("a"), with("description", "a\tb\r\nc".into()), 400, "payTo is required"),
         (named("a"), without("callUrl"), 400, "callUrl is required"),
         (named("a"), with("callUrl", "nonsense".into()), 400, "callUrl must be a valid URL"),
         (named("a"), with("callUrl", "http://a.example/x".into()), 400, "callUrl must use HTTPS"),

@@ -6,11 +6,11 @@ use farebox_core::evm::account::Account;
 use farebox_core::evm::eip712::TypedData;
 use farebox_core::machine::Envelope;
 use farebox_core::secret::Secret;
+use farebox_core::skills::list::write_list;
 use farebox_core::skills::message::{
     Answer, CallOutcome, Chore, Command, Errand, Invocation, Labels, PayOrder, Proven, Response,
     Sale, SellerAnswer, SellerCall, TreasuryAnswer,
 };
-use farebox_core::skills::offered::write_list;
 use farebox_core::skills::{Market, Now};
 use serde_json::{Value, json};
 

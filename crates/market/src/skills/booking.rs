@@ -155,7 +155,8 @@ impl Bookings<'_> {
             };
         }
         let bytes = size_of(&headers, &body);
-        let reply = ReplyRow { status, headers, body, bytes, ..reply };
+        let worth = find_worth(books, row)?;
+        let reply = ReplyRow { status, headers, body, bytes, worth, ..reply };
         Ok(Some(Change::Retold(Box::new(reply))))
     }
 

@@ -72,6 +72,14 @@ pub(super) fn read_words(members: &Map<String, Value>) -> Result<(String, String
     if description.len() > MAX_DESCRIPTION {
         return Err(refusal(400, "description must be at most 4096 bytes"));
     }
+    // Each control character takes six bytes wherever all skills go at once.
+    let is_kept = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\r' | '\t');
+    if !description.chars().all(is_kept) {
+        return Err(refusal(
+            400,
+            "description must have no control characters but tabs and line ends",
+        ));
+    }
     Ok((name.to_string(), description.to_string()))
 }
 

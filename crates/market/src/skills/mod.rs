@@ -29,6 +29,7 @@ pub mod forwarded;
 pub mod invoke;
 mod kernel;
 pub mod ledger;
+pub mod list;
 mod listing;
 mod listing_request;
 pub mod message;

@@ -54,9 +54,9 @@ pub(super) fn keep_reply(
     }
 }
 
-/// What was paid for the answer to an ended invocation.
+/// The payment for the answer to an ended invocation.
 pub(super) fn find_worth<B: Rows>(books: &B, row: &InvocationRow) -> Result<ReplyWorth, B::Error> {
-    if row.paid != Moved::No {
+    if row.paid == Moved::Yes {
         return Ok(ReplyWorth::Payment);
     }
     let pack = if row.pack.is_empty() { None } else { books.pack(&row.pack)? };

@@ -226,12 +226,12 @@ pub struct ReplyRow {
     /// Whether it makes room before shorter ones.
     #[serde(default)]
     pub is_long: bool,
-    /// What was paid for it.
+    /// The payment that it stands for.
     #[serde(default)]
     pub worth: ReplyWorth,
 }
 
-/// What was paid for an answer: it makes room before those that cost more.
+/// The payment for an answer, which makes room before those that cost more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplyWorth {
