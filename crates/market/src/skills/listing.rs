@@ -95,7 +95,7 @@ impl Listings<'_> {
                 Some(id) => books.versions(id)?.into_iter().map(|it| it.version).collect(),
             };
             let is_written = table.written >= table.wanted && skill.refused.is_none();
-            skills.push(Offered {
+            let mut offered = Offered {
                 listed: self.write(&skill, &version),
                 url: self.address(&skill, &version),
                 live: version.charges == Charges::Seller || is_written,
@@ -115,7 +115,12 @@ impl Listings<'_> {
                 xlm: version.xlm,
                 method: version.method,
                 bazaar: version.bazaar,
-            });
+            };
+            // What tells of many skills shows the beginning, and what an object tells at once has a bound.
+            if only.is_none() {
+                offered.description = offered.summary().into_owned();
+            }
+            skills.push(offered);
         }
         Ok(Decision::told(Answer::Skills { edition: Edition::of(&table), skills }))
     }
