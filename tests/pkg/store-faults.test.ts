@@ -1,7 +1,7 @@
 // A store that fails as what became of an agent's payment is noted: the answer comes, and the next call for it is no other purchase.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 
 import {
   AgentHarness,
@@ -182,8 +182,8 @@ test('what sellers answer fills no store of a harness: what is done goes first, 
   );
 });
 
-// A-347
-test('what was just bought stays in the store of a harness, though it was prepared before all else', async (t) => {
+/** A seller of an answer that takes most of a store, and a client that buys there. */
+async function longSeller(t: TestContext) {
   const body = '\u0001'.repeat(12 * 1024 * 1024);
   const seller = await open((request, response) =>
     paymentOf(request) === undefined
@@ -191,8 +191,14 @@ test('what was just bought stays in the store of a harness, though it was prepar
       : response.writeHead(200, { 'payment-response': base64(JSON.stringify(settlement())) }).end(body),
   );
   t.after(() => seller.stop());
-  const [store, signer] = [memoryStore(), watchedSigner()];
+  const signer = watchedSigner();
   const client = createLocalAgentClient({ signer, store: memoryStore(), policy: { hosts: [seller.host], perDay: '1000' } });
+  return { body, seller, signer, client, store: memoryStore() };
+}
+
+// A-347
+test('what was just bought stays in the store of a harness, though it was prepared before all else', async (t) => {
+  const { seller, client, store } = await longSeller(t);
   const harness = new AgentHarness({ client, store });
   const { preparedId } = await harness.preparePaidRequest({ url: `${seller.url}/first` });
   await harness.preparePaidRequest({ url: `${seller.url}/later` });
@@ -204,15 +210,7 @@ test('what was just bought stays in the store of a harness, though it was prepar
 
 // A-347
 test('what was just bought stays in the store of a desk, though it was quoted before all else', async (t) => {
-  const body = '\u0001'.repeat(12 * 1024 * 1024);
-  const seller = await open((request, response) =>
-    paymentOf(request) === undefined
-      ? ask(response)
-      : response.writeHead(200, { 'payment-response': base64(JSON.stringify(settlement())) }).end(body),
-  );
-  t.after(() => seller.stop());
-  const [store, signer] = [memoryStore(), watchedSigner()];
-  const client = createLocalAgentClient({ signer, store: memoryStore(), policy: { hosts: [seller.host], perDay: '1000' } });
+  const { body, seller, signer, client, store } = await longSeller(t);
   const desk = createPaymentDesk({ client, store });
   const first = await quoteAt(desk, `${seller.url}/first`);
   const { paymentId: later } = (await desk.quote({ url: `${seller.url}/later` })) as PaymentQuote;

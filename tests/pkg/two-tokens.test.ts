@@ -73,6 +73,13 @@ const asksOf = {
   "a transaction of the payer's": (response: ServerResponse) => askFor(response, [challenge({ details: BY_HASH })]),
 } as const;
 type Asks = keyof typeof asksOf;
+/** A shop that asks so, and fails whatever is paid. */
+const failing =
+  (asks: () => Asks) =>
+  (request: IncomingMessage, response: ServerResponse): void => {
+    if (paymentOf(request) === undefined && credentialOf(request) === undefined) asksOf[asks()](response);
+    else response.writeHead(500).end();
+  };
 let transfers = 0;
 const broadcast = async (): Promise<string> => {
   transfers += 1;
@@ -144,10 +151,7 @@ for (const [way, more] of [
   // A-355
   test(`beside what has ended nothing is paid by another call while a person is asked about it, ${way}`, async () => {
     let [asks, later]: [Asks, number] = ['a token', 0];
-    shop.answers = (request, response) => {
-      if (paymentOf(request) === undefined && credentialOf(request) === undefined) return asksOf[asks](response);
-      response.writeHead(500).end();
-    };
+    shop.answers = failing(() => asks);
     const answers: ((yes: boolean) => void)[] = [];
     const pay = payingFetch({
       signer: watchedSigner(),
@@ -183,10 +187,7 @@ for (const [way, more] of [
     test(`a person who is asked for long for ${second} pays nothing beside what ${hasEnded ? 'has ended' : 'is open'} meanwhile, ${way}`, async () => {
       let [asks, later]: [Asks, number] = [second, 0];
       transfers = 0;
-      shop.answers = (request, response) => {
-        if (paymentOf(request) === undefined && credentialOf(request) === undefined) return asksOf[asks](response);
-        response.writeHead(500).end();
-      };
+      shop.answers = failing(() => asks);
       const answers: ((yes: boolean) => void)[] = [];
       const pay = payingFetch({
         signer: watchedSigner(),
