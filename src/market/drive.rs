@@ -9,14 +9,14 @@ use farebox_core::skills::message::{
     Answer, CallOutcome, Command, Errand, Forward, Invocation, MockProof, OriginalRequest,
     PayOrder, Response, SellerAnswer, SellerCall, Viewer,
 };
-use farebox_core::skills::offered::Offered;
+use farebox_core::skills::offered::{Edition, Offered};
 use farebox_core::skills::{Market, pay, refused};
 use wasm_bindgen::JsValue;
 
 use super::calls::{self, Failed, Identity};
 use super::config;
 use super::routes::{Asked, pack_of};
-use super::showcase::Volume;
+use super::showcase::{Showcase, Volume};
 use super::shown::{self, Overview, Sheet};
 use crate::platform::body::{self, Unusable};
 use crate::platform::calls::{clock_ms, complain, pause};
@@ -231,7 +231,7 @@ impl Desk {
             Sheet::Skill(id) => (id, shown::write_skill_page),
             Sheet::SkillDocument(id) => (id, shown::write_skill_document),
         };
-        match self.ask(&Command::Offered(Some(id))).await {
+        match self.ask(&Command::Offered(id)).await {
             Some(Answer::Skills { skills, .. }) => write(&self.market, skills.first()).into(),
             _ => down().into(),
         }
@@ -254,16 +254,33 @@ impl Desk {
                 return Some(volume);
             }
             if showcase.begin(began) {
-                let read = self.ask(&Command::Offered(None)).await;
-                if let Some(Answer::Skills { edition, skills }) = read {
-                    return Some(showcase.keep(Volume::of(edition, skills, began), clock_ms()));
-                }
-                showcase.fail();
-                return None;
+                let read = self.read(&showcase).await;
+                let now = clock_ms();
+                let Some((edition, skills)) = read else {
+                    showcase.fail(began, now);
+                    return None;
+                };
+                return Some(showcase.keep(Volume::of(edition, skills, began), now));
             }
             pause(TURN_MS).await;
         }
         None
+    }
+
+    /// Reads all listed skills. What changes meanwhile makes another edition than the one they are said to be of.
+    async fn read(&self, showcase: &Showcase) -> Option<(Edition, Vec<Offered>)> {
+        let (mut of, mut all, mut after) = (None, Vec::new(), None);
+        loop {
+            let read = self.ask(&Command::Skills(after)).await;
+            let Some(Answer::Skills { edition, skills, next }) = read else { return None };
+            all.extend(skills);
+            let of = *of.get_or_insert(edition);
+            if next.is_none() {
+                return Some((of, all));
+            }
+            after = next;
+            showcase.go_on(clock_ms());
+        }
     }
 
     async fn ask(&self, command: &Command) -> Option<Answer> {

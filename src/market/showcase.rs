@@ -1,7 +1,7 @@
 //! The skills that are sold, as this isolate read them last, and what all who ask get alike of them.
 //!
-//! A look costs the object its [`Edition`] alone: all skills are read when that has changed, by one request at a time while
-//! others wait, and for no more than a fifth of the time. No promise of one request is kept for another, only values.
+//! A look costs the object its [`Edition`] alone: all skills are read when that has changed, part by part, by one request at a
+//! time while others wait, and for no more than a fifth of the time. No promise of one request is kept for another, only values.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -34,23 +34,32 @@ impl Showcase {
     pub(super) fn begin(&self, now: u64) -> bool {
         let is_free = self.free_from.get() <= now;
         if is_free {
-            self.free_from.set(now.saturating_add(READ_MS));
+            self.go_on(now);
         }
         is_free
     }
 
-    /// Keeps what was read from one millisecond to another.
+    /// Notes that the request that reads is at it.
+    pub(super) fn go_on(&self, now: u64) {
+        self.free_from.set(now.saturating_add(READ_MS));
+    }
+
+    /// Keeps what was read until this millisecond.
     pub(super) fn keep(&self, volume: Volume, now: u64) -> Rc<Volume> {
-        let rest = now.saturating_sub(volume.read).saturating_mul(REST).min(MAX_REST_MS);
-        self.free_from.set(now.saturating_add(rest));
+        self.rest(volume.read, now, 0);
         let volume = Rc::new(volume);
         self.volume.replace(Some(Rc::clone(&volume)));
         volume
     }
 
-    /// Lets another request read: nothing came of this one.
-    pub(super) fn fail(&self) {
-        self.free_from.set(0);
+    /// Notes that nothing came of what began to be read at a millisecond: it costs as much as what succeeds.
+    pub(super) fn fail(&self, began: u64, now: u64) {
+        self.rest(began, now, FAILED_MS);
+    }
+
+    fn rest(&self, began: u64, now: u64, least: u64) {
+        let rest = now.saturating_sub(began).saturating_mul(REST).min(MAX_REST_MS);
+        self.free_from.set(now.saturating_add(rest.max(least)));
     }
 }
 
@@ -117,9 +126,11 @@ impl Made {
 
 /// Milliseconds after which a volume is read anew whatever its edition: one of a restored object may come again.
 const MAX_AGE_MS: u64 = 60_000;
-/// Milliseconds after which a request that reads is taken for lost.
+/// Milliseconds without another part after which a request that reads is taken for lost.
 const READ_MS: u64 = 1_000;
 /// How many times as long as it was read no other volume is.
 const REST: u64 = 4;
+/// Least milliseconds of that after a failure.
+const FAILED_MS: u64 = 1_000;
 /// Most milliseconds of that.
 const MAX_REST_MS: u64 = 2_000;

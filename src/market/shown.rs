@@ -43,7 +43,7 @@ impl Overview {
     /// The response with these skills.
     pub(super) fn written(&self, market: &Market, skills: &[Offered]) -> Response {
         match self {
-            Self::List(query) => write_list(skills, query),
+            Self::List(query) => write_list(&market.url, skills, query),
             Self::Page(query) => {
                 let beside = config::beside(config::exchange().is_served());
                 html(page::write_page(&market.url, skills, query, beside))

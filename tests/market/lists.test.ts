@@ -47,7 +47,7 @@ describe('lists of skills', LIMIT, () => {
     await market.kill();
     const told = await Promise.all(Array.from({ length: 48 }, (_, n) => market.ask('GET', VIEWS[n % VIEWS.length] ?? LIST)));
     assert.deepEqual([...new Set(told.map(({ status }) => status))], [200]);
-    assert.deepEqual(await market.asked(), { edition: 48, offered: 1 });
+    assert.deepEqual(await market.asked(), { edition: 48, skills: 1 });
   });
 
   // A-366
@@ -77,6 +77,65 @@ describe('lists of skills', LIMIT, () => {
       true,
     ]);
     assert.ok((await market.ask('GET', '/')).text.includes(`word ${'\u00e9'.repeat(3)}\u2026</bdi>`));
+  });
+});
+
+describe('lists of many skills', LIMIT, () => {
+  let market: Market;
+  const MANY = 120;
+  before(async () => {
+    market = await Market.start();
+    const owners = Array.from({ length: MANY / 10 }, newOwner);
+    // What takes most room as text within text.
+    const description = `${'"'.repeat(4000)} zebra`;
+    for (const [number, owner] of owners.entries()) {
+      const from = { 'cf-connecting-ip': `192.0.2.${number}` };
+      for (let count = 0; count < 10; count += 1) {
+        const id = `s-${String(number * 10 + count).padStart(3, '0')}`;
+        const { status, text } = await market.publish(owner, skill(id, { description, charges: 'seller' }), from);
+        assert.equal(status, 201, text);
+      }
+    }
+  });
+  after(() => market.stop());
+
+  // A-370
+  it('are read in parts, and have each skill once, the newest first', async () => {
+    await market.asked();
+    const ids = (await market.ask('GET', LIST)).json.skills.map(({ id }: { id: string }) => id);
+    assert.deepEqual(
+      ids,
+      Array.from({ length: MANY }, (_, number) => `s-${String(MANY - 1 - number).padStart(3, '0')}`),
+    );
+    assert.deepEqual(await market.asked(), { edition: 1, skills: 2 });
+    assert.match((await market.ask('GET', '/?q=zebra')).text, /120 skills/, 'also words after the beginning');
+  });
+
+  // A-371
+  it('are read on for those who wait when whoever began has left', async () => {
+    await market.kill();
+    await market.delay({ skills: 400 });
+    const left = new AbortController();
+    const first = market.ask('GET', LIST, { signal: left.signal }).catch(() => 'left');
+    await eventually('it reads', async () => (await market.asked())['skills'] === 1);
+    left.abort();
+    assert.equal(await first, 'left');
+    assert.equal((await market.ask('GET', '/')).status, 200);
+    assert.deepEqual(await market.asked(), { edition: 1, skills: 1 }, 'the second part, for both');
+    await market.delay({});
+  });
+
+  // A-371
+  it('are not read again at once after a failure', async () => {
+    await market.kill();
+    await market.delay({ skills: null });
+    await market.asked();
+    const told = await Promise.all(Array.from({ length: 40 }, () => market.ask('GET', LIST)));
+    assert.deepEqual([...new Set(told.map(({ status }) => status))], [503]);
+    const { skills = 0 } = await market.asked();
+    assert.ok(skills >= 1 && skills <= 12, `${skills} reads in the ten seconds of those who wait`);
+    await market.delay({});
+    assert.equal((await market.ask('GET', LIST)).status, 200);
   });
 });
 

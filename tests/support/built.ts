@@ -66,11 +66,12 @@ export abstract class Built {
   async ask(
     method: string,
     path: string,
-    { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
+    { token, body, headers = {}, signal }: { token?: string; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
   ): Promise<Answer> {
     const response = await fetch(`${this.url}${path}`, {
       method,
       redirect: 'manual',
+      ...(signal === undefined ? {} : { signal }),
       headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });

@@ -1,6 +1,7 @@
 //! The market's books in its object's database: one statement per read.
 
 use farebox_core::skills::books::{Part, Rows, ShelfSpan};
+use farebox_core::skills::offered::Cursor;
 use farebox_core::skills::row::{
     ArchiveRow, InvocationRow, KeyRow, MarketFigures, PackRow, RateRow, ReplyRow, Room, ShelfRow,
     SkillRow, SpendRow, TableRow, VersionRow,
@@ -10,6 +11,9 @@ use serde::de::DeserializeOwned;
 use crate::platform::columns::{first, number, read, text, whole, word};
 use crate::platform::long;
 use crate::platform::sql::{Result, Sql, SqlValue};
+
+/// A millisecond after all others, and the largest number of a column that the platform binds exactly.
+const LAST_MS: u64 = (1 << 53) - 1;
 
 /// An object's rows.
 pub(super) struct SkillRows<'a>(pub &'a Sql);
@@ -98,15 +102,18 @@ impl Rows for SkillRows<'_> {
         self.all(query, vec![skill.into()])
     }
 
-    fn catalogue(&self) -> Result<Vec<(SkillRow, VersionRow)>> {
+    fn catalogue(&self, after: Option<&Cursor>, limit: u32) -> Result<Vec<(SkillRow, VersionRow)>> {
         let query = "SELECT s.row, v.row FROM skills s
             JOIN versions v ON v.skill = s.id AND v.version = s.latest
-            WHERE s.active = 1 ORDER BY s.created DESC, s.id DESC";
+            WHERE s.active = 1 AND (s.created, s.id) < (?, ?)
+            ORDER BY s.created DESC, s.id DESC LIMIT ?";
+        let (created, id) = after.map_or((LAST_MS, ""), |it| (it.created, &*it.id));
+        let values = vec![whole(created), id.into(), whole(limit.into())];
         let pair = |row: Vec<SqlValue>| {
             let column = |at: usize| row.get(at).unwrap_or(&SqlValue::Null);
             Ok((read(column(0))?, read(column(1))?))
         };
-        self.0.exec(query, vec![])?.raw().map(|row| pair(row?)).collect()
+        self.0.exec(query, values)?.raw().map(|row| pair(row?)).collect()
     }
 
     fn active_of(&self, owner: &str) -> Result<u64> {

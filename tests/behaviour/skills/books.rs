@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use farebox_core::skills::books::{Change, Part, Rows, ShelfSpan};
+use farebox_core::skills::offered::Cursor;
 use farebox_core::skills::row::{
     ArchiveRow, Ending, InvocationRow, KeyRow, MarketFigures, NonceRow, PackRow, RateRow, ReplyRow,
     Room, ShelfRow, SkillRow, SpendRow, TableRow, VersionRow,
@@ -141,14 +142,17 @@ impl Rows for MemoryRows {
         Ok(rows)
     }
 
-    fn catalogue(&self) -> Found<Vec<(SkillRow, VersionRow)>> {
-        let mut rows: Vec<_> = self.skills.values().filter(|row| row.active).cloned().collect();
+    fn catalogue(&self, after: Option<&Cursor>, limit: u32) -> Found<Vec<(SkillRow, VersionRow)>> {
+        let is_later = |row: &&SkillRow| {
+            row.active && after.is_none_or(|it| (row.created, &row.id) < (it.created, &it.id))
+        };
+        let mut rows: Vec<_> = self.skills.values().filter(is_later).cloned().collect();
         rows.sort_by_key(|row| std::cmp::Reverse((row.created, row.id.clone())));
         let with = |row: SkillRow| {
             let version = self.versions[&(row.id.clone(), row.latest.clone())].clone();
             (row, version)
         };
-        Ok(rows.into_iter().map(with).collect())
+        Ok(rows.into_iter().take(limit as usize).map(with).collect())
     }
 
     fn active_of(&self, owner: &str) -> Found<u64> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use farebox_core::market_page::Beside;
-use farebox_core::skills::offered::Offered;
+use farebox_core::skills::offered::{Fee, Offered};
 use farebox_core::skills::{document, page};
 
 use super::world::{market_of, vars};
@@ -39,12 +39,15 @@ fn skill(evil: &str) -> Offered {
         xlm: None,
         charges: "seller".to_string(),
         method: text.clone(),
+        call_url: text.clone(),
         url: text.clone(),
+        packs: String::new(),
         bazaar: format!("{{\"a\":{:?}}}", evil),
         created: 1_763_618_400_000,
+        active: true,
         live: true,
-        fee: Some((text, false)),
-        listed: String::new(),
+        refused: Some(text.clone()),
+        fee: Some(Fee { price: text, is_paid: false }),
     }
 }
 

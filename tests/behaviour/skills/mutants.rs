@@ -56,6 +56,7 @@ pub const TABLE: &[Row] = &[
     ),
     row!(SkillsShareSecrets, sales::a_secret_is_that_of_one_skill),
     row!(RepliesPushOthersOut, replies::calls_for_nothing_push_no_paid_answer_out),
+    row!(SellersVouchForAnswers, replies::a_seller_s_own_word_pushes_no_paid_answer_out),
     row!(PacksEndWithTheirSkill, sales::a_pack_gives_its_calls_after_its_skill_was_taken_back),
     row!(PacksCostNothing, sales::a_pack_costs_at_least_the_smallest_payment_for_each_call),
     row!(RepliesPileUp, replies::an_answer_that_no_one_can_ask_for_leaves_after_two_minutes),

@@ -1,10 +1,10 @@
 //! Answers that are kept, for how long, and what is told afterwards.
 
-use farebox_core::skills::message::{Answer, TreasuryAnswer};
+use farebox_core::skills::message::{Answer, Errand, TreasuryAnswer};
 use farebox_core::skills::row::{ReplyRow, ReplyWorth};
 use serde_json::{Value, json};
 
-use super::world::{TX, Told, World, decision, echo, plain};
+use super::world::{TX, Told, World, charge, decision, echo, gated, plain};
 
 const MIB: u64 = 1 << 20;
 const DAY_MS: u64 = 86_400_000;
@@ -40,6 +40,15 @@ fn paid(bytes: usize) -> TreasuryAnswer {
     TreasuryAnswer { body: body.to_string(), ..answer }
 }
 
+/// The same with a transaction of its own.
+fn paid_as(digit: u8, bytes: usize) -> TreasuryAnswer {
+    let answer = paid(bytes);
+    TreasuryAnswer {
+        body: answer.body.replace(TX, &TX.replace("0x1", &format!("0x{digit}"))),
+        ..answer
+    }
+}
+
 #[test]
 pub fn an_answer_that_no_one_can_ask_for_leaves_after_two_minutes() {
     let mut world = shop();
@@ -56,10 +65,7 @@ pub fn an_answer_that_no_one_can_ask_for_leaves_after_two_minutes() {
 pub fn a_short_answer_is_kept_for_thirty_days_and_a_longer_one_for_one() {
     let mut world = shop();
     let bought = world.buy("short", paid(100));
-    let other = world.buy("long", {
-        let longer = paid(20_000);
-        TreasuryAnswer { body: longer.body.replace(TX, &TX.replace("0x1", "0x2")), ..longer }
-    });
+    let other = world.buy("long", paid_as(2, 20_000));
     assert_eq!((bought.status, other.status), (200, 200), "{other:?}");
     world.now += DAY_MS - 1_000;
     free(&mut world, "", 1);
@@ -131,10 +137,7 @@ pub fn answers_have_a_bound_together() {
 pub fn calls_for_nothing_push_no_paid_answer_out() {
     let mut world = shop();
     let short = world.buy("short", paid(100));
-    let long = world.buy("long", {
-        let longer = paid(20_000);
-        TreasuryAnswer { body: longer.body.replace(TX, &TX.replace("0x1", "0x2")), ..longer }
-    });
+    let long = world.buy("long", paid_as(2, 20_000));
     // A stranger's calls, all of them short, fill what is left a minute later.
     let call = free(&mut world, "flood", 15_000);
     let template = world.rows.replies[&call].clone();
@@ -160,4 +163,38 @@ pub fn calls_for_nothing_push_no_paid_answer_out() {
     assert_eq!(again(&mut world, "flood").error(), (410, "answer_gone"));
     assert_eq!(again(&mut world, "short").text, short.text);
     assert_eq!(again(&mut world, "long").text, long.text);
+}
+
+/// The worth of the answer to an invocation of a skill like this at so many millionths of a dollar, for which
+/// a transaction is named.
+fn worth(skill: &Value, micros: u32, is_confirmed: bool) -> ReplyWorth {
+    let mut world = World::new();
+    let mut skill = skill.clone();
+    skill["price"] = format!("$0.{micros:06}").into();
+    assert_eq!(world.publish(&skill).status, 201);
+    let call = world.call("key");
+    let Answer::Errand(Errand::Pay(order)) = world.called(&call, charge(&micros.to_string()))
+    else {
+        panic!()
+    };
+    let money = is_confirmed.then(|| "spent".to_owned());
+    let answer = TreasuryAnswer { money, ..paid(10) };
+    let Answer::Reply(told) = world.paid(&order, Some(answer)) else { panic!() };
+    assert_eq!(told.status, 200);
+    world.rows.replies[&order.invocation].worth
+}
+
+//
+#[test]
+pub fn a_seller_s_own_word_pushes_no_paid_answer_out() {
+    let (gate, seller) = (gated(), echo());
+    assert_eq!(worth(&gate, 1_000, false), ReplyWorth::Payment);
+    assert_eq!(worth(&seller, 1_000, true), ReplyWorth::Payment);
+    assert_eq!(worth(&seller, 1_000, false), ReplyWorth::Slight);
+    assert_eq!(worth(&gate, 999, false), ReplyWorth::Slight);
+    assert_eq!(worth(&seller, 999, false), ReplyWorth::Nothing);
+    let turn = |worth| ReplyRow { worth, ..reply("a", 0, 1) }.turn();
+    let turns =
+        [ReplyWorth::Payment, ReplyWorth::PackCall, ReplyWorth::Slight, ReplyWorth::Nothing];
+    assert!(turns.map(turn).is_sorted_by(|first, then| first < then));
 }

@@ -11,6 +11,7 @@ use farebox_core::skills::message::{
     Answer, CallOutcome, Chore, Command, Errand, Invocation, Labels, PayOrder, Proven, Response,
     Sale, SellerAnswer, SellerCall, TreasuryAnswer,
 };
+use farebox_core::skills::offered::{Edition, Offered};
 use farebox_core::skills::{Market, Now};
 use serde_json::{Value, json};
 
@@ -95,9 +96,25 @@ impl World {
 
     /// Answers `GET /api/marketplace/skills` with this query.
     pub fn list(&mut self, query: &str) -> Told {
-        match self.send(Command::Offered(None)) {
-            Answer::Skills { skills, .. } => Told::of(write_list(&skills, query)),
-            other => panic!("no skills: {other:?}"),
+        let skills = self.listed(|_| ()).1;
+        Told::of(write_list(&self.market.url, &skills, query))
+    }
+
+    /// All listed skills as a Worker reads them, part by part, and the edition that they are of;
+    /// something may happen between two parts.
+    pub fn listed(&mut self, mut between: impl FnMut(&mut Self)) -> (Edition, Vec<Offered>) {
+        let (mut of, mut all, mut after) = (None, Vec::new(), None);
+        loop {
+            let Answer::Skills { edition, skills, next } = self.send(Command::Skills(after)) else {
+                panic!("no skills");
+            };
+            let of = *of.get_or_insert(edition);
+            all.extend(skills);
+            if next.is_none() {
+                return (of, all);
+            }
+            after = next;
+            between(self);
         }
     }
 

@@ -126,6 +126,11 @@ export class Market extends Built {
     return (await this.ask('GET', '/', { headers: { 'x-asked': '1' } })).json;
   }
 
+  /** Makes the object answer these commands after so many milliseconds, and fail at those that have none. */
+  async delay(ways: Readonly<Record<string, number | null>>): Promise<void> {
+    await this.ask('GET', '/', { headers: { 'x-ways': JSON.stringify(ways) } });
+  }
+
   /** Publishes a skill, signed by its owner. */
   async publish(owner: PrivateKeyAccount, skill: Record<string, unknown>, headers: Record<string, string> = {}): Promise<Answer> {
     return this.ask('POST', '/api/marketplace/skills', {
@@ -181,6 +186,8 @@ Date.now = () => clock.call(Date) + ahead;
 const table = new WeakMap();
 /** How often the object got each command since somebody looked. */
 let asked = {};
+/** After how many milliseconds each command of a kind is answered; it fails at null. */
+let ways = {};
 function told() {
   const before = asked;
   asked = {};
@@ -199,10 +206,12 @@ function bound(env) {
     const SKILLS = {
       idFromName: (name) => objects.idFromName(name),
       get: (id) => ({
-        ask(name, letter) {
+        async ask(name, letter) {
           const { command } = JSON.parse(letter);
           const of = typeof command === 'string' ? command : Object.keys(command)[0];
           asked[of] = (asked[of] ?? 0) + 1;
+          if (ways[of] === null) throw new Error('the object is down');
+          if (ways[of] !== undefined) await new Promise((resolve) => setTimeout(resolve, ways[of]));
           return objects.get(id).ask(name, letter);
         },
       }),
@@ -254,6 +263,7 @@ async function seen(request, env) {
 export default {
   fetch(request, env, context) {
     if (request.headers.has('x-asked')) return told();
+    if (request.headers.has('x-ways')) return Response.json((ways = JSON.parse(request.headers.get('x-ways'))));
     return request.headers.has('x-seen') ? seen(request, env) : inner.default.fetch(request, bound(env), context);
   },
   scheduled: (controller, env, context) => inner.default.scheduled(controller, bound(env), context),

@@ -23,6 +23,8 @@ macro_rules! skills {
             SkillsShareSecrets,
             /// Calls for which nothing was paid push the answers to paid ones out.
             RepliesPushOthersOut,
+            /// The word of a seller alone makes an answer one that was paid for.
+            SellersVouchForAnswers,
             /// Requests that the gate did not sign are forwarded.
             AnyoneForwards,
             /// The gate's signature does not end.

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::offered::Cursor;
 use super::original::books::{QuoteChange, QuoteRows};
 use super::row::{
     ArchiveRow, Ending, InvocationRow, KeyRow, MarketFigures, NonceRow, PackRow, RateRow, ReplyRow,
@@ -22,9 +23,13 @@ pub trait Rows: QuoteRows {
     /// All versions of a skill, newest first by `created`.
     fn versions(&self, skill: &str) -> Result<Vec<VersionRow>, Self::Error>;
 
-    /// All active skills with their latest versions, newest first: by `created`, then by id, both
-    /// descending.
-    fn catalogue(&self) -> Result<Vec<(SkillRow, VersionRow)>, Self::Error>;
+    /// So many active skills with their latest versions, newest first: by `created`, then by id, both
+    /// descending; those that come after a skill, or the first ones.
+    fn catalogue(
+        &self,
+        after: Option<&Cursor>,
+        limit: u32,
+    ) -> Result<Vec<(SkillRow, VersionRow)>, Self::Error>;
 
     /// How many active skills this owner has.
     fn active_of(&self, owner: &str) -> Result<u64, Self::Error>;

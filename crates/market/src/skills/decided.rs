@@ -169,10 +169,11 @@ impl PaymentDecisions<'_> {
         moment: Now<'_>,
     ) -> Applied<B> {
         let tx = find_transaction(books, &row, told)?;
-        let row = InvocationRow { receipt: told.receipt.clone(), tx, ..row };
+        let is_confirmed = told.standing == "confirmed";
+        let row = InvocationRow { receipt: told.receipt.clone(), tx, is_confirmed, ..row };
         let failed = if told.reason.is_empty() { FAILED } else { told.reason.as_str() };
         // A merchant that shows no settlement may have taken nothing.
-        let is_shown = !row.tx.is_empty() || told.standing == "confirmed";
+        let is_shown = !row.tx.is_empty() || is_confirmed;
         let paid = if is_shown { Moved::Yes } else { Moved::Unknown };
         let finish = match told.outcome.as_str() {
             "allow" if told.answer.as_ref().is_some_and(is_cut) => {
@@ -204,7 +205,7 @@ impl PaymentDecisions<'_> {
             return self.finish_unsigned(books, row, &finish, moment);
         }
         let ended = InvocationRow { paid: finish.paid, ..row.clone() };
-        let place = note_payment(books, &ended, told.standing == "confirmed", moment.now)?;
+        let place = note_payment(books, &ended, moment.now)?;
         let mut decision = self.bookings.finish(books, row, &finish, moment.now)?;
         decision.changes.extend(place);
         Ok(decision)
@@ -290,8 +291,9 @@ impl PaymentDecisions<'_> {
             true => (Phase::Doubtful, Some(now.saturating_add(wait_ms(row.looks)))),
             false => (Phase::Done, None),
         };
-        let row = InvocationRow { phase, paid, tx, receipt, due, ..row };
-        let place = note_payment(books, &row, told.standing == "confirmed", now)?;
+        let is_confirmed = told.standing == "confirmed";
+        let row = InvocationRow { phase, paid, is_confirmed, tx, receipt, due, ..row };
+        let place = note_payment(books, &row, now)?;
         let told = self.bookings.retell(books, &row)?;
         let changes =
             told.into_iter().chain([Change::Invocation(Box::new(row))]).chain(place).collect();

@@ -59,7 +59,8 @@ impl Market {
         match command {
             Command::Show(id) => self.listings().show(books, &id),
             Command::Edition => Ok(Decision::told(Answer::Edition(Edition::of(&books.table()?)))),
-            Command::Offered(only) => self.listings().list_offers(books, only.as_deref()),
+            Command::Offered(id) => self.listings().look(books, &id),
+            Command::Skills(after) => self.listings().list(books, after.as_ref()),
             Command::Publish(labels, body) => {
                 self.catalogue().publish(books, &labels, &body, moment)
             }

@@ -67,10 +67,12 @@ pub fn write_skill_document(url: &str, skill: &Offered) -> String {
         "" => owner,
         agent => Markdown::fill("{}, {}", [Markdown::of(agent), owner]),
     };
-    let fee = skill.fee.as_ref().map_or(Markdown::literal(""), |(fee, is_paid)| {
-        let paid = if *is_paid { "paid" } else { "not paid yet" };
-        let parts = [Markdown::of(fee), Markdown::literal(paid)];
-        Markdown::fill("- Fee of the market: {}, once, {}; it is not part of the price\n", parts)
+    let fee = skill.fee.as_ref().map_or(Markdown::literal(""), |fee| {
+        Markdown::fill(
+            "- Fee of the market: {}
+",
+            [Markdown::of(&fee.words())],
+        )
     });
     let bazaar = match skill.bazaar.as_str() {
         "" => Markdown::literal(""),

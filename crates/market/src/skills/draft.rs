@@ -44,7 +44,7 @@ impl GateTable<'_> {
             return Ok(Decision::told(Answer::Nothing));
         }
         let mut routes = Vec::new();
-        for (skill, version) in books.catalogue()? {
+        for (skill, version) in books.catalogue(None, u32::MAX)? {
             for route in self.routes_of(&skill, &version) {
                 routes.push((skill.id.clone(), route));
             }
@@ -133,7 +133,7 @@ pub(super) fn note_written<B: Rows>(
         }
     }
     // A newer version may be in another revision than the one that was read.
-    let read = if is_newest { books.catalogue()? } else { Vec::new() };
+    let read = if is_newest { books.catalogue(None, u32::MAX)? } else { Vec::new() };
     for (skill, _) in read {
         let is_taken = !skill.owes && !refused.iter().any(|(id, _)| *id == skill.id);
         if is_taken && skill.refused.is_some() {

@@ -9,13 +9,13 @@ use crate::query::Query;
 use crate::text::{Members, list};
 use farebox_base::amount::Amount;
 
-/// `GET /api/marketplace/skills`: those of the listed skills that match a query, which is given as
-/// it came, without `?`.
-pub fn write_list(skills: &[Offered], query: &str) -> Response {
-    filter(skills, query).unwrap_or_else(|refused| refused)
+/// `GET /api/marketplace/skills` of the market with this origin: those of the listed skills that match
+/// a query, which is given as it came, without `?`.
+pub fn write_list(market: &str, skills: &[Offered], query: &str) -> Response {
+    filter(market, skills, query).unwrap_or_else(|refused| refused)
 }
 
-fn filter(skills: &[Offered], query: &str) -> Result<Response, Response> {
+fn filter(market: &str, skills: &[Offered], query: &str) -> Result<Response, Response> {
     let query =
         Query::of(query, &["name", "agentId", "maxPriceXLM"]).map_err(refused::no_parameter)?;
     let no_price = |_| refusal(400, "maxPriceXLM must be a non-negative number");
@@ -33,6 +33,6 @@ fn filter(skills: &[Offered], query: &str) -> Result<Response, Response> {
             && agent.as_ref().is_none_or(|agent| *agent == skill.agent)
             && most.as_ref().is_none_or(is_cheap)
     };
-    let found = list(skills.iter().filter(is_found).map(|skill| skill.listed.clone()));
+    let found = list(skills.iter().filter(is_found).map(|skill| skill.write(market)));
     Ok(Response::json(200, Members::ok().raw("skills", &found).done()))
 }

@@ -6,10 +6,13 @@ use alloc::vec::Vec;
 use super::books::Rows;
 use super::kernel::{Applied, Decision};
 use super::message::{Answer, Response};
-use super::offered::{Edition, Offered};
+use super::offered::{Cursor, Edition, Fee, Offered};
 use super::refused;
-use super::row::{Charges, SkillRow, VersionRow};
-use crate::text::{Members, list, number, quoted};
+use super::row::{Charges, SkillRow, TableRow, VersionRow};
+use crate::text::{Members, list, quoted};
+
+/// Most skills that are told at once: a text of the object has to stay below 32 MiB, two bytes a character, whatever owners wrote.
+const PART: u32 = 100;
 
 /// Listings of a market's skills.
 #[derive(Clone, Copy)]
@@ -23,41 +26,7 @@ pub(super) struct Listings<'m> {
 impl Listings<'_> {
     /// A skill as JSON.
     pub fn write(&self, skill: &SkillRow, version: &VersionRow) -> String {
-        let members = Members::new()
-            .text("id", &skill.id)
-            .text("agentId", &skill.agent)
-            .text("name", &skill.name)
-            .text("description", &skill.description);
-        let members = match &version.xlm {
-            Some(xlm) => members.raw("priceXLM", number(xlm)),
-            None => members,
-        };
-        let members = members
-            .text("callUrl", &version.call_url)
-            .raw("active", if skill.active { "true" } else { "false" })
-            .number("createdAt", skill.created)
-            .text("payTo", &skill.owner)
-            .text("charges", version.charges.name())
-            .text("version", &version.version)
-            .text("price", &version.price)
-            .text("asset", &version.asset)
-            .raw("networks", &list(version.networks.iter().map(|it| quoted(it))))
-            .text("url", &self.address(skill, version));
-        let members =
-            if version.packs.is_empty() { members } else { members.raw("packs", &version.packs) };
-        let members = match self.fee {
-            None => members,
-            Some(fee) => {
-                let paid = if skill.owes { "false" } else { "true" };
-                let url = alloc::format!("{}/fees/{}", self.url, skill.id);
-                let fee = Members::new().text("price", fee).raw("paid", paid).text("url", &url);
-                members.raw("fee", &fee.done())
-            }
-        };
-        match &skill.refused {
-            Some(why) => members.text("refused", why).done(),
-            None => members.done(),
-        }
+        self.offer(skill.clone(), version.clone(), TableRow::default()).write(self.url)
     }
 
     /// Where a stock client buys a skill.
@@ -81,48 +50,57 @@ impl Listings<'_> {
         Ok(Decision::reply(Response::json(200, body)))
     }
 
-    /// The skills as lists, pages and documents show them.
-    pub fn list_offers<B: Rows>(&self, books: &B, only: Option<&str>) -> Applied<B> {
+    /// A listed skill, as its page and document show it, with all its versions.
+    pub fn look<B: Rows>(&self, books: &B, id: &str) -> Applied<B> {
         let table = books.table()?;
-        let found = match only {
-            None => books.catalogue()?,
-            Some(id) => find(books, id)?.into_iter().collect(),
-        };
         let mut skills = Vec::new();
-        for (skill, version) in found.into_iter().filter(|(skill, _)| skill.is_listed()) {
-            let versions = match only {
-                None => Vec::from([version.version.clone()]),
-                Some(id) => books.versions(id)?.into_iter().map(|it| it.version).collect(),
-            };
-            let is_written = table.written >= table.wanted && skill.refused.is_none();
-            let mut offered = Offered {
-                listed: self.write(&skill, &version),
-                url: self.address(&skill, &version),
-                live: version.charges == Charges::Seller || is_written,
-                fee: self.fee.map(|fee| (alloc::format!("${fee}"), !skill.owes)),
-                charges: version.charges.name().to_string(),
-                id: skill.id,
-                name: skill.name,
-                description: skill.description,
-                agent: skill.agent,
-                owner: skill.owner,
-                created: skill.created,
-                version: version.version,
-                versions,
-                price: version.price,
-                asset: version.asset,
-                networks: version.networks,
-                xlm: version.xlm,
-                method: version.method,
-                bazaar: version.bazaar,
-            };
-            // What tells of many skills shows the beginning, and what an object tells at once has a bound.
-            if only.is_none() {
-                offered.description = offered.summary().into_owned();
-            }
-            skills.push(offered);
+        if let Some((skill, version)) = find(books, id)?.filter(|(skill, _)| skill.is_listed()) {
+            let versions = books.versions(id)?.into_iter().map(|it| it.version).collect();
+            skills.push(Offered { versions, ..self.offer(skill, version, table) });
         }
-        Ok(Decision::told(Answer::Skills { edition: Edition::of(&table), skills }))
+        Ok(Decision::told(Answer::Skills { edition: Edition::of(&table), skills, next: None }))
+    }
+
+    /// The part of the list of skills that comes after this one.
+    pub fn list<B: Rows>(&self, books: &B, after: Option<&Cursor>) -> Applied<B> {
+        let table = books.table()?;
+        let found = books.catalogue(after, PART)?;
+        let is_full = u32::try_from(found.len()).is_ok_and(|found| found >= PART);
+        let last = found.last().filter(|_| is_full);
+        let next = last.map(|(skill, _)| Cursor { created: skill.created, id: skill.id.clone() });
+        let listed = found.into_iter().filter(|(skill, _)| skill.is_listed());
+        let skills = listed.map(|(skill, version)| self.offer(skill, version, table)).collect();
+        Ok(Decision::told(Answer::Skills { edition: Edition::of(&table), skills, next }))
+    }
+
+    /// A skill as it is sold, with this state of the gate's route table.
+    fn offer(&self, skill: SkillRow, version: VersionRow, table: TableRow) -> Offered {
+        let is_written = table.written >= table.wanted && skill.refused.is_none();
+        let fee = |price: &str| Fee { price: price.to_string(), is_paid: !skill.owes };
+        Offered {
+            url: self.address(&skill, &version),
+            live: version.charges == Charges::Seller || is_written,
+            fee: self.fee.map(fee),
+            charges: version.charges.name().to_string(),
+            id: skill.id,
+            name: skill.name,
+            description: skill.description,
+            agent: skill.agent,
+            owner: skill.owner,
+            active: skill.active,
+            created: skill.created,
+            refused: skill.refused,
+            versions: Vec::from([version.version.clone()]),
+            version: version.version,
+            price: version.price,
+            asset: version.asset,
+            networks: version.networks,
+            xlm: version.xlm,
+            method: version.method,
+            call_url: version.call_url,
+            bazaar: version.bazaar,
+            packs: version.packs,
+        }
     }
 }
 

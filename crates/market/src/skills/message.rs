@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::offered::{Edition, Offered};
+use super::offered::{Cursor, Edition, Offered};
 use super::table::TableDraft;
 
 /// A command. The Worker passes on what came; the object decides everything.
@@ -17,9 +17,11 @@ pub enum Command {
     Show(String),
     /// Asks which edition of the catalogue there is; answered with [`Answer::Edition`].
     Edition,
-    /// Reads all listed skills, or one, for the lists, the pages and the documents; answered with
+    /// Reads the listed skill with this id, for its page and its document; answered with
     /// [`Answer::Skills`].
-    Offered(Option<String>),
+    Offered(String),
+    /// Reads a part of all listed skills, the one after this skill; answered with [`Answer::Skills`].
+    Skills(Option<Cursor>),
     /// `POST /api/marketplace/skills`: the labels of its head, and the body as it came.
     Publish(Labels, String),
     /// `POST /api/marketplace/skills/{id}/versions`.
@@ -226,6 +228,8 @@ pub enum Answer {
         edition: Edition,
         /// The newest first.
         skills: Vec<Offered>,
+        /// After which skill there may be more of them.
+        next: Option<Cursor>,
     },
     /// Work for the alarm.
     Tasks(Vec<Chore>),

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::row::TableRow;
+use crate::text::{Members, list, number, quoted};
 
 /// Longest summary, bytes, before it says that there is more.
 const SUMMARY_BYTES: usize = 256;
@@ -40,21 +41,85 @@ pub struct Offered {
     pub charges: String,
     /// The method with which it is called.
     pub method: String,
+    /// The seller's server.
+    pub call_url: String,
     /// Where a stock client buys it.
     pub url: String,
     /// The owner's description of requests, JSON; may be empty.
     pub bazaar: String,
+    /// Plans of prepaid calls with their prices, a JSON object; may be empty.
+    pub packs: String,
     /// When it was published, unix milliseconds.
     pub created: u64,
+    /// Whether it is sold.
+    pub active: bool,
     /// Whether the gate's route table has it.
     pub live: bool,
-    /// The market's fee, if one is set, in words, and whether it was paid.
-    pub fee: Option<(String, bool)>,
-    /// It as JSON, as the list for programs has it.
-    pub listed: String,
+    /// Why the gate's reader refuses its route, if it does.
+    pub refused: Option<String>,
+    /// The market's fee, if one is set.
+    pub fee: Option<Fee>,
+}
+
+/// The market's fee for a skill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fee {
+    /// Dollars.
+    pub price: String,
+    /// Whether it was paid.
+    pub is_paid: bool,
+}
+
+impl Fee {
+    /// The fee as people read it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let paid = if self.is_paid { "paid" } else { "not paid yet" };
+        alloc::format!("${}, once, {paid}; it is not part of the price", self.price)
+    }
 }
 
 impl Offered {
+    /// The skill as JSON, as programs read it at a market with this origin.
+    #[must_use]
+    pub fn write(&self, market: &str) -> String {
+        let members = Members::new()
+            .text("id", &self.id)
+            .text("agentId", &self.agent)
+            .text("name", &self.name)
+            .text("description", &self.description);
+        let members = match &self.xlm {
+            Some(xlm) => members.raw("priceXLM", number(xlm)),
+            None => members,
+        };
+        let members = members
+            .text("callUrl", &self.call_url)
+            .raw("active", if self.active { "true" } else { "false" })
+            .number("createdAt", self.created)
+            .text("payTo", &self.owner)
+            .text("charges", &self.charges)
+            .text("version", &self.version)
+            .text("price", &self.price)
+            .text("asset", &self.asset)
+            .raw("networks", &list(self.networks.iter().map(|it| quoted(it))))
+            .text("url", &self.url);
+        let members =
+            if self.packs.is_empty() { members } else { members.raw("packs", &self.packs) };
+        let members = match &self.fee {
+            None => members,
+            Some(fee) => {
+                let paid = if fee.is_paid { "true" } else { "false" };
+                let url = alloc::format!("{market}/fees/{}", self.id);
+                let fee = Members::new().text("price", &fee.price).raw("paid", paid);
+                members.raw("fee", &fee.text("url", &url).done())
+            }
+        };
+        match &self.refused {
+            Some(why) => members.text("refused", why).done(),
+            None => members.done(),
+        }
+    }
+
     /// The beginning of its description, as what tells of many skills has it.
     #[must_use]
     pub fn summary(&self) -> Cow<'_, str> {
@@ -64,6 +129,15 @@ impl Offered {
             _ => self.description.as_str().into(),
         }
     }
+}
+
+/// A skill of the list, after which its next part begins: the newest skill is the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// When it was published.
+    pub created: u64,
+    /// Its id.
+    pub id: String,
 }
 
 /// A state of all that lists, pages and documents show: what of it changes makes another one.

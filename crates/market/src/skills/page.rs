@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::offered::Offered;
 use crate::page::Beside;
+use crate::query::Query;
 use crate::text::Members;
 use farebox_base::page::{ICON, STYLE};
 use farebox_base::text::{Html, Shell};
@@ -16,16 +17,20 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe
 
 /// Skills on one page.
 const PER_PAGE: usize = 50;
+/// Most characters of a text that is looked for.
+const MAX_WANTED: usize = 200;
 
 /// The page `/`, in HTML, with a link to an exchange that the Worker serves too. The query as it came
-/// may have `q`, text to look for, and `page`.
+/// may have `q`, text to look for, at most 200 characters of which count, and `page`.
 #[must_use]
 pub fn write_page(url: &str, skills: &[Offered], query: &str, beside: Beside) -> String {
-    let wanted = parameter(query, "q");
+    let query = Query::parse(query);
+    let wanted: String = query.get("q").unwrap_or_default().chars().take(MAX_WANTED).collect();
     let found = || skills.iter().filter(|skill| is_found(skill, &wanted));
     let count = found().count();
     let pages = count.div_ceil(PER_PAGE).max(1);
-    let page = parameter(query, "page").parse().unwrap_or(1_usize).clamp(1, pages);
+    let page = query.get("page").and_then(|page| page.parse().ok()).unwrap_or(1_usize);
+    let page = page.clamp(1, pages);
     let skipped = page.saturating_sub(1).saturating_mul(PER_PAGE);
     let on_page = || found().skip(skipped).take(PER_PAGE);
     let items: Vec<String> = on_page().map(|skill| product(skill, url, &skill.summary())).collect();
@@ -137,11 +142,8 @@ fn facts(skill: &Offered, depth: Depth) -> Html {
         Depth::Card => skill.version.clone(),
         Depth::Whole => skill.versions.join(", "),
     };
-    let fee = skill.fee.as_ref().map_or(Html::literal(""), |(fee, is_paid)| {
-        Html::fill(
-            "<dt>Fee of the market</dt><dd>{}, once, {}; it is not part of the price</dd>",
-            [Html::of(fee), Html::literal(if *is_paid { "paid" } else { "not paid yet" })],
-        )
+    let fee = skill.fee.as_ref().map_or(Html::literal(""), |fee| {
+        Html::fill("<dt>Fee of the market</dt><dd>{}</dd>", [Html::of(&fee.words())])
     });
     Html::fill(
         "<dt>Seller</dt><dd>{}<code>{}</code></dd><dt>Address</dt><dd><code>{} {}</code></dd><dt>Network</dt><dd>{}</dd><dt>Version</dt><dd>{}</dd>{}",
@@ -261,37 +263,10 @@ fn document(title: &str, about: &str, data: &str, body: Html) -> String {
 /// Whether a skill has these words, in any case.
 fn is_found(skill: &Offered, wanted: &str) -> bool {
     let wanted = wanted.to_lowercase();
-    let wanted = wanted.trim();
-    if wanted.is_empty() {
-        return true;
-    }
-    [&skill.id, &skill.name, &*skill.summary(), &skill.agent]
-        .into_iter()
-        .any(|text| text.to_lowercase().contains(wanted))
-}
-
-/// A parameter of a query, decoded; empty if it is not there. At most 200 characters of it count.
-fn parameter(query: &str, name: &str) -> String {
-    let value = query
-        .split('&')
-        .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
-        .map_or("", |(_, value)| value);
-    let mut bytes = alloc::vec::Vec::with_capacity(value.len());
-    let mut rest = value.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digits = rest.next().zip(rest.next()).and_then(|(high, low)| {
-                    Some((char::from(high).to_digit(16)?, char::from(low).to_digit(16)?))
-                });
-                let Some((high, low)) = digits else { continue };
-                u8::try_from(high.saturating_mul(16).saturating_add(low)).unwrap_or_default()
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8_lossy(&bytes).chars().take(200).collect()
+    wanted.is_empty()
+        || [&skill.id, &skill.name, &skill.description, &skill.agent]
+            .into_iter()
+            .any(|text| text.to_lowercase().contains(&wanted))
 }
 
 /// Text as the value of a parameter.
@@ -343,12 +318,15 @@ mod tests {
             xlm: None,
             charges: "gate".to_string(),
             method: "POST".to_string(),
+            call_url: "https://example.com/run".to_string(),
             url: format!("https://skills.example.com/s/{id}"),
             bazaar: String::new(),
+            packs: String::new(),
             created: 1_763_618_400_000,
+            active: true,
             live: true,
+            refused: None,
             fee: None,
-            listed: String::new(),
         }
     }
 

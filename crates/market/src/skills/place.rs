@@ -90,12 +90,10 @@ fn micros(amount: Amount, token: &Token) -> Amount {
     micros.filter(|_| is_dollar(token.symbol)).unwrap_or(Amount::ZERO)
 }
 
-/// Notes the money of an invocation that is over, if more than its seller says that it moved:
-/// `is_confirmed` if a chain does. What the gate has settled before it called counts as a sale.
+/// Notes the money of an invocation that is over, if more than its seller says that it moved. What the gate has settled before it called counts as a sale.
 pub(super) fn note_payment<B: Rows>(
     books: &B,
     row: &InvocationRow,
-    is_confirmed: bool,
     now: u64,
 ) -> Result<Option<Change>, B::Error> {
     if row.paid != Moved::Yes || row.tx.is_empty() {
@@ -104,7 +102,7 @@ pub(super) fn note_payment<B: Rows>(
     let version = books.version(&row.skill, &row.version)?;
     let counts = |version: &VersionRow| match version.charges {
         Charges::Gate => version.settle != "before",
-        Charges::Seller => is_confirmed || planted(Mutant::SellersVouchForMoney),
+        Charges::Seller => row.is_confirmed || planted(Mutant::SellersVouchForMoney),
     };
     let Some(skill) = books.skill(&row.skill)?.filter(|_| version.as_ref().is_some_and(counts))
     else {

@@ -1,12 +1,15 @@
 //! Answers that are kept for those who ask again, and which of them leave.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::books::{Change, Rows};
 use super::message::Response;
 use super::pack::{CYCLE_MS, PACK_GRACE_MS};
-use super::row::{FOR_EVER, InvocationRow, KeyRow, Moved, PackRow, ReplyRow, ReplyWorth};
+use super::price::USD_DECIMALS;
+use super::row::{Charges, FOR_EVER, InvocationRow, KeyRow, Moved, PackRow, ReplyRow, ReplyWorth};
+use super::spend::SUM_DECIMALS;
+use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which a short answer is kept, and a key for which nothing was paid.
@@ -20,8 +23,8 @@ const LONG_MS: u64 = 86_400_000;
 const SHORT_BYTES: u64 = 16 * 1024;
 /// Bytes of all answers at most, but for the last.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
-/// Millionths of a dollar that a call of a pack costs at least, if its answer is to stay longer than those
-/// that cost nothing.
+/// Millionths of a dollar that a call costs at least, if its answer is to stay longer than those that cost
+/// nothing.
 const LEAST_MICROS: u64 = 1_000;
 /// Answers that leave at once at most.
 const STEP: u32 = 64;
@@ -57,13 +60,28 @@ pub(super) fn keep_reply(
 /// The payment for the answer to an ended invocation.
 pub(super) fn find_worth<B: Rows>(books: &B, row: &InvocationRow) -> Result<ReplyWorth, B::Error> {
     if row.paid == Moved::Yes {
-        return Ok(ReplyWorth::Payment);
+        let version = books.version(&row.skill, &row.version)?;
+        let is_gates = version.is_some_and(|version| version.charges == Charges::Gate);
+        let is_shown = is_gates || row.is_confirmed || planted(Mutant::SellersVouchForAnswers);
+        let counted = Amount::from_atomic(&row.counted).unwrap_or(Amount::ZERO);
+        let is_enough = counted >= least();
+        return Ok(match (is_shown, is_enough) {
+            (true, true) => ReplyWorth::Payment,
+            (false, false) => ReplyWorth::Nothing,
+            (true, false) | (false, true) => ReplyWorth::Slight,
+        });
     }
     let pack = if row.pack.is_empty() { None } else { books.pack(&row.pack)? };
     let is_worth = |pack: &PackRow| {
         pack.micros.checked_div(pack.calls).is_some_and(|each| each >= LEAST_MICROS)
     };
     Ok(if pack.as_ref().is_some_and(is_worth) { ReplyWorth::PackCall } else { ReplyWorth::Nothing })
+}
+
+/// [`LEAST_MICROS`] as a row counts dollars.
+fn least() -> Amount {
+    let decimals = SUM_DECIMALS.saturating_sub(USD_DECIMALS);
+    Amount::from_decimal(&LEAST_MICROS.to_string(), decimals).unwrap_or(Amount::MAX)
 }
 
 /// The change that keeps the key of an ended invocation: where money moved, or may have, for ever,

@@ -129,6 +129,9 @@ pub struct InvocationRow {
     pub ending: Ending,
     /// Whether money moved.
     pub paid: Moved,
+    /// Whether a chain has shown that it did: more than the word of the server that asked for it.
+    #[serde(default)]
+    pub is_confirmed: bool,
     /// The amount that was paid, or would be, in whole units of the asset; `0` if nothing was
     /// asked.
     pub amount: String,
@@ -184,6 +187,7 @@ impl InvocationRow {
             phase: Phase::Done,
             ending: Ending::Free,
             paid: Moved::No,
+            is_confirmed: false,
             amount: zero(),
             asset: empty(),
             network: empty(),
@@ -235,11 +239,13 @@ pub struct ReplyRow {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplyWorth {
-    /// A payment of its own.
+    /// A payment of its own of a tenth of a cent or more, which the gate or a chain has shown.
     #[default]
     Payment,
-    /// A call of a pack at a tenth of a cent a call, or more.
+    /// A call of a pack at so much a call.
     PackCall,
+    /// A payment of less, or one of so much by the seller's own word, which costs no more than the agent's budget.
+    Slight,
     /// Nothing, or less.
     Nothing,
 }
@@ -250,7 +256,8 @@ impl ReplyRow {
     pub fn turn(&self) -> u64 {
         match self.worth {
             ReplyWorth::PackCall if !planted(Mutant::RepliesPushOthersOut) => 2,
-            ReplyWorth::Nothing if !planted(Mutant::RepliesPushOthersOut) => 3,
+            ReplyWorth::Slight if !planted(Mutant::RepliesPushOthersOut) => 3,
+            ReplyWorth::Nothing if !planted(Mutant::RepliesPushOthersOut) => 4,
             _ => u64::from(self.is_long),
         }
     }
