@@ -1,4 +1,5 @@
-//! The market's objects, sellers, the gate, the treasury and the stored route table; `calls.mjs` is the border.
+//! The market's objects, sellers, the gate, the treasury and what is stored; `calls.mjs`, `passing.mjs` and `issuers.mjs` are
+//! the border.
 
 use farebox_core::compute::identity::{SignatureCheck, UnprovenToken};
 use farebox_core::compute::message::{PayoutAnswer, PayoutCall};
@@ -12,6 +13,32 @@ use farebox_core::treasury::version;
 use wasm_bindgen::prelude::*;
 
 use crate::platform::calls::{ask_json, member, settled};
+use crate::platform::send::{Limits, Received, Sent, send};
+
+#[wasm_bindgen(module = "/src/market/passing.mjs")]
+extern "C" {
+    #[wasm_bindgen(js_name = passOn)]
+    fn pass_on(
+        request: &JsValue,
+        url: &str,
+        method: &str,
+        lines: &str,
+        head_ms: u32,
+        bytes: u32,
+    ) -> js_sys::Promise;
+}
+
+#[wasm_bindgen(module = "/src/market/issuers.mjs")]
+extern "C" {
+    #[wasm_bindgen(js_name = checkRs256)]
+    fn check_rs256(
+        url: &str,
+        kid: &str,
+        text: &str,
+        signature: &str,
+        milliseconds: u32,
+    ) -> js_sys::Promise;
+}
 
 #[wasm_bindgen(module = "/src/market/calls.mjs")]
 extern "C" {
@@ -34,38 +61,6 @@ extern "C" {
         letter: &str,
         client: &str,
         milliseconds: u32,
-    ) -> js_sys::Promise;
-
-    #[wasm_bindgen(js_name = checkRs256)]
-    fn check_rs256(
-        url: &str,
-        kid: &str,
-        text: &str,
-        signature: &str,
-        milliseconds: u32,
-    ) -> js_sys::Promise;
-
-    #[wasm_bindgen(js_name = callSeller)]
-    #[allow(clippy::too_many_arguments)]
-    fn call_seller(
-        bound: &JsValue,
-        url: &str,
-        method: &str,
-        lines: &str,
-        body: Option<&str>,
-        head_ms: u32,
-        body_ms: u32,
-        bytes: u32,
-    ) -> js_sys::Promise;
-
-    #[wasm_bindgen(js_name = passOn)]
-    fn pass_on(
-        request: &JsValue,
-        url: &str,
-        method: &str,
-        lines: &str,
-        head_ms: u32,
-        bytes: u32,
     ) -> js_sys::Promise;
 
     #[wasm_bindgen(js_name = askTreasury)]
@@ -135,11 +130,8 @@ pub(super) async fn gate(
     fields: &[(String, String)],
     head_ms: u32,
 ) -> Option<SellerAnswer> {
-    let bound = member(env, "GATE");
-    let bytes = MAX_BODY_BYTES as u32;
-    let lines = lines_of(fields);
-    let asked = call_seller(&bound, url, "POST", &lines, None, head_ms, BODY_MS, bytes);
-    answered(&settled(asked).await?)
+    let asked = send_to(&member(env, "GATE"), "POST", url, fields, None, head_ms).await;
+    whole(asked).ok()
 }
 
 /// Asks the treasury for a payout, or about one.
@@ -168,10 +160,9 @@ pub(super) async fn refund(
     let url = format!("{gate}/_farebox/payments/{payment}/{step}");
     let fields = [("authorization", format!("Bearer {token}"))];
     let fields = fields.map(|(name, value)| (name.to_owned(), value));
-    let (bound, lines) = (member(env, "GATE"), lines_of(&fields));
-    let bytes = MAX_BODY_BYTES as u32;
-    let asked = call_seller(&bound, &url, "POST", &lines, Some(body), NODE_MS, BODY_MS, bytes);
-    let answer = answered(&settled(asked).await?)?;
+    let bound = member(env, "GATE");
+    let asked = send_to(&bound, "POST", &url, &fields, Some(body), NODE_MS).await;
+    let answer = whole(asked).ok()?;
     Some(PayoutAnswer { status: answer.status, body: answer.body })
 }
 
@@ -192,44 +183,40 @@ pub(super) async fn seller(env: &JsValue, call: &SellerCall) -> CallOutcome {
         Through::Gate => member(env, "GATE"),
     };
     let head_ms = u32::try_from(call.timeout_ms).unwrap_or(u32::MAX);
-    let asked = call_seller(
-        &bound,
-        &call.url,
-        &call.method,
-        &lines_of(&call.headers),
-        call.body.as_deref(),
-        head_ms,
-        BODY_MS,
-        MAX_BODY_BYTES as u32,
-    );
-    let Some(said) = settled(asked).await else { return CallOutcome::Unreachable };
-    if let Some(word) = said.as_string() {
-        return match word.as_str() {
-            "late" => CallOutcome::Timeout,
-            "long" => CallOutcome::TooLarge,
-            _ => CallOutcome::Unreachable,
-        };
-    }
-    match answered(&said) {
-        Some(answer) if (300..400).contains(&answer.status) => CallOutcome::Redirect,
-        Some(answer) => CallOutcome::Answer(answer),
-        None => CallOutcome::Unreachable,
+    let body = call.body.as_deref();
+    let asked = send_to(&bound, &call.method, &call.url, &call.headers, body, head_ms).await;
+    match whole(asked) {
+        Ok(answer) if (300..400).contains(&answer.status) => CallOutcome::Redirect,
+        Ok(answer) => CallOutcome::Answer(answer),
+        Err(Failed::Late) => CallOutcome::Timeout,
+        Err(Failed::TooLarge) => CallOutcome::TooLarge,
+        Err(Failed::Unreachable | Failed::Redirect) => CallOutcome::Unreachable,
     }
 }
 
-/// A complete answer; `None` for a word that says why there is none.
-fn answered(said: &JsValue) -> Option<SellerAnswer> {
-    let head = member(said, "head").as_string()?;
-    let mut lines = head.split('\n');
-    let status = lines.next().and_then(|status| status.parse().ok()).unwrap_or(0);
-    let text = member(said, "text").as_string();
-    let headers = lines.filter_map(|line| line.split_once(": "));
-    Some(SellerAnswer {
-        status,
-        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        base64: text.is_none(),
-        body: text.or_else(|| member(said, "base64").as_string()).unwrap_or_default(),
-    })
+/// Sends a request to a seller, or to the gate.
+async fn send_to(
+    by: &JsValue,
+    method: &str,
+    url: &str,
+    fields: &[(String, String)],
+    body: Option<&str>,
+    head_ms: u32,
+) -> Sent<Received> {
+    let within = Limits { head_ms, body_ms: BODY_MS, bytes: MAX_BODY_BYTES as u32 };
+    send(by, url, method, &lines_of(fields), body, within).await
+}
+
+/// A complete answer.
+fn whole(asked: Sent<Received>) -> Result<SellerAnswer, Failed> {
+    match asked {
+        Sent::Answer(Received { cut: true, .. }) => Err(Failed::TooLarge),
+        Sent::Answer(Received { status, headers, body, base64, .. }) => {
+            Ok(SellerAnswer { status, headers, body, base64 })
+        }
+        Sent::Late => Err(Failed::Late),
+        Sent::Lost | Sent::Never => Err(Failed::Unreachable),
+    }
 }
 
 /// Passes a paid request on, and its answer back: a `Response`, or why there is none.

@@ -1,6 +1,6 @@
 //! The market's Worker: one entry per request, and the loop behind an invocation.
 //!
-//! `entry.mjs` calls [`configure`] when the environment is new and [`handle`] for every request; `calls.mjs` holds the calls of
+//! `entry.mjs` calls [`configure`] when the environment is new and [`handle`] for every request; `calls.mjs`, `passing.mjs` and `issuers.mjs` hold the calls of
 //! the platform that are the market's alone. [`routes`] says what a request asks, [`drive`] carries out what the object
 //! answers, [`shown`] makes pages of it, [`showcase`] keeps them, [`table`] reads the gate's route table before it is written, [`exchange`] does the same for
 //! the exchange, [`objects`] are the Durable Objects.

@@ -109,14 +109,14 @@ export function lengthOf({ headers }) {
 }
 
 /**
- * The text of a request's body, if it is not too long and is valid UTF-8.
+ * The text of a message's body, if it is not too long and is valid UTF-8.
  *
- * @param {Request} request
+ * @param {Response | Request} message
  * @param {number} bytes
  */
-export async function textOf(request, bytes) {
+export async function textOf(message, bytes) {
   try {
-    return await bounded(request, bytes);
+    return await bounded(message, bytes);
   } catch {
     return undefined;
   }

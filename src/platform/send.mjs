@@ -2,11 +2,12 @@
 
 import { written } from './body.mjs';
 import { LATE, race, timed } from './deadline.mjs';
-import { headersOf } from './edge.mjs';
+import { headersOf, MOST } from './edge.mjs';
 
 /**
  * Sends a request once, to a bound Worker if there is one: status and one line per field as `head`, the body as `text`, or as `base64` if it is no
- * UTF-8, and whether that was cut. `early` if the request could not be made, so that nothing was sent; `lost` if no head came, or the body broke off.
+ * UTF-8, and whether that was cut. A word if there is none: `early` if the request could not be made, so that nothing was sent; `late` if the head or the
+ * end of the body did not come in time; `lost` if the connection broke.
  *
  * @param {Fetcher | undefined} by
  * @param {string} url
@@ -32,22 +33,22 @@ export async function sendOnce(by, url, method, lines, payload, headMs, bodyMs, 
   const response = await race(asked, headMs);
   if (response === LATE || response === undefined) {
     controller.abort();
-    return 'lost';
+    return response === LATE ? 'late' : 'lost';
   }
   let head = `${response.status}`;
   let fields = 0;
   for (const [name, value] of response.headers) {
     fields += 1;
-    if (fields > MOST_FIELDS || head.length > MOST_CHARACTERS) break;
+    if (fields > MOST.fields || head.length > MOST.characters) break;
     if (name !== 'set-cookie') head += `\n${name}: ${value}`;
   }
   const body = await begun(response, bodyMs, bytes);
-  if (body === undefined || body.cut) controller.abort();
-  return body === undefined ? 'lost' : { head, ...body };
+  if (typeof body === 'string' || body.cut) controller.abort();
+  return typeof body === 'string' ? body : { head, ...body };
 }
 
 /**
- * A body, cut at this length; undefined if it broke off or did not come in time.
+ * A body, cut at this length; `late` if it did not come in time, `lost` if it broke off.
  *
  * @param {Response} response
  * @param {number} milliseconds
@@ -59,25 +60,21 @@ async function begun({ body }, milliseconds, bytes) {
   if (body === null) return { text: '', cut: false };
   const reader = body.getReader();
   let left = bytes;
-  const came = await timed(milliseconds, async (late) => {
+  const end = await timed(milliseconds, async (late) => {
     try {
       for (;;) {
         const piece = await Promise.race([reader.read(), late]);
-        if (piece === LATE) return false;
-        if (piece.done) return true;
+        if (piece === LATE) return 'late';
+        if (piece.done) return 'whole';
         pieces.push(piece.value.subarray(0, left));
         left -= piece.value.byteLength;
-        if (left < 0) return true;
+        if (left < 0) return 'whole';
       }
     } catch {
-      return false;
+      return 'lost';
     }
   });
-  if (!came) return undefined;
+  if (end !== 'whole') return end;
   const cut = left < 0;
   return { ...written(new Uint8Array(await new Blob(pieces).arrayBuffer()), cut), cut };
 }
-
-/** What is read of a head. */
-const MOST_FIELDS = 256;
-const MOST_CHARACTERS = 65_536;

@@ -23,8 +23,10 @@ extern "C" {
 pub(crate) enum Sent<T> {
     /// A head came.
     Answer(T),
-    /// No head came; the request may have arrived.
+    /// No head came, or its body broke off; the request may have arrived.
     Lost,
+    /// Not all of the answer came in time.
+    Late,
     /// Nothing was sent.
     Never,
 }
@@ -67,7 +69,11 @@ pub(crate) async fn send(
     let asked = send_once(by, url, method, lines, body, head_ms, body_ms, bytes);
     let Some(said) = settled(asked).await else { return Sent::Lost };
     if let Some(word) = said.as_string() {
-        return if word == "early" { Sent::Never } else { Sent::Lost };
+        return match word.as_str() {
+            "early" => Sent::Never,
+            "late" => Sent::Late,
+            _ => Sent::Lost,
+        };
     }
     let head = member(&said, "head").as_string().unwrap_or_default();
     let mut lines = head.split('\n');

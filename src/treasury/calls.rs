@@ -88,6 +88,7 @@ async fn order_at(way: Transport<'_>, order: &Order, url: &str) -> Sent<Merchant
             cut: answer.cut,
         }),
         Sent::Lost => Sent::Lost,
+        Sent::Late => Sent::Late,
         Sent::Never => Sent::Never,
     }
 }

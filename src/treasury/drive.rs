@@ -226,7 +226,7 @@ pub(super) async fn deliver(way: Transport<'_>, order: &Order) -> Command {
     loop {
         let answer = match calls::merchant(way, order).await {
             Sent::Answer(answer) => Some(answer),
-            Sent::Lost => None,
+            Sent::Lost | Sent::Late => None,
             Sent::Never => {
                 let (attempt, fence) = (order.attempt.clone(), order.fence);
                 return Command::Lost { attempt, fence, sent: sent > 0 };

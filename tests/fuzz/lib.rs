@@ -16,14 +16,14 @@ macro_rules! shared {
 
 shared! {
     "../behaviour/channel/mod.rs" channel
-    "../behaviour/channel_payer.rs" channel_payer
-    "../behaviour/client.rs" client
+    "../behaviour/channel_payer/mod.rs" channel_payer
+    "../behaviour/client/mod.rs" client
     "../behaviour/compute/mod.rs" compute
     "../behaviour/dice.rs" dice
     "../behaviour/ledger/mod.rs" ledger
-    "../behaviour/mpp_client.rs" mpp_client
+    "../behaviour/mpp_client/mod.rs" mpp_client
     "../behaviour/onchain/mod.rs" onchain
-    "../behaviour/payer_purchases.rs" payer_purchases
+    "../behaviour/payer_purchases/mod.rs" payer_purchases
     "../behaviour/session_payer/mod.rs" session_payer
     "../behaviour/sessions/mod.rs" sessions
     "../behaviour/skills/mod.rs" skills

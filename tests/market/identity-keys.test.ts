@@ -13,7 +13,7 @@ type CheckRs256 = (
   milliseconds: number,
 ) => Promise<'right' | 'wrong' | 'unread'>;
 // By its address: the Worker's modules have types of their own.
-const { checkRs256 } = (await import(new URL('../../src/market/calls.mjs', import.meta.url).href)) as { checkRs256: CheckRs256 };
+const { checkRs256 } = (await import(new URL('../../src/market/issuers.mjs', import.meta.url).href)) as { checkRs256: CheckRs256 };
 
 const pair = (): { privateKey: KeyObject; publicKey: KeyObject } => generateKeyPairSync('rsa', { modulusLength: 2048 });
 const signed = (key: KeyObject, text: string): string => sign('sha256', Buffer.from(text), key).toString('base64url');

@@ -323,6 +323,10 @@ impl<'g> HeldMoney<'g> {
             let changes = Vec::from([Change::Hold(Box::new(row))]);
             Decision { answer: Answer::Done, changes }
         };
+        let later = |row: HoldRow| {
+            let due = Some(tick.now.saturating_add(pause_ms(row.looks)));
+            put_off(HoldRow { due, ..row }, leave, None)
+        };
         let told = match read_leave(answer) {
             // What was paid back there stays so, though the gate keeps its row no longer.
             GateLeave::Unknown | GateLeave::Other | GateLeave::Silent if hold.is_left() => {
@@ -350,24 +354,16 @@ impl<'g> HeldMoney<'g> {
             GateLeave::Ended if is_new && leave == Leave::Refund => {
                 return self.end_unmoved(records, hold, leave, tick);
             }
-            GateLeave::Ended if is_new => {
-                let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
-                put_off(HoldRow { claim: RefundClaim::Ended, due, ..hold }, leave, None)
-            }
+            GateLeave::Ended if is_new => later(HoldRow { claim: RefundClaim::Ended, ..hold }),
             // From now on only its word lets the money go.
             GateLeave::Begun => {
-                let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
-                let row = HoldRow { owed: hold.owed || !is_orphan, begun: true, due, ..hold };
-                put_off(row, leave, None)
+                later(HoldRow { owed: hold.owed || !is_orphan, begun: true, ..hold })
             }
             GateLeave::Other
             | GateLeave::Ended
             | GateLeave::Later
             | GateLeave::Silent
-            | GateLeave::Unknown => {
-                let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
-                put_off(HoldRow { due, ..hold }, leave, None)
-            }
+            | GateLeave::Unknown => later(hold),
         })
     }
 

@@ -1,0 +1,76 @@
+//! Deposits: one for a request, none for what is gone, and none that the payer does not allow.
+
+use farebox_core::client::channel::ChannelNext;
+use serde_json::{Value, json};
+
+use super::{BEGUN, PAYEE, PRICE, Payee, changed, played, purchase, run};
+
+#[test]
+pub fn one_request_deposits_once_whatever_the_server_says() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let first = payee.terms(false);
+    // One unit of the deposit has arrived, it says.
+    let ended = played(1, &mut record, &first, |payment| payee.takes(payment, Some((0, 1))));
+    assert_eq!(ended, (1, PRICE, "receipt_mismatch"));
+}
+
+#[test]
+pub fn a_payee_that_says_the_deposit_is_gone_gets_no_other() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let terms = payee.terms(false);
+    let first = played(1, &mut record, &terms, |payment| payee.takes(payment, None));
+    assert_eq!((first.0, first.2), (1, ""));
+    let lie = Some((PRICE, 0));
+    let second = played(2, &mut record, &terms, |payment| payee.takes(payment, lie));
+    assert_eq!((second.0, second.2), (0, "receipt_mismatch"));
+}
+
+//
+#[test]
+pub fn a_seller_that_names_channel_after_channel_gets_one_deposit_more_a_day() {
+    let mut record = None;
+    let mut buys = |seed: u64, more: &Value, later: u64| {
+        let mut payee = Payee::default();
+        let terms = changed(&payee.terms(false), PAYEE, more);
+        let takes = |payment: &str| payee.takes(payment, None);
+        let ended = run(&mut purchase(seed), &mut record, &terms, BEGUN.plus(later), takes);
+        (ended.deposits, ended.code())
+    };
+    let delay = |secs: u64| json!({"withdrawDelay": secs});
+    assert_eq!(buys(1, &delay(900), 0), (1, ""));
+    // Of two prices with delays of their own each has its channel.
+    assert_eq!(buys(2, &delay(1_800), 60), (1, ""));
+    for (seed, secs) in [(3, 901), (4, 902), (5, 903)] {
+        assert_eq!(buys(seed, &delay(secs), 120), (0, "terms_changed"));
+    }
+    // What is there pays on, and a day later there may be one more.
+    assert_eq!(buys(6, &delay(901), 86_400 + 59), (0, "terms_changed"));
+    assert_eq!(buys(7, &delay(901), 86_400 + 60), (1, ""));
+    assert_eq!(buys(8, &delay(902), 86_400 + 61), (0, "terms_changed"));
+}
+
+#[test]
+fn a_channel_that_was_declined_is_none_beside_others() {
+    let mut record = None;
+    let mut payee = Payee::default();
+    let first = payee.terms(false);
+    assert_eq!(played(1, &mut record, &first, |payment| payee.takes(payment, None)).0, 1);
+    let other = changed(&Payee::default().terms(false), PAYEE, &json!({"withdrawDelay": 901}));
+    for seed in 2..5 {
+        let mut buyer = purchase(seed);
+        buyer.answered(402, &other, b"", BEGUN);
+        record = buyer.update(record.as_deref(), BEGUN).unwrap().or(record);
+        assert!(matches!(buyer.updated(), ChannelNext::Sign { deposit: Some(_), .. }), "{seed}");
+        record = buyer.release(record.as_deref(), BEGUN).unwrap().or(record);
+    }
+}
+
+#[test]
+pub fn a_deposit_is_never_larger_than_the_payer_allows() {
+    let terms = changed(&Payee::default().terms(false), PAYEE, &json!({"minDeposit": "200001"}));
+    let mut buyer = purchase(1);
+    assert!(matches!(buyer.answered(402, &terms, b"", BEGUN), ChannelNext::Update));
+    let error = buyer.update(None, BEGUN).unwrap_err();
+    assert_eq!(error.reason.code(), "policy_amount");
+    assert!(error.message.contains("0.200001") && error.message.contains("0.2"), "{error:?}");
+}

@@ -1,0 +1,65 @@
+//! Refunds: not believed beyond what is left, told when they have to wait, and never turned into a payment.
+
+use farebox_core::client::channel::{ChannelNext, channels};
+use farebox_core::encoding::base64;
+use farebox_core::http::Headers;
+use serde_json::json;
+
+use super::{BEGUN, PAYEE, PRICE, Payee, changed, fields, played, purchase, read, refund, run};
+
+#[test]
+pub fn a_refund_of_more_than_is_left_is_not_believed_and_nothing_is_forgotten() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let terms = payee.terms(false);
+    assert_eq!(played(1, &mut record, &terms, |payment| payee.takes(payment, None)).2, "");
+    for (paid, code, left) in [(90_001, "receipt_mismatch", 100_000), (90_000, "", 10_000)] {
+        let settled = json!({"success": true, "transaction": "0x01", "amount": paid.to_string()});
+        let answer = fields("payment-response", &settled);
+        let ended = run(&mut refund(paid), &mut record, &terms, BEGUN, |_| (200, answer.clone()));
+        assert_eq!((ended.code(), ended.deposits), (code, 0));
+        let kept = channels(record.as_deref()).unwrap();
+        assert_eq!(kept[0]["deposit"], left.to_string());
+        assert_eq!(kept[0]["spent"], PRICE.to_string());
+    }
+}
+
+#[test]
+pub fn a_refund_that_has_to_wait_says_so_and_until_when() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let terms = payee.terms(false);
+    assert_eq!(played(1, &mut record, &terms, |payment| payee.takes(payment, None)).2, "");
+    let before = channels(record.as_deref()).unwrap();
+    let mut later = read(&terms);
+    later["error"] = "invalid_batch_settlement_evm_refund_later".into();
+    let line = format!("payment-required: {}", base64::encode(later.to_string().as_bytes()));
+    for (lines, expected) in [
+        (
+            vec![line.as_str(), "retry-after: 800"],
+            "what was added to the channel is paid back in 800 s",
+        ),
+        (vec![line.as_str()], "what was added to the channel is paid back later"),
+    ] {
+        let later = Headers::from_lines(lines.into_iter());
+        let ended = run(&mut refund(2), &mut record, &terms, BEGUN, |_| (402, later.clone()));
+        assert_eq!((ended.code(), ended.sent, ended.deposits), ("refund_later", 1, 0));
+        assert_eq!(ended.error.unwrap().message, expected);
+        let kept = channels(record.as_deref()).unwrap();
+        for member in ["deposit", "spent"] {
+            assert_eq!(kept[0][member], before[0][member]);
+        }
+    }
+}
+
+#[test]
+fn a_refund_is_never_turned_into_a_payment() {
+    let terms = Payee::default().terms(false);
+    let wrong = changed(&terms, PAYEE, &json!({"receiverAuthorizer": "0x12"}));
+    let ChannelNext::Once(Some(paid)) = purchase(1).answered(402, &wrong, b"", BEGUN) else {
+        panic!("it is paid by channel")
+    };
+    let ChannelNext::Fail(asked_back) = refund(1).answered(402, &wrong, b"", BEGUN) else {
+        panic!("it is paid for")
+    };
+    let codes = (paid.reason.code(), asked_back.reason.code());
+    assert_eq!(codes, ("malformed_challenge", "malformed_challenge"));
+}

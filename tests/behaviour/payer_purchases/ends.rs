@@ -1,0 +1,144 @@
+//! What may be signed once a charge has ended, or terms were refused.
+
+use super::*;
+
+// A-203
+#[test]
+pub fn terms_that_are_refused_leave_the_purchase_its_nonce() {
+    let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+    payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: true, ..HONEST });
+    // The policy refuses the other network, or a person does.
+    let here = r#"{"deadlineSecs": 1, "networks": ["eip155:84532"]}"#;
+    let mut exchange = payer.open.take().unwrap();
+    assert!(matches!(exchange.go_on(policy(here), None, true, false, at(200)), Some(Next::Afresh)));
+    let elsewhere = merchant.asks(Terms::OtherNetwork);
+    if matches!(exchange.answered(402, &elsewhere, b"", at(200)), Next::Reserve) {
+        exchange.reserve(payer.record.as_deref(), at(200)).unwrap_err();
+    }
+    payer.open = Some(exchange);
+    payer.call(&mut merchant, Call { after: 300, answer: Answer::Status(404), ..HONEST });
+    let slots: BTreeSet<&str> = payer.signed.iter().map(|it| it.slot.as_str()).collect();
+    assert_eq!((payer.signed.len(), slots.len()), (2, 1));
+}
+
+#[test]
+pub fn a_charge_that_has_ended_is_made_again_only_if_a_person_or_the_policy_says_so() {
+    let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+    let charge = Call { asks: Terms::Charge, answer: Answer::Status(404), charges: true, ..HONEST };
+    payer.call(&mut merchant, charge);
+    assert_eq!(payer.signed.len(), 1);
+    let mut exchange = payer.open.take().unwrap();
+    let counted = exchange.counted().to_owned();
+    // It stays open, however often it is asked for, also after a person said no.
+    for _ in 0..2 {
+        let refused = failure(exchange.go_on(policy(RULES), None, true, false, at(400)).unwrap());
+        assert_eq!(refused.reason.code(), "payment_unresolved");
+        assert!(matches!(
+            exchange.go_on(policy(RULES), None, true, true, at(400)),
+            Some(Next::Afresh)
+        ));
+    }
+    let again = r#"{"deadlineSecs": 1, "payAgain": true}"#;
+    assert!(matches!(
+        exchange.go_on(policy(again), None, true, false, at(400)),
+        Some(Next::Afresh)
+    ));
+    let asked = merchant.asks(Terms::Usual);
+    assert!(matches!(exchange.answered(402, &asked, b"", at(400)), Next::Reserve));
+    exchange.reserve(payer.record.as_deref(), at(400)).unwrap();
+    assert_eq!(exchange.proposal().unwrap()["again"], true);
+    // Both may be charged, and both count.
+    assert_ne!(exchange.counted(), counted);
+}
+
+// A-236
+#[test]
+pub fn what_has_ended_is_paid_with_another_token_only_if_a_person_or_the_policy_says_so() {
+    for elsewhere in [Terms::OtherNetwork, Terms::ByPermit, Terms::Charge] {
+        let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+        payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: true, ..HONEST });
+        let mut exchange = payer.open.take().unwrap();
+        let (asked, own) = (merchant.asks(elsewhere), merchant.asks(Terms::Usual));
+        let mut asks = |rules: &str, person: bool, terms: &Headers| {
+            let next = exchange.go_on(policy(rules), None, true, person, at(200));
+            assert!(matches!(next, Some(Next::Afresh)));
+            let next = exchange.answered(402, terms, b"", at(200));
+            if matches!(next, Next::Reserve) {
+                exchange.reserve(payer.record.as_deref(), at(200)).unwrap();
+                return exchange.proposal().unwrap()["again"].to_string();
+            }
+            failure(next).reason.code().to_owned()
+        };
+        let again = r#"{"deadlineSecs": 1, "permit2": true, "payAgain": true}"#;
+        let said = [
+            asks(RULES, false, &asked),
+            asks(RULES, true, &asked),
+            asks(again, false, &asked),
+            // Its own token takes its nonce once.
+            asks(RULES, false, &own),
+        ];
+        assert_eq!(said, ["payment_unresolved", "true", "true", "false"], "{elsewhere:?}");
+    }
+}
+
+#[test]
+pub fn what_one_account_has_signed_is_not_signed_again_by_another_one() {
+    let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+    payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: true, ..HONEST });
+    let mut exchange = payer.open.take().unwrap();
+    assert!(matches!(exchange.go_on(policy(RULES), None, true, true, at(200)), Some(Next::Afresh)));
+    let other = Address::parse("0x00000000000000000000000000000000000000aa").unwrap();
+    let refused = exchange.pays_from(other).unwrap_err();
+    assert_eq!(refused.reason.code(), "payment_unresolved");
+    let again = r#"{"deadlineSecs": 1, "payAgain": true}"#;
+    exchange.go_on(policy(again), None, true, true, at(200));
+    assert!(exchange.pays_from(other).is_ok());
+}
+
+#[test]
+pub fn a_purchase_goes_on_under_the_rules_of_today() {
+    let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+    payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: false, ..HONEST });
+    let mut exchange = payer.open.take().unwrap();
+    let stricter = r#"{"deadlineSecs": 1, "perPayment": "0.005"}"#;
+    let next = exchange.go_on(policy(stricter), None, true, false, at(200)).unwrap();
+    assert!(matches!(next, Next::Afresh));
+    let asked = merchant.asks(Terms::Usual);
+    let refused = match exchange.answered(402, &asked, b"", at(200)) {
+        Next::Reserve => exchange.reserve(payer.record.as_deref(), at(200)).unwrap_err(),
+        next => failure(next),
+    };
+    assert_eq!(refused.reason.code(), "policy_amount");
+}
+
+#[test]
+pub fn a_key_is_one_charge_and_counted_once_in_every_process_where_the_nonce_is_the_payers() {
+    let keyed = |record: Option<&str>, headers: &Headers, seed: u8| {
+        let mut it =
+            Exchange::new(policy(RULES), "POST", URL, ENDPOINT, account().address(), [seed; 48])
+                .for_purchase(Some(("order 7", URL)));
+        it.answered(402, headers, b"", at(0));
+        let record = it.reserve(record, at(0)).unwrap();
+        let signature = sign(it.prepare(at(0)));
+        let Next::Send { headers, .. } = it.signed(&signature, at(0)) else { panic!() };
+        (record, shown(&headers).unwrap().slot)
+    };
+    let entries = |record: &str| {
+        let record: Value = serde_json::from_str(record).unwrap();
+        record["entries"].as_array().unwrap().len()
+    };
+    let (usual, mut merchant) = (terms(&json!([entry("10000")])), Merchant::default());
+    let (record, first) = keyed(None, &usual, 1);
+    let (record, second) = keyed(Some(&record), &usual, 2);
+    assert_eq!((first, entries(&record)), (second, 1));
+    // Each challenge has a nonce of its own: both may be charged, and both count.
+    let (record, first) = keyed(None, &merchant.asks(Terms::Charge), 3);
+    let (record, second) = keyed(Some(&record), &merchant.asks(Terms::Charge), 4);
+    assert_ne!(first, second);
+    assert_eq!(entries(&record), 2);
+    // So it is where the token keeps other nonces than Permit2.
+    let (record, first) = keyed(None, &usual, 5);
+    let (record, second) = keyed(Some(&record), &merchant.asks(Terms::ByPermit), 6);
+    assert_ne!(first, second);
+    assert_eq!(entries(&record), 2);
+}
