@@ -9,6 +9,7 @@ use farebox_core::hash::digest;
 use farebox_core::market_page::Beside;
 use farebox_core::skills::Market;
 
+use super::following::Following;
 use super::showcase::Showcase;
 use crate::platform::calls;
 
@@ -17,6 +18,7 @@ struct MarketSetting {
     vars: String,
     market: Option<Rc<Market>>,
     showcase: Rc<Showcase>,
+    following: Rc<Following>,
     exchange: Exchanging,
 }
 
@@ -63,8 +65,9 @@ pub(super) fn configure(text: &str) {
             Exchanging::Wrong
         }
     };
-    let (market, showcase) = (market.ok().map(Rc::new), Rc::default());
-    CONFIGURED.set(Some(MarketSetting { vars, market, showcase, exchange }));
+    let market = market.ok().map(Rc::new);
+    let (showcase, following) = (Rc::default(), Rc::default());
+    CONFIGURED.set(Some(MarketSetting { vars, market, showcase, following, exchange }));
 }
 
 fn complain(of: &str, errors: Vec<impl Display>) {
@@ -81,6 +84,11 @@ pub(super) fn market() -> Option<Rc<Market>> {
 /// The skills that this isolate keeps: what is written of them depends on the configuration.
 pub(super) fn showcase() -> Option<Rc<Showcase>> {
     CONFIGURED.with_borrow(|configured| configured.as_ref().map(|it| Rc::clone(&it.showcase)))
+}
+
+/// The invocations that requests of this isolate wait for.
+pub(super) fn following() -> Rc<Following> {
+    CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.following)).unwrap_or_default())
 }
 
 /// The exchange.

@@ -15,6 +15,7 @@ use wasm_bindgen::JsValue;
 
 use super::calls::{self, Failed, Identity};
 use super::config;
+use super::following::{Place, Turn};
 use super::routes::{Asked, pack_of};
 use super::showcase::{Showcase, Volume};
 use super::shown::{self, Overview, Sheet};
@@ -171,20 +172,35 @@ impl Desk {
         let asked = is_look(&command).then(|| Box::new(command.clone()));
         let mut answered: Option<AnsweredCall> = None;
         let (mut questions, mut opened, mut end) = (0_u32, 0_u32, None);
+        let mut place: Option<Place> = None;
         let Some(mut answer) = self.ask(&command).await else { return down().into() };
         loop {
             let next = match answer {
-                Answer::Reply(response) => return response.into(),
+                Answer::Reply(response) => {
+                    if let Some(place) = &place {
+                        place.tell(&response);
+                    }
+                    return response.into();
+                }
                 Answer::Forward(forward) => return self.forward(&forward).await,
                 Answer::Errand(Errand::Call(call)) => self.call(*call, &mut answered).await,
                 Answer::Errand(Errand::Prove(proof)) => self.prove(*proof, answered.as_ref()).await,
                 Answer::Errand(Errand::Pay(order)) => self.pay(&order, answered.as_ref()).await,
                 Answer::Follow { invocation, until, late } => {
                     let end = *end.get_or_insert(until);
-                    if clock_ms() >= end {
-                        return late.into();
+                    place = place.or_else(|| config::following().place(&invocation));
+                    let Some(place) = &place else { return late.into() };
+                    loop {
+                        if clock_ms() >= end {
+                            return late.into();
+                        }
+                        pause(FOLLOW_MS).await;
+                        match place.turn(clock_ms()) {
+                            Turn::Wait => {}
+                            Turn::Ask => break,
+                            Turn::Told(response) => return response.into(),
+                        }
                     }
-                    pause(FOLLOW_MS).await;
                     Command::Follow(invocation)
                 }
                 question @ (Answer::Evidence(_) | Answer::Reputation(_)) => {
@@ -408,7 +424,7 @@ fn down() -> Response {
 
 /// Milliseconds between reports that the object does not hear.
 const GAPS_MS: [u32; 3] = [100, 500, 2_000];
-/// Milliseconds between two looks for the answer that another request works on.
+/// Milliseconds between two looks whether another request has heard the answer that all wait for.
 const FOLLOW_MS: u32 = 200;
 /// Milliseconds between two looks whether another request has read all skills, and how many there are.
 const TURN_MS: u32 = 20;

@@ -15,19 +15,20 @@ import { race } from '../platform/deadline.mjs';
 export async function checkRs256(url, kid, text, signature, milliseconds) {
   let tried;
   for (let turn = 0; turn < JWKS_TURNS; turn += 1) {
-    const known = jwks.get(url);
     const now = Date.now();
-    const isFresh = known !== undefined && now < known.until;
-    if (isFresh && known.keys !== tried) {
+    const known = jwks.get(url) ?? { keys: [], read: 0, until: 0 };
+    jwks.set(url, known);
+    if (now < known.until && known.keys !== tried) {
       tried = known.keys;
       if (await isSigned(tried, kid, text, signature)) return 'right';
     }
-    // Issuers change their keys: what the known ones do not prove is looked up once more, by one request at a time.
-    if (isFresh && now < known.read + JWKS_PAUSE_MS) {
+    // Issuers change their keys: what the known ones do not prove is looked up once more, by one request at a time, also while there
+    // are none.
+    if (now < known.read + JWKS_PAUSE_MS) {
       await new Promise((resolve) => setTimeout(resolve, known.read + JWKS_PAUSE_MS - now));
       continue;
     }
-    if (known !== undefined) known.read = now;
+    known.read = now;
     const keys = await readJwks(url, milliseconds);
     if (keys === undefined) return 'unread';
     jwks.set(url, { keys, read: now, until: now + JWKS_MS });

@@ -24,8 +24,12 @@ let reads = 0;
 let server: Server;
 let url = '';
 before(async () => {
-  server = createServer((_, response) => {
+  server = createServer((request, response) => {
     reads += 1;
+    if (request.url === '/down') {
+      response.writeHead(503).end();
+      return;
+    }
     response.end(
       JSON.stringify({ keys: keys.map(({ kid, key }) => ({ ...key.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' })) }),
     );
@@ -46,6 +50,15 @@ it('a key that came after the others were read proves a token at once, and one t
   // Also where a token names no key.
   keys = [{ kid: 'c', key: first.publicKey }];
   assert.equal(await checkRs256(url, '', 'text', signed(first.privateKey, 'text'), 1_000), 'right');
+});
+
+// A-387
+it('an issuer that is down, and whose keys nobody has read, is asked once a second', async () => {
+  reads = 0;
+  const down = `${url}down`;
+  const told = await Promise.all(Array.from({ length: 50 }, () => checkRs256(down, 'a', 'text', 'AAAA', 1_000)));
+  assert.deepEqual(new Set(told), new Set(['unread']));
+  assert.ok(reads <= 4, `${reads} reads`);
 });
 
 it('a crowd of strangers has the keys read once a second', async () => {

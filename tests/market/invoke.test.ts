@@ -147,6 +147,19 @@ describe('an invocation', () => {
     assert.equal((await invoke('crowd', { agent: 'crowd', key: 'one', payload: 'other' })).status, 409);
   });
 
+  // A-386
+  it('by those who wait for one that runs costs the object a few questions, however many they are', async () => {
+    await publish('slow', (_, response) => {
+      setTimeout(() => response.writeHead(200, { 'content-type': 'application/json' }).end('{"slow":true}'), 3_000);
+    });
+    await market.asked();
+    const answers = await Promise.all(Array.from({ length: 40 }, () => invoke('slow', { agent: 'crowd', key: 'slow' })));
+    assert.deepEqual([new Set(answers.map(({ text }) => text)).size, answers[0]?.json.response], [1, { slow: true }]);
+    const { invoke: begun, follow = 0 } = await market.asked();
+    assert.equal(begun, 40);
+    assert.ok(follow >= 1 && follow <= 8, `${follow} questions`);
+  });
+
   it('of a seller that redirects, resets, or answers without end is a failure without payment', async () => {
     const scripts: Record<string, Script> = {
       redirect: (_, response) => {

@@ -99,7 +99,7 @@ describe('lists of many skills', LIMIT, () => {
   });
   after(() => market.stop());
 
-  //
+  //
   it('are read in parts, and have each skill once, the newest first', async () => {
     await market.asked();
     const ids = (await market.ask('GET', LIST)).json.skills.map(({ id }: { id: string }) => id);
@@ -111,7 +111,7 @@ describe('lists of many skills', LIMIT, () => {
     assert.match((await market.ask('GET', '/?q=zebra')).text, /120 skills/, 'also words after the beginning');
   });
 
-  //
+  //
   it('are read on for those who wait when whoever began has left', async () => {
     await market.kill();
     await market.delay({ skills: 400 });
@@ -125,7 +125,7 @@ describe('lists of many skills', LIMIT, () => {
     await market.delay({});
   });
 
-  //
+  //
   it('are not read again at once after a failure', async () => {
     await market.kill();
     await market.delay({ skills: null });

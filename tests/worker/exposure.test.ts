@@ -23,7 +23,7 @@ import {
 const NO_FUNDS = { isValid: false, invalidReason: 'insufficient_funds' };
 
 describe('exposure', () => {
-  // A-128
+  // A-128, A-388
   it('a rate limit is asked before the ledger, by the network of the client, and forgeries do not count', async () => {
     const world = await openWorld({ perMinute: 3, probe: true });
     try {
@@ -54,6 +54,11 @@ describe('exposure', () => {
       expectPaid(other.answer, other.payment);
       const again = await send(world, '/after/limited-3', payment, { headers: [...from('192.0.2.3')] });
       expectPaid(again, payment);
+      // The operator's own Workers have no address: one agent of a treasury does not use up what all have.
+      for (let n = 5; n < 10; n += 1) {
+        const own = await payFor(world, `/after/limited-${n}`);
+        expectPaid(await send(world, `/after/limited-${n}`, own), own);
+      }
     } finally {
       await world.stop();
     }

@@ -4,6 +4,10 @@ use alloc::borrow::Cow;
 use alloc::format;
 use core::net::{IpAddr, Ipv4Addr};
 
+/// The network of all clients whose address is not known. The platform names the address of each request from outside, so
+/// they are Workers of the operator's own account, such as a treasury that pays for many agents.
+pub const UNKNOWN: &str = "unknown";
+
 /// The network of a client: an IPv4 address by itself, the first 56 bits of an IPv6 address, which
 /// is what one household is given. Clients whose address is not known are counted together.
 ///
@@ -21,7 +25,7 @@ pub fn client_prefix(address: Option<&str>) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Err(_) => Cow::Borrowed("unknown"),
+        Err(_) => Cow::Borrowed(UNKNOWN),
         Ok(IpAddr::V4(address)) => Cow::Owned(format!("{address}")),
         Ok(IpAddr::V6(address)) => {
             let [a, b, c, d, ..] = address.segments();

@@ -132,7 +132,7 @@ fn ids(skills: &[Offered]) -> Vec<String> {
     skills.iter().map(|skill| skill.id.clone()).collect()
 }
 
-//
+//
 #[test]
 pub fn many_skills_are_told_in_parts_of_a_hundred_each_of_them_once() {
     for count in [99, 100, 101, 200, 201] {

@@ -474,6 +474,23 @@ pub fn one_transaction_pays_one_invocation() {
     assert_eq!(named, [TX, ""]);
 }
 
+//
+#[test]
+pub fn a_transaction_that_is_shown_is_taken_from_an_invocation_whose_seller_named_it() {
+    let mut world = shop();
+    world.buy("a", decision("allow", TX));
+    let shown = |tx: &str| TreasuryAnswer { money: Some("spent".into()), ..decision("allow", tx) };
+    let told = world.buy("b", shown(TX));
+    assert_eq!(told.body["receipt"]["txHash"], TX);
+    let named = |world: &World| -> Vec<_> {
+        world.rows.invocations.iter().map(|row| row.tx.clone()).collect()
+    };
+    assert_eq!(named(&world), ["", TX]);
+    // What is shown stays.
+    world.buy("c", shown(TX));
+    assert_eq!(named(&world), ["", TX, ""]);
+}
+
 #[test]
 pub fn an_agent_sees_its_own_rows_alone() {
     let mut world = shop();

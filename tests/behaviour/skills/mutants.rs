@@ -59,6 +59,12 @@ pub const TABLE: &[Row] = &[
     row!(SellersVouchForAnswers, replies::a_seller_s_own_word_pushes_no_paid_answer_out),
     row!(PacksEndWithTheirSkill, sales::a_pack_gives_its_calls_after_its_skill_was_taken_back),
     row!(PacksCostNothing, sales::a_pack_costs_at_least_the_smallest_payment_for_each_call),
+    row!(SmallRepliesFillTheStore, replies::long_answers_find_room_among_small_ones),
+    row!(ClaimsKeepTransactions, quotes::a_transaction_that_a_seller_names_stays_its_payers),
+    row!(
+        ClaimsKeepTransactions,
+        invocations::a_transaction_that_is_shown_is_taken_from_an_invocation_whose_seller_named_it
+    ),
     row!(RepliesPileUp, replies::an_answer_that_no_one_can_ask_for_leaves_after_two_minutes),
     row!(RepliesFillTheStore, replies::answers_have_a_bound_together),
     row!(DriftIsPaid, invocations::more_than_the_listed_price_is_not_paid),

@@ -4,7 +4,7 @@ use farebox_core::skills::message::{Answer, Command, OriginalRequest, Viewer};
 use serde_json::{Value, json};
 
 use super::node::Node;
-use super::world::{TX, Told, USDC, World, owner, vars, wallet};
+use super::world::{TX, Told, USDC, World, decision, echo, owner, vars, wallet};
 
 /// Variables of a market that pretends payments.
 pub fn mock_vars() -> Value {
@@ -195,6 +195,17 @@ fn a_transfer_of_the_amount_settles_a_quote_and_a_repeat_is_answered_alike() {
     assert_eq!(later(&mut world, &mut node, &quote, &tx).text, first.text);
     let other = pay(&mut node, 9, &quote);
     assert_eq!(later(&mut world, &mut node, &quote, &other).status, 400);
+}
+
+//
+#[test]
+pub fn a_transaction_that_a_seller_names_stays_its_payers() {
+    let (mut world, mut node, quote) = quoted();
+    let tx = pay(&mut node, 9, &quote);
+    // Before the quote is settled, a seller names it as the payment of an invocation.
+    assert_eq!(world.publish(&echo()).status, 201);
+    assert_eq!(world.buy("key", decision("allow", &tx)).body["receipt"]["txHash"], tx);
+    assert_eq!(later(&mut world, &mut node, &quote, &tx).status, 200);
 }
 
 #[test]

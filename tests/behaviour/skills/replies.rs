@@ -184,7 +184,7 @@ fn worth(skill: &Value, micros: u32, is_confirmed: bool) -> ReplyWorth {
     world.rows.replies[&order.invocation].worth
 }
 
-//
+//
 #[test]
 pub fn a_seller_s_own_word_pushes_no_paid_answer_out() {
     let (gate, seller) = (gated(), echo());
@@ -197,4 +197,27 @@ pub fn a_seller_s_own_word_pushes_no_paid_answer_out() {
     let turns =
         [ReplyWorth::Payment, ReplyWorth::PackCall, ReplyWorth::Slight, ReplyWorth::Nothing];
     assert!(turns.map(turn).is_sorted_by(|first, then| first < then));
+}
+
+//
+#[test]
+pub fn long_answers_find_room_among_small_ones() {
+    let mut world = shop();
+    let small = free(&mut world, "small", 1);
+    let template = world.rows.replies[&small].clone();
+    for number in 0..256 * MIB / template.bytes {
+        let id = format!("small-{number}");
+        let until = template.until + number;
+        world
+            .rows
+            .replies
+            .insert(id.clone(), ReplyRow { invocation: id, until, ..template.clone() });
+    }
+    for number in 0..4 {
+        free(&mut world, &format!("long-{number}"), 1_000_000);
+        let sum: u64 = world.rows.replies.values().map(|row| row.bytes).sum();
+        assert!(sum <= 256 * MIB, "{sum}");
+    }
+    // No row is lighter than what it takes beside its text.
+    assert!(world.rows.replies.len() <= 262_144, "{}", world.rows.replies.len());
 }

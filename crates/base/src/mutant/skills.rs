@@ -25,6 +25,10 @@ macro_rules! skills {
             RepliesPushOthersOut,
             /// The word of a seller alone makes an answer one that was paid for.
             SellersVouchForAnswers,
+            /// Small answers leave too slowly for long ones.
+            SmallRepliesFillTheStore,
+            /// A transaction that a seller names is taken from whoever has paid with it.
+            ClaimsKeepTransactions,
             /// Requests that the gate did not sign are forwarded.
             AnyoneForwards,
             /// The gate's signature does not end.

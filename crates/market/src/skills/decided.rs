@@ -13,7 +13,7 @@ use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Errand, MAX_BODY_BYTES, SellerAnswer, TreasuryAnswer};
 use super::place::note_payment;
 use super::replies::key_of;
-use super::row::{Ending, InvocationRow, Moved, Phase};
+use super::row::{Charges, Ending, InvocationRow, Moved, Phase};
 use super::spend::{add_ending, find_spend, give_back, take_back};
 use crate::grant::Grant;
 use farebox_base::encoding::json;
@@ -168,13 +168,13 @@ impl PaymentDecisions<'_> {
         told: &FinalDecision,
         moment: Now<'_>,
     ) -> Applied<B> {
-        let tx = find_transaction(books, &row, told)?;
-        let is_confirmed = told.standing == "confirmed";
-        let row = InvocationRow { receipt: told.receipt.clone(), tx, is_confirmed, ..row };
+        let is_shown = is_shown(books, &row, told)?;
+        let Named { tx, displaced } = find_transaction(books, &row, told, is_shown)?;
+        let row = InvocationRow { receipt: told.receipt.clone(), tx, is_shown, ..row };
         let failed = if told.reason.is_empty() { FAILED } else { told.reason.as_str() };
         // A merchant that shows no settlement may have taken nothing.
-        let is_shown = !row.tx.is_empty() || is_confirmed;
-        let paid = if is_shown { Moved::Yes } else { Moved::Unknown };
+        let is_told = !row.tx.is_empty() || told.standing == "confirmed";
+        let paid = if is_told { Moved::Yes } else { Moved::Unknown };
         let finish = match told.outcome.as_str() {
             "allow" if told.answer.as_ref().is_some_and(is_cut) => {
                 Finish::paid_failed(paid, TOO_LARGE)
@@ -207,6 +207,7 @@ impl PaymentDecisions<'_> {
         let ended = InvocationRow { paid: finish.paid, ..row.clone() };
         let place = note_payment(books, &ended, moment.now)?;
         let mut decision = self.bookings.finish(books, row, &finish, moment.now)?;
+        decision.changes.splice(..0, displaced);
         decision.changes.extend(place);
         Ok(decision)
     }
@@ -282,7 +283,8 @@ impl PaymentDecisions<'_> {
         told: &FinalDecision,
         now: u64,
     ) -> Applied<B> {
-        let tx = find_transaction(books, &row, told)?;
+        let is_shown = is_shown(books, &row, told)?;
+        let Named { tx, displaced } = find_transaction(books, &row, told, is_shown)?;
         if row.paid == Moved::Yes && tx.is_empty() {
             return Ok(look_later(row, now));
         }
@@ -291,12 +293,11 @@ impl PaymentDecisions<'_> {
             true => (Phase::Doubtful, Some(now.saturating_add(wait_ms(row.looks)))),
             false => (Phase::Done, None),
         };
-        let is_confirmed = told.standing == "confirmed";
-        let row = InvocationRow { phase, paid, is_confirmed, tx, receipt, due, ..row };
+        let row = InvocationRow { phase, paid, is_shown, tx, receipt, due, ..row };
         let place = note_payment(books, &row, now)?;
         let told = self.bookings.retell(books, &row)?;
-        let changes =
-            told.into_iter().chain([Change::Invocation(Box::new(row))]).chain(place).collect();
+        let own = Change::Invocation(Box::new(row));
+        let changes = displaced.into_iter().chain(told).chain([own]).chain(place).collect();
         Ok(Decision { answer: Answer::Nothing, changes })
     }
 }
@@ -319,26 +320,48 @@ fn ask_again<B: Rows>(books: &B, row: InvocationRow, moment: Now<'_>) -> Applied
     Ok(Decision { answer: Answer::Errand(Errand::Pay(Box::new(order))), changes })
 }
 
-/// The transaction of a payment, if it is known and of no other one.
+/// Whether more than a seller's word tells that a payment moved: the gate's, or a chain's.
+fn is_shown<B: Rows>(
+    books: &B,
+    row: &InvocationRow,
+    told: &FinalDecision,
+) -> Result<bool, B::Error> {
+    let version = books.version(&row.skill, &row.version)?;
+    let is_gates = version.is_some_and(|version| version.charges == Charges::Gate);
+    Ok(is_gates || told.standing == "confirmed")
+}
+
+/// The transaction of a payment; empty if it is not known, or another one's.
+struct Named {
+    tx: String,
+    /// The change that takes it from an invocation of which only a seller has said so.
+    displaced: Option<Change>,
+}
+
 fn find_transaction<B: Rows>(
     books: &B,
     row: &InvocationRow,
     told: &FinalDecision,
-) -> Result<String, B::Error> {
+    is_shown: bool,
+) -> Result<Named, B::Error> {
+    let named = |tx: &str| Named { tx: tx.to_string(), displaced: None };
     if told.tx.is_empty() || !row.tx.is_empty() {
-        return Ok(row.tx.clone());
+        return Ok(named(&row.tx));
     }
-    let other = books.invocation_by_tx(&row.network, &told.tx)?.map(|other| other.id);
-    let other = match other {
-        None if !planted(Mutant::DepartedIsForgotten) => {
-            books.departed_by_tx(&row.network, &told.tx)?
-        }
-        other => other,
+    let Some(other) = books.invocation_by_tx(&row.network, &told.tx)? else {
+        let departed = books.departed_by_tx(&row.network, &told.tx)?;
+        let is_free = departed.is_none() || planted(Mutant::DepartedIsForgotten);
+        return Ok(named(if is_free { &told.tx } else { "" }));
     };
-    let is_new = other.is_none_or(|other| other == row.id);
-    // One that another invocation has is a merchant's lie.
-    let is_taken = is_new || planted(Mutant::TransactionsServeTwice);
-    Ok(if is_taken { told.tx.clone() } else { String::new() })
+    if other.id == row.id || planted(Mutant::TransactionsServeTwice) {
+        return Ok(named(&told.tx));
+    }
+    // One that another invocation has is a merchant's lie: of this one, or of that.
+    if !is_shown || other.is_shown || planted(Mutant::ClaimsKeepTransactions) {
+        return Ok(named(""));
+    }
+    let other = InvocationRow { tx: String::new(), ..other };
+    Ok(Named { tx: told.tx.clone(), displaced: Some(Change::Invocation(Box::new(other))) })
 }
 
 fn look_later(row: InvocationRow, now: u64) -> Decision {

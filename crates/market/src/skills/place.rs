@@ -102,7 +102,7 @@ pub(super) fn note_payment<B: Rows>(
     let version = books.version(&row.skill, &row.version)?;
     let counts = |version: &VersionRow| match version.charges {
         Charges::Gate => version.settle != "before",
-        Charges::Seller => row.is_confirmed || planted(Mutant::SellersVouchForMoney),
+        Charges::Seller => row.is_shown || planted(Mutant::SellersVouchForMoney),
     };
     let Some(skill) = books.skill(&row.skill)?.filter(|_| version.as_ref().is_some_and(counts))
     else {

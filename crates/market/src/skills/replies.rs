@@ -7,7 +7,7 @@ use super::books::{Change, Rows};
 use super::message::Response;
 use super::pack::{CYCLE_MS, PACK_GRACE_MS};
 use super::price::USD_DECIMALS;
-use super::row::{Charges, FOR_EVER, InvocationRow, KeyRow, Moved, PackRow, ReplyRow, ReplyWorth};
+use super::row::{FOR_EVER, InvocationRow, KeyRow, Moved, PackRow, ReplyRow, ReplyWorth};
 use super::spend::SUM_DECIMALS;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
@@ -26,8 +26,12 @@ const MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// Millionths of a dollar that a call costs at least, if its answer is to stay longer than those that cost
 /// nothing.
 const LEAST_MICROS: u64 = 1_000;
-/// Answers that leave at once at most.
+/// Least weight of an answer, bytes: its row has a head, an id and an index as well.
+const LEAST_BYTES: u64 = 1024;
+/// Answers that leave at once, if these are enough.
 const STEP: u32 = 64;
+/// Most answers that leave at once: with the least weight they make room for the longest one.
+const MOST: u32 = 2_048;
 
 /// The answer to an ended invocation as it is kept.
 pub(super) fn keep_reply(
@@ -60,9 +64,7 @@ pub(super) fn keep_reply(
 /// The payment for the answer to an ended invocation.
 pub(super) fn find_worth<B: Rows>(books: &B, row: &InvocationRow) -> Result<ReplyWorth, B::Error> {
     if row.paid == Moved::Yes {
-        let version = books.version(&row.skill, &row.version)?;
-        let is_gates = version.is_some_and(|version| version.charges == Charges::Gate);
-        let is_shown = is_gates || row.is_confirmed || planted(Mutant::SellersVouchForAnswers);
+        let is_shown = row.is_shown || planted(Mutant::SellersVouchForAnswers);
         let counted = Amount::from_atomic(&row.counted).unwrap_or(Amount::ZERO);
         let is_enough = counted >= least();
         return Ok(match (is_shown, is_enough) {
@@ -112,11 +114,11 @@ pub(super) fn write_key(row: &InvocationRow, until: u64) -> Option<Change> {
     (!row.key.is_empty()).then_some(Change::Key(key))
 }
 
-/// Bytes of an answer.
+/// Bytes of an answer, as they count in the bound of all.
 pub(super) fn size_of(headers: &[(String, String)], body: &str) -> u64 {
     let fields = headers.iter().map(|(name, value)| name.len().saturating_add(value.len()));
     let bytes = fields.fold(body.len(), usize::saturating_add);
-    u64::try_from(bytes).unwrap_or(u64::MAX)
+    u64::try_from(bytes).unwrap_or(u64::MAX).max(LEAST_BYTES)
 }
 
 /// Takes away the answers that have ended, and as many more as so many bytes need.
@@ -131,8 +133,12 @@ pub(super) fn make_room<B: Rows>(
         all = all.saturating_sub(bytes);
         gone.push(id);
     }
-    if all > MAX_BYTES && !planted(Mutant::RepliesFillTheStore) {
-        for (id, bytes) in books.replies_first(STEP)? {
+    // Most often one or two are enough.
+    for limit in [STEP, if planted(Mutant::SmallRepliesFillTheStore) { STEP } else { MOST }] {
+        if all <= MAX_BYTES || planted(Mutant::RepliesFillTheStore) {
+            break;
+        }
+        for (id, bytes) in books.replies_first(limit)? {
             if all <= MAX_BYTES {
                 break;
             }

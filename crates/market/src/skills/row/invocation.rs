@@ -129,9 +129,9 @@ pub struct InvocationRow {
     pub ending: Ending,
     /// Whether money moved.
     pub paid: Moved,
-    /// Whether a chain has shown that it did: more than the word of the server that asked for it.
+    /// Whether the gate or a chain has shown that it did: more than the word of a seller who asked for it.
     #[serde(default)]
-    pub is_confirmed: bool,
+    pub is_shown: bool,
     /// The amount that was paid, or would be, in whole units of the asset; `0` if nothing was
     /// asked.
     pub amount: String,
@@ -187,7 +187,7 @@ impl InvocationRow {
             phase: Phase::Done,
             ending: Ending::Free,
             paid: Moved::No,
-            is_confirmed: false,
+            is_shown: false,
             amount: zero(),
             asset: empty(),
             network: empty(),
