@@ -40,6 +40,13 @@ export const MUTANTS = [
     broken: (planted) => `if (promised === undefined && !(${planted})) return 'client_left';`,
   },
   {
+    // An upload that was slow on the whole counts by its end alone.
+    name: 'EndsAreTheWhole',
+    file: 'origin.mjs',
+    guard: '|| sent?.given.isSlowOnTheWhole(GIVEN_BYTES, WAITED_MS)',
+    broken: (planted) => `|| (!(${planted}) && sent?.given.isSlowOnTheWhole(GIVEN_BYTES, WAITED_MS))`,
+  },
+  {
     // All of an answer is read while an upload in chunks goes on.
     name: 'AnswersEndUploads',
     file: 'origin.mjs',

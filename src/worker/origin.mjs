@@ -178,7 +178,8 @@ export function pump(held, idle, promised, sent) {
     // Nobody sees the end of an answer of which no length is known before the origin has all of the request. Its client,
     // who may see to it that the origin never has, may have the whole answer.
     if (promised === undefined) return 'client_left';
-    return isAwaited() || (!isSilent && sent?.given.isSlow(GIVEN_BYTES, WAITED_MS)) ? 'client_left' : 'broken';
+    const isSlow = sent?.given.isSlow(GIVEN_BYTES, WAITED_MS) || sent?.given.isSlowOnTheWhole(GIVEN_BYTES, WAITED_MS);
+    return isAwaited() || (!isSilent && isSlow) ? 'client_left' : 'broken';
   };
   const end = flow(source, writer, idle, promised, { broken, stalled: () => {}, isAwaited }).then((end) => {
     // With this the platform ends an upload as well: whose doing it is was asked before.
@@ -195,8 +196,8 @@ export function pump(held, idle, promised, sent) {
 const TAKING_MS = 300_000;
 const TAKEN_BYTES = 65_536;
 /**
- * Bytes that a reader has to take in a minute, and an upload to bring in the last ten seconds: what came in one piece before is no sign
- * of life. Many origins give a request minutes in all. Who sends less may see to it that those pass.
+ * Bytes that a reader has to take in a minute, and an upload to bring in the last ten seconds, and in ten of all its seconds: what came
+ * in one piece before is no sign of life, and neither is what comes at the end alone. Many origins give a request minutes in all. Who sends less may see to it that those pass.
  */
 const TAKEN_BYTES_IN_MINUTE = 4_194_304;
 const GIVEN_BYTES = 1_000_000;

@@ -13,6 +13,8 @@ export class Pace {
   #pieces = [];
   /** @type {number | undefined} */
   #since;
+  /** All that came, and all waits. */
+  #all = { ms: 0, bytes: 0 };
 
   /** Begins to wait. */
   begin() {
@@ -28,6 +30,8 @@ export class Pace {
     const at = Date.now();
     const ms = at - (this.#since ?? at);
     this.#since = undefined;
+    this.#all.ms += ms;
+    this.#all.bytes += bytes;
     const last = this.#pieces.at(-1);
     // One entry for each second.
     if (last !== undefined && at - last.at < 1_000 && ms < 1_000) {
@@ -52,5 +56,18 @@ export class Pace {
     const isAtEnd = (/** @type {{at: number}} */ { at }) => at >= now - milliseconds;
     const bytes = pieces.filter(isAtEnd).reduce((sum, piece) => sum + piece.bytes, 0);
     return pieces.some((piece) => piece.ms >= WAITED_MS && isAtEnd(piece)) || (ms >= WAITED_MS && bytes < least);
+  }
+
+  /**
+   * Whether the client was so slow on the whole: who sends much at the end alone may have the origin give up as well, which gives a
+   * request some time in all.
+   *
+   * @param {number} least bytes
+   * @param {number} milliseconds in which they are to come; only those count in which the client was waited for
+   */
+  isSlowOnTheWhole(least, milliseconds) {
+    const now = Date.now();
+    const ms = this.#all.ms + now - (this.#since ?? now);
+    return ms >= WAITED_MS && this.#all.bytes * milliseconds < least * ms;
   }
 }

@@ -192,6 +192,7 @@ const TABLE: &[Row] = &[
     row!(AnySlotIsSigned, payer_purchases::another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charged),
     row!(ElsewhereIsUncounted, payer_purchases::another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charged),
     row!(LostTransactionsAreOne, mpp_client::each_transaction_that_may_have_been_sent_counts_by_itself),
+    row!(DoubtOutlivesSigning, mpp_client::a_transaction_beside_one_that_may_have_been_sent_is_shown_again),
     row!(PolicyOfBefore, payer_purchases::a_purchase_goes_on_under_the_rules_of_today),
     row!(PurchaseCountsTwice, payer_purchases::calls_for_one_request_are_one_charge_whatever_is_answered_in_whatever_process),
     row!(SharedIsReleased, payer_purchases::what_another_process_may_have_signed_is_not_taken_out_of_the_budget),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::onchain;
 use crate::world::chain::ASSET;
+use crate::world::ledger::Ledger;
 use crate::world::payer::Payment;
 use crate::world::{PAY_TO, Response, World, mpp, solana, vars};
 
@@ -103,6 +104,33 @@ pub fn an_authorization_that_nobody_could_take_before_the_restore_is_served() {
         let now = world.now().secs();
         let payment = world.payer.sign_v1(&body, now);
         assert_eq!(world.present(&payment).status, status, "{wait}");
+    }
+}
+
+//
+#[test]
+pub fn what_was_paid_before_a_restore_is_in_doubt_whatever_changes_after_it() {
+    for is_a_contracts in [false, true] {
+        let mut vars = vars(route(json!({"protocols": ["x402"]})));
+        vars["NETWORK"] = json!(["eip155:84532", "eip155:80002"]);
+        vars["CONTRACT_WALLETS"] = "facilitator".into();
+        let mut world = World::with(vars.clone());
+        let required = world.ask(ROUTE).payment_required();
+        let now = world.now().secs();
+        let payment = world.payer.sign_with(&required, now, |message| {
+            if is_a_contracts {
+                message["payload"]["signature"] = format!("0x{}", "ab".repeat(97)).into();
+            }
+        });
+        assert_eq!(world.present(&payment).status, 200);
+        // Its network is not sold any more, and the price is another one.
+        vars["NETWORK"] = json!(["eip155:80002"]);
+        vars["ROUTES"][0]["price"] = "$0.03".into();
+        restore(&mut world, vars);
+        world.ledger = Ledger::new(world.gate.plan().clone());
+        world.pass(120);
+        assert_eq!(told(&world.present(&payment)), (503, "settlement_unknown".to_owned(), false));
+        assert!(world.ledger.entries().is_empty());
     }
 }
 

@@ -120,6 +120,22 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
     });
   }
 
+  // A-378
+  it('is delivered where its upload drips and brings much at the end alone, and its origin breaks off', async () => {
+    const [dripMs, seconds] = [20_000, 27];
+    const head = Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3000000\r\n\r\n${'s'.repeat(2_000_000)}`);
+    const pieces = [head, ...new Array<Buffer>(seconds).fill(Buffer.alloc(100, 's'))];
+    const { client, payment } = await post('/before/late-haste', { pieces, everyMs: 1_000, then: 'reset' }, long);
+    client.socket.write(Buffer.alloc(LONG, 'b'));
+    const drip = setInterval(() => client.socket.write('b'), 500);
+    await new Promise((resolve) => setTimeout(resolve, dripMs));
+    clearInterval(drip);
+    const upload = going(client, 'b'.repeat(120_000), 500);
+    assert.equal(await isAtRest(payment), 'delivered');
+    assert.ok(client.taken > 2_000_000, `${client.taken}`);
+    upload.stop();
+  });
+
   // A-317
   it('is owed where its origin falls silent in the middle, and its client sends on', async () => {
     const head = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${HUGE}\r\n\r\n${'s'.repeat(1_200_000)}`);

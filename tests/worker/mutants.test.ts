@@ -245,6 +245,26 @@ describe('a guard that is removed', () => {
     return { came: seen.taken > SOME, code };
   };
 
+  /** What becomes of most of an answer whose origin breaks off, while its client has dripped and then sent much at once. */
+  const late = async (): Promise<Outcome> => {
+    const [target, byte] = [`/before/late-${nextNumber()}`, Buffer.alloc(1, 's')];
+    const head = Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${HUGE}\r\n\r\n${'s'.repeat(SOME)}`);
+    origin.script(target, { pieces: [head, ...new Array<Buffer>(14).fill(byte)], everyMs: 1_000, early: true, then: 'reset' });
+    const payment = await payFor(world, target, { method: 'POST' });
+    const { socket, seen } = post(target, payment);
+    socket.write(Buffer.alloc(SHORT * 100, 'b'));
+    const drops = setInterval(() => socket.write('b'), 500);
+    setTimeout(() => socket.write(Buffer.alloc(1_100_000, 'b')), 12_000);
+    let code: unknown = 'payment_in_progress';
+    await eventually('the row says so', async () => {
+      code = jsonOf(await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) }))['code'];
+      return code !== 'payment_in_progress';
+    });
+    clearInterval(drops);
+    socket.destroy();
+    return { came: seen.taken > SOME, code };
+  };
+
   /** How often an answer is settled whose origin hangs up on the upload, and takes its answer along. */
   const unreadable = async (): Promise<Outcome> => {
     const target = `/after/unreadable-${nextNumber()}`;
@@ -352,6 +372,13 @@ describe('a guard that is removed', () => {
       mutants: 'SilenceIsTheOrigins',
       what: 'who never ends an upload has all of an answer without a length, and their money back',
       attack: endless,
+      broken: { came: true, code: 'refund_due' },
+      held: { came: true, code: 'payment_already_delivered' },
+    },
+    {
+      mutants: 'EndsAreTheWhole',
+      what: 'who drips an upload and sends much at the end has most of an answer, and their money back',
+      attack: late,
       broken: { came: true, code: 'refund_due' },
       held: { came: true, code: 'payment_already_delivered' },
     },

@@ -1,8 +1,8 @@
 //! When the money of a channel is claimed, and what its alarm does next.
 
+use super::state::firm::FIRM_SECS;
 use super::state::{
-    Agreement, AttemptResult, Channel, FIRM_SECS, HighestVoucher, ListNotice, OnChain, Promise,
-    VoucherRule,
+    Agreement, AttemptResult, Channel, HighestVoucher, ListNotice, OnChain, Promise, VoucherRule,
 };
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
@@ -51,8 +51,7 @@ impl Channel {
         let evidence = match self.rule {
             // The contract pays all that a voucher is for, or nothing.
             VoucherRule::Headroom { .. } if !planted(Mutant::UndoneIsClaimed) => {
-                let fits = |it: &HighestVoucher| it.cumulative <= deposit;
-                self.evidence.filter(fits).or(self.firm.voucher.filter(fits))?
+                self.firm.within(deposit, self.evidence)?
             }
             VoucherRule::Headroom { .. } | VoucherRule::Exact => self.evidence?,
         };
@@ -209,8 +208,10 @@ impl Channel {
             return None;
         }
         if self.agreement == Agreement::Closing {
+            let paid = earnings.map_or(self.sight.claimed, |it| it.evidence.cumulative);
+            let is_less = self.spent > paid || planted(Mutant::ShortVouchersCloseNothing);
             let above = self.evidence.is_some_and(|it| it.cumulative > self.sight.deposit);
-            let is_undone = above && self.rule != VoucherRule::Exact;
+            let is_undone = above && is_less && self.rule != VoucherRule::Exact;
             let errand = match earnings {
                 // A token that does not pay the payer back may still pay the payee. And what a
                 // deposit that the chain has undone is still to pay, a close would give up.

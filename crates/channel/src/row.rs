@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use super::config::ChannelId;
 use super::state::bearer::REST_SECS;
+use super::state::firm::{FirmDeposit, LowerDeposit};
 use super::state::{
-    Agreement, AttemptResult, Channel, FirmDeposit, HighestVoucher, LastSale, ListNotice, OnChain,
-    Promise, Sight, VoucherRule,
+    Agreement, AttemptResult, Channel, HighestVoucher, LastSale, ListNotice, OnChain, Promise,
+    Sight, VoucherRule,
 };
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
@@ -84,6 +85,7 @@ impl Channel {
             time(Some(self.sold)),
             self.pay_out_tries.to_string(),
             self.own.to_string(),
+            write_lower(&firm.lower),
         ]
         .join("\n")
     }
@@ -125,7 +127,7 @@ impl Channel {
             }
             _ => None,
         };
-        Some(Self {
+        let mut channel = Self {
             id,
             rule,
             withdraw_delay_secs,
@@ -164,9 +166,10 @@ impl Channel {
                         (Some(least), Some(since)) => Some((least, since)),
                         _ => None,
                     },
+                    lower: Vec::new(),
                 },
                 // A row of an earlier version.
-                None => FirmDeposit { deposit, voucher: evidence, rising: None },
+                None => FirmDeposit::new(deposit, evidence),
             },
             rested: match lines.time() {
                 Some(rested) => rested?,
@@ -179,8 +182,39 @@ impl Channel {
             sold: lines.time().flatten().unwrap_or(at),
             pay_out_tries: lines.time().flatten().map_or(0, UnixTime::secs),
             own: lines.amount().flatten().unwrap_or(Amount::ZERO),
-        })
+        };
+        // Rows of earlier versions do not have them.
+        channel.firm.lower = lines.text().map_or(Some(Vec::new()), read_lower)?;
+        Some(channel)
     }
+}
+
+/// Deposits with the highest voucher within each, in one line.
+fn write_lower(lower: &[LowerDeposit]) -> String {
+    let text = |it: &LowerDeposit| match it.voucher {
+        Some(HighestVoucher { cumulative, signature }) => {
+            let signature = hex::encode(&signature.to_bytes());
+            [it.deposit.to_string(), cumulative.to_string(), signature].join("/")
+        }
+        None => it.deposit.to_string(),
+    };
+    lower.iter().map(text).collect::<Vec<_>>().join(" ")
+}
+
+fn read_lower(line: &str) -> Option<Vec<LowerDeposit>> {
+    let read = |text: &str| {
+        let mut parts = text.split('/');
+        let deposit = Amount::from_atomic(parts.next()?).ok()?;
+        let voucher = match (parts.next(), parts.next()) {
+            (Some(cumulative), Some(signature)) => Some(HighestVoucher {
+                cumulative: Amount::from_atomic(cumulative).ok()?,
+                signature: Signature::parse(&["0x", signature].concat()).ok()?,
+            }),
+            _ => None,
+        };
+        Some(LowerDeposit { deposit, voucher })
+    };
+    line.split(' ').filter(|text| !text.is_empty()).map(read).collect()
 }
 
 /// The lines of a row that are not read yet. The outer option is none if a line is missing or wrong,

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use self::bearer::{Bearer, REST_SECS};
+use self::firm::FirmDeposit;
 use super::config::ChannelId;
 use super::voucher::{CheckedVoucher, Voucher};
 use farebox_base::amount::Amount;
@@ -12,6 +13,7 @@ use farebox_evm::signature::Signature;
 
 mod back;
 pub mod bearer;
+pub(crate) mod firm;
 mod sale;
 
 /// Which vouchers a protocol lets a request bring.
@@ -206,16 +208,6 @@ pub struct Channel {
     pub(super) own: Amount,
 }
 
-/// The deposit that the chain has shown for so long that it is not undone, less what is promised
-/// back, and the highest voucher within it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FirmDeposit {
-    pub(super) deposit: Amount,
-    pub(super) voucher: Option<HighestVoucher>,
-    /// A higher deposit, and since when the chain shows at least that.
-    pub(super) rising: Option<(Amount, UnixTime)>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HeldPrice {
     request: [u8; 32],
@@ -259,7 +251,7 @@ impl Channel {
             result: AttemptResult::Seen,
             looked: sight.at,
             holds: Vec::new(),
-            firm: FirmDeposit { deposit: sight.deposit, voucher: None, rising: None },
+            firm: FirmDeposit::new(sight.deposit, None),
             rested: sight.at.plus(REST_SECS),
             opened: sight.at,
             closed_before: UnixTime::from_secs(0),
@@ -383,6 +375,9 @@ impl Channel {
         }
         // What a chain has shown stays read when it is undone.
         self.publish(sight.claimed, sight.at);
+        if sight.deposit > self.sight.deposit && self.rule != VoucherRule::Exact {
+            self.firm.rise_from(self.sight.deposit, self.evidence);
+        }
         self.sight = sight;
         // A claim that is undone was not paid out either.
         self.paid_out = self.paid_out.min(sight.claimed);
@@ -457,31 +452,14 @@ impl Channel {
         self.withdraw_delay_secs.checked_div(3).unwrap_or_default().min(MAX_FRESH_SECS)
     }
 
-    /// Notes the highest voucher, if it is within what is not undone.
+    /// Notes the highest voucher, as far as it is within what may be left of the deposit.
     fn confirm(&mut self) {
-        if let Some(highest) = self.evidence.filter(|it| it.cumulative <= self.firm.deposit) {
-            self.firm.voucher = Some(highest);
+        if let Some(highest) = self.evidence {
+            self.firm.keep(highest);
         }
     }
 }
 
-impl FirmDeposit {
-    fn see(&mut self, shown: Amount, at: UnixTime) {
-        self.deposit = self.deposit.min(shown);
-        self.rising = match self.rising {
-            _ if shown == self.deposit => None,
-            None => Some((shown, at)),
-            Some((least, since)) if at < since.plus(FIRM_SECS) => Some((least.min(shown), since)),
-            Some((least, _)) => {
-                self.deposit = least.min(shown);
-                (shown > self.deposit).then_some((shown, at))
-            }
-        };
-    }
-}
-
-/// Seconds after which what was added to a deposit is not undone: longer than chains take to be final.
-pub(super) const FIRM_SECS: u64 = 900;
 /// Seconds for which a node may be behind another one.
 const BEHIND_SECS: u64 = 60;
 /// The longest that what the chain shows is gone by, seconds.

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use self::choice::{Choices, Chosen, Declined};
 use self::denial::{count_denial, refuse};
 use self::draft::{Draft, read_rules};
-use self::waiting::{begin_review, find_earlier, keep_waiting, resume};
+use self::waiting::{PersonsAnswer, begin_review, find_answer, find_earlier, keep_waiting, resume};
 use super::access::read_caller;
 use super::attempt::recover::Recovery;
 use super::attempt::reserve::{EarlierPayment, Reservations, find_same_nonce};
@@ -71,6 +71,7 @@ impl Decisions<'_> {
             request.candidate.get_or_insert_with(|| candidate.clone());
         }
         let digest = request.digest();
+        let reviewed = Reviewed::of(&request);
         let key = request.key.as_ref().map(|key| format!("k:{key}"));
         let mut waiting = None;
         if let Some(key) = &key
@@ -81,7 +82,13 @@ impl Decisions<'_> {
                 return told(refused::conflict());
             }
             if row.stage != Stage::Review {
-                return self.recovery.resend(books, row, scene);
+                match find_answer(books, &row, &reviewed, scene.now)? {
+                    PersonsAnswer::Over => {}
+                    PersonsAnswer::OtherDenied => return told(refused::conflict()),
+                    PersonsAnswer::Denied | PersonsAnswer::Nothing => {
+                        return self.recovery.resend(books, row, scene);
+                    }
+                }
             }
             waiting = Some(row);
         } else if let Some(key) = &key
@@ -94,7 +101,7 @@ impl Decisions<'_> {
             scene,
             fresh: Fresh::of(scene.random),
             digest,
-            reviewed: Reviewed::of(&request),
+            reviewed,
             key,
             organization: read_rules(books, &Scope::Organization)?,
             own: read_rules(books, &Scope::Agent(token.agent.clone()))?,

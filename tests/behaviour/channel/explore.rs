@@ -47,9 +47,19 @@ fn beginnings(rule: VoucherRule) -> Vec<World> {
     }
     let mut topped = Vec::from(bought);
     topped.extend([Step::Deposits(1), Step::Looks, Step::Sees(0)]);
+    // Of three deposits the first alone is firm, and there is a voucher within each.
+    let mut twice = Vec::from(bought);
+    for cumulative in [2, 3, 4] {
+        if cumulative > 2 {
+            twice.extend([Step::Deposits(1), Step::Looks, Step::Sees(0)]);
+        }
+        let request = u8::from(cumulative % 2 == 0) + 1;
+        twice.extend([Step::Asks(Some(cumulative), request), Step::Serves(0, 1)]);
+    }
     let mut undone = Vec::from(refunded);
     undone.extend([up, Step::Reverts]);
-    let mut all: Vec<&[Step]> = vec![&[], &bought, &held, &leaving, &refunded, &added, &topped];
+    let mut all: Vec<&[Step]> =
+        vec![&[], &bought, &held, &leaving, &refunded, &added, &topped, &twice];
     if rule == VoucherRule::Exact {
         all.push(&undone);
     }

@@ -56,6 +56,14 @@ pub const TABLE: &[Row] = &[
     row!(ReadersAreTold, refunds::a_public_voucher_is_told_what_the_chain_shows_and_nothing_else),
     row!(DustIsWritten, cheap::vouchers_that_add_less_than_a_request_costs_write_nothing),
     row!(UndoneIsClaimed, paid_out::what_was_earned_before_a_deposit_that_is_undone_is_settled),
+    row!(
+        LowerDepositsAreForgotten,
+        paid_out::a_close_above_what_is_left_of_a_deposit_pays_what_was_earned_and_ends_the_channel
+    ),
+    row!(
+        ShortVouchersCloseNothing,
+        paid_out::a_close_above_what_is_left_of_a_deposit_pays_what_was_earned_and_ends_the_channel
+    ),
     row!(NothingIsClosed, cheap::a_close_that_would_settle_nothing_is_left_to_the_payer),
     row!(ChannelsAreDust, cheap::a_deposit_below_the_price_opens_nothing),
     row!(UnknownIsLookedFor, cheap::a_channel_that_was_not_opened_here_asks_no_node),

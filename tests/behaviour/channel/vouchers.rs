@@ -392,6 +392,14 @@ pub fn a_row_is_read_as_it_was_written() {
     closed.close(&voucher_of(ID, 4), Amount::ZERO, START).unwrap();
     closed.see(Sight { on_chain: OnChain::Finalized, at: START.plus(1), ..sight(10) });
     states.push(closed);
+    let mut added = channel(ANY, 10);
+    added.see(Sight { at: START.plus(1), ..sight(12) });
+    added.see(Sight { at: START.plus(2), ..sight(14) });
+    states.push(added.clone());
+    buy(&mut added, &purchase(Some(11), 4, 1)).unwrap();
+    states.push(added.clone());
+    added.see(Sight { at: START.plus(3), ..sight(16) });
+    states.push(added);
     for state in states {
         assert_eq!(Channel::from_row(&state.to_row()), Some(state));
     }

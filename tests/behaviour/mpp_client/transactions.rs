@@ -64,6 +64,26 @@ pub fn each_transaction_that_may_have_been_sent_counts_by_itself() {
     }
 }
 
+//
+#[test]
+pub fn a_transaction_beside_one_that_may_have_been_sent_is_shown_again() {
+    let mut request = request();
+    request["methodDetails"] = json!({"chainId": 84532, "feePayer": false});
+    let headers = asking(&[evm("a", &request)]);
+    let mut exchange = exchange("{}", 1).with_broadcast();
+    // Of the one before nothing is known but that it was asked for.
+    assert!(!exchange.restore((&headers, b""), at(0), ("", true), at(1)));
+    assert!(matches!(exchange.go_on(policy("{}"), None, true, true, at(2)), Some(Next::Afresh)));
+    assert!(matches!(exchange.answered(402, &headers, b"", at(2)), Next::Reserve));
+    exchange.reserve(None, at(2)).unwrap();
+    assert!(matches!(exchange.prepare(at(2)), Next::Broadcast));
+    let Next::Send { headers: sent, .. } = exchange.broadcast(HASH, at(3)) else { panic!() };
+    // Its answer is lost: the next call shows the same transaction, and nobody sends another one.
+    let again = exchange.go_on(policy("{}"), None, false, true, at(4));
+    let Some(Next::Send { headers: again, .. }) = again else { panic!("{again:?}") };
+    assert_eq!(again, sent);
+}
+
 #[test]
 fn a_server_that_pays_no_gas_gets_the_hash_of_the_payers_transaction_and_nothing_else() {
     let mut request = request();

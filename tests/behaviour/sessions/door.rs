@@ -295,11 +295,12 @@ impl Door {
         self.desks.clear();
     }
 
-    /// The same from rows as they were before their last line.
+    /// The same from rows as they were before their last two lines.
     pub fn restarts_from_older(&mut self) {
         self.restarts();
         for row in self.rows.values_mut() {
-            row.state.truncate(row.state.rfind('\n').unwrap());
+            let end = row.state.rmatch_indices('\n').nth(1).unwrap().0;
+            row.state.truncate(end);
         }
     }
 

@@ -29,6 +29,29 @@ pub fn what_was_earned_before_a_deposit_that_is_undone_is_settled() {
     assert_eq!(session.locked().0, 11 * PRICE);
 }
 
+//
+#[test]
+pub fn a_close_above_what_is_left_of_a_deposit_pays_what_was_earned_and_ends_the_channel() {
+    let mut session = Session::opened();
+    for expected in [14, 18] {
+        let adding = session.adding(5 * PRICE);
+        assert_eq!(session.buy(&adding).status, 200);
+        if expected == 14 {
+            for _ in 0..12 {
+                assert_eq!(session.pay(14 * PRICE).status, 200);
+            }
+        }
+    }
+    session.door.signed = 18 * PRICE;
+    let closing = session.voucher("close", 18 * PRICE);
+    // The chain undoes the second addition, and the payer closes before the gate looks.
+    let id = session.id.clone();
+    session.door.node.channels.get_mut(&id).unwrap().deposit = DEPOSIT + 5 * PRICE;
+    assert_eq!(session.buy(&closing).status, 200);
+    session.rest(330);
+    assert_eq!(session.locked(), (14 * PRICE, PRICE, true));
+}
+
 #[test]
 fn a_close_pays_the_last_voucher_and_sends_the_rest_back() {
     let mut session = Session::opened();

@@ -306,7 +306,7 @@ pub fn an_agent_has_at_most_100_open_reviews() {
 }
 
 #[test]
-pub fn a_denial_is_final() {
+pub fn a_denial_is_not_taken_back() {
     let mut world = world();
     let body = keyed("75000", "k");
     let (_, review) = asked(&mut world, &body);
@@ -315,6 +315,51 @@ pub fn a_denial_is_final() {
     assert_eq!(told.outcome(), ("deny", "policy_denied"));
     assert_eq!(world.operate(Operation::Approve(review)).status, 409);
     assert_eq!(world.told(&body).text, told.text);
+}
+
+//
+#[test]
+pub fn a_denial_ends_with_the_time_of_its_review_and_its_key_asks_again() {
+    let mut world = world();
+    let body = keyed("75000", "k");
+    let (_, review) = asked(&mut world, &body);
+    world.now += 1_000;
+    world.operate(Operation::Deny(review.clone()));
+    world.now += 86_400 - 1_001;
+    let denied = world.told(&body);
+    assert_eq!(denied.outcome(), ("deny", "policy_denied"));
+    world.now += 1;
+    let (told, other) = asked(&mut world, &body);
+    assert_eq!(told.text("paidRequestId"), denied.text("paidRequestId"));
+    assert_ne!(other, review);
+    assert_eq!(states(&mut world, None), ["open", "denied"]);
+    world.operate(Operation::Approve(other));
+    let paid = world.buy(&body);
+    assert_eq!(paid.outcome().0, "allow");
+    // It is paid once all the same.
+    world.now += 2 * 86_400;
+    assert_eq!(world.told(&body).text, paid.text);
+    assert_eq!(world.rows.attempts.len(), 1);
+}
+
+//
+#[test]
+pub fn a_denial_is_that_of_one_request() {
+    let mut world = world();
+    let body = keyed("75000", "k");
+    let (_, review) = asked(&mut world, &body);
+    world.operate(Operation::Deny(review));
+    let denied = world.told(&body);
+    // Other terms for it are no other request.
+    let mut dearer = body.clone();
+    dearer["challenge"]["headers"]["payment-required"] = json!(terms(&[accept("80000")]));
+    assert_eq!(world.told(&dearer).text, denied.text);
+    let mut other = body.clone();
+    other["request"]["headers"]["x-ship-to"] = json!("elsewhere");
+    let told = world.told(&other);
+    assert_eq!((told.status, told.text("code")), (409, "idempotency_key_conflict"));
+    assert_eq!(world.told(&body).text, denied.text);
+    assert_eq!(world.rows.reviews.len(), 1);
 }
 
 #[test]

@@ -43,11 +43,34 @@ pub fn gate(bytes: &[u8]) {
                 for name in SECRETS {
                     let secret = vars.get(name).and_then(Value::as_str).unwrap_or_default();
                     let is_said = secret.len() >= MIN_SECRET && error.to_string().contains(secret);
-                    assert!(!is_said, "{name} is said: {error}");
+                    assert!(!is_said || stands_elsewhere(&vars, secret), "{name} is said: {error}");
                 }
                 met(&error.variable);
             }
         }
+    }
+}
+
+/// Whether a secret's text stands outside of the secrets as well, so that an error may name it from there.
+fn stands_elsewhere(vars: &Map<String, Value>, secret: &str) -> bool {
+    vars.iter().any(|(name, value)| {
+        name.contains(secret) || !SECRETS.contains(&name.as_str()) && has_text(value, secret)
+    })
+}
+
+fn has_text(value: &Value, text: &str) -> bool {
+    match value {
+        Value::Object(members) => {
+            members.iter().any(|(name, value)| name.contains(text) || has_text(value, text))
+        }
+        Value::Array(items) => items.iter().any(|item| has_text(item, text)),
+        Value::String(words) => {
+            // Some variables are JSON as text, in which a text may be spelt in other ways.
+            let inner = serde_json::from_str::<Value>(words);
+            words.contains(text) || inner.is_ok_and(|inner| has_text(&inner, text))
+        }
+        Value::Number(number) => number.to_string().contains(text),
+        Value::Bool(_) | Value::Null => false,
     }
 }
 

@@ -87,6 +87,11 @@ macro_rules! channel {
             NewDepositsAreBlind,
             /// A voucher above what the chain has left of a deposit is what is claimed by.
             UndoneIsClaimed,
+            /// Of deposits that the chain may go back to, only the firm one has its voucher kept.
+            LowerDepositsAreForgotten,
+            /// A channel whose highest voucher is above what is left is not closed with a lower one
+            /// that pays all that was earned.
+            ShortVouchersCloseNothing,
             /// A channel that bought next to nothing is closed at once at the payee's cost.
             CrumbsAreClosed,
             /// A deposit that the payee sent counts as its payer's own.

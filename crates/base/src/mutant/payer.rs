@@ -70,6 +70,8 @@ macro_rules! payer {
             ElsewhereIsUncounted,
             /// Transactions whose proof never came count as one.
             LostTransactionsAreOne,
+            /// What is signed beside a payment in doubt is in doubt as well.
+            DoubtOutlivesSigning,
             /// A purchase goes on under the policy of the call that began it.
             PolicyOfBefore,
             /// A purchase that is signed again counts again.

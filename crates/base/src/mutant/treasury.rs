@@ -170,6 +170,10 @@ macro_rules! treasury {
             ApprovalsCoverAnything,
             /// Terms that cannot be read end the review that their key waits for.
             NonsenseEndsReviews,
+            /// A key whose request a person has denied asks nobody again.
+            DenialsForEver,
+            /// A person's denial covers other header fields under its key.
+            DenialsCoverAnything,
             /// An approval outlives the refusal of its payment.
             ApprovalsOutlive,
             /// An agent may have any number of open reviews.

@@ -1,7 +1,8 @@
 //! The ways of money back to the payer: refunds and the end of a channel.
 
 use super::bearer::Bearer;
-use super::{Agreement, Channel, FIRM_SECS, OnChain, Promise, RefundFate, RefundWish};
+use super::firm::FIRM_SECS;
+use super::{Agreement, Channel, OnChain, Promise, RefundFate, RefundWish};
 use crate::refusal::ChannelRefusal;
 use crate::voucher::CheckedVoucher;
 use farebox_base::amount::Amount;

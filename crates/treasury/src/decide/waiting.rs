@@ -13,16 +13,51 @@ use crate::message::Answer;
 use crate::operate::reviews::review_notice;
 use crate::receipt::Receipts;
 use crate::refused;
+use crate::reviewed::Reviewed;
 use crate::row::{DecisionRow, ReviewRow, Stage, Verdict};
 use crate::terms::Unpayable;
 use crate::undelivered::stands;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
 use farebox_payer::client::challenge::Challenge;
 use farebox_payer::client::offer::Offer;
 
 /// Whether a review is about what this request would send.
 fn is_covered(review: &ReviewRow, draft: &Draft<'_>) -> bool {
     review.covers == draft.reviewed.covers || planted(Mutant::ApprovalsCoverAnything)
+}
+
+/// The answer of a person to the request of a key.
+pub(super) enum PersonsAnswer {
+    /// None, or it was paid.
+    Nothing,
+    /// They denied it.
+    Denied,
+    /// They denied another request under this key.
+    OtherDenied,
+    /// They denied it, and that has ended: the key asks again.
+    Over,
+}
+
+/// A person's answer to the request of a decision that has ended. A denial holds for that request,
+/// and as long as its review would have waited.
+pub(super) fn find_answer<B: Rows>(
+    books: &B,
+    row: &DecisionRow,
+    reviewed: &Reviewed,
+    now: UnixTime,
+) -> Result<PersonsAnswer, B::Error> {
+    let review = books.review_of(row)?.filter(|it| it.verdict == Verdict::Denied);
+    Ok(match review {
+        Some(it) if now.secs() >= it.expires && !planted(Mutant::DenialsForEver) => {
+            PersonsAnswer::Over
+        }
+        Some(it) if it.covers != reviewed.covers && !planted(Mutant::DenialsCoverAnything) => {
+            PersonsAnswer::OtherDenied
+        }
+        Some(_) => PersonsAnswer::Denied,
+        None => PersonsAnswer::Nothing,
+    })
 }
 
 /// Whether a review is about these terms.

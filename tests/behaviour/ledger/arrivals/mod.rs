@@ -84,7 +84,8 @@ static ELSEWHERE: LazyLock<Vec<Gate>> = LazyLock::new(|| {
     gates(&vars, |vars| vars["LEDGER_SHARDS"] = "4,1".into())
 });
 
-/// The last two: no contract wallet may pay, and a restore, after which the price is another one, too.
+/// The last four: no contract wallet may pay, a restore, after which the price is another one, too, and what the operator changes
+/// after that: the setting that tells of the restore stays for longer than any history.
 static CHANGED: LazyLock<Vec<Gate>> = LazyLock::new(|| {
     let mut vars = vars(routes());
     vars["NETWORK"] = json!(["eip155:84532", "eip155:80002"]);
@@ -98,7 +99,12 @@ static CHANGED: LazyLock<Vec<Gate>> = LazyLock::new(|| {
     for route in restored["ROUTES"].as_array_mut().unwrap() {
         route["price"] = "$0.03".into();
     }
-    all.extend([barred, restored].map(|vars| Gate::from_vars(&vars.to_string()).unwrap()));
+    let mut changed_since = restored.clone();
+    changed_since["NETWORK"] = json!(["eip155:80002"]);
+    let mut barred_since = restored.clone();
+    barred_since["CONTRACT_WALLETS"] = "refuse".into();
+    let more = [barred, restored, changed_since, barred_since];
+    all.extend(more.map(|vars| Gate::from_vars(&vars.to_string()).unwrap()));
     all
 });
 

@@ -50,6 +50,7 @@ pub struct Run {
     delivered: BTreeMap<String, u64>,
     /// Payments that had moved before the ledger was restored.
     forgotten: u64,
+    is_restored: bool,
 }
 
 impl Run {
@@ -68,6 +69,7 @@ impl Run {
             shown: BTreeSet::new(),
             delivered: BTreeMap::new(),
             forgotten: 0,
+            is_restored: false,
         }
     }
 
@@ -154,17 +156,17 @@ impl Run {
                 None
             }
             Event::Change => {
-                self.world.gate = self.gates.get(1)?;
+                self.world.gate = self.gates.get(if self.is_restored { 5 } else { 1 })?;
                 None
             }
             Event::Barred => {
-                self.world.gate = self.gates.get(3)?;
+                self.world.gate = self.gates.get(if self.is_restored { 6 } else { 3 })?;
                 None
             }
             Event::Restored => {
                 self.world.gate = self.gates.get(4)?;
                 self.world.ledger = Ledger::new(self.world.gate.plan().clone());
-                self.forgotten = self.all_moved();
+                (self.forgotten, self.is_restored) = (self.all_moved(), true);
                 None
             }
             Event::Mine => {

@@ -93,6 +93,10 @@ impl Exchange {
             self.earlier.clear();
             self.drawn = self.elsewhere();
         }
+        // A later call goes on with this, and not beside it, too.
+        if self.going == Going::Doubted && !planted(Mutant::DoubtOutlivesSigning) {
+            self.going = Going::Begins;
+        }
         self.signed_as.clone_from(&self.counted);
     }
 
