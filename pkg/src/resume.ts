@@ -67,7 +67,7 @@ type Row = { readonly name: string; readonly trail: Trail };
 /** A request, by its name, and what gives it up. */
 type Requested = { readonly name: string; readonly url: string; readonly signal: AbortSignal | null | undefined };
 type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: string };
-/** A purchase of an earlier call, and the marks of those that were over when this one began. */
+/** A purchase of an earlier call, and the marks of those that were over when this one began, also of those that nobody has read yet. */
 type Taken = { readonly left: Left | undefined; readonly over: ReadonlySet<string> };
 
 const MINE = 'fetch ';
@@ -100,15 +100,16 @@ export const resume: Resuming = {
   }) satisfies Opens,
 };
 
-/** The payments that this process is making, for each store. */
-const paying = new WeakMap<Store, Map<string, 'asks' | 'pays'>>();
+/** The payments that this process is making, for each store: it asks somebody for an answer, or it has one that nobody has read yet. */
+type Making = Map<string, 'asks' | 'delivered'>;
+const paying = new WeakMap<Store, Making>();
 
 /** The payments of the requests that go through wrapped `fetch`es with one store. */
 class OpenPayments {
   readonly #store: Store;
   readonly now: () => number;
   /** Names of those that this process is paying, or asks somebody to send: they are no remains of a crash. */
-  readonly #mine: Map<string, 'asks' | 'pays'>;
+  readonly #mine: Making;
 
   constructor(store: Store, now: () => number) {
     this.#store = store;
@@ -122,13 +123,14 @@ class OpenPayments {
     for (;;) {
       const { record } = await this.#store.read();
       const rows = sentIn(record);
-      const over = new Set(rows.filter(isOver).map(markOf));
+      const unread = [...this.#mine].filter(([, state]) => state === 'delivered').map(([name]) => name);
+      const over = new Set([...rows.filter(isOver).map(markOf), ...unread]);
       const found = rows.find(([name, , open]) => open && name.startsWith(`${request} `) && !this.#mine.has(name));
       if (found === undefined) return { left: undefined, over };
       const [name, , , text] = found;
       const row = { name, trail: JSON.parse(text) as Trail };
       // Of what has ended a person is asked whether to go on, and other calls know nothing of that.
-      this.#mine.set(name, isUnended(row.trail.ends, this.now()) ? 'pays' : 'asks');
+      this.#mine.set(name, 'asks');
       try {
         const left = this.#goesOn(row, policy, options);
         if (left !== undefined) return { left, over };
@@ -181,10 +183,11 @@ class OpenPayments {
         if (!open || known === before || !known.startsWith(`${request} `)) return false;
         const { slot, ends } = JSON.parse(text) as Trail;
         const isOther = trail.proof === '' || (known !== name && (trail.slot === null || slot !== trail.slot));
-        // Who is asked has all the time. Of what has ended a call that goes on with nothing was told nothing, unless it is an answer of this
-        // process that nobody reads.
-        const stands = isUnended(ends, this.now()) || this.#mine.get(known) === 'asks' || (before === undefined && !this.#mine.has(known));
-        return isOther && stands;
+        const state = this.#mine.get(known);
+        // Of what has ended a call that goes on with nothing was told nothing, unless it is an answer that nobody read when it began.
+        const isNews = state === 'delivered' ? !over.has(known) : before === undefined;
+        // Who is asked, person or server, has all the time.
+        return isOther && (isUnended(ends, this.now()) || state === 'asks' || isNews);
       };
       if (trail.derives === true && rows.some(isBesideOpen)) throw unresolved();
       // What was signed before, or by another process under the same nonce, may end later.
@@ -195,8 +198,13 @@ class OpenPayments {
       return withSent(before === undefined ? record : withoutSent(record, before), kept);
     });
     if (before !== undefined) this.#mine.delete(before);
-    this.#mine.set(name, trail.proof === '' ? 'asks' : 'pays');
+    this.#mine.set(name, 'asks');
     return row;
+  }
+
+  /** Notes that its answer has come with a receipt. */
+  deliver({ name }: Row): void {
+    this.#mine.set(name, 'delivered');
   }
 
   /** Notes what became of it. */
@@ -260,8 +268,8 @@ class Kept implements Keeping {
     return false;
   }
 
-  prepared(at: number): void {
-    this.#signed = { at, proof: '', isHash: false };
+  prepared(exchange: Exchange): void {
+    this.#signed = { at: exchange.preparedAt(), proof: '', isHash: false };
   }
 
   proved(proof: string, isHash: boolean): void {
@@ -307,12 +315,14 @@ class Kept implements Keeping {
     const row = this.#row;
     if (row === undefined) return response;
     // Until it was read, a crash or a connection that breaks leaves it to be asked for again.
-    if (response.ok && receipt !== null)
+    if (response.ok && receipt !== null) {
+      this.#payments.deliver(row);
       return whenRead(response, {
         read: () => this.#payments.close(row, receipt),
         lost: () => this.#payments.leave(row),
         signal: this.#signal,
       });
+    }
     // No status says whether money moved.
     this.#payments.leave(row);
     return response.ok ? whenRead(response, { read: () => this.#payments.answered(row) }) : response;

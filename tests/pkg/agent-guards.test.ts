@@ -183,8 +183,8 @@ const GUARDS: readonly Guard[] = [
   [
     'who is asked by another call has all the time',
     'resume.js',
-    "this.#mine.get(known) === 'asks'",
-    'false',
+    "state === 'asks' || ",
+    '',
     ['broadcasts', 'a store with resume: who is asked'],
   ],
   [
@@ -233,8 +233,8 @@ const GUARDS: readonly Guard[] = [
   [
     'nor beside what has ended in a store, unasked',
     'resume.js',
-    'before === undefined && !this.#mine.has(known)',
-    'false',
+    ': before === undefined;',
+    ': false;',
     ['two-tokens', 'a person who is asked for long for another token pays nothing beside what has ended meanwhile, with one'],
   ],
   [
@@ -247,8 +247,8 @@ const GUARDS: readonly Guard[] = [
   [
     'but beside it once it was asked for in a store',
     'resume.js',
-    'before === undefined && ',
-    '',
+    ': before === undefined;',
+    ': true;',
     ['broadcasts', 'a store with resume: a key of which two payments'],
   ],
   [
@@ -257,6 +257,48 @@ const GUARDS: readonly Guard[] = [
     "proof === '' || derives === true",
     "proof === ''",
     ['two-tokens', 'what another process has closed'],
+  ],
+  [
+    'a server that is asked has all the time in a process',
+    'purchases.js',
+    'asks: true }, taken',
+    'asks: false }, taken',
+    ['two-tokens', 'an answer that is held back past the end of its payment lets no other call under its key pay another token, in one'],
+  ],
+  [
+    'and in a store',
+    'resume.js',
+    "this.#mine.set(name, 'asks');\n        return row;",
+    "this.#mine.set(name, 'delivered');\n        return row;",
+    ['two-tokens', 'an answer that is held back past the end of its payment lets no other call under its key pay another token, with one'],
+  ],
+  [
+    'an error has what has left alone',
+    'fetch.js',
+    'error.payment = last.sent;',
+    'error.payment = sentOf(payment);',
+    ['two-tokens', "a payment that was held back stands in no error, and its buyer's store tells of the one that left, with one"],
+  ],
+  [
+    'what cannot be sent is not signed',
+    'purchases.js',
+    'prepared: (exchange) => void enter(exchange, endOf(exchange, now())),',
+    '',
+    ['two-tokens', 'a payment that was held back does not stand for what was sent'],
+  ],
+  [
+    'what was delivered is bought, read or not, in a process',
+    'purchases.js',
+    'isBought || ',
+    '',
+    ['two-tokens', 'what was delivered and is not read is not paid in another token by a call that began before, in one'],
+  ],
+  [
+    'and in a store',
+    'resume.js',
+    '!over.has(known)',
+    'false',
+    ['two-tokens', 'what was delivered and is not read is not paid in another token by a call that began before, with one'],
   ],
   [
     'no person is asked where there is no hook',
