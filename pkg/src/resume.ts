@@ -183,11 +183,10 @@ class OpenPayments {
         if (!open || known === before || !known.startsWith(`${request} `)) return false;
         const { slot, ends } = JSON.parse(text) as Trail;
         const isOther = trail.proof === '' || (known !== name && (trail.slot === null || slot !== trail.slot));
-        const state = this.#mine.get(known);
-        // Of what has ended a call that goes on with nothing was told nothing, unless it is an answer that nobody read when it began.
-        const isNews = state === 'delivered' ? !over.has(known) : before === undefined;
-        // Who is asked, person or server, has all the time.
-        return isOther && (isUnended(ends, this.now()) || state === 'asks' || isNews);
+        // Of what has ended a call that goes on with nothing was told nothing. Who is asked here, person or server, has all the time, and so
+        // does a delivery that came since.
+        const isTold = this.#mine.has(known) ? over.has(known) : before !== undefined;
+        return isOther && (isUnended(ends, this.now()) || !isTold);
       };
       if (trail.derives === true && rows.some(isBesideOpen)) throw unresolved();
       // What was signed before, or by another process under the same nonce, may end later.

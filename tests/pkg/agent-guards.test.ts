@@ -183,8 +183,8 @@ const GUARDS: readonly Guard[] = [
   [
     'who is asked by another call has all the time',
     'resume.js',
-    "state === 'asks' || ",
-    '',
+    '? over.has(known) :',
+    '? true :',
     ['broadcasts', 'a store with resume: who is asked'],
   ],
   [
@@ -192,7 +192,7 @@ const GUARDS: readonly Guard[] = [
     'fetch.js',
     'await unsigned(payment);\n                    throw error;\n                }\n                const hash',
     'throw error;\n                }\n                const hash',
-    ['broadcasts', 'a wrapped fetch: who is asked'],
+    ['broadcasts', 'a store with resume: who is asked'],
   ],
   ['a row without a text is read', 'sent.js', "text || '{}'", 'text', ['resume', 'rows without a text']],
   [
@@ -233,8 +233,8 @@ const GUARDS: readonly Guard[] = [
   [
     'nor beside what has ended in a store, unasked',
     'resume.js',
-    ': before === undefined;',
-    ': false;',
+    ': before !== undefined;',
+    ': true;',
     ['two-tokens', 'a person who is asked for long for another token pays nothing beside what has ended meanwhile, with one'],
   ],
   [
@@ -247,8 +247,8 @@ const GUARDS: readonly Guard[] = [
   [
     'but beside it once it was asked for in a store',
     'resume.js',
-    ': before === undefined;',
-    ': true;',
+    ': before !== undefined;',
+    ': false;',
     ['broadcasts', 'a store with resume: a key of which two payments'],
   ],
   [
@@ -271,6 +271,13 @@ const GUARDS: readonly Guard[] = [
     "this.#mine.set(name, 'asks');\n        return row;",
     "this.#mine.set(name, 'delivered');\n        return row;",
     ['two-tokens', 'an answer that is held back past the end of its payment lets no other call under its key pay another token, with one'],
+  ],
+  [
+    'an answer that nobody reads ends with its payment',
+    'resume.js',
+    "state === 'delivered'",
+    'false',
+    ['broadcasts', 'a store with resume: an answer that nobody reads'],
   ],
   [
     'an error has what has left alone',
@@ -296,9 +303,23 @@ const GUARDS: readonly Guard[] = [
   [
     'and in a store',
     'resume.js',
-    '!over.has(known)',
-    'false',
+    '? over.has(known) :',
+    '? true :',
     ['two-tokens', 'what was delivered and is not read is not paid in another token by a call that began before, with one'],
+  ],
+  [
+    'beside a voucher nothing is paid by itself',
+    'ways.js',
+    'known === name',
+    'false',
+    ['channels', 'a seller that loses a voucher is not paid otherwise under its key'],
+  ],
+  [
+    'nor by channel beside what was paid by itself',
+    'channels.js',
+    ' || ways.isOnce(name)',
+    '',
+    ['channels', 'a key that was paid by itself'],
   ],
   [
     'no person is asked where there is no hook',
@@ -796,8 +817,8 @@ const GUARDS: readonly Guard[] = [
   [
     'what was signed for a caller who has given up does not leave',
     'fetch.js',
-    'signal?.throwIfAborted(); last.response = await paid(',
-    'last.response = await paid(',
+    'signal?.throwIfAborted(); last.sent = sentOf(payment);',
+    'last.sent = sentOf(payment);',
     ['abort', 'payingFetch: a payment that was signed'],
   ],
   [
