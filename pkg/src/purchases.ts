@@ -201,8 +201,7 @@ export function endOf(exchange: Exchange, now: number): number {
 export function unresolved(): FareboxError {
   return new FareboxError({
     code: 'payment_unresolved',
-    message:
-      'what was signed for this request before is under way, or it cannot be read, or its transaction is not known; a call after its end goes on',
+    message: 'what was signed for this request before is under way, or it cannot be read or found; a call after its end goes on',
     remedy:
       'send error.payment again later, or, if there is none, make the same call again with its Idempotency-Key; sign no new payment for it',
     signed: true,
