@@ -152,8 +152,8 @@ const GUARDS: readonly Guard[] = [
   [
     'a key has one transaction at a time in a store',
     'resume.js',
-    'trail.derives === true && rows.some(isBesideOpen)',
-    'false',
+    'rows.some(isBesideOpen) || ',
+    '',
     ['broadcasts', 'in one process two calls'],
   ],
   [
@@ -183,7 +183,7 @@ const GUARDS: readonly Guard[] = [
   [
     'who is asked by another call has all the time',
     'resume.js',
-    '? over.has(known) :',
+    '? began.has(known) :',
     '? true :',
     ['broadcasts', 'a store with resume: who is asked'],
   ],
@@ -273,6 +273,13 @@ const GUARDS: readonly Guard[] = [
     ['two-tokens', 'an answer that is held back past the end of its payment lets no other call under its key pay another token, with one'],
   ],
   [
+    'what was dropped since is not taken for what never was',
+    'resume.js',
+    'hasDropped(rows, ',
+    'false && hasDropped(rows, ',
+    ['two-tokens', 'what was delivered is known to a call that began before, however much else is bought meanwhile, with one'],
+  ],
+  [
     'an answer that nobody reads ends with its payment',
     'resume.js',
     "state === 'delivered'",
@@ -303,7 +310,7 @@ const GUARDS: readonly Guard[] = [
   [
     'and in a store',
     'resume.js',
-    '? over.has(known) :',
+    '? began.has(known) :',
     '? true :',
     ['two-tokens', 'what was delivered and is not read is not paid in another token by a call that began before, with one'],
   ],

@@ -345,19 +345,25 @@ test('a payment that was held back does not stand for what was sent: beside that
   assert.deepEqual(agains, [false, true, false, true]);
 });
 
-// A-371
-test('what was delivered in one wrapped fetch is known to a call that began before, however much else is bought meanwhile', async () => {
-  const answers: ((yes: boolean) => void)[] = [];
-  let offer: unknown = ON_BASE;
-  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([offer])) : served(request, response));
-  const confirm = (): boolean | Promise<boolean> => (offer === ON_BASE ? new Promise((resolve) => answers.push(resolve)) : true);
-  const pay = payingFetch({ signer: watchedSigner(), store: memoryStore(), confirm });
-  const slow = pay(`${shop.url}/report`, KEYED);
-  await eventually('the person is asked', () => answers.length === 1);
-  offer = OFFER;
-  assert.equal(await (await pay(`${shop.url}/report`, KEYED)).text(), GOODS);
-  for (let order = 0; order < 257; order += 1)
-    await (await pay(`${shop.url}/report`, { headers: { 'idempotency-key': `${order}` } })).text();
-  answers.pop()?.(true);
-  await assert.rejects(slow, { code: 'payment_unresolved' });
-});
+for (const [way, more] of [
+  ['in one wrapped fetch', {}],
+  ['with one store', { resume }],
+] as const) {
+  // A-371
+  test(`what was delivered is known to a call that began before, however much else is bought meanwhile, ${way}`, async () => {
+    const answers: ((yes: boolean) => void)[] = [];
+    let offer: unknown = ON_BASE;
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([offer])) : served(request, response));
+    const confirm = (): boolean | Promise<boolean> => (offer === ON_BASE ? new Promise((resolve) => answers.push(resolve)) : true);
+    const pay = payingFetch({ signer: watchedSigner(), store: memoryStore(), confirm, ...more });
+    const slow = pay(`${shop.url}/report`, KEYED);
+    await eventually('the person is asked', () => answers.length === 1);
+    offer = OFFER;
+    assert.equal(await (await pay(`${shop.url}/report`, KEYED)).text(), GOODS);
+    for (let order = 0; order < 257; order += 1)
+      await (await pay(`${shop.url}/report`, { headers: { 'idempotency-key': `${order}` } })).text();
+    answers.pop()?.(true);
+    await assert.rejects(slow, { code: 'payment_unresolved' });
+    assert.equal(sent().size, 258);
+  });
+}
