@@ -754,7 +754,7 @@ const GUARDS: readonly Guard[] = [
   [
     'a purchase that was over before is another one',
     'resume.js',
-    '!over.has(markOf(stored)) && ',
+    '!began.has(markOf(stored)) && ',
     '',
     ['ended-elsewhere', 'of two processes with one Idempotency-Key'],
   ],
