@@ -329,6 +329,22 @@ const GUARDS: readonly Guard[] = [
     ['channels', 'a key that was paid by itself'],
   ],
   [
+    'bytes that are no text are told in base64',
+    'agent/outcome.js',
+    'fatal: true',
+    'fatal: false',
+    ['agent-bounds', 'an outcome has what is'],
+  ],
+  [
+    'text that is cut ends before its last character',
+    'agent/local/verdict.js',
+    "read.end === 'longer' && ",
+    'false && ',
+    ['agent-bounds', 'an outcome has text that is cut'],
+  ],
+  ['a long answer is written once', 'agent/rows.js', 'this.#texts.get(row) ?? ', '', ['agent-desk', 'a long answer that was bought']],
+  ['and read once', 'agent/rows.js', 'this.#last?.record !== record', 'true', ['agent-desk', 'a long answer that was bought']],
+  [
     'no person is asked where there is no hook',
     'resume.js',
     'isDead, confirm !== undefined, now',
