@@ -9,10 +9,12 @@ import { checkNames, wrapFetch } from './fetch.js';
 import { noted } from './noted.js';
 import type { PayOptions } from './options.js';
 import { askPerson } from './person.js';
+import { whenRead } from './purchases.js';
 import { headerLines, type Plain, paidUrl, pause, plain, requestOf } from './request.js';
 import { type AnySigner, addressOf, asSigner, type Signer, type TypedData } from './signer.js';
 import { isStore, memoryStore, type Store, update } from './store.js';
 import { flowing, type Raise } from './stream.js';
+import { Ways } from './ways.js';
 
 export { chunksOf } from './stream.js';
 
@@ -142,36 +144,40 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   /** Endpoints that were seen not to sell by channel: a second request for their terms is saved. */
   const others = new Set<string>();
   const terms = new KnownTerms(now);
+  const ways = new Ways(store, now);
   const paying: typeof globalThis.fetch = async (input, init) => {
     const request = await requestOf(input, init, acceptPayment !== false, ACCEPTED);
     const endpoint = endpointOf(request.method, request.url);
-    if (options.choose === 'once' || others.has(endpoint)) return once(input, init);
+    const name = await ways.of(request);
+    const paysOnce = (): Promise<Response> => ways.once(name, () => once(input, init));
+    if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(name)) return paysOnce();
+    const mine: Parts = name === undefined ? parts : { ...parts, leaves: () => ways.leaves(name, request) };
     const before = request.single === undefined ? terms.of(request) : undefined;
     if (before !== undefined) {
-      const done = await purchase(parts, request, before).catch((error: unknown) => {
+      const done = await purchase(mine, request, before).catch((error: unknown) => {
         // The terms are others by now: they are asked for again.
         if (error instanceof FareboxError && error.code === 'payment_refused') return undefined;
         throw error;
       });
-      if (done !== undefined && 'response' in done) return done.response;
+      if (done !== undefined && 'response' in done) return readable(done, ways, name);
       terms.drop(request);
     }
     const first = await plain(fetch, request);
     if (first.status !== 402) return first;
     if (request.single !== undefined) throw notReplayable(request.single, first);
-    const done = await purchase(parts, request, first);
+    const done = await purchase(mine, request, first);
     if (!('otherwise' in done)) {
       if (done.receipt !== null) terms.keep(request, first);
-      return done.response;
+      return readable(done, ways, name);
     }
     const why = done.otherwise;
     if (options.choose === 'session') throw new FareboxError(why ?? NO_SESSION);
     if (why === null) {
       if (others.size < MAX_OTHERS) others.add(endpoint);
-      return once(input, init);
+      return paysOnce();
     }
     try {
-      return await once(input, init);
+      return await paysOnce();
     } catch (error) {
       // The server has no other way to pay.
       throw error instanceof FareboxError && (error.code === 'unsupported_scheme' || error.code === 'unsupported_intent')
@@ -286,10 +292,21 @@ type Parts = {
   readonly options: ChannelOptions;
   /** Streams that are being read, and those that ended beside them. */
   readonly open: Map<SessionStream, 'flows' | 'ended'>;
+  /** Returns once it is noted that a voucher leaves for a purchase under a key. */
+  readonly leaves?: (() => Promise<void>) | undefined;
 };
 
 /** The answer to a paid request, or to a refund; or why it has to be paid otherwise, if the server sells by channel at all. */
-type Purchased = { readonly response: Response; readonly receipt: ChannelReceipt | null } | { readonly otherwise: Told | null };
+type Purchased = Answered | { readonly otherwise: Told | null };
+type Answered = { readonly response: Response; readonly receipt: ChannelReceipt | null };
+
+/** An answer whose end frees its key; what was answered otherwise leaves it to its channel. */
+async function readable({ response, receipt }: Answered, ways: Ways, name: string | undefined): Promise<Response> {
+  if (name === undefined || !response.ok) return response;
+  const read = await whenRead(response, { read: () => ways.read(name) });
+  if (receipt !== null) receipts.set(read, receipt);
+  return read;
+}
 
 async function purchase(parts: Parts, request: Plain, first: Response, refund?: string | true, raise?: Raise): Promise<Purchased> {
   const {
@@ -358,6 +375,7 @@ async function steps(
 ): Promise<Purchased> {
   const { fetch, now } = parts;
   const { signal } = request.rest;
+  let { leaves } = parts;
   let sent = now();
   let step = await answered(exchange, last.response, now());
   for (;;) {
@@ -389,6 +407,8 @@ async function steps(
         const headers = new Headers(request.headers);
         headers.set(step.field, step.payment);
         const { body, method, rest } = request;
+        await leaves?.();
+        leaves = undefined;
         sent = now();
         // A redirect is an answer, so that a payment goes only where it was requested.
         last.response = await fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) }).catch(
@@ -443,7 +463,7 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
       const head: Plain = { ...request, method: 'HEAD', body: undefined };
       const ahead = sharing.reduce((sum, one) => sum + BigInt(one.step()), 0n);
       const raise = { channel, required, ahead: String(ahead) };
-      const done = await purchase(parts, head, await plain(fetch, head), undefined, raise);
+      const done = await purchase({ ...parts, leaves: undefined }, head, await plain(fetch, head), undefined, raise);
       if ('otherwise' in done)
         throw done.otherwise === null
           ? unusable('terms_changed', 'the server sells by session no more', 'ask for a URL that is sold by channel')

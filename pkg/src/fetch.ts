@@ -74,6 +74,13 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     const request = await requestOf(input, init, options.acceptPayment !== false);
     const endpoint = endpointOf(request.method, request.url);
     const kept = request.single === undefined ? await begins?.(request, endpoint) : undefined;
+    try {
+      return await call(request, endpoint, kept);
+    } finally {
+      kept?.over?.();
+    }
+  };
+  const call = async (request: Plain, endpoint: string, kept: Keeping | undefined): Promise<Response> => {
     const left = kept?.left;
     try {
       await watch.admit(endpoint);
@@ -220,30 +227,29 @@ type Payment = {
 
 /** Runs the steps; an error carries the payment and the last answer, if there are any. */
 async function pay(payment: Payment, begins?: Step): Promise<Response> {
-  const last: Last = { response: payment.first };
+  const last: Last = { response: payment.first, sent: begins?.do === 'send' ? sentOf(payment) : undefined };
   try {
     return await steps(payment, last, begins);
   } catch (thrown) {
     // Read first: once it is left, another call may go on with it.
-    const sent = sentOf(payment);
+    const isSigned = payment.exchange.payment() !== undefined;
     await payment.kept?.ended();
     const { signal } = payment.request.rest;
     const isAbort = signal?.aborted === true && thrown === signal.reason;
-    const error = isAbort && sent !== undefined ? new FareboxError(ABORTED, thrown) : thrown;
+    const error = isAbort && isSigned ? new FareboxError(ABORTED, thrown) : thrown;
     if (error instanceof FareboxError) {
       if (error.code === 'endpoint_blocked' || error.code === 'approval_needed') payment.watch.refused();
-      if (sent !== undefined) {
-        error.payment = sent;
-        // Signed counts whatever fails later, including a wallet that refuses a second request.
-        error.signed = true;
-      }
+      // What was held back is not to be sent by anyone.
+      error.payment = last.sent;
+      // Signed counts whatever fails later, including a wallet that refuses a second request.
+      error.signed ||= isSigned;
       error.response = last.response;
     }
     throw error;
   }
 }
 
-/** The payment as it was sent, if there is one. */
+/** The payment as it is sent, if there is one. */
 function sentOf(payment: Payment): SentPayment | undefined {
   return withAsked<SentPayment>(payment, payment.exchange.payment());
 }
@@ -253,15 +259,14 @@ function withAsked<T>({ url, askedUrl }: Payment, text: string | undefined): T |
   return text === undefined ? undefined : { ...(JSON.parse(text) as T), ...(url === askedUrl ? {} : { askedUrl }) };
 }
 
-/** The last answer, unless the last request was lost. */
-type Last = { response: Response | undefined };
+/** The last answer, unless the last request was lost, and the payment that left last. */
+type Last = { response: Response | undefined; sent: SentPayment | undefined };
 
 async function steps(payment: Payment, last: Last, begins: Step | undefined): Promise<Response> {
   const { exchange, request, signer, store, now, endpoint, watch, kept } = payment;
   const { signal } = request.rest;
   // What has ended is asked for again, and signed with the nonce that it had.
   let reserved = begins?.do === 'send';
-  let sent = reserved;
   if (begins?.do === 'afresh' && signer.known !== undefined)
     told(() => {
       exchange.paysFrom(signer.known ?? '');
@@ -316,12 +321,12 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           if (payment.options.confirm !== undefined) await agree(payment);
           tell(payment, 'confirmed');
           if (signer.known === undefined && exchange.payment() === undefined) await named(payment);
+          step = await prepared(payment);
         } catch (error) {
           // Neither a person who says no nor a wallet without an address has signed anything.
           await unsigned(payment);
           throw error;
         }
-        step = prepared(payment);
         break;
       case 'mark':
         await watch.hold(endpoint, (record) => told(() => exchange.mark(record, now())), proposalOf(payment));
@@ -362,11 +367,11 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         break;
       }
       case 'send': {
-        tell(payment, sent ? 'settling' : 'sent');
-        sent = true;
+        tell(payment, last.sent === undefined ? 'sent' : 'settling');
         await kept?.sends(exchange, payment.url);
         await pause(step.waitMs, signal);
         signal?.throwIfAborted();
+        last.sent = sentOf(payment);
         last.response = await paid(payment, step.headers).catch(() => undefined);
         if (last.response === undefined) signal?.throwIfAborted();
         step = last.response === undefined ? (JSON.parse(exchange.lost(now())) as Step) : await answered(payment, last.response, now);
@@ -377,9 +382,9 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
 }
 
 /** The step that asks the wallet to sign. */
-function prepared({ exchange, kept, now }: Payment): Step {
+async function prepared({ exchange, kept, now }: Payment): Promise<Step> {
   const step = JSON.parse(exchange.prepare(now())) as Step;
-  kept?.prepared?.(exchange.preparedAt());
+  await kept?.prepared?.(exchange);
   return step;
 }
 
@@ -387,7 +392,7 @@ function prepared({ exchange, kept, now }: Payment): Step {
 const ABORTED: Told = {
   code: 'aborted',
   message: 'the request was aborted after the payment was signed',
-  remedy: 'send error.payment again; do not sign a new payment for the same request',
+  remedy: 'send error.payment again, or, if there is none, make the same call again; do not sign a new payment for the same request',
   signed: true,
 };
 

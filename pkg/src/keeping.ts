@@ -19,7 +19,8 @@ export type Keeping = {
   readonly left: { readonly exchange: Exchange; readonly step: string; readonly url: string } | undefined;
   /** Whether it frees the exchange, once the purchase is over. */
   owns(exchange: Exchange): boolean;
-  prepared?(at: number): void;
+  /** Returns once it may be signed: nothing else of its key is charged beside it. */
+  prepared?(exchange: Exchange): Promise<void> | void;
   proved?(proof: string, isHash: boolean): void;
   /** Returns once it is kept that the payer's own transaction may have been sent: only then is it asked for. */
   sending(exchange: Exchange, url: string): Promise<void>;
@@ -28,4 +29,6 @@ export type Keeping = {
   /** Takes the answer to a payment; one with a checked receipt ends the purchase once it was read. */
   settled(response: Response, receipt: Receipt | null): Promise<Response>;
   ended(): Promise<void>;
+  /** Takes the end of the call, whatever became of it. */
+  over?(): void;
 };

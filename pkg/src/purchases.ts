@@ -40,9 +40,12 @@ type Purchase = {
 /** What a call under a key is paying. */
 type UnderWay = Pick<Purchase, 'slot' | 'ends'> & {
   readonly name: string;
-  /** Whether its hook has not answered: it is under way whatever the clock says. */
+  /** Whether its hook, its wallet or its server has not answered: it is under way whatever the clock says. */
   readonly asks: boolean;
 };
+
+/** Calls under a key that go on, and what was delivered last under it: one that began earlier knows nothing of that. */
+type Going = { readonly all: Set<object>; delivered?: Pick<Purchase, 'slot'> & { readonly turn: number } };
 
 /** How many are remembered that have ended; the oldest gives way. Those that may be charged stay. */
 const MOST_ENDED = 256;
@@ -51,8 +54,8 @@ const MOST_ENDED = 256;
 export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   let open: (readonly [name: string, purchase: Purchase])[] = [];
   const paying = new Map<object, UnderWay>();
-  /** What was delivered last under each key, and how many had been before: a call that began earlier knows nothing of it. */
-  const closed = new Map<string, Pick<Purchase, 'slot'> & { readonly turn: number }>();
+  const going = new Map<string, Going>();
+  /** How many deliveries there were. */
   let turn = 0;
   const hasEnded = ({ ends }: Pick<Purchase, 'ends'>): boolean => !isUnended(ends, now());
 
@@ -66,20 +69,18 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
     const isBeside = (name: string, { slot }: Pick<Purchase, 'slot'>): boolean =>
       name === mine.name && (mine.slot === null || slot !== mine.slot);
     const isUnderWay = [...paying].some(([other, it]) => other !== call && isBeside(it.name, it));
-    const last = closed.get(mine.name);
-    const isClosed = last !== undefined && last.turn > began && isBeside(mine.name, last);
-    if (isClosed || isUnderWay || open.some(([name, it]) => isBeside(name, it) && !(goesOn && hasEnded(it)))) throw unresolved();
+    const last = going.get(mine.name)?.delivered;
+    const isBought = last !== undefined && last.turn > began && isBeside(mine.name, last);
+    if (isBought || isUnderWay || open.some(([name, it]) => isBeside(name, it) && !(goesOn && hasEnded(it)))) throw unresolved();
     paying.set(call, mine);
   };
 
-  const close = (name: string, { slot }: Purchase): void => {
+  /** Notes that what a call pays under its key was delivered, whether anybody reads it or not. */
+  const deliver = (call: object, mine: UnderWay): void => {
     turn += 1;
-    closed.delete(name);
-    closed.set(name, { slot, turn });
-    for (const oldest of closed.keys()) {
-      if (closed.size <= MOST_ENDED) break;
-      closed.delete(oldest);
-    }
+    const calls = going.get(mine.name);
+    if (calls !== undefined) calls.delivered = { slot: mine.slot, turn };
+    paying.set(call, { ...mine, asks: false });
   };
 
   const leave = (name: string, purchase: Purchase): void => {
@@ -114,19 +115,28 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   };
 
   return async (request) => {
+    const key = keyOf(request.headers) === undefined ? undefined : await nameOf(request);
+    const taken = open.length === 0 ? undefined : take(key ?? (await nameOf(request)));
     const began = turn;
-    const taken = open.length === 0 ? undefined : take(await nameOf(request));
     let purchase = taken?.purchase;
     const call = {};
-    // Of what has ended a person is asked whether to go on, and other calls know nothing of that.
-    if (purchase !== undefined && hasEnded(purchase) && keyOf(request.headers) !== undefined)
-      paying.set(call, { name: await nameOf(request), slot: purchase.slot, ends: purchase.ends, asks: true });
-    /** Notes what is about to be sent, which is valid until then, or what a hook is about to be asked for. */
-    const pays = async (exchange: Exchange, url: string, validBefore?: number): Promise<void> => {
+    if (key !== undefined) {
+      const calls: Going = going.get(key) ?? { all: new Set() };
+      calls.all.add(call);
+      going.set(key, calls);
+      // Of what has ended a person is asked whether to go on, and other calls know nothing of that.
+      if (purchase !== undefined && hasEnded(purchase))
+        paying.set(call, { name: key, slot: purchase.slot, ends: purchase.ends, asks: true });
+    }
+    /** Takes its place under its key, until then, and tells where its nonce is taken. */
+    const enter = (exchange: Exchange, ends: number): Purchase['slot'] => {
       const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
-      const ends = validBefore ?? endOf(exchange, now());
-      if (keyOf(request.headers) !== undefined)
-        begin(call, { name: await nameOf(request), slot, ends, asks: validBefore === undefined }, taken !== undefined, began);
+      if (key !== undefined) begin(call, { name: key, slot, ends, asks: true }, taken !== undefined, began);
+      return slot;
+    };
+    /** Notes what is about to be sent, which is valid until then, or what a hook is about to be asked for. */
+    const pays = async (exchange: Exchange, url: string, ends = endOf(exchange, now())): Promise<void> => {
+      const slot = enter(exchange, ends);
       // What was signed before may end later.
       purchase = { exchange, url, slot, ends: Math.max(ends, purchase?.ends ?? 0), isAnswered: false };
     };
@@ -137,6 +147,8 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
     return {
       left: taken === undefined ? undefined : { exchange: taken.purchase.exchange, step: taken.step, url: taken.purchase.url },
       owns: (exchange) => purchase?.exchange === exchange,
+      // Before it is signed: what is held back afterwards would stand for what was sent.
+      prepared: (exchange) => void enter(exchange, endOf(exchange, now())),
       sending: pays,
       sends: (exchange, url) => pays(exchange, url, (JSON.parse(exchange.payment() ?? '{}') as SentPayment).validBefore),
       settled: async (response, receipt) => {
@@ -145,10 +157,11 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
         if (response.ok && receipt !== null) {
           // Known before: the next call may come at once.
           const name = await nameOf(request);
+          const mine = paying.get(call);
+          if (mine !== undefined) deliver(call, mine);
           return whenRead(response, {
             read: () => {
               paying.delete(call);
-              close(name, it);
               it.exchange.free();
             },
             lost: () => {
@@ -168,6 +181,12 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
           : response;
       },
       ended,
+      over: () => {
+        if (key === undefined) return;
+        const { all } = going.get(key) ?? {};
+        all?.delete(call);
+        if (all?.size === 0) going.delete(key);
+      },
     };
   };
 };
@@ -178,11 +197,11 @@ export function endOf(exchange: Exchange, now: number): number {
   return Math.ceil(now) + validForSecs;
 }
 
-/** Thrown while what was signed for a request, or sent by its payer, is open and cannot be sent again. */
+/** Thrown while what was signed for a request, or sent by its payer, is under way, or is open and cannot be sent again. */
 export function unresolved(): FareboxError {
   return new FareboxError({
     code: 'payment_unresolved',
-    message: 'what was signed for this request before cannot be read, or its transaction is not known; a call after its end goes on',
+    message: 'what was signed for this request before is under way, or it cannot be read or found; a call after its end goes on',
     remedy:
       'send error.payment again later, or, if there is none, make the same call again with its Idempotency-Key; sign no new payment for it',
     signed: true,

@@ -7,7 +7,7 @@ import type { Keeping, Opens } from './keeping.js';
 import type { Proposal, Receipt, Resuming } from './options.js';
 import { endOf, nameOf, unresolved, whenRead } from './purchases.js';
 import { keyOf } from './request.js';
-import { isUnended, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
+import { hasDropped, isUnended, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';
 
 /** A payment that was sent, as the store has it. */
@@ -67,8 +67,8 @@ type Row = { readonly name: string; readonly trail: Trail };
 /** A request, by its name, and what gives it up. */
 type Requested = { readonly name: string; readonly url: string; readonly signal: AbortSignal | null | undefined };
 type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: string };
-/** A purchase of an earlier call, and the marks of those that were over when this one began. */
-type Taken = { readonly left: Left | undefined; readonly over: ReadonlySet<string> };
+/** A purchase of an earlier call, and what there was when this one began: the marks of all rows, and the names of those that were delivered and not read. */
+type Taken = { readonly left: Left | undefined; readonly before: ReadonlySet<string> };
 
 const MINE = 'fetch ';
 /**
@@ -100,15 +100,16 @@ export const resume: Resuming = {
   }) satisfies Opens,
 };
 
-/** The payments that this process is making, for each store. */
-const paying = new WeakMap<Store, Map<string, 'asks' | 'pays'>>();
+/** The payments that this process is making, for each store: it asks somebody for an answer, or it has one that nobody has read yet. */
+type Making = Map<string, 'asks' | 'delivered'>;
+const paying = new WeakMap<Store, Making>();
 
 /** The payments of the requests that go through wrapped `fetch`es with one store. */
 class OpenPayments {
   readonly #store: Store;
   readonly now: () => number;
   /** Names of those that this process is paying, or asks somebody to send: they are no remains of a crash. */
-  readonly #mine: Map<string, 'asks' | 'pays'>;
+  readonly #mine: Making;
 
   constructor(store: Store, now: () => number) {
     this.#store = store;
@@ -122,16 +123,17 @@ class OpenPayments {
     for (;;) {
       const { record } = await this.#store.read();
       const rows = sentIn(record);
-      const over = new Set(rows.filter(isOver).map(markOf));
+      const unread = [...this.#mine].filter(([, state]) => state === 'delivered').map(([name]) => name);
+      const before = new Set([...rows.map(markOf), ...unread]);
       const found = rows.find(([name, , open]) => open && name.startsWith(`${request} `) && !this.#mine.has(name));
-      if (found === undefined) return { left: undefined, over };
+      if (found === undefined) return { left: undefined, before };
       const [name, , , text] = found;
       const row = { name, trail: JSON.parse(text) as Trail };
       // Of what has ended a person is asked whether to go on, and other calls know nothing of that.
-      this.#mine.set(name, isUnended(row.trail.ends, this.now()) ? 'pays' : 'asks');
+      this.#mine.set(name, 'asks');
       try {
         const left = this.#goesOn(row, policy, options);
-        if (left !== undefined) return { left, over };
+        if (left !== undefined) return { left, before };
       } catch (error) {
         this.leave(row);
         throw error;
@@ -164,7 +166,7 @@ class OpenPayments {
    * Keeps a payment, durably, before it is sent; one of the same exchange gives way to it. What another process has ended
    * since this one began stays as it is, and the payment does not leave.
    */
-  async keep(request: string, trail: Trail, goneOn: Row | undefined, over: ReadonlySet<string>): Promise<Row> {
+  async keep(request: string, trail: Trail, goneOn: Row | undefined, began: ReadonlySet<string>): Promise<Row> {
     const name = `${request} ${trail.key}`;
     const before = goneOn?.name;
     let row: Row = { name, trail };
@@ -172,7 +174,7 @@ class OpenPayments {
       const rows = sentIn(record);
       // What this process went on with is gone: it has ended, or something else is signed for it.
       const isGone = before !== undefined && !rows.some(([known]) => known === before);
-      const isEnded = rows.some((stored) => !over.has(markOf(stored)) && isOf(stored, trail));
+      const isEnded = rows.some((stored) => !began.has(markOf(stored)) && isOf(stored, trail));
       const stands = rows.find(([known]) => known === before)?.[3];
       if (isGone || isEnded || (goneOn !== undefined && stands !== undefined && isBeside(trail, goneOn.trail, JSON.parse(stands))))
         throw ended();
@@ -181,12 +183,13 @@ class OpenPayments {
         if (!open || known === before || !known.startsWith(`${request} `)) return false;
         const { slot, ends } = JSON.parse(text) as Trail;
         const isOther = trail.proof === '' || (known !== name && (trail.slot === null || slot !== trail.slot));
-        // Who is asked has all the time. Of what has ended a call that goes on with nothing was told nothing, unless it is an answer of this
-        // process that nobody reads.
-        const stands = isUnended(ends, this.now()) || this.#mine.get(known) === 'asks' || (before === undefined && !this.#mine.has(known));
-        return isOther && stands;
+        // Of what has ended a call that goes on with nothing was told nothing. Who is asked here, person or server, has all the time, and so
+        // does a delivery that came since.
+        const isTold = this.#mine.has(known) ? began.has(known) : before !== undefined;
+        return isOther && (isUnended(ends, this.now()) || !isTold);
       };
-      if (trail.derives === true && rows.some(isBesideOpen)) throw unresolved();
+      if (trail.derives === true && (rows.some(isBesideOpen) || hasDropped(rows, trail.url, this.now(), (row) => began.has(markOf(row)))))
+        throw unresolved();
       // What was signed before, or by another process under the same nonce, may end later.
       const others = rows.filter(([known]) => known === name || known === before).map(([, , , text]) => (JSON.parse(text) as Trail).ends);
       const ends = Math.max(trail.ends, ...others);
@@ -195,8 +198,13 @@ class OpenPayments {
       return withSent(before === undefined ? record : withoutSent(record, before), kept);
     });
     if (before !== undefined) this.#mine.delete(before);
-    this.#mine.set(name, trail.proof === '' ? 'asks' : 'pays');
+    this.#mine.set(name, 'asks');
     return row;
+  }
+
+  /** Notes that its answer has come with a receipt. */
+  deliver({ name }: Row): void {
+    this.#mine.set(name, 'delivered');
   }
 
   /** Notes what became of it. */
@@ -240,12 +248,12 @@ class Kept implements Keeping {
   readonly #askedUrl: string;
   readonly #facts: Facts;
   readonly left: Keeping['left'];
-  readonly #over: ReadonlySet<string>;
+  readonly #before: ReadonlySet<string>;
   readonly #signal: AbortSignal | null | undefined;
   #row: Row | undefined;
   #signed: Pick<Trail, 'at' | 'proof' | 'isHash'> | undefined;
 
-  constructor(payments: OpenPayments, request: Requested, facts: Facts, { left, over }: Taken) {
+  constructor(payments: OpenPayments, request: Requested, facts: Facts, { left, before }: Taken) {
     this.#payments = payments;
     this.#request = request.name;
     this.#askedUrl = request.url;
@@ -253,15 +261,15 @@ class Kept implements Keeping {
     this.#facts = facts;
     this.left = left === undefined ? undefined : { ...left, url: left.row.trail.url };
     this.#row = left?.row;
-    this.#over = over;
+    this.#before = before;
   }
 
   owns(): boolean {
     return false;
   }
 
-  prepared(at: number): void {
-    this.#signed = { at, proof: '', isHash: false };
+  prepared(exchange: Exchange): void {
+    this.#signed = { at: exchange.preparedAt(), proof: '', isHash: false };
   }
 
   proved(proof: string, isHash: boolean): void {
@@ -300,19 +308,21 @@ class Kept implements Keeping {
       ...what,
       ...(what.url === this.#askedUrl ? {} : { askedUrl: this.#askedUrl }),
     };
-    this.#row = await this.#payments.keep(this.#request, trail, this.#row, this.#over);
+    this.#row = await this.#payments.keep(this.#request, trail, this.#row, this.#before);
   }
 
   async settled(response: Response, receipt: Receipt | null): Promise<Response> {
     const row = this.#row;
     if (row === undefined) return response;
     // Until it was read, a crash or a connection that breaks leaves it to be asked for again.
-    if (response.ok && receipt !== null)
+    if (response.ok && receipt !== null) {
+      this.#payments.deliver(row);
       return whenRead(response, {
         read: () => this.#payments.close(row, receipt),
         lost: () => this.#payments.leave(row),
         signal: this.#signal,
       });
+    }
     // No status says whether money moved.
     this.#payments.leave(row);
     return response.ok ? whenRead(response, { read: () => this.#payments.answered(row) }) : response;

@@ -64,6 +64,13 @@ export function isUnended(ends: number | undefined, now: number): boolean {
   return now <= (ends ?? Infinity) + LATE_SECS;
 }
 
+/** Whether rows of a host were dropped that came after all of which this is true: the oldest go first, and none of those is left. */
+export function hasDropped(rows: readonly SentRow[], url: string, now: number, isOlder: (row: SentRow) => boolean): boolean {
+  if (rows.length < MOST_KNOWN) return false;
+  const known = rows.map((row) => placed(row, now)).filter(({ isKnown, host }) => isKnown && host === new URL(url).host);
+  return known.length >= MOST_KNOWN && !known.some(({ row }) => isOlder(row));
+}
+
 function rowsOf(value: Record<string, unknown>): readonly SentRow[] {
   return (value['sent'] ?? []) as SentRow[];
 }

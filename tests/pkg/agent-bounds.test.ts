@@ -8,8 +8,10 @@ import {
   AgentHarness,
   createLocalAgentClient,
   createPaymentDesk,
+  type FetchPaidError,
   type LocalAgentOptions,
   type PaymentOutcome,
+  type PaymentQuote,
   sdkReceiptSchema,
 } from '../../pkg/dist/agent/index.js';
 import { readWithin } from '../../pkg/dist/beginning.js';
@@ -58,6 +60,43 @@ const buy = async (harness: AgentHarness) => {
   return result;
 };
 const payments = (): number => new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size;
+
+const deskBuys = async (client: ReturnType<typeof local>['client']) => {
+  const desk = createPaymentDesk({ client });
+  const { paymentId } = (await desk.quote({ url: `${shop.url}/report` })) as PaymentQuote;
+  await desk.card({ paymentId });
+  const { confirmation } = await desk.confirm({ paymentId, answer: 'yes' });
+  const { response } = (await desk.pay({ paymentId, confirmation: confirmation ?? '' })) as PaymentOutcome;
+  return response;
+};
+const decided = async (client: ReturnType<typeof local>['client']) => {
+  const error = await client.fetchPaid(`${shop.url}/report`, undefined, {}).catch((thrown: unknown) => thrown as FetchPaidError);
+  assert.ok('decision' in error && 'merchantResponse' in error.decision);
+  return error.decision.merchantResponse;
+};
+
+/** Valid, but for its last character, which is cut where the answer is longer than its bound. */
+const CUT = Buffer.concat([Buffer.from('\ufeff{"rain":"'), Buffer.alloc(987, 'a'), Buffer.from('€'), Buffer.alloc(100, 'a')]);
+const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0xff, 0xfe, 0, 0x80]);
+for (const [what, bytes, told, encoding] of [
+  ['text as it is', Buffer.from('\ufeffzwölf €'), Buffer.from('\ufeffzwölf €'), undefined],
+  ['text that is cut within a character as the text before it', CUT, CUT.subarray(0, 999), undefined],
+  ['what is no text in base64', PNG, PNG, 'base64'],
+] as const) {
+  // A-373
+  test(`an outcome has ${what}, and a field that says so is no merchant's`, async () => {
+    const isCut = bytes.length > told.length;
+    for (const [status, writes] of [
+      [200, async (client: ReturnType<typeof local>['client']) => (await buy(new AgentHarness({ client }))).merchantResponse],
+      [200, deskBuys],
+      [isCut ? 200 : 404, decided],
+    ] as const) {
+      answers = (response) => response.writeHead(status, { ...SETTLED, 'x-farebox-encoding': 'base64' }).end(bytes);
+      const { headers, body } = await writes(local({ maxAnswerBytes: 1_000 }).client);
+      assert.deepEqual([headers['x-farebox-encoding'], Buffer.from(body, encoding ?? 'utf8')], [encoding, told]);
+    }
+  });
+}
 
 test('a paid answer that is longer than the bound is its beginning, with the receipt and the word that it was paid', async () => {
   answers = (response) => pour(response.writeHead(200, SETTLED));

@@ -71,6 +71,38 @@ test('a yes to the recommendation pays without a second card, and the transactio
   assert.deepEqual([shop.payments().length, (await spentIn(store)).entries.length, outcome.receipt?.paymentReference], [1, 1, TRANSACTION]);
 });
 
+test('a long answer that was bought is neither read nor written anew for another quote, and no caller can change it', async (t) => {
+  const long = 'x'.repeat(1024 * 1024);
+  shop.answers = (request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    response.writeHead(200, { 'payment-response': base64(JSON.stringify(settlement())) }).end(request.url === '/long' ? long : GOODS);
+  };
+  const { desk: it } = desk();
+  const buys = async (path: string) => {
+    const quote = await quoted(it, { url: `${shop.url}${path}` });
+    await it.card(quote);
+    const { confirmation = '' } = await it.confirm({ ...quote, answer: 'yes' });
+    return { quote, outcome: paid(await it.pay({ ...quote, confirmation })) };
+  };
+  const { quote, outcome } = await buys('/long');
+  assert.equal(outcome.response.body.length, long.length);
+  const { parse, stringify } = JSON;
+  let characters = 0;
+  t.mock.method(JSON, 'parse', (text: string, ...more: []) => {
+    characters += text.length;
+    return parse(text, ...more);
+  });
+  t.mock.method(JSON, 'stringify', (value: unknown, ...more: []) => {
+    const text = stringify(value, ...more);
+    characters += text?.length ?? 0;
+    return text;
+  });
+  await buys('/short');
+  assert.ok(characters > 0 && characters < long.length, String(characters));
+  for (const told of [outcome, paid(await it.pay(quote))]) Object.assign(told.response, { body: 'another' });
+  assert.ok(paid(await it.pay(quote)).response.body === long);
+});
+
 // A-340
 test('what was bought fills no store: the oldest that is over goes, and what is under way stays', async () => {
   shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : serve(response));

@@ -152,8 +152,8 @@ const GUARDS: readonly Guard[] = [
   [
     'a key has one transaction at a time in a store',
     'resume.js',
-    'trail.derives === true && rows.some(isBesideOpen)',
-    'false',
+    'rows.some(isBesideOpen) || ',
+    '',
     ['broadcasts', 'in one process two calls'],
   ],
   [
@@ -183,8 +183,8 @@ const GUARDS: readonly Guard[] = [
   [
     'who is asked by another call has all the time',
     'resume.js',
-    "this.#mine.get(known) === 'asks'",
-    'false',
+    '? began.has(known) :',
+    '? true :',
     ['broadcasts', 'a store with resume: who is asked'],
   ],
   [
@@ -192,7 +192,7 @@ const GUARDS: readonly Guard[] = [
     'fetch.js',
     'await unsigned(payment);\n                    throw error;\n                }\n                const hash',
     'throw error;\n                }\n                const hash',
-    ['broadcasts', 'a wrapped fetch: who is asked'],
+    ['broadcasts', 'a store with resume: who is asked'],
   ],
   ['a row without a text is read', 'sent.js', "text || '{}'", 'text', ['resume', 'rows without a text']],
   [
@@ -233,8 +233,8 @@ const GUARDS: readonly Guard[] = [
   [
     'nor beside what has ended in a store, unasked',
     'resume.js',
-    'before === undefined && !this.#mine.has(known)',
-    'false',
+    ': before !== undefined;',
+    ': true;',
     ['two-tokens', 'a person who is asked for long for another token pays nothing beside what has ended meanwhile, with one'],
   ],
   [
@@ -247,8 +247,8 @@ const GUARDS: readonly Guard[] = [
   [
     'but beside it once it was asked for in a store',
     'resume.js',
-    'before === undefined && ',
-    '',
+    ': before !== undefined;',
+    ': false;',
     ['broadcasts', 'a store with resume: a key of which two payments'],
   ],
   [
@@ -258,6 +258,92 @@ const GUARDS: readonly Guard[] = [
     "proof === ''",
     ['two-tokens', 'what another process has closed'],
   ],
+  [
+    'a server that is asked has all the time in a process',
+    'purchases.js',
+    'asks: true }, taken',
+    'asks: false }, taken',
+    ['two-tokens', 'an answer that is held back past the end of its payment lets no other call under its key pay another token, in one'],
+  ],
+  [
+    'and in a store',
+    'resume.js',
+    "this.#mine.set(name, 'asks');\n        return row;",
+    "this.#mine.set(name, 'delivered');\n        return row;",
+    ['two-tokens', 'an answer that is held back past the end of its payment lets no other call under its key pay another token, with one'],
+  ],
+  [
+    'what was dropped since is not taken for what never was',
+    'resume.js',
+    'hasDropped(rows, ',
+    'false && hasDropped(rows, ',
+    ['two-tokens', 'what was delivered is known to a call that began before, however much else is bought meanwhile, with one'],
+  ],
+  [
+    'an answer that nobody reads ends with its payment',
+    'resume.js',
+    "state === 'delivered'",
+    'false',
+    ['broadcasts', 'a store with resume: an answer that nobody reads'],
+  ],
+  [
+    'an error has what has left alone',
+    'fetch.js',
+    'error.payment = last.sent;',
+    'error.payment = sentOf(payment);',
+    ['two-tokens', "a payment that was held back stands in no error, and its buyer's store tells of the one that left, with one"],
+  ],
+  [
+    'what cannot be sent is not signed',
+    'purchases.js',
+    'prepared: (exchange) => void enter(exchange, endOf(exchange, now())),',
+    '',
+    ['two-tokens', 'a payment that was held back does not stand for what was sent'],
+  ],
+  [
+    'what was delivered is bought, read or not, in a process',
+    'purchases.js',
+    'isBought || ',
+    '',
+    ['two-tokens', 'what was delivered and is not read is not paid in another token by a call that began before, in one'],
+  ],
+  [
+    'and in a store',
+    'resume.js',
+    '? began.has(known) :',
+    '? true :',
+    ['two-tokens', 'what was delivered and is not read is not paid in another token by a call that began before, with one'],
+  ],
+  [
+    'beside a voucher nothing is paid by itself',
+    'ways.js',
+    'known === name',
+    'false',
+    ['channels', 'a seller that loses a voucher is not paid otherwise under its key'],
+  ],
+  [
+    'nor by channel beside what was paid by itself',
+    'channels.js',
+    ' || ways.isOnce(name)',
+    '',
+    ['channels', 'a key that was paid by itself'],
+  ],
+  [
+    'bytes that are no text are told in base64',
+    'agent/outcome.js',
+    'fatal: true',
+    'fatal: false',
+    ['agent-bounds', 'an outcome has what is'],
+  ],
+  [
+    'text that is cut ends before its last character',
+    'agent/local/verdict.js',
+    "read.end === 'longer' && ",
+    'false && ',
+    ['agent-bounds', 'an outcome has text that is cut'],
+  ],
+  ['a long answer is written once', 'agent/rows.js', 'this.#texts.get(row) ?? ', '', ['agent-desk', 'a long answer that was bought']],
+  ['and read once', 'agent/rows.js', 'this.#last?.record !== record', 'true', ['agent-desk', 'a long answer that was bought']],
   [
     'no person is asked where there is no hook',
     'resume.js',
@@ -684,7 +770,7 @@ const GUARDS: readonly Guard[] = [
   [
     'a purchase that was over before is another one',
     'resume.js',
-    '!over.has(markOf(stored)) && ',
+    '!began.has(markOf(stored)) && ',
     '',
     ['ended-elsewhere', 'of two processes with one Idempotency-Key'],
   ],
@@ -754,8 +840,8 @@ const GUARDS: readonly Guard[] = [
   [
     'what was signed for a caller who has given up does not leave',
     'fetch.js',
-    'signal?.throwIfAborted(); last.response = await paid(',
-    'last.response = await paid(',
+    'signal?.throwIfAborted(); last.sent = sentOf(payment);',
+    'last.sent = sentOf(payment);',
     ['abort', 'payingFetch: a payment that was signed'],
   ],
   [

@@ -11,6 +11,7 @@ import { type ChannelOptions, type ChannelProposal, channelFetch, channelReceipt
 import { memoryStore } from '../../pkg/dist/store.js';
 import { type ChannelSeller, PRICE, startChannelSeller } from '../e2e/channel-seller.ts';
 import { failing, rowsIn } from './failing.ts';
+import { base64, GOODS, OFFER, settlement, terms } from './shop.ts';
 
 let world: ChannelSeller;
 before(async () => {
@@ -144,6 +145,84 @@ test('an answer that is lost after the charge is an error that says so, and the 
   assert.equal(world.served(), served + 1);
   const [channel] = await pay.channels();
   assert.deepEqual([channel?.spent, channel?.signed], [String(3n * PRICE), String(3n * PRICE)]);
+});
+
+/** Settles what is paid by `exact`, and counts it; loses or refuses each voucher, and asks for `exact` alone once it is told to. */
+function hostile(account: Chain['accounts']['payer'], answers: 'loses' | 'refuses') {
+  const it = { once: 0, vouchers: 0, asksOnce: false };
+  const offer = { ...OFFER, payTo: world.chain.accounts.payee.address };
+  const asks = (): Response => new Response('{}', { status: 402, headers: { 'payment-required': base64(JSON.stringify(terms([offer]))) } });
+  const seller: typeof fetch = async (input, init) => {
+    const payment = new Headers(init?.headers).get('payment-signature');
+    if (payment === null) return it.asksOnce ? asks() : fetch(input, init);
+    const { accepted } = JSON.parse(atob(payment)) as { accepted: { scheme: string } };
+    if (accepted.scheme === 'exact') {
+      it.once += 1;
+      return new Response(GOODS, { headers: { 'payment-response': base64(JSON.stringify(settlement({ payer: account.address }))) } });
+    }
+    it.vouchers += 1;
+    if (answers === 'refuses') return asks();
+    throw new TypeError('the connection is gone');
+  };
+  return Object.assign(it, { seller });
+}
+
+for (const answers of ['loses', 'refuses'] as const) {
+  // A-372
+  test(`a seller that ${answers} a voucher is not paid otherwise under its key`, async () => {
+    const account = privateKeyToAccount(generatePrivateKey()) as Chain['accounts']['payer'];
+    const it = hostile(account, answers);
+    const store = memoryStore();
+    const options = optionsOf(account, { store, policy: { perDay: '5', deadlineSecs: 1 } });
+    const pay = channelFetch(it.seller, options);
+    const key = (name: string) => ({ headers: { 'idempotency-key': name } });
+    await assert.rejects(pay(world.url, key('order-7')), { signed: true });
+    it.asksOnce = true;
+    const { vouchers } = it;
+    // Neither here nor in another process with this store, nor where each request is to be paid by itself.
+    for (const again of [pay, channelFetch(it.seller, options), channelFetch(it.seller, { ...options, choose: 'once' })])
+      await assert.rejects(again(world.url, key('order-7')), { code: 'payment_unresolved', signed: true });
+    assert.deepEqual([vouchers > 0, it.vouchers, it.once], [true, vouchers, 0]);
+    assert.equal(await (await pay(world.url, key('order-8'))).text(), GOODS);
+    assert.equal(it.once, 1);
+  });
+}
+
+// A-372
+test('a voucher that is refused where the terms have changed is not paid otherwise in the same call, under a key', async () => {
+  const { payer: account } = world.chain.accounts;
+  const it = hostile(account, 'refuses');
+  let isHostile = false;
+  const pay = channelFetch((input, init) => (isHostile ? it.seller : fetch)(input, init), optionsOf(account, { name: 'refused' }));
+  const key = (name: string) => ({ headers: { 'idempotency-key': name } });
+  for (const name of ['order-7', 'order-7']) assert.equal(await (await pay(world.url, key(name))).json().then(() => 'read'), 'read');
+  [isHostile, it.asksOnce] = [true, true];
+  await assert.rejects(pay(world.url, key('order-8')), { code: 'payment_unresolved', signed: true });
+  assert.deepEqual([it.vouchers, it.once], [1, 0]);
+});
+
+// A-372
+test('a key that was paid by itself without an answer is not paid by channel beside it', async () => {
+  const account = privateKeyToAccount(generatePrivateKey()) as Chain['accounts']['payer'];
+  const it = hostile(account, 'loses');
+  it.asksOnce = true;
+  let isLost = true;
+  const flaky: typeof fetch = async (input, init) => {
+    const answer = await it.seller(input, init);
+    if (new Headers(init?.headers).has('payment-signature')) return isLost ? new Response(null, { status: 504 }) : answer;
+    // Beside a channel that nobody can use.
+    const sells = JSON.parse(atob(answer.headers.get('payment-required') ?? '')) as { accepts: object[] };
+    const required = base64(
+      JSON.stringify(it.asksOnce ? { ...sells, accepts: [...sells.accepts, { ...OFFER, scheme: 'batch-settlement' }] } : sells),
+    );
+    return new Response('{}', { status: 402, headers: { 'payment-required': required } });
+  };
+  const pay = channelFetch(flaky, optionsOf(account, { policy: { perDay: '5', deadlineSecs: 1 } }));
+  const keyed = { headers: { 'idempotency-key': 'order-7' } };
+  assert.equal((await pay(world.url, keyed)).status, 504);
+  [it.asksOnce, isLost] = [false, false];
+  assert.equal(await (await pay(world.url, keyed)).text(), GOODS);
+  assert.deepEqual([it.vouchers, it.once], [0, 2]);
 });
 
 // A-344

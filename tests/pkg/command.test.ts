@@ -16,10 +16,11 @@ import {
 } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
+import { eventually } from '../support/eventually.ts';
 import { askFor, challenge, credentialOf } from './charges.ts';
 import {
   ask,
@@ -27,6 +28,7 @@ import {
   GOODS,
   honest,
   OFFER,
+  ON_BASE,
   open,
   PAYEE,
   PAYER,
@@ -663,6 +665,43 @@ test('resend asks for the URL that was asked for, wherever it redirects, and say
   // What was delivered is not open any more: then its own bytes go to the URL that was paid.
   assert.equal((await farebox(['resend', file], { store, key: '' })).code, 0);
   assert.equal(shop.requests.at(-1)?.url, '/report/');
+});
+
+// A-374
+test('pay shows the URL that was asked for, and the one to which it leads', async (t) => {
+  const shop = await open((request, response) => {
+    if (request.url === '/cheap') response.writeHead(302, { location: '/dear?of=others' }).end();
+    else honest(request, response);
+  });
+  t.after(() => shop.stop());
+  const { err } = await farebox(['pay', `${shop.url}/cheap`], { input: 'n\n' });
+  assert.ok(err.includes(`request  GET ${shop.url}/cheap\nleads to ${shop.url}/dear?of=others\n`), err);
+  const straight = await farebox(['pay', `${shop.url}/dear`], { input: 'n\n' });
+  assert.deepEqual([straight.err.includes(`request  GET ${shop.url}/dear\n`), straight.err.includes('leads to')], [true, false]);
+});
+
+// A-370
+test('pay keeps no payment that never left, so that none is sent again beside the one that did', async (t) => {
+  const [asks, held]: [(() => void)[], (() => void)[]] = [[], []];
+  const shop = await open((request, response) => {
+    const payment = paymentOf(request);
+    if (payment === undefined && asks.length === 0) return void asks.push(() => ask(response, terms([ON_BASE])));
+    if (payment === undefined) return ask(response);
+    held.push(() => serve(response));
+  });
+  t.after(() => shop.stop());
+  const words = ['pay', shop.url, '--yes', '-H', 'Idempotency-Key: order-7'];
+  const store = join(home, String((folders += 1)), 'budget');
+  const slow = farebox(words, { store });
+  await eventually('the first one has asked', () => asks.length === 1);
+  const quick = farebox(words, { store });
+  await eventually('the second one has paid', () => held.length === 1);
+  asks[0]?.();
+  const late = await slow;
+  assert.deepEqual([late.code, readdirSync(dirname(store)).filter((name) => name.startsWith('payment-'))], [4, []], late.err);
+  assert.match(late.err, /payment_unresolved/);
+  held[0]?.();
+  assert.deepEqual([(await quick).out, shop.requests.map(paymentOf).filter((it) => it !== undefined).length], [GOODS, 1]);
 });
 
 test('what has ended and may have been charged is not paid again by --yes alone', async (t) => {

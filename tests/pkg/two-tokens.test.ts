@@ -3,11 +3,24 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test } from 'node:test';
 
-import { memoryStore, payingFetch, type Store } from '../../pkg/dist/index.js';
-import { resume } from '../../pkg/dist/resume.js';
+import { type FareboxError, memoryStore, payingFetch, type Store } from '../../pkg/dist/index.js';
+import { resume, sentPayments } from '../../pkg/dist/resume.js';
 import { eventually } from '../support/eventually.ts';
 import { askFor, challenge, credentialOf, deliver } from './charges.ts';
-import { ask, GOODS, OFFER, ON_BASE, paymentOf, serve, settlement, sharedShop, TRANSACTION, terms, watchedSigner } from './shop.ts';
+import {
+  ask,
+  GOODS,
+  OFFER,
+  ON_BASE,
+  paymentOf,
+  serve,
+  settlement,
+  sharedShop,
+  spentIn,
+  TRANSACTION,
+  terms,
+  watchedSigner,
+} from './shop.ts';
 
 const shop = sharedShop();
 const KEYED = { headers: { 'idempotency-key': 'order-7' } };
@@ -208,4 +221,149 @@ for (const [way, more] of [
       assert.deepEqual([sent().size, transfers], [1, 0]);
     });
   }
+  for (const second of ['another token', "a nonce of the server's", "a transaction of the payer's"] satisfies Asks[]) {
+    // A-369
+    test(`an answer that is held back past the end of its payment lets no other call under its key pay ${second}, ${way}`, async (t) => {
+      const held: (() => void)[] = [];
+      t.after(() => held.pop()?.());
+      let [asks, later]: [Asks, number] = ['a token', 0];
+      transfers = 0;
+      shop.answers = (request, response) => {
+        const isPaid = paymentOf(request) !== undefined;
+        if (!isPaid && credentialOf(request) === undefined) return asksOf[asks](response);
+        const answer = (): void => (isPaid ? served(request, response) : deliver(response));
+        if (held.length > 0 || asks !== 'a token') return answer();
+        held.push(answer);
+      };
+      const pay = payingFetch({ signer: watchedSigner(), store: memoryStore(), broadcast, now: () => Date.now() / 1000 + later, ...more });
+      const one = pay(`${shop.url}/report`, KEYED);
+      await eventually('the payment is sent', () => held.length === 1);
+      [asks, later] = [second, 130];
+      await assert.rejects(pay(`${shop.url}/report`, KEYED), { code: 'payment_unresolved' });
+      assert.deepEqual([sent().size, transfers], [1, 0]);
+      held.pop()?.();
+      assert.equal(await (await one).text(), GOODS);
+      assert.equal((await pay(`${shop.url}/report`, KEYED)).status, 200);
+    });
+  }
+
+  // A-370
+  test(`a payment that was held back stands in no error, and its buyer's store tells of the one that left, ${way}`, async (t) => {
+    const held: (() => void)[] = [];
+    t.after(() => held.pop()?.());
+    let asks: Asks = 'another token';
+    shop.answers = (request, response) => {
+      if (paymentOf(request) === undefined) return asksOf[asks](response);
+      held.push(() => served(request, response));
+    };
+    const answers: ((yes: boolean) => void)[] = [];
+    const store = memoryStore();
+    const pay = payingFetch({
+      signer: watchedSigner(),
+      store,
+      confirm: () => (asks === 'another token' ? new Promise((resolve) => answers.push(resolve)) : true),
+      ...more,
+    });
+    const slow = pay(`${shop.url}/report`, KEYED).catch((error: unknown) => error);
+    await eventually('the person is asked', () => answers.length === 1);
+    asks = 'a token';
+    const quick = pay(`${shop.url}/report`, KEYED);
+    await eventually('the payment is sent', () => held.length === 1);
+    answers.pop()?.(true);
+    const error = (await slow) as FareboxError;
+    assert.deepEqual([error.code, error.payment, sent().size], ['payment_unresolved', undefined, 1]);
+    if ('resume' in more) assert.equal((await sentPayments(store)).length, 1);
+    held.pop()?.();
+    assert.equal(await (await quick).text(), GOODS);
+  });
+
+  // A-371
+  test(`what was delivered and is not read is not paid in another token by a call that began before, ${way}`, async () => {
+    let [asks, later]: [Asks, number] = ['another token', 0];
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? asksOf[asks](response) : served(request, response));
+    const answers: ((yes: boolean) => void)[] = [];
+    const pay = payingFetch({
+      signer: watchedSigner(),
+      store: memoryStore(),
+      policy: { maxValiditySecs: 86_400 },
+      now: () => Date.now() / 1000 + later,
+      confirm: () => (asks === 'another token' ? new Promise((resolve) => answers.push(resolve)) : true),
+      ...more,
+    });
+    const slow = pay(`${shop.url}/report`, KEYED);
+    await eventually('the person is asked', () => answers.length === 1);
+    asks = 'a token';
+    const unread = await pay(`${shop.url}/report`, KEYED);
+    later = 130;
+    answers.pop()?.(true);
+    await assert.rejects(slow, { code: 'payment_unresolved' });
+    assert.equal(sent().size, 1);
+    assert.equal(await unread.text(), GOODS);
+  });
+}
+
+// A-370
+test('a payment that was held back does not stand for what was sent: beside that a person is asked again', async (t) => {
+  const held: (() => void)[] = [];
+  t.after(() => held.pop()?.());
+  let [asks, later]: [Asks, number] = ['a token', 0];
+  let holds = false;
+  shop.answers = (request, response) => {
+    if (paymentOf(request) === undefined) return asksOf[asks](response);
+    if (holds) held.push(() => void response.writeHead(500).end());
+    else response.writeHead(500).end();
+  };
+  const answers: ((yes: boolean) => void)[] = [];
+  const agains: boolean[] = [];
+  const [signer, store] = [watchedSigner(), memoryStore()];
+  const pay = payingFetch({
+    signer,
+    store,
+    policy: { maxValiditySecs: 86_400 },
+    now: () => Date.now() / 1000 + later,
+    confirm: ({ again }) => {
+      agains.push(again);
+      return again && agains.length === 2 ? new Promise((resolve) => answers.push(resolve)) : true;
+    },
+  });
+  assert.equal((await pay(`${shop.url}/report`, KEYED)).status, 500);
+  [asks, later] = ['another token', 130];
+  const slow = pay(`${shop.url}/report`, KEYED);
+  await eventually('the person is asked', () => answers.length === 1);
+  // The token of before has the nonce of before: that is sent.
+  [asks, holds] = ['a token', true];
+  const quick = pay(`${shop.url}/report`, KEYED);
+  await eventually('the payment is sent', () => held.length === 1);
+  answers.pop()?.(true);
+  await assert.rejects(slow, { code: 'payment_unresolved' });
+  // The second one is not asked to sign, and nothing is counted for it.
+  assert.deepEqual([signer.asked.length, (await spentIn(store)).entries.length], [2, 2]);
+  held.pop()?.();
+  assert.equal((await quick).status, 500);
+  [asks, later, holds] = ['another token', 260, false];
+  assert.equal((await pay(`${shop.url}/report`, KEYED)).status, 500);
+  assert.deepEqual(agains, [false, true, false, true]);
+});
+
+for (const [way, more] of [
+  ['in one wrapped fetch', {}],
+  ['with one store', { resume }],
+] as const) {
+  // A-371
+  test(`what was delivered is known to a call that began before, however much else is bought meanwhile, ${way}`, async () => {
+    const answers: ((yes: boolean) => void)[] = [];
+    let offer: unknown = ON_BASE;
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([offer])) : served(request, response));
+    const confirm = (): boolean | Promise<boolean> => (offer === ON_BASE ? new Promise((resolve) => answers.push(resolve)) : true);
+    const pay = payingFetch({ signer: watchedSigner(), store: memoryStore(), confirm, ...more });
+    const slow = pay(`${shop.url}/report`, KEYED);
+    await eventually('the person is asked', () => answers.length === 1);
+    offer = OFFER;
+    assert.equal(await (await pay(`${shop.url}/report`, KEYED)).text(), GOODS);
+    for (let order = 0; order < 257; order += 1)
+      await (await pay(`${shop.url}/report`, { headers: { 'idempotency-key': `${order}` } })).text();
+    answers.pop()?.(true);
+    await assert.rejects(slow, { code: 'payment_unresolved' });
+    assert.equal(sent().size, 258);
+  });
 }

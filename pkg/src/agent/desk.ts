@@ -169,12 +169,12 @@ export class PaymentDesk {
       await this.#quotes.step(paymentId, 'lose', owner, selectedIndex, '');
     // Taken before anything is awaited that could let a second payment in.
     const { do: what, outcome, index = -1 } = await this.#quotes.step(paymentId, 'pay', owner, selectedIndex, confirmation);
-    if (what === 'known' && outcome !== undefined) return outcome;
+    if (what === 'known' && outcome !== undefined) return structuredClone(outcome);
     if (what !== 'begin') return { ...NOTHING_YET, paymentId };
     this.#paying.add(paymentId);
     try {
       const { until, ...paid } = await this.#payments.pay(kept, index);
-      await this.#quotes.note(paymentId, until === undefined ? paid : undefined, until);
+      await this.#quotes.note(paymentId, until === undefined ? structuredClone(paid) : undefined, until);
       return paid;
     } catch (error) {
       await this.#quotes.note(paymentId, error instanceof PaymentDeskError ? failed(paymentId, error) : undefined);

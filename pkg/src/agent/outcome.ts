@@ -1,7 +1,9 @@
 /** The outcomes of a paid request: two kinds are returned, the others are thrown. */
+import type { Read } from '../beginning.js';
 import { isBodiless } from '../body.js';
 import type { PaidRequestProtocol, SdkMerchantResponse, SdkPaymentDecisionResponse, SdkReceipt } from './contracts.js';
 import { having } from './having.js';
+import { fieldsOf } from './heads.js';
 
 type Decision<O extends SdkPaymentDecisionResponse['outcome']> = Extract<SdkPaymentDecisionResponse, { outcome: O }>;
 type RequestFailedDecision = { outcome: 'request_failed'; status: number; message: string; body?: unknown };
@@ -170,9 +172,25 @@ function said(status: number, decision: SdkPaymentDecisionResponse): Response {
   return Response.json(decision, { status });
 }
 
+/** The field of an answer whose body is told in base64, because it is no UTF-8: `base64`. No merchant's counts. */
+export const ENCODING = 'x-farebox-encoding';
+
+/** A merchant's answer as JSON has it, by the bytes that were read of it. */
+export function writtenOf({ status, headers }: Response, { bytes, end }: Read): SdkMerchantResponse {
+  const { [ENCODING]: _, ...fields } = fieldsOf(headers);
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: end !== 'whole' });
+    return { status, headers: fields, body: text };
+  } catch {
+    let text = '';
+    for (let at = 0; at < bytes.length; at += 32_768) text += String.fromCharCode(...bytes.subarray(at, at + 32_768));
+    return { status, headers: { ...fields, [ENCODING]: 'base64' }, body: btoa(text) };
+  }
+}
+
 /** A merchant's answer; what is no text a control plane tells in base64. */
 function merchants({ status, headers, body }: SdkMerchantResponse): Response {
-  const { 'x-farebox-encoding': encoding, ...fields } = headers;
+  const { [ENCODING]: encoding, ...fields } = headers;
   let told: string | Uint8Array<ArrayBuffer> = body;
   try {
     if (encoding === 'base64') told = Uint8Array.from(atob(body), (char) => char.charCodeAt(0));

@@ -23,6 +23,9 @@ export class Rows<Row extends object> {
   readonly #store: Store | undefined;
   readonly #rules: Rules<Row>;
   #known = new Map<string, Row>();
+  /** The rows of the latest record, and each as it is written: long answers are neither read nor written anew with each step of another row. */
+  #last: { readonly record: string; readonly rows: ReadonlyMap<string, Row> } | undefined;
+  readonly #texts = new WeakMap<Row, string>();
   /** Changes that the store did not take. */
   readonly #left = new Set<Change<Row>>();
 
@@ -36,9 +39,10 @@ export class Rows<Row extends object> {
     return this.#known.get(id);
   }
 
-  /** The rows of a record, as they stand. */
+  /** The rows of a record, as they stand; none of them is changed in place. */
   read(record = '[]'): Map<string, Row> {
-    const rows = new Map((JSON.parse(record) as never[]).map(this.#rules.read));
+    if (this.#last?.record !== record) this.#last = { record, rows: new Map((JSON.parse(record) as never[]).map(this.#rules.read)) };
+    const rows = new Map(this.#last.rows);
     for (const change of this.#left) change(rows);
     return rows;
   }
@@ -51,13 +55,16 @@ export class Rows<Row extends object> {
     }
     let rows = this.#known;
     let left: Change<Row>[] = [];
-    await update(this.#store, (record) => {
+    let record = '';
+    await update(this.#store, (stored) => {
       left = [...this.#left];
-      rows = this.read(record);
+      rows = this.read(stored);
       change(rows);
-      return this.#written(rows);
+      record = this.#written(rows);
+      return record;
     });
     this.#known = rows;
+    this.#last = { record, rows: new Map(rows) };
     for (const it of left) this.#left.delete(it);
   }
 
@@ -75,7 +82,8 @@ export class Rows<Row extends object> {
     let size = 0;
     let newest = '';
     for (const [id, row] of rows) {
-      const text = JSON.stringify(written?.(row) ?? row);
+      const text = this.#texts.get(row) ?? JSON.stringify(written?.(row) ?? row);
+      this.#texts.set(row, text);
       texts.set(id, text);
       size += text.length;
       newest = id;

@@ -1,12 +1,11 @@
 /** The sentences for a model about prices and outcomes. */
 import * as wasm from '#agent-wasm';
 
-import { readWithin } from '../beginning.js';
+import { type Read, readWithin } from '../beginning.js';
 import type { SdkPreparedPaidRequest, SdkReceipt } from './contracts.js';
 import type { AgentHarnessExecutedResult } from './harness.js';
 import { having } from './having.js';
-import { fieldsOf } from './heads.js';
-import type { FetchPaidFailureResponse, PaidResponse } from './outcome.js';
+import { type FetchPaidFailureResponse, type PaidResponse, writtenOf } from './outcome.js';
 
 /** The sentence about the cost; none if a part of it is not known. */
 export function costSummaryOf(prepared: SdkPreparedPaidRequest): string | undefined {
@@ -23,7 +22,8 @@ export async function resultOf(
   prepared: SdkPreparedPaidRequest,
 ): Promise<AgentHarnessExecutedResult> {
   const { kind, response } = outcome;
-  const merchantResponse = { status: response.status, headers: fieldsOf(response.headers), body: await bodyOf(response) };
+  // A broken body is no reason to lose an outcome.
+  const read: Read = response.bodyUsed ? { bytes: new Uint8Array(), end: 'broken' } : await readWithin(response.clone(), MAX_BYTES, MAX_MS);
   const { receiptId, receipt, paidRequestId, paymentAttemptId, policyReviewEventId, reason } = outcome as Partial<{
     receiptId: string;
     receipt: SdkReceipt;
@@ -38,7 +38,7 @@ export async function resultOf(
     harnessDisposition: 'executed',
     sdkOutcomeKind: kind,
     status: response.status,
-    merchantResponse,
+    merchantResponse: writtenOf(response, read),
     ...having({ receiptId, paidRequestId, paymentAttemptId, reason: said, policyReviewEventId }),
   };
 }
@@ -46,11 +46,6 @@ export async function resultOf(
 /** How much of an answer is told, and how long it may take. */
 const MAX_BYTES = 16 * 1024 * 1024;
 const MAX_MS = 120_000;
-
-/** A broken body is no reason to lose an outcome. */
-async function bodyOf(response: Response): Promise<string> {
-  return response.bodyUsed ? '' : new TextDecoder().decode((await readWithin(response.clone(), MAX_BYTES, MAX_MS)).bytes);
-}
 
 /** The sentence for a receipt that surely names another token or more than was shown; a symbol may stand for any contract. */
 function anotherPrice(receipt: SdkReceipt | undefined, prepared: SdkPreparedPaidRequest): string | undefined {

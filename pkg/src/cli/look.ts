@@ -69,6 +69,7 @@ export function linesOf(proposal: Proposal): (readonly [string, string])[] {
     host,
     method,
     url,
+    askedUrl,
     protocol,
     description,
     serverSays,
@@ -77,7 +78,8 @@ export function linesOf(proposal: Proposal): (readonly [string, string])[] {
     again,
   } = proposal;
   const lines: (readonly [string, string])[] = [
-    ['request', `${method} ${url}`],
+    ['request', `${method} ${askedUrl ?? url}`],
+    ...(askedUrl === undefined ? [] : [['leads to', url] as const]),
     ['price', `${amountText}${testNetwork ? ', test money' : ''}`],
     ['network', network],
     ['paid to', `${payTo}, as ${host} asks by ${protocol === 'mpp' ? 'MPP' : 'x402'}`],

@@ -5,8 +5,8 @@ import { readWithin } from '../../beginning.js';
 import { paymentOffers } from '../cards.js';
 import type { SdkReceipt } from '../contracts.js';
 import { having } from '../having.js';
-import { fieldsOf, linesOf } from '../heads.js';
-import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from '../outcome.js';
+import { linesOf } from '../heads.js';
+import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse, writtenOf } from '../outcome.js';
 import { initOf, nameOf, purchasedOf } from '../request.js';
 import type { Kept, Quotes } from './quotes.js';
 import { pinned, termsOf } from './terms.js';
@@ -54,8 +54,8 @@ export class Payments {
       outcome = error.details;
     }
     const { kind, response } = outcome;
-    const { bytes } = await readWithin(response.clone(), MAX_ANSWER_BYTES, MAX_ANSWER_MS);
-    const answer = { status: response.status, headers: fieldsOf(response.headers), body: new TextDecoder().decode(bytes) };
+    const read = await readWithin(response.clone(), MAX_ANSWER_BYTES, MAX_ANSWER_MS);
+    const answer = writtenOf(response, read);
     const { receipt } = outcome as { receipt?: SdkReceipt };
     const until = openUntil(outcome, client.openPayment !== undefined, this.#now());
     const common = { paymentId, kind, response: answer, until, ...(receipt === undefined ? {} : { receipt }) };
@@ -67,7 +67,7 @@ export class Payments {
         return { ...common, ...(JSON.parse(told ?? '{}') as Pick<PaymentOutcome, 'status' | 'text'>) };
       }
       case 'execution_failed':
-        return { ...common, status: 'failed', text: cards.sellerSays(response.status, bytes) };
+        return { ...common, status: 'failed', text: cards.sellerSays(response.status, read.bytes) };
       case 'execution_pending':
       case 'execution_inconclusive':
         return {

@@ -15,6 +15,7 @@ import type {
 import { having } from '../having.js';
 import { fieldsOf } from '../heads.js';
 import { type Sent, signedIn } from '../journal.js';
+import { ENCODING, writtenOf } from '../outcome.js';
 import { uuidOf } from '../uuid.js';
 import { type LocalAgentOptions, MAX_ANSWER_MS } from './options.js';
 
@@ -106,7 +107,7 @@ export class Verdicts {
     return this.#options.maxAnswerBytes ?? MAX_ANSWER_BYTES;
   }
 
-  /** An answer within its bounds: its bytes, the same as text, and why it ends there. */
+  /** An answer within its bounds: its bytes, the same for JSON, and why it ends there. */
   async #read(
     response: Response,
   ): Promise<{
@@ -114,9 +115,12 @@ export class Verdicts {
     readonly merchantResponse: SdkMerchantResponse;
     readonly end: Read['end'];
   }> {
-    const { bytes, end } = await readWithin(response, this.#most, this.#options.answerTimeoutMs ?? MAX_ANSWER_MS);
-    const head = { status: response.status, headers: fieldsOf(response.headers) };
-    return { answer: { ...head, bytes }, merchantResponse: { ...head, body: new TextDecoder().decode(bytes) }, end };
+    const read = await readWithin(response, this.#most, this.#options.answerTimeoutMs ?? MAX_ANSWER_MS);
+    const merchantResponse = writtenOf(response, read);
+    // Text that is cut within a character ends before it.
+    const isCut = read.end === 'longer' && merchantResponse.headers[ENCODING] === undefined;
+    const bytes = isCut ? new TextEncoder().encode(merchantResponse.body) : read.bytes;
+    return { answer: { status: response.status, headers: fieldsOf(response.headers), bytes }, merchantResponse, end: read.end };
   }
 
   #receipt(sent: Sent, settled: Settlement | undefined, isFulfilled: boolean): SdkReceipt {
