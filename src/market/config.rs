@@ -11,6 +11,7 @@ use farebox_core::skills::Market;
 
 use super::following::Following;
 use super::showcase::Showcase;
+use super::turnstile::Turnstile;
 use crate::platform::calls;
 
 /// A configuration with its market and its exchange.
@@ -19,6 +20,7 @@ struct MarketSetting {
     market: Option<Rc<Market>>,
     showcase: Rc<Showcase>,
     following: Rc<Following>,
+    turnstile: Rc<Turnstile>,
     exchange: Exchanging,
 }
 
@@ -66,8 +68,9 @@ pub(super) fn configure(text: &str) {
         }
     };
     let market = market.ok().map(Rc::new);
-    let (showcase, following) = (Rc::default(), Rc::default());
-    CONFIGURED.set(Some(MarketSetting { vars, market, showcase, following, exchange }));
+    let (showcase, following, turnstile) = (Rc::default(), Rc::default(), Rc::default());
+    let setting = MarketSetting { vars, market, showcase, following, turnstile, exchange };
+    CONFIGURED.set(Some(setting));
 }
 
 fn complain(of: &str, errors: Vec<impl Display>) {
@@ -89,6 +92,11 @@ pub(super) fn showcase() -> Option<Rc<Showcase>> {
 /// The invocations that requests of this isolate wait for.
 pub(super) fn following() -> Rc<Following> {
     CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.following)).unwrap_or_default())
+}
+
+/// The turns at the original's lists.
+pub(super) fn turnstile() -> Rc<Turnstile> {
+    CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.turnstile)).unwrap_or_default())
 }
 
 /// The exchange.

@@ -10,7 +10,7 @@ use farebox_core::skills::message::{
     PayOrder, Response, SellerAnswer, SellerCall, Viewer,
 };
 use farebox_core::skills::offered::{Edition, Offered};
-use farebox_core::skills::{Market, pay, refused};
+use farebox_core::skills::{Market, original, pay, refused};
 use wasm_bindgen::JsValue;
 
 use super::calls::{self, Failed, Identity};
@@ -69,7 +69,9 @@ pub(super) async fn answer(
     };
     match command {
         Ok(command) => {
-            let given = desk.follow(command).await;
+            let is_list =
+                matches!(&command, Command::Original(request) if original::is_list(request));
+            let given = if is_list { desk.wait(command).await } else { desk.follow(command).await };
             desk.tell_removal(&given);
             given
         }
@@ -161,6 +163,21 @@ impl Desk {
         };
         let key = text("idempotency-key");
         Ok(Command::Invoke(Box::new(Invocation { skill, version, caller, pack, key, body })))
+    }
+
+    /// Asks for a list of the original's once it is this request's turn: what others ask comes between two of them.
+    async fn wait(&self, command: Command) -> Given {
+        let turnstile = config::turnstile();
+        for _ in 0..MAX_TURNS {
+            let began = clock_ms();
+            if turnstile.begin(began) {
+                let given = self.follow(command).await;
+                turnstile.end(began, clock_ms(), 0);
+                return given;
+            }
+            pause(TURN_MS).await;
+        }
+        down().into()
     }
 
     /// Asks, and does what is answered until that is a response.
@@ -269,7 +286,7 @@ impl Desk {
             if let Some(volume) = showcase.volume(told, began) {
                 return Some(volume);
             }
-            if showcase.begin(began) {
+            if showcase.turnstile.begin(began) {
                 let read = self.read(&showcase).await;
                 let now = clock_ms();
                 let Some((edition, skills)) = read else {
@@ -295,7 +312,7 @@ impl Desk {
                 return Some((of, all));
             }
             after = next;
-            showcase.go_on(clock_ms());
+            showcase.turnstile.go_on(clock_ms());
         }
     }
 
@@ -426,7 +443,7 @@ fn down() -> Response {
 const GAPS_MS: [u32; 3] = [100, 500, 2_000];
 /// Milliseconds between two looks whether another request has heard the answer that all wait for.
 const FOLLOW_MS: u32 = 200;
-/// Milliseconds between two looks whether another request has read all skills, and how many there are.
+/// Milliseconds between two looks whether it is a request's turn to read much, and how many there are.
 const TURN_MS: u32 = 20;
 const MAX_TURNS: u32 = 500;
 /// A pause that no answer may ask for.

@@ -3,7 +3,7 @@
 //! A look costs the object its [`Edition`] alone: all skills are read when that has changed, part by part, by one request at a
 //! time while others wait, and for no more than a fifth of the time. No promise of one request is kept for another, only values.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use farebox_core::http::Headers;
@@ -11,14 +11,15 @@ use farebox_core::skills::message::Response;
 use farebox_core::skills::offered::{Edition, Offered};
 use wasm_bindgen::JsValue;
 
+use super::turnstile::Turnstile;
 use crate::platform::calls::respond;
 
 /// The last volume, and when another may be read.
 #[derive(Default)]
 pub(super) struct Showcase {
     volume: RefCell<Option<Rc<Volume>>>,
-    /// Millisecond from which a request may begin to read.
-    free_from: Cell<u64>,
+    /// The turns to read.
+    pub(super) turnstile: Turnstile,
 }
 
 impl Showcase {
@@ -30,23 +31,9 @@ impl Showcase {
         volume.as_ref().filter(fits).cloned()
     }
 
-    /// Whether a request is the one that reads now. Others wait until it is done, or is taken for lost.
-    pub(super) fn begin(&self, now: u64) -> bool {
-        let is_free = self.free_from.get() <= now;
-        if is_free {
-            self.go_on(now);
-        }
-        is_free
-    }
-
-    /// Notes that the request that reads is at it.
-    pub(super) fn go_on(&self, now: u64) {
-        self.free_from.set(now.saturating_add(READ_MS));
-    }
-
     /// Keeps what was read until this millisecond.
     pub(super) fn keep(&self, volume: Volume, now: u64) -> Rc<Volume> {
-        self.rest(volume.read, now, 0);
+        self.turnstile.end(volume.read, now, 0);
         let volume = Rc::new(volume);
         self.volume.replace(Some(Rc::clone(&volume)));
         volume
@@ -54,12 +41,7 @@ impl Showcase {
 
     /// Notes that nothing came of what began to be read at a millisecond: it costs as much as what succeeds.
     pub(super) fn fail(&self, began: u64, now: u64) {
-        self.rest(began, now, FAILED_MS);
-    }
-
-    fn rest(&self, began: u64, now: u64, least: u64) {
-        let rest = now.saturating_sub(began).saturating_mul(REST).min(MAX_REST_MS);
-        self.free_from.set(now.saturating_add(rest.max(least)));
+        self.turnstile.end(began, now, FAILED_MS);
     }
 }
 
@@ -126,11 +108,5 @@ impl Made {
 
 /// Milliseconds after which a volume is read anew whatever its edition: one of a restored object may come again.
 const MAX_AGE_MS: u64 = 60_000;
-/// Milliseconds without another part after which a request that reads is taken for lost.
-const READ_MS: u64 = 1_000;
-/// How many times as long as it was read no other volume is.
-const REST: u64 = 4;
-/// Least milliseconds of that after a failure.
+/// Milliseconds after a read that failed before the next one begins.
 const FAILED_MS: u64 = 1_000;
-/// Most milliseconds of that.
-const MAX_REST_MS: u64 = 2_000;

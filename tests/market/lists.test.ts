@@ -139,6 +139,27 @@ describe('lists of many skills', LIMIT, () => {
   });
 });
 
+describe('lists of what was sold in the shapes of the original', LIMIT, () => {
+  // A-389
+  it('are read one after another, and for a fifth of the time', async () => {
+    const market = await Market.start({ vars: { COMPATIBILITY: 'open-stellar', MOCK: true } });
+    try {
+      await market.delay({ original: 100 });
+      await market.asked();
+      const paths = ['/api/protocol/x402/subscriptions', '/api/protocol/x402/receipts?q=a', '/api/protocol/x402/receipts?q=b'];
+      const told = Array.from({ length: 30 }, (_, n) => market.ask('GET', paths[n % paths.length] ?? ''));
+      await Promise.race(told);
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      const { original = 0 } = await market.asked();
+      assert.ok(original >= 2 && original <= 6, `${original} reads of 100 ms in two seconds`);
+      await market.delay({});
+      assert.deepEqual([...new Set((await Promise.all(told)).map(({ status }) => status))], [200]);
+    } finally {
+      await market.stop();
+    }
+  });
+});
+
 describe('what changes the lists', LIMIT, () => {
   let market: Market;
   const owner = newOwner();

@@ -48,6 +48,14 @@ pub fn methods(parts: &[&str]) -> Option<&'static str> {
     })
 }
 
+/// Whether a request has the object look through many rows.
+#[must_use]
+pub fn is_list(request: &OriginalRequest) -> bool {
+    let path = request.path.trim_start_matches('/');
+    request.method == "GET"
+        && matches!(path, "api/protocol/x402/receipts" | "api/protocol/x402/subscriptions")
+}
+
 /// The original's other paths.
 pub(super) struct OriginalPaths<'m> {
     pub rails: Rails<'m>,
