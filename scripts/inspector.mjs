@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { WebSocket } from 'undici';
 
 /** Milliseconds for an answer: workerd looks at what its inspector is asked while a Worker runs. */
-const ANSWER_MS = 10_000;
+const ANSWER_MS = 20_000;
 
 /**
  * Has a workerd collect the garbage of its Workers, while requests come: memory that is in use after it is kept for a reason.

@@ -52,6 +52,8 @@ export function startGate(options) {
   return startWorker(GATE, options);
 }
 
+/** Milliseconds from one request to the next one while garbage is collected. */
+const ASKING_MS = 100;
 /** Whether Workers that start from now on can be told to collect their garbage. */
 let isInspected = false;
 
@@ -161,7 +163,13 @@ export async function startWorker(
     },
     async collect() {
       if (running.inspectorPort === undefined) throw new Error('the Worker was started without `inspectWorkers`');
-      await collectGarbage(running.inspectorPort);
+      // An isolate that nothing is asked of answers no inspector.
+      const asking = setInterval(() => void fetch(`${url}/health`).catch(() => {}), ASKING_MS);
+      try {
+        await collectGarbage(running.inspectorPort);
+      } finally {
+        clearInterval(asking);
+      }
     },
     async kill() {
       if (running.pid > 0) process.kill(running.pid, 'SIGKILL');

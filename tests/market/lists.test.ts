@@ -130,10 +130,12 @@ describe('lists of many skills', LIMIT, () => {
     await market.kill();
     await market.delay({ skills: null });
     await market.asked();
+    const began = performance.now();
     const told = await Promise.all(Array.from({ length: 40 }, () => market.ask('GET', LIST)));
     assert.deepEqual([...new Set(told.map(({ status }) => status))], [503]);
     const { skills = 0 } = await market.asked();
-    assert.ok(skills >= 1 && skills <= 12, `${skills} reads in the ten seconds of those who wait`);
+    const secs = (performance.now() - began) / 1_000;
+    assert.ok(skills >= 1 && skills <= secs + 2, `${skills} reads in ${secs} s: one for each of those who wait is 40`);
     await market.delay({});
     assert.equal((await market.ask('GET', LIST)).status, 200);
   });
@@ -146,12 +148,14 @@ describe('lists of what was sold in the shapes of the original', LIMIT, () => {
     try {
       await market.delay({ original: 100 });
       await market.asked();
+      const began = performance.now();
       const paths = ['/api/protocol/x402/subscriptions', '/api/protocol/x402/receipts?q=a', '/api/protocol/x402/receipts?q=b'];
       const told = Array.from({ length: 30 }, (_, n) => market.ask('GET', paths[n % paths.length] ?? ''));
       await Promise.race(told);
       await new Promise((resolve) => setTimeout(resolve, 2_000));
       const { original = 0 } = await market.asked();
-      assert.ok(original >= 2 && original <= 6, `${original} reads of 100 ms in two seconds`);
+      const secs = (performance.now() - began) / 1_000;
+      assert.ok(original >= 1 && original <= 2 * secs + 2, `${original} reads of 100 ms in ${secs} s`);
       await market.delay({});
       assert.deepEqual([...new Set((await Promise.all(told)).map(({ status }) => status))], [200]);
     } finally {
