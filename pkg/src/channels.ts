@@ -151,7 +151,11 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     const name = await ways.of(request);
     const paysOnce = (): Promise<Response> => ways.once(name, () => once(input, init));
     if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(name)) return paysOnce();
-    const mine: Parts = name === undefined ? parts : { ...parts, leaves: () => ways.leaves(name, request) };
+    const mine: Parts = name === undefined ? parts : {
+      ...parts,
+      begins: (channel) => ways.begins(name, channel),
+      leaves: (channel) => ways.leaves(name, request, channel),
+    };
     const before = request.single === undefined ? terms.of(request) : undefined;
     if (before !== undefined) {
       const done = await purchase(mine, request, before).catch((error: unknown) => {
@@ -292,8 +296,10 @@ type Parts = {
   readonly options: ChannelOptions;
   /** Streams that are being read, and those that ended beside them. */
   readonly open: Map<SessionStream, 'flows' | 'ended'>;
-  /** Returns once it is noted that a voucher leaves for a purchase under a key. */
-  readonly leaves?: (() => Promise<void>) | undefined;
+  /** Returns where this channel may be begun for a purchase under a key. */
+  readonly begins?: ((channel: string) => Promise<void>) | undefined;
+  /** Returns once it is noted that a voucher of this channel leaves for it. */
+  readonly leaves?: ((channel: string) => Promise<void>) | undefined;
 };
 
 /** The answer to a paid request, or to a refund; or why it has to be paid otherwise, if the server sells by channel at all. */
@@ -375,7 +381,8 @@ async function steps(
 ): Promise<Purchased> {
   const { fetch, now } = parts;
   const { signal } = request.rest;
-  let { leaves } = parts;
+  /** The channel whose voucher has left for this request. */
+  let left: string | undefined;
   let sent = now();
   let step = await answered(exchange, last.response, now());
   for (;;) {
@@ -407,8 +414,11 @@ async function steps(
         const headers = new Headers(request.headers);
         headers.set(step.field, step.payment);
         const { body, method, rest } = request;
-        await leaves?.();
-        leaves = undefined;
+        if (parts.leaves !== undefined) {
+          const { channel } = proposalOf(exchange);
+          if (channel !== left) await parts.leaves(channel);
+          left = channel;
+        }
         sent = now();
         // A redirect is an answer, so that a payment goes only where it was requested.
         last.response = await fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) }).catch(
@@ -463,7 +473,7 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
       const head: Plain = { ...request, method: 'HEAD', body: undefined };
       const ahead = sharing.reduce((sum, one) => sum + BigInt(one.step()), 0n);
       const raise = { channel, required, ahead: String(ahead) };
-      const done = await purchase({ ...parts, leaves: undefined }, head, await plain(fetch, head), undefined, raise);
+      const done = await purchase({ ...parts, begins: undefined, leaves: undefined }, head, await plain(fetch, head), undefined, raise);
       if ('otherwise' in done)
         throw done.otherwise === null
           ? unusable('terms_changed', 'the server sells by session no more', 'ask for a URL that is sold by channel')
@@ -481,9 +491,14 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
   });
 }
 
+/** What is about to be paid. */
+function proposalOf(exchange: ChannelPurchase): ChannelProposal {
+  return JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
+}
+
 /** Has the deposit and the voucher signed. Without both, nothing of it stays counted. */
 async function signed(
-  { signer, vouchers, store, now, options }: Parts,
+  { signer, vouchers, store, now, options, begins }: Parts,
   exchange: ChannelPurchase,
   step: Extract<Step, { do: 'sign' }>,
   signal: AbortSignal | null | undefined,
@@ -491,7 +506,8 @@ async function signed(
   let isKept = false;
   try {
     signal?.throwIfAborted();
-    const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
+    const proposal = proposalOf(exchange);
+    await begins?.(proposal.channel);
     if (proposal.deposit !== null && options.confirm !== undefined) {
       if ((await askPerson(signal, () => options.confirm?.(proposal))) !== true)
         throw new FareboxError({
@@ -526,7 +542,7 @@ async function broadcasted(
     await unsent();
     throw signal.reason;
   }
-  const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
+  const proposal = proposalOf(exchange);
   let hash: unknown;
   try {
     hash = await options.broadcast?.(proposal);

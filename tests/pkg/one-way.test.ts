@@ -1,0 +1,169 @@
+// Under one key a purchase is paid one way: what has left by `exact`, by a channel or by a session is not charged beside by another one.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { channelFetch } from '../../pkg/dist/channels.js';
+import { memoryStore, wrapFetch } from '../../pkg/dist/index.js';
+import { type ChannelSeller, DELAY, startChannelSeller } from '../e2e/channel-seller.ts';
+import { challenge } from './charges.ts';
+import { base64, GOODS, OFFER, settlement, watchedSigner } from './shop.ts';
+
+/** The contract of OKX's sessions, which the policy names. */
+const ESCROW = '0x5E550002e64FaF79B41D89fE8439eEb1be66CE3b';
+
+let world: ChannelSeller;
+before(async () => {
+  world = await startChannelSeller();
+});
+after(() => world?.stop());
+
+const key = (name: string) => ({ headers: { 'idempotency-key': name } });
+
+const WAYS = ['exact', 'channel 1', 'channel 2', 'session'] as const;
+type Way = (typeof WAYS)[number];
+
+/** A 402 that sells this way alone, and where it has to, beside a channel that nobody can use. */
+function sells(way: Way, asked: Response): Response {
+  const payTo = world.chain.accounts.payee.address;
+  const session = { amount: '10000', recipient: payTo, suggestedDeposit: '100000', unitType: 'request' };
+  const details = { chainId: 84532, escrowContract: ESCROW, feePayer: true, minVoucherDelta: '0' };
+  if (way === 'session') {
+    const row = challenge({ intent: 'session', request: session, details });
+    return new Response('{}', { status: 402, headers: { 'www-authenticate': row } });
+  }
+  const sold = JSON.parse(atob(asked.headers.get('payment-required') ?? '')) as { accepts: { extra: { withdrawDelay: number } }[] };
+  const others = { ...sold, accepts: sold.accepts.map((it) => ({ ...it, extra: { ...it.extra, withdrawDelay: DELAY + 60 } })) };
+  const once = { ...sold, accepts: ['exact', 'batch-settlement'].map((scheme) => ({ ...OFFER, payTo, scheme })) };
+  const required = { exact: once, 'channel 1': sold, 'channel 2': others }[way];
+  return new Response('{}', { status: 402, headers: { 'payment-required': base64(JSON.stringify(required)) } });
+}
+
+/** By what a request pays: its scheme, and of channels and sessions their id. */
+function wayOf(headers: Headers): string | undefined {
+  const payment = headers.get('payment-signature');
+  const text = payment ?? headers.get('authorization')?.replace(/^Payment /, '');
+  if (text === undefined) return undefined;
+  const { payload } = JSON.parse(Buffer.from(text, 'base64url').toString()) as {
+    payload: { authorization?: { nonce: string }; voucher?: { channelId: string }; channelId?: string };
+  };
+  const { channelId = payload.voucher?.channelId ?? `exact ${payload.authorization?.nonce}` } = payload;
+  return channelId;
+}
+
+// A-390
+test('under a key, what has left without an answer is not charged beside by any other way, in each order', { timeout: 120_000 }, async () => {
+  const asked = await fetch(world.url);
+  const plays = WAYS.flatMap((first) => WAYS.map((second) => [first, second] as const));
+  const played = await Promise.all(
+    plays.map(async ([first, second]) => {
+      const left = new Set<string>();
+      let isSecond = false;
+      const seller: typeof fetch = async (_, init) => {
+        const way = wayOf(new Headers(init?.headers));
+        if (way === undefined) return sells(isSecond ? second : first, asked);
+        left.add(way);
+        if (!isSecond) throw new TypeError('the connection is gone');
+        return new Response(GOODS);
+      };
+      const signer = watchedSigner();
+      const options = { signer, policy: { perDay: '5', escrows: [ESCROW], deadlineSecs: 1 }, store: memoryStore() };
+      const pay = channelFetch(seller, options);
+      await assert.rejects(pay(world.url, key('order-7')), { signed: true });
+      isSecond = true;
+      const signed = signer.asked.length;
+      // What was paid by itself is known to the one that has paid.
+      const again = first === 'exact' ? pay : channelFetch(seller, options);
+      const end = await again(world.url, key('order-7')).then((it) => it.text(), ({ code }: { code: string }) => code);
+      return [first, second, left.size, end, first === second || signer.asked.length === signed];
+    }),
+  );
+  const isSame = (first: Way, second: Way): boolean => first === 'exact' || first === second;
+  assert.deepEqual(
+    played,
+    plays.map(([first, second]) => [first, second, 1, isSame(first, second) ? GOODS : 'payment_unresolved', true]),
+  );
+});
+
+// A-390
+test('under a key, a voucher of another channel does not leave beside one that has left, in the same call either', async () => {
+  const { payer: account } = world.chain.accounts;
+  const left = new Set<string>();
+  const signs: string[] = [];
+  let isHostile = false;
+  const seller: typeof fetch = async (input, init) => {
+    const way = wayOf(new Headers(init?.headers));
+    if (!isHostile) return fetch(input, init);
+    if (way !== undefined) left.add(way);
+    return sells('channel 2', await fetch(world.url));
+  };
+  const signer = {
+    address: account.address,
+    signTypedData: (typed: Parameters<typeof account.signTypedData>[0]) => {
+      signs.push(typed.primaryType);
+      return account.signTypedData(typed);
+    },
+  };
+  const pay = channelFetch(seller, { signer, policy: { perDay: '5' }, store: memoryStore(), name: 'renewed' });
+  await (await pay(world.url, key('order-7'))).text();
+  isHostile = true;
+  signs.length = 0;
+  await assert.rejects(pay(world.url, key('order-8')), { code: 'payment_unresolved', signed: true });
+  assert.deepEqual([left.size, signs], [1, ['Voucher']]);
+});
+
+/** Its person answers when the test does. */
+type Asked = (isAgreed: boolean) => void;
+const delivers = (): Response =>
+  new Response(GOODS, { headers: { 'payment-response': base64(JSON.stringify(settlement())) } });
+const fails = (): Response => new Response(null, { status: 504 });
+
+/** Two calls at once under one key that are paid by themselves, as their persons and the seller answer; then the seller shows its channel alone. */
+async function beside(plays: readonly (readonly [call: 0 | 1, isAgreed: boolean, answer: () => Response])[]) {
+  const asked: Asked[] = [];
+  const left: string[] = [];
+  let answer = fails;
+  let showsChannel = false;
+  const terms = await fetch(world.url);
+  const seller: typeof fetch = async (_, init) => {
+    const way = wayOf(new Headers(init?.headers));
+    if (way === undefined) return sells(showsChannel ? 'channel 1' : 'exact', terms);
+    left.push(way);
+    return answer();
+  };
+  const confirm = (): Promise<boolean> => new Promise((resolve) => void asked.push(resolve));
+  const options = { signer: watchedSigner(), policy: { perDay: '5', deadlineSecs: 1 }, store: memoryStore() };
+  const pay = channelFetch(seller, { ...options, once: wrapFetch(seller, { ...options, confirm }) });
+  const calls: Promise<unknown>[] = [];
+  for (const wanted of [1, 2]) {
+    calls.push(pay(world.url, key('order-7')).then((it) => it.text(), () => 'nothing'));
+    while (asked.length < wanted) await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (const [call, isAgreed, answers] of plays) {
+    answer = answers;
+    asked[call]?.(isAgreed);
+    await calls[call];
+  }
+  [answer, showsChannel] = [delivers, true];
+  await (await pay(world.url, key('order-7'))).text();
+  return left;
+}
+
+// A-391
+test('of two calls at once under a key, one that pays nothing does not let a channel pay beside what the other one left open', async () => {
+  const left = await beside([
+    [0, false, fails],
+    [1, true, fails],
+  ]);
+  assert.deepEqual([left.length > 1, new Set(left).size], [true, 1]);
+});
+
+// A-391
+test('of two calls at once under a key, one that pays nothing does not keep a channel from a key that the other one has freed', async () => {
+  const [first, ...others] = await beside([
+    [0, true, delivers],
+    [1, false, fails],
+  ]);
+  assert.match(first ?? '', /^exact /);
+  assert.deepEqual([others.length, others.includes(first ?? '')], [1, false]);
+});
