@@ -408,7 +408,7 @@ const GUARDS: readonly Guard[] = [
     '',
     ['agent-open', 'content without a receipt is over'],
   ],
-  ['a key is a purchase', 'fetch.js', 'purchase?.name ?? keyOf', 'keyOf', ['agent-open', 'one key is one charge in every process']],
+  ['a key is a purchase', 'fetch.js', ', purchase?.name)', ')', ['agent-open', 'one key is one charge in every process']],
   [
     'what has ended gives way to what goes on with it',
     'agent/journal.js',
