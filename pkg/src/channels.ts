@@ -151,11 +151,10 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     const name = await ways.of(request);
     const paysOnce = (): Promise<Response> => ways.once(name, () => once(input, init));
     if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(name)) return paysOnce();
-    const mine: Parts = name === undefined ? parts : {
-      ...parts,
-      begins: (channel) => ways.begins(name, channel),
-      leaves: (channel) => ways.leaves(name, request, channel),
-    };
+    const mine: Parts =
+      name === undefined
+        ? parts
+        : { ...parts, begins: (channel) => ways.begins(name, channel), leaves: (channel) => ways.leaves(name, request, channel) };
     const before = request.single === undefined ? terms.of(request) : undefined;
     if (before !== undefined) {
       const done = await purchase(mine, request, before).catch((error: unknown) => {

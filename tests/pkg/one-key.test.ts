@@ -18,8 +18,7 @@ before(async () => {
 after(() => plane.stop());
 beforeEach(() => {
   breaks = false;
-  shop.answers = (request, response) =>
-    breaks && paymentOf(request) !== undefined ? void response.destroy() : honest(request, response);
+  shop.answers = (request, response) => (breaks && paymentOf(request) !== undefined ? void response.destroy() : honest(request, response));
 });
 
 /** A call under a key, in the header or beside the request; whether it was delivered. */
@@ -58,8 +57,9 @@ const planned = (): Client =>
     agent: 'buyer',
   });
 const nonces = (): number =>
-  new Set(shop.payments().map((it) => (JSON.parse(atob(it)) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce))
-    .size;
+  new Set(
+    shop.payments().map((it) => (JSON.parse(atob(it)) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce),
+  ).size;
 
 /** A process with this store, if it has one. */
 const BACK_ENDS: Record<string, (store: Store | undefined) => Buys> = {
@@ -74,7 +74,7 @@ const BACK_ENDS: Record<string, (store: Store | undefined) => Buys> = {
   'a local agent': (store) => atClient(local(store)),
   'a harness of a local agent': (store) => atHarness(local(store)),
   "a treasury's client": () => atClient(planned()),
-  "a harness at a treasury": () => atHarness(planned()),
+  'a harness at a treasury': () => atHarness(planned()),
 };
 
 let keys = 0;
