@@ -6,6 +6,7 @@ import { notReplayable } from './body.js';
 import { endpointOf } from './endpoints.js';
 import { FareboxError, type Told, told, unusable } from './error.js';
 import { checkNames, wrapFetch } from './fetch.js';
+import { drawn } from './hex.js';
 import { noted } from './noted.js';
 import type { PayOptions } from './options.js';
 import { askPerson } from './person.js';
@@ -151,10 +152,11 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     const name = await ways.of(request);
     const paysOnce = (): Promise<Response> => ways.once(name, () => once(input, init));
     if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(name)) return paysOnce();
+    const call = drawn();
     const mine: Parts =
       name === undefined
         ? parts
-        : { ...parts, begins: (channel) => ways.begins(name, channel), leaves: (channel) => ways.leaves(name, request, channel) };
+        : { ...parts, begins: (channel) => ways.begins(name, channel), leaves: (channel) => ways.leaves(name, request, channel, call) };
     const before = request.single === undefined ? terms.of(request) : undefined;
     if (before !== undefined) {
       const done = await purchase(mine, request, before).catch((error: unknown) => {
@@ -162,7 +164,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
         if (error instanceof FareboxError && error.code === 'payment_refused') return undefined;
         throw error;
       });
-      if (done !== undefined && 'response' in done) return readable(done, ways, name);
+      if (done !== undefined && 'response' in done) return readable(done, ways, name, call);
       terms.drop(request);
     }
     const first = await plain(fetch, request);
@@ -171,7 +173,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     const done = await purchase(mine, request, first);
     if (!('otherwise' in done)) {
       if (done.receipt !== null) terms.keep(request, first);
-      return readable(done, ways, name);
+      return readable(done, ways, name, call);
     }
     const why = done.otherwise;
     if (options.choose === 'session') throw new FareboxError(why ?? NO_SESSION);
@@ -306,9 +308,9 @@ type Purchased = Answered | { readonly otherwise: Told | null };
 type Answered = { readonly response: Response; readonly receipt: ChannelReceipt | null };
 
 /** An answer whose end frees its key; what was answered otherwise leaves it to its channel. */
-async function readable({ response, receipt }: Answered, ways: Ways, name: string | undefined): Promise<Response> {
+async function readable({ response, receipt }: Answered, ways: Ways, name: string | undefined, call: string): Promise<Response> {
   if (name === undefined || !response.ok) return response;
-  const read = await whenRead(response, { read: () => ways.read(name) });
+  const read = await whenRead(response, { read: () => ways.read(name, call) });
   if (receipt !== null) receipts.set(read, receipt);
   return read;
 }

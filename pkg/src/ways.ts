@@ -60,23 +60,23 @@ export class Ways {
   }
 
   /** Notes that a voucher of a channel leaves for it, before it does. */
-  async leaves(name: string, { url }: Plain, channel: string): Promise<void> {
+  async leaves(name: string, { url }: Plain, channel: string, call: string): Promise<void> {
     let before: Left | undefined;
     await update(this.#store, (record) => {
       before = leftIn(record, name);
       refuseBeside(before, channel);
       // Of those that are known to a store the oldest give way, so that no seller fills it.
-      return withSent(record, [name, Math.floor(this.#now()), false, JSON.stringify({ url, channel })]);
+      return withSent(record, [name, Math.floor(this.#now()), false, JSON.stringify({ url, channel, call })]);
     });
     if (!this.isOnce(name)) return;
     // What has left before stays known.
-    if (before === undefined) await this.read(name);
+    if (before === undefined) await this.read(name, call);
     throw unresolved();
   }
 
-  /** Notes that what a voucher paid for was read: its key is free for another purchase. */
-  async read(name: string): Promise<void> {
-    await noted(() => update(this.#store, (record) => withoutSent(record, name)));
+  /** Notes that what the voucher of a call paid for was read: its key is free for another purchase, unless a later call has one under it. */
+  async read(name: string, call: string): Promise<void> {
+    await noted(() => update(this.#store, (record) => (leftIn(record, name)?.call === call ? withoutSent(record, name) : undefined)));
   }
 
   /** What has left for it by channel. */
@@ -85,8 +85,8 @@ export class Ways {
   }
 }
 
-/** The channel whose voucher has left. */
-type Left = { readonly channel?: string };
+/** The channel whose voucher has left, and the last call that it was for. */
+type Left = { readonly channel?: string; readonly call?: string };
 
 function leftIn(record: string | undefined, name: string): Left | undefined {
   const [, , , text] = sentIn(record).find(([known]) => known === name) ?? [];

@@ -115,6 +115,31 @@ test('under a key, a voucher of another channel does not leave beside one that h
   assert.deepEqual([left.size, signs], [1, ['Voucher']]);
 });
 
+// A-390
+test('an answer that is read frees its key of its own voucher alone, not of a later one that was not answered', async () => {
+  const [signer] = world.chain.accounts.payers;
+  assert.ok(signer);
+  let mode: 'honest' | 'loses' | 'exact' = 'honest';
+  const left: string[] = [];
+  const seller: typeof fetch = async (input, init) => {
+    const way = wayOf(new Headers(init?.headers));
+    if (mode === 'honest') return fetch(input, init);
+    if (way === undefined) return mode === 'exact' ? sells('exact', await fetch(world.url)) : fetch(input, init);
+    left.push(way);
+    throw new TypeError('the connection is gone');
+  };
+  const options = { signer, policy: { perDay: '5', deadlineSecs: 1 }, store: memoryStore() };
+  const pay = channelFetch(seller, options);
+  const first = await pay(world.url, key('order-7'));
+  mode = 'loses';
+  await assert.rejects(pay(world.url, key('order-7')), { signed: true });
+  assert.notEqual(await first.text(), '');
+  mode = 'exact';
+  const again = channelFetch(seller, { ...options, choose: 'once' });
+  await assert.rejects(again(world.url, key('order-7')), { code: 'payment_unresolved', signed: true });
+  assert.equal(new Set(left).size, 1);
+});
+
 const delivers = (): Response => new Response(GOODS, { headers: { 'payment-response': base64(JSON.stringify(settlement())) } });
 const fails = (): Response => new Response(null, { status: 504 });
 
