@@ -330,6 +330,13 @@ const GUARDS: readonly Guard[] = [
     ['one-way', 'under a key, what has left without an answer'],
   ],
   [
+    'an answer frees its own voucher',
+    'ways.js',
+    'leftIn(record, name)?.call === call',
+    'true',
+    ['one-way', 'an answer that is read frees its key of its own voucher'],
+  ],
+  [
     'while a call is paid by itself no channel begins',
     'ways.js',
     'it.calls === 0 && ',
