@@ -6,6 +6,7 @@ import { notReplayable } from './body.js';
 import { endpointOf } from './endpoints.js';
 import { FareboxError, type Told, told, unusable } from './error.js';
 import { checkNames, wrapFetch } from './fetch.js';
+import { drawn } from './hex.js';
 import { noted } from './noted.js';
 import type { PayOptions } from './options.js';
 import { askPerson } from './person.js';
@@ -151,7 +152,11 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     const name = await ways.of(request);
     const paysOnce = (): Promise<Response> => ways.once(name, () => once(input, init));
     if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(name)) return paysOnce();
-    const mine: Parts = name === undefined ? parts : { ...parts, leaves: () => ways.leaves(name, request) };
+    const call = drawn();
+    const mine: Parts =
+      name === undefined
+        ? parts
+        : { ...parts, begins: (channel) => ways.begins(name, channel), leaves: (channel) => ways.leaves(name, request, channel, call) };
     const before = request.single === undefined ? terms.of(request) : undefined;
     if (before !== undefined) {
       const done = await purchase(mine, request, before).catch((error: unknown) => {
@@ -159,7 +164,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
         if (error instanceof FareboxError && error.code === 'payment_refused') return undefined;
         throw error;
       });
-      if (done !== undefined && 'response' in done) return readable(done, ways, name);
+      if (done !== undefined && 'response' in done) return readable(done, ways, name, call);
       terms.drop(request);
     }
     const first = await plain(fetch, request);
@@ -168,7 +173,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     const done = await purchase(mine, request, first);
     if (!('otherwise' in done)) {
       if (done.receipt !== null) terms.keep(request, first);
-      return readable(done, ways, name);
+      return readable(done, ways, name, call);
     }
     const why = done.otherwise;
     if (options.choose === 'session') throw new FareboxError(why ?? NO_SESSION);
@@ -292,8 +297,10 @@ type Parts = {
   readonly options: ChannelOptions;
   /** Streams that are being read, and those that ended beside them. */
   readonly open: Map<SessionStream, 'flows' | 'ended'>;
-  /** Returns once it is noted that a voucher leaves for a purchase under a key. */
-  readonly leaves?: (() => Promise<void>) | undefined;
+  /** Returns where this channel may be begun for a purchase under a key. */
+  readonly begins?: ((channel: string) => Promise<void>) | undefined;
+  /** Returns once it is noted that a voucher of this channel leaves for it. */
+  readonly leaves?: ((channel: string) => Promise<void>) | undefined;
 };
 
 /** The answer to a paid request, or to a refund; or why it has to be paid otherwise, if the server sells by channel at all. */
@@ -301,9 +308,9 @@ type Purchased = Answered | { readonly otherwise: Told | null };
 type Answered = { readonly response: Response; readonly receipt: ChannelReceipt | null };
 
 /** An answer whose end frees its key; what was answered otherwise leaves it to its channel. */
-async function readable({ response, receipt }: Answered, ways: Ways, name: string | undefined): Promise<Response> {
+async function readable({ response, receipt }: Answered, ways: Ways, name: string | undefined, call: string): Promise<Response> {
   if (name === undefined || !response.ok) return response;
-  const read = await whenRead(response, { read: () => ways.read(name) });
+  const read = await whenRead(response, { read: () => ways.read(name, call) });
   if (receipt !== null) receipts.set(read, receipt);
   return read;
 }
@@ -375,7 +382,8 @@ async function steps(
 ): Promise<Purchased> {
   const { fetch, now } = parts;
   const { signal } = request.rest;
-  let { leaves } = parts;
+  /** The channel whose voucher has left for this request. */
+  let left: string | undefined;
   let sent = now();
   let step = await answered(exchange, last.response, now());
   for (;;) {
@@ -407,8 +415,11 @@ async function steps(
         const headers = new Headers(request.headers);
         headers.set(step.field, step.payment);
         const { body, method, rest } = request;
-        await leaves?.();
-        leaves = undefined;
+        if (parts.leaves !== undefined) {
+          const { channel } = proposalOf(exchange);
+          if (channel !== left) await parts.leaves(channel);
+          left = channel;
+        }
         sent = now();
         // A redirect is an answer, so that a payment goes only where it was requested.
         last.response = await fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) }).catch(
@@ -463,7 +474,7 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
       const head: Plain = { ...request, method: 'HEAD', body: undefined };
       const ahead = sharing.reduce((sum, one) => sum + BigInt(one.step()), 0n);
       const raise = { channel, required, ahead: String(ahead) };
-      const done = await purchase({ ...parts, leaves: undefined }, head, await plain(fetch, head), undefined, raise);
+      const done = await purchase({ ...parts, begins: undefined, leaves: undefined }, head, await plain(fetch, head), undefined, raise);
       if ('otherwise' in done)
         throw done.otherwise === null
           ? unusable('terms_changed', 'the server sells by session no more', 'ask for a URL that is sold by channel')
@@ -481,9 +492,14 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
   });
 }
 
+/** What is about to be paid. */
+function proposalOf(exchange: ChannelPurchase): ChannelProposal {
+  return JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
+}
+
 /** Has the deposit and the voucher signed. Without both, nothing of it stays counted. */
 async function signed(
-  { signer, vouchers, store, now, options }: Parts,
+  { signer, vouchers, store, now, options, begins }: Parts,
   exchange: ChannelPurchase,
   step: Extract<Step, { do: 'sign' }>,
   signal: AbortSignal | null | undefined,
@@ -491,7 +507,8 @@ async function signed(
   let isKept = false;
   try {
     signal?.throwIfAborted();
-    const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
+    const proposal = proposalOf(exchange);
+    await begins?.(proposal.channel);
     if (proposal.deposit !== null && options.confirm !== undefined) {
       if ((await askPerson(signal, () => options.confirm?.(proposal))) !== true)
         throw new FareboxError({
@@ -526,7 +543,7 @@ async function broadcasted(
     await unsent();
     throw signal.reason;
   }
-  const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
+  const proposal = proposalOf(exchange);
   let hash: unknown;
   try {
     hash = await options.broadcast?.(proposal);

@@ -109,7 +109,7 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     const url = paidUrl(request, first);
     // The wallet is asked for nothing before the payment is confirmed, not even for its address.
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
-    const key = purchase?.name ?? keyOf(request.headers);
+    const key = keyOf(request.headers, purchase?.name);
     if (key !== undefined) exchange = exchange.forPurchase(key, askedUrl);
     if (purchase?.after !== undefined) exchange = exchange.after(purchase.after.slot, purchase.after.asks);
     if (options.pin !== undefined) exchange = exchange.withPin(options.pin);

@@ -107,9 +107,9 @@ export function paidUrl(request: Pick<Plain, 'url' | 'method'>, response: Respon
   throw error;
 }
 
-/** The caller's name for a purchase. An empty one, which the gate does not take for a name, is none. */
-export function keyOf(headers: Headers): string | undefined {
-  return headers.get('idempotency-key') || undefined;
+/** The caller's name for a purchase: the one that is given, else that of the header. An empty one, which the gate does not take for a name, is none. */
+export function keyOf(headers: Headers, given?: string): string | undefined {
+  return given ?? (headers.get('idempotency-key') || undefined);
 }
 
 /**
@@ -118,11 +118,11 @@ export function keyOf(headers: Headers): string | undefined {
  */
 export function purchaseOf(
   { method, url, headers }: Pick<Plain, 'method' | 'url' | 'headers'>,
-  { key = keyOf(headers), owner }: { readonly key?: string | undefined; readonly owner?: string } = {},
+  { key, owner }: { readonly key?: string | undefined; readonly owner?: string } = {},
 ): string {
   const credential = headers.get('authorization');
   // No payment is among them: `requestOf` refuses a request that carries one.
-  const name = key ?? (credential === null ? null : { user: credential });
+  const name = keyOf(headers, key) ?? (credential === null ? null : { user: credential });
   return JSON.stringify([method, url, name, ...(owner === undefined ? [] : [owner])]);
 }
 

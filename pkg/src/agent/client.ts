@@ -20,7 +20,7 @@ import { type DetectedChallenge, detectChallengeFromResponse } from './detection
 import { having } from './having.js';
 import { type Fields, forwardable } from './heads.js';
 import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
-import { candidateOf, initOf, preparedOf, requestOf } from './request.js';
+import { candidateOf, initOf, keyFor, preparedOf, requestOf } from './request.js';
 import { sdkClientVersion, sdkClientVersionHeaderName } from './version.js';
 
 export type AgentPayAuth = { type: 'bootstrapKey'; bootstrapKey: string } | { type: 'runtimeToken'; runtimeToken: string };
@@ -143,9 +143,8 @@ export class AgentPayClient {
     context: ExecutePreparedRequest,
   ): Promise<PaidResponse> {
     const { headers, ...request } = asked.request;
-    // The header that the merchant sees names the purchase, too, unless it is none or longer than a control plane takes.
-    const named = headers?.['idempotency-key'];
-    const { description, metadata, idempotencyKey = named && named.length <= 128 ? named : undefined, signal } = context;
+    const { description, metadata, signal } = context;
+    const idempotencyKey = keyFor(asked.request, context.idempotencyKey);
     signal?.throwIfAborted();
     const body: SdkPaymentDecisionRequest = sdkPaymentDecisionRequestSchema.parse({
       context: { ...this.#identity, ...having({ description, metadata }) },

@@ -21,7 +21,7 @@ import { linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
 import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
 import { isOpen, type Kept, recordsOf } from './records.js';
-import { nameOf, purchasedOf, requireContext } from './request.js';
+import { keyFor, nameOf, purchasedOf, requireContext } from './request.js';
 import type { Rows } from './rows.js';
 import { costSummaryOf, resultOf } from './told.js';
 import { uuidOf } from './uuid.js';
@@ -177,8 +177,8 @@ export class AgentHarness {
       createdAt: created.toISOString(),
       expiresAt: new Date(expires).toISOString(),
       endpoint: `${prepared.request.method}:${origin}${pathname}`,
-      // Drawn here, so that every attempt has it: one prepared request, one payment.
-      idempotencyKey: `prepared-${uuid()}`,
+      // Drawn here where it has none, so that every attempt has it: one prepared request, one payment.
+      idempotencyKey: keyFor(prepared.request) ?? `prepared-${uuid()}`,
       prepared,
     };
     let kept = record;

@@ -26,7 +26,7 @@ import { Memory, type Outcome } from './local/memory.js';
 import { type LocalAgentOptions, type LookedOffer, payOptionsOf } from './local/options.js';
 import { isFinal, type Settled } from './local/verdict.js';
 import { FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
-import { initOf, nameOf, type Purchased, preparedOf, purchasedOf, requestOf, requireContext } from './request.js';
+import { initOf, keyFor, nameOf, type Purchased, preparedOf, purchasedOf, requestOf, requireContext } from './request.js';
 
 export type { LocalAgentOptions, LookedOffer } from './local/options.js';
 
@@ -105,7 +105,7 @@ export class LocalAgentClient implements AgentBackEnd {
   async executePreparedRequest(prepared: SdkPreparedPaidRequestReady, request: ExecutePreparedRequest = {}): Promise<PaidResponse> {
     requireContext(request);
     const { signal } = request;
-    let key = request.idempotencyKey ?? this.#keys.get(prepared);
+    let key = keyFor(prepared.request, request.idempotencyKey) ?? this.#keys.get(prepared);
     if (key === undefined) {
       const open = await this.openPayment(purchasedOf(prepared));
       // Another execution of the same preparation may have drawn one meanwhile.

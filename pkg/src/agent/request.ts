@@ -1,10 +1,10 @@
 /** A request in the form in which it is prepared, decided and sent again. */
 import * as wasm from '#agent-wasm';
 
-import { purchaseOf } from '../request.js';
+import { keyOf, purchaseOf } from '../request.js';
 import { toReplayableRequestBody } from './body.js';
 import type { ExecutePreparedRequest } from './client.js';
-import { bounds, idempotencyKey } from './contracts/bounds.js';
+import { bounds, idempotencyKey, MAX_KEY } from './contracts/bounds.js';
 import {
   type PaidRequestHttpRequest,
   paidRequestHttpRequestSchema,
@@ -62,6 +62,12 @@ function spelled(text: string): string {
   const url = new URL(text);
   url.hash = '';
   return url.href;
+}
+
+/** The key under which a request is paid once, by every back end: its caller's, else that of its header, or its digest where a contract takes none so long. */
+export function keyFor({ headers }: Purchased, given?: string): string | undefined {
+  const key = keyOf(new Headers(headers), given);
+  return key === undefined || key === given || key.length <= MAX_KEY ? key : wasm.sha256(key);
 }
 
 /** The owner of what is bought for no one by name. */

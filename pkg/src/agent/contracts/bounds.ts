@@ -2,4 +2,6 @@
 import { record, text, unknown } from '../schema.js';
 
 export const bounds = { description: text({ min: 1, max: 200 }).optional(), metadata: record(unknown()).optional() };
-export const idempotencyKey = text({ min: 1, max: 128 }).optional();
+/** Characters of a key. */
+export const MAX_KEY = 128;
+export const idempotencyKey = text({ min: 1, max: MAX_KEY }).optional();

@@ -1,0 +1,206 @@
+// Under one key a purchase is paid one way: what has left by `exact`, by a channel or by a session is not charged beside by another one.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { channelFetch } from '../../pkg/dist/channels.js';
+import { memoryStore, wrapFetch } from '../../pkg/dist/index.js';
+import { type ChannelSeller, DELAY, startChannelSeller } from '../e2e/channel-seller.ts';
+import { challenge } from './charges.ts';
+import { base64, GOODS, OFFER, settlement, watchedSigner } from './shop.ts';
+
+/** The contract of OKX's sessions, which the policy names. */
+const ESCROW = '0x5E550002e64FaF79B41D89fE8439eEb1be66CE3b';
+
+let world: ChannelSeller;
+before(async () => {
+  world = await startChannelSeller();
+});
+after(() => world?.stop());
+
+const key = (name: string) => ({ headers: { 'idempotency-key': name } });
+
+const WAYS = ['exact', 'channel 1', 'channel 2', 'session'] as const;
+type Way = (typeof WAYS)[number];
+
+/** A 402 that sells this way alone, and where it has to, beside a channel that nobody can use. */
+function sells(way: Way, asked: Response): Response {
+  const payTo = world.chain.accounts.payee.address;
+  const session = { amount: '10000', recipient: payTo, suggestedDeposit: '100000', unitType: 'request' };
+  const details = { chainId: 84532, escrowContract: ESCROW, feePayer: true, minVoucherDelta: '0' };
+  if (way === 'session') {
+    const row = challenge({ intent: 'session', request: session, details });
+    return new Response('{}', { status: 402, headers: { 'www-authenticate': row } });
+  }
+  const sold = JSON.parse(atob(asked.headers.get('payment-required') ?? '')) as { accepts: { extra: { withdrawDelay: number } }[] };
+  const others = { ...sold, accepts: sold.accepts.map((it) => ({ ...it, extra: { ...it.extra, withdrawDelay: DELAY + 60 } })) };
+  const once = { ...sold, accepts: ['exact', 'batch-settlement'].map((scheme) => ({ ...OFFER, payTo, scheme })) };
+  const required = { exact: once, 'channel 1': sold, 'channel 2': others }[way];
+  return new Response('{}', { status: 402, headers: { 'payment-required': base64(JSON.stringify(required)) } });
+}
+
+/** By what a request pays: its scheme, and of channels and sessions their id. */
+function wayOf(headers: Headers): string | undefined {
+  const payment = headers.get('payment-signature');
+  const text = payment ?? headers.get('authorization')?.replace(/^Payment /, '');
+  if (text === undefined) return undefined;
+  const { payload } = JSON.parse(Buffer.from(text, 'base64url').toString()) as {
+    payload: { authorization?: { nonce: string }; voucher?: { channelId: string }; channelId?: string };
+  };
+  const { channelId = payload.voucher?.channelId ?? `exact ${payload.authorization?.nonce}` } = payload;
+  return channelId;
+}
+
+// A-390
+test('under a key, what has left without an answer is not charged beside by any other way, in each order', async () => {
+  const asked = await fetch(world.url);
+  const plays = WAYS.flatMap((first) => WAYS.map((second) => [first, second] as const));
+  const played = await Promise.all(
+    plays.map(async ([first, second]) => {
+      const left = new Set<string>();
+      let isSecond = false;
+      const seller: typeof fetch = async (_, init) => {
+        const way = wayOf(new Headers(init?.headers));
+        if (way === undefined) return sells(isSecond ? second : first, asked);
+        left.add(way);
+        if (!isSecond) throw new TypeError('the connection is gone');
+        return new Response(GOODS);
+      };
+      const signer = watchedSigner();
+      const options = { signer, policy: { perDay: '5', escrows: [ESCROW], deadlineSecs: 1 }, store: memoryStore() };
+      const pay = channelFetch(seller, options);
+      await assert.rejects(pay(world.url, key('order-7')), { signed: true });
+      isSecond = true;
+      const signed = signer.asked.length;
+      // What was paid by itself is known to the one that has paid.
+      const again = first === 'exact' ? pay : channelFetch(seller, options);
+      const end = await again(world.url, key('order-7')).then(
+        (it) => it.text(),
+        ({ code }: { code: string }) => code,
+      );
+      return [first, second, left.size, end, first === second || signer.asked.length === signed];
+    }),
+  );
+  const isSame = (first: Way, second: Way): boolean => first === 'exact' || first === second;
+  assert.deepEqual(
+    played,
+    plays.map(([first, second]) => [first, second, 1, isSame(first, second) ? GOODS : 'payment_unresolved', true]),
+  );
+});
+
+// A-390
+test('under a key, a voucher of another channel does not leave beside one that has left, in the same call either', async () => {
+  const { payer: account } = world.chain.accounts;
+  const left = new Set<string>();
+  const signs: string[] = [];
+  let isHostile = false;
+  const seller: typeof fetch = async (input, init) => {
+    const way = wayOf(new Headers(init?.headers));
+    if (!isHostile) return fetch(input, init);
+    if (way !== undefined) left.add(way);
+    return sells('channel 2', await fetch(world.url));
+  };
+  const signer = {
+    address: account.address,
+    signTypedData: (typed: Parameters<typeof account.signTypedData>[0]) => {
+      signs.push(typed.primaryType);
+      return account.signTypedData(typed);
+    },
+  };
+  const pay = channelFetch(seller, { signer, policy: { perDay: '5' }, store: memoryStore(), name: 'renewed' });
+  await (await pay(world.url, key('order-7'))).text();
+  isHostile = true;
+  signs.length = 0;
+  await assert.rejects(pay(world.url, key('order-8')), { code: 'payment_unresolved', signed: true });
+  assert.deepEqual([left.size, signs], [1, ['Voucher']]);
+});
+
+// A-390
+test('an answer that is read frees its key of its own voucher alone, not of a later one that was not answered', async () => {
+  const [signer] = world.chain.accounts.payers;
+  assert.ok(signer);
+  let mode: 'honest' | 'loses' | 'exact' = 'honest';
+  const left: string[] = [];
+  const seller: typeof fetch = async (input, init) => {
+    const way = wayOf(new Headers(init?.headers));
+    if (mode === 'honest') return fetch(input, init);
+    if (way === undefined) return mode === 'exact' ? sells('exact', await fetch(world.url)) : fetch(input, init);
+    left.push(way);
+    throw new TypeError('the connection is gone');
+  };
+  const options = { signer, policy: { perDay: '5', deadlineSecs: 1 }, store: memoryStore() };
+  const pay = channelFetch(seller, options);
+  const first = await pay(world.url, key('order-7'));
+  mode = 'loses';
+  await assert.rejects(pay(world.url, key('order-7')), { signed: true });
+  assert.notEqual(await first.text(), '');
+  mode = 'exact';
+  const again = channelFetch(seller, { ...options, choose: 'once' });
+  await assert.rejects(again(world.url, key('order-7')), { code: 'payment_unresolved', signed: true });
+  assert.equal(new Set(left).size, 1);
+});
+
+const delivers = (): Response => new Response(GOODS, { headers: { 'payment-response': base64(JSON.stringify(settlement())) } });
+const fails = (): Response => new Response(null, { status: 504 });
+
+/** Two calls under one key that are paid by themselves and wait for their persons, and what is paid in which way. */
+async function twoAtOnce() {
+  const asked: ((isAgreed: boolean) => void)[] = [];
+  const left: string[] = [];
+  let [answer, showsChannel] = [fails, false];
+  const terms = await fetch(world.url);
+  const seller: typeof fetch = async (_, init) => {
+    const way = wayOf(new Headers(init?.headers));
+    if (way === undefined) return sells(showsChannel ? 'channel 1' : 'exact', terms);
+    left.push(way.startsWith('exact') ? 'exact' : 'channel');
+    return answer();
+  };
+  const confirm = (): Promise<boolean> => new Promise((resolve) => void asked.push(resolve));
+  const options = { signer: watchedSigner(), policy: { perDay: '5', deadlineSecs: 1 }, store: memoryStore() };
+  const pay = channelFetch(seller, { ...options, once: wrapFetch(seller, { ...options, confirm }) });
+  const call = () =>
+    pay(world.url, key('order-7')).then(
+      (it) => it.text(),
+      () => 'nothing',
+    );
+  const calls: Promise<string>[] = [];
+  for (const wanted of [1, 2]) {
+    calls.push(call());
+    while (asked.length < wanted) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return {
+    left,
+    /** Ends one of them. */
+    async ends(at: 0 | 1, isAgreed: boolean, answers = fails) {
+      answer = answers;
+      asked[at]?.(isAgreed);
+      await calls[at];
+    },
+    /** Calls again where the seller shows its channel alone. */
+    async again() {
+      [answer, showsChannel] = [delivers, true];
+      left.length = 0;
+      await call();
+      return [...new Set(left)];
+    },
+  };
+}
+
+// A-391
+test('of two calls at once under a key, one that pays nothing lets no channel pay beside what the other one leaves open', async () => {
+  const { ends, again, left } = await twoAtOnce();
+  await ends(0, false);
+  await ends(1, true);
+  assert.ok(left.includes('exact'));
+  assert.deepEqual(await again(), ['exact']);
+});
+
+// A-391
+test('of two calls at once under a key, one that was delivered lets no channel pay beside the other one until that has ended', async () => {
+  const { ends, again, left } = await twoAtOnce();
+  await ends(0, true, delivers);
+  assert.deepEqual(left, ['exact']);
+  assert.deepEqual(await again(), []);
+  await ends(1, false);
+  assert.deepEqual(await again(), ['channel']);
+});
