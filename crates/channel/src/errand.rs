@@ -1,9 +1,8 @@
 //! When the money of a channel is claimed, and what its alarm does next.
 
 use super::state::firm::FIRM_SECS;
-use super::state::{
-    Agreement, AttemptResult, Channel, HighestVoucher, ListNotice, OnChain, Promise, VoucherRule,
-};
+use super::state::{Agreement, AttemptResult, Channel, ListNotice, OnChain, Promise, VoucherRule};
+use super::voucher::HighestVoucher;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;

@@ -7,9 +7,9 @@ use super::config::ChannelId;
 use super::state::bearer::REST_SECS;
 use super::state::firm::{FirmDeposit, LowerDeposit};
 use super::state::{
-    Agreement, AttemptResult, Channel, HighestVoucher, LastSale, ListNotice, OnChain, Promise,
-    Sight, VoucherRule,
+    Agreement, AttemptResult, Channel, LastSale, ListNotice, OnChain, Promise, Sight, VoucherRule,
 };
+use super::voucher::HighestVoucher;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::time::UnixTime;

@@ -5,11 +5,10 @@ use alloc::vec::Vec;
 use self::bearer::{Bearer, REST_SECS};
 use self::firm::FirmDeposit;
 use super::config::ChannelId;
-use super::voucher::{CheckedVoucher, Voucher};
+use super::voucher::{CheckedVoucher, HighestVoucher, Voucher};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
-use farebox_evm::signature::Signature;
 
 mod back;
 pub mod bearer;
@@ -63,15 +62,6 @@ pub struct Promise {
     pub nonce: Amount,
     /// Its amount.
     pub amount: Amount,
-}
-
-/// The highest voucher that was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HighestVoucher {
-    /// Its amount.
-    pub cumulative: Amount,
-    /// Its signature.
-    pub signature: Signature,
 }
 
 /// The request that was charged last.

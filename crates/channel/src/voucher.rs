@@ -17,6 +17,15 @@ use farebox_evm::keccak::keccak256_parts;
 use farebox_evm::known::{KnownSigner, SignedDigest};
 use farebox_evm::signature::Signature;
 
+/// The highest voucher that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HighestVoucher {
+    /// Its amount.
+    pub cumulative: Amount,
+    /// Its signature.
+    pub signature: Signature,
+}
+
 /// The permission to claim up to an amount from a channel, counted from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Voucher {

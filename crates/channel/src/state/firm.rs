@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::HighestVoucher;
+use crate::voucher::HighestVoucher;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;

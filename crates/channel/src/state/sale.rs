@@ -2,11 +2,9 @@
 //! delivered.
 
 use super::bearer::{Bearer, SecretVoucher};
-use super::{
-    Agreement, Begun, Channel, HeldPrice, HighestVoucher, LastSale, OnChain, Purchase, VoucherRule,
-};
+use super::{Agreement, Begun, Channel, HeldPrice, LastSale, OnChain, Purchase, VoucherRule};
 use crate::refusal::ChannelRefusal;
-use crate::voucher::CheckedVoucher;
+use crate::voucher::{CheckedVoucher, HighestVoucher};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
