@@ -16,7 +16,7 @@ export async function checkRs256(url, kid, text, signature, milliseconds) {
   let tried;
   for (let turn = 0; turn < JWKS_TURNS; turn += 1) {
     const now = Date.now();
-    const known = jwks.get(url) ?? { keys: [], read: 0, until: 0 };
+    const known = jwks.get(url) ?? { keys: [], read: 0, until: 0, isDown: false };
     jwks.set(url, known);
     if (now < known.until && known.keys !== tried) {
       tried = known.keys;
@@ -25,13 +25,18 @@ export async function checkRs256(url, kid, text, signature, milliseconds) {
     // Issuers change their keys: what the known ones do not prove is looked up once more, by one request at a time, also while there
     // are none.
     if (now < known.read + JWKS_PAUSE_MS) {
+      if (known.isDown) return 'unread';
       await new Promise((resolve) => setTimeout(resolve, known.read + JWKS_PAUSE_MS - now));
       continue;
     }
     known.read = now;
+    known.isDown = false;
     const keys = await readJwks(url, milliseconds);
-    if (keys === undefined) return 'unread';
-    jwks.set(url, { keys, read: now, until: now + JWKS_MS });
+    if (keys === undefined) {
+      known.isDown = true;
+      return 'unread';
+    }
+    jwks.set(url, { keys, read: now, until: now + JWKS_MS, isDown: false });
     return (await isSigned(keys, kid, text, signature)) ? 'right' : 'wrong';
   }
   return 'unread';
@@ -63,9 +68,9 @@ async function isSigned(keys, kid, text, signature) {
 }
 
 /**
- * Keys of issuers by their URL: when they were read, and until when they count.
+ * Keys of issuers by their URL: when they were read last, until when they count, and whether the last read failed.
  *
- * @type {Map<string, {keys: any[], read: number, until: number}>}
+ * @type {Map<string, {keys: any[], read: number, until: number, isDown: boolean}>}
  */
 const jwks = new Map();
 const JWKS_MS = 300_000;

@@ -1080,7 +1080,7 @@ async function withoutGuard([, file, guard, broken, [tests, name]]: Guard): Prom
     printed += part.toString();
   });
   // A seller without its guard may go on for ever after its test has failed.
-  const end = setTimeout(() => child.kill('SIGKILL'), 45_000);
+  const end = setTimeout(() => child.kill('SIGKILL'), 120_000);
   await once(child, 'close');
   clearTimeout(end);
   return printed;
