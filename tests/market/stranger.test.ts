@@ -140,7 +140,7 @@ describe('a stranger at the gate, the market and the treasury', { concurrency: 1
           merchant: world.charging.url,
           wallet: 'main',
           receipt: 'rcpt_x',
-          links: [`${link.slice(0, -1)}0`, link],
+          links: [`${link.slice(0, -1)}${link.endsWith('0') ? '1' : '0'}`, link],
           tokens,
         }),
         names,

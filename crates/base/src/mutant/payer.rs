@@ -70,7 +70,7 @@ macro_rules! payer {
             ElsewhereIsUncounted,
             /// Transactions whose proof never came count as one.
             LostTransactionsAreOne,
-            /// What is signed beside a payment in doubt is in doubt as well.
+            /// A payment that is signed beside one in doubt is in doubt as well.
             DoubtOutlivesSigning,
             /// A purchase goes on under the policy of the call that began it.
             PolicyOfBefore,

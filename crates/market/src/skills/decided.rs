@@ -169,7 +169,7 @@ impl PaymentDecisions<'_> {
         moment: Now<'_>,
     ) -> Applied<B> {
         let is_shown = is_shown(books, &row, told)?;
-        let Named { tx, displaced } = find_transaction(books, &row, told, is_shown)?;
+        let FoundTransaction { tx, displaced } = find_transaction(books, &row, told, is_shown)?;
         let row = InvocationRow { receipt: told.receipt.clone(), tx, is_shown, ..row };
         let failed = if told.reason.is_empty() { FAILED } else { told.reason.as_str() };
         // A merchant that shows no settlement may have taken nothing.
@@ -284,7 +284,7 @@ impl PaymentDecisions<'_> {
         now: u64,
     ) -> Applied<B> {
         let is_shown = is_shown(books, &row, told)?;
-        let Named { tx, displaced } = find_transaction(books, &row, told, is_shown)?;
+        let FoundTransaction { tx, displaced } = find_transaction(books, &row, told, is_shown)?;
         if row.paid == Moved::Yes && tx.is_empty() {
             return Ok(look_later(row, now));
         }
@@ -332,7 +332,7 @@ fn is_shown<B: Rows>(
 }
 
 /// The transaction of a payment; empty if it is not known, or another one's.
-struct Named {
+struct FoundTransaction {
     tx: String,
     /// The change that takes it from an invocation of which only a seller has said so.
     displaced: Option<Change>,
@@ -343,8 +343,8 @@ fn find_transaction<B: Rows>(
     row: &InvocationRow,
     told: &FinalDecision,
     is_shown: bool,
-) -> Result<Named, B::Error> {
-    let named = |tx: &str| Named { tx: tx.to_string(), displaced: None };
+) -> Result<FoundTransaction, B::Error> {
+    let named = |tx: &str| FoundTransaction { tx: tx.to_string(), displaced: None };
     if told.tx.is_empty() || !row.tx.is_empty() {
         return Ok(named(&row.tx));
     }
@@ -361,7 +361,10 @@ fn find_transaction<B: Rows>(
         return Ok(named(""));
     }
     let other = InvocationRow { tx: String::new(), ..other };
-    Ok(Named { tx: told.tx.clone(), displaced: Some(Change::Invocation(Box::new(other))) })
+    Ok(FoundTransaction {
+        tx: told.tx.clone(),
+        displaced: Some(Change::Invocation(Box::new(other))),
+    })
 }
 
 fn look_later(row: InvocationRow, now: u64) -> Decision {
