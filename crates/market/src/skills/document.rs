@@ -68,11 +68,7 @@ pub fn write_skill_document(url: &str, skill: &Offered) -> String {
         agent => Markdown::fill("{}, {}", [Markdown::of(agent), owner]),
     };
     let fee = skill.fee.as_ref().map_or(Markdown::literal(""), |fee| {
-        Markdown::fill(
-            "- Fee of the market: {}
-",
-            [Markdown::of(&fee.words())],
-        )
+        Markdown::fill("- Fee of the market: {}\n", [Markdown::of(&fee.words())])
     });
     let bazaar = match skill.bazaar.as_str() {
         "" => Markdown::literal(""),
