@@ -13,7 +13,7 @@ import { gzipSync } from 'node:zlib';
 
 import { MUTANTS } from './mutants.mjs';
 import { root, run, runMain, StepFailed, step } from './steps.mjs';
-import { buildXtask, keepsFeatures, runXtask, targetFolder } from './xtask.mjs';
+import { buildXtask, keepsFeatures, runXtask, targetFolder, withoutPlaces } from './xtask.mjs';
 
 /**
  * The Workers: the folder of each in src/ is also the name of its feature.
@@ -49,6 +49,7 @@ export async function buildWorker(build = {}) {
  * @param {Build} [build]
  */
 export async function compileWorker({ worker = 'worker', features = [], out = FOLDERS[worker] ?? 'build', named = false } = {}) {
+  const options = await withoutPlaces();
   // The two write to different folders of target/, so cargo lets them run side by side.
   await Promise.all([
     buildXtask(),
@@ -65,6 +66,7 @@ export async function compileWorker({ worker = 'worker', features = [], out = FO
         'wasm32-unknown-unknown',
         '--features',
         [worker, ...features].join(','),
+        ...options,
         '--',
         ...BELOW_A_MEGABYTE,
       ],

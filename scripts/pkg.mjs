@@ -13,7 +13,7 @@ import { buildWorker } from './build.mjs';
 import { buildPages } from './pages.mjs';
 import { setup } from './setup.mjs';
 import { root, run, runMain, StepFailed, step } from './steps.mjs';
-import { keepsFeatures, runXtask, targetFolder } from './xtask.mjs';
+import { keepsFeatures, runXtask, targetFolder, withoutPlaces } from './xtask.mjs';
 
 /** The package, ready to be packed; build/ has the Workers afterwards. */
 export async function buildPackage() {
@@ -102,6 +102,7 @@ async function compilePart(feature, folder) {
       '--target-dir',
       web,
       ...SMALL_SHA2,
+      ...(await withoutPlaces()),
     ],
     { env: keepsFeatures },
   );
@@ -136,6 +137,7 @@ export async function buildCheck() {
       '--target-dir',
       web,
       ...SMALL_SHA2,
+      ...(await withoutPlaces()),
     ],
     { env: keepsFeatures },
   );

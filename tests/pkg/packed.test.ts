@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -82,6 +83,21 @@ test('the tarball has what package.json names, its licences, and no source or te
     .flatMap((map) => Object.values<string | Record<string, string>>(map))
     .flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry)));
   for (const target of targets) assert.ok(tarball.files.includes(target.slice(2)), target);
+});
+
+test('no compiled part names a folder of the machine that built it', () => {
+  const parts = tarball.files.filter((file) => file.endsWith('.wasm'));
+  assert.ok(parts.length >= 8, parts.join(' '));
+  const named: string[] = [];
+  for (const part of parts) {
+    const text = readFileSync(join(installed, 'node_modules', 'farebox', part), 'latin1');
+    // Rust names its own library, and what that depends on, alike for everybody.
+    for (const [path] of text.matchAll(/[\w./-]*\/[\w./-]+\.rs\b/g)) {
+      if (!/^(\/rustc\/[0-9a-f]{40}|\/rust\/deps|crates|src)\//.test(path)) named.push(`${part}: ${path}`);
+    }
+    for (const place of [homedir(), root]) assert.ok(!text.includes(place), `${part}: ${place}`);
+  }
+  assert.deepEqual(named, []);
 });
 
 test('Node: an ES module pays', async () => {
