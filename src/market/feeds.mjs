@@ -7,20 +7,26 @@ import { onLoss } from '../platform/instance.mjs';
  * @typedef {{number: number, tags: string[], text: string}} Line
  * @typedef {{tag: string, client: string, count: number, ending: number}} OpenFeeds
  * @typedef {{about: unknown, tag: string, until: number | null, after: number, ready: string, lines: Line[], instead?: OpenFeeds | null}} Page
- * @typedef {{about: unknown, tag: string, client: string, until: number | null, since?: number, sent: number, flying: number, behind: boolean, answers: boolean}} Place
+ * @typedef {{about: unknown, tag: string, client: string, until: number | null, since?: number, sent: number, flying: number, behind: boolean, answers: boolean, owed?: number, heard?: number, may?: number}} Place
  *
- * Where a reader is. `flying` lines were sent that it may not have got; `behind` it are lines that wait in the table.
+ * Where a reader is. `flying` lines were sent that it may not have got; `behind` it are lines that wait in the table. `owed` are
+ * answers to lines; when it was `heard` last, it `may` have said so much beside them.
  */
 
 /** Lines that may be on their way to a reader. */
 const WINDOW = 64;
+/** Messages that a reader may send at once beside one for each line that it was sent. */
+const MAY_SAY = 16;
+/** Milliseconds after which it may send another one of those. */
+const SAYS_EVERY_MS = 1_000;
 /** Milliseconds between two signs of life on a stream. */
 const ALIVE_MS = 20_000;
 /** Milliseconds after which a stream that takes nothing is closed. */
 const STUCK_MS = 60_000;
-/** Codes of a closed WebSocket: the session ended; the reader does not answer; the Worker begins anew. */
+/** Codes of a closed WebSocket: the session ended; the reader does not answer, or says too much; the Worker begins anew. */
 const ENDED = 4001;
 const SLOW = 4013;
+const LOUD = 1008;
 const AGAIN = 4012;
 
 /** @type {WeakMap<object, Feeds>} */
@@ -173,12 +179,19 @@ export class Feeds {
   }
 
   /**
-   * Whatever a reader says, it has got what it was sent.
+   * Whatever a reader says, it has got what it was sent. This object serves all others, too: whoever says more than there is to
+   * answer is let go.
    *
    * @param {WebSocket} socket
    */
   answered(socket) {
+    // What was on its way when it was closed.
+    if (!isOpen(socket)) return;
     const reader = Socket.of(socket);
+    if (!reader.hears()) {
+      reader.close(LOUD, 'one answer to a line is enough');
+      return;
+    }
     reader.place.flying = 0;
     reader.place.answers = true;
     this.fill(reader);
@@ -211,12 +224,26 @@ class Socket {
     this.put(line.text);
     this.place.sent = line.number;
     this.place.flying += 1;
+    this.place.owed = (this.place.owed ?? 0) + 1;
   }
 
   /** Whether it will say when it has read; who never does is let go, and comes back with its cursor. */
   waits() {
     if (!this.place.answers) this.close(SLOW, 'answer, or come back with your cursor');
     return this.place.answers;
+  }
+
+  /** Whether it might say something now. */
+  hears() {
+    const now = Date.now();
+    const { place } = this;
+    place.owed = (place.owed ?? 0) - 1;
+    if (place.owed >= 0) return true;
+    const { heard = now, may = MAY_SAY } = place;
+    place.owed = 0;
+    place.may = Math.min(MAY_SAY, may + (now - heard) / SAYS_EVERY_MS) - 1;
+    place.heard = now;
+    return place.may >= 0;
   }
 
   keep() {

@@ -284,10 +284,9 @@ impl Channel {
     fn firm_due(&self) -> Option<UnixTime> {
         let firm = self.tried?.plus(FIRM_SECS);
         let is_open = self.looked < firm && !planted(Mutant::FirstSightIsFinal);
-        is_open.then_some(match self.sight.on_chain {
-            OnChain::Leaving(_) => firm.min(self.looked.plus(self.fresh_secs())),
-            OnChain::Open | OnChain::Finalized => firm,
-        })
+        // What is left of the time until they withdraw is for another claim.
+        let soon = self.looked.plus(self.fresh_secs().min(LEAVING_SECS));
+        is_open.then_some(if self.may_leave { firm.min(soon) } else { firm })
     }
 }
 
@@ -305,6 +304,8 @@ const fn retry_secs(tries: u64, hurried: u64) -> u64 {
 
 /// Seconds before something is tried again.
 const RETRY_SECS: u64 = 15;
+/// The longest pause between two looks at a claim that may be undone while its payer leaves, seconds.
+const LEAVING_SECS: u64 = 60;
 /// Payouts that follow each other at once: each is for all channels of the payee.
 const PAYOUTS: u64 = 4;
 /// Attempts to close before what is owed is settled by itself.

@@ -86,6 +86,7 @@ impl Channel {
             self.pay_out_tries.to_string(),
             self.own.to_string(),
             write_lower(&firm.lower),
+            mark(self.may_leave),
         ]
         .join("\n")
     }
@@ -182,9 +183,11 @@ impl Channel {
             sold: lines.time().flatten().unwrap_or(at),
             pay_out_tries: lines.time().flatten().map_or(0, UnixTime::secs),
             own: lines.amount().flatten().unwrap_or(Amount::ZERO),
+            may_leave: matches!(on_chain, OnChain::Leaving(_)),
         };
         // Rows of earlier versions do not have them.
         channel.firm.lower = lines.text().map_or(Some(Vec::new()), read_lower)?;
+        channel.may_leave |= lines.text().is_some_and(|mark| !mark.is_empty());
         Some(channel)
     }
 }

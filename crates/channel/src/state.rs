@@ -196,6 +196,8 @@ pub struct Channel {
     pub(super) sold: UnixTime,
     /// The deposit as far as its payer's own transactions brought all of it.
     pub(super) own: Amount,
+    /// Whether its payer withdraws, if the chain undoes its close.
+    pub(super) may_leave: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,6 +249,7 @@ impl Channel {
             closed_before: UnixTime::from_secs(0),
             sold: sight.at,
             own: Amount::ZERO,
+            may_leave: matches!(sight.on_chain, OnChain::Leaving(_)),
         }
     }
 
@@ -369,6 +372,11 @@ impl Channel {
             self.firm.rise_from(self.sight.deposit, self.evidence);
         }
         self.sight = sight;
+        self.may_leave = match sight.on_chain {
+            OnChain::Open => false,
+            OnChain::Leaving(_) => true,
+            OnChain::Finalized => self.may_leave && !planted(Mutant::LeaversAreForgotten),
+        };
         // A claim that is undone was not paid out either.
         self.paid_out = self.paid_out.min(sight.claimed);
         if self.tried.is_none_or(|tried| tried <= sight.at) {

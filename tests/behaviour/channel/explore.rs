@@ -151,6 +151,21 @@ fn long_histories_of_streams_that_one_voucher_bought_keep_every_rule() {
     assert!(outcome.is_err());
 }
 
+//
+#[test]
+fn a_close_that_is_undone_is_made_again_before_its_payer_withdraws() {
+    use Facilitator::{Down, Up};
+    let mut world = World::new(RULES[1], 2);
+    let mut steps = vec![Step::Asks(Some(1), 1), Step::Serves(0, 1), Step::Leaves];
+    steps.extend([Step::Looks, Step::Sees(0), Step::Closes(2)]);
+    steps.extend([Up, Up, Up, Up].map(Step::Waits));
+    steps.push(Step::Reverts);
+    steps.extend([Up, Up, Up, Down, Down].map(Step::Waits));
+    steps.push(Step::Withdraws);
+    assert_eq!(steps.into_iter().try_for_each(|step| world.take_step(step)), Ok(()));
+    assert_eq!(world.settle(), Ok(()));
+}
+
 // I-22
 #[test]
 fn each_guard_that_is_removed_lets_a_history_break_a_rule() {

@@ -158,6 +158,10 @@ pub const TABLE: &[Row] = &[
     row!(OneHoldsUpAll, vain::a_payer_whose_deposits_come_to_nothing_is_held_back_and_others_go_on),
     row!(ShownIsChecked, by_mpp::a_voucher_of_someone_else_buys_nothing),
     row!(LeaversAreNotHurried, paid_out::what_is_earned_is_settled_before_the_payer_withdraws),
+    row!(
+        LeaversAreForgotten,
+        explore::a_close_that_is_undone_is_made_again_before_its_payer_withdraws
+    ),
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),

@@ -23,7 +23,8 @@ const ID: ChannelId = ChannelId::from_bytes([7; 32]);
 const FIRM: u64 = 900;
 /// The same of a claim, refund or close: a payer who leaves has no longer time.
 const MINED: u64 = 300;
-/// Ticks for which the facilitator may fail on end.
+/// Ticks for which the facilitator may fail on end, and while a payer leaves in all: a look takes a third
+/// of their time, and another third is for what the chain may undo.
 const MOST_DOWN: u8 = 2;
 
 /// Streams that are bought by one voucher each.
@@ -179,7 +180,11 @@ impl World {
     /// The alarm does what is due; then transactions are mined and time goes on.
     fn wait(&mut self, facilitator: Facilitator) {
         let is_down = facilitator == Facilitator::Down && self.down < MOST_DOWN;
-        self.down = if is_down { self.down + 1 } else { 0 };
+        self.down = match self.contract.leaving {
+            _ if is_down => self.down + 1,
+            Some(_) => self.down,
+            None => 0,
+        };
         for _ in 0..4 {
             let now = self.time();
             match self.channel.errand(now) {

@@ -80,6 +80,8 @@ const rawSocket = async (url: string, headers: Record<string, string>) => {
   assert.match(bytes, /^HTTP\/1.1 101 /);
   return {
     told: () => bytes,
+    /** Sends so many messages of one letter. */
+    say: (count: number) => connection.write(Buffer.alloc(7 * count, Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x78]))),
     /** Answers the Close frame with one of the same code. */
     close: () => connection.write(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x0f, 0xad])),
   };
@@ -263,6 +265,22 @@ describe('a feed', { timeout: 300_000 }, () => {
     );
     assert.deepEqual(ends, []);
     open.close();
+  });
+
+  //
+  it('lets a WebSocket go that says more than there is to answer, and hears nothing of it any more', async () => {
+    const feed = await rawSocket(publicFeed(), { 'cf-connecting-ip': '10.77.0.4' });
+    await eventually('it is open', () => feed.told().includes('"READY"'));
+    feed.say(16);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.ok(!feed.told().includes('one answer'), 'so many it may say');
+    const seller = await world.seller({ profile: MOCK, capability: 'loud' });
+    feed.say(100_000);
+    await eventually('it is closed', () => feed.told().endsWith('\u0003\u00f0one answer to a line is enough'));
+    await bought('loud');
+    assert.equal((await world.call(seller, 'sellers/heartbeat')).status, 200);
+    assert.ok(feed.told().endsWith('is enough'), 'no line after it');
+    feed.close();
   });
 
   it('is one of 64 of a network address', async () => {

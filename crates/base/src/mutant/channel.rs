@@ -49,6 +49,8 @@ macro_rules! channel {
             LeaversBuy,
             /// Earnings wait although the payer withdraws.
             LeaversAreNotHurried,
+            /// Looks at a close as seldom as at others where its payer had asked to withdraw before.
+            LeaversAreForgotten,
             /// Withdrawals are not looked for.
             EarningsAreNotWatched,
             /// Money that is promised back is spent.
