@@ -11,7 +11,7 @@ use farebox_core::skills::Market;
 
 use super::following::Following;
 use super::showcase::Showcase;
-use super::turnstile::Turnstile;
+use super::turns::Turns;
 use crate::platform::calls;
 
 /// A configuration with its market and its exchange.
@@ -20,7 +20,7 @@ struct MarketSetting {
     market: Option<Rc<Market>>,
     showcase: Rc<Showcase>,
     following: Rc<Following>,
-    turnstile: Rc<Turnstile>,
+    turns: Rc<Turns>,
     exchange: Exchanging,
 }
 
@@ -68,8 +68,8 @@ pub(super) fn configure(text: &str) {
         }
     };
     let market = market.ok().map(Rc::new);
-    let (showcase, following, turnstile) = (Rc::default(), Rc::default(), Rc::default());
-    let setting = MarketSetting { vars, market, showcase, following, turnstile, exchange };
+    let (showcase, following, turns) = (Rc::default(), Rc::default(), Rc::default());
+    let setting = MarketSetting { vars, market, showcase, following, turns, exchange };
     CONFIGURED.set(Some(setting));
 }
 
@@ -94,9 +94,9 @@ pub(super) fn following() -> Rc<Following> {
     CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.following)).unwrap_or_default())
 }
 
-/// The turns at the original's lists.
-pub(super) fn turnstile() -> Rc<Turnstile> {
-    CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.turnstile)).unwrap_or_default())
+/// The turns at what costs much.
+pub(super) fn turns() -> Rc<Turns> {
+    CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.turns)).unwrap_or_default())
 }
 
 /// The exchange.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use farebox_core::http::RequestHead;
 use farebox_core::machine::Envelope;
 use farebox_core::skills::catalogue::REMOVED;
+use farebox_core::skills::index::SkillIndex;
 use farebox_core::skills::message::{
     Answer, CallOutcome, Command, Errand, Forward, Invocation, MockProof, OriginalRequest,
     PayOrder, Response, SellerAnswer, SellerCall, Viewer,
@@ -16,9 +17,10 @@ use wasm_bindgen::JsValue;
 use super::calls::{self, Failed, Identity};
 use super::config;
 use super::following::{Place, Turn};
-use super::routes::{Asked, pack_of};
+use super::routes::{Asked, client_of, pack_of};
 use super::showcase::{Showcase, Volume};
 use super::shown::{self, Overview, Sheet};
+use super::turns::{Step, Ticket};
 use crate::platform::body::{self, Unusable};
 use crate::platform::calls::{clock_ms, complain, pause};
 
@@ -167,17 +169,27 @@ impl Desk {
 
     /// Asks for a list of the original's once it is this request's turn: what others ask comes between two of them.
     async fn wait(&self, command: Command) -> Given {
-        let turnstile = config::turnstile();
+        let ticket = match self.turn().await {
+            Ok(ticket) => ticket,
+            Err(refusal) => return refusal.into(),
+        };
+        let given = self.follow(command).await;
+        ticket.end(clock_ms(), 0);
+        given
+    }
+
+    /// Waits for a turn at what costs much.
+    async fn turn(&self) -> Result<Ticket, Response> {
+        let crowded = || refused::crowded().no_store();
+        let ticket = config::turns().wait(&client_of(&self.head)).ok_or_else(crowded)?;
         for _ in 0..MAX_TURNS {
-            let began = clock_ms();
-            if turnstile.begin(began) {
-                let given = self.follow(command).await;
-                turnstile.end(began, clock_ms(), 0);
-                return given;
+            match ticket.step(clock_ms()) {
+                Step::Begin => return Ok(ticket),
+                Step::GiveWay => return Err(crowded()),
+                Step::Wait => pause(TURN_MS).await,
             }
-            pause(TURN_MS).await;
         }
-        down().into()
+        Err(down())
     }
 
     /// Asks, and does what is answered until that is a response.
@@ -272,9 +284,19 @@ impl Desk {
 
     async fn overlook(&self, overview: &Overview) -> Given {
         let Some(volume) = self.volume().await else { return down().into() };
-        let write = || overview.written(&self.market, &volume.skills);
-        let sent = overview.common().and_then(|common| volume.send(common, write));
-        sent.map_or_else(|| write().into(), |response| Given::Passed(response, 200))
+        let write = || overview.written(&self.market, &volume.index);
+        if let Some(common) = overview.common() {
+            let sent = volume.send(common, write);
+            return sent.map_or_else(|| write().into(), |response| Given::Passed(response, 200));
+        }
+        let ticket = match self.turn().await {
+            Ok(ticket) => ticket,
+            Err(refusal) => return refusal.into(),
+        };
+        let response = write();
+        let bytes = volume.index.bytes().saturating_add(response.body.len());
+        ticket.end(clock_ms(), u64::try_from(bytes / BYTES_PER_MS).unwrap_or(u64::MAX));
+        response.into()
     }
 
     /// All listed skills, of the edition that the object has now, or a later one.
@@ -293,7 +315,9 @@ impl Desk {
                     showcase.fail(began, now);
                     return None;
                 };
-                return Some(showcase.keep(Volume::of(edition, skills, began), now));
+                return Some(
+                    showcase.keep(Volume::of(edition, SkillIndex::of(skills), began), now),
+                );
             }
             pause(TURN_MS).await;
         }
@@ -445,7 +469,9 @@ const GAPS_MS: [u32; 3] = [100, 500, 2_000];
 const FOLLOW_MS: u32 = 200;
 /// Milliseconds between two looks whether it is a request's turn to read much, and how many there are.
 const TURN_MS: u32 = 20;
-const MAX_TURNS: u32 = 500;
+/// Bytes that are looked through, or written, in a millisecond.
+const BYTES_PER_MS: usize = 50_000;
+const MAX_TURNS: u32 = 1_500;
 /// A pause that no answer may ask for.
 const LONGEST_PAUSE_MS: u32 = 60_000;
 /// How often objects of the archive are read for one request: a row may leave meanwhile.

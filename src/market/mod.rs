@@ -15,6 +15,7 @@ mod routes;
 mod showcase;
 mod shown;
 mod table;
+mod turns;
 mod turnstile;
 
 use farebox_core::http::RequestHead;

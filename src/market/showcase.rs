@@ -7,8 +7,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use farebox_core::http::Headers;
+use farebox_core::skills::index::SkillIndex;
 use farebox_core::skills::message::Response;
-use farebox_core::skills::offered::{Edition, Offered};
+use farebox_core::skills::offered::Edition;
 use wasm_bindgen::JsValue;
 
 use super::turnstile::Turnstile;
@@ -48,7 +49,7 @@ impl Showcase {
 /// All listed skills of one edition, with the answers that were made of them.
 pub(super) struct Volume {
     /// The newest skill first.
-    pub skills: Vec<Offered>,
+    pub index: SkillIndex,
     edition: Edition,
     /// Millisecond at which it began to be read.
     read: u64,
@@ -76,8 +77,8 @@ struct Made {
 
 impl Volume {
     /// A volume that was read from this millisecond on.
-    pub(super) const fn of(edition: Edition, skills: Vec<Offered>, read: u64) -> Self {
-        Self { skills, edition, read, answers: RefCell::new(Vec::new()) }
+    pub(super) const fn of(edition: Edition, index: SkillIndex, read: u64) -> Self {
+        Self { index, edition, read, answers: RefCell::new(Vec::new()) }
     }
 
     /// Sends an answer, which is made once; `None` if the platform refuses it.

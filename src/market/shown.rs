@@ -1,6 +1,7 @@
 //! Lists, pages and documents of what is sold.
 
 use farebox_core::skills::Market;
+use farebox_core::skills::index::SkillIndex;
 use farebox_core::skills::list::write_list;
 use farebox_core::skills::message::Response;
 use farebox_core::skills::offered::Offered;
@@ -41,12 +42,13 @@ impl Overview {
     }
 
     /// The response with these skills.
-    pub(super) fn written(&self, market: &Market, skills: &[Offered]) -> Response {
+    pub(super) fn written(&self, market: &Market, index: &SkillIndex) -> Response {
+        let skills = index.skills();
         match self {
             Self::List(query) => write_list(&market.url, skills, query),
             Self::Page(query) => {
                 let beside = config::beside(config::exchange().is_served());
-                html(page::write_page(&market.url, skills, query, beside))
+                html(page::write_page(&market.url, index, query, beside))
             }
             Self::Document => markdown(document::write_document(&market.url, skills)),
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use farebox_core::market_page::Beside;
+use farebox_core::skills::index::SkillIndex;
 use farebox_core::skills::offered::{Fee, Offered};
 use farebox_core::skills::{document, page};
 
@@ -147,7 +148,7 @@ fn no_document_hides_a_character() {
     for c in ['\u{202e}', '\u{200b}', '\u{2066}', '\u{e0041}', '\u{7}', '\u{feff}'] {
         let skill = skill(&format!("a{c}b"));
         let all = [
-            page::write_page(&market.url, std::slice::from_ref(&skill), "", Beside::Served),
+            page::write_page(&market.url, &SkillIndex::of(vec![skill.clone()]), "", Beside::Served),
             page::write_skill_page(&market.url, &skill),
             document::write_skill_document(&market.url, &skill),
             document::write_document(&market.url, std::slice::from_ref(&skill)),

@@ -26,6 +26,7 @@ mod dispatch;
 pub mod document;
 mod draft;
 pub mod forwarded;
+pub mod index;
 pub mod invoke;
 mod kernel;
 pub mod ledger;

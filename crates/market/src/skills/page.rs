@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::index::SkillIndex;
 use super::offered::Offered;
 use crate::page::Beside;
 use crate::query::Query;
@@ -23,16 +24,16 @@ const MAX_WANTED: usize = 200;
 /// The page `/`, in HTML, with a link to an exchange that the Worker serves too. The query as it came
 /// may have `q`, text to look for, at most 200 characters of which count, and `page`.
 #[must_use]
-pub fn write_page(url: &str, skills: &[Offered], query: &str, beside: Beside) -> String {
+pub fn write_page(url: &str, index: &SkillIndex, query: &str, beside: Beside) -> String {
     let query = Query::parse(query);
     let wanted: String = query.get("q").unwrap_or_default().chars().take(MAX_WANTED).collect();
-    let found = || skills.iter().filter(|skill| is_found(skill, &wanted));
-    let count = found().count();
+    let found = index.find(&wanted);
+    let count = found.len();
     let pages = count.div_ceil(PER_PAGE).max(1);
     let page = query.get("page").and_then(|page| page.parse().ok()).unwrap_or(1_usize);
     let page = page.clamp(1, pages);
     let skipped = page.saturating_sub(1).saturating_mul(PER_PAGE);
-    let on_page = || found().skip(skipped).take(PER_PAGE);
+    let on_page = || found.iter().copied().skip(skipped).take(PER_PAGE);
     let items: Vec<String> = on_page().map(|skill| product(skill, url, &skill.summary())).collect();
     let heading = match (count, wanted.is_empty()) {
         (0, true) => "Nothing is sold here yet.".to_string(),
@@ -260,15 +261,6 @@ fn document(title: &str, about: &str, data: &str, body: Html) -> String {
     .into_string()
 }
 
-/// Whether a skill has these words, in any case.
-fn is_found(skill: &Offered, wanted: &str) -> bool {
-    let wanted = wanted.to_lowercase();
-    wanted.is_empty()
-        || [&skill.id, &skill.name, &skill.description, &skill.agent]
-            .into_iter()
-            .any(|text| text.to_lowercase().contains(&wanted))
-}
-
 /// Text as the value of a parameter.
 fn percent(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
@@ -334,7 +326,12 @@ mod tests {
     fn what_an_owner_wrote_is_text_everywhere() {
         let evil = skill("evil", EVIL);
         for html in [
-            write_page(URL, core::slice::from_ref(&evil), "q=%3C%2Fscript%3E", Beside::Served),
+            write_page(
+                URL,
+                &SkillIndex::of(vec![evil.clone()]),
+                "q=%3C%2Fscript%3E",
+                Beside::Served,
+            ),
             write_skill_page(URL, &evil),
         ] {
             assert_eq!(html.matches("<script").count(), 1, "{html}");
@@ -347,7 +344,7 @@ mod tests {
 
     #[test]
     fn the_page_has_the_skills_with_the_words_that_are_looked_for() {
-        let skills = [skill("rain", "Rain"), skill("wind", "Wind speed")];
+        let skills = SkillIndex::of(vec![skill("rain", "Rain"), skill("wind", "Wind speed")]);
         let page = write_page(URL, &skills, "q=WIND+sp%65ed&page=9", Beside::Nothing);
         assert!(page.contains("id=\"wind\"") && !page.contains("id=\"rain\""), "{page}");
         assert!(!page.contains("/exchange"), "{page}");
@@ -356,7 +353,8 @@ mod tests {
 
     #[test]
     fn many_skills_are_several_pages() {
-        let skills: Vec<Offered> = (0..101).map(|n| skill(&format!("s{n}"), "Many")).collect();
+        let skills = (0..101).map(|n| skill(&format!("s{n}"), "Many")).collect();
+        let skills = SkillIndex::of(skills);
         let page = |query: &str| write_page(URL, &skills, query, Beside::Nothing);
         assert!(page("").contains("1 of 3") && page("").contains("id=\"s49\""));
         assert!(!page("").contains("id=\"s50\"") && page("page=2").contains("id=\"s50\""));
@@ -374,7 +372,11 @@ mod tests {
     #[test]
     fn any_query_is_read() {
         for query in ["q", "q=", "q=%", "q=%2", "q=%zz", "q=%ff", "&&=&q=a&q=b", "page=-1"] {
-            assert!(write_page(URL, &[], query, Beside::Served).ends_with("</html>\n"), "{query}");
+            assert!(
+                write_page(URL, &SkillIndex::default(), query, Beside::Served)
+                    .ends_with("</html>\n"),
+                "{query}"
+            );
         }
     }
 }

@@ -65,6 +65,11 @@ pub fn not_owner() -> Response {
     refusal(403, "You do not own this skill")
 }
 
+/// For a look that costs much, where as many wait for theirs as may.
+pub fn crowded() -> Response {
+    refusal(429, "Too many such requests wait").with("retry-after", "2")
+}
+
 /// For a failure of ours.
 pub fn internal() -> Response {
     refusal(500, "Failed to invoke skill")

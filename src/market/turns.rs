@@ -1,0 +1,113 @@
+//! Turns of requests at something that costs much: in order, and fairly among the networks that they come from.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::turnstile::Turnstile;
+
+/// Those who wait for a turn.
+#[derive(Default)]
+pub(super) struct Turns {
+    pace: Turnstile,
+    queue: RefCell<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// The first that came is the first.
+    waiting: Vec<Waiting>,
+    /// Networks that had a turn, the last one last.
+    served: Vec<String>,
+    /// Tickets that were given.
+    count: u64,
+}
+
+struct Waiting {
+    number: u64,
+    network: String,
+}
+
+/// The place of a request among those that wait.
+pub(super) struct Ticket {
+    turns: Rc<Turns>,
+    number: u64,
+    began: Cell<u64>,
+}
+
+/// The next step of a request that waits.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It goes on waiting.
+    Wait,
+    /// It is its turn.
+    Begin,
+    /// It has given way to another network's.
+    GiveWay,
+}
+
+impl Turns {
+    /// A place for a request of this network; `None` if it is full, and no network has more places than this one would have.
+    pub(super) fn wait(self: &Rc<Self>, network: &str) -> Option<Ticket> {
+        let mut queue = self.queue.borrow_mut();
+        if queue.waiting.len() >= MOST {
+            let of =
+                |it: &str| queue.waiting.iter().filter(|waiting| waiting.network == it).count();
+            let (largest, last) =
+                queue.waiting.iter().enumerate().map(|(at, it)| (of(&it.network), at)).max()?;
+            if largest <= of(network).saturating_add(1) {
+                return None;
+            }
+            queue.waiting.remove(last);
+        }
+        queue.count = queue.count.saturating_add(1);
+        let number = queue.count;
+        queue.waiting.push(Waiting { number, network: network.to_owned() });
+        Some(Ticket { turns: Rc::clone(self), number, began: Cell::default() })
+    }
+}
+
+impl Queue {
+    /// The place whose turn is next: of the network whose last turn was the longest ago, the first that came.
+    fn next(&self) -> Option<usize> {
+        let served = |it: &Waiting| self.served.iter().position(|network| *network == it.network);
+        let ranked = self.waiting.iter().enumerate().map(|(at, it)| (served(it), at));
+        ranked.min().map(|(_, at)| at)
+    }
+}
+
+impl Ticket {
+    pub(super) fn step(&self, now: u64) -> Step {
+        let mut queue = self.turns.queue.borrow_mut();
+        if queue.waiting.iter().all(|it| it.number != self.number) {
+            return Step::GiveWay;
+        }
+        let is_next =
+            |at: &usize| queue.waiting.get(*at).is_some_and(|it| it.number == self.number);
+        let Some(at) = queue.next().filter(is_next) else { return Step::Wait };
+        if !self.turns.pace.begin(now) {
+            return Step::Wait;
+        }
+        let Waiting { network, .. } = queue.waiting.remove(at);
+        queue.served.retain(|it| *it != network);
+        queue.served.push(network);
+        let more = queue.served.len().saturating_sub(MOST);
+        queue.served.drain(..more);
+        self.began.set(now);
+        Step::Begin
+    }
+
+    /// Notes the end of its turn, which was of so many milliseconds' work at least: the platform's clock stands still while
+    /// nothing is awaited.
+    pub(super) fn end(&self, now: u64, least: u64) {
+        self.turns.pace.end(self.began.get().min(now.saturating_sub(least)), now, 0);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.turns.queue.borrow_mut().waiting.retain(|it| it.number != self.number);
+    }
+}
+
+/// Most requests that wait at once.
+const MOST: usize = 64;
