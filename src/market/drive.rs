@@ -303,7 +303,7 @@ impl Desk {
     async fn volume(&self) -> Option<Rc<Volume>> {
         let showcase = config::showcase()?;
         let Some(Answer::Edition(told)) = self.ask(&Command::Edition).await else { return None };
-        for _ in 0..MAX_TURNS {
+        for _ in 0..MAX_LOOKS {
             let began = clock_ms();
             if let Some(volume) = showcase.volume(told, began) {
                 return Some(volume);
@@ -467,11 +467,13 @@ fn down() -> Response {
 const GAPS_MS: [u32; 3] = [100, 500, 2_000];
 /// Milliseconds between two looks whether another request has heard the answer that all wait for.
 const FOLLOW_MS: u32 = 200;
-/// Milliseconds between two looks whether it is a request's turn to read much, and how many there are.
+/// Milliseconds between two looks whether it is a request's turn at what costs much, and how many there are.
 const TURN_MS: u32 = 20;
 /// Bytes that are looked through, or written, in a millisecond.
 const BYTES_PER_MS: usize = 50_000;
 const MAX_TURNS: u32 = 1_500;
+/// The most looks whether another request has read all skills.
+const MAX_LOOKS: u32 = 500;
 /// A pause that no answer may ask for.
 const LONGEST_PAUSE_MS: u32 = 60_000;
 /// How often objects of the archive are read for one request: a row may leave meanwhile.

@@ -16,7 +16,6 @@ mod showcase;
 mod shown;
 mod table;
 mod turns;
-mod turnstile;
 
 use farebox_core::http::RequestHead;
 use farebox_core::skills::message::Response;

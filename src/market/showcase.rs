@@ -12,8 +12,8 @@ use farebox_core::skills::message::Response;
 use farebox_core::skills::offered::Edition;
 use wasm_bindgen::JsValue;
 
-use super::turnstile::Turnstile;
 use crate::platform::calls::respond;
+use crate::platform::turnstile::Turnstile;
 
 /// The last volume, and when another may be read.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::turnstile::Turnstile;
+use crate::platform::turnstile::Turnstile;
 
 /// Those who wait for a turn.
 #[derive(Default)]

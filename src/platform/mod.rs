@@ -21,6 +21,8 @@ pub(crate) mod request;
 #[cfg(any(feature = "treasury", feature = "market"))]
 pub(crate) mod send;
 pub(crate) mod sql;
+#[cfg(any(feature = "worker", feature = "market"))]
+pub(crate) mod turnstile;
 
 use std::cell::RefCell;
 

@@ -11,7 +11,7 @@ use farebox_core::gate::Gate;
 use farebox_core::gate::config::Routes;
 use farebox_core::hash::digest;
 
-use super::{edge, standing};
+use super::{documents, edge, standing};
 
 /// A configuration and its gate, or none if it is wrong.
 struct Configured {
@@ -44,6 +44,7 @@ pub(super) fn configure(vars: &str, table: Option<&str>) -> Option<String> {
         let (vars, table) = digests;
         REQUESTS.set(Some(Configured { vars, table, gate: built }));
         standing::forget_all();
+        documents::forget_all();
     }
     Some(gate()?.edge_rules().write())
 }
@@ -55,6 +56,7 @@ pub(super) fn prepare(vars: &str) -> Option<String> {
     let gate = Gate::configured(vars, Routes::Variables).ok()?;
     let facts = gate.edge_rules().write();
     let (vars, gate) = (digest(&[vars.as_bytes()]), Some(Rc::new(gate)));
+    documents::forget_all();
     REQUESTS.set(Some(Configured { vars, table: None, gate }));
     Some(facts)
 }

@@ -9,6 +9,7 @@
 mod attempts;
 mod chain;
 mod config;
+mod documents;
 mod drive;
 mod edge;
 mod facilitator;

@@ -9,6 +9,7 @@ use farebox_core::http::ResponseHead;
 use farebox_core::mutant::{Mutant, planted};
 use wasm_bindgen::{JsCast, JsValue};
 
+use super::documents;
 use super::drive::kind;
 use super::edge::{self, Upload};
 use super::now;
@@ -160,9 +161,9 @@ pub(super) async fn pass(
 ) -> JsValue {
     match ask(&call, body, bound).await {
         (OriginReply::Head(mut head), OriginAnswer { response, .. }) => {
-            if let Some(reply) = passing.replace(&head, gate.publications()) {
+            if let Some(wanted) = passing.instead(&head) {
                 edge::discard(&response);
-                return edge::render(&reply);
+                return edge::render(&documents::answer(gate, wanted).await);
             }
             passing.finish(&mut head, gate.origin());
             let reply = Reply::new(head, Body::Held);

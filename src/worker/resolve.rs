@@ -12,7 +12,7 @@ use farebox_core::gate::unpaid::Unpaid;
 use wasm_bindgen::JsValue;
 
 use super::edge::Digested;
-use super::{Bindings, attempts, edge, operator};
+use super::{Bindings, attempts, documents, edge, operator};
 
 /// The decision once they are known.
 pub(super) enum Resolved<'g> {
@@ -38,6 +38,9 @@ pub(super) async fn resolve<'g>(
         admission = match admission {
             Admission::Pass(call, passing) => return Resolved::Pass(call, passing),
             Admission::Respond(reply) => return Resolved::Respond(reply),
+            Admission::Publish(wanted) => {
+                return Resolved::Respond(documents::answer(gate, &wanted).await);
+            }
             Admission::Pay(step) => return Resolved::Pay(step),
             Admission::Session(step) => return Resolved::Session(step),
             Admission::UseFree(call, spending) => {

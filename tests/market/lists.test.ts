@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { eventually } from '../support/eventually.ts';
+import { besideStrangers } from '../support/hostile/beside.ts';
 import { forwarded, Market, newOwner, OPERATOR, signed } from './support/worker.ts';
 
 const LIMIT = { timeout: 120_000 };
@@ -82,7 +83,7 @@ describe('lists of skills', LIMIT, () => {
 
 describe('lists of many skills', LIMIT, () => {
   let market: Market;
-  const MANY = 120;
+  const MANY = 610;
   before(async () => {
     market = await Market.start();
     const owners = Array.from({ length: MANY / 10 }, newOwner);
@@ -107,8 +108,8 @@ describe('lists of many skills', LIMIT, () => {
       ids,
       Array.from({ length: MANY }, (_, number) => `s-${String(MANY - 1 - number).padStart(3, '0')}`),
     );
-    assert.deepEqual(await market.asked(), { edition: 1, skills: 2 });
-    assert.match((await market.ask('GET', '/?q=zebra')).text, /120 skills/, 'also words after the beginning');
+    assert.deepEqual(await market.asked(), { edition: 1, skills: Math.ceil(MANY / 100) });
+    assert.match((await market.ask('GET', '/?q=zebra')).text, /610 skills/, 'also words after the beginning');
   });
 
   // A-383
@@ -121,8 +122,19 @@ describe('lists of many skills', LIMIT, () => {
     left.abort();
     assert.equal(await first, 'left');
     assert.equal((await market.ask('GET', '/')).status, 200);
-    assert.deepEqual(await market.asked(), { edition: 1, skills: 1 }, 'the second part, for both');
+    assert.deepEqual(await market.asked(), { edition: 1, skills: Math.ceil(MANY / 100) - 1 }, 'the other parts, for both');
     await market.delay({});
+  });
+
+  // A-395
+  it('are searched by strangers, and a look at one skill takes no ten times as long as beside as many such looks', async () => {
+    const look = () => market.ask('GET', `${LIST}/s-001`);
+    const alike = await besideStrangers(look, look);
+    for (const path of ['/?q=zzz', '/?q=zebra&page=9', `${LIST}?name=zzz`]) {
+      assert.equal((await market.ask('GET', path)).status, 200, path);
+      const beside = await besideStrangers(look, () => market.ask('GET', path));
+      assert.ok(beside < 10 * alike, `${path}: ${beside} ms, and ${alike} ms beside looks`);
+    }
   });
 
   // A-383
@@ -158,6 +170,39 @@ describe('lists of what was sold in the shapes of the original', LIMIT, () => {
       assert.ok(original >= 1 && original <= 2 * secs + 2, `${original} reads of 100 ms in ${secs} s`);
       await market.delay({});
       assert.deepEqual([...new Set((await Promise.all(told)).map(({ status }) => status))], [200]);
+    } finally {
+      await market.stop();
+    }
+  });
+});
+
+describe('turns at what costs much', LIMIT, () => {
+  // A-396
+  it('are taken by networks one after another, and who asks most gives way', async () => {
+    const market = await Market.start({ vars: { COMPATIBILITY: 'open-stellar', MOCK: true } });
+    try {
+      await market.delay({ original: 20 });
+      const ask = (network: string) => market.ask('GET', '/api/protocol/x402/subscriptions', { headers: { 'cf-connecting-ip': network } });
+      let served = 0;
+      const crowd = Array.from({ length: 80 }, () =>
+        ask('192.0.2.1').then((answer) => {
+          if (answer.status === 200) served += 1;
+          return answer;
+        }),
+      );
+      await eventually('the crowd waits', () => served > 0);
+      const before = served;
+      const others = await Promise.all(['192.0.2.2', '192.0.2.3'].map(ask));
+      assert.deepEqual(
+        others.map(({ status }) => status),
+        [200, 200],
+      );
+      assert.ok(served - before <= 4, `${served - before} of the crowd had a turn before two others`);
+      const told = await Promise.all(crowd);
+      const refused = told.filter(({ status }) => status === 429);
+      assert.ok(refused.length >= 15 && refused.length <= 20, `${refused.length} of 80 gave way`);
+      assert.deepEqual([refused[0]?.json.code, refused[0]?.headers.get('retry-after')], ['rate_limited', '2']);
+      assert.ok(told.every(({ status }) => status === 200 || status === 429));
     } finally {
       await market.stop();
     }

@@ -25,6 +25,7 @@ import {
 import { Challenge } from 'mppx';
 import { validate } from 'mppx/discovery';
 
+import { besideStrangers } from '../support/hostile/beside.ts';
 import { freshPayer, type Json, type JsonObject, type PaymentRequired, pay, requiredBy } from './support/payer.ts';
 import { Pricer } from './support/pricer.ts';
 import type { Answer } from './support/raw.ts';
@@ -399,3 +400,32 @@ describe('the extension bazaar', () => {
 function headerBytes(answer: Answer): number {
   return answer.rawHeaders.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0);
 }
+
+// A-397
+it('a large table is written once: who asks for a document slows a 402 no more than who asks for that', async () => {
+  const many = Array.from({ length: 400 }, (_, number) => ({
+    path: `/s/skill-${number}`,
+    methods: ['POST'],
+    price: '$0.01',
+    description: 'Says what came '.repeat(6),
+    bazaar: { ...described, body: 'json' },
+    ...common,
+  }));
+  const large = await openWorld({ vars: { PUBLISH: ['openapi', 'llms', 'x402'] }, routes: many });
+  try {
+    const look = () => large.gate.raw('POST', '/s/skill-7');
+    assert.equal((await look()).status, 402);
+    const alike = await besideStrangers(look, look);
+    for (const path of DOCUMENTS) {
+      const [first, again] = [await large.gate.raw('GET', path), await large.gate.raw('GET', path)];
+      assert.deepEqual([first.status, again.text], [200, first.text]);
+      assert.ok(first.text.includes('skill-399'), path);
+      const known = await large.gate.raw('GET', path, [['If-None-Match', String(first.headers['etag'])]]);
+      assert.deepEqual([known.status, known.text], [304, '']);
+      const beside = await besideStrangers(look, () => large.gate.raw('GET', path));
+      assert.ok(beside < 10 * alike, `${path}: ${beside} ms, and ${alike} ms beside as many that ask for a 402`);
+    }
+  } finally {
+    await large.stop();
+  }
+});

@@ -18,6 +18,7 @@ use super::paid::{Step, digest_bytes, incomplete};
 use super::parts::PayerRules;
 use super::presented::PresentedRequest;
 use super::pricer::PriceCall;
+use super::publish::DocumentRequest;
 use super::reply::{Audience, Reply};
 use super::request::{CLIENT_AGENT, IncomingRequest, client_network};
 use super::session::step::SessionStep;
@@ -47,6 +48,8 @@ pub enum Admission<'g> {
     DigestBody(Box<AwaitingBody>),
     /// Answer it.
     Respond(Reply),
+    /// Answer with a document.
+    Publish(DocumentRequest),
     /// Carry out the steps of its payment.
     Pay(Step<'g>),
     /// Carry out the steps of its payment by session.
@@ -63,6 +66,7 @@ impl Admission<'_> {
             Self::Price(call, price) => Admission::Price(call, price),
             Self::DigestBody(body) => Admission::DigestBody(body),
             Self::Respond(reply) => Admission::Respond(reply),
+            Self::Publish(wanted) => Admission::Publish(wanted),
             Self::Pay(_) | Self::Session(_) => return None,
         })
     }

@@ -63,7 +63,7 @@ impl<'g> Admissions<'g> {
         };
         let found = self.routes.table.find(&head.method, &target);
         match self.publications.decide(&request, &target, &found) {
-            Some(Published::Now(reply)) => return Admission::Respond(reply),
+            Some(Published::Now(wanted)) => return Admission::Publish(wanted),
             Some(Published::IfMissing(wanted)) => {
                 return unpaid.pass_unless_missing(&request, wanted, now).pass();
             }

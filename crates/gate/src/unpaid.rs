@@ -17,7 +17,7 @@ use super::keys::Keys;
 use super::offer::Offer;
 use super::origin::Origin;
 use super::parts::{Shards, Upstream};
-use super::publish::{DocumentRequest, Publications};
+use super::publish::DocumentRequest;
 use super::reply::{self, Audience, Reply};
 use super::request::{IncomingRequest, client_network};
 use farebox_base::encoding::json;
@@ -65,9 +65,8 @@ impl Unpaid {
 
     /// The document that replaces a 404 of the origin, whose body is then not read.
     #[must_use]
-    pub fn replace(&self, head: &ResponseHead, publications: Publications<'_>) -> Option<Reply> {
-        let wanted = self.instead.as_ref().filter(|_| head.status == 404)?;
-        Some(publications.answer(wanted, &self.correlation))
+    pub fn instead(&self, head: &ResponseHead) -> Option<&DocumentRequest> {
+        self.instead.as_ref().filter(|_| head.status == 404)
     }
 
     /// Finishes the answer of this origin.

@@ -153,7 +153,7 @@ fn long_histories_of_streams_that_one_voucher_bought_keep_every_rule() {
 
 //
 #[test]
-fn a_close_that_is_undone_is_made_again_before_its_payer_withdraws() {
+pub fn a_close_that_is_undone_is_made_again_before_its_payer_withdraws() {
     use Facilitator::{Down, Up};
     let mut world = World::new(RULES[1], 2);
     let mut steps = vec![Step::Asks(Some(1), 1), Step::Serves(0, 1), Step::Leaves];

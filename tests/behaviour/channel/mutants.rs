@@ -5,7 +5,7 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
-use super::vouchers;
+use super::{explore, vouchers};
 use crate::sessions::{
     by_mpp, ceilings, cheap, claims, dust, funds, overtaken, own, paid_out, payee, refunds,
     restored, retention, sales, settlers, told, units, vain, waits, wrong,

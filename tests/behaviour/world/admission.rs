@@ -4,6 +4,7 @@ use farebox_core::encoding::hex;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::forward::OriginCall;
 use farebox_core::gate::paid::{MAX_DIGESTED_BYTES, OriginReply};
+use farebox_core::gate::publish::DocumentRequest;
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::gate::unpaid::Unpaid;
 use sha2::{Digest, Sha256};
@@ -24,6 +25,10 @@ impl World {
                 return self.forward_unpaid(running, call, &passing);
             }
             Admission::Respond(reply) => return self.respond(running, reply),
+            Admission::Publish(wanted) => {
+                let reply = self.publish(&wanted);
+                return self.respond(running, reply);
+            }
             Admission::DigestBody(unbound) => {
                 let short = running.body.len() <= MAX_DIGESTED_BYTES;
                 let digest = hex::encode(&Sha256::digest(&running.body));
@@ -66,15 +71,20 @@ impl World {
         let (reply, held) = self.origin.call(call);
         running.held = held;
         running.answer(match reply {
-            OriginReply::Head(mut head) => {
-                passing.replace(&head, self.gate.publications()).unwrap_or_else(|| {
+            OriginReply::Head(mut head) => match passing.instead(&head) {
+                Some(wanted) => self.publish(wanted),
+                None => {
                     passing.finish(&mut head, self.gate.origin());
                     Reply::new(head, Body::Held)
-                })
-            }
+                }
+            },
             OriginReply::TimedOut => passing.fail(true),
             OriginReply::Lost => passing.fail(false),
         });
+    }
+
+    fn publish(&self, wanted: &DocumentRequest) -> Reply {
+        wanted.answer(&self.gate.publications().written(wanted))
     }
 
     /// Answers, and counts the answer for the client.

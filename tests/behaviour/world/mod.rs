@@ -577,6 +577,7 @@ impl Running {
             Some(Admission::Price(..)) => return "price",
             Some(Admission::DigestBody(..)) => return "bind",
             Some(Admission::Respond(..)) => return "respond",
+            Some(Admission::Publish(..)) => return "publish",
             Some(Admission::Session(..)) => return "session",
             Some(Admission::Pay(..)) | None => {}
         }

@@ -39,6 +39,7 @@ pub struct DocumentRequest {
     /// Scheme and authority of the URL asked for.
     base: String,
     authority: String,
+    correlation: String,
     /// Entity tags of the client's copy, if it sends any.
     known: Option<String>,
 }
@@ -46,9 +47,16 @@ pub struct DocumentRequest {
 /// Treatment of a request for a document.
 pub(super) enum Published {
     /// It is answered now.
-    Now(Reply),
+    Now(DocumentRequest),
     /// It is answered if the origin does not have the document.
     IfMissing(DocumentRequest),
+}
+
+/// A document as it is sent, and its entity tag: it is the same for all who ask for it at one base.
+#[derive(Clone, Debug)]
+pub struct WrittenDocument {
+    text: String,
+    tag: String,
 }
 
 /// The documents of a gate.
@@ -84,27 +92,22 @@ impl Publications<'_> {
             document,
             base: head.url.strip_suffix(head.target()).unwrap_or_default().into(),
             authority: head.authority().into(),
+            correlation: correlation.clone(),
             known: head.headers.joined("if-none-match").map(Into::into),
         };
         if is_free && self.publication.publish == Publish::Spare {
             return Some(Published::IfMissing(wanted));
         }
-        Some(Published::Now(self.answer(&wanted, correlation)))
+        Some(Published::Now(wanted))
     }
 
-    /// The document, or a 304 if the client has it.
-    pub(super) fn answer(&self, wanted: &DocumentRequest, correlation: &str) -> Reply {
+    /// The document that is asked for: a large table takes a tenth of a second, so it is kept.
+    #[must_use]
+    pub fn written(&self, wanted: &DocumentRequest) -> WrittenDocument {
         let text = self.write(wanted.document, &wanted.base, &wanted.authority);
         let digest = hash::digest(&[text.as_bytes()]);
         let tag = ["\"", digest.get(..32).unwrap_or_default(), "\""].concat();
-        let mut headers = own_headers(Audience::Paid, correlation);
-        headers.set("cache-control", CACHE_CONTROL);
-        headers.add("etag", &tag);
-        if wanted.known.as_ref().is_some_and(|known| names(known, &tag)) {
-            return reply(304, headers, Body::Empty);
-        }
-        headers.add("content-type", wanted.document.content_type());
-        reply(200, headers, Body::Text(text))
+        WrittenDocument { text, tag }
     }
 
     /// A document of the gate that is reached at `base` (scheme and authority) under this
@@ -119,6 +122,35 @@ impl Publications<'_> {
             Document::Llms => llms::write(&shop),
             Document::WellKnown => well_known::write(&shop),
         }
+    }
+}
+
+impl DocumentRequest {
+    /// What its document depends on, beside the gate.
+    #[must_use]
+    pub fn place(&self) -> (Document, &str) {
+        (self.document, &self.base)
+    }
+
+    /// The document, or a 304 if the client has it.
+    #[must_use]
+    pub fn answer(&self, WrittenDocument { text, tag }: &WrittenDocument) -> Reply {
+        let mut headers = own_headers(Audience::Paid, &self.correlation);
+        headers.set("cache-control", CACHE_CONTROL);
+        headers.add("etag", tag);
+        if self.known.as_ref().is_some_and(|known| names(known, tag)) {
+            return reply(304, headers, Body::Empty);
+        }
+        headers.add("content-type", self.document.content_type());
+        reply(200, headers, Body::Text(text.clone()))
+    }
+}
+
+impl WrittenDocument {
+    /// Its length, bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.text.len()
     }
 }
 

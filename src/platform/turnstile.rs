@@ -1,17 +1,17 @@
-//! Turns of requests that have an object read much: one after another, and for no more than a fifth of the time.
+//! Turns at what costs much: one after another, and for no more than a fifth of the time.
 
 use std::cell::Cell;
 
 /// The turns at one thing.
 #[derive(Default)]
-pub(super) struct Turnstile {
+pub(crate) struct Turnstile {
     /// Millisecond from which a request may begin.
     free_from: Cell<u64>,
 }
 
 impl Turnstile {
     /// Whether it is a request's turn now. Others wait until it is done, or is taken for lost.
-    pub(super) fn begin(&self, now: u64) -> bool {
+    pub(crate) fn begin(&self, now: u64) -> bool {
         let is_free = self.free_from.get() <= now;
         if is_free {
             self.go_on(now);
@@ -20,12 +20,12 @@ impl Turnstile {
     }
 
     /// Notes that the request whose turn it is reads on.
-    pub(super) fn go_on(&self, now: u64) {
+    pub(crate) fn go_on(&self, now: u64) {
         self.free_from.set(now.saturating_add(READ_MS));
     }
 
     /// Notes the end of what began at a millisecond, after which nobody reads for so many at least.
-    pub(super) fn end(&self, began: u64, now: u64, least: u64) {
+    pub(crate) fn end(&self, began: u64, now: u64, least: u64) {
         let rest = now.saturating_sub(began).saturating_mul(REST).min(MAX_REST_MS);
         self.free_from.set(now.saturating_add(rest.max(least)));
     }
