@@ -202,6 +202,12 @@ const NOT_OF_SELLERS = new RegExp(
     'payment.*',
     'x-payment.*',
     'farebox-.*',
+    // A proxy in front would read a file of its own, or ask a place of its own, in the seller's name.
+    'x-accel-.*',
+    'x-(lighttpd-)?send-?file.*',
+    'x-lighttpd-.*',
+    'x-litespeed-.*',
+    'x-reproxy-.*',
   ].join('|')})$`,
 );
 /** Statuses whose answers have no body. */

@@ -107,6 +107,7 @@ describe('a skill that the gate sold', () => {
     assert.deepEqual(Buffer.from(await raw.arrayBuffer()), bytes);
   });
 
+  //
   it('cannot speak for the market, its gate, or its other sellers', async () => {
     await publish('hostile', (_, response) => {
       response
@@ -124,6 +125,12 @@ describe('a skill that the gate sold', () => {
           refresh: '0;url=https://elsewhere.example',
           link: '</s/other>; rel=next',
           'content-location': '/s/other',
+          'x-accel-redirect': '/internal/secret',
+          'x-accel-limit-rate': '1',
+          'x-sendfile': '/etc/passwd',
+          'x-lighttpd-send-file': '/etc/passwd',
+          'x-litespeed-location': '/internal/secret',
+          'x-reproxy-url': 'http://127.0.0.1/',
         })
         .end('<script>1</script>');
     });
@@ -140,6 +147,12 @@ describe('a skill that the gate sold', () => {
       'refresh',
       'link',
       'content-location',
+      'x-accel-redirect',
+      'x-accel-limit-rate',
+      'x-sendfile',
+      'x-lighttpd-send-file',
+      'x-litespeed-location',
+      'x-reproxy-url',
     ].filter((name) => headers.has(name));
     assert.deepEqual(
       [status, kept, headers.get('content-security-policy'), headers.get('x-content-type-options')],
