@@ -55,8 +55,11 @@ for (const [name, more] of [
     assert.equal(shop.payments().length, 1);
     held.pop()?.();
     assert.equal(await (await first).text(), GOODS);
-    // What was delivered is over, and the next call is a new purchase.
-    assert.equal(await (await pay(`${shop.url}/report`, KEYED)).text(), GOODS);
+    const asked = signer.asked.length;
+    // What was delivered is over: in another token it is bought anew under another key alone.
+    await assert.rejects(pay(`${shop.url}/report`, KEYED), { code: 'payment_conflict', signed: false });
+    assert.deepEqual([shop.payments().length, signer.asked.length], [1, asked]);
+    assert.equal(await (await pay(`${shop.url}/report`, { headers: { 'idempotency-key': 'order-8' } })).text(), GOODS);
   });
 }
 
@@ -243,7 +246,8 @@ for (const [way, more] of [
       assert.deepEqual([sent().size, transfers], [1, 0]);
       held.pop()?.();
       assert.equal(await (await one).text(), GOODS);
-      assert.equal((await pay(`${shop.url}/report`, KEYED)).status, 200);
+      await assert.rejects(pay(`${shop.url}/report`, KEYED), { code: 'payment_conflict' });
+      assert.deepEqual([sent().size, transfers], [1, 0]);
     });
   }
 
@@ -367,3 +371,76 @@ for (const [way, more] of [
     assert.equal(sent().size, 258);
   });
 }
+
+/** The same key, with this body. */
+const withBody = (body: string) => ({ ...KEYED, method: 'POST', body });
+
+for (const [way, more] of [
+  ['in one wrapped fetch', {}],
+  ['with one store', { resume }],
+] as const)
+  for (const [first, second] of [
+    ['a token', 'another token'],
+    ['a token', "a transaction of the payer's"],
+    ["a nonce of the server's", "a nonce of the server's"],
+    ["a transaction of the payer's", "a transaction of the payer's"],
+  ] satisfies [Asks, Asks][]) {
+    // A-502
+    test(`another body under a key is refused before anything is signed, ${way}: ${first}, then ${second}`, async (t) => {
+      const held: (() => void)[] = [];
+      t.after(() => held.pop()?.());
+      let [asks, fails]: [Asks, boolean] = [first, true];
+      transfers = 0;
+      shop.answers = (request, response) => {
+        const isPaid = paymentOf(request) !== undefined;
+        if (!isPaid && credentialOf(request) === undefined) return asksOf[asks](response);
+        const answer = (): void => (isPaid ? served(request, response) : deliver(response));
+        if (fails && held.length === 0) held.push(answer);
+        else answer();
+      };
+      const signer = watchedSigner();
+      const pay = payingFetch({ signer, store: memoryStore(), broadcast, ...more });
+      const isRefused = async (): Promise<void> => {
+        const before = [signer.asked.length, transfers, shop.requests.length];
+        await assert.rejects(pay(`${shop.url}/report`, withBody('{"t":2}')), { code: 'payment_conflict', signed: false });
+        assert.deepEqual([signer.asked.length, transfers, shop.requests.length], before);
+      };
+      // While the first one goes on, while its outcome is not known, and once it was delivered.
+      const gone = new AbortController();
+      const lost = pay(`${shop.url}/report`, { ...withBody('{"t":1}'), signal: gone.signal });
+      await eventually('the payment is sent', () => held.length === 1);
+      asks = second;
+      await isRefused();
+      gone.abort();
+      await assert.rejects(lost);
+      await isRefused();
+      fails = false;
+      assert.equal(await (await pay(`${shop.url}/report`, withBody('{"t":1}'))).text(), GOODS);
+      await isRefused();
+      assert.equal(sent().size, 1);
+      // Without a key the body names a purchase, as ever.
+      asks = 'a token';
+      assert.equal(await (await pay(`${shop.url}/report`, { method: 'POST', body: '{"t":2}' })).text(), GOODS);
+    });
+
+    // A-503
+    test(`what was delivered under a key is not paid anew by another nonce, ${way}: ${first}, then ${second}`, async () => {
+      let asks: Asks = first;
+      transfers = 0;
+      shop.answers = (request, response) => {
+        const isPaid = paymentOf(request) !== undefined;
+        if (!isPaid && credentialOf(request) === undefined) return asksOf[asks](response);
+        if (isPaid) served(request, response);
+        else deliver(response);
+      };
+      const signer = watchedSigner();
+      const pay = payingFetch({ signer, store: memoryStore(), broadcast, ...more });
+      assert.equal(await (await pay(`${shop.url}/report`, KEYED)).text(), GOODS);
+      asks = second;
+      const before = [signer.asked.length, transfers];
+      await assert.rejects(pay(`${shop.url}/report`, KEYED), { code: 'payment_conflict', signed: false });
+      assert.deepEqual([signer.asked.length, transfers], before);
+      assert.equal(sent().size, 1);
+      assert.equal(await (await pay(`${shop.url}/report`, { headers: { 'idempotency-key': 'order-8' } })).text(), GOODS);
+    });
+  }
