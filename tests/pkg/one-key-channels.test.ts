@@ -21,7 +21,7 @@ before(async () => {
     [
       { path: '/report/x402/*', ...common, session_delay_secs: 900 },
       { path: '/report/mpp/*', ...common, session_escrow: PAYMENT_CHANNEL, session_fee_payer: '$0.10' },
-    ],
+    ] as never,
     { PAYEE_KEY: account(PAYEE).privateKey },
   );
 });

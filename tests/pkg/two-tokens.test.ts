@@ -64,22 +64,29 @@ for (const [name, more] of [
 }
 
 // A-343
-test('what another process has closed is not paid in another token by one whose person is asked for long', async () => {
-  const base = memoryStore();
-  const store = (): Store => ({ read: () => base.read(), replace: (version, record) => base.replace(version, record) });
-  const answers: ((yes: boolean) => void)[] = [];
-  let offer: unknown = ON_BASE;
-  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([offer])) : served(request, response));
-  const confirm = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
-  const slow = payingFetch({ signer: watchedSigner(), store: store(), resume, confirm })(`${shop.url}/report`, KEYED);
-  await eventually('the person is asked', () => answers.length === 1);
-  offer = OFFER;
-  const quick = payingFetch({ signer: watchedSigner(), store: store(), resume });
-  assert.equal(await (await quick(`${shop.url}/report`, KEYED)).text(), GOODS);
-  answers.pop()?.(true);
-  await assert.rejects(slow, { code: 'payment_conflict' });
-  assert.equal(shop.payments().length, 1);
-});
+for (const who of ['person', 'wallet'] as const)
+  test(`what another process has closed is not paid in another token by one whose ${who} is asked for long`, async () => {
+    const base = memoryStore();
+    const store = (): Store => ({ read: () => base.read(), replace: (version, record) => base.replace(version, record) });
+    const answers: ((yes: boolean) => void)[] = [];
+    let offer: unknown = ON_BASE;
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([offer])) : served(request, response));
+    const asked = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
+    const wallet = watchedSigner();
+    const sign: typeof wallet.sign = async (typedData) => {
+      await asked();
+      return wallet.sign(typedData);
+    };
+    const waits = who === 'person' ? { signer: wallet, confirm: asked } : { signer: { ...wallet, sign } };
+    const slow = payingFetch({ ...waits, store: store(), resume })(`${shop.url}/report`, KEYED);
+    await eventually('it is asked', () => answers.length === 1);
+    offer = OFFER;
+    const quick = payingFetch({ signer: watchedSigner(), store: store(), resume });
+    assert.equal(await (await quick(`${shop.url}/report`, KEYED)).text(), GOODS);
+    answers.pop()?.(true);
+    await assert.rejects(slow, { code: 'payment_conflict' });
+    assert.equal(shop.payments().length, 1);
+  });
 
 const BY_HASH = { chainId: 84532, credentialTypes: ['hash'], decimals: 6 };
 const asksOf = {

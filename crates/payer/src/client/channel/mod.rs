@@ -130,6 +130,7 @@ impl ChannelPurchase {
     /// the payee says that it was not charged.
     #[must_use]
     pub fn showing(mut self, left: Option<LeftVoucher>) -> Self {
+        let left = left.filter(|_| !planted(Mutant::LeftVoucherIsForgotten));
         self.signed_before = left.map(|it| it.before);
         self.left = left;
         self

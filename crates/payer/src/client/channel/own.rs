@@ -34,3 +34,38 @@ pub(in crate::client) const OTHER_CHANNEL: &str =
     "a voucher of another channel has left under this key; nothing is paid beside it";
 /// Says that the voucher of a key is spent.
 pub(in crate::client) const SPENT: &str = "the voucher that has left under this key is spent, by this purchase or by another one since, and its answer is not given again; nothing more is signed under it: to buy anew, take another Idempotency-Key";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(before: u64, amount: u64) -> LeftVoucher {
+        let [before, amount] = [before, amount].map(Amount::from_u64);
+        LeftVoucher { channel: ChannelId::from_bytes([1; 32]), amount, before }
+    }
+
+    //
+    #[test]
+    fn what_may_have_been_charged_for_it_is_not_above_the_charge() {
+        let is_above =
+            |before, amount, charged| left(before, amount).is_above(Amount::from_u64(charged));
+        assert!(is_above(10, 20, 10));
+        assert!(is_above(10, 20, 5));
+        assert!(!is_above(10, 20, 11));
+        assert!(!is_above(10, 20, 20));
+        // Another purchase has shown the same voucher: whose charge it was is not known.
+        assert!(is_above(20, 20, 19));
+        assert!(!is_above(20, 20, 20));
+    }
+
+    //
+    #[test]
+    fn a_voucher_with_room_for_a_second_request_is_not_shown_again() {
+        let pays_once = |amount| left(10, amount).pays_once(Amount::from_u64(10));
+        assert!(pays_once(20));
+        assert!(pays_once(29));
+        assert!(!pays_once(30));
+        assert!(!pays_once(60));
+        assert!(left(10, 10).pays_once(Amount::ZERO));
+    }
+}

@@ -148,8 +148,8 @@ impl SessionPurchase {
 
     /// The same for a purchase for which this voucher has left before: it shows no other one.
     #[must_use]
-    pub const fn showing(mut self, left: Option<LeftVoucher>) -> Self {
-        self.left = left;
+    pub fn showing(mut self, left: Option<LeftVoucher>) -> Self {
+        self.left = left.filter(|_| !planted(Mutant::LeftVoucherIsForgotten));
         self
     }
 
