@@ -10,12 +10,11 @@ import { drawn } from './hex.js';
 import { noted } from './noted.js';
 import type { PayOptions } from './options.js';
 import { askPerson } from './person.js';
-import { whenRead } from './purchases.js';
 import { headerLines, type Plain, paidUrl, pause, plain, requestOf } from './request.js';
 import { type AnySigner, addressOf, asSigner, type Signer, type TypedData } from './signer.js';
 import { isStore, memoryStore, type Store, update } from './store.js';
 import { flowing, type Raise } from './stream.js';
-import { Ways } from './ways.js';
+import { type Call, LooksAgain, type Voucher, Ways } from './ways.js';
 
 export { chunksOf } from './stream.js';
 
@@ -149,14 +148,28 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   const paying: typeof globalThis.fetch = async (input, init) => {
     const request = await requestOf(input, init, acceptPayment !== false, ACCEPTED);
     const endpoint = endpointOf(request.method, request.url);
-    const name = await ways.of(request);
-    const paysOnce = (): Promise<Response> => ways.once(name, () => once(input, init));
-    if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(name)) return paysOnce();
-    const call = drawn();
+    const call = await ways.begin(request, drawn());
+    try {
+      return await bought(request, endpoint, call, () => ways.once(call, () => once(input, init)));
+    } finally {
+      if (call !== undefined) ways.end(call);
+    }
+  };
+  const bought = async (request: Plain, endpoint: string, call: Call | undefined, paysOnce: () => Promise<Response>): Promise<Response> => {
+    if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(call)) return paysOnce();
     const mine: Parts =
-      name === undefined
+      call === undefined
         ? parts
-        : { ...parts, begins: (channel) => ways.begins(name, channel), leaves: (channel) => ways.leaves(name, request, channel, call) };
+        : {
+            ...parts,
+            looks: async () => (await ways.look(call))?.voucher,
+            begins: (channel) => ways.begins(call, channel),
+            leaves: (channel, voucher) => ways.leaves(call, request, channel, voucher),
+          };
+    const served = async ({ response, receipt, voucher }: Answered): Promise<Response> => {
+      if (response.ok && receipt !== null && voucher !== undefined) await ways.served(call, voucher);
+      return response;
+    };
     const before = request.single === undefined ? terms.of(request) : undefined;
     if (before !== undefined) {
       const done = await purchase(mine, request, before).catch((error: unknown) => {
@@ -164,7 +177,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
         if (error instanceof FareboxError && error.code === 'payment_refused') return undefined;
         throw error;
       });
-      if (done !== undefined && 'response' in done) return readable(done, ways, name, call);
+      if (done !== undefined && 'response' in done) return served(done);
       terms.drop(request);
     }
     const first = await plain(fetch, request);
@@ -173,7 +186,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     const done = await purchase(mine, request, first);
     if (!('otherwise' in done)) {
       if (done.receipt !== null) terms.keep(request, first);
-      return readable(done, ways, name, call);
+      return served(done);
     }
     const why = done.otherwise;
     if (options.choose === 'session') throw new FareboxError(why ?? NO_SESSION);
@@ -297,25 +310,30 @@ type Parts = {
   readonly options: ChannelOptions;
   /** Streams that are being read, and those that ended beside them. */
   readonly open: Map<SessionStream, 'flows' | 'ended'>;
-  /** Returns where this channel may be begun for a purchase under a key. */
+  /** Returns the voucher that has left for a purchase under a key. */
+  readonly looks?: (() => Promise<Voucher | undefined>) | undefined;
+  /** Returns where this channel may be begun for it. */
   readonly begins?: ((channel: string) => Promise<void>) | undefined;
-  /** Returns once it is noted that a voucher of this channel leaves for it. */
-  readonly leaves?: ((channel: string) => Promise<void>) | undefined;
+  /** Returns once it is noted that this voucher of a channel leaves for it, or a deposit alone. */
+  readonly leaves?: ((channel: string, voucher: Voucher | undefined) => Promise<void>) | undefined;
 };
 
 /** The answer to a paid request, or to a refund; or why it has to be paid otherwise, if the server sells by channel at all. */
 type Purchased = Answered | { readonly otherwise: Told | null };
-type Answered = { readonly response: Response; readonly receipt: ChannelReceipt | null };
+type Answered = { readonly response: Response; readonly receipt: ChannelReceipt | null; readonly voucher?: Voucher | undefined };
 
-/** An answer whose end frees its key; what was answered otherwise leaves it to its channel. */
-async function readable({ response, receipt }: Answered, ways: Ways, name: string | undefined, call: string): Promise<Response> {
-  if (name === undefined || !response.ok) return response;
-  const read = await whenRead(response, { read: () => ways.read(name, call) });
-  if (receipt !== null) receipts.set(read, receipt);
-  return read;
+/** Pays, and looks again where another call under the same key has paid meanwhile: then the voucher of that one is shown. */
+async function purchase(parts: Parts, request: Plain, first: Response, refund?: string | true, raise?: Raise): Promise<Purchased> {
+  for (;;) {
+    try {
+      return await purchased(parts, request, first, refund, raise);
+    } catch (error) {
+      if (!(error instanceof LooksAgain)) throw error;
+    }
+  }
 }
 
-async function purchase(parts: Parts, request: Plain, first: Response, refund?: string | true, raise?: Raise): Promise<Purchased> {
+async function purchased(parts: Parts, request: Plain, first: Response, refund?: string | true, raise?: Raise): Promise<Purchased> {
   const {
     signer,
     vouchers,
@@ -336,6 +354,7 @@ async function purchase(parts: Parts, request: Plain, first: Response, refund?: 
     raise,
     broadcasts: broadcast !== undefined,
     authorizationTaken,
+    left: await parts.looks?.(),
   });
   const of = (kind: 'channel' | 'session'): ChannelPurchase =>
     told(() => new ChannelPurchase(kind, policy, url, endpointOf(request.method, request.url), terms));
@@ -366,6 +385,8 @@ async function run(parts: Parts, request: Plain, url: string, exchange: ChannelP
       exchange.abandoned();
       await update(parts.store, (record) => told(() => exchange.update(record, parts.now()))).catch(() => undefined);
     }
+    // Nothing of this left, and the channel is free for another look.
+    if (error instanceof LooksAgain) await update(parts.store, (record) => told(() => exchange.release(record, parts.now())));
     if (error instanceof FareboxError) error.response = last.response;
     throw error;
   } finally {
@@ -382,7 +403,7 @@ async function steps(
 ): Promise<Purchased> {
   const { fetch, now } = parts;
   const { signal } = request.rest;
-  /** The channel whose voucher has left for this request. */
+  /** What has left for this request: the channel, and its voucher. */
   let left: string | undefined;
   let sent = now();
   let step = await answered(exchange, last.response, now());
@@ -417,8 +438,10 @@ async function steps(
         const { body, method, rest } = request;
         if (parts.leaves !== undefined) {
           const { channel } = proposalOf(exchange);
-          if (channel !== left) await parts.leaves(channel);
-          left = channel;
+          const voucher = exchange.leaving();
+          const leaves = `${channel} ${voucher}`;
+          if (leaves !== left) await parts.leaves(channel, voucherOf(voucher));
+          left = leaves;
         }
         sent = now();
         // A redirect is an answer, so that a payment goes only where it was requested.
@@ -435,7 +458,7 @@ async function steps(
         const stream = !flows ? undefined : exchange.stream(headerLines(last.response.headers), sent * 1000);
         const response = stream === undefined ? last.response : streamed(parts, request, last.response, stream);
         if (step.receipt !== null) receipts.set(response, step.receipt);
-        return { response, receipt: step.receipt };
+        return { response, receipt: step.receipt, voucher: voucherOf(exchange.leaving()) };
       }
       case 'fail':
         throw new FareboxError(step.error);
@@ -474,7 +497,13 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
       const head: Plain = { ...request, method: 'HEAD', body: undefined };
       const ahead = sharing.reduce((sum, one) => sum + BigInt(one.step()), 0n);
       const raise = { channel, required, ahead: String(ahead) };
-      const done = await purchase({ ...parts, begins: undefined, leaves: undefined }, head, await plain(fetch, head), undefined, raise);
+      const done = await purchase(
+        { ...parts, looks: undefined, begins: undefined, leaves: undefined },
+        head,
+        await plain(fetch, head),
+        undefined,
+        raise,
+      );
       if ('otherwise' in done)
         throw done.otherwise === null
           ? unusable('terms_changed', 'the server sells by session no more', 'ask for a URL that is sold by channel')
@@ -490,6 +519,11 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
       if (beside.every(([, state]) => state === 'ended')) for (const [one] of beside) open.delete(one);
     },
   });
+}
+
+/** The voucher that is about to leave, or that has left. */
+function voucherOf(leaving: string | undefined): Voucher | undefined {
+  return leaving === undefined ? undefined : (JSON.parse(leaving) as Voucher);
 }
 
 /** What is about to be paid. */

@@ -4,33 +4,21 @@
  */
 import type { Exchange } from '#wasm';
 
-import { type Body, isBodiless } from './body.js';
+import { isBodiless } from './body.js';
 import { FareboxError, type SentPayment, told } from './error.js';
-import { hexOf } from './hex.js';
 import type { Opens } from './keeping.js';
+import { delivered, KeysUnderWay, nameOf, refuseOther } from './named.js';
 import { noted } from './noted.js';
 import type { Proposal } from './options.js';
-import { keyOf, type Plain, purchaseOf } from './request.js';
 import { isUnended } from './sent.js';
-
-/** The name of a request: all of {@link purchaseOf}, and its body. */
-export async function nameOf(request: Plain): Promise<string> {
-  const facts = new TextEncoder().encode(purchaseOf(request));
-  const content = await bytesOf(request.body);
-  // The first ends with a bracket, and no other one begins where it ends.
-  const all = new Uint8Array(facts.length + content.length);
-  all.set(facts);
-  all.set(content, facts.length);
-  // A page without a secure context has no hash: then it is named in full.
-  const digest = globalThis.crypto?.subtle === undefined ? all : new Uint8Array(await crypto.subtle.digest('SHA-256', all));
-  return hexOf(digest);
-}
 
 /** A purchase, and what may be charged for it. */
 type Purchase = {
   readonly exchange: Exchange;
   readonly url: string;
   readonly slot: Proposal['slot'] | undefined;
+  /** What its key stands for. */
+  readonly content: string | undefined;
   /** Unix seconds after which nothing that was signed for it can be charged. */
   readonly ends: number;
   /** Whether an answer of success was read to its end, without a receipt: then time ends it. */
@@ -38,14 +26,17 @@ type Purchase = {
 };
 
 /** What a call under a key is paying. */
-type UnderWay = Pick<Purchase, 'slot' | 'ends'> & {
+type UnderWay = Pick<Purchase, 'slot' | 'ends' | 'content'> & {
   readonly name: string;
   /** Whether its hook, its wallet or its server has not answered: it is under way whatever the clock says. */
   readonly asks: boolean;
 };
 
-/** Calls under a key that go on, and what was delivered last under it: one that began earlier knows nothing of that. */
-type Going = { readonly all: Set<object>; delivered?: Pick<Purchase, 'slot'> & { readonly turn: number } };
+/** What was delivered last under a key: a call that began earlier knows nothing of that. */
+type Bought = Pick<Purchase, 'slot' | 'content'> & { readonly turn: number };
+
+/** Calls under a key that go on, and what was delivered last under it. */
+type Going = { readonly all: Set<object>; delivered: Bought | undefined };
 
 /** How many are remembered that have ended; the oldest gives way. Those that may be charged stay. */
 const MOST_ENDED = 256;
@@ -55,6 +46,9 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   let open: (readonly [name: string, purchase: Purchase])[] = [];
   const paying = new Map<object, UnderWay>();
   const going = new Map<string, Going>();
+  /** Keys that were delivered, the latest last. */
+  const bought = new Map<string, Bought>();
+  const keys = new KeysUnderWay();
   /** How many deliveries there were. */
   let turn = 0;
   const hasEnded = ({ ends }: Pick<Purchase, 'ends'>): boolean => !isUnended(ends, now());
@@ -70,8 +64,8 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
       name === mine.name && (mine.slot === null || slot !== mine.slot);
     const isUnderWay = [...paying].some(([other, it]) => other !== call && isBeside(it.name, it));
     const last = going.get(mine.name)?.delivered;
-    const isBought = last !== undefined && last.turn > began && isBeside(mine.name, last);
-    if (isBought || isUnderWay || open.some(([name, it]) => isBeside(name, it) && !(goesOn && hasEnded(it)))) throw unresolved();
+    if (last !== undefined && isBeside(mine.name, last)) throw last.turn > began ? unresolved() : delivered();
+    if (isUnderWay || open.some(([name, it]) => isBeside(name, it) && !(goesOn && hasEnded(it)))) throw unresolved();
     paying.set(call, mine);
   };
 
@@ -79,8 +73,25 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   const deliver = (call: object, mine: UnderWay): void => {
     turn += 1;
     const calls = going.get(mine.name);
-    if (calls !== undefined) calls.delivered = { slot: mine.slot, turn };
+    if (calls !== undefined) calls.delivered = { slot: mine.slot, content: mine.content, turn };
     paying.set(call, { ...mine, asks: false });
+  };
+
+  /** Notes that what was delivered under a key was lost before it was read. */
+  const lose = (name: string): void => {
+    bought.delete(name);
+    const calls = going.get(name);
+    if (calls !== undefined) calls.delivered = undefined;
+  };
+
+  /** Notes that no call of a key goes on. */
+  const rest = (name: string, { delivered: last }: Going): void => {
+    going.delete(name);
+    if (last === undefined) return;
+    bought.delete(name);
+    bought.set(name, last);
+    const [oldest] = bought.keys();
+    if (bought.size > MOST_ENDED && oldest !== undefined) bought.delete(oldest);
   };
 
   const leave = (name: string, purchase: Purchase): void => {
@@ -115,33 +126,46 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   };
 
   return async (request) => {
-    const key = keyOf(request.headers) === undefined ? undefined : await nameOf(request);
-    const taken = open.length === 0 ? undefined : take(key ?? (await nameOf(request)));
+    const named = await nameOf(request);
+    const { name, content } = named;
+    const key = content === undefined ? undefined : name;
+    if (key !== undefined) {
+      for (const [known, it] of open) if (known === key) refuseOther(it.content, content);
+      refuseOther((going.get(key)?.delivered ?? bought.get(key))?.content, content);
+    }
+    if (key !== undefined) keys.begin(named);
+    let taken: ReturnType<typeof take>;
+    try {
+      taken = take(name);
+    } catch (error) {
+      if (key !== undefined) keys.end(named);
+      throw error;
+    }
     const began = turn;
     let purchase = taken?.purchase;
     const call = {};
     if (key !== undefined) {
-      const calls: Going = going.get(key) ?? { all: new Set() };
+      const calls: Going = going.get(key) ?? { all: new Set(), delivered: bought.get(key) };
       calls.all.add(call);
       going.set(key, calls);
       // Of what has ended a person is asked whether to go on, and other calls know nothing of that.
       if (purchase !== undefined && hasEnded(purchase))
-        paying.set(call, { name: key, slot: purchase.slot, ends: purchase.ends, asks: true });
+        paying.set(call, { name: key, slot: purchase.slot, content, ends: purchase.ends, asks: true });
     }
     /** Takes its place under its key, until then, and tells where its nonce is taken. */
     const enter = (exchange: Exchange, ends: number): Purchase['slot'] => {
       const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
-      if (key !== undefined) begin(call, { name: key, slot, ends, asks: true }, taken !== undefined, began);
+      if (key !== undefined) begin(call, { name: key, slot, content, ends, asks: true }, taken !== undefined, began);
       return slot;
     };
     /** Notes what is about to be sent, which is valid until then, or what a hook is about to be asked for. */
     const pays = async (exchange: Exchange, url: string, ends = endOf(exchange, now())): Promise<void> => {
       const slot = enter(exchange, ends);
       // What was signed before may end later.
-      purchase = { exchange, url, slot, ends: Math.max(ends, purchase?.ends ?? 0), isAnswered: false };
+      purchase = { exchange, url, slot, content, ends: Math.max(ends, purchase?.ends ?? 0), isAnswered: false };
     };
     const ended = async (): Promise<void> => {
-      if (purchase !== undefined) leave(await nameOf(request), purchase);
+      if (purchase !== undefined) leave(name, purchase);
       paying.delete(call);
     };
     return {
@@ -156,7 +180,6 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
         if (it === undefined) return response;
         if (response.ok && receipt !== null) {
           // Known before: the next call may come at once.
-          const name = await nameOf(request);
           const mine = paying.get(call);
           if (mine !== undefined) deliver(call, mine);
           return whenRead(response, {
@@ -166,6 +189,7 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
             },
             lost: () => {
               paying.delete(call);
+              lose(name);
               leave(name, it);
             },
             signal: request.rest.signal,
@@ -183,9 +207,10 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
       ended,
       over: () => {
         if (key === undefined) return;
-        const { all } = going.get(key) ?? {};
-        all?.delete(call);
-        if (all?.size === 0) going.delete(key);
+        keys.end(named);
+        const calls = going.get(key);
+        calls?.all.delete(call);
+        if (calls?.all.size === 0) rest(key, calls);
       },
     };
   };
@@ -257,10 +282,4 @@ export async function whenRead(response: Response, { read, lost, signal }: Ends)
   const same = new Response(body, { status, statusText, headers });
   for (const [name, value] of Object.entries({ url, redirected, type })) Object.defineProperty(same, name, { value });
   return same;
-}
-
-async function bytesOf(body: Body): Promise<Uint8Array> {
-  if (body === undefined) return new Uint8Array();
-  if (typeof body === 'string') return new TextEncoder().encode(body);
-  return body instanceof Blob ? new Uint8Array(await body.arrayBuffer()) : body;
 }

@@ -4,9 +4,9 @@ import { Exchange } from '#wasm';
 import { FareboxError, type SentPayment, told } from './error.js';
 import { hexOf } from './hex.js';
 import type { Keeping, Opens } from './keeping.js';
+import { delivered, KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
 import type { Proposal, Receipt, Resuming } from './options.js';
-import { endOf, nameOf, unresolved, whenRead } from './purchases.js';
-import { keyOf } from './request.js';
+import { endOf, unresolved, whenRead } from './purchases.js';
 import { hasDropped, isUnended, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';
 
@@ -43,6 +43,8 @@ type Trail = {
   readonly authorization: boolean;
   /** Whether its nonces follow from the purchase that its key names, whose id begins the seed; otherwise the nonce does. */
   readonly derives?: true;
+  /** What its key stands for. */
+  readonly content?: string;
   /** Whether an answer of success was read to its end, without a receipt: then time ends it. */
   readonly answered?: true;
   /** The earlier authorizations for it, as the compiled part tells them. */
@@ -62,10 +64,15 @@ type Trail = {
   /** Unix seconds after which nothing that was signed for it can be charged. */
   readonly ends: number;
 };
-type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization' | 'derives'>;
+type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization' | 'derives' | 'content'>;
 type Row = { readonly name: string; readonly trail: Trail };
 /** A request, by its name, and what gives it up. */
-type Requested = { readonly name: string; readonly url: string; readonly signal: AbortSignal | null | undefined };
+type Requested = {
+  readonly name: string;
+  readonly over: () => void;
+  readonly url: string;
+  readonly signal: AbortSignal | null | undefined;
+};
 type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: string };
 /** A purchase of an earlier call, and what there was when this one began: the marks of all rows, and the names of those that were delivered and not read. */
 type Taken = { readonly left: Left | undefined; readonly before: ReadonlySet<string> };
@@ -79,12 +86,22 @@ export const resume: Resuming = {
   open: ((store, now, policy, options) => {
     const payments = new OpenPayments(store, now);
     return async (request, endpoint) => {
-      const name = `${MINE}${await nameOf(request)}`;
-      const taken = await payments.take(name, policy, options);
+      const named = await nameOf(request);
+      const { content } = named;
+      const name = `${MINE}${named.name}`;
+      payments.begin(named);
+      const over = (): void => payments.end(named);
+      let taken: Taken;
+      try {
+        taken = await payments.take({ name, ...(content === undefined ? {} : { content }) }, policy, options);
+      } catch (error) {
+        over();
+        throw error;
+      }
       const { left } = taken;
       return new Kept(
         payments,
-        { name, url: request.url, signal: request.rest.signal },
+        { name, over, url: request.url, signal: request.rest.signal },
         {
           policy,
           method: request.method,
@@ -92,7 +109,8 @@ export const resume: Resuming = {
           identifier: options.identifier !== false,
           broadcasts: options.broadcast !== undefined,
           authorization: !request.headers.has('authorization'),
-          ...((left === undefined ? keyOf(request.headers) !== undefined : left.row.trail.derives === true) ? { derives: true } : {}),
+          ...((left === undefined ? content !== undefined : left.row.trail.derives === true) ? { derives: true } : {}),
+          ...(content === undefined ? {} : { content }),
         },
         taken,
       );
@@ -103,6 +121,8 @@ export const resume: Resuming = {
 /** The payments that this process is making, for each store: it asks somebody for an answer, or it has one that nobody has read yet. */
 type Making = Map<string, 'asks' | 'delivered'>;
 const paying = new WeakMap<Store, Making>();
+/** The requests under keys that go on with each store. */
+const underWay = new WeakMap<Store, KeysUnderWay>();
 
 /** The payments of the requests that go through wrapped `fetch`es with one store. */
 class OpenPayments {
@@ -110,19 +130,32 @@ class OpenPayments {
   readonly now: () => number;
   /** Names of those that this process is paying, or asks somebody to send: they are no remains of a crash. */
   readonly #mine: Making;
+  readonly #keys: KeysUnderWay;
 
   constructor(store: Store, now: () => number) {
     this.#store = store;
     this.now = now;
     this.#mine = paying.get(store) ?? new Map();
     paying.set(store, this.#mine);
+    this.#keys = underWay.get(store) ?? new KeysUnderWay();
+    underWay.set(store, this.#keys);
+  }
+
+  /** Begins a call, unless another request goes on under its key. */
+  begin(named: Named): void {
+    if (named.content !== undefined) this.#keys.begin(named);
+  }
+
+  end(named: Named): void {
+    if (named.content !== undefined) this.#keys.end(named);
   }
 
   /** The oldest payment for this request whose fate is open and which this process is not paying; from here on it is. */
-  async take(request: string, policy: string, options: Parameters<Opens>[3]): Promise<Taken> {
+  async take({ name: request, content }: Named, policy: string, options: Parameters<Opens>[3]): Promise<Taken> {
     for (;;) {
       const { record } = await this.#store.read();
       const rows = sentIn(record);
+      if (content !== undefined) for (const it of boughtIn(rows, request)) refuseOther(it.content, content);
       const unread = [...this.#mine].filter(([, state]) => state === 'delivered').map(([name]) => name);
       const before = new Set([...rows.map(markOf), ...unread]);
       const found = rows.find(([name, , open]) => open && name.startsWith(`${request} `) && !this.#mine.has(name));
@@ -140,6 +173,12 @@ class OpenPayments {
       }
       await this.close(row, null);
     }
+  }
+
+  /** Refuses to sign what would be charged beside what was delivered under the same key, before this call began. */
+  async admits(request: string, slot: Trail['slot']): Promise<void> {
+    const rows = sentIn((await this.#store.read()).record);
+    if (boughtIn(rows, request).some((it) => !it.isOpen && (slot === null || slot !== it.slot))) throw delivered();
   }
 
   /** The exchange of a kept purchase, and its first step; `undefined` if it is over. */
@@ -208,12 +247,16 @@ class OpenPayments {
   }
 
   /** Notes what became of it. */
-  async close({ name, trail: { method, url, key, ends, isHash, derives, seed } }: Row, receipt: Receipt | null): Promise<void> {
+  async close({ name, trail }: Row, receipt: Receipt | null): Promise<void> {
+    const { method, url, key, ends, isHash, derives, seed, slot, content } = trail;
+    const [kind, purchase] = name.split(' ');
     const kept = JSON.stringify({
       method,
       url,
       key,
       ...(receipt === null ? {} : { receipt }),
+      // Another request, or another payment, under its key is told from it.
+      ...(receipt === null || content === undefined ? {} : { purchase: `${kind} ${purchase}`, content, slot }),
       ...(isHash || derives === true ? { sent: nameOfSeed(seed) } : {}),
     });
     // What cannot be noted stays open, and is no more under way.
@@ -250,6 +293,7 @@ class Kept implements Keeping {
   readonly left: Keeping['left'];
   readonly #before: ReadonlySet<string>;
   readonly #signal: AbortSignal | null | undefined;
+  readonly #over: () => void;
   #row: Row | undefined;
   #signed: Pick<Trail, 'at' | 'proof' | 'isHash'> | undefined;
 
@@ -258,6 +302,7 @@ class Kept implements Keeping {
     this.#request = request.name;
     this.#askedUrl = request.url;
     this.#signal = request.signal;
+    this.#over = request.over;
     this.#facts = facts;
     this.left = left === undefined ? undefined : { ...left, url: left.row.trail.url };
     this.#row = left?.row;
@@ -268,7 +313,11 @@ class Kept implements Keeping {
     return false;
   }
 
-  prepared(exchange: Exchange): void {
+  async prepared(exchange: Exchange): Promise<void> {
+    if (this.#facts.content !== undefined && this.left === undefined) {
+      const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
+      await this.#payments.admits(this.#request, slot);
+    }
     this.#signed = { at: exchange.preparedAt(), proof: '', isHash: false };
   }
 
@@ -331,6 +380,10 @@ class Kept implements Keeping {
   async ended(): Promise<void> {
     if (this.#row !== undefined) this.#payments.leave(this.#row);
   }
+
+  over(): void {
+    this.#over();
+  }
 }
 
 /** Whether another process has signed again what this one went on with, so that both could be charged: a slot takes a nonce once, two do not. */
@@ -340,6 +393,18 @@ const isBeside = (trail: Trail, goneOn: Trail, stands: Trail): boolean =>
 /** Whether a row is of a purchase that is over, and the mark by which one is told from a later one of its key. */
 const isOver = ([name, , open]: SentRow): boolean => !open && name.startsWith(MINE);
 const markOf = ([name, at, , text]: SentRow): string => `${name} ${at} ${text.length}`;
+/** What was paid under a key, as far as it is open or was delivered. */
+type Bought = Pick<Trail, 'content' | 'slot'> & { readonly isOpen: boolean };
+
+function boughtIn(rows: readonly SentRow[], request: string): Bought[] {
+  // Texts are read only where they name it.
+  const mine = rows.filter(([name, , , text]) => name.startsWith(`${request} `) || (name.startsWith(MINE) && text.includes(request)));
+  return mine.flatMap(([name, , isOpen, text]) => {
+    const it = JSON.parse(text) as Pick<Trail, 'content' | 'slot'> & { readonly purchase?: string };
+    return name.startsWith(`${request} `) || it.purchase === request ? [{ ...it, isOpen }] : [];
+  });
+}
+
 /** The name of a purchase before its transaction has one: the bytes from which the key of its caller is known, else random ones. */
 const nameOfSeed = (seed: readonly number[]): string => `0x${hexOf(seed.slice(0, 32))}`;
 /** Whether a row is of this purchase, and over. */

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use farebox_core::channel::config::ChannelId;
 use farebox_core::client::Policy;
 use farebox_core::client::channel::{
-    self, ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelPurchase,
+    self, ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelPurchase, LeftVoucher,
 };
 use farebox_core::client::session::{self, SessionMeans, SessionPurchase, StreamRaise};
 use farebox_core::evm::address::Address;
@@ -34,7 +34,8 @@ impl ChannelRequest {
     /// A request to an absolute URL, by `"channel"` of x402 or by `"session"` of MPP, under a policy
     /// (JSON). `endpoint` is the method and the URL that were asked for, without the query; `terms`
     /// is `{payer, voucherSigner, name, deposit, maxDeposit, maxWithdrawDelaySecs, refund,
-    /// broadcasts, authorizationTaken, raise}`: `refund` asks for the rest of the deposit, or for so
+    /// broadcasts, authorizationTaken, raise, left}`: `left` is the voucher that has left for the
+    /// same purchase, `{channel, amount, before}`; `refund` asks for the rest of the deposit, or for so
     /// many atomic units of it; `raise` for a stream's next voucher alone, `{channel,
     /// required, ahead}`.
     #[wasm_bindgen(constructor)]
@@ -45,18 +46,19 @@ impl ChannelRequest {
         endpoint: &str,
         terms: &str,
     ) -> Result<Self, JsValue> {
-        let ChannelArguments { policy, limits, payer, aim, means, raise, random } =
+        let ChannelArguments { policy, limits, payer, aim, means, raise, left, random } =
             ChannelArguments::read(policy, terms)?;
         let at = (url, endpoint);
         Ok(Self(match kind {
             "session" => {
                 let aim = (aim, means);
                 let session = SessionPurchase::new(policy, limits, payer, aim, at, random);
-                PurchaseKind::Session(Box::new(session.raising(raise)))
+                PurchaseKind::Session(Box::new(session.raising(raise).showing(left)))
             }
-            _ => PurchaseKind::Channel(Box::new(ChannelPurchase::new(
-                policy, limits, payer, aim, at, random,
-            ))),
+            _ => {
+                let channel = ChannelPurchase::new(policy, limits, payer, aim, at, random);
+                PurchaseKind::Channel(Box::new(channel.showing(left)))
+            }
         }))
     }
 
@@ -156,6 +158,21 @@ impl ChannelRequest {
         }
     }
 
+    /// The voucher that is about to leave, JSON `{channel, amount, before, alone}`; `alone` says that it
+    /// pays for no second request.
+    #[must_use]
+    pub fn leaving(&self) -> Option<String> {
+        let (left, alone) = match &self.0 {
+            PurchaseKind::Channel(it) => it.leaving(),
+            PurchaseKind::Session(it) => it.leaving(),
+        }?;
+        let LeftVoucher { channel, amount, before } = left;
+        let amounts = [amount, before].map(|it| it.to_string());
+        let [amount, before] = amounts;
+        let left = json!({"channel": channel.to_string(), "amount": amount, "before": before, "alone": alone});
+        Some(left.to_string())
+    }
+
     /// The proposal of the payment that is about to be made, JSON.
     #[must_use]
     pub fn proposal(&self) -> Option<String> {
@@ -194,6 +211,7 @@ struct ChannelArguments {
     aim: ChannelAim,
     means: SessionMeans,
     raise: Option<StreamRaise>,
+    left: Option<LeftVoucher>,
     random: [u8; 48],
 }
 
@@ -246,7 +264,20 @@ impl ChannelArguments {
                 ahead: amount("ahead").unwrap_or(Amount::ZERO),
             })
         });
-        Ok(Self { policy, limits, payer, aim, means, raise, random })
+        let left = terms.get("left").filter(|it| it.is_object()).map(|left| {
+            let text = |name: &str| left.get(name).and_then(Value::as_str);
+            let amount = |name: &str| Amount::from_atomic(text(name)?).ok();
+            let channel = text("channel").and_then(ChannelId::parse);
+            // One that cannot be read is of no channel that pays.
+            let nothing = ChannelId::from_bytes([0; 32]);
+            let zero = Amount::ZERO;
+            LeftVoucher {
+                channel: channel.unwrap_or(nothing),
+                amount: amount("amount").unwrap_or(zero),
+                before: amount("before").unwrap_or(zero),
+            }
+        });
+        Ok(Self { policy, limits, payer, aim, means, raise, left, random })
     }
 }
 

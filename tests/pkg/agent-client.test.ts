@@ -35,6 +35,19 @@ test('a free answer is passed on unread, and the control plane is not asked', as
   assert.equal(plane.calls.length, 0);
 });
 
+// A-504
+test('a control plane that redirects gets no request, nor does the address that it names', async (t) => {
+  for (const status of [301, 302, 303, 307, 308]) {
+    const other = await open((_, response) => response.writeHead(200).end('{}'));
+    const login = await open((_, response) => void response.writeHead(status, { location: `${other.url}/login` }).end());
+    t.after(() => Promise.all([other.stop(), login.stop()]));
+    its.answer = asks(TERMS);
+    const asking = client({ controlPlaneBaseUrl: login.url, headers: { 'cf-access-client-secret': 's' } });
+    await assert.rejects(asking.fetchPaid(`${shop.url}/v1`, undefined, {}), /redirects to another address/);
+    assert.deepEqual([login.requests.length, other.requests.length], [1, 0]);
+  }
+});
+
 // A-115, A-207
 test('what another origin asks for by a redirect is not paid, and its free answer is passed on', async () => {
   const other = await open((_, response) => its.answer(response));

@@ -256,7 +256,7 @@ const GUARDS: readonly Guard[] = [
     'resume.js',
     "proof === '' || derives === true",
     "proof === ''",
-    ['two-tokens', 'what another process has closed'],
+    ['two-tokens', 'what another process has closed is not paid in another token by one whose wallet'],
   ],
   [
     'a server that is asked has all the time in a process',
@@ -303,8 +303,8 @@ const GUARDS: readonly Guard[] = [
   [
     'what was delivered is bought, read or not, in a process',
     'purchases.js',
-    'isBought || ',
-    '',
+    'last !== undefined && isBeside(mine.name, last)',
+    'false',
     ['two-tokens', 'what was delivered and is not read is not paid in another token by a call that began before, in one'],
   ],
   [
@@ -330,18 +330,46 @@ const GUARDS: readonly Guard[] = [
     ['one-way', 'under a key, what has left without an answer'],
   ],
   [
-    'an answer frees its own voucher',
+    'a voucher that has paid for another order is no more that of a key',
     'ways.js',
-    'leftIn(record, name)?.call === call',
+    'else if (alone)',
+    'else if (false)',
+    ['one-key-channels', 'x402: a key whose voucher has paid for another order'],
+  ],
+  [
+    'a call looks again where another one has paid meanwhile',
+    'ways.js',
+    'throw new LooksAgain()',
+    '{}',
+    ['one-key-channels', 'x402: two calls under one key, at once'],
+  ],
+  [
+    'a key shows its voucher again',
+    'channels.js',
+    'left: await parts.looks?.(),',
+    '',
+    ['one-key-channels', 'x402: a key whose answer was lost'],
+  ],
+  [
+    'another body is not what a key stands for',
+    'named.js',
+    'known === undefined || known === content',
     'true',
-    ['one-way', 'an answer that is read frees its key of its own voucher'],
+    ['two-tokens', 'another body under a key'],
+  ],
+  [
+    'what a key has delivered is not paid anew',
+    'resume.js',
+    '!it.isOpen && (slot === null || slot !== it.slot)',
+    'false',
+    ['two-tokens', 'what was delivered under a key is not paid anew by another nonce, with one store'],
   ],
   [
     'while a call is paid by itself no channel begins',
     'ways.js',
     'it.calls === 0 && ',
     '',
-    ['one-way', 'of two calls at once under a key, one that was delivered'],
+    ['one-way', 'of two calls at once under a key, one that pays nothing'],
   ],
   [
     'a header is the key of a local payment',
@@ -367,7 +395,7 @@ const GUARDS: readonly Guard[] = [
   [
     'nor by channel beside what was paid by itself',
     'channels.js',
-    ' || ways.isOnce(name)',
+    ' || ways.isOnce(call)',
     '',
     ['channels', 'a key that was paid by itself'],
   ],
@@ -559,13 +587,7 @@ const GUARDS: readonly Guard[] = [
     'response.ok',
     ['one-charge', 'payingFetch:'],
   ],
-  [
-    'a process goes on without a store',
-    'purchases.js',
-    'open.length === 0 ? undefined : take',
-    'true ? undefined : take',
-    ['resume', 'without the option'],
-  ],
+  ['a process goes on without a store', 'purchases.js', 'taken = take(name)', 'taken = undefined', ['resume', 'without the option']],
   [
     'two owners are two purchases',
     'request.js',
@@ -706,8 +728,8 @@ const GUARDS: readonly Guard[] = [
   [
     'another request is not resumed',
     'resume.js',
-    'name.startsWith(`${request} `)',
-    "name.startsWith('fetch ')",
+    'open && name.startsWith(`${request} `)',
+    "open && name.startsWith('fetch ')",
     ['resume', 'two calls at once'],
   ],
   [

@@ -195,11 +195,47 @@ test('a voucher that is refused where the terms have changed is not paid otherwi
   let isHostile = false;
   const pay = channelFetch((input, init) => (isHostile ? it.seller : fetch)(input, init), optionsOf(account, { name: 'refused' }));
   const key = (name: string) => ({ headers: { 'idempotency-key': name } });
-  for (const name of ['order-7', 'order-7']) assert.equal(await (await pay(world.url, key(name))).json().then(() => 'read'), 'read');
+  for (const name of ['order-6', 'order-7']) assert.equal(await (await pay(world.url, key(name))).json().then(() => 'read'), 'read');
   [isHostile, it.asksOnce] = [true, true];
   await assert.rejects(pay(world.url, key('order-8')), { code: 'payment_unresolved', signed: true });
   assert.deepEqual([it.vouchers, it.once], [1, 0]);
 });
+
+// A-501
+for (const isBetween of [false, true])
+  test(`a key whose answer was lost is not charged again by a seller that repeats none${isBetween ? ', also after another order' : ''}`, async () => {
+    const { payer: account } = world.chain.accounts;
+    let loses = false;
+    const vouchers = new Set<string>();
+    const flaky: typeof fetch = async (input, init) => {
+      const payment = new Headers(init?.headers).get('payment-signature');
+      const answer = await fetch(input, init);
+      if (payment === null) return answer;
+      const { payload } = JSON.parse(atob(payment)) as { payload: { voucher: { maxClaimableAmount: string } } };
+      vouchers.add(payload.voucher.maxClaimableAmount);
+      if (!loses) return answer;
+      throw new TypeError('the connection is gone');
+    };
+    const options = optionsOf(account, { name: `again ${isBetween}`, policy: { perDay: '5', deadlineSecs: 1 } });
+    const pay = channelFetch(flaky, options);
+    const call = (name: string) => pay(world.url, { headers: { 'idempotency-key': name } });
+    const served = world.served();
+    assert.equal((await call('order-1')).status, 200);
+    loses = true;
+    await assert.rejects(call('order-7'), { signed: true });
+    loses = false;
+    if (isBetween) assert.equal((await call('order-8')).status, 200);
+    const signed = [...vouchers];
+    const orders = isBetween ? 3 : 2;
+    // Another process with this store knows as much.
+    for (const again of [call, (name: string) => channelFetch(flaky, options)(world.url, { headers: { 'idempotency-key': name } })])
+      await assert.rejects(again('order-7'), { code: 'payment_conflict', signed: true, message: /another Idempotency-Key/ });
+    assert.deepEqual([world.served() - served, [...vouchers]], [orders, signed]);
+    // What was delivered is not charged again either.
+    await assert.rejects(call('order-1'), { code: 'payment_conflict' });
+    assert.equal((await call('order-9')).status, 200);
+    assert.deepEqual([world.served() - served, vouchers.size], [orders + 1, orders + 1]);
+  });
 
 // A-372
 test('a key that was paid by itself without an answer is not paid by channel beside it', async () => {

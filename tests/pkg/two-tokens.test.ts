@@ -55,28 +55,38 @@ for (const [name, more] of [
     assert.equal(shop.payments().length, 1);
     held.pop()?.();
     assert.equal(await (await first).text(), GOODS);
-    // What was delivered is over, and the next call is a new purchase.
-    assert.equal(await (await pay(`${shop.url}/report`, KEYED)).text(), GOODS);
+    const asked = signer.asked.length;
+    // What was delivered is over: in another token it is bought anew under another key alone.
+    await assert.rejects(pay(`${shop.url}/report`, KEYED), { code: 'payment_conflict', signed: false });
+    assert.deepEqual([shop.payments().length, signer.asked.length], [1, asked]);
+    assert.equal(await (await pay(`${shop.url}/report`, { headers: { 'idempotency-key': 'order-8' } })).text(), GOODS);
   });
 }
 
 // A-343
-test('what another process has closed is not paid in another token by one whose person is asked for long', async () => {
-  const base = memoryStore();
-  const store = (): Store => ({ read: () => base.read(), replace: (version, record) => base.replace(version, record) });
-  const answers: ((yes: boolean) => void)[] = [];
-  let offer: unknown = ON_BASE;
-  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([offer])) : served(request, response));
-  const confirm = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
-  const slow = payingFetch({ signer: watchedSigner(), store: store(), resume, confirm })(`${shop.url}/report`, KEYED);
-  await eventually('the person is asked', () => answers.length === 1);
-  offer = OFFER;
-  const quick = payingFetch({ signer: watchedSigner(), store: store(), resume });
-  assert.equal(await (await quick(`${shop.url}/report`, KEYED)).text(), GOODS);
-  answers.pop()?.(true);
-  await assert.rejects(slow, { code: 'payment_conflict' });
-  assert.equal(shop.payments().length, 1);
-});
+for (const who of ['person', 'wallet'] as const)
+  test(`what another process has closed is not paid in another token by one whose ${who} is asked for long`, async () => {
+    const base = memoryStore();
+    const store = (): Store => ({ read: () => base.read(), replace: (version, record) => base.replace(version, record) });
+    const answers: ((yes: boolean) => void)[] = [];
+    let offer: unknown = ON_BASE;
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([offer])) : served(request, response));
+    const asked = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
+    const wallet = watchedSigner();
+    const sign: typeof wallet.sign = async (typedData) => {
+      await asked();
+      return wallet.sign(typedData);
+    };
+    const waits = who === 'person' ? { signer: wallet, confirm: asked } : { signer: { ...wallet, sign } };
+    const slow = payingFetch({ ...waits, store: store(), resume })(`${shop.url}/report`, KEYED);
+    await eventually('it is asked', () => answers.length === 1);
+    offer = OFFER;
+    const quick = payingFetch({ signer: watchedSigner(), store: store(), resume });
+    assert.equal(await (await quick(`${shop.url}/report`, KEYED)).text(), GOODS);
+    answers.pop()?.(true);
+    await assert.rejects(slow, { code: 'payment_conflict' });
+    assert.equal(shop.payments().length, 1);
+  });
 
 const BY_HASH = { chainId: 84532, credentialTypes: ['hash'], decimals: 6 };
 const asksOf = {
@@ -243,7 +253,8 @@ for (const [way, more] of [
       assert.deepEqual([sent().size, transfers], [1, 0]);
       held.pop()?.();
       assert.equal(await (await one).text(), GOODS);
-      assert.equal((await pay(`${shop.url}/report`, KEYED)).status, 200);
+      await assert.rejects(pay(`${shop.url}/report`, KEYED), { code: 'payment_conflict' });
+      assert.deepEqual([sent().size, transfers], [1, 0]);
     });
   }
 
@@ -367,3 +378,76 @@ for (const [way, more] of [
     assert.equal(sent().size, 258);
   });
 }
+
+/** The same key, with this body. */
+const withBody = (body: string) => ({ ...KEYED, method: 'POST', body });
+
+for (const [way, more] of [
+  ['in one wrapped fetch', {}],
+  ['with one store', { resume }],
+] as const)
+  for (const [first, second] of [
+    ['a token', 'another token'],
+    ['a token', "a transaction of the payer's"],
+    ["a nonce of the server's", "a nonce of the server's"],
+    ["a transaction of the payer's", "a transaction of the payer's"],
+  ] satisfies [Asks, Asks][]) {
+    // A-502
+    test(`another body under a key is refused before anything is signed, ${way}: ${first}, then ${second}`, async (t) => {
+      const held: (() => void)[] = [];
+      t.after(() => held.pop()?.());
+      let [asks, fails]: [Asks, boolean] = [first, true];
+      transfers = 0;
+      shop.answers = (request, response) => {
+        const isPaid = paymentOf(request) !== undefined;
+        if (!isPaid && credentialOf(request) === undefined) return asksOf[asks](response);
+        const answer = (): void => (isPaid ? served(request, response) : deliver(response));
+        if (fails && held.length === 0) held.push(answer);
+        else answer();
+      };
+      const signer = watchedSigner();
+      const pay = payingFetch({ signer, store: memoryStore(), broadcast, ...more });
+      const isRefused = async (): Promise<void> => {
+        const before = [signer.asked.length, transfers, shop.requests.length];
+        await assert.rejects(pay(`${shop.url}/report`, withBody('{"t":2}')), { code: 'payment_conflict', signed: false });
+        assert.deepEqual([signer.asked.length, transfers, shop.requests.length], before);
+      };
+      // While the first one goes on, while its outcome is not known, and once it was delivered.
+      const gone = new AbortController();
+      const lost = pay(`${shop.url}/report`, { ...withBody('{"t":1}'), signal: gone.signal });
+      await eventually('the payment is sent', () => held.length === 1);
+      asks = second;
+      await isRefused();
+      gone.abort();
+      await assert.rejects(lost);
+      await isRefused();
+      fails = false;
+      assert.equal(await (await pay(`${shop.url}/report`, withBody('{"t":1}'))).text(), GOODS);
+      await isRefused();
+      assert.equal(sent().size, 1);
+      // Without a key the body names a purchase, as ever.
+      asks = 'a token';
+      assert.equal(await (await pay(`${shop.url}/report`, { method: 'POST', body: '{"t":2}' })).text(), GOODS);
+    });
+
+    // A-503
+    test(`what was delivered under a key is not paid anew by another nonce, ${way}: ${first}, then ${second}`, async () => {
+      let asks: Asks = first;
+      transfers = 0;
+      shop.answers = (request, response) => {
+        const isPaid = paymentOf(request) !== undefined;
+        if (!isPaid && credentialOf(request) === undefined) return asksOf[asks](response);
+        if (isPaid) served(request, response);
+        else deliver(response);
+      };
+      const signer = watchedSigner();
+      const pay = payingFetch({ signer, store: memoryStore(), broadcast, ...more });
+      assert.equal(await (await pay(`${shop.url}/report`, KEYED)).text(), GOODS);
+      asks = second;
+      const before = [signer.asked.length, transfers];
+      await assert.rejects(pay(`${shop.url}/report`, KEYED), { code: 'payment_conflict', signed: false });
+      assert.deepEqual([signer.asked.length, transfers], before);
+      assert.equal(sent().size, 1);
+      assert.equal(await (await pay(`${shop.url}/report`, { headers: { 'idempotency-key': 'order-8' } })).text(), GOODS);
+    });
+  }

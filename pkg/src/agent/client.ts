@@ -192,10 +192,19 @@ export class AgentPayClient {
     return this.#call(path, await this.#runtimeToken(), init);
   }
 
-  #call(path: string, token: string, init: RequestInit & { readonly headers?: Fields }): Promise<Response> {
+  async #call(path: string, token: string, init: RequestInit & { readonly headers?: Fields }): Promise<Response> {
     const headers = { ...this.#headers, ...init.headers, Authorization: `Bearer ${token}`, [sdkClientVersionHeaderName]: sdkClientVersion };
     const fetch = this.#fetch;
-    return fetch(`${this.#base}${path}`, { ...init, headers, signal: endsIn(this.#timeoutMs, init.signal) });
+    // Its fields and its decision are the control plane's alone; some platforms know no `error` here.
+    const response = await fetch(`${this.#base}${path}`, {
+      ...init,
+      headers,
+      redirect: 'manual',
+      signal: endsIn(this.#timeoutMs, init.signal),
+    });
+    if (response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400))
+      throw new Error('The control plane redirects to another address: name that one in controlPlaneBaseUrl.');
+    return response;
   }
 
   async #runtimeToken(): Promise<string> {

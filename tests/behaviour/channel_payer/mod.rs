@@ -1,11 +1,13 @@
 //! A payer by channel, beside a payee that charges what is paid, or says anything.
 
 mod deposits;
+mod keys;
 mod refunds;
 mod terms;
 mod walk;
 
 pub use deposits::*;
+pub use keys::*;
 pub use refunds::*;
 pub use terms::*;
 pub use walk::*;

@@ -142,6 +142,8 @@ macro_rules! payer {
             AnyRefund,
             /// A request that was charged and not answered is signed for again.
             ChargedIsSignedAgain,
+            /// The voucher that has left under a key is not known to its next call.
+            LeftVoucherIsForgotten,
             /// A voucher is signed for whatever a stream asks for.
             StreamsAreTrusted,
             /// Voucher after voucher is signed for a payee that calls each used up.

@@ -44,6 +44,7 @@ impl ChannelPurchase {
                 return self.course.over(Reason::RefundDue, &rejection.to_string());
             }
             (_, _, Some(true)) | (409 | 503, _, None) => {
+                self.in_doubt = true;
                 return self.course.again(problem.retry_after, &rejection.to_string(), now);
             }
             (409, _, Some(false)) => {
@@ -85,6 +86,7 @@ impl ChannelPurchase {
 
     /// Takes the loss of an answer.
     pub fn lost(&mut self, now: UnixTime) -> ChannelNext {
+        self.in_doubt = true;
         self.course.again(None, "no answer came", now)
     }
 
@@ -240,11 +242,19 @@ impl ChannelPurchase {
         let before = self.signed_before.unwrap_or(Amount::ZERO);
         // A voucher of this payer's other than the one that was just sent.
         let earlier = told.voucher.as_ref().filter(|it| it.0 != sent && proves(it));
-        let is_known =
-            told.charged <= before || earlier.is_some() || planted(Mutant::PayeesAreBelieved);
+        let doubted = self.in_doubt && self.course.aim == ChannelAim::Pay;
+        let is_known = match self.left {
+            Some(left) => left.is_above(told.charged),
+            // It may have been charged for another request that showed the same voucher, or for this one.
+            None if doubted && told.charged >= sent && earlier.is_none() => false,
+            None => told.charged <= before || earlier.is_some(),
+        } || planted(Mutant::PayeesAreBelieved);
         if !is_known && told.charged <= channel.signed && !planted(Mutant::ChargedIsSignedAgain) {
             channel.charged = channel.charged.max(told.charged);
-            let message = "the server says that this request was charged, and gives no answer";
+            let message = match self.left {
+                Some(_) => own::SPENT,
+                None => "the server says that this request was charged, and gives no answer",
+            };
             return fails(Reason::PaymentConflict, message);
         }
         if !is_known && told.charged > channel.signed {

@@ -112,10 +112,14 @@ impl KeptChannel {
     /// The means to pay for a request of this price; `None` if the amounts leave what a voucher can
     /// say.
     pub fn paid_by(&self, price: Amount, id: &str, now: UnixTime) -> Option<PaidBy> {
+        self.shows(self.charged.checked_add(price)?, id, now)
+    }
+
+    /// The means to show a voucher of this amount.
+    pub fn shows(&self, next: Amount, id: &str, now: UnixTime) -> Option<PaidBy> {
         if self.using.as_ref().is_some_and(|using| using.excludes(id, now)) {
             return Some(PaidBy::Wait);
         }
-        let next = self.charged.checked_add(price)?;
         let Some(missing) = next.checked_sub(self.deposit).filter(|it| !it.is_zero()) else {
             return Some(PaidBy::Voucher(next));
         };

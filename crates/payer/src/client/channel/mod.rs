@@ -39,6 +39,7 @@ use farebox_channel::voucher::Voucher;
 pub use self::course::{ChannelAim, ChannelNext, ChannelPayer};
 pub use self::limits::ChannelLimits;
 pub use self::listed::{channels, forgotten};
+pub use self::own::LeftVoucher;
 pub use self::sign::DEPOSIT_COLLECTOR;
 pub(super) use self::sign::{members, receive_authorization, typed_data};
 
@@ -47,6 +48,7 @@ pub(super) mod course;
 mod kept;
 mod limits;
 mod listed;
+pub(super) mod own;
 pub(super) mod row;
 mod sign;
 mod terms;
@@ -68,6 +70,10 @@ pub struct ChannelPurchase {
     corrections: u8,
     /// The highest voucher that was signed before this request.
     signed_before: Option<Amount>,
+    /// The voucher that has left for the same purchase before.
+    left: Option<LeftVoucher>,
+    /// Whether a voucher was sent whose answer did not come: it may have been charged.
+    in_doubt: bool,
 }
 
 /// The payment that is about to be signed, or was.
@@ -109,7 +115,34 @@ impl ChannelPurchase {
         random: [u8; 48],
     ) -> Self {
         let course = Course::new(policy, limits, payer, aim, at, random);
-        Self { course, terms: None, planned: None, corrections: 0, signed_before: None }
+        Self {
+            course,
+            terms: None,
+            planned: None,
+            corrections: 0,
+            signed_before: None,
+            left: None,
+            in_doubt: false,
+        }
+    }
+
+    /// The same for a purchase for which this voucher has left before: it shows no higher one, unless
+    /// the payee says that it was not charged.
+    #[must_use]
+    pub fn showing(mut self, left: Option<LeftVoucher>) -> Self {
+        let left = left.filter(|_| !planted(Mutant::LeftVoucherIsForgotten));
+        self.signed_before = left.map(|it| it.before);
+        self.left = left;
+        self
+    }
+
+    /// The voucher that is about to leave.
+    #[must_use]
+    pub fn leaving(&self) -> Option<(LeftVoucher, bool)> {
+        let planned = self.planned.as_ref()?;
+        let before = self.signed_before.unwrap_or(planned.channel.signed);
+        let channel = planned.channel.id();
+        Some((LeftVoucher { channel, amount: planned.voucher, before }, true))
     }
 
     /// The changed record; `None` if it stays as it is. A caller that cannot replace `record`,
@@ -181,7 +214,15 @@ impl ChannelPurchase {
         let mut channel = read(budget, &fresh.key())?.unwrap_or(fresh);
         let overflow = || error(Reason::PolicyAmount, "the amounts leave what a voucher can say");
         let by = match self.course.aim {
-            ChannelAim::Pay => channel.paid_by(terms.offer.amount, &self.course.id, now),
+            ChannelAim::Pay => match self.left {
+                Some(left) if left.channel != channel.id() => {
+                    return Err(error(Reason::PaymentUnresolved, own::OTHER_CHANNEL));
+                }
+                Some(left) if self.corrections == 0 => {
+                    channel.shows(left.amount, &self.course.id, now)
+                }
+                _ => channel.paid_by(terms.offer.amount, &self.course.id, now),
+            },
             ChannelAim::Refund(_) if channel.deposit.is_zero() => {
                 return Err(error(Reason::TermsChanged, "no channel with this payee is known"));
             }
@@ -306,6 +347,9 @@ impl ChannelPurchase {
         let using = self.course.sends(now);
         let until = using.until;
         self.signed_before.get_or_insert(channel.signed);
+        if let Some(left) = &mut self.left {
+            left.amount = left.amount.min(planned.voucher);
+        }
         channel.signed = channel.signed.max(planned.voucher);
         channel.is_refunding |= matches!(self.course.aim, ChannelAim::Refund(_));
         channel.using = Some(using);

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::kept::left_key;
 use super::*;
+use crate::client::channel::own;
 use crate::client::rejection::{Problem, Rejection};
 use farebox_base::encoding::json as text;
 use farebox_wire::mpp::okx_code::{CODES, OkxCode, Remedy};
@@ -40,6 +41,7 @@ impl SessionPurchase {
             None if problem.retryable == Some(true)
                 || problem.retryable.is_none() && matches!(status, 409 | 429 | 503) =>
             {
+                self.in_doubt = true;
                 self.course.again(problem.retry_after, &rejection.to_string(), now)
             }
             None if status == 402 && act == Act::Open => {
@@ -121,6 +123,7 @@ impl SessionPurchase {
 
     /// Takes the loss of an answer.
     pub fn lost(&mut self, now: UnixTime) -> ChannelNext {
+        self.in_doubt = true;
         self.course.again(None, "no answer came", now)
     }
 
@@ -202,6 +205,10 @@ impl SessionPurchase {
     ) -> ChannelNext {
         let said = rejection.to_string();
         match code.remedy() {
+            // It may be this purchase that has used it up.
+            Remedy::SignOnce if matches!(act, Act::Voucher(_)) && self.may_be_charged() => {
+                self.course.over(Reason::PaymentConflict, own::SPENT)
+            }
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) => {
                 let is_second = (self.has_signed_on || self.is_fresh_of_stream())
                     && !planted(Mutant::VouchersAreSignedOn);
@@ -239,6 +246,11 @@ impl SessionPurchase {
                 self.course.over(Reason::PaymentRefused, &said)
             }
         }
+    }
+
+    /// Whether the voucher that was refused may have been charged for this purchase before.
+    fn may_be_charged(&self) -> bool {
+        (self.left.is_some() || self.in_doubt) && self.raise.is_none()
     }
 
     /// Changes the row of the session by what became of what was sent.

@@ -26,7 +26,7 @@ use super::budget::Budget;
 use super::challenge::Means;
 use super::channel::course::{Course, Todo, fail, proven, unasked};
 use super::channel::row::read;
-use super::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer};
+use super::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, LeftVoucher};
 use super::error::{ClientError, Reason};
 use super::policy::Policy;
 use super::voucher::ChannelState;
@@ -79,6 +79,10 @@ pub struct SessionPurchase {
     echo: Option<String>,
     /// The raise that a stream asks for, if this is the voucher for it and no request.
     raise: Option<StreamRaise>,
+    /// The voucher that has left for the same purchase before.
+    left: Option<LeftVoucher>,
+    /// Whether a voucher was sent whose answer did not come: it may have been charged.
+    in_doubt: bool,
 }
 
 /// The credential that is about to be sent.
@@ -137,7 +141,26 @@ impl SessionPurchase {
             leaves: false,
             echo: None,
             raise: None,
+            left: None,
+            in_doubt: false,
         }
+    }
+
+    /// The same for a purchase for which this voucher has left before: it shows no other one.
+    #[must_use]
+    pub fn showing(mut self, left: Option<LeftVoucher>) -> Self {
+        self.left = left.filter(|_| !planted(Mutant::LeftVoucherIsForgotten));
+        self
+    }
+
+    /// The voucher that is about to leave, and whether it pays for this request alone.
+    #[must_use]
+    pub fn leaving(&self) -> Option<(LeftVoucher, bool)> {
+        let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
+        let Act::Voucher(amount) = planned.act else { return None };
+        let before = self.left.map_or(planned.session.state.spent, |left| left.before);
+        let voucher = LeftVoucher { channel: planned.session.id(), amount, before };
+        Some((voucher, voucher.pays_once(asked.price())))
     }
 
     /// The same for a voucher alone, for a stream that goes on with it.

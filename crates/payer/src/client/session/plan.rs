@@ -10,12 +10,11 @@ use super::{Planned, SessionFate, SessionPurchase, error};
 use crate::client::budget::Budget;
 use crate::client::channel::course::{Course, Todo, fail};
 use crate::client::channel::row::read;
-use crate::client::channel::{ChannelAim, ChannelNext};
+use crate::client::channel::{ChannelAim, ChannelNext, LeftVoucher, own};
 use crate::client::error::{ClientError, Reason};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
-use farebox_wire::mpp::session::UnitType;
 
 impl SessionPurchase {
     /// Decides what pays, and counts it.
@@ -40,11 +39,7 @@ impl SessionPurchase {
             }
             return self.plan_close(budget, session, None, now);
         }
-        let mut price = (asked.terms.amount, asked.terms.min_delta);
-        // A stream begins with a step.
-        if asked.terms.unit != UnitType::Request {
-            price.0 = asked.terms.step();
-        }
+        let mut price = (asked.price(), asked.terms.min_delta);
         let kept = session.clone();
         if let Some(raise) = self.raise {
             match raise.of(&session)? {
@@ -60,13 +55,14 @@ impl SessionPurchase {
             // What is left of the highest voucher is the stream's by now.
             session.state = session.state.exhausted();
         }
-        let seen = match self.tries_voucher {
-            true => {
+        let seen = match (self.left, self.tries_voucher) {
+            (Some(left), _) => self.shown_again(left, &session, asked.price(), now)?,
+            (None, true) => {
                 let mut opened = session.clone();
                 opened.funded();
                 opened.paid_by(price, &self.course.id, now)
             }
-            false => session.paid_by(price, &self.course.id, now),
+            (None, false) => session.paid_by(price, &self.course.id, now),
         };
         session = kept;
         let overflow = || error(Reason::PolicyAmount, "the amounts leave what a voucher can say");
@@ -121,6 +117,27 @@ impl SessionPurchase {
         };
         self.course.decide(Todo::Nothing, next);
         Ok(true)
+    }
+
+    /// Shows the voucher that has left for this purchase before; one that has room for another price,
+    /// or that is not the highest any more, would be charged beside it.
+    fn shown_again(
+        &self,
+        left: LeftVoucher,
+        session: &KeptSession,
+        price: Amount,
+        now: UnixTime,
+    ) -> Result<Option<SessionMove>, ClientError> {
+        if session.id() != left.channel {
+            return Err(error(Reason::PaymentUnresolved, own::OTHER_CHANNEL));
+        }
+        if session.is_used(&self.course.id, now) {
+            return Ok(Some(SessionMove::Wait));
+        }
+        match session.state.cumulative == left.amount && left.pays_once(price) {
+            true => Ok(Some(SessionMove::Reuse(left.amount))),
+            false => Err(error(Reason::PaymentConflict, own::SPENT)),
+        }
     }
 
     /// Counts a deposit, and puts it on its way.

@@ -7,12 +7,13 @@ use serde_json::Value;
 use crate::client::challenge::{Means, answerable, expired, unreadable};
 use crate::client::error::{ClientError, Reason, clean};
 use crate::client::offer::{Charge, Offer, TermsSource, Way};
+use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::http::Headers;
 use farebox_common::payment::TransferMethod;
 use farebox_wire::mpp::challenge::read_list;
 use farebox_wire::mpp::charge::METHOD;
-use farebox_wire::mpp::session::{INTENT, SessionTerms};
+use farebox_wire::mpp::session::{INTENT, SessionTerms, UnitType};
 use farebox_wire::mpp::{self, PAYMENT_AUTHORIZATION};
 use farebox_wire::x402::v2::Flow;
 
@@ -50,6 +51,14 @@ pub(super) struct ChallengedSession {
 }
 
 impl ChallengedSession {
+    /// The least that a request costs: a stream begins with a step.
+    pub fn price(&self) -> Amount {
+        match self.terms.unit {
+            UnitType::Request => self.terms.amount,
+            UnitType::Second | UnitType::Byte | UnitType::Event => self.terms.step(),
+        }
+    }
+
     /// Reads the first session of a 402 that may be paid; `None` if there is none at all.
     pub fn read(headers: &Headers, means: Means<'_>) -> Option<Result<Self, ClientError>> {
         let rows = headers.rows("www-authenticate").flat_map(read_list).take(MAX_CHALLENGES);
