@@ -62,7 +62,7 @@ export async function openFeed(objects, name, request, letter, client, milliseco
 }
 
 /**
- * Asks the treasury: status, `Farebox-Figures`, `Farebox-Money` and the body, apart by line ends; undefined if no complete answer came.
+ * Asks the treasury: status, `Farebox-Figures`, `Farebox-Money`, `Farebox-Transaction` and the body, apart by line ends; undefined if no complete answer came.
  *
  * @param {Record<string, any>} env
  * @param {string} method
@@ -85,7 +85,7 @@ export async function askTreasury(env, method, path, lines, body, milliseconds, 
     });
     const text = await race(textOf(response, bytes), milliseconds, undefined);
     if (text === undefined) return undefined;
-    const told = ['farebox-figures', 'farebox-money'].map((name) => response.headers.get(name) ?? '');
+    const told = ['farebox-figures', 'farebox-money', 'farebox-transaction'].map((name) => response.headers.get(name) ?? '');
     return [response.status, ...told, text].join('\n');
   } catch {
     return undefined;

@@ -310,12 +310,14 @@ async fn treasury_answer(asked: js_sys::Promise) -> Option<TreasuryAnswer> {
     let said = settled(asked).await?.as_string()?;
     let (status, rest) = said.split_once('\n')?;
     let (figures, rest) = rest.split_once('\n')?;
-    let (money, body) = rest.split_once('\n')?;
+    let (money, rest) = rest.split_once('\n')?;
+    let (transaction, body) = rest.split_once('\n')?;
     let told = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     Some(TreasuryAnswer {
         status: status.parse().ok()?,
         figures: told(figures),
         money: told(money),
+        transaction: told(transaction),
         body: body.to_owned(),
     })
 }

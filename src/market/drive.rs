@@ -50,6 +50,9 @@ impl From<Response> for Given {
 /// Longest body that is read of a client that has proven nothing yet, bytes: the one object parses it.
 const OWNERS_BYTES: u32 = 64 * 1024;
 
+/// Longest body of an invocation by whoever may have no token and no pack, bytes.
+const UNPROVEN_BYTES: u32 = 16 * 1024;
+
 /// Answers a request.
 pub(super) async fn answer(
     asked: Asked,
@@ -150,7 +153,6 @@ impl Desk {
         skill: String,
         version: Option<String>,
     ) -> Result<Command, Response> {
-        let body = self.body(body::BODY_BYTES).await?;
         let authorization = self.field("authorization");
         let text = |name: &str| self.head.headers.get(name).map(str::to_owned);
         let pack = pack_of(&self.head);
@@ -163,6 +165,17 @@ impl Desk {
         } else {
             None
         };
+        // Of whoever proves nothing the one object parses a short body alone.
+        let is_long = body::may_be_longer(&self.head, UNPROVEN_BYTES);
+        let is_known = caller.is_some()
+            || match pack.as_ref().filter(|_| is_long) {
+                Some(key) => self.follow(Command::Pack(key.clone())).await.status() == 200,
+                None => false,
+            };
+        if is_long && !is_known {
+            return Err(refused::no_identity().no_store());
+        }
+        let body = self.body(body::BODY_BYTES).await?;
         let key = text("idempotency-key");
         Ok(Command::Invoke(Box::new(Invocation { skill, version, caller, pack, key, body })))
     }

@@ -1,5 +1,6 @@
 //! The bodies of requests that came in; `body.mjs` is the border.
 
+use farebox_core::http::RequestHead;
 use wasm_bindgen::prelude::*;
 
 use super::calls::settled;
@@ -27,6 +28,12 @@ pub(crate) async fn body_of(request: &JsValue, limit: u32) -> Result<String, Unu
         None if is_long() => Err(Unusable::Long),
         None => Err(Unusable::Broken),
     }
+}
+
+/// Whether a request's body may be longer than this: its head says so, or not how long it is.
+pub(crate) fn may_be_longer(head: &RequestHead, bytes: u32) -> bool {
+    let length = head.headers.get("content-length").map(str::parse::<u32>);
+    !length.is_some_and(|length| length.is_ok_and(|length| length <= bytes))
 }
 
 /// Longest body of a request, bytes.

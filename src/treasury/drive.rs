@@ -4,8 +4,8 @@ use farebox_core::http::RequestHead;
 use farebox_core::machine::Envelope;
 use farebox_core::problem::Code;
 use farebox_core::treasury::message::{
-    Answer, ClaimTold, Command, Enquiry, LinkClaim, LinkCommand, Operation, Order, Preparation,
-    Reply,
+    Answer, Caller, ClaimTold, Command, Enquiry, LinkClaim, LinkCommand, Operation, Order,
+    Preparation, Reply,
 };
 use farebox_core::treasury::{Treasury, Turn, payout, refused};
 use futures_util::future::join;
@@ -34,10 +34,10 @@ pub(super) async fn answer(
         Asked::Object(organization, wanted) => (organization, wanted),
         Asked::PayOutFrom(organization, wallet) => {
             let pay_out = |body| Command::Operate(Operation::PayOutFrom(wallet, body));
-            (organization, Wanted::Body(Box::new(pay_out)))
+            (organization, Wanted::Body(body::BODY_BYTES, Box::new(pay_out)))
         }
         Asked::PayOut | Asked::MakeLink(_) => {
-            let body = match body_of(&head, &request).await {
+            let body = match body_of(&head, &request, body::BODY_BYTES).await {
                 Ok(body) => body,
                 Err(unusable) => return unusable_body(&head, &unusable),
             };
@@ -58,17 +58,25 @@ pub(super) async fn answer(
             (name, Wanted::Now(command))
         }
     };
+    let said = Said { env, organization, head };
     let command = match wanted {
         Wanted::Now(command) => command,
-        Wanted::Body(make) => match body_of(&head, &request).await {
+        Wanted::Body(limit, make) => match body_of(&said.head, &request, limit).await {
             Ok(body) => make(body),
-            Err(unusable) => return unusable_body(&head, &unusable),
+            Err(unusable) => return unusable_body(&said.head, &unusable),
         },
+        Wanted::OfCaller(caller, make) => {
+            let is_long = body::may_be_longer(&said.head, UNPROVEN_BYTES);
+            if is_long && let Some(reply) = said.refusal_of(&treasury, caller).await {
+                return reply;
+            }
+            match body_of(&said.head, &request, body::BODY_BYTES).await {
+                Ok(body) => make(body),
+                Err(unusable) => return unusable_body(&said.head, &unusable),
+            }
+        }
     };
-    let (said, reporting) = (
-        Said { env, organization, head },
-        matches!(command, Command::Operate(_) | Command::Link(_)),
-    );
+    let reporting = matches!(command, Command::Operate(_) | Command::Link(_));
     said.follow(&treasury, command).await.unwrap_or_else(|| {
         if reporting {
             refusal::operator(Code::LedgerUnavailable, &fresh_id())
@@ -79,13 +87,13 @@ pub(super) async fn answer(
 }
 
 #[cfg_attr(not(feature = "panic-drill"), expect(unused_variables, reason = "drills read it"))]
-async fn body_of(head: &RequestHead, request: &JsValue) -> Result<String, Unusable> {
+async fn body_of(head: &RequestHead, request: &JsValue, limit: u32) -> Result<String, Unusable> {
     #[cfg(feature = "panic-drill")]
     crate::platform::calls::log(&format!(
         "drill: waits {}",
         head.headers.get("x-waits").unwrap_or_default()
     ));
-    body::body_of(request, body::BODY_BYTES).await
+    body::body_of(request, limit).await
 }
 
 fn unusable_body(head: &RequestHead, unusable: &Unusable) -> Reply {
@@ -129,7 +137,6 @@ pub(super) async fn sweep(env: &JsValue) -> u32 {
 struct Said {
     env: JsValue,
     organization: String,
-    #[cfg_attr(not(feature = "panic-drill"), expect(dead_code, reason = "drills read it"))]
     head: RequestHead,
 }
 
@@ -150,6 +157,14 @@ impl Said {
             crate::platform::guard::drill(&self.head.headers, "reporting");
             answer = self.report(report).await?;
         }
+    }
+
+    /// The answer to a caller whose token does not count. The object is asked for the token alone: it
+    /// parses no long body of whoever has none.
+    async fn refusal_of(&self, treasury: &Treasury, caller: Caller) -> Option<Reply> {
+        let told = self.follow(treasury, Command::Identify(caller)).await;
+        let told = told.unwrap_or_else(|| refusal::agent(Code::LedgerUnavailable, 503));
+        (told.status != 200).then_some(told)
     }
 
     async fn ask(&self, command: Command) -> Option<Answer> {
@@ -242,6 +257,8 @@ pub(super) async fn deliver(way: Transport<'_>, order: &Order) -> Command {
     }
 }
 
+/// Longest body that an object is given of a caller who may have no token, bytes.
+const UNPROVEN_BYTES: u32 = 16 * 1024;
 /// Milliseconds between reports that an object does not hear.
 const GAPS_MS: [u32; 3] = [100, 500, 2_000];
 /// A pause that no merchant may ask for.

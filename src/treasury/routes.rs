@@ -9,6 +9,7 @@ use farebox_core::treasury::token::Token;
 use farebox_core::treasury::{Treasury, refused, version};
 
 use super::{config, refusal};
+use crate::platform::body::BODY_BYTES;
 use crate::platform::fresh_id;
 
 /// The wish of a request.
@@ -25,12 +26,20 @@ pub(super) enum Asked {
     MakeLink(String),
 }
 
+/// Makes a command of a body.
+pub(super) type MakeCommand = Box<dyn FnOnce(String) -> Command>;
+
+/// Longest body of whoever has only a link, bytes: the organization's one object parses it.
+const LINK_BYTES: u32 = 16 * 1024;
+
 /// Makes the command, with the body if there is one to be read.
 pub(super) enum Wanted {
     /// Without the body.
     Now(Command),
-    /// With it.
-    Body(Box<dyn FnOnce(String) -> Command>),
+    /// With it, of at most that many bytes.
+    Body(u32, MakeCommand),
+    /// With it, for a caller who proves itself before a long one is read.
+    OfCaller(Caller, MakeCommand),
 }
 
 /// The wish of this request.
@@ -89,8 +98,9 @@ fn agents(treasury: &Treasury, head: &RequestHead, rest: &str) -> Result<Asked, 
     let (method, wanted) = match parts.as_slice() {
         ["runtime-tokens"] => ("POST", Wanted::Now(Command::Exchange(caller.clone()))),
         ["payment-decisions"] => {
-            let caller = caller.clone();
-            ("POST", Wanted::Body(Box::new(move |body| Command::Decide(caller, body))))
+            let own = caller.clone();
+            let decide = Box::new(move |body| Command::Decide(own, body));
+            ("POST", Wanted::OfCaller(caller.clone(), decide))
         }
         ["open-decisions"] => ("GET", Wanted::Now(Command::Open(caller.clone()))),
         ["identity"] => ("GET", Wanted::Now(Command::Identify(caller.clone()))),
@@ -166,7 +176,7 @@ fn links(treasury: &Treasury, head: &RequestHead, rest: &str) -> Result<Asked, R
             };
             let id = (*id).to_owned();
             let pay = |body| Command::Link(LinkCommand::Pay(id, body));
-            Ok(Asked::Object(organization, Wanted::Body(Box::new(pay))))
+            Ok(Asked::Object(organization, Wanted::Body(LINK_BYTES, Box::new(pay))))
         }
         _ => Ok(Asked::MakeLink(origin_of(&head.url).to_owned())),
     }
@@ -298,7 +308,7 @@ fn operators(
 
 fn policy(organization: &str, scope: Scope) -> Asked {
     let command = |body| Command::Operate(Operation::PutPolicy(scope, body));
-    Asked::Object(organization.to_owned(), Wanted::Body(Box::new(command)))
+    Asked::Object(organization.to_owned(), Wanted::Body(BODY_BYTES, Box::new(command)))
 }
 
 /// The methods of a path that there is.

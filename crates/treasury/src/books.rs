@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use super::escrow::row::{EscrowRow, NonceRow};
 use super::row::{
-    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Notice, Parcel,
-    PolicyRow, Removal, ReviewRow, Scope, TokenRow, Trace,
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Notice, OpenPayments,
+    Parcel, PolicyRow, Removal, ReviewRow, Scope, TokenRow, Trace, Turn,
 };
 use farebox_base::time::UnixTime;
 use farebox_wire::a2a::link::PaymentLink;
@@ -58,8 +58,23 @@ pub trait Rows {
     /// The request of an attempt.
     fn parcel(&self, attempt: &str) -> Result<Option<Parcel>, Self::Error>;
 
-    /// The attempts that are due at this second, the longest due first.
-    fn due(&self, now: u64, limit: u32) -> Result<Vec<AttemptRow>, Self::Error>;
+    /// The agents that have attempts with a time at which they are due, of this kind, by name.
+    fn waiting(&self, turn: Turn) -> Result<Vec<String>, Self::Error>;
+
+    /// The attempts of an agent that are due at this second, of this kind, the longest due first.
+    fn due(
+        &self,
+        turn: Turn,
+        agent: &str,
+        now: u64,
+        limit: u32,
+    ) -> Result<Vec<AttemptRow>, Self::Error>;
+
+    /// The open payments of an agent: those that began and have not [ended](Change::Ended).
+    fn open_payments(&self, agent: &str) -> Result<OpenPayments, Self::Error>;
+
+    /// Those of all agents and of payouts.
+    fn all_open_payments(&self) -> Result<OpenPayments, Self::Error>;
 
     /// The budget of a scope.
     fn budget(&self, scope: &Scope) -> Result<Option<BudgetRow>, Self::Error>;
@@ -176,6 +191,8 @@ pub enum Change {
     Attempt(Box<AttemptRow>),
     /// Puts an attempt that is there and is not sent any more; its request leaves.
     Ended(Box<AttemptRow>),
+    /// Deletes the request of the attempt with this id, which is open and never sent again.
+    RequestGone(String),
     /// Puts a decision without what its merchant answered; what was there of it leaves.
     AnswerGone(Box<DecisionRow>),
     /// Keeps how much merchants have answered.

@@ -27,13 +27,19 @@ use super::policy::judge::Judged;
 use super::receipt::Receipts;
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
-use super::row::{DecisionRow, Scope, Stage, TokenKind, Verdict};
+use super::row::{DecisionRow, OpenPayments, Scope, Stage, TokenKind, Verdict};
 use super::terms::{Terms, Unpayable, deny_empty};
 use super::{keep, refused};
 use farebox_base::mutant::{Mutant, planted};
 
 /// Maximum reviews of one agent that no one has looked at.
 const MAX_REVIEWS: u32 = 100;
+
+/// The open payments of one agent from which on no other begins. Below each number of bytes is room for
+/// the longest request.
+const MOST_OF_AGENT: OpenPayments = OpenPayments { count: 1000, bytes: 13 * 1024 * 1024 };
+/// Those of all.
+const MOST_OF_ALL: OpenPayments = OpenPayments { count: 20_000, bytes: 253 * 1024 * 1024 };
 
 /// Decisions about the payments that agents ask for.
 pub(super) struct Decisions<'t> {
@@ -191,6 +197,12 @@ impl Decisions<'_> {
                 Ok(begin_review(self.receipts, self.review_secs, draft, &chosen.offer))
             }
             (_, approved) => {
+                let of_agent = books.open_payments(&draft.agent)?;
+                let is_full = of_agent.are_many(&MOST_OF_AGENT)
+                    || books.all_open_payments()?.are_many(&MOST_OF_ALL);
+                if is_full && !planted(Mutant::OpenPaymentsPileUp) {
+                    return Ok(Decision::reply(refused::too_many_open()));
+                }
                 if let Some(mut review) = approved
                     && !planted(Mutant::ReviewsServeTwice)
                 {

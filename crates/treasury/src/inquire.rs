@@ -20,6 +20,8 @@ use farebox_base::mutant::{Mutant, planted};
 const MAX_OPEN: u32 = 100;
 /// The header with where the money of a decision stands, for who looks it up.
 const MONEY: &str = "farebox-money";
+/// The header with the transaction in which the chain shows, with enough confirmations, that it moved.
+const TRANSACTION: &str = "farebox-transaction";
 /// The header with the receipt that it has by now.
 const RECEIPT: &str = "farebox-receipt";
 
@@ -90,6 +92,10 @@ pub(super) fn show_decision<B: Rows>(
     let mut reply = Reply { status: 200, ..receipts.reply(&row) };
     if let Some(attempt) = books.attempt(&row.attempt)? {
         reply = reply.with(MONEY, money(attempt.money));
+        // Beside the word that it moved stands the transaction in which it did, never one that was only named.
+        if let Some(transaction) = attempt.shown_transaction() {
+            reply = reply.with(TRANSACTION, transaction);
+        }
         if attempt.receipt.is_some() {
             reply = reply.with(RECEIPT, &attempt.receipt_id);
         }

@@ -86,6 +86,13 @@ pub fn used_challenge() -> Reply {
     write_reply(409, message, "challenge_already_used")
 }
 
+/// For a payment beside too many of its agent, or of all, that are open.
+#[must_use]
+pub fn too_many_open() -> Reply {
+    let message = "Too many payments of this agent, or of all, are open; nothing was paid for this one. Ask again once some have ended.";
+    write_reply(429, message, "too_many_open_payments").with("retry-after", "60")
+}
+
 /// For a body that does not match the schema: what is wrong with it as a whole, and under which
 /// member.
 #[must_use]

@@ -11,7 +11,7 @@ mod log;
 mod review;
 
 pub use access::{AgentRow, PAYOUTS, PolicyRow, Scope, TokenKind, TokenRow};
-pub use attempt::{AttemptRow, Money, Parcel, ReceiptFacts};
+pub use attempt::{AttemptRow, Money, OpenPayments, Parcel, ReceiptFacts, Turn};
 pub use budget::{AssetTally, BudgetRow};
 pub use decision::{DecisionRow, Stage};
 pub use log::{Kept, KeptAnswers, LogRow, Notice, Removal, Trace};

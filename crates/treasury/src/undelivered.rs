@@ -68,6 +68,16 @@ pub(super) fn end_of(attempt: &AttemptRow) -> Option<u64> {
     }
 }
 
+/// Whether an open payment may be asked for again at its merchant: of a request without an answer no
+/// one knows what the merchant has done, and of a delivery that it has, so that only what may be
+/// asked for twice is.
+pub(super) fn may_repeat(decision: &DecisionRow) -> bool {
+    let may_have_acted = is_delivered(&decision.outcome) || decision.outcome == "inconclusive";
+    matches!(decision.method.as_str(), "GET" | "HEAD")
+        || !may_have_acted
+        || planted(Mutant::PostsAreRepeated)
+}
+
 /// Whether a merchant may still take its bytes: those of what has moved it knows.
 pub(super) fn can_be_sent(attempt: &AttemptRow, now: UnixTime) -> bool {
     match attempt.money {

@@ -5,8 +5,8 @@ use farebox_core::treasury::Treasury;
 use farebox_core::treasury::books::{Change, Page, Rows};
 use farebox_core::treasury::escrow::row::{EscrowRow, NonceRow};
 use farebox_core::treasury::row::{
-    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, Parcel,
-    PolicyRow, Removal, ReviewRow, Scope, TokenRow,
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, OpenPayments,
+    Parcel, PolicyRow, Removal, ReviewRow, Scope, TokenRow, Turn,
 };
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -54,15 +54,17 @@ impl TreasuryRows<'_> {
             }
             Change::Begin(row, parcel) => self.begin(row, parcel),
             Change::Attempt(row) => {
-                let query = "UPDATE attempts SET money = ?, due = ?, row = ? WHERE id = ?";
+                let query =
+                    "UPDATE attempts SET money = ?, due = ?, row = ?, turn = ? WHERE id = ?";
                 self.put_attempt(query, row)
             }
             Change::Ended(row) => {
-                let query =
-                    "UPDATE attempts SET money = ?, due = ?, row = ?, parcel = NULL WHERE id = ?";
+                self.close(&row.id)?;
+                let query = "UPDATE attempts SET money = ?, due = ?, row = ?, turn = ?, parcel = NULL, held = NULL WHERE id = ?";
                 self.put_attempt(query, row)?;
                 self.run("DELETE FROM parts WHERE owner = ?", vec![row.id.as_str().into()])
             }
+            Change::RequestGone(id) => self.drop_request(id),
             Change::Budget(row) => {
                 let query = "INSERT OR REPLACE INTO budgets VALUES (?, ?)";
                 self.run(query, vec![row.scope.key().into(), json(row)])
@@ -129,6 +131,9 @@ impl TreasuryRows<'_> {
     }
 
     fn gone(&self, kind: Kept, id: &str) -> Result<()> {
+        if kind == Kept::Attempts {
+            self.close(id)?;
+        }
         let query = match kind {
             Kept::Decisions => "DELETE FROM decisions WHERE id = ?",
             Kept::Attempts => "DELETE FROM attempts WHERE id = ?",
@@ -171,7 +176,8 @@ impl TreasuryRows<'_> {
 
     fn put_attempt(&self, query: &str, row: &AttemptRow) -> Result<()> {
         let id = || row.id.as_str().into();
-        self.run(query, vec![word(&row.money), maybe(row.due), json(row), id()])?;
+        let values = vec![word(&row.money), maybe(row.due), json(row), word(&row.turn()), id()];
+        self.run(query, values)?;
         if row.money != Money::Void || row.header.is_some() {
             return Ok(());
         }
@@ -181,8 +187,12 @@ impl TreasuryRows<'_> {
 
     fn begin(&self, row: &AttemptRow, parcel: &Parcel) -> Result<()> {
         let written = serde_json::to_string(parcel).unwrap_or_default();
+        let held = || whole(u64::try_from(written.len()).unwrap_or_default());
         let parcel = long::put(self.0, &row.id, &written)?;
-        let query = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let query = "INSERT INTO open_payments VALUES (?, 1, ?)
+            ON CONFLICT (agent) DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes";
+        self.run(query, vec![row.agent.as_str().into(), held()])?;
+        let query = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = vec![
             row.id.as_str().into(),
             row.agent.as_str().into(),
@@ -193,8 +203,41 @@ impl TreasuryRows<'_> {
             json(row),
             parcel,
             row.payment().into(),
+            word(&row.turn()),
+            held(),
         ];
         self.run(query, values)
+    }
+
+    /// Takes an attempt out of the open payments of its agent, if it is one of them.
+    fn close(&self, id: &str) -> Result<()> {
+        let query = "UPDATE open_payments SET count = count - 1, bytes = bytes - it.held
+            FROM (SELECT agent, held FROM attempts WHERE id = ?) AS it
+            WHERE it.held IS NOT NULL AND open_payments.agent = it.agent";
+        self.run(query, vec![id.into()])?;
+        let query = "DELETE FROM open_payments
+            WHERE agent = (SELECT agent FROM attempts WHERE id = ?) AND count <= 0";
+        self.run(query, vec![id.into()])
+    }
+
+    /// Deletes the request of an attempt that goes on being open.
+    fn drop_request(&self, id: &str) -> Result<()> {
+        let query = "UPDATE open_payments SET bytes = bytes - it.held
+            FROM (SELECT agent, held FROM attempts WHERE id = ?) AS it
+            WHERE it.held IS NOT NULL AND open_payments.agent = it.agent";
+        self.run(query, vec![id.into()])?;
+        let query = "UPDATE attempts SET parcel = NULL, held = 0 WHERE id = ? AND held IS NOT NULL";
+        self.run(query, vec![id.into()])?;
+        self.run("DELETE FROM parts WHERE owner = ?", vec![id.into()])
+    }
+
+    /// The open payments of a statement that finds their number and bytes.
+    fn open_of_query(&self, query: &str, values: Vec<SqlValue>) -> Result<OpenPayments> {
+        let Some(found) = self.0.exec(query, values)?.raw().next().transpose()? else {
+            return Ok(OpenPayments::default());
+        };
+        let whole = |at| found.get(at).and_then(number).unwrap_or(0);
+        Ok(OpenPayments { count: whole(0), bytes: whole(1) })
     }
 
     fn run(&self, query: &str, values: Vec<SqlValue>) -> Result<()> {
@@ -311,10 +354,32 @@ impl Rows for TreasuryRows<'_> {
         read(&written.into()).map(Some)
     }
 
-    fn due(&self, now: u64, limit: u32) -> Result<Vec<AttemptRow>> {
-        let query =
-            "SELECT row FROM attempts WHERE due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?";
-        self.all(query, vec![whole(now), whole(limit.into())])
+    /// One look for each of them, however many attempts each has.
+    fn waiting(&self, turn: Turn) -> Result<Vec<String>> {
+        let query = "WITH RECURSIVE found (agent) AS (
+                SELECT min(agent) FROM attempts WHERE turn = ?1 AND due IS NOT NULL
+                UNION ALL
+                SELECT (SELECT min(agent) FROM attempts WHERE turn = ?1 AND due IS NOT NULL AND agent > found.agent)
+                FROM found WHERE found.agent IS NOT NULL)
+            SELECT agent FROM found WHERE agent IS NOT NULL";
+        let rows = self.0.exec(query, vec![word(&turn)])?;
+        rows.raw().map(|row| Ok(text(row?.first()).unwrap_or_default())).collect()
+    }
+
+    fn due(&self, turn: Turn, agent: &str, now: u64, limit: u32) -> Result<Vec<AttemptRow>> {
+        let query = "SELECT row FROM attempts
+            WHERE turn = ? AND agent = ? AND due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?";
+        let values = vec![word(&turn), agent.into(), whole(now), whole(limit.into())];
+        self.all(query, values)
+    }
+
+    fn open_payments(&self, agent: &str) -> Result<OpenPayments> {
+        let query = "SELECT count, bytes FROM open_payments WHERE agent = ?";
+        self.open_of_query(query, vec![agent.into()])
+    }
+
+    fn all_open_payments(&self) -> Result<OpenPayments> {
+        self.open_of_query("SELECT sum(count), sum(bytes) FROM open_payments", vec![])
     }
 
     fn budget(&self, scope: &Scope) -> Result<Option<BudgetRow>> {

@@ -26,11 +26,15 @@ pub(super) fn put(sql: &Sql, treasury: &Treasury, notice: &Notice, now: u64) -> 
     sql.exec(query, vec![id, body, whole(now), whole(now)]).map(|_| ())
 }
 
-/// Takes at most this many notices that are due; each counts as tried.
-pub(super) fn take(sql: &Sql, max: u64, now: u64) -> Result<Vec<Due>> {
-    let query = "SELECT id, body, tries FROM outbox WHERE due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?";
+/// Takes at most two notices that are due, the one that is due the longest and the newest: so that
+/// what many payments cause holds up no other. Each counts as tried.
+pub(super) fn take(sql: &Sql, now: u64) -> Result<Vec<Due>> {
+    let query = "SELECT id, body, tries FROM outbox WHERE id IN (
+            SELECT * FROM (SELECT id FROM outbox WHERE due IS NOT NULL AND due <= ?1 ORDER BY due LIMIT 1)
+            UNION
+            SELECT * FROM (SELECT id FROM outbox WHERE due IS NOT NULL AND due <= ?1 ORDER BY due DESC LIMIT 1))";
     let mut found = Vec::new();
-    for row in sql.exec(query, vec![whole(now), whole(max)])?.raw() {
+    for row in sql.exec(query, vec![whole(now)])?.raw() {
         let row = row?;
         if let (Some(id), Some(body)) = (text(row.first()), text(row.get(1))) {
             found.push((Due { id, body }, row.get(2).and_then(number).unwrap_or(0)));

@@ -60,6 +60,10 @@ pub const TABLE: &[Row] = &[
     row!(PacksEndWithTheirSkill, sales::a_pack_gives_its_calls_after_its_skill_was_taken_back),
     row!(PacksCostNothing, sales::a_pack_costs_at_least_the_smallest_payment_for_each_call),
     row!(SmallRepliesFillTheStore, replies::long_answers_find_room_among_small_ones),
+    row!(
+        ClaimsAreShown,
+        invocations::that_a_payment_moved_shows_no_transaction_that_its_seller_named
+    ),
     row!(ClaimsKeepTransactions, quotes::a_transaction_that_a_seller_names_stays_its_payers),
     row!(
         ClaimsKeepTransactions,

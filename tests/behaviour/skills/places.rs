@@ -123,7 +123,11 @@ fn invoked(skill: &Value, said: &str, tx: &str, heard: Option<&str>) -> [u64; 2]
         let row = &world.rows.invocations[0];
         assert_eq!(row.phase, Phase::Doubtful);
         let (invocation, fence) = (row.id.clone(), row.fence);
-        let answer = TreasuryAnswer { money: Some(money.into()), ..decision("allow", TX) };
+        let answer = TreasuryAnswer {
+            money: Some(money.into()),
+            transaction: (money == "spent").then(|| TX.to_owned()),
+            ..decision("allow", TX)
+        };
         world.send(Command::Paid { invocation, fence, answer: Some(answer) });
         assert_eq!(world.rows.invocations[0].paid == Moved::Yes, money == "spent");
     }

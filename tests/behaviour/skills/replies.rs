@@ -178,7 +178,8 @@ fn worth(skill: &Value, micros: u32, is_confirmed: bool) -> ReplyWorth {
         panic!()
     };
     let money = is_confirmed.then(|| "spent".to_owned());
-    let answer = TreasuryAnswer { money, ..paid(10) };
+    let transaction = is_confirmed.then(|| TX.to_owned());
+    let answer = TreasuryAnswer { money, transaction, ..paid(10) };
     let Answer::Reply(told) = world.paid(&order, Some(answer)) else { panic!() };
     assert_eq!(told.status, 200);
     world.rows.replies[&order.invocation].worth

@@ -259,7 +259,13 @@ pub fn decision(outcome: &str, tx: &str) -> TreasuryAnswer {
         "outcome": outcome, "paidRequestId": "p", "reasonCode": "x", "reason": "because",
         "merchantResponse": merchant, "receipt": receipt,
     });
-    TreasuryAnswer { status: 201, figures: None, money: None, body: body.to_string() }
+    TreasuryAnswer {
+        status: 201,
+        figures: None,
+        money: None,
+        transaction: None,
+        body: body.to_string(),
+    }
 }
 
 /// A sale of the gate.

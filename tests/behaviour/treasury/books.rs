@@ -7,8 +7,8 @@ use farebox_core::a2a::link::PaymentLink;
 use farebox_core::treasury::books::{Change, Page, Rows};
 use farebox_core::treasury::escrow::row::{EscrowRow, NonceRow};
 use farebox_core::treasury::row::{
-    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, Notice, Parcel,
-    PolicyRow, Removal, ReviewRow, Scope, TokenRow, Trace,
+    AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, Notice,
+    OpenPayments, Parcel, PolicyRow, Removal, ReviewRow, Scope, TokenRow, Trace, Turn,
 };
 
 /// The rows of one organization.
@@ -20,6 +20,8 @@ pub struct MemoryRows {
     pub decisions: BTreeMap<String, DecisionRow>,
     pub attempts: BTreeMap<String, AttemptRow>,
     pub parcels: BTreeMap<String, Parcel>,
+    /// The attempts that began and have not ended.
+    pub open: BTreeSet<String>,
     pub budgets: BTreeMap<String, BudgetRow>,
     pub reviews: BTreeMap<String, ReviewRow>,
     pub log: BTreeMap<u64, LogRow>,
@@ -59,14 +61,17 @@ impl MemoryRows {
                         .any(|known| known.payment() == row.payment() && holds_its_nonce(known));
                     assert!(!has_it, "a nonce is signed twice");
                     self.parcels.insert(row.id.clone(), *parcel);
+                    self.open.insert(row.id.clone());
                     self.attempts.insert(row.id.clone(), *row);
                 }
                 Change::Attempt(row) => {
                     let known = self.attempts.insert(row.id.clone(), *row);
                     assert!(known.is_some(), "an attempt changes that never began");
                 }
+                Change::RequestGone(id) => _ = self.parcels.remove(&id),
                 Change::Ended(row) => {
                     self.parcels.remove(&row.id);
+                    self.open.remove(&row.id);
                     let known = self.attempts.insert(row.id.clone(), *row);
                     assert!(known.is_some(), "an attempt ends that never began");
                 }
@@ -87,6 +92,7 @@ impl MemoryRows {
                 Change::Gone(Kept::Attempts, id) => {
                     self.attempts.remove(&id);
                     self.parcels.remove(&id);
+                    self.open.remove(&id);
                 }
                 Change::Gone(Kept::Reviews, id) => _ = self.reviews.remove(&id),
                 Change::Gone(Kept::Log, number) => _ = self.log.remove(&number.parse().unwrap()),
@@ -99,6 +105,20 @@ impl MemoryRows {
                 Change::Nonces(row) => _ = self.nonces.insert(row.wallet.clone(), row),
             }
         }
+    }
+}
+
+impl MemoryRows {
+    fn open_where(&self, is_it: impl Fn(&AttemptRow) -> bool) -> OpenPayments {
+        let rows = self.attempts.values().filter(|row| self.open.contains(&row.id) && is_it(row));
+        let bytes = |row: &AttemptRow| {
+            let parcel = self.parcels.get(&row.id);
+            parcel.map_or(0, |it| serde_json::to_string(it).unwrap().len() as u64)
+        };
+        rows.fold(OpenPayments::default(), |sum, row| OpenPayments {
+            count: sum.count + 1,
+            bytes: sum.bytes + bytes(row),
+        })
     }
 }
 
@@ -197,8 +217,30 @@ impl Rows for MemoryRows {
         Ok(self.parcels.get(attempt).cloned())
     }
 
-    fn due(&self, now: u64, limit: u32) -> Result<Vec<AttemptRow>, Infallible> {
-        let is_due = |row: &&AttemptRow| row.due.is_some_and(|due| due <= now);
+    fn waiting(&self, turn: Turn) -> Result<Vec<String>, Infallible> {
+        let rows = self.attempts.values().filter(|row| row.turn() == turn && row.due.is_some());
+        let names: BTreeSet<_> = rows.map(|row| row.agent.clone()).collect();
+        Ok(names.into_iter().collect())
+    }
+
+    fn open_payments(&self, agent: &str) -> Result<OpenPayments, Infallible> {
+        Ok(self.open_where(|row| row.agent == agent))
+    }
+
+    fn all_open_payments(&self) -> Result<OpenPayments, Infallible> {
+        Ok(self.open_where(|_| true))
+    }
+
+    fn due(
+        &self,
+        turn: Turn,
+        agent: &str,
+        now: u64,
+        limit: u32,
+    ) -> Result<Vec<AttemptRow>, Infallible> {
+        let is_due = |row: &&AttemptRow| {
+            row.turn() == turn && row.agent == agent && row.due.is_some_and(|due| due <= now)
+        };
         let mut rows: Vec<_> = self.attempts.values().filter(is_due).cloned().collect();
         rows.sort_by_key(|row| row.due);
         rows.truncate(limit as usize);

@@ -24,5 +24,6 @@ pub mod removal;
 pub mod reports;
 pub mod reviews;
 pub mod rules;
+mod turns;
 mod undelivered;
 mod world;

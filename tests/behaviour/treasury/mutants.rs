@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 use super::{
     access, answers, charges, config, decisions, denials, escrows, links, operator, payouts,
-    receiptless, removal, reports, reviews, rules, undelivered,
+    receiptless, removal, reports, reviews, rules, turns, undelivered,
 };
 
 /// A guard, the name of its test, and the test.
@@ -163,6 +163,11 @@ pub const TABLE: &[Row] = &[
     row!(OpenRowsLeave, removal::what_is_open_stays_whatever_its_age),
     row!(RequestsLeaveEarly, answers::a_request_is_kept_while_it_may_be_sent_and_no_longer),
     row!(AnswersPileUp, answers::answers_have_a_bound_in_all_and_the_oldest_leave_first),
+    row!(ClaimsStayTold, reports::what_is_over_names_no_other_transaction_than_the_chain_shows),
+    row!(AgentsTakeNoTurns, turns::what_one_agent_leaves_open_takes_no_turn_of_another_agent),
+    row!(KindsTakeNoTurns, turns::payments_that_are_read_take_no_turn_of_a_payout_or_an_interrupted_one),
+    row!(OpenPaymentsPileUp, turns::an_agent_has_at_most_1000_open_payments_and_16_mib_of_their_requests),
+    row!(RequestsOutliveUse, turns::a_request_that_is_never_sent_again_is_not_kept),
     row!(LongUrlsAreKept, answers::a_denial_keeps_origin_and_path_of_its_url),
     row!(ReservesNothing, reports::what_is_signed_is_counted_before_it_leaves),
     row!(BudgetsOverflow, decisions::a_budget_that_would_overflow_is_denied_with_its_three_figures),

@@ -35,7 +35,7 @@ fn told(world: &mut World, body: &Value) -> Told {
 }
 
 /// A payout that is sent: what goes to the facilitator.
-fn order(world: &mut World, body: &Value) -> Order {
+pub fn order(world: &mut World, body: &Value) -> Order {
     let Answer::Prepare(asked) = ask(world, body) else { panic!("nothing is prepared") };
     assert!(asked.balance.is_some());
     let (attempt, fence) = (asked.attempt, asked.fence);

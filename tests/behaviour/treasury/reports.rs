@@ -468,6 +468,35 @@ pub fn a_payment_is_confirmed_by_twelve_blocks_and_not_by_one() {
     assert_eq!(spent(&mut world), "0.01");
 }
 
+//
+#[test]
+pub fn what_is_over_names_no_other_transaction_than_the_chain_shows() {
+    let other = format!("0x{}", "7".repeat(64));
+    for moved_in in [TRANSACTION, &other] {
+        let (mut world, order) = paying();
+        let told = world.answered(&order, settled(200, "here"));
+        assert_eq!(told.body["receipt"]["settlementIdentifier"], TRANSACTION);
+        let known = |world: &mut World| {
+            let (agent, key) = ("buyer".to_owned(), "k".to_owned());
+            let known = world.reply(Command::Known { agent, key });
+            let header = |name: &str| {
+                let found = known.headers.iter().find(|(known, _)| known == name);
+                found.map(|(_, value)| value.clone())
+            };
+            (header("farebox-money").unwrap(), header("farebox-transaction"))
+        };
+        let transaction = TxHash::parse(moved_in).unwrap();
+        assert_eq!(known(&mut world), ("signed".to_owned(), None));
+        read(&mut world, &order, &Finding::Unconfirmed { transaction });
+        assert_eq!(known(&mut world), ("signed".to_owned(), None));
+        read(&mut world, &order, &Finding::Transferred { transaction, block: 9, log_index: 0 });
+        assert_eq!(known(&mut world), ("spent".to_owned(), Some(moved_in.to_owned())));
+        let again = world.told(&keyed("10000", "k"));
+        assert_eq!(again.body["receipt"]["settlementIdentifier"], moved_in);
+        assert_eq!(again.text == told.text, moved_in == TRANSACTION);
+    }
+}
+
 #[test]
 pub fn what_is_unused_past_its_end_is_void_and_not_before() {
     let (mut world, order) = paying();

@@ -27,6 +27,8 @@ macro_rules! skills {
             SellersVouchForAnswers,
             /// Small answers leave too slowly for long ones.
             SmallRepliesFillTheStore,
+            /// That a payment moved shows the transaction that its seller names.
+            ClaimsAreShown,
             /// A transaction that a seller names is taken from whoever has paid with it.
             ClaimsKeepTransactions,
             /// Requests that the gate did not sign are forwarded.

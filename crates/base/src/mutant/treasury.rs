@@ -192,6 +192,16 @@ macro_rules! treasury {
             RequestsLeaveEarly,
             /// Merchants' answers are kept however much they are together.
             AnswersPileUp,
+            /// A decision that is over goes on naming another payment's transaction.
+            ClaimsStayTold,
+            /// The alarm works on what is due the longest, whoever it is of.
+            AgentsTakeNoTurns,
+            /// Reads of the chain come before payouts and what was interrupted.
+            KindsTakeNoTurns,
+            /// An agent may have any number of open payments.
+            OpenPaymentsPileUp,
+            /// A request is kept that is never sent again.
+            RequestsOutliveUse,
             /// A denial keeps a URL of any length.
             LongUrlsAreKept,
             /// A payment that the alarm could not send again was never sent.

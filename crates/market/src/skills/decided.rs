@@ -52,6 +52,41 @@ enum Word {
     Silent,
 }
 
+/// The transaction that a treasury names. That a payment has moved does not show the one that its
+/// seller has named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum NamedTransaction {
+    /// None.
+    #[default]
+    Unknown,
+    /// One that the seller alone names; it may be that of another payment.
+    Claimed(String),
+    /// The one in which the chain shows, with enough confirmations, that this payment moved.
+    Shown(String),
+}
+
+impl NamedTransaction {
+    /// Reads it where its evidence stands beside it: in the headers of a look-up, or in a receipt that
+    /// was written after the chain had confirmed it.
+    fn read(answer: &TreasuryAnswer, receipt: &Value) -> Self {
+        let text = |name: &str| receipt.get(name).and_then(Value::as_str).unwrap_or_default();
+        let named = text("settlementIdentifier");
+        let is_spent = answer.money.as_deref() == Some("spent");
+        if let Some(tx) = answer.transaction.as_ref().filter(|_| is_spent) {
+            return Self::Shown(tx.clone());
+        }
+        let key = text("canonicalSettlementKey").rsplit_once(':').map(|(_, tx)| tx);
+        let is_confirmed = text("status") == "confirmed" && key == Some(named);
+        match named {
+            "" => Self::Unknown,
+            _ if is_confirmed || is_spent && planted(Mutant::ClaimsAreShown) => {
+                Self::Shown(named.to_string())
+            }
+            _ => Self::Claimed(named.to_string()),
+        }
+    }
+}
+
 /// A final decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct FinalDecision {
@@ -59,7 +94,7 @@ struct FinalDecision {
     code: String,
     reason: String,
     answer: Option<SellerAnswer>,
-    tx: String,
+    transaction: NamedTransaction,
     receipt: String,
     /// `status` of the receipt.
     standing: String,
@@ -86,7 +121,7 @@ impl Word {
             _ => {
                 return match answer.status {
                     404 => Self::Missing,
-                    400 | 401 | 403 | 409 | 413 | 422 => {
+                    400 | 401 | 403 | 409 | 413 | 422 | 429 => {
                         let message = text(&body, "message");
                         let is_told = !message.is_empty();
                         Self::Refused(if is_told { message } else { FAILED.to_string() })
@@ -101,7 +136,7 @@ impl Word {
             code: text(&body, "reasonCode"),
             reason: text(&body, "reason"),
             answer: merchant.map(read_merchant),
-            tx: text(receipt, "settlementIdentifier"),
+            transaction: NamedTransaction::read(answer, receipt),
             receipt: text(receipt, "receiptId"),
             standing: match answer.money.as_deref() {
                 Some("spent") => "confirmed".to_string(),
@@ -168,8 +203,8 @@ impl PaymentDecisions<'_> {
         told: &FinalDecision,
         moment: Now<'_>,
     ) -> Applied<B> {
-        let is_shown = is_shown(books, &row, told)?;
-        let FoundTransaction { tx, displaced } = find_transaction(books, &row, told, is_shown)?;
+        let FoundTransaction { tx, is_shown, displaced } =
+            find_transaction(books, &row, told, moment.now)?;
         let row = InvocationRow { receipt: told.receipt.clone(), tx, is_shown, ..row };
         let failed = if told.reason.is_empty() { FAILED } else { told.reason.as_str() };
         // A merchant that shows no settlement may have taken nothing.
@@ -283,8 +318,8 @@ impl PaymentDecisions<'_> {
         told: &FinalDecision,
         now: u64,
     ) -> Applied<B> {
-        let is_shown = is_shown(books, &row, told)?;
-        let FoundTransaction { tx, displaced } = find_transaction(books, &row, told, is_shown)?;
+        let FoundTransaction { tx, is_shown, displaced } =
+            find_transaction(books, &row, told, now)?;
         if row.paid == Moved::Yes && tx.is_empty() {
             return Ok(look_later(row, now));
         }
@@ -320,20 +355,12 @@ fn ask_again<B: Rows>(books: &B, row: InvocationRow, moment: Now<'_>) -> Applied
     Ok(Decision { answer: Answer::Errand(Errand::Pay(Box::new(order))), changes })
 }
 
-/// Whether more than a seller's word tells that a payment moved: the gate's, or a chain's.
-fn is_shown<B: Rows>(
-    books: &B,
-    row: &InvocationRow,
-    told: &FinalDecision,
-) -> Result<bool, B::Error> {
-    let version = books.version(&row.skill, &row.version)?;
-    let is_gates = version.is_some_and(|version| version.charges == Charges::Gate);
-    Ok(is_gates || told.standing == "confirmed")
-}
-
-/// The transaction of a payment; empty if it is not known, or another one's.
+/// The transaction of a payment.
 struct FoundTransaction {
+    /// Empty if it is not known, or another one's.
     tx: String,
+    /// Whether more than a seller's word tells that it moved: the gate's, or a chain's.
+    is_shown: bool,
     /// The change that takes it from an invocation of which only a seller has said so.
     displaced: Option<Change>,
 }
@@ -342,29 +369,37 @@ fn find_transaction<B: Rows>(
     books: &B,
     row: &InvocationRow,
     told: &FinalDecision,
-    is_shown: bool,
+    now: u64,
 ) -> Result<FoundTransaction, B::Error> {
-    let named = |tx: &str| FoundTransaction { tx: tx.to_string(), displaced: None };
-    if told.tx.is_empty() || !row.tx.is_empty() {
-        return Ok(named(&row.tx));
+    let version = books.version(&row.skill, &row.version)?;
+    let is_gates = version.is_some_and(|version| version.charges == Charges::Gate);
+    let (named, is_chains) = match &told.transaction {
+        NamedTransaction::Unknown => ("", false),
+        NamedTransaction::Claimed(tx) => (tx.as_str(), false),
+        NamedTransaction::Shown(tx) => (tx.as_str(), true),
+    };
+    let is_shown = is_gates || is_chains || row.is_shown;
+    let found = |tx: &str, displaced| FoundTransaction { tx: tx.to_string(), is_shown, displaced };
+    // What the chain shows is no other one's, and what was named before gives way to it.
+    if named.is_empty() || !row.tx.is_empty() && (!is_chains || row.tx == named) {
+        return Ok(found(&row.tx, None));
     }
-    let Some(other) = books.invocation_by_tx(&row.network, &told.tx)? else {
-        let departed = books.departed_by_tx(&row.network, &told.tx)?;
+    let Some(other) = books.invocation_by_tx(&row.network, named)? else {
+        let departed = books.departed_by_tx(&row.network, named)?;
         let is_free = departed.is_none() || planted(Mutant::DepartedIsForgotten);
-        return Ok(named(if is_free { &told.tx } else { "" }));
+        return Ok(found(if is_free { named } else { "" }, None));
     };
     if other.id == row.id || planted(Mutant::TransactionsServeTwice) {
-        return Ok(named(&told.tx));
+        return Ok(found(named, None));
     }
     // One that another invocation has is a merchant's lie: of this one, or of that.
     if !is_shown || other.is_shown || planted(Mutant::ClaimsKeepTransactions) {
-        return Ok(named(""));
+        return Ok(found("", None));
     }
-    let other = InvocationRow { tx: String::new(), ..other };
-    Ok(FoundTransaction {
-        tx: told.tx.clone(),
-        displaced: Some(Change::Invocation(Box::new(other))),
-    })
+    // The other one is looked up anew, which tells its own.
+    let (phase, due) = (Phase::Doubtful, Some(now.saturating_add(wait_ms(0))));
+    let other = InvocationRow { tx: String::new(), phase, due, looks: 0, ..other };
+    Ok(found(named, Some(Change::Invocation(Box::new(other)))))
 }
 
 fn look_later(row: InvocationRow, now: u64) -> Decision {

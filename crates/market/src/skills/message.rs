@@ -190,6 +190,9 @@ pub struct TreasuryAnswer {
     /// `Farebox-Money` of a look-up.
     #[serde(default)]
     pub money: Option<String>,
+    /// `Farebox-Transaction` of a look-up: in which the chain shows that it moved.
+    #[serde(default)]
+    pub transaction: Option<String>,
     /// The body.
     pub body: String,
 }

@@ -67,11 +67,14 @@ impl Reports<'_> {
         let mut changes = Vec::new();
         let shown = attempt.receipt.as_ref().filter(|receipt| receipt.on_chain);
         let shown = shown.and_then(|receipt| receipt.transaction.as_ref());
-        if claimed.is_some() && shown.is_some() && shown != claimed.as_ref() {
+        let is_other = claimed.is_some() && shown != claimed.as_ref();
+        if is_other && shown.is_some() {
             let notice = notice::settlement_conflict(&decision, &attempt, now);
             changes.push(Change::Outbox(notice));
         }
-        if was_open && shown.is_some() {
+        // A decision never names another transaction than the chain shows, also one that is over.
+        let is_news = was_open || is_other && !planted(Mutant::ClaimsStayTold);
+        if is_news && shown.is_some() {
             self.receipts.put_into(&mut decision, &attempt, scene);
         }
         let is_over = was_open && !decision.open;

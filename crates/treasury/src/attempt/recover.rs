@@ -17,13 +17,17 @@ use crate::merchant::{Locality, origin};
 use crate::message::Answer;
 use crate::notice;
 use crate::outcome::Outcome;
-use crate::row::{DecisionRow, Money, Parcel, Stage};
-use crate::undelivered::{MARGIN_SECS, can_be_sent, is_delivered, stands};
+use crate::row::{AttemptRow, DecisionRow, Money, Stage, Turn};
+use crate::undelivered::{MARGIN_SECS, can_be_sent, is_delivered, may_repeat, stands};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
-/// Maximum attempts that one alarm works on.
-const MAX_JOBS: u32 = 8;
+/// Maximum attempts that one block of the alarm works on.
+const MAX_JOBS: usize = 8;
+/// Those of them that are payouts.
+const MAX_PAYOUTS: usize = 2;
+/// Those of them that someone worked on.
+const MAX_INTERRUPTED: usize = 3;
 /// Maximum times that the alarm sends a payment.
 const MAX_RESENDS: u32 = 3;
 /// Seconds after which the operator is told of a payment without a known outcome.
@@ -50,16 +54,9 @@ impl Recovery<'_> {
         }
         let attempt = books.attempt(&decision.attempt)?;
         let attempt = attempt.filter(|it| stands(it, scene.now) && can_be_sent(it, scene.now));
-        // Of a request without an answer no one knows what the merchant has done, and of a delivery
-        // that it has: only what may be asked for twice is.
         let was_delivered = is_delivered(&decision.outcome);
-        let may_have_acted = was_delivered || decision.outcome == "inconclusive";
-        let is_safe = |parcel: &Parcel| {
-            matches!(parcel.method.as_str(), "GET" | "HEAD")
-                || !may_have_acted
-                || planted(Mutant::PostsAreRepeated)
-        };
-        let parcel = books.parcel(&decision.attempt)?.filter(is_safe);
+        let may_repeat = may_repeat(&decision);
+        let parcel = books.parcel(&decision.attempt)?.filter(|_| may_repeat);
         let (Some(mut attempt), Some(parcel)) = (attempt, parcel) else {
             return Ok(Decision::reply(self.reports.receipts.reply(&decision)));
         };
@@ -90,7 +87,7 @@ impl Recovery<'_> {
     ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
         let (mut jobs, mut changes) = (Vec::new(), Vec::new());
         let mut gave_back = false;
-        for mut attempt in books.due(scene.now.secs(), MAX_JOBS)? {
+        for mut attempt in due_in_turn(books, scene)? {
             let Some(mut decision) = books.decision(&attempt.decision)? else {
                 (attempt.due, attempt.why) = (None, Some("no_decision".to_string()));
                 changes.push(Change::Attempt(Box::new(attempt)));
@@ -175,4 +172,61 @@ impl Recovery<'_> {
         let changes = Vec::from([Change::Attempt(Box::new(attempt))]);
         Ok((Some(Job::Send(order, probe)), changes))
     }
+}
+
+/// The attempts that are due now: some of each kind, and of each kind some of each agent. So
+/// whatever one agent leaves open, what others wait for has its turn.
+fn due_in_turn<B: Rows>(books: &B, scene: Now<'_>) -> Result<Vec<AttemptRow>, B::Error> {
+    let mut found = Vec::new();
+    let mut kinds = [
+        (Turn::Payouts, MAX_PAYOUTS),
+        (Turn::Interrupted, MAX_INTERRUPTED),
+        (Turn::Reads, MAX_JOBS),
+    ];
+    if planted(Mutant::KindsTakeNoTurns) {
+        kinds.reverse();
+    }
+    for (turn, places) in kinds {
+        let places = places.min(MAX_JOBS.saturating_sub(found.len()));
+        found.extend(due_of_agents(books, turn, places, scene)?);
+    }
+    Ok(found)
+}
+
+/// The attempts of one kind that are due now: the first ones of each agent, then the second ones,
+/// from an agent on that chance names, because there may be more agents than places.
+fn due_of_agents<B: Rows>(
+    books: &B,
+    turn: Turn,
+    places: usize,
+    scene: Now<'_>,
+) -> Result<Vec<AttemptRow>, B::Error> {
+    if places == 0 {
+        return Ok(Vec::new());
+    }
+    let agents = books.waiting(turn)?;
+    let chance = scene.random.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    let start = usize::try_from(chance).ok().and_then(|it| it.checked_rem(agents.len()));
+    let (before, from) = agents.split_at_checked(start.unwrap_or_default()).unwrap_or_default();
+    let limit = u32::try_from(places).unwrap_or(u32::MAX);
+    let mut queues = Vec::new();
+    for agent in from.iter().chain(before) {
+        let rows = books.due(turn, agent, scene.now.secs(), limit)?;
+        if !rows.is_empty() {
+            queues.push(rows.into_iter());
+        }
+        if queues.len() >= places || !queues.is_empty() && planted(Mutant::AgentsTakeNoTurns) {
+            break;
+        }
+    }
+    let mut found = Vec::new();
+    while found.len() < places {
+        let before = found.len();
+        let rest = places.saturating_sub(before);
+        found.extend(queues.iter_mut().filter_map(Iterator::next).take(rest));
+        if found.len() == before {
+            break;
+        }
+    }
+    Ok(found)
 }

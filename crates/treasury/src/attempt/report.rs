@@ -137,6 +137,10 @@ impl Reports<'_> {
         if is_open && attempt.due.is_none() {
             attempt.due = undelivered::end_of(&attempt);
         }
+        let is_kept = undelivered::may_repeat(&decision) || planted(Mutant::RequestsOutliveUse);
+        if is_open && !is_kept {
+            changes.push(Change::RequestGone(attempt.id.clone()));
+        }
         changes.push(if is_open { Change::Attempt(Box::new(attempt)) } else { end(attempt) });
         changes.push(Change::Decision(Box::new(decision)));
         Decision { answer: Answer::Reply(reply), changes }

@@ -21,7 +21,28 @@ pub enum Money {
     Void,
 }
 
-/// One payment. Key: id, that of its decision's `attempt`. Indexes: due; receipt id; money.
+/// The kinds of work of the alarm on attempts: each has its own places, so that none waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Turn {
+    /// Payouts, whatever they need.
+    Payouts,
+    /// Payments of agents that someone worked on, and perhaps does no more.
+    Interrupted,
+    /// Payments of agents about which the chain is read, and those whose time ends.
+    Reads,
+}
+
+/// The open payments of an agent or of all: those whose requests are not over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenPayments {
+    /// How many there are.
+    pub count: u64,
+    /// Bytes of the requests that are kept for them.
+    pub bytes: u64,
+}
+
+/// One payment. Key: id, that of its decision's `attempt`. Indexes: due; turn, agent and due; receipt id; money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRow {
     /// `paymentAttemptId`.
@@ -96,6 +117,23 @@ impl AttemptRow {
         }
     }
 
+    /// The transaction in which the chain shows that it has moved, once that is final.
+    #[must_use]
+    pub fn shown_transaction(&self) -> Option<&str> {
+        let receipt = self.receipt.as_ref().filter(|it| it.on_chain);
+        receipt.filter(|_| self.money == Money::Spent)?.transaction.as_deref()
+    }
+
+    /// The turn in which the alarm works on it.
+    #[must_use]
+    pub fn turn(&self) -> Turn {
+        match (self.is_payout(), self.lease) {
+            (true, _) => Turn::Payouts,
+            (false, Some(_)) => Turn::Interrupted,
+            (false, None) => Turn::Reads,
+        }
+    }
+
     /// Name of what the chain lets happen once: network, contract, payer and nonce.
     #[must_use]
     pub fn payment(&self) -> String {
@@ -143,6 +181,14 @@ impl ReceiptFacts {
     pub(crate) const UNSHOWN: &str = "none";
     /// `settlementEvidenceClass` of a claim that the chain does not bear out so far.
     pub(crate) const DOUBTED: &str = "inconclusive";
+}
+
+impl OpenPayments {
+    /// Whether there are so many that no other one begins.
+    #[must_use]
+    pub const fn are_many(&self, most: &Self) -> bool {
+        self.count >= most.count || self.bytes >= most.bytes
+    }
 }
 
 /// The request of an attempt, as it is sent, and the terms it pays; it leaves once it is not sent

@@ -54,11 +54,20 @@ impl Life {
             let decision = &self.rows.decisions[&row.decision];
             // What is open is sent again for whoever asks, for a time.
             let is_open = decision.open && !row.is_payout() && row.due.is_some();
-            let may_be_sent = match row.money {
+            let is_executing = decision.stage == Stage::Executing;
+            let counts = match row.money {
                 Money::Reserved => true,
-                Money::Signed | Money::Spent => decision.stage == Stage::Executing || is_open,
+                Money::Signed | Money::Spent => is_executing || is_open,
                 Money::Void => false,
             };
+            if self.rows.open.contains(&row.id) != counts {
+                return Err(format!("open: {counts}, and it does not count so"));
+            }
+            // A merchant that may have acted is asked twice for what changes nothing.
+            let may_have_acted = ["allow", "inconclusive"].contains(&decision.outcome.as_str());
+            let may_repeat = decision.method == "GET" || !may_have_acted;
+            let may_be_sent =
+                counts && (row.money == Money::Reserved || is_executing || may_repeat);
             if self.rows.parcels.contains_key(&row.id) != may_be_sent {
                 return Err(format!("sent: {may_be_sent}, and its request is not kept so"));
             }

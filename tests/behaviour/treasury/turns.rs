@@ -1,0 +1,168 @@
+//! Turns and room: what one agent leaves open delays nothing of others, and has a bound.
+
+use farebox_core::ledger::inquiry::finding::Finding;
+use farebox_core::time::UnixTime;
+use farebox_core::treasury::Job;
+use farebox_core::treasury::message::{Answer, Command};
+use serde_json::{Value, json};
+
+use super::payouts;
+use super::world::{BUYER_KEY, TESTER_KEY, Told, World, keyed, lost, plain};
+
+fn of(agent: &str, key: &str) -> Value {
+    let mut body = keyed("1", key);
+    body["context"]["agent"] = agent.into();
+    body
+}
+
+/// Has an agent begin a payment, up to the request that its merchant gets.
+fn begin(world: &mut World, agent: &str, key: &str) -> farebox_core::treasury::message::Order {
+    let token = if agent == "buyer" { BUYER_KEY } else { TESTER_KEY };
+    let Answer::Prepare(asked) = world.ask(token, &of(agent, key)) else { panic!("not prepared") };
+    let (attempt, fence) = (asked.attempt, asked.fence);
+    let prepared = Command::Prepared { attempt, fence, signature: None, balance: None };
+    let Answer::Send(order) = world.send(prepared) else { panic!("nothing is sent") };
+    *order
+}
+
+/// Has an agent leave a payment open.
+fn refuse(world: &mut World, agent: &str, key: &str) -> String {
+    let order = begin(world, agent, key);
+    world.answered(&order, plain(402, "no"));
+    order.attempt
+}
+
+/// The open payment as often as this.
+fn copy(world: &mut World, attempt: &str, times: usize) {
+    let row = world.rows.attempts[attempt].clone();
+    let (decision, parcel) =
+        (world.rows.decisions[&row.decision].clone(), world.rows.parcels[attempt].clone());
+    for at in 0..times {
+        let mut row = row.clone();
+        (row.id, row.receipt_id) = (format!("copy-{at}"), format!("receipt-{at}"));
+        row.nonce = format!("0x{at:064x}");
+        row.decision = format!("decision-{at}");
+        let mut decision = decision.clone();
+        (decision.id, decision.attempt) = (row.decision.clone(), row.id.clone());
+        decision.key = Some(format!("k:copy-{at}"));
+        world.rows.decisions.insert(decision.id.clone(), decision);
+        world.rows.parcels.insert(row.id.clone(), parcel.clone());
+        world.rows.open.insert(row.id.clone());
+        world.rows.attempts.insert(row.id.clone(), row);
+    }
+}
+
+/// The attempts that the alarm works on now.
+fn worked(world: &mut World) -> Vec<String> {
+    let id = |job| match job {
+        Job::Read { attempt, .. } => attempt,
+        Job::Send(order, _) => order.attempt,
+        Job::Enquire(_) => panic!("no escrow is configured"),
+    };
+    world.alarm().into_iter().map(id).collect()
+}
+
+//
+#[test]
+pub fn what_one_agent_leaves_open_takes_no_turn_of_another_agent() {
+    let mut world = World::with_node();
+    let many = refuse(&mut world, "buyer", "many");
+    copy(&mut world, &many, 200);
+    world.now += 1;
+    let one = refuse(&mut world, "tester", "one");
+    world.now += 15;
+    let first = worked(&mut world);
+    assert!(first.contains(&one), "{first:?}");
+    // The other places are not left empty.
+    assert_eq!(first.len(), 8);
+}
+
+//
+#[test]
+pub fn payments_that_are_read_take_no_turn_of_a_payout_or_an_interrupted_one() {
+    let mut world = payouts::world();
+    let many = refuse(&mut world, "buyer", "many");
+    copy(&mut world, &many, 200);
+    let sent = payouts::order(&mut world, &payouts::payout("0.25", "rent"));
+    world.answered(&sent, payouts::success());
+    let left = begin(&mut world, "buyer", "left");
+    world.now += 60;
+    let first = worked(&mut world);
+    assert!(first.contains(&sent.attempt), "{first:?}");
+    assert_eq!(world.rows.attempts[&left.attempt].resends, 0);
+    assert!(world.rows.attempts[&left.attempt].fence > left.fence, "no one takes it over");
+    assert!(first.len() >= 6);
+}
+
+fn room(told: &Told) -> (u32, &str) {
+    (told.status, told.text("code"))
+}
+
+//
+#[test]
+pub fn an_agent_has_at_most_1000_open_payments_and_16_mib_of_their_requests() {
+    const FULL: (u32, &str) = (429, "too_many_open_payments");
+    let mut world = World::with_node();
+    let one = refuse(&mut world, "buyer", "one");
+    copy(&mut world, &one, 998);
+    let last = refuse(&mut world, "buyer", "last");
+    let before = (world.rows.attempts.len(), world.rows.decisions.len());
+    let told = world.told(&of("buyer", "over"));
+    assert_eq!(room(&told), FULL);
+    assert!(told.headers.iter().any(|(name, value)| name == "retry-after" && value == "60"));
+    assert_eq!((world.rows.attempts.len(), world.rows.decisions.len()), before);
+    // What is open is asked for again, and another agent pays.
+    assert!(matches!(world.ask(BUYER_KEY, &of("buyer", "one")), Answer::Send(_)));
+    begin(&mut world, "tester", "other");
+    // One that ends makes room.
+    world.now = world.rows.attempts[&last].valid_before + 200;
+    let safe_time = Some(UnixTime::from_secs(world.now));
+    let fence = world.rows.attempts[&last].fence;
+    world.read(&last, fence, &Finding::Unused { safe_time });
+    begin(&mut world, "buyer", "over");
+
+    let mut world = World::with_node();
+    let mut count = 0;
+    let told = loop {
+        let mut body = of("buyer", &format!("k-{count}"));
+        body["request"]["body"] = json!("x".repeat(900_000));
+        match world.ask(BUYER_KEY, &body) {
+            Answer::Prepare(asked) => {
+                let (attempt, fence) = (asked.attempt, asked.fence);
+                let ready = Command::Prepared { attempt, fence, signature: None, balance: None };
+                let Answer::Send(order) = world.send(ready) else { panic!("nothing is sent") };
+                world.answered(&order, plain(402, "no"));
+            }
+            Answer::Reply(reply) => break Told::of(reply),
+            other => panic!("{other:?}"),
+        }
+        count += 1;
+    };
+    assert_eq!(room(&told), FULL);
+    let kept = world.rows.parcels.values();
+    let bytes: usize = kept.map(|it| serde_json::to_string(it).unwrap().len()).sum();
+    assert!((12 << 20..16 << 20).contains(&bytes), "{bytes}");
+}
+
+//
+#[test]
+pub fn a_request_that_is_never_sent_again_is_not_kept() {
+    let mut world = World::with_node();
+    let order = begin(&mut world, "buyer", "k");
+    let told = world.reply(lost(&order));
+    assert_eq!(told.outcome().0, "inconclusive");
+    assert!(world.rows.parcels.is_empty());
+    // It is open, and says the same.
+    assert!(world.rows.open.contains(&order.attempt));
+    assert_eq!(world.told(&of("buyer", "k")).text, told.text);
+    // A merchant that may be asked twice is.
+    let mut body = of("buyer", "get");
+    body["request"]["method"] = "GET".into();
+    body["request"].as_object_mut().unwrap().remove("body");
+    let Answer::Prepare(asked) = world.ask(BUYER_KEY, &body) else { panic!("not prepared") };
+    let (attempt, fence) = (asked.attempt, asked.fence);
+    let ready = Command::Prepared { attempt, fence, signature: None, balance: None };
+    let Answer::Send(order) = world.send(ready) else { panic!("nothing is sent") };
+    world.reply(lost(&order));
+    assert!(matches!(world.ask(BUYER_KEY, &body), Answer::Send(_)));
+}
