@@ -337,13 +337,6 @@ const GUARDS: readonly Guard[] = [
     ['one-key-channels', 'x402: a key whose voucher has paid for another order'],
   ],
   [
-    'a call looks again where another one has paid meanwhile',
-    'ways.js',
-    'throw new LooksAgain()',
-    '{}',
-    ['one-key-channels', 'x402: two calls under one key, at once'],
-  ],
-  [
     'a key shows its voucher again',
     'channels.js',
     'left: await parts.looks?.(),',
