@@ -35,7 +35,7 @@ test('a free answer is passed on unread, and the control plane is not asked', as
   assert.equal(plane.calls.length, 0);
 });
 
-//
+//
 test('a control plane that redirects gets no request, nor does the address that it names', async (t) => {
   for (const status of [301, 302, 303, 307, 308]) {
     const other = await open((_, response) => response.writeHead(200).end('{}'));

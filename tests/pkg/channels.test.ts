@@ -201,7 +201,7 @@ test('a voucher that is refused where the terms have changed is not paid otherwi
   assert.deepEqual([it.vouchers, it.once], [1, 0]);
 });
 
-// A-501
+// A-399
 for (const isBetween of [false, true])
   test(`a key whose answer was lost is not charged again by a seller that repeats none${isBetween ? ', also after another order' : ''}`, async () => {
     const { payer: account } = world.chain.accounts;

@@ -100,7 +100,7 @@ const PLAYS: Record<string, (opens: Opens, it: Line) => Promise<readonly string[
 };
 
 for (const kind of KINDS) {
-  // A-501
+  // A-399
   for (const [way, play] of Object.entries(PLAYS))
     test(`${kind}: two calls under one key, ${way}, are one charge`, async () => {
       const { it, opens, sold } = await product(kind, way.replaceAll(' ', '-'));
@@ -108,7 +108,7 @@ for (const kind of KINDS) {
       assert.deepEqual(sold(), [1n, 1n]);
     });
 
-  // A-501
+  // A-399
   test(`${kind}: a key whose answer was lost is not charged again where another order came between`, async () => {
     const { it, opens, sold } = await product(kind, 'between');
     const buys = opens();
@@ -123,7 +123,7 @@ for (const kind of KINDS) {
     assert.deepEqual(sold(), [3n, 3n]);
   });
 
-  // A-501
+  // A-399
   test(`${kind}: a key whose voucher has paid for another order, and never came, is charged once`, async () => {
     const { it, opens, sold } = await product(kind, 'never-came');
     const buys = opens();
@@ -136,7 +136,7 @@ for (const kind of KINDS) {
     assert.deepEqual(sold(), [2n, 2n]);
   });
 
-  // A-502
+  // A-400
   test(`${kind}: another body under a key is refused, and no voucher is signed for it`, async () => {
     const { it, opens, sold } = await product(kind, 'bodies');
     const buys = opens();

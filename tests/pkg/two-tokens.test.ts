@@ -392,7 +392,7 @@ for (const [way, more] of [
     ["a nonce of the server's", "a nonce of the server's"],
     ["a transaction of the payer's", "a transaction of the payer's"],
   ] satisfies [Asks, Asks][]) {
-    // A-502
+    // A-400
     test(`another body under a key is refused before anything is signed, ${way}: ${first}, then ${second}`, async (t) => {
       const held: (() => void)[] = [];
       t.after(() => held.pop()?.());
@@ -430,7 +430,7 @@ for (const [way, more] of [
       assert.equal(await (await pay(`${shop.url}/report`, { method: 'POST', body: '{"t":2}' })).text(), GOODS);
     });
 
-    // A-503
+    // A-401
     test(`what was delivered under a key is not paid anew by another nonce, ${way}: ${first}, then ${second}`, async () => {
       let asks: Asks = first;
       transfers = 0;

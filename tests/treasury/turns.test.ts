@@ -49,7 +49,7 @@ after(async () => {
   webhook.close();
 });
 
-// A-609
+// A-411
 test('a node that hangs while many payments are open holds up no notice', { timeout: 180_000 }, async () => {
   const url = world.merchants.scripted.url;
   const refused = clientOf(world, 'acme', 'refused');
@@ -64,7 +64,7 @@ test('a node that hangs while many payments are open holds up no notice', { time
   );
 });
 
-// A-610
+// A-412
 test('a long body without a token that counts is answered before it is sent', { timeout: 60_000 }, async () => {
   const body = '/api/sdk/payment-decisions';
   const token = `fbt_acme_${'a'.repeat(16)}_${'b'.repeat(51)}`;

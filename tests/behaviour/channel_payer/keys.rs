@@ -12,7 +12,7 @@ fn second(payee: &Payee) -> LeftVoucher {
     LeftVoucher { channel, amount: Amount::from_u64(2 * PRICE), before: Amount::from_u64(PRICE) }
 }
 
-//
+//
 #[test]
 pub fn a_key_whose_voucher_was_charged_signs_no_higher_one() {
     for comes in [true, false] {
@@ -42,7 +42,7 @@ pub fn a_key_whose_voucher_was_charged_signs_no_higher_one() {
     }
 }
 
-//
+//
 #[test]
 fn a_key_of_another_channel_pays_nothing() {
     let (mut payee, mut record) = (Payee::default(), None);

@@ -516,7 +516,7 @@ fn look_up(world: &mut World, at: usize, named: &str, moved_in: &str) {
     world.send(Command::Paid { invocation, fence, answer: Some(answer) });
 }
 
-//
+//
 #[test]
 pub fn a_seller_that_is_paid_takes_no_transaction_of_another_by_naming_it() {
     for is_liar_first in [true, false] {
@@ -536,7 +536,7 @@ pub fn a_seller_that_is_paid_takes_no_transaction_of_another_by_naming_it() {
     }
 }
 
-//
+//
 #[test]
 pub fn that_a_payment_moved_shows_no_transaction_that_its_seller_named() {
     let mut world = shop();
@@ -558,7 +558,7 @@ pub fn that_a_payment_moved_shows_no_transaction_that_its_seller_named() {
     assert_eq!(world.rows.invocations[3].tx, TX);
 }
 
-//
+//
 #[test]
 fn a_payment_that_the_treasury_has_no_room_for_ends_its_invocation() {
     let mut world = shop();

@@ -468,7 +468,7 @@ pub fn a_payment_is_confirmed_by_twelve_blocks_and_not_by_one() {
     assert_eq!(spent(&mut world), "0.01");
 }
 
-//
+//
 #[test]
 pub fn what_is_over_names_no_other_transaction_than_the_chain_shows() {
     let other = format!("0x{}", "7".repeat(64));

@@ -62,7 +62,7 @@ fn worked(world: &mut World) -> Vec<String> {
     world.alarm().into_iter().map(id).collect()
 }
 
-//
+//
 #[test]
 pub fn what_one_agent_leaves_open_takes_no_turn_of_another_agent() {
     let mut world = World::with_node();
@@ -77,7 +77,7 @@ pub fn what_one_agent_leaves_open_takes_no_turn_of_another_agent() {
     assert_eq!(first.len(), 8);
 }
 
-//
+//
 #[test]
 pub fn payments_that_are_read_take_no_turn_of_a_payout_or_an_interrupted_one() {
     let mut world = payouts::world();
@@ -98,7 +98,7 @@ fn room(told: &Told) -> (u32, &str) {
     (told.status, told.text("code"))
 }
 
-//
+//
 #[test]
 pub fn an_agent_has_at_most_1000_open_payments_and_16_mib_of_their_requests() {
     const FULL: (u32, &str) = (429, "too_many_open_payments");
@@ -144,7 +144,7 @@ pub fn an_agent_has_at_most_1000_open_payments_and_16_mib_of_their_requests() {
     assert!((12 << 20..16 << 20).contains(&bytes), "{bytes}");
 }
 
-//
+//
 #[test]
 pub fn a_request_that_is_never_sent_again_is_not_kept() {
     let mut world = World::with_node();

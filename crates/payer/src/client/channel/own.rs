@@ -44,7 +44,7 @@ mod tests {
         LeftVoucher { channel: ChannelId::from_bytes([1; 32]), amount, before }
     }
 
-    //
+    //
     #[test]
     fn what_may_have_been_charged_for_it_is_not_above_the_charge() {
         let is_above =
@@ -58,7 +58,7 @@ mod tests {
         assert!(!is_above(20, 20, 20));
     }
 
-    //
+    //
     #[test]
     fn a_voucher_with_room_for_a_second_request_is_not_shown_again() {
         let pays_once = |amount| left(10, amount).pays_once(Amount::from_u64(10));
