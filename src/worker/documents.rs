@@ -15,7 +15,7 @@ use crate::platform::calls::{clock_ms, pause};
 use crate::platform::turnstile::Turnstile;
 
 /// A document, and what it was written of.
-struct Known {
+struct KeptDocument {
     /// The address of the gate: [`forget_all`] is called before another one may have it.
     gate: usize,
     document: Document,
@@ -25,7 +25,7 @@ struct Known {
 
 thread_local! {
     /// The one that was asked for last is the last.
-    static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<Vec<KeptDocument>> = const { RefCell::new(Vec::new()) };
     static TURNSTILE: Turnstile = Turnstile::default();
 }
 
@@ -52,11 +52,11 @@ pub(super) async fn answer(gate: &Gate, wanted: &DocumentRequest) -> Reply {
 
 /// Forgets what was written: another gate answers from now on.
 pub(super) fn forget_all() {
-    KNOWN.with_borrow_mut(Vec::clear);
+    KEPT.with_borrow_mut(Vec::clear);
 }
 
 fn find(gate: &Gate, wanted: &DocumentRequest) -> Option<Rc<WrittenDocument>> {
-    KNOWN.with_borrow_mut(|known| {
+    KEPT.with_borrow_mut(|known| {
         let at = known.iter().position(|it| it.is_for(gate, wanted))?;
         let found = known.remove(at);
         let written = Rc::clone(&found.written);
@@ -66,10 +66,10 @@ fn find(gate: &Gate, wanted: &DocumentRequest) -> Option<Rc<WrittenDocument>> {
 }
 
 fn keep(gate: &Gate, wanted: &DocumentRequest, written: Rc<WrittenDocument>) {
-    KNOWN.with_borrow_mut(|known| {
+    KEPT.with_borrow_mut(|known| {
         known.retain(|it| !it.is_for(gate, wanted));
         let (document, base) = wanted.place();
-        known.push(Known { gate: address(gate), document, base: base.to_owned(), written });
+        known.push(KeptDocument { gate: address(gate), document, base: base.to_owned(), written });
         while known.len() > MOST
             || known.iter().map(|it| it.written.bytes()).sum::<usize>() > MOST_BYTES
         {
@@ -78,7 +78,7 @@ fn keep(gate: &Gate, wanted: &DocumentRequest, written: Rc<WrittenDocument>) {
     });
 }
 
-impl Known {
+impl KeptDocument {
     fn is_for(&self, gate: &Gate, wanted: &DocumentRequest) -> bool {
         self.gate == address(gate) && (self.document, self.base.as_str()) == wanted.place()
     }

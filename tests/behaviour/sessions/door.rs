@@ -299,7 +299,7 @@ impl Door {
     pub fn restarts_from_older(&mut self) {
         self.restarts();
         for row in self.rows.values_mut() {
-            let end = row.state.rmatch_indices('\n').nth(1).unwrap().0;
+            let end = row.state.rmatch_indices('\n').nth(2).unwrap().0;
             row.state.truncate(end);
         }
     }

@@ -126,7 +126,7 @@ impl Publications<'_> {
 }
 
 impl DocumentRequest {
-    /// What its document depends on, beside the gate.
+    /// The document and the base, on which its text depends beside the gate.
     #[must_use]
     pub fn place(&self) -> (Document, &str) {
         (self.document, &self.base)
