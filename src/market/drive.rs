@@ -20,7 +20,7 @@ use super::following::{Place, Turn};
 use super::routes::{Asked, client_of, pack_of};
 use super::showcase::{Showcase, Volume};
 use super::shown::{self, Overview, Sheet};
-use super::turns::{Step, Ticket};
+use super::turns::{Ticket, TicketState};
 use crate::platform::body::{self, Unusable};
 use crate::platform::calls::{clock_ms, complain, pause};
 
@@ -197,9 +197,9 @@ impl Desk {
         let ticket = config::turns().wait(&client_of(&self.head)).ok_or_else(crowded)?;
         for _ in 0..MAX_TURNS {
             match ticket.step(clock_ms()) {
-                Step::Begin => return Ok(ticket),
-                Step::GiveWay => return Err(crowded()),
-                Step::Wait => pause(TURN_MS).await,
+                TicketState::Begin => return Ok(ticket),
+                TicketState::GiveWay => return Err(crowded()),
+                TicketState::Wait => pause(TURN_MS).await,
             }
         }
         Err(down())

@@ -36,7 +36,7 @@ pub(super) struct Ticket {
 
 /// The next step of a request that waits.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum TicketState {
     /// It goes on waiting.
     Wait,
     /// It is its turn.
@@ -76,16 +76,16 @@ impl Queue {
 }
 
 impl Ticket {
-    pub(super) fn step(&self, now: u64) -> Step {
+    pub(super) fn step(&self, now: u64) -> TicketState {
         let mut queue = self.turns.queue.borrow_mut();
         if queue.waiting.iter().all(|it| it.number != self.number) {
-            return Step::GiveWay;
+            return TicketState::GiveWay;
         }
         let is_next =
             |at: &usize| queue.waiting.get(*at).is_some_and(|it| it.number == self.number);
-        let Some(at) = queue.next().filter(is_next) else { return Step::Wait };
+        let Some(at) = queue.next().filter(is_next) else { return TicketState::Wait };
         if !self.turns.pace.begin(now) {
-            return Step::Wait;
+            return TicketState::Wait;
         }
         let Waiting { network, .. } = queue.waiting.remove(at);
         queue.served.retain(|it| *it != network);
@@ -93,7 +93,7 @@ impl Ticket {
         let more = queue.served.len().saturating_sub(MOST);
         queue.served.drain(..more);
         self.began.set(now);
-        Step::Begin
+        TicketState::Begin
     }
 
     /// Notes the end of its turn, which was of so many milliseconds' work at least: the platform's clock stands still while
