@@ -16,7 +16,7 @@ use wasm_bindgen::JsValue;
 
 use super::calls::{self, Failed, Identity};
 use super::config;
-use super::following::{Place, Turn};
+use super::following::{FollowTurn, Place};
 use super::routes::{Asked, client_of, pack_of};
 use super::showcase::{Showcase, Volume};
 use super::shown::{self, Overview, Sheet};
@@ -238,9 +238,9 @@ impl Desk {
                         }
                         pause(FOLLOW_MS).await;
                         match place.turn(clock_ms()) {
-                            Turn::Wait => {}
-                            Turn::Ask => break,
-                            Turn::Told(response) => return response.into(),
+                            FollowTurn::Wait => {}
+                            FollowTurn::Ask => break,
+                            FollowTurn::Told(response) => return response.into(),
                         }
                     }
                     Command::Follow(invocation)

@@ -31,7 +31,7 @@ pub(super) struct Place {
 }
 
 /// The next step of a request that waits.
-pub(super) enum Turn {
+pub(super) enum FollowTurn {
     /// It goes on waiting.
     Wait,
     /// It asks the object.
@@ -60,17 +60,17 @@ impl Default for Followed {
 }
 
 impl Place {
-    pub(super) fn turn(&self, now: u64) -> Turn {
+    pub(super) fn turn(&self, now: u64) -> FollowTurn {
         let Followed { due, pause, response } = &*self.followed;
         if let Some(response) = &*response.borrow() {
-            return Turn::Told(response.clone());
+            return FollowTurn::Told(response.clone());
         }
         if now < due.get() {
-            return Turn::Wait;
+            return FollowTurn::Wait;
         }
         due.set(now.saturating_add(pause.get()));
         pause.set(pause.get().saturating_mul(2).min(MAX_PAUSE_MS));
-        Turn::Ask
+        FollowTurn::Ask
     }
 
     /// Tells the others what this one has heard.

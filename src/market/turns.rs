@@ -15,14 +15,14 @@ pub(super) struct Turns {
 #[derive(Default)]
 struct Queue {
     /// The first that came is the first.
-    waiting: Vec<Waiting>,
+    waiting: Vec<QueuedRequest>,
     /// Networks that had a turn, the last one last.
     served: Vec<String>,
     /// Tickets that were given.
     count: u64,
 }
 
-struct Waiting {
+struct QueuedRequest {
     number: u64,
     network: String,
 }
@@ -61,7 +61,7 @@ impl Turns {
         }
         queue.count = queue.count.saturating_add(1);
         let number = queue.count;
-        queue.waiting.push(Waiting { number, network: network.to_owned() });
+        queue.waiting.push(QueuedRequest { number, network: network.to_owned() });
         Some(Ticket { turns: Rc::clone(self), number, began: Cell::default() })
     }
 }
@@ -69,7 +69,8 @@ impl Turns {
 impl Queue {
     /// The place whose turn is next: of the network whose last turn was the longest ago, the first that came.
     fn next(&self) -> Option<usize> {
-        let served = |it: &Waiting| self.served.iter().position(|network| *network == it.network);
+        let served =
+            |it: &QueuedRequest| self.served.iter().position(|network| *network == it.network);
         let ranked = self.waiting.iter().enumerate().map(|(at, it)| (served(it), at));
         ranked.min().map(|(_, at)| at)
     }
@@ -87,7 +88,7 @@ impl Ticket {
         if !self.turns.pace.begin(now) {
             return TicketState::Wait;
         }
-        let Waiting { network, .. } = queue.waiting.remove(at);
+        let QueuedRequest { network, .. } = queue.waiting.remove(at);
         queue.served.retain(|it| *it != network);
         queue.served.push(network);
         let more = queue.served.len().saturating_sub(MOST);
