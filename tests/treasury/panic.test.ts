@@ -39,11 +39,11 @@ describe('a panic of the treasury', () => {
   });
 
   /** A request whose body does not come to its end: it waits in the instance. */
-  function neighbour(name: string): Promise<{ status: number; code: unknown }> {
+  function neighbour(name: string, token: string): Promise<{ status: number; code: unknown }> {
     return new Promise<{ status: number; code: unknown }>((resolve, reject) => {
       const asked = request(
         `${treasury.url}${DECISIONS}`,
-        { method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'transfer-encoding': 'chunked', 'x-waits': name } },
+        { method: 'POST', headers: { authorization: `Bearer ${token}`, 'transfer-encoding': 'chunked', 'x-waits': name } },
         async (response) => {
           let text = '';
           for await (const piece of response) text += String(piece);
@@ -63,7 +63,7 @@ describe('a panic of the treasury', () => {
   for (const [what, header] of edges) {
     // A-133
     it(`${what} at the edge is answered 500, for it and for those that wait`, async () => {
-      const waits = neighbour(header);
+      const waits = neighbour(header, await treasury.token());
       // One that came too late for the instance would wait for ever.
       await eventually('the neighbour waits', async () => treasury.logs.includes(`drill: waits ${header}`));
       const lost = await treasury.ask('GET', '/api/organizations', { token: OPERATOR, headers: { [header]: 'edge' } });
