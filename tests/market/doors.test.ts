@@ -75,11 +75,10 @@ describe('the doors of a market', () => {
     }
   });
 
-  it('a body is 1 MiB at most, and that of an owner 64 KiB, whatever it holds', async () => {
+  it('a body of an owner is 64 KiB at most, whatever it holds', async () => {
     const limits = {
       '/api/marketplace/skills': 65_536,
       '/api/marketplace/skills/typed-data': 65_536,
-      '/api/marketplace/skills/x/invoke': 1_048_576,
       '/api/marketplace/skills/x/versions': 65_536,
     };
     for (const [path, limit] of Object.entries(limits)) {
@@ -90,6 +89,12 @@ describe('the doors of a market', () => {
       );
       assert.notEqual((await market.ask('POST', path, { body: 'a'.repeat(limit) })).status, 413, path);
     }
+  });
+
+  it('a body of an invocation by whoever shows no token is read up to 16 KiB', async () => {
+    const asked = (bytes: number) => market.ask('POST', '/api/marketplace/skills/x/invoke', { body: 'a'.repeat(bytes) });
+    assert.deepEqual(refusal(await asked(16_384)), [400, false, 'Invalid JSON body']);
+    assert.deepEqual(refusal(await asked(16_385)), [401, false, 'Agent authentication required']);
   });
 
   it('a body that is no UTF-8 is no JSON', async () => {
