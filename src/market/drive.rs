@@ -50,9 +50,6 @@ impl From<Response> for Given {
 /// Longest body that is read of a client that has proven nothing yet, bytes: the one object parses it.
 const OWNERS_BYTES: u32 = 64 * 1024;
 
-/// Longest body of an invocation by whoever may have no token and no pack, bytes.
-const UNPROVEN_BYTES: u32 = 16 * 1024;
-
 /// Answers a request.
 pub(super) async fn answer(
     asked: Asked,
@@ -166,7 +163,7 @@ impl Desk {
             None
         };
         // Of whoever proves nothing the one object parses a short body alone.
-        let is_long = body::may_be_longer(&self.head, UNPROVEN_BYTES);
+        let is_long = body::may_be_longer(&self.head, body::UNPROVEN_BYTES);
         let is_known = caller.is_some()
             || match pack.as_ref().filter(|_| is_long) {
                 Some(key) => self.follow(Command::Pack(key.clone())).await.status() == 200,

@@ -36,5 +36,7 @@ pub(crate) fn may_be_longer(head: &RequestHead, bytes: u32) -> bool {
     !length.is_some_and(|length| length.is_ok_and(|length| length <= bytes))
 }
 
+/// Longest body of whoever may have proven nothing, bytes: the one object parses it.
+pub(crate) const UNPROVEN_BYTES: u32 = 16 * 1024;
 /// Longest body of a request, bytes.
 pub(crate) const BODY_BYTES: u32 = 1024 * 1024;

@@ -59,31 +59,21 @@ pub(super) async fn answer(
         }
     };
     let said = Said { env, organization, head };
-    let command = match wanted {
-        Wanted::Now(command) => command,
-        Wanted::Body(limit, make) => match body_of(&said.head, &request, limit).await {
-            Ok(body) => make(body),
-            Err(unusable) => return unusable_body(&said.head, &unusable),
-        },
+    let (limit, make) = match wanted {
+        Wanted::Now(command) => return said.conclude(&treasury, command).await,
+        Wanted::Body(limit, make) => (limit, make),
         Wanted::OfCaller(caller, make) => {
-            let is_long = body::may_be_longer(&said.head, UNPROVEN_BYTES);
+            let is_long = body::may_be_longer(&said.head, body::UNPROVEN_BYTES);
             if is_long && let Some(reply) = said.refusal_of(&treasury, caller).await {
                 return reply;
             }
-            match body_of(&said.head, &request, body::BODY_BYTES).await {
-                Ok(body) => make(body),
-                Err(unusable) => return unusable_body(&said.head, &unusable),
-            }
+            (body::BODY_BYTES, make)
         }
     };
-    let reporting = matches!(command, Command::Operate(_) | Command::Link(_));
-    said.follow(&treasury, command).await.unwrap_or_else(|| {
-        if reporting {
-            refusal::operator(Code::LedgerUnavailable, &fresh_id())
-        } else {
-            refusal::agent(Code::LedgerUnavailable, 503)
-        }
-    })
+    match body_of(&said.head, &request, limit).await {
+        Ok(body) => said.conclude(&treasury, make(body)).await,
+        Err(unusable) => unusable_body(&said.head, &unusable),
+    }
 }
 
 #[cfg_attr(not(feature = "panic-drill"), expect(unused_variables, reason = "drills read it"))]
@@ -141,6 +131,18 @@ struct Said {
 }
 
 impl Said {
+    /// The reply to a command, or that the object is down.
+    async fn conclude(&self, treasury: &Treasury, command: Command) -> Reply {
+        let reporting = matches!(command, Command::Operate(_) | Command::Link(_));
+        self.follow(treasury, command).await.unwrap_or_else(|| {
+            if reporting {
+                refusal::operator(Code::LedgerUnavailable, &fresh_id())
+            } else {
+                refusal::agent(Code::LedgerUnavailable, 503)
+            }
+        })
+    }
+
     /// Asks, and does what is answered until that is a reply; `None` if the object is down.
     async fn follow(&self, treasury: &Treasury, command: Command) -> Option<Reply> {
         let mut answer = self.ask(command).await?;
@@ -162,8 +164,7 @@ impl Said {
     /// The answer to a caller whose token does not count. The object is asked for the token alone: it
     /// parses no long body of whoever has none.
     async fn refusal_of(&self, treasury: &Treasury, caller: Caller) -> Option<Reply> {
-        let told = self.follow(treasury, Command::Identify(caller)).await;
-        let told = told.unwrap_or_else(|| refusal::agent(Code::LedgerUnavailable, 503));
+        let told = self.conclude(treasury, Command::Identify(caller)).await;
         (told.status != 200).then_some(told)
     }
 
@@ -257,8 +258,6 @@ pub(super) async fn deliver(way: Transport<'_>, order: &Order) -> Command {
     }
 }
 
-/// Longest body that an object is given of a caller who may have no token, bytes.
-const UNPROVEN_BYTES: u32 = 16 * 1024;
 /// Milliseconds between reports that an object does not hear.
 const GAPS_MS: [u32; 3] = [100, 500, 2_000];
 /// A pause that no merchant may ask for.

@@ -9,7 +9,7 @@ use farebox_core::treasury::token::Token;
 use farebox_core::treasury::{Treasury, refused, version};
 
 use super::{config, refusal};
-use crate::platform::body::BODY_BYTES;
+use crate::platform::body::{BODY_BYTES, UNPROVEN_BYTES};
 use crate::platform::fresh_id;
 
 /// The wish of a request.
@@ -28,9 +28,6 @@ pub(super) enum Asked {
 
 /// Makes a command of a body.
 pub(super) type MakeCommand = Box<dyn FnOnce(String) -> Command>;
-
-/// Longest body of whoever has only a link, bytes: the organization's one object parses it.
-const LINK_BYTES: u32 = 16 * 1024;
 
 /// Makes the command, with the body if there is one to be read.
 pub(super) enum Wanted {
@@ -176,7 +173,7 @@ fn links(treasury: &Treasury, head: &RequestHead, rest: &str) -> Result<Asked, R
             };
             let id = (*id).to_owned();
             let pay = |body| Command::Link(LinkCommand::Pay(id, body));
-            Ok(Asked::Object(organization, Wanted::Body(LINK_BYTES, Box::new(pay))))
+            Ok(Asked::Object(organization, Wanted::Body(UNPROVEN_BYTES, Box::new(pay))))
         }
         _ => Ok(Asked::MakeLink(origin_of(&head.url).to_owned())),
     }
