@@ -168,7 +168,7 @@ const GUARDS: readonly Guard[] = [
     'resume.js',
     "JSON.parse(row[3] || '{}').sent === nameOfSeed(seed)",
     'false',
-    ['broadcasts', 'a person who is asked for long'],
+    ['broadcasts', 'what a wallet signs for long'],
   ],
   ['a transaction is let go once', 'resume.js', 'stands.at !== goneOn.at', 'false', ['broadcasts', 'of two processes whose people']],
   ['a token goes over https', 'agent/client.js', '!takesTokens(this.#base)', 'false', ['agent-client', 'a token goes to a control plane']],

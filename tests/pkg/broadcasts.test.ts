@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
+import { privateKeyToAccount } from 'viem/accounts';
+
 import { createLocalAgentClient, type FetchPaidError } from '../../pkg/dist/agent/index.js';
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { memoryStore, type PayOptions, payingFetch, type Store } from '../../pkg/dist/index.js';
@@ -259,6 +261,39 @@ for (const [name, hasEnded] of [
     assert.equal(await outcome(payer(undefined)(shop.url, KEYED)), hasEnded ? 'payment_conflict' : GOODS);
   });
 }
+
+//
+test('what a wallet signs for long is not sent beside a transaction that another process had delivered meanwhile', async (t) => {
+  let isByHash = false;
+  let paid = 0;
+  const shop = await open((request, response) => {
+    const expires = new Date(Date.now() + 300_000).toISOString();
+    if (credentialOf(request) !== undefined) return deliver(response, { reference: HASH });
+    if (paymentOf(request) !== undefined) {
+      paid += 1;
+      return void response.writeHead(500).end();
+    }
+    return isByHash ? askFor(response, [challenge({ details: BY_HASH, expires })]) : ask(response);
+  });
+  t.after(() => shop.stop());
+  const store = processes(memoryStore());
+  const account = privateKeyToAccount(PAYER_KEY);
+  const signs: (() => void)[] = [];
+  const slow = {
+    address: account.address,
+    signTypedData: async (typed: Parameters<typeof account.signTypedData>[0]) => {
+      await new Promise<void>((resolve) => signs.push(resolve));
+      return account.signTypedData(typed);
+    },
+  };
+  const broadcast = async (): Promise<string> => HASH;
+  const signing = outcome(payingFetch({ signer: slow, store: store(), resume, broadcast })(shop.url, KEYED));
+  await eventually('the wallet is asked', () => signs.length === 1);
+  isByHash = true;
+  assert.equal(await outcome(payingFetch({ signer: PAYER_KEY, store: store(), resume, broadcast })(shop.url, KEYED)), GOODS);
+  signs.pop()?.();
+  assert.deepEqual([await signing, paid], ['payment_conflict', 0]);
+});
 
 for (const [name, more, init] of [
   ['a wrapped fetch', {}, {}],
