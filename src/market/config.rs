@@ -21,6 +21,7 @@ struct MarketSetting {
     showcase: Rc<Showcase>,
     following: Rc<Following>,
     turns: Rc<Turns>,
+    bodies: Rc<Turns>,
     exchange: Exchanging,
 }
 
@@ -68,8 +69,15 @@ pub(super) fn configure(text: &str) {
         }
     };
     let market = market.ok().map(Rc::new);
-    let (showcase, following, turns) = (Rc::default(), Rc::default(), Rc::default());
-    let setting = MarketSetting { vars, market, showcase, following, turns, exchange };
+    let setting = MarketSetting {
+        vars,
+        market,
+        showcase: Rc::default(),
+        following: Rc::default(),
+        turns: Rc::default(),
+        bodies: Rc::default(),
+        exchange,
+    };
     CONFIGURED.set(Some(setting));
 }
 
@@ -97,6 +105,11 @@ pub(super) fn following() -> Rc<Following> {
 /// The turns at what costs much.
 pub(super) fn turns() -> Rc<Turns> {
     CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.turns)).unwrap_or_default())
+}
+
+/// The turns of long bodies, from which nothing was proven yet.
+pub(super) fn bodies() -> Rc<Turns> {
+    CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.bodies)).unwrap_or_default())
 }
 
 /// The exchange.

@@ -20,7 +20,7 @@ use super::following::{FollowTurn, Place};
 use super::routes::{Asked, client_of, pack_of};
 use super::showcase::{Showcase, Volume};
 use super::shown::{self, Overview, Sheet};
-use super::turns::{Ticket, TicketState};
+use super::turns::Ticket;
 use crate::platform::body::{self, Unusable};
 use crate::platform::calls::{clock_ms, complain, pause};
 
@@ -190,16 +190,8 @@ impl Desk {
 
     /// Waits for a turn at what costs much.
     async fn turn(&self) -> Result<Ticket, Response> {
-        let crowded = || refused::crowded().no_store();
-        let ticket = config::turns().wait(&client_of(&self.head)).ok_or_else(crowded)?;
-        for _ in 0..MAX_TURNS {
-            match ticket.step(clock_ms()) {
-                TicketState::Begin => return Ok(ticket),
-                TicketState::GiveWay => return Err(crowded()),
-                TicketState::Wait => pause(TURN_MS).await,
-            }
-        }
-        Err(down())
+        let ticket = config::turns().turn(&client_of(&self.head)).await;
+        ticket.ok_or_else(|| refused::crowded().no_store())
     }
 
     /// Asks, and does what is answered until that is a response.
@@ -329,7 +321,7 @@ impl Desk {
                     showcase.keep(Volume::of(edition, SkillIndex::of(skills), began), now),
                 );
             }
-            pause(TURN_MS).await;
+            pause(LOOK_MS).await;
         }
         None
     }
@@ -477,12 +469,10 @@ fn down() -> Response {
 const GAPS_MS: [u32; 3] = [100, 500, 2_000];
 /// Milliseconds between two looks whether another request has heard the answer that all wait for.
 const FOLLOW_MS: u32 = 200;
-/// Milliseconds between two looks whether it is a request's turn at what costs much, and how many there are.
-const TURN_MS: u32 = 20;
 /// Bytes that are looked through, or written, in a millisecond.
 const BYTES_PER_MS: usize = 50_000;
-const MAX_TURNS: u32 = 1_500;
-/// The most looks whether another request has read all skills.
+/// Milliseconds between two looks whether another request has read all skills, and how many there are.
+const LOOK_MS: u32 = 20;
 const MAX_LOOKS: u32 = 500;
 /// A pause that no answer may ask for.
 const LONGEST_PAUSE_MS: u32 = 60_000;

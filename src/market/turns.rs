@@ -3,11 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use crate::platform::calls::{clock_ms, pause};
 use crate::platform::turnstile::Turnstile;
 
 /// Those who wait for a turn.
 #[derive(Default)]
-pub(super) struct Turns {
+pub(in crate::market) struct Turns {
     pace: Turnstile,
     queue: RefCell<Queue>,
 }
@@ -27,16 +28,15 @@ struct QueuedRequest {
     network: String,
 }
 
-/// The place of a request among those that wait.
-pub(super) struct Ticket {
+/// The place of a request among those that wait, then its turn.
+pub(in crate::market) struct Ticket {
     turns: Rc<Turns>,
     number: u64,
     began: Cell<u64>,
 }
 
 /// The next step of a request that waits.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum TicketState {
+enum TicketState {
     /// It goes on waiting.
     Wait,
     /// It is its turn.
@@ -46,8 +46,21 @@ pub(super) enum TicketState {
 }
 
 impl Turns {
+    /// Waits for the turn of a request of this network; `None` if it has no place, gave it to another network's, or waited for long.
+    pub(in crate::market) async fn turn(self: &Rc<Self>, network: &str) -> Option<Ticket> {
+        let ticket = self.wait(network)?;
+        for _ in 0..MAX_LOOKS {
+            match ticket.step(clock_ms()) {
+                TicketState::Begin => return Some(ticket),
+                TicketState::GiveWay => return None,
+                TicketState::Wait => pause(LOOK_MS).await,
+            }
+        }
+        None
+    }
+
     /// A place for a request of this network; `None` if it is full, and no network has more places than this one would have.
-    pub(super) fn wait(self: &Rc<Self>, network: &str) -> Option<Ticket> {
+    fn wait(self: &Rc<Self>, network: &str) -> Option<Ticket> {
         let mut queue = self.queue.borrow_mut();
         if queue.waiting.len() >= MOST {
             let of =
@@ -77,7 +90,7 @@ impl Queue {
 }
 
 impl Ticket {
-    pub(super) fn step(&self, now: u64) -> TicketState {
+    fn step(&self, now: u64) -> TicketState {
         let mut queue = self.turns.queue.borrow_mut();
         if queue.waiting.iter().all(|it| it.number != self.number) {
             return TicketState::GiveWay;
@@ -99,7 +112,7 @@ impl Ticket {
 
     /// Notes the end of its turn, which was of so many milliseconds' work at least: the platform's clock stands still while
     /// nothing is awaited.
-    pub(super) fn end(&self, now: u64, least: u64) {
+    pub(in crate::market) fn end(&self, now: u64, least: u64) {
         self.turns.pace.end(self.began.get().min(now.saturating_sub(least)), now, 0);
     }
 }
@@ -112,3 +125,6 @@ impl Drop for Ticket {
 
 /// Most requests that wait at once.
 const MOST: usize = 64;
+/// Milliseconds between two looks whether it is a request's turn, and how many there are.
+const LOOK_MS: u32 = 20;
+const MAX_LOOKS: u32 = 1_500;

@@ -62,17 +62,19 @@ export function collect(response, limit, milliseconds) {
 }
 
 /**
- * The text of a body that is not too long; throws if it breaks off or is no valid UTF-8.
+ * The text of a body that is not too long; throws if it breaks off or is no valid UTF-8. Of a longer one so many bytes more are read
+ * for nothing.
  *
  * @param {Response | Request} message
  * @param {number} limit
+ * @param {number} [spare]
  */
-export async function bounded(message, limit) {
+export async function bounded(message, limit, spare = 0) {
   const announced = lengthOf(message);
   if (announced !== undefined && announced <= limit) return UTF8.decode(await message.arrayBuffer());
   const { kind, source } = await read(message.body, limit);
   if (kind === 'open') {
-    await source?.reader?.cancel();
+    await source?.reader?.drop(spare);
     return undefined;
   }
   if (kind !== 'whole') throw new Error('the body broke off');
@@ -124,6 +126,8 @@ export async function textOf(message, bytes) {
 
 /** Milliseconds in which a request's body has to come. */
 const BODY_MS = 20_000;
+/** Bytes of a body that is too long that are read all the same: a connection with more of it ends, and may take the answer along. */
+const SPARE_BYTES = 1024 * 1024;
 
 /**
  * The text of a request's body; `long` or `broken` in an array if it has none that can be used. One that does not come in
@@ -134,7 +138,7 @@ const BODY_MS = 20_000;
  */
 export async function requestText(request, bytes) {
   try {
-    const text = await race(bounded(request, bytes), BODY_MS, LATE);
+    const text = await race(bounded(request, bytes, SPARE_BYTES), BODY_MS, LATE);
     return text === LATE ? ['broken'] : (text ?? ['long']);
   } catch {
     return ['broken'];

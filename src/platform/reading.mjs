@@ -1,10 +1,12 @@
 // Reads bodies in pieces as large as they come: the platform's own are of 4 KiB, and each piece costs more than its bytes.
 
-import { LATE } from './deadline.mjs';
+import { LATE, race } from './deadline.mjs';
 
 /** Bytes of the first piece, and of those after one that was full. */
 const SHORT_BYTES = 4096;
 const LONG_BYTES = 65_536;
+/** Milliseconds without a piece after which no more is read of a body that nobody uses. */
+const GAP_MS = 500;
 
 /** @typedef {ReadableStreamReadResult<Uint8Array>} Piece */
 
@@ -39,6 +41,20 @@ export class BodyReader {
     const isFull = value.byteLength === value.buffer.byteLength && value.byteLength < LONG_BYTES;
     this.#memory = isFull ? new ArrayBuffer(LONG_BYTES) : /** @type {ArrayBuffer} */ (value.buffer);
     return { done, value };
+  }
+
+  /**
+   * Reads so many bytes more at most, for nothing, while they come; then lets go of the body.
+   *
+   * @param {number} bytes
+   */
+  async drop(bytes) {
+    for (let left = bytes; left > 0; ) {
+      const piece = await race(this.read(), GAP_MS, LATE);
+      if (piece === LATE || piece.done) break;
+      left -= piece.value.byteLength;
+    }
+    await this.cancel();
   }
 
   /** Lets go of a body that is not read to its end. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { besideStrangers } from '../support/hostile/beside.ts';
+import { costly } from '../support/hostile/costs.ts';
 import { forwarded, Market, newOwner, OPERATOR, signed } from './support/worker.ts';
 
 const LIMIT = { timeout: 120_000 };
@@ -135,6 +136,12 @@ describe('lists of many skills', LIMIT, () => {
       const beside = await besideStrangers(look, () => market.ask('GET', path));
       assert.ok(beside < 10 * alike, `${path}: ${beside} ms, and ${alike} ms beside looks`);
     }
+  });
+
+  // A-414
+  it('cost no stranger much, whatever they ask for', async () => {
+    const attacked = [{ worker: 'market', url: market.url, shapes: [], names: ['s-001'], secrets: new Map() }] as const;
+    assert.deepEqual(await costly(attacked, [market.pid]), []);
   });
 
   // A-383

@@ -11,6 +11,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { type ExchangeWorld, LIVE, signedPayment, startExchangeWorld } from '../../demo/exchange-world.mjs';
 import { signedSkill } from '../../demo/skill-proof.mjs';
 import type { Switch } from '../../demo/switch.mjs';
+import { costly } from '../support/hostile/costs.ts';
 import type { Json, Shape } from '../support/hostile/mutate.ts';
 import { documentedRoutes, pathOf, type Worker } from '../support/hostile/routes.ts';
 import { type Attacked, attack, middleOf, requestsTo } from '../support/hostile/stranger.ts';
@@ -200,6 +201,11 @@ describe('a stranger at the gate, the market and the treasury', { concurrency: 1
     }
   });
 
+  //
+  it('asks for nothing that costs more than looks do, however long a request is', LIMIT, async () => {
+    assert.deepEqual(await costly(attacked, [world.gate.pid, world.market.pid, world.treasury.pid]), []);
+  });
+
   // I-25
   it("slows an agent's purchase by no more than its factor, and refuses none", LIMIT, async (t) => {
     await slowed(t, invoke, (until) => attack((seed += 1), attacked, 0, until));
@@ -303,6 +309,11 @@ describe('a stranger at the exchange', { concurrency: 1 }, () => {
     assert.equal((await world.call(deal.seller, 'sellers/heartbeat')).status, 200);
     const done = await deal.call('complete', job.id);
     assert.deepEqual([done.status, await deal.paid()], [200, PRICE], done.text);
+  });
+
+  //
+  it('asks for nothing that costs more than looks do, however long a request is', LIMIT, async () => {
+    assert.deepEqual(await costly(attacked, [world.gate.pid, world.market.pid, world.treasury.pid]), []);
   });
 
   // I-25

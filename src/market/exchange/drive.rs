@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use farebox_core::compute::Gateway;
-use farebox_core::compute::body::MAX_BODY_BYTES;
 use farebox_core::compute::message::{
     Answer, Command, Errand, JsonAnswer, PayoutAnswer, PayoutCall, ProofQuestion, SellerRequest,
 };
@@ -20,8 +19,8 @@ use wasm_bindgen::JsValue;
 
 use super::routes::{Addressed, ShownPayment, Wish, client_of};
 use crate::market::{calls, config};
-use crate::platform::body::{Unusable, body_of};
-use crate::platform::calls::pause;
+use crate::platform::body::{UNPROVEN_BYTES, Unusable, body_of};
+use crate::platform::calls::{clock_ms, pause};
 
 /// Answers a request.
 pub(in crate::market) async fn answer(
@@ -33,9 +32,12 @@ pub(in crate::market) async fn answer(
     let Some(profiles) = config::profiles() else { return refused::not_configured() };
     let asked = match wish {
         Wish::Now(profile, command) => Ok(Some((profile, command))),
-        Wish::Body(make) => match body_of(&request, MAX_BODY_BYTES as u32).await {
-            Ok(body) => make(body),
-            Err(Unusable::Long) => Err(refused::too_long()),
+        Wish::Body(most, make) => match body_of(&request, most).await {
+            Ok(body) => match wait(&profiles, &head, body.len()).await {
+                true => make(body),
+                false => Err(refused::crowded()),
+            },
+            Err(Unusable::Long) => Err(refused::too_long(most)),
             Err(Unusable::Broken) => Err(refused::no_json()),
         },
     };
@@ -44,6 +46,17 @@ pub(in crate::market) async fn answer(
         Ok(None) => noted(),
         Err(answer) => answer,
     }
+}
+
+/// Waits until a body of so many bytes may be parsed; whether it may. Long ones take turns, unless a seller's session is shown.
+async fn wait(profiles: &Profiles, head: &RequestHead, bytes: usize) -> bool {
+    let authorization = head.headers.get("authorization").unwrap_or_default();
+    if bytes <= UNPROVEN_BYTES as usize || profiles.is_session(authorization, clock_ms()) {
+        return true;
+    }
+    let Some(ticket) = config::bodies().turn(&client_of(head)).await else { return false };
+    ticket.end(clock_ms(), u64::try_from(bytes / BYTES_PER_MS).unwrap_or(u64::MAX));
+    true
 }
 
 /// Wakes the objects of all profiles; whether each answered.
@@ -205,7 +218,7 @@ impl Counter {
         let Some(token) = identity::unproven(request)? else { return Ok(None) };
         let issuer = self.profiles.issuer.as_ref().ok_or_else(identity::no_issuer)?;
         let check = calls::rs256(&issuer.keys, &token).await;
-        issuer.identity(&token, check, crate::platform::calls::clock_ms()).map(Some)
+        issuer.identity(&token, check, clock_ms()).map(Some)
     }
 
     /// Adds the gate's terms to the 402 of a quote: the body has them as well, for clients that
@@ -325,6 +338,8 @@ fn noted() -> JsonAnswer {
 const MAX_SWEEPS: u32 = 50;
 /// The status that stands for a gate that gave no answer.
 const NO_ANSWER: u32 = 503;
+/// Bytes of a body that are parsed in a millisecond, by the Worker and the object.
+const BYTES_PER_MS: usize = 20_000;
 /// Milliseconds between reports that the object does not hear.
 const GAPS_MS: [u32; 3] = [100, 500, 2_000];
 /// Milliseconds between two looks for the work that a request waits for.

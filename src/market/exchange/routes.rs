@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use farebox_core::compute::body::{profile_in, profile_of};
+use farebox_core::compute::body::{MAX_BODY_BYTES, profile_in, profile_of};
 use farebox_core::compute::message::{Callback, Command, JsonAnswer, SellerRequest, TillPayment};
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
@@ -11,16 +11,20 @@ use farebox_core::http::RequestHead;
 
 use crate::market::config::{self, Exchanging};
 pub(super) use crate::market::routes::client_of;
+use crate::platform::body::UNPROVEN_BYTES;
 use crate::platform::calls::clock_ms;
 
 use super::views::named;
+
+/// Longest body with a prompt or a result, bytes.
+const LONGEST: u32 = MAX_BODY_BYTES as u32;
 
 /// The wish of a request.
 pub(in crate::market) enum Wish {
     /// The object of a profile, without the request's body.
     Now(Profile, Command),
-    /// The object of the profile that the body names.
-    Body(MakeInstruction),
+    /// The object of the profile that a body of at most so many bytes names.
+    Body(u32, MakeInstruction),
 }
 
 /// Makes a command of a body; none if there is nothing to do.
@@ -60,9 +64,8 @@ fn asked(
             let make: fn(SellerRequest) -> Command = match rest {
                 ["register"] => {
                     let client = client_of(head);
-                    return Ok(by_body(profiles.usual(), move |body| Command::Register {
-                        client,
-                        request: SellerRequest { authorization, body },
+                    return Ok(by_body(UNPROVEN_BYTES, profiles.usual(), move |body| {
+                        Command::Register { client, request: SellerRequest { authorization, body } }
                     }));
                 }
                 ["heartbeat"] => Command::Heartbeat,
@@ -73,54 +76,64 @@ fn asked(
                 }
                 ["session", "challenge"] => {
                     let client = client_of(head);
-                    return Ok(by_body(profiles.usual(), move |body| Command::Challenge {
-                        client,
-                        request: SellerRequest { authorization, body },
-                        evidence: None,
+                    return Ok(by_body(UNPROVEN_BYTES, profiles.usual(), move |body| {
+                        Command::Challenge {
+                            client,
+                            request: SellerRequest { authorization, body },
+                            evidence: None,
+                        }
                     }));
                 }
                 _ => return Err(refused::no_path()),
             };
-            Ok(by_body(profiles.usual(), move |body| make(SellerRequest { authorization, body })))
+            let make = move |body| make(SellerRequest { authorization, body });
+            Ok(by_body(UNPROVEN_BYTES, profiles.usual(), make))
         }
         ("GET", ["api", "v1", "buyers", "capabilities"]) => {
             Ok(Wish::Now(profile_in(query, profiles.usual())?, Command::Capabilities))
         }
         ("POST", ["api", "v1", "jobs", "quote"]) => {
             let client = client_of(head);
-            Ok(by_body(profiles.usual(), move |body| Command::Quote { client, body }))
+            Ok(by_body(LONGEST, profiles.usual(), move |body| Command::Quote { client, body }))
         }
         ("POST", ["api", "v1", "demo", "run"]) => {
             let client = client_of(head);
-            Ok(Wish::Body(Box::new(move |body| {
-                Ok(Some((Profile::DemoTestnet, Command::Demo { client, body })))
-            })))
+            Ok(Wish::Body(
+                LONGEST,
+                Box::new(move |body| {
+                    Ok(Some((Profile::DemoTestnet, Command::Demo { client, body })))
+                }),
+            ))
         }
         ("POST", ["api", "v1", "jobs", "verify"]) => {
             let payment = ShownPayment::of(head).map(|it| it.value).unwrap_or_default();
-            Ok(by_body(profiles.usual(), move |body| Command::Verify { payment, body }))
+            Ok(by_body(LONGEST, profiles.usual(), move |body| Command::Verify { payment, body }))
         }
         ("POST", ["api", "v1", "jobs"]) => {
             let client = client_of(head);
             let payment = ShownPayment::of(head).map(|it| it.value).unwrap_or_default();
-            Ok(by_body(profiles.usual(), move |body| Command::Buy { client, payment, body }))
+            let make = move |body| Command::Buy { client, payment, body };
+            Ok(by_body(LONGEST, profiles.usual(), make))
         }
         ("GET", ["api", "v1", "jobs", id]) => {
             let command = Command::Job { authorization, id: (*id).to_owned() };
             Ok(Wish::Now(profile_of_id(profiles, id)?, command))
         }
         ("POST", ["api", "v1", "jobs", id, callback]) => {
-            let callback = match *callback {
-                "start" => Callback::Start,
-                "complete" => Callback::Complete,
-                "fail" => Callback::Fail,
+            let (callback, most) = match *callback {
+                "start" => (Callback::Start, UNPROVEN_BYTES),
+                "complete" => (Callback::Complete, LONGEST),
+                "fail" => (Callback::Fail, LONGEST),
                 _ => return Err(refused::no_path()),
             };
             let (profile, id) = (profile_of_id(profiles, id)?, (*id).to_owned());
-            Ok(Wish::Body(Box::new(move |body| {
-                let request = SellerRequest { authorization, body };
-                Ok(Some((profile, Command::Call { id, callback, request })))
-            })))
+            Ok(Wish::Body(
+                most,
+                Box::new(move |body| {
+                    let request = SellerRequest { authorization, body };
+                    Ok(Some((profile, Command::Call { id, callback, request })))
+                }),
+            ))
         }
         ("GET" | "HEAD", ["skills", id, "SKILL.md"]) => {
             Err(profiles.skill_document(id).unwrap_or_else(refused::no_path))
@@ -137,22 +150,22 @@ fn asked(
             Ok(Wish::Now(named(profiles, query)?, command))
         }
         ("POST", ["price"]) => {
-            Ok(Wish::Body(Box::new(|body| notice::price_asked(&body).map(Some))))
+            Ok(Wish::Body(UNPROVEN_BYTES, Box::new(|body| notice::price_asked(&body).map(Some))))
         }
         ("POST", ["till", quote]) => sold(head, quote),
         ("POST", ["_market", "notices"]) => {
             let signature = head.headers.get("farebox-signature").unwrap_or_default().to_owned();
             let profiles = Rc::clone(profiles);
             let owed = move |body: String| profiles.read_debt(&signature, &body, clock_ms());
-            Ok(Wish::Body(Box::new(owed)))
+            Ok(Wish::Body(UNPROVEN_BYTES, Box::new(owed)))
         }
         (_, parts) => Err(methods(parts).map_or_else(refused::no_path, refused::no_method)),
     }
 }
 
 /// A command for the object of the profile that the body names, or of the usual one.
-fn by_body(usual: Profile, make: impl FnOnce(String) -> Command + 'static) -> Wish {
-    Wish::Body(Box::new(move |body| Ok(Some((profile_of(&body, usual)?, make(body))))))
+fn by_body(most: u32, usual: Profile, make: impl FnOnce(String) -> Command + 'static) -> Wish {
+    Wish::Body(most, Box::new(move |body| Ok(Some((profile_of(&body, usual)?, make(body))))))
 }
 
 /// A payment that the gate forwarded.

@@ -267,6 +267,15 @@ describe('the exchange', LIMIT, () => {
     assert.deepEqual(codeOf(await post('/api/v1/jobs/quote', '{"network_profile":"live-mainnet"}')), [500, 'GATEWAY_CONFIG_MISSING']);
     assert.deepEqual(codeOf(await post('/api/v1/jobs/quote', '{"network_profile":"live-testnet"}')), [400, 'INVALID_REQUEST']);
     assert.deepEqual(codeOf(await post('/api/v1/jobs/quote', `{"a":"${'x'.repeat(262_144)}"}`)), [413, 'REQUEST_TOO_LARGE']);
+    for (const path of ['register', 'heartbeat', 'offline', 'jobs', 'session', 'session/challenge'].map((it) => `/api/v1/sellers/${it}`)) {
+      const long = await post(path, `{"a":"${'x'.repeat(16_384)}"}`);
+      assert.deepEqual(
+        [long.status, long.json],
+        [413, { error: 'Request body must have at most 16384 bytes.', code: 'REQUEST_TOO_LARGE' }],
+        path,
+      );
+      assert.equal((await post(path, `{"a":"${'x'.repeat(16_376)}"}`)).status, 400, path);
+    }
     assert.deepEqual(codeOf(await world.ask('GET', '/api/v1/jobs/quote/x')), [404, 'NOT_FOUND']);
     const method = await world.ask('PUT', '/api/v1/jobs/verify', { body: '{}' });
     assert.deepEqual([...codeOf(method), method.headers.get('allow')], [405, 'METHOD_NOT_ALLOWED', 'POST']);

@@ -1,5 +1,6 @@
 /** What strangers send to an exchange that works with money on a chain, and what of it has an effect. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
@@ -186,6 +187,35 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     const { json } = await world.ask('GET', '/api/v1/dashboard/market?mode=live&network=testnet');
     assert.ok(json.rows.length > 0);
     assert.ok(json.rows.every(({ sellerId }: any) => !sellerId.startsWith('0x7777')));
+  });
+
+  // A-413
+  it('parses long bodies of strangers in turns, and those of others and of sellers come between', async () => {
+    const capability = fresh();
+    const seller = await world.seller({ capability });
+    const flood = world.client();
+    const prompt = '"'.repeat(60_000);
+    let flooded = 0;
+    const asked = Array.from({ length: 120 }, async () => {
+      const { status, json, headers } = await world.ask('POST', '/api/v1/jobs/quote', { body: { prompt }, headers: flood });
+      flooded += 1;
+      return [status, json.code, headers.get('retry-after')];
+    });
+    const one = await world.ask('POST', '/api/v1/jobs/quote', { body: { prompt }, headers: world.client() });
+    const late = flooded;
+    assert.deepEqual([one.status, one.json.error], [400, 'buyer_id must be a non-empty string.']);
+    const long = { seller_id: seller.wallet.address, network_profile: LIVE, result: 'x'.repeat(60_000) };
+    const id = randomUUID();
+    const delivered = await world.ask('POST', `/api/v1/jobs/${id}/complete`, {
+      body: long,
+      headers: { ...flood, authorization: `Bearer ${seller.token}` },
+    });
+    assert.deepEqual([...codeOf(delivered), flooded < asked.length], [404, 'JOB_NOT_FOUND', true]);
+    const answers = await Promise.all(asked);
+    const refused = answers.filter(([status]) => status === 429);
+    assert.ok(refused.length >= 40 && late < asked.length, `${refused.length} refused, ${late} before another network`);
+    assert.deepEqual(refused[0], [429, 'EXCHANGE_CROWDED', '2']);
+    assert.ok(answers.every(([status]) => status === 400 || status === 429));
   });
 
   it('answers a body that does not come', async () => {

@@ -74,7 +74,11 @@ export function prefixesInCode(worker: Worker): Set<string> {
 }
 
 /** A route with the proof that it needs, and the statuses of requests without it. */
-export type Documented = Route & { readonly proof: string; readonly without: readonly number[] };
+export type Documented = Route & {
+  readonly proof: string;
+  readonly without: readonly number[] /** Whether it tells of turns. */;
+  readonly isInTurns: boolean;
+};
 
 /** The routes that docs/limits.md has rows for. */
 export function documentedRoutes(worker: Worker): readonly Documented[] {
@@ -91,6 +95,7 @@ export function documentedRoutes(worker: Worker): readonly Documented[] {
             path: path.replace(/\{\w*\}/g, '{}'),
             proof,
             without: (without.match(/\b[2-5]\d\d\b/g) ?? []).map(Number),
+            isInTurns: /\bturns?\b/.test(without),
           }));
       });
     });

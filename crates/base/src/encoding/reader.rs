@@ -92,23 +92,28 @@ impl<'a> JsonReader<'a> {
             let is_plain = |&byte: &u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
             let plain = self.rest.bytes().take_while(is_plain).count();
             string.push_str(self.split(plain)?);
-            if self.take('"').is_ok() {
-                return Ok(string);
+            // A text may be nothing but escapes: these are read by their bytes.
+            match *self.rest.as_bytes() {
+                [b'"', ..] => return self.split(1).map(|_| string),
+                [b'\\', sign, ..] => {
+                    self.split(2)?;
+                    string.push(self.escaped(sign)?);
+                }
+                // A control character, or the end.
+                _ => return Err(JsonError::Syntax),
             }
-            // Neither: a control character, or the end.
-            self.take('\\')?;
-            string.push(self.escaped()?);
         }
     }
 
-    fn escaped(&mut self) -> Result<char, JsonError> {
-        Ok(match self.split(1)? {
-            "n" => '\n',
-            "r" => '\r',
-            "t" => '\t',
-            "b" => '\u{8}',
-            "f" => '\u{c}',
-            "u" => {
+    /// The character of an escape, behind its sign.
+    fn escaped(&mut self, sign: u8) -> Result<char, JsonError> {
+        Ok(match sign {
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'u' => {
                 let unit = self.code_unit()?;
                 let low = if (0xd800..0xdc00).contains(&unit) {
                     self.take('\\').and_then(|()| self.take('u'))?;
@@ -119,9 +124,7 @@ impl<'a> JsonReader<'a> {
                 let mut read = char::decode_utf16([unit].into_iter().chain(low));
                 read.next().and_then(Result::ok).ok_or(JsonError::Syntax)?
             }
-            "\"" => '"',
-            "\\" => '\\',
-            "/" => '/',
+            b'"' | b'\\' | b'/' => char::from(sign),
             _ => return Err(JsonError::Syntax),
         })
     }

@@ -240,7 +240,7 @@ impl Gateway {
         make_till_key(&self.keys, asked, client, quote)
     }
 
-    const fn sessions(&self) -> Sessions<'_> {
+    pub(super) const fn sessions(&self) -> Sessions<'_> {
         Sessions { profile: &self.profile, keys: &self.keys }
     }
 

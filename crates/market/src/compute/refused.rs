@@ -1,6 +1,7 @@
 //! Answers of the contract that are refusals, code for code. Spec: contract of the compute exchange,
 //! "Contract"; docs/design.md, "Layers".
 
+use alloc::format;
 use alloc::string::ToString;
 
 use super::message::{Callback, JsonAnswer};
@@ -130,9 +131,16 @@ pub fn no_method(methods: &str) -> JsonAnswer {
     refusal(405, "METHOD_NOT_ALLOWED", "Method not allowed.").with("allow", methods)
 }
 
-/// For a body beyond [`MAX_BODY_BYTES`](super::body::MAX_BODY_BYTES).
-pub fn too_long() -> JsonAnswer {
-    refusal(413, "REQUEST_TOO_LARGE", "Request body must have at most 262144 bytes.")
+/// For a body of more bytes than this.
+pub fn too_long(most: u32) -> JsonAnswer {
+    let why = format!("Request body must have at most {most} bytes.");
+    refusal(413, "REQUEST_TOO_LARGE", &why)
+}
+
+/// For a long body that has no place among those that wait.
+pub fn crowded() -> JsonAnswer {
+    let why = "Too many long requests wait; try again.";
+    refusal(429, "EXCHANGE_CROWDED", why).with("retry-after", "2")
 }
 
 /// For a body that broke off, or is no text.

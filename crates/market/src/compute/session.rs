@@ -130,6 +130,21 @@ impl Sessions<'_> {
         authorization: &str,
         tick: Now<'_>,
     ) -> Result<(), &'static str> {
+        let claims = self.read(authorization, tick.now)?;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let is_theirs = text("seller_id").is_some_and(|id| spell_wallet(id) == seller.id);
+        if !is_theirs && !planted(Mutant::AnySellerServes) {
+            return Err("Gateway seller session belongs to another seller.");
+        }
+        let is_bound = seller.is_bound() && text("passport_subject") == Some(&seller.subject);
+        if !is_bound || claims.get("epoch").and_then(Value::as_u64) != Some(seller.epoch) {
+            return Err("Gateway seller session was revoked.");
+        }
+        Ok(())
+    }
+
+    /// What the session says that a request shows, if it is one of this profile that has not ended. It may have been revoked.
+    pub fn read(&self, authorization: &str, now: u64) -> Result<Value, &'static str> {
         let token = bearer(authorization);
         if token.is_empty() {
             return Err("Gateway seller session bearer token is required.");
@@ -148,24 +163,14 @@ impl Sessions<'_> {
         let claims = base64::decode_url(claims).map_err(|_| BAD)?;
         let claims = json::parse(&claims).map_err(|_| BAD)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        let number = |name: &str| claims.get(name).and_then(Value::as_u64);
         if text("typ") != Some(TYPE) || text("network_profile") != Some(self.profile.name()) {
             return Err("Gateway seller session belongs to another network profile.");
         }
-        if number("exp").is_none_or(|exp| tick.now / 1000 >= exp)
-            && !planted(Mutant::SessionsNeverEnd)
-        {
+        let exp = claims.get("exp").and_then(Value::as_u64);
+        if exp.is_none_or(|exp| now / 1000 >= exp) && !planted(Mutant::SessionsNeverEnd) {
             return Err("Gateway seller session has expired.");
         }
-        let is_theirs = text("seller_id").is_some_and(|id| spell_wallet(id) == seller.id);
-        if !is_theirs && !planted(Mutant::AnySellerServes) {
-            return Err("Gateway seller session belongs to another seller.");
-        }
-        let is_bound = seller.is_bound() && text("passport_subject") == Some(&seller.subject);
-        if !is_bound || number("epoch") != Some(seller.epoch) {
-            return Err("Gateway seller session was revoked.");
-        }
-        Ok(())
+        Ok(claims)
     }
 
     /// The token that renews the sessions that a proven bond opened.

@@ -131,6 +131,12 @@ impl Profiles {
         self.operator.as_ref().is_some_and(|operator| is_operator(operator, authorization))
     }
 
+    /// Whether the value of `Authorization` is a session of a seller that has not ended: it may have been revoked.
+    #[must_use]
+    pub fn is_session(&self, authorization: &str, now: u64) -> bool {
+        self.gateways.iter().any(|it| it.sessions().read(authorization, now).is_ok())
+    }
+
     /// `GET operator/profiles`: every profile that is served, the usual one first.
     pub fn list_profiles(&self) -> JsonAnswer {
         let usual = self.usual();
