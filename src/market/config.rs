@@ -11,8 +11,8 @@ use farebox_core::skills::Market;
 
 use super::following::Following;
 use super::showcase::Showcase;
-use super::turns::Turns;
 use crate::platform::calls;
+use crate::platform::turns::Turns;
 
 /// A configuration with its market and its exchange.
 struct MarketSetting {

@@ -20,9 +20,9 @@ use super::following::{FollowTurn, Place};
 use super::routes::{Asked, client_of, pack_of};
 use super::showcase::{Showcase, Volume};
 use super::shown::{self, Overview, Sheet};
-use super::turns::Ticket;
 use crate::platform::body::{self, Unusable};
 use crate::platform::calls::{clock_ms, complain, pause};
+use crate::platform::turns::Ticket;
 
 /// The response to the client.
 pub(super) enum Given {

@@ -15,7 +15,6 @@ mod routes;
 mod showcase;
 mod shown;
 mod table;
-mod turns;
 
 use farebox_core::http::RequestHead;
 use farebox_core::skills::message::Response;

@@ -22,6 +22,8 @@ pub(crate) mod request;
 pub(crate) mod send;
 pub(crate) mod sql;
 #[cfg(any(feature = "worker", feature = "market"))]
+pub(crate) mod turns;
+#[cfg(any(feature = "worker", feature = "market"))]
 pub(crate) mod turnstile;
 
 use std::cell::RefCell;

@@ -1,7 +1,7 @@
 //! Documents about the priced routes, as this isolate wrote them last.
 //!
 //! A large table takes a tenth of a second to write, and anyone may ask: it is written once for each address that the gate is
-//! reached at, and under ever new addresses for no more than a fifth of the time.
+//! reached at, and under ever new addresses in turns, for no more than a fifth of the time.
 
 use std::cell::RefCell;
 use std::ptr;
@@ -11,8 +11,8 @@ use farebox_core::gate::Gate;
 use farebox_core::gate::publish::{Document, DocumentRequest, WrittenDocument};
 use farebox_core::gate::reply::Reply;
 
-use crate::platform::calls::{clock_ms, pause};
-use crate::platform::turnstile::Turnstile;
+use crate::platform::calls::clock_ms;
+use crate::platform::turns::{Turns, Waited};
 
 /// A document, and what it was written of.
 struct KeptDocument {
@@ -21,31 +21,27 @@ struct KeptDocument {
     document: Document,
     base: String,
     written: Rc<WrittenDocument>,
+    /// How often it was asked for, half as much after each one that had to leave though it was asked for again.
+    asked: u64,
 }
 
 thread_local! {
     /// The one that was asked for last is the last.
     static KEPT: RefCell<Vec<KeptDocument>> = const { RefCell::new(Vec::new()) };
-    static TURNSTILE: Turnstile = Turnstile::default();
+    static TURNS: Rc<Turns> = Rc::default();
 }
 
 /// The answer to a request for a document.
 pub(super) async fn answer(gate: &Gate, wanted: &DocumentRequest) -> Reply {
-    for _ in 0..MAX_TURNS {
-        if let Some(written) = find(gate, wanted) {
-            return wanted.answer(&written);
-        }
-        let now = clock_ms();
-        if TURNSTILE.with(|it| it.begin(now)) {
-            break;
-        }
-        pause(TURN_MS).await;
-    }
+    let turns = TURNS.with(Rc::clone);
+    let ticket = match turns.turn_unless(wanted.network(), || find(gate, wanted)).await {
+        Waited::Found(written) => return wanted.answer(&written),
+        Waited::Begin(ticket) => ticket,
+        Waited::NoTurn => return wanted.refuse(),
+    };
     let written = Rc::new(gate.publications().written(wanted));
     // The platform's clock stands still meanwhile.
-    let took = u64::try_from(written.bytes() / BYTES_PER_MS).unwrap_or(u64::MAX);
-    let now = clock_ms();
-    TURNSTILE.with(|it| it.end(now.saturating_sub(took), now, 0));
+    ticket.end(clock_ms(), u64::try_from(written.bytes() / BYTES_PER_MS).unwrap_or(u64::MAX));
     keep(gate, wanted, Rc::clone(&written));
     wanted.answer(&written)
 }
@@ -58,7 +54,8 @@ pub(super) fn forget_all() {
 fn find(gate: &Gate, wanted: &DocumentRequest) -> Option<Rc<WrittenDocument>> {
     KEPT.with_borrow_mut(|known| {
         let at = known.iter().position(|it| it.is_for(gate, wanted))?;
-        let found = known.remove(at);
+        let mut found = known.remove(at);
+        found.asked = found.asked.saturating_add(1);
         let written = Rc::clone(&found.written);
         known.push(found);
         Some(written)
@@ -69,11 +66,18 @@ fn keep(gate: &Gate, wanted: &DocumentRequest, written: Rc<WrittenDocument>) {
     KEPT.with_borrow_mut(|known| {
         known.retain(|it| !it.is_for(gate, wanted));
         let (document, base) = wanted.place();
-        known.push(KeptDocument { gate: address(gate), document, base: base.to_owned(), written });
+        let base = base.to_owned();
+        known.push(KeptDocument { gate: address(gate), document, base, written, asked: 1 });
         while known.len() > MOST
             || known.iter().map(|it| it.written.bytes()).sum::<usize>() > MOST_BYTES
         {
-            known.remove(0);
+            // An address that nobody else asks for pushes out none that others do.
+            let least = known.iter().enumerate().min_by_key(|(_, it)| it.asked);
+            let Some((at, _)) = least else { break };
+            // What was asked for again long ago leaves in the end, too.
+            if known.remove(at).asked > 1 {
+                known.iter_mut().for_each(|it| it.asked /= 2);
+            }
         }
     });
 }
@@ -91,8 +95,5 @@ fn address(gate: &Gate) -> usize {
 /// Most documents that are kept, and their bytes.
 const MOST: usize = 12;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
-/// Milliseconds between two looks whether another request has written it, and how many there are.
-const TURN_MS: u32 = 20;
-const MAX_TURNS: u32 = 250;
 /// Bytes that are written in a millisecond.
 const BYTES_PER_MS: usize = 5_000;

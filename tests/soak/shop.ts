@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
-import { type Hex, parseAbiItem } from 'viem';
+import type { Hex } from 'viem';
 
 import { type GateWorld, startGateWorld } from '../../demo/gate-world.mjs';
 import type { Random } from '../pkg/random.ts';
 import { eventually } from '../support/eventually.ts';
 import { encode, type Payer, type PaymentRequired, pay } from '../worker/support/payer.ts';
+import { usedNonces } from './authorizations.ts';
 import type { Department } from './department.ts';
 
 const PRICE = 10_000n;
@@ -198,12 +199,7 @@ export class Shop implements Department {
 
   async judge(): Promise<string> {
     const { chain } = this.#world;
-    const used = await chain.publicClient.getLogs({
-      address: chain.token.address,
-      event: parseAbiItem('event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)'),
-      fromBlock: 0n,
-    });
-    const moved = new Set(used.map(({ args }) => args.nonce?.toLowerCase()));
+    const moved = new Set(await usedNonces(chain));
     let [served, owed] = [0, 0];
     for (const purchase of this.#purchases) {
       const [last, paid] = [await this.#insist(purchase), moved.has(purchase.nonce.toLowerCase())];

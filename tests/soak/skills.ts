@@ -1,11 +1,10 @@
 /** The market of skills behind the gate, and the treasury that pays for agents: each invocation has a key, under which its agent insists. */
 import assert from 'node:assert/strict';
 
-import { parseAbiItem } from 'viem';
-
 import { type SkillsWorld, startSkillsWorld } from '../../demo/skills-world.mjs';
 import type { Random } from '../pkg/random.ts';
 import { eventually } from '../support/eventually.ts';
+import { usedNonces } from './authorizations.ts';
 import type { Department } from './department.ts';
 
 const PRICE = 10_000n;
@@ -128,12 +127,7 @@ export class Skills implements Department {
 
   async judge(): Promise<string> {
     const { chain, wallet } = this.#world;
-    const used = await chain.publicClient.getLogs({
-      address: chain.token.address,
-      event: parseAbiItem('event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)'),
-      args: { authorizer: wallet.address },
-      fromBlock: 0n,
-    });
+    const used = await usedNonces(chain, wallet.address);
     const ends = { delivered: 0, failed: 0 };
     for (const invocation of this.#invocations) ends[(await this.#insist(invocation))?.ok === true ? 'delivered' : 'failed'] += 1;
     const { chain: spent } = await this.#spent();

@@ -12,6 +12,22 @@ use super::row::{
 use farebox_base::time::UnixTime;
 use farebox_wire::a2a::link::PaymentLink;
 
+/// Whose open payments are counted.
+#[derive(Clone, Copy, Debug)]
+pub enum OpenOf<'a> {
+    /// Those of an agent to a merchant.
+    Merchant {
+        /// The agent's name.
+        agent: &'a str,
+        /// The origin of the merchant's URL.
+        merchant: &'a str,
+    },
+    /// Those of an agent.
+    Agent(&'a str),
+    /// Those of all agents, and payouts.
+    All,
+}
+
 /// Reads of the rows of one organization. Each is one look into an index, and fails only with an
 /// error of the storage.
 pub trait Rows {
@@ -70,11 +86,8 @@ pub trait Rows {
         limit: u32,
     ) -> Result<Vec<AttemptRow>, Self::Error>;
 
-    /// The open payments of an agent: those that began and have not [ended](Change::Ended).
-    fn open_payments(&self, agent: &str) -> Result<OpenPayments, Self::Error>;
-
-    /// Those of all agents and of payouts.
-    fn all_open_payments(&self) -> Result<OpenPayments, Self::Error>;
+    /// The open payments: those that began and have not [ended](Change::Ended).
+    fn open_payments(&self, of: OpenOf<'_>) -> Result<OpenPayments, Self::Error>;
 
     /// The budget of a scope.
     fn budget(&self, scope: &Scope) -> Result<Option<BudgetRow>, Self::Error>;

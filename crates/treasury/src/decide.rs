@@ -18,10 +18,11 @@ use self::waiting::{PersonsAnswer, begin_review, find_answer, find_earlier, keep
 use super::access::read_caller;
 use super::attempt::recover::Recovery;
 use super::attempt::reserve::{EarlierPayment, Reservations, find_same_nonce};
-use super::books::{Change, Page, Rows};
+use super::books::{Change, OpenOf, Page, Rows};
 use super::config::Owners;
 use super::id::Fresh;
 use super::kernel::{Decision, Now};
+use super::merchant::origin;
 use super::message::{Caller, Reply};
 use super::policy::judge::Judged;
 use super::receipt::Receipts;
@@ -35,11 +36,13 @@ use farebox_base::mutant::{Mutant, planted};
 /// Maximum reviews of one agent that no one has looked at.
 const MAX_REVIEWS: u32 = 100;
 
-/// The open payments of one agent from which on no other begins. Below each number of bytes is room for
-/// the longest request.
-const MOST_OF_AGENT: OpenPayments = OpenPayments { count: 1000, bytes: 13 * 1024 * 1024 };
+/// The open payments of an agent to one merchant from which on no other begins there. Below each number of bytes is room for the
+/// longest request.
+const MOST_OF_MERCHANT: OpenPayments = OpenPayments { count: 200, bytes: 5 * 1024 * 1024 };
+/// Those of one agent, to several merchants at least.
+const MOST_OF_AGENT: OpenPayments = OpenPayments { count: 1000, bytes: 61 * 1024 * 1024 };
 /// Those of all.
-const MOST_OF_ALL: OpenPayments = OpenPayments { count: 20_000, bytes: 253 * 1024 * 1024 };
+const MOST_OF_ALL: OpenPayments = OpenPayments { count: 20_000, bytes: 1021 * 1024 * 1024 };
 
 /// Decisions about the payments that agents ask for.
 pub(super) struct Decisions<'t> {
@@ -168,6 +171,23 @@ impl Decisions<'_> {
         }
     }
 
+    /// Whether so many payments are open that this one may not begin: a merchant takes no room of others.
+    fn is_full<B: Rows>(&self, books: &B, draft: &Draft<'_>) -> Result<bool, B::Error> {
+        let merchant = origin(&draft.request.url, self.reservations.locality).unwrap_or_default();
+        let of_merchant = OpenOf::Merchant { agent: &draft.agent, merchant: &merchant };
+        let mut is_full = false;
+        for (of, most) in [
+            (of_merchant, MOST_OF_MERCHANT),
+            (OpenOf::Agent(&draft.agent), MOST_OF_AGENT),
+            (OpenOf::All, MOST_OF_ALL),
+        ] {
+            let is_skipped =
+                matches!(of, OpenOf::Merchant { .. }) && planted(Mutant::OneMerchantTakesAllRoom);
+            is_full |= !is_skipped && books.open_payments(of)?.are_many(&most);
+        }
+        Ok(is_full)
+    }
+
     /// Asks for a review, or reserves.
     fn proceed<B: Rows>(
         &self,
@@ -197,10 +217,7 @@ impl Decisions<'_> {
                 Ok(begin_review(self.receipts, self.review_secs, draft, &chosen.offer))
             }
             (_, approved) => {
-                let of_agent = books.open_payments(&draft.agent)?;
-                let is_full = of_agent.are_many(&MOST_OF_AGENT)
-                    || books.all_open_payments()?.are_many(&MOST_OF_ALL);
-                if is_full && !planted(Mutant::OpenPaymentsPileUp) {
+                if self.is_full(books, &draft)? && !planted(Mutant::OpenPaymentsPileUp) {
                     return Ok(Decision::reply(refused::too_many_open()));
                 }
                 if let Some(mut review) = approved

@@ -2,7 +2,7 @@
 
 use farebox_core::a2a::link::PaymentLink;
 use farebox_core::treasury::Treasury;
-use farebox_core::treasury::books::{Change, Page, Rows};
+use farebox_core::treasury::books::{Change, OpenOf, Page, Rows};
 use farebox_core::treasury::escrow::row::{EscrowRow, NonceRow};
 use farebox_core::treasury::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, OpenPayments,
@@ -189,10 +189,11 @@ impl TreasuryRows<'_> {
         let written = serde_json::to_string(parcel).unwrap_or_default();
         let held = || whole(u64::try_from(written.len()).unwrap_or_default());
         let parcel = long::put(self.0, &row.id, &written)?;
-        let query = "INSERT INTO open_payments VALUES (?, 1, ?)
-            ON CONFLICT (agent) DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes";
-        self.run(query, vec![row.agent.as_str().into(), held()])?;
-        let query = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let query = "INSERT INTO open_payments VALUES (?, ?, 1, ?)
+            ON CONFLICT (agent, merchant) DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes";
+        let (agent, merchant) = (row.agent.as_str(), row.merchant.as_str());
+        self.run(query, vec![agent.into(), merchant.into(), held()])?;
+        let query = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = vec![
             row.id.as_str().into(),
             row.agent.as_str().into(),
@@ -205,39 +206,33 @@ impl TreasuryRows<'_> {
             row.payment().into(),
             word(&row.turn()),
             held(),
+            merchant.into(),
         ];
         self.run(query, values)
     }
 
     /// Takes an attempt out of the open payments of its agent, if it is one of them.
     fn close(&self, id: &str) -> Result<()> {
-        let query = "UPDATE open_payments SET count = count - 1, bytes = bytes - it.held
-            FROM (SELECT agent, held FROM attempts WHERE id = ?) AS it
-            WHERE it.held IS NOT NULL AND open_payments.agent = it.agent";
-        self.run(query, vec![id.into()])?;
+        self.give_room(id, 1)?;
         let query = "DELETE FROM open_payments
-            WHERE agent = (SELECT agent FROM attempts WHERE id = ?) AND count <= 0";
+            WHERE (agent, merchant) = (SELECT agent, merchant FROM attempts WHERE id = ?) AND count <= 0";
         self.run(query, vec![id.into()])
+    }
+
+    /// Gives back what an attempt holds of its agent's room, and so many payments of it.
+    fn give_room(&self, id: &str, count: u64) -> Result<()> {
+        let query = "UPDATE open_payments SET count = count - ?, bytes = bytes - it.held
+            FROM (SELECT agent, merchant, held FROM attempts WHERE id = ?) AS it
+            WHERE it.held IS NOT NULL AND (open_payments.agent, open_payments.merchant) = (it.agent, it.merchant)";
+        self.run(query, vec![whole(count), id.into()])
     }
 
     /// Deletes the request of an attempt that goes on being open.
     fn drop_request(&self, id: &str) -> Result<()> {
-        let query = "UPDATE open_payments SET bytes = bytes - it.held
-            FROM (SELECT agent, held FROM attempts WHERE id = ?) AS it
-            WHERE it.held IS NOT NULL AND open_payments.agent = it.agent";
-        self.run(query, vec![id.into()])?;
+        self.give_room(id, 0)?;
         let query = "UPDATE attempts SET parcel = NULL, held = 0 WHERE id = ? AND held IS NOT NULL";
         self.run(query, vec![id.into()])?;
         self.run("DELETE FROM parts WHERE owner = ?", vec![id.into()])
-    }
-
-    /// The open payments of a statement that finds their number and bytes.
-    fn open_of_query(&self, query: &str, values: Vec<SqlValue>) -> Result<OpenPayments> {
-        let Some(found) = self.0.exec(query, values)?.raw().next().transpose()? else {
-            return Ok(OpenPayments::default());
-        };
-        let whole = |at| found.get(at).and_then(number).unwrap_or(0);
-        Ok(OpenPayments { count: whole(0), bytes: whole(1) })
     }
 
     fn run(&self, query: &str, values: Vec<SqlValue>) -> Result<()> {
@@ -373,13 +368,20 @@ impl Rows for TreasuryRows<'_> {
         self.all(query, values)
     }
 
-    fn open_payments(&self, agent: &str) -> Result<OpenPayments> {
-        let query = "SELECT count, bytes FROM open_payments WHERE agent = ?";
-        self.open_of_query(query, vec![agent.into()])
-    }
-
-    fn all_open_payments(&self) -> Result<OpenPayments> {
-        self.open_of_query("SELECT sum(count), sum(bytes) FROM open_payments", vec![])
+    fn open_payments(&self, of: OpenOf<'_>) -> Result<OpenPayments> {
+        let (whose, values) = match of {
+            OpenOf::Merchant { agent, merchant } => {
+                ("WHERE agent = ? AND merchant = ?", vec![agent.into(), merchant.into()])
+            }
+            OpenOf::Agent(agent) => ("WHERE agent = ?", vec![agent.into()]),
+            OpenOf::All => ("", vec![]),
+        };
+        let query = format!("SELECT sum(count), sum(bytes) FROM open_payments {whose}");
+        let Some(found) = self.0.exec(&query, values)?.raw().next().transpose()? else {
+            return Ok(OpenPayments::default());
+        };
+        let whole = |at| found.get(at).and_then(number).unwrap_or(0);
+        Ok(OpenPayments { count: whole(0), bytes: whole(1) })
     }
 
     fn budget(&self, scope: &Scope) -> Result<Option<BudgetRow>> {

@@ -71,12 +71,14 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     // The turn in which the alarm works on an attempt, and what open payments take of an agent's room.
     "ALTER TABLE attempts ADD COLUMN turn TEXT NOT NULL DEFAULT 'reads'",
     "ALTER TABLE attempts ADD COLUMN held INTEGER",
+    "ALTER TABLE attempts ADD COLUMN merchant TEXT NOT NULL DEFAULT ''",
     "UPDATE attempts SET turn = CASE WHEN agent = '$payouts' THEN 'payouts' ELSE 'interrupted' END
         WHERE due IS NOT NULL AND (agent = '$payouts' OR json_extract(row, '$.lease') IS NOT NULL)",
     "UPDATE attempts SET held = coalesce(length(CAST(parcel AS BLOB)),
             (SELECT sum(length(CAST(text AS BLOB))) FROM parts WHERE owner = attempts.id))
         WHERE due IS NOT NULL OR money = 'reserved'",
     "CREATE INDEX attempts_turn ON attempts (turn, agent, due) WHERE due IS NOT NULL",
-    "CREATE TABLE open_payments (agent TEXT PRIMARY KEY, count INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID",
-    "INSERT INTO open_payments SELECT agent, count(*), sum(held) FROM attempts WHERE held IS NOT NULL GROUP BY agent",
+    "CREATE TABLE open_payments (
+        agent TEXT NOT NULL, merchant TEXT NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (agent, merchant)) WITHOUT ROWID",
+    "INSERT INTO open_payments SELECT agent, '', count(*), sum(held) FROM attempts WHERE held IS NOT NULL GROUP BY agent",
 ]];

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use farebox_core::a2a::link::PaymentLink;
-use farebox_core::treasury::books::{Change, Page, Rows};
+use farebox_core::treasury::books::{Change, OpenOf, Page, Rows};
 use farebox_core::treasury::escrow::row::{EscrowRow, NonceRow};
 use farebox_core::treasury::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, Notice,
@@ -223,12 +223,12 @@ impl Rows for MemoryRows {
         Ok(names.into_iter().collect())
     }
 
-    fn open_payments(&self, agent: &str) -> Result<OpenPayments, Infallible> {
-        Ok(self.open_where(|row| row.agent == agent))
-    }
-
-    fn all_open_payments(&self) -> Result<OpenPayments, Infallible> {
-        Ok(self.open_where(|_| true))
+    fn open_payments(&self, of: OpenOf<'_>) -> Result<OpenPayments, Infallible> {
+        Ok(self.open_where(|row| match of {
+            OpenOf::Merchant { agent, merchant } => row.agent == agent && row.merchant == merchant,
+            OpenOf::Agent(agent) => row.agent == agent,
+            OpenOf::All => true,
+        }))
     }
 
     fn due(

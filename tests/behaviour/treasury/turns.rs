@@ -7,7 +7,7 @@ use farebox_core::treasury::message::{Answer, Command};
 use serde_json::{Value, json};
 
 use super::payouts;
-use super::world::{BUYER_KEY, TESTER_KEY, Told, World, keyed, lost, plain};
+use super::world::{BUYER_KEY, TESTER_KEY, Told, World, keyed, lost, plain, variables};
 
 fn of(agent: &str, key: &str) -> Value {
     let mut body = keyed("1", key);
@@ -32,7 +32,7 @@ fn refuse(world: &mut World, agent: &str, key: &str) -> String {
     order.attempt
 }
 
-/// The open payment as often as this.
+/// The open payment as often as this, to a hundred of each merchant.
 fn copy(world: &mut World, attempt: &str, times: usize) {
     let row = world.rows.attempts[attempt].clone();
     let (decision, parcel) =
@@ -41,6 +41,7 @@ fn copy(world: &mut World, attempt: &str, times: usize) {
         let mut row = row.clone();
         (row.id, row.receipt_id) = (format!("copy-{at}"), format!("receipt-{at}"));
         row.nonce = format!("0x{at:064x}");
+        row.merchant = format!("https://m{}.example", at / 100);
         row.decision = format!("decision-{at}");
         let mut decision = decision.clone();
         (decision.id, decision.attempt) = (row.decision.clone(), row.id.clone());
@@ -94,14 +95,15 @@ pub fn payments_that_are_read_take_no_turn_of_a_payout_or_an_interrupted_one() {
     assert!(first.len() >= 6);
 }
 
+const FULL: (u32, &str) = (429, "too_many_open_payments");
+
 fn room(told: &Told) -> (u32, &str) {
     (told.status, told.text("code"))
 }
 
 //
 #[test]
-pub fn an_agent_has_at_most_1000_open_payments_and_16_mib_of_their_requests() {
-    const FULL: (u32, &str) = (429, "too_many_open_payments");
+pub fn an_agent_has_at_most_1000_open_payments_and_64_mib_of_their_requests() {
     let mut world = World::with_node();
     let one = refuse(&mut world, "buyer", "one");
     copy(&mut world, &one, 998);
@@ -121,11 +123,12 @@ pub fn an_agent_has_at_most_1000_open_payments_and_16_mib_of_their_requests() {
     world.read(&last, fence, &Finding::Unused { safe_time });
     begin(&mut world, "buyer", "over");
 
-    let mut world = World::with_node();
+    let mut world = anywhere();
     let mut count = 0;
     let told = loop {
         let mut body = of("buyer", &format!("k-{count}"));
         body["request"]["body"] = json!("x".repeat(900_000));
+        body["request"]["url"] = json!(format!("https://m{}.example/x", count / 4));
         match world.ask(BUYER_KEY, &body) {
             Answer::Prepare(asked) => {
                 let (attempt, fence) = (asked.attempt, asked.fence);
@@ -141,7 +144,53 @@ pub fn an_agent_has_at_most_1000_open_payments_and_16_mib_of_their_requests() {
     assert_eq!(room(&told), FULL);
     let kept = world.rows.parcels.values();
     let bytes: usize = kept.map(|it| serde_json::to_string(it).unwrap().len()).sum();
-    assert!((12 << 20..16 << 20).contains(&bytes), "{bytes}");
+    assert!((60 << 20..64 << 20).contains(&bytes), "{bytes}");
+}
+
+/// A world whose agents may pay every merchant.
+fn anywhere() -> World {
+    let mut variables = variables();
+    variables["RPC_URL"] = json!("https://node.example.com");
+    variables["ORGANIZATIONS"][0]["policy"] =
+        json!({"allowedOrigins": ["*"], "perMonth": {"USDC": "5.00"}});
+    World::of(&variables)
+}
+
+//
+#[test]
+pub fn a_merchant_has_at_most_200_open_payments_of_an_agent_and_8_mib_of_their_requests() {
+    let to = |merchant: &str, key: &str, body: &str| {
+        let mut asked = of("buyer", key);
+        asked["request"]["url"] = json!(format!("https://{merchant}/{key}"));
+        asked["request"]["body"] = body.into();
+        asked
+    };
+    for (body, most) in [("x", 200), ("x".repeat(900_000).as_str(), 6)] {
+        let mut world = anywhere();
+        let mut open = 0;
+        let told = loop {
+            match world.ask(BUYER_KEY, &to("bad.example", &format!("k-{open}"), body)) {
+                Answer::Prepare(asked) => {
+                    let (attempt, fence) = (asked.attempt, asked.fence);
+                    let ready =
+                        Command::Prepared { attempt, fence, signature: None, balance: None };
+                    let Answer::Send(order) = world.send(ready) else { panic!("nothing is sent") };
+                    world.answered(&order, plain(402, "no"));
+                }
+                Answer::Reply(reply) => break Told::of(reply),
+                other => panic!("{other:?}"),
+            }
+            open += 1;
+        };
+        assert_eq!((room(&told), open), (FULL, most));
+        // Another port is another merchant; all others are paid as before.
+        for merchant in ["bad.example:8443", "good.example"] {
+            let asked = world.ask(BUYER_KEY, &to(merchant, merchant, body));
+            assert!(matches!(asked, Answer::Prepare(_)), "{merchant}: {asked:?}");
+        }
+        let told = world.told(&to("bad.example", "over", body));
+        assert_eq!(room(&told), FULL);
+    }
 }
 
 //

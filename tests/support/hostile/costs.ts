@@ -24,7 +24,7 @@ const PARAMETERS = ['q', 'name', 'agentId', 'cursor', 'limit', 'page', 'mode', '
 const VALUES = ['%22'.repeat(500), '4294967295'];
 
 /** Milliseconds for which the threads of these processes have worked. */
-function worked(pids: readonly number[]): number {
+export function worked(pids: readonly number[]): number {
   let nanoseconds = 0n;
   for (const pid of pids)
     for (const thread of readdirSync(`/proc/${pid}/task`))

@@ -72,7 +72,7 @@ export class Gate {
   #options: GateOptions;
   readonly #ownFolder: boolean;
   #miniflare: Miniflare | undefined;
-  #pids: readonly number[] = [];
+  pids: readonly number[] = [];
   #stored = false;
 
   private constructor(options: GateOptions) {
@@ -114,7 +114,7 @@ export class Gate {
   async restart(how: 'dispose' | 'kill' = 'dispose', changes: Changes = {}): Promise<void> {
     const { vars, secrets } = this.#options;
     this.#options = { ...this.#options, ...changes, vars: { ...vars, ...changes.vars }, secrets: { ...secrets, ...changes.secrets } };
-    if (how === 'kill') for (const pid of this.#pids) process.kill(pid, 'SIGKILL');
+    if (how === 'kill') for (const pid of this.pids) process.kill(pid, 'SIGKILL');
     await this.#miniflare?.dispose();
     await this.#run();
   }
@@ -158,7 +158,7 @@ export class Gate {
   }
 
   async #run(): Promise<void> {
-    ({ pids: this.#pids } = await startWatched(() => this.#start()));
+    ({ pids: this.pids } = await startWatched(() => this.#start()));
   }
 
   async #start(): Promise<void> {

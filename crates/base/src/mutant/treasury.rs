@@ -200,6 +200,8 @@ macro_rules! treasury {
             KindsTakeNoTurns,
             /// An agent may have any number of open payments.
             OpenPaymentsPileUp,
+            /// What one merchant leaves open takes the room of all.
+            OneMerchantTakesAllRoom,
             /// A request is kept that is never sent again.
             RequestsOutliveUse,
             /// A denial keeps a URL of any length.

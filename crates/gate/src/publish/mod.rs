@@ -28,6 +28,7 @@ use super::request::IncomingRequest;
 use super::route::RouteMatch;
 use farebox_base::hash;
 use farebox_base::http::{Headers, ResponseHead};
+use farebox_common::problem::Code;
 
 /// Lifetime of a document in caches. Spec: MPP "Discovery".
 const CACHE_CONTROL: &str = "max-age=300";
@@ -40,6 +41,8 @@ pub struct DocumentRequest {
     base: String,
     authority: String,
     correlation: String,
+    /// The network that it comes from.
+    network: String,
     /// Entity tags of the client's copy, if it sends any.
     known: Option<String>,
 }
@@ -72,10 +75,11 @@ impl Publications<'_> {
     /// has decided.
     pub(super) fn decide(
         &self,
-        IncomingRequest { head, correlation }: &IncomingRequest,
+        request: &IncomingRequest,
         target: &Target,
         found: &RouteMatch,
     ) -> Option<Published> {
+        let IncomingRequest { head, correlation } = request;
         let path = target.path();
         let document = Document::ALL.into_iter().find(|document| document.path() == path)?;
         let reads = matches!(head.method.as_str(), "GET" | "HEAD");
@@ -93,6 +97,7 @@ impl Publications<'_> {
             base: head.url.strip_suffix(head.target()).unwrap_or_default().into(),
             authority: head.authority().into(),
             correlation: correlation.clone(),
+            network: request.network().into_owned(),
             known: head.headers.joined("if-none-match").map(Into::into),
         };
         if is_free && self.publication.publish == Publish::Spare {
@@ -130,6 +135,18 @@ impl DocumentRequest {
     #[must_use]
     pub fn place(&self) -> (Document, &str) {
         (self.document, &self.base)
+    }
+
+    /// The network that it comes from.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        &self.network
+    }
+
+    /// The refusal where too many wait for a document to be written.
+    #[must_use]
+    pub fn refuse(&self) -> Reply {
+        Reply::problem(Code::RateLimited, Audience::Paid, &self.correlation, None)
     }
 
     /// The document, or a 304 if the client has it.

@@ -15,7 +15,7 @@ use crate::decide::choice::Chosen;
 use crate::decide::denial::{brief, count_denial};
 use crate::decide::draft::Draft;
 use crate::kernel::{Decision, Grant, Now, SendWindow};
-use crate::merchant::{Locality, fields_to_send};
+use crate::merchant::{Locality, fields_to_send, origin};
 use crate::message::{Answer, Preparation};
 use crate::outcome::Outcome;
 use crate::receipt::Receipts;
@@ -68,7 +68,8 @@ impl Reservations<'_> {
         (decision.stage, decision.open) = (Stage::Executing, true);
         let prepared = Prepared::new(chosen.offer.clone(), from, draft.fresh.nonce, now);
         let parcel = write_parcel(&draft, &chosen, &decision.attempt);
-        let mut attempt = begin(&draft, &chosen, &decision, &prepared.authorization);
+        let merchant = origin(&draft.request.url, self.locality).unwrap_or_default();
+        let mut attempt = begin(&draft, &chosen, &decision, &prepared.authorization, merchant);
         let node = self.chain.node(&chosen.offer.asset.network).map(ToString::to_string);
         let signer = match &chosen.wallet.key {
             Key::Bound(name, _) => Some((name.clone(), prepared.typed_data().to_string())),
@@ -262,6 +263,7 @@ fn begin(
     chosen: &Chosen<'_>,
     decision: &DecisionRow,
     signed: &Authorization,
+    merchant: String,
 ) -> AttemptRow {
     AttemptRow {
         id: decision.attempt.clone(),
@@ -290,6 +292,7 @@ fn begin(
         receipt: None,
         receipt_id: draft.fresh.receipt.clone(),
         token: draft.token.clone(),
+        merchant,
     }
 }
 

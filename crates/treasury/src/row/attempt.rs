@@ -99,6 +99,9 @@ pub struct AttemptRow {
     /// The runtime token that asked for it; none of a payout.
     #[serde(default)]
     pub token: Option<String>,
+    /// The origin of the merchant's URL; empty in a payout.
+    #[serde(default)]
+    pub merchant: String,
 }
 
 impl AttemptRow {

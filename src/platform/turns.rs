@@ -3,12 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::platform::calls::{clock_ms, pause};
-use crate::platform::turnstile::Turnstile;
+use super::calls::{clock_ms, pause};
+use super::turnstile::Turnstile;
 
 /// Those who wait for a turn.
 #[derive(Default)]
-pub(in crate::market) struct Turns {
+pub(crate) struct Turns {
     pace: Turnstile,
     queue: RefCell<Queue>,
 }
@@ -29,10 +29,20 @@ struct QueuedRequest {
 }
 
 /// The place of a request among those that wait, then its turn.
-pub(in crate::market) struct Ticket {
+pub(crate) struct Ticket {
     turns: Rc<Turns>,
     number: u64,
     began: Cell<u64>,
+}
+
+/// The end of a wait for a turn.
+pub(crate) enum Waited<T> {
+    /// It is its turn.
+    Begin(Ticket),
+    /// Another one has brought it.
+    Found(T),
+    /// It has none.
+    NoTurn,
 }
 
 /// The next step of a request that waits.
@@ -47,16 +57,35 @@ enum TicketState {
 
 impl Turns {
     /// Waits for the turn of a request of this network; `None` if it has no place, gave it to another network's, or waited for long.
-    pub(in crate::market) async fn turn(self: &Rc<Self>, network: &str) -> Option<Ticket> {
-        let ticket = self.wait(network)?;
+    #[cfg(feature = "market")]
+    pub(crate) async fn turn(self: &Rc<Self>, network: &str) -> Option<Ticket> {
+        match self.turn_unless(network, || None::<()>).await {
+            Waited::Begin(ticket) => Some(ticket),
+            Waited::Found(()) | Waited::NoTurn => None,
+        }
+    }
+
+    /// Waits for that turn, or until another request's has brought what this one is for.
+    pub(crate) async fn turn_unless<T>(
+        self: &Rc<Self>,
+        network: &str,
+        find: impl Fn() -> Option<T>,
+    ) -> Waited<T> {
+        if let Some(found) = find() {
+            return Waited::Found(found);
+        }
+        let Some(ticket) = self.wait(network) else { return Waited::NoTurn };
         for _ in 0..MAX_LOOKS {
             match ticket.step(clock_ms()) {
-                TicketState::Begin => return Some(ticket),
-                TicketState::GiveWay => return None,
+                TicketState::Begin => return Waited::Begin(ticket),
+                TicketState::GiveWay => return Waited::NoTurn,
                 TicketState::Wait => pause(LOOK_MS).await,
             }
+            if let Some(found) = find() {
+                return Waited::Found(found);
+            }
         }
-        None
+        Waited::NoTurn
     }
 
     /// A place for a request of this network; `None` if it is full, and no network has more places than this one would have.
@@ -112,7 +141,7 @@ impl Ticket {
 
     /// Notes the end of its turn, which was of so many milliseconds' work at least: the platform's clock stands still while
     /// nothing is awaited.
-    pub(in crate::market) fn end(&self, now: u64, least: u64) {
+    pub(crate) fn end(&self, now: u64, least: u64) {
         self.turns.pace.end(self.began.get().min(now.saturating_sub(least)), now, 0);
     }
 }
