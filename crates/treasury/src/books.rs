@@ -12,7 +12,7 @@ use super::row::{
 use farebox_base::time::UnixTime;
 use farebox_wire::a2a::link::PaymentLink;
 
-/// Whose open payments are counted.
+/// The open payments that are counted.
 #[derive(Clone, Copy, Debug)]
 pub enum OpenOf<'a> {
     /// Those of an agent to a merchant.

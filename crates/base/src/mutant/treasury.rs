@@ -200,7 +200,7 @@ macro_rules! treasury {
             KindsTakeNoTurns,
             /// An agent may have any number of open payments.
             OpenPaymentsPileUp,
-            /// What one merchant leaves open takes the room of all.
+            /// Payments to one merchant take the room of all.
             OneMerchantTakesAllRoom,
             /// A request is kept that is never sent again.
             RequestsOutliveUse,

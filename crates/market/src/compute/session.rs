@@ -143,7 +143,7 @@ impl Sessions<'_> {
         Ok(())
     }
 
-    /// What the session says that a request shows, if it is one of this profile that has not ended. It may have been revoked.
+    /// The claims of the session that a request shows, if it is one of this profile that has not ended. It may have been revoked.
     pub fn read(&self, authorization: &str, now: u64) -> Result<Value, &'static str> {
         let token = bearer(authorization);
         if token.is_empty() {
