@@ -99,7 +99,7 @@ pub struct AttemptRow {
     /// The runtime token that asked for it; none of a payout.
     #[serde(default)]
     pub token: Option<String>,
-    /// The origin of the merchant's URL; empty in a payout.
+    /// The origin of the URL that it is sent to; empty in a row from before that was kept.
     #[serde(default)]
     pub merchant: String,
 }
