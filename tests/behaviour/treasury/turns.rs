@@ -32,6 +32,22 @@ fn refuse(world: &mut World, agent: &str, key: &str) -> String {
     order.attempt
 }
 
+/// Has the buyer leave one of these payments after the other open, until the treasury answers: how many, and that answer.
+fn refuse_all(world: &mut World, asked: impl Fn(u32) -> Value) -> (u32, Told) {
+    for count in 0.. {
+        let prepared = match world.ask(BUYER_KEY, &asked(count)) {
+            Answer::Prepare(prepared) => prepared,
+            Answer::Reply(reply) => return (count, Told::of(reply)),
+            other => panic!("{other:?}"),
+        };
+        let (attempt, fence) = (prepared.attempt, prepared.fence);
+        let ready = Command::Prepared { attempt, fence, signature: None, balance: None };
+        let Answer::Send(order) = world.send(ready) else { panic!("nothing is sent") };
+        world.answered(&order, plain(402, "no"));
+    }
+    unreachable!()
+}
+
 /// The open payment as often as this, to a hundred of each merchant.
 fn copy(world: &mut World, attempt: &str, times: usize) {
     let row = world.rows.attempts[attempt].clone();
@@ -124,23 +140,12 @@ pub fn an_agent_has_at_most_1000_open_payments_and_64_mib_of_their_requests() {
     begin(&mut world, "buyer", "over");
 
     let mut world = anywhere();
-    let mut count = 0;
-    let told = loop {
+    let (_, told) = refuse_all(&mut world, |count| {
         let mut body = of("buyer", &format!("k-{count}"));
         body["request"]["body"] = json!("x".repeat(900_000));
         body["request"]["url"] = json!(format!("https://m{}.example/x", count / 4));
-        match world.ask(BUYER_KEY, &body) {
-            Answer::Prepare(asked) => {
-                let (attempt, fence) = (asked.attempt, asked.fence);
-                let ready = Command::Prepared { attempt, fence, signature: None, balance: None };
-                let Answer::Send(order) = world.send(ready) else { panic!("nothing is sent") };
-                world.answered(&order, plain(402, "no"));
-            }
-            Answer::Reply(reply) => break Told::of(reply),
-            other => panic!("{other:?}"),
-        }
-        count += 1;
-    };
+        body
+    });
     assert_eq!(room(&told), FULL);
     let kept = world.rows.parcels.values();
     let bytes: usize = kept.map(|it| serde_json::to_string(it).unwrap().len()).sum();
@@ -167,21 +172,8 @@ pub fn a_merchant_has_at_most_200_open_payments_of_an_agent_and_8_mib_of_their_r
     };
     for (body, most) in [("x", 200), ("x".repeat(900_000).as_str(), 6)] {
         let mut world = anywhere();
-        let mut open = 0;
-        let told = loop {
-            match world.ask(BUYER_KEY, &to("bad.example", &format!("k-{open}"), body)) {
-                Answer::Prepare(asked) => {
-                    let (attempt, fence) = (asked.attempt, asked.fence);
-                    let ready =
-                        Command::Prepared { attempt, fence, signature: None, balance: None };
-                    let Answer::Send(order) = world.send(ready) else { panic!("nothing is sent") };
-                    world.answered(&order, plain(402, "no"));
-                }
-                Answer::Reply(reply) => break Told::of(reply),
-                other => panic!("{other:?}"),
-            }
-            open += 1;
-        };
+        let (open, told) =
+            refuse_all(&mut world, |count| to("bad.example", &format!("k-{count}"), body));
         assert_eq!((room(&told), open), (FULL, most));
         // Another port is another merchant; all others are paid as before.
         for merchant in ["bad.example:8443", "good.example"] {

@@ -76,7 +76,8 @@ export function prefixesInCode(worker: Worker): Set<string> {
 /** A route with the proof that it needs, and the statuses of requests without it. */
 export type Documented = Route & {
   readonly proof: string;
-  readonly without: readonly number[] /** Whether it tells of turns. */;
+  readonly without: readonly number[];
+  /** Whether it tells of turns. */
   readonly isInTurns: boolean;
 };
 
