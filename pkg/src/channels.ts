@@ -3,6 +3,7 @@ import { ChannelPurchase, forgetChannel, listChannels, noteReceived, type Sessio
 
 import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
+import { refusal, type Voucher } from './bought.js';
 import { endpointOf } from './endpoints.js';
 import { FareboxError, type Told, told, unusable } from './error.js';
 import { checkNames, wrapFetch } from './fetch.js';
@@ -14,7 +15,7 @@ import { headerLines, type Plain, paidUrl, pause, plain, requestOf } from './req
 import { type AnySigner, addressOf, asSigner, type Signer, type TypedData } from './signer.js';
 import { isStore, memoryStore, type Store, update } from './store.js';
 import { flowing, type Raise } from './stream.js';
-import { type Call, LooksAgain, type Voucher, Ways } from './ways.js';
+import { type Call, LooksAgain, Ways } from './ways.js';
 
 export { chunksOf } from './stream.js';
 
@@ -156,6 +157,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     }
   };
   const bought = async (request: Plain, endpoint: string, call: Call | undefined, paysOnce: () => Promise<Response>): Promise<Response> => {
+    if (ways.isOnce(call) && options.choose === 'session') throw refusal(call.known ?? {});
     if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(call)) return paysOnce();
     const mine: Parts =
       call === undefined
@@ -164,7 +166,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
             ...parts,
             looks: async () => (await ways.look(call))?.voucher,
             begins: (channel) => ways.begins(call, channel),
-            leaves: (channel, voucher) => ways.leaves(call, request, channel, voucher),
+            leaves: (channel, voucher) => ways.leaves(call, channel, voucher),
           };
     const served = async ({ response, receipt, voucher }: Answered): Promise<Response> => {
       if (response.ok && receipt !== null && voucher !== undefined) await ways.served(call, voucher);

@@ -1,6 +1,7 @@
 /** Purchases of `fetch` whose fate is not known: kept in the record of the budget, sent again byte for byte, and signed again with their nonce. */
 import { Exchange } from '#wasm';
 
+import { KEPT, keptIn, openRow, refusal, wayIn } from './bought.js';
 import { FareboxError, type SentPayment, told } from './error.js';
 import { hexOf } from './hex.js';
 import type { Keeping, Opens } from './keeping.js';
@@ -77,7 +78,6 @@ type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: str
 /** A purchase of an earlier call, and what there was when this one began: the marks of all rows, and the names of those that were delivered and not read. */
 type Taken = { readonly left: Left | undefined; readonly before: ReadonlySet<string> };
 
-const MINE = 'fetch ';
 /**
  * The option `resume`: the next call for the same request goes on with a purchase that delivered nothing, also after a crash or
  * a reload.
@@ -87,13 +87,12 @@ export const resume: Resuming = {
     const payments = new OpenPayments(store, now);
     return async (request, endpoint) => {
       const named = await nameOf(request);
-      const { content } = named;
-      const name = `${MINE}${named.name}`;
+      const { name, content } = named;
       payments.begin(named);
       const over = (): void => payments.end(named);
       let taken: Taken;
       try {
-        taken = await payments.take({ name, ...(content === undefined ? {} : { content }) }, policy, options);
+        taken = await payments.take(named, policy, options);
       } catch (error) {
         over();
         throw error;
@@ -151,14 +150,14 @@ class OpenPayments {
   }
 
   /** The oldest payment for this request whose fate is open and which this process is not paying; from here on it is. */
-  async take({ name: request, content }: Named, policy: string, options: Parameters<Opens>[3]): Promise<Taken> {
+  async take({ name: purchase, content }: Named, policy: string, options: Parameters<Opens>[3]): Promise<Taken> {
     for (;;) {
       const { record } = await this.#store.read();
       const rows = sentIn(record);
-      if (content !== undefined) for (const it of boughtIn(rows, request)) refuseOther(it.content, content);
+      if (content !== undefined) for (const it of keptIn(rows, purchase)) refuseOther(it.content, content);
       const unread = [...this.#mine].filter(([, state]) => state === 'delivered').map(([name]) => name);
       const before = new Set([...rows.map(markOf), ...unread]);
-      const found = rows.find(([name, , open]) => open && name.startsWith(`${request} `) && !this.#mine.has(name));
+      const found = rows.find(([name, , open]) => open && name.startsWith(openRow(purchase)) && !this.#mine.has(name));
       if (found === undefined) return { left: undefined, before };
       const [name, , , text] = found;
       const row = { name, trail: JSON.parse(text) as Trail };
@@ -175,10 +174,12 @@ class OpenPayments {
     }
   }
 
-  /** Refuses to sign what would be charged beside what was delivered under the same key, before this call began. */
-  async admits(request: string, slot: Trail['slot']): Promise<void> {
+  /** Refuses to sign what would be charged beside what was delivered under the same key before this call began, or has left by channel. */
+  async admits(purchase: string, slot: Trail['slot']): Promise<void> {
     const rows = sentIn((await this.#store.read()).record);
-    if (boughtIn(rows, request).some((it) => !it.isOpen && (slot === null || slot !== it.slot))) throw delivered();
+    const way = wayIn(rows, purchase);
+    if (way?.channel !== undefined) throw refusal(way);
+    if (keptIn(rows, purchase).some((it) => !it.isOpen && (slot === null || slot !== it.slot))) throw delivered();
   }
 
   /** The exchange of a kept purchase, and its first step; `undefined` if it is over. */
@@ -205,8 +206,8 @@ class OpenPayments {
    * Keeps a payment, durably, before it is sent; one of the same exchange gives way to it. What another process has ended
    * since this one began stays as it is, and the payment does not leave.
    */
-  async keep(request: string, trail: Trail, goneOn: Row | undefined, began: ReadonlySet<string>): Promise<Row> {
-    const name = `${request} ${trail.key}`;
+  async keep(purchase: string, trail: Trail, goneOn: Row | undefined, began: ReadonlySet<string>): Promise<Row> {
+    const name = openRow(purchase, trail.key);
     const before = goneOn?.name;
     let row: Row = { name, trail };
     await update(this.#store, (record) => {
@@ -215,11 +216,17 @@ class OpenPayments {
       const isGone = before !== undefined && !rows.some(([known]) => known === before);
       const isEnded = rows.some((stored) => !began.has(markOf(stored)) && isOf(stored, trail));
       const stands = rows.find(([known]) => known === before)?.[3];
-      if (isGone || isEnded || (goneOn !== undefined && stands !== undefined && isBeside(trail, goneOn.trail, JSON.parse(stands))))
+      const isByChannel = goneOn === undefined && trail.content !== undefined && wayIn(rows, purchase)?.channel !== undefined;
+      if (
+        isGone ||
+        isEnded ||
+        isByChannel ||
+        (goneOn !== undefined && stands !== undefined && isBeside(trail, goneOn.trail, JSON.parse(stands)))
+      )
         throw ended();
       // One nonce is taken once; with another one it is charged beside all else of the key.
       const isBesideOpen = ([known, , open, text]: SentRow): boolean => {
-        if (!open || known === before || !known.startsWith(`${request} `)) return false;
+        if (!open || known === before || !known.startsWith(openRow(purchase))) return false;
         const { slot, ends } = JSON.parse(text) as Trail;
         const isOther = trail.proof === '' || (known !== name && (trail.slot === null || slot !== trail.slot));
         // Of what has ended a call that goes on with nothing was told nothing. Who is asked here, person or server, has all the time, and so
@@ -264,7 +271,7 @@ class OpenPayments {
       const [, , , text] = sentIn(record).find(([known]) => known === name) ?? [];
       // Without a receipt, what another process has signed again meanwhile stays.
       if (receipt === null && text !== undefined && (JSON.parse(text) as Trail).ends > ends) return undefined;
-      return withSent(withoutSent(record, name), [`${MINE}${key}`, Math.floor(this.now()), false, kept]);
+      return withSent(withoutSent(record, name), [`${KEPT}${key}`, Math.floor(this.now()), false, kept]);
     }).finally(() => this.#mine.delete(name));
   }
 
@@ -391,26 +398,15 @@ const isBeside = (trail: Trail, goneOn: Trail, stands: Trail): boolean =>
   (stands.proof !== goneOn.proof || stands.at !== goneOn.at) && (typeof trail.slot !== 'string' || trail.slot !== stands.slot);
 
 /** Whether a row is of a purchase that is over, and the mark by which one is told from a later one of its key. */
-const isOver = ([name, , open]: SentRow): boolean => !open && name.startsWith(MINE);
+const isOver = ([name, , open]: SentRow): boolean => !open && name.startsWith(KEPT);
 const markOf = ([name, at, , text]: SentRow): string => `${name} ${at} ${text.length}`;
-/** What was paid under a key, as far as it is open or was delivered. */
-type Bought = Pick<Trail, 'content' | 'slot'> & { readonly isOpen: boolean };
-
-function boughtIn(rows: readonly SentRow[], request: string): Bought[] {
-  // Texts are read only where they name it.
-  const mine = rows.filter(([name, , , text]) => name.startsWith(`${request} `) || (name.startsWith(MINE) && text.includes(request)));
-  return mine.flatMap(([name, , isOpen, text]) => {
-    const it = JSON.parse(text) as Pick<Trail, 'content' | 'slot'> & { readonly purchase?: string };
-    return name.startsWith(`${request} `) || it.purchase === request ? [{ ...it, isOpen }] : [];
-  });
-}
 
 /** The name of a purchase before its transaction has one: the bytes from which the key of its caller is known, else random ones. */
 const nameOfSeed = (seed: readonly number[]): string => `0x${hexOf(seed.slice(0, 32))}`;
 /** Whether a row is of this purchase, and over. */
 const isOf = (row: SentRow, { key, proof, derives, seed }: Trail): boolean =>
   isOver(row) &&
-  (row[0] === `${MINE}${key}` ||
+  (row[0] === `${KEPT}${key}` ||
     ((proof === '' || derives === true) && (JSON.parse(row[3] || '{}') as { readonly sent?: string }).sent === nameOfSeed(seed)));
 
 /** Thrown where another process ended the purchase while this one waited for its wallet. */
@@ -441,7 +437,7 @@ function exchangeOf(
 
 /** The payments that a store has of requests with the option `resume`, and their receipts: the latest last. */
 export async function sentPayments(store: Store): Promise<KeptPayment[]> {
-  const rows = sentIn((await store.read()).record).filter(([name]) => name.startsWith(MINE));
+  const rows = sentIn((await store.read()).record).filter(([name]) => name.startsWith(KEPT));
   return rows.map(([, at, open, text]) => {
     const { method, url, askedUrl, key, ends, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
     const more = Object.entries({ askedUrl, ends, receipt }).filter(([, value]) => value !== undefined);

@@ -1,44 +1,23 @@
 /** The ways to pay for a purchase under a key, by each channel and by itself: what leaves one way is charged beside what leaves another. */
+import { type Left, leftIn, refusal, type Voucher, WAY } from './bought.js';
 import { FareboxError } from './error.js';
 import { paymentOf, receiptOf } from './fetch.js';
-import { delivered, KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
+import { KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
 import { noted } from './noted.js';
-import { unresolved } from './purchases.js';
 import type { Plain } from './request.js';
 import { sentIn, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';
-
-const MINE = 'key ';
-/** How many are remembered that were paid by themselves and delivered; the oldest gives way. */
-const MOST_BOUGHT = 256;
-
-/** A voucher: its amount, the amount up to which nothing can have been charged for the same purchase, and whether it pays for nothing else. */
-export type Voucher = { readonly channel: string; readonly amount: string; readonly before: string; readonly alone: boolean };
-
-/** What has left for a purchase under a key by channel: the channel, the voucher if there is one, and the last call that it was for. */
-type Left = {
-  readonly channel?: string;
-  readonly call?: string;
-  readonly content?: string;
-  readonly voucher?: Voucher;
-  /** Whether its answer came with a receipt. */
-  readonly delivered?: true;
-};
 
 /** Thrown where another call has paid for the purchase since this one looked: it looks again, and shows the same voucher. */
 export class LooksAgain extends Error {}
 
 /** A call of a purchase under a key, and what it knows to have left for it. */
-export type Call = Named & { readonly id: string; known?: Left | undefined };
-
-type Once = { calls: number; isOpen: boolean; isBought: boolean };
+export type Call = Named & { readonly id: string; readonly url: string; known?: Left | undefined };
 
 export class Ways {
   readonly #store: Store;
   readonly #now: () => number;
   readonly #keys = new KeysUnderWay();
-  /** Purchases that are paid by themselves here: calls that go on, whether one ended without a receipt, and whether one was delivered. */
-  readonly #once = new Map<string, Once>();
 
   constructor(store: Store, now: () => number) {
     this.#store = store;
@@ -47,12 +26,12 @@ export class Ways {
 
   /** Begins a call for the purchase that a request is for; without a key of its caller it has none. Another request under its key is refused. */
   async begin(request: Plain, id: string): Promise<Call | undefined> {
-    const { name, content } = await nameOf(request);
-    if (content === undefined) return undefined;
-    const call: Call = { name: `${MINE}${name}`, content, id };
+    const named = await nameOf(request);
+    if (named.content === undefined) return undefined;
+    const call: Call = { ...named, id, url: request.url };
     this.#keys.begin(call);
     try {
-      refuseOther((await this.look(call))?.content, content);
+      refuseOther((await this.look(call))?.content, call.content);
     } catch (error) {
       this.#keys.end(call);
       throw error;
@@ -64,73 +43,78 @@ export class Ways {
     this.#keys.end(call);
   }
 
-  /** Whether no channel may pay for it. */
-  isOnce(call: Call | undefined): boolean {
-    return call !== undefined && this.#once.has(call.name);
+  /** Whether no channel may pay for it: it is paid by itself. */
+  isOnce(call: Call | undefined): call is Call {
+    return call?.known?.itself !== undefined;
   }
 
   /** Pays by itself, unless a voucher has left for it: that may be claimed, whatever was answered to it. */
   async once(call: Call | undefined, pays: () => Promise<Response>): Promise<Response> {
     if (call === undefined) return pays();
-    const { name } = call;
-    const it = this.#once.get(name) ?? { calls: 0, isOpen: false, isBought: false };
-    // First of all, so that of two calls at once one sees the other.
-    this.#once.delete(name);
-    this.#once.set(name, it);
-    it.calls += 1;
-    let isPaying = false;
+    // Known to all that share the store before anything leaves, so that of two calls at once one sees the other.
+    await update(this.#store, (record) => {
+      const left = leftIn(record, call.name);
+      if (left !== undefined && left.itself === undefined) throw refusal(left);
+      const { calls = [], isOpen = false } = left?.itself ?? {};
+      return this.#noted(record, call, { ...left, itself: { calls: [...calls, call.id], isOpen } });
+    });
+    let [isOver, isOpen] = [false, false];
     try {
-      const left = await this.look(call);
-      if (left !== undefined) throw left.delivered === true ? delivered() : unresolved();
-      isPaying = true;
       const response = await pays();
-      const isOver = response.ok && receiptOf(response) !== undefined;
-      it.isBought ||= isOver;
-      it.isOpen = !isOver && (it.isOpen || paymentOf(response) !== undefined);
+      isOver = response.ok && receiptOf(response) !== undefined;
+      isOpen = !isOver && paymentOf(response) !== undefined;
       return response;
     } catch (error) {
-      it.isOpen ||= isPaying && !(error instanceof FareboxError && !error.signed);
+      isOpen = !(error instanceof FareboxError && !error.signed);
       throw error;
     } finally {
-      it.calls -= 1;
-      if (it.calls === 0 && !it.isOpen && !it.isBought) this.#once.delete(name);
-      this.#forget();
+      await noted(() => update(this.#store, (record) => this.#paid(record, call, isOver, isOpen)));
     }
   }
 
-  /** Looks at what has left for it by channel. */
+  /** The record once a call has paid by itself, or has paid nothing. */
+  #paid(record: string | undefined, call: Call, isOver: boolean, isOpen: boolean): string | undefined {
+    const left = leftIn(record, call.name);
+    if (left?.itself === undefined) return undefined;
+    const calls = left.itself.calls.filter((id) => id !== call.id);
+    const isBought = isOver || left.delivered === true;
+    const itself = { calls, isOpen: !isOver && (isOpen || left.itself.isOpen) };
+    if (calls.length === 0 && !itself.isOpen && !isBought) return withoutSent(record, `${WAY}${call.name}`);
+    return this.#noted(record, call, { ...left, itself, ...(isBought ? { delivered: true } : {}) });
+  }
+
+  /** The record with what has left for a call. Of such rows the oldest give way, so that no seller fills a store. */
+  #noted(record: string | undefined, { name, content, url }: Call, left: Left): string {
+    const text = JSON.stringify({ url, ...(content === undefined ? {} : { content }), ...left });
+    return withSent(record, [`${WAY}${name}`, Math.floor(this.#now()), false, text]);
+  }
+
+  /** Looks at what has left for it. */
   async look(call: Call): Promise<Left | undefined> {
     call.known = leftIn((await this.#store.read()).record, call.name);
     return call.known;
   }
 
-  /** Refuses to begin a channel for it where a voucher of another one has left: both may be claimed. */
+  /** Refuses to begin a channel for it where it is paid otherwise: both may be charged. */
   async begins(call: Call, channel: string): Promise<void> {
     refuseBeside(call, leftIn((await this.#store.read()).record, call.name), channel);
   }
 
   /** Notes that a channel's voucher leaves for it, or its deposit, before it does. */
-  async leaves(call: Call, { url }: Plain, channel: string, voucher: Voucher | undefined): Promise<void> {
-    const { name, content } = call;
-    const before = call.known;
+  async leaves(call: Call, channel: string, voucher: Voucher | undefined): Promise<void> {
+    const { content } = call;
     const left: Left = {
       channel,
       call: call.id,
       ...(content === undefined ? {} : { content }),
       ...(voucher === undefined ? {} : { voucher }),
-      ...(before?.delivered === true ? { delivered: true } : {}),
+      ...(call.known?.delivered === true ? { delivered: true } : {}),
     };
     await update(this.#store, (record) => {
-      refuseBeside(call, leftIn(record, name), channel);
-      // Of those that are known to a store the oldest give way, so that no seller fills it.
-      return withSent(record, [name, Math.floor(this.#now()), false, JSON.stringify({ url, ...left })]);
+      refuseBeside(call, leftIn(record, call.name), channel);
+      return this.#noted(record, call, left);
     });
     call.known = left;
-    if (!this.isOnce(call)) return;
-    // What has left before stays known.
-    if (before === undefined)
-      await noted(() => update(this.#store, (record) => (leftIn(record, name)?.call === call.id ? withoutSent(record, name) : undefined)));
-    throw unresolved();
   }
 
   /**
@@ -140,33 +124,23 @@ export class Ways {
   async served(call: Call | undefined, { channel, amount, alone }: Voucher): Promise<void> {
     await noted(() =>
       update(this.#store, (record) => {
-        const rows = sentIn(record).filter(([name]) => name.startsWith(MINE));
+        const rows = sentIn(record).filter(([name]) => name.startsWith(WAY));
         let next = record;
         for (const [name, at, isOpen, text] of rows) {
           const left = JSON.parse(text) as Left;
           if (left.delivered === true || left.voucher?.channel !== channel || left.voucher.amount !== amount) continue;
-          if (name === call?.name) next = withSent(next, [name, at, isOpen, JSON.stringify({ ...left, delivered: true })]);
+          if (call !== undefined && name === `${WAY}${call.name}`)
+            next = withSent(next, [name, at, isOpen, JSON.stringify({ ...left, delivered: true })]);
           else if (alone) next = withoutSent(next, name);
         }
         return next === record ? undefined : next;
       }),
     );
   }
-
-  /** Forgets the oldest that were delivered. */
-  #forget(): void {
-    const rest = [...this.#once].filter(([, { calls, isOpen }]) => calls === 0 && !isOpen);
-    for (const [name] of rest.slice(0, Math.max(0, rest.length - MOST_BOUGHT))) this.#once.delete(name);
-  }
-}
-
-function leftIn(record: string | undefined, name: string): Left | undefined {
-  const [, , , text] = sentIn(record).find(([known]) => known === name) ?? [];
-  return text === undefined ? undefined : (JSON.parse(text) as Left);
 }
 
 function refuseBeside({ known }: Call, left: Left | undefined, channel: string): void {
   if (left === undefined) return;
-  if (left.channel !== channel) throw left.delivered === true ? delivered() : unresolved();
+  if (left.channel !== channel) throw refusal(left);
   if (left.call !== known?.call || left.voucher?.amount !== known?.voucher?.amount) throw new LooksAgain();
 }

@@ -7,7 +7,8 @@ import { after, before, test } from 'node:test';
 import { account, PAYEE, PAYMENT_CHANNEL } from '../../demo/chain.mjs';
 import { type GateWorld, startGateWorld } from '../../demo/gate-world.mjs';
 import { channelFetch } from '../../pkg/dist/channels.js';
-import { memoryStore } from '../../pkg/dist/index.js';
+import { memoryStore, wrapFetch } from '../../pkg/dist/index.js';
+import { resume } from '../../pkg/dist/resume.js';
 
 const KINDS = ['x402', 'mpp'] as const;
 type Kind = (typeof KINDS)[number];
@@ -43,11 +44,15 @@ const line = (kind: Kind) => ({ kind, store: memoryStore(), loses: 'nothing' as 
 const LINES = { x402: line('x402'), mpp: line('mpp') };
 type Line = typeof LINES.x402;
 
+type How = { readonly deadlineSecs?: number; readonly choose?: 'session' | 'once' | undefined; readonly resumes?: boolean };
+
 /** A process that buys at this path, and whether it was delivered, or the code of its error. */
-function opened(it: Line, path: string, deadlineSecs = 2): (key: string, body?: string) => Promise<string> {
+function opened(it: Line, path: string, how: How = { choose: 'session' }): (key: string, body?: string) => Promise<string> {
+  const { deadlineSecs = 2, choose, resumes = false } = how;
   const watched: typeof fetch = async (input, init) => {
-    const voucher = voucherOf(new Headers(init?.headers));
-    if (voucher === undefined) return fetch(input, init);
+    const headers = new Headers(init?.headers);
+    if (!headers.has('payment-signature') && !headers.has('authorization')) return fetch(input, init);
+    const voucher = voucherOf(headers) ?? 0n;
     if (voucher > it.highest) it.highest = voucher;
     if (it.loses === 'requests') throw new TypeError('the connection is gone');
     const answer = await fetch(input, init);
@@ -58,7 +63,10 @@ function opened(it: Line, path: string, deadlineSecs = 2): (key: string, body?: 
   const signer = world.chain.accounts.payers[KINDS.indexOf(it.kind)];
   assert.ok(signer);
   const policy = { perDay: '5', deadlineSecs, escrows: [PAYMENT_CHANNEL] };
-  const pay = channelFetch(watched, { signer, policy, store: it.store, deposit: '0.5', maxDeposit: '0.5', choose: 'session' });
+  const { store } = it;
+  const once = resumes ? { once: wrapFetch(watched, { signer, policy, store, resume }) } : {};
+  const chosen = choose === undefined ? {} : { choose };
+  const pay = channelFetch(watched, { signer, policy, store, deposit: '0.5', maxDeposit: '0.5', ...once, ...chosen });
   return (key, body) =>
     pay(`${world.gate.url}${path}`, { headers: { 'idempotency-key': key }, ...(body === undefined ? {} : { method: 'POST', body }) }).then(
       async (answer) => `${answer.status} ${(await answer.text()) !== ''}`,
@@ -71,10 +79,10 @@ async function product(kind: Kind, name: string) {
   const it = LINES[kind];
   const path = `/report/${kind}/${name}`;
   // The gate's own transaction opens a session.
-  if (it.highest === 0n) assert.equal(await opened(it, `${path}/first`, 60)('first'), BOUGHT);
+  if (it.highest === 0n) assert.equal(await opened(it, `${path}/first`, { deadlineSecs: 60, choose: 'session' })('first'), BOUGHT);
   const before = it.highest;
   const sold = () => [(it.highest - before) / PRICE, BigInt(world.origin.requests.filter(({ url }) => url === path).length)];
-  return { it, opens: () => opened(it, path), sold };
+  return { it, opens: (how?: How) => opened(it, path, how), sold };
 }
 
 /** A process. */
@@ -109,6 +117,19 @@ for (const kind of KINDS) {
     });
 
   // A-399
+  // A-417
+  for (const resumes of [false, true])
+    for (const loses of ['answers', 'nothing'] as const)
+      test(`${kind}: what was paid by itself is not paid by channel in the next process, ${loses} lost, with resume ${resumes}`, async () => {
+        const { it, opens, sold } = await product(kind, `itself-${loses}-${resumes}`);
+        it.loses = loses;
+        const first = await opens({ choose: 'once', resumes })('order');
+        it.loses = 'nothing';
+        assert.deepEqual([first, await opens({ resumes })('order')], [loses === 'nothing' ? BOUGHT : 'payment_unresolved', BOUGHT]);
+        assert.equal(await opens({ choose: 'session', resumes })('order'), 'payment_conflict');
+        assert.deepEqual(sold(), [0n, 1n]);
+      });
+
   test(`${kind}: a key whose answer was lost is not charged again where another order came between`, async () => {
     const { it, opens, sold } = await product(kind, 'between');
     const buys = opens();

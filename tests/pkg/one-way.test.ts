@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 
 import { channelFetch } from '../../pkg/dist/channels.js';
 import { memoryStore, wrapFetch } from '../../pkg/dist/index.js';
+import { resume } from '../../pkg/dist/resume.js';
 import { type ChannelSeller, DELAY, startChannelSeller } from '../e2e/channel-seller.ts';
 import { challenge } from './charges.ts';
 import { base64, GOODS, OFFER, settlement, watchedSigner } from './shop.ts';
@@ -146,6 +147,93 @@ test('what was delivered by channel under a key is paid no other way, whether a 
 
 const delivers = (): Response => new Response(GOODS, { headers: { 'payment-response': base64(JSON.stringify(settlement())) } });
 const fails = (): Response => new Response(null, { status: 504 });
+
+type Options = Pick<Parameters<typeof channelFetch>[1], 'signer' | 'policy' | 'store'>;
+/** Processes that pay from one store: by channel where they can, with and without `resume` for what they cannot, and never by channel. */
+const PROCESSES: Record<string, (seller: typeof fetch, options: Options) => typeof fetch> = {
+  'one that pays by channel': channelFetch,
+  'one that resumes': (seller, options) => channelFetch(seller, { ...options, once: wrapFetch(seller, { ...options, resume }) }),
+  'one without channels': (seller, options) => wrapFetch(seller, { ...options, resume }),
+};
+const WITHOUT_CHANNELS = 'one without channels';
+
+// A-417
+test('what one process has paid under a key, delivered or lost, is charged no other way by another one of its store', async () => {
+  const asked = await fetch(world.url);
+  const names = Object.keys(PROCESSES);
+  const plays = WAYS.flatMap((first) => WAYS.map((second) => [first, second] as const))
+    .flatMap((ways) => names.flatMap((one) => names.map((other) => [...ways, one, other] as const)))
+    .filter(([first, second]) => first !== second && (first === 'exact' || second === 'exact'))
+    // One without channels pays for nothing that is sold by channel alone.
+    .filter(([first, , one]) => one !== WITHOUT_CHANNELS || first === 'exact');
+  for (const isDelivered of [false, true]) {
+    const played = await Promise.all(
+      plays.map(async ([first, second, one, other]) => {
+        const left = new Set<string>();
+        let isSecond = false;
+        const seller: typeof fetch = async (_, init) => {
+          const way = wayOf(new Headers(init?.headers));
+          if (way === undefined) return sells(isSecond ? second : first, asked);
+          left.add(way);
+          if (isSecond) return delivers();
+          if (!isDelivered || first !== 'exact') throw new TypeError('the connection is gone');
+          return delivers();
+        };
+        const signer = watchedSigner();
+        const options = { signer, policy: { perDay: '5', escrows: [ESCROW], deadlineSecs: 1 }, store: memoryStore() };
+        const code = ({ code: it }: { code: string }): string => it;
+        await PROCESSES[one]?.(seller, options)(world.url, key('order-7')).then((it) => it.text(), code);
+        const signed = signer.asked.length;
+        isSecond = true;
+        await PROCESSES[other]?.(seller, options)(world.url, key('order-7')).then((it) => it.text(), code);
+        return [first, second, one, other, left.size, signer.asked.length - signed];
+      }),
+    );
+    assert.deepEqual(
+      played,
+      plays.map((play) => [...play, 1, 0]),
+    );
+  }
+});
+
+// A-417
+test('of two processes that pay one key in two ways at once, the one whose person agrees later sends nothing', async () => {
+  const asked = await fetch(world.url);
+  for (const later of ['exact', 'channel 1'] as const) {
+    const left = new Set<string>();
+    let asks = (): void => {};
+    const isAsked = new Promise<void>((resolve) => {
+      asks = resolve;
+    });
+    let agrees = (): void => {};
+    const agreed = new Promise<boolean>((resolve) => {
+      agrees = () => resolve(true);
+    });
+    const seller =
+      (sold: Way): typeof fetch =>
+      async (_, init) => {
+        const way = wayOf(new Headers(init?.headers));
+        if (way === undefined) return sells(sold, asked);
+        left.add(way);
+        throw new TypeError('the connection is gone');
+      };
+    const options = { signer: watchedSigner(), policy: { perDay: '5', deadlineSecs: 1 }, store: memoryStore() };
+    const confirm = (): Promise<boolean> => {
+      asks();
+      return agreed;
+    };
+    const [waits, sooner] =
+      later === 'exact'
+        ? [wrapFetch(seller(later), { ...options, resume, confirm }), channelFetch(seller('channel 1'), options)]
+        : [channelFetch(seller(later), { ...options, confirm }), wrapFetch(seller('exact'), { ...options, resume })];
+    const call = assert.rejects(waits(world.url, key('order-7')), { signed: true });
+    await isAsked;
+    await assert.rejects(sooner(world.url, key('order-7')), { signed: true });
+    agrees();
+    await call;
+    assert.equal(left.size, 1, later);
+  }
+});
 
 /** Two calls under one key that are paid by themselves and wait for their persons, and what is paid in which way. */
 async function twoAtOnce() {

@@ -1,0 +1,66 @@
+/** What has left for a purchase under a key, by channel or by itself, as the record of the budget tells it: all that pay from one store read it here. */
+import type { FareboxError } from './error.js';
+import { delivered } from './named.js';
+import { unresolved } from './purchases.js';
+import { type SentRow, sentIn } from './sent.js';
+
+/** What the names of rows begin with: of payments that `resume` keeps, and of the way by which a purchase under a key is paid. */
+export const KEPT = 'fetch ';
+export const WAY = 'key ';
+
+/** A voucher: its amount, the amount up to which nothing can have been charged for the same purchase, and whether it pays for nothing else. */
+export type Voucher = { readonly channel: string; readonly amount: string; readonly before: string; readonly alone: boolean };
+
+/** What has left for a purchase under a key: by channel the voucher, if there is one, and the last call that it was for. */
+export type Left = {
+  readonly channel?: string;
+  readonly call?: string;
+  readonly content?: string;
+  readonly voucher?: Voucher;
+  /** Of what is paid by itself: the calls that go on, and whether one ended without a receipt. */
+  readonly itself?: { readonly calls: readonly string[]; readonly isOpen: boolean };
+  /** Whether its answer came with a receipt. */
+  readonly delivered?: true;
+};
+
+/** What is known to have left for the purchase of this name. What was paid without a channel at hand is known from what `resume` keeps. */
+export function leftIn(record: string | undefined, name: string): Left | undefined {
+  const rows = sentIn(record);
+  const known = wayIn(rows, name);
+  if (known !== undefined) return known;
+  const [first, ...more] = keptIn(rows, name);
+  if (first === undefined) return undefined;
+  const isOpen = [first, ...more].some((it) => it.isOpen);
+  const { content } = first;
+  return { ...(content === undefined ? {} : { content }), itself: { calls: [], isOpen }, ...(isOpen ? {} : { delivered: true }) };
+}
+
+/** The way that is noted for it. */
+export function wayIn(rows: readonly SentRow[], name: string): Left | undefined {
+  const [, , , text] = rows.find(([known]) => known === `${WAY}${name}`) ?? [];
+  return text === undefined ? undefined : (JSON.parse(text) as Left);
+}
+
+/** What was paid by itself, as far as it is open or was delivered: what it is for, and where its nonce is taken once. */
+type Kept = { readonly content?: string; readonly slot?: string | null; readonly isOpen: boolean };
+
+/** What `resume` keeps for it. */
+export function keptIn(rows: readonly SentRow[], name: string): Kept[] {
+  const [open, purchase] = [openRow(name), `${KEPT}${name}`];
+  // Texts are read only where they name it.
+  const mine = rows.filter(([key, , , text]) => key.startsWith(open) || (key.startsWith(KEPT) && text.includes(purchase)));
+  return mine.flatMap(([key, , isOpen, text]) => {
+    const it = JSON.parse(text) as Omit<Kept, 'isOpen'> & { readonly purchase?: string };
+    return key.startsWith(open) || it.purchase === purchase ? [{ ...it, isOpen }] : [];
+  });
+}
+
+/** The name of the row of a payment for it whose fate is open; without the payment's key what such names begin with. */
+export function openRow(name: string, key = ''): string {
+  return `${KEPT}${name} ${key}`;
+}
+
+/** Why nothing else is paid for what has left one way. */
+export function refusal(left: Left): FareboxError {
+  return left.delivered === true ? delivered() : unresolved();
+}
