@@ -197,7 +197,7 @@ test('what one process has paid under a key, delivered or lost, is charged no ot
 });
 
 // A-417
-test('of two processes that pay one key in two ways at once, the one whose person agrees later sends nothing', async () => {
+test('of two processes that pay one key in two ways at once, the one whose wallet signs later sends nothing', async () => {
   const asked = await fetch(world.url);
   for (const later of ['exact', 'channel 1'] as const) {
     const left = new Set<string>();
@@ -206,8 +206,8 @@ test('of two processes that pay one key in two ways at once, the one whose perso
       asks = resolve;
     });
     let agrees = (): void => {};
-    const agreed = new Promise<boolean>((resolve) => {
-      agrees = () => resolve(true);
+    const agreed = new Promise<void>((resolve) => {
+      agrees = resolve;
     });
     const seller =
       (sold: Way): typeof fetch =>
@@ -218,14 +218,19 @@ test('of two processes that pay one key in two ways at once, the one whose perso
         throw new TypeError('the connection is gone');
       };
     const options = { signer: watchedSigner(), policy: { perDay: '5', deadlineSecs: 1 }, store: memoryStore() };
-    const confirm = (): Promise<boolean> => {
-      asks();
-      return agreed;
+    const signer = watchedSigner();
+    const slow: typeof signer = {
+      ...signer,
+      sign: async (typed) => {
+        asks();
+        await agreed;
+        return signer.sign(typed);
+      },
     };
     const [waits, sooner] =
       later === 'exact'
-        ? [wrapFetch(seller(later), { ...options, resume, confirm }), channelFetch(seller('channel 1'), options)]
-        : [channelFetch(seller(later), { ...options, confirm }), wrapFetch(seller('exact'), { ...options, resume })];
+        ? [wrapFetch(seller(later), { ...options, signer: slow, resume }), channelFetch(seller('channel 1'), options)]
+        : [channelFetch(seller(later), { ...options, signer: slow }), wrapFetch(seller('exact'), { ...options, resume })];
     const call = assert.rejects(waits(world.url, key('order-7')), { signed: true });
     await isAsked;
     await assert.rejects(sooner(world.url, key('order-7')), { signed: true });
