@@ -14,6 +14,7 @@ use farebox_core::skills::offered::{Edition, Offered};
 use farebox_core::skills::{Market, original, pay, refused};
 use wasm_bindgen::JsValue;
 
+use super::bodies::may_parse;
 use super::calls::{self, Failed, Identity};
 use super::config;
 use super::following::{FollowTurn, Place};
@@ -173,6 +174,11 @@ impl Desk {
             return Err(refused::no_identity().no_store());
         }
         let body = self.body(body::BODY_BYTES).await?;
+        // An agent waits for its own; a pack costs a cent, so that its key is no sender.
+        let sender = caller.as_ref().map(|it| format!("{} {}", it.organization, it.agent));
+        if !may_parse(&sender.unwrap_or_else(|| client_of(&self.head)), body.len()).await {
+            return Err(refused::crowded().no_store());
+        }
         let key = text("idempotency-key");
         Ok(Command::Invoke(Box::new(Invocation { skill, version, caller, pack, key, body })))
     }

@@ -5,6 +5,7 @@
 //! answers, [`shown`] makes pages of it, [`showcase`] keeps them, [`following`] waits for what others work on, [`turnstile`] lets them read one after another, [`table`] reads the gate's route table before it is written, [`exchange`] does the same for
 //! the exchange, [`objects`] are the Durable Objects.
 
+mod bodies;
 mod calls;
 mod config;
 mod drive;

@@ -15,7 +15,16 @@ use farebox_wire::a2a::link::PaymentLink;
 /// The open payments that are counted.
 #[derive(Clone, Copy, Debug)]
 pub enum OpenOf<'a> {
-    /// Those of an agent to a merchant.
+    /// Those of an agent to a payee at a merchant.
+    Payee {
+        /// The agent's name.
+        agent: &'a str,
+        /// The origin of the merchant's URL.
+        merchant: &'a str,
+        /// The address that is paid, with its checksum.
+        payee: &'a str,
+    },
+    /// Those of an agent to a merchant, which may have many payees, as a market has.
     Merchant {
         /// The agent's name.
         agent: &'a str,

@@ -32,15 +32,18 @@ use super::row::{DecisionRow, OpenPayments, Scope, Stage, TokenKind, Verdict};
 use super::terms::{Terms, Unpayable, deny_empty};
 use super::{keep, refused};
 use farebox_base::mutant::{Mutant, planted};
+use farebox_payer::client::offer::Offer;
 
 /// Maximum reviews of one agent that no one has looked at.
 const MAX_REVIEWS: u32 = 100;
 
-/// The open payments of an agent to one merchant from which on no other begins there. Below each number of bytes is room for the
-/// longest request.
-const MOST_OF_MERCHANT: OpenPayments = OpenPayments { count: 200, bytes: 5 * 1024 * 1024 };
+/// The open payments of an agent to one payee at a merchant from which on no other begins. Below each number of bytes is room for
+/// the longest request.
+const MOST_OF_PAYEE: OpenPayments = OpenPayments { count: 200, bytes: 5 * 1024 * 1024 };
+/// Those to one merchant: several payees at least, because all sellers of a market have its origin.
+const MOST_OF_MERCHANT: OpenPayments = OpenPayments { count: 1000, bytes: 45 * 1024 * 1024 };
 /// Those of one agent, to several merchants at least.
-const MOST_OF_AGENT: OpenPayments = OpenPayments { count: 1000, bytes: 61 * 1024 * 1024 };
+const MOST_OF_AGENT: OpenPayments = OpenPayments { count: 2500, bytes: 125 * 1024 * 1024 };
 /// Those of all.
 const MOST_OF_ALL: OpenPayments = OpenPayments { count: 20_000, bytes: 1021 * 1024 * 1024 };
 
@@ -171,18 +174,28 @@ impl Decisions<'_> {
         }
     }
 
-    /// Whether so many payments are open that this one may not begin: a merchant takes no room of others.
-    fn is_full<B: Rows>(&self, books: &B, draft: &Draft<'_>) -> Result<bool, B::Error> {
-        let merchant = origin(&draft.request.url, self.reservations.locality).unwrap_or_default();
-        let of_merchant = OpenOf::Merchant { agent: &draft.agent, merchant: &merchant };
+    /// Whether so many payments are open that this one may not begin: a payee takes no room of others.
+    fn is_full<B: Rows>(
+        &self,
+        books: &B,
+        draft: &Draft<'_>,
+        offer: &Offer,
+    ) -> Result<bool, B::Error> {
+        let agent = draft.agent.as_str();
+        let merchant = &origin(&draft.request.url, self.reservations.locality).unwrap_or_default();
+        let payee = &offer.pay_to.to_checksum();
         let mut is_full = false;
         for (of, most) in [
-            (of_merchant, MOST_OF_MERCHANT),
-            (OpenOf::Agent(&draft.agent), MOST_OF_AGENT),
+            (OpenOf::Payee { agent, merchant, payee }, MOST_OF_PAYEE),
+            (OpenOf::Merchant { agent, merchant }, MOST_OF_MERCHANT),
+            (OpenOf::Agent(agent), MOST_OF_AGENT),
             (OpenOf::All, MOST_OF_ALL),
         ] {
-            let is_skipped =
-                matches!(of, OpenOf::Merchant { .. }) && planted(Mutant::OneMerchantTakesAllRoom);
+            let is_skipped = match of {
+                OpenOf::Payee { .. } => planted(Mutant::OnePayeeTakesAllRoom),
+                OpenOf::Merchant { .. } => planted(Mutant::OneMerchantTakesAllRoom),
+                OpenOf::Agent(_) | OpenOf::All => false,
+            };
             is_full |= !is_skipped && books.open_payments(of)?.are_many(&most);
         }
         Ok(is_full)
@@ -217,7 +230,9 @@ impl Decisions<'_> {
                 Ok(begin_review(self.receipts, self.review_secs, draft, &chosen.offer))
             }
             (_, approved) => {
-                if self.is_full(books, &draft)? && !planted(Mutant::OpenPaymentsPileUp) {
+                if self.is_full(books, &draft, &chosen.offer)?
+                    && !planted(Mutant::OpenPaymentsPileUp)
+                {
                     return Ok(Decision::reply(refused::too_many_open()));
                 }
                 if let Some(mut review) = approved

@@ -18,8 +18,9 @@ use farebox_core::skills::message::SellerAnswer;
 use wasm_bindgen::JsValue;
 
 use super::routes::{Addressed, ShownPayment, Wish, client_of};
+use crate::market::bodies::may_parse;
 use crate::market::{calls, config};
-use crate::platform::body::{UNPROVEN_BYTES, Unusable, body_of};
+use crate::platform::body::{Unusable, body_of};
 use crate::platform::calls::{clock_ms, pause};
 
 /// Answers a request.
@@ -48,15 +49,10 @@ pub(in crate::market) async fn answer(
     }
 }
 
-/// Waits until a body of so many bytes may be parsed; whether it may. Long ones take turns, unless a seller's session is shown.
+/// Waits until a body of so many bytes may be parsed; whether it may. One with a seller's session takes no turn.
 async fn wait(profiles: &Profiles, head: &RequestHead, bytes: usize) -> bool {
     let authorization = head.headers.get("authorization").unwrap_or_default();
-    if bytes <= UNPROVEN_BYTES as usize || profiles.is_session(authorization, clock_ms()) {
-        return true;
-    }
-    let Some(ticket) = config::bodies().turn(&client_of(head)).await else { return false };
-    ticket.end(clock_ms(), u64::try_from(bytes / BYTES_PER_MS).unwrap_or(u64::MAX));
-    true
+    profiles.is_session(authorization, clock_ms()) || may_parse(&client_of(head), bytes).await
 }
 
 /// Wakes the objects of all profiles; whether each answered.
@@ -338,8 +334,6 @@ fn noted() -> JsonAnswer {
 const MAX_SWEEPS: u32 = 50;
 /// The status that stands for a gate that gave no answer.
 const NO_ANSWER: u32 = 503;
-/// Bytes of a body that are parsed in a millisecond, by the Worker and the object.
-const BYTES_PER_MS: usize = 20_000;
 /// Milliseconds between reports that the object does not hear.
 const GAPS_MS: [u32; 3] = [100, 500, 2_000];
 /// Milliseconds between two looks for the work that a request waits for.

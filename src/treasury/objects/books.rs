@@ -191,7 +191,8 @@ impl TreasuryRows<'_> {
         let parcel = long::put(self.0, &row.id, &written)?;
         let query = "INSERT INTO open_payments VALUES (?, ?, 1, ?)
             ON CONFLICT (agent, merchant) DO UPDATE SET count = count + 1, bytes = bytes + excluded.bytes";
-        let (agent, merchant) = (row.agent.as_str(), row.merchant.as_str());
+        let seller = seller(&row.merchant, &row.to);
+        let (agent, merchant) = (row.agent.as_str(), seller.as_str());
         self.run(query, vec![agent.into(), merchant.into(), held()])?;
         let query = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = vec![
@@ -370,8 +371,15 @@ impl Rows for TreasuryRows<'_> {
 
     fn open_payments(&self, of: OpenOf<'_>) -> Result<OpenPayments> {
         let (whose, values) = match of {
+            OpenOf::Payee { agent, merchant, payee } => {
+                let seller = seller(merchant, payee);
+                ("WHERE agent = ? AND merchant = ?", vec![agent.into(), seller.into()])
+            }
             OpenOf::Merchant { agent, merchant } => {
-                ("WHERE agent = ? AND merchant = ?", vec![agent.into(), merchant.into()])
+                // From the origin alone, of rows from before payees were counted, to the last of its payees: `!` follows the space.
+                let end = format!("{merchant}!");
+                let values = vec![agent.into(), merchant.into(), end.into()];
+                ("WHERE agent = ? AND merchant >= ? AND merchant < ?", values)
             }
             OpenOf::Agent(agent) => ("WHERE agent = ?", vec![agent.into()]),
             OpenOf::All => ("", vec![]),
@@ -533,6 +541,11 @@ impl Rows for TreasuryRows<'_> {
 pub(super) fn is_second_payment(error: &JsValue) -> bool {
     let text = js_sys::Error::from(error.clone()).message();
     String::from(text).contains("attempts.payment")
+}
+
+/// A payee of a merchant. No origin has a space.
+fn seller(merchant: &str, payee: &str) -> String {
+    format!("{merchant} {payee}")
 }
 
 /// A time and an id.

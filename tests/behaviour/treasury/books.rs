@@ -225,6 +225,9 @@ impl Rows for MemoryRows {
 
     fn open_payments(&self, of: OpenOf<'_>) -> Result<OpenPayments, Infallible> {
         Ok(self.open_where(|row| match of {
+            OpenOf::Payee { agent, merchant, payee } => {
+                row.agent == agent && row.merchant == merchant && row.to == payee
+            }
             OpenOf::Merchant { agent, merchant } => row.agent == agent && row.merchant == merchant,
             OpenOf::Agent(agent) => row.agent == agent,
             OpenOf::All => true,

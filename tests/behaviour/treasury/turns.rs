@@ -7,7 +7,9 @@ use farebox_core::treasury::message::{Answer, Command};
 use serde_json::{Value, json};
 
 use super::payouts;
-use super::world::{BUYER_KEY, TESTER_KEY, Told, World, keyed, lost, plain, variables};
+use super::world::{
+    BUYER_KEY, TESTER_KEY, Told, World, accept, keyed, lost, plain, terms, variables,
+};
 
 fn of(agent: &str, key: &str) -> Value {
     let mut body = keyed("1", key);
@@ -119,10 +121,10 @@ fn room(told: &Told) -> (u32, &str) {
 
 //
 #[test]
-pub fn an_agent_has_at_most_1000_open_payments_and_64_mib_of_their_requests() {
+pub fn an_agent_has_at_most_2500_open_payments_and_128_mib_of_their_requests() {
     let mut world = World::with_node();
     let one = refuse(&mut world, "buyer", "one");
-    copy(&mut world, &one, 998);
+    copy(&mut world, &one, 2_498);
     let last = refuse(&mut world, "buyer", "last");
     let before = (world.rows.attempts.len(), world.rows.decisions.len());
     let told = world.told(&of("buyer", "over"));
@@ -149,7 +151,7 @@ pub fn an_agent_has_at_most_1000_open_payments_and_64_mib_of_their_requests() {
     assert_eq!(room(&told), FULL);
     let kept = world.rows.parcels.values();
     let bytes: usize = kept.map(|it| serde_json::to_string(it).unwrap().len()).sum();
-    assert!((60 << 20..64 << 20).contains(&bytes), "{bytes}");
+    assert!((124 << 20..128 << 20).contains(&bytes), "{bytes}");
 }
 
 /// A world whose agents may pay every merchant.
@@ -161,27 +163,54 @@ fn anywhere() -> World {
     World::of(&variables)
 }
 
-//
+/// A payment of the buyer at a merchant to the payee of this number.
+fn paid_to(merchant: &str, payee: u32, key: &str, body: &str) -> Value {
+    let mut asked = of("buyer", key);
+    asked["request"]["url"] = json!(format!("https://{merchant}/{key}"));
+    asked["request"]["body"] = body.into();
+    let mut offer = accept("1");
+    offer["payTo"] = json!(format!("0x{payee:040}"));
+    asked["challenge"]["headers"]["payment-required"] = json!(terms(&[offer]));
+    asked
+}
+
+/// A short request, a long one, and how many of each open payment one payee has, and one merchant.
+fn lengths() -> [(String, u32, u32); 2] {
+    [("x".to_owned(), 200, 1_000), ("x".repeat(900_000), 6, 53)]
+}
+
+//
 #[test]
-pub fn a_merchant_has_at_most_200_open_payments_of_an_agent_and_8_mib_of_their_requests() {
-    let to = |merchant: &str, key: &str, body: &str| {
-        let mut asked = of("buyer", key);
-        asked["request"]["url"] = json!(format!("https://{merchant}/{key}"));
-        asked["request"]["body"] = body.into();
-        asked
-    };
-    for (body, most) in [("x", 200), ("x".repeat(900_000).as_str(), 6)] {
+pub fn a_payee_has_at_most_200_open_payments_of_an_agent_and_8_mib_of_their_requests() {
+    for (body, most, _) in lengths() {
         let mut world = anywhere();
         let (open, told) =
-            refuse_all(&mut world, |count| to("bad.example", &format!("k-{count}"), body));
+            refuse_all(&mut world, |count| paid_to("bad.example", 1, &format!("k-{count}"), &body));
         assert_eq!((room(&told), open), (FULL, most));
-        // Another port is another merchant; all others are paid as before.
-        for merchant in ["bad.example:8443", "good.example"] {
-            let asked = world.ask(BUYER_KEY, &to(merchant, merchant, body));
+        // Another port is another merchant; all others are paid as before, and so are the other sellers of a market.
+        for (merchant, payee) in [("bad.example:8443", 1), ("good.example", 1), ("bad.example", 2)]
+        {
+            let asked = world
+                .ask(BUYER_KEY, &paid_to(merchant, payee, &format!("{merchant}-{payee}"), &body));
             assert!(matches!(asked, Answer::Prepare(_)), "{merchant}: {asked:?}");
         }
-        let told = world.told(&to("bad.example", "over", body));
+        let told = world.told(&paid_to("bad.example", 1, "over", &body));
         assert_eq!(room(&told), FULL);
+    }
+}
+
+//
+#[test]
+pub fn a_merchant_of_many_payees_has_at_most_1000_open_payments_of_an_agent_and_48_mib_of_their_requests()
+ {
+    for (body, _, most) in lengths() {
+        let mut world = anywhere();
+        let (open, told) = refuse_all(&mut world, |count| {
+            paid_to("bad.example", count / 4, &format!("k-{count}"), &body)
+        });
+        assert_eq!((room(&told), open), (FULL, most));
+        let asked = world.ask(BUYER_KEY, &paid_to("good.example", 1, "other", &body));
+        assert!(matches!(asked, Answer::Prepare(_)), "{asked:?}");
     }
 }
 

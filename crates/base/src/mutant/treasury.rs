@@ -200,6 +200,8 @@ macro_rules! treasury {
             KindsTakeNoTurns,
             /// An agent may have any number of open payments.
             OpenPaymentsPileUp,
+            /// Payments to one payee take the room of its market.
+            OnePayeeTakesAllRoom,
             /// Payments to one merchant take the room of all.
             OneMerchantTakesAllRoom,
             /// A request is kept that is never sent again.

@@ -1,0 +1,18 @@
+//! Turns of long bodies: the one object that parses one answers nobody else meanwhile.
+
+use super::config;
+use crate::platform::body::UNPROVEN_BYTES;
+use crate::platform::calls::clock_ms;
+
+/// Waits until a body of so many bytes may be parsed for its sender, an agent or a network; whether it may. Short ones need no turn.
+pub(super) async fn may_parse(sender: &str, bytes: usize) -> bool {
+    if bytes <= UNPROVEN_BYTES as usize {
+        return true;
+    }
+    let Some(ticket) = config::bodies().turn(sender).await else { return false };
+    ticket.end(clock_ms(), u64::try_from(bytes / BYTES_PER_MS).unwrap_or(u64::MAX));
+    true
+}
+
+/// Bytes that are parsed in a millisecond, at least.
+const BYTES_PER_MS: usize = 20_000;
