@@ -31,7 +31,7 @@ use super::outcome::{Turn, take_turn};
 use super::payout::Payouts;
 use super::payout::request::members;
 use super::payout::response::{list_payouts, show_payout};
-use super::places::{Places, Work};
+use super::places::{PlacedJob, Places};
 use super::row::{TokenKind, Verdict};
 use super::seed::seed;
 use farebox_base::time::UnixTime;
@@ -85,9 +85,9 @@ impl Treasury {
         books: &B,
         places: &Places,
         scene: Now<'_>,
-    ) -> Result<(Vec<Work>, Vec<Change>), B::Error> {
+    ) -> Result<(Vec<PlacedJob>, Vec<Change>), B::Error> {
         let (mut works, mut changes, mut places) = (Vec::new(), Vec::new(), places.clone());
-        let mut add = |(more, writes): (Vec<Work>, Vec<Change>)| {
+        let mut add = |(more, writes): (Vec<PlacedJob>, Vec<Change>)| {
             works.extend(more);
             changes.extend(writes);
         };

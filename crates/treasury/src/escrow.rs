@@ -34,7 +34,7 @@ use super::config::{EscrowContract, Key, Wallet};
 use super::kernel::{Decision, Grant, Job, Now};
 use super::message::{Answer, Enquiry, Reply};
 use super::operate::reply::{not_found, problem};
-use super::places::{Places, Work};
+use super::places::{PlacedJob, Places};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
@@ -131,7 +131,7 @@ impl Escrows<'_> {
         books: &B,
         places: &mut Places,
         scene: Now<'_>,
-    ) -> Result<(Vec<Work>, Vec<Change>), B::Error> {
+    ) -> Result<(Vec<PlacedJob>, Vec<Change>), B::Error> {
         let (mut works, mut changes) = (Vec::new(), Vec::new());
         let now = scene.now.secs();
         for mut row in books.escrows_due(now, MAX_DUE)? {
@@ -146,7 +146,7 @@ impl Escrows<'_> {
             let decision = self.enquire(row, escrow, 0, now);
             changes.extend(decision.changes);
             if let Answer::Enquire(enquiry) = decision.answer {
-                works.push(Work { place, job: Job::Enquire(*enquiry) });
+                works.push(PlacedJob { place, job: Job::Enquire(*enquiry) });
             }
         }
         Ok((works, changes))

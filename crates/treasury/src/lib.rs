@@ -54,4 +54,4 @@ pub mod version;
 pub use self::config::Treasury;
 pub use self::kernel::{Decision, Job, Now, RANDOM_BYTES};
 pub use self::outcome::Turn;
-pub use self::places::{Place, Places, Work};
+pub use self::places::{PlacedJob, Places, TakenPlace};

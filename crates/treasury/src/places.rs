@@ -12,16 +12,16 @@ use farebox_base::mutant::{Mutant, planted};
 
 /// A job, and the place that it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Work {
+pub struct PlacedJob {
     /// The place, until the job is over.
-    pub place: Place,
+    pub place: TakenPlace,
     /// The job.
     pub job: Job,
 }
 
 /// A place that is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct TakenPlace {
     turn: Turn,
     /// The attempt, the link or the payment in escrow.
     id: String,
@@ -31,7 +31,7 @@ pub struct Place {
     merchant: Option<String>,
 }
 
-impl Place {
+impl TakenPlace {
     pub(crate) fn of(attempt: &AttemptRow) -> Self {
         let turn = attempt.turn();
         let merchant = (turn == Turn::Interrupted).then(|| attempt.merchant.clone());
@@ -42,7 +42,7 @@ impl Place {
 /// The places of one alarm.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    taken: Vec<Place>,
+    taken: Vec<TakenPlace>,
     slow: Vec<String>,
 }
 
@@ -51,23 +51,24 @@ impl Places {
     pub const ALL: usize = 4;
 
     /// Takes a place.
-    pub fn take(&mut self, place: Place) {
+    pub fn take(&mut self, place: TakenPlace) {
         self.taken.push(place);
     }
 
     /// Takes a place among payouts for a link or a payment in escrow; `None` if there is none, or it
     /// has one.
-    pub(crate) fn take_beside_payouts(&mut self, id: &str) -> Option<Place> {
+    pub(crate) fn take_beside_payouts(&mut self, id: &str) -> Option<TakenPlace> {
         if self.has(id) || self.room(Turn::Payouts) == 0 {
             return None;
         }
-        let place = Place { turn: Turn::Payouts, id: id.to_string(), agent: None, merchant: None };
+        let place =
+            TakenPlace { turn: Turn::Payouts, id: id.to_string(), agent: None, merchant: None };
         self.take(place.clone());
         Some(place)
     }
 
     /// Gives a place back, whose job took so many milliseconds.
-    pub fn leave(&mut self, place: Place, milliseconds: u64) {
+    pub fn leave(&mut self, place: TakenPlace, milliseconds: u64) {
         self.taken.retain(|taken| *taken != place);
         self.slow.extend(place.merchant.filter(|_| milliseconds >= SLOW_MS));
     }
@@ -94,7 +95,7 @@ impl Places {
 
     /// How many places of a kind an agent has.
     pub(crate) fn count_of(&self, turn: Turn, agent: &str) -> usize {
-        let is_its = |it: &&Place| it.turn == turn && it.agent.as_deref() == Some(agent);
+        let is_its = |it: &&TakenPlace| it.turn == turn && it.agent.as_deref() == Some(agent);
         self.taken.iter().filter(is_its).count()
     }
 

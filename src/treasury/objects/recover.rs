@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use farebox_core::ledger::inquiry::Next;
 use farebox_core::treasury::message::{Answer, Command};
-use farebox_core::treasury::{Job, Place, Places, Treasury, Work};
+use farebox_core::treasury::{Job, PlacedJob, Places, TakenPlace, Treasury};
 use futures_util::StreamExt;
 use futures_util::future::{Either, join, join_all, select};
 use futures_util::stream::FuturesUnordered;
@@ -84,8 +84,8 @@ impl TreasuryObject {
         }
     }
 
-    /// What is due and has a place, once that is written; `None` if nothing is.
-    fn begin(&self, places: &Places) -> Result<Option<Vec<Work>>> {
+    /// Begins what is due and has a place: the jobs, once that is written; `None` if nothing is due.
+    fn begin(&self, places: &Places) -> Result<Option<Vec<PlacedJob>>> {
         self.host.block(None, |desk| {
             let (rows, scene) = (desk.rows(), desk.scene());
             let (works, mut changes) = desk.config.recover(&rows, places, scene)?;
@@ -96,7 +96,11 @@ impl TreasuryObject {
     }
 
     /// Carries out one job: its place, the milliseconds that it took, and what came of it.
-    async fn carry_timed(&self, treasury: &Treasury, work: Work) -> (Place, u64, Result<()>) {
+    async fn carry_timed(
+        &self,
+        treasury: &Treasury,
+        work: PlacedJob,
+    ) -> (TakenPlace, u64, Result<()>) {
         let began = clock_ms();
         let done = self.carry(treasury, work.job).await;
         (work.place, clock_ms().saturating_sub(began), done)

@@ -3,7 +3,7 @@
 use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::message::{Answer, Command, Order};
-use farebox_core::treasury::{Job, Place, Places};
+use farebox_core::treasury::{Job, Places, TakenPlace};
 use serde_json::{Value, json};
 
 use super::payouts;
@@ -126,7 +126,7 @@ fn begin_at(world: &mut World, merchant: &str, key: &str) -> String {
 }
 
 /// The alarm begins what has places, until nothing more has: the attempts, and their places.
-fn begun(world: &mut World, places: &mut Places) -> Vec<(String, Place)> {
+fn begun(world: &mut World, places: &mut Places) -> Vec<(String, TakenPlace)> {
     let mut all = Vec::new();
     while let Some(works) = world.begin(places) {
         for work in works {
@@ -149,7 +149,7 @@ pub fn a_merchant_that_hangs_holds_up_no_payout_and_no_payment_to_another_one() 
     let hangs: Vec<String> =
         (0..6).map(|at| begin_at(&mut world, "hangs.example", &format!("h-{at}"))).collect();
     let to_hanging =
-        |all: &[(String, Place)]| all.iter().filter(|(id, _)| hangs.contains(id)).count();
+        |all: &[(String, TakenPlace)]| all.iter().filter(|(id, _)| hangs.contains(id)).count();
     world.now += 1;
     let other = begin_at(&mut world, "good.example", "good");
     let payout = payouts::order(&mut world, &payouts::payout("0.25", "rent"));

@@ -11,7 +11,7 @@ use farebox_core::treasury::books::Change;
 use farebox_core::treasury::message::{
     Answer, Caller, Command, LinkClaim, MerchantAnswer, Operation, Order, Reply,
 };
-use farebox_core::treasury::{Job, Now, Places, RANDOM_BYTES, Treasury, Turn, Work};
+use farebox_core::treasury::{Job, Now, PlacedJob, Places, RANDOM_BYTES, Treasury, Turn};
 use serde_json::{Value, json};
 
 use super::books::MemoryRows;
@@ -195,7 +195,7 @@ impl World {
     }
 
     /// One look of the alarm for what is due and has a place beside those that are taken; `None` if nothing is.
-    pub fn begin(&mut self, places: &Places) -> Option<Vec<Work>> {
+    pub fn begin(&mut self, places: &Places) -> Option<Vec<PlacedJob>> {
         let random = self.random();
         let scene = Now {
             organization: self.organization,

@@ -17,7 +17,7 @@ use crate::merchant::{Locality, origin};
 use crate::message::Answer;
 use crate::notice;
 use crate::outcome::Outcome;
-use crate::places::{KINDS, Place, Places, Work};
+use crate::places::{KINDS, PlacedJob, Places, TakenPlace};
 use crate::row::{AttemptRow, DecisionRow, Money, Stage, Turn};
 use crate::undelivered::{MARGIN_SECS, can_be_sent, is_delivered, may_repeat, stands};
 use farebox_base::mutant::{Mutant, planted};
@@ -80,11 +80,11 @@ impl Recovery<'_> {
         books: &B,
         places: &mut Places,
         scene: Now<'_>,
-    ) -> Result<(Vec<Work>, Vec<Change>), B::Error> {
+    ) -> Result<(Vec<PlacedJob>, Vec<Change>), B::Error> {
         let (mut works, mut changes) = (Vec::new(), Vec::new());
         let mut gave_back = false;
         for mut attempt in due_in_turn(books, places, scene)? {
-            let place = Place::of(&attempt);
+            let place = TakenPlace::of(&attempt);
             let Some(mut decision) = books.decision(&attempt.decision)? else {
                 (attempt.due, attempt.why) = (None, Some("no_decision".to_string()));
                 changes.push(Change::Attempt(Box::new(attempt)));
@@ -100,12 +100,12 @@ impl Recovery<'_> {
                 (Money::Signed, Stage::Executing) => {
                     let (job, writes) =
                         self.send_again(books, Held { attempt, decision }, scene)?;
-                    works.extend(job.map(|job| Work { place, job }));
+                    works.extend(job.map(|job| PlacedJob { place, job }));
                     changes.extend(writes);
                 }
                 (Money::Signed, Stage::Review | Stage::Final) => {
                     let job = self.reports.chain.ask_of(&mut attempt, scene.now);
-                    works.extend(job.map(|job| Work { place, job }));
+                    works.extend(job.map(|job| PlacedJob { place, job }));
                     let age = scene.now.secs_since(UnixTime::from_secs(attempt.counted));
                     let is_open = matches!(decision.outcome.as_str(), "inconclusive" | "unknown");
                     if is_open && age >= INCONCLUSIVE_SECS {
@@ -189,7 +189,7 @@ fn due_in_turn<B: Rows>(
         while places.room(turn) > 0
             && let Some(attempt) = next_due(books, turn, places, scene)?
         {
-            places.take(Place::of(&attempt));
+            places.take(TakenPlace::of(&attempt));
             found.push(attempt);
         }
     }

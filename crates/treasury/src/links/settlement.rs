@@ -13,7 +13,7 @@ use crate::chain::{Authorized, ChainReader};
 use crate::kernel::{Decision, Grant, Job, Now, SendWindow};
 use crate::message::{Answer, MerchantAnswer, Order, Reply};
 use crate::payout::settlement::reply_of;
-use crate::places::{Places, Work};
+use crate::places::{PlacedJob, Places};
 use crate::refused;
 use crate::undelivered::MARGIN_SECS;
 use farebox_base::amount::Amount;
@@ -90,7 +90,7 @@ impl LinkSettlements<'_> {
         books: &B,
         places: &mut Places,
         scene: Now<'_>,
-    ) -> Result<(Vec<Work>, Vec<Change>), B::Error> {
+    ) -> Result<(Vec<PlacedJob>, Vec<Change>), B::Error> {
         let (mut works, mut changes) = (Vec::new(), Vec::new());
         let now = scene.now.secs();
         if books.claims_end()?.is_some_and(|end| end <= now) {
@@ -105,7 +105,7 @@ impl LinkSettlements<'_> {
                 | LinkState::Failed(..)
                 | LinkState::Cancelled => (None, PaymentLink { due: None, ..link }),
             };
-            works.extend(job.map(|job| Work { place, job }));
+            works.extend(job.map(|job| PlacedJob { place, job }));
             changes.push(Change::Link(Box::new(link)));
         }
         Ok((works, changes))
