@@ -86,11 +86,13 @@ pub trait Rows {
     /// The agents that have attempts with a time at which they are due, of this kind, by name.
     fn waiting(&self, turn: Turn) -> Result<Vec<String>, Self::Error>;
 
-    /// The attempts of an agent that are due at this second, of this kind, the longest due first.
+    /// The attempts of an agent that are due at this second, of this kind, the longest due first;
+    /// none for these merchants.
     fn due(
         &self,
         turn: Turn,
         agent: &str,
+        without: &[&str],
         now: u64,
         limit: u32,
     ) -> Result<Vec<AttemptRow>, Self::Error>;

@@ -13,7 +13,7 @@ use super::escrow::Escrows;
 use super::escrow::response::show_escrow;
 use super::inquire::{self, identify, list_open, show_own_receipt, show_receipt};
 use super::keep::remove;
-use super::kernel::{Decision, Grant, Job, Now, RANDOM_BYTES};
+use super::kernel::{Decision, Grant, Now, RANDOM_BYTES};
 use super::links::id::is_link;
 use super::links::settlement::LinkSettlements;
 use super::links::{Links, claim};
@@ -31,6 +31,7 @@ use super::outcome::{Turn, take_turn};
 use super::payout::Payouts;
 use super::payout::request::members;
 use super::payout::response::{list_payouts, show_payout};
+use super::places::{PlacedJob, Places};
 use super::row::{TokenKind, Verdict};
 use super::seed::seed;
 use farebox_base::time::UnixTime;
@@ -75,25 +76,32 @@ impl Treasury {
         remove(books, self.keep_secs, scene.now)
     }
 
-    /// Work that is due, with the writes that grant it.
+    /// Work that is due and has places beside those that are taken, with the writes that grant it.
     ///
     /// # Errors
     /// An error of the storage.
     pub fn recover<B: Rows>(
         &self,
         books: &B,
+        places: &Places,
         scene: Now<'_>,
-    ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
-        let (mut jobs, mut changes) = (Vec::new(), Vec::new());
-        for (more, writes) in [
-            self.escrows().recover(books, scene)?,
-            self.link_settlements().recover(books, scene)?,
-            self.recovery().recover(books, scene)?,
-        ] {
-            jobs.extend(more);
+    ) -> Result<(Vec<PlacedJob>, Vec<Change>), B::Error> {
+        let (mut works, mut changes, mut places) = (Vec::new(), Vec::new(), places.clone());
+        let mut add = |(more, writes): (Vec<PlacedJob>, Vec<Change>)| {
+            works.extend(more);
             changes.extend(writes);
+        };
+        // Of those that share places, chance names the first.
+        let is_first = scene.random.last().is_some_and(|byte| byte % 2 == 0);
+        if is_first {
+            add(self.recovery().recover(books, &mut places, scene)?);
         }
-        Ok((jobs, changes))
+        add(self.escrows().recover(books, &mut places, scene)?);
+        add(self.link_settlements().recover(books, &mut places, scene)?);
+        if !is_first {
+            add(self.recovery().recover(books, &mut places, scene)?);
+        }
+        Ok((works, changes))
     }
 
     /// Takes what the chain showed of an attempt or a payment by link.

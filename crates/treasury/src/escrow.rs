@@ -34,6 +34,7 @@ use super::config::{EscrowContract, Key, Wallet};
 use super::kernel::{Decision, Grant, Job, Now};
 use super::message::{Answer, Enquiry, Reply};
 use super::operate::reply::{not_found, problem};
+use super::places::{PlacedJob, Places};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
@@ -124,15 +125,17 @@ impl Escrows<'_> {
         Ok(self.enquire(row, escrow, 0, now))
     }
 
-    /// Work that is due, with the writes that grant it.
+    /// Work that is due and has places, with the writes that grant it.
     pub fn recover<B: Rows>(
         &self,
         books: &B,
+        places: &mut Places,
         scene: Now<'_>,
-    ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
-        let (mut jobs, mut changes) = (Vec::new(), Vec::new());
+    ) -> Result<(Vec<PlacedJob>, Vec<Change>), B::Error> {
+        let (mut works, mut changes) = (Vec::new(), Vec::new());
         let now = scene.now.secs();
         for mut row in books.escrows_due(now, MAX_DUE)? {
+            let Some(place) = places.take_beside_payouts(&row.id) else { continue };
             // No one waits.
             row.until = now;
             let escrow = self.contract_of(&row, scene).filter(|it| self.gateway(it).is_some());
@@ -143,10 +146,10 @@ impl Escrows<'_> {
             let decision = self.enquire(row, escrow, 0, now);
             changes.extend(decision.changes);
             if let Answer::Enquire(enquiry) = decision.answer {
-                jobs.push(Job::Enquire(*enquiry));
+                works.push(PlacedJob { place, job: Job::Enquire(*enquiry) });
             }
         }
-        Ok((jobs, changes))
+        Ok((works, changes))
     }
 
     /// Takes what a node answered to an enquiry.

@@ -362,11 +362,23 @@ impl Rows for TreasuryRows<'_> {
         rows.raw().map(|row| Ok(text(row?.first()).unwrap_or_default())).collect()
     }
 
-    fn due(&self, turn: Turn, agent: &str, now: u64, limit: u32) -> Result<Vec<AttemptRow>> {
-        let query = "SELECT row FROM attempts
-            WHERE turn = ? AND agent = ? AND due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?";
-        let values = vec![word(&turn), agent.into(), whole(now), whole(limit.into())];
-        self.all(query, values)
+    fn due(
+        &self,
+        turn: Turn,
+        agent: &str,
+        without: &[&str],
+        now: u64,
+        limit: u32,
+    ) -> Result<Vec<AttemptRow>> {
+        let places = vec!["?"; without.len()].join(", ");
+        let query = format!(
+            "SELECT row FROM attempts WHERE turn = ? AND agent = ? AND due IS NOT NULL AND due <= ?
+                AND merchant NOT IN ({places}) ORDER BY due LIMIT ?"
+        );
+        let mut values = vec![word(&turn), agent.into(), whole(now)];
+        values.extend(without.iter().map(|merchant| SqlValue::from(*merchant)));
+        values.push(whole(limit.into()));
+        self.all(&query, values)
     }
 
     fn open_payments(&self, of: OpenOf<'_>) -> Result<OpenPayments> {

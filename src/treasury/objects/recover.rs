@@ -1,14 +1,17 @@
 //! The work of the alarm: the attempts that are due, and the calls that some of them need.
 //!
 //! Only here does an object call out, at most four jobs and two notices at once; the result of each
-//! goes to its attempt in a block of its own.
+//! goes to its attempt in a block of its own. A place that is free takes the next job, so that none
+//! waits for what hangs.
 
 use std::cell::Cell;
 
 use farebox_core::ledger::inquiry::Next;
 use farebox_core::treasury::message::{Answer, Command};
-use farebox_core::treasury::{Job, Treasury};
-use futures_util::future::{join, join_all};
+use farebox_core::treasury::{Job, PlacedJob, Places, TakenPlace, Treasury};
+use futures_util::StreamExt;
+use futures_util::future::{Either, join, join_all, select};
+use futures_util::stream::FuturesUnordered;
 use wasm_bindgen::JsValue;
 
 use super::outbox::{self, Due};
@@ -19,10 +22,14 @@ use crate::platform::sql::Result;
 use crate::treasury::calls::{self, Transport};
 use crate::treasury::{config, drive};
 
-/// Jobs at once.
-const AT_ONCE: usize = 4;
 /// Limit on the jobs and blocks of one alarm; the rest is due in a second again.
 const MAX_JOBS: usize = 24;
+/// Those beyond that for each second in which some of them go on.
+const MORE_JOBS: usize = 4;
+/// Milliseconds after which an alarm begins nothing more.
+const MAX_MS: u64 = 60_000;
+/// Milliseconds between two looks for what is due while jobs go on.
+const NEXT_MS: u32 = 1_000;
 /// Milliseconds after the last job in which notices are told before the next alarm.
 const REST_MS: u64 = 1_000;
 /// Milliseconds between two looks for notices while jobs are carried out.
@@ -43,33 +50,60 @@ impl TreasuryObject {
         jobs.and(notices)
     }
 
+    /// Carries out what is due, as places become free. What hangs takes up no more than its place: as
+    /// long as it goes on, more is begun.
     async fn carry_all(&self, treasury: &Treasury) -> Result<()> {
-        let mut calls = 0;
-        while calls < MAX_JOBS {
-            let (jobs, is_idle) = self.host.block(None, |desk| {
-                let (rows, scene) = (desk.rows(), desk.scene());
-                let (jobs, mut changes) = desk.config.recover(&rows, scene)?;
-                changes.extend(desk.config.remove(&rows, scene)?);
-                self.host.hosted.write(desk, &changes)?;
-                let is_idle = changes.is_empty() && jobs.is_empty();
-                Ok((jobs, is_idle))
-            })?;
-            if is_idle {
-                return Ok(());
-            }
-            calls += 1 + jobs.len();
-            let mut jobs = jobs.into_iter();
-            loop {
-                let some: Vec<Job> = jobs.by_ref().take(AT_ONCE).collect();
-                if some.is_empty() {
-                    break;
+        let (mut places, mut running) = (Places::default(), FuturesUnordered::new());
+        let (mut left, end) = (MAX_JOBS, clock_ms() + MAX_MS);
+        let (mut carried, mut second) = (Ok(()), Box::pin(pause(NEXT_MS)));
+        loop {
+            while carried.is_ok() && left > 0 && clock_ms() < end {
+                match self.begin(&places) {
+                    Ok(None) => break,
+                    Ok(Some(works)) => {
+                        left = left.saturating_sub(1 + works.len());
+                        for work in works {
+                            places.take(work.place.clone());
+                            running.push(self.carry_timed(treasury, work));
+                        }
+                    }
+                    Err(error) => carried = Err(error),
                 }
-                for done in join_all(some.into_iter().map(|job| self.carry(treasury, job))).await {
-                    done?;
+            }
+            match select(running.next(), &mut second).await {
+                Either::Left((None, _)) => return carried,
+                Either::Left((Some((place, milliseconds, done)), _)) => {
+                    places.leave(place, milliseconds);
+                    carried = carried.and(done);
+                }
+                Either::Right(_) => {
+                    left = left.max(MORE_JOBS);
+                    second = Box::pin(pause(NEXT_MS));
                 }
             }
         }
-        Ok(())
+    }
+
+    /// Begins what is due and has a place: the jobs, once that is written; `None` if nothing is due.
+    fn begin(&self, places: &Places) -> Result<Option<Vec<PlacedJob>>> {
+        self.host.block(None, |desk| {
+            let (rows, scene) = (desk.rows(), desk.scene());
+            let (works, mut changes) = desk.config.recover(&rows, places, scene)?;
+            changes.extend(desk.config.remove(&rows, scene)?);
+            self.host.hosted.write(desk, &changes)?;
+            Ok((!changes.is_empty() || !works.is_empty()).then_some(works))
+        })
+    }
+
+    /// Carries out one job: its place, the milliseconds that it took, and what came of it.
+    async fn carry_timed(
+        &self,
+        treasury: &Treasury,
+        work: PlacedJob,
+    ) -> (TakenPlace, u64, Result<()>) {
+        let began = clock_ms();
+        let done = self.carry(treasury, work.job).await;
+        (work.place, clock_ms().saturating_sub(began), done)
     }
 
     /// Tells the notices that are due, also those that come while jobs are carried out, which end

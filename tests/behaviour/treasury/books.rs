@@ -238,11 +238,15 @@ impl Rows for MemoryRows {
         &self,
         turn: Turn,
         agent: &str,
+        without: &[&str],
         now: u64,
         limit: u32,
     ) -> Result<Vec<AttemptRow>, Infallible> {
         let is_due = |row: &&AttemptRow| {
-            row.turn() == turn && row.agent == agent && row.due.is_some_and(|due| due <= now)
+            row.turn() == turn
+                && row.agent == agent
+                && !without.contains(&row.merchant.as_str())
+                && row.due.is_some_and(|due| due <= now)
         };
         let mut rows: Vec<_> = self.attempts.values().filter(is_due).cloned().collect();
         rows.sort_by_key(|row| row.due);

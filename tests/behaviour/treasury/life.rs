@@ -13,7 +13,7 @@ use farebox_core::treasury::message::{
     Answer, Caller, Command, MerchantAnswer, Operation, Order, Preparation,
 };
 use farebox_core::treasury::row::{AttemptRow, Money, Stage};
-use farebox_core::treasury::{Job, Now, RANDOM_BYTES, Treasury};
+use farebox_core::treasury::{Job, Now, Places, RANDOM_BYTES, Treasury};
 use serde_json::{Value, json};
 
 use super::books::MemoryRows;
@@ -436,8 +436,16 @@ impl Life {
         let random = self.random();
         let now = UnixTime::from_secs(self.now);
         let scene = Now { organization: "acme", now, random: &random };
-        let (jobs, changes) = TREASURY.recover(&self.rows, scene).unwrap();
-        self.rows.write(changes);
+        let mut jobs = Vec::new();
+        loop {
+            let recovered = TREASURY.recover(&self.rows, &Places::default(), scene);
+            let (works, changes) = recovered.unwrap();
+            if works.is_empty() && changes.is_empty() {
+                break;
+            }
+            self.rows.write(changes);
+            jobs.extend(works.into_iter().map(|work| work.job));
+        }
         if self
             .rows
             .attempts

@@ -15,11 +15,16 @@ pub const SETTLE: &str = "https://facilitator.example.com/settle";
 
 /// A world with a facilitator, a node, and a dollar a day to pay out.
 pub fn world() -> World {
+    World::of(&variables_of_payouts())
+}
+
+/// Its variables.
+pub fn variables_of_payouts() -> Value {
     let mut variables = variables();
     variables["RPC_URL"] = json!("https://node.example.com");
     variables["FACILITATOR_URL"] = json!("https://facilitator.example.com/");
     variables["ORGANIZATIONS"][0]["policy"]["payoutsPerDay"] = json!({"USDC": "1.00"});
-    World::of(&variables)
+    variables
 }
 
 pub fn payout(amount: &str, key: &str) -> Value {

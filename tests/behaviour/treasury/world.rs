@@ -11,7 +11,7 @@ use farebox_core::treasury::books::Change;
 use farebox_core::treasury::message::{
     Answer, Caller, Command, LinkClaim, MerchantAnswer, Operation, Order, Reply,
 };
-use farebox_core::treasury::{Job, Now, RANDOM_BYTES, Treasury, Turn};
+use farebox_core::treasury::{Job, Now, PlacedJob, Places, RANDOM_BYTES, Treasury, Turn};
 use serde_json::{Value, json};
 
 use super::books::MemoryRows;
@@ -190,15 +190,22 @@ impl World {
 
     /// What the alarm does now.
     pub fn alarm(&mut self) -> Vec<Job> {
+        let looks = core::iter::from_fn(|| self.begin(&Places::default()));
+        looks.flatten().map(|work| work.job).collect()
+    }
+
+    /// One look of the alarm for what is due and has a place beside those that are taken; `None` if nothing is.
+    pub fn begin(&mut self, places: &Places) -> Option<Vec<PlacedJob>> {
         let random = self.random();
         let scene = Now {
             organization: self.organization,
             now: UnixTime::from_secs(self.now),
             random: &random,
         };
-        let (jobs, changes) = self.treasury.recover(&self.rows, scene).unwrap();
+        let (works, changes) = self.treasury.recover(&self.rows, places, scene).unwrap();
+        let is_idle = works.is_empty() && changes.is_empty();
         self.rows.write(changes);
-        jobs
+        (!is_idle).then_some(works)
     }
 
     /// Removes what is old, step by step: how many rows each step took.

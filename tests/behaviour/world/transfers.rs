@@ -54,7 +54,8 @@ pub struct Transfers {
 }
 
 impl Transfers {
-    /// Gives a transaction to a node.
+    /// Gives a transaction to a node. A block that has it has what its sender sent before, too: a chain takes an account's
+    /// transactions in the order of their nonces.
     pub fn send(&mut self, bytes: &[u8], block: u64) -> bool {
         self.given += 1;
         let signed = SignedTransfer::parse(bytes).unwrap();
@@ -66,6 +67,12 @@ impl Transfers {
             return false;
         }
         let block = Some(block).filter(|_| self.fate != Fate::Waits);
+        let before = self.all.iter_mut().filter(|one| {
+            one.signed.from == signed.from && one.signed.nonce < signed.nonce && one.block.is_none()
+        });
+        for one in before {
+            one.block = block;
+        }
         let moves = (self.fate == Fate::MovesLess).then_some(9_999);
         self.all.push(Plain { signed, block, reverts: self.fate == Fate::Reverts, moves });
         true

@@ -198,6 +198,8 @@ macro_rules! treasury {
             AgentsTakeNoTurns,
             /// Reads of the chain come before payouts and what was interrupted.
             KindsTakeNoTurns,
+            /// Interrupted payments to one merchant take every place that is free.
+            OneMerchantTakesTurns,
             /// An agent may have any number of open payments.
             OpenPaymentsPileUp,
             /// Payments to one payee take the room of its market.

@@ -17,17 +17,12 @@ use crate::merchant::{Locality, origin};
 use crate::message::Answer;
 use crate::notice;
 use crate::outcome::Outcome;
+use crate::places::{KINDS, PlacedJob, Places, TakenPlace};
 use crate::row::{AttemptRow, DecisionRow, Money, Stage, Turn};
 use crate::undelivered::{MARGIN_SECS, can_be_sent, is_delivered, may_repeat, stands};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
-/// Maximum attempts that one block of the alarm works on.
-const MAX_JOBS: usize = 8;
-/// Those of them that are payouts.
-const MAX_PAYOUTS: usize = 2;
-/// Those of them that someone worked on.
-const MAX_INTERRUPTED: usize = 3;
 /// Maximum times that the alarm sends a payment.
 const MAX_RESENDS: u32 = 3;
 /// Seconds after which the operator is told of a payment without a known outcome.
@@ -79,15 +74,17 @@ impl Recovery<'_> {
         Ok(Decision { answer: Answer::Send(Box::new(order)), changes })
     }
 
-    /// Work on attempts that is due, with the writes that grant it.
+    /// Work on attempts that is due and has places, with the writes that grant it.
     pub fn recover<B: Rows>(
         &self,
         books: &B,
+        places: &mut Places,
         scene: Now<'_>,
-    ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
-        let (mut jobs, mut changes) = (Vec::new(), Vec::new());
+    ) -> Result<(Vec<PlacedJob>, Vec<Change>), B::Error> {
+        let (mut works, mut changes) = (Vec::new(), Vec::new());
         let mut gave_back = false;
-        for mut attempt in due_in_turn(books, scene)? {
+        for mut attempt in due_in_turn(books, places, scene)? {
+            let place = TakenPlace::of(&attempt);
             let Some(mut decision) = books.decision(&attempt.decision)? else {
                 (attempt.due, attempt.why) = (None, Some("no_decision".to_string()));
                 changes.push(Change::Attempt(Box::new(attempt)));
@@ -103,11 +100,12 @@ impl Recovery<'_> {
                 (Money::Signed, Stage::Executing) => {
                     let (job, writes) =
                         self.send_again(books, Held { attempt, decision }, scene)?;
-                    jobs.extend(job);
+                    works.extend(job.map(|job| PlacedJob { place, job }));
                     changes.extend(writes);
                 }
                 (Money::Signed, Stage::Review | Stage::Final) => {
-                    jobs.extend(self.reports.chain.ask_of(&mut attempt, scene.now));
+                    let job = self.reports.chain.ask_of(&mut attempt, scene.now);
+                    works.extend(job.map(|job| PlacedJob { place, job }));
                     let age = scene.now.secs_since(UnixTime::from_secs(attempt.counted));
                     let is_open = matches!(decision.outcome.as_str(), "inconclusive" | "unknown");
                     if is_open && age >= INCONCLUSIVE_SECS {
@@ -137,7 +135,7 @@ impl Recovery<'_> {
                 }
             }
         }
-        Ok((jobs, changes))
+        Ok((works, changes))
     }
 
     /// Sends what a lost Worker may have sent once more, where that is safe; otherwise its decision
@@ -174,59 +172,54 @@ impl Recovery<'_> {
     }
 }
 
-/// The attempts that are due now: some of each kind, and of each kind some of each agent. So
-/// whatever one agent leaves open, what others wait for has its turn.
-fn due_in_turn<B: Rows>(books: &B, scene: Now<'_>) -> Result<Vec<AttemptRow>, B::Error> {
+/// The attempts that are due now and get a place: some of each kind, and of each kind some of each
+/// agent. So whatever one agent leaves open, what others wait for has its turn.
+fn due_in_turn<B: Rows>(
+    books: &B,
+    places: &mut Places,
+    scene: Now<'_>,
+) -> Result<Vec<AttemptRow>, B::Error> {
     let mut found = Vec::new();
-    let mut kinds = [
-        (Turn::Payouts, MAX_PAYOUTS),
-        (Turn::Interrupted, MAX_INTERRUPTED),
-        (Turn::Reads, MAX_JOBS),
-    ];
+    let mut kinds = KINDS;
     if planted(Mutant::KindsTakeNoTurns) {
         kinds.reverse();
     }
-    for (turn, places) in kinds {
-        let places = places.min(MAX_JOBS.saturating_sub(found.len()));
-        found.extend(due_of_agents(books, turn, places, scene)?);
+    for turn in kinds {
+        // One by one: what is found may leave no place for the next one.
+        while places.room(turn) > 0
+            && let Some(attempt) = next_due(books, turn, places, scene)?
+        {
+            places.take(TakenPlace::of(&attempt));
+            found.push(attempt);
+        }
     }
     Ok(found)
 }
 
-/// The attempts of one kind that are due now: the first ones of each agent, then the second ones,
-/// from an agent on that chance names, because there may be more agents than places.
-fn due_of_agents<B: Rows>(
+/// The attempt of one kind that is due the longest, of an agent that has the fewest places; chance
+/// names the first of these, because there may be more agents than places.
+fn next_due<B: Rows>(
     books: &B,
     turn: Turn,
-    places: usize,
+    places: &Places,
     scene: Now<'_>,
-) -> Result<Vec<AttemptRow>, B::Error> {
-    if places == 0 {
-        return Ok(Vec::new());
+) -> Result<Option<AttemptRow>, B::Error> {
+    let mut agents = books.waiting(turn)?;
+    if !planted(Mutant::AgentsTakeNoTurns) {
+        let chance = scene.random.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+        let start = usize::try_from(chance).ok().and_then(|it| it.checked_rem(agents.len()));
+        agents.rotate_left(start.unwrap_or_default());
+        agents.sort_by_key(|agent| places.count_of(turn, agent));
     }
-    let agents = books.waiting(turn)?;
-    let chance = scene.random.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
-    let start = usize::try_from(chance).ok().and_then(|it| it.checked_rem(agents.len()));
-    let (before, from) = agents.split_at_checked(start.unwrap_or_default()).unwrap_or_default();
-    let limit = u32::try_from(places).unwrap_or(u32::MAX);
-    let mut queues = Vec::new();
-    for agent in from.iter().chain(before) {
-        let rows = books.due(turn, agent, scene.now.secs(), limit)?;
-        if !rows.is_empty() {
-            queues.push(rows.into_iter());
-        }
-        if queues.len() >= places || !queues.is_empty() && planted(Mutant::AgentsTakeNoTurns) {
-            break;
-        }
-    }
-    let mut found = Vec::new();
-    while found.len() < places {
-        let before = found.len();
-        let rest = places.saturating_sub(before);
-        found.extend(queues.iter_mut().filter_map(Iterator::next).take(rest));
-        if found.len() == before {
-            break;
+    let busy = places.busy_merchants();
+    // Those that have a place may be due again.
+    let limit = places.count().saturating_add(1);
+    for agent in &agents {
+        let rows = books.due(turn, agent, &busy, scene.now.secs(), limit)?;
+        let free = rows.into_iter().find(|row| !places.has(&row.id));
+        if free.is_some() {
+            return Ok(free);
         }
     }
-    Ok(found)
+    Ok(None)
 }

@@ -13,6 +13,7 @@ use crate::chain::{Authorized, ChainReader};
 use crate::kernel::{Decision, Grant, Job, Now, SendWindow};
 use crate::message::{Answer, MerchantAnswer, Order, Reply};
 use crate::payout::settlement::reply_of;
+use crate::places::{PlacedJob, Places};
 use crate::refused;
 use crate::undelivered::MARGIN_SECS;
 use farebox_base::amount::Amount;
@@ -83,18 +84,20 @@ impl LinkSettlements<'_> {
         })
     }
 
-    /// Work on links that is due, with the writes that grant it.
+    /// Work on links that is due and has places, with the writes that grant it.
     pub fn recover<B: Rows>(
         &self,
         books: &B,
+        places: &mut Places,
         scene: Now<'_>,
-    ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
-        let (mut jobs, mut changes) = (Vec::new(), Vec::new());
+    ) -> Result<(Vec<PlacedJob>, Vec<Change>), B::Error> {
+        let (mut works, mut changes) = (Vec::new(), Vec::new());
         let now = scene.now.secs();
         if books.claims_end()?.is_some_and(|end| end <= now) {
             changes.push(Change::ClaimsGone(now));
         }
         for link in books.links_due(now, MAX_DUE)? {
+            let Some(place) = places.take_beside_payouts(&link.id) else { continue };
             let (job, link) = match &link.state {
                 LinkState::Settling(payment) => self.pursue(&link, payment, scene.now),
                 LinkState::Pending
@@ -102,10 +105,10 @@ impl LinkSettlements<'_> {
                 | LinkState::Failed(..)
                 | LinkState::Cancelled => (None, PaymentLink { due: None, ..link }),
             };
-            jobs.extend(job);
+            works.extend(job.map(|job| PlacedJob { place, job }));
             changes.push(Change::Link(Box::new(link)));
         }
-        Ok((jobs, changes))
+        Ok((works, changes))
     }
 
     /// Sends a payment once more, or else has the chain read.

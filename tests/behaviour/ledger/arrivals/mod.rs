@@ -297,6 +297,19 @@ fn who_shows_the_transaction_of_another_elsewhere_or_too_late_takes_nothing_from
 }
 
 #[test]
+fn a_transaction_that_waits_before_another_of_its_payer_is_not_given_up() {
+    let setting = setting("on the chain");
+    for target in setting.targets {
+        let mut run = Run::of(setting.gates, target);
+        for event in [Waiting, Unread, Alarm, Mine] {
+            run.play(event).unwrap_or_else(|found| panic!("{target} {event:?}: {found}"));
+        }
+        let state = run.state();
+        assert!(state.contains(r#"["settled", "settled"]"#), "{state}");
+    }
+}
+
+#[test]
 fn no_order_on_another_chain_is_delivered_unpaid_or_paid_and_forgotten() {
     explore_all("elsewhere");
 }

@@ -40,8 +40,10 @@ pub struct Run {
     last: Option<Shown>,
     /// Requests whose calls hang.
     held: Vec<Running>,
-    /// Transactions made so far.
+    /// Payments signed so far, and transactions of others.
     made: u64,
+    /// The payer's own transactions so far, each of which has the next nonce.
+    transactions: u64,
     /// Those that the node has not heard of.
     elsewhere: Vec<Vec<u8>>,
     /// What was asked for so far, atomic units.
@@ -64,6 +66,7 @@ impl Run {
             last: None,
             held: Vec::new(),
             made: 0,
+            transactions: 0,
             elsewhere: Vec::new(),
             offered: BTreeSet::new(),
             shown: BTreeSet::new(),
@@ -297,8 +300,8 @@ impl Run {
     /// A transaction of the payer's own for what is asked now.
     fn transfer(&mut self) -> Vec<u8> {
         let price = self.terms()["accepts"][0]["amount"].as_str().unwrap().parse().unwrap();
-        let bytes = self.world.payer.transaction(self.made, ASSET, PAY_TO, price);
-        self.made += 1;
+        let bytes = self.world.payer.transaction(self.transactions, ASSET, PAY_TO, price);
+        self.transactions += 1;
         bytes
     }
 
@@ -313,8 +316,12 @@ impl Run {
         let bytes = self.transfer();
         let challenge = challenge(&mut self.world, self.target);
         self.world.wait(2);
-        let chain = &mut self.world.facilitator.chain;
         let waits = matches!(event, Event::Early | Event::Diverted);
+        // A block that has it has what its payer sent before.
+        if !waits && event != Event::Sniped {
+            self.hear();
+        }
+        let chain = &mut self.world.facilitator.chain;
         chain.transfers.fate = if waits { Fate::Waits } else { Fate::Mined };
         let block = chain.next_block();
         match event {
@@ -386,13 +393,20 @@ impl Run {
     /// Blocks take what waits.
     fn mine(&mut self) {
         let chain = &mut self.world.facilitator.chain;
-        chain.transfers.fate = Fate::Mined;
         let block = chain.next_block();
         chain.transfers.mine(block);
+        self.hear();
+        self.world.wait(4);
+    }
+
+    /// The node hears of the block that has what it had not heard of.
+    fn hear(&mut self) {
+        let chain = &mut self.world.facilitator.chain;
+        chain.transfers.fate = Fate::Mined;
+        let block = chain.next_block();
         for bytes in self.elsewhere.drain(..) {
             assert!(chain.transfers.send(&bytes, block));
         }
-        self.world.wait(4);
     }
 
     /// A payment, and its copy in another isolate before it is claimed.

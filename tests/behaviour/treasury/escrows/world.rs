@@ -4,7 +4,7 @@ use farebox_core::machine::Envelope;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::books::Change;
 use farebox_core::treasury::message::{Answer, Command, Enquiry, Operation};
-use farebox_core::treasury::{Job, Now, RANDOM_BYTES, Treasury};
+use farebox_core::treasury::{Job, Now, Places, RANDOM_BYTES, Treasury};
 use serde_json::{Value, json};
 
 use super::chain::{Chain, Signed};
@@ -113,12 +113,19 @@ impl World {
 
     /// The alarm: what is due is asked.
     pub fn alarm(&mut self, treasury: &Treasury) {
-        let (jobs, changes) = self.scene(|scene| treasury.recover(&self.rows, scene).unwrap());
-        self.write(changes);
-        for job in jobs {
-            match job {
-                Job::Enquire(enquiry) => self.held.push(enquiry),
-                other => panic!("{other:?}"),
+        loop {
+            let places = Places::default();
+            let recover = |scene: Now<'_>| treasury.recover(&self.rows, &places, scene).unwrap();
+            let (works, changes) = self.scene(recover);
+            if works.is_empty() && changes.is_empty() {
+                return;
+            }
+            self.write(changes);
+            for work in works {
+                match work.job {
+                    Job::Enquire(enquiry) => self.held.push(enquiry),
+                    other => panic!("{other:?}"),
+                }
             }
         }
     }

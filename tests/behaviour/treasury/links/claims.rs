@@ -7,7 +7,7 @@ use farebox_core::time::UnixTime;
 use farebox_core::treasury::message::{
     Answer, ClaimTold, Command, LinkClaim, LinkCommand, MerchantAnswer, Order,
 };
-use farebox_core::treasury::{Job, Now, RANDOM_BYTES};
+use farebox_core::treasury::{Job, Now, Places, RANDOM_BYTES};
 use serde_json::json;
 
 use super::super::payouts::{answer, success, world};
@@ -160,7 +160,7 @@ pub fn what_no_node_shows_unused_leaves_nothing_and_what_has_ended_leaves() {
         let random = [7; RANDOM_BYTES];
         let scene = Now { organization: "", now: UnixTime::from_secs(now), random: &random };
         let rows = &mut *world.claims.borrow_mut();
-        let (_, changes) = world.treasury.recover(rows, scene).unwrap();
+        let (_, changes) = world.treasury.recover(rows, &Places::default(), scene).unwrap();
         rows.write(changes);
         rows.claims.len()
     };
