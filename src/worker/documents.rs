@@ -21,7 +21,7 @@ struct KeptDocument {
     document: Document,
     base: String,
     written: Rc<WrittenDocument>,
-    /// How often it was asked for, half as much after each one that had to leave though it was asked for again.
+    /// How often it was asked for, half as much after each one that had to leave.
     asked: u64,
 }
 
@@ -63,22 +63,26 @@ fn find(gate: &Gate, wanted: &DocumentRequest) -> Option<Rc<WrittenDocument>> {
 }
 
 fn keep(gate: &Gate, wanted: &DocumentRequest, written: Rc<WrittenDocument>) {
+    let bytes = written.bytes();
+    if bytes > MOST_BYTES {
+        return;
+    }
     KEPT.with_borrow_mut(|known| {
         known.retain(|it| !it.is_for(gate, wanted));
-        let (document, base) = wanted.place();
-        let base = base.to_owned();
-        known.push(KeptDocument { gate: address(gate), document, base, written, asked: 1 });
-        while known.len() > MOST
-            || known.iter().map(|it| it.written.bytes()).sum::<usize>() > MOST_BYTES
+        // What is new never leaves for what was there before it.
+        while known.len() >= MOST
+            || known.iter().map(|it| it.written.bytes()).sum::<usize>() + bytes > MOST_BYTES
         {
             // An address that nobody else asks for pushes out none that others do.
             let least = known.iter().enumerate().min_by_key(|(_, it)| it.asked);
             let Some((at, _)) = least else { break };
-            // What was asked for again long ago leaves in the end, too.
-            if known.remove(at).asked > 1 {
-                known.iter_mut().for_each(|it| it.asked /= 2);
-            }
+            known.remove(at);
+            // What was asked for often long ago leaves in the end, too.
+            known.iter_mut().for_each(|it| it.asked /= 2);
         }
+        let (document, base) = wanted.place();
+        let base = base.to_owned();
+        known.push(KeptDocument { gate: address(gate), document, base, written, asked: 1 });
     });
 }
 

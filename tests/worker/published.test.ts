@@ -400,6 +400,45 @@ describe('the extension bazaar', () => {
   });
 });
 
+// A-423
+it('a document that is asked for again is found, however often those of twelve other addresses were asked for', async () => {
+  const many = Array.from({ length: 400 }, (_, number) => ({
+    path: `/s/skill-${number}`,
+    methods: ['POST'],
+    price: '$0.01',
+    description: 'Says what came '.repeat(6),
+    bazaar: { ...described, body: 'json' },
+    ...common,
+  }));
+  const large = await openWorld({ vars: { PUBLISH: ['openapi', 'llms', 'x402'] }, routes: many });
+  const { hostname, port } = new URL(large.gate.url);
+  /** Milliseconds until the document of this address has come. */
+  const look = (host: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const began = performance.now();
+      const asked = request({ hostname, port, path: '/openapi.json', agent: false, headers: { host } }, (answer) => {
+        answer.resume().on('end', () => {
+          if (answer.statusCode === 200) resolve(performance.now() - began);
+          else reject(new Error(`${host}: ${answer.statusCode}`));
+        });
+      });
+      asked.on('error', reject).end();
+    });
+  try {
+    for (let number = 0; number < 12; number += 1) for (const _ of 'ab') await look(`h${number}.example`);
+    const [first = 0, , ...later] = [
+      await look('shop.example'),
+      await look('shop.example'),
+      await look('shop.example'),
+      await look('shop.example'),
+    ];
+    // One that is written waits for its turn, four times as long as writing takes.
+    assert.ok(Math.min(...later) < first / 4, `${later} ms, and ${first} ms when it was written`);
+  } finally {
+    await large.stop();
+  }
+});
+
 function headerBytes(answer: Answer): number {
   return answer.rawHeaders.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0);
 }

@@ -5,7 +5,7 @@ use farebox_core::ledger::report::{
     Decision, Filter, Mark, ObjectRequest, PaymentItem, Report, STARTS,
 };
 use farebox_core::ledger::shard::{Decided, Rows as _, Shard, Slot};
-use farebox_core::sorted::Sorted;
+use farebox_core::sorted::{Sorted, by_rank};
 
 use super::ledger::Txn;
 use super::rows::{NETWORK_OF_O, OF_SLOT, Owned, integer, number, of_slot, text};
@@ -152,17 +152,59 @@ impl Txn<'_> {
 
     fn meters(&self, add: &[(String, u64)]) -> Result<Report> {
         for (series, value) in add {
-            let query = "INSERT INTO meters VALUES (?, ?)
-                ON CONFLICT (series) DO UPDATE SET value = value + excluded.value";
-            self.rows.sql().exec(query, vec![series.as_str().into(), number(*value)])?;
+            self.count_meter(series, *value)?;
         }
+        for family in OF_ROUTES {
+            self.sum_others(family, add)?;
+        }
+        // What has no route is a few names.
+        self.meters_of("").map(Report::Meters)
+    }
+
+    /// Keeps so many counters of a family as it may have: those that count least, and were not
+    /// counted now, go on as one for other routes.
+    fn sum_others(&self, family: &str, add: &[(String, u64)]) -> Result<()> {
+        let others = [family, OTHER].concat();
+        let mut all = self.meters_of(family)?;
+        all.retain(|(series, _)| !series.starts_with(&others));
+        let excess = all.len().saturating_sub(MAX_OF_FAMILY);
+        if excess == 0 {
+            return Ok(());
+        }
+        let mut now: Sorted<&str, ()> = Sorted::new();
+        add.iter().for_each(|(series, _)| now.insert(series, ()));
+        let all = by_rank(all, |(series, value)| (now.contains(series.as_str()).into(), *value));
+        for (series, value) in all.into_iter().take(excess) {
+            // The code stays, which is one of a few.
+            let code = series.rsplit_once(CODE).filter(|_| family == DIAGNOSTICS);
+            let other = code.map_or_else(
+                || [&others, "}"].concat(),
+                |(_, code)| [&others, CODE, code].concat(),
+            );
+            self.count_meter(&other, value)?;
+            let query = "DELETE FROM meters WHERE series = ?";
+            self.rows.sql().exec(query, vec![series.into()])?;
+        }
+        Ok(())
+    }
+
+    fn count_meter(&self, series: &str, value: u64) -> Result<()> {
+        let query = "INSERT INTO meters VALUES (?, ?)
+            ON CONFLICT (series) DO UPDATE SET value = value + excluded.value";
+        self.rows.sql().exec(query, vec![series.into(), number(value)]).map(|_| ())
+    }
+
+    /// The counters whose names begin so.
+    fn meters_of(&self, start: &str) -> Result<Vec<(String, u64)>> {
         let mut meters = Vec::new();
-        let query = "SELECT series, value FROM meters ORDER BY series LIMIT 4000";
-        for row in self.rows.sql().exec(query, Vec::new())?.raw() {
+        let query = "SELECT series, value FROM meters WHERE series >= ? AND series < ?
+            ORDER BY series";
+        let values = vec![start.into(), format!("{start}\u{10ffff}").into()];
+        for row in self.rows.sql().exec(query, values)?.raw() {
             let row = row?;
             meters.extend(text(row.first()).zip(row.get(1).and_then(integer)));
         }
-        Ok(Report::Meters(meters))
+        Ok(meters)
     }
 }
 
@@ -247,6 +289,15 @@ fn counted() -> String {
     )
 }
 
+/// Beginnings of the counters that each route has, of which a market's sellers make ever new ones.
+const OF_ROUTES: [&str; 2] = ["farebox_challenges_total{route=\"", DIAGNOSTICS];
+const DIAGNOSTICS: &str = "farebox_diagnostics_total{route=\"";
+/// What stands before the code of a diagnostic.
+const CODE: &str = ",code=";
+/// Label of all other routes; that of a route begins with a slash.
+const OTHER: &str = "other\"";
+/// Limit on the counters of each of these families: half as many again as a table has routes.
+const MAX_OF_FAMILY: usize = 1_500;
 /// Limit on the rows of one answer.
 const MAX_ITEMS: u32 = 500;
 /// Limit on the rows of one answer with sums.

@@ -1,5 +1,6 @@
 //! Books in memory: maps, and nothing that decides.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
@@ -20,6 +21,7 @@ pub struct MemoryRows {
     pub decisions: BTreeMap<String, DecisionRow>,
     pub attempts: BTreeMap<String, AttemptRow>,
     pub parcels: BTreeMap<String, Parcel>,
+    lengths: RefCell<BTreeMap<String, u64>>,
     /// The attempts that began and have not ended.
     pub open: BTreeSet<String>,
     pub budgets: BTreeMap<String, BudgetRow>,
@@ -111,9 +113,11 @@ impl MemoryRows {
 impl MemoryRows {
     fn open_where(&self, is_it: impl Fn(&AttemptRow) -> bool) -> OpenPayments {
         let rows = self.attempts.values().filter(|row| self.open.contains(&row.id) && is_it(row));
+        // Measured once: there are thousands, and they are asked for again and again.
         let bytes = |row: &AttemptRow| {
-            let parcel = self.parcels.get(&row.id);
-            parcel.map_or(0, |it| serde_json::to_string(it).unwrap().len() as u64)
+            let Some(parcel) = self.parcels.get(&row.id) else { return 0 };
+            let measure = || serde_json::to_string(parcel).unwrap().len() as u64;
+            *self.lengths.borrow_mut().entry(row.id.clone()).or_insert_with(measure)
         };
         rows.fold(OpenPayments::default(), |sum, row| OpenPayments {
             count: sum.count + 1,
