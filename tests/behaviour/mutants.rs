@@ -53,6 +53,8 @@ const TABLE: &[Row] = &[
     row!(LessIsServed, signed_again::an_earlier_authorization_that_was_mined_pays_no_higher_price_and_no_other_payee),
     row!(RowAsksForToday, signed_again::while_it_is_open_it_is_that_payment_whatever_it_costs_by_now),
     row!(TakenByAll, settlement::one_transaction_never_serves_two_payments),
+    row!(ReadsTakeAllPlaces, crate::recovery::however_many_rows_are_read_one_place_is_kept_for_what_is_sent_again),
+    row!(PayersTakeAllTurns, crate::recovery::rows_are_read_in_turns_of_their_payers),
     row!(MovedBegins, ledger::lookups::what_is_begun_elsewhere_is_not_begun_here),
     row!(HeirForEver, growth::what_was_paid_leaves_room_for_what_comes),
     row!(DoubtIsForgotten, settlement::another_payment_for_the_same_request_waits_for_an_unknown_one),

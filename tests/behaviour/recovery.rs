@@ -71,6 +71,59 @@ fn an_alarm_looks_for_four_payments_of_an_object_at_once_and_then_for_the_others
     assert_eq!((most, looked.len()), (4, 6));
 }
 
+/// A world of one object, in which what was refused is read again each second.
+fn with_refused(payers: u8, each: usize) -> World {
+    let mut vars = World::chain_vars();
+    vars["LEDGER_SHARDS"] = json!(1);
+    vars["RECOVERY"] = json!({ "chain_secs": [1, 600] });
+    let mut world = World::with(vars);
+    for number in 1..=payers {
+        world.payer = Payer::new(number);
+        for count in 0..each {
+            world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+            let payment = world.sign(&format!("/after?{count}"));
+            refused(&world.present(&payment), 402, "settlement_refused");
+        }
+    }
+    world
+}
+
+//
+#[test]
+pub fn however_many_rows_are_read_one_place_is_kept_for_what_is_sent_again() {
+    let mut world = with_refused(9, 1);
+    world.payer = Payer::new(10);
+    doubted(&mut world, "/after", &Settle::SilentBefore);
+    world.facilitator.settle_plan.extend(vec![Settle::SilentBefore; 4]);
+    let mut block = || {
+        world.wait(1);
+        let jobs = world.next_jobs();
+        let sent = jobs.iter().any(|job| !job.reads());
+        jobs.into_iter().for_each(|job| world.carry(job));
+        sent
+    };
+    assert!((0..10).any(|_| block()), "it is sent the first time");
+    // By now others wait longer.
+    world.wait(16);
+    let jobs = world.next_jobs();
+    let reads = jobs.iter().filter(|job| job.reads()).count();
+    assert_eq!((reads, jobs.len()), (3, 4));
+}
+
+#[test]
+pub fn rows_are_read_in_turns_of_their_payers() {
+    let mut world = with_refused(5, 4);
+    world.wait(2);
+    let mut looked = BTreeSet::new();
+    for _ in 0..2 {
+        for job in world.next_jobs() {
+            looked.insert(job.payer().to_owned());
+            world.carry(job);
+        }
+    }
+    assert_eq!(looked.len(), 5, "{looked:?}");
+}
+
 #[test]
 fn an_unknown_settlement_is_sent_once_more_then_looked_up_then_left_to_the_alarm() {
     for target in MODES {

@@ -17,6 +17,8 @@ import { eventually, expectProblem, MODES, openWorld, payFor, send } from './sup
 
 const PAYMENTS = 16;
 const AT_ONCE = 4;
+/** One place is kept for what is sent again. */
+const READS_AT_ONCE = 3;
 const FETCHES = 32;
 /** By itself nothing is due during the test; rows are made older while the gate is off. */
 const UNHURRIED: Value = { settle_secs: 10, resend_secs: [600], chain_secs: [600, 600], refund_secs: 600, manual_secs: 86_400 };
@@ -28,10 +30,10 @@ describe('an alarm with much to do', { concurrency: 2 }, () => {
   it('sends payments again, four at once, until each is settled', async () => {
     const settle: readonly Reply[] = [{ kind: 'destroy' }, { kind: 'destroy' }, { kind: 'good', delayMs: 300 }];
     const counts = await overdue({ aged: 'UPDATE payments SET sent = sent - 600', script: { settle }, fetches: PAYMENTS });
-    expectBounded(counts);
+    expectBounded(counts, AT_ONCE);
   });
 
-  it('reads the chain for four payments at once, however many round trips each of them takes', async () => {
+  it('reads the chain for three payments at once, however many round trips each of them takes', async () => {
     const node = await ChainNode.start();
     node.finds = 'logs';
     try {
@@ -42,7 +44,7 @@ describe('an alarm with much to do', { concurrency: 2 }, () => {
         script: { settle: { kind: 'destroy' } },
         fetches: 4 * PAYMENTS,
       });
-      expectBounded(counts);
+      expectBounded(counts, READS_AT_ONCE);
     } finally {
       await node.stop();
     }
@@ -101,9 +103,9 @@ async function overdue({ aged, script, fetches, node }: Overdue): Promise<Ledger
   }
 }
 
-function expectBounded({ alarms }: LedgerCounts): void {
+function expectBounded({ alarms }: LedgerCounts, atOnceMost: number): void {
   const said = JSON.stringify(alarms);
-  assert.equal(Math.max(...alarms.map(({ atOnce }) => atOnce)), AT_ONCE, said);
+  assert.equal(Math.max(...alarms.map(({ atOnce }) => atOnce)), atOnceMost, said);
   assert.ok(
     alarms.every(({ fetched }) => fetched <= FETCHES),
     said,

@@ -1,36 +1,36 @@
-//! The work of the alarm: the rows that are due, and the calls that some of them need.
+//! The work of the alarm: the rows that are due, the calls that some of them need, and the notices.
 //!
-//! Only here does an object call out, at most four calls at once; the result of each goes to its
-//! row in a block of its own.
+//! Only here does an object call out, for at most four rows and two notices at once; the result of
+//! each goes to its row in a block of its own. A place that is free takes the next row at once.
+
+use std::cell::Cell;
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::alarm::RecoveryStep;
-use farebox_core::ledger::inquiry::MAX_ROUND_TRIPS;
-use futures_util::future::join_all;
+use farebox_core::ledger::shard::{Places, Slot};
+use futures_util::future::{join, join_all, select_all};
 
 use super::ledger::Ledger;
 use super::outbox::{DueNotice, notify};
 use super::rows::is_moving;
+use crate::platform::calls::{clock_ms, pause};
 use crate::platform::now;
 use crate::platform::sql::Result;
 use crate::worker::{chain, config, facilitator, ledger};
 
-/// Calls at once.
-const AT_ONCE: usize = 4;
-/// Limit on the calls of one alarm, below what the platform allows an invocation; the rest is due
-/// at once again.
-const MAX_FETCHES: usize = 32;
-
-/// A call of the alarm.
-enum Job {
-    /// About a row.
-    Row(Box<RecoveryStep>),
-    /// A notice to the operator.
-    Notify(DueNotice),
-}
+/// Limit on the notices of one alarm: with [`Places::MAX_CALLS`] below what the platform allows an
+/// invocation.
+const MAX_NOTICES: usize = 8;
+/// Notices at once.
+const NOTICES_AT_ONCE: usize = 2;
+/// Milliseconds between two looks for notices while calls for rows are made.
+const LOOK_MS: u32 = 250;
+/// Milliseconds after the last row in which notices are told before the next alarm.
+const REST_MS: u64 = 1_000;
 
 impl Ledger {
-    /// Carries out the work that is due.
+    /// Carries out the work that is due: rows and notices beside each other, so that neither waits
+    /// for what the other one asks.
     pub(super) async fn recover(&self) -> Result<()> {
         // A failure there must not hold up a payment.
         let chores = self.with_rows(|desk| desk.run_retention());
@@ -38,45 +38,93 @@ impl Ledger {
         if chores.as_ref().is_err_and(is_moving) {
             return self.wake_now().await;
         }
-        let mut fetches = 0;
-        while fetches + AT_ONCE * MAX_ROUND_TRIPS <= MAX_FETCHES {
-            let jobs = self.next_jobs()?;
-            if jobs.is_empty() {
-                return chores;
-            }
-            for done in join_all(jobs.into_iter().map(|job| self.carry(job))).await {
-                fetches += done?;
-            }
-        }
-        chores
+        let Some(gate) = config::for_objects() else { return chores };
+        let ended = Cell::new(None);
+        let rows = async {
+            let done = self.carry_all(&gate).await;
+            ended.set(Some(clock_ms()));
+            done
+        };
+        let (rows, notices) = join(rows, self.tell_all(&gate, &ended)).await;
+        rows.and(notices).and(chores)
     }
 
-    /// Finishes the rows that need no call, and takes up to four calls.
-    fn next_jobs(&self) -> Result<Vec<Job>> {
+    /// Carries out the rows that are due.
+    async fn carry_all(&self, gate: &Gate) -> Result<()> {
+        let (mut places, mut running, mut worked) = (Places::default(), Vec::new(), Ok(()));
+        loop {
+            if worked.is_ok() {
+                let jobs = self.next_jobs(&mut places);
+                match jobs {
+                    Ok(jobs) => running.extend(
+                        jobs.into_iter().map(|(slot, step)| Box::pin(self.carry(gate, slot, step))),
+                    ),
+                    Err(error) => worked = Err(error),
+                }
+            }
+            // What is under way is brought to its end, whatever fails beside it.
+            if running.is_empty() {
+                return worked;
+            }
+            let ((slot, calls), _, rest) = select_all(running).await;
+            running = rest;
+            places.leave(&slot, *calls.as_ref().unwrap_or(&0));
+            worked = worked.and(calls.map(|_| ()));
+        }
+    }
+
+    /// Finishes the rows that need no call, and takes those that find a place.
+    fn next_jobs(&self, places: &mut Places) -> Result<Vec<(Slot, RecoveryStep)>> {
         self.with_rows(|desk| {
             let scene = desk.scene();
-            let (due, changes) = desk.shard.due(AT_ONCE, desk.rows, &scene)?;
+            let (due, changes) = desk.shard.due(places, desk.rows, &scene)?;
             desk.write(&changes)?;
-            let rows = due.into_iter().filter_map(|due| desk.gate.recovery().begin(due));
-            let mut jobs: Vec<Job> = rows.map(Box::new).map(Job::Row).collect();
-            let notices = desk.due_notices(AT_ONCE.saturating_sub(jobs.len()))?;
-            jobs.extend(notices.into_iter().map(Job::Notify));
+            let mut jobs = Vec::new();
+            for due in due {
+                let slot = due.slot().clone();
+                match desk.gate.recovery().begin(due) {
+                    Some(step) => jobs.push((slot, step)),
+                    None => places.leave(&slot, 0),
+                }
+            }
             Ok(jobs)
         })
     }
 
-    /// Makes the calls of one job, and returns their number.
-    async fn carry(&self, job: Job) -> Result<usize> {
-        let Some(gate) = config::for_objects() else { return Ok(1) };
-        match job {
-            Job::Notify(notice) => {
-                if notify(&gate, &notice).await {
-                    self.with_rows(|desk| desk.was_told(&notice))?;
+    /// Tells the notices that are due, also those that come while rows are carried out, which end
+    /// at this time. A webhook that hangs holds up the next alarm by one call.
+    async fn tell_all(&self, gate: &Gate, ended: &Cell<Option<u64>>) -> Result<()> {
+        let mut told = 0;
+        while told < MAX_NOTICES && gate.webhook().is_some() {
+            let notices = self.with_rows(|desk| desk.due_notices(NOTICES_AT_ONCE))?;
+            let end = ended.get();
+            if notices.is_empty() {
+                if end.is_some() {
+                    break;
                 }
-                Ok(1)
+                pause(LOOK_MS).await;
+                continue;
             }
-            Job::Row(errand) => self.run(&gate, *errand).await,
+            told += notices.len();
+            for done in join_all(notices.into_iter().map(|due| self.tell(gate, due))).await {
+                done?;
+            }
+            if end.is_some_and(|end| clock_ms() >= end + REST_MS) {
+                break;
+            }
         }
+        Ok(())
+    }
+
+    async fn tell(&self, gate: &Gate, notice: DueNotice) -> Result<()> {
+        if notify(gate, &notice).await {
+            self.with_rows(|desk| desk.was_told(&notice))?;
+        }
+        Ok(())
+    }
+
+    async fn carry(&self, gate: &Gate, slot: Slot, step: RecoveryStep) -> (Slot, Result<usize>) {
+        (slot, self.run(gate, step).await)
     }
 
     /// Carries out the steps of a row to the end.

@@ -292,7 +292,7 @@ fn counted() -> String {
 /// Beginnings of the counters that each route has, of which a market's sellers make ever new ones.
 const OF_ROUTES: [&str; 2] = ["farebox_challenges_total{route=\"", DIAGNOSTICS];
 const DIAGNOSTICS: &str = "farebox_diagnostics_total{route=\"";
-/// What stands before the code of a diagnostic.
+/// The text before the code of a diagnostic.
 const CODE: &str = ",code=";
 /// Label of all other routes; that of a route begins with a slash.
 const OTHER: &str = "other\"";

@@ -14,8 +14,6 @@ pub struct Job {
     due: Due,
 }
 
-/// Calls at once.
-const AT_ONCE: usize = 4;
 /// Rounds of one alarm.
 const ROUNDS: usize = 8;
 
@@ -27,8 +25,12 @@ impl Job {
 
     /// The payment's key.
     pub fn key(&self) -> &str {
-        let (Due::Resend(slot, ..) | Due::Read(slot, _)) = &self.due;
-        &slot.key
+        &self.due.slot().key
+    }
+
+    /// The payment's payer.
+    pub fn payer(&self) -> &str {
+        &self.due.slot().payer
     }
 }
 
@@ -66,7 +68,7 @@ impl World {
     /// Finishes the rows that need no call, and returns calls to make.
     pub fn next_jobs(&mut self) -> Vec<Job> {
         self.ledger.alarms += 1;
-        let due = self.ledger.due(AT_ONCE, self.now());
+        let due = self.ledger.due(self.now());
         due.into_iter().map(|(object, due)| Job { object, due }).collect()
     }
 

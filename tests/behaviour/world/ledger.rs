@@ -13,7 +13,8 @@ use farebox_core::ledger::report::Decision;
 use farebox_core::ledger::room::Room;
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{
-    self, Change, Decided, Due, QuestionAnswer, Response, Scene, Shard, Slot, Transition, is_open,
+    self, Change, Decided, Due, Places, QuestionAnswer, Response, Scene, Shard, Slot, Transition,
+    is_open,
 };
 use farebox_core::ledger::take::{Holder, Take};
 use farebox_core::ledger::{Entry, Envelope, LedgerReply, State};
@@ -382,15 +383,15 @@ impl Ledger {
         self.objects_by_name.keys().cloned().collect()
     }
 
-    /// Finishes the rows that need no call, and returns at most `most` calls of each object.
-    pub fn due(&mut self, most: usize, now: UnixTime) -> Vec<(String, Due)> {
+    /// Finishes the rows that need no call, and returns the calls of each object that find a place.
+    pub fn due(&mut self, now: UnixTime) -> Vec<(String, Due)> {
         let plan = self.recovery.clone();
         let scene =
             Scene { plan: &plan, notifies: self.notifies, has_room: !self.room.is_full(), now };
         let mut all = Vec::new();
         for name in self.names() {
             let Object { rows, shard } = self.objects_by_name.get_mut(&name).unwrap();
-            let Ok((due, changes)) = shard.due(most, rows, &scene);
+            let Ok((due, changes)) = shard.due(&mut Places::default(), rows, &scene);
             self.write(&name, &changes, now);
             all.extend(due.into_iter().map(|due| (name.clone(), due)));
         }

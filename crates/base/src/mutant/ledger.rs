@@ -27,6 +27,10 @@ macro_rules! ledger {
             ReleaseIsFinal,
             /// The alarm is never due.
             AlarmNeverDue,
+            /// Rows that are read from the chain take the place of settlements that are sent again.
+            ReadsTakeAllPlaces,
+            /// The alarm takes rows by time alone, whoever else waits.
+            PayersTakeAllTurns,
             /// A response is not stored.
             NotSealed,
             /// An origin may charge more than was signed.

@@ -8,8 +8,10 @@ mod packed;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 pub(super) use self::packed::Packed;
+use super::wake::Served;
 use super::{Scene, Slot};
 use crate::command::REQUEST_DIGITS;
 use crate::entry::{Entry, MAX_UNASKED, OtherPayments};
@@ -68,6 +70,18 @@ struct Brief {
     is_unasked: bool,
     /// Whether it is only a transaction that a client has named, which counts against no payer.
     is_awaited: bool,
+}
+
+/// A row whose time may have come.
+struct DueRow<'a> {
+    place: &'a Packed,
+    at: u64,
+    /// Number of its payer.
+    payer: u64,
+    /// The turn of its payer.
+    turn: u64,
+    /// How many rows of its payer come before it.
+    number: u64,
 }
 
 impl Brief {
@@ -253,15 +267,30 @@ impl Index {
         self.rows.range(Packed::of(slot).of_same_payer())
     }
 
-    /// The rows whose time may have come, earliest first, at most `max`.
-    pub(super) fn due(&self, now: UnixTime, max: usize) -> Vec<Slot> {
+    /// The rows whose time may have come, at most `max`: the first row of each payer before second
+    /// ones, of payers that wait longest, and the earliest first.
+    pub(super) fn due(&self, now: UnixTime, max: usize, served: &Served) -> Vec<Slot> {
         let now = short(Some(now));
-        let due = self.rows.iter().filter(|(_, row)| row.due <= now).collect();
-        by_rank(due, |(_, row)| (row.due.into(), 0))
-            .into_iter()
-            .take(max)
-            .map(|(place, _)| place.to_slot())
-            .collect()
+        let mut due: Vec<DueRow<'_>> = Vec::new();
+        // The rows of a payer lie beside each other.
+        let (mut payer, mut turn, mut own) = (0, 0, None);
+        for (place, row) in self.rows.iter().filter(|(_, row)| row.due <= now) {
+            if !own.as_ref().is_some_and(|own: &RangeInclusive<Packed>| own.contains(place)) {
+                (payer, turn) = (payer + 1, served.turn(&place.to_slot().payer));
+                own = Some(place.of_same_payer());
+            }
+            due.push(DueRow { place, at: row.due.into(), payer, turn, number: 0 });
+        }
+        let mut due = by_rank(due, |row| (row.payer, row.at));
+        let (mut payer, mut number) = (0, 0);
+        for row in &mut due {
+            number = if row.payer == payer { number + 1 } else { 0 };
+            (payer, row.number) = (row.payer, number);
+        }
+        let due = by_rank(due, |row| (row.at, 0));
+        let fair = !planted(Mutant::PayersTakeAllTurns);
+        let due = by_rank(due, |row| if fair { (row.number, row.turn) } else { (0, 0) });
+        due.into_iter().take(max).map(|row| row.place.to_slot()).collect()
     }
 
     /// The rows in doubt of which the operator should hear now, at most `max`.

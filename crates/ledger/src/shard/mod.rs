@@ -32,7 +32,8 @@ use self::moves::Moves;
 pub use self::operate::Decided;
 pub use self::order::QuestionAnswer;
 use self::proving::Provings;
-pub use self::wake::Due;
+use self::wake::Served;
+pub use self::wake::{Due, Places};
 use self::wanted::Wants;
 use super::attempts::{FailureStreak, StreakKey};
 use super::command::LedgerReply;
@@ -260,6 +261,7 @@ pub struct Shard {
     provings: Provings,
     wants: Wants,
     moves: Moves,
+    served: Served,
 }
 
 impl Shard {

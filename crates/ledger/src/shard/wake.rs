@@ -1,11 +1,13 @@
 //! Work of the object's alarm: rows whose time has come.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Change, Notice, Rows, Scene, Shard, Slot};
 use crate::command::{Answer, Resend};
 use crate::entry::{Entry, Work};
+use crate::inquiry::MAX_ROUND_TRIPS;
 use crate::state::State;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -14,6 +16,29 @@ use farebox_base::time::UnixTime;
 const MAX_JOBS: usize = 200;
 /// Maximum notices that one look writes.
 const MAX_NOTICES: usize = 100;
+/// Most calls for a settlement: to the facilitator, and to the holder of the transaction.
+const MAX_OF_SETTLING: usize = 2;
+
+/// The places of an alarm's calls. One is kept for settlements that are sent again: however many
+/// rows wait for a node that hangs, these wait for none of them.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    taken: Vec<TakenPlace>,
+    /// Calls that were made at places that are free again.
+    made: usize,
+}
+
+#[derive(Clone, Debug)]
+struct TakenPlace {
+    slot: Slot,
+    reads: bool,
+    /// Most calls that are made there.
+    most: usize,
+}
+
+/// The payers whose rows had a call, the one that had the last call last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Served(Vec<String>);
 
 /// A row that needs a call.
 #[derive(Clone, Debug)]
@@ -24,19 +49,83 @@ pub enum Due {
     Read(Slot, Box<Entry>),
 }
 
+impl Due {
+    /// The row.
+    #[must_use]
+    pub const fn slot(&self) -> &Slot {
+        let (Self::Resend(slot, ..) | Self::Read(slot, _)) = self;
+        slot
+    }
+}
+
+impl Places {
+    /// How many there are.
+    pub const ALL: usize = 4;
+    /// Limit on the calls of one alarm; the rest is due at once again.
+    pub const MAX_CALLS: usize = 32;
+    /// How many of them may read the chain.
+    const READING: usize = 3;
+
+    /// Gives the place of a row back, where so many calls were made.
+    pub fn leave(&mut self, slot: &Slot, calls: usize) {
+        self.taken.retain(|taken| taken.slot != *slot);
+        self.made = self.made.saturating_add(calls);
+    }
+
+    /// Takes a place, if one is free for such a row.
+    fn take(&mut self, slot: &Slot, reads: bool, most: usize) -> bool {
+        let reading = self.taken.iter().filter(|taken| taken.reads).count();
+        let kept = usize::from(reads && !planted(Mutant::ReadsTakeAllPlaces));
+        // A settlement that comes later has its calls, too.
+        let spare = if reading == self.taken.len() { kept * MAX_OF_SETTLING } else { 0 };
+        let reserved: usize = self.taken.iter().map(|taken| taken.most).sum();
+        let is_free = self.taken.len() < Self::ALL
+            && (kept == 0 || reading < Self::READING)
+            && self.made + reserved + most + spare <= Self::MAX_CALLS;
+        if is_free {
+            self.taken.push(TakenPlace { slot: slot.clone(), reads, most });
+        }
+        is_free
+    }
+
+    fn has(&self, slot: &Slot) -> bool {
+        self.taken.iter().any(|taken| taken.slot == *slot)
+    }
+}
+
+impl Served {
+    /// The turn of a payer: the lowest has waited longest.
+    pub(super) fn turn(&self, payer: &str) -> u64 {
+        let place = self.0.iter().position(|served| served == payer);
+        place.map_or(0, |place| place as u64 + 1)
+    }
+
+    fn count(&mut self, payer: &str) {
+        self.0.retain(|served| served != payer);
+        self.0.push(payer.into());
+        if self.0.len() > MAX_JOBS {
+            self.0.remove(0);
+        }
+    }
+}
+
 impl Shard {
-    /// Finishes the rows that need no call, and returns at most `max` calls.
+    /// Finishes the rows that need no call, and returns calls for those that find a place.
     ///
     /// # Errors
     /// An error of the storage.
     pub fn due<R: Rows>(
         &mut self,
-        max: usize,
+        places: &mut Places,
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<(Vec<Due>, Vec<Change>), R::Error> {
         let (mut calls, mut changes) = (Vec::new(), Vec::new());
-        for slot in self.index.due(scene.now, MAX_JOBS) {
+        for slot in self.index.due(scene.now, MAX_JOBS, &self.served) {
+            // Its result is awaited.
+            if places.has(&slot) {
+                continue;
+            }
             let Some(before) = rows.find(&slot)? else {
                 self.index.forget(&slot);
                 continue;
@@ -52,17 +141,31 @@ impl Shard {
                     let entry = before.clone().rest(work, scene.now);
                     Self::step(&slot, &before, entry, "alarm", scene, &mut changes);
                 }
-                Some(Work::Resend) if calls.len() < max => {
+                Some(Work::Resend) => {
+                    let most = match before.payment.was_sent_by_payer() {
+                        true => MAX_ROUND_TRIPS,
+                        false => MAX_OF_SETTLING,
+                    };
+                    if !places.take(&slot, false, most) {
+                        continue;
+                    }
                     let (entry, answer) = before.clone().resend_by_alarm(scene.now);
-                    if let Answer::Resend(resend) = answer {
-                        calls.push(Due::Resend(slot.clone(), Box::new(entry.clone()), resend));
+                    match answer {
+                        Answer::Resend(resend) => {
+                            self.served.count(&slot.payer);
+                            let entry = Box::new(entry.clone());
+                            calls.push(Due::Resend(slot.clone(), entry, resend));
+                        }
+                        _ => places.leave(&slot, 0),
                     }
                     Self::step(&slot, &before, entry, "alarm", scene, &mut changes);
                 }
-                Some(Work::Read) if calls.len() < max => {
-                    calls.push(Due::Read(slot, Box::new(before)));
+                Some(Work::Read) => {
+                    if places.take(&slot, true, MAX_ROUND_TRIPS) {
+                        self.served.count(&slot.payer);
+                        calls.push(Due::Read(slot, Box::new(before)));
+                    }
                 }
-                Some(Work::Resend | Work::Read) => {}
             }
         }
         Ok((calls, changes))
