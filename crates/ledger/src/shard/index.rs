@@ -273,18 +273,18 @@ impl Index {
         let now = short(Some(now));
         let mut due: Vec<DueRow<'_>> = Vec::new();
         // The rows of a payer lie beside each other.
-        let (mut payer, mut turn, mut own) = (0, 0, None);
+        let (mut payer, mut turn, mut own) = (0_u64, 0, None);
         for (place, row) in self.rows.iter().filter(|(_, row)| row.due <= now) {
             if !own.as_ref().is_some_and(|own: &RangeInclusive<Packed>| own.contains(place)) {
-                (payer, turn) = (payer + 1, served.turn(&place.to_slot().payer));
+                (payer, turn) = (payer.saturating_add(1), served.turn(&place.to_slot().payer));
                 own = Some(place.of_same_payer());
             }
             due.push(DueRow { place, at: row.due.into(), payer, turn, number: 0 });
         }
         let mut due = by_rank(due, |row| (row.payer, row.at));
-        let (mut payer, mut number) = (0, 0);
+        let (mut payer, mut number) = (0, 0_u64);
         for row in &mut due {
-            number = if row.payer == payer { number + 1 } else { 0 };
+            number = if row.payer == payer { number.saturating_add(1) } else { 0 };
             (payer, row.number) = (row.payer, number);
         }
         let due = by_rank(due, |row| (row.at, 0));

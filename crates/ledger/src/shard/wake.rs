@@ -75,13 +75,14 @@ impl Places {
     /// Takes a place, if one is free for such a row.
     fn take(&mut self, slot: &Slot, reads: bool, most: usize) -> bool {
         let reading = self.taken.iter().filter(|taken| taken.reads).count();
-        let kept = usize::from(reads && !planted(Mutant::ReadsTakeAllPlaces));
+        let keeps = reads && !planted(Mutant::ReadsTakeAllPlaces);
         // A settlement that comes later has its calls, too.
-        let spare = if reading == self.taken.len() { kept * MAX_OF_SETTLING } else { 0 };
-        let reserved: usize = self.taken.iter().map(|taken| taken.most).sum();
+        let spare = if keeps && reading == self.taken.len() { MAX_OF_SETTLING } else { 0 };
+        let reserved = self.taken.iter().map(|taken| taken.most).chain([self.made, most, spare]);
+        let calls = reserved.fold(0, usize::saturating_add);
         let is_free = self.taken.len() < Self::ALL
-            && (kept == 0 || reading < Self::READING)
-            && self.made + reserved + most + spare <= Self::MAX_CALLS;
+            && (!keeps || reading < Self::READING)
+            && calls <= Self::MAX_CALLS;
         if is_free {
             self.taken.push(TakenPlace { slot: slot.clone(), reads, most });
         }
@@ -96,8 +97,7 @@ impl Places {
 impl Served {
     /// The turn of a payer: the lowest has waited longest.
     pub(super) fn turn(&self, payer: &str) -> u64 {
-        let place = self.0.iter().position(|served| served == payer);
-        place.map_or(0, |place| place as u64 + 1)
+        (1..).zip(&self.0).find(|(_, served)| *served == payer).map_or(0, |(turn, _)| turn)
     }
 
     fn count(&mut self, payer: &str) {
