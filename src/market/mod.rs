@@ -2,7 +2,7 @@
 //!
 //! `entry.mjs` calls [`configure`] when the environment is new and [`handle`] for every request; `calls.mjs`, `passing.mjs` and `issuers.mjs` hold the calls of
 //! the platform that are the market's alone. [`routes`] says what a request asks, [`drive`] carries out what the object
-//! answers, [`shown`] makes pages of it, [`showcase`] keeps them, [`following`] waits for what others work on, [`turnstile`] lets them read one after another, [`table`] reads the gate's route table before it is written, [`exchange`] does the same for
+//! answers, [`shown`] makes pages of it, [`showcase`] keeps them, [`following`] waits for what others work on, [`bodies`] lets long bodies wait for each other, [`table`] reads the gate's route table before it is written, [`exchange`] does the same for
 //! the exchange, [`objects`] are the Durable Objects.
 
 mod bodies;

@@ -751,7 +751,7 @@ const GUARDS: readonly Guard[] = [
   [
     'another request is not resumed',
     'resume.js',
-    'open && name.startsWith(`${request} `)',
+    'open && name.startsWith(openRow(purchase))',
     "open && name.startsWith('fetch ')",
     ['resume', 'two calls at once'],
   ],

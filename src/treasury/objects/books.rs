@@ -373,7 +373,7 @@ impl Rows for TreasuryRows<'_> {
         let places = vec!["?"; without.len()].join(", ");
         let query = format!(
             "SELECT row FROM attempts WHERE turn = ? AND agent = ? AND due IS NOT NULL AND due <= ?
-                AND merchant NOT IN ({places}) ORDER BY due LIMIT ?"
+                AND coalesce(json_extract(row, '$.merchant'), '') NOT IN ({places}) ORDER BY due LIMIT ?"
         );
         let mut values = vec![word(&turn), agent.into(), whole(now)];
         values.extend(without.iter().map(|merchant| SqlValue::from(*merchant)));

@@ -1,6 +1,5 @@
 //! Books in memory: maps, and nothing that decides.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
@@ -21,7 +20,8 @@ pub struct MemoryRows {
     pub decisions: BTreeMap<String, DecisionRow>,
     pub attempts: BTreeMap<String, AttemptRow>,
     pub parcels: BTreeMap<String, Parcel>,
-    lengths: RefCell<BTreeMap<String, u64>>,
+    /// Their lengths, measured once: there are thousands, and they are asked for again and again.
+    pub lengths: BTreeMap<String, u64>,
     /// The attempts that began and have not ended.
     pub open: BTreeSet<String>,
     pub budgets: BTreeMap<String, BudgetRow>,
@@ -62,6 +62,8 @@ impl MemoryRows {
                         .values()
                         .any(|known| known.payment() == row.payment() && holds_its_nonce(known));
                     assert!(!has_it, "a nonce is signed twice");
+                    let length = serde_json::to_string(&*parcel).unwrap().len();
+                    self.lengths.insert(row.id.clone(), length as u64);
                     self.parcels.insert(row.id.clone(), *parcel);
                     self.open.insert(row.id.clone());
                     self.attempts.insert(row.id.clone(), *row);
@@ -113,11 +115,8 @@ impl MemoryRows {
 impl MemoryRows {
     fn open_where(&self, is_it: impl Fn(&AttemptRow) -> bool) -> OpenPayments {
         let rows = self.attempts.values().filter(|row| self.open.contains(&row.id) && is_it(row));
-        // Measured once: there are thousands, and they are asked for again and again.
         let bytes = |row: &AttemptRow| {
-            let Some(parcel) = self.parcels.get(&row.id) else { return 0 };
-            let measure = || serde_json::to_string(parcel).unwrap().len() as u64;
-            *self.lengths.borrow_mut().entry(row.id.clone()).or_insert_with(measure)
+            self.parcels.get(&row.id).and(self.lengths.get(&row.id)).copied().unwrap_or(0)
         };
         rows.fold(OpenPayments::default(), |sum, row| OpenPayments {
             count: sum.count + 1,
