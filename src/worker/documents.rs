@@ -21,7 +21,7 @@ struct KeptDocument {
     document: Document,
     base: String,
     written: Rc<WrittenDocument>,
-    /// How often it was asked for, half as much after each one that had to leave.
+    /// How often it was asked for, half as much after each one that had to leave though it was asked for again.
     asked: u64,
 }
 
@@ -76,9 +76,10 @@ fn keep(gate: &Gate, wanted: &DocumentRequest, written: Rc<WrittenDocument>) {
             // An address that nobody else asks for pushes out none that others do.
             let least = known.iter().enumerate().min_by_key(|(_, it)| it.asked);
             let Some((at, _)) = least else { break };
-            known.remove(at);
-            // What was asked for often long ago leaves in the end, too.
-            known.iter_mut().for_each(|it| it.asked /= 2);
+            // What was asked for again long ago leaves in the end, too.
+            if known.remove(at).asked > 1 {
+                known.iter_mut().for_each(|it| it.asked /= 2);
+            }
         }
         let (document, base) = wanted.place();
         let base = base.to_owned();
