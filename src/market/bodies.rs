@@ -6,12 +6,17 @@ use crate::platform::calls::clock_ms;
 
 /// Waits until a body of so many bytes may be parsed for its sender, an agent or a network; whether it may. Short ones need no turn.
 pub(super) async fn may_parse(sender: &str, bytes: usize) -> bool {
-    if bytes <= UNPROVEN_BYTES as usize {
+    if !is_long(bytes) {
         return true;
     }
     let Some(ticket) = config::bodies().turn(sender).await else { return false };
     ticket.end(clock_ms(), u64::try_from(bytes / BYTES_PER_MS).unwrap_or(u64::MAX));
     true
+}
+
+/// Whether a body of so many bytes needs a turn.
+pub(super) const fn is_long(bytes: usize) -> bool {
+    bytes > UNPROVEN_BYTES as usize
 }
 
 /// Bytes that are parsed in a millisecond, at least.

@@ -400,8 +400,8 @@ describe('the extension bazaar', () => {
   });
 });
 
-// A-423
-it('a document that is asked for again is found, however often those of twelve other addresses were asked for', async () => {
+/** A gate of many routes, whose documents take long to write. */
+function openLarge() {
   const many = Array.from({ length: 400 }, (_, number) => ({
     path: `/s/skill-${number}`,
     methods: ['POST'],
@@ -410,7 +410,12 @@ it('a document that is asked for again is found, however often those of twelve o
     bazaar: { ...described, body: 'json' },
     ...common,
   }));
-  const large = await openWorld({ vars: { PUBLISH: ['openapi', 'llms', 'x402'] }, routes: many });
+  return openWorld({ vars: { PUBLISH: ['openapi', 'llms', 'x402'] }, routes: many });
+}
+
+// A-423
+it('a document that is asked for again is found, however often those of twelve other addresses were asked for', async () => {
+  const large = await openLarge();
   const { hostname, port } = new URL(large.gate.url);
   /** Milliseconds until the document of this address has come. */
   const look = (host: string): Promise<number> =>
@@ -445,15 +450,7 @@ function headerBytes(answer: Answer): number {
 
 // A-397, A-416
 it('a large table is written once: who asks for a document slows a 402 no more than who asks for that', async () => {
-  const many = Array.from({ length: 400 }, (_, number) => ({
-    path: `/s/skill-${number}`,
-    methods: ['POST'],
-    price: '$0.01',
-    description: 'Says what came '.repeat(6),
-    bazaar: { ...described, body: 'json' },
-    ...common,
-  }));
-  const large = await openWorld({ vars: { PUBLISH: ['openapi', 'llms', 'x402'] }, routes: many });
+  const large = await openLarge();
   try {
     const look = () => large.gate.raw('POST', '/s/skill-7');
     assert.equal((await look()).status, 402);

@@ -18,7 +18,7 @@ use farebox_core::skills::message::SellerAnswer;
 use wasm_bindgen::JsValue;
 
 use super::routes::{Addressed, ShownPayment, Wish, client_of};
-use crate::market::bodies::may_parse;
+use crate::market::bodies::{is_long, may_parse};
 use crate::market::{calls, config};
 use crate::platform::body::{Unusable, body_of};
 use crate::platform::calls::{clock_ms, pause};
@@ -52,7 +52,9 @@ pub(in crate::market) async fn answer(
 /// Waits until a body of so many bytes may be parsed; whether it may. One with a seller's session takes no turn.
 async fn wait(profiles: &Profiles, head: &RequestHead, bytes: usize) -> bool {
     let authorization = head.headers.get("authorization").unwrap_or_default();
-    profiles.is_session(authorization, clock_ms()) || may_parse(&client_of(head), bytes).await
+    !is_long(bytes)
+        || profiles.is_session(authorization, clock_ms())
+        || may_parse(&client_of(head), bytes).await
 }
 
 /// Wakes the objects of all profiles; whether each answered.

@@ -2,7 +2,7 @@
 
 use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::time::UnixTime;
-use farebox_core::treasury::message::{Answer, Command, Order};
+use farebox_core::treasury::message::{Answer, Command, Order, Preparation};
 use farebox_core::treasury::{Job, Places, TakenPlace};
 use serde_json::{Value, json};
 
@@ -21,10 +21,23 @@ fn of(agent: &str, key: &str) -> Value {
 fn begin(world: &mut World, agent: &str, key: &str) -> Order {
     let token = if agent == "buyer" { BUYER_KEY } else { TESTER_KEY };
     let Answer::Prepare(asked) = world.ask(token, &of(agent, key)) else { panic!("not prepared") };
+    order_of(world, *asked)
+}
+
+/// The order of what was prepared.
+fn order_of(world: &mut World, asked: Preparation) -> Order {
     let (attempt, fence) = (asked.attempt, asked.fence);
     let prepared = Command::Prepared { attempt, fence, signature: None, balance: None };
     let Answer::Send(order) = world.send(prepared) else { panic!("nothing is sent") };
     *order
+}
+
+/// A request of the buyer that may be sent again.
+fn repeatable(key: &str) -> Value {
+    let mut body = of("buyer", key);
+    body["request"]["method"] = "GET".into();
+    body["request"].as_object_mut().unwrap().remove("body");
+    body
 }
 
 /// Has an agent leave a payment open.
@@ -42,9 +55,7 @@ fn refuse_all(world: &mut World, asked: impl Fn(u32) -> Value) -> (u32, Told) {
             Answer::Reply(reply) => return (count, Told::of(reply)),
             other => panic!("{other:?}"),
         };
-        let (attempt, fence) = (prepared.attempt, prepared.fence);
-        let ready = Command::Prepared { attempt, fence, signature: None, balance: None };
-        let Answer::Send(order) = world.send(ready) else { panic!("nothing is sent") };
+        let order = order_of(world, *prepared);
         world.answered(&order, plain(402, "no"));
     }
     unreachable!()
@@ -117,15 +128,10 @@ pub fn payments_that_are_read_take_no_turn_of_a_payout_or_an_interrupted_one() {
 
 /// Has an agent begin a payment that may be sent again, at this merchant.
 fn begin_at(world: &mut World, merchant: &str, key: &str) -> String {
-    let mut body = of("buyer", key);
+    let mut body = repeatable(key);
     body["request"]["url"] = json!(format!("https://{merchant}/{key}"));
-    body["request"]["method"] = "GET".into();
-    body["request"].as_object_mut().unwrap().remove("body");
     let Answer::Prepare(asked) = world.ask(BUYER_KEY, &body) else { panic!("not prepared") };
-    let (attempt, fence) = (asked.attempt, asked.fence);
-    let ready = Command::Prepared { attempt, fence, signature: None, balance: None };
-    let Answer::Send(order) = world.send(ready) else { panic!("nothing is sent") };
-    order.attempt
+    order_of(world, *asked).attempt
 }
 
 /// The alarm begins what has places, until nothing more has: the attempts, and their places.
@@ -295,13 +301,9 @@ pub fn a_request_that_is_never_sent_again_is_not_kept() {
     assert!(world.rows.open.contains(&order.attempt));
     assert_eq!(world.told(&of("buyer", "k")).text, told.text);
     // A merchant that may be asked twice is.
-    let mut body = of("buyer", "get");
-    body["request"]["method"] = "GET".into();
-    body["request"].as_object_mut().unwrap().remove("body");
+    let body = repeatable("get");
     let Answer::Prepare(asked) = world.ask(BUYER_KEY, &body) else { panic!("not prepared") };
-    let (attempt, fence) = (asked.attempt, asked.fence);
-    let ready = Command::Prepared { attempt, fence, signature: None, balance: None };
-    let Answer::Send(order) = world.send(ready) else { panic!("nothing is sent") };
+    let order = order_of(&mut world, *asked);
     world.reply(lost(&order));
     assert!(matches!(world.ask(BUYER_KEY, &body), Answer::Send(_)));
 }
