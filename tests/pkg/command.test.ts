@@ -1,34 +1,18 @@
 // The command line as a program of its own: what it prints where, what it asks, what it exits with, and that no key is seen.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import type { IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { after, test } from 'node:test';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
 
-import { fileStore } from '../../pkg/dist/file-store.js';
-import { eventually } from '../support/eventually.ts';
-import { askFor, challenge, credentialOf } from './charges.ts';
+import { farebox, home, whenRead } from './command-line.ts';
 import {
   ask,
   base64,
   GOODS,
   honest,
   OFFER,
-  ON_BASE,
   open,
   PAYEE,
   PAYER,
@@ -39,47 +23,6 @@ import {
   TRANSACTION,
   terms,
 } from './shop.ts';
-
-const home = mkdtempSync(join(tmpdir(), 'farebox-cli-'));
-after(() => rmSync(home, { recursive: true, force: true }));
-let folders = 0;
-
-type Run = { readonly code: number | null; readonly out: string; readonly err: string; readonly store: string };
-type More = {
-  readonly key?: string | undefined;
-  readonly input?: string;
-  readonly store?: string;
-  /** For Node. */
-  readonly flags?: readonly string[];
-  /** Standard output, if not for the test. */
-  readonly output?: number;
-};
-
-/** Runs it with a budget of its own unless one is named. */
-async function farebox(
-  words: readonly string[],
-  { key = PAYER_KEY, input = '', store = join(home, String((folders += 1)), 'budget'), flags = [], output }: More = {},
-): Promise<Run> {
-  const args = ['pay', 'look', 'resend', 'unblock'].includes(words[0] ?? '') ? [...words, '--store', store] : words;
-  const child = spawn(process.execPath, [...flags, 'pkg/dist/cli/main.js', ...args], {
-    env: { PATH: process.env['PATH'], HOME: home, ...(key === '' ? {} : { FAREBOX_PRIVATE_KEY: key }) },
-    stdio: ['pipe', output ?? 'pipe', 'pipe'],
-  });
-  child.stdin?.on('error', () => undefined);
-  child.stdin?.end(input);
-  let [out, err] = ['', ''];
-  child.stdout?.on('data', (piece) => {
-    out += piece;
-  });
-  child.stderr?.on('data', (piece) => {
-    err += piece;
-  });
-  const code = await new Promise<number | null>((resolve) => {
-    child.once('close', resolve);
-  });
-  assert.ok(!`${out}${err}`.includes(PAYER_KEY.slice(4, 30)), 'the key is never seen');
-  return { code, out, err, store };
-}
 
 test('pay prints the content and nothing else to standard output, and the receipt to standard error', async (t) => {
   const shop = await open(honest);
@@ -105,16 +48,6 @@ test('pay asks before it signs, and only a yes is a yes', async (t) => {
   const agreed = await farebox(['pay', shop.url], { input: 'y\n' });
   assert.deepEqual([agreed.code, agreed.out], [0, GOODS]);
 });
-
-/** Calls `then` with the body of a request as text. */
-function whenRead(request: IncomingMessage, then: (body: string) => void): void {
-  request.setEncoding('utf8');
-  let body = '';
-  request.on('data', (piece) => {
-    body += piece;
-  });
-  request.on('end', () => then(body));
-}
 
 test('pay sends method, headers and body, also from a file and from standard input', async (t) => {
   const seen: string[] = [];
@@ -184,21 +117,6 @@ test('a free answer costs nothing, and a failing one fails', async (t) => {
   assert.deepEqual([failed.code, failed.out], [1, 'oh']);
 });
 
-test('a payment that was signed and not answered as it should be is kept for its owner alone', async (t) => {
-  const shop = await open((request, response) =>
-    paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'sold out' })),
-  );
-  t.after(() => shop.stop());
-  const { code, out, err, store } = await farebox(['pay', shop.url, '--yes']);
-  assert.deepEqual([code, out], [4, '']);
-  assert.match(err, /payment_refused: .*sold out/);
-  const file = /is in (\S+\.json)/.exec(err)?.[1] ?? '';
-  assert.ok(file.startsWith(join(store, '..')));
-  assert.equal(statSync(file).mode & 0o777, 0o600);
-  const kept = JSON.parse(readFileSync(file, 'utf8')) as { header: [string, string] };
-  assert.equal(kept.header[1], paymentOf(shop.requests[1]!));
-});
-
 test('a paid answer that is an error is told with its receipt', async (t) => {
   const shop = await open((request, response) => {
     if (paymentOf(request) === undefined) return ask(response);
@@ -208,63 +126,6 @@ test('a paid answer that is an error is told with its receipt', async (t) => {
   const { code, out, err } = await farebox(['pay', shop.url, '--yes']);
   assert.deepEqual([code, out], [4, 'gone']);
   assert.ok(err.includes(TRANSACTION));
-});
-
-for (const status of [200, 302, 404, 500]) {
-  test(`a paid request that is answered ${status}${status === 200 ? ' in part' : ''} without a receipt is told as signed, and its payment is kept`, async (t) => {
-    const shop = await open((request, response) => {
-      if (paymentOf(request) === undefined) return ask(response);
-      if (status !== 200) return void response.writeHead(status).end('oh');
-      response.writeHead(200, { 'content-length': '1000' }).write('half', () => response.destroy());
-    });
-    t.after(() => shop.stop());
-    const { code, err } = await farebox(['pay', shop.url, '--yes']);
-    assert.equal(code, 4, err);
-    const kept = JSON.parse(readFileSync(/is in (\S+\.json)/.exec(err)?.[1] ?? '', 'utf8')) as { header: [string, string] };
-    assert.equal(kept.header[1], paymentOf(shop.requests[1]!));
-  });
-}
-
-// A-322
-test('a payment that cannot be kept beside the budget is told as signed, and the same command sends it again', async (t) => {
-  const shop = await open((request, response) =>
-    paymentOf(request) === undefined ? ask(response) : void response.writeHead(500).end('oh'),
-  );
-  t.after(() => shop.stop());
-  const words = ['pay', shop.url, '--yes'];
-  const { err, store } = await farebox(words);
-  const file = /is in (\S+\.json)/.exec(err)?.[1] ?? '';
-  rmSync(file);
-  mkdirSync(file);
-  const again = await farebox(words, { store });
-  assert.deepEqual([again.code, again.out], [4, 'oh'], again.err);
-  assert.match(again.err, /cannot be kept beside the budget: EISDIR\n.*the same command sends it again/);
-  assert.deepEqual(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
-});
-
-// A-322
-test('a budget that cannot be written once the wallet has signed is told as signed', async (t) => {
-  const shop = await open(honest);
-  t.after(() => shop.stop());
-  const parent = mkdtempSync(join(home, 'lost-'));
-  const store = join(parent, 'budget');
-  const child = spawn(process.execPath, ['pkg/dist/cli/main.js', 'pay', shop.url, '--store', store], {
-    env: { PATH: process.env['PATH'], HOME: home, FAREBOX_PRIVATE_KEY: PAYER_KEY },
-  });
-  let err = '';
-  child.stderr.on('data', (piece) => {
-    err += piece;
-    if (!String(piece).includes('[y/N]')) return;
-    // A volume that is gone, while a person reads the terms.
-    rmSync(store, { recursive: true });
-    writeFileSync(store, '');
-    child.stdin.end('y\n');
-  });
-  const code = await new Promise<number | null>((resolve) => {
-    child.once('close', resolve);
-  });
-  assert.deepEqual([code, shop.requests.map(paymentOf)], [4, [undefined]], err);
-  assert.match(err, /payment_unresolved: .*ENOTDIR|payment_unresolved: .*EEXIST/);
 });
 
 // A-336
@@ -288,140 +149,6 @@ test('what was bought moves no cursor of a terminal, and goes to a file as it is
   );
   assert.match(lines[0] ?? '', /^‹U\+001B›\[2A.*‹U\+0007›$/);
   assert.match(lines[1] ?? '', /^Niederschlag: 3 l\/m², ☔/);
-});
-
-// A-337
-test('content that cannot be written is told as not there, and the same command gets it with the same payment', async (t) => {
-  const full = openSync('/dev/full', 'w');
-  t.after(() => closeSync(full));
-  for (const [name, content] of [
-    ['short', GOODS],
-    ['long', 'x'.repeat(3_000_000)],
-  ] as const) {
-    const shop = await open((request, response) =>
-      paymentOf(request) === undefined
-        ? ask(response)
-        : response.writeHead(200, { 'payment-response': base64(JSON.stringify(settlement())) }).end(content),
-    );
-    t.after(() => shop.stop());
-    const { code, err, store } = await farebox(['pay', shop.url, '--yes'], { output: full });
-    assert.equal(code, 4, `${name}: ${err}`);
-    assert.match(err, /standard output cannot be written: ENOSPC\n.*the payment is in/, name);
-    const again = await farebox(['pay', shop.url, '--yes'], { store });
-    assert.deepEqual([again.code, again.out === content], [0, true], `${name}: ${again.err}`);
-    assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1, name);
-  }
-  assert.equal((await farebox(['--help'], { output: full })).code, 5);
-});
-
-test('the same command sends the same payment again until its content came, and then buys anew', async (t) => {
-  let delivers = false;
-  const shop = await open((request, response) => {
-    if (paymentOf(request) === undefined) return ask(response);
-    if (delivers) return serve(response);
-    response.writeHead(504).end();
-  });
-  t.after(() => shop.stop());
-  const { store } = await farebox(['pay', shop.url, '--yes']);
-  const again = await farebox(['pay', shop.url], { store });
-  assert.equal(again.code, 4, again.err);
-  delivers = true;
-  const paid = await farebox(['pay', shop.url], { store });
-  assert.deepEqual([paid.code, paid.out], [0, GOODS]);
-  const sent = (): number => new Set(shop.requests.map((request) => paymentOf(request)).filter((it) => it !== undefined)).size;
-  assert.equal(sent(), 1);
-  await farebox(['pay', shop.url, '--yes'], { store });
-  assert.equal(sent(), 2);
-});
-
-test('resend sends the kept payment again without a key, with the body and headers of its request, until its content came', async (t) => {
-  let delivers = false;
-  const seen: string[] = [];
-  const shop = await open((request, response) => {
-    whenRead(request, (body) => {
-      const payment = paymentOf(request);
-      if (payment === undefined) return ask(response);
-      seen.push(`${request.method} ${request.headers['x-order']} ${body} ${payment}`);
-      if (delivers) return serve(response);
-      response.writeHead(504).end();
-    });
-  });
-  t.after(() => shop.stop());
-  const words = [shop.url, '-d', '{"a":1}', '-H', 'X-Order: 7'];
-  const { err, store } = await farebox(['pay', ...words, '--yes']);
-  const file = /is in (\S+\.json)/.exec(err)?.[1] ?? '';
-  assert.match(err, /npx farebox resend/);
-  const before = seen.length;
-  const failed = await farebox(['resend', file], { store, key: '' });
-  assert.deepEqual([failed.code, failed.out], [4, '']);
-  delivers = true;
-  const came = await farebox(['resend', file], { store, key: '' });
-  assert.deepEqual([came.code, came.out], [0, GOODS], came.err);
-  assert.ok(came.err.includes(TRANSACTION));
-  assert.ok(before > 0 && seen.length > before + 1);
-  assert.deepEqual([new Set(seen).size, seen[0]?.startsWith('POST 7 {"a":1} ')], [1, true]);
-  // The record knows that its content came: the same command buys anew.
-  await farebox(['pay', ...words, '--yes'], { store });
-  assert.equal(new Set(seen).size, 2);
-});
-
-test('resend sends also a payment that the budget of this machine does not hold, and never another one', async () => {
-  const shop = await open((request, response) => {
-    if (paymentOf(request) === undefined) return ask(response);
-    response.writeHead(504).end();
-  });
-  const { err } = await farebox(['pay', shop.url, '--yes']);
-  const file = /is in (\S+\.json)/.exec(err)?.[1] ?? '';
-  shop.requests.length = 0;
-  const elsewhere = await farebox(['resend', file], { key: '' });
-  assert.equal(elsewhere.code, 4, elsewhere.err);
-  const kept = JSON.parse(readFileSync(file, 'utf8')) as { header: [string, string] };
-  assert.deepEqual(shop.requests.map(paymentOf), [kept.header[1]]);
-  await shop.stop();
-  const lost = await farebox(['resend', file], { key: '' });
-  assert.equal(lost.code, 4);
-  assert.match(lost.err, /payment_unresolved/);
-});
-
-// A-240
-test("a stranger's payment file writes nothing but a payment beside the budget that was named", async (t) => {
-  const shop = await open((_, response) => void response.writeHead(500).end());
-  t.after(() => shop.stop());
-  const project = join(home, 'project');
-  mkdirSync(project, { recursive: true });
-  writeFileSync(join(project, 'package.json'), '{"name":"mine"}');
-  const file = join(home, 'from-a-stranger.json');
-  const good = {
-    url: shop.url,
-    method: 'GET',
-    key: `0x${'ab'.repeat(32)}`,
-    validBefore: 9_999_999_999,
-    store: join(home, 'budget'),
-    header: ['PAYMENT-SIGNATURE', 'e30='],
-    headers: [],
-  };
-  for (const bad of [
-    { key: '0x/../package' },
-    { store: join(project, 'budget') },
-    { url: 'file:///etc/passwd' },
-    { askedUrl: 'file:///etc/passwd' },
-    { header: ['a b', 'c'] },
-    { headers: [['x', 'a\nb']] },
-    { body: 7 },
-    { validBefore: 'soon' },
-  ]) {
-    writeFileSync(file, JSON.stringify({ ...good, ...bad, scripts: { preinstall: 'x' } }));
-    const args = ['pkg/dist/cli/main.js', 'resend', file];
-    const { status } = spawnSync(process.execPath, args, { env: { PATH: process.env['PATH'], HOME: home } });
-    assert.equal(status, 2, JSON.stringify(bad));
-  }
-  assert.equal(readFileSync(join(project, 'package.json'), 'utf8'), '{"name":"mine"}');
-  assert.equal(shop.requests.length, 0);
-  writeFileSync(file, JSON.stringify({ ...good, scripts: { preinstall: 'x' } }));
-  const { code, store } = await farebox(['resend', file], { key: '' });
-  assert.equal(code, 4);
-  const kept = JSON.parse(readFileSync(join(store, '..', `payment-${'ab'.repeat(8)}.json`), 'utf8')) as object;
-  assert.deepEqual(kept, { ...good, store });
 });
 
 test('what to do is said in words of the command line', async (t) => {
@@ -619,54 +346,6 @@ test('shells complete the names of the commands, and a name that is almost one i
   assert.match((await farebox(['serv'])).err, /did you mean serve\? /);
 });
 
-test('resend says of a payment that has ended that pay goes on with it, and nothing else', async (t) => {
-  const shop = await open((request, response) =>
-    paymentOf(request) === undefined ? ask(response) : void response.writeHead(404).end('no'),
-  );
-  t.after(() => shop.stop());
-  const first = await farebox(['pay', shop.url, '--yes']);
-  const { store } = first;
-  const kept = fileStore(store);
-  const { record, version } = await kept.read();
-  const { sent, ...rest } = JSON.parse(record ?? '') as { sent: [string, number, boolean, string][] };
-  const [[name, at, , text]] = sent as [[string, number, boolean, string]];
-  const ended = JSON.stringify({ ...JSON.parse(text), ends: 1 });
-  assert.ok(await kept.replace(version, JSON.stringify({ ...rest, sent: [[name, at, true, ended]] })));
-  const file = /the payment is in (\S+);/.exec(first.err)?.[1] ?? assert.fail(first.err);
-  const { code, out, err } = await farebox(['resend', file], { store, key: '' });
-  assert.deepEqual([code, out], [2, '']);
-  assert.equal(err, 'farebox: this payment has ended and is not sent any more: npx farebox pay with the same request goes on with it\n');
-  assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
-});
-
-// A-350
-test('resend asks for the URL that was asked for, wherever it redirects, and says what is true of its payment', async (t) => {
-  let answers: 'nothing' | 'other terms' | 'goods' = 'nothing';
-  const shop = await open((request, response) => {
-    if (request.url === '/report') return void response.writeHead(301, { location: '/report/' }).end();
-    if (paymentOf(request) === undefined) return ask(response);
-    if (answers === 'other terms') return ask(response, terms([{ ...OFFER, amount: '20000' }]));
-    if (answers === 'goods') return serve(response);
-    response.writeHead(500).end();
-  });
-  t.after(() => shop.stop());
-  const { store, err } = await farebox(['pay', `${shop.url}/report`, '--yes']);
-  const file = /the payment is in (\S+);/.exec(err)?.[1] ?? assert.fail(err);
-  const { url, askedUrl } = JSON.parse(readFileSync(file, 'utf8')) as { url: string; askedUrl?: string };
-  assert.deepEqual([url, askedUrl], [`${shop.url}/report/`, `${shop.url}/report`]);
-  answers = 'other terms';
-  const changed = await farebox(['resend', file], { store, key: '' });
-  assert.deepEqual([changed.code, changed.out], [4, '']);
-  assert.match(changed.err, /asks for another signature by now/);
-  answers = 'goods';
-  const came = await farebox(['resend', file], { store, key: '' });
-  assert.deepEqual([came.code, came.out], [0, GOODS], came.err);
-  assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
-  // What was delivered is not open any more: then its own bytes go to the URL that was paid.
-  assert.equal((await farebox(['resend', file], { store, key: '' })).code, 0);
-  assert.equal(shop.requests.at(-1)?.url, '/report/');
-});
-
 // A-374
 test('pay shows the URL that was asked for, and the one to which it leads', async (t) => {
   const shop = await open((request, response) => {
@@ -678,55 +357,4 @@ test('pay shows the URL that was asked for, and the one to which it leads', asyn
   assert.ok(err.includes(`request  GET ${shop.url}/cheap\nleads to ${shop.url}/dear?of=others\n`), err);
   const straight = await farebox(['pay', `${shop.url}/dear`], { input: 'n\n' });
   assert.deepEqual([straight.err.includes(`request  GET ${shop.url}/dear\n`), straight.err.includes('leads to')], [true, false]);
-});
-
-// A-370
-test('pay keeps no payment that never left, so that none is sent again beside the one that did', async (t) => {
-  const [asks, held]: [(() => void)[], (() => void)[]] = [[], []];
-  const shop = await open((request, response) => {
-    const payment = paymentOf(request);
-    if (payment === undefined && asks.length === 0) return void asks.push(() => ask(response, terms([ON_BASE])));
-    if (payment === undefined) return ask(response);
-    held.push(() => serve(response));
-  });
-  t.after(() => shop.stop());
-  const words = ['pay', shop.url, '--yes', '-H', 'Idempotency-Key: order-7'];
-  const store = join(home, String((folders += 1)), 'budget');
-  const slow = farebox(words, { store });
-  await eventually('the first one has asked', () => asks.length === 1);
-  const quick = farebox(words, { store });
-  await eventually('the second one has paid', () => held.length === 1);
-  asks[0]?.();
-  const late = await slow;
-  assert.deepEqual([late.code, readdirSync(dirname(store)).filter((name) => name.startsWith('payment-'))], [4, []], late.err);
-  assert.match(late.err, /payment_unresolved/);
-  held[0]?.();
-  assert.deepEqual([(await quick).out, shop.requests.map(paymentOf).filter((it) => it !== undefined).length], [GOODS, 1]);
-});
-
-test('what has ended and may have been charged is not paid again by --yes alone', async (t) => {
-  const shop = await open((request, response) => {
-    if (credentialOf(request) === undefined) askFor(response, [challenge()]);
-    else response.writeHead(404).end('no');
-  });
-  t.after(() => shop.stop());
-  const { store } = await farebox(['pay', shop.url, '--yes']);
-  // As it is after its end.
-  const kept = fileStore(store);
-  const { record, version } = await kept.read();
-  const { sent, ...rest } = JSON.parse(record ?? '') as { sent: [string, number, boolean, string][] };
-  const [[name, at, isOpen, text]] = sent as [[string, number, boolean, string]];
-  assert.equal(isOpen, true);
-  assert.ok(
-    await kept.replace(version, JSON.stringify({ ...rest, sent: [[name, at, true, JSON.stringify({ ...JSON.parse(text), ends: 1 })]] })),
-  );
-  const charges = (): number => new Set(shop.requests.map(credentialOf).filter((it) => it !== undefined)).size;
-  const unasked = await farebox(['pay', shop.url, '--yes'], { store });
-  assert.match(
-    unasked.err,
-    /an earlier payment for this request has ended, and may have been charged[^]*not paid again by --yes alone[^]*declined/,
-  );
-  assert.equal(charges(), 1);
-  await farebox(['pay', shop.url], { store, input: 'y\n' });
-  assert.equal(charges(), 2);
 });

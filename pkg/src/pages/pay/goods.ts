@@ -10,7 +10,9 @@ const MOST_SHOWN = 200_000;
 /** The goods, and a link to save them. */
 export async function shown(goods: Goods, url: string): Promise<readonly Node[]> {
   const address = URL.createObjectURL(goods.body);
-  const save = make('a', { href: address, download: goods.file, class: 'button' }, `Save ${goods.file}`);
+  // Opened in a tab of its own, what is guarded would be a page of this origin.
+  const saved = goods.isGuarded ? URL.createObjectURL(new Blob([goods.body], { type: 'application/octet-stream' })) : address;
+  const save = make('a', { href: saved, download: goods.file, class: 'button' }, `Save ${goods.file}`);
   const saving = make('p', {}, save);
   const kind = goods.type.split(';')[0]!.trim().toLowerCase();
   if (kind === 'text/html' && !goods.isGuarded) {
