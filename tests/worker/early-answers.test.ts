@@ -39,7 +39,12 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
   before(async () => {
     ({ world, origin } = await openRawWorld());
   });
-  after(() => world.stop());
+  /** What a case that fails leaves behind. */
+  const left: (() => void)[] = [];
+  after(() => {
+    for (const end of left) end();
+    return world.stop();
+  });
 
   /** Begins an upload; the rest of it is its client's. */
   const post = async (target: string, reply: Bytes, framing: string): Promise<{ client: Client; payment: Payment }> => {
@@ -47,6 +52,7 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
     const payment = await payFor(world, target, { method: 'POST' });
     const { hostname, port } = new URL(world.gate.url);
     const client: Client = { socket: connect({ host: hostname, port: Number(port) }), taken: 0, text: '', isClosed: false };
+    left.push(() => client.socket.destroy());
     client.socket.on('error', () => undefined);
     client.socket.on('close', () => {
       client.isClosed = true;
@@ -63,12 +69,12 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
   /** Goes on with it. */
   const going = ({ socket }: Client, piece: string, everyMs: number): { stop(): void } => {
     const pieces = setInterval(() => socket.write(piece), everyMs);
-    return {
-      stop: () => {
-        clearInterval(pieces);
-        socket.destroy();
-      },
+    const stop = (): void => {
+      clearInterval(pieces);
+      socket.destroy();
     };
+    left.push(stop);
+    return { stop };
   };
 
   const isAtRest = async (payment: Payment): Promise<unknown> => {
@@ -127,9 +133,10 @@ describe('an answer before the end of its upload', { concurrency: true }, () => 
     const pieces = [head, ...new Array<Buffer>(seconds).fill(Buffer.alloc(100, 's'))];
     const { client, payment } = await post('/before/late-haste', { pieces, everyMs: 1_000, then: 'reset' }, long);
     client.socket.write(Buffer.alloc(LONG, 'b'));
-    const drip = setInterval(() => client.socket.write('b'), 500);
-    await new Promise((resolve) => setTimeout(resolve, dripMs));
-    clearInterval(drip);
+    for (let ms = 0; ms < dripMs; ms += 500) {
+      client.socket.write('b');
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
     const upload = going(client, 'b'.repeat(120_000), 500);
     assert.equal(await isAtRest(payment), 'delivered');
     assert.ok(client.taken > 2_000_000, `${client.taken}`);
