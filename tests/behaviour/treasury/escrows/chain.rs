@@ -1,7 +1,7 @@
 //! A chain in memory with the escrow contract on it: blocks of transactions that a gateway signed, a
 //! pool, and everything computed anew from the blocks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farebox_core::encoding::hex;
 use farebox_core::evm::address::Address;
@@ -67,6 +67,8 @@ pub struct Chain {
     /// Transactions of each block, oldest first.
     pub blocks: Vec<Vec<Signed>>,
     pub pool: Vec<Signed>,
+    /// Nonces of transactions whose block was forgotten.
+    pub forgotten: BTreeSet<u64>,
     /// Gwei.
     pub base_fee: u64,
     /// Payments that the token does not let out.
@@ -153,6 +155,7 @@ impl Chain {
     /// Forgets the last block; what was in it goes back to the pool, or is lost.
     pub fn forget(&mut self, is_kept: bool) {
         let block = self.blocks.pop().unwrap();
+        self.forgotten.extend(block.iter().map(|it| it.nonce));
         for it in block.into_iter().filter(|_| is_kept) {
             self.pool.push(it);
         }

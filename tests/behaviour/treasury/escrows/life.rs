@@ -138,8 +138,8 @@ impl Life {
             .map(|it| it.nonce)
             .collect();
         let rows = world.rows.escrows.values().filter(|row| row.is_flying()).count();
-        // What was mined and forgotten flies again beside the next.
-        let is_forgotten = flying.iter().any(|nonce| *nonce < self.highest());
+        // What was mined and forgotten flies again, beside what was signed for its nonce since.
+        let is_forgotten = !flying.is_disjoint(&world.chain.forgotten);
         if rows > 1 && !is_forgotten && flying.len() < rows {
             return Err(format!("{rows} payments are in the air under {flying:?}"));
         }
@@ -152,11 +152,6 @@ impl Life {
             *goal = row.goal;
         }
         Ok(())
-    }
-
-    fn highest(&self) -> u64 {
-        let tries = self.world.rows.escrows.values().flat_map(|row| &row.tries);
-        tries.map(|it| it.nonce).max().unwrap_or(0)
     }
 
     /// In the end every goal is reached, and nothing is left to do.
@@ -195,7 +190,8 @@ impl Life {
         let held: Vec<_> = world.held.iter().map(|it| (&it.escrow, it.fence)).collect();
         let pool: Vec<_> = world.chain.pool.iter().map(|it| &it.hash).collect();
         let blocks: Vec<_> = world.chain.blocks.iter().skip(95).map(Vec::len).collect();
-        format!("{rows:?}{held:?}{pool:?}{blocks:?}{}", world.chain.base_fee)
+        let forgotten = &world.chain.forgotten;
+        format!("{rows:?}{held:?}{pool:?}{blocks:?}{forgotten:?}{}", world.chain.base_fee)
     }
 }
 

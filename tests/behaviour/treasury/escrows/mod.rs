@@ -239,6 +239,32 @@ fn what_another_one_paid_the_other_way_is_never_reached_and_says_so() {
 }
 
 #[test]
+fn a_transaction_that_can_do_nothing_any_more_keeps_no_other_payment_waiting() {
+    let (treasury, mut world) = (treasury(), World::new());
+    world.ask(&treasury, 1, "funded");
+    world.drain(&treasury);
+    world.live(&treasury, 8);
+    world.ask(&treasury, 1, "released");
+    world.report(&treasury, 0);
+    world.report(&treasury, 0);
+    assert_eq!(world.chain.pool.len(), 1);
+    // The node loses it, and its buyer has the money back by another way.
+    (world.chain.pool, world.held) = (Vec::new(), Vec::new());
+    let id = farebox_core::encoding::hex::decode_prefixed(&payment(1)).unwrap();
+    world.chain.foreign.push([vec![0x72, 0x49, 0xfb, 0xb6], id].concat());
+    world.now += 200;
+    world.live(&treasury, 4);
+    assert_eq!(
+        world.told(&treasury, 1).text("openBecause"),
+        "the contract has paid it the other way"
+    );
+    world.ask(&treasury, 2, "released");
+    world.drain(&treasury);
+    world.live(&treasury, 10);
+    assert_eq!(world.entry(2), 2);
+}
+
+#[test]
 fn what_the_contract_refuses_costs_no_gas_waits_longer_each_time_and_is_in_no_one_s_way() {
     let (treasury, mut world) = (treasury(), World::new());
     world.ask(&treasury, 1, "funded");
