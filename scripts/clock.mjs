@@ -19,9 +19,9 @@ export function clockFront(objects, aheadMs) {
  *
  * @param {import('./miniflare.mjs').Kind} kind
  * @param {import('./miniflare.mjs').WorkerOptions} [options]
+ * @param {number} [aheadMs] how far ahead its clock is from the start
  */
-export async function startWithClock(kind, options) {
-  let aheadMs = clockAhead();
+export async function startWithClock(kind, options, aheadMs = clockAhead()) {
   const worker = await startWorker({ ...kind, front: () => clockFront(kind.objects, aheadMs) }, options);
   const front = async (/** @type {string} */ path) => {
     const answer = await fetch(`${worker.url}/__front/${path}`, { method: 'POST' });

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npx farebox-mcp [config.json]`: a server over stdio, for the host that starts it. */
+/** `farebox-mcp [config.json]`: a server over stdio, for the host that starts it. */
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -18,7 +18,7 @@ import { askThrough, canAsk, createAgentServer } from './server.js';
 
 const HELP = `farebox-mcp ${fareboxVersion}: lets a model pay over MCP, within your limits
 
-  npx farebox-mcp [FILE]    FILE has wallet, policy, ask, folder, servers and sell [~/.farebox/mcp.json]
+  farebox-mcp [FILE]        FILE has wallet, policy, ask, folder, servers and sell [~/.farebox/mcp.json]
   --version, --help
 
 Without a file it pays with FAREBOX_PRIVATE_KEY, at most 1.00 per payment and 10 a day, and asks for each payment.

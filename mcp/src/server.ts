@@ -83,8 +83,8 @@ const ASK_MS = 240_000;
 /** Characters of path and query that a card has room for. */
 const MOST_PATH = 300;
 
-/** Characters that Markdown reads as a link, an image, code, bold text or HTML: hosts may show a card so. */
-const MARKDOWN = /[[\]()*_!<>`|\\]/g;
+/** Characters that Markdown reads as a link, an image, code, bold or struck text or HTML: hosts may show a card so. */
+const MARKDOWN = /[[\]()*_!<>`|~\\]/g;
 
 /** The question to a person, in our words: of the seller there is nothing but addresses and numbers, and so the URL is the one that was asked for. */
 export function cardOf({ amountText, network, testNetwork, payTo, method, host, url, askedUrl = url, again }: Proposal): string {

@@ -94,7 +94,7 @@ export default {
    */
   async scheduled(_controller, env) {
     const { bindings } = configurationForObjects(env);
-    await survived(sweep(bindings.ledger));
+    await survived(sweep(bindings.ledger, bindings.channel));
   },
 };
 

@@ -29,6 +29,7 @@ use std::rc::Rc;
 use farebox_core::encoding::json;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
+use farebox_core::gate::alarm::sweep_channels;
 use farebox_core::gate::cors::AnswerReader;
 use farebox_core::gate::limit::UNKNOWN;
 use farebox_core::gate::presented::shows_proof;
@@ -260,11 +261,11 @@ impl Bindings {
     }
 }
 
-/// Wakes ledger objects, so that one that lost its alarm goes on; resolves to the number that did
-/// not answer.
+/// Wakes ledger objects and channels, so that one that lost its alarm goes on; resolves to the number
+/// that did not answer.
 #[wasm_bindgen]
 #[must_use]
-pub fn sweep(ledger: JsValue) -> JsValue {
+pub fn sweep(ledger: JsValue, channels: JsValue) -> JsValue {
     edge::promise(async move {
         let calls = config::for_objects().map(|gate| gate.sweep(now())).unwrap_or_default();
         let mut silent = 0;
@@ -275,7 +276,11 @@ pub fn sweep(ledger: JsValue) -> JsValue {
         if silent > 0 {
             edge::complain(&format!("farebox: {silent} ledger objects did not answer the sweep"));
         }
-        JsValue::from(silent as u32)
+        let unheard = operator::wake_channels(&channels, sweep_channels(now())).await;
+        if unheard > 0 {
+            edge::complain(&format!("farebox: {unheard} channels did not answer the sweep"));
+        }
+        JsValue::from((silent + unheard) as u32)
     })
 }
 

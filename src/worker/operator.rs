@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
+use farebox_core::channel::index::{self, ChannelRun};
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::LedgerCall;
 use farebox_core::gate::operator::{
     ChannelPage, Export, MAX_BODY_BYTES, OperatorQuery, OperatorStep, Piece, QueryStep,
 };
 use farebox_core::gate::reply::{Audience, Reply};
+use farebox_core::gate::session::step::object;
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
 use futures_util::future::join_all;
@@ -100,6 +102,26 @@ async fn ask_list(namespace: &JsValue, object: &str, message: &str) -> Option<St
     }
     let asked = edge::ask_object(namespace, object, message, &JsValue::NULL, DEADLINE_MS);
     edge::settled(asked).await?.unchecked_into::<edge::Parts>().answer()
+}
+
+/// Wakes the channels of a run; how many did not answer.
+pub(super) async fn wake_channels(channels: &JsValue, run: ChannelRun) -> usize {
+    let [behind, first] = run.messages();
+    let pages = (
+        ask_list(channels, index::OBJECT, &behind).await,
+        ask_list(channels, index::OBJECT, &first).await,
+    );
+    let names: Vec<String> = run
+        .channels([pages.0.as_deref(), pages.1.as_deref()])
+        .iter()
+        .map(|id| object(id))
+        .collect();
+    let mut silent = 0;
+    for four in names.chunks(4) {
+        let answers = join_all(four.iter().map(|name| ask_list(channels, name, index::WAKE))).await;
+        silent += answers.iter().filter(|answer| answer.is_none()).count();
+    }
+    silent
 }
 
 /// Answers with rows as they come. If an object is down at the start, the answer is a refusal;

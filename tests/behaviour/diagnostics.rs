@@ -7,7 +7,10 @@ use farebox_core::gate::attempts::handle::NewHandle;
 use farebox_core::gate::attempts::{Attempts, CountedBy, CountedRequest};
 use farebox_core::gate::diagnose::{Circumstances, Failures, Thresholds, info_schema};
 use farebox_core::gate::keys::Keys;
-use farebox_core::ledger::attempts::{Count, FailureCause, FailureStreak, IDLE_SECS, StreakKey};
+use farebox_core::ledger::attempts::{
+    ClientCount, Count, FailureCause, FailureStreak, IDLE_SECS, StreakKey,
+};
+use farebox_core::ledger::command::VERSION;
 use farebox_core::payment::Cause;
 use farebox_core::time::UnixTime;
 use farebox_core::x402::extension::diagnostic::SCHEMA;
@@ -179,6 +182,35 @@ pub fn the_first_requests_of_a_stranger_are_no_row() {
     other.succeeded(&client_key, at(15));
     hand_over(&mut other, &mut world, false, at(16));
     assert!(world.ledger.failures.is_empty());
+}
+
+// A-425
+#[test]
+pub fn payers_who_fail_again_and_again_are_told_of_twenty_times_a_minute() {
+    let mut world = World::new();
+    let fail = |world: &mut World, who: String, secs: u64| {
+        let more = FailureStreak { attempts: 100, ..FailureStreak::new(at(secs)) };
+        let count = vec![ClientCount {
+            was: who.clone(),
+            client: who,
+            route: "/r".to_owned(),
+            reset: true,
+            more: Some(more),
+            back: 0,
+            claims: None,
+            exceeded_after: 100,
+        }];
+        let text = serde_json::to_string(&Count { v: VERSION, count }).unwrap();
+        world.ledger.count(&text, at(secs));
+    };
+    for number in 0..50_u64 {
+        fail(&mut world, format!("0x{number:040x}"), number);
+    }
+    assert_eq!(world.ledger.too_often.len(), 20);
+    fail(&mut world, "net_work".to_owned(), 50);
+    fail(&mut world, format!("0x{:040x}", 99), 60);
+    let last: Vec<_> = world.ledger.too_often.drain(20..).collect();
+    assert_eq!(last, ["net_work".to_owned(), format!("0x{:040x}", 99)]);
 }
 
 #[test]

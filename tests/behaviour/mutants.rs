@@ -40,6 +40,7 @@ const TABLE: &[Row] = &[
     row!(FullObjectsBegin, growth::in_an_object_that_is_nearly_full_nothing_begins_and_all_else_goes_on),
     row!(ChallengesAreBetween, outlasting::two_payments_of_a_challenge_for_two_ranges_buy_once_between_two_objects),
     row!(FirstContactsAreRows, diagnostics::the_first_requests_of_a_stranger_are_no_row),
+    row!(PayersAreToldOfWithoutEnd, diagnostics::payers_who_fail_again_and_again_are_told_of_twenty_times_a_minute),
     row!(PastIsForgotten, outlasting::what_is_signed_again_during_a_change_is_delivered_once),
     row!(OldHearsItself, contested::what_rests_is_not_paid_beside_another_payment_of_its_request),
     row!(AnewIsResumed, signed_again::a_wallet_that_was_too_empty_a_moment_ago_is_told_so_and_begins_later),

@@ -193,6 +193,17 @@ impl Channel {
         self.looked = self.looked.max(now);
     }
 
+    /// The chain was read at this time, and its view is not told: a facilitator shows no channel that
+    /// has less than its last voucher. Whether that ends the looks for what was sent last.
+    pub fn note_hidden(&mut self, at: UnixTime) -> bool {
+        let is_firm = self.tried.is_some_and(|tried| tried.plus(FIRM_SECS) <= at);
+        let ends = is_firm && !self.is_watched() && self.promised.is_none();
+        if ends {
+            self.tried = None;
+        }
+        ends
+    }
+
     fn money_due(&self) -> Option<(UnixTime, ChannelErrand)> {
         let earnings = self.earnings();
         // Often as long as a payer may be withdrawing, then ever more seldom.
@@ -256,14 +267,10 @@ impl Channel {
             // A deposit that the chain undoes takes along the close that it paid for.
             let is_final = self.rule == VoucherRule::Exact || self.spent.is_zero();
             let rising = self.firm.rising.filter(|_| !is_final);
-            let rising = rising.map(|(_, since)| since.plus(FIRM_SECS));
-            let rising = rising.map(|due| due.max(self.looked.plus(RETRY_SECS)));
+            let rising = rising.map(|(_, since)| since.plus(FIRM_SECS).max(self.look_again()));
             return rising.into_iter().chain(firm).min();
         }
-        // A facilitator that never answers is asked ever more seldom.
-        let silent = self.looked.secs().saturating_sub(self.sight.at.secs());
-        let pause = silent.checked_div(16).unwrap_or_default().clamp(RETRY_SECS, MAX_RETRY_SECS);
-        let retry = self.looked.plus(pause);
+        let retry = self.look_again();
         let is_closing = self.agreement == Agreement::Closing && self.tries <= CLOSES;
         let is_open = self.promised.is_some() || is_closing;
         match self.tried {
@@ -283,10 +290,20 @@ impl Channel {
     /// When a chain undoes no more what was sent last: until then it may have, unseen.
     fn firm_due(&self) -> Option<UnixTime> {
         let firm = self.tried?.plus(FIRM_SECS);
-        let is_open = self.looked < firm && !planted(Mutant::FirstSightIsFinal);
+        // A look without an answer has shown nothing.
+        let shown = if planted(Mutant::SilenceIsFinal) { self.looked } else { self.sight.at };
+        let is_open = shown < firm && !planted(Mutant::FirstSightIsFinal);
         // What is left of the time until they withdraw is for another claim.
         let soon = self.looked.plus(self.fresh_secs().min(LEAVING_SECS));
-        is_open.then_some(if self.may_leave { firm.min(soon) } else { firm })
+        let due = if self.may_leave { firm.min(soon) } else { firm };
+        is_open.then(|| due.max(self.look_again()))
+    }
+
+    /// When the chain may be asked again: a facilitator that never answers is asked ever more seldom.
+    fn look_again(&self) -> UnixTime {
+        let silent = self.looked.secs().saturating_sub(self.sight.at.secs());
+        let pause = silent.checked_div(16).unwrap_or_default().clamp(RETRY_SECS, MAX_RETRY_SECS);
+        self.looked.plus(pause)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::state::{Channel, ListNotice, OnChain};
 use farebox_base::amount::Amount;
-use farebox_base::encoding::json;
+use farebox_base::encoding::{hex, json};
 use farebox_base::sorted::Sorted;
 use farebox_base::time::UnixTime;
 
@@ -57,6 +57,8 @@ impl IndexAsk {
     }
 }
 
+/// The message that a channel knows nothing to do for: after it, as after each, its alarm is set.
+pub const WAKE: &str = "wake";
 /// No message to a channel begins so: those are JSON.
 const NOTE: &str = "note ";
 /// The state of a channel that sells.
@@ -172,6 +174,51 @@ impl ChannelSums {
         json::text(&Value::Array(shown.collect()))
     }
 }
+
+/// The channels that a run of the sweep wakes: a page behind a place that is another one in each run,
+/// and as many of the first ones as have room beside it.
+#[derive(Debug)]
+pub struct ChannelRun {
+    from: String,
+}
+
+impl ChannelRun {
+    /// The run of this number. Places of runs that follow each other are far apart, and those of many
+    /// runs are spread evenly.
+    #[must_use]
+    pub fn new(number: u64) -> Self {
+        let place = u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default().reverse_bits();
+        Self { from: hex::encode_prefixed(&place.to_be_bytes()) }
+    }
+
+    /// The two messages to the list.
+    #[must_use]
+    pub fn messages(&self) -> [String; 2] {
+        let from = |place: &str| IndexAsk::Page(place.to_string(), MAX_RUN).to_text();
+        [from(&self.from), from("")]
+    }
+
+    /// The ids of the channels that the two answers show.
+    #[must_use]
+    pub fn channels(&self, answers: [Option<&str>; 2]) -> Vec<String> {
+        let [behind, first] = answers.map(|answer| answer.and_then(page).unwrap_or_default());
+        let mut ids = Vec::new();
+        for shown in behind.iter().chain(&first) {
+            let id =
+                shown.get("id").and_then(Value::as_str).filter(|_| shown.get("asset").is_some());
+            // The accounts of payees stand in the list, too.
+            let Some(id) = id else { continue };
+            let is_full = u64::try_from(ids.len()).is_ok_and(|count| count >= MAX_RUN);
+            if !is_full && !ids.iter().any(|known| known == id) {
+                ids.push(id.to_string());
+            }
+        }
+        ids
+    }
+}
+
+/// Channels that a run wakes.
+const MAX_RUN: u64 = 100;
 
 /// The channels of a page, from what the list has answered; `None` if that is no page.
 #[must_use]

@@ -359,8 +359,16 @@ impl Channel {
         if (Sight { at: self.sight.at, ..sight }) != self.sight {
             self.listing = ListNotice::Due(sight.at);
         }
-        if sight.claimed > self.sight.claimed || sight.refund_nonce > self.sight.refund_nonce {
+        let is_paid =
+            sight.claimed > self.sight.claimed || sight.refund_nonce > self.sight.refund_nonce;
+        if is_paid {
             self.tries = 0;
+        }
+        // The chain may undo it from now on, however long ago it was sent.
+        let is_closed =
+            sight.on_chain == OnChain::Finalized && sight.on_chain != self.sight.on_chain;
+        if (is_paid || is_closed) && !planted(Mutant::WatchedSinceSent) {
+            self.tried = self.tried.map(|tried| tried.max(sight.at));
         }
         // Whoever deposits is back: what they have added is not paid back at once.
         if sight.deposit > self.sight.deposit && !planted(Mutant::DepositsDoNotWake) {

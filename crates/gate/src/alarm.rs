@@ -17,6 +17,7 @@ use super::recorded::{
     FirstSight, chain_query, chain_verdict, outcome, resend_call, sent_again, settled_by_chain,
 };
 use farebox_base::time::UnixTime;
+use farebox_channel::index::ChannelRun;
 use farebox_common::payment::TxHash;
 use farebox_ledger::command::{
     ChainVerdict, Client, Command, Envelope, Outcome, Resend, Role, Signing, VERSION,
@@ -215,6 +216,12 @@ fn tell(slot: Slot, command: Command) -> RecoveryStep {
     let Slot { payer, key } = slot;
     let (role, counting) = (Role::Sole, None);
     RecoveryStep::Tell(Box::new(Envelope { v: VERSION, payer, key, command, role, counting }))
+}
+
+/// The channels that the run at this time wakes.
+#[must_use]
+pub fn sweep_channels(now: UnixTime) -> ChannelRun {
+    ChannelRun::new(now.secs() / EVERY_SECS)
 }
 
 /// The calls of the run at this time. If there are more objects than one run may wake, runs take

@@ -29,6 +29,9 @@ const CLAIMS_MS: u32 = 300_000;
 const MAX_CALLS: usize = 8;
 /// Seconds after which an alarm that could do nothing tries again.
 const RETRY_SECS: u64 = 15;
+/// Milliseconds after which an alarm rings again that found no gate, or that failed: a third of the
+/// shortest time in which a payer withdraws.
+pub(super) const UNABLE_MS: u64 = 300_000;
 
 /// A channel; `entry.mjs` reads its requests and sets its alarm.
 #[wasm_bindgen]
@@ -106,15 +109,18 @@ impl Channel {
             return Ok(());
         }
         self.alarm.set(None);
-        let mut worked = self.work().await;
-        if worked.is_ok() {
-            worked = self.tell_list().await;
-        }
-        if worked.is_ok() {
-            worked = self.forget().await;
-        }
-        if let Some(at) = self.next_alarm() {
-            let at = at.secs().saturating_mul(1000).max(edge::clock_ms());
+        let worked = self.carry_out().await;
+        // Nothing else wakes a channel whose payer has left: one that could do nothing, or not tell
+        // what is due, rings again.
+        let again = edge::clock_ms().saturating_add(UNABLE_MS);
+        let at = match config::for_objects() {
+            Some(_) => {
+                let due = self.next_alarm().map(|at| at.secs().saturating_mul(1000));
+                due.map(|at| at.max(edge::clock_ms())).or(worked.is_err().then_some(again))
+            }
+            None => Some(again),
+        };
+        if let Some(at) = at {
             wake_at(&self.state, at as f64).await?;
         }
         worked
@@ -122,6 +128,13 @@ impl Channel {
 }
 
 impl Channel {
+    /// Carries out what is due, tells the list, and drops the row once its time is over.
+    async fn carry_out(&self) -> Result<()> {
+        self.work().await?;
+        self.tell_list().await?;
+        self.forget().await
+    }
+
     /// Runs one synchronous block over the row. After a failed write what is remembered of it is
     /// dropped.
     fn with_row<T>(

@@ -5,10 +5,12 @@ use std::cell::{Cell, RefCell};
 
 use farebox_core::channel::payee::call::{Haste, QueuedCall};
 use farebox_core::channel::payee::{AccountHealth, PayeeQueue};
-use farebox_core::gate::session::mpp::payout::complain_of_node;
+use farebox_core::gate::Gate;
+use farebox_core::gate::session::mpp::payout::{PayeeAccount, complain_of_node};
 use wasm_bindgen::JsValue;
 use worker::worker_sys::DurableObjectState;
 
+use super::channel::UNABLE_MS;
 use crate::platform::now;
 use crate::platform::sql::{Result, Sql, SqlValue, wake_at};
 use crate::worker::{chain, config, edge};
@@ -71,12 +73,28 @@ impl PayeeSender {
         state: &DurableObjectState,
     ) -> Result<Option<(AccountHealth, String)>> {
         self.alarm.set(NEVER);
-        let Some(gate) = config::for_objects() else { return Ok(None) };
-        let Some(account) = gate.payee() else { return Ok(None) };
+        let gate = config::for_objects();
+        let sent = match gate.as_ref().and_then(|gate| Some((gate, gate.payee()?))) {
+            Some((gate, account)) => self.round(state, gate, account).await,
+            None => self.ring(state, UNABLE_MS).await.map(|()| None),
+        };
+        // Nothing else wakes what waits here.
+        if sent.is_err() {
+            self.ring(state, UNABLE_MS).await?;
+        }
+        sent
+    }
+
+    async fn round(
+        &self,
+        state: &DurableObjectState,
+        gate: &Gate,
+        account: PayeeAccount<'_>,
+    ) -> Result<Option<(AccountHealth, String)>> {
         let Some(call) = self.with(state, |queue| account.question(queue))? else {
             return Ok(None);
         };
-        let said = chain::reply(chain::send(&gate, &call.network, &call.body)).await;
+        let said = chain::reply(chain::send(gate, &call.network, &call.body)).await;
         let (body, complaint, listing) = self.with(state, |queue| {
             let body = said.as_deref().and_then(|said| account.take_reply(queue, said, now()));
             let health = queue.health();
@@ -87,14 +105,20 @@ impl PayeeSender {
         let pause = if complaint.is_some() || said.is_none() { WAIT_MS } else { ROUND_MS };
         self.tell(complaint);
         if let Some(body) = body {
-            let said = chain::reply(chain::send(&gate, &call.network, &body)).await;
+            let said = chain::reply(chain::send(gate, &call.network, &body)).await;
             self.tell(said.and_then(|said| complain_of_node(&said, &call.network)));
         }
+        self.ring(state, pause).await?;
+        Ok(listing)
+    }
+
+    /// Sets the alarm for so many milliseconds from now, unless it rings before.
+    async fn ring(&self, state: &DurableObjectState, pause: u64) -> Result<()> {
         let at = edge::clock_ms().saturating_add(pause);
         if self.rings(at) {
             wake_at(state, at as f64).await?;
         }
-        Ok(listing)
+        Ok(())
     }
 
     /// Logs what the operator is to know, not often.

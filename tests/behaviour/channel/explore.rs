@@ -166,6 +166,30 @@ pub fn a_close_that_is_undone_is_made_again_before_its_payer_withdraws() {
     assert_eq!(world.settle(), Ok(()));
 }
 
+//
+#[test]
+pub fn what_is_undone_is_made_again_whenever_looks_for_it_fail() {
+    use Facilitator::{Down, Up};
+    for rule in RULES {
+        for before in 0..12 {
+            let mut world = World::new(rule, 2);
+            let mut steps = vec![Step::Asks(Some(1), 1), Step::Serves(0, 1)];
+            if rule != VoucherRule::Exact {
+                steps.push(Step::Closes(2));
+            }
+            assert_eq!(steps.into_iter().try_for_each(|step| world.take_step(step)), Ok(()));
+            while world.contract.claimed == 0 {
+                world.take_step(Step::Waits(Up)).unwrap();
+            }
+            let mut steps = vec![Step::Waits(Up), Step::Reverts];
+            steps.extend(vec![Step::Waits(Up); before]);
+            steps.extend([Down, Down].map(Step::Waits));
+            assert_eq!(steps.into_iter().try_for_each(|step| world.take_step(step)), Ok(()));
+            assert_eq!(world.settle(), Ok(()), "{rule:?} after {before} looks");
+        }
+    }
+}
+
 // I-22
 #[test]
 fn each_guard_that_is_removed_lets_a_history_break_a_rule() {

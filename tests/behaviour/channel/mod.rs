@@ -3,5 +3,7 @@
 pub mod explore;
 #[cfg(test)]
 pub mod mutants;
+#[cfg(test)]
+mod sweep;
 mod vouchers;
 mod world;

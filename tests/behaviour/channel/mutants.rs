@@ -162,6 +162,14 @@ pub const TABLE: &[Row] = &[
         LeaversAreForgotten,
         explore::a_close_that_is_undone_is_made_again_before_its_payer_withdraws
     ),
+    row!(
+        SilenceIsFinal,
+        explore::what_is_undone_is_made_again_whenever_looks_for_it_fail
+    ),
+    row!(
+        WatchedSinceSent,
+        vouchers::what_is_seen_long_after_it_was_sent_is_watched_from_then_on
+    ),
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),

@@ -2,7 +2,7 @@
 
 use farebox_core::amount::Amount;
 use farebox_core::channel::config::ChannelId;
-use farebox_core::channel::errand::ChannelErrand;
+use farebox_core::channel::errand::{ChannelErrand, Payout};
 use farebox_core::channel::escrow::EscrowContract;
 use farebox_core::channel::refusal::ChannelRefusal;
 use farebox_core::channel::state::{
@@ -215,6 +215,23 @@ pub fn a_claim_that_the_chain_undoes_is_sent_again() {
         panic!("it is due")
     };
     assert!(next <= START.plus(61 + DELAY), "{next:?}");
+}
+
+//
+#[test]
+pub fn what_is_seen_long_after_it_was_sent_is_watched_from_then_on() {
+    let mut channel = channel(VoucherRule::Exact, 10);
+    buy(&mut channel, &purchase(Some(3), 3, 1)).unwrap();
+    channel.attempted(START.plus(1_000));
+    // It hung for an hour, for want of gas.
+    let seen = START.plus(4_600);
+    channel.see(Sight { claimed: units(3), at: seen, ..sight(10) });
+    channel.paid_out(Payout::Done, seen);
+    assert_eq!(channel.errand(seen.plus(1)), ChannelErrand::Rest(Some(seen.plus(900))));
+    assert_eq!(channel.errand(seen.plus(900)), ChannelErrand::Look);
+    let undone = seen.plus(900);
+    channel.see(Sight { at: undone, ..sight(10) });
+    assert!(matches!(channel.errand(undone.plus(DELAY)), ChannelErrand::Claim(_)));
 }
 
 #[test]

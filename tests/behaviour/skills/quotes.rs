@@ -267,6 +267,38 @@ pub fn a_block_that_may_be_reorganized_settles_nothing_yet() {
     assert_eq!(later(&mut world, &mut node, &quote, &tx).status, 200);
 }
 
+//
+#[test]
+pub fn a_payment_whose_block_becomes_safe_hours_later_settles_its_quote() {
+    let (mut world, mut node, quote) = quoted();
+    let tx = pay(&mut node, 9, &quote);
+    let body = json!({"paymentRef": quote["paymentRef"], "txHash": tx});
+    // Asked for every 20 minutes while the safe block stands still.
+    for _ in 0..12 {
+        world.now += 1_200_000;
+        let waits = settle(&mut world, &node, &body);
+        assert_eq!(waits.error(), (402, "Payment is not final yet"));
+    }
+    assert_eq!(later(&mut world, &mut node, &quote, &tx).status, 200);
+    // No longer than a day after its end, and what is in no block is not waited for.
+    let (mut world, mut node, quote) = quoted();
+    let tx = pay(&mut node, 9, &quote);
+    let body = json!({"paymentRef": quote["paymentRef"], "txHash": tx});
+    let mut waited = 0;
+    while settle(&mut world, &node, &body).status == 402 {
+        (world.now, waited) = (world.now + 1_200_000, waited + 1_200);
+    }
+    assert!((86_400..90_000).contains(&waited), "{waited}");
+    let (mut world, node, quote) = quoted();
+    let lost = format!("0x{}", "ab".repeat(32));
+    let body = json!({"paymentRef": quote["paymentRef"], "txHash": lost});
+    let asked = [0, 1_200_000, 1_200_000].map(|more| {
+        world.now += more;
+        settle(&mut world, &node, &body).status
+    });
+    assert_eq!(asked, [402, 402, 400]);
+}
+
 #[test]
 pub fn two_quotes_never_ask_for_the_same_amount() {
     let mut world = World::of(&real_vars());

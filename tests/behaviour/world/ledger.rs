@@ -125,6 +125,8 @@ pub struct Ledger {
     pub room: Room,
     /// The notices that they have received, by name.
     pub notices: Vec<&'static str>,
+    /// The clients that they were told have failed too often.
+    pub too_often: Vec<String>,
     /// Objects that were asked.
     pub objects: Vec<String>,
     /// Failure streaks.
@@ -162,6 +164,7 @@ impl Ledger {
             notifies: false,
             room: Room { bytes: 0, limit: 10_000_000_000 },
             notices: Vec::new(),
+            too_often: Vec::new(),
             objects: Vec::new(),
             failures: BTreeMap::new(),
             quota: BTreeMap::new(),
@@ -281,7 +284,7 @@ impl Ledger {
                 Change::Count(place, tally, _) => drop(self.failures.insert(place, tally)),
                 Change::Forget(place) => drop(self.failures.remove(&place)),
                 Change::Announce(_, _, notice, _) => self.notices.push(notice.name()),
-                Change::Threshold(..) => {}
+                Change::Threshold((who, _), ..) => self.too_often.push(who),
             }
         }
         self.objects_by_name.get_mut(object).unwrap().shard.keep(changes, &scene);

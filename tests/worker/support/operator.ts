@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { KEPT_MS } from '../../../demo/server.mjs';
+import { alarmsLost } from '../../support/alarms.ts';
 import type { Gate } from './gate.ts';
 import type { JsonObject } from './payer.ts';
 import type { Answer } from './raw.ts';
@@ -35,23 +36,8 @@ export const PURGE_NOW = "UPDATE meta SET value = 1 WHERE name = 'purge_at'";
 
 /** Takes every alarm from every object, as if the platform had lost them; the gate has to be stopped. Gives how many. */
 export function loseAlarms(gate: Gate): number {
-  return Number(execFileSync('python3', ['-c', LOSE, gate.persist], { encoding: 'utf8' }).trim());
+  return alarmsLost(gate.persist);
 }
-
-const LOSE = `
-import glob, sqlite3, sys
-lost = 0
-for name in glob.glob(sys.argv[1] + '/**/*.sqlite', recursive=True):
-    database = sqlite3.connect(name)
-    tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    if '_cf_ALARM' in tables:
-        lost += database.execute('DELETE FROM _cf_ALARM').rowcount
-    if '_cf_METADATA' in tables:
-        database.execute('DELETE FROM _cf_METADATA WHERE key = 1')
-    database.commit()
-    database.close()
-print(lost)
-`;
 
 const PLANT = `
 import glob, json, sqlite3, sys

@@ -51,6 +51,10 @@ macro_rules! channel {
             LeaversAreNotHurried,
             /// Looks at a close as seldom as at others where its payer had asked to withdraw before.
             LeaversAreForgotten,
+            /// A look for what the chain may undo counts although nothing was answered.
+            SilenceIsFinal,
+            /// What the chain may undo is watched since it was sent, and not since it was seen.
+            WatchedSinceSent,
             /// Withdrawals are not looked for.
             EarningsAreNotWatched,
             /// Money that is promised back is spent.

@@ -164,6 +164,8 @@ macro_rules! ledger {
             RowAsksForToday,
             /// A stranger's first requests are a row.
             FirstContactsAreRows,
+            /// As many notices are sent about failing payers as there are.
+            PayersAreToldOfWithoutEnd,
         }
     };
 }

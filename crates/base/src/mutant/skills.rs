@@ -47,6 +47,8 @@ macro_rules! skills {
             AnyPayeeIsPaid,
             /// Another asset than the listed one is paid.
             AnyAssetIsPaid,
+            /// A quote that is paid ends before its block is safe.
+            ShownQuotesEnd,
             /// A key is invoked anew each time.
             CallsAreRepeated,
             /// A key answers another payload.

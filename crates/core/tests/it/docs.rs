@@ -49,6 +49,19 @@ const SHAPES: [(&str, &str); 8] = [
     ("RECOVERY", "Recovery"),
 ];
 
+// A-428
+#[test]
+fn no_host_is_told_to_start_a_program_of_its_folder_beside_a_key() {
+    for document in &documents() {
+        let text = read(document);
+        for block in
+            text.split("```").skip(1).step_by(2).filter(|block| block.contains("mcpServers"))
+        {
+            assert!(!block.contains("\"npx\""), "{document}: {block}");
+        }
+    }
+}
+
 #[test]
 fn every_variable_that_the_code_reads_is_described_and_no_other() {
     let document = read(CONFIGURATION);

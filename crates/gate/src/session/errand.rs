@@ -18,7 +18,9 @@ use farebox_channel::index::IndexAsk;
 use farebox_channel::messages::SightText;
 use farebox_channel::retention::KeptSecs;
 use farebox_channel::state::ListNotice;
+use farebox_common::payment::Cause;
 use farebox_wire::facilitator::outcome::{affirms, stands};
+use farebox_wire::facilitator::reason::cause;
 use farebox_wire::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 
 /// Seconds after which the list of channels is told again.
@@ -138,9 +140,13 @@ pub fn take_reply(
                 .get("extra")
                 .filter(|_| stood)
                 .and_then(|state| SightText::of_facilitator(state, channel.id(), asked)?.read());
-            let Some(shown) = shown else { return Write::Nothing };
-            channel.see(shown);
-            Write::Channel
+            if let Some(shown) = shown {
+                channel.see(shown);
+                return Write::Channel;
+            }
+            let why = object.get("invalidReason").and_then(Value::as_str).unwrap_or_default();
+            let is_read = cause(why) == Cause::Funds;
+            if is_read && channel.note_hidden(asked) { Write::Channel } else { Write::Nothing }
         }
         // With what result, only the chain tells.
         Task::Send => Write::Nothing,

@@ -19,8 +19,12 @@ const MAX_STREAKS: usize = 4_096;
 /// Share of the failures from which the operator is notified that a stranger has before they are a
 /// row: most of those who ask once leave, or pay.
 const WORTH_A_ROW: u64 = 20;
-/// Seconds between two notices about clients that prove no payment.
+/// Seconds between two notices about clients that prove no payment, and for which those about payers
+/// are counted.
 const NOTICE_GAP_SECS: u64 = 60;
+/// Notices about payers in that time: an account costs nothing, and whoever pays themselves for one
+/// request begins their count anew.
+const MOST_NOTICES: u64 = 20;
 
 /// A payer or client that fails at a route.
 #[derive(Clone, Debug)]
@@ -40,12 +44,19 @@ pub(super) struct Failures {
     others: RecentMap<StreakKey, Failing>,
     /// Time of the last notice to the operator about a client that proves nothing.
     told_at: Option<UnixTime>,
+    /// When the first of the last notices about payers was sent, and how many there were since.
+    told_payers: (UnixTime, u64),
 }
 
 impl Default for Failures {
     fn default() -> Self {
         let list = || RecentMap::new(MAX_STREAKS);
-        Self { payers: list(), others: list(), told_at: None }
+        Self {
+            payers: list(),
+            others: list(),
+            told_at: None,
+            told_payers: (UnixTime::from_secs(0), 0),
+        }
     }
 }
 
@@ -160,10 +171,15 @@ impl Failures {
         }
     }
 
-    /// Limits the notices about clients that prove nothing.
+    /// Limits the notices: those about payers are not kept back by whoever proves nothing.
     fn may_tell(&mut self, place: &StreakKey, now: UnixTime) -> bool {
         if is_payer(&place.0) {
-            return true;
+            let (since, told) = match self.told_payers {
+                (since, told) if now < since.plus(NOTICE_GAP_SECS) => (since, told),
+                _ => (now, 0),
+            };
+            self.told_payers = (since, told.saturating_add(1));
+            return told < MOST_NOTICES || planted(Mutant::PayersAreToldOfWithoutEnd);
         }
         let waits = self.told_at.is_some_and(|at| now < at.plus(NOTICE_GAP_SECS));
         if !waits {

@@ -57,8 +57,10 @@ pub(super) enum ClaimReading {
         /// In this block.
         block: u64,
     },
-    /// The transaction is in no block, or in one that may still be reorganized.
+    /// The transaction is in no block.
     Early,
+    /// It pays the quote, in a block that may still be reorganized.
+    Shallow,
     /// Another wallet sent it.
     Stranger,
     /// It was made before the quote.
@@ -128,9 +130,8 @@ impl Claim {
             Finding::Transferred { block, .. } if is_final(block, latest, safe) => {
                 ClaimReading::Paid { sender: sent.from, block }
             }
-            Finding::Transferred { .. } | Finding::Unconfirmed { .. } | Finding::Unused { .. } => {
-                ClaimReading::Early
-            }
+            Finding::Transferred { .. } => ClaimReading::Shallow,
+            Finding::Unconfirmed { .. } | Finding::Unused { .. } => ClaimReading::Early,
             Finding::TransferredLate { .. } => ClaimReading::Late,
             Finding::TransferredBefore { .. } => ClaimReading::Before,
             Finding::Cancelled { .. }

@@ -29,7 +29,7 @@ const MAX_NAME: usize = 128;
 const MAX_TTL_SECS: u64 = 3_600;
 /// Milliseconds after its end in which a transfer that was made in time may still be shown: its
 /// block has to become final first.
-const SHOWN_MS: u64 = 1_800_000;
+pub(super) const SHOWN_MS: u64 = 1_800_000;
 /// Most quotes that are kept for one client network, while few are kept for all.
 const MAX_OF_CLIENT: u64 = 32;
 /// Quotes of all after each of which a network may have half as many, and one at least: who has none

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::books::QuoteChange;
 use super::evidence::{Claim, ClaimReading};
-use super::quote::{ANONYMOUS, read_name, read_text};
+use super::quote::{ANONYMOUS, SHOWN_MS, read_name, read_text};
 use super::rail::Rails;
 use super::receipts::write_receipt;
 use super::reputation::{Reputation, Word, no_reputation};
@@ -32,6 +32,10 @@ use farebox_evm::address::Address;
 
 /// Longest `paymentRef`, bytes.
 const MAX_REFERENCE: usize = 512;
+/// Milliseconds after its end in which a quote is kept whose payment waits for its block.
+const MOST_SHOWN_MS: u64 = 86_400_000;
+/// Milliseconds by which it is kept longer at a time, at least.
+const KEPT_MORE_MS: u64 = 60_000;
 /// Milliseconds between two requests that ask others about a quote.
 const PACE_MS: u64 = 1_000;
 /// Settlements that are kept where payments are pretended, and subscriptions.
@@ -158,6 +162,7 @@ impl Settlements<'_> {
             match self.read_payment(settled, &tx, sender, request) {
                 Ok(Evidenced::Paid(payment)) => payment,
                 Ok(Evidenced::Open(answer)) => return Ok(outwards(answer)),
+                Ok(Evidenced::Shallow) => return Ok(keep_shown(quote, moment)),
                 Err(response) => return refuse(response),
             }
         };
@@ -200,9 +205,8 @@ impl Settlements<'_> {
                 sender: Some(sender),
                 block: Some(block),
             })),
-            ClaimReading::Early => {
-                Err(refusal(402, "Payment is not final yet").with("retry-after", "5"))
-            }
+            ClaimReading::Early => Err(not_final()),
+            ClaimReading::Shallow => Ok(Evidenced::Shallow),
             ClaimReading::Stranger => Err(stranger()),
             ClaimReading::Before => Err(refusal(400, "Payment was made before the quote")),
             ClaimReading::Late => Err(refusal(400, "Quote expired")),
@@ -284,6 +288,23 @@ fn repeat_receipt<B: Rows>(books: &B, body: &Shown, moment: Now<'_>) -> Result<R
 enum Evidenced {
     Paid(Payment),
     Open(Answer),
+    /// It is paid, unless its block is taken back.
+    Shallow,
+}
+
+/// Keeps a quote whose payment waits for its block: the safe block of a chain may stand still for hours.
+fn keep_shown(quote: QuoteRow, moment: Now<'_>) -> Decision {
+    let most = quote.expires.saturating_add(MOST_SHOWN_MS);
+    let until = moment.now.saturating_add(SHOWN_MS).min(most);
+    let is_worth_it = until > quote.until.saturating_add(KEPT_MORE_MS);
+    let kept = is_worth_it && !planted(Mutant::ShownQuotesEnd);
+    let change = || Change::Original(QuoteChange::Quote(Box::new(QuoteRow { until, ..quote })));
+    let changes = kept.then(change).into_iter().collect();
+    Decision { answer: Answer::Reply(not_final()), changes }
+}
+
+fn not_final() -> Response {
+    refusal(402, "Payment is not final yet").with("retry-after", "5")
 }
 
 fn answer_receipt(row: &SettledRow, subscription: Option<&SubscriptionRow>, now: u64) -> Response {
