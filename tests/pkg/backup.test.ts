@@ -21,13 +21,13 @@ const at = (...names: string[]): string => join(place, ...names);
 function folder(name: string): string {
   mkdirSync(at(name, 'rows', 'ledger'), { recursive: true });
   writeFileSync(at(name, 'rows', 'ledger', 'a.sqlite'), `row of ${name}`);
-  writeFileSync(at(name, 'secrets.json'), '{"LEDGER_SALT":"s"}');
+  writeFileSync(at(name, 'secrets.json'), '{"LEDGER_SALT":"s"}', { mode: 0o600 });
   return at(name);
 }
 
 test('a folder that has secrets and no rows yet is copied', () => {
   mkdirSync(at('fresh'));
-  writeFileSync(at('fresh', 'secrets.json'), '{}');
+  writeFileSync(at('fresh', 'secrets.json'), '{}', { mode: 0o600 });
   backUp(at('fresh'), at('copy-of-fresh'));
   assert.equal(readFileSync(at('copy-of-fresh', 'secrets.json'), 'utf8'), '{}');
 });
@@ -67,7 +67,7 @@ test('two folders whose rows are the same are served by one process', () => {
   const one = folder('one');
   mkdirSync(at('two'));
   symlinkSync(join(one, 'rows'), at('two', 'rows'));
-  writeFileSync(at('two', 'secrets.json'), '{}');
+  writeFileSync(at('two', 'secrets.json'), '{}', { mode: 0o600 });
   for (const [first, second] of [
     [one, at('two')],
     [at('two'), one],
@@ -148,11 +148,13 @@ test('a restore that was killed half way is no gate either, and the next one nee
 test('a backup that is killed while it copies lets the runtime go on', async () => {
   const from = folder('served');
   for (let part = 0; part < 40; part += 1) writeFileSync(join(from, 'rows', `part-${part}`), Buffer.alloc(4_000_000, part));
-  const runtime = spawn('sleep', ['600']);
+  const words = join(from, 'runtime', 'config.capnp');
+  const runtime = spawn('sleep', ['600'], { argv0: words });
   const server = spawn('sleep', ['600']);
   after(() => [runtime, server].forEach((child) => child.kill('SIGKILL')));
   const stateOf = (): string => /\) (.)/.exec(readFileSync(`/proc/${runtime.pid}/stat`, 'utf8'))?.[1] ?? '';
-  writeFileSync(join(from, `served-by-${server.pid}-00`), JSON.stringify({ pid: runtime.pid, words: 'sleep', sockets: '/none' }));
+  const sockets = join(place, 'farebox-000000');
+  writeFileSync(join(from, `served-by-${server.pid}-00`), JSON.stringify({ pid: runtime.pid, words, sockets }));
   const isKilledInTime = async (attempt: number): Promise<boolean> => {
     const child = spawn(process.execPath, [PROGRAM, 'backup', at(`copy-of-served-${attempt}`), '--state', from]);
     const ended = once(child, 'exit');

@@ -3,13 +3,18 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 
 import { payingFetch, wrapFetch } from '../../pkg/dist/index.js';
+import { openFront } from '../../pkg/dist/serve/front.js';
 import { memoryStore } from '../../pkg/dist/store.js';
+import { eventually } from '../support/eventually.ts';
 import { type Served, type ServeWorld, startServeWorld } from './serve-world.ts';
 
 /** A request as it reached the origin. */
@@ -33,8 +38,10 @@ before(async () => {
     asked.on('end', () => {
       const { method, url = '', headers } = asked;
       seen.push({ line: `${method} ${url}`, from: said(headers['x-forwarded-for']), proto: said(headers['x-forwarded-proto']), body });
-      const long = Number(new URL(url, 'http://origin').searchParams.get('long') ?? 0);
-      answer.writeHead(200, long === 0 ? {} : { 'x-long': 'l'.repeat(long) }).end(`the answer to ${url}`);
+      const { searchParams } = new URL(url, 'http://origin');
+      const long = Number(searchParams.get('long') ?? 0);
+      const end = (): unknown => answer.writeHead(200, long === 0 ? {} : { 'x-long': 'l'.repeat(long) }).end(`the answer to ${url}`);
+      setTimeout(end, Number(searchParams.get('ms') ?? 0));
     });
   });
   origin.on('upgrade', (asked: IncomingMessage, socket) => {
@@ -73,6 +80,7 @@ function raw(bytes: string, milliseconds = 1_000): Promise<string> {
   });
 }
 const linesSince = (count: number): string[] => seen.slice(count).map(({ line }) => line);
+const OFFER = 'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
 const HIDDEN = 'GET /hidden HTTP/1.1\r\nHost: x\r\nCF-Connecting-IP: 203.0.113.7\r\nX-Farebox-Proto: https\r\n\r\n';
 
 // A-64, A-222
@@ -114,9 +122,8 @@ test('two lengths, or a length beside chunks, are refused', async () => {
 // A-223
 test('after an offer of another protocol nobody says who they are, and a body stays a body', async () => {
   const count = seen.length;
-  const socket = 'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
   await raw(`GET /one HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n${HIDDEN}`);
-  assert.match(await raw(`GET /report HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${socket}\r\n${HIDDEN}`), /^HTTP\/1.1 4\d\d /);
+  assert.match(await raw(`GET /report HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${OFFER}\r\n${HIDDEN}`), /^HTTP\/1.1 4\d\d /);
   const h2c = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n';
   await raw(`POST /two HTTP/1.1\r\nHost: x\r\n${h2c}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`);
   await raw(`POST /three HTTP/1.1\r\nHost: x\r\n${h2c}Content-Length: 5\r\n\r\nhello${HIDDEN}`);
@@ -130,6 +137,51 @@ test('after an offer of another protocol nobody says who they are, and a body st
       ['GET /hidden', '127.0.0.1', 'http', ''],
     ],
   );
+});
+
+// A-430
+for (const [what, lines] of [
+  ['a WebSocket', OFFER],
+  ['h2c', 'Upgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n'],
+] as const)
+  test(`whoever offers ${what} before their requests are answered ends that connection alone`, async () => {
+    const slow = 'GET /free?ms=1500 HTTP/1.1\r\nHost: x\r\n\r\n';
+    for (const path of ['/report', '/long', '/free', '/_farebox/desk/'])
+      for (const before of [slow, slow + slow, `${slow}GET /report HTTP/1.1\r\nHost: x\r\n\r\n`])
+        assert.equal(await raw(`${before}GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${lines}\r\n`, 2_000), '');
+    assert.equal((await fetch(`${served.url}/report`)).status, 402);
+    // One that waits for its answers is not held to be such.
+    const first = 'GET /report HTTP/1.1\r\nHost: x\r\n\r\n';
+    const socket = connect(Number(new URL(served.url).port), '127.0.0.1', () => socket.write(first));
+    const [answer] = (await once(socket.setEncoding('latin1'), 'data')) as [string];
+    assert.match(answer, /^HTTP\/1.1 402 /);
+    socket.write(`GET /free HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${lines}\r\n`);
+    const [later] = (await once(socket, 'data')) as [string];
+    assert.match(later, what === 'h2c' ? /^HTTP\/1.1 200 / : /^HTTP\/1.1 101 /);
+    socket.destroy();
+  });
+
+// A-430
+test('what such a connection had asked for is asked no longer', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
+  const asked = new Set<IncomingMessage>();
+  const inner = createServer((it) => asked.add(it));
+  await new Promise<void>((resolve) => inner.listen(join(folder, 'requests'), resolve));
+  const pages = { serve: () => false };
+  const front = await openFront({ host: '127.0.0.1', port: 0, socket: join(folder, 'requests'), trustsProxy: false, pages });
+  const one = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+  const socket = connect(Number(new URL(front.url).port), '127.0.0.1', () => socket.write(one + one + one));
+  await eventually(
+    'all three are asked',
+    () => asked.size,
+    (count) => count === 3,
+  );
+  const closed = [...asked].map((it) => once(it.socket, 'close'));
+  socket.write(`GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${OFFER}\r\n`);
+  await Promise.all(closed);
+  await front.close(0);
+  inner.close();
+  rmSync(folder, { recursive: true });
 });
 
 // A-224

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -224,6 +224,36 @@ test('a runtime that crashes is started again, and what was sent meanwhile is to
   assert.equal(await ended, 0);
 });
 
+// A-433
+test('links in the place of what the runtime is started with are not followed', async () => {
+  const files = join(state, 'runtime');
+  const victim = join(dirname(state), 'victim');
+  mkdirSync(victim);
+  const names = ['index.js', 'index_bg.wasm', 'entry.js', 'config.capnp'];
+  const isKept = (): boolean => names.every((name) => readFileSync(join(victim, name), 'utf8') === 'theirs');
+  for (const name of names) writeFileSync(join(victim, name), 'theirs');
+  for (const plant of [
+    () => symlinkSync(victim, files),
+    () => {
+      mkdirSync(files);
+      for (const name of names) symlinkSync(join(victim, name), join(files, name));
+    },
+    () => writeFileSync(files, 'a file'),
+  ]) {
+    rmSync(files, { recursive: true, force: true });
+    plant();
+    const { url, child, ended } = await serving();
+    assert.equal((await fetch(`${url}/report`)).status, 402);
+    assert.ok(isKept());
+    assert.deepEqual(
+      [files, ...names.map((name) => join(files, name))].map((path) => lstatSync(path).isSymbolicLink()),
+      Array(5).fill(false),
+    );
+    child.kill('SIGTERM');
+    assert.equal(await ended, 0);
+  }
+});
+
 test('a copy that is taken while it serves and put back sells nothing twice that was sold since', async () => {
   const copy = join(dirname(state), 'copy');
   const other = join(dirname(state), 'restored');
@@ -266,11 +296,11 @@ test('every secret of the documents is taken from the environment, and the beare
   const names = [...table.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name!);
   assert.ok(names.length > 10);
   const config = join(dirname(state), 'config.json');
-  writeFileSync(config, JSON.stringify({ FACILITATOR_URL: { url: 'https://x.example', auth: { bearer: 'MY_TOKEN' } } }));
-  const given = Object.fromEntries([...names, 'RPC_URL', 'MY_TOKEN', 'HOME_OF_OTHERS'].map((name) => [name, `of ${name}`]));
+  writeFileSync(config, JSON.stringify({ FACILITATOR_URL: { url: 'https://x.example', auth: { bearer: 'FACILITATOR_TOKEN' } } }));
+  const given = Object.fromEntries([...names, 'RPC_URL', 'FACILITATOR_TOKEN', 'HOME_OF_OTHERS'].map((name) => [name, `of ${name}`]));
   const words = { origin: 'http://x', price: ['/a=$1'], 'pay-to': '0x1', config };
   const taken = Object.entries(variables(words, {}, given)).filter(([name, value]) => value === `of ${name}`);
-  assert.deepEqual(taken.map(([name]) => name).sort(), [...names, 'RPC_URL', 'MY_TOKEN'].sort());
+  assert.deepEqual(taken.map(([name]) => name).sort(), [...names, 'RPC_URL', 'FACILITATOR_TOKEN'].sort());
 });
 
 test('what is missing is named, with the words that set it', async () => {

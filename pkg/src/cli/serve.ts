@@ -31,7 +31,7 @@ const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
       --port NUMBER         [8402]
       --trust-proxy         a proxy in front of it writes X-Forwarded-For and X-Forwarded-Proto
 
-Secrets come from the environment, else from secrets.json of the state, which is made at the first start.
+Secrets come from the environment. Three of them are else in secrets.json of the state, which is made at the first start.
 It ends by SIGTERM or SIGINT, once requests under way have ended, within 60 seconds.
 `;
 

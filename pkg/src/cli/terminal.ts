@@ -8,3 +8,6 @@ export { jsonText, visibleLines as visible } from '../visible.js';
 export function tell(text: string): void {
   process.stderr.write(visibleLines(text));
 }
+
+/** A text as one word of a shell. */
+export const asWord = (text: string): string => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -2,7 +2,7 @@
 import { join, normalize, resolve } from 'node:path';
 
 import { failed } from '../cli/remedies.js';
-import { tell } from '../cli/terminal.js';
+import { asWord, tell } from '../cli/terminal.js';
 import { EXIT, version } from '../cli/words.js';
 import { wanted } from './answers.js';
 import { type Outcome, showsSecrets, writeProject } from './files.js';
@@ -34,7 +34,7 @@ function told({ written, kept }: Outcome, folder: string): void {
   for (const path of written) tell(`wrote ${join(here, path)}\n`);
   for (const path of kept) tell(`kept ${join(here, path)}, which was there\n`);
   if (kept.includes('.gitignore') && showsSecrets(folder)) tell('add .dev.vars to .gitignore: it has secrets\n');
-  const enter = here === '.' ? [] : [`cd ${/^[\w./-]+$/.test(here) ? here : `'${here.replaceAll("'", "'\\''")}'`}`];
+  const enter = here === '.' ? [] : [`cd ${asWord(here)}`];
   const scripts = Object.entries(SCRIPTS).map(([name, command]) => `scripts.${name}='${command}'`);
   const install = kept.includes('package.json')
     ? [`npm install farebox@${version()}`, 'npm install --save-dev wrangler@4', `npm pkg set ${scripts.join(' ')}`]

@@ -1,7 +1,7 @@
 /** The files that make each project itself; those that all have are in `project.ts`. */
 import { randomBytes } from 'node:crypto';
 
-import { gateSecrets } from '../serve/state.js';
+import { gateSecrets } from '../serve/secrets.js';
 import type { Route, Wanted } from './answers.js';
 import type { Template } from './words.js';
 import { behindToml, gateToml, marketToml, treasuryToml } from './wrangler.js';

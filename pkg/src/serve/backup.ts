@@ -4,7 +4,8 @@ import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readF
 import { join, resolve, sep } from 'node:path';
 
 import { Usage } from '../cli/words.js';
-import { NOTE, servedBy, takeState } from './state.js';
+import { isRunning, marksOf } from './left.js';
+import { HIDES, NOTE, servedBy, takeState } from './state.js';
 
 /** What stands in the folder of a gate that was put back: unix seconds of each time, the latest first. */
 const RESTORED = 'restored.json';
@@ -26,8 +27,13 @@ export function backUp(folder: string, target: string): void {
     }
     return;
   }
-  stopped(served, () => backUpOf(from, to));
-  if (servedBy(from) === served) return;
+  // Another process is not stopped, whatever the mark says.
+  if (!isRunning(served, marksOf(from)))
+    throw new Usage(
+      `process ${served.pid} is no runtime of ${from}: call again in a moment, on the machine or in the container that serves it`,
+    );
+  stopped(served.pid, () => backUpOf(from, to));
+  if (servedBy(from)?.pid === served.pid) return;
   rmSync(to, { recursive: true, force: true });
   throw new Usage('the runtime was started again meanwhile: call again');
 }
@@ -62,7 +68,8 @@ function stopped(pid: number, work: () => void): void {
 
 /** Starts a guard that lets a process go on once its own input ends: also when this program is killed. */
 function continuedWithoutUs(pid: number) {
-  const guard = spawn('/bin/sh', ['-c', `cat >/dev/null; kill -CONT ${pid}`], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+  const words = ['-c', 'cat >/dev/null; kill -CONT "$1"', 'sh', String(pid)];
+  const guard = spawn('/bin/sh', words, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   // Without a shell there is no guard, and the copy is made as well.
   guard.on('error', () => {});
   guard.unref();
@@ -75,7 +82,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export function restore(source: string, folder: string): void {
   const [from, to] = [resolve(source), resolve(folder)];
   if (!existsSync(join(from, NOTE))) throw new Usage(`${from} is no backup: it has no ${NOTE}`);
-  if (existsSync(to) && readdirSync(to).length > 0) throw new Usage(`${to} is not empty: move it away, or name another --state`);
+  if (existsSync(to) && readdirSync(to).some((name) => name !== HIDES))
+    throw new Usage(`${to} is not empty: move it away, or name another --state`);
   const link = linkIn(from);
   if (link !== undefined) throw new Usage(`${link} is a link, and a backup has none: what it leads to may be another gate's`);
   const times = [Math.ceil(Date.now() / 1000), ...closedBefore(from)];

@@ -25,7 +25,12 @@ const MOST_FIELDS = 200;
 export function openFront(options: FrontOptions): Promise<Front> {
   /** Connections that have become WebSockets: the server does not know them any more. */
   const upgraded = new Set<Duplex>();
+  /** Requests of each connection whose answers are not over. */
+  const waiting = new WeakMap<Duplex, Set<IncomingMessage>>();
   const server = createServer({ maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0 }, (asked, answer) => {
+    const others = waiting.get(asked.socket) ?? new Set();
+    waiting.set(asked.socket, others.add(asked));
+    answer.once('close', () => others.delete(asked));
     if (asked.rawHeaders.length > 2 * MOST_FIELDS) return refuse(answer, 431, 'too_many_fields', TOO_MANY);
     if (senderOf(asked, options.trustsProxy) === undefined) return refuse(answer, 400, 'sender_unknown', NOBODY);
     if (!options.pages.serve(asked, answer)) forward(options, asked, answer);
@@ -33,6 +38,8 @@ export function openFront(options: FrontOptions): Promise<Front> {
   // Else it drops what is beyond 2,000 fields without a word, and with it how long the body is.
   server.maxHeadersCount = 0;
   server.on('upgrade', (asked: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const others = waiting.get(socket);
+    if (others !== undefined && others.size > 0) return end(socket, others);
     if (!isWebSocket(asked)) {
       // An ordinary request to whoever does not know that protocol. It is parsed once more, without the offer of it.
       socket.unshift(Buffer.concat([withoutUpgrade(asked), head]));
@@ -54,6 +61,14 @@ export function openFront(options: FrontOptions): Promise<Front> {
       resolve({ url: `http://${host}:${port}`, close: (milliseconds) => close(server, upgraded, milliseconds) });
     });
   });
+}
+
+/** Ends a connection that offers another protocol before its requests are answered: two answers cannot have it. Spec: RFC 6455, 4.1. */
+function end(socket: Duplex, asked: ReadonlySet<IncomingMessage>): void {
+  socket.on('error', () => {});
+  socket.destroy();
+  // The server does not know the connection any more, and would let them go on.
+  for (const each of asked) each.destroy(new Error('its connection has ended'));
 }
 
 function close(server: Server, upgraded: ReadonlySet<Duplex>, milliseconds: number): Promise<void> {
@@ -111,7 +126,12 @@ function upgrade(options: Inner, asked: IncomingMessage, outer: Duplex): void {
 function answerOn(outer: Duplex, asked: IncomingMessage): ServerResponse {
   const answer = new ServerResponse(asked);
   answer.shouldKeepAlive = false;
-  answer.assignSocket(outer as Socket);
+  try {
+    answer.assignSocket(outer as Socket);
+  } catch {
+    // It has begun another answer: a part of that must not look whole, and this one goes nowhere.
+    outer.destroy();
+  }
   answer.on('finish', () => outer.end());
   return answer;
 }

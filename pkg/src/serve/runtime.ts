@@ -1,6 +1,6 @@
 /** workerd with one gate in it: started, asked, started again after a crash, and ended. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 
 import { Usage } from '../cli/words.js';
 import { configOf, ENTRY } from './config.js';
+import { CONFIG, SOCKETS, socketsIn } from './left.js';
 
 /** A running gate. */
 export type Runtime = {
@@ -45,15 +46,16 @@ const SWEEP_MS = 900_000;
 export async function startRuntime({ gate, pages, rows, files, vars, began: runs, log }: RuntimeOptions): Promise<Runtime> {
   const program = programOf();
   // Sockets have short names, so they stand in a folder of their own.
-  const folder = mkdtempSync(join(tmpdir(), 'farebox-'));
-  const sockets = { requests: join(folder, 'requests'), sweep: join(folder, 'sweep') };
-  const config = join(files, 'config.capnp');
+  const folder = mkdtempSync(join(tmpdir(), SOCKETS));
+  const sockets = socketsIn(folder);
+  const config = join(files, CONFIG);
   /** Written anew at each start: whoever tidies up may have taken them. */
   const write = (): void => {
+    if (lstatSync(files, { throwIfNoEntry: false })?.isDirectory() === false) rmSync(files);
     for (const place of [files, folder]) mkdirSync(place, { recursive: true, mode: 0o700 });
-    for (const file of ['index.js', 'index_bg.wasm']) copyFileSync(join(gate, file), join(files, file));
-    writeFileSync(join(files, 'entry.js'), ENTRY);
-    writeFileSync(config, configOf({ pages, state: rows, sockets, names: Object.keys(vars) }));
+    for (const file of ['index.js', 'index_bg.wasm']) copyFileSync(join(gate, file), free(join(files, file)), constants.COPYFILE_EXCL);
+    writeFileSync(free(join(files, 'entry.js')), ENTRY, { flag: 'wx' });
+    writeFileSync(free(config), configOf({ pages, state: rows, sockets, names: Object.keys(vars) }), { flag: 'wx' });
   };
 
   let child: ChildProcess | undefined;
@@ -107,6 +109,12 @@ export async function startRuntime({ gate, pages, rows, files, vars, began: runs
     }
     await new Promise((done) => setTimeout(done, 50));
   }
+}
+
+/** Removes what is there before a file is written: a link would have another file overwritten. */
+function free(path: string): string {
+  rmSync(path, { recursive: true, force: true });
+  return path;
 }
 
 /** The status of a path behind a socket. */

@@ -43,12 +43,40 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
   const vars = varsOf(said);
   const [first] = missing(vars);
   if (first !== undefined) throw new Usage(first.says);
-  const bearers = [...JSON.stringify(vars).matchAll(/"bearer":"([^"]+)"/g)].map(([, name]) => name!);
+  // As it is judged here it goes to the gate.
+  vars['FACILITATOR_URL'] = structured(vars['FACILITATOR_URL']);
+  const bearers = bearersOf(vars['FACILITATOR_URL']);
   const fromOutside = Object.fromEntries(
     [...SECRETS, ...bearers].flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
   );
   const all: Record<string, unknown> = { ...kept, ...vars, ...fromOutside };
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
+}
+
+/** Names of tokens that a configuration may have sent to its facilitators: no other secret has such a name. */
+const BEARER = /^FACILITATOR_(?:[A-Z0-9_]+_)?TOKEN$/;
+
+/** The tokens that the configuration names. It may be another person's file, and what it names here leaves for a URL of its choice. */
+function bearersOf(facilitators: unknown): readonly string[] {
+  const names = [facilitators].flat().flatMap((it) => {
+    const name = (it as { auth?: { bearer?: unknown } } | null | undefined)?.auth?.bearer;
+    return typeof name === 'string' ? [name] : [];
+  });
+  const other = names.find((name) => !BEARER.test(name));
+  if (other === undefined) return names;
+  const how = 'name it FACILITATOR_TOKEN or FACILITATOR_…_TOKEN in the file and in the environment, so that no other secret is sent';
+  throw new Usage(`FACILITATOR_URL: "bearer" names ${JSON.stringify(other)}: ${how}`);
+}
+
+/** What a text is as JSON, as the gate reads it; else the text, also if it is the JSON of a text. */
+function structured(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    const whole: unknown = JSON.parse(value);
+    return typeof whole === 'object' ? whole : value;
+  } catch {
+    return value;
+  }
 }
 
 /** The most times that `LEDGER_CLOSED_BEFORE` takes. */

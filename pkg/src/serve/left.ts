@@ -1,0 +1,107 @@
+/** What a mark says of a runtime. Its folder may have come with the files of somebody else, so a mark is believed only as this program writes it. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, lstatSync, readFileSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+
+import { Usage } from '../cli/words.js';
+
+/** A runtime, what its command line has, and the folder of its sockets. */
+export type Runs = { readonly pid: number; readonly words: string; readonly sockets: string };
+
+/** The folder, in that of a gate, of what the runtime is started with. */
+export const FILES = 'runtime';
+/** The file there that its command line names. */
+export const CONFIG = 'config.capnp';
+/** How the folder of its sockets is called, before six characters of chance. */
+export const SOCKETS = 'farebox-';
+
+/** The sockets in their folder. */
+export const socketsIn = (folder: string) => ({ requests: join(folder, 'requests'), sweep: join(folder, 'sweep') });
+
+/** Where the marks of a folder stand: beside its rows. `rows` may be a link to another disk, which two folders can have. */
+export const marksOf = (folder: string): string => dirname(realpathSync(join(folder, 'rows')));
+
+/** Reads a mark; `undefined` if it names no runtime yet. */
+export function runsIn(mark: string): Runs | undefined {
+  const text = readFileSync(mark, 'utf8');
+  if (text === '') return undefined;
+  const { pid, words, sockets } = partsOf(text);
+  if (isPid(pid) && isConfig(words) && isFolderOfSockets(sockets)) return { pid, words, sockets };
+  throw new Usage(`${mark} cannot be read: end the workerd that may still read the rows, remove it, then call again`);
+}
+
+function partsOf(text: string): { readonly [part in keyof Runs]?: unknown } {
+  try {
+    return Object(JSON.parse(text)) as object;
+  } catch {
+    return {};
+  }
+}
+
+const isPid = (pid: unknown): pid is number => Number.isSafeInteger(pid) && Number(pid) > 0;
+
+/** Whether it is the configuration of some gate's runtime: other programs have no such word. */
+const isConfig = (words: unknown): words is string =>
+  typeof words === 'string' && isAbsolute(words) && words === join(folderOf(words), FILES, CONFIG);
+
+/** The temporary folder may have been another one then. */
+const isFolderOfSockets = (sockets: unknown): sockets is string =>
+  typeof sockets === 'string' && isAbsolute(sockets) && new RegExp(`^${SOCKETS}\\w{6}$`).test(basename(sockets));
+
+const folderOf = (words: string): string => dirname(dirname(words));
+
+/** Whether the runtime is there and reads the rows beside these marks. Another program may have its number now. */
+export function isRunning({ pid, words }: Runs, marks: string): boolean {
+  if (!lives(pid) || !commandOf(pid).includes(` ${words} `)) return false;
+  const folder = folderOf(words);
+  if (existsSync(join(folder, 'rows')) && marksOf(folder) === marks) return true;
+  // Its folder was moved, or it is another gate's.
+  throw new Usage(`process ${pid} may still read the rows: end it, then call again`);
+}
+
+/** Ends the runtime that a killed process has left with the rows, and waits until it is gone. */
+export function endLeft(mark: string): void {
+  const left = runsIn(mark);
+  if (left === undefined) return;
+  if (isRunning(left, dirname(mark))) {
+    process.kill(left.pid, 'SIGKILL');
+    for (const until = Date.now() + END_MS; lives(left.pid) && Date.now() < until; )
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+  }
+  removeSockets(left.sockets);
+}
+
+const END_MS = 5_000;
+
+/** Removes sockets and their folder, and nothing else that may be there. */
+function removeSockets(folder: string): void {
+  try {
+    for (const path of Object.values(socketsIn(folder)))
+      if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(path, { force: true });
+    rmdirSync(folder);
+  } catch {
+    // It is in nobody's way.
+  }
+}
+
+/** The command line of a process, each word between spaces: from Linux itself, because small images have no `ps`. */
+function commandOf(pid: number): string {
+  try {
+    return ` ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')} `;
+  } catch {
+    const { stdout } = spawnSync('ps', ['-ww', '-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
+    if (typeof stdout !== 'string') throw new Usage(`process ${pid} may still read the rows: end it, then call again`);
+    return ` ${stdout.trim()} `;
+  }
+}
+
+/** Whether another process has this number. */
+export function lives(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
