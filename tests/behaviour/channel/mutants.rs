@@ -165,6 +165,10 @@ pub const TABLE: &[Row] = &[
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),
+    row!(
+        DoubtfulDepositIsRefused,
+        wrong::a_deposit_that_may_have_been_sent_though_it_failed_asks_for_no_second_one
+    ),
     row!(LooksAreAlone, waits::copies_of_a_deposit_that_waits_share_their_looks),
     row!(LooksAreFree, waits::the_node_is_asked_a_few_times_for_a_deposit_that_does_not_come),
     row!(LagIsRefused, wrong::a_deposit_counts_only_by_an_answer_that_is_right_in_every_member),

@@ -205,6 +205,8 @@ macro_rules! channel {
             AnyConfigPays,
             /// A deposit whose outcome is unknown is asked for again.
             UnknownDepositIsRefused,
+            /// A deposit that may have been sent is asked for again, as it is said to have failed.
+            DoubtfulDepositIsRefused,
             /// A deposit that was made is asked for again where whoever reads the chain is behind.
             LagIsRefused,
             /// A deposit is sent whatever its voucher is.
