@@ -169,6 +169,18 @@ pub const TABLE: &[Row] = &[
         DoubtfulDepositIsRefused,
         wrong::a_deposit_that_may_have_been_sent_though_it_failed_asks_for_no_second_one
     ),
+    row!(
+        AskedIsShown,
+        by_mpp::a_node_that_stands_still_sells_nothing_to_a_payer_who_withdraws
+    ),
+    row!(
+        AskedIsShown,
+        by_mpp::a_node_that_stands_still_does_not_bring_back_a_payer_who_was_seen_to_withdraw
+    ),
+    row!(
+        QuietIsStill,
+        by_mpp::a_chain_that_makes_a_block_for_each_transaction_sells_while_it_makes_none
+    ),
     row!(LooksAreAlone, waits::copies_of_a_deposit_that_waits_share_their_looks),
     row!(LooksAreFree, waits::the_node_is_asked_a_few_times_for_a_deposit_that_does_not_come),
     row!(LagIsRefused, wrong::a_deposit_counts_only_by_an_answer_that_is_right_in_every_member),

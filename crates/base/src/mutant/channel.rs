@@ -45,6 +45,10 @@ macro_rules! channel {
             StaleIsFresh,
             /// An earlier answer of the chain replaces a later one.
             OldSightsCount,
+            /// A sight of the chain has the time of asking, however old the newest block is.
+            AskedIsShown,
+            /// A chain that makes blocks for transactions alone is a node that stands still.
+            QuietIsStill,
             /// A payer who withdraws goes on buying.
             LeaversBuy,
             /// Earnings wait although the payer withdraws.
