@@ -119,7 +119,7 @@ pub struct SightText {
     pub leaving: u64,
     /// The count of refunds.
     pub nonce: String,
-    /// When the chain was asked, Unix seconds.
+    /// [`Sight::at`], Unix seconds.
     pub at: u64,
 }
 

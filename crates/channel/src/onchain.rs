@@ -9,11 +9,13 @@ use super::facts::ChannelFacts;
 use super::funds::SignedFunds;
 use super::messages::SightText;
 use super::own::brought;
+use super::state::BEHIND_SECS;
 use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::rpc::error::RpcError;
-use farebox_evm::rpc::reply::{Log, Replies, Status};
+use farebox_evm::rpc::reply::{Block, Log, Replies, Status};
 use farebox_evm::rpc::{At, Call, batch};
 
 /// The questions to a node about a channel.
@@ -70,8 +72,8 @@ pub fn read_before(contract: &EscrowContract, reply: &str) -> Option<Option<Unix
 impl ChannelQuestion<'_> {
     fn calls(self, contract: &EscrowContract, channel: &ChannelId) -> Vec<Call> {
         let ask = |from, data: Vec<u8>| Call::Ask { from, to: contract.address, data, gas: GAS };
-        let mut calls = Vec::from([Call::ChainId]);
         // What a block brings between two answers, the later one shows.
+        let mut calls = Vec::from([Call::ChainId, Call::Block(At::Latest)]);
         match self {
             Self::Standing => {}
             Self::Sent(hash) => calls.push(Call::Receipt(hash)),
@@ -108,9 +110,10 @@ impl ChannelQuestion<'_> {
             return None;
         }
         let words = replies.returned(count.checked_sub(2)?).ok()?;
-        let (facts, sight) = standing(contract, &words, asked)?;
+        let shown = shown_at(replies.block(1).ok()??, asked);
+        let (facts, sight) = standing(contract, &words, shown)?;
         let receipt = match self {
-            Self::Sent(hash) => replies.receipt(1, &hash).ok()?,
+            Self::Sent(hash) => replies.receipt(2, &hash).ok()?,
             Self::Standing | Self::Signed(..) => None,
         };
         let names =
@@ -121,8 +124,8 @@ impl ChannelQuestion<'_> {
         let sent = match self {
             Self::Standing => None,
             Self::Sent(_) => receipt.map(|receipt| receipt.status),
-            Self::Signed(..) if replies.flag(2).ok()? => Some(Status::Succeeded),
-            Self::Signed(..) => match replies.returned(1) {
+            Self::Signed(..) if replies.flag(3).ok()? => Some(Status::Succeeded),
+            Self::Signed(..) => match replies.returned(2) {
                 Ok(_) => None,
                 Err(RpcError::Reverted) => Some(Status::Reverted),
                 Err(_) => return None,
@@ -140,11 +143,25 @@ impl ChannelQuestion<'_> {
     }
 }
 
+/// The time up to which a node has shown its chain, if this is its newest block: a node that stands
+/// still answers as if nothing had come since. As what goes back counts [`BEHIND_SECS`] later, only
+/// a newer block takes it back.
+///
+/// A chain that makes a block for each transaction, such as one for development, stands still too,
+/// and nothing comes meanwhile. Its few blocks tell it from one that many use.
+fn shown_at(newest: Block, asked: UnixTime) -> UnixTime {
+    let is_quiet = newest.number < FEW_BLOCKS && !planted(Mutant::QuietIsStill);
+    if is_quiet || planted(Mutant::AskedIsShown) {
+        return asked;
+    }
+    asked.min(newest.time.plus(BEHIND_SECS))
+}
+
 /// Reads what `getChannel` returned at this time.
 fn standing(
     contract: &EscrowContract,
     returned: &[u8],
-    asked: UnixTime,
+    at: UnixTime,
 ) -> Option<(ChannelFacts, SightText)> {
     let (words, _) = returned.as_chunks::<32>();
     let [finalized, leaving, payer, payee, token, signer, deposit, settled] = words else {
@@ -167,7 +184,7 @@ fn standing(
         claimed: number(settled).to_string(),
         leaving: if number(finalized).is_zero() { secs(leaving)? } else { SightText::FINAL },
         nonce: Amount::ZERO.to_string(),
-        at: asked.secs(),
+        at: at.secs(),
     };
     Some((facts, sight))
 }
@@ -180,6 +197,8 @@ fn secs(word: &[u8; 32]) -> Option<u64> {
     number(word).to_string().parse().ok()
 }
 
+/// A chain with fewer blocks than this may make none while nothing is sent.
+const FEW_BLOCKS: u64 = 1_000_000;
 /// Gas of any call here; `close` of a token takes about a third of it.
 pub(super) const GAS: u64 = 300_000;
 /// `getChannel(bytes32)`

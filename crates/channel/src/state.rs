@@ -51,7 +51,7 @@ pub struct Sight {
     pub on_chain: OnChain,
     /// How many refunds there were.
     pub refund_nonce: Amount,
-    /// When the chain was asked.
+    /// When the chain was asked; earlier if its newest block was old by then.
     pub at: UnixTime,
 }
 
@@ -467,6 +467,6 @@ impl Channel {
 }
 
 /// Seconds for which a node may be behind another one.
-const BEHIND_SECS: u64 = 60;
+pub(super) const BEHIND_SECS: u64 = 60;
 /// The longest that what the chain shows is gone by, seconds.
 const MAX_FRESH_SECS: u64 = 300;

@@ -334,6 +334,60 @@ pub fn a_higher_voucher_leaves_what_is_held() {
     assert_eq!(session.door.book(), (2 * PRICE, 3 * PRICE));
 }
 
+//
+#[test]
+pub fn a_node_that_stands_still_sells_nothing_to_a_payer_who_withdraws() {
+    let mut session = Session::opened();
+    let (id, left) = (session.id.clone(), session.door.now);
+    session.door.node.stands_still();
+    session.door.node.channels.get_mut(&id).unwrap().leaving = left;
+    for minute in 1..=14 {
+        session.rest(60);
+        let answer = session.pay(10 * PRICE);
+        // What it has shown counts for a minute more, and then for five.
+        match minute {
+            0..6 => assert_eq!(answer.status, 200, "{minute}: {}", answer.body),
+            _ => assert_eq!((answer.status, code(&answer)), (500, 8_000), "{minute}"),
+        }
+    }
+    assert_eq!(session.door.served, 5);
+    session.door.node.still = None;
+    session.door.now = left + 900;
+    session.door.node.withdraw(&id, left + 900);
+    let over = session.pay(10 * PRICE);
+    assert_eq!((over.status, code(&over)), (410, 70_008));
+}
+
+//
+#[test]
+pub fn a_node_that_stands_still_does_not_bring_back_a_payer_who_was_seen_to_withdraw() {
+    let mut session = Session::opened();
+    let (id, behind) = (session.id.clone(), session.door.node.clone());
+    session.door.now += 300;
+    session.door.node.channels.get_mut(&id).unwrap().leaving = session.door.now;
+    assert_eq!(code(&session.pay(PRICE)), 70_014);
+    session.door.node.still = Some(Box::new(behind));
+    for _ in 0..9 {
+        session.rest(60);
+        assert!([70_014, 8_000].contains(&code(&session.pay(PRICE))));
+    }
+    assert_eq!(session.door.served, 0);
+}
+
+//
+#[test]
+pub fn a_chain_that_makes_a_block_for_each_transaction_sells_while_it_makes_none() {
+    let mut session = Session::new();
+    session.door.node.is_young = true;
+    session.door.node.now = session.door.now;
+    assert_eq!(session.open(PRICE).status, 200);
+    session.door.node.stands_still();
+    for request in 2..=4 {
+        session.door.now += 1_800;
+        assert_eq!(session.pay(request * PRICE).status, 200);
+    }
+}
+
 #[test]
 fn a_route_sells_by_session_of_mpp_where_it_can() {
     let says = |edit: &dyn Fn(&mut Value)| {

@@ -97,6 +97,10 @@ pub struct ChannelNode {
     pub used: BTreeSet<[u8; 32]>,
     /// The time of its blocks.
     pub now: u64,
+    /// The chain as it goes on showing it, where it stands still.
+    pub still: Option<Box<Self>>,
+    /// Whether its chain has made few blocks.
+    pub is_young: bool,
     /// Events of the token in transactions that are not the payee's, oldest first.
     pub token_logs: Vec<Value>,
     /// Questions for events that it was asked, and whether it answers none.
@@ -155,6 +159,8 @@ impl ChannelNode {
             tokens: BTreeMap::new(),
             used: BTreeSet::new(),
             now: 0,
+            still: None,
+            is_young: false,
             token_logs: Vec::new(),
             searched: 0,
             has_no_logs: false,
@@ -215,8 +221,16 @@ impl ChannelNode {
         (locked.finalized, locked.back) = (true, locked.deposit - locked.settled);
     }
 
+    /// It follows its chain no longer.
+    pub fn stands_still(&mut self) {
+        self.still = Some(Box::new(self.clone()));
+    }
+
     /// Answers a batch; none if the node is down.
     pub fn answer(&mut self, body: &str) -> Option<String> {
+        if let Some(still) = &mut self.still {
+            return still.answer(body);
+        }
         let is_choked = self.chokes_on_searches && body.contains("eth_getLogs");
         if self.manner == NodeManner::Down || is_choked {
             return None;
@@ -240,8 +254,10 @@ impl ChannelNode {
                 Value::from(format!("{CHAIN:#x}"))
             }
             "eth_getBlockByNumber" => {
-                let time = format!("{:#x}", self.block_of(&params[0]));
-                json!({"number": time, "timestamp": time, "baseFeePerGas": format!("{:#x}", self.base)})
+                let block = self.block_of(&params[0]);
+                let number = if self.is_young { block % 1_000_000 } else { block };
+                let [number, time] = [number, block].map(|it| format!("{it:#x}"));
+                json!({"number": number, "timestamp": time, "baseFeePerGas": format!("{:#x}", self.base)})
             }
             "eth_maxPriorityFeePerGas" if self.tells_tip => {
                 Value::from(format!("{:#x}", self.least_tip))

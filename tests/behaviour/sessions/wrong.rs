@@ -174,6 +174,47 @@ pub fn a_deposit_whose_outcome_is_unknown_asks_for_no_second_one() {
     }
 }
 
+//
+#[test]
+pub fn a_deposit_that_may_have_been_sent_though_it_failed_asks_for_no_second_one() {
+    let hash = format!("0x{}", "cd".repeat(32));
+    let of_sessions = |word: &str| format!("invalid_batch_settlement_evm_{word}");
+    let said = |word: &str, hash: &str| {
+        Some((200, json!({"success": false, "errorReason": word, "transaction": hash})))
+    };
+    let failed = of_sessions("deposit_transaction_failed");
+    let doubts = [
+        said("settlement_pending", &hash),
+        said("settlement_pending", ""),
+        said(&failed, &hash),
+        // The answer to what sent it may have been lost.
+        said(&failed, ""),
+        // An earlier attempt may have used what was signed.
+        said(&of_sessions("deposit_simulation_failed"), ""),
+        said(&of_sessions("insufficient_balance"), &hash),
+        said("out of luck", ""),
+    ];
+    for doubt in doubts {
+        let mut door = Door::new();
+        let deposit = door.payment("deposit", PRICE);
+        door.chain.odd.clone_from(&doubt);
+        let answer = door.buy(&deposit, "1");
+        assert_eq!((answer.status, door.served), (503, 0), "{doubt:?}");
+        assert!(answer.head.headers.get("payment-required").is_none(), "{doubt:?}");
+        // The same bytes again are one deposit.
+        door.chain.odd = None;
+        assert_eq!(door.buy(&deposit, "1").status, 200, "{doubt:?}");
+        assert_eq!(door.funds().balance, 10 * PRICE, "{doubt:?}");
+    }
+    for word in ["insufficient_balance", "payload_authorization_valid_before"] {
+        let mut door = Door::new();
+        let deposit = door.payment("deposit", PRICE);
+        door.chain.odd = said(&of_sessions(word), "");
+        let answer = door.buy(&deposit, "1");
+        assert_eq!((answer.status, answer.error().as_str(), door.served), (402, word, 0));
+    }
+}
+
 #[test]
 fn a_voucher_beside_another_payment_buys_nothing() {
     let mut door = opened();

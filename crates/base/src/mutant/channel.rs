@@ -45,6 +45,10 @@ macro_rules! channel {
             StaleIsFresh,
             /// An earlier answer of the chain replaces a later one.
             OldSightsCount,
+            /// A sight of the chain has the time of asking, however old the newest block is.
+            AskedIsShown,
+            /// A chain that makes blocks for transactions alone is a node that stands still.
+            QuietIsStill,
             /// A payer who withdraws goes on buying.
             LeaversBuy,
             /// Earnings wait although the payer withdraws.
@@ -209,6 +213,8 @@ macro_rules! channel {
             AnyConfigPays,
             /// A deposit whose outcome is unknown is asked for again.
             UnknownDepositIsRefused,
+            /// A deposit that may have been sent is asked for again, as it is said to have failed.
+            DoubtfulDepositIsRefused,
             /// A deposit that was made is asked for again where whoever reads the chain is behind.
             LagIsRefused,
             /// A deposit is sent whatever its voucher is.

@@ -170,6 +170,7 @@ impl Door {
     /// What the alarm of the only channel asks the node, and what it says.
     pub fn asks(&mut self) -> Option<(NodeTask, Option<String>, UnixTime)> {
         let asked = self.time();
+        self.node.now = self.now;
         let name = self.rows.keys().next()?.clone();
         let mut desk = self.desk(&name);
         let found = ask_channel(&mut desk, asked);

@@ -21,7 +21,7 @@ use farebox_common::problem::Code;
 use farebox_evm::keccak::keccak256_parts;
 use farebox_wire::facilitator::breaker::Operation;
 use farebox_wire::facilitator::doubt::names_error;
-use farebox_wire::facilitator::outcome::{SettleOutcome, settle_outcome, stands};
+use farebox_wire::facilitator::outcome::{SettleOutcome, is_refused, settle_outcome, stands};
 use farebox_wire::facilitator::payers::{Caller, Evidence};
 use farebox_wire::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use farebox_wire::facilitator::unproven::queue::CallResult;
@@ -96,8 +96,10 @@ impl<'g> SessionRequest<'g> {
         };
         let words = |name| text(said, name);
         let is = |name: &str| said.get(name).and_then(Value::as_bool);
-        self.may_have_paid |=
-            matches!(stage, SessionStage::Depositing) && is("success") != Some(false);
+        // What is said to have failed may have been sent, as in a payment by `exact`.
+        let is_unsent = is_refused(said)
+            || is("success") == Some(false) && planted(Mutant::DoubtfulDepositIsRefused);
+        self.may_have_paid |= matches!(stage, SessionStage::Depositing) && !is_unsent;
         match stage {
             SessionStage::Depositing | SessionStage::SendingRefund
                 if is("success") == Some(true) =>
@@ -105,7 +107,7 @@ impl<'g> SessionRequest<'g> {
                 self.note_transaction(&stage, said)
             }
             // The chain says whether there is a deposit: of an earlier attempt, or after all.
-            SessionStage::Depositing if is("success") == Some(false) => {
+            SessionStage::Depositing if is_unsent => {
                 self.look(Before::Refused(words("errorReason").to_string()))
             }
             SessionStage::Depositing => self.look(Before::Unknown),
