@@ -184,6 +184,26 @@ test('what such a connection had asked for is asked no longer', async () => {
   rmSync(folder, { recursive: true });
 });
 
+// A-445
+test('a connection without a request ends, and so does one whose offer of a WebSocket was refused', async () => {
+  const pages = { serve: () => false };
+  const front = await openFront({ host: '127.0.0.1', port: 0, socket: 'none', trustsProxy: false, pages, headersTimeout: 500 });
+  const open = (bytes: string): Promise<unknown> => {
+    // It keeps its own side, whatever comes.
+    const socket = connect({ port: Number(new URL(front.url).port), host: '127.0.0.1', allowHalfOpen: true }, () => socket.write(bytes));
+    socket.on('error', () => socket.destroy()).resume();
+    return once(socket, 'end');
+  };
+  await Promise.all([open(''), open('GET / HTTP/1.1\r\nHo'), open(`GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${OFFER}\r\n`)]);
+  await eventually(
+    'the server has closed all of them',
+    () => front.connections(),
+    (count) => count === 0,
+    5,
+  );
+  await front.close(0);
+});
+
 // A-224
 test('an answer with long header fields arrives, also one that is paid for', async () => {
   for (const path of ['/free', '/long']) {

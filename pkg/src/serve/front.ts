@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { promisify } from 'node:util';
 
 import { type Inner, innerRequest, linesOf, passesBody, senderOf } from './inner.js';
 import type { Pages } from './pages.js';
@@ -10,16 +11,26 @@ import { isWebSocket, joined, withoutUpgrade } from './upgrade.js';
 /** A front and where it listens. */
 export type Front = {
   readonly url: string;
+  /** How many connections are open. */
+  connections(): Promise<number>;
   /** Takes no more requests, ends WebSockets, and waits for what is under way, at most so long. */
   close(milliseconds: number): Promise<void>;
 };
 
-export type FrontOptions = Inner & { readonly host: string; readonly port: number; readonly pages: Pages };
+export type FrontOptions = Inner & {
+  readonly host: string;
+  readonly port: number;
+  readonly pages: Pages;
+  /** Milliseconds in which the head of a request has to come [a minute]. */
+  readonly headersTimeout?: number;
+};
 
 /** Room for the longest proof that the gate reads, and all else, bytes. */
 const MOST_HEADER_BYTES = 65_536;
 /** Fields of a request. */
 const MOST_FIELDS = 200;
+/** Who connects and says nothing holds a connection no longer. A body may take as long as the gate lets it. */
+const HEADERS_MS = 60_000;
 
 /** Listens. */
 export function openFront(options: FrontOptions): Promise<Front> {
@@ -27,14 +38,18 @@ export function openFront(options: FrontOptions): Promise<Front> {
   const upgraded = new Set<Duplex>();
   /** Requests of each connection whose answers are not over. */
   const waiting = new WeakMap<Duplex, Set<IncomingMessage>>();
-  const server = createServer({ maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0 }, (asked, answer) => {
-    const others = waiting.get(asked.socket) ?? new Set();
-    waiting.set(asked.socket, others.add(asked));
-    answer.once('close', () => others.delete(asked));
-    if (asked.rawHeaders.length > 2 * MOST_FIELDS) return refuse(answer, 431, 'too_many_fields', TOO_MANY);
-    if (senderOf(asked, options.trustsProxy) === undefined) return refuse(answer, 400, 'sender_unknown', NOBODY);
-    if (!options.pages.serve(asked, answer)) forward(options, asked, answer);
-  });
+  const { headersTimeout = HEADERS_MS } = options;
+  const server = createServer(
+    { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout, connectionsCheckingInterval: headersTimeout / 2 },
+    (asked, answer) => {
+      const others = waiting.get(asked.socket) ?? new Set();
+      waiting.set(asked.socket, others.add(asked));
+      answer.once('close', () => others.delete(asked));
+      if (asked.rawHeaders.length > 2 * MOST_FIELDS) return refuse(answer, 431, 'too_many_fields', TOO_MANY);
+      if (senderOf(asked, options.trustsProxy) === undefined) return refuse(answer, 400, 'sender_unknown', NOBODY);
+      if (!options.pages.serve(asked, answer)) forward(options, asked, answer);
+    },
+  );
   // Else it drops what is beyond 2,000 fields without a word, and with it how long the body is.
   server.maxHeadersCount = 0;
   server.on('upgrade', (asked: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -58,7 +73,11 @@ export function openFront(options: FrontOptions): Promise<Front> {
     server.listen(options.port, options.host, () => {
       const { port } = server.address() as { port: number };
       const host = options.host.includes(':') ? `[${options.host}]` : options.host;
-      resolve({ url: `http://${host}:${port}`, close: (milliseconds) => close(server, upgraded, milliseconds) });
+      resolve({
+        url: `http://${host}:${port}`,
+        connections: () => promisify(server.getConnections.bind(server))(),
+        close: (milliseconds) => close(server, upgraded, milliseconds),
+      });
     });
   });
 }
@@ -132,7 +151,8 @@ function answerOn(outer: Duplex, asked: IncomingMessage): ServerResponse {
     // It has begun another answer: a part of that must not look whole, and this one goes nowhere.
     outer.destroy();
   }
-  answer.on('finish', () => outer.end());
+  // The server knows the connection no more: else it would stay half open for as long as its client likes.
+  answer.on('finish', () => (outer as Socket).destroySoon());
   return answer;
 }
 
