@@ -57,7 +57,7 @@ macro_rules! channel {
             LeaversAreForgotten,
             /// A look for what the chain may undo counts although nothing was answered.
             SilenceIsFinal,
-            /// What the chain may undo is watched since it was sent, and not since it was seen.
+            /// Watches what the chain may undo since it was sent, and not since it was seen.
             WatchedSinceSent,
             /// Withdrawals are not looked for.
             EarningsAreNotWatched,
