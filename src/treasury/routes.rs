@@ -141,7 +141,7 @@ fn lookups(
     let organization = asked("organization");
     match organization.filter(|name| treasury.organization(name).is_some()) {
         Some(organization) => Ok(Asked::Object(organization, Wanted::Now(command?))),
-        None => Err(refused::no_decision()),
+        None => Err(refused::unknown_organization()),
     }
 }
 

@@ -167,6 +167,8 @@ const TABLE: &[Row] = &[
     row!(NoHeadroom, onchain::signed::one_that_leaves_no_tip_or_no_room_for_the_base_fee_may_wait_for_ever),
     row!(BytesUnasked, onchain::signed::the_challenge_names_what_the_route_takes),
     row!(UnminedIsManual, onchain::signed::an_unmined_transaction_is_closed_after_few_lookups_and_found_when_shown_again),
+    row!(UnreadIsInNoBlock, onchain::signed::one_that_was_looked_for_in_vain_of_a_silent_node_is_left_to_a_person),
+    row!(LostNodesClose, crate::recovery::a_node_that_is_missing_from_the_settings_for_a_while_closes_no_row_that_was_read),
     row!(UnminedIsLookedFor, onchain::signed::an_unmined_transaction_is_closed_after_few_lookups_and_found_when_shown_again),
     row!(AllowanceReaches, onchain::hashes::a_longer_time_to_pay_makes_no_earlier_transaction_one_of_a_challenge),
     row!(AnyRealm, mpp_client::the_first_foreign_realm_of_a_host_is_told_and_stays_its_only_one),

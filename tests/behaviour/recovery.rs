@@ -647,3 +647,21 @@ fn a_node_that_never_answers_keeps_no_row_open_for_ever() {
         assert_eq!((world.ledger.state().name().as_str(), world.wake_at()), (end, None));
     }
 }
+
+//
+#[test]
+pub fn a_node_that_is_missing_from_the_settings_for_a_while_closes_no_row_that_was_read() {
+    let mut world = World::with_chain();
+    let payment = world.sign("/after");
+    world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+    assert!(!world.present(&payment).is_delivery());
+    world.pass(70);
+    assert!(world.row_of(&payment.nonce).watch.read.is_some());
+    world.facilitator.chain.submit(&payment.nonce);
+    let readable = std::mem::take(&mut world.ledger.recovery.readable);
+    world.pass(3_600);
+    assert_eq!(world.ledger.state().name(), "refused");
+    world.ledger.recovery.readable = readable;
+    world.pass(2 * 86_400);
+    assert_eq!(world.ledger.state().name(), "delivered");
+}

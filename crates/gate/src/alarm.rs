@@ -134,7 +134,7 @@ fn read_fate(slot: Slot, entry: &Entry) -> RecoveryStep {
             Looking::begin(slot, query, Purpose::Fate { valid_before, signing })
         }
         // A row that no party can be asked about waits for its deadline.
-        None => learn(slot, ChainVerdict::Nothing, payment.signing.times),
+        None => learn(slot, ChainVerdict::Unread, payment.signing.times),
     }
 }
 

@@ -271,6 +271,7 @@ pub fn chain_verdict(
         Verdict::Early(transaction) | Verdict::Unclear(transaction) => {
             ChainVerdict::Contradiction(transaction.to_text())
         }
-        Verdict::Open | Verdict::Unreadable => ChainVerdict::Nothing,
+        Verdict::Open if matches!(finding, Finding::Unused { .. }) => ChainVerdict::Nothing,
+        Verdict::Open | Verdict::Unreadable => ChainVerdict::Unread,
     }
 }

@@ -321,8 +321,10 @@ pub enum ChainVerdict {
     Contradiction(String),
     /// This payment's own transfer, too late to be served.
     Late(String),
-    /// No verdict yet.
+    /// No verdict yet: it has not moved.
     Nothing,
+    /// No verdict yet, and nothing shown: no node has answered, or a block may still be forgotten.
+    Unread,
 }
 
 read_enum!(ChainVerdict {
@@ -332,6 +334,7 @@ read_enum!(ChainVerdict {
     "contradiction" => Contradiction(what),
     "late" => Late(transaction),
     "nothing" => Nothing,
+    "unread" => Unread,
 });
 
 /// Whether the client still waits for the answer.

@@ -9,14 +9,17 @@ use super::row::{AttemptRow, Money};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::config::nodes;
 use farebox_common::payment::{TransferMethod, TxHash};
 use farebox_evm::address::Address;
 use farebox_ledger::inquiry::Question;
 
-/// Why nothing more is learnt of a payment whose network has no node.
+/// Why nothing is learnt of a payment whose network has no node.
 pub(crate) const NO_NODE: &str = "no_node";
+/// Seconds after which what is not configured any more is looked at again.
+pub(crate) const UNCONFIGURED_SECS: u64 = 3_600;
 /// Seconds in which the chain is read often.
 const FRESH_SECS: u64 = 600;
 /// How much rarer it is read later.
@@ -92,7 +95,9 @@ impl ChainReader {
 
     /// The question to the chain about an attempt; notes when it is asked next.
     pub fn ask_of(&self, attempt: &mut AttemptRow, now: UnixTime) -> Option<Job> {
-        attempt.reads = attempt.reads.saturating_add(1);
+        if self.has_node(attempt) {
+            attempt.reads = attempt.reads.saturating_add(1);
+        }
         self.schedule(attempt, now);
         let receipt = attempt.receipt.as_ref();
         let known = receipt.and_then(|receipt| receipt.transaction.as_deref());
@@ -110,23 +115,35 @@ impl ChainReader {
         self.ask(Grant { id: &attempt.id, fence: attempt.fence }, &transfer)
     }
 
-    /// Sets when the chain is read next: often at first, and never if there is no node or nothing
-    /// left to find.
-    pub fn schedule(&self, attempt: &mut AttemptRow, now: UnixTime) {
+    fn has_node(&self, attempt: &AttemptRow) -> bool {
         let network = ChainId::parse(&attempt.network).ok();
-        let has_node = network.is_some_and(|network| self.node(&network).is_some());
+        network.is_some_and(|network| self.node(&network).is_some())
+    }
+
+    /// Whether a network without a node may have one again: it had one, or others have.
+    fn misses_node(&self, attempt: &AttemptRow) -> bool {
+        let had = attempt.reads > 0 || attempt.is_payout() || !self.nodes.is_empty();
+        had && !planted(Mutant::LostNodesStayLost)
+    }
+
+    /// Sets when the chain is read next: often at first, and never if there was no node or nothing
+    /// is left to find. A node that is missing from the settings may be there again soon.
+    pub fn schedule(&self, attempt: &mut AttemptRow, now: UnixTime) {
+        let has_node = self.has_node(attempt);
         let end = UnixTime::from_secs(attempt.valid_before).plus(GIVE_UP_SECS);
+        let age = now.secs_since(UnixTime::from_secs(attempt.counted));
         attempt.due = match attempt.money {
             Money::Signed if !has_node => {
                 attempt.why = Some(NO_NODE.to_string());
-                None
+                let is_looked_for = now <= end && self.misses_node(attempt);
+                is_looked_for.then(|| now.plus(UNCONFIGURED_SECS.max(age)).secs())
             }
             Money::Signed if now > end => {
                 attempt.why = Some("unread".to_string());
                 None
             }
             Money::Signed => {
-                let age = now.secs_since(UnixTime::from_secs(attempt.counted));
+                attempt.why = attempt.why.take().filter(|why| why != NO_NODE);
                 Some(now.plus(self.pause_secs(age)).secs())
             }
             Money::Reserved => attempt.due,

@@ -29,7 +29,7 @@ use self::response::write_response;
 use self::row::{EscrowFate, EscrowGoal, EscrowRow, EscrowStage, EscrowTry, NonceRow};
 use self::step::{Around, EscrowBid, Move};
 use super::books::{Change, Rows};
-use super::chain::ChainReader;
+use super::chain::{ChainReader, UNCONFIGURED_SECS};
 use super::config::{EscrowContract, Key, Wallet};
 use super::kernel::{Decision, Grant, Job, Now};
 use super::message::{Answer, Enquiry, Reply};
@@ -48,8 +48,6 @@ const WAIT_SECS: u64 = 8;
 const LEASE_SECS: u64 = 15;
 /// Milliseconds between two looks of who waits.
 const PAUSE_MS: u32 = 400;
-/// Seconds between two looks at a payment whose contract is not configured.
-const UNCONFIGURED_SECS: u64 = 3_600;
 /// Payments that one alarm looks at.
 const MAX_DUE: u32 = 8;
 

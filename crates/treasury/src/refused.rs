@@ -51,6 +51,12 @@ pub fn no_decision() -> Reply {
     write_reply(404, "There is no decision of this agent under this key.", "not_found")
 }
 
+/// For a look-up in an organization that is not configured: it says nothing of what was paid there.
+#[must_use]
+pub fn unknown_organization() -> Reply {
+    write_reply(404, "There is no such organization.", "organization_unknown")
+}
+
 /// For a body that is too long.
 #[must_use]
 pub fn too_large() -> Reply {

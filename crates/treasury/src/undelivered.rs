@@ -48,10 +48,10 @@ pub(super) fn stands(attempt: &AttemptRow, now: UnixTime) -> bool {
     let since = |start: u64, secs: u64| now.secs() < start.saturating_add(secs);
     match attempt.money {
         Money::Void => false,
-        // Without a node nothing more is learnt of an authorization that has ended.
+        // Where there never was a node nothing more is learnt of an authorization that has ended.
         Money::Reserved | Money::Signed => {
-            let is_read = attempt.due.is_some() && attempt.why.as_deref() != Some(NO_NODE);
-            is_read || since(attempt.valid_before, END_SLACK_SECS)
+            let may_be_read = attempt.why.as_deref() != Some(NO_NODE) || attempt.reads > 0;
+            attempt.due.is_some() && may_be_read || since(attempt.valid_before, END_SLACK_SECS)
         }
         Money::Spent => {
             since(attempt.counted, UNDELIVERED_SECS) && !planted(Mutant::ConfirmedIsDelivered)

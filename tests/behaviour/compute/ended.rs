@@ -336,3 +336,29 @@ fn the_id_in_an_answer_of_the_gate_is_that_of_no_payout() {
     works_on(&mut world, until, |_| said(200, ""));
     assert_eq!((arrived(&world), waits(&world, "rcpt_hello")), ([5_000, 0], None));
 }
+
+//
+#[test]
+pub fn a_gate_that_was_silent_is_told_once_it_answers() {
+    let silent = |_: &PayoutCall| said(401, "operator_unauthorized");
+    for is_done in [true, false] {
+        for answer in [said(200, ""), said(409, "wrong_state"), said(404, "not_found")] {
+            let OwedJob { mut world, job, .. } = owed_job();
+            let asked = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+            world.report(&errand(asked), None);
+            let until = world.now + 270_000;
+            works_on(&mut world, until, silent);
+            assert_eq!(arrived(&world), if is_done { [5_000, 0] } else { [0, 5_000] });
+            let until = world.now + 86_400_000;
+            let told = works_on(&mut world, until, |_| answer.clone());
+            assert_eq!(told.len(), 1, "{is_done} {told:?}");
+            assert_eq!(waits(&world, "rcpt_hello"), None);
+        }
+        let OwedJob { mut world, job, .. } = owed_job();
+        let asked = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        world.report(&errand(asked), None);
+        let until = world.now + 86_400_000;
+        works_on(&mut world, until, silent);
+        assert_eq!(waits(&world, "rcpt_hello").as_deref(), Some("Report"));
+    }
+}

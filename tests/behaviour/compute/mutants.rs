@@ -223,6 +223,7 @@ pub const TABLE: &[Row] = &[
     row!(RestoresSellAgain, older::a_transfer_from_before_a_restore_buys_nothing),
     row!(OpenMoneyEnds, ended::what_the_exchange_moves_itself_is_not_ended_by_hand),
     row!(AnswersAreMixedUp, claims::a_debt_that_is_heard_while_the_treasury_is_asked_is_no_answer_of_the_gate),
+    row!(SilenceIsAGrant, ended::a_gate_that_was_silent_is_told_once_it_answers),
     row!(LateDebtsAreUnheard, claims::a_debt_that_arises_while_money_is_on_its_way_is_told_at_once),
     row!(BeginsAreForgotten, claims::what_a_gate_had_begun_to_pay_back_is_left_to_a_person_after_its_restore),
     row!(TransfersAreTheGates, claims::a_transfer_of_the_buyers_own_is_no_matter_of_the_gate),

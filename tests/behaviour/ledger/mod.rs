@@ -171,6 +171,7 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
         ChainVerdict::Captured("no hash".to_owned()),
         ChainVerdict::Void,
         ChainVerdict::Nothing,
+        ChainVerdict::Unread,
     ] {
         for owner in [false, true] {
             commands.push(Command::Learn { learnt: learnt.clone(), owner, signed: 0 });

@@ -353,3 +353,36 @@ pub fn one_that_leaves_no_tip_or_no_room_for_the_base_fee_may_wait_for_ever() {
     stingy.tip = Amount::ZERO;
     assert!(!stingy.has_headroom(low));
 }
+
+//
+#[test]
+pub fn one_that_was_looked_for_in_vain_of_a_silent_node_is_left_to_a_person() {
+    for (silent_from, silent_to, end) in
+        [(0, 2, "manual"), (23, 2, "manual"), (0, 23, "closed"), (23, 0, "closed")]
+    {
+        let mut world = world();
+        let request = paying(&mut world, ROUTE, 0);
+        world.facilitator.chain.transfers.fate = Fate::Waits;
+        assert_eq!(world.send(request).problem(), "settlement_unknown");
+        world.pass(silent_from * 3_600);
+        let chain = &mut world.facilitator.chain;
+        chain.plan.extend(vec![NodeFault::Silent; if silent_to > 0 { 2_000 } else { 0 }]);
+        if silent_to > 2 {
+            world.pass(silent_to * 3_600);
+            world.facilitator.chain.plan.clear();
+        }
+        world.pass(2 * 86_400);
+        assert_eq!(world.ledger.state().name(), end, "{silent_from} {silent_to}");
+        assert_eq!(world.wake_at(), None);
+    }
+    // Naming one costs nothing, so that nobody has to look into what was only named.
+    let mut world = world();
+    let challenge = challenge(&mut world, ROUTE);
+    let named = hash(&signed(&world, 0));
+    world.facilitator.chain.plan.extend(vec![NodeFault::Silent; 2_000]);
+    let request = answer(ROUTE, &challenge, &named, Some(&world.payer));
+    assert_eq!(world.send(request).status, 503);
+    assert_eq!(world.ledger.state().name(), "unknown");
+    world.pass(2 * 86_400);
+    assert!(world.ledger.entries().is_empty());
+}

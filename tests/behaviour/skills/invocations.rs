@@ -7,7 +7,8 @@ use farebox_core::skills::row::{Ending, Moved, Phase};
 use serde_json::json;
 
 use super::world::{
-    TX, Told, World, charge, charge_to, decision, echo, invocation, owner, plain, proven, vars,
+    TX, Told, World, charge, charge_to, decision, echo, invocation, owner, plain, proven,
+    unknown_key, vars,
 };
 
 fn shop() -> World {
@@ -219,18 +220,41 @@ pub fn what_was_interrupted_while_it_was_paid_ends_as_the_treasury_says() {
 pub fn what_the_treasury_never_heard_of_ends_after_three_minutes() {
     let mut world = shop();
     let order = world.order("k");
-    let missing =
-        || Some(TreasuryAnswer { status: 404, body: "{}".into(), ..TreasuryAnswer::default() });
     world.now += 60_000;
     world.send(Command::Due);
-    let (invocation, answer) = (order.invocation.clone(), missing());
+    let (invocation, answer) = (order.invocation.clone(), unknown_key());
     world.send(Command::Paid { invocation, fence: 2, answer });
     assert_eq!(world.rows.invocations[0].phase, Phase::Paying);
     world.now += 130_000;
     world.send(Command::Due);
-    let (invocation, answer) = (order.invocation.clone(), missing());
+    let (invocation, answer) = (order.invocation.clone(), unknown_key());
     world.send(Command::Paid { invocation, fence: 3, answer });
     assert_eq!(world.rows.invocations[0].ending, Ending::NotPaidFailed);
+}
+
+// A-439
+#[test]
+pub fn another_miss_than_the_treasury_s_own_ends_no_payment() {
+    let unknown = r#"{"code":"organization_unknown","message":"There is no such organization."}"#;
+    for body in ["", "{}", "<html>", unknown] {
+        let mut world = shop();
+        let order = world.order("k");
+        let told = |body: &str| {
+            Some(TreasuryAnswer { status: 404, body: body.into(), ..TreasuryAnswer::default() })
+        };
+        for fence in 2..5 {
+            world.now += 200_000;
+            world.send(Command::Due);
+            let (invocation, answer) = (order.invocation.clone(), told(body));
+            world.send(Command::Paid { invocation, fence, answer });
+            assert_eq!(world.rows.invocations[0].phase, Phase::Paying, "{body}");
+        }
+        world.now += 3_600_000;
+        world.send(Command::Due);
+        let (invocation, answer) = (order.invocation.clone(), Some(decision("allow", TX)));
+        world.send(Command::Paid { invocation, fence: 5, answer });
+        assert_eq!(world.rows.invocations[0].ending, Ending::PaidOk, "{body}");
+    }
 }
 
 #[test]

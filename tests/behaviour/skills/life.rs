@@ -15,7 +15,7 @@ use farebox_core::skills::{Market, Now};
 
 use super::books::MemoryRows;
 use super::world::{
-    TX, USDC, World, charge, charge_to, decision, echo, invocation, owner, plain, vars,
+    TX, USDC, World, charge, charge_to, decision, echo, invocation, owner, plain, unknown_key, vars,
 };
 use crate::dice::Dice;
 
@@ -277,7 +277,7 @@ impl Life {
         for chore in chores {
             let Chore::LookUp { invocation, fence, .. } = chore else { continue };
             let known = self.decisions.get(&invocation).cloned();
-            let missing = || TreasuryAnswer { status: 404, ..TreasuryAnswer::default() };
+            let missing = || unknown_key().unwrap_or_default();
             let mut answer = known.unwrap_or_else(missing);
             let is_signed = ["inconclusive", "\"allow\""].iter().any(|it| answer.body.contains(it));
             answer.money = is_signed.then(|| "spent".to_owned());

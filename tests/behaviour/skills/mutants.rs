@@ -71,6 +71,7 @@ pub const TABLE: &[Row] = &[
     ),
     row!(RepliesPileUp, replies::an_answer_that_no_one_can_ask_for_leaves_after_two_minutes),
     row!(RepliesFillTheStore, replies::answers_have_a_bound_together),
+    row!(AnyMissIsUnasked, invocations::another_miss_than_the_treasury_s_own_ends_no_payment),
     row!(DriftIsPaid, invocations::more_than_the_listed_price_is_not_paid),
     row!(AnyPayeeIsPaid, invocations::another_payee_than_the_listed_one_is_not_paid),
     row!(AnyAssetIsPaid, invocations::another_asset_than_the_listed_one_is_not_paid),

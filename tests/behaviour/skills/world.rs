@@ -251,6 +251,12 @@ pub fn charge(amount: &str) -> SellerAnswer {
     charge_to(amount, &owner(1), USDC)
 }
 
+/// The treasury's answer about a key that it does not know.
+pub fn unknown_key() -> Option<TreasuryAnswer> {
+    let body = json!({"code": "not_found", "message": "There is no decision."}).to_string();
+    Some(TreasuryAnswer { status: 404, body, ..TreasuryAnswer::default() })
+}
+
 /// A decision of the treasury.
 pub fn decision(outcome: &str, tx: &str) -> TreasuryAnswer {
     let receipt = json!({"receiptId": "r-1", "status": "provisional", "settlementIdentifier": tx});

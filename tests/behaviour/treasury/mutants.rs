@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    access, answers, charges, config, decisions, denials, escrows, links, operator, payouts,
-    receiptless, removal, reports, reviews, rules, turns, undelivered,
+    access, answers, charges, config, decisions, denials, escrows, links, notices, operator,
+    payouts, receiptless, removal, reports, reviews, rules, turns, undelivered,
 };
 
 /// A guard, the name of its test, and the test.
@@ -48,6 +48,14 @@ pub const TABLE: &[Row] = &[
     ),
     row!(EscrowsServeOthers, escrows::a_payment_is_asked_about_with_its_own_facts_alone),
     row!(AnyContractIsCalled, escrows::only_a_contract_that_is_configured_is_called),
+    row!(
+        ThrottlesAreReverts,
+        escrows::a_node_that_does_not_say_what_the_contract_would_do_puts_nothing_off
+    ),
+    row!(
+        LostNodesStayLost,
+        notices::a_node_that_is_missing_from_the_settings_for_a_while_is_asked_again
+    ),
     row!(AnyHostIsPaid, rules::requests_go_to_public_hosts_by_https_alone),
     row!(
         CrashesUseApprovals,

@@ -4,13 +4,15 @@ use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::message::{Answer, Command, Operation, Order};
+use farebox_core::treasury::row::Money;
+use farebox_core::treasury::{Job, Treasury};
 use serde_json::{Value, json};
 
-use super::payouts;
 use super::world::{
-    BUYER_KEY, MERCHANT, PAYEE, TRANSACTION, World, keyed, payer, plain, request, settled,
+    BUYER_KEY, MERCHANT, PAYEE, TRANSACTION, World, keyed, lost, payer, plain, request, settled,
     with_settlement,
 };
+use super::{payouts, undelivered};
 
 /// The notices of a kind, as they are sent.
 fn told(world: &World, kind: &str) -> Vec<Value> {
@@ -90,6 +92,59 @@ fn a_payment_without_a_known_outcome_is_told_after_an_hour_and_at_once_without_a
     let (attempt, fence) = (order.attempt.clone(), order.fence);
     world.reply(Command::Lost { attempt, fence, sent: true });
     assert_eq!(told(&world, "decision.inconclusive")[0]["decision"]["openBecause"], "no_node");
+}
+
+//
+#[test]
+pub fn a_node_that_is_missing_from_the_settings_for_a_while_is_asked_again() {
+    let found = |block| {
+        let transaction = TxHash::parse(TRANSACTION).unwrap();
+        Finding::Transferred { transaction, block, log_index: 0 }
+    };
+    // Another network has its node still.
+    let of = |node: Value| {
+        let mut variables = payouts::variables_of_payouts();
+        variables["RPC_URL"] = node;
+        Treasury::from_vars(&variables.to_string()).unwrap()
+    };
+    let mut world = payouts::world();
+    let order = payouts::order(&mut world, &payouts::payout("0.25", "rent"));
+    world.treasury = of(json!({"base": "https://node.example.com"}));
+    world.answered(&order, payouts::success());
+    for _ in 0..3 {
+        world.now += 3_700;
+        assert!(world.alarm().is_empty());
+    }
+    world.treasury = of(json!("https://node.example.com"));
+    world.now += 4 * 3_600;
+    let jobs = world.alarm();
+    let [Job::Read { attempt, fence, .. }] = jobs.as_slice() else { panic!("{jobs:?}") };
+    world.read(attempt, *fence, &found(9));
+    assert_eq!(world.rows.attempts[&order.attempt].money, Money::Spent);
+    // What was read once stands for its request meanwhile.
+    let mut world = World::with_node();
+    let body = undelivered::request("10000");
+    let order = sent(&mut world, &body);
+    world.reply(lost(&order));
+    world.now += 60;
+    assert_eq!(world.alarm().len(), 1);
+    world.treasury = World::new().treasury;
+    world.now += 3_600;
+    assert!(world.alarm().is_empty());
+    assert_eq!(world.told(&body).outcome().0, "inconclusive");
+    world.treasury = World::with_node().treasury;
+    world.now += 2 * 3_600;
+    assert!(matches!(world.alarm().as_slice(), [Job::Read { .. }]));
+    world.read(&order.attempt, order.fence, &found(9));
+    assert_eq!(world.rows.attempts[&order.attempt].money, Money::Spent);
+    // Where there never was a node, nothing is looked for.
+    let mut world = World::new();
+    let order = world.order(&body);
+    world.reply(lost(&order));
+    world.now += 3_600;
+    assert!(world.alarm().is_empty());
+    assert_eq!(world.rows.attempts[&order.attempt].due, None);
+    assert!(matches!(world.ask(BUYER_KEY, &body), Answer::Send(_)));
 }
 
 #[test]

@@ -108,7 +108,7 @@ struct Object {
 #[derive(Clone)]
 pub struct Ledger {
     objects_by_name: BTreeMap<String, Object>,
-    recovery: Plan,
+    pub recovery: Plan,
     /// Alarms that fired.
     pub alarms: u32,
     /// Whether alarms fire by themselves before each command.

@@ -194,6 +194,8 @@ macro_rules! compute {
             AnswersAreMixedUp,
             /// Debts that arise while money is on its way are told when it is there.
             LateDebtsAreUnheard,
+            /// A gate that was silent for long has left its refund to the exchange.
+            SilenceIsAGrant,
             /// Refunds of what got no job take the day of what pays for work.
             OrphansHaveTheDay,
             /// A forgery with the nonce of a payment ends its job.

@@ -97,6 +97,10 @@ macro_rules! ledger {
             DebtsAreToldEarly,
             /// A transaction that is never mined goes to the operator.
             UnminedIsManual,
+            /// A look at the chain that had no answer shows that a transaction is in no block.
+            UnreadIsInNoBlock,
+            /// A row that was read is closed while the settings have no node for it.
+            LostNodesClose,
             /// A transaction that is never mined is looked for as often as any doubt.
             UnminedIsLookedFor,
             /// A note of a transaction keeps out a client that has paid with it in time.

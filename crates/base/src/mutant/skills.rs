@@ -29,6 +29,8 @@ macro_rules! skills {
             SmallRepliesFillTheStore,
             /// That a payment moved shows the transaction that its seller names.
             ClaimsAreShown,
+            /// Whatever the treasury does not find was never asked for.
+            AnyMissIsUnasked,
             /// A transaction that a seller names is taken from whoever has paid with it.
             ClaimsKeepTransactions,
             /// Requests that the gate did not sign are forwarded.

@@ -43,6 +43,8 @@ macro_rules! treasury {
             SentBeforeWritten,
             /// A contract that is not configured is called.
             AnyContractIsCalled,
+            /// A node that refuses to say what a contract would do has said that it would fail.
+            ThrottlesAreReverts,
             /// Requests with payments go out to hosts inside a network.
             AnyHostIsPaid,
             /// A key of a payout answers for another one.
@@ -208,6 +210,8 @@ macro_rules! treasury {
             OneMerchantTakesAllRoom,
             /// A request is kept that is never sent again.
             RequestsOutliveUse,
+            /// A node that is missing from the settings for a moment is not asked any more.
+            LostNodesStayLost,
             /// A denial keeps a URL of any length.
             LongUrlsAreKept,
             /// A payment that the alarm could not send again was never sent.

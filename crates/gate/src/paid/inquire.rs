@@ -222,7 +222,7 @@ impl<'g> PaidRequest<'g> {
         otherwise: &Fate,
         now: UnixTime,
     ) -> Step<'g> {
-        if learnt == ChainVerdict::Nothing {
+        if matches!(learnt, ChainVerdict::Nothing | ChainVerdict::Unread) {
             return self.answer_for(otherwise, now);
         }
         if let ChainVerdict::Captured(text) = &learnt {

@@ -12,7 +12,7 @@ use super::claim::RESUME_SECS;
 use super::doubt::{Relief, relief};
 use super::note::owed;
 use super::{Entry, Taken};
-use crate::command::{Answer, ChainVerdict, Mode, SignedTerms};
+use crate::command::{Answer, ChainVerdict, Command, Mode, SignedTerms};
 use crate::state::{Requester, State, Undelivered, Why};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -57,7 +57,7 @@ pub enum Work {
     Resend,
     /// Looks at the chain.
     Read,
-    /// Closes the row: its chain cannot be read.
+    /// Closes the row: its chain cannot be read, or no money was asked for.
     Close,
     /// Records that a refund is due: no client collected the result.
     Refund,
@@ -94,6 +94,7 @@ impl Entry {
                     _ if reads_chain && !looked && !planted(Mutant::SleepersAreGivenUp) => {
                         (give_up, Work::Read)
                     }
+                    _ if self.is_only_named() => (give_up, Work::Close),
                     _ => (give_up, Work::GiveUp),
                 })
             }
@@ -108,7 +109,10 @@ impl Entry {
                 Some(self.read_or_close(again.max(provable), plan))
             }
             State::Refused { .. } | State::Released | State::Abandoned => {
-                Some((ends.plus(CLOSE_SECS), Work::Close))
+                // What was read before is read again once its node is back in the settings.
+                let was_read = self.watch.read.is_some() && !planted(Mutant::LostNodesClose);
+                let secs = if was_read { plan.manual_secs.max(CLOSE_SECS) } else { CLOSE_SECS };
+                Some((ends.plus(secs), Work::Close))
             }
             State::Settled { since, .. } => {
                 Some((since.plus(plan.refund_secs).max(ends), Work::Refund))
@@ -129,6 +133,32 @@ impl Entry {
             | State::Waived { .. }
             | State::Manual { .. } => None,
         }
+    }
+
+    /// Whether it is for a transaction that a client has named, and no money was asked for: naming
+    /// one costs nothing, so that no person has to look into it.
+    fn is_only_named(&self) -> bool {
+        let is_asked = self.watch.asked && !planted(Mutant::UnreadIsInNoBlock);
+        self.payment.is_onchain() && !is_asked
+    }
+
+    /// Whether a command reports a look at the chain that shows nothing of it.
+    pub(crate) fn learns_nothing(&self, command: &Command) -> bool {
+        matches!(command, Command::Learn { learnt: ChainVerdict::Nothing, signed, .. }
+            if *signed == self.payment.signing.times)
+    }
+
+    /// Closes it if the last look has shown its transaction in no block. Without a block no refund is
+    /// owed; showing the transaction again restarts the search.
+    pub(crate) fn close_unmined(mut self, plan: &Plan, now: UnixTime) -> Self {
+        if let State::Unknown { since, resend: None, .. } = self.state
+            && self.payment.is_onchain()
+            && now >= since.plus(plan.manual_secs)
+            && !planted(Mutant::UnminedIsManual)
+        {
+            self.state = State::Closed;
+        }
+        self
     }
 
     /// Looks at the chain, or closes the row if the chain has shown nothing for the longest time of
@@ -164,21 +194,16 @@ impl Entry {
         let mut entry = self.lapse(now);
         entry.watch.asked |= work == Work::Owe;
         entry.state = match (work, entry.state) {
-            (Work::Close, State::Refused { .. } | State::Released | State::Abandoned) => {
-                State::Closed
-            }
+            (
+                Work::Close,
+                State::Unknown { .. } | State::Refused { .. } | State::Released | State::Abandoned,
+            ) => State::Closed,
             (Work::Refund, State::Settled { transaction, .. }) => State::RefundDue {
                 transaction,
                 why: Undelivered::NotFetched,
                 since: now,
                 refunding: None,
             },
-            // Without a block no refund is owed; showing the transaction again restarts the search.
-            (Work::GiveUp, State::Unknown { .. })
-                if entry.payment.is_onchain() && !planted(Mutant::UnminedIsManual) =>
-            {
-                State::Closed
-            }
             (Work::GiveUp, State::Unknown { transaction, .. }) => {
                 State::Manual { why: Why::Overdue, transaction }
             }
@@ -259,7 +284,8 @@ impl Entry {
                 | ChainVerdict::Contradiction(_)
                 | ChainVerdict::Late(_)
                 | ChainVerdict::Earlier(..)
-                | ChainVerdict::Nothing,
+                | ChainVerdict::Nothing
+                | ChainVerdict::Unread,
                 _,
             ) => {}
         }
@@ -273,7 +299,7 @@ impl Entry {
             | ChainVerdict::Contradiction(text)
             | ChainVerdict::Late(text)
             | ChainVerdict::Earlier(text, _) => self.payment.transaction(text),
-            ChainVerdict::Void | ChainVerdict::Nothing => None,
+            ChainVerdict::Void | ChainVerdict::Nothing | ChainVerdict::Unread => None,
         }
     }
 

@@ -258,7 +258,9 @@ impl Shard {
         let now = scene.now;
         let lapsed = before.clone().lapse(now);
         let rivals = Rivals::of_claim(&command, &lapsed);
+        let shows_nothing = lapsed.learns_nothing(&command);
         let (entry, answer) = lapsed.apply(command, standing, taken, now);
+        let entry = if shows_nothing { entry.close_unmined(scene.plan, now) } else { entry };
         if let Some(rivals) = rivals.filter(|rivals| rivals.contest(&answer))
             && let Some(aside) = self.stands_aside(&slot, rivals, role, rows, now)?
         {

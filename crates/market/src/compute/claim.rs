@@ -103,7 +103,7 @@ pub(super) fn take_report(
         // job was sold is true, and that it was paid back is the exchange's to tell.
         GateLeave::Other => {
             let is_last = hold.looks >= MAX_REPORTS && !planted(Mutant::ServedJobsAreUntold);
-            leave == Leave::Release || is_last && !hold.job.is_empty()
+            leave == Leave::Release || is_last && !hold.job.is_empty() || !hold.is_owed()
         }
         // Someone has paid it back there, or will: a person has to hear of that.
         GateLeave::Ended | GateLeave::Begun | GateLeave::Later | GateLeave::Silent => false,

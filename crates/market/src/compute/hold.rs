@@ -272,6 +272,7 @@ impl<'g> HeldMoney<'g> {
                     payout: String::new(),
                     order: String::new(),
                     has_asked: planted(Mutant::DeadTriesAreUnderWay),
+                    unheard: false,
                     due,
                     ..hold
                 };
@@ -327,17 +328,25 @@ impl<'g> HeldMoney<'g> {
             let due = Some(tick.now.saturating_add(pause_ms(row.looks)));
             put_off(HoldRow { due, ..row }, leave, None)
         };
+        // A gate that cannot be asked does not keep what nobody has told it to be owed.
+        let is_unheard = !hold.is_owed() && (hold.unheard || hold.looks >= MANY_LOOKS);
         let told = match read_leave(answer) {
             // What was paid back there stays so, though the gate keeps its row no longer.
             GateLeave::Unknown | GateLeave::Other | GateLeave::Silent if hold.is_left() => {
                 GateLeave::Later
             }
             GateLeave::Unknown => GateLeave::Granted { owed: false },
-            // A gate that cannot be asked does not keep what nobody has told it to be owed.
-            GateLeave::Silent if !hold.is_owed() && hold.looks >= MANY_LOOKS => GateLeave::Other,
+            GateLeave::Silent if is_unheard && planted(Mutant::SilenceIsAGrant) => GateLeave::Other,
             told => told,
         };
         Ok(match told {
+            GateLeave::Silent if is_unheard => {
+                let hold = HoldRow { unheard: true, ..hold };
+                match hold.has_payout() {
+                    true => later(hold),
+                    false => self.look(HoldRow { looks: 0, ..hold }, tick),
+                }
+            }
             GateLeave::Granted { .. } if is_orphan => {
                 done(HoldRow { claim: granted, looks: 0, due: Some(tick.now), ..hold })
             }

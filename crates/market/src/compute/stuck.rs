@@ -62,10 +62,12 @@ impl HoldRow {
     }
 
     /// Whether the gate is asked next, which may owe it and has to leave it to the exchange. What the
-    /// treasury was asked for goes on as it began: then one question in two is the gate's.
+    /// treasury was asked for goes on as it began: then one question in two is the gate's. A gate that
+    /// was silent for long is not asked before that.
     pub(super) fn needs_claim(&self) -> bool {
         let is_even = self.fence.is_multiple_of(2) && !planted(Mutant::LateDebtsAreUnheard);
-        let is_turn = !self.has_payout() || is_even || self.is_left();
+        let is_turn = if self.has_payout() { is_even } else { !self.unheard };
+        let is_turn = is_turn || self.is_left();
         self.waits_for_gate() && is_turn && !planted(Mutant::DebtsAreUnclaimed)
     }
 
@@ -114,11 +116,16 @@ impl HoldRow {
     }
 
     /// Whether the gate has to hear that it has gone: of a refund, and of what was sold if the gate was
-    /// not told before.
+    /// not told before. One that was silent may owe it.
     pub(super) fn is_reported(&self) -> bool {
+        let is_unheard = self.unheard && self.claim == RefundClaim::Unasked;
         match self.state {
-            HoldState::Ended(Leave::Refund) => self.is_owed() && self.claim != RefundClaim::Ended,
-            HoldState::Ended(Leave::Release) => self.owed && self.claim == RefundClaim::Unasked,
+            HoldState::Ended(Leave::Refund) => {
+                is_unheard || self.is_owed() && self.claim != RefundClaim::Ended
+            }
+            HoldState::Ended(Leave::Release) => {
+                is_unheard || self.owed && self.claim == RefundClaim::Unasked
+            }
             HoldState::Held | HoldState::Paying(_) | HoldState::Sent(_) => false,
         }
     }

@@ -46,7 +46,7 @@ enum Word {
     Executing,
     /// Nothing was decided, for this reason.
     Refused(String),
-    /// It knows of nothing.
+    /// It knows of nothing under this key.
     Missing,
     /// Nothing that can be understood.
     Silent,
@@ -119,9 +119,13 @@ impl Word {
             | "inconclusive"
             | "paid_fulfillment_failed" => {}
             _ => {
+                let code = text(&body, "code");
+                let is_missing = code == "not_found" || planted(Mutant::AnyMissIsUnasked);
                 return match answer.status {
-                    404 => Self::Missing,
-                    400 | 401 | 403 | 409 | 413 | 422 | 429 => {
+                    404 if is_missing => Self::Missing,
+                    // A page of something else says nothing.
+                    404 if code.is_empty() => Self::Silent,
+                    400 | 401 | 403 | 404 | 409 | 413 | 422 | 429 => {
                         let message = text(&body, "message");
                         let is_told = !message.is_empty();
                         Self::Refused(if is_told { message } else { FAILED.to_string() })

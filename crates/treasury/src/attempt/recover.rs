@@ -112,7 +112,7 @@ impl Recovery<'_> {
                         let notice = notice::decision_inconclusive(&decision, &attempt, scene.now);
                         changes.push(Change::Outbox(notice));
                     }
-                    if attempt.due.is_some() {
+                    if attempt.due.is_some() && stands(&attempt, scene.now) {
                         changes.push(Change::Attempt(Box::new(attempt)));
                         continue;
                     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::{Held, end, interrupt, restore};
 use crate::answer::{DecisionAnswer, merchant};
 use crate::books::{Change, Rows};
-use crate::chain::ChainReader;
+use crate::chain::{ChainReader, NO_NODE};
 use crate::keep::answers;
 use crate::kernel::{Decision, Grant, Now};
 use crate::merchant::fields_to_show;
@@ -128,8 +128,8 @@ impl Reports<'_> {
             let notice = notice::settlement_conflict(&decision, &attempt, scene.now);
             changes.push(Change::Outbox(notice));
         }
-        if is_unknown && attempt.due.is_none() {
-            // The chain is not read, so that no one learns more.
+        if is_unknown && (attempt.due.is_none() || attempt.why.as_deref() == Some(NO_NODE)) {
+            // The chain is not read, so that no one learns more by itself.
             let notice = notice::decision_inconclusive(&decision, &attempt, scene.now);
             changes.push(Change::Outbox(notice));
         }

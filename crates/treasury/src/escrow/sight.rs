@@ -8,7 +8,9 @@ use super::row::{EscrowDeed, EscrowFate, EscrowRow};
 use crate::config::EscrowContract;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
+use farebox_evm::rpc::error::RpcError;
 use farebox_evm::rpc::reply::{Replies, Status};
 use farebox_evm::rpc::{At, Call, batch};
 
@@ -29,8 +31,9 @@ pub(super) struct EscrowSight {
     /// The fate of each transaction that was asked about, by its hash; `None` while it is in no
     /// block.
     pub fates: Vec<(String, Option<EscrowFate>)>,
-    /// Whether registering, and what comes after it, would be carried out now.
-    pub would: [bool; 2],
+    /// Whether registering, and what comes after it, would be carried out now; `None` where the node
+    /// has not said.
+    pub would: [Option<bool>; 2],
 }
 
 /// The calls of a question, in this order; first what is to be sent.
@@ -99,6 +102,16 @@ pub(super) fn read(
         count: replies.quantity(2).ok()?,
         entry: abi::entry(row, &replies.returned(3).ok()?)?,
         fates,
-        would: [replies.returned(4).is_ok(), replies.returned(5).is_ok()],
+        would: [would(&replies.returned(4)), would(&replies.returned(5))],
     })
+}
+
+/// Reads whether a call would be carried out. A node that refuses to say has said nothing of that.
+fn would(reply: &Result<Vec<u8>, RpcError>) -> Option<bool> {
+    match reply {
+        Ok(_) => Some(true),
+        Err(RpcError::Reverted) => Some(false),
+        Err(_) if planted(Mutant::ThrottlesAreReverts) => Some(false),
+        Err(_) => None,
+    }
 }

@@ -98,10 +98,17 @@ pub(super) fn advance(row: &mut EscrowRow, sight: &EscrowSight, around: Around<'
         return rest(row, Some("another transaction of its wallet is in the air"), 1, around);
     }
     let place = usize::from(needed != EscrowDeed::Register);
-    if !sight.would.get(place).copied().unwrap_or_default() {
-        row.failures = row.failures.saturating_add(1);
-        let pause = pause(row.failures);
-        return rest(row, Some("the contract would not carry it out"), pause, around);
+    match sight.would.get(place).copied().flatten() {
+        Some(true) => {}
+        Some(false) => {
+            row.failures = row.failures.saturating_add(1);
+            let pause = pause(row.failures);
+            return rest(row, Some("the contract would not carry it out"), pause, around);
+        }
+        None => {
+            let why = "the node did not say whether the contract would carry it out";
+            return rest(row, Some(why), around.chain.read_secs, around);
+        }
     }
     let Some((tip, max_fee)) = price(sight.base_fee, around) else {
         return rest(row, Some("gas costs more than maxFeeGwei"), around.chain.read_secs, around);

@@ -73,6 +73,8 @@ pub struct Chain {
     pub base_fee: u64,
     /// Payments that the token does not let out.
     pub stuck: Vec<Vec<u8>>,
+    /// Whether its node does not say what a call would do.
+    pub throttles: bool,
     /// Payments that another one has carried out, with what it did.
     pub foreign: Vec<Vec<u8>>,
 }
@@ -193,6 +195,10 @@ impl Chain {
                     words.extend([0; 31]);
                     words.push(state);
                     return told(json!(hex::encode_prefixed(&words)));
+                }
+                if self.throttles {
+                    let error = json!({"code": -32_005, "message": "limit exceeded"});
+                    return json!({"jsonrpc": "2.0", "id": call["id"], "error": error});
                 }
                 let mut entries = entries;
                 if self.carry(&mut entries, &data) { told(json!("0x")) } else { refused() }

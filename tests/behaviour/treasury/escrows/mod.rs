@@ -189,6 +189,23 @@ pub fn what_no_block_takes_is_offered_at_a_higher_price_under_the_same_nonce_wit
     assert_eq!((world.entry(1), world.told(&treasury, 1).text("state")), (1, "confirmed"));
 }
 
+//
+#[test]
+pub fn a_node_that_does_not_say_what_the_contract_would_do_puts_nothing_off() {
+    let (treasury, mut world) = (treasury(), World::new());
+    world.chain.throttles = true;
+    world.ask(&treasury, 1, "released");
+    world.drain(&treasury);
+    world.live(&treasury, 200);
+    assert_eq!(world.signed(), []);
+    let told = world.told(&treasury, 1);
+    let why = "the node did not say whether the contract would carry it out";
+    assert_eq!(told.text("openBecause"), why);
+    world.chain.throttles = false;
+    world.live(&treasury, 10);
+    assert_eq!(world.entry(1), 2);
+}
+
 #[test]
 pub fn nothing_is_signed_while_gas_costs_more_than_the_bound() {
     let (treasury, mut world) = (treasury(), World::new());

@@ -85,6 +85,10 @@ pub struct HoldRow {
     /// Whether the gate said that it owes it: it never had an answer for it, or lost that.
     #[serde(default, skip_serializing_if = "is_false")]
     pub owed: bool,
+    /// Whether the gate was silent for so long that it is not waited for: it is asked while the money is
+    /// on its way, and told in the end.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unheard: bool,
     /// The last grant: a report under another one changes nothing.
     pub fence: u64,
     /// Until when whoever has it has to report; `None` while no one asks the treasury.
