@@ -139,9 +139,12 @@ fn lookups(
         return Err(refusal::agent(Code::MethodNotAllowed, 405).with("allow", "GET"));
     }
     let organization = asked("organization");
-    match organization.filter(|name| treasury.organization(name).is_some()) {
-        Some(organization) => Ok(Asked::Object(organization, Wanted::Now(command?))),
-        None => Err(refused::unknown_organization()),
+    match organization {
+        Some(name) if treasury.organization(&name).is_some() => {
+            Ok(Asked::Object(name, Wanted::Now(command?)))
+        }
+        Some(_) => Err(refused::unknown_organization()),
+        None => Err(refused::no_decision()),
     }
 }
 
