@@ -52,6 +52,8 @@ const BROKEN_MS = 2_500;
 const JUMPS = [3, 40, 700, 90_000] as const;
 /** The share of the time after which nothing breaks any more, and memory is looked at. */
 const CALM_AFTER = 0.75;
+/** Seconds that what is under way at the end may take, and what is open then. */
+const LAST_SECS = 300;
 /** Before the end of the work. */
 const LAST_LOOK_MS = 2_000;
 const MIB = 1024 * 1024;
@@ -79,10 +81,28 @@ export async function soak(department: Department, secs: number, seed: number): 
   const looked = memory().finally(() => {
     looks = false;
   });
-  const [grown, met, number] = await Promise.all([looked, upheavals(), labour(department, end, seed, 0, () => looks)]);
-  await department.drain();
-  const told = await department.judge();
+  const { name } = department;
+  const working = Promise.all([looked, upheavals(), labour(department, end, seed, 0, () => looks)]);
+  const [grown, met, number] = await ended(`${name}: the last of its work`, secs + LAST_SECS, working);
+  await ended(`${name}: what was open`, LAST_SECS, department.drain());
+  const told = await ended(`${name}: the comparison of ${number} purchases`, LAST_SECS + secs / 5, department.judge());
   return `${department.name}: ${number} purchases; ${told}; ${met}; ${grown}`;
+}
+
+/** What has to be over in so many seconds; a step that hangs is named. */
+async function ended<T>(what: string, secs: number, step: Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const began = performance.now();
+  const end = sleep(secs * 1000, undefined, { signal: late.signal }).then(() => {
+    throw new Error(`${what} is not over after ${secs} s`);
+  });
+  try {
+    return await Promise.race([step, end]);
+  } finally {
+    late.abort();
+    end.catch(() => undefined);
+    console.error(`${what}: ${Math.round((performance.now() - began) / 1000)} s`);
+  }
 }
 
 /** Lets a department work until then, and for as long as it is needed, with pauses; the number of its purchases. */

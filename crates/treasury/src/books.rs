@@ -160,8 +160,9 @@ pub trait Rows {
     /// The payments in escrow contracts that are due at this second, the longest due first.
     fn escrows_due(&self, now: u64, limit: u32) -> Result<Vec<EscrowRow>, Self::Error>;
 
-    /// The id of a payment of this [`EscrowRow::wallet`] that [is flying](EscrowRow::is_flying).
-    fn escrow_flying(&self, wallet: &str) -> Result<Option<String>, Self::Error>;
+    /// Whether a payment of this [`EscrowRow::wallet`] beside that with this id [is
+    /// flying](EscrowRow::is_flying).
+    fn is_flying_beside(&self, wallet: &str, id: &str) -> Result<bool, Self::Error>;
 
     /// The nonces of this [`EscrowRow::wallet`].
     fn nonces(&self, wallet: &str) -> Result<Option<NonceRow>, Self::Error>;

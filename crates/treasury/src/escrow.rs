@@ -177,14 +177,8 @@ impl Escrows<'_> {
             return Ok(self.rest(row, escrow, now));
         };
         let nonces = books.nonces(&row.wallet)?;
-        let flying = books.escrow_flying(&row.wallet)?;
-        let around = Around {
-            now,
-            nonces: nonces.as_ref(),
-            is_busy: flying.is_some_and(|other| other != row.id),
-            escrow,
-            chain: self.chain,
-        };
+        let is_busy = books.is_flying_beside(&row.wallet, &row.id)?;
+        let around = Around { now, nonces: nonces.as_ref(), is_busy, escrow, chain: self.chain };
         let bytes = match step::advance(&mut row, &sight, around) {
             Move::Rest => return Ok(self.rest(row, escrow, now)),
             Move::Resend(bytes) => bytes,

@@ -515,9 +515,9 @@ impl Rows for TreasuryRows<'_> {
         self.all(query, vec![whole(now), whole(limit.into())])
     }
 
-    fn escrow_flying(&self, wallet: &str) -> Result<Option<String>> {
-        let query = "SELECT id FROM escrows WHERE flying = ? LIMIT 1";
-        Ok(text(first(self.0, query, vec![wallet.into()])?.as_ref()))
+    fn is_flying_beside(&self, wallet: &str, id: &str) -> Result<bool> {
+        let query = "SELECT 1 FROM escrows WHERE flying = ? AND id <> ? LIMIT 1";
+        Ok(first(self.0, query, vec![wallet.into(), id.into()])?.is_some())
     }
 
     fn nonces(&self, wallet: &str) -> Result<Option<NonceRow>> {

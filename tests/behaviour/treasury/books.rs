@@ -385,9 +385,9 @@ impl Rows for MemoryRows {
         Ok(rows)
     }
 
-    fn escrow_flying(&self, wallet: &str) -> Result<Option<String>, Infallible> {
-        let mut rows = self.escrows.values().filter(|row| row.wallet == wallet && row.is_flying());
-        Ok(rows.next().map(|row| row.id.clone()))
+    fn is_flying_beside(&self, wallet: &str, id: &str) -> Result<bool, Infallible> {
+        let is_other = |row: &EscrowRow| row.wallet == wallet && row.id != id && row.is_flying();
+        Ok(self.escrows.values().any(is_other))
     }
 
     fn nonces(&self, wallet: &str) -> Result<Option<NonceRow>, Infallible> {

@@ -33,7 +33,15 @@ pub fn text(value: &Value) -> String {
 #[must_use]
 pub fn object_text(object: &Map<String, Value>) -> String {
     let mut text = String::new();
-    write_object(&mut text, object);
+    write_members(&mut text, object.iter());
+    text
+}
+
+/// The canonical text of an object, as if it did not have this member.
+#[must_use]
+pub fn object_text_without(object: &Map<String, Value>, left_out: &str) -> String {
+    let mut text = String::new();
+    write_members(&mut text, object.iter().filter(|(name, _)| *name != left_out));
     text
 }
 
@@ -53,27 +61,30 @@ fn write(text: &mut String, value: &Value) {
             }
             text.push_str(if elements.is_empty() { "[]" } else { "]" });
         }
-        Value::Object(object) => write_object(text, object),
+        Value::Object(object) => write_members(text, object.iter()),
     }
 }
 
-fn write_object(text: &mut String, object: &Map<String, Value>) {
-    let mut members: Vec<(&String, &Value)> = Vec::with_capacity(object.len());
+fn write_members<'a>(text: &mut String, given: impl Iterator<Item = (&'a String, &'a Value)>) {
+    let mut members: Vec<(&String, &Value)> = Vec::with_capacity(given.size_hint().1.unwrap_or(0));
     // Members come in the order of code points, which is nearly this one; a sort would be most of
     // this file's code in a web page.
-    for (name, value) in object {
+    for (name, value) in given {
         let goes_before = |(known, _): &(&String, _)| known.encode_utf16().lt(name.encode_utf16());
-        members.insert(members.partition_point(goes_before), (name, value));
+        let is_last = members.last().is_none_or(goes_before);
+        let place = if is_last { members.len() } else { members.partition_point(goes_before) };
+        members.insert(place, (name, value));
     }
-    let mut before = '{';
-    for (name, value) in members {
-        text.push(before);
+    text.push('{');
+    for (index, (name, value)) in members.into_iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
         write_string(text, name);
         text.push(':');
         write(text, value);
-        before = ',';
     }
-    text.push_str(if object.is_empty() { "{}" } else { "}" });
+    text.push('}');
 }
 
 /// Spec: RFC 8785 3.2.2.3, which is `Number::toString` of ECMAScript.

@@ -152,6 +152,35 @@ pub fn a_wallet_has_one_transaction_in_the_air() {
     assert_eq!(nonces, [0, 1, 2]);
 }
 
+//
+#[test]
+fn a_wallet_has_one_transaction_in_the_air_also_after_a_block_was_forgotten() {
+    let (treasury, mut world) = (treasury(), World::new());
+    world.ask(&treasury, 1, "funded");
+    world.report(&treasury, 0);
+    world.report(&treasury, 0);
+    world.chain.mine();
+    world.report(&treasury, 0);
+    world.held.clear();
+    // The other one has the next nonce, and is lost on its way to the node.
+    world.ask(&treasury, 2, "funded");
+    world.report(&treasury, 0);
+    world.held.clear();
+    world.chain.forget(true);
+    world.ask(&treasury, 1, "released");
+    world.report(&treasury, 0);
+    world.held.clear();
+    world.chain.mine();
+    // The first one is in a block again, and its release waits for the other.
+    world.ask(&treasury, 1, "released");
+    world.report(&treasury, 0);
+    let nonces: Vec<u64> = world.signed().iter().map(|it| it.nonce).collect();
+    assert_eq!(nonces, [0, 1]);
+    world.held.clear();
+    world.live(&treasury, 60);
+    assert_eq!((world.entry(1), world.entry(2), world.signed().len()), (2, 1, 3));
+}
+
 #[test]
 pub fn a_transaction_is_written_before_it_is_sent_and_sent_again_with_the_same_bytes() {
     let (treasury, mut world) = (treasury(), World::new());
