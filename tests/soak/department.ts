@@ -43,8 +43,8 @@ const THIS_BUILD = 'build';
 /** Folder of the build of an earlier commit, which takes turns with this one: each kill may be an upgrade or a rollback. */
 const EARLIER_BUILD = process.env['FAREBOX_EARLIER'];
 
-/** Purchases that go on at once. */
-const LANES = 3;
+/** Purchases that go on at once, and those that are asked about in the end. */
+const [LANES, ASKED_AT_ONCE] = [3, 8];
 const [GAP_MS, MORE_GAP_MS] = [1_500, 4_000];
 /** The longest time for which a part is broken. */
 const BROKEN_MS = 2_500;
@@ -123,6 +123,17 @@ export async function labour(
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   return number;
+}
+
+/** Asks about each, several at once: what has no end any more is asked about for as long as a buyer has patience. */
+export async function askedOfAll<T, A>(all: readonly T[], ask: (one: T) => Promise<A>): Promise<readonly (readonly [T, A])[]> {
+  const answers: (readonly [T, A])[] = [];
+  const rest = all[Symbol.iterator]();
+  const lane = async (): Promise<void> => {
+    for (const one of rest) answers.push([one, await ask(one)]);
+  };
+  await Promise.all(Array.from({ length: ASKED_AT_ONCE }, lane));
+  return answers;
 }
 
 /** Breaks its parts in turn until then, and says what was done. */

@@ -10,7 +10,7 @@ import type { Random } from '../pkg/random.ts';
 import { eventually } from '../support/eventually.ts';
 import { encode, type Payer, type PaymentRequired, pay } from '../worker/support/payer.ts';
 import { usedNonces } from './authorizations.ts';
-import type { Department } from './department.ts';
+import { askedOfAll, type Department } from './department.ts';
 
 const PRICE = 10_000n;
 /** A voucher's price; the deposit is enough for an hour of them. */
@@ -201,8 +201,8 @@ export class Shop implements Department {
     const { chain } = this.#world;
     const moved = new Set(await usedNonces(chain));
     let [served, owed] = [0, 0];
-    for (const purchase of this.#purchases) {
-      const [last, paid] = [await this.#insist(purchase), moved.has(purchase.nonce.toLowerCase())];
+    for (const [purchase, last] of await askedOfAll(this.#purchases, (it) => this.#insist(it))) {
+      const paid = moved.has(purchase.nonce.toLowerCase());
       const where = `${purchase.target} was ${paid ? 'paid' : 'not paid'} and ends with ${last?.status}: ${last?.text.slice(0, 200)}`;
       assert.ok(purchase.bodies.size <= 1, `${where}; it was delivered ${purchase.bodies.size} times`);
       if (purchase.bodies.size > 0) assert.ok(paid, where);

@@ -5,7 +5,7 @@ import { type SkillsWorld, startSkillsWorld } from '../../demo/skills-world.mjs'
 import type { Random } from '../pkg/random.ts';
 import { eventually } from '../support/eventually.ts';
 import { usedNonces } from './authorizations.ts';
-import type { Department } from './department.ts';
+import { askedOfAll, type Department } from './department.ts';
 
 const PRICE = 10_000n;
 const AGENTS = ['agent-1', 'agent-2'] as const;
@@ -129,7 +129,8 @@ export class Skills implements Department {
     const { chain, wallet } = this.#world;
     const used = await usedNonces(chain, wallet.address);
     const ends = { delivered: 0, failed: 0 };
-    for (const invocation of this.#invocations) ends[(await this.#insist(invocation))?.ok === true ? 'delivered' : 'failed'] += 1;
+    for (const [, end] of await askedOfAll(this.#invocations, (it) => this.#insist(it)))
+      ends[end?.ok === true ? 'delivered' : 'failed'] += 1;
     const { chain: spent } = await this.#spent();
     assert.equal(spent, BigInt(used.length) * PRICE, 'each payment is one price');
     assert.ok(used.length <= this.#invocations.length, `${used.length} payments for ${this.#invocations.length} keys`);
