@@ -33,7 +33,7 @@ pub fn text(value: &Value) -> String {
 #[must_use]
 pub fn object_text(object: &Map<String, Value>) -> String {
     let mut text = String::new();
-    write_members(&mut text, object.iter());
+    write_object(&mut text, object, None);
     text
 }
 
@@ -41,7 +41,7 @@ pub fn object_text(object: &Map<String, Value>) -> String {
 #[must_use]
 pub fn object_text_without(object: &Map<String, Value>, left_out: &str) -> String {
     let mut text = String::new();
-    write_members(&mut text, object.iter().filter(|(name, _)| *name != left_out));
+    write_object(&mut text, object, Some(left_out));
     text
 }
 
@@ -61,30 +61,33 @@ fn write(text: &mut String, value: &Value) {
             }
             text.push_str(if elements.is_empty() { "[]" } else { "]" });
         }
-        Value::Object(object) => write_members(text, object.iter()),
+        Value::Object(object) => write_object(text, object, None),
     }
 }
 
-fn write_members<'a>(text: &mut String, given: impl Iterator<Item = (&'a String, &'a Value)>) {
-    let mut members: Vec<(&String, &Value)> = Vec::with_capacity(given.size_hint().1.unwrap_or(0));
+fn write_object(text: &mut String, object: &Map<String, Value>, left_out: Option<&str>) {
+    let mut members: Vec<(&String, &Value)> = Vec::with_capacity(object.len());
     // Members come in the order of code points, which is nearly this one; a sort would be most of
     // this file's code in a web page.
-    for (name, value) in given {
+    for (name, value) in object {
         let goes_before = |(known, _): &(&String, _)| known.encode_utf16().lt(name.encode_utf16());
-        let is_last = members.last().is_none_or(goes_before);
-        let place = if is_last { members.len() } else { members.partition_point(goes_before) };
+        let place = match members.last() {
+            Some(last) if !goes_before(last) => members.partition_point(goes_before),
+            _ => members.len(),
+        };
         members.insert(place, (name, value));
     }
-    text.push('{');
-    for (index, (name, value)) in members.into_iter().enumerate() {
-        if index > 0 {
-            text.push(',');
+    let mut before = '{';
+    for (name, value) in members {
+        if left_out != Some(name) {
+            text.push(before);
+            write_string(text, name);
+            text.push(':');
+            write(text, value);
+            before = ',';
         }
-        write_string(text, name);
-        text.push(':');
-        write(text, value);
     }
-    text.push('}');
+    text.push_str(if before == '{' { "{}" } else { "}" });
 }
 
 /// Spec: RFC 8785 3.2.2.3, which is `Number::toString` of ECMAScript.
