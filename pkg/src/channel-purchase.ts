@@ -5,7 +5,7 @@ import { beginning } from './beginning.js';
 import type { Voucher } from './bought.js';
 import type { ChannelOptions, ChannelProposal, ChannelReceipt } from './channel-options.js';
 import { endpointOf } from './endpoints.js';
-import { FareboxError, type Told, told, unusable } from './error.js';
+import { FareboxError, notBroadcast, type Told, told, unusable } from './error.js';
 import { noted } from './noted.js';
 import { askPerson } from './person.js';
 import { headerLines, type Plain, paidUrl, pause, plain } from './request.js';
@@ -317,15 +317,7 @@ async function broadcasted(
   try {
     hash = await options.broadcast?.(proposal);
   } catch (error) {
-    throw new FareboxError(
-      {
-        code: 'broadcast_failed',
-        message: 'the option broadcast returned no transaction',
-        remedy: 'before you pay again, read error.cause and check whether your transaction was sent',
-        signed: true,
-      },
-      error,
-    );
+    throw notBroadcast(error);
   }
   if (hash !== undefined && hash !== null) return JSON.parse(exchange.broadcasted(String(hash))) as Step;
   await unsent();

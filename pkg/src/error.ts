@@ -167,3 +167,15 @@ export function told<T>(call: () => T): T {
     throw new FareboxError(JSON.parse(error) as Told);
   }
 }
+
+/** The error of a hook that threw when it was to send a transaction: what it did before is not known. */
+export const notBroadcast = (cause: unknown): FareboxError =>
+  new FareboxError(
+    {
+      code: 'broadcast_failed',
+      message: 'the option broadcast returned no transaction',
+      remedy: 'before you pay again, read error.cause and check whether your transaction was sent',
+      signed: true,
+    },
+    cause,
+  );

@@ -4,7 +4,7 @@ import { Exchange } from '#wasm';
 import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
 import { type Endpoints, endpointOf, endpointsOf, isShort, type Watch, watchOf } from './endpoints.js';
-import { FareboxError, memberOf, quietly, type SentPayment, type Told, told, unusable } from './error.js';
+import { FareboxError, memberOf, notBroadcast, quietly, type SentPayment, type Told, told, unusable } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import { noted } from './noted.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
@@ -405,15 +405,7 @@ async function sentTransaction(payment: Payment): Promise<string> {
     const proposal = proposalOf(payment);
     return String(proposal && (await payment.options.broadcast?.(proposal)));
   } catch (error) {
-    throw new FareboxError(
-      {
-        code: 'broadcast_failed',
-        message: 'the option broadcast returned no transaction',
-        remedy: 'before you pay again, read error.cause and check whether your transaction was sent',
-        signed: true,
-      },
-      error,
-    );
+    throw notBroadcast(error);
   }
 }
 
