@@ -10,7 +10,7 @@ import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { MUTANTS } from '../../scripts/mutants.mjs';
-import { type Break, sendBroken } from './support/broken.ts';
+import { type Break, dripping, sendBroken } from './support/broken.ts';
 import { DRILL, expectLost } from './support/drill.ts';
 import { type Feed, startFeed } from './support/feed.ts';
 import { freshPayer, type JsonObject, type Payment, pay, requiredBy } from './support/payer.ts';
@@ -35,6 +35,7 @@ const HUGE = 24_000_000;
 const SOME = 2_000_000;
 const LONG = 300_000;
 const PER_MINUTE = 500;
+const DRIP = { piece: 'b', everyMs: 500 };
 
 /** What an attack comes to: JSON, so that two can be compared. */
 type Outcome = { readonly [what: string]: unknown };
@@ -230,18 +231,17 @@ describe('a guard that is removed', () => {
     const payment = await payFor(world, target, { method: 'POST' });
     const { socket, seen } = post(target, payment);
     socket.write(Buffer.alloc(LONG, 'b'));
-    const drops = setInterval(() => socket.write('b'), 500);
     let code: unknown = 'payment_in_progress';
-    await eventually(
-      'the row says so',
-      async () => {
-        code = jsonOf(await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) }))['code'];
-        return seen.isClosed || code !== 'payment_in_progress';
-      },
-      20_000,
+    await dripping(socket, DRIP, () =>
+      eventually(
+        'the row says so',
+        async () => {
+          code = jsonOf(await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) }))['code'];
+          return seen.isClosed || code !== 'payment_in_progress';
+        },
+        20_000,
+      ),
     );
-    clearInterval(drops);
-    socket.destroy();
     return { came: seen.taken > SOME, code };
   };
 
@@ -253,15 +253,14 @@ describe('a guard that is removed', () => {
     const payment = await payFor(world, target, { method: 'POST' });
     const { socket, seen } = post(target, payment);
     socket.write(Buffer.alloc(SHORT * 100, 'b'));
-    const drops = setInterval(() => socket.write('b'), 500);
-    setTimeout(() => socket.write(Buffer.alloc(1_100_000, 'b')), 12_000);
+    const rest = setTimeout(() => socket.write(Buffer.alloc(1_100_000, 'b')), 12_000);
     let code: unknown = 'payment_in_progress';
-    await eventually('the row says so', async () => {
-      code = jsonOf(await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) }))['code'];
-      return code !== 'payment_in_progress';
-    });
-    clearInterval(drops);
-    socket.destroy();
+    await dripping(socket, DRIP, () =>
+      eventually('the row says so', async () => {
+        code = jsonOf(await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) }))['code'];
+        return code !== 'payment_in_progress';
+      }),
+    ).finally(() => clearTimeout(rest));
     return { came: seen.taken > SOME, code };
   };
 

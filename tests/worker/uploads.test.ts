@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
-import { type Break, type Framing, sendBroken } from './support/broken.ts';
+import { type Break, dripping, type Framing, sendBroken } from './support/broken.ts';
 import type { Payment } from './support/payer.ts';
 import { GOOD, GOOD_BODY, openRawWorld, type RawOrigin } from './support/raw-origin.ts';
 import { eventually, expectPaid, expectProblem, jsonOf, MODES, openWorld, payFor, SECRETS, send, type World } from './support/world.ts';
@@ -142,16 +142,12 @@ describe('an upload that breaks off', () => {
     socket.write(
       `POST ${target} HTTP/1.1\r\nHost: shop.example\r\n${payment.row.join(': ')}\r\nContent-Length: 10000000\r\n\r\n${'b'.repeat(LONG)}`,
     );
-    const uploading = setInterval(() => socket.write('b'.repeat(1_000)), 50);
-    try {
-      await eventually('a refund is due', async () => {
+    await dripping(socket, { piece: 'b'.repeat(1_000), everyMs: 50 }, () =>
+      eventually('a refund is due', async () => {
         const answer = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
         return answer.status === 409 && answer.text.includes('refund_due');
-      });
-    } finally {
-      clearInterval(uploading);
-      socket.destroy();
-    }
+      }),
+    );
   });
 
   for (const mode of MODES) {

@@ -11,10 +11,10 @@ import { type Attacked, requestsTo } from './stranger.ts';
 const FACTOR = 10;
 /** How many times as much what takes turns may cost. */
 const IN_TURNS = 5;
-/** What is too little to be told from what else a process does, milliseconds. */
-const LEAST_MS = 8;
-/** Most for a request as it is, milliseconds: some check a signature, in several Workers. */
-const PLAIN_MS = 25;
+/** What is too little to be told from what else a process does, as a multiple of `yardstick`. */
+const LEAST = 1.25;
+/** Most for a request as it is, as a multiple of `yardstick`: some check a signature, in several Workers. */
+const PLAIN = 4;
 /** Each is sent so often, and its least cost counts: memory is tidied up in between. */
 const TIMES = 3;
 /** Around the bounds of bodies that are documented, bytes. */
@@ -32,6 +32,23 @@ export function worked(pids: readonly number[]): number {
   return Number(nanoseconds / 1_000n) / 1_000;
 }
 
+/** Milliseconds that this process needs to read and write 240 kB of JSON: bounds are multiples of it, because machines differ. */
+function yardstick(): number {
+  const text = JSON.stringify(namesOf(20_000));
+  const once = (): number => {
+    const began = process.cpuUsage();
+    JSON.stringify(JSON.parse(text));
+    const { user, system } = process.cpuUsage(began);
+    return (user + system) / 1_000;
+  };
+  return Math.min(...Array.from({ length: 20 }, once));
+}
+
+/** So many names of seven letters. */
+function namesOf(count: number): Record<string, number> {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [index.toString(36).padStart(7, 'n'), 0]));
+}
+
 /** The same request as long as may be: text to be written anew, many values, and many names. */
 function* longer({ method, path, headers = {}, body }: Shape): Generator<{ readonly what: string; readonly shape: Shape }> {
   for (const name of PARAMETERS)
@@ -45,7 +62,7 @@ function* longer({ method, path, headers = {}, body }: Shape): Generator<{ reado
     const [texts, values, names]: [Json, Json, Json] = [
       '"'.repeat(room / 2),
       Array.from({ length: room / 2 }, () => 0),
-      Object.fromEntries(Array.from({ length: room / 12 }, (_, index) => [index.toString(36).padStart(7, 'n'), 0])),
+      namesOf(room / 12),
     ];
     for (const [what, more] of Object.entries({ texts, values, names }))
       yield { what: `${what} of ${length}`, shape: { method, path, headers, body: { ...known, more } } };
@@ -70,6 +87,7 @@ export async function costly(attacked: readonly Attacked[], pids: readonly numbe
     return { ms: least, status };
   };
   const [found, asked]: [string[], Set<string>] = [[], new Set()];
+  const unitMs = yardstick();
   for (const { of, shape } of requestsTo(attacked)) {
     const made = shape(randomOf(1));
     const routes = documentedRoutes(of.worker);
@@ -79,8 +97,8 @@ export async function costly(attacked: readonly Attacked[], pids: readonly numbe
     asked.add(route);
     const isInTurns = routes.some((it) => it.isInTurns && it.path === path && it.method === made.method);
     const short = await costOf(of.url, plain(made));
-    const most = Math.max(LEAST_MS, FACTOR * short.ms) * (isInTurns ? IN_TURNS : 1);
-    if (short.ms > PLAIN_MS * (isInTurns ? IN_TURNS : 1)) found.push(`${route}: ${short.status}, ${short.ms.toFixed(1)} ms`);
+    const most = Math.max(LEAST * unitMs, FACTOR * short.ms) * (isInTurns ? IN_TURNS : 1);
+    if (short.ms > PLAIN * unitMs * (isInTurns ? IN_TURNS : 1)) found.push(`${route}: ${short.status}, ${short.ms.toFixed(1)} ms`);
     for (const { what, shape: long } of longer(made)) {
       const { ms, status } = await costOf(of.url, plain(long));
       if (ms > most) found.push(`${route}, ${what}: ${status}, ${ms.toFixed(1)} ms, ${short.ms.toFixed(1)} ms without`);

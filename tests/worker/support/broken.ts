@@ -1,5 +1,5 @@
 /** Requests whose body breaks off: written byte by byte, because no HTTP client sends them. */
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 
 import type { HeaderRow } from './raw.ts';
 
@@ -49,4 +49,19 @@ export async function sendBroken(url: string, broken: Broken): Promise<string> {
   await closed;
   clearTimeout(waited);
   return answer;
+}
+
+/** Goes on with an upload, a piece at a time, until something is over, and leaves nothing that would keep a failed test alive. */
+export async function dripping<Outcome>(
+  socket: Socket,
+  { piece, everyMs }: { readonly piece: string; readonly everyMs: number },
+  until: () => Promise<Outcome>,
+): Promise<Outcome> {
+  const pieces = setInterval(() => socket.write(piece), everyMs);
+  try {
+    return await until();
+  } finally {
+    clearInterval(pieces);
+    socket.destroy();
+  }
 }
