@@ -47,7 +47,7 @@ export function checkSlips({ config, vars }, env, networks, notes) {
   const isMain = networks.some(({ main }) => main);
   const tell = isMain ? notes.error : notes.warning;
   const host = hostOf(vars.ORIGIN_URL);
-  if (host !== undefined && env === 'production' && LOCAL.test(host)) {
+  if (host !== undefined && env === 'production' && (LOCAL.test(host) || vars.ORIGIN_NETWORK === 'private')) {
     notes.error(
       'ORIGIN_URL',
       `${host} cannot be reached by a deployed Worker; name the server's public address, or bind it as a service (ORIGIN)`,

@@ -33,6 +33,25 @@ fn the_origin_is_a_url_or_a_binding_or_the_zone() {
     assert_eq!(origin(json!({"ORIGIN_URL": null})), Origin::Zone);
 }
 
+//
+#[test]
+fn a_private_origin_is_one_that_its_operator_calls_private() {
+    let origin = |changes| Gate::from_vars(&with(changes).to_string()).unwrap().origin().clone();
+    let private = |url: &str| json!({"ORIGIN_URL": url, "ORIGIN_NETWORK": "private"});
+    for url in ["http://app:3000", "http://10.0.0.5/base", "https://app.internal"] {
+        assert_eq!(origin(private(url)), Origin::Url(url.to_owned()));
+        assert_eq!(named(&with(json!({"ORIGIN_URL": url})), Routes::Variables), ["ORIGIN_URL"]);
+    }
+    for url in ["http://169.254.169.254", "http://metadata.google.internal", "https://a.example"] {
+        assert_eq!(named(&with(private(url)), Routes::Variables), ["ORIGIN_URL"], "{url}");
+    }
+    let alone = with(
+        json!({"ORIGIN_URL": "", "ORIGIN_NETWORK": "private", "bindings": ["LEDGER", "ORIGIN"]}),
+    );
+    assert_eq!(named(&alone, Routes::Variables), ["ORIGIN_NETWORK"]);
+    assert_eq!(origin(json!({"ORIGIN_NETWORK": "public"})), origin(json!({})));
+}
+
 #[test]
 fn an_origin_that_keeps_the_host_is_asked_for_the_clients_url_at_its_own_name() {
     let mut world = World::with(with(

@@ -418,9 +418,13 @@ describe('environments', () => {
     assert.match(report.errors.find(({ variable }) => variable === 'LEDGER')?.remedy ?? '', /\[\[env\.live\.durable_objects\.bindings\]\]/);
   });
 
-  it('an origin on this machine is an error in production, and may be tried elsewhere', async () => {
-    for (const host of ['localhost', 'api.localhost', '127.0.0.1', '[::1]']) {
-      const table = tomlOf({ ...GOOD.vars, ORIGIN_URL: `http://${host}:3000` });
+  it('an origin on this machine, or in a private network, is an error in production, and may be tried elsewhere', async () => {
+    const places = [
+      ...['localhost', 'api.localhost', '127.0.0.1', '[::1]'].map((host) => ({ host })),
+      { host: 'app', ORIGIN_NETWORK: 'private' },
+    ];
+    for (const { host, ...more } of places) {
+      const table = tomlOf({ ...GOOD.vars, ORIGIN_URL: `http://${host}:3000`, ...more });
       assert.deepEqual((await checked(table, GOOD.secrets)).errors, [], host);
       const vars = table
         .slice(table.indexOf('[vars]'))

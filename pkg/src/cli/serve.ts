@@ -19,6 +19,7 @@ const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
   npx --package farebox --package workerd farebox serve --origin URL --price 'PATH=PRICE' --pay-to ADDRESS
 
       --origin URL          the server behind the gate, such as http://localhost:3000
+      --origin-network private  it is in this machine's own private network, such as http://app:3000
       --price 'PATH=PRICE'  a priced path, such as '/report=$0.01' or 'POST /ask=$0.05'; may be repeated
       --pay-to ADDRESS      the address that is paid
       --network NAME        where it is paid; may be repeated [eip155:84532: test money]
@@ -38,6 +39,7 @@ It ends by SIGTERM or SIGINT, once requests under way have ended, within 60 seco
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   origin: { type: 'string' },
+  'origin-network': { type: 'string' },
   price: { type: 'string', multiple: true },
   'pay-to': { type: 'string' },
   network: { type: 'string', multiple: true },

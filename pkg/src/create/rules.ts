@@ -45,6 +45,7 @@ export const WORD_OF: Readonly<Record<string, string>> = {
   PAY_TO: 'pay-to',
   FACILITATOR_URL: 'facilitator',
   ORIGIN_URL: 'origin',
+  ORIGIN_NETWORK: 'origin-network',
   ROUTES: 'price',
   NETWORK: 'network',
   RPC_URL: 'rpc',

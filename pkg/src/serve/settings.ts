@@ -7,6 +7,7 @@ import { Usage } from '../cli/words.js';
 export type Said = {
   readonly config?: string | undefined;
   readonly origin?: string | undefined;
+  readonly 'origin-network'?: string | undefined;
   readonly price?: readonly string[] | undefined;
   readonly 'pay-to'?: string | undefined;
   readonly network?: readonly string[] | undefined;
@@ -97,6 +98,7 @@ export function afterRestores(vars: Record<string, string>, times: readonly numb
 export function varsOf(said: Said): Record<string, unknown> {
   const vars: Record<string, unknown> = said.config === undefined ? {} : fileOf(said.config);
   if (said.origin !== undefined) vars['ORIGIN_URL'] = said.origin;
+  if (said['origin-network'] !== undefined) vars['ORIGIN_NETWORK'] = said['origin-network'];
   if (said['pay-to'] !== undefined) vars['PAY_TO'] = said['pay-to'];
   if (said.network !== undefined) vars['NETWORK'] = said.network.length === 1 ? said.network[0] : said.network;
   if (said.facilitator !== undefined) vars['FACILITATOR_URL'] = said.facilitator;

@@ -7,7 +7,8 @@ use core::net::Ipv6Addr;
 
 use crate::text::cut;
 
-/// An absolute `http` or `https` URL without query, credentials or private host.
+/// An absolute `http` or `https` URL without query or credentials. Its host is private only where its
+/// reader was asked for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(String);
 
@@ -26,22 +27,40 @@ impl BaseUrl {
     /// assert_eq!(BaseUrl::parse("https://10.0.0.1"), Err("must not be a private or link-local address"));
     /// ```
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let (scheme, rest) = cut(text, "://").ok_or("must be an absolute URL")?;
-        let plain = text.bytes().all(|b| b.is_ascii_graphic());
-        if !plain || rest.contains(['?', '#', '\\', '"', '<', '>']) {
-            return Err("must be an absolute URL without query, fragment or spaces");
-        }
-        let authority = rest.split('/').next().unwrap_or_default();
-        if authority.contains('@') {
-            return Err("must not carry credentials; use a secret");
-        }
-        let reach =
-            Reach::of(authority).ok_or("must name a host and, if any, a port from 1 to 65535")?;
-        match (scheme, reach) {
+        let (scheme, authority) = parts(text)?;
+        match (scheme, reach_of(authority)?) {
             ("https", Reach::Public | Reach::Loopback) | ("http", Reach::Loopback) => {}
             ("http", _) => return Err("must be https; http is for loopback hosts only"),
             ("https", Reach::Private) => return Err("must not be a private or link-local address"),
             _ => return Err("must begin with https://"),
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+
+    /// Reads the URL of a server in the operator's own network: a private address, or a name without
+    /// a public zone. `http` is allowed there. What a cloud tells its machines about themselves, keys
+    /// among it, is never meant.
+    ///
+    /// # Errors
+    /// A sentence that says what to change.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_base::http::url::BaseUrl;
+    /// assert_eq!(BaseUrl::parse_in_own_network("http://app:3000").unwrap().as_str(), "http://app:3000");
+    /// assert!(BaseUrl::parse_in_own_network("http://169.254.169.254").is_err());
+    /// assert!(BaseUrl::parse_in_own_network("https://api.example.com").is_err());
+    /// ```
+    pub fn parse_in_own_network(text: &str) -> Result<Self, &'static str> {
+        let (scheme, authority) = parts(text)?;
+        reach_of(authority)?;
+        if !matches!(scheme, "http" | "https") {
+            return Err("must begin with http:// or https://");
+        }
+        if !host_of(authority).is_some_and(|host| is_in_own_network(&host)) {
+            return Err(
+                "must name a host of a private network, such as http://app:3000 or http://10.0.0.5:3000",
+            );
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))
     }
@@ -51,6 +70,24 @@ impl BaseUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The scheme and the authority of an absolute URL that has neither query, credentials nor odd bytes.
+fn parts(text: &str) -> Result<(&str, &str), &'static str> {
+    let (scheme, rest) = cut(text, "://").ok_or("must be an absolute URL")?;
+    let plain = text.bytes().all(|b| b.is_ascii_graphic());
+    if !plain || rest.contains(['?', '#', '\\', '"', '<', '>']) {
+        return Err("must be an absolute URL without query, fragment or spaces");
+    }
+    let authority = rest.split('/').next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err("must not carry credentials; use a secret");
+    }
+    Ok((scheme, authority))
+}
+
+fn reach_of(authority: &str) -> Result<Reach, &'static str> {
+    Reach::of(authority).ok_or("must name a host and, if any, a port from 1 to 65535")
 }
 
 /// From where a host can be reached, by its name alone: what a name resolves to is not known here.
@@ -162,10 +199,33 @@ fn is_private(host: &str) -> bool {
             _ => false,
         };
     }
-    // Other spellings of numbers (hex, octal, short forms) reach addresses that were not checked.
+    is_numeric(host) || is_name_of_networks(host)
+}
+
+/// Whether a host is a private address, or a name that a network of one's own gives. Spec: RFC 1918,
+/// RFC 4193. Clouds tell their machines about themselves at the addresses and names that are left out.
+fn is_in_own_network(host: &str) -> bool {
+    const OF_CLOUDS: [&str; 4] =
+        ["metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"];
+    if let Ok(address) = host.parse::<Ipv6Addr>() {
+        let [first, second, .., last] = address.segments();
+        return first & 0xfe00 == 0xfc00 && (first, second, last) != (0xfd00, 0xec2, 0x254);
+    }
+    match octets(host) {
+        Some(octets) => matches!(octets, [10, ..] | [172, 16..=31, ..] | [192, 168, ..]),
+        None => !is_numeric(host) && is_name_of_networks(host) && !OF_CLOUDS.contains(&host),
+    }
+}
+
+/// Whether a name is another spelling of a number (hex, octal, a short form): it reaches an address
+/// that was not checked.
+fn is_numeric(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();
-    let numeric = last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit());
-    numeric || !host.contains('.') || is_of_networks(host)
+    last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_name_of_networks(host: &str) -> bool {
+    !host.contains('.') || is_of_networks(host)
 }
 
 /// Whether a name is of a zone that is not in the public one: special-use names that resolve nowhere
@@ -283,5 +343,46 @@ mod tests {
     fn a_path_prefix_is_kept_and_a_trailing_slash_is_not() {
         let url = BaseUrl::parse("https://api.example.com/base/");
         assert_eq!(url.as_ref().map(BaseUrl::as_str), Ok("https://api.example.com/base"));
+    }
+
+    // A-480
+    #[test]
+    fn a_network_of_ones_own_has_private_addresses_and_names_without_a_zone() {
+        for good in [
+            "http://app:3000",
+            "https://app/base/",
+            "http://10.0.0.5",
+            "http://172.31.255.255:80",
+            "http://192.168.1.1:8080",
+            "http://[fd00::1]:80",
+            "http://app.default.svc.cluster.local",
+            "http://host.docker.internal:3000",
+        ] {
+            assert!(BaseUrl::parse_in_own_network(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "https://8.8.8.8",
+            "ftp://app",
+            "http://u:p@app",
+            "http://app?x",
+            "http://app:0",
+            "http://169.254.169.254",
+            "http://[fe80::1]",
+            "http://[fd00:ec2::254]",
+            "http://[::ffff:10.0.0.1]",
+            "http://[::]",
+            "http://0.0.0.0",
+            "http://100.100.100.200",
+            "http://172.32.0.1",
+            "http://224.0.0.1",
+            "http://2852039166",
+            "http://0xa9fea9fe",
+            "http://metadata",
+            "http://METADATA.google.internal.",
+            "http://instance-data",
+        ] {
+            assert!(BaseUrl::parse_in_own_network(bad).is_err(), "{bad}");
+        }
     }
 }

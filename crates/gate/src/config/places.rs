@@ -3,12 +3,17 @@
 use alloc::borrow::ToOwned;
 
 use crate::origin::{LedgerPlacement, Origin};
+use farebox_base::http::url::BaseUrl;
 use farebox_common::config::Reader;
 
 /// Jurisdictions that the platform keeps objects in.
 const JURISDICTIONS: &str = "eu fedramp";
 /// Locations that the platform accepts as a hint for creating an object.
 const LOCATIONS: &str = "wnam enam sam weur eeur apac oc afr me";
+
+/// The remedy for a host of a private network that was not said to be one.
+const IN_OWN_NETWORK: &str =
+    "is not public; set ORIGIN_NETWORK = \"private\" if the gate runs in the same private network";
 
 /// Reads both; errors go to the reader.
 pub(super) fn read(reader: &mut Reader) -> (Option<Origin>, LedgerPlacement) {
@@ -26,7 +31,11 @@ fn origin(reader: &mut Reader) -> Option<Origin> {
         return None;
     }
     let keeps_host = reader.one_of("ORIGIN_HOST", "origin client") == Some("client");
+    let is_private = reader.one_of("ORIGIN_NETWORK", "public private") == Some("private");
     if reader.is_absent("ORIGIN_URL") {
+        if is_private {
+            reader.fail("ORIGIN_NETWORK", "belongs to ORIGIN_URL, which is not set; remove it");
+        }
         if keeps_host {
             reader.fail("ORIGIN_HOST", "belongs to ORIGIN_URL, which is not set; remove it");
         }
@@ -37,7 +46,18 @@ fn origin(reader: &mut Reader) -> Option<Origin> {
         reader.fail("ORIGIN_URL", "the service binding ORIGIN is set too; keep one of the two");
         return None;
     }
-    let url = reader.checked_url("ORIGIN_URL", &text)?;
+    let url = match (is_private, BaseUrl::parse_in_own_network(&text)) {
+        (true, Ok(url)) => url,
+        (true, Err(remedy)) => {
+            reader.fail("ORIGIN_URL", [remedy, "; else remove ORIGIN_NETWORK"].concat());
+            return None;
+        }
+        (false, Ok(_)) if BaseUrl::parse(&text).is_err() => {
+            reader.fail("ORIGIN_URL", IN_OWN_NETWORK);
+            return None;
+        }
+        (false, _) => reader.checked_url("ORIGIN_URL", &text)?,
+    };
     if !keeps_host {
         return Some(Origin::Url(url.as_str().to_owned()));
     }
