@@ -257,6 +257,7 @@ test('resend asks for the URL that was asked for, wherever it redirects, and say
   const changed = await farebox(['resend', file], { store, key: '' });
   assert.deepEqual([changed.code, changed.out], [4, '']);
   assert.match(changed.err, /asks for another signature by now/);
+  assert.match(changed.err, /\n +npx farebox pay with the same request signs under the same nonce/);
   answers = 'goods';
   const came = await farebox(['resend', file], { store, key: '' });
   assert.deepEqual([came.code, came.out], [0, GOODS], came.err);

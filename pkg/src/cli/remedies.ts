@@ -11,7 +11,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   insufficient_funds: 'fund the wallet as said above, then run the same command: the signed payment can be charged until it expires',
   invalid_policy: 'correct that field in the file of --policy, or the option that sets it',
   payee_changed: "ask the server's operator; if the new payee is correct, add it to payees in the file of --policy",
-  payment_conflict: 'do not pay again until this is resolved',
+  payment_conflict:
+    "the server's word does not show whether money moved: look at the wallet, or ask the server's operator, before you pay for it another time",
   payment_unresolved: 'run the same command, or npx farebox resend with the file of the payment: it is not charged twice',
   policy_amount: 'raise --max, or perPayment in the file of --policy, if you accept the price',
   policy_asset: 'if you trust the contract, declare the asset in full under assets in the file of --policy',
@@ -26,6 +27,9 @@ const REMEDIES: Readonly<Record<string, string>> = {
   unsupported_network: 'declare the asset in full under assets in the file of --policy',
 };
 
+/** What to do instead of sending a payment again that the server does not take any more. */
+export const SIGN_ANEW = 'npx farebox pay with the same request signs under the same nonce, so that both together are charged once';
+
 /** Prints a failure, and returns the code to exit with. */
 export function failed(error: unknown): number {
   if (error instanceof Usage) {
@@ -34,7 +38,8 @@ export function failed(error: unknown): number {
   }
   if (error instanceof FareboxError) {
     const message = error.message.replace(/\bpolicy\.(\w+)/g, '$1 of the policy');
-    tell(`farebox: ${error.code}: ${message}\n         ${REMEDIES[error.code] ?? error.remedy}\n`);
+    const remedy = error.remedy === SIGN_ANEW ? SIGN_ANEW : (REMEDIES[error.code] ?? error.remedy);
+    tell(`farebox: ${error.code}: ${message}\n         ${remedy}\n`);
     if (error.signed) return EXIT.signed;
     return error.code.startsWith('invalid_') ? EXIT.usage : EXIT.unpaid;
   }

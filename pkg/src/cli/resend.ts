@@ -9,6 +9,7 @@ import { type KeptPayment, resume, sentPayments } from '../resume.js';
 import { isUnended } from '../sent.js';
 import type { Signer } from '../signer.js';
 import { type KeptFile, keep, keptBeside, printed } from './pay.js';
+import { SIGN_ANEW } from './remedies.js';
 import { type Asked, objectOf, policyOf } from './request.js';
 import { EXIT, Usage, type Words } from './words.js';
 
@@ -46,7 +47,7 @@ async function again({ ends, askedUrl }: KeptPayment, request: Asked, store: Ret
     return await keptBeside(request, () => fetch(url, init));
   } catch (error) {
     if (asked === undefined) throw error;
-    if (asked.replaces) throw new FareboxError({ ...OTHER_TERMS, remedy: '', signed: true }, error);
+    if (asked.replaces) throw new FareboxError({ ...OTHER_TERMS, signed: true }, error);
     if (isUnended(ends, Date.now() / 1000)) return undefined;
     const named = askedUrl === undefined ? '' : ` (its URL is ${askedUrl})`;
     throw new Usage(`this payment has ended and is not sent any more: npx farebox pay with the same request${named} goes on with it`);
@@ -56,6 +57,7 @@ async function again({ ends, askedUrl }: KeptPayment, request: Asked, store: Ret
 const OTHER_TERMS = {
   code: 'payment_unresolved',
   message: 'the server asks for another signature by now, and resend signs nothing',
+  remedy: SIGN_ANEW,
 } as const;
 
 /** A payment that the budget does not hold open: only its own bytes are sent. */

@@ -139,6 +139,15 @@ pub fn url(bytes: &[u8]) {
     {
         assert_eq!(pieces.scheme, theirs.scheme());
     }
+    if let (Ok(own), Ok(theirs)) = (BaseUrl::parse_in_own_network(text), &theirs) {
+        assert!(own.as_str().starts_with(theirs.scheme()), "{text}");
+        let is_own = match theirs.host().unwrap() {
+            Host::Ipv4(address) => address.is_private(),
+            Host::Ipv6(address) => address.is_unique_local(),
+            Host::Domain(_) => true,
+        };
+        assert!(is_own, "{text} is no host of a private network elsewhere");
+    }
     let read = match BaseUrl::parse(text) {
         Ok(read) => read,
         Err(error) => return met(error),
