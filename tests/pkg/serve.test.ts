@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -301,6 +301,19 @@ test('every secret of the documents is taken from the environment, and the beare
   const words = { origin: 'http://x', price: ['/a=$1'], 'pay-to': '0x1', config };
   const taken = Object.entries(variables(words, {}, given)).filter(([name, value]) => value === `of ${name}`);
   assert.deepEqual(taken.map(([name]) => name).sort(), [...names, 'RPC_URL', 'FACILITATOR_TOKEN'].sort());
+});
+
+test('--check says what is wrong, or nothing, and makes no folder', async () => {
+  const folder = join(dirname(state), 'unmade');
+  const checked = (...words: readonly string[]) =>
+    spawnSync(process.execPath, [PROGRAM, 'serve', '--check', ...words, '--state', folder], { cwd: root, encoding: 'utf8' });
+  const right = ['--origin', origin.url, '--pay-to', chain.accounts.payee.address, '--price', '/report=$0.01'];
+  const [good, bad, local] = [checked(...right), checked(...right, '--price', '/a=nothing'), checked(...right, '--local')];
+  assert.deepEqual([good.status, good.stdout, good.stderr], [0, '', 'nothing is wrong with the words and the file\n']);
+  assert.deepEqual([bad.status, local.status], [2, 2]);
+  assert.match(bad.stderr, /--price: ROUTES\[1\]\.price /);
+  assert.match(local.stderr, /leave out --local/);
+  assert.equal(existsSync(folder), false);
 });
 
 test('what is missing is named, with the words that set it', async () => {

@@ -15,6 +15,8 @@ const HELP = `farebox backup, farebox restore: the folder of a gate on this mach
 A copy has the secrets: keep it where only you can read it. After a restore serve sets LEDGER_CLOSED_BEFORE by itself.
 `;
 
+const RESTORED = `is as it was then. What may have been paid since buys nothing again: for about an hour clients of x402 get no offer, those of MPP do`;
+
 /** Copies a folder, or puts a copy back. */
 export async function backup(name: 'backup' | 'restore', args: readonly string[]): Promise<number> {
   const { values, positionals } = spokenIn(args);
@@ -26,7 +28,7 @@ export async function backup(name: 'backup' | 'restore', args: readonly string[]
   if (place === undefined || others.length > 0) throw new Usage(`${name} is followed by one folder`);
   if (name === 'backup') backUp(values.state, place);
   else restore(place, values.state);
-  tell(name === 'backup' ? `${place} has the rows and the secrets: keep it closed to others\n` : `${values.state} is as it was then\n`);
+  tell(name === 'backup' ? `${place} has the rows and the secrets: keep it closed to others\n` : `${values.state} ${RESTORED}\n`);
   return EXIT.done;
 }
 

@@ -9,7 +9,7 @@ import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
 import { pagesOf } from '../serve/pages.js';
 import { type Runtime, startRuntime } from '../serve/runtime.js';
-import { afterRestores, variables, varsOf } from '../serve/settings.js';
+import { afterRestores, type Said, variables, varsOf } from '../serve/settings.js';
 import { takeState } from '../serve/state.js';
 import { tell } from './terminal.js';
 import { EXIT, Usage } from './words.js';
@@ -30,6 +30,7 @@ const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
       --state FOLDER        the rows of payments and the secrets; back it up [.farebox-gate; with --local .farebox-local]
       --host ADDRESS        where it listens [127.0.0.1]
       --port NUMBER         [8402]
+      --check               says what is wrong with these words and the file, and serves nothing
       --trust-proxy         a proxy in front of it writes X-Forwarded-For and X-Forwarded-Proto
 
 Secrets come from the environment. Three of them are else in secrets.json of the state, which is made at the first start.
@@ -50,6 +51,7 @@ const OPTIONS = {
   state: { type: 'string' },
   host: { type: 'string', default: '127.0.0.1' },
   port: { type: 'string', default: '8402' },
+  check: { type: 'boolean', default: false },
   'trust-proxy': { type: 'boolean', default: false },
 } as const;
 
@@ -67,6 +69,7 @@ export async function serve(args: string[]): Promise<number> {
   }
   const port = Number(given.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Usage('--port is a number from 0 to 65535');
+  if (given.check) return check(given);
   // From here on: whoever ends it while it starts leaves no runtime behind.
   const ended = signalled();
   // Nor does a reader of its log who leaves.
@@ -77,9 +80,7 @@ export async function serve(args: string[]): Promise<number> {
   try {
     money = given.local ? await localMoney(given) : undefined;
     const words = { ...given, ...(money === undefined ? {} : paidBy(money, given)) };
-    const said = varsOf(words);
-    // The name of the network first: what is missing follows from it.
-    await refuseWrong({ FACILITATOR_URL: said['ORIGIN_URL'], ...said }, BOUND, 'NETWORK');
+    const said = await namedRight(words);
     const vars = afterRestores(
       variables(words, state.secrets, money === undefined ? process.env : { ...process.env, RPC_URL: undefined }),
       closedBefore(state.folder),
@@ -110,6 +111,22 @@ export async function serve(args: string[]): Promise<number> {
     money?.stop();
     state.leave();
   }
+}
+
+/** Says what the gate would refuse, and starts nothing. */
+async function check(given: ReturnType<typeof read>): Promise<number> {
+  if (given.local) throw new Usage('--check looks at what is served for real: leave out --local');
+  await namedRight(given);
+  await refuseWrong(variables(given, {}, process.env), BOUND);
+  tell('nothing is wrong with the words and the file\n');
+  return EXIT.done;
+}
+
+/** What the words set. The name of the network is judged first: what is missing follows from it. */
+async function namedRight(words: Said): Promise<ReturnType<typeof varsOf>> {
+  const said = varsOf(words);
+  await refuseWrong({ FACILITATOR_URL: said['ORIGIN_URL'], ...said }, BOUND, 'NETWORK');
+  return said;
 }
 
 /** Starts the money of `--local`, unless it would stand in for other money. */
