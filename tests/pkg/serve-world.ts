@@ -24,8 +24,8 @@ export interface ServeWorld {
   chain: Chain;
   /** The folder of rows and secrets. */
   state: string;
-  /** Runs the command, with these words too. */
-  serving(more?: string[]): Promise<Served>;
+  /** Runs the command, with these words and this environment too. */
+  serving(more?: string[], env?: Readonly<Record<string, string>>): Promise<Served>;
   /** What the audit counts too much or too little, by asset. */
   auditOf(url: string): Promise<string[]>;
   stop(): Promise<void>;
@@ -61,10 +61,11 @@ export async function startServeWorld(origin: string, paths: readonly string[]):
   return {
     chain,
     state,
-    async serving(more = []) {
+    async serving(more = [], env = {}) {
       const child = spawn(process.execPath, [PROGRAM, ...words, ...prices, '--state', state, '--port', '0', ...more], {
         cwd: root,
         stdio: ['ignore', 'inherit', 'pipe'],
+        env: { ...process.env, ...env },
         // A group of its own, as a terminal gives it.
         detached: true,
       });

@@ -303,6 +303,15 @@ test('every secret of the documents is taken from the environment, and the beare
   assert.deepEqual(taken.map(([name]) => name).sort(), [...names, 'RPC_URL', 'FACILITATOR_TOKEN'].sort());
 });
 
+test('a system without certificates of authorities, such as a small image, runs it too', async () => {
+  const none = join(dirname(state), 'no-authorities');
+  mkdirSync(none);
+  const { url, child, ended } = await serving([], { SSL_CERT_DIR: none, SSL_CERT_FILE: '' });
+  assert.equal((await fetch(`${url}/_farebox/health`)).status, 200);
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0);
+});
+
 test('--check says what is wrong, or nothing, and makes no folder', async () => {
   const folder = join(dirname(state), 'unmade');
   const checked = (...words: readonly string[]) =>

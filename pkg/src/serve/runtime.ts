@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 
 import { Usage } from '../cli/words.js';
 import { configOf, ENTRY } from './config.js';
@@ -49,18 +50,22 @@ export async function startRuntime({ gate, pages, rows, files, vars, began: runs
   const folder = mkdtempSync(join(tmpdir(), SOCKETS));
   const sockets = socketsIn(folder);
   const config = join(files, CONFIG);
+  // Small images have no certificates of authorities, and other systems keep them where workerd does not look.
+  const authorities = join(files, 'authorities.pem');
   /** Written anew at each start: whoever tidies up may have taken them. */
   const write = (): void => {
     if (lstatSync(files, { throwIfNoEntry: false })?.isDirectory() === false) rmSync(files);
     for (const place of [files, folder]) mkdirSync(place, { recursive: true, mode: 0o700 });
     for (const file of ['index.js', 'index_bg.wasm']) copyFileSync(join(gate, file), free(join(files, file)), constants.COPYFILE_EXCL);
     writeFileSync(free(join(files, 'entry.js')), ENTRY, { flag: 'wx' });
+    writeFileSync(free(authorities), `${rootCertificates.join('\n')}\n`, { flag: 'wx' });
     writeFileSync(free(config), configOf({ pages, state: rows, sockets, names: Object.keys(vars) }), { flag: 'wx' });
   };
 
   let child: ChildProcess | undefined;
   let isStopping = false;
   let pause = AGAIN_MS.least;
+  const { TMPDIR, SSL_CERT_DIR, SSL_CERT_FILE } = process.env;
   const start = (): void => {
     for (const socket of Object.values(sockets)) rmSync(socket, { force: true });
     write();
@@ -68,7 +73,7 @@ export async function startRuntime({ gate, pages, rows, files, vars, began: runs
     child = spawn(program, ['serve', '--experimental', config], {
       // A group of its own: Ctrl-C reaches this process alone, which lets requests under way end.
       detached: true,
-      env: { ...vars, TMPDIR: process.env['TMPDIR'], SSL_CERT_FILE: process.env['SSL_CERT_FILE'] },
+      env: { ...vars, TMPDIR, SSL_CERT_DIR, SSL_CERT_FILE: SSL_CERT_FILE || authorities },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     if (child.pid !== undefined) runs(child.pid, config, folder);
