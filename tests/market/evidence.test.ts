@@ -296,3 +296,19 @@ test('a quote that was paid too late is not settled, and one that was paid in ti
   assert.deepEqual(refusal(await settle(late, tooLate)), [400, said('Quote expired')]);
   assert.equal((await settle(early, inTime)).status, 200);
 });
+
+// A-470
+test('a quote that was paid stays while its block waits to be safe, whoever asks for quotes meanwhile', LIMIT, async () => {
+  const quote = await quoted({ ttlSeconds: 60 });
+  const hash = await send(quote.address, BigInt(quote.amountUnits), { payer: 6 });
+  const early = [402, said('Payment is not final yet', 'payment_required')];
+  // Twice the half hour in which a transfer may be shown, while no block becomes safe.
+  for (const secs of [1_200, 1_200, 1_200]) {
+    await Promise.all([world.gate.ahead(secs), world.market.ahead(secs)]);
+    assert.deepEqual(refusal(await settle(quote, hash)), early);
+    await quoted();
+  }
+  await mine();
+  const { status, text } = await settle(quote, hash);
+  assert.equal(status, 200, text);
+});

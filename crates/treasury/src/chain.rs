@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::kernel::{Grant, Job};
 use super::row::{AttemptRow, Money};
+use super::undelivered::end_of;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
@@ -126,23 +127,35 @@ impl ChainReader {
         had && !planted(Mutant::LostNodesStayLost)
     }
 
+    /// The next look at what misses its node. What was never read ends with its authorization, so that it
+    /// leaves its room to others then.
+    fn next_miss(attempt: &AttemptRow, now: UnixTime) -> u64 {
+        let age = now.secs_since(UnixTime::from_secs(attempt.counted));
+        let next = now.plus(UNCONFIGURED_SECS.max(age)).secs();
+        let ends = attempt.reads == 0 && !planted(Mutant::UnreadKeepTheirRoom);
+        match end_of(attempt).filter(|end| ends && now.secs() < *end) {
+            Some(end) => next.min(end),
+            None => next,
+        }
+    }
+
     /// Sets when the chain is read next: often at first, and never if there was no node or nothing
     /// is left to find. A node that is missing from the settings may be there again soon.
     pub fn schedule(&self, attempt: &mut AttemptRow, now: UnixTime) {
         let has_node = self.has_node(attempt);
         let end = UnixTime::from_secs(attempt.valid_before).plus(GIVE_UP_SECS);
-        let age = now.secs_since(UnixTime::from_secs(attempt.counted));
         attempt.due = match attempt.money {
             Money::Signed if !has_node => {
                 attempt.why = Some(NO_NODE.to_string());
                 let is_looked_for = now <= end && self.misses_node(attempt);
-                is_looked_for.then(|| now.plus(UNCONFIGURED_SECS.max(age)).secs())
+                is_looked_for.then(|| Self::next_miss(attempt, now))
             }
             Money::Signed if now > end => {
                 attempt.why = Some("unread".to_string());
                 None
             }
             Money::Signed => {
+                let age = now.secs_since(UnixTime::from_secs(attempt.counted));
                 attempt.why = attempt.why.take().filter(|why| why != NO_NODE);
                 Some(now.plus(self.pause_secs(age)).secs())
             }

@@ -50,6 +50,9 @@ const LEASE_SECS: u64 = 15;
 const PAUSE_MS: u32 = 400;
 /// Payments that one alarm looks at.
 const MAX_DUE: u32 = 8;
+/// Seconds after which a payment is looked at again whose transaction is in the air, and whose contract
+/// or node is not configured: the others of its wallet wait for it.
+const MISSED_SECS: u64 = 60;
 
 /// The payments in escrow contracts whose gateway is one of the wallets.
 pub(super) struct Escrows<'t> {
@@ -279,10 +282,17 @@ impl Escrows<'_> {
     }
 }
 
-/// A payment about which no node can be asked: the configuration has changed.
+/// A payment about which no node can be asked: the configuration has changed. What it has in the air
+/// keeps its wallet waiting for an hour at most: after that another may have its nonce.
 fn write_unconfigured(mut row: EscrowRow, now: u64) -> Decision {
     row.why = Some("its contract, its wallet or its node is not configured any more".to_string());
-    row.due = Some(now.saturating_add(UNCONFIGURED_SECS));
+    let seen = row.changed.max(row.sent);
+    let is_kept = planted(Mutant::UnseenFlightsBlock);
+    if now >= seen.saturating_add(UNCONFIGURED_SECS) && !is_kept {
+        row.overtake();
+    }
+    let pause = if row.is_flying() && !is_kept { MISSED_SECS } else { UNCONFIGURED_SECS };
+    row.due = Some(now.saturating_add(pause));
     let answer = Answer::Reply(write_response(&row));
     Decision { answer, changes: Vec::from([put(row)]) }
 }

@@ -164,7 +164,9 @@ impl SkillRows<'_> {
     }
 
     fn put_quote(&self, row: &QuoteRow) -> Result<()> {
-        let query = "INSERT INTO quotes VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET row = excluded.row";
+        // One that waits for its block is kept longer.
+        let query = "INSERT INTO quotes VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO UPDATE SET until = excluded.until, row = excluded.row";
         let (id, reference) = (row.id.as_str().into(), row.reference.as_str().into());
         let (client, until) = (row.client.as_str().into(), whole(row.until));
         self.run(query, vec![id, reference, client, until, json(row)])?;

@@ -299,6 +299,24 @@ pub fn a_payment_whose_block_becomes_safe_hours_later_settles_its_quote() {
     assert_eq!(asked, [402, 402, 400]);
 }
 
+//
+#[test]
+pub fn a_node_that_is_silent_ends_no_quote_that_was_paid() {
+    let (mut world, mut node, paid) = quoted();
+    let tx = pay(&mut node, 9, &paid);
+    let body = json!({"paymentRef": paid["paymentRef"], "txHash": tx});
+    for _ in 0..12 {
+        world.now += 1_200_000;
+        let mut asked = request("POST", "/api/protocol/x402/settle", &body);
+        let Answer::Evidence(_) = send(&mut world, asked.clone()) else { panic!("it is read") };
+        asked.replies.push(String::new());
+        assert_eq!(told(&mut world, asked).error(), (503, "Chain cannot be read"));
+        // Another one's quote takes away those that have ended.
+        quote(&mut world, &json!({}));
+    }
+    assert_eq!(later(&mut world, &mut node, &paid, &tx).status, 200);
+}
+
 #[test]
 pub fn two_quotes_never_ask_for_the_same_amount() {
     let mut world = World::of(&real_vars());

@@ -39,6 +39,10 @@ pub const TABLE: &[Row] = &[
         escrows::what_no_block_takes_is_offered_at_a_higher_price_under_the_same_nonce_within_the_bound
     ),
     row!(WalletsSendAtOnce, escrows::a_wallet_has_one_transaction_in_the_air),
+    row!(
+        UnseenFlightsBlock,
+        escrows::what_cannot_be_asked_about_keeps_its_wallet_waiting_for_an_hour_at_most
+    ),
     row!(FirstSightConfirms, escrows::a_block_that_is_forgotten_confirms_nothing),
     row!(GasHasNoBound, escrows::nothing_is_signed_while_gas_costs_more_than_the_bound),
     row!(GoalsChange, escrows::where_a_payment_goes_is_decided_once),
@@ -55,6 +59,10 @@ pub const TABLE: &[Row] = &[
     row!(
         LostNodesStayLost,
         notices::a_node_that_is_missing_from_the_settings_for_a_while_is_asked_again
+    ),
+    row!(
+        UnreadKeepTheirRoom,
+        notices::a_payment_whose_network_has_no_node_leaves_its_room_when_it_has_ended
     ),
     row!(AnyHostIsPaid, rules::requests_go_to_public_hosts_by_https_alone),
     row!(

@@ -147,6 +147,26 @@ pub fn a_node_that_is_missing_from_the_settings_for_a_while_is_asked_again() {
     assert!(matches!(world.ask(BUYER_KEY, &body), Answer::Send(_)));
 }
 
+//
+#[test]
+pub fn a_payment_whose_network_has_no_node_leaves_its_room_when_it_has_ended() {
+    let mut variables = super::world::variables();
+    variables["RPC_URL"] = json!({"base": "https://node.example.com"});
+    let mut world = World::of(&variables);
+    let order = world.order(&undelivered::request("10000"));
+    world.reply(lost(&order));
+    world.now = world.rows.attempts[&order.attempt].valid_before + 59;
+    assert!(world.alarm().is_empty());
+    assert!(world.rows.open.contains(&order.attempt));
+    world.now += 1;
+    assert!(world.alarm().is_empty());
+    assert!(world.rows.open.is_empty());
+    // It is read nevertheless once there is a node.
+    world.treasury = World::with_node().treasury;
+    world.now += 3_700;
+    assert!(matches!(world.alarm().as_slice(), [Job::Read { .. }]));
+}
+
 #[test]
 fn a_receipt_whose_payment_never_came_is_told() {
     let mut world = World::with_node();

@@ -51,6 +51,8 @@ macro_rules! skills {
             AnyAssetIsPaid,
             /// A quote that is paid ends before its block is safe.
             ShownQuotesEnd,
+            /// A quote that is paid ends while its node is silent.
+            SilenceEndsQuotes,
             /// A key is invoked anew each time.
             CallsAreRepeated,
             /// A key answers another payload.

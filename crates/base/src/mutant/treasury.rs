@@ -43,6 +43,8 @@ macro_rules! treasury {
             SentBeforeWritten,
             /// A contract that is not configured is called.
             AnyContractIsCalled,
+            /// What is in the air and cannot be asked about keeps its wallet waiting.
+            UnseenFlightsBlock,
             /// A node that refuses to say what a contract would do has said that it would fail.
             ThrottlesAreReverts,
             /// Requests with payments go out to hosts inside a network.
@@ -212,6 +214,8 @@ macro_rules! treasury {
             RequestsOutliveUse,
             /// A node that is missing from the settings for a moment is not asked any more.
             LostNodesStayLost,
+            /// What misses its node keeps its room for an hour after its end.
+            UnreadKeepTheirRoom,
             /// A denial keeps a URL of any length.
             LongUrlsAreKept,
             /// A payment that the alarm could not send again was never sent.

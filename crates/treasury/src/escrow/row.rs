@@ -134,6 +134,13 @@ impl EscrowRow {
         self.tries.iter().any(|it| it.fate == EscrowFate::Flying)
     }
 
+    /// Takes what is in the air for overtaken: its wallet need not wait for it.
+    pub(super) fn overtake(&mut self) {
+        for it in self.tries.iter_mut().filter(|it| it.fate == EscrowFate::Flying) {
+            it.fate = EscrowFate::Overtaken;
+        }
+    }
+
     /// Whether another row says the same of a payment.
     #[must_use]
     pub fn is_about(&self, other: &Self) -> bool {

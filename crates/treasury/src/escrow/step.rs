@@ -175,10 +175,8 @@ fn rest_reached(row: &mut EscrowRow, block: u64, around: Around<'_>) -> Move {
     (row.seen, row.why, row.failures) = (Some(seen), None, 0);
     if blocks >= around.chain.confirmations || planted(Mutant::FirstSightConfirms) {
         (row.stage, row.due) = (EscrowStage::Confirmed, None);
-        // What is left of it would change nothing: its wallet need not wait.
-        for it in row.tries.iter_mut().filter(|it| it.fate == EscrowFate::Flying) {
-            it.fate = EscrowFate::Overtaken;
-        }
+        // What is left of it would change nothing.
+        row.overtake();
     } else {
         row.stage = EscrowStage::Sent;
         row.due = Some(around.now.saturating_add(around.chain.read_secs));
@@ -188,9 +186,7 @@ fn rest_reached(row: &mut EscrowRow, block: u64, around: Around<'_>) -> Move {
 
 fn rest_excluded(row: &mut EscrowRow, why: &str, around: Around<'_>) -> Move {
     row.stage = EscrowStage::Excluded;
-    for it in row.tries.iter_mut().filter(|it| it.fate == EscrowFate::Flying) {
-        it.fate = EscrowFate::Overtaken;
-    }
+    row.overtake();
     rest(row, Some(why), MAX_PAUSE_SECS, around)
 }
 

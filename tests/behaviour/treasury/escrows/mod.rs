@@ -310,6 +310,63 @@ fn a_transaction_that_can_do_nothing_any_more_keeps_no_other_payment_waiting() {
     assert_eq!(world.entry(2), 2);
 }
 
+//
+#[test]
+pub fn what_cannot_be_asked_about_keeps_its_wallet_waiting_for_an_hour_at_most() {
+    let other = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512";
+    let of = |change: &dyn Fn(&mut Value)| {
+        let mut set = settings();
+        change(&mut set);
+        Treasury::from_vars(&set.to_string()).unwrap()
+    };
+    let flown = || {
+        let (treasury, mut world) = (treasury(), World::new());
+        world.ask(&treasury, 1, "funded");
+        world.report(&treasury, 0);
+        world.report(&treasury, 0);
+        world.held.clear();
+        (treasury, world)
+    };
+    // Its network has no node for a moment: the next payment waits a minute.
+    let (treasury, mut world) = flown();
+    world.chain.mine();
+    world.now += 20;
+    world.alarm(&of(&|set| set["RPC_URL"] = json!({"base": "https://node.example.com"})));
+    world.now += 61;
+    world.live(&treasury, 1);
+    world.ask(&treasury, 2, "funded");
+    world.drain(&treasury);
+    world.live(&treasury, 4);
+    assert_eq!((world.entry(1), world.entry(2)), (1, 1));
+    // The wallet has another contract since: its payments wait for an hour, whatever was mined before.
+    for is_mined in [true, false] {
+        let (treasury, mut world) = flown();
+        if is_mined {
+            world.chain.mine();
+        }
+        let moved = of(&|set| set["ESCROWS"][0]["contract"] = json!(other));
+        let mut asked = body(2, "funded");
+        asked["contract"] = json!(other);
+        let ask = || Command::Operate(Operation::PayOut(asked.to_string()));
+        world.now += 20;
+        world.alarm(&moved);
+        world.send(&moved, ask());
+        world.drain(&moved);
+        assert_eq!(world.entry(2), 0);
+        for _ in 0..62 {
+            world.now += 60;
+            world.alarm(&moved);
+            world.drain(&moved);
+        }
+        world.live(&moved, 200);
+        assert_eq!(world.entry(2), 1, "{:?}", world.rows.escrows);
+        // With its own contract again it goes on.
+        world.now += 3_600;
+        world.live(&treasury, 200);
+        assert_eq!(world.entry(1), 1, "{:?}", world.rows.escrows);
+    }
+}
+
 #[test]
 fn what_the_contract_refuses_costs_no_gas_waits_longer_each_time_and_is_in_no_one_s_way() {
     let (treasury, mut world) = (treasury(), World::new());

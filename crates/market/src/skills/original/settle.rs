@@ -32,7 +32,8 @@ use farebox_evm::address::Address;
 
 /// Longest `paymentRef`, bytes.
 const MAX_REFERENCE: usize = 512;
-/// Milliseconds after its end in which a quote is kept whose payment waits for its block.
+/// Milliseconds after its end in which a quote is kept whose payment waits for its block, or for a
+/// node that says of it.
 const MOST_SHOWN_MS: u64 = 86_400_000;
 /// Milliseconds by which it is kept longer at a time, at least.
 const KEPT_MORE_MS: u64 = 60_000;
@@ -162,7 +163,7 @@ impl Settlements<'_> {
             match self.read_payment(settled, &tx, sender, request) {
                 Ok(Evidenced::Paid(payment)) => payment,
                 Ok(Evidenced::Open(answer)) => return Ok(outwards(answer)),
-                Ok(Evidenced::Shallow) => return Ok(keep_shown(quote, moment)),
+                Ok(Evidenced::Waits(answer)) => return Ok(keep_shown(quote, answer, moment)),
                 Err(response) => return refuse(response),
             }
         };
@@ -193,7 +194,7 @@ impl Settlements<'_> {
             })
         });
         // The operator has taken the network or its node away since the quote was made.
-        let (Some(claim), Some(node)) = (claim, node) else { return Err(unreadable()) };
+        let (Some(claim), Some(node)) = (claim, node) else { return unread() };
         match claim.read(&request.replies) {
             ClaimReading::Ask(body) => {
                 let (network, url) = (option.network.clone(), node.to_string());
@@ -206,12 +207,12 @@ impl Settlements<'_> {
                 block: Some(block),
             })),
             ClaimReading::Early => Err(not_final()),
-            ClaimReading::Shallow => Ok(Evidenced::Shallow),
+            ClaimReading::Shallow => Ok(Evidenced::Waits(not_final())),
             ClaimReading::Stranger => Err(stranger()),
             ClaimReading::Before => Err(refusal(400, "Payment was made before the quote")),
             ClaimReading::Late => Err(refusal(400, "Quote expired")),
             ClaimReading::Other => Err(refusal(400, "Transaction does not pay this quote")),
-            ClaimReading::Unreadable => Err(unreadable()),
+            ClaimReading::Unreadable => unread(),
         }
     }
 
@@ -288,19 +289,28 @@ fn repeat_receipt<B: Rows>(books: &B, body: &Shown, moment: Now<'_>) -> Result<R
 enum Evidenced {
     Paid(Payment),
     Open(Answer),
-    /// It is paid, unless its block is taken back.
-    Shallow,
+    /// It is or may be paid; this is said meanwhile.
+    Waits(Response),
 }
 
-/// Keeps a quote whose payment waits for its block: the safe block of a chain may stand still for hours.
-fn keep_shown(quote: QuoteRow, moment: Now<'_>) -> Decision {
+/// The reading without a node's answer: who has paid does not lose the quote by that.
+fn unread() -> Result<Evidenced, Response> {
+    match planted(Mutant::SilenceEndsQuotes) {
+        false => Ok(Evidenced::Waits(unreadable())),
+        true => Err(unreadable()),
+    }
+}
+
+/// Keeps a quote whose payment waits: the safe block of a chain may stand still for hours, and a node
+/// be silent.
+fn keep_shown(quote: QuoteRow, answer: Response, moment: Now<'_>) -> Decision {
     let most = quote.expires.saturating_add(MOST_SHOWN_MS);
     let until = moment.now.saturating_add(SHOWN_MS).min(most);
     let is_worth_it = until > quote.until.saturating_add(KEPT_MORE_MS);
     let kept = is_worth_it && !planted(Mutant::ShownQuotesEnd);
     let change = || Change::Original(QuoteChange::Quote(Box::new(QuoteRow { until, ..quote })));
     let changes = kept.then(change).into_iter().collect();
-    Decision { answer: Answer::Reply(not_final()), changes }
+    Decision { answer: Answer::Reply(answer), changes }
 }
 
 fn not_final() -> Response {
