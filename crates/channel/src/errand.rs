@@ -301,9 +301,7 @@ impl Channel {
         if !self.is_watched() || planted(Mutant::EarningsAreNotWatched) {
             return firm;
         }
-        // A third of the time that a withdrawal takes: two thirds are left to claim.
-        let watch_secs = self.withdraw_delay_secs.checked_div(3).unwrap_or_default();
-        let watch = self.sight.at.plus(watch_secs).max(retry);
+        let watch = self.sight.at.plus(self.watch_secs()).max(retry);
         Some(firm.map_or(watch, |firm| firm.min(watch)))
     }
 
@@ -319,11 +317,23 @@ impl Channel {
         is_open.then(|| due.max(self.look_again()))
     }
 
-    /// When the chain may be asked again: a facilitator that never answers is asked ever more seldom.
+    /// When the chain may be asked again: a facilitator that never answers is asked ever more seldom,
+    /// but as long as something is earned often enough to see that the payer withdraws. A chain
+    /// without new blocks seems silent, and has one as soon as they do.
     fn look_again(&self) -> UnixTime {
         let silent = self.looked.secs().saturating_sub(self.sight.at.secs());
-        let pause = silent.checked_div(16).unwrap_or_default().clamp(RETRY_SECS, MAX_RETRY_SECS);
+        let is_watched = self.sight.on_chain != OnChain::Finalized && self.is_watched();
+        let most = match is_watched && !planted(Mutant::QuietIsUnwatched) {
+            true => self.watch_secs().clamp(RETRY_SECS, MAX_RETRY_SECS),
+            false => MAX_RETRY_SECS,
+        };
+        let pause = silent.checked_div(16).unwrap_or_default().clamp(RETRY_SECS, most);
         self.looked.plus(pause)
+    }
+
+    /// A third of the time that a withdrawal takes: two thirds are left to claim.
+    fn watch_secs(&self) -> u64 {
+        self.withdraw_delay_secs.checked_div(3).unwrap_or_default()
     }
 }
 

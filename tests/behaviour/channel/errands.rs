@@ -23,6 +23,8 @@ struct Played {
     claims: bool,
     /// Whether something is bought while each claim is sent.
     is_busy: bool,
+    /// The newest block, where the chain makes none.
+    newest: Option<UnixTime>,
     looks: u64,
     sent: Vec<Amount>,
     refunds: u64,
@@ -41,6 +43,7 @@ impl Played {
             paid,
             claims: true,
             is_busy: false,
+            newest: None,
             looks: 0,
             sent,
             refunds: 0,
@@ -56,7 +59,8 @@ impl Played {
                 ChannelErrand::Look => {
                     self.looks += 1;
                     self.channel.looked(now);
-                    self.channel.see(Sight { at: now, ..self.shown });
+                    let at = self.newest.map_or(now, |newest| now.min(newest.plus(60)));
+                    self.channel.see(Sight { at, ..self.shown });
                 }
                 ChannelErrand::Claim(earnings) => {
                     self.channel.attempted(now);
@@ -184,6 +188,26 @@ pub fn a_refund_that_is_never_made_is_looked_for_ever_more_seldom() {
     played.passes(10 * DAY);
     let looks = played.looks - before;
     assert!((200..1_000).contains(&looks), "{looks}");
+}
+
+//
+#[test]
+pub fn a_payer_who_withdraws_on_a_chain_that_made_no_blocks_for_a_day_is_seen_in_time() {
+    let mut played = Played::new(ANY);
+    // What they have signed beyond that is theirs to spend, so that nothing is claimed meanwhile.
+    let more = Purchase { until: START.plus(60), ..purchase(Some(6), 1, 2) };
+    buy(&mut played.channel, &more).unwrap();
+    played.newest = Some(START);
+    played.passes(DAY);
+    assert!(played.sent.is_empty());
+    let before = played.looks;
+    while played.looks == before {
+        played.passes(5);
+    }
+    played.newest = Some(played.now);
+    played.leaves();
+    played.passes(DELAY / 3 + 5);
+    assert_eq!(played.shown.claimed, units(5));
 }
 
 //

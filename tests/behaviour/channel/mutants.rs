@@ -171,6 +171,10 @@ pub const TABLE: &[Row] = &[
         vouchers::what_is_seen_long_after_it_was_sent_is_watched_from_then_on
     ),
     row!(
+        QuietIsUnwatched,
+        errands::a_payer_who_withdraws_on_a_chain_that_made_no_blocks_for_a_day_is_seen_in_time
+    ),
+    row!(
         ClaimsAreNotGathered,
         errands::what_is_bought_while_a_claim_is_sent_waits_for_the_next_one
     ),

@@ -61,6 +61,8 @@ macro_rules! channel {
             WatchedSinceSent,
             /// Withdrawals are not looked for.
             EarningsAreNotWatched,
+            /// A chain without new blocks is looked at as seldom as a facilitator that never answers.
+            QuietIsUnwatched,
             /// What is earned while a claim is sent is claimed as soon as that has come.
             ClaimsAreNotGathered,
             /// Claims wait for a payer who withdraws as long as those before them that failed.
