@@ -237,9 +237,6 @@ impl Channel {
             };
             return Some((again(due), errand));
         }
-        if let Some(promise) = self.promised {
-            return Some((again(at_once), ChannelErrand::Refund(promise, earnings)));
-        }
         let claim = self.claimable().map(|earnings| {
             let due = match self.sight.on_chain {
                 OnChain::Leaving(_) if !planted(Mutant::LeaversAreNotHurried) => at_once,
@@ -247,16 +244,36 @@ impl Channel {
                     self.earned_since.unwrap_or(at_once).plus(self.withdraw_delay_secs)
                 }
             };
-            (again(due), ChannelErrand::Claim(earnings))
+            (again(due), ChannelErrand::Claim(earnings), due)
         });
+        let money = match self.promised {
+            Some(promise) => {
+                let errand = match claim {
+                    Some((_, claim, first)) if self.is_claimed_beside_refund(first) => claim,
+                    Some(_) | None => ChannelErrand::Refund(promise, earnings),
+                };
+                Some((again(at_once), errand))
+            }
+            None => claim.map(|(due, claim, _)| (due, claim)),
+        };
         // Claims of x402 are counted in the contract, and paid out for all channels at once. What
         // is claimed is safe: it waits for what is not.
         let is_owed = self.rule == VoucherRule::Exact && self.sight.claimed > self.paid_out;
-        let pay_out = is_owed.then_some((self.pay_out_from, ChannelErrand::PayOut));
-        match (claim, pay_out) {
-            (Some(claim), Some(pay_out)) if claim.0 > pay_out.0 => Some(pay_out),
-            (claim, pay_out) => claim.or(pay_out),
+        let is_kept = self.promised.is_some() && planted(Mutant::RefundsKeepEarnings);
+        let pay_out = (is_owed && !is_kept).then_some((self.pay_out_from, ChannelErrand::PayOut));
+        match (money, pay_out) {
+            (Some(money), Some(pay_out)) if money.0 > pay_out.0 => Some(pay_out),
+            (money, pay_out) => money.or(pay_out),
         }
+    }
+
+    /// Whether earnings whose claim was first due then are claimed without the refund that is
+    /// promised. A contract that does not make the refund does not count a claim that comes with
+    /// it either: from then on each second attempt is the claim alone.
+    fn is_claimed_beside_refund(&self, first: UnixTime) -> bool {
+        let is_due = self.tried.is_some_and(|tried| first <= tried);
+        let is_late = self.tries >= CLOSES || matches!(self.sight.on_chain, OnChain::Leaving(_));
+        is_due && is_late && self.tries & 1 == 1 && !planted(Mutant::RefundsKeepEarnings)
     }
 
     /// When the chain is asked next: soon after money was sent for, and as long as something is
@@ -271,8 +288,11 @@ impl Channel {
             return rising.into_iter().chain(firm).min();
         }
         let retry = self.look_again();
-        let is_closing = self.agreement == Agreement::Closing && self.tries <= CLOSES;
-        let is_open = self.promised.is_some() || is_closing;
+        // Later each attempt has a look of its own.
+        let is_early = self.tries <= CLOSES;
+        let is_closing = self.agreement == Agreement::Closing && is_early;
+        let is_early = is_early || planted(Mutant::RefundsAreWatchedForEver);
+        let is_open = self.promised.is_some() && is_early || is_closing;
         match self.tried {
             Some(tried) if self.looked < tried => return Some(tried),
             Some(_) if self.result == AttemptResult::Unseen || is_open => return Some(retry),
@@ -281,9 +301,7 @@ impl Channel {
         if !self.is_watched() || planted(Mutant::EarningsAreNotWatched) {
             return firm;
         }
-        // A third of the time that a withdrawal takes: two thirds are left to claim.
-        let watch_secs = self.withdraw_delay_secs.checked_div(3).unwrap_or_default();
-        let watch = self.sight.at.plus(watch_secs).max(retry);
+        let watch = self.sight.at.plus(self.watch_secs()).max(retry);
         Some(firm.map_or(watch, |firm| firm.min(watch)))
     }
 
@@ -299,11 +317,23 @@ impl Channel {
         is_open.then(|| due.max(self.look_again()))
     }
 
-    /// When the chain may be asked again: a facilitator that never answers is asked ever more seldom.
+    /// When the chain may be asked again: a facilitator that never answers is asked ever more seldom,
+    /// but as long as something is earned often enough to see that the payer withdraws. A chain
+    /// without new blocks seems silent, and has one as soon as they do.
     fn look_again(&self) -> UnixTime {
         let silent = self.looked.secs().saturating_sub(self.sight.at.secs());
-        let pause = silent.checked_div(16).unwrap_or_default().clamp(RETRY_SECS, MAX_RETRY_SECS);
+        let is_watched = self.sight.on_chain != OnChain::Finalized && self.is_watched();
+        let most = match is_watched && !planted(Mutant::QuietIsUnwatched) {
+            true => self.watch_secs().clamp(RETRY_SECS, MAX_RETRY_SECS),
+            false => MAX_RETRY_SECS,
+        };
+        let pause = silent.checked_div(16).unwrap_or_default().clamp(RETRY_SECS, most);
         self.looked.plus(pause)
+    }
+
+    /// A third of the time that a withdrawal takes: two thirds are left to claim.
+    fn watch_secs(&self) -> u64 {
+        self.withdraw_delay_secs.checked_div(3).unwrap_or_default()
     }
 }
 

@@ -151,7 +151,8 @@ pub struct Channel {
     pub(super) sight: Sight,
     pub(super) evidence: Option<HighestVoucher>,
     pub(super) spent: Amount,
-    /// When the first charge was made that the chain does not show as claimed.
+    /// When the first charge was made that the chain does not show as claimed; after a claim, when
+    /// that was sent.
     pub(super) earned_since: Option<UnixTime>,
     pub(super) promised: Option<Promise>,
     /// The last refund that the chain shows, and what was spent when it was promised; once that is
@@ -361,8 +362,16 @@ impl Channel {
         }
         let is_paid =
             sight.claimed > self.sight.claimed || sight.refund_nonce > self.sight.refund_nonce;
-        if is_paid {
+        // What failed before a payer withdraws does not hold up what is left of their time.
+        let leaves =
+            matches!(sight.on_chain, OnChain::Leaving(_)) && sight.on_chain != self.sight.on_chain;
+        if is_paid || leaves && !planted(Mutant::LeaversWaitOutPauses) {
             self.tries = 0;
+        }
+        // What is left after a claim was earned since that was signed.
+        if sight.claimed > self.sight.claimed && !planted(Mutant::ClaimsAreNotGathered) {
+            self.earned_since =
+                self.earned_since.map(|since| self.tried.map_or(since, |it| since.max(it)));
         }
         // The chain may undo it from now on, however long ago it was sent.
         let is_closed =

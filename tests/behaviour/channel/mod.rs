@@ -1,5 +1,6 @@
 //! Channels: what single vouchers do, all short histories of a small world, and thousands of long ones.
 
+pub mod errands;
 pub mod explore;
 #[cfg(test)]
 pub mod mutants;

@@ -5,7 +5,7 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
-use super::{explore, vouchers};
+use super::{errands, explore, vouchers};
 use crate::sessions::{
     by_mpp, ceilings, cheap, claims, dust, funds, overtaken, own, paid_out, payee, refunds,
     restored, retention, sales, settlers, told, units, vain, waits, wrong,
@@ -170,6 +170,24 @@ pub const TABLE: &[Row] = &[
         WatchedSinceSent,
         vouchers::what_is_seen_long_after_it_was_sent_is_watched_from_then_on
     ),
+    row!(
+        QuietIsUnwatched,
+        errands::a_payer_who_withdraws_on_a_chain_that_made_no_blocks_for_a_day_is_seen_in_time
+    ),
+    row!(
+        ClaimsAreNotGathered,
+        errands::what_is_bought_while_a_claim_is_sent_waits_for_the_next_one
+    ),
+    row!(RefundsKeepEarnings, errands::a_refund_that_is_never_made_keeps_no_earnings_back),
+    row!(
+        LeaversWaitOutPauses,
+        errands::claims_that_failed_for_days_hold_up_none_once_the_payer_withdraws
+    ),
+    row!(
+        RefundsAreWatchedForEver,
+        errands::a_refund_that_is_never_made_is_looked_for_ever_more_seldom
+    ),
+    row!(WalletsHideChannels, errands::an_empty_wallet_ends_no_looks_at_a_channel),
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),

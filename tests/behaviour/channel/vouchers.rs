@@ -15,12 +15,12 @@ use farebox_core::evm::address::Address;
 use farebox_core::secret::Secret;
 use farebox_core::time::UnixTime;
 
-const START: UnixTime = UnixTime::from_secs(1_000_000);
+pub const START: UnixTime = UnixTime::from_secs(1_000_000);
 const ID: ChannelId = ChannelId::from_bytes([7; 32]);
-const DELAY: u64 = 900;
-const ANY: VoucherRule = VoucherRule::Headroom { min_delta: Amount::ZERO };
+pub const DELAY: u64 = 900;
+pub const ANY: VoucherRule = VoucherRule::Headroom { min_delta: Amount::ZERO };
 
-fn units(amount: u64) -> Amount {
+pub fn units(amount: u64) -> Amount {
     Amount::from_u64(amount)
 }
 
@@ -40,7 +40,7 @@ pub fn voucher_of(channel: ChannelId, cumulative: u64) -> CheckedVoucher {
     voucher.check(&contract, payer.address(), &signed(&voucher, &payer)).unwrap()
 }
 
-fn sight(deposit: u64) -> Sight {
+pub fn sight(deposit: u64) -> Sight {
     Sight {
         deposit: units(deposit),
         claimed: Amount::ZERO,
@@ -50,11 +50,11 @@ fn sight(deposit: u64) -> Sight {
     }
 }
 
-fn channel(rule: VoucherRule, deposit: u64) -> Channel {
+pub fn channel(rule: VoucherRule, deposit: u64) -> Channel {
     Channel::seen_first(ID, rule, DELAY, sight(deposit))
 }
 
-fn purchase(cumulative: Option<u64>, price: u64, request: u8) -> Purchase {
+pub fn purchase(cumulative: Option<u64>, price: u64, request: u8) -> Purchase {
     Purchase {
         voucher: cumulative.map(|cumulative| voucher_of(ID, cumulative)),
         price: units(price),
@@ -63,7 +63,7 @@ fn purchase(cumulative: Option<u64>, price: u64, request: u8) -> Purchase {
     }
 }
 
-fn buy(channel: &mut Channel, purchase: &Purchase) -> Result<Amount, ChannelRefusal> {
+pub fn buy(channel: &mut Channel, purchase: &Purchase) -> Result<Amount, ChannelRefusal> {
     channel.begin(purchase, START)?;
     Ok(channel.charge(purchase, purchase.price, START)?.charged)
 }

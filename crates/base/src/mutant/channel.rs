@@ -61,6 +61,18 @@ macro_rules! channel {
             WatchedSinceSent,
             /// Withdrawals are not looked for.
             EarningsAreNotWatched,
+            /// A chain without new blocks is looked at as seldom as a facilitator that never answers.
+            QuietIsUnwatched,
+            /// What is earned while a claim is sent is claimed as soon as that has come.
+            ClaimsAreNotGathered,
+            /// Claims wait for a payer who withdraws as long as those before them that failed.
+            LeaversWaitOutPauses,
+            /// Nothing is claimed without a refund that is promised.
+            RefundsKeepEarnings,
+            /// A refund that never comes is looked for as often as one that was sent just now.
+            RefundsAreWatchedForEver,
+            /// An empty wallet of a payer counts as what the chain shows of their channel.
+            WalletsHideChannels,
             /// Money that is promised back is spent.
             PromisesAreSpent,
             /// Money that is held for a request is promised back.
