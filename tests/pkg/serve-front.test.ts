@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -202,6 +202,83 @@ test('a connection without a request ends, and so does one whose offer of a WebS
     5,
   );
   await front.close(0);
+});
+
+// A-447
+test('a connection whose client reads nothing of its answer ends, and one whose client reads slowly or waits does not', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
+  const inner = createServer((it, answer) => {
+    const bytes = Number(new URL(it.url ?? '', 'http://inner').searchParams.get('bytes'));
+    if (bytes > 0) answer.end(Buffer.alloc(bytes));
+    else setTimeout(() => answer.end('late'), 3_000);
+  });
+  await new Promise<void>((resolve) => inner.listen(join(folder, 'requests'), resolve));
+  const pages = { serve: () => false };
+  const socket = join(folder, 'requests');
+  const front = await openFront({ host: '127.0.0.1', port: 0, socket, trustsProxy: false, pages, staleTimeout: 1_000 });
+  const port = Number(new URL(front.url).port);
+  const open = (path: string, lines = ''): Socket => {
+    const client = connect(port, '127.0.0.1', () => client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n${lines}\r\n`));
+    return client.on('error', () => client.destroy()).pause();
+  };
+  const waiting = text(open('/', 'Connection: close\r\n').resume());
+  const refused = text(open('/?bytes=4000000', `Connection: Upgrade\r\n${OFFER}`).resume());
+  const slow = open('/?bytes=4000000', 'Connection: close\r\n');
+  let read = 0;
+  slow.on('data', (part: Buffer) => {
+    read += part.length;
+    slow.pause();
+    setTimeout(() => slow.resume(), 30);
+  });
+  slow.resume();
+  const silent = ['', 'Connection: close\r\n', `Connection: Upgrade\r\n${OFFER}`].map((lines) => open('/?bytes=32000000', lines));
+  await once(slow, 'close');
+  assert.ok(read > 4_000_000, `${read}`);
+  assert.match(await waiting, /late/);
+  assert.ok((await refused).length > 4_000_000);
+  await eventually(
+    'those that read nothing are ended, also towards the gate',
+    async () => [await front.connections(), await new Promise((resolve) => inner.getConnections((_, count) => resolve(count)))],
+    (counts) => counts.every((count) => count === 0),
+    10,
+  );
+  for (const client of silent) client.destroy();
+  await front.close(0);
+  inner.close();
+  rmSync(folder, { recursive: true });
+});
+
+// A-448
+test('a body that goes on behind its answer ends with its connection', async () => {
+  const pages = { serve: (_: IncomingMessage, answer: ServerResponse) => answer.end('a page') !== undefined };
+  const front = await openFront({ host: '127.0.0.1', port: 0, socket: 'none', trustsProxy: false, pages, staleTimeout: 1_000 });
+  const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n';
+  // It keeps its own side, and a byte comes before the connection would rest.
+  const client = connect({ port: Number(new URL(front.url).port), host: '127.0.0.1', allowHalfOpen: true }, () => client.write(head));
+  await once(
+    client.on('error', () => client.destroy()),
+    'data',
+  );
+  const dripping = setInterval(() => client.writable && client.write('a'), 200);
+  await eventually(
+    'the server has closed it',
+    () => front.connections(),
+    (count) => count === 0,
+    10,
+  );
+  clearInterval(dripping);
+  client.destroy();
+  await front.close(0);
+});
+
+// A-449
+test('an offer of a WebSocket has no more fields than another request', async () => {
+  const count = seen.length;
+  const offer = (fields: number): string =>
+    `GET /free HTTP/1.1\r\nHost: x\r\n${'a:\r\n'.repeat(fields)}Connection: Upgrade\r\n${OFFER}\r\n`;
+  assert.match(await raw(offer(250)), /^HTTP\/1.1 431 .*"too_many_fields"/s);
+  assert.deepEqual(linesSince(count), []);
+  assert.match(await raw(offer(150)), /^HTTP\/1.1 101 /);
 });
 
 // A-224

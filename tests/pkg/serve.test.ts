@@ -2,7 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+<<<<<<< HEAD
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+=======
+import { chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+>>>>>>> h-29a
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -13,6 +18,7 @@ import { resume } from '../../pkg/dist/resume.js';
 import { variables } from '../../pkg/dist/serve/settings.js';
 import { memoryStore } from '../../pkg/dist/store.js';
 import { root } from '../../scripts/steps.mjs';
+import { eventually } from '../support/eventually.ts';
 import { PROGRAM, type ServeWorld, startServeWorld } from './serve-world.ts';
 
 const PRICE = 10_000n;
@@ -222,6 +228,40 @@ test('a runtime that crashes is started again, and what was sent meanwhile is to
   assert.match(await (await fetchOf()(`${url}/report`)).text(), /Rainfall, Tuesday/);
   child.kill('SIGTERM');
   assert.equal(await ended, 0);
+});
+
+// A-450
+test('a folder for sockets that another user has made again is not that of the runtime', async () => {
+  const { url, child, ended } = await serving();
+  const runs = (): { pid: number; sockets: string } => JSON.parse(readFileSync(join(state, marks()[0] ?? ''), 'utf8'));
+  const statusNow = async (): Promise<number> => (await fetch(`${url}/_farebox/health`)).status;
+  const { pid, sockets } = runs();
+  rmSync(sockets, { recursive: true });
+  mkdirSync(sockets);
+  let asked = 0;
+  const stranger = createHttpServer((_, answer) => {
+    asked += 1;
+    answer.end('theirs');
+  });
+  await new Promise<void>((resolve) => stranger.listen(join(sockets, 'requests'), resolve));
+  // No one else may give a folder away.
+  if (process.getuid?.() === 0) {
+    chownSync(sockets, 65_534, 65_534);
+    assert.deepEqual([await statusNow(), asked], [503, 0]);
+  }
+  writeFileSync(join(sockets, 'theirs'), '');
+  process.kill(pid, 'SIGKILL');
+  const other = await eventually(
+    'it is started again',
+    () => runs().sockets,
+    (found) => found !== sockets,
+  );
+  await eventually('it answers again', statusNow, (status) => status === 200);
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0);
+  assert.deepEqual([existsSync(other), existsSync(join(sockets, 'theirs'))], [false, true]);
+  stranger.close();
+  rmSync(sockets, { recursive: true });
 });
 
 // A-433

@@ -90,9 +90,18 @@ export async function serve(args: string[]): Promise<number> {
     const pages = join(root, 'pages');
     const log = (text: string): void => void process.stderr.write(text);
     const gate = join(root, 'gate');
-    runtime = await startRuntime({ gate, pages, rows: state.rows, files: state.files, vars, began: state.runs, log });
+    const running = await startRuntime({ gate, pages, rows: state.rows, files: state.files, vars, began: state.runs, log });
+    runtime = running;
     const files = pagesOf(pages, join(root, 'serve', 'headers.json'));
-    const front = await listens({ host: words.host, port, socket: runtime.socket, pages: files, trustsProxy: words['trust-proxy'] });
+    const front = await listens({
+      host: words.host,
+      port,
+      get socket() {
+        return running.socket();
+      },
+      pages: files,
+      trustsProxy: words['trust-proxy'],
+    });
     tell(`${front.url} asks for payment in front of ${vars['ORIGIN_URL']}, on ${vars['NETWORK']}\n`);
     tell(`its desk is ${front.url}/_farebox/desk/, with OPERATOR_TOKEN of ${state.secretsFile}\n`);
     if (money !== undefined) {
@@ -101,7 +110,7 @@ export async function serve(args: string[]): Promise<number> {
       tell(`${(await localProgram()).buying({ url: front.url, routes: said['ROUTES'], key: money.key, store })}\n`);
     }
     await ended;
-    runtime.ending();
+    running.ending();
     tell('ending: requests under way go on for up to a minute\n');
     await Promise.race([front.close(GRACE_MS), signalled().then(() => front.close(0))]);
     return EXIT.done;

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 
 import { type Inner, innerRequest, linesOf, passesBody, senderOf } from './inner.js';
 import type { Pages } from './pages.js';
+import { endsUnread } from './unread.js';
 import { isWebSocket, joined, withoutUpgrade } from './upgrade.js';
 
 /** A front and where it listens. */
@@ -23,6 +24,8 @@ export type FrontOptions = Inner & {
   readonly pages: Pages;
   /** Milliseconds in which the head of a request has to come [a minute]. */
   readonly headersTimeout?: number;
+  /** Milliseconds for which nothing of an answer is read, or a body goes on behind its answer [five minutes]. */
+  readonly staleTimeout?: number;
 };
 
 /** Room for the longest proof that the gate reads, and all else, bytes. */
@@ -31,6 +34,8 @@ const MOST_HEADER_BYTES = 65_536;
 const MOST_FIELDS = 200;
 /** Who connects and says nothing holds a connection no longer. A body may take as long as the gate lets it. */
 const HEADERS_MS = 60_000;
+/** As long as a server of Node lets a request take, which is not set here because a body may take longer. */
+const STALE_MS = 300_000;
 
 /** Listens. */
 export function openFront(options: FrontOptions): Promise<Front> {
@@ -38,20 +43,22 @@ export function openFront(options: FrontOptions): Promise<Front> {
   const upgraded = new Set<Duplex>();
   /** Requests of each connection whose answers are not over. */
   const waiting = new WeakMap<Duplex, Set<IncomingMessage>>();
-  const { headersTimeout = HEADERS_MS } = options;
+  const { headersTimeout = HEADERS_MS, staleTimeout = STALE_MS } = options;
   const server = createServer(
     { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout, connectionsCheckingInterval: headersTimeout / 2 },
     (asked, answer) => {
       const others = waiting.get(asked.socket) ?? new Set();
       waiting.set(asked.socket, others.add(asked));
       answer.once('close', () => others.delete(asked));
-      if (asked.rawHeaders.length > 2 * MOST_FIELDS) return refuse(answer, 431, 'too_many_fields', TOO_MANY);
+      answer.once('finish', () => endsLate(asked, staleTimeout));
+      if (hasTooMany(asked)) return refuse(answer, 431, 'too_many_fields', TOO_MANY);
       if (senderOf(asked, options.trustsProxy) === undefined) return refuse(answer, 400, 'sender_unknown', NOBODY);
       if (!options.pages.serve(asked, answer)) forward(options, asked, answer);
     },
   );
   // Else it drops what is beyond 2,000 fields without a word, and with it how long the body is.
   server.maxHeadersCount = 0;
+  endsUnread(server, staleTimeout);
   server.on('upgrade', (asked: IncomingMessage, socket: Duplex, head: Buffer) => {
     const others = waiting.get(socket);
     if (others !== undefined && others.size > 0) return end(socket, others);
@@ -62,6 +69,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
       return;
     }
     socket.on('error', () => socket.destroy());
+    if (hasTooMany(asked)) return refuse(answerOn(socket, asked), 431, 'too_many_fields', TOO_MANY);
     if (senderOf(asked, options.trustsProxy) === undefined) return refuse(answerOn(socket, asked), 400, 'sender_unknown', NOBODY);
     upgraded.add(socket);
     socket.once('close', () => upgraded.delete(socket));
@@ -80,6 +88,16 @@ export function openFront(options: FrontOptions): Promise<Front> {
       });
     });
   });
+}
+
+const hasTooMany = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.length > 2 * MOST_FIELDS;
+
+/** Ends a connection whose request was answered, unless its body ends too: nobody wants the rest, and each byte would put the end off. */
+function endsLate(asked: IncomingMessage, milliseconds: number): void {
+  if (asked.complete) return;
+  const late = setTimeout(() => (asked.complete ? undefined : asked.socket.destroy()), milliseconds);
+  late.unref();
+  asked.socket.once('close', () => clearTimeout(late));
 }
 
 /** Ends a connection that offers another protocol before its requests are answered: two answers cannot have it. Spec: RFC 6455, 4.1. */
@@ -151,7 +169,9 @@ function answerOn(outer: Duplex, asked: IncomingMessage): ServerResponse {
     // It has begun another answer: a part of that must not look whole, and this one goes nowhere.
     outer.destroy();
   }
-  // The server knows the connection no more: else it would stay half open for as long as its client likes.
+  // The server knows the connection no more: a long answer would stop where it first waits for its reader,
+  outer.on('drain', () => answer.emit('drain'));
+  // and the connection would stay half open for as long as its client likes.
   answer.on('finish', () => (outer as Socket).destroySoon());
   return answer;
 }

@@ -73,8 +73,15 @@ export function endLeft(mark: string): void {
 
 const END_MS = 5_000;
 
+/** Whether a folder is there and ours. Whoever tidies up may have taken it, and another user may have made it again. */
+export function isOwn(folder: string): boolean {
+  const found = lstatSync(folder, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && (process.getuid === undefined || found.uid === process.getuid());
+}
+
 /** Removes sockets and their folder, and nothing else that may be there. */
-function removeSockets(folder: string): void {
+export function removeSockets(folder: string): void {
+  if (!isOwn(folder)) return;
   try {
     for (const path of Object.values(socketsIn(folder)))
       if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(path, { force: true });

@@ -9,12 +9,12 @@ import { rootCertificates } from 'node:tls';
 
 import { Usage } from '../cli/words.js';
 import { configOf, ENTRY } from './config.js';
-import { CONFIG, SOCKETS, socketsIn } from './left.js';
+import { CONFIG, isOwn, removeSockets, SOCKETS, socketsIn } from './left.js';
 
 /** A running gate. */
 export type Runtime = {
-  /** The socket for requests. */
-  readonly socket: string;
+  /** The socket for requests, which is another one after a crash. */
+  socket(): string;
   /** Does not start it again if it ends from now on. */
   ending(): void;
   /** Ends it: what runs may end by itself, for so long. */
@@ -46,20 +46,25 @@ const SWEEP_MS = 900_000;
 /** Starts it, and waits until it answers. */
 export async function startRuntime({ gate, pages, rows, files, vars, began: runs, log }: RuntimeOptions): Promise<Runtime> {
   const program = programOf();
-  // Sockets have short names, so they stand in a folder of their own.
-  const folder = mkdtempSync(join(tmpdir(), SOCKETS));
-  const sockets = socketsIn(folder);
+  /** That of the sockets, which have short names: another one at each start. */
+  let folder = mkdtempSync(join(tmpdir(), SOCKETS));
+  // Where the folder is another's there are none.
+  const sockets = (): ReturnType<typeof socketsIn> => socketsIn(isOwn(folder) ? folder : files);
   const config = join(files, CONFIG);
   // Small images have no certificates of authorities, and other systems keep them where workerd does not look.
   const authorities = join(files, 'authorities.pem');
   /** Written anew at each start: whoever tidies up may have taken them. */
   const write = (): void => {
     if (lstatSync(files, { throwIfNoEntry: false })?.isDirectory() === false) rmSync(files);
-    for (const place of [files, folder]) mkdirSync(place, { recursive: true, mode: 0o700 });
+    mkdirSync(files, { recursive: true, mode: 0o700 });
     for (const file of ['index.js', 'index_bg.wasm']) copyFileSync(join(gate, file), free(join(files, file)), constants.COPYFILE_EXCL);
     writeFileSync(free(join(files, 'entry.js')), ENTRY, { flag: 'wx' });
+<<<<<<< HEAD
     writeFileSync(free(authorities), `${rootCertificates.join('\n')}\n`, { flag: 'wx' });
     writeFileSync(free(config), configOf({ pages, state: rows, sockets, names: Object.keys(vars) }), { flag: 'wx' });
+=======
+    writeFileSync(free(config), configOf({ pages, state: rows, sockets: socketsIn(folder), names: Object.keys(vars) }), { flag: 'wx' });
+>>>>>>> h-29a
   };
 
   let child: ChildProcess | undefined;
@@ -67,7 +72,8 @@ export async function startRuntime({ gate, pages, rows, files, vars, began: runs
   let pause = AGAIN_MS.least;
   const { TMPDIR, SSL_CERT_DIR, SSL_CERT_FILE } = process.env;
   const start = (): void => {
-    for (const socket of Object.values(sockets)) rmSync(socket, { force: true });
+    removeSockets(folder);
+    folder = mkdtempSync(join(tmpdir(), SOCKETS));
     write();
     const began = Date.now();
     child = spawn(program, ['serve', '--experimental', config], {
@@ -100,14 +106,14 @@ export async function startRuntime({ gate, pages, rows, files, vars, began: runs
     const late = setTimeout(() => child?.kill('SIGKILL'), milliseconds);
     await ended;
     clearTimeout(late);
-    rmSync(folder, { recursive: true, force: true });
+    removeSockets(folder);
   };
-  const sweeping = setInterval(() => void asked(sockets.sweep, '/').catch(() => undefined), SWEEP_MS);
+  const sweeping = setInterval(() => void asked(sockets().sweep, '/').catch(() => undefined), SWEEP_MS);
   sweeping.unref();
   start();
   for (const until = Date.now() + START_MS; ; ) {
-    const said = await asked(sockets.requests, '/_farebox/health').catch(() => undefined);
-    if (said) return { socket: sockets.requests, ending, stop };
+    const said = await asked(sockets().requests, '/_farebox/health').catch(() => undefined);
+    if (said) return { socket: () => sockets().requests, ending, stop };
     if (Date.now() > until) {
       await stop(1_000);
       throw new Usage('workerd does not answer; what it wrote is above');
