@@ -33,7 +33,7 @@ fn the_origin_is_a_url_or_a_binding_or_the_zone() {
     assert_eq!(origin(json!({"ORIGIN_URL": null})), Origin::Zone);
 }
 
-//
+//
 #[test]
 fn a_private_origin_is_one_that_its_operator_calls_private() {
     let origin = |changes| Gate::from_vars(&with(changes).to_string()).unwrap().origin().clone();

@@ -297,7 +297,7 @@ test('a quote that was paid too late is not settled, and one that was paid in ti
   assert.equal((await settle(early, inTime)).status, 200);
 });
 
-// A-470
+// A-457
 test('a quote that was paid stays while its block waits to be safe, whoever asks for quotes meanwhile', LIMIT, async () => {
   const quote = await quoted({ ttlSeconds: 60 });
   const hash = await send(quote.address, BigInt(quote.amountUnits), { payer: 6 });

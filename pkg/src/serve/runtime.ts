@@ -59,12 +59,8 @@ export async function startRuntime({ gate, pages, rows, files, vars, began: runs
     mkdirSync(files, { recursive: true, mode: 0o700 });
     for (const file of ['index.js', 'index_bg.wasm']) copyFileSync(join(gate, file), free(join(files, file)), constants.COPYFILE_EXCL);
     writeFileSync(free(join(files, 'entry.js')), ENTRY, { flag: 'wx' });
-<<<<<<< HEAD
     writeFileSync(free(authorities), `${rootCertificates.join('\n')}\n`, { flag: 'wx' });
-    writeFileSync(free(config), configOf({ pages, state: rows, sockets, names: Object.keys(vars) }), { flag: 'wx' });
-=======
     writeFileSync(free(config), configOf({ pages, state: rows, sockets: socketsIn(folder), names: Object.keys(vars) }), { flag: 'wx' });
->>>>>>> h-29a
   };
 
   let child: ChildProcess | undefined;

@@ -116,7 +116,7 @@ impl Played {
     }
 }
 
-//
+//
 #[test]
 pub fn what_is_bought_while_a_claim_is_sent_waits_for_the_next_one() {
     for rule in [VoucherRule::Exact, ANY] {
@@ -132,7 +132,7 @@ pub fn what_is_bought_while_a_claim_is_sent_waits_for_the_next_one() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_refund_that_is_never_made_keeps_no_earnings_back() {
     // Who stays is claimed from as always.
@@ -159,7 +159,7 @@ pub fn a_refund_that_is_never_made_keeps_no_earnings_back() {
     }
 }
 
-//
+//
 #[test]
 pub fn claims_that_failed_for_days_hold_up_none_once_the_payer_withdraws() {
     for rule in [VoucherRule::Exact, ANY] {
@@ -178,7 +178,7 @@ pub fn claims_that_failed_for_days_hold_up_none_once_the_payer_withdraws() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_refund_that_is_never_made_is_looked_for_ever_more_seldom() {
     let mut played = Played::new(VoucherRule::Exact);
@@ -190,7 +190,7 @@ pub fn a_refund_that_is_never_made_is_looked_for_ever_more_seldom() {
     assert!((200..1_000).contains(&looks), "{looks}");
 }
 
-//
+//
 #[test]
 pub fn a_payer_who_withdraws_on_a_chain_that_made_no_blocks_for_a_day_is_seen_in_time() {
     let mut played = Played::new(ANY);
@@ -210,7 +210,7 @@ pub fn a_payer_who_withdraws_on_a_chain_that_made_no_blocks_for_a_day_is_seen_in
     assert_eq!(played.shown.claimed, units(5));
 }
 
-//
+//
 #[test]
 pub fn an_empty_wallet_ends_no_looks_at_a_channel() {
     let ends = |why: &str| {

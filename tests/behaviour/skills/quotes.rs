@@ -299,7 +299,7 @@ pub fn a_payment_whose_block_becomes_safe_hours_later_settles_its_quote() {
     assert_eq!(asked, [402, 402, 400]);
 }
 
-//
+//
 #[test]
 pub fn a_node_that_is_silent_ends_no_quote_that_was_paid() {
     let (mut world, mut node, paid) = quoted();

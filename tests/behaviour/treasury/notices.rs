@@ -147,7 +147,7 @@ pub fn a_node_that_is_missing_from_the_settings_for_a_while_is_asked_again() {
     assert!(matches!(world.ask(BUYER_KEY, &body), Answer::Send(_)));
 }
 
-//
+//
 #[test]
 pub fn a_payment_whose_network_has_no_node_leaves_its_room_when_it_has_ended() {
     let mut variables = super::world::variables();

@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(url.as_ref().map(BaseUrl::as_str), Ok("https://api.example.com/base"));
     }
 
-    //
+    //
     #[test]
     fn a_network_of_ones_own_has_private_addresses_and_names_without_a_zone() {
         for good in [

@@ -310,7 +310,7 @@ fn a_transaction_that_can_do_nothing_any_more_keeps_no_other_payment_waiting() {
     assert_eq!(world.entry(2), 2);
 }
 
-//
+//
 #[test]
 pub fn what_cannot_be_asked_about_keeps_its_wallet_waiting_for_an_hour_at_most() {
     let other = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512";
