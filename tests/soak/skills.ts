@@ -12,6 +12,8 @@ const AGENTS = ['agent-1', 'agent-2'] as const;
 /** A seller that the gate charges for, and one that charges by itself. */
 const SKILLS = ['soak-sold', 'soak-own'] as const;
 const TURNS = 30;
+/** Once all is at rest: what has no end by then gets none. */
+const LAST_TURNS = 3;
 /** Past the end of everything that was signed. */
 const OVER_SECS = 4_000;
 
@@ -81,9 +83,9 @@ export class Skills implements Department {
   }
 
   /** Invokes under the key until there is an end, or for as long as an agent has patience. */
-  async #insist({ agent, skill, key }: Invocation): Promise<any> {
+  async #insist({ agent, skill, key }: Invocation, turns = TURNS): Promise<any> {
     let last: unknown;
-    for (let turn = 0; turn < TURNS; turn += 1) {
+    for (let turn = 0; turn < turns; turn += 1) {
       const answer = await this.#world.invoke(agent, skill, { key, payload: { input: key } }).catch(() => undefined);
       last = answer?.json ?? answer?.text;
       if (answer?.json?.ok === true || answer?.json?.paid === false) return answer.json;
@@ -128,14 +130,16 @@ export class Skills implements Department {
   async judge(): Promise<string> {
     const { chain, wallet } = this.#world;
     const used = await usedNonces(chain, wallet.address);
-    const ends = { delivered: 0, failed: 0 };
-    for (const [, end] of await askedOfAll(this.#invocations, (it) => this.#insist(it)))
-      ends[end?.ok === true ? 'delivered' : 'failed'] += 1;
+    const ends = { delivered: 0, unpaid: 0, failed: 0 };
+    for (const [, end] of await askedOfAll(this.#invocations, (it) => this.#insist(it, LAST_TURNS))) {
+      if (end?.ok === true) ends.delivered += 1;
+      else ends[end?.paid === false ? 'unpaid' : 'failed'] += 1;
+    }
     const { chain: spent } = await this.#spent();
     assert.equal(spent, BigInt(used.length) * PRICE, 'each payment is one price');
     assert.ok(used.length <= this.#invocations.length, `${used.length} payments for ${this.#invocations.length} keys`);
     assert.ok(ends.delivered <= used.length, `${ends.delivered} were delivered for ${used.length} payments`);
-    return `${ends.delivered} delivered, ${used.length} paid, ${this.#invocations.length} keys`;
+    return `${ends.delivered} delivered, ${ends.unpaid} unpaid, ${ends.failed} without an end, ${used.length} paid, ${this.#invocations.length} keys`;
   }
 
   stop = (): Promise<void> => this.#world.stop();
