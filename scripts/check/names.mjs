@@ -84,6 +84,21 @@ export function variables() {
   return Object.keys(schema.definitions.vars.properties);
 }
 
+/** Tokens of facilitators, which the configuration names. */
+const BEARER = /^FACILITATOR_(?:[A-Z0-9_]+_)?TOKEN$/;
+
+/**
+ * The names that no gate reads, with the one that is meant, if one is near.
+ *
+ * @param {readonly string[]} names
+ * @returns {{ name: string, meant: string | undefined }[]}
+ */
+export function unread(names) {
+  const known = [...variables(), ...SECRETS];
+  const others = names.filter((name) => !known.includes(name) && !BEARER.test(name) && name !== '$schema');
+  return others.map((name) => ({ name, meant: nearMiss(name, known) }));
+}
+
 /**
  * The known name that `name` is a slip of, if it is one.
  *

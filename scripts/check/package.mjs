@@ -2,6 +2,7 @@
 
 export { main } from './command.mjs';
 export { deploy } from './deploy.mjs';
+export { unread } from './names.mjs';
 export { judge } from './rules.mjs';
 export { keyed } from './slips.mjs';
 export { upgrade } from './upgrade.mjs';

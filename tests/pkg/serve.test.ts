@@ -358,6 +358,14 @@ test('--check says what is wrong, or nothing, and makes no folder', async () => 
   assert.deepEqual([bad.status, local.status], [2, 2]);
   assert.match(bad.stderr, /--price: ROUTES\[1\]\.price /);
   assert.match(local.stderr, /leave out --local/);
+  const slips = join(dirname(state), 'slips.json');
+  writeFileSync(
+    slips,
+    JSON.stringify({ DEFALT: 'deny', OF_OTHERS: '1', DEFAULT: 'deny', FACILITATOR_B_TOKEN: 'x', RPC_URL: 'https://node.example' }),
+  );
+  const slipped = checked(...right, '--config', slips);
+  assert.equal(slipped.status, 2);
+  assert.equal(slipped.stderr, 'farebox: --config has what no gate reads: DEFALT; did you mean DEFAULT?, OF_OTHERS\n');
   assert.equal(existsSync(folder), false);
 });
 

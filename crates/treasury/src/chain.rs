@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::kernel::{Grant, Job};
-use super::row::{AttemptRow, Money};
+use super::row::{AttemptRow, Money, NO_NODE};
 use super::undelivered::end_of;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
@@ -17,8 +17,6 @@ use farebox_common::payment::{TransferMethod, TxHash};
 use farebox_evm::address::Address;
 use farebox_ledger::inquiry::Question;
 
-/// Why nothing is learnt of a payment whose network has no node.
-pub(crate) const NO_NODE: &str = "no_node";
 /// Seconds after which what is not configured any more is looked at again.
 pub(crate) const UNCONFIGURED_SECS: u64 = 3_600;
 /// Seconds in which the chain is read often.

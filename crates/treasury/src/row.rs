@@ -11,6 +11,7 @@ mod log;
 mod review;
 
 pub use access::{AgentRow, PAYOUTS, PolicyRow, Scope, TokenKind, TokenRow};
+pub(crate) use attempt::NO_NODE;
 pub use attempt::{AttemptRow, Money, OpenPayments, Parcel, ReceiptFacts, Turn};
 pub use budget::{AssetTally, BudgetRow};
 pub use decision::{DecisionRow, Stage};

@@ -2,9 +2,8 @@
 //! nothing, and those of a delivery without its receipt. A status never says whether money moved.
 
 use crate::answer::{ALLOWED, FAILED};
-use crate::chain::NO_NODE;
 use crate::outcome::Outcome;
-use crate::row::{AttemptRow, DecisionRow, Money, ReceiptFacts};
+use crate::row::{AttemptRow, DecisionRow, Money, NO_NODE, ReceiptFacts};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 

@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { localProgram, refuseWrong } from '../create/rules.js';
+import { localProgram, refuseUnread, refuseWrong } from '../create/rules.js';
 import { closedBefore } from '../serve/backup.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
@@ -134,6 +134,7 @@ async function check(given: ReturnType<typeof read>): Promise<number> {
 /** What the words set. The name of the network is judged first: what is missing follows from it. */
 async function namedRight(words: Said): Promise<ReturnType<typeof varsOf>> {
   const said = varsOf(words);
+  await refuseUnread(Object.keys(said));
   await refuseWrong({ FACILITATOR_URL: said['ORIGIN_URL'], ...said }, BOUND, 'NETWORK');
   return said;
 }

@@ -10,6 +10,7 @@ export type Check = {
   upgrade(args: readonly string[], program: { readonly begin: string; readonly version: string }): Promise<number>;
   judge(vars: Readonly<Record<string, unknown>>): { readonly errors: readonly { readonly variable: string; readonly remedy: string }[] };
   keyed(url: string): string | undefined;
+  unread(names: readonly string[]): readonly { readonly name: string; readonly meant: string | undefined }[];
 };
 
 /** Loaded when it is needed: it is half a megabyte. */
@@ -60,6 +61,14 @@ export async function refuseWrong(vars: Readonly<Record<string, unknown>>, bound
     const known = word === undefined ? variable : `--${word}`;
     throw new Usage(visible(`${known}: ${name === variable ? '' : `${variable} `}${remedy}`));
   }
+}
+
+/** Refuses names that no gate reads: a slip in one would be a setting that nobody made. */
+export async function refuseUnread(names: readonly string[]): Promise<void> {
+  const unread = (await checkProgram()).unread(names);
+  if (unread.length === 0) return;
+  const each = unread.map(({ name, meant }) => `${name}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
+  throw new Usage(visible(`--config has what no gate reads: ${each.join(', ')}`));
 }
 
 /** How a facilitator that takes no request without a key wants to be asked. */

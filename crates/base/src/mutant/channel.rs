@@ -63,7 +63,7 @@ macro_rules! channel {
             EarningsAreNotWatched,
             /// A chain without new blocks is looked at as seldom as a facilitator that never answers.
             QuietIsUnwatched,
-            /// What is earned while a claim is sent is claimed as soon as that has come.
+            /// Earnings that come while a claim is sent are claimed as soon as that has come.
             ClaimsAreNotGathered,
             /// Claims wait for a payer who withdraws as long as those before them that failed.
             LeaversWaitOutPauses,

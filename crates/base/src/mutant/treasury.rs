@@ -43,7 +43,7 @@ macro_rules! treasury {
             SentBeforeWritten,
             /// A contract that is not configured is called.
             AnyContractIsCalled,
-            /// What is in the air and cannot be asked about keeps its wallet waiting.
+            /// A transaction in the air that cannot be asked about keeps its wallet waiting.
             UnseenFlightsBlock,
             /// A node that refuses to say what a contract would do has said that it would fail.
             ThrottlesAreReverts,
@@ -214,7 +214,7 @@ macro_rules! treasury {
             RequestsOutliveUse,
             /// A node that is missing from the settings for a moment is not asked any more.
             LostNodesStayLost,
-            /// What misses its node keeps its room for an hour after its end.
+            /// A payment that misses its node keeps its room for an hour after its end.
             UnreadKeepTheirRoom,
             /// A denial keeps a URL of any length.
             LongUrlsAreKept,

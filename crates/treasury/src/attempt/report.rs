@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::{Held, end, interrupt, restore};
 use crate::answer::{DecisionAnswer, merchant};
 use crate::books::{Change, Rows};
-use crate::chain::{ChainReader, NO_NODE};
+use crate::chain::ChainReader;
 use crate::keep::answers;
 use crate::kernel::{Decision, Grant, Now};
 use crate::merchant::fields_to_show;
@@ -14,7 +14,7 @@ use crate::message::{Answer, MerchantAnswer};
 use crate::outcome::Outcome;
 use crate::payout::settlement;
 use crate::receipt::Receipts;
-use crate::row::{Money, Stage};
+use crate::row::{Money, NO_NODE, Stage};
 use crate::{notice, refused, undelivered};
 use farebox_base::mutant::{Mutant, planted};
 

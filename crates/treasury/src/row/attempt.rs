@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{PAYOUTS, Scope};
 
+/// Why nothing is learnt of a payment whose network has no node, in `why` of its row.
+pub(crate) const NO_NODE: &str = "no_node";
+
 /// Where the money of an attempt stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
