@@ -84,9 +84,6 @@ export function variables() {
   return Object.keys(schema.definitions.vars.properties);
 }
 
-/** Tokens of facilitators, which the configuration names. */
-const BEARER = /^FACILITATOR_(?:[A-Z0-9_]+_)?TOKEN$/;
-
 /**
  * The names that no gate reads, with the one that is meant, if one is near.
  *
@@ -95,8 +92,7 @@ const BEARER = /^FACILITATOR_(?:[A-Z0-9_]+_)?TOKEN$/;
  */
 export function unread(names) {
   const known = [...variables(), ...SECRETS];
-  const others = names.filter((name) => !known.includes(name) && !BEARER.test(name) && name !== '$schema');
-  return others.map((name) => ({ name, meant: nearMiss(name, known) }));
+  return names.filter((name) => !known.includes(name)).map((name) => ({ name, meant: nearMiss(name, known) }));
 }
 
 /**

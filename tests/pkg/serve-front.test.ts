@@ -15,6 +15,7 @@ import { payingFetch, wrapFetch } from '../../pkg/dist/index.js';
 import { openFront } from '../../pkg/dist/serve/front.js';
 import { memoryStore } from '../../pkg/dist/store.js';
 import { eventually } from '../support/eventually.ts';
+import { dripping } from '../worker/support/broken.ts';
 import { type Served, type ServeWorld, startServeWorld } from './serve-world.ts';
 
 /** A request as it reached the origin. */
@@ -259,15 +260,14 @@ test('a body that goes on behind its answer ends with its connection', async () 
     client.on('error', () => client.destroy()),
     'data',
   );
-  const dripping = setInterval(() => client.writable && client.write('a'), 200);
-  await eventually(
-    'the server has closed it',
-    () => front.connections(),
-    (count) => count === 0,
-    10,
+  await dripping(client, { piece: 'a', everyMs: 200 }, () =>
+    eventually(
+      'the server has closed it',
+      () => front.connections(),
+      (count) => count === 0,
+      10,
+    ),
   );
-  clearInterval(dripping);
-  client.destroy();
   await front.close(0);
 });
 

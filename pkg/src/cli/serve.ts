@@ -9,7 +9,7 @@ import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
 import { pagesOf } from '../serve/pages.js';
 import { type Runtime, startRuntime } from '../serve/runtime.js';
-import { afterRestores, type Said, variables, varsOf } from '../serve/settings.js';
+import { afterRestores, BEARER, type Said, variables, varsOf } from '../serve/settings.js';
 import { takeState } from '../serve/state.js';
 import { tell } from './terminal.js';
 import { EXIT, Usage } from './words.js';
@@ -134,7 +134,7 @@ async function check(given: ReturnType<typeof read>): Promise<number> {
 /** What the words set. The name of the network is judged first: what is missing follows from it. */
 async function namedRight(words: Said): Promise<ReturnType<typeof varsOf>> {
   const said = varsOf(words);
-  await refuseUnread(Object.keys(said));
+  await refuseUnread(Object.keys(said).filter((name) => !BEARER.test(name) && name !== '$schema'));
   await refuseWrong({ FACILITATOR_URL: said['ORIGIN_URL'], ...said }, BOUND, 'NETWORK');
   return said;
 }

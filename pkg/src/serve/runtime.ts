@@ -47,7 +47,7 @@ const SWEEP_MS = 900_000;
 export async function startRuntime({ gate, pages, rows, files, vars, began: runs, log }: RuntimeOptions): Promise<Runtime> {
   const program = programOf();
   /** That of the sockets, which have short names: another one at each start. */
-  let folder = mkdtempSync(join(tmpdir(), SOCKETS));
+  let folder = '';
   // Where the folder is another's there are none.
   const sockets = (): ReturnType<typeof socketsIn> => socketsIn(isOwn(folder) ? folder : files);
   const config = join(files, CONFIG);

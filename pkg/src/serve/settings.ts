@@ -55,7 +55,7 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
 }
 
 /** Names of tokens that a configuration may have sent to its facilitators: no other secret has such a name. */
-const BEARER = /^FACILITATOR_(?:[A-Z0-9_]+_)?TOKEN$/;
+export const BEARER = /^FACILITATOR_(?:[A-Z0-9_]+_)?TOKEN$/;
 
 /** The tokens that the configuration names. It may be another person's file, and what it names here leaves for a URL of its choice. */
 function bearersOf(facilitators: unknown): readonly string[] {
