@@ -14,7 +14,7 @@ import { take } from './lock.js';
 import { connect } from './others.js';
 import { paidTools } from './paid.js';
 import { createSellingServer, listenForGate } from './sell.js';
-import { askThrough, canAsk, createAgentServer } from './server.js';
+import { askThrough, CANNOT_ASK, canAsk, createAgentServer } from './server.js';
 
 const HELP = `farebox-mcp ${fareboxVersion}: lets a model pay over MCP, within your limits
 
@@ -59,10 +59,6 @@ async function paying(config: Config & { readonly folder: string }, file: string
   };
   return server;
 }
-
-/** Said at start, where the log of a host has it. */
-const CANNOT_ASK =
-  'this host cannot ask a person (elicitation), so each payment is declined. Use a host that can, or let the policy decide alone: "ask": "never".';
 
 /** How long an answer to a payment may take, milliseconds; it is then asked for again with the same payment. */
 const ANSWER_MS = 120_000;

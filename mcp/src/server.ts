@@ -6,7 +6,7 @@ import {
   ListToolsRequestSchema,
   type Tool as McpTool,
 } from '@modelcontextprotocol/sdk/types.js';
-import type { Proposal } from 'farebox';
+import { FareboxError, type Proposal } from 'farebox';
 import { type AgentHarness, defaultHarnessInstructions, fareboxVersion } from 'farebox/agent';
 
 import { callTool, isToolError, tools } from './tools.js';
@@ -44,13 +44,14 @@ export function createAgentServer({ harness, more }: { readonly harness: () => A
 }
 
 /**
- * Asks the person at the host, by elicitation. Anything but an explicit yes is a no, and so is a
- * host that cannot ask.
+ * Asks the person at the host, by elicitation. Anything but an explicit yes is a no. Of a host that
+ * cannot ask the model is told so, lest it say that a person refused.
  */
 export function askThrough(server: () => Server): Ask {
   return async (proposal) => {
     const host = server();
-    if (!canAsk(host)) return false;
+    if (!canAsk(host))
+      throw new FareboxError({ code: 'declined', message: CANNOT_ASK, remedy: 'use a host that can ask, or set "ask": "never"' });
     const { action, content } = await host.elicitInput(
       {
         message: cardOf(proposal),
@@ -76,6 +77,10 @@ export function askThrough(server: () => Server): Ask {
 export function canAsk(server: Server): boolean {
   return server.getClientCapabilities()?.elicitation !== undefined;
 }
+
+/** Said at the start, where the log of a host has it, and of each payment, where the model has it. */
+export const CANNOT_ASK =
+  'this host cannot ask a person (elicitation), so each payment is declined. Use a host that can, or let the policy decide alone: "ask": "never"';
 
 /** How long a person may think, milliseconds: terms end sooner or later. */
 const ASK_MS = 240_000;

@@ -16,7 +16,7 @@ import { checkFacilitators } from './facilitators.mjs';
 import { MARKET, nearMiss, SECRETS, TREASURY, variables } from './names.mjs';
 import { probe } from './probes.mjs';
 import { judge as judgeGate, judgeMarket, judgeTreasury } from './rules.mjs';
-import { checkLeastPrices, checkPlaces, checkSlips, whereNotJson } from './slips.mjs';
+import { checkLeastPrices, checkMerchants, checkPlaces, checkSlips, whereNotJson } from './slips.mjs';
 import { readSource } from './source.mjs';
 import { readWorker, structured } from './worker.mjs';
 
@@ -110,6 +110,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
       note(name, `${place}; \`${put(name, env)}\` if it is not there yet`);
     }
     checkNames(worker, TREASURY.variables, [...TREASURY.secrets, ...secretsNamed(worker.vars)], notes);
+    checkMerchants(worker, notes);
     checkTreasuryDeployment(worker, env, notes);
   } else if (market) {
     for (const [name, without] of /** @type {const} */ ([

@@ -97,6 +97,25 @@ export function checkLeastPrices({ vars }, notes) {
 }
 
 /**
+ * Merchants of this machine in the rules of a treasury that does not pay such.
+ *
+ * @param {Worker} worker
+ * @param {Notes} notes
+ */
+export function checkMerchants({ vars }, notes) {
+  const organizations = structured(vars.ORGANIZATIONS);
+  if (String(vars.ALLOW_LOCAL_MERCHANTS ?? false) === 'true' || !Array.isArray(organizations)) return;
+  for (const [index, organization] of organizations.entries()) {
+    const agents = Array.isArray(organization?.agents) ? organization.agents : [];
+    const allowed = [organization, ...agents].flatMap((one) => one?.policy?.allowedOrigins ?? []);
+    const local = allowed.find((origin) => LOCAL.test(hostOf(origin) ?? ''));
+    if (local === undefined) continue;
+    const remedy = `names ${local}, which is this machine: it is paid only with ALLOW_LOCAL_MERCHANTS = true`;
+    notes.warning(`ORGANIZATIONS[${index}].policy`, remedy, ['vars', 'ORGANIZATIONS', index]);
+  }
+}
+
+/**
  * Prices that may have lost their point.
  *
  * @param {Worker['vars']} vars

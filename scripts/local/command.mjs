@@ -14,7 +14,7 @@ import { prettyStream } from '../pretty.mjs';
 import { endAll, startProcess } from '../processes.mjs';
 import { canBeLocal, startMoney } from './money.mjs';
 import { randomSecrets } from './secrets.mjs';
-import { payLine, told } from './told.mjs';
+import { payLine, told, toldMarket, toldTreasury } from './told.mjs';
 
 const OPTIONS = /** @type {const} */ ({
   env: { type: 'string' },
@@ -92,6 +92,7 @@ async function served(values, { others, buy, build }) {
   const source = readSource(file);
   const { config, vars } = await readWorker(source, env);
   const isGate = !isTreasury(config) && !isMarket(config);
+  const name = String(config.name);
   if (writeSecrets(file, isGate)) console.log('wrote .dev.vars with random secrets');
   const { secrets } = await readWorker(source, env);
   const routes = structured(vars.ROUTES);
@@ -112,8 +113,11 @@ async function served(values, { others, buy, build }) {
     env: { ...process.env, FAREBOX_DEV: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' },
   });
   const gone = wrangler.exited.then((code) => ({ code }));
-  if ((await Promise.race([gone, listening(url)])) === undefined)
-    console.log(isGate ? told({ file, url, vars, money, token: secrets.OPERATOR_TOKEN, buy }) : `\n${config.name} is at ${url}`);
+  if ((await Promise.race([gone, listening(url)])) === undefined) {
+    const token = secrets.OPERATOR_TOKEN;
+    if (isGate) console.log(told({ file, url, vars, money, token, buy }));
+    else console.log(isTreasury(config) ? toldTreasury({ name, url, vars, token }) : toldMarket({ name, url }));
+  }
   const { code } = await gone;
   await endAll();
   if (money !== undefined && 'facilitator' in money) await money.facilitator.stop();

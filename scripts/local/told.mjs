@@ -142,6 +142,41 @@ export function buyLines({ url, routes, buy }) {
 }
 
 /**
+ * The line with which the first agent of a treasury gets its key.
+ *
+ * @param {{name: string, url: string, vars: import('../check/source.mjs').Table, token: string | undefined}} treasury
+ * @returns {string}
+ */
+export function toldTreasury({ name, url, vars, token }) {
+  const [organization] = /** @type {any[]} */ (structured(vars.ORGANIZATIONS) ?? []);
+  const agent = organization?.agents?.[0]?.name ?? 'buyer';
+  const place = `${url}/api/organizations/${organization?.name ?? 'acme'}/agents/${agent}/bootstrap-keys`;
+  return [
+    '',
+    `${name} is at ${url}, and its desk at ${url}/desk/`,
+    '',
+    `Make a key for the agent ${agent}, and give it to createAgentPayClient as bootstrapKey`,
+    `  curl -X POST -H ${quoted(`Authorization: Bearer ${token ?? '…'}`)} ${quoted(place)}`,
+  ].join('\n');
+}
+
+/**
+ * The line that publishes a skill.
+ *
+ * @param {{name: string, url: string}} market
+ * @returns {string}
+ */
+export function toldMarket({ name, url }) {
+  return [
+    '',
+    `${name} is at ${url}; what it lists is bought at its gate`,
+    '',
+    'Publish a skill, with the key of the wallet that is paid in FAREBOX_PRIVATE_KEY',
+    `  npx farebox skill publish skill.json --market ${url}`,
+  ].join('\n');
+}
+
+/**
  * @typedef {object} Told
  * @property {string} file
  * @property {string} url

@@ -178,6 +178,17 @@ describe('around the settings', () => {
     });
   }
 
+  it('a merchant of this machine is a warning, unless such are paid', async () => {
+    const acme = { ...ACME, agents: [{ name: 'buyer', policy: { allowedOrigins: ['https://api.mine.net', 'http://127.0.0.1:8402'] } }] };
+    const { warnings, text } = await checked(set({ ORGANIZATIONS: [acme] }));
+    const [warning] = warnings as [Finding];
+    assert.deepEqual([warnings.length, warning.variable], [1, 'ORGANIZATIONS[0].policy']);
+    assert.match(warning.remedy, /^names http:\/\/127\.0\.0\.1:8402, .* ALLOW_LOCAL_MERCHANTS = true$/);
+    assert.ok(at(text, warning).startsWith('{'));
+    const paid = await checked(set({ ORGANIZATIONS: [acme], ALLOW_LOCAL_MERCHANTS: true, TEST_NETWORKS_ONLY: true }));
+    assert.deepEqual([paid.errors, paid.warnings], [[], []]);
+  });
+
   it('a slip in a name, and a secret that is committed, are warnings', async () => {
     const { warnings } = await checked(set({ WALETS: [] as readonly Value[], BUYER_KEY: String(SECRETS['BUYER_KEY']) }));
     assert.deepEqual(

@@ -98,7 +98,10 @@ test('what is owed is found, paid back by the link, reported by the same command
   assert.equal((await run(['export'])).out.trimEnd().split('\n').length, 4);
   assert.equal(read(await run(['export', '--format', 'jsonl'])).length, 3);
   assert.equal((await run(['channels'])).code, 0);
-  assert.equal((await run(['failures'])).code, 0);
+  for (let time = 1; time <= 6; time += 1) assert.equal((await fetch(`${gate.url}/report`)).status, 402);
+  const { code, out } = await run(['failures']);
+  assert.equal(code, 0);
+  assert.match(out, /^FAILURES +LAST +CODE +CAUSE +ROUTE +CLIENT\n[^]*^6 +20\S+Z +PAYMENT_REQUIRED +unpaid +\/report +net_\w+$/m);
 });
 
 test('a debt of another wallet is not yours, and what the gate refuses is told in its words', async () => {

@@ -11,8 +11,10 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { backUp, restore } from '../../pkg/dist/serve/backup.js';
+import { lives } from '../../pkg/dist/serve/left.js';
 import { variables } from '../../pkg/dist/serve/settings.js';
 import { takeState } from '../../pkg/dist/serve/state.js';
+import { eventually } from '../support/eventually.ts';
 import { PROGRAM } from './serve-world.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'farebox-strangers-'));
@@ -45,6 +47,18 @@ const SOCKETS = join(tmpdir(), 'farebox-a1b2c3');
 /** Processes of these names live, and do not. */
 const [LIVES, LIVES_NOT] = ['served-by-1-ab', 'served-by-999999999-ab'];
 const NAMES = [LIVES, LIVES_NOT] as const;
+
+test('a process that is over, and whose parent takes no note, keeps no folder', { skip: process.platform !== 'linux' }, async () => {
+  // The shell becomes another program, which waits for no child.
+  const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 600'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  children.add(parent);
+  const [number] = (await once(parent.stdout, 'data')) as [Buffer];
+  const pid = Number(String(number));
+  assert.ok(lives(pid));
+  await eventually('the process is over', () => /^\d+ \(sleep\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
+  assert.equal(lives(pid), false);
+  assert.doesNotThrow(() => process.kill(pid, 0), 'its number is still taken');
+});
 
 // A-431
 test('a mark with a text for a number, with other words or with another folder is not believed', async () => {

@@ -129,12 +129,13 @@ export class Skills implements Department {
 
   async judge(): Promise<string> {
     const { chain, wallet } = this.#world;
-    const used = await usedNonces(chain, wallet.address);
     const ends = { delivered: 0, unpaid: 0, failed: 0 };
     for (const [, end] of await askedOfAll(this.#invocations, (it) => this.#insist(it, LAST_TURNS))) {
       if (end?.ok === true) ends.delivered += 1;
       else ends[end?.paid === false ? 'unpaid' : 'failed'] += 1;
     }
+    // After the questions: what was never paid is, once its agent asks again.
+    const used = await usedNonces(chain, wallet.address);
     const { chain: spent } = await this.#spent();
     assert.equal(spent, BigInt(used.length) * PRICE, 'each payment is one price');
     assert.ok(used.length <= this.#invocations.length, `${used.length} payments for ${this.#invocations.length} keys`);

@@ -20,6 +20,16 @@ pub enum Locality {
     Local,
 }
 
+/// Why nothing may be sent to a URL of which [`origin`] says `None`.
+pub(crate) fn refusal_of(url: &str) -> &'static str {
+    match origin(url, Locality::Local) {
+        Some(_) => {
+            "Policy denied: merchants of the treasury's own machine are not paid (ALLOW_LOCAL_MERCHANTS)."
+        }
+        None => "Policy denied: requests to this URL are not allowed.",
+    }
+}
+
 /// Scheme, host and port of a merchant's URL, lower case and without the scheme's own port; `None`
 /// if nothing may be sent there, or if another spelling names the same host and port.
 ///

@@ -92,6 +92,12 @@ jobs:
       - run: npm run check
 `;
 
+/** What `farebox dev` prints of a project that is no gate. */
+const PRINTED: Readonly<Record<string, string>> = {
+  treasury: 'the line that makes a key for an agent',
+  market: 'the line that publishes a skill',
+};
+
 function readme(wanted: Wanted, secrets: readonly string[]): string {
   const { template, name } = wanted;
   return `# ${name}
@@ -101,7 +107,7 @@ ${TEMPLATES[template].replace(/^./, (letter) => letter.toUpperCase())}, with [Fa
 \`\`\`sh
 npm install       # once; commit package-lock.json
 npm run check     # finds what is wrong in wrangler.toml, before it is deployed
-npm run dev       # runs it here, and prints the lines that buy
+npm run dev       # runs it here, and prints ${PRINTED[template] ?? 'the lines that buy'}
 npm run deploy    # checks, then deploys
 \`\`\`
 
@@ -121,14 +127,22 @@ function afterwards({ template, vars, name, service }: Wanted): string {
   if (template === 'treasury')
     return `## Agents
 
-\`WALLET_KEY\` is the key of the wallet that pays: put test money on it. \`npx farebox --help\` and \`farebox/agent\` are the agent's side.
+\`WALLET_KEY\` is the key of the wallet that pays. The one in \`.dev.vars\` is random and has no money: put your own there. Make a key for an agent,
+with the operator's token of \`.dev.vars\` and while \`npm run dev\` runs:
+
+\`\`\`sh
+curl -X POST -H "Authorization: Bearer $OPERATOR_TOKEN" http://127.0.0.1:8787/api/organizations/acme/agents/buyer/bootstrap-keys
+\`\`\`
+
+Give its \`bootstrapKey\` to \`createAgentPayClient\` of \`farebox/agent\`.
 `;
   if (template === 'market')
     return `## The gate in front
 
 The market and its gate name each other, and Cloudflare refuses a Worker that names one it does not know. So deploy the gate ${service ?? 'my-gate'}
 first, with its own \`CONFIG\` (KV) and any origin; then this market; then set the gate's origin to this Worker
-(\`[[services]]\`, \`binding = "ORIGIN"\`, \`service = "${name}"\`) and deploy it again. Both need the same \`ORIGIN_SECRET\`.
+(\`[[services]]\`, \`binding = "ORIGIN"\`, \`service = "${name}"\`) and deploy it again. Both need the same \`ORIGIN_SECRET\`, and the
+treasury the same \`LOOKUP_TOKEN\`: on this machine, copy them from \`.dev.vars\` into theirs.
 `;
   const [route] = vars['ROUTES'] as readonly Route[];
   const words = route?.methods === undefined || route.methods[0] === 'GET' ? '' : `-X ${route.methods[0]} `;

@@ -79,7 +79,7 @@ export const MAKERS: Readonly<Record<Template, (wanted: Wanted) => Made>> = {
       'worker.js': "// The market. Its settings are in wrangler.toml.\nexport { default, Skills } from 'farebox/market';\n",
       'wrangler.toml': marketToml(wanted),
     },
-    secrets: { MARKET_SECRET: hex(), OPERATOR_TOKEN: hex() },
+    secrets: { MARKET_SECRET: hex(), OPERATOR_TOKEN: hex(), ORIGIN_SECRET: hex(), LOOKUP_TOKEN: hex() },
     dependencies: {},
   }),
 };

@@ -1,6 +1,7 @@
 /** The `wrangler.toml` of each project. */
 import { randomInt } from 'node:crypto';
 
+import { isThisMachine } from '../operator/client.js';
 import type { Route, Wanted } from './answers.js';
 import { toml, tomlLines } from './toml.js';
 
@@ -137,6 +138,12 @@ invocation_logs = false
 `;
 }
 
+/** The line that lets a Worker call servers of this machine, if its file names one. */
+function locally(variable: string, vars: Wanted['vars']): string {
+  const { hostname } = new URL(String(vars['ORIGIN_URL']));
+  return isThisMachine(hostname) ? `# For tests on this machine: remove it before you deploy.\n${variable} = true\n` : '';
+}
+
 /** A treasury whose agents may pay one origin. */
 export function treasuryToml({ name, vars }: Wanted): string {
   const network = [vars['NETWORK']].flat();
@@ -151,7 +158,7 @@ ${AWAKE}
 [vars]
 # A main network is an error here, so that a mistake costs nothing. Remove it for real money.
 TEST_NETWORKS_ONLY = true
-# The accounts that pay. The key of this one is the secret WALLET_KEY.
+${locally('ALLOW_LOCAL_MERCHANTS', vars)}# The accounts that pay. The key of this one is the secret WALLET_KEY.
 WALLETS = [
   { name = "main", networks = ${toml(network)}, secret = "WALLET_KEY" },
 ]
@@ -187,7 +194,7 @@ id = "00000000000000000000000000000000"
 [vars]
 # A main network is an error here, so that a mistake costs nothing. Remove it for real money.
 TEST_NETWORKS_ONLY = true
-# The gate's address.
+${locally('ALLOW_LOCAL_SELLERS', vars)}# The gate's address.
 MARKET_URL = ${toml(String(vars['ORIGIN_URL']).replace(/\/$/, ''))}
 NETWORK = ${toml(vars['NETWORK'])}
 `;

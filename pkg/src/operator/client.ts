@@ -17,10 +17,15 @@ export class Refused extends Error {
   }
 }
 
+/** Whether the host of a URL is the machine that asks. */
+export function isThisMachine(hostname: string): boolean {
+  return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+}
+
 /** Whether a token may go there: over https, or over http to this machine, where nobody else reads it. */
 export function takesTokens(url: string): boolean {
   const { protocol, hostname } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '' };
-  return protocol === 'https:' || (protocol === 'http:' && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname));
+  return protocol === 'https:' || (protocol === 'http:' && isThisMachine(hostname));
 }
 
 /** Longest text of an answer that a page repeats. */

@@ -33,6 +33,22 @@ pub fn an_organization_pays_only_whom_it_allows() {
 }
 
 #[test]
+pub fn a_merchant_of_this_machine_is_told_from_an_url_that_nobody_pays() {
+    let denied = |url: &str| {
+        let mut body = request("1000000");
+        body["request"]["url"] = json!(url);
+        let mut world = World::new();
+        let told = world.told(&body);
+        assert_eq!(told.outcome(), ("deny", "policy_denied"), "{url}");
+        told.reason().to_owned()
+    };
+    assert!(denied("http://127.0.0.1:4021/x").contains("(ALLOW_LOCAL_MERCHANTS)"));
+    let nobody = "Policy denied: requests to this URL are not allowed.";
+    assert_eq!(denied("https://10.0.0.1/x"), nobody);
+    assert_eq!(denied("http://merchant.example.com/x"), nobody);
+}
+
+#[test]
 pub fn an_origin_that_is_denied_is_not_paid_although_it_is_allowed() {
     let denied = denial(json!({"allowedOrigins": ["*"], "deniedOrigins": [HERE]}));
     assert_eq!(

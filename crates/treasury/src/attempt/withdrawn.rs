@@ -7,7 +7,7 @@ use crate::budget::worth;
 use crate::config::Wallet;
 use crate::decide::draft::read_rules;
 use crate::kernel::Now;
-use crate::merchant::{Locality, origin};
+use crate::merchant::{Locality, origin, refusal_of};
 use crate::policy::judge::{Denial, Judged, Subject};
 use crate::row::{AttemptRow, BudgetRow, TokenKind, TokenRow, Verdict};
 use crate::terms::Unpayable;
@@ -43,7 +43,7 @@ pub(super) fn find_withdrawal<B: Rows>(
         return Ok(None);
     }
     let Some(origin) = origin(&decision.url, locality) else {
-        return denied("Policy denied: requests to this URL are not allowed.");
+        return denied(refusal_of(&decision.url));
     };
     let review = books.review_of(decision)?;
     let is_reviewed = review.is_some_and(|review| review.verdict == Verdict::Used);

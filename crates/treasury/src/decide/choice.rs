@@ -8,7 +8,7 @@ use super::waiting::is_offered;
 use crate::answer::figures;
 use crate::books::Rows;
 use crate::config::{Owners, Wallet};
-use crate::merchant::{Locality, origin};
+use crate::merchant::{Locality, origin, refusal_of};
 use crate::notice;
 use crate::policy::Rules;
 use crate::policy::judge::{Denial, Judged, Subject};
@@ -78,8 +78,7 @@ impl<'t> Choices<'t> {
         };
         let denied = |reason: &str| Unpayable::deny("policy_denied", reason);
         let Some(origin) = origin(&draft.request.url, self.locality) else {
-            let reason = "Policy denied: requests to this URL are not allowed.";
-            return Ok(Err(denied(reason).into()));
+            return Ok(Err(denied(refusal_of(&draft.request.url)).into()));
         };
         let now = draft.scene.now;
         let limited = |scope: Scope, rules| -> Result<Limited<'_>, B::Error> {

@@ -23,11 +23,13 @@ const CHANNELS: readonly Column[] = [
   plain('ID', 'id'),
 ];
 const FAILURES: readonly Column[] = [
-  plain('FAILURES', 'failures'),
+  // Of failures for want of funds, which are no attempts, the times alone are counted.
+  ['FAILURES', (item) => String(Math.max(Number(textOf(item, 'attempts')), Number(textOf(item, 'times'))))],
+  plain('LAST', 'last'),
   plain('CODE', 'code'),
   plain('CAUSE', 'cause'),
   plain('ROUTE', 'route'),
-  plain('CLIENT', 'payer'),
+  plain('CLIENT', 'client'),
 ];
 /** How often a gate is asked whether it finds a refund on the chain, and how long lies between. */
 const LOOKS = 30;
@@ -140,7 +142,10 @@ async function reported(operator: Operator, id: string, transaction: string, isJ
     } catch (error) {
       // The chain, or the node, does not show it yet.
       if (!(error instanceof Refused) || !isComing(error.code) || look >= LOOKS) throw error;
-      if (look === 1) tell('The gate does not find it on the chain yet: waiting.\n');
+      if (look === 1)
+        tell(
+          `The gate does not find this transfer to the payer in that transaction yet (${error.message}). It is asked again for ${(LOOKS * LOOK_MS) / 60_000} minutes; if the hash is another one's, end this and report the right one.\n`,
+        );
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }
