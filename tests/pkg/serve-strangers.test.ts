@@ -60,6 +60,16 @@ test('a process that is over, and whose parent takes no note, keeps no folder', 
   assert.doesNotThrow(() => process.kill(pid, 0), 'its number is still taken');
 });
 
+test('a process of which a thread is left may still write', { skip: process.platform !== 'linux' }, async () => {
+  const ends =
+    'import ctypes, threading, time; threading.Thread(target=time.sleep, args=(600,)).start(); ctypes.CDLL(None).pthread_exit(0)';
+  const child = spawn('python3', ['-c', ends], { stdio: 'ignore' });
+  children.add(child);
+  const pid = child.pid!;
+  await eventually('its first thread is over', () => /^\d+ \(python3[^)]*\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
+  assert.ok(lives(pid));
+});
+
 // A-431
 test('a mark with a text for a number, with other words or with another folder is not believed', async () => {
   const victim = at('victim', 'all');

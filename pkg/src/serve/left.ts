@@ -1,6 +1,6 @@
 /** What a mark says of a runtime. Its folder may have come with the files of somebody else, so a mark is believed only as this program writes it. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 
 import { Usage } from '../cli/words.js';
@@ -113,12 +113,17 @@ export function lives(pid: number): boolean {
   }
 }
 
-/** Whether a process is over, and has its number only until its parent takes note: a container's first process may not. */
+/**
+ * Whether a process is over, and has its number only until its parent takes note: a container's first process may not. All of its threads have to
+ * be: one that is left may still write rows.
+ */
 function hasEnded(pid: number): boolean {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // Its name is in brackets, and may contain any.
-    return /^ [ZX]/.test(stat.slice(stat.lastIndexOf(')') + 1));
+    return readdirSync(`/proc/${pid}/task`).every((thread) => {
+      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
+      // Its name is in brackets, and may contain any.
+      return /^ [ZX]/.test(stat.slice(stat.lastIndexOf(')') + 1));
+    });
   } catch {
     return false;
   }

@@ -50,7 +50,10 @@ pub fn quote(world: &mut World, body: &Value) -> Value {
 
 /// Settles as the Worker does, with what a node says.
 pub fn settle(world: &mut World, node: &Node, body: &Value) -> Told {
-    let mut asked = request("POST", "/api/protocol/x402/settle", body);
+    read(world, node, request("POST", "/api/protocol/x402/settle", body))
+}
+
+fn read(world: &mut World, node: &Node, mut asked: OriginalRequest) -> Told {
     loop {
         match send(world, asked.clone()) {
             Answer::Reply(response) => return Told::of(response),
@@ -315,6 +318,31 @@ pub fn a_node_that_is_silent_ends_no_quote_that_was_paid() {
         quote(&mut world, &json!({}));
     }
     assert_eq!(later(&mut world, &mut node, &paid, &tx).status, 200);
+}
+
+// A-462
+#[test]
+pub fn a_silent_reputation_worker_ends_no_quote_that_was_paid() {
+    let mut vars = real_vars();
+    vars["bindings"] = json!(["REPUTATION"]);
+    let mut world = World::of(&vars);
+    let mut node = Node::at(world.now);
+    let paid = quote(&mut world, &json!({"serviceId": "svc", "units": 3, "unitPriceUsd": 0.1}));
+    let tx = pay(&mut node, 9, &paid);
+    let body = json!({"paymentRef": paid["paymentRef"], "txHash": tx, "agentId": "agent-1"});
+    let said = |word: &str| OriginalRequest {
+        reputation: Some(word.into()),
+        ..request("POST", "/api/protocol/x402/settle", &body)
+    };
+    for _ in 0..12 {
+        world.now += 1_200_000;
+        node.mine(world.now);
+        assert_eq!(told(&mut world, said("")).error(), (503, "Reputation cannot be asked"));
+        // Another one's quote takes away those that have ended.
+        quote(&mut world, &json!({}));
+    }
+    let told = read(&mut world, &node, said(r#"{"ok": true}"#));
+    assert_eq!((told.status, &told.body["receipt"]["passportVerified"]), (200, &json!(true)));
 }
 
 #[test]

@@ -53,6 +53,8 @@ macro_rules! skills {
             ShownQuotesEnd,
             /// A quote that is paid ends while its node is silent.
             SilenceEndsQuotes,
+            /// A quote that is paid ends while nobody says whether its agent is vouched for.
+            UnvouchedQuotesEnd,
             /// A key is invoked anew each time.
             CallsAreRepeated,
             /// A key answers another payload.

@@ -149,7 +149,10 @@ impl Settlements<'_> {
             match self.reputation.ask(request, write_question(agent, &quote, option)) {
                 Word::Approved => vouched = true,
                 Word::Open(answer) => return Ok(outwards(answer)),
-                Word::Silent => return refuse(no_reputation()),
+                Word::Silent if planted(Mutant::UnvouchedQuotesEnd) => {
+                    return refuse(no_reputation());
+                }
+                Word::Silent => return Ok(keep_shown(quote, no_reputation(), moment)),
                 Word::Denied(reason) => {
                     let why = reason.unwrap_or_else(|| "agent is not vouched for".to_string());
                     return refuse(refusal(402, &alloc::format!("Passport gate: {why}")));
@@ -302,7 +305,7 @@ fn unread() -> Result<Evidenced, Response> {
 }
 
 /// Keeps a quote whose payment waits: the safe block of a chain may stand still for hours, and a node
-/// be silent.
+/// or the operator's Worker be silent.
 fn keep_shown(quote: QuoteRow, answer: Response, moment: Now<'_>) -> Decision {
     let most = quote.expires.saturating_add(MOST_SHOWN_MS);
     let until = moment.now.saturating_add(SHOWN_MS).min(most);
