@@ -32,3 +32,10 @@ pub fn judge_market(vars: &str) -> String {
 pub fn redirect_target(url: &str, location: &str) -> Option<String> {
     farebox_core::facilitator::redirect::target(url, location)
 }
+
+/// The network by which the gate counts a client of this address.
+#[wasm_bindgen(js_name = clientNetwork)]
+#[must_use]
+pub fn client_network(address: &str) -> String {
+    farebox_core::gate::limit::client_prefix(Some(address)).into_owned()
+}

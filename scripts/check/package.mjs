@@ -4,5 +4,6 @@ export { main } from './command.mjs';
 export { deploy } from './deploy.mjs';
 export { unread } from './names.mjs';
 export { judge } from './rules.mjs';
+export { clientNetwork } from './rules-wasm.mjs';
 export { keyed } from './slips.mjs';
 export { upgrade } from './upgrade.mjs';

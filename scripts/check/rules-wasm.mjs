@@ -39,3 +39,11 @@ export function judgeMarket(variables) {
 export function redirectTarget(url, location) {
   return glue.redirectTarget(url, location);
 }
+
+/**
+ * @param {string} address of a client
+ * @returns {string} the network by which the gate counts it
+ */
+export function clientNetwork(address) {
+  return glue.clientNetwork(address);
+}

@@ -1,7 +1,6 @@
 // The front of `farebox serve` against clients that write bytes of their own: no byte of one is read as another's, and nobody says who they are.
 
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
@@ -16,7 +15,17 @@ import { openFront } from '../../pkg/dist/serve/front.js';
 import { memoryStore } from '../../pkg/dist/store.js';
 import { eventually } from '../support/eventually.ts';
 import { dripping } from '../worker/support/broken.ts';
-import { type Served, type ServeWorld, startServeWorld } from './serve-world.ts';
+import { openingWebSocket, type Served, type ServeWorld, startServeWorld } from './serve-world.ts';
+
+/** A front without a runtime, for as many as like. */
+const PLAIN = {
+  host: '127.0.0.1',
+  port: 0,
+  socket: 'none',
+  trustsProxy: false,
+  networkOf: String,
+  room: { requests: 1_000, connections: 1_000 },
+} as const;
 
 /** A request as it reached the origin. */
 interface Seen {
@@ -48,8 +57,7 @@ before(async () => {
   origin.on('upgrade', (asked: IncomingMessage, socket) => {
     seen.push({ line: `UPGRADE ${asked.url}`, from: said(asked.headers['x-forwarded-for']), proto: '', body: '' });
     socket.on('error', () => socket.destroy());
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n');
-    socket.write(`Sec-WebSocket-Accept: ${acceptOf(said(asked.headers['sec-websocket-key']))}\r\n\r\n`);
+    socket.write(openingWebSocket(asked.headers['sec-websocket-key']));
     // One text frame, unmasked as those of servers are.
     socket.write(Buffer.from([0x81, 2, 0x68, 0x69]));
   });
@@ -63,8 +71,6 @@ after(async () => {
   origin?.close();
 });
 
-/** Spec: RFC 6455, 4.2.2. */
-const acceptOf = (key: string): string => createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 const said = (value: string | string[] | undefined): string => String(value ?? '');
 
 /** Writes bytes, and returns what comes until the connection ends or for so long. */
@@ -169,7 +175,7 @@ test('what such a connection had asked for is asked no longer', async () => {
   const inner = createServer((it) => asked.add(it));
   await new Promise<void>((resolve) => inner.listen(join(folder, 'requests'), resolve));
   const pages = { serve: () => false };
-  const front = await openFront({ host: '127.0.0.1', port: 0, socket: join(folder, 'requests'), trustsProxy: false, pages });
+  const front = await openFront({ ...PLAIN, socket: join(folder, 'requests'), pages });
   const one = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
   const socket = connect(Number(new URL(front.url).port), '127.0.0.1', () => socket.write(one + one + one));
   await eventually(
@@ -188,7 +194,7 @@ test('what such a connection had asked for is asked no longer', async () => {
 // A-445
 test('a connection without a request ends, and so does one whose offer of a WebSocket was refused', async () => {
   const pages = { serve: () => false };
-  const front = await openFront({ host: '127.0.0.1', port: 0, socket: 'none', trustsProxy: false, pages, headersTimeout: 500 });
+  const front = await openFront({ ...PLAIN, pages, headersTimeout: 500 });
   const open = (bytes: string): Promise<unknown> => {
     // It keeps its own side, whatever comes.
     const socket = connect({ port: Number(new URL(front.url).port), host: '127.0.0.1', allowHalfOpen: true }, () => socket.write(bytes));
@@ -215,8 +221,7 @@ test('a connection whose client reads nothing of its answer ends, and one whose 
   });
   await new Promise<void>((resolve) => inner.listen(join(folder, 'requests'), resolve));
   const pages = { serve: () => false };
-  const socket = join(folder, 'requests');
-  const front = await openFront({ host: '127.0.0.1', port: 0, socket, trustsProxy: false, pages, staleTimeout: 1_000 });
+  const front = await openFront({ ...PLAIN, socket: join(folder, 'requests'), pages, staleTimeout: 1_000 });
   const port = Number(new URL(front.url).port);
   const open = (path: string, lines = ''): Socket => {
     const client = connect(port, '127.0.0.1', () => client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n${lines}\r\n`));
@@ -249,27 +254,35 @@ test('a connection whose client reads nothing of its answer ends, and one whose 
   rmSync(folder, { recursive: true });
 });
 
-// A-448
-test('a body that goes on behind its answer ends with its connection', async () => {
-  const pages = { serve: (_: IncomingMessage, answer: ServerResponse) => answer.end('a page') !== undefined };
-  const front = await openFront({ host: '127.0.0.1', port: 0, socket: 'none', trustsProxy: false, pages, staleTimeout: 1_000 });
-  const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n';
-  // It keeps its own side, and a byte comes before the connection would rest.
-  const client = connect({ port: Number(new URL(front.url).port), host: '127.0.0.1', allowHalfOpen: true }, () => client.write(head));
-  await once(
-    client.on('error', () => client.destroy()),
-    'data',
-  );
-  await dripping(client, { piece: 'a', everyMs: 200 }, () =>
-    eventually(
-      'the server has closed it',
-      () => front.connections(),
-      (count) => count === 0,
-      10,
-    ),
-  );
-  await front.close(0);
-});
+// A-448, A-464
+for (const [status, lines] of [
+  [200, ''],
+  [200, 'Expect: 100-continue\r\n'],
+  [417, 'Expect: something else\r\n'],
+] as const)
+  test(`a body that goes on behind its answer ends with its connection: ${status} ${lines.trim()}`, async () => {
+    const pages = { serve: (_: IncomingMessage, answer: ServerResponse) => answer.end('a page') !== undefined };
+    const front = await openFront({ ...PLAIN, pages, staleTimeout: 1_000 });
+    const head = `POST / HTTP/1.1\r\nHost: x\r\n${lines}Content-Length: 100000\r\n\r\n`;
+    // It keeps its own side, and a byte comes before the connection would rest.
+    const client = connect({ port: Number(new URL(front.url).port), host: '127.0.0.1', allowHalfOpen: true }, () => client.write(head));
+    client.setEncoding('latin1').on('error', () => client.destroy());
+    let answer = '';
+    client.on('data', (part: string) => {
+      answer += part;
+    });
+    await eventually('it is answered', () => answer.includes(`HTTP/1.1 ${status} `));
+    await dripping(client, { piece: 'a', everyMs: 200 }, () =>
+      eventually(
+        'the server has closed it',
+        () => front.connections(),
+        (count) => count === 0,
+        10,
+      ),
+    );
+    assert.equal(answer.includes('"code":"expectation_failed"'), status === 417);
+    await front.close(0);
+  });
 
 // A-449
 test('an offer of a WebSocket has no more fields than another request', async () => {

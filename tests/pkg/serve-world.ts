@@ -1,6 +1,7 @@
 // `farebox serve` in front of an origin, with a real facilitator and chain behind it.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,12 @@ import { startFacilitator } from '../../demo/facilitator.mjs';
 import { root } from '../../scripts/steps.mjs';
 
 export const PROGRAM = join(root, 'pkg/dist/cli/main.js');
+
+/** The answer that opens a WebSocket. Spec: RFC 6455, 4.2.2. */
+export function openingWebSocket(key: string | undefined): string {
+  const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`;
+}
 
 /** The running program. */
 export interface Served {
@@ -24,8 +31,8 @@ export interface ServeWorld {
   chain: Chain;
   /** The folder of rows and secrets. */
   state: string;
-  /** Runs the command, with these words and this environment too. */
-  serving(more?: string[], env?: Readonly<Record<string, string>>): Promise<Served>;
+  /** Runs the command, with these words and this environment too, and lets it open only so many files. */
+  serving(more?: string[], env?: Readonly<Record<string, string>>, files?: number): Promise<Served>;
   /** What the audit counts too much or too little, by asset. */
   auditOf(url: string): Promise<string[]>;
   stop(): Promise<void>;
@@ -61,8 +68,10 @@ export async function startServeWorld(origin: string, paths: readonly string[]):
   return {
     chain,
     state,
-    async serving(more = [], env = {}) {
-      const child = spawn(process.execPath, [PROGRAM, ...words, ...prices, '--state', state, '--port', '0', ...more], {
+    async serving(more = [], env = {}, files) {
+      const command = [process.execPath, PROGRAM, ...words, ...prices, '--state', state, '--port', '0', ...more];
+      const [program = '', ...rest] = files === undefined ? command : ['sh', '-c', `ulimit -n ${files} && exec "$@"`, 'sh', ...command];
+      const child = spawn(program, rest, {
         cwd: root,
         stdio: ['ignore', 'inherit', 'pipe'],
         env: { ...process.env, ...env },

@@ -3,11 +3,12 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { localProgram, refuseUnread, refuseWrong } from '../create/rules.js';
+import { checkProgram, localProgram, refuseUnread, refuseWrong } from '../create/rules.js';
 import { closedBefore } from '../serve/backup.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
 import { pagesOf } from '../serve/pages.js';
+import { roomHere } from '../serve/places.js';
 import { type Runtime, startRuntime } from '../serve/runtime.js';
 import { afterRestores, BEARER, type Said, variables, varsOf } from '../serve/settings.js';
 import { takeState } from '../serve/state.js';
@@ -100,6 +101,8 @@ export async function serve(args: string[]): Promise<number> {
         return running.socket();
       },
       pages: files,
+      networkOf: (await checkProgram()).clientNetwork,
+      room: roomHere(),
       trustsProxy: words['trust-proxy'],
     });
     tell(`${front.url} asks for payment in front of ${vars['ORIGIN_URL']}, on ${vars['NETWORK']}\n`);

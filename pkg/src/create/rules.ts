@@ -10,6 +10,7 @@ export type Check = {
   upgrade(args: readonly string[], program: { readonly begin: string; readonly version: string }): Promise<number>;
   judge(vars: Readonly<Record<string, unknown>>): { readonly errors: readonly { readonly variable: string; readonly remedy: string }[] };
   keyed(url: string): string | undefined;
+  clientNetwork(address: string): string;
   unread(names: readonly string[]): readonly { readonly name: string; readonly meant: string | undefined }[];
 };
 

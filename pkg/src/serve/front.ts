@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 
 import { type Inner, innerRequest, linesOf, passesBody, senderOf } from './inner.js';
 import type { Pages } from './pages.js';
+import { placesOf, type Room } from './places.js';
 import { endsUnread } from './unread.js';
 import { isWebSocket, joined, withoutUpgrade } from './upgrade.js';
 
@@ -22,6 +23,9 @@ export type FrontOptions = Inner & {
   readonly host: string;
   readonly port: number;
   readonly pages: Pages;
+  /** The network of an address, by which strangers are counted. */
+  readonly networkOf: (address: string) => string;
+  readonly room: Room;
   /** Milliseconds in which the head of a request has to come [a minute]. */
   readonly headersTimeout?: number;
   /** Milliseconds for which nothing of an answer is read, or a body goes on behind its answer [five minutes]. */
@@ -32,6 +36,8 @@ export type FrontOptions = Inner & {
 const MOST_HEADER_BYTES = 65_536;
 /** Fields of a request. */
 const MOST_FIELDS = 200;
+/** Requests of one connection before the first of them is answered; the server itself would take any number of them. */
+const MOST_WAITING = 100;
 /** Who connects and says nothing holds a connection no longer. A body may take as long as the gate lets it. */
 const HEADERS_MS = 60_000;
 /** As long as a server of Node lets a request take, which is not set here because a body may take longer. */
@@ -42,26 +48,42 @@ export function openFront(options: FrontOptions): Promise<Front> {
   /** Connections that have become WebSockets: the server does not know them any more. */
   const upgraded = new Set<Duplex>();
   /** Requests of each connection whose answers are not over. */
-  const waiting = new WeakMap<Duplex, Set<IncomingMessage>>();
-  const { headersTimeout = HEADERS_MS, staleTimeout = STALE_MS } = options;
+  const waiting = new WeakMap<Duplex, Waiting>();
+  const { headersTimeout = HEADERS_MS, staleTimeout = STALE_MS, room } = options;
+  const [places, connections] = [placesOf(room.requests), placesOf(room.connections)];
   const server = createServer(
     { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout, connectionsCheckingInterval: headersTimeout / 2 },
     (asked, answer) => {
-      const others = waiting.get(asked.socket) ?? new Set();
-      waiting.set(asked.socket, others.add(asked));
-      answer.once('close', () => others.delete(asked));
-      answer.once('finish', () => endsLate(asked, staleTimeout));
-      if (hasTooMany(asked)) return refuse(answer, 431, 'too_many_fields', TOO_MANY);
-      if (senderOf(asked, options.trustsProxy) === undefined) return refuse(answer, 400, 'sender_unknown', NOBODY);
-      if (!options.pages.serve(asked, answer)) forward(options, asked, answer);
+      const address = taken(asked, answer);
+      if (address !== undefined && !options.pages.serve(asked, answer)) placed(asked, answer, address);
     },
   );
+  server.on('connection', (socket: Socket) => {
+    // One that has offered another protocol comes a second time.
+    if (waiting.has(socket)) return;
+    const leave = connections.take(options.networkOf(socket.remoteAddress ?? ''));
+    if (leave === undefined) return void socket.destroy();
+    const asked: Waiting = new Map();
+    waiting.set(socket, asked);
+    socket.once('close', () => {
+      leave();
+      // The server may not know the connection any more, and would let them go on.
+      for (const [each, leaves] of asked) {
+        leaves();
+        each.destroy(new Error('its connection has ended'));
+      }
+    });
+  });
+  // Else the server answers by itself, and a body may go on behind that for ever.
+  server.on('checkExpectation', (asked: IncomingMessage, answer: ServerResponse) => {
+    if (taken(asked, answer) !== undefined) refuse(answer, 417, 'expectation_failed', EXPECTED);
+  });
   // Else it drops what is beyond 2,000 fields without a word, and with it how long the body is.
   server.maxHeadersCount = 0;
   endsUnread(server, staleTimeout);
   server.on('upgrade', (asked: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const others = waiting.get(socket);
-    if (others !== undefined && others.size > 0) return end(socket, others);
+    // Two answers cannot have it. Spec: RFC 6455, 4.1.
+    if (waiting.get(socket)?.size !== 0) return socket.on('error', () => {}).destroy();
     if (!isWebSocket(asked)) {
       // An ordinary request to whoever does not know that protocol. It is parsed once more, without the offer of it.
       socket.unshift(Buffer.concat([withoutUpgrade(asked), head]));
@@ -70,12 +92,45 @@ export function openFront(options: FrontOptions): Promise<Front> {
     }
     socket.on('error', () => socket.destroy());
     if (hasTooMany(asked)) return refuse(answerOn(socket, asked), 431, 'too_many_fields', TOO_MANY);
-    if (senderOf(asked, options.trustsProxy) === undefined) return refuse(answerOn(socket, asked), 400, 'sender_unknown', NOBODY);
+    const [address] = senderOf(asked, options.trustsProxy) ?? [];
+    if (address === undefined) return refuse(answerOn(socket, asked), 400, 'sender_unknown', NOBODY);
+    const leave = places.take(options.networkOf(address));
+    if (leave === undefined) return busy(answerOn(socket, asked));
     upgraded.add(socket);
-    socket.once('close', () => upgraded.delete(socket));
+    socket.once('close', () => {
+      leave();
+      upgraded.delete(socket);
+    });
     if (head.length > 0) socket.unshift(head);
     upgrade(options, asked, socket);
   });
+  /** Notes a request, and says who asks; `undefined` if it was refused. */
+  function taken(asked: IncomingMessage, answer: ServerResponse): string | undefined {
+    const others = waiting.get(asked.socket);
+    asked.on('error', () => {});
+    if (others === undefined || others.size >= MOST_WAITING) {
+      asked.socket.destroy();
+      return undefined;
+    }
+    others.set(asked, () => {});
+    answer.once('close', () => others.delete(asked));
+    answer.once('finish', () => endsLate(asked, staleTimeout));
+    const [address] = senderOf(asked, options.trustsProxy) ?? [];
+    if (hasTooMany(asked)) refuse(answer, 431, 'too_many_fields', TOO_MANY);
+    else if (address === undefined) refuse(answer, 400, 'sender_unknown', NOBODY);
+    else return address;
+    return undefined;
+  }
+  /** Forwards a request if there is a place for it. */
+  function placed(asked: IncomingMessage, answer: ServerResponse, address: string): void {
+    const leave = places.take(options.networkOf(address));
+    if (leave === undefined) busy(answer);
+    else {
+      waiting.get(asked.socket)?.set(asked, leave);
+      answer.once('close', leave);
+      forward(options, asked, answer);
+    }
+  }
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => {
@@ -90,6 +145,9 @@ export function openFront(options: FrontOptions): Promise<Front> {
   });
 }
 
+/** Requests, and what gives back the place of each. */
+type Waiting = Map<IncomingMessage, () => void>;
+
 const hasTooMany = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.length > 2 * MOST_FIELDS;
 
 /** Ends a connection whose request was answered, unless its body ends too: nobody wants the rest, and each byte would put the end off. */
@@ -98,14 +156,6 @@ function endsLate(asked: IncomingMessage, milliseconds: number): void {
   const late = setTimeout(() => (asked.complete ? undefined : asked.socket.destroy()), milliseconds);
   late.unref();
   asked.socket.once('close', () => clearTimeout(late));
-}
-
-/** Ends a connection that offers another protocol before its requests are answered: two answers cannot have it. Spec: RFC 6455, 4.1. */
-function end(socket: Duplex, asked: ReadonlySet<IncomingMessage>): void {
-  socket.on('error', () => {});
-  socket.destroy();
-  // The server does not know the connection any more, and would let them go on.
-  for (const each of asked) each.destroy(new Error('its connection has ended'));
 }
 
 function close(server: Server, upgraded: ReadonlySet<Duplex>, milliseconds: number): Promise<void> {
@@ -178,7 +228,15 @@ function answerOn(outer: Duplex, asked: IncomingMessage): ServerResponse {
 
 const TOO_MANY = `a request has at most ${MOST_FIELDS} header fields`;
 const NOBODY = 'the proxy in front has to write the address of the client as the last entry of X-Forwarded-For';
+const EXPECTED = 'of what Expect may say, 100-continue is understood';
 const UNREADABLE = 'the answer has header fields that cannot be read; if the request was paid for, the operator knows the payment';
+
+/** The answer where all places are taken: nothing of the request has reached the gate. */
+function busy(answer: ServerResponse): void {
+  answer.setHeader('retry-after', '1');
+  const detail = 'the gate has as many requests under way as it takes; send the same request again, with the same payment if there is one';
+  refuse(answer, 503, 'gate_busy', detail);
+}
 
 /** The answer while workerd is not there: nothing of the request has reached the gate, or it is not known. */
 function unavailable(answer: ServerResponse): void {

@@ -207,9 +207,16 @@ fn is_private(host: &str) -> bool {
 fn is_in_own_network(host: &str) -> bool {
     const OF_CLOUDS: [&str; 4] =
         ["metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"];
+    // Of EC2 and of the pods of EKS, of Google, of Oracle, of Scaleway.
+    const OF_CLOUDS_V6: [Ipv6Addr; 5] = [
+        Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+        Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+        Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+        Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+        Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+    ];
     if let Ok(address) = host.parse::<Ipv6Addr>() {
-        let [first, second, .., last] = address.segments();
-        return first & 0xfe00 == 0xfc00 && (first, second, last) != (0xfd00, 0xec2, 0x254);
+        return address.segments()[0] & 0xfe00 == 0xfc00 && !OF_CLOUDS_V6.contains(&address);
     }
     match octets(host) {
         Some(octets) => matches!(octets, [10, ..] | [172, 16..=31, ..] | [192, 168, ..]),
@@ -345,7 +352,7 @@ mod tests {
         assert_eq!(url.as_ref().map(BaseUrl::as_str), Ok("https://api.example.com/base"));
     }
 
-    //
+    //
     #[test]
     fn a_network_of_ones_own_has_private_addresses_and_names_without_a_zone() {
         for good in [
@@ -370,6 +377,10 @@ mod tests {
             "http://169.254.169.254",
             "http://[fe80::1]",
             "http://[fd00:ec2::254]",
+            "http://[fd00:ec2::23]",
+            "http://[fd20:ce::254]",
+            "http://[fd00:c1::a9fe:a9fe]",
+            "http://[fd00:42::42]",
             "http://[::ffff:10.0.0.1]",
             "http://[::]",
             "http://0.0.0.0",
