@@ -391,6 +391,10 @@ pub fn a_payment_that_may_have_arrived_is_looked_for_at_the_gate() {
         json!({"code": "FINGERPRINT_INVALID", "error": "Quote is expired or no longer valid."});
     // Never sent before: the exchange's word is enough.
     assert_eq!(code(&answered(&mut sent(1), 403, "", &gone, NOW)), "payment_refused unknown");
+    let changed = json!({"code": "QUOTE_PAYMENT_PROFILE_MISMATCH", "error": "request a new quote"});
+    assert_eq!(code(&answered(&mut sent(1), 409, "", &changed, NOW)), "payment_refused unknown");
+    let step = answered(&mut sent(2), 409, "", &changed, NOW);
+    assert!(matches!(&step, PurchaseStep::Request(request) if request.path.contains("/till/")));
     let mut purchase = sent(2);
     let step = answered(&mut purchase, 403, "", &gone, NOW);
     let path = format!("{URL}/till/{}", "a1".repeat(32));
@@ -422,7 +426,6 @@ pub fn each_answer_to_a_payment_says_what_became_of_the_money() {
     for (status, said, expected) in [
         (400, "FACILITATOR_RESPONSE_INVALID", "payment_refused unknown"),
         (400, "INVALID_BUYER_ADDRESS", "payment_refused unknown"),
-        (409, "QUOTE_PAYMENT_PROFILE_MISMATCH", "payment_refused unknown"),
         (502, "JOB_FAILED", "job_failed unknown"),
         (409, "payment_already_used", "payment_refused unknown"),
         (409, "origin_failed", "payment_refused unknown"),

@@ -134,6 +134,10 @@ pub const TABLE: &[Row] = &[
     row!(QuotesNeverEnd, payments::a_quote_is_not_paid_after_its_end),
     row!(AnyPromptIsPaid, payments::another_prompt_than_the_quoted_one_is_not_paid),
     row!(ProfilesMix, payments::a_quote_of_other_terms_is_not_paid),
+    row!(
+        NewTermsForgetPayments,
+        payments::what_was_paid_at_terms_of_before_is_answered_as_it_was
+    ),
     row!(AnyonePays, payments::another_payer_than_the_buyer_is_refused_before_the_gate_is_asked),
     row!(
         QuotesSellTwice,

@@ -1,9 +1,11 @@
 //! Ways of the original behind their flags: direct transfers by hash, and callbacks that a seller signs.
 
+use farebox_core::compute::Gateway;
 use farebox_core::compute::message::{Answer, Callback, Command, SellerRequest, TillPayment};
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::{OlderWays, Profile, ProfileSettings};
 use farebox_core::compute::vars::Profiles;
+use farebox_core::evm::address::Address;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
@@ -92,7 +94,18 @@ pub fn a_transfer_of_the_buyer_buys_its_quote_once() {
     assert_eq!((told.status, told.text("payment_mode")), (200, "direct-escrow".into()));
     assert_eq!(told.text("settlement_tx_hash"), HASH);
     let again = Told::of(show(&mut world, HASH, &signature, Some(chain(|_| {}))));
-    assert_eq!((again, world.rows.jobs.len()), (told, 1));
+    assert_eq!((again, world.rows.jobs.len()), (told.clone(), 1));
+    // The profile may ask for another address since.
+    let asks_for = |escrow: Address| {
+        let older = OlderWays { direct_transfers: Some(BLOCKS), ..OlderWays::default() };
+        let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+        Gateway::new(ProfileSettings { older, escrow, ..set }).unwrap()
+    };
+    let before = settings(HoldKind::Escrow, Profile::LiveTestnet).escrow;
+    world.gateway = asks_for(Address::parse(&wallet(77)).unwrap());
+    let later = Told::of(show(&mut world, HASH, &signature, Some(chain(|_| {}))));
+    assert_eq!(later, told);
+    world.gateway = asks_for(before);
     // For another quote it is used, in whatever spelling.
     world.rows.quotes[0].fingerprint = "other".into();
     world.rows.quotes[0].client = "10.0.0.9".into();

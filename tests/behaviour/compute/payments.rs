@@ -1,6 +1,7 @@
 //! Payments: the guards of verify in the contract's order, and what the gate says was paid.
 
 use farebox_core::amount::Amount;
+use farebox_core::compute::Gateway;
 use farebox_core::compute::message::{Answer, Command, TillPayment};
 use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave, QuoteState};
 use farebox_core::compute::settings::Profile;
@@ -13,7 +14,7 @@ use farebox_core::secret::Secret;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
-use super::world::{ESCROW, NOON, TX, Told, USDC, World, payment, settings, wallet};
+use super::world::{ESCROW, NOON, TX, Told, URL, USDC, World, payment, settings, wallet};
 
 #[test]
 pub fn guards_come_in_the_contract_s_order_before_a_seller_notices() {
@@ -70,12 +71,49 @@ pub fn a_quote_is_not_paid_after_its_end() {
 #[test]
 pub fn a_quote_of_other_terms_is_not_paid() {
     let mut world = World::with_seller();
-    let fingerprint = world.ask("10.0.0.1", 9, "hello").text("fingerprint");
-    let mut set = settings(HoldKind::Escrow, Profile::LiveTestnet);
-    set.escrow = farebox_core::evm::address::Address::parse(&wallet(77)).unwrap();
-    world.gateway = farebox_core::compute::Gateway::new(set).unwrap();
+    let quote = world.ask("10.0.0.1", 9, "hello");
+    let (id, fingerprint) = (quote.text("payment_id"), quote.text("fingerprint"));
+    let price = Command::Price(format!("{URL}/till/{id}"));
+    assert_eq!(world.told(price.clone()).status, 200);
+    asks_for(&mut world, wallet(77));
     let told = Told::of(world.verify(9, "hello", &fingerprint, &payment(9)));
     assert_eq!(told.code(), (409, "QUOTE_PAYMENT_PROFILE_MISMATCH"));
+    // Nor has it a price, nor is it what the same request is answered by.
+    assert_eq!(world.told(price).status, 404);
+    world.seller(2, "0.005");
+    let again = world.ask("10.0.0.1", 9, "hello");
+    assert_ne!(again.text("payment_id"), id);
+    assert_eq!(again.text("pay_to").to_lowercase(), wallet(77).to_lowercase());
+}
+
+/// Changes the address to which a profile has its money sent.
+fn asks_for(world: &mut World, escrow: String) {
+    let mut set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+    set.escrow = Address::parse(&escrow).unwrap();
+    world.gateway = Gateway::new(set).unwrap();
+}
+
+#[test]
+pub fn what_was_paid_at_terms_of_before_is_answered_as_it_was() {
+    let mut world = World::with_seller();
+    let quote = world.ask("10.0.0.1", 9, "hello");
+    let (id, fingerprint) = (quote.text("payment_id"), quote.text("fingerprint"));
+    let answer = world.verify(9, "hello", &fingerprint, &payment(9));
+    assert_eq!(answer, Answer::Till(id.clone()));
+    let pay_to = quote.text("pay_to");
+    // While it is not known whether it was charged, and once it was.
+    for is_paid in [false, true] {
+        if is_paid {
+            asks_for(&mut world, pay_to.clone());
+            world.sold(&world.sale(&id, "rcpt_1", 9));
+            assert_eq!(world.rows.jobs[0].state, JobState::Paid);
+        }
+        asks_for(&mut world, wallet(77));
+        let again = world.verify(9, "hello", &fingerprint, &payment(9));
+        assert_eq!(again, Answer::Till(id.clone()), "{is_paid}");
+        let bare = Told::of(world.verify(9, "hello", &fingerprint, ""));
+        assert!(bare.status >= 400, "{bare:?}");
+    }
 }
 
 //

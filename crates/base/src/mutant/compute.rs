@@ -112,6 +112,8 @@ macro_rules! compute {
             AnyPromptIsPaid,
             /// A quote of other terms is paid.
             ProfilesMix,
+            /// New terms end what was paid at the old ones.
+            NewTermsForgetPayments,
             /// Another payer than the buyer is charged.
             AnyonePays,
             /// A quote is paid by a second payment.

@@ -88,7 +88,7 @@ impl Quotes<'_> {
         let read = fields.and_then(|fields| Order::of(&fields));
         let order = or_reply!(read);
         let fingerprint = self.fingerprint(&order);
-        let known = records.quote_of(&fingerprint)?.filter(|quote| quote.is_open(tick.now));
+        let known = self.find_open(records, &fingerprint, tick)?;
         if let Some(quote) = known.filter(|_| !planted(Mutant::RequestsAreQuotedTwice))
             && (quote.has_seat(tick.now)
                 || seat_of(records, &quote, SeatClaim::Payment, tick)?.is_some())
@@ -122,6 +122,18 @@ impl Quotes<'_> {
         let reaction = self.ask_payment(&quote, REQUIRED, tick);
         let changes = seat.edits(tick).chain([Change::Quote(Box::new(quote)), event]).collect();
         Ok(Decision { answer: reaction, changes })
+    }
+
+    /// The newest quote of a request, while it can be paid: it has not ended, and asks for what the
+    /// profile asks for now.
+    pub fn find_open<R: Rows>(
+        &self,
+        records: &R,
+        fingerprint: &str,
+        tick: Now<'_>,
+    ) -> Result<Option<QuoteRow>, R::Error> {
+        let newest = records.quote_of(fingerprint)?;
+        Ok(newest.filter(|quote| quote.is_open(tick.now) && self.profile.is_current(quote)))
     }
 
     /// The quote that holds a seat of this seller.

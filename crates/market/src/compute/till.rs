@@ -71,6 +71,7 @@ impl Till<'_> {
             {
                 0
             }
+            QuoteState::Open | QuoteState::Displaced if !self.money.profile.is_current(&quote) => 0,
             QuoteState::Displaced
                 if seat_of(records, &quote, SeatClaim::Payment, tick)?.is_none() =>
             {

@@ -66,7 +66,10 @@ impl Payments<'_> {
             let Some(quote) = records.quote_of(&shown)? else {
                 return Ok(Decision::reply(bad_fingerprint(EXPIRED)));
             };
-            if !self.quotes.profile.is_current(&quote) && !planted(Mutant::ProfilesMix) {
+            // What a transfer has bought is what it buys, whatever the profile asks for now.
+            let is_new = records.hold(&hash.to_ascii_lowercase())?.is_none()
+                || planted(Mutant::NewTermsForgetPayments);
+            if is_new && !self.quotes.profile.is_current(&quote) {
                 return Ok(Decision::reply(other_profile()));
             }
             let shown = DirectTransfer { hash, signature: asked.signature.as_deref() };
@@ -84,7 +87,12 @@ impl Payments<'_> {
         if !has_material && !is_open {
             return Ok(Decision::reply(no_payment()));
         }
-        if !self.quotes.profile.is_current(&quote) && !planted(Mutant::ProfilesMix) {
+        let buys = |job: &JobRow| {
+            job.shown == digest_of(material) && !planted(Mutant::NewTermsForgetPayments)
+        };
+        // The gate answers a payment that it may have charged, whatever the profile asks for now.
+        let is_new = !records.job_of(&quote.id)?.is_some_and(|job| buys(&job));
+        if is_new && !self.quotes.profile.is_current(&quote) {
             return Ok(Decision::reply(other_profile()));
         }
         if !has_material {
@@ -119,7 +127,7 @@ impl Payments<'_> {
         let known = find_job_paid(records, &material)?;
         let quote = match &known {
             Some(job) => records.quote(&job.quote)?,
-            None => records.quote_of(&fingerprint)?.filter(|quote| quote.is_open(tick.now)),
+            None => self.quotes.find_open(records, &fingerprint, tick)?,
         };
         let Some(quote) = quote else { return self.quotes.quote(records, client, body, tick) };
         if quote.fingerprint != fingerprint && !planted(Mutant::PaymentsBuyAnything) {

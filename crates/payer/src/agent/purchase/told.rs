@@ -37,20 +37,24 @@ pub(super) enum PaymentFate {
 /// Codes after which the exchange does not charge a payment, whenever they come. The last two are the
 /// gate's: the work that it waited for has failed, and what has the same nonce was shown for another
 /// quote.
-const REFUSED: [&str; 9] = [
+const REFUSED: [&str; 8] = [
     "FACILITATOR_RESPONSE_INVALID",
     "INVALID_X_PAYMENT_HEADER",
     "INVALID_BUYER_ADDRESS",
     "INVALID_TX_HASH",
     "INVALID_REQUEST",
     "INVALID_JSON",
-    "QUOTE_PAYMENT_PROFILE_MISMATCH",
     "origin_failed",
     "payment_already_used",
 ];
 /// Codes of a quote that is gone. To a payment that was not sent before they say that nothing is
 /// charged.
-const GONE: [&str; 3] = ["FINGERPRINT_INVALID", "QUOTE_EXPIRED", "PAYMENT_ALREADY_VERIFIED"];
+const GONE: [&str; 4] = [
+    "FINGERPRINT_INVALID",
+    "QUOTE_EXPIRED",
+    "PAYMENT_ALREADY_VERIFIED",
+    "QUOTE_PAYMENT_PROFILE_MISMATCH",
+];
 const MAX_BYTES: usize = 64 * 1024;
 /// Longest id of a job, and longest hash of a transaction, bytes.
 const MAX_ID: usize = 128;
