@@ -116,7 +116,7 @@ test('whoever asks for more than one network may have at once is told so, and a 
   const paid = paying(`${served.url}/held/report`);
   await eventually('the origin has the request that was paid for', () => held.size === 1);
 
-  const crowd = Array.from({ length: 20 }, () => open(asking('/held', CROWD).repeat(50)));
+  const crowd = Array.from({ length: 40 }, () => open(asking('/held', CROWD).repeat(8)));
   await eventually(
     'the places of one network are taken',
     () => held.size,
@@ -140,7 +140,7 @@ test('whoever asks for more than one network may have at once is told so, and a 
   // Each request of the crowd has one answer, in the order in which it asked.
   await eventually(
     'all connections of the crowd are answered, up to a refusal',
-    () => crowd.every(({ text, socket }) => socket.destroyed || statuses(text).length === 50),
+    () => crowd.every(({ text, socket }) => socket.destroyed || statuses(text).length === 8),
     Boolean,
     20,
   );

@@ -36,8 +36,8 @@ export type FrontOptions = Inner & {
 const MOST_HEADER_BYTES = 65_536;
 /** Fields of a request. */
 const MOST_FIELDS = 200;
-/** Requests of one connection before the first of them is answered; the server itself would take any number of them. */
-const MOST_WAITING = 100;
+/** Requests of one connection before the first of them is answered: each is held with its head, and the server itself would take any number. */
+const MOST_WAITING = 8;
 /** Who connects and says nothing holds a connection no longer. A body may take as long as the gate lets it. */
 const HEADERS_MS = 60_000;
 /** As long as a server of Node lets a request take, which is not set here because a body may take longer. */
