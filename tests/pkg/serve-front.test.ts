@@ -168,28 +168,39 @@ for (const [what, lines] of [
     socket.destroy();
   });
 
-// A-430
-test('what such a connection had asked for is asked no longer', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
-  const asked = new Set<IncomingMessage>();
-  const inner = createServer((it) => asked.add(it));
-  await new Promise<void>((resolve) => inner.listen(join(folder, 'requests'), resolve));
-  const pages = { serve: () => false };
-  const front = await openFront({ ...PLAIN, socket: join(folder, 'requests'), pages });
-  const one = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
-  const socket = connect(Number(new URL(front.url).port), '127.0.0.1', () => socket.write(one + one + one));
-  await eventually(
-    'all three are asked',
-    () => asked.size,
-    (count) => count === 3,
-  );
-  const closed = [...asked].map((it) => once(it.socket, 'close'));
-  socket.write(`GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${OFFER}\r\n`);
-  await Promise.all(closed);
-  await front.close(0);
-  inner.close();
-  rmSync(folder, { recursive: true });
-});
+// A-430, A-463
+for (const [how, request] of [
+  ['by an offer', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ['by its client', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ['by its client', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na'],
+] as const)
+  test(`what a connection had asked for is asked no longer when it is ended ${how}: ${request.slice(0, 4)}`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
+    const asked = new Set<IncomingMessage>();
+    const inner = createServer((it) => asked.add(it.resume()));
+    await new Promise<void>((resolve) => inner.listen(join(folder, 'requests'), resolve));
+    const pages = { serve: () => false };
+    // One place more than it takes.
+    const room = { requests: 6, connections: 10 };
+    const front = await openFront({ ...PLAIN, room, socket: join(folder, 'requests'), pages });
+    for (let round = 0; round < 3; round += 1) {
+      asked.clear();
+      const socket = connect(Number(new URL(front.url).port), '127.0.0.1', () => socket.write(request.repeat(3)));
+      socket.on('error', () => {});
+      await eventually(
+        'all three are asked',
+        () => asked.size,
+        (count) => count === 3,
+      );
+      const closed = [...asked].map((it) => once(it.socket, 'close'));
+      if (how === 'by its client') socket.resetAndDestroy();
+      else socket.write(`GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${OFFER}\r\n`);
+      await Promise.all(closed);
+    }
+    await front.close(0);
+    inner.close();
+    rmSync(folder, { recursive: true });
+  });
 
 // A-445
 test('a connection without a request ends, and so does one whose offer of a WebSocket was refused', async () => {

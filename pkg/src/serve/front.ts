@@ -1,5 +1,5 @@
 /** The HTTP server in front of workerd: it says who asks, and serves the pages. */
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { type ClientRequest, createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
@@ -67,11 +67,8 @@ export function openFront(options: FrontOptions): Promise<Front> {
     waiting.set(socket, asked);
     socket.once('close', () => {
       leave();
-      // The server may not know the connection any more, and would let them go on.
-      for (const [each, leaves] of asked) {
-        leaves();
-        each.destroy(new Error('its connection has ended'));
-      }
+      // The server may not know the connection any more, and an answer that waits for another one hears of no end.
+      for (const ends of asked.values()) ends();
     });
   });
   // Else the server answers by itself, and a body may go on behind that for ever.
@@ -126,9 +123,12 @@ export function openFront(options: FrontOptions): Promise<Front> {
     const leave = places.take(options.networkOf(address));
     if (leave === undefined) busy(answer);
     else {
-      waiting.get(asked.socket)?.set(asked, leave);
+      const inner = forward(options, asked, answer);
+      waiting.get(asked.socket)?.set(asked, () => {
+        leave();
+        inner.destroy();
+      });
       answer.once('close', leave);
-      forward(options, asked, answer);
     }
   }
   return new Promise((resolve, reject) => {
@@ -145,7 +145,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
   });
 }
 
-/** Requests, and what gives back the place of each. */
+/** Requests, and what ends each of them and gives back its place. */
 type Waiting = Map<IncomingMessage, () => void>;
 
 const hasTooMany = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.length > 2 * MOST_FIELDS;
@@ -171,7 +171,7 @@ function close(server: Server, upgraded: ReadonlySet<Duplex>, milliseconds: numb
   });
 }
 
-function forward(options: Inner, asked: IncomingMessage, answer: ServerResponse): void {
+function forward(options: Inner, asked: IncomingMessage, answer: ServerResponse): ClientRequest {
   const inner = innerRequest(options, asked);
   inner.on('response', (said) => {
     answer.writeHead(said.statusCode ?? 502, linesOf(said.rawHeaders, CONNECTION) as never);
@@ -189,6 +189,7 @@ function forward(options: Inner, asked: IncomingMessage, answer: ServerResponse)
   answer.on('close', () => inner.destroy());
   asked.on('error', () => inner.destroy());
   passesBody(asked, inner);
+  return inner;
 }
 
 /** What belongs to the connection to workerd. */
