@@ -87,7 +87,7 @@ test('a place is one of those that are left: half for the first network, and one
 
 test('there is room on this machine, and no more than its runtime may open files for', () => {
   const { requests, connections } = roomHere();
-  assert.ok(requests >= 1 && requests <= 4_000 && connections >= requests && connections <= 16_000);
+  assert.ok(requests >= 1 && requests <= 2_000 && connections >= requests && connections <= 4_000);
 });
 
 test('a network is what the gate counts as one', async () => {
@@ -116,7 +116,7 @@ test('whoever asks for more than one network may have at once is told so, and a 
   const paid = paying(`${served.url}/held/report`);
   await eventually('the origin has the request that was paid for', () => held.size === 1);
 
-  const crowd = Array.from({ length: 40 }, () => open(asking('/held', CROWD).repeat(8)));
+  const crowd = Array.from({ length: 200 }, () => open(asking('/held', CROWD)));
   await eventually(
     'the places of one network are taken',
     () => held.size,
@@ -137,19 +137,12 @@ test('whoever asks for more than one network may have at once is told so, and a 
   for (const end of held) end();
   const answer = await paid;
   assert.deepEqual([answer.status, await answer.text()], [200, 'done']);
-  // Each request of the crowd has one answer, in the order in which it asked.
-  await eventually(
-    'all connections of the crowd are answered, up to a refusal',
-    () => crowd.every(({ text, socket }) => socket.destroyed || statuses(text).length === 8),
-    Boolean,
-    20,
-  );
+  // Each request of the crowd has one answer.
+  await eventually('the crowd is answered', () => crowd.every(({ text }) => statuses(text).length === 1), Boolean, 20);
   const all = crowd.flatMap(({ text }) => statuses(text));
-  assert.equal(all.filter((status) => status === '200').length, REQUESTS / 2);
-  assert.ok(all.includes('503'));
   assert.deepEqual(
-    all.filter((status) => status !== '200' && status !== '503'),
-    [],
+    ['200', '503'].map((wanted) => all.filter((status) => status === wanted).length),
+    [REQUESTS / 2, 200 - REQUESTS / 2],
   );
   assert.deepEqual([served.child.exitCode, served.wrote().includes('workerd ended')], [null, false]);
   // All places are free again.

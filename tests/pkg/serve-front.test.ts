@@ -168,7 +168,7 @@ for (const [what, lines] of [
     socket.destroy();
   });
 
-// A-430, A-463
+// A-430, A-463, A-466
 for (const [how, request] of [
   ['by an offer', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
   ['by its client', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
@@ -294,6 +294,31 @@ for (const [status, lines] of [
     assert.equal(answer.includes('"code":"expectation_failed"'), status === 417);
     await front.close(0);
   });
+
+// A-466
+test('a connection holds neither what was answered before its body came, nor a refusal that waits', async () => {
+  const warnings: string[] = [];
+  const warned = ({ name }: Error): unknown => warnings.push(name);
+  process.on('warning', warned);
+  const pages = { serve: (_: IncomingMessage, answer: ServerResponse) => answer.end('a page') !== undefined };
+  const front = await openFront({ ...PLAIN, pages });
+  const client = connect(Number(new URL(front.url).port), '127.0.0.1');
+  for (let turn = 0; turn < 20; turn += 1) {
+    client.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n');
+    assert.match(String((await once(client, 'data'))[0]), /a page/);
+    client.write('a');
+  }
+  // Listeners that pile up are warned of.
+  assert.deepEqual(warnings, []);
+  process.off('warning', warned);
+  client.destroy();
+  await front.close(0);
+  const count = seen.length;
+  const refused = `GET /free HTTP/1.1\r\nHost: x\r\n${'a:\r\n'.repeat(15_000)}\r\n`;
+  assert.equal(await raw(`GET /free?ms=1000 HTTP/1.1\r\nHost: x\r\n\r\n${refused}`, 3_000), '');
+  assert.match(await raw(refused), /^HTTP\/1.1 431 /);
+  assert.ok(seen.length <= count + 1);
+});
 
 // A-449
 test('an offer of a WebSocket has no more fields than another request', async () => {

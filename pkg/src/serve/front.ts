@@ -36,8 +36,8 @@ export type FrontOptions = Inner & {
 const MOST_HEADER_BYTES = 65_536;
 /** Fields of a request. */
 const MOST_FIELDS = 200;
-/** Requests of one connection before the first of them is answered: each is held with its head, and the server itself would take any number. */
-const MOST_WAITING = 8;
+/** Beyond it the server drops fields without a word, and with them how long the body is: by then there are too many of them. */
+const KEPT_FIELDS = MOST_FIELDS + 50;
 /** Who connects and says nothing holds a connection no longer. A body may take as long as the gate lets it. */
 const HEADERS_MS = 60_000;
 /** As long as a server of Node lets a request take, which is not set here because a body may take longer. */
@@ -47,52 +47,54 @@ const STALE_MS = 300_000;
 export function openFront(options: FrontOptions): Promise<Front> {
   /** Connections that have become WebSockets: the server does not know them any more. */
   const upgraded = new Set<Duplex>();
-  /** Requests of each connection whose answers are not over. */
-  const waiting = new WeakMap<Duplex, Waiting>();
+  const known = new WeakMap<Duplex, Connection>();
   const { headersTimeout = HEADERS_MS, staleTimeout = STALE_MS, room } = options;
   const [places, connections] = [placesOf(room.requests), placesOf(room.connections)];
   const server = createServer(
     { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout, connectionsCheckingInterval: headersTimeout / 2 },
     (asked, answer) => {
-      const address = taken(asked, answer);
-      if (address !== undefined && !options.pages.serve(asked, answer)) placed(asked, answer, address);
+      const waits = begins(asked, answer);
+      if (waits === undefined || options.pages.serve(asked, answer)) return;
+      const inner = forward(options, asked, answer);
+      const { leave } = waits;
+      waits.ends.set(asked, () => {
+        leave();
+        inner.destroy();
+      });
     },
   );
-  server.on('connection', (socket: Socket) => {
-    // One that has offered another protocol comes a second time.
-    if (waiting.has(socket)) return;
-    const leave = connections.take(options.networkOf(socket.remoteAddress ?? ''));
-    if (leave === undefined) return void socket.destroy();
-    const asked: Waiting = new Map();
-    waiting.set(socket, asked);
-    socket.once('close', () => {
-      leave();
-      // The server may not know the connection any more, and an answer that waits for another one hears of no end.
-      for (const ends of asked.values()) ends();
-    });
-  });
+  server.maxHeadersCount = KEPT_FIELDS;
   // Else the server answers by itself, and a body may go on behind that for ever.
   server.on('checkExpectation', (asked: IncomingMessage, answer: ServerResponse) => {
-    if (taken(asked, answer) !== undefined) refuse(answer, 417, 'expectation_failed', EXPECTED);
+    if (begins(asked, answer) !== undefined) refuse(answer, EXPECTED);
   });
-  // Else it drops what is beyond 2,000 fields without a word, and with it how long the body is.
-  server.maxHeadersCount = 0;
+  server.on('connection', (socket: Socket) => {
+    // One that has offered another protocol comes a second time.
+    if (known.has(socket)) return;
+    const leave = connections.take(options.networkOf(socket.remoteAddress ?? ''));
+    if (leave === undefined) return void socket.destroy();
+    const connection: Connection = { ends: new Map() };
+    known.set(socket, connection);
+    socket.once('close', () => {
+      leave();
+      clearTimeout(connection.late);
+      // The server may not know the connection any more, and an answer that waits for another one hears of no end.
+      for (const end of connection.ends.values()) end();
+    });
+  });
   endsUnread(server, staleTimeout);
   server.on('upgrade', (asked: IncomingMessage, socket: Duplex, head: Buffer) => {
     // Two answers cannot have it. Spec: RFC 6455, 4.1.
-    if (waiting.get(socket)?.size !== 0) return socket.on('error', () => {}).destroy();
-    if (!isWebSocket(asked)) {
+    if (known.get(socket)?.ends.size !== 0) return socket.on('error', () => {}).destroy();
+    if (!hasTooMany(asked) && !isWebSocket(asked)) {
       // An ordinary request to whoever does not know that protocol. It is parsed once more, without the offer of it.
       socket.unshift(Buffer.concat([withoutUpgrade(asked), head]));
       server.emit('connection', socket);
       return;
     }
     socket.on('error', () => socket.destroy());
-    if (hasTooMany(asked)) return refuse(answerOn(socket, asked), 431, 'too_many_fields', TOO_MANY);
-    const [address] = senderOf(asked, options.trustsProxy) ?? [];
-    if (address === undefined) return refuse(answerOn(socket, asked), 400, 'sender_unknown', NOBODY);
-    const leave = places.take(options.networkOf(address));
-    if (leave === undefined) return busy(answerOn(socket, asked));
+    const leave = placeOf(asked);
+    if (typeof leave !== 'function') return refuse(answerOn(socket, asked), leave);
     upgraded.add(socket);
     socket.once('close', () => {
       leave();
@@ -101,36 +103,38 @@ export function openFront(options: FrontOptions): Promise<Front> {
     if (head.length > 0) socket.unshift(head);
     upgrade(options, asked, socket);
   });
-  /** Notes a request, and says who asks; `undefined` if it was refused. */
-  function taken(asked: IncomingMessage, answer: ServerResponse): string | undefined {
-    const others = waiting.get(asked.socket);
+
+  /** Takes the place of a request, or says why there is none. */
+  function placeOf(asked: IncomingMessage): (() => void) | Refusal {
+    if (hasTooMany(asked)) return TOO_MANY;
+    const [address] = senderOf(asked, options.trustsProxy) ?? [];
+    return address === undefined ? NOBODY : (places.take(options.networkOf(address)) ?? BUSY);
+  }
+
+  /** Begins a request; `undefined` if it was refused. */
+  function begins(asked: IncomingMessage, answer: ServerResponse): Begun | undefined {
     asked.on('error', () => {});
-    if (others === undefined || others.size >= MOST_WAITING) {
+    const connection = known.get(asked.socket);
+    const place = placeOf(asked);
+    const leave = typeof place === 'function' ? place : () => {};
+    // A refusal that waits for another answer would be held with its head, and nothing would bound how many are.
+    if (connection === undefined || (typeof place !== 'function' && connection.ends.size > 0)) {
+      leave();
       asked.socket.destroy();
       return undefined;
     }
-    others.set(asked, () => {});
-    answer.once('close', () => others.delete(asked));
-    answer.once('finish', () => endsLate(asked, staleTimeout));
-    const [address] = senderOf(asked, options.trustsProxy) ?? [];
-    if (hasTooMany(asked)) refuse(answer, 431, 'too_many_fields', TOO_MANY);
-    else if (address === undefined) refuse(answer, 400, 'sender_unknown', NOBODY);
-    else return address;
+    const { ends } = connection;
+    ends.set(asked, leave);
+    answer.once('close', () => {
+      leave();
+      ends.delete(asked);
+    });
+    answer.once('finish', () => endsLate(connection, asked, staleTimeout));
+    if (typeof place === 'function') return { ends, leave };
+    refuse(answer, place);
     return undefined;
   }
-  /** Forwards a request if there is a place for it. */
-  function placed(asked: IncomingMessage, answer: ServerResponse, address: string): void {
-    const leave = places.take(options.networkOf(address));
-    if (leave === undefined) busy(answer);
-    else {
-      const inner = forward(options, asked, answer);
-      waiting.get(asked.socket)?.set(asked, () => {
-        leave();
-        inner.destroy();
-      });
-      answer.once('close', leave);
-    }
-  }
+
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => {
@@ -145,17 +149,27 @@ export function openFront(options: FrontOptions): Promise<Front> {
   });
 }
 
-/** Requests, and what ends each of them and gives back its place. */
-type Waiting = Map<IncomingMessage, () => void>;
+/** A connection. */
+type Connection = {
+  /** Its requests whose answers are not over, and what ends each of them and gives back its place. */
+  readonly ends: Map<IncomingMessage, () => void>;
+  /** Until when the body of the last request that was answered has to end. */
+  late?: NodeJS.Timeout;
+};
+/** The requests of the connection of one that has begun, and what gives back its place. */
+type Begun = Pick<Connection, 'ends'> & { readonly leave: () => void };
+/** An answer of the front itself; `after` is in seconds. */
+type Refusal = { readonly status: number; readonly code: string; readonly detail: string; readonly after?: number };
 
 const hasTooMany = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.length > 2 * MOST_FIELDS;
 
 /** Ends a connection whose request was answered, unless its body ends too: nobody wants the rest, and each byte would put the end off. */
-function endsLate(asked: IncomingMessage, milliseconds: number): void {
+function endsLate(connection: Connection, asked: IncomingMessage, milliseconds: number): void {
+  // The bodies of those before it have ended.
+  clearTimeout(connection.late);
   if (asked.complete) return;
   const late = setTimeout(() => (asked.complete ? undefined : asked.socket.destroy()), milliseconds);
-  late.unref();
-  asked.socket.once('close', () => clearTimeout(late));
+  connection.late = late.unref();
 }
 
 function close(server: Server, upgraded: ReadonlySet<Duplex>, milliseconds: number): Promise<void> {
@@ -182,8 +196,8 @@ function forward(options: Inner, asked: IncomingMessage, answer: ServerResponse)
   });
   inner.on('error', (error: NodeJS.ErrnoException) => {
     if (answer.headersSent) answer.destroy();
-    else if (error.code?.startsWith('HPE_') === true) refuse(answer, 502, 'answer_unreadable', UNREADABLE);
-    else unavailable(answer);
+    else if (error.code?.startsWith('HPE_') === true) refuse(answer, UNREADABLE);
+    else refuse(answer, UNAVAILABLE);
   });
   // A client that leaves ends its request; the gate decides what that means.
   answer.on('close', () => inner.destroy());
@@ -205,7 +219,7 @@ function upgrade(options: Inner, asked: IncomingMessage, outer: Duplex): void {
     said.pipe(plain);
     said.on('error', () => outer.destroy());
   });
-  inner.on('error', () => (outer.writable ? unavailable(answerOn(outer, asked)) : outer.destroy()));
+  inner.on('error', () => (outer.writable ? refuse(answerOn(outer, asked), UNAVAILABLE) : outer.destroy()));
   outer.once('close', () => inner.destroy());
   inner.end();
 }
@@ -227,28 +241,37 @@ function answerOn(outer: Duplex, asked: IncomingMessage): ServerResponse {
   return answer;
 }
 
-const TOO_MANY = `a request has at most ${MOST_FIELDS} header fields`;
-const NOBODY = 'the proxy in front has to write the address of the client as the last entry of X-Forwarded-For';
-const EXPECTED = 'of what Expect may say, 100-continue is understood';
-const UNREADABLE = 'the answer has header fields that cannot be read; if the request was paid for, the operator knows the payment';
+const TOO_MANY = { status: 431, code: 'too_many_fields', detail: `a request has at most ${MOST_FIELDS} header fields` };
+const NOBODY = {
+  status: 400,
+  code: 'sender_unknown',
+  detail: 'the proxy in front has to write the address of the client as the last entry of X-Forwarded-For',
+};
+const EXPECTED = { status: 417, code: 'expectation_failed', detail: 'of what Expect may say, 100-continue is understood' };
+const UNREADABLE = {
+  status: 502,
+  code: 'answer_unreadable',
+  detail: 'the answer has header fields that cannot be read; if the request was paid for, the operator knows the payment',
+};
+/** Nothing of the request has reached the gate. */
+const BUSY = {
+  status: 503,
+  code: 'gate_busy',
+  detail: 'the gate has as many requests under way as it takes; send the same request again, with the same payment if there is one',
+  after: 1,
+};
+/** Nothing of the request has reached the gate, or it is not known. */
+const UNAVAILABLE = {
+  status: 503,
+  code: 'gate_unavailable',
+  detail: 'the gate does not run at the moment; send the same request again, with the same payment if there is one',
+  after: 2,
+};
 
-/** The answer where all places are taken: nothing of the request has reached the gate. */
-function busy(answer: ServerResponse): void {
-  answer.setHeader('retry-after', '1');
-  const detail = 'the gate has as many requests under way as it takes; send the same request again, with the same payment if there is one';
-  refuse(answer, 503, 'gate_busy', detail);
-}
-
-/** The answer while workerd is not there: nothing of the request has reached the gate, or it is not known. */
-function unavailable(answer: ServerResponse): void {
-  answer.setHeader('retry-after', '2');
-  const detail = 'the gate does not run at the moment; send the same request again, with the same payment if there is one';
-  refuse(answer, 503, 'gate_unavailable', detail);
-}
-
-function refuse(answer: ServerResponse, status: number, code: string, detail: string): void {
+function refuse(answer: ServerResponse, { status, code, detail, after }: Refusal): void {
   const title = `${code.charAt(0).toUpperCase()}${code.slice(1).replaceAll('_', ' ')}`;
-  const body = { type: `urn:farebox:problem:${code}`, title, status, detail, code, retryable: status === 503 };
+  const body = { type: `urn:farebox:problem:${code}`, title, status, detail, code, retryable: after !== undefined };
+  if (after !== undefined) answer.setHeader('retry-after', String(after));
   answer
     .writeHead(status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store', connection: 'close' })
     .end(JSON.stringify(body));

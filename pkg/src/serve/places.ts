@@ -1,4 +1,5 @@
 /** Places that strangers share: no network takes the last ones, so whoever asks next finds one. */
+import { getHeapStatistics } from 'node:v8';
 
 /** Counts what is under way. */
 export type Places = {
@@ -29,7 +30,7 @@ export function placesOf(most: number): Places {
   };
 }
 
-/** How many places there are, with the files that this process and the runtime may each open. */
+/** How many places there are. */
 export type Room = {
   /** Requests that are under way. */
   readonly requests: number;
@@ -38,16 +39,21 @@ export type Room = {
 };
 
 /** More serve nobody: their answers would wait for the processor. */
-const MOST: Room = { requests: 4_000, connections: 16_000 };
+const MOST: Room = { requests: 2_000, connections: 4_000 };
+/** Memory for a connection: a head that is being read, or one that waits for its answer, both sides of it and the objects around them, bytes. */
+const BYTES_EACH = 524_288;
 
 /**
  * The room on this machine. The runtime opens a connection from here, one to the origin and up to two to facilitator and node for a request, and it ends
- * where it may open no more.
+ * where it may open no more files; this process ends where its memory is full.
  */
 export function roomHere(): Room {
   const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
-  const files = Number(userLimits?.open_files?.soft);
-  // Windows has no such limit.
-  if (!Number.isInteger(files)) return MOST;
-  return { requests: Math.min(MOST.requests, Math.floor(files / 4)), connections: Math.min(MOST.connections, Math.floor(files / 2)) };
+  // Windows has no such limit, and another system may have none.
+  const files = Number(userLimits?.open_files?.soft) || Number.POSITIVE_INFINITY;
+  const bytes = getHeapStatistics().heap_size_limit;
+  return {
+    requests: Math.floor(Math.min(MOST.requests, files / 4, bytes / BYTES_EACH / 2)),
+    connections: Math.floor(Math.min(MOST.connections, files / 2, bytes / BYTES_EACH)),
+  };
 }
