@@ -260,7 +260,8 @@ impl SightText {
         let sight = Self {
             deposit: amount("balance")?,
             claimed: amount("totalClaimed")?,
-            leaving: state.get("withdrawRequestedAt")?.as_u64()?,
+            // No contract of this kind is ever closed, whoever says so.
+            leaving: state.get("withdrawRequestedAt")?.as_u64().filter(|it| *it != Self::FINAL)?,
             nonce: amount("refundNonce")?,
             at: at.secs(),
         };

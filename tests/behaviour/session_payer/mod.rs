@@ -240,6 +240,46 @@ pub fn a_payee_that_says_that_the_session_is_gone_gets_no_other_deposit() {
     assert_eq!((payer.deposits, seller.deposits), (100, 100));
 }
 
+//
+#[test]
+pub fn a_top_up_that_never_arrives_leaves_the_session_as_it_was() {
+    for closes in [false, true] {
+        let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+        payer.pays(&mut seller).unwrap();
+        payer.pays(&mut seller).unwrap();
+        seller.unit = 90;
+        let lost = payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| {
+            assert_eq!(answer.0, 200);
+            seller.deposit = 100;
+            seller.refuses(70_003, 402)
+        });
+        assert!(lost.is_err());
+        assert_eq!(seller.actions.last(), Some(&("topUp", 100)));
+        payer.later = 4_000;
+        // What the deposit covers is paid, and proves no other one.
+        seller.unit = 10;
+        payer.pays(&mut seller).unwrap();
+        assert_eq!(payer.kept(), [(100, 30, 30)]);
+        seller.unit = 90;
+        let refused = payer.pays(&mut seller);
+        assert_eq!(seller.actions.last(), Some(&("voucher", 120)));
+        assert_eq!(refused, Err("receipt_mismatch"));
+        assert_eq!(payer.kept(), [(100, 30, 30)]);
+        if closes {
+            let refund = payer.asks(&mut seller, ChannelAim::Refund(None), |_, it| it);
+            assert_eq!(refund.unwrap().unwrap()["refunded"].as_str(), Some("70"));
+            assert_eq!(seller.actions.last(), Some(&("close", 30)));
+            continue;
+        }
+        seller.unit = 10;
+        payer.pays(&mut seller).unwrap();
+        seller.unit = 90;
+        payer.pays(&mut seller).unwrap();
+        assert_eq!(seller.actions[seller.actions.len() - 2..], [("topUp", 100), ("voucher", 130)]);
+        assert_eq!(payer.kept(), [(200, 130, 130)]);
+    }
+}
+
 #[test]
 pub fn a_payer_whose_channel_the_payee_closes_takes_the_rest_back_and_opens_another() {
     let mut seller = Seller::new(1);

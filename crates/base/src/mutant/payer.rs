@@ -150,6 +150,10 @@ macro_rules! payer {
             VouchersAreSignedOn,
             /// A payee that says that a session is gone gets another deposit.
             ClosedSessionsReopen,
+            /// A top-up that never arrives leaves a voucher that is refused for ever.
+            LostTopUpsEndSessions,
+            /// A voucher that leans on no top-up proves that one has arrived.
+            AnyVoucherProvesTopUps,
             /// A payee that closes channel after channel is trusted with one deposit after another.
             RestsAreForgotten,
         }

@@ -271,8 +271,11 @@ impl SessionPurchase {
                 stays_used = true;
             }
             SessionFate::Served(said) => {
-                // A voucher that was served proves that the deposit has arrived.
-                session.funded();
+                // A voucher that was served proves that the deposit has arrived, if it leans on that.
+                let amount = planned.session.state.cumulative;
+                if amount > session.state.deposit || planted(Mutant::AnyVoucherProvesTopUps) {
+                    session.funded();
+                }
                 if let Some(used) = self.used(said) {
                     session.state.spent = used.max(session.state.spent);
                 }
@@ -299,6 +302,9 @@ impl SessionPurchase {
                         budget.sent.let_go(&key);
                         return Ok(true);
                     }
+                }
+                if session.pending.is_none() {
+                    session.go_back();
                 }
             }
         }

@@ -15,6 +15,7 @@ use crate::client::voucher::{ChannelState, NextVoucher};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::config::{ChannelId, ChannelParties};
 use farebox_channel::escrow::{Escrow, EscrowContract};
@@ -37,10 +38,20 @@ pub(super) struct KeptSession {
     pub state: ChannelState,
     /// The signature of the highest voucher; empty before the first.
     pub signature: String,
+    /// The highest voucher that the deposit covers, while a higher one leans on a deposit that was
+    /// not seen to arrive.
+    pub covered: Option<CoveredVoucher>,
     /// The request that uses it now, and when it counts as dead.
     pub using: Option<Using>,
     /// A deposit that was not seen to arrive yet.
     pub pending: Option<PendingFunds>,
+}
+
+/// A voucher, and its signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CoveredVoucher {
+    pub amount: Amount,
+    pub signature: String,
 }
 
 /// A deposit on its way: the first one opens the channel.
@@ -111,6 +122,7 @@ impl KeptSession {
             name,
             state: ChannelState { deposit: zero, cumulative: zero, spent: zero },
             signature: String::new(),
+            covered: None,
             using: None,
             pending: None,
         }
@@ -177,6 +189,27 @@ impl KeptSession {
     pub fn funded(&mut self) {
         if let Some(pending) = self.pending.take() {
             self.state = self.state.topped_up(pending.amount);
+        }
+        self.covered = None;
+    }
+
+    /// Makes a voucher of this amount the highest. Where it leans on a deposit that may not have
+    /// arrived, the one before stays beside it.
+    pub fn raise(&mut self, amount: Amount) {
+        if amount > self.state.deposit && !self.is_opening() && self.covered.is_none() {
+            let signature = self.signature.clone();
+            self.covered = Some(CoveredVoucher { amount: self.state.cumulative, signature });
+        }
+        self.state.cumulative = amount;
+    }
+
+    /// Goes back to the highest voucher that the deposit covers, once the payee has refused a higher
+    /// one: it would be refused for ever, also as the one that closes the channel.
+    pub fn go_back(&mut self) {
+        let covered = self.covered.take().filter(|_| !planted(Mutant::LostTopUpsEndSessions));
+        if let Some(CoveredVoucher { amount, signature }) = covered {
+            self.state.cumulative = amount;
+            self.signature = signature;
         }
     }
 
@@ -256,6 +289,9 @@ impl KeptSession {
             "cumulative": self.state.cumulative.to_string(),
             "spent": self.state.spent.to_string(),
             "signature": self.signature,
+            "covered": self.covered.as_ref().map(|it| {
+                json!({"amount": it.amount.to_string(), "signature": it.signature})
+            }),
             "using": self.using.as_ref().map(Using::to_value),
             "pending": pending,
         })
@@ -293,6 +329,14 @@ impl ChannelRow for KeptSession {
                 spent: amount("spent")?,
             },
             signature: text("signature")?.to_string(),
+            covered: match row.get("covered") {
+                // Rows of before have none.
+                None | Some(Value::Null) => None,
+                Some(it) => Some(CoveredVoucher {
+                    amount: Amount::from_atomic(it.get("amount")?.as_str()?).ok()?,
+                    signature: it.get("signature")?.as_str()?.to_string(),
+                }),
+            },
             using: Using::from_row(row)?,
             pending,
         })

@@ -86,6 +86,7 @@ impl SessionPurchase {
                     session.parties = fresh.parties;
                     session.state = fresh.state;
                     session.signature = String::new();
+                    session.covered = None;
                 }
                 self.fund(budget, &asked, &mut session, least, now)?;
                 (funding(&session), opening.then_some(Amount::ZERO))
@@ -104,7 +105,7 @@ impl SessionPurchase {
         let sends_deposit = funds.is_some();
         let before = session.state.cumulative;
         if let Some(amount) = sign {
-            session.state.cumulative = amount;
+            session.raise(amount);
         }
         let is_signed = deposit.is_none() && voucher.is_none();
         self.planned = Some(Planned { session, before, act, sends_deposit });
