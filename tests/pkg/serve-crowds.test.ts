@@ -13,7 +13,7 @@ import { openingWebSocket, type Served, type ServeWorld, startServeWorld } from 
 
 /** Files that the program and its runtime may each open, and the places that it has with them. */
 const FILES = 1_024;
-const REQUESTS = FILES / 4;
+const REQUESTS = FILES / 8;
 const CONNECTIONS = FILES / 2;
 /** Networks of documentation. Spec: RFC 5737. */
 const [CROWD, OTHER] = ['203.0.113.7', '198.51.100.7'];

@@ -43,6 +43,9 @@ const HEADERS_MS = 60_000;
 /** As long as a server of Node lets a request take, which is not set here because a body may take longer. */
 const STALE_MS = 300_000;
 
+/** A client that has vanished would hold its place for ever. */
+const ALIVE = { keepAlive: true, keepAliveInitialDelay: 60_000 };
+
 /** Listens. */
 export function openFront(options: FrontOptions): Promise<Front> {
   /** Connections that have become WebSockets: the server does not know them any more. */
@@ -51,7 +54,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
   const { headersTimeout = HEADERS_MS, staleTimeout = STALE_MS, room } = options;
   const [places, connections] = [placesOf(room.requests), placesOf(room.connections)];
   const server = createServer(
-    { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout, connectionsCheckingInterval: headersTimeout / 2 },
+    { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout, connectionsCheckingInterval: headersTimeout / 2, ...ALIVE },
     (asked, answer) => {
       const waits = begins(asked, answer);
       if (waits === undefined || options.pages.serve(asked, answer)) return;

@@ -44,8 +44,8 @@ const MOST: Room = { requests: 2_000, connections: 4_000 };
 const BYTES_EACH = 524_288;
 
 /**
- * The room on this machine. The runtime opens a connection from here, one to the origin and up to two to facilitator and node for a request, and it ends
- * where it may open no more files; this process ends where its memory is full.
+ * The room on this machine. The runtime opens a connection from here, one to the origin and up to two to facilitator and node for a request, and files of
+ * its rows: it ends where it may open no more. This process ends where its memory is full.
  */
 export function roomHere(): Room {
   const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
@@ -53,7 +53,7 @@ export function roomHere(): Room {
   const files = Number(userLimits?.open_files?.soft) || Number.POSITIVE_INFINITY;
   const bytes = getHeapStatistics().heap_size_limit;
   return {
-    requests: Math.floor(Math.min(MOST.requests, files / 4, bytes / BYTES_EACH / 2)),
+    requests: Math.floor(Math.min(MOST.requests, files / 8, bytes / BYTES_EACH / 2)),
     connections: Math.floor(Math.min(MOST.connections, files / 2, bytes / BYTES_EACH)),
   };
 }

@@ -4,6 +4,9 @@ import type { Duplex } from 'node:stream';
 
 import { linesOf } from './inner.js';
 
+/** How long both sides of a WebSocket stay once one has ended. */
+const ENDING_MS = 30_000;
+
 /** Whether a request opens a WebSocket: `GET`, without a body. Spec: RFC 6455, 4.1. */
 export function isWebSocket({ method, headers }: IncomingMessage): boolean {
   const hasBody = headers['transfer-encoding'] !== undefined || !['0', undefined].includes(headers['content-length']);
@@ -26,6 +29,8 @@ export function joined(outer: Duplex, said: IncomingMessage, inner: Duplex, head
   ] as const) {
     one.on('error', () => other.destroy());
     one.on('close', () => other.destroy());
+    // A side that has ended may read no more, and what waits for it would hide that the other one has left.
+    one.on('end', () => setTimeout(() => other.destroy(), ENDING_MS).unref());
   }
 }
 
