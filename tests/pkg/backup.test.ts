@@ -165,7 +165,8 @@ test('a backup that is killed while it copies lets the runtime go on', async () 
   let attempts = 0;
   while (!(await isKilledInTime(attempts))) assert.ok((attempts += 1) < 50, 'it is killed while it copies');
   for (let tries = 0; stateOf() === 'T' && tries < 500; tries += 1) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.equal(stateOf(), 'S');
+  // It waits, or has just been let run.
+  assert.match(stateOf(), /^[SRD]$/);
 });
 
 test('a restore that fails leaves nothing under the name of the gate', () => {

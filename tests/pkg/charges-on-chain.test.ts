@@ -131,7 +131,8 @@ for (const [entry, begins] of Object.entries(ENTRIES)) {
 test('controls: twenty requests at once are twenty charges, two purchases are two, and one that nothing settles is none', async () => {
   const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
   const had = await chain.balanceOf(chain.accounts.payer.address);
-  const pay = fetcher({});
+  // Twenty at once may take a while.
+  const pay = fetcher({ policy: { deadlineSecs: 60 }, timeoutMs: 60_000 });
   const responses = await Promise.all(Array.from({ length: 20 }, () => pay(`${url}/twenty`)));
   await Promise.all(responses.map((response) => response.text()));
   assert.equal(new Set(responses.map((response) => receiptOf(response)?.transaction)).size, 20);
