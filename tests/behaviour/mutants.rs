@@ -273,7 +273,6 @@ const TABLE: &[Row] = &[
     row!(RestsAreForgotten, session_payer::a_payee_that_closes_channel_after_channel_gets_one_deposit_more_a_day),
     row!(ClosedSessionsReopen, session_payer::a_payee_that_says_that_the_session_is_gone_gets_no_other_deposit),
     row!(LostTopUpsEndSessions, session_payer::a_top_up_that_never_arrives_leaves_the_session_as_it_was),
-    row!(UnsignedTopUpsBlock, session_payer::a_top_up_that_nobody_signed_keeps_no_other_request_from_paying),
     row!(AnyVoucherProvesTopUps, session_payer::a_top_up_that_never_arrives_leaves_the_session_as_it_was),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),

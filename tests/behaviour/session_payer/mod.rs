@@ -240,26 +240,6 @@ pub fn a_payee_that_says_that_the_session_is_gone_gets_no_other_deposit() {
     assert_eq!((payer.deposits, seller.deposits), (100, 100));
 }
 
-#[test]
-pub fn a_top_up_that_nobody_signed_keeps_no_other_request_from_paying() {
-    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
-    payer.pays(&mut seller).unwrap();
-    // A person who is asked for more never answers.
-    seller.unit = 95;
-    let now = UnixTime::from_secs(START);
-    let mut buyer = begun(99, ChannelAim::Pay);
-    assert!(matches!(buyer.answered(402, &seller.challenge(), b"", now), ChannelNext::Update));
-    payer.record = buyer.update(payer.record.as_deref(), now).unwrap();
-    assert!(matches!(buyer.updated(), ChannelNext::Sign { deposit: Some(_), .. }));
-    payer.later = 200;
-    seller.unit = 10;
-    payer.pays(&mut seller).unwrap();
-    assert_eq!(
-        (seller.actions.last(), payer.kept()),
-        (Some(&("voucher", 20)), vec![(100, 20, 20)])
-    );
-}
-
 //
 #[test]
 pub fn a_top_up_that_never_arrives_leaves_the_session_as_it_was() {

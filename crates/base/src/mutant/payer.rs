@@ -152,8 +152,6 @@ macro_rules! payer {
             ClosedSessionsReopen,
             /// A top-up that never arrives leaves a voucher that is refused for ever.
             LostTopUpsEndSessions,
-            /// A top-up that was never signed is asked for by every request after it.
-            UnsignedTopUpsBlock,
             /// A voucher that leans on no top-up proves that one has arrived.
             AnyVoucherProvesTopUps,
             /// A payee that closes channel after channel is trusted with one deposit after another.

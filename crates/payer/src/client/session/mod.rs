@@ -286,12 +286,8 @@ impl SessionPurchase {
             return Err(unasked());
         };
         let Planned { session, act, sends_deposit, .. } = planned;
-        // One that another request never signed is none of this one's.
-        let is_its = |it: &&PendingFunds| {
-            it.proof == FundsProof::Unsigned
-                && (*sends_deposit || planted(Mutant::UnsignedTopUpsBlock))
-        };
-        if let Some(funds) = session.pending.as_ref().filter(is_its) {
+        let is_unsigned = |it: &&PendingFunds| it.proof == FundsProof::Unsigned;
+        if let Some(funds) = session.pending.as_ref().filter(is_unsigned) {
             let typed_data = sign::deposit(&asked.offer.asset, session, funds, asked.dialect);
             let signature = proven(&typed_data, deposit, &session.parties.payer)?;
             if let Some(funds) = &mut session.pending {
