@@ -1,11 +1,10 @@
 /** The file that says whose wallet pays, how much, and who is asked. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 
 import type { Policy } from 'farebox';
 
-import { isClosed } from '../../pkg/dist/cli/closed.js';
 import { takesTokens } from '../../pkg/dist/operator/client.js';
 
 /** An MCP server that is started as a program. */
@@ -168,7 +167,8 @@ export function privateKey({ wallet = {} }: Config, file: string, env: NodeJS.Pr
   const { keyFile, keyEnv = 'FAREBOX_PRIVATE_KEY' } = wallet;
   if (keyFile !== undefined) {
     const path = placed(keyFile, file);
-    if (!isClosed(path)) throw new ConfigError('others can read the file of the private key: chmod 600');
+    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0)
+      throw new ConfigError('others can read the file of the private key: chmod 600');
     return readFileSync(path, 'utf8').trim();
   }
   const key = env[keyEnv];

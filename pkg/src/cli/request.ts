@@ -5,8 +5,6 @@ import { join } from 'node:path';
 
 import { isObject, type Members } from '../members.js';
 import type { Policy } from '../options.js';
-import { isClosed } from './closed.js';
-import { asWord } from './terminal.js';
 import { Usage, type Words } from './words.js';
 
 export type Asked = {
@@ -43,7 +41,6 @@ export const storeOf = ({ values }: Pick<Words, 'values'>): string => values.sto
 export function keyOf({ values }: Words): string {
   const file = values['key-file'];
   const key = file === undefined ? process.env['FAREBOX_PRIVATE_KEY'] : readText(file, 'the file of the key');
-  if (file !== undefined && !isClosed(file)) throw new Usage(`others can read the file of the key: chmod 600 ${asWord(file)}`);
   if (key === undefined || key.trim() === '') throw new Usage('there is no key: set FAREBOX_PRIVATE_KEY, or pass --key-file FILE');
   return key;
 }

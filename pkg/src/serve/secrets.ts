@@ -1,8 +1,8 @@
 /** The secrets of a gate on this machine, and the file that keeps them. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
-import { isClosed } from '../cli/closed.js';
 import { asWord } from '../cli/terminal.js';
 import { Usage } from '../cli/words.js';
 
@@ -18,7 +18,7 @@ export function gateSecrets(): Readonly<Record<string, string>> {
 export function secretsIn(file: string): Readonly<Record<string, string>> {
   if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(gateSecrets(), null, 2)}\n`, { mode: 0o600, flag: 'wx' });
   // Whoever wrote the file has the operator's token. What a checkout or a download brings is open, what this program makes is not.
-  if (!statSync(file).isFile() || !isClosed(file))
+  if (!isClosed(file))
     throw new Usage(
       `others can read ${file}. If it came with files of somebody else, name another --state: they know its secrets. If this gate made it: chmod 600 ${asWord(file)}`,
     );
@@ -39,5 +39,29 @@ function objectIn(file: string): Record<string, unknown> {
     return Object(JSON.parse(readFileSync(file, 'utf8'))) as Record<string, unknown>;
   } catch {
     throw new Usage(`${file} cannot be read as JSON: put it back from a backup, because without it the rows are lost`);
+  }
+}
+
+/** Whether only the owner reads a plain file, as far as this system can tell. What a link leads to counts. */
+function isClosed(file: string): boolean {
+  if (process.platform === 'win32') return true;
+  const found = statSync(file);
+  if (!found.isFile()) return false;
+  if ((found.mode & 0o077) === 0) return true;
+  // Volumes of Kubernetes open to their group what the gate made for itself.
+  if ((found.mode & 0o007) === 0 && found.uid === process.getuid?.()) return true;
+  return !keepsModes(dirname(realpathSync(file)));
+}
+
+/** Whether files in a folder are as closed as they are made: a folder of Windows in a container is not. */
+function keepsModes(folder: string): boolean {
+  const probe = join(folder, `.mode-${randomBytes(4).toString('hex')}`);
+  try {
+    writeFileSync(probe, '', { mode: 0o600, flag: 'wx' });
+    return (statSync(probe).mode & 0o077) === 0;
+  } catch {
+    return true;
+  } finally {
+    rmSync(probe, { force: true });
   }
 }
