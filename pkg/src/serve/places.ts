@@ -1,4 +1,4 @@
-/** Places that strangers share: no network takes the last ones, so whoever asks next finds one. */
+/** Places that strangers share: a network gets another one only while it has fewer than are left. */
 import { getHeapStatistics } from 'node:v8';
 
 /** Counts what is under way. */

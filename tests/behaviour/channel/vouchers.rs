@@ -422,3 +422,21 @@ pub fn a_row_is_read_as_it_was_written() {
     }
     assert_eq!(Channel::from_row("{}"), None);
 }
+
+#[test]
+fn no_facilitator_says_that_a_channel_is_closed_for_ever() {
+    use farebox_core::channel::messages::SightText;
+    use serde_json::json;
+
+    let said = |withdraws: u64| {
+        let state = json!({
+            "channelId": ID.to_string(), "balance": "100", "totalClaimed": "20",
+            "withdrawRequestedAt": withdraws, "refundNonce": "0",
+        });
+        SightText::of_facilitator(&state, ID, START).map(|text| text.read().unwrap().on_chain)
+    };
+    assert_eq!(said(0), Some(OnChain::Open));
+    assert_eq!(said(1_000), Some(OnChain::Leaving(UnixTime::from_secs(1_000))));
+    assert_eq!(said(u64::MAX - 1), Some(OnChain::Leaving(UnixTime::from_secs(u64::MAX - 1))));
+    assert_eq!(said(u64::MAX), None);
+}
