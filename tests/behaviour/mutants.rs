@@ -274,6 +274,10 @@ const TABLE: &[Row] = &[
     row!(ClosedSessionsReopen, session_payer::a_payee_that_says_that_the_session_is_gone_gets_no_other_deposit),
     row!(LostTopUpsEndSessions, session_payer::a_top_up_that_never_arrives_leaves_the_session_as_it_was),
     row!(AnyVoucherProvesTopUps, session_payer::a_top_up_that_never_arrives_leaves_the_session_as_it_was),
+    row!(LateTopUpsWriteOver, session_payer::top_ups::a_top_up_that_is_signed_late_writes_over_nothing_that_was_signed_meanwhile),
+    row!(UnsignedDepositsCount, session_payer::top_ups::a_top_up_that_nobody_signs_leaves_the_session_as_it_was),
+    row!(WordsKeepVouchers, session_payer::top_ups::whatever_a_payee_calls_a_voucher_above_its_deposit_the_session_goes_back),
+    row!(EndedTopUpsBlock, session_payer::top_ups::a_top_up_that_has_ended_makes_room_for_another_one),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];

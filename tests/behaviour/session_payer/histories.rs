@@ -4,6 +4,8 @@ use farebox_core::amount::Amount;
 use farebox_core::client::Policy;
 use farebox_core::client::budget::Budget;
 use farebox_core::client::channel::{ChannelAim, ChannelNext};
+use farebox_core::mpp::Credential;
+use farebox_core::mpp::session::SessionAction;
 use farebox_core::time::UnixTime;
 use serde_json::Value;
 
@@ -19,6 +21,8 @@ struct History {
     seller: Seller,
     lies: bool,
     returned: u64,
+    /// Requests that went on while a person was asked.
+    beside: u64,
 }
 
 impl History {
@@ -26,15 +30,17 @@ impl History {
         self.dice.below(one_in) == 0
     }
 
-    fn request(&mut self, seed: u64) {
+    /// One request; another one may go on while a person is asked to sign it.
+    fn request(&mut self, seed: u64, is_beside: bool) {
         self.seller.now = self.now;
+        // One of three requests is dearer.
+        self.seller.unit = if self.chance(3) { 70 } else { 10 };
         let mut buyer = begun(seed, ChannelAim::Pay);
-        let deposits = self.payer.deposits;
+        let (mut own, mut signed) = (Vec::new(), 0);
         let mut next = buyer.answered(402, &self.seller.challenge(), b"", self.now);
         for _ in 0..60 {
             self.seller.now = self.now;
             self.holds();
-            assert!(self.payer.deposits - deposits <= 200, "a request deposits once");
             if self.chance(25) {
                 self.now = self.now.plus(200);
                 return;
@@ -56,7 +62,17 @@ impl History {
                         *record = released.or(record.take());
                         return;
                     }
+                    if !is_beside && self.chance(6) {
+                        self.now = self.now.plus(130);
+                        self.beside += 1;
+                        self.request((1 << 32) + self.beside, true);
+                    }
+                    let before = self.payer.deposits;
                     self.payer.notes(deposit.as_deref(), voucher.as_deref());
+                    // One that was signed too late is never sent: the request has one.
+                    let new = self.payer.deposits - before;
+                    self.payer.deposits -= signed.min(new);
+                    signed = signed.max(new);
                     let sign = |it: &Value| signature(it);
                     buyer.signed(
                         deposit.as_deref().map(sign).as_deref(),
@@ -66,6 +82,9 @@ impl History {
                 ChannelNext::Send { payment: credential, wait_ms, .. } => {
                     self.now = self.now.plus(wait_ms.div_ceil(1_000));
                     let arrives = !self.chance(8);
+                    own.extend(deposit_of(&credential, seed));
+                    own.dedup();
+                    assert!(own.len() <= 1, "a request deposits once");
                     let mut answer = arrives.then(|| self.seller.takes(&credential));
                     if self.lies && self.chance(4) {
                         let codes = [
@@ -97,6 +116,26 @@ impl History {
         }
     }
 
+    /// After a day without faults the payer pays, and takes back all that was not used.
+    fn settles(&mut self) {
+        let Self { payer, seller, now, .. } = self;
+        payer.later = now.plus(86_400).secs() - START;
+        payer.seed = 1 << 40;
+        seller.unit = 10;
+        let paid = (0..4).any(|_| payer.pays(seller).is_ok());
+        assert!(paid, "{:?}", payer.record);
+        let (deposit, highest) = (seller.deposit, seller.highest);
+        let refund = payer.asks(seller, ChannelAim::Refund(None), |_, answer| answer);
+        let refund = refund.unwrap_or_else(|why| panic!("{why} {:?}", payer.record)).unwrap();
+        let shown = |name: &str| refund[name].as_str().unwrap().parse::<u64>().unwrap();
+        assert_eq!(shown("spent"), highest, "{:?}", seller.actions);
+        assert!(shown("refunded") <= deposit - highest);
+        // What is left may be too little for the dearer price, and a process may have died once it had
+        // signed for that.
+        let unused = seller.highest - seller.spent;
+        assert!(unused < 70 + 70 + seller.min_delta, "{unused}: {:?}", seller.actions);
+    }
+
     fn holds(&self) {
         let Seller { deposits, highest, spent, served, .. } = &self.seller;
         assert!(*highest <= self.payer.highest, "a voucher above what was signed");
@@ -123,13 +162,29 @@ pub fn play(number: u64, dice: Dice) -> u64 {
         seller: Seller::new(10),
         lies: number.is_multiple_of(3),
         returned: 0,
+        beside: 0,
     };
     history.seller.min_delta = number % 4 * 5;
     for request in 0..12 {
-        history.request(number * 100 + request);
+        history.request(number * 100 + request, false);
         history.holds();
     }
+    if !history.lies {
+        history.settles();
+    }
     history.returned
+}
+
+/// The deposit that a credential sends, if the request of this seed has made it.
+fn deposit_of(credential: &str, seed: u64) -> Option<String> {
+    let payload = Credential::read(credential.strip_prefix("Payment ")?).ok()?.payload;
+    let (SessionAction::Open { salt, .. } | SessionAction::TopUp { salt, .. }) =
+        SessionAction::read(&payload).ok()?
+    else {
+        return None;
+    };
+    let is_own = salt[..8] == seed.to_be_bytes();
+    is_own.then(|| Value::Object(payload).to_string())
 }
 
 // I-16

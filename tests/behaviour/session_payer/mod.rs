@@ -6,6 +6,7 @@ pub mod histories;
 mod okx;
 mod realms;
 mod seller;
+pub mod top_ups;
 
 use farebox_core::client::Policy;
 use farebox_core::client::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer};
@@ -72,13 +73,28 @@ impl Payer {
         &mut self,
         seller: &mut Seller,
         aim: ChannelAim,
-        mut bent: impl FnMut(&mut Seller, SellerAnswer) -> SellerAnswer,
+        bent: impl FnMut(&mut Seller, SellerAnswer) -> SellerAnswer,
     ) -> Result<Option<Value>, &'static str> {
-        let now = UnixTime::from_secs(START + self.later);
-        seller.now = now;
         self.seed += 1;
         let mut buyer = begun(self.seed, aim);
-        let mut next = buyer.answered(402, &seller.challenge(), b"", now);
+        seller.now = self.now();
+        let next = buyer.answered(402, &seller.challenge(), b"", self.now());
+        self.goes_on((&mut buyer, next), seller, bent)
+    }
+
+    fn now(&self) -> UnixTime {
+        UnixTime::from_secs(START + self.later)
+    }
+
+    /// A request from this step to its end.
+    fn goes_on(
+        &mut self,
+        (buyer, mut next): (&mut SessionPurchase, ChannelNext),
+        seller: &mut Seller,
+        mut bent: impl FnMut(&mut Seller, SellerAnswer) -> SellerAnswer,
+    ) -> Result<Option<Value>, &'static str> {
+        let now = self.now();
+        seller.now = now;
         for _ in 0..80 {
             self.echoes.extend(buyer.echo());
             next = match next {

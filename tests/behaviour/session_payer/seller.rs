@@ -30,7 +30,8 @@ pub(super) struct Seller {
     pub highest: u64,
     pub spent: u64,
     pub served: u64,
-    issued: u64,
+    /// The price of each challenge.
+    issued: Vec<u64>,
     /// Nonces and transactions that were used.
     used: Vec<[u8; 32]>,
     /// The answer to the last challenge that was answered.
@@ -53,7 +54,7 @@ impl Seller {
             highest: 0,
             spent: 0,
             served: 0,
-            issued: 0,
+            issued: Vec::new(),
             used: Vec::new(),
             last: None,
             actions: Vec::new(),
@@ -67,14 +68,15 @@ impl Seller {
     }
 
     pub fn challenge_until(&mut self, expires: &str) -> Headers {
-        self.issued += 1;
+        self.issued.push(self.unit);
         let request = json!({"amount": self.unit.to_string(), "currency": TOKEN, "recipient": PAYEE, "suggestedDeposit": "100",
             "unitType": "request", "methodDetails": {"chainId": CHAIN, "escrowContract": self.escrow, "feePayer": self.fee_payer,
                 "minVoucherDelta": self.min_delta.to_string()}});
         let request = base64::encode_url(jcs::text(&request).as_bytes());
         let line = format!(
             "www-authenticate: Payment id=\"c{}\", realm=\"{}\", method=\"evm\", intent=\"session\", request=\"{request}\", expires=\"{expires}\"",
-            self.issued, self.realm
+            self.issued.len(),
+            self.realm
         );
         Headers::from_lines(core::iter::once(line.as_str()))
     }
@@ -90,12 +92,13 @@ impl Seller {
         if let Some((_, answer)) = self.last.as_ref().filter(|(last, _)| *last == id) {
             return answer.clone();
         }
-        let answer = self.decides(SessionAction::read(&credential.payload).unwrap());
+        let price = self.issued[id[1..].parse::<usize>().unwrap() - 1];
+        let answer = self.decides(SessionAction::read(&credential.payload).unwrap(), price);
         self.last = Some((id, answer.clone()));
         answer
     }
 
-    fn decides(&mut self, action: SessionAction) -> SellerAnswer {
+    fn decides(&mut self, action: SessionAction, price: u64) -> SellerAnswer {
         match action {
             SessionAction::Open { voucher, salt, authorized_signer, funding } => {
                 let parties = parties(salt);
@@ -137,10 +140,10 @@ impl Seller {
                     return self.refuses(70_013, 402);
                 }
                 self.highest = amount;
-                if self.highest - self.spent < self.unit {
+                if self.highest - self.spent < price {
                     return self.refuses(70_015, 402);
                 }
-                self.spent += self.unit;
+                self.spent += price;
                 self.served += 1;
                 (200, none(), Vec::new())
             }
@@ -150,6 +153,10 @@ impl Seller {
                     return self.refuses(70_008, 410);
                 }
                 checked(&shown);
+                let amount = units(shown.cumulative);
+                if amount < self.highest || amount > self.deposit {
+                    return self.refuses(70_012, 402);
+                }
                 self.channel = None;
                 (200, none(), b"{\"action\":\"close\",\"status\":\"ok\"}".to_vec())
             }

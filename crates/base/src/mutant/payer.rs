@@ -154,6 +154,14 @@ macro_rules! payer {
             LostTopUpsEndSessions,
             /// A voucher that leans on no top-up proves that one has arrived.
             AnyVoucherProvesTopUps,
+            /// A top-up that was signed late writes over the vouchers that were signed meanwhile.
+            LateTopUpsWriteOver,
+            /// A deposit that nobody signed counts for ever.
+            UnsignedDepositsCount,
+            /// A voucher above the deposit goes back at two codes alone.
+            WordsKeepVouchers,
+            /// A top-up that has ended blocks all that is dearer than it.
+            EndedTopUpsBlock,
             /// A payee that closes channel after channel is trusted with one deposit after another.
             RestsAreForgotten,
         }

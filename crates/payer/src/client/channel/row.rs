@@ -3,6 +3,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
@@ -113,8 +114,16 @@ pub(in crate::client) fn listed_under<R: ChannelRow>(
     prefixes: &[&str],
 ) -> Result<Value, ClientError> {
     let budget = Budget::from_text(record)?;
-    let rows = prefixes.iter().flat_map(|prefix| rows_under::<R>(&budget, prefix));
-    rows.map(|row| Ok(row?.shown().to_value())).collect()
+    let mut values = Vec::new();
+    for row in prefixes.iter().flat_map(|prefix| rows_under::<R>(&budget, prefix)) {
+        let row = row?;
+        let shown = row.shown();
+        // While its first deposit is being signed it is no channel yet.
+        if !shown.deposit.is_zero() || shown.pending.is_some() {
+            values.push(shown.to_value());
+        }
+    }
+    Ok(Value::Array(values))
 }
 
 impl Shown<'_> {

@@ -52,7 +52,39 @@ impl SessionPurchase {
             None if status != 402 && matches!(act, Act::Voucher(_)) => {
                 self.course.end(SessionFate::Free, ChannelNext::Return(None))
             }
-            None => self.course.over(Reason::PaymentRefused, &rejection.to_string()),
+            None => self.turned_down(status, headers, &rejection.to_string(), now),
+        }
+    }
+
+    /// Ends with a refusal that has this status. A 402 says that the voucher pays for nothing.
+    fn turned_down(
+        &mut self,
+        status: u16,
+        headers: &Headers,
+        said: &str,
+        now: UnixTime,
+    ) -> ChannelNext {
+        let is_refused =
+            status == 402 && !self.may_be_charged() && !planted(Mutant::WordsKeepVouchers);
+        let fate = if is_refused { SessionFate::Refused } else { SessionFate::Over };
+        self.back_or(fate, headers, fail(Reason::PaymentRefused, said), now)
+    }
+
+    /// Notes this fate, and ends so; but a close with a voucher that leans on a deposit that may not
+    /// have arrived goes on with the one that is covered.
+    fn back_or(
+        &mut self,
+        fate: SessionFate,
+        headers: &Headers,
+        end: ChannelNext,
+        now: UnixTime,
+    ) -> ChannelNext {
+        let leans =
+            self.planned.as_ref().is_some_and(|it| it.act == Act::Close && it.session.leans());
+        let goes_on = leans && fate != SessionFate::Over;
+        match goes_on.then(|| self.onward(headers, now)).flatten() {
+            Some(then) => self.course.note_then(fate, then),
+            None => self.course.end(fate, end),
         }
     }
 
@@ -215,7 +247,7 @@ impl SessionPurchase {
                 self.has_signed_on = true;
                 match self.onward(headers, now).filter(|_| !is_second) {
                     Some(then) => self.course.note_then(SessionFate::Exhausted, then),
-                    None => self.course.over(Reason::PaymentRefused, &said),
+                    None => self.turned_down(code.status, headers, &said, now),
                 }
             }
             Remedy::AskAgain => self.asks_anew(headers, &said, now),
@@ -237,13 +269,16 @@ impl SessionPurchase {
                 self.course.end(SessionFate::Gone, fail(Reason::PolicyAmount, &message))
             }
             Remedy::OpenAgain | Remedy::TopUp => {
-                let message = format!(
-                    "{said}: look at the chain, and forget the channel if its deposit is gone"
-                );
-                self.course.end(SessionFate::Gone, fail(Reason::ReceiptMismatch, &message))
+                let leans = self.planned.as_ref().is_some_and(|it| it.session.leans());
+                let advice = match leans {
+                    true => "the last top-up has not arrived; ask again",
+                    false => "look at the chain, and forget the channel if its deposit is gone",
+                };
+                let end = fail(Reason::ReceiptMismatch, &format!("{said}: {advice}"));
+                self.back_or(SessionFate::Gone, headers, end, now)
             }
             Remedy::SignOnce | Remedy::CloseFirst | Remedy::Tell => {
-                self.course.over(Reason::PaymentRefused, &said)
+                self.turned_down(code.status, headers, &said, now)
             }
         }
     }
@@ -281,8 +316,12 @@ impl SessionPurchase {
                 }
             }
             SessionFate::Free | SessionFate::Over => {}
+            SessionFate::Refused => session.go_back(now),
             SessionFate::Exhausted => {
-                session.state = session.state.exhausted();
+                // Of a deposit that did not arrive nothing can be used.
+                if !session.leans() {
+                    session.state = session.state.exhausted();
+                }
                 stays_used = true;
             }
             SessionFate::Closed => {
@@ -295,17 +334,14 @@ impl SessionPurchase {
                 return Ok(true);
             }
             SessionFate::Gone => {
-                let late = session.let_go_of_late(now);
-                if late || planted(Mutant::ClosedSessionsReopen) {
-                    // The deposit never arrived: what was signed for it is worth nothing.
-                    if session.is_opening() || planted(Mutant::ClosedSessionsReopen) {
-                        budget.sent.let_go(&key);
-                        return Ok(true);
-                    }
+                let reopens = planted(Mutant::ClosedSessionsReopen);
+                // The deposit never arrived: what was signed for it is worth nothing.
+                if reopens || session.is_opening() && session.let_go_of_late(now) {
+                    budget.sent.let_go(&key);
+                    return Ok(true);
                 }
-                if session.pending.is_none() {
-                    session.go_back();
-                }
+                session.go_back(now);
+                session.let_go_of_late(now);
             }
         }
         if !stays_used && self.course.uses(session.using.as_ref()) {

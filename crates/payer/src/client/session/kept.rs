@@ -54,23 +54,27 @@ pub(super) struct CoveredVoucher {
     pub signature: String,
 }
 
-/// A deposit on its way: the first one opens the channel.
+/// A deposit: the first one opens the channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct PendingFunds {
+pub(super) struct Deposit {
     pub amount: Amount,
     /// The salt of its nonce, where it adds to a deposit.
     pub salt: [u8; 32],
     pub valid_before: UnixTime,
-    pub proof: FundsProof,
     /// The reservation that counts it.
     pub id: String,
+}
+
+/// A deposit on its way. One that is not signed yet is none: no row knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PendingFunds {
+    pub deposit: Deposit,
+    pub proof: FundsProof,
 }
 
 /// The proof of a deposit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FundsProof {
-    /// It is about to be signed.
-    Unsigned,
     /// The signature of its authorization.
     Signed(String),
     /// The payer's own transaction is about to be sent, or was: its hash is not known.
@@ -149,20 +153,18 @@ impl KeptSession {
             return Some(SessionMove::Wait);
         }
         let mut state = self.state;
-        // A deposit that was never signed is none.
-        let pending = self.pending.as_ref().filter(|it| it.proof != FundsProof::Unsigned);
-        if let Some(it) = pending {
-            let is_over = match it.proof {
+        if let Some(PendingFunds { deposit, proof }) = &self.pending {
+            match proof {
                 FundsProof::Sending => return Some(SessionMove::Blocked),
                 FundsProof::Sent(_) => return Some(SessionMove::FundAgain),
-                FundsProof::Unsigned | FundsProof::Signed(_) => it.valid_before <= now,
-            };
-            if !is_over {
-                let is_late = now.plus(LATE_SECS) >= it.valid_before;
+                FundsProof::Signed(_) => {}
+            }
+            if now < deposit.valid_before {
+                let is_late = now.plus(LATE_SECS) >= deposit.valid_before;
                 return Some(if is_late { SessionMove::Blocked } else { SessionMove::FundAgain });
             }
             // It may have arrived: the payee says so by what it makes of a voucher.
-            state = state.topped_up(it.amount);
+            state = state.topped_up(deposit.amount);
         }
         if state.deposit.is_zero() {
             return Some(SessionMove::Fund(unit.max(min_delta)));
@@ -170,8 +172,15 @@ impl KeptSession {
         Some(match state.next_voucher(unit, min_delta)? {
             NextVoucher::Reuse(amount) => SessionMove::Reuse(amount),
             NextVoucher::Sign(amount) => SessionMove::Sign(amount),
-            NextVoucher::TopUp(..) if pending.is_some() => SessionMove::Blocked,
-            NextVoucher::TopUp(missing, _) => SessionMove::Fund(missing),
+            // Another channel would lose sight of the one that it may have opened.
+            NextVoucher::TopUp(..)
+                if self.is_opening()
+                    || self.pending.is_some() && planted(Mutant::EndedTopUpsBlock) =>
+            {
+                SessionMove::Blocked
+            }
+            // One that has ended can be made no more: only what was seen to arrive counts.
+            NextVoucher::TopUp(_, next) => SessionMove::Fund(next.checked_sub(self.state.deposit)?),
         })
     }
 
@@ -188,7 +197,7 @@ impl KeptSession {
     /// Notes that the deposit on its way has arrived.
     pub fn funded(&mut self) {
         if let Some(pending) = self.pending.take() {
-            self.state = self.state.topped_up(pending.amount);
+            self.state = self.state.topped_up(pending.deposit.amount);
         }
         self.covered = None;
     }
@@ -203,9 +212,17 @@ impl KeptSession {
         self.state.cumulative = amount;
     }
 
+    /// Whether the highest voucher leans on a deposit that may not have arrived.
+    pub const fn leans(&self) -> bool {
+        self.covered.is_some()
+    }
+
     /// Goes back to the highest voucher that the deposit covers, once the payee has refused a higher
     /// one: it would be refused for ever, also as the one that closes the channel.
-    pub fn go_back(&mut self) {
+    pub fn go_back(&mut self, now: UnixTime) {
+        if !self.leans() || self.pending.is_some() && !self.let_go_of_late(now) {
+            return;
+        }
         let covered = self.covered.take().filter(|_| !planted(Mutant::LostTopUpsEndSessions));
         if let Some(CoveredVoucher { amount, signature }) = covered {
             self.state.cumulative = amount;
@@ -215,10 +232,9 @@ impl KeptSession {
 
     /// Drops a deposit that has ended without arriving; whether there was one.
     pub fn let_go_of_late(&mut self, now: UnixTime) -> bool {
-        let is_over = self
-            .pending
-            .as_ref()
-            .is_some_and(|it| matches!(it.proof, FundsProof::Signed(_)) && it.valid_before <= now);
+        let is_over = self.pending.as_ref().is_some_and(|it| {
+            matches!(it.proof, FundsProof::Signed(_)) && it.deposit.valid_before <= now
+        });
         if is_over {
             self.pending = None;
         }
@@ -259,20 +275,19 @@ impl KeptSession {
 
     pub fn to_text(&self) -> String {
         let ChannelParties { payer, payee, token, salt, authorized_signer } = self.parties;
-        let pending = self.pending.as_ref().map(|it| {
-            let (kind, proof) = match &it.proof {
-                FundsProof::Unsigned => ("unsigned", String::new()),
+        let pending = self.pending.as_ref().map(|PendingFunds { deposit, proof }| {
+            let (kind, proof) = match proof {
                 FundsProof::Signed(signature) => ("signed", signature.clone()),
                 FundsProof::Sending => ("sending", String::new()),
                 FundsProof::Sent(hash) => ("sent", hex::encode_prefixed(hash)),
             };
             json!({
-                "amount": it.amount.to_string(),
-                "salt": hex::encode_prefixed(&it.salt),
-                "validBefore": it.valid_before.secs(),
+                "amount": deposit.amount.to_string(),
+                "salt": hex::encode_prefixed(&deposit.salt),
+                "validBefore": deposit.valid_before.secs(),
                 "kind": kind,
                 "proof": proof,
-                "id": it.id,
+                "id": deposit.id,
             })
         });
         json!({
@@ -309,6 +324,8 @@ impl ChannelRow for KeptSession {
         let word = |name: &str| hex::decode_array(text(name)?).ok();
         let pending = match row.get("pending")? {
             Value::Null => None,
+            // Rows of before knew of deposits that were not signed yet.
+            pending if pending.get("kind")? == "unsigned" => None,
             pending => Some(PendingFunds::from_value(pending)?),
         };
         Some(Self {
@@ -353,7 +370,7 @@ impl ChannelRow for KeptSession {
             deposit: self.state.deposit,
             spent: self.state.spent,
             signed: self.state.cumulative,
-            pending: self.pending.as_ref().map(|it| it.amount),
+            pending: self.pending.as_ref().map(|it| it.deposit.amount),
         }
     }
 }
@@ -363,17 +380,18 @@ impl PendingFunds {
         let text = |name: &str| row.get(name).and_then(Value::as_str);
         let proof = text("proof")?;
         Some(Self {
-            amount: Amount::from_atomic(text("amount")?).ok()?,
-            salt: hex::decode_array(text("salt")?).ok()?,
-            valid_before: UnixTime::from_secs(row.get("validBefore")?.as_u64()?),
+            deposit: Deposit {
+                amount: Amount::from_atomic(text("amount")?).ok()?,
+                salt: hex::decode_array(text("salt")?).ok()?,
+                valid_before: UnixTime::from_secs(row.get("validBefore")?.as_u64()?),
+                id: text("id")?.to_string(),
+            },
             proof: match text("kind")? {
-                "unsigned" => FundsProof::Unsigned,
                 "signed" => FundsProof::Signed(proof.to_string()),
                 "sending" => FundsProof::Sending,
                 "sent" => FundsProof::Sent(hex::decode_array(proof).ok()?),
                 _ => return None,
             },
-            id: text("id")?.to_string(),
         })
     }
 }

@@ -19,7 +19,7 @@ use alloc::string::String;
 
 use serde_json::{Value, json};
 
-use self::kept::{FundsProof, KeptSession, PendingFunds};
+use self::kept::{Deposit, FundsProof, KeptSession, PendingFunds};
 use self::sign::Act;
 use self::terms::{ChallengedSession, Sender};
 use super::budget::Budget;
@@ -92,6 +92,8 @@ struct Planned {
     /// The highest voucher before this one.
     before: Amount,
     act: Act,
+    /// The deposit that is to be signed first.
+    unsigned: Option<Deposit>,
     sends_deposit: bool,
 }
 
@@ -112,6 +114,8 @@ enum SessionFate {
     Left,
     /// The payee knows no such channel, or another deposit.
     Gone,
+    /// The payee has refused the voucher, and did not take it before.
+    Refused,
     /// It is over without an answer that counts.
     #[default]
     Over,
@@ -236,26 +240,25 @@ impl SessionPurchase {
         let mut budget = Budget::from_text(record)?;
         let Some(planned) = &self.planned else { return Ok(None) };
         let key = planned.session.key();
-        let Some(mut session) = read::<KeptSession>(&budget, &key)? else { return Ok(None) };
-        if !self.course.uses(session.using.as_ref()) {
-            return Ok(None);
-        }
-        session.using = None;
-        let is_unsent = session.pending.as_ref().is_some_and(|it| {
-            let is_unsent = match it.proof {
-                FundsProof::Unsigned => true,
-                FundsProof::Sending => !self.has_broadcast,
-                FundsProof::Signed(_) | FundsProof::Sent(_) => false,
-            };
-            is_unsent && it.id == self.course.id
+        let row = read::<KeptSession>(&budget, &key)?;
+        let is_unsent = row.as_ref().and_then(|it| it.pending.as_ref()).is_some_and(|it| {
+            let is_sending = it.proof == FundsProof::Sending && !self.has_broadcast;
+            is_sending && it.deposit.id == self.course.id
         });
-        if is_unsent {
-            session.pending = None;
+        // What is not signed counts no more, whoever uses the session by now.
+        let is_unsigned = planned.unsigned.is_some() && !planted(Mutant::UnsignedDepositsCount);
+        if is_unsent || is_unsigned {
             budget.release(&self.course.id);
         }
-        match session.is_opening() && session.pending.is_none() {
-            true => budget.sent.let_go(&key),
-            false => budget.sent.keep(&key, &session.to_text(), now)?,
+        if let Some(mut session) = row.filter(|it| self.course.uses(it.using.as_ref())) {
+            session.using = None;
+            if is_unsent {
+                session.pending = None;
+            }
+            match session.is_opening() && session.pending.is_none() {
+                true => budget.sent.let_go(&key),
+                false => budget.sent.keep(&key, &session.to_text(), now)?,
+            }
         }
         Ok(Some(budget.to_text()))
     }
@@ -285,15 +288,11 @@ impl SessionPurchase {
         let (Some(planned), Some(asked)) = (&mut self.planned, &self.asked) else {
             return Err(unasked());
         };
-        let Planned { session, act, sends_deposit, .. } = planned;
-        let is_unsigned = |it: &&PendingFunds| it.proof == FundsProof::Unsigned;
-        if let Some(funds) = session.pending.as_ref().filter(is_unsigned) {
+        let Planned { session, act, unsigned, sends_deposit, .. } = planned;
+        if let Some(funds) = unsigned {
             let typed_data = sign::deposit(&asked.offer.asset, session, funds, asked.dialect);
-            let signature = proven(&typed_data, deposit, &session.parties.payer)?;
-            if let Some(funds) = &mut session.pending {
-                funds.proof = FundsProof::Signed(signature);
-            }
-            self.course.has_deposited = true;
+            let proof = FundsProof::Signed(proven(&typed_data, deposit, &session.parties.payer)?);
+            session.pending = unsigned.take().map(|deposit| PendingFunds { deposit, proof });
         }
         let amount = match act {
             Act::Open | Act::Voucher(_) => Some(session.state.cumulative),
@@ -318,7 +317,6 @@ impl SessionPurchase {
         match (sent, funds) {
             (Some(sent), Some(funds)) => {
                 funds.proof = FundsProof::Sent(sent.to_bytes());
-                self.course.has_deposited = true;
                 self.course.change(Todo::Keep)
             }
             _ => {
@@ -334,19 +332,26 @@ impl SessionPurchase {
             return Ok(false);
         };
         let key = planned.session.key();
-        let Some(row) = read::<KeptSession>(budget, &key)? else { return Ok(false) };
-        let uses = self.course.uses(row.using.as_ref());
-        let funds = row.pending.as_ref().is_some_and(|it| it.id == self.course.id);
-        if !uses && !funds {
-            // Another request has used the session meanwhile: its amounts are others.
+        let row = read::<KeptSession>(budget, &key)?;
+        let uses = row.as_ref().is_some_and(|it| self.course.uses(it.using.as_ref()));
+        // What the payer has sent itself is kept, whatever became of the row.
+        let is_sent = planned.session.pending.as_ref().is_some_and(|it| {
+            matches!(it.proof, FundsProof::Sent(_)) && it.deposit.id == self.course.id
+        });
+        if !uses && !is_sent && !planted(Mutant::LateTopUpsWriteOver) {
+            // Another request has used the session meanwhile: its amounts are others. What was signed
+            // for these is never sent.
             self.course.decide(Todo::Plan, ChannelNext::Update);
             return Ok(false);
         }
+        self.course.has_deposited |= planned.sends_deposit;
         let using = self.course.sends(now);
         let until = using.until;
         planned.session.using = Some(using);
         // What came of streams meanwhile was noted there.
-        planned.session.state.spent = planned.session.state.spent.max(row.state.spent);
+        if let Some(row) = row {
+            planned.session.state.spent = planned.session.state.spent.max(row.state.spent);
+        }
         budget.sent.keep(&key, &planned.session.to_text(), now)?;
         let credential = sign::credential(asked, &planned.session, planned.act);
         self.course.dispatch(asked.field(), credential, until);
@@ -362,10 +367,11 @@ impl SessionPurchase {
     /// the calls of a payer who sends the deposit.
     #[must_use]
     pub fn proposal(&self) -> Option<Value> {
-        let (asked, Planned { session, sends_deposit, .. }) =
+        let (asked, Planned { session, unsigned, sends_deposit, .. }) =
             (self.asked.as_ref()?, self.planned.as_ref()?);
         let offer = &asked.offer;
-        let funds = session.pending.as_ref().filter(|_| *sends_deposit);
+        let on_its_way = session.pending.as_ref().map(|it| &it.deposit);
+        let funds = unsigned.as_ref().or(on_its_way.filter(|_| *sends_deposit));
         let calls = funds.filter(|_| asked.sender == Sender::Payer);
         let more = json!({
             "withdrawDelaySecs": Value::Null,

@@ -3,7 +3,9 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::kept::{FundsProof, KeptSession, LEFT_SECS, PendingFunds, SessionMove, left_key};
+use super::kept::{
+    Deposit, FundsProof, KeptSession, LEFT_SECS, PendingFunds, SessionMove, left_key,
+};
 use super::sign::{self, Act};
 use super::terms::{ChallengedSession, Sender};
 use super::{Planned, SessionFate, SessionPurchase, error};
@@ -54,6 +56,9 @@ impl SessionPurchase {
             }
             // What is left of the highest voucher is the stream's by now.
             session.state = session.state.exhausted();
+        } else if self.has_signed_on && session.leans() {
+            // Used up or not covered: the payee's next word tells which.
+            session.state = session.state.exhausted();
         }
         let seen = match (self.left, self.tries_voucher) {
             (Some(left), _) => self.shown_again(left, &session, asked.price(), now)?,
@@ -64,9 +69,10 @@ impl SessionPurchase {
             }
             (None, false) => session.paid_by(price, &self.course.id, now),
         };
-        session = kept;
+        session = kept.clone();
         let overflow = || error(Reason::PolicyAmount, "the amounts leave what a voucher can say");
         let by = seen.ok_or_else(overflow)?;
+        let mut unsigned = None;
         let (act, sign) = match by {
             SessionMove::Wait => {
                 self.course.wait();
@@ -88,7 +94,15 @@ impl SessionPurchase {
                     session.signature = String::new();
                     session.covered = None;
                 }
-                self.fund(budget, &asked, &mut session, least, now)?;
+                let deposit = self.count(budget, &asked, least, now)?;
+                match asked.sender {
+                    Sender::Payee => unsigned = Some(deposit),
+                    // What the caller is asked to send may arrive, whatever becomes of this process.
+                    Sender::Payer => {
+                        let proof = FundsProof::Sending;
+                        session.pending = Some(PendingFunds { deposit, proof });
+                    }
+                }
                 (funding(&session), opening.then_some(Amount::ZERO))
             }
         };
@@ -96,19 +110,23 @@ impl SessionPurchase {
             return Err(overflow());
         }
         session.using = Some(self.course.signs(now));
-        budget.sent.keep(&session.key(), &session.to_text(), now)?;
-        let funds = session.pending.as_ref().filter(|_| matches!(by, SessionMove::Fund(_)));
-        let deposit = funds
-            .filter(|_| asked.sender == Sender::Payee)
+        // Before a deposit is signed the row knows of the use alone.
+        let row = match unsigned.is_some() {
+            true => KeptSession { using: session.using.clone(), ..kept },
+            false => session.clone(),
+        };
+        budget.sent.keep(&row.key(), &row.to_text(), now)?;
+        let deposit = unsigned
+            .as_ref()
             .map(|it| Box::new(sign::deposit(&asked.offer.asset, &session, it, asked.dialect)));
         let voucher = sign.map(|amount| Box::new(sign::voucher(&session, amount)));
-        let sends_deposit = funds.is_some();
+        let sends_deposit = matches!(by, SessionMove::Fund(_));
         let before = session.state.cumulative;
         if let Some(amount) = sign {
             session.raise(amount);
         }
         let is_signed = deposit.is_none() && voucher.is_none();
-        self.planned = Some(Planned { session, before, act, sends_deposit });
+        self.planned = Some(Planned { session, before, act, unsigned, sends_deposit });
         if is_signed && !sends_deposit {
             return self.keep(budget, now);
         }
@@ -141,29 +159,19 @@ impl SessionPurchase {
         }
     }
 
-    /// Counts a deposit, and puts it on its way.
-    fn fund(
+    /// Counts a deposit against the caps.
+    fn count(
         &self,
         budget: &mut Budget,
         asked: &ChallengedSession,
-        session: &mut KeptSession,
         least: Amount,
         now: UnixTime,
-    ) -> Result<(), ClientError> {
+    ) -> Result<Deposit, ClientError> {
         let least = (asked.terms.suggested_deposit, least);
         let amount = self.course.hold(budget, &asked.offer, least, now)?;
-        session.pending = Some(PendingFunds {
-            amount,
-            salt: self.course.salt,
-            valid_before: now.plus(asked.offer.max_timeout_secs),
-            proof: match asked.sender {
-                Sender::Payee => FundsProof::Unsigned,
-                // What the caller is asked to send may arrive, whatever becomes of this process.
-                Sender::Payer => FundsProof::Sending,
-            },
-            id: self.course.id.clone(),
-        });
-        Ok(())
+        let valid_before = now.plus(asked.offer.max_timeout_secs);
+        let (salt, id) = (self.course.salt, self.course.id.clone());
+        Ok(Deposit { amount, salt, valid_before, id })
     }
 
     fn plan_close(
@@ -192,7 +200,8 @@ impl SessionPurchase {
         budget.sent.keep(&session.key(), &session.to_text(), now)?;
         self.tell(&session);
         let before = session.state.cumulative;
-        self.planned = Some(Planned { session, before, act: Act::Close, sends_deposit: false });
+        let (act, unsigned) = (Act::Close, None);
+        self.planned = Some(Planned { session, before, act, unsigned, sends_deposit: false });
         self.keep(budget, now)
     }
 }

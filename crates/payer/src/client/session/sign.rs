@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
-use super::kept::{FundsProof, KeptSession, PendingFunds};
+use super::kept::{Deposit, FundsProof, KeptSession, PendingFunds};
 use super::terms::{ChallengedSession, Dialect};
 use crate::client::asset::Asset;
 use crate::client::channel::{members, receive_authorization, typed_data};
@@ -46,7 +46,7 @@ pub(super) fn voucher(session: &KeptSession, amount: Amount) -> Value {
 }
 
 /// The nonce that binds a deposit to its channel.
-fn nonce(session: &KeptSession, funds: &PendingFunds, dialect: Dialect) -> [u8; 32] {
+fn nonce(session: &KeptSession, funds: &Deposit, dialect: Dialect) -> [u8; 32] {
     match (session.is_opening(), dialect) {
         (true, Dialect::Okx) => session.parties.open_nonce_of_okx(&[]),
         (true, Dialect::Draft) => session.parties.open_nonce(),
@@ -54,11 +54,7 @@ fn nonce(session: &KeptSession, funds: &PendingFunds, dialect: Dialect) -> [u8; 
     }
 }
 
-fn authorization(
-    session: &KeptSession,
-    funds: &PendingFunds,
-    dialect: Dialect,
-) -> Map<String, Value> {
+fn authorization(session: &KeptSession, funds: &Deposit, dialect: Dialect) -> Map<String, Value> {
     let members = [
         ("from", session.parties.payer.to_checksum()),
         ("to", session.escrow.to_checksum()),
@@ -78,7 +74,7 @@ fn authorization(
 pub(super) fn deposit(
     asset: &Asset,
     session: &KeptSession,
-    funds: &PendingFunds,
+    funds: &Deposit,
     dialect: Dialect,
 ) -> Value {
     let domain = json!({
@@ -93,7 +89,7 @@ pub(super) fn deposit(
 
 /// The calls that a payer sends who pays the gas: the allowance of the contract, for this deposit
 /// alone, and the deposit, whose transaction is the proof.
-pub(super) fn calls(session: &KeptSession, funds: &PendingFunds) -> Value {
+pub(super) fn calls(session: &KeptSession, funds: &Deposit) -> Value {
     let call = |signature: &str, words: &[[u8; 32]]| {
         let selector: Vec<u8> = keccak256(signature.as_bytes()).into_iter().take(4).collect();
         hex::encode_prefixed(&[selector, words.concat()].concat())
@@ -134,14 +130,15 @@ pub(super) fn credential(asked: &ChallengedSession, session: &KeptSession, act: 
     };
     put("action", name.into());
     let mut signature_name = "signature";
-    if let (Act::Open | Act::TopUp, Some(funds)) = (act, &session.pending) {
-        let kind = match (&funds.proof, asked.dialect) {
+    let pending = session.pending.as_ref();
+    if let (Act::Open | Act::TopUp, Some(PendingFunds { deposit, proof })) = (act, pending) {
+        let kind = match (proof, asked.dialect) {
             (FundsProof::Sent(hash), _) => {
                 put("hash", hex::encode_prefixed(hash).into());
                 "hash"
             }
             (FundsProof::Signed(signature), dialect) => {
-                let mut signed = authorization(session, funds, dialect);
+                let mut signed = authorization(session, deposit, dialect);
                 if dialect == Dialect::Okx {
                     signed.insert("type".to_string(), "eip-3009".into());
                 }
@@ -150,7 +147,7 @@ pub(super) fn credential(asked: &ChallengedSession, session: &KeptSession, act: 
                 signature_name = "voucherSignature";
                 if dialect == Dialect::Okx { "transaction" } else { "authorization" }
             }
-            (FundsProof::Unsigned | FundsProof::Sending, _) => "",
+            (FundsProof::Sending, _) => "",
         };
         put("type", kind.into());
         if act == Act::Open {
@@ -160,10 +157,10 @@ pub(super) fn credential(asked: &ChallengedSession, session: &KeptSession, act: 
                 put("authorizedSigner", signer.into());
             }
         } else {
-            put("additionalDeposit", funds.amount.to_string().into());
-            if let FundsProof::Signed(_) = funds.proof {
+            put("additionalDeposit", deposit.amount.to_string().into());
+            if let FundsProof::Signed(_) = proof {
                 let name = if asked.dialect == Dialect::Okx { "topUpSalt" } else { "salt" };
-                put(name, hex::encode_prefixed(&funds.salt).into());
+                put(name, hex::encode_prefixed(&deposit.salt).into());
             }
         }
     }
