@@ -60,6 +60,13 @@ fn show(world: &mut World, hash: &str, signature: &str, evidence: Option<String>
     world.send_with(asked, evidence)
 }
 
+/// The exchange once its profile asks for another address.
+fn asks_for(escrow: Address) -> Gateway {
+    let older = OlderWays { direct_transfers: Some(BLOCKS), ..OlderWays::default() };
+    let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+    Gateway::new(ProfileSettings { older, escrow, ..set }).unwrap()
+}
+
 fn quoted(world: &mut World) -> String {
     assert_eq!(world.ask("10.0.0.1", BUYER, "hello").status, 402);
     signed(BUYER, &world.rows.quotes[0].fingerprint)
@@ -96,11 +103,6 @@ pub fn a_transfer_of_the_buyer_buys_its_quote_once() {
     let again = Told::of(show(&mut world, HASH, &signature, Some(chain(|_| {}))));
     assert_eq!((again, world.rows.jobs.len()), (told.clone(), 1));
     // The profile may ask for another address since.
-    let asks_for = |escrow: Address| {
-        let older = OlderWays { direct_transfers: Some(BLOCKS), ..OlderWays::default() };
-        let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
-        Gateway::new(ProfileSettings { older, escrow, ..set }).unwrap()
-    };
     let before = settings(HoldKind::Escrow, Profile::LiveTestnet).escrow;
     world.gateway = asks_for(Address::parse(&wallet(77)).unwrap());
     let later = Told::of(show(&mut world, HASH, &signature, Some(chain(|_| {}))));
@@ -316,6 +318,22 @@ pub fn a_transfer_at_an_earlier_price_of_its_order_goes_back() {
     assert_eq!(told.code(), (409, "QUOTE_EXPIRED"));
     world.alarm();
     assert_eq!(world.treasury.arrived(&wallet(BUYER)), PRICE.parse::<u64>().unwrap());
+}
+
+#[test]
+fn a_transfer_that_is_shown_once_its_profile_asks_for_another_address_is_noted_nowhere() {
+    let mut world = direct();
+    let signature = quoted(&mut world);
+    world.gateway = asks_for(Address::parse(&wallet(77)).unwrap());
+    let shown = |world: &mut World| {
+        let told = Told::of(show(world, HASH, &signature, Some(chain(|_| {}))));
+        assert!(world.rows.jobs.is_empty() && world.rows.holds.is_empty(), "{told:?}");
+        (told.status, told.text("code"))
+    };
+    assert_eq!(shown(&mut world), (409, "QUOTE_PAYMENT_PROFILE_MISMATCH".into()));
+    world.seller(203, "0.005");
+    quoted_again(&mut world);
+    assert_eq!(shown(&mut world), (400, "TX_TOKEN_TRANSFER_MISMATCH".into()));
 }
 
 /// A callback that a seller signs at some second.

@@ -107,6 +107,7 @@ pub const TABLE: &[Row] = &[
     row!(ShownQuotesEnd, quotes::a_payment_whose_block_becomes_safe_hours_later_settles_its_quote),
     row!(SilenceEndsQuotes, quotes::a_node_that_is_silent_ends_no_quote_that_was_paid),
     row!(UnvouchedQuotesEnd, quotes::a_silent_reputation_worker_ends_no_quote_that_was_paid),
+    row!(SilentWordsKeepQuotes, quotes::a_silent_reputation_worker_keeps_no_quote_that_is_unpaid),
     row!(NodesAreFlooded, quotes::a_node_is_asked_about_a_quote_once_a_second),
     row!(AnyoneIsReputable, quotes::whom_the_operator_s_worker_denies_gets_no_quote),
     row!(MetricsAreOpen, quotes::the_operator_s_numbers_are_shown_to_the_operator_alone),

@@ -320,29 +320,79 @@ pub fn a_node_that_is_silent_ends_no_quote_that_was_paid() {
     assert_eq!(later(&mut world, &mut node, &paid, &tx).status, 200);
 }
 
-// A-462
-#[test]
-pub fn a_silent_reputation_worker_ends_no_quote_that_was_paid() {
+/// A quote of a market whose settlements ask who vouches for their agent.
+fn quoted_to_agents() -> (World, Node, Value) {
     let mut vars = real_vars();
     vars["bindings"] = json!(["REPUTATION"]);
     let mut world = World::of(&vars);
-    let mut node = Node::at(world.now);
-    let paid = quote(&mut world, &json!({"serviceId": "svc", "units": 3, "unitPriceUsd": 0.1}));
+    let node = Node::at(world.now);
+    let quote = quote(&mut world, &json!({"serviceId": "svc", "units": 3, "unitPriceUsd": 0.1}));
+    (world, node, quote)
+}
+
+/// The settlement of a quote by an agent, and what the Worker says of it.
+fn settlement(quote: &Value, tx: &str, word: &str) -> OriginalRequest {
+    let body = json!({"paymentRef": quote["paymentRef"], "txHash": tx, "agentId": "agent-1"});
+    let asked = request("POST", "/api/protocol/x402/settle", &body);
+    OriginalRequest { reputation: Some(word.into()), ..asked }
+}
+
+// A-462
+#[test]
+pub fn a_silent_reputation_worker_ends_no_quote_that_was_paid() {
+    let (mut world, mut node, paid) = quoted_to_agents();
     let tx = pay(&mut node, 9, &paid);
-    let body = json!({"paymentRef": paid["paymentRef"], "txHash": tx, "agentId": "agent-1"});
-    let said = |word: &str| OriginalRequest {
-        reputation: Some(word.into()),
-        ..request("POST", "/api/protocol/x402/settle", &body)
-    };
-    for _ in 0..12 {
+    for turn in 0..12 {
         world.now += 1_200_000;
-        node.mine(world.now);
-        assert_eq!(told(&mut world, said("")).error(), (503, "Reputation cannot be asked"));
+        let mut asked = settlement(&paid, &tx, "");
+        let waits = match turn {
+            // The node is silent too.
+            0..4 => {
+                asked.replies.push(String::new());
+                (503, "Chain cannot be read")
+            }
+            4..8 => (402, "Payment is not final yet"),
+            _ => {
+                node.mine(world.now);
+                (503, "Reputation cannot be asked")
+            }
+        };
+        assert_eq!(read(&mut world, &node, asked).error(), waits);
         // Another one's quote takes away those that have ended.
         quote(&mut world, &json!({}));
     }
-    let told = read(&mut world, &node, said(r#"{"ok": true}"#));
+    let told = read(&mut world, &node, settlement(&paid, &tx, r#"{"ok": true}"#));
     assert_eq!((told.status, &told.body["receipt"]["passportVerified"]), (200, &json!(true)));
+}
+
+// A-469
+#[test]
+pub fn a_silent_reputation_worker_keeps_no_quote_that_is_unpaid() {
+    let (mut world, mut node, unpaid) = quoted_to_agents();
+    let made_up = format!("0x{}", "ab".repeat(32));
+    let to = unpaid["address"].as_str().unwrap();
+    let other = node.send(wallet(9).address(), USDC, to, "1");
+    for (more, tx, said) in [
+        (20_000, &made_up, (402, "Payment is not final yet")),
+        (1_200_000, &other, (400, "Transaction does not pay this quote")),
+        (0, &made_up, (402, "Payment is not final yet")),
+        (1_200_000, &made_up, (400, "Quote expired")),
+    ] {
+        world.now += more;
+        node.mine(world.now);
+        let told = read(&mut world, &node, settlement(&unpaid, tx, ""));
+        assert_eq!(told.error(), said);
+    }
+    // Nor one whose payment would be pretended.
+    let mut vars = mock_vars();
+    vars["bindings"] = json!(["REPUTATION"]);
+    let mut world = World::of(&vars);
+    let pretended = quote(&mut world, &json!({"chain": "base"}));
+    let before = world.rows.original.quotes.clone();
+    world.now += 200_000;
+    let told = read(&mut world, &node, settlement(&pretended, TX, ""));
+    assert_eq!(told.error(), (503, "Reputation cannot be asked"));
+    assert_eq!(world.rows.original.quotes, before);
 }
 
 #[test]

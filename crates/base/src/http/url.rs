@@ -205,8 +205,9 @@ fn is_private(host: &str) -> bool {
 /// Whether a host is a private address, or a name that a network of one's own gives. Spec: RFC 1918,
 /// RFC 4193. Clouds tell their machines about themselves at the addresses and names that are left out.
 fn is_in_own_network(host: &str) -> bool {
-    const OF_CLOUDS: [&str; 4] =
-        ["metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"];
+    // First labels, whatever the zone: EC2 has one for each region (`eu-west-1.compute.internal`), so
+    // that a list of whole names would miss the next.
+    const OF_CLOUDS: [&str; 2] = ["metadata", "instance-data"];
     // Of EC2 and of the pods of EKS, of Google, of Oracle, of Scaleway.
     const OF_CLOUDS_V6: [Ipv6Addr; 5] = [
         Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
@@ -220,7 +221,10 @@ fn is_in_own_network(host: &str) -> bool {
     }
     match octets(host) {
         Some(octets) => matches!(octets, [10, ..] | [172, 16..=31, ..] | [192, 168, ..]),
-        None => !is_numeric(host) && is_name_of_networks(host) && !OF_CLOUDS.contains(&host),
+        None => {
+            let first = host.split('.').next().unwrap_or_default();
+            !is_numeric(host) && is_name_of_networks(host) && !OF_CLOUDS.contains(&first)
+        }
     }
 }
 
@@ -364,6 +368,8 @@ mod tests {
             "http://[fd00::1]:80",
             "http://app.default.svc.cluster.local",
             "http://host.docker.internal:3000",
+            "http://metadata-store",
+            "http://app.metadata.internal",
         ] {
             assert!(BaseUrl::parse_in_own_network(good).is_ok(), "{good}");
         }
@@ -392,6 +398,10 @@ mod tests {
             "http://metadata",
             "http://METADATA.google.internal.",
             "http://instance-data",
+            "http://instance-data.ec2.internal",
+            "http://instance-data.eu-west-1.compute.internal",
+            "http://Instance-Data.us-gov-west-1.compute.internal.:80/latest",
+            "http://metadata.internal",
         ] {
             assert!(BaseUrl::parse_in_own_network(bad).is_err(), "{bad}");
         }

@@ -55,6 +55,8 @@ macro_rules! skills {
             SilenceEndsQuotes,
             /// A quote that is paid ends while nobody says whether its agent is vouched for.
             UnvouchedQuotesEnd,
+            /// A quote that no one has paid is kept while nobody says whether its agent is vouched for.
+            SilentWordsKeepQuotes,
             /// A key is invoked anew each time.
             CallsAreRepeated,
             /// A key answers another payload.
