@@ -112,9 +112,20 @@ test('a free answer costs nothing, and a failing one fails', async (t) => {
   t.after(() => Promise.all([free.stop(), broken.stop()]));
   const paid = await farebox(['pay', free.url]);
   assert.deepEqual([paid.code, paid.out, paid.err], [0, 'hello', '']);
-  assert.equal((await farebox(['look', free.url])).code, 0);
+  const looked = await farebox(['look', free.url]);
+  assert.deepEqual([looked.code, looked.out], [0, 'free     the answer is 200, without a payment\n']);
+  const unknown = await farebox(['look', broken.url]);
+  assert.deepEqual([unknown.code, unknown.out], [1, 'unknown  the answer is 500, and says nothing of a price\n']);
   const failed = await farebox(['pay', broken.url]);
   assert.deepEqual([failed.code, failed.out], [1, 'oh']);
+});
+
+test('look names the methods of a server that takes no GET, and calls nothing free there', async (t) => {
+  const posts = await open((_, response) => response.writeHead(405, { allow: 'POST, PUT' }).end());
+  t.after(() => posts.stop());
+  const looked = await farebox(['look', posts.url]);
+  assert.deepEqual([looked.code, looked.out.split('\n')[0]], [1, 'unknown  the answer is 405, and says nothing of a price']);
+  assert.match(looked.out, /try {6}--method with one of POST, PUT\n/);
 });
 
 test('a paid answer that is an error is told with its receipt', async (t) => {

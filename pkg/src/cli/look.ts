@@ -20,8 +20,9 @@ export async function look(words: Words): Promise<number> {
   const record = await spentIn(store);
   const found = await tried(once, url, init, policy, record);
   if (found.response !== undefined) {
-    say(words, { price: null, status: found.response.status }, [['free', `the answer is ${found.response.status}, without a payment`]]);
-    return found.response.ok ? EXIT.done : EXIT.failed;
+    const { ok, status } = found.response;
+    say(words, { price: null, status }, ok ? [['free', `the answer is ${status}, without a payment`]] : unpriced(found.response));
+    return ok ? EXIT.done : EXIT.failed;
   }
   // What a policy refuses is still shown, by one that refuses nothing.
   const proposal = found.proposal ?? (await tried(once, url, init, OPEN, undefined)).proposal;
@@ -32,6 +33,16 @@ export async function look(words: Words): Promise<number> {
     ...(verdict === null ? [] : [['', verdict.remedy] as const]),
   ]);
   return verdict === null ? EXIT.done : EXIT.unpaid;
+}
+
+/** An answer that fails says nothing of a price: another request of this URL may be sold. */
+function unpriced({ status, headers }: Response): (readonly [string, string])[] {
+  const allowed = headers.get('allow');
+  const methods = allowed === null ? 'the method that it takes' : `one of ${allowed}`;
+  return [
+    ['unknown', `the answer is ${status}, and says nothing of a price`],
+    ...(status === 405 ? [['try', `--method with ${methods}`] as const] : []),
+  ];
 }
 
 async function tried(once: typeof fetch, url: string, init: RequestInit, policy: Policy, record: string | undefined): Promise<Found> {
