@@ -28,7 +28,7 @@ export type FrontOptions = Inner & {
   readonly room: Room;
   /** Milliseconds in which the head of a request has to come [a minute]. */
   readonly headersTimeout?: number;
-  /** Milliseconds for which a side of a connection is waited for [five minutes]. */
+  /** Milliseconds for which a side of a connection is waited for, ten times as long as for the end of a WebSocket [five minutes]. */
   readonly staleTimeout?: number;
 };
 

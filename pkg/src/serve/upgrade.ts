@@ -7,6 +7,8 @@ import type { Watch } from './sides.js';
 
 /** Bytes of a client that does not wait for the answer to its offer, though it has to. They are few, if any. Spec: RFC 6455, 4.1. */
 const MOST_EARLY_BYTES = 16_384;
+/** Of the time that a side has: half a minute to end once the other one has. A client that has left would fill places without a connection. */
+const ENDING_PART = 1 / 10;
 
 /** Whether a request opens a WebSocket: `GET`, without a body. Spec: RFC 6455, 4.1. */
 export function isWebSocket({ method, headers }: IncomingMessage): boolean {
@@ -48,7 +50,7 @@ export function joined(watch: Watch, outer: Socket, early: Buffer, said: Incomin
     one.on('error', () => other.destroy());
     one.on('close', () => other.destroy());
     // A side that has ended may read no more, and what waits for it would hide that the other one has left.
-    watch(other, () => one.readableEnded);
+    watch(other, () => one.readableEnded, ENDING_PART);
   }
 }
 
