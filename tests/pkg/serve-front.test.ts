@@ -428,7 +428,7 @@ test('what a client of a WebSocket sends before its answer arrives behind it, an
 });
 
 test('a WebSocket may be silent, and once one side has ended the other one has its time and no longer', async (t) => {
-  const { front, offers, open } = await offering(t, 1_000);
+  const { front, offers, open } = await offering(t, 2_000);
   const joining = async (): Promise<{ client: Socket; socket: Socket; reads: Promise<string>; hears: Promise<string> }> => {
     const client = open();
     const reads = heard(client);
@@ -437,7 +437,7 @@ test('a WebSocket may be silent, and once one side has ended the other one has i
     return { client, socket, reads, hears: heard(socket) };
   };
   const first = await joining();
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
   first.client.end('to the gate');
   assert.equal(await first.hears, 'to the gate');
   first.socket.end('to the client');
