@@ -372,6 +372,22 @@ test('--check says what is wrong, or nothing, and makes no folder', async () => 
   const slipped = checked(...right, '--config', slips);
   assert.equal(slipped.status, 2);
   assert.equal(slipped.stderr, 'farebox: --config has what no gate reads: DEFALT; did you mean DEFAULT?, OF_OTHERS\n');
+  // All at once, by what sets each: a word, or the file.
+  const wrong = join(dirname(state), 'wrong.json');
+  writeFileSync(wrong, JSON.stringify({ PAY_TO: '0x12', ORIGIN_URL: 'ftp://x', DEFALT: 'deny', ROUTES: [{ path: 'b', price: '$1' }] }));
+  const all = checked('--config', wrong, '--price', '/a=$1', '--origin-network', 'lan');
+  assert.deepEqual(
+    all.stderr.split('\n').map((line) => /^farebox: (--[a-z-]+(?: has|: [A-Z_]+[^ ]*)?)/.exec(line)?.[1]),
+    ['--config has', '--origin-network', '--config: ORIGIN_URL', '--config: ROUTES[0].path', '--config: PAY_TO', undefined],
+    all.stderr,
+  );
+  assert.equal(all.status, 2);
+  const none = checked('--network', 'nowhere');
+  assert.deepEqual(
+    none.stderr.split('\n').map((line) => /^farebox: (\S+)/.exec(line)?.[1]),
+    ['ORIGIN_URL', 'PAY_TO', 'ROUTES', '--network:', undefined],
+    none.stderr,
+  );
   assert.equal(existsSync(folder), false);
 });
 

@@ -3,14 +3,14 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { checkProgram, localProgram, refuseUnread, refuseWrong } from '../create/rules.js';
+import { checkProgram, localProgram, unreadOf, wrongWith } from '../create/rules.js';
 import { closedBefore } from '../serve/backup.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
 import { pagesOf } from '../serve/pages.js';
 import { roomHere } from '../serve/places.js';
 import { type Runtime, startRuntime } from '../serve/runtime.js';
-import { afterRestores, BEARER, type Said, variables, varsOf } from '../serve/settings.js';
+import { afterRestores, BEARER, isOfFile, missing, type Said, variables, varsOf } from '../serve/settings.js';
 import { takeState } from '../serve/state.js';
 import { tell } from './terminal.js';
 import { EXIT, Usage } from './words.js';
@@ -81,12 +81,11 @@ export async function serve(args: string[]): Promise<number> {
   try {
     money = given.local ? await localMoney(given) : undefined;
     const words = { ...given, ...(money === undefined ? {} : paidBy(money, given)) };
-    const said = await namedRight(words);
-    const vars = afterRestores(
-      variables(words, state.secrets, money === undefined ? process.env : { ...process.env, RPC_URL: undefined }),
-      closedBefore(state.folder),
-    );
-    await refuseWrong(vars, BOUND);
+    const environment = money === undefined ? process.env : { ...process.env, RPC_URL: undefined };
+    const all = variables(words, state.secrets, environment);
+    await refuseWrong(words, all);
+    const said = varsOf(words);
+    const vars = afterRestores(all, closedBefore(state.folder));
     const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
     const pages = join(root, 'pages');
     const log = (text: string): void => void process.stderr.write(text);
@@ -128,18 +127,24 @@ export async function serve(args: string[]): Promise<number> {
 /** Says what the gate would refuse, and starts nothing. */
 async function check(given: ReturnType<typeof read>): Promise<number> {
   if (given.local) throw new Usage('--check looks at what is served for real: leave out --local');
-  await namedRight(given);
-  await refuseWrong(variables(given, {}, process.env), BOUND);
+  await refuseWrong(given, variables(given, {}, process.env));
   tell('nothing is wrong with the words and the file\n');
   return EXIT.done;
 }
 
-/** What the words set. The name of the network is judged first: what is missing follows from it. */
-async function namedRight(words: Said): Promise<ReturnType<typeof varsOf>> {
+/** Refuses all at once that the gate would refuse of words and file, and of the variables that they make. */
+async function refuseWrong(words: Said, vars: Readonly<Record<string, unknown>>): Promise<void> {
   const said = varsOf(words);
-  await refuseUnread(Object.keys(said).filter((name) => !BEARER.test(name) && name !== '$schema'));
-  await refuseWrong({ FACILITATOR_URL: said['ORIGIN_URL'], ...said }, BOUND, 'NETWORK');
-  return said;
+  const unread = await unreadOf(Object.keys(said).filter((name) => !BEARER.test(name) && name !== '$schema'));
+  // Without a facilitator nothing else is judged: a network of a wrong name has none.
+  const whole = { ...vars, FACILITATOR_URL: vars['FACILITATOR_URL'] ?? said['ORIGIN_URL'] };
+  const wrong = await wrongWith(whole, BOUND, (variable) => isOfFile(words, variable));
+  const isMisnamed = wrong.some(({ name }) => name === 'NETWORK');
+  const gaps = missing(said);
+  const rest = wrong.filter(({ name }) => !gaps.some((gap) => gap.name === name));
+  const told = [...gaps.filter(({ name }) => !(isMisnamed && name === 'FACILITATOR_URL')), ...rest];
+  const lines = [...unread, ...told.map(({ says }) => says)];
+  if (lines.length > 0) throw new Usage(lines.join('\nfarebox: '));
 }
 
 /** Starts the money of `--local`, unless it would stand in for other money. */

@@ -53,23 +53,35 @@ export const WORD_OF: Readonly<Record<string, string>> = {
   RPC_URL: 'rpc',
 };
 
-/** Refuses what the gate would refuse first, by the word that sets it; with `only`, of that variable alone. */
-export async function refuseWrong(vars: Readonly<Record<string, unknown>>, bound: readonly string[], only?: string): Promise<void> {
-  for (const { variable, remedy } of await judged(vars, bound)) {
+/** A variable that the gate would refuse, and the line that says so. */
+export type Wrong = { readonly name: string; readonly says: string };
+
+/** What the gate would refuse of these variables, by what sets it: a word of the command, or else a file. */
+export async function wrongWith(
+  vars: Readonly<Record<string, unknown>>,
+  bound: readonly string[],
+  isOfFile: (variable: string) => boolean = () => false,
+): Promise<readonly Wrong[]> {
+  return (await judged(vars, bound)).map(({ variable, remedy }) => {
     const [name = ''] = /^\w+/.exec(variable) ?? [];
-    if (only !== undefined && name !== only) continue;
     const word = WORD_OF[name];
+    if (isOfFile(variable)) return { name, says: visible(`--config: ${variable} ${remedy}`) };
     const known = word === undefined ? variable : `--${word}`;
-    throw new Usage(visible(`${known}: ${name === variable ? '' : `${variable} `}${remedy}`));
-  }
+    return { name, says: visible(`${known}: ${name === variable ? '' : `${variable} `}${remedy}`) };
+  });
 }
 
-/** Refuses names that no gate reads: a slip in one would be a setting that nobody made. */
-export async function refuseUnread(names: readonly string[]): Promise<void> {
+/** Refuses what the gate would refuse first, by the word that sets it; with `only`, of that variable alone. */
+export async function refuseWrong(vars: Readonly<Record<string, unknown>>, bound: readonly string[], only?: string): Promise<void> {
+  const wrong = (await wrongWith(vars, bound)).find(({ name }) => only === undefined || name === only);
+  if (wrong !== undefined) throw new Usage(wrong.says);
+}
+
+/** Names that no gate reads, in a line: a slip in one would be a setting that nobody made. */
+export async function unreadOf(names: readonly string[]): Promise<readonly string[]> {
   const unread = (await checkProgram()).unread(names);
-  if (unread.length === 0) return;
   const each = unread.map(({ name, meant }) => `${name}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
-  throw new Usage(visible(`--config has what no gate reads: ${each.join(', ')}`));
+  return each.length === 0 ? [] : [visible(`--config has what no gate reads: ${each.join(', ')}`)];
 }
 
 /** How a facilitator that takes no request without a key wants to be asked. */

@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 import { type Inner, innerRequest, linesOf, passesBody, senderOf } from './inner.js';
 import type { Pages } from './pages.js';
 import { placesOf, type Room } from './places.js';
-import { endsUnread } from './unread.js';
-import { isWebSocket, joined, withoutUpgrade } from './upgrade.js';
+import { type Watch, watching } from './sides.js';
+import { isWebSocket, joined, waiting, withoutUpgrade } from './upgrade.js';
 
 /** A front and where it listens. */
 export type Front = {
@@ -28,7 +28,7 @@ export type FrontOptions = Inner & {
   readonly room: Room;
   /** Milliseconds in which the head of a request has to come [a minute]. */
   readonly headersTimeout?: number;
-  /** Milliseconds for which nothing of an answer is read, or a body goes on behind its answer [five minutes]. */
+  /** Milliseconds for which a side of a connection is waited for, ten times as long as for the end of a WebSocket [five minutes]. */
   readonly staleTimeout?: number;
 };
 
@@ -67,6 +67,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
     },
   );
   server.maxHeadersCount = KEPT_FIELDS;
+  const watch = watching(server, staleTimeout);
   // Else the server answers by itself, and a body may go on behind that for ever.
   server.on('checkExpectation', (asked: IncomingMessage, answer: ServerResponse) => {
     if (begins(asked, answer) !== undefined) refuse(answer, EXPECTED);
@@ -78,15 +79,15 @@ export function openFront(options: FrontOptions): Promise<Front> {
     if (leave === undefined) return void socket.destroy();
     const connection: Connection = { ends: new Map() };
     known.set(socket, connection);
+    // Nobody wants the rest of a body whose request was answered, and each byte would put the end off.
+    watch(socket, () => connection.late?.complete === false);
     socket.once('close', () => {
       leave();
-      clearTimeout(connection.late);
       // The server may not know the connection any more, and an answer that waits for another one hears of no end.
       for (const end of connection.ends.values()) end();
     });
   });
-  endsUnread(server, staleTimeout);
-  server.on('upgrade', (asked: IncomingMessage, socket: Duplex, head: Buffer) => {
+  server.on('upgrade', (asked: IncomingMessage, socket: Socket, head: Buffer) => {
     // Two answers cannot have it. Spec: RFC 6455, 4.1.
     if (known.get(socket)?.ends.size !== 0) return socket.on('error', () => {}).destroy();
     if (!hasTooMany(asked) && !isWebSocket(asked)) {
@@ -104,7 +105,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
       upgraded.delete(socket);
     });
     if (head.length > 0) socket.unshift(head);
-    upgrade(options, asked, socket);
+    upgrade(options, watch, asked, socket);
   });
 
   /** Takes the place of a request, or says why there is none. */
@@ -132,7 +133,10 @@ export function openFront(options: FrontOptions): Promise<Front> {
       leave();
       ends.delete(asked);
     });
-    answer.once('finish', () => endsLate(connection, asked, staleTimeout));
+    answer.once('finish', () => {
+      // The bodies of those before it have ended.
+      if (!asked.complete) connection.late = asked;
+    });
     if (typeof place === 'function') return { ends, leave };
     refuse(answer, place);
     return undefined;
@@ -156,8 +160,8 @@ export function openFront(options: FrontOptions): Promise<Front> {
 type Connection = {
   /** Its requests whose answers are not over, and what ends each of them and gives back its place. */
   readonly ends: Map<IncomingMessage, () => void>;
-  /** Until when the body of the last request that was answered has to end. */
-  late?: NodeJS.Timeout;
+  /** The last request that was answered before its body had ended. */
+  late?: IncomingMessage;
 };
 /** The requests of the connection of one that has begun, and what gives back its place. */
 type Begun = Pick<Connection, 'ends'> & { readonly leave: () => void };
@@ -165,15 +169,6 @@ type Begun = Pick<Connection, 'ends'> & { readonly leave: () => void };
 type Refusal = { readonly status: number; readonly code: string; readonly detail: string; readonly after?: number };
 
 const hasTooMany = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.length > 2 * MOST_FIELDS;
-
-/** Ends a connection whose request was answered, unless its body ends too: nobody wants the rest, and each byte would put the end off. */
-function endsLate(connection: Connection, asked: IncomingMessage, milliseconds: number): void {
-  // The bodies of those before it have ended.
-  clearTimeout(connection.late);
-  if (asked.complete) return;
-  const late = setTimeout(() => (asked.complete ? undefined : asked.socket.destroy()), milliseconds);
-  connection.late = late.unref();
-}
 
 function close(server: Server, upgraded: ReadonlySet<Duplex>, milliseconds: number): Promise<void> {
   return new Promise((resolve) => {
@@ -213,10 +208,13 @@ function forward(options: Inner, asked: IncomingMessage, answer: ServerResponse)
 const CONNECTION = /^(?:connection|keep-alive|transfer-encoding)$/i;
 
 /** Opens a WebSocket: nothing of the client's goes further before the other side has agreed. */
-function upgrade(options: Inner, asked: IncomingMessage, outer: Duplex): void {
+function upgrade(options: Inner, watch: Watch, asked: IncomingMessage, outer: Socket): void {
   const inner = innerRequest(options, asked, ['connection', 'upgrade', 'upgrade', 'websocket']);
-  inner.on('upgrade', (said, socket, head) => joined(outer, said, socket, head));
+  const early = waiting(outer);
+  inner.on('socket', (socket) => watch(socket, () => true));
+  inner.on('upgrade', (said, socket, head) => joined(watch, outer, early(), said, socket, head));
   inner.on('response', (said) => {
+    watch(said.socket);
     const plain = answerOn(outer, asked);
     plain.writeHead(said.statusCode ?? 502, linesOf(said.rawHeaders, CONNECTION) as never);
     said.pipe(plain);
@@ -228,11 +226,11 @@ function upgrade(options: Inner, asked: IncomingMessage, outer: Duplex): void {
 }
 
 /** An ordinary answer on a connection that did not become another protocol's. */
-function answerOn(outer: Duplex, asked: IncomingMessage): ServerResponse {
+function answerOn(outer: Socket, asked: IncomingMessage): ServerResponse {
   const answer = new ServerResponse(asked);
   answer.shouldKeepAlive = false;
   try {
-    answer.assignSocket(outer as Socket);
+    answer.assignSocket(outer);
   } catch {
     // It has begun another answer: a part of that must not look whole, and this one goes nowhere.
     outer.destroy();
@@ -240,7 +238,7 @@ function answerOn(outer: Duplex, asked: IncomingMessage): ServerResponse {
   // The server knows the connection no more: a long answer would stop where it first waits for its reader,
   outer.on('drain', () => answer.emit('drain'));
   // and the connection would stay half open for as long as its client likes.
-  answer.on('finish', () => (outer as Socket).destroySoon());
+  answer.on('finish', () => outer.destroySoon());
   return answer;
 }
 

@@ -42,8 +42,6 @@ const SECRETS = [
 /** All variables as text; what is structured is JSON, which the gate reads. */
 export function variables(said: Said, kept: Readonly<Record<string, string>>, environment: NodeJS.ProcessEnv): Record<string, string> {
   const vars = varsOf(said);
-  const [first] = missing(vars);
-  if (first !== undefined) throw new Usage(first.says);
   // As it is judged here it goes to the gate.
   vars['FACILITATOR_URL'] = structured(vars['FACILITATOR_URL']);
   const bearers = bearersOf(vars['FACILITATOR_URL']);
@@ -92,6 +90,15 @@ export function afterRestores(vars: Record<string, string>, times: readonly numb
   const all = new Set([...times, ...given.map(Number)]);
   const latest = [...all].sort((one, other) => other - one).slice(0, MAX_TIMES);
   return { ...vars, LEDGER_CLOSED_BEFORE: latest.join(',') };
+}
+
+/** Whether a variable, such as `ROUTES[1].price`, is as the file has it, and no word has set it. */
+export function isOfFile(said: Said, variable: string): boolean {
+  if (said.config === undefined) return false;
+  const [, name = '', index] = /^(\w+)(?:\[(\d+)\])?/.exec(variable) ?? [];
+  const inFile = varsOf({ config: said.config })[name];
+  if (name === 'ROUTES' && index !== undefined) return Number(index) < listOf(inFile).length;
+  return inFile !== undefined && inFile === varsOf(said)[name];
 }
 
 /** The variables that the words set, over those of a file. */

@@ -1,11 +1,14 @@
 /** Requests that offer another protocol: a WebSocket gets its connection, all else is an ordinary request. */
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 
 import { linesOf } from './inner.js';
+import type { Watch } from './sides.js';
 
-/** How long both sides of a WebSocket stay once one has ended. */
-const ENDING_MS = 30_000;
+/** Bytes of a client that does not wait for the answer to its offer, though it has to. They are few, if any. Spec: RFC 6455, 4.1. */
+const MOST_EARLY_BYTES = 16_384;
+/** Of the time that a side has: half a minute to end once the other one has. A client that has left would fill places without a connection. */
+const ENDING_PART = 1 / 10;
 
 /** Whether a request opens a WebSocket: `GET`, without a body. Spec: RFC 6455, 4.1. */
 export function isWebSocket({ method, headers }: IncomingMessage): boolean {
@@ -18,10 +21,27 @@ export function withoutUpgrade({ method, url, httpVersion, rawHeaders }: Incomin
   return headOf(`${method} ${url} HTTP/${httpVersion}`, linesOf(rawHeaders, /^(?:connection|upgrade|http2-settings)$/i));
 }
 
-/** Gives a connection to both sides, once the inner one has agreed. */
-export function joined(outer: Duplex, said: IncomingMessage, inner: Duplex, head: Buffer): void {
+/** Ends a connection whose client leaves while it waits for an answer. Returns what ends that, and gives the bytes that have come. */
+export function waiting(outer: Socket): () => Buffer {
+  let early = Buffer.alloc(0);
+  const leaves = (): unknown => outer.destroy();
+  // All is read, because what is left unread would hide that the client has left; so beyond this much it ends.
+  const keeps = (part: Buffer): void => {
+    early = Buffer.concat([early, part]);
+    if (early.length > MOST_EARLY_BYTES) leaves();
+  };
+  outer.on('data', keeps).once('end', leaves);
+  return () => {
+    outer.off('data', keeps).off('end', leaves);
+    return early;
+  };
+}
+
+/** Gives a connection to both sides once the inner one has agreed: `early` is what the client has sent by then, and `head` what the inner one has. */
+export function joined(watch: Watch, outer: Socket, early: Buffer, said: IncomingMessage, inner: Socket, head: Buffer): void {
   outer.write(headOf(`HTTP/1.1 101 ${said.statusMessage}`, said.rawHeaders));
   outer.write(head);
+  inner.write(early);
   inner.pipe(outer).pipe(inner);
   for (const [one, other] of [
     [inner, outer],
@@ -30,7 +50,7 @@ export function joined(outer: Duplex, said: IncomingMessage, inner: Duplex, head
     one.on('error', () => other.destroy());
     one.on('close', () => other.destroy());
     // A side that has ended may read no more, and what waits for it would hide that the other one has left.
-    one.on('end', () => setTimeout(() => other.destroy(), ENDING_MS).unref());
+    watch(other, () => one.readableEnded, ENDING_PART);
   }
 }
 
