@@ -86,6 +86,13 @@ impl History {
                     own.dedup();
                     assert!(own.len() <= 1, "a request deposits once");
                     let mut answer = arrives.then(|| self.seller.takes(&credential));
+                    // A seller that is honest may have a bad moment, before or after.
+                    if self.chance(15) {
+                        let odd = [(402, "{}"), (500, ""), (500, r#"{"code": 8000}"#)];
+                        self.seller.broken = Some(odd[self.dice.below(3) as usize]);
+                        answer = Some(self.seller.takes(&credential));
+                        self.seller.broken = None;
+                    }
                     if self.lies && self.chance(4) {
                         let codes = [
                             (70_015, 402),
@@ -106,8 +113,8 @@ impl History {
                         None => buyer.lost(self.now),
                     }
                 }
-                ChannelNext::Return(_) => {
-                    self.returned += 1;
+                ChannelNext::Return(receipt) => {
+                    self.returned += u64::from(receipt.is_some());
                     return;
                 }
                 ChannelNext::Fail(_) => return,

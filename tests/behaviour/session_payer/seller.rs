@@ -23,6 +23,8 @@ pub(super) struct Seller {
     pub unit: u64,
     pub min_delta: u64,
     pub fee_payer: bool,
+    /// What it answers to every payment, whatever it holds.
+    pub broken: Option<(u16, &'static str)>,
     pub realm: &'static str,
     pub escrow: &'static str,
     channel: Option<[u8; 32]>,
@@ -47,6 +49,7 @@ impl Seller {
             unit,
             min_delta: 0,
             fee_payer: true,
+            broken: None,
             realm: "api.example.com",
             escrow: ESCROW,
             channel: None,
@@ -87,6 +90,9 @@ impl Seller {
     }
 
     pub fn takes(&mut self, credential: &str) -> SellerAnswer {
+        if let Some((status, body)) = self.broken {
+            return (status, self.challenge(), body.as_bytes().to_vec());
+        }
         let credential = Credential::read(credential.strip_prefix("Payment ").unwrap()).unwrap();
         let id = credential.challenge.id.clone();
         if let Some((_, answer)) = self.last.as_ref().filter(|(last, _)| *last == id) {

@@ -154,7 +154,7 @@ pub fn whatever_a_payee_calls_a_voucher_above_its_deposit_the_session_goes_back(
             });
             assert!(above.is_err(), "{number}");
             assert_eq!(seller.actions.last(), Some(&("voucher", *last)), "{number}");
-            assert_eq!(payer.kept(), [(100, 20, 20)], "{number}");
+            assert_eq!(payer.kept(), [(100, *last, 20)], "{number}");
             seller.unit = 10;
             if !closes {
                 payer.pays(&mut seller).unwrap();
@@ -163,6 +163,134 @@ pub fn whatever_a_payee_calls_a_voucher_above_its_deposit_the_session_goes_back(
             assert_eq!(refunded(&mut payer, &mut seller), rest, "{number}");
         }
     }
+}
+
+// A-467
+#[test]
+fn a_payee_whose_chain_fails_above_the_deposit_is_paid_below_it() {
+    for broken in [(500, ""), (400, "no"), (500, r#"{"code": 8000}"#), (403, r#"{"code": 70002}"#)]
+    {
+        let (mut seller, mut payer) = two_paid();
+        lost_top_up(&mut payer, &mut seller);
+        seller.broken = Some(broken);
+        let above = payer.pays(&mut seller);
+        assert!(matches!(above, Ok(None) | Err("payment_refused")), "{broken:?} {above:?}");
+        (seller.broken, seller.unit) = (None, 10);
+        payer.pays(&mut seller).unwrap();
+        assert_eq!((seller.highest, refunded(&mut payer, &mut seller).as_str()), (30, "70"));
+    }
+}
+
+/// A payer that has used 30 of 200, and whose payee holds 110: it knows of neither. One refusal had it
+/// go back to 20.
+fn taken_and_refused() -> (Seller, Payer) {
+    let (mut seller, mut payer) = two_paid();
+    seller.min_delta = 90;
+    let lost = |_: &mut Seller, _| (503, super::none(), Vec::new());
+    assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
+    assert_eq!((seller.actions.last(), seller.deposit), (Some(&("topUp", 100)), 200));
+    payer.later += 4_000;
+    assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
+    assert_eq!((seller.highest, seller.spent), (110, 30));
+    payer.later += 4_000;
+    seller.broken = Some((402, r#"{"detail": "verification failed: the node does not answer"}"#));
+    assert!(payer.pays(&mut seller).is_err());
+    (seller.broken, seller.min_delta) = (None, 0);
+    assert_eq!(payer.kept(), [(100, 110, 20)]);
+    (seller, payer)
+}
+
+// A-471
+#[test]
+pub fn a_voucher_that_a_payee_has_taken_and_refused_once_is_found_again() {
+    for has_codes in [true, false] {
+        let (mut seller, mut payer) = taken_and_refused();
+        let words = |seller: &mut Seller, answer: SellerAnswer| match answer.0 {
+            402 if !has_codes => (402, seller.challenge(), b"{}".to_vec()),
+            _ => answer,
+        };
+        payer.asks(&mut seller, ChannelAim::Pay, words).unwrap();
+        let shown = &seller.actions[seller.actions.len() - 2..];
+        assert_eq!(shown, [("voucher", 30), ("voucher", 110)]);
+        for used in [50, 60, 70, 80, 90, 100, 110] {
+            payer.asks(&mut seller, ChannelAim::Pay, words).unwrap();
+            assert_eq!((seller.highest, seller.spent), (110, used));
+        }
+        assert!(payer.asks(&mut seller, ChannelAim::Refund(None), words).is_ok());
+        assert_eq!(seller.actions.last(), Some(&("close", 110)));
+    }
+    let (mut seller, mut payer) = taken_and_refused();
+    let refund = payer.asks(&mut seller, ChannelAim::Refund(None), |_, answer| answer);
+    assert!(refund.is_ok(), "{refund:?}");
+    assert_eq!(seller.actions[seller.actions.len() - 2..], [("close", 20), ("close", 110)]);
+}
+
+// A-472
+#[test]
+pub fn a_payee_that_asks_again_and_again_gets_one_higher_voucher_in_a_request() {
+    let (mut seller, mut payer) = two_paid();
+    lost_top_up(&mut payer, &mut seller);
+    seller.unit = 10;
+    let mut refusals = [70_015].into_iter();
+    let before = seller.actions.len();
+    let ended = payer.asks(&mut seller, ChannelAim::Pay, |seller, _| {
+        seller.refuses(refusals.next().unwrap_or(30_001), 402)
+    });
+    assert!(ended.is_err());
+    // The first one was signed for the top-up that never came.
+    let shown: Vec<_> = seller.actions[before..].iter().map(|it| it.1).collect();
+    assert!(shown.len() > 3 && shown[0] < shown[1], "{shown:?}");
+    assert!(shown[1..].iter().all(|it| *it == shown[1]), "{shown:?}");
+    assert_eq!(payer.deposits, 200);
+}
+
+#[test]
+pub fn a_transaction_that_was_not_sent_leaves_a_session_that_another_call_has_used() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    seller.fee_payer = false;
+    payer.pays(&mut seller).unwrap();
+    // A call under a key, whose answer is lost.
+    let mut keyed = begun(90, ChannelAim::Pay);
+    let next = keyed.answered(402, &seller.challenge(), b"", payer.now());
+    let lost = |_: &mut Seller, _| (503, super::none(), Vec::new());
+    assert!(payer.goes_on((&mut keyed, next), &mut seller, lost).is_err());
+    let (left, _) = keyed.leaving().unwrap();
+    // It is made again while a person is asked to send a transaction, and they send none.
+    payer.later = 4_000;
+    (seller.now, seller.unit) = (payer.now(), 90);
+    let mut buyer = begun(91, ChannelAim::Pay);
+    buyer.answered(402, &seller.challenge(), b"", payer.now());
+    payer.record = buyer.update(payer.record.as_deref(), payer.now()).unwrap();
+    assert!(matches!(buyer.updated(), ChannelNext::Broadcast));
+    payer.later += 130;
+    (seller.now, seller.unit) = (payer.now(), 10);
+    let mut again = begun(92, ChannelAim::Pay).showing(Some(left));
+    let next = again.answered(402, &seller.challenge(), b"", payer.now());
+    let _ = payer.goes_on((&mut again, next), &mut seller, |_, answer| answer);
+    buyer.unsent();
+    payer.record = buyer.release(payer.record.as_deref(), payer.now()).unwrap();
+    let listed = session::sessions(payer.record.as_deref()).unwrap();
+    assert_eq!(listed[0]["pending"], json!(null));
+    assert!(payer.asks(&mut seller, ChannelAim::Refund(None), |_, answer| answer).is_ok());
+}
+
+// A-473
+#[test]
+pub fn an_answer_that_comes_late_changes_no_other_channel() {
+    let (mut seller, mut payer) = two_paid();
+    let mut slow = begun(90, ChannelAim::Refund(None));
+    slow.answered(402, &seller.challenge(), b"", payer.now());
+    payer.record = slow.update(payer.record.as_deref(), payer.now()).unwrap();
+    assert!(matches!(slow.updated(), ChannelNext::Send { .. }));
+    // Another process closes the channel, and opens one.
+    payer.later = 4_000;
+    refunded(&mut payer, &mut seller);
+    payer.pays(&mut seller).unwrap();
+    assert_eq!(payer.kept(), [(100, 10, 10)]);
+    slow.answered(200, &super::none(), b"{}", payer.now());
+    assert_eq!(slow.update(payer.record.as_deref(), payer.now()).unwrap(), None);
+    assert!(matches!(slow.updated(), ChannelNext::Return(_)));
+    assert_eq!(payer.kept(), [(100, 10, 10)]);
 }
 
 #[test]

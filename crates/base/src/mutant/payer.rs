@@ -158,8 +158,12 @@ macro_rules! payer {
             LateTopUpsWriteOver,
             /// A deposit that nobody signed counts for ever.
             UnsignedDepositsCount,
-            /// A voucher above the deposit goes back at two codes alone.
+            /// A voucher above the deposit goes back at codes of the deposit alone.
             WordsKeepVouchers,
+            /// A voucher that a payee has refused once is forgotten, though the payee holds it.
+            RefusedVouchersAreLost,
+            /// An answer that comes late changes the channel that stands there by then.
+            LateAnswersChangeOthers,
             /// A top-up that has ended blocks all that is dearer than it.
             EndedTopUpsBlock,
             /// A payee that closes channel after channel is trusted with one deposit after another.

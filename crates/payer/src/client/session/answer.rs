@@ -52,37 +52,33 @@ impl SessionPurchase {
             None if status != 402 && matches!(act, Act::Voucher(_)) => {
                 self.course.end(SessionFate::Free, ChannelNext::Return(None))
             }
-            None => self.turned_down(status, headers, &rejection.to_string(), now),
+            None => {
+                let end = fail(Reason::PaymentRefused, &rejection.to_string());
+                self.turned_down(SessionFate::Refused, headers, end, now)
+            }
         }
     }
 
-    /// Ends with a refusal that has this status. A 402 says that the voucher pays for nothing.
+    /// Ends with a refusal. Where another voucher is signed that may be the right one, it goes on with
+    /// that, once: a close with either, a request with the higher one.
     fn turned_down(
-        &mut self,
-        status: u16,
-        headers: &Headers,
-        said: &str,
-        now: UnixTime,
-    ) -> ChannelNext {
-        let is_refused =
-            status == 402 && !self.may_be_charged() && !planted(Mutant::WordsKeepVouchers);
-        let fate = if is_refused { SessionFate::Refused } else { SessionFate::Over };
-        self.back_or(fate, headers, fail(Reason::PaymentRefused, said), now)
-    }
-
-    /// Notes this fate, and ends so; but a close with a voucher that leans on a deposit that may not
-    /// have arrived goes on with the one that is covered.
-    fn back_or(
         &mut self,
         fate: SessionFate,
         headers: &Headers,
         end: ChannelNext,
         now: UnixTime,
     ) -> ChannelNext {
-        let leans =
-            self.planned.as_ref().is_some_and(|it| it.act == Act::Close && it.session.leans());
-        let goes_on = leans && fate != SessionFate::Over;
-        match goes_on.then(|| self.onward(headers, now)).flatten() {
+        let turns = self.planned.as_ref().is_some_and(|it| {
+            let is_higher = !it.session.leans() && it.session.refused.is_some();
+            match it.act {
+                Act::Close => is_higher || it.session.leans(),
+                Act::Voucher(_) => is_higher && !self.may_be_charged() && self.raise.is_none(),
+                Act::Open | Act::TopUp => false,
+            }
+        });
+        let is_first = turns && !self.has_turned;
+        self.has_turned |= turns;
+        match is_first.then(|| self.onward(headers, now)).flatten() {
             Some(then) => self.course.note_then(fate, then),
             None => self.course.end(fate, end),
         }
@@ -241,13 +237,24 @@ impl SessionPurchase {
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) && self.may_be_charged() => {
                 self.course.over(Reason::PaymentConflict, own::SPENT)
             }
+            // A higher one that it has refused before may be the one that it holds.
+            Remedy::SignOnce if matches!(act, Act::Voucher(_)) && !self.is_highest() => {
+                let end = fail(Reason::PaymentRefused, &said);
+                self.turned_down(SessionFate::Refused, headers, end, now)
+            }
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) => {
                 let is_second = (self.has_signed_on || self.is_fresh_of_stream())
                     && !planted(Mutant::VouchersAreSignedOn);
                 self.has_signed_on = true;
                 match self.onward(headers, now).filter(|_| !is_second) {
-                    Some(then) => self.course.note_then(SessionFate::Exhausted, then),
-                    None => self.turned_down(code.status, headers, &said, now),
+                    Some(then) => {
+                        self.is_used_up = true;
+                        self.course.note_then(SessionFate::Exhausted, then)
+                    }
+                    None => {
+                        let end = fail(Reason::PaymentRefused, &said);
+                        self.turned_down(SessionFate::Refused, headers, end, now)
+                    }
                 }
             }
             Remedy::AskAgain => self.asks_anew(headers, &said, now),
@@ -275,12 +282,18 @@ impl SessionPurchase {
                     false => "look at the chain, and forget the channel if its deposit is gone",
                 };
                 let end = fail(Reason::ReceiptMismatch, &format!("{said}: {advice}"));
-                self.back_or(SessionFate::Gone, headers, end, now)
+                self.turned_down(SessionFate::Gone, headers, end, now)
             }
             Remedy::SignOnce | Remedy::CloseFirst | Remedy::Tell => {
-                self.turned_down(code.status, headers, &said, now)
+                let end = fail(Reason::PaymentRefused, &said);
+                self.turned_down(SessionFate::Refused, headers, end, now)
             }
         }
+    }
+
+    /// Whether no higher voucher was signed for the channel than the one that is planned.
+    fn is_highest(&self) -> bool {
+        self.planned.as_ref().is_none_or(|it| it.session.refused.is_none())
     }
 
     /// Whether the voucher that was refused may have been charged for this purchase before.
@@ -297,29 +310,42 @@ impl SessionPurchase {
     ) -> Result<bool, ClientError> {
         let Some(planned) = &self.planned else { return Ok(false) };
         let key = planned.session.key();
-        let Some(mut session) = read::<KeptSession>(budget, &key)? else { return Ok(false) };
+        let row = read::<KeptSession>(budget, &key)?;
+        // An answer may come so late that another channel stands there.
+        let of_channel = |it: &KeptSession| {
+            it.id() == planned.session.id() || planted(Mutant::LateAnswersChangeOthers)
+        };
+        let Some(mut session) = row.filter(of_channel) else { return Ok(false) };
+        let is_its = session.state.cumulative == planned.session.state.cumulative;
+        let own = planned.session.pending.as_ref();
         let is_voucher = matches!(planned.act, Act::Voucher(_));
         let mut stays_used = false;
         match fate {
             SessionFate::Funded => {
-                session.funded();
+                let arrived =
+                    |it: &PendingFunds| own.is_some_and(|own| own.deposit.id == it.deposit.id);
+                if session.pending.as_ref().is_some_and(arrived) {
+                    session.funded();
+                }
                 stays_used = true;
             }
             SessionFate::Served(said) => {
-                // A voucher that was served proves that the deposit has arrived, if it leans on that.
-                let amount = planned.session.state.cumulative;
-                if amount > session.state.deposit || planted(Mutant::AnyVoucherProvesTopUps) {
-                    session.funded();
-                }
+                session.served(planned.session.state.cumulative, own);
                 if let Some(used) = self.used(said) {
                     session.state.spent = used.max(session.state.spent);
                 }
             }
-            SessionFate::Free | SessionFate::Over => {}
-            SessionFate::Refused => session.go_back(now),
+            SessionFate::Over => {}
+            // What is no word on the voucher may still come of it.
+            SessionFate::Free if !session.leans() => {}
+            SessionFate::Free | SessionFate::Refused => {
+                if is_its && !planted(Mutant::WordsKeepVouchers) {
+                    session.turn(now);
+                }
+            }
             SessionFate::Exhausted => {
                 // Of a deposit that did not arrive nothing can be used.
-                if !session.leans() {
+                if is_its && !session.leans() {
                     session.state = session.state.exhausted();
                 }
                 stays_used = true;
@@ -340,7 +366,9 @@ impl SessionPurchase {
                     budget.sent.let_go(&key);
                     return Ok(true);
                 }
-                session.go_back(now);
+                if is_its {
+                    session.turn(now);
+                }
                 session.let_go_of_late(now);
             }
         }

@@ -40,7 +40,9 @@ pub(super) struct KeptSession {
     pub signature: String,
     /// The highest voucher that the deposit covers, while a higher one leans on a deposit that was
     /// not seen to arrive.
-    pub covered: Option<CoveredVoucher>,
+    pub covered: Option<SignedVoucher>,
+    /// A higher voucher that the payee has refused. It may hold it all the same.
+    pub refused: Option<SignedVoucher>,
     /// The request that uses it now, and when it counts as dead.
     pub using: Option<Using>,
     /// A deposit that was not seen to arrive yet.
@@ -49,7 +51,7 @@ pub(super) struct KeptSession {
 
 /// A voucher, and its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CoveredVoucher {
+pub(super) struct SignedVoucher {
     pub amount: Amount,
     pub signature: String,
 }
@@ -127,6 +129,7 @@ impl KeptSession {
             state: ChannelState { deposit: zero, cumulative: zero, spent: zero },
             signature: String::new(),
             covered: None,
+            refused: None,
             using: None,
             pending: None,
         }
@@ -202,14 +205,32 @@ impl KeptSession {
         self.covered = None;
     }
 
+    /// Notes that a voucher of this amount was served: the deposit covers it, with the one that it
+    /// `leans` on.
+    pub fn served(&mut self, amount: Amount, leans: Option<&PendingFunds>) {
+        let is_its = |it: &PendingFunds| leans.is_some_and(|own| own.deposit.id == it.deposit.id);
+        let needs = amount > self.state.deposit || planted(Mutant::AnyVoucherProvesTopUps);
+        if needs && self.pending.as_ref().is_some_and(is_its) {
+            self.funded();
+        }
+        self.state.deposit = self.state.deposit.max(amount);
+        if amount >= self.state.cumulative {
+            self.covered = None;
+        }
+    }
+
     /// Makes a voucher of this amount the highest. Where it leans on a deposit that may not have
     /// arrived, the one before stays beside it.
     pub fn raise(&mut self, amount: Amount) {
         if amount > self.state.deposit && !self.is_opening() && self.covered.is_none() {
-            let signature = self.signature.clone();
-            self.covered = Some(CoveredVoucher { amount: self.state.cumulative, signature });
+            self.covered = Some(self.highest());
         }
         self.state.cumulative = amount;
+        self.refused = self.refused.take().filter(|it| it.amount > amount);
+    }
+
+    fn highest(&self) -> SignedVoucher {
+        SignedVoucher { amount: self.state.cumulative, signature: self.signature.clone() }
     }
 
     /// Whether the highest voucher leans on a deposit that may not have arrived.
@@ -217,14 +238,25 @@ impl KeptSession {
         self.covered.is_some()
     }
 
-    /// Goes back to the highest voucher that the deposit covers, once the payee has refused a higher
-    /// one: it would be refused for ever, also as the one that closes the channel.
-    pub fn go_back(&mut self, now: UnixTime) {
-        if !self.leans() || self.pending.is_some() && !self.let_go_of_late(now) {
-            return;
-        }
-        let covered = self.covered.take().filter(|_| !planted(Mutant::LostTopUpsEndSessions));
-        if let Some(CoveredVoucher { amount, signature }) = covered {
+    /// Goes on from another voucher once the payee has refused the highest: from the one that the
+    /// deposit covers if that one leans on more, or else from a higher one that was refused before. Each
+    /// alone may be refused for ever, also as the one that closes the channel, and no refusal proves
+    /// which one the payee holds: so both are kept.
+    pub fn turn(&mut self, now: UnixTime) {
+        let highest = self.highest();
+        let next = if self.leans() {
+            let stays = self.pending.is_some() && !self.let_go_of_late(now);
+            if stays || planted(Mutant::LostTopUpsEndSessions) {
+                return;
+            }
+            self.refused = Some(highest);
+            self.covered.take()
+        } else {
+            let higher = self.refused.take().filter(|_| !planted(Mutant::RefusedVouchersAreLost));
+            self.covered = higher.as_ref().map(|_| highest);
+            higher
+        };
+        if let Some(SignedVoucher { amount, signature }) = next {
             self.state.cumulative = amount;
             self.signature = signature;
         }
@@ -304,9 +336,8 @@ impl KeptSession {
             "cumulative": self.state.cumulative.to_string(),
             "spent": self.state.spent.to_string(),
             "signature": self.signature,
-            "covered": self.covered.as_ref().map(|it| {
-                json!({"amount": it.amount.to_string(), "signature": it.signature})
-            }),
+            "covered": self.covered.as_ref().map(SignedVoucher::to_value),
+            "refused": self.refused.as_ref().map(SignedVoucher::to_value),
             "using": self.using.as_ref().map(Using::to_value),
             "pending": pending,
         })
@@ -346,20 +377,15 @@ impl ChannelRow for KeptSession {
                 spent: amount("spent")?,
             },
             signature: text("signature")?.to_string(),
-            covered: match row.get("covered") {
-                // Rows of before have none.
-                None | Some(Value::Null) => None,
-                Some(it) => Some(CoveredVoucher {
-                    amount: Amount::from_atomic(it.get("amount")?.as_str()?).ok()?,
-                    signature: it.get("signature")?.as_str()?.to_string(),
-                }),
-            },
+            covered: SignedVoucher::from_row(row, "covered")?,
+            refused: SignedVoucher::from_row(row, "refused")?,
             using: Using::from_row(row)?,
             pending,
         })
     }
 
     fn shown(&self) -> Shown<'_> {
+        let zero = Amount::ZERO;
         Shown {
             id: self.id(),
             host: &self.host,
@@ -369,9 +395,22 @@ impl ChannelRow for KeptSession {
             pay_to: self.parties.payee,
             deposit: self.state.deposit,
             spent: self.state.spent,
-            signed: self.state.cumulative,
+            signed: self.refused.as_ref().map_or(zero, |it| it.amount).max(self.state.cumulative),
             pending: self.pending.as_ref().map(|it| it.deposit.amount),
         }
+    }
+}
+
+impl SignedVoucher {
+    fn to_value(&self) -> Value {
+        json!({"amount": self.amount.to_string(), "signature": self.signature})
+    }
+
+    /// Reads a member of a row; `None` if it is none. Rows of before have no such member.
+    fn from_row(row: &Value, name: &str) -> Option<Option<Self>> {
+        let Some(it) = row.get(name).filter(|it| !it.is_null()) else { return Some(None) };
+        let amount = Amount::from_atomic(it.get("amount")?.as_str()?).ok()?;
+        Some(Some(Self { amount, signature: it.get("signature")?.as_str()?.to_string() }))
     }
 }
 

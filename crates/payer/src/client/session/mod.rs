@@ -70,6 +70,10 @@ pub struct SessionPurchase {
     asks: u8,
     /// Whether a voucher that the payee called used up was followed by another one.
     has_signed_on: bool,
+    /// Whether the payee has called the voucher used up, and no other one is kept yet.
+    is_used_up: bool,
+    /// Whether the request has gone on from another voucher once one was refused.
+    has_turned: bool,
     /// Whether the caller was asked to send a transaction.
     has_broadcast: bool,
     /// Whether the payee asks for a voucher before it has said that the channel is open.
@@ -114,7 +118,7 @@ enum SessionFate {
     Left,
     /// The payee knows no such channel, or another deposit.
     Gone,
-    /// The payee has refused the voucher, and did not take it before.
+    /// The payee has refused the voucher.
     Refused,
     /// It is over without an answer that counts.
     #[default]
@@ -140,6 +144,8 @@ impl SessionPurchase {
             planned: None,
             asks: 0,
             has_signed_on: false,
+            is_used_up: false,
+            has_turned: false,
             has_broadcast: false,
             tries_voucher: false,
             leaves: false,
@@ -250,12 +256,16 @@ impl SessionPurchase {
         if is_unsent || is_unsigned {
             budget.release(&self.course.id);
         }
-        if let Some(mut session) = row.filter(|it| self.course.uses(it.using.as_ref())) {
-            session.using = None;
+        let uses = row.as_ref().is_some_and(|it| self.course.uses(it.using.as_ref()));
+        if let Some(mut session) = row.filter(|_| uses || is_unsent) {
+            if uses {
+                session.using = None;
+            }
             if is_unsent {
                 session.pending = None;
             }
-            match session.is_opening() && session.pending.is_none() {
+            let is_empty = session.is_opening() && session.pending.is_none();
+            match is_empty && session.using.is_none() {
                 true => budget.sent.let_go(&key),
                 false => budget.sent.keep(&key, &session.to_text(), now)?,
             }
@@ -345,6 +355,7 @@ impl SessionPurchase {
             return Ok(false);
         }
         self.course.has_deposited |= planned.sends_deposit;
+        self.is_used_up &= !matches!(planned.act, Act::Voucher(_));
         let using = self.course.sends(now);
         let until = using.until;
         planned.session.using = Some(using);

@@ -56,7 +56,7 @@ impl SessionPurchase {
             }
             // What is left of the highest voucher is the stream's by now.
             session.state = session.state.exhausted();
-        } else if self.has_signed_on && session.leans() {
+        } else if self.is_used_up && session.leans() {
             // Used up or not covered: the payee's next word tells which.
             session.state = session.state.exhausted();
         }
@@ -92,7 +92,7 @@ impl SessionPurchase {
                     session.parties = fresh.parties;
                     session.state = fresh.state;
                     session.signature = String::new();
-                    session.covered = None;
+                    (session.covered, session.refused) = (None, None);
                 }
                 let deposit = self.count(budget, &asked, least, now)?;
                 match asked.sender {
