@@ -454,6 +454,42 @@ test('a WebSocket may be silent, and once one side has ended the other one has i
   assert.equal(await behindHead(third.reads), '');
 });
 
+test('what one side of a WebSocket has said last reaches the other one, also where that is behind', async (t) => {
+  const { offers, open } = await offering(t);
+  // Where the end comes while something waits depends on how much the system takes at once.
+  for (let length = 4_000_000; length < 7_000_000; length += 250_000) {
+    const client = open();
+    const socket = await eventually('it is asked', () => offers.pop());
+    socket.write(openingWebSocket(''));
+    await once(client, 'data');
+    client.pause();
+    socket.write(Buffer.alloc(length));
+    socket.end('the last words');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    let [count, last] = [0, ''];
+    for await (const part of client as AsyncIterable<Buffer>) {
+      count += part.length;
+      last = `${last}${part.toString('latin1').replaceAll('\0', '')}`;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    assert.deepEqual([count, last], [length + 14, 'the last words']);
+  }
+});
+
+test('an offer of a WebSocket that is finished once the front is ending opens nothing', async (t) => {
+  const { front, offers } = await offering(t);
+  const client = connect(Number(new URL(front.url).port), '127.0.0.1', () =>
+    client.write(`GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${OFFER}`),
+  );
+  const answer = heard(client.on('error', () => client.destroy()));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const ending = front.close(60_000);
+  client.write('\r\n');
+  assert.match(await answer, /^HTTP\/1.1 503 .*"code":"gate_unavailable"/s);
+  await ending;
+  assert.deepEqual(offers, []);
+});
+
 test('a client that reads nothing of a WebSocket ends, and so does a gate that reads nothing of it', async (t) => {
   const { front, offers, open } = await offering(t, 1_000);
   for (const reader of ['client', 'gate']) {

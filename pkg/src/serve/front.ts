@@ -97,7 +97,8 @@ export function openFront(options: FrontOptions): Promise<Front> {
       return;
     }
     socket.on('error', () => socket.destroy());
-    const leave = placeOf(asked);
+    // What is ending opens nothing that has no end.
+    const leave = server.listening ? placeOf(asked) : UNAVAILABLE;
     if (typeof leave !== 'function') return refuse(answerOn(socket, asked), leave);
     upgraded.add(socket);
     socket.once('close', () => {
@@ -172,14 +173,21 @@ const hasTooMany = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.leng
 
 function close(server: Server, upgraded: ReadonlySet<Duplex>, milliseconds: number): Promise<void> {
   return new Promise((resolve) => {
-    const late = setTimeout(() => server.closeAllConnections(), milliseconds);
-    if (milliseconds === 0) server.closeAllConnections();
+    const endsUpgraded = (): void => {
+      for (const socket of upgraded) socket.destroy();
+    };
+    const endsAll = (): void => {
+      server.closeAllConnections();
+      endsUpgraded();
+    };
+    const late = setTimeout(endsAll, milliseconds);
+    if (milliseconds === 0) endsAll();
     server.close(() => {
       clearTimeout(late);
       resolve();
     });
     server.closeIdleConnections();
-    for (const socket of upgraded) socket.destroy();
+    endsUpgraded();
   });
 }
 

@@ -48,7 +48,8 @@ export function joined(watch: Watch, outer: Socket, early: Buffer, said: Incomin
     [outer, inner],
   ] as const) {
     one.on('error', () => other.destroy());
-    one.on('close', () => other.destroy());
+    // What it has said last may still wait for the other one.
+    one.on('close', () => (one.readableEnded ? other.destroySoon() : other.destroy()));
     // A side that has ended may read no more, and what waits for it would hide that the other one has left.
     watch(other, () => one.readableEnded, ENDING_PART);
   }
