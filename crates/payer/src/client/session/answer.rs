@@ -6,7 +6,6 @@ use alloc::string::ToString;
 
 use serde_json::Value;
 
-use super::kept::left_key;
 use super::*;
 use crate::client::channel::own;
 use crate::client::rejection::{Problem, Rejection};
@@ -53,10 +52,17 @@ impl SessionPurchase {
                 self.course.end(SessionFate::Free, ChannelNext::Return(None))
             }
             None => {
-                let end = fail(Reason::PaymentRefused, &rejection.to_string());
+                let end = self.refusal(&rejection.to_string());
                 self.turned_down(SessionFate::Refused, headers, end, now)
             }
         }
+    }
+
+    /// The failure for a refusal, with what to do where the channel may never have been opened.
+    fn refusal(&self, said: &str) -> ChannelNext {
+        let opens = self.planned.as_ref().is_some_and(|it| it.session.is_opening());
+        let advice = ": look at the chain, and forget the channel if its deposit is not there";
+        fail(Reason::PaymentRefused, &format!("{said}{}", if opens { advice } else { "" }))
     }
 
     /// Ends with a refusal. Where another voucher is signed that may be the right one, it goes on with
@@ -189,7 +195,7 @@ impl SessionPurchase {
 
     /// The amount that is used after a request that was served: what the payee says, as far as the
     /// voucher goes, otherwise a unit more.
-    fn used(&self, said: Option<Amount>) -> Option<Amount> {
+    pub(super) fn used(&self, said: Option<Amount>) -> Option<Amount> {
         let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
         let ChannelState { cumulative, spent, .. } = planned.session.state;
         // A voucher for a stream buys nothing by itself.
@@ -239,7 +245,7 @@ impl SessionPurchase {
             }
             // A higher one that it has refused before may be the one that it holds.
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) && !self.is_highest() => {
-                let end = fail(Reason::PaymentRefused, &said);
+                let end = self.refusal(&said);
                 self.turned_down(SessionFate::Refused, headers, end, now)
             }
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) => {
@@ -252,7 +258,7 @@ impl SessionPurchase {
                         self.course.note_then(SessionFate::Exhausted, then)
                     }
                     None => {
-                        let end = fail(Reason::PaymentRefused, &said);
+                        let end = self.refusal(&said);
                         self.turned_down(SessionFate::Refused, headers, end, now)
                     }
                 }
@@ -285,7 +291,7 @@ impl SessionPurchase {
                 self.turned_down(SessionFate::Gone, headers, end, now)
             }
             Remedy::SignOnce | Remedy::CloseFirst | Remedy::Tell => {
-                let end = fail(Reason::PaymentRefused, &said);
+                let end = self.refusal(&said);
                 self.turned_down(SessionFate::Refused, headers, end, now)
             }
         }
@@ -299,89 +305,6 @@ impl SessionPurchase {
     /// Whether the voucher that was refused may have been charged for this purchase before.
     fn may_be_charged(&self) -> bool {
         (self.left.is_some() || self.in_doubt) && self.raise.is_none()
-    }
-
-    /// Changes the row of the session by what became of what was sent.
-    pub(super) fn note(
-        &mut self,
-        budget: &mut Budget,
-        fate: SessionFate,
-        now: UnixTime,
-    ) -> Result<bool, ClientError> {
-        let Some(planned) = &self.planned else { return Ok(false) };
-        let key = planned.session.key();
-        let row = read::<KeptSession>(budget, &key)?;
-        // An answer may come so late that another channel stands there.
-        let of_channel = |it: &KeptSession| {
-            it.id() == planned.session.id() || planted(Mutant::LateAnswersChangeOthers)
-        };
-        let Some(mut session) = row.filter(of_channel) else { return Ok(false) };
-        let is_its = session.state.cumulative == planned.session.state.cumulative;
-        let own = planned.session.pending.as_ref();
-        let is_voucher = matches!(planned.act, Act::Voucher(_));
-        let mut stays_used = false;
-        match fate {
-            SessionFate::Funded => {
-                let arrived =
-                    |it: &PendingFunds| own.is_some_and(|own| own.deposit.id == it.deposit.id);
-                if session.pending.as_ref().is_some_and(arrived) {
-                    session.funded();
-                }
-                stays_used = true;
-            }
-            SessionFate::Served(said) => {
-                session.served(planned.session.state.cumulative, own);
-                if let Some(used) = self.used(said) {
-                    session.state.spent = used.max(session.state.spent);
-                }
-            }
-            SessionFate::Over => {}
-            // What is no word on the voucher may still come of it.
-            SessionFate::Free if !session.leans() => {}
-            SessionFate::Free | SessionFate::Refused => {
-                if is_its && !planted(Mutant::WordsKeepVouchers) {
-                    session.turn(now);
-                }
-            }
-            SessionFate::Exhausted => {
-                // Of a deposit that did not arrive nothing can be used.
-                if is_its && !session.leans() {
-                    session.state = session.state.exhausted();
-                }
-                stays_used = true;
-            }
-            SessionFate::Closed => {
-                budget.sent.let_go(&key);
-                return Ok(true);
-            }
-            SessionFate::Left => {
-                budget.sent.let_go(&key);
-                budget.sent.keep(&left_key(&key), &session.to_text(), now)?;
-                return Ok(true);
-            }
-            SessionFate::Gone => {
-                let reopens = planted(Mutant::ClosedSessionsReopen);
-                // The deposit never arrived: what was signed for it is worth nothing.
-                if reopens || session.is_opening() && session.let_go_of_late(now) {
-                    budget.sent.let_go(&key);
-                    return Ok(true);
-                }
-                if is_its {
-                    session.turn(now);
-                }
-                session.let_go_of_late(now);
-            }
-        }
-        if !stays_used && self.course.uses(session.using.as_ref()) {
-            session.using = None;
-        }
-        budget.sent.keep(&key, &session.to_text(), now)?;
-        let told = matches!(fate, SessionFate::Funded)
-            || is_voucher && matches!(fate, SessionFate::Served(_));
-        if told {
-            self.tell(&session);
-        }
-        Ok(true)
     }
 }
 

@@ -4,17 +4,11 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use serde_json::{Value, json};
-
 use super::terms::ChallengedSession;
-use crate::client::asset::Asset;
 use crate::client::channel::ChannelPayer;
-use crate::client::channel::row::{ChannelRow, Shown, Using};
-use crate::client::price::{Unit, in_words};
+use crate::client::channel::row::Using;
 use crate::client::voucher::{ChannelState, NextVoucher};
 use farebox_base::amount::Amount;
-use farebox_base::encoding::hex;
-use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::config::{ChannelId, ChannelParties};
@@ -272,167 +266,6 @@ impl KeptSession {
         }
         is_over
     }
-
-    /// The state for people, after each step: channel, chain, contract, amounts, and the beginning
-    /// of the highest voucher's signature. Spec: OKX agent payments, "State echo line".
-    pub fn echo(&self, asset: &Asset) -> String {
-        let unit = Unit { symbol: &asset.symbol, contract: None, decimals: Some(asset.decimals) };
-        let words = |amount| in_words(amount, unit);
-        let ChannelState { deposit, cumulative, spent } = self.state;
-        format!(
-            "channel {}, chain eip155:{}, escrow {}, deposit {}, cum {}, spent~ {}, sig {}…",
-            self.id(),
-            self.chain_id,
-            self.escrow.to_checksum(),
-            words(deposit),
-            words(cumulative),
-            words(spent),
-            self.signature.get(..SIGNATURE_CHARS).unwrap_or_default(),
-        )
-    }
-
-    /// The row's key in the record: the same for all channels of these parties, one after another.
-    pub fn key(&self) -> String {
-        let ChannelParties { payer, payee, token, authorized_signer, .. } = self.parties;
-        let words = [payer, payee, token, authorized_signer, self.escrow].map(|it| it.to_word());
-        let digest = hash::sha256(&[
-            b"farebox session",
-            &words.concat(),
-            &self.chain_id.to_be_bytes(),
-            &self.name,
-            self.host.as_bytes(),
-        ]);
-        format!("{}{}", Self::PREFIX, hex::encode(&digest))
-    }
-
-    pub fn to_text(&self) -> String {
-        let ChannelParties { payer, payee, token, salt, authorized_signer } = self.parties;
-        let pending = self.pending.as_ref().map(|PendingFunds { deposit, proof }| {
-            let (kind, proof) = match proof {
-                FundsProof::Signed(signature) => ("signed", signature.clone()),
-                FundsProof::Sending => ("sending", String::new()),
-                FundsProof::Sent(hash) => ("sent", hex::encode_prefixed(hash)),
-            };
-            json!({
-                "amount": deposit.amount.to_string(),
-                "salt": hex::encode_prefixed(&deposit.salt),
-                "validBefore": deposit.valid_before.secs(),
-                "kind": kind,
-                "proof": proof,
-                "id": deposit.id,
-            })
-        });
-        json!({
-            "payer": payer.to_checksum(),
-            "payee": payee.to_checksum(),
-            "token": token.to_checksum(),
-            "salt": hex::encode_prefixed(&salt),
-            "authorizedSigner": authorized_signer.to_checksum(),
-            "chainId": self.chain_id,
-            "escrow": self.escrow.to_checksum(),
-            "host": self.host,
-            "name": hex::encode_prefixed(&self.name),
-            "deposit": self.state.deposit.to_string(),
-            "cumulative": self.state.cumulative.to_string(),
-            "spent": self.state.spent.to_string(),
-            "signature": self.signature,
-            "covered": self.covered.as_ref().map(SignedVoucher::to_value),
-            "refused": self.refused.as_ref().map(SignedVoucher::to_value),
-            "using": self.using.as_ref().map(Using::to_value),
-            "pending": pending,
-        })
-        .to_string()
-    }
-}
-
-impl ChannelRow for KeptSession {
-    const PREFIX: &'static str = "session ";
-
-    fn from_value(row: &Value) -> Option<Self> {
-        let text = |name: &str| row.get(name).and_then(Value::as_str);
-        let address = |name: &str| Address::parse(text(name)?).ok();
-        let amount = |name: &str| Amount::from_atomic(text(name)?).ok();
-        let word = |name: &str| hex::decode_array(text(name)?).ok();
-        let pending = match row.get("pending")? {
-            Value::Null => None,
-            // Rows of before knew of deposits that were not signed yet.
-            pending if pending.get("kind")? == "unsigned" => None,
-            pending => Some(PendingFunds::from_value(pending)?),
-        };
-        Some(Self {
-            parties: ChannelParties {
-                payer: address("payer")?,
-                payee: address("payee")?,
-                token: address("token")?,
-                salt: word("salt")?,
-                authorized_signer: address("authorizedSigner")?,
-            },
-            chain_id: row.get("chainId")?.as_u64()?,
-            escrow: address("escrow")?,
-            host: text("host")?.to_string(),
-            name: word("name")?,
-            state: ChannelState {
-                deposit: amount("deposit")?,
-                cumulative: amount("cumulative")?,
-                spent: amount("spent")?,
-            },
-            signature: text("signature")?.to_string(),
-            covered: SignedVoucher::from_row(row, "covered")?,
-            refused: SignedVoucher::from_row(row, "refused")?,
-            using: Using::from_row(row)?,
-            pending,
-        })
-    }
-
-    fn shown(&self) -> Shown<'_> {
-        let zero = Amount::ZERO;
-        Shown {
-            id: self.id(),
-            host: &self.host,
-            chain_id: self.chain_id,
-            asset: self.parties.token,
-            payer: self.parties.payer,
-            pay_to: self.parties.payee,
-            deposit: self.state.deposit,
-            spent: self.state.spent,
-            signed: self.refused.as_ref().map_or(zero, |it| it.amount).max(self.state.cumulative),
-            pending: self.pending.as_ref().map(|it| it.deposit.amount),
-        }
-    }
-}
-
-impl SignedVoucher {
-    fn to_value(&self) -> Value {
-        json!({"amount": self.amount.to_string(), "signature": self.signature})
-    }
-
-    /// Reads a member of a row; `None` if it is none. Rows of before have no such member.
-    fn from_row(row: &Value, name: &str) -> Option<Option<Self>> {
-        let Some(it) = row.get(name).filter(|it| !it.is_null()) else { return Some(None) };
-        let amount = Amount::from_atomic(it.get("amount")?.as_str()?).ok()?;
-        Some(Some(Self { amount, signature: it.get("signature")?.as_str()?.to_string() }))
-    }
-}
-
-impl PendingFunds {
-    fn from_value(row: &Value) -> Option<Self> {
-        let text = |name: &str| row.get(name).and_then(Value::as_str);
-        let proof = text("proof")?;
-        Some(Self {
-            deposit: Deposit {
-                amount: Amount::from_atomic(text("amount")?).ok()?,
-                salt: hex::decode_array(text("salt")?).ok()?,
-                valid_before: UnixTime::from_secs(row.get("validBefore")?.as_u64()?),
-                id: text("id")?.to_string(),
-            },
-            proof: match text("kind")? {
-                "signed" => FundsProof::Signed(proof.to_string()),
-                "sending" => FundsProof::Sending,
-                "sent" => FundsProof::Sent(hex::decode_array(proof).ok()?),
-                _ => return None,
-            },
-        })
-    }
 }
 
 /// Seconds in which no second channel is left at a payee's word that it closes it: each costs a
@@ -446,6 +279,3 @@ pub(super) fn left_key(key: &str) -> String {
 
 /// The beginning of the keys of such channels.
 pub(super) const LEFT: &str = "left ";
-
-/// `0x` and four bytes of a signature are shown.
-const SIGNATURE_CHARS: usize = 10;
