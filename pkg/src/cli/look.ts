@@ -13,10 +13,21 @@ import { EXIT, type Words } from './words.js';
 type Found = { readonly response?: Response; readonly proposal?: Proposal; readonly error?: FareboxError };
 
 export async function look(words: Words): Promise<number> {
-  const { url, init, policy, store } = asked(words);
   let answer: Response | undefined;
+  const looked = new AbortController();
   // One request, however often its terms are read.
-  const once: typeof fetch = async (input, more) => (answer ??= await fetch(input, more)).clone();
+  const once: typeof fetch = async (input, more) => (answer ??= await fetch(input, { ...more, signal: looked.signal })).clone();
+  try {
+    return await told(words, once);
+  } finally {
+    // What a server goes on to send is waited for no longer.
+    looked.abort();
+  }
+}
+
+/** Says what the one answer tells of the price. */
+async function told(words: Words, once: typeof fetch): Promise<number> {
+  const { url, init, policy, store } = asked(words);
   const record = await spentIn(store);
   const found = await tried(once, url, init, policy, record);
   if (found.response !== undefined) {

@@ -10,7 +10,7 @@ import { type Money, startMoney } from '../serve/money.js';
 import { pagesOf } from '../serve/pages.js';
 import { roomHere } from '../serve/places.js';
 import { type Runtime, startRuntime } from '../serve/runtime.js';
-import { afterRestores, BEARER, isOfFile, missing, type Said, variables, varsOf } from '../serve/settings.js';
+import { afterRestores, BEARER, missing, type Said, sourceOf, variables, varsOf } from '../serve/settings.js';
 import { takeState } from '../serve/state.js';
 import { tell } from './terminal.js';
 import { EXIT, Usage } from './words.js';
@@ -138,7 +138,7 @@ async function refuseWrong(words: Said, vars: Readonly<Record<string, unknown>>)
   const unread = await unreadOf(Object.keys(said).filter((name) => !BEARER.test(name) && name !== '$schema'));
   // Without a facilitator nothing else is judged: a network of a wrong name has none.
   const whole = { ...vars, FACILITATOR_URL: vars['FACILITATOR_URL'] ?? said['ORIGIN_URL'] };
-  const wrong = await wrongWith(whole, BOUND, (variable) => isOfFile(words, variable));
+  const wrong = await wrongWith(whole, BOUND, (variable) => sourceOf(words, variable));
   const isMisnamed = wrong.some(({ name }) => name === 'NETWORK');
   const gaps = missing(said);
   const rest = wrong.filter(({ name }) => !gaps.some((gap) => gap.name === name));

@@ -56,18 +56,19 @@ export const WORD_OF: Readonly<Record<string, string>> = {
 /** A variable that the gate would refuse, and the line that says so. */
 export type Wrong = { readonly name: string; readonly says: string };
 
-/** What the gate would refuse of these variables, by what sets it: a word of the command, or else a file. */
+/** What the gate would refuse of these variables, by what sets it: a word of the command, or else a `source`. */
 export async function wrongWith(
   vars: Readonly<Record<string, unknown>>,
   bound: readonly string[],
-  isOfFile: (variable: string) => boolean = () => false,
+  source: (variable: string) => string | undefined = () => undefined,
 ): Promise<readonly Wrong[]> {
   return (await judged(vars, bound)).map(({ variable, remedy }) => {
     const [name = ''] = /^\w+/.exec(variable) ?? [];
     const word = WORD_OF[name];
-    if (isOfFile(variable)) return { name, says: visible(`--config: ${variable} ${remedy}`) };
+    const from = source(variable);
+    if (from !== undefined) return { name, says: oneLine(`${from}: ${variable} ${remedy}`) };
     const known = word === undefined ? variable : `--${word}`;
-    return { name, says: visible(`${known}: ${name === variable ? '' : `${variable} `}${remedy}`) };
+    return { name, says: oneLine(`${known}: ${name === variable ? '' : `${variable} `}${remedy}`) };
   });
 }
 
@@ -81,8 +82,11 @@ export async function refuseWrong(vars: Readonly<Record<string, unknown>>, bound
 export async function unreadOf(names: readonly string[]): Promise<readonly string[]> {
   const unread = (await checkProgram()).unread(names);
   const each = unread.map(({ name, meant }) => `${name}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
-  return each.length === 0 ? [] : [visible(`--config has what no gate reads: ${each.join(', ')}`)];
+  return each.length === 0 ? [] : [oneLine(`--config has what no gate reads: ${each.join(', ')}`)];
 }
+
+/** A text of others in one line: a break in it would begin a line that looks like one of ours. */
+const oneLine = (text: string): string => visible(text.replaceAll('\n', '‹U+000A›'));
 
 /** How a facilitator that takes no request without a key wants to be asked. */
 export async function keyed(url: string): Promise<string | undefined> {

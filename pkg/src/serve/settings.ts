@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 import { Usage } from '../cli/words.js';
+import { WORD_OF } from '../create/rules.js';
 
 /** What the command says about the gate. */
 export type Said = {
@@ -92,13 +93,14 @@ export function afterRestores(vars: Record<string, string>, times: readonly numb
   return { ...vars, LEDGER_CLOSED_BEFORE: latest.join(',') };
 }
 
-/** Whether a variable, such as `ROUTES[1].price`, is as the file has it, and no word has set it. */
-export function isOfFile(said: Said, variable: string): boolean {
-  if (said.config === undefined) return false;
+/** What sets a variable, such as `ROUTES[1].price`, if no word does. */
+export function sourceOf(said: Said, variable: string): string | undefined {
   const [, name = '', index] = /^(\w+)(?:\[(\d+)\])?/.exec(variable) ?? [];
-  const inFile = varsOf({ config: said.config })[name];
-  if (name === 'ROUTES' && index !== undefined) return Number(index) < listOf(inFile).length;
-  return inFile !== undefined && inFile === varsOf(said)[name];
+  if (SECRETS.includes(name) && process.env[name] !== undefined) return 'the environment';
+  const inFile = said.config === undefined ? undefined : varsOf({ config: said.config })[name];
+  const isSaid = said[WORD_OF[name] as keyof Said] !== undefined;
+  const isOfFile = name === 'ROUTES' && index !== undefined ? Number(index) < listOf(inFile).length : inFile !== undefined && !isSaid;
+  return isOfFile ? '--config' : undefined;
 }
 
 /** The variables that the words set, over those of a file. */
