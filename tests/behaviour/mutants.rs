@@ -278,6 +278,7 @@ const TABLE: &[Row] = &[
     row!(UnsignedDepositsCount, session_payer::top_ups::a_top_up_that_nobody_signs_leaves_the_session_as_it_was),
     row!(WordsKeepVouchers, session_payer::top_ups::whatever_a_payee_calls_a_voucher_above_its_deposit_the_session_goes_back),
     row!(RefusedVouchersAreLost, session_payer::top_ups::a_voucher_that_a_payee_has_taken_and_refused_once_is_found_again),
+    row!(GoneSessionsAreToppedUp, session_payer::top_ups::a_channel_that_a_payee_calls_unknown_gets_no_top_up_for_a_day),
     row!(LateAnswersChangeOthers, session_payer::top_ups::an_answer_that_comes_late_changes_no_other_channel),
     row!(EndedTopUpsBlock, session_payer::top_ups::a_top_up_that_has_ended_makes_room_for_another_one),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),

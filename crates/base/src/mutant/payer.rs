@@ -162,6 +162,8 @@ macro_rules! payer {
             WordsKeepVouchers,
             /// A voucher that a payee has refused once is forgotten, though the payee holds it.
             RefusedVouchersAreLost,
+            /// A payee that says that a session is gone gets one top-up after another.
+            GoneSessionsAreToppedUp,
             /// An answer that comes late changes the channel that stands there by then.
             LateAnswersChangeOthers,
             /// A top-up that has ended blocks all that is dearer than it.

@@ -53,7 +53,7 @@ impl SessionPurchase {
             }
             None => {
                 let end = self.refusal(&rejection.to_string());
-                self.turned_down(SessionFate::Refused, headers, end, now)
+                self.turned_down((SessionFate::Refused, false), headers, end, now)
             }
         }
     }
@@ -65,27 +65,34 @@ impl SessionPurchase {
         fail(Reason::PaymentRefused, &format!("{said}{}", if opens { advice } else { "" }))
     }
 
-    /// Ends with a refusal. Where another voucher is signed that may be the right one, it goes on with
-    /// that, once: a close with either, a request with the higher one.
+    /// Ends with a refusal. Where the payee may hold a higher voucher than the one that was shown, as it
+    /// says (`is_below`) or as it has refused this one before, it goes on with the next higher one.
     fn turned_down(
         &mut self,
-        fate: SessionFate,
+        (fate, is_below): (SessionFate, bool),
         headers: &Headers,
         end: ChannelNext,
         now: UnixTime,
     ) -> ChannelNext {
-        let turns = self.planned.as_ref().is_some_and(|it| {
-            let is_higher = !it.session.leans() && it.session.refused.is_some();
-            match it.act {
-                Act::Close => is_higher || it.session.leans(),
-                Act::Voucher(_) => is_higher && !self.may_be_charged() && self.raise.is_none(),
-                Act::Open | Act::TopUp => false,
+        let Some(planned) = &self.planned else { return self.course.end(fate, end) };
+        let Planned { session, act, .. } = planned;
+        let has_higher = session.highest() > session.state.cumulative;
+        let goes_up = has_higher && (is_below || session.doubted);
+        let goes_on = match act {
+            Act::Close => true,
+            // It may be this purchase that has used it up.
+            Act::Voucher(_) if self.may_be_charged() => {
+                return self.course.end(SessionFate::Over, end);
             }
-        });
-        let is_first = turns && !self.has_turned;
-        self.has_turned |= turns;
-        match is_first.then(|| self.onward(headers, now)).flatten() {
-            Some(then) => self.course.note_then(fate, then),
+            Act::Voucher(_) => self.raise.is_none(),
+            Act::Open | Act::TopUp => false,
+        };
+        let fate = if goes_up { SessionFate::Below } else { fate };
+        match (goes_up && goes_on).then(|| self.onward(headers, now)).flatten() {
+            Some(then) => {
+                self.has_turned = true;
+                self.course.note_then(fate, then)
+            }
             None => self.course.end(fate, end),
         }
     }
@@ -245,8 +252,10 @@ impl SessionPurchase {
             }
             // A higher one that it has refused before may be the one that it holds.
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) && !self.is_highest() => {
+                let shown = self.planned.as_ref().map(|it| it.session.state.cumulative);
+                self.used_up = self.used_up.or(shown);
                 let end = self.refusal(&said);
-                self.turned_down(SessionFate::Refused, headers, end, now)
+                self.turned_down((SessionFate::Refused, true), headers, end, now)
             }
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) => {
                 let is_second = (self.has_signed_on || self.is_fresh_of_stream())
@@ -259,7 +268,7 @@ impl SessionPurchase {
                     }
                     None => {
                         let end = self.refusal(&said);
-                        self.turned_down(SessionFate::Refused, headers, end, now)
+                        self.turned_down((SessionFate::Refused, false), headers, end, now)
                     }
                 }
             }
@@ -279,27 +288,32 @@ impl SessionPurchase {
                 let message = format!(
                     "{said}: the server takes no deposit so small{wanted}; raise deposit or maxDeposit"
                 );
-                self.course.end(SessionFate::Gone, fail(Reason::PolicyAmount, &message))
+                self.course.end(SessionFate::Short, fail(Reason::PolicyAmount, &message))
             }
-            Remedy::OpenAgain | Remedy::TopUp => {
+            remedy @ (Remedy::OpenAgain | Remedy::TopUp) => {
                 let leans = self.planned.as_ref().is_some_and(|it| it.session.leans());
                 let advice = match leans {
                     true => "the last top-up has not arrived; ask again",
                     false => "look at the chain, and forget the channel if its deposit is gone",
                 };
                 let end = fail(Reason::ReceiptMismatch, &format!("{said}: {advice}"));
-                self.turned_down(SessionFate::Gone, headers, end, now)
+                let is_short = remedy == Remedy::TopUp;
+                let fate = if is_short { SessionFate::Short } else { SessionFate::Gone };
+                // A close is called so too if it is below a voucher.
+                self.turned_down((fate, is_short && act == Act::Close), headers, end, now)
             }
             Remedy::SignOnce | Remedy::CloseFirst | Remedy::Tell => {
+                let is_below = code.remedy() == Remedy::SignOnce;
                 let end = self.refusal(&said);
-                self.turned_down(SessionFate::Refused, headers, end, now)
+                self.turned_down((SessionFate::Refused, is_below), headers, end, now)
             }
         }
     }
 
     /// Whether no higher voucher was signed for the channel than the one that is planned.
     fn is_highest(&self) -> bool {
-        self.planned.as_ref().is_none_or(|it| it.session.refused.is_none())
+        let is_highest = |it: &KeptSession| it.highest() == it.state.cumulative;
+        self.planned.as_ref().is_none_or(|it| is_highest(&it.session))
     }
 
     /// Whether the voucher that was refused may have been charged for this purchase before.

@@ -3,10 +3,13 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::terms::ChallengedSession;
+use crate::client::budget::Budget;
 use crate::client::channel::ChannelPayer;
-use crate::client::channel::row::Using;
+use crate::client::channel::row::{Using, read};
+use crate::client::error::ClientError;
 use crate::client::voucher::{ChannelState, NextVoucher};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
@@ -32,11 +35,12 @@ pub(super) struct KeptSession {
     pub state: ChannelState,
     /// The signature of the highest voucher; empty before the first.
     pub signature: String,
-    /// The highest voucher that the deposit covers, while a higher one leans on a deposit that was
-    /// not seen to arrive.
-    pub covered: Option<SignedVoucher>,
-    /// A higher voucher that the payee has refused. It may hold it all the same.
-    pub refused: Option<SignedVoucher>,
+    /// Other vouchers that were signed, the lowest first: the payee may hold one of these instead.
+    pub others: Vec<SignedVoucher>,
+    /// Whether the payee has refused the one that is shown without a word on a higher one.
+    pub doubted: bool,
+    /// Time at which the payee has said that it knows no such channel, and has served nothing since.
+    pub gone: Option<UnixTime>,
     /// The request that uses it now, and when it counts as dead.
     pub using: Option<Using>,
     /// A deposit that was not seen to arrive yet.
@@ -96,6 +100,13 @@ pub(super) enum SessionMove {
     Blocked,
 }
 
+impl PendingFunds {
+    /// Whether it can be made no more: its authorization has ended.
+    pub fn is_late(&self, now: UnixTime) -> bool {
+        matches!(self.proof, FundsProof::Signed(_)) && self.deposit.valid_before <= now
+    }
+}
+
 impl KeptSession {
     /// A session without a deposit.
     pub fn new(
@@ -122,8 +133,9 @@ impl KeptSession {
             name,
             state: ChannelState { deposit: zero, cumulative: zero, spent: zero },
             signature: String::new(),
-            covered: None,
-            refused: None,
+            others: Vec::new(),
+            doubted: false,
+            gone: None,
             using: None,
             pending: None,
         }
@@ -196,7 +208,8 @@ impl KeptSession {
         if let Some(pending) = self.pending.take() {
             self.state = self.state.topped_up(pending.deposit.amount);
         }
-        self.covered = None;
+        self.gone = None;
+        self.keep_others_above(self.state.cumulative);
     }
 
     /// Notes that a voucher of this amount was served: the deposit covers it, with the one that it
@@ -208,65 +221,116 @@ impl KeptSession {
             self.funded();
         }
         self.state.deposit = self.state.deposit.max(amount);
-        if amount >= self.state.cumulative {
-            self.covered = None;
+        (self.gone, self.doubted) = (None, false);
+        self.keep_others_above(amount);
+    }
+
+    /// Forgets the other vouchers that one of this amount stands for, if the deposit covers it.
+    fn keep_others_above(&mut self, amount: Amount) {
+        if amount <= self.state.deposit {
+            self.others.retain(|it| it.amount > amount);
         }
     }
 
-    /// Makes a voucher of this amount the highest. Where it leans on a deposit that may not have
-    /// arrived, the one before stays beside it.
+    /// Makes a voucher of this amount the one that is shown. Where it leans on a deposit that may not
+    /// have arrived, the one before stays beside it.
     pub fn raise(&mut self, amount: Amount) {
-        if amount > self.state.deposit && !self.is_opening() && self.covered.is_none() {
-            self.covered = Some(self.highest());
+        if amount > self.state.deposit && !self.is_opening() {
+            self.put_aside();
         }
         self.state.cumulative = amount;
-        self.refused = self.refused.take().filter(|it| it.amount > amount);
+        self.keep_others_above(amount);
     }
 
-    fn highest(&self) -> SignedVoucher {
-        SignedVoucher { amount: self.state.cumulative, signature: self.signature.clone() }
-    }
-
-    /// Whether the highest voucher leans on a deposit that may not have arrived.
-    pub const fn leans(&self) -> bool {
-        self.covered.is_some()
-    }
-
-    /// Goes on from another voucher once the payee has refused the highest: from the one that the
-    /// deposit covers if that one leans on more, or else from a higher one that was refused before. Each
-    /// alone may be refused for ever, also as the one that closes the channel, and no refusal proves
-    /// which one the payee holds: so both are kept.
-    pub fn turn(&mut self, now: UnixTime) {
-        let highest = self.highest();
-        let next = if self.leans() {
-            let stays = self.pending.is_some() && !self.let_go_of_late(now);
-            if stays || planted(Mutant::LostTopUpsEndSessions) {
-                return;
-            }
-            self.refused = Some(highest);
-            self.covered.take()
-        } else {
-            let higher = self.refused.take().filter(|_| !planted(Mutant::RefusedVouchersAreLost));
-            self.covered = higher.as_ref().map(|_| highest);
-            higher
-        };
-        if let Some(SignedVoucher { amount, signature }) = next {
-            self.state.cumulative = amount;
-            self.signature = signature;
+    fn put_aside(&mut self) {
+        let amount = self.state.cumulative;
+        let at = self.others.partition_point(|it| it.amount < amount);
+        self.others.insert(at, SignedVoucher { amount, signature: self.signature.clone() });
+        if self.others.len() > MOST_OTHERS {
+            // The lowest is covered, and the highest is all that the payee can claim.
+            self.others.remove(1);
         }
+    }
+
+    /// Whether the voucher leans on a deposit that may not have arrived: there is a lower one.
+    pub fn leans(&self) -> bool {
+        self.others.first().is_some_and(|it| it.amount < self.state.cumulative)
+    }
+
+    /// The highest voucher that was signed.
+    pub fn highest(&self) -> Amount {
+        self.others.last().map_or(self.state.cumulative, |it| it.amount.max(self.state.cumulative))
+    }
+
+    /// Goes on from the lowest voucher once the payee has refused one that leans on a deposit which may
+    /// not have arrived: it may be refused for ever, also as the one that closes the channel.
+    pub fn go_down(&mut self, now: UnixTime) {
+        let stays = self.pending.is_some() && !self.let_go_of_late(now);
+        if !self.leans() || stays || planted(Mutant::LostTopUpsEndSessions) {
+            return;
+        }
+        self.show(0);
+        self.doubted = false;
+    }
+
+    /// Goes on from the next higher voucher once the payee has refused the one that is shown as lower
+    /// than the one that it holds; behind the highest, from the lowest.
+    pub fn go_up(&mut self, now: UnixTime) {
+        let higher = self.others.iter().position(|it| it.amount > self.state.cumulative);
+        self.doubted = false;
+        match higher {
+            Some(at) => self.show(at),
+            None => self.go_down(now),
+        }
+    }
+
+    /// Goes on from the voucher of this amount, if there is one.
+    pub fn go_on_from(&mut self, amount: Amount) {
+        if let Some(at) = self.others.iter().position(|it| it.amount == amount) {
+            self.show(at);
+        }
+    }
+
+    /// Shows another voucher. No refusal proves which one the payee holds: so all are kept.
+    fn show(&mut self, at: usize) {
+        if at >= self.others.len() {
+            return;
+        }
+        let SignedVoucher { amount, signature } = self.others.remove(at);
+        if !planted(Mutant::RefusedVouchersAreLost) {
+            self.put_aside();
+        }
+        self.state.cumulative = amount;
+        self.signature = signature;
+    }
+
+    /// Puts the channel aside, which its payee has closed or does not know: it stays listed until it is
+    /// forgotten.
+    pub fn leave(&self, budget: &mut Budget, now: UnixTime) -> Result<(), ClientError> {
+        let key = left_key(&self.key());
+        if let Some(before) = read::<Self>(budget, &key)?.filter(|it| it.id() != self.id()) {
+            budget.sent.keep(&before.older_key(), &before.to_text(), now)?;
+        }
+        budget.sent.keep(&key, &self.to_text(), now)
+    }
+
+    /// The key of one that was put aside before the last one.
+    pub fn older_key(&self) -> String {
+        format!("{} {}", left_key(&self.key()), self.id())
     }
 
     /// Drops a deposit that has ended without arriving; whether there was one.
     pub fn let_go_of_late(&mut self, now: UnixTime) -> bool {
-        let is_over = self.pending.as_ref().is_some_and(|it| {
-            matches!(it.proof, FundsProof::Signed(_)) && it.deposit.valid_before <= now
-        });
+        let is_over = self.pending.as_ref().is_some_and(|it| it.is_late(now));
         if is_over {
             self.pending = None;
         }
         is_over
     }
 }
+
+/// Other vouchers that are kept: a close shows each once.
+const MOST_OTHERS: usize = 4;
 
 /// Seconds in which no second channel is left at a payee's word that it closes it: each costs a
 /// deposit, whose rest the payer has not seen to come back.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::kept::{KeptSession, LEFT, left_key};
 use crate::client::budget::Budget;
-use crate::client::channel::row::{ChannelRow, listed_under, rows_under};
+use crate::client::channel::row::{ChannelRow, listed_under, read, rows_under};
 use crate::client::error::ClientError;
 
 /// Sessions that pay, and those that their payees closed at their own wish.
@@ -32,7 +32,14 @@ pub fn forgotten(record: Option<&str>, id: &str) -> Result<Option<String>, Clien
     for kind in KINDS {
         let all: Result<Vec<KeptSession>, ClientError> = rows_under(&budget, kind).collect();
         let Some(row) = all?.into_iter().find(|row| row.id().to_string() == id) else { continue };
-        let key = if kind == LEFT { left_key(&row.key()) } else { row.key() };
+        let last = left_key(&row.key());
+        let is_last =
+            || Ok(read::<KeptSession>(&budget, &last)?.is_some_and(|it| it.id() == row.id()));
+        let key = match kind == LEFT {
+            true if is_last()? => last,
+            true => row.older_key(),
+            false => row.key(),
+        };
         budget.sent.let_go(&key);
         return Ok(Some(budget.to_text()));
     }

@@ -74,8 +74,10 @@ pub struct SessionPurchase {
     has_signed_on: bool,
     /// Whether the payee has called the voucher used up, and no other one is kept yet.
     is_used_up: bool,
-    /// Whether the request has gone on from another voucher once one was refused.
+    /// Whether another voucher is shown because one was refused.
     has_turned: bool,
+    /// The voucher that the payee called used up before it was shown a higher one.
+    used_up: Option<Amount>,
     /// Whether the caller was asked to send a transaction.
     has_broadcast: bool,
     /// Whether the payee asks for a voucher before it has said that the channel is open.
@@ -118,10 +120,14 @@ enum SessionFate {
     Closed,
     /// The payee says so, who wanted no vouchers of it any more: it stays listed.
     Left,
-    /// The payee knows no such channel, or another deposit.
+    /// The payee knows no such channel.
     Gone,
+    /// The payee calls its deposit too small.
+    Short,
     /// The payee has refused the voucher.
     Refused,
+    /// The payee has refused the voucher, and may hold a higher one.
+    Below,
     /// It is over without an answer that counts.
     #[default]
     Over,
@@ -148,6 +154,7 @@ impl SessionPurchase {
             has_signed_on: false,
             is_used_up: false,
             has_turned: false,
+            used_up: None,
             has_broadcast: false,
             tries_voucher: false,
             leaves: false,
@@ -217,7 +224,16 @@ impl SessionPurchase {
         let (mut budget, todo) = self.course.begin(record)?;
         let changed = match todo {
             Todo::Nothing => false,
-            Todo::Plan => self.plan(&mut budget, now)?,
+            Todo::Plan => match self.plan(&mut budget, now) {
+                Ok(changed) => changed,
+                // What was paid before this is over, and the next request may use the session.
+                Err(error) if self.planned.is_some() => {
+                    budget = Budget::from_text(record)?;
+                    self.course.decide(Todo::Nothing, ChannelNext::Fail(Box::new(error)));
+                    self.note(&mut budget, SessionFate::Over, now)?
+                }
+                Err(error) => return Err(error),
+            },
             Todo::Keep => self.keep(&mut budget, now)?,
             Todo::Note(fate) => self.note(&mut budget, fate, now)?,
         };
@@ -350,6 +366,14 @@ impl SessionPurchase {
         let is_sent = planned.session.pending.as_ref().is_some_and(|it| {
             matches!(it.proof, FundsProof::Sent(_)) && it.deposit.id == self.course.id
         });
+        let is_other = row.as_ref().is_some_and(|it| it.id() != planned.session.id());
+        if is_sent && is_other {
+            // It was forgotten meanwhile, and another channel opened: neither is lost from sight.
+            planned.session.leave(budget, now)?;
+            let message = "the channel was forgotten while its deposit was sent; look at the chain";
+            self.course.decide(Todo::Nothing, fail(Reason::PaymentUnresolved, message));
+            return Ok(true);
+        }
         if !uses && !is_sent && !planted(Mutant::LateTopUpsWriteOver) {
             // Another request has used the session meanwhile: its amounts are others. What was signed
             // for these is never sent.

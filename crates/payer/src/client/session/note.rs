@@ -1,6 +1,6 @@
 //! The changes that an answer makes in the row of its session.
 
-use super::kept::left_key;
+use super::kept::{LEFT_SECS, left_key};
 use super::*;
 
 impl SessionPurchase {
@@ -19,7 +19,7 @@ impl SessionPurchase {
             it.id() == planned.session.id() || planted(Mutant::LateAnswersChangeOthers)
         };
         let Some(mut session) = row.filter(of_channel) else { return Ok(false) };
-        let is_its = session.state.cumulative == planned.session.state.cumulative;
+        let is_shown = self.is_shown(&session);
         let own = planned.session.pending.as_ref();
         let is_voucher = matches!(planned.act, Act::Voucher(_));
         let mut stays_used = false;
@@ -39,16 +39,25 @@ impl SessionPurchase {
                 }
             }
             SessionFate::Over => {}
-            // What is no word on the voucher may still come of it.
-            SessionFate::Free if !session.leans() => {}
-            SessionFate::Free | SessionFate::Refused => {
-                if is_its && !planted(Mutant::WordsKeepVouchers) {
-                    session.turn(now);
+            SessionFate::Below => {
+                if is_shown {
+                    session.go_up(now);
+                    // No higher one was the right one: it was used up indeed.
+                    if self.used_up == Some(session.state.cumulative) {
+                        session.state = session.state.exhausted();
+                    }
                 }
             }
+            SessionFate::Free | SessionFate::Refused => self.note_refusal(&mut session, now),
             SessionFate::Exhausted => {
+                // Who calls a voucher used up knows its channel.
+                if session.is_opening()
+                    && session.pending.as_ref().is_some_and(|it| it.is_late(now))
+                {
+                    session.funded();
+                }
                 // Of a deposit that did not arrive nothing can be used.
-                if is_its && !session.leans() {
+                if is_shown && !session.leans() {
                     session.state = session.state.exhausted();
                 }
                 stays_used = true;
@@ -59,20 +68,28 @@ impl SessionPurchase {
             }
             SessionFate::Left => {
                 budget.sent.let_go(&key);
-                budget.sent.keep(&left_key(&key), &session.to_text(), now)?;
+                session.leave(budget, now)?;
                 return Ok(true);
             }
-            SessionFate::Gone => {
+            SessionFate::Gone | SessionFate::Short => {
                 let reopens = planted(Mutant::ClosedSessionsReopen);
-                // The deposit never arrived: what was signed for it is worth nothing.
-                if reopens || session.is_opening() && session.let_go_of_late(now) {
-                    budget.sent.let_go(&key);
-                    return Ok(true);
+                let is_late = session.pending.as_ref().is_some_and(|it| it.is_late(now));
+                if session.is_opening() && is_late || reopens {
+                    // The deposit can arrive no more. If it has, its channel stays listed.
+                    let left = budget.sent.kept_at(&left_key(&key));
+                    if reopens || !left.is_some_and(|at| now < at.plus(LEFT_SECS)) {
+                        session.using = None;
+                        budget.sent.let_go(&key);
+                        session.leave(budget, now)?;
+                        return Ok(true);
+                    }
+                } else {
+                    self.note_refusal(&mut session, now);
+                    session.let_go_of_late(now);
+                    if fate == SessionFate::Gone {
+                        session.gone = Some(now);
+                    }
                 }
-                if is_its {
-                    session.turn(now);
-                }
-                session.let_go_of_late(now);
             }
         }
         if !stays_used && self.course.uses(session.using.as_ref()) {
@@ -85,5 +102,26 @@ impl SessionPurchase {
             self.tell(&session);
         }
         Ok(true)
+    }
+    /// Whether this voucher is still the one that is shown, and it was this one that had the answer.
+    fn is_shown(&self, session: &KeptSession) -> bool {
+        let shown =
+            self.planned.as_ref().filter(|it| matches!(it.act, Act::Voucher(_) | Act::Close));
+        shown.is_some_and(|it| it.session.state.cumulative == session.state.cumulative)
+    }
+
+    /// Notes that a voucher was refused without a word on another one.
+    fn note_refusal(&self, session: &mut KeptSession, now: UnixTime) {
+        if !self.is_shown(session) || planted(Mutant::WordsKeepVouchers) {
+            return;
+        }
+        match session.leans() {
+            true => session.go_down(now),
+            false => session.doubted = true,
+        }
+        // No higher one was the right one: it was used up indeed.
+        if self.used_up == Some(session.state.cumulative) {
+            session.state = session.state.exhausted();
+        }
     }
 }

@@ -27,6 +27,9 @@ impl SessionPurchase {
         let Course { payer, salt, host, .. } = &self.course;
         let fresh = KeptSession::new(&asked, *payer, *salt, host);
         let mut session = read(budget, &fresh.key())?.unwrap_or_else(|| fresh.clone());
+        if let Some(left) = self.left {
+            session.go_on_from(left.amount);
+        }
         if let ChannelAim::Refund(part) = self.course.aim {
             return self.plan_close(budget, session, part, now);
         }
@@ -56,7 +59,7 @@ impl SessionPurchase {
             }
             // What is left of the highest voucher is the stream's by now.
             session.state = session.state.exhausted();
-        } else if self.is_used_up && session.leans() {
+        } else if self.is_used_up {
             // Used up or not covered: the payee's next word tells which.
             session.state = session.state.exhausted();
         }
@@ -72,6 +75,11 @@ impl SessionPurchase {
         session = kept.clone();
         let overflow = || error(Reason::PolicyAmount, "the amounts leave what a voucher can say");
         let by = seen.ok_or_else(overflow)?;
+        // What is shown again is all that a request tries once its voucher was refused.
+        if self.has_turned && !matches!(by, SessionMove::Wait | SessionMove::Reuse(_)) {
+            let message = "the payee has refused a voucher that may be the right one; ask again";
+            return Err(error(Reason::PaymentRefused, message));
+        }
         let mut unsigned = None;
         let (act, sign) = match by {
             SessionMove::Wait => {
@@ -92,7 +100,12 @@ impl SessionPurchase {
                     session.parties = fresh.parties;
                     session.state = fresh.state;
                     session.signature = String::new();
-                    (session.covered, session.refused) = (None, None);
+                    session.others.clear();
+                } else if session.gone.is_some_and(|at| now < at.plus(LEFT_SECS))
+                    && !planted(Mutant::GoneSessionsAreToppedUp)
+                {
+                    let message = "the payee says that it knows no such channel: look at the chain, and forget the channel if its deposit is gone";
+                    return Err(error(Reason::ReceiptMismatch, message));
                 }
                 let deposit = self.count(budget, &asked, least, now)?;
                 match asked.sender {
@@ -189,12 +202,21 @@ impl SessionPurchase {
             let message = "a session is closed, and all of its rest comes back: ask for no amount";
             return Err(error(Reason::TermsChanged, message));
         }
-        if session.is_opening() || session.signature.is_empty() {
+        let opening = session.is_opening();
+        if session.signature.is_empty() || opening && session.pending.is_none() {
             return Err(error(Reason::TermsChanged, "no session with this payee is known"));
         }
-        if session.pending.is_some() && !session.let_go_of_late(now) {
+        if session.pending.as_ref().is_some_and(|it| !it.is_late(now)) {
             let message = "a deposit may still arrive; wait until it has, or has ended";
             return Err(error(Reason::PaymentUnresolved, message));
+        }
+        // An opening that has ended may have arrived: without it nothing is known of the channel.
+        if !opening {
+            session.pending = None;
+        }
+        // A payee that holds a higher one refuses the lowest; one that does not would take too much.
+        if !self.has_turned {
+            session.go_down(now);
         }
         session.using = Some(self.course.signs(now));
         budget.sent.keep(&session.key(), &session.to_text(), now)?;

@@ -2,6 +2,8 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
@@ -84,8 +86,9 @@ impl KeptSession {
             "cumulative": self.state.cumulative.to_string(),
             "spent": self.state.spent.to_string(),
             "signature": self.signature,
-            "covered": self.covered.as_ref().map(SignedVoucher::to_value),
-            "refused": self.refused.as_ref().map(SignedVoucher::to_value),
+            "others": self.others.iter().map(SignedVoucher::to_value).collect::<Vec<_>>(),
+            "doubted": self.doubted,
+            "gone": self.gone.map(UnixTime::secs),
             "using": self.using.as_ref().map(Using::to_value),
             "pending": pending,
         })
@@ -125,15 +128,27 @@ impl ChannelRow for KeptSession {
                 spent: amount("spent")?,
             },
             signature: text("signature")?.to_string(),
-            covered: SignedVoucher::from_row(row, "covered")?,
-            refused: SignedVoucher::from_row(row, "refused")?,
+            others: match (row.get("others"), row.get("covered")) {
+                (Some(others), _) => others
+                    .as_array()?
+                    .iter()
+                    .map(SignedVoucher::from_value)
+                    .collect::<Option<_>>()?,
+                // Rows of before have one, or none.
+                (None, Some(it)) if !it.is_null() => vec![SignedVoucher::from_value(it)?],
+                (None, _) => Vec::new(),
+            },
+            doubted: row.get("doubted").is_some_and(|it| it == true),
+            gone: match row.get("gone") {
+                None | Some(Value::Null) => None,
+                Some(at) => Some(UnixTime::from_secs(at.as_u64()?)),
+            },
             using: Using::from_row(row)?,
             pending,
         })
     }
 
     fn shown(&self) -> Shown<'_> {
-        let zero = Amount::ZERO;
         Shown {
             id: self.id(),
             host: &self.host,
@@ -143,7 +158,7 @@ impl ChannelRow for KeptSession {
             pay_to: self.parties.payee,
             deposit: self.state.deposit,
             spent: self.state.spent,
-            signed: self.refused.as_ref().map_or(zero, |it| it.amount).max(self.state.cumulative),
+            signed: self.highest(),
             pending: self.pending.as_ref().map(|it| it.deposit.amount),
         }
     }
@@ -154,11 +169,9 @@ impl SignedVoucher {
         json!({"amount": self.amount.to_string(), "signature": self.signature})
     }
 
-    /// Reads a member of a row; `None` if it is none. Rows of before have no such member.
-    fn from_row(row: &Value, name: &str) -> Option<Option<Self>> {
-        let Some(it) = row.get(name).filter(|it| !it.is_null()) else { return Some(None) };
+    fn from_value(it: &Value) -> Option<Self> {
         let amount = Amount::from_atomic(it.get("amount")?.as_str()?).ok()?;
-        Some(Some(Self { amount, signature: it.get("signature")?.as_str()?.to_string() }))
+        Some(Self { amount, signature: it.get("signature")?.as_str()?.to_string() })
     }
 }
 
