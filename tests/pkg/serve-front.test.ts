@@ -524,6 +524,33 @@ test('a client that has vanished is looked for each minute, also behind an offer
 });
 
 // A-449
+test('the head of a request goes on before its body comes, which may take its time', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
+  const heads: (string | undefined)[] = [];
+  const inner = createServer((asked, answer) => {
+    heads.push(asked.url);
+    asked.pipe(answer);
+  });
+  await new Promise<void>((resolve) => inner.listen(join(folder, 'requests'), resolve));
+  const front = await openFront({ ...PLAIN, socket: join(folder, 'requests'), pages: { serve: () => false } });
+  t.after(async () => {
+    await front.close(0);
+    inner.close();
+    rmSync(folder, { recursive: true });
+  });
+  for (const [path, length] of [
+    ['/sized', 'Content-Length: 4'],
+    ['/chunks', 'Transfer-Encoding: chunked'],
+  ] as const) {
+    const client = connect(Number(new URL(front.url).port), '127.0.0.1');
+    const answer = heard(client);
+    client.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${length}\r\n\r\n`);
+    await eventually('its head is there', () => heads.includes(path) || undefined);
+    client.write(path === '/sized' ? 'body' : '4\r\nbody\r\n0\r\n\r\n');
+    assert.match(await answer, /^HTTP\/1.1 200 .*body/s);
+  }
+});
+
 test('an offer of a WebSocket has no more fields than another request', async () => {
   const count = seen.length;
   const offer = (fields: number): string =>

@@ -340,6 +340,19 @@ test('every secret of the documents is taken from the environment, and the beare
   assert.deepEqual(taken.map(([name]) => name).sort(), [...names, 'RPC_URL', 'FACILITATOR_TOKEN'].sort());
 });
 
+test('prices of words are added to the routes of the file, also if these are JSON in a text', () => {
+  const config = join(dirname(state), 'text.json');
+  const words = { origin: 'http://x', price: ['/b=$2'], 'pay-to': '0x1', config };
+  writeFileSync(config, JSON.stringify({ ROUTES: JSON.stringify([{ path: '/a', price: '$1' }]) }));
+  const both = [
+    { path: '/a', price: '$1' },
+    { path: '/b', price: '$2' },
+  ];
+  assert.deepEqual(JSON.parse(variables(words, {}, {})['ROUTES']!), both);
+  writeFileSync(config, JSON.stringify({ ROUTES: '/a=$1' }));
+  assert.throws(() => variables(words, {}, {}), /ROUTES has to be a list/);
+});
+
 test('a system without certificates of authorities, such as a small image, runs it too', async () => {
   const none = join(dirname(state), 'no-authorities');
   mkdirSync(none);

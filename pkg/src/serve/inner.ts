@@ -44,8 +44,10 @@ export function innerRequest({ socket, trustsProxy }: Inner, asked: IncomingMess
 
 /** Sends the body on, if there is one. */
 export function passesBody(asked: IncomingMessage, inner: ClientRequest): void {
-  if (lengthOf(asked).length === 0) inner.end();
-  else asked.pipe(inner);
+  if (lengthOf(asked).length === 0) return void inner.end();
+  // workerd ends a connection on which nothing comes for fifteen seconds, and a body may begin later.
+  inner.flushHeaders();
+  asked.pipe(inner);
 }
 
 /** How long the body is, as the parser of the front knows it; nothing without a body. */

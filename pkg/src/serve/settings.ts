@@ -130,7 +130,12 @@ export function missing(vars: Readonly<Record<string, unknown>>): readonly { rea
     .map(([name = '', how]) => ({ name, says: `${name} is not set: ${how}` }));
 }
 
-const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+/** The routes of a file, which may be JSON in a text. */
+function listOf(value: unknown): unknown[] {
+  const list = structured(value) ?? [];
+  if (!Array.isArray(list)) throw new Usage('--config: ROUTES has to be a list of routes, also as JSON in a text');
+  return list;
+}
 
 /** `/report=$0.01`, with a method before it if not all are meant: `GET /report=$0.01`. */
 function routeOf(text: string): Record<string, unknown> {

@@ -48,6 +48,8 @@ impl SessionPurchase {
                     }
                 }
             }
+            // What the origin answers is no word on a voucher, unless the deposit may be too small for it.
+            SessionFate::Free if !session.leans() => {}
             SessionFate::Free | SessionFate::Refused => self.note_refusal(&mut session, now),
             SessionFate::Exhausted => {
                 // Who calls a voucher used up knows its channel.
@@ -77,7 +79,7 @@ impl SessionPurchase {
                 if session.is_opening() && is_late || reopens {
                     // The deposit can arrive no more. If it has, its channel stays listed.
                     let left = budget.sent.kept_at(&left_key(&key));
-                    if reopens || !left.is_some_and(|at| now < at.plus(LEFT_SECS)) {
+                    if reopens || left.is_none_or(|at| now >= at.plus(LEFT_SECS)) {
                         session.using = None;
                         budget.sent.let_go(&key);
                         session.leave(budget, now)?;
