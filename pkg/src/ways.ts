@@ -119,9 +119,9 @@ export class Ways {
 
   /**
    * Notes that a voucher was served. The key that it was for keeps it: a later call shows the same one. Others that have shown it got nothing
-   * for it, if it pays for one request alone.
+   * for it, if this request has used it up from where they began.
    */
-  async served(call: Call | undefined, { channel, amount, alone }: Voucher): Promise<void> {
+  async served(call: Call | undefined, { channel, amount, before, alone }: Voucher): Promise<void> {
     await noted(() =>
       update(this.#store, (record) => {
         const rows = sentIn(record).filter(([name]) => name.startsWith(WAY));
@@ -131,7 +131,7 @@ export class Ways {
           if (left.delivered === true || left.voucher?.channel !== channel || left.voucher.amount !== amount) continue;
           if (call !== undefined && name === `${WAY}${call.name}`)
             next = withSent(next, [name, at, isOpen, JSON.stringify({ ...left, delivered: true })]);
-          else if (alone) next = withoutSent(next, name);
+          else if (alone && BigInt(left.voucher.before) >= BigInt(before)) next = withoutSent(next, name);
         }
         return next === record ? undefined : next;
       }),

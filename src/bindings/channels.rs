@@ -158,8 +158,8 @@ impl ChannelRequest {
         }
     }
 
-    /// The voucher that is about to leave, JSON `{channel, amount, before, alone}`; `alone` says that it
-    /// pays for no second request.
+    /// The voucher that is about to leave, JSON `{channel, amount, before, alone}`; `alone` says that
+    /// nothing is left of it behind this request.
     #[must_use]
     pub fn leaving(&self) -> Option<String> {
         let (left, alone) = match &self.0 {

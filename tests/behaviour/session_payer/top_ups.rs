@@ -244,7 +244,6 @@ pub fn a_lower_voucher_that_is_used_up_is_followed_by_another_one_though_a_highe
     assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
     assert_eq!((seller.highest, seller.spent), (30, 30));
     payer.later += 4_000;
-    assert!(payer.pays(&mut seller).is_err());
     for used in [40, 50, 60] {
         payer.pays(&mut seller).unwrap();
         assert_eq!((seller.highest, seller.spent), (used, used));
@@ -354,6 +353,68 @@ pub fn one_bad_moment_of_a_payee_hands_over_no_higher_voucher() {
         payer.asks(&mut seller, ChannelAim::Refund(None), |_, answer| answer).unwrap();
         let signed = if closes { 20 } else { 30 };
         assert_eq!(seller.actions.last(), Some(&("close", signed)));
+    }
+}
+
+//
+#[test]
+pub fn top_ups_that_are_lost_again_and_again_have_no_voucher_forgotten() {
+    let (mut seller, mut payer) = taken_and_refused();
+    let lost = |_: &mut Seller, _| (503, super::none(), Vec::new());
+    for _ in 0..6 {
+        seller.unit = 95;
+        let deposit = seller.deposit;
+        assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
+        (seller.deposit, payer.later) = (deposit, payer.later + 4_000);
+        let _ = payer.pays(&mut seller);
+    }
+    let closed = (0..3)
+        .any(|_| payer.asks(&mut seller, ChannelAim::Refund(None), |_, answer| answer).is_ok());
+    assert!(closed, "{:?} {:?}", seller.actions, payer.record);
+    assert_eq!(seller.actions.last(), Some(&("close", seller.highest)));
+}
+
+//
+#[test]
+pub fn a_payee_without_codes_is_shown_one_voucher_after_another() {
+    for closes in [false, true] {
+        let (mut seller, mut payer) = two_paid();
+        let lost = |_: &mut Seller, _| (503, super::none(), Vec::new());
+        let words = |seller: &mut Seller, answer: SellerAnswer| {
+            let is_used_up = String::from_utf8_lossy(&answer.2).contains("70015");
+            let detail = if is_used_up { "insufficient balance" } else { "no" };
+            let body = json!({"detail": detail}).to_string().into_bytes();
+            if answer.0 == 402 { (402, seller.challenge(), body) } else { answer }
+        };
+        // A top-up arrives; 110 and 120 are charged; no answer comes.
+        for (unit, last) in [(90, ("topUp", 100)), (90, ("voucher", 110))] {
+            seller.unit = unit;
+            assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
+            assert_eq!(seller.actions.last(), Some(&last));
+            payer.later += 4_000;
+        }
+        seller.unit = 10;
+        let mut answers = 0;
+        let used_up = |seller: &mut Seller, _: SellerAnswer| {
+            answers += 1;
+            if answers == 1 {
+                seller.refuses(70_015, 402)
+            } else {
+                (503, super::none(), Vec::new())
+            }
+        };
+        assert!(payer.asks(&mut seller, ChannelAim::Pay, used_up).is_err());
+        assert_eq!((seller.highest, seller.spent), (120, 120));
+        payer.later += 4_000;
+        seller.broken = Some((500, ""));
+        assert_eq!(payer.pays(&mut seller), Ok(None));
+        seller.broken = None;
+        let aim = if closes { ChannelAim::Refund(None) } else { ChannelAim::Pay };
+        let tries = (0..6).position(|_| payer.asks(&mut seller, aim, words).is_ok());
+        assert!(tries.is_some(), "{closes} {:?} {:?}", seller.actions, payer.record);
+        if !closes {
+            assert!(payer.asks(&mut seller, ChannelAim::Refund(None), words).is_ok());
+        }
     }
 }
 

@@ -24,8 +24,16 @@ impl LeftVoucher {
     /// Whether it pays for one request at this price and for no second one: then it is shown again
     /// whatever the payee makes of it.
     pub(in crate::client) fn pays_once(&self, price: Amount) -> bool {
-        let room = self.amount.checked_sub(self.before).unwrap_or(Amount::ZERO);
-        room.checked_sub(price).is_none_or(|rest| rest < price || price.is_zero())
+        self.rest(price).is_none_or(|rest| rest < price || price.is_zero())
+    }
+
+    /// Whether a request at this price leaves nothing of it, also for a cheaper one.
+    pub(in crate::client) fn is_used_up_by(&self, price: Amount) -> bool {
+        self.rest(price).is_none_or(Amount::is_zero)
+    }
+
+    fn rest(&self, price: Amount) -> Option<Amount> {
+        self.amount.checked_sub(self.before).unwrap_or(Amount::ZERO).checked_sub(price)
     }
 }
 
@@ -56,6 +64,15 @@ mod tests {
         // Another purchase has shown the same voucher: whose charge it was is not known.
         assert!(is_above(20, 20, 19));
         assert!(!is_above(20, 20, 20));
+    }
+
+    //
+    #[test]
+    fn a_voucher_with_something_left_is_not_used_up() {
+        let is_used_up = |amount| left(10, amount).is_used_up_by(Amount::from_u64(10));
+        assert!(is_used_up(20));
+        assert!(is_used_up(19));
+        assert!(!is_used_up(21));
     }
 
     //

@@ -17,6 +17,9 @@ use farebox_wire::mpp::receipt::{self, ReceivedReceipt};
 /// "session machine".
 const USED_UP: [&str; 2] = ["insufficient balance", "voucher exhausted"];
 
+/// The code for a voucher that is below the highest one.
+const DELTA_TOO_SMALL: u32 = 70_013;
+
 impl SessionPurchase {
     /// Takes an answer; `body` is needed for refusals, up to 64 KiB.
     pub fn answered(
@@ -77,7 +80,8 @@ impl SessionPurchase {
         let Some(planned) = &self.planned else { return self.course.end(fate, end) };
         let Planned { session, act, .. } = planned;
         let has_higher = session.highest() > session.state.cumulative;
-        let goes_up = has_higher && (is_below || session.doubted);
+        let is_doubted = session.doubted >= session.state.cumulative;
+        let goes_up = has_higher && (is_below || is_doubted);
         let goes_on = match act {
             Act::Close => true,
             // It may be this purchase that has used it up.
@@ -87,7 +91,8 @@ impl SessionPurchase {
             Act::Voucher(_) => self.raise.is_none(),
             Act::Open | Act::TopUp => false,
         };
-        let fate = if goes_up { SessionFate::Below } else { fate };
+        let shows = matches!(act, Act::Close | Act::Voucher(_));
+        let fate = if goes_up && shows { SessionFate::Below } else { fate };
         match (goes_up && goes_on).then(|| self.onward(headers, now)).flatten() {
             Some(then) => {
                 self.has_turned = true;
@@ -250,8 +255,12 @@ impl SessionPurchase {
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) && self.may_be_charged() => {
                 self.course.over(Reason::PaymentConflict, own::SPENT)
             }
-            // A higher one that it has refused before may be the one that it holds.
-            Remedy::SignOnce if matches!(act, Act::Voucher(_)) && !self.is_highest() => {
+            // A higher one may be the one that it holds: it says so, or means it by the second word.
+            Remedy::SignOnce
+                if matches!(act, Act::Voucher(_))
+                    && !self.is_highest()
+                    && (code.code == DELTA_TOO_SMALL || self.has_signed_on) =>
+            {
                 let shown = self.planned.as_ref().map(|it| it.session.state.cumulative);
                 self.used_up = self.used_up.or(shown);
                 let end = self.refusal(&said);

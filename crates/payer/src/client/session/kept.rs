@@ -37,8 +37,8 @@ pub(super) struct KeptSession {
     pub signature: String,
     /// Other vouchers that were signed, the lowest first: the payee may hold one of these instead.
     pub others: Vec<SignedVoucher>,
-    /// Whether the payee has refused the one that is shown without a word on a higher one.
-    pub doubted: bool,
+    /// Vouchers up to this amount were refused without a word on a higher one, since one was served.
+    pub doubted: Amount,
     /// Time at which the payee has said that it knows no such channel, and has served nothing since.
     pub gone: Option<UnixTime>,
     /// The request that uses it now, and when it counts as dead.
@@ -134,7 +134,7 @@ impl KeptSession {
             state: ChannelState { deposit: zero, cumulative: zero, spent: zero },
             signature: String::new(),
             others: Vec::new(),
-            doubted: false,
+            doubted: zero,
             gone: None,
             using: None,
             pending: None,
@@ -221,7 +221,7 @@ impl KeptSession {
             self.funded();
         }
         self.state.deposit = self.state.deposit.max(amount);
-        (self.gone, self.doubted) = (None, false);
+        (self.gone, self.doubted) = (None, Amount::ZERO);
         self.keep_others_above(amount);
     }
 
@@ -239,11 +239,13 @@ impl KeptSession {
             self.put_aside();
         }
         self.state.cumulative = amount;
+        self.others.retain(|it| it.amount != amount);
         self.keep_others_above(amount);
     }
 
     fn put_aside(&mut self) {
         let amount = self.state.cumulative;
+        self.others.retain(|it| it.amount != amount);
         let at = self.others.partition_point(|it| it.amount < amount);
         self.others.insert(at, SignedVoucher { amount, signature: self.signature.clone() });
         if self.others.len() > MOST_OTHERS {
@@ -270,18 +272,26 @@ impl KeptSession {
             return;
         }
         self.show(0);
-        self.doubted = false;
     }
 
     /// Goes on from the next higher voucher once the payee has refused the one that is shown as lower
-    /// than the one that it holds; behind the highest, from the lowest.
-    pub fn go_up(&mut self, now: UnixTime) {
-        let higher = self.others.iter().position(|it| it.amount > self.state.cumulative);
-        self.doubted = false;
-        match higher {
-            Some(at) => self.show(at),
-            None => self.go_down(now),
+    /// than the one that it holds: from one that it has not refused yet, if there is one.
+    pub fn go_up(&mut self) {
+        let above = |amount: Amount| self.others.iter().position(|it| it.amount > amount);
+        let shown = self.state.cumulative;
+        let untried = above(shown.max(self.doubted));
+        let next = untried.or(above(shown));
+        if untried.is_none() {
+            self.doubted = Amount::ZERO;
         }
+        if let Some(at) = next {
+            self.show(at);
+        }
+    }
+
+    /// Notes that the payee has refused the voucher that is shown without a word on a higher one.
+    pub fn doubt(&mut self) {
+        self.doubted = self.doubted.max(self.state.cumulative);
     }
 
     /// Goes on from the voucher of this amount, if there is one.

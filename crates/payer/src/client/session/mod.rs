@@ -179,7 +179,7 @@ impl SessionPurchase {
         let Act::Voucher(amount) = planned.act else { return None };
         let before = self.left.map_or(planned.session.state.spent, |left| left.before);
         let voucher = LeftVoucher { channel: planned.session.id(), amount, before };
-        Some((voucher, voucher.pays_once(asked.price())))
+        Some((voucher, voucher.is_used_up_by(asked.price())))
     }
 
     /// The same for a voucher alone, for a stream that goes on with it.

@@ -41,7 +41,7 @@ impl SessionPurchase {
             SessionFate::Over => {}
             SessionFate::Below => {
                 if is_shown {
-                    session.go_up(now);
+                    session.go_up();
                     // No higher one was the right one: it was used up indeed.
                     if self.used_up == Some(session.state.cumulative) {
                         session.state = session.state.exhausted();
@@ -117,10 +117,10 @@ impl SessionPurchase {
         if !self.is_shown(session) || planted(Mutant::WordsKeepVouchers) {
             return;
         }
-        match session.leans() {
-            true => session.go_down(now),
-            false => session.doubted = true,
+        if !session.leans() || self.has_turned {
+            session.doubt();
         }
+        session.go_down(now);
         // No higher one was the right one: it was used up indeed.
         if self.used_up == Some(session.state.cumulative) {
             session.state = session.state.exhausted();

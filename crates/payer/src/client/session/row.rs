@@ -87,7 +87,7 @@ impl KeptSession {
             "spent": self.state.spent.to_string(),
             "signature": self.signature,
             "others": self.others.iter().map(SignedVoucher::to_value).collect::<Vec<_>>(),
-            "doubted": self.doubted,
+            "doubted": self.doubted.to_string(),
             "gone": self.gone.map(UnixTime::secs),
             "using": self.using.as_ref().map(Using::to_value),
             "pending": pending,
@@ -138,7 +138,7 @@ impl ChannelRow for KeptSession {
                 (None, Some(it)) if !it.is_null() => vec![SignedVoucher::from_value(it)?],
                 (None, _) => Vec::new(),
             },
-            doubted: row.get("doubted").is_some_and(|it| it == true),
+            doubted: amount("doubted").unwrap_or(Amount::ZERO),
             gone: match row.get("gone") {
                 None | Some(Value::Null) => None,
                 Some(at) => Some(UnixTime::from_secs(at.as_u64()?)),
