@@ -452,6 +452,27 @@ pub fn a_voucher_that_left_under_a_key_is_shown_again_though_the_payee_has_refus
     assert_eq!(seller.actions.last(), Some(&("voucher", 110)));
 }
 
+// A-474
+#[test]
+pub fn an_opening_that_a_payee_refuses_in_words_stays_until_it_is_forgotten() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    seller.broken = Some((500, r#"{"code": 8000}"#));
+    assert!(payer.pays(&mut seller).is_err());
+    payer.later = 4_000;
+    seller.broken = Some((402, r#"{"detail": "no such channel"}"#));
+    for aim in [ChannelAim::Pay, ChannelAim::Refund(None), ChannelAim::Pay] {
+        let refused = payer.asks(&mut seller, aim, |_, answer| answer);
+        assert_eq!(refused, Err("payment_refused"));
+        assert_eq!((payer.deposits, payer.kept()), (100, vec![(0, 10, 0)]));
+    }
+    let listed = session::sessions(payer.record.as_deref()).unwrap();
+    let id = listed[0]["id"].as_str().unwrap();
+    payer.record = session::forgotten(payer.record.as_deref(), id).unwrap();
+    seller.broken = None;
+    payer.pays(&mut seller).unwrap();
+    assert_eq!(payer.kept(), [(100, 10, 10)]);
+}
+
 // A-472
 #[test]
 pub fn a_payee_that_asks_again_and_again_gets_one_higher_voucher_in_a_request() {

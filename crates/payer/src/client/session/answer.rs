@@ -262,7 +262,7 @@ impl SessionPurchase {
                     && (code.code == DELTA_TOO_SMALL || self.has_signed_on) =>
             {
                 let shown = self.planned.as_ref().map(|it| it.session.state.cumulative);
-                self.used_up = self.used_up.or(shown);
+                self.called_below = self.called_below.or(shown);
                 let end = self.refusal(&said);
                 self.turned_down((SessionFate::Refused, true), headers, end, now)
             }

@@ -31,9 +31,9 @@ pub(super) struct KeptSession {
     pub host: String,
     /// Tells apart the sessions of one wallet at one payee.
     pub name: [u8; 32],
-    /// Deposit, highest voucher, and what of it is used, as far as the payer knows.
+    /// Deposit, the voucher that is shown, and what of it is used, as far as the payer knows.
     pub state: ChannelState,
-    /// The signature of the highest voucher; empty before the first.
+    /// The signature of the voucher that is shown; empty before the first.
     pub signature: String,
     /// Other vouchers that were signed, the lowest first: the payee may hold one of these instead.
     pub others: Vec<SignedVoucher>,
@@ -267,11 +267,12 @@ impl KeptSession {
     /// Goes on from the lowest voucher once the payee has refused one that leans on a deposit which may
     /// not have arrived: it may be refused for ever, also as the one that closes the channel.
     pub fn go_down(&mut self, now: UnixTime) {
-        let stays = self.pending.is_some() && !self.let_go_of_late(now);
-        if !self.leans() || stays || planted(Mutant::LostTopUpsEndSessions) {
+        if !self.leans() || planted(Mutant::LostTopUpsEndSessions) {
             return;
         }
-        self.show(0);
+        if self.pending.is_none() || self.let_go_of_late(now) {
+            self.show(0);
+        }
     }
 
     /// Goes on from the next higher voucher once the payee has refused the one that is shown as lower
@@ -294,7 +295,7 @@ impl KeptSession {
         self.doubted = self.doubted.max(self.state.cumulative);
     }
 
-    /// Goes on from the voucher of this amount, if there is one.
+    /// Goes on from the voucher of this amount, if it is one of the others.
     pub fn go_on_from(&mut self, amount: Amount) {
         if let Some(at) = self.others.iter().position(|it| it.amount == amount) {
             self.show(at);

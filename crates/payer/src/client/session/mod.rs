@@ -76,8 +76,8 @@ pub struct SessionPurchase {
     is_used_up: bool,
     /// Whether another voucher is shown because one was refused.
     has_turned: bool,
-    /// The voucher that the payee called used up before it was shown a higher one.
-    used_up: Option<Amount>,
+    /// The voucher that the payee called lower than another one, before it was shown a higher one.
+    called_below: Option<Amount>,
     /// Whether the caller was asked to send a transaction.
     has_broadcast: bool,
     /// Whether the payee asks for a voucher before it has said that the channel is open.
@@ -154,7 +154,7 @@ impl SessionPurchase {
             has_signed_on: false,
             is_used_up: false,
             has_turned: false,
-            used_up: None,
+            called_below: None,
             has_broadcast: false,
             tries_voucher: false,
             leaves: false,

@@ -42,10 +42,6 @@ impl SessionPurchase {
             SessionFate::Below => {
                 if is_shown {
                     session.go_up();
-                    // No higher one was the right one: it was used up indeed.
-                    if self.used_up == Some(session.state.cumulative) {
-                        session.state = session.state.exhausted();
-                    }
                 }
             }
             // What the origin answers is no word on a voucher, unless the deposit may be too small for it.
@@ -105,6 +101,7 @@ impl SessionPurchase {
         }
         Ok(true)
     }
+
     /// Whether this voucher is still the one that is shown, and it was this one that had the answer.
     fn is_shown(&self, session: &KeptSession) -> bool {
         let shown =
@@ -122,7 +119,7 @@ impl SessionPurchase {
         }
         session.go_down(now);
         // No higher one was the right one: it was used up indeed.
-        if self.used_up == Some(session.state.cumulative) {
+        if self.called_below == Some(session.state.cumulative) {
             session.state = session.state.exhausted();
         }
     }
