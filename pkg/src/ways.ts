@@ -122,6 +122,8 @@ export class Ways {
    * for it, if this request has used it up from where they began.
    */
   async served(call: Call | undefined, { channel, amount, before, alone }: Voucher): Promise<void> {
+    // A voucher of x402 that is shown again has no room of its own, and pays for one request whoever shows it.
+    const isShownAgain = BigInt(before) >= BigInt(amount);
     await noted(() =>
       update(this.#store, (record) => {
         const rows = sentIn(record).filter(([name]) => name.startsWith(WAY));
@@ -131,7 +133,7 @@ export class Ways {
           if (left.delivered === true || left.voucher?.channel !== channel || left.voucher.amount !== amount) continue;
           if (call !== undefined && name === `${WAY}${call.name}`)
             next = withSent(next, [name, at, isOpen, JSON.stringify({ ...left, delivered: true })]);
-          else if (alone && BigInt(left.voucher.before) >= BigInt(before)) next = withoutSent(next, name);
+          else if (alone && (isShownAgain || BigInt(left.voucher.before) >= BigInt(before))) next = withoutSent(next, name);
         }
         return next === record ? undefined : next;
       }),

@@ -243,7 +243,7 @@ export const KEYS: readonly Guard[] = [
   [
     'a voucher that has paid for another order is no more that of a key',
     'ways.js',
-    'else if (alone && BigInt(left.voucher.before) >= BigInt(before))',
+    'else if (alone && (isShownAgain || BigInt(left.voucher.before) >= BigInt(before)))',
     'else if (false)',
     ['one-key-channels', 'x402: a key whose voucher has paid for another order'],
   ],
