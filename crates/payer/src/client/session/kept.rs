@@ -101,6 +101,11 @@ pub(super) enum SessionMove {
 }
 
 impl PendingFunds {
+    /// Whether the reservation of this name counts it.
+    pub fn is_counted_by(&self, id: &str) -> bool {
+        self.deposit.id == id
+    }
+
     /// Whether it can be made no more: its authorization has ended.
     pub fn is_late(&self, now: UnixTime) -> bool {
         matches!(self.proof, FundsProof::Signed(_)) && self.deposit.valid_before <= now
@@ -203,6 +208,15 @@ impl KeptSession {
         self.state.deposit.is_zero()
     }
 
+    /// Notes that this deposit has arrived, if it is the one on its way.
+    pub fn arrived(&mut self, deposit: Option<&PendingFunds>) {
+        let is_its =
+            |it: &PendingFunds| deposit.is_some_and(|own| it.is_counted_by(&own.deposit.id));
+        if self.pending.as_ref().is_some_and(is_its) {
+            self.funded();
+        }
+    }
+
     /// Notes that the deposit on its way has arrived.
     pub fn funded(&mut self) {
         if let Some(pending) = self.pending.take() {
@@ -215,10 +229,8 @@ impl KeptSession {
     /// Notes that a voucher of this amount was served: the deposit covers it, with the one that it
     /// `leans` on.
     pub fn served(&mut self, amount: Amount, leans: Option<&PendingFunds>) {
-        let is_its = |it: &PendingFunds| leans.is_some_and(|own| own.deposit.id == it.deposit.id);
-        let needs = amount > self.state.deposit || planted(Mutant::AnyVoucherProvesTopUps);
-        if needs && self.pending.as_ref().is_some_and(is_its) {
-            self.funded();
+        if amount > self.state.deposit || planted(Mutant::AnyVoucherProvesTopUps) {
+            self.arrived(leans);
         }
         self.state.deposit = self.state.deposit.max(amount);
         (self.gone, self.doubted) = (None, Amount::ZERO);

@@ -267,14 +267,14 @@ impl SessionPurchase {
         let row = read::<KeptSession>(&budget, &key)?;
         let is_unsent = row.as_ref().and_then(|it| it.pending.as_ref()).is_some_and(|it| {
             let is_sending = it.proof == FundsProof::Sending && !self.has_broadcast;
-            is_sending && it.deposit.id == self.course.id
+            is_sending && it.is_counted_by(&self.course.id)
         });
         // What is not signed counts no more, whoever uses the session by now.
         let is_unsigned = planned.unsigned.is_some() && !planted(Mutant::UnsignedDepositsCount);
         if is_unsent || is_unsigned {
             budget.release(&self.course.id);
         }
-        let uses = row.as_ref().is_some_and(|it| self.course.uses(it.using.as_ref()));
+        let uses = row.as_ref().is_some_and(|it| self.uses(it));
         if let Some(mut session) = row.filter(|_| uses || is_unsent) {
             if uses {
                 session.using = None;
@@ -289,6 +289,11 @@ impl SessionPurchase {
             }
         }
         Ok(Some(budget.to_text()))
+    }
+
+    /// Whether the row is this request's to change: another one may use the session by now.
+    fn uses(&self, session: &KeptSession) -> bool {
+        self.course.uses(session.using.as_ref())
     }
 
     fn tell(&mut self, session: &KeptSession) {
@@ -356,15 +361,15 @@ impl SessionPurchase {
 
     /// Keeps what was signed before it is sent.
     fn keep(&mut self, budget: &mut Budget, now: UnixTime) -> Result<bool, ClientError> {
+        let Some(key) = self.planned.as_ref().map(|it| it.session.key()) else { return Ok(false) };
+        let row = read::<KeptSession>(budget, &key)?;
+        let uses = row.as_ref().is_some_and(|it| self.uses(it));
         let (Some(planned), Some(asked)) = (&mut self.planned, &self.asked) else {
             return Ok(false);
         };
-        let key = planned.session.key();
-        let row = read::<KeptSession>(budget, &key)?;
-        let uses = row.as_ref().is_some_and(|it| self.course.uses(it.using.as_ref()));
         // What the payer has sent itself is kept, whatever became of the row.
         let is_sent = planned.session.pending.as_ref().is_some_and(|it| {
-            matches!(it.proof, FundsProof::Sent(_)) && it.deposit.id == self.course.id
+            matches!(it.proof, FundsProof::Sent(_)) && it.is_counted_by(&self.course.id)
         });
         let is_other = row.as_ref().is_some_and(|it| it.id() != planned.session.id());
         if is_sent && is_other {

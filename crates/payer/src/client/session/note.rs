@@ -25,11 +25,7 @@ impl SessionPurchase {
         let mut stays_used = false;
         match fate {
             SessionFate::Funded => {
-                let arrived =
-                    |it: &PendingFunds| own.is_some_and(|own| own.deposit.id == it.deposit.id);
-                if session.pending.as_ref().is_some_and(arrived) {
-                    session.funded();
-                }
+                session.arrived(own);
                 stays_used = true;
             }
             SessionFate::Served(said) => {
@@ -90,7 +86,7 @@ impl SessionPurchase {
                 }
             }
         }
-        if !stays_used && self.course.uses(session.using.as_ref()) {
+        if !stays_used && self.uses(&session) {
             session.using = None;
         }
         budget.sent.keep(&key, &session.to_text(), now)?;
