@@ -5,7 +5,7 @@ use farebox_core::treasury::row::Scope;
 use serde_json::json;
 
 use super::world::{
-    BUYER_KEY, MERCHANT, Told, World, accept, keyed, request, settled, terms, variables,
+    BUYER_KEY, MERCHANT, Told, World, accept, keyed, proven, request, settled, terms, variables,
 };
 
 fn world() -> World {
@@ -340,6 +340,31 @@ pub fn a_denial_ends_with_the_time_of_its_review_and_its_key_asks_again() {
     world.now += 2 * 86_400;
     assert_eq!(world.told(&body).text, paid.text);
     assert_eq!(world.rows.attempts.len(), 1);
+}
+
+//
+#[test]
+pub fn a_key_that_was_paid_after_a_denial_stands_for_its_payment() {
+    for dearer in ["40000", "75000", "2000000"] {
+        let mut world = world();
+        let body = keyed("75000", "k");
+        let (_, review) = asked(&mut world, &body);
+        world.operate(Operation::Deny(review));
+        world.now += 86_401;
+        // Now it needs no person.
+        let mut paid = body.clone();
+        paid["challenge"]["headers"]["payment-required"] = json!(terms(&[accept("40000")]));
+        let mut again = body.clone();
+        again["challenge"]["headers"]["payment-required"] = json!(terms(&[accept(dearer)]));
+        let order = world.order(&paid);
+        // While the merchant has it, others are told so, whatever the terms are by now.
+        let told = world.told(&again);
+        assert_eq!(told.outcome(), ("executing", "payment_execution_in_progress"), "{dearer}");
+        let paid = world.answered(&order, proven(200, "ok"));
+        assert_eq!(paid.outcome().0, "allow", "{dearer}: {}", paid.text);
+        assert_eq!(world.told(&again).text, paid.text, "{dearer}");
+        assert_eq!(world.rows.attempts.len(), 1);
+    }
 }
 
 //

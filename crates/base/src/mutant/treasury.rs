@@ -176,6 +176,8 @@ macro_rules! treasury {
             NonsenseEndsReviews,
             /// A key whose request a person has denied asks nobody again.
             DenialsForEver,
+            /// A key that was paid after a denial had ended is judged anew.
+            DenialsOutlastPayments,
             /// A person's denial covers other header fields under its key.
             DenialsCoverAnything,
             /// An approval outlives the refusal of its payment.

@@ -40,7 +40,7 @@ pub(super) enum PersonsAnswer {
 }
 
 /// A person's answer to the request of a decision that has ended. A denial holds for that request,
-/// and as long as its review would have waited.
+/// and as long as its review would have waited. What was paid after it ended is no denial any more.
 pub(super) fn find_answer<B: Rows>(
     books: &B,
     row: &DecisionRow,
@@ -48,6 +48,12 @@ pub(super) fn find_answer<B: Rows>(
     now: UnixTime,
 ) -> Result<PersonsAnswer, B::Error> {
     let review = books.review_of(row)?.filter(|it| it.verdict == Verdict::Denied);
+    if review.is_some()
+        && books.attempt(&row.attempt)?.is_some()
+        && !planted(Mutant::DenialsOutlastPayments)
+    {
+        return Ok(PersonsAnswer::Nothing);
+    }
     Ok(match review {
         Some(it) if now.secs() >= it.expires && !planted(Mutant::DenialsForEver) => {
             PersonsAnswer::Over
