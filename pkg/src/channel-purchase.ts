@@ -245,8 +245,8 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
           : new FareboxError(done.otherwise);
       await done.response.body?.cancel().catch(() => undefined);
     },
-    ended: async () => {
-      stream.ends(now() * 1000);
+    ended: async (isCut) => {
+      stream.ends(now() * 1000, isCut);
       await noted(() => note(stream));
       open.set(stream, 'ended');
       // The step that it ended in may be charged: it counts until the streams beside it have ended too.

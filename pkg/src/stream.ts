@@ -8,8 +8,8 @@ export type Raise = { readonly channel: string; readonly required: string | null
 export type StreamPayment = {
   /** Signs and sends the next voucher. */
   raise(raise: Raise): Promise<void>;
-  /** Notes what was received, once it has ended. */
-  ended(): Promise<void>;
+  /** Notes what was received, once it has ended or was cut off. */
+  ended(isCut: boolean): Promise<void>;
 };
 
 /** Milliseconds without a byte after which a body that says nothing may wait for a voucher. */
@@ -21,14 +21,14 @@ export function flowing(response: Response, stream: SessionStream, payment: Stre
   if (reader === undefined) return response;
   let next: ReturnType<typeof reader.read> | undefined;
   let isOver = false;
-  const over = async (): Promise<void> => {
+  const over = async (isCut: boolean): Promise<void> => {
     if (isOver) return;
     isOver = true;
-    await payment.ended();
+    await payment.ended(isCut);
   };
   const failed = async (error: unknown): Promise<never> => {
     await reader.cancel(error).catch(() => undefined);
-    await over();
+    await over(true);
     throw error;
   };
   /** Whether a stall was answered, and nothing has come since. */
@@ -46,7 +46,7 @@ export function flowing(response: Response, stream: SessionStream, payment: Stre
       hasStalled = false;
       if (read.done) {
         const rest = stream.rest();
-        await over();
+        await over(false);
         if (rest.length > 0) controller.enqueue(rest);
         controller.close();
         return;
@@ -63,7 +63,7 @@ export function flowing(response: Response, stream: SessionStream, payment: Stre
       pull,
       cancel: async (reason) => {
         await reader.cancel(reason).catch(() => undefined);
-        await over();
+        await over(true);
       },
     },
     { highWaterMark: 0 },

@@ -103,15 +103,19 @@ export class Ways {
   /** Notes that a channel's voucher leaves for it, or its deposit, before it does. */
   async leaves(call: Call, channel: string, voucher: Voucher | undefined): Promise<void> {
     const { content } = call;
-    const left: Left = {
+    const leaving: Left = {
       channel,
       call: call.id,
       ...(content === undefined ? {} : { content }),
-      ...(voucher === undefined ? {} : { voucher }),
       ...(call.known?.delivered === true ? { delivered: true } : {}),
     };
+    let left = leaving;
     await update(this.#store, (record) => {
-      refuseBeside(call, leftIn(record, call.name), channel);
+      const before = leftIn(record, call.name);
+      refuseBeside(call, before, channel);
+      // A deposit is no voucher: the one of before may be claimed as well.
+      const kept = voucher ?? (before?.channel === channel ? before.voucher : undefined);
+      left = { ...leaving, ...(kept === undefined ? {} : { voucher: kept }) };
       return this.#noted(record, call, left);
     });
     call.known = left;

@@ -63,9 +63,9 @@ impl SessionStream {
         raise(self.0.stalls())
     }
 
-    /// Lets its time stand still.
-    pub fn ends(&mut self, now: f64) {
-        self.0.ends(now as u64);
+    /// Lets its time stand still, once it has ended or was cut off.
+    pub fn ends(&mut self, now: f64, cut: bool) {
+        self.0.ends(now as u64, cut);
     }
 
     /// The price of what was received since this was last asked, atomic units.

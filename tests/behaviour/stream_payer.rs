@@ -291,8 +291,27 @@ fn seconds_count_from_the_request_on_and_in_pauses_too() {
     let asked = stream.stalls();
     assert_eq!((asked.required, asked.ahead), (None, Amount::from_u64(STEP)));
     assert_eq!(stream.received(61_001), Amount::from_u64(59 * PRICE));
-    stream.ends(62_001);
+    stream.ends(62_001, false);
     assert_eq!(stream.received(90_000), Amount::from_u64(PRICE));
+}
+
+//
+#[test]
+pub fn a_stream_that_was_cut_off_counts_what_may_have_been_charged_last() {
+    for (is_cut, units) in [(true, 2), (false, 1)] {
+        let mut reader = Reader::new("event");
+        let mut stream = reader.begins(PRICE);
+        stream.take(b"data: one\n\ndata: two\n\n");
+        // The first was counted with the head.
+        stream.ends(1_000, is_cut);
+        assert_eq!(stream.received(2_000), Amount::from_u64(units * PRICE), "{is_cut}");
+    }
+    // Nothing is open where its receipt has come, or where seconds are sold.
+    let mut reader = Reader::new("event");
+    let mut stream = reader.begins(PRICE);
+    stream.take(b"data: one\n\nevent: payment-receipt\ndata: {\"spent\": \"10\"}\n\n");
+    stream.ends(1_000, true);
+    assert_eq!(stream.received(2_000), Amount::ZERO);
 }
 
 #[test]

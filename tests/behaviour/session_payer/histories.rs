@@ -4,6 +4,7 @@ use farebox_core::amount::Amount;
 use farebox_core::client::Policy;
 use farebox_core::client::budget::Budget;
 use farebox_core::client::channel::{ChannelAim, ChannelNext};
+use farebox_core::encoding::hex;
 use farebox_core::mpp::Credential;
 use farebox_core::mpp::session::SessionAction;
 use farebox_core::time::UnixTime;
@@ -20,6 +21,9 @@ struct History {
     payer: Payer,
     seller: Seller,
     lies: bool,
+    /// Whether transactions of the payer's own get lost, and top-ups are undone that were called arrived.
+    reorganizes: bool,
+    undone: u64,
     returned: u64,
     /// Requests that went on while a person was asked.
     beside: u64,
@@ -41,7 +45,9 @@ impl History {
         for _ in 0..60 {
             self.seller.now = self.now;
             self.holds();
-            if self.chance(25) {
+            // Whether a channel was opened by a transaction of before, a person sees on the chain.
+            let is_seen = self.seller.fee_payer || self.payer.kept().iter().any(|it| it.0 > 0);
+            if is_seen && self.chance(25) {
                 self.now = self.now.plus(200);
                 return;
             }
@@ -85,7 +91,14 @@ impl History {
                     own.extend(deposit_of(&credential, seed));
                     own.dedup();
                     assert!(own.len() <= 1, "a request deposits once");
+                    let before = self.seller.deposit;
                     let mut answer = arrives.then(|| self.seller.takes(&credential));
+                    // A top-up that was called arrived is taken out of its block again.
+                    let is_top_up = self.seller.actions.last().is_some_and(|it| it.0 == "topUp");
+                    if self.reorganizes && is_top_up && self.chance(6) {
+                        self.undone += self.seller.deposit - before;
+                        self.seller.deposit = before;
+                    }
                     // A seller that is honest may have a bad moment, before or after.
                     if self.chance(15) {
                         let odd = [(402, "{}"), (500, ""), (500, r#"{"code": 8000}"#)];
@@ -106,6 +119,12 @@ impl History {
                         let (code, status) = codes[self.dice.below(7) as usize];
                         answer = Some(self.seller.refuses(code, status));
                     }
+                    // It may come so late that another request goes on.
+                    if !is_beside && self.chance(8) {
+                        self.now = self.now.plus(70);
+                        self.beside += 1;
+                        self.request((1 << 32) + self.beside, true);
+                    }
                     match answer.filter(|_| !self.chance(8)) {
                         Some((status, headers, body)) => {
                             buyer.answered(status, &headers, &body, self.now)
@@ -117,26 +136,56 @@ impl History {
                     self.returned += u64::from(receipt.is_some());
                     return;
                 }
+                ChannelNext::Broadcast => {
+                    if self.chance(6) {
+                        buyer.unsent();
+                        let record = &mut self.payer.record;
+                        let released = buyer.release(record.as_deref(), self.now).unwrap();
+                        *record = released.or(record.take());
+                        return;
+                    }
+                    let deposit = buyer.proposal().unwrap()["deposit"].as_str().unwrap().to_owned();
+                    let deposit = Amount::from_decimal(&deposit, 6).unwrap().to_string();
+                    self.payer.deposits += deposit.parse::<u64>().unwrap();
+                    self.payer.sent += 1;
+                    let hash = [u8::try_from(self.payer.sent).unwrap(); 32];
+                    // One that tops up may never be taken into a block.
+                    let opens = self.payer.kept().iter().all(|it| it.0 == 0);
+                    if self.reorganizes && !opens && self.chance(3) {
+                        self.seller.lost.push(hash);
+                    }
+                    buyer.broadcasted(&hex::encode_prefixed(&hash))
+                }
                 ChannelNext::Fail(_) => return,
-                ChannelNext::Once(_) | ChannelNext::Broadcast => panic!("{next:?}"),
+                ChannelNext::Once(_) => panic!("{next:?}"),
             };
         }
     }
 
-    /// After a day without faults the payer pays, and takes back all that was not used.
+    /// After 25 hours without faults the payer pays, and takes back all that was not used.
     fn settles(&mut self) {
-        let Self { payer, seller, now, .. } = self;
-        payer.later = now.plus(86_400).secs() - START;
+        let Self { payer, seller, now, undone, .. } = self;
+        payer.later = now.plus(90_000).secs() - START;
         payer.seed = 1 << 40;
         seller.unit = 10;
-        let paid = (0..4).any(|_| payer.pays(seller).is_ok());
-        assert!(paid, "{:?}", payer.record);
+        let mut paid = (0..4).any(|_| payer.pays(seller).is_ok());
+        if !paid && *undone > 0 {
+            // What was undone is made again a day later.
+            payer.later += 86_400;
+            paid = payer.pays(seller).is_ok();
+        }
+        assert!(
+            paid,
+            "{:?} {} {} {} {:?}",
+            seller.actions, seller.deposit, seller.highest, seller.spent, payer.record
+        );
         let (deposit, highest) = (seller.deposit, seller.highest);
         let refund = payer.asks(seller, ChannelAim::Refund(None), |_, answer| answer);
         let refund = refund.unwrap_or_else(|why| panic!("{why} {:?}", payer.record)).unwrap();
         let shown = |name: &str| refund[name].as_str().unwrap().parse::<u64>().unwrap();
         assert_eq!(shown("spent"), highest, "{:?}", seller.actions);
-        assert!(shown("refunded") <= deposit - highest);
+        // The payer is not told of what was undone.
+        assert!(shown("refunded") <= deposit + *undone - highest);
         // What is left may be too little for the dearer price, and a process may have died once it had
         // signed for that.
         let unused = seller.highest - seller.spent;
@@ -155,7 +204,12 @@ impl History {
         let signed = Amount::from_u64(self.payer.deposits).checked_mul_u64(1_000_000_000_000);
         assert!(signed.unwrap() <= counted, "{signed:?} counts as {counted}");
         for (deposit, signed, spent) in self.payer.kept() {
-            assert!(spent <= signed && (signed <= deposit || signed <= self.payer.deposits));
+            let is_right = spent <= signed && (signed <= deposit || signed <= self.payer.deposits);
+            assert!(
+                is_right,
+                "{deposit} {signed} {spent} {}: {:?}",
+                self.payer.deposits, self.seller.actions
+            );
         }
     }
 }
@@ -168,10 +222,13 @@ pub fn play(number: u64, dice: Dice) -> u64 {
         payer: Payer::default(),
         seller: Seller::new(10),
         lies: number.is_multiple_of(3),
+        reorganizes: number.is_multiple_of(5),
+        undone: 0,
         returned: 0,
         beside: 0,
     };
     history.seller.min_delta = number % 4 * 5;
+    history.seller.fee_payer = !number.is_multiple_of(7);
     for request in 0..12 {
         history.request(number * 100 + request, false);
         history.holds();

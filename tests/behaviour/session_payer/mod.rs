@@ -2,11 +2,13 @@
 //! lost, sellers that call vouchers used up or channels gone. Whatever happens, the seller holds no voucher above what was signed,
 //! no deposit that no cap has counted, and one deposit for each request at most.
 
+pub mod doubt;
 pub mod histories;
 mod okx;
 mod realms;
 mod seller;
 pub mod top_ups;
+pub mod vouchers;
 
 use farebox_core::client::Policy;
 use farebox_core::client::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer};

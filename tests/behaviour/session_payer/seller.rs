@@ -25,6 +25,8 @@ pub(super) struct Seller {
     pub fee_payer: bool,
     /// What it answers to every payment, whatever it holds.
     pub broken: Option<(u16, &'static str)>,
+    /// The voucher that meets an error before it comes to the seller, once.
+    pub fails_at: Option<u64>,
     pub realm: &'static str,
     pub escrow: &'static str,
     channel: Option<[u8; 32]>,
@@ -34,6 +36,8 @@ pub(super) struct Seller {
     pub served: u64,
     /// The price of each challenge.
     issued: Vec<u64>,
+    /// Transactions that are in no block.
+    pub lost: Vec<[u8; 32]>,
     /// Nonces and transactions that were used.
     used: Vec<[u8; 32]>,
     /// The answer to the last challenge that was answered.
@@ -50,6 +54,7 @@ impl Seller {
             min_delta: 0,
             fee_payer: true,
             broken: None,
+            fails_at: None,
             realm: "api.example.com",
             escrow: ESCROW,
             channel: None,
@@ -58,6 +63,7 @@ impl Seller {
             spent: 0,
             served: 0,
             issued: Vec::new(),
+            lost: Vec::new(),
             used: Vec::new(),
             last: None,
             actions: Vec::new(),
@@ -99,7 +105,13 @@ impl Seller {
             return answer.clone();
         }
         let price = self.issued[id[1..].parse::<usize>().unwrap() - 1];
-        let answer = self.decides(SessionAction::read(&credential.payload).unwrap(), price);
+        let action = SessionAction::read(&credential.payload).unwrap();
+        if let SessionAction::Voucher(shown) | SessionAction::Close(shown) = &action
+            && self.fails_at.take_if(|at| *at == units(shown.cumulative)).is_some()
+        {
+            return (500, none(), Vec::new());
+        }
+        let answer = self.decides(action, price);
         self.last = Some((id, answer.clone()));
         answer
     }
@@ -124,6 +136,9 @@ impl Seller {
                 self.actions.push(("topUp", units(additional)));
                 if self.channel != Some(channel) {
                     return self.refuses(70_010, 404);
+                }
+                if matches!(&funding, Funding::Sent(hash) if self.lost.contains(hash)) {
+                    return self.refuses(70_003, 402);
                 }
                 let id = ChannelId::from_bytes(channel);
                 let nonce = top_up_nonce(&id, additional, wallet().address(), &salt);

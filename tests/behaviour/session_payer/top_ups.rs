@@ -11,7 +11,7 @@ use super::seller::{Seller, SellerAnswer};
 use super::{Payer, begun, signature};
 
 /// A payer that has used 20 of 100.
-fn two_paid() -> (Seller, Payer) {
+pub(super) fn two_paid() -> (Seller, Payer) {
     let (mut seller, mut payer) = (Seller::new(10), Payer::default());
     payer.pays(&mut seller).unwrap();
     payer.pays(&mut seller).unwrap();
@@ -41,13 +41,13 @@ fn counted(payer: &Payer) -> String {
     caps.into_iter().find(|it| it.name == "perDay").unwrap().spent.to_string()
 }
 
-fn refunded(payer: &mut Payer, seller: &mut Seller) -> String {
+pub(super) fn refunded(payer: &mut Payer, seller: &mut Seller) -> String {
     let refund = payer.asks(seller, ChannelAim::Refund(None), |_, answer| answer);
     refund.unwrap().unwrap()["refunded"].as_str().unwrap().to_owned()
 }
 
 /// A top-up that the payee takes, and that never arrives; its authorization is over.
-fn lost_top_up(payer: &mut Payer, seller: &mut Seller) {
+pub(super) fn lost_top_up(payer: &mut Payer, seller: &mut Seller) {
     seller.unit = 90;
     let lost = payer.asks(seller, ChannelAim::Pay, |seller, answer| {
         assert_eq!(answer.0, 200);
@@ -216,7 +216,9 @@ pub fn a_voucher_that_a_payee_has_taken_and_refused_once_is_found_again() {
             payer.asks(&mut seller, ChannelAim::Pay, words).unwrap();
         }
         let shown = &seller.actions[seller.actions.len() - 2..];
-        assert_eq!(shown, [("voucher", 30), ("voucher", 110)]);
+        // The next one is tried before the highest.
+        let next = if has_codes { 40 } else { 30 };
+        assert_eq!(shown, [("voucher", next), ("voucher", 110)]);
         for used in [50, 60, 70, 80, 90, 100, 110] {
             payer.asks(&mut seller, ChannelAim::Pay, words).unwrap();
             assert_eq!((seller.highest, seller.spent), (110, used));

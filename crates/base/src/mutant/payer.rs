@@ -144,6 +144,8 @@ macro_rules! payer {
             ChargedIsSignedAgain,
             /// The voucher that has left under a key is not known to its next call.
             LeftVoucherIsForgotten,
+            /// A stream that was cut off leaves its payer behind by what was charged last.
+            CutStreamsFallBehind,
             /// A voucher is signed for whatever a stream asks for.
             StreamsAreTrusted,
             /// Voucher after voucher is signed for a payee that calls each used up.
@@ -168,6 +170,24 @@ macro_rules! payer {
             LateAnswersChangeOthers,
             /// A top-up that has ended blocks all that is dearer than it.
             EndedTopUpsBlock,
+            /// A voucher that is served late drops the ones beside it, also the only one that stands for it.
+            LateAnswersDropVouchers,
+            /// A voucher that was refused once without a word is passed over for a higher one.
+            OneRefusalPassesOver,
+            /// A voucher that adds too little has the highest one shown at once.
+            SmallStepsGoUp,
+            /// A transaction of the payer's own that never counts blocks what needs no top-up.
+            OwnTransactionsBlock,
+            /// A top-up that the payee has called arrived is believed before a voucher has needed it.
+            TopUpsAreBelieved,
+            /// A top-up that was undone counts for ever.
+            UndoneTopUpsCount,
+            /// A voucher whose answer was lost is followed by another one in the same request.
+            LostAnswersAreForgotten,
+            /// A word that comes late calls a channel unknown that has served since.
+            LateWordsCount,
+            /// A payee without codes that calls a voucher used up in its own words gets it again and again.
+            OtherWordsEndSessions,
             /// A payee that closes channel after channel is trusted with one deposit after another.
             RestsAreForgotten,
         }

@@ -1,10 +1,10 @@
-//! The voucher that has left for a purchase under its key, so that a later call for the same purchase
-//! shows that one, and is charged nothing more.
+//! The voucher that has left for a purchase, so that a later request for the same purchase shows that one,
+//! and is charged nothing more.
 
 use farebox_base::amount::Amount;
 use farebox_channel::config::ChannelId;
 
-/// A voucher of an earlier call.
+/// A voucher of an earlier request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeftVoucher {
     /// The channel that it is of.
@@ -41,7 +41,7 @@ impl LeftVoucher {
 pub(in crate::client) const OTHER_CHANNEL: &str =
     "a voucher of another channel has left under this key; nothing is paid beside it";
 /// Says that the voucher of a key is spent.
-pub(in crate::client) const SPENT: &str = "the voucher that has left under this key is spent, by this purchase or by another one since, and its answer is not given again; nothing more is signed under it: to buy anew, take another Idempotency-Key";
+pub(in crate::client) const SPENT: &str = "the voucher that has left for this purchase is spent, by it or by another one since, and its answer is not given again; nothing more is signed for it: to buy anew, ask again, under another Idempotency-Key if there is one";
 
 #[cfg(test)]
 mod tests {

@@ -17,9 +17,6 @@ use farebox_wire::mpp::receipt::{self, ReceivedReceipt};
 /// "session machine".
 const USED_UP: [&str; 2] = ["insufficient balance", "voucher exhausted"];
 
-/// The code for a voucher that is below the highest one.
-const DELTA_TOO_SMALL: u32 = 70_013;
-
 impl SessionPurchase {
     /// Takes an answer; `body` is needed for refusals, up to 64 KiB.
     pub fn answered(
@@ -43,7 +40,7 @@ impl SessionPurchase {
             None if problem.retryable == Some(true)
                 || problem.retryable.is_none() && matches!(status, 409 | 429 | 503) =>
             {
-                self.in_doubt = true;
+                self.note_doubt();
                 self.course.again(problem.retry_after, &rejection.to_string(), now)
             }
             None if status == 402 && act == Act::Open => {
@@ -54,9 +51,40 @@ impl SessionPurchase {
             None if status != 402 && matches!(act, Act::Voucher(_)) => {
                 self.course.end(SessionFate::Free, ChannelNext::Return(None))
             }
+            None if self.is_refused_again(act) => {
+                self.signs_on(headers, &rejection.to_string(), now)
+            }
             None => {
                 let end = self.refusal(&rejection.to_string());
                 self.turned_down((SessionFate::Refused, false), headers, end, now)
+            }
+        }
+    }
+
+    /// Whether a payee without codes refuses the highest voucher in the second request: it may be used up,
+    /// which it has other words for.
+    fn is_refused_again(&self, act: Act) -> bool {
+        let is_doubted = |it: &KeptSession| !it.is_opening() && it.is_doubted();
+        let is_doubted = self.planned.as_ref().is_some_and(|it| is_doubted(&it.session));
+        let may_be_used_up = self.is_highest() && is_doubted && self.left.is_none();
+        matches!(act, Act::Voucher(_)) && may_be_used_up && !planted(Mutant::OtherWordsEndSessions)
+    }
+
+    /// Takes the voucher as used up, and signs one higher one: once in a request.
+    fn signs_on(&mut self, headers: &Headers, said: &str, now: UnixTime) -> ChannelNext {
+        let is_second = (self.has_signed_on || self.is_fresh_of_stream())
+            && !planted(Mutant::VouchersAreSignedOn);
+        self.has_signed_on = true;
+        match self.onward(headers, now).filter(|_| !is_second) {
+            Some(then) => {
+                self.is_used_up = true;
+                self.course.note_then(SessionFate::Exhausted, then)
+            }
+            None => {
+                let end = self.refusal(said);
+                // Those below it were called lower, so this is the one that the payee holds.
+                let fate = if self.has_turned { SessionFate::Held } else { SessionFate::Refused };
+                self.turned_down((fate, false), headers, end, now)
             }
         }
     }
@@ -80,12 +108,11 @@ impl SessionPurchase {
         let Some(planned) = &self.planned else { return self.course.end(fate, end) };
         let Planned { session, act, .. } = planned;
         let has_higher = session.highest() > session.state.cumulative;
-        let is_doubted = session.doubted >= session.state.cumulative;
-        let goes_up = has_higher && (is_below || is_doubted);
+        let goes_up = has_higher && (is_below || session.is_doubted());
         let goes_on = match act {
             Act::Close => true,
             // It may be this purchase that has used it up.
-            Act::Voucher(_) if self.may_be_charged() => {
+            Act::Voucher(_) if self.left.is_some() => {
                 return self.course.end(SessionFate::Over, end);
             }
             Act::Voucher(_) => self.raise.is_none(),
@@ -167,9 +194,16 @@ impl SessionPurchase {
         }
     }
 
+    /// Notes that the voucher that was sent may have been charged: for this request no other one is signed.
+    fn note_doubt(&mut self) {
+        if self.raise.is_none() && !planted(Mutant::LostAnswersAreForgotten) {
+            self.left = self.left.or(self.leaving().map(|(voucher, _)| voucher));
+        }
+    }
+
     /// Takes the loss of an answer.
     pub fn lost(&mut self, now: UnixTime) -> ChannelNext {
-        self.in_doubt = true;
+        self.note_doubt();
         self.course.again(None, "no answer came", now)
     }
 
@@ -252,14 +286,17 @@ impl SessionPurchase {
         let said = rejection.to_string();
         match code.remedy() {
             // It may be this purchase that has used it up.
-            Remedy::SignOnce if matches!(act, Act::Voucher(_)) && self.may_be_charged() => {
+            Remedy::SignOnce | Remedy::CloseFirst
+                if matches!(act, Act::Voucher(_)) && self.left.is_some() =>
+            {
                 self.course.over(Reason::PaymentConflict, own::SPENT)
             }
-            // A higher one may be the one that it holds: it says so, or means it by the second word.
+            // A higher one may be the one that it holds. That costs more than the next one, which comes
+            // first: the same word is said of a voucher that is used up, or adds too little.
             Remedy::SignOnce
                 if matches!(act, Act::Voucher(_))
                     && !self.is_highest()
-                    && (code.code == DELTA_TOO_SMALL || self.has_signed_on) =>
+                    && (self.has_signed_on || planted(Mutant::SmallStepsGoUp)) =>
             {
                 let shown = self.planned.as_ref().map(|it| it.session.state.cumulative);
                 self.called_below = self.called_below.or(shown);
@@ -267,19 +304,7 @@ impl SessionPurchase {
                 self.turned_down((SessionFate::Refused, true), headers, end, now)
             }
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) => {
-                let is_second = (self.has_signed_on || self.is_fresh_of_stream())
-                    && !planted(Mutant::VouchersAreSignedOn);
-                self.has_signed_on = true;
-                match self.onward(headers, now).filter(|_| !is_second) {
-                    Some(then) => {
-                        self.is_used_up = true;
-                        self.course.note_then(SessionFate::Exhausted, then)
-                    }
-                    None => {
-                        let end = self.refusal(&said);
-                        self.turned_down((SessionFate::Refused, false), headers, end, now)
-                    }
-                }
+                self.signs_on(headers, &said, now)
             }
             Remedy::AskAgain => self.asks_anew(headers, &said, now),
             // Its rest comes back; the next deposit is for another one.
@@ -323,11 +348,6 @@ impl SessionPurchase {
     fn is_highest(&self) -> bool {
         let is_highest = |it: &KeptSession| it.highest() == it.state.cumulative;
         self.planned.as_ref().is_none_or(|it| is_highest(&it.session))
-    }
-
-    /// Whether the voucher that was refused may have been charged for this purchase before.
-    fn may_be_charged(&self) -> bool {
-        (self.left.is_some() || self.in_doubt) && self.raise.is_none()
     }
 }
 

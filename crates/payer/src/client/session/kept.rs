@@ -33,12 +33,19 @@ pub(super) struct KeptSession {
     pub name: [u8; 32],
     /// Deposit, the voucher that is shown, and what of it is used, as far as the payer knows.
     pub state: ChannelState,
+    /// As much of the deposit as cannot be undone alone: what opened the channel, and each top-up that
+    /// a voucher needed which was served.
+    pub proven: Amount,
+    /// Top-ups that the payee has called arrived, and that no voucher has proven yet.
+    pub unproven: u8,
+    /// How often the payee has called the deposit too small for a voucher since then.
+    pub shorts: u8,
     /// The signature of the voucher that is shown; empty before the first.
     pub signature: String,
+    /// How often the voucher that is shown was refused without a word, since one was served.
+    pub doubts: u8,
     /// Other vouchers that were signed, the lowest first: the payee may hold one of these instead.
     pub others: Vec<SignedVoucher>,
-    /// Vouchers up to this amount were refused without a word on a higher one, since one was served.
-    pub doubted: Amount,
     /// Time at which the payee has said that it knows no such channel, and has served nothing since.
     pub gone: Option<UnixTime>,
     /// The request that uses it now, and when it counts as dead.
@@ -47,11 +54,12 @@ pub(super) struct KeptSession {
     pub pending: Option<PendingFunds>,
 }
 
-/// A voucher, and its signature.
+/// A voucher that is not the one that is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SignedVoucher {
     pub amount: Amount,
     pub signature: String,
+    pub doubts: u8,
 }
 
 /// A deposit: the first one opens the channel.
@@ -106,9 +114,9 @@ impl PendingFunds {
         self.deposit.id == id
     }
 
-    /// Whether it can be made no more: its authorization has ended.
-    pub fn is_late(&self, now: UnixTime) -> bool {
-        matches!(self.proof, FundsProof::Signed(_)) && self.deposit.valid_before <= now
+    /// Whether the payer sends it: the payee needs its hash.
+    pub fn is_own(&self) -> bool {
+        !matches!(self.proof, FundsProof::Signed(_))
     }
 }
 
@@ -137,9 +145,12 @@ impl KeptSession {
             host: host.to_string(),
             name,
             state: ChannelState { deposit: zero, cumulative: zero, spent: zero },
+            proven: zero,
+            unproven: 0,
+            shorts: 0,
             signature: String::new(),
+            doubts: 0,
             others: Vec::new(),
-            doubted: zero,
             gone: None,
             using: None,
             pending: None,
@@ -167,23 +178,27 @@ impl KeptSession {
             return Some(SessionMove::Wait);
         }
         let mut state = self.state;
+        let next = |state: ChannelState| state.next_voucher(unit, min_delta);
         if let Some(PendingFunds { deposit, proof }) = &self.pending {
+            let is_covered = !self.is_opening() && !matches!(next(state)?, NextVoucher::TopUp(..));
             match proof {
+                // It may have arrived: the payee says so by what it makes of a voucher.
+                _ if self.is_late(now) => state = state.topped_up(deposit.amount),
+                // A hash that never counts holds nothing up that needs no top-up.
+                FundsProof::Sending | FundsProof::Sent(_)
+                    if is_covered && !planted(Mutant::OwnTransactionsBlock) => {}
                 FundsProof::Sending => return Some(SessionMove::Blocked),
                 FundsProof::Sent(_) => return Some(SessionMove::FundAgain),
-                FundsProof::Signed(_) => {}
+                FundsProof::Signed(_) if now.plus(LATE_SECS) >= deposit.valid_before => {
+                    return Some(SessionMove::Blocked);
+                }
+                FundsProof::Signed(_) => return Some(SessionMove::FundAgain),
             }
-            if now < deposit.valid_before {
-                let is_late = now.plus(LATE_SECS) >= deposit.valid_before;
-                return Some(if is_late { SessionMove::Blocked } else { SessionMove::FundAgain });
-            }
-            // It may have arrived: the payee says so by what it makes of a voucher.
-            state = state.topped_up(deposit.amount);
         }
         if state.deposit.is_zero() {
             return Some(SessionMove::Fund(unit.max(min_delta)));
         }
-        Some(match state.next_voucher(unit, min_delta)? {
+        Some(match next(state)? {
             NextVoucher::Reuse(amount) => SessionMove::Reuse(amount),
             NextVoucher::Sign(amount) => SessionMove::Sign(amount),
             // Another channel would lose sight of the one that it may have opened.
@@ -203,6 +218,16 @@ impl KeptSession {
         self.using.as_ref().is_some_and(|using| using.excludes(id, now))
     }
 
+    /// Whether the deposit on its way counts as over: its authorization has ended. Of a top-up of the payer's
+    /// own a day later, whose hash the payee may never take; what opened a channel is never made twice so.
+    pub fn is_late(&self, now: UnixTime) -> bool {
+        self.pending.as_ref().is_some_and(|it| {
+            let end = it.deposit.valid_before;
+            let is_own = it.is_own();
+            if is_own { !self.is_opening() && end.plus(LEFT_SECS) <= now } else { end <= now }
+        })
+    }
+
     /// Whether the deposit on its way would open the channel.
     pub fn is_opening(&self) -> bool {
         self.state.deposit.is_zero()
@@ -217,114 +242,19 @@ impl KeptSession {
         }
     }
 
-    /// Notes that the deposit on its way has arrived.
+    /// Notes that the deposit on its way has arrived, as the payee says.
     pub fn funded(&mut self) {
         if let Some(pending) = self.pending.take() {
+            let opens = self.is_opening();
             self.state = self.state.topped_up(pending.deposit.amount);
+            match opens || planted(Mutant::TopUpsAreBelieved) {
+                true => self.proven = self.state.deposit,
+                false => self.unproven = self.unproven.saturating_add(1),
+            }
+            self.shorts = 0;
         }
         self.gone = None;
         self.keep_others_above(self.state.cumulative);
-    }
-
-    /// Notes that a voucher of this amount was served: the deposit covers it, with the one that it
-    /// `leans` on.
-    pub fn served(&mut self, amount: Amount, leans: Option<&PendingFunds>) {
-        if amount > self.state.deposit || planted(Mutant::AnyVoucherProvesTopUps) {
-            self.arrived(leans);
-        }
-        self.state.deposit = self.state.deposit.max(amount);
-        (self.gone, self.doubted) = (None, Amount::ZERO);
-        self.keep_others_above(amount);
-    }
-
-    /// Forgets the other vouchers that one of this amount stands for, if the deposit covers it.
-    fn keep_others_above(&mut self, amount: Amount) {
-        if amount <= self.state.deposit {
-            self.others.retain(|it| it.amount > amount);
-        }
-    }
-
-    /// Makes a voucher of this amount the one that is shown. Where it leans on a deposit that may not
-    /// have arrived, the one before stays beside it.
-    pub fn raise(&mut self, amount: Amount) {
-        if amount > self.state.deposit && !self.is_opening() {
-            self.put_aside();
-        }
-        self.state.cumulative = amount;
-        self.others.retain(|it| it.amount != amount);
-        self.keep_others_above(amount);
-    }
-
-    fn put_aside(&mut self) {
-        let amount = self.state.cumulative;
-        self.others.retain(|it| it.amount != amount);
-        let at = self.others.partition_point(|it| it.amount < amount);
-        self.others.insert(at, SignedVoucher { amount, signature: self.signature.clone() });
-        if self.others.len() > MOST_OTHERS {
-            // The lowest is covered, and the highest is all that the payee can claim.
-            self.others.remove(1);
-        }
-    }
-
-    /// Whether the voucher leans on a deposit that may not have arrived: there is a lower one.
-    pub fn leans(&self) -> bool {
-        self.others.first().is_some_and(|it| it.amount < self.state.cumulative)
-    }
-
-    /// The highest voucher that was signed.
-    pub fn highest(&self) -> Amount {
-        self.others.last().map_or(self.state.cumulative, |it| it.amount.max(self.state.cumulative))
-    }
-
-    /// Goes on from the lowest voucher once the payee has refused one that leans on a deposit which may
-    /// not have arrived: it may be refused for ever, also as the one that closes the channel.
-    pub fn go_down(&mut self, now: UnixTime) {
-        if !self.leans() || planted(Mutant::LostTopUpsEndSessions) {
-            return;
-        }
-        if self.pending.is_none() || self.let_go_of_late(now) {
-            self.show(0);
-        }
-    }
-
-    /// Goes on from the next higher voucher once the payee has refused the one that is shown as lower
-    /// than the one that it holds: from one that it has not refused yet, if there is one.
-    pub fn go_up(&mut self) {
-        let above = |amount: Amount| self.others.iter().position(|it| it.amount > amount);
-        let shown = self.state.cumulative;
-        let untried = above(shown.max(self.doubted));
-        let next = untried.or(above(shown));
-        if untried.is_none() {
-            self.doubted = Amount::ZERO;
-        }
-        if let Some(at) = next {
-            self.show(at);
-        }
-    }
-
-    /// Notes that the payee has refused the voucher that is shown without a word on a higher one.
-    pub fn doubt(&mut self) {
-        self.doubted = self.doubted.max(self.state.cumulative);
-    }
-
-    /// Goes on from the voucher of this amount, if it is one of the others.
-    pub fn go_on_from(&mut self, amount: Amount) {
-        if let Some(at) = self.others.iter().position(|it| it.amount == amount) {
-            self.show(at);
-        }
-    }
-
-    /// Shows another voucher. No refusal proves which one the payee holds: so all are kept.
-    fn show(&mut self, at: usize) {
-        if at >= self.others.len() {
-            return;
-        }
-        let SignedVoucher { amount, signature } = self.others.remove(at);
-        if !planted(Mutant::RefusedVouchersAreLost) {
-            self.put_aside();
-        }
-        self.state.cumulative = amount;
-        self.signature = signature;
     }
 
     /// Puts the channel aside, which its payee has closed or does not know: it stays listed until it is
@@ -342,18 +272,13 @@ impl KeptSession {
         format!("{} {}", left_key(&self.key()), self.id())
     }
 
-    /// Drops a deposit that has ended without arriving; whether there was one.
-    pub fn let_go_of_late(&mut self, now: UnixTime) -> bool {
-        let is_over = self.pending.as_ref().is_some_and(|it| it.is_late(now));
-        if is_over {
+    /// Drops a deposit that has ended without arriving.
+    pub fn let_go_of_late(&mut self, now: UnixTime) {
+        if self.is_late(now) {
             self.pending = None;
         }
-        is_over
     }
 }
-
-/// Other vouchers that are kept: a close shows each once.
-const MOST_OTHERS: usize = 4;
 
 /// Seconds in which no second channel is left at a payee's word that it closes it: each costs a
 /// deposit, whose rest the payer has not seen to come back.

@@ -43,6 +43,7 @@ mod listed;
 mod note;
 mod plan;
 mod row;
+mod shown;
 mod sign;
 mod stream;
 mod terms;
@@ -87,10 +88,9 @@ pub struct SessionPurchase {
     echo: Option<String>,
     /// The raise that a stream asks for, if this is the voucher for it and no request.
     raise: Option<StreamRaise>,
-    /// The voucher that has left for the same purchase before.
+    /// The voucher that has left for the same purchase before, in this request or another one, and may have
+    /// been charged for it.
     left: Option<LeftVoucher>,
-    /// Whether a voucher was sent whose answer did not come: it may have been charged.
-    in_doubt: bool,
 }
 
 /// The credential that is about to be sent.
@@ -114,8 +114,10 @@ enum SessionFate {
     Served(Option<Amount>),
     /// It was answered, and not charged.
     Free,
-    /// The voucher is used up.
+    /// The voucher is used up, and another one follows it.
     Exhausted,
+    /// The voucher is the one that the payee holds, and is used up.
+    Held,
     /// The channel is closed.
     Closed,
     /// The payee says so, who wanted no vouchers of it any more: it stays listed.
@@ -161,7 +163,6 @@ impl SessionPurchase {
             echo: None,
             raise: None,
             left: None,
-            in_doubt: false,
         }
     }
 
@@ -379,19 +380,27 @@ impl SessionPurchase {
             self.course.decide(Todo::Nothing, fail(Reason::PaymentUnresolved, message));
             return Ok(true);
         }
-        if !uses && !is_sent && !planted(Mutant::LateTopUpsWriteOver) {
+        let is_forgotten = row.is_none() && is_sent;
+        if !uses && !is_forgotten && !planted(Mutant::LateTopUpsWriteOver) {
             // Another request has used the session meanwhile: its amounts are others. What was signed
-            // for these is never sent.
+            // for these is never sent, and the hash of what was sent is kept beside them.
             self.course.decide(Todo::Plan, ChannelNext::Update);
-            return Ok(false);
+            let is_own = |it: &PendingFunds| is_sent && it.is_counted_by(&self.course.id);
+            let Some(mut row) = row.filter(|it| it.pending.as_ref().is_some_and(is_own)) else {
+                return Ok(false);
+            };
+            row.pending.clone_from(&planned.session.pending);
+            self.course.has_deposited = true;
+            budget.sent.keep(&key, &row.to_text(), now)?;
+            return Ok(true);
         }
         self.course.has_deposited |= planned.sends_deposit;
         self.is_used_up &= !matches!(planned.act, Act::Voucher(_));
         let using = self.course.sends(now);
         let until = using.until;
         planned.session.using = Some(using);
-        // What came of streams meanwhile was noted there.
-        if let Some(row) = row {
+        // What came of streams meanwhile was noted there; of another channel it says nothing.
+        if let Some(row) = row.filter(|it| it.id() == planned.session.id()) {
             planned.session.state.spent = planned.session.state.spent.max(row.state.spent);
         }
         budget.sent.keep(&key, &planned.session.to_text(), now)?;

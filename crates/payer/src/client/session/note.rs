@@ -29,7 +29,7 @@ impl SessionPurchase {
                 stays_used = true;
             }
             SessionFate::Served(said) => {
-                session.served(planned.session.state.cumulative, own);
+                session.served(planned.session.voucher(), own);
                 if let Some(used) = self.used(said) {
                     session.state.spent = used.max(session.state.spent);
                 }
@@ -45,16 +45,19 @@ impl SessionPurchase {
             SessionFate::Free | SessionFate::Refused => self.note_refusal(&mut session, now),
             SessionFate::Exhausted => {
                 // Who calls a voucher used up knows its channel.
-                if session.is_opening()
-                    && session.pending.as_ref().is_some_and(|it| it.is_late(now))
-                {
+                if session.is_opening() && session.is_late(now) {
                     session.funded();
                 }
                 // Of a deposit that did not arrive nothing can be used.
-                if is_shown && !session.leans() {
+                if is_shown && (!session.leans() || self.has_turned) {
                     session.state = session.state.exhausted();
                 }
                 stays_used = true;
+            }
+            SessionFate::Held => {
+                if is_shown {
+                    session.state = session.state.exhausted();
+                }
             }
             SessionFate::Closed => {
                 budget.sent.let_go(&key);
@@ -67,8 +70,7 @@ impl SessionPurchase {
             }
             SessionFate::Gone | SessionFate::Short => {
                 let reopens = planted(Mutant::ClosedSessionsReopen);
-                let is_late = session.pending.as_ref().is_some_and(|it| it.is_late(now));
-                if session.is_opening() && is_late || reopens {
+                if session.is_opening() && session.is_late(now) || reopens {
                     // The deposit can arrive no more. If it has, its channel stays listed.
                     let left = budget.sent.kept_at(&left_key(&key));
                     if reopens || left.is_none_or(|at| now >= at.plus(LEFT_SECS)) {
@@ -78,9 +80,16 @@ impl SessionPurchase {
                         return Ok(true);
                     }
                 } else {
+                    if fate == SessionFate::Short && is_voucher && is_shown {
+                        session.note_short(now);
+                    }
                     self.note_refusal(&mut session, now);
                     session.let_go_of_late(now);
-                    if fate == SessionFate::Gone {
+                    // What it has served since says otherwise.
+                    let is_unchanged = session.state == planned.session.state;
+                    if fate == SessionFate::Gone
+                        && (is_unchanged || planted(Mutant::LateWordsCount))
+                    {
                         session.gone = Some(now);
                     }
                 }
@@ -110,7 +119,9 @@ impl SessionPurchase {
         if !self.is_shown(session) || planted(Mutant::WordsKeepVouchers) {
             return;
         }
-        if !session.leans() || self.has_turned {
+        // One that was signed on in this request is refused for the first time in the next one.
+        let is_fresh = self.has_signed_on && session.highest() == session.state.cumulative;
+        if (!session.leans() || self.has_turned) && !is_fresh {
             session.doubt();
         }
         session.go_down(now);

@@ -99,12 +99,13 @@ impl SessionPurchase {
                     // Of a channel that never was, only the parties stay.
                     session.parties = fresh.parties;
                     session.state = fresh.state;
+                    (session.proven, session.unproven) = (fresh.proven, fresh.unproven);
                     session.signature = String::new();
                     session.others.clear();
                 } else if session.gone.is_some_and(|at| now < at.plus(LEFT_SECS))
                     && !planted(Mutant::GoneSessionsAreToppedUp)
                 {
-                    let message = "the payee says that it knows no such channel: look at the chain, and forget the channel if its deposit is gone";
+                    let message = "the payee says that it knows no such channel, or no such deposit: look at the chain, and forget the channel if its deposit is gone";
                     return Err(error(Reason::ReceiptMismatch, message));
                 }
                 let deposit = self.count(budget, &asked, least, now)?;
@@ -206,7 +207,9 @@ impl SessionPurchase {
         if session.signature.is_empty() || opening && session.pending.is_none() {
             return Err(error(Reason::TermsChanged, "no session with this payee is known"));
         }
-        if session.pending.as_ref().is_some_and(|it| !it.is_late(now)) {
+        // A top-up of the payer's own comes back with the rest, or finds no channel.
+        let waits = |it: &PendingFunds| !session.is_late(now) && (opening || !it.is_own());
+        if session.pending.as_ref().is_some_and(waits) {
             let message = "a deposit may still arrive; wait until it has, or has ended";
             return Err(error(Reason::PaymentUnresolved, message));
         }

@@ -85,9 +85,12 @@ impl KeptSession {
             "deposit": self.state.deposit.to_string(),
             "cumulative": self.state.cumulative.to_string(),
             "spent": self.state.spent.to_string(),
+            "proven": self.proven.to_string(),
+            "unproven": self.unproven,
+            "shorts": self.shorts,
             "signature": self.signature,
+            "doubts": self.doubts,
             "others": self.others.iter().map(SignedVoucher::to_value).collect::<Vec<_>>(),
-            "doubted": self.doubted.to_string(),
             "gone": self.gone.map(UnixTime::secs),
             "using": self.using.as_ref().map(Using::to_value),
             "pending": pending,
@@ -127,7 +130,12 @@ impl ChannelRow for KeptSession {
                 cumulative: amount("cumulative")?,
                 spent: amount("spent")?,
             },
+            // Rows of before believe each deposit that the payee has called arrived.
+            proven: amount("proven").or(amount("deposit"))?,
+            unproven: count_of(row, "unproven"),
+            shorts: count_of(row, "shorts"),
             signature: text("signature")?.to_string(),
+            doubts: count_of(row, "doubts"),
             others: match (row.get("others"), row.get("covered")) {
                 (Some(others), _) => others
                     .as_array()?
@@ -138,7 +146,6 @@ impl ChannelRow for KeptSession {
                 (None, Some(it)) if !it.is_null() => vec![SignedVoucher::from_value(it)?],
                 (None, _) => Vec::new(),
             },
-            doubted: amount("doubted").unwrap_or(Amount::ZERO),
             gone: match row.get("gone") {
                 None | Some(Value::Null) => None,
                 Some(at) => Some(UnixTime::from_secs(at.as_u64()?)),
@@ -166,13 +173,20 @@ impl ChannelRow for KeptSession {
 
 impl SignedVoucher {
     fn to_value(&self) -> Value {
-        json!({"amount": self.amount.to_string(), "signature": self.signature})
+        let Self { amount, signature, doubts } = self;
+        json!({"amount": amount.to_string(), "signature": signature, "doubts": doubts})
     }
 
     fn from_value(it: &Value) -> Option<Self> {
         let amount = Amount::from_atomic(it.get("amount")?.as_str()?).ok()?;
-        Some(Self { amount, signature: it.get("signature")?.as_str()?.to_string() })
+        let signature = it.get("signature")?.as_str()?.to_string();
+        Some(Self { amount, signature, doubts: count_of(it, "doubts") })
     }
+}
+
+/// A small number of a row; rows of before have none.
+fn count_of(row: &Value, name: &str) -> u8 {
+    row.get(name).and_then(Value::as_u64).and_then(|it| u8::try_from(it).ok()).unwrap_or(0)
 }
 
 impl PendingFunds {

@@ -200,9 +200,13 @@ impl ReceivedStream {
         StreamRaise { channel: self.channel, required, ahead: self.step }
     }
 
-    /// Lets its time stand still.
-    pub fn ends(&mut self, now_ms: u64) {
+    /// Lets its time stand still. Of one that was cut off, the event that was charged last may never have come.
+    pub fn ends(&mut self, now_ms: u64, is_cut: bool) {
         self.units = self.seen(now_ms);
+        let is_untold = is_cut && self.unit == UnitType::Event && self.receipt.is_none();
+        if is_untold && !planted(Mutant::CutStreamsFallBehind) {
+            self.units = self.units.saturating_add(1);
+        }
         self.since = None;
     }
 

@@ -1,0 +1,295 @@
+//! The vouchers of a session beside the one that is shown: which of them the payee may hold, whatever came
+//! late, was refused for a moment or was undone.
+
+use farebox_core::client::channel::{ChannelAim, ChannelNext};
+use farebox_core::client::session::SessionPurchase;
+
+use super::seller::{Seller, SellerAnswer};
+use super::top_ups::{lost_top_up, refunded, two_paid};
+use super::{Payer, begun, signature};
+
+/// A request up to the moment in which its voucher has come to the seller: its answer is on its way.
+fn sent(payer: &mut Payer, seller: &mut Seller) -> (SessionPurchase, SellerAnswer) {
+    payer.seed += 1;
+    let mut buyer = begun(payer.seed, ChannelAim::Pay);
+    seller.now = payer.now();
+    buyer.answered(402, &seller.challenge(), b"", payer.now());
+    for _ in 0..4 {
+        payer.record = buyer.update(payer.record.as_deref(), payer.now()).unwrap();
+        match buyer.updated() {
+            ChannelNext::Sign { deposit: None, voucher: Some(voucher) } => {
+                assert!(matches!(
+                    buyer.signed(None, Some(&signature(&voucher))),
+                    ChannelNext::Update
+                ));
+            }
+            ChannelNext::Send { payment, .. } => return (buyer, seller.takes(&payment)),
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("nothing is sent");
+}
+
+/// The answer of a request comes.
+fn come(payer: &mut Payer, (mut buyer, answer): (SessionPurchase, SellerAnswer)) {
+    assert!(matches!(
+        buyer.answered(answer.0, &answer.1, &answer.2, payer.now()),
+        ChannelNext::Update
+    ));
+    let changed = buyer.update(payer.record.as_deref(), payer.now()).unwrap();
+    payer.record = changed.or(payer.record.take());
+    assert!(matches!(buyer.updated(), ChannelNext::Return(_)));
+}
+
+fn lost(_: &mut Seller, _: SellerAnswer) -> SellerAnswer {
+    (503, super::none(), Vec::new())
+}
+
+/// A payer that has used 20 of 100. A top-up of 100 arrives, and no answer comes.
+fn topped_up_unseen() -> (Seller, Payer) {
+    let (mut seller, mut payer) = two_paid();
+    seller.unit = 90;
+    assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
+    assert_eq!((seller.actions.last(), seller.deposit), (Some(&("topUp", 100)), 200));
+    payer.later += 4_000;
+    (seller, payer)
+}
+
+/// The seller meets each payment with an error of its gateway, for one request.
+fn fails_once(payer: &mut Payer, seller: &mut Seller) {
+    seller.broken = Some((500, ""));
+    let _ = payer.pays(seller);
+    seller.broken = None;
+}
+
+// A-478
+#[test]
+pub fn a_voucher_that_is_served_late_is_kept_whichever_is_shown_by_then() {
+    // A lower one is shown by then: another request has met an error.
+    let (mut seller, mut payer) = topped_up_unseen();
+    let slow = sent(&mut payer, &mut seller);
+    assert_eq!((seller.highest, seller.spent), (110, 110));
+    payer.later += 61;
+    fails_once(&mut payer, &mut seller);
+    come(&mut payer, slow);
+    assert_eq!(payer.kept(), [(110, 110, 110)]);
+    seller.unit = 10;
+    payer.later += 86_400;
+    payer.pays(&mut seller).unwrap();
+    let refund = payer.asks(&mut seller, ChannelAim::Refund(None), |_, answer| answer);
+    assert!(refund.is_ok(), "{refund:?}");
+    // A higher one is, which leans on a top-up that never arrived.
+    let (mut seller, mut payer) = two_paid();
+    lost_top_up(&mut payer, &mut seller);
+    seller.unit = 10;
+    let slow = sent(&mut payer, &mut seller);
+    payer.later += 62;
+    seller.unit = 90;
+    assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
+    assert_eq!((seller.actions.last(), seller.highest), (Some(&("voucher", 120)), 30));
+    come(&mut payer, slow);
+    payer.later += 86_400;
+    assert_eq!(payer.pays(&mut seller), Err("receipt_mismatch"));
+    assert_eq!(refunded(&mut payer, &mut seller), "70");
+}
+
+// A-479
+#[test]
+pub fn a_voucher_that_was_refused_once_is_not_passed_over() {
+    for closes in [true, false] {
+        let (mut seller, mut payer) = topped_up_unseen();
+        // It is charged, and what comes is an error behind it.
+        let failed = |_: &mut Seller, _| (500, super::none(), Vec::new());
+        let _ = payer.asks(&mut seller, ChannelAim::Pay, failed);
+        assert_eq!((seller.highest, seller.spent), (110, 110));
+        // Another top-up arrives unseen; the voucher for it never comes to the payee.
+        seller.unit = 185;
+        assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
+        payer.later += 4_000;
+        fails_once(&mut payer, &mut seller);
+        assert_eq!((seller.highest, seller.deposit), (110, 305));
+        seller.unit = 10;
+        // The right one meets an error, once.
+        (seller.fails_at, seller.spent) = (Some(110), 100);
+        let aim = if closes { ChannelAim::Refund(None) } else { ChannelAim::Pay };
+        let _ = payer.asks(&mut seller, aim, |_, answer| answer);
+        assert_eq!(seller.fails_at, None);
+        if !closes {
+            payer.pays(&mut seller).unwrap();
+        }
+        assert_eq!(seller.highest, 110, "{:?}", seller.actions);
+        let refund = payer.asks(&mut seller, ChannelAim::Refund(None), |_, answer| answer);
+        assert!(refund.is_ok(), "{refund:?} {:?}", seller.actions);
+        assert_eq!(seller.actions.last(), Some(&("close", 110)));
+    }
+}
+
+// A-480
+#[test]
+pub fn a_voucher_that_adds_too_little_is_followed_by_the_next_one_and_not_by_the_highest() {
+    let (mut seller, mut payer) = topped_up_unseen();
+    fails_once(&mut payer, &mut seller);
+    // It is charged, and its answer is lost.
+    seller.unit = 10;
+    assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
+    assert_eq!((seller.highest, seller.spent), (30, 30));
+    payer.later += 4_000;
+    payer
+        .asks(&mut seller, ChannelAim::Pay, |seller, answer| match answer.0 {
+            402 => seller.refuses(70_013, 402),
+            _ => answer,
+        })
+        .unwrap();
+    assert_eq!((seller.highest, seller.spent), (40, 40));
+    let refund = payer.asks(&mut seller, ChannelAim::Refund(None), |_, answer| answer);
+    assert!(refund.is_ok());
+    assert_eq!(seller.actions.last(), Some(&("close", 40)));
+}
+
+// A-481
+#[test]
+pub fn a_transaction_that_never_counts_holds_up_nothing_that_needs_no_top_up() {
+    for (closes, is_dear) in [(true, false), (false, false), (false, true)] {
+        let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+        seller.fee_payer = false;
+        payer.pays(&mut seller).unwrap();
+        payer.pays(&mut seller).unwrap();
+        seller.unit = 90;
+        let refused = payer.asks(&mut seller, ChannelAim::Pay, |seller, _| {
+            seller.deposit = 100;
+            seller.refuses(70_003, 402)
+        });
+        assert!(refused.is_err());
+        assert_eq!(seller.actions.last(), Some(&("topUp", 100)));
+        payer.later += 86_400;
+        if is_dear {
+            // Within a day the hash is shown again, then another top-up is made.
+            assert!(
+                payer
+                    .asks(&mut seller, ChannelAim::Pay, |seller, _| seller.refuses(70_003, 402))
+                    .is_err()
+            );
+            assert_eq!(payer.sent, 2);
+            (payer.later, seller.deposit) = (payer.later + 300, 100);
+            assert_eq!(payer.pays(&mut seller), Err("receipt_mismatch"));
+            payer.pays(&mut seller).unwrap();
+            assert_eq!((payer.sent, seller.highest), (3, 110));
+            continue;
+        }
+        seller.unit = 10;
+        if !closes {
+            payer.pays(&mut seller).unwrap();
+            assert_eq!((seller.highest, payer.sent), (30, 2));
+        }
+        let rest = if closes { "80" } else { "70" };
+        assert_eq!(refunded(&mut payer, &mut seller), rest);
+    }
+}
+
+// A-482
+#[test]
+pub fn a_top_up_that_was_called_arrived_and_was_undone_leaves_the_session_as_it_was() {
+    for closes in [true, false] {
+        let (mut seller, mut payer) = two_paid();
+        seller.unit = 90;
+        let ended = payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| {
+            seller.deposit = 100;
+            // The voucher finds the deposit as it was.
+            if seller.actions.last() == Some(&("voucher", 110)) {
+                (seller.highest, seller.spent) = (20, 20);
+                return seller.refuses(70_012, 402);
+            }
+            answer
+        });
+        assert_eq!(ended, Err("receipt_mismatch"));
+        payer.later += 86_400;
+        seller.unit = 10;
+        if !closes {
+            payer.pays(&mut seller).unwrap();
+        }
+        let highest = if closes { 20 } else { 30 };
+        let refund = payer.asks(&mut seller, ChannelAim::Refund(None), |_, answer| answer);
+        assert!(refund.is_ok(), "{refund:?} {:?}", seller.actions);
+        assert_eq!(seller.actions.last(), Some(&("close", highest)));
+    }
+    // Once a voucher needed it, it is proven: no lower one is kept beside that.
+    let (mut seller, mut payer) = two_paid();
+    seller.unit = 90;
+    payer.pays(&mut seller).unwrap();
+    seller.unit = 10;
+    payer.pays(&mut seller).unwrap();
+    let record = payer.record.unwrap();
+    assert!(record.contains(r#"\"others\":[]"#), "{record}");
+}
+
+// A-482
+#[test]
+pub fn a_top_up_that_was_undone_is_made_again_a_day_later() {
+    let (mut seller, mut payer) = two_paid();
+    seller.unit = 90;
+    let mut is_undone = false;
+    let undo = |seller: &mut Seller, answer: SellerAnswer| {
+        // The voucher finds the deposit as it was.
+        if !std::mem::replace(&mut is_undone, true) {
+            seller.deposit = 100;
+        }
+        answer
+    };
+    assert_eq!(payer.asks(&mut seller, ChannelAim::Pay, undo), Err("receipt_mismatch"));
+    assert_eq!((payer.deposits, seller.highest), (200, 20));
+    // The payee says so twice; then it waits for a day.
+    for _ in 0..3 {
+        assert_eq!(payer.pays(&mut seller), Err("receipt_mismatch"));
+        assert_eq!(payer.deposits, 200);
+    }
+    payer.later += 86_400;
+    payer.pays(&mut seller).unwrap();
+    assert_eq!((payer.deposits, seller.highest), (300, 110));
+}
+
+// A-486
+#[test]
+pub fn a_used_up_voucher_that_is_refused_in_other_words_is_followed_by_one_in_two_requests() {
+    let (mut seller, mut payer) = two_paid();
+    assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
+    assert_eq!((seller.highest, seller.spent), (30, 30));
+    payer.later += 86_400;
+    let words = |seller: &mut Seller, answer: SellerAnswer| match answer.0 {
+        402 => (402, seller.challenge(), br#"{"detail": "there is no credit left"}"#.to_vec()),
+        _ => answer,
+    };
+    assert_eq!(payer.asks(&mut seller, ChannelAim::Pay, words), Err("payment_refused"));
+    assert_eq!(payer.highest, 30);
+    payer.asks(&mut seller, ChannelAim::Pay, words).unwrap();
+    assert_eq!((seller.highest, seller.spent), (40, 40));
+    // A payee that refuses all of them gets one price more in two requests.
+    let refuses = |seller: &mut Seller, _: SellerAnswer| {
+        (402, seller.challenge(), br#"{"detail": "no"}"#.to_vec())
+    };
+    for highest in [50, 60, 60, 70] {
+        assert_eq!(payer.asks(&mut seller, ChannelAim::Pay, refuses), Err("payment_refused"));
+        assert_eq!(payer.highest, highest);
+    }
+}
+
+// A-481
+#[test]
+pub fn a_transaction_that_is_sent_late_writes_over_nothing_that_was_signed_meanwhile() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    seller.fee_payer = false;
+    payer.pays(&mut seller).unwrap();
+    payer.pays(&mut seller).unwrap();
+    (seller.unit, payer.seed) = (90, payer.seed + 1);
+    let mut buyer = begun(payer.seed, ChannelAim::Pay);
+    buyer.answered(402, &seller.challenge(), b"", payer.now());
+    payer.record = buyer.update(payer.record.as_deref(), payer.now()).unwrap();
+    assert!(matches!(buyer.updated(), ChannelNext::Broadcast));
+    // Its person takes their time, and what the deposit covers goes on.
+    (payer.later, seller.unit) = (130, 10);
+    payer.pays(&mut seller).unwrap();
+    assert_eq!(payer.kept(), [(100, 30, 30)]);
+    seller.unit = 90;
+    payer.goes_on((&mut buyer, ChannelNext::Broadcast), &mut seller, |_, it| it).unwrap();
+    assert_eq!(payer.kept(), [(200, 120, 120)]);
+    assert_eq!((seller.deposit, seller.highest, seller.spent), (200, 120, 120));
+}
