@@ -1,6 +1,7 @@
 //! What the gate owes for held money: it leaves that to the exchange before anything is paid for it,
 //! and hears where it went.
 
+use farebox_core::compute::errand::Errands;
 use farebox_core::compute::message::{
     Answer, Command, Errand, PayoutAnswer, PayoutCall, TillPayment,
 };
@@ -17,7 +18,7 @@ fn paid_back(world: &mut World) -> String {
     assert_eq!(told.status, 409);
     for _ in 0..8 {
         world.now += 60_000;
-        let answer = world.send(Command::Due);
+        let answer = world.send(Command::Due(Errands::default()));
         if let Answer::Errand(errand) = &answer {
             if matches!(errand.ask, PayoutCall::Refunded { .. }) {
                 return serde_json::to_string(errand).unwrap();
@@ -40,7 +41,7 @@ pub fn the_gate_is_told_of_a_refund_of_what_got_no_job_until_it_hears() {
     world.report(&first, answer(409));
     assert!(world.rows.next_due().is_some(), "the gate does not owe it yet");
     world.now += 3_600_000;
-    let again = errand(world.send(Command::Due));
+    let again = errand(world.send(Command::Due(Errands::default())));
     assert_eq!(again.ask, first.ask);
     world.report(&first, answer(200));
     assert!(world.rows.next_due().is_some(), "an older grant decides nothing");
@@ -61,7 +62,7 @@ pub fn what_another_one_pays_back_or_has_is_not_paid_by_the_exchange() {
     };
     let claim = |world: &mut World, restored: bool| {
         world.now += 3_600_000;
-        let asked = errand(world.send(Command::Due));
+        let asked = errand(world.send(Command::Due(Errands::default())));
         let payment = "rcpt_orphan".to_owned();
         assert_eq!(asked.ask, PayoutCall::Refunding { payment, restored, sold: false });
         asked
@@ -210,7 +211,7 @@ fn a_gate_that_lost_the_answer_about_a_job_hears_what_became_of_its_payment() {
         let mut calls = Vec::new();
         while let Some(due) = world.rows.next_due() {
             world.now = world.now.max(due);
-            let answer = world.send(Command::Due);
+            let answer = world.send(Command::Due(Errands::default()));
             if let Answer::Errand(errand) = &answer {
                 calls.push(errand.ask.clone());
             }
@@ -288,7 +289,7 @@ pub(super) fn works_on(
     let mut asked = Vec::new();
     while let Some(due) = world.rows.next_due().filter(|due| *due < until) {
         world.now = world.now.max(due);
-        let mut answer = world.send(Command::Due);
+        let mut answer = world.send(Command::Due(Errands::default()));
         while let Answer::Errand(errand) = &answer {
             let errand = errand.clone();
             let said = match &errand.ask {
@@ -466,7 +467,7 @@ pub fn a_debt_that_is_heard_while_the_treasury_is_asked_is_no_answer_of_the_gate
         for _ in 0..lost {
             world.report(&ask, None);
             world.now += 60_000;
-            ask = errand(world.send(Command::Due));
+            ask = errand(world.send(Command::Due(Errands::default())));
         }
         assert!(matches!(ask.ask, PayoutCall::Pay(_)));
         world.send(Command::Owed(Box::new(debt)));
@@ -591,7 +592,7 @@ fn a_gate_that_never_hears_is_told_no_more_after_some_time() {
     let mut told = 0;
     while let Some(due) = world.rows.next_due() {
         world.now = world.now.max(due);
-        if let Answer::Errand(errand) = world.send(Command::Due) {
+        if let Answer::Errand(errand) = world.send(Command::Due(Errands::default())) {
             told += 1;
             world.report(&errand, None);
         }

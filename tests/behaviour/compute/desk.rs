@@ -1,6 +1,7 @@
 //! One payment between a real gate, an exchange, a treasury and the gate's desk, where answers and
 //! notices are lost: whatever happens, its money goes to one side once.
 
+use farebox_core::compute::errand::Errands;
 use farebox_core::compute::message::{Answer, Command, PayoutAnswer, PayoutCall};
 use farebox_core::ledger::report::{Decision, Undecided};
 use farebox_core::ledger::shard::Decided;
@@ -156,7 +157,7 @@ impl History {
         while let Some(due) = self.world().rows.next_due().filter(|due| *due <= until) {
             let world = self.world();
             world.now = world.now.max(due);
-            let answer = world.send(Command::Due);
+            let answer = world.send(Command::Due(Errands::default()));
             self.carry(answer, is_calm);
         }
         self.world().now = until;

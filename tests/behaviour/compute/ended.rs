@@ -1,6 +1,7 @@
 //! What the gate has paid back or waived itself, and what of it may be under way at the treasury.
 
 use farebox_core::compute::Gateway;
+use farebox_core::compute::errand::Errands;
 use farebox_core::compute::message::{Command, Errand, PayoutAnswer, PayoutCall};
 use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave};
 use farebox_core::compute::settings::{Profile, ProfileSettings};
@@ -44,11 +45,11 @@ fn the_first_question_after_a_debt_is_heard_is_one_to_the_gate() {
         let until = world.now + 4 * 3_600_000;
         while world.now < until || world.rows.holds["rcpt_hello"].fence % 2 != parity {
             world.now = world.now.max(world.rows.next_due().unwrap());
-            let look = errand(world.send(Command::Due));
+            let look = errand(world.send(Command::Due(Errands::default())));
             world.report(&look, None);
         }
         world.send(Command::Owed(Box::new(debt)));
-        let first = errand(world.send(Command::Due));
+        let first = errand(world.send(Command::Due(Errands::default())));
         assert!(matches!(first.ask, PayoutCall::Refunding { .. }), "{parity}: {first:?}");
     }
 }
@@ -154,7 +155,7 @@ fn a_page_in_front_of_the_treasury_forgets_no_payout() {
     let pages = [(404, "<h1>not found</h1>"), (404, "{}"), (503, r#"{"code":"not_found"}"#)];
     for (status, body) in pages {
         world.now = world.now.max(world.rows.next_due().unwrap());
-        let look = errand(world.send(Command::Due));
+        let look = errand(world.send(Command::Due(Errands::default())));
         assert!(matches!(look.ask, PayoutCall::Look { .. }), "{look:?}");
         world.report(&look, Some(PayoutAnswer { status, body: body.to_owned() }));
     }
@@ -172,7 +173,7 @@ pub fn a_try_is_asked_for_again_as_it_was_whatever_is_configured_since() {
     world.gateway = Gateway::new(ProfileSettings { payer, ..set }).unwrap();
     let next = |world: &mut World| {
         world.now = world.now.max(world.rows.next_due().unwrap());
-        errand(world.send(Command::Due))
+        errand(world.send(Command::Due(Errands::default())))
     };
     let again = next(&mut world);
     assert_eq!(again.ask, first.ask);
@@ -254,7 +255,7 @@ pub fn a_person_ends_a_delivered_job_whose_buyer_was_paid_back_and_nothing_moves
     let job = world.rows.holds["rcpt_hello"].job.clone();
     // A question is under way.
     world.now = world.now.max(world.rows.next_due().unwrap());
-    let late = errand(world.send(Command::Due));
+    let late = errand(world.send(Command::Due(Errands::default())));
     let end = || Command::EndNow("rcpt_hello".to_owned());
     let told = world.told(end());
     assert_eq!(
@@ -311,7 +312,7 @@ pub fn an_answer_of_the_treasury_that_comes_twice_is_none_of_the_gate() {
         let answer = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
         world.carry(answer);
         world.now = world.now.max(world.rows.next_due().unwrap());
-        let look = errand(world.send(Command::Due));
+        let look = errand(world.send(Command::Due(Errands::default())));
         world.send(Command::Owed(Box::new(debt)));
         let answer = world.treasury.answer(&look.ask);
         world.report(&look, Some(answer.clone()));

@@ -1,6 +1,7 @@
 //! Held money: it leaves once, to one side, whatever the treasury says.
 
-use farebox_core::compute::message::{Answer, Errand, PayoutAnswer, PayoutCall};
+use farebox_core::compute::errand::Errands;
+use farebox_core::compute::message::{Answer, Command, Errand, PayoutAnswer, PayoutCall};
 use farebox_core::compute::row::{HoldState, JobState, Leave};
 use serde_json::Value;
 
@@ -253,7 +254,7 @@ pub fn a_worker_that_lost_its_grant_changes_nothing() {
     let answer = world.complete(1, &job);
     let old = world.past_gate(answer);
     world.now += 60_000;
-    let new = errand(world.send(farebox_core::compute::message::Command::Due));
+    let new = errand(world.send(Command::Due(Errands::default())));
     let answer = world.treasury.answer(&old.ask);
     let hold = world.rows.holds.clone();
     assert_eq!(world.report(&old, Some(answer.clone())), Answer::Nothing);

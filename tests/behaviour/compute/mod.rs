@@ -8,6 +8,7 @@ pub mod desk;
 mod doors;
 mod ended;
 mod entrusted;
+mod errands;
 mod feeds;
 mod holds;
 mod jobs;

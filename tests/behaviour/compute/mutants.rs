@@ -5,7 +5,7 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    bonds, claims, demos, desk, doors, ended, entrusted, feeds, holds, jobs, keep, older,
+    bonds, claims, demos, desk, doors, ended, entrusted, errands, feeds, holds, jobs, keep, older,
     one_request, payments, proofs, quotes, sellers,
 };
 
@@ -216,6 +216,9 @@ pub const TABLE: &[Row] = &[
     row!(SoldQuotesKeepPrompts, keep::a_sold_quote_leaves_its_prompt_to_its_job),
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
     row!(OrphansPushIn, claims::what_waits_to_go_back_keeps_its_place_in_line),
+    row!(OrphansTakeAllPlaces, errands::whoever_pays_for_nothing_has_one_place_and_takes_none_of_a_job),
+    row!(EndsWaitForErrands, errands::what_time_ends_waits_for_no_errand),
+    row!(EndsTakeNoPlaces, errands::what_time_ends_makes_no_call_and_its_money_is_due_at_once),
     row!(OrphansHaveTheDay, claims::what_goes_back_without_a_job_has_a_day_of_its_own),
     row!(TurnsAreUnasked, claims::what_has_waited_for_its_turn_is_asked_of_the_gate_again),
     row!(OwnJobsAreHearsay, claims::a_restored_gate_leaves_what_the_exchange_took_itself),

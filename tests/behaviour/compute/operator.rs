@@ -1,6 +1,7 @@
 //! What an operator reads of the exchange, and the one thing that they do there: have money that waits
 //! asked for at once.
 
+use farebox_core::compute::errand::Errands;
 use farebox_core::compute::feed::{Seen, View};
 use farebox_core::compute::message::{Answer, Command, PayoutCall};
 use farebox_core::compute::operator::OperatorView;
@@ -137,6 +138,27 @@ fn money_is_listed_by_how_far_it_is_and_summed() {
     assert_eq!((told.text("symbol"), &told.body["complete"]), ("USDC".to_owned(), &json!(true)));
 }
 
+//
+#[test]
+pub fn money_of_a_job_waits_for_a_person_in_sight_whatever_a_stranger_pays_for_nothing() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    world.treasury.luck = Some(Luck::Denies);
+    let answer = world.complete(1, &job);
+    world.carry(answer);
+    for _ in 0..12 {
+        world.now += 60_000;
+        world.alarm();
+    }
+    assert_eq!(waiting(&world), [("rcpt_hello".to_owned(), "payout".to_owned())]);
+    for at in 0..1_001 {
+        let sale = world.sale(&"0".repeat(64), &format!("zzz_{at}"), 8);
+        assert_eq!(Told::of(world.sold(&sale)).status, 409);
+    }
+    assert_eq!(waiting(&world), [("rcpt_hello".to_owned(), "payout".to_owned())]);
+    assert_eq!(show(&world, OperatorView::Overview).body["complete"], json!(false));
+}
+
 #[test]
 fn sellers_are_listed_by_when_they_were_heard_of_with_what_they_did() {
     let (mut world, _) = busy();
@@ -253,7 +275,7 @@ fn a_refund_that_the_gate_never_heard_of_waits_until_it_is_told_again() {
     for is_heard in [false, true] {
         while let Some(due) = world.rows.next_due() {
             world.now = world.now.max(due);
-            let answer = world.send(Command::Due);
+            let answer = world.send(Command::Due(Errands::default()));
             let Answer::Errand(asked) = &answer else { continue };
             match asked.ask {
                 PayoutCall::Refunded { .. } if !is_heard => _ = world.report(asked, None),

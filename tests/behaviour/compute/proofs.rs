@@ -1,5 +1,6 @@
 //! Results that a bound Worker judges before their money leaves.
 
+use farebox_core::compute::errand::Errands;
 use farebox_core::compute::message::{Answer, Command, ProofQuestion};
 use farebox_core::compute::row::{HoldKind, JobState};
 use farebox_core::compute::settings::{Profile, ProfileSettings, Unjudged};
@@ -86,7 +87,7 @@ fn a_worker_that_does_not_answer_is_asked_six_times_and_then_the_profile_decides
             // Meanwhile its seller cannot press it.
             assert_eq!(Told::of(world.complete(1, &job)).code(), (500, "ESCROW_RELEASE_FAILED"));
             world.now = world.rows.next_due().unwrap().max(world.now);
-            asked = question(world.send(Command::Due));
+            asked = question(world.send(Command::Due(Errands::default())));
         }
         let reaction = report(&mut world, &asked, None);
         world.carry(reaction);
@@ -99,9 +100,9 @@ fn a_worker_that_is_lost_is_replaced_and_its_late_verdict_does_not_count() {
     let mut world = world(HoldKind::Escrow, Unjudged::Refunded);
     let job = world.running();
     let lost = question(world.complete(1, &job));
-    assert_eq!(world.send(Command::Due), Answer::Nothing);
+    assert_eq!(world.send(Command::Due(Errands::default())), Answer::Nothing);
     world.now += 20_000;
-    let asked = question(world.send(Command::Due));
+    let asked = question(world.send(Command::Due(Errands::default())));
     assert_eq!(report(&mut world, &lost, NO), Answer::Nothing);
     let answer = report(&mut world, &asked, YES);
     world.carry(answer);

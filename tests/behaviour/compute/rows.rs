@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use farebox_core::compute::errand::ErrandKind;
 use farebox_core::compute::figures::{
-    About, Figure, Figures, HourTally, ListPart, SellerRecord, Tally,
+    About, Figure, Figures, HourTally, ListPart, MoneyOf, SellerRecord, Tally,
 };
 use farebox_core::compute::records::{
     Change, DueRow, Ends, Holder, LeavingRow, OverJob, Rows, Seats,
@@ -273,14 +274,35 @@ impl Rows for MemoryRows {
     }
 
     fn due(&self, now: u64) -> Result<Option<DueRow>, Infallible> {
-        let quotes = self.quotes.iter().filter(|it| is_unpaid(it));
-        let quotes = quotes.map(|it| (it.until, DueRow::Quote(Box::new(it.clone()))));
-        let jobs = self.jobs.iter();
-        let jobs = jobs.filter_map(|it| Some((it.due?, DueRow::Job(Box::new(it.clone())))));
-        let holds = self.holds.values();
-        let holds = holds.filter_map(|it| Some((it.due?, DueRow::Hold(Box::new(it.clone())))));
-        let all = quotes.chain(jobs).chain(holds).filter(|(due, _)| *due <= now);
-        Ok(all.min_by_key(|(due, _)| *due).map(|(_, row)| row))
+        let jobs = self.jobs.iter().filter(|it| it.state != JobState::Releasing);
+        let jobs = jobs.filter(|it| it.due.is_some_and(|due| due <= now));
+        let quotes = self.quotes.iter().filter(|it| is_unpaid(it) && it.until <= now);
+        let job = jobs.min_by_key(|it| it.due).map(|it| DueRow::Job(Box::new(it.clone())));
+        let quote = || quotes.min_by_key(|it| it.until);
+        Ok(job.or_else(|| Some(DueRow::Quote(Box::new(quote()?.clone())))))
+    }
+
+    fn errand(
+        &self,
+        kind: ErrandKind,
+        now: u64,
+        under_way: &[String],
+    ) -> Result<Option<DueRow>, Infallible> {
+        let judged = self.jobs.iter().filter(|it| it.state == JobState::Releasing);
+        let judged = judged.filter(|it| !under_way.contains(&it.id));
+        let judged = judged.filter_map(|it| Some((it.due?, DueRow::Job(Box::new(it.clone())))));
+        let money = |is_orphan: bool| {
+            let holds = self.holds.values().filter(move |it| it.job.is_empty() == is_orphan);
+            let holds = holds.filter(|it| !under_way.contains(&it.payment));
+            holds.filter_map(|it| Some((it.due?, DueRow::Hold(Box::new(it.clone())))))
+        };
+        let mut all: Vec<(u64, DueRow)> = match kind {
+            ErrandKind::Job => money(false).collect(),
+            ErrandKind::Proof => judged.collect(),
+            ErrandKind::Orphan => money(true).collect(),
+        };
+        all.retain(|(due, _)| *due <= now);
+        Ok(all.into_iter().min_by_key(|(due, _)| *due).map(|(_, row)| row))
     }
 }
 
@@ -367,7 +389,12 @@ impl Figures for MemoryRows {
     fn hold_part(&self, part: &ListPart) -> Result<Vec<(u64, HoldRow)>, Infallible> {
         let numbered = later(self.holds.values(), part);
         let is_wanted = |hold: &HoldRow| {
-            part.states.is_empty() || part.states.iter().any(|it| it == hold.progress())
+            let is_its = match part.money {
+                MoneyOf::Anything => true,
+                MoneyOf::Jobs => !hold.job.is_empty(),
+                MoneyOf::Orphans => hold.job.is_empty(),
+            };
+            is_its && (part.states.is_empty() || part.states.iter().any(|it| it == hold.progress()))
         };
         let wanted = numbered.into_iter().filter(|(_, hold)| is_wanted(hold));
         Ok(wanted.take(part.limit as usize).map(|(at, hold)| (at, hold.clone())).collect())

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use farebox_core::compute::errand::Errands;
 use farebox_core::compute::message::{
     Answer, Callback, Command, Identity, SellerRequest, TillPayment,
 };
@@ -217,7 +218,7 @@ impl Till {
             }
             Move::Due => {
                 self.now = self.now.max(self.rows.next_due().unwrap_or(0));
-                self.apply(Command::Due);
+                self.apply(Command::Due(Errands::default()));
             }
             Move::Waits => self.now += 30_000,
         }

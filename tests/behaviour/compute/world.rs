@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use farebox_core::amount::Amount;
 use farebox_core::chain::ChainId;
+use farebox_core::compute::errand::Errands;
 use farebox_core::compute::feed::{Seen, View};
 use farebox_core::compute::figures::count_changes;
 use farebox_core::compute::message::{
@@ -120,14 +121,19 @@ impl World {
         world
     }
 
-    /// Sends a command as the Worker does: as JSON, there and back.
+    /// Sends a command as the Worker does: as JSON, there and back. The alarm is the object's own.
     pub fn send(&mut self, command: Command) -> Answer {
-        let envelope = serde_json::to_string(&Envelope::of(command)).unwrap();
-        let envelope: Envelope<Command> = serde_json::from_str(&envelope).unwrap();
+        let command = match command {
+            Command::Due(errands) => Command::Due(errands),
+            sent => {
+                let envelope = serde_json::to_string(&Envelope::of(sent)).unwrap();
+                serde_json::from_str::<Envelope<Command>>(&envelope).unwrap().command
+            }
+        };
         let random: [u8; RANDOM_BYTES] =
             std::array::from_fn(|_| u8::try_from(self.dice.below(256)).unwrap());
         let tick = Now::new(self.now, &random).unwrap();
-        let decision = self.gateway.apply(&self.rows, envelope.command, tick).unwrap();
+        let decision = self.gateway.apply(&self.rows, command, tick).unwrap();
         let figures = count_changes(&self.rows, &decision.changes, tick).unwrap();
         self.rows.write(decision.changes);
         self.rows.note(figures);
@@ -316,7 +322,7 @@ impl World {
     /// The alarm at this time: everything that is due, errands included.
     pub fn alarm(&mut self) {
         loop {
-            match self.send(Command::Due) {
+            match self.send(Command::Due(Errands::default())) {
                 Answer::Nothing => return,
                 mut answer => {
                     while let Answer::Errand(_) = answer {
@@ -330,7 +336,7 @@ impl World {
     /// What is due next, errands included.
     pub fn alarm_once(&mut self) {
         self.now = self.now.max(self.rows.next_due().unwrap());
-        let mut answer = self.send(Command::Due);
+        let mut answer = self.send(Command::Due(Errands::default()));
         while let Answer::Errand(_) = answer {
             answer = self.carry(answer);
         }

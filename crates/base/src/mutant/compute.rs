@@ -204,6 +204,12 @@ macro_rules! compute {
             ForgeriesEndJobs,
             /// A refund of what got no job goes before those that wait.
             OrphansPushIn,
+            /// Refunds of what got no job take the places of errands for jobs.
+            OrphansTakeAllPlaces,
+            /// A deadline waits for the errands that are due.
+            EndsWaitForErrands,
+            /// A deadline makes a call of its own, whether or not there is a place.
+            EndsTakeNoPlaces,
             /// One wallet takes bonds and the money of sales.
             PurchasesAreBonds,
             /// A clock that is set back begins a day.

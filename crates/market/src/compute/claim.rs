@@ -72,7 +72,8 @@ pub(super) fn report_end(hold: HoldRow, tick: Now<'_>) -> Decision {
         let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
         return Decision { answer: Answer::Done, changes };
     }
-    let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
+    let (payment, job) = (hold.payment.clone(), hold.job.clone());
+    let transaction = hold.transaction.clone();
     let fence = hold.fence.saturating_add(1);
     let ask = match hold.state.leave() {
         Some(Leave::Release) => write_claim(&hold),
@@ -83,7 +84,7 @@ pub(super) fn report_end(hold: HoldRow, tick: Now<'_>) -> Decision {
     let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
     let hold = HoldRow { looks: hold.looks.saturating_add(1), fence, due, asks_gate: true, ..hold };
     let changes = Vec::from([Change::Hold(Box::new(hold))]);
-    Decision { answer: Answer::Errand(Box::new(Errand { payment, fence, ask })), changes }
+    Decision { answer: Answer::Errand(Box::new(Errand { payment, job, fence, ask })), changes }
 }
 
 /// Takes the gate's answer about money that has gone. One of the treasury that comes again says

@@ -1,10 +1,12 @@
 //! The ends that come by time: those of quotes, payments and jobs that are not finished, one at a
-//! time.
+//! time. They need no call, so that they wait for none: the money of a job that ends is due then. After
+//! them come the errands.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::errand::Errands;
 use super::event::event;
 use super::kernel::{Applied, Decision, Now};
 use super::message::Answer;
@@ -33,9 +35,13 @@ pub(super) struct Deadlines<'g> {
 }
 
 impl Deadlines<'_> {
-    /// Does what has been due for the longest time.
-    pub fn meet<R: Rows>(&self, records: &R, tick: Now<'_>) -> Applied<R> {
-        match records.due(tick.now)? {
+    /// Does what has been due for the longest time: ends first, then an errand that has a place.
+    pub fn meet<R: Rows>(&self, records: &R, errands: &Errands, tick: Now<'_>) -> Applied<R> {
+        let row = match records.due(tick.now)? {
+            Some(end) if !planted(Mutant::EndsWaitForErrands) => Some(end),
+            end => next_errand(records, errands, tick)?.or(end),
+        };
+        match row {
             None => Ok(Decision::told(Answer::Nothing)),
             Some(DueRow::Quote(quote)) => Ok(lapse(*quote)),
             Some(DueRow::Hold(hold)) => {
@@ -113,6 +119,22 @@ impl Deadlines<'_> {
         changes.push(Change::Job(Box::new(row)));
         Ok(finish(changes))
     }
+}
+
+/// The row that has been due for the longest time, of the first kind of errand that has one and a place.
+fn next_errand<R: Rows>(
+    records: &R,
+    errands: &Errands,
+    tick: Now<'_>,
+) -> Result<Option<DueRow>, R::Error> {
+    for kind in errands.kinds() {
+        // Those that are under way may be due again.
+        let row = records.errand(kind, tick.now, errands.under_way(kind))?;
+        if row.is_some() {
+            return Ok(row);
+        }
+    }
+    Ok(None)
 }
 
 /// Ends a job whose payment did not come.

@@ -111,6 +111,20 @@ pub struct ListPart {
     pub states: Vec<String>,
     /// The seller that they are of; empty for any.
     pub seller: String,
+    /// The money that they are, in a list of money.
+    pub money: MoneyOf,
+}
+
+/// Money by what it bought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MoneyOf {
+    /// Any.
+    #[default]
+    Anything,
+    /// That of jobs.
+    Jobs,
+    /// Money that bought no job.
+    Orphans,
 }
 
 /// Reads for views. Each is one look into an index, and fails only with an error of the

@@ -16,7 +16,7 @@ use super::kernel::{Applied, Decision, Now, RANDOM_BYTES};
 use super::keys::Keys;
 use super::message::{Answer, Command};
 use super::offer::Limits;
-use super::outcome::Outcomes;
+use super::outcome::{Asker, Outcomes};
 use super::quote::Quotes;
 use super::records::{Change, Rows};
 use super::row::{EventRow, HoldKind};
@@ -203,7 +203,7 @@ impl Gateway {
             }
             Command::AskNow(payment) => self.money().ask_now(records, &payment, tick),
             Command::EndNow(payment) => self.money().end_now(records, &payment, tick),
-            Command::Due => self.deadlines().meet(records, tick),
+            Command::Due(errands) => self.deadlines().meet(records, &errands, tick),
             Command::Sweep => sweep(records, tick),
         }
     }
@@ -283,7 +283,7 @@ impl Gateway {
     }
 
     const fn outcomes(&self) -> Outcomes<'_> {
-        Outcomes { money: self.money(), unjudged: self.unjudged }
+        Outcomes { money: self.money(), unjudged: self.unjudged, asker: Asker::Caller }
     }
 
     const fn work(&self) -> SellerWork<'_> {
@@ -292,7 +292,8 @@ impl Gateway {
     }
 
     const fn deadlines(&self) -> Deadlines<'_> {
-        Deadlines { limits: &self.limits, outcomes: self.outcomes() }
+        let outcomes = Outcomes { asker: Asker::Alarm, ..self.outcomes() };
+        Deadlines { limits: &self.limits, outcomes }
     }
 
     const fn demos(&self) -> Demos<'_> {

@@ -51,18 +51,7 @@ impl<'g> HeldMoney<'g> {
 
     /// Decides where held money goes, and asks the treasury.
     pub fn leave(&self, hold: HoldRow, leave: Leave, tick: Now<'_>) -> Decision {
-        let decided = match hold.state {
-            HoldState::Held => leave,
-            HoldState::Paying(_) | HoldState::Sent(_) | HoldState::Ended(_)
-                if planted(Mutant::OutcomesChange) =>
-            {
-                leave
-            }
-            HoldState::Paying(known) | HoldState::Sent(known) | HoldState::Ended(known) => known,
-        };
-        // To register it was another thing, which may have been looked at often.
-        let looks = if hold.state == HoldState::Held { 0 } else { hold.looks };
-        self.look(HoldRow { state: HoldState::Paying(decided), looks, ..hold }, tick)
+        self.look(decide(hold, leave), tick)
     }
 
     /// Asks the treasury for a caller. A caller's question does not lengthen the pause.
@@ -132,7 +121,8 @@ impl<'g> HeldMoney<'g> {
             let organization = self.orders().organization_of(&hold);
             PayoutCall::Look { id: hold.payout.clone(), organization }
         };
-        let errand = Errand { payment: hold.payment.clone(), fence: hold.fence, ask };
+        let (payment, job) = (hold.payment.clone(), hold.job.clone());
+        let errand = Errand { payment, job, fence: hold.fence, ask };
         let asked = Some(tick.now.saturating_add(LEASE_MS));
         let has_asked = hold.has_asked || leave.is_some() && !asks_gate;
         let order = match errand.ask {
@@ -431,6 +421,34 @@ impl<'g> HeldMoney<'g> {
         changes.push(Change::Job(Box::new(job)));
         Decision { answer: Answer::Reply(answer), changes }
     }
+}
+
+/// Decides where held money goes; the treasury is asked for it by an errand of its own.
+pub(super) fn leave_later(hold: HoldRow, leave: Leave, tick: Now<'_>) -> Decision {
+    let mut hold = decide(hold, leave);
+    // Who asks at this moment has asked for something else.
+    hold.fence = hold.fence.saturating_add(1);
+    (hold.asked, hold.due) = (None, Some(tick.now));
+    Decision { answer: Answer::Done, changes: Vec::from([Change::Hold(Box::new(hold))]) }
+}
+
+/// Money that is to leave: where it goes is decided once.
+fn decide(mut hold: HoldRow, leave: Leave) -> HoldRow {
+    let decided = match hold.state {
+        HoldState::Held => leave,
+        HoldState::Paying(_) | HoldState::Sent(_) | HoldState::Ended(_)
+            if planted(Mutant::OutcomesChange) =>
+        {
+            leave
+        }
+        HoldState::Paying(known) | HoldState::Sent(known) | HoldState::Ended(known) => known,
+    };
+    // To register it was another thing, which may have been looked at often.
+    if hold.state == HoldState::Held {
+        hold.looks = 0;
+    }
+    hold.state = HoldState::Paying(decided);
+    hold
 }
 
 /// Money that did not move yet; `news` is given when there is something to tell.

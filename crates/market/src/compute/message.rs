@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::errand::{ErrandKind, Errands};
+
 /// A request of a seller: its `Authorization`, and its body as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SellerRequest {
@@ -179,8 +181,10 @@ pub enum Command {
     AskNow(String),
     /// `POST operator/holds/:payment/end`, of the operator.
     EndNow(String),
-    /// Does one thing that is due.
-    Due,
+    /// Does one thing that is due and needs no call, else begins one of the errands that have a place
+    /// beside these. The object's own alarm does it: no message says so.
+    #[serde(skip)]
+    Due(Errands),
     /// Deletes some rows that leave; there are more after an [`Answer::Done`].
     Sweep,
 }
@@ -240,6 +244,28 @@ pub enum Answer {
     Nothing,
 }
 
+impl Answer {
+    /// The kind of errand that it asks for, and the payment or the job that it is about; `None` if it
+    /// needs no call that an alarm makes.
+    #[must_use]
+    pub fn errand(&self) -> Option<(ErrandKind, &str)> {
+        match self {
+            Self::Errand(errand) if errand.job.is_empty() => {
+                Some((ErrandKind::Orphan, &errand.payment))
+            }
+            Self::Errand(errand) => Some((ErrandKind::Job, &errand.payment)),
+            Self::Prove(question) => Some((ErrandKind::Proof, &question.job)),
+            Self::Reply(_)
+            | Self::Terms(..)
+            | Self::Till(_)
+            | Self::Evidence(_)
+            | Self::Wait(_)
+            | Self::Done
+            | Self::Nothing => None,
+        }
+    }
+}
+
 impl From<JsonAnswer> for Answer {
     fn from(reply: JsonAnswer) -> Self {
         Self::Reply(reply)
@@ -262,6 +288,9 @@ pub struct ProofQuestion {
 pub struct Errand {
     /// The payment whose money it is.
     pub payment: String,
+    /// Its job; empty if there is none.
+    #[serde(default)]
+    pub job: String,
     /// The grant.
     pub fence: u64,
     /// The call to make.

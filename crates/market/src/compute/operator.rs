@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use self::part::{find_last, is_full, read_part, write_page};
 use super::board::{BoardSeller, find_explorer, make_board, show_seller};
 use super::event::Line;
-use super::figures::{About, Figures, ListPart, ListPlace};
+use super::figures::{About, Figures, ListPart, ListPlace, MoneyOf};
 use super::job::no_job;
 use super::kernel::Now;
 use super::message::JsonAnswer;
@@ -26,7 +26,8 @@ use farebox_base::amount::Amount;
 const OPEN: [&str; 4] = ["held", "paying", "sent", "untold"];
 /// The name of money that has arrived.
 const OVER: &str = "ended";
-/// Money that is looked through for the sums: about as much as there are jobs at once.
+/// Money of jobs that is looked through for the sums, and as much of none: about as much as there are jobs
+/// at once.
 const MAX_OPEN_HOLDS: u32 = 1_000;
 /// Events of a job that are shown.
 const MAX_STEPS: u32 = 64;
@@ -71,13 +72,19 @@ impl OperatorLists<'_> {
 
     fn overview<F: Figures>(&self, figures: &F, tick: Now<'_>) -> Result<JsonAnswer, F::Error> {
         let board = make_board(figures, self.profile, tick)?;
-        let part = ListPart {
-            limit: MAX_OPEN_HOLDS,
-            states: OPEN.map(ToString::to_string).to_vec(),
-            ..ListPart::default()
-        };
-        let open: Vec<HoldRow> =
-            figures.hold_part(&part)?.into_iter().map(|(_, hold)| hold).collect();
+        let (mut open, mut is_complete) = (Vec::new(), true);
+        // Who pays for nothing, again and again, hides no money of a job, which is shown first.
+        for money in [MoneyOf::Orphans, MoneyOf::Jobs] {
+            let part = ListPart {
+                limit: MAX_OPEN_HOLDS,
+                states: OPEN.map(ToString::to_string).to_vec(),
+                money,
+                ..ListPart::default()
+            };
+            let found = figures.hold_part(&part)?;
+            is_complete &= !is_full(found.len(), &part);
+            open.extend(found.into_iter().map(|(_, hold)| hold));
+        }
         let sums = OPEN.map(|name| {
             let same = || open.iter().filter(|hold| hold.progress() == name);
             let units = same().fold(Amount::ZERO, |sum, hold| {
@@ -107,10 +114,7 @@ impl OperatorLists<'_> {
             .raw("sellers", &sellers.done())
             .raw("jobs", &jobs.done())
             .raw("money", &list(sums))
-            .raw(
-                "complete",
-                if count(open.len()) < MAX_OPEN_HOLDS.into() { "true" } else { "false" },
-            )
+            .raw("complete", if is_complete { "true" } else { "false" })
             .raw("waiting", &list(waiting.map(|hold| write_hold(self.profile, hold))))
             .raw("hours", &list(hours));
         Ok(JsonAnswer::new(200, body.done()))

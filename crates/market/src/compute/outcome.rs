@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::event::event;
-use super::hold::HeldMoney;
+use super::hold::{HeldMoney, leave_later};
 use super::job::write_end;
 use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
@@ -45,6 +45,16 @@ pub(super) struct Outcomes<'g> {
     pub money: HeldMoney<'g>,
     /// The fate of a result that the Worker does not judge; `None` if results need no proof.
     pub unjudged: Option<Unjudged>,
+    pub asker: Asker,
+}
+
+/// The party that asks the treasury for the money of a job that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// Whoever ends the job, at once.
+    Caller,
+    /// The alarm, once there is a place for that.
+    Alarm,
 }
 
 impl Outcomes<'_> {
@@ -95,7 +105,13 @@ impl Outcomes<'_> {
                     return Ok(Decision::reply(not_moved(leave)));
                 };
                 let hold = HoldRow { payee: job.seller.clone(), ..hold };
-                let mut decision = self.money.leave(hold, leave, tick);
+                let mut decision = match self.asker {
+                    Asker::Caller => self.money.leave(hold, leave, tick),
+                    Asker::Alarm if planted(Mutant::EndsTakeNoPlaces) => {
+                        self.money.leave(hold, leave, tick)
+                    }
+                    Asker::Alarm => leave_later(hold, leave, tick),
+                };
                 decision.changes.extend(worked);
                 let state = match leave {
                     Leave::Release => JobState::Releasing,

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::errand::ErrandKind;
 use super::row::{BondRow, DaySales, EventRow, HoldRow, JobRow, OrphanTally, QuoteRow, SellerRow};
 
 /// Seats of a seller that are taken now.
@@ -191,8 +192,19 @@ pub trait Rows {
     /// The sales of the last day on which anything was sold, by one seller or by all.
     fn sales(&self, seller: Option<&str>) -> Result<DaySales, Self::Error>;
 
-    /// The row that has been due for the longest time.
+    /// The job that has been due for the longest time and needs no call, so that it is not
+    /// [`Releasing`](super::row::JobState::Releasing); else a quote that is due.
     fn due(&self, now: u64) -> Result<Option<DueRow>, Self::Error>;
+
+    /// The row of a kind that has been due for the longest time and may need a call: money with a job,
+    /// money without one, or a job that is [`Releasing`](super::row::JobState::Releasing); none of
+    /// those that are under way.
+    fn errand(
+        &self,
+        kind: ErrandKind,
+        now: u64,
+        under_way: &[String],
+    ) -> Result<Option<DueRow>, Self::Error>;
 }
 
 /// One write. All of a command are made in the block that read the rows, before its answer

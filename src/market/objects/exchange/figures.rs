@@ -1,7 +1,7 @@
 //! The figures of a profile, in its rows: one statement per read.
 
 use farebox_core::compute::figures::{
-    About, Figure, Figures, HourTally, ListPart, SellerRecord, Tally,
+    About, Figure, Figures, HourTally, ListPart, MoneyOf, SellerRecord, Tally,
 };
 use farebox_core::compute::records::Seats;
 use farebox_core::compute::row::{EventRow, HoldRow, JobRow, SellerRow};
@@ -45,6 +45,11 @@ impl ExchangeRows<'_> {
             conditions.push("seller = ?".to_owned());
             values.push(part.seller.as_str().into());
         }
+        conditions.extend(match part.money {
+            MoneyOf::Anything => None,
+            MoneyOf::Jobs => Some("job <> ''".to_owned()),
+            MoneyOf::Orphans => Some("job = ''".to_owned()),
+        });
         if let Some(place) = &part.after {
             conditions.push(format!("{number_column} < ?"));
             values.push(whole(place.at));

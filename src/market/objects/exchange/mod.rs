@@ -7,8 +7,10 @@ mod schema;
 mod write;
 
 use std::cell::Cell;
+use std::pin::Pin;
 use std::rc::Rc;
 
+use farebox_core::compute::errand::Errands;
 use farebox_core::compute::feed::{self, OpenFeeds, Seen, View};
 use farebox_core::compute::figures::{About, Figures, count_changes};
 use farebox_core::compute::message::{Answer, Command};
@@ -17,6 +19,7 @@ use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{Gateway, Now};
 use farebox_core::machine::DecisionOf;
+use futures_util::future::select_all;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
@@ -25,6 +28,7 @@ use self::rows::ExchangeRows;
 use self::schema::MIGRATIONS;
 use crate::market::config;
 use crate::market::exchange::{payout, proof};
+use crate::platform::calls::pause;
 use crate::platform::host::{Desk, Host, Hosted, command_of};
 use crate::platform::sql::{Result, Sql};
 
@@ -34,10 +38,10 @@ extern "C" {
     fn written(state: &JsValue);
 }
 
-/// Limit on what one alarm does; the rest is due again.
+/// Limit on what one look does; the rest is due again.
 const MAX_DUE: usize = 200;
-/// Limit on the errands of one alarm: each may wait for the treasury.
-const MAX_ERRANDS: usize = 8;
+/// Milliseconds between two looks for what is due while errands go on.
+const NEXT_MS: u32 = 1_000;
 
 /// The books of a profile, which the name of the object says.
 #[wasm_bindgen]
@@ -226,38 +230,84 @@ impl ExchangeObject {
         }
     }
 
-    /// Does what is due until nothing is.
+    /// Does what is due until nothing is. What an errand waits for holds up no more than its place: as
+    /// long as some go on, the rest is looked for.
     async fn work(&self) -> Result<()> {
         let Some(profile) = ExchangeRows(&self.host.sql()?).profile()? else { return Ok(()) };
         let profiles = profiles()?;
-        let mut errands = 0;
-        for _ in 0..MAX_DUE {
-            let mut answer = self.apply(profile, Command::Due)?;
-            if answer == Answer::Nothing {
-                return Ok(());
-            }
-            // What one errand brings may be the next.
-            loop {
-                let report = match &answer {
-                    Answer::Errand(errand) => payout(&self.env, &profiles, errand).await,
-                    Answer::Prove(question) => proof(&self.env, question).await,
-                    Answer::Reply(_)
-                    | Answer::Terms(..)
-                    | Answer::Till(_)
-                    | Answer::Evidence(_)
-                    | Answer::Wait(_)
-                    | Answer::Nothing
-                    | Answer::Done => break,
+        let (mut errands, mut worked) = (Errands::default(), Ok(()));
+        let mut running = vec![second()];
+        // What one errand brings may be the next.
+        let mut brought = None;
+        loop {
+            for _ in 0..MAX_DUE {
+                let next = match brought.take() {
+                    Some(answer) => Ok(answer),
+                    None if worked.is_err() => break,
+                    None => self.apply(profile, Command::Due(errands.clone())),
                 };
-                answer = self.apply(profile, report)?;
-                errands += 1;
-                if errands >= MAX_ERRANDS {
-                    return Ok(());
+                match next {
+                    Ok(Answer::Nothing) => break,
+                    Ok(answer) => {
+                        if let Some(id) = errands.take(answer.errand()) {
+                            running.push(Box::pin(self.carry(profile, &profiles, id, answer)));
+                        }
+                    }
+                    Err(error) => worked = Err(error),
+                }
+            }
+            if running.len() == 1 {
+                return worked;
+            }
+            let (told, _, rest) = select_all(running).await;
+            running = rest;
+            match told {
+                Some((id, told)) => {
+                    errands.leave(&id);
+                    match told {
+                        Ok(answer) => brought = answer.errand().is_some().then_some(answer),
+                        Err(error) => worked = worked.and(Err(error)),
+                    }
+                }
+                None => {
+                    errands.go_on();
+                    running.push(second());
                 }
             }
         }
-        Ok(())
     }
+
+    /// Makes the call of an errand, and tells what came of it: its place, and the answer.
+    async fn carry(
+        &self,
+        profile: Profile,
+        profiles: &Profiles,
+        id: String,
+        answer: Answer,
+    ) -> Option<(String, Result<Answer>)> {
+        let report = match &answer {
+            Answer::Errand(errand) => payout(&self.env, profiles, errand).await,
+            Answer::Prove(question) => proof(&self.env, question).await,
+            Answer::Reply(_)
+            | Answer::Terms(..)
+            | Answer::Till(_)
+            | Answer::Evidence(_)
+            | Answer::Wait(_)
+            | Answer::Nothing
+            | Answer::Done => return Some((id, Ok(answer))),
+        };
+        Some((id, self.apply(profile, report)))
+    }
+}
+
+/// A thing that an alarm waits for: the place of an errand and what came of it, or `None` once a second is over.
+type Awaited<'o> = Pin<Box<dyn Future<Output = Option<(String, Result<Answer>)>> + 'o>>;
+
+fn second<'o>() -> Awaited<'o> {
+    Box::pin(async {
+        pause(NEXT_MS).await;
+        None
+    })
 }
 
 fn profiles() -> Result<Rc<Profiles>> {

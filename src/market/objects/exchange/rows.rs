@@ -1,5 +1,6 @@
 //! Rows of a profile as the core reads them: one statement per read.
 
+use farebox_core::compute::errand::ErrandKind;
 use farebox_core::compute::figures::Figures;
 use farebox_core::compute::keep::MAX_LEAVING;
 use farebox_core::compute::records::{DueRow, Ends, Holder, LeavingRow, OverJob, Rows, Seats};
@@ -10,7 +11,7 @@ use farebox_core::compute::settings::Profile;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
-use crate::platform::columns::{first, number, read, text, whole};
+use crate::platform::columns::{first, json, number, read, text, whole};
 use crate::platform::sql::{Result, Sql, SqlValue};
 
 /// Most sellers that views count.
@@ -72,7 +73,8 @@ impl ExchangeRows<'_> {
             SELECT min(until) AS due FROM quotes WHERE state = 'open'
             UNION ALL SELECT min(until) FROM quotes WHERE state = 'displaced'
             UNION ALL SELECT min(due) FROM jobs WHERE due IS NOT NULL
-            UNION ALL SELECT min(due) FROM holds WHERE due IS NOT NULL)";
+            UNION ALL SELECT min(due) FROM holds WHERE due IS NOT NULL AND job <> ''
+            UNION ALL SELECT min(due) FROM holds WHERE due IS NOT NULL AND job = '')";
         Ok(first(self.0, query, vec![])?.as_ref().and_then(number))
     }
 }
@@ -291,23 +293,37 @@ impl Rows for ExchangeRows<'_> {
     }
 
     fn due(&self, now: u64) -> Result<Option<DueRow>> {
-        let query = "SELECT kind, row FROM (
-            SELECT * FROM (SELECT 'quote' AS kind, until AS due, row FROM quotes
-                WHERE state = 'open' ORDER BY until LIMIT 1)
-            UNION ALL SELECT * FROM (SELECT 'quote', until, row FROM quotes
-                WHERE state = 'displaced' ORDER BY until LIMIT 1)
-            UNION ALL SELECT * FROM (SELECT 'job', due, row FROM jobs
-                WHERE due IS NOT NULL ORDER BY due LIMIT 1)
-            UNION ALL SELECT * FROM (SELECT 'hold', due, row FROM holds
-                WHERE due IS NOT NULL ORDER BY due LIMIT 1))
-            WHERE due <= ? ORDER BY due LIMIT 1";
-        let found = self.0.exec(query, vec![whole(now)])?.raw().next().transpose()?;
-        let Some(found) = found else { return Ok(None) };
-        let row = found.get(1).unwrap_or(&SqlValue::Null);
-        Ok(Some(match text(found.first()).as_deref() {
-            Some("quote") => DueRow::Quote(Box::new(read(row)?)),
-            Some("job") => DueRow::Job(Box::new(read(row)?)),
-            _ => DueRow::Hold(Box::new(read(row)?)),
-        }))
+        let query = "SELECT row FROM jobs
+            WHERE due IS NOT NULL AND due <= ? AND state <> 'releasing' ORDER BY due LIMIT 1";
+        if let Some(job) = self.one(query, vec![whole(now)])? {
+            return Ok(Some(DueRow::Job(Box::new(job))));
+        }
+        let query = "SELECT row FROM quotes
+            WHERE state = ? AND until <= ? ORDER BY until LIMIT 1";
+        for state in ["open", "displaced"] {
+            if let Some(quote) = self.one(query, vec![state.into(), whole(now)])? {
+                return Ok(Some(DueRow::Quote(Box::new(quote))));
+            }
+        }
+        Ok(None)
+    }
+
+    fn errand(&self, kind: ErrandKind, now: u64, under_way: &[String]) -> Result<Option<DueRow>> {
+        let (from, id) = match kind {
+            ErrandKind::Job => ("holds WHERE job <> ''", "payment"),
+            ErrandKind::Proof => ("jobs WHERE state = 'releasing'", "id"),
+            ErrandKind::Orphan => ("holds WHERE job = ''", "payment"),
+        };
+        let query = format!(
+            "SELECT row FROM {from} AND due IS NOT NULL AND due <= ?
+                AND {id} NOT IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT 1"
+        );
+        let values = vec![whole(now), json(&under_way)];
+        Ok(match kind {
+            ErrandKind::Job | ErrandKind::Orphan => {
+                self.one(&query, values)?.map(|row| DueRow::Hold(Box::new(row)))
+            }
+            ErrandKind::Proof => self.one(&query, values)?.map(|row| DueRow::Job(Box::new(row))),
+        })
     }
 }

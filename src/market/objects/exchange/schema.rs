@@ -2,7 +2,7 @@
 
 /// Schema changes in order.
 pub(super) const MIGRATIONS: &[&[&str]] =
-    &[FIRST, SEEN, SETTLED, LEAVING, PROVEN, PRICED, FIRM, SHARED, LISTED];
+    &[FIRST, SEEN, SETTLED, LEAVING, PROVEN, PRICED, FIRM, SHARED, LISTED, PLACED];
 
 /// The tables of the first version. Rows are JSON; the columns beside them are what they are found by.
 const FIRST: &[&str] = &[
@@ -94,4 +94,11 @@ const LISTED: &[&str] = &[
         AND json_extract(row, '$.looks') >= 16",
     "CREATE INDEX holds_state ON holds (state)",
     "CREATE INDEX jobs_state ON jobs (state)",
+];
+
+/// Money that is due is found by whether it bought a job.
+const PLACED: &[&str] = &[
+    "DROP INDEX holds_due",
+    "CREATE INDEX holds_due ON holds (due) WHERE due IS NOT NULL AND job <> ''",
+    "CREATE INDEX holds_orphans ON holds (due) WHERE due IS NOT NULL AND job = ''",
 ];

@@ -1,5 +1,6 @@
 //! What may happen in a life, step by step.
 
+use farebox_core::compute::errand::Errands;
 use farebox_core::compute::message::{Answer, Callback, Command, Errand, TillPayment};
 use serde_json::json;
 
@@ -160,7 +161,7 @@ impl Life {
             Step::Dies(place) => _ = self.holders.remove(place),
             Step::Due => {
                 self.now = self.now.max(self.rows.next_due().unwrap_or(0));
-                let reaction = self.apply(Command::Due);
+                let reaction = self.apply(Command::Due(Errands::default()));
                 self.react(reaction);
             }
             Step::Waits => self.now += 30_000,

@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::compute::figures::{ListPart, ListPlace};
+use crate::compute::figures::{ListPart, ListPlace, MoneyOf};
 use crate::compute::message::JsonAnswer;
 use crate::compute::refused::bad_parameter;
 use crate::compute::row::spell_wallet;
@@ -47,6 +47,7 @@ pub(super) fn read_part(
         limit,
         states: state.into_iter().collect(),
         seller: query.get("seller").map(|id| spell_wallet(&id)).unwrap_or_default(),
+        money: MoneyOf::Anything,
     };
     Ok((query, part))
 }

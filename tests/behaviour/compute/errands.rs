@@ -1,0 +1,151 @@
+//! The alarm: what time ends waits for no call, and whoever pays for nothing holds up no money of a job.
+
+use farebox_core::compute::errand::Errands;
+use farebox_core::compute::message::{Answer, Command};
+use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave};
+use farebox_core::compute::settings::{Profile, ProfileSettings, Unjudged};
+
+use super::world::{Told, World, settings, wallet};
+
+/// Has a stranger pay so many times for nothing: each is paid back.
+fn orphans(world: &mut World, count: usize) {
+    for at in 0..count {
+        let sale = world.sale(&"0".repeat(64), &format!("orphan_{at}"), 8);
+        assert_eq!(Told::of(world.sold(&sale)).status, 409);
+    }
+}
+
+/// A world with so many jobs that are paid, each of a seller of its own.
+fn paid(jobs: u8) -> World {
+    let mut world = World::new();
+    for number in 1..=jobs {
+        world.seller(number, "0.005");
+        world.buy(number + 100, &format!("job-{number}"));
+    }
+    world
+}
+
+/// The errands that the alarm begins beside these, until it finds nothing that is due and has a place.
+fn begun(world: &mut World, errands: &mut Errands) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        match world.send(Command::Due(errands.clone())) {
+            Answer::Nothing => return all,
+            answer => all.extend(errands.take(answer.errand())),
+        }
+    }
+}
+
+/// How many it begins until no more may begin, if each is over at once.
+fn carried(world: &mut World, errands: &mut Errands) -> usize {
+    let rounds = std::iter::from_fn(|| {
+        let ids = begun(world, errands);
+        ids.iter().for_each(|id| errands.leave(id));
+        Some(ids.len()).filter(|count| *count > 0)
+    });
+    rounds.sum()
+}
+
+fn count(begun: &[String], of: &str) -> usize {
+    begun.iter().filter(|id| id.starts_with(of)).count()
+}
+
+//
+#[test]
+pub fn what_time_ends_waits_for_no_errand() {
+    let mut world = paid(1);
+    orphans(&mut world, 10);
+    world.now += 61_000;
+    assert_eq!(world.send(Command::Due(Errands::default())), Answer::Done);
+    assert_eq!(world.rows.jobs[0].state, JobState::Refunding);
+    // The same where no errand has a place.
+    let mut world = paid(1);
+    orphans(&mut world, 60);
+    let mut errands = Errands::default();
+    assert_eq!(carried(&mut world, &mut errands), 24);
+    world.now += 61_000;
+    assert_eq!(begun(&mut world, &mut errands), Vec::<String>::new());
+    assert_eq!(world.rows.jobs[0].state, JobState::Refunding);
+    errands.go_on();
+    assert_eq!(begun(&mut world, &mut errands), ["rcpt_job-1", "orphan_30"]);
+}
+
+//
+#[test]
+pub fn what_time_ends_makes_no_call_and_its_money_is_due_at_once() {
+    for kind in [HoldKind::Escrow, HoldKind::Contract] {
+        let mut world = World::of(kind);
+        world.seller(1, "0.005");
+        world.buy(9, "hello");
+        world.now += 61_000;
+        assert_eq!(world.send(Command::Due(Errands::default())), Answer::Done);
+        let hold = &world.rows.holds["rcpt_hello"];
+        let is_due = (HoldState::Paying(Leave::Refund), Some(world.now));
+        assert_eq!((hold.state, hold.due), is_due, "{kind:?}");
+        world.alarm();
+        assert_eq!(world.treasury.arrived(&wallet(9)), 5_000, "{kind:?}");
+        assert_eq!(world.rows.jobs[0].state, JobState::Failed, "{kind:?}");
+    }
+}
+
+//
+#[test]
+pub fn whoever_pays_for_nothing_has_one_place_and_takes_none_of_a_job() {
+    let mut world = paid(5);
+    orphans(&mut world, 10);
+    let mut errands = Errands::default();
+    let first = begun(&mut world, &mut errands);
+    assert_eq!(first, ["orphan_0"], "nothing else is due");
+    world.now += 61_000;
+    let next = begun(&mut world, &mut errands);
+    assert_eq!((count(&next, "rcpt"), next.len()), (3, 3), "{next:?}");
+    // What is under way is not begun again, however long it hangs.
+    world.now += 61_000;
+    assert_eq!(begun(&mut world, &mut errands), Vec::<String>::new());
+    // A place that is free is taken by the same kind.
+    errands.leave(&next[0]);
+    errands.leave(&first[0]);
+    let next = begun(&mut world, &mut errands);
+    assert_eq!((count(&next, "rcpt"), count(&next, "orphan"), next.len()), (1, 1, 2), "{next:?}");
+}
+
+#[test]
+pub fn an_alarm_begins_less_and_less_and_a_stranger_s_errands_only_at_first() {
+    let mut world = paid(30);
+    orphans(&mut world, 60);
+    let mut errands = Errands::default();
+    (0..14).for_each(|_| errands.go_on());
+    assert_eq!(begun(&mut world, &mut errands), ["orphan_0"]);
+    errands.go_on();
+    errands.leave("orphan_0");
+    assert_eq!(begun(&mut world, &mut errands), Vec::<String>::new());
+    world.now += 61_000;
+    assert_eq!(carried(&mut world, &mut errands), 23);
+    (16..60).for_each(|_| errands.go_on());
+    assert_eq!(carried(&mut world, &mut errands), 7, "all jobs");
+    world.now += 61_000;
+    assert_eq!(carried(&mut world, &mut errands), 1, "of those that may begin in a second");
+    errands.go_on();
+    assert_eq!(carried(&mut world, &mut errands), 0);
+    assert_eq!(carried(&mut world, &mut Errands::default()), 24, "the next alarm");
+}
+
+//
+#[test]
+pub fn a_worker_that_judges_nothing_holds_up_no_payout() {
+    let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+    let mut world = World::set(ProfileSettings { unjudged: Some(Unjudged::Refunded), ..set });
+    let mut ids = Vec::new();
+    for number in 1..=5 {
+        world.seller(number, "0.005");
+        ids.push(world.buy(number + 10, &format!("job-{number}")).text("job_id"));
+    }
+    for (number, id) in (1..=4).zip(&ids) {
+        world.start(number, id);
+        assert!(matches!(world.complete(number, id), Answer::Prove(_)));
+    }
+    world.now += 61_000;
+    let begun = begun(&mut world, &mut Errands::default());
+    assert_eq!((&begun[0][..], begun.len()), ("rcpt_job-5", 3), "{begun:?}");
+    assert!(ids[..4].contains(&begun[1]) && ids[..4].contains(&begun[2]), "{begun:?}");
+}

@@ -1,0 +1,56 @@
+/** A stranger pays for nothing again and again while the treasury is slow: what others wait for goes on beside that. */
+import assert from 'node:assert/strict';
+import { after, before, it } from 'node:test';
+
+import { type ExchangeWorld, signedPayment, startExchangeWorld, type Wallet } from '../../../demo/exchange-world.mjs';
+import { eventually } from '../../support/eventually.ts';
+import { PRICE, quoted, quotedBy } from './support.ts';
+
+/** How often the stranger pays a quote that is another wallet's. */
+const PAYMENTS = 10;
+/** How long the treasury takes for each payout. */
+const SLOW_MS = 5_000;
+
+let world: ExchangeWorld;
+before(
+  async () => {
+    world = await startExchangeWorld();
+  },
+  { timeout: 120_000 },
+);
+after(() => world?.stop());
+
+// A-477
+it('a stranger who pays one quote again and again holds up no job and no refund of one', { timeout: 120_000 }, async () => {
+  const deal = await quoted(world, 'lies');
+  const paid = await deal.verify();
+  assert.equal(paid.status, 200, paid.text);
+  // Ten seconds before the time of its seller is over, so that the stranger's refunds are due before it.
+  await world.wait(50);
+  const stateOf = async (): Promise<string> => {
+    const headers = { authorization: `Bearer ${paid.json.job_token}` };
+    return (await world.ask('GET', `/api/v1/jobs/${paid.json.job_id}`, { headers })).json.status;
+  };
+  const stranger: Wallet = await world.wallet();
+  const { quote } = await quotedBy(world, await world.seller({ capability: 'other' }), 'other');
+  const funds = await world.chain.balanceOf(stranger.address);
+  const back = async (): Promise<bigint> => (await world.chain.balanceOf(stranger.address)) - funds;
+  world.switches.treasury.set({ mode: 'delay', path: '/api/payouts', ms: SLOW_MS });
+  for (let at = 0; at < PAYMENTS; at += 1) {
+    const headers = { 'x-payment': await signedPayment(world, stranger, quote), ...world.client() };
+    const told = await world.ask('POST', `/till/${quote.payment_id}`, { base: world.gate.url, headers });
+    assert.notEqual(told.status, 200, told.text);
+  }
+  await eventually('the job leaves a seller that lets it lie', stateOf, (status) => status !== 'paid', 15);
+  await eventually(
+    'its buyer has the money again',
+    () => deal.moved(),
+    ([has]) => has === 0n,
+    20,
+  );
+  assert.ok((await back()) < 0n, "most of the stranger's refunds are still under way");
+  world.switches.treasury.set();
+  await eventually('the stranger has the money again', back, (moved) => moved === 0n, 60);
+  assert.equal(await world.held(), 0n);
+  assert.equal((await deal.paid()) % PRICE, 0n);
+});
