@@ -8,7 +8,7 @@ use farebox_core::compute::message::{
 };
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::shown::{
-    is_unpriced, not_sold, refusal_told, settlement_told, transaction_told,
+    GatePayment, is_unpriced, not_sold, refusal_told, settlement_told, transaction_told,
 };
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{identity, refused};
@@ -17,7 +17,7 @@ use farebox_core::machine::Envelope;
 use farebox_core::skills::message::SellerAnswer;
 use wasm_bindgen::JsValue;
 
-use super::routes::{Addressed, ShownPayment, Wish, client_of};
+use super::routes::{Addressed, Wish, client_of, payment_of};
 use crate::market::bodies::{is_long, may_parse};
 use crate::market::{calls, config};
 use crate::platform::body::{Unusable, body_of};
@@ -136,14 +136,15 @@ impl Counter {
             return refused::down();
         };
         let (mut questions, mut is_asked_again) = (0, false);
-        loop {
+        let (quote, job) = loop {
             let next = match reaction {
                 Answer::Reply(answer) => return answer,
                 Answer::Terms(quote, answer) => match self.with_terms(&quote, answer).await {
                     Some(answer) => return answer,
                     None => Command::Unpriced(quote),
                 },
-                Answer::Till(quote) => return self.pay(gateway, &asked, quote).await,
+                Answer::Till(quote) => break (quote, String::new()),
+                Answer::Settle(begun) => break begun,
                 Answer::Wait(job) if matches!(asked, Command::Demo { .. }) => {
                     return super::views::demo(&self.env, &job).await;
                 }
@@ -188,7 +189,8 @@ impl Counter {
                 Some(then) => reaction = then,
                 None => return refused::down(),
             }
-        }
+        };
+        self.pay(gateway, &asked, quote, job).await
     }
 
     async fn ask(&self, profile: Profile, envelope: &Envelope<Command>) -> Option<Answer> {
@@ -234,10 +236,16 @@ impl Counter {
         Some(kept(answer, fields.filter(|(name, _)| is_terms && is_challenge(name))))
     }
 
-    /// Sends the payment of a request to the till of a quote.
-    async fn pay(&self, gateway: &Gateway, asked: &Command, quote: String) -> JsonAnswer {
-        let Some(shown) = ShownPayment::of(&self.head) else { return refused::internal() };
-        let mut fields = self.fields(Some((shown.field, gateway.present_payment(&shown.value))));
+    /// Sends the payment of a request to the till of a quote; `job` is the one that it began, if it did.
+    async fn pay(
+        &self,
+        gateway: &Gateway,
+        asked: &Command,
+        quote: String,
+        job: String,
+    ) -> JsonAnswer {
+        let is_repeat = job.is_empty();
+        let mut fields = self.fields(Some(gateway.present_payment(&payment_of(&self.head))));
         let key = gateway.till_key(asked, &client_of(&self.head), &quote);
         fields.extend(key.map(|key| ("idempotency-key".to_owned(), key)));
         #[cfg(feature = "panic-drill")]
@@ -252,7 +260,7 @@ impl Counter {
         let told = |by: fn(&str) -> String| settlement.map(|(_, value)| by(value));
         let reason = told(refusal_told).unwrap_or_default();
         let transaction = told(transaction_told).unwrap_or_default();
-        let taken = Command::Taken { quote, status, reason, transaction };
+        let taken = Command::Taken { quote, job, status, reason, transaction };
         let reaction = self.report(gateway.profile(), &Envelope::of(taken)).await;
         let (gate, reaction) = match (gate, reaction) {
             (Some(gate), reaction) => (gate, reaction),
@@ -260,10 +268,10 @@ impl Counter {
             (None, _) => return not_sold(NO_ANSWER, ""),
         };
         let SellerAnswer { status, headers, body, .. } = gate;
-        // Clients of the standards read the gate's own refusal.
+        // Clients of the standards read the gate's own refusal, unless the payment is on its way.
         let is_standard = matches!(asked, Command::Buy { .. });
         let answer = match reaction {
-            Some(Answer::Reply(answer)) if !is_standard => answer,
+            Some(Answer::Reply(answer)) if !is_standard || is_repeat => answer,
             _ if status == 200 || is_standard => JsonAnswer::new(status, body),
             _ => not_sold(status, &body),
         };
@@ -285,11 +293,11 @@ impl Counter {
     }
 
     /// The fields of a request for the gate: the same each time, so that a price holds for all.
-    fn fields(&self, payment: Option<(&str, String)>) -> Vec<(String, String)> {
+    fn fields(&self, payment: Option<GatePayment>) -> Vec<(String, String)> {
         let mut fields = vec![("accept".to_owned(), "application/json".to_owned())];
         let address = self.head.headers.get("cf-connecting-ip");
         fields.extend(address.map(|it| ("cf-connecting-ip".to_owned(), it.to_owned())));
-        fields.extend(payment.map(|(name, value)| (name.to_owned(), value)));
+        fields.extend(payment.map(|it| (it.field.to_owned(), it.value)));
         fields
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use farebox_core::compute::body::{MAX_BODY_BYTES, profile_in, profile_of};
 use farebox_core::compute::message::{Callback, Command, JsonAnswer, SellerRequest, TillPayment};
 use farebox_core::compute::settings::Profile;
+use farebox_core::compute::shown::is_credential;
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{notice, refused};
 use farebox_core::http::RequestHead;
@@ -106,12 +107,12 @@ fn asked(
             ))
         }
         ("POST", ["api", "v1", "jobs", "verify"]) => {
-            let payment = ShownPayment::of(head).map(|it| it.value).unwrap_or_default();
+            let payment = payment_of(head);
             Ok(by_body(LONGEST, profiles.usual(), move |body| Command::Verify { payment, body }))
         }
         ("POST", ["api", "v1", "jobs"]) => {
             let client = client_of(head);
-            let payment = ShownPayment::of(head).map(|it| it.value).unwrap_or_default();
+            let payment = payment_of(head);
             let make = move |body| Command::Buy { client, payment, body };
             Ok(by_body(LONGEST, profiles.usual(), make))
         }
@@ -221,26 +222,10 @@ fn methods(parts: &[&str]) -> Option<&'static str> {
     })
 }
 
-/// A payment as a request shows it.
-pub(super) struct ShownPayment {
-    /// The field that it came in.
-    pub field: &'static str,
-    /// Its value.
-    pub value: String,
-}
-
-impl ShownPayment {
-    pub(super) fn of(head: &RequestHead) -> Option<Self> {
-        let field = |name: &'static str| {
-            let value = head.headers.get(name).filter(|value| !value.is_empty())?;
-            Some(Self { field: name, value: value.to_owned() })
-        };
-        let is_payment = |shown: &Self| {
-            let scheme = shown.value.split_ascii_whitespace().next().unwrap_or_default();
-            scheme.eq_ignore_ascii_case("payment")
-        };
-        field("payment-signature")
-            .or_else(|| field("x-payment"))
-            .or_else(|| field("authorization").filter(is_payment))
-    }
+/// The payment that a request shows, in whichever field; empty if there is none.
+pub(super) fn payment_of(head: &RequestHead) -> String {
+    let field = |name| head.headers.get(name).filter(|value| !value.is_empty());
+    let shown = field("payment-signature").or_else(|| field("x-payment"));
+    let shown = shown.or_else(|| field("authorization").filter(|value| is_credential(value)));
+    shown.unwrap_or_default().to_owned()
 }

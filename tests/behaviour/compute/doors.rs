@@ -285,12 +285,13 @@ fn a_bare_payment_is_shown_to_the_gate_as_one_of_version_1() {
     let world = World::new();
     let bare = json!({"authorization": {"from": wallet(9)}, "signature": "0x12"});
     let shown = world.gateway.present_payment(&base64::encode(bare.to_string().as_bytes()));
-    let told: Value = serde_json::from_slice(&base64::decode(&shown).unwrap()).unwrap();
+    assert_eq!(shown.field, "x-payment");
+    let told: Value = serde_json::from_slice(&base64::decode(&shown.value).unwrap()).unwrap();
     assert_eq!(told["x402Version"], 1);
     assert_eq!((&told["scheme"], &told["network"]), (&json!("exact"), &json!("base-sepolia")));
     assert_eq!(told["payload"], bare);
     let whole = super::world::payment(9);
-    assert_eq!(world.gateway.present_payment(&whole), whole);
+    assert_eq!(world.gateway.present_payment(&whole).value, whole);
 }
 
 #[test]

@@ -278,6 +278,7 @@ pub fn work_counts_as_earned_once_the_till_has_charged_for_it() {
     };
     let taken = |status: u32| Command::Taken {
         quote: quote.clone(),
+        job: job.clone(),
         status,
         reason: String::new(),
         transaction: if status == 200 { TX.to_owned() } else { String::new() },

@@ -77,6 +77,14 @@ pub const TABLE: &[Row] = &[
         ForgeriesEndJobs,
         payments::what_has_the_nonce_of_a_payment_that_settles_and_no_signature_of_its_buyer_ends_nothing
     ),
+    row!(
+        RepeatsEndJobs,
+        payments::what_the_gate_says_of_a_repeat_ends_no_job_whose_payment_settles
+    ),
+    row!(
+        VersionsShareAField,
+        payments::the_same_bytes_are_the_same_payment_to_the_gate_whichever_field_they_come_in
+    ),
     row!(ForgeriesEndQuotes, payments::a_payment_that_anyone_could_make_up_ends_no_quote),
     row!(
         ReplaysEndQuotes,

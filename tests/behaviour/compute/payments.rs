@@ -196,12 +196,7 @@ pub fn what_the_gate_refused_for_certain_ends_the_quote_and_what_is_doubtful_doe
         let keyed = Keyed::quoted(&mut world);
         let id = keyed.quote.text("payment_id");
         keyed.verify(&mut world, &keyed.signed("5000"));
-        let answer = world.send(Command::Taken {
-            quote: id.clone(),
-            status,
-            reason: String::new(),
-            transaction: String::new(),
-        });
+        let answer = world.send(world.taken(&id, status));
         assert_eq!(world.rows.jobs.is_empty(), is_over, "{status}");
         if is_over {
             assert_eq!(Told::of(answer).code(), (400, "FACILITATOR_RESPONSE_INVALID"));
@@ -317,12 +312,7 @@ pub fn a_payment_that_anyone_could_make_up_ends_no_quote() {
     ] {
         let events = world.events().len();
         assert_eq!(keyed.verify(&mut world, &payment), Answer::Till(id.clone()), "{payment}");
-        let told = world.told(Command::Taken {
-            quote: id.clone(),
-            status: 402,
-            reason: String::new(),
-            transaction: String::new(),
-        });
+        let told = world.told(world.taken(&id, 402));
         assert_eq!(told.code(), (400, "FACILITATOR_RESPONSE_INVALID"), "{payment}");
         assert_eq!(world.rows.quotes[0].state, QuoteState::Open, "{payment}");
         assert!(world.rows.jobs.is_empty(), "{payment}");
@@ -366,6 +356,48 @@ pub fn what_has_the_nonce_of_a_payment_that_settles_and_no_signature_of_its_buye
     assert_eq!(keyed.verify(&mut world, &right), Answer::Till(id.clone()), "its buyer asks again");
     let sale = TillPayment { payer: keyed.address.clone(), ..world.sale(&id, "rcpt_1", 9) };
     assert_eq!(Told::of(world.sold(&sale)).status, 200);
+}
+
+//
+#[test]
+pub fn the_same_bytes_are_the_same_payment_to_the_gate_whichever_field_they_come_in() {
+    let mut world = World::with_seller();
+    let first = Keyed::quoted(&mut world).signed("5000");
+    let mut second = first.clone();
+    second["x402Version"] = json!(2);
+    let text = |message: &Value| base64::encode(message.to_string().as_bytes());
+    for (payment, field) in [
+        (text(&first), "x-payment"),
+        (text(&second), "payment-signature"),
+        (format!("Payment {}", text(&json!({"challenge": {}}))), "authorization"),
+        (format!("payment {}", text(&first)), "authorization"),
+    ] {
+        let shown = world.gateway.present_payment(&payment);
+        assert_eq!((shown.field, shown.value), (field, payment));
+    }
+}
+
+//
+#[test]
+pub fn what_the_gate_says_of_a_repeat_ends_no_job_whose_payment_settles() {
+    let mut world = World::with_seller();
+    let keyed = Keyed::quoted(&mut world);
+    let (id, right) = (keyed.quote.text("payment_id"), keyed.signed("5000"));
+    for _ in 0..2 {
+        assert_eq!(keyed.verify(&mut world, &right), Answer::Till(id.clone()));
+    }
+    let first = world.taken(&id, 402);
+    let began = world.began.insert(id.clone(), String::new());
+    for status in [400, 402] {
+        let told = world.told(world.taken(&id, status));
+        assert_eq!(told.code(), (409, "PAYMENT_VERIFY_FAILED"), "{status}");
+        assert_eq!(told.body["details"]["gate"], "payment_in_progress");
+        assert_eq!(world.rows.jobs[0].state, JobState::Settling);
+        assert_eq!(world.beat(1).text("seller_status"), "busy");
+    }
+    assert_eq!(began, Some(world.rows.jobs[0].id.clone()));
+    assert_eq!(world.told(first).code(), (400, "FACILITATOR_RESPONSE_INVALID"));
+    assert!(world.rows.jobs.is_empty());
 }
 
 #[test]

@@ -194,8 +194,11 @@ impl Till {
                 // A gate that has claimed a payment says no such thing of it.
                 let is_claimed = self.claimed.iter().any(|(_, it)| it.sale.quote == quote);
                 if status != 402 || !is_claimed {
+                    let its = self.rows.jobs.iter().find(|job| job.quote == quote);
+                    let job = its.map(|job| job.id.clone()).unwrap_or_default();
                     self.apply(Command::Taken {
                         quote,
+                        job,
                         status,
                         reason: String::new(),
                         transaction: String::new(),

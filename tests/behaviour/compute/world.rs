@@ -94,6 +94,8 @@ pub struct World {
     pub dice: Dice,
     pub sessions: BTreeMap<u8, String>,
     pub treasury: Treasury,
+    /// The job that a request began for each quote, as its Worker keeps it.
+    pub began: BTreeMap<String, String>,
     hold: HoldKind,
 }
 
@@ -110,8 +112,9 @@ impl World {
         let hold = set.hold;
         let gateway = Gateway::new(set).unwrap();
         let (rows, sessions) = (MemoryRows::default(), BTreeMap::new());
-        let treasury = Treasury::default();
-        Self { gateway, rows, now: NOON, dice: Dice::seeded(7), sessions, treasury, hold }
+        let (treasury, began) = (Treasury::default(), BTreeMap::new());
+        let dice = Dice::seeded(7);
+        Self { gateway, rows, now: NOON, dice, sessions, treasury, began, hold }
     }
 
     /// A world with one seller that is there.
@@ -121,7 +124,8 @@ impl World {
         world
     }
 
-    /// Sends a command as the Worker does: as JSON, there and back. The alarm is the object's own.
+    /// Sends a command as the Worker does: as JSON, there and back. The alarm is the object's own. A payment
+    /// goes to the till whether its request began the job or not.
     pub fn send(&mut self, command: Command) -> Answer {
         let command = match command {
             Command::Due(errands) => Command::Due(errands),
@@ -138,7 +142,24 @@ impl World {
         self.rows.write(decision.changes);
         self.rows.note(figures);
         let text = serde_json::to_string(&decision.answer).unwrap();
-        serde_json::from_str(&text).unwrap()
+        match serde_json::from_str(&text).unwrap() {
+            Answer::Settle((quote, job)) => {
+                self.began.insert(quote.clone(), job);
+                Answer::Till(quote)
+            }
+            answer => answer,
+        }
+    }
+
+    /// The gate's answer to a payment, told by the request that began its job.
+    pub fn taken(&self, quote: &str, status: u32) -> Command {
+        Command::Taken {
+            quote: quote.to_owned(),
+            job: self.began.get(quote).cloned().unwrap_or_default(),
+            status,
+            reason: String::new(),
+            transaction: String::new(),
+        }
     }
 
     /// Sends it again with what a node said.

@@ -202,6 +202,10 @@ macro_rules! compute {
             OrphansHaveTheDay,
             /// A forgery with the nonce of a payment ends its job.
             ForgeriesEndJobs,
+            /// The gate's word on a repeat ends the job whose payment is settling.
+            RepeatsEndJobs,
+            /// A payment of any version of x402 is shown to the gate in the field of version 2.
+            VersionsShareAField,
             /// A refund of what got no job goes before those that wait.
             OrphansPushIn,
             /// Refunds of what got no job take the places of errands for jobs.

@@ -25,7 +25,7 @@ use super::session::Sessions;
 use super::settings::{
     OlderWays, PaymentProfile, Profile, ProfileSettings, SettingsError, Unjudged,
 };
-use super::shown::{make_till_key, present};
+use super::shown::{GatePayment, make_till_key, present};
 use super::till::{GateAnswer, Till, end_unpriced};
 use super::verify::Payments;
 use super::work::SellerWork;
@@ -174,8 +174,9 @@ impl Gateway {
             Command::Buy { client, payment, body } => {
                 self.payments().buy(records, &client, &payment, &body, tick)
             }
-            Command::Taken { quote, status, reason, transaction } => {
-                let answer = GateAnswer { status, reason: &reason, transaction: &transaction };
+            Command::Taken { quote, job, status, reason, transaction } => {
+                let (reason, transaction) = (reason.as_str(), transaction.as_str());
+                let answer = GateAnswer { began: &job, status, reason, transaction };
                 self.till().take_answer(records, &quote, &answer, tick)
             }
             Command::Price(url) => self.till().price(records, &url, tick),
@@ -227,9 +228,10 @@ impl Gateway {
         write_line(&self.profile, event)
     }
 
-    /// A payment as the gate reads it: the original's bare object becomes one of version 1.
+    /// A payment as the gate reads it, whichever field it came in: the original's bare object becomes
+    /// one of version 1.
     #[must_use]
-    pub fn present_payment(&self, payment: &str) -> String {
+    pub fn present_payment(&self, payment: &str) -> GatePayment {
         present(&self.profile, payment)
     }
 

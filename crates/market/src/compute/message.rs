@@ -111,10 +111,13 @@ pub enum Command {
         /// The body.
         body: String,
     },
-    /// The gate's answer to an [`Answer::Till`].
+    /// The gate's answer to an [`Answer::Settle`] or [`Answer::Till`].
     Taken {
         /// The quote.
         quote: String,
+        /// The job that an [`Answer::Settle`] named; empty after an [`Answer::Till`].
+        #[serde(default)]
+        job: String,
         /// The gate's status.
         status: u32,
         /// `errorReason` of its settlement; empty if there is none.
@@ -229,6 +232,8 @@ pub enum Answer {
     /// [`Command::Taken`], and answer with the reply to that, or with the gate's answer if there
     /// is none.
     Till(String),
+    /// The same for a quote and the job that the request began: only what it tells may end that.
+    Settle((String, String)),
     /// Send this body to the profile's node, and repeat the command with its reply: in its own
     /// field if it has one, else in [`Command::Replied`].
     Evidence(String),
@@ -258,6 +263,7 @@ impl Answer {
             Self::Reply(_)
             | Self::Terms(..)
             | Self::Till(_)
+            | Self::Settle(..)
             | Self::Evidence(_)
             | Self::Wait(_)
             | Self::Done

@@ -170,12 +170,52 @@ pub(super) fn make_till_key(
 /// challenge of MPP.
 fn is_bound(payment: &str) -> bool {
     let Some(message) = message_of(payment) else { return false };
-    let is_second = message.get("x402Version").and_then(Value::as_u64) == Some(2);
-    is_second || message.get("challenge").is_some() || planted(Mutant::ChainReadersAreAnswered)
+    is_second(&message)
+        || message.get("challenge").is_some()
+        || planted(Mutant::ChainReadersAreAnswered)
 }
 
-/// A payment as the gate reads it: the original's bare object becomes one of version 1.
-pub(super) fn present(profile: &PaymentProfile, payment: &str) -> String {
+/// Whether a message is of version 2 of x402.
+fn is_second(message: &Value) -> bool {
+    message.get("x402Version").and_then(Value::as_u64) == Some(2)
+}
+
+/// Whether the value of a header field is a credential of MPP.
+#[must_use]
+pub fn is_credential(value: &str) -> bool {
+    let scheme = value.split_ascii_whitespace().next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case("payment")
+}
+
+/// A payment as the gate is shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatePayment {
+    /// The header field of its protocol.
+    pub field: &'static str,
+    /// The value of that.
+    pub value: String,
+}
+
+/// A payment as the gate reads it. Its field is that of its protocol, whichever it came in: the same
+/// bytes are the same payment to the gate then, which would refuse them in another field while they
+/// settle. The original's bare object becomes a message of version 1.
+pub(super) fn present(profile: &PaymentProfile, payment: &str) -> GatePayment {
+    let is_of_second = || {
+        message_of(payment).is_some_and(|message| is_second(&message))
+            || planted(Mutant::VersionsShareAField)
+    };
+    let field = if is_credential(payment) {
+        "authorization"
+    } else if is_of_second() {
+        "payment-signature"
+    } else {
+        "x-payment"
+    };
+    GatePayment { field, value: complete(profile, payment) }
+}
+
+/// The text of a payment, as a message of version 1 if it is the original's bare object.
+fn complete(profile: &PaymentProfile, payment: &str) -> String {
     let bare = base64::decode(payment.trim()).ok();
     let bare = bare.and_then(|bytes| json::parse_with(&bytes, MAX_PAYMENT_BYTES).ok());
     let bare = bare.filter(|it| it.get("authorization").is_some() && it.get("payload").is_none());

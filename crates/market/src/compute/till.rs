@@ -19,7 +19,7 @@ use super::row::{
     QuoteRow, QuoteState, RefundClaim, Signer, is_direct,
 };
 use super::seat::{Seat, SeatClaim, Wanted, match_seat, seat_of};
-use super::shown::quote_in;
+use super::shown::{not_sold, quote_in};
 use super::standing::START_MS;
 use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
@@ -28,6 +28,9 @@ use farebox_base::mutant::{Mutant, planted};
 
 /// Shortest and longest time for which a price may be promised, seconds. Spec: docs/pricing.md.
 const VALID_SECS: (u64, u64) = (5, 3_600);
+
+/// A gate's body about a payment that another request shows it, too.
+const IN_PROGRESS: &str = r#"{"code":"payment_in_progress","detail":"This quote is being paid; send the same bytes again."}"#;
 
 /// The till of a profile.
 pub(super) struct Till<'g> {
@@ -38,6 +41,8 @@ pub(super) struct Till<'g> {
 
 /// The gate's answer to a payment.
 pub(super) struct GateAnswer<'a> {
+    /// The job that the request began which was answered; empty if another one did.
+    pub began: &'a str,
     /// Its status.
     pub status: u32,
     /// `errorReason` of its settlement.
@@ -105,7 +110,7 @@ impl Till<'_> {
         answer: &GateAnswer<'_>,
         tick: Now<'_>,
     ) -> Applied<R> {
-        let GateAnswer { status, reason, transaction } = *answer;
+        let GateAnswer { began, status, reason, transaction } = *answer;
         // Only these say that no money moves: everything else is left to the gate and the clock.
         let is_refused = matches!(status, 400 | 402) || planted(Mutant::DoubtIsRefused);
         let (Some(row), Some(job)) = (records.quote(quote)?, records.job_of(quote)?) else {
@@ -116,6 +121,10 @@ impl Till<'_> {
         }
         if !is_refused || job.state != JobState::Settling {
             return Ok(Decision::told(Answer::Nothing));
+        }
+        // What the gate says of a repeat says nothing of the payment that is on its way.
+        if began != job.id && !planted(Mutant::RepeatsEndJobs) {
+            return Ok(Decision::reply(not_sold(409, IN_PROGRESS)));
         }
         let why = "The payment was refused; the gate has settled nothing. Request a new quote.";
         let details = object(&[("reason", or_null(reason))]);

@@ -266,7 +266,8 @@ impl Payments<'_> {
             }
             HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
                 let job = JobRow { due: after(SETTLING_MS), ..job };
-                (Answer::Till(quote.id.clone()), QuoteState::Settling, job, None)
+                let answer = Answer::Settle((quote.id.clone(), job.id.clone()));
+                (answer, QuoteState::Settling, job, None)
             }
         };
         let quote = Change::Quote(Box::new(QuoteRow { state, ..quote }));

@@ -291,6 +291,7 @@ impl ExchangeObject {
             Answer::Reply(_)
             | Answer::Terms(..)
             | Answer::Till(_)
+            | Answer::Settle(..)
             | Answer::Evidence(_)
             | Answer::Wait(_)
             | Answer::Nothing

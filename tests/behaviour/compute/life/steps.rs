@@ -99,8 +99,11 @@ impl Life {
                 // A gate that has settled says no such thing.
                 let is_settled = self.settled.iter().any(|it| it.sale.0 == quote);
                 if status != 402 || !is_settled {
+                    let its = self.rows.jobs.iter().find(|job| job.quote == quote);
+                    let job = its.map(|job| job.id.clone()).unwrap_or_default();
                     self.apply(Command::Taken {
                         quote,
+                        job,
                         status,
                         reason: String::new(),
                         transaction: String::new(),
