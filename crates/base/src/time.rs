@@ -5,6 +5,20 @@
 use alloc::string::String;
 use core::fmt;
 
+use crate::mutant::{Mutant, planted};
+
+/// The window in which something counts now, after something counted in the one that is `known`: an
+/// hour, a day or a month by its start or its number, of which `next` comes after the `current` one.
+///
+/// A clock that was set back begins no window, unless it had run ahead by more than one: else
+/// nothing would begin one for as long.
+#[must_use]
+pub fn counted_window(known: u64, current: u64, next: u64) -> u64 {
+    let is_set_back = known == next && !planted(Mutant::DaysBeginAgain);
+    let is_kept = is_set_back || (known > current && planted(Mutant::WindowsRunAhead));
+    if is_kept { known } else { current }
+}
+
 /// Seconds since 1970-01-01T00:00:00Z, without leap seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(u64);

@@ -1,17 +1,15 @@
 //! The UTC day in which sales and spending count.
 
-use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::counted_window;
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
 
-/// The number of the day in which something counts now, after something counted in `known`. A clock
-/// that was set back begins no day, unless it had run ahead by more than one: else nothing would
-/// begin one for as long.
+/// The number of the day in which something counts now, after something counted in `known`, by the
+/// rule of [`counted_window`].
 pub(crate) fn counted_day(known: u64, now: u64) -> u64 {
     let today = day_number(now);
-    let is_set_back = known == today.saturating_add(1);
-    if is_set_back && !planted(Mutant::DaysBeginAgain) { known } else { today }
+    counted_window(known, today, today.saturating_add(1))
 }
 
 /// The number of the day of this moment.

@@ -1,7 +1,8 @@
 //! The spending of a scope in the current hour, day and month, UTC.
 //!
 //! A payment counts from its reservation on, in the windows of that moment. If it is void it is
-//! given back to those of them that are still current. A clock that was set back begins no window.
+//! given back to those of them that are still current. What a clock that was set wrongly begins is
+//! the rule of [`counted_window`].
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -9,9 +10,11 @@ use alloc::vec::Vec;
 use super::row::{AssetTally, BudgetRow, Scope};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_base::time::UnixTime;
+use farebox_base::time::{UnixTime, counted_window};
 use farebox_payer::client::asset::CAP_DECIMALS;
 use farebox_payer::client::asset::is_dollar;
+
+const DAY_SECS: u64 = 86_400;
 
 /// A calendar window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,21 @@ impl Window {
         // A time beyond what can be written is in a window of its own.
         begun.and_then(|text| UnixTime::from_rfc3339(&text).ok()).unwrap_or(at)
     }
+
+    /// When the window began in which something counts now, after something counted in the one that
+    /// began at `known`.
+    #[must_use]
+    pub fn counted(self, known: u64, now: UnixTime) -> u64 {
+        let current = self.start(now);
+        // As long as the longest such window, and shorter than two of the shortest.
+        let secs = match self {
+            Self::Hour => 3_600,
+            Self::Day => DAY_SECS,
+            Self::Month => DAY_SECS.saturating_mul(31),
+        };
+        let next = self.start(current.plus(secs));
+        counted_window(known, current.secs(), next.secs())
+    }
 }
 
 impl BudgetRow {
@@ -88,8 +106,8 @@ impl BudgetRow {
     pub fn at(mut self, now: UnixTime) -> Self {
         let zero = || "0".to_string();
         for window in Window::ALL {
-            let start = window.start(now).secs();
-            if start <= self.start(window) {
+            let start = window.counted(self.start(window), now);
+            if start == self.start(window) {
                 continue;
             }
             *self.start_mut(window) = start;

@@ -79,6 +79,50 @@ pub fn an_agent_has_at_most_1000_denials_of_a_day_kept() {
     assert_eq!(world.rows.decisions.len(), 1003);
 }
 
+/// A treasury that may spend the price of one payment in this window, on Apr 1 at ten seconds past
+/// midnight.
+fn bounded(rule: &str) -> World {
+    let mut policy = json!({"allowedOrigins": ["https://merchant.example.com"]});
+    policy[rule] = json!({"USDC": "0.02"});
+    let mut world = World::under(policy);
+    world.now = 1_775_001_610;
+    world
+}
+
+/// Whether a payment under this key begins.
+fn buys(world: &mut World, key: &str) -> bool {
+    matches!(world.ask(BUYER_KEY, &keyed("20000", key)), Answer::Send(_))
+}
+
+//
+#[test]
+pub fn a_clock_that_ran_ahead_locks_no_budget_once_it_is_right_again() {
+    for rule in ["perHour", "perDay", "perMonth"] {
+        let mut world = bounded(rule);
+        world.now += 100 * 86_400;
+        assert_eq!([buys(&mut world, "a"), buys(&mut world, "b")], [true, false], "{rule}");
+        world.now -= 100 * 86_400;
+        assert_eq!([buys(&mut world, "c"), buys(&mut world, "d")], [true, false], "{rule}");
+        // So are the denials of a day counted anew.
+        assert_eq!(world.rows.agents["buyer"].denied, 1, "{rule}");
+    }
+}
+
+//
+#[test]
+pub fn a_clock_that_is_set_back_begins_no_hour_day_or_month() {
+    for rule in ["perHour", "perDay", "perMonth"] {
+        let mut world = bounded(rule);
+        assert!(buys(&mut world, "a"), "{rule}");
+        world.now -= 20;
+        assert!(!buys(&mut world, "back"), "{rule}");
+        world.now += 20;
+        assert!(!buys(&mut world, "forth"), "{rule}");
+        world.now += 30 * 86_400;
+        assert!(buys(&mut world, "next"), "{rule}");
+    }
+}
+
 #[test]
 fn a_wallet_that_is_short_keeps_no_more_than_denials() {
     let mut world = World::with_node();

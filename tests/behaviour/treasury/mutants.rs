@@ -90,6 +90,11 @@ pub const TABLE: &[Row] = &[
         VoidIsGivenToOthers,
         reports::what_is_void_is_given_back_to_the_windows_in_which_it_was_counted
     ),
+    row!(
+        WindowsRunAhead,
+        denials::a_clock_that_ran_ahead_locks_no_budget_once_it_is_right_again
+    ),
+    row!(DaysBeginAgain, denials::a_clock_that_is_set_back_begins_no_hour_day_or_month),
     row!(RulesForEver, rules::rules_end_at_their_time),
     row!(SilenceAllows, rules::an_organization_pays_only_whom_it_allows),
     row!(OtherPortsPass, rules::a_denied_host_is_denied_at_each_of_its_ports),

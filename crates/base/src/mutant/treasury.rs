@@ -61,6 +61,8 @@ macro_rules! treasury {
             UsedNoncesFail,
             /// Fields of an agent that are its own go to merchants.
             CookiesLeave,
+            /// A window that a clock ran ahead to is kept until it comes.
+            WindowsRunAhead,
             /// A void payment is given back to windows in which it was not counted.
             VoidIsGivenToOthers,
             /// The rules of a treasury do not end.

@@ -31,8 +31,8 @@ pub(crate) fn count_denial<B: Rows>(
     now: UnixTime,
 ) -> Result<Option<AgentRow>, B::Error> {
     let Some(mut agent) = books.agent(name)? else { return Ok(None) };
-    let today = Window::Day.start(now).secs();
-    if today > agent.denied_day {
+    let today = Window::Day.counted(agent.denied_day, now);
+    if today != agent.denied_day {
         (agent.denied_day, agent.denied) = (today, 0);
     }
     agent.denied = agent.denied.saturating_add(1);
