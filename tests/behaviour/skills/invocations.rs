@@ -489,6 +489,36 @@ pub fn a_day_has_a_cap_that_is_looked_at_before_anything_is_signed() {
     assert!(matches!(world.called(&call, charge("250000")), Answer::Errand(Errand::Pay(_))));
 }
 
+//
+#[test]
+pub fn what_is_refused_is_given_back_to_the_day_in_which_it_counted() {
+    // Of invocations that began before midnight, and whose terms came before or after it. The third
+    // row is one of an earlier version.
+    for (waits, kept) in [(0, true), (2_000, true), (0, false)] {
+        let mut world = shop();
+        // One second before midnight.
+        world.now += 18 * 3_600_000 - 1_000;
+        let call = world.call("");
+        world.now += waits;
+        let Answer::Errand(Errand::Pay(order)) = world.called(&call, charge("250000")) else {
+            panic!("nothing is paid")
+        };
+        assert_eq!(world.rows.spends["acme/buyer"].counted, "250000000000000000");
+        let row = &mut world.rows.invocations[0];
+        row.counted_day = row.counted_day.filter(|_| kept);
+        world.paid(&order, Some(decision("deny", "")));
+        assert_eq!(world.rows.spends["acme/buyer"].counted, "0", "{waits} {kept}");
+    }
+    // What counted on a day that is over is taken out of no other.
+    let mut world = shop();
+    world.now += 18 * 3_600_000 - 2_000;
+    let order = world.order("first");
+    world.now += 2_000;
+    world.order("second");
+    world.paid(&order, Some(decision("deny", "")));
+    assert_eq!(world.rows.spends["acme/buyer"].counted, "250000000000000000");
+}
+
 #[test]
 pub fn one_transaction_pays_one_invocation() {
     let mut world = shop();

@@ -342,7 +342,7 @@ impl Life {
         if totals != (spend.xlm.clone(), spend.failed_xlm.clone(), spend.paid_ok) {
             return Err(format!("{totals:?} is not {spend:?}"));
         }
-        let counted = rows.iter().filter(|row| spend.day <= row.invoked);
+        let counted = rows.iter().filter(|row| row.counted_day == Some(spend.day));
         let counted = counted.fold(Amount::ZERO, |all, row| {
             all.checked_add(Amount::from_atomic(&row.counted).unwrap()).unwrap()
         });

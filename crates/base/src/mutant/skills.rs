@@ -83,6 +83,8 @@ macro_rules! skills {
             PacksNeverEnd,
             /// A payment makes a pack each time.
             PacksAreRepeated,
+            /// A refusal gives back to the day of its invocation, wherever that counted.
+            DaysAreOfInvocations,
             /// A pack that was settled is not given once its skill was taken back.
             PaidPacksAreKept,
             /// A pack ends when its seller takes the skill back or charges for it itself.

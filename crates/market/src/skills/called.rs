@@ -166,6 +166,7 @@ impl SellerCalls<'_> {
         let row = InvocationRow {
             phase: Phase::Paying,
             counted: held.to_string(),
+            counted_day: Some(spend.day),
             lease,
             due: Some(lease),
             asks: 1,

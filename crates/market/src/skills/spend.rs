@@ -62,7 +62,9 @@ pub(super) fn counted_on(spend: &SpendRow, now: u64) -> Amount {
 /// Takes what a row counted out of the day, if it is still the same.
 pub(super) fn give_back(spend: &mut SpendRow, row: &mut InvocationRow, now: u64) {
     let held = Amount::from_atomic(&row.counted).unwrap_or(Amount::ZERO);
-    let counted_in = day_start(day_number(row.invoked));
+    // Where the terms come after midnight, that is another day than that of the invocation.
+    let kept = row.counted_day.filter(|_| !planted(Mutant::DaysAreOfInvocations));
+    let counted_in = kept.unwrap_or_else(|| day_start(day_number(row.invoked)));
     if spend.day == counted_in && spend.day == day_of(spend, now) {
         let rest = counted_on(spend, now).checked_sub(held).unwrap_or(Amount::ZERO);
         spend.counted = rest.to_string();

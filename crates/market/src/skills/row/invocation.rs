@@ -143,6 +143,9 @@ pub struct InvocationRow {
     pub xlm: String,
     /// The amount that counts in the cap of a day, dollars at 18 fraction digits as a whole number.
     pub counted: String,
+    /// Start of the day in which that counts; `None` in rows that were written before this was kept.
+    #[serde(default)]
+    pub counted_day: Option<u64>,
     /// `txHash`; empty if there is none.
     pub tx: String,
     /// The treasury's receipt; empty if there is none.
@@ -193,6 +196,7 @@ impl InvocationRow {
             network: empty(),
             xlm: zero(),
             counted: zero(),
+            counted_day: None,
             tx: empty(),
             receipt: empty(),
             invoked: at,
