@@ -28,7 +28,7 @@ use super::policy::judge::Judged;
 use super::receipt::Receipts;
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
-use super::row::{DecisionRow, OpenPayments, Scope, Stage, TokenKind, Verdict};
+use super::row::{DecisionRow, OpenPayments, Scope, Stage, TokenKind, Verdict, write_key};
 use super::terms::{Terms, Unpayable, deny_empty};
 use super::{keep, refused};
 use farebox_base::mutant::{Mutant, planted};
@@ -84,7 +84,7 @@ impl Decisions<'_> {
         }
         let digest = request.digest();
         let reviewed = Reviewed::of(&request);
-        let key = request.key.as_ref().map(|key| format!("k:{key}"));
+        let key = request.key.as_ref().map(|key| write_key(key, None));
         let mut waiting = None;
         if let Some(key) = &key
             && let Some(row) = books.decision_by_key(&token.agent, key)?

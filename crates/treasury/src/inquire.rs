@@ -12,7 +12,7 @@ use super::kernel::{Decision, Now};
 use super::message::{Caller, Reply};
 use super::operate::lists::decision as listed;
 use super::receipt::Receipts;
-use super::row::{Money, PAYOUTS, TokenKind};
+use super::row::{Money, PAYOUTS, TokenKind, write_key};
 use super::{keep, refused};
 use farebox_base::mutant::{Mutant, planted};
 
@@ -81,7 +81,7 @@ pub(super) fn show_decision<B: Rows>(
     key: &str,
 ) -> Result<Decision, B::Error> {
     let told = |reply| Ok(Decision::reply(reply));
-    let key = alloc::format!("k:{key}");
+    let key = write_key(key, None);
     let Some(row) = books.decision_by_key(agent, &key)?.filter(|row| !row.is_payout()) else {
         let is_traced = agent != PAYOUTS && books.is_traced(&keep::of_key(agent, &key))?;
         return told(match is_traced {

@@ -128,7 +128,7 @@ fn may_change(attempt: &AttemptRow) -> bool {
 /// The traces of a payment that was signed. A nonce that was drawn comes by itself never again.
 fn traces(row: &DecisionRow, attempt: &AttemptRow) -> Vec<String> {
     let Some((header, _)) = &attempt.header else { return Vec::new() };
-    let key = row.key.as_deref().filter(|key| key.starts_with("k:"));
+    let key = row.key.as_deref().filter(|_| row.client_key().is_some());
     let mut names: Vec<String> = key.map(|key| of_key(&row.agent, key)).into_iter().collect();
     if attempt.agent == PAYOUTS || header.eq_ignore_ascii_case("authorization") {
         names.push(of_payment(&attempt.payment()));

@@ -3,7 +3,7 @@
 //!
 //! A payout is a decision and an attempt like those of agents, in the name of [`PAYOUTS`], with a
 //! budget of its own: the facilitator is in the place of the merchant. The nonce follows from the
-//! operator's key, so that the token itself refuses a second transfer under it.
+//! key, so that the token itself refuses a second transfer under it out of the same wallet.
 
 pub(super) mod answer;
 pub(super) mod request;
@@ -36,7 +36,7 @@ use super::policy::judge::{Denial, Judged};
 use super::receipt::Receipts;
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
-use super::row::{PAYOUTS, Scope};
+use super::row::{DecisionRow, PAYOUTS, Scope};
 use super::terms::Terms;
 use super::{keep, notice};
 use farebox_base::amount::Amount;
@@ -82,7 +82,7 @@ impl<'t> Payouts<'t> {
             let detail = "the token pays out of another wallet or organization";
             return told(problem(403, "payouts_not_allowed", detail));
         }
-        if let Some(reply) = self.find_known(books, &asked)? {
+        if let Some(reply) = self.find_known(books, &asked, only)? {
             return told(reply);
         }
         let Some(facilitator) = self.facilitator else {
@@ -113,7 +113,7 @@ impl<'t> Payouts<'t> {
             Ok(budget) => budget,
             Err(denial) => return Ok(refuse_budget(denial, &offer, scene)),
         };
-        let draft = write_draft(request, &asked, scene);
+        let draft = write_draft(request, &asked, only, scene);
         let (judged, budgets) = (Judged::Allowed, Vec::from([budget]));
         let chosen = Chosen { terms, challenge, place: 0, offer, wallet, judged, budgets };
         let decision = self.reservations.reserve(draft, chosen);
@@ -124,14 +124,39 @@ impl<'t> Payouts<'t> {
         }
     }
 
-    /// The reply of a payout under the same key, kept or not any more.
+    /// The reply of a payout under the same key, kept or not any more. A wallet's token and the
+    /// operator find what the other has paid out of the wallet: it is one purse, and all payouts of
+    /// earlier versions have keys of the operator's form.
     fn find_known<B: Rows>(
         &self,
         books: &B,
         asked: &PayoutRequest,
+        only: Option<&str>,
     ) -> Result<Option<Reply>, B::Error> {
-        let key = asked.kept_key();
-        if let Some(row) = books.decision_by_key(PAYOUTS, &key)?
+        let own = asked.kept_key(only);
+        if let Some(reply) = self.find_under(books, asked, &own)? {
+            return Ok(Some(reply));
+        }
+        let other = asked.kept_key(only.is_none().then_some(asked.wallet.as_str()));
+        let of_wallet = |row: DecisionRow| -> Result<bool, B::Error> {
+            let attempt = books.attempt(&row.attempt)?;
+            Ok(attempt.is_none_or(|attempt| attempt.wallet == asked.wallet))
+        };
+        let known = books.decision_by_key(PAYOUTS, &other)?.map(of_wallet).transpose()?;
+        if known == Some(false) || planted(Mutant::FormerKeysAreForgotten) {
+            return Ok(None);
+        }
+        self.find_under(books, asked, &other)
+    }
+
+    /// The reply of the payout that is kept under this key, or was.
+    fn find_under<B: Rows>(
+        &self,
+        books: &B,
+        asked: &PayoutRequest,
+        key: &str,
+    ) -> Result<Option<Reply>, B::Error> {
+        if let Some(row) = books.decision_by_key(PAYOUTS, key)?
             && !planted(Mutant::KeysAreForgotten)
         {
             if row.request != asked.digest() && !planted(Mutant::PayoutKeysServeOthers) {
@@ -140,7 +165,7 @@ impl<'t> Payouts<'t> {
             }
             return Ok(Some(self.receipts.reply(&row)));
         }
-        if books.is_traced(&keep::of_key(PAYOUTS, &key))? && !planted(Mutant::RemovedKeysPayAgain) {
+        if books.is_traced(&keep::of_key(PAYOUTS, key))? && !planted(Mutant::RemovedKeysPayAgain) {
             let detail =
                 "a payout was signed under the key, and is not kept any more; nothing was paid now";
             return Ok(Some(problem(409, "idempotency_key_used", detail)));
@@ -212,7 +237,12 @@ fn refuse_budget(denial: Denial, offer: &Offer, scene: Now<'_>) -> Decision {
 }
 
 /// A payout on its way to a reservation. Its nonce follows from its key.
-fn write_draft<'a>(request: PaymentRequest, asked: &PayoutRequest, scene: Now<'a>) -> Draft<'a> {
+fn write_draft<'a>(
+    request: PaymentRequest,
+    asked: &PayoutRequest,
+    only: Option<&str>,
+    scene: Now<'a>,
+) -> Draft<'a> {
     let mut fresh = Fresh::of(scene.random);
     if !planted(Mutant::PayoutNoncesAreDrawn) {
         let parts: [&[u8]; 3] =
@@ -227,7 +257,7 @@ fn write_draft<'a>(request: PaymentRequest, asked: &PayoutRequest, scene: Now<'a
         digest: asked.digest(),
         token: None,
         agent: PAYOUTS.to_string(),
-        key: Some(asked.kept_key()),
+        key: Some(asked.kept_key(only)),
         organization: Rules::default(),
         own: Rules::default(),
         waiting: None,

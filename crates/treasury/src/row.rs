@@ -14,6 +14,7 @@ pub use access::{AgentRow, PAYOUTS, PolicyRow, Scope, TokenKind, TokenRow};
 pub(crate) use attempt::NO_NODE;
 pub use attempt::{AttemptRow, Money, OpenPayments, Parcel, ReceiptFacts, Turn};
 pub use budget::{AssetTally, BudgetRow};
+pub(crate) use decision::write_key;
 pub use decision::{DecisionRow, Stage};
 pub use log::{Kept, KeptAnswers, LogRow, Notice, Removal, Trace};
 pub use review::{ReviewRow, Verdict};

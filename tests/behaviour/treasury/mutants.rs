@@ -83,6 +83,11 @@ pub const TABLE: &[Row] = &[
         payouts::a_payout_that_has_moved_and_is_forgotten_since_is_left_to_the_chain
     ),
     row!(PayoutsFromAnyWallet, payouts::an_organization_pays_out_of_no_wallet_of_another),
+    row!(TokensShareKeys, payouts::no_holder_of_a_token_takes_a_key_from_another),
+    row!(
+        FormerKeysAreForgotten,
+        payouts::what_was_paid_out_of_a_wallet_is_found_by_its_token_and_by_the_operator
+    ),
     row!(TokensPayFromAnyWallet, payouts::the_token_of_a_wallet_pays_out_of_it_alone),
     row!(TokensSeeEveryPayout, payouts::the_token_of_a_wallet_shows_its_payouts_alone),
     row!(CookiesLeave, rules::what_is_the_agents_own_stays_with_it),

@@ -471,6 +471,72 @@ pub fn the_token_of_a_wallet_pays_out_of_it_alone() {
     assert_eq!(world.rows.attempts.len(), 2);
 }
 
+/// A payout that is sent by whoever has the token of a wallet.
+fn order_by_token(world: &mut World, wallet: &str, key: &str) -> Option<Order> {
+    let body = out_of(wallet, key).to_string();
+    let asked = Command::Operate(Operation::PayOutFrom(wallet.to_owned(), body));
+    let Answer::Prepare(asked) = world.send(asked) else { return None };
+    let (attempt, fence) = (asked.attempt, asked.fence);
+    match world.send(Command::Prepared { attempt, fence, signature: None, balance: None }) {
+        Answer::Send(order) => Some(*order),
+        _ => None,
+    }
+}
+
+//
+#[test]
+pub fn no_holder_of_a_token_takes_a_key_from_another() {
+    let mut world = two_wallets();
+    for wallet in ["main", "escrow"] {
+        let order = order_by_token(&mut world, wallet, "job").expect(wallet);
+        assert_eq!(world.answered(&order, success()).status, 201);
+        // Each asks for its own again, and for no other one under the key.
+        assert!(order_by_token(&mut world, wallet, "job").is_none(), "{wallet}");
+    }
+    let listed = world.operate(Operation::Payouts(Listing::default()));
+    let items = listed.body["items"].as_array().unwrap();
+    assert_eq!(items.len(), 2);
+    assert!(items.iter().all(|item| item["idempotencyKey"] == "job"), "{}", listed.text);
+    let mut dearer = out_of("escrow", "job");
+    dearer["amount"] = json!("0.26");
+    let Answer::Reply(reply) = world.send(by_token(&dearer)) else { panic!("is paid") };
+    assert!(reply.status == 409 && reply.body.contains("idempotency_key_conflict"));
+}
+
+//
+#[test]
+pub fn what_was_paid_out_of_a_wallet_is_found_by_its_token_and_by_the_operator() {
+    // Keys of the operator's form are those of earlier versions, too.
+    let mut world = two_wallets();
+    let sent = order(&mut world, &out_of("escrow", "before"));
+    let paid = world.answered(&sent, success());
+    let Answer::Reply(again) = world.send(by_token(&out_of("escrow", "before"))) else { panic!() };
+    assert_eq!(again.body, paid.text);
+    let sent = order_by_token(&mut world, "escrow", "since").unwrap();
+    let paid = world.answered(&sent, success());
+    assert_eq!(told(&mut world, &out_of("escrow", "since")).text, paid.text);
+    assert_eq!(world.rows.attempts.len(), 2);
+    // What the operator has paid out of another wallet is in no one's way.
+    let sent = order(&mut world, &out_of("main", "rent"));
+    world.answered(&sent, success());
+    assert!(order_by_token(&mut world, "escrow", "rent").is_some());
+    // Once they have left the books, neither is paid again.
+    world.rows.decisions.clear();
+    world.rows.attempts.clear();
+    for key in ["k:old", "w:6:escrow:old"] {
+        let name = farebox_core::hash::digest(&[
+            b"farebox removed key".as_slice(),
+            b"$payouts",
+            key.as_bytes(),
+        ]);
+        world.rows.traces.insert(name.clone());
+        let Answer::Reply(reply) = world.send(by_token(&out_of("escrow", "old"))) else { panic!() };
+        assert!(reply.body.contains("idempotency_key_used"), "{key}");
+        assert_eq!(told(&mut world, &out_of("escrow", "old")).text("code"), "idempotency_key_used");
+        world.rows.traces.remove(&name);
+    }
+}
+
 #[test]
 pub fn the_token_of_a_wallet_shows_its_payouts_alone() {
     let mut world = two_wallets();

@@ -63,6 +63,10 @@ macro_rules! treasury {
             CookiesLeave,
             /// A window that a clock ran ahead to is kept until it comes.
             WindowsRunAhead,
+            /// The tokens of all wallets of an organization have one space of keys.
+            TokensShareKeys,
+            /// A wallet's token pays once more what was paid under the operator's form of its key.
+            FormerKeysAreForgotten,
             /// A void payment is given back to windows in which it was not counted.
             VoidIsGivenToOthers,
             /// The rules of a treasury do not end.

@@ -155,7 +155,7 @@ pub(super) fn resume<B: Rows>(
         return Ok(None);
     };
     let is_over = now >= review.expires && !planted(Mutant::ReviewsForEver);
-    let is_keyed = row.key.as_ref().is_some_and(|key| key.starts_with("k:"));
+    let is_keyed = row.client_key().is_some();
     let is_covered = is_covered(&review, draft);
     let may = matches!(review.verdict, Verdict::Open | Verdict::Approved);
     if is_keyed && may && !is_over && !is_covered {

@@ -218,7 +218,7 @@ pub(crate) fn decision(row: &DecisionRow) -> Value {
         "paidRequestId": row.id,
         "paymentAttemptId": row.attempt,
         "agent": row.agent,
-        "idempotencyKey": row.key.as_deref().and_then(|key| key.strip_prefix("k:")),
+        "idempotencyKey": row.client_key(),
         "requestMethod": row.method,
         "requestUrl": row.url,
         "outcome": row.outcome,

@@ -29,7 +29,7 @@ pub(crate) fn put(row: &mut DecisionRow, outcome: &str, reason: String, evidence
         "id": row.id,
         "outcome": outcome,
         "reason": reason,
-        "idempotencyKey": row.key.as_deref().and_then(|key| key.strip_prefix("k:")),
+        "idempotencyKey": row.client_key(),
         "evidence": evidence,
     });
     (row.outcome, row.code) = (outcome.to_string(), "payout".to_string());

@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use crate::row::write_key;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::hash;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::token::Token;
 
@@ -45,9 +47,10 @@ impl PayoutRequest {
         ])
     }
 
-    /// The key of its decision.
-    pub(super) fn kept_key(&self) -> String {
-        format!("k:{}", self.key)
+    /// The key of its decision. With `only`, whoever has the token of this wallet asks: no holder of
+    /// one token takes a key from another.
+    pub(super) fn kept_key(&self, only: Option<&str>) -> String {
+        write_key(&self.key, only.filter(|_| !planted(Mutant::TokensShareKeys)))
     }
 
     /// Atomic units of this token.

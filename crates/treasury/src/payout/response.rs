@@ -55,7 +55,7 @@ fn summary(row: &DecisionRow, attempt: Option<&AttemptRow>) -> Value {
         attempt.and_then(|it| Some(Amount::from_atomic(&it.value).ok()?.to_decimal(it.decimals)));
     json!({
         "id": row.id,
-        "idempotencyKey": row.key.as_deref().and_then(|key| key.strip_prefix("k:")),
+        "idempotencyKey": row.client_key(),
         "outcome": row.outcome,
         "state": attempt.map(|it| state(row, it)),
         "wallet": attempt.map(|it| it.wallet.clone()),

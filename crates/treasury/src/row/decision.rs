@@ -1,5 +1,6 @@
 //! The rows of decisions.
 
+use alloc::format;
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
@@ -74,7 +75,27 @@ const fn once() -> u64 {
     1
 }
 
+/// A key of a client as a row has it; that of a wallet's token is apart from the keys of all others.
+pub(crate) fn write_key(key: &str, wallet: Option<&str>) -> String {
+    match wallet {
+        // The length, because a name may have any characters.
+        Some(wallet) => format!("w:{}:{wallet}:{key}", wallet.len()),
+        None => format!("k:{key}"),
+    }
+}
+
 impl DecisionRow {
+    /// The key that its client gave it, if it did.
+    #[must_use]
+    pub fn client_key(&self) -> Option<&str> {
+        let key = self.key.as_deref()?;
+        let of_wallet = || {
+            let (bytes, rest) = key.strip_prefix("w:")?.split_once(':')?;
+            rest.get(bytes.parse().ok()?..)?.strip_prefix(':')
+        };
+        key.strip_prefix("k:").or_else(of_wallet)
+    }
+
     /// Whether it is a payout.
     #[must_use]
     pub fn is_payout(&self) -> bool {
