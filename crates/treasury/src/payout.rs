@@ -232,7 +232,7 @@ fn refuse_budget(denial: Denial, offer: &Offer, scene: Now<'_>) -> Decision {
     let Some(shortage) = denial.shortage else { return Decision::reply(reply) };
     let left = shortage.rest(offer.asset.decimals);
     let reply = reply.with(FIGURES, &figures(offer.amount, left, &offer.asset));
-    let notice = notice::budget_exhausted(&shortage, offer, scene.now);
+    let notice = notice::budget_exhausted(&shortage, offer, scene);
     Decision { answer: Answer::Reply(reply), changes: Vec::from([Change::Outbox(notice)]) }
 }
 

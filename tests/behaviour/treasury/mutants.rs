@@ -100,6 +100,7 @@ pub const TABLE: &[Row] = &[
         denials::a_clock_that_ran_ahead_locks_no_budget_once_it_is_right_again
     ),
     row!(DaysBeginAgain, denials::a_clock_that_is_set_back_begins_no_hour_day_or_month),
+    row!(NoticesNameNoOne, notices::each_notice_names_its_organization),
     row!(RulesForEver, rules::rules_end_at_their_time),
     row!(SilenceAllows, rules::an_organization_pays_only_whom_it_allows),
     row!(OtherPortsPass, rules::a_denied_host_is_denied_at_each_of_its_ports),

@@ -19,6 +19,7 @@ fn told(world: &World, kind: &str) -> Vec<Value> {
     let of = world.rows.outbox.iter().filter(|notice| notice.kind == kind);
     let bodies: Vec<Value> = of.map(|it| serde_json::from_str(&it.body).unwrap()).collect();
     assert!(bodies.iter().all(|body| body["type"] == kind && body["at"].is_string()));
+    assert!(bodies.iter().all(|body| body["organization"] == "acme"), "{bodies:?}");
     bodies
 }
 
@@ -221,6 +222,18 @@ fn who_is_disabled_and_what_is_taken_back_is_told_once() {
     assert_eq!(told(&world, "key.revoked")[0]["key"], json!({"id": "buyerkey", "agent": "buyer"}));
     assert_eq!(told(&world, "agent.disabled")[0]["agent"], json!({"name": "buyer"}));
     assert_eq!((told(&world, "key.revoked").len(), told(&world, "agent.disabled").len()), (1, 1));
+}
+
+//
+#[test]
+pub fn each_notice_names_its_organization() {
+    let mut world = World::new();
+    world.told(&keyed("9000000", "a"));
+    world.operate(Operation::RevokeKey("buyerkey".to_owned()));
+    world.operate(Operation::DisableAgent("buyer".to_owned()));
+    for kind in ["budget.exhausted", "key.revoked", "agent.disabled"] {
+        assert_eq!(told(&world, kind).len(), 1, "{kind}");
+    }
 }
 
 impl World {

@@ -67,6 +67,8 @@ macro_rules! treasury {
             TokensShareKeys,
             /// A wallet's token pays once more what was paid under the operator's form of its key.
             FormerKeysAreForgotten,
+            /// A notice does not say of which organization it is.
+            NoticesNameNoOne,
             /// A void payment is given back to windows in which it was not counted.
             VoidIsGivenToOthers,
             /// The rules of a treasury do not end.

@@ -69,7 +69,7 @@ impl Reports<'_> {
         let shown = shown.and_then(|receipt| receipt.transaction.as_ref());
         let is_other = claimed.is_some() && shown != claimed.as_ref();
         if is_other && shown.is_some() {
-            let notice = notice::settlement_conflict(&decision, &attempt, now);
+            let notice = notice::settlement_conflict(&decision, &attempt, scene);
             changes.push(Change::Outbox(notice));
         }
         // A decision never names another transaction than the chain shows, also one that is over.
@@ -106,8 +106,8 @@ impl Reports<'_> {
         }
         decision.open = false;
         let failed = match (attempt.is_payout(), &attempt.receipt) {
-            (true, _) => Some(failure_notice(&decision, &attempt, now)),
-            (false, Some(_)) => Some(notice::receipt_expired(&decision, &attempt, now)),
+            (true, _) => Some(failure_notice(&decision, &attempt, scene)),
+            (false, Some(_)) => Some(notice::receipt_expired(&decision, &attempt, scene)),
             (false, None) => None,
         };
         let mut changes = void(books, attempt, now)?;

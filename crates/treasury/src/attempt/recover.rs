@@ -109,7 +109,7 @@ impl Recovery<'_> {
                     let age = scene.now.secs_since(UnixTime::from_secs(attempt.counted));
                     let is_open = matches!(decision.outcome.as_str(), "inconclusive" | "unknown");
                     if is_open && age >= INCONCLUSIVE_SECS {
-                        let notice = notice::decision_inconclusive(&decision, &attempt, scene.now);
+                        let notice = notice::decision_inconclusive(&decision, &attempt, scene);
                         changes.push(Change::Outbox(notice));
                     }
                     if attempt.due.is_some() && stands(&attempt, scene.now) {

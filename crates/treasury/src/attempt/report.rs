@@ -125,12 +125,12 @@ impl Reports<'_> {
         let reply = self.receipts.reply(&decision);
         let mut changes = Vec::new();
         if outcome.is_conflict {
-            let notice = notice::settlement_conflict(&decision, &attempt, scene.now);
+            let notice = notice::settlement_conflict(&decision, &attempt, scene);
             changes.push(Change::Outbox(notice));
         }
         if is_unknown && (attempt.due.is_none() || attempt.why.as_deref() == Some(NO_NODE)) {
             // The chain is not read, so that no one learns more by itself.
-            let notice = notice::decision_inconclusive(&decision, &attempt, scene.now);
+            let notice = notice::decision_inconclusive(&decision, &attempt, scene);
             changes.push(Change::Outbox(notice));
         }
         // What is open may be sent again, for a time.

@@ -165,7 +165,7 @@ impl Reservations<'_> {
         if let Some(available) = available
             && available < required
         {
-            let notice = Some(Box::new(notice::wallet_short(&held.attempt, available, now)));
+            let notice = Some(Box::new(notice::wallet_short(&held.attempt, available, scene)));
             let why = Unpayable { notice, ..insufficient(required, available, &prepared.offer) };
             return self.release(books, held, why, scene);
         }

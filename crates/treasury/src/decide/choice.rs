@@ -106,7 +106,7 @@ impl<'t> Choices<'t> {
                 let left = shortage.as_ref().map(|it| it.rest(offer.asset.decimals));
                 let figures = left.map(|left| figures(offer.amount, left, &offer.asset));
                 let notice =
-                    shortage.map(|it| Box::new(notice::budget_exhausted(&it, &offer, now)));
+                    shortage.map(|it| Box::new(notice::budget_exhausted(&it, &offer, draft.scene)));
                 let why = Unpayable { figures, notice, ..denied(&reason) };
                 Ok(Err(Box::new(Declined { why, offer: Some(offer) })))
             }

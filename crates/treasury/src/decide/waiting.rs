@@ -204,7 +204,8 @@ pub(super) fn begin_review(
     mut draft: Draft<'_>,
     offer: &Offer,
 ) -> Decision {
-    let now = draft.scene.now;
+    let scene = draft.scene;
+    let now = scene.now;
     let mut row = draft.row(Some(offer));
     let (reviewed, mut changes) = (draft.reviewed, draft.changes);
     row.review = Some(draft.fresh.review.clone());
@@ -233,7 +234,7 @@ pub(super) fn begin_review(
         body: reviewed.body,
         body_cut: reviewed.body_cut,
     };
-    let notice = review_notice("review.created", &review, now);
+    let notice = review_notice("review.created", &review, scene);
     let reply = receipts.reply(&row);
     changes.push(Change::Review(Box::new(review)));
     changes.push(Change::Decision(Box::new(row)));

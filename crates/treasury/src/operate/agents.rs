@@ -59,7 +59,7 @@ pub(crate) fn disable_agent<B: Rows>(
         return Ok(Decision::reply(invalid_name()));
     }
     let Some(known) = books.agent(name)? else { return Ok(Decision::reply(not_found("agent"))) };
-    let notice = (!known.disabled).then(|| notice::agent_disabled(name, scene.now));
+    let notice = (!known.disabled).then(|| notice::agent_disabled(name, scene));
     let row = AgentRow { disabled: true, ..known };
     let body = state(&row);
     let mut changes = Vec::from([Change::Agent(row)]);
@@ -126,7 +126,7 @@ pub(crate) fn revoke_key<B: Rows>(
     let is_its = |row: &TokenRow| row.id == key.id || row.parent.as_deref() == Some(id);
     let mut changes = revoke(books, &key.agent, is_its)?;
     if !key.revoked {
-        changes.push(Change::Outbox(notice::key_revoked(id, &key.agent, scene.now)));
+        changes.push(Change::Outbox(notice::key_revoked(id, &key.agent, scene)));
     }
     changes.push(log_line("key.revoked", id, None, &key.agent, scene.now));
     Ok(Decision { answer: ok(&json!({"id": id, "revoked": true})).answer, changes })

@@ -169,6 +169,6 @@ const fn state(row: &ReviewRow, now: u64) -> &'static str {
 }
 
 /// The notice of a review for the webhook.
-pub(crate) fn review_notice(kind: &str, row: &ReviewRow, now: UnixTime) -> Notice {
-    notice(kind, &row.id, &summary(row, now.secs()), now)
+pub(crate) fn review_notice(kind: &str, row: &ReviewRow, scene: Now<'_>) -> Notice {
+    notice(kind, &row.id, &summary(row, scene.now.secs()), scene)
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use crate::books::Rows;
-use crate::kernel::Decision;
+use crate::kernel::{Decision, Now};
 use crate::message::Listing;
 use crate::notice::notice;
 use crate::operate::lists::{read_page, write_page};
@@ -14,7 +14,6 @@ use crate::operate::reply::{invalid_query, not_found, ok, time};
 use crate::row::{AttemptRow, DecisionRow, Money, Notice, PAYOUTS};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_base::time::UnixTime;
 
 /// A page of payouts.
 pub(crate) fn list_payouts<B: Rows>(books: &B, listing: &Listing) -> Result<Decision, B::Error> {
@@ -88,6 +87,6 @@ fn state(row: &DecisionRow, attempt: &AttemptRow) -> String {
 }
 
 /// The notice, for the webhook, of a payout that never moves.
-pub(crate) fn failure_notice(row: &DecisionRow, attempt: &AttemptRow, now: UnixTime) -> Notice {
-    notice("payout.failed", &row.id, &summary(row, Some(attempt)), now)
+pub(crate) fn failure_notice(row: &DecisionRow, attempt: &AttemptRow, scene: Now<'_>) -> Notice {
+    notice("payout.failed", &row.id, &summary(row, Some(attempt)), scene)
 }
