@@ -358,7 +358,7 @@ pub fn what_has_the_nonce_of_a_payment_that_settles_and_no_signature_of_its_buye
     assert_eq!(Told::of(world.sold(&sale)).status, 200);
 }
 
-//
+//
 #[test]
 pub fn the_same_bytes_are_the_same_payment_to_the_gate_whichever_field_they_come_in() {
     let mut world = World::with_seller();
@@ -377,7 +377,7 @@ pub fn the_same_bytes_are_the_same_payment_to_the_gate_whichever_field_they_come
     }
 }
 
-//
+//
 #[test]
 pub fn what_the_gate_says_of_a_repeat_ends_no_job_whose_payment_settles() {
     let mut world = World::with_seller();

@@ -489,7 +489,7 @@ pub fn a_day_has_a_cap_that_is_looked_at_before_anything_is_signed() {
     assert!(matches!(world.called(&call, charge("250000")), Answer::Errand(Errand::Pay(_))));
 }
 
-//
+//
 #[test]
 pub fn what_is_refused_is_given_back_to_the_day_in_which_it_counted() {
     // Of invocations that began before midnight, and whose terms came before or after it. The third

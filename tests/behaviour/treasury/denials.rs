@@ -94,7 +94,7 @@ fn buys(world: &mut World, key: &str) -> bool {
     matches!(world.ask(BUYER_KEY, &keyed("20000", key)), Answer::Send(_))
 }
 
-//
+//
 #[test]
 pub fn a_clock_that_ran_ahead_locks_no_budget_once_it_is_right_again() {
     for rule in ["perHour", "perDay", "perMonth"] {
@@ -108,7 +108,7 @@ pub fn a_clock_that_ran_ahead_locks_no_budget_once_it_is_right_again() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_clock_that_is_set_back_begins_no_hour_day_or_month() {
     for rule in ["perHour", "perDay", "perMonth"] {

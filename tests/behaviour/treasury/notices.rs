@@ -224,7 +224,7 @@ fn who_is_disabled_and_what_is_taken_back_is_told_once() {
     assert_eq!((told(&world, "key.revoked").len(), told(&world, "agent.disabled").len()), (1, 1));
 }
 
-//
+//
 #[test]
 pub fn each_notice_names_its_organization() {
     let mut world = World::new();

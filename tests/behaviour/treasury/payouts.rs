@@ -483,7 +483,7 @@ fn order_by_token(world: &mut World, wallet: &str, key: &str) -> Option<Order> {
     }
 }
 
-//
+//
 #[test]
 pub fn no_holder_of_a_token_takes_a_key_from_another() {
     let mut world = two_wallets();
@@ -503,7 +503,7 @@ pub fn no_holder_of_a_token_takes_a_key_from_another() {
     assert!(reply.status == 409 && reply.body.contains("idempotency_key_conflict"));
 }
 
-//
+//
 #[test]
 pub fn what_was_paid_out_of_a_wallet_is_found_by_its_token_and_by_the_operator() {
     // Keys of the operator's form are those of earlier versions, too.

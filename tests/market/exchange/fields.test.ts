@@ -11,7 +11,7 @@ before(async () => {
 }, LIMIT);
 after(() => world?.stop());
 
-//
+//
 test('the bytes of a payment that settles end nothing in another field', LIMIT, async () => {
   await world.seller({ capability: 'fields', price: '0.005' });
   const buyer = await world.wallet();
