@@ -298,13 +298,14 @@ fn seconds_count_from_the_request_on_and_in_pauses_too() {
 //
 #[test]
 pub fn a_stream_that_was_cut_off_counts_what_may_have_been_charged_last() {
-    for (is_cut, units) in [(true, 2), (false, 1)] {
+    for (is_cut, more) in [(true, PRICE + STEP), (false, PRICE)] {
         let mut reader = Reader::new("event");
         let mut stream = reader.begins(PRICE);
         stream.take(b"data: one\n\ndata: two\n\n");
         // The first was counted with the head.
         stream.ends(1_000, is_cut);
-        assert_eq!(stream.received(2_000), Amount::from_u64(units * PRICE), "{is_cut}");
+        assert_eq!(stream.received(2_000), Amount::from_u64(more), "{is_cut}");
+        assert_eq!(stream.received(3_000), Amount::ZERO);
     }
     // Nothing is open where its receipt has come, or where seconds are sold.
     let mut reader = Reader::new("event");

@@ -5,6 +5,7 @@
 pub mod doubt;
 pub mod histories;
 mod okx;
+pub mod own;
 mod realms;
 mod seller;
 pub mod top_ups;

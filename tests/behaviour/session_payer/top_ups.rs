@@ -34,7 +34,7 @@ fn asked(payer: &mut Payer, seller: &mut Seller) -> (SessionPurchase, ChannelNex
 }
 
 /// What the caps count of this day.
-fn counted(payer: &Payer) -> String {
+pub(super) fn counted(payer: &Payer) -> String {
     let policy = Policy::from_json(r#"{"perDay": "0.001"}"#).unwrap();
     let budget = Budget::from_text(payer.record.as_deref()).unwrap();
     let caps = budget.caps(&policy, payer.now());

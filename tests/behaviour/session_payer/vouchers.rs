@@ -272,6 +272,40 @@ pub fn a_used_up_voucher_that_is_refused_in_other_words_is_followed_by_one_in_tw
     }
 }
 
+// A-486
+#[test]
+pub fn a_lost_answer_after_a_top_up_ends_no_session_at_a_payee_without_codes() {
+    let words = |seller: &mut Seller, answer: SellerAnswer| match answer.0 {
+        402 => (402, seller.challenge(), br#"{"detail": "no"}"#.to_vec()),
+        _ => answer,
+    };
+    for (price, status) in [(10, 503), (70, 500)] {
+        let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+        for _ in 0..10 {
+            payer.pays(&mut seller).unwrap();
+        }
+        // The first voucher after a top-up is charged, and its answer is lost.
+        seller.unit = price;
+        let _ = payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| {
+            match seller.actions.last() {
+                Some(("voucher", _)) => (status, super::none(), Vec::new()),
+                _ => words(seller, answer),
+            }
+        });
+        assert_eq!((seller.deposit, seller.highest), (200, 100 + price));
+        seller.unit = 10;
+        let mut paid = 0;
+        for _ in 0..6 {
+            payer.later += 4_000;
+            paid += u32::from(payer.asks(&mut seller, ChannelAim::Pay, words).is_ok());
+        }
+        assert!(paid >= 3, "{paid} of 6: {:?}", seller.actions);
+        let closed =
+            (0..3).any(|_| payer.asks(&mut seller, ChannelAim::Refund(None), words).is_ok());
+        assert!(closed, "{:?}", seller.actions);
+    }
+}
+
 // A-481
 #[test]
 pub fn a_transaction_that_is_sent_late_writes_over_nothing_that_was_signed_meanwhile() {

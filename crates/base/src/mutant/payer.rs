@@ -184,6 +184,10 @@ macro_rules! payer {
             UndoneTopUpsCount,
             /// A voucher whose answer was lost is followed by another one in the same request.
             LostAnswersAreForgotten,
+            /// A voucher above what is proven is refused by a payee without codes for ever.
+            LeaningIsNeverDoubted,
+            /// What was noted of a deposit while a voucher was signed is written over by it.
+            PlansOutliveNotes,
             /// A word that comes late calls a channel unknown that has served since.
             LateWordsCount,
             /// A payee without codes that calls a voucher used up in its own words gets it again and again.

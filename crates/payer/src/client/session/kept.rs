@@ -48,6 +48,8 @@ pub(super) struct KeptSession {
     pub others: Vec<SignedVoucher>,
     /// Time at which the payee has said that it knows no such channel, and has served nothing since.
     pub gone: Option<UnixTime>,
+    /// Time at which a top-up was taken as undone.
+    pub undone: Option<UnixTime>,
     /// The request that uses it now, and when it counts as dead.
     pub using: Option<Using>,
     /// A deposit that was not seen to arrive yet.
@@ -152,6 +154,7 @@ impl KeptSession {
             doubts: 0,
             others: Vec::new(),
             gone: None,
+            undone: None,
             using: None,
             pending: None,
         }
@@ -213,6 +216,12 @@ impl KeptSession {
         })
     }
 
+    /// Whether a top-up waits for a day: the payee has said that it knows no such channel or deposit.
+    pub fn is_topped_up_later(&self, now: UnixTime) -> bool {
+        let waits = |at: Option<UnixTime>| at.is_some_and(|at| now < at.plus(LEFT_SECS));
+        waits(self.gone) || waits(self.undone)
+    }
+
     /// Whether another request uses it.
     pub fn is_used(&self, id: &str, now: UnixTime) -> bool {
         self.using.as_ref().is_some_and(|using| using.excludes(id, now))
@@ -255,6 +264,20 @@ impl KeptSession {
         }
         self.gone = None;
         self.keep_others_above(self.state.cumulative);
+    }
+
+    /// Takes what was noted in the row since this was planned: of deposits, unless this request has made the
+    /// one that is on its way, and of what is used.
+    pub fn take_notes(&mut self, row: &Self, id: &str) {
+        self.state.spent = self.state.spent.max(row.state.spent);
+        let is_own = self.pending.as_ref().is_some_and(|it| it.is_counted_by(id));
+        if is_own || planted(Mutant::PlansOutliveNotes) {
+            return;
+        }
+        self.state.deposit = row.state.deposit;
+        self.pending.clone_from(&row.pending);
+        (self.proven, self.unproven, self.shorts) = (row.proven, row.unproven, row.shorts);
+        (self.gone, self.undone) = (row.gone, row.undone);
     }
 
     /// Puts the channel aside, which its payee has closed or does not know: it stays listed until it is

@@ -81,6 +81,8 @@ pub struct SessionPurchase {
     called_below: Option<Amount>,
     /// Whether the caller was asked to send a transaction.
     has_broadcast: bool,
+    /// Whether the hash of what was sent is not in the record yet.
+    brings_hash: bool,
     /// Whether the payee asks for a voucher before it has said that the channel is open.
     tries_voucher: bool,
     /// Whether the payee closes the channel, so that another one is opened.
@@ -158,6 +160,7 @@ impl SessionPurchase {
             has_turned: false,
             called_below: None,
             has_broadcast: false,
+            brings_hash: false,
             tries_voucher: false,
             leaves: false,
             echo: None,
@@ -245,6 +248,7 @@ impl SessionPurchase {
     pub fn updated(&mut self) -> ChannelNext {
         let next = self.course.updated();
         self.has_broadcast |= matches!(next, ChannelNext::Broadcast);
+        self.brings_hash = false;
         next
     }
 
@@ -351,6 +355,7 @@ impl SessionPurchase {
         match (sent, funds) {
             (Some(sent), Some(funds)) => {
                 funds.proof = FundsProof::Sent(sent.to_bytes());
+                self.brings_hash = true;
                 self.course.change(Todo::Keep)
             }
             _ => {
@@ -369,28 +374,27 @@ impl SessionPurchase {
             return Ok(false);
         };
         // What the payer has sent itself is kept, whatever became of the row.
-        let is_sent = planned.session.pending.as_ref().is_some_and(|it| {
-            matches!(it.proof, FundsProof::Sent(_)) && it.is_counted_by(&self.course.id)
-        });
-        let is_other = row.as_ref().is_some_and(|it| it.id() != planned.session.id());
-        if is_sent && is_other {
-            // It was forgotten meanwhile, and another channel opened: neither is lost from sight.
+        let is_sent = self.brings_hash;
+        self.course.has_deposited |= is_sent;
+        let row = row.filter(|it| it.id() == planned.session.id());
+        if is_sent && row.is_none() {
+            // It was closed or forgotten meanwhile, and another one may stand there: neither is lost from sight.
             planned.session.leave(budget, now)?;
-            let message = "the channel was forgotten while its deposit was sent; look at the chain";
+            let message =
+                "the channel was closed or forgotten while its deposit was sent; look at the chain";
             self.course.decide(Todo::Nothing, fail(Reason::PaymentUnresolved, message));
             return Ok(true);
         }
-        let is_forgotten = row.is_none() && is_sent;
-        if !uses && !is_forgotten && !planted(Mutant::LateTopUpsWriteOver) {
+        if !uses && !planted(Mutant::LateTopUpsWriteOver) {
             // Another request has used the session meanwhile: its amounts are others. What was signed
             // for these is never sent, and the hash of what was sent is kept beside them.
             self.course.decide(Todo::Plan, ChannelNext::Update);
-            let is_own = |it: &PendingFunds| is_sent && it.is_counted_by(&self.course.id);
-            let Some(mut row) = row.filter(|it| it.pending.as_ref().is_some_and(is_own)) else {
-                return Ok(false);
+            let takes = |it: &KeptSession| {
+                let is_own = |it: &PendingFunds| it.is_counted_by(&self.course.id);
+                is_sent && it.pending.as_ref().is_none_or(is_own)
             };
+            let Some(mut row) = row.filter(takes) else { return Ok(false) };
             row.pending.clone_from(&planned.session.pending);
-            self.course.has_deposited = true;
             budget.sent.keep(&key, &row.to_text(), now)?;
             return Ok(true);
         }
@@ -399,9 +403,9 @@ impl SessionPurchase {
         let using = self.course.sends(now);
         let until = using.until;
         planned.session.using = Some(using);
-        // What came of streams meanwhile was noted there; of another channel it says nothing.
-        if let Some(row) = row.filter(|it| it.id() == planned.session.id()) {
-            planned.session.state.spent = planned.session.state.spent.max(row.state.spent);
+        // What others have noted meanwhile is there: what came of streams, and of deposits.
+        if let Some(row) = row {
+            planned.session.take_notes(&row, &self.course.id);
         }
         budget.sent.keep(&key, &planned.session.to_text(), now)?;
         let credential = sign::credential(asked, &planned.session, planned.act);

@@ -42,7 +42,9 @@ impl SessionPurchase {
             }
             // What the origin answers is no word on a voucher, unless the deposit may be too small for it.
             SessionFate::Free if !session.leans() => {}
-            SessionFate::Free | SessionFate::Refused => self.note_refusal(&mut session, now),
+            SessionFate::Free | SessionFate::Refused => {
+                self.note_refusal(&mut session, fate, now);
+            }
             SessionFate::Exhausted => {
                 // Who calls a voucher used up knows its channel.
                 if session.is_opening() && session.is_late(now) {
@@ -80,11 +82,6 @@ impl SessionPurchase {
                         return Ok(true);
                     }
                 } else {
-                    if fate == SessionFate::Short && is_voucher && is_shown {
-                        session.note_short(now);
-                    }
-                    self.note_refusal(&mut session, now);
-                    session.let_go_of_late(now);
                     // What it has served since says otherwise.
                     let is_unchanged = session.state == planned.session.state;
                     if fate == SessionFate::Gone
@@ -92,6 +89,11 @@ impl SessionPurchase {
                     {
                         session.gone = Some(now);
                     }
+                    if fate == SessionFate::Short && is_voucher && is_shown {
+                        session.note_short(now);
+                    }
+                    self.note_refusal(&mut session, fate, now);
+                    session.let_go_of_late(now);
                 }
             }
         }
@@ -115,13 +117,18 @@ impl SessionPurchase {
     }
 
     /// Notes that a voucher was refused without a word on another one.
-    fn note_refusal(&self, session: &mut KeptSession, now: UnixTime) {
+    fn note_refusal(&self, session: &mut KeptSession, fate: SessionFate, now: UnixTime) {
         if !self.is_shown(session) || planted(Mutant::WordsKeepVouchers) {
             return;
         }
         // One that was signed on in this request is refused for the first time in the next one.
         let is_fresh = self.has_signed_on && session.highest() == session.state.cumulative;
-        if (!session.leans() || self.has_turned) && !is_fresh {
+        // What the origin answers says less of it than a refusal.
+        let counts = match planted(Mutant::LeaningIsNeverDoubted) {
+            true => !session.leans(),
+            false => fate != SessionFate::Free,
+        };
+        if (counts || self.has_turned) && !is_fresh {
             session.doubt();
         }
         session.go_down(now);

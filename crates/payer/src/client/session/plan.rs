@@ -102,7 +102,7 @@ impl SessionPurchase {
                     (session.proven, session.unproven) = (fresh.proven, fresh.unproven);
                     session.signature = String::new();
                     session.others.clear();
-                } else if session.gone.is_some_and(|at| now < at.plus(LEFT_SECS))
+                } else if session.is_topped_up_later(now)
                     && !planted(Mutant::GoneSessionsAreToppedUp)
                 {
                     let message = "the payee says that it knows no such channel, or no such deposit: look at the chain, and forget the channel if its deposit is gone";
@@ -213,10 +213,10 @@ impl SessionPurchase {
             let message = "a deposit may still arrive; wait until it has, or has ended";
             return Err(error(Reason::PaymentUnresolved, message));
         }
-        // An opening that has ended may have arrived: without it nothing is known of the channel.
-        if !opening {
-            session.pending = None;
-        }
+        // An opening that has ended may have arrived: without it nothing is known of the channel. A top-up
+        // of the payer's own stays in sight until the channel is closed.
+        let is_over = |it: &mut PendingFunds| !opening && !it.is_own();
+        session.pending.take_if(is_over);
         // A payee that holds a higher one refuses the lowest; one that does not would take too much.
         if !self.has_turned {
             session.go_down(now);

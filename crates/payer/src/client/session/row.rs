@@ -92,6 +92,7 @@ impl KeptSession {
             "doubts": self.doubts,
             "others": self.others.iter().map(SignedVoucher::to_value).collect::<Vec<_>>(),
             "gone": self.gone.map(UnixTime::secs),
+            "undone": self.undone.map(UnixTime::secs),
             "using": self.using.as_ref().map(Using::to_value),
             "pending": pending,
         })
@@ -107,6 +108,11 @@ impl ChannelRow for KeptSession {
         let address = |name: &str| Address::parse(text(name)?).ok();
         let amount = |name: &str| Amount::from_atomic(text(name)?).ok();
         let word = |name: &str| hex::decode_array(text(name)?).ok();
+        // Rows of before have none.
+        let time = |name: &str| match row.get(name) {
+            None | Some(Value::Null) => Some(None),
+            Some(at) => Some(Some(UnixTime::from_secs(at.as_u64()?))),
+        };
         let pending = match row.get("pending")? {
             Value::Null => None,
             // Rows of before knew of deposits that were not signed yet.
@@ -146,10 +152,8 @@ impl ChannelRow for KeptSession {
                 (None, Some(it)) if !it.is_null() => vec![SignedVoucher::from_value(it)?],
                 (None, _) => Vec::new(),
             },
-            gone: match row.get("gone") {
-                None | Some(Value::Null) => None,
-                Some(at) => Some(UnixTime::from_secs(at.as_u64()?)),
-            },
+            gone: time("gone")?,
+            undone: time("undone")?,
             using: Using::from_row(row)?,
             pending,
         })

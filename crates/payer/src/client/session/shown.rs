@@ -57,6 +57,9 @@ impl KeptSession {
         if amount > self.proven && !self.is_opening() {
             self.put_aside();
         }
+        // One that was refused before is refused again.
+        let known = self.others.iter().find(|it| it.amount == amount);
+        self.doubts = known.map_or(0, |it| it.doubts);
         self.state.cumulative = amount;
         self.others.retain(|it| it.amount != amount);
         self.keep_others_above(amount);
@@ -128,7 +131,7 @@ impl KeptSession {
         self.shorts = self.shorts.saturating_add(1);
         if self.shorts >= MOST_DOUBTS && !planted(Mutant::UndoneTopUpsCount) {
             (self.state.deposit, self.unproven, self.shorts) = (self.proven, 0, 0);
-            self.gone = Some(now);
+            self.undone = Some(now);
         }
     }
 

@@ -68,6 +68,8 @@ pub struct ReceivedStream {
     unit: UnitType,
     price: Amount,
     step: Amount,
+    /// The amount that may have been charged for what never came.
+    unseen: Amount,
     framing: StreamFraming,
     /// Bytes and events that were received, and the seconds once it has ended.
     units: u64,
@@ -101,6 +103,7 @@ impl ReceivedStream {
             unit: terms.unit,
             price: terms.amount,
             step,
+            unseen: Amount::ZERO,
             framing,
             units: 0,
             since: Some(sent_ms),
@@ -200,12 +203,13 @@ impl ReceivedStream {
         StreamRaise { channel: self.channel, required, ahead: self.step }
     }
 
-    /// Lets its time stand still. Of one that was cut off, the event that was charged last may never have come.
+    /// Lets its time stand still. Of one that was cut off, the step that was paid may have been charged, and
+    /// never have come.
     pub fn ends(&mut self, now_ms: u64, is_cut: bool) {
         self.units = self.seen(now_ms);
         let is_untold = is_cut && self.unit == UnitType::Event && self.receipt.is_none();
         if is_untold && !planted(Mutant::CutStreamsFallBehind) {
-            self.units = self.units.saturating_add(1);
+            self.unseen = self.step;
         }
         self.since = None;
     }
@@ -223,7 +227,9 @@ impl ReceivedStream {
         let seen = self.seen(now_ms).max(self.noted);
         let fresh = seen.saturating_sub(self.noted);
         self.noted = seen;
-        self.price.checked_mul_u64(fresh).unwrap_or(Amount::MAX)
+        let seen = self.price.checked_mul_u64(fresh);
+        let unseen = core::mem::replace(&mut self.unseen, Amount::ZERO);
+        seen.and_then(|seen| seen.checked_add(unseen)).unwrap_or(Amount::MAX)
     }
 }
 
