@@ -284,6 +284,7 @@ const TABLE: &[Row] = &[
     row!(LateAnswersDropVouchers, session_payer::vouchers::a_voucher_that_is_served_late_is_kept_whichever_is_shown_by_then),
     row!(OneRefusalPassesOver, session_payer::vouchers::a_voucher_that_was_refused_once_is_not_passed_over),
     row!(SmallStepsGoUp, session_payer::vouchers::a_voucher_that_adds_too_little_is_followed_by_the_next_one_and_not_by_the_highest),
+    row!(UsedUpIsTooHigh, session_payer::vouchers::errors_of_an_origin_right_after_a_top_up_end_no_session),
     row!(LeaningIsNeverDoubted, session_payer::vouchers::a_lost_answer_after_a_top_up_ends_no_session_at_a_payee_without_codes),
     row!(PlansOutliveNotes, session_payer::own::a_hash_that_comes_while_a_voucher_is_signed_is_kept),
     row!(OwnTransactionsBlock, session_payer::vouchers::a_transaction_that_never_counts_holds_up_nothing_that_needs_no_top_up),

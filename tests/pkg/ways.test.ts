@@ -10,7 +10,7 @@ import { Ways } from '../../pkg/dist/ways.js';
 //
 test('a deposit that leaves for a purchase keeps the voucher that has left for it before', async () => {
   const ways = new Ways(memoryStore(), () => 1_763_618_400);
-  const request = await requestOf('https://api.example.com/report', { headers: { 'idempotency-key': 'k' } });
+  const request = await requestOf('https://api.example.com/report', { headers: { 'idempotency-key': 'k' } }, false);
   const call = await ways.begin(request, 'call');
   assert.ok(call);
   const voucher = { channel: '0x01', amount: '100', before: '90', alone: true };

@@ -306,6 +306,28 @@ pub fn a_lost_answer_after_a_top_up_ends_no_session_at_a_payee_without_codes() {
     }
 }
 
+//
+#[test]
+pub fn errors_of_an_origin_right_after_a_top_up_end_no_session() {
+    for errors in [1, 2, 3] {
+        let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+        for _ in 0..10 {
+            payer.pays(&mut seller).unwrap();
+        }
+        // Each voucher is charged, and its answer is that there is no such page.
+        for _ in 0..errors {
+            let served = seller.served;
+            let missing = |seller: &mut Seller, answer: SellerAnswer| {
+                if seller.served > served { (404, super::none(), Vec::new()) } else { answer }
+            };
+            let _ = payer.asks(&mut seller, ChannelAim::Pay, missing);
+        }
+        let paid = (0..5).filter(|_| payer.pays(&mut seller).is_ok()).count();
+        assert!(paid >= 4, "{errors}: {paid} of 5, {:?}", seller.actions);
+        assert!(payer.asks(&mut seller, ChannelAim::Refund(None), |_, it| it).is_ok());
+    }
+}
+
 //
 #[test]
 pub fn a_transaction_that_is_sent_late_writes_over_nothing_that_was_signed_meanwhile() {

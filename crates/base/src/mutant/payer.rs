@@ -184,6 +184,8 @@ macro_rules! payer {
             UndoneTopUpsCount,
             /// A voucher whose answer was lost is followed by another one in the same request.
             LostAnswersAreForgotten,
+            /// A voucher that is called used up is taken for one above the deposit, though that has arrived.
+            UsedUpIsTooHigh,
             /// A voucher above what is proven is refused by a payee without codes for ever.
             LeaningIsNeverDoubted,
             /// What was noted of a deposit while a voucher was signed is written over by it.

@@ -52,7 +52,7 @@ impl SessionPurchase {
                 self.course.end(SessionFate::Free, ChannelNext::Return(None))
             }
             None if self.is_refused_again(act) => {
-                self.signs_on(headers, &rejection.to_string(), now)
+                self.signs_on(headers, (&rejection.to_string(), false), now)
             }
             None => {
                 let end = self.refusal(&rejection.to_string());
@@ -70,8 +70,13 @@ impl SessionPurchase {
         matches!(act, Act::Voucher(_)) && may_be_used_up && !planted(Mutant::OtherWordsEndSessions)
     }
 
-    /// Takes the voucher as used up, and signs one higher one: once in a request.
-    fn signs_on(&mut self, headers: &Headers, said: &str, now: UnixTime) -> ChannelNext {
+    /// Takes the voucher as used up, as the payee has said or not, and signs one higher one: once in a request.
+    fn signs_on(
+        &mut self,
+        headers: &Headers,
+        (said, is_said): (&str, bool),
+        now: UnixTime,
+    ) -> ChannelNext {
         let is_second = (self.has_signed_on || self.is_fresh_of_stream())
             && !planted(Mutant::VouchersAreSignedOn);
         self.has_signed_on = true;
@@ -82,8 +87,11 @@ impl SessionPurchase {
             }
             None => {
                 let end = self.refusal(said);
-                // Those below it were called lower, so this is the one that the payee holds.
-                let fate = if self.has_turned { SessionFate::Held } else { SessionFate::Refused };
+                // Those below it were called lower, or used up as this one, whose deposit it has called arrived.
+                let is_covered = self.planned.as_ref().is_some_and(|it| it.session.unproven > 0)
+                    && !planted(Mutant::UsedUpIsTooHigh);
+                let is_held = self.has_turned || is_said && is_covered;
+                let fate = if is_held { SessionFate::Held } else { SessionFate::Refused };
                 self.turned_down((fate, false), headers, end, now)
             }
         }
@@ -304,7 +312,7 @@ impl SessionPurchase {
                 self.turned_down((SessionFate::Refused, true), headers, end, now)
             }
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) => {
-                self.signs_on(headers, &said, now)
+                self.signs_on(headers, (&said, true), now)
             }
             Remedy::AskAgain => self.asks_anew(headers, &said, now),
             // Its rest comes back; the next deposit is for another one.
