@@ -188,7 +188,7 @@ macro_rules! payer {
             UsedUpIsTooHigh,
             /// A voucher above what is proven is refused by a payee without codes for ever.
             LeaningIsNeverDoubted,
-            /// What was noted of a deposit while a voucher was signed is written over by it.
+            /// A voucher that is signed writes over notes of a deposit that came meanwhile.
             PlansOutliveNotes,
             /// A word that comes late calls a channel unknown that has served since.
             LateWordsCount,
