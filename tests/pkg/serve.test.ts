@@ -38,8 +38,8 @@ const payer = () => chain.accounts.payers[2]!;
 const fetchOf = (store = memoryStore()) =>
   payingFetch({ signer: payer().privateKey, policy: { perDay: '5', deadlineSecs: 120 }, store, resume });
 
-/** Marks of processes that serve the folder. */
-const marks = (): string[] => readdirSync(state).filter((name) => name.startsWith('served-by-'));
+/** Marks of processes that serve the folder; one that is being written has another name for a moment. */
+const marks = (): string[] => readdirSync(state).filter((name) => name.startsWith('served-by-') && !name.endsWith('.new'));
 
 test('a paid request, a free one, the pages, and who asked', async () => {
   const { url, child, ended } = await serving();
