@@ -6,7 +6,7 @@ use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
-/// Refusals without a word from which on the next higher voucher is shown.
+/// Refusals of one kind that count as a word: a single one may be a bad moment.
 const MOST_DOUBTS: u8 = 2;
 
 /// Other vouchers that are kept: a close shows each once.
@@ -22,8 +22,10 @@ impl KeptSession {
         self.state.deposit = self.state.deposit.max(amount);
         if amount > self.proven {
             // Of several top-ups nobody knows which one it was.
-            self.proven = if self.unproven <= 1 { self.state.deposit } else { amount };
-            self.unproven = if self.unproven <= 1 { 0 } else { self.unproven };
+            (self.proven, self.unproven) = match self.unproven {
+                0 | 1 => (self.state.deposit, 0),
+                several => (amount, several),
+            };
             self.shorts = 0;
         }
         // Another request may show a lower one by now, which is worth nothing any more.
@@ -34,10 +36,15 @@ impl KeptSession {
         }
         self.gone = None;
         self.doubts = 0;
+        self.forget_doubts();
+        self.keep_others_above(amount);
+    }
+
+    /// Forgets that the payee has refused the other vouchers.
+    fn forget_doubts(&mut self) {
         for other in &mut self.others {
             other.doubts = 0;
         }
-        self.keep_others_above(amount);
     }
 
     /// Forgets the other vouchers that one of this amount stands for, if what is proven covers it. It stays
@@ -113,9 +120,7 @@ impl KeptSession {
         let most = if planted(Mutant::OneRefusalPassesOver) { 1 } else { MOST_DOUBTS };
         let untried = self.others.iter().position(|it| above(it) && it.doubts < most);
         if untried.is_none() {
-            for other in &mut self.others {
-                other.doubts = 0;
-            }
+            self.forget_doubts();
         }
         if let Some(at) = untried.or_else(|| self.others.iter().position(above)) {
             self.show(at);
