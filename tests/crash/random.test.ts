@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-
+import { test } from 'node:test';
+import { sharedWorld } from '../support/suite.ts';
 import { Campaign } from './campaign.ts';
 import { drain, judge } from './verdict.ts';
-import { startWorld, type World } from './world.ts';
+import { startWorld } from './world.ts';
 
 const MOMENTS = Number(process.env.FAREBOX_CRASH_MOMENTS ?? 20);
 const SEED = Number(process.env.FAREBOX_CRASH_SEED ?? 1);
@@ -12,11 +12,7 @@ const BATCH = 20;
 /** Eight payments, four of each mode, exchange at least this many messages, each seen before and after. */
 const MESSAGES = 120;
 
-let world: World;
-before(async () => {
-  world = await startWorld();
-});
-after(() => world?.stop());
+const world = sharedWorld(startWorld);
 
 const random = mulberry32(SEED);
 assert.ok(Number.isSafeInteger(MOMENTS) && MOMENTS > 0, 'the number of moments is a whole number');

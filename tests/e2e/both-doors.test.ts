@@ -1,22 +1,19 @@
 // One authorization of the token, brought as a credential of MPP and as a payment of x402, in every order and at once.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import type { Hex } from 'viem';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { asX402, type MppPayment, payMpp } from '../support/mpp-payer.ts';
 import { challengeOf, credential, receiptIn } from '../support/mpp-wire.ts';
+import { sharedWorld } from '../support/suite.ts';
 import type { PaymentRequired } from '../worker/support/payer.ts';
 import { settlementOf } from './clients.ts';
-import { changesDuring, startWorld, transfersOf, type World } from './world.ts';
+import { changesDuring, startWorld, transfersOf } from './world.ts';
 
-let world: World;
-before(async () => {
-  world = await startWorld();
-});
-after(() => world?.stop());
+const world = sharedWorld(startWorld);
 
 const ROUTES = [
   { settle: 'after', path: '/report', verified: 1 },

@@ -1,7 +1,7 @@
 // One route, six payers of four protocols' shapes, one chain: each pays what the route asks, once, and gets the receipt of its protocol.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import type { Hex } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
@@ -12,14 +12,11 @@ import { payMpp } from '../support/mpp-payer.ts';
 import { challengeOf, receiptIn, requestOf } from '../support/mpp-wire.ts';
 import { mppxFetch, receiptOf, strictlyRead } from '../support/mppx-client.ts';
 import { payAsOkx } from '../support/okx-payer.ts';
+import { sharedWorld } from '../support/suite.ts';
 import { type Payer, payingFetch, payingFetchV1, settlementOf } from './clients.ts';
-import { changesDuring, startWorld, transfersOf, type World } from './world.ts';
+import { changesDuring, startWorld, transfersOf } from './world.ts';
 
-let world: World;
-before(async () => {
-  world = await startWorld();
-});
-after(() => world?.stop());
+const world = sharedWorld(startWorld);
 
 /** What somebody got for his money: the answer, and the transaction that his own receipt names. */
 type Bought = { readonly response: Response; readonly transaction: Hex };

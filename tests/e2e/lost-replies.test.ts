@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 
 import { decodeFunctionData, type Hex, parseSignature, serializeSignature } from 'viem';
 
@@ -7,17 +7,14 @@ import { USDC } from '../../demo/chain.mjs';
 import { EXPECTED } from '../crash/expected.ts';
 import { get } from '../crash/payments.ts';
 import { codeOf } from '../crash/verdict.ts';
+import { sharedWorld } from '../support/suite.ts';
 import { encode, type JsonObject, type Payment } from '../worker/support/payer.ts';
 import { signStatement } from '../worker/support/statement.ts';
 import { payingFetch, settlementOf } from './clients.ts';
 import { type FaultyWorld, insist, MODES, sendTo, signFor, startFaultyWorld, TURNS, tally } from './faulty-world.ts';
 import { lost } from './twisted.ts';
 
-let world: FaultyWorld;
-before(async () => {
-  world = await startFaultyWorld();
-});
-after(() => world?.stop());
+const world = sharedWorld(startFaultyWorld);
 
 const IDENTIFIER = 'pay_0123456789abcdef0123456789abcdef';
 

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 
 import { encodeFunctionData, type Hex, keccak256 } from 'viem';
 
@@ -17,6 +17,7 @@ import { type Origin, startOrigin } from '../../demo/origin.mjs';
 import { type Gate, startGate } from '../../scripts/miniflare.mjs';
 import { type Challenge, challengeOf, credential, receiptIn } from '../support/mpp-wire.ts';
 import { payAsOkx } from '../support/okx-payer.ts';
+import { sharedWorld } from '../support/suite.ts';
 import { type Change, changesDuring, startWorld, transfersOf, type World } from './world.ts';
 
 type Account = Chain['accounts']['payer'];
@@ -107,11 +108,7 @@ const byHash = (hash: Hex) => ({ type: 'hash', hash });
 const reference = (headers: Headers) => receiptIn(headers.get('payment-receipt'))?.reference;
 
 describe('payments that the chain settles', () => {
-  let world: World;
-  before(async () => {
-    world = await startWorld({ readsChain: true, routes: ROUTES, vars: { RECOVERY: { settle_secs: 15 } } });
-  });
-  after(() => world?.stop());
+  const world = sharedWorld(() => startWorld({ readsChain: true, routes: ROUTES, vars: { RECOVERY: { settle_secs: 15 } } }));
 
   const payer = (place: number): Account => world.chain.accounts.payers[place] as Account;
 

@@ -3,26 +3,23 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { createWalletClient, type Hex, http } from 'viem';
 
 import { FAILING } from '../../demo/gate.mjs';
 import { root } from '../../scripts/steps.mjs';
+import { sharedWorld } from '../support/suite.ts';
 import { payingFetch } from './clients.ts';
-import { startWorld, type World } from './world.ts';
+import { startWorld } from './world.ts';
 
 const TOKEN = 'operator-token-of-the-hour';
 const LIMIT_MS = 120_000;
 /** What the document says once, in front of its commands. */
 const ASK = `ask() { curl -s -H "Authorization: Bearer $OPERATOR_TOKEN" "$FAREBOX_URL/_farebox/$@"; }`;
 
-let world: World;
-before(async () => {
-  world = await startWorld({ readsChain: true, routes: [FAILING], secrets: { OPERATOR_TOKEN: TOKEN } });
-});
-after(() => world?.stop());
+const world = sharedWorld(() => startWorld({ readsChain: true, routes: [FAILING], secrets: { OPERATOR_TOKEN: TOKEN } }));
 
 /** What a line prints, both streams. */
 async function typed(line: string): Promise<string> {

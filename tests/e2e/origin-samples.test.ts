@@ -15,9 +15,10 @@ import { type Gate, startGate } from '../../scripts/miniflare.mjs';
 import { type Child, startProcess } from '../../scripts/processes.mjs';
 import { findPython } from '../../scripts/python.mjs';
 import { root } from '../../scripts/steps.mjs';
+import { sharedWorld } from '../support/suite.ts';
 import { connect, next, refusal } from '../worker/support/sockets.ts';
 import { payingFetch } from './clients.ts';
-import { changesDuring, startWorld, type World } from './world.ts';
+import { changesDuring, startWorld } from './world.ts';
 
 const SECRET = 'origin-secret-of-the-samples-0123456789abcdef';
 const API_KEY = 'key-of-a-partner-0123456789';
@@ -151,11 +152,7 @@ const RAILS: Sample = {
   },
 };
 
-let world: World;
-before(async () => {
-  world = await startWorld();
-});
-after(() => world?.stop());
+const world = sharedWorld(startWorld);
 
 for (const { name, leftOut, hasSocket, start } of [EXPRESS, FASTAPI, RAILS, NGINX]) {
   describe(`the sample for ${name}`, { skip: leftOut === undefined ? false : `left out: ${leftOut}` }, () => {

@@ -2,7 +2,7 @@
 // addresses, written from their specifications.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 import { createWalletClient, type Hex, http, maxUint256, parseAbi } from 'viem';
@@ -10,8 +10,9 @@ import { createWalletClient, type Hex, http, maxUint256, parseAbi } from 'viem';
 import { PERMIT2 } from '../../demo/chain.mjs';
 import { PRICE, PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { payingFetch as payingFetchOfPackage, receiptOf } from '../../pkg/dist/index.js';
+import { sharedWorld } from '../support/suite.ts';
 import { type Payer, settlementOf } from './clients.ts';
-import { changesDuring, startWorld, transfersOf, type World } from './world.ts';
+import { changesDuring, startWorld, transfersOf } from './world.ts';
 
 const ROUTES = [
   { path: '/report-permit', price: PRICE, asset_transfer_method: 'permit2' },
@@ -24,11 +25,7 @@ const MODES = [
   { path: '/report-permit-sure', verified: 1 },
 ];
 
-let world: World;
-before(async () => {
-  world = await startWorld({ readsChain: true, routes: ROUTES.map((route) => ({ ...route, methods: ['GET'] })) });
-});
-after(() => world?.stop());
+const world = sharedWorld(() => startWorld({ readsChain: true, routes: ROUTES.map((route) => ({ ...route, methods: ['GET'] })) }));
 
 const abi = parseAbi([
   'function approve(address spender, uint256 value) returns (bool)',

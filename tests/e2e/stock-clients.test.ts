@@ -3,14 +3,11 @@ import { after, before, describe, it, test } from 'node:test';
 
 import { NETWORK, NETWORK_V1 } from '../../demo/chain.mjs';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { sharedWorld } from '../support/suite.ts';
 import { settlementOf, stockClients } from './clients.ts';
 import { changesDuring, startWorld, transfersOf, type World } from './world.ts';
 
-let world: World;
-before(async () => {
-  world = await startWorld();
-});
-after(() => world?.stop());
+const world = sharedWorld(startWorld);
 
 const modes = [
   { settle: 'after', path: '/report', verified: 1 },

@@ -1,6 +1,6 @@
 /** Somebody without a channel at a gate that sells by session: made-up channels cost a bounded number of objects and calls, and another's channel goes on. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
@@ -8,10 +8,11 @@ import { type Hex, hashTypedData } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { BATCH_SETTLEMENT } from '../../demo/chain.mjs';
-import { type SessionsWorld, startSessionsWorld, UNIT } from '../../demo/sessions-world.mjs';
+import { startSessionsWorld, UNIT } from '../../demo/sessions-world.mjs';
 import type { Random } from '../pkg/random.ts';
 import type { Shape } from '../support/hostile/mutate.ts';
 import { type Attacked, attack } from '../support/hostile/stranger.ts';
+import { sharedWorld } from '../support/suite.ts';
 
 const LIMIT = { timeout: 300_000 };
 const REQUESTS = 1_000;
@@ -25,14 +26,7 @@ const SECS_OF_REFUSAL = 6;
 const LEDGER = 17;
 const OBJECT_BYTES = 80 * 1024;
 
-let world: SessionsWorld;
-before(
-  async () => {
-    world = await startSessionsWorld();
-  },
-  { timeout: 120_000 },
-);
-after(() => world?.stop());
+const world = sharedWorld(startSessionsWorld);
 
 //
 test('a stranger makes up channels, and speaks in the name of one that there is', LIMIT, async (t) => {

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { BIG_BYTES, bigPart } from '../../demo/origin.mjs';
+import { sharedWorld } from '../support/suite.ts';
 import { payingFetch, settlementOf } from './clients.ts';
-import { startWorld, transfersOf, type World } from './world.ts';
+import { startWorld, transfersOf } from './world.ts';
 
-let world: World;
-before(async () => {
-  world = await startWorld();
-});
-after(() => world?.stop());
+const world = sharedWorld(startWorld);
 
 /** Asks for a held answer, and reads it before and after the origin may finish it. */
 async function readHeld(target: string) {

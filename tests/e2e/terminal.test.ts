@@ -3,25 +3,22 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { createWalletClient, type Hex, http } from 'viem';
 
 import { FAILING } from '../../demo/gate.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { eventually } from '../support/eventually.ts';
+import { sharedWorld } from '../support/suite.ts';
 import { payingFetch } from './clients.ts';
-import { startWorld, type World } from './world.ts';
+import { startWorld } from './world.ts';
 
 const TOKEN = 'operator-token-at-a-terminal';
 const PRICE = 10_000n;
 const PROGRAM = join(root, 'pkg/dist/cli/main.js');
 
-let world: World;
-before(async () => {
-  world = await startWorld({ readsChain: true, routes: [FAILING], secrets: { OPERATOR_TOKEN: TOKEN } });
-});
-after(() => world?.stop());
+const world = sharedWorld(() => startWorld({ readsChain: true, routes: [FAILING], secrets: { OPERATOR_TOKEN: TOKEN } }));
 
 type Ran = { code: number; out: string; err: string };
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
@@ -12,7 +12,8 @@ import { localSigner, type Proposal, payingFetch, receiptOf } from '../../pkg/di
 import { startProcess } from '../../scripts/processes.mjs';
 import { findPython } from '../../scripts/python.mjs';
 import { root } from '../../scripts/steps.mjs';
-import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
+import { changesDuring, startWorld, transfersOf } from '../e2e/world.ts';
+import { sharedWorld } from '../support/suite.ts';
 import { CLIENTS, INSTALLED, type Program, SERVERS, versionOf } from './programs.ts';
 
 const LIMIT_MS = 60_000;
@@ -42,11 +43,7 @@ test('what is left out is said', (t) => {
     if (command === undefined) t.diagnostic(`left out: the programs of ${runtime}`);
 });
 
-let world: World;
-before(async () => {
-  world = await startWorld();
-});
-after(() => world?.stop());
+const world = sharedWorld(startWorld);
 
 for (const [index, { name, runtime, words, refused }] of CLIENTS.entries()) {
   const command = commands[runtime];

@@ -1,31 +1,16 @@
 // The acceptance cases of the market's contract, by HTTP through the gate, with money on a chain.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 
 import { createAgentPayClient } from '../../pkg/dist/agent/index.js';
 import { eventually } from '../support/eventually.ts';
-import {
-  bearer,
-  chargingSkill,
-  earned,
-  LEDGER_ID,
-  listed,
-  plainSkill,
-  recordOf,
-  type SkillsWorld,
-  startSkillsWorld,
-  TX,
-  untilSold,
-} from './market.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { bearer, chargingSkill, earned, LEDGER_ID, listed, plainSkill, recordOf, startSkillsWorld, TX, untilSold } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 
-let world: SkillsWorld;
-before(async () => {
-  world = await startSkillsWorld();
-}, LIMIT);
-after(() => world?.stop());
+const world = sharedWorld(startSkillsWorld);
 
 describe('an agent without a wallet invokes a skill', () => {
   test('that asks for money: the seller is paid once, and the answer has the receipt', LIMIT, async () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { privateKeyToAccount } from 'viem/accounts';
@@ -14,18 +14,15 @@ import { root } from '../../scripts/steps.mjs';
 import { type Payer, payingFetch } from '../e2e/clients.ts';
 import { eventually } from '../support/eventually.ts';
 import { mppxFetch } from '../support/mppx-client.ts';
-import { earned, plainSkill, type SkillsWorld, startSkillsWorld, untilSold } from './market.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { earned, plainSkill, startSkillsWorld, untilSold } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 const HELLO = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"input":"hello"}' };
 const PRICE = { price: '$0.05' };
 const python = await findPython();
 
-let world: SkillsWorld;
-before(async () => {
-  world = await startSkillsWorld();
-}, LIMIT);
-after(() => world?.stop());
+const world = sharedWorld(startSkillsWorld);
 
 const clients: readonly (readonly [name: string, buy: (url: string, payer: Payer) => Promise<Response>])[] = [
   ['@x402/fetch', (url, payer) => payingFetch(fetch, payer)(url, HELLO)],

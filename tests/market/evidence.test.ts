@@ -1,24 +1,21 @@
 // Quotes of the original's shapes that are settled by what is on a chain, and packs of calls that a stock client buys: through the gate.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 
 import { createWalletClient, http } from 'viem';
 
 import { readArtefact, USDC } from '../../demo/chain.mjs';
 import { payingFetch } from '../e2e/clients.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Answer, earned, plainSkill, type SkillsWorld, startSkillsWorld, TX } from './market.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { type Answer, earned, plainSkill, startSkillsWorld, TX } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 const X402 = '/api/protocol/x402';
 const said = (error: string, code = 'invalid_request'): string => JSON.stringify({ ok: false, error, code });
 
-let world: SkillsWorld;
-before(async () => {
-  world = await startSkillsWorld({ vars: { COMPATIBILITY: 'open-stellar' } });
-}, LIMIT);
-after(() => world?.stop());
+const world = sharedWorld(() => startSkillsWorld({ vars: { COMPATIBILITY: 'open-stellar' } }));
 
 type Quote = {
   readonly paymentRef: string;

@@ -1,21 +1,15 @@
 /** Thousands of requests to a market that are almost right: each is answered, none tells a secret or leaves more than a bound, and an agent buys as before. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { signedSkill } from '../../demo/skill-proof.mjs';
 import type { Json } from '../support/hostile/mutate.ts';
 import { LIMIT, MOST_BYTES, play, REQUESTS, SEED } from '../support/hostile/play.ts';
-import { chargingSkill, earned, plainSkill, type SkillsWorld, startSkillsWorld, TX } from './market.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { chargingSkill, earned, plainSkill, startSkillsWorld, TX } from './market.ts';
 import { requestsOf, SKILLS, X402 } from './support/requests.ts';
 
-let world: SkillsWorld;
-before(
-  async () => {
-    world = await startSkillsWorld({ vars: { COMPATIBILITY: 'open-stellar' } });
-  },
-  { timeout: 120_000 },
-);
-after(() => world?.stop());
+const world = sharedWorld(() => startSkillsWorld({ vars: { COMPATIBILITY: 'open-stellar' } }));
 
 // I-21
 test(`a market answers ${REQUESTS} requests that are almost right`, LIMIT, async (t) => {

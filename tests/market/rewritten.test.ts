@@ -1,27 +1,26 @@
 // While sellers publish and the gate's route table is rewritten, what the gate answers about other paths stays as it was.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { eventually } from '../support/eventually.ts';
-import { plainSkill, type SkillsWorld, startSkillsWorld, untilSold } from './market.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { plainSkill, startSkillsWorld, untilSold } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 const REQUESTS = 50;
 const SKILLS = 10;
 
-let world: SkillsWorld;
-before(async () => {
-  world = await startSkillsWorld({
+const world = sharedWorld(() =>
+  startSkillsWorld({
     vars: {
       OWN_ROUTES: JSON.stringify([
         { path: '/api/marketplace/*', price: 'free' },
         { path: '/own', price: '$0.01' },
       ]),
     },
-  });
-}, LIMIT);
-after(() => world?.stop());
+  }),
+);
 
 /** What does not change from one 402 to the next: what is asked for, by whom, for what. */
 const asked = async (path: string): Promise<unknown> => {

@@ -1,19 +1,15 @@
 // All sellers of a market have its origin: one that fails leaves its buyers their room for the others.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-
-import { plainSkill, type SkillsWorld, startSkillsWorld, untilSold } from './market.ts';
+import { test } from 'node:test';
+import { sharedWorld } from '../support/suite.ts';
+import { plainSkill, startSkillsWorld, untilSold } from './market.ts';
 
 /** As long as a payload may be, so that few of them fill a payee's room. */
 const LENGTH = 950_000;
 const MOST = 12;
 
-let world: SkillsWorld;
-before(async () => {
-  world = await startSkillsWorld();
-});
-after(() => world?.stop());
+const world = sharedWorld(startSkillsWorld);
 
 //
 test('an agent whose calls fail at one seller of a market is refused there in the end, and buys of another one', {

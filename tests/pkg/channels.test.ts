@@ -2,22 +2,19 @@
 // happen to answers, records and processes in between.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import type { Chain } from '../../demo/chain.mjs';
 import { type ChannelOptions, type ChannelProposal, channelFetch, channelReceiptOf } from '../../pkg/dist/channels.js';
 import { memoryStore } from '../../pkg/dist/store.js';
-import { type ChannelSeller, PRICE, startChannelSeller } from '../e2e/channel-seller.ts';
+import { PRICE, startChannelSeller } from '../e2e/channel-seller.ts';
+import { sharedWorld } from '../support/suite.ts';
 import { failing, rowsIn } from './failing.ts';
 import { base64, GOODS, OFFER, settlement, terms } from './shop.ts';
 
-let world: ChannelSeller;
-before(async () => {
-  world = await startChannelSeller();
-});
-after(() => world?.stop());
+const world = sharedWorld(startChannelSeller);
 
 let next = 0;
 /** A funded wallet that no other test uses. */

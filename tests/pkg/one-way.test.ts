@@ -1,23 +1,20 @@
 // Under one key a purchase is paid one way: what has left by `exact`, by a channel or by a session is not charged beside by another one.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { channelFetch } from '../../pkg/dist/channels.js';
 import { memoryStore, wrapFetch } from '../../pkg/dist/index.js';
 import { resume } from '../../pkg/dist/resume.js';
-import { type ChannelSeller, DELAY, startChannelSeller } from '../e2e/channel-seller.ts';
+import { DELAY, startChannelSeller } from '../e2e/channel-seller.ts';
+import { sharedWorld } from '../support/suite.ts';
 import { challenge } from './charges.ts';
 import { base64, GOODS, OFFER, settlement, watchedSigner } from './shop.ts';
 
 /** The contract of OKX's sessions, which the policy names. */
 const ESCROW = '0x5E550002e64FaF79B41D89fE8439eEb1be66CE3b';
 
-let world: ChannelSeller;
-before(async () => {
-  world = await startChannelSeller();
-});
-after(() => world?.stop());
+const world = sharedWorld(startChannelSeller);
 
 const key = (name: string) => ({ headers: { 'idempotency-key': name } });
 

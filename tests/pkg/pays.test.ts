@@ -1,19 +1,16 @@
 // The package pays our gate on a real chain: each signer, both settle modes, lost replies.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import type { Hex } from 'viem';
 
 import { FareboxError, localSigner, payingFetch, receiptOf, wrapFetch } from '../../pkg/dist/index.js';
-import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
+import { changesDuring, startWorld, transfersOf } from '../e2e/world.ts';
+import { sharedWorld } from '../support/suite.ts';
 import { SIGNERS, wallet } from './signers.ts';
 
-let world: World;
-before(async () => {
-  world = await startWorld();
-});
-after(() => world?.stop());
+const world = sharedWorld(startWorld);
 
 const PRICE = 10_000n;
 

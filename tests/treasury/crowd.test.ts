@@ -1,11 +1,12 @@
 // Ten agents at once under one budget, without and with SIGKILL at random moments: what fits is spent, and never a unit more.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import type { AgentPayClient } from '../../pkg/dist/agent/index.js';
 import { eventually } from '../support/eventually.ts';
-import { buy, clientOf, startTreasuryWorld, type Told, type TreasuryWorld } from './buyers.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { buy, clientOf, startTreasuryWorld, type Told } from './buyers.ts';
 
 const AGENTS = Array.from({ length: 10 }, (_, index) => `agent-${index}`);
 const DECISIONS = 200;
@@ -21,22 +22,17 @@ const ENDED_SECS = 900;
 const KILLS = Number(process.env.FAREBOX_CRASH_MOMENTS ?? 20);
 const SEED = Number(process.env.FAREBOX_CRASH_SEED ?? Date.now() % 100_000);
 
-let world: TreasuryWorld;
-before(
-  async () => {
-    world = await startTreasuryWorld({
-      stock: false,
-      organizations: ({ scripted }) =>
-        ['crowd', 'killed'].map((name) => ({
-          name,
-          policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '1.00' } },
-          agents: AGENTS.map((agent) => ({ name: agent })),
-        })),
-    });
-  },
-  { timeout: 120_000 },
+const world = sharedWorld(() =>
+  startTreasuryWorld({
+    stock: false,
+    organizations: ({ scripted }) =>
+      ['crowd', 'killed'].map((name) => ({
+        name,
+        policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '1.00' } },
+        agents: AGENTS.map((agent) => ({ name: agent })),
+      })),
+  }),
 );
-after(() => world?.stop());
 
 function kindsOf(told: readonly Told[]): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -2,28 +2,24 @@
 // what a crash leaves.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 
 import { eventually } from '../support/eventually.ts';
-import { buy, clientOf, startTreasuryWorld, type Told, type TreasuryWorld } from './buyers.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { buy, clientOf, startTreasuryWorld, type Told } from './buyers.ts';
 
 const LEASE_SECS = 33;
 
-let world: TreasuryWorld;
-before(
-  async () => {
-    world = await startTreasuryWorld({
-      organizations: ({ scripted, gate }) =>
-        ['final', 'torn-up', 'crashed', 'expiring'].map((name) => ({
-          name,
-          policy: { allowedOrigins: [scripted.url, gate?.url], perMonth: { USDC: '1.00' } },
-          agents: [{ name: 'buyer' }],
-        })),
-    });
-  },
-  { timeout: 120_000 },
+const world = sharedWorld(() =>
+  startTreasuryWorld({
+    organizations: ({ scripted, gate }) =>
+      ['final', 'torn-up', 'crashed', 'expiring'].map((name) => ({
+        name,
+        policy: { allowedOrigins: [scripted.url, gate?.url], perMonth: { USDC: '1.00' } },
+        agents: [{ name: 'buyer' }],
+      })),
+  }),
 );
-after(() => world?.stop());
 
 const shop = (path: string): string => `${world.merchants.scripted.url}/${path}`;
 const receiptOf = async (organization: string, { receipt }: Told) =>

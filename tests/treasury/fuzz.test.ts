@@ -1,32 +1,28 @@
 /** Thousands of requests to a treasury that are almost right: each is answered, none tells a secret or leaves more than a bound, and an agent buys as before. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { LIMIT, MOST_BYTES, play, REQUESTS } from '../support/hostile/play.ts';
-import { buy, clientOf, during, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { buy, clientOf, during, startTreasuryWorld } from './buyers.ts';
 import { requestsOf, TO, VERSION } from './support/requests.ts';
 
 const LOOKUP = 'lookup-token-of-the-fuzz-0123456789abcdef';
 const PAYOUTS = 'payout-token-of-the-fuzz-0123456789abcdef';
-let world: TreasuryWorld;
-before(
-  async () => {
-    world = await startTreasuryWorld({
-      stock: false,
-      organizations: ({ scripted }) => [
-        { name: 'honest', policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '5.00' } }, agents: [{ name: 'buyer' }] },
-        {
-          name: 'rogues',
-          policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '0.50' }, payoutsPerDay: { USDC: '0.05' } },
-          agents: [{ name: 'rogue' }, { name: 'other' }],
-        },
-      ],
-      vars: { LOOKUP_TOKEN: LOOKUP, PAYOUT: PAYOUTS, PAYOUT_TOKENS: [{ organization: 'rogues', wallet: 'own-1', secret: 'PAYOUT' }] },
-    });
-  },
-  { timeout: 120_000 },
+const world = sharedWorld(() =>
+  startTreasuryWorld({
+    stock: false,
+    organizations: ({ scripted }) => [
+      { name: 'honest', policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '5.00' } }, agents: [{ name: 'buyer' }] },
+      {
+        name: 'rogues',
+        policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '0.50' }, payoutsPerDay: { USDC: '0.05' } },
+        agents: [{ name: 'rogue' }, { name: 'other' }],
+      },
+    ],
+    vars: { LOOKUP_TOKEN: LOOKUP, PAYOUT: PAYOUTS, PAYOUT_TOKENS: [{ organization: 'rogues', wallet: 'own-1', secret: 'PAYOUT' }] },
+  }),
 );
-after(() => world?.stop());
 
 // I-21
 test(`a treasury answers ${REQUESTS} requests that are almost right`, LIMIT, async (t) => {

@@ -1,22 +1,18 @@
 // Merchants that fail, lie and cheat: what an agent is told, how often the payment was sent, and what moved on the chain.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 
 import { AgentPayClient } from '../../pkg/dist/agent/index.js';
-import { buy, clientOf, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { buy, clientOf, startTreasuryWorld } from './buyers.ts';
 
-let world: TreasuryWorld;
-before(
-  async () => {
-    world = await startTreasuryWorld({
-      stock: false,
-      organizations: ({ scripted }) => [{ name: 'acme', policy: { allowedOrigins: [scripted.url] }, agents: [{ name: 'buyer' }] }],
-    });
-  },
-  { timeout: 120_000 },
+const world = sharedWorld(() =>
+  startTreasuryWorld({
+    stock: false,
+    organizations: ({ scripted }) => [{ name: 'acme', policy: { allowedOrigins: [scripted.url] }, agents: [{ name: 'buyer' }] }],
+  }),
 );
-after(() => world?.stop());
 
 /** What a merchant saw of a path's payments: how often one came, how many there were, and how many of these moved. */
 async function seenOf(path: string) {

@@ -1,25 +1,21 @@
 // A merchant that settles and answers badly: the same request, asked again by an agent of the treasury, moves money once on the chain.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { eventually } from '../support/eventually.ts';
-import { buy, clientOf, during, harnessOf, startTreasuryWorld, type Told, type TreasuryWorld } from './buyers.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { buy, clientOf, during, harnessOf, startTreasuryWorld, type Told } from './buyers.ts';
 
-let world: TreasuryWorld;
-before(
-  async () => {
-    world = await startTreasuryWorld({
-      stock: false,
-      organizations: ({ scripted }) => [
-        { name: 'acme', policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '50' } }, agents: [{ name: 'buyer' }] },
-        { name: 'careful', policy: { allowedOrigins: [scripted.url], reviewAbove: { USDC: '0.005' } }, agents: [{ name: 'buyer' }] },
-      ],
-    });
-  },
-  { timeout: 120_000 },
+const world = sharedWorld(() =>
+  startTreasuryWorld({
+    stock: false,
+    organizations: ({ scripted }) => [
+      { name: 'acme', policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '50' } }, agents: [{ name: 'buyer' }] },
+      { name: 'careful', policy: { allowedOrigins: [scripted.url], reviewAbove: { USDC: '0.005' } }, agents: [{ name: 'buyer' }] },
+    ],
+  }),
 );
-after(() => world?.stop());
 
 const LIMIT = { timeout: 240_000 };
 const WAYS = [

@@ -1,27 +1,23 @@
 // Payouts on a chain: a transfer that is made once, whatever becomes of the facilitator's answer and of the treasury.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 
 import { formatUnits } from 'viem';
 
 import { eventually } from '../support/eventually.ts';
-import { startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { startTreasuryWorld } from './buyers.ts';
 
 const TO = '0x90F79bf6EB2c4f870365E785982E1f101E93b906';
 const LEASE_SECS = 33;
 
-let world: TreasuryWorld;
-before(
-  async () => {
-    world = await startTreasuryWorld({
-      stock: false,
-      organizations: () => [{ name: 'acme', policy: { payoutsPerDay: { USDC: '1.00' } }, agents: [{ name: 'buyer' }] }],
-    });
-  },
-  { timeout: 120_000 },
+const world = sharedWorld(() =>
+  startTreasuryWorld({
+    stock: false,
+    organizations: () => [{ name: 'acme', policy: { payoutsPerDay: { USDC: '1.00' } }, agents: [{ name: 'buyer' }] }],
+  }),
 );
-after(() => world?.stop());
 
 const pay = (amount: string, idempotencyKey: string) =>
   world.operate('POST', 'payouts', {

@@ -1,26 +1,22 @@
 /** What has ended leaves the books after KEEP_DAYS, in the object's own database, and its key pays no second time. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { eventually } from '../support/eventually.ts';
-import { buy, clientOf, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { buy, clientOf, startTreasuryWorld } from './buyers.ts';
 
 const DAY_SECS = 86_400;
 
-let world: TreasuryWorld;
-before(
-  async () => {
-    world = await startTreasuryWorld({
-      stock: false,
-      vars: { KEEP_DAYS: '40' },
-      organizations: ({ scripted }) => [
-        { name: 'acme', policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '1.00' } }, agents: [{ name: 'buyer' }] },
-      ],
-    });
-  },
-  { timeout: 120_000 },
+const world = sharedWorld(() =>
+  startTreasuryWorld({
+    stock: false,
+    vars: { KEEP_DAYS: '40' },
+    organizations: ({ scripted }) => [
+      { name: 'acme', policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '1.00' } }, agents: [{ name: 'buyer' }] },
+    ],
+  }),
 );
-after(() => world?.stop());
 
 const shop = (path: string): string => `${world.merchants.scripted.url}/${path}`;
 const exported = () =>

@@ -3,28 +3,24 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { root } from '../../scripts/steps.mjs';
-import { buy, clientOf, during, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+import { sharedWorld } from '../support/suite.ts';
+import { buy, clientOf, during, startTreasuryWorld } from './buyers.ts';
 
-let world: TreasuryWorld;
-before(
-  async () => {
-    world = await startTreasuryWorld({
-      stock: false,
-      organizations: ({ scripted }) => [
-        {
-          name: 'careful',
-          policy: { allowedOrigins: [scripted.url], reviewAbove: { USDC: '0.05' }, perMonth: { USDC: '1.00' } },
-          agents: [{ name: 'buyer' }, { name: 'other' }],
-        },
-      ],
-    });
-  },
-  { timeout: 120_000 },
+const world = sharedWorld(() =>
+  startTreasuryWorld({
+    stock: false,
+    organizations: ({ scripted }) => [
+      {
+        name: 'careful',
+        policy: { allowedOrigins: [scripted.url], reviewAbove: { USDC: '0.05' }, perMonth: { USDC: '1.00' } },
+        agents: [{ name: 'buyer' }, { name: 'other' }],
+      },
+    ],
+  }),
 );
-after(() => world?.stop());
 
 const shop = (path: string, amount = '60000'): string => `${world.merchants.scripted.url}/honest/${path}?amount=${amount}`;
 const buyer = () => clientOf(world, 'careful', 'buyer');

@@ -9,7 +9,8 @@ use farebox_core::compute::row::{HoldKind, JobState, RefundClaim};
 use farebox_core::compute::settings::{Profile, ProfileSettings};
 use serde_json::json;
 
-use super::world::{Luck, TX, Told, World, errand, settings, wallet};
+use super::payouts::Luck;
+use super::world::{TX, Told, World, errand, settings, wallet};
 
 /// A settled payment that got no job, paid back: its payment.
 fn paid_back(world: &mut World) -> String {

@@ -9,7 +9,8 @@ use farebox_core::mutant::{Mutant, plant};
 use serde_json::json;
 
 use super::claims::{OwedJob, arrived, owed_job, said};
-use super::world::{Luck, World};
+use super::payouts::Luck;
+use super::world::World;
 use crate::dice::Dice;
 use crate::world::origin::Say;
 use crate::world::payer::Payment;

@@ -8,7 +8,8 @@ use farebox_core::compute::settings::{Profile, ProfileSettings};
 use serde_json::json;
 
 use super::claims::{OwedJob, arrived, owed_job, restored, said, waits, works_on};
-use super::world::{Luck, TX, Told, World, errand, settings};
+use super::payouts::Luck;
+use super::world::{TX, Told, World, errand, settings};
 
 //
 #[test]

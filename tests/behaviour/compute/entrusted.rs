@@ -4,7 +4,8 @@ use farebox_core::compute::message::{Answer, Command, PayoutCall};
 use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave};
 use serde_json::{Value, json};
 
-use super::world::{ESCROW, Luck, PRICE, TX, Told, World, errand, payment, wallet};
+use super::payouts::Luck;
+use super::world::{ESCROW, PRICE, TX, Told, World, errand, payment, wallet};
 
 fn world() -> World {
     let mut world = World::of(HoldKind::Contract);

@@ -5,7 +5,8 @@ use farebox_core::compute::message::{Answer, Command, Errand, PayoutAnswer, Payo
 use farebox_core::compute::row::{HoldState, JobState, Leave};
 use serde_json::Value;
 
-use super::world::{Luck, Told, World, errand, wallet};
+use super::payouts::Luck;
+use super::world::{Told, World, errand, wallet};
 
 fn key(errand: &Errand) -> (String, String) {
     let PayoutCall::Pay(body) = &errand.ask else { panic!("{errand:?}") };

@@ -20,8 +20,9 @@ use farebox_core::compute::{Gateway, Now, RANDOM_BYTES};
 use serde_json::{Value, json};
 
 use self::steps::Step;
+use super::payouts::{Luck, Treasury};
 use super::rows::MemoryRows;
-use super::world::{Luck, NOON, Told, Treasury, session, settings, wallet};
+use super::world::{NOON, Told, session, settings, wallet};
 
 const SELLERS: [u8; 2] = [1, 2];
 const BUYERS: [u8; 2] = [208, 209];

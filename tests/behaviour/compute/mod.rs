@@ -21,6 +21,7 @@ mod one_request;
 mod operator;
 mod pages;
 mod payments;
+mod payouts;
 mod proofs;
 mod quotes;
 mod rows;

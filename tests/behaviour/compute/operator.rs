@@ -8,7 +8,8 @@ use farebox_core::compute::operator::OperatorView;
 use farebox_core::compute::row::{HoldState, JobState};
 use serde_json::{Value, json};
 
-use super::world::{Luck, TX, Told, World, errand, wallet};
+use super::payouts::Luck;
+use super::world::{TX, Told, World, errand, wallet};
 
 fn show(world: &World, view: OperatorView) -> Told {
     match world.view(View::Operator(view)) {

@@ -19,4 +19,5 @@ mod replies;
 mod room;
 mod sales;
 mod subscriptions;
+mod transactions;
 mod world;

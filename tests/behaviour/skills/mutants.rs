@@ -4,7 +4,10 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{archive, catalogue, invocations, places, quotes, replies, room, sales, subscriptions};
+use super::{
+    archive, catalogue, invocations, places, quotes, replies, room, sales, subscriptions,
+    transactions,
+};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -66,12 +69,12 @@ pub const TABLE: &[Row] = &[
     row!(SmallRepliesFillTheStore, replies::long_answers_find_room_among_small_ones),
     row!(
         ClaimsAreShown,
-        invocations::that_a_payment_moved_shows_no_transaction_that_its_seller_named
+        transactions::that_a_payment_moved_shows_no_transaction_that_its_seller_named
     ),
     row!(ClaimsKeepTransactions, quotes::a_transaction_that_a_seller_names_stays_its_payers),
     row!(
         ClaimsKeepTransactions,
-        invocations::a_transaction_that_is_shown_is_taken_from_an_invocation_whose_seller_named_it
+        transactions::a_transaction_that_is_shown_is_taken_from_an_invocation_whose_seller_named_it
     ),
     row!(RepliesPileUp, replies::an_answer_that_no_one_can_ask_for_leaves_after_two_minutes),
     row!(RepliesFillTheStore, replies::answers_have_a_bound_together),
@@ -98,7 +101,7 @@ pub const TABLE: &[Row] = &[
         invocations::what_may_have_been_paid_is_told_as_unknown_until_the_chain_says
     ),
     row!(LedgersAreOpen, invocations::an_agent_sees_its_own_rows_alone),
-    row!(TransactionsServeTwice, invocations::one_transaction_pays_one_invocation),
+    row!(TransactionsServeTwice, transactions::one_transaction_pays_one_invocation),
     row!(ShelvesAreNotRead, archive::rows_stay_until_the_bucket_has_them),
     row!(DepartedIsForgotten, archive::a_transaction_of_a_row_in_the_archive_pays_no_other),
     row!(OpenQuotesPileUp, quotes::a_client_holds_thirty_two_quotes),

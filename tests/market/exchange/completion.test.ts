@@ -1,23 +1,16 @@
 /** Jobs that are charged when they are done: the buyer's request waits at the till, and the seller is paid directly or no one is. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
 import { createWalletClient, encodeFunctionData, http } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
-import type { ExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
+import { sharedWorld } from '../../support/suite.ts';
 import { PRICE, quoted, quotedBy, startWaitingWorld, WAITS_SECS } from './support.ts';
 
 describe('a job that is charged on delivery', () => {
-  let world: ExchangeWorld;
-  before(
-    async () => {
-      world = await startWaitingWorld();
-    },
-    { timeout: 120_000 },
-  );
-  after(() => world?.stop());
+  const world = sharedWorld(startWaitingWorld);
   /** What the dashboard says of a seller: the volume, and the jobs that it did. */
   const shown = async (address: string): Promise<[string, number]> => {
     const { json } = await world.ask('GET', '/api/v1/dashboard/market?mode=live&network=testnet');

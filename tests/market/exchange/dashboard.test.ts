@@ -1,17 +1,14 @@
 /** Dashboards and demo runs over HTTP: cases 27 and 28 of the contract. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
-import { type ExchangeWorld, LIVE, MOCK, signedPayment, startExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { LIVE, MOCK, signedPayment, startExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
+import { sharedWorld } from '../../support/suite.ts';
 
 const LIMIT = { timeout: 120_000 };
 
-let world: ExchangeWorld;
-before(async () => {
-  world = await startExchangeWorld();
-}, LIMIT);
-after(() => world?.stop());
+const world = sharedWorld(startExchangeWorld);
 
 const get = (path: string, headers: Record<string, string> = {}) => world.ask('GET', path, { headers });
 

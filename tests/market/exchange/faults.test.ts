@@ -1,22 +1,16 @@
 /** Facilitator, node and treasury that are dead, slow or lie, clients that only take seats, and sellers who die: where the money is then. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
-import { type ExchangeWorld, startExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { startExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
+import { sharedWorld } from '../../support/suite.ts';
 import { type Deal, PRICE, quoted, quotedBy } from './support.ts';
 
 const BOGUS = `0x${'b0'.repeat(32)}`;
 
 describe('an exchange around which something fails', { concurrency: 1 }, () => {
-  let world: ExchangeWorld;
-  before(
-    async () => {
-      world = await startExchangeWorld();
-    },
-    { timeout: 120_000 },
-  );
-  after(() => world?.stop());
+  const world = sharedWorld(startExchangeWorld);
 
   const beat = (deal: Deal) => world.call(deal.seller, 'sellers/heartbeat');
   /** A job that is paid; its seller may have begun. */

@@ -1,15 +1,12 @@
 /** A payment that settles is the same payment in whichever header field its bytes come again. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { type ExchangeWorld, LIVE, signedPayment, startExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { LIVE, signedPayment, startExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { sharedWorld } from '../../support/suite.ts';
 
 const LIMIT = { timeout: 120_000 };
-let world: ExchangeWorld;
-before(async () => {
-  world = await startExchangeWorld();
-}, LIMIT);
-after(() => world?.stop());
+const world = sharedWorld(startExchangeWorld);
 
 //
 test('the bytes of a payment that settles end nothing in another field', LIMIT, async () => {

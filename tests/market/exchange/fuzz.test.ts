@@ -1,20 +1,14 @@
 /** Thousands of requests to an exchange that are almost right: each is answered, none tells a secret or leaves more than a bound, and a job is done as before. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { type ExchangeWorld, LIVE, MOCK, startExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { LIVE, MOCK, startExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { LIMIT, MOST_BYTES, play, REQUESTS } from '../../support/hostile/play.ts';
+import { sharedWorld } from '../../support/suite.ts';
 import { requestsOf } from './requests.ts';
 import { PRICE, quoted } from './support.ts';
 
-let world: ExchangeWorld;
-before(
-  async () => {
-    world = await startExchangeWorld();
-  },
-  { timeout: 120_000 },
-);
-after(() => world?.stop());
+const world = sharedWorld(startExchangeWorld);
 
 // I-21
 test(`an exchange answers ${REQUESTS} requests that are almost right`, LIMIT, async (t) => {

@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { type ExchangeWorld, startExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
+import { sharedWorld } from '../../support/suite.ts';
 import { dies, diesIn, type Part, PRICE, quoted, startWaitingWorld, told, works } from './support.ts';
 
 /** Where in a job a Worker dies: between two requests, or while the facilitator is asked for one. */
@@ -18,14 +19,7 @@ const meanwhile = (world: ExchangeWorld, part: Part, work: () => Promise<unknown
   diesIn(world, part, world.switches.facilitator, { path: '/settle' }, work);
 
 describe('an exchange with an escrow', { concurrency: 1 }, () => {
-  let world: ExchangeWorld;
-  before(
-    async () => {
-      world = await startExchangeWorld();
-    },
-    { timeout: 120_000 },
-  );
-  after(() => world?.stop());
+  const world = sharedWorld(startExchangeWorld);
 
   for (const part of ['market', 'gate', 'treasury'] as const) {
     for (const step of STEPS) {
@@ -162,14 +156,7 @@ describe('an exchange with an escrow contract', { concurrency: 1 }, () => {
 });
 
 describe('an exchange that charges on delivery', { concurrency: 1 }, () => {
-  let world: ExchangeWorld;
-  before(
-    async () => {
-      world = await startWaitingWorld();
-    },
-    { timeout: 120_000 },
-  );
-  after(() => world?.stop());
+  const world = sharedWorld(startWaitingWorld);
 
   for (const part of ['market', 'gate'] as const) {
     for (const step of STEPS) {

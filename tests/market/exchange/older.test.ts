@@ -1,39 +1,28 @@
 /** Ways of the original that a profile takes when its operator says so: transfers that a buyer makes itself, and callbacks that a seller signs. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
 import { createWalletClient, encodeFunctionData, type Hex, http } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
 import { readArtefact } from '../../../demo/chain.mjs';
-import {
-  type ExchangeWorld,
-  LIVE,
-  type OnlineSeller,
-  standardProfiles,
-  startExchangeWorld,
-  type Wallet,
-} from '../../../demo/exchange-world.mjs';
+import { LIVE, type OnlineSeller, standardProfiles, startExchangeWorld, type Wallet } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
+import { sharedWorld } from '../../support/suite.ts';
 import { type Answer, type Deal, dies, diesIn, lost, PRICE, quoted, quotedBy, works } from './support.ts';
 
 /** Blocks that a transfer needs in this world. */
 const BLOCKS = 3;
 
 describe('an exchange that takes what the original took', { concurrency: 1 }, () => {
-  let world: ExchangeWorld;
-  before(
-    async () => {
-      world = await startExchangeWorld({
-        profiles: (wallets) =>
-          standardProfiles(wallets).map((profile) =>
-            profile.profile === LIVE ? { ...profile, direct_transfers: BLOCKS, seller_signatures: true } : profile,
-          ),
-      });
-    },
-    { timeout: 120_000 },
+  const world = sharedWorld(() =>
+    startExchangeWorld({
+      profiles: (wallets) =>
+        standardProfiles(wallets).map((profile) =>
+          profile.profile === LIVE ? { ...profile, direct_transfers: BLOCKS, seller_signatures: true } : profile,
+        ),
+    }),
   );
-  after(() => world?.stop());
 
   const codeOf = ({ status, json }: Answer): [number, string] => [status, json.code];
   const sign = (wallet: Wallet, message: string) => privateKeyToAccount(wallet.privateKey).signMessage({ message });

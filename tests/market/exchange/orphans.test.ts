@@ -1,9 +1,10 @@
 /** A stranger pays for nothing again and again while the treasury is slow: what others wait for goes on beside that. */
 import assert from 'node:assert/strict';
-import { after, before, it } from 'node:test';
+import { it } from 'node:test';
 
-import { type ExchangeWorld, signedPayment, startExchangeWorld, type Wallet } from '../../../demo/exchange-world.mjs';
+import { signedPayment, startExchangeWorld, type Wallet } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
+import { sharedWorld } from '../../support/suite.ts';
 import { PRICE, quoted, quotedBy } from './support.ts';
 
 /** How often the stranger pays a quote that is another wallet's. */
@@ -11,14 +12,7 @@ const PAYMENTS = 10;
 /** How long the treasury takes for each payout. */
 const SLOW_MS = 5_000;
 
-let world: ExchangeWorld;
-before(
-  async () => {
-    world = await startExchangeWorld();
-  },
-  { timeout: 120_000 },
-);
-after(() => world?.stop());
+const world = sharedWorld(startExchangeWorld);
 
 //
 it('a stranger who pays one quote again and again holds up no job and no refund of one', { timeout: 120_000 }, async () => {

@@ -1,20 +1,14 @@
 /** The whole path of a job, over HTTP, with money on the chain: register, session, heartbeat, quote, verify, start, complete or fail. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
-import { type ExchangeWorld, LIVE, MOCK, signedPayment, startExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { LIVE, MOCK, signedPayment, startExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { sharedWorld } from '../../support/suite.ts';
 
 const HASH = /^0x[0-9a-f]{64}$/;
 
 describe('a job', () => {
-  let world: ExchangeWorld;
-  before(
-    async () => {
-      world = await startExchangeWorld();
-    },
-    { timeout: 120_000 },
-  );
-  after(() => world?.stop());
+  const world = sharedWorld(startExchangeWorld);
 
   const bought = async (capability: string) => {
     const seller = await world.seller({ capability });

@@ -1,31 +1,20 @@
 /** What an exchange sells in a day, and how much of it one seller: what a wallet can pay out again. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
-import {
-  type ExchangeWorld,
-  LIVE,
-  type OnlineSeller,
-  signedPayment,
-  standardProfiles,
-  startExchangeWorld,
-} from '../../../demo/exchange-world.mjs';
+import { LIVE, type OnlineSeller, signedPayment, standardProfiles, startExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { sharedWorld } from '../../support/suite.ts';
 import { PRICE, quotedBy } from './support.ts';
 
 describe('an exchange that sells so much in a day', { concurrency: 1 }, () => {
-  let world: ExchangeWorld;
-  before(
-    async () => {
-      world = await startExchangeWorld({
-        profiles: (wallets) =>
-          standardProfiles(wallets).map((profile) =>
-            profile.profile === LIVE ? { ...profile, per_day: '0.0149', per_seller_day: '0.0099' } : profile,
-          ),
-      });
-    },
-    { timeout: 120_000 },
+  const world = sharedWorld(() =>
+    startExchangeWorld({
+      profiles: (wallets) =>
+        standardProfiles(wallets).map((profile) =>
+          profile.profile === LIVE ? { ...profile, per_day: '0.0149', per_seller_day: '0.0099' } : profile,
+        ),
+    }),
   );
-  after(() => world?.stop());
 
   const seller = () => world.seller({ capability: 'day', capacity: 10 });
   const buys = async (from: OnlineSeller) => {

@@ -1,13 +1,14 @@
 /** Stock clients buy a job by one request, `POST /api/v1/jobs`, without any change. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 
 import { privateKeyToAccount } from 'viem/accounts';
 
-import { type ExchangeWorld, LIVE, startExchangeWorld, type Wallet } from '../../../demo/exchange-world.mjs';
+import { LIVE, startExchangeWorld, type Wallet } from '../../../demo/exchange-world.mjs';
 import { localSigner, wrapFetch } from '../../../pkg/dist/index.js';
 import { payingFetch } from '../../e2e/clients.ts';
 import { mppxFetch } from '../../support/mppx-client.ts';
+import { sharedWorld } from '../../support/suite.ts';
 
 const LIMIT = { timeout: 120_000 };
 type Fetch = typeof fetch;
@@ -22,11 +23,7 @@ const clients: readonly (readonly [name: string, make: (inner: Fetch, payer: Wal
 ];
 
 describe('a job by one request', () => {
-  let world: ExchangeWorld;
-  before(async () => {
-    world = await startExchangeWorld();
-  }, LIMIT);
-  after(() => world?.stop());
+  const world = sharedWorld(startExchangeWorld);
 
   for (const [name, make] of clients) {
     test(`is bought with ${name}, and five of its paid requests are one job`, LIMIT, async () => {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use farebox_core::compute::message::Callback;
 use farebox_core::mutant::{Mutant, plant};
 
-use super::super::world::Luck;
+use super::super::payouts::Luck;
 use super::steps::Step;
 use super::{GATEWAYS, Life, Way};
 use crate::dice::Dice;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use farebox_core::compute::figures::{HourTally, Tally};
 use farebox_core::compute::row::{DaySales, EventKind, JobRow, JobState, OrphanTally, QuoteState};
 
+use super::super::payouts::{Entrusted, Luck};
 use super::super::rows::MemoryRows;
-use super::super::world::{Entrusted, Luck, PRICE, TX, wallet};
+use super::super::world::{PRICE, TX, wallet};
 use super::steps::Step;
 use super::{BUYERS, Life, Settled};
 

@@ -4,8 +4,9 @@ use farebox_core::compute::errand::Errands;
 use farebox_core::compute::message::{Answer, Callback, Command, Errand, TillPayment};
 use serde_json::json;
 
+use super::super::payouts::Luck;
 use super::super::transfers::Transfer;
-use super::super::world::{Luck, NETWORK, PRICE, TX, Told, USDC, payment, signed, wallet};
+use super::super::world::{NETWORK, PRICE, TX, Told, USDC, payment, signed, wallet};
 use super::{BUYERS, Life, SELLERS, Settled};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
