@@ -97,6 +97,20 @@ fn merged(table: &Value, case: &Value) -> Value {
 }
 
 #[test]
+fn a_wrong_price_is_told_beside_a_wrong_network_or_account() {
+    let table: Value = serde_json::from_str(include_str!("../configuration/wrong.json")).unwrap();
+    for (other, value) in [("NETWORK", json!("base-seplia")), ("PAY_TO", json!(null))] {
+        for (price, is_wrong) in [("a cent", true), ("$0.00", true), ("$0.01", false)] {
+            let route = json!({"path": "/new", "price": price});
+            let found = errors(&merged(&table, &json!({"set": {other: value}, "route": route})));
+            let told = |name: &str| found.iter().any(|it| it.contains(name));
+            assert!(told(other), "{found:?}");
+            assert_eq!(told("].price"), is_wrong, "{other}, {price}: {found:?}");
+        }
+    }
+}
+
+#[test]
 fn the_edges_of_route_times_are_allowed() {
     for route in [
         json!({"path": "/a", "price": "$1", "max_timeout_secs": 126}),

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use serde_json::{Map, Value};
 
 use crate::offer::AssetLabel;
-use farebox_base::amount::Amount;
+use farebox_base::amount::{Amount, AmountError};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::encoding::message::read_struct;
@@ -17,6 +17,9 @@ use farebox_common::payment::TransferMethod;
 use farebox_evm::address::Address;
 use farebox_evm::token::{self, Token};
 use farebox_wire::x402::mints;
+
+/// Most digits behind the point that a known token has.
+const MAX_DECIMALS: u8 = 18;
 
 /// A price as configured.
 pub(super) type PriceConfig = TextOr<AtomicPrice>;
@@ -75,6 +78,19 @@ pub(super) const fn names_one_network(price: &PriceConfig, asset: Option<&AssetC
     matches!(price, TextOr::Other(_)) || matches!(asset, Some(TextOr::Other(_)))
 }
 
+/// Checks the text of a price whose network is not known, as far as that can be done.
+pub(super) fn check_price(reader: &mut Reader, place: &str, price: &PriceConfig) {
+    if let TextOr::Text(text) = price
+        && let Err(error) = Amount::from_price(text, MAX_DECIMALS)
+    {
+        fail_price(reader, &format!("{place}.price"), &error);
+    }
+}
+
+fn fail_price(reader: &mut Reader, variable: &str, error: &AmountError) {
+    reader.fail(variable, format!("{error}; write a price such as \"$0.01\""));
+}
+
 /// Reads a price on `network`.
 pub(super) fn price(
     reader: &mut Reader,
@@ -91,7 +107,7 @@ pub(super) fn price(
             match Amount::from_price(text, asset.label.decimals) {
                 Ok(amount) => Some((amount, asset)),
                 Err(error) => {
-                    reader.fail(&variable, format!("{error}; write a price such as \"$0.01\""));
+                    fail_price(reader, &variable, &error);
                     None
                 }
             }

@@ -24,13 +24,15 @@ pub(super) fn read_choice(
     network: &ChainId,
 ) -> Option<Choice> {
     let RouteReader { inherited, place, config, .. } = *route;
-    let recipient = find_recipient(route, network)?;
+    let recipient = find_recipient(route, network);
     let mut method = transfer_method(route, network)?;
     if config.unit_price.is_some() {
         method = Some(metered_method(route, mode, method, network)?);
     }
     let (amount, asset) =
         price(route.reader, place, &config.price, config.asset.as_ref(), network, method)?;
+    // A wrong account is told beside a wrong price.
+    let recipient = recipient?;
     let serving = serving(route.reader, &inherited.facilitators, network)?;
     let unit = unit_price(route, &asset.label, amount)?;
     let mut extra = serving.extra;

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::assets::names_one_network;
+use super::assets::{check_price, names_one_network};
 use super::choices::read_choice;
 use super::pricer::{self, PricerConfig};
 use super::route_config::{Inherited, RouteConfig, RouteReader, protocols};
@@ -124,7 +124,10 @@ fn read_route(
     if matches!(&config.price, TextOr::Text(text) if text == "free") {
         return Some((Rule { pattern, methods, ask: Ask::Free }, None));
     }
-    let networks = find_networks(route)?;
+    let Some(networks) = find_networks(route) else {
+        check_price(route.reader, place, &config.price);
+        return None;
+    };
     check_confirmation(route, &networks);
     check_onchain(route, &networks);
     let manner = RouteSettings { protocols: route.protocols, ..manner(route)? };
