@@ -120,6 +120,17 @@ fn a_denied_payer_who_pays_too_late_or_names_other_terms_is_not_charged_either()
     assert!(world.facilitator.urls.is_empty());
 }
 
+#[test]
+fn whoever_shows_what_a_payer_has_paid_elsewhere_does_not_learn_that_they_are_denied() {
+    let mut world = denying(&[mine()]);
+    let mut required = world.ask("/after").payment_required();
+    required["accepts"][0]["payTo"] = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266".into();
+    let now = world.now().secs();
+    let public = world.payer.sign_with(&required, now, |_| {});
+    let answer = world.present(&public);
+    assert_eq!((answer.status, answer.problem().as_str()), (402, "terms_mismatch"));
+}
+
 /// The same ledger, facilitator and payer behind a gate that denies the payer from now on.
 fn now_denying(mut world: World) -> World {
     world.gate = denying(&[mine()]).gate;

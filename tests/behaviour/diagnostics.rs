@@ -17,6 +17,7 @@ use farebox_core::x402::extension::diagnostic::SCHEMA;
 use serde_json::{Value, json};
 
 use crate::dice::Dice;
+use crate::world::facilitator::Verify;
 use crate::world::payer::Payer;
 use crate::world::{Response, With, World, paid, request, schema};
 
@@ -404,10 +405,7 @@ fn in_ten_thousand_states_no_text_contains_an_address_an_ip_or_a_header_value() 
                 let reason =
                     format!("{} of {address} canary-reason", world.payer.address.to_checksum());
                 let body = json!({"isValid": false, "invalidReason": reason}).to_string();
-                world
-                    .facilitator
-                    .verify_plan
-                    .push_back(crate::world::facilitator::Verify::Raw(200, body));
+                world.facilitator.verify_plan.push_back(Verify::Raw(200, body));
                 let payment = world.sign("/after");
                 head = paid(&payment).header("cf-connecting-ip", &address);
             }
@@ -586,11 +584,34 @@ fn a_payer_whose_signed_payments_fail_a_hundred_times_is_asked_to_stop_wherever_
     let mut last = None;
     for turn in 0..100 {
         let body = json!({"isValid": false, "invalidReason": "invalid_payload"}).to_string();
-        world.facilitator.verify_plan.push_back(crate::world::facilitator::Verify::Raw(200, body));
+        world.facilitator.verify_plan.push_back(Verify::Raw(200, body));
         let payment = world.sign("/after");
         let head = paid(&payment).header("cf-connecting-ip", &format!("192.0.2.{turn}"));
         last = info_of(&world.send(head));
     }
     let info = last.unwrap();
     assert_eq!((&info["attempts"], &info["escalate"]), (&json!(100), &json!(true)));
+}
+
+// A-497
+#[test]
+pub fn what_a_payer_has_paid_elsewhere_counts_nothing_against_them_whoever_shows_it() {
+    let other_payee = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+    for (member, value, hours) in [("payTo", other_payee, 0), ("amount", "777", 2)] {
+        let mut world = World::new();
+        let mut required = world.ask("/after").payment_required();
+        required["accepts"][0][member] = value.into();
+        let now = world.now().secs();
+        let public = world.payer.sign_with(&required, now, |_| {});
+        world.wait(hours * 3_600);
+        for _ in 0..120 {
+            let shown = world.send(paid(&public).header("cf-connecting-ip", "192.0.2.9"));
+            assert_eq!(shown.status, 402, "{member}");
+        }
+        let no = r#"{"isValid":false,"invalidReason":"a reason of its own"}"#.to_owned();
+        world.facilitator.verify_plan.push_back(Verify::Raw(200, no));
+        let refused = world.pay_from("/after", "198.51.100.1");
+        assert_eq!(refused.status, 402, "{member}");
+        assert_eq!(info_of(&refused), None, "{member}");
+    }
 }

@@ -30,6 +30,14 @@ const TABLE: &[Row] = &[
     row!(AskBegins, unproven::a_payer_with_an_open_payment_buys_nothing_at_a_price_of_their_own),
     row!(OtherBytesResume, unproven::a_repeat_with_another_signature_is_told_what_became_of_the_payment_and_moves_nothing),
     row!(AnewLosesSecret, signed_again::the_secret_of_the_first_request_stays),
+    row!(
+        PurchasesAreGuessed,
+        signed_again::nobody_outside_can_look_for_two_requests_that_are_one_purchase
+    ),
+    row!(
+        PublicPaymentsCount,
+        diagnostics::what_a_payer_has_paid_elsewhere_counts_nothing_against_them_whoever_shows_it
+    ),
     row!(AnewForAnother, signed_again::what_rests_begins_at_another_request_and_gets_no_answer_of_the_first),
     row!(AnewBesidePaid, signed_again::what_was_paid_by_another_nonce_is_not_paid_once_more),
     row!(RefusedIsSentBeside, contested::what_rests_is_not_paid_beside_another_payment_of_its_request),
@@ -52,6 +60,10 @@ const TABLE: &[Row] = &[
     row!(OldVerdictCounts, signed_again::a_verdict_that_knows_fewer_authorizations_than_the_row_says_nothing),
     row!(LessIsPaid, signed_again::an_earlier_authorization_that_was_mined_pays_no_higher_price_and_no_other_payee),
     row!(LessIsServed, signed_again::an_earlier_authorization_that_was_mined_pays_no_higher_price_and_no_other_payee),
+    row!(
+        TodaysPriceIsTold,
+        signed_again::while_it_is_open_it_is_that_payment_whatever_it_costs_by_now
+    ),
     row!(RowAsksForToday, signed_again::while_it_is_open_it_is_that_payment_whatever_it_costs_by_now),
     row!(TakenByAll, settlement::one_transaction_never_serves_two_payments),
     row!(ReadsTakeAllPlaces, crate::recovery::however_many_rows_are_read_one_place_is_kept_for_what_is_sent_again),

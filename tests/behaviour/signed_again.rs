@@ -4,7 +4,7 @@
 use farebox_core::encoding::base64;
 use farebox_core::facilitator::funds::LowBalances;
 use farebox_core::http::BodyPresence;
-use farebox_core::ledger::command::ChainVerdict;
+use farebox_core::ledger::command::{ChainVerdict, REQUEST_DIGITS};
 use farebox_core::ledger::entry::Taken;
 use farebox_core::ledger::state::{Undelivered, Why};
 use farebox_core::ledger::{Command, Entry, OtherPayments, State};
@@ -93,6 +93,23 @@ pub fn what_was_refused_begins_by_the_new_bytes_and_is_charged_once() {
     }
 }
 
+//
+#[test]
+pub fn nobody_outside_can_look_for_two_requests_that_are_one_purchase() {
+    let of_salt = |salt: &str| {
+        let mut vars = vars(routes());
+        vars["LEDGER_SALT"] = salt.into();
+        let mut world = World::with(vars);
+        world.pay("/after");
+        only_row(&world).payment.binding
+    };
+    let [one, other] = ["a salt of the ledger, the first one", "a salt of the ledger, another one"]
+        .map(|salt| of_salt(salt));
+    // The digits that are compared alone, and those of the whole.
+    assert_ne!(one[..REQUEST_DIGITS], other[..REQUEST_DIGITS]);
+    assert_eq!(one[REQUEST_DIGITS..], other[REQUEST_DIGITS..]);
+}
+
 #[test]
 fn what_no_origin_served_is_served_for_the_new_signature() {
     let answers: [&[Say]; 5] = [
@@ -162,6 +179,7 @@ pub fn while_it_is_open_it_is_that_payment() {
     }
 }
 
+//
 #[test]
 pub fn while_it_is_open_it_is_that_payment_whatever_it_costs_by_now() {
     for target in MODES {
@@ -182,6 +200,8 @@ pub fn while_it_is_open_it_is_that_payment_whatever_it_costs_by_now() {
         bought(&world, &response, &first, target);
         assert_eq!(only_row(&world).payment.amount, "10000", "{target}: what it was signed for");
         assert_eq!(world.origin.calls.len(), 1, "{target}");
+        let told = world.origin.calls[0].headers.get("farebox-amount");
+        assert_eq!(told, Some("10000"), "{target}: what has moved");
     }
 }
 

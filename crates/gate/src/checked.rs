@@ -199,6 +199,16 @@ pub(super) enum Eligibility {
     NowFree,
 }
 
+impl Eligibility {
+    /// Whether it pays another payee, or in another token: it may stand on a chain for all to read,
+    /// so that whoever shows it need not be its payer.
+    pub(super) fn is_elsewhere(self) -> bool {
+        let is_it =
+            matches!(self, Self::TermsChanged(Code::RecipientMismatch | Code::TermsMismatch));
+        is_it && !planted(Mutant::PublicPaymentsCount)
+    }
+}
+
 /// The terms that a payment is checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standard {

@@ -28,6 +28,7 @@ pub struct Keys {
     place: Secret<[u8; 32]>,
     identifier: Secret<[u8; 32]>,
     idempotency: Secret<[u8; 32]>,
+    purchase: Secret<[u8; 32]>,
     quote: Secret<[u8; 32]>,
     /// Makes handles.
     handle: Secret<[u8; 32]>,
@@ -62,6 +63,7 @@ impl Keys {
             place: Secret::new(mac(salt, &[b"farebox place"])),
             identifier: Secret::new(mac(salt, &[b"farebox identifier"])),
             idempotency: Secret::new(mac(salt, &[b"farebox idempotency"])),
+            purchase: Secret::new(mac(salt, &[b"farebox purchase"])),
             quote: Secret::new(mac(gate_secret, &[b"farebox quote"])),
             handle: Secret::new(mac(salt, &[b"farebox handle"])),
             challenge: Secret::new(challenge_key(gate_secret)),
@@ -257,6 +259,16 @@ impl Keys {
     #[must_use]
     pub fn identifier_hash(&self, identifier: &str) -> String {
         hex::encode(&mac(self.identifier.expose(), &[identifier.as_bytes()]))
+    }
+
+    /// The MAC of a purchase, from the digest of its request and name: nobody outside can find two
+    /// requests whose first digits agree.
+    #[must_use]
+    pub fn purchase(&self, digest: &str) -> String {
+        if planted(Mutant::PurchasesAreGuessed) {
+            return String::from(digest);
+        }
+        hex::encode(&mac(self.purchase.expose(), &[digest.as_bytes()]))
     }
 
     /// The MAC of a quote: 32 hex digits over these parts.

@@ -172,6 +172,12 @@ impl<'g> PaidRequest<'g> {
         self.work.charged.unwrap_or(self.asked.choice.terms.amount)
     }
 
+    /// The amount that moves, or has moved: its row's, where the payer has signed again since.
+    fn moved(&self) -> Amount {
+        let held = self.row.held.filter(|_| !planted(Mutant::TodaysPriceIsTold));
+        self.work.charged.or(held).unwrap_or(self.asked.choice.terms.amount)
+    }
+
     /// Takes the newest block at first sight from a node's reply.
     fn saw(&mut self, reply: Option<&[u8]>) {
         self.row.first_sight.block = height::read(self.asked.choice.chain_id(), reply).ok();

@@ -124,14 +124,17 @@ impl<'g> Purchases<'g> {
             }
             (Err(code), _) => return self.refusals.refuse(&offer, &shown, code, isolate, now),
         };
-        // Who only names a denied payer does not learn that they are.
+        let eligibility = instead.unwrap_or(found.eligibility);
+        // Who only names a denied payer, or shows what they have paid elsewhere, does not learn that
+        // they are.
         let is_named = is_forged && found.signature == SignatureCheck::Deferred;
-        let is_denied = !is_named && self.payments.payers.clients.denies(&found.proof.account());
-        let eligibility = match instead {
+        let is_theirs = !is_named && !eligibility.is_elsewhere();
+        let is_denied = is_theirs && self.payments.payers.clients.denies(&found.proof.account());
+        let eligibility = match eligibility {
             // Nothing is owed for terms of the client's own.
-            Some(Eligibility::Unsigned) => Eligibility::Unsigned,
+            Eligibility::Unsigned if instead.is_some() => Eligibility::Unsigned,
             _ if is_denied => Eligibility::Denied,
-            other => other.unwrap_or(found.eligibility),
+            other => other,
         };
         let found = CheckedPayment { eligibility, ..found };
         let payer = find_payer(found, &shown.request, isolate, now);
@@ -215,12 +218,16 @@ fn find_payer<'g>(
     isolate: &mut Isolate<'_>,
     now: UnixTime,
 ) -> Payer<'g> {
-    let CheckedPayment { protocol, choice, proof, signature, .. } = &payment;
+    let CheckedPayment { protocol, choice, proof, signature, eligibility } = &payment;
     let head = &request.head;
     let streak = isolate.client.and_then(|client_key| {
         let counts = match signature {
-            SignatureCheck::Verified => isolate.attempts.proved(&client_key),
-            SignatureCheck::Deferred => isolate.attempts.known(&client_key),
+            SignatureCheck::Verified if !eligibility.is_elsewhere() => {
+                isolate.attempts.proved(&client_key)
+            }
+            SignatureCheck::Verified | SignatureCheck::Deferred => {
+                isolate.attempts.known(&client_key)
+            }
         };
         Some((client_key, counts?))
     });

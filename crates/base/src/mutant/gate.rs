@@ -7,6 +7,13 @@ macro_rules! gate {
             UnpaidKnowMoney,
             /// A redirect is what was paid for.
             RedirectsAreSold,
+            /// What somebody has paid elsewhere counts as their failure here, whoever shows it.
+            PublicPaymentsCount,
+            /// The hash of a purchase has no key: its first bytes agree for two requests that somebody has
+            /// looked for.
+            PurchasesAreGuessed,
+            /// Today's price is told as paid, whatever has moved.
+            TodaysPriceIsTold,
             /// Any number of units is charged.
             CountIsUnbounded,
             /// A payer who asks while the outcome is unknown is told to sign again.

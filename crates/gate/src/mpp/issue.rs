@@ -127,7 +127,7 @@ pub struct StandingChallenge {
     /// The canonical JSON of the terms around the reference.
     request: [String; 2],
     /// Hash of the method and the target.
-    asked: Vec<u8>,
+    asked: [u8; 32],
     /// Seconds for which a challenge holds.
     secs: u64,
     /// The bound texts before the request.

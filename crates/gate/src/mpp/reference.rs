@@ -15,15 +15,17 @@ use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
 use farebox_base::time::UnixTime;
 
-/// Bytes of each part: the random one, the one that names the request, and the one that names a
-/// question.
-const PART_BYTES: usize = 12;
+/// Bytes of the random part.
+const NONCE_BYTES: usize = 12;
+/// Bytes of the part that names the request, and of the one that names a question: a whole hash, so
+/// that nobody finds a dear one that agrees with a cheap one.
+const HASH_BYTES: usize = 32;
 /// Bytes of a time.
 const TIME_BYTES: usize = 8;
 /// Offset of the time of issue.
-const ISSUED: usize = 24;
+const ISSUED: usize = NONCE_BYTES + HASH_BYTES;
 /// Bytes before the part about a price.
-const HEAD_BYTES: usize = 32;
+const HEAD_BYTES: usize = ISSUED + TIME_BYTES;
 
 /// A new reference for this request, issued now. For a price named by a pricer, `quoted` is the end
 /// of that price, Unix seconds, and the question that it was named for.
@@ -32,7 +34,7 @@ pub fn of(head: &RequestHead, now: UnixTime, quoted: Option<(u64, &str)>) -> Str
     let mut bytes = begun(&head.fresh, &asked(head), now);
     if let Some((end, question)) = quoted {
         bytes.extend(end.to_be_bytes());
-        bytes.extend(part(&[question.as_bytes()]));
+        bytes.extend(hash::sha256(&[question.as_bytes()]));
     }
     base64::encode_url(&bytes)
 }
@@ -47,7 +49,7 @@ pub(super) fn naming(fresh: &str, asked: &[u8], now: UnixTime) -> String {
 fn begun(fresh: &str, asked: &[u8], now: UnixTime) -> Vec<u8> {
     let nonce = Sha256::digest(fresh.as_bytes());
     let mut bytes = Vec::with_capacity(HEAD_BYTES);
-    bytes.extend_from_slice(nonce.get(..PART_BYTES).unwrap_or_default());
+    bytes.extend_from_slice(nonce.get(..NONCE_BYTES).unwrap_or_default());
     bytes.extend_from_slice(asked);
     bytes.extend_from_slice(&now.secs().to_be_bytes());
     bytes
@@ -57,7 +59,7 @@ fn begun(fresh: &str, asked: &[u8], now: UnixTime) -> Vec<u8> {
 #[must_use]
 pub fn is_for(reference: &str, head: &RequestHead) -> bool {
     let bytes = bytes(reference).unwrap_or_default();
-    bytes.get(PART_BYTES..ISSUED).is_some_and(|part| ct_eq(part, &asked(head)))
+    bytes.get(NONCE_BYTES..ISSUED).is_some_and(|part| ct_eq(part, &asked(head)))
 }
 
 /// Time when the challenge of a reference was issued; it stays, whatever the route allows by now.
@@ -73,13 +75,13 @@ pub fn issued(reference: &str) -> Option<UnixTime> {
 pub fn quote_end(reference: &str, question: &str) -> Option<u64> {
     let bytes = bytes(reference)?;
     let (end, named_for) = bytes.get(HEAD_BYTES..)?.split_first_chunk()?;
-    let is_it = ct_eq(named_for, &part(&[question.as_bytes()]));
+    let is_it = ct_eq(named_for, &hash::sha256(&[question.as_bytes()]));
     (is_it || planted(Mutant::ChallengeForAll)).then(|| u64::from_be_bytes(*end))
 }
 
 /// The bytes of a reference, which has one of two lengths.
 fn bytes(reference: &str) -> Option<Vec<u8>> {
-    let quoted_bytes = HEAD_BYTES.saturating_add(TIME_BYTES).saturating_add(PART_BYTES);
+    let quoted_bytes = HEAD_BYTES.saturating_add(TIME_BYTES).saturating_add(HASH_BYTES);
     let bytes = base64::decode_url(reference).ok()?;
     (bytes.len() == HEAD_BYTES || bytes.len() == quoted_bytes).then_some(bytes)
 }
@@ -92,11 +94,33 @@ pub fn is_about(reference: &str, question: &str) -> bool {
 }
 
 /// Hash of method and target; HEAD costs what GET costs.
-pub(super) fn asked(head: &RequestHead) -> Vec<u8> {
+pub(super) fn asked(head: &RequestHead) -> [u8; HASH_BYTES] {
     let method = if head.method == "HEAD" { "GET" } else { head.method.as_str() };
-    part(&[method.as_bytes(), head.target().as_bytes()])
+    hash::sha256(&[method.as_bytes(), head.target().as_bytes()])
 }
 
-fn part(of: &[&[u8]]) -> Vec<u8> {
-    hash::sha256(of).into_iter().take(PART_BYTES).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    //
+    #[test]
+    fn a_price_is_bound_to_every_byte_of_the_hashes_of_its_request_and_question() {
+        let head = RequestHead::from_text("GET\nhttps://gate.example/answers\n").unwrap();
+        let reference = of(&head, UnixTime::from_secs(1_000), Some((1_060, "a question")));
+        assert_eq!(quote_end(&reference, "a question"), Some(1_060));
+        assert_eq!(quote_end(&reference, "another question"), None);
+        let whole = base64::decode_url(&reference).unwrap();
+        let with_other = |at: usize| {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            base64::encode_url(&changed)
+        };
+        for at in whole.len() - 32..whole.len() {
+            assert_eq!(quote_end(&with_other(at), "a question"), None, "{at}");
+        }
+        // So is what was asked for to the hash of method and target.
+        assert!(is_for(&reference, &head));
+        assert!((12..44).all(|at| !is_for(&with_other(at), &head)));
+    }
 }

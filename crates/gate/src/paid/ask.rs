@@ -192,7 +192,8 @@ impl<'g> PaidRequest<'g> {
 
     /// The hash of the request and its terms; the first use of the payment fixes it. Its first
     /// eight bytes are of the purchase alone, so that the ledger knows another payment for the same
-    /// one at whatever terms.
+    /// one at whatever terms. They are keyed: so few bytes of a hash alone agree for two requests
+    /// that somebody has looked for.
     pub(super) fn binding(&self) -> String {
         let terms = &self.asked.choice.terms;
         let (asset, pay_to) = match &terms.token {
@@ -222,10 +223,11 @@ impl<'g> PaidRequest<'g> {
     /// The hash of the request and of whom it is for.
     fn purchase(&self, request: &[&[u8]]) -> String {
         let digest = hash::digest(request);
-        match PurchaseName::of(&self.asked.request.head.headers) {
+        let named = match PurchaseName::of(&self.asked.request.head.headers) {
             Some(name) => hash::digest(&[&[digest.as_bytes()], &name.parts()[..]].concat()),
             None => digest,
-        }
+        };
+        self.asked.parts.keys.purchase(&named)
     }
 
     fn request_parts<'a>(&'a self, question: Option<&'a str>) -> Vec<&'a [u8]> {

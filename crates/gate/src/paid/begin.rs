@@ -38,6 +38,13 @@ const OF_NOTHING: [u8; 32] = [
 /// authorization.
 const RECENT_SECS: u64 = 3_600;
 
+/// Whether nobody but its payer is assumed to know an authorization: it is for this payee, and has
+/// not ended long ago.
+fn is_private(eligibility: Eligibility, valid_before: UnixTime, now: UnixTime) -> bool {
+    let is_recent = now < valid_before.plus(RECENT_SECS);
+    (is_recent || planted(Mutant::PublicPaymentsCount)) && !eligibility.is_elsewhere()
+}
+
 impl<'g> Payments<'g> {
     /// Begins with a proof that passed every local check.
     pub(crate) fn begin(
@@ -77,7 +84,7 @@ impl<'g> Payments<'g> {
         let valid_before = UnixTime::from_secs(proof.valid_before.secs());
         let failures = Observed {
             consecutive_failures: consecutive_failures.max(payer.conduct.troubles(now)),
-            is_recent: now < valid_before.plus(RECENT_SECS),
+            is_private: is_private(eligibility, valid_before, now),
             latest: cause_of_arrival(eligibility, &offer),
             streak: None,
             client: payer.streak,

@@ -94,7 +94,7 @@ impl<'g> Forwarding<'g> {
         let Payments { origin, keys, .. } = paid.asked.parts;
         let terms = &paid.asked.choice.terms;
         let price = Price {
-            amount: &alloc::format!("{}", terms.amount),
+            amount: &alloc::format!("{}", paid.moved()),
             asset: &terms.asset,
             network: terms.network.as_str(),
             transaction: paid.work.transaction.as_ref().map_or("", TxHash::on_wire),

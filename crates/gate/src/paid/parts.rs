@@ -209,8 +209,8 @@ pub(super) struct Lookups {
 pub(super) struct Observed {
     /// Failures of the facilitator in a row, when the request came.
     pub consecutive_failures: u64,
-    /// Whether the authorization has not ended, or has ended only lately.
-    pub is_recent: bool,
+    /// Whether nobody but its payer is assumed to know the authorization.
+    pub is_private: bool,
     /// The cause of failure, as far as this request has learnt it.
     pub latest: Option<FailureCause>,
     /// The payer's failures in a row at this route.

@@ -92,6 +92,8 @@ impl<'g> Claiming<'g> {
             None => paid.refuse(Code::LedgerUnavailable),
             Some(Ok(claim)) => {
                 paid.row.owner = true;
+                // From now on it is for what this request shows.
+                paid.row.held = None;
                 paid.row.first_sight.at = now;
                 // Begun again: first sight was earlier, and only the row knows when. A repeat or
                 // the alarm looks it up.

@@ -49,15 +49,10 @@ impl PaidRequest<'_> {
         }
     }
 
-    /// Whether a failure is counted for the payer: not trouble on the gate's side, and not an
-    /// authorization that ended so long ago that others may have it from the chain.
+    /// Whether a failure is counted for the payer: not trouble on the gate's side, and not of an
+    /// authorization that others may have from the chain.
     pub(super) fn is_the_payers(&self, failure: &FailureCause) -> bool {
-        match failure.cause {
-            Cause::Trouble => false,
-            _ if !self.is_proven() => false,
-            Cause::Expired => self.failures.is_recent,
-            _ => true,
-        }
+        failure.cause != Cause::Trouble && self.is_proven() && self.failures.is_private
     }
 
     /// Builds an answer that counts a failure for the client, and not for the payer.
@@ -199,7 +194,7 @@ impl PaidRequest<'_> {
             payer: self.payer_text(),
             network: terms.network.to_string(),
             asset: terms.asset.clone(),
-            amount: self.amount(),
+            amount: self.moved(),
             pay_to: terms.pay_to.clone(),
             transaction: self.work.transaction?,
             issued_at: self.work.served,

@@ -5,6 +5,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Payment;
 use super::rivals::Rivals;
 use crate::attempts::FailureStreak;
 use farebox_base::encoding::message::{
@@ -30,6 +31,15 @@ pub struct LedgerReply<A = Answer> {
     /// of the same nonce or the row has seen several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
+}
+
+impl<A> LedgerReply<A> {
+    /// The same with the amount of its row, if a request that shows `shown` does not know all that
+    /// was signed for it.
+    pub(crate) fn holding(mut self, row: &Payment, shown: &Payment) -> Self {
+        self.held = row.held_beside(shown);
+        self
+    }
 }
 
 impl<A: FromJson> FromJson for LedgerReply<A> {

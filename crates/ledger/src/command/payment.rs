@@ -152,7 +152,7 @@ impl Payment {
 
     /// The amount that it asks for, if a request that shows `shown` does not know all that was
     /// signed for it.
-    pub(crate) fn held_beside(&self, shown: &Self) -> Option<String> {
+    pub(super) fn held_beside(&self, shown: &Self) -> Option<String> {
         let differs = self.signing.times > 0 || self.is_signed_again_by(shown);
         differs.then(|| self.amount.clone())
     }

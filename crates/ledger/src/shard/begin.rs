@@ -96,7 +96,7 @@ impl Shard {
                 let mut transition = Transition::default();
                 transition.add("none".to_string(), &entry.state, "claim");
                 changes.push(Change::Insert(slot.clone(), Box::new(entry), transition));
-                let reply = LedgerReply { answer, receipt, proven: true, tally: None, held: None };
+                let reply = LedgerReply { receipt, proven: true, ..answer.into() };
                 Ok(Decision { reply, body: None, changes })
             }
             Err(answer) => Ok(Decision { changes, ..Decision::of(answer) }),

@@ -127,9 +127,9 @@ impl Shard {
         let entry = entry.lapse(scene.now);
         let receipt = Some(entry.payment.receipt.clone());
         let proven = entry.proves(repeat);
-        let held = entry.payment.held_beside(&repeat.payment);
-        let answer = entry.look(repeat, scene.now);
-        Ok(LedgerReply { answer, receipt, proven, tally: None, held })
+        let payment = entry.payment.clone();
+        let reply = LedgerReply { receipt, proven, ..entry.look(repeat, scene.now).into() };
+        Ok(reply.holding(&payment, &repeat.payment))
     }
 
     /// Adjusts the answer while other copies are being proven: a payment that could still begin is
@@ -199,7 +199,7 @@ impl Shard {
         if rivals.contest(&resumed.clone().into())
             && let Some(answer) = self.stands_aside(&slot, rivals, role, rows, scene.now)?
         {
-            let reply = LedgerReply { answer, receipt, proven, tally: None, held: None };
+            let reply = LedgerReply { receipt, proven, ..answer.into() };
             return Ok(Decision { reply, body: None, changes });
         }
         Self::step(&slot, &before, entry, "command", scene, &mut changes);
@@ -210,8 +210,8 @@ impl Shard {
             },
             other => (other, None),
         };
-        let held = before.payment.held_beside(&repeat.payment);
-        let reply = LedgerReply { answer, receipt, proven, tally: None, held };
+        let reply = LedgerReply { receipt, proven, ..answer.into() };
+        let reply = reply.holding(&before.payment, &repeat.payment);
         Ok(Decision { reply, body, changes })
     }
 
@@ -264,8 +264,8 @@ impl Shard {
         if let Some(rivals) = rivals.filter(|rivals| rivals.contest(&answer))
             && let Some(aside) = self.stands_aside(&slot, rivals, role, rows, now)?
         {
-            let (answer, receipt) = (aside.into(), Some(before.payment.receipt));
-            let reply = LedgerReply { answer, receipt, proven, tally: None, held: None };
+            let receipt = Some(before.payment.receipt);
+            let reply = LedgerReply { receipt, proven, ..Answer::from(aside).into() };
             return Ok(Decision { reply, body: None, changes: Vec::new() });
         }
         let after = entry.payment.clone();
@@ -280,11 +280,12 @@ impl Shard {
         let next = AnsweredEntry { entry, answer, changes };
         let mut decision = Self::answered(&slot, &before, next, "command", rows, scene)?;
         decision.reply.proven = proven;
-        decision.reply.held = shown.and_then(|shown| match decision.reply.answer {
-            // The row is for what the request shows.
-            Answer::Granted { .. } => None,
-            _ => after.held_beside(&shown),
-        });
+        // Of a row that is begun, what the request shows is all that it is for.
+        if let Some(shown) = shown
+            && !matches!(decision.reply.answer, Answer::Granted { .. })
+        {
+            decision.reply = decision.reply.holding(&after, &shown);
+        }
         Ok(decision)
     }
 
@@ -307,7 +308,7 @@ impl Shard {
             },
             other => (other, None),
         };
-        let reply = LedgerReply { answer, receipt, proven: false, tally: None, held: None };
+        let reply = LedgerReply { receipt, ..answer.into() };
         Ok(Decision { reply, body, changes })
     }
 
