@@ -306,6 +306,7 @@ const TABLE: &[Row] = &[
     row!(CutStreamsFallBehind, stream_payer::a_stream_that_was_cut_off_counts_what_may_have_been_charged_last),
     row!(LostAnswersAreForgotten, session_payer::doubt::a_voucher_whose_answer_was_lost_is_followed_by_no_other_charge),
     row!(OtherWordsEndSessions, session_payer::vouchers::a_used_up_voucher_that_is_refused_in_other_words_is_followed_by_one_in_two_requests),
+    row!(OriginsSpeakForPayees, session_payer::doubt::a_problem_of_the_origin_is_no_word_on_the_voucher),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];

@@ -90,3 +90,37 @@ pub fn a_word_that_comes_late_calls_no_channel_unknown_that_has_served_since() {
     payer.pays(&mut seller).unwrap();
     assert_eq!(seller.actions[seller.actions.len() - 2].0, "topUp");
 }
+
+// A-500
+#[test]
+pub fn a_problem_of_the_origin_is_no_word_on_the_voucher() {
+    let problem = |kind: &str| format!(r#"{{"type":"{kind}","title":"Bad Request"}}"#);
+    let origins = [
+        problem("https://api.example.com/problems/bad-request"),
+        r#"{"type":"about:blank","code":30001}"#.into(),
+        r#"{"code":30001,"msg":"a header is missing"}"#.into(),
+    ];
+    // A payee that charges what its origin answers, also with 400.
+    let charged = |min_delta: u64, body: &str| {
+        let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+        seller.min_delta = min_delta;
+        payer.pays(&mut seller).unwrap();
+        let mut served = seller.served;
+        let ended = payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| {
+            if seller.served == served {
+                return answer;
+            }
+            served = seller.served;
+            (400, super::none(), body.as_bytes().to_vec())
+        });
+        (ended.map(|it| it.is_some()), seller.spent, seller.served)
+    };
+    for min_delta in [0, 100] {
+        for body in &origins {
+            assert_eq!(charged(min_delta, body), (Ok(false), 20, 2), "{body}");
+        }
+        // One that takes the name of the payment's problems has the same voucher shown once more, at most.
+        let body = problem("https://paymentauth.org/problems/bad-request");
+        assert_eq!(charged(min_delta, &body), (Err("payment_conflict"), 20, 2));
+    }
+}

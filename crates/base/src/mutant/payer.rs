@@ -194,6 +194,8 @@ macro_rules! payer {
             LateWordsCount,
             /// A payee without codes that calls a voucher used up in its own words gets it again and again.
             OtherWordsEndSessions,
+            /// A problem of the origin behind a payee is taken for a word on the voucher.
+            OriginsSpeakForPayees,
             /// A payee that closes channel after channel is trusted with one deposit after another.
             RestsAreForgotten,
         }

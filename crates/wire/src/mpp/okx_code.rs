@@ -86,6 +86,14 @@ const fn row(code: u32, problem: &'static str, status: u16, detail: &'static str
     OkxCode { code, problem, status, detail }
 }
 
+impl Remedy {
+    /// Whether the request is sent again for it, by the same channel.
+    #[must_use]
+    pub const fn sends_again(self) -> bool {
+        matches!(self, Self::AskAgain | Self::SignOnce | Self::Wait)
+    }
+}
+
 impl OkxCode {
     /// The row of a number; an unknown one is a failed verification.
     ///

@@ -10,6 +10,7 @@ use super::*;
 use crate::client::channel::own;
 use crate::client::rejection::{Problem, Rejection};
 use farebox_base::encoding::json as text;
+use farebox_common::problem::PAYMENT_PROBLEMS;
 use farebox_wire::mpp::okx_code::{CODES, OkxCode, Remedy};
 use farebox_wire::mpp::receipt::{self, ReceivedReceipt};
 
@@ -35,8 +36,19 @@ impl SessionPurchase {
         }
         let problem = Problem::read(headers, body);
         let rejection = Rejection::of_payment(status, headers, None, body);
-        match code_of(status, body, &rejection) {
-            Some(code) => self.refused(act, code, headers, (&problem, &rejection), now),
+        // The origin behind a payee answers no credential but a voucher.
+        let is_payees = status == 402
+            || !matches!(act, Act::Voucher(_))
+            || ChallengedSession::read(headers, self.means(now)).is_some()
+            || planted(Mutant::OriginsSpeakForPayees);
+        match code_of(status, body, &rejection, is_payees) {
+            Some(code) => {
+                // What is asked for again may have been charged, if it is the origin's answer after all.
+                if !is_payees && code.remedy().sends_again() {
+                    self.note_doubt();
+                }
+                self.refused(act, code, headers, (&problem, &rejection), now)
+            }
             None if problem.retryable == Some(true)
                 || problem.retryable.is_none() && matches!(status, 409 | 429 | 503) =>
             {
@@ -359,8 +371,9 @@ impl SessionPurchase {
     }
 }
 
-/// The code of a refusal: its number, the problem's type, or the words of a seller without either.
-fn code_of(status: u16, body: &[u8], rejection: &Rejection) -> Option<OkxCode> {
+/// The code of a refusal: its number, the problem's type, or the words of a seller without either. Of an answer
+/// that may be the origin's it needs a type of the payment's, or a number alone, which no bad request counts as.
+fn code_of(status: u16, body: &[u8], rejection: &Rejection, is_payees: bool) -> Option<OkxCode> {
     let object = text::parse(body).unwrap_or_default();
     let number = match object.get("code") {
         Some(Value::Number(number)) => number.as_u64(),
@@ -370,6 +383,10 @@ fn code_of(status: u16, body: &[u8], rejection: &Rejection) -> Option<OkxCode> {
     let number = number.and_then(|number| u32::try_from(number).ok());
     let known = |number: u32| CODES.into_iter().find(|row| row.code == number);
     let kind = object.get("type").and_then(Value::as_str);
+    let may_be_its = kind.map_or(status != 400, |kind| kind.starts_with(PAYMENT_PROBLEMS));
+    if !is_payees && !may_be_its {
+        return None;
+    }
     let kind = kind.and_then(|kind| kind.split_once("/problems/")).map(|(_, kind)| kind);
     let by_kind = || match kind? {
         // A challenge that is not taken is stale.
