@@ -328,6 +328,45 @@ pub fn errors_of_an_origin_right_after_a_top_up_end_no_session() {
     }
 }
 
+// A-501
+#[test]
+pub fn an_origin_that_is_down_for_calls_of_several_prices_ends_no_session() {
+    let words = |seller: &mut Seller, answer: SellerAnswer| match answer.0 {
+        402 => (402, seller.challenge(), br#"{"detail": "no"}"#.to_vec()),
+        _ => answer,
+    };
+    for prices in [[10, 20, 30, 40], [40, 30, 20, 10], [10, 10, 10, 10]] {
+        for charges in [false, true] {
+            let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+            for _ in 0..10 {
+                payer.pays(&mut seller).unwrap();
+            }
+            // After a top-up each voucher meets the error of an origin, which the payee charges or not.
+            for price in prices {
+                seller.unit = price;
+                payer.later += 20;
+                let (served, spent) = (seller.served, seller.spent);
+                let _ = payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| {
+                    if seller.served == served {
+                        return words(seller, answer);
+                    }
+                    seller.spent = if charges { seller.spent } else { spent };
+                    (500, super::none(), Vec::new())
+                });
+            }
+            seller.unit = 10;
+            let mut paid = 0;
+            for _ in 0..6 {
+                payer.later += 90_000;
+                paid += u32::from(payer.asks(&mut seller, ChannelAim::Pay, words).is_ok());
+            }
+            assert!(paid >= 3, "{prices:?} {charges}: {paid} of 6, {:?}", seller.actions);
+            let closes = (0..2).any(|_| payer.asks(&mut seller, ChannelAim::Refund(None), words).is_ok());
+            assert!(closes, "{prices:?} {charges}: {:?}", seller.actions);
+        }
+    }
+}
+
 // A-481
 #[test]
 pub fn a_transaction_that_is_sent_late_writes_over_nothing_that_was_signed_meanwhile() {

@@ -196,6 +196,14 @@ macro_rules! payer {
             OtherWordsEndSessions,
             /// A problem of the origin behind a payee is taken for a word on the voucher.
             OriginsSpeakForPayees,
+            /// A voucher that is signed again counts as never refused.
+            SignedAgainIsUndoubted,
+            /// A voucher that is called used up counts as charged.
+            UsedUpIsCharged,
+            /// An opening without an answer is never doubted by a payee without codes.
+            OpeningsAreNeverDoubted,
+            /// Each refusal that comes late signs one voucher more.
+            LateDoubtsSignOn,
             /// A payee that closes channel after channel is trusted with one deposit after another.
             RestsAreForgotten,
         }

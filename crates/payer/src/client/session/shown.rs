@@ -61,14 +61,16 @@ impl KeptSession {
     pub fn raise(&mut self, amount: Amount) {
         // A refusal of before says nothing of a higher one.
         self.doubts = 0;
+        // It is none of the others any more, before one of these gives way to the one that was shown.
+        let known = self.others.iter().position(|it| it.amount == amount);
+        let known = known.map(|at| self.others.remove(at));
         if amount > self.proven && !self.is_opening() {
             self.put_aside();
         }
         // One that was refused before is refused again.
-        let known = self.others.iter().find(|it| it.amount == amount);
+        let known = known.filter(|_| !planted(Mutant::SignedAgainIsUndoubted));
         self.doubts = known.map_or(0, |it| it.doubts);
         self.state.cumulative = amount;
-        self.others.retain(|it| it.amount != amount);
         self.keep_others_above(amount);
     }
 
