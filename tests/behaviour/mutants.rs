@@ -308,6 +308,7 @@ const TABLE: &[Row] = &[
     row!(OtherWordsEndSessions, session_payer::vouchers::a_used_up_voucher_that_is_refused_in_other_words_is_followed_by_one_in_two_requests),
     row!(OriginsSpeakForPayees, session_payer::doubt::a_problem_of_the_origin_is_no_word_on_the_voucher),
     row!(SignedAgainIsUndoubted, session_payer::vouchers::an_origin_that_is_down_for_calls_of_several_prices_ends_no_session),
+    row!(UsedUpIsCharged, session_payer::doubt::room_that_the_payer_does_not_know_of_pays_for_no_second_charge),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];

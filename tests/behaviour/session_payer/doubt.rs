@@ -2,6 +2,10 @@
 
 use farebox_core::client::channel::{ChannelAim, ChannelNext};
 
+use farebox_core::encoding::base64;
+use farebox_core::http::Headers;
+use serde_json::json;
+
 use super::seller::{Seller, SellerAnswer};
 use super::top_ups::two_paid;
 use super::{Payer, begun};
@@ -123,4 +127,63 @@ pub fn a_problem_of_the_origin_is_no_word_on_the_voucher() {
         let body = problem("https://paymentauth.org/problems/bad-request");
         assert_eq!(charged(min_delta, &body), (Err("payment_conflict"), 20, 2));
     }
+}
+
+/// A payer whose voucher of 110 has room for three calls of 10 that it does not know of: a dear call was not
+/// charged, a cheap one was and met an error, and the next dear one was told that the voucher is used up.
+fn with_hidden_room() -> (Seller, Payer) {
+    let (mut seller, mut payer) = two_paid();
+    payer.pays(&mut seller).unwrap();
+    for (price, status) in [(40, 500), (10, 404)] {
+        seller.unit = price;
+        let _ = payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| {
+            if seller.served == 3 {
+                return answer;
+            }
+            (seller.served, seller.spent) = (3, if status == 404 { 40 } else { 30 });
+            (status, super::none(), Vec::new())
+        });
+    }
+    seller.unit = 40;
+    payer.pays(&mut seller).unwrap();
+    assert_eq!((seller.highest, seller.spent, payer.kept()), (110, 80, vec![(100 + 100, 110, 110)]));
+    (seller.unit, payer.later) = (10, 1_000);
+    (seller, payer)
+}
+
+// A-502
+#[test]
+pub fn room_that_the_payer_does_not_know_of_pays_for_no_second_charge() {
+    let (mut seller, mut payer) = with_hidden_room();
+    let ended = lost_then((&mut seller, &mut payer), |seller| seller.refuses(30_001, 402));
+    assert_eq!((ended, seller.spent), ("payment_conflict", 90));
+    // Nor does it for another call of its key.
+    let (mut seller, mut payer) = with_hidden_room();
+    let mut keyed = begun(90, ChannelAim::Pay);
+    let next = keyed.answered(402, &seller.challenge(), b"", payer.now());
+    let lost = |_: &mut Seller, _: SellerAnswer| (503, super::none(), Vec::new());
+    assert!(payer.goes_on((&mut keyed, next), &mut seller, lost).is_err());
+    let (left, is_alone) = keyed.leaving().unwrap();
+    assert_eq!((seller.spent, is_alone), (90, false));
+    payer.later += 1_000;
+    let mut again = begun(91, ChannelAim::Pay).showing(Some(left));
+    let next = again.answered(402, &seller.challenge(), b"", payer.now());
+    let ended = payer.goes_on((&mut again, next), &mut seller, |_, answer| answer);
+    assert_eq!((ended, seller.spent), (Err("payment_conflict"), 90));
+    // It is found again once the payee says what is used.
+    payer.later += 1_000;
+    let told = |seller: &mut Seller, answer: SellerAnswer| {
+        let receipt = json!({"method": "evm", "reference": "r", "status": "success",
+            "timestamp": "2026-01-01T00:00:00Z", "spent": seller.spent.to_string()});
+        let receipt = base64::encode_url(receipt.to_string().as_bytes());
+        let line = format!("payment-receipt: {receipt}");
+        (answer.0, Headers::from_lines(core::iter::once(line.as_str())), answer.2)
+    };
+    payer.asks(&mut seller, ChannelAim::Pay, told).unwrap();
+    let (_, signed, spent) = payer.kept()[0];
+    assert_eq!((signed, spent), (seller.highest, seller.spent));
+    for _ in 0..(signed - spent) / 10 {
+        payer.pays(&mut seller).unwrap();
+    }
+    assert_eq!((seller.highest, seller.spent), (signed, signed));
 }

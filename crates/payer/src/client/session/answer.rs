@@ -240,7 +240,7 @@ impl SessionPurchase {
                 let told = receipt.as_ref().and_then(|it| it.members.get("spent"));
                 let told = told.and_then(Value::as_str);
                 let spent = told.and_then(|text| Amount::from_atomic(text).ok());
-                let used = self.used(spent);
+                let used = self.used(spent).map(|it| it.spent);
                 let returned = self.receipt(receipt.as_ref(), (used, None));
                 self.course.end(SessionFate::Served(spent), ChannelNext::Return(returned))
             }
@@ -259,27 +259,32 @@ impl SessionPurchase {
         }
     }
 
-    /// The amount that is used after a request that was served: what the payee says, as far as the
-    /// voucher goes, otherwise a unit more.
-    pub(super) fn used(&self, said: Option<Amount>) -> Option<Amount> {
+    /// What is used after a request that was served: what the payee says, as far as the voucher goes,
+    /// otherwise a unit more.
+    pub(super) fn used(&self, said: Option<Amount>) -> Option<Used> {
         let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
         let ChannelState { cumulative, spent, .. } = planned.session.state;
+        let charged = planned.session.surely_charged();
         // A voucher for a stream buys nothing by itself.
         if self.raise.is_some() {
-            return Some(spent);
+            return Some(Used { spent, charged, is_told: false });
         }
         // Of what was signed for a stream only its first unit can be used by now.
-        let (said, cumulative) = match asked.terms.unit {
-            UnitType::Request => (said, cumulative),
+        let (said, cumulative, least) = match asked.terms.unit {
+            // A voucher that was called used up may have had something left.
+            UnitType::Request => (said, cumulative, charged),
             UnitType::Second | UnitType::Byte | UnitType::Event => {
                 let most = planned.before.max(spent).checked_add(asked.terms.amount)?;
                 let most = most.min(cumulative);
                 // The rest of the step that it says is paid counts as it comes.
-                (said.map(|said| said.min(most)), most)
+                (said.map(|said| said.min(most)), most, spent)
             }
         };
-        let said = said.filter(|said| *said >= spent && *said <= cumulative);
-        said.or_else(|| Some(spent.checked_add(asked.terms.amount)?.min(cumulative)))
+        if let Some(said) = said.filter(|said| *said >= least && *said <= cumulative) {
+            return Some(Used { spent: said, charged: said, is_told: true });
+        }
+        let more = |of: Amount| Some(of.checked_add(asked.terms.amount)?.min(cumulative));
+        Some(Used { spent: more(spent)?, charged: more(charged)?, is_told: false })
     }
 
     fn receipt(

@@ -33,6 +33,9 @@ pub(super) struct KeptSession {
     pub name: [u8; 32],
     /// Deposit, the voucher that is shown, and what of it is used, as far as the payer knows.
     pub state: ChannelState,
+    /// As much of what is used as was charged for what was served: a voucher that the payee calls used up may
+    /// have something left.
+    pub charged: Amount,
     /// As much of the deposit as cannot be undone alone: what opened the channel, and each top-up that
     /// a voucher needed which was served.
     pub proven: Amount,
@@ -147,6 +150,7 @@ impl KeptSession {
             host: host.to_string(),
             name,
             state: ChannelState { deposit: zero, cumulative: zero, spent: zero },
+            charged: zero,
             proven: zero,
             unproven: 0,
             shorts: 0,
@@ -270,6 +274,7 @@ impl KeptSession {
     /// one that is on its way, and of what is used.
     pub fn take_notes(&mut self, row: &Self, id: &str) {
         self.state.spent = self.state.spent.max(row.state.spent);
+        self.charged = self.charged.max(row.charged);
         let is_own = self.pending.as_ref().is_some_and(|it| it.is_counted_by(id));
         if is_own || planted(Mutant::PlansOutliveNotes) {
             return;

@@ -108,6 +108,16 @@ struct Planned {
     sends_deposit: bool,
 }
 
+/// What is used of a voucher once a request was served.
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    spent: Amount,
+    /// As much of it as was surely charged.
+    charged: Amount,
+    /// Whether the payee says so.
+    is_told: bool,
+}
+
 /// The fate of a credential that was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum SessionFate {
@@ -182,7 +192,7 @@ impl SessionPurchase {
     pub fn leaving(&self) -> Option<(LeftVoucher, bool)> {
         let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
         let Act::Voucher(amount) = planned.act else { return None };
-        let before = self.left.map_or(planned.session.state.spent, |left| left.before);
+        let before = self.left.map_or(planned.session.surely_charged(), |left| left.before);
         let voucher = LeftVoucher { channel: planned.session.id(), amount, before };
         Some((voucher, voucher.is_used_up_by(asked.price())))
     }

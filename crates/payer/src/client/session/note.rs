@@ -29,9 +29,13 @@ impl SessionPurchase {
                 stays_used = true;
             }
             SessionFate::Served(said) => {
+                let is_unchanged = session.state == planned.session.state;
                 session.served(planned.session.voucher(), own);
-                if let Some(used) = self.used(said) {
-                    session.state.spent = used.max(session.state.spent);
+                if let Some(Used { spent, charged, is_told }) = self.used(said) {
+                    session.charged = session.charged.max(charged);
+                    let counts = session.state.spent;
+                    let least = if is_told && is_unchanged { session.charged } else { counts };
+                    session.state.spent = spent.max(least);
                 }
             }
             SessionFate::Over => {}

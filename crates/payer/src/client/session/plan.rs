@@ -98,7 +98,7 @@ impl SessionPurchase {
                 if opening {
                     // Of a channel that never was, only the parties stay.
                     session.parties = fresh.parties;
-                    session.state = fresh.state;
+                    (session.state, session.charged) = (fresh.state, fresh.charged);
                     (session.proven, session.unproven) = (fresh.proven, fresh.unproven);
                     session.signature = String::new();
                     session.others.clear();

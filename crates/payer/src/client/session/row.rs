@@ -85,6 +85,7 @@ impl KeptSession {
             "deposit": self.state.deposit.to_string(),
             "cumulative": self.state.cumulative.to_string(),
             "spent": self.state.spent.to_string(),
+            "charged": self.charged.to_string(),
             "proven": self.proven.to_string(),
             "unproven": self.unproven,
             "shorts": self.shorts,
@@ -136,6 +137,8 @@ impl ChannelRow for KeptSession {
                 cumulative: amount("cumulative")?,
                 spent: amount("spent")?,
             },
+            // Rows of before count what was called used up as charged.
+            charged: amount("charged").or(amount("spent"))?,
             // Rows of before believe each deposit that the payee has called arrived.
             proven: amount("proven").or(amount("deposit"))?,
             unproven: count_of(row, "unproven"),

@@ -74,6 +74,11 @@ impl KeptSession {
         self.keep_others_above(amount);
     }
 
+    /// The amount up to which the payee has surely charged: no room is missed above it.
+    pub fn surely_charged(&self) -> Amount {
+        if planted(Mutant::UsedUpIsCharged) { self.state.spent } else { self.charged }
+    }
+
     /// The voucher that is shown.
     pub fn voucher(&self) -> SignedVoucher {
         let Self { ref signature, doubts, .. } = *self;

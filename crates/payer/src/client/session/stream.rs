@@ -247,10 +247,10 @@ pub fn noted(
     let all: Result<Vec<KeptSession>, ClientError> = rows(&budget).collect();
     let found = all?.into_iter().find(|row| row.id() == channel);
     let Some(mut session) = found.filter(|_| !received.is_zero()) else { return Ok(None) };
-    let state = &mut session.state;
-    let spent = state.spent.checked_add(received).unwrap_or(Amount::MAX);
     // What was not signed for was a gift.
-    state.spent = spent.min(state.cumulative);
+    let most = session.state.cumulative;
+    let more = |of: Amount| of.checked_add(received).unwrap_or(Amount::MAX).min(most);
+    (session.state.spent, session.charged) = (more(session.state.spent), more(session.charged));
     budget.sent.keep(&session.key(), &session.to_text(), now)?;
     Ok(Some(budget.to_text()))
 }
