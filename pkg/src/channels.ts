@@ -2,7 +2,7 @@
 import { forgetChannel, listChannels } from '#channels-wasm';
 
 import { notReplayable } from './body.js';
-import { refusal } from './bought.js';
+import { refusal, type Voucher } from './bought.js';
 import { type Channel, type ChannelFetch, type ChannelOptions, checkedOptions } from './channel-options.js';
 import { type Answered, type Parts, purchase, TERMS } from './channel-purchase.js';
 import { endpointOf } from './endpoints.js';
@@ -43,9 +43,17 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   const bought = async (request: Plain, endpoint: string, call: Call | undefined, paysOnce: () => Promise<Response>): Promise<Response> => {
     if (ways.isOnce(call) && options.choose === 'session') throw refusal(call.known ?? {});
     if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(call)) return paysOnce();
+    /** The voucher that has left without a key: a second look at the terms shows the same one. */
+    let left: Voucher | undefined;
     const mine: Parts =
       call === undefined
-        ? parts
+        ? {
+            ...parts,
+            looks: async () => left,
+            leaves: async (_, voucher) => {
+              left = voucher ?? left;
+            },
+          }
         : {
             ...parts,
             looks: async () => (await ways.look(call))?.voucher,

@@ -311,6 +311,43 @@ test('the second request brings its voucher at once, and asks again where the te
   assert.equal(channel?.spent, String(4n * PRICE));
 });
 
+// A-503
+for (const lies of [true, false])
+  test(`a second look at the terms signs nothing beside the voucher that has left, at a server that lies: ${lies}`, async () => {
+    const account = world.chain.accounts.payer;
+    const shown: bigint[] = [];
+    let attempts: number | undefined;
+    const watched: typeof fetch = async (input, init) => {
+      const payment = new Headers(init?.headers).get('payment-signature');
+      if (payment === null) return fetch(input, init);
+      const { payload, accepted } = JSON.parse(atob(payment));
+      const { channelId, maxClaimableAmount } = payload.voucher;
+      shown.push(BigInt(maxClaimableAmount));
+      if (attempts === undefined) return fetch(input, init);
+      attempts += 1;
+      const refuses = (extra: object): Response => {
+        const terms = { x402Version: 2, error: 'other terms', accepts: [{ ...accepted, extra: { ...accepted.extra, ...extra } }] };
+        return new Response('{}', { status: 402, headers: { 'payment-required': btoa(JSON.stringify(terms)) } });
+      };
+      if (lies && attempts === 1) return refuses({});
+      const state = { channelId, balance: '200000', totalClaimed: '0', chargedCumulativeAmount: maxClaimableAmount };
+      if (lies && attempts === 2) return refuses({ channelState: state });
+      // The answer of an honest one is lost, and the copy meets another process.
+      if (!lies && attempts === 1) {
+        assert.equal((await fetch(input, init)).status, 200);
+        throw new TypeError('the connection is gone');
+      }
+      return !lies && attempts === 2 ? refuses({}) : fetch(input, init);
+    };
+    const pay = channelFetch(watched, optionsOf(account, { deposit: '0.2', name: `lies: ${lies}` }));
+    for (let request = 0; request < 2; request += 1) assert.equal((await pay(world.url)).status, 200);
+    const served = world.served();
+    attempts = 0;
+    await assert.rejects(pay(world.url), { code: 'payment_conflict', signed: true });
+    assert.equal(world.served() - served, lies ? 0 : 1);
+    assert.deepEqual(new Set(shown), new Set([PRICE, 2n * PRICE, 3n * PRICE]));
+  });
+
 test('a request that never arrives is sent again with the same voucher', async () => {
   const account = payer();
   const shown: string[] = [];
