@@ -309,6 +309,7 @@ const TABLE: &[Row] = &[
     row!(OriginsSpeakForPayees, session_payer::doubt::a_problem_of_the_origin_is_no_word_on_the_voucher),
     row!(SignedAgainIsUndoubted, session_payer::vouchers::an_origin_that_is_down_for_calls_of_several_prices_ends_no_session),
     row!(UsedUpIsCharged, session_payer::doubt::room_that_the_payer_does_not_know_of_pays_for_no_second_charge),
+    row!(OpeningsAreNeverDoubted, session_payer::vouchers::an_opening_without_an_answer_ends_no_session_at_a_payee_without_codes),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];

@@ -10,6 +10,12 @@ use super::{Payer, begun, signature};
 
 /// A request up to the moment in which its voucher has come to the seller: its answer is on its way.
 fn sent(payer: &mut Payer, seller: &mut Seller) -> (SessionPurchase, SellerAnswer) {
+    let (buyer, payment) = shown(payer, seller);
+    (buyer, seller.takes(&payment))
+}
+
+/// A request up to the moment in which its voucher leaves.
+fn shown(payer: &mut Payer, seller: &mut Seller) -> (SessionPurchase, String) {
     payer.seed += 1;
     let mut buyer = begun(payer.seed, ChannelAim::Pay);
     seller.now = payer.now();
@@ -23,7 +29,7 @@ fn sent(payer: &mut Payer, seller: &mut Seller) -> (SessionPurchase, SellerAnswe
                     ChannelNext::Update
                 ));
             }
-            ChannelNext::Send { payment, .. } => return (buyer, seller.takes(&payment)),
+            ChannelNext::Send { payment, .. } => return (buyer, payment),
             other => panic!("{other:?}"),
         }
     }
@@ -269,6 +275,35 @@ pub fn a_used_up_voucher_that_is_refused_in_other_words_is_followed_by_one_in_tw
     for highest in [50, 60, 60, 70] {
         assert_eq!(payer.asks(&mut seller, ChannelAim::Pay, refuses), Err("payment_refused"));
         assert_eq!(payer.highest, highest);
+    }
+}
+
+// A-504
+#[test]
+pub fn an_opening_without_an_answer_ends_no_session_at_a_payee_without_codes() {
+    let words = |seller: &mut Seller, answer: SellerAnswer| match answer.0 {
+        402 => (402, seller.challenge(), br#"{"detail": "no"}"#.to_vec()),
+        _ => answer,
+    };
+    for status in [404, 500, 503] {
+        // It opens the channel, and no answer comes until its authorization has ended.
+        let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+        assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
+        payer.later = 4_000;
+        // The first voucher is charged, and its answer is an error of the origin, or is lost.
+        let _ = payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| match seller.served {
+            1 => (status, super::none(), Vec::new()),
+            _ => words(seller, answer),
+        });
+        assert_eq!((seller.highest, seller.spent), (10, 10));
+        let mut paid = 0;
+        for _ in 0..6 {
+            payer.later += 90_000;
+            paid += u32::from(payer.asks(&mut seller, ChannelAim::Pay, words).is_ok());
+        }
+        assert!(paid >= 5, "{status}: {paid} of 6, {:?}", seller.actions);
+        assert_eq!((payer.deposits, payer.kept()[0].0), (100, 100));
+        assert!(payer.asks(&mut seller, ChannelAim::Refund(None), words).is_ok());
     }
 }
 

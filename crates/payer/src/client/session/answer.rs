@@ -76,7 +76,10 @@ impl SessionPurchase {
     /// Whether a payee without codes refuses the highest voucher in the second request: it may be used up,
     /// which it has other words for.
     fn is_refused_again(&self, act: Act) -> bool {
-        let is_doubted = |it: &KeptSession| !it.is_opening() && it.is_doubted();
+        // Of a deposit that has not arrived nothing can be claimed.
+        let is_left_out =
+            |it: &KeptSession| it.is_opening() && planted(Mutant::OpeningsAreNeverDoubted);
+        let is_doubted = |it: &KeptSession| it.is_doubted() && !is_left_out(it);
         let is_doubted = self.planned.as_ref().is_some_and(|it| is_doubted(&it.session));
         let may_be_used_up = self.is_highest() && is_doubted && self.left.is_none();
         matches!(act, Act::Voucher(_)) && may_be_used_up && !planted(Mutant::OtherWordsEndSessions)
@@ -95,7 +98,8 @@ impl SessionPurchase {
         match self.onward(headers, now).filter(|_| !is_second) {
             Some(then) => {
                 self.is_used_up = true;
-                self.course.note_then(SessionFate::Exhausted, then)
+                let fate = if is_said { SessionFate::Exhausted } else { SessionFate::Doubted };
+                self.course.note_then(fate, then)
             }
             None => {
                 let end = self.refusal(said);

@@ -129,6 +129,8 @@ enum SessionFate {
     Free,
     /// The voucher is used up, and another one follows it.
     Exhausted,
+    /// The voucher was refused twice without a word: it may be used up, and another one follows it.
+    Doubted,
     /// The voucher is the one that the payee holds, and is used up.
     Held,
     /// The channel is closed.

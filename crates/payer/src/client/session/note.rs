@@ -3,6 +3,10 @@
 use super::kept::{LEFT_SECS, left_key};
 use super::*;
 
+/// Says that nothing higher is signed in this request.
+pub(super) const ASK_AGAIN: &str =
+    "the payee has refused a voucher that may be the right one; ask again";
+
 impl SessionPurchase {
     /// Changes the row of the session by what became of what was sent.
     pub(super) fn note(
@@ -49,9 +53,9 @@ impl SessionPurchase {
             SessionFate::Free | SessionFate::Refused => {
                 self.note_refusal(&mut session, fate, now);
             }
-            SessionFate::Exhausted => {
+            SessionFate::Exhausted | SessionFate::Doubted => {
                 // Who calls a voucher used up knows its channel.
-                if session.is_opening() && session.is_late(now) {
+                if fate == SessionFate::Exhausted && session.is_opening() && session.is_late(now) {
                     session.funded();
                 }
                 // Of a deposit that did not arrive nothing can be used.

@@ -6,6 +6,7 @@ use alloc::string::String;
 use super::kept::{
     Deposit, FundsProof, KeptSession, LEFT_SECS, PendingFunds, SessionMove, left_key,
 };
+use super::note::ASK_AGAIN;
 use super::sign::{self, Act};
 use super::terms::{ChallengedSession, Sender};
 use super::{Planned, SessionFate, SessionPurchase, error};
@@ -77,8 +78,7 @@ impl SessionPurchase {
         let by = seen.ok_or_else(overflow)?;
         // What is shown again is all that a request tries once its voucher was refused.
         if self.has_turned && !matches!(by, SessionMove::Wait | SessionMove::Reuse(_)) {
-            let message = "the payee has refused a voucher that may be the right one; ask again";
-            return Err(error(Reason::PaymentRefused, message));
+            return Err(error(Reason::PaymentRefused, ASK_AGAIN));
         }
         let mut unsigned = None;
         let (act, sign) = match by {
