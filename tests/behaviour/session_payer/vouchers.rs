@@ -307,6 +307,30 @@ pub fn an_opening_without_an_answer_ends_no_session_at_a_payee_without_codes() {
     }
 }
 
+//
+#[test]
+pub fn refusals_without_a_word_that_come_at_once_sign_one_voucher_on() {
+    let (mut seller, mut payer) = two_paid();
+    let no = |seller: &mut Seller| (402, seller.challenge(), b"{}".to_vec());
+    assert!(payer.asks(&mut seller, ChannelAim::Pay, |seller, _| no(seller)).is_err());
+    assert_eq!(payer.highest, 30);
+    // Six requests show it, one after the other, and none has an answer for a while.
+    let held: Vec<_> = (0..6)
+        .map(|_| {
+            payer.later += 70;
+            shown(&mut payer, &mut seller).0
+        })
+        .collect();
+    payer.later += 70;
+    for mut buyer in held {
+        let (_, headers, body) = no(&mut seller);
+        let next = buyer.answered(402, &headers, &body, payer.now());
+        let ended = payer.goes_on((&mut buyer, next), &mut seller, |seller, _| no(seller));
+        assert_eq!(ended, Err("payment_refused"));
+    }
+    assert_eq!(payer.highest, 40);
+}
+
 //
 #[test]
 pub fn a_lost_answer_after_a_top_up_ends_no_session_at_a_payee_without_codes() {

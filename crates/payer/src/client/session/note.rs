@@ -53,10 +53,20 @@ impl SessionPurchase {
             SessionFate::Free | SessionFate::Refused => {
                 self.note_refusal(&mut session, fate, now);
             }
+            // Another request has signed on for it since: one voucher follows it, however many were told.
+            SessionFate::Doubted
+                if !(is_shown && session.is_doubted()) && !planted(Mutant::LateDoubtsSignOn) =>
+            {
+                self.course.decide(Todo::Nothing, fail(Reason::PaymentRefused, ASK_AGAIN));
+            }
             SessionFate::Exhausted | SessionFate::Doubted => {
                 // Who calls a voucher used up knows its channel.
                 if fate == SessionFate::Exhausted && session.is_opening() && session.is_late(now) {
                     session.funded();
+                }
+                // It takes two more of it.
+                if fate == SessionFate::Doubted {
+                    session.doubts = 0;
                 }
                 // Of a deposit that did not arrive nothing can be used.
                 if is_shown && (!session.leans() || self.has_turned) {
