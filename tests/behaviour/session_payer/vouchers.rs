@@ -420,7 +420,8 @@ pub fn an_origin_that_is_down_for_calls_of_several_prices_ends_no_session() {
                 paid += u32::from(payer.asks(&mut seller, ChannelAim::Pay, words).is_ok());
             }
             assert!(paid >= 3, "{prices:?} {charges}: {paid} of 6, {:?}", seller.actions);
-            let closes = (0..2).any(|_| payer.asks(&mut seller, ChannelAim::Refund(None), words).is_ok());
+            let closes =
+                (0..2).any(|_| payer.asks(&mut seller, ChannelAim::Refund(None), words).is_ok());
             assert!(closes, "{prices:?} {charges}: {:?}", seller.actions);
         }
     }
