@@ -1,9 +1,10 @@
 //! Deposits: one for a request, none for what is gone, and none that the payer does not allow.
 
-use farebox_core::client::channel::ChannelNext;
+use farebox_core::client::channel::{ChannelNext, ChannelPurchase, channels};
+use farebox_core::http::Headers;
 use serde_json::{Value, json};
 
-use super::{BEGUN, PAYEE, PRICE, Payee, changed, played, purchase, run};
+use super::{BEGUN, PAYEE, PRICE, Payee, changed, played, purchase, run, signature};
 
 #[test]
 pub fn one_request_deposits_once_whatever_the_server_says() {
@@ -62,6 +63,54 @@ fn a_channel_that_was_declined_is_none_beside_others() {
         record = buyer.update(record.as_deref(), BEGUN).unwrap().or(record);
         assert!(matches!(buyer.updated(), ChannelNext::Sign { deposit: Some(_), .. }), "{seed}");
         record = buyer.release(record.as_deref(), BEGUN).unwrap().or(record);
+    }
+}
+
+//
+#[test]
+pub fn an_answer_that_comes_late_counts_no_other_deposit_as_arrived() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let terms = payee.terms(false);
+    // A deposit arrives, and its answer is on its way for a minute.
+    let (mut slow, payment) = sent(1, &mut record, &terms);
+    let (status, headers) = payee.takes(&payment, None);
+    let now = BEGUN.plus(61);
+    let mut buys = |record: &mut Option<String>, seed: u64, now| {
+        let ended = run(&mut purchase(seed), record, &terms, now, |it| payee.takes(it, None));
+        (ended.deposits, ended.code())
+    };
+    for seed in 2..11 {
+        assert_eq!(buys(&mut record, seed, now), (0, ""));
+    }
+    // Another one is signed by then, and lost.
+    let lost = |_: &str| (500, Headers::default());
+    assert_eq!(run(&mut purchase(11), &mut record, &terms, now, lost).deposits, 1);
+    slow.answered(status, &headers, b"", now);
+    record = slow.update(record.as_deref(), now).unwrap().or(record);
+    assert!(matches!(slow.updated(), ChannelNext::Return(_)));
+    let kept = channels(record.as_deref()).unwrap();
+    assert_eq!((&kept[0]["deposit"], &kept[0]["pending"]), (&json!("100000"), &json!("100000")));
+    assert_eq!(buys(&mut record, 12, now.plus(3_600)), (1, ""));
+}
+
+/// A request up to the moment in which its payment leaves.
+fn sent(seed: u64, record: &mut Option<String>, terms: &Headers) -> (ChannelPurchase, String) {
+    let mut buyer = purchase(seed);
+    let mut next = buyer.answered(402, terms, b"", BEGUN);
+    loop {
+        next = match next {
+            ChannelNext::Update => {
+                *record = buyer.update(record.as_deref(), BEGUN).unwrap().or(record.take());
+                buyer.updated()
+            }
+            ChannelNext::Sign { deposit, voucher } => {
+                let sign = |it: &Value| signature(it);
+                let deposit = deposit.as_deref().map(sign);
+                buyer.signed(deposit.as_deref(), voucher.as_deref().map(sign).as_deref())
+            }
+            ChannelNext::Send { payment, .. } => return (buyer, payment),
+            other => panic!("{other:?}"),
+        };
     }
 }
 

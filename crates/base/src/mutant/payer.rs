@@ -204,6 +204,14 @@ macro_rules! payer {
             OpeningsAreNeverDoubted,
             /// Each refusal that comes late signs one voucher more.
             LateDoubtsSignOn,
+            /// An answer that comes late counts whichever deposit is on its way as arrived.
+            AnyDepositHasArrived,
+            /// A deposit that nobody signed counts where another request uses the channel by then.
+            UnsignedStaysCounted,
+            /// A payer that was paid back, and not told, counts what it took back as deposited.
+            RefundsUntoldStay,
+            /// A higher voucher that is less than what was used is shown, and not passed over.
+            UsedVouchersAreShown,
             /// A payee that closes channel after channel is trusted with one deposit after another.
             RestsAreForgotten,
         }

@@ -194,7 +194,7 @@ impl ChannelPurchase {
         match outcome {
             PaymentFate::Charged(said, balance, arrived) => {
                 if *arrived {
-                    channel.deposited();
+                    channel.deposited(planned.channel.pending.as_ref());
                 }
                 if balance.is_some_and(|balance| balance > channel.deposit) {
                     channel.pending = None;
