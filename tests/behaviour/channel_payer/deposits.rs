@@ -1,5 +1,8 @@
 //! Deposits: one for a request, none for what is gone, and none that the payer does not allow.
 
+use farebox_core::amount::Amount;
+use farebox_core::client::Policy;
+use farebox_core::client::budget::Budget;
 use farebox_core::client::channel::{ChannelNext, ChannelPurchase, channels};
 use farebox_core::http::Headers;
 use serde_json::{Value, json};
@@ -111,6 +114,62 @@ fn sent(seed: u64, record: &mut Option<String>, terms: &Headers) -> (ChannelPurc
             ChannelNext::Send { payment, .. } => return (buyer, payment),
             other => panic!("{other:?}"),
         };
+    }
+}
+
+// A-507
+#[test]
+pub fn a_deposit_that_nobody_signed_counts_no_more_whoever_uses_the_channel_by_then() {
+    for signs in [false, true] {
+        let (mut payee, mut record) = (Payee::default(), None);
+        let terms = payee.terms(false);
+        // Its person is asked for longer than two minutes, and another request pays meanwhile.
+        let mut slow = purchase(1);
+        slow.answered(402, &terms, b"", BEGUN);
+        record = slow.update(record.as_deref(), BEGUN).unwrap().or(record);
+        let ChannelNext::Sign { deposit: Some(deposit), voucher: Some(voucher) } = slow.updated()
+        else {
+            panic!("no deposit is asked for")
+        };
+        let now = BEGUN.plus(130);
+        // It uses up its deposit, where what is signed late is planned again.
+        for seed in 2..if signs { 12 } else { 3 } {
+            let ended =
+                run(&mut purchase(seed), &mut record, &terms, now, |it| payee.takes(it, None));
+            assert_eq!((ended.deposits, ended.code()), (u64::from(seed == 2), ""));
+        }
+        if signs {
+            slow.signed(Some(&signature(&deposit)), Some(&signature(&voucher)));
+            let mut signed = 0;
+            let mut next = ChannelNext::Update;
+            while !matches!(next, ChannelNext::Return(_)) {
+                next = match next {
+                    ChannelNext::Update => {
+                        record = slow.update(record.as_deref(), now).unwrap().or(record);
+                        slow.updated()
+                    }
+                    ChannelNext::Sign { deposit, voucher } => {
+                        signed += u64::from(deposit.is_some());
+                        let sign = |it: &Value| signature(it);
+                        let deposit = deposit.as_deref().map(sign);
+                        slow.signed(deposit.as_deref(), voucher.as_deref().map(sign).as_deref())
+                    }
+                    ChannelNext::Send { payment, .. } => {
+                        let (status, headers) = payee.takes(&payment, None);
+                        slow.answered(status, &headers, b"", now)
+                    }
+                    other => panic!("{other:?}"),
+                };
+            }
+            assert_eq!((signed, payee.deposit, payee.charged), (1, 200_000, 11 * PRICE));
+            continue;
+        }
+        record = slow.release(record.as_deref(), now).unwrap().or(record);
+        let budget = Budget::from_text(record.as_deref()).unwrap();
+        let policy = Policy::from_json(r#"{"perDay": "1"}"#).unwrap();
+        let caps = budget.caps(&policy, now);
+        let spent = caps.into_iter().find(|it| it.name == "perDay").unwrap().spent;
+        assert_eq!(spent, Amount::from_decimal("0.1", 18).unwrap());
     }
 }
 

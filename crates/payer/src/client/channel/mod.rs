@@ -182,21 +182,25 @@ impl ChannelPurchase {
         let mut budget = Budget::from_text(record)?;
         let Some(planned) = &self.planned else { return Ok(None) };
         let key = planned.channel.key();
-        let Some(mut channel) = read::<KeptChannel>(&budget, &key)? else { return Ok(None) };
-        if !self.course.uses(channel.using.as_ref()) {
+        let row = read::<KeptChannel>(&budget, &key)?;
+        let uses = row.as_ref().is_some_and(|it| self.course.uses(it.using.as_ref()));
+        let is_unsigned =
+            |it: &mut PendingDeposit| it.signature.is_empty() && it.id == self.course.id;
+        // What is not signed counts no more, whoever uses the channel by now.
+        let counts = planned.channel.pending.clone().take_if(is_unsigned).is_some();
+        if !uses && (!counts || planted(Mutant::UnsignedStaysCounted)) {
             return Ok(None);
         }
-        channel.using = None;
-        if channel
-            .pending
-            .as_ref()
-            .is_some_and(|it| it.signature.is_empty() && it.id == self.course.id)
-        {
-            channel.pending = None;
+        if counts {
             budget.release(&self.course.id);
         }
+        let Some(mut channel) = row else { return Ok(Some(budget.to_text())) };
+        if uses {
+            channel.using = None;
+        }
+        channel.pending.take_if(is_unsigned);
         let is_new = channel.signed.is_zero() && channel.deposit.is_zero();
-        match is_new && channel.pending.is_none() {
+        match is_new && channel.pending.is_none() && channel.using.is_none() {
             true => {
                 budget.sent.let_go(&key);
                 budget.sent.let_go(&channel.beside_key());
@@ -325,7 +329,6 @@ impl ChannelPurchase {
             if let Some(pending) = &mut planned.channel.pending {
                 pending.signature = signature;
             }
-            self.course.has_deposited = true;
         }
         let typed_data = sign::voucher(&planned.channel, planned.voucher);
         planned.signature = proven(&typed_data, voucher, &voucher_signer)?;
@@ -355,6 +358,7 @@ impl ChannelPurchase {
         channel.using = Some(using);
         if let (PaidBy::NewDeposit(..), Some(pending)) = (planned.by, &planned.channel.pending) {
             channel.pending = Some(pending.clone());
+            self.course.has_deposited = true;
         }
         budget.sent.keep(&key, &channel.to_text(), now)?;
         planned.channel = channel;
