@@ -280,6 +280,7 @@ const TABLE: &[Row] = &[
     row!(AnyRefund, channel_payer::a_refund_of_more_than_is_left_is_not_believed_and_nothing_is_forgotten),
     row!(AnyDepositHasArrived, channel_payer::an_answer_that_comes_late_counts_no_other_deposit_as_arrived),
     row!(UnsignedStaysCounted, channel_payer::a_deposit_that_nobody_signed_counts_no_more_whoever_uses_the_channel_by_then),
+    row!(RefundsUntoldStay, channel_payer::a_refund_whose_answer_was_lost_leaves_no_rest_that_is_not_there),
     row!(LeftVoucherIsForgotten, channel_payer::a_key_whose_voucher_was_charged_signs_no_higher_one),
     row!(ChargedIsSignedAgain, channel_payer::a_request_that_is_called_charged_and_not_answered_is_signed_for_once),
     row!(StreamsAreTrusted, stream_payer::a_seller_gets_what_came_and_one_step_whatever_it_says),

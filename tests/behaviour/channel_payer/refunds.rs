@@ -50,6 +50,44 @@ pub fn a_refund_that_has_to_wait_says_so_and_until_when() {
     }
 }
 
+//
+#[test]
+pub fn a_refund_whose_answer_was_lost_leaves_no_rest_that_is_not_there() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let terms = payee.terms(false);
+    assert_eq!(played(1, &mut record, &terms, |payment| payee.takes(payment, None)).2, "");
+    // 90,000 of 100,000 are paid back, and its answer is an error.
+    let failed = |_: &str| (500, Headers::default());
+    assert_eq!(run(&mut refund(2), &mut record, &terms, BEGUN, failed).code(), "payment_refused");
+    payee.deposit = PRICE;
+    // What is dearer than the rest that is known brings another deposit.
+    let mut dear = read(&terms);
+    dear["accepts"][0]["amount"] = "95000".into();
+    let dear = fields("payment-required", &dear);
+    let ended = run(&mut purchase(3), &mut record, &dear, BEGUN, |payment| {
+        payee.takes(payment, None);
+        payee.charged = 105_000;
+        let state =
+            json!({"balance": payee.deposit.to_string(), "chargedCumulativeAmount": "105000"});
+        let settled =
+            json!({"success": true, "transaction": "0x01", "extra": {"channelState": state}});
+        (200, fields("payment-response", &settled))
+    });
+    assert_eq!((ended.deposits, ended.code(), payee.deposit), (1, "", 110_000));
+    assert_eq!(channels(record.as_deref()).unwrap()[0]["deposit"], "110000");
+    // Another refund, and the calls after it, go on from there.
+    let settled = json!({"success": true, "transaction": "0x02", "amount": "5000"});
+    let answer = fields("payment-response", &settled);
+    assert_eq!(
+        run(&mut refund(4), &mut record, &terms, BEGUN, |_| (200, answer.clone())).code(),
+        ""
+    );
+    payee.deposit = 105_000;
+    for seed in 5..8 {
+        assert_eq!(played(seed, &mut record, &terms, |it| payee.takes(it, None)).2, "");
+    }
+}
+
 #[test]
 fn a_refund_is_never_turned_into_a_payment() {
     let terms = Payee::default().terms(false);

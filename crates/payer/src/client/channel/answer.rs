@@ -199,8 +199,15 @@ impl ChannelPurchase {
                 if balance.is_some_and(|balance| balance > channel.deposit) {
                     channel.pending = None;
                 }
-                channel.deposit = balance.unwrap_or(Amount::ZERO).max(channel.deposit);
                 channel.charge(*said, planned.voucher);
+                let balance = balance.filter(|it| *it >= channel.charged);
+                let balance = balance.unwrap_or(channel.deposit);
+                // A refund whose answer was lost may have paid back what counts as deposited.
+                let is_paid_back = channel.is_refunding
+                    && balance < channel.deposit
+                    && !planted(Mutant::RefundsUntoldStay);
+                channel.deposit = if is_paid_back { balance } else { balance.max(channel.deposit) };
+                channel.is_refunding &= !is_paid_back;
             }
             PaymentFate::Free => {}
             PaymentFate::Over => channel.let_go_of_late(now),
