@@ -67,7 +67,7 @@ describe('the challenge', () => {
     const expires = Date.parse(challenge.expires ?? '') / 1000;
     assert.ok(earliest <= expires && expires <= latest, challenge.expires);
     const { externalId, ...request } = requestOf(challenge);
-    assert.match(externalId ?? '', /^[A-Za-z0-9_-]{43}$/);
+    assert.match(externalId ?? '', /^[A-Za-z0-9_-]{70}$/);
     assert.deepEqual(request, {
       amount: '10000',
       currency: ASSET,
