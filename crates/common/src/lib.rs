@@ -1,5 +1,5 @@
-//! The parts that all protocols share: payments and their terms, refusals, the configuration,
-//! without IO.
+//! The parts that all protocols share: payments and their terms, payouts, refusals, the
+//! configuration, without IO.
 #![no_std]
 
 extern crate alloc;
@@ -7,4 +7,5 @@ extern crate alloc;
 pub mod config;
 pub mod decision;
 pub mod payment;
+pub mod payout;
 pub mod problem;

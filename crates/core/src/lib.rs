@@ -14,7 +14,7 @@ pub use farebox_base::{
     amount, chain, encoding, hash, http, json, mutant, page, secret, sorted, text, time,
 };
 pub use farebox_channel as channel;
-pub use farebox_common::{config, payment, problem};
+pub use farebox_common::{config, payment, payout, problem};
 pub use farebox_evm as evm;
 pub use farebox_gate as gate;
 pub use farebox_ledger as ledger;

@@ -18,7 +18,7 @@ use super::kernel::{Applied, Decision, Now};
 use super::keys::Keys;
 use super::message::{Answer, Errand, JsonAnswer, PayoutAnswer, PayoutCall};
 use super::operator::write_hold;
-use super::payout::{PayoutOrders, PayoutState, is_forgotten, is_refused, read_answer};
+use super::payout::{PayoutOrders, is_forgotten, is_refused};
 use super::records::{Change, Rows};
 use super::refused::{no_hold, not_moved, nothing_to_ask, nothing_to_end};
 use super::row::{
@@ -31,6 +31,7 @@ use crate::grant::Grant;
 use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_common::payout::{PayoutState, read_answer};
 
 /// Milliseconds of a day over which the turns of those who wait are spread.
 const MOST_TURNS: u64 = 3_600_000;

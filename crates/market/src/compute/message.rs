@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::errand::{ErrandKind, Errands};
+pub use farebox_common::payout::PayoutAnswer;
 
 /// A request of a seller: its `Authorization`, and its body as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,15 +210,6 @@ pub struct TillPayment {
     pub network: String,
     /// `Farebox-Transaction`; empty if it was not settled yet.
     pub transaction: String,
-}
-
-/// The treasury's answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PayoutAnswer {
-    /// HTTP status.
-    pub status: u32,
-    /// The body.
-    pub body: String,
 }
 
 /// The answers of the object.

@@ -13,20 +13,6 @@ use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
-/// The treasury's answer about a payout.
-pub(super) enum PayoutState {
-    /// It was sent.
-    Sent(String),
-    /// The chain has it.
-    Confirmed(String),
-    /// It never moves.
-    Dead,
-    /// It may have moved, or will.
-    Open,
-    /// No payout was made, or none is known to have been.
-    Unknown,
-}
-
 /// The bodies of a profile's requests to the treasury.
 pub(super) struct PayoutOrders<'g> {
     pub profile: &'g PaymentProfile,
@@ -101,31 +87,6 @@ impl PayoutOrders<'_> {
             ("goal", quoted(goal)),
         ])
     }
-}
-
-/// Reads an answer, and the payout's id in it. Spec: docs/treasury.md, "Payouts".
-pub(super) fn read_answer(answer: &PayoutAnswer) -> (PayoutState, String) {
-    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
-    if !(200..=299).contains(&answer.status) {
-        return (PayoutState::Unknown, String::new());
-    }
-    let text = |value: Option<&Value>| {
-        value.and_then(Value::as_str).map(ToString::to_string).unwrap_or_default()
-    };
-    let id = text(body.get("id"));
-    let evidence = body.get("evidence").and_then(|it| it.get("transaction"));
-    let hash = text(body.get("transaction").or(evidence));
-    let told = match (text(body.get("state")).as_str(), text(body.get("outcome")).as_str()) {
-        ("confirmed", _) => PayoutState::Confirmed(hash),
-        ("void", _) => PayoutState::Dead,
-        ("", "sent") => PayoutState::Sent(hash),
-        ("", "failed") => PayoutState::Dead,
-        ("open", "sent") => PayoutState::Sent(hash),
-        ("open" | "executing", _) | ("", "executing" | "refused" | "unknown") => PayoutState::Open,
-        // An answer without a state is no payout: neither is its id that of one.
-        _ => return (PayoutState::Unknown, String::new()),
-    };
-    (told, id)
 }
 
 /// The status of an answer, and the treasury's own code in it: a page in front of it has none.
