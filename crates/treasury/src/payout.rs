@@ -195,6 +195,10 @@ impl<'t> Payouts<'t> {
         else {
             return wrong("wallet: does not have this network, or its secret is not set");
         };
+        // A debt is paid back by the account that was paid, or not at all.
+        if asked.from.is_some_and(|it| it != from) && !planted(Mutant::AnyWalletPaysBack) {
+            return wrong("from: is not the address of the wallet");
+        }
         if from == asked.to {
             return wrong("to: is the wallet itself");
         }

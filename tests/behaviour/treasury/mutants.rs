@@ -82,6 +82,7 @@ pub const TABLE: &[Row] = &[
         UsedNoncesFail,
         payouts::a_payout_that_has_moved_and_is_forgotten_since_is_left_to_the_chain
     ),
+    row!(AnyWalletPaysBack, payouts::what_cannot_be_paid_out_is_named_and_writes_nothing),
     row!(PayoutsFromAnyWallet, payouts::an_organization_pays_out_of_no_wallet_of_another),
     row!(TokensShareKeys, payouts::no_holder_of_a_token_takes_a_key_from_another),
     row!(

@@ -160,6 +160,9 @@ pub fn what_cannot_be_paid_out_is_named_and_writes_nothing() {
         ("to", json!(PAYEE.to_lowercase().replace('c', "d")), "to: must be an address"),
         ("to", json!("0x0000000000000000000000000000000000000000"), "to: must be an address"),
         ("to", json!(payer()), "to: is the wallet itself"),
+        ("from", json!(PAYEE), "from: is not the address of the wallet"),
+        ("from", json!(payer().to_lowercase()), "from: must be an address"),
+        ("from", json!(null), "from: must be an address"),
         ("amount", json!("0"), "amount: must be decimal text above 0"),
         ("amount", json!("0.0000001"), "amount: must be decimal text above 0"),
         ("amount", json!(1), "amount: must be text"),
@@ -175,6 +178,17 @@ pub fn what_cannot_be_paid_out_is_named_and_writes_nothing() {
         assert!(refused.text("detail").contains(start), "{start}: {}", refused.text("detail"));
     }
     assert!(world.rows.decisions.is_empty());
+}
+
+#[test]
+pub fn a_payout_may_name_the_address_of_its_wallet() {
+    let mut world = world();
+    let mut body = payout("0.25", "rent");
+    body["from"] = json!(payer());
+    let sent = order(&mut world, &body);
+    world.answered(&sent, success());
+    assert_eq!(told(&mut world, &payout("0.25", "rent")).status, 201, "it is the same payout");
+    assert_eq!(world.rows.decisions.len(), 1);
 }
 
 #[test]

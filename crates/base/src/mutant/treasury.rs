@@ -232,6 +232,8 @@ macro_rules! treasury {
             RepeatsWereNeverSent,
             /// An organization pays out of another one's wallet.
             PayoutsFromAnyWallet,
+            /// A payout that names the address of its wallet is made by another one.
+            AnyWalletPaysBack,
             /// The token of a wallet pays out of every wallet.
             TokensPayFromAnyWallet,
             /// The token of a wallet shows the payouts of every wallet.

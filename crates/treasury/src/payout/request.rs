@@ -16,8 +16,9 @@ use farebox_evm::address::Address;
 use farebox_evm::token::Token;
 
 const MAX_BYTES: usize = 16 * 1024;
-const MEMBERS: [&str; 7] =
-    ["organization", "wallet", "network", "asset", "to", "amount", "idempotencyKey"];
+/// The members of a body; all but `from` are required.
+const MEMBERS: [&str; 8] =
+    ["organization", "wallet", "network", "asset", "to", "from", "amount", "idempotencyKey"];
 
 /// A payout as it was asked for.
 #[derive(Clone, Debug)]
@@ -26,12 +27,15 @@ pub(super) struct PayoutRequest {
     pub network: ChainId,
     pub asset: String,
     pub to: Address,
+    /// The address that the wallet has to have, if it matters to who asks.
+    pub from: Option<Address>,
     pub amount: String,
     pub key: String,
 }
 
 impl PayoutRequest {
-    /// Hash of all but the key: another one is another payout.
+    /// Hash of all but the key, and the address that the wallet has to have: another one is another
+    /// payout.
     pub(super) fn digest(&self) -> String {
         let to = self.to.to_checksum();
         let amount = Amount::from_decimal(&self.amount, 18);
@@ -91,7 +95,14 @@ pub(super) fn read(body: &str) -> Result<PayoutRequest, String> {
     let _ = text("organization", 64);
     let network = ChainId::parse_or_name(&network).ok();
     // Only with its checksum: a slip in it pays someone else.
-    let to = Address::parse(&to).ok().filter(|it| it.to_checksum() == to && *it != Address::ZERO);
+    let address = |text: &str| {
+        Address::parse(text).ok().filter(|it| it.to_checksum() == text && !it.is_zero())
+    };
+    let to = address(&to);
+    let from = members.get("from").map(|from| from.as_str().and_then(address));
+    if from == Some(None) {
+        faults.push("from: must be an address with its checksum".to_string());
+    }
     if network.is_none() {
         faults.push("network: must be a CAIP-2 id such as eip155:8453".to_string());
     }
@@ -100,7 +111,7 @@ pub(super) fn read(body: &str) -> Result<PayoutRequest, String> {
     }
     match (network, to) {
         (Some(network), Some(to)) if faults.is_empty() => {
-            Ok(PayoutRequest { wallet, network, asset, to, amount, key })
+            Ok(PayoutRequest { wallet, network, asset, to, from: from.flatten(), amount, key })
         }
         _ => Err(faults.join("; ")),
     }
