@@ -10,6 +10,7 @@ export const SECRETS = [
   'ORIGIN_SECRET',
   'OPERATOR_TOKEN',
   'REFUND_TOKEN',
+  'REFUNDS_TOKEN',
   'PAYEE_KEY',
   'WEBHOOK_SECRET',
   'API_KEYS',
@@ -76,7 +77,7 @@ export const MARKET = /** @type {const} */ ({
 });
 
 /** Bindings, by the key of wrangler.toml that holds them. */
-export const BINDINGS = /** @type {const} */ ({ kv_namespaces: ['CONFIG'], services: ['ORIGIN'], ratelimits: ['RATE_LIMITER'] });
+export const BINDINGS = /** @type {const} */ ({ kv_namespaces: ['CONFIG'], services: ['ORIGIN', 'TREASURY'], ratelimits: ['RATE_LIMITER'] });
 
 /** @returns {string[]} the variables that the schema describes */
 export function variables() {

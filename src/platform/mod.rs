@@ -18,7 +18,7 @@ pub(crate) mod migrate;
 pub(crate) mod object;
 #[cfg(any(feature = "treasury", feature = "market"))]
 pub(crate) mod request;
-#[cfg(any(feature = "treasury", feature = "market"))]
+#[cfg(any(feature = "treasury", feature = "market", feature = "worker"))]
 pub(crate) mod send;
 pub(crate) mod sql;
 #[cfg(any(feature = "worker", feature = "market"))]

@@ -127,7 +127,7 @@ export class Ledger extends DurableObject {
    * @returns {LedgerObject | ChannelObject}
    */
   made(bindings) {
-    return new LedgerObject(this.state, bindings.ledger);
+    return new LedgerObject(this.state, bindings.ledger, bindings.services);
   }
 
   /**

@@ -23,6 +23,7 @@ mod resolve;
 mod session;
 mod standing;
 mod supported;
+mod treasury;
 
 use std::rc::Rc;
 

@@ -4,6 +4,7 @@ use farebox_core::config::ConfigError;
 use farebox_core::gate::Gate;
 use serde_json::{Value, json};
 
+use crate::paid_back::with_treasury;
 use crate::world::{PAY_TO, routes, vars};
 
 fn errors(vars: &Value) -> Vec<String> {
@@ -54,6 +55,7 @@ fn a_valid_configuration_is_no_error() {
         vars["ROUTES"] =
             json!([{"path": "/a", "price": {"amount": "1", "asset": "USDC"}, "methods": "all"}])
     });
+    set(&|vars| *vars = with_refunds());
     let mut patterns = plain.clone();
     patterns.as_object_mut().unwrap().remove("ROUTES");
     patterns["PROTECTED_PATTERNS"] =
@@ -94,6 +96,53 @@ fn merged(table: &Value, case: &Value) -> Value {
     }
     vars.retain(|_, value| !value.is_null());
     vars.into()
+}
+
+/// Variables of a gate whose debts a treasury pays back.
+fn with_refunds() -> Value {
+    let mut vars = vars(routes());
+    vars["RPC_URL"] = "https://rpc.example".into();
+    with_treasury(vars)
+}
+
+#[test]
+fn a_treasury_that_pays_back_needs_its_token_its_binding_and_a_node_and_no_other_program() {
+    let table = [
+        ("REFUNDS_TOKEN", json!(null), "REFUNDS_TOKEN: is missing; run `wrangler secret put"),
+        ("REFUNDS_TOKEN", json!("short"), "REFUNDS_TOKEN: must have at least 32 bytes"),
+        ("REFUNDS_TOKEN", json!(" ".repeat(32)), "REFUNDS_TOKEN: must be visible ASCII"),
+        (
+            "bindings",
+            json!(["LEDGER"]),
+            "REFUNDS: needs the treasury as the service binding TREASURY",
+        ),
+        ("RPC_URL", json!(null), "REFUNDS: needs RPC_URL, by which the chain proves refunds"),
+        ("REFUND_TOKEN", json!("x".repeat(32)), "REFUND_TOKEN: lets another program pay back"),
+        ("REFUNDS", json!(null), "REFUNDS_TOKEN: is set without REFUNDS; set both or neither"),
+        ("REFUNDS", json!("acme"), "REFUNDS: must be a table such as"),
+        ("REFUNDS", json!({"organization": "acme"}), "REFUNDS: wallet is missing"),
+        (
+            "REFUNDS",
+            json!({"organization": "Acme", "wallet": "main"}),
+            "REFUNDS: organization must",
+        ),
+        (
+            "REFUNDS",
+            json!({"organization": "acme", "wallet": ""}),
+            "REFUNDS: wallet must have 1 to 64",
+        ),
+        (
+            "REFUNDS",
+            json!({"organization": "a".repeat(56), "wallet": "main"}),
+            "REFUNDS: organization must have 1 to 55",
+        ),
+    ];
+    for (name, value, says) in table {
+        let mut vars = with_refunds();
+        vars[name] = value;
+        let found = errors(&vars);
+        assert!(found.len() == 1 && found[0].starts_with(says), "{says}: {found:?}");
+    }
 }
 
 #[test]

@@ -43,6 +43,7 @@ mod operator_words;
 mod origins;
 mod other_chains;
 mod outlasting;
+mod paid_back;
 mod payer_purchases;
 mod payer_words;
 mod permits;

@@ -171,6 +171,21 @@ fn a_question_about_one_payment_asks_the_objects_alone_that_may_have_it() {
 
 const CHAIN: &str = "eip155:84532";
 
+//
+#[test]
+pub fn no_program_begins_under_the_key_of_a_treasury() {
+    let begin = |key: &str| {
+        let body = json!({"key": key});
+        let (status, said, told) = asked((OPERATOR, "refunding", body), CHAIN, "null");
+        (status, said, told.len())
+    };
+    assert_eq!(begin("treasury:acme"), (400, "invalid_request".to_owned(), 0));
+    assert_eq!(begin("treasury").2, 1);
+    // A person takes back under it what hangs.
+    let body = json!({"refunding_id": 2, "key": "treasury:acme"});
+    assert_eq!(asked((OPERATOR, "not-refunded", body), CHAIN, "null").2.len(), 1);
+}
+
 /// A route that serves a repeat after its origin failed.
 fn twice() -> Value {
     crate::world::vars(json!([

@@ -4,15 +4,18 @@
 //! its calls one after the other and hands the command at the end back to the shard. A scheduled sweep
 //! wakes the objects by the clock, so that one that lost its alarm goes on.
 
+mod refund;
+
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::call::{ChainCall, FacilitatorCall, LedgerCall};
+pub use self::refund::PayingBack;
+use super::call::{ChainCall, FacilitatorCall, LedgerCall, TreasuryCall};
 use super::keys::Keys;
 use super::operator::message;
 use super::paid::inquire::{settled, take_call};
-use super::parts::Shards;
+use super::parts::{Refunds, Shards};
 use super::recorded::{
     FirstSight, chain_query, chain_verdict, outcome, resend_call, sent_again, settled_by_chain,
 };
@@ -25,7 +28,7 @@ use farebox_ledger::command::{
 use farebox_ledger::entry::Entry;
 use farebox_ledger::inquiry::finding::Finding;
 use farebox_ledger::inquiry::{Asking, ChainQuery, Next};
-use farebox_ledger::report::ObjectRequest;
+use farebox_ledger::report::{Decision, ObjectRequest};
 use farebox_ledger::shard::{Due, Slot};
 use farebox_ledger::take::Holder;
 use farebox_wire::facilitator::reply::FacilitatorReply;
@@ -47,6 +50,15 @@ pub enum RecoveryStep {
     Take(LedgerCall, Taking),
     /// Send the row a command.
     Tell(Box<Envelope>),
+    /// Ask the treasury.
+    PayOut(TreasuryCall, Box<PayingBack>),
+    /// Ask a node of the chain for a transfer.
+    Prove(ChainCall, Box<PayingBack>),
+    /// Decide about the row with this receipt id. A refund that is not taken back now is asked for
+    /// again later.
+    Decide(String, Decision),
+    /// Nothing is known yet: the row is due later.
+    Rest,
 }
 
 /// Waits for a facilitator's answer about a row.
@@ -93,6 +105,8 @@ pub struct RowRecovery<'g> {
     pub(super) shards: &'g Shards,
     /// Deadline of a settle call, seconds.
     pub(super) settle_secs: u64,
+    /// The treasury that pays debts back.
+    pub(super) refunds: Option<&'g Refunds>,
 }
 
 impl RowRecovery<'_> {
@@ -102,6 +116,7 @@ impl RowRecovery<'_> {
         match due {
             Due::Resend(slot, entry, resend) => self.send_again(slot, &entry, resend),
             Due::Read(slot, entry) => Some(read_fate(slot, &entry)),
+            Due::PayBack(slot, entry) => PayingBack::begin(slot, &entry, self.refunds?),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Calls of the gate besides those to the origin, as data: to ledger objects, facilitators and
-//! nodes.
+//! Calls of the gate besides those to the origin, as data: to ledger objects, facilitators, nodes
+//! and the treasury.
 
 use alloc::string::String;
 
@@ -90,6 +90,15 @@ pub struct ChainCall {
     pub unproven: Option<UnverifiedCaller>,
     /// Which look for a deposit it is, if everyone who shows that deposit asks the same.
     pub look: Option<LookRank>,
+}
+
+/// One request to the treasury that pays debts back, with its token.
+#[derive(Clone, Debug)]
+pub struct TreasuryCall {
+    /// Path and query.
+    pub path: String,
+    /// JSON to post; `None` to get.
+    pub body: Option<String>,
 }
 
 impl ChainCall {

@@ -93,8 +93,9 @@ impl Gate {
     /// The recovery of rows by the alarm of a ledger object.
     #[must_use]
     pub const fn recovery(&self) -> RowRecovery<'_> {
-        let Self { keys, shards, settlement, .. } = self;
-        RowRecovery { keys, shards, settle_secs: settlement.settle_secs }
+        let Self { keys, shards, settlement, refunds, .. } = self;
+        let settle_secs = settlement.settle_secs;
+        RowRecovery { keys, shards, settle_secs, refunds: refunds.as_ref() }
     }
 
     /// The calls about channels to facilitators.

@@ -79,7 +79,9 @@ use serde_json::Value;
 use self::keys::Keys;
 use self::operator::{Keeps, Webhook};
 use self::origin::Origin;
-use self::parts::{Chains, Operated, PayerRules, PricedRoutes, Public, Settlers, Shards, Upstream};
+use self::parts::{
+    Chains, Operated, PayerRules, PricedRoutes, Public, Refunds, Settlers, Shards, Upstream,
+};
 use self::route::Siblings;
 use farebox_ledger::entry::Plan;
 use farebox_wire::facilitator::auth::Auth;
@@ -95,6 +97,7 @@ pub struct Gate {
     shards: Shards,
     keys: Keys,
     operated: Operated,
+    refunds: Option<Refunds>,
     public: Public,
 }
 
@@ -161,6 +164,12 @@ impl Gate {
     #[must_use]
     pub fn rpc_url(&self, network: &str) -> Option<&str> {
         self.chains.rpc_url(network)
+    }
+
+    /// The token by which the treasury pays debts back; `None` if none does.
+    #[must_use]
+    pub fn refunds_token(&self) -> Option<&str> {
+        self.refunds.as_ref().map(|refunds| refunds.token.expose().as_str())
     }
 
     /// Seconds between two attempts to reach a facilitator that is down.

@@ -10,7 +10,7 @@ mod metrics;
 mod notice;
 mod path;
 mod query;
-mod refund;
+pub(super) mod refund;
 pub(super) mod settings;
 mod visit;
 

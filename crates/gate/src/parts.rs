@@ -18,7 +18,7 @@ use farebox_base::secret::Secret;
 use farebox_common::payment::Proof;
 use farebox_evm::wallet::Wallets;
 use farebox_ledger::command::Role;
-use farebox_ledger::entry::Plan;
+use farebox_ledger::entry::{Plan, RefundPlan};
 use farebox_wire::facilitator::auth::Auth;
 use farebox_wire::facilitator::wire::Facilitator;
 
@@ -90,6 +90,16 @@ pub(super) struct PayerRules {
     /// Payments of one payer that are worked on at once.
     pub in_flight: NonZeroU32,
     pub restore: Restore,
+}
+
+/// The treasury that pays debts back.
+#[derive(Debug)]
+pub(super) struct Refunds {
+    pub organization: String,
+    pub wallet: String,
+    pub token: Secret<String>,
+    /// The part of it that the ledger needs.
+    pub plan: RefundPlan,
 }
 
 /// The chains that can be read.

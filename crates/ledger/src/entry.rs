@@ -13,11 +13,13 @@ mod doubt;
 mod note;
 mod operator;
 mod other_payments;
+mod pay_back;
 mod recover;
 mod report;
 
 pub use self::doubt::{Relief, relief};
 pub use self::other_payments::{MAX_UNASKED, OtherPayments};
+pub use self::pay_back::RefundPlan;
 pub use self::recover::{Plan, Work};
 
 use core::num::NonZeroU32;
@@ -55,12 +57,14 @@ pub struct Entry {
 pub struct RecoveryLog {
     /// Re-sends by the alarm.
     pub resends: u32,
-    /// The last look at the chain.
+    /// The last look at the chain; of a debt, the last request to the treasury.
     pub read: Option<UnixTime>,
     /// Number of the newest block at the time of the claim.
     pub seen_block: Option<u64>,
     /// Whether money may have been asked for: a settle call was about to be sent.
     pub asked: bool,
+    /// Whether a begin of the treasury was taken back: from then on people pay it back.
+    pub by_hand: bool,
 }
 
 /// Whether a reported transaction already belongs to another payment.

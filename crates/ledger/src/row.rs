@@ -9,6 +9,10 @@ use super::state::{Lease, RefundBegin, Requester, Resend, State, Undelivered, Wh
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 
+/// The bit of [`Row::resends`] that says that people pay the debt back. An earlier version takes it for
+/// as many re-sends as there can be.
+const BY_HAND: u64 = 1 << 32;
+
 /// The columns that change. Times are unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
@@ -32,7 +36,7 @@ pub struct Row {
     pub sealed: bool,
     /// First sight.
     pub created: u64,
-    /// Re-sends by the alarm.
+    /// Re-sends by the alarm, and [`BY_HAND`].
     pub resends: u64,
     /// The last look at the chain.
     pub read: Option<u64>,
@@ -55,7 +59,7 @@ impl Row {
             transaction: entry.transaction().map(|hash| hash.to_text()),
             sealed: entry.sealed,
             created: entry.created.secs(),
-            resends: u64::from(entry.watch.resends),
+            resends: u64::from(entry.watch.resends) | if entry.watch.by_hand { BY_HAND } else { 0 },
             read: entry.watch.read.map(UnixTime::secs),
             seen_block: entry.watch.seen_block,
             handed: entry.handed,
@@ -132,10 +136,11 @@ impl Row {
             sealed: self.sealed,
             created: UnixTime::from_secs(self.created),
             watch: RecoveryLog {
-                resends: u32::try_from(self.resends).unwrap_or(u32::MAX),
+                resends: u32::try_from(self.resends & !BY_HAND).unwrap_or(u32::MAX),
                 read: self.read.map(UnixTime::from_secs),
                 seen_block: self.seen_block,
                 asked: self.asked,
+                by_hand: self.resends & BY_HAND != 0,
             },
             handed: self.handed,
         }

@@ -39,6 +39,8 @@ pub struct Ledger {
     state: DurableObjectState,
     /// The other objects.
     pub(super) namespace: JsValue,
+    /// The environment, where the treasury is found.
+    pub(super) services: JsValue,
     /// Rows, and the rules about them; `None` until first asked, and after a failed write.
     opened: RefCell<Option<(LedgerRows, Shard, Chores)>>,
     /// Time of the alarm, as far as this instance knows.
@@ -47,11 +49,12 @@ pub struct Ledger {
 
 #[wasm_bindgen]
 impl Ledger {
-    /// The shard that keeps its rows in this state, one of this namespace.
+    /// The shard that keeps its rows in this state, one of this namespace, in this environment.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: DurableObjectState, namespace: JsValue) -> Self {
-        Self { state, namespace, opened: RefCell::new(None), alarm: Cell::new(None) }
+    pub fn new(state: DurableObjectState, namespace: JsValue, services: JsValue) -> Self {
+        let (opened, alarm) = (RefCell::new(None), Cell::new(None));
+        Self { state, namespace, services, opened, alarm }
     }
 
     /// Answers JSON with the raw body that comes along: `{answered, alarm}`, in one synchronous

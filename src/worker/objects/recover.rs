@@ -7,6 +7,7 @@ use std::cell::Cell;
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::alarm::RecoveryStep;
+use farebox_core::ledger::report::{Decision, ObjectRequest};
 use farebox_core::ledger::shard::{Places, Slot};
 use futures_util::future::{join, join_all, select_all};
 
@@ -16,7 +17,7 @@ use super::rows::is_moving;
 use crate::platform::calls::{clock_ms, pause};
 use crate::platform::now;
 use crate::platform::sql::Result;
-use crate::worker::{chain, config, facilitator, ledger};
+use crate::worker::{chain, config, edge, facilitator, ledger, treasury};
 
 /// Limit on the notices of one alarm: with [`Places::MAX_CALLS`] below what the platform allows an
 /// invocation.
@@ -146,6 +147,26 @@ impl Ledger {
                     let reply = chain::reply(chain::send(gate, &call.network, &call.body)).await;
                     looking.answered(reply.as_deref().map(str::as_bytes), now())
                 }
+                RecoveryStep::PayOut(call, paying) => {
+                    calls += 1;
+                    let answer = treasury::ask(gate, &self.services, &call).await;
+                    paying.answered(answer.as_ref())
+                }
+                RecoveryStep::Prove(call, paying) => {
+                    calls += 1;
+                    let reply = chain::reply(chain::send(gate, &call.network, &call.body)).await;
+                    paying.saw(reply.as_deref().map(str::as_bytes), now())
+                }
+                RecoveryStep::Decide(id, decision) => {
+                    if matches!(decision, Decision::NotRefunded { .. }) {
+                        edge::complain(&format!(
+                            "farebox: the treasury does not pay {id} back; pay it back yourself"
+                        ));
+                    }
+                    self.with_rows(|desk| desk.report(ObjectRequest::Decide { id, decision }))?;
+                    return Ok(calls.max(1));
+                }
+                RecoveryStep::Rest => return Ok(calls.max(1)),
                 RecoveryStep::Tell(envelope) => {
                     self.with_rows(|desk| desk.count_and_apply(*envelope, None))?;
                     return Ok(calls.max(1));

@@ -60,6 +60,7 @@ fn plan(readable: bool) -> Plan {
         refund_secs: 600,
         manual_secs: 86_400,
         readable: if readable { vec!["eip155:84532".to_owned()] } else { Vec::new() },
+        refunds: None,
     }
 }
 

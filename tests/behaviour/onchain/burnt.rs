@@ -4,11 +4,12 @@ use farebox_core::http::RequestHead;
 use farebox_core::mpp::Challenge;
 use serde_json::json;
 
+use crate::paid_back::with_treasury;
 use crate::world::chain::{ASSET, NodeFault};
 use crate::world::transfers::Fate;
 use crate::world::{PAY_TO, World};
 
-use super::{ROUTE, answer, challenge, hash, moved, send, served, signed, world};
+use super::{ROUTE, answer, challenge, hash, moved, route_vars, send, served, signed, world};
 
 const OTHER: &str = "/shown/other/after";
 
@@ -131,6 +132,24 @@ pub fn the_operator_hears_of_a_debt_once_it_may_not_be_served_any_more() {
     assert!(world.ledger.notices.is_empty(), "it may still be served");
     world.pass(1_000);
     assert_eq!(world.ledger.notices, ["payment.refund_due"]);
+}
+
+#[test]
+pub fn a_treasury_pays_a_debt_back_once_it_may_not_be_served_any_more() {
+    let mut world = World::with(with_treasury(route_vars()));
+    world.ledger.notifies = true;
+    let (ended, _) = burning(&mut world, ROUTE);
+    let bytes = signed(&world, 0);
+    send(&mut world, &bytes);
+    let theirs = shown(&world, ROUTE, &ended, &bytes);
+    assert_eq!(world.send(theirs).problem(), "refund_due");
+    for _ in 0..30 {
+        world.wait(100);
+        assert!(world.next_jobs().is_empty(), "it may still be served");
+    }
+    world.pass(1_000);
+    assert_eq!(world.ledger.notices, ["payment.refund_due"]);
+    assert_eq!((state(&world).as_str(), world.treasury.paid()), ("refunded", 1));
 }
 
 #[test]

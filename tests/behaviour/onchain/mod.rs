@@ -22,6 +22,11 @@ pub mod signed;
 
 /// A world that reads the chain, with routes that take everything.
 fn world() -> World {
+    World::with(route_vars())
+}
+
+/// The variables of these routes.
+fn route_vars() -> Value {
     let mut vars = World::chain_vars();
     for path in ["/shown", "/shown/other"] {
         for settle in ["after", "before"] {
@@ -31,7 +36,7 @@ fn world() -> World {
             }));
         }
     }
-    World::with(vars)
+    vars
 }
 
 const ROUTE: &str = "/shown/after";

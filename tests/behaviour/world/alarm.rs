@@ -23,6 +23,11 @@ impl Job {
         matches!(self.due, Due::Read(..))
     }
 
+    /// Whether the treasury is asked.
+    pub fn pays_back(&self) -> bool {
+        matches!(self.due, Due::PayBack(..))
+    }
+
     /// The payment's key.
     pub fn key(&self) -> &str {
         &self.due.slot().key
@@ -90,6 +95,19 @@ impl World {
                 RecoveryStep::Take(call, taking) => {
                     taking.answered(self.ledger.take(&call.object, &call.command))
                 }
+                RecoveryStep::PayOut(call, paying) => {
+                    let answer = self.treasury.answer(&call, &mut self.facilitator.chain);
+                    paying.answered(answer.as_ref())
+                }
+                RecoveryStep::Prove(call, paying) => {
+                    let reply = self.read_chain(&call.body);
+                    paying.saw(reply.as_deref().map(str::as_bytes), self.now())
+                }
+                RecoveryStep::Decide(id, decision) => {
+                    drop(self.ledger.decided(&id, &decision, self.now()));
+                    return;
+                }
+                RecoveryStep::Rest => return,
                 told @ RecoveryStep::Tell(_) => return self.ledger.tell(&object, told, self.now()),
             };
         }

@@ -15,6 +15,7 @@ mod places;
 pub mod schema;
 pub mod solana;
 pub mod transfers;
+pub mod treasury;
 
 use std::collections::VecDeque;
 
@@ -48,6 +49,7 @@ pub use messages::{Response, With, decoded, get, nonce_in, paid, request};
 use origin::{Held, Origin};
 use payer::{Payer, Payment};
 use places::Turn;
+use treasury::Treasury;
 
 /// URL of the gate.
 pub const HOST: &str = "https://shop.example";
@@ -100,6 +102,8 @@ pub struct World {
     pub facilitator: Facilitator,
     /// The origin.
     pub origin: Origin,
+    /// The treasury that pays debts back.
+    pub treasury: Treasury,
     /// The default payer.
     pub payer: Payer,
     /// Health of the facilitator's settlements, as seen by the isolate.
@@ -195,6 +199,7 @@ impl World {
             ledger: Ledger::new(gate.plan().clone()),
             facilitator: Facilitator::new(),
             origin: Origin::default(),
+            treasury: Treasury::default(),
             payer: Payer::new(1),
             health: SettlementHealth::Good,
             consecutive_failures: 0,

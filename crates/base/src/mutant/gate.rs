@@ -107,6 +107,12 @@ macro_rules! gate {
             RefundersDecide,
             /// A hash whose row has gone buys again.
             HashesCountForEver,
+            /// The treasury pays back a settlement that the chain does not show.
+            UnshownIsPaidBack,
+            /// A payout that the treasury calls sent is a refund, whatever the chain shows.
+            TreasuryIsBelieved,
+            /// A payout in doubt is one that never moves.
+            DoubtIsDead,
             /// A transfer of anyone to the payer is the payee's refund.
             AnyoneRefunds,
             /// A pricer receives fields of any length.

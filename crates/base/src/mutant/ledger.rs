@@ -29,6 +29,24 @@ macro_rules! ledger {
             AlarmNeverDue,
             /// Rows that are read from the chain take the place of settlements that are sent again.
             ReadsTakeAllPlaces,
+            /// A treasury that hangs takes more than one place of an alarm.
+            TreasuryTakesAllPlaces,
+            /// Refunds by the treasury come before rows that are recovered.
+            RefundsHoldUpRows,
+            /// The treasury is asked before the begin of its refund is written.
+            RefundsAreSentUnbegun,
+            /// The treasury pays back what another account was paid.
+            OthersDebtsArePaidBack,
+            /// The treasury pays back what someone else has begun to.
+            OthersBeginsAreTaken,
+            /// The treasury pays back what may have been paid back before a restore.
+            RestoredDebtsArePaidBack,
+            /// The treasury pays back what may still be served.
+            YieldedIsPaidBack,
+            /// The treasury begins again after its payout was dead.
+            DeadRefundsAreAskedAgain,
+            /// A program begins under the key of the treasury.
+            TreasuryKeysAreAnyones,
             /// The alarm takes rows by time alone, whoever else waits.
             PayersTakeAllTurns,
             /// A response is not stored.

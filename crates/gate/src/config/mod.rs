@@ -17,6 +17,7 @@ mod places;
 mod pricer;
 mod publish;
 mod recovery;
+mod refunds;
 mod route_config;
 mod route_settings;
 mod routes;
@@ -117,10 +118,11 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let wallets = wallets::read(reader);
     let protocols = default_protocols(reader);
     let (origin, residence) = places::read(reader);
-    let rpc = network::rpc(reader, &networks);
+    let chains = Chains { rpc: network::rpc(reader, &networks) };
     let (settlers, listed) = facilitators::read(reader, &networks);
     let secrets = GateSecrets::read(reader);
-    let readable: Vec<String> = rpc.iter().map(|(network, _)| network.clone()).collect();
+    let readable: Vec<String> = chains.rpc.iter().map(|(network, _)| network.clone()).collect();
+    let refunds = refunds::read(reader, &networks, pay_to.as_ref(), &chains, restored);
     let operated =
         operator::read(reader, &readable, operator::keeps(keep_hours, keep_days, most_mb));
     let clients = clients::read(reader);
@@ -152,12 +154,17 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     Some(Gate {
         routes: PricedRoutes { table, offers },
         origin: Upstream { asked: origin?, placement: residence, timeout_secs: FREE_TIMEOUT_SECS },
-        settlement: recovery.settlement(settlers, &inherited.readable),
+        settlement: recovery.settlement(
+            settlers,
+            &inherited.readable,
+            refunds.as_ref().map(|refunds| refunds.plan.clone()),
+        ),
         payers: payer_rules(clients, wallets, in_flight, restore),
-        chains: Chains { rpc },
+        chains,
         shards,
         keys,
         operated,
+        refunds,
         public: Public {
             protocols,
             networks: networks.iter().map(ToString::to_string).collect(),

@@ -10,7 +10,7 @@ use super::shape::RECOVERY;
 use crate::parts::{Settler, Settlers};
 use farebox_base::encoding::message::{FromJson, member};
 use farebox_common::config::Reader;
-use farebox_ledger::entry::Plan;
+use farebox_ledger::entry::{Plan, RefundPlan};
 
 /// The variable `RECOVERY`, read at the start so that a typo is found then.
 #[derive(Clone, Debug)]
@@ -85,17 +85,22 @@ pub(super) fn read(reader: &mut Reader) -> Recovery {
 
 impl Recovery {
     /// The settlement by these facilitators, on networks that have a node.
-    pub(super) fn settlement(&self, settlers: Vec<Settler>, readable: &[String]) -> Settlers {
+    pub(super) fn settlement(
+        &self,
+        settlers: Vec<Settler>,
+        readable: &[String],
+        refunds: Option<RefundPlan>,
+    ) -> Settlers {
         Settlers {
             settlers,
             breaker_secs: self.breaker_secs,
             settle_secs: self.settle_secs,
-            plan: self.plan(readable),
+            plan: self.plan(readable, refunds),
         }
     }
 
     /// The part of it that the ledger needs.
-    fn plan(&self, readable: &[String]) -> Plan {
+    fn plan(&self, readable: &[String], refunds: Option<RefundPlan>) -> Plan {
         let chain = |index: usize| self.chain_secs.get(index).copied().unwrap_or(600);
         Plan {
             resend_secs: self.resend_secs.clone(),
@@ -103,6 +108,7 @@ impl Recovery {
             refund_secs: self.refund_secs,
             manual_secs: self.manual_secs,
             readable: readable.to_vec(),
+            refunds,
         }
     }
 }

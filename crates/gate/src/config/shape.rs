@@ -137,6 +137,13 @@ pub(super) const RECOVERY: Shape = Shape {
     ],
 };
 
+pub(super) const REFUNDS: Shape = Shape {
+    noun: "REFUNDS",
+    example: "{ organization = \"acme\", wallet = \"main\" }",
+    required: &[("organization", "\"acme\""), ("wallet", "\"main\"")],
+    members: &[("organization", Kind::Text), ("wallet", Kind::Text)],
+};
+
 fn methods(reader: &mut Reader, at: &str, value: &Value) {
     let is_list = |list: &Vec<Value>| list.iter().all(Value::is_string);
     if !value.is_string() && !value.as_array().is_some_and(is_list) {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::query::Wrong;
 use farebox_base::encoding::json;
 use farebox_common::payment::TxHash;
+use farebox_ledger::entry::RefundPlan;
 use farebox_ledger::report::{Decision, Resolution};
 
 /// Longest body of an operator's request, bytes.
@@ -136,8 +137,9 @@ pub(super) fn decision(what: What, body: &str, restored: u64) -> Result<Decision
         What::Refunding => {
             let known_since = if switch("restored")? { 0 } else { restored };
             let (key, sold) = (key()?, switch("sold")?);
-            // Without a key no one could say later that it is paid back after all.
-            if sold && key.is_none() {
+            // Without a key no one could say later that it is paid back after all; under that of the
+            // treasury two would go on with one begin.
+            if sold && key.is_none() || key.as_deref().is_some_and(RefundPlan::is_key) {
                 return Err(Wrong::named("key"));
             }
             Decision::Refunding { known_since, key, sold }

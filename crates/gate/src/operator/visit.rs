@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::query::ListCursor;
-use super::refund::{Reporter, refund_proof};
+use super::refund::{Reporter, refund_proof, transfer_question};
 use super::{message, naming, refusal};
 use crate::call::LedgerCall;
 use crate::reply::Reply;
@@ -21,7 +21,6 @@ use farebox_base::time::UnixTime;
 use farebox_channel::index::{self, IndexAsk};
 use farebox_common::payment::TxHash;
 use farebox_common::problem::Code;
-use farebox_evm::rpc;
 use farebox_ledger::report::tally::Sum;
 use farebox_ledger::report::{
     Decision, FailingClient, Filter, Mark, ObjectRequest, PaymentItem, Report,
@@ -183,8 +182,7 @@ impl OperatorQuery {
             return QueryStep::Answer(reply);
         }
         if let Some((hash, item, _)) = &self.proving {
-            let calls = [rpc::Call::ChainId, rpc::Call::Receipt(hash.to_bytes())];
-            return QueryStep::Chain(item.network.clone(), rpc::batch(&calls));
+            return QueryStep::Chain(item.network.clone(), transfer_question(hash));
         }
         let mut calls = Vec::new();
         self.asked.clear();

@@ -1,6 +1,6 @@
 //! Operator decisions about a payment: how a debt ended, and the result of a review.
 
-use super::Entry;
+use super::{Entry, RefundPlan};
 use crate::report::{Decision, Resolution, Undecided};
 use crate::state::{RefundBegin, State, Undelivered};
 use farebox_base::mutant::{Mutant, planted};
@@ -77,6 +77,8 @@ impl Entry {
                     let since = refunding.map(|it| Undecided::RefundBegun(it.at.secs()));
                     return Err(since.unwrap_or(Undecided::WrongState));
                 }
+                let key = refunding.and_then(|it| it.key);
+                self.watch.by_hand |= key.is_some_and(|key| RefundPlan::is_key(&key));
                 State::RefundDue { transaction, why, since, refunding: None }
             }
             // It may have been sent: then that is what became of it.

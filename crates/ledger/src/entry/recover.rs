@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use super::claim::RESUME_SECS;
 use super::doubt::{Relief, relief};
 use super::note::owed;
+use super::pay_back::RefundPlan;
 use super::{Entry, Taken};
 use crate::command::{Answer, ChainVerdict, Command, Mode, SignedTerms};
 use crate::state::{Requester, State, Undelivered, Why};
@@ -40,6 +41,8 @@ pub struct Plan {
     pub manual_secs: u64,
     /// CAIP-2 ids of the networks whose chain can be looked at.
     pub readable: Vec<String>,
+    /// The treasury that pays debts back, if one does.
+    pub refunds: Option<RefundPlan>,
 }
 
 impl Plan {
@@ -67,6 +70,8 @@ pub enum Work {
     Forget,
     /// Records a debt that no client has shown to be paid in time; the operator hears of it.
     Owe,
+    /// Asks the treasury to pay the debt back.
+    PayBack,
 }
 
 impl Entry {
@@ -121,7 +126,10 @@ impl Entry {
             State::Void | State::Closed if !self.watch.asked || planted(Mutant::AskedGoes) => {
                 Some((ends.plus(FORGET_SECS), Work::Forget))
             }
-            State::RefundDue { .. } => self.yields_until().map(|at| (at, Work::Owe)),
+            State::RefundDue { .. } => match self.yields_until() {
+                Some(at) if !planted(Mutant::YieldedIsPaidBack) => Some((at, Work::Owe)),
+                _ => self.pays_back_at(plan).map(|at| (at, Work::PayBack)),
+            },
             State::Executing(_)
             | State::Settling(_)
             | State::Delivering { .. }

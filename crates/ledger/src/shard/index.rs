@@ -14,7 +14,7 @@ pub(super) use self::packed::Packed;
 use super::wake::Served;
 use super::{Scene, Slot};
 use crate::command::REQUEST_DIGITS;
-use crate::entry::{Entry, MAX_UNASKED, OtherPayments};
+use crate::entry::{Entry, MAX_UNASKED, OtherPayments, Work};
 use crate::state::State;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::{Sorted, by_rank};
@@ -70,6 +70,8 @@ struct Brief {
     is_unasked: bool,
     /// Whether it is only a transaction that a client has named, which counts against no payer.
     is_awaited: bool,
+    /// Whether it is a debt that the treasury pays back.
+    is_paid_back: bool,
 }
 
 /// A row whose time may have come.
@@ -82,6 +84,8 @@ struct DueRow<'a> {
     turn: u64,
     /// How many rows of its payer come before it.
     number: u64,
+    /// Whether it is a debt that the treasury pays back.
+    is_paid_back: bool,
 }
 
 impl Brief {
@@ -89,7 +93,9 @@ impl Brief {
         if !is_open(entry, scene) {
             return None;
         }
-        let due = entry.due(scene.plan, scene.now).map(|(at, _)| at);
+        let due = entry.due(scene.plan, scene.now);
+        let is_paid_back = matches!(due, Some((_, Work::PayBack)));
+        let due = due.map(|(at, _)| at);
         let heir = entry.is_uncollected(scene.now).then(|| entry.heir_until());
         let active = entry.is_active().then(|| entry.wake_at()).flatten();
         let (unknown_from, since) = match &entry.state {
@@ -132,6 +138,7 @@ impl Brief {
             overdue: overdue.map_or(u32::MAX, |at| short(Some(at))),
             is_unasked: entry.is_unasked() || entry.is_awaited(),
             is_awaited: entry.is_awaited(),
+            is_paid_back,
         })
     }
 
@@ -279,7 +286,8 @@ impl Index {
                 (payer, turn) = (payer.saturating_add(1), served.turn(&place.to_slot().payer));
                 own = Some(place.of_same_payer());
             }
-            due.push(DueRow { place, at: row.due.into(), payer, turn, number: 0 });
+            let is_paid_back = row.is_paid_back && !planted(Mutant::RefundsHoldUpRows);
+            due.push(DueRow { place, at: row.due.into(), payer, turn, number: 0, is_paid_back });
         }
         let mut due = by_rank(due, |row| (row.payer, row.at));
         let (mut payer, mut number) = (0, 0_u64);
@@ -290,6 +298,8 @@ impl Index {
         let due = by_rank(due, |row| (row.at, 0));
         let fair = !planted(Mutant::PayersTakeAllTurns);
         let due = by_rank(due, |row| if fair { (row.number, row.turn) } else { (0, 0) });
+        // However many wait for a treasury that hangs, all others come before them.
+        let due = by_rank(due, |row| (row.is_paid_back.into(), 0));
         due.into_iter().take(max).map(|row| row.place.to_slot()).collect()
     }
 

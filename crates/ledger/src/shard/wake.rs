@@ -19,8 +19,12 @@ const MAX_NOTICES: usize = 100;
 /// Most calls for a settlement: to the facilitator, and to the holder of the transaction.
 const MAX_OF_SETTLING: usize = 2;
 
+/// Most calls for a refund: to the node for the settlement, twice to the treasury, and to the node
+/// for the refund.
+const MAX_OF_REFUND: usize = 4;
+
 /// The places of an alarm's calls. One is kept for settlements that are sent again: however many
-/// rows wait for a node that hangs, these wait for none of them.
+/// rows wait for a node that hangs, these wait for none of them. A treasury that hangs has one.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     taken: Vec<TakenPlace>,
@@ -31,9 +35,20 @@ pub struct Places {
 #[derive(Clone, Debug)]
 struct TakenPlace {
     slot: Slot,
-    reads: bool,
+    purpose: Purpose,
     /// Most calls that are made there.
     most: usize,
+}
+
+/// The purpose of a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// A settlement that is sent again.
+    Send,
+    /// A look at the chain.
+    Read,
+    /// A refund by the treasury.
+    PayBack,
 }
 
 /// The payers whose rows had a call, the one that had the last call last.
@@ -47,13 +62,15 @@ pub enum Due {
     Resend(Slot, Box<Entry>, Resend),
     /// Looks at the chain.
     Read(Slot, Box<Entry>),
+    /// Asks the treasury to pay the debt back, whose begin is written.
+    PayBack(Slot, Box<Entry>),
 }
 
 impl Due {
     /// The row.
     #[must_use]
     pub const fn slot(&self) -> &Slot {
-        let (Self::Resend(slot, ..) | Self::Read(slot, _)) = self;
+        let (Self::Resend(slot, ..) | Self::Read(slot, _) | Self::PayBack(slot, _)) = self;
         slot
     }
 }
@@ -73,18 +90,23 @@ impl Places {
     }
 
     /// Takes a place, if one is free for such a row.
-    fn take(&mut self, slot: &Slot, reads: bool, most: usize) -> bool {
-        let reading = self.taken.iter().filter(|taken| taken.reads).count();
-        let keeps = reads && !planted(Mutant::ReadsTakeAllPlaces);
+    fn take(&mut self, slot: &Slot, purpose: Purpose, most: usize) -> bool {
+        let waits = |taken: &&TakenPlace| taken.purpose != Purpose::Send;
+        let reading = self.taken.iter().filter(waits).count();
+        let keeps = purpose != Purpose::Send && !planted(Mutant::ReadsTakeAllPlaces);
+        let is_second = purpose == Purpose::PayBack
+            && self.taken.iter().any(|taken| taken.purpose == Purpose::PayBack)
+            && !planted(Mutant::TreasuryTakesAllPlaces);
         // A settlement that comes later has its calls, too.
         let spare = if keeps && reading == self.taken.len() { MAX_OF_SETTLING } else { 0 };
         let reserved = self.taken.iter().map(|taken| taken.most).chain([self.made, most, spare]);
         let calls = reserved.fold(0, usize::saturating_add);
         let is_free = self.taken.len() < Self::ALL
+            && !is_second
             && (!keeps || reading < Self::READING)
             && calls <= Self::MAX_CALLS;
         if is_free {
-            self.taken.push(TakenPlace { slot: slot.clone(), reads, most });
+            self.taken.push(TakenPlace { slot: slot.clone(), purpose, most });
         }
         is_free
     }
@@ -146,7 +168,7 @@ impl Shard {
                         true => MAX_ROUND_TRIPS,
                         false => MAX_OF_SETTLING,
                     };
-                    if !places.take(&slot, false, most) {
+                    if !places.take(&slot, Purpose::Send, most) {
                         continue;
                     }
                     let (entry, answer) = before.clone().resend_by_alarm(scene.now);
@@ -161,9 +183,18 @@ impl Shard {
                     Self::step(&slot, &before, entry, "alarm", scene, &mut changes);
                 }
                 Some(Work::Read) => {
-                    if places.take(&slot, true, MAX_ROUND_TRIPS) {
+                    if places.take(&slot, Purpose::Read, MAX_ROUND_TRIPS) {
                         self.served.count(&slot.payer);
                         calls.push(Due::Read(slot, Box::new(before)));
+                    }
+                }
+                Some(Work::PayBack) => {
+                    let Some(refunds) = &scene.plan.refunds else { continue };
+                    if places.take(&slot, Purpose::PayBack, MAX_OF_REFUND) {
+                        self.served.count(&slot.payer);
+                        let entry = before.clone().pays_back(refunds, scene.now);
+                        calls.push(Due::PayBack(slot.clone(), Box::new(entry.clone())));
+                        Self::step(&slot, &before, entry, "alarm", scene, &mut changes);
                     }
                 }
             }
