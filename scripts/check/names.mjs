@@ -77,7 +77,11 @@ export const MARKET = /** @type {const} */ ({
 });
 
 /** Bindings, by the key of wrangler.toml that holds them. */
-export const BINDINGS = /** @type {const} */ ({ kv_namespaces: ['CONFIG'], services: ['ORIGIN', 'TREASURY'], ratelimits: ['RATE_LIMITER'] });
+export const BINDINGS = /** @type {const} */ ({
+  kv_namespaces: ['CONFIG'],
+  services: ['ORIGIN', 'TREASURY'],
+  ratelimits: ['RATE_LIMITER'],
+});
 
 /** @returns {string[]} the variables that the schema describes */
 export function variables() {
