@@ -21,9 +21,8 @@ import { eventually } from '../support/eventually.ts';
 import { sharedWorld } from '../support/suite.ts';
 
 const BUILD = process.env.FAREBOX_BUILD ?? 'build';
-/** Seconds after which the gate asks again, and a treasury that was killed goes on. */
+/** Seconds after which the gate asks again, and a treasury that was killed has gone on. */
 const PAUSE_SECS = 61;
-const LEASE_SECS = 33;
 
 const world = sharedWorld(async () => {
   const { keep, stop } = parts();
@@ -35,6 +34,8 @@ const world = sharedWorld(async () => {
     const { folder } = keep(storage('gate-refunds'));
     const key = drawKey();
     const [token, operator] = [drawToken(32), drawToken(32)];
+    // Payers sign by their own clock, of which the gate's is ahead.
+    const failing = { ...FAILING, max_timeout_secs: 3_500 };
     const treasury = keep(
       await startTreasury({
         build: join(BUILD, 'treasury'),
@@ -59,7 +60,7 @@ const world = sharedWorld(async () => {
         persist: join(folder, 'gate'),
         vars: {
           ...gateVars({ chain, facilitator, origin }),
-          ROUTES: [FAILING, { ...FAILING, path: '/fail/others/[status]', pay_to: chain.accounts.payee.address }],
+          ROUTES: [failing, { ...failing, path: '/fail/others/[status]', pay_to: chain.accounts.payee.address }],
           PAY_TO: privateKeyToAccount(key).address,
           RPC_URL: chain.url,
           REFUNDS: { organization: 'acme', wallet: 'main' },
@@ -99,16 +100,23 @@ async function owed(at: number, path = '/fail/503'): Promise<{ id: string; lacks
   return { id: payment, lacks: async () => before - (await world.chain.balanceOf(payer.address)) };
 }
 
-/** Waits until a payment is paid back, with the clocks of both set ahead meanwhile. */
+/** Sets the clocks ahead: chain, treasury and gate. */
+async function wait(secs: number): Promise<void> {
+  await world.chain.rpc('evm_increaseTime', [secs]);
+  await world.chain.rpc('evm_mine', []);
+  await world.treasury.ahead(secs);
+  await world.gate.ahead(secs);
+}
+
+/** Waits until a payment is paid back, with a pause of the gate in between if that takes long. */
 async function paidBack(id: string): Promise<void> {
   await eventually(
     'it is refunded',
     async () => {
       const { state } = await standing(id);
       if (state !== 'refunded') {
-        await world.treasury.ahead(LEASE_SECS);
-        await world.gate.ahead(PAUSE_SECS);
-        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        await wait(PAUSE_SECS);
+        await new Promise((resolve) => setTimeout(resolve, 3_000));
       }
       return state;
     },
@@ -148,6 +156,7 @@ describe('a treasury that pays the debts of a gate back', () => {
       (now) => now > broken,
     );
     await world.gate.kill();
+    await world.gate.restart();
     await paidBack(id);
     assert.equal(await lacks(), 0n);
   });
@@ -162,13 +171,14 @@ describe('a treasury that pays the debts of a gate back', () => {
       (now) => now > broken,
     );
     await world.treasury.kill();
+    await world.treasury.restart();
     await paidBack(id);
     assert.equal(await lacks(), 0n);
   });
 
   test('pays nothing back that another account was paid', async () => {
     const { id, lacks } = await owed(4, '/fail/others/503');
-    await world.gate.ahead(PAUSE_SECS);
+    await wait(PAUSE_SECS);
     const { state, refunding_key } = await standing(id);
     assert.deepEqual([state, refunding_key, await lacks()], ['refund_due', undefined, 10_000n]);
   });

@@ -44,12 +44,12 @@ pub struct PayingBack {
     organization: String,
     /// The body of the payout; `None` if the treasury cannot pay this asset.
     order: Option<String>,
-    stage: Stage,
+    stage: RefundPhase,
 }
 
-/// What is waited for.
+/// The answer that is waited for.
 #[derive(Debug)]
-enum Stage {
+enum RefundPhase {
     /// The node's answer about the settlement.
     Settlement(TxHash),
     /// The treasury's answer to the payout.
@@ -80,7 +80,7 @@ impl PayingBack {
             payee: payment.pay_to.clone(),
             organization: refunds.organization.clone(),
             order: None,
-            stage: Stage::Settlement(settlement),
+            stage: RefundPhase::Settlement(settlement),
         };
         let order = paying.write_order(&refunds.wallet);
         if order.is_none() {
@@ -124,12 +124,12 @@ impl PayingBack {
             reply.and_then(|body| transfer.is_shown(body, hash))
         };
         match &self.stage {
-            Stage::Settlement(hash) => match shows(hash, [&self.payer, &self.payee]) {
+            RefundPhase::Settlement(hash) => match shows(hash, [&self.payer, &self.payee]) {
                 shown if shown == Some(true) || planted(Mutant::UnshownIsPaidBack) => self.ask(),
                 Some(_) if now >= self.since.plus(UNSHOWN_SECS) => self.give_up(),
                 _ => RecoveryStep::Rest,
             },
-            Stage::Refund(hash) => {
+            RefundPhase::Refund(hash) => {
                 let hash = *hash;
                 match shows(&hash, [&self.payee, &self.payer]) {
                     Some(true) => self.refunded(&hash),
@@ -137,12 +137,12 @@ impl PayingBack {
                     _ => RecoveryStep::Rest,
                 }
             }
-            Stage::Order | Stage::Payout => RecoveryStep::Rest,
+            RefundPhase::Order | RefundPhase::Payout => RecoveryStep::Rest,
         }
     }
 
     fn ask(mut self) -> RecoveryStep {
-        self.stage = Stage::Order;
+        self.stage = RefundPhase::Order;
         let body = self.order.clone();
         let call = TreasuryCall { path: "/api/payouts".into(), body };
         RecoveryStep::PayOut(call, Box::new(self))
@@ -158,17 +158,17 @@ impl PayingBack {
                 self.give_up()
             }
             // The answer under a key stays what it was first, so that it is asked what became of it.
-            (Stage::Order, _) if is_id(&id) => {
-                self.stage = Stage::Payout;
+            (RefundPhase::Order, _) if is_id(&id) => {
+                self.stage = RefundPhase::Payout;
                 let query = ["?organization=", &self.organization].concat();
                 let path = ["/api/payouts/", &id, &query].concat();
                 RecoveryStep::PayOut(TreasuryCall { path, body: None }, Box::new(self))
             }
-            (Stage::Payout, PayoutState::Sent(hash) | PayoutState::Confirmed(hash)) => {
+            (RefundPhase::Payout, PayoutState::Sent(hash) | PayoutState::Confirmed(hash)) => {
                 let Some(hash) = TxHash::on(&self.network, &hash) else {
                     return RecoveryStep::Rest;
                 };
-                self.stage = Stage::Refund(hash);
+                self.stage = RefundPhase::Refund(hash);
                 self.look(hash)
             }
             _ => RecoveryStep::Rest,

@@ -67,11 +67,12 @@ impl Entry {
         };
         let is_known = self.created.secs() >= refunds.known_since();
         // What a facilitator settles later may not have come yet.
+        let is_left = self.watch.by_hand && !planted(Mutant::DeadRefundsAreAskedAgain);
         let may = (is_free || planted(Mutant::OthersBeginsAreTaken))
             && is_known
             && refunds.is_paid(&self.payment.network, &self.payment.pay_to)
             && !self.payment.is_deferred()
-            && !(self.watch.by_hand && !planted(Mutant::DeadRefundsAreAskedAgain));
+            && !is_left;
         let [shortest, longest] = PAUSE_SECS;
         let (start, longest) = match refunding {
             Some(begun) => (begun.at, longest),

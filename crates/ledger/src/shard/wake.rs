@@ -35,14 +35,14 @@ pub struct Places {
 #[derive(Clone, Debug)]
 struct TakenPlace {
     slot: Slot,
-    purpose: Purpose,
+    purpose: PlacePurpose,
     /// Most calls that are made there.
     most: usize,
 }
 
 /// The purpose of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
+enum PlacePurpose {
     /// A settlement that is sent again.
     Send,
     /// A look at the chain.
@@ -90,12 +90,12 @@ impl Places {
     }
 
     /// Takes a place, if one is free for such a row.
-    fn take(&mut self, slot: &Slot, purpose: Purpose, most: usize) -> bool {
-        let waits = |taken: &&TakenPlace| taken.purpose != Purpose::Send;
+    fn take(&mut self, slot: &Slot, purpose: PlacePurpose, most: usize) -> bool {
+        let waits = |taken: &&TakenPlace| taken.purpose != PlacePurpose::Send;
         let reading = self.taken.iter().filter(waits).count();
-        let keeps = purpose != Purpose::Send && !planted(Mutant::ReadsTakeAllPlaces);
-        let is_second = purpose == Purpose::PayBack
-            && self.taken.iter().any(|taken| taken.purpose == Purpose::PayBack)
+        let keeps = purpose != PlacePurpose::Send && !planted(Mutant::ReadsTakeAllPlaces);
+        let is_second = purpose == PlacePurpose::PayBack
+            && self.taken.iter().any(|taken| taken.purpose == PlacePurpose::PayBack)
             && !planted(Mutant::TreasuryTakesAllPlaces);
         // A settlement that comes later has its calls, too.
         let spare = if keeps && reading == self.taken.len() { MAX_OF_SETTLING } else { 0 };
@@ -168,7 +168,7 @@ impl Shard {
                         true => MAX_ROUND_TRIPS,
                         false => MAX_OF_SETTLING,
                     };
-                    if !places.take(&slot, Purpose::Send, most) {
+                    if !places.take(&slot, PlacePurpose::Send, most) {
                         continue;
                     }
                     let (entry, answer) = before.clone().resend_by_alarm(scene.now);
@@ -183,14 +183,14 @@ impl Shard {
                     Self::step(&slot, &before, entry, "alarm", scene, &mut changes);
                 }
                 Some(Work::Read) => {
-                    if places.take(&slot, Purpose::Read, MAX_ROUND_TRIPS) {
+                    if places.take(&slot, PlacePurpose::Read, MAX_ROUND_TRIPS) {
                         self.served.count(&slot.payer);
                         calls.push(Due::Read(slot, Box::new(before)));
                     }
                 }
                 Some(Work::PayBack) => {
                     let Some(refunds) = &scene.plan.refunds else { continue };
-                    if places.take(&slot, Purpose::PayBack, MAX_OF_REFUND) {
+                    if places.take(&slot, PlacePurpose::PayBack, MAX_OF_REFUND) {
                         self.served.count(&slot.payer);
                         let entry = before.clone().pays_back(refunds, scene.now);
                         calls.push(Due::PayBack(slot.clone(), Box::new(entry.clone())));

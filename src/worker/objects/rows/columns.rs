@@ -85,6 +85,7 @@ pub(super) const OPEN_COLUMNS: &[&str] = &[
     "binding",
     "mode",
     "network",
+    "pay_to",
     "valid_before",
     "facilitator",
     "CASE substr(facilitator, 1, length(?)) WHEN ? THEN request ELSE '' END",
@@ -123,6 +124,7 @@ pub(super) fn open_entry(text: &str) -> Option<(Slot, Entry)> {
         binding: next()?.to_owned(),
         mode: if next()? == mode_name(Mode::After) { Mode::After } else { Mode::Before },
         network: next()?.to_owned(),
+        pay_to: next()?.to_owned(),
         valid_before: number(next()?)?,
         facilitator: next()?.to_owned(),
         request: next()?.to_owned(),
@@ -134,7 +136,6 @@ pub(super) fn open_entry(text: &str) -> Option<(Slot, Entry)> {
         correlation: String::new(),
         asset: String::new(),
         amount: String::new(),
-        pay_to: String::new(),
         client: String::new(),
         signing: Signing::default(),
     };
