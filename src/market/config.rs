@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use farebox_core::compute::vars::Profiles;
 use farebox_core::hash::digest;
+use farebox_core::http::RequestHead;
 use farebox_core::market_page::Beside;
 use farebox_core::skills::Market;
 
@@ -85,6 +86,13 @@ fn complain(of: &str, errors: Vec<impl Display>) {
     for error in errors {
         calls::complain(&format!("{of} is not configured: {error}"));
     }
+}
+
+/// Whether the gate in front has signed a request: one secret stands for both halves.
+pub(super) fn is_from_gate(head: &RequestHead) -> bool {
+    let now_ms = calls::clock_ms();
+    profiles().is_some_and(|it| it.is_from_gate(head, now_ms))
+        || market().is_some_and(|it| it.is_from_gate(head, now_ms))
 }
 
 /// The market; `None` if its configuration is wrong.

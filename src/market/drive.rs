@@ -82,8 +82,11 @@ pub(super) async fn answer(
     }
 }
 
-/// Wakes the object; whether it answered.
+/// Wakes the object, if skills are sold; whether it answered.
 pub(super) async fn wake(env: &JsValue) -> bool {
+    if config::market().is_none() {
+        return true;
+    }
     let envelope = serde_json::to_string(&Envelope::of(Command::Follow(String::new())));
     calls::object(env, &envelope.unwrap_or_default()).await.is_some()
 }

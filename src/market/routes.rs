@@ -146,8 +146,7 @@ fn of_the_original(head: &RequestHead, (path, query): (&str, &str)) -> Asked {
 /// The network that a request comes from.
 pub(in crate::market) fn client_of(head: &RequestHead) -> String {
     // The gate in front takes the platform's own field away and writes another.
-    let is_through = config::market().is_some_and(|it| it.is_from_gate(head, clock_ms()));
-    let field = if is_through { "x-forwarded-for" } else { "cf-connecting-ip" };
+    let field = if config::is_from_gate(head) { "x-forwarded-for" } else { "cf-connecting-ip" };
     client_prefix(head.headers.get(field)).into_owned()
 }
 

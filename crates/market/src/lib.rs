@@ -15,6 +15,7 @@ macro_rules! or_reply {
 
 pub mod compute;
 mod day;
+mod gate;
 mod grant;
 mod operator;
 pub mod page;

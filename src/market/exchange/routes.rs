@@ -153,7 +153,7 @@ fn asked(
         ("POST", ["price"]) => {
             Ok(Wish::Body(UNPROVEN_BYTES, Box::new(|body| notice::price_asked(&body).map(Some))))
         }
-        ("POST", ["till", quote]) => sold(head, quote),
+        ("POST", ["till", quote]) => sold(profiles, head, quote),
         ("POST", ["_market", "notices"]) => {
             let signature = head.headers.get("farebox-signature").unwrap_or_default().to_owned();
             let profiles = Rc::clone(profiles);
@@ -170,11 +170,10 @@ fn by_body(most: u32, usual: Profile, make: impl FnOnce(String) -> Command + 'st
 }
 
 /// A payment that the gate forwarded.
-fn sold(head: &RequestHead, quote: &str) -> Result<Wish, JsonAnswer> {
+fn sold(profiles: &Profiles, head: &RequestHead, quote: &str) -> Result<Wish, JsonAnswer> {
     let text = |name: &str| head.headers.get(name).unwrap_or_default().to_owned();
-    let is_from_gate = config::market().is_some_and(|it| it.is_from_gate(head, clock_ms()));
     let profile = Profile::of_id(quote).ok_or_else(refused::no_path)?;
-    if !is_from_gate || text("farebox-payment").is_empty() {
+    if !profiles.is_from_gate(head, clock_ms()) || text("farebox-payment").is_empty() {
         return Err(refused::not_forwarded());
     }
     let sale = TillPayment {

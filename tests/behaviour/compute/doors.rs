@@ -11,6 +11,8 @@ use farebox_core::encoding::{base64, hex};
 use farebox_core::hash;
 use serde_json::{Value, json};
 
+use crate::skills::sales::head;
+
 use super::world::{ESCROW, NETWORK, NOON, TX, Told, USDC, World, wallet};
 
 fn vars() -> Value {
@@ -97,6 +99,27 @@ fn an_operator_s_variables_make_the_profiles_and_each_fault_has_its_place() {
         vars["EXCHANGE_PROFILES"][0] = other;
     });
     assert_eq!(wrong(&same), ["EXCHANGE_PROFILES[1].hold"]);
+}
+
+#[test]
+fn the_gate_is_known_by_its_secret_whatever_skills_are_sold() {
+    let profiles = |vars: &Value| Profiles::from_vars(&vars.to_string()).unwrap().unwrap();
+    let forwarded = |secret: &str| head(secret, NOON / 1000);
+    let live = profiles(&vars());
+    assert!(live.is_from_gate(&forwarded(&"o".repeat(32)), NOON));
+    assert!(!live.is_from_gate(&forwarded(&"x".repeat(32)), NOON));
+    assert!(!live.is_from_gate(&forwarded(&"o".repeat(32)), NOON + 301_000));
+    // What pretends needs no gate, and believes one all the same.
+    let demo = |secret: Value| {
+        with(|vars| {
+            vars["EXCHANGE_PROFILES"].as_array_mut().unwrap().truncate(1);
+            vars["ORIGIN_SECRET"] = secret;
+        })
+    };
+    let known = profiles(&demo(json!("o".repeat(32))));
+    assert!(known.is_from_gate(&forwarded(&"o".repeat(32)), NOON));
+    assert!(!profiles(&demo(Value::Null)).is_from_gate(&forwarded(""), NOON));
+    assert_eq!(wrong(&demo(json!("short"))), ["ORIGIN_SECRET"]);
 }
 
 #[test]

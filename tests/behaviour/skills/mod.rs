@@ -17,7 +17,7 @@ mod quote_rows;
 mod quotes;
 mod replies;
 mod room;
-mod sales;
+pub mod sales;
 mod subscriptions;
 mod transactions;
 mod world;

@@ -21,7 +21,8 @@ fn refused(answer: Answer) -> u32 {
     }
 }
 
-fn head(secret: &str, secs: u64) -> RequestHead {
+/// A request that was paid, and signed with this secret.
+pub fn head(secret: &str, secs: u64) -> RequestHead {
     let lines = [
         secs.to_string(),
         "POST".into(),

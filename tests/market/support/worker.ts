@@ -166,10 +166,16 @@ export const NAMES = ['payer', 'payment', 'amount', 'asset', 'network', 'transac
 export type Told = Partial<Record<(typeof NAMES)[number], string>>;
 
 /** The header fields of a request that the gate forwards after this payment. */
-export function forwarded(method: string, target: string, told: Told = {}, secs = Math.floor(Date.now() / 1000)): Record<string, string> {
+export function forwarded(
+  method: string,
+  target: string,
+  told: Told = {},
+  secs = Math.floor(Date.now() / 1000),
+  secret = ORIGIN_SECRET,
+): Record<string, string> {
   const said: Told = { payer: PAYER, payment: 'payment-1', amount: '10000', asset: USDC, network: 'eip155:84532', ...told };
   const lines = [String(secs), method, target, ...NAMES.map((name) => said[name] ?? '')];
-  const mac = createHmac('sha256', ORIGIN_SECRET).update(lines.join('\n')).digest('hex');
+  const mac = createHmac('sha256', secret).update(lines.join('\n')).digest('hex');
   const fields = NAMES.filter((name) => (said[name] ?? '') !== '').map((name) => [`farebox-${name}`, said[name] ?? '']);
   return { ...Object.fromEntries(fields), 'farebox-signature-v2': `t=${secs},v2=${mac}` };
 }

@@ -13,10 +13,12 @@ use super::message::JsonAnswer;
 use super::operator::OperatorLists;
 use super::row::HoldKind;
 use super::settings::{OlderWays, Profile, ProfileSettings, SettingsError, Unjudged};
+use crate::gate::is_from_gate;
 use crate::operator::is_operator;
 use crate::text::{Members, list};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
+use farebox_base::http::RequestHead;
 use farebox_base::secret::Secret;
 use farebox_common::config::{ConfigError, MAX_CONFIG_BYTES, Reader, nodes};
 use farebox_evm::address::Address;
@@ -61,6 +63,8 @@ pub struct Profiles {
     gateways: Vec<Gateway>,
     /// The origin of the gate, which has the till.
     pub till: String,
+    /// Shared with the gate.
+    origin_secret: Option<Secret<String>>,
     /// Shown to the treasury for payouts.
     pub payout_token: Option<Secret<String>>,
     /// Shown to the gate for reports of refunds.
@@ -129,6 +133,12 @@ impl Profiles {
     #[must_use]
     pub fn is_operator(&self, authorization: &str) -> bool {
         self.operator.as_ref().is_some_and(|operator| is_operator(operator, authorization))
+    }
+
+    /// Whether the gate has signed a request within 300 seconds, whatever it asks for.
+    #[must_use]
+    pub fn is_from_gate(&self, head: &RequestHead, now_ms: u64) -> bool {
+        is_from_gate(self.origin_secret.as_ref(), head, now_ms)
     }
 
     /// Whether the value of `Authorization` is a session of a seller that has not ended: it may have been revoked.
@@ -229,20 +239,41 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
         }
         gateways.push(gateway);
     }
+    let origin_secret = read_origin_secret(reader, &gateways);
     check_bindings(reader, &gateways);
     let till = till?;
-    Some(Profiles { gateways, till, payout_token, refund_token, issuer, operator, notices, nodes })
+    Some(Profiles {
+        gateways,
+        till,
+        origin_secret,
+        payout_token,
+        refund_token,
+        issuer,
+        operator,
+        notices,
+        nodes,
+    })
+}
+
+/// `ORIGIN_SECRET`: the gate signs with it what it says was paid.
+fn read_origin_secret(reader: &mut Reader, gateways: &[Gateway]) -> Option<Secret<String>> {
+    if gateways.iter().any(is_sold_at_till) {
+        reader.secret("ORIGIN_SECRET", MIN_SECRET_BYTES)
+    } else {
+        read_optional(reader, "ORIGIN_SECRET", MIN_SECRET_BYTES)
+    }
+}
+
+/// Whether jobs of a profile are paid at the till.
+fn is_sold_at_till(gateway: &Gateway) -> bool {
+    gateway.profile.hold != HoldKind::Mock
 }
 
 /// Checks the Worker's other settings that the holds need.
 fn check_bindings(reader: &mut Reader, gateways: &[Gateway]) {
     let is_any = |kinds: &[HoldKind]| gateways.iter().any(|it| kinds.contains(&it.profile.hold));
-    if is_any(&[HoldKind::Escrow, HoldKind::Contract, HoldKind::Completion]) {
-        // The gate signs with it what it says was paid.
-        reader.secret("ORIGIN_SECRET", MIN_SECRET_BYTES);
-        if !reader.is_bound("GATE") {
-            reader.fail("GATE", "is not bound; bind the gate, which takes the money");
-        }
+    if gateways.iter().any(is_sold_at_till) && !reader.is_bound("GATE") {
+        reader.fail("GATE", "is not bound; bind the gate, which takes the money");
     }
     if is_any(&[HoldKind::Escrow, HoldKind::Contract]) {
         reader.secret("PAYOUT_TOKEN", MIN_SECRET_BYTES);

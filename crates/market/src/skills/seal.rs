@@ -25,13 +25,6 @@ pub(super) fn seller_secret(secret: &Secret<String>, skill: &SkillRow, call_url:
     format!("fbs_{}", hex::encode(&hash::mac(secret.expose().as_bytes(), &[&parts])))
 }
 
-/// The value of `Farebox-Signature-V2` over these lines, the time first. Spec: docs/origin.md.
-pub(super) fn signature(secret: &str, lines: [&str; 9]) -> String {
-    let [time, ..] = lines;
-    let digest = hash::mac(secret.as_bytes(), &[lines.join("\n").as_bytes()]);
-    format!("t={time},v2={}", hex::encode(&digest))
-}
-
 /// Scheme, host and port of a URL.
 pub(super) fn origin_of(url: &str) -> &str {
     let rest = url.find("://").map_or(0, |at| at.saturating_add(3));
