@@ -150,7 +150,8 @@ const LIVE: Vars = {
   wallet: 'escrow',
 };
 const DEMO: Vars = { profile: 'demo-testnet', network: 'eip155:84532', hold: 'mock', bonds: BONDS };
-const exchanging = (live: Vars, more: Vars = {}): Vars => set({ EXCHANGE_PROFILES: [DEMO, live], ...more });
+const OWN_ROUTES = [{ path: '/till/[quote]', methods: ['POST'], price: { from: 'MARKET', max: '$100.00' } }];
+const exchanging = (live: Vars, more: Vars = {}): Vars => set({ EXCHANGE_PROFILES: [DEMO, live], OWN_ROUTES, ...more });
 const wrong: readonly (readonly [name: string, live: Vars, member: string, says: string])[] = [
   ['another profile', { ...LIVE, profile: 'live' }, 'profile', 'must be one of'],
   ['one profile twice', { ...LIVE, profile: 'demo-testnet' }, 'profile', 'is named twice'],
@@ -216,11 +217,20 @@ describe('the profiles of an exchange', () => {
       [{ EXCHANGE_PROFILES: [demo, { ...LIVE, direct_transfers: 3 }], PAY_TO: ADDRESS }, 'EXCHANGE_PROFILES[1].escrow'],
     ];
     for (const [vars, variable] of rows) {
-      const { ok, errors } = await checked(set(vars), { head, secrets: SECRETS, ask: false });
+      const { ok, errors } = await checked(exchanging(LIVE, vars), { head, secrets: SECRETS, ask: false });
       assert.deepEqual([ok, errors.map((error) => error.variable)], [false, [variable]], JSON.stringify(errors));
     }
-    const { ok } = await checked(set({ EXCHANGE_PROFILES: [demo, LIVE], PAY_TO: ADDRESS }), { head, secrets: SECRETS, ask: false });
+    const vars = { EXCHANGE_PROFILES: [demo, LIVE], PAY_TO: ADDRESS };
+    const { ok } = await checked(exchanging(LIVE, vars), { head, secrets: SECRETS, ask: false });
     assert.ok(ok, 'without transfers of their own buyers pay by the till alone');
+  });
+
+  // A-512
+  it('the till of an exchange that is not among the routes of the market is an error', async () => {
+    for (const own of [[], [{ path: '/api/marketplace/*', price: 'free' }]]) {
+      const { ok, errors } = await checked(exchanging(LIVE, { OWN_ROUTES: own }), { head, secrets: {}, ask: false });
+      assert.deepEqual([ok, errors.map((error) => error.variable)], [false, ['OWN_ROUTES']], JSON.stringify(errors));
+    }
   });
 
   it('a missing object, issuer, address or member has its name', async () => {

@@ -9,6 +9,7 @@ use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
 use farebox_core::encoding::{base64, hex};
 use farebox_core::hash;
+use farebox_core::skills::Market;
 use serde_json::{Value, json};
 
 use crate::skills::sales::head;
@@ -99,6 +100,34 @@ fn an_operator_s_variables_make_the_profiles_and_each_fault_has_its_place() {
         vars["EXCHANGE_PROFILES"][0] = other;
     });
     assert_eq!(wrong(&same), ["EXCHANGE_PROFILES[1].hold"]);
+}
+
+// A-512
+#[test]
+pub fn skills_beside_an_exchange_have_its_till_among_their_own_routes() {
+    let skills = |change: &dyn Fn(&mut Value)| {
+        let vars = with(|vars| {
+            (vars["MARKET_SECRET"], vars["OPERATOR_TOKEN"]) =
+                ("m".repeat(32).into(), "t".repeat(32).into());
+            (vars["NETWORK"], vars["bindings"]) =
+                (json!(NETWORK), json!(["CONFIG", "EXCHANGE", "GATE", "TREASURY"]));
+            change(vars);
+        });
+        assert!(Profiles::from_vars(&vars.to_string()).is_ok());
+        let errors = Market::from_vars(&vars.to_string()).err().unwrap_or_default();
+        errors.into_iter().map(|error| error.variable).collect::<Vec<_>>()
+    };
+    let other = json!([{"path": "/api/marketplace/*", "price": "free"}]);
+    let till = json!([{"path": "/till/[quote]", "price": {"from": "MARKET", "max": "$100"}}]);
+    assert_eq!(skills(&|_| ()), ["OWN_ROUTES"]);
+    assert_eq!(skills(&|vars| vars["OWN_ROUTES"] = other.clone()), ["OWN_ROUTES"]);
+    assert!(skills(&|vars| vars["OWN_ROUTES"] = till.clone()).is_empty());
+    assert!(skills(&|vars| vars["OWN_ROUTES"] = till.to_string().into()).is_empty());
+    // Where no table is written, or no job is paid at the till, there is nothing to take away.
+    assert!(skills(&|vars| vars["bindings"] = json!(["EXCHANGE", "GATE", "TREASURY"])).is_empty());
+    assert!(
+        skills(&|vars| vars["EXCHANGE_PROFILES"].as_array_mut().unwrap().truncate(1)).is_empty()
+    );
 }
 
 #[test]

@@ -62,6 +62,10 @@ pub const TABLE: &[Row] = &[
     row!(AnyPriceIsOffered, sellers::a_price_that_the_till_does_not_take_is_not_registered),
     row!(DustIsOffered, sellers::a_price_that_does_not_pay_for_its_job_is_not_taken),
     row!(PaidQuotesAreFree, quotes::a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free),
+    row!(
+        TablesTakeTheTillAway,
+        doors::skills_beside_an_exchange_have_its_till_among_their_own_routes
+    ),
     row!(DaysHaveNoEnd, quotes::no_more_is_sold_in_a_day_than_can_leave_the_wallet_again),
     row!(OneSellerHasTheDay, quotes::a_seller_sells_its_share_of_the_day),
     row!(SettlingSeatsAreFree, quotes::a_seat_whose_payment_settles_is_held_by_its_client_too),

@@ -17,6 +17,8 @@ macro_rules! skills {
             AnyHostIsCalled,
             /// A pack calls whatever has the id of its skill.
             PacksOutliveTheirSkill,
+            /// The market's table may leave the till of its exchange out.
+            TablesTakeTheTillAway,
             /// A skill that was used is deleted where its fee is not paid.
             UsedSkillsLapse,
             /// The skills of an owner have one secret for each server.

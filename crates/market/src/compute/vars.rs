@@ -257,22 +257,25 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
 
 /// `ORIGIN_SECRET`: the gate signs with it what it says was paid.
 fn read_origin_secret(reader: &mut Reader, gateways: &[Gateway]) -> Option<Secret<String>> {
-    if gateways.iter().any(is_sold_at_till) {
+    if gateways.iter().any(|it| it.profile.hold.has_till()) {
         reader.secret("ORIGIN_SECRET", MIN_SECRET_BYTES)
     } else {
         read_optional(reader, "ORIGIN_SECRET", MIN_SECRET_BYTES)
     }
 }
 
-/// Whether jobs of a profile are paid at the till.
-fn is_sold_at_till(gateway: &Gateway) -> bool {
-    gateway.profile.hold != HoldKind::Mock
+/// Whether `EXCHANGE_PROFILES` names one whose jobs are paid at the gate's till.
+pub(crate) fn has_till(reader: &mut Reader) -> bool {
+    let profiles = reader.value(PROFILES).unwrap_or(Value::Null);
+    let holds = profiles.as_array().into_iter().flatten();
+    let mut holds = holds.filter_map(|entry| HoldKind::from_name(entry.get("hold")?.as_str()?));
+    holds.any(HoldKind::has_till)
 }
 
 /// Checks the Worker's other settings that the holds need.
 fn check_bindings(reader: &mut Reader, gateways: &[Gateway]) {
     let is_any = |kinds: &[HoldKind]| gateways.iter().any(|it| kinds.contains(&it.profile.hold));
-    if gateways.iter().any(is_sold_at_till) && !reader.is_bound("GATE") {
+    if gateways.iter().any(|it| it.profile.hold.has_till()) && !reader.is_bound("GATE") {
         reader.fail("GATE", "is not bound; bind the gate, which takes the money");
     }
     if is_any(&[HoldKind::Escrow, HoldKind::Contract]) {

@@ -8,9 +8,11 @@ use serde_json::Value;
 
 use super::price::XlmRate;
 use super::row::SHELF;
+use crate::compute::vars;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_common::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network, nodes};
 use farebox_evm::address::Address;
@@ -18,6 +20,9 @@ use farebox_evm::token;
 
 /// Most rows of the ledger that stay in the storage where there is a bucket.
 const MAX_LEDGER_ROWS: u64 = 50_000;
+
+/// The paths of an exchange's till begin so.
+const TILL: &str = "/till/";
 
 /// A market: its address, its networks and its switches.
 #[derive(Debug)]
@@ -176,15 +181,26 @@ fn pay_to(reader: &mut Reader) -> Option<String> {
     }
 }
 
+/// `OWN_ROUTES`. The market's table takes the place of the gate's `ROUTES`, so that the till of an exchange
+/// beside it has to be among them.
 fn own_routes(reader: &mut Reader) -> String {
-    match reader.value("OWN_ROUTES") {
-        None => "[]".to_string(),
-        Some(Value::Array(routes)) => Value::Array(routes).to_string(),
+    let routes = match reader.value("OWN_ROUTES") {
+        None => Vec::new(),
+        Some(Value::Array(routes)) => routes,
         Some(_) => {
             reader.fail("OWN_ROUTES", "must be a list of routes");
-            "[]".to_string()
+            return "[]".to_string();
         }
+    };
+    let path = |route: &Value| route.get("path").and_then(Value::as_str).map(ToString::to_string);
+    let is_till = |route: &Value| path(route).is_some_and(|path| path.starts_with(TILL));
+    let has_till = routes.iter().any(is_till) || planted(Mutant::TablesTakeTheTillAway);
+    if reader.is_bound("CONFIG") && vars::has_till(reader) && !has_till {
+        let remedy = "has no route for the till of the exchange, and with the first skill these routes \
+             take the place of the gate's ROUTES; write the till's route here too";
+        reader.fail("OWN_ROUTES", remedy);
     }
+    Value::Array(routes).to_string()
 }
 
 /// An amount such as `$1.00`, as decimal text without trailing zeros.

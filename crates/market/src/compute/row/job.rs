@@ -45,6 +45,15 @@ impl HoldKind {
         }
     }
 
+    /// Whether jobs are paid at the gate's till.
+    #[must_use]
+    pub const fn has_till(self) -> bool {
+        match self {
+            Self::Completion | Self::Escrow | Self::Contract => true,
+            Self::Mock => false,
+        }
+    }
+
     /// Whether what was paid is somewhere between buyer and seller.
     #[must_use]
     pub const fn has_money(self) -> bool {
