@@ -8,7 +8,7 @@ use farebox_core::compute::message::{
 };
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::shown::{
-    GatePayment, is_unpriced, not_sold, refusal_told, settlement_told, transaction_told,
+    GatePayment, GateTerms, not_sold, refusal_told, settlement_told, terms_told, transaction_told,
 };
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{identity, refused};
@@ -228,12 +228,14 @@ impl Counter {
         let Some(gate) = calls::gate(&self.env, &self.till(quote), &fields, TERMS_MS).await else {
             return Some(answer);
         };
-        if is_unpriced(gate.status, &gate.body) {
-            return None;
+        match terms_told(gate.status, &gate.body) {
+            GateTerms::Told => {
+                let fields = gate.headers.into_iter();
+                Some(kept(answer, fields.filter(|(name, _)| is_challenge(name))))
+            }
+            GateTerms::Unpriced => None,
+            GateTerms::Untold => Some(refused::terms_untold()),
         }
-        let is_terms = gate.status == 402;
-        let fields = gate.headers.into_iter();
-        Some(kept(answer, fields.filter(|(name, _)| is_terms && is_challenge(name))))
     }
 
     /// Sends the payment of a request to the till of a quote; `job` is the one that it began, if it did.

@@ -66,6 +66,7 @@ pub const TABLE: &[Row] = &[
         TablesTakeTheTillAway,
         doors::skills_beside_an_exchange_have_its_till_among_their_own_routes
     ),
+    row!(AnyAnswerHasTerms, quotes::only_the_gate_s_402_has_the_terms_of_a_quote),
     row!(DaysHaveNoEnd, quotes::no_more_is_sold_in_a_day_than_can_leave_the_wallet_again),
     row!(OneSellerHasTheDay, quotes::a_seller_sells_its_share_of_the_day),
     row!(SettlingSeatsAreFree, quotes::a_seat_whose_payment_settles_is_held_by_its_client_too),

@@ -3,7 +3,7 @@
 use farebox_core::compute::message::{Answer, Command, TillPayment};
 use farebox_core::compute::row::{HoldKind, JobState, QuoteState, Signer};
 use farebox_core::compute::settings::Profile;
-use farebox_core::compute::shown::is_unpriced;
+use farebox_core::compute::shown::{GateTerms, terms_told};
 use serde_json::json;
 
 use super::payments::Keyed;
@@ -452,9 +452,17 @@ pub fn a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free() {
     let told = world.told(Command::Unpriced(again.text("payment_id")));
     assert!(!told.text("error").contains("charged"), "it may be by now");
     assert_eq!(world.beat(1).text("seller_status"), "busy");
+}
+
+// A-513
+#[test]
+pub fn only_the_gate_s_402_has_the_terms_of_a_quote() {
     let unpriced = r#"{"code":"price_unavailable"}"#;
-    assert!(is_unpriced(503, unpriced));
-    assert!(!is_unpriced(402, unpriced) && !is_unpriced(503, "{}") && !is_unpriced(503, ""));
+    assert_eq!(terms_told(402, unpriced), GateTerms::Told);
+    assert_eq!(terms_told(503, unpriced), GateTerms::Unpriced);
+    for (status, body) in [(503, "{}"), (503, ""), (403, unpriced), (404, ""), (200, "{}")] {
+        assert_eq!(terms_told(status, body), GateTerms::Untold, "{status} {body}");
+    }
 }
 
 /// A world in which so much is sold in a day, and two sellers with ten seats each.

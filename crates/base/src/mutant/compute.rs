@@ -250,6 +250,8 @@ macro_rules! compute {
             DemosPileUp,
             /// A buyer who asks about a quote that is being paid is told that nothing was charged.
             PaidQuotesAreFree,
+            /// Whatever the gate answers about a quote is told as its terms.
+            AnyAnswerHasTerms,
         }
     };
 }

@@ -45,6 +45,17 @@ pub(super) fn bad_fingerprint(why: &str) -> JsonAnswer {
     refusal(403, "FINGERPRINT_INVALID", why)
 }
 
+/// For a quote for which the gate has told no terms.
+pub(super) fn no_terms(why: &str) -> JsonAnswer {
+    refusal(503, "PAYMENT_TERMS_UNAVAILABLE", why)
+}
+
+/// For a quote about which the gate says neither terms nor that it has none.
+pub fn terms_untold() -> JsonAnswer {
+    no_terms("The gate tells no terms of this price now; nothing was charged.")
+        .with("retry-after", "5")
+}
+
 /// For a seat that is gone.
 pub(super) fn quote_expired() -> JsonAnswer {
     refusal(409, "QUOTE_EXPIRED", "Quote expired before payment; request a new quote.")

@@ -279,9 +279,25 @@ fn text_in(header: &str, name: &str) -> String {
     String::from(text.unwrap_or_default())
 }
 
-/// Whether a gate's answer says that it has no price for what it was asked for.
+/// The answer of a gate that was asked what a quote costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateTerms {
+    /// Its terms.
+    Told,
+    /// That it has no price.
+    Unpriced,
+    /// Something else: it may sell nothing there, or not now.
+    Untold,
+}
+
+/// Reads a gate's answer.
 #[must_use]
-pub fn is_unpriced(status: u32, body: &str) -> bool {
+pub fn terms_told(status: u32, body: &str) -> GateTerms {
     let said = json::parse(body.as_bytes()).unwrap_or(Value::Null);
-    status == 503 && said.get("code").and_then(Value::as_str) == Some("price_unavailable")
+    match (status, said.get("code").and_then(Value::as_str)) {
+        (402, _) => GateTerms::Told,
+        (503, Some("price_unavailable")) => GateTerms::Unpriced,
+        _ if planted(Mutant::AnyAnswerHasTerms) => GateTerms::Told,
+        _ => GateTerms::Untold,
+    }
 }

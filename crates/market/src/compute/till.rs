@@ -12,7 +12,7 @@ use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, JsonAnswer, TillPayment};
 use super::offer::Limits;
 use super::records::{Change, Rows};
-use super::refused::{detailed_refusal, quote_expired, refusal, used_transaction};
+use super::refused::{detailed_refusal, no_terms, quote_expired, refusal, used_transaction};
 use super::row::spell_wallet;
 use super::row::{
     DeliveryCharge, EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave,
@@ -377,7 +377,7 @@ pub(super) fn end_unpriced<R: Rows>(records: &R, id: &str) -> Applied<R> {
         true => "The gate takes no payment of this price; nothing was charged.",
         false => "The gate takes no payment of this price now.",
     };
-    let answer = Answer::Reply(refusal(503, "PAYMENT_TERMS_UNAVAILABLE", why));
+    let answer = Answer::Reply(no_terms(why));
     let changes = lapsed.map(|quote| Change::Quote(Box::new(quote))).into_iter().collect();
     Ok(Decision { answer, changes })
 }
