@@ -123,11 +123,12 @@ export async function check({ file, env, secrets = false, offline = false, say =
     checkNames(worker, MARKET.variables, MARKET.secrets, notes);
     checkMarketDeployment(worker, env, notes);
     checkLeastPrices(worker, notes);
+    checkTill(worker, 'OWN_ROUTES', notes);
   } else {
     checkNames(worker, variables(), SECRETS, notes);
     checkSlips(worker, env, judgement.networks, notes);
     checkSiblings(worker, judgement.siblings, notes);
-    checkTill(worker, notes);
+    checkTill(worker, 'ROUTES', notes);
     checkDeployment(worker, env, notes);
     checkAssets(worker.config, notes);
     checkBehind(worker, file, env, notes);
@@ -216,16 +217,17 @@ function checkSiblings({ vars }, siblings, notes) {
  * The till of an exchange sells what the money of other buyers would pay for.
  *
  * @param {import('./worker.mjs').Worker} worker
+ * @param {'ROUTES' | 'OWN_ROUTES'} variable
  * @param {import('./deployment.mjs').Notes} notes
  */
-function checkTill({ vars }, notes) {
-  const routes = structured(vars.ROUTES);
+function checkTill({ vars }, variable, notes) {
+  const routes = structured(vars[variable]);
   for (const [index, route] of (Array.isArray(routes) ? routes : []).entries()) {
     const { path, price, settle, confirm } = route ?? {};
     const isTill = typeof path === 'string' && /^\/till\/\[/.test(path) && typeof price?.from === 'string' && settle !== 'after';
     if (isTill && confirm !== 'chain') {
       notes.warning(
-        `ROUTES[${index}].path`,
+        `${variable}[${index}].path`,
         `${path} is the till of an exchange and believes its facilitator: one that says that it has settled, and has not, makes jobs that are paid with the money of other buyers; set confirm = "chain"`,
       );
     }
