@@ -32,14 +32,16 @@ pub(super) enum Asked {
 pub(super) fn read(head: &RequestHead) -> Result<Asked, Response> {
     let target = head.target();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let Some(market) = config::market() else {
+    let market = config::market();
+    if path == "/_market/health" && (market.is_some() || config::exchange().is_served()) {
+        let ok = || Response::json(200, "{\"ok\":true}".to_owned()).no_store();
+        return Err(only(head, "GET").err().unwrap_or_else(ok));
+    }
+    let Some(market) = market else {
         return Err(refused::refusal(503, "not_configured").no_store());
     };
     let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
     match parts.as_slice() {
-        ["_market", "health"] => Err(only(head, "GET")
-            .err()
-            .unwrap_or_else(|| Response::json(200, "{\"ok\":true}".to_owned()).no_store())),
         ["s" | "packs" | "fees", _, ..] => market.read_sale(head, clock_ms()).map(Asked::Sold),
         ["api", "marketplace", rest @ ..] => marketplace(head, rest, query),
         [""] | ["SKILL.md"] | ["skills", ..] => shown(head, &parts, query),

@@ -34,6 +34,10 @@ it('tells clients behind the gate apart', async () => {
   }
 });
 
+it('says that it is there', async () => {
+  assert.equal((await world.ask('GET', '/_market/health')).status, 200);
+});
+
 it('is swept without a complaint', async () => {
   const before = world.market.logs().length;
   await world.market.sweep();
