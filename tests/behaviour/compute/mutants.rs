@@ -230,6 +230,8 @@ pub const TABLE: &[Row] = &[
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
     row!(OrphansPushIn, claims::what_waits_to_go_back_keeps_its_place_in_line),
     row!(OrphansTakeAllPlaces, errands::whoever_pays_for_nothing_has_one_place_and_takes_none_of_a_job),
+    row!(BurstsGoFirst, errands::many_jobs_of_one_seller_hold_up_none_of_another),
+    row!(LooksTakePlaces, errands::looks_at_payouts_take_no_place_of_money_that_waits),
     row!(EndsWaitForErrands, errands::what_time_ends_waits_for_no_errand),
     row!(EndsTakeNoPlaces, errands::what_time_ends_makes_no_call_and_its_money_is_due_at_once),
     row!(OrphansHaveTheDay, claims::what_goes_back_without_a_job_has_a_day_of_its_own),

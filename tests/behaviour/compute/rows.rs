@@ -287,19 +287,19 @@ impl Rows for MemoryRows {
         kind: ErrandKind,
         now: u64,
         under_way: &[String],
+        served: &[String],
     ) -> Result<Option<DueRow>, Infallible> {
+        let is_free =
+            |id: &String, seller: &String| !under_way.contains(id) && !served.contains(seller);
         let judged = self.jobs.iter().filter(|it| it.state == JobState::Releasing);
-        let judged = judged.filter(|it| !under_way.contains(&it.id));
+        let judged = judged.filter(|it| is_free(&it.id, &it.seller));
         let judged = judged.filter_map(|it| Some((it.due?, DueRow::Job(Box::new(it.clone())))));
-        let money = |is_orphan: bool| {
-            let holds = self.holds.values().filter(move |it| it.job.is_empty() == is_orphan);
-            let holds = holds.filter(|it| !under_way.contains(&it.payment));
-            holds.filter_map(|it| Some((it.due?, DueRow::Hold(Box::new(it.clone())))))
-        };
+        let money = self.holds.values().filter(|it| ErrandKind::of(it) == kind);
+        let money = money.filter(|it| is_free(&it.payment, &it.payee));
+        let money = money.filter_map(|it| Some((it.due?, DueRow::Hold(Box::new(it.clone())))));
         let mut all: Vec<(u64, DueRow)> = match kind {
-            ErrandKind::Job => money(false).collect(),
             ErrandKind::Proof => judged.collect(),
-            ErrandKind::Orphan => money(true).collect(),
+            ErrandKind::Job | ErrandKind::Payout | ErrandKind::Orphan => money.collect(),
         };
         all.retain(|(due, _)| *due <= now);
         Ok(all.into_iter().min_by_key(|(due, _)| *due).map(|(_, row)| row))

@@ -1,4 +1,4 @@
-/** A stranger pays for nothing again and again while the treasury is slow: what others wait for goes on beside that. */
+/** A stranger pays for nothing again and again, or lets many jobs of its own lie, while the treasury is slow: what others wait for goes on beside that. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
@@ -9,6 +9,8 @@ import { PRICE, quoted, quotedBy } from './support.ts';
 
 /** How often the stranger pays a quote that is another wallet's. */
 const PAYMENTS = 10;
+/** How many jobs of its own the stranger lets lie. */
+const JOBS = 12;
 /** How long the treasury takes for each payout. */
 const SLOW_MS = 5_000;
 
@@ -47,4 +49,31 @@ it('a stranger who pays one quote again and again holds up no job and no refund 
   await eventually('the stranger has the money again', back, (moved) => moved === 0n, 60);
   assert.equal(await world.held(), 0n);
   assert.equal((await deal.paid()) % PRICE, 0n);
+});
+
+// A-514
+it('a stranger who lets many jobs of its own seller lie holds up no refund of another seller', { timeout: 120_000 }, async () => {
+  const own = await world.seller({ capability: 'own', capacity: JOBS });
+  for (let at = 0; at < JOBS; at += 1) {
+    const bought = await (await quotedBy(world, own, 'own')).verify();
+    assert.equal(bought.status, 200, bought.text);
+    assert.equal((await world.call(own, `jobs/${bought.json.job_id}/start`)).status, 200);
+  }
+  await world.wait(20);
+  const deal = await quoted(world, 'honest');
+  const paid = await deal.verify();
+  assert.equal(paid.status, 200, paid.text);
+  assert.equal((await deal.call('start', paid.json.job_id)).status, 200);
+  world.switches.treasury.set({ mode: 'delay', path: '/api/payouts', ms: SLOW_MS });
+  await world.wait(101);
+  await world.wait(20);
+  await eventually(
+    'its buyer has the money again',
+    () => deal.moved(),
+    ([has]) => has === 0n,
+    14,
+  );
+  assert.ok((await world.held()) > 0n, "most of the stranger's refunds are still under way");
+  world.switches.treasury.set();
+  await eventually('the stranger has the money again', world.held, (held) => held === 0n, 60);
 });

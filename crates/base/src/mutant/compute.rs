@@ -210,6 +210,10 @@ macro_rules! compute {
             OrphansPushIn,
             /// Refunds of what got no job take the places of errands for jobs.
             OrphansTakeAllPlaces,
+            /// Looks at payouts take the places of payouts that are to be made.
+            LooksTakePlaces,
+            /// What was due first is done first, however much of it one seller has.
+            BurstsGoFirst,
             /// A deadline waits for the errands that are due.
             EndsWaitForErrands,
             /// A deadline makes a call of its own, whether or not there is a place.

@@ -72,19 +72,18 @@ pub(super) fn report_end(hold: HoldRow, tick: Now<'_>) -> Decision {
         let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
         return Decision { answer: Answer::Done, changes };
     }
-    let (payment, job) = (hold.payment.clone(), hold.job.clone());
-    let transaction = hold.transaction.clone();
     let fence = hold.fence.saturating_add(1);
     let ask = match hold.state.leave() {
         Some(Leave::Release) => write_claim(&hold),
-        Some(Leave::Refund) | None => {
-            PayoutCall::Refunded { payment: payment.clone(), transaction }
-        }
+        Some(Leave::Refund) | None => PayoutCall::Refunded {
+            payment: hold.payment.clone(),
+            transaction: hold.transaction.clone(),
+        },
     };
     let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause_ms(hold.looks)));
     let hold = HoldRow { looks: hold.looks.saturating_add(1), fence, due, asks_gate: true, ..hold };
-    let changes = Vec::from([Change::Hold(Box::new(hold))]);
-    Decision { answer: Answer::Errand(Box::new(Errand { payment, job, fence, ask })), changes }
+    let answer = Answer::Errand(Box::new(Errand::about(&hold, ask)));
+    Decision { answer, changes: Vec::from([Change::Hold(Box::new(hold))]) }
 }
 
 /// Takes the gate's answer about money that has gone. One of the treasury that comes again says

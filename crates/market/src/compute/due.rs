@@ -121,15 +121,21 @@ impl Deadlines<'_> {
     }
 }
 
-/// The row that has been due for the longest time, of the first kind of errand that has one and a place.
+/// The row that has been due for the longest time, of the first kind of errand that has one and a place:
+/// first those of sellers that had no turn yet, and then another round begins.
 fn next_errand<R: Rows>(
     records: &R,
     errands: &Errands,
     tick: Now<'_>,
 ) -> Result<Option<DueRow>, R::Error> {
     for kind in errands.kinds() {
+        let lane = errands.lane(kind);
+        let served: &[String] = if planted(Mutant::BurstsGoFirst) { &[] } else { &lane.served };
         // Those that are under way may be due again.
-        let row = records.errand(kind, tick.now, errands.under_way(kind))?;
+        let mut row = records.errand(kind, tick.now, &lane.under_way, served)?;
+        if row.is_none() && !served.is_empty() {
+            row = records.errand(kind, tick.now, &lane.under_way, &[])?;
+        }
         if row.is_some() {
             return Ok(row);
         }

@@ -1,18 +1,26 @@
 //! The errands of an alarm: calls to the treasury, to the gate, and to the Worker that judges results.
 //!
 //! Several are under way at once, and each kind has places of its own. So whoever pays for nothing, again
-//! and again, holds up the money of no job, and a Worker that is silent holds up no payout.
+//! and again, holds up the money of no job, and a Worker that is silent holds up no payout. In each kind
+//! sellers take turns: many jobs of one of them, all due at once, hold up no job of another.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
+use super::row::{HoldRow, HoldState};
 use farebox_base::mutant::{Mutant, planted};
 
 /// A kind of errand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrandKind {
-    /// About the money of a job.
+    /// About the money of a job, which is to be moved.
+    #[default]
     Job,
+    /// About a payout of such money: how far it is, and what the gate hears of it.
+    Payout,
     /// About a result that is to be judged.
     Proof,
     /// About money that bought no job.
@@ -21,26 +29,57 @@ pub enum ErrandKind {
 
 impl ErrandKind {
     /// All, in the order in which they take places.
-    const ALL: [Self; 3] = [Self::Job, Self::Proof, Self::Orphan];
+    const ALL: [Self; 4] = [Self::Job, Self::Payout, Self::Proof, Self::Orphan];
+
+    /// The kind of those about this money.
+    #[must_use]
+    pub fn of(hold: &HoldRow) -> Self {
+        let has_moved = matches!(hold.state, HoldState::Sent(_) | HoldState::Ended(_));
+        if hold.job.is_empty() {
+            Self::Orphan
+        } else if (has_moved || !hold.payout.is_empty()) && !planted(Mutant::LooksTakePlaces) {
+            Self::Payout
+        } else {
+            Self::Job
+        }
+    }
 
     /// How many of it are under way at once: together as many calls as the platform makes at once.
     const fn places(self) -> usize {
         match self {
             Self::Job => 3,
-            Self::Proof => 2,
-            Self::Orphan => 1,
+            Self::Payout | Self::Proof | Self::Orphan => 1,
         }
     }
+}
+
+/// An errand that is to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn<'a> {
+    /// Its kind.
+    pub kind: ErrandKind,
+    /// The payment or the job that it is about.
+    pub id: &'a str,
+    /// The seller of the job; empty if there is none.
+    pub seller: &'a str,
+}
+
+/// The errands of a kind, in one alarm.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lane {
+    /// Those that are under way, by their payments, or by the jobs whose results they are about.
+    pub under_way: Vec<String>,
+    /// The sellers that have had their turn in this round.
+    pub served: Vec<String>,
 }
 
 /// The errands of one alarm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Errands {
-    /// Those that are under way, by their payments.
-    jobs: Vec<String>,
-    orphans: Vec<String>,
-    /// Those that are under way, by the jobs whose results they are about.
-    proofs: Vec<String>,
+    jobs: Lane,
+    payouts: Lane,
+    proofs: Lane,
+    orphans: Lane,
     /// How many of those that may begin have begun.
     begun: usize,
     /// Seconds for which it lasts.
@@ -59,22 +98,36 @@ impl Errands {
     const ORPHAN_SECS: u32 = 15;
 
     /// Takes a place for an errand, if there is one: the payment or the job that it is about.
-    pub fn take(&mut self, errand: Option<(ErrandKind, &str)>) -> Option<String> {
-        let (kind, id) = errand?;
-        let under_way = match kind {
+    pub fn take(&mut self, errand: Option<Turn<'_>>) -> Option<String> {
+        let Turn { kind, id, seller } = errand?;
+        let lane = match kind {
             ErrandKind::Job => &mut self.jobs,
+            ErrandKind::Payout => &mut self.payouts,
             ErrandKind::Proof => &mut self.proofs,
             ErrandKind::Orphan => &mut self.orphans,
         };
-        under_way.push(id.into());
-        self.begun = self.begun.saturating_add(1);
+        // Whoever has a second turn begins another round.
+        if lane.served.iter().any(|served| served == seller) {
+            lane.served.clear();
+        }
+        if !seller.is_empty() {
+            lane.served.push(seller.into());
+        }
+        lane.under_way.push(id.into());
+        self.keep();
         Some(id.into())
+    }
+
+    /// Counts an errand that another one has brought: it goes on in that one's place.
+    pub fn keep(&mut self) {
+        self.begun = self.begun.saturating_add(1);
     }
 
     /// Gives a place back.
     pub fn leave(&mut self, id: &str) {
-        for under_way in [&mut self.jobs, &mut self.proofs, &mut self.orphans] {
-            under_way.retain(|taken| taken != id);
+        let lanes = [&mut self.jobs, &mut self.payouts, &mut self.proofs, &mut self.orphans];
+        for lane in lanes {
+            lane.under_way.retain(|taken| taken != id);
         }
     }
 
@@ -91,18 +144,19 @@ impl Errands {
         ErrandKind::ALL.into_iter().filter(|kind| self.has_room(*kind))
     }
 
-    /// Those of a kind that are under way.
-    pub(super) fn under_way(&self, kind: ErrandKind) -> &[String] {
+    /// Those of a kind.
+    pub(super) fn lane(&self, kind: ErrandKind) -> &Lane {
         match kind {
             ErrandKind::Job => &self.jobs,
+            ErrandKind::Payout => &self.payouts,
             ErrandKind::Proof => &self.proofs,
             ErrandKind::Orphan => &self.orphans,
         }
     }
 
     fn has_room(&self, kind: ErrandKind) -> bool {
-        let is_free =
-            self.under_way(kind).len() < kind.places() || planted(Mutant::OrphansTakeAllPlaces);
+        let under_way = self.lane(kind).under_way.len();
+        let is_free = under_way < kind.places() || planted(Mutant::OrphansTakeAllPlaces);
         let is_late = kind == ErrandKind::Orphan && self.secs >= Self::ORPHAN_SECS;
         is_free && !is_late && self.begun < Self::MOST
     }

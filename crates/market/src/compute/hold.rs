@@ -122,8 +122,7 @@ impl<'g> HeldMoney<'g> {
             let organization = self.orders().organization_of(&hold);
             PayoutCall::Look { id: hold.payout.clone(), organization }
         };
-        let (payment, job) = (hold.payment.clone(), hold.job.clone());
-        let errand = Errand { payment, job, fence: hold.fence, ask };
+        let errand = Errand::about(&hold, ask);
         let asked = Some(tick.now.saturating_add(LEASE_MS));
         let has_asked = hold.has_asked || leave.is_some() && !asks_gate;
         let order = match errand.ask {

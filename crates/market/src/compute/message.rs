@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::errand::{ErrandKind, Errands};
+use super::errand::{ErrandKind, Errands, Turn};
+use super::row::HoldRow;
 pub use farebox_common::payout::PayoutAnswer;
 
 /// A request of a seller: its `Authorization`, and its body as it came.
@@ -242,16 +243,16 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The kind of errand that it asks for, and the payment or the job that it is about; `None` if it
-    /// needs no call that an alarm makes.
+    /// The errand that it asks for; `None` if it needs no call that an alarm makes.
     #[must_use]
-    pub fn errand(&self) -> Option<(ErrandKind, &str)> {
+    pub fn errand(&self) -> Option<Turn<'_>> {
         match self {
-            Self::Errand(errand) if errand.job.is_empty() => {
-                Some((ErrandKind::Orphan, &errand.payment))
+            Self::Errand(errand) => {
+                Some(Turn { kind: errand.kind, id: &errand.payment, seller: &errand.seller })
             }
-            Self::Errand(errand) => Some((ErrandKind::Job, &errand.payment)),
-            Self::Prove(question) => Some((ErrandKind::Proof, &question.job)),
+            Self::Prove(question) => {
+                Some(Turn { kind: ErrandKind::Proof, id: &question.job, seller: &question.seller })
+            }
             Self::Reply(_)
             | Self::Terms(..)
             | Self::Till(_)
@@ -275,6 +276,9 @@ impl From<JsonAnswer> for Answer {
 pub struct ProofQuestion {
     /// The job.
     pub job: String,
+    /// Its seller.
+    #[serde(default)]
+    pub seller: String,
     /// The grant.
     pub fence: u64,
     /// The body, JSON.
@@ -286,13 +290,24 @@ pub struct ProofQuestion {
 pub struct Errand {
     /// The payment whose money it is.
     pub payment: String,
-    /// Its job; empty if there is none.
+    /// Its kind.
     #[serde(default)]
-    pub job: String,
+    pub kind: ErrandKind,
+    /// The seller of its job; empty if there is none.
+    #[serde(default)]
+    pub seller: String,
     /// The grant.
     pub fence: u64,
     /// The call to make.
     pub ask: PayoutCall,
+}
+
+impl Errand {
+    /// An errand about this money, under its grant.
+    pub(super) fn about(hold: &HoldRow, ask: PayoutCall) -> Self {
+        let (payment, seller) = (hold.payment.clone(), hold.payee.clone());
+        Self { payment, kind: ErrandKind::of(hold), seller, fence: hold.fence, ask }
+    }
 }
 
 /// The call of an errand.

@@ -162,7 +162,8 @@ impl Outcomes<'_> {
             ("prompt", quoted(&prompt)),
             ("result", result),
         ]);
-        let question = ProofQuestion { job: job.id.clone(), fence, body };
+        let question =
+            ProofQuestion { job: job.id.clone(), seller: job.seller.clone(), fence, body };
         let until = tick.now.saturating_add(LEASE_MS);
         let row = JobRow {
             state: JobState::Releasing,

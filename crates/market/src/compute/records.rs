@@ -196,14 +196,16 @@ pub trait Rows {
     /// [`Releasing`](super::row::JobState::Releasing); else a quote that is due.
     fn due(&self, now: u64) -> Result<Option<DueRow>, Self::Error>;
 
-    /// The row of a kind that has been due for the longest time and may need a call: money with a job,
-    /// money without one, or a job that is [`Releasing`](super::row::JobState::Releasing); none of
-    /// those that are under way.
+    /// The row of a kind that has been due for the longest time and may need a call: money
+    /// [of that kind](ErrandKind::of), or a job that is
+    /// [`Releasing`](super::row::JobState::Releasing); none of those that are under way, and none of
+    /// the sellers that were served.
     fn errand(
         &self,
         kind: ErrandKind,
         now: u64,
         under_way: &[String],
+        served: &[String],
     ) -> Result<Option<DueRow>, Self::Error>;
 }
 

@@ -237,16 +237,12 @@ impl ExchangeObject {
         let profiles = profiles()?;
         let (mut errands, mut worked) = (Errands::default(), Ok(()));
         let mut running = vec![second()];
-        // What one errand brings may be the next.
-        let mut brought = None;
         loop {
             for _ in 0..MAX_DUE {
-                let next = match brought.take() {
-                    Some(answer) => Ok(answer),
-                    None if worked.is_err() => break,
-                    None => self.apply(profile, Command::Due(errands.clone())),
-                };
-                match next {
+                if worked.is_err() {
+                    break;
+                }
+                match self.apply(profile, Command::Due(errands.clone())) {
                     Ok(Answer::Nothing) => break,
                     Ok(answer) => {
                         if let Some(id) = errands.take(answer.errand()) {
@@ -262,12 +258,13 @@ impl ExchangeObject {
             let (told, _, rest) = select_all(running).await;
             running = rest;
             match told {
+                Some((id, Ok(answer))) if answer.errand().is_some() => {
+                    errands.keep();
+                    running.push(Box::pin(self.carry(profile, &profiles, id, answer)));
+                }
                 Some((id, told)) => {
                     errands.leave(&id);
-                    match told {
-                        Ok(answer) => brought = answer.errand().is_some().then_some(answer),
-                        Err(error) => worked = worked.and(Err(error)),
-                    }
+                    worked = worked.and(told.map(|_| ()));
                 }
                 None => {
                     errands.go_on();

@@ -5,13 +5,13 @@ use farebox_core::compute::figures::Figures;
 use farebox_core::compute::keep::MAX_LEAVING;
 use farebox_core::compute::records::{DueRow, Ends, Holder, LeavingRow, OverJob, Rows, Seats};
 use farebox_core::compute::row::{
-    BondRow, DaySales, HoldRow, JobRow, OrphanTally, QuoteRow, SellerRow,
+    BondRow, DaySales, HoldRow, JobRow, JobState, OrphanTally, QuoteRow, SellerRow,
 };
 use farebox_core::compute::settings::Profile;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
-use crate::platform::columns::{first, json, number, read, text, whole};
+use crate::platform::columns::{first, json, number, read, text, whole, word};
 use crate::platform::sql::{Result, Sql, SqlValue};
 
 /// Most sellers that views count.
@@ -67,14 +67,16 @@ impl ExchangeRows<'_> {
         Ok(name.and_then(|name| Profile::from_name(&name)))
     }
 
-    /// When something is due first.
+    /// When something is due first. The platform takes at most five terms beside each other.
     pub(super) fn due_first(&self) -> Result<Option<u64>> {
         let query = "SELECT min(due) FROM (
             SELECT min(until) AS due FROM quotes WHERE state = 'open'
             UNION ALL SELECT min(until) FROM quotes WHERE state = 'displaced'
             UNION ALL SELECT min(due) FROM jobs WHERE due IS NOT NULL
-            UNION ALL SELECT min(due) FROM holds WHERE due IS NOT NULL AND job <> ''
-            UNION ALL SELECT min(due) FROM holds WHERE due IS NOT NULL AND job = '')";
+            UNION ALL SELECT min(due) FROM (
+                SELECT min(due) AS due FROM holds WHERE due IS NOT NULL AND kind = 'job'
+                UNION ALL SELECT min(due) FROM holds WHERE due IS NOT NULL AND kind = 'payout'
+                UNION ALL SELECT min(due) FROM holds WHERE due IS NOT NULL AND kind = 'orphan'))";
         Ok(first(self.0, query, vec![])?.as_ref().and_then(number))
     }
 }
@@ -308,22 +310,30 @@ impl Rows for ExchangeRows<'_> {
         Ok(None)
     }
 
-    fn errand(&self, kind: ErrandKind, now: u64, under_way: &[String]) -> Result<Option<DueRow>> {
-        let (from, id) = match kind {
-            ErrandKind::Job => ("holds WHERE job <> ''", "payment"),
-            ErrandKind::Proof => ("jobs WHERE state = 'releasing'", "id"),
-            ErrandKind::Orphan => ("holds WHERE job = ''", "payment"),
+    fn errand(
+        &self,
+        kind: ErrandKind,
+        now: u64,
+        under_way: &[String],
+        served: &[String],
+    ) -> Result<Option<DueRow>> {
+        let (from, of, id, seller) = match kind {
+            ErrandKind::Proof => ("jobs WHERE state", word(&JobState::Releasing), "id", "seller"),
+            ErrandKind::Job | ErrandKind::Payout | ErrandKind::Orphan => {
+                ("holds WHERE kind", word(&kind), "payment", "payee")
+            }
         };
         let query = format!(
-            "SELECT row FROM {from} AND due IS NOT NULL AND due <= ?
-                AND {id} NOT IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT 1"
+            "SELECT row FROM {from} = ? AND due IS NOT NULL AND due <= ?
+                AND {id} NOT IN (SELECT value FROM json_each(?))
+                AND {seller} NOT IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT 1"
         );
-        let values = vec![whole(now), json(&under_way)];
+        let values = vec![of, whole(now), json(&under_way), json(&served)];
         Ok(match kind {
-            ErrandKind::Job | ErrandKind::Orphan => {
+            ErrandKind::Proof => self.one(&query, values)?.map(|row| DueRow::Job(Box::new(row))),
+            ErrandKind::Job | ErrandKind::Payout | ErrandKind::Orphan => {
                 self.one(&query, values)?.map(|row| DueRow::Hold(Box::new(row)))
             }
-            ErrandKind::Proof => self.one(&query, values)?.map(|row| DueRow::Job(Box::new(row))),
         })
     }
 }

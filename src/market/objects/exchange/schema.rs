@@ -2,7 +2,7 @@
 
 /// Schema changes in order.
 pub(super) const MIGRATIONS: &[&[&str]] =
-    &[FIRST, SEEN, SETTLED, LEAVING, PROVEN, PRICED, FIRM, SHARED, LISTED, PLACED];
+    &[FIRST, SEEN, SETTLED, LEAVING, PROVEN, PRICED, FIRM, SHARED, LISTED, PLACED, TURNED];
 
 /// The tables of the first version. Rows are JSON; the columns beside them are what they are found by.
 const FIRST: &[&str] = &[
@@ -101,4 +101,16 @@ const PLACED: &[&str] = &[
     "DROP INDEX holds_due",
     "CREATE INDEX holds_due ON holds (due) WHERE due IS NOT NULL AND job <> ''",
     "CREATE INDEX holds_orphans ON holds (due) WHERE due IS NOT NULL AND job = ''",
+];
+
+/// Money that is due is found by the kind of its errand, and by its seller.
+const TURNED: &[&str] = &[
+    "ALTER TABLE holds ADD COLUMN kind TEXT NOT NULL DEFAULT 'job'",
+    "ALTER TABLE holds ADD COLUMN payee TEXT NOT NULL DEFAULT ''",
+    "UPDATE holds SET payee = json_extract(row, '$.payee'), kind = CASE WHEN job = '' THEN 'orphan'
+        WHEN state IN ('sent', 'ended', 'untold') OR json_extract(row, '$.payout') <> '' THEN 'payout'
+        ELSE 'job' END WHERE due IS NOT NULL",
+    "DROP INDEX holds_due",
+    "DROP INDEX holds_orphans",
+    "CREATE INDEX holds_due ON holds (kind, due, payee) WHERE due IS NOT NULL",
 ];

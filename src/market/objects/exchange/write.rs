@@ -1,5 +1,6 @@
 //! Changes of a profile's rows, one statement each.
 
+use farebox_core::compute::errand::ErrandKind;
 use farebox_core::compute::records::{Change, LeavingRow};
 use farebox_core::compute::row::{BondRow, EventRow, HoldRow, JobRow, QuoteRow, SellerRow};
 
@@ -73,8 +74,9 @@ impl ExchangeRows<'_> {
 
     fn put_hold(&self, row: &HoldRow) -> Result<()> {
         let (payment, job) = (row.payment.as_str().into(), row.job.as_str().into());
-        let values = vec![payment, job, row.progress().into(), maybe(row.due), json(row)];
-        self.run("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)", values)
+        let mut values = vec![payment, job, row.progress().into(), maybe(row.due), json(row)];
+        values.extend([word(&ErrandKind::of(row)), row.payee.as_str().into()]);
+        self.run("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?, ?, ?)", values)
     }
 
     fn delete(&self, row: &LeavingRow) -> Result<()> {
