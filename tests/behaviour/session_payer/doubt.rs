@@ -146,10 +146,7 @@ fn with_hidden_room() -> (Seller, Payer) {
     }
     seller.unit = 40;
     payer.pays(&mut seller).unwrap();
-    assert_eq!(
-        (seller.highest, seller.spent, payer.kept()),
-        (110, 80, vec![(200, 110, 110)])
-    );
+    assert_eq!((seller.highest, seller.spent, payer.kept()), (110, 80, vec![(200, 110, 110)]));
     (seller.unit, payer.later) = (10, 1_000);
     (seller, payer)
 }
