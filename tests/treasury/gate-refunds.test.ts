@@ -23,6 +23,8 @@ import { sharedWorld } from '../support/suite.ts';
 const BUILD = process.env.FAREBOX_BUILD ?? 'build';
 /** Seconds after which the gate asks again, and a treasury that was killed has gone on. */
 const PAUSE_SECS = 61;
+/** A lost answer is waited for up to 45 seconds. */
+const LIMIT_SECS = 150;
 
 const world = sharedWorld(async () => {
   const { keep, stop } = parts();
@@ -121,6 +123,7 @@ async function paidBack(id: string): Promise<void> {
       return state;
     },
     (state) => state === 'refunded',
+    LIMIT_SECS,
   );
 }
 

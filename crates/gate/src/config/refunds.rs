@@ -10,31 +10,16 @@ use serde_json::Value;
 use super::shape::REFUNDS;
 use crate::parts::{Chains, Refunds};
 use farebox_base::chain::ChainId;
-use farebox_base::encoding::message::{FromJson, member};
 use farebox_common::config::{Reader, network};
 use farebox_ledger::entry::RefundPlan;
 
 const NAME: &str = "REFUNDS";
 const TOKEN: &str = "REFUNDS_TOKEN";
 /// Name of the service binding.
-pub(super) const BINDING: &str = "TREASURY";
+const BINDING: &str = "TREASURY";
 /// Longest names of organization and wallet, bytes: that of the organization is in the key of a
 /// begin, which an operator writes to take it back.
 const MAX_NAMES: [usize; 2] = [55, 64];
-
-/// The purse of a treasury, as it is written.
-pub(super) struct Purse {
-    organization: String,
-    wallet: String,
-}
-
-impl FromJson for Purse {
-    fn from_json(value: &Value) -> Option<Self> {
-        let members = value.as_object()?;
-        let (organization, wallet) = (member(members, "organization")?, member(members, "wallet")?);
-        Some(Self { organization, wallet })
-    }
-}
 
 /// Reads the treasury that pays debts to `pay_to` back; the chain proves each refund, so that a node
 /// has to be there.
@@ -52,7 +37,7 @@ pub(super) fn read(
         return None;
     }
     let purse = reader.value(NAME).and_then(|value| reader.shaped(NAME, &value, &REFUNDS));
-    let purse: Option<Purse> = purse.filter(|purse: &Purse| has_names(reader, purse));
+    let names = purse.and_then(|purse: Value| names(reader, &purse));
     let token = reader.secret(TOKEN, 32);
     if token.as_ref().is_some_and(|token| !token.expose().bytes().all(|b| b.is_ascii_graphic())) {
         reader.fail(TOKEN, "must be visible ASCII without spaces; set it again");
@@ -75,16 +60,19 @@ pub(super) fn read(
         let payee = network::pay_to(reader, "PAY_TO", pay_to?, network)?;
         payees.push((network.as_str().to_owned(), payee));
     }
-    let Purse { organization, wallet } = purse?;
+    let [organization, wallet] = names?;
     let plan = RefundPlan { key: RefundPlan::key_of(&organization), payees, known_since };
     Some(Refunds { organization, wallet, token: token?, plan })
 }
 
-/// Whether organization and wallet are names, as a treasury has them.
-fn has_names(reader: &mut Reader, purse: &Purse) -> bool {
+/// The names of organization and wallet, as a treasury has them.
+fn names(reader: &mut Reader, purse: &Value) -> Option<[String; 2]> {
     let known = reader.errors.len();
-    let names = [("organization", &purse.organization), ("wallet", &purse.wallet)];
-    for ((member, name), max) in names.into_iter().zip(MAX_NAMES) {
+    let names = ["organization", "wallet"].map(|member| {
+        let name = purse.get(member).and_then(Value::as_str).unwrap_or_default();
+        (member, name.to_owned())
+    });
+    for ((member, name), max) in names.iter().zip(MAX_NAMES) {
         let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if !(1..=max).contains(&name.len()) || !name.bytes().all(is_letter) {
             let remedy = format!(
@@ -93,5 +81,5 @@ fn has_names(reader: &mut Reader, purse: &Purse) -> bool {
             reader.fail(NAME, remedy);
         }
     }
-    reader.errors.len() == known
+    (reader.errors.len() == known).then(|| names.map(|(_, name)| name))
 }
