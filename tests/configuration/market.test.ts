@@ -150,7 +150,8 @@ const LIVE: Vars = {
   wallet: 'escrow',
 };
 const DEMO: Vars = { profile: 'demo-testnet', network: 'eip155:84532', hold: 'mock', bonds: BONDS };
-const OWN_ROUTES = [{ path: '/till/[quote]', methods: ['POST'], price: { from: 'MARKET', max: '$100.00' }, confirm: 'chain' }];
+const TILL = { path: '/till/[quote]', methods: ['POST'], price: { from: 'MARKET', max: '$100.00' }, confirm: 'chain' };
+const OWN_ROUTES = [TILL];
 const exchanging = (live: Vars, more: Vars = {}): Vars => set({ EXCHANGE_PROFILES: [DEMO, live], OWN_ROUTES, ...more });
 const wrong: readonly (readonly [name: string, live: Vars, member: string, says: string])[] = [
   ['another profile', { ...LIVE, profile: 'live' }, 'profile', 'must be one of'],
@@ -234,7 +235,7 @@ describe('the profiles of an exchange', () => {
   });
 
   it('are warned of a till that believes its facilitator', async () => {
-    const [{ confirm: _, ...till }] = OWN_ROUTES;
+    const { confirm: _, ...till } = TILL;
     const { ok, warnings } = await checked(exchanging(LIVE, { OWN_ROUTES: [till] }), { head, ask: false });
     assert.deepEqual([ok, warnings.map(({ variable }) => variable)], [true, ['OWN_ROUTES[0].path']]);
   });

@@ -212,7 +212,7 @@ macro_rules! compute {
             OrphansTakeAllPlaces,
             /// Looks at payouts take the places of payouts that are to be made.
             LooksTakePlaces,
-            /// What was due first is done first, however much of it one seller has.
+            /// Money that is due first leaves first, however much of it is of one seller.
             BurstsGoFirst,
             /// A deadline waits for the errands that are due.
             EndsWaitForErrands,

@@ -55,7 +55,7 @@ impl ErrandKind {
 
 /// An errand that is to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn<'a> {
+pub struct ErrandTurn<'a> {
     /// Its kind.
     pub kind: ErrandKind,
     /// The payment or the job that it is about.
@@ -98,8 +98,8 @@ impl Errands {
     const ORPHAN_SECS: u32 = 15;
 
     /// Takes a place for an errand, if there is one: the payment or the job that it is about.
-    pub fn take(&mut self, errand: Option<Turn<'_>>) -> Option<String> {
-        let Turn { kind, id, seller } = errand?;
+    pub fn take(&mut self, errand: Option<ErrandTurn<'_>>) -> Option<String> {
+        let ErrandTurn { kind, id, seller } = errand?;
         let lane = match kind {
             ErrandKind::Job => &mut self.jobs,
             ErrandKind::Payout => &mut self.payouts,

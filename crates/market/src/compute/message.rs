@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::errand::{ErrandKind, Errands, Turn};
+use super::errand::{ErrandKind, ErrandTurn, Errands};
 use super::row::HoldRow;
 pub use farebox_common::payout::PayoutAnswer;
 
@@ -245,14 +245,16 @@ pub enum Answer {
 impl Answer {
     /// The errand that it asks for; `None` if it needs no call that an alarm makes.
     #[must_use]
-    pub fn errand(&self) -> Option<Turn<'_>> {
+    pub fn errand(&self) -> Option<ErrandTurn<'_>> {
         match self {
             Self::Errand(errand) => {
-                Some(Turn { kind: errand.kind, id: &errand.payment, seller: &errand.seller })
+                Some(ErrandTurn { kind: errand.kind, id: &errand.payment, seller: &errand.seller })
             }
-            Self::Prove(question) => {
-                Some(Turn { kind: ErrandKind::Proof, id: &question.job, seller: &question.seller })
-            }
+            Self::Prove(question) => Some(ErrandTurn {
+                kind: ErrandKind::Proof,
+                id: &question.job,
+                seller: &question.seller,
+            }),
             Self::Reply(_)
             | Self::Terms(..)
             | Self::Till(_)
