@@ -326,6 +326,7 @@ const TABLE: &[Row] = &[
     row!(UsedUpIsCharged, session_payer::doubt::room_that_the_payer_does_not_know_of_pays_for_no_second_charge),
     row!(OpeningsAreNeverDoubted, session_payer::vouchers::an_opening_without_an_answer_ends_no_session_at_a_payee_without_codes),
     row!(LateDoubtsSignOn, session_payer::vouchers::refusals_without_a_word_that_come_at_once_sign_one_voucher_on),
+    row!(UsedVouchersAreShown, session_payer::vouchers::a_voucher_below_what_is_used_is_passed_over),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];

@@ -45,7 +45,7 @@ impl SessionPurchase {
             SessionFate::Over => {}
             SessionFate::Below => {
                 if is_shown {
-                    session.go_up();
+                    session.go_up(is_voucher);
                 }
             }
             // What the origin answers is no word on a voucher, unless the deposit may be too small for it.
@@ -55,7 +55,7 @@ impl SessionPurchase {
             }
             // Another request has signed on for it since: one voucher follows it, however many were told.
             SessionFate::Doubted
-                if !(is_shown && session.is_doubted()) && !planted(Mutant::LateDoubtsSignOn) =>
+                if !(is_shown && session.is_doubted() || planted(Mutant::LateDoubtsSignOn)) =>
             {
                 self.course.decide(Todo::Nothing, fail(Reason::PaymentRefused, ASK_AGAIN));
             }

@@ -2,6 +2,7 @@
 //! No refusal proves which one it holds, so all are kept until one is served that stands for them.
 
 use super::kept::{KeptSession, PendingFunds, SignedVoucher};
+use crate::client::voucher::ChannelState;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -120,16 +121,22 @@ impl KeptSession {
 
     /// Goes on from the next higher voucher once the payee has refused the one that is shown as lower
     /// than the one that it holds. One that was refused twice without a word is passed over, if there is
-    /// a higher one: each step may cost what lies between the two.
-    pub fn go_up(&mut self) {
-        let shown = self.state.cumulative;
-        let above = |it: &SignedVoucher| it.amount > shown;
+    /// a higher one: each step may cost what lies between the two. So is one below what is used, which pays
+    /// for nothing (`pays`) any more.
+    pub fn go_up(&mut self, pays: bool) {
+        let ChannelState { cumulative, spent, .. } = self.state;
+        let passes = pays && !planted(Mutant::UsedVouchersAreShown);
+        let least = if passes { spent } else { Amount::ZERO };
+        let above = |it: &SignedVoucher| it.amount > cumulative && it.amount >= least;
         let most = if planted(Mutant::OneRefusalPassesOver) { 1 } else { MOST_DOUBTS };
-        let untried = self.others.iter().position(|it| above(it) && it.doubts < most);
+        let others = || self.others.iter();
+        let untried = others().position(|it| above(it) && it.doubts < most);
+        let next = untried.or_else(|| others().position(above));
+        let next = next.or_else(|| others().position(|it| it.amount > cumulative));
         if untried.is_none() {
             self.forget_doubts();
         }
-        if let Some(at) = untried.or_else(|| self.others.iter().position(above)) {
+        if let Some(at) = next {
             self.show(at);
         }
     }
