@@ -107,7 +107,7 @@ const PLACED: &[&str] = &[
 const TURNED: &[&str] = &[
     "ALTER TABLE holds ADD COLUMN kind TEXT NOT NULL DEFAULT 'job'",
     "ALTER TABLE holds ADD COLUMN payee TEXT NOT NULL DEFAULT ''",
-    "UPDATE holds SET payee = json_extract(row, '$.payee'), kind = CASE WHEN job = '' THEN 'orphan'
+    "UPDATE holds SET payee = coalesce(json_extract(row, '$.payee'), ''), kind = CASE WHEN job = '' THEN 'orphan'
         WHEN state IN ('sent', 'ended', 'untold') OR json_extract(row, '$.payout') <> '' THEN 'payout'
         ELSE 'job' END WHERE due IS NOT NULL",
     "DROP INDEX holds_due",
