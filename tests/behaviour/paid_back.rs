@@ -101,7 +101,7 @@ fn a_payer_who_was_not_served_gets_the_money_back_once_and_the_chain_ends_the_de
     assert_eq!((world.treasury.orders.len(), world.ledger.open_rows()), (asked, 0));
 }
 
-//
+//
 #[test]
 pub fn the_begin_is_written_before_the_treasury_is_asked_and_no_one_begins_beside_it() {
     let mut world = indebted();
@@ -211,7 +211,7 @@ pub fn a_word_about_an_earlier_begin_takes_no_later_one_back() {
     assert!(begun(&row(&world)).is_some());
 }
 
-//
+//
 #[test]
 pub fn what_another_account_was_paid_is_left_to_its_owner() {
     let (mut world, _) = indebted_at(gate_vars(), "/seller");
@@ -245,7 +245,7 @@ pub fn what_may_have_been_paid_back_before_a_restore_is_left_to_people() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_settlement_that_the_chain_does_not_show_is_paid_back_by_no_treasury() {
     let mut world = World::with(gate_vars());
@@ -266,7 +266,7 @@ pub fn a_settlement_that_the_chain_does_not_show_is_paid_back_by_no_treasury() {
     assert_eq!((state(&world).as_str(), world.treasury.paid()), ("refunded", 1));
 }
 
-//
+//
 #[test]
 pub fn a_treasury_that_hangs_has_one_place_and_comes_after_all_others() {
     let mut world = World::with(gate_vars());

@@ -171,7 +171,7 @@ fn a_question_about_one_payment_asks_the_objects_alone_that_may_have_it() {
 
 const CHAIN: &str = "eip155:84532";
 
-//
+//
 #[test]
 pub fn no_program_begins_under_the_key_of_a_treasury() {
     let begin = |key: &str| {

@@ -7,7 +7,7 @@ macro_rules! gate {
             UnpaidKnowMoney,
             /// A redirect is what was paid for.
             RedirectsAreSold,
-            /// What somebody has paid elsewhere counts as their failure here, whoever shows it.
+            /// A payment to another payee counts as its payer's failure here, whoever shows it.
             PublicPaymentsCount,
             /// The hash of a purchase has no key: its first bytes agree for two requests that somebody has
             /// looked for.

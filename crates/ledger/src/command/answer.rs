@@ -5,7 +5,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Payment;
+use super::payment::Payment;
 use super::rivals::Rivals;
 use crate::attempts::FailureStreak;
 use farebox_base::encoding::message::{

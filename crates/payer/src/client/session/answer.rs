@@ -263,7 +263,7 @@ impl SessionPurchase {
         }
     }
 
-    /// What is used after a request that was served: what the payee says, as far as the voucher goes,
+    /// The amount that is used after a request that was served: what the payee says, as far as the voucher goes,
     /// otherwise a unit more.
     pub(super) fn used(&self, said: Option<Amount>) -> Option<Used> {
         let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);

@@ -108,7 +108,7 @@ struct Planned {
     sends_deposit: bool,
 }
 
-/// What is used of a voucher once a request was served.
+/// The part of a voucher that is used once a request was served.
 #[derive(Clone, Copy, Debug)]
 struct Used {
     spent: Amount,
