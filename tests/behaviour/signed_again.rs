@@ -103,8 +103,8 @@ pub fn nobody_outside_can_look_for_two_requests_that_are_one_purchase() {
         world.pay("/after");
         only_row(&world).payment.binding
     };
-    let [one, other] = ["a salt of the ledger, the first one", "a salt of the ledger, another one"]
-        .map(|salt| of_salt(salt));
+    let [one, other] =
+        ["a salt of the ledger, the first one", "a salt of the ledger, another one"].map(of_salt);
     // The digits that are compared alone, and those of the whole.
     assert_ne!(one[..REQUEST_DIGITS], other[..REQUEST_DIGITS]);
     assert_eq!(one[REQUEST_DIGITS..], other[REQUEST_DIGITS..]);
