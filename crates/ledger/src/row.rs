@@ -36,7 +36,7 @@ pub struct Row {
     pub sealed: bool,
     /// First sight.
     pub created: u64,
-    /// Re-sends by the alarm, and [`BY_HAND`].
+    /// Re-sends by the alarm, and a bit that says that people pay the debt back.
     pub resends: u64,
     /// The last look at the chain.
     pub read: Option<u64>,
