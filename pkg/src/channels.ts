@@ -64,7 +64,8 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
       if (response.ok && receipt !== null && voucher !== undefined) await ways.served(call, voucher);
       return response;
     };
-    const before = request.single === undefined ? terms.of(request) : undefined;
+    // The price may depend on a body: terms for another one are not those of this.
+    const before = request.single === undefined && request.body === undefined ? terms.of(request) : undefined;
     if (before !== undefined) {
       const done = await purchase(mine, request, before).catch((error: unknown) => {
         // The terms are others by now: they are asked for again.

@@ -127,6 +127,11 @@ fn a_treasury_that_pays_back_needs_its_token_its_binding_and_a_node_and_no_other
             "REFUNDS: organization must",
         ),
         (
+            "ROUTES",
+            json!([{"path": "/till/[quote]", "price": {"from": "PRICER", "max": "$1.00"}}]),
+            "REFUNDS: would pay back what the exchange",
+        ),
+        (
             "REFUNDS",
             json!({"organization": "acme", "wallet": ""}),
             "REFUNDS: wallet must have 1 to 64",
@@ -140,6 +145,9 @@ fn a_treasury_that_pays_back_needs_its_token_its_binding_and_a_node_and_no_other
     for (name, value, says) in table {
         let mut vars = with_refunds();
         vars[name] = value;
+        if name == "ROUTES" {
+            vars["bindings"] = json!(["TREASURY", "PRICER"]);
+        }
         let found = errors(&vars);
         assert!(found.len() == 1 && found[0].starts_with(says), "{says}: {found:?}");
     }

@@ -10,10 +10,10 @@ use farebox_core::mutant::{Mutant, plant};
 use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
     config, contested, deferred, diagnostics, faults, forestalled, growth, handed, handles, ledger,
-    limits, manners, metered, mpp, mpp_client, onchain, other_chains, outlasting, payer_purchases,
-    permits, pricer, purchases, receipts, redelivery, redirects, requests, restore, session_payer,
-    settlement, signed_again, skills, spellings, strain, stream_payer, treasury, unproven, uploads,
-    wallets,
+    limits, manners, metered, mpp, mpp_client, onchain, other_chains, outlasting, paid_back,
+    payer_purchases, permits, pricer, purchases, receipts, redelivery, redirects, requests,
+    restore, session_payer, settlement, signed_again, skills, spellings, strain, stream_payer,
+    treasury, unproven, uploads, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -38,6 +38,11 @@ const TABLE: &[Row] = &[
         PublicPaymentsCount,
         diagnostics::what_a_payer_has_paid_elsewhere_counts_nothing_against_them_whoever_shows_it
     ),
+    row!(
+        OthersSalesArePaidBack,
+        paid_back::what_another_server_of_the_payee_may_have_delivered_is_left_to_people
+    ),
+    row!(DebtsTakeRoom, paid_back::debts_that_wait_for_the_treasury_take_no_room_of_new_payments),
     row!(AnewForAnother, signed_again::what_rests_begins_at_another_request_and_gets_no_answer_of_the_first),
     row!(AnewBesidePaid, signed_again::what_was_paid_by_another_nonce_is_not_paid_once_more),
     row!(RefusedIsSentBeside, contested::what_rests_is_not_paid_beside_another_payment_of_its_request),
@@ -324,6 +329,7 @@ const TABLE: &[Row] = &[
     row!(OriginsSpeakForPayees, session_payer::doubt::a_problem_of_the_origin_is_no_word_on_the_voucher),
     row!(SignedAgainIsUndoubted, session_payer::vouchers::an_origin_that_is_down_for_calls_of_several_prices_ends_no_session),
     row!(UsedUpIsCharged, session_payer::doubt::room_that_the_payer_does_not_know_of_pays_for_no_second_charge),
+    row!(OpeningsAreReplaced, session_payer::vouchers::an_opening_on_its_way_is_never_replaced_by_another_one),
     row!(OpeningsAreNeverDoubted, session_payer::vouchers::an_opening_without_an_answer_ends_no_session_at_a_payee_without_codes),
     row!(LateDoubtsSignOn, session_payer::vouchers::refusals_without_a_word_that_come_at_once_sign_one_voucher_on),
     row!(UsedVouchersAreShown, session_payer::vouchers::a_voucher_below_what_is_used_is_passed_over),

@@ -3,7 +3,7 @@
 use farebox_core::gate::Gate;
 use farebox_core::ledger::report::{Decision, Undecided};
 use farebox_core::ledger::shard::Decided;
-use farebox_core::ledger::state::RefundBegin;
+use farebox_core::ledger::state::{RefundBegin, Undelivered};
 use farebox_core::ledger::{Entry, State};
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::world::facilitator::Settle;
 use crate::world::origin::Say;
 use crate::world::payer::{Payer, Payment};
 use crate::world::treasury::Luck;
-use crate::world::{BEGIN, PAY_TO, World};
+use crate::world::{BEGIN, PAY_TO, World, paid};
 
 const KEY: &str = "treasury:acme";
 const SELLER: &str = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
@@ -258,12 +258,63 @@ pub fn a_settlement_that_the_chain_does_not_show_is_paid_back_by_no_treasury() {
     world.pass(3_000);
     assert!(begun(&row(&world)).is_some(), "a node may lag");
     world.pass(7_200);
-    assert_eq!((begun(&row(&world)), world.treasury.orders.len()), (None, 0));
+    assert!(begun(&row(&world)).is_some(), "people take the begin back");
+    assert_eq!(world.treasury.orders.len(), 0);
     // A node that does not answer says nothing.
     let mut world = indebted();
     world.facilitator.chain.plan.extend([NodeFault::Silent; 8]);
     world.pass(12_000);
     assert_eq!((state(&world).as_str(), world.treasury.paid()), ("refunded", 1));
+}
+
+//
+#[test]
+pub fn a_node_that_forgets_a_settlement_takes_no_begin_back() {
+    let mut world = indebted();
+    world.treasury.plan.push_back(Luck::AnswerLost);
+    let job = world.next_jobs().remove(0);
+    world.carry(job);
+    assert_eq!((state(&world).as_str(), world.treasury.paid()), ("refund_due", 1));
+    // For more than an hour nothing answers, and then the node is one that knows less.
+    world.wait(4_000);
+    let chain = &mut world.facilitator.chain;
+    chain.plan.extend([NodeFault::Silent, NodeFault::Forgets, NodeFault::Forgets]);
+    for _ in 0..3 {
+        let at = world.wake_at().unwrap();
+        world.set_ms(world.now_ms.max(at.secs() * 1000));
+        world.alarm();
+        assert!(begun(&row(&world)).is_some(), "it may have been paid back");
+    }
+    world.pass(7_200);
+    assert_eq!((state(&world).as_str(), world.treasury.paid()), ("refunded", 1));
+}
+
+#[test]
+pub fn what_another_server_of_the_payee_may_have_delivered_is_left_to_people() {
+    let mut world = World::with(gate_vars());
+    let payment = world.sign("/after");
+    let mut first = world.start(paid(&payment), b"");
+    world.advance(&mut first);
+    drop(first);
+    world.pass(100);
+    assert!(world.facilitator.chain.submit(&payment.nonce));
+    world.pass(90_000);
+    let State::RefundDue { why, refunding, .. } = row(&world).state else { panic!() };
+    assert_eq!((why, refunding), (Undelivered::LetGo, None));
+    assert_eq!(world.treasury.orders.len(), 0);
+}
+
+//
+#[test]
+pub fn debts_that_wait_for_the_treasury_take_no_room_of_new_payments() {
+    let mut vars = gate_vars();
+    vars["MAX_IN_FLIGHT_PER_PAYER"] = json!(1_000);
+    let mut world = World::with(vars);
+    world.treasury.plan.extend([Luck::Down; 10_000]);
+    for _ in 0..1_001 {
+        owe(&mut world, "/before");
+    }
+    assert_eq!(world.pay("/before").status, 200);
 }
 
 //

@@ -23,6 +23,7 @@ shared! {
     "../behaviour/ledger/mod.rs" ledger
     "../behaviour/mpp_client/mod.rs" mpp_client
     "../behaviour/onchain/mod.rs" onchain
+    "../behaviour/paid_back.rs" paid_back
     "../behaviour/payer_purchases/mod.rs" payer_purchases
     "../behaviour/session_payer/mod.rs" session_payer
     "../behaviour/sessions/mod.rs" sessions

@@ -128,7 +128,9 @@ impl<'g> Purchases<'g> {
         // Who only names a denied payer, or shows what they have paid elsewhere, does not learn that
         // they are.
         let is_named = is_forged && found.signature == SignatureCheck::Deferred;
-        let is_theirs = !is_named && !eligibility.is_elsewhere();
+        // Of a transaction the chain itself says who has sent it.
+        let is_elsewhere = eligibility.is_elsewhere() && !found.proof.was_sent();
+        let is_theirs = !is_named && !is_elsewhere;
         let is_denied = is_theirs && self.payments.payers.clients.denies(&found.proof.account());
         let eligibility = match eligibility {
             // Nothing is owed for terms of the client's own.

@@ -155,7 +155,7 @@ impl Ledger {
                 RecoveryStep::Prove(call, paying) => {
                     calls += 1;
                     let reply = chain::reply(chain::send(gate, &call.network, &call.body)).await;
-                    paying.saw(reply.as_deref().map(str::as_bytes), now())
+                    paying.saw(reply.as_deref().map(str::as_bytes))
                 }
                 RecoveryStep::Decide(id, decision) => {
                     if matches!(decision, Decision::NotRefunded { .. }) {

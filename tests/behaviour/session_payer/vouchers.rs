@@ -307,6 +307,26 @@ pub fn an_opening_without_an_answer_ends_no_session_at_a_payee_without_codes() {
     }
 }
 
+// A-520
+#[test]
+pub fn an_opening_on_its_way_is_never_replaced_by_another_one() {
+    for (first, price) in [(60, 60), (20, 20), (10, 95)] {
+        let (mut seller, mut payer) = (Seller::new(first), Payer::default());
+        // The payee waits for its block, and says so in words of its own.
+        seller.broken = Some((402, r#"{"detail": "the deposit is not confirmed yet"}"#));
+        for _ in 0..8 {
+            assert!(payer.pays(&mut seller).is_err());
+            payer.later += 5;
+            seller.unit = price;
+        }
+        assert_eq!((payer.deposits, payer.kept().len()), (100, 1), "{price}");
+        (seller.broken, seller.unit) = (None, first);
+        payer.later += 40;
+        assert!(payer.pays(&mut seller).is_ok(), "{price}");
+        assert_eq!((seller.deposits, payer.deposits, payer.kept().len()), (100, 100, 1));
+    }
+}
+
 // A-505
 #[test]
 pub fn refusals_without_a_word_that_come_at_once_sign_one_voucher_on() {

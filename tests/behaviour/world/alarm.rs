@@ -101,7 +101,7 @@ impl World {
                 }
                 RecoveryStep::Prove(call, paying) => {
                     let reply = self.read_chain(&call.body);
-                    paying.saw(reply.as_deref().map(str::as_bytes), self.now())
+                    paying.saw(reply.as_deref().map(str::as_bytes))
                 }
                 RecoveryStep::Decide(id, decision) => {
                     drop(self.ledger.decided(&id, &decision, self.now()));

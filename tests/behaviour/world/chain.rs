@@ -61,6 +61,8 @@ pub enum NodeFault {
     Lags,
     /// It has no block for a request by number.
     Undated,
+    /// It has no receipt any more.
+    Forgets,
 }
 
 #[derive(Clone, Debug)]
@@ -411,6 +413,7 @@ impl Chain {
                     "eth_getBlockByNumber" => Self::block(&params[0], latest),
                     "eth_call" => self.state(params, latest),
                     "eth_getLogs" => self.logs(&params[0], latest),
+                    "eth_getTransactionReceipt" if fault == NodeFault::Forgets => Value::Null,
                     "eth_getTransactionReceipt" => self.receipt(&params[0], latest),
                     other => panic!("{other}"),
                 };

@@ -125,6 +125,10 @@ macro_rules! ledger {
             NotesHold,
             /// The secret of a note stays where another claim takes its place.
             NotedSecretStays,
+            /// A treasury pays back what another server of the payee has settled.
+            OthersSalesArePaidBack,
+            /// Debts that wait for a treasury take the room of new payments.
+            DebtsTakeRoom,
             /// A debt of which the operator has heard is served.
             DebtsAreServed,
             /// Every payment may be paid without a transaction.

@@ -202,6 +202,8 @@ macro_rules! payer {
             UsedUpIsCharged,
             /// An opening without an answer is never doubted by a payee without codes.
             OpeningsAreNeverDoubted,
+            /// An opening on its way is replaced by another one where its voucher needs more.
+            OpeningsAreReplaced,
             /// Each refusal that comes late signs one voucher more.
             LateDoubtsSignOn,
             /// An answer that comes late counts whichever deposit is on its way as arrived.

@@ -15,7 +15,6 @@ use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json::{self, json};
 use farebox_base::mutant::{Mutant, planted};
-use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 use farebox_common::payout::{PayoutAnswer, PayoutState, read_answer};
 use farebox_evm::address::Address;
@@ -24,18 +23,13 @@ use farebox_ledger::entry::Entry;
 use farebox_ledger::report::Decision;
 use farebox_ledger::shard::Slot;
 
-/// Seconds after which a settlement that the chain does not show is left to people: until then a node
-/// may lag.
-const UNSHOWN_SECS: u64 = 3600;
-
 /// The refund of a debt under way.
 #[derive(Debug)]
 pub struct PayingBack {
     receipt: String,
-    /// Number, key and time of the begin.
+    /// Number and key of the begin.
     begun: u64,
     key: String,
-    since: UnixTime,
     network: String,
     asset: String,
     amount: String,
@@ -63,16 +57,15 @@ enum RefundPhase {
 impl PayingBack {
     /// The first step for a debt whose begin is written; `None` if it is not.
     pub(super) fn begin(slot: Slot, entry: &Entry, refunds: &Refunds) -> Option<RecoveryStep> {
-        let (begun, since) = entry.paid_back_since(&refunds.plan).or_else(|| {
-            planted(Mutant::RefundsAreSentUnbegun).then_some((entry.fence, entry.created))
-        })?;
+        let begun = entry
+            .paid_back_under(&refunds.plan)
+            .or_else(|| planted(Mutant::RefundsAreSentUnbegun).then_some(entry.fence))?;
         let payment = &entry.payment;
         let settlement = entry.owned()?;
         let paying = Self {
             receipt: payment.receipt.clone(),
             begun,
             key: refunds.plan.key.clone(),
-            since,
             network: payment.network.clone(),
             asset: payment.asset.clone(),
             amount: payment.amount.clone(),
@@ -117,7 +110,7 @@ impl PayingBack {
     /// Takes the body of the node's answer; `None` unless it came completely, in time and with
     /// status 200.
     #[must_use]
-    pub fn saw(self, reply: Option<&[u8]>, now: UnixTime) -> RecoveryStep {
+    pub fn saw(self, reply: Option<&[u8]>) -> RecoveryStep {
         let shows = |hash: &TxHash, [from, to]: [&str; 2]| {
             let Self { network, asset, amount, .. } = &self;
             let transfer = ShownTransfer { network, asset, amount, from: Some(from), to };
@@ -126,7 +119,7 @@ impl PayingBack {
         match &self.stage {
             RefundPhase::Settlement(hash) => match shows(hash, [&self.payer, &self.payee]) {
                 shown if shown == Some(true) || planted(Mutant::UnshownIsPaidBack) => self.ask(),
-                Some(_) if now >= self.since.plus(UNSHOWN_SECS) => self.give_up(),
+                // What a node does not show now it may have shown before, and the treasury may have paid.
                 _ => RecoveryStep::Rest,
             },
             RefundPhase::Refund(hash) => {

@@ -148,6 +148,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     };
     let (table, mut offers) = table::read(reader, &inherited, unlisted, routes)?;
     sessions::share_costs(&mut offers);
+    refunds::check_till(reader, refunds.as_ref(), &offers);
     let keys = secrets.keys()?.paid_to(inherited.payee).restored_at(&restores);
     let protocols = spoken(&offers);
     let listing = Listing::new(&table, &offers);

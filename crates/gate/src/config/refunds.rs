@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::shape::REFUNDS;
+use crate::offer::Offer;
 use crate::parts::{Chains, Refunds};
 use farebox_base::chain::ChainId;
 use farebox_common::config::{Reader, network};
@@ -82,4 +83,15 @@ fn names(reader: &mut Reader, purse: &Value) -> Option<[String; 2]> {
         }
     }
     (reader.errors.len() == known).then(|| names.map(|(_, name)| name))
+}
+
+/// Refuses the treasury at the gate of an exchange, which pays the debts of its till back by itself.
+pub(super) fn check_till(reader: &mut Reader, refunds: Option<&Refunds>, offers: &[Option<Offer>]) {
+    let is_till =
+        |offer: &Offer| offer.pricer.is_some() && offer.settings.route.starts_with("/till/");
+    if refunds.is_some() && offers.iter().flatten().any(is_till) {
+        let remedy = "would pay back what the exchange of this gate's till pays back too; remove it, \
+                      and give the exchange REFUND_TOKEN";
+        reader.fail(NAME, remedy);
+    }
 }

@@ -26,6 +26,10 @@ const TIME_BYTES: usize = 8;
 const ISSUED: usize = NONCE_BYTES + HASH_BYTES;
 /// Bytes before the part about a price.
 const HEAD_BYTES: usize = ISSUED + TIME_BYTES;
+/// Bytes of a reference of before that names no question, and of its part about the request: a
+/// transaction may have been sent for it.
+const EARLIER_BYTES: usize = 32;
+const EARLIER_PART_BYTES: usize = 12;
 
 /// A new reference for this request, issued now. For a price named by a pricer, `quoted` is the end
 /// of that price, Unix seconds, and the question that it was named for.
@@ -59,15 +63,24 @@ fn begun(fresh: &str, asked: &[u8], now: UnixTime) -> Vec<u8> {
 #[must_use]
 pub fn is_for(reference: &str, head: &RequestHead) -> bool {
     let bytes = bytes(reference).unwrap_or_default();
-    bytes.get(NONCE_BYTES..ISSUED).is_some_and(|part| ct_eq(part, &asked(head)))
+    let part = bytes.get(NONCE_BYTES..issued_at(&bytes)).unwrap_or_default();
+    asked(head).get(..part.len()).is_some_and(|own| !part.is_empty() && ct_eq(part, own))
+}
+
+/// Offset of the time of issue.
+const fn issued_at(bytes: &[u8]) -> usize {
+    match bytes.len() {
+        EARLIER_BYTES => NONCE_BYTES + EARLIER_PART_BYTES,
+        _ => ISSUED,
+    }
 }
 
 /// Time when the challenge of a reference was issued; it stays, whatever the route allows by now.
 #[must_use]
 pub fn issued(reference: &str) -> Option<UnixTime> {
     let bytes = bytes(reference)?;
-    let secs = bytes.get(ISSUED..HEAD_BYTES)?.try_into().ok()?;
-    Some(UnixTime::from_secs(u64::from_be_bytes(secs)))
+    let (secs, _) = bytes.get(issued_at(&bytes)..)?.split_first_chunk()?;
+    Some(UnixTime::from_secs(u64::from_be_bytes(*secs)))
 }
 
 /// End of the price in a challenge; `None` unless the reference binds it to this question.
@@ -79,11 +92,11 @@ pub fn quote_end(reference: &str, question: &str) -> Option<u64> {
     (is_it || planted(Mutant::ChallengeForAll)).then(|| u64::from_be_bytes(*end))
 }
 
-/// The bytes of a reference, which has one of two lengths.
+/// The bytes of a reference, which has one of three lengths.
 fn bytes(reference: &str) -> Option<Vec<u8>> {
     let quoted_bytes = HEAD_BYTES.saturating_add(TIME_BYTES).saturating_add(HASH_BYTES);
     let bytes = base64::decode_url(reference).ok()?;
-    (bytes.len() == HEAD_BYTES || bytes.len() == quoted_bytes).then_some(bytes)
+    [EARLIER_BYTES, HEAD_BYTES, quoted_bytes].contains(&bytes.len()).then_some(bytes)
 }
 
 /// Whether the price in a challenge, if a pricer named it, was named for this question.
@@ -119,6 +132,13 @@ mod tests {
         for at in whole.len() - 32..whole.len() {
             assert_eq!(quote_end(&with_other(at), "a question"), None, "{at}");
         }
+        // One of before is still for its request.
+        let earlier = [&[7; 12], &asked(&head)[..12], &1_000_u64.to_be_bytes()].concat();
+        let earlier = base64::encode_url(&earlier);
+        assert!(is_for(&earlier, &head));
+        assert_eq!(issued(&earlier), Some(UnixTime::from_secs(1_000)));
+        let other = RequestHead::from_text("GET\nhttps://gate.example/other\n").unwrap();
+        assert!(!is_for(&earlier, &other));
         // So is what was asked for to the hash of method and target.
         assert!(is_for(&reference, &head));
         assert!((12..44).all(|at| !is_for(&with_other(at), &head)));

@@ -214,10 +214,10 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// The hash of the request alone, whoever it is for.
+    /// The keyed hash of the request alone, whoever it is for.
     pub(super) fn request_digest(&self) -> String {
         let question = self.priced_question();
-        hash::digest(&self.request_parts(question.as_deref()))
+        self.asked.parts.keys.purchase(&hash::digest(&self.request_parts(question.as_deref())))
     }
 
     /// The hash of the request and of whom it is for.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::{Entry, Plan};
 use crate::report::Decision;
-use crate::state::State;
+use crate::state::{State, Undelivered};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
@@ -60,7 +60,9 @@ impl Entry {
     /// When the treasury is asked to pay it back; `None` if that is left to people.
     pub(super) fn pays_back_at(&self, plan: &Plan) -> Option<UnixTime> {
         let refunds = plan.refunds.as_ref()?;
-        let State::RefundDue { since, refunding, .. } = &self.state else { return None };
+        let State::RefundDue { since, refunding, why, .. } = &self.state else { return None };
+        // What another server of the payee has settled, it may have delivered.
+        let is_others = *why == Undelivered::LetGo && !planted(Mutant::OthersSalesArePaidBack);
         let is_free = match refunding {
             Some(begun) => begun.key.as_ref() == Some(&refunds.key),
             None => true,
@@ -72,6 +74,7 @@ impl Entry {
             && is_known
             && refunds.is_paid(&self.payment.network, &self.payment.pay_to)
             && !self.payment.is_deferred()
+            && !is_others
             && !is_left;
         let [shortest, longest] = PAUSE_SECS;
         let (start, longest) = match refunding {
@@ -96,15 +99,15 @@ impl Entry {
         entry
     }
 
-    /// The number of the treasury's begin, and its time; `None` if it has not begun.
+    /// The number of the treasury's begin; `None` if it has not begun.
     #[must_use]
-    pub fn paid_back_since(&self, refunds: &RefundPlan) -> Option<(u64, UnixTime)> {
+    pub fn paid_back_under(&self, refunds: &RefundPlan) -> Option<u64> {
         match &self.state {
             State::RefundDue { refunding: Some(begun), .. }
                 if begun.key.as_ref() == Some(&refunds.key)
                     || planted(Mutant::OthersBeginsAreTaken) =>
             {
-                Some((self.fence, begun.at))
+                Some(self.fence)
             }
             _ => None,
         }

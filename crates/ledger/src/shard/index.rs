@@ -38,6 +38,8 @@ pub(super) struct Index {
     rows: Sorted<Packed, Box<Brief>>,
     /// Rows for which no money was asked, by client network.
     clients: Sorted<u32, u32>,
+    /// How many of them are debts that the treasury pays back.
+    paid_back: usize,
     /// The earliest due time among the rows written since the last complete look.
     noted: Option<UnixTime>,
 }
@@ -162,6 +164,13 @@ impl Index {
         if was_told {
             brief.overdue = u32::MAX;
         }
+        if brief.is_paid_back {
+            // Those beyond wait until the object starts anew.
+            if self.paid_back >= MAX_ROWS {
+                return;
+            }
+            self.paid_back = self.paid_back.saturating_add(1);
+        }
         if brief.is_unasked {
             let count = self.clients.get_or(brief.client, u32::default);
             *count = count.saturating_add(1);
@@ -178,6 +187,7 @@ impl Index {
 
     fn drop(&mut self, place: &Packed) {
         let Some(gone) = self.rows.remove(place) else { return };
+        self.paid_back = self.paid_back.saturating_sub(gone.is_paid_back.into());
         if let Some(count) = self.clients.get_mut(&gone.client).filter(|_| gone.is_unasked) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -207,8 +217,10 @@ impl Index {
     ) -> OtherPayments {
         let (own, binding, now) = (Packed::of(slot), binding_of(binding), short(Some(now)));
         let client = client_of(client);
+        // Debts wait for a treasury, and no purchase for them.
+        let debts = if planted(Mutant::DebtsTakeRoom) { 0 } else { self.paid_back };
         let mut standing = OtherPayments {
-            is_full: self.rows.len() >= MAX_ROWS,
+            is_full: self.rows.len().saturating_sub(debts) >= MAX_ROWS,
             is_crowded: self.clients.get(&client).is_some_and(|count| *count >= MAX_OF_CLIENT),
             ..OtherPayments::default()
         };
@@ -217,7 +229,8 @@ impl Index {
         for (_, row) in others {
             let unknown = row.is_unknown(now);
             standing.active = standing.active.saturating_add(u32::from(now < row.active_until));
-            standing.open = standing.open.saturating_add(1);
+            let is_debt = row.is_paid_back && !planted(Mutant::DebtsTakeRoom);
+            standing.open = standing.open.saturating_add(u32::from(!is_debt));
             standing.unasked = standing.unasked.saturating_add(u32::from(row.is_unasked));
             if row.is_unasked && row.active_until <= now {
                 first = first.min(row.due);

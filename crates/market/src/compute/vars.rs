@@ -266,7 +266,10 @@ fn read_origin_secret(reader: &mut Reader, gateways: &[Gateway]) -> Option<Secre
 
 /// Whether `EXCHANGE_PROFILES` names one whose jobs are paid at the gate's till.
 pub(crate) fn has_till(reader: &mut Reader) -> bool {
+    // What is wrong with them ends the exchange alone.
+    let known = reader.errors.len();
     let profiles = reader.value(PROFILES).unwrap_or(Value::Null);
+    reader.errors.truncate(known);
     let holds = profiles.as_array().into_iter().flatten();
     let mut holds = holds.filter_map(|entry| HoldKind::from_name(entry.get("hold")?.as_str()?));
     holds.any(HoldKind::has_till)

@@ -63,7 +63,7 @@ impl SessionPurchase {
             None if status != 402 && matches!(act, Act::Voucher(_)) => {
                 self.course.end(SessionFate::Free, ChannelNext::Return(None))
             }
-            None if self.is_refused_again(act) => {
+            None if self.is_refused_again(act, now) => {
                 self.signs_on(headers, (&rejection.to_string(), false), now)
             }
             None => {
@@ -75,10 +75,19 @@ impl SessionPurchase {
 
     /// Whether a payee without codes refuses the highest voucher in the second request: it may be used up,
     /// which it has other words for.
-    fn is_refused_again(&self, act: Act) -> bool {
-        // Of a deposit that has not arrived nothing can be claimed.
-        let is_left_out =
-            |it: &KeptSession| it.is_opening() && planted(Mutant::OpeningsAreNeverDoubted);
+    fn is_refused_again(&self, act: Act, now: UnixTime) -> bool {
+        // While its deposit is on its way, a refusal says nothing of the voucher; afterwards, of one that
+        // has not arrived nothing can be claimed.
+        // One that covers no other voucher is not doubted: nothing could follow it.
+        let price = self.asked.as_ref().map(ChallengedSession::price);
+        let covers = |it: &KeptSession| {
+            let next = price.and_then(|price| it.state.cumulative.checked_add(price));
+            it.pending.as_ref().zip(next).is_some_and(|(it, next)| next <= it.deposit.amount)
+        };
+        let is_left_out = |it: &KeptSession| {
+            it.is_opening()
+                && (!it.is_late(now) || !covers(it) || planted(Mutant::OpeningsAreNeverDoubted))
+        };
         let is_doubted = |it: &KeptSession| it.is_doubted() && !is_left_out(it);
         let is_doubted = self.planned.as_ref().is_some_and(|it| is_doubted(&it.session));
         let may_be_used_up = self.is_highest() && is_doubted && self.left.is_none();

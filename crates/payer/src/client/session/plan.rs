@@ -19,6 +19,9 @@ use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
+/// Says that no other deposit is made yet.
+const MAY_ARRIVE: &str = "an earlier deposit may still arrive; look at the chain, and wait until it has ended or forget the channel";
+
 impl SessionPurchase {
     /// Decides what pays, and counts it.
     pub(super) fn plan(&mut self, budget: &mut Budget, now: UnixTime) -> Result<bool, ClientError> {
@@ -87,14 +90,21 @@ impl SessionPurchase {
                 return Ok(false);
             }
             SessionMove::Blocked => {
-                let message = "an earlier deposit may still arrive; look at the chain, and wait until it has ended or forget the channel";
-                return Err(error(Reason::PaymentUnresolved, message));
+                return Err(error(Reason::PaymentUnresolved, MAY_ARRIVE));
             }
             SessionMove::Reuse(amount) => (Act::Voucher(amount), None),
             SessionMove::Sign(amount) => (Act::Voucher(amount), Some(amount)),
             SessionMove::FundAgain => (funding(&session), None),
             SessionMove::Fund(least) => {
                 let opening = session.is_opening();
+                // One that its voucher is not covered by is sent again, and never replaced.
+                if opening
+                    && session.pending.is_some()
+                    && !session.is_late(now)
+                    && !planted(Mutant::OpeningsAreReplaced)
+                {
+                    return Err(error(Reason::PaymentUnresolved, MAY_ARRIVE));
+                }
                 if opening {
                     // Of a channel that never was, only the parties stay.
                     session.parties = fresh.parties;
