@@ -307,6 +307,24 @@ pub fn an_opening_without_an_answer_ends_no_session_at_a_payee_without_codes() {
     }
 }
 
+#[test]
+fn a_voucher_of_an_opening_that_covers_no_other_one_is_never_taken_as_used_up() {
+    for (price, delta) in [(60, 0), (10, 60)] {
+        let (mut seller, mut payer) = (Seller::new(price), Payer::default());
+        seller.min_delta = delta;
+        assert!(payer.asks(&mut seller, ChannelAim::Pay, lost).is_err());
+        payer.later = 4_000;
+        seller.broken = Some((402, r#"{"detail": "no"}"#));
+        for _ in 0..3 {
+            assert!(payer.pays(&mut seller).is_err());
+        }
+        seller.broken = None;
+        payer.later += 60;
+        assert!(payer.pays(&mut seller).is_ok(), "{price}, {delta}");
+        assert_eq!((seller.deposits, payer.deposits), (100, 100), "{price}, {delta}");
+    }
+}
+
 // A-520
 #[test]
 pub fn an_opening_on_its_way_is_never_replaced_by_another_one() {

@@ -164,13 +164,7 @@ impl Index {
         if was_told {
             brief.overdue = u32::MAX;
         }
-        if brief.is_paid_back {
-            // Those beyond wait until the object starts anew.
-            if self.paid_back >= MAX_ROWS {
-                return;
-            }
-            self.paid_back = self.paid_back.saturating_add(1);
-        }
+        self.paid_back = self.paid_back.saturating_add(brief.is_paid_back.into());
         if brief.is_unasked {
             let count = self.clients.get_or(brief.client, u32::default);
             *count = count.saturating_add(1);
@@ -217,8 +211,8 @@ impl Index {
     ) -> OtherPayments {
         let (own, binding, now) = (Packed::of(slot), binding_of(binding), short(Some(now)));
         let client = client_of(client);
-        // Debts wait for a treasury, and no purchase for them.
-        let debts = if planted(Mutant::DebtsTakeRoom) { 0 } else { self.paid_back };
+        // Debts wait for a treasury, and no purchase for them, as long as they are no more than these.
+        let debts = if planted(Mutant::DebtsTakeRoom) { 0 } else { self.paid_back.min(MAX_ROWS) };
         let mut standing = OtherPayments {
             is_full: self.rows.len().saturating_sub(debts) >= MAX_ROWS,
             is_crowded: self.clients.get(&client).is_some_and(|count| *count >= MAX_OF_CLIENT),

@@ -253,7 +253,7 @@ impl ChannelPurchase {
         let is_known = match self.left {
             Some(left) => left.is_above(told.charged),
             // It may have been charged for another request that showed the same voucher, or for this one.
-            None if doubted && told.charged >= sent => false,
+            None if doubted && told.charged >= sent && told.charged <= channel.signed => false,
             None => told.charged <= before || earlier.is_some(),
         } || planted(Mutant::PayeesAreBelieved);
         if !is_known && told.charged <= channel.signed && !planted(Mutant::ChargedIsSignedAgain) {

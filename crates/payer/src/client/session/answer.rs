@@ -79,9 +79,9 @@ impl SessionPurchase {
         // While its deposit is on its way, a refusal says nothing of the voucher; afterwards, of one that
         // has not arrived nothing can be claimed.
         // One that covers no other voucher is not doubted: nothing could follow it.
-        let price = self.asked.as_ref().map(ChallengedSession::price);
+        let step = self.asked.as_ref().map(|it| it.price().max(it.terms.min_delta));
         let covers = |it: &KeptSession| {
-            let next = price.and_then(|price| it.state.cumulative.checked_add(price));
+            let next = step.and_then(|step| it.state.cumulative.checked_add(step));
             it.pending.as_ref().zip(next).is_some_and(|(it, next)| next <= it.deposit.amount)
         };
         let is_left_out = |it: &KeptSession| {

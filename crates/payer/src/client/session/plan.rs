@@ -97,12 +97,9 @@ impl SessionPurchase {
             SessionMove::FundAgain => (funding(&session), None),
             SessionMove::Fund(least) => {
                 let opening = session.is_opening();
-                // One that its voucher is not covered by is sent again, and never replaced.
-                if opening
-                    && session.pending.is_some()
-                    && !session.is_late(now)
-                    && !planted(Mutant::OpeningsAreReplaced)
-                {
+                // One that its voucher is not covered by is sent again, or may have arrived: it is never
+                // replaced.
+                if opening && session.pending.is_some() && !planted(Mutant::OpeningsAreReplaced) {
                     return Err(error(Reason::PaymentUnresolved, MAY_ARRIVE));
                 }
                 if opening {
