@@ -78,6 +78,15 @@ fn person_begins() -> Decision {
     Decision::Refunding { known_since: 0, key: None, sold: false }
 }
 
+/// Has the alarm go off at its time, and returns that, Unix seconds.
+fn wake(world: &mut World) -> u64 {
+    let at = world.wake_at().unwrap();
+    world.set_ms(world.now_ms.max(at.secs() * 1000));
+    let now = world.now().secs();
+    world.alarm();
+    now
+}
+
 fn state(world: &World) -> String {
     row(world).state.name()
 }
@@ -130,10 +139,7 @@ pub fn what_stays_open_is_asked_for_with_the_same_bytes_in_growing_pauses() {
         world.treasury.plan.extend([luck; 3]);
         let mut times = Vec::new();
         while state(&world) == "refund_due" {
-            let at = world.wake_at().unwrap();
-            world.set_ms(world.now_ms.max(at.secs() * 1000));
-            times.push(world.now().secs());
-            world.alarm();
+            times.push(wake(&mut world));
         }
         let pauses: Vec<_> = times.windows(2).map(|two| two[1] - two[0]).collect();
         assert_eq!(pauses[..3], [60, 60, 120], "{luck:?}");
@@ -280,9 +286,7 @@ pub fn a_node_that_forgets_a_settlement_takes_no_begin_back() {
     let chain = &mut world.facilitator.chain;
     chain.plan.extend([NodeFault::Silent, NodeFault::Forgets, NodeFault::Forgets]);
     for _ in 0..3 {
-        let at = world.wake_at().unwrap();
-        world.set_ms(world.now_ms.max(at.secs() * 1000));
-        world.alarm();
+        wake(&mut world);
         assert!(begun(&row(&world)).is_some(), "it may have been paid back");
     }
     world.pass(7_200);

@@ -38,7 +38,7 @@ pub(super) struct Index {
     rows: Sorted<Packed, Box<Brief>>,
     /// Rows for which no money was asked, by client network.
     clients: Sorted<u32, u32>,
-    /// How many of them are debts that the treasury pays back.
+    /// How many rows are debts that the treasury pays back.
     paid_back: usize,
     /// The earliest due time among the rows written since the last complete look.
     noted: Option<UnixTime>,
