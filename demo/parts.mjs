@@ -13,7 +13,17 @@ export function parts() {
       return part;
     },
     stop: async () => {
-      for (const part of started.splice(0).reverse()) await part.stop();
+      /** @type {unknown[]} */
+      const failures = [];
+      // One that cannot stop keeps no other one running.
+      for (const part of started.splice(0).reverse()) {
+        try {
+          await part.stop();
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+      if (failures.length > 0) throw failures[0];
     },
   };
 }

@@ -1,5 +1,6 @@
 // A node:http server on a free port of 127.0.0.1, which always stops: open connections are cut.
 
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:http';
 
 import { drawPort } from './beginning.mjs';
@@ -30,15 +31,21 @@ export async function serve(answer, { port = drawPort() } = {}) {
   };
 }
 
+/** Where free ports are looked for: below what systems give to connections, so that none takes it before the program listens. */
+const PORTS = { first: 10_240, count: 20_000 };
+
 /**
- * A port that was free a moment ago, for programs that cannot pick one themselves.
+ * A port that was free a moment ago, for programs that cannot pick one themselves, or that listen on it again later.
  *
  * @returns {Promise<number>}
  */
 export async function freePort() {
-  const { url, stop } = await serve(() => {});
-  await stop();
-  return Number(new URL(url).port);
+  const known = drawPort();
+  if (known !== 0) return known;
+  for (;;) {
+    const port = PORTS.first + randomInt(PORTS.count);
+    if (await isFree(port)) return port;
+  }
 }
 
 /**

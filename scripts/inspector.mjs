@@ -1,7 +1,6 @@
 // Talks to the inspector of workerd, by the protocol of Chrome's tools.
 
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 
 import { WebSocket } from 'undici';
 
@@ -29,14 +28,4 @@ export async function collectGarbage(port) {
       socket.close();
     }
   }
-}
-
-/** A port that nobody listens on: an inspector does not say which one it was given. */
-export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  server.close();
-  await once(server, 'close');
-  return port;
 }

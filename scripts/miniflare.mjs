@@ -4,10 +4,11 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
-import { drawPort, drawToken } from '../demo/beginning.mjs';
+import { drawToken } from '../demo/beginning.mjs';
+import { freePort } from '../demo/server.mjs';
 import { startWatched } from './children.mjs';
 import './connections.mjs';
-import { collectGarbage, freePort } from './inspector.mjs';
+import { collectGarbage } from './inspector.mjs';
 import { randomSecrets } from './local/secrets.mjs';
 import { headerRules } from './pages.mjs';
 import { onEnd } from './processes.mjs';
@@ -74,7 +75,7 @@ export function inspectWorkers() {
  */
 export async function startWorker(
   { name, build: built, objects, secrets: fresh, front },
-  { build = built, vars = {}, secrets = {}, persist, port = drawPort(), services = {}, kv = {}, pages, outboundService } = {},
+  { build = built, vars = {}, secrets = {}, persist, port, services = {}, kv = {}, pages, outboundService } = {},
 ) {
   let folder = resolve(root, build);
   const bindings = { ...fresh(), ...vars, ...secrets };
@@ -126,7 +127,13 @@ export async function startWorker(
         },
       }),
     );
-    return { mf, url: (await mf.ready).origin, inspectorPort };
+    try {
+      return { mf, url: (await mf.ready).origin, inspectorPort };
+    } catch (error) {
+      // What has started by then would keep this process alive.
+      await mf.dispose().catch(() => {});
+      throw error;
+    }
   };
 
   /** @param {number} onPort */
@@ -135,7 +142,7 @@ export async function startWorker(
     return { ...started, pid: pids[0] ?? -1 };
   };
 
-  let running = await run(port);
+  let running = await run(port ?? (await freePort()));
   const { url } = running;
   const stop = async () => {
     forget();
