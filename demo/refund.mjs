@@ -8,9 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { createPublicClient, createWalletClient, http } from 'viem';
 import { baseSepolia } from 'viem/chains';
 
-import { Operator } from '../pkg/dist/operator/client.js';
-import { beginRefund, placeOf, transferOf } from '../pkg/dist/operator/transfer.js';
 import { account, PAYEE } from './chain.mjs';
+
+const POLL_MS = 20;
+const OPERATOR = fileURLToPath(new URL('../pkg/src/operator/', import.meta.url));
+const { Operator, beginRefund, placeOf, transferOf } = await operatorsModule();
 
 /**
  * @param {{gate: string, chain: string, token: string}} where
@@ -34,7 +36,24 @@ export async function refundAll({ gate, chain, token }) {
   return refunds;
 }
 
-const POLL_MS = 20;
+/**
+ * What the package's own command does for a refund. The demo plays before the package is built, so its two sources are joined here.
+ *
+ * @returns {Promise<typeof import('../pkg/src/operator/client.js') & typeof import('../pkg/src/operator/transfer.js')>}
+ */
+async function operatorsModule() {
+  const { build } = await import('esbuild');
+  const { outputFiles } = await build({
+    stdin: { contents: "export * from './client.js'; export * from './transfer.js';", resolveDir: OPERATOR },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    write: false,
+  });
+  const [module] = outputFiles;
+  if (module === undefined) throw new Error(`nothing came of ${OPERATOR}`);
+  return import(`data:text/javascript;base64,${Buffer.from(module.contents).toString('base64')}`);
+}
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [gate, chain] = process.argv.slice(2);
