@@ -194,6 +194,36 @@ fn a_lost_answer_about_a_part_is_found_on_the_chain() {
     }
 }
 
+//
+#[test]
+pub fn nothing_is_settled_before_the_origin_has_counted() {
+    // Two settlements of this payer without an answer: elsewhere the next one comes first.
+    let mut doubtful = world();
+    doubtful.facilitator.settle_plan.extend(vec![Settle::SilentBefore; 2]);
+    let lost = doubtful.sign("/tokens");
+    refused(&doubtful.present(&lost), 503, "settlement_unknown");
+    let next = doubtful.sign("/again");
+    // Only a facilitator can vouch for a contract, which may change its mind.
+    let mut vars = variables();
+    vars["CONTRACT_WALLETS"] = json!("facilitator");
+    let mut contract = World::with(vars);
+    let required = contract.ask("/tokens").payment_required();
+    let now = contract.now().secs();
+    let signed = contract.payer.sign_with(&required, now, |message| {
+        message["payload"]["signature"] = json!(format!("0x{}", "ab".repeat(97)));
+    });
+    for (mut world, payment) in [(doubtful, next), (contract, signed)] {
+        counts(&mut world, "200\nfarebox-units: 4");
+        let answer = world.present(&payment);
+        assert!(answer.is_delivery(), "{}", answer.problem());
+        assert_eq!(answer.settlement()["amount"], "4000");
+        let (_, body) = world.facilitator.settles.last().unwrap();
+        assert_eq!(asked(body).0, json!("4000"));
+        assert_eq!(world.facilitator.chain.fates[&payment.nonce].value, Some(4_000));
+        assert_eq!(row(&world, &payment).1, "4000");
+    }
+}
+
 #[test]
 fn a_permit_for_another_facilitator_or_amount_buys_nothing() {
     for (path, value, code) in [

@@ -236,6 +236,8 @@ const TABLE: &[Row] = &[
     row!(ChargedAboveAll, ledger::a_seal_charges_a_part_of_what_was_signed_once_and_never_more),
     row!(ResendsAll, metered::the_same_part_is_sent_again_by_whoever_resumes_it),
     row!(FreeAgain, metered::an_answer_without_units_to_pay_is_not_charged_and_not_served_again),
+    row!(MostIsCharged, metered::nothing_is_settled_before_the_origin_has_counted),
+    row!(GoneClientsAreServed, redelivery::what_comes_for_a_client_that_was_answered_waits_to_be_fetched),
     row!(CountIsUnbounded, metered::the_units_of_the_origin_are_settled_and_never_more_than_was_signed),
     row!(AnyContractSpends, forestalled::a_call_that_did_not_spend_the_permit_proves_nothing),
     row!(RevertedSpends, forestalled::a_call_that_did_not_spend_the_permit_proves_nothing),

@@ -336,6 +336,45 @@ fn a_stream_whose_settlement_is_unknown_is_dropped() {
     assert_eq!(world.origin.calls.len(), 1);
 }
 
+//
+#[test]
+pub fn what_comes_for_a_client_that_was_answered_waits_to_be_fetched() {
+    for target in ["/after", "/before"] {
+        let mut world = World::with(World::chain_vars());
+        let payment = world.sign(target);
+        // The first call pays and its answer is lost; at the end of the second one the client has gone.
+        world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentBefore]);
+        let first = world.present(&payment);
+        assert_eq!((first.status, first.problem().as_str()), (503, "settlement_unknown"));
+        world.pass(300);
+        // Whoever only repeats a public header fetches nothing; the payer's next payment does, and is not settled.
+        assert_eq!(world.present(&payment).problem(), "payment_already_delivered", "{target}");
+        let next = world.sign(target);
+        let fetched = world.present(&next);
+        assert!(fetched.is_delivery(), "{target}: {}", fetched.problem());
+        assert!(!world.facilitator.chain.is_used(&next.nonce), "{target}");
+        assert_eq!(world.origin.calls.len(), 1, "{target}");
+        // Once.
+        let third = world.sign(target);
+        assert!(world.present(&third).is_delivery(), "{target}");
+        assert!(world.facilitator.chain.is_paid(&third.nonce), "{target}");
+    }
+}
+
+//
+#[test]
+fn a_stream_for_a_client_that_was_answered_is_owed() {
+    let mut world = World::with(World::chain_vars());
+    let stream = "200\ncontent-type: text/event-stream";
+    world.origin.plan.push_back(Say::Slow(stream, StreamEnd::Complete));
+    let payment = world.sign("/after");
+    world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentBefore]);
+    let first = world.present(&payment);
+    assert_eq!((first.status, first.stream), (503, None));
+    world.pass(300);
+    assert_eq!(world.present(&payment).problem(), "refund_due");
+}
+
 #[test]
 fn no_secret_and_no_body_reaches_the_ledger_in_plain_text() {
     let mut world = World::new();

@@ -5,6 +5,10 @@ macro_rules! gate {
         $next! { $($more)*; $($listed)*
             /// A request without a payment is told what was charged, whatever its origin did.
             UnpaidKnowMoney,
+            /// The most is settled before the origin counts, where others settle first.
+            MostIsCharged,
+            /// What the chain shows is handed to a client that was answered already.
+            GoneClientsAreServed,
             /// A redirect is what was paid for.
             RedirectsAreSold,
             /// A payment to another payee counts as its payer's failure here, whoever shows it.

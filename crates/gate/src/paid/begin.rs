@@ -63,10 +63,12 @@ impl<'g> Payments<'g> {
             by_readiness(&choice.facilitators, &payer.facilitators);
         let plan = SettlementPlan {
             facilitators,
-            // While settlements fail, nothing is served on credit. A contract may change its mind,
-            // and the signer of a transaction may replace it by another one.
             mode: match health.for_payer(&payer.conduct) {
+                // The origin alone says what it costs.
+                _ if choice.terms.unit.is_some() && !planted(Mutant::MostIsCharged) => Mode::After,
                 SettlementHealth::Good if !is_contract && !by_chain => offer.settings.mode,
+                // While settlements fail, nothing is served on credit. A contract may change its
+                // mind, and the signer of a transaction may replace it by another one.
                 SettlementHealth::Good | SettlementHealth::Failing => Mode::Before,
             },
             verified: false,

@@ -198,6 +198,11 @@ impl<'g> Settling<'g> {
         if let Outcome::Settled(text) = &result {
             paid.work.transaction = paid.named(text);
         }
+        if client == Waiting::No && !planted(Mutant::GoneClientsAreServed) {
+            // What the chain shows now is for nobody here: the alarm finds it, and it waits to be
+            // fetched.
+            paid.chain.inquired = true;
+        }
         let client = match (client, attempt) {
             (Waiting::No, _) => Client::Answered,
             (Waiting::Yes, Attempt::First) => Client::WaitsForMore,
