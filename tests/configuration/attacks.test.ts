@@ -5,6 +5,16 @@ import { describe, it } from 'node:test';
 
 import { fillPage, marksOf, PAGE, readMarks } from '../../scripts/attacks.mjs';
 
+/** The ids of rows whose cells are not those of their table's header, each with something in it. */
+function misshapenIn(page: string): string[] {
+  let columns = 0;
+  return page.split('\n').flatMap((line) => {
+    const [id = '', ...cells] = line.replace(/^\| (.*) \|$/, '$1').split(' | ');
+    if (id === 'id') columns = cells.length;
+    return /^[AI]-\d+$/.test(id) && (cells.length !== columns || cells.includes('')) ? [id] : [];
+  });
+}
+
 describe('attacks by number', () => {
   it('are in the page with the tests that are marked: run `node scripts/attacks.mjs` if not', () => {
     const page = readFileSync(PAGE, 'utf8');
@@ -29,6 +39,18 @@ describe('attacks by number', () => {
         kind,
       );
     }
+  });
+
+  it('have a cell for each column', () => {
+    assert.deepEqual(misshapenIn(readFileSync(PAGE, 'utf8')), []);
+    const attacks = [
+      '| id | by | attack | what holds | tests |',
+      '| A-1 | a | b | c | d |',
+      '| A-2 | a | b | d |',
+      '| A-3 | a | b |  | d |',
+    ];
+    const invariants = ['| id | what never breaks | tests |', '| I-1 | b | d |', '| I-2 | d |', '| I-3 | b | c | d |'];
+    assert.deepEqual(misshapenIn([...attacks, ...invariants].join('\n')), ['A-2', 'A-3', 'I-2', 'I-3']);
   });
 
   it('are read above tests in both languages', () => {
