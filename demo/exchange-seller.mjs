@@ -21,7 +21,8 @@ const selling = sellJobs({
     if (works === 'forever' && jobId !== 'self-check')
       await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     if (works === 'badly' && prompt.includes('impossible')) throw new Error('I cannot do the impossible');
-    return { text: `${seller.capability}: ${prompt.split(/\s+/).length} words`, meta: { by: seller.agentId } };
+    const text = seller.capability === 'echo' ? prompt : `${seller.capability}: ${prompt.split(/\s+/).length} words`;
+    return { text, meta: { by: seller.agentId } };
   },
 });
 await selling.ended;

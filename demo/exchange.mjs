@@ -202,7 +202,7 @@ async function dies({ world, buyers, sellers, check }) {
     if (sellers.ada.saw('working', 2)) break;
     await world.market.sweep();
   }
-  line('exchange', 'two minutes later: the job goes to another seller');
+  line('exchange', 'two minutes later, for which the clocks were moved: the job goes to another seller');
   const job = await bought;
   check(
     job.result?.meta?.by === 'ada',

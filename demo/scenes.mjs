@@ -121,7 +121,7 @@ async function copies(stage) {
   const answer = await client(`${stage.gate}/report`);
   const kinds = await countAnswers(answers);
   for (const [kind, count] of kinds) line('←', `${String(count).padStart(2)} × ${kind}`);
-  check(answers.filter(({ status }) => status === 200).length === 1, 'one copy was delivered, the others wait for it');
+  check(answers.filter(({ status }) => status === 200).length === 1, 'one copy was delivered, the others are told to wait');
   await checkTransfer(stage, answer.headers.get('payment-response'));
 }
 

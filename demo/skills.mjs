@@ -221,7 +221,7 @@ async function books({ world, sellers, check }) {
   const [bo, cy] = [(await world.chain.balanceOf(sellers.bo.address)) - start, (await world.chain.balanceOf(sellers.cy.address)) - start];
   check(
     units(json?.totalXLM) === bo && units(json?.paidFailedXLM) === cy,
-    `agent-1 spent ${json?.totalXLM} XLM and lost ${json?.paidFailedXLM} at $0.10 each; the chain says ${usdc(bo)} and ${usdc(cy)}`,
+    `agent-1 spent ${usdc(bo)} on the chain, and lost ${usdc(cy)}; the market counts in XLM too, at $0.10 each: ${json?.totalXLM} and ${json?.paidFailedXLM}`,
   );
 }
 

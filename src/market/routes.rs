@@ -1,6 +1,6 @@
 //! From a request's head to what it asks: a path's command, or a refusal that needs no object.
 
-use farebox_core::gate::limit::client_prefix;
+use farebox_core::gate::limit::{WORKER_ZONE, client_network};
 use farebox_core::http::{BodyPresence, RequestHead};
 use farebox_core::skills::message::{Command, Labels, OriginalRequest, Response, Sale, Viewer};
 use farebox_core::skills::{original, refused};
@@ -149,7 +149,7 @@ fn of_the_original(head: &RequestHead, (path, query): (&str, &str)) -> Asked {
 pub(in crate::market) fn client_of(head: &RequestHead) -> String {
     // The gate in front takes the platform's own field away and writes another.
     let field = if config::is_from_gate(head) { "x-forwarded-for" } else { "cf-connecting-ip" };
-    client_prefix(head.headers.get(field)).into_owned()
+    client_network(head.headers.get(field), head.headers.get(WORKER_ZONE)).into_owned()
 }
 
 /// The pack's key in `Authorization: Bearer fbp_…`, or in a field of its own. The gate in front takes

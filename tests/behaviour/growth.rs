@@ -1,6 +1,7 @@
 //! What a request can add without paying: rows in memory and on disk are bounded, and gone an hour after their end.
 //! Spec: docs/upkeep.md, "Retention".
 
+use farebox_core::http::RequestHead;
 use farebox_core::ledger::State;
 use farebox_core::ledger::room::Room;
 use serde_json::json;
@@ -16,23 +17,33 @@ fn world() -> World {
     World::with(vars)
 }
 
+/// A request from this network, or from a Worker of a zone.
+fn from(request: RequestHead, network: &str) -> RequestHead {
+    match network.strip_prefix("worker ") {
+        Some(zone) => {
+            request.header("cf-connecting-ip", "2a06:98c0:3600::103").header("cf-worker", zone)
+        }
+        None => request.header("cf-connecting-ip", network),
+    }
+}
+
 /// A payment that nobody is asked to settle, from this network.
 fn refused(world: &mut World, network: &str) -> Response {
     let no = r#"{"isValid":false,"invalidReason":"invalid_payload"}"#;
     world.facilitator.verify_plan.push_back(Verify::Raw(200, no.to_owned()));
     let payment = world.sign("/after");
-    let answer = world.send(paid(&payment).header("cf-connecting-ip", network));
+    let answer = world.send(from(paid(&payment), network));
     world.facilitator.verify_plan.clear();
     answer
 }
 
 /// A world in which ten payers of one network have all the rows that it may have, and another payer comes.
-fn crowded() -> World {
+fn crowded(network: &str) -> World {
     let mut world = world();
     for payer in 1..=10 {
         world.payer = Payer::new(payer);
         for _ in 0..50 {
-            assert_eq!(refused(&mut world, "192.0.2.1").status, 402);
+            assert_eq!(refused(&mut world, network).status, 402);
         }
     }
     world.payer = Payer::new(11);
@@ -55,16 +66,24 @@ pub fn a_payer_has_at_most_fifty_rows_for_which_no_money_was_asked() {
 // A-151
 #[test]
 pub fn a_network_has_at_most_five_hundred_rows_for_which_no_money_was_asked() {
-    let mut world = crowded();
+    let mut world = crowded("192.0.2.1");
     let answer = refused(&mut world, "192.0.2.1");
     assert_eq!((answer.status, answer.problem().as_str()), (429, "rate_limited"));
     assert_eq!(world.ledger.entries().len(), 500);
     assert_eq!(refused(&mut world, "192.0.2.2").status, 402, "another network is not concerned");
 }
 
+// A-526
+#[test]
+pub fn a_worker_is_counted_with_those_of_its_zone_and_no_others() {
+    let mut world = crowded("worker one.example");
+    assert_eq!(refused(&mut world, "worker one.example").problem(), "rate_limited");
+    assert_eq!(refused(&mut world, "worker two.example").status, 402);
+}
+
 #[test]
 pub fn what_was_let_go_a_minute_ago_gives_its_place_to_what_comes() {
-    let mut world = crowded();
+    let mut world = crowded("192.0.2.1");
     assert_eq!(world.pay_from("/after", "192.0.2.1").problem(), "rate_limited");
     world.wait(60);
     assert_eq!(world.pay_from("/after", "192.0.2.1").status, 200, "who shares the network pays");

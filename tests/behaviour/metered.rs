@@ -1,6 +1,7 @@
 //! Prices that are known afterwards: the payer signs the most, the origin counts units, and what they cost is settled.
 
 use farebox_core::encoding::hex;
+use farebox_core::facilitator::breaker::Breaker;
 use farebox_core::gate::Gate;
 use farebox_core::ledger::State;
 use farebox_core::payment::PaymentKey;
@@ -199,7 +200,9 @@ fn a_lost_answer_about_a_part_is_found_on_the_chain() {
 pub fn nothing_is_settled_before_the_origin_has_counted() {
     // Two settlements of this payer without an answer: elsewhere the next one comes first.
     let mut doubtful = world();
-    doubtful.facilitator.settle_plan.extend(vec![Settle::SilentBefore; 2]);
+    doubtful.breaker = Some(Breaker::default());
+    let broken = Settle::Raw(500, r#"{"error":"internal"}"#.to_owned());
+    doubtful.facilitator.settle_plan.extend(vec![broken; 2]);
     let lost = doubtful.sign("/tokens");
     refused(&doubtful.present(&lost), 503, "settlement_unknown");
     let next = doubtful.sign("/again");

@@ -336,14 +336,19 @@ fn a_stream_whose_settlement_is_unknown_is_dropped() {
     assert_eq!(world.origin.calls.len(), 1);
 }
 
+/// A settle call that gets no answer until all of its time is over.
+fn hangs() -> Settle {
+    Settle::Slow(30_000, Box::new(Settle::SilentBefore))
+}
+
 //
 #[test]
 pub fn what_comes_for_a_client_that_was_answered_waits_to_be_fetched() {
     for target in ["/after", "/before"] {
         let mut world = World::with(World::chain_vars());
         let payment = world.sign(target);
-        // The first call pays and its answer is lost; at the end of the second one the client has gone.
-        world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentBefore]);
+        // The first call pays and its answer is lost; before the end of the second one the client is answered.
+        world.facilitator.settle_plan.extend([Settle::SilentAfter, hangs()]);
         let first = world.present(&payment);
         assert_eq!((first.status, first.problem().as_str()), (503, "settlement_unknown"));
         world.pass(300);
@@ -368,7 +373,7 @@ fn a_stream_for_a_client_that_was_answered_is_owed() {
     let stream = "200\ncontent-type: text/event-stream";
     world.origin.plan.push_back(Say::Slow(stream, StreamEnd::Complete));
     let payment = world.sign("/after");
-    world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentBefore]);
+    world.facilitator.settle_plan.extend([Settle::SilentAfter, hangs()]);
     let first = world.present(&payment);
     assert_eq!((first.status, first.stream), (503, None));
     world.pass(300);

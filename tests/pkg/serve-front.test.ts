@@ -310,7 +310,6 @@ test('a connection holds neither what was answered before its body came, nor a r
   assert.ok(seen.length <= count + 1);
 });
 
-// A-449
 test('the head of a request goes on before its body comes, which may take its time', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
   const heads: (string | undefined)[] = [];
@@ -338,6 +337,7 @@ test('the head of a request goes on before its body comes, which may take its ti
   }
 });
 
+// A-449
 test('an offer of a WebSocket has no more fields than another request', async () => {
   const count = seen.length;
   const offer = (fields: number): string =>

@@ -20,7 +20,7 @@ use super::presented::PresentedRequest;
 use super::pricer::PriceCall;
 use super::publish::DocumentRequest;
 use super::reply::{Audience, Reply};
-use super::request::{CLIENT_AGENT, IncomingRequest, client_network};
+use super::request::{CLIENT_AGENT, IncomingRequest, network_of};
 use super::session::step::SessionStep;
 use super::template::ChallengeRequest;
 use super::unpaid::{AwaitingQuota, Unpaid, UnpaidCall};
@@ -209,7 +209,7 @@ impl<'g> Refusals<'g> {
     ) -> Option<ClientKey> {
         let PresentedRequest { request: IncomingRequest { head, .. }, presented } = shown;
         offer.settings.diagnostics?;
-        let network = client_network(head);
+        let network = network_of(head);
         let shown = head.headers.get(handle::HEADER).or_else(|| presented.handle());
         let caller = match (self.payers.clients.holder(&head.headers), shown) {
             (Some(name), _) => CountedBy::Holder(name),

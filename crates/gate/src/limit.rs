@@ -2,7 +2,9 @@
 
 use alloc::borrow::Cow;
 use alloc::format;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use farebox_base::mutant::{Mutant, planted};
 
 /// The network of all clients whose address is not known. The platform names the address of each request from outside, so
 /// they are Workers of the operator's own account, such as a treasury that pays for many agents.
@@ -34,9 +36,56 @@ pub fn client_prefix(address: Option<&str>) -> Cow<'_, str> {
     }
 }
 
+/// The header in which the platform names the zone of the Worker that makes a request.
+pub const WORKER_ZONE: &str = "cf-worker";
+/// The address under which the platform shows requests of the Workers of all other zones.
+/// Spec: Cloudflare, "CF-Connecting-IP in Worker subrequests".
+const WORKERS: &str = "2a06:98c0:3600::103";
+
+/// The network by which a client is counted: that of its address, and for a Worker its zone, because
+/// all Workers have one address.
+#[must_use]
+pub fn client_network<'a>(address: Option<&'a str>, zone: Option<&str>) -> Cow<'a, str> {
+    let is_worker = address.is_some_and(|address| {
+        let [address, workers] = [address.trim(), WORKERS].map(str::parse::<Ipv6Addr>);
+        address.is_ok() && address == workers
+    });
+    match zone.filter(|_| is_worker && !planted(Mutant::WorkersAreOne)) {
+        Some(zone) if is_name(zone) => Cow::Owned(format!("worker {zone}")),
+        _ => client_prefix(address),
+    }
+}
+
+/// Whether it can be the name of a zone.
+fn is_name(zone: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    (1..=MAX_ZONE_BYTES).contains(&zone.len()) && zone.bytes().all(is_part)
+}
+
+/// The longest name of a zone, bytes. Spec: RFC 1035 2.3.4.
+const MAX_ZONE_BYTES: usize = 253;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    //
+    #[test]
+    fn workers_of_one_zone_are_counted_as_one_and_those_of_others_by_themselves() {
+        let cases = [
+            (WORKERS, Some("agents.example"), "worker agents.example"),
+            ("2a06:98c0:3600:0::103", Some("other.workers.dev"), "worker other.workers.dev"),
+            // Elsewhere a client writes that field itself.
+            ("192.0.2.7", Some("agents.example"), "192.0.2.7"),
+            ("2a06:98c0:3600::104", Some("agents.example"), "2a06:98c0:3600:0/56"),
+            (WORKERS, None, "2a06:98c0:3600:0/56"),
+            (WORKERS, Some(""), "2a06:98c0:3600:0/56"),
+            (WORKERS, Some("two names"), "2a06:98c0:3600:0/56"),
+        ];
+        for (address, zone, network) in cases {
+            assert_eq!(client_network(Some(address), zone), network, "{address} {zone:?}");
+        }
+    }
 
     #[test]
     fn a_household_is_counted_as_one() {

@@ -19,7 +19,7 @@ use super::parts::Shards;
 use super::proof::SHOWN_SECRET_BYTES;
 use super::redelivery::{self, RECEIPT, Statement};
 use super::reply::{Audience, Reply};
-use super::request::client_network;
+use super::request::network_of;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
@@ -124,7 +124,7 @@ impl ReceiptRequests<'_> {
             statement,
             url: head.url.clone(),
             correlation: correlation.to_owned(),
-            network: client_network(head).into(),
+            network: network_of(head).into(),
         };
         let calls = self.find_row(&inquiry, head);
         if calls.is_empty() {

@@ -3,7 +3,7 @@
 use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 
-use super::limit::client_prefix;
+use super::limit::{WORKER_ZONE, client_network};
 use super::reply::CORRELATION;
 use farebox_base::http::{Headers, RequestHead};
 
@@ -30,13 +30,13 @@ impl IncomingRequest {
 
     /// The network of the client, under which limits and failures are counted.
     pub fn network(&self) -> Cow<'_, str> {
-        client_network(&self.head)
+        network_of(&self.head)
     }
 }
 
 /// The network that a request comes from.
-pub(super) fn client_network(head: &RequestHead) -> Cow<'_, str> {
-    client_prefix(head.headers.get(CLIENT_ADDRESS))
+pub(super) fn network_of(head: &RequestHead) -> Cow<'_, str> {
+    client_network(head.headers.get(CLIENT_ADDRESS), head.headers.get(WORKER_ZONE))
 }
 
 /// The client's correlation id if it is well formed, else `fresh`.

@@ -19,7 +19,7 @@ use super::origin::Origin;
 use super::parts::{Shards, Upstream};
 use super::publish::DocumentRequest;
 use super::reply::{self, Audience, Reply};
-use super::request::{IncomingRequest, client_network};
+use super::request::{IncomingRequest, network_of};
 use farebox_base::encoding::json;
 use farebox_base::http::{Headers, RequestHead, ResponseHead};
 use farebox_base::mutant::{Mutant, planted};
@@ -225,7 +225,7 @@ impl FreeRequests<'_> {
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) {
-        let network = client_network(head);
+        let network = network_of(head);
         let client_key = ClientKey::of_network(self.keys, &network, offer.counted_as.1);
         let counted = CountedRequest::of(offer, CountedBy::Stranger(&network, ""));
         isolate.attempts.use_up(client_key, counted, day, now);

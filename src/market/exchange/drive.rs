@@ -12,6 +12,7 @@ use farebox_core::compute::shown::{
 };
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{identity, refused};
+use farebox_core::gate::limit::WORKER_ZONE;
 use farebox_core::http::RequestHead;
 use farebox_core::machine::Envelope;
 use farebox_core::skills::message::SellerAnswer;
@@ -297,8 +298,11 @@ impl Counter {
     /// The fields of a request for the gate: the same each time, so that a price holds for all.
     fn fields(&self, payment: Option<GatePayment>) -> Vec<(String, String)> {
         let mut fields = vec![("accept".to_owned(), "application/json".to_owned())];
-        let address = self.head.headers.get("cf-connecting-ip");
-        fields.extend(address.map(|it| ("cf-connecting-ip".to_owned(), it.to_owned())));
+        // By which the gate counts a client.
+        for name in ["cf-connecting-ip", WORKER_ZONE] {
+            let value = self.head.headers.get(name);
+            fields.extend(value.map(|it| (name.to_owned(), it.to_owned())));
+        }
         fields.extend(payment.map(|it| (it.field.to_owned(), it.value)));
         fields
     }

@@ -9,7 +9,8 @@ use farebox_core::ledger::command::{
 };
 use farebox_core::ledger::entry::Plan;
 use farebox_core::ledger::shard::{
-    Change, MAX_MOVES_OF_CLIENT, MAX_ROWS, QuestionAnswer, Response, Rows, Scene, Shard, Slot,
+    Change, FEW_OF_CLIENT, MAX_MOVES_OF_CLIENT, MAX_OF_CLIENT, MAX_ROWS, QuestionAnswer,
+    RESERVED_ROWS, Response, Rows, Scene, Shard, Slot,
 };
 use farebox_core::ledger::state::Lease;
 use farebox_core::ledger::{Entry, Payment, State};
@@ -244,28 +245,68 @@ pub fn a_network_has_so_many_payments_moved_in_an_hour_and_those_that_were_are_n
     assert_eq!(claim(&mut shard, more, ("one", false, 3_600)), (Answer::Absent, 1));
 }
 
+/// An object with rows of this client network, each of another payer.
+fn loaded(shard: &mut Shard, rows: std::ops::Range<u32>, client: &str, state: &State) {
+    let plan = plan(true);
+    let scene = Scene { plan: &plan, notifies: false, has_room: true, now: at(NOW) };
+    let mut row = entry(Mode::Before, state.clone());
+    row.payment.client = client.to_owned();
+    for number in rows {
+        shard.load(&Slot::new(&format!("0x{number:040x}"), &"aa".repeat(32)), &row, &scene);
+    }
+}
+
+/// What a new payment from this client network gets.
+fn claimed_from(shard: &mut Shard, client: &str, slot: Slot, rows: &Fixed) -> Answer {
+    let plan = plan(true);
+    let scene = Scene { plan: &plan, notifies: false, has_room: true, now: at(NOW) };
+    let mut payment = payment(Mode::After, "a", None, "bytes");
+    payment.client = client.to_owned();
+    let Slot { payer, key } = slot;
+    let (command, role) = (claiming(payment), Role::Sole);
+    let envelope = Envelope { v: VERSION, payer, key, command, role, counting: None };
+    let Ok(decision) = shard.order(envelope, None, rows, &scene);
+    decision.reply.answer
+}
+
 #[test]
 pub fn a_full_object_begins_nothing_and_serves_what_it_knows() {
     let [own, other] = slots();
-    let plan = plan(true);
-    let scene = Scene { plan: &plan, notifies: false, has_room: true, now: at(NOW) };
-    let lease = Lease { until: at(NOW + 50) };
-    let working = entry(Mode::After, State::Settling(lease));
+    let working = State::Settling(Lease { until: at(NOW + 50) });
     let mut shard = Shard::default();
-    for number in 0..MAX_ROWS {
-        let payer = format!("0x{number:040x}");
-        shard.load(&Slot::new(&payer, &own.key), &working, &scene);
-    }
+    let all = u32::try_from(MAX_ROWS + RESERVED_ROWS).unwrap();
+    loaded(&mut shard, 0..all, "busy", &working);
     let known = Entry { fence: 1, ..entry(Mode::After, State::Released) };
     let rows = Fixed(BTreeMap::from([(other.clone(), known)]), false);
     for (slot, answer) in [(own, Answer::Full), (other, Answer::Granted { fence: 2 })] {
-        let command = claiming(payment(Mode::After, "a", None, "bytes"));
-        let Slot { payer, key } = slot;
-        let role = Role::Sole;
-        let envelope = Envelope { v: VERSION, payer, key, command, role, counting: None };
-        let Ok(decision) = shard.order(envelope, None, &rows, &scene);
-        assert_eq!(decision.reply.answer, answer);
+        assert_eq!(claimed_from(&mut shard, "new", slot, &rows), answer);
     }
+}
+
+//
+#[test]
+pub fn networks_with_many_unpaid_rows_shut_no_other_one_out() {
+    let [own, _] = slots();
+    let refused =
+        State::Refused { since: at(NOW), reason: "no funds".into(), sent: at(NOW), resend: None };
+    let granted = Answer::Granted { fence: 1 };
+    let nothing = Fixed(BTreeMap::new(), false);
+    let most = u32::try_from(MAX_ROWS).unwrap();
+    let mut shard = Shard::default();
+    let asked =
+        |shard: &mut Shard, client: &str| claimed_from(shard, client, own.clone(), &nothing);
+    loaded(&mut shard, 0..MAX_OF_CLIENT - 1, "n00", &refused);
+    assert_eq!(asked(&mut shard, "n00"), granted);
+    loaded(&mut shard, MAX_OF_CLIENT - 1..MAX_OF_CLIENT, "n00", &refused);
+    assert_eq!(asked(&mut shard, "n00"), Answer::Full, "a network has its part, and no more");
+    assert_eq!(asked(&mut shard, "n01"), granted);
+    for network in 1..most / MAX_OF_CLIENT {
+        let first = network * MAX_OF_CLIENT;
+        loaded(&mut shard, first..first + MAX_OF_CLIENT, &format!("n{network:02}"), &refused);
+    }
+    loaded(&mut shard, most..most + FEW_OF_CLIENT, "few", &refused);
+    assert_eq!(asked(&mut shard, "few"), Answer::Full, "that one has more than a few of them");
+    assert_eq!(asked(&mut shard, "new"), granted, "the last places are for whoever has none");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Payees that the pricing Worker names.
 
 use farebox_core::encoding::base64;
+use farebox_core::facilitator::breaker::Breaker;
 use farebox_core::gate::Gate;
 use farebox_core::gate::attempts::Attempts;
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use crate::dice::Dice;
 use crate::world::chain::ASSET;
 use crate::world::facilitator::Settle;
+use crate::world::origin::Say;
 use crate::world::payer::Payment;
 use crate::world::{PAY_TO, Response, With, World, decoded, mpp, paid};
 
@@ -85,6 +87,27 @@ fn every_protocol_asks_for_the_payee_and_pays_it() {
         let sent: Value = serde_json::from_str(&row.payment.request).unwrap();
         assert_eq!(sent["paymentRequirements"]["payTo"], SELLERS[0], "{path} {way:?}");
     }
+}
+
+// A-527
+#[test]
+pub fn a_payee_whom_a_pricer_names_is_paid_for_what_was_served() {
+    let mut world = naming(&json!("any"));
+    world.breaker = Some(Breaker::default());
+    let answers: Vec<_> = (0..4).map(|_| to(SELLERS[0])).collect();
+    says(&mut world, &answers);
+    // Two settlements of this payer without an answer: elsewhere the next one comes first.
+    let unpaid = world.ask("/quoted");
+    let lost = signed(&mut world, &unpaid, Way::V2);
+    let broken = Settle::Raw(500, r#"{"error":"internal"}"#.to_owned());
+    world.facilitator.settle_plan.extend(vec![broken; 2]);
+    assert_eq!(world.present(&lost).problem(), "settlement_unknown");
+    let unpaid = world.ask("/quoted?n=2");
+    let next = signed(&mut world, &unpaid, Way::V2);
+    world.origin.plan.push_back(Say::Whole("404\n", "there is none"));
+    let answer = world.present(&next);
+    assert_eq!((answer.status, answer.body.as_slice()), (404, b"there is none".as_slice()));
+    assert_eq!(received(&world, &next), None, "what is not served is not paid for");
 }
 
 #[test]

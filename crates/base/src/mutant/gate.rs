@@ -5,9 +5,13 @@ macro_rules! gate {
         $next! { $($more)*; $($listed)*
             /// A request without a payment is told what was charged, whatever its origin did.
             UnpaidKnowMoney,
+            /// All Workers are one client, because the platform shows one address for them.
+            WorkersAreOne,
+            /// A payee whom a pricer names is paid before the origin is asked, where others are.
+            SellersArePaidFirst,
             /// The most is settled before the origin counts, where others settle first.
             MostIsCharged,
-            /// What the chain shows is handed to a client that was answered already.
+            /// A client that was answered already is handed what the chain shows.
             GoneClientsAreServed,
             /// A redirect is what was paid for.
             RedirectsAreSold,

@@ -3,6 +3,10 @@
 macro_rules! ledger {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// A refused settlement takes a place of an object, and counts for no network.
+            RefusedAreUncounted,
+            /// The networks that have most rows of an object may take all of its places.
+            CrowdsTakeAll,
             /// A payment is served while the operator pays it back.
             RefundedIsServed,
             /// A debt is paid back by everyone who begins to.

@@ -12,7 +12,7 @@ use super::parts::{
 use super::{PaidRequest, Step};
 use crate::checked::{CheckedPayment, Eligibility, Protocol};
 use crate::diagnose::cause_of;
-use crate::offer::Offer;
+use crate::offer::{Choice, Offer};
 use crate::recorded::FirstSight;
 use crate::reply::{Audience, Reply};
 use crate::request::IncomingRequest;
@@ -45,6 +45,15 @@ fn is_private(eligibility: Eligibility, valid_before: UnixTime, now: UnixTime) -
     (is_recent || planted(Mutant::PublicPaymentsCount)) && !eligibility.is_elsewhere()
 }
 
+/// Whether nothing is settled before the origin has answered, whoever pays: the origin alone knows
+/// how many units that are; and what a payee whom a pricer names got for nothing, no one here pays
+/// back.
+fn serves_first(offer: &Offer, choice: &Choice) -> bool {
+    let is_counted = choice.terms.unit.is_some() && !planted(Mutant::MostIsCharged);
+    let is_others = offer.settings.mode == Mode::After && offer.names_payees();
+    is_counted || is_others && !planted(Mutant::SellersArePaidFirst)
+}
+
 impl<'g> Payments<'g> {
     /// Begins with a proof that passed every local check.
     pub(crate) fn begin(
@@ -64,8 +73,7 @@ impl<'g> Payments<'g> {
         let plan = SettlementPlan {
             facilitators,
             mode: match health.for_payer(&payer.conduct) {
-                // The origin alone says what it costs.
-                _ if choice.terms.unit.is_some() && !planted(Mutant::MostIsCharged) => Mode::After,
+                _ if !by_chain && serves_first(&offer, &choice) => Mode::After,
                 SettlementHealth::Good if !is_contract && !by_chain => offer.settings.mode,
                 // While settlements fail, nothing is served on credit. A contract may change its
                 // mind, and the signer of a transaction may replace it by another one.

@@ -29,7 +29,7 @@ pub struct OtherPayments {
     pub unasked: u32,
     /// Seconds until the first of those may be let go, unless it is worked on.
     pub unasked_secs: u64,
-    /// Whether the client's network has too many unasked rows, over all payers.
+    /// Whether the client's network has too many unpaid rows, over all payers.
     pub is_crowded: bool,
     /// Whether the object has too many rows that are not at rest.
     pub is_full: bool,

@@ -23,7 +23,11 @@ use farebox_base::time::UnixTime;
 /// Maximum rows that are not at rest, over all payers; beyond it new payments are refused, and
 /// known ones served.
 pub const MAX_ROWS: usize = 20_000;
-/// Maximum rows of one client network for which no money was asked.
+/// Further rows, for client networks that have few of them: no other ones can shut them out.
+pub const RESERVED_ROWS: usize = 4_000;
+/// The fewest unpaid rows of a client network with which it has no part of those any more.
+pub const FEW_OF_CLIENT: u32 = 10;
+/// Maximum rows of one client network for which no money was asked, or whose settlement was refused.
 pub const MAX_OF_CLIENT: u32 = 500;
 
 /// Seconds for which a released row keeps its place even if no other one can be freed.
@@ -36,7 +40,7 @@ const OVERDUE_SECS: u64 = 600;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     rows: Sorted<Packed, Box<Brief>>,
-    /// Rows for which no money was asked, by client network.
+    /// Unpaid rows, by client network.
     clients: Sorted<u32, u32>,
     /// How many rows are debts that the treasury pays back.
     paid_back: usize,
@@ -70,6 +74,8 @@ struct Brief {
     released: u32,
     /// Whether no money was ever asked for it.
     is_unasked: bool,
+    /// Whether that is so, or its settlement was refused and nothing says that it moved money.
+    is_unpaid: bool,
     /// Whether it is only a transaction that a client has named, which counts against no payer.
     is_awaited: bool,
     /// Whether it is a debt that the treasury pays back.
@@ -125,6 +131,9 @@ impl Brief {
             _ => false,
         };
         let is_released = is_released && entry.is_unasked();
+        let is_unasked = entry.is_unasked() || entry.is_awaited();
+        let is_refused = matches!(&entry.state, State::Refused { resend: None, .. })
+            && !planted(Mutant::RefusedAreUncounted);
         Some(Self {
             released: if is_released { short(Some(entry.created)) } else { 0 },
             binding: binding_of(&entry.payment.binding),
@@ -138,7 +147,8 @@ impl Brief {
             // forgotten.
             due: short(due.or(heir)),
             overdue: overdue.map_or(u32::MAX, |at| short(Some(at))),
-            is_unasked: entry.is_unasked() || entry.is_awaited(),
+            is_unasked,
+            is_unpaid: is_unasked || is_refused,
             is_awaited: entry.is_awaited(),
             is_paid_back,
         })
@@ -165,7 +175,7 @@ impl Index {
             brief.overdue = u32::MAX;
         }
         self.paid_back = self.paid_back.saturating_add(brief.is_paid_back.into());
-        if brief.is_unasked {
+        if brief.is_unpaid {
             let count = self.clients.get_or(brief.client, u32::default);
             *count = count.saturating_add(1);
         }
@@ -182,7 +192,7 @@ impl Index {
     fn drop(&mut self, place: &Packed) {
         let Some(gone) = self.rows.remove(place) else { return };
         self.paid_back = self.paid_back.saturating_sub(gone.is_paid_back.into());
-        if let Some(count) = self.clients.get_mut(&gone.client).filter(|_| gone.is_unasked) {
+        if let Some(count) = self.clients.get_mut(&gone.client).filter(|_| gone.is_unpaid) {
             *count = count.saturating_sub(1);
             if *count == 0 {
                 self.clients.remove(&gone.client);
@@ -213,9 +223,14 @@ impl Index {
         let client = client_of(client);
         // Debts wait for a treasury, and no purchase for them, as long as they are no more than these.
         let debts = if planted(Mutant::DebtsTakeRoom) { 0 } else { self.paid_back.min(MAX_ROWS) };
+        let unpaid = self.clients.get(&client).copied().unwrap_or_default();
+        let reserved = match unpaid < FEW_OF_CLIENT && !planted(Mutant::CrowdsTakeAll) {
+            true => RESERVED_ROWS,
+            false => 0,
+        };
         let mut standing = OtherPayments {
-            is_full: self.rows.len().saturating_sub(debts) >= MAX_ROWS,
-            is_crowded: self.clients.get(&client).is_some_and(|count| *count >= MAX_OF_CLIENT),
+            is_full: self.rows.len().saturating_sub(debts) >= MAX_ROWS.saturating_add(reserved),
+            is_crowded: unpaid >= MAX_OF_CLIENT,
             ..OtherPayments::default()
         };
         let others = self.of_payer(slot).filter(|(place, row)| *place != own && !row.is_awaited);

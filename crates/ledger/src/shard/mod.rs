@@ -26,7 +26,7 @@ use alloc::vec::Vec;
 pub use self::failures::Failing;
 use self::failures::Failures;
 use self::index::Index;
-pub use self::index::{MAX_OF_CLIENT, MAX_ROWS, is_open};
+pub use self::index::{FEW_OF_CLIENT, MAX_OF_CLIENT, MAX_ROWS, RESERVED_ROWS, is_open};
 pub use self::moves::MAX_MOVES_OF_CLIENT;
 use self::moves::Moves;
 pub use self::operate::Decided;
