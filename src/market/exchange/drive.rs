@@ -8,7 +8,8 @@ use farebox_core::compute::message::{
 };
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::shown::{
-    GatePayment, GateTerms, not_sold, refusal_told, settlement_told, terms_told, transaction_told,
+    GatePayment, GateTerms, code_told, not_sold, refusal_told, settlement_told, terms_told,
+    transaction_told,
 };
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{identity, refused};
@@ -255,6 +256,7 @@ impl Counter {
         crate::platform::guard::drill(&self.head.headers, "paying");
         let gate = calls::gate(&self.env, &self.till(&quote), &fields, TILL_MS).await;
         let status = gate.as_ref().map_or(NO_ANSWER, |gate| gate.status);
+        let code = gate.as_ref().map(|gate| code_told(&gate.body)).unwrap_or_default();
         let settlement = gate.as_ref().and_then(|gate| {
             gate.headers.iter().find(|(name, _)| {
                 matches!(name.as_str(), "payment-response" | "x-payment-response")
@@ -263,7 +265,7 @@ impl Counter {
         let told = |by: fn(&str) -> String| settlement.map(|(_, value)| by(value));
         let reason = told(refusal_told).unwrap_or_default();
         let transaction = told(transaction_told).unwrap_or_default();
-        let taken = Command::Taken { quote, job, status, reason, transaction };
+        let taken = Command::Taken { quote, job, status, code, reason, transaction };
         let reaction = self.report(gateway.profile(), &Envelope::of(taken)).await;
         let (gate, reaction) = match (gate, reaction) {
             (Some(gate), reaction) => (gate, reaction),

@@ -280,6 +280,7 @@ pub fn work_counts_as_earned_once_the_till_has_charged_for_it() {
         quote: quote.clone(),
         job: job.clone(),
         status,
+        code: String::new(),
         reason: String::new(),
         transaction: if status == 200 { TX.to_owned() } else { String::new() },
     };

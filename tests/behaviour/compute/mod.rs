@@ -25,6 +25,7 @@ mod payouts;
 mod proofs;
 mod quotes;
 mod rows;
+mod seats;
 mod sellers;
 mod transfers;
 pub mod waits;

@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 use super::{
     bonds, claims, demos, desk, doors, ended, entrusted, errands, feeds, holds, jobs, keep, older,
-    one_request, payments, proofs, quotes, sellers,
+    one_request, payments, proofs, quotes, seats, sellers,
 };
 
 /// A guard, the name of its test, and the test.
@@ -141,6 +141,18 @@ pub const TABLE: &[Row] = &[
     row!(
         ForgeriesKeepSeats,
         quotes::payments_that_anyone_could_make_up_keep_no_seat_from_one_that_its_buyer_signed
+    ),
+    row!(
+        UnbegunPaymentsKeepSeats,
+        seats::a_payment_that_the_gate_did_not_begin_keeps_its_seat_from_no_one
+    ),
+    row!(
+        PaymentsElsewhereKeepSeats,
+        seats::a_payment_that_another_request_shows_the_gate_keeps_no_seat_by_this_one
+    ),
+    row!(
+        DoubtedPaymentsKeepSeats,
+        seats::a_payment_that_did_not_come_once_keeps_a_seat_as_a_quote_does
     ),
     row!(QuotesStayFirm, quotes::a_network_that_leaves_quotes_unpaid_keeps_no_seat_from_another),
     row!(NewPricesEndQuotes, payments::a_quote_that_is_held_keeps_its_price),

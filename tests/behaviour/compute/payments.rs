@@ -220,11 +220,15 @@ pub(super) struct Keyed {
 
 impl Keyed {
     pub fn quoted(world: &mut World) -> Self {
-        let account = Account::from_candidates(std::iter::once(Secret::new([7; 32]))).unwrap();
+        Self::asks(world, 7, "10.0.0.1")
+    }
+
+    /// The buyer with this key asks from this network.
+    pub fn asks(world: &mut World, key: u8, client: &str) -> Self {
+        let account = Account::from_candidates(std::iter::once(Secret::new([key; 32]))).unwrap();
         let address = account.address().to_lower_hex();
-        let order = Self::order(&address);
-        let quote =
-            world.told(Command::Quote { client: "10.0.0.1".into(), body: order.to_string() });
+        let body = Self::order(&address).to_string();
+        let quote = world.told(Command::Quote { client: client.into(), body });
         assert_eq!(quote.status, 402, "{quote:?}");
         Self { account, address, quote }
     }

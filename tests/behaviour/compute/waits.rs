@@ -147,7 +147,11 @@ impl Till {
             if self.quotes.contains_key(&buyer) {
                 moves.push(Move::Verifies(buyer));
                 if self.hold == HoldKind::Completion {
-                    moves.extend([Move::Answers(buyer, 402), Move::Answers(buyer, 503)]);
+                    moves.extend([
+                        Move::Answers(buyer, 402),
+                        Move::Answers(buyer, 429),
+                        Move::Answers(buyer, 503),
+                    ]);
                     moves.extend([Move::Forwards(buyer, 5_000), Move::Forwards(buyer, 4_999)]);
                 }
             }
@@ -200,6 +204,7 @@ impl Till {
                         quote,
                         job,
                         status,
+                        code: String::new(),
                         reason: String::new(),
                         transaction: String::new(),
                     });

@@ -153,10 +153,16 @@ impl World {
 
     /// The gate's answer to a payment, told by the request that began its job.
     pub fn taken(&self, quote: &str, status: u32) -> Command {
+        self.taken_with(quote, status, "")
+    }
+
+    /// The same with the `code` of the answer.
+    pub fn taken_with(&self, quote: &str, status: u32, code: &str) -> Command {
         Command::Taken {
             quote: quote.to_owned(),
             job: self.began.get(quote).cloned().unwrap_or_default(),
             status,
+            code: code.to_owned(),
             reason: String::new(),
             transaction: String::new(),
         }

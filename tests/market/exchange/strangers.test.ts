@@ -160,6 +160,20 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     );
   });
 
+  // A-701
+  it('gives no seat for two minutes to a payment that bought something else', async () => {
+    const capability = fresh();
+    const seller = await world.seller({ capability, capacity: 2 });
+    const buyer = await world.wallet();
+    const first = await quoteOf(buyer, capability);
+    const payment = await signedPayment(world, buyer, first);
+    const sold = await world.ask('POST', `/till/${first.payment_id}`, { base: world.gate.url, headers: { 'x-payment': payment } });
+    assert.equal(sold.status, 200, sold.text);
+    const told = await verify(await quoteOf(buyer, capability), buyer, capability, payment);
+    assert.deepEqual([...codeOf(told), told.json.details?.gate], [409, 'PAYMENT_VERIFY_FAILED', 'payment_already_used'], told.text);
+    assert.equal((await beat(seller)).json.seller_status, 'idle', 'its second seat is free');
+  });
+
   it('counts the seats of an address whose payments settle, and shows no seller that proved nothing', async () => {
     const [capability, headers] = [fresh(), { 'cf-connecting-ip': '10.88.0.1' }];
     await world.seller({ capability, capacity: 9 });

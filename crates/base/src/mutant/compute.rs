@@ -80,6 +80,12 @@ macro_rules! compute {
             UnpaidQuotesKeepSeats,
             /// A payment that anyone could have made up keeps its seat from one that its buyer signed.
             ForgeriesKeepSeats,
+            /// A payment that the gate did not begin keeps its seat as one that settles.
+            UnbegunPaymentsKeepSeats,
+            /// A payment that another request shows the gate keeps a seat by the one that is refused.
+            PaymentsElsewhereKeepSeats,
+            /// A payment that did not come keeps a seat from other payments when it is shown again.
+            DoubtedPaymentsKeepSeats,
             /// A client that leaves quotes unpaid keeps their seats from other quotes.
             QuotesStayFirm,
             /// A seller's new price ends the quotes that are held at the old one.

@@ -174,9 +174,9 @@ impl Gateway {
             Command::Buy { client, payment, body } => {
                 self.payments().buy(records, &client, &payment, &body, tick)
             }
-            Command::Taken { quote, job, status, reason, transaction } => {
+            Command::Taken { quote, job, status, code, reason, transaction } => {
                 let (reason, transaction) = (reason.as_str(), transaction.as_str());
-                let answer = GateAnswer { began: &job, status, reason, transaction };
+                let answer = GateAnswer { began: &job, status, code: &code, reason, transaction };
                 self.till().take_answer(records, &quote, &answer, tick)
             }
             Command::Price(url) => self.till().price(records, &url, tick),

@@ -122,6 +122,9 @@ pub enum Command {
         job: String,
         /// The gate's status.
         status: u32,
+        /// `code` of its body; empty if there is none.
+        #[serde(default)]
+        code: String,
         /// `errorReason` of its settlement; empty if there is none.
         #[serde(default)]
         reason: String,

@@ -272,6 +272,13 @@ pub fn refusal_told(header: &str) -> String {
     text_in(header, "errorReason")
 }
 
+/// `code` of a gate's answer; empty if it has none.
+#[must_use]
+pub fn code_told(body: &str) -> String {
+    let said = json::parse(body.as_bytes()).unwrap_or(Value::Null);
+    String::from(said.get("code").and_then(Value::as_str).unwrap_or_default())
+}
+
 /// A text of a settlement's header; empty if it is not there.
 fn text_in(header: &str, name: &str) -> String {
     let said = base64::decode(header).ok().and_then(|bytes| json::parse(&bytes).ok());
@@ -293,10 +300,9 @@ pub enum GateTerms {
 /// Reads a gate's answer.
 #[must_use]
 pub fn terms_told(status: u32, body: &str) -> GateTerms {
-    let said = json::parse(body.as_bytes()).unwrap_or(Value::Null);
-    match (status, said.get("code").and_then(Value::as_str)) {
+    match (status, code_told(body).as_str()) {
         (402, _) => GateTerms::Told,
-        (503, Some("price_unavailable")) => GateTerms::Unpriced,
+        (503, "price_unavailable") => GateTerms::Unpriced,
         _ if planted(Mutant::AnyAnswerHasTerms) => GateTerms::Told,
         _ => GateTerms::Untold,
     }

@@ -45,10 +45,37 @@ pub(super) struct GateAnswer<'a> {
     pub began: &'a str,
     /// Its status.
     pub status: u32,
+    /// `code` of its body.
+    pub code: &'a str,
     /// `errorReason` of its settlement.
     pub reason: &'a str,
     /// The transaction of its settlement.
     pub transaction: &'a str,
+}
+
+/// The gate's word on the money of a payment that was sent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GateWord {
+    /// No money moves: the payment is refused.
+    Refused,
+    /// The request began no payment.
+    NotBegun,
+    /// Another request shows it the payment.
+    Elsewhere,
+    /// Nothing certain: that is left to the gate and the clock.
+    Doubt,
+}
+
+impl GateAnswer<'_> {
+    fn word(&self) -> GateWord {
+        match (self.status, self.code) {
+            (400 | 402, _) => GateWord::Refused,
+            (409, "" | "payment_in_progress") => GateWord::Elsewhere,
+            (401..=499, _) if !planted(Mutant::UnbegunPaymentsKeepSeats) => GateWord::NotBegun,
+            _ if planted(Mutant::DoubtIsRefused) => GateWord::Refused,
+            _ => GateWord::Doubt,
+        }
+    }
 }
 
 /// The job that a payment buys, beside its quote.
@@ -110,29 +137,44 @@ impl Till<'_> {
         answer: &GateAnswer<'_>,
         tick: Now<'_>,
     ) -> Applied<R> {
-        let GateAnswer { began, status, reason, transaction } = *answer;
-        // Only these say that no money moves: everything else is left to the gate and the clock.
-        let is_refused = matches!(status, 400 | 402) || planted(Mutant::DoubtIsRefused);
         let (Some(row), Some(job)) = (records.quote(quote)?, records.job_of(quote)?) else {
             return Ok(Decision::told(Answer::Nothing));
         };
-        if status == 200 && job.charge == DeliveryCharge::Due {
-            return Ok(note_charge(job, transaction, tick));
+        if answer.status == 200 && job.charge == DeliveryCharge::Due {
+            return Ok(note_charge(job, answer.transaction, tick));
         }
-        if !is_refused || job.state != JobState::Settling {
+        if job.state != JobState::Settling {
             return Ok(Decision::told(Answer::Nothing));
         }
+        let word = answer.word();
         // What the gate says of a repeat says nothing of the payment that is on its way.
-        if began != job.id && !planted(Mutant::RepeatsEndJobs) {
-            return Ok(Decision::reply(not_sold(409, IN_PROGRESS)));
+        if answer.began != job.id && !planted(Mutant::RepeatsEndJobs) {
+            return Ok(match word {
+                GateWord::Refused => Decision::reply(not_sold(409, IN_PROGRESS)),
+                GateWord::NotBegun | GateWord::Elsewhere | GateWord::Doubt => {
+                    Decision::told(Answer::Nothing)
+                }
+            });
         }
-        let why = "The payment was refused; the gate has settled nothing. Request a new quote.";
-        let details = object(&[("reason", or_null(reason))]);
-        let answer = detailed_refusal(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
-        Ok(Decision {
-            answer: Answer::Reply(answer),
-            changes: end_unpaid(row, &job, NoPayment::Refused, tick),
-        })
+        let (answer, changes) = match word {
+            GateWord::Refused => {
+                let why =
+                    "The payment was refused; the gate has settled nothing. Request a new quote.";
+                let details = object(&[("reason", or_null(answer.reason))]);
+                let answer = detailed_refusal(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
+                (Answer::Reply(answer), end_unpaid(row, &job, NoPayment::Refused, tick))
+            }
+            GateWord::NotBegun => {
+                (Answer::Nothing, end_unpaid(row, &job, NoPayment::Unheard, tick))
+            }
+            // Its buyer may have sent it twice at once, or shown it where nothing is heard of it.
+            GateWord::Elsewhere if !planted(Mutant::PaymentsElsewhereKeepSeats) => {
+                let job = JobRow { signer: Signer::Unknown, ..job };
+                (Answer::Nothing, Vec::from([Change::Job(Box::new(job))]))
+            }
+            GateWord::Elsewhere | GateWord::Doubt => (Answer::Nothing, Vec::new()),
+        };
+        Ok(Decision { answer, changes })
     }
 
     /// Takes a payment that the gate forwarded.
@@ -397,14 +439,15 @@ fn note_charge(job: JobRow, transaction: &str, tick: Now<'_>) -> Decision {
 pub(super) enum NoPayment {
     /// The gate refused it for certain.
     Refused,
-    /// Nothing was heard of it.
+    /// Nothing was heard of it, or the gate did not begin it.
     Unheard,
 }
 
 /// The changes that end a job whose payment did not come: the seat is free. A payment of the
 /// buyer's that was refused ends the quote; after one that was never heard of, the quote can be
-/// paid until its end where a seat is left, because a stranger may have shown an old payment. A
-/// payment that anyone may have made up takes no seat either, and is no news.
+/// paid until its end where a seat is left, because a stranger may have shown an old payment, and
+/// its next payment keeps no seat before it is settled. A payment that anyone may have made up takes
+/// no seat either, and is no news.
 pub(super) fn end_unpaid(
     quote: QuoteRow,
     job: &JobRow,
@@ -415,14 +458,15 @@ pub(super) fn end_unpaid(
     let is_in_time = tick.now < quote.until;
     let is_forgeable = job.signer == Signer::Unknown && !planted(Mutant::ForgeriesEndQuotes);
     if is_forgeable && is_in_time {
-        let open = QuoteRow { state: QuoteState::Open, ..quote };
-        return Vec::from([gone, Change::Quote(Box::new(open))]);
+        let state = if quote.is_doubted() { QuoteState::Displaced } else { QuoteState::Open };
+        return Vec::from([gone, Change::Quote(Box::new(QuoteRow { state, ..quote }))]);
     }
     let is_payable = how == NoPayment::Unheard && is_in_time && !planted(Mutant::ReplaysEndQuotes);
     let state = if is_payable { QuoteState::Displaced } else { QuoteState::Lapsed };
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
     let event = event.seller(&job.seller).done();
-    Vec::from([gone, event, Change::Quote(Box::new(QuoteRow { state, ..quote }))])
+    let firm = quote.until;
+    Vec::from([gone, event, Change::Quote(Box::new(QuoteRow { state, firm, ..quote }))])
 }
 
 /// Notes money that got no job and goes back.

@@ -231,8 +231,9 @@ impl Payments<'_> {
         }
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
         let may_sell = self.quotes.limits.may_sell(records, &quote.seller, units, tick)?;
-        // What was shown for another quote pays for this one no more than what anyone made up.
-        let is_new = find_job_paid(records, material)?.is_none();
+        // What was shown for another quote pays for this one no more than what anyone made up, nor
+        // does what is shown after a payment that did not come.
+        let is_new = find_job_paid(records, material)?.is_none() && !quote.is_doubted();
         let signer = match self.signer(material, &quote, tick) {
             Signer::Buyer if is_new => Signer::Buyer,
             Signer::Buyer | Signer::Unknown => Signer::Unknown,

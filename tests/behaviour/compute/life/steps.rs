@@ -51,7 +51,11 @@ impl Life {
             steps.push(Step::Asks(buyer));
             if self.quotes.contains_key(&buyer) {
                 steps.extend([Step::Verifies(buyer), Step::Settles(buyer)]);
-                steps.extend([Step::Answers(buyer, 402), Step::Answers(buyer, 503)]);
+                steps.extend([
+                    Step::Answers(buyer, 402),
+                    Step::Answers(buyer, 429),
+                    Step::Answers(buyer, 503),
+                ]);
             }
             let mut settled = self.settled.iter().filter(|it| it.buyer == buyer);
             if settled.any(|it| !it.is_own()) {
@@ -106,6 +110,7 @@ impl Life {
                         quote,
                         job,
                         status,
+                        code: String::new(),
                         reason: String::new(),
                         transaction: String::new(),
                     });

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use farebox_base::mutant::{Mutant, planted};
 use serde::{Deserialize, Serialize};
 
 /// How far a quote is.
@@ -52,7 +53,7 @@ pub struct QuoteRow {
     pub created: u64,
     /// When it ends.
     pub until: u64,
-    /// Until when no other quote is given its seat.
+    /// Until when no other quote is given its seat; its end once a payment for it did not come.
     #[serde(default)]
     pub firm: u64,
     /// How far it is.
@@ -64,6 +65,13 @@ impl QuoteRow {
     #[must_use]
     pub fn is_open(&self, now: u64) -> bool {
         matches!(self.state, QuoteState::Open | QuoteState::Displaced) && now < self.until
+    }
+
+    /// Whether a payment for it did not come. What is shown for it then keeps no seat from another
+    /// payment before it is settled.
+    #[must_use]
+    pub fn is_doubted(&self) -> bool {
+        self.firm == self.until && !planted(Mutant::DoubtedPaymentsKeepSeats)
     }
 
     /// Whether it holds a seat now.
