@@ -68,6 +68,10 @@ pub const TABLE: &[Row] = &[
     ),
     row!(AnyAnswerHasTerms, quotes::only_the_gate_s_402_has_the_terms_of_a_quote),
     row!(DaysHaveNoEnd, quotes::no_more_is_sold_in_a_day_than_can_leave_the_wallet_again),
+    row!(
+        LateTransfersHaveTheDay,
+        quotes::what_is_paid_late_or_by_a_transfer_is_not_sold_beyond_the_day
+    ),
     row!(OneSellerHasTheDay, quotes::a_seller_sells_its_share_of_the_day),
     row!(SettlingSeatsAreFree, quotes::a_seat_whose_payment_settles_is_held_by_its_client_too),
     row!(

@@ -511,6 +511,37 @@ pub fn no_more_is_sold_in_a_day_than_can_leave_the_wallet_again() {
     assert!(sells(&mut world, "e").starts_with("0x"));
 }
 
+//
+#[test]
+pub fn what_is_paid_late_or_by_a_transfer_is_not_sold_beyond_the_day() {
+    let mut world = bounded("0.0149", Some("1"));
+    let lapsed = world.ask("lapsed", 9, "lapsed").text("payment_id");
+    world.now += 301_000;
+    world.alarm();
+    (1..=2).for_each(|number| _ = (world.open(number), world.beat(number)));
+    let open = world.ask("open", 9, "open").text("payment_id");
+    for client in ["a", "b"] {
+        assert!(sells(&mut world, client).starts_with("0x"));
+    }
+    for id in [&lapsed, &open] {
+        let told = Told::of(world.sold(&world.sale(id, &format!("rcpt_{id}"), 9)));
+        assert_eq!(told.code(), (409, "QUOTE_EXPIRED"));
+    }
+    world.alarm();
+    assert_eq!((world.rows.jobs.len(), world.treasury.arrived(&wallet(9))), (2, 10_000));
+    // What another seller has room for is its.
+    let mut world = bounded("0.1", None);
+    let open = world.ask("open", 9, "open");
+    let its = open.text("seller_id");
+    while world.rows.jobs.iter().filter(|job| job.seller == its).count() < 2 {
+        let client = world.rows.jobs.len().to_string();
+        sells(&mut world, &client);
+    }
+    let id = open.text("payment_id");
+    assert_eq!(Told::of(world.sold(&world.sale(&id, "rcpt_open", 9))).status, 200);
+    assert_ne!(world.rows.jobs.last().unwrap().seller, its);
+}
+
 #[test]
 pub fn a_seller_sells_its_share_of_the_day() {
     let mut world = bounded("0.1", None);

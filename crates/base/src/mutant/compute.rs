@@ -110,6 +110,8 @@ macro_rules! compute {
             IdleSellersNeverRest,
             /// More is sold in a day than can leave the wallet again.
             DaysHaveNoEnd,
+            /// What is paid late, or by a transfer, is sold beyond the bound of a day.
+            LateTransfersHaveTheDay,
             /// One seller sells all of a day.
             OneSellerHasTheDay,
             /// A quote is paid after its end.

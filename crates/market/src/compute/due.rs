@@ -78,7 +78,8 @@ impl Deadlines<'_> {
             HoldKind::Completion | HoldKind::Mock => None,
         };
         let at_most = Amount::from_atomic(&job.units).ok();
-        let wanted = Wanted { at_most, tried: &tried, ..Wanted::new(&job.capability, &job.buyer) };
+        let wanted = Wanted::new(&job.capability, &job.buyer);
+        let wanted = Wanted { at_most, is_counted: true, tried: &tried, ..wanted };
         // The money of a request that waits is signed for one seller; in the contract it has one.
         let has_one_seller = match job.hold {
             HoldKind::Completion => true,

@@ -43,8 +43,10 @@ impl SeatClaim {
 pub(super) struct Wanted<'a> {
     /// The capability, compared exactly.
     pub capability: &'a str,
-    /// Most that it may cost, if it was paid already.
+    /// What was paid already, which is the most that it may cost.
     pub at_most: Option<Amount>,
+    /// Whether that is counted as sold today.
+    pub is_counted: bool,
     /// The buyer: no one is sold its own work.
     pub buyer: &'a str,
     /// Sellers that are not asked again.
@@ -54,7 +56,7 @@ pub(super) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// A seat of any seller at any price.
     pub const fn new(capability: &'a str, buyer: &'a str) -> Self {
-        Self { capability, at_most: None, buyer, tried: &[] }
+        Self { capability, at_most: None, is_counted: false, buyer, tried: &[] }
     }
 
     const fn claim(&self) -> SeatClaim {
@@ -126,9 +128,9 @@ pub(super) fn match_seat<R: Rows>(
             {
                 continue;
             }
-            // What was paid already is counted already.
+            let units = wanted.at_most.unwrap_or(price);
             let may_sell =
-                wanted.at_most.is_some() || limits.may_sell(records, &seller.id, price, tick)?;
+                wanted.is_counted || limits.may_sell(records, &seller.id, units, tick)?;
             if !may_sell {
                 continue;
             }

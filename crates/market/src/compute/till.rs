@@ -210,15 +210,20 @@ impl Till<'_> {
             return self.refuse(records, sale, tick);
         };
         let job = records.job_of(&quote.id)?;
+        // What comes without a job is not counted yet: a transfer is shown when its sender likes.
+        let units = Amount::from_atomic(&sale.amount).unwrap_or(Amount::MAX);
+        let may_sell = job.is_some()
+            || planted(Mutant::LateTransfersHaveTheDay)
+            || self.limits.may_sell(records, &quote.seller, units, tick)?;
         match (quote.state, job) {
             (QuoteState::Settling, Some(job)) if job.state == JobState::Settling => {
                 self.begin_job(records, Bought { quote, job, seat: None }, sale, tick)
             }
-            (QuoteState::Open, None) if quote.is_open(tick.now) => {
+            (QuoteState::Open, None) if may_sell && quote.is_open(tick.now) => {
                 let job = self.new_job(&quote, &quote.seller, tick);
                 self.begin_job(records, Bought { quote, job, seat: None }, sale, tick)
             }
-            (QuoteState::Displaced, None) if quote.is_open(tick.now) => {
+            (QuoteState::Displaced, None) if may_sell && quote.is_open(tick.now) => {
                 match seat_of(records, &quote, SeatClaim::Payment, tick)? {
                     Some(seat) => {
                         let job = self.new_job(&quote, &quote.seller, tick);
@@ -248,7 +253,9 @@ impl Till<'_> {
         tick: Now<'_>,
     ) -> Applied<R> {
         let at_most = Amount::from_atomic(&sale.amount).ok();
-        let wanted = Wanted { at_most, ..Wanted::new(&quote.capability, &quote.buyer) };
+        let is_counted = planted(Mutant::LateTransfersHaveTheDay);
+        let wanted = Wanted::new(&quote.capability, &quote.buyer);
+        let wanted = Wanted { at_most, is_counted, ..wanted };
         // The money of a request that waits is signed for one seller.
         let is_work = self.money.profile.hold.has_money() && !quote.prompt.is_empty();
         let seat = if is_work { match_seat(records, self.limits, &wanted, tick)? } else { None };
