@@ -26,7 +26,7 @@ impl Sql {
     }
 }
 
-#[cfg(feature = "worker")]
+#[cfg(any(feature = "worker", feature = "market"))]
 impl Sql {
     /// Bytes of the database.
     pub(crate) fn bytes(&self) -> u64 {

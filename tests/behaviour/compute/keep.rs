@@ -1,6 +1,6 @@
 //! What leaves the rows, and when.
 
-use farebox_core::compute::keep::{FRESH_MS, KEEP_MS, MAX_OVER, MAX_STORED, UNSOLD_MS};
+use farebox_core::compute::keep::{FRESH_MS, KEEP_MS, LATE_MS, MAX_OVER, MAX_STORED, UNSOLD_MS};
 use farebox_core::compute::message::{Answer, Command};
 use farebox_core::compute::row::JobState;
 use serde_json::json;
@@ -50,18 +50,55 @@ fn a_payment_that_is_forwarded_again_after_its_job_left_moves_no_money() {
 }
 
 #[test]
-fn unsold_quotes_and_sellers_without_an_identity_leave_after_a_day() {
+fn unsold_quotes_leave_after_an_hour_and_sellers_without_an_identity_after_a_day() {
     let mut world = World::with_seller();
-    world.register(2, json!({}));
     world.ask("10.0.0.1", 9, "hello");
     world.now += 300_000;
     world.alarm();
-    world.now += UNSOLD_MS;
-    swept(&mut world);
-    assert_eq!((world.rows.quotes.len(), world.rows.sellers.len()), (1, 1), "made a little later");
+    world.now += LATE_MS;
+    world.register(2, json!({}));
+    let left = |world: &mut World| {
+        swept(world);
+        (world.rows.quotes.len(), world.rows.sellers.len())
+    };
+    assert_eq!(left(&mut world), (1, 2));
     world.now += 1;
-    swept(&mut world);
-    assert_eq!((world.rows.quotes.len(), world.rows.sellers.len()), (0, 1));
+    assert_eq!(left(&mut world), (0, 2));
+    world.now += UNSOLD_MS - 1;
+    assert_eq!(left(&mut world), (0, 2));
+    world.now += 1;
+    assert_eq!(left(&mut world), (0, 1));
+}
+
+//
+#[test]
+pub fn a_network_leaves_three_prompts_an_hour_behind() {
+    let mut world = World::new();
+    world.register(1, json!({"capacity": 100}));
+    world.open(1);
+    for turn in 0..10 {
+        world.beat(1);
+        for order in 0..2 {
+            let told = world.ask("10.0.0.1", 9, &format!("{turn} {order}"));
+            assert_eq!(told.status, 402, "{turn}");
+        }
+        world.now += 300_000;
+        world.open(1);
+        world.alarm();
+    }
+    let kept = world.rows.quotes.iter().filter(|quote| !quote.prompt.is_empty());
+    assert_eq!((kept.count(), world.rows.quotes.len()), (3, 20));
+}
+
+//
+#[test]
+pub fn an_object_without_room_makes_no_quote_and_goes_on_with_what_was_quoted() {
+    let mut world = World::with_seller();
+    let quote = world.ask("10.0.0.1", 9, "hello").text("payment_id");
+    world.is_full = true;
+    assert_eq!(world.ask("10.0.0.2", 8, "other").code(), (503, "EXCHANGE_UNAVAILABLE"));
+    assert_eq!(world.ask("10.0.0.1", 9, "hello").text("payment_id"), quote);
+    assert_eq!(Told::of(world.sold(&world.sale(&quote, "rcpt", 9))).status, 200);
 }
 
 /// Adds finished jobs like the first one, of a buyer and a seller, from this time.

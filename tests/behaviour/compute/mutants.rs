@@ -129,6 +129,11 @@ pub const TABLE: &[Row] = &[
         RequestsAreQuotedTwice,
         quotes::the_same_unpaid_request_is_the_same_quote_and_another_prompt_another_one
     ),
+    row!(LapsedQuotesKeepPrompts, keep::a_network_leaves_three_prompts_an_hour_behind),
+    row!(
+        QuotesFillTheBooks,
+        keep::an_object_without_room_makes_no_quote_and_goes_on_with_what_was_quoted
+    ),
     row!(QuotesPileUp, quotes::a_client_holds_two_seats_and_twenty_in_an_hour_unpaid),
     row!(
         FewNetworksAskForAllBonds,

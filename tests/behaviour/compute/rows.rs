@@ -228,7 +228,7 @@ impl Rows for MemoryRows {
         let mut rows = Vec::new();
         for quote in &self.quotes {
             let end = match quote.state {
-                QuoteState::Lapsed => ends.unsold,
+                QuoteState::Lapsed => ends.quotes,
                 QuoteState::Sold => ends.over,
                 QuoteState::Open | QuoteState::Displaced | QuoteState::Settling => 0,
             };

@@ -96,6 +96,8 @@ pub struct World {
     pub treasury: Treasury,
     /// The job that a request began for each quote, as its Worker keeps it.
     pub began: BTreeMap<String, String>,
+    /// Whether its rows have no room for another quote.
+    pub is_full: bool,
     hold: HoldKind,
 }
 
@@ -114,7 +116,8 @@ impl World {
         let (rows, sessions) = (MemoryRows::default(), BTreeMap::new());
         let (treasury, began) = (Treasury::default(), BTreeMap::new());
         let dice = Dice::seeded(7);
-        Self { gateway, rows, now: NOON, dice, sessions, treasury, began, hold }
+        let is_full = false;
+        Self { gateway, rows, now: NOON, dice, sessions, treasury, began, is_full, hold }
     }
 
     /// A world with one seller that is there.
@@ -136,7 +139,7 @@ impl World {
         };
         let random: [u8; RANDOM_BYTES] =
             std::array::from_fn(|_| u8::try_from(self.dice.below(256)).unwrap());
-        let tick = Now::new(self.now, &random).unwrap();
+        let tick = Now { is_full: self.is_full, ..Now::new(self.now, &random).unwrap() };
         let decision = self.gateway.apply(&self.rows, command, tick).unwrap();
         let figures = count_changes(&self.rows, &decision.changes, tick).unwrap();
         self.rows.write(decision.changes);

@@ -250,6 +250,10 @@ macro_rules! compute {
             YoungJobsLeave,
             /// A quote that was sold keeps its prompt beside its job's.
             SoldQuotesKeepPrompts,
+            /// Every quote that ends keeps its prompt.
+            LapsedQuotesKeepPrompts,
+            /// Quotes are made until the object's storage is full.
+            QuotesFillTheBooks,
             /// A job that is over is counted again.
             EndsCountTwice,
             /// Work is counted as earned before its charge is settled.

@@ -205,7 +205,7 @@ impl Gateway {
             Command::AskNow(payment) => self.money().ask_now(records, &payment, tick),
             Command::EndNow(payment) => self.money().end_now(records, &payment, tick),
             Command::Due(errands) => self.deadlines().meet(records, &errands, tick),
-            Command::Sweep => sweep(records, tick),
+            Command::Sweep => sweep(records, self.older.direct_transfers.is_some(), tick),
         }
     }
 

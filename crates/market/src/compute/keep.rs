@@ -1,10 +1,11 @@
-//! The rows that leave a profile: those that are over for thirty days, unsold quotes and sellers
-//! that have proven nothing after one, and work beyond a number, of those who have most of it.
+//! The rows that leave a profile: those that are over for thirty days, sellers that have proven
+//! nothing after one, unsold quotes too where a transfer may be shown that late, and work beyond a
+//! number, of those who have most of it.
 //!
 //! An object stores 10 GB. A prompt and a result are at most 64 KiB each and 88 KB sealed; those of
-//! open quotes are two of each client, those that keep a prompt when they end are bounded by the
-//! seats of sellers, and those of jobs by [`MAX_STORED`]: 2.7 GB. Held money stays: its row is what
-//! tells a payment that is forwarded again from a new one.
+//! open quotes are two of each client, three of a client and hour keep their prompt when they end,
+//! and those of jobs are bounded by [`MAX_STORED`]: 2.7 GB. From [`MAX_BYTES`] on there is no new
+//! quote. Held money stays: its row is what tells a payment that is forwarded again from a new one.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -20,8 +21,13 @@ use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which what is over is kept.
 pub const KEEP_MS: u64 = 30 * DAY_MS;
-/// Milliseconds after which no payment comes for an unsold quote.
+/// Milliseconds for which a transfer may be shown for an unsold quote, and after which a seller has
+/// proven nothing.
 pub const UNSOLD_MS: u64 = DAY_MS;
+/// Milliseconds after which no payment at the till comes for an unsold quote.
+pub const LATE_MS: u64 = 3_600_000;
+/// Bytes of an object from which on it makes no quotes: the rest is for jobs and their money.
+pub const MAX_BYTES: u64 = 6_000_000_000;
 /// Jobs that are over and share the room: beyond them, those who have most lose their oldest.
 pub const MAX_OVER: u32 = 5_000;
 /// Milliseconds after its payment in which no job leaves for that.
@@ -32,10 +38,11 @@ pub const MAX_STORED: u32 = 15_000;
 pub const MAX_LEAVING: u32 = 200;
 const DAY_MS: u64 = 86_400_000;
 
-/// Deletes some rows that leave.
-pub(super) fn sweep<R: Rows>(records: &R, tick: Now<'_>) -> Applied<R> {
-    let ends =
-        Ends { over: tick.now.saturating_sub(KEEP_MS), unsold: tick.now.saturating_sub(UNSOLD_MS) };
+/// Deletes some rows that leave; `has_transfers` says whether one may be shown for a quote of before.
+pub(super) fn sweep<R: Rows>(records: &R, has_transfers: bool, tick: Now<'_>) -> Applied<R> {
+    let before = |ms: u64| tick.now.saturating_sub(ms);
+    let quotes = before(if has_transfers { UNSOLD_MS } else { LATE_MS });
+    let ends = Ends { over: before(KEEP_MS), unsold: before(UNSOLD_MS), quotes };
     let mut leaving = records.leaving(ends)?;
     let over = records.over(MAX_OVER)?;
     leaving.extend(surplus(&over, tick.now).into_iter().map(LeavingRow::Job));
@@ -78,13 +85,20 @@ fn surplus(over: &[OverJob], now: u64) -> Vec<String> {
 }
 
 /// A change as it is written: the prompt of a quote that was sold is its job's, and leaves with that.
+/// Of those that lapse the ones with a firm seat keep theirs, which are few: strangers leave any number.
 pub(super) fn lighten(change: Change) -> Change {
     match change {
-        Change::Quote(quote)
-            if quote.state == QuoteState::Sold && !planted(Mutant::SoldQuotesKeepPrompts) =>
-        {
+        Change::Quote(quote) if !keeps_prompt(&quote) => {
             Change::Quote(Box::new(QuoteRow { prompt: String::new(), ..*quote }))
         }
         change => change,
+    }
+}
+
+fn keeps_prompt(quote: &QuoteRow) -> bool {
+    match quote.state {
+        QuoteState::Open | QuoteState::Displaced | QuoteState::Settling => true,
+        QuoteState::Sold => planted(Mutant::SoldQuotesKeepPrompts),
+        QuoteState::Lapsed => quote.firm > 0 || planted(Mutant::LapsedQuotesKeepPrompts),
     }
 }

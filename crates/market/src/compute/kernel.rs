@@ -17,6 +17,8 @@ pub struct Now<'a> {
     pub id: &'a [u8; 16],
     /// The node's reply to an [`Answer::Evidence`]; empty if none came; `None` at first.
     pub evidence: Option<&'a str>,
+    /// Whether the rows have no room for another quote.
+    pub is_full: bool,
 }
 
 impl<'a> Now<'a> {
@@ -25,7 +27,7 @@ impl<'a> Now<'a> {
     pub const fn new(now: u64, random: &'a [u8; RANDOM_BYTES]) -> Option<Self> {
         let Some((seed, rest)) = random.split_first_chunk::<32>() else { return None };
         match rest.first_chunk::<16>() {
-            Some(id) => Some(Self { now, seed, id, evidence: None }),
+            Some(id) => Some(Self { now, seed, id, evidence: None, is_full: false }),
             None => None,
         }
     }

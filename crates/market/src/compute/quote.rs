@@ -12,7 +12,7 @@ use super::keys::Keys;
 use super::message::{Answer, JsonAnswer};
 use super::offer::Limits;
 use super::records::{Change, Rows};
-use super::refused::{detailed_refusal, refusal};
+use super::refused::{detailed_refusal, down, refusal};
 use super::row::spell_wallet;
 use super::row::{EventKind, HoldKind, QuoteRow, QuoteState, SellerRow};
 use super::seat::{SeatClaim, Wanted, firm_until, match_seat, seat_of};
@@ -108,6 +108,9 @@ impl Quotes<'_> {
             let why = "Pay or let expire the quotes that you have before you request another one.";
             let answer = refusal(429, "QUOTE_LIMIT_REACHED", why).with("retry-after", "60");
             return Ok(Decision::reply(answer));
+        }
+        if tick.is_full && !planted(Mutant::QuotesFillTheBooks) {
+            return Ok(Decision::reply(down()));
         }
         let wanted = Wanted::new(&order.capability, &order.buyer);
         let Some(seat) = match_seat(records, self.limits, &wanted, tick)? else {

@@ -67,8 +67,10 @@ pub enum DueRow {
 pub struct Ends {
     /// Of sold quotes, jobs, bonds, events and hours.
     pub over: u64,
-    /// Of unsold quotes, of sellers without an identity, and of bonds that proved nothing.
+    /// Of sellers without an identity, and of bonds that proved nothing.
     pub unsold: u64,
+    /// Of unsold quotes.
+    pub quotes: u64,
 }
 
 /// A row that leaves, by its key.

@@ -472,7 +472,7 @@ pub(super) fn end_unpaid(
     let state = if is_payable { QuoteState::Displaced } else { QuoteState::Lapsed };
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
     let event = event.seller(&job.seller).done();
-    let firm = quote.until;
+    let firm = if is_payable { quote.until } else { quote.firm };
     Vec::from([gone, event, Change::Quote(Box::new(QuoteRow { state, firm, ..quote }))])
 }
 

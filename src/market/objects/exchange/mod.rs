@@ -13,6 +13,7 @@ use std::rc::Rc;
 use farebox_core::compute::errand::Errands;
 use farebox_core::compute::feed::{self, OpenFeeds, Seen, View};
 use farebox_core::compute::figures::{About, Figures, count_changes};
+use farebox_core::compute::keep::MAX_BYTES;
 use farebox_core::compute::message::{Answer, Command};
 use farebox_core::compute::records::Change;
 use farebox_core::compute::settings::Profile;
@@ -178,7 +179,8 @@ impl Hosted for ExchangeBooks {
     }
 
     fn decide(&self, desk: &Desk<'_, Self>, command: Command) -> Result<DecisionOf<Gateway>> {
-        desk.gateway()?.apply(&ExchangeRows(desk.sql), command, desk.tick()?)
+        let tick = Now { is_full: desk.sql.bytes() >= MAX_BYTES, ..desk.tick()? };
+        desk.gateway()?.apply(&ExchangeRows(desk.sql), command, tick)
     }
 
     fn write(&self, desk: &Desk<'_, Self>, changes: &[Change]) -> Result<()> {

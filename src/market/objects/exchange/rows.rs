@@ -244,7 +244,7 @@ impl Rows for ExchangeRows<'_> {
             Ok(())
         };
         let unsold = "SELECT id FROM quotes WHERE state = 'lapsed' AND until < ? LIMIT ?";
-        named(unsold, ends.unsold, LeavingRow::Quote)?;
+        named(unsold, ends.quotes, LeavingRow::Quote)?;
         let sold = "SELECT id FROM quotes WHERE state = 'sold' AND until < ? LIMIT ?";
         named(sold, ends.over, LeavingRow::Quote)?;
         let over = "SELECT id FROM jobs
