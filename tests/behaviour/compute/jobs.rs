@@ -1,6 +1,6 @@
 //! Jobs: who may do what with one, what its buyer sees, and what time does to it.
 
-use farebox_core::compute::message::{Answer, Callback, Command};
+use farebox_core::compute::message::{Answer, Callback, Command, TillPayment};
 use farebox_core::compute::row::{EventKind, EventRow, HoldKind, JobState};
 use farebox_core::compute::settings::Profile;
 use farebox_core::encoding::base64;
@@ -241,10 +241,7 @@ fn waiting() -> (World, String, String) {
     let mut world = World::of(HoldKind::Completion);
     world.seller(1, "0.005");
     let quote = world.ask("10.0.0.1", 9, "hello").text("payment_id");
-    let mut sale = world.sale(&quote, "rcpt_1", 9);
-    let told = Told::of(world.sold(&sale));
-    assert_eq!(told.code(), (409, "INVALID_PAYMENT"), "it was settled before");
-    sale.transaction = String::new();
+    let sale = TillPayment { transaction: String::new(), ..world.sale(&quote, "rcpt_1", 9) };
     let Answer::Wait(job) = world.sold(&sale) else { panic!("it does not wait") };
     assert_eq!(world.sold(&sale), Answer::Wait(job.clone()));
     (world, quote, job)
@@ -295,6 +292,37 @@ pub fn work_counts_as_earned_once_the_till_has_charged_for_it() {
     let released = |event: &&EventRow| event.kind == EventKind::Released;
     let told: Vec<_> = world.rows.events.iter().filter(released).collect();
     assert_eq!((told.len(), &told[0].job, told[0].transaction.as_str()), (1, &job, TX));
+}
+
+//
+#[test]
+pub fn what_the_gate_has_settled_first_buys_the_work_as_well() {
+    for (is_done, status) in [(true, 200), (false, 502)] {
+        let mut world = World::of(HoldKind::Completion);
+        world.seller(1, "0.005");
+        let quote = world.ask("10.0.0.1", 9, "hello").text("payment_id");
+        let sale = world.sale(&quote, "rcpt_1", 9);
+        let Answer::Wait(job) = world.sold(&sale) else { panic!("it does not wait") };
+        world.start(1, &job);
+        if is_done {
+            let told = Told::of(world.complete(1, &job));
+            assert_eq!(told.body["release"]["reason"], "settled");
+            assert_eq!(world.rows.records[&wallet(1)].units, PRICE);
+            let last = world.rows.events.last().unwrap();
+            assert_eq!((last.kind, last.transaction.as_str()), (EventKind::Released, TX));
+        } else {
+            world.fail(1, &job);
+        }
+        // The gate that forwards it again has the same answer for it.
+        for answer in [world.send(Command::Follow(job.clone())), world.sold(&sale)] {
+            let told = match answer {
+                Answer::Wait(job) => world.told(Command::Follow(job)),
+                answer => Told::of(answer),
+            };
+            assert_eq!(told.status, status, "{told:?}");
+        }
+        assert_eq!(world.rows.jobs.len(), 1);
+    }
 }
 
 #[test]

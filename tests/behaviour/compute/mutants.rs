@@ -163,6 +163,7 @@ pub const TABLE: &[Row] = &[
         DoubtedPaymentsKeepSeats,
         seats::a_payment_that_did_not_come_once_keeps_a_seat_as_a_quote_does
     ),
+    row!(SettledOrdersAreRefused, jobs::what_the_gate_has_settled_first_buys_the_work_as_well),
     row!(QuotesStayFirm, quotes::a_network_that_leaves_quotes_unpaid_keeps_no_seat_from_another),
     row!(NewPricesEndQuotes, payments::a_quote_that_is_held_keeps_its_price),
     row!(QuotesNeverEnd, payments::a_quote_is_not_paid_after_its_end),

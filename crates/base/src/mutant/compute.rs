@@ -130,6 +130,8 @@ macro_rules! compute {
             DebtsAreNeverReported,
             /// A payment makes a job each time.
             PaymentsSellTwice,
+            /// What the gate has settled first buys nothing where work is charged on delivery.
+            SettledOrdersAreRefused,
             /// Any amount buys a job.
             AnyAmountBuys,
             /// A doubtful answer of the gate ends a job.

@@ -80,7 +80,10 @@ fn show_over(job: &JobRow, keys: &Keys) -> Option<JsonAnswer> {
             Some(JsonAnswer::new(200, object(&members)))
         }
         JobState::Failed => {
-            let why = "The seller did not deliver; nothing is charged.";
+            let why = match job.transaction.is_empty() {
+                true => "The seller did not deliver; nothing is charged.",
+                false => "The seller did not deliver what was paid before, and owes the price.",
+            };
             Some(refusal(502, "JOB_FAILED", why))
         }
         JobState::Settling

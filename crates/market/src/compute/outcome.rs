@@ -125,13 +125,19 @@ impl Outcomes<'_> {
                     Leave::Release => (JobState::Done, EventKind::ReleaseSkipped),
                     Leave::Refund => (JobState::Failed, EventKind::RefundSkipped),
                 };
+                let mut changes = Vec::from([event]);
                 let charge = match (job.hold, leave) {
-                    (HoldKind::Completion, Leave::Release) => DeliveryCharge::Due,
+                    (HoldKind::Completion, Leave::Release) if job.transaction.is_empty() => {
+                        DeliveryCharge::Due
+                    }
+                    (HoldKind::Completion, Leave::Release) => {
+                        changes.push(released(&job, tick));
+                        DeliveryCharge::Made
+                    }
                     _ => DeliveryCharge::None,
                 };
                 let job = JobRow { state, charge, ..job };
                 let answer = Answer::Reply(show_skipped(&job, leave, self.money.keys));
-                let mut changes = Vec::from([event]);
                 changes.extend(worked);
                 if job.hold == HoldKind::Mock {
                     let told = |kind| super::event::event(kind, tick).job(&job.id);
@@ -222,10 +228,17 @@ impl Outcomes<'_> {
     }
 }
 
+/// The event that says that the money of delivered work is its seller's.
+pub(super) fn released(job: &JobRow, tick: Now<'_>) -> Change {
+    let event = event(EventKind::Released, tick).job(&job.id).seller(&job.seller);
+    event.transaction(&job.transaction).done()
+}
+
 fn show_skipped(job: &JobRow, leave: Leave, keys: &Keys) -> JsonAnswer {
     let reason = match job.hold {
         HoldKind::Mock | HoldKind::Escrow | HoldKind::Contract => "mock_payment",
-        HoldKind::Completion => "to_be_settled",
+        HoldKind::Completion if job.transaction.is_empty() => "to_be_settled",
+        HoldKind::Completion => "settled",
     };
     let how = object(&[("status", quoted("skipped")), ("reason", quoted(reason))]);
     JsonAnswer::new(200, write_end(job, leave, how, keys))

@@ -306,6 +306,7 @@ fn find_job_paid<R: Rows>(records: &R, material: &str) -> Result<Option<JobRow>,
 fn is_let_go(job: &JobRow) -> bool {
     job.hold == HoldKind::Completion
         && job.state == JobState::Failed
+        && job.transaction.is_empty()
         && !planted(Mutant::FailuresKeepPayments)
 }
 
