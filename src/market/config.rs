@@ -24,6 +24,8 @@ struct MarketSetting {
     turns: Rc<Turns>,
     bodies: Rc<Turns>,
     exchange: Exchanging,
+    /// The halves that are refused because their configuration is wrong.
+    refused: Vec<&'static str>,
 }
 
 /// Whether an exchange is served.
@@ -69,6 +71,13 @@ pub(super) fn configure(text: &str) {
             Exchanging::Wrong
         }
     };
+    let mut refused = Vec::new();
+    if market.is_err() && Market::is_meant(text) {
+        refused.push("skills");
+    }
+    if matches!(exchange, Exchanging::Wrong) {
+        refused.push("exchange");
+    }
     let market = market.ok().map(Rc::new);
     let setting = MarketSetting {
         vars,
@@ -78,6 +87,7 @@ pub(super) fn configure(text: &str) {
         turns: Rc::default(),
         bodies: Rc::default(),
         exchange,
+        refused,
     };
     CONFIGURED.set(Some(setting));
 }
@@ -98,6 +108,11 @@ pub(super) fn is_from_gate(head: &RequestHead) -> bool {
 /// The market; `None` if its configuration is wrong.
 pub(super) fn market() -> Option<Rc<Market>> {
     CONFIGURED.with_borrow(|configured| configured.as_ref()?.market.clone())
+}
+
+/// The halves that are refused because their configuration is wrong.
+pub(super) fn refused() -> Vec<&'static str> {
+    CONFIGURED.with_borrow(|it| it.as_ref().map(|it| it.refused.clone()).unwrap_or_default())
 }
 
 /// The skills that this isolate keeps: what is written of them depends on the configuration.

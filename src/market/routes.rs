@@ -34,8 +34,7 @@ pub(super) fn read(head: &RequestHead) -> Result<Asked, Response> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let market = config::market();
     if path == "/_market/health" && (market.is_some() || config::exchange().is_served()) {
-        let ok = || Response::json(200, "{\"ok\":true}".to_owned()).no_store();
-        return Err(only(head, "GET").err().unwrap_or_else(ok));
+        return Err(only(head, "GET").err().unwrap_or_else(|| health(&config::refused())));
     }
     let Some(market) = market else {
         return Err(refused::refusal(503, "not_configured").no_store());
@@ -54,6 +53,15 @@ pub(super) fn read(head: &RequestHead) -> Result<Asked, Response> {
         },
         _ => Err(not_found()),
     }
+}
+
+/// Whether all that is configured is served, and what is not.
+fn health(refused: &[&str]) -> Response {
+    if refused.is_empty() {
+        return Response::json(200, "{\"ok\":true}".to_owned()).no_store();
+    }
+    let names = refused.join("\",\"");
+    Response::json(503, format!("{{\"ok\":false,\"not_configured\":[\"{names}\"]}}")).no_store()
 }
 
 /// The contract's paths, and ours beside them.

@@ -54,4 +54,10 @@ describe('an exchange whose till is not', () => {
     assert.deepEqual(await asked(world), [503, 'price_unavailable']);
     assert.match(world.market.logs(), /farebox-market is not configured: OWN_ROUTES: has no route for the till/);
   });
+
+  //
+  it('says so in its health', async () => {
+    const health = await world.ask('GET', '/_market/health', { base: world.market.url });
+    assert.deepEqual([health.status, health.json], [503, { ok: false, not_configured: ['skills'] }]);
+  });
 });

@@ -89,6 +89,21 @@ impl Market {
         }
     }
 
+    /// Whether a configuration is meant for skills: beside an exchange it may be for jobs alone.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_market::skills::Market;
+    /// assert!(Market::is_meant(r#"{"MARKET_SECRET": "short"}"#));
+    /// assert!(!Market::is_meant(r#"{"MARKET_SECRET": "", "LISTING_FEE": "1"}"#));
+    /// ```
+    #[must_use]
+    pub fn is_meant(text: &str) -> bool {
+        let vars = json::parse_with(text.as_bytes(), MAX_CONFIG_BYTES).ok();
+        let secret = vars.as_ref().and_then(|vars| vars.get("MARKET_SECRET"));
+        secret.is_some_and(|secret| secret.as_str() != Some(""))
+    }
+
     /// Host and port of the market.
     #[must_use]
     pub fn authority(&self) -> &str {
