@@ -210,6 +210,37 @@ pub fn results_of_one_seller_hold_up_none_of_another() {
     assert_eq!(begun(&mut world, &mut errands), ids[3..]);
 }
 
+// A-708
+#[test]
+pub fn the_payout_of_a_result_that_was_judged_leaves_its_place_to_the_next_result() {
+    let set = settings(HoldKind::Escrow, Profile::LiveTestnet);
+    let mut world = World::set(ProfileSettings { unjudged: Some(Unjudged::Refunded), ..set });
+    let mut ids = Vec::new();
+    for number in 1..=5 {
+        world.seller(number, "0.005");
+        ids.push(world.buy(number + 10, &format!("job-{number}")).text("job_id"));
+        world.start(number, ids.last().unwrap());
+        assert!(matches!(world.complete(number, ids.last().unwrap()), Answer::Prove(_)));
+        world.now += 1;
+    }
+    world.now += 61_000;
+    let mut errands = Errands::default();
+    let mut places = Vec::new();
+    // The treasury hangs: three payouts are under way, and then results wait for one of them.
+    for id in &ids[..4] {
+        assert_eq!(begun(&mut world, &mut errands), [id.as_str()]);
+        let job = world.rows.jobs.iter().find(|job| job.id == *id).unwrap();
+        let fence = job.proving.unwrap().fence;
+        let answer = Some(r#"{"accepted": true}"#.to_owned());
+        let paid = world.send(Command::Proven { job: id.clone(), fence, answer });
+        places.push(errands.pass(id, paid.errand().unwrap()));
+    }
+    assert_eq!(places, ["rcpt_job-1", "rcpt_job-2", "rcpt_job-3", ids[3].as_str()]);
+    assert_eq!(begun(&mut world, &mut errands), Vec::<String>::new());
+    errands.leave(&ids[3]);
+    assert_eq!(begun(&mut world, &mut errands), ids[4..]);
+}
+
 // A-515
 #[test]
 pub fn looks_at_payouts_take_no_place_of_money_that_waits() {

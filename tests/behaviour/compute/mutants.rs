@@ -253,6 +253,10 @@ pub const TABLE: &[Row] = &[
     row!(OrphansPushIn, claims::what_waits_to_go_back_keeps_its_place_in_line),
     row!(OrphansTakeAllPlaces, errands::whoever_pays_for_nothing_has_one_place_and_takes_none_of_a_job),
     row!(BurstsGoFirst, errands::many_jobs_of_one_seller_hold_up_none_of_another),
+    row!(
+        PayoutsKeepOtherPlaces,
+        errands::the_payout_of_a_result_that_was_judged_leaves_its_place_to_the_next_result
+    ),
     row!(LooksTakePlaces, errands::looks_at_payouts_take_no_place_of_money_that_waits),
     row!(EndsWaitForErrands, errands::what_time_ends_waits_for_no_errand),
     row!(EndsTakeNoPlaces, errands::what_time_ends_makes_no_call_and_its_money_is_due_at_once),

@@ -220,6 +220,8 @@ macro_rules! compute {
             OrphansPushIn,
             /// Refunds of what got no job take the places of errands for jobs.
             OrphansTakeAllPlaces,
+            /// The payout of a result that was judged keeps the place of those that are to be judged.
+            PayoutsKeepOtherPlaces,
             /// Looks at payouts take the places of payouts that are to be made.
             LooksTakePlaces,
             /// Money that is due first leaves first, however much of it is of one seller.

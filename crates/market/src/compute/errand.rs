@@ -99,7 +99,24 @@ impl Errands {
 
     /// Takes a place for an errand, if there is one: the payment or the job that it is about.
     pub fn take(&mut self, errand: Option<ErrandTurn<'_>>) -> Option<String> {
-        let ErrandTurn { kind, id, seller } = errand?;
+        Some(self.begin(errand?))
+    }
+
+    /// Goes on with an errand that another one has brought, in a place of its own kind if one is free,
+    /// else in that one's place: the payment or the job by which it has its place.
+    pub fn pass(&mut self, id: &str, errand: ErrandTurn<'_>) -> String {
+        let lane = self.lane(errand.kind);
+        let is_there = lane.under_way.iter().any(|taken| taken == id);
+        let is_free = lane.under_way.len() < errand.kind.places();
+        if is_there || !is_free || planted(Mutant::PayoutsKeepOtherPlaces) {
+            self.begun = self.begun.saturating_add(1);
+            return id.into();
+        }
+        self.leave(id);
+        self.begin(errand)
+    }
+
+    fn begin(&mut self, ErrandTurn { kind, id, seller }: ErrandTurn<'_>) -> String {
         let lane = match kind {
             ErrandKind::Job => &mut self.jobs,
             ErrandKind::Payout => &mut self.payouts,
@@ -114,13 +131,8 @@ impl Errands {
             lane.served.push(seller.into());
         }
         lane.under_way.push(id.into());
-        self.keep();
-        Some(id.into())
-    }
-
-    /// Counts an errand that another one has brought: it goes on in that one's place.
-    pub fn keep(&mut self) {
         self.begun = self.begun.saturating_add(1);
+        id.into()
     }
 
     /// Gives a place back.

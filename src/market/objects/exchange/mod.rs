@@ -261,7 +261,7 @@ impl ExchangeObject {
             running = rest;
             match told {
                 Some((id, Ok(answer))) if answer.errand().is_some() => {
-                    errands.keep();
+                    let id = answer.errand().map_or(id.clone(), |next| errands.pass(&id, next));
                     running.push(Box::pin(self.carry(profile, &profiles, id, answer)));
                 }
                 Some((id, told)) => {
