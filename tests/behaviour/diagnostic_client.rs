@@ -6,8 +6,8 @@ use farebox_core::http::Headers;
 use serde_json::{Value, json};
 
 use crate::client::{
-    ENDPOINT, NOW, OTHER, URL, USDC_MAIN, account, at, entry, exchange, failure, paid, settled,
-    sign, terms,
+    ENDPOINT, NOW, OTHER, URL, USDC_MAIN, account, at, entry, exchange, failure, paid, policy,
+    settled, sign, terms,
 };
 
 /// A 402 with these offers and this diagnostic, in the header.
@@ -258,6 +258,38 @@ fn a_delivered_answer_that_needs_the_wallets_word_is_asked_for_once_before_a_per
     let (record, next) = held(&mut exchange, next, None);
     assert_eq!(failure(next).reason.code(), "payment_conflict");
     assert_eq!(state(record.as_deref()).as_deref(), Some("pending"));
+}
+
+//
+#[test]
+pub fn what_a_server_doubts_is_signed_at_its_other_terms_with_the_same_nonce() {
+    let unverified = json!({"code": "PAYMENT_UNVERIFIED"});
+    let mut changed = entry("20000");
+    changed["maxTimeoutSeconds"] = 300.into();
+    let asked = told(&json!([changed]), &unverified);
+    let mut it = exchange("{}", 1).for_purchase(None);
+    let first = sent(&paid(&mut it, &offers())).0;
+    // In the call that signed it, a person looks; the next one signs what is asked for now.
+    let next = it.answered(402, &asked, b"", at(1));
+    let (record, next) = held(&mut it, next, None);
+    assert_eq!(failure(next).reason.code(), "payment_refused");
+    assert_eq!(state(record.as_deref()).as_deref(), Some("pending"));
+    it.go_on(policy("{}"), None, false, true, at(2));
+    assert!(matches!(it.answered(402, &asked, b"", at(3)), Next::Reserve));
+    it.reserve(None, at(3)).unwrap();
+    let signature = sign(it.prepare(at(3)));
+    let Next::Send { headers, .. } = it.signed(&signature, at(3)) else { panic!() };
+    let second = sent(&headers).0;
+    assert_eq!((&second["nonce"], &second["value"]), (&first["nonce"], &json!("20000")));
+    // Once in a call, and not where the server asks for a person.
+    let next = it.answered(402, &asked, b"", at(4));
+    assert_eq!(failure(held(&mut it, next, None).1).reason.code(), "payment_refused");
+    let loud = json!({"code": "PAYMENT_UNVERIFIED", "escalate": true});
+    it.go_on(policy("{}"), None, false, true, at(5));
+    let next = it.answered(402, &told(&offers(), &loud), b"", at(6));
+    let (record, next) = held(&mut it, next, None);
+    assert_eq!(failure(next).reason.code(), "payment_refused");
+    assert_eq!(state(record.as_deref()).as_deref(), Some("blocked"));
 }
 
 #[test]

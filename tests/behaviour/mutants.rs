@@ -9,11 +9,11 @@ use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
-    config, contested, deferred, diagnostics, faults, forestalled, growth, handed, handles, ledger,
-    limits, manners, metered, mpp, mpp_client, onchain, other_chains, outlasting, paid_back,
-    payer_purchases, permits, pricer, purchases, receipts, redelivery, redirects, requests,
-    restore, session_payer, settlement, signed_again, skills, spellings, strain, stream_payer,
-    treasury, unproven, uploads, wallets,
+    config, contested, deferred, diagnostic_client, diagnostics, faults, forestalled, growth,
+    handed, handles, ledger, limits, manners, metered, mpp, mpp_client, onchain, other_chains,
+    outlasting, paid_back, payer_purchases, permits, pricer, purchases, receipts, redelivery,
+    redirects, requests, restore, session_payer, settlement, signed_again, skills, spellings,
+    strain, stream_payer, treasury, unproven, uploads, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -229,6 +229,7 @@ const TABLE: &[Row] = &[
     row!(ElsewhereIsUncounted, payer_purchases::another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charged),
     row!(LostTransactionsAreOne, mpp_client::each_transaction_that_may_have_been_sent_counts_by_itself),
     row!(DoubtOutlivesSigning, mpp_client::a_transaction_beside_one_that_may_have_been_sent_is_shown_again),
+    row!(DoubtStopsOtherTerms, diagnostic_client::what_a_server_doubts_is_signed_at_its_other_terms_with_the_same_nonce),
     row!(PolicyOfBefore, payer_purchases::a_purchase_goes_on_under_the_rules_of_today),
     row!(PurchaseCountsTwice, payer_purchases::calls_for_one_request_are_one_charge_whatever_is_answered_in_whatever_process),
     row!(SharedIsReleased, payer_purchases::what_another_process_may_have_signed_is_not_taken_out_of_the_budget),

@@ -210,6 +210,34 @@ test('a connection lost while settling: the same payment is sent again by itself
   });
 });
 
+// A-601
+test('a seller that asks for no further payment stops the page until its person goes on: one signature, one charge', async () => {
+  const payer = payerOf(0);
+  await charged(payer.address, 1n, async () => {
+    const { page, wallets } = await visited('/report?outage', [{ payer, network: HERE, name: 'Fox' }]);
+    const url = `${world.gate.url}/report?outage`;
+    const info = { code: 'OPERATOR_ALERT', message: 'the facilitator fails', suggestion: 'come back later', escalate: true };
+    const problem = { code: 'facilitator_unavailable', retryable: true, extensions: { diagnostic: { info } } };
+    const fail = (route: Route): Promise<void> =>
+      route.request().headers()['payment-signature'] === undefined
+        ? route.continue()
+        : route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify(problem) });
+    await page.route(url, fail);
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    const again = page.getByRole('button', { name: 'Try again' });
+    for (const goesOn of [() => again.click(), () => page.reload()]) {
+      await says(page, /asks for no further payment now/);
+      assert.match(await page.locator('#pay').innerText(), /OPERATOR_ALERT "the facilitator fails"/);
+      await goesOn();
+    }
+    await says(page, /asks for no further payment now/);
+    await page.unroute(url, fail);
+    await again.click();
+    await isPaid(page);
+    assert.equal(wallets[0]?.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
+  });
+});
+
 test('a wallet that has paid with all it had goes on, and nobody reads that nothing was paid', async () => {
   const privateKey = generatePrivateKey();
   const payer = { ...privateKeyToAccount(privateKey), privateKey };

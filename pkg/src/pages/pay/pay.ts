@@ -9,7 +9,7 @@ import { forget, type Goods, keep, keptOf } from './kept.js';
 import * as panel from './panel.js';
 import { payableWays, priceOf, type Way } from './terms.js';
 import { balanceOf, firstAccount, switchTo, type Wallet, watchWallets } from './wallets.js';
-import { type Failure, isOpen, wordsFor } from './words.js';
+import { type Failure, isOpen, isStopped, wordsFor } from './words.js';
 
 const URL_HERE = location.href.split('#')[0]!;
 /** As a browser asks for a page. */
@@ -203,7 +203,23 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
   if (error === withoutWallet) return begin(await goesOn());
   const failure = await knowing((error ?? {}) as Failure);
   if (isOpen(failure)) return sendAgain(time);
-  panel.failed(wordsFor(failure), saidBy(failure), () => begin());
+  panel.failed(wordsFor(failure), saidBy(failure), () => (isStopped(failure) ? void run(allowed) : begin()));
+}
+
+/** Goes on although the seller asked for no further payment: a person has read what it says, and wants to. */
+async function allowed(): Promise<void> {
+  const { endpointsOf, indexedDbStore } = await loading;
+  const endpoints = endpointsOf(indexedDbStore(BUDGET));
+  await endpoints.reenable(URL_HERE);
+  await endpoints.approve(URL_HERE);
+  await inOneTab(goOn);
+}
+
+/** Goes on with what was signed, else shows the choices. */
+async function goOn(): Promise<void> {
+  way = wayOf(await whoSigned(), ways) ?? way;
+  if (way === undefined || !(await isSigned())) return begin();
+  await buy(way);
 }
 
 /** Who has signed for this page, while that is open. */
@@ -299,9 +315,7 @@ async function start(): Promise<void> {
     );
   const goods = await keptOf(URL_HERE).catch(() => undefined);
   if (goods !== undefined) return deliver(goods);
-  way = wayOf(await whoSigned(), ways) ?? way;
-  if (way !== undefined && (await isSigned())) return run(() => buy(way!));
-  begin();
+  await run(goOn);
 }
 
 watchWallets((found) => {

@@ -1,5 +1,6 @@
 // The payer, with its compiled part: loaded while a person reads.
 
+export { endpointsOf } from '../../endpoints.js';
 export { payingFetch, receiptOf } from '../../fetch.js';
 export { indexedDbStore } from '../../indexeddb.js';
 export { resume, sentPayments } from '../../resume.js';

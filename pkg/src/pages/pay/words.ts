@@ -44,7 +44,7 @@ const KNOWN: Readonly<Record<string, Words>> = {
   ),
   redirected: words('The server led to another page.', NOTHING, false),
   endpoint_blocked: words('The seller asks for no further payment now.', `Read what it says, and try again when it is solved. ${NOTHING}`),
-  approval_needed: words('The seller could not check an earlier payment.', 'Look at your wallet before you try again.'),
+  approval_needed: words('The seller could not check an earlier payment.', 'Read what it says. Look at your wallet before you try again.'),
   undelivered: words('The seller did not deliver.', AT_MOST_ONCE),
   leads_on: words(
     'The seller answers with another address.',
@@ -64,6 +64,11 @@ export function wordsFor({ code, signed }: Failure): Words {
   if (known !== undefined) return signed === true ? { ...known, advice: known.advice.replace(NOTHING, SIGNED) } : known;
   if (signed === true) return words('The payment did not end as it should.', 'Look at your wallet before you pay again.');
   return words('That did not work.', `${NOTHING} Try again, or ask the seller.`);
+}
+
+/** Whether the payer waits until a person has read what the seller says. */
+export function isStopped({ code }: Failure): boolean {
+  return code === 'endpoint_blocked' || code === 'approval_needed';
 }
 
 /** Whether it is not known what became of a signed payment. */

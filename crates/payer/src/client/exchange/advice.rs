@@ -22,6 +22,7 @@ use crate::client::endpoints;
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::Offer;
 use farebox_base::encoding::hex;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// The recorded state of the endpoint, and the step after it.
@@ -58,8 +59,8 @@ impl Exchange {
         let state = match (advice, renewal) {
             // Fresh terms resolve the complaint.
             (Some(EndpointState::Retrying), Renewal::Asking) => None,
-            // The wallet's signature resolves that doubt, and moves no money.
-            (Some(EndpointState::Pending), _) if matches!(next, Next::Sign(_)) => None,
+            // The wallet's signature resolves that doubt: it moves no money, or the same nonce.
+            (Some(EndpointState::Pending), _) if resolves_doubt(paid, &next) => None,
             (Some(EndpointState::Retrying), _) if !paid || status != 402 => None,
             (Some(EndpointState::Retrying), Renewal::Signing | Renewal::Signed) => {
                 Some(EndpointState::Pending)
@@ -154,5 +155,15 @@ impl Exchange {
         self.state.propose(prepared);
         self.state.renew(Renewal::Signing);
         Next::Renew
+    }
+}
+
+/// Whether the wallet is asked next for what a doubted payment lacks: the request for an answer, or
+/// the terms that the server asks for, in the place of what was signed.
+fn resolves_doubt(paid: bool, next: &Next) -> bool {
+    match next {
+        Next::Sign(_) => true,
+        Next::Reserve => paid && !planted(Mutant::DoubtStopsOtherTerms),
+        _ => false,
     }
 }
