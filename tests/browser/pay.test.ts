@@ -238,6 +238,33 @@ test('a seller that asks for no further payment stops the page until its person 
   });
 });
 
+// A-603
+test('another account pays once what the first has signed has ended, and its person agrees', async () => {
+  const [first, second] = [payerOf(0), payerOf(1)];
+  const path = '/report?other';
+  await charged(second.address, 1n, async () => {
+    const { page } = await visited(path, [{ payer: first, network: HERE, name: 'Fox' }]);
+    const refuse = (route: Route): Promise<void> =>
+      route.request().headers()['payment-signature'] === undefined ? route.continue() : route.fulfill({ status: 402, body: 'pay' });
+    await page.route(`${world.gate.url}${path}`, refuse);
+    await context.clock.setFixedTime(Date.now() - 3_600_000);
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /did not take the payment/);
+    await page.close();
+    // An hour later it has ended.
+    await context.clock.setFixedTime(Date.now());
+    const { page: later, wallets } = await visited(path, [{ payer: second, network: HERE, name: 'Owl' }]);
+    const pay = later.getByRole('button', { name: /with Owl/ });
+    await pay.click();
+    await says(later, new RegExp(`has ended, and may have been charged\\. It was signed by ${first.address}`));
+    await later.getByRole('button', { name: 'Do not pay' }).click();
+    await pay.click();
+    await later.getByRole('button', { name: 'Pay again' }).click();
+    await isPaid(later);
+    assert.equal(wallets[0]?.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
+  });
+});
+
 test('a wallet that has paid with all it had goes on, and nobody reads that nothing was paid', async () => {
   const privateKey = generatePrivateKey();
   const payer = { ...privateKeyToAccount(privateKey), privateKey };

@@ -1,6 +1,7 @@
 // Pays for the page that answered 402, in its place: looks, asks the wallet, pays once, and shows what came.
 
 import type { PaymentStep, PayOptions, Proposal } from '../../options.js';
+import type { KeptPayment } from '../../resume.js';
 import type { Signer } from '../../signer.js';
 import { make } from '../shared/dom.js';
 import { fileOf, followed, isGuarded, shown } from './goods.js';
@@ -9,7 +10,7 @@ import { forget, type Goods, keep, keptOf } from './kept.js';
 import * as panel from './panel.js';
 import { payableWays, priceOf, type Way } from './terms.js';
 import { balanceOf, firstAccount, switchTo, type Wallet, watchWallets } from './wallets.js';
-import { type Failure, isOpen, isStopped, wordsFor } from './words.js';
+import { ENDED, type Failure, isOpen, isStopped, wordsFor } from './words.js';
 
 const URL_HERE = location.href.split('#')[0]!;
 /** As a browser asks for a page. */
@@ -45,8 +46,11 @@ const STEPS: Readonly<Record<PaymentStep, (wallet: string) => string>> = {
   done: () => 'Paid.',
 };
 
-/** Asks for the page with a payment, by the chosen wallet if one is to sign. */
-async function buy(chosen: Way): Promise<void> {
+/**
+ * Asks for the page with a payment, by the chosen wallet if one is to sign. `payAgain`: its person has agreed that it may be charged
+ * beside what has ended.
+ */
+async function buy(chosen: Way, payAgain = false): Promise<void> {
   const { terms, symbol, decimals, price } = chosen;
   const { indexedDbStore, payingFetch, receiptOf, resume, walletSigner } = await loading;
   const by = chosenWallet;
@@ -72,6 +76,7 @@ async function buy(chosen: Way): Promise<void> {
       assets: [asset],
       // The page is the seller's own, and shows whom it pays.
       pinPayees: false,
+      payAgain,
     },
     confirm: (proposal) => agreed(proposal, chosen),
     onStep: (step, proposal) => {
@@ -121,8 +126,7 @@ const nobody: Signer = { address: () => Promise.reject(withoutWallet), sign: () 
 
 /** Whether the person agrees: to what they clicked on, or to what it became. */
 async function agreed(proposal: Proposal, { terms, ...shownWay }: Way): Promise<boolean> {
-  if (proposal.again === true)
-    return panel.ask('An earlier payment for this page has ended, and may have been charged. Look at your wallet first.', 'Pay again');
+  if (proposal.again === true) return panel.ask(`${ENDED} Look at your wallet first.`, 'Pay again');
   const isSamePrice = proposal.amount === terms.amount;
   const isSamePayee = proposal.payTo.toLowerCase() === terms.payTo.toLowerCase();
   const isSameToken = proposal.network === terms.network && proposal.asset.toLowerCase() === terms.asset.toLowerCase();
@@ -177,15 +181,18 @@ async function payWith(wallet: Wallet): Promise<void> {
   const before = await whoSigned();
   // What is open goes on by its way: another network would charge beside it.
   const chosen = wayOf(before, ways) ?? way!;
-  if (before !== undefined && before.account.toLowerCase() !== account.toLowerCase())
-    return panel.otherAccount(before.account, () => begin());
+  const isOther = before !== undefined && before.account.toLowerCase() !== account.toLowerCase();
+  if (isOther) {
+    if (!(await hasEnded())) return panel.otherAccount(before.account, () => begin());
+    if (!(await panel.ask(`${ENDED} It was signed by ${before.account}. Look at that account first.`, 'Pay again'))) return begin();
+  }
   panel.show(`Choose ${chosen.title} in ${wallet.name}.`);
   await switchTo(wallet, chosen);
   // A wallet that has signed may have paid already.
-  const held = (await isSigned()) ? undefined : await balanceOf(wallet, chosen, account);
+  const held = !isOther && (await isSigned()) ? undefined : await balanceOf(wallet, chosen, account);
   if (held !== undefined && held < BigInt(chosen.terms.amount)) return panel.lacking(chosen, held, wallet, () => begin());
   chosenWallet = { wallet, account };
-  await buy(chosen);
+  await buy(chosen, isOther);
 }
 
 /** Runs one purchase at a time, and says how it failed. */
@@ -244,9 +251,19 @@ async function knowing(failure: Failure): Promise<Failure> {
 
 /** Whether a payment for this page is signed and open. */
 async function isSigned(): Promise<boolean> {
+  return (await openPayments()).length > 0;
+}
+
+/** Whether nothing that is signed for this page and open can be charged any more. */
+async function hasEnded(): Promise<boolean> {
+  const { isUnended } = await loading;
+  return !(await openPayments()).some(({ ends }) => isUnended(ends, Date.now() / 1000));
+}
+
+async function openPayments(): Promise<KeptPayment[]> {
   const { indexedDbStore, sentPayments } = await loading;
   const sent = await sentPayments(indexedDbStore(BUDGET)).catch(() => []);
-  return sent.some(({ url, open }) => open && url === URL_HERE);
+  return sent.filter(({ url, open }) => open && url === URL_HERE);
 }
 
 /** What a server or a wallet says about a failure, where it adds something. */

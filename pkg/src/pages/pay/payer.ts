@@ -4,4 +4,5 @@ export { endpointsOf } from '../../endpoints.js';
 export { payingFetch, receiptOf } from '../../fetch.js';
 export { indexedDbStore } from '../../indexeddb.js';
 export { resume, sentPayments } from '../../resume.js';
+export { isUnended } from '../../sent.js';
 export { walletSigner } from '../../signer.js';

@@ -12,6 +12,8 @@ const NOTHING = 'Nothing was paid.';
 const SIGNED =
   'You have signed a payment for this page before: try again with the same wallet, which goes on with it. You are charged once.';
 const AT_MOST_ONCE = 'Read what it says. You may try again: you are charged once at most.';
+/** What is said of a payment that nobody can tell the fate of. */
+export const ENDED = 'An earlier payment for this page has ended, and may have been charged.';
 const words = (title: string, advice: string, again = true): Words => ({ title, advice, again });
 
 const KNOWN: Readonly<Record<string, Words>> = {
@@ -34,7 +36,7 @@ const KNOWN: Readonly<Record<string, Words>> = {
     'The server did not take the payment.',
     'Ask the seller before you pay again. What you signed is charged at most once.',
   ),
-  ended: words('An earlier payment for this page has ended, and may have been charged.', 'Look at your wallet before you pay again.'),
+  ended: words(ENDED, 'Look at your wallet before you pay again.'),
   payment_conflict: words('The seller does not deliver for this payment.', AT_MOST_ONCE),
   refund_due: words('You paid, and the seller could not deliver.', 'The seller owes you a refund. Keep what it says below.', false),
   receipt_mismatch: words(
