@@ -334,6 +334,22 @@ test('behind a control plane, what delivered nothing, or without a receipt, keep
   );
 });
 
+// A-604
+test('behind a control plane the key stays for as long as a merchant may have an authorization signed, and is another one then', async () => {
+  const { client, keys } = answeringPlane([0, 1, 2, 3].map(() => ({ kind: 'execution_failed' })));
+  let minutes = 0;
+  const harness = new AgentHarness({ client, now: () => new Date(Date.now() + minutes * 60_000) });
+  // Each one from the attempt before it.
+  for (const later of [0, 11, 60, 62]) {
+    minutes += later;
+    await buy(harness);
+  }
+  assert.deepEqual(
+    keys.map((key) => key === keys[0]),
+    [true, true, true, false],
+  );
+});
+
 test('a desk behind a control plane keeps the key as well, and says so of a plane that failed', async () => {
   shop.answers = (_, response) => ask(response);
   const { client, keys } = answeringPlane(UNPROVEN);

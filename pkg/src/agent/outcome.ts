@@ -1,6 +1,8 @@
 /** The outcomes of a paid request: two kinds are returned, the others are thrown. */
+
 import type { Read } from '../beginning.js';
 import { isBodiless } from '../body.js';
+import { LATE_SECS } from '../sent.js';
 import type { PaidRequestProtocol, SdkMerchantResponse, SdkPaymentDecisionResponse, SdkReceipt } from './contracts.js';
 import { having } from './having.js';
 import { fieldsOf } from './heads.js';
@@ -108,8 +110,10 @@ export function openUntil(outcome: PaidResponse | FetchPaidFailureResponse, clie
   return isOpen && !clientKnows ? now + OPEN_MS : undefined;
 }
 
+/** Seconds for which a treasury signs at most: a merchant names how long it is, and may settle at the very end. */
+const MAX_VALIDITY_SECS = 3_600;
 /** How long it does, milliseconds: by then the authorization has ended. */
-const OPEN_MS = 600_000;
+const OPEN_MS = (MAX_VALIDITY_SECS + LATE_SECS) * 1000;
 
 /** Whether neither the merchant nor the chain has proven a payment so far. A control plane that gives no receipt says nothing of it. */
 function isUnproven(receipt: SdkReceipt | undefined): boolean {
