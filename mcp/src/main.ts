@@ -11,7 +11,7 @@ import { fileStore } from 'farebox/file-store';
 
 import { type Config, ConfigError, folderOf, privateKey, readConfig, shown } from './config.js';
 import { take } from './lock.js';
-import { connect } from './others.js';
+import { ANSWER_MS, Reached } from './others.js';
 import { paidTools } from './paid.js';
 import { createSellingServer, listenForGate } from './sell.js';
 import { askThrough, CANNOT_ASK, canAsk, createAgentServer } from './server.js';
@@ -60,14 +60,13 @@ async function paying(config: Config & { readonly folder: string }, file: string
   return server;
 }
 
-/** How long an answer to a payment may take, milliseconds; it is then asked for again with the same payment. */
-const ANSWER_MS = 120_000;
-
 async function selling({ server: command, secretEnv = 'ORIGIN_SECRET', ...config }: NonNullable<Config['sell']>): Promise<Server> {
   const secret = process.env[secretEnv];
   if (secret === undefined)
     throw new ConfigError(`the environment variable ${shown(secretEnv)} has no secret; it is the gate's ORIGIN_SECRET`);
-  const upstream = await connect(command);
+  const upstream = new Reached(command);
+  // One that cannot start is told of here, and not to the first buyer.
+  await upstream.connected();
   const origin = await listenForGate(config, secret, upstream);
   const server = createSellingServer(config, upstream);
   server.onclose = () => {

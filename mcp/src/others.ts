@@ -1,7 +1,7 @@
 /** Other MCP servers: how they are reached, and what tools they have. */
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { getDefaultEnvironment, StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import {
   type CallToolRequest,
@@ -14,8 +14,71 @@ import { fareboxVersion } from 'farebox/agent';
 
 import { headersOf, type RemoteConfig, type ServerConfig } from './config.js';
 
+/** What answers requests: a client, or a server that is reached again. */
+export type Asked = Pick<Client, 'request'>;
+
+/** A client, the requests that it has under way, and whether no more are made of it. */
+type Connection = { readonly client: Promise<Client>; asks: number; isOver: boolean };
+
+/** Another server: the next request starts its program again once that has ended, and opens another session where it has forgotten one. */
+export class Reached implements Asked {
+  readonly #server: ServerConfig;
+  #connection: Connection | undefined;
+
+  constructor(server: ServerConfig) {
+    this.#server = server;
+  }
+
+  /** Waits until it is connected. */
+  async connected(): Promise<void> {
+    await this.#connected().client;
+  }
+
+  readonly request: Asked['request'] = async (request, schema, options) => {
+    const connection = this.#connected();
+    connection.asks += 1;
+    try {
+      return await (await connection.client).request(request, schema, options);
+    } catch (error) {
+      if (error instanceof StreamableHTTPError) this.#leave(connection);
+      throw error;
+    } finally {
+      connection.asks -= 1;
+      // What others have under way is answered first.
+      if (connection.isOver && connection.asks === 0) await ended(connection);
+    }
+  };
+
+  async close(): Promise<void> {
+    if (this.#connection !== undefined) await ended(this.#connection);
+  }
+
+  #connected(): Connection {
+    if (this.#connection !== undefined) return this.#connection;
+    const made: Connection = { client: connect(this.#server), asks: 0, isOver: false };
+    this.#connection = made;
+    const leave = (): void => this.#leave(made);
+    made.client.then((client) => {
+      client.onclose = leave;
+    }, leave);
+    return made;
+  }
+
+  #leave(connection: Connection): void {
+    connection.isOver = true;
+    if (this.#connection === connection) this.#connection = undefined;
+  }
+}
+
+function ended({ client }: Connection): Promise<void> {
+  return client.then(
+    (it) => it.close(),
+    () => undefined,
+  );
+}
+
 /** A client of another server. It gets no secret of this one. */
-export async function connect(server: ServerConfig): Promise<Client> {
+async function connect(server: ServerConfig): Promise<Client> {
   const client = new Client({ name: 'farebox-mcp', version: fareboxVersion });
   await client.connect(transportTo(server));
   return client;
@@ -62,7 +125,7 @@ function bounded(response: Response, isTooLong: () => unknown): Response {
 }
 
 /** Every tool of a server. Schemas are another's text: none of them is compiled here, since a pattern in one may never end. */
-export async function toolsOf(client: Client): Promise<Tool[]> {
+export async function toolsOf(client: Asked): Promise<Tool[]> {
   const found: Tool[] = [];
   let cursor: string | undefined;
   let [pages, size] = [0, 0];
@@ -79,6 +142,10 @@ export async function toolsOf(client: Client): Promise<Tool[]> {
 const MOST_TOOLS = 500;
 
 /** Calls a tool, and gives what it answers: whether that has the declared form is for who reads it. */
-export async function called(client: Client, params: CallToolRequest['params'], signal?: AbortSignal): Promise<CallToolResult> {
-  return client.request({ method: 'tools/call', params }, CallToolResultSchema, signal === undefined ? {} : { signal });
+export async function called(client: Asked, params: CallToolRequest['params'], signal?: AbortSignal): Promise<CallToolResult> {
+  const options = { timeout: ANSWER_MS, ...(signal === undefined ? {} : { signal }) };
+  return client.request({ method: 'tools/call', params }, CallToolResultSchema, options);
 }
+
+/** How long an answer may take, milliseconds, as a gate waits for one; it is then asked for again with the same payment. */
+export const ANSWER_MS = 120_000;

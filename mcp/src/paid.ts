@@ -1,40 +1,24 @@
 /** Tools of other MCP servers, offered under their own names and paid for when they ask. */
-import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { FareboxError, type PayOptions } from 'farebox';
 import { type McpCall, type McpCallResult, payMcpTool } from 'farebox/agent';
 
 import type { ServerConfig } from './config.js';
 import { isOffered, offered } from './offered.js';
-import { called, connect, toolsOf } from './others.js';
+import { called, Reached, toolsOf } from './others.js';
 import type { More } from './server.js';
 
 /** The tools of these servers as `<name>__<tool>`; a call that asks for a payment is paid once, within the policy. */
 export function paidTools(servers: Readonly<Record<string, ServerConfig>>, options: () => PayOptions): More & { close(): Promise<void> } {
-  const clients = new Map<string, Promise<Client>>();
-  const clientOf = (name: string): Promise<Client> => {
-    const known = clients.get(name);
-    if (known !== undefined) return known;
-    const made = connect(servers[name] as ServerConfig);
-    clients.set(name, made);
-    const forget = (): void => {
-      if (clients.get(name) === made) clients.delete(name);
-    };
-    // A program that has ended is started again by the next call.
-    made.then((client) => {
-      client.onclose = forget;
-    }, forget);
-    return made;
-  };
+  const reached = new Map(Object.entries(servers).map(([name, server]) => [name, new Reached(server)]));
   /** Until when a server that was late is not asked for its tools. */
   const late = new Map<string, number>();
   return {
     list: async () => {
       const lists = await Promise.all(
-        Object.keys(servers).map(async (name) => {
+        [...reached].map(async ([name, other]) => {
           if ((late.get(name) ?? 0) > Date.now()) return [];
-          const listing = clientOf(name).then(toolsOf);
+          const listing = toolsOf(other);
           // Once it has answered, it is asked again.
           listing.then(
             () => late.delete(name),
@@ -56,22 +40,17 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
     call: async (full, given, signal) => {
       const at = full.indexOf('__');
       const [name, tool] = [full.slice(0, Math.max(at, 0)), full.slice(at + 2)];
-      if (!Object.hasOwn(servers, name) || !isOffered(tool)) return undefined;
+      const other = reached.get(name);
+      if (other === undefined || !isOffered(tool)) return undefined;
       try {
-        await within(clientOf(name), LIST_MS);
+        await within(other.connected(), LIST_MS);
       } catch {
         return problem({ code: 'server_unreachable', message: `The server ${name} does not answer.` });
       }
       const server = servers[name] as ServerConfig;
       const call: McpCall = async (params, ends) => {
-        const client = await within(clientOf(name), LIST_MS);
-        try {
-          return (await called(client, params, ends)) as McpCallResult;
-        } catch (error) {
-          // A remote server may have forgotten the session: the next call opens another one.
-          if (error instanceof StreamableHTTPError) await client.close();
-          throw error;
-        }
+        await within(other.connected(), LIST_MS);
+        return (await called(other, params, ends)) as McpCallResult;
       };
       try {
         const { result, payment, receipt } = await payMcpTool(
@@ -91,11 +70,7 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       }
     },
     close: async () => {
-      for (const client of clients.values())
-        await client.then(
-          (it) => it.close(),
-          () => undefined,
-        );
+      for (const other of reached.values()) await other.close();
     },
   };
 }

@@ -6,14 +6,13 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
-import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CallToolRequestSchema, type CallToolResult, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { decodeHeader, encodeHeader } from 'farebox';
 import { fareboxVersion } from 'farebox/agent';
 
 import { ConfigError, listenOf, type SellConfig } from './config.js';
-import { called, toolsOf } from './others.js';
+import { ANSWER_MS, type Asked, called, toolsOf } from './others.js';
 
 /** Members of `_meta`. Spec: x402 v2, MCP transport. */
 const PAYMENT = 'x402/payment';
@@ -22,13 +21,12 @@ const SETTLEMENT = 'x402/payment-response';
 const ASKED = 'x402/error';
 const BASE64 = /^[A-Za-z0-9+/]{1,65536}={0,2}$/;
 const MAX_BODY_BYTES = 1024 * 1024;
-const GATE_MS = 120_000;
 
 /** Who buys, where the process serves more than one client: the gate counts by it, if it believes this process (`--trust-proxy`). */
 export type Buyer = { readonly address?: string };
 
 /** A server whose priced tools ask for a payment, in the form of x402. */
-export function createSellingServer({ gate, priced }: Pick<SellConfig, 'gate' | 'priced'>, upstream: Client, buyer: Buyer = {}): Server {
+export function createSellingServer({ gate, priced }: Pick<SellConfig, 'gate' | 'priced'>, upstream: Asked, buyer: Buyer = {}): Server {
   const server = new Server({ name: 'farebox-mcp', version: fareboxVersion }, { capabilities: { tools: {} } });
   server.setRequestHandler(ListToolsRequestSchema, async () => ({
     // A result that asks for a payment does not have the declared form.
@@ -61,7 +59,7 @@ async function sold(gate: string, { name, given, payment }: Bought, { address }:
       headers,
       body: JSON.stringify(given),
       redirect: 'manual',
-      signal: AbortSignal.timeout(GATE_MS),
+      signal: AbortSignal.timeout(ANSWER_MS),
     });
   } catch {
     return failed({ code: 'gate_unreachable', message: 'The gate does not answer. If a payment went along, send the same one again.' });
@@ -108,7 +106,7 @@ function problemOf(text: string, status: number): object {
 export async function listenForGate(
   { listen = '127.0.0.1:8403', priced }: Pick<SellConfig, 'listen' | 'priced'>,
   secret: string,
-  upstream: Client,
+  upstream: Asked,
 ): Promise<HttpServer> {
   if (secret.length < 32) throw new ConfigError('ORIGIN_SECRET has at least 32 characters');
   const server = createServer((request, response) => {
@@ -129,7 +127,7 @@ async function run(
   response: ServerResponse,
   secret: string,
   priced: readonly string[],
-  upstream: Client,
+  upstream: Asked,
 ): Promise<void> {
   if (!isFromGate(request, secret)) return answer(response, 403, { error: 'ask the gate' });
   // A gate forwards what it has no route for, or lets an API key pass: the first one was paid by nobody.

@@ -15,6 +15,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 
+import { freePort } from '../../demo/server.mjs';
 import { cardOf, createSellingServer, listenForGate, paidTools } from '../../mcp/dist/index.js';
 import { localSigner, type Proposal } from '../../pkg/dist/index.js';
 import { PAYER_KEY } from './shop.ts';
@@ -73,11 +74,16 @@ async function started(name: string, more: object = {}): Promise<{ pid: number |
   mkdirSync(join(folder.path, name), { recursive: true });
   const file = join(folder.path, `${name}.json`);
   writeFileSync(file, JSON.stringify({ folder: name, ...more }));
+  return { pid: await running(file), lock: () => JSON.parse(readFileSync(join(folder.path, name, 'prepared.pid'), 'utf8')) as unknown[] };
+}
+
+/** The process id of a server with this configuration. */
+async function running(file: string): Promise<number | null> {
   const transport = new StdioClientTransport({ command: process.execPath, args: [main, file], env });
   const client = new Client({ name: 'host', version: '1' });
   await client.connect(transport);
   clients.push(client);
-  return { pid: transport.pid, lock: () => JSON.parse(readFileSync(join(folder.path, name, 'prepared.pid'), 'utf8')) as unknown[] };
+  return transport.pid;
 }
 
 test('a folder belongs to a living process, and not to another one that got the number of a dead one', async () => {
@@ -171,10 +177,14 @@ test('a card shows the URL that was asked for, and no Markdown of it', () => {
   assert.equal(cardOf({ ...proposal, askedUrl: 'https://a.example/report' }).split('\n')[1], 'For: GET a.example/report, redirected');
 });
 
+/** A module of the SDK, as a program imports it. */
+function sdk(name: string): string {
+  return JSON.stringify(pathToFileURL(join(process.cwd(), 'node_modules/@modelcontextprotocol/sdk/dist/esm', name)).href);
+}
 const UPSTREAM = `
-import { Server } from ${JSON.stringify(pathToFileURL(join(process.cwd(), 'node_modules/@modelcontextprotocol/sdk/dist/esm/server/index.js')).href)};
-import { StdioServerTransport } from ${JSON.stringify(pathToFileURL(join(process.cwd(), 'node_modules/@modelcontextprotocol/sdk/dist/esm/server/stdio.js')).href)};
-import { ListToolsRequestSchema } from ${JSON.stringify(pathToFileURL(join(process.cwd(), 'node_modules/@modelcontextprotocol/sdk/dist/esm/types.js')).href)};
+import { Server } from ${sdk('server/index.js')};
+import { StdioServerTransport } from ${sdk('server/stdio.js')};
+import { ListToolsRequestSchema } from ${sdk('types.js')};
 const server = new Server({ name: 'up', version: '1' }, { capabilities: { tools: {} } });
 const schema = (description) => ({ type: 'object', properties: { city: { type: 'string', description }, description: { type: 'string' } } });
 server.setRequestHandler(ListToolsRequestSchema, async () => ({ tools: [
@@ -202,33 +212,57 @@ test('what another server says of its tools is bounded, visible, and said to be 
   }
 });
 
-// A-278
-test('a tool for which the gate has no price is not run, though the gate has signed the request', async () => {
+/** Asks an origin for a tool as its gate does; the status. */
+async function asksOrigin(port: number, secret: string, tool: string, told: Readonly<Record<string, string>>): Promise<number> {
+  const at = Math.floor(Date.now() / 1000);
+  const names = ['farebox-payment', 'farebox-amount', 'farebox-asset', 'farebox-network', 'farebox-transaction'];
+  const client = told['farebox-payer'] ?? told['farebox-client'] ?? '';
+  const signed = [at, 'POST', `/tools/${tool}`, client, ...names.map((name) => told[name] ?? '')];
+  const mark = createHmac('sha256', secret).update(signed.join('\n')).digest('hex');
+  const headers = { ...told, 'farebox-signature-v2': `t=${at},v2=${mark}` };
+  return (await fetch(`http://127.0.0.1:${port}/tools/${tool}`, { method: 'POST', headers, body: '{}' })).status;
+}
+const PAID = { 'farebox-payer': '0xabc', 'farebox-payment': 'rcpt_1', 'farebox-amount': '1' };
+
+// A-278, A-606
+test('a tool for which the gate has no price is not run, though the gate has signed the request, and one that is paid has two minutes', async () => {
   const secret = 'secret-of-the-gate-0123456789abcdef';
   const ran: unknown[] = [];
-  const upstream = { request: async (call: unknown) => ran.push(call) && { content: [] } } as unknown as Client;
-  const server = await listenForGate({ listen: '127.0.0.1:0', priced: ['radar'] }, secret, upstream);
+  const request = async (_: unknown, __: unknown, { timeout }: { timeout?: number }) => ran.push(timeout) && { content: [] };
+  const server = await listenForGate({ listen: '127.0.0.1:0', priced: ['radar'] }, secret, { request } as unknown as Client);
   after(() => server.close());
   const { port } = server.address() as { port: number };
-  const ask = async (told: Readonly<Record<string, string>>): Promise<number> => {
-    const at = Math.floor(Date.now() / 1000);
-    const names = ['farebox-payment', 'farebox-amount', 'farebox-asset', 'farebox-network', 'farebox-transaction'];
-    const signed = [
-      at,
-      'POST',
-      '/tools/radar',
-      told['farebox-payer'] ?? told['farebox-client'] ?? '',
-      ...names.map((name) => told[name] ?? ''),
-    ];
-    const mark = createHmac('sha256', secret).update(signed.join('\n')).digest('hex');
-    const headers = { ...told, 'farebox-signature-v2': `t=${at},v2=${mark}` };
-    return (await fetch(`http://127.0.0.1:${port}/tools/radar`, { method: 'POST', headers, body: '{}' })).status;
-  };
+  const ask = (told: Readonly<Record<string, string>>): Promise<number> => asksOrigin(port, secret, 'radar', told);
   assert.equal(await ask({}), 403);
   assert.deepEqual(ran, []);
-  assert.equal(await ask({ 'farebox-payer': '0xabc', 'farebox-payment': 'rcpt_1', 'farebox-amount': '1' }), 200);
+  assert.equal(await ask(PAID), 200);
   assert.equal(await ask({ 'farebox-client': 'partner' }), 200);
-  assert.equal(ran.length, 2);
+  assert.deepEqual(ran, [120_000, 120_000]);
+});
+
+/** An MCP server that exits when its tool `die` is called. */
+const MORTAL = `
+import { Server } from ${sdk('server/index.js')};
+import { StdioServerTransport } from ${sdk('server/stdio.js')};
+import { CallToolRequestSchema } from ${sdk('types.js')};
+const server = new Server({ name: 'up', version: '1' }, { capabilities: { tools: {} } });
+server.setRequestHandler(CallToolRequestSchema, async ({ params }) => (params.name === 'die' ? process.exit(1) : { content: [] }));
+await server.connect(new StdioServerTransport());
+`;
+
+// A-605
+test('a program whose tools are sold is started again after it has exited', async () => {
+  const [program, config] = ['mortal.mjs', 'sell.json'].map((name) => join(folder.path, name)) as [string, string];
+  writeFileSync(program, MORTAL);
+  const port = await freePort();
+  const server = { command: process.execPath, args: [program] };
+  const sell = { server, gate: 'https://gate.example', priced: ['forecast', 'die'], listen: `127.0.0.1:${port}` };
+  writeFileSync(config, JSON.stringify({ sell }));
+  await running(config);
+  const use = (tool: string): Promise<number> => asksOrigin(port, env.ORIGIN_SECRET, tool, PAID);
+  const statuses = [];
+  for (const tool of ['forecast', 'die', 'forecast', 'die', 'forecast']) statuses.push(await use(tool));
+  assert.deepEqual(statuses, [200, 500, 200, 500, 200]);
 });
 
 // A-277

@@ -187,3 +187,30 @@ test('a server whose list never comes delays one list', async () => {
   assert.deepEqual(await list(), []);
   assert.ok(waited >= 10_000 && Date.now() - began < waited + 1_000, `${waited}`);
 });
+
+// A-607
+test('a call for which a server has forgotten its session ends no other one that is under way', async () => {
+  let isAsked = false;
+  const { call, asked } = await remote({
+    tools: [tool('slow'), tool('gone')],
+    before: (_, response, message) => {
+      const { method, params } = message ?? {};
+      if (method !== 'tools/call') return false;
+      if (params?.name === 'gone') response.writeHead(404).end();
+      else {
+        isAsked = true;
+        const result = { content: [{ type: 'text', text: 'late' }] };
+        const text = JSON.stringify({ jsonrpc: '2.0', id: message?.id, result });
+        setTimeout(() => response.writeHead(200, { 'content-type': 'application/json' }).end(text), 500);
+      }
+      return true;
+    },
+  });
+  const slow = call('w__slow', {}, new AbortController().signal);
+  await eventually('the slow call', () => isAsked);
+  await assert.rejects(async () => call('w__gone', {}, new AbortController().signal));
+  assert.deepEqual((await slow)?.content, [{ type: 'text', text: 'late' }]);
+  // The next one opens another session.
+  await call('w__slow', {}, new AbortController().signal);
+  assert.deepEqual(asked, ['initialize', 'initialize']);
+});
