@@ -95,6 +95,37 @@ pub fn what_one_account_has_signed_is_not_signed_again_by_another_one() {
     assert!(exchange.pays_from(other).is_ok());
 }
 
+//
+#[test]
+pub fn what_a_clock_that_ran_ahead_has_signed_is_signed_again_with_its_nonce() {
+    const A_MONTH: u64 = 30 * 86_400;
+    let asked = terms(&json!([entry("10000")]));
+    let signed = |it: &mut Exchange, now: u64| {
+        it.reserve(None, at(now)).unwrap();
+        let signature = sign(it.prepare(at(now)));
+        let Next::Send { headers, .. } = it.signed(&signature, at(now)) else { panic!() };
+        shown(&headers).unwrap()
+    };
+    for (ahead, is_signed) in [(60, false), (61, true), (A_MONTH, true)] {
+        let mut it = begun([1; 48], false);
+        assert!(matches!(it.answered(402, &asked, b"", at(ahead)), Next::Reserve));
+        let first = signed(&mut it, ahead);
+        assert_eq!(failure(it.answered(402, &asked, b"", at(0))).reason.code(), "payment_refused");
+        // The clock is right again. The server may have taken it: the same bytes go first.
+        let sent = it.go_on(policy(RULES), None, false, false, at(0)).unwrap();
+        assert!(matches!(sent, Next::Send { .. }));
+        let next = it.answered(402, &asked, b"", at(0));
+        if !is_signed {
+            assert_eq!(failure(next).reason.code(), "payment_refused");
+            continue;
+        }
+        assert!(matches!(next, Next::Reserve), "{next:?}");
+        let second = signed(&mut it, 0);
+        assert_eq!((&second.slot, second.amount), (&first.slot, first.amount));
+        assert_eq!(second.valid_before, at(60).secs());
+    }
+}
+
 #[test]
 pub fn a_purchase_goes_on_under_the_rules_of_today() {
     let (mut payer, mut merchant) = (Payer::default(), Merchant::default());

@@ -72,6 +72,8 @@ macro_rules! payer {
             LostTransactionsAreOne,
             /// A payment that is signed beside one in doubt is in doubt as well.
             DoubtOutlivesSigning,
+            /// What a clock that ran ahead has signed is sent again until its time.
+            ClocksNeverRunAhead,
             /// A server's doubt stops a purchase that is about to be signed at its other terms.
             DoubtStopsOtherTerms,
             /// A purchase goes on under the policy of the call that began it.

@@ -9,7 +9,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::state::{ExchangeState, Going, Redelivery, Renewal};
+use super::state::{ExchangeState, Going, Paid, Redelivery, Renewal};
 use super::{Exchange, Next, ReceivedResponse};
 use crate::client::challenge::Challenge;
 use crate::client::error::{ClientError, Reason};
@@ -25,6 +25,8 @@ use farebox_evm::keccak::{keccak256, keccak256_parts};
 
 /// Maximum of them that are remembered; the oldest goes first.
 const MAX_EARLIER: usize = 16;
+/// Seconds by which clocks differ: what was prepared later than that is of a clock that ran ahead.
+const CLOCKS_DIFFER_SECS: u64 = 60;
 
 impl Exchange {
     /// The earlier authorizations of the purchase with the same nonce.
@@ -244,12 +246,13 @@ impl Exchange {
     }
 
     /// Whether the answer to a payment that was sent again asks for other terms, which its nonce
-    /// pays and the policy allows; or for the same, and the payment has ended.
+    /// pays and the policy allows; or for the same, and the payment has ended, or is of a clock that
+    /// ran ahead: no honest server takes that before its time.
     pub(super) fn takes_terms(&mut self, answer: ReceivedResponse<'_>) -> bool {
         let Some(paid) = self.state.paid().filter(|_| self.going == Going::Sends) else {
             return false;
         };
-        let has_ended = paid.valid_before <= answer.now;
+        let has_ended = paid.valid_before <= answer.now || is_ahead(paid, answer.now);
         let signed = paid.prepared.offer.clone();
         let Ok(challenge) = self.asked(answer) else { return false };
         let Some(offers) = self.in_place(&challenge.offers) else { return false };
@@ -289,10 +292,11 @@ impl Exchange {
     }
 
     /// The message to sign for an offer, as of a later second than the one that was signed before:
-    /// a gate takes the same bytes for a copy.
+    /// a gate takes the same bytes for a copy. One of a clock that ran ahead ends at another time.
     pub(super) fn prepared(&mut self, offer: Offer, now: UnixTime) -> Prepared {
         let nonce = self.nonces.own(&self.payer, &offer);
-        self.as_of = self.state.paid().map_or(now, |paid| now.max(paid.as_of.plus(1)));
+        let before = self.state.paid().filter(|paid| !is_ahead(paid, now));
+        self.as_of = before.map_or(now, |paid| now.max(paid.as_of.plus(1)));
         Prepared::new(offer, self.payer, nonce, self.as_of)
     }
 
@@ -301,6 +305,11 @@ impl Exchange {
     pub const fn prepared_at(&self) -> UnixTime {
         self.as_of
     }
+}
+
+/// Whether a payment was prepared by a clock that ran ahead.
+fn is_ahead(paid: &Paid, now: UnixTime) -> bool {
+    paid.as_of > now.plus(CLOCKS_DIFFER_SECS) && !planted(Mutant::ClocksNeverRunAhead)
 }
 
 fn unresolved() -> ClientError {
