@@ -296,6 +296,7 @@ const TABLE: &[Row] = &[
     row!(AnyDelay, channel_payer::what_is_sold_with_a_longer_delay_is_paid_for_by_itself),
     row!(AnyDeposit, channel_payer::a_deposit_is_never_larger_than_the_payer_allows),
     row!(PayeesAreBelieved, channel_payer::a_payee_is_believed_as_far_as_was_signed_and_no_further),
+    row!(LateDepositsVanish, channel_payer::a_deposit_that_may_have_arrived_stays_known_until_its_payee_speaks_of_it),
     row!(DepositsVanish, channel_payer::a_payee_that_says_the_deposit_is_gone_gets_no_other),
     row!(ChannelsOpenBeside, channel_payer::a_seller_that_names_channel_after_channel_gets_one_deposit_more_a_day),
     row!(AnyEscrow, session_payer::no_deposit_goes_to_a_contract_that_the_policy_does_not_name),

@@ -5,9 +5,12 @@ use farebox_core::client::Policy;
 use farebox_core::client::budget::Budget;
 use farebox_core::client::channel::{ChannelNext, ChannelPurchase, channels};
 use farebox_core::http::Headers;
+use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
-use super::{BEGUN, PAYEE, PRICE, Payee, changed, played, purchase, run, signature};
+use super::{
+    BEGUN, PAYEE, PRICE, Payee, changed, fields, played, purchase, refund, run, signature,
+};
 
 #[test]
 pub fn one_request_deposits_once_whatever_the_server_says() {
@@ -75,7 +78,7 @@ pub fn an_answer_that_comes_late_counts_no_other_deposit_as_arrived() {
     let (mut payee, mut record) = (Payee::default(), None);
     let terms = payee.terms(false);
     // A deposit arrives, and its answer is on its way for a minute.
-    let (mut slow, payment) = sent(1, &mut record, &terms);
+    let (mut slow, payment) = sent(1, &mut record, &terms, BEGUN);
     let (status, headers) = payee.takes(&payment, None);
     let now = BEGUN.plus(61);
     let mut buys = |record: &mut Option<String>, seed: u64, now| {
@@ -97,13 +100,18 @@ pub fn an_answer_that_comes_late_counts_no_other_deposit_as_arrived() {
 }
 
 /// A request up to the moment in which its payment leaves.
-fn sent(seed: u64, record: &mut Option<String>, terms: &Headers) -> (ChannelPurchase, String) {
+fn sent(
+    seed: u64,
+    record: &mut Option<String>,
+    terms: &Headers,
+    now: UnixTime,
+) -> (ChannelPurchase, String) {
     let mut buyer = purchase(seed);
-    let mut next = buyer.answered(402, terms, b"", BEGUN);
+    let mut next = buyer.answered(402, terms, b"", now);
     loop {
         next = match next {
             ChannelNext::Update => {
-                *record = buyer.update(record.as_deref(), BEGUN).unwrap().or(record.take());
+                *record = buyer.update(record.as_deref(), now).unwrap().or(record.take());
                 buyer.updated()
             }
             ChannelNext::Sign { deposit, voucher } => {
@@ -114,6 +122,51 @@ fn sent(seed: u64, record: &mut Option<String>, terms: &Headers) -> (ChannelPurc
             ChannelNext::Send { payment, .. } => return (buyer, payment),
             other => panic!("{other:?}"),
         };
+    }
+}
+
+//
+#[test]
+pub fn a_deposit_that_may_have_arrived_stays_known_until_its_payee_speaks_of_it() {
+    let late = BEGUN.plus(61);
+    let settled = json!({"success": true, "transaction": "0x01", "amount": "100000"});
+    let paid_back = fields("payment-response", &settled);
+    let refused = changed(&Payee::default().terms(false), PAYEE, &json!({}));
+    // What its payee does with the opening, and says later: what is pending then, and deposited.
+    for arrives in [true, false] {
+        let (mut payee, mut record) = (Payee::default(), None);
+        let terms = payee.terms(false);
+        // No answer comes, nor to what is shown once the deposit has ended.
+        for (seed, now) in [(1, BEGUN), (2, late)] {
+            let (mut lost, payment) = sent(seed, &mut record, &terms, now);
+            if arrives && seed == 1 {
+                payee.takes(&payment, None);
+            }
+            lost.abandoned();
+            record = lost.update(record.as_deref(), now).unwrap().or(record);
+            let kept = channels(record.as_deref()).unwrap();
+            assert_eq!((&kept[0]["pending"], &kept[0]["deposit"]), (&json!("100000"), &json!("0")));
+        }
+        let asks = |record: &mut Option<String>, now, answer: &dyn Fn() -> (u16, Headers)| {
+            run(&mut refund(3), record, &terms, now, |_| answer()).code()
+        };
+        let back = || (200, paid_back.clone());
+        assert_eq!(asks(&mut record, BEGUN, &back), "payment_unresolved", "it may still arrive");
+        let no = || (402, refused.clone());
+        assert_eq!(asks(&mut record, late, &no), "payment_refused", "that is no word of it");
+        if arrives {
+            assert_eq!(asks(&mut record, late, &back), "");
+            assert_eq!(channels(record.as_deref()).unwrap(), json!([]));
+            continue;
+        }
+        // The payee refuses a payment, and knows no channel: the next one deposits.
+        let buys = |record: &mut Option<String>, payee: &mut Payee, seed: u64| {
+            let answers = |it: &str| if seed == 4 { no() } else { payee.takes(it, None) };
+            let ended = run(&mut purchase(seed), record, &terms, late, answers);
+            (ended.deposits, ended.code())
+        };
+        assert_eq!(buys(&mut record, &mut payee, 4), (0, "payment_refused"));
+        assert_eq!(buys(&mut record, &mut payee, 5), (1, ""));
     }
 }
 

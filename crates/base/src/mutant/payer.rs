@@ -132,6 +132,8 @@ macro_rules! payer {
             PayeesAreBelieved,
             /// A payee that says that a deposit is gone gets another one.
             DepositsVanish,
+            /// A deposit that has ended is dropped though the payee has said nothing of it.
+            LateDepositsVanish,
             /// A server may ask for deposit after deposit in one request.
             DepositsRepeat,
             /// A seller that names another channel with each request gets a deposit for each.

@@ -124,6 +124,10 @@ impl ChannelPurchase {
                 self.corrections = self.corrections.saturating_add(1);
                 self.course.change(Todo::Note(PaymentFate::Told(told)))
             }
+            None if self.course.aim == ChannelAim::Pay => {
+                let refused = fail(Reason::PaymentRefused, &rejection.to_string());
+                self.course.end(PaymentFate::Refused, refused)
+            }
             None => self.course.over(Reason::PaymentRefused, &rejection.to_string()),
         }
     }
@@ -210,8 +214,16 @@ impl ChannelPurchase {
                 channel.is_refunding &= !is_paid_back;
             }
             PaymentFate::Free => {}
-            PaymentFate::Over => channel.let_go_of_late(now),
+            PaymentFate::Refused => channel.let_go_of_late(now),
+            PaymentFate::Over if planted(Mutant::LateDepositsVanish) => channel.let_go_of_late(now),
+            PaymentFate::Over => {}
             PaymentFate::Refunded(paid) => {
+                // More than was known to be there: a deposit that had ended has arrived.
+                let left = channel.deposit.checked_sub(*paid);
+                if channel.has_late(now) && left.is_none_or(|left| left < channel.charged) {
+                    let late = channel.pending.clone();
+                    channel.deposited(late.as_ref());
+                }
                 // Nothing of the channel is forgotten: its vouchers go on from what was charged.
                 let left = channel.deposit.checked_sub(*paid);
                 match left.filter(|left| *left >= channel.charged || planted(Mutant::AnyRefund)) {

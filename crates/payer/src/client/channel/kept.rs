@@ -177,6 +177,12 @@ impl KeptChannel {
         }
     }
 
+    /// Whether a deposit has ended of which only the payee tells whether it has arrived.
+    pub fn has_late(&self, now: UnixTime) -> bool {
+        let is_late = |it: &PendingDeposit| it.valid_before <= now && !it.signature.is_empty();
+        self.pending.as_ref().is_some_and(is_late)
+    }
+
     /// Drops a deposit that has ended without arriving.
     pub fn let_go_of_late(&mut self, now: UnixTime) {
         self.pending = self.pending.take().filter(|it| now < it.valid_before);

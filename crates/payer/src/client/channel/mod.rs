@@ -97,6 +97,8 @@ enum PaymentFate {
     Refunded(Amount),
     /// The server has another state of the channel.
     Told(ToldState),
+    /// It was refused without a word of the channel: a deposit that has ended has not arrived.
+    Refused,
     /// It is over without an answer that counts.
     #[default]
     Over,
@@ -227,8 +229,14 @@ impl ChannelPurchase {
                 }
                 _ => channel.paid_by(terms.offer.amount, &self.course.id, now),
             },
-            ChannelAim::Refund(_) if channel.deposit.is_zero() => {
-                return Err(error(Reason::TermsChanged, "no channel with this payee is known"));
+            ChannelAim::Refund(_) if channel.deposit.is_zero() && !channel.has_late(now) => {
+                return Err(match &channel.pending {
+                    Some(it) if !it.signature.is_empty() => error(
+                        Reason::PaymentUnresolved,
+                        "a deposit may still arrive; ask for it back once it has ended",
+                    ),
+                    _ => error(Reason::TermsChanged, "no channel with this payee is known"),
+                });
             }
             ChannelAim::Refund(_) => match channel.paid_by(Amount::ZERO, &self.course.id, now) {
                 Some(PaidBy::Wait) => Some(PaidBy::Wait),
