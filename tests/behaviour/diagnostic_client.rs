@@ -260,7 +260,7 @@ fn a_delivered_answer_that_needs_the_wallets_word_is_asked_for_once_before_a_per
     assert_eq!(state(record.as_deref()).as_deref(), Some("pending"));
 }
 
-//
+//
 #[test]
 pub fn what_a_server_doubts_is_signed_at_its_other_terms_with_the_same_nonce() {
     let unverified = json!({"code": "PAYMENT_UNVERIFIED"});

@@ -210,7 +210,7 @@ test('a connection lost while settling: the same payment is sent again by itself
   });
 });
 
-// A-601
+// A-536
 test('a seller that asks for no further payment stops the page until its person goes on: one signature, one charge', async () => {
   const payer = payerOf(0);
   await charged(payer.address, 1n, async () => {
@@ -238,7 +238,7 @@ test('a seller that asks for no further payment stops the page until its person 
   });
 });
 
-// A-603
+// A-538
 test('another account pays once what the first has signed has ended, and its person agrees', async () => {
   const [first, second] = [payerOf(0), payerOf(1)];
   const path = '/report?other';

@@ -55,7 +55,7 @@ describe('an exchange whose till is not', () => {
     assert.match(world.market.logs(), /farebox-market is not configured: OWN_ROUTES: has no route for the till/);
   });
 
-  //
+  //
   it('says so in its health', async () => {
     const health = await world.ask('GET', '/_market/health', { base: world.market.url });
     assert.deepEqual([health.status, health.json], [503, { ok: false, not_configured: ['skills'] }]);

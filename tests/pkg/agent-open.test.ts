@@ -334,7 +334,7 @@ test('behind a control plane, what delivered nothing, or without a receipt, keep
   );
 });
 
-// A-604
+// A-539
 test('behind a control plane the key stays for as long as a merchant may have an authorization signed, and is another one then', async () => {
   const { client, keys } = answeringPlane([0, 1, 2, 3].map(() => ({ kind: 'execution_failed' })));
   let minutes = 0;

@@ -224,7 +224,7 @@ async function asksOrigin(port: number, secret: string, tool: string, told: Read
 }
 const PAID = { 'farebox-payer': '0xabc', 'farebox-payment': 'rcpt_1', 'farebox-amount': '1' };
 
-// A-278, A-606
+// A-278, A-541
 test('a tool for which the gate has no price is not run, though the gate has signed the request, and one that is paid has two minutes', async () => {
   const secret = 'secret-of-the-gate-0123456789abcdef';
   const ran: unknown[] = [];
@@ -250,7 +250,7 @@ server.setRequestHandler(CallToolRequestSchema, async ({ params }) => (params.na
 await server.connect(new StdioServerTransport());
 `;
 
-// A-605
+// A-540
 test('a program whose tools are sold is started again after it has exited', async () => {
   const [program, config] = ['mortal.mjs', 'sell.json'].map((name) => join(folder.path, name)) as [string, string];
   writeFileSync(program, MORTAL);

@@ -188,7 +188,7 @@ test('a server whose list never comes delays one list', async () => {
   assert.ok(waited >= 10_000 && Date.now() - began < waited + 1_000, `${waited}`);
 });
 
-// A-607
+// A-542
 test('a call for which a server has forgotten its session ends no other one that is under way', async () => {
   let isAsked = false;
   const { call, asked } = await remote({

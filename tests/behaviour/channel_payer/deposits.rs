@@ -125,7 +125,7 @@ fn sent(
     }
 }
 
-//
+//
 #[test]
 pub fn a_deposit_that_may_have_arrived_stays_known_until_its_payee_speaks_of_it() {
     let late = BEGUN.plus(61);

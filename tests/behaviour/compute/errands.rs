@@ -210,7 +210,7 @@ pub fn results_of_one_seller_hold_up_none_of_another() {
     assert_eq!(begun(&mut world, &mut errands), ids[3..]);
 }
 
-//
+//
 #[test]
 pub fn the_payout_of_a_result_that_was_judged_leaves_its_place_to_the_next_result() {
     let set = settings(HoldKind::Escrow, Profile::LiveTestnet);

@@ -294,7 +294,7 @@ pub fn work_counts_as_earned_once_the_till_has_charged_for_it() {
     assert_eq!((told.len(), &told[0].job, told[0].transaction.as_str()), (1, &job, TX));
 }
 
-//
+//
 #[test]
 pub fn what_the_gate_has_settled_first_buys_the_work_as_well() {
     for (is_done, status) in [(true, 200), (false, 502)] {

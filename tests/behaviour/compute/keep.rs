@@ -70,7 +70,7 @@ fn unsold_quotes_leave_after_an_hour_and_sellers_without_an_identity_after_a_day
     assert_eq!(left(&mut world), (0, 1));
 }
 
-//
+//
 #[test]
 pub fn a_network_leaves_three_prompts_an_hour_behind() {
     let mut world = World::new();
@@ -90,7 +90,7 @@ pub fn a_network_leaves_three_prompts_an_hour_behind() {
     assert_eq!((kept.count(), world.rows.quotes.len()), (3, 20));
 }
 
-//
+//
 #[test]
 pub fn an_object_without_room_makes_no_quote_and_goes_on_with_what_was_quoted() {
     let mut world = World::with_seller();

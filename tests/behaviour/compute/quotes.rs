@@ -511,7 +511,7 @@ pub fn no_more_is_sold_in_a_day_than_can_leave_the_wallet_again() {
     assert!(sells(&mut world, "e").starts_with("0x"));
 }
 
-//
+//
 #[test]
 pub fn what_is_paid_late_or_by_a_transfer_is_not_sold_beyond_the_day() {
     let mut world = bounded("0.0149", Some("1"));

@@ -46,7 +46,7 @@ fn keeps_none_from_a_buyer(world: &mut World, stranger: &Keyed) {
     assert_eq!(settles(world, &buyer).status, 200);
 }
 
-//
+//
 #[test]
 pub fn a_payment_that_the_gate_did_not_begin_keeps_its_seat_from_no_one() {
     for (status, code) in UNBEGUN {
@@ -73,7 +73,7 @@ fn a_buyer_whose_other_request_the_gate_serves_has_the_job() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_payment_that_another_request_shows_the_gate_keeps_no_seat_by_this_one() {
     for does_settle in [true, false] {
@@ -93,7 +93,7 @@ pub fn a_payment_that_another_request_shows_the_gate_keeps_no_seat_by_this_one()
     }
 }
 
-//
+//
 #[test]
 pub fn a_payment_that_did_not_come_once_keeps_a_seat_as_a_quote_does() {
     let mut world = World::with_seller();

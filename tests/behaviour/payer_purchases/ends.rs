@@ -95,7 +95,7 @@ pub fn what_one_account_has_signed_is_not_signed_again_by_another_one() {
     assert!(exchange.pays_from(other).is_ok());
 }
 
-//
+//
 #[test]
 pub fn what_a_clock_that_ran_ahead_has_signed_is_signed_again_with_its_nonce() {
     const A_MONTH: u64 = 30 * 86_400;

@@ -160,7 +160,7 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     );
   });
 
-  //
+  //
   it('gives no seat for two minutes to a payment that bought something else', async () => {
     const capability = fresh();
     const seller = await world.seller({ capability, capacity: 2 });
