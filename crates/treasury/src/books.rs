@@ -157,7 +157,8 @@ pub trait Rows {
     /// The payment in an escrow contract with this id.
     fn escrow(&self, id: &str) -> Result<Option<EscrowRow>, Self::Error>;
 
-    /// The payments in escrow contracts that are due at this second, the longest due first.
+    /// The payments in escrow contracts that are due at this second: those first that have a transaction
+    /// in the air, for which the others of their wallet wait, and of these the longest due.
     fn escrows_due(&self, now: u64, limit: u32) -> Result<Vec<EscrowRow>, Self::Error>;
 
     /// Whether a payment of this [`EscrowRow::wallet`] beside that with this id [is

@@ -510,8 +510,8 @@ impl Rows for TreasuryRows<'_> {
     }
 
     fn escrows_due(&self, now: u64, limit: u32) -> Result<Vec<EscrowRow>> {
-        let query =
-            "SELECT row FROM escrows WHERE due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?";
+        let query = "SELECT row FROM escrows WHERE due IS NOT NULL AND due <= ?
+            ORDER BY flying IS NULL, due LIMIT ?";
         self.all(query, vec![whole(now), whole(limit.into())])
     }
 

@@ -380,7 +380,7 @@ impl Rows for MemoryRows {
     fn escrows_due(&self, now: u64, limit: u32) -> Result<Vec<EscrowRow>, Infallible> {
         let is_due = |row: &&EscrowRow| row.due.is_some_and(|due| due <= now);
         let mut rows: Vec<_> = self.escrows.values().filter(is_due).cloned().collect();
-        rows.sort_by_key(|row| row.due);
+        rows.sort_by_key(|row| (!row.is_flying(), row.due));
         rows.truncate(limit as usize);
         Ok(rows)
     }

@@ -152,6 +152,27 @@ pub fn a_wallet_has_one_transaction_in_the_air() {
     assert_eq!(nonces, [0, 1, 2]);
 }
 
+//
+#[test]
+fn what_is_in_the_air_is_looked_at_before_all_that_waits_for_it() {
+    let (treasury, mut world) = (treasury(), World::new());
+    for number in 1..=20 {
+        world.ask(&treasury, number, "funded");
+    }
+    for _ in 0..40 {
+        world.report(&treasury, 0);
+    }
+    world.held.clear();
+    world.now += 200;
+    // It was looked at last.
+    let now = world.now;
+    let flying = world.rows.escrows.values_mut().find(|row| row.is_flying()).unwrap();
+    flying.due = Some(now);
+    let id = flying.id.clone();
+    world.alarm(&treasury);
+    assert_eq!((&world.held[0].escrow, world.held.len()), (&id, 20));
+}
+
 //
 #[test]
 fn a_wallet_has_one_transaction_in_the_air_also_after_a_block_was_forgotten() {
