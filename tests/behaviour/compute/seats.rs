@@ -2,7 +2,7 @@
 //! pays.
 
 use farebox_core::compute::message::{Answer, TillPayment};
-use farebox_core::compute::row::{JobState, QuoteState, Signer};
+use farebox_core::compute::row::{JobState, QuoteState};
 
 use super::payments::Keyed;
 use super::world::{PRICE, Told, World};

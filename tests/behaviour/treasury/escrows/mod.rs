@@ -152,7 +152,7 @@ pub fn a_wallet_has_one_transaction_in_the_air() {
     assert_eq!(nonces, [0, 1, 2]);
 }
 
-//
+//
 #[test]
 fn what_is_in_the_air_is_looked_at_before_all_that_waits_for_it() {
     let (treasury, mut world) = (treasury(), World::new());
