@@ -2,7 +2,7 @@
 import { Exchange } from '#wasm';
 
 import { KEPT, keptIn, openRow, refusal, wayIn } from './bought.js';
-import { FareboxError, type SentPayment, told } from './error.js';
+import { FareboxError, type SentPayment, told, unusable } from './error.js';
 import { hexOf } from './hex.js';
 import type { Keeping, Opens } from './keeping.js';
 import { delivered, KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
@@ -117,6 +117,9 @@ export const resume: Resuming = {
   }) satisfies Opens,
 };
 
+/** Characters of the terms of one payment: a seller chooses how long they are, and others need room. */
+const MOST_TERMS = 32 * 1024;
+
 /** The payments that this process is making, for each store: it asks somebody for an answer, or it has one that nobody has read yet. */
 type Making = Map<string, 'asks' | 'delivered'>;
 const paying = new WeakMap<Store, Making>();
@@ -180,6 +183,19 @@ class OpenPayments {
     const way = wayIn(rows, purchase);
     if (way?.channel !== undefined) throw refusal(way);
     if (keptIn(rows, purchase).some((it) => !it.isOpen && (slot === null || slot !== it.slot))) throw delivered();
+  }
+
+  /** Refuses to sign what there is no room to keep: it would be counted, and never leave. */
+  async hasRoom(url: string, terms: string, goneOn: Row | undefined): Promise<void> {
+    if (terms.length > MOST_TERMS)
+      throw unusable(
+        'malformed_challenge',
+        'the terms are too long to be kept',
+        "report this to the server's operator; nothing was signed",
+      );
+    const { record } = await this.#store.read();
+    const row: SentRow = [openRow(''), Math.floor(this.now()), true, JSON.stringify({ url, terms })];
+    withSent(goneOn === undefined ? record : withoutSent(record, goneOn.name), row);
   }
 
   /** The exchange of a kept purchase, and its first step; `undefined` if it is over. */
@@ -325,6 +341,7 @@ class Kept implements Keeping {
       const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
       await this.#payments.admits(this.#request, slot);
     }
+    await this.#payments.hasRoom(this.#askedUrl, exchange.terms() ?? '', this.#row);
     this.#signed = { at: exchange.preparedAt(), proof: '', isHash: false };
   }
 

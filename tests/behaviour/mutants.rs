@@ -229,6 +229,7 @@ const TABLE: &[Row] = &[
     row!(ElsewhereIsUncounted, payer_purchases::another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charged),
     row!(LostTransactionsAreOne, mpp_client::each_transaction_that_may_have_been_sent_counts_by_itself),
     row!(DoubtOutlivesSigning, mpp_client::a_transaction_beside_one_that_may_have_been_sent_is_shown_again),
+    row!(AnswersAreKeptWhole, payer_purchases::of_the_answer_that_asks_for_a_payment_its_terms_alone_are_kept),
     row!(ClocksNeverRunAhead, payer_purchases::what_a_clock_that_ran_ahead_has_signed_is_signed_again_with_its_nonce),
     row!(DoubtStopsOtherTerms, diagnostic_client::what_a_server_doubts_is_signed_at_its_other_terms_with_the_same_nonce),
     row!(PolicyOfBefore, payer_purchases::a_purchase_goes_on_under_the_rules_of_today),

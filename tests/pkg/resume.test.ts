@@ -313,13 +313,13 @@ test('one host fills no more than its share of what is kept', async () => {
   try {
     const store = memoryStore();
     const { fetch } = payer(store);
-    const long = JSON.stringify({ x402Version: 1, error: 'x'.repeat(40_000), accepts: [OFFER_V1] });
+    const long = JSON.stringify({ x402Version: 1, error: 'x'.repeat(30_000), accepts: [OFFER_V1] });
     shop.answers = (request, response) =>
       paymentOf(request) === undefined
         ? void response.writeHead(402, { 'content-type': 'application/json' }).end(long)
         : void response.writeHead(500).end();
     let full = 0;
-    for (let call = 0; call < 20; call += 1)
+    for (let call = 0; call < 26; call += 1)
       await fetch(`${shop.url}/${call}`).catch((error: unknown) => {
         full += Number((error as { code?: string }).code === 'budget_exhausted');
       });

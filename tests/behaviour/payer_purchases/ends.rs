@@ -95,6 +95,31 @@ pub fn what_one_account_has_signed_is_not_signed_again_by_another_one() {
     assert!(exchange.pays_from(other).is_ok());
 }
 
+//
+#[test]
+pub fn of_the_answer_that_asks_for_a_payment_its_terms_alone_are_kept() {
+    let asked = terms(&json!([entry("10000")]));
+    let mut filled = asked.clone();
+    filled.add("x-more", &"x".repeat(10_000));
+    let mut first_version = entry("10000");
+    first_version["network"] = "base-sepolia".into();
+    first_version["maxAmountRequired"] = "10000".into();
+    let body = json!({"x402Version": 1, "error": "pay", "accepts": [first_version]});
+    let body = body.to_string().into_bytes();
+    let mut only_more = Headers::new();
+    only_more.add("x-more", "x");
+    for (headers, sent, kept) in [
+        (&filled, vec![1; 60_000], (&asked, Vec::new())),
+        (&asked, body.clone(), (&asked, Vec::new())),
+        (&only_more, body.clone(), (&Headers::new(), body)),
+    ] {
+        let mut it = begun([1; 48], false);
+        assert!(matches!(it.answered(402, headers, &sent, at(0)), Next::Reserve));
+        let (fields, rest) = it.terms().unwrap();
+        assert_eq!((fields, rest), (kept.0, &kept.1));
+    }
+}
+
 //
 #[test]
 pub fn what_a_clock_that_ran_ahead_has_signed_is_signed_again_with_its_nonce() {

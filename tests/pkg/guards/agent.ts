@@ -114,4 +114,11 @@ export const AGENT: readonly Guard[] = [
     'url: given.url }',
     ['redirected', 'a desk pays'],
   ],
+  [
+    'what a treasury signed is open until its end',
+    'agent/outcome.js',
+    'MAX_VALIDITY_SECS + LATE_SECS',
+    '600',
+    ['agent-open', 'behind a control plane the key stays'],
+  ],
 ];

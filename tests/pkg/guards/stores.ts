@@ -121,4 +121,12 @@ export const STORES: readonly Guard[] = [
     '',
     ['store-faults', 'what was just bought stays in the store of a desk'],
   ],
+  ['long terms are refused', 'resume.js', 'terms.length > MOST_TERMS', 'false', ['record-room', 'what there is no room to keep']],
+  [
+    'what there is no room to keep is not signed',
+    'resume.js',
+    'withSent(goneOn === undefined ?',
+    '0 && withSent(goneOn === undefined ?',
+    ['record-room', 'what there is no room to keep'],
+  ],
 ];

@@ -72,6 +72,8 @@ macro_rules! payer {
             LostTransactionsAreOne,
             /// A payment that is signed beside one in doubt is in doubt as well.
             DoubtOutlivesSigning,
+            /// All of the answer that asks for a payment is kept while that is open.
+            AnswersAreKeptWhole,
             /// What a clock that ran ahead has signed is sent again until its time.
             ClocksNeverRunAhead,
             /// A server's doubt stops a purchase that is about to be signed at its other terms.

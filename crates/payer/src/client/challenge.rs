@@ -13,6 +13,7 @@ use super::error::{ClientError, Reason};
 use super::offer::{Offer, Way};
 use super::policy::Policy;
 use farebox_base::http::Headers;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_wire::x402::extension::mppx;
 
@@ -95,6 +96,19 @@ impl Challenge {
         }
         challenge.prefer_charges(means);
         Ok(challenge)
+    }
+
+    /// The parts of a 402 that its terms are read from: the rest of it is the server's to fill.
+    pub(super) fn parts(headers: &Headers, body: &[u8]) -> (Headers, Vec<u8>) {
+        if planted(Mutant::AnswersAreKeptWhole) {
+            return (headers.clone(), body.to_vec());
+        }
+        let mut fields = headers.clone();
+        fields.retain(|name, _| {
+            [mpp::FIELD, REQUIRED_HEADER].iter().any(|it| name.eq_ignore_ascii_case(it))
+        });
+        let body = if x402::is_in_body(headers, body) { body.to_vec() } else { Vec::new() };
+        (fields, body)
     }
 
     /// Finds the x402 offers of a sale that a charge offers too, and drops them if the server binds its x402 payments

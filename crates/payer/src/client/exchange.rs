@@ -101,7 +101,7 @@ struct ReceivedResponse<'a> {
 
 impl ReceivedResponse<'_> {
     fn terms(&self) -> (Headers, Vec<u8>) {
-        (self.headers.clone(), self.body.to_vec())
+        Challenge::parts(self.headers, self.body)
     }
 }
 

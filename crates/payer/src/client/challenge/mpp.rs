@@ -18,6 +18,9 @@ use farebox_wire::mpp::charge::{METHOD, Request};
 use farebox_wire::mpp::{self, Malformed, PAYMENT_AUTHORIZATION};
 use farebox_wire::x402::v2::Flow;
 
+/// The header with the challenges, lower case.
+pub(super) const FIELD: &str = "www-authenticate";
+
 /// Reads every challenge: an offer, or the reason why it cannot be paid. Sets `offers_session` if
 /// one is for a session.
 pub(super) fn read(
@@ -25,7 +28,7 @@ pub(super) fn read(
     means: Means<'_>,
     offers_session: &mut bool,
 ) -> Vec<Result<Offer, ClientError>> {
-    let challenges = headers.rows("www-authenticate").flat_map(read_list).take(MAX_OFFERS);
+    let challenges = headers.rows(FIELD).flat_map(read_list).take(MAX_OFFERS);
     let mut entries = Vec::new();
     for challenge in challenges {
         entries.push(challenge.map_err(unreadable).and_then(|challenge| {

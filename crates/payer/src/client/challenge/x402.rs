@@ -53,15 +53,22 @@ pub(super) fn read(
                 return Some(Err(malformed("the PAYMENT-REQUIRED header is not base64 of JSON")));
             }
         },
-        None => match json::parse(body) {
-            // Other servers' 402 answers have their own bodies.
-            Ok(Value::Object(object)) if object.contains_key("x402Version") => {
-                (Version::V1, object)
-            }
-            _ => return None,
-        },
+        None => (Version::V1, in_body(body)?),
     };
     Some(terms(version, &object, policy))
+}
+
+/// Whether the terms are in the body.
+pub(super) fn is_in_body(headers: &Headers, body: &[u8]) -> bool {
+    headers.joined(REQUIRED_HEADER).is_none() && in_body(body).is_some()
+}
+
+/// The body of version 1: other servers' 402 answers have their own bodies.
+fn in_body(body: &[u8]) -> Option<Map<String, Value>> {
+    match json::parse(body) {
+        Ok(Value::Object(object)) if object.contains_key("x402Version") => Some(object),
+        _ => None,
+    }
 }
 
 fn terms(

@@ -1,0 +1,55 @@
+// A seller chooses what its answers hold, and how many hosts it has: the record of what is open keeps room for others, and nothing is signed without it.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { encodeHeader, type FareboxError, memoryStore, wrapFetch } from '../../pkg/dist/index.js';
+import { resume } from '../../pkg/dist/resume.js';
+import { sentIn } from '../../pkg/dist/sent.js';
+import { OFFER, OFFER_V1, watchedSigner } from './shop.ts';
+
+/** A payer, and what its server answers a request without a payment; a payment fails at hosts that begin with `s`. */
+function payerOf(asks: (host: string) => Response) {
+  const [store, signer] = [memoryStore(), watchedSigner()];
+  const server = async (input: unknown, init?: RequestInit): Promise<Response> => {
+    const { host } = new URL(String(input));
+    const headers = new Headers(init?.headers);
+    if (!headers.has('payment-signature') && !headers.has('x-payment')) return asks(host);
+    return new Response('', { status: host.startsWith('s') ? 500 : 200 });
+  };
+  const fetch = wrapFetch(server as typeof globalThis.fetch, { signer, store, resume, policy: { perDay: '10', pinPayees: false } });
+  const buys = (host: string): Promise<number | string> =>
+    fetch(`https://${host}.example/a`).then(
+      ({ status }) => status,
+      (error: FareboxError) => error.code,
+    );
+  return { store, signer, buys };
+}
+const inHeader = (body: string): Response =>
+  new Response(body, {
+    status: 402,
+    headers: { 'payment-required': encodeHeader({ x402Version: 2, accepts: [OFFER] }), 'x-more': 'x'.repeat(8_000) },
+  });
+
+// A-546
+test('what a seller adds to its terms takes no room of the payments at others', async () => {
+  const { store, buys } = payerOf(() => inHeader('\u0001'.repeat(65_500)));
+  for (let turn = 0; turn < 20; turn += 1) assert.equal(await buys(`s${turn}`), 500);
+  assert.equal(await buys('honest'), 200);
+  const sizes = sentIn((await store.read()).record).map(([, , , text]) => text.length);
+  assert.ok(sizes.length === 21 && Math.max(...sizes) < 4_000, `${sizes.join()}`);
+});
+
+// A-547
+test('what there is no room to keep is not signed', async () => {
+  const long = (text: string): Response => Response.json({ x402Version: 1, error: text, accepts: [OFFER_V1] }, { status: 402 });
+  const [most, more] = [payerOf(() => long('x'.repeat(30_000))), payerOf(() => long('x'.repeat(33_000)))];
+  assert.equal(await more.buys('s'), 'malformed_challenge');
+  assert.deepEqual([more.signer.asked.length, sentIn((await more.store.read()).record)], [0, []]);
+  // The record takes 4 Mi of open payments.
+  const told = [];
+  for (let turn = 0; turn < 160; turn += 1) told.push(await most.buys(`s${turn}`));
+  const kept = told.indexOf('budget_exhausted');
+  assert.ok(kept > 120, `${kept}`);
+  assert.equal(most.signer.asked.length, kept);
+});
