@@ -350,6 +350,30 @@ test('behind a control plane the key stays for as long as a merchant may have an
   );
 });
 
+// A-539
+test('one attempt of a control plane is open until its first end, however often it is asked for', async () => {
+  shop.answers = (_, response) => ask(response);
+  const failed = (paymentAttemptId: string) => ({ kind: 'execution_failed', paymentAttemptId });
+  // Each of the second four was signed anew.
+  for (const [attempts, isLast] of [['aaaa', false] as const, ['abcd', true] as const]) {
+    for (const buyer of ['harness', 'desk']) {
+      const { client, keys } = answeringPlane([...attempts].map(failed));
+      let minutes = 0;
+      const now = () => Date.now() + minutes * 60_000;
+      const [harness, desk] = [new AgentHarness({ client, now: () => new Date(now()) }), createPaymentDesk({ client, now })];
+      for (const _ of attempts) {
+        await (buyer === 'harness' ? buy(harness) : desk.pay(await confirmed(desk)));
+        minutes += 25;
+      }
+      assert.deepEqual(
+        keys.map((key) => key === keys[0]),
+        [true, true, true, isLast],
+        `${buyer} ${attempts}`,
+      );
+    }
+  }
+});
+
 test('a desk behind a control plane keeps the key as well, and says so of a plane that failed', async () => {
   shop.answers = (_, response) => ask(response);
   const { client, keys } = answeringPlane(UNPROVEN);

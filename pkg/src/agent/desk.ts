@@ -173,8 +173,8 @@ export class PaymentDesk {
     if (what !== 'begin') return { ...NOTHING_YET, paymentId };
     this.#paying.add(paymentId);
     try {
-      const { until, ...paid } = await this.#payments.pay(kept, index);
-      await this.#quotes.note(paymentId, until === undefined ? structuredClone(paid) : undefined, until);
+      const { until, attempt, ...paid } = await this.#payments.pay(kept, index);
+      await this.#quotes.note(paymentId, until === undefined ? structuredClone(paid) : undefined, { attempt, openUntil: until });
       return paid;
     } catch (error) {
       await this.#quotes.note(paymentId, error instanceof PaymentDeskError ? failed(paymentId, error) : undefined);

@@ -19,7 +19,7 @@ import type {
 import { having } from './having.js';
 import { linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
-import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
+import { type FetchPaidFailureResponse, firstEnd, isFetchPaidError, type Left, openUntil, type PaidResponse } from './outcome.js';
 import { isOpen, type Kept, recordsOf } from './records.js';
 import { keyFor, nameOf, purchasedOf, requireContext } from './request.js';
 import type { Rows } from './rows.js';
@@ -315,10 +315,12 @@ export class AgentHarness {
     ) as Verdict;
   }
 
-  async #become(preparedId: string, event: 'lose' | 'finish', executionResult?: AgentHarnessExecutedResult, until?: number): Promise<void> {
+  async #become(preparedId: string, event: 'lose' | 'finish', executionResult?: AgentHarnessExecutedResult, ends?: number): Promise<void> {
     await this.#records.note((records) => {
       const record = records.get(preparedId);
       if (record === undefined) return;
+      const earlier = [...records.values()].filter((it) => it.idempotencyKey === record.idempotencyKey && it.digest === record.digest);
+      const until = firstEnd(ends, executionResult?.paymentAttemptId, earlier.map(leftBy));
       const { open: _, openUntil: __, ...known } = record;
       const leavesOpen = until !== undefined;
       // What is done grows old from here on.
@@ -349,6 +351,12 @@ export class AgentHarness {
       }
     });
   }
+}
+
+/** The payment that a record has left open. */
+function leftBy({ openUntil, executionResult }: Kept): Left {
+  const attempt = executionResult?.harnessDisposition === 'executed' ? executionResult.paymentAttemptId : undefined;
+  return { attempt, openUntil };
 }
 
 /** What an execution is bound to. */

@@ -110,6 +110,18 @@ export function openUntil(outcome: PaidResponse | FetchPaidFailureResponse, clie
   return isOpen && !clientKnows ? now + OPEN_MS : undefined;
 }
 
+/** An open payment, as an earlier answer left it: by which attempt of a control plane, and until when. */
+export type Left = { readonly attempt?: string | undefined; readonly openUntil?: number | undefined };
+
+/**
+ * Until when a payment is open that earlier answers have left open too: one attempt has one authorization, which ends once, however
+ * often it is asked for.
+ */
+export function firstEnd(until: number | undefined, attempt: string | undefined, earlier: readonly Left[]): number | undefined {
+  if (until === undefined || attempt === undefined || !Number.isFinite(until)) return until;
+  return Math.min(until, ...earlier.flatMap((it) => (it.attempt === attempt && it.openUntil !== undefined ? [it.openUntil] : [])));
+}
+
 /** Seconds for which a treasury signs at most: a merchant names how long it is, and may settle at the very end. */
 const MAX_VALIDITY_SECS = 3_600;
 /** How long it does, milliseconds: by then the authorization has ended. */

@@ -110,7 +110,7 @@ macro_rules! compute {
             IdleSellersNeverRest,
             /// More is sold in a day than can leave the wallet again.
             DaysHaveNoEnd,
-            /// What is paid late, or by a transfer, is sold beyond the bound of a day.
+            /// A late payment, or one by a transfer, is sold beyond the bound of a day.
             LateTransfersHaveTheDay,
             /// One seller sells all of a day.
             OneSellerHasTheDay,
@@ -130,7 +130,7 @@ macro_rules! compute {
             DebtsAreNeverReported,
             /// A payment makes a job each time.
             PaymentsSellTwice,
-            /// What the gate has settled first buys nothing where work is charged on delivery.
+            /// A payment that the gate has settled first buys nothing where work is charged on delivery.
             SettledOrdersAreRefused,
             /// Any amount buys a job.
             AnyAmountBuys,

@@ -74,7 +74,7 @@ macro_rules! payer {
             DoubtOutlivesSigning,
             /// All of the answer that asks for a payment is kept while that is open.
             AnswersAreKeptWhole,
-            /// What a clock that ran ahead has signed is sent again until its time.
+            /// A payment that a clock which ran ahead has signed is sent again until its time.
             ClocksNeverRunAhead,
             /// A server's doubt stops a purchase that is about to be signed at its other terms.
             DoubtStopsOtherTerms,

@@ -43,7 +43,7 @@ impl SeatClaim {
 pub(super) struct Wanted<'a> {
     /// The capability, compared exactly.
     pub capability: &'a str,
-    /// What was paid already, which is the most that it may cost.
+    /// The sum that was paid already, which is the most that it may cost.
     pub at_most: Option<Amount>,
     /// Whether that is counted as sold today.
     pub is_counted: bool,

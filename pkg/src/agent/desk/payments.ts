@@ -27,8 +27,11 @@ export class Payments {
     this.#now = now;
   }
 
-  /** Pays this way of a quote, or asks for what was signed for it before. `until` is there where that leaves its payment open. */
-  async pay(kept: Kept, index: number): Promise<PaymentOutcome & { readonly until: number | undefined }> {
+  /** Pays this way of a quote, or asks for what was signed for it before. `until` is there where that leaves its payment open, by the `attempt`. */
+  async pay(
+    kept: Kept,
+    index: number,
+  ): Promise<PaymentOutcome & { readonly until: number | undefined; readonly attempt: string | undefined }> {
     const client = this.#client;
     const { paymentId, owner } = kept.quote;
     const candidate = paymentOffers(kept.terms, kept.context, 0).candidates.find(({ acceptsIndex }) => acceptsIndex === index);
@@ -56,9 +59,9 @@ export class Payments {
     const { kind, response } = outcome;
     const read = await readWithin(response.clone(), MAX_ANSWER_BYTES, MAX_ANSWER_MS);
     const answer = writtenOf(response, read);
-    const { receipt } = outcome as { receipt?: SdkReceipt };
+    const { receipt, paymentAttemptId: attempt } = outcome as { receipt?: SdkReceipt; paymentAttemptId?: string };
     const until = openUntil(outcome, client.openPayment !== undefined, this.#now());
-    const common = { paymentId, kind, response: answer, until, ...(receipt === undefined ? {} : { receipt }) };
+    const common = { paymentId, kind, response: answer, until, attempt, ...(receipt === undefined ? {} : { receipt }) };
     switch (kind) {
       case 'success':
       case 'passthrough':

@@ -5,6 +5,7 @@ import type { Store } from '../../store.js';
 import type { CardContext, PaymentTerms } from '../cards.js';
 import type { PaidRequestHttpRequest } from '../contracts.js';
 import { having } from '../having.js';
+import { firstEnd, type Left } from '../outcome.js';
 import { type Change, Rows } from '../rows.js';
 import { termsOf } from './terms.js';
 import { MESSAGES, PaymentDeskError, type PaymentDeskErrorCode, type PaymentOutcome } from './told.js';
@@ -24,6 +25,8 @@ export type Kept = {
   readonly key?: string;
   /** Until when its payment is open, unix milliseconds [until it has an outcome]. */
   readonly openUntil?: number;
+  /** By which attempt of a control plane it is. */
+  readonly attempt?: string;
   /** What became of its payment. */
   readonly outcome?: PaymentOutcome;
   readonly request: PaidRequestHttpRequest;
@@ -92,15 +95,21 @@ export class Quotes {
   }
 
   /** Notes what became of a payment: its outcome, which does not go through the compiled part, or until when it is open. */
-  note(paymentId: string, outcome: PaymentOutcome | undefined, openUntil?: number): Promise<void> {
+  note(paymentId: string, outcome: PaymentOutcome | undefined, { attempt, openUntil }: Left = {}): Promise<void> {
     return this.#rows.note((quotes) => {
       const isPaying = quotes.get(paymentId)?.quote.stage === 'paying';
       this.#moved(quotes, paymentId, outcome === undefined ? 'lose' : 'finish', '', -1, '');
       const kept = quotes.get(paymentId);
       if (kept === undefined || !isPaying) return;
+      const keyOf = (it: Kept): string => it.key ?? it.quote.paymentId;
+      const until = firstEnd(
+        openUntil,
+        attempt,
+        [...quotes.values()].filter((it) => keyOf(it) === keyOf(kept)),
+      );
       // What is done grows old from here on.
       if (outcome !== undefined) quotes.delete(paymentId);
-      quotes.set(paymentId, { ...kept, ...having({ outcome, openUntil: Number.isFinite(openUntil) ? openUntil : undefined }) });
+      quotes.set(paymentId, { ...kept, ...having({ outcome, attempt, openUntil: Number.isFinite(until) ? until : undefined }) });
     });
   }
 
