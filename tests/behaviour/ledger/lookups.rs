@@ -251,6 +251,7 @@ fn loaded(shard: &mut Shard, rows: std::ops::Range<u32>, client: &str, state: &S
     let scene = Scene { plan: &plan, notifies: false, has_room: true, now: at(NOW) };
     let mut row = entry(Mode::Before, state.clone());
     row.payment.client = client.to_owned();
+    row.watch.asked = true;
     for number in rows {
         shard.load(&Slot::new(&format!("0x{number:040x}"), &"aa".repeat(32)), &row, &scene);
     }
@@ -302,7 +303,12 @@ pub fn networks_with_many_unpaid_rows_shut_no_other_one_out() {
     assert_eq!(asked(&mut shard, "n01"), granted);
     for network in 1..most / MAX_OF_CLIENT {
         let first = network * MAX_OF_CLIENT;
-        loaded(&mut shard, first..first + MAX_OF_CLIENT, &format!("n{network:02}"), &refused);
+        // One that was refused, and then shown where the origin comes first, is let go.
+        let state = if network == 1 { &State::Released } else { &refused };
+        loaded(&mut shard, first..first + MAX_OF_CLIENT, &format!("n{network:02}"), state);
+        if network == 1 {
+            assert_eq!(asked(&mut shard, "n01"), Answer::Full);
+        }
     }
     loaded(&mut shard, most..most + FEW_OF_CLIENT, "few", &refused);
     assert_eq!(asked(&mut shard, "few"), Answer::Full, "that one has more than a few of them");

@@ -74,7 +74,7 @@ struct Brief {
     released: u32,
     /// Whether no money was ever asked for it.
     is_unasked: bool,
-    /// Whether that is so, or its settlement was refused and nothing says that it moved money.
+    /// Whether that is so, or its settlement was refused or is not asked for again.
     is_unpaid: bool,
     /// Whether it is only a transaction that a client has named, which counts against no payer.
     is_awaited: bool,
@@ -132,8 +132,16 @@ impl Brief {
         };
         let is_released = is_released && entry.is_unasked();
         let is_unasked = entry.is_unasked() || entry.is_awaited();
-        let is_refused = matches!(&entry.state, State::Refused { resend: None, .. })
-            && !planted(Mutant::RefusedAreUncounted);
+        // Whatever was asked for it before: a refused one that is signed again is let go too.
+        let is_let_go = matches!(
+            &entry.state,
+            State::Executing(_)
+                | State::Released
+                | State::Abandoned
+                | State::Void
+                | State::Closed
+                | State::Refused { resend: None, .. }
+        );
         Some(Self {
             released: if is_released { short(Some(entry.created)) } else { 0 },
             binding: binding_of(&entry.payment.binding),
@@ -148,7 +156,7 @@ impl Brief {
             due: short(due.or(heir)),
             overdue: overdue.map_or(u32::MAX, |at| short(Some(at))),
             is_unasked,
-            is_unpaid: is_unasked || is_refused,
+            is_unpaid: is_unasked || is_let_go && !planted(Mutant::RefusedAreUncounted),
             is_awaited: entry.is_awaited(),
             is_paid_back,
         })
