@@ -59,7 +59,9 @@ export async function isFree(port) {
     const { stop } = await serve(() => {}, { port });
     await stop();
     return true;
-  } catch {
+  } catch (error) {
+    // Anything else is no matter of this port.
+    if (!['EADDRINUSE', 'EACCES'].includes(String(/** @type {NodeJS.ErrnoException} */ (error).code))) throw error;
     return false;
   }
 }

@@ -147,5 +147,5 @@ export async function called(client: Asked, params: CallToolRequest['params'], s
   return client.request({ method: 'tools/call', params }, CallToolResultSchema, options);
 }
 
-/** How long an answer may take, milliseconds, as a gate waits for one; it is then asked for again with the same payment. */
+/** How long an answer may take, milliseconds. */
 export const ANSWER_MS = 120_000;
