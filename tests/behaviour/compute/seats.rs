@@ -1,7 +1,7 @@
 //! Seats that payments keep which do not come: one of a wallet without money keeps none from a buyer who
 //! pays.
 
-use farebox_core::compute::message::{Answer, TillPayment};
+use farebox_core::compute::message::{Answer, Command, TillPayment};
 use farebox_core::compute::row::{JobState, QuoteState};
 
 use super::payments::Keyed;
@@ -58,6 +58,18 @@ pub fn a_payment_that_the_gate_did_not_begin_keeps_its_seat_from_no_one() {
         assert_eq!(world.beat(1).text("seller_status"), "idle", "{code}");
         keeps_none_from_a_buyer(&mut world, &stranger);
     }
+}
+
+//
+#[test]
+pub fn a_quote_whose_payment_did_not_come_leaves_no_prompt() {
+    let mut world = World::with_seller();
+    let stranger = Keyed::quoted(&mut world);
+    let id = pays(&mut world, &stranger);
+    world.send(world.taken_with(&id, 409, "payment_already_used"));
+    world.send(Command::Unpriced(id));
+    assert_eq!(states(&world), [QuoteState::Lapsed]);
+    assert_eq!(world.rows.quotes[0].prompt, "");
 }
 
 #[test]
