@@ -218,12 +218,7 @@ impl ChannelPurchase {
             PaymentFate::Over if planted(Mutant::LateDepositsVanish) => channel.let_go_of_late(now),
             PaymentFate::Over => {}
             PaymentFate::Refunded(paid) => {
-                // More than was known to be there: a deposit that had ended has arrived.
-                let left = channel.deposit.checked_sub(*paid);
-                if channel.has_late(now) && left.is_none_or(|left| left < channel.charged) {
-                    let late = channel.pending.clone();
-                    channel.deposited(late.as_ref());
-                }
+                channel.arrives_late(*paid, now);
                 // Nothing of the channel is forgotten: its vouchers go on from what was charged.
                 let left = channel.deposit.checked_sub(*paid);
                 match left.filter(|left| *left >= channel.charged || planted(Mutant::AnyRefund)) {

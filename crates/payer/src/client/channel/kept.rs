@@ -183,6 +183,15 @@ impl KeptChannel {
         self.pending.as_ref().is_some_and(is_late)
     }
 
+    /// Counts a deposit that had ended as arrived, if more was paid back than was known to be left.
+    pub fn arrives_late(&mut self, paid_back: Amount, now: UnixTime) {
+        let left = self.deposit.checked_sub(paid_back);
+        if self.has_late(now) && left.is_none_or(|left| left < self.charged) {
+            let late = self.pending.clone();
+            self.deposited(late.as_ref());
+        }
+    }
+
     /// Drops a deposit that has ended without arriving.
     pub fn let_go_of_late(&mut self, now: UnixTime) {
         self.pending = self.pending.take().filter(|it| now < it.valid_before);
