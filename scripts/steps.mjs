@@ -16,13 +16,17 @@ const began = Date.now();
  * @template T
  * @param {string} name
  * @param {() => Promise<T>} work
- * @param {() => string} [doing] what it does at the moment
+ * @param {() => string} [doing] what it does at the moment, after lines that a person should see at once
  * @returns {Promise<T>}
  */
 export async function step(name, work, doing = () => '') {
   const start = Date.now();
   console.log(`… ${name}`);
-  const heart = setInterval(() => console.log(`… ${name}, ${seconds(start)}: ${doing() || 'still at it'}`), HEARTBEAT_MS);
+  const heart = setInterval(() => {
+    const lines = doing().split('\n');
+    const now = lines.pop() || 'still at it';
+    for (const line of [...lines, `… ${name}, ${seconds(start)}: ${now}`]) console.log(line);
+  }, HEARTBEAT_MS);
   try {
     const result = await work();
     console.log(`✓ ${name}, ${seconds(start)}`);
@@ -88,8 +92,18 @@ function start(name, command, args, options, judge) {
     if (isEnding()) await new Promise(() => {});
     return judge({ code, output: child.output() });
   };
-  return step(name, work, () => lastLine(child?.output() ?? ''));
+  let seen = 0;
+  return step(name, work, () => {
+    const output = child?.output() ?? '';
+    const end = output.lastIndexOf('\n') + 1;
+    const failures = output.slice(seen, end).match(FAILURE) ?? [];
+    seen = Math.max(seen, end);
+    return [...failures, lastLine(output)].join('\n');
+  });
 }
+
+/** A test that has failed: whoever ends the run early should have seen it. */
+const FAILURE = /^ *✖ .*\(\d.*$/gm;
 
 /** @param {string} output */
 function lastLine(output) {
