@@ -32,6 +32,7 @@ mod ledger;
 mod limits;
 mod manners;
 mod metered;
+mod mined_elsewhere;
 mod mpp;
 mod mpp_client;
 mod mpp_pool;
