@@ -2,12 +2,15 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { getDefaultEnvironment, StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { DEFAULT_REQUEST_TIMEOUT_MSEC } from '@modelcontextprotocol/sdk/shared/protocol.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import {
   type CallToolRequest,
   type CallToolResult,
   CallToolResultSchema,
+  ErrorCode,
   ListToolsResultSchema,
+  McpError,
   type Tool,
 } from '@modelcontextprotocol/sdk/types.js';
 import { fareboxVersion } from 'farebox/agent';
@@ -20,7 +23,7 @@ export type Asked = Pick<Client, 'request'>;
 /** A client, the requests that it has under way, and whether no more are made of it. */
 type Connection = { readonly client: Promise<Client>; asks: number; isOver: boolean };
 
-/** Another server: the next request starts its program again once that has ended, and opens another session where it has forgotten one. */
+/** Another server: the next request starts its program again once that has ended or hangs, and opens another session where it has forgotten one. */
 export class Reached implements Asked {
   readonly #server: ServerConfig;
   #connection: Connection | undefined;
@@ -36,9 +39,19 @@ export class Reached implements Asked {
 
   readonly request: Asked['request'] = async (request, schema, options) => {
     const connection = this.#connected();
+    const until = Date.now() + (options?.timeout ?? DEFAULT_REQUEST_TIMEOUT_MSEC);
+    try {
+      return await this.#ask(connection, (client) => client.request(request, schema, options));
+    } catch (error) {
+      if (isLate(error) && 'command' in this.#server) this.#look(connection, until);
+      throw error;
+    }
+  };
+
+  async #ask<T>(connection: Connection, ask: (client: Client) => Promise<T>): Promise<T> {
     connection.asks += 1;
     try {
-      return await (await connection.client).request(request, schema, options);
+      return await ask(await connection.client);
     } catch (error) {
       if (error instanceof StreamableHTTPError) this.#leave(connection);
       throw error;
@@ -47,7 +60,19 @@ export class Reached implements Asked {
       // What others have under way is answered first.
       if (connection.isOver && connection.asks === 0) await ended(connection);
     }
-  };
+  }
+
+  /** Leaves a program that answers nothing any more. One whose caller did not wait has the time that it was given. */
+  #look(connection: Connection, until: number): void {
+    const timeout = Math.max(until - Date.now(), 0) + LIVES_MS;
+    const isAlive = async (client: Client): Promise<void> => {
+      await client.ping({ timeout }).catch((error: unknown) => {
+        if (isLate(error)) this.#leave(connection);
+      });
+    };
+    // It is closed as it may be: nobody waits for that.
+    this.#ask(connection, isAlive).catch(() => undefined);
+  }
 
   async close(): Promise<void> {
     if (this.#connection !== undefined) await ended(this.#connection);
@@ -68,6 +93,11 @@ export class Reached implements Asked {
     connection.isOver = true;
     if (this.#connection === connection) this.#connection = undefined;
   }
+}
+
+/** Whether no answer came in time, or its caller did not wait for one. */
+function isLate(error: unknown): boolean {
+  return error instanceof McpError && error.code === (ErrorCode.RequestTimeout as number);
 }
 
 function ended({ client }: Connection): Promise<void> {
@@ -149,3 +179,5 @@ export async function called(client: Asked, params: CallToolRequest['params'], s
 
 /** How long an answer may take, milliseconds. */
 export const ANSWER_MS = 120_000;
+/** How long a program that was late may take to say that it lives, milliseconds. */
+const LIVES_MS = 5_000;

@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, mock, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -240,13 +240,17 @@ test('a tool for which the gate has no price is not run, though the gate has sig
   assert.deepEqual(ran, [120_000, 120_000]);
 });
 
-/** An MCP server that exits when its tool `die` is called. */
+/** An MCP server that exits when its tool `die` is called, and answers nothing any more after `hang`. */
 const MORTAL = `
 import { Server } from ${sdk('server/index.js')};
 import { StdioServerTransport } from ${sdk('server/stdio.js')};
 import { CallToolRequestSchema } from ${sdk('types.js')};
 const server = new Server({ name: 'up', version: '1' }, { capabilities: { tools: {} } });
-server.setRequestHandler(CallToolRequestSchema, async ({ params }) => (params.name === 'die' ? process.exit(1) : { content: [] }));
+server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
+  if (params.name === 'die') process.exit(1);
+  while (params.name === 'hang');
+  return { content: [] };
+});
 await server.connect(new StdioServerTransport());
 `;
 
@@ -263,6 +267,40 @@ test('a program whose tools are sold is started again after it has exited', asyn
   const statuses = [];
   for (const tool of ['forecast', 'die', 'forecast', 'die', 'forecast']) statuses.push(await use(tool));
   assert.deepEqual(statuses, [200, 500, 200, 500, 200]);
+});
+
+// A-801
+test('a program that hangs is left once it was late and does not say that it lives: the next call starts another', async () => {
+  const program = join(folder.path, 'hangs.mjs');
+  writeFileSync(program, MORTAL);
+  const tools = paidTools({ up: { command: process.execPath, args: [program] } }, () => ({ signer: localSigner(PAYER_KEY) }));
+  const later = globalThis.setTimeout;
+  const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => later(resolve, milliseconds));
+  const use = (tool: string, signal?: AbortSignal): unknown =>
+    Promise.race([tools.call(`up__${tool}`, {}, signal ?? new AbortController().signal), pause(5_000)]);
+  try {
+    const answered = { content: [], _meta: {} };
+    assert.deepEqual(await use('forecast'), answered);
+    mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() });
+    // The second call is given up by its caller, whose program has its time all the same.
+    for (const isGivenUp of [false, true]) {
+      const given = new AbortController();
+      const hung = assert.rejects(async () => use('hang', given.signal));
+      await pause(300);
+      if (isGivenUp) given.abort();
+      await pause(100);
+      // It is late, says nothing for five seconds, and does not end by itself.
+      for (const passes of [120_000, 5_000, 2_000]) {
+        mock.timers.tick(passes);
+        await pause(100);
+      }
+      await hung;
+      assert.deepEqual(await use('forecast'), answered, `${isGivenUp}`);
+    }
+  } finally {
+    mock.timers.reset();
+    await tools.close();
+  }
 });
 
 // A-277
