@@ -23,7 +23,7 @@ export type Asked = Pick<Client, 'request'>;
 /** A client, the requests that it has under way, and whether no more are made of it. */
 type Connection = { readonly client: Promise<Client>; asks: number; isOver: boolean };
 
-/** Another server: the next request starts its program again once that has ended or hangs, and opens another session where it has forgotten one. */
+/** Another server: the next request starts its program again once that has ended or hangs, and one for a session that it has forgotten opens another one. */
 export class Reached implements Asked {
   readonly #server: ServerConfig;
   #connection: Connection | undefined;
@@ -40,9 +40,16 @@ export class Reached implements Asked {
   readonly request: Asked['request'] = async (request, schema, options) => {
     const connection = this.#connected();
     const until = Date.now() + (options?.timeout ?? DEFAULT_REQUEST_TIMEOUT_MSEC);
+    let session: string | undefined;
+    const ask = (client: Client) => {
+      session = client.transport?.sessionId;
+      return client.request(request, schema, options);
+    };
     try {
-      return await this.#ask(connection, (client) => client.request(request, schema, options));
+      return await this.#ask(connection, ask);
     } catch (error) {
+      // Nobody ran what came for a session that is over: it is asked for once more. Spec: MCP, "Session Management".
+      if (session !== undefined && error instanceof StreamableHTTPError && error.code === 404) return this.#ask(this.#connected(), ask);
       if (isLate(error) && 'command' in this.#server) this.#look(connection, until);
       throw error;
     }

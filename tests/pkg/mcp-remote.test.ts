@@ -214,3 +214,33 @@ test('a call for which a server has forgotten its session ends no other one that
   await call('w__slow', {}, new AbortController().signal);
   assert.deepEqual(asked, ['initialize', 'initialize']);
 });
+
+// A-802
+test('a call for a session that was forgotten is made once more in another one, and no other call is', async () => {
+  const calls: string[] = [];
+  let sessions = 0;
+  /** A server that refuses calls of these sessions with this status; the sessions of its calls. */
+  const refuses = async (status: number, refused: readonly string[], gives = true): Promise<unknown> => {
+    calls.length = sessions = 0;
+    const { call } = await remote({
+      before: (request, response, message) => {
+        if (gives && message?.method === 'initialize') response.setHeader('mcp-session-id', `s${++sessions}`);
+        if (message?.method !== 'tools/call') return false;
+        const session = String(request.headers['mcp-session-id']);
+        calls.push(session);
+        if (!refused.includes(session)) return false;
+        response.writeHead(status).end();
+        return true;
+      },
+    });
+    const answers = Promise.resolve(call('w__forecast', {}, new AbortController().signal));
+    return answers.then(
+      (answer) => answer?.content,
+      () => 'failed',
+    );
+  };
+  assert.deepEqual([await refuses(404, ['s1']), calls], [[{ type: 'text', text: 'ran forecast' }], ['s1', 's2']]);
+  assert.deepEqual([await refuses(404, ['s1', 's2', 's3']), calls], ['failed', ['s1', 's2']]);
+  for (const status of [400, 500, 502]) assert.deepEqual([await refuses(status, ['s1']), calls], ['failed', ['s1']], `${status}`);
+  assert.deepEqual([await refuses(404, ['undefined'], false), calls], ['failed', ['undefined']]);
+});
