@@ -197,6 +197,26 @@ async function losesAnswers(page: Page, path: string): Promise<{ lost: () => num
   return { lost: () => lost, ends: () => page.unroute(url, lose) };
 }
 
+/** Offers a way beside the gate's own, which has these terms, first to the payer and last to its person. */
+async function offersBeside(page: Page, path: string, more: Readonly<Record<string, string>>): Promise<void> {
+  await page.route(`${world.gate.url}${path}`, async (route) => {
+    if (route.request().headers()['payment-signature'] !== undefined) return route.continue();
+    const answer = await route.fetch();
+    const { 'payment-required': required = '', 'content-length': _, ...headers } = answer.headers();
+    const asked = JSON.parse(atob(required)) as { accepts: [object] };
+    const accepts = [{ ...asked.accepts[0], ...more }, ...asked.accepts];
+    const text = await answer.text();
+    const [, ways = ''] = /id="ways">(.*?)<\/script>/.exec(text) ?? [];
+    const [way] = JSON.parse(ways === '' ? '[{}]' : ways) as [{ terms: object }];
+    const other = { ...way, title: 'Elsewhere', terms: { ...way.terms, ...more } };
+    await route.fulfill({
+      status: answer.status(),
+      headers: { ...headers, 'payment-required': btoa(JSON.stringify({ ...asked, accepts })) },
+      body: text.replace(ways, () => JSON.stringify([way, other])),
+    });
+  });
+}
+
 test('a connection lost while settling: the same payment is sent again by itself', async () => {
   const payer = payerOf(0);
   await charged(payer.address, 1n, async () => {
@@ -263,6 +283,63 @@ test('another account pays once what the first has signed has ended, and its per
     await isPaid(later);
     assert.equal(wallets[0]?.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
   });
+});
+
+// A-803
+test('once what was signed has ended it is paid in another way, by the same account or another one, if its person agrees', async () => {
+  const first = payerOf(0);
+  for (const [at, payer] of [first, payerOf(1)].entries()) {
+    const path = `/report?beside=${at}`;
+    /** USDC on another network, which every payer knows. */
+    const elsewhere = { network: 'eip155:80002', asset: '0x41E94Eb019C0762f9Bfcf9Fb1E58725BfB0e7582' };
+    await charged(payer.address, 1n, async () => {
+      await context.clock.setFixedTime(Date.now() - 3_600_000);
+      const { page } = await visited(path, [{ payer: first, network: HERE, name: 'Fox' }]);
+      await offersBeside(page, path, elsewhere);
+      await page.reload();
+      await page.route(`${world.gate.url}${path}`, (route) =>
+        route.request().headers()['payment-signature'] === undefined ? route.fallback() : route.fulfill({ status: 402, body: 'pay' }),
+      );
+      await page.getByRole('radio', { name: /Elsewhere/ }).check();
+      await page.getByRole('button', { name: /with Fox/ }).click();
+      await says(page, /did not take the payment/);
+      // While it can be charged, there is no other way.
+      await page.reload();
+      await says(page, /did not take the payment/);
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await page.getByRole('button', { name: /with Fox/ }).waitFor();
+      assert.equal(await page.getByRole('radio').count(), 0);
+      await page.close();
+      await context.clock.setFixedTime(Date.now());
+      const { page: later, wallets } = await visited(path, [{ payer, network: HERE, name: 'Owl' }]);
+      await offersBeside(later, path, elsewhere);
+      await later.reload();
+      await says(later, new RegExp(`Choose the same account to go on, ${first.address} and pay as before, on Elsewhere`));
+      await later.getByRole('radio', { name: /Base Sepolia/ }).check();
+      const pay = later.getByRole('button', { name: 'Pay 0.01 USDC on Base Sepolia with Owl' });
+      await pay.click();
+      await says(later, new RegExp(`has ended, and may have been charged\\. It was signed by ${first.address}`));
+      await later.getByRole('button', { name: 'Do not pay' }).click();
+      assert.ok(!wallets[0]?.calls.includes('eth_signTypedData_v4'));
+      await pay.click();
+      await later.getByRole('button', { name: 'Pay again' }).click();
+      await isPaid(later);
+      assert.equal(wallets[0]?.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
+      await later.close();
+    });
+  }
+});
+
+// A-804
+test('of two tokens of one network the wallet is asked for the chosen one', async () => {
+  const page = await context.newPage();
+  const wallet = await addWallet(page, { payer: payerOf(0), network: HERE, name: 'Fox', person: 'refuses', node: world.chain.url });
+  await offersBeside(page, '/report?tokens', { asset: `0x${'7'.repeat(40)}` });
+  await page.goto(`${world.gate.url}/report?tokens`);
+  await page.getByRole('radio', { name: /Elsewhere/ }).check();
+  await page.getByRole('button', { name: /with Fox/ }).click();
+  await says(page, /You declined in your wallet/);
+  assert.equal(wallet.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
 });
 
 test('a wallet that has paid with all it had goes on, and nobody reads that nothing was paid', async () => {
@@ -413,14 +490,7 @@ test('of several ways the chosen one is shown, and named where it is paid', asyn
   const page = await context.newPage();
   const payer = payerOf(0);
   await addWallet(page, { payer, network: HERE, name: 'Fox', node: world.chain.url });
-  await page.route(`${world.gate.url}/report?ways`, async (route) => {
-    const answer = await route.fetch();
-    const text = await answer.text();
-    const [, ways = ''] = /id="ways">(.*?)<\/script>/.exec(text) ?? [];
-    const [way] = JSON.parse(ways) as [{ terms: object }];
-    const other = { ...way, title: 'Elsewhere', terms: { ...way.terms, network: 'eip155:80002' } };
-    await route.fulfill({ response: answer, body: text.replace(ways, () => JSON.stringify([way, other])) });
-  });
+  await offersBeside(page, '/report?ways', { network: 'eip155:80002' });
   await page.goto(`${world.gate.url}/report?ways`);
   const first = page.getByRole('radio', { name: /Base Sepolia/ });
   await first.waitFor();

@@ -29,7 +29,7 @@ loading.catch(() => undefined);
 const ways = payableWays();
 let way = ways[0];
 let wallets: readonly Wallet[] = [];
-/** The way of what is open: no other can be chosen meanwhile. */
+/** The way of what can still be charged: no other can be chosen meanwhile. */
 let onlyWay: Way | undefined;
 /** The wallet that was chosen, with its account: both sign, or nobody does. */
 let chosenWallet: { readonly wallet: Wallet; readonly account: string } | undefined;
@@ -73,12 +73,13 @@ async function buy(chosen: Way, payAgain = false): Promise<void> {
       perPayment: price,
       perDay: String(most > A_DAY ? most : A_DAY),
       networks: [terms.network],
-      assets: [asset],
+      // No other token of the network, which all have a symbol.
+      assets: ['', asset],
       // The page is the seller's own, and shows whom it pays.
       pinPayees: false,
       payAgain,
     },
-    confirm: (proposal) => agreed(proposal, chosen),
+    confirm: (proposal) => agreed(proposal, chosen, payAgain),
     onStep: (step, proposal) => {
       if (step === 'sent' || step === 'settling') {
         isSent = true;
@@ -124,9 +125,9 @@ const withoutWallet = new Error('no wallet was chosen');
 /** Goes on with what was signed before. */
 const nobody: Signer = { address: () => Promise.reject(withoutWallet), sign: () => Promise.reject(withoutWallet) };
 
-/** Whether the person agrees: to what they clicked on, or to what it became. */
-async function agreed(proposal: Proposal, { terms, ...shownWay }: Way): Promise<boolean> {
-  if (proposal.again === true) return panel.ask(`${ENDED} Look at your wallet first.`, 'Pay again');
+/** Whether the person agrees: to what they clicked on, or to what it became. `payAgain`: they know that it is another payment. */
+async function agreed(proposal: Proposal, { terms, ...shownWay }: Way, payAgain: boolean): Promise<boolean> {
+  if (proposal.again === true && !payAgain && !(await panel.ask(`${ENDED} Look at your wallet first.`, 'Pay again'))) return false;
   const isSamePrice = proposal.amount === terms.amount;
   const isSamePayee = proposal.payTo.toLowerCase() === terms.payTo.toLowerCase();
   const isSameToken = proposal.network === terms.network && proposal.asset.toLowerCase() === terms.asset.toLowerCase();
@@ -179,20 +180,20 @@ async function payWith(wallet: Wallet): Promise<void> {
   panel.show(`Choose an account in ${wallet.name}.`);
   const account = await firstAccount(wallet);
   const before = await whoSigned();
-  // What is open goes on by its way: another network would charge beside it.
-  const chosen = wayOf(before, ways) ?? way!;
+  // What can be charged goes on by its way: another network would charge beside it.
+  const chosen = onlyWay ?? way!;
   const isOther = before !== undefined && before.account.toLowerCase() !== account.toLowerCase();
-  if (isOther) {
-    if (!(await hasEnded())) return panel.otherAccount(before.account, () => begin());
-    if (!(await panel.ask(`${ENDED} It was signed by ${before.account}. Look at that account first.`, 'Pay again'))) return begin();
-  }
+  if (isOther && !before.hasEnded) return panel.otherAccount(before.account, () => begin());
+  const isBeside = isOther || (before?.hasEnded === true && chosen !== wayOf(before, ways));
+  if (isBeside && !(await panel.ask(`${ENDED} It was signed by ${before.account}. Look at that account first.`, 'Pay again')))
+    return begin();
   panel.show(`Choose ${chosen.title} in ${wallet.name}.`);
   await switchTo(wallet, chosen);
   // A wallet that has signed may have paid already.
-  const held = !isOther && (await isSigned()) ? undefined : await balanceOf(wallet, chosen, account);
+  const held = !isBeside && (await isSigned()) ? undefined : await balanceOf(wallet, chosen, account);
   if (held !== undefined && held < BigInt(chosen.terms.amount)) return panel.lacking(chosen, held, wallet, () => begin());
   chosenWallet = { wallet, account };
-  await buy(chosen, isOther);
+  await buy(chosen, isBeside);
 }
 
 /** Runs one purchase at a time, and says how it failed. */
@@ -224,22 +225,29 @@ async function allowed(): Promise<void> {
 
 /** Goes on with what was signed, else shows the choices. */
 async function goOn(): Promise<void> {
-  way = wayOf(await whoSigned(), ways) ?? way;
+  const before = await whoSigned();
+  way = wayOf(before, ways) ?? way;
   if (way === undefined || !(await isSigned())) return begin();
+  if (before?.hasEnded) return begin(await goesOn());
   await buy(way);
 }
 
-/** Who has signed for this page, while that is open. */
-async function whoSigned(): Promise<Held | undefined> {
-  const before = heldOf(URL_HERE, await isSigned());
-  onlyWay = wayOf(before, ways);
-  return before;
+/** Who has signed for this page, while that is open, and whether it can no more be charged. */
+async function whoSigned(): Promise<(Held & { readonly hasEnded: boolean }) | undefined> {
+  const { isUnended } = await loading;
+  const open = await openPayments();
+  const held = heldOf(URL_HERE, open.length > 0);
+  const hasEnded = !open.some(({ ends }) => isUnended(ends, Date.now() / 1000));
+  onlyWay = hasEnded ? undefined : wayOf(held, ways);
+  return held && { ...held, hasEnded };
 }
 
 /** Words for a payment that has to be signed again. */
 async function goesOn(): Promise<string> {
-  const account = (await whoSigned())?.account ?? '';
-  return `You have signed a payment for this page. Choose the same account to go on${account === '' ? '' : `, ${account}`}: you are charged once.`;
+  const before = await whoSigned();
+  const by = before === undefined || before.account === '' ? '' : `, ${before.account}`;
+  const only = before?.hasEnded && ways.length > 1 ? ` and pay as before, on ${wayOf(before, ways)?.title ?? before.network}` : '';
+  return `You have signed a payment for this page. Choose the same account to go on${by}${only}: you are charged once.`;
 }
 
 /** A failure, with what the record knows: whether a payment for this page is signed and open. */
@@ -252,12 +260,6 @@ async function knowing(failure: Failure): Promise<Failure> {
 /** Whether a payment for this page is signed and open. */
 async function isSigned(): Promise<boolean> {
   return (await openPayments()).length > 0;
-}
-
-/** Whether nothing that is signed for this page and open can be charged any more. */
-async function hasEnded(): Promise<boolean> {
-  const { isUnended } = await loading;
-  return !(await openPayments()).some(({ ends }) => isUnended(ends, Date.now() / 1000));
 }
 
 async function openPayments(): Promise<KeptPayment[]> {
