@@ -25,6 +25,8 @@ export type KeptPayment = {
   readonly open: boolean;
   /** Unix seconds after which nothing that was signed for it can be charged; of one that is open. */
   readonly ends?: number;
+  /** The account that signed it; of one that is open. */
+  readonly payer?: string;
   readonly receipt?: Receipt;
 };
 
@@ -456,8 +458,8 @@ function exchangeOf(
 export async function sentPayments(store: Store): Promise<KeptPayment[]> {
   const rows = sentIn((await store.read()).record).filter(([name]) => name.startsWith(KEPT));
   return rows.map(([, at, open, text]) => {
-    const { method, url, askedUrl, key, ends, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
-    const more = Object.entries({ askedUrl, ends, receipt }).filter(([, value]) => value !== undefined);
+    const { method, url, askedUrl, key, ends, payer, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
+    const more = Object.entries({ askedUrl, ends, payer, receipt }).filter(([, value]) => value !== undefined);
     return { method, url, key, at, open, ...Object.fromEntries(more) };
   });
 }

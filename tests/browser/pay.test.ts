@@ -16,6 +16,7 @@ import { fund } from '../crash/world.ts';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { startChromium } from './chromium.ts';
 import { complaintsOf, hasIcon, SCREENS, seriousOf } from './looks.ts';
+import { offersBeside, refusesPayments } from './sellers.ts';
 import { addWallet, type Injected, type WalletPlan } from './wallet.ts';
 
 const LIMIT_MS = 120_000;
@@ -197,26 +198,6 @@ async function losesAnswers(page: Page, path: string): Promise<{ lost: () => num
   return { lost: () => lost, ends: () => page.unroute(url, lose) };
 }
 
-/** Offers a way beside the gate's own, which has these terms, first to the payer and last to its person. */
-async function offersBeside(page: Page, path: string, more: Readonly<Record<string, string>>): Promise<void> {
-  await page.route(`${world.gate.url}${path}`, async (route) => {
-    if (route.request().headers()['payment-signature'] !== undefined) return route.continue();
-    const answer = await route.fetch();
-    const { 'payment-required': required = '', 'content-length': _, ...headers } = answer.headers();
-    const asked = JSON.parse(atob(required)) as { accepts: [object] };
-    const accepts = [{ ...asked.accepts[0], ...more }, ...asked.accepts];
-    const text = await answer.text();
-    const [, ways = ''] = /id="ways">(.*?)<\/script>/.exec(text) ?? [];
-    const [way] = JSON.parse(ways === '' ? '[{}]' : ways) as [{ terms: object }];
-    const other = { ...way, title: 'Elsewhere', terms: { ...way.terms, ...more } };
-    await route.fulfill({
-      status: answer.status(),
-      headers: { ...headers, 'payment-required': btoa(JSON.stringify({ ...asked, accepts })) },
-      body: text.replace(ways, () => JSON.stringify([way, other])),
-    });
-  });
-}
-
 test('a connection lost while settling: the same payment is sent again by itself', async () => {
   const payer = payerOf(0);
   await charged(payer.address, 1n, async () => {
@@ -264,9 +245,7 @@ test('another account pays once what the first has signed has ended, and its per
   const path = '/report?other';
   await charged(second.address, 1n, async () => {
     const { page } = await visited(path, [{ payer: first, network: HERE, name: 'Fox' }]);
-    const refuse = (route: Route): Promise<void> =>
-      route.request().headers()['payment-signature'] === undefined ? route.continue() : route.fulfill({ status: 402, body: 'pay' });
-    await page.route(`${world.gate.url}${path}`, refuse);
+    await refusesPayments(page, `${world.gate.url}${path}`);
     await context.clock.setFixedTime(Date.now() - 3_600_000);
     await page.getByRole('button', { name: /with Fox/ }).click();
     await says(page, /did not take the payment/);
@@ -295,11 +274,9 @@ test('once what was signed has ended it is paid in another way, by the same acco
     await charged(payer.address, 1n, async () => {
       await context.clock.setFixedTime(Date.now() - 3_600_000);
       const { page } = await visited(path, [{ payer: first, network: HERE, name: 'Fox' }]);
-      await offersBeside(page, path, elsewhere);
+      await offersBeside(page, `${world.gate.url}${path}`, elsewhere);
       await page.reload();
-      await page.route(`${world.gate.url}${path}`, (route) =>
-        route.request().headers()['payment-signature'] === undefined ? route.fallback() : route.fulfill({ status: 402, body: 'pay' }),
-      );
+      await refusesPayments(page, `${world.gate.url}${path}`);
       await page.getByRole('radio', { name: /Elsewhere/ }).check();
       await page.getByRole('button', { name: /with Fox/ }).click();
       await says(page, /did not take the payment/);
@@ -312,7 +289,7 @@ test('once what was signed has ended it is paid in another way, by the same acco
       await page.close();
       await context.clock.setFixedTime(Date.now());
       const { page: later, wallets } = await visited(path, [{ payer, network: HERE, name: 'Owl' }]);
-      await offersBeside(later, path, elsewhere);
+      await offersBeside(later, `${world.gate.url}${path}`, elsewhere);
       await later.reload();
       await says(later, new RegExp(`Choose the same account to go on, ${first.address} and pay as before, on Elsewhere`));
       await later.getByRole('radio', { name: /Base Sepolia/ }).check();
@@ -334,12 +311,45 @@ test('once what was signed has ended it is paid in another way, by the same acco
 test('of two tokens of one network the wallet is asked for the chosen one', async () => {
   const page = await context.newPage();
   const wallet = await addWallet(page, { payer: payerOf(0), network: HERE, name: 'Fox', person: 'refuses', node: world.chain.url });
-  await offersBeside(page, '/report?tokens', { asset: `0x${'7'.repeat(40)}` });
+  await offersBeside(page, `${world.gate.url}/report?tokens`, { asset: `0x${'7'.repeat(40)}` });
   await page.goto(`${world.gate.url}/report?tokens`);
   await page.getByRole('radio', { name: /Elsewhere/ }).check();
   await page.getByRole('button', { name: /with Fox/ }).click();
   await says(page, /You declined in your wallet/);
   assert.equal(wallet.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
+});
+
+// A-805
+test('the account that signed is known although its note was lost, and a record that cannot be read loses none', async () => {
+  const [first, second] = [payerOf(0), payerOf(1)];
+  const path = '/report?note';
+  await charged(first.address, 0n, async () => {
+    const { page } = await visited(path, [{ payer: first, network: HERE, name: 'Fox' }]);
+    await refusesPayments(page, `${world.gate.url}${path}`);
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /did not take the payment/);
+    const notes = (): Promise<number> => page.evaluate(() => localStorage.length);
+    assert.equal(await notes(), 1);
+    await page.addInitScript(() => {
+      indexedDB.open = () => {
+        throw new DOMException('no database', 'UnknownError');
+      };
+    });
+    await page.reload();
+    await says(page, /did not read what it keeps/);
+    assert.ok(!(await page.locator('#pay').innerText()).includes('Nothing was paid'));
+    assert.equal(await notes(), 1);
+    await page.evaluate(() => localStorage.clear());
+    await page.close();
+    const { page: later, wallets } = await visited(path, [{ payer: second, network: HERE, name: 'Owl' }]);
+    await refusesPayments(later, `${world.gate.url}${path}`);
+    await later.reload();
+    await later.getByRole('button', { name: 'Try again' }).click();
+    await later.getByRole('button', { name: /with Owl/ }).click();
+    await says(later, /Another account has signed a payment for this page/);
+    assert.match(await later.locator('#pay').innerText(), new RegExp(`Choose ${first.address}`));
+    assert.ok(!wallets[0]?.calls.includes('eth_signTypedData_v4'));
+  });
 });
 
 test('a wallet that has paid with all it had goes on, and nobody reads that nothing was paid', async () => {
@@ -490,7 +500,7 @@ test('of several ways the chosen one is shown, and named where it is paid', asyn
   const page = await context.newPage();
   const payer = payerOf(0);
   await addWallet(page, { payer, network: HERE, name: 'Fox', node: world.chain.url });
-  await offersBeside(page, '/report?ways', { network: 'eip155:80002' });
+  await offersBeside(page, `${world.gate.url}/report?ways`, { network: 'eip155:80002' });
   await page.goto(`${world.gate.url}/report?ways`);
   const first = page.getByRole('radio', { name: /Base Sepolia/ });
   await first.waitFor();

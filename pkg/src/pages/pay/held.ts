@@ -1,6 +1,7 @@
 // Who has signed for a page, and what: an open payment goes on with both, also after a reload and in another tab.
 
 import type { Proposal } from '../../options.js';
+import type { KeptPayment } from '../../resume.js';
 import type { Way } from './terms.js';
 
 /** What is signed and open. */
@@ -13,21 +14,24 @@ export function hold(url: string, { payer, network, asset }: Proposal): void {
   localStorage.setItem(nameOf(url), JSON.stringify({ account: payer ?? '', network, asset } satisfies Held));
 }
 
-/** What is held; nothing once no payment for the page is open. */
-export function heldOf(url: string, isOpen: boolean): Held | undefined {
-  const text = localStorage.getItem(nameOf(url));
-  const held = text !== null && isOpen ? read(text) : undefined;
-  if (held === undefined) localStorage.removeItem(nameOf(url));
-  return held;
+/** What is held; nothing once no payment for the page is open. The record knows by whom it was signed, also where the note was lost. */
+export function heldOf(url: string, [open]: readonly KeptPayment[]): Held | undefined {
+  const text = localStorage.getItem(nameOf(url)) ?? '{}';
+  if (open === undefined) {
+    localStorage.removeItem(nameOf(url));
+    return undefined;
+  }
+  const noted = read(text);
+  return { ...noted, account: open.payer || noted.account };
 }
 
-function read(text: string): Held | undefined {
+function read(text: string): Held {
   try {
-    const { account, network, asset } = JSON.parse(text) as Held;
+    const { account = '', network = '', asset = '' } = JSON.parse(text) as Partial<Held>;
     return { account: String(account), network: String(network), asset: String(asset) };
   } catch {
     // Nobody wrote that who may.
-    return undefined;
+    return { account: '', network: '', asset: '' };
   }
 }
 

@@ -208,7 +208,7 @@ async function run(work: () => Promise<void>): Promise<void> {
 
 /** Goes on with what is open, with a wallet if it must be signed again; else says what went wrong. `time` counts what was sent again. */
 async function afterFailure(error: unknown, time: number): Promise<void> {
-  if (error === withoutWallet) return begin(await goesOn());
+  if (error === withoutWallet) return run(async () => begin(await goesOn()));
   const failure = await knowing((error ?? {}) as Failure);
   if (isOpen(failure)) return sendAgain(time);
   panel.failed(wordsFor(failure), saidBy(failure), () => (isStopped(failure) ? void run(allowed) : begin()));
@@ -236,7 +236,7 @@ async function goOn(): Promise<void> {
 async function whoSigned(): Promise<(Held & { readonly hasEnded: boolean }) | undefined> {
   const { isUnended } = await loading;
   const open = await openPayments();
-  const held = heldOf(URL_HERE, open.length > 0);
+  const held = heldOf(URL_HERE, open);
   const hasEnded = !open.some(({ ends }) => isUnended(ends, Date.now() / 1000));
   onlyWay = hasEnded ? undefined : wayOf(held, ways);
   return held && { ...held, hasEnded };
@@ -254,7 +254,11 @@ async function goesOn(): Promise<string> {
 async function knowing(failure: Failure): Promise<Failure> {
   if (failure.signed === true) return failure;
   const { code, message } = failure;
-  return { code, message, signed: await isSigned() };
+  return isSigned().then(
+    (signed) => ({ code, message, signed }),
+    // What cannot be read may be signed.
+    () => ({ code: 'unread', message, signed: true }),
+  );
 }
 
 /** Whether a payment for this page is signed and open. */
@@ -262,9 +266,12 @@ async function isSigned(): Promise<boolean> {
   return (await openPayments()).length > 0;
 }
 
+/** What is signed for this page and open: a store that fails does not tell that nothing is. */
 async function openPayments(): Promise<KeptPayment[]> {
   const { indexedDbStore, sentPayments } = await loading;
-  const sent = await sentPayments(indexedDbStore(BUDGET)).catch(() => []);
+  const sent = await sentPayments(indexedDbStore(BUDGET)).catch((error: unknown) => {
+    throw Object.assign(new Error(String((error as Failure).message)), { code: 'unread' });
+  });
   return sent.filter(({ url, open }) => open && url === URL_HERE);
 }
 

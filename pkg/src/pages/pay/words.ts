@@ -47,6 +47,10 @@ const KNOWN: Readonly<Record<string, Words>> = {
   redirected: words('The server led to another page.', NOTHING, false),
   endpoint_blocked: words('The seller asks for no further payment now.', `Read what it says, and try again when it is solved. ${NOTHING}`),
   approval_needed: words('The seller could not check an earlier payment.', 'Read what it says. Look at your wallet before you try again.'),
+  unread: words(
+    'Your browser did not read what it keeps for this page.',
+    'Try again. What you have signed before is charged at most once.',
+  ),
   undelivered: words('The seller did not deliver.', AT_MOST_ONCE),
   leads_on: words(
     'The seller answers with another address.',

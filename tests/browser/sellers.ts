@@ -1,0 +1,30 @@
+// What a seller answers to a page otherwise than the gate.
+
+import type { Page } from 'playwright-core';
+
+/** Answers each payment for a URL by asking for one. */
+export async function refusesPayments(page: Page, url: string): Promise<void> {
+  await page.route(url, (route) =>
+    route.request().headers()['payment-signature'] === undefined ? route.fallback() : route.fulfill({ status: 402, body: 'pay' }),
+  );
+}
+
+/** Offers a way beside the gate's own, which has these terms, first to the payer and last to its person. */
+export async function offersBeside(page: Page, url: string, more: Readonly<Record<string, string>>): Promise<void> {
+  await page.route(url, async (route) => {
+    if (route.request().headers()['payment-signature'] !== undefined) return route.continue();
+    const answer = await route.fetch();
+    const { 'payment-required': required = '', 'content-length': _, ...headers } = answer.headers();
+    const asked = JSON.parse(atob(required)) as { accepts: [object] };
+    const accepts = [{ ...asked.accepts[0], ...more }, ...asked.accepts];
+    const text = await answer.text();
+    const [, ways = ''] = /id="ways">(.*?)<\/script>/.exec(text) ?? [];
+    const [way] = JSON.parse(ways === '' ? '[{}]' : ways) as [{ terms: object }];
+    const other = { ...way, title: 'Elsewhere', terms: { ...way.terms, ...more } };
+    await route.fulfill({
+      status: answer.status(),
+      headers: { ...headers, 'payment-required': btoa(JSON.stringify({ ...asked, accepts })) },
+      body: text.replace(ways, () => JSON.stringify([way, other])),
+    });
+  });
+}
