@@ -264,7 +264,7 @@ test('another account pays once what the first has signed has ended, and its per
   });
 });
 
-// A-803
+// A-550
 test('once what was signed has ended it is paid in another way, by the same account or another one, if its person agrees', async () => {
   const first = payerOf(0);
   for (const [at, payer] of [first, payerOf(1)].entries()) {
@@ -307,7 +307,7 @@ test('once what was signed has ended it is paid in another way, by the same acco
   }
 });
 
-// A-804
+// A-551
 test('of two tokens of one network the wallet is asked for the chosen one', async () => {
   const page = await context.newPage();
   const wallet = await addWallet(page, { payer: payerOf(0), network: HERE, name: 'Fox', person: 'refuses', node: world.chain.url });
@@ -319,7 +319,7 @@ test('of two tokens of one network the wallet is asked for the chosen one', asyn
   assert.equal(wallet.calls.filter((method) => method === 'eth_signTypedData_v4').length, 1);
 });
 
-// A-805
+// A-552
 test('the account that signed is known although its note was lost, and a record that cannot be read loses none', async () => {
   const [first, second] = [payerOf(0), payerOf(1)];
   const path = '/report?note';

@@ -269,7 +269,7 @@ test('a program whose tools are sold is started again after it has exited', asyn
   assert.deepEqual(statuses, [200, 500, 200, 500, 200]);
 });
 
-//
+//
 test('a program that hangs is left once it was late and does not say that it lives: the next call starts another', async () => {
   const program = join(folder.path, 'hangs.mjs');
   writeFileSync(program, MORTAL);

@@ -215,7 +215,7 @@ test('a call for which a server has forgotten its session ends no other one that
   assert.deepEqual(asked, ['initialize', 'initialize']);
 });
 
-// A-802
+// A-549
 test('a call for a session that was forgotten is made once more in another one, and no other call is', async () => {
   const calls: string[] = [];
   let sessions = 0;
