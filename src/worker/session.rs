@@ -78,7 +78,7 @@ pub(super) async fn carry_out(
                     client.log.label = next.label();
                 }
                 if !is_met {
-                    let is_known = SessionRequest::knows_channel(answer.as_deref());
+                    let is_known = next.knows_channel(answer.as_deref());
                     facilitator::met(name, newcomer.as_ref(), is_known);
                 }
                 next.object(answer.as_deref(), now())

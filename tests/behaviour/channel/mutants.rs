@@ -227,6 +227,8 @@ pub const TABLE: &[Row] = &[
     row!(DepositsAreBlind, wrong::a_deposit_whose_voucher_does_not_fit_moves_no_money),
     row!(ChannelsAreOnePayment, told::each_request_of_a_channel_is_a_payment_of_its_own),
     row!(NamedPayersAreProven, told::the_origin_is_told_who_signs_and_not_who_is_named),
+    row!(OpeningsAreJunk, crate::sessions::junk::whoever_comes_again_as_the_gate_says_opens_a_channel_after_a_flood_from_its_network),
+    row!(ForgivenTimeIsLost, crate::sessions::junk::time_forgives_one_in_six_seconds_whatever_is_refused_meanwhile),
     row!(StepsAreFree, crate::sessions::streams::a_stream_is_charged_in_steps_before_they_leave),
     row!(StreamsRepeat, crate::sessions::streams::a_stream_that_was_begun_is_not_begun_again),
     row!(WaitsBeginAnew, crate::sessions::streams::a_step_of_another_stream_makes_no_wait_longer),

@@ -428,7 +428,7 @@ impl Door {
                     *held = stored;
                 }
                 if let Some(limits) = self.limits.as_mut().filter(|limits| !limits.knows(&name)) {
-                    let is_known = SessionRequest::knows_channel(answer.as_deref());
+                    let is_known = next.knows_channel(answer.as_deref());
                     limits.met(name, newcomer.as_ref(), is_known, UnixTime::from_secs(self.now));
                 }
                 if !self.lives() {

@@ -75,6 +75,37 @@ fn a_payer_of_another_network_opens_a_channel_beside_a_flood() {
     assert_eq!(buys(&mut door, OTHER, &deposit).status, 200);
 }
 
+//
+#[test]
+pub fn whoever_comes_again_as_the_gate_says_opens_a_channel_after_a_flood_from_its_network() {
+    let mut door = limited();
+    floods(&mut door);
+    let mut waited = 0;
+    loop {
+        let deposit = door.payment("deposit", PRICE);
+        let answer = buys(&mut door, STRANGER, &deposit);
+        if answer.status == 200 {
+            break;
+        }
+        assert_eq!((answer.status, waited < 60), (429, true));
+        waited += 10;
+        door.now += 10;
+    }
+}
+
+//
+#[test]
+pub fn time_forgives_one_in_six_seconds_whatever_is_refused_meanwhile() {
+    let mut door = limited();
+    floods(&mut door);
+    let asked = (1..=12).filter(|number| {
+        door.now += 5;
+        let junk = door.payment_of(200 + number, "voucher", PRICE);
+        buys(&mut door, STRANGER, &junk).status != 429
+    });
+    assert!((9..=10).contains(&asked.count()));
+}
+
 #[test]
 fn payers_of_one_network_open_channels_as_long_as_they_deposit() {
     let mut door = limited();

@@ -9,7 +9,7 @@ mod deaths;
 pub mod door;
 pub mod dust;
 pub mod funds;
-mod junk;
+pub mod junk;
 mod mpp_payer;
 mod node;
 pub mod overtaken;

@@ -3,6 +3,8 @@
 macro_rules! facilitator {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// A refusal ends the time that would have forgiven an earlier one.
+            ForgivenTimeIsLost,
             /// Clients have one try of a facilitator that is down for all of them.
             TriesAreShared,
             /// A facilitator that fails on unproven payments counts as down.

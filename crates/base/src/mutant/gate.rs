@@ -5,6 +5,8 @@ macro_rules! gate {
         $next! { $($more)*; $($listed)*
             /// A request without a payment is told what was charged, whatever its origin did.
             UnpaidKnowMoney,
+            /// A channel that is being opened counts against its network, because its object does not know it.
+            OpeningsAreJunk,
             /// All Workers are one client, because the platform shows one address for them.
             WorkersAreOne,
             /// A payee whom a pricer names is paid before the origin is asked, where others are.

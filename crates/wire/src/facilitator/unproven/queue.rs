@@ -338,11 +338,15 @@ impl Recent {
 
     fn learn(&mut self, verdict: CallResult, now: UnixTime) {
         let debt = self.debt(now);
-        (self.owed, self.since) = match verdict {
-            CallResult::Good => (debt.saturating_sub(FORGIVEN), now),
-            CallResult::Bad => (debt.saturating_add(1).min(MAX_DEBT), now),
+        self.owed = match verdict {
+            CallResult::Good => debt.saturating_sub(FORGIVEN),
+            CallResult::Bad => debt.saturating_add(1).min(MAX_DEBT),
             CallResult::Open => return,
         };
+        // The time that has forgiven none yet goes on counting.
+        let rest = now.secs().saturating_sub(self.since.secs()) % FORGIVEN_SECS;
+        let is_over = debt == 0 || planted(Mutant::ForgivenTimeIsLost);
+        self.since = if is_over { now } else { now.minus(rest) };
     }
 
     /// Refusals that are not yet forgiven.
