@@ -9,7 +9,7 @@ use farebox_core::gate::call::ChainCall;
 use farebox_core::gate::paid::{StreamEnd, Streaming};
 use farebox_core::gate::reply::Reply;
 use farebox_core::gate::session::flow::{FlowEnd, Pause};
-use farebox_core::gate::session::step::{SessionRequest, SessionStep};
+use farebox_core::gate::session::step::SessionStep;
 use farebox_core::mpp::stream::StreamFraming;
 use wasm_bindgen::{JsCast, JsValue};
 
