@@ -189,12 +189,16 @@ export class Channel extends Ledger {
   waiting = new Set();
 
   /**
+   * What is refused brings no stream a voucher, and anyone can send it.
+   *
    * @param {string} command
    * @param {Uint8Array | null} body
    */
   async ask(command, body) {
     const answered = await super.ask(command, body);
-    for (const wake of this.waiting) wake();
+    if (this.waiting.size > 0 && JSON.parse(answered.answer).said !== 'refused') {
+      for (const wake of this.waiting) wake();
+    }
     return answered;
   }
 

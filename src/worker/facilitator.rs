@@ -13,7 +13,7 @@ use farebox_core::facilitator::redirect::Redirects;
 use farebox_core::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use farebox_core::facilitator::unproven::queue::{Admittance, CallResult};
 use farebox_core::facilitator::unproven::{
-    ASK_AGAIN_MS, MAX_TURNS, UnverifiedCaller, UnverifiedLimiter,
+    ASK_AGAIN_MS, ChannelAccess, ChannelStanding, MAX_TURNS, UnverifiedCaller, UnverifiedLimiter,
 };
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::FacilitatorCall;
@@ -110,14 +110,14 @@ pub(super) async fn admits(sender: &UnverifiedCaller) -> bool {
     place == Admittance::Begun
 }
 
-/// Whether this isolate has met the channel of this object.
-pub(super) fn knows(object: &String) -> bool {
-    UNPROVEN.with_borrow(|unproven| unproven.knows(object))
+/// How this caller may ask the object of a channel.
+pub(super) fn access(object: &String, caller: Option<UnverifiedCaller>) -> ChannelAccess {
+    UNPROVEN.with_borrow(|unproven| unproven.access(object, caller, now()))
 }
 
-/// Takes whether an object that was not known knows its channel; that ends the call of this sender.
-pub(super) fn met(object: String, sender: Option<&UnverifiedCaller>, is_known: Option<bool>) {
-    UNPROVEN.with_borrow_mut(|unproven| unproven.met(object, sender, is_known, now()));
+/// Takes what the answer of an object says; that ends the call of one that had a place.
+pub(super) fn met(object: String, access: &ChannelAccess, standing: ChannelStanding) {
+    UNPROVEN.with_borrow_mut(|unproven| unproven.met(object, access, standing, now()));
 }
 
 /// Ends the look at it.

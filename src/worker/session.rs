@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use farebox_core::channel::looks::{LookTurn, SharedLooks};
-use farebox_core::facilitator::unproven::UnverifiedCaller;
+use farebox_core::facilitator::unproven::{ChannelAccess, UnverifiedCaller};
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::ChainCall;
 use farebox_core::gate::paid::{StreamEnd, Streaming};
@@ -55,9 +55,8 @@ pub(super) async fn carry_out(
                 }
             }
             SessionStep::Object(name, message, next) => {
-                let is_met = facilitator::knows(&name);
-                let newcomer = next.newcomer().filter(|_| !is_met);
-                if !may_ask(bindings, newcomer.as_ref()).await {
+                let access = facilitator::access(&name, next.newcomer());
+                if !has_access(bindings, &access).await {
                     step = next.limited();
                     continue;
                 }
@@ -77,10 +76,7 @@ pub(super) async fn carry_out(
                 if client.log.label.payment.is_empty() {
                     client.log.label = next.label();
                 }
-                if !is_met {
-                    let is_known = next.knows_channel(answer.as_deref());
-                    facilitator::met(name, newcomer.as_ref(), is_known);
-                }
+                facilitator::met(name, &access, next.read_standing(answer.as_deref()));
                 next.object(answer.as_deref(), now())
             }
             SessionStep::Facilitator(call, next) => {
@@ -201,6 +197,15 @@ async fn answered(call: &ChainCall) -> Option<String> {
 fn told(call: &ChainCall, answer: Option<&str>) {
     if let Some(rank) = call.look {
         LOOKS.with_borrow_mut(|looks| looks.told(&call.network, &call.body, rank, answer));
+    }
+}
+
+/// Whether the object of a channel may be asked.
+async fn has_access(bindings: &Bindings, access: &ChannelAccess) -> bool {
+    match access {
+        ChannelAccess::Free | ChannelAccess::Known(_) => true,
+        ChannelAccess::Placed(caller) => may_ask(bindings, Some(caller)).await,
+        ChannelAccess::Refused => false,
     }
 }
 

@@ -128,19 +128,27 @@ impl Channel {
         total.checked_sub(self.sight.claimed).unwrap_or(Amount::ZERO)
     }
 
-    /// The earnings that are to be claimed. A claim by MPP takes all that a voucher is for: the
-    /// part of it that is not spent is left to the payer for as long as they stay.
+    /// The earnings that are to be claimed at this time.
     #[must_use]
-    pub fn claimable(&self) -> Option<Earnings> {
+    pub fn claimable(&self, now: UnixTime) -> Option<Earnings> {
+        self.earnings().filter(|earnings| self.left_until(earnings) <= now)
+    }
+
+    /// Until when earnings are left alone. A claim by MPP takes all that a voucher is for: the part
+    /// of it that is not spent is left to a payer who stays. One who buys nothing is not watched for
+    /// ever, for as little as they may owe.
+    fn left_until(&self, earnings: &Earnings) -> UnixTime {
         let is_left = match (self.rule, self.sight.on_chain, self.agreement) {
-            (VoucherRule::Headroom { .. }, OnChain::Open, Agreement::Selling) => true,
+            (VoucherRule::Headroom { .. }, OnChain::Open, Agreement::Selling) => {
+                earnings.evidence.cumulative > earnings.total && !planted(Mutant::UnspentIsClaimed)
+            }
             (VoucherRule::Exact | VoucherRule::Headroom { .. }, _, _) => false,
         };
-        self.earnings().filter(|earnings| {
-            !is_left
-                || earnings.evidence.cumulative <= earnings.total
-                || planted(Mutant::UnspentIsClaimed)
-        })
+        match is_left {
+            true if planted(Mutant::QuietIsWatchedForEver) => UnixTime::from_secs(u64::MAX),
+            true => self.sold.plus(UNSPENT_SECS),
+            false => UnixTime::from_secs(0),
+        }
     }
 
     /// The contract was asked to pay out what was claimed, and has done it or not.
@@ -237,13 +245,14 @@ impl Channel {
             };
             return Some((again(due), errand));
         }
-        let claim = self.claimable().map(|earnings| {
+        let claim = earnings.map(|earnings| {
             let due = match self.sight.on_chain {
                 OnChain::Leaving(_) if !planted(Mutant::LeaversAreNotHurried) => at_once,
                 OnChain::Open | OnChain::Leaving(_) | OnChain::Finalized => {
                     self.earned_since.unwrap_or(at_once).plus(self.withdraw_delay_secs)
                 }
             };
+            let due = due.max(self.left_until(&earnings));
             (again(due), ChannelErrand::Claim(earnings), due)
         });
         let money = match self.promised {
@@ -349,6 +358,8 @@ const fn retry_secs(tries: u64, hurried: u64) -> u64 {
     }
 }
 
+/// Seconds for which the rest of a voucher is left to a payer who buys nothing: a week.
+const UNSPENT_SECS: u64 = 604_800;
 /// Seconds before something is tried again.
 const RETRY_SECS: u64 = 15;
 /// The longest pause between two looks at a claim that may be undone while its payer leaves, seconds.

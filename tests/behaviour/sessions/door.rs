@@ -17,7 +17,7 @@ use farebox_core::evm::eip3009::Authorization;
 use farebox_core::facilitator::breaker::{Condition, SettlementHealth};
 use farebox_core::facilitator::payers::PayerHistory;
 use farebox_core::facilitator::unproven::queue::{Admittance, CallResult};
-use farebox_core::facilitator::unproven::{UnverifiedCaller, UnverifiedLimiter};
+use farebox_core::facilitator::unproven::{ChannelAccess, UnverifiedCaller, UnverifiedLimiter};
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
@@ -366,10 +366,19 @@ impl Door {
         }
     }
 
-    /// Who asks an object that is not known to know its channel.
-    fn newcomer(&self, name: &String, next: &SessionRequest) -> Option<UnverifiedCaller> {
-        let is_known = self.limits.as_ref().is_none_or(|limits| limits.knows(name));
-        next.newcomer().filter(|_| !is_known)
+    /// How an object may be asked.
+    fn access(&self, name: &String, next: &SessionRequest) -> ChannelAccess {
+        let (limits, now) = (self.limits.as_ref(), self.time());
+        limits.map_or(ChannelAccess::Free, |limits| limits.access(name, next.newcomer(), now))
+    }
+
+    /// Whether it is.
+    fn has_access(&mut self, access: &ChannelAccess) -> bool {
+        match access {
+            ChannelAccess::Free | ChannelAccess::Known(_) => true,
+            ChannelAccess::Placed(caller) => self.admits(Some(caller)),
+            ChannelAccess::Refused => false,
+        }
     }
 
     fn ended(&mut self, sender: Option<&UnverifiedCaller>, verdict: CallResult) {
@@ -414,22 +423,20 @@ impl Door {
                 }
                 next.object(Some(if is_taken { "true" } else { "false" }), self.time())
             }
-            SessionStep::Object(name, _, next)
-                if !self.admits(self.newcomer(&name, &next).as_ref()) =>
-            {
-                next.limited()
-            }
             SessionStep::Object(name, message, next) => {
-                let newcomer = self.newcomer(&name, &next);
+                let access = self.access(&name, &next);
+                if !self.has_access(&access) {
+                    return Some(Ok(next.limited()));
+                }
                 self.objects.insert(name.clone());
                 let body = next.keeps_body().then(|| held.clone());
                 let (answer, stored) = self.ask(&name, &message, body);
                 if let Some(stored) = stored {
                     *held = stored;
                 }
-                if let Some(limits) = self.limits.as_mut().filter(|limits| !limits.knows(&name)) {
-                    let is_known = next.knows_channel(answer.as_deref());
-                    limits.met(name, newcomer.as_ref(), is_known, UnixTime::from_secs(self.now));
+                let standing = next.read_standing(answer.as_deref());
+                if let Some(limits) = &mut self.limits {
+                    limits.met(name, &access, standing, UnixTime::from_secs(self.now));
                 }
                 if !self.lives() {
                     return None;

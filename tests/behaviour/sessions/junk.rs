@@ -131,3 +131,30 @@ fn vouchers_by_mpp_of_channels_that_nobody_opened_make_few_objects() {
     let opening = session.opening(0);
     assert_eq!(session.send(head, &opening).unwrap().status, 200);
 }
+
+//
+#[test]
+pub fn whoever_names_the_channel_of_another_is_limited_at_that_channel_alone() {
+    let mut session = Session::opened();
+    session.door.limits = Some(UnverifiedLimiter::new());
+    let from = |address: &str| get("/report/1").header("cf-connecting-ip", address);
+    let right = session.voucher("voucher", PRICE);
+    assert_eq!(session.send(from(OTHER), &right).unwrap().status, 200);
+    let mut wrong = session.voucher("voucher", 2 * PRICE);
+    wrong["signature"] = json!(session.signature(2 * PRICE, 2));
+    let answers = (0..100).map(|_| session.send(from(STRANGER), &wrong).unwrap().status);
+    let answers = answers.collect::<Vec<_>>();
+    assert_eq!(answers.iter().filter(|status| **status == 402).count(), MOST);
+    assert_eq!(answers.iter().filter(|status| **status == 429).count(), 100 - MOST);
+    // Its payer goes on from elsewhere, and from that network once the gate says so.
+    for (address, waits, request) in [(OTHER, 0, 2), (STRANGER, 10, 3)] {
+        session.door.now += waits;
+        let voucher = session.voucher("voucher", request * PRICE);
+        assert_eq!(session.send(from(address), &voucher).unwrap().status, 200, "{request}");
+    }
+    // Nor does it count against others of that network who open one.
+    let mut door = limited();
+    door.limits = session.door.limits.take();
+    let deposit = door.payment("deposit", PRICE);
+    assert_eq!(buys(&mut door, STRANGER, &deposit).status, 200);
+}

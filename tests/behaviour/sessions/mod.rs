@@ -8,6 +8,7 @@ pub mod claims;
 mod deaths;
 pub mod door;
 pub mod dust;
+pub mod earlier;
 pub mod funds;
 pub mod junk;
 mod mpp_payer;

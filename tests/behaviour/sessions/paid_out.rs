@@ -170,6 +170,27 @@ pub fn what_is_not_spent_is_not_claimed_while_the_payer_stays() {
     assert_eq!(session.locked().0, 2 * PRICE);
 }
 
+//
+#[test]
+pub fn a_payer_who_buys_nothing_for_a_week_is_settled_and_watched_no_more() {
+    let mut session = Session::opened();
+    session.pay(2 * PRICE);
+    session.rest(6 * 86_400);
+    assert_eq!(session.locked().0, 0);
+    session.rest(86_400 + 60);
+    assert_eq!(session.locked().0, 2 * PRICE);
+    // What the chain undoes no more is asked about no more.
+    session.rest(3_600);
+    let asked = session.door.node.asked;
+    session.rest(30 * 86_400);
+    assert_eq!(session.door.node.asked, asked);
+    // The rest of the voucher is still the payer's: the next one spends it.
+    for _ in 0..2 {
+        assert_eq!(session.pay(3 * PRICE).status, 200);
+    }
+    assert_eq!(session.door.book(), (3 * PRICE, 3 * PRICE));
+}
+
 #[test]
 pub fn a_transaction_that_is_stuck_is_replaced() {
     let mut session = Session::opened();

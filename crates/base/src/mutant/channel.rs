@@ -255,6 +255,10 @@ macro_rules! channel {
             DustIsTaken,
             /// A stream that one voucher bought is charged beside the next request.
             StreamsOverlap,
+            /// A payment for terms that have changed since is not looked up in its channel.
+            EarlierTermsAreForgotten,
+            /// A payer who buys nothing any more, and owes a little, is watched for ever.
+            QuietIsWatchedForEver,
         }
     };
 }

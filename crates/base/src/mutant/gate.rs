@@ -7,6 +7,8 @@ macro_rules! gate {
             UnpaidKnowMoney,
             /// A channel that is being opened counts against its network, because its object does not know it.
             OpeningsAreJunk,
+            /// A network that names the channel of another is refused by its object without end.
+            StrangersAskWithoutEnd,
             /// All Workers are one client, because the platform shows one address for them.
             WorkersAreOne,
             /// A payee whom a pricer names is paid before the origin is asked, where others are.

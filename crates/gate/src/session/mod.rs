@@ -3,7 +3,8 @@
 //! | file | what |
 //! |---|---|
 //! | `admit` | what a route offers, and which requests show a payment |
-//! | `payment` | what a payer sends, read and checked |
+//! | `payment` | a payment, as both protocols have it |
+//! | `x402` | a payment of x402, read and checked |
 //! | `asked` | a request with its payment |
 //! | [`step`] | the machine of one such request, with an answer that flows |
 //! | [`flow`] | what the edge needs to let it flow |
@@ -21,5 +22,6 @@ pub mod mpp;
 mod payment;
 mod statement;
 pub mod step;
+mod x402;
 
 pub(crate) use self::asked::Sessions;

@@ -37,9 +37,32 @@ pub(super) fn refused(
 /// The terms after a refusal of the channel, with what its payer needs to go on.
 pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: UnixTime) -> Reply {
     let word = reply.refusal.as_deref().unwrap_or("channel_not_found");
+    let offer = with_state(asked, reply.channel.as_ref());
+    let answer = refused(asked.parts.keys, &offer, &asked.request, REFUSED, &reason(word), now);
+    match reply.refundable_at {
+        Some(at) if !planted(Mutant::RefundsWaitUntold) => {
+            let secs = at.saturating_sub(now.secs()).max(1);
+            answer.with("retry-after", &secs.to_string())
+        }
+        _ => answer,
+    }
+}
+
+/// The terms of today after a payment for earlier ones, with what its payer needs to go on.
+pub(super) fn outdated(
+    asked: &AskedSession<'_>,
+    channel: Option<&Snapshot>,
+    now: UnixTime,
+) -> Reply {
+    let (offer, code) = (with_state(asked, channel), Code::TermsMismatch);
+    refused(asked.parts.keys, &offer, &asked.request, code, code.name(), now)
+}
+
+/// The offer, in which the way that was paid by says what is known of the channel.
+fn with_state(asked: &AskedSession<'_>, channel: Option<&Snapshot>) -> Offer {
     let mut offer = asked.offer.clone();
     let network = &asked.choice.terms.network;
-    if let Some(channel) = &reply.channel
+    if let Some(channel) = channel
         && let Some(choice) = offer.choices.iter_mut().find(|it| it.terms.network == *network)
         && let Some(SessionOffer { requirements: terms, .. }) = &mut choice.session
     {
@@ -54,15 +77,7 @@ pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: Uni
             terms.add("voucherState", voucher);
         }
     }
-    let offer = offer.written();
-    let answer = refused(asked.parts.keys, &offer, &asked.request, REFUSED, &reason(word), now);
-    match reply.refundable_at {
-        Some(at) if !planted(Mutant::RefundsWaitUntold) => {
-            let secs = at.saturating_sub(now.secs()).max(1);
-            answer.with("retry-after", &secs.to_string())
-        }
-        _ => answer,
-    }
+    offer.written()
 }
 
 /// The terms after a facilitator's refusal, with the settlement that failed.

@@ -26,6 +26,7 @@ use farebox_common::problem::Code;
 mod answer;
 mod chain;
 mod channel;
+mod recall;
 mod settler;
 mod stream;
 
@@ -141,7 +142,7 @@ impl<'g> SessionRequest<'g> {
         let moved = (String::new(), String::new());
         let has_body = asked.request.head.body == BodyPresence::Present;
         let is_bought = match asked.payment.purpose {
-            Purpose::Deposit(_) | Purpose::Voucher | Purpose::Open => true,
+            Purpose::Deposit(_) | Purpose::Voucher | Purpose::Open | Purpose::Recall(_) => true,
             Purpose::Refund(_) | Purpose::TopUp | Purpose::Show | Purpose::Close => false,
         };
         let (hash, used) = (String::new(), asked.first());
@@ -210,6 +211,7 @@ impl<'g> SessionRequest<'g> {
             Purpose::Refund(_) if planted(Mutant::RefundsAreBlind) => self.look(Before::Nothing),
             Purpose::Refund(wanted) => self.refund(wanted),
             Purpose::Open => self.look(Before::Nothing),
+            Purpose::Recall(_) => self.recall(),
             Purpose::TopUp | Purpose::Show | Purpose::Close => self.manage(),
         }
     }

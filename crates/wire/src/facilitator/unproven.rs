@@ -20,7 +20,8 @@ pub mod queue;
 
 use alloc::string::String;
 
-use self::queue::{Admittance, CallResult, Calls, LOST_SECS, Ticket};
+use self::queue::{Admittance, CallResult, Calls, Debt, LOST_SECS, Ticket};
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::{RecentMap, Sorted};
 use farebox_base::time::UnixTime;
 
@@ -69,6 +70,40 @@ pub struct UnverifiedLimiter {
     asked: Sorted<[u8; 32], UnixTime>,
     /// Objects that have answered that they know their channel.
     known: RecentMap<String, ()>,
+    /// Refusals of networks that named such a channel and were not its payer.
+    strangers: RecentMap<String, Debt>,
+}
+
+/// How the object of a channel may be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChannelAccess {
+    /// At once: this request has shown that there is such a channel.
+    Free,
+    /// At once: the channel is known.
+    Known(UnverifiedCaller),
+    /// Once there is a place: whoever names another channel may have made it up.
+    Placed(UnverifiedCaller),
+    /// Not now: too often this network has named the channel and was not its payer.
+    Refused,
+}
+
+/// The standing of a caller, by the answer of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelStanding {
+    /// It has not answered, or cannot know its channel yet: the call that makes the channel tells
+    /// whether there is one.
+    Silent,
+    /// It knows no such channel.
+    Unknown,
+    /// It knows the channel, and nothing shows that the caller is its payer.
+    Stranger,
+    /// Only the payer can have asked so.
+    Payer,
+}
+
+/// A network that names a channel.
+fn pair(caller: &UnverifiedCaller, object: &str) -> String {
+    [caller.network.as_str(), " ", object].concat()
 }
 
 impl UnverifiedLimiter {
@@ -82,32 +117,58 @@ impl UnverifiedLimiter {
             sessions: Calls::bounded(),
             asked: Sorted::new(),
             known: RecentMap::new(MAX_KNOWN),
+            strangers: RecentMap::new(MAX_KNOWN),
         }
     }
 
-    /// Whether the object of this name is known to know its channel: whoever names another one may
-    /// have made it up.
+    /// How the object of a channel may be asked: by this caller, if the chain has shown nothing of
+    /// the channel in their request.
     #[must_use]
-    pub fn knows(&self, object: &String) -> bool {
-        self.known.get(object).is_some()
+    pub fn access(
+        &self,
+        object: &String,
+        caller: Option<UnverifiedCaller>,
+        now: UnixTime,
+    ) -> ChannelAccess {
+        let Some(caller) = caller else { return ChannelAccess::Free };
+        if self.known.get(object).is_none() {
+            return ChannelAccess::Placed(caller);
+        }
+        let debt = self.strangers.get(&pair(&caller, object));
+        match debt.is_some_and(|debt| debt.stops(now)) && !planted(Mutant::StrangersAskWithoutEnd) {
+            true => ChannelAccess::Refused,
+            false => ChannelAccess::Known(caller),
+        }
     }
 
-    /// Takes whether an object that was not known knows its channel, if it has answered; that ends
-    /// the call of this sender.
+    /// Takes what the answer of an object says; that ends the call of one that had a place.
     pub fn met(
         &mut self,
         object: String,
-        sender: Option<&UnverifiedCaller>,
-        is_known: Option<bool>,
+        access: &ChannelAccess,
+        standing: ChannelStanding,
         now: UnixTime,
     ) {
-        let verdict = if is_known == Some(false) { CallResult::Bad } else { CallResult::Open };
-        if let Some(sender) = sender {
-            self.ended(sender, verdict, now);
+        if let ChannelAccess::Placed(caller) = access {
+            let is_unknown = standing == ChannelStanding::Unknown;
+            let verdict = if is_unknown { CallResult::Bad } else { CallResult::Open };
+            self.ended(caller, verdict, now);
         }
-        if is_known == Some(true) {
-            self.known.touch(object, || ());
+        let verdict = match standing {
+            ChannelStanding::Stranger => CallResult::Bad,
+            ChannelStanding::Payer => CallResult::Good,
+            ChannelStanding::Silent | ChannelStanding::Unknown => return,
+        };
+        if let ChannelAccess::Placed(caller) | ChannelAccess::Known(caller) = access {
+            let pair = pair(caller, &object);
+            if verdict == CallResult::Bad {
+                self.strangers.touch(pair.clone(), || Debt::new(now));
+            }
+            if let Some(debt) = self.strangers.get_mut(&pair) {
+                debt.learn(verdict, now);
+            }
         }
+        self.known.touch(object, || ());
     }
 
     /// Begins a call, or waits for one.

@@ -148,7 +148,7 @@ pub fn take_sight(
         let NodeTask::Pay(call) = task else { return Some(None) };
         // Vouchers have come since it was asked.
         let earnings = match call {
-            PayoutCall::Settle => channel.claimable(),
+            PayoutCall::Settle => channel.claimable(asked),
             PayoutCall::Close | PayoutCall::Deposit => channel.earnings(),
         };
         let (cumulative, signature) = match (call, earnings) {

@@ -14,7 +14,7 @@ use crate::mpp::issue;
 use crate::offer::Offer;
 use crate::presented::{Presented, PresentedRequest};
 use crate::session::asked::{AskedSession, Sessions};
-use crate::session::payment::{Purpose, SessionDoor, SessionPayment};
+use crate::session::payment::{Purpose, RecallScope, SessionDoor, SessionPayment};
 use crate::session::step::{SessionRequest, SessionStep};
 use farebox_base::amount::Amount;
 use farebox_base::http::RequestHead;
@@ -31,7 +31,7 @@ use farebox_wire::mpp::source::Source;
 use farebox_wire::mpp::{Challenge, Credential, Malformed, charge, id};
 
 /// Codes of OKX's dialect that are about the credential itself. Spec: OKX payments, error codes.
-const STALE_PARAMETERS: u32 = 30_001;
+pub(in crate::session) const STALE_PARAMETERS: u32 = 30_001;
 pub(in crate::session) const MALFORMED: u32 = 70_003;
 const BLOCKED: u32 = 70_002;
 
@@ -71,6 +71,19 @@ pub(in crate::session) fn begin_by_mpp<'g>(
     })
 }
 
+/// Reads an action in answer to a challenge of earlier terms, which can have bought something then;
+/// `None` if it can not.
+fn read_earlier(head: &RequestHead, action: SessionAction) -> Option<ShownAction> {
+    let (name, voucher) = match action {
+        SessionAction::Open { voucher, .. } => ("open", voucher),
+        SessionAction::Voucher(voucher) => ("voucher", voucher),
+        SessionAction::TopUp { .. } | SessionAction::Close(_) => return None,
+    };
+    let purpose = Purpose::Recall(RecallScope::Answer);
+    let deposit = ShownDeposit::Nothing;
+    is_content(head).then_some(ShownAction { purpose, name, deposit, voucher })
+}
+
 /// A route that sells by channels, and who may not buy there.
 #[derive(Clone, Copy)]
 struct ChannelSale<'a> {
@@ -89,9 +102,11 @@ impl ChannelSale<'_> {
     ) -> Result<SessionPayment, u32> {
         let Self { sold, .. } = self;
         let challenge = &credential.challenge;
-        let reference = sold.reference(challenge).ok_or(STALE_PARAMETERS)?;
+        let reference = sold.reference(challenge);
+        let is_todays = reference.is_some_and(|reference| self.has_issued(challenge, &reference));
+        let keys: Vec<&[u8]> = self.keys.challenges().collect();
         let is_here = challenge.realm == head.host();
-        if !is_here || !self.has_issued(challenge, &reference) {
+        if !is_here || !is_todays && !id::holds(&keys, challenge) {
             return Err(STALE_PARAMETERS);
         }
         let expires = challenge.expires_at().ok().flatten();
@@ -109,7 +124,10 @@ impl ChannelSale<'_> {
             }
             _ => MALFORMED,
         })?;
-        let action = self.read_action(head, action, source, now)?;
+        let action = match is_todays {
+            true => self.read_action(head, action, source, now)?,
+            false => read_earlier(head, action).ok_or(STALE_PARAMETERS)?,
+        };
         let shown = MppPayment {
             action: action.name,
             challenge: challenge.id.clone(),

@@ -7,7 +7,7 @@ use super::{Before, SessionRequest, SessionStage, SessionStep, object};
 use crate::reply::{Body, Reply, finish_paid};
 use crate::session::mpp::payment::ChannelAge;
 use crate::session::mpp::told;
-use crate::session::payment::{Purpose, SessionDoor, SessionPayment};
+use crate::session::payment::{Purpose, RecallScope, SessionDoor, SessionPayment};
 use crate::session::statement;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{json, message};
@@ -19,7 +19,7 @@ use farebox_channel::messages::{
 };
 use farebox_channel::refusal::ChannelRefusal;
 use farebox_common::problem::Code;
-use farebox_wire::facilitator::unproven::UnverifiedCaller;
+use farebox_wire::facilitator::unproven::{ChannelStanding, UnverifiedCaller};
 
 impl<'g> SessionRequest<'g> {
     /// Takes the answer of the channel's object; `None` if it is down.
@@ -49,6 +49,9 @@ impl<'g> SessionRequest<'g> {
         let Some(reply) = answer.and_then(|answer| self.reads(answer)) else {
             return self.problem(Code::LedgerUnavailable);
         };
+        if let Purpose::Recall(scope) = self.asked.payment.purpose {
+            return self.take_recall(scope, reply);
+        }
         let (purpose, is_new) = (&self.asked.payment.purpose, self.sight.is_none());
         if let (SessionDoor::Mpp(_), true) = (&self.asked.payment.door, is_new) {
             match (purpose, &reply.channel) {
@@ -176,13 +179,20 @@ impl<'g> SessionRequest<'g> {
         is_first.then(|| UnverifiedCaller { payment: None, ..self.sender() })
     }
 
-    /// Reads from the answer of an object whether it knows its channel; `None` if it is down, or
-    /// cannot know it yet: the call that makes the channel tells whether there is one.
+    /// Reads from the answer of an object who has asked it.
     #[must_use]
-    pub fn knows_channel(&self, answer: Option<&str>) -> Option<bool> {
-        let is_known = message::read::<ChannelReply>(answer?)?.channel.is_some();
-        let makes_it = matches!(self.asked.payment.purpose, Purpose::Deposit(_) | Purpose::Open);
-        (is_known || !makes_it || planted(Mutant::OpeningsAreJunk)).then_some(is_known)
+    pub fn read_standing(&self, answer: Option<&str>) -> ChannelStanding {
+        let makes_it = matches!(
+            self.asked.payment.purpose,
+            Purpose::Deposit(_) | Purpose::Open | Purpose::Recall(RecallScope::Chain)
+        );
+        let is_junk = !makes_it || planted(Mutant::OpeningsAreJunk);
+        match answer.and_then(message::read::<ChannelReply>).map(|reply| reply.channel) {
+            Some(Some(channel)) if channel.is_payer => ChannelStanding::Payer,
+            Some(Some(_)) => ChannelStanding::Stranger,
+            Some(None) if is_junk => ChannelStanding::Unknown,
+            Some(None) | None => ChannelStanding::Silent,
+        }
     }
 
     /// Whether the channel lacks a deposit that was made, or may have been: whoever said what the

@@ -174,12 +174,14 @@ impl<'g> SessionRequest<'g> {
                     (Purpose::Deposit(amount), Before::Deposit) => self.foresee(amount),
                     (Purpose::Deposit(_) | Purpose::Voucher, _) => self.hold(),
                     (Purpose::Refund(wanted), _) => self.refund(wanted),
+                    (Purpose::Recall(_), _) => self.recall(),
                     (Purpose::Open | Purpose::TopUp | Purpose::Show | Purpose::Close, _) => {
                         self.manage()
                     }
                 }
             }
             _ => match (before, valid) {
+                (_, Some(false)) if self.is_recall() => self.outdated(None),
                 (Before::Nothing | Before::Deposit, Some(false)) => {
                     self.refuse(text(said, "invalidReason"))
                 }

@@ -87,9 +87,7 @@ pub(super) struct Recent {
     granted: Vec<Waiting>,
     /// Waiting payments, in order of arrival.
     queued: Vec<Waiting>,
-    /// Refusals that were not yet forgiven at `since`.
-    owed: u32,
-    since: UnixTime,
+    debt: Debt,
     /// Number of its last place; 0 if it had none.
     last: u64,
     /// Payments that it has shown lately, the newest last.
@@ -215,7 +213,7 @@ impl Calls {
             recent.on_their_way.pop();
             let is_again = is_bounded && payment.is_some_and(|it| recent.has_shown(it));
             let is_vain = is_again && verdict == CallResult::Open;
-            recent.learn(if is_vain { CallResult::Bad } else { verdict }, now);
+            recent.debt.learn(if is_vain { CallResult::Bad } else { verdict }, now);
         }
         self.grant(now);
     }
@@ -248,8 +246,8 @@ impl Calls {
 
     /// Whether so much that this network sent was refused that it has no call now.
     fn is_stopped(&self, network: &str, now: UnixTime) -> bool {
-        let debt = self.networks.get(network).map_or(0, |recent| recent.debt(now));
-        self.is_bounded && debt >= MAX_DEBT
+        let is_stopped = self.networks.get(network).is_some_and(|recent| recent.debt.stops(now));
+        self.is_bounded && is_stopped
     }
 
     /// Number of calls, including those that may begin.
@@ -301,7 +299,7 @@ fn room(network: Option<&Recent>, busy: usize, now: UnixTime) -> usize {
         return 1;
     }
     match network {
-        Some(recent) if recent.debt(now) >= DEBT => AT_ONCE_INDEBTED,
+        Some(recent) if recent.debt.of(now) >= DEBT => AT_ONCE_INDEBTED,
         _ => AT_ONCE,
     }
 }
@@ -313,8 +311,7 @@ impl Recent {
             on_their_way,
             granted: Vec::new(),
             queued: Vec::new(),
-            owed: 0,
-            since: now,
+            debt: Debt::new(now),
             last: 0,
             shown: Vec::new(),
         }
@@ -336,8 +333,31 @@ impl Recent {
         self.on_their_way.len().saturating_add(self.granted.len())
     }
 
-    fn learn(&mut self, verdict: CallResult, now: UnixTime) {
-        let debt = self.debt(now);
+    const fn is_at_rest(&self) -> bool {
+        self.calls() == 0 && self.queued.is_empty()
+    }
+}
+
+/// Refusals that time and good payments forgive.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Debt {
+    /// Refusals that were not yet forgiven at `since`.
+    owed: u32,
+    since: UnixTime,
+}
+
+impl Debt {
+    pub(super) const fn new(now: UnixTime) -> Self {
+        Self { owed: 0, since: now }
+    }
+
+    /// Whether there are so many of them that nothing more is taken now.
+    pub(super) fn stops(&self, now: UnixTime) -> bool {
+        self.of(now) >= MAX_DEBT
+    }
+
+    pub(super) fn learn(&mut self, verdict: CallResult, now: UnixTime) {
+        let debt = self.of(now);
         self.owed = match verdict {
             CallResult::Good => debt.saturating_sub(FORGIVEN),
             CallResult::Bad => debt.saturating_add(1).min(MAX_DEBT),
@@ -350,12 +370,8 @@ impl Recent {
     }
 
     /// Refusals that are not yet forgiven.
-    fn debt(&self, now: UnixTime) -> u32 {
+    fn of(&self, now: UnixTime) -> u32 {
         let forgiven = now.secs().saturating_sub(self.since.secs()) / FORGIVEN_SECS;
         self.owed.saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX))
-    }
-
-    const fn is_at_rest(&self) -> bool {
-        self.calls() == 0 && self.queued.is_empty()
     }
 }
