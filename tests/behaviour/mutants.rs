@@ -10,10 +10,10 @@ use farebox_core::mutant::{Mutant, plant};
 use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
     config, contested, deferred, diagnostic_client, diagnostics, faults, forestalled, growth,
-    handed, handles, ledger, limits, manners, metered, mpp, mpp_client, onchain, other_chains,
-    outlasting, paid_back, payer_purchases, permits, pricer, purchases, receipts, redelivery,
-    redirects, requests, restore, session_payer, settlement, signed_again, skills, spellings,
-    strain, stream_payer, treasury, unproven, uploads, wallets,
+    handed, handles, ledger, limits, manners, metered, mpp, mpp_client, onchain, origins,
+    other_chains, outlasting, paid_back, payer_purchases, permits, pricer, purchases, receipts,
+    redelivery, redirects, requests, restore, session_payer, settlement, signed_again, skills,
+    spellings, strain, stream_payer, treasury, unproven, uploads, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -242,6 +242,26 @@ const TABLE: &[Row] = &[
     row!(ResendsAll, metered::the_same_part_is_sent_again_by_whoever_resumes_it),
     row!(FreeAgain, metered::an_answer_without_units_to_pay_is_not_charged_and_not_served_again),
     row!(WorkersAreOne, growth::a_worker_is_counted_with_those_of_its_zone_and_no_others),
+    row!(DoubtIsUncounted, ledger::crowds::payments_in_doubt_count_for_their_network),
+    row!(PaymentsTakeTurns, ledger::crowds::where_no_payer_is_read_a_network_takes_turns),
+    row!(PayeesCountTogether, ledger::crowds::a_payee_that_fails_keeps_its_payers_from_no_other),
+    row!(RowsBeginForEver, ledger::crowds::a_row_that_moves_no_money_begins_a_thousand_times),
+    row!(
+        DebtsAreToldForEver,
+        ledger::crowds::a_debt_that_is_served_in_vain_is_told_again_when_the_tries_have_doubled
+    ),
+    row!(
+        NamedPayeesArePaidFirst,
+        strain::a_payee_whom_a_route_names_is_paid_for_what_was_served
+    ),
+    row!(
+        DeclinesAreCredit,
+        other_chains::one_coin_has_an_origin_work_twice_and_then_is_asked_first
+    ),
+    row!(
+        LongRoutesEndTables,
+        origins::a_route_that_is_too_long_beside_the_gates_variables_ends_no_stored_table
+    ),
     row!(SellersArePaidFirst, pricer::payees::a_payee_whom_a_pricer_names_is_paid_for_what_was_served),
     row!(MostIsCharged, metered::nothing_is_settled_before_the_origin_has_counted),
     row!(GoneClientsAreServed, redelivery::what_comes_for_a_client_that_was_answered_waits_to_be_fetched),

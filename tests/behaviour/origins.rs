@@ -222,3 +222,23 @@ fn recovery_needs_no_route_table() {
     let broken = with(json!({"ROUTES": "[{", "LEDGER_SALT": "short"}));
     assert_eq!(named(&broken, Routes::Spared), ["LEDGER_SALT"]);
 }
+
+//
+#[test]
+pub fn a_route_that_is_too_long_beside_the_gates_variables_ends_no_stored_table() {
+    let service = json!({"name": "Skills of many sellers", "categories": ["commerce", "data"]});
+    let mut told = 0;
+    for length in (2_000..4_000).step_by(16) {
+        let bazaar = json!({"input": {"q": "x".repeat(length)}});
+        let routes = json!([{"path": "/a", "price": "$1", "bazaar": bazaar}]);
+        let plain = named(&with(json!({"ROUTES": routes})), Routes::Variables);
+        let own = with(json!({"ROUTES": routes, "SERVICE": service}));
+        // Whoever writes both is told; whoever stores a table does not know the gate's texts.
+        let is_too_long = named(&own, Routes::Variables) == ["ROUTES[0]"];
+        told += u32::from(plain.is_empty() && is_too_long);
+        if plain.is_empty() {
+            assert_eq!(named(&own, Routes::Stored(&routes.to_string())), Vec::<String>::new());
+        }
+    }
+    assert!(told > 0, "some are too long beside the name alone");
+}

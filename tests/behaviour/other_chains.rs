@@ -2,6 +2,7 @@
 //! that a facilitator names.
 
 use farebox_core::encoding::base64;
+use farebox_core::facilitator::breaker::Breaker;
 use serde_json::{Value, json};
 
 use crate::world::facilitator::{Settle, Verify};
@@ -198,4 +199,28 @@ pub fn what_the_alarm_settles_after_the_origin_ran_is_given_to_the_next_repeat_w
         assert_eq!(third.problem(), "payment_already_delivered", "{secs}");
         assert_eq!(world.origin.calls.len(), 1, "{secs}");
     }
+}
+
+//
+#[test]
+pub fn one_coin_has_an_origin_work_twice_and_then_is_asked_first() {
+    let mut world = world();
+    world.breaker = Some(Breaker::default());
+    let declined = json!({
+        "success": false, "errorReason": "invalid_exact_svm_payload_transaction_simulation_failed",
+        "transaction": "", "network": solana::NETWORK,
+    });
+    let mut served = Vec::new();
+    for number in 1..=6 {
+        let required = world.ask("/late").payment_required();
+        let payment = solana::payment(&required, &solana::transaction(number));
+        let good = json!({"isValid": true, "payer": solana::FEE_PAYER}).to_string();
+        world.facilitator.verify_plan = [Verify::Raw(200, good)].into();
+        world.facilitator.settle_plan =
+            (0..9).map(|_| Settle::Raw(200, declined.to_string())).collect();
+        assert_ne!(world.present(&payment).status, 200);
+        served.push(world.origin.calls.len());
+        world.wait(6);
+    }
+    assert!(served[5] <= 2, "{served:?}");
 }

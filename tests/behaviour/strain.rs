@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::world::facilitator::{Settle, Verify};
 use crate::world::origin::Say;
 use crate::world::payer::Payer;
-use crate::world::{Response, World, vars};
+use crate::world::{PAY_TO, Response, World, vars};
 
 /// A gate whose breaker is watched, and wallets.
 struct Crowd {
@@ -80,6 +80,19 @@ pub fn a_payer_whose_settlement_failed_is_served_nothing_on_credit_until_one_suc
     crowd.world.wait(6);
     assert_eq!(pay_as(&mut crowd, 2, "/after/pays").status, 200);
     assert!(!is_settled_first(&mut crowd, 2));
+}
+
+// A-560
+#[test]
+pub fn a_payee_whom_a_route_names_is_paid_for_what_was_served() {
+    for (payee, owed) in [("0x976EA74026E726554dB657fA54763abd0C3a0aa9", false), (PAY_TO, true)] {
+        let routes = json!([{"path": "/after/*", "price": "$0.01", "pay_to": payee}]);
+        let mut crowd = Crowd { world: World::with(vars(routes)), wallets: BTreeMap::new() };
+        crowd.world.breaker = Some(Breaker::default());
+        fails_to_settle(&mut crowd, 2, "/after/x");
+        crowd.world.wait(6);
+        assert_eq!(is_settled_first(&mut crowd, 2), owed, "{payee}");
+    }
 }
 
 #[test]

@@ -81,6 +81,13 @@ impl Offer {
         self
     }
 
+    /// The same without what a 402 leaves out when it gets too long.
+    pub(super) fn least(&self) -> Self {
+        let mut least = Self { bazaar: None, announces_identifier: false, ..self.clone() };
+        least.settings.service = Arc::default();
+        least.written()
+    }
+
     /// Templates of the MPP challenges of this route.
     pub(super) fn requests(&self) -> &[MppTemplate] {
         &self.written.requests

@@ -157,6 +157,8 @@ pub struct Choice {
     pub requirements: v2::PaymentRequirements,
     /// How it is sold by session too, if it is.
     pub session: Option<SessionOffer>,
+    /// Whether its route names a payee beside the gate's own.
+    pub pays_another: bool,
 }
 
 /// How a way to pay is sold by session too.
@@ -187,13 +189,24 @@ impl Choice {
             Mode::Before => v2::Flow::Upfront,
         };
         let requirements = v2::PaymentRequirements::new(&terms, flow);
-        Self { terms, asset_label, facilitators, verifies_first, requirements, session: None }
+        let (session, pays_another) = (None, false);
+        Self {
+            terms,
+            asset_label,
+            facilitators,
+            verifies_first,
+            requirements,
+            session,
+            pays_another,
+        }
     }
 
     /// This choice with other terms, for a route that serves in this mode.
     pub(super) fn with_terms(&self, terms: Terms, mode: Mode) -> Self {
-        let Self { asset_label, facilitators, verifies_first, .. } = self;
-        Self::new(terms, asset_label.clone(), facilitators.clone(), *verifies_first, mode)
+        let Self { asset_label, facilitators, verifies_first, pays_another, .. } = self;
+        let (label, facilitators) = (asset_label.clone(), facilitators.clone());
+        let pays_another = *pays_another;
+        Self { pays_another, ..Self::new(terms, label, facilitators, *verifies_first, mode) }
     }
 
     /// This choice with the amount and recipient that were signed; `None` if the choice takes no

@@ -18,7 +18,7 @@ mod recover;
 mod report;
 
 pub use self::doubt::{Relief, relief};
-pub use self::other_payments::{MAX_UNASKED, OtherPayments};
+pub use self::other_payments::{MAX_UNASKED, MAX_UNASKED_OF_ALL, OtherPayments};
 pub use self::pay_back::RefundPlan;
 pub use self::recover::{Plan, Work};
 
@@ -78,6 +78,8 @@ pub enum Taken {
 
 /// Fence of the claim that makes a row.
 pub const FIRST_FENCE: u64 = 1;
+/// The fence from which a row begins no more: what moves no money could be begun for ever.
+const LAST_FENCE: u64 = 1_000;
 
 impl Entry {
     /// The first claim of a payment.
@@ -338,14 +340,26 @@ impl Entry {
         }
     }
 
+    /// Whether nothing shows that its money has moved, and no settlement is under way.
+    #[must_use]
+    pub const fn is_unpaid(&self) -> bool {
+        matches!(
+            self.state,
+            State::Executing(_)
+                | State::Unknown { .. }
+                | State::Refused { .. }
+                | State::Released
+                | State::Abandoned
+                | State::Void
+                | State::Closed
+        )
+    }
+
     /// Whether no money was asked for it, nor will be unless it begins again.
     #[must_use]
     pub const fn is_unasked(&self) -> bool {
-        let waits = matches!(
-            self.state,
-            State::Executing(_) | State::Released | State::Abandoned | State::Void | State::Closed
-        );
-        waits && !self.watch.asked
+        let may_have_moved = matches!(self.state, State::Unknown { .. } | State::Refused { .. });
+        self.is_unpaid() && !may_have_moved && !self.watch.asked
     }
 
     /// Whether its settlement was refused within the last 10 minutes.
@@ -361,6 +375,17 @@ impl Entry {
             self.watch.seen_block = self.watch.seen_block.or(block);
         }
         self
+    }
+
+    /// Whether it was begun, sent and served so often that it is no more, unless it is in doubt.
+    fn is_worn(&self) -> bool {
+        self.fence >= LAST_FENCE && !planted(Mutant::RowsBeginForEver)
+    }
+
+    /// The notice of a debt is told again whenever the tries to serve it have doubled.
+    #[must_use]
+    pub fn tells_again(&self) -> bool {
+        self.fence <= 4 || self.fence.is_power_of_two() || planted(Mutant::DebtsAreToldForEver)
     }
 
     fn grant(&mut self) -> u64 {

@@ -5,13 +5,15 @@
 
 use std::cell::Cell;
 
+use farebox_core::encoding::json;
 use farebox_core::gate::Gate;
 use farebox_core::gate::alarm::RecoveryStep;
 use farebox_core::ledger::report::{Decision, ObjectRequest};
-use farebox_core::ledger::shard::{Places, Slot};
+use farebox_core::ledger::shard::{Change, Due, Places, Slot};
 use futures_util::future::{join, join_all, select_all};
+use wasm_bindgen::JsValue;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Txn};
 use super::outbox::{DueNotice, notify};
 use super::rows::is_moving;
 use crate::platform::calls::{clock_ms, pause};
@@ -26,6 +28,8 @@ const MAX_NOTICES: usize = 8;
 const NOTICES_AT_ONCE: usize = 2;
 /// Milliseconds between two looks for notices while calls for rows are made.
 const LOOK_MS: u32 = 250;
+/// Seconds for which a row waits that could not be written.
+const UNWRITTEN_SECS: u64 = 3_600;
 /// Milliseconds after the last row in which notices are told before the next alarm.
 const REST_MS: u64 = 1_000;
 
@@ -55,7 +59,7 @@ impl Ledger {
         let (mut places, mut running, mut worked) = (Places::default(), Vec::new(), Ok(()));
         loop {
             if worked.is_ok() {
-                let jobs = self.next_jobs(&mut places);
+                let jobs = self.next_jobs(gate, &mut places);
                 match jobs {
                     Ok(jobs) => running.extend(
                         jobs.into_iter().map(|(slot, step)| Box::pin(self.carry(gate, slot, step))),
@@ -70,25 +74,64 @@ impl Ledger {
             let ((slot, calls), _, rest) = select_all(running).await;
             running = rest;
             places.leave(&slot, *calls.as_ref().unwrap_or(&0));
-            worked = worked.and(calls.map(|_| ()));
+            worked = match calls {
+                Err(error) if !is_moving(&error) => worked.and(self.postpone(&slot, &error)),
+                calls => worked.and(calls.map(|_| ())),
+            };
         }
     }
 
     /// Finishes the rows that need no call, and takes those that find a place.
-    fn next_jobs(&self, places: &mut Places) -> Result<Vec<(Slot, RecoveryStep)>> {
-        self.with_rows(|desk| {
-            let scene = desk.scene();
-            let (due, changes) = desk.shard.due(places, desk.rows, &scene)?;
+    fn next_jobs(&self, gate: &Gate, places: &mut Places) -> Result<Vec<(Slot, RecoveryStep)>> {
+        let before = places.clone();
+        let written = self.with_rows(|desk| {
+            let (due, changes) = desk.due(places)?;
             desk.write(&changes)?;
-            let mut jobs = Vec::new();
-            for due in due {
-                let slot = due.slot().clone();
-                match desk.gate.recovery().begin(due) {
-                    Some(step) => jobs.push((slot, step)),
-                    None => places.leave(&slot, 0),
-                }
+            Ok(due)
+        });
+        let due = match written {
+            Err(error) if !is_moving(&error) => {
+                *places = before;
+                self.write_each(places)?
             }
-            Ok(jobs)
+            written => written?,
+        };
+        let mut jobs = Vec::new();
+        for due in due {
+            let slot = due.slot().clone();
+            match gate.recovery().begin(due) {
+                Some(step) => jobs.push((slot, step)),
+                None => places.leave(&slot, 0),
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Writes the rows that are due one by one: one that cannot be written holds up no other.
+    fn write_each(&self, places: &mut Places) -> Result<Vec<Due>> {
+        let (mut due, changes) = self.with_rows(|desk| desk.due(places))?;
+        for written in changes.chunk_by(|one, next| one.slot() == next.slot()) {
+            let result = self.with_rows(|desk| desk.write(written));
+            if let (Err(error), Some(slot)) = (result, written.first().and_then(Change::slot)) {
+                self.postpone(slot, &error)?;
+                places.leave(slot, 0);
+                due.retain(|due| due.slot() != slot);
+            }
+        }
+        Ok(due)
+    }
+
+    /// Lets a row wait that could not be written.
+    fn postpone(&self, slot: &Slot, error: &JsValue) -> Result<()> {
+        let line = farebox_core::json!({
+            "event": "row_not_written",
+            "key8": slot.key.get(..8).unwrap_or_default(),
+            "error": format!("{error:?}").chars().take(200).collect::<String>(),
+        });
+        edge::log(&json::text(&line));
+        self.with_rows(|desk| {
+            desk.shard.postpone(slot, desk.now.plus(UNWRITTEN_SECS));
+            Ok(())
         })
     }
 
@@ -173,5 +216,13 @@ impl Ledger {
                 }
             };
         }
+    }
+}
+
+impl Txn<'_> {
+    /// The calls that are due and find a place, and the writes for them and for all other rows that are.
+    fn due(&mut self, places: &mut Places) -> Result<(Vec<Due>, Vec<Change>)> {
+        let scene = self.scene();
+        self.shard.due(places, self.rows, &scene)
     }
 }

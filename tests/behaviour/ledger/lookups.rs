@@ -21,12 +21,12 @@ use super::{LEASES, Mode, NOW, SIXTEEN, at, entry, payment, states};
 const PAYER: &str = "0x1111111111111111111111111111111111111111";
 
 /// The payment that is asked for, and another one of the same payer.
-fn slots() -> [Slot; 2] {
+pub(super) fn slots() -> [Slot; 2] {
     ["aa", "bb"].map(|byte| Slot::new(PAYER, &byte.repeat(32)))
 }
 
 /// Rows that answer and cannot be written.
-struct Fixed(BTreeMap<Slot, Entry>, bool);
+pub(super) struct Fixed(pub(super) BTreeMap<Slot, Entry>, pub(super) bool);
 
 impl Rows for Fixed {
     type Error = Infallible;
@@ -54,7 +54,7 @@ impl Rows for Fixed {
     }
 }
 
-fn plan(readable: bool) -> Plan {
+pub(super) fn plan(readable: bool) -> Plan {
     Plan {
         resend_secs: vec![5, 15],
         chain_secs: [60, 600],
@@ -90,7 +90,7 @@ fn repeats(mode: Mode) -> Vec<Repeat> {
 }
 
 /// The claim of a payment that came with nothing but its signature.
-fn claiming(payment: Payment) -> Command {
+pub(super) fn claiming(payment: Payment) -> Command {
     Command::Claim {
         payment: Box::new(payment),
         leases: LEASES,
@@ -246,7 +246,7 @@ pub fn a_network_has_so_many_payments_moved_in_an_hour_and_those_that_were_are_n
 }
 
 /// An object with rows of this client network, each of another payer.
-fn loaded(shard: &mut Shard, rows: std::ops::Range<u32>, client: &str, state: &State) {
+pub(super) fn loaded(shard: &mut Shard, rows: std::ops::Range<u32>, client: &str, state: &State) {
     let plan = plan(true);
     let scene = Scene { plan: &plan, notifies: false, has_room: true, now: at(NOW) };
     let mut row = entry(Mode::Before, state.clone());
@@ -258,7 +258,7 @@ fn loaded(shard: &mut Shard, rows: std::ops::Range<u32>, client: &str, state: &S
 }
 
 /// What a new payment from this client network gets.
-fn claimed_from(shard: &mut Shard, client: &str, slot: Slot, rows: &Fixed) -> Answer {
+pub(super) fn claimed_from(shard: &mut Shard, client: &str, slot: Slot, rows: &Fixed) -> Answer {
     let plan = plan(true);
     let scene = Scene { plan: &plan, notifies: false, has_room: true, now: at(NOW) };
     let mut payment = payment(Mode::After, "a", None, "bytes");

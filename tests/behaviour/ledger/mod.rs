@@ -4,6 +4,7 @@
 //! [`histories`] replays published fault histories, [`traces`] visits all of a small world through the whole gate.
 
 pub mod arrivals;
+pub mod crowds;
 pub mod explore;
 mod histories;
 pub mod lookups;

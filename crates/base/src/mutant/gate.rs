@@ -7,6 +7,13 @@ macro_rules! gate {
             UnpaidKnowMoney,
             /// A channel that is being opened counts against its network, because its object does not know it.
             OpeningsAreJunk,
+            /// A route of a stored table that is too long beside the gate's variables ends the table.
+            LongRoutesEndTables,
+            /// A payee whom a route names beside the gate's own is paid before the origin is asked, where
+            /// others are.
+            NamedPayeesArePaidFirst,
+            /// A settlement that is declined on a chain where no payer is read counts for no network.
+            DeclinesAreCredit,
             /// A network that names the channel of another is refused by its object without end.
             StrangersAskWithoutEnd,
             /// All Workers are one client, because the platform shows one address for them.

@@ -196,6 +196,16 @@ macro_rules! ledger {
             FirstContactsAreRows,
             /// As many notices are sent about failing payers as there are.
             PayersAreToldOfWithoutEnd,
+            /// A row that moves no money begins as often as its payer likes.
+            RowsBeginForEver,
+            /// A debt that is served in vain is told of each time.
+            DebtsAreToldForEver,
+            /// Payments in doubt count for no network.
+            DoubtIsUncounted,
+            /// Payments to a payee that fails keep their payer from all others.
+            PayeesCountTogether,
+            /// Each payment of which no payer is read has a turn of its own.
+            PaymentsTakeTurns,
         }
     };
 }

@@ -80,7 +80,26 @@ pub(super) fn read_choice(
         token,
     };
     let verifies_first = serving.places.len() > 1 || serving.takes_key;
-    Some(Choice::new(terms, asset.label, serving.places, verifies_first, mode))
+    let pays_another = pays_another(inherited.pay_to.as_ref(), &terms);
+    let choice = Choice::new(terms, asset.label, serving.places, verifies_first, mode);
+    Some(Choice { pays_another, ..choice })
+}
+
+/// Whether these terms pay somebody beside the gate's own payee on their network.
+fn pays_another(own: Option<&Value>, terms: &Terms) -> bool {
+    let is_network =
+        |name: &str| ChainId::parse_or_name(name).is_ok_and(|name| name == terms.network);
+    let own = match own {
+        Some(Value::Object(by_network)) => {
+            by_network.iter().find(|(name, _)| is_network(name)).map(|(_, own)| own)
+        }
+        own => own,
+    };
+    let is_own = |own: &str| match terms.network.evm_id() {
+        Some(_) => own.eq_ignore_ascii_case(&terms.pay_to),
+        None => own == terms.pay_to,
+    };
+    own.and_then(Value::as_str).is_some_and(|own| !is_own(own))
 }
 
 fn find_recipient(route: &mut RouteReader<'_>, network: &ChainId) -> Option<String> {

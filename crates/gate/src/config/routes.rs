@@ -1,6 +1,6 @@
 //! The route table of a configuration.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -18,6 +18,7 @@ use crate::route::{Ask, Pattern, Rule};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::message::FromJson;
 use farebox_base::http::MAX_CHALLENGE_BYTES;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_common::config::{Reader, TextOr};
 use farebox_common::payment::Terms;
 
@@ -160,7 +161,11 @@ fn read_route(
         offer.pricer = Some(pricer::read(route.reader, place, from, &offer)?);
     }
     offer.bazaar = bazaar::read(route.reader, place, config.bazaar.as_ref(), &pattern, &methods);
-    if offer.challenge_bytes("https://gate.example/") > MAX_CHALLENGE_BYTES {
+    // Whoever stores a table does not know this gate's other variables: what an answer leaves out
+    // when it gets too long ends no table.
+    let is_stored = table_name(route.reader) == STORED && !planted(Mutant::LongRoutesEndTables);
+    let least = if is_stored { Cow::Owned(offer.least()) } else { Cow::Borrowed(&offer) };
+    if least.challenge_bytes("https://gate.example/") > MAX_CHALLENGE_BYTES {
         let remedy =
             "its 402 header would be longer than 8192 bytes; shorten the description or extra";
         route.reader.fail(place, remedy);

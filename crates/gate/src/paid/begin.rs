@@ -46,11 +46,12 @@ fn is_private(eligibility: Eligibility, valid_before: UnixTime, now: UnixTime) -
 }
 
 /// Whether nothing is settled before the origin has answered, whoever pays: the origin alone knows
-/// how many units that are; and what a payee whom a pricer names got for nothing, no one here pays
-/// back.
+/// how many units that are; and what another payee than the gate's own got for nothing, no one here
+/// pays back.
 fn serves_first(offer: &Offer, choice: &Choice) -> bool {
     let is_counted = choice.terms.unit.is_some() && !planted(Mutant::MostIsCharged);
-    let is_others = offer.settings.mode == Mode::After && offer.names_payees();
+    let names_another = choice.pays_another && !planted(Mutant::NamedPayeesArePaidFirst);
+    let is_others = offer.settings.mode == Mode::After && (offer.names_payees() || names_another);
     is_counted || is_others && !planted(Mutant::SellersArePaidFirst)
 }
 

@@ -79,6 +79,13 @@ read_struct!(Payment {
 pub const REQUEST_DIGITS: usize = 16;
 
 impl Payment {
+    /// Whether the gate reads who has signed it: on other chains than EVM each payment is a payer of
+    /// its own.
+    #[must_use]
+    pub fn names_signer(&self) -> bool {
+        self.network.starts_with("eip155:")
+    }
+
     /// Whether `again` is another authorization of this payment's nonce, for the same request: its
     /// payer has signed again, for another end, price or payee.
     #[must_use]

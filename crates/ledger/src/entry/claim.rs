@@ -71,6 +71,10 @@ impl Entry {
         if let Some(answer) = refusal {
             return (self, answer);
         }
+        if self.is_worn() {
+            let secs = self.ends().secs_since(now).max(RESUME_SECS);
+            return (self, Answer::TooManyUnpaid { secs });
+        }
         // Nothing was submitted for it: its working terms may be today's, while its secret, receipt
         // id and correlation id stay those of the first request. A row that gives way came from
         // another client.
@@ -141,14 +145,14 @@ impl Entry {
             }
             State::RefundDue { transaction, since, .. } => {
                 let heir = self.repeat(proven, since, now) != Requester::UnprovenRepeat;
-                if !(again.idempotent && heir) {
+                if !(again.idempotent && heir) || self.is_worn() {
                     return (self, Fate::RefundDue.into());
                 }
                 self.deliver(transaction, again.leases, now)
             }
             State::Sold { transaction, since } => {
                 let heir = self.repeat(proven, since, now) != Requester::UnprovenRepeat;
-                if !(again.idempotent && heir) {
+                if !(again.idempotent && heir) || self.is_worn() {
                     return (self, Fate::AlreadyDelivered.into());
                 }
                 self.deliver(transaction, again.leases, now)
@@ -296,7 +300,7 @@ impl Entry {
     /// can; on other chains no signature of the payer is read here.
     fn is_first_collection(&self, again: &Repeat, now: UnixTime) -> bool {
         !self.handed
-            && !again.payment.network.starts_with("eip155:")
+            && !again.payment.names_signer()
             && self.repeat(false, self.created, now) == Requester::ProvenRepeat
             && !planted(Mutant::DoubtIsDelivered)
     }

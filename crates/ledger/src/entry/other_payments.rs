@@ -8,9 +8,11 @@ use farebox_base::mutant::{Mutant, planted};
 /// Maximum rows of one payer that are not at rest.
 const MAX_OPEN: u32 = 1000;
 
-/// Maximum rows of one payer for which no money was asked. One that was let go gives its place to
-/// the next.
+/// Maximum rows of one payer and payee for which no money was asked. One that was let go gives its
+/// place to the next.
 pub const MAX_UNASKED: u32 = 50;
+/// Maximum rows of one payer for which no money was asked, whoever the payees are.
+pub const MAX_UNASKED_OF_ALL: u32 = 4 * MAX_UNASKED;
 
 /// The object's knowledge of the payer's other rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,8 +27,10 @@ pub struct OtherPayments {
     pub unresolved: bool,
     /// Whether a row for the same binding is worked on.
     pub contends: bool,
-    /// Rows for which no money was asked.
+    /// Rows for the same payee for which no money was asked.
     pub unasked: u32,
+    /// Rows for which no money was asked.
+    pub unasked_of_all: u32,
     /// Seconds until the first of those may be let go, unless it is worked on.
     pub unasked_secs: u64,
     /// Whether the client's network has too many unpaid rows, over all payers.
@@ -40,9 +44,19 @@ impl OtherPayments {
     /// other rows.
     pub(crate) fn seen_by(self, payment: &Payment) -> Self {
         match payment.was_sent_by_payer() {
-            true => Self { watched: false, unresolved: false, unasked: 0, ..self },
+            true => {
+                Self { watched: false, unresolved: false, unasked: 0, unasked_of_all: 0, ..self }
+            }
             false => self,
         }
+    }
+}
+
+impl OtherPayments {
+    /// Whether there are too many rows for which no money was asked.
+    #[must_use]
+    pub const fn has_too_many_unasked(&self) -> bool {
+        self.unasked >= MAX_UNASKED || self.unasked_of_all >= MAX_UNASKED_OF_ALL
     }
 }
 
@@ -54,7 +68,7 @@ pub(super) fn refusal(standing: OtherPayments, in_flight: NonZeroU32) -> Option<
         Some(Fate::Unresolved.into())
     } else if standing.active >= max || standing.open >= MAX_OPEN {
         Some(Answer::TooManyInFlight)
-    } else if standing.unasked >= MAX_UNASKED && !planted(Mutant::PayerGrows) {
+    } else if standing.has_too_many_unasked() && !planted(Mutant::PayerGrows) {
         Some(Answer::TooManyUnpaid { secs: standing.unasked_secs })
     } else if (standing.is_full && !planted(Mutant::ObjectGrows))
         || (standing.is_crowded && !planted(Mutant::NetworkGrows))

@@ -31,13 +31,28 @@ pub fn history_line(created: UnixTime, at: UnixTime, to: &str, why: &str) -> Str
     format!("+{},{to},{why}\n", at.secs_since(created))
 }
 
-/// Parses the steps of a row that was first seen at this second; malformed lines are skipped. The
-/// lines of earlier versions are `<unix seconds>,<state before>,<state after>,<cause>`.
+/// Ends the line at which a long history was cut; the line after it is cut, too.
+const CUT: char = '\u{1a}';
+/// Stands for the steps that are left out.
+const GAP: &str = "…";
+
+/// Parses the steps of a row that was first seen at this second; malformed lines are skipped, and
+/// after a gap the state before a step is [`GAP`]. The lines of earlier versions are `<unix seconds>,<state before>,<state after>,<cause>`.
 #[must_use]
 pub fn transitions(history: &str, created: u64) -> Vec<Transition> {
     let mut steps: Vec<Transition> = Vec::new();
-    for line in history.lines() {
-        let before = || steps.last().map_or_else(|| "none".to_string(), |it| it.to.clone());
+    let mut is_cut = false;
+    let mut lines = history.lines();
+    while let Some(line) = lines.next() {
+        if line.ends_with(CUT) {
+            is_cut = lines.next().is_some();
+            continue;
+        }
+        let before = || match steps.last() {
+            _ if is_cut => GAP.to_string(),
+            Some(last) => last.to.clone(),
+            None => "none".to_string(),
+        };
         let step = line.strip_prefix('+').map_or_else(
             || whole(line),
             |rest| {
@@ -46,6 +61,7 @@ pub fn transitions(history: &str, created: u64) -> Vec<Transition> {
                 Some((at, before(), parts.next()?.to_string(), parts.next()?.to_string()))
             },
         );
+        is_cut &= step.is_none();
         steps.extend(step.map(|(at, from, to, why)| {
             let time = UnixTime::from_secs(at).rfc3339();
             Transition { at, time, from, to, why }
@@ -115,6 +131,13 @@ mod tests {
         assert_eq!(told(&history)[1..], [step(1_763_618_402, "manual", "waived", why)]);
         let earlier = format!("2,manual,waived,{}\n", decision.why());
         assert_eq!(told(&earlier), [step(2, "manual", "waived", why)]);
+    }
+
+    #[test]
+    fn the_step_after_a_gap_names_no_state_before_it() {
+        let history =
+            "+0,executing,claim\n+1,abandoned,comm\u{1a}\n5,executing,command\n+9,void,learn\n";
+        assert_eq!(told(history)[1..], [step(1_763_618_409, "…", "void", "learn")]);
     }
 
     #[test]

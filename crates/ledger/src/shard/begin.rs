@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use super::index::AskedRow;
 use super::order::AnsweredEntry;
 use super::{Change, Decision, Notice, Rows, Scene, Shard, Slot, Transition};
 use crate::command::{
@@ -63,7 +64,7 @@ impl Shard {
             return Ok(decision);
         }
         let payment = repeat.payment;
-        let standing = self.index.standing(slot, &payment.binding, &payment.client, now);
+        let standing = self.index.standing(slot, AskedRow::of(&payment), now);
         if role.is_old()
             && (standing.seen_by(&payment).unresolved || self.is_wanted_here(slot, &rivals, now))
         {
@@ -83,6 +84,7 @@ impl Shard {
         let standing = match &spare {
             Some(_) => OtherPayments {
                 unasked: standing.unasked.min(MAX_UNASKED.saturating_sub(1)),
+                unasked_of_all: standing.unasked_of_all.saturating_sub(1),
                 is_crowded: false,
                 is_full: false,
                 ..standing
@@ -159,7 +161,7 @@ impl Shard {
         scene: &Scene<'_>,
     ) -> Result<Decision<Answer>, R::Error> {
         let NewNote { payment, leases, noted } = note;
-        let standing = self.index.standing(slot, &payment.binding, &payment.client, scene.now);
+        let standing = self.index.standing(slot, AskedRow::of(&payment), scene.now);
         if noted == Noted::Awaited && (standing.is_full || standing.is_crowded) {
             return Ok(Decision::of(Answer::Full));
         }

@@ -2,6 +2,7 @@
 
 use alloc::string::ToString;
 
+use super::index::AskedRow;
 use super::wanted::WantedPlace;
 use super::{Rows, Shard, Slot};
 use crate::command::{Answer, Command, Fate, Payment, Resumed, Rivals, Role};
@@ -62,8 +63,8 @@ impl Shard {
             return Ok(Some(Fate::Unresolved));
         }
         let Some(binding) = &rivals.binding else { return Ok(None) };
-        let OtherPayments { unresolved, contends, .. } =
-            self.index.standing(slot, binding, "", now);
+        let asked = AskedRow { binding, ..AskedRow::default() };
+        let OtherPayments { unresolved, contends, .. } = self.index.standing(slot, asked, now);
         if (unresolved && !planted(Mutant::DoubtIsForgotten)) || (contends && rivals.again) {
             return Ok(Some(Fate::Unresolved));
         }

@@ -13,9 +13,10 @@ use core::ops::RangeInclusive;
 pub(super) use self::packed::Packed;
 use super::wake::Served;
 use super::{Scene, Slot};
-use crate::command::REQUEST_DIGITS;
-use crate::entry::{Entry, MAX_UNASKED, OtherPayments, Work};
+use crate::command::{Payment, REQUEST_DIGITS};
+use crate::entry::{Entry, OtherPayments, Work};
 use crate::state::State;
+use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::{Sorted, by_rank};
 use farebox_base::time::UnixTime;
@@ -32,6 +33,9 @@ pub const MAX_OF_CLIENT: u32 = 500;
 
 /// Seconds for which a released row keeps its place even if no other one can be freed.
 const KEPT_SECS: u32 = 60;
+
+/// Where the numbers of networks begin that have turns as one payer.
+const OF_NETWORKS: u64 = 1 << 32;
 
 /// Seconds of doubt after which the operator hears of it.
 const OVERDUE_SECS: u64 = 600;
@@ -74,12 +78,34 @@ struct Brief {
     released: u32,
     /// Whether no money was ever asked for it.
     is_unasked: bool,
-    /// Whether that is so, or its settlement was refused or is not asked for again.
+    /// Whether nothing shows that its money has moved.
     is_unpaid: bool,
+    /// The first eight bytes of a hash of its payee.
+    payee: [u32; 2],
+    /// Whether its payer has signed it, and so has turns of their own.
+    has_own_turns: bool,
     /// Whether it is only a transaction that a client has named, which counts against no payer.
     is_awaited: bool,
     /// Whether it is a debt that the treasury pays back.
     is_paid_back: bool,
+}
+
+/// The things that a claim asks the index about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AskedRow<'a> {
+    /// The request, as a hash by the gate.
+    pub binding: &'a str,
+    /// The client network.
+    pub client: &'a str,
+    /// The payee.
+    pub payee: &'a str,
+}
+
+impl<'a> AskedRow<'a> {
+    pub(super) fn of(payment: &'a Payment) -> Self {
+        let Payment { binding, client, pay_to: payee, .. } = payment;
+        Self { binding, client, payee }
+    }
 }
 
 /// A row whose time may have come.
@@ -132,16 +158,17 @@ impl Brief {
         };
         let is_released = is_released && entry.is_unasked();
         let is_unasked = entry.is_unasked() || entry.is_awaited();
-        // Whatever was asked for it before: a refused one that is signed again is let go too.
-        let is_let_go = matches!(
-            &entry.state,
-            State::Executing(_)
-                | State::Released
-                | State::Abandoned
-                | State::Void
-                | State::Closed
-                | State::Refused { resend: None, .. }
-        );
+        // Whatever was asked for it before. What is in doubt costs nothing where a facilitator
+        // declines it in words that prove nothing.
+        let is_unpaid = match &entry.state {
+            State::Unknown { .. } | State::Refused { resend: Some(_), .. }
+                if planted(Mutant::DoubtIsUncounted) =>
+            {
+                false
+            }
+            State::Refused { .. } if planted(Mutant::RefusedAreUncounted) => false,
+            _ => entry.is_unpaid(),
+        };
         Some(Self {
             released: if is_released { short(Some(entry.created)) } else { 0 },
             binding: binding_of(&entry.payment.binding),
@@ -156,7 +183,9 @@ impl Brief {
             due: short(due.or(heir)),
             overdue: overdue.map_or(u32::MAX, |at| short(Some(at))),
             is_unasked,
-            is_unpaid: is_unasked || is_let_go && !planted(Mutant::RefusedAreUncounted),
+            is_unpaid: is_unpaid || is_unasked,
+            payee: payee_of(&entry.payment.pay_to),
+            has_own_turns: entry.payment.names_signer() && !entry.is_awaited(),
             is_awaited: entry.is_awaited(),
             is_paid_back,
         })
@@ -208,6 +237,13 @@ impl Index {
         }
     }
 
+    /// Makes a row due at this time.
+    pub(super) fn postpone(&mut self, slot: &Slot, until: UnixTime) {
+        if let Some(row) = self.rows.get_mut(&Packed::of(slot)) {
+            row.due = short(Some(until));
+        }
+    }
+
     /// Records that the operator has heard of the row's long doubt.
     pub(super) fn announced(&mut self, slot: &Slot) {
         if let Some(row) = self.rows.get_mut(&Packed::of(slot)) {
@@ -223,12 +259,12 @@ impl Index {
     pub(super) fn standing(
         &self,
         slot: &Slot,
-        binding: &str,
-        client: &str,
+        asked: AskedRow<'_>,
         now: UnixTime,
     ) -> OtherPayments {
-        let (own, binding, now) = (Packed::of(slot), binding_of(binding), short(Some(now)));
-        let client = client_of(client);
+        let (own, now) = (Packed::of(slot), short(Some(now)));
+        let (binding, payee) = (binding_of(asked.binding), payee_of(asked.payee));
+        let client = client_of(asked.client);
         // Debts wait for a treasury, and no purchase for them, as long as they are no more than these.
         let debts = if planted(Mutant::DebtsTakeRoom) { 0 } else { self.paid_back.min(MAX_ROWS) };
         let unpaid = self.clients.get(&client).copied().unwrap_or_default();
@@ -248,7 +284,12 @@ impl Index {
             standing.active = standing.active.saturating_add(u32::from(now < row.active_until));
             let is_debt = row.is_paid_back && !planted(Mutant::DebtsTakeRoom);
             standing.open = standing.open.saturating_add(u32::from(!is_debt));
-            standing.unasked = standing.unasked.saturating_add(u32::from(row.is_unasked));
+            // A payee that fails keeps no one from others.
+            let is_same = row.payee == payee || planted(Mutant::PayeesCountTogether);
+            let is_unasked = row.is_unasked && is_same;
+            standing.unasked = standing.unasked.saturating_add(u32::from(is_unasked));
+            standing.unasked_of_all =
+                standing.unasked_of_all.saturating_add(u32::from(row.is_unasked));
             if row.is_unasked && row.active_until <= now {
                 first = first.min(row.due);
             }
@@ -271,7 +312,7 @@ impl Index {
         standing: &OtherPayments,
         now: UnixTime,
     ) -> Option<Slot> {
-        let own = standing.unasked >= MAX_UNASKED;
+        let own = standing.has_too_many_unasked();
         if planted(Mutant::CrowdStays) || !(own || standing.is_crowded || standing.is_full) {
             return None;
         }
@@ -305,7 +346,8 @@ impl Index {
     }
 
     /// The rows whose time may have come, at most `max`: the first row of each payer before second
-    /// ones, of payers that wait longest, and the earliest first.
+    /// ones, of payers that wait longest, and the earliest first. Where the payer of a row is not
+    /// read, its network takes turns.
     pub(super) fn due(&self, now: UnixTime, max: usize, served: &Served) -> Vec<Slot> {
         let now = short(Some(now));
         let mut due: Vec<DueRow<'_>> = Vec::new();
@@ -317,6 +359,11 @@ impl Index {
                 own = Some(place.of_same_payer());
             }
             let is_paid_back = row.is_paid_back && !planted(Mutant::RefundsHoldUpRows);
+            // Whoever did not sign has turns with the others of the network.
+            let (payer, turn) = match row.has_own_turns || planted(Mutant::PaymentsTakeTurns) {
+                true => (payer, turn),
+                false => (u64::from(row.client).saturating_add(OF_NETWORKS), 0),
+            };
             due.push(DueRow { place, at: row.due.into(), payer, turn, number: 0, is_paid_back });
         }
         let mut due = by_rank(due, |row| (row.payer, row.at));
@@ -367,6 +414,12 @@ pub fn is_open(entry: &Entry, scene: &Scene<'_>) -> bool {
 /// The client network's name as a number.
 fn client_of(name: &str) -> u32 {
     head(name)[0]
+}
+
+/// The part of a hash of the payee by which the index distinguishes payees: anyone can make an
+/// account whose name begins like that of another.
+fn payee_of(name: &str) -> [u32; 2] {
+    head(&hash::digest(&[name.as_bytes()]))
 }
 
 /// The part of a binding by which the index distinguishes requests.

@@ -150,6 +150,25 @@ pub enum Change {
     Threshold(StreakKey, FailureStreak, Option<String>),
 }
 
+impl Change {
+    /// The row that is written; `None` for what is no payment's.
+    #[must_use]
+    pub const fn slot(&self) -> Option<&Slot> {
+        match self {
+            Self::Insert(slot, ..)
+            | Self::Update(slot, ..)
+            | Self::Rewrite(slot, ..)
+            | Self::Remove(slot)
+            | Self::Store(slot, _)
+            | Self::Alias(slot, ..)
+            | Self::Move(slot, ..)
+            | Self::Unmove(slot)
+            | Self::Announce(slot, ..) => Some(slot),
+            Self::Count(..) | Self::Forget(_) | Self::Threshold(..) => None,
+        }
+    }
+}
+
 /// An event of which the operator is notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -193,6 +212,8 @@ impl Notice {
             }
             (State::RefundDue { .. }, State::RefundDue { .. })
             | (State::Manual { .. }, State::Manual { .. }) => None,
+            // It was owed, and served in vain once more.
+            (State::Delivering { .. }, State::RefundDue { .. }) if !after.tells_again() => None,
             (_, State::RefundDue { .. }) => Some(Self::RefundDue),
             (_, State::Manual { .. }) => Some(Self::Manual),
             _ => None,
@@ -299,6 +320,11 @@ impl Shard {
                 | Change::Threshold(..) => {}
             }
         }
+    }
+
+    /// Lets a row that is due wait until then: it could not be written.
+    pub fn postpone(&mut self, slot: &Slot, until: UnixTime) {
+        self.index.postpone(slot, until);
     }
 
     /// Number of rows that are not at rest.

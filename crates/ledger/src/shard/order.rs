@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use sha2::{Digest, Sha256};
 
+use super::index::AskedRow;
 use super::wanted::WantedPlace;
 use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
 use crate::command::{
@@ -174,8 +175,8 @@ impl Shard {
         }
         let slot = original.unwrap_or_else(|| slot.clone());
         let Some(before) = rows.find(&slot)? else {
-            let binding = &repeat.payment.binding;
-            let standing = self.index.standing(&slot, binding, &repeat.payment.client, scene.now);
+            let asked = AskedRow::of(&repeat.payment);
+            let standing = self.index.standing(&slot, asked, scene.now);
             let standing = standing.seen_by(&repeat.payment);
             let mut decision = Decision::of(match standing.unresolved {
                 true => Fate::Unresolved.into(),
@@ -237,8 +238,7 @@ impl Shard {
         };
         let standing = match &command {
             Command::Claim { payment, .. } => {
-                let standing =
-                    self.index.standing(&slot, &payment.binding, &payment.client, scene.now);
+                let standing = self.index.standing(&slot, AskedRow::of(payment), scene.now);
                 // Its row exists: it adds none.
                 OtherPayments { is_full: false, is_crowded: false, ..standing }
             }

@@ -231,10 +231,12 @@ impl Breaker {
         // A facilitator that rejects a key is up: noting it as down would answer payers with either
         // cause in turn.
         let refuses_key = operation == Operation::Verify && reply.refuses_key();
+        let settled = operation == Operation::Settle && reply.settles();
         let exchange = CallEnd {
             is_settle: operation == Operation::Settle,
             has_failed: reply.health() == Health::Bad && !refuses_key,
-            settled: operation == Operation::Settle && reply.settles(),
+            settled,
+            is_declined: !settled && caller.is_network(),
             is_trouble: reply.is_trouble(),
         };
         let before = payers.of(&caller.payer);

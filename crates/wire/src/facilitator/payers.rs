@@ -34,6 +34,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whether no payer is read, and the network stands for all of its payers.
+    pub(super) fn is_network(&self) -> bool {
+        self.payer == self.network && !planted(Mutant::DeclinesAreCredit)
+    }
+
     /// The name under which a facilitator that is down is tried: unproven payments share one.
     pub(super) fn tries_as(&self) -> &str {
         if self.evidence == Evidence::Unproven { "" } else { &self.network }
@@ -90,7 +95,7 @@ impl Conduct {
     pub(super) const fn note(&mut self, exchange: &CallEnd, now: UnixTime) {
         if exchange.settled {
             (self.has_paid, self.settles) = (true, 0);
-        } else if exchange.is_settle && exchange.has_failed {
+        } else if exchange.is_settle && (exchange.has_failed || exchange.is_declined) {
             self.settles = self.settles.saturating_add(1);
         }
         self.troubles = if exchange.is_trouble { self.troubles.saturating_add(1) } else { 0 };
@@ -107,6 +112,9 @@ pub(super) struct CallEnd {
     pub has_failed: bool,
     /// Whether it was a settlement that succeeded.
     pub settled: bool,
+    /// Whether it was a settlement that was declined, of a payer who is not read: nothing else bounds
+    /// how much of one coin is served on credit.
+    pub is_declined: bool,
     /// Whether it failed through no fault of the payer.
     pub is_trouble: bool,
 }

@@ -93,10 +93,7 @@ impl LedgerRows {
             sets.push(Set::new("id", SqlValue::Integer(id)));
         }
         let columns: Vec<_> = sets.iter().map(|it| format!("{} = ?", it.column)).collect();
-        let query = format!(
-            "UPDATE payments SET {}, history = history || ? WHERE id = ?",
-            columns.join(", ")
-        );
+        let query = format!("UPDATE payments SET {}, {GOES_ON} WHERE id = ?", columns.join(", "));
         let mut values: Vec<_> = sets.into_iter().map(|it| it.value).collect();
         values.extend([version.history.into(), SqlValue::Integer(held)]);
         self.sql.exec(&query, values).map(|_| ())
@@ -275,3 +272,8 @@ const ROW_BYTES: usize = 2_048;
 const MAX_RECENT: usize = 32;
 /// Bytes of a response that is kept in its payment's row: with the rest of it they fit on a page.
 const MAX_IN_ROW: usize = 2_048;
+
+/// Goes on with a history: a row must stay small enough to be written. Of a long one the beginning
+/// and the end stay.
+const GOES_ON: &str = "history = iif(length(history) < 8000, history,
+    substr(history, 1, 4000) || char(26, 10) || substr(history, -2000)) || ?";
