@@ -15,6 +15,8 @@ type Step = { readonly from: string; readonly to: string };
 
 /** More than the history of a row keeps whole. */
 const ROUNDS = 220;
+/** By itself nothing is due during the test. */
+const UNHURRIED = { settle_secs: 10, resend_secs: [600], chain_secs: [600, 600], refund_secs: 600, manual_secs: 86_400 };
 /** Milliseconds in which an alarm has done what is due. */
 const SOON_MS = 20_000;
 
@@ -51,7 +53,7 @@ describe('a row of one payer', () => {
   // A-564
   it('holds up no other where it cannot be written', async () => {
     const persist = mkdtempSync(join(tmpdir(), 'farebox-unwritable-'));
-    const world = await openWorld({ persist, vars: { LEDGER_SHARDS: 1 } });
+    const world = await openWorld({ persist, vars: { RECOVERY: UNHURRIED, LEDGER_SHARDS: 1 } });
     try {
       const payments = [];
       for (const name of ['stuck', 'other']) {
@@ -64,15 +66,18 @@ describe('a row of one payer', () => {
       const [stuck, other] = payments;
       assert.ok(stuck !== undefined && other !== undefined);
       await world.gate.stop();
+      plant(world.gate, 'UPDATE payments SET sent = sent - 600');
+      // It comes first.
+      assert.equal(plant(world.gate, 'UPDATE payments SET sent = sent - 100 WHERE lower(payer) = ?', stuck.payer.toLowerCase()), 1);
       const refuse = `CREATE TRIGGER stuck BEFORE UPDATE ON payments WHEN lower(old.payer) = '${stuck.payer.toLowerCase()}'
         BEGIN SELECT RAISE(ABORT, 'string or blob too big'); END`;
-      // It comes first.
-      plant(world.gate, `UPDATE payments SET sent = sent - 100 WHERE lower(payer) = '${stuck.payer.toLowerCase()}'`);
       plant(world.gate, refuse);
       await world.gate.restart();
       const paid = async () => (await rowsOf(world, other.payer)).every(({ state }) => state === 'settled');
       await eventually('the other one is settled', paid, SOON_MS);
       expectPaid(await send(world, '/before/other', other), other);
+      const [left] = await rowsOf(world, stuck.payer);
+      assert.equal(left?.['state'], 'unknown', JSON.stringify(left));
     } finally {
       await world.stop();
       rmSync(persist, { recursive: true, force: true });
