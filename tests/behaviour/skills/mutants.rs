@@ -122,6 +122,8 @@ pub const TABLE: &[Row] = &[
     row!(CallsNeverEnd, subscriptions::calls_are_used_one_by_one_until_none_is_left),
     row!(RenewalsAreFree, subscriptions::what_is_not_renewed_serves_for_a_day_and_then_no_more),
     row!(AnyoneConsumes, subscriptions::calls_are_used_with_the_key_alone),
+    row!(ValuesTakeNoRoom, room::many_values_of_one_network_keep_no_one_out_of_what_the_gate_reads),
+    row!(PlacesAreLeftOut, room::what_no_money_keeps_is_left_out_of_a_table_first),
     row!(TotalsDrift, invocations::a_skill_that_asks_for_its_price_is_paid_by_the_treasury),
 ];
 

@@ -316,3 +316,53 @@ pub fn whose_an_id_was_stays_known_of_ten_thousand() {
     assert_eq!((ids.len(), ids[0]), (10_000, "former-1"), "the oldest leaves");
     assert_eq!(ids[9_998..], ["echo-0", "echo-1"]);
 }
+
+/// How many values the gate reads in a table.
+fn values_of(value: &Value) -> usize {
+    let below = match value {
+        Value::Array(items) => items.iter().map(values_of).sum(),
+        Value::Object(members) => members.values().map(values_of).sum(),
+        _ => 0,
+    };
+    below + 1
+}
+
+//
+#[test]
+pub fn many_values_of_one_network_keep_no_one_out_of_what_the_gate_reads() {
+    for each in [230, 480] {
+        let mut world = World::new();
+        let list = json!({"list": vec![0; each]});
+        for number in 0..24_u8 {
+            world.now += 1_000;
+            let (id, mut body) = (format!("wide-{number}"), gated());
+            for part in ["input", "inputSchema", "output", "outputSchema"] {
+                body[part] = list.clone();
+            }
+            let wallet = 10 + number;
+            (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
+            let body = world.signed(wallet, "publish", "", &body).to_string();
+            let told = world.reply(Command::Publish(from("10.0.1.0"), body));
+            assert_eq!(told.status, if each == 230 { 201 } else { 429 }, "{told:?}");
+        }
+        assert_eq!(publish_wide(&mut world, 3, "late", "10.0.0.3"), 201);
+        let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+        let table: Value = serde_json::from_str(&draft.text_without(&[])).unwrap();
+        assert!(values_of(&table) <= 16_384, "{}", values_of(&table));
+        assert!(draft.routes.iter().any(|(skill, _)| skill == "late"));
+    }
+}
+
+//
+#[test]
+pub fn what_no_money_keeps_is_left_out_of_a_table_first() {
+    let mut world = World::new();
+    for (wallet, id) in [(1, "oldest"), (2, "sold"), (3, "newest")] {
+        world.now += 1_000;
+        assert_eq!(publish_wide(&mut world, wallet, id, "10.0.0.1"), 201);
+    }
+    sell(&mut world, "sold", "250000", "0x1");
+    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+    let order: Vec<&str> = draft.routes.iter().map(|(skill, _)| skill.as_str()).collect();
+    assert_eq!(order, ["newest", "oldest", "sold"]);
+}

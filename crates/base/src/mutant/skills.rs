@@ -161,6 +161,10 @@ macro_rules! skills {
             AnyoneConsumes,
             /// The operator's numbers are shown.
             MetricsAreOpen,
+            /// Values of the gate's table take no more room than their bytes.
+            ValuesTakeNoRoom,
+            /// A skill with a place is left out of a table before those without one.
+            PlacesAreLeftOut,
         }
     };
 }

@@ -80,7 +80,7 @@ impl Market {
             Command::TypedData(query, body) => {
                 write_typed_data(books, &self.url, &query, &body, moment)
             }
-            Command::Table => self.table().draft(books),
+            Command::Table => self.table().draft(books, moment),
             Command::TableWritten(revision, refused) => {
                 note_written(books, revision, &refused, moment)
             }

@@ -37,14 +37,19 @@ pub(super) struct GateTable<'m> {
 }
 
 impl GateTable<'_> {
-    /// The table that is to be written, if it is not.
-    pub fn draft<B: Rows>(&self, books: &B) -> Applied<B> {
+    /// The table that is to be written, if it is not. Skills with a place come last, as the oldest do:
+    /// the first ones are left out where the gate refuses the whole.
+    pub fn draft<B: Rows>(&self, books: &B, moment: Now<'_>) -> Applied<B> {
         let table = books.table()?;
         if table.written >= table.wanted {
             return Ok(Decision::told(Answer::Nothing));
         }
         let mut routes = Vec::new();
-        for (skill, version) in books.catalogue(None, u32::MAX)? {
+        let mut sold = books.catalogue(None, u32::MAX)?;
+        if !planted(Mutant::PlacesAreLeftOut) {
+            sold.sort_by_key(|(skill, _)| skill.has_place(moment.now));
+        }
+        for (skill, version) in sold {
             for route in self.routes_of(&skill, &version) {
                 routes.push((skill.id.clone(), route));
             }

@@ -332,16 +332,18 @@ fn read_bazaar(members: &Map<String, Value>, method: &str) -> Result<String, Res
 
 /// Whether a value is small enough beside those of others in the gate's table.
 fn is_flat(value: &Value) -> bool {
-    fn count(value: &Value, depth: usize) -> Option<usize> {
-        let depth = depth.checked_sub(1)?;
-        let below = |sum: usize, inner: &Value| sum.checked_add(count(inner, depth)?);
-        match value {
-            Value::Array(items) => items.iter().try_fold(1, below),
-            Value::Object(members) => members.values().try_fold(1, below),
-            _ => Some(1),
-        }
+    count_values(value, MAX_DEPTH).is_some_and(|values| values <= MAX_VALUES)
+}
+
+/// The values in a value, itself included, as the gate's reader counts them; `None` if it is deeper.
+pub(super) fn count_values(value: &Value, depth: usize) -> Option<usize> {
+    let depth = depth.checked_sub(1)?;
+    let below = |sum: usize, inner: &Value| sum.checked_add(count_values(inner, depth)?);
+    match value {
+        Value::Array(items) => items.iter().try_fold(1, below),
+        Value::Object(members) => members.values().try_fold(1, below),
+        _ => Some(1),
     }
-    count(value, MAX_DEPTH).is_some_and(|values| values <= MAX_VALUES)
 }
 
 /// Plans of prepaid calls and their prices.

@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 
 use crate::skills::books::{Change, Rows};
 use crate::skills::draft::GateTable;
+use crate::skills::listing_request::count_values;
 use crate::skills::message::Response;
 use crate::skills::place::resize;
 use crate::skills::refused::refusal;
 use crate::skills::row::{RateRow, Room, SkillRow, TableRow, VersionRow};
+use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::Sorted;
 
@@ -17,6 +19,8 @@ use farebox_base::sorted::Sorted;
 const MAX_ROUTES: u64 = 990;
 /// Longest table, bytes.
 const MAX_TABLE_BYTES: u64 = 224 * 1024;
+/// Bytes that a value takes of it at least: the gate reads 16,384 values.
+const VALUE_BYTES: u64 = 15;
 /// Most bytes of it for the skills of an owner that have no place, where listing costs nothing.
 const MAX_IDLE_BYTES: u64 = 16 * 1024;
 /// Most active skills that have no place.
@@ -62,15 +66,14 @@ impl GateTable<'_> {
         }
         let mut room = Room::default();
         for route in self.routes_of(&skill, version) {
-            let bytes = u64::try_from(route.len()).unwrap_or(u64::MAX).saturating_add(1);
             room.routes = room.routes.saturating_add(1);
-            room.bytes = room.bytes.saturating_add(bytes);
+            room.bytes = room.bytes.saturating_add(weigh(&route));
         }
         // What it has already is given back.
         let rest = |taken: u64, had: u64, more: u64| taken.saturating_sub(had).saturating_add(more);
         let had = skill.room;
         let all = books.room()?;
-        let own = u64::try_from(self.own_routes.len()).unwrap_or(u64::MAX);
+        let own = weigh(self.own_routes);
         let is_free = !skill.has_place(now) && self.fee.is_none();
         if is_free && room.bytes > had.bytes && !planted(Mutant::OwnersFillTheTable) {
             let idle = books.idle_room_of(&skill.owner, now)?;
@@ -89,6 +92,16 @@ impl GateTable<'_> {
         };
         make_room(books, resize(skill, room, now), Shortage { over, crowd }, now)
     }
+}
+
+/// Bytes that JSON takes of the table: its length, or more if it has many values.
+fn weigh(text: &str) -> u64 {
+    let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX).saturating_add(1);
+    let read = json::parse_within(text.as_bytes(), usize::MAX, usize::MAX).ok();
+    let values = read.and_then(|read| count_values(&read, json::MAX_DEPTH)).unwrap_or(0);
+    let values = u64::try_from(values).unwrap_or(u64::MAX);
+    let values = if planted(Mutant::ValuesTakeNoRoom) { 0 } else { values };
+    bytes.max(values.saturating_mul(VALUE_BYTES))
 }
 
 /// The room that is missing for another skill.
