@@ -213,7 +213,10 @@ impl Desk {
         let mut answered: Option<AnsweredCall> = None;
         let (mut questions, mut opened, mut end) = (0_u32, 0_u32, None);
         let mut place: Option<Place> = None;
-        let Some(mut answer) = self.ask(&command).await else { return down().into() };
+        // What was settled is not refused for one answer that was lost.
+        let is_settled = matches!(&command, Command::Sold(sale) if !sale.transaction.is_empty());
+        let first = if is_settled { self.report(&command).await } else { self.ask(&command).await };
+        let Some(mut answer) = first else { return down().into() };
         loop {
             let next = match answer {
                 Answer::Reply(response) => {

@@ -255,6 +255,19 @@ describe('a skill that the gate sold', () => {
     assert.equal((await sold('looked-up')).status, 405);
   });
 
+  // A-745
+  it('is asked for again where the object does not answer and the money has moved, and is refused at once where it has not', async () => {
+    await publish('kept');
+    const transaction = `0x${'7'.repeat(64)}`;
+    await market.delay({ sold: null });
+    assert.equal((await sold('kept')).status, 503);
+    const paid = sold('kept', { told: { payment: 'payment-7', transaction } });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await market.delay({});
+    assert.equal((await paid).status, 200);
+    assert.equal(seller.of('/kept').length, 1);
+  });
+
   it('is delivered for what was listed until a moment ago, and with its new price', async () => {
     await publish('dearer');
     const body = await signed(

@@ -6,9 +6,9 @@ use farebox_core::http::RequestHead;
 use farebox_core::secret::path_shown;
 use farebox_core::skills::message::{Answer, Command, Errand, Labels, Sale};
 use farebox_core::skills::row::ReplyWorth;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::world::{ORIGIN_SECRET, Told, URL, World, gated, invocation, owner, plain, sale};
+use super::world::{ORIGIN_SECRET, Told, URL, World, gated, invocation, owner, plain, sale, vars};
 
 fn sold(world: &mut World, sale: Sale) -> Answer {
     world.send(Command::Sold(Box::new(sale)))
@@ -183,9 +183,69 @@ pub fn a_pack_that_was_settled_is_given_though_its_skill_was_taken_back() {
     assert_eq!(bought(&mut world, "rcpt-1", "0x1"), 201);
     assert_eq!(world.rows.packs.len(), 1);
     world.now += 2_000;
-    assert_eq!(bought(&mut world, "rcpt-2", "0x2"), 409);
     assert_eq!(bought(&mut world, "rcpt-1", "0x1"), 201);
     assert_eq!(world.rows.packs.len(), 1);
+}
+
+// A-742
+#[test]
+pub fn what_was_settled_at_an_earlier_price_is_served_however_late() {
+    let mut world = shop();
+    for (version, price, pack) in [("2.0.0", "$1", "$9.00"), ("0.9.0", "$0.75", "$7.00")] {
+        let mut next = gated();
+        (next["version"], next["price"]) = (version.into(), price.into());
+        next["packs"] = json!({ "starter": pack });
+        let body = world.signed(1, "version", "echo", &next).to_string();
+        let told = world.reply(Command::Revise(Labels::default(), "echo".into(), body));
+        assert_eq!(told.status, 201, "{told:?}");
+    }
+    let status = |world: &mut World, path: &str, amount: &str, transaction: &str| {
+        let (path, transaction) = (path.into(), transaction.into());
+        let sale = Sale { path, transaction, payment: amount.into(), ..sale(amount) };
+        match sold(world, sale) {
+            Answer::Forward(_) => 200,
+            answer => refused(answer),
+        }
+    };
+    world.now += 30 * 86_400_000;
+    let (call, pack) = ("/s/echo", "/packs/echo/starter");
+    for gone in [409, 410] {
+        assert_eq!(status(&mut world, call, "250000", "0x1"), 200, "it was paid");
+        assert_eq!(status(&mut world, pack, "5000000", "0x1"), 201, "it was paid");
+        assert_eq!(status(&mut world, call, "250000", ""), gone, "nothing was paid yet");
+        // These were the prices of no version that was sold.
+        for never in ["750000", "333333"] {
+            assert_eq!(status(&mut world, call, never, "0x1"), 409);
+        }
+        assert_eq!(status(&mut world, pack, "7000000", "0x1"), 409);
+        if gone == 409 {
+            taken_back(&mut world);
+            world.now += 86_400_000;
+        }
+    }
+}
+
+// A-744
+#[test]
+pub fn what_answers_a_payment_again_is_asked_again() {
+    let mut vars = vars();
+    (vars["LISTING_FEE"], vars["PAY_TO"]) = ("$1.00".into(), owner(5).into());
+    let mut world = World::of(&vars);
+    let mut body = gated();
+    body["packs"] = json!({"starter": "$5.00"});
+    assert_eq!(world.publish(&body).status, 201);
+    let fee = Sale { path: "/fees/echo".into(), payment: "fee".into(), ..sale("1000000") };
+    assert_eq!(refused(sold(&mut world, fee)), 200);
+    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+    let routes: Vec<Value> = serde_json::from_str(&draft.text_without(&[])).unwrap();
+    let is_told_again = |path: &str| {
+        let route = routes.iter().find(|route| route["path"] == path).unwrap();
+        (route["settle"] == "before", route["idempotent"] == true)
+    };
+    for path in ["/packs/echo/starter", "/fees/*"] {
+        assert_eq!(is_told_again(path), (true, true), "{path}");
+    }
+    assert_eq!(is_told_again("/s/echo"), (false, false), "its seller may not know");
 }
 
 // A-255

@@ -165,6 +165,14 @@ macro_rules! skills {
             ValuesTakeNoRoom,
             /// A skill with a place is left out of a table before those without one.
             PlacesAreLeftOut,
+            /// A price that was replaced ends for what was settled, too.
+            SettledPricesEnd,
+            /// A payment that was told as a sale and as an invocation keeps a place twice.
+            MoneyCountsTwice,
+            /// The fee of a skill that was taken back is taken.
+            GonePaysItsFee,
+            /// A skill that the operator took back is forgotten as others are.
+            RemovalsAreForgotten,
         }
     };
 }

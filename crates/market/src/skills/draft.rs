@@ -69,6 +69,7 @@ impl GateTable<'_> {
         let fee = self.fee.zip(self.pay_to).map(|(fee, pay_to)| {
             route("/fees/*", "POST", fee, pay_to)
                 .text("settle", "before")
+                .raw("idempotent", "true")
                 .text("description", "the market's fee for a skill")
                 .done()
         });
@@ -107,6 +108,8 @@ impl GateTable<'_> {
             let members = single(
                 route(&path, "POST", &price, &skill.owner)
                     .text("settle", "before")
+                    // A payment makes one pack, however often it is told.
+                    .raw("idempotent", "true")
                     .text("description", &alloc::format!("{plan} pack of {}", skill.id)),
             );
             routes.push(members.done());

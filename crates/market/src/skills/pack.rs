@@ -9,7 +9,7 @@ use super::draft::plans;
 use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Response, Sale};
 use super::place::{moved_by, note_use};
-use super::price::{GRACE_MS, is_price};
+use super::price::{is_price, may_sell};
 use super::refused::{self, refusal};
 use super::row::{Charges, PackRow, SkillRow, VersionRow};
 use crate::text::Members;
@@ -102,20 +102,19 @@ pub(super) fn sell_pack<B: Rows>(
         return Ok(Decision::reply(refusal(404, "Plan not found")));
     };
     let skill = or_reply!(books.skill(id)?.ok_or_else(refused::no_skill));
-    // What was settled already is given for as long as the gate may have sold it.
+    // What was settled already is given.
     let is_settled = !sale.transaction.is_empty() && !planted(Mutant::PaidPacksAreKept);
     if !skill.active && !is_settled && !planted(Mutant::GoneIsSold) {
         let error = "Skill is not sold any more; nothing was delivered";
         return Ok(Decision::reply(refusal(410, error)));
     }
     let is_sold = books.versions(id)?.iter().any(|version| {
-        let until = version.until.unwrap_or(u64::MAX);
         let usual = version.networks.first().and_then(|network| {
             let chain = ChainId::parse(network).ok()?;
             token::default_for(&chain)
         });
         let asset = usual.map_or("", |token| token.symbol);
-        moment.now <= until.saturating_add(GRACE_MS)
+        may_sell(version, sale, moment.now)
             && plans(version).iter().any(|(known, price)| {
                 known == plan && is_price(sale, price, asset, &version.networks)
             })

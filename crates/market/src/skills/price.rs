@@ -5,14 +5,16 @@ use alloc::string::{String, ToString};
 use serde_json::Value;
 
 use super::message::Sale;
+use super::row::VersionRow;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::jcs;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::token;
 
-/// Milliseconds for which a price that was replaced still buys: the gate reads its table once a
-/// minute.
+/// Milliseconds for which a price that was replaced still buys what is not settled yet: the gate
+/// reads its table once a minute.
 pub const GRACE_MS: u64 = 300_000;
 /// Fraction digits of XLM.
 pub const XLM_DECIMALS: u8 = 7;
@@ -115,6 +117,21 @@ pub fn signed_text(price: Option<&Value>, xlm: Option<&Value>) -> String {
         (Some(other), _) if !other.is_null() => jcs::text(other),
         (_, Some(number)) if !number.is_null() => alloc::format!("{} XLM", jcs::text(number)),
         _ => String::new(),
+    }
+}
+
+/// Whether the gate may sell by the prices of a version. What it has settled is served by any that it
+/// ever sold: it may have rested for long with an old table, and a refusal would keep the money.
+pub(super) fn may_sell(version: &VersionRow, sale: &Sale, now: u64) -> bool {
+    let is_settled = !sale.transaction.is_empty() && !planted(Mutant::SettledPricesEnd);
+    match version.until {
+        None => true,
+        // A newer one was there when it was published.
+        Some(0) => false,
+        Some(until) => {
+            let is_fresh = now <= until.saturating_add(GRACE_MS);
+            is_fresh || is_settled || planted(Mutant::OldPricesBuy)
+        }
     }
 }
 

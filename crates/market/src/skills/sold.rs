@@ -12,7 +12,7 @@ use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Forward, Response, Sale};
 use super::pack::sell_pack;
 use super::place::{moved_by, note_use};
-use super::price::{GRACE_MS, is_price};
+use super::price::{is_price, may_sell};
 use super::refused::{self, refusal};
 use super::row::{Charges, FOR_EVER, PackRow, SkillRow, VersionRow};
 use super::seal::{seller_secret, target_of};
@@ -48,17 +48,13 @@ impl Sales<'_> {
 
     fn sell_call<B: Rows>(&self, books: &B, id: &str, sale: &Sale, moment: Now<'_>) -> Applied<B> {
         let skill = or_reply!(books.skill(id)?.ok_or_else(refused::no_skill));
-        let is_fresh = |version: &&VersionRow| {
-            let until = version.until.unwrap_or(u64::MAX);
-            moment.now <= until.saturating_add(GRACE_MS) || planted(Mutant::OldPricesBuy)
-        };
         let versions = books.versions(id)?;
         let fresh: Vec<&VersionRow> = versions
             .iter()
             .filter(|version| version.charges == Charges::Gate)
-            .filter(is_fresh)
+            .filter(|version| may_sell(version, sale, moment.now))
             .collect();
-        // What was settled already is served for as long as the gate may have sold it.
+        // What was settled already is served.
         let is_gone = !skill.active && sale.transaction.is_empty();
         if fresh.is_empty() || is_gone && !planted(Mutant::GoneIsSold) {
             let error = "Skill is not sold any more; nothing was delivered";
