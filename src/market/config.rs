@@ -23,6 +23,7 @@ struct MarketSetting {
     following: Rc<Following>,
     turns: Rc<Turns>,
     bodies: Rc<Turns>,
+    looks: Rc<Turns>,
     exchange: Exchanging,
     /// The halves that are refused because their configuration is wrong.
     refused: Vec<&'static str>,
@@ -86,6 +87,7 @@ pub(super) fn configure(text: &str) {
         following: Rc::default(),
         turns: Rc::default(),
         bodies: Rc::default(),
+        looks: Rc::default(),
         exchange,
         refused,
     };
@@ -133,6 +135,11 @@ pub(super) fn turns() -> Rc<Turns> {
 /// The turns of long bodies, from which nothing was proven yet.
 pub(super) fn bodies() -> Rc<Turns> {
     CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.bodies)).unwrap_or_default())
+}
+
+/// The turns of agents' looks into the archive.
+pub(super) fn looks() -> Rc<Turns> {
+    CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.looks)).unwrap_or_default())
 }
 
 /// The exchange.

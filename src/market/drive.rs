@@ -74,7 +74,11 @@ pub(super) async fn answer(
         Ok(command) => {
             let is_list =
                 matches!(&command, Command::Original(request) if original::is_list(request));
-            let given = if is_list { desk.wait(command).await } else { desk.follow(command).await };
+            let given = match viewer_of(&command) {
+                Some(viewer) => desk.look(&command, viewer).await,
+                None if is_list => desk.wait(command).await,
+                None => desk.follow(command).await,
+            };
             desk.tell_removal(&given);
             given
         }
@@ -203,15 +207,47 @@ impl Desk {
         ticket.ok_or_else(|| refused::crowded().no_store())
     }
 
+    /// Looks at rows of the ledger. An agent's looks into the archive take turns: the one object reads up to four shelves for each.
+    async fn look(&self, command: &Command, viewer: &Viewer) -> Given {
+        let mut answer = self.ask(command).await;
+        let mut ticket = None;
+        for _ in 0..MAX_OPENED {
+            let Some(Answer::Fetch(names)) = answer else { break };
+            if let Viewer::Agent(proven) = viewer
+                && ticket.is_none()
+            {
+                let sender = format!("{} {}", proven.organization, proven.agent);
+                ticket = config::looks().turn(&sender).await;
+                if ticket.is_none() {
+                    return refused::crowded().no_store().into();
+                }
+            }
+            answer = match self.shelves(names).await {
+                Some(shelves) => {
+                    self.report(&Command::Opened(Box::new(command.clone()), shelves)).await
+                }
+                None => Some(Answer::Reply(refused::no_archive())),
+            };
+        }
+        if let Some(ticket) = ticket {
+            ticket.end(clock_ms(), 0);
+        }
+        match answer {
+            Some(Answer::Reply(response)) => response.into(),
+            Some(Answer::Fetch(_)) => refused::no_archive().into(),
+            Some(_) => refused::internal().no_store().into(),
+            None => down().into(),
+        }
+    }
+
     /// Asks, and does what is answered until that is a response.
     async fn follow(&self, command: Command) -> Given {
         let mut original = match &command {
             Command::Original(request) => Some((**request).clone()),
             _ => None,
         };
-        let asked = is_look(&command).then(|| Box::new(command.clone()));
         let mut answered: Option<AnsweredCall> = None;
-        let (mut questions, mut opened, mut end) = (0_u32, 0_u32, None);
+        let (mut questions, mut end) = (0_u32, None);
         let mut place: Option<Place> = None;
         // What was settled is not refused for one answer that was lost.
         let is_settled = matches!(&command, Command::Sold(sale) if !sale.transaction.is_empty());
@@ -255,17 +291,8 @@ impl Desk {
                     self.inquire(original, &question).await;
                     Command::Original(Box::new(original.clone()))
                 }
-                Answer::Fetch(names) => {
-                    let Some(asked) = asked.clone().filter(|_| opened < MAX_OPENED) else {
-                        return refused::no_archive().into();
-                    };
-                    opened += 1;
-                    match self.shelves(names).await {
-                        Some(shelves) => Command::Opened(asked, shelves),
-                        None => return refused::no_archive().into(),
-                    }
-                }
                 Answer::Table(_)
+                | Answer::Fetch(_)
                 | Answer::Shelf(_)
                 | Answer::Edition(_)
                 | Answer::Skills { .. }
@@ -457,9 +484,14 @@ impl Desk {
     }
 }
 
-/// Whether a command is a question about rows of the ledger, which may be in the archive.
-const fn is_look(command: &Command) -> bool {
-    matches!(command, Command::Invocations(..) | Command::InvocationById(..) | Command::Export(..))
+/// The viewer of a question about rows of the ledger, which may be in the archive.
+const fn viewer_of(command: &Command) -> Option<&Viewer> {
+    match command {
+        Command::Invocations(viewer, _)
+        | Command::InvocationById(viewer, _)
+        | Command::Export(viewer, _) => Some(viewer),
+        _ => None,
+    }
 }
 
 /// Whether this is a runtime token of a treasury, by its form.

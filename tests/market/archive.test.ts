@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 
 import { eventually } from '../support/eventually.ts';
+import { FakeTreasury, tokenOf } from './support/treasury.ts';
 import { type Answer, Bucket, Market, OPERATOR } from './support/worker.ts';
 
 const OUTCOMES = [
@@ -148,6 +149,36 @@ describe('50,001 invocations of a market with a bucket', () => {
       assert.deepEqual((await book.put([again])).json, { ok: false, error: 'line 1 is no row of an export', code: 'invalid_request' });
     }
   });
+});
+
+// A-743
+it("agents' looks into the archive take turns, and newer rows wait for no one", { timeout: 120_000 }, async () => {
+  const vars = { LEDGER_ROWS: 1_000 };
+  const book = new Book(await Market.start({ bucket: new Bucket(), treasury: new FakeTreasury().bound, vars }), rowsOf(2_200));
+  try {
+    await book.fill();
+    await book.shelved(2);
+    await book.market.delay({ opened: 50 });
+    const look = (agent: string, query: string): Promise<Answer> =>
+      book.market.ask('GET', `/api/marketplace/invocations?${query}`, { token: tokenOf(agent) });
+    let served = 0;
+    const crowd = Array.from({ length: 20 }, () =>
+      look('agent-1', 'limit=1000').then(({ status }) => {
+        served += 1;
+        return status;
+      }),
+    );
+    await eventually('the crowd waits', () => served > 0);
+    const before = served;
+    assert.equal((await look('agent-2', 'limit=1')).status, 200);
+    assert.ok(served - before <= 1, 'newer rows wait for no one');
+    assert.equal((await look('agent-2', 'limit=1000')).status, 200);
+    assert.ok(served - before <= 4, `${served - before} of the crowd had a turn before another agent`);
+    assert.deepEqual(new Set(await Promise.all(crowd)), new Set([200]));
+    assert.equal((await book.read('invocations?limit=1000&cursor=1500')).status, 200);
+  } finally {
+    await book.market.stop();
+  }
 });
 
 // They wait for deadlines, each for its own.
