@@ -249,7 +249,7 @@ describe('a seller', () => {
 
   it('has 16 KiB of the table while no one has used its skills', async () => {
     const owner = newOwner();
-    const wide = { output: { text: 'x'.repeat(3_900) } };
+    const wide = { settle: 'before', output: { text: 'x'.repeat(3_900) } };
     const told: number[] = [];
     for (const name of ['a', 'b', 'c', 'd']) told.push((await market.publish(owner, skill(`wide-${name}`, wide))).status);
     assert.deepEqual(told, [201, 201, 201, 429]);

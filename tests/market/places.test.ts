@@ -22,7 +22,7 @@ after(async () => {
 });
 
 const wide = (owner: ReturnType<typeof newOwner>, id: string): Promise<Answer> =>
-  market.publish(owner, { skillId: id, name: id, callUrl: `${seller.url}/${id}`, price: '$0.25', output: OUTPUT });
+  market.publish(owner, { skillId: id, name: id, callUrl: `${seller.url}/${id}`, price: '$0.25', settle: 'before', output: OUTPUT });
 /** The seller fails, so that the gate charges nothing unless it has settled before. */
 async function sell(id: string, transaction: string): Promise<void> {
   seller.scripts.set(`/${id}`, (_request, response) => {

@@ -41,6 +41,7 @@ fn kept_days(price: &str, wide: usize, sales: &[(&str, u64)]) -> u64 {
     let mut world = World::new();
     let mut body = gated();
     (body["price"], body["output"]) = (price.into(), json!({"text": "x".repeat(wide)}));
+    body["settle"] = "before".into();
     assert_eq!(world.publish(&body).status, 201);
     let mut last = 0;
     for (amount, days) in sales {
@@ -69,7 +70,7 @@ pub fn a_dime_keeps_a_kibibyte_for_thirty_days() {
 pub fn a_place_that_grows_is_kept_for_less() {
     let mut world = World::new();
     let mut body = gated();
-    body["price"] = "$0.10".into();
+    (body["price"], body["settle"]) = ("$0.10".into(), "before".into());
     assert_eq!(world.publish(&body).status, 201);
     sell(&mut world, "echo", "100000", "0x1");
     let mut days = Vec::new();
@@ -148,6 +149,19 @@ pub fn an_invocation_keeps_a_place_if_more_than_the_seller_says_that_it_was_paid
     let mut before = gated();
     before["settle"] = "before".into();
     assert_eq!(invoked(&before, "allow", TX, None), [0, 0]);
+}
+
+//
+#[test]
+pub fn money_that_an_invocation_tells_of_keeps_no_place_as_a_sale_too() {
+    let mut world = World::new();
+    assert_eq!(world.publish(&gated()).status, 201);
+    // The gate settled first, though the skill is sold with `after`, and the treasury tells of it.
+    sell(&mut world, "echo", "250000", TX);
+    assert_eq!(world.rows.skills["echo"].place_until, 0);
+    world.buy("key", decision("allow", TX));
+    let row = &world.rows.skills["echo"];
+    assert_eq!((row.place_until - world.now) / DAY_MS, 75);
 }
 
 /// Fills the table from other networks that have less each, so that the skill with this id makes room.

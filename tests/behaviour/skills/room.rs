@@ -91,7 +91,7 @@ pub fn an_id_that_was_forgotten_is_its_former_owner_s() {
 fn is_remembered(sales: &[(&str, &str)]) -> bool {
     let mut world = World::new();
     let mut body = gated();
-    body["price"] = sales[0].0.into();
+    (body["price"], body["settle"]) = (sales[0].0.into(), "before".into());
     assert_eq!(world.publish(&body).status, 201);
     for (price, transaction) in sales {
         let micros = farebox_core::amount::Amount::from_price(price, 6).unwrap().to_string();
@@ -123,6 +123,7 @@ pub fn what_was_called_for_nothing_is_forgotten() {
 pub fn an_owner_has_a_share_of_the_table_until_its_skills_are_paid() {
     let mut world = World::new();
     let mut body = gated();
+    body["settle"] = "before".into();
     body["output"] = json!({"text": "x".repeat(3_900)});
     let mut told = Vec::new();
     for number in 0..5 {
@@ -183,6 +184,7 @@ pub fn from(client: &str) -> Labels {
 /// Publishes a skill that takes much of the table; the status.
 pub fn publish_wide(world: &mut World, wallet: u8, id: &str, client: &str) -> u32 {
     let mut body = gated();
+    body["settle"] = "before".into();
     body["output"] = json!({"text": "x".repeat(3_900)});
     (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
     let body = world.signed(wallet, "publish", "", &body).to_string();
@@ -271,6 +273,7 @@ pub fn a_version_waits_for_no_other_wallet() {
 pub fn a_table_has_room_for_what_the_gate_reads_and_no_more() {
     let mut world = World::new();
     let mut body = gated();
+    body["settle"] = "before".into();
     body["output"] = json!({"text": "x".repeat(3_900)});
     let mut told = Vec::new();
     for number in 0..66_u8 {

@@ -18,6 +18,7 @@ use super::row::{Charges, FOR_EVER, PackRow, SkillRow, VersionRow};
 use super::seal::{seller_secret, target_of};
 use crate::gate::signature;
 use crate::text::Members;
+use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_evm::token;
@@ -82,7 +83,10 @@ impl Sales<'_> {
         }
         let forward = forward(self.secret, &skill, version, sale, moment);
         let answer = Answer::Forward(Box::new(forward));
-        let noted = note_use(skill, moved_by(sale), moment.now);
+        // With `after` an invocation tells of it, and no one of a direct sale.
+        let is_told_twice = version.settle != "before" && !planted(Mutant::MoneyCountsTwice);
+        let moved = if is_told_twice { Amount::ZERO } else { moved_by(sale) };
+        let noted = note_use(skill, moved, moment.now);
         Ok(Decision { answer, changes: noted.into_iter().collect() })
     }
 
