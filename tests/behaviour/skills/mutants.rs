@@ -124,6 +124,10 @@ pub const TABLE: &[Row] = &[
     row!(AnyoneConsumes, subscriptions::calls_are_used_with_the_key_alone),
     row!(ValuesTakeNoRoom, room::many_values_of_one_network_keep_no_one_out_of_what_the_gate_reads),
     row!(PlacesAreLeftOut, room::what_no_money_keeps_is_left_out_of_a_table_first),
+    row!(SettledPricesEnd, sales::what_was_settled_at_an_earlier_price_is_served_however_late),
+    row!(MoneyCountsTwice, places::money_that_an_invocation_tells_of_keeps_no_place_as_a_sale_too),
+    row!(GonePaysItsFee, room::the_fee_of_what_cannot_be_sold_is_not_taken),
+    row!(RemovalsAreForgotten, room::what_the_operator_took_back_is_never_published_anew),
     row!(TotalsDrift, invocations::a_skill_that_asks_for_its_price_is_paid_by_the_treasury),
 ];
 

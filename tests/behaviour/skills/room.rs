@@ -369,3 +369,53 @@ pub fn what_no_money_keeps_is_left_out_of_a_table_first() {
     let order: Vec<&str> = draft.routes.iter().map(|(skill, _)| skill.as_str()).collect();
     assert_eq!(order, ["newest", "oldest", "sold"]);
 }
+
+/// Takes a skill off the list as the operator does; the status.
+fn remove(world: &mut World, id: &str) -> u32 {
+    let authorization = Some(format!("Bearer {}", "o".repeat(32)));
+    let labels = Labels { authorization, ..Labels::default() };
+    let body = json!({"reason": "spam"}).to_string();
+    world.reply(Command::Deactivate(labels, id.into(), body)).status
+}
+
+//
+#[test]
+pub fn what_the_operator_took_back_is_never_published_anew() {
+    for before in ["sold", "taken back", "made room"] {
+        let mut world = World::new();
+        assert_eq!(world.publish(&gated()).status, 201);
+        match before {
+            "taken back" => take_back(&mut world, "echo"),
+            "made room" => {
+                let row = world.rows.skills.get_mut("echo").unwrap();
+                (row.active, row.made_room) = (false, true);
+            }
+            _ => {}
+        }
+        assert_eq!(remove(&mut world, "echo"), 200, "{before}");
+        assert_eq!(remove(&mut world, "echo"), 404, "{before}");
+        for number in 0..25 {
+            world.now += 300_001;
+            publish_and_take_back(&mut world, &format!("other-{number}"));
+        }
+        assert!(!world.rows.skills.contains_key("other-0"));
+        assert_eq!(world.publish(&gated()).status, 409, "{before}");
+    }
+}
+
+//
+#[test]
+pub fn the_fee_of_what_cannot_be_sold_is_not_taken() {
+    let mut vars = vars();
+    (vars["LISTING_FEE"], vars["PAY_TO"]) = ("$1.00".into(), owner(5).into());
+    for (may_return, status) in [(false, 409), (true, 200)] {
+        let mut world = World::of(&vars);
+        assert_eq!(world.publish(&gated()).status, 201);
+        take_back(&mut world, "echo");
+        world.rows.skills.get_mut("echo").unwrap().made_room = may_return;
+        let mut fee = super::world::sale("1000000");
+        fee.path = "/fees/echo".into();
+        assert_eq!(world.reply(Command::Sold(Box::new(fee))).status, status);
+        assert_eq!(world.rows.skills["echo"].owes, !may_return);
+    }
+}

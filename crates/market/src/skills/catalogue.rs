@@ -273,11 +273,16 @@ impl Catalogue<'_> {
         if !(1..=MAX_REASON).contains(&reason.len()) || !is_reason {
             return refuse(refusal(400, "reason must have 1 to 256 visible characters of ASCII"));
         }
-        let skill = books.skill(id)?.filter(|skill| skill.active);
-        let Some(skill) = skill else { return refuse(refused::no_skill()) };
+        // What its owner took back may be forgotten and published anew, and what made room comes back.
+        let may_return = |skill: &SkillRow| skill.active || skill.made_room || !skill.used;
+        let Some(skill) = books.skill(id)?.filter(may_return) else {
+            return refuse(refused::no_skill());
+        };
         let Some(version) = books.version(id, &skill.latest)? else {
             return refuse(refused::no_skill());
         };
+        let used = skill.used || !planted(Mutant::RemovalsAreForgotten);
+        let skill = SkillRow { made_room: false, used, ..skill };
         let (response, changes) = self.take_back(books, skill, &version, moment.now)?;
         let response = response.with(REMOVED, reason);
         Ok(Decision { answer: Answer::Reply(response), changes })

@@ -111,6 +111,10 @@ impl Sales<'_> {
         if !skill.owes {
             return Ok(Decision::reply(refusal(409, "The fee of this skill is paid already")));
         }
+        let may_be_sold = skill.active || skill.made_room;
+        if !may_be_sold && !planted(Mutant::GonePaysItsFee) {
+            return Ok(Decision::reply(refusal(409, "This skill was taken back")));
+        }
         if !is_price(sale, fee, asset, &networks) {
             return Ok(Decision::reply(refusal(409, "This is not the market's fee")));
         }

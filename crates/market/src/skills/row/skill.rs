@@ -40,7 +40,8 @@ pub struct SkillRow {
     /// The room that it takes in the gate's route table; none while it waits for the market's fee.
     #[serde(default)]
     pub room: Room,
-    /// Whether money that moved was worth its row: then it is found by its receipts for ever.
+    /// Whether money that moved was worth its row, which is found by its receipts for ever, or the
+    /// operator took it back, so that it is never published anew.
     #[serde(default = "yes")]
     pub used: bool,
     /// Whether it was ever called or paid for: then a receipt may tell of its terms.
