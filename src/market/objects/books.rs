@@ -102,6 +102,13 @@ impl Rows for SkillRows<'_> {
         self.all(query, vec![skill.into()])
     }
 
+    fn version_names(&self, skill: &str) -> Result<Vec<String>> {
+        let query =
+            "SELECT version FROM versions WHERE skill = ? ORDER BY created DESC, rowid DESC";
+        let rows = self.0.exec(query, vec![skill.into()])?;
+        rows.raw().map(|row| Ok(text(row?.first()).unwrap_or_default())).collect()
+    }
+
     fn catalogue(&self, after: Option<&Cursor>, limit: u32) -> Result<Vec<(SkillRow, VersionRow)>> {
         let query = "SELECT s.row, v.row FROM skills s
             JOIN versions v ON v.skill = s.id AND v.version = s.latest

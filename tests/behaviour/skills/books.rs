@@ -142,6 +142,10 @@ impl Rows for MemoryRows {
         Ok(rows)
     }
 
+    fn version_names(&self, skill: &str) -> Found<Vec<String>> {
+        Ok(self.versions(skill)?.into_iter().map(|row| row.version).collect())
+    }
+
     fn catalogue(&self, after: Option<&Cursor>, limit: u32) -> Found<Vec<(SkillRow, VersionRow)>> {
         let is_later = |row: &&SkillRow| {
             row.active && after.is_none_or(|it| (row.created, &row.id) < (it.created, &it.id))

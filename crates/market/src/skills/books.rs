@@ -23,6 +23,9 @@ pub trait Rows: QuoteRows {
     /// All versions of a skill, newest first by `created`.
     fn versions(&self, skill: &str) -> Result<Vec<VersionRow>, Self::Error>;
 
+    /// The names of all versions of a skill, in the same order.
+    fn version_names(&self, skill: &str) -> Result<Vec<String>, Self::Error>;
+
     /// So many active skills with their latest versions, newest first: by `created`, then by id, both
     /// descending; those that come after a skill, or the first ones.
     fn catalogue(

@@ -39,14 +39,10 @@ impl Listings<'_> {
 
     /// One skill, with all its versions.
     pub fn show<B: Rows>(&self, books: &B, id: &str) -> Applied<B> {
-        let skill = or_reply!(books.skill(id)?.ok_or_else(refused::no_skill));
-        let versions = books.versions(id)?;
-        let latest = or_reply!(
-            versions.iter().find(|it| it.version == skill.latest).ok_or_else(refused::no_skill)
-        );
-        let names = list(versions.iter().map(|it| quoted(&it.version)));
+        let (skill, latest) = or_reply!(find(books, id)?.ok_or_else(refused::no_skill));
+        let names = list(books.version_names(id)?.iter().map(|name| quoted(name)));
         let body =
-            Members::ok().raw("skill", &self.write(&skill, latest)).raw("versions", &names).done();
+            Members::ok().raw("skill", &self.write(&skill, &latest)).raw("versions", &names).done();
         Ok(Decision::reply(Response::json(200, body)))
     }
 
@@ -55,7 +51,7 @@ impl Listings<'_> {
         let table = books.table()?;
         let mut skills = Vec::new();
         if let Some((skill, version)) = find(books, id)?.filter(|(skill, _)| skill.is_listed()) {
-            let versions = books.versions(id)?.into_iter().map(|it| it.version).collect();
+            let versions = books.version_names(id)?;
             skills.push(Offered { versions, ..self.offer(skill, version, table) });
         }
         Ok(Decision::told(Answer::Skills { edition: Edition::of(&table), skills, next: None }))
