@@ -98,3 +98,17 @@ pub fn that_a_payment_moved_shows_no_transaction_that_its_seller_named() {
     assert!(world.rows.invocations[3].is_shown);
     assert_eq!(world.rows.invocations[3].tx, TX);
 }
+
+//
+#[test]
+pub fn the_treasury_is_asked_for_as_long_as_it_asks_the_chain() {
+    let mut world = shop();
+    world.buy("a", decision("inconclusive", ""));
+    let began = world.now;
+    while let Some(due) = world.rows.invocations[0].due {
+        world.now = due;
+        world.send(Command::Due);
+    }
+    let days = (world.now - began) / 86_400_000;
+    assert_eq!((world.rows.invocations[0].phase, days), (Phase::Doubtful, 7));
+}

@@ -28,8 +28,8 @@ const AGAIN_MS: u64 = 1_000;
 const UNASKED_MS: u64 = 180_000;
 /// Most milliseconds between two looks.
 const MAX_WAIT_MS: u64 = 3_600_000;
-/// Looks after which what became of a payment is left open.
-pub(super) const MAX_LOOKS: u32 = 60;
+/// Looks after which what became of a payment is left open: the treasury asks the chain for a week.
+pub(super) const MAX_LOOKS: u32 = 180;
 /// Largest decision, bytes: a merchant's answer is in it, escaped.
 const MAX_DECISION: usize = 8 * MAX_BODY_BYTES;
 /// The error of an invocation that was not finished.
