@@ -116,7 +116,10 @@ impl Channel {
         let at = match config::for_objects() {
             Some(_) => {
                 let due = self.next_alarm().map(|at| at.secs().saturating_mul(1000));
-                due.map(|at| at.max(edge::clock_ms())).or(worked.is_err().then_some(again))
+                // A message may have set an earlier one meanwhile.
+                let is_set = self.alarm.get().is_some();
+                let again = (worked.is_err() && !is_set).then_some(again);
+                due.map(|at| at.max(edge::clock_ms())).or(again)
             }
             None => Some(again),
         };

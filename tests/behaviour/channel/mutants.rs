@@ -233,6 +233,7 @@ pub const TABLE: &[Row] = &[
     row!(ForgivenTimeIsLost, crate::sessions::junk::time_forgives_one_in_six_seconds_whatever_is_refused_meanwhile),
     row!(EarlierTermsAreForgotten, crate::sessions::earlier::what_was_charged_is_delivered_again_whatever_the_route_asks_for_since),
     row!(StepsAreFree, crate::sessions::streams::a_stream_is_charged_in_steps_before_they_leave),
+    row!(SilenceCutsStreams, crate::sessions::streams::a_stream_whose_chain_is_not_seen_ends_with_a_receipt),
     row!(StreamsRepeat, crate::sessions::streams::a_stream_that_was_begun_is_not_begun_again),
     row!(WaitsBeginAnew, crate::sessions::streams::a_step_of_another_stream_makes_no_wait_longer),
     row!(UnitsBegin, crate::sessions::streams::the_origin_is_asked_for_a_step_and_for_no_less),

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::chain::units;
 use super::door::{Answer, Door, OriginManner};
 use super::mpp_payer::{DEPOSIT, Session, challenge_of, code, variables};
+use super::node::NodeManner;
 use crate::dice::Dice;
 use crate::world::{With, get, request};
 
@@ -322,6 +323,22 @@ fn a_stream_without_a_voucher_ends_with_a_receipt() {
         (&json!(session.id), &json!("success"))
     );
     assert_eq!(session.door.book(), (STEP * UNIT, STEP * UNIT));
+}
+
+//
+#[test]
+pub fn a_stream_whose_chain_is_not_seen_ends_with_a_receipt() {
+    let mut session = opened();
+    let mut stream = begin(&mut session, 50 * UNIT).unwrap();
+    session.door.node.manner = NodeManner::Down;
+    session.door.now += 301;
+    for _ in 0..2 * STEP {
+        stream.flow(&mut session.door);
+    }
+    let end = stream.end().unwrap().unwrap();
+    let Some(StreamEvent::Receipt(receipt)) = StreamEvent::read(&end) else { panic!("{end}") };
+    assert_eq!(receipt["spent"], json!("3000"));
+    assert_eq!((stream.delivered, session.door.book().0), (STEP, STEP * UNIT));
 }
 
 #[test]

@@ -259,6 +259,8 @@ macro_rules! channel {
             EarlierTermsAreForgotten,
             /// A payer who buys nothing any more, and owes a little, is watched for ever.
             QuietIsWatchedForEver,
+            /// A stream whose chain cannot be seen for a moment breaks off without a receipt.
+            SilenceCutsStreams,
         }
     };
 }

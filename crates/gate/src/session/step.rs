@@ -250,8 +250,11 @@ impl<'g> SessionRequest<'g> {
         matches!(self.stage, SessionStage::Charging(_, Keeping::Kept))
     }
 
-    /// The answer if the gate cannot go on.
+    /// The answer if the gate cannot go on. What flows ends with the receipt of what was paid.
     fn problem(&self, code: Code) -> SessionStep<'g> {
+        if self.flow.is_some() && !planted(Mutant::SilenceCutsStreams) {
+            return self.finish();
+        }
         let correlation = &self.asked.request.correlation;
         let mut reply = Reply::problem(code, Audience::Paid, correlation, None);
         reply.route = Some(self.asked.offer.settings.route.clone());
