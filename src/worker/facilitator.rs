@@ -13,7 +13,8 @@ use farebox_core::facilitator::redirect::Redirects;
 use farebox_core::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use farebox_core::facilitator::unproven::queue::{Admittance, CallResult};
 use farebox_core::facilitator::unproven::{
-    ASK_AGAIN_MS, ChannelAccess, ChannelStanding, MAX_TURNS, UnverifiedCaller, UnverifiedLimiter,
+    ASK_AGAIN_MS, ChannelAccess, ChannelCaller, ChannelStanding, MAX_TURNS, UnverifiedCaller,
+    UnverifiedLimiter,
 };
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::FacilitatorCall;
@@ -111,7 +112,7 @@ pub(super) async fn admits(sender: &UnverifiedCaller) -> bool {
 }
 
 /// How this caller may ask the object of a channel.
-pub(super) fn access(object: &String, caller: Option<UnverifiedCaller>) -> ChannelAccess {
+pub(super) fn access(object: &String, caller: Option<ChannelCaller>) -> ChannelAccess {
     UNPROVEN.with_borrow(|unproven| unproven.access(object, caller, now()))
 }
 

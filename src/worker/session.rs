@@ -56,6 +56,10 @@ pub(super) async fn carry_out(
             }
             SessionStep::Object(name, message, next) => {
                 let access = facilitator::access(&name, next.newcomer());
+                if matches!(access, ChannelAccess::Placed(_)) && !next.asks_unmet() {
+                    step = next.unmet();
+                    continue;
+                }
                 if !has_access(bindings, &access).await {
                     step = next.limited();
                     continue;
@@ -204,7 +208,7 @@ fn told(call: &ChainCall, answer: Option<&str>) {
 async fn has_access(bindings: &Bindings, access: &ChannelAccess) -> bool {
     match access {
         ChannelAccess::Free | ChannelAccess::Known(_) => true,
-        ChannelAccess::Placed(caller) => may_ask(bindings, Some(caller)).await,
+        ChannelAccess::Placed(caller) => may_ask(bindings, Some(&caller.sender)).await,
         ChannelAccess::Refused => false,
     }
 }

@@ -65,6 +65,8 @@ pub struct RecoveryLog {
     pub asked: bool,
     /// Whether a begin of the treasury was taken back: from then on people pay it back.
     pub by_hand: bool,
+    /// Whether it was a debt that was served once more.
+    pub owed: bool,
 }
 
 /// Whether a reported transaction already belongs to another payment.
@@ -385,7 +387,7 @@ impl Entry {
     /// The notice of a debt is told again whenever the tries to serve it have doubled.
     #[must_use]
     pub fn tells_again(&self) -> bool {
-        self.fence <= 4 || self.fence.is_power_of_two() || planted(Mutant::DebtsAreToldForEver)
+        !self.watch.owed || self.fence.is_power_of_two() || planted(Mutant::DebtsAreToldForEver)
     }
 
     fn grant(&mut self) -> u64 {

@@ -12,6 +12,8 @@ use farebox_common::payment::TxHash;
 /// The bit of [`Row::resends`] that says that people pay the debt back. An earlier version takes it for
 /// as many re-sends as there can be.
 const BY_HAND: u64 = 1 << 32;
+/// The bit of [`Row::resends`] that says that a debt was served once more.
+const OWED: u64 = 1 << 33;
 
 /// The columns that change. Times are unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +61,9 @@ impl Row {
             transaction: entry.transaction().map(|hash| hash.to_text()),
             sealed: entry.sealed,
             created: entry.created.secs(),
-            resends: u64::from(entry.watch.resends) | if entry.watch.by_hand { BY_HAND } else { 0 },
+            resends: u64::from(entry.watch.resends)
+                | if entry.watch.by_hand { BY_HAND } else { 0 }
+                | if entry.watch.owed { OWED } else { 0 },
             read: entry.watch.read.map(UnixTime::secs),
             seen_block: entry.watch.seen_block,
             handed: entry.handed,
@@ -136,11 +140,12 @@ impl Row {
             sealed: self.sealed,
             created: UnixTime::from_secs(self.created),
             watch: RecoveryLog {
-                resends: u32::try_from(self.resends & !BY_HAND).unwrap_or(u32::MAX),
+                resends: u32::try_from(self.resends & !(BY_HAND | OWED)).unwrap_or(u32::MAX),
                 read: self.read.map(UnixTime::from_secs),
                 seen_block: self.seen_block,
                 asked: self.asked,
                 by_hand: self.resends & BY_HAND != 0,
+                owed: self.resends & OWED != 0,
             },
             handed: self.handed,
         }

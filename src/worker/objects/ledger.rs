@@ -2,6 +2,7 @@
 //! synchronous block.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use farebox_core::encoding::json;
@@ -45,6 +46,17 @@ pub struct Ledger {
     opened: RefCell<Option<(LedgerRows, Shard, Chores)>>,
     /// Time of the alarm, as far as this instance knows.
     alarm: Cell<Option<UnixTime>>,
+    /// Rows that could not be written, kept apart from what each failed write drops.
+    pub(super) unwritten: RefCell<BTreeMap<Slot, UnwrittenRow>>,
+}
+
+/// A row that could not be written.
+#[derive(Default)]
+pub(super) struct UnwrittenRow {
+    /// Until when it waits, Unix seconds.
+    pub(super) until: u64,
+    /// How often it could not be.
+    pub(super) tries: u32,
 }
 
 #[wasm_bindgen]
@@ -54,7 +66,8 @@ impl Ledger {
     #[must_use]
     pub fn new(state: DurableObjectState, namespace: JsValue, services: JsValue) -> Self {
         let (opened, alarm) = (RefCell::new(None), Cell::new(None));
-        Self { state, namespace, services, opened, alarm }
+        let unwritten = RefCell::new(BTreeMap::new());
+        Self { state, namespace, services, opened, alarm, unwritten }
     }
 
     /// Answers JSON with the raw body that comes along: `{answered, alarm}`, in one synchronous
@@ -154,6 +167,10 @@ impl Ledger {
         let (mut shard, now) = (Shard::default(), now());
         let scene = scene(gate, &rows, now);
         rows.open_entries(|slot, entry| shard.load(slot, entry, &scene))?;
+        let unwritten = self.unwritten.borrow();
+        for (slot, row) in unwritten.iter().filter(|(_, row)| row.until > now.secs()) {
+            shard.postpone(slot, UnixTime::from_secs(row.until));
+        }
         load_failures(&rows, &mut shard)?;
         let chores = Chores::open(&rows)?;
         Ok((rows, shard, chores))

@@ -10,6 +10,7 @@ use farebox_core::gate::Gate;
 use farebox_core::gate::alarm::RecoveryStep;
 use farebox_core::ledger::report::{Decision, ObjectRequest};
 use farebox_core::ledger::shard::{Change, Due, Places, Slot};
+use farebox_core::time::UnixTime;
 use futures_util::future::{join, join_all, select_all};
 use wasm_bindgen::JsValue;
 
@@ -28,8 +29,13 @@ const MAX_NOTICES: usize = 8;
 const NOTICES_AT_ONCE: usize = 2;
 /// Milliseconds between two looks for notices while calls for rows are made.
 const LOOK_MS: u32 = 250;
-/// Seconds for which a row waits that could not be written.
-const UNWRITTEN_SECS: u64 = 3_600;
+/// Seconds for which a row waits that could not be written, at first; then twice as long each time, up
+/// to an hour.
+const FIRST_WAIT_SECS: u64 = 15;
+/// How often it is doubled.
+const MOST_DOUBLED: u32 = 8;
+/// Rows that wait so; more of them are no matter of rows.
+const MAX_UNWRITTEN: usize = 100;
 /// Milliseconds after the last row in which notices are told before the next alarm.
 const REST_MS: u64 = 1_000;
 
@@ -129,10 +135,23 @@ impl Ledger {
             "error": format!("{error:?}").chars().take(200).collect::<String>(),
         });
         edge::log(&json::text(&line));
+        let until = self.note_unwritten(slot);
         self.with_rows(|desk| {
-            desk.shard.postpone(slot, desk.now.plus(UNWRITTEN_SECS));
+            desk.shard.postpone(slot, until);
             Ok(())
         })
+    }
+
+    /// Notes a row that could not be written; until when it waits.
+    fn note_unwritten(&self, slot: &Slot) -> UnixTime {
+        let mut unwritten = self.unwritten.borrow_mut();
+        if unwritten.len() >= MAX_UNWRITTEN {
+            unwritten.clear();
+        }
+        let row = unwritten.entry(slot.clone()).or_default();
+        let until = now().plus(FIRST_WAIT_SECS << row.tries.min(MOST_DOUBLED));
+        (row.until, row.tries) = (until.secs(), row.tries.saturating_add(1));
+        until
     }
 
     /// Tells the notices that are due, also those that come while rows are carried out, which end

@@ -6,6 +6,7 @@ use farebox_core::ledger::command::{
     Answer, Command, Delivery, Envelope, Fate, Repeat, Resumed, Role, VERSION,
 };
 use farebox_core::ledger::entry::{MAX_UNASKED, MAX_UNASKED_OF_ALL};
+use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{Change, MAX_OF_CLIENT, Places, Scene, Shard, Slot};
 use farebox_core::ledger::state::{Lease, Requester, Resend, Undelivered};
 use farebox_core::ledger::{Entry, OtherPayments, State};
@@ -97,7 +98,8 @@ pub fn a_row_that_moves_no_money_begins_a_thousand_times() {
             denied: false,
             rival: None,
         };
-        let (_, resumed) = row.resumed(&again, at(NOW));
+        let (after, resumed) = row.resumed(&again, at(NOW));
+        assert_eq!(after.watch.owed, begins);
         assert_eq!(matches!(resumed, Resumed::Deliver(_)), begins, "{resumed:?}");
         assert_eq!(resumed == Resumed::Fate(Fate::RefundDue), !begins, "{resumed:?}");
     }
@@ -110,9 +112,12 @@ pub fn a_debt_that_is_served_in_vain_is_told_again_when_the_tries_have_doubled()
     let lease = Lease { until: at(NOW + 50) };
     let plan = plan(true);
     let scene = Scene { plan: &plan, notifies: true, has_room: true, now: at(NOW) };
-    let told = (1..=100).filter(|fence| {
+    let tells = |fence: &u64, owed: bool| {
         let state = State::Delivering { transaction: hash(1), lease, streaming: false, sold: None };
-        let row = Entry { fence: *fence, ..entry(Mode::Before, state) };
+        let mut row = Entry { fence: *fence, ..entry(Mode::Before, state) };
+        row.watch.owed = owed;
+        // As it is stored.
+        let row = Row::of(&row).into_entry(row.payment.clone(), row.leases);
         let rows = Fixed(BTreeMap::from([(own.clone(), row)]), false);
         let command = Command::Fulfil { fence: *fence, delivery: Delivery::Broken };
         let Slot { payer, key } = own.clone();
@@ -121,8 +126,11 @@ pub fn a_debt_that_is_served_in_vain_is_told_again_when_the_tries_have_doubled()
         let Ok(decision) = Shard::default().order(envelope, None, &rows, &scene);
         assert_eq!(decision.reply.answer, Answer::Recorded);
         decision.changes.iter().any(|change| matches!(change, Change::Announce(..)))
-    });
-    assert_eq!(told.collect::<Vec<u64>>(), [1, 2, 3, 4, 8, 16, 32, 64]);
+    };
+    let told = (1..=100).filter(|fence| tells(fence, true));
+    assert_eq!(told.collect::<Vec<u64>>(), [1, 2, 4, 8, 16, 32, 64]);
+    // However often it was begun or sent before, its first notice is told.
+    assert!((1..=100).all(|fence| tells(&fence, false)));
 }
 
 //

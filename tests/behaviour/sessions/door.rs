@@ -376,7 +376,7 @@ impl Door {
     fn has_access(&mut self, access: &ChannelAccess) -> bool {
         match access {
             ChannelAccess::Free | ChannelAccess::Known(_) => true,
-            ChannelAccess::Placed(caller) => self.admits(Some(caller)),
+            ChannelAccess::Placed(caller) => self.admits(Some(&caller.sender)),
             ChannelAccess::Refused => false,
         }
     }
@@ -425,6 +425,9 @@ impl Door {
             }
             SessionStep::Object(name, message, next) => {
                 let access = self.access(&name, &next);
+                if matches!(access, ChannelAccess::Placed(_)) && !next.asks_unmet() {
+                    return Some(Ok(next.unmet()));
+                }
                 if !self.has_access(&access) {
                     return Some(Ok(next.limited()));
                 }

@@ -1,5 +1,6 @@
 //! Sessions whose terms change between a payment and its repeat.
 
+use farebox_core::channel::config::ChannelId;
 use farebox_core::gate::Gate;
 use serde_json::{Value, json};
 
@@ -115,6 +116,23 @@ pub fn a_deposit_that_has_arrived_is_told_with_the_terms_of_today() {
     let voucher = door.payment("voucher", 2 * PRICE);
     let served = door.buy(&voucher, "1");
     assert_eq!((served.status, door.chain.settled, door.book().0), (200, 1, 2 * PRICE));
+}
+
+#[test]
+pub fn a_second_deposit_that_has_arrived_is_told_too() {
+    let mut door = opened();
+    let mut payment = door.payment("deposit", 2 * PRICE);
+    let id = payment["payload"]["voucher"]["channelId"].as_str().unwrap();
+    let channel = ChannelId::parse(id).unwrap();
+    payment["payload"]["deposit"] = door.deposit(&channel, 10 * PRICE, 7);
+    door.chain.manner = Manner::Mute;
+    assert_eq!(door.buy(&payment, "1").status, 503);
+    change(&mut door, bound(routes()), ("price", json!("$0.02")), json!({}));
+    door.chain.manner = Manner::Works;
+    let refused = door.buy(&payment, "1");
+    assert_eq!((refused.status, refused.error().as_str()), (402, "terms_mismatch"));
+    assert_eq!(session_state(&refused)["balance"], (20 * PRICE).to_string());
+    assert_eq!((door.chain.settled, door.served, door.book().0), (2, 1, PRICE));
 }
 
 #[test]

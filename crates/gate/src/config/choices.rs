@@ -89,17 +89,18 @@ pub(super) fn read_choice(
 fn pays_another(own: Option<&Value>, terms: &Terms) -> bool {
     let is_network =
         |name: &str| ChainId::parse_or_name(name).is_ok_and(|name| name == terms.network);
+    let Some(own) = own else { return false };
     let own = match own {
-        Some(Value::Object(by_network)) => {
+        Value::Object(by_network) => {
             by_network.iter().find(|(name, _)| is_network(name)).map(|(_, own)| own)
         }
-        own => own,
+        own => Some(own),
     };
     let is_own = |own: &str| match terms.network.evm_id() {
         Some(_) => own.eq_ignore_ascii_case(&terms.pay_to),
         None => own == terms.pay_to,
     };
-    own.and_then(Value::as_str).is_some_and(|own| !is_own(own))
+    !own.and_then(Value::as_str).is_some_and(is_own)
 }
 
 fn find_recipient(route: &mut RouteReader<'_>, network: &ChainId) -> Option<String> {

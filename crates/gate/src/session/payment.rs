@@ -42,6 +42,8 @@ pub(super) enum Purpose {
 /// How far a channel is asked about that was paid under earlier terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RecallScope {
+    /// For the answer, where this isolate has met it: what opens a channel may never have been taken.
+    Met,
     /// For the answer: nothing is sold to it any more.
     Answer,
     /// For its state, too.

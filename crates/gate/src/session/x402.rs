@@ -53,9 +53,12 @@ impl SessionPayment {
             Some(reader) => (reader.choice, reader.read(payload()?)?),
             None => {
                 let network = word(accepted, "network");
-                let is_there = |it: &SessionReader<'_, '_>| Some(it.network()) == network;
-                let earlier = sold.clone().find(is_there).and_then(|reader| {
-                    Some((reader.choice, reader.read_earlier(payload().ok()?)?))
+                let there = sold.clone().filter(|it| Some(it.network()) == network);
+                let earlier = payload().ok().and_then(|payload| {
+                    let token = config(member(payload, "channelConfig").ok()?)?.token;
+                    let same = there.clone().find(|it| it.sold.token.asset == token);
+                    let reader = same.or_else(|| there.clone().next())?;
+                    Some((reader.choice, reader.read_earlier(payload)?))
                 });
                 let mismatch = Code::TermsMismatch;
                 earlier
@@ -130,7 +133,8 @@ impl SessionReader<'_, '_> {
         let (voucher, signed) = self.read_voucher(&config, channel, payload).ok()?;
         let is_sold = self.check_config(&config, false).is_ok();
         let scope = match word(payload, "type")? {
-            "voucher" | "deposit" if !is_sold => RecallScope::Answer,
+            "deposit" if !is_sold => RecallScope::Met,
+            "voucher" if !is_sold => RecallScope::Answer,
             "deposit" if self.read_deposit(&config, &channel, payload).is_ok() => {
                 RecallScope::Chain
             }

@@ -286,6 +286,7 @@ impl Entry {
     /// Lets this request ask the origin for a payment made earlier.
     fn deliver(mut self, transaction: TxHash, leases: Leases, now: UnixTime) -> (Self, Resumed) {
         self.leases = leases;
+        self.watch.owed |= matches!(self.state, State::RefundDue { .. });
         let fence = self.grant();
         let sold = match self.state {
             State::Sold { since, .. } => Some(since),

@@ -7,6 +7,7 @@
 mod packed;
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
@@ -185,7 +186,7 @@ impl Brief {
             is_unasked,
             is_unpaid: is_unpaid || is_unasked,
             payee: payee_of(&entry.payment.pay_to),
-            has_own_turns: entry.payment.names_signer() && !entry.is_awaited(),
+            has_own_turns: has_own_turns(entry),
             is_awaited: entry.is_awaited(),
             is_paid_back,
         })
@@ -351,6 +352,7 @@ impl Index {
     pub(super) fn due(&self, now: UnixTime, max: usize, served: &Served) -> Vec<Slot> {
         let now = short(Some(now));
         let mut due: Vec<DueRow<'_>> = Vec::new();
+        let mut networks: Sorted<u32, u64> = Sorted::new();
         // The rows of a payer lie beside each other.
         let (mut payer, mut turn, mut own) = (0_u64, 0, None);
         for (place, row) in self.rows.iter().filter(|(_, row)| row.due <= now) {
@@ -362,7 +364,10 @@ impl Index {
             // Whoever did not sign has turns with the others of the network.
             let (payer, turn) = match row.has_own_turns || planted(Mutant::PaymentsTakeTurns) {
                 true => (payer, turn),
-                false => (u64::from(row.client).saturating_add(OF_NETWORKS), 0),
+                false => {
+                    let turn = networks.get_or(row.client, || served.turn(&network(row.client)));
+                    (u64::from(row.client).saturating_add(OF_NETWORKS), *turn)
+                }
             };
             due.push(DueRow { place, at: row.due.into(), payer, turn, number: 0, is_paid_back });
         }
@@ -409,6 +414,23 @@ impl Index {
 #[must_use]
 pub fn is_open(entry: &Entry, scene: &Scene<'_>) -> bool {
     entry.due(scene.plan, scene.now).is_some() || entry.is_uncollected(scene.now)
+}
+
+/// Whoever has the turn of a row: its payer or, where none is read, its network.
+pub(super) fn turn_of(slot: &Slot, entry: &Entry) -> String {
+    match has_own_turns(entry) {
+        true => slot.payer.clone(),
+        false => network(client_of(&entry.payment.client)),
+    }
+}
+
+fn has_own_turns(entry: &Entry) -> bool {
+    entry.payment.names_signer() && !entry.is_awaited()
+}
+
+/// A network among those who have turns.
+fn network(client: u32) -> String {
+    alloc::format!("network {client}")
 }
 
 /// The client network's name as a number.

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::index::turn_of;
 use super::{Change, Notice, Rows, Scene, Shard, Slot};
 use crate::command::{Answer, Resend};
 use crate::entry::{Entry, Work};
@@ -174,7 +175,7 @@ impl Shard {
                     let (entry, answer) = before.clone().resend_by_alarm(scene.now);
                     match answer {
                         Answer::Resend(resend) => {
-                            self.served.count(&slot.payer);
+                            self.served.count(&turn_of(&slot, &before));
                             let entry = Box::new(entry.clone());
                             calls.push(Due::Resend(slot.clone(), entry, resend));
                         }
@@ -184,14 +185,14 @@ impl Shard {
                 }
                 Some(Work::Read) => {
                     if places.take(&slot, PlacePurpose::Read, MAX_ROUND_TRIPS) {
-                        self.served.count(&slot.payer);
+                        self.served.count(&turn_of(&slot, &before));
                         calls.push(Due::Read(slot, Box::new(before)));
                     }
                 }
                 Some(Work::PayBack) => {
                     let Some(refunds) = &scene.plan.refunds else { continue };
                     if places.take(&slot, PlacePurpose::PayBack, MAX_OF_REFUND) {
-                        self.served.count(&slot.payer);
+                        self.served.count(&turn_of(&slot, &before));
                         let entry = before.clone().pays_back(refunds, scene.now);
                         calls.push(Due::PayBack(slot.clone(), Box::new(entry.clone())));
                         Self::step(&slot, &before, entry, "alarm", scene, &mut changes);

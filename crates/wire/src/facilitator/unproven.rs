@@ -80,9 +80,9 @@ pub enum ChannelAccess {
     /// At once: this request has shown that there is such a channel.
     Free,
     /// At once: the channel is known.
-    Known(UnverifiedCaller),
+    Known(ChannelCaller),
     /// Once there is a place: whoever names another channel may have made it up.
-    Placed(UnverifiedCaller),
+    Placed(ChannelCaller),
     /// Not now: too often this network has named the channel and was not its payer.
     Refused,
 }
@@ -101,9 +101,20 @@ pub enum ChannelStanding {
     Payer,
 }
 
-/// A network that names a channel.
-fn pair(caller: &UnverifiedCaller, object: &str) -> String {
-    [caller.network.as_str(), " ", object].concat()
+/// The caller of a channel's object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelCaller {
+    /// The origin of the call.
+    pub sender: UnverifiedCaller,
+    /// The amount of a voucher whose signature holds; empty for any other.
+    pub voucher: String,
+}
+
+impl ChannelCaller {
+    /// The network, with the channel and voucher that it shows.
+    fn of(&self, object: &str) -> String {
+        [self.sender.network.as_str(), " ", object, " ", &self.voucher].concat()
+    }
 }
 
 impl UnverifiedLimiter {
@@ -127,14 +138,14 @@ impl UnverifiedLimiter {
     pub fn access(
         &self,
         object: &String,
-        caller: Option<UnverifiedCaller>,
+        caller: Option<ChannelCaller>,
         now: UnixTime,
     ) -> ChannelAccess {
         let Some(caller) = caller else { return ChannelAccess::Free };
         if self.known.get(object).is_none() {
             return ChannelAccess::Placed(caller);
         }
-        let debt = self.strangers.get(&pair(&caller, object));
+        let debt = self.strangers.get(&caller.of(object));
         match debt.is_some_and(|debt| debt.stops(now)) && !planted(Mutant::StrangersAskWithoutEnd) {
             true => ChannelAccess::Refused,
             false => ChannelAccess::Known(caller),
@@ -152,7 +163,7 @@ impl UnverifiedLimiter {
         if let ChannelAccess::Placed(caller) = access {
             let is_unknown = standing == ChannelStanding::Unknown;
             let verdict = if is_unknown { CallResult::Bad } else { CallResult::Open };
-            self.ended(caller, verdict, now);
+            self.ended(&caller.sender, verdict, now);
         }
         let verdict = match standing {
             ChannelStanding::Stranger => CallResult::Bad,
@@ -160,7 +171,7 @@ impl UnverifiedLimiter {
             ChannelStanding::Silent | ChannelStanding::Unknown => return,
         };
         if let ChannelAccess::Placed(caller) | ChannelAccess::Known(caller) = access {
-            let pair = pair(caller, &object);
+            let pair = caller.of(&object);
             if verdict == CallResult::Bad {
                 self.strangers.touch(pair.clone(), || Debt::new(now));
             }

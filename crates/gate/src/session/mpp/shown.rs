@@ -74,12 +74,12 @@ pub(in crate::session) fn begin_by_mpp<'g>(
 /// Reads an action in answer to a challenge of earlier terms, which can have bought something then;
 /// `None` if it can not.
 fn read_earlier(head: &RequestHead, action: SessionAction) -> Option<ShownAction> {
-    let (name, voucher) = match action {
-        SessionAction::Open { voucher, .. } => ("open", voucher),
-        SessionAction::Voucher(voucher) => ("voucher", voucher),
+    let (name, voucher, scope) = match action {
+        SessionAction::Open { voucher, .. } => ("open", voucher, RecallScope::Met),
+        SessionAction::Voucher(voucher) => ("voucher", voucher, RecallScope::Answer),
         SessionAction::TopUp { .. } | SessionAction::Close(_) => return None,
     };
-    let purpose = Purpose::Recall(RecallScope::Answer);
+    let purpose = Purpose::Recall(scope);
     let deposit = ShownDeposit::Nothing;
     is_content(head).then_some(ShownAction { purpose, name, deposit, voucher })
 }
@@ -113,7 +113,7 @@ impl ChannelSale<'_> {
         if expires.is_none_or(|expires| expires <= now) {
             return Err(EXPIRED);
         }
-        let source = credential.source.as_deref().map(|text| {
+        let source = credential.source.as_deref().filter(|_| is_todays).map(|text| {
             let source = Source::parse(text).filter(|it| it.chain_id == sold.contract.chain_id);
             source.map(|it| it.address).ok_or(MALFORMED)
         });

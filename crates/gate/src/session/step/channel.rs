@@ -1,7 +1,7 @@
 //! The channel's object: what it is asked, and what its answers lead to.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 
 use super::{Before, SessionRequest, SessionStage, SessionStep, object};
 use crate::reply::{Body, Reply, finish_paid};
@@ -19,7 +19,7 @@ use farebox_channel::messages::{
 };
 use farebox_channel::refusal::ChannelRefusal;
 use farebox_common::problem::Code;
-use farebox_wire::facilitator::unproven::{ChannelStanding, UnverifiedCaller};
+use farebox_wire::facilitator::unproven::{ChannelCaller, ChannelStanding, UnverifiedCaller};
 
 impl<'g> SessionRequest<'g> {
     /// Takes the answer of the channel's object; `None` if it is down.
@@ -174,9 +174,16 @@ impl<'g> SessionRequest<'g> {
     ///
     /// [`UnverifiedLimiter`]: farebox_wire::facilitator::unproven::UnverifiedLimiter
     #[must_use]
-    pub fn newcomer(&self) -> Option<UnverifiedCaller> {
+    pub fn newcomer(&self) -> Option<ChannelCaller> {
         let is_first = self.sight.is_none() && !self.has_asked;
-        is_first.then(|| UnverifiedCaller { payment: None, ..self.sender() })
+        is_first.then(|| ChannelCaller {
+            sender: UnverifiedCaller { payment: None, ..self.sender() },
+            // Its payer has signed it: a stranger can only repeat it.
+            voucher: match &self.asked.payment.door {
+                SessionDoor::X402(..) => self.asked.payment.cumulative.to_string(),
+                SessionDoor::Mpp(_) => String::new(),
+            },
+        })
     }
 
     /// Reads from the answer of an object who has asked it.
@@ -189,6 +196,10 @@ impl<'g> SessionRequest<'g> {
         let is_junk = !makes_it || planted(Mutant::OpeningsAreJunk);
         match answer.and_then(message::read::<ChannelReply>).map(|reply| reply.channel) {
             Some(Some(channel)) if channel.is_payer => ChannelStanding::Payer,
+            // What is said to be added is looked for on the chain, and limited there.
+            Some(Some(_)) if matches!(self.asked.payment.purpose, Purpose::TopUp) => {
+                ChannelStanding::Silent
+            }
             Some(Some(_)) => ChannelStanding::Stranger,
             Some(None) if is_junk => ChannelStanding::Unknown,
             Some(None) | None => ChannelStanding::Silent,

@@ -24,9 +24,12 @@ impl<'g> SessionRequest<'g> {
         let may_look = scope == RecallScope::Chain && self.sight.is_none();
         match (reply.said, &reply.channel) {
             (Said::Repeated, _) => self.again(reply),
-            (_, None) if may_look => self.look(Before::Nothing),
-            (_, channel) if scope != RecallScope::Answer => self.outdated(channel.as_ref()),
-            _ => self.outdated(None),
+            // The deposit may be the second one of a channel that is known.
+            _ if may_look => self.look(Before::Nothing),
+            (_, channel) => match scope {
+                RecallScope::Met | RecallScope::Answer => self.outdated(None),
+                RecallScope::State | RecallScope::Chain => self.outdated(channel.as_ref()),
+            },
         }
     }
 
@@ -38,6 +41,24 @@ impl<'g> SessionRequest<'g> {
             }
             SessionDoor::Mpp(_) => self.refused_by_code(STALE_PARAMETERS),
         }
+    }
+
+    /// Whether the object of its channel is asked although this isolate has not met the channel.
+    #[must_use]
+    pub const fn asks_unmet(&self) -> bool {
+        !matches!(self.asked.payment.purpose, Purpose::Recall(RecallScope::Met))
+    }
+
+    /// Answers where the object is not asked.
+    #[must_use]
+    pub fn unmet(self: Box<Self>) -> SessionStep<'g> {
+        self.outdated(None)
+    }
+
+    /// Goes on without what the chain might have shown.
+    pub(super) fn recall_unseen(mut self: Box<Self>) -> SessionStep<'g> {
+        self.asked.payment.purpose = Purpose::Recall(RecallScope::State);
+        self.recall()
     }
 
     /// Whether it was paid under earlier terms, if at all.

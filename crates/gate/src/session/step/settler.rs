@@ -181,7 +181,7 @@ impl<'g> SessionRequest<'g> {
                 }
             }
             _ => match (before, valid) {
-                (_, Some(false)) if self.is_recall() => self.outdated(None),
+                (_, Some(false)) if self.is_recall() => self.recall_unseen(),
                 (Before::Nothing | Before::Deposit, Some(false)) => {
                     self.refuse(text(said, "invalidReason"))
                 }
