@@ -15,6 +15,7 @@
 //   /forged?{member}=      settles nothing, and says it did, with these members of the settlement; with `paid` settles as well
 //   /drift?to=             asks for another amount once it sees a payment
 //   /big                   settles, and delivers 5 MiB
+//   /shrinking             delivers 2 MiB without settling, and a few words from the second time on
 //   /malformed, /unsupported, /mixed, /mainnet    terms that cannot be paid
 //   /demo-merchant/research-brief/base-sepolia?script=    wants a body of three fields; then as `script`, such as `reject/424`
 //
@@ -152,6 +153,8 @@ async function act(visit, facilitator) {
         .writeHead(200, { 'content-type': 'application/octet-stream', ...settlementHeader(done) })
         .end(Buffer.alloc(BIG_BYTES, 'x'));
     }
+    case 'shrinking':
+      return again > 0 ? deliver(visit, undefined) : response.writeHead(200, { 'content-type': 'text/plain' }).end('x'.repeat(2 << 20));
     default:
       return deliver(visit, await settle());
   }

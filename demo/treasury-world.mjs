@@ -121,6 +121,8 @@ export async function startTreasuryWorld({
       switches,
       merchants,
       treasury,
+      /** Where the treasury stores. */
+      folder,
       operatorToken,
       wallets: { main: chain.accounts.payer.address, second: chain.accounts.payers[0]?.address },
       operate,

@@ -6,12 +6,13 @@ use super::sql::{Result, Sql, SqlValue};
 /// Bytes of one value, well below the platform's limit of two megabytes.
 const PART_BYTES: usize = 1_000_000;
 
-/// The value for the column; null for a text that is now kept in parts under this name.
+/// The value for the column; null for a text that is now kept in parts under this name. The parts of
+/// the text that it replaces leave in any case.
 pub(crate) fn put(sql: &Sql, owner: &str, text: &str) -> Result<SqlValue> {
+    sql.exec("DELETE FROM parts WHERE owner = ?", vec![owner.into()])?;
     if text.len() <= PART_BYTES {
         return Ok(text.into());
     }
-    sql.exec("DELETE FROM parts WHERE owner = ?", vec![owner.into()])?;
     let mut rest = text;
     let mut number = 0;
     while !rest.is_empty() {

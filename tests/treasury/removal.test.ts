@@ -1,5 +1,6 @@
 /** What has ended leaves the books after KEEP_DAYS, in the object's own database, and its key pays no second time. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 
 import { eventually } from '../support/eventually.ts';
@@ -77,3 +78,38 @@ test('an answer of a megabyte leaves after six hours, and its key gets the decis
   assert.deepEqual(later.receipt, first.receipt);
   assert.equal((await world.transfers()).size, before);
 });
+
+// A-701
+test('a long answer that a short one replaces leaves nothing behind', { timeout: 120_000 }, async () => {
+  const ask = () => buy(clientOf(world, 'acme', 'buyer'), shop('shrinking'), undefined, { idempotencyKey: 'shrinking' });
+  const first = await ask();
+  assert.deepEqual([first.kind, first.body.length], ['success', 1024 * 1024], first.reason);
+  assert.equal(partsOf(first.paidRequestId), 2);
+  const second = await ask();
+  assert.deepEqual([second.kind, second.paidRequestId], ['success', first.paidRequestId], second.reason);
+  assert.ok(second.body.length < 1000, second.body.slice(0, 1000));
+  assert.equal(partsOf(first.paidRequestId), 0);
+});
+
+/** How many parts the treasury stores of a decision's answer. */
+function partsOf(decision: string | undefined): number {
+  return Number(execFileSync('python3', ['-c', PARTS, world.folder, decision ?? ''], { encoding: 'utf8' }));
+}
+
+/** Reads copies: the runtime goes on with its own files. */
+const PARTS = `
+import glob, shutil, sqlite3, sys, tempfile
+folder, owner = sys.argv[1:]
+count = 0
+with tempfile.TemporaryDirectory() as copies:
+    for number, name in enumerate(glob.glob(folder + '/**/*.sqlite', recursive=True)):
+        copy = f'{copies}/{number}.sqlite'
+        for end in ['', '-wal']:
+            if glob.glob(glob.escape(name + end)):
+                shutil.copy(name + end, copy + end)
+        database = sqlite3.connect(copy)
+        if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'parts'").fetchone():
+            count += database.execute('SELECT count(*) FROM parts WHERE owner = ?', [owner]).fetchone()[0]
+        database.close()
+print(count)
+`;

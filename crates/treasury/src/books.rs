@@ -219,8 +219,6 @@ pub enum Change {
     Ended(Box<AttemptRow>),
     /// Deletes the request of the attempt with this id, which is open and never sent again.
     RequestGone(String),
-    /// Puts a decision without what its merchant answered; what was there of it leaves.
-    AnswerGone(Box<DecisionRow>),
     /// Keeps how much merchants have answered.
     KeptAnswers(KeptAnswers),
     /// Puts a budget.

@@ -44,10 +44,6 @@ impl TreasuryRows<'_> {
                 self.run(query, vec![row.scope.key().into(), json(row)])
             }
             Change::Decision(row) => self.put_decision(row),
-            Change::AnswerGone(row) => {
-                self.put_decision(row)?;
-                self.run("DELETE FROM parts WHERE owner = ?", vec![row.id.as_str().into()])
-            }
             Change::KeptAnswers(kept) => {
                 let query = "INSERT OR REPLACE INTO meta VALUES ('answers', ?)";
                 self.run(query, vec![json(kept)])

@@ -46,7 +46,7 @@ impl MemoryRows {
                 Change::Token(row) => _ = self.tokens.insert(row.id.clone(), row),
                 Change::TokenGone(id) => _ = self.tokens.remove(&id),
                 Change::Policy(row) => _ = self.policies.insert(row.scope.key(), row),
-                Change::Decision(row) | Change::AnswerGone(row) => {
+                Change::Decision(row) => {
                     let is_other = |it: &DecisionRow| it.id != row.id && it.agent == row.agent;
                     let has_it = self
                         .decisions

@@ -119,7 +119,7 @@ pub(super) fn clear<B: Rows>(books: &B, now: UnixTime) -> Result<Vec<Change>, B:
             kept.bytes = kept.bytes.saturating_sub(bytes);
         }
         row.leaves = None;
-        changes.push(Change::AnswerGone(Box::new(row)));
+        changes.push(Change::Decision(Box::new(row)));
     }
     if next.is_none() {
         // None of them is left.
