@@ -1,6 +1,6 @@
 //! MPP charges, and merchants that ask anew each time.
 
-use farebox_core::treasury::message::{Answer, Order};
+use farebox_core::treasury::message::{Answer, Operation, Order};
 use farebox_core::treasury::row::Stage;
 use serde_json::{Value, json};
 
@@ -22,6 +22,36 @@ fn charged(id: &str) -> Value {
         "request": {"url": "https://shop.example/report", "method": "GET"},
         "challenge": {"protocol": "x402", "headers": {"www-authenticate": challenge}},
     })
+}
+
+// A-700
+#[test]
+pub fn a_review_of_a_charge_is_about_it_at_whatever_second_it_is_asked_for() {
+    let mut variables = variables();
+    variables["ORGANIZATIONS"][0]["policy"] = json!({
+        "allowedOrigins": ["https://shop.example"], "reviewAbove": {"USDC": "0.00"},
+    });
+    let mut world = World::of(&variables);
+    let asks = |id: &str, expires: &str| {
+        let more = format!(r#"method="evm", expires="2026-03-10T12:{expires}Z""#);
+        let challenge = mpp_client::challenge(id, &mpp_client::request(), &more);
+        let mut body = charged(id);
+        body["challenge"]["headers"]["www-authenticate"] = json!(challenge);
+        body["idempotencyKey"] = json!("k");
+        body
+    };
+    let first = world.told(&asks("one", "05:00"));
+    let review = first.text("policyReviewEventId").to_owned();
+    // The same challenge half a minute later, and one that was made since by a clock that differs.
+    world.now += 30;
+    assert_eq!(world.told(&asks("one", "05:00")).text, first.text);
+    assert_eq!(world.told(&asks("two", "05:31")).text, first.text);
+    assert_eq!(world.rows.reviews.len(), 1);
+    assert_eq!(world.operate(Operation::Approve(review)).status, 200);
+    world.now += 3_000;
+    let order = world.order(&asks("three", "55:27"));
+    assert_eq!(credentials(&order), 1);
+    assert_eq!((world.rows.reviews.len(), world.rows.attempts.len()), (1, 1));
 }
 
 fn credentials(order: &Order) -> usize {

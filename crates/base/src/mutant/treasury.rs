@@ -238,6 +238,8 @@ macro_rules! treasury {
             TokensPayFromAnyWallet,
             /// The token of a wallet shows the payouts of every wallet.
             TokensSeeEveryPayout,
+            /// A review of a charge is about another one a second later.
+            ReviewsAgeWithCharges,
         }
     };
 }

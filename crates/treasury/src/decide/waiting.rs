@@ -66,9 +66,11 @@ pub(super) fn find_answer<B: Rows>(
     })
 }
 
-/// Whether a review is about these terms.
+/// Whether a review is about these terms. The validity of a charge is no term: it is what is left of its
+/// challenge, another number each second.
 pub(super) fn is_offered(review: &ReviewRow, offer: &Offer) -> bool {
-    let is_timeout = review.timeout == offer.max_timeout_secs;
+    let is_charge = offer.charge().is_some() && !planted(Mutant::ReviewsAgeWithCharges);
+    let is_timeout = is_charge || review.timeout == offer.max_timeout_secs;
     (review.terms == offer.pin() && (is_timeout || planted(Mutant::ApprovalsCoverAnything)))
         || planted(Mutant::ReviewsServeOthers)
 }
