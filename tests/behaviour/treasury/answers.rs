@@ -3,10 +3,11 @@
 
 use farebox_core::treasury::Job;
 use farebox_core::treasury::message::{Answer, Command, Listing, MerchantAnswer, Operation, Order};
+use farebox_core::treasury::row::KeptAnswers;
 use serde_json::{Value, json};
 
 use super::world::{
-    BUYER_KEY, MERCHANT, Told, World, accept, keyed, plain, request, settled, terms,
+    BUYER_KEY, MERCHANT, TESTER_KEY, Told, World, accept, keyed, plain, request, settled, terms,
 };
 
 const HOUR: u64 = 3600;
@@ -137,6 +138,7 @@ fn a_long_answer_leaves_after_six_hours_and_a_short_one_stays_with_its_decision(
     assert_eq!(merchant(&world.told(&keyed("10000", "long"))), (200, 0, true));
     let told = world.told(&keyed("10000", "failed"));
     assert_eq!((merchant(&told), told.outcome()), ((500, 0, true), failed.outcome()));
+    assert_eq!(merchant(&failed), (500, 20_000, false));
     world.now += 39 * DAY;
     world.remove();
     assert_eq!(world.told(&keyed("10000", "short")).text, short.text);
@@ -168,7 +170,7 @@ fn a_day_later_a_payment_is_a_few_kilobytes_whatever_was_sent_and_answered() {
         bought(&mut world, &body, plain(500, &"x".repeat(MIB)));
     }
     assert_eq!(world.rows.attempts.len(), 8);
-    assert!(bytes(&world) > 8 * MIB);
+    assert!(bytes(&world) > 4 * MIB);
     world.now += DAY;
     world.alarm();
     world.remove();
@@ -208,6 +210,55 @@ pub fn answers_have_a_bound_in_all_and_the_oldest_leave_first() {
     assert!([3, 4].map(|number| told(&mut world, number).2).iter().all(|gone| !gone));
     assert!(world.rows.kept_answers.bytes <= 192 * MIB as u64);
     assert_eq!(world.rows.attempts.len(), 6);
+}
+
+//
+#[test]
+pub fn what_a_merchant_answers_and_does_not_deliver_takes_no_room_of_deliveries() {
+    for answer in [plain(500, &"x".repeat(20_000)), settled(424, &"x".repeat(2_000))] {
+        let mut world = World::new();
+        let body = keyed("10000", "k");
+        let told = bought(&mut world, &body, answer.clone());
+        // Who pays is told it once.
+        assert_eq!(merchant(&told), (u64::from(answer.status), answer.body.len(), false));
+        assert_eq!(world.rows.kept_answers, KeptAnswers::default());
+        world.now += 3_600;
+        world.alarm();
+        assert_eq!(merchant(&world.told(&body)), (u64::from(answer.status), 0, true));
+        let short = bought(&mut world, &keyed("1", "short"), plain(500, "overloaded"));
+        world.now += 3_600;
+        world.alarm();
+        assert_eq!(world.told(&keyed("1", "short")).text, short.text);
+    }
+}
+
+//
+#[test]
+pub fn answers_to_one_agent_take_no_room_of_others() {
+    let mut world = World::new();
+    let key = |number: usize| keyed("1", &format!("k{number}"));
+    // Each character is six bytes of JSON.
+    let long = || plain(200, &"\u{1}".repeat(MIB));
+    for number in 0..12 {
+        assert_eq!(merchant(&bought(&mut world, &key(number), long())), (200, MIB, false));
+    }
+    let kept = world.rows.kept_answers.clone();
+    assert!(kept.bytes > 60 * MIB as u64 && kept.bytes <= 64 * MIB as u64, "{}", kept.bytes);
+    assert_eq!(kept.agents.values().sum::<u64>(), kept.bytes);
+    let of = |agent: &str| {
+        let mut body = keyed("1", "other");
+        body["context"]["agent"] = json!(agent);
+        body
+    };
+    let Answer::Send(order) = world.ask(TESTER_KEY, &of("tester")) else { panic!("not sent") };
+    let told = world.answered(&order, settled(200, &"x".repeat(20_000)));
+    world.remove();
+    let Answer::Reply(again) = world.ask(TESTER_KEY, &of("tester")) else { panic!("sent again") };
+    assert_eq!(Told::of(again).text, told.text);
+    // What has left makes room.
+    world.now += 6 * HOUR;
+    world.remove();
+    assert_eq!((world.rows.kept_answers.bytes, world.rows.kept_answers.agents.len()), (0, 0));
 }
 
 #[test]

@@ -191,6 +191,8 @@ pub const TABLE: &[Row] = &[
     row!(RemovedKeysPayAgain, removal::a_key_whose_payment_has_left_pays_no_second_time),
     row!(OpenRowsLeave, removal::what_is_open_stays_whatever_its_age),
     row!(RequestsLeaveEarly, answers::a_request_is_kept_while_it_may_be_sent_and_no_longer),
+    row!(RefusalsAreKept, answers::what_a_merchant_answers_and_does_not_deliver_takes_no_room_of_deliveries),
+    row!(OneAgentKeepsAllAnswers, answers::answers_to_one_agent_take_no_room_of_others),
     row!(ReviewsAgeWithCharges, charges::a_review_of_a_charge_is_about_it_at_whatever_second_it_is_asked_for),
     row!(AnswersPileUp, answers::answers_have_a_bound_in_all_and_the_oldest_leave_first),
     row!(ClaimsStayTold, reports::what_is_over_names_no_other_transaction_than_the_chain_shows),

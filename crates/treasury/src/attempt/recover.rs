@@ -11,7 +11,6 @@ use super::report::Reports;
 use super::{Held, end, interrupt, write_order};
 use crate::answer::{DecisionAnswer, EXECUTING};
 use crate::books::{Change, Rows};
-use crate::keep::answers;
 use crate::kernel::{Decision, Job, Now, SendWindow};
 use crate::merchant::{Locality, origin};
 use crate::message::Answer;
@@ -61,16 +60,14 @@ impl Recovery<'_> {
         attempt.lease = Some(self.window.lease(scene.now));
         attempt.due = attempt.lease;
         decision.stage = Stage::Executing;
-        let mut changes = Vec::new();
         // What was delivered is told until more is.
         if !was_delivered || planted(Mutant::RepeatsForgetDeliveries) {
-            changes = answers::take_out(books, &mut decision)?;
             DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
                 .write(&mut decision, scene.now.secs());
         }
         let order = write_order(&attempt, &parcel, self.window, scene.now);
-        changes.push(Change::Attempt(Box::new(attempt)));
-        changes.push(Change::Decision(Box::new(decision)));
+        let changes =
+            Vec::from([Change::Attempt(Box::new(attempt)), Change::Decision(Box::new(decision))]);
         Ok(Decision { answer: Answer::Send(Box::new(order)), changes })
     }
 

@@ -1,17 +1,19 @@
 //! The kept answers of merchants. An answer costs them nothing, so that what is kept is bounded:
-//! one that is longer than [`SHORT_BYTES`] is told again for a time, and its decision without it
-//! from then on.
+//! one that is longer than [`SHORT_BYTES`] is told again for a time if it delivered, and its decision
+//! without it from then on. One that delivered nothing is told once: its payment is sent again.
 //!
 //! Whatever leaves, a key goes on standing for its decision and pays once.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde_json::json;
 
 use crate::books::{Change, Rows};
-use crate::row::DecisionRow;
+use crate::row::{DecisionRow, KeptAnswers};
+use crate::undelivered::is_delivered;
 use farebox_base::encoding::json::parse_with;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -25,6 +27,8 @@ const KEEP_SECS: u64 = 2 * 86_400;
 const LONG_BYTES: u64 = 16 * 1024;
 /// Seconds for which a long one is told again.
 const LONG_SECS: u64 = 6 * 3600;
+/// Maximum bytes of all answers to one agent: its merchants take no room of others.
+const AGENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes of all answers above which the oldest ones leave before their time.
 const MANY_BYTES: u64 = 192 * 1024 * 1024;
 /// Maximum bytes of all answers.
@@ -66,10 +70,19 @@ pub(crate) fn keep<B: Rows>(
     let Some((bare, bytes)) = without(&row.body).filter(|(_, bytes)| *bytes > SHORT_BYTES) else {
         return Ok(());
     };
+    if !is_delivered(&row.outcome) && !planted(Mutant::RefusalsAreKept) {
+        row.body = bare;
+        return Ok(());
+    }
     let mut kept = match pending {
         Some(kept) => kept,
         None => books.kept_answers()?,
     };
+    let of_agent = kept.agents.get(&row.agent).copied().unwrap_or(0).saturating_add(bytes);
+    if of_agent > AGENT_BYTES && !planted(Mutant::OneAgentKeepsAllAnswers) {
+        row.body = bare;
+        return Ok(());
+    }
     let all = kept.bytes.saturating_add(bytes);
     let due = if all > MAX_BYTES && !planted(Mutant::AnswersPileUp) {
         row.body = bare;
@@ -79,6 +92,7 @@ pub(crate) fn keep<B: Rows>(
         let leaves = now.plus(secs).secs();
         row.leaves = Some(leaves);
         kept.bytes = all;
+        kept.agents.insert(row.agent.clone(), of_agent);
         if all > MANY_BYTES { now.secs() } else { leaves }
     };
     kept.due = Some(kept.due.map_or(due, |known| known.min(due)));
@@ -93,8 +107,17 @@ pub(crate) fn take_out<B: Rows>(books: &B, row: &mut DecisionRow) -> Result<Vec<
         return Ok(Vec::new());
     };
     let mut kept = books.kept_answers()?;
-    kept.bytes = kept.bytes.saturating_sub(bytes);
+    forget(&mut kept, &row.agent, bytes);
     Ok(Vec::from([Change::KeptAnswers(kept)]))
+}
+
+/// Counts so many bytes less.
+fn forget(kept: &mut KeptAnswers, agent: &str, bytes: u64) {
+    kept.bytes = kept.bytes.saturating_sub(bytes);
+    let left = kept.agents.remove(agent).unwrap_or(0).saturating_sub(bytes);
+    if left > 0 {
+        kept.agents.insert(agent.to_string(), left);
+    }
 }
 
 /// Takes out some of the answers whose time has come, or that are too many, if that is due.
@@ -116,14 +139,14 @@ pub(super) fn clear<B: Rows>(books: &B, now: UnixTime) -> Result<Vec<Change>, B:
         let Some(mut row) = books.decision(&id)? else { continue };
         if let Some((bare, bytes)) = without(&row.body) {
             row.body = bare;
-            kept.bytes = kept.bytes.saturating_sub(bytes);
+            forget(&mut kept, &row.agent, bytes);
         }
         row.leaves = None;
         changes.push(Change::Decision(Box::new(row)));
     }
     if next.is_none() {
         // None of them is left.
-        kept.bytes = 0;
+        (kept.bytes, kept.agents) = (0, BTreeMap::new());
     }
     kept.due = next;
     changes.push(Change::KeptAnswers(kept));

@@ -1,5 +1,6 @@
 //! The log, what is kept for a time, and notices.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,9 @@ pub struct Removal {
 pub struct KeptAnswers {
     /// Bytes of all of them.
     pub bytes: u64,
+    /// Bytes of those to each agent that has some.
+    #[serde(default)]
+    pub agents: BTreeMap<String, u64>,
     /// When the first of them leaves.
     pub due: Option<u64>,
 }
