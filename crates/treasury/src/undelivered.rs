@@ -69,9 +69,11 @@ pub(super) fn end_of(attempt: &AttemptRow) -> Option<u64> {
 
 /// Whether an open payment may be asked for again at its merchant: of a request without an answer no
 /// one knows what the merchant has done, and of a delivery that it has, so that only what may be
-/// asked for twice is.
+/// asked for twice is. Who answered a repeat and delivered nothing may be asked like after a first refusal.
 pub(super) fn may_repeat(decision: &DecisionRow) -> bool {
-    let may_have_acted = is_delivered(&decision.outcome) || decision.outcome == "inconclusive";
+    let is_heard = decision.heard && !planted(Mutant::RefusedRepeatsAreLost);
+    let is_lost = decision.outcome == "inconclusive" && !is_heard;
+    let may_have_acted = is_delivered(&decision.outcome) || is_lost;
     matches!(decision.method.as_str(), "GET" | "HEAD")
         || !may_have_acted
         || planted(Mutant::PostsAreRepeated)

@@ -194,6 +194,10 @@ pub const TABLE: &[Row] = &[
     row!(RefusalsAreKept, answers::what_a_merchant_answers_and_does_not_deliver_takes_no_room_of_deliveries),
     row!(OneAgentKeepsAllAnswers, answers::answers_to_one_agent_take_no_room_of_others),
     row!(ReviewsAgeWithCharges, charges::a_review_of_a_charge_is_about_it_at_whatever_second_it_is_asked_for),
+    row!(
+        RefusedRepeatsAreLost,
+        undelivered::a_repeat_that_was_answered_and_refused_is_sent_again_whatever_its_method
+    ),
     row!(AnswersPileUp, answers::answers_have_a_bound_in_all_and_the_oldest_leave_first),
     row!(ClaimsStayTold, reports::what_is_over_names_no_other_transaction_than_the_chain_shows),
     row!(AgentsTakeNoTurns, turns::what_one_agent_leaves_open_takes_no_turn_of_another_agent),

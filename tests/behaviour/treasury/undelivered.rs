@@ -84,6 +84,36 @@ fn what_a_merchant_refused_is_sent_again_whatever_its_method() {
     assert_eq!(world.told(&world::keyed("10000", "k")).text, told.text);
 }
 
+// A-707
+#[test]
+pub fn a_repeat_that_was_answered_and_refused_is_sent_again_whatever_its_method() {
+    let busy = || {
+        let problem = r#"{"type":"urn:farebox:problem:payment_in_progress","retryable":true}"#;
+        let mut answer = plain(409, problem);
+        answer.headers[0].1 = "application/problem+json".to_owned();
+        answer.headers.push(("retry-after".to_owned(), "2".to_owned()));
+        answer
+    };
+    for refusal in [busy(), plain(500, "no"), plain(503, "later")] {
+        let mut world = World::new();
+        let body = world::keyed("10000", "k");
+        let first = world.order(&body);
+        assert_eq!(first.method, "POST");
+        // No answer came at first; those to the repeats deliver nothing.
+        let (attempt, fence) = (first.attempt.clone(), first.fence);
+        let answered = Command::Answered { attempt, fence, answer: refusal.clone(), sent: 6 };
+        assert_eq!(world.reply(answered).outcome().0, "inconclusive");
+        for _ in 0..3 {
+            let again = world.order(&body);
+            assert_eq!(again.headers, first.headers);
+            assert_eq!(world.answered(&again, refusal.clone()).outcome().0, "inconclusive");
+        }
+        let again = world.order(&body);
+        assert_eq!(world.answered(&again, settled(200, "here")).outcome().0, "allow");
+        assert_eq!(world.rows.attempts.len(), 1);
+    }
+}
+
 #[test]
 fn an_agent_lists_what_it_has_paid_and_not_got() {
     let mut world = World::new();

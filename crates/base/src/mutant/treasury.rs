@@ -244,6 +244,8 @@ macro_rules! treasury {
             RefusalsAreKept,
             /// Answers to one agent take the room of all.
             OneAgentKeepsAllAnswers,
+            /// A request whose repeat was answered and refused is never sent again.
+            RefusedRepeatsAreLost,
         }
     };
 }

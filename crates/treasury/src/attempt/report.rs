@@ -113,6 +113,7 @@ impl Reports<'_> {
             false => said.write(&mut decision, now),
         }
         (decision.stage, decision.open) = (Stage::Final, is_open || is_unknown);
+        decision.heard = answer.is_some();
         attempt.lease = None;
         self.chain.schedule(&mut attempt, scene.now);
         if planted(Mutant::RefusalsAreVoid) && outcome.name == "execution_failed" {

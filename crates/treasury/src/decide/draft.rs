@@ -71,6 +71,7 @@ impl Draft<'_> {
             changed: now,
             times: 1,
             leaves: None,
+            heard: false,
         }
     }
 }

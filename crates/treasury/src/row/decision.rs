@@ -69,6 +69,9 @@ pub struct DecisionRow {
     /// When what the merchant answered leaves [`Self::body`]; `None` if it stays or has left.
     #[serde(default)]
     pub leaves: Option<u64>,
+    /// Whether the merchant has answered the last sending of its payment.
+    #[serde(default)]
+    pub heard: bool,
 }
 
 const fn once() -> u64 {

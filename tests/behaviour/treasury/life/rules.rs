@@ -64,7 +64,8 @@ impl Life {
                 return Err(format!("open: {counts}, and it does not count so"));
             }
             // A merchant that may have acted is asked twice for what changes nothing.
-            let may_have_acted = ["allow", "inconclusive"].contains(&decision.outcome.as_str());
+            let is_lost = decision.outcome == "inconclusive" && !decision.heard;
+            let may_have_acted = decision.outcome == "allow" || is_lost;
             let may_repeat = decision.method == "GET" || !may_have_acted;
             let may_be_sent =
                 counts && (row.money == Money::Reserved || is_executing || may_repeat);
