@@ -95,8 +95,10 @@ pub(super) fn write_order(
     }
 }
 
-/// The payment of an attempt as it was prepared, and its challenge.
-pub(super) fn restore(attempt: &AttemptRow, parcel: &Parcel) -> Option<(Prepared, Challenge)> {
+/// The payment of held rows as it was prepared, and its challenge. Another version may read an
+/// offer more or fewer: the one at the same place is then another one.
+pub(super) fn restore(held: &Held, parcel: &Parcel) -> Option<(Prepared, Challenge)> {
+    let attempt = &held.attempt;
     let counted = UnixTime::from_secs(attempt.counted);
     let challenge = Terms::of_parcel(parcel).read(counted).ok()?;
     let offer = challenge.offers.get(usize::try_from(parcel.offer).ok()?)?.clone();
@@ -109,7 +111,8 @@ pub(super) fn restore(attempt: &AttemptRow, parcel: &Parcel) -> Option<(Prepared
         nonce: hex::decode_array(&attempt.nonce).ok()?,
     };
     let is_it = offer.pay_to == authorization.to && offer.amount == authorization.value;
-    is_it.then_some((Prepared { offer, authorization, transaction: None }, challenge))
+    let is_its = offer.pin() == held.decision.terms || planted(Mutant::OffersAreFoundByPlace);
+    (is_it && is_its).then_some((Prepared { offer, authorization, transaction: None }, challenge))
 }
 
 /// Gives up a payment that was interrupted before any of it was sent. An approval that it used

@@ -198,6 +198,10 @@ pub const TABLE: &[Row] = &[
         RefusedRepeatsAreLost,
         undelivered::a_repeat_that_was_answered_and_refused_is_sent_again_whatever_its_method
     ),
+    row!(
+        OffersAreFoundByPlace,
+        reports::a_payment_is_signed_for_the_offer_that_was_judged_wherever_it_stands_by_now
+    ),
     row!(AnswersPileUp, answers::answers_have_a_bound_in_all_and_the_oldest_leave_first),
     row!(ClaimsStayTold, reports::what_is_over_names_no_other_transaction_than_the_chain_shows),
     row!(AgentsTakeNoTurns, turns::what_one_agent_leaves_open_takes_no_turn_of_another_agent),

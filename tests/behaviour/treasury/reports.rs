@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::config::OTHER_KEY;
 use super::world::{
-    BUYER_KEY, TRANSACTION, World, keyed, lost, plain, request, settled, variables,
+    BUYER_KEY, TRANSACTION, World, accept, keyed, lost, plain, request, settled, terms, variables,
 };
 
 fn report(order: &Order) -> (String, u64) {
@@ -569,4 +569,24 @@ pub fn an_inconclusive_payment_that_the_chain_shows_gets_its_receipt() {
     assert_eq!(receipt(&world).1, "in_progress");
     let row = world.rows.attempts.values().next().unwrap().receipt.clone().unwrap();
     assert_eq!((row.fulfillment.as_str(), row.evidence.as_str()), ("inconclusive", "settled"));
+}
+
+//
+#[test]
+pub fn a_payment_is_signed_for_the_offer_that_was_judged_wherever_it_stands_by_now() {
+    let mut variables = variables();
+    variables["RPC_URL"] = json!("https://node.example.com");
+    variables["WALLETS"][0]["networks"] = json!(["base-sepolia", "eip155:80002"]);
+    let mut world = World::of(&variables);
+    let mut elsewhere = accept("10000");
+    elsewhere["network"] = json!("eip155:80002");
+    elsewhere["asset"] = json!("0x41E94Eb019C0762f9Bfcf9Fb1E58725BfB0e7582");
+    let mut body = keyed("10000", "k");
+    body["challenge"]["headers"]["payment-required"] = json!(terms(&[accept("10000"), elsewhere]));
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &body) else { panic!("not prepared") };
+    let parcel = world.rows.parcels.get_mut(&preparation.attempt).unwrap();
+    parcel.offer = 1 - parcel.offer;
+    let Answer::Reply(told) = prepared(&mut world, &preparation, None) else { panic!("is sent") };
+    assert!(told.body.contains("preflight_failed"), "{}", told.body);
+    assert!(world.rows.attempts.values().all(|row| row.header.is_none()));
 }

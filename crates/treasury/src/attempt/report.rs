@@ -47,7 +47,7 @@ impl Reports<'_> {
             let outcome = settlement::read_outcome(&held.attempt, answer, repeated);
             return Ok(self.conclude(held, outcome, None, scene));
         }
-        let outcome = match restore(&held.attempt, &parcel) {
+        let outcome = match restore(&held, &parcel) {
             Some((prepared, _)) => Outcome::read(answer, &prepared, &parcel.url, repeated),
             None => Outcome::lost(),
         };

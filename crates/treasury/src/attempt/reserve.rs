@@ -145,7 +145,7 @@ impl Reservations<'_> {
         let Some(parcel) = books.parcel(grant.id)? else {
             return Ok(Decision::reply(refused::internal()));
         };
-        let Some((prepared, challenge)) = restore(&held.attempt, &parcel) else {
+        let Some((prepared, challenge)) = restore(&held, &parcel) else {
             let why = Unpayable::preflight("The terms cannot be read again.");
             return self.release(books, held, why, scene);
         };
