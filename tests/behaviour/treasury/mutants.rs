@@ -198,6 +198,7 @@ pub const TABLE: &[Row] = &[
         RefusedRepeatsAreLost,
         undelivered::a_repeat_that_was_answered_and_refused_is_sent_again_whatever_its_method
     ),
+    row!(OverReviewsAnswerOthers, reviews::a_review_that_is_over_under_a_key_answers_no_request_without_one),
     row!(
         OffersAreFoundByPlace,
         reports::a_payment_is_signed_for_the_offer_that_was_judged_wherever_it_stands_by_now

@@ -418,3 +418,17 @@ pub fn rules_and_budgets_are_judged_again_when_an_approved_payment_is_made() {
         "Policy denied: workspace monthly budget of $1.00 exceeded. Current spend: $1.00. Requested: $0.075."
     );
 }
+
+//
+#[test]
+pub fn a_review_that_is_over_under_a_key_answers_no_request_without_one() {
+    let mut world = world();
+    let (keyed_told, _) = asked(&mut world, &keyed("75000", "k"));
+    world.now += 86_400;
+    let (told, _) = asked(&mut world, &request("75000"));
+    assert_ne!(told.text("paidRequestId"), keyed_told.text("paidRequestId"));
+    // The key is as it was: its own next ask ends it.
+    let ended = world.told(&keyed("75000", "k"));
+    assert_eq!(ended.text("paidRequestId"), keyed_told.text("paidRequestId"));
+    assert_eq!(ended.outcome(), ("deny", "policy_denied"));
+}

@@ -246,6 +246,8 @@ macro_rules! treasury {
             OneAgentKeepsAllAnswers,
             /// A request whose repeat was answered and refused is never sent again.
             RefusedRepeatsAreLost,
+            /// A review that is over under a key answers who names none.
+            OverReviewsAnswerOthers,
             /// A payment is signed for whatever offer is at its place by now.
             OffersAreFoundByPlace,
         }

@@ -124,7 +124,14 @@ pub(super) fn find_earlier<B: Rows>(
                     Some(id) if review.is_none() => books.review(id)?,
                     _ => continue,
                 };
-                if known.is_some_and(|known| is_covered(&known, draft)) {
+                // A key goes on standing for its own review that is over, and for no other request.
+                let is_keys = |known: &ReviewRow| {
+                    let is_over = known.is_over(draft.scene.now.secs());
+                    is_over
+                        && row.client_key().is_some()
+                        && !planted(Mutant::OverReviewsAnswerOthers)
+                };
+                if known.is_some_and(|known| is_covered(&known, draft) && !is_keys(&known)) {
                     review = Some(row);
                 }
             }
