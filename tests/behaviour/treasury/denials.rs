@@ -151,3 +151,17 @@ fn reviews_of_ever_other_terms_are_bounded_too() {
     }
     assert!(world.rows.reviews.len() <= 1000, "{}", world.rows.reviews.len());
 }
+
+//
+#[test]
+pub fn equal_denials_take_no_place_of_a_review() {
+    let mut world = World::under(json!({
+        "allowedOrigins": ["https://merchant.example.com"],
+        "reviewAbove": {"USDC": "0.05"}, "perPayment": {"USDC": "1.00"},
+    }));
+    for _ in 0..1_100 {
+        assert_eq!(world.told(&request("9000000")).outcome(), ("deny", "policy_denied"));
+    }
+    assert_eq!(world.told(&keyed("75000", "k")).outcome().1, "policy_review_required");
+    assert_eq!(world.rows.agents["buyer"].denied, 2);
+}

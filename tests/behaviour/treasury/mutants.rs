@@ -199,6 +199,7 @@ pub const TABLE: &[Row] = &[
         undelivered::a_repeat_that_was_answered_and_refused_is_sent_again_whatever_its_method
     ),
     row!(OverReviewsAnswerOthers, reviews::a_review_that_is_over_under_a_key_answers_no_request_without_one),
+    row!(EqualDenialsCount, denials::equal_denials_take_no_place_of_a_review),
     row!(
         OffersAreFoundByPlace,
         reports::a_payment_is_signed_for_the_offer_that_was_judged_wherever_it_stands_by_now

@@ -248,6 +248,8 @@ macro_rules! treasury {
             RefusedRepeatsAreLost,
             /// A review that is over under a key answers who names none.
             OverReviewsAnswerOthers,
+            /// Each of equal denials takes a place of a review.
+            EqualDenialsCount,
             /// A payment is signed for whatever offer is at its place by now.
             OffersAreFoundByPlace,
         }

@@ -72,24 +72,25 @@ pub(super) fn refuse<B: Rows>(
         review.verdict = Verdict::Expired;
         draft.changes.push(Change::Review(Box::new(review)));
     }
-    let counted = count_denial(books, &draft.agent, now)?;
     draft.changes.extend(why.notice.take().map(|notice| Change::Outbox(*notice)));
     let is_waiting = draft.waiting.is_some();
     if draft.request.key.is_none() && !is_waiting {
         let key = denial_key(&draft.digest, &why, now);
         let known = books.decision_by_key(&draft.agent, &key)?;
         if let Some(mut row) = known.filter(|_| !planted(Mutant::EqualDenialsAddRows)) {
+            // It adds nothing, and takes no place of another denial or of a review.
             let mut changes = draft.changes;
-            if let Some(agent) = counted {
-                row.times = row.times.saturating_add(1);
-                row.changed = now.secs();
-                changes.push(Change::Agent(agent));
-                changes.push(Change::Decision(Box::new(row.clone())));
+            if planted(Mutant::EqualDenialsCount) {
+                changes.extend(count_denial(books, &draft.agent, now)?.map(Change::Agent));
             }
+            row.times = row.times.saturating_add(1);
+            row.changed = now.secs();
+            changes.push(Change::Decision(Box::new(row.clone())));
             return Ok(Decision { answer: Answer::Reply(receipts.reply(&row)), changes });
         }
         draft.key = Some(key).filter(|_| !planted(Mutant::EqualDenialsAddRows));
     }
+    let counted = count_denial(books, &draft.agent, now)?;
     let mut row = draft.row(offer);
     (row.stage, row.open) = (Stage::Final, false);
     row.url = brief(&row.url);
