@@ -18,6 +18,7 @@ use serde_json::json;
 use super::answer::{DecisionAnswer, NOT_SENT, REVIEW, merchant};
 use super::books::{Change, Rows};
 use super::budget::worth;
+use super::decide::denial::count_unmoved;
 use super::id::Fresh;
 use super::kernel::{Decision, Grant, Now, SendWindow};
 use super::message::Order;
@@ -133,7 +134,7 @@ pub(super) fn interrupt<B: Rows>(
     };
     let is_usable = |it: &ReviewRow| it.verdict == Verdict::Used && now.secs() < it.expires;
     if let Some(mut review) = review.filter(is_usable) {
-        let mut changes = void(books, attempt, now)?;
+        let mut changes = end_unmoved(books, attempt, now)?;
         review.verdict = Verdict::Approved;
         decision.attempt = Fresh::of(scene.random).attempt;
         let said = DecisionAnswer::new("deny", "policy_review_required", REVIEW);
@@ -148,8 +149,20 @@ pub(super) fn interrupt<B: Rows>(
     said.evidence = Some(json!({"sent": false}));
     said.write(decision, now.secs());
     (decision.stage, decision.open) = (Stage::Final, false);
-    let mut changes = void(books, attempt, now)?;
+    let mut changes = end_unmoved(books, attempt, now)?;
     changes.push(Change::Decision(Box::new(decision.clone())));
+    Ok(changes)
+}
+
+/// Ends an attempt whose money never moves, as [`void`] does, and counts it for its agent.
+pub(super) fn end_unmoved<B: Rows>(
+    books: &B,
+    attempt: AttemptRow,
+    now: UnixTime,
+) -> Result<Vec<Change>, B::Error> {
+    let counted = count_unmoved(books, &attempt.agent, now)?;
+    let mut changes = void(books, attempt, now)?;
+    changes.extend(counted.map(Change::Agent));
     Ok(changes)
 }
 

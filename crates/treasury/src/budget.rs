@@ -14,7 +14,8 @@ use farebox_base::time::{UnixTime, counted_window};
 use farebox_payer::client::asset::CAP_DECIMALS;
 use farebox_payer::client::asset::is_dollar;
 
-const DAY_SECS: u64 = 86_400;
+/// Seconds of a day.
+pub(crate) const DAY_SECS: u64 = 86_400;
 
 /// A calendar window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

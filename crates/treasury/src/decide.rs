@@ -12,7 +12,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use self::choice::{Choices, Chosen, Declined};
-use self::denial::{count_denial, refuse};
+use self::denial::{count_denial, refuse, wait_for_unmoved};
 use self::draft::{Draft, read_rules};
 use self::waiting::{PersonsAnswer, begin_review, find_answer, find_earlier, keep_waiting, resume};
 use super::access::read_caller;
@@ -234,6 +234,9 @@ impl Decisions<'_> {
                     && !planted(Mutant::OpenPaymentsPileUp)
                 {
                     return Ok(Decision::reply(refused::too_many_open()));
+                }
+                if let Some(secs) = wait_for_unmoved(books, &draft.agent, draft.scene.now)? {
+                    return Ok(Decision::reply(refused::too_many_unmoved(secs)));
                 }
                 if let Some(mut review) = approved
                     && !planted(Mutant::ReviewsServeTwice)

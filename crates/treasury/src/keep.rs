@@ -1,5 +1,6 @@
 //! The rows that leave the books after `KEEP_DAYS`: decisions that have ended, with their attempts
-//! and receipts, reviews, and lines of the log. The [`answers`] of merchants leave before.
+//! and receipts, reviews, and lines of the log. What costs an agent nothing leaves before: payments
+//! that never moved, what a review shows that is over, and the [`answers`] of merchants.
 //!
 //! Once a day the alarm goes through them in steps. Open rows stay. A payment that was signed
 //! leaves a [`Trace`] of its key, and of its nonce if that follows from anything, so that neither is
@@ -7,10 +8,13 @@
 
 pub(super) mod answers;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::mem;
 
 use super::books::{Change, Rows};
+use super::decide::denial::brief;
 use super::row::{
     AttemptRow, DecisionRow, Kept, Money, PAYOUTS, Removal, ReviewRow, Stage, Trace, Verdict,
 };
@@ -20,6 +24,8 @@ use farebox_base::time::UnixTime;
 
 /// Rows that one step looks at.
 const STEP: u32 = 50;
+/// Seconds after which what costs an agent nothing leaves.
+const EARLY_SECS: u64 = 7 * 86_400;
 /// Seconds from the end of a round to the next one.
 const ROUND_SECS: u64 = 86_400;
 
@@ -28,7 +34,7 @@ impl Removal {
     #[must_use]
     pub const fn new(now: UnixTime) -> Self {
         let after = (0, String::new());
-        Self { due: now.plus(ROUND_SECS).secs(), kind: Kept::Decisions, after, since: 0 }
+        Self { due: now.plus(ROUND_SECS).secs(), kind: Kept::Decisions, after, since: 0, early: 0 }
     }
 
     /// The next kind of rows; after the last one the round is over.
@@ -39,6 +45,8 @@ impl Removal {
             Kept::Attempts => Kept::Reviews,
             Kept::Reviews => Kept::Log,
             Kept::Log => {
+                // As of the beginning of this round: some rows are looked at twice.
+                self.early = UnixTime::from_secs(self.due).minus(EARLY_SECS).secs();
                 self.due = now.plus(ROUND_SECS).secs();
                 Kept::Decisions
             }
@@ -67,21 +75,34 @@ pub(super) fn remove<B: Rows>(
         return answers::clear(books, now);
     };
     let before = now.minus(keep_secs).secs();
-    let found = books.oldest(removal.kind, &removal.after, before, STEP)?;
+    let early = if removal.kind == Kept::Log { before } else { now.minus(EARLY_SECS).secs() };
+    let found = books.oldest(removal.kind, &removal.after, early, STEP)?;
     let mut changes = Vec::new();
-    for (_, id) in &found {
-        changes.extend(match removal.kind {
-            Kept::Decisions => old_decision(books, id, before, now)?,
+    for (at, id) in &found {
+        let is_old = removal.kind == Kept::Log || *at < before;
+        let gone = match removal.kind {
+            Kept::Decisions if is_old => old_decision(books, id, before, now)?,
+            Kept::Decisions => Vec::new(),
             Kept::Attempts => old_attempt(books, id)?,
-            Kept::Reviews => old_review(books, id, now)?,
+            Kept::Reviews if is_old => old_review(books, id, now)?,
+            Kept::Reviews => Vec::new(),
             Kept::Log => Vec::from([Change::Gone(Kept::Log, id.clone())]),
+        };
+        if is_old && !gone.is_empty() {
+            removal.since = removal.since.max(before);
+        }
+        changes.extend(match removal.kind {
+            Kept::Decisions if gone.is_empty() => early_decision(books, id, now)?,
+            Kept::Reviews if gone.is_empty() => early_review(books, id, now)?,
+            Kept::Decisions | Kept::Attempts | Kept::Reviews | Kept::Log => gone,
         });
-    }
-    if !changes.is_empty() {
-        removal.since = removal.since.max(before);
     }
     let is_full = u32::try_from(found.len()).is_ok_and(|found| found >= STEP);
     match found.into_iter().next_back().filter(|_| is_full) {
+        // What lies between was looked at, and is not old.
+        Some((at, _)) if removal.kind != Kept::Log && (before..removal.early).contains(&at) => {
+            removal.after = (removal.early, String::new());
+        }
         Some(last) => removal.after = last,
         None => removal.turn(now),
     }
@@ -110,6 +131,11 @@ fn old_decision<B: Rows>(
     if (!has_ended || is_open) && !planted(Mutant::OpenRowsLeave) {
         return Ok(Vec::new());
     }
+    Ok(take_out(row, attempt, now))
+}
+
+/// The writes that take a decision out with its attempt, and leave the traces of that.
+fn take_out(row: DecisionRow, attempt: Option<AttemptRow>, now: UnixTime) -> Vec<Change> {
     let mut changes = Vec::new();
     if let Some(attempt) = attempt {
         let names = traces(&row, &attempt).into_iter();
@@ -117,7 +143,46 @@ fn old_decision<B: Rows>(
         changes.push(Change::Gone(Kept::Attempts, attempt.id));
     }
     changes.push(Change::Gone(Kept::Decisions, row.id));
-    Ok(changes)
+    changes
+}
+
+/// The writes that take an agent's payment out that never moved, and shorten the URL of what paid
+/// nothing.
+fn early_decision<B: Rows>(books: &B, id: &str, now: UnixTime) -> Result<Vec<Change>, B::Error> {
+    let Some(mut row) = books.decision(id)?.filter(|row| row.stage != Stage::Executing) else {
+        return Ok(Vec::new());
+    };
+    let attempt = books.attempt(&row.attempt)?;
+    if let Some(attempt) = attempt {
+        let never_moved = attempt.money == Money::Void && !may_change(&attempt);
+        let leaves = never_moved && !row.is_payout() && row.leaves.is_none();
+        let leaves = leaves && !planted(Mutant::UnmovedStayForYears);
+        return Ok(if leaves { take_out(row, Some(attempt), now) } else { Vec::new() });
+    }
+    let url = brief(&row.url);
+    let is_live = books.review_of(&row)?.is_some_and(|review| is_live(&review, now));
+    if is_live || url == row.url {
+        return Ok(Vec::new());
+    }
+    row.url = url;
+    Ok(Vec::from([Change::Decision(Box::new(row))]))
+}
+
+/// The write of a review that is over without the request that it showed.
+fn early_review<B: Rows>(books: &B, id: &str, now: UnixTime) -> Result<Vec<Change>, B::Error> {
+    let Some(mut review) = books.review(id)?.filter(|review| !is_live(review, now)) else {
+        return Ok(Vec::new());
+    };
+    let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+    let (body, fields) = (mem::take(&mut review.body), mem::take(&mut review.headers));
+    review.body_cut = review.body_cut.saturating_add(count(body.len()));
+    let bytes = fields.iter().map(|(name, value)| name.len().saturating_add(value.len()));
+    review.headers_cut = bytes.fold(review.headers_cut, |sum, it| sum.saturating_add(count(it)));
+    let url = brief(&review.url);
+    let is_short = body.is_empty() && fields.is_empty() && url == review.url;
+    review.url = url;
+    let stays = is_short || planted(Mutant::ReviewsStayWhole);
+    Ok(if stays { Vec::new() } else { Vec::from([Change::Review(Box::new(review))]) })
 }
 
 /// Whether something is still to be done or learnt about an attempt.

@@ -99,6 +99,13 @@ pub fn too_many_open() -> Reply {
     write_reply(429, message, "too_many_open_payments").with("retry-after", "60")
 }
 
+/// For a payment beside too many of its agent that have ended today and never moved.
+#[must_use]
+pub fn too_many_unmoved(secs: u64) -> Reply {
+    let message = "Too many payments of this agent have ended today and never moved; nothing was paid for this one. Ask again tomorrow, UTC.";
+    write_reply(429, message, "too_many_unmoved_payments").with("retry-after", &secs.to_string())
+}
+
 /// For a body that does not match the schema: what is wrong with it as a whole, and under which
 /// member.
 #[must_use]

@@ -1,9 +1,14 @@
 //! Denials cost an agent nothing, so that what they write is bounded.
 
-use farebox_core::treasury::message::{Answer, Command, Listing, Operation};
+use farebox_core::ledger::inquiry::finding::Finding;
+use farebox_core::time::UnixTime;
+use farebox_core::treasury::message::{Answer, Command, Listing, Operation, Order};
+use farebox_core::treasury::row::Money;
 use serde_json::{Value, json};
 
-use super::world::{BUYER_KEY, MERCHANT, TESTER_KEY, World, accept, keyed, request, terms};
+use super::world::{
+    BUYER_KEY, MERCHANT, TESTER_KEY, World, accept, keyed, plain, request, settled, terms,
+};
 
 #[test]
 pub fn equal_denials_of_a_day_without_a_key_are_one() {
@@ -150,6 +155,80 @@ fn reviews_of_ever_other_terms_are_bounded_too() {
         world.told(&body);
     }
     assert!(world.rows.reviews.len() <= 1000, "{}", world.rows.reviews.len());
+}
+
+/// Begins a payment of the buyer that its merchant refuses.
+fn refuse(world: &mut World, key: &str) -> Order {
+    let Answer::Prepare(asked) = world.ask(BUYER_KEY, &keyed("1", key)) else { panic!("{key}") };
+    let (attempt, fence) = (asked.attempt, asked.fence);
+    let prepared = Command::Prepared { attempt, fence, signature: None, balance: None };
+    let Answer::Send(order) = world.send(prepared) else { panic!("{key} is not sent") };
+    assert_eq!(world.answered(&order, plain(404, "no")).outcome().0, "execution_failed");
+    *order
+}
+
+/// Has the chain show that a payment has ended unused.
+fn end(world: &mut World, order: &Order) {
+    let row = &world.rows.attempts[&order.attempt];
+    let (until, fence) = (row.valid_before + 200, row.fence);
+    world.now = world.now.max(until);
+    let safe_time = Some(UnixTime::from_secs(world.now));
+    world.read(&order.attempt, fence, &Finding::Unused { safe_time });
+    assert_eq!(world.rows.attempts[&order.attempt].money, Money::Void);
+}
+
+fn unmoved(world: &World) -> u32 {
+    world.rows.agents["buyer"].unmoved
+}
+
+//
+#[test]
+pub fn an_agent_begins_no_payment_on_a_day_of_which_5000_never_moved() {
+    let mut world = World::with_node();
+    let first = refuse(&mut world, "first");
+    end(&mut world, &first);
+    assert_eq!(unmoved(&world), 1);
+    if let Some(agent) = world.rows.agents.get_mut("buyer") {
+        agent.unmoved = 4_999;
+    }
+    let last = refuse(&mut world, "last");
+    let open = refuse(&mut world, "open");
+    end(&mut world, &last);
+    let told = world.told(&keyed("1", "over"));
+    assert_eq!((told.status, told.text("code")), (429, "too_many_unmoved_payments"));
+    let tomorrow = 86_400 - world.now % 86_400;
+    let wait = ("retry-after".to_owned(), tomorrow.to_string());
+    assert!(told.headers.contains(&wait), "{:?}", told.headers);
+    assert_eq!(world.rows.attempts.len(), 3);
+    // What is open has its answer, and another agent pays.
+    assert_eq!(world.told(&keyed("1", "open")).outcome().0, "execution_failed");
+    assert!(world.rows.attempts.contains_key(&open.attempt));
+    let mut tester = keyed("1", "k");
+    tester["context"]["agent"] = json!("tester");
+    assert!(matches!(world.ask(TESTER_KEY, &tester), Answer::Prepare(_)));
+    world.now += tomorrow - 1;
+    assert_eq!(world.told(&keyed("1", "over")).status, 429);
+    world.now += 1;
+    assert!(matches!(world.ask(BUYER_KEY, &keyed("1", "over")), Answer::Prepare(_)));
+}
+
+#[test]
+fn what_was_never_sent_and_what_no_node_shows_counts_among_what_never_moved() {
+    let mut world = World::with_node();
+    for key in ["a", "b"] {
+        assert!(matches!(world.ask(BUYER_KEY, &keyed("1", key)), Answer::Prepare(_)));
+    }
+    world.now += 21;
+    world.alarm();
+    assert_eq!(unmoved(&world), 2);
+    let mut world = World::new();
+    for key in ["a", "b", "paid"] {
+        let order = world.order(&keyed("1", key));
+        world.answered(&order, if key == "paid" { settled(200, "") } else { plain(404, "no") });
+    }
+    world.now += 3_600;
+    world.alarm();
+    assert_eq!(unmoved(&world), 2);
 }
 
 //

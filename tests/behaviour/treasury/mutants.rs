@@ -204,6 +204,12 @@ pub const TABLE: &[Row] = &[
         OffersAreFoundByPlace,
         reports::a_payment_is_signed_for_the_offer_that_was_judged_wherever_it_stands_by_now
     ),
+    row!(UnmovedPileUp, denials::an_agent_begins_no_payment_on_a_day_of_which_5000_never_moved),
+    row!(
+        UnmovedStayForYears,
+        removal::a_payment_that_never_moved_leaves_after_a_week_and_its_key_pays_nothing_more
+    ),
+    row!(ReviewsStayWhole, removal::a_review_that_is_over_shows_its_request_for_a_week),
     row!(AnswersPileUp, answers::answers_have_a_bound_in_all_and_the_oldest_leave_first),
     row!(ClaimsStayTold, reports::what_is_over_names_no_other_transaction_than_the_chain_shows),
     row!(AgentsTakeNoTurns, turns::what_one_agent_leaves_open_takes_no_turn_of_another_agent),

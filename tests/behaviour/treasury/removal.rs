@@ -2,13 +2,16 @@
 
 use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::payment::TxHash;
+use farebox_core::time::UnixTime;
 use farebox_core::treasury::message::{Answer, Command, Listing, Operation};
 use farebox_core::treasury::row::PAYOUTS;
 use serde_json::json;
 
 use super::decisions::charged;
 use super::payouts;
-use super::world::{BUYER_KEY, MERCHANT, TRANSACTION, World, keyed, request, settled, variables};
+use super::world::{
+    BUYER_KEY, MERCHANT, TRANSACTION, World, keyed, plain, request, settled, variables,
+};
 
 const DAY: u64 = 86_400;
 
@@ -143,4 +146,86 @@ fn a_step_is_bounded_and_lists_say_from_when_they_are_complete() {
     assert_eq!(world.operate(Operation::Audit(listing())).body["completeSince"], since);
     // A day later, and not before.
     assert!(world.remove().is_empty());
+}
+
+/// A payment of one unit that its merchant refuses and the chain shows unused.
+fn unmoved(world: &mut World, key: &str) {
+    let Answer::Prepare(asked) = world.ask(BUYER_KEY, &keyed("1", key)) else { panic!("{key}") };
+    let (attempt, fence) = (asked.attempt, asked.fence);
+    let prepared = Command::Prepared { attempt, fence, signature: None, balance: None };
+    let Answer::Send(sent) = world.send(prepared) else { panic!("{key} is not sent") };
+    world.answered(&sent, plain(404, "no"));
+    world.now += 300;
+    let safe_time = Some(UnixTime::from_secs(world.now));
+    let fence = world.rows.attempts[&sent.attempt].fence;
+    world.read(&sent.attempt, fence, &Finding::Unused { safe_time });
+}
+
+//
+#[test]
+pub fn a_payment_that_never_moved_leaves_after_a_week_and_its_key_pays_nothing_more() {
+    let mut world = World::with_node();
+    for number in 0..120 {
+        unmoved(&mut world, &format!("n{number}"));
+    }
+    let Answer::Prepare(asked) = world.ask(BUYER_KEY, &keyed("10000", "moved")) else { panic!() };
+    let (attempt, fence) = (asked.attempt, asked.fence);
+    let prepared = Command::Prepared { attempt, fence, signature: None, balance: None };
+    let Answer::Send(sent) = world.send(prepared) else { panic!("nothing is sent") };
+    world.answered(&sent, settled(200, "here"));
+    let transaction = TxHash::parse(TRANSACTION).unwrap();
+    let found = Finding::Transferred { transaction, block: 9, log_index: 0 };
+    world.read(&sent.attempt, sent.fence, &found);
+    world.now += 6 * DAY;
+    world.remove();
+    assert_eq!((world.rows.decisions.len(), world.rows.attempts.len()), (121, 121));
+    world.now += 2 * DAY;
+    unmoved(&mut world, "later");
+    let steps = world.remove();
+    assert!(steps.iter().all(|step| *step <= 100), "{steps:?}");
+    assert_eq!((world.rows.decisions.len(), world.rows.attempts.len()), (2, 2));
+    let told = world.told(&keyed("1", "n7"));
+    assert_eq!((told.status, told.text("code")), (409, "idempotency_key_used"));
+    // Of what moved, nothing is missing.
+    let listed = world.operate(Operation::Audit(Listing::default()));
+    assert_eq!(listed.body["completeSince"], json!(null));
+    // Each day what has become a week old since.
+    world.now += 8 * DAY;
+    world.remove();
+    assert_eq!(world.rows.decisions.len(), 1);
+}
+
+//
+#[test]
+pub fn a_review_that_is_over_shows_its_request_for_a_week() {
+    let mut variables = variables();
+    variables["ORGANIZATIONS"][0]["policy"]["reviewAbove"] = json!({"USDC": "0.05"});
+    let mut world = World::of(&variables);
+    let mut body = keyed("75000", "k");
+    body["request"]["url"] = json!(format!("{MERCHANT}?q={}", "x".repeat(7_000)));
+    body["request"]["headers"]["x-ship-to"] = json!("somewhere");
+    body["request"]["body"] = json!("\u{1}".repeat(5_000));
+    let review = world.told(&body).text("policyReviewEventId").to_owned();
+    let item = |world: &mut World| {
+        let listed = world.operate(Operation::Reviews(Listing::default()));
+        listed.body["items"][0].clone()
+    };
+    let shown = item(&mut world);
+    world.now += 6 * DAY;
+    world.remove();
+    assert_eq!(item(&mut world)["requestBody"], shown["requestBody"]);
+    world.now += 2 * DAY;
+    world.remove();
+    let left = item(&mut world);
+    assert_eq!((&left["id"], &left["requestBody"]), (&json!(review), &json!("")));
+    assert_eq!((&left["requestHeaders"], &left["requestUrl"]), (&json!({}), &json!(MERCHANT)));
+    let cut = |it: &serde_json::Value| it["requestBodyCutBytes"].as_u64().unwrap();
+    assert_eq!((cut(&shown), cut(&left)), (904, 5_000));
+    let row = world.rows.decisions.values().next().unwrap();
+    assert!(serde_json::to_string(row).unwrap().len() < 2_000);
+    // Whoever asks again without a key has another review, which shows it all.
+    body.as_object_mut().unwrap().remove("idempotencyKey");
+    world.told(&body);
+    assert_eq!(item(&mut world)["requestUrl"], body["request"]["url"]);
+    assert_eq!(item(&mut world)["requestBody"], shown["requestBody"]);
 }

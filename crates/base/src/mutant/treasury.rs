@@ -244,6 +244,12 @@ macro_rules! treasury {
             RefusalsAreKept,
             /// Answers to one agent take the room of all.
             OneAgentKeepsAllAnswers,
+            /// An agent may have any number of payments in a day that never move.
+            UnmovedPileUp,
+            /// A payment that never moved stays as long as those that did.
+            UnmovedStayForYears,
+            /// A review that is over shows its request for years.
+            ReviewsStayWhole,
             /// A request whose repeat was answered and refused is never sent again.
             RefusedRepeatsAreLost,
             /// A review that is over under a key answers who names none.

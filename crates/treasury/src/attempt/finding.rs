@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::report::Reports;
-use super::{Held, end, void};
+use super::{Held, end, end_unmoved};
 use crate::books::{Change, Rows};
 use crate::kernel::{Grant, Now};
 use crate::notice;
@@ -110,7 +110,7 @@ impl Reports<'_> {
             (false, Some(_)) => Some(notice::receipt_expired(&decision, &attempt, scene)),
             (false, None) => None,
         };
-        let mut changes = void(books, attempt, now)?;
+        let mut changes = end_unmoved(books, attempt, now)?;
         changes.extend(failed.map(Change::Outbox));
         changes.push(Change::Decision(Box::new(decision)));
         Ok(changes)

@@ -11,6 +11,7 @@ use super::report::Reports;
 use super::{Held, end, interrupt, write_order};
 use crate::answer::{DecisionAnswer, EXECUTING};
 use crate::books::{Change, Rows};
+use crate::decide::denial::count_unmoved;
 use crate::kernel::{Decision, Job, Now, SendWindow};
 use crate::merchant::{Locality, origin};
 use crate::message::Answer;
@@ -113,8 +114,16 @@ impl Recovery<'_> {
                         changes.push(Change::Attempt(Box::new(attempt)));
                         continue;
                     }
+                    // One at a time: each counts for its agent.
+                    if gave_back {
+                        continue;
+                    }
+                    gave_back = true;
                     // Nothing is left to find, nor to send again. What got an answer is over then.
+                    let was_open = decision.open && attempt.receipt.is_none();
                     decision.open = is_open;
+                    let counted = count_unmoved(books, &attempt.agent, scene.now)?;
+                    changes.extend(counted.filter(|_| was_open).map(Change::Agent));
                     changes.push(end(attempt));
                     changes.push(Change::Decision(Box::new(decision)));
                 }

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use super::draft::Draft;
 use crate::answer::DecisionAnswer;
 use crate::books::{Change, Rows};
-use crate::budget::Window;
+use crate::budget::{DAY_SECS, Window};
 use crate::kernel::Decision;
 use crate::message::Answer;
 use crate::receipt::Receipts;
@@ -20,6 +20,9 @@ use farebox_payer::client::offer::Offer;
 
 /// Maximum denials of one agent in a day, UTC, that are kept.
 const MAX_DENIALS: u32 = 1000;
+
+/// Maximum payments of one agent in a day, UTC, that end and never move: with as many no other begins that day.
+const MAX_UNMOVED: u32 = 5000;
 
 /// Maximum size of the URL of a denial, bytes.
 const MAX_URL_BYTES: usize = 512;
@@ -38,6 +41,35 @@ pub(crate) fn count_denial<B: Rows>(
     agent.denied = agent.denied.saturating_add(1);
     let may = agent.denied <= MAX_DENIALS || planted(Mutant::DenialsPileUp);
     Ok(may.then_some(agent))
+}
+
+/// The agent with one more payment that has ended and never moved; `None` for payouts.
+pub(crate) fn count_unmoved<B: Rows>(
+    books: &B,
+    name: &str,
+    now: UnixTime,
+) -> Result<Option<AgentRow>, B::Error> {
+    let Some(mut agent) = books.agent(name)? else { return Ok(None) };
+    let today = Window::Day.counted(agent.unmoved_day, now);
+    if today != agent.unmoved_day {
+        (agent.unmoved_day, agent.unmoved) = (today, 0);
+    }
+    agent.unmoved = agent.unmoved.saturating_add(1);
+    Ok(Some(agent))
+}
+
+/// Seconds until a payment of an agent may begin, of which so many have ended today and never
+/// moved; `None` if one may.
+pub(super) fn wait_for_unmoved<B: Rows>(
+    books: &B,
+    name: &str,
+    now: UnixTime,
+) -> Result<Option<u64>, B::Error> {
+    let Some(agent) = books.agent(name)? else { return Ok(None) };
+    let today = Window::Day.counted(agent.unmoved_day, now);
+    let is_full = today == agent.unmoved_day && agent.unmoved >= MAX_UNMOVED;
+    let tomorrow = UnixTime::from_secs(today).plus(DAY_SECS);
+    Ok((is_full && !planted(Mutant::UnmovedPileUp)).then(|| tomorrow.secs_since(now).max(1)))
 }
 
 /// The key of a denial without a client's key: that of all equal ones of its day.

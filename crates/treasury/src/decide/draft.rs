@@ -47,7 +47,9 @@ impl Draft<'_> {
             Some(in_words(worth, &offer.asset.symbol))
         });
         if let Some((row, _)) = self.waiting.take() {
-            return DecisionRow { terms, amount: price, asset: symbol, ..row };
+            // Of one that has waited for long, only a part is kept.
+            let url = self.request.url.clone();
+            return DecisionRow { terms, amount: price, asset: symbol, url, ..row };
         }
         DecisionRow {
             id: self.fresh.decision.clone(),

@@ -46,13 +46,20 @@ pub struct AgentRow {
     /// Its denials of that day.
     #[serde(default)]
     pub denied: u32,
+    /// Start of the day of its last payment that ended and never moved, UTC.
+    #[serde(default)]
+    pub unmoved_day: u64,
+    /// Its payments of that day that did.
+    #[serde(default)]
+    pub unmoved: u32,
 }
 
 impl AgentRow {
     /// An agent that begins.
     #[must_use]
     pub const fn new(name: String, created: u64) -> Self {
-        Self { name, disabled: false, created, denied_day: 0, denied: 0 }
+        let (denied_day, denied, unmoved_day, unmoved) = (0, 0, 0, 0);
+        Self { name, disabled: false, created, denied_day, denied, unmoved_day, unmoved }
     }
 }
 

@@ -43,8 +43,11 @@ pub struct Removal {
     pub kind: Kept,
     /// The last row that it has looked at: time and id, of the log the number.
     pub after: (u64, String),
-    /// Rows of this time and later are all there.
+    /// Rows of this time and later are all there, but payments that never moved.
     pub since: u64,
+    /// Until this time all rows were looked at for what leaves early.
+    #[serde(default)]
+    pub early: u64,
 }
 
 /// The answers of merchants that leave before their decisions. One row.
