@@ -195,7 +195,9 @@ fn traces(row: &DecisionRow, attempt: &AttemptRow) -> Vec<String> {
     let Some((header, _)) = &attempt.header else { return Vec::new() };
     let key = row.key.as_deref().filter(|_| row.client_key().is_some());
     let mut names: Vec<String> = key.map(|key| of_key(&row.agent, key)).into_iter().collect();
-    if attempt.agent == PAYOUTS || header.eq_ignore_ascii_case("authorization") {
+    let is_charge = header.eq_ignore_ascii_case("authorization")
+        || header.eq_ignore_ascii_case("payment-authorization");
+    if attempt.agent == PAYOUTS || is_charge {
         names.push(of_payment(&attempt.payment()));
     }
     names
