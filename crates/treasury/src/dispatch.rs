@@ -34,6 +34,7 @@ use super::payout::response::{list_payouts, show_payout};
 use super::places::{PlacedJob, Places};
 use super::row::{TokenKind, Verdict};
 use super::seed::seed;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_ledger::inquiry::finding::Finding;
 use farebox_machine::Machine;
@@ -91,13 +92,20 @@ impl Treasury {
             works.extend(more);
             changes.extend(writes);
         };
-        // Of those that share places, chance names the first.
-        let is_first = scene.random.last().is_some_and(|byte| byte % 2 == 0);
+        // Of those that share places, chance names the first, and which of the others comes before.
+        let chance = scene.random.last().copied().unwrap_or_default();
+        let is_first = chance & 1 == 0;
+        let links_first = chance & 2 == 0 && !planted(Mutant::EscrowsComeBeforeLinks);
         if is_first {
             add(self.recovery().recover(books, &mut places, scene)?);
         }
+        if links_first {
+            add(self.link_settlements().recover(books, &mut places, scene)?);
+        }
         add(self.escrows().recover(books, &mut places, scene)?);
-        add(self.link_settlements().recover(books, &mut places, scene)?);
+        if !links_first {
+            add(self.link_settlements().recover(books, &mut places, scene)?);
+        }
         if !is_first {
             add(self.recovery().recover(books, &mut places, scene)?);
         }

@@ -214,6 +214,7 @@ pub const TABLE: &[Row] = &[
     row!(ClaimsStayTold, reports::what_is_over_names_no_other_transaction_than_the_chain_shows),
     row!(AgentsTakeNoTurns, turns::what_one_agent_leaves_open_takes_no_turn_of_another_agent),
     row!(KindsTakeNoTurns, turns::payments_that_are_read_take_no_turn_of_a_payout_or_an_interrupted_one),
+    row!(EscrowsComeBeforeLinks, links::settling::payments_in_escrow_that_wait_hold_up_no_link),
     row!(OneMerchantTakesTurns, turns::a_merchant_that_hangs_holds_up_no_payout_and_no_payment_to_another_one),
     row!(OpenPaymentsPileUp, turns::an_agent_has_at_most_2500_open_payments_and_128_mib_of_their_requests),
     row!(OnePayeeTakesAllRoom, turns::a_payee_has_at_most_200_open_payments_of_an_agent_and_8_mib_of_their_requests),

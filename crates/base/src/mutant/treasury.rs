@@ -258,6 +258,8 @@ macro_rules! treasury {
             EqualDenialsCount,
             /// A payment is signed for whatever offer is at its place by now.
             OffersAreFoundByPlace,
+            /// Payments in escrow contracts that wait take every place of links.
+            EscrowsComeBeforeLinks,
         }
     };
 }

@@ -2,7 +2,7 @@
 
 mod chain;
 pub mod life;
-mod world;
+pub mod world;
 
 use self::world::{BUYER, CONTRACT, MAX_GWEI, SELLER, World, body, payment, settings};
 use farebox_core::treasury::Treasury;

@@ -3,11 +3,13 @@
 use farebox_core::ledger::inquiry::finding::{Finding, Unreadable};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
-use farebox_core::treasury::Job;
-use farebox_core::treasury::message::Order;
+use farebox_core::treasury::message::{Answer, Order};
+use farebox_core::treasury::{Job, Places};
 use serde_json::json;
 
-use super::super::payouts::{answer, success, world};
+use super::super::config::OTHER_KEY;
+use super::super::escrows::world as escrows;
+use super::super::payouts::{answer, ask, success, variables_of_payouts, world};
 use super::super::world::{TRANSACTION, World};
 use super::{SEEN, link, order, refusal, report, signs, status};
 
@@ -89,4 +91,39 @@ fn a_payment_that_the_chain_never_shows_fails_after_its_end() {
         world.read(&id, *fence, &Finding::Unused { safe_time });
         assert_eq!(status(&mut world, &id), expected);
     }
+}
+
+//
+#[test]
+pub fn payments_in_escrow_that_wait_hold_up_no_link() {
+    let mut variables = variables_of_payouts();
+    let gateway = json!({"name": "gateway", "networks": ["base-sepolia"], "secret": "GATEWAY_KEY"});
+    variables["GATEWAY_KEY"] = json!(OTHER_KEY);
+    variables["WALLETS"].as_array_mut().unwrap().push(gateway);
+    variables["ORGANIZATIONS"][0]["policy"]["wallet"] = json!("main");
+    variables["ESCROWS"] = escrows::settings()["ESCROWS"].clone();
+    variables["ESCROWS"][0]["wallet"] = json!("gateway");
+    let mut world = World::of(&variables);
+    for number in 1..=6 {
+        let mut body = escrows::body(number, "released");
+        body["wallet"] = json!("gateway");
+        let asked = ask(&mut world, &body);
+        assert!(matches!(asked, Answer::Enquire(_)), "{asked:?}");
+    }
+    let id = link(&mut world);
+    let it = signs(&world, 1);
+    order(&mut world, &id, &it);
+    world.now += 60;
+    // Each look finds all of them due again.
+    let is_looked_at = (0..40).any(|_| {
+        world.now += 60;
+        let works = world.begin(&Places::default()).unwrap_or_default();
+        let is_link = |job: &Job| match job {
+            Job::Send(order, _) => order.attempt == id,
+            Job::Read { attempt, .. } => *attempt == id,
+            Job::Enquire(_) => false,
+        };
+        works.iter().any(|work| is_link(&work.job))
+    });
+    assert!(is_looked_at);
 }
