@@ -70,8 +70,12 @@ pub(super) fn read(
         if !organizations.iter().any(|it| it.name == escrow.organization) {
             reader.fail_at(&place, "organization", "is not one of ORGANIZATIONS");
         }
+        // Two names may be of one account, which has one row of nonces.
+        let account = |name: &str| wallets.iter().find(|it| it.name == name)?.address();
         let is_shared = |other: &EscrowContract| {
-            other.wallet == escrow.wallet && other.network == escrow.network
+            let is_same = other.wallet == escrow.wallet
+                || account(&other.wallet).is_some_and(|it| account(&escrow.wallet) == Some(it));
+            is_same && other.network == escrow.network
         };
         if escrows.iter().any(is_shared) {
             let remedy =

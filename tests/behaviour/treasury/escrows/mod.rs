@@ -600,4 +600,13 @@ fn wrong_settings_are_told_by_name() {
         set["ESCROWS"].as_array_mut().unwrap().push(first);
     });
     assert_eq!(twice, ["ESCROWS[1].wallet"]);
+    let renamed = told(&|set| {
+        for list in ["ESCROWS", "WALLETS"] {
+            let mut second = set[list][0].clone();
+            second[if list == "ESCROWS" { "wallet" } else { "name" }] = json!("second");
+            set[list].as_array_mut().unwrap().push(second);
+        }
+        set["ORGANIZATIONS"][0]["policy"]["wallet"] = json!("main");
+    });
+    assert_eq!(renamed, ["ESCROWS[1].wallet"]);
 }
