@@ -125,23 +125,11 @@ pub(super) fn interrupt<B: Rows>(
     scene: Now<'_>,
 ) -> Result<Vec<Change>, B::Error> {
     let now = scene.now;
-    // What was signed uses it up: one decision signs once.
-    let review = match &decision.review {
-        Some(id) if attempt.header.is_none() && !planted(Mutant::CrashesUseApprovals) => {
-            books.review(id)?
-        }
-        _ => None,
-    };
-    let is_usable = |it: &ReviewRow| it.verdict == Verdict::Used && now.secs() < it.expires;
-    if let Some(mut review) = review.filter(is_usable) {
+    if !planted(Mutant::CrashesUseApprovals)
+        && let Some(approval) = restore_approval(books, &attempt, decision, scene)?
+    {
         let mut changes = end_unmoved(books, attempt, now)?;
-        review.verdict = Verdict::Approved;
-        decision.attempt = Fresh::of(scene.random).attempt;
-        let said = DecisionAnswer::new("deny", "policy_review_required", REVIEW);
-        said.write(decision, now.secs());
-        (decision.stage, decision.open) = (Stage::Review, true);
-        changes.push(Change::Review(Box::new(review)));
-        changes.push(Change::Decision(Box::new(decision.clone())));
+        changes.extend(approval);
         return Ok(changes);
     }
     let mut said = DecisionAnswer::new("execution_failed", "merchant_execution_failed", NOT_SENT);
@@ -152,6 +140,29 @@ pub(super) fn interrupt<B: Rows>(
     let mut changes = end_unmoved(books, attempt, now)?;
     changes.push(Change::Decision(Box::new(decision.clone())));
     Ok(changes)
+}
+
+/// The writes by which an approval serves again that an attempt has used and did not sign for; `None`
+/// if there is none. What was signed uses it up: one decision signs once.
+pub(super) fn restore_approval<B: Rows>(
+    books: &B,
+    attempt: &AttemptRow,
+    decision: &mut DecisionRow,
+    scene: Now<'_>,
+) -> Result<Option<[Change; 2]>, B::Error> {
+    let now = scene.now.secs();
+    let review = match attempt.header {
+        None => books.review_of(decision)?,
+        Some(_) => None,
+    };
+    let is_usable = |it: &ReviewRow| it.verdict == Verdict::Used && now < it.expires;
+    let Some(mut review) = review.filter(is_usable) else { return Ok(None) };
+    review.verdict = Verdict::Approved;
+    decision.attempt = Fresh::of(scene.random).attempt;
+    DecisionAnswer::new("deny", "policy_review_required", REVIEW).write(decision, now);
+    (decision.stage, decision.open) = (Stage::Review, true);
+    let decision = Change::Decision(Box::new(decision.clone()));
+    Ok(Some([Change::Review(Box::new(review)), decision]))
 }
 
 /// Ends an attempt whose money never moves, as [`void`] does, and counts it for its agent.

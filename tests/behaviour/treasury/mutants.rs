@@ -199,6 +199,7 @@ pub const TABLE: &[Row] = &[
         undelivered::a_repeat_that_was_answered_and_refused_is_sent_again_whatever_its_method
     ),
     row!(OverReviewsAnswerOthers, reviews::a_review_that_is_over_under_a_key_answers_no_request_without_one),
+    row!(ShortWalletsUseApprovals, reviews::a_wallet_that_is_too_short_uses_no_approval_up),
     row!(EqualDenialsCount, denials::equal_denials_take_no_place_of_a_review),
     row!(
         OffersAreFoundByPlace,

@@ -432,3 +432,32 @@ pub fn a_review_that_is_over_under_a_key_answers_no_request_without_one() {
     assert_eq!(ended.text("paidRequestId"), keyed_told.text("paidRequestId"));
     assert_eq!(ended.outcome(), ("deny", "policy_denied"));
 }
+
+// A-712
+#[test]
+pub fn a_wallet_that_is_too_short_uses_no_approval_up() {
+    let mut world = with_node();
+    let body = keyed("75000", "k");
+    let (first, review) = asked(&mut world, &body);
+    world.operate(Operation::Approve(review));
+    let prepared = |it: &Preparation, balance: u64| Command::Prepared {
+        attempt: it.attempt.clone(),
+        fence: it.fence,
+        signature: None,
+        balance: Some(format!(r#"[{{"jsonrpc":"2.0","id":1,"result":"0x{balance:064x}"}}]"#)),
+    };
+    for _ in 0..3 {
+        let Answer::Prepare(asked) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+        let told = world.reply(prepared(&asked, 74_999));
+        assert_eq!(told.outcome(), ("preflight_failed", "preflight_incompatible"));
+        assert_eq!(told.text("paidRequestId"), first.text("paidRequestId"));
+        assert_eq!(states(&mut world, None), ["approved"]);
+        assert!(world.rows.attempts.is_empty() && world.rows.parcels.is_empty());
+        assert_eq!(world.rows.budgets["organization"].assets[0].month, "0");
+    }
+    let Answer::Prepare(asked) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+    let Answer::Send(order) = world.send(prepared(&asked, 75_000)) else { panic!("is not sent") };
+    assert_eq!(world.answered(&order, settled(200, "")).outcome().0, "allow");
+    assert_eq!(states(&mut world, None), ["used"]);
+    assert_eq!(world.rows.attempts.len(), 1);
+}

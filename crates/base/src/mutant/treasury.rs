@@ -260,6 +260,8 @@ macro_rules! treasury {
             OffersAreFoundByPlace,
             /// Payments in escrow contracts that wait take every place of links.
             EscrowsComeBeforeLinks,
+            /// An approval is used up by a wallet that is too short for its payment.
+            ShortWalletsUseApprovals,
         }
     };
 }

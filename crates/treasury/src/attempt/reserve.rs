@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::report::Reports;
 use super::withdrawn::find_withdrawal;
-use super::{Held, end, restore, void, write_order};
+use super::{Held, end, restore, restore_approval, void, write_order};
 use crate::answer::{DecisionAnswer, EXECUTING};
 use crate::books::{Change, Rows};
 use crate::chain::ChainReader;
@@ -167,7 +167,7 @@ impl Reservations<'_> {
         {
             let notice = Some(Box::new(notice::wallet_short(&held.attempt, available, scene)));
             let why = Unpayable { notice, ..insufficient(required, available, &prepared.offer) };
-            return self.release(books, held, why, scene);
+            return self.put_off(books, held, why, scene);
         }
         let wallet = self.wallets.iter().find(|wallet| wallet.name == held.attempt.wallet);
         let signature = match (wallet.map(|wallet| &wallet.key), signature) {
@@ -185,6 +185,30 @@ impl Reservations<'_> {
             false => Change::Attempt(Box::new(held.attempt)),
         };
         Ok(Decision { answer: Answer::Send(Box::new(order)), changes: Vec::from([change]) })
+    }
+
+    /// Gives up a payment that the wallet is too short for. An approval that it used serves again.
+    fn put_off<B: Rows>(
+        &self,
+        books: &B,
+        mut held: Held,
+        why: Unpayable,
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let mut told = held.decision.clone();
+        let approval = restore_approval(books, &held.attempt, &mut held.decision, scene)?;
+        let Some(approval) = approval.filter(|_| !planted(Mutant::ShortWalletsUseApprovals)) else {
+            return self.release(books, Held { decision: told, ..held }, why, scene);
+        };
+        let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
+        (said.evidence, said.figures) = (why.evidence, why.figures);
+        said.write(&mut told, scene.now.secs());
+        let id = held.attempt.id.clone();
+        let mut changes = void(books, held.attempt, scene.now)?;
+        changes.push(Change::Gone(Kept::Attempts, id));
+        changes.extend(why.notice.map(|notice| Change::Outbox(*notice)));
+        changes.extend(approval);
+        Ok(Decision { answer: Answer::Reply(self.receipts.reply(&told)), changes })
     }
 
     /// Gives up a payment that was never signed.
