@@ -1,7 +1,7 @@
 /** What a failure is called on the command line, and what to do about it there. */
 import { FareboxError } from '../error.js';
 import { tell, visible } from './terminal.js';
-import { EXIT, Usage } from './words.js';
+import { EXIT, Later, Usage } from './words.js';
 
 /** What to do in the words of a command, for codes whose remedy is written for programs. */
 const REMEDIES: Readonly<Record<string, string>> = {
@@ -34,7 +34,7 @@ export const SIGN_ANEW = 'npx farebox pay with the same request signs under the 
 export function failed(error: unknown): number {
   if (error instanceof Usage) {
     tell(`farebox: ${error.message}\n`);
-    return EXIT.usage;
+    return error instanceof Later ? EXIT.later : EXIT.usage;
   }
   if (error instanceof FareboxError) {
     const message = error.message.replace(/\bpolicy\.(\w+)/g, '$1 of the policy');

@@ -78,6 +78,7 @@ export async function serve(args: string[]): Promise<number> {
   const state = takeState(given.state ?? (given.local ? '.farebox-local' : '.farebox-gate'));
   let runtime: Runtime | undefined;
   let money: Money | undefined;
+  let front: Front | undefined;
   try {
     money = given.local ? await localMoney(given) : undefined;
     const words = { ...given, ...(money === undefined ? {} : paidBy(money, given)) };
@@ -90,10 +91,11 @@ export async function serve(args: string[]): Promise<number> {
     const pages = join(root, 'pages');
     const log = (text: string): void => void process.stderr.write(text);
     const gate = join(root, 'gate');
-    const running = await startRuntime({ gate, pages, rows: state.rows, files: state.files, vars, began: state.runs, log });
+    const running = startRuntime({ gate, pages, rows: state.rows, files: state.files, vars, began: state.runs, log });
     runtime = running;
+    await running.answers();
     const files = pagesOf(pages, join(root, 'serve', 'headers.json'));
-    const front = await listens({
+    front = await listens({
       host: words.host,
       port,
       get socket() {
@@ -111,14 +113,15 @@ export async function serve(args: string[]): Promise<number> {
       tell(`its money is of this machine alone: the chain is ${money.rpc}\n\n`);
       tell(`${(await localProgram()).buying({ url: front.url, routes: said['ROUTES'], key: money.key, store })}\n`);
     }
-    await ended;
+    await Promise.race([ended, running.lost]);
     running.ending();
     tell('ending: requests under way go on for up to a minute\n');
-    await Promise.race([front.close(GRACE_MS), signalled().then(() => front.close(0))]);
+    await Promise.race([front.close(GRACE_MS), signalled().then(() => front?.close(0))]);
     return EXIT.done;
   } finally {
     // The rows are free once nothing reads them.
     await runtime?.stop(GRACE_MS);
+    await front?.close(0);
     money?.stop();
     state.leave();
   }

@@ -16,6 +16,8 @@ export const EXIT = {
   signed: 4,
   /** No answer came; nothing was signed. */
   lost: 5,
+  /** What stands in the way may pass; the same command may do later. As a mail program says it (EX_TEMPFAIL). */
+  later: 75,
 } as const;
 
 export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, and never more than allowed
@@ -77,11 +79,15 @@ receipt:
 
 Content goes to standard output, everything else to standard error.
 Exit codes: 0 done, 1 the server answered with an error, 2 wrong usage, 3 not paid and nothing signed,
-4 signed but not delivered as it should be, 5 no answer came and nothing was signed.
+4 signed but not delivered as it should be, 5 no answer came and nothing was signed, 75 what stands in the way
+of serve, backup or restore may pass: later the same command may do.
 `;
 
 /** A sentence for the person who wrote the command. */
 export class Usage extends Error {}
+
+/** A sentence about what may pass by itself: nothing about the words has to change. */
+export class Later extends Usage {}
 
 export type Words = ReturnType<typeof read>;
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 
-import { Usage } from '../cli/words.js';
+import { Later, Usage } from '../cli/words.js';
 import { configOf, ENTRY } from './config.js';
 import { CONFIG, isOwn, removeSockets, SOCKETS, socketsIn } from './left.js';
 
@@ -15,9 +15,13 @@ import { CONFIG, isOwn, removeSockets, SOCKETS, socketsIn } from './left.js';
 export type Runtime = {
   /** The socket for requests, which is another one after a crash. */
   socket(): string;
+  /** Waits until it answers for the first time. */
+  answers(): Promise<void>;
+  /** Fails once it could not be started for so long that a supervisor has to know. */
+  readonly lost: Promise<never>;
   /** Does not start it again if it ends from now on. */
   ending(): void;
-  /** Ends it: what runs may end by itself, for so long. */
+  /** Ends it: what runs may end by itself, for so long; at once if there is no time. */
   stop(milliseconds: number): Promise<void>;
 };
 
@@ -34,18 +38,27 @@ export type RuntimeOptions = {
   readonly began: (pid: number, words: string, sockets: string) => void;
   /** Told what workerd writes. */
   readonly log: (text: string) => void;
+  /** What is run [the program of the package `workerd`]. */
+  readonly program?: string;
+  /** Milliseconds without a runtime after which it is `lost` [five minutes]. */
+  readonly patience?: number;
 };
 
 /** Pauses before workerd is started again after a crash, the first and the longest. */
 const AGAIN_MS = { least: 200, most: 5_000 };
+/** How long one has to run so that the next pause is the first one again. */
+const SOUND_MS = 60_000;
+/** How long one has to run so that it was a runtime. */
+const LIVED_MS = 10_000;
+const PATIENCE_MS = 300_000;
 /** How long the first start may take. */
 const START_MS = 30_000;
 /** How often the gate looks for payments that wait; its objects' alarms do the same by themselves. */
 const SWEEP_MS = 900_000;
 
-/** Starts it, and waits until it answers. */
-export async function startRuntime({ gate, pages, rows, files, vars, began: runs, log }: RuntimeOptions): Promise<Runtime> {
-  const program = programOf();
+/** Starts it. Whatever fails, none is left behind that reads the rows and that nobody can find. */
+export function startRuntime({ gate, pages, rows, files, vars, began: runs, log, ...more }: RuntimeOptions): Runtime {
+  const { program = programOf(), patience = PATIENCE_MS } = more;
   /** That of the sockets, which have short names: another one at each start. */
   let folder = '';
   // Where the folder is another's there are none.
@@ -63,59 +76,87 @@ export async function startRuntime({ gate, pages, rows, files, vars, began: runs
     writeFileSync(free(config), configOf({ pages, state: rows, sockets: socketsIn(folder), names: Object.keys(vars) }), { flag: 'wx' });
   };
 
+  /** The process that may read the rows. */
   let child: ChildProcess | undefined;
   let isStopping = false;
   let pause = AGAIN_MS.least;
+  let waiting: NodeJS.Timeout | undefined;
+  let lived = Date.now();
+  let lose: (error: Error) => void = () => {};
+  const lost = new Promise<never>((_, reject) => {
+    lose = reject;
+  });
+  lost.catch(() => {});
   const { TMPDIR, SSL_CERT_DIR, SSL_CERT_FILE } = process.env;
   const start = (): void => {
-    removeSockets(folder);
-    folder = mkdtempSync(join(tmpdir(), SOCKETS));
-    write();
     const began = Date.now();
-    child = spawn(program, ['serve', '--experimental', config], {
-      // A group of its own: Ctrl-C reaches this process alone, which lets requests under way end.
-      detached: true,
-      env: { ...vars, TMPDIR, SSL_CERT_DIR, SSL_CERT_FILE: SSL_CERT_FILE || authorities },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    if (child.pid !== undefined) runs(child.pid, config, folder);
-    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', log);
-    child.once('error', (error) => log(`workerd does not start: ${error.message}\n`));
-    child.once('exit', (code, signal) => {
+    /** Hears of each way in which a process ends or does not begin: the next one comes from here alone. */
+    const ends = (how: string): void => {
+      child = undefined;
       if (isStopping) return;
-      log(`workerd ended with ${code ?? signal}; it starts again\n`);
-      pause = Date.now() - began > 60_000 ? AGAIN_MS.least : Math.min(pause * 2, AGAIN_MS.most);
-      setTimeout(() => (isStopping ? undefined : start()), pause).unref();
-    });
+      const now = Date.now();
+      if (now - began > LIVED_MS) lived = now;
+      if (now - lived > patience) {
+        lose(new Later(`workerd ${how}, and has not run for ${Math.round((now - lived) / 1000)} seconds`));
+        return;
+      }
+      log(`workerd ${how}; it starts again\n`);
+      pause = now - began > SOUND_MS ? AGAIN_MS.least : Math.min(pause * 2, AGAIN_MS.most);
+      waiting = setTimeout(start, pause);
+    };
+    try {
+      removeSockets(folder);
+      folder = mkdtempSync(join(tmpdir(), SOCKETS));
+      write();
+      const it: ChildProcess = spawn(program, ['serve', '--experimental', config], {
+        // A group of its own: Ctrl-C reaches this process alone, which lets requests under way end.
+        detached: true,
+        env: { ...vars, TMPDIR, SSL_CERT_DIR, SSL_CERT_FILE: SSL_CERT_FILE || authorities },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      for (const stream of [it.stdout, it.stderr]) stream?.setEncoding('utf8').on('data', log);
+      it.on('error', ({ message }) => (it.pid === undefined ? ends(`does not start: ${message}`) : log(`workerd: ${message}\n`)));
+      it.once('exit', (code, signal) => ends(`ended with ${code ?? signal}`));
+      if (it.pid === undefined) return;
+      child = it;
+      runs(it.pid, config, folder);
+    } catch (error) {
+      const { message } = error as Error;
+      if (child === undefined) ends(`does not start: ${message}`);
+      else {
+        // It was not noted, so the next process would not find it. Its end is heard of as any other.
+        log(`workerd is not noted: ${message}\n`);
+        child.kill('SIGKILL');
+      }
+    }
   };
+  // However this process ends by itself.
+  process.once('exit', () => child?.kill('SIGKILL'));
   const ending = (): void => {
     isStopping = true;
+    clearTimeout(waiting);
     clearInterval(sweeping);
   };
   const stop = async (milliseconds: number): Promise<void> => {
     ending();
-    const ended = new Promise<void>((resolve) => {
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) resolve();
-      else child.once('exit', () => resolve());
-    });
-    child?.kill('SIGTERM');
+    const ended = new Promise<void>((resolve) => (child === undefined ? resolve() : child.once('exit', () => resolve())));
+    child?.kill(milliseconds === 0 ? 'SIGKILL' : 'SIGTERM');
     const late = setTimeout(() => child?.kill('SIGKILL'), milliseconds);
     await ended;
     clearTimeout(late);
     removeSockets(folder);
   };
+  const answers = async (): Promise<void> => {
+    for (const until = Date.now() + START_MS; ; ) {
+      if (await asked(sockets().requests, '/_farebox/health').catch(() => undefined)) return;
+      if (Date.now() > until) throw new Later('workerd does not answer; what it wrote is above');
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  };
   const sweeping = setInterval(() => void asked(sockets().sweep, '/').catch(() => undefined), SWEEP_MS);
   sweeping.unref();
   start();
-  for (const until = Date.now() + START_MS; ; ) {
-    const said = await asked(sockets().requests, '/_farebox/health').catch(() => undefined);
-    if (said) return { socket: () => sockets().requests, ending, stop };
-    if (Date.now() > until) {
-      await stop(1_000);
-      throw new Usage('workerd does not answer; what it wrote is above');
-    }
-    await new Promise((done) => setTimeout(done, 50));
-  }
+  return { socket: () => sockets().requests, answers, lost, ending, stop };
 }
 
 /** Removes what is there before a file is written: a link would have another file overwritten. */
