@@ -310,6 +310,36 @@ test('a connection holds neither what was answered before its body came, nor a r
   assert.ok(seen.length <= count + 1);
 });
 
+// A-725
+test('what is under way when the time is over is cut only once the runtime has ended', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
+  let left = false;
+  const inner = createServer((asked, answer) => {
+    asked.socket.once('close', () => {
+      left = true;
+    });
+    answer.write('a part');
+  });
+  await new Promise<void>((resolve) => inner.listen(join(folder, 'requests'), resolve));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const milliseconds of [0, 50]) {
+    left = false;
+    const front = await openFront({ ...PLAIN, socket: join(folder, 'requests'), pages: { serve: () => false } });
+    const client = connect(Number(new URL(front.url).port), '127.0.0.1').on('error', () => {});
+    client.write('GET /long HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(client, 'data');
+    let leftFirst: boolean | undefined;
+    await front.close(milliseconds, async () => {
+      await new Promise((done) => setTimeout(done, 50));
+      leftFirst = left;
+    });
+    assert.equal(leftFirst, false);
+    await eventually('the connection to the runtime has ended', () => left);
+    client.destroy();
+  }
+  inner.close();
+});
+
 test('the head of a request goes on before its body comes, which may take its time', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
   const heads: (string | undefined)[] = [];

@@ -116,7 +116,9 @@ export async function serve(args: string[]): Promise<number> {
     await Promise.race([ended, running.lost]);
     running.ending();
     tell('ending: requests under way go on for up to a minute\n');
-    await Promise.race([front.close(GRACE_MS), signalled().then(() => front?.close(0))]);
+    // The runtime before its connections: it would take their end for that of its clients, and what was cut for delivered.
+    const cut = (): Promise<void> => running.stop(0);
+    await Promise.race([front.close(GRACE_MS, cut), signalled().then(() => front?.close(0, cut))]);
     return EXIT.done;
   } finally {
     // The rows are free once nothing reads them.

@@ -15,8 +15,8 @@ export type Front = {
   readonly url: string;
   /** How many connections are open. */
   connections(): Promise<number>;
-  /** Takes no more requests, ends WebSockets, and waits for what is under way, at most so long. */
-  close(milliseconds: number): Promise<void>;
+  /** Takes no more requests, ends WebSockets, and waits for what is under way, at most so long. What is left is cut after `first`. */
+  close(milliseconds: number, first?: () => Promise<void>): Promise<void>;
 };
 
 export type FrontOptions = Inner & {
@@ -151,7 +151,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
       resolve({
         url: `http://${host}:${port}`,
         connections: () => promisify(server.getConnections.bind(server))(),
-        close: (milliseconds) => close(server, upgraded, milliseconds),
+        close: (milliseconds, first) => close(server, upgraded, milliseconds, first),
       });
     });
   });
@@ -171,17 +171,18 @@ type Refusal = { readonly status: number; readonly code: string; readonly detail
 
 const hasTooMany = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.length > 2 * MOST_FIELDS;
 
-function close(server: Server, upgraded: ReadonlySet<Duplex>, milliseconds: number): Promise<void> {
+function close(server: Server, upgraded: ReadonlySet<Duplex>, milliseconds: number, first?: () => Promise<void>): Promise<void> {
   return new Promise((resolve) => {
     const endsUpgraded = (): void => {
       for (const socket of upgraded) socket.destroy();
     };
-    const endsAll = (): void => {
+    const endsAll = async (): Promise<void> => {
+      await first?.();
       server.closeAllConnections();
       endsUpgraded();
     };
     const late = setTimeout(endsAll, milliseconds);
-    if (milliseconds === 0) endsAll();
+    if (milliseconds === 0) void endsAll();
     server.close(() => {
       clearTimeout(late);
       resolve();
