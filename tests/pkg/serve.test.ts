@@ -73,7 +73,7 @@ test('a paid request, a free one, the pages, and who asked', async () => {
 test('one process serves a folder; a request under way ends before it does', async () => {
   const { url, child, ended } = await serving();
   const second = await serving();
-  assert.equal(await second.ended, 2);
+  assert.equal(await second.ended, 75);
   assert.match(second.wrote(), new RegExp(`process ${child.pid} serves ${state} already`));
   const slow = fetchOf()(`${url}/slow?ms=2000`);
   await new Promise((done) => setTimeout(done, 1_000));
@@ -123,7 +123,7 @@ test('a port that is taken ends the program, and its runtime with it', async () 
     taken.listen(0, '127.0.0.1', () => resolve((taken.address() as { port: number }).port));
   });
   const { ended, wrote } = await serving(['--port', String(port)]);
-  assert.equal(await ended, 2);
+  assert.equal(await ended, 75);
   assert.match(wrote(), /--port \d+: .*EADDRINUSE/);
   assert.deepEqual(marks(), []);
   assert.equal(spawnSync('pgrep', ['-f', join(state, 'runtime')]).stdout.toString(), '', 'no runtime is left on the rows');

@@ -13,7 +13,7 @@ import { type Runtime, startRuntime } from '../serve/runtime.js';
 import { afterRestores, BEARER, missing, type Said, sourceOf, variables, varsOf } from '../serve/settings.js';
 import { takeState } from '../serve/state.js';
 import { tell } from './terminal.js';
-import { EXIT, Usage } from './words.js';
+import { EXIT, Later, Usage } from './words.js';
 
 const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
 
@@ -169,7 +169,9 @@ function paidBy({ facilitator, rpc, payee }: Money, given: ReturnType<typeof rea
 
 async function listens(options: FrontOptions): Promise<Front> {
   return openFront(options).catch((error: NodeJS.ErrnoException) => {
-    throw new Usage(`--host ${options.host} --port ${options.port}: ${error.message}`);
+    const says = `--host ${options.host} --port ${options.port}: ${error.message}`;
+    // A port that is taken is given back, and an address may come.
+    throw error.code === 'EACCES' ? new Usage(says) : new Later(says);
   });
 }
 

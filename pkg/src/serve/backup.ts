@@ -1,11 +1,12 @@
 /** Copies of a gate's folder: taken while it serves or not, and put back so that nothing since the copy can buy twice. */
-import { spawn } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 
-import { Usage } from '../cli/words.js';
+import { Later, Usage } from '../cli/words.js';
 import { isRunning, marksOf } from './left.js';
+import { markIn } from './marks.js';
 import { HIDES, NOTE, servedBy, takeState } from './state.js';
+import { stopped } from './stopped.js';
 
 /** What stands in the folder of a gate that was put back: unix seconds of each time, the latest first. */
 const RESTORED = 'restored.json';
@@ -29,54 +30,32 @@ export function backUp(folder: string, target: string): void {
   }
   // Another process is not stopped, whatever the mark says.
   if (!isRunning(served, marksOf(from)))
-    throw new Usage(
+    throw new Later(
       `process ${served.pid} is no runtime of ${from}: call again in a moment, on the machine or in the container that serves it`,
     );
-  stopped(served.pid, () => backUpOf(from, to));
+  const mark = markIn(marksOf(from), 'copied-by', copiesAlready, () => {});
+  try {
+    stopped(served.pid, (stillStands) => backUpOf(from, to, stillStands));
+  } finally {
+    rmSync(mark, { force: true });
+  }
   if (servedBy(from)?.pid === served.pid) return;
   rmSync(to, { recursive: true, force: true });
-  throw new Usage('the runtime was started again meanwhile: call again');
+  throw new Later('the runtime was started again meanwhile: call again');
 }
 
+/** Each of two would let the runtime go on while the other one copies. */
+const copiesAlready = (pid: number, mark: string) =>
+  new Later(`process ${pid} makes another backup: call again once it has ended; if it is another program, remove ${mark}`);
+
 /** Copies, and notes it last: what was cut short is no backup. */
-function backUpOf(from: string, to: string): void {
+function backUpOf(from: string, to: string, isWhole: () => void = () => {}): void {
   orNothing(to, () => {
     copy(from, to);
+    isWhole();
     note(to);
   });
 }
-
-/** Works while a process stands still: it writes nothing, so what is copied is what a loss of power would leave, and SQLite goes on from there. */
-function stopped(pid: number, work: () => void): void {
-  // Ctrl-C comes when the other one runs again.
-  const wait = (): void => {};
-  for (const signal of SIGNALS) process.on(signal, wait);
-  const guard = continuedWithoutUs(pid);
-  try {
-    try {
-      process.kill(pid, 'SIGSTOP');
-    } catch {
-      throw new Usage('the runtime has just ended: call again');
-    }
-    work();
-  } finally {
-    process.kill(pid, 'SIGCONT');
-    guard.stdin.end();
-    for (const signal of SIGNALS) process.off(signal, wait);
-  }
-}
-
-/** Starts a guard that lets a process go on once its own input ends: also when this program is killed. */
-function continuedWithoutUs(pid: number) {
-  const words = ['-c', 'cat >/dev/null; kill -CONT "$1"', 'sh', String(pid)];
-  const guard = spawn('/bin/sh', words, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
-  // Without a shell there is no guard, and the copy is made as well.
-  guard.on('error', () => {});
-  guard.unref();
-  return guard;
-}
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Puts a copy back as the folder of a gate: payments that may be older than this moment begin nothing until they have ended. */
 export function restore(source: string, folder: string): void {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 
-import { Usage } from '../cli/words.js';
+import { Later, Usage } from '../cli/words.js';
 
 /** A runtime, what its command line has, and the folder of its sockets. */
 export type Runs = { readonly pid: number; readonly words: string; readonly sockets: string };
@@ -56,7 +56,7 @@ export function isRunning({ pid, words }: Runs, marks: string): boolean {
   const folder = folderOf(words);
   if (existsSync(join(folder, 'rows')) && marksOf(folder) === marks) return true;
   // Its folder was moved, or it is another gate's.
-  throw new Usage(`process ${pid} may still read the rows: end it, then call again`);
+  throw new Later(`process ${pid} may still read the rows: end it, then call again`);
 }
 
 /** Ends the runtime that a killed process has left with the rows, and waits until it is gone. */
@@ -65,13 +65,15 @@ export function endLeft(mark: string): void {
   if (left === undefined) return;
   if (isRunning(left, dirname(mark))) {
     process.kill(left.pid, 'SIGKILL');
-    for (const until = Date.now() + END_MS; lives(left.pid) && Date.now() < until; )
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    for (const until = Date.now() + END_MS; lives(left.pid) && Date.now() < until; ) waits();
   }
   removeSockets(left.sockets);
 }
 
 const END_MS = 5_000;
+
+/** Waits a moment, in which nothing else is done. */
+export const waits = (): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
 
 /** Whether a folder is there and ours. Whoever tidies up may have taken it, and another user may have made it again. */
 export function isOwn(folder: string): boolean {
@@ -97,7 +99,7 @@ function commandOf(pid: number): string {
     return ` ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')} `;
   } catch {
     const { stdout } = spawnSync('ps', ['-ww', '-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
-    if (typeof stdout !== 'string') throw new Usage(`process ${pid} may still read the rows: end it, then call again`);
+    if (typeof stdout !== 'string') throw new Later(`process ${pid} may still read the rows: end it, then call again`);
     return ` ${stdout.trim()} `;
   }
 }

@@ -1,10 +1,10 @@
 /** The folder of a gate on this machine: its rows, its secrets, and the mark of the one process that serves it. */
-import { randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-import { Usage } from '../cli/words.js';
-import { endLeft, FILES, lives, marksOf, type Runs, runsIn } from './left.js';
+import { Later, Usage } from '../cli/words.js';
+import { endLeft, FILES, marksOf, type Runs, runsIn } from './left.js';
+import { goesOn, markIn, ownerOf } from './marks.js';
 import { secretsIn } from './secrets.js';
 
 /** A folder that this process serves alone. */
@@ -47,7 +47,8 @@ export function takeState(folder: string): State {
   if (!existsSync(secretsFile) && readdirSync(rows).length > 0)
     throw new Usage(`${place} has rows and no secrets.json, without which they are lost: put that back`);
   hideFromGit(place);
-  const mark = markIn(marksOf(place));
+  // What a killed process has left behind its mark is ended; one that goes on keeps the folder.
+  const mark = markIn(marksOf(place), 'served-by', servesAlready(marksOf(place)), endLeft);
   return {
     folder: place,
     mark,
@@ -84,18 +85,8 @@ function hideFromGit(folder: string): void {
   }
 }
 
-/** Marks the folder as served. Of two processes that come at once both may leave; never do both stay. */
-function markIn(folder: string): string {
-  const mine = `served-by-${process.pid}-${randomBytes(4).toString('hex')}`;
-  writeFileSync(join(folder, mine), '', { mode: 0o600, flag: 'wx' });
-  try {
-    for (const name of readdirSync(folder)) if (name !== mine) endOther(folder, name);
-  } catch (error) {
-    rmSync(join(folder, mine), { force: true });
-    throw error;
-  }
-  return join(folder, mine);
-}
+const servesAlready = (folder: string) => (pid: number, mark: string) =>
+  new Later(`process ${pid} serves ${folder} already; if it is another program, remove ${mark}`);
 
 /** The runtime of a folder which a process serves, as its mark says; `undefined` if none does. */
 export function servedBy(folder: string): Runs | undefined {
@@ -103,26 +94,11 @@ export function servedBy(folder: string): Runs | undefined {
   if (!existsSync(join(folder, 'rows'))) return undefined;
   const marks = marksOf(folder);
   for (const name of readdirSync(marks)) {
-    const pid = ownerOf(name);
-    if (pid === undefined || !lives(pid)) continue;
+    const owner = ownerOf(name, 'served-by');
+    if (owner === undefined || !goesOn(owner)) continue;
     const found = runsIn(join(marks, name));
-    if (found === undefined) throw new Usage(`process ${pid} begins to serve ${folder}: call again in a moment`);
+    if (found === undefined) throw new Later(`process ${owner.pid} begins to serve ${folder}: call again in a moment`);
     return found;
   }
   return undefined;
-}
-
-/** The process that a mark is of. */
-function ownerOf(name: string): number | undefined {
-  const pid = /^served-by-(\d+)-[0-9a-f]+$/.exec(name)?.[1];
-  return pid === undefined ? undefined : Number(pid);
-}
-
-/** Ends what a killed process has left behind its mark; one that lives keeps the folder. */
-function endOther(folder: string, name: string): void {
-  const pid = ownerOf(name);
-  if (pid === undefined) return;
-  if (lives(pid)) throw new Usage(`process ${pid} serves ${folder} already; if it is another program, remove ${join(folder, name)}`);
-  endLeft(join(folder, name));
-  rmSync(join(folder, name), { force: true });
 }

@@ -1,0 +1,151 @@
+// Marks of processes in a gate's folder: whose number is another's now keeps nothing, and what may pass has a code of its own.
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { after, test } from 'node:test';
+
+import { Later } from '../../pkg/dist/cli/words.js';
+import { takeState } from '../../pkg/dist/serve/state.js';
+import { eventually } from '../support/eventually.ts';
+import { PROGRAM } from './serve-world.ts';
+
+const place = mkdtempSync(join(tmpdir(), 'farebox-marks-'));
+const children = new Set<ChildProcess>();
+after(() => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(place, { recursive: true, force: true });
+});
+const LINUX = { skip: process.platform !== 'linux' };
+
+/** A folder with a row and secrets. */
+function folder(name: string): string {
+  const gate = join(place, name);
+  mkdirSync(join(gate, 'rows'), { recursive: true });
+  writeFileSync(join(gate, 'rows', 'a.sqlite'), 'a row');
+  writeFileSync(join(gate, 'secrets.json'), '{"LEDGER_SALT":"s"}', { mode: 0o600 });
+  return gate;
+}
+
+/** Ends with its code, once it has. */
+async function farebox(...words: string[]): Promise<number | null> {
+  const child = spawn(process.execPath, [PROGRAM, ...words], { stdio: 'ignore' });
+  children.add(child);
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code;
+}
+
+/** A thread of this process that is no process. */
+const thread = (): string => readdirSync(`/proc/${process.pid}/task`).find((it) => Number(it) !== process.pid) ?? '1';
+
+// A-722
+test('a mark of a process that is gone keeps nothing, whoever has its number now', LINUX, () => {
+  const gate = folder('gone');
+  const { mark, leave } = takeState(gate);
+  const [, , , , boot = '', start = ''] = basename(mark).split('-');
+  assert.match(`${boot} ${start}`, /^[0-9a-f]{32} \d+$/);
+  leave();
+  const other = '0'.repeat(32);
+  for (const [name, text] of [
+    // After a loss of power, also where what it said was lost with it.
+    [`served-by-1-ab-${other}-7`, ''],
+    [`served-by-1-ab-${other}-7`, '\0\0\0\0'],
+    [`served-by-${thread()}-ab-${other}-7`, ''],
+    // After a kill.
+    [`served-by-1-ab-${boot}-999999999999`, ''],
+    [`served-by-${thread()}-ab-${boot}-999999999999`, ''],
+  ] as const) {
+    writeFileSync(join(gate, name), text);
+    takeState(gate).leave();
+    assert.equal(existsSync(join(gate, name)), false, name);
+  }
+});
+
+// A-722
+test('a mark of a process that goes on keeps the folder, and the code says that it may pass', LINUX, async () => {
+  const gate = folder('kept');
+  const child = spawn(process.execPath, [
+    '--input-type=module',
+    '-e',
+    `import { takeState } from '${join(PROGRAM, '../../serve/state.js')}'; takeState('${gate}'); setInterval(() => {}, 1e9);`,
+  ]);
+  children.add(child);
+  const mark = await eventually('it has marked it', () => readdirSync(gate).find((name) => name.startsWith('served-by-')));
+  assert.throws(
+    () => takeState(gate),
+    (error) => error instanceof Later && error.message.includes(`process ${child.pid} serves`),
+  );
+  assert.deepEqual(
+    readdirSync(gate).filter((name) => name.startsWith('served-by-')),
+    [mark],
+  );
+  assert.equal(await farebox('backup', join(place, 'no-copy'), '--state', gate), 75);
+  // One of an earlier version says no more than the number.
+  renameSync(join(gate, mark), join(gate, `served-by-${child.pid}-ab`));
+  assert.throws(() => takeState(gate), /serves .* already/);
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+  takeState(gate).leave();
+});
+
+/** A gate that is served by a process, with a runtime that writes the same number into several files all the time. */
+async function written(name: string): Promise<{ gate: string; pid: number }> {
+  const gate = folder(name);
+  for (let part = 0; part < 40; part += 1) writeFileSync(join(gate, 'rows', `k-${part}`), Buffer.alloc(4_000_000, part));
+  const words = join(gate, 'runtime', 'config.capnp');
+  const writer = spawn(process.execPath, [
+    '-e',
+    `const fs = require('fs');
+    let n = 0;
+    setInterval(() => {
+      n += 1;
+      for (const name of ['b', 'z']) {
+        fs.writeFileSync('${gate}/' + name, String(n));
+        fs.renameSync('${gate}/' + name, '${gate}/rows/' + name);
+      }
+    }, 5);`,
+    words,
+    'x',
+  ]);
+  const server = spawn('sleep', ['600']);
+  for (const child of [writer, server]) children.add(child);
+  const sockets = join(place, 'farebox-000000');
+  writeFileSync(join(gate, `served-by-${server.pid}-00`), JSON.stringify({ pid: writer.pid, words, sockets }));
+  await eventually('it writes', () => existsSync(join(gate, 'rows', 'z')));
+  return { gate, pid: writer.pid! };
+}
+
+const isCopying = (gate: string): boolean => readdirSync(gate).some((name) => name.startsWith('copied-by-'));
+const moments = (copy: string): string[] => ['b', 'z'].map((file) => readFileSync(join(copy, 'rows', file), 'utf8'));
+
+// A-724
+test('of two backups at once one is made, of one moment', LINUX, async () => {
+  const { gate } = await written('twice');
+  const [one, other] = [join(place, 'copy-1'), join(place, 'copy-2')];
+  const first = farebox('backup', one, '--state', gate);
+  await eventually('the first one copies', () => isCopying(gate));
+  assert.equal(await farebox('backup', other, '--state', gate), 75);
+  assert.equal(existsSync(other), false);
+  assert.equal(await first, 0);
+  const [b, z] = moments(one);
+  // It may have been stopped between two files.
+  assert.ok(Number(b) - Number(z) <= 1, `${b} ${z}`);
+  assert.equal(isCopying(gate), false);
+  writeFileSync(join(gate, `copied-by-999999999-ab`), '');
+  assert.equal(await farebox('backup', other, '--state', gate), 0, 'a killed one keeps nothing');
+});
+
+// A-724
+test('a backup in which somebody lets the runtime go on is none', LINUX, async () => {
+  const { gate, pid } = await written('went-on');
+  const copy = join(place, 'copy-3');
+  const made = farebox('backup', copy, '--state', gate);
+  await eventually('it copies', () => existsSync(join(copy, 'rows')));
+  process.kill(pid, 'SIGCONT');
+  assert.equal(await made, 75);
+  assert.equal(existsSync(join(copy, 'backup.json')), false);
+});
