@@ -310,6 +310,56 @@ test('a connection holds neither what was answered before its body came, nor a r
   assert.ok(seen.length <= count + 1);
 });
 
+// A-726
+test('a target or a host that the runtime cannot read reaches neither it nor the log', async () => {
+  const wrote = served.wrote().length;
+  const count = seen.length;
+  for (const [target, host, status] of [
+    ['http://shop.test/report?token=SECRET', 'Host: other.test', 402],
+    ['HTTP://shop.test:8080/report?token=SECRET', 'Host: shop.test', 402],
+    ['http://u:SECRET@shop.test/report', 'Host: shop.test', 400],
+    ['http://a b/report?token=SECRET', 'Host: shop.test', 400],
+    ['ftp://shop.test/report?token=SECRET', 'Host: shop.test', 400],
+    ['*', 'Host: shop.test', 400],
+    ['/report?token=SECRET', 'Host: shop.test:80', 402],
+    ['/report?token=SECRET', 'Host: [::1]:8402', 402],
+    ['/report?token=SECRET', 'Host: a b', 400],
+    ['/report?token=SECRET', 'Host: a/x', 400],
+    ['/report?token=SECRET', 'Host: u@a', 400],
+    ['/report?token=SECRET', 'Host: a:99999', 400],
+    ['/report?token=SECRET', 'Host: 256.1.1.1', 400],
+    ['/report?token=SECRET', 'Host:', 400],
+    ['/report?token=SECRET', 'Host: a\r\nHost: b', 400],
+    ['/report?token=SECRET', 'Host: a\r\nHOST: a', 400],
+  ] as const) {
+    const said = await raw(`GET ${target} HTTP/1.1\r\n${host}\r\nConnection: close\r\n\r\n`);
+    assert.match(said, new RegExp(`^HTTP/1.1 ${status} `), `${target} ${host}`);
+    assert.doesNotMatch(said, /SECRET/.test(target) && status === 402 ? /other\.test/ : /SECRET/, `${target} ${host}`);
+  }
+  assert.match(await raw('OPTIONS * HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n'), /"target_unreadable"/);
+  assert.deepEqual([seen.length, served.wrote().slice(wrote)], [count, '']);
+});
+
+// A-727
+test('nobody says in the name of a platform who they are or where', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
+  const inner = createServer((asked, answer) => answer.end(JSON.stringify(asked.rawHeaders)));
+  await new Promise<void>((resolve) => inner.listen(join(folder, 'requests'), resolve));
+  const front = await openFront({ ...PLAIN, socket: join(folder, 'requests'), pages: { serve: () => false } });
+  const names = ['X-Real-IP', 'x_real_ip', 'True-Client-IP', 'CF_Connecting_IP', 'CF-Connecting-IP', 'CF-IPCountry', 'cf-worker'];
+  const client = connect(Number(new URL(front.url).port), '127.0.0.1');
+  client.write(
+    `GET / HTTP/1.1\r\nHost: x\r\n${names.map((name) => `${name}: 203.0.113.9\r\n`).join('')}X-Own: 1\r\nConnection: close\r\n\r\n`,
+  );
+  const said = await text(client);
+  assert.doesNotMatch(said, /203\.0\.113\.9/);
+  assert.match(said, /"host","x","cf-connecting-ip","127\.0\.0\.1"/);
+  assert.match(said, /"X-Own","1"/);
+  await front.close(0);
+  inner.close();
+  rmSync(folder, { recursive: true });
+});
+
 // A-725
 test('what is under way when the time is over is cut only once the runtime has ended', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
 
-import { type Inner, innerRequest, linesOf, passesBody, senderOf } from './inner.js';
+import { type Inner, innerRequest, linesOf, passesBody, senderOf, targetOf } from './inner.js';
 import type { Pages } from './pages.js';
 import { placesOf, type Room } from './places.js';
 import { type Watch, watching } from './sides.js';
@@ -112,6 +112,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
   /** Takes the place of a request, or says why there is none. */
   function placeOf(asked: IncomingMessage): (() => void) | Refusal {
     if (hasTooMany(asked)) return TOO_MANY;
+    if (targetOf(asked) === undefined) return NOWHERE;
     const [address] = senderOf(asked, options.trustsProxy) ?? [];
     return address === undefined ? NOBODY : (places.take(options.networkOf(address)) ?? BUSY);
   }
@@ -252,6 +253,11 @@ function answerOn(outer: Socket, asked: IncomingMessage): ServerResponse {
 }
 
 const TOO_MANY = { status: 431, code: 'too_many_fields', detail: `a request has at most ${MOST_FIELDS} header fields` };
+const NOWHERE = {
+  status: 400,
+  code: 'target_unreadable',
+  detail: 'a request names a path that begins with /, or a URL of http, and one host that can be read',
+};
 const NOBODY = {
   status: 400,
   code: 'sender_unknown',

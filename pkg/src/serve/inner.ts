@@ -18,9 +18,12 @@ export type Inner = {
   readonly trustsProxy: boolean;
 };
 
-/** What belongs to one connection, or is said by the front alone. */
+/**
+ * What belongs to one connection, or is said by the front alone, and what Cloudflare says of a client: here anybody could. Servers that know names of
+ * CGI read `_` as `-`.
+ */
 const OWN =
-  /^(?:connection|keep-alive|proxy-connection|content-length|transfer-encoding|te|trailer|upgrade|expect|cf-connecting-ip|x-farebox-proto)$/i;
+  /^(?:connection|keep-alive|proxy-connection|content-length|transfer-encoding|te|trailer|upgrade|expect|host|x-farebox-proto|cf[-_].*|x[-_]real[-_]ip|true[-_]client[-_]ip)$/i;
 
 /** Room for the longest answer of an origin with what the gate adds to it, bytes. */
 const MOST_ANSWER_HEADER_BYTES = 1_048_576;
@@ -31,15 +34,31 @@ const agent = new Agent({ keepAlive: false });
 /** The request of a client as it goes to workerd; `more` are lines of the front. */
 export function innerRequest({ socket, trustsProxy }: Inner, asked: IncomingMessage, more: readonly string[] = []): ClientRequest {
   const [address = '', proto = ''] = senderOf(asked, trustsProxy) ?? [];
-  const own = ['cf-connecting-ip', address, 'x-farebox-proto', proto];
+  const [path = '/', host = ''] = targetOf(asked) ?? [];
+  const own = ['host', host, 'cf-connecting-ip', address, 'x-farebox-proto', proto];
   const lines = [...linesOf(asked.rawHeaders, OWN), ...own, ...lengthOf(asked), ...more];
-  const options = { socketPath: socket, method: asked.method, path: asked.url, headers: lines, setHost: false, agent };
+  const options = { socketPath: socket, method: asked.method, path, headers: lines, setHost: false, agent };
   // An answer that was paid for is handed over, also if a field of it has characters that no field may have.
   const lenient = { maxHeaderSize: MOST_ANSWER_HEADER_BYTES, insecureHTTPParser: true };
   const inner = request({ ...options, ...lenient } as RequestOptions);
   // Else it drops what is beyond 2,000 fields without a word.
   inner.maxHeadersCount = 0;
   return inner;
+}
+
+/** Where a request goes: a path, and the host that is asked; `undefined` if workerd could not read it. Spec: RFC 9112, 3.2. */
+export function targetOf({ url = '', rawHeaders }: IncomingMessage): readonly [path: string, host: string] | undefined {
+  const hosts = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === 'host');
+  const [, named, rest = url] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url) ?? [];
+  // A target with a host of its own stands above the line.
+  const host = named ?? hosts[0] ?? '';
+  const path = named === undefined || rest.startsWith('/') ? rest : `/${rest}`;
+  return hosts.length === 1 && path.startsWith('/') && isHost(host) ? [path, host] : undefined;
+}
+
+/** Whether workerd and the gate in it can read a host and its port. */
+function isHost(host: string): boolean {
+  return /^(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d+)?$/i.test(host) && URL.canParse(`http://${host}`);
 }
 
 /** Sends the body on, if there is one. */
