@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { basename, dirname } from 'node:path';
 
 import { BINDINGS, nearMiss } from './names.mjs';
+import { stepBetween } from './shards.mjs';
 import { parseSource } from './source.mjs';
 import { Unusable } from './unusable.mjs';
 import { structured } from './worker.mjs';
@@ -224,29 +225,8 @@ export function checkShards({ vars }, file, env, notes) {
   const before = committed(file);
   const old = env === undefined ? before : before?.env?.[env];
   if (old === undefined) return;
-  const was = shards(old.vars?.LEDGER_SHARDS);
-  const is = shards(vars.LEDGER_SHARDS);
-  const grows = was.old === undefined && is.old === was.count && !is.isOver;
-  const settles = was.old !== undefined && is.old === was.old && is.count === was.count;
-  const ends = was.isOver && is.old === undefined && is.count === was.count;
-  const turnsBack = was.old !== undefined && is.count === was.old && is.old === was.count && !is.isOver;
-  if (is.text === was.text || grows || settles || ends || turnsBack) return;
-  const next =
-    was.old === undefined
-      ? `write "${is.count},${was.count}" until the longest validity and an hour have passed`
-      : `write "${was.count}+${was.old}" until KEEP_PAYMENTS_DAYS have passed`;
-  notes.error('LEDGER_SHARDS', `was ${was.text} in the last commit; ${next}`, ['vars', 'LEDGER_SHARDS']);
-}
-
-/**
- * Reads the number of ledger objects, and the one before a change: `new,old` while it is under way, `new+old` after that.
- *
- * @param {unknown} value
- */
-function shards(value) {
-  const text = String(value ?? 16);
-  const [count, old] = text.split(/[,+]/).map((number) => number.trim());
-  return { count, old, isOver: text.includes('+'), text: text.replaceAll(' ', '') };
+  const step = stepBetween(old.vars?.LEDGER_SHARDS, vars.LEDGER_SHARDS);
+  if (step !== undefined) notes.error('LEDGER_SHARDS', `was ${step.was} in the last commit; ${step.next}`, ['vars', 'LEDGER_SHARDS']);
 }
 
 /**

@@ -5,5 +5,6 @@ export { deploy } from './deploy.mjs';
 export { unread } from './names.mjs';
 export { judge } from './rules.mjs';
 export { clientNetwork } from './rules-wasm.mjs';
+export { stepBetween } from './shards.mjs';
 export { keyed } from './slips.mjs';
 export { upgrade } from './upgrade.mjs';

@@ -9,7 +9,9 @@ import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
 import { pagesOf } from '../serve/pages.js';
 import { roomHere } from '../serve/places.js';
+import { keepNames } from '../serve/rows.js';
 import { type Runtime, startRuntime } from '../serve/runtime.js';
+import { refuseWithout } from '../serve/secrets.js';
 import { afterRestores, BEARER, missing, type Said, sourceOf, variables, varsOf } from '../serve/settings.js';
 import { takeState } from '../serve/state.js';
 import { tell } from './terminal.js';
@@ -85,6 +87,8 @@ export async function serve(args: string[]): Promise<number> {
     const environment = money === undefined ? process.env : { ...process.env, RPC_URL: undefined };
     const all = variables(words, state.secrets, environment);
     await refuseWrong(words, all);
+    refuseWithout(all, state.secretsFile);
+    await keepNames(state.folder, state.rows, all);
     const said = varsOf(words);
     const vars = afterRestores(all, closedBefore(state.folder));
     const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -107,7 +111,8 @@ export async function serve(args: string[]): Promise<number> {
       trustsProxy: words['trust-proxy'],
     });
     tell(`${front.url} asks for payment in front of ${vars['ORIGIN_URL']}, on ${vars['NETWORK']}\n`);
-    tell(`its desk is ${front.url}/_farebox/desk/, with OPERATOR_TOKEN of ${state.secretsFile}\n`);
+    const place = environment['OPERATOR_TOKEN'] === undefined ? state.secretsFile : 'the environment';
+    tell(`its desk is ${front.url}/_farebox/desk/, with OPERATOR_TOKEN of ${place}\n`);
     if (money !== undefined) {
       const store = join(relative('', state.folder) || '.', 'budget');
       tell(`its money is of this machine alone: the chain is ${money.rpc}\n\n`);

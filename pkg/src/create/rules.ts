@@ -11,6 +11,7 @@ export type Check = {
   judge(vars: Readonly<Record<string, unknown>>): { readonly errors: readonly { readonly variable: string; readonly remedy: string }[] };
   keyed(url: string): string | undefined;
   clientNetwork(address: string): string;
+  stepBetween(before: unknown, now: unknown): { readonly was: string; readonly next: string } | undefined;
   unread(names: readonly string[]): readonly { readonly name: string; readonly meant: string | undefined }[];
 };
 

@@ -5,12 +5,13 @@ import { join, resolve, sep } from 'node:path';
 import { Later, Usage } from '../cli/words.js';
 import { isRunning, marksOf } from './left.js';
 import { markIn } from './marks.js';
+import { KNOWN } from './rows.js';
 import { HIDES, NOTE, servedBy, takeState } from './state.js';
 import { stopped } from './stopped.js';
 
 /** What stands in the folder of a gate that was put back: unix seconds of each time, the latest first. */
 const RESTORED = 'restored.json';
-const COPIED = ['rows', 'secrets.json', RESTORED];
+const COPIED = ['rows', 'secrets.json', KNOWN, RESTORED];
 
 /** Copies the folder of a gate. Requests wait while its rows are read. */
 export function backUp(folder: string, target: string): void {

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 
 import { asWord } from '../cli/terminal.js';
 import { Usage } from '../cli/words.js';
+import { writeWhole } from './whole.js';
 
 /** Bytes of each secret that a gate begins with. */
 const BYTES = { GATE_SECRET: 32, LEDGER_SALT: 16, OPERATOR_TOKEN: 16 };
@@ -14,9 +15,15 @@ export function gateSecrets(): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(BYTES).map(([name, bytes]) => [name, randomBytes(bytes).toString('hex')]));
 }
 
-/** The secrets of a file, made at the first start. `LEDGER_SALT` names rows: without it they are lost. */
-export function secretsIn(file: string): Readonly<Record<string, string>> {
-  if (!existsSync(file)) writeFileSync(file, `${JSON.stringify(gateSecrets(), null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+/**
+ * The secrets of a file, made at the first start but for those that are set elsewhere: a second one would stand in once that is lost. `LEDGER_SALT`
+ * names rows: without it they are lost.
+ */
+export function secretsIn(file: string, set: NodeJS.ProcessEnv = process.env): Readonly<Record<string, string>> {
+  if (!existsSync(file)) {
+    const made = Object.entries(gateSecrets()).filter(([name]) => set[name] === undefined);
+    writeWhole(file, `${JSON.stringify(Object.fromEntries(made), null, 2)}\n`);
+  }
   // Whoever wrote the file has the operator's token. What a checkout or a download brings is open, what this program makes is not.
   if (!isClosed(file))
     throw new Usage(
@@ -32,6 +39,12 @@ export function secretsIn(file: string): Readonly<Record<string, string>> {
     if (typeof value !== 'string') throw new Usage(`${name} of ${file} is no text`);
   }
   return secrets as Record<string, string>;
+}
+
+/** Refuses to serve without a secret, which the environment may have had before. */
+export function refuseWithout(vars: Readonly<Record<string, string>>, file: string): void {
+  const none = Object.keys(BYTES).filter((name) => (vars[name] ?? '') === '');
+  if (none.length > 0) throw new Usage(`${none.join(', ')}: neither in the environment nor in ${file}, though this gate had it before`);
 }
 
 function objectIn(file: string): Record<string, unknown> {

@@ -1,0 +1,105 @@
+// What the rows of `farebox serve` are named by: another name finds none of them, so it is refused, and so is a disk that is not there.
+
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+import { Later, Usage } from '../../pkg/dist/cli/words.js';
+import { backUp, restore } from '../../pkg/dist/serve/backup.js';
+import { keepNames } from '../../pkg/dist/serve/rows.js';
+import { refuseWithout, secretsIn } from '../../pkg/dist/serve/secrets.js';
+import { takeState } from '../../pkg/dist/serve/state.js';
+
+const place = mkdtempSync(join(tmpdir(), 'farebox-rows-'));
+after(() => rmSync(place, { recursive: true, force: true }));
+
+const SALT = 's'.repeat(32);
+
+/** Starts a gate in a folder with these variables, but for its runtime. */
+async function starts(name: string, vars: Readonly<Record<string, string>> = {}): Promise<void> {
+  const state = takeState(join(place, name));
+  try {
+    await keepNames(state.folder, state.rows, { LEDGER_SALT: SALT, ...vars });
+  } finally {
+    state.leave();
+  }
+}
+
+// A-723
+test('rows are not served under another salt, nor under another number of objects at once', async () => {
+  await starts('names');
+  await starts('names', { LEDGER_SHARDS: '16' });
+  await assert.rejects(starts('names', { LEDGER_SALT: 'other' }), /LEDGER_SALT is not that of the rows/);
+  await assert.rejects(starts('names', { LEDGER_SHARDS: '64' }), /LEDGER_SHARDS was 16 at the last start; write "64,16" until/);
+  for (const step of ['64,16', '64+16', '64']) await starts('names', { LEDGER_SHARDS: step });
+  await assert.rejects(
+    starts('names'),
+    (error) => error instanceof Usage && !(error instanceof Later) && /LEDGER_SHARDS was 64 at the last start/.test(error.message),
+  );
+  assert.doesNotMatch(readFileSync(join(place, 'names', 'rows', 'gate.json'), 'utf8'), new RegExp(SALT));
+});
+
+// A-723
+test('rows whose disk is not there are waited for', async () => {
+  const gate = join(place, 'disks');
+  mkdirSync(join(place, 'disk'));
+  mkdirSync(gate);
+  symlinkSync(join(place, 'disk'), join(gate, 'rows'));
+  await starts('disks');
+  renameSync(join(place, 'disk'), join(place, 'away'));
+  mkdirSync(join(place, 'disk'));
+  await assert.rejects(starts('disks'), (error) => error instanceof Later && /has not the rows that were there/.test(error.message));
+  assert.deepEqual(readdirSync(join(place, 'disk')), []);
+  rmSync(join(place, 'disk'), { recursive: true });
+  renameSync(join(place, 'away'), join(place, 'disk'));
+  await starts('disks');
+});
+
+// A-723
+test('what the rows are named by goes with a copy of them', async () => {
+  await starts('copied');
+  backUp(join(place, 'copied'), join(place, 'copy'));
+  restore(join(place, 'copy'), join(place, 'back'));
+  await starts('back');
+  await assert.rejects(starts('back', { LEDGER_SALT: 'other' }), /LEDGER_SALT is not that of the rows/);
+  rmSync(join(place, 'back', 'rows', 'gate.json'));
+  await assert.rejects(starts('back'), /has not the rows that were there/);
+});
+
+// A-723
+test('no second secret is made beside one of the environment, and none is served without', () => {
+  const file = join(place, 'set.json');
+  const secrets = secretsIn(file, { LEDGER_SALT: SALT, OPERATOR_TOKEN: 'o' });
+  assert.deepEqual(Object.keys(secrets), ['GATE_SECRET']);
+  assert.doesNotThrow(() => refuseWithout({ ...secrets, LEDGER_SALT: SALT, OPERATOR_TOKEN: 'o' }, file));
+  assert.throws(() => refuseWithout(secrets, file), /LEDGER_SALT, OPERATOR_TOKEN: neither in the environment nor in/);
+});
+
+// A-728
+test('secrets are there whole or not at all', () => {
+  const folder = join(place, 'cut');
+  mkdirSync(folder);
+  // What a kill at the very first start leaves, and a link in its place.
+  writeFileSync(join(folder, 'secrets.json.new'), '{"GATE');
+  takeState(folder).leave();
+  assert.equal(existsSync(join(folder, 'secrets.json.new')), false);
+  rmSync(join(folder, 'secrets.json'));
+  writeFileSync(join(place, 'victim'), 'theirs');
+  symlinkSync(join(place, 'victim'), join(folder, 'secrets.json.new'));
+  takeState(folder).leave();
+  assert.equal(readFileSync(join(place, 'victim'), 'utf8'), 'theirs');
+  assert.equal(statSync(join(folder, 'secrets.json')).mode & 0o777, 0o600);
+});
