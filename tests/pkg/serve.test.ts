@@ -42,7 +42,8 @@ const fetchOf = (store = memoryStore()) =>
 const marks = (): string[] => readdirSync(state).filter((name) => name.startsWith('served-by-') && !name.endsWith('.new'));
 
 test('a paid request, a free one, the pages, and who asked', async () => {
-  const { url, child, ended } = await serving();
+  const { url, child, ended, wrote } = await serving();
+  await eventually('free paths beside priced ones are listed', () => /^\/report is priced, .*\/report\.json.*: free$/m.test(wrote()));
   const before = await chain.balanceOf(chain.accounts.payee.address);
   const response = await fetchOf()(`${url}/report`);
   assert.equal(((await response.json()) as { report: string }).report, 'Rainfall, Tuesday');
@@ -395,6 +396,12 @@ test('--check says what is wrong, or nothing, and makes no folder', async () => 
     all.stderr,
   );
   assert.equal(all.status, 2);
+  const elsewhere = join(dirname(state), 'elsewhere.json');
+  writeFileSync(elsewhere, JSON.stringify({ LEDGER_JURISDICTION: 'eu' }));
+  assert.match(
+    checked(...right, '--config', elsewhere).stderr,
+    /^farebox: --config: LEDGER_JURISDICTION needs Cloudflare: leave it out\n$/,
+  );
   const none = checked('--network', 'nowhere');
   assert.deepEqual(
     none.stderr.split('\n').map((line) => /^farebox: (\S+)/.exec(line)?.[1]),

@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { checkProgram, localProgram, unreadOf, wrongWith } from '../create/rules.js';
+import { checkProgram, localProgram, siblingsOf, unreadOf, wrongWith } from '../create/rules.js';
 import { closedBefore } from '../serve/backup.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
@@ -113,6 +113,9 @@ export async function serve(args: string[]): Promise<number> {
     tell(`${front.url} asks for payment in front of ${vars['ORIGIN_URL']}, on ${vars['NETWORK']}\n`);
     const place = environment['OPERATOR_TOKEN'] === undefined ? state.secretsFile : 'the environment';
     tell(`its desk is ${front.url}/_farebox/desk/, with OPERATOR_TOKEN of ${place}\n`);
+    const free = money === undefined ? await siblingsOf(vars, BOUND) : [];
+    for (const line of free) tell(`${line}\n`);
+    if (free.length > 0) tell('  price these as well, or set DEFAULT to deny in the file of --config\n');
     if (money !== undefined) {
       const store = join(relative('', state.folder) || '.', 'budget');
       tell(`its money is of this machine alone: the chain is ${money.rpc}\n\n`);
@@ -153,7 +156,8 @@ async function refuseWrong(words: Said, vars: Readonly<Record<string, unknown>>)
   const gaps = missing(said);
   const rest = wrong.filter(({ name }) => !gaps.some((gap) => gap.name === name));
   const told = [...gaps.filter(({ name }) => !(isMisnamed && name === 'FACILITATOR_URL')), ...rest];
-  const lines = [...unread, ...told.map(({ says }) => says)];
+  const elsewhere = said['LEDGER_JURISDICTION'] === undefined ? [] : ['--config: LEDGER_JURISDICTION needs Cloudflare: leave it out'];
+  const lines = [...unread, ...told.map(({ says }) => says), ...elsewhere];
   if (lines.length > 0) throw new Usage(lines.join('\nfarebox: '));
 }
 

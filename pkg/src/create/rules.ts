@@ -8,7 +8,10 @@ export type Check = {
   main(args: readonly string[], begin: string): Promise<number>;
   deploy(args: readonly string[], begin: string): Promise<number>;
   upgrade(args: readonly string[], program: { readonly begin: string; readonly version: string }): Promise<number>;
-  judge(vars: Readonly<Record<string, unknown>>): { readonly errors: readonly { readonly variable: string; readonly remedy: string }[] };
+  judge(vars: Readonly<Record<string, unknown>>): {
+    readonly errors: readonly { readonly variable: string; readonly remedy: string }[];
+    readonly siblings: readonly { readonly priced: string; readonly free: readonly string[] }[];
+  };
   keyed(url: string): string | undefined;
   clientNetwork(address: string): string;
   stepBetween(before: unknown, now: unknown): { readonly was: string; readonly next: string } | undefined;
@@ -37,10 +40,20 @@ export async function judged(
   vars: Readonly<Record<string, unknown>>,
   bound: readonly string[],
 ): Promise<ReturnType<Check['judge']>['errors']> {
+  const { errors } = await judgement(vars, bound);
+  return errors.filter(({ remedy }) => !/`wrangler secret put /.test(remedy));
+}
+
+async function judgement(vars: Readonly<Record<string, unknown>>, bound: readonly string[]): Promise<ReturnType<Check['judge']>> {
   const { judge } = await checkProgram();
   const secrets = { GATE_SECRET: 'x'.repeat(64), LEDGER_SALT: 'x'.repeat(32) };
-  const { errors } = judge({ ...secrets, ...vars, bindings: [...bound, 'CHANNEL', 'LEDGER', 'RATE_LIMITER'].sort() });
-  return errors.filter(({ remedy }) => !/`wrangler secret put /.test(remedy));
+  return judge({ ...secrets, ...vars, bindings: [...bound, 'CHANNEL', 'LEDGER', 'RATE_LIMITER'].sort() });
+}
+
+/** Free paths beside priced ones that many servers answer alike, a line for each priced one. */
+export async function siblingsOf(vars: Readonly<Record<string, unknown>>, bound: readonly string[]): Promise<readonly string[]> {
+  const { siblings } = await judgement(vars, bound);
+  return siblings.map(({ priced, free }) => oneLine(`${priced} is priced, and many servers serve the same at ${free.join(', ')}: free`));
 }
 
 /** Which word of a command sets which variable. */
