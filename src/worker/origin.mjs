@@ -1,5 +1,7 @@
 // Asks the origin, and lets bodies flow on their way.
 
+import { env } from 'cloudflare:workers';
+
 import { discard, lengthOf } from '../platform/body.mjs';
 import { LATE, race } from '../platform/deadline.mjs';
 import { headersOf, headOf } from '../platform/edge.mjs';
@@ -187,9 +189,24 @@ export function pump(held, idle, promised, sent) {
       writer.abort(new Error('it broke off')).catch(() => {});
       source.reader?.cancel().catch(() => {});
     }
-    return end;
+    return end === 'client_left' ? clientLeft() : end;
   });
   return { readable, end };
+}
+
+/**
+ * Says that a client has left, unless all have: with the front of `farebox serve`, which alone brings them. What became of their answers nobody
+ * knows then, and the lease of each payment decides.
+ *
+ * @returns {Promise<string>}
+ */
+async function clientLeft() {
+  const { FRONT: front } = /** @type {{ FRONT?: Fetcher }} */ (env);
+  const isThere = await (front?.fetch('http://front/') ?? Promise.resolve()).then(
+    () => true,
+    () => false,
+  );
+  return isThere ? 'client_left' : new Promise(() => {});
 }
 
 /** Milliseconds after which a reader who takes nothing has left, and bytes that are to be taken in that time. */

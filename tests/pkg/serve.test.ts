@@ -206,6 +206,39 @@ test('a kill with sales in flight: each is charged once and delivered, and nobod
   assert.equal(before - (await chain.balanceOf(payer().address)), sold * PRICE);
 });
 
+// A-725
+test('what was paid for and cut by a kill of the program is not booked as delivered', async () => {
+  const states = async (at: string): Promise<string[]> => {
+    const { OPERATOR_TOKEN } = JSON.parse(readFileSync(join(state, 'secrets.json'), 'utf8')) as { OPERATOR_TOKEN: string };
+    const response = await fetch(`${at}/_farebox/payments?route=/big`, { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } });
+    return ((await response.json()) as { items: { state: string }[] }).items.map((item) => item.state);
+  };
+  const first = await serving();
+  const had = (await states(first.url)).filter((it) => it === 'delivered').length;
+  // A client that leaves has what it left.
+  const leaves = new AbortController();
+  await fetchOf()(`${first.url}/big?hold&leaves`, { signal: leaves.signal });
+  leaves.abort();
+  origin.release();
+  const delivered = async (at: string): Promise<number> => (await states(at)).filter((it) => it === 'delivered').length;
+  await eventually(
+    'it is delivered',
+    () => delivered(first.url),
+    (count) => count === had + 1,
+  );
+  const cut = await fetchOf()(`${first.url}/big?hold&cut`);
+  first.child.kill('SIGKILL');
+  await first.ended;
+  origin.release();
+  await assert.rejects(cut.arrayBuffer());
+  // The runtime that it has left hears of that.
+  await new Promise((done) => setTimeout(done, 1_000));
+  const second = await serving();
+  assert.equal(await delivered(second.url), had + 1);
+  second.child.kill('SIGTERM');
+  assert.equal(await second.ended, 0);
+});
+
 test('a runtime that crashes is started again, and what was sent meanwhile is told so', async () => {
   const { url, child, ended } = await serving();
   const [mark = ''] = marks();

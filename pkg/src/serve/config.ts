@@ -6,8 +6,8 @@ export type Plan = {
   readonly pages: string;
   /** Folder of the objects' rows. */
   readonly state: string;
-  /** Sockets of workerd in the file system: for requests, and for the sweep. */
-  readonly sockets: { readonly requests: string; readonly sweep: string };
+  /** Sockets in the file system: of workerd for requests and for the sweep, and of the program that brings the requests. */
+  readonly sockets: { readonly requests: string; readonly sweep: string; readonly front: string };
   /** Names of the variables and secrets; their values are in the environment, never in a file. */
   readonly names: readonly string[];
 };
@@ -34,6 +34,7 @@ export function configOf({ pages, state, sockets, names }: Plan): string {
     '(name = "LEDGER", durableObjectNamespace = "Ledger")',
     '(name = "CHANNEL", durableObjectNamespace = "Channel")',
     '(name = "PAGES", service = "pages")',
+    '(name = "FRONT", service = "front")',
   ];
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -43,6 +44,7 @@ const config :Workerd.Config = (
     (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true))),
     (name = "state", disk = (path = ${quoted(state)}, writable = true)),
     (name = "pages", disk = (path = ${quoted(pages)})),
+    (name = "front", external = (address = ${quoted(`unix:${sockets.front}`)}, http = ())),
   ],
   sockets = [
     (name = "requests", address = ${quoted(`unix:${sockets.requests}`)}, http = (forwardedProtoHeader = "x-farebox-proto"), service = "gate"),

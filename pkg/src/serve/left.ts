@@ -15,8 +15,12 @@ export const CONFIG = 'config.capnp';
 /** How the folder of its sockets is called, before six characters of chance. */
 export const SOCKETS = 'farebox-';
 
-/** The sockets in their folder. */
-export const socketsIn = (folder: string) => ({ requests: join(folder, 'requests'), sweep: join(folder, 'sweep') });
+/** The sockets in their folder: two of the runtime, and one of the program in front of it. */
+export const socketsIn = (folder: string) => ({
+  requests: join(folder, 'requests'),
+  sweep: join(folder, 'sweep'),
+  front: join(folder, 'front'),
+});
 
 /** Where the marks of a folder stand: beside its rows. `rows` may be a link to another disk, which two folders can have. */
 export const marksOf = (folder: string): string => dirname(realpathSync(join(folder, 'rows')));

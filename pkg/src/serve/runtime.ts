@@ -1,7 +1,7 @@
 /** workerd with one gate in it: started, asked, started again after a crash, and ended. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants, copyFileSync, lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { createServer, request, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,6 +76,8 @@ export function startRuntime({ gate, pages, rows, files, vars, began: runs, log,
     writeFileSync(free(config), configOf({ pages, state: rows, sockets: socketsIn(folder), names: Object.keys(vars) }), { flag: 'wx' });
   };
 
+  /** Answers for as long as this process lives, so that the runtime does not take its end for that of a client. */
+  let front: Server | undefined;
   /** The process that may read the rows. */
   let child: ChildProcess | undefined;
   let isStopping = false;
@@ -105,9 +107,12 @@ export function startRuntime({ gate, pages, rows, files, vars, began: runs, log,
       waiting = setTimeout(start, pause);
     };
     try {
+      front?.close();
       removeSockets(folder);
       folder = mkdtempSync(join(tmpdir(), SOCKETS));
       write();
+      front = createServer((_, answer) => answer.end()).on('error', ({ message }) => log(`the front of workerd: ${message}\n`));
+      front.listen(socketsIn(folder).front).unref();
       const it: ChildProcess = spawn(program, ['serve', '--experimental', config], {
         // A group of its own: Ctrl-C reaches this process alone, which lets requests under way end.
         detached: true,
@@ -144,6 +149,7 @@ export function startRuntime({ gate, pages, rows, files, vars, began: runs, log,
     const late = setTimeout(() => child?.kill('SIGKILL'), milliseconds);
     await ended;
     clearTimeout(late);
+    front?.close();
     removeSockets(folder);
   };
   const answers = async (): Promise<void> => {
