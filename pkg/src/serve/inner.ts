@@ -22,8 +22,11 @@ export type Inner = {
  * What belongs to one connection, or is said by the front alone, and what Cloudflare says of a client: here anybody could. Servers that know names of
  * CGI read `_` as `-`.
  */
-const OWN =
-  /^(?:connection|keep-alive|proxy-connection|content-length|transfer-encoding|te|trailer|upgrade|expect|host|x-farebox-proto|cf[-_].*|x[-_]real[-_]ip|true[-_]client[-_]ip)$/i;
+const OWN = [
+  /^(?:connection|keep-alive|proxy-connection|content-length|transfer-encoding|te|trailer|upgrade|expect|host|x-farebox-proto)$/,
+  /^(?:cf[-_].*|x[-_]real[-_]ip|true[-_]client[-_]ip)$/,
+];
+const isOwn = { test: (name: string): boolean => OWN.some((names) => names.test(name.toLowerCase())) };
 
 /** Room for the longest answer of an origin with what the gate adds to it, bytes. */
 const MOST_ANSWER_HEADER_BYTES = 1_048_576;
@@ -36,7 +39,7 @@ export function innerRequest({ socket, trustsProxy }: Inner, asked: IncomingMess
   const [address = '', proto = ''] = senderOf(asked, trustsProxy) ?? [];
   const [path = '/', host = ''] = targetOf(asked) ?? [];
   const own = ['host', host, 'cf-connecting-ip', address, 'x-farebox-proto', proto];
-  const lines = [...linesOf(asked.rawHeaders, OWN), ...own, ...lengthOf(asked), ...more];
+  const lines = [...linesOf(asked.rawHeaders, isOwn), ...own, ...lengthOf(asked), ...more];
   const options = { socketPath: socket, method: asked.method, path, headers: lines, setHost: false, agent };
   // An answer that was paid for is handed over, also if a field of it has characters that no field may have.
   const lenient = { maxHeaderSize: MOST_ANSWER_HEADER_BYTES, insecureHTTPParser: true };
@@ -77,7 +80,7 @@ function lengthOf({ headers }: IncomingMessage): string[] {
 }
 
 /** Header lines, value after name, but for those of these names and those that no field may be. */
-export function linesOf(raw: readonly string[], without: RegExp): string[] {
+export function linesOf(raw: readonly string[], without: Pick<RegExp, 'test'>): string[] {
   const isPassed = (name: string, value: string): boolean => !without.test(name) && isField(name, value);
   return raw.filter((_, at) => isPassed(raw[at - (at % 2)] ?? '', raw[at - (at % 2) + 1] ?? ''));
 }

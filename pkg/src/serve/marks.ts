@@ -33,8 +33,8 @@ export function isOfAnotherBoot({ boot }: Owner): boolean {
 }
 
 /**
- * Marks a folder for this process, unless another one goes on that has marked it so: `busy` says it. Of two that come at once both may leave; never do
- * both stay. `left` hears of each mark whose process is over, before that goes.
+ * Marks a folder for this process, unless another one goes on that has marked it so: `busy` says it. Of two that come at once both may
+ * leave; never do both stay. `left` hears of each mark whose process is over, before that goes.
  */
 export function markIn(folder: string, kind: Kind, busy: (pid: number, mark: string) => Later, left: (mark: string) => void): string {
   const [boot, start] = [bootOf(), startOf(process.pid)];

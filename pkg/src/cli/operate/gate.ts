@@ -172,7 +172,8 @@ export async function exported(operator: Operator, { values }: Spoken): Promise<
   const end = await operator.copy('/_farebox/export', { format, from, to, of }, (text) =>
     process.stdout.write(process.stdout.isTTY ? visible(text) : text),
   );
-  if (!/^"?incomplete|"incomplete"/.test(end)) return EXIT.done;
+  // The whole line, because a row has texts of others.
+  if (!/^(?:incomplete,\w+\r?|\{"incomplete":"\w+"\})$/.test(end)) return EXIT.done;
   tell('farebox: the export is incomplete, as its last line says: export it in parts, with --from and --to\n');
   return EXIT.failed;
 }
