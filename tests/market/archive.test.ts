@@ -151,7 +151,7 @@ describe('50,001 invocations of a market with a bucket', () => {
   });
 });
 
-// A-743
+// A-569
 it("agents' looks into the archive take turns, and newer rows wait for no one", { timeout: 120_000 }, async () => {
   const vars = { LEDGER_ROWS: 1_000 };
   const book = new Book(await Market.start({ bucket: new Bucket(), treasury: new FakeTreasury().bound, vars }), rowsOf(2_200));

@@ -255,7 +255,7 @@ describe('a skill that the gate sold', () => {
     assert.equal((await sold('looked-up')).status, 405);
   });
 
-  // A-745
+  // A-571
   it('is asked for again where the object does not answer and the money has moved, and is refused at once where it has not', async () => {
     await publish('kept');
     const transaction = `0x${'7'.repeat(64)}`;

@@ -60,7 +60,7 @@ describe('the table of a market', () => {
     assert.equal(await isLive('refused'), false);
   });
 
-  //
+  //
   it('never has more values than the gate reads, and sells whoever comes after many of another network', async () => {
     // 900 values each; the gate reads 16,384 in all.
     const many = { input: { list: Array.from({ length: 500 }, () => 0) }, output: { list: Array.from({ length: 380 }, () => 0) } };

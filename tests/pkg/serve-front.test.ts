@@ -310,7 +310,7 @@ test('a connection holds neither what was answered before its body came, nor a r
   assert.ok(seen.length <= count + 1);
 });
 
-// A-726
+// A-595
 test('a target or a host that the runtime cannot read reaches neither it nor the log', async () => {
   const wrote = served.wrote().length;
   const count = seen.length;
@@ -340,7 +340,7 @@ test('a target or a host that the runtime cannot read reaches neither it nor the
   assert.deepEqual([seen.length, served.wrote().slice(wrote)], [count, '']);
 });
 
-// A-727
+// A-596
 test('nobody says in the name of a platform who they are or where', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
   const inner = createServer((asked, answer) => answer.end(JSON.stringify(asked.rawHeaders)));
@@ -360,7 +360,7 @@ test('nobody says in the name of a platform who they are or where', async () => 
   rmSync(folder, { recursive: true });
 });
 
-// A-725
+// A-594
 test('what is under way when the time is over is cut only once the runtime has ended', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
   let left = false;

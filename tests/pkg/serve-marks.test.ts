@@ -41,7 +41,7 @@ async function farebox(...words: string[]): Promise<number | null> {
 /** A thread of this process that is no process. */
 const thread = (): string => readdirSync(`/proc/${process.pid}/task`).find((it) => Number(it) !== process.pid) ?? '1';
 
-// A-722
+// A-591
 test('a mark of a process that is gone keeps nothing, whoever has its number now', LINUX, () => {
   const gate = folder('gone');
   const { mark, leave } = takeState(gate);
@@ -64,7 +64,7 @@ test('a mark of a process that is gone keeps nothing, whoever has its number now
   }
 });
 
-// A-722
+// A-591
 test('a mark of a process that goes on keeps the folder, and the code says that it may pass', LINUX, async () => {
   const gate = folder('kept');
   const child = spawn(process.execPath, [
@@ -135,7 +135,7 @@ async function held(gate: string, copy: string): Promise<() => Promise<number | 
   };
 }
 
-// A-724
+// A-593
 test('of two backups at once one is made, of one moment', LINUX, async () => {
   const { gate } = await written('twice');
   const [one, other] = [join(place, 'copy-1'), join(place, 'copy-2')];
@@ -151,7 +151,7 @@ test('of two backups at once one is made, of one moment', LINUX, async () => {
   assert.equal(await farebox('backup', other, '--state', gate), 0, 'a killed one keeps nothing');
 });
 
-// A-724
+// A-593
 test('a backup in which somebody lets the runtime go on is none', LINUX, async () => {
   const { gate, pid } = await written('went-on');
   const copy = join(place, 'copy-3');

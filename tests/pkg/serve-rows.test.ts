@@ -38,7 +38,7 @@ async function starts(name: string, vars: Readonly<Record<string, string>> = {})
   }
 }
 
-// A-723
+// A-592
 test('rows are not served under another salt, nor under another number of objects at once', async () => {
   await starts('names');
   await starts('names', { LEDGER_SHARDS: '16' });
@@ -52,7 +52,7 @@ test('rows are not served under another salt, nor under another number of object
   assert.doesNotMatch(readFileSync(join(place, 'names', 'rows', 'gate.json'), 'utf8'), new RegExp(SALT));
 });
 
-// A-723
+// A-592
 test('rows whose disk is not there are waited for', async () => {
   const gate = join(place, 'disks');
   mkdirSync(join(place, 'disk'));
@@ -68,7 +68,7 @@ test('rows whose disk is not there are waited for', async () => {
   await starts('disks');
 });
 
-// A-723
+// A-592
 test('what the rows are named by goes with a copy of them', async () => {
   await starts('copied');
   backUp(join(place, 'copied'), join(place, 'copy'));
@@ -79,7 +79,7 @@ test('what the rows are named by goes with a copy of them', async () => {
   await assert.rejects(starts('back'), /has not the rows that were there/);
 });
 
-// A-723
+// A-592
 test('no second secret is made beside one of the environment, and none is served without', () => {
   const file = join(place, 'set.json');
   const secrets = secretsIn(file, { LEDGER_SALT: SALT, OPERATOR_TOKEN: 'o' });
@@ -88,7 +88,7 @@ test('no second secret is made beside one of the environment, and none is served
   assert.throws(() => refuseWithout(secrets, file), /LEDGER_SALT, OPERATOR_TOKEN: neither in the environment nor in/);
 });
 
-// A-728
+// A-597
 test('secrets are there whole or not at all', () => {
   const folder = join(place, 'cut');
   mkdirSync(folder);

@@ -68,7 +68,7 @@ const full = (): never => {
   throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
 };
 
-//
+//
 test('a process that cannot be made is tried again, until it can', async () => {
   const { began, wrote, runtime, program } = starts('tried');
   await runtime.answers();
@@ -82,7 +82,7 @@ test('a process that cannot be made is tried again, until it can', async () => {
   assert.ok(!began.some(isThere));
 });
 
-//
+//
 test('a process that cannot be noted does not go on, and the next one is noted', async () => {
   let isFull = true;
   const { began, runtime } = starts('noted', () => isFull && full());
@@ -108,7 +108,7 @@ test('a process that cannot be noted does not go on, and the next one is noted',
   assert.ok(!began.some(isThere));
 });
 
-//
+//
 test('a disk that has no room for what it is started with ends nothing', async () => {
   const { began, wrote, runtime, program } = starts('written');
   await runtime.answers();
@@ -121,7 +121,7 @@ test('a disk that has no room for what it is started with ends nothing', async (
   await runtime.stop(0);
 });
 
-//
+//
 test('who has had no runtime for too long is told so, by a code of its own', async () => {
   const { runtime } = starts('lost', full, 500);
   await assert.rejects(runtime.lost, (error) => error instanceof Later && /has not run for \d+ seconds/.test(error.message));

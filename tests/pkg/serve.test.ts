@@ -206,7 +206,7 @@ test('a kill with sales in flight: each is charged once and delivered, and nobod
   assert.equal(before - (await chain.balanceOf(payer().address)), sold * PRICE);
 });
 
-// A-725
+// A-594
 test('what was paid for and cut by a kill of the program is not booked as delivered', async () => {
   const states = async (at: string): Promise<string[]> => {
     const { OPERATOR_TOKEN } = JSON.parse(readFileSync(join(state, 'secrets.json'), 'utf8')) as { OPERATOR_TOKEN: string };

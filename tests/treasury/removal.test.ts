@@ -79,7 +79,7 @@ test('an answer of a megabyte leaves after six hours, and its key gets the decis
   assert.equal((await world.transfers()).size, before);
 });
 
-// A-701
+// A-577
 test('a long answer that a short one replaces leaves nothing behind', { timeout: 120_000 }, async () => {
   const ask = () => buy(clientOf(world, 'acme', 'buyer'), shop('shrinking'), undefined, { idempotencyKey: 'shrinking' });
   const first = await ask();

@@ -44,7 +44,7 @@ describe('what the document tells an origin to check', () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  //
+  //
   it("in Node: no request but the gate's, unchanged and of now, is let in", async () => {
     const path = join(folder, 'block.mjs');
     writeFileSync(path, block('js'));

@@ -151,7 +151,7 @@ pub fn an_invocation_keeps_a_place_if_more_than_the_seller_says_that_it_was_paid
     assert_eq!(invoked(&before, "allow", TX, None), [0, 0]);
 }
 
-//
+//
 #[test]
 pub fn money_that_an_invocation_tells_of_keeps_no_place_as_a_sale_too() {
     let mut world = World::new();

@@ -330,7 +330,7 @@ fn values_of(value: &Value) -> usize {
     below + 1
 }
 
-//
+//
 #[test]
 pub fn many_values_of_one_network_keep_no_one_out_of_what_the_gate_reads() {
     for each in [230, 480] {
@@ -356,7 +356,7 @@ pub fn many_values_of_one_network_keep_no_one_out_of_what_the_gate_reads() {
     }
 }
 
-//
+//
 #[test]
 pub fn what_no_money_keeps_is_left_out_of_a_table_first() {
     let mut world = World::new();
@@ -378,7 +378,7 @@ fn remove(world: &mut World, id: &str) -> u32 {
     world.reply(Command::Deactivate(labels, id.into(), body)).status
 }
 
-//
+//
 #[test]
 pub fn what_the_operator_took_back_is_never_published_anew() {
     for before in ["sold", "taken back", "made room"] {
@@ -403,7 +403,7 @@ pub fn what_the_operator_took_back_is_never_published_anew() {
     }
 }
 
-//
+//
 #[test]
 pub fn the_fee_of_what_cannot_be_sold_is_not_taken() {
     let mut vars = vars();

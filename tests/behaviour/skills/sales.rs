@@ -187,7 +187,7 @@ pub fn a_pack_that_was_settled_is_given_though_its_skill_was_taken_back() {
     assert_eq!(world.rows.packs.len(), 1);
 }
 
-//
+//
 #[test]
 pub fn what_was_settled_at_an_earlier_price_is_served_however_late() {
     let mut world = shop();
@@ -225,7 +225,7 @@ pub fn what_was_settled_at_an_earlier_price_is_served_however_late() {
     }
 }
 
-//
+//
 #[test]
 pub fn what_answers_a_payment_again_is_asked_again() {
     let mut vars = vars();

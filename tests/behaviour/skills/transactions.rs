@@ -99,7 +99,7 @@ pub fn that_a_payment_moved_shows_no_transaction_that_its_seller_named() {
     assert_eq!(world.rows.invocations[3].tx, TX);
 }
 
-//
+//
 #[test]
 pub fn the_treasury_is_asked_for_as_long_as_it_asks_the_chain() {
     let mut world = shop();

@@ -212,7 +212,7 @@ pub fn answers_have_a_bound_in_all_and_the_oldest_leave_first() {
     assert_eq!(world.rows.attempts.len(), 6);
 }
 
-//
+//
 #[test]
 pub fn what_a_merchant_answers_and_does_not_deliver_takes_no_room_of_deliveries() {
     for answer in [plain(500, &"x".repeat(20_000)), settled(424, &"x".repeat(2_000))] {
@@ -232,7 +232,7 @@ pub fn what_a_merchant_answers_and_does_not_deliver_takes_no_room_of_deliveries(
     }
 }
 
-//
+//
 #[test]
 pub fn answers_to_one_agent_take_no_room_of_others() {
     let mut world = World::new();

@@ -24,7 +24,7 @@ fn charged(id: &str) -> Value {
     })
 }
 
-//
+//
 #[test]
 pub fn a_review_of_a_charge_is_about_it_at_whatever_second_it_is_asked_for() {
     let mut variables = variables();

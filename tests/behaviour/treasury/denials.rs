@@ -181,7 +181,7 @@ fn unmoved(world: &World) -> u32 {
     world.rows.agents["buyer"].unmoved
 }
 
-//
+//
 #[test]
 pub fn an_agent_begins_no_payment_on_a_day_of_which_5000_never_moved() {
     let mut world = World::with_node();
@@ -231,7 +231,7 @@ fn what_was_never_sent_and_what_no_node_shows_counts_among_what_never_moved() {
     assert_eq!(unmoved(&world), 2);
 }
 
-//
+//
 #[test]
 pub fn equal_denials_take_no_place_of_a_review() {
     let mut world = World::under(json!({

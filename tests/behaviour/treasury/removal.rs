@@ -163,7 +163,7 @@ fn unmoved(world: &mut World, key: &str) {
     world.read(&sent.attempt, fence, &Finding::Unused { safe_time });
 }
 
-//
+//
 #[test]
 pub fn a_payment_that_never_moved_leaves_after_a_week_and_its_key_pays_nothing_more() {
     let mut world = World::with_node();
@@ -197,7 +197,7 @@ pub fn a_payment_that_never_moved_leaves_after_a_week_and_its_key_pays_nothing_m
     assert_eq!(world.rows.decisions.len(), 1);
 }
 
-//
+//
 #[test]
 pub fn a_review_that_is_over_shows_its_request_for_a_week() {
     let mut variables = variables();

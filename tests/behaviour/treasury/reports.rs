@@ -571,7 +571,7 @@ pub fn an_inconclusive_payment_that_the_chain_shows_gets_its_receipt() {
     assert_eq!((row.fulfillment.as_str(), row.evidence.as_str()), ("inconclusive", "settled"));
 }
 
-//
+//
 #[test]
 pub fn a_payment_is_signed_for_the_offer_that_was_judged_wherever_it_stands_by_now() {
     let mut variables = variables();

@@ -419,7 +419,7 @@ pub fn rules_and_budgets_are_judged_again_when_an_approved_payment_is_made() {
     );
 }
 
-//
+//
 #[test]
 pub fn a_review_that_is_over_under_a_key_answers_no_request_without_one() {
     let mut world = world();
@@ -433,7 +433,7 @@ pub fn a_review_that_is_over_under_a_key_answers_no_request_without_one() {
     assert_eq!(ended.outcome(), ("deny", "policy_denied"));
 }
 
-//
+//
 #[test]
 pub fn a_wallet_that_is_too_short_uses_no_approval_up() {
     let mut world = with_node();

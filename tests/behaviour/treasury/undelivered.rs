@@ -84,7 +84,7 @@ fn what_a_merchant_refused_is_sent_again_whatever_its_method() {
     assert_eq!(world.told(&world::keyed("10000", "k")).text, told.text);
 }
 
-//
+//
 #[test]
 pub fn a_repeat_that_was_answered_and_refused_is_sent_again_whatever_its_method() {
     let busy = || {

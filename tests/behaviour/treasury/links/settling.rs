@@ -93,7 +93,7 @@ fn a_payment_that_the_chain_never_shows_fails_after_its_end() {
     }
 }
 
-//
+//
 #[test]
 pub fn payments_in_escrow_that_wait_hold_up_no_link() {
     let mut variables = variables_of_payouts();
