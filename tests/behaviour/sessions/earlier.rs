@@ -46,7 +46,7 @@ pub fn what_was_charged_is_delivered_again_whatever_the_route_asks_for_since() {
             let cumulative = if kind == "deposit" { PRICE } else { 2 * PRICE };
             let payment = door.payment(kind, cumulative);
             let first = door.buy(&payment, "1");
-            let known = (door.served, door.book(), door.chain.settled, door.chain.verified);
+            let known = (door.served, door.book(), door.chain.settled);
             change(&mut door, bound(routes()), (name, value.clone()), more.clone());
             let again = door.buy(&payment, "1");
             assert_eq!((again.status, &again.body), (200, &first.body), "{name} {value} {kind}");
@@ -55,8 +55,10 @@ pub fn what_was_charged_is_delivered_again_whatever_the_route_asks_for_since() {
             // It buys nothing else.
             let other = door.buy(&payment, "2");
             assert_eq!((other.status, other.error().as_str()), (402, "terms_mismatch"));
-            let now = (door.served, door.book(), door.chain.settled, door.chain.verified);
+            let now = (door.served, door.book(), door.chain.settled);
             assert_eq!(now, known, "{name} {value} {kind}");
+            // A deposit may be a second one that the channel does not know yet.
+            assert!(door.chain.verified <= u64::from(kind == "deposit"), "{name} {value} {kind}");
         }
     }
 }

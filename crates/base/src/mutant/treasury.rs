@@ -240,7 +240,7 @@ macro_rules! treasury {
             TokensSeeEveryPayout,
             /// A review of a charge is about another one a second later.
             ReviewsAgeWithCharges,
-            /// What a merchant answered and did not deliver is kept like a delivery.
+            /// An answer of a merchant that delivered nothing is kept like a delivery.
             RefusalsAreKept,
             /// Answers to one agent take the room of all.
             OneAgentKeepsAllAnswers,
