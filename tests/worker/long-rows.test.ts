@@ -29,7 +29,7 @@ describe('a row of one payer', () => {
       const path = '/after/anew';
       const payer = freshPayer();
       const nonce = `0x${'5a'.repeat(32)}` as const;
-      world.origin.script(path, { kind: 'status', status: 404 });
+      world.origin.script(path, { status: 404 });
       for (let round = 0; round < ROUNDS; round += 1) {
         // Another signature of the same nonce each time.
         const payment = await payFor(world, path, { payer, nonce, validForSecs: 50 - 20 * (round % 2) });
