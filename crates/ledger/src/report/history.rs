@@ -37,7 +37,7 @@ const CUT: char = '\u{1a}';
 const GAP: &str = "…";
 
 /// Parses the steps of a row that was first seen at this second; malformed lines are skipped, and
-/// after a gap the state before a step is [`GAP`]. The lines of earlier versions are `<unix seconds>,<state before>,<state after>,<cause>`.
+/// after a gap the state before a step is `…`. The lines of earlier versions are `<unix seconds>,<state before>,<state after>,<cause>`.
 #[must_use]
 pub fn transitions(history: &str, created: u64) -> Vec<Transition> {
     let mut steps: Vec<Transition> = Vec::new();

@@ -4,24 +4,24 @@
 //! A row takes at most 200 bytes here, however large its payment is. Every time is computed when
 //! the row is written, so that a later look needs only the clock.
 
+mod brief;
 mod packed;
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
+pub use self::brief::is_open;
+pub(super) use self::brief::turn_of;
+use self::brief::{Brief, binding_of, client_of, network, payee_of, short, time};
 pub(super) use self::packed::Packed;
 use super::wake::Served;
 use super::{Scene, Slot};
-use crate::command::{Payment, REQUEST_DIGITS};
-use crate::entry::{Entry, OtherPayments, Work};
-use crate::state::State;
-use farebox_base::hash;
+use crate::command::Payment;
+use crate::entry::{Entry, OtherPayments};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::{Sorted, by_rank};
 use farebox_base::time::UnixTime;
-
 /// Maximum rows that are not at rest, over all payers; beyond it new payments are refused, and
 /// known ones served.
 pub const MAX_ROWS: usize = 20_000;
@@ -38,9 +38,6 @@ const KEPT_SECS: u32 = 60;
 /// Where the numbers of networks begin that have turns as one payer.
 const OF_NETWORKS: u64 = 1 << 32;
 
-/// Seconds of doubt after which the operator hears of it.
-const OVERDUE_SECS: u64 = 600;
-
 /// Rows that are not at rest, by payer and key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
@@ -52,45 +49,6 @@ pub(super) struct Index {
     /// The earliest due time among the rows written since the last complete look.
     noted: Option<UnixTime>,
 }
-
-/// One row. Times are unix seconds; a span that is over, or never was, ends at 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Brief {
-    /// The first eight bytes of its binding: a hash by the gate of the request, whatever its terms.
-    binding: [u32; 2],
-    /// The client network that began it.
-    client: u32,
-    /// Worked on until then.
-    active_until: u32,
-    /// Start of its doubt.
-    unknown_from: u32,
-    /// End of its doubt.
-    unknown_until: u32,
-    /// End of the time in which a refusal counts as fresh.
-    refused_until: u32,
-    /// End of the time in which it may be paid and not received.
-    heir_until: u32,
-    /// Time at which it needs work; the row itself says which.
-    due: u32,
-    /// Time at which the operator hears that it is still in doubt.
-    overdue: u32,
-    /// First sight of a row that was let go before money was asked for, or that never can be
-    /// charged; 0 for all others.
-    released: u32,
-    /// Whether no money was ever asked for it.
-    is_unasked: bool,
-    /// Whether nothing shows that its money has moved.
-    is_unpaid: bool,
-    /// The first eight bytes of a hash of its payee.
-    payee: [u32; 2],
-    /// Whether its payer has signed it, and so has turns of their own.
-    has_own_turns: bool,
-    /// Whether it is only a transaction that a client has named, which counts against no payer.
-    is_awaited: bool,
-    /// Whether it is a debt that the treasury pays back.
-    is_paid_back: bool,
-}
-
 /// The things that a claim asks the index about.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AskedRow<'a> {
@@ -121,85 +79,6 @@ struct DueRow<'a> {
     number: u64,
     /// Whether it is a debt that the treasury pays back.
     is_paid_back: bool,
-}
-
-impl Brief {
-    fn of(entry: &Entry, scene: &Scene<'_>) -> Option<Self> {
-        if !is_open(entry, scene) {
-            return None;
-        }
-        let due = entry.due(scene.plan, scene.now);
-        let is_paid_back = matches!(due, Some((_, Work::PayBack)));
-        let due = due.map(|(at, _)| at);
-        let heir = entry.is_uncollected(scene.now).then(|| entry.heir_until());
-        let active = entry.is_active().then(|| entry.wake_at()).flatten();
-        let (unknown_from, since) = match &entry.state {
-            // No money was asked for it, and anyone can name it: it blocks no payment, and the
-            // operator need not hear of it.
-            State::Unknown { .. } if entry.is_awaited() => (None, None),
-            State::Unknown { since, .. } => (Some(UnixTime::from_secs(0)), Some(*since)),
-            // Its state when its lease ends.
-            State::Settling(lease) => (Some(lease.until), None),
-            // It was refused, and is sent again.
-            State::Refused { sent, resend: Some(_), .. } if !planted(Mutant::SentIsRefused) => {
-                (Some(UnixTime::from_secs(0)), Some(*sent))
-            }
-            _ => (None, None),
-        };
-        let overdue = since.filter(|_| scene.notifies).map(|since| since.plus(OVERDUE_SECS));
-        let refused = match &entry.state {
-            State::Refused { .. } => Some(entry.refused_until()),
-            _ => None,
-        };
-        let is_released = match entry.state {
-            State::Released => true,
-            // A transaction may enter a block for ever.
-            State::Void | State::Closed => !entry.payment.was_sent_by_payer(),
-            _ => false,
-        };
-        let is_released = is_released && entry.is_unasked();
-        let is_unasked = entry.is_unasked() || entry.is_awaited();
-        // Whatever was asked for it before. What is in doubt costs nothing where a facilitator
-        // declines it in words that prove nothing.
-        let is_unpaid = match &entry.state {
-            State::Unknown { .. } | State::Refused { resend: Some(_), .. }
-                if planted(Mutant::DoubtIsUncounted) =>
-            {
-                false
-            }
-            State::Refused { .. } if planted(Mutant::RefusedAreUncounted) => false,
-            _ => entry.is_unpaid(),
-        };
-        Some(Self {
-            released: if is_released { short(Some(entry.created)) } else { 0 },
-            binding: binding_of(&entry.payment.binding),
-            client: client_of(&entry.payment.client),
-            active_until: short(active),
-            unknown_from: short(unknown_from),
-            unknown_until: short(unknown_from.map(|_| entry.unknown_until())),
-            refused_until: short(refused),
-            heir_until: short(heir),
-            // A row that waits only for its payer is looked at when that wait is over, and
-            // forgotten.
-            due: short(due.or(heir)),
-            overdue: overdue.map_or(u32::MAX, |at| short(Some(at))),
-            is_unasked,
-            is_unpaid: is_unpaid || is_unasked,
-            payee: payee_of(&entry.payment.pay_to),
-            has_own_turns: has_own_turns(entry),
-            is_awaited: entry.is_awaited(),
-            is_paid_back,
-        })
-    }
-
-    /// Whether it is in doubt and the operator has heard so.
-    const fn was_told(&self) -> bool {
-        self.unknown_from == 0 && self.unknown_until > 0 && self.overdue == u32::MAX
-    }
-
-    const fn is_unknown(&self, now: u32) -> bool {
-        self.unknown_from <= now && now < self.unknown_until
-    }
 }
 
 impl Index {
@@ -408,70 +287,6 @@ impl Index {
         let next = self.rows.iter().map(|(_, row)| row.due.min(row.overdue)).min()?;
         (next != u32::MAX).then(|| time(next))
     }
-}
-
-/// Whether a row belongs in the index. Its owner needs its own index to find the open rows.
-#[must_use]
-pub fn is_open(entry: &Entry, scene: &Scene<'_>) -> bool {
-    entry.due(scene.plan, scene.now).is_some() || entry.is_uncollected(scene.now)
-}
-
-/// Whoever has the turn of a row: its payer or, where none is read, its network.
-pub(super) fn turn_of(slot: &Slot, entry: &Entry) -> String {
-    match has_own_turns(entry) {
-        true => slot.payer.clone(),
-        false => network(client_of(&entry.payment.client)),
-    }
-}
-
-fn has_own_turns(entry: &Entry) -> bool {
-    entry.payment.names_signer() && !entry.is_awaited()
-}
-
-/// A network among those who have turns.
-fn network(client: u32) -> String {
-    alloc::format!("network {client}")
-}
-
-/// The client network's name as a number.
-fn client_of(name: &str) -> u32 {
-    head(name)[0]
-}
-
-/// The part of a hash of the payee by which the index distinguishes payees: anyone can make an
-/// account whose name begins like that of another.
-fn payee_of(name: &str) -> [u32; 2] {
-    head(&hash::digest(&[name.as_bytes()]))
-}
-
-/// The part of a binding by which the index distinguishes requests.
-fn binding_of(binding: &str) -> [u32; 2] {
-    head(binding)
-}
-
-/// The first eight bytes that 16 hex digits stand for, or those of the text.
-fn head(text: &str) -> [u32; 2] {
-    let digits = text.get(..REQUEST_DIGITS).and_then(|digits| u64::from_str_radix(digits, 16).ok());
-    let bytes = digits.map_or_else(
-        || {
-            let mut bytes = [0; 8];
-            for (byte, letter) in bytes.iter_mut().zip(text.bytes()) {
-                *byte = letter;
-            }
-            bytes
-        },
-        u64::to_be_bytes,
-    );
-    let [a, b, c, d, e, f, g, h] = bytes;
-    [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])]
-}
-
-fn short(at: Option<UnixTime>) -> u32 {
-    at.map_or(0, |at| u32::try_from(at.secs()).unwrap_or(u32::MAX))
-}
-
-fn time(secs: u32) -> UnixTime {
-    UnixTime::from_secs(secs.into())
 }
 
 #[cfg(test)]
