@@ -276,27 +276,13 @@ export function within(promise, milliseconds) {
 /** What the compiled gate refuses need not be read to its end: fields, their characters, those of a URL. */
 export const MOST = { fields: 256, characters: 65_536, url: 20_000 };
 
-/** Characters that `fetch` writes by their number, in a path and in a query. Spec: URL, 1.3. */
-const NUMBERED = { path: /["<>^`{}]/g, query: /["'<>]/g };
-
-/**
- * The URL as `fetch` writes it: what is priced, bound and signed is what the origin gets.
- *
- * @param {string} url
- */
-function sentUrl(url) {
-  const [path = '', ...query] = url.split(/(?=\?)/);
-  const numbered = (/** @type {string} */ one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`;
-  return path.replace(NUMBERED.path, numbered) + query.join('').replace(NUMBERED.query, numbered);
-}
-
 /**
  * Method, URL, whether a body comes, and one line per header field.
  *
  * @param {Request} request
  */
 export function requestHead(request) {
-  const start = `${request.method}\n${sentUrl(request.url.slice(0, MOST.url))}\n${request.body === null ? '' : 'body'}`;
+  const start = `${request.method}\n${request.url.slice(0, MOST.url)}\n${request.body === null ? '' : 'body'}`;
   let head = start;
   let fields = 0;
   for (const [name, value] of request.headers) {

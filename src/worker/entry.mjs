@@ -176,6 +176,16 @@ export class Ledger extends DurableObject {
   }
 }
 
+/**
+ * Whether a message only looks at a channel, of which the chain has shown nothing new.
+ *
+ * @param {string} command
+ */
+function isLook(command) {
+  const { ask, sight } = JSON.parse(command);
+  return ask === 'see' && (sight ?? null) === null;
+}
+
 /** Streams of one channel that wait for vouchers at once. */
 const MOST_WAITING = 16;
 
@@ -189,14 +199,14 @@ export class Channel extends Ledger {
   waiting = new Set();
 
   /**
-   * What is refused brings no stream a voucher, and anyone can send it.
+   * What is refused, or only asked, brings no stream a voucher, and anyone can send it.
    *
    * @param {string} command
    * @param {Uint8Array | null} body
    */
   async ask(command, body) {
     const answered = await super.ask(command, body);
-    if (this.waiting.size > 0 && JSON.parse(answered.answer).said !== 'refused') {
+    if (this.waiting.size > 0 && JSON.parse(answered.answer).said !== 'refused' && !isLook(command)) {
       for (const wake of this.waiting) wake();
     }
     return answered;

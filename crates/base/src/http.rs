@@ -15,6 +15,7 @@ pub use self::headers::{Headers, has_token};
 pub use self::pieces::UrlPieces;
 use self::weight::quality;
 pub use self::weight::thousandths;
+use crate::encoding::hex;
 use crate::mutant::{Mutant, planted};
 
 /// Maximum size of a proof header, bytes.
@@ -25,6 +26,9 @@ pub const MAX_FIELDS: usize = 256;
 pub const MAX_FIELDS_BYTES: usize = 64 * 1024;
 /// Maximum commas in the fields of a request that are read as lists.
 const MAX_COMMAS: usize = 256;
+/// Characters that are sent on by their number: of a path, and of a query.
+const IN_PATH: &str = "\"<>^`{}";
+const IN_QUERY: &str = "\"'<>";
 /// Fields that are read as lists, lower case.
 const LISTS: [&str; 5] =
     ["accept", "accept-payment", "authorization", "connection", "payment-authorization"];
@@ -90,10 +94,39 @@ impl RequestHead {
         UrlPieces::of(&self.url).map_or("", |url| url.host())
     }
 
-    /// Path and query as they will be forwarded.
+    /// Path and query as the client sent them.
     #[must_use]
     pub fn target(&self) -> &str {
         UrlPieces::of(&self.url).and_then(|url| url.target()).unwrap_or("/")
+    }
+
+    /// Path and query as they are sent on: an engine's `fetch` writes some characters by their
+    /// number, and what is signed must be what is sent. Spec: URL, 1.3, path and query percent-encode
+    /// sets.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_base::http::RequestHead;
+    /// let head = RequestHead::from_text("GET\nhttps://a.example/^a?b='c'\n\n").unwrap();
+    /// assert_eq!(head.sent_target(), "/%5Ea?b=%27c%27");
+    /// ```
+    #[must_use]
+    pub fn sent_target(&self) -> String {
+        let mut sent = String::new();
+        let mut numbered = IN_PATH;
+        for letter in self.target().chars() {
+            if letter == '?' {
+                numbered = IN_QUERY;
+            }
+            match u8::try_from(letter) {
+                Ok(byte) if numbered.contains(letter) => {
+                    sent.push('%');
+                    sent.push_str(&hex::encode(&[byte]).to_ascii_uppercase());
+                }
+                _ => sent.push(letter),
+            }
+        }
+        sent
     }
 
     /// Whether there are more fields, more bytes of them or longer lists in them than any client

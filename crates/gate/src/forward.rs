@@ -188,10 +188,10 @@ pub(super) fn origin_call(
             (payer, receipt, price)
         }
     };
-    let target = head.target();
+    let target = head.sent_target();
     let time = alloc::format!("{}", now.secs());
     let [amount, asset, network, transaction] = price.parts();
-    let signed = [&head.method, target, who, receipt, amount, asset, network, transaction];
+    let signed = [&head.method, &*target, who, receipt, amount, asset, network, transaction];
     // Origins that were set up before prices were forwarded check the first one.
     let first = signed.split_at(SIGNED_FIRST).0;
     for (name, scheme, parts) in [(SIGNATURE, "v1", first), (SIGNATURE_V2, "v2", &signed)] {

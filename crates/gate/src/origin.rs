@@ -28,7 +28,7 @@ impl Origin {
     /// The URL to ask for.
     #[must_use]
     pub fn url(&self, head: &RequestHead) -> String {
-        let target = head.target();
+        let target = head.sent_target();
         let mut url = match self {
             Self::Url(base) => base.clone(),
             Self::Host(_) | Self::Bound | Self::Zone => {
@@ -36,7 +36,7 @@ impl Origin {
                 [scheme, "://", head.authority()].concat()
             }
         };
-        url.push_str(target);
+        url.push_str(&target);
         url
     }
 

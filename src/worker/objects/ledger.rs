@@ -107,6 +107,7 @@ impl Ledger {
         if message.has("command") {
             let Some(envelope) = message.read() else { return unsupported() };
             let decision = self.with_rows(|desk| desk.count_and_apply(envelope, body))?;
+            self.note_written(&decision.changes);
             return Ok((written(&decision.reply), decision.body));
         }
         if message.has("ask") {
@@ -159,6 +160,16 @@ impl Ledger {
             None => self.open(&gate)?,
         };
         Ok((gate, rows, shard, chores))
+    }
+
+    /// Lets rows wait no longer that were written after all.
+    pub(super) fn note_written(&self, changes: &[Change]) {
+        let mut unwritten = self.unwritten.borrow_mut();
+        if !unwritten.is_empty() {
+            for slot in changes.iter().filter_map(Change::slot) {
+                unwritten.remove(slot);
+            }
+        }
     }
 
     /// Reads the rows that are not at rest, and no other.

@@ -93,14 +93,18 @@ impl Ledger {
         let written = self.with_rows(|desk| {
             let (due, changes) = desk.due(places)?;
             desk.write(&changes)?;
-            Ok(due)
+            Ok((due, changes))
         });
         let due = match written {
             Err(error) if !is_moving(&error) => {
                 *places = before;
                 self.write_each(places)?
             }
-            written => written?,
+            written => {
+                let (due, changes) = written?;
+                self.note_written(&changes);
+                due
+            }
         };
         let mut jobs = Vec::new();
         for due in due {
@@ -118,6 +122,9 @@ impl Ledger {
         let (mut due, changes) = self.with_rows(|desk| desk.due(places))?;
         for written in changes.chunk_by(|one, next| one.slot() == next.slot()) {
             let result = self.with_rows(|desk| desk.write(written));
+            if result.is_ok() {
+                self.note_written(written);
+            }
             if let (Err(error), Some(slot)) = (result, written.first().and_then(Change::slot)) {
                 self.postpone(slot, &error)?;
                 places.leave(slot, 0);

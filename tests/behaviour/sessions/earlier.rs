@@ -1,6 +1,7 @@
 //! Sessions whose terms change between a payment and its repeat.
 
 use farebox_core::channel::config::ChannelId;
+use farebox_core::facilitator::unproven::UnverifiedLimiter;
 use farebox_core::gate::Gate;
 use serde_json::{Value, json};
 
@@ -46,6 +47,8 @@ pub fn what_was_charged_is_delivered_again_whatever_the_route_asks_for_since() {
             let cumulative = if kind == "deposit" { PRICE } else { 2 * PRICE };
             let payment = door.payment(kind, cumulative);
             let first = door.buy(&payment, "1");
+            // In an isolate that has met no channel yet.
+            door.limits = Some(UnverifiedLimiter::new());
             let known = (door.served, door.book(), door.chain.settled);
             change(&mut door, bound(routes()), (name, value.clone()), more.clone());
             let again = door.buy(&payment, "1");

@@ -158,3 +158,25 @@ pub fn whoever_names_the_channel_of_another_is_limited_at_that_channel_alone() {
     let deposit = door.payment("deposit", PRICE);
     assert_eq!(buys(&mut door, STRANGER, &deposit).status, 200);
 }
+
+//
+#[test]
+fn what_is_said_to_be_added_to_the_deposit_of_another_is_asked_about_twenty_times() {
+    let mut session = Session::opened();
+    session.door.limits = Some(UnverifiedLimiter::new());
+    let from = |address: &str| get("/report/1").header("cf-connecting-ip", address);
+    let voucher = session.voucher("voucher", PRICE);
+    assert_eq!(session.send(from(STRANGER), &voucher).unwrap().status, 200);
+    let answers = (0..100_u8).map(|number| {
+        let hash = format!("0x{}", format!("{number:02x}").repeat(32));
+        let added = json!({
+            "action": "topUp", "type": "hash", "channelId": session.id, "hash": hash,
+            "additionalDeposit": PRICE.to_string(),
+        });
+        session.send(from(STRANGER), &added).unwrap().status
+    });
+    assert!(answers.filter(|status| *status == 429).count() >= 100 - MOST);
+    // It is no voucher, and counts by itself.
+    let voucher = session.voucher("voucher", 2 * PRICE);
+    assert_eq!(session.send(from(STRANGER), &voucher).unwrap().status, 200);
+}

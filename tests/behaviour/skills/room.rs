@@ -403,6 +403,18 @@ pub fn what_the_operator_took_back_is_never_published_anew() {
     }
 }
 
+//
+#[test]
+pub fn a_removal_forgets_what_else_is_idle_and_not_itself() {
+    let mut world = World::new();
+    for number in 0..20 {
+        publish_and_take_back(&mut world, &format!("other-{number}"));
+    }
+    world.now += 300_001;
+    assert_eq!(remove(&mut world, "other-0"), 200);
+    assert!(world.rows.skills.contains_key("other-0"));
+}
+
 //
 #[test]
 pub fn the_fee_of_what_cannot_be_sold_is_not_taken() {

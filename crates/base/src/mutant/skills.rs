@@ -173,6 +173,8 @@ macro_rules! skills {
             GonePaysItsFee,
             /// A skill that the operator took back is forgotten as others are.
             RemovalsAreForgotten,
+            /// A skill that the operator removed counts as idle, and is forgotten at once.
+            RemovedAreIdle,
         }
     };
 }

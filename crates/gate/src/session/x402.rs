@@ -133,8 +133,7 @@ impl SessionReader<'_, '_> {
         let (voucher, signed) = self.read_voucher(&config, channel, payload).ok()?;
         let is_sold = self.check_config(&config, false).is_ok();
         let scope = match word(payload, "type")? {
-            "deposit" if !is_sold => RecallScope::Met,
-            "voucher" if !is_sold => RecallScope::Answer,
+            "voucher" | "deposit" if !is_sold => RecallScope::Answer,
             "deposit" if self.read_deposit(&config, &channel, payload).is_ok() => {
                 RecallScope::Chain
             }

@@ -286,7 +286,9 @@ impl Entry {
     /// Lets this request ask the origin for a payment made earlier.
     fn deliver(mut self, transaction: TxHash, leases: Leases, now: UnixTime) -> (Self, Resumed) {
         self.leases = leases;
-        self.watch.owed |= matches!(self.state, State::RefundDue { .. });
+        // Whose notice is held back was not told of yet.
+        let is_told = self.yields_until().is_none();
+        self.watch.owed |= is_told && matches!(self.state, State::RefundDue { .. });
         let fence = self.grant();
         let sold = match self.state {
             State::Sold { since, .. } => Some(since),

@@ -296,11 +296,11 @@ impl Catalogue<'_> {
         version: &VersionRow,
         now: u64,
     ) -> Result<(Response, Vec<Change>), B::Error> {
-        let owner = skill.owner.clone();
         let skill = SkillRow { active: false, changed: now, ..skill };
         let response = self.show(200, &skill, version, SecretTold::No);
+        let idle = forget_idle(books, &skill, now)?;
         let mut changes = end_skill(books, skill, now)?;
-        changes.extend(forget_idle(books, &owner, now)?);
+        changes.extend(idle);
         changes.extend(change_table(books, now)?);
         Ok((response, changes))
     }

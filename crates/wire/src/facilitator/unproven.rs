@@ -106,14 +106,15 @@ pub enum ChannelStanding {
 pub struct ChannelCaller {
     /// The origin of the call.
     pub sender: UnverifiedCaller,
-    /// The amount of a voucher whose signature holds; empty for any other.
-    pub voucher: String,
+    /// The amount of a voucher whose signature holds, or the name of what its payer sends without a
+    /// signature; empty for any other.
+    pub shown: String,
 }
 
 impl ChannelCaller {
-    /// The network, with the channel and voucher that it shows.
+    /// The network, with the channel and what it shows of it.
     fn of(&self, object: &str) -> String {
-        [self.sender.network.as_str(), " ", object, " ", &self.voucher].concat()
+        [self.sender.network.as_str(), " ", object, " ", &self.shown].concat()
     }
 }
 

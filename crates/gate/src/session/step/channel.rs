@@ -179,9 +179,11 @@ impl<'g> SessionRequest<'g> {
         is_first.then(|| ChannelCaller {
             sender: UnverifiedCaller { payment: None, ..self.sender() },
             // Its payer has signed it: a stranger can only repeat it.
-            voucher: match &self.asked.payment.door {
-                SessionDoor::X402(..) => self.asked.payment.cumulative.to_string(),
-                SessionDoor::Mpp(_) => String::new(),
+            shown: match (&self.asked.payment.door, self.asked.payment.purpose) {
+                (SessionDoor::X402(..), _) => self.asked.payment.cumulative.to_string(),
+                // Its payer asks so, too, until a node shows it.
+                (SessionDoor::Mpp(_), Purpose::TopUp) => "top-up".to_string(),
+                (SessionDoor::Mpp(_), _) => String::new(),
             },
         })
     }
@@ -196,10 +198,6 @@ impl<'g> SessionRequest<'g> {
         let is_junk = !makes_it || planted(Mutant::OpeningsAreJunk);
         match answer.and_then(message::read::<ChannelReply>).map(|reply| reply.channel) {
             Some(Some(channel)) if channel.is_payer => ChannelStanding::Payer,
-            // What is said to be added is looked for on the chain, and limited there.
-            Some(Some(_)) if matches!(self.asked.payment.purpose, Purpose::TopUp) => {
-                ChannelStanding::Silent
-            }
             Some(Some(_)) => ChannelStanding::Stranger,
             Some(None) if is_junk => ChannelStanding::Unknown,
             Some(None) | None => ChannelStanding::Silent,

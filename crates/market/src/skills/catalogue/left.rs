@@ -71,14 +71,15 @@ pub(super) fn is_of<B: Rows>(books: &B, id: &str, owner: &str) -> Result<bool, B
     Ok(former.is_none_or(|former| former == owner) || planted(Mutant::IdsAreTakenOver))
 }
 
-/// The skills of an owner that are forgotten once one more was taken back: those that were never
+/// The skills of an owner that are forgotten once this one was taken back: others that were never
 /// used, beyond the newest.
 pub(super) fn forget_idle<B: Rows>(
     books: &B,
-    owner: &str,
+    taken: &SkillRow,
     now: u64,
 ) -> Result<Vec<Change>, B::Error> {
-    let idle = books.idle_of(owner)?;
+    let mut idle = books.idle_of(&taken.owner)?;
+    idle.retain(|row| row.id != taken.id || planted(Mutant::RemovedAreIdle));
     let beyond = idle.len().saturating_add(1).saturating_sub(MAX_IDLE);
     // What is on its way still finds its skill.
     let is_past = |row: &SkillRow| row.changed.saturating_add(GRACE_MS) < now;
