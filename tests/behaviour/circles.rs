@@ -82,6 +82,7 @@ const ALLOWED: &[Allowed] = &[
             "ledger::shard",
             "ledger::shard::failures",
             "ledger::shard::index",
+            "ledger::shard::index::brief",
             "ledger::shard::index::packed",
             "ledger::shard::operate",
             "ledger::shard::order",
