@@ -211,6 +211,7 @@ pub const TABLE: &[Row] = &[
         removal::a_payment_that_never_moved_leaves_after_a_week_and_its_key_pays_nothing_more
     ),
     row!(ReviewsStayWhole, removal::a_review_that_is_over_shows_its_request_for_a_week),
+    row!(UnreadAnswersAreHeard, undelivered::an_answer_that_cannot_be_read_may_be_a_delivery),
     row!(AnswersPileUp, answers::answers_have_a_bound_in_all_and_the_oldest_leave_first),
     row!(ClaimsStayTold, reports::what_is_over_names_no_other_transaction_than_the_chain_shows),
     row!(AgentsTakeNoTurns, turns::what_one_agent_leaves_open_takes_no_turn_of_another_agent),

@@ -114,6 +114,21 @@ pub fn a_repeat_that_was_answered_and_refused_is_sent_again_whatever_its_method(
     }
 }
 
+//
+#[test]
+pub fn an_answer_that_cannot_be_read_may_be_a_delivery() {
+    let mut world = World::new();
+    let body = world::keyed("10000", "k");
+    let order = world.order(&body);
+    assert_eq!(order.method, "POST");
+    // Another version finds the offer no more.
+    world.rows.parcels.get_mut(&order.attempt).unwrap().offer = 9;
+    let told = world.answered(&order, settled(200, "here"));
+    assert_eq!(told.outcome().0, "inconclusive");
+    assert!(world.rows.parcels.is_empty());
+    assert_eq!(world.told(&body).text, told.text);
+}
+
 #[test]
 fn an_agent_lists_what_it_has_paid_and_not_got() {
     let mut world = World::new();

@@ -262,6 +262,8 @@ macro_rules! treasury {
             EscrowsComeBeforeLinks,
             /// An approval is used up by a wallet that is too short for its payment.
             ShortWalletsUseApprovals,
+            /// An answer that cannot be read counts as one that was heard.
+            UnreadAnswersAreHeard,
         }
     };
 }

@@ -47,15 +47,18 @@ impl Reports<'_> {
             let outcome = settlement::read_outcome(&held.attempt, answer, repeated);
             return Ok(self.conclude(held, outcome, None, scene));
         }
-        let outcome = match restore(&held, &parcel) {
-            Some((prepared, _)) => Outcome::read(answer, &prepared, &parcel.url, repeated),
+        let restored = restore(&held, &parcel);
+        let outcome = match &restored {
+            Some((prepared, _)) => Outcome::read(answer, prepared, &parcel.url, repeated),
             None => Outcome::lost(),
         };
+        // What this version cannot read may be a delivery.
+        let is_read = restored.is_some() || planted(Mutant::UnreadAnswersAreHeard);
         let mut changes = match undelivered::is_delivered(outcome.name) {
             true => answers::take_out(books, &mut held.decision)?,
             false => Vec::new(),
         };
-        let decision = self.conclude(held, outcome, Some(answer), scene);
+        let decision = self.conclude(held, outcome, Some(answer).filter(|_| is_read), scene);
         changes.extend(decision.changes);
         answers::keep(books, &mut changes, scene.now)?;
         Ok(Decision { changes, ..decision })

@@ -69,7 +69,7 @@ pub struct DecisionRow {
     /// When what the merchant answered leaves [`Self::body`]; `None` if it stays or has left.
     #[serde(default)]
     pub leaves: Option<u64>,
-    /// Whether the merchant has answered the last sending of its payment.
+    /// Whether an answer to the last sending of its payment was read.
     #[serde(default)]
     pub heard: bool,
 }
