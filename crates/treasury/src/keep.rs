@@ -33,8 +33,29 @@ impl Removal {
     /// The removal of an organization that begins.
     #[must_use]
     pub const fn new(now: UnixTime) -> Self {
-        let after = (0, String::new());
-        Self { due: now.plus(ROUND_SECS).secs(), kind: Kept::Decisions, after, since: 0, early: 0 }
+        Self {
+            due: now.plus(ROUND_SECS).secs(),
+            kind: Kept::Decisions,
+            after: (0, String::new()),
+            since: 0,
+            early: 0,
+            rest: None,
+        }
+    }
+
+    /// Notes where a round begins: some rows that are younger are looked at twice.
+    fn begin(&mut self) {
+        let is_first = self.kind == Kept::Decisions && self.after == (0, String::new());
+        if is_first || planted(Mutant::RoundsBeginAnywhere) {
+            self.rest = Some(UnixTime::from_secs(self.due).minus(EARLY_SECS).secs());
+        }
+    }
+
+    /// Notes a row of this time of which more is to become: the next round looks at it again.
+    fn note_open(&mut self, at: u64) {
+        if !planted(Mutant::OpenRowsAreLookedAtOnce) {
+            self.rest = self.rest.map(|rest| rest.min(at));
+        }
     }
 
     /// The next kind of rows; after the last one the round is over.
@@ -45,8 +66,7 @@ impl Removal {
             Kept::Attempts => Kept::Reviews,
             Kept::Reviews => Kept::Log,
             Kept::Log => {
-                // As of the beginning of this round: some rows are looked at twice.
-                self.early = UnixTime::from_secs(self.due).minus(EARLY_SECS).secs();
+                self.early = self.rest.take().unwrap_or(self.early);
                 self.due = now.plus(ROUND_SECS).secs();
                 Kept::Decisions
             }
@@ -74,6 +94,7 @@ pub(super) fn remove<B: Rows>(
     let Some(mut removal) = books.removal()?.filter(|it| now.secs() >= it.due) else {
         return answers::clear(books, now);
     };
+    removal.begin();
     let before = now.minus(keep_secs).secs();
     let early = if removal.kind == Kept::Log { before } else { now.minus(EARLY_SECS).secs() };
     let found = books.oldest(removal.kind, &removal.after, early, STEP)?;
@@ -91,11 +112,17 @@ pub(super) fn remove<B: Rows>(
         if is_old && !gone.is_empty() {
             removal.since = removal.since.max(before);
         }
-        changes.extend(match removal.kind {
+        let gone = match removal.kind {
             Kept::Decisions if gone.is_empty() => early_decision(books, id, now)?,
             Kept::Reviews if gone.is_empty() => early_review(books, id, now)?,
-            Kept::Decisions | Kept::Attempts | Kept::Reviews | Kept::Log => gone,
-        });
+            Kept::Decisions | Kept::Attempts | Kept::Reviews | Kept::Log => Some(gone),
+        };
+        match gone {
+            Some(gone) => changes.extend(gone),
+            // What is old is looked at in each round.
+            None if is_old => {}
+            None => removal.note_open(*at),
+        }
     }
     let is_full = u32::try_from(found.len()).is_ok_and(|found| found >= STEP);
     match found.into_iter().next_back().filter(|_| is_full) {
@@ -147,31 +174,43 @@ fn take_out(row: DecisionRow, attempt: Option<AttemptRow>, now: UnixTime) -> Vec
 }
 
 /// The writes that take an agent's payment out that never moved, and shorten the URL of what paid
-/// nothing.
-fn early_decision<B: Rows>(books: &B, id: &str, now: UnixTime) -> Result<Vec<Change>, B::Error> {
+/// nothing; `None` while more is to become of it.
+fn early_decision<B: Rows>(
+    books: &B,
+    id: &str,
+    now: UnixTime,
+) -> Result<Option<Vec<Change>>, B::Error> {
     let Some(mut row) = books.decision(id)?.filter(|row| row.stage != Stage::Executing) else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let attempt = books.attempt(&row.attempt)?;
     if let Some(attempt) = attempt {
-        let never_moved = attempt.money == Money::Void && !may_change(&attempt);
-        let leaves = never_moved && !row.is_payout() && row.leaves.is_none();
+        if may_change(&attempt) || row.leaves.is_some() {
+            return Ok(None);
+        }
+        let leaves = attempt.money == Money::Void && !row.is_payout();
         let leaves = leaves && !planted(Mutant::UnmovedStayForYears);
-        return Ok(if leaves { take_out(row, Some(attempt), now) } else { Vec::new() });
+        return Ok(Some(if leaves { take_out(row, Some(attempt), now) } else { Vec::new() }));
     }
     let url = brief(&row.url);
-    let is_live = books.review_of(&row)?.is_some_and(|review| is_live(&review, now));
-    if is_live || url == row.url {
-        return Ok(Vec::new());
+    if books.review_of(&row)?.is_some_and(|review| is_live(&review, now)) {
+        return Ok(None);
+    }
+    if url == row.url {
+        return Ok(Some(Vec::new()));
     }
     row.url = url;
-    Ok(Vec::from([Change::Decision(Box::new(row))]))
+    Ok(Some(Vec::from([Change::Decision(Box::new(row))])))
 }
 
-/// The write of a review that is over without the request that it showed.
-fn early_review<B: Rows>(books: &B, id: &str, now: UnixTime) -> Result<Vec<Change>, B::Error> {
+/// The write of a review that is over without the request that it showed; `None` if it is not over.
+fn early_review<B: Rows>(
+    books: &B,
+    id: &str,
+    now: UnixTime,
+) -> Result<Option<Vec<Change>>, B::Error> {
     let Some(mut review) = books.review(id)?.filter(|review| !is_live(review, now)) else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
     let (body, fields) = (mem::take(&mut review.body), mem::take(&mut review.headers));
@@ -182,7 +221,7 @@ fn early_review<B: Rows>(books: &B, id: &str, now: UnixTime) -> Result<Vec<Chang
     let is_short = body.is_empty() && fields.is_empty() && url == review.url;
     review.url = url;
     let stays = is_short || planted(Mutant::ReviewsStayWhole);
-    Ok(if stays { Vec::new() } else { Vec::from([Change::Review(Box::new(review))]) })
+    Ok(Some(if stays { Vec::new() } else { Vec::from([Change::Review(Box::new(review))]) }))
 }
 
 /// Whether something is still to be done or learnt about an attempt.

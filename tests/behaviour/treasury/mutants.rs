@@ -212,6 +212,14 @@ pub const TABLE: &[Row] = &[
     ),
     row!(ReviewsStayWhole, removal::a_review_that_is_over_shows_its_request_for_a_week),
     row!(UnreadAnswersAreHeard, undelivered::an_answer_that_cannot_be_read_may_be_a_delivery),
+    row!(
+        OpenRowsAreLookedAtOnce,
+        removal::a_review_that_waits_for_weeks_shows_its_request_no_longer_than_it_waits
+    ),
+    row!(
+        RoundsBeginAnywhere,
+        removal::a_round_that_another_version_began_hides_no_row_from_the_next_one
+    ),
     row!(AnswersPileUp, answers::answers_have_a_bound_in_all_and_the_oldest_leave_first),
     row!(ClaimsStayTold, reports::what_is_over_names_no_other_transaction_than_the_chain_shows),
     row!(AgentsTakeNoTurns, turns::what_one_agent_leaves_open_takes_no_turn_of_another_agent),

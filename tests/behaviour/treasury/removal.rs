@@ -4,7 +4,7 @@ use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::message::{Answer, Command, Listing, Operation};
-use farebox_core::treasury::row::PAYOUTS;
+use farebox_core::treasury::row::{Kept, PAYOUTS, Removal};
 use serde_json::json;
 
 use super::decisions::charged;
@@ -230,4 +230,54 @@ pub fn a_review_that_is_over_shows_its_request_for_a_week() {
     world.told(&body);
     assert_eq!(item(&mut world)["requestUrl"], body["request"]["url"]);
     assert_eq!(item(&mut world)["requestBody"], shown["requestBody"]);
+}
+
+//
+#[test]
+pub fn a_review_that_waits_for_weeks_shows_its_request_no_longer_than_it_waits() {
+    let mut variables = variables();
+    variables["REVIEW_SECS"] = json!("2592000");
+    variables["ORGANIZATIONS"][0]["policy"]["reviewAbove"] = json!({"USDC": "0.05"});
+    let mut world = World::of(&variables);
+    // More than one step looks at.
+    for number in 0..60 {
+        let mut body = keyed("75000", &format!("k{number}"));
+        body["request"]["url"] = json!(format!("{MERCHANT}?q={number}"));
+        body["request"]["body"] = json!("secret");
+        world.told(&body);
+        world.now += 1;
+    }
+    let shown = |world: &World| {
+        let reviews = world.rows.reviews.values().filter(|row| !row.body.is_empty()).count();
+        let urls = world.rows.decisions.values().filter(|row| row.url.contains('?')).count();
+        (reviews, urls)
+    };
+    for _ in 0..29 {
+        world.now += DAY;
+        world.remove();
+    }
+    assert_eq!(shown(&world), (60, 60));
+    for _ in 0..2 {
+        world.now += DAY;
+        world.remove();
+    }
+    assert_eq!(shown(&world), (0, 0));
+}
+
+//
+#[test]
+pub fn a_round_that_another_version_began_hides_no_row_from_the_next_one() {
+    let mut world = World::with_node();
+    for number in 0..120 {
+        unmoved(&mut world, &format!("n{number}"));
+    }
+    world.now += 20 * DAY;
+    let due = world.now;
+    let began = Removal { due, kind: Kept::Attempts, ..Removal::new(UnixTime::from_secs(due)) };
+    world.rows.removal = Some(began);
+    world.remove();
+    assert_eq!(world.rows.decisions.len(), 120);
+    world.now += 2 * DAY;
+    world.remove();
+    assert_eq!(world.rows.decisions.len(), 0);
 }

@@ -45,9 +45,13 @@ pub struct Removal {
     pub after: (u64, String),
     /// Rows of this time and later are all there, but payments that never moved.
     pub since: u64,
-    /// Until this time all rows were looked at for what leaves early.
+    /// Until this time all rows were looked at for what leaves early, once nothing more was to become
+    /// of them.
     #[serde(default)]
     pub early: u64,
+    /// What that will be after this round; `None` if this version did not begin it.
+    #[serde(default)]
+    pub rest: Option<u64>,
 }
 
 /// The answers of merchants that leave before their decisions. One row.
