@@ -76,8 +76,9 @@ impl Hosted for SkillBooks {
         Ok(())
     }
 
-    fn prepare(&self, _desk: &Desk<'_, Self>) -> Result<()> {
-        Ok(())
+    fn prepare(&self, desk: &Desk<'_, Self>) -> Result<()> {
+        let changes = desk.config.renew(&SkillRows(desk.sql), desk.now)?;
+        self.write(desk, &changes)
     }
 
     fn decide(&self, desk: &Desk<'_, Self>, command: Command) -> Result<DecisionOf<Market>> {

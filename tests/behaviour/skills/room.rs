@@ -1,6 +1,7 @@
 //! How much room skills have, who makes room for whom, and what is forgotten.
 
-use farebox_core::skills::message::{Answer, Command, Labels};
+use farebox_core::skills::message::{Answer, Chore, Command, Labels};
+use farebox_core::skills::row::TableRow;
 use serde_json::{Value, json};
 
 use super::catalogue::named;
@@ -330,30 +331,58 @@ fn values_of(value: &Value) -> usize {
     below + 1
 }
 
+/// Publishes a skill with so many values in each of four parts.
+fn publish_values(world: &mut World, number: u8, each: usize) -> u32 {
+    world.now += 1_000;
+    let (id, mut body) = (format!("wide-{number}"), gated());
+    let list = json!({"list": vec![0; each]});
+    for part in ["input", "inputSchema", "output", "outputSchema"] {
+        body[part] = list.clone();
+    }
+    let wallet = 10 + number;
+    (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
+    let body = world.signed(wallet, "publish", "", &body).to_string();
+    world.reply(Command::Publish(from("10.0.1.0"), body)).status
+}
+
+/// The table has a newcomer, and no more values than the gate reads.
+fn has_room_for_a_newcomer(world: &mut World) {
+    assert_eq!(publish_wide(world, 3, "late", "10.0.0.3"), 201);
+    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
+    let table: Value = serde_json::from_str(&draft.text_without(&[])).unwrap();
+    assert!(values_of(&table) <= 16_384, "{}", values_of(&table));
+    assert!(draft.routes.iter().any(|(skill, _)| skill == "late"));
+}
+
 //
 #[test]
 pub fn many_values_of_one_network_keep_no_one_out_of_what_the_gate_reads() {
     for each in [230, 480] {
         let mut world = World::new();
-        let list = json!({"list": vec![0; each]});
         for number in 0..24_u8 {
-            world.now += 1_000;
-            let (id, mut body) = (format!("wide-{number}"), gated());
-            for part in ["input", "inputSchema", "output", "outputSchema"] {
-                body[part] = list.clone();
-            }
-            let wallet = 10 + number;
-            (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
-            let body = world.signed(wallet, "publish", "", &body).to_string();
-            let told = world.reply(Command::Publish(from("10.0.1.0"), body));
-            assert_eq!(told.status, if each == 230 { 201 } else { 429 }, "{told:?}");
+            let status = publish_values(&mut world, number, each);
+            assert_eq!(status, if each == 230 { 201 } else { 429 });
         }
-        assert_eq!(publish_wide(&mut world, 3, "late", "10.0.0.3"), 201);
-        let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
-        let table: Value = serde_json::from_str(&draft.text_without(&[])).unwrap();
-        assert!(values_of(&table) <= 16_384, "{}", values_of(&table));
-        assert!(draft.routes.iter().any(|(skill, _)| skill == "late"));
+        has_room_for_a_newcomer(&mut world);
     }
+}
+
+//
+#[test]
+pub fn a_table_of_an_earlier_version_is_written_anew_and_its_skills_are_weighed() {
+    let mut world = World::new();
+    for number in 0..24_u8 {
+        assert_eq!(publish_values(&mut world, number, 230), 201);
+        // That version counted bytes alone.
+        world.rows.skills.values_mut().for_each(|row| row.room.bytes = 2_000);
+    }
+    world.rows.table = TableRow { wanted: 24, written: 24, ..TableRow::default() };
+    assert_eq!(world.send(Command::Table), Answer::Nothing);
+    let changes = world.market.renew(&world.rows, world.now).unwrap();
+    world.rows.write(changes);
+    assert_eq!(world.send(Command::Due), Answer::Tasks(vec![Chore::Table]));
+    assert_eq!(world.market.renew(&world.rows, world.now).unwrap(), []);
+    has_room_for_a_newcomer(&mut world);
 }
 
 //

@@ -175,6 +175,8 @@ macro_rules! skills {
             RemovalsAreForgotten,
             /// A skill that the operator removed counts as idle, and is forgotten at once.
             RemovedAreIdle,
+            /// A table that an earlier version wrote stays until a skill changes.
+            OldLayoutsStay,
         }
     };
 }

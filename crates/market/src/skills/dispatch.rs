@@ -1,5 +1,7 @@
 //! The commands of a market, each given to its use case.
 
+use alloc::vec::Vec;
+
 use super::alarm::Tasks;
 use super::booking::Bookings;
 use super::books::{Change, Rows};
@@ -54,6 +56,14 @@ impl Market {
         let mut decision = self.decide(books, command, moment)?;
         self.archive().note_growth(books, &mut decision, moment)?;
         Ok(decision)
+    }
+
+    /// The changes before the first command to books: what another version wrote is made anew.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn renew<B: Rows>(&self, books: &B, now: u64) -> Result<Vec<Change>, B::Error> {
+        self.table().renew(books, now)
     }
 
     fn decide<B: Rows>(&self, books: &B, command: Command, moment: Now<'_>) -> Applied<B> {

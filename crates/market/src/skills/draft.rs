@@ -16,6 +16,9 @@ use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
+/// Number of the layout of routes. Raise it with each change of what a route says or weighs: what an
+/// earlier version wrote is written anew then.
+pub(super) const LAYOUT: u32 = 1;
 /// Longest description of a route, bytes.
 const MAX_DESCRIPTION: usize = 256;
 /// Milliseconds before a table is written again, doubled with each failure.

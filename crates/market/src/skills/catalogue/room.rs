@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::skills::books::{Change, Rows};
-use crate::skills::draft::GateTable;
+use crate::skills::draft::{GateTable, LAYOUT};
 use crate::skills::listing_request::count_values;
 use crate::skills::message::Response;
 use crate::skills::place::resize;
@@ -64,11 +64,7 @@ impl GateTable<'_> {
             let skill = SkillRow { room: Room::default(), ..skill };
             return make_room(books, skill, Shortage { over: Room::default(), crowd }, now);
         }
-        let mut room = Room::default();
-        for route in self.routes_of(&skill, version) {
-            room.routes = room.routes.saturating_add(1);
-            room.bytes = room.bytes.saturating_add(weigh(&route));
-        }
+        let room = self.room_of(&skill, version);
         // What it has already is given back.
         let rest = |taken: u64, had: u64, more: u64| taken.saturating_sub(had).saturating_add(more);
         let had = skill.room;
@@ -91,6 +87,39 @@ impl GateTable<'_> {
                 .saturating_sub(MAX_TABLE_BYTES),
         };
         make_room(books, resize(skill, room, now), Shortage { over, crowd }, now)
+    }
+
+    /// The room that a skill takes.
+    fn room_of(&self, skill: &SkillRow, version: &VersionRow) -> Room {
+        let mut room = Room::default();
+        for route in self.routes_of(skill, version) {
+            room.routes = room.routes.saturating_add(1);
+            room.bytes = room.bytes.saturating_add(weigh(&route));
+        }
+        room
+    }
+
+    /// The changes after which a table of an earlier layout is written anew. Its skills are weighed for
+    /// that; places that were paid for stay as long as they were to.
+    pub(in crate::skills) fn renew<B: Rows>(
+        &self,
+        books: &B,
+        now: u64,
+    ) -> Result<Vec<Change>, B::Error> {
+        let table = books.table()?;
+        let is_old = table.layout < LAYOUT && !planted(Mutant::OldLayoutsStay);
+        let mut changes = Vec::new();
+        if table.wanted == 0 || !is_old {
+            return Ok(changes);
+        }
+        for (skill, version) in books.catalogue(None, u32::MAX)? {
+            let room = self.room_of(&skill, &version);
+            if room != skill.room {
+                changes.push(Change::Skill(Box::new(SkillRow { room, ..skill })));
+            }
+        }
+        changes.extend(change_table(books, now)?);
+        Ok(changes)
     }
 }
 
@@ -139,7 +168,7 @@ pub(in crate::skills) fn change_table<B: Rows>(
     let table = books.table()?;
     let due = table.due.map_or(now, |due| due.min(now));
     let wanted = table.wanted.saturating_add(1);
-    let table = TableRow { wanted, due: Some(due), ..table };
+    let table = TableRow { wanted, due: Some(due), layout: LAYOUT, ..table };
     Ok([Change::Table(table), Change::Sweep(now)])
 }
 

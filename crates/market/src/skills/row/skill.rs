@@ -174,4 +174,7 @@ pub struct TableRow {
     pub due: Option<u64>,
     /// How often the last state could not be written.
     pub failures: u64,
+    /// The layout of the state that is wanted.
+    #[serde(default)]
+    pub layout: u32,
 }
