@@ -3,12 +3,24 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { Later } from '../../pkg/dist/cli/words.js';
+import { lives } from '../../pkg/dist/serve/left.js';
 import { takeState } from '../../pkg/dist/serve/state.js';
 import { eventually } from '../support/eventually.ts';
 import { PROGRAM } from './serve-world.ts';
@@ -90,6 +102,100 @@ test('a mark of a process that goes on keeps the folder, and the code says that 
   child.kill('SIGKILL');
   await ended;
   takeState(gate).leave();
+});
+
+const ALIEN = /of another container/;
+/** Has a mark untouched for so many seconds. */
+function ages(mark: string, seconds: number): void {
+  const then = new Date(Date.now() - seconds * 1000);
+  utimesSync(mark, then, then);
+}
+
+// A-700
+test('a mark of another container keeps the folder while it is touched, and proves no copy whole', LINUX, async () => {
+  const gate = folder('container');
+  const { mark, leave } = takeState(gate);
+  const [, , , , boot, , space = ''] = basename(mark).split('-');
+  assert.match(space, /^\d+$/);
+  leave();
+  // Its runtime's number is that of a process here, which is never ended.
+  const words = join(gate, 'runtime', 'config.capnp');
+  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e9)', words, 'x']);
+  children.add(other);
+  const text = JSON.stringify({ pid: other.pid, words, sockets: join(place, 'farebox-000000') });
+  const alien = join(gate, `served-by-1-ab-${boot}-7-1`);
+  writeFileSync(alien, text);
+  ages(alien, 20);
+  const isKept = (error: unknown): boolean => error instanceof Later && ALIEN.test(error.message);
+  assert.throws(() => takeState(gate), isKept);
+  const copy = join(place, 'copy-of-container');
+  assert.equal(await farebox('backup', copy, '--state', gate), 75);
+  ages(alien, 40);
+  assert.equal(await farebox('backup', copy, '--state', gate), 75);
+  assert.equal(existsSync(copy), false);
+  assert.equal(readFileSync(alien, 'utf8'), text);
+  takeState(gate).leave();
+  assert.equal(existsSync(alien), false);
+  assert.equal(lives(other.pid!), true);
+  // After a new start of the system it is one of before.
+  writeFileSync(join(gate, `served-by-1-ab-${'0'.repeat(32)}-7-1`), '');
+  assert.equal(await farebox('backup', copy, '--state', gate), 0);
+});
+
+// A-700
+test('a process that serves touches its mark, and one whose folder was taken meanwhile notes no runtime', async () => {
+  const gate = folder('touched');
+  const state = takeState(gate);
+  ages(state.mark, 40);
+  await eventually('it is touched', () => Date.now() - statSync(state.mark).mtimeMs < 10_000);
+  rmSync(state.mark);
+  assert.throws(() => state.runs(1, '', ''), /is gone: another process may serve the folder/);
+  await assert.rejects(state.taken, Later);
+  assert.equal(existsSync(state.mark), false);
+  state.leave();
+});
+
+// A-700
+test('a gate whose folder was taken ends at once, with its runtime', LINUX, async () => {
+  const gate = join(place, 'taken');
+  const words = [
+    '--origin',
+    'http://127.0.0.1:9',
+    '--facilitator',
+    'http://127.0.0.1:9',
+    '--price',
+    '/a=$0.01',
+    '--state',
+    gate,
+    '--port',
+    '0',
+  ];
+  const ended = farebox('serve', '--pay-to', `0x${'1'.repeat(40)}`, ...words);
+  const mark = await eventually('it runs', () => {
+    const name = existsSync(gate) ? readdirSync(gate).find((it) => it.startsWith('served-by-') && !it.endsWith('.new')) : undefined;
+    return name !== undefined && readFileSync(join(gate, name), 'utf8') !== '' ? join(gate, name) : undefined;
+  });
+  const { pid } = JSON.parse(readFileSync(mark, 'utf8')) as { pid: number };
+  rmSync(mark);
+  assert.equal(await ended, 75);
+  assert.equal(lives(pid), false);
+});
+
+// A-700
+test('from outside a container its gate goes on', LINUX, async (context) => {
+  const gate = folder('inside');
+  const holds = `import { takeState } from '${join(PROGRAM, '../../serve/state.js')}'; takeState('${gate}'); setInterval(() => {}, 1e9);`;
+  const words = ['--pid', '--fork', '--kill-child', '--mount-proc', process.execPath, '--input-type=module', '-e', holds];
+  const child = spawn('unshare', words, { stdio: 'ignore' });
+  children.add(child);
+  let isRefused = false;
+  child.on('error', () => (isRefused = true)).on('exit', () => (isRefused = true));
+  const marked = (): string | undefined => readdirSync(gate).find((name) => name.startsWith('served-by-1-'));
+  await eventually('it has marked it', () => isRefused || marked() !== undefined);
+  if (isRefused) return context.skip('this user makes no namespaces');
+  assert.throws(() => takeState(gate), ALIEN);
+  assert.equal(await farebox('backup', join(place, 'copy-from-outside'), '--state', gate), 75);
+  assert.notEqual(marked(), undefined);
 });
 
 /** A gate that is served by a process, with a runtime that writes the same number into several files all the time. */

@@ -81,6 +81,8 @@ export async function serve(args: string[]): Promise<number> {
   let runtime: Runtime | undefined;
   let money: Money | undefined;
   let front: Front | undefined;
+  // At once: the other one's runtime reads the rows.
+  state.taken.catch(() => void runtime?.stop(0));
   try {
     money = given.local ? await localMoney(given) : undefined;
     const words = { ...given, ...(money === undefined ? {} : paidBy(money, given)) };
@@ -121,7 +123,7 @@ export async function serve(args: string[]): Promise<number> {
       tell(`its money is of this machine alone: the chain is ${money.rpc}\n\n`);
       tell(`${(await localProgram()).buying({ url: front.url, routes: said['ROUTES'], key: money.key, store })}\n`);
     }
-    await Promise.race([ended, running.lost]);
+    await Promise.race([ended, running.lost, state.taken]);
     running.ending();
     tell('ending: requests under way go on for up to a minute\n');
     // The runtime before its connections: it would take their end for that of its clients, and what was cut for delivered.

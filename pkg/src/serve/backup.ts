@@ -4,7 +4,7 @@ import { join, resolve, sep } from 'node:path';
 
 import { Later, Usage } from '../cli/words.js';
 import { isRunning, marksOf } from './left.js';
-import { markIn } from './marks.js';
+import { markIn, type Owner } from './marks.js';
 import { KNOWN } from './rows.js';
 import { HIDES, NOTE, servedBy, takeState } from './state.js';
 import { stopped } from './stopped.js';
@@ -23,7 +23,7 @@ export function backUp(folder: string, target: string): void {
   if (served === undefined) {
     const state = takeState(from);
     try {
-      backUpOf(from, to);
+      backUpOf(from, to, state.touch);
     } finally {
       state.leave();
     }
@@ -46,7 +46,7 @@ export function backUp(folder: string, target: string): void {
 }
 
 /** Each of two would let the runtime go on while the other one copies. */
-const copiesAlready = (pid: number, mark: string) =>
+const copiesAlready = ({ pid }: Owner, mark: string) =>
   new Later(`process ${pid} makes another backup: call again once it has ended; if it is another program, remove ${mark}`);
 
 /** Copies, and notes it last: what was cut short is no backup. */

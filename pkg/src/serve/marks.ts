@@ -1,6 +1,6 @@
 /** Marks of processes in a folder: who serves it, and who copies it. */
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Later } from '../cli/words.js';
@@ -9,19 +9,29 @@ import { lives } from './left.js';
 /** What one process at a time does in a folder. */
 export type Kind = 'served-by' | 'copied-by';
 
-/** The process of a mark, and when that and its system began, where the system tells: its number is another's later. */
-export type Owner = { readonly pid: number; readonly boot?: string; readonly start?: string };
+/**
+ * The process of a mark, when that and its system began, and the namespace in which it has its number, where the system tells: the number is
+ * another's later, and in another container.
+ */
+export type Owner = { readonly pid: number; readonly boot?: string; readonly start?: string; readonly space?: string };
+
+/** How often a process that serves touches its mark, and how long one stands for it where nothing else tells. */
+export const TOUCH_MS = 5_000;
+const FRESH_MS = 30_000;
 
 /** Reads the name of a mark. */
 export function ownerOf(name: string, kind: Kind): Owner | undefined {
-  const [, of, pid, boot, start] = /^([a-z-]+)-(\d+)-[0-9a-f]+(?:-([0-9a-f]{32})-(\d+))?$/.exec(name) ?? [];
+  const [, of, pid, boot, start, space] = /^([a-z-]+)-(\d+)-[0-9a-f]+(?:-([0-9a-f]{32})-(\d+)(?:-(\d+))?)?$/.exec(name) ?? [];
   if (of !== kind) return undefined;
-  return { pid: Number(pid), ...(boot === undefined || start === undefined ? {} : { boot, start }) };
+  const born = boot === undefined || start === undefined ? {} : { boot, start };
+  return { pid: Number(pid), ...born, ...(space === undefined ? {} : { space }) };
 }
 
 /** Whether the process of a mark goes on. Where nobody tells when it began, whoever has its number may be it. */
-export function goesOn(owner: Owner): boolean {
-  if (isOfAnotherBoot(owner) || !lives(owner.pid)) return false;
+export function goesOn(owner: Owner, mark: string): boolean {
+  if (isOfAnotherBoot(owner)) return false;
+  if (isElsewhere(owner)) return Date.now() - (statSync(mark, { throwIfNoEntry: false })?.mtimeMs ?? 0) < FRESH_MS;
+  if (!lives(owner.pid)) return false;
   const now = owner.start === undefined ? undefined : startOf(owner.pid);
   return now === undefined || now === owner.start;
 }
@@ -32,13 +42,19 @@ export function isOfAnotherBoot({ boot }: Owner): boolean {
   return boot !== undefined && now !== undefined && boot !== now;
 }
 
+/** Whether a mark is of another container, or of the machine around this one: whoever has its number here is another process. */
+export function isElsewhere(owner: Owner): boolean {
+  const now = spaceOf();
+  return !isOfAnotherBoot(owner) && owner.space !== undefined && now !== undefined && owner.space !== now;
+}
+
 /**
  * Marks a folder for this process, unless another one goes on that has marked it so: `busy` says it. Of two that come at once both may
  * leave; never do both stay. `left` hears of each mark whose process is over, before that goes.
  */
-export function markIn(folder: string, kind: Kind, busy: (pid: number, mark: string) => Later, left: (mark: string) => void): string {
-  const [boot, start] = [bootOf(), startOf(process.pid)];
-  const born = boot === undefined || start === undefined ? '' : `-${boot}-${start}`;
+export function markIn(folder: string, kind: Kind, busy: (owner: Owner, mark: string) => Later, left: (mark: string) => void): string {
+  const [boot, start, space] = [bootOf(), startOf(process.pid), spaceOf()];
+  const born = boot === undefined || start === undefined ? '' : `-${boot}-${start}${space === undefined ? '' : `-${space}`}`;
   const mine = `${kind}-${process.pid}-${randomBytes(4).toString('hex')}${born}`;
   writeFileSync(join(folder, mine), '', { mode: 0o600, flag: 'wx' });
   try {
@@ -46,9 +62,9 @@ export function markIn(folder: string, kind: Kind, busy: (pid: number, mark: str
       const owner = name === mine ? undefined : ownerOf(name, kind);
       if (owner === undefined) continue;
       const mark = join(folder, name);
-      if (goesOn(owner)) throw busy(owner.pid, mark);
-      // What it says may have been lost with the power.
-      if (!isOfAnotherBoot(owner)) left(mark);
+      if (goesOn(owner, mark)) throw busy(owner, mark);
+      // What it says may have been lost with the power, and its numbers are others' in another container.
+      if (!isOfAnotherBoot(owner) && !isElsewhere(owner)) left(mark);
       rmSync(mark, { force: true });
     }
   } catch (error) {
@@ -63,6 +79,15 @@ function bootOf(): string | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim().replaceAll('-', '');
     return /^[0-9a-f]{32}$/.test(boot) ? boot : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The namespace of this process's number; `undefined` where the system does not tell. Spec: namespaces(7). */
+function spaceOf(): string | undefined {
+  try {
+    return /^pid:\[(\d+)\]$/.exec(readlinkSync('/proc/self/ns/pid'))?.[1];
   } catch {
     return undefined;
   }

@@ -1,10 +1,10 @@
 /** The folder of a gate on this machine: its rows, its secrets, and the mark of the one process that serves it. */
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { Later, Usage } from '../cli/words.js';
 import { endLeft, FILES, marksOf, type Runs, runsIn } from './left.js';
-import { goesOn, markIn, ownerOf } from './marks.js';
+import { goesOn, isElsewhere, markIn, type Owner, ownerOf, TOUCH_MS } from './marks.js';
 import { secretsIn } from './secrets.js';
 
 /** A folder that this process serves alone. */
@@ -22,6 +22,10 @@ export type State = {
   readonly files: string;
   /** Notes the runtime that reads the rows: it outlives this process if that is killed. */
   runs(pid: number, words: string, sockets: string): void;
+  /** Says by the mark that this process goes on, and throws if another one has taken the folder, as it may while this one stands still. */
+  touch(): void;
+  /** Fails once another process has taken the folder. */
+  readonly taken: Promise<never>;
   /** Lets another process serve it. */
   leave(): void;
 };
@@ -49,20 +53,49 @@ export function takeState(folder: string): State {
   hideFromGit(place);
   // What a killed process has left behind its mark is ended; one that goes on keeps the folder.
   const mark = markIn(marksOf(place), 'served-by', servesAlready(marksOf(place)), endLeft);
+  const secrets = secretsOf(secretsFile, mark);
+  const touch = (): void => touched(mark);
+  let touching: NodeJS.Timeout | undefined;
+  const taken = new Promise<never>((_, reject) => {
+    touching = setInterval(() => {
+      try {
+        touch();
+      } catch (error) {
+        reject(error);
+      }
+    }, TOUCH_MS).unref();
+  });
+  taken.catch(() => {});
   return {
     folder: place,
     mark,
     rows,
     files,
     secretsFile,
-    secrets: secretsOf(secretsFile, mark),
+    secrets,
+    touch,
+    taken,
     runs: (pid, words, sockets) => {
+      touch();
       // At once: a mark that was cut would not tell who reads the rows.
       writeFileSync(`${mark}.new`, JSON.stringify({ pid, words, sockets } satisfies Runs), { mode: 0o600 });
       renameSync(`${mark}.new`, mark);
     },
-    leave: () => rmSync(mark, { force: true }),
+    leave: () => {
+      clearInterval(touching);
+      rmSync(mark, { force: true });
+    },
   };
+}
+
+/** Touches a mark that is there. A disk that only refuses that ends no gate. */
+function touched(mark: string): void {
+  const now = new Date();
+  try {
+    utimesSync(mark, now, now);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Later(`${mark} is gone: another process may serve the folder`);
+  }
 }
 
 /** The secrets of a folder that was marked: without them it is not served. */
@@ -85,8 +118,12 @@ function hideFromGit(folder: string): void {
   }
 }
 
-const servesAlready = (folder: string) => (pid: number, mark: string) =>
-  new Later(`process ${pid} serves ${folder} already; if it is another program, remove ${mark}`);
+const servesAlready = (folder: string) => (owner: Owner, mark: string) =>
+  new Later(
+    isElsewhere(owner)
+      ? `process ${owner.pid} of another container serves ${folder}, or did half a minute ago: call again in a moment`
+      : `process ${owner.pid} serves ${folder} already; if it is another program, remove ${mark}`,
+  );
 
 /** The runtime of a folder which a process serves, as its mark says; `undefined` if none does. */
 export function servedBy(folder: string): Runs | undefined {
@@ -95,8 +132,15 @@ export function servedBy(folder: string): Runs | undefined {
   const marks = marksOf(folder);
   for (const name of readdirSync(marks)) {
     const owner = ownerOf(name, 'served-by');
-    if (owner === undefined || !goesOn(owner)) continue;
-    const found = runsIn(join(marks, name));
+    if (owner === undefined) continue;
+    const mark = join(marks, name);
+    // A mark that is touched no more proves no copy whole.
+    if (isElsewhere(owner))
+      throw new Later(
+        `${mark} is of another container: call again in the one that serves ${folder}; if none does, start it there, or remove that file`,
+      );
+    if (!goesOn(owner, mark)) continue;
+    const found = runsIn(mark);
     if (found === undefined) throw new Later(`process ${owner.pid} begins to serve ${folder}: call again in a moment`);
     return found;
   }
