@@ -51,16 +51,18 @@ export class Operator {
   async copy(path: string, parameters: Readonly<Record<string, string | undefined>>, piece: (text: string) => void): Promise<string> {
     const response = await this.#ask(withQuery(path, parameters), { method: 'GET' }, null);
     const decoder = new TextDecoder();
-    let last = '';
+    let [last, rest] = ['', ''];
     const take = (text: string): void => {
       piece(text);
-      last = `${last}${text}`.replace(/\n$/, '').split('\n').pop() ?? '';
+      const lines = `${rest}${text}`.split('\n');
+      rest = lines.pop() ?? '';
+      last = lines.pop() ?? last;
     };
     const reader = response.body?.getReader();
     for (let part = await reader?.read(); part?.done === false; part = await reader?.read())
       take(decoder.decode(part.value, { stream: true }));
     take(decoder.decode());
-    return last;
+    return rest === '' ? last : rest;
   }
 
   /** Decides or changes. */
