@@ -52,7 +52,7 @@ test('rows are not served under another salt, nor under another number of object
   assert.doesNotMatch(readFileSync(join(place, 'names', 'rows', 'gate.json'), 'utf8'), new RegExp(SALT));
 });
 
-// A-592
+// A-592, A-702
 test('rows whose disk is not there are waited for', async () => {
   const gate = join(place, 'disks');
   mkdirSync(join(place, 'disk'));
@@ -63,7 +63,13 @@ test('rows whose disk is not there are waited for', async () => {
   mkdirSync(join(place, 'disk'));
   await assert.rejects(starts('disks'), (error) => error instanceof Later && /has not the rows that were there/.test(error.message));
   assert.deepEqual(readdirSync(join(place, 'disk')), []);
+  const copied = (): void => backUp(gate, join(place, 'copy-without-disk'));
+  assert.throws(copied, (error) => error instanceof Later && /has not the rows that were there/.test(error.message));
   rmSync(join(place, 'disk'), { recursive: true });
+  // The link leads nowhere, where the place of the disk is gone too.
+  await assert.rejects(starts('disks'), (error) => error instanceof Later && /leads to a folder that is not there/.test(error.message));
+  assert.throws(copied, Later);
+  assert.equal(existsSync(join(place, 'copy-without-disk')), false);
   renameSync(join(place, 'away'), join(place, 'disk'));
   await starts('disks');
 });

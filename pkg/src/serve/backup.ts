@@ -5,7 +5,7 @@ import { join, resolve, sep } from 'node:path';
 import { Later, Usage } from '../cli/words.js';
 import { isRunning, marksOf } from './left.js';
 import { markIn, type Owner } from './marks.js';
-import { KNOWN } from './rows.js';
+import { KNOWN, refuseLost } from './rows.js';
 import { HIDES, NOTE, servedBy, takeState } from './state.js';
 import { stopped } from './stopped.js';
 
@@ -19,6 +19,7 @@ export function backUp(folder: string, target: string): void {
   if (!existsSync(join(from, 'secrets.json'))) throw new Usage(`${from} is not the folder of a gate: it has no secrets.json`);
   if (`${to}${sep}`.startsWith(`${from}${sep}`)) throw new Usage(`${to} is in the folder that is copied: name one elsewhere`);
   if (existsSync(to)) throw new Usage(`${to} is there already: name a new folder`);
+  refuseLost(from, join(from, 'rows'));
   const served = servedBy(from);
   if (served === undefined) {
     const state = takeState(from);

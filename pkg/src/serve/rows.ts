@@ -16,6 +16,7 @@ type Named = { readonly salt: string; readonly shards: string };
 
 /** Refuses other names than those of the rows that are there, and keeps them for the next start. */
 export async function keepNames(folder: string, rows: string, vars: Readonly<Record<string, string>>): Promise<void> {
+  refuseLost(folder, rows);
   const [known, named] = [join(folder, KNOWN), join(rows, NAMED)];
   const now: Named = { salt: printOf(vars['LEDGER_SALT'] ?? ''), shards: vars['LEDGER_SHARDS'] ?? '16' };
   if (existsSync(named)) {
@@ -24,12 +25,17 @@ export async function keepNames(folder: string, rows: string, vars: Readonly<Rec
       throw new Usage(`LEDGER_SALT is not that of the rows in ${rows}: set the one of before, without which none of them is found`);
     const step = (await checkProgram()).stepBetween(before.shards, now.shards);
     if (step !== undefined) throw new Usage(`LEDGER_SHARDS was ${step.was} at the last start; ${step.next}`);
-  } else if (existsSync(known)) {
-    throw new Later(`${rows} has not the rows that were there: is their disk? If they are given up, remove ${known}`);
   }
   const text = `${JSON.stringify(now)}\n`;
   if (!existsSync(named) || readFileSync(named, 'utf8') !== text) writeWhole(named, text);
   if (!existsSync(known)) writeWhole(known, `${JSON.stringify({ rows: true })}\n`);
+}
+
+/** Refuses a folder whose rows are not there, as without their disk. */
+export function refuseLost(folder: string, rows: string): void {
+  const known = join(folder, KNOWN);
+  if (existsSync(known) && !existsSync(join(rows, NAMED)))
+    throw new Later(`${rows} has not the rows that were there: is their disk? If they are given up, remove ${known}`);
 }
 
 /** A print of the salt, which tells nothing of it. */

@@ -47,6 +47,8 @@ export function takeState(folder: string): State {
   // What is written anew at each start would be written over the files of another program.
   if (!existsSync(secretsFile) && lstatSync(files, { throwIfNoEntry: false }) !== undefined)
     throw new Usage(`${place} has ${FILES} and no secrets.json: name another --state, or put that back`);
+  if (!existsSync(rows) && lstatSync(rows, { throwIfNoEntry: false }) !== undefined)
+    throw new Later(`${rows} leads to a folder that is not there: is its disk?`);
   mkdirSync(rows, { recursive: true, mode: 0o700 });
   if (!existsSync(secretsFile) && readdirSync(rows).length > 0)
     throw new Usage(`${place} has rows and no secrets.json, without which they are lost: put that back`);
