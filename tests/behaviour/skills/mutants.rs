@@ -128,14 +128,11 @@ pub const TABLE: &[Row] = &[
     row!(MoneyCountsTwice, places::money_that_an_invocation_tells_of_keeps_no_place_as_a_sale_too),
     row!(GonePaysItsFee, room::the_fee_of_what_cannot_be_sold_is_not_taken),
     row!(RemovalsAreForgotten, room::what_the_operator_took_back_is_never_published_anew),
-<<<<<<< HEAD
     row!(RemovedAreIdle, room::a_removal_forgets_what_else_is_idle_and_not_itself),
-=======
     row!(
         OldLayoutsStay,
         room::a_table_of_an_earlier_version_is_written_anew_and_its_skills_are_weighed
     ),
->>>>>>> 7b2dc2e1 (Write a table of an earlier layout anew, and weigh its skills)
     row!(TotalsDrift, invocations::a_skill_that_asks_for_its_price_is_paid_by_the_treasury),
 ];
 

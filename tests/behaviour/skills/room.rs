@@ -367,7 +367,7 @@ pub fn many_values_of_one_network_keep_no_one_out_of_what_the_gate_reads() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_table_of_an_earlier_version_is_written_anew_and_its_skills_are_weighed() {
     let mut world = World::new();

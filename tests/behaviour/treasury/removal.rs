@@ -232,7 +232,7 @@ pub fn a_review_that_is_over_shows_its_request_for_a_week() {
     assert_eq!(item(&mut world)["requestBody"], shown["requestBody"]);
 }
 
-//
+//
 #[test]
 pub fn a_review_that_waits_for_weeks_shows_its_request_no_longer_than_it_waits() {
     let mut variables = variables();
@@ -264,7 +264,7 @@ pub fn a_review_that_waits_for_weeks_shows_its_request_no_longer_than_it_waits()
     assert_eq!(shown(&world), (0, 0));
 }
 
-//
+//
 #[test]
 pub fn a_round_that_another_version_began_hides_no_row_from_the_next_one() {
     let mut world = World::with_node();

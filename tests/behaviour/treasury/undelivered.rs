@@ -114,7 +114,7 @@ pub fn a_repeat_that_was_answered_and_refused_is_sent_again_whatever_its_method(
     }
 }
 
-//
+//
 #[test]
 pub fn an_answer_that_cannot_be_read_may_be_a_delivery() {
     let mut world = World::new();
