@@ -34,7 +34,7 @@ async function* apart(pieces: readonly string[]) {
   }
 }
 
-//
+//
 test('an export that breaks behind its rows is incomplete, however it comes in pieces', async () => {
   for (const [rows, complaint] of [
     ['{"id":"rcpt_1"}\n', '{"incomplete":"ledger_unavailable"}\n'],

@@ -111,7 +111,7 @@ function ages(mark: string, seconds: number): void {
   utimesSync(mark, then, then);
 }
 
-// A-700
+// A-600
 test('a mark of another container keeps the folder while it is touched, and proves no copy whole', LINUX, async () => {
   const gate = folder('container');
   const { mark, leave } = takeState(gate);
@@ -142,7 +142,7 @@ test('a mark of another container keeps the folder while it is touched, and prov
   assert.equal(await farebox('backup', copy, '--state', gate), 0);
 });
 
-// A-700
+// A-600
 test('a process that serves touches its mark, and one whose folder was taken meanwhile notes no runtime', async () => {
   const gate = folder('touched');
   const state = takeState(gate);
@@ -155,7 +155,7 @@ test('a process that serves touches its mark, and one whose folder was taken mea
   state.leave();
 });
 
-// A-700
+// A-600
 test('a gate whose folder was taken ends at once, with its runtime', LINUX, async () => {
   const gate = join(place, 'taken');
   const words = [
@@ -181,7 +181,7 @@ test('a gate whose folder was taken ends at once, with its runtime', LINUX, asyn
   assert.equal(lives(pid), false);
 });
 
-// A-700
+// A-600
 test('from outside a container its gate goes on', LINUX, async (context) => {
   const gate = folder('inside');
   const holds = `import { takeState } from '${join(PROGRAM, '../../serve/state.js')}'; takeState('${gate}'); setInterval(() => {}, 1e9);`;

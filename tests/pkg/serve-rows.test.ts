@@ -52,7 +52,7 @@ test('rows are not served under another salt, nor under another number of object
   assert.doesNotMatch(readFileSync(join(place, 'names', 'rows', 'gate.json'), 'utf8'), new RegExp(SALT));
 });
 
-// A-592, A-702
+// A-592, A-602
 test('rows whose disk is not there are waited for', async () => {
   const gate = join(place, 'disks');
   mkdirSync(join(place, 'disk'));
