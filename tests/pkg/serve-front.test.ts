@@ -346,7 +346,17 @@ test('nobody says in the name of a platform who they are or where', async () => 
   const inner = createServer((asked, answer) => answer.end(JSON.stringify(asked.rawHeaders)));
   await new Promise<void>((resolve) => inner.listen(join(folder, 'requests'), resolve));
   const front = await openFront({ ...PLAIN, socket: join(folder, 'requests'), pages: { serve: () => false } });
-  const names = ['X-Real-IP', 'x_real_ip', 'True-Client-IP', 'CF_Connecting_IP', 'CF-Connecting-IP', 'CF-IPCountry', 'cf-worker'];
+  const names = [
+    'X-Real-IP',
+    'x_real_ip',
+    'True-Client-IP',
+    'CF_Connecting_IP',
+    'CF-Connecting-IP',
+    'CF-IPCountry',
+    'cf-worker',
+    'X.Real.IP',
+    'CF~Connecting.IP',
+  ];
   const client = connect(Number(new URL(front.url).port), '127.0.0.1');
   client.write(
     `GET / HTTP/1.1\r\nHost: x\r\n${names.map((name) => `${name}: 203.0.113.9\r\n`).join('')}X-Own: 1\r\nConnection: close\r\n\r\n`,

@@ -18,15 +18,15 @@ export type Inner = {
   readonly trustsProxy: boolean;
 };
 
-/**
- * What belongs to one connection, or is said by the front alone, and what Cloudflare says of a client: here anybody could. Servers that know names of
- * CGI read `_` as `-`.
- */
-const OWN = [
-  /^(?:connection|keep-alive|proxy-connection|content-length|transfer-encoding|te|trailer|upgrade|expect|host|x-farebox-proto)$/,
-  /^(?:cf[-_].*|x[-_]real[-_]ip|true[-_]client[-_]ip)$/,
-];
-const isOwn = { test: (name: string): boolean => OWN.some((names) => names.test(name.toLowerCase())) };
+/** What belongs to one connection, or is said by the front alone. */
+const CONNECTION =
+  /^(?:connection|keep-alive|proxy-connection|content-length|transfer-encoding|te|trailer|upgrade|expect|host|x-farebox-proto)$/;
+/** What Cloudflare says of a client: here anybody could. */
+const PLATFORM = /^(?:cf-.*|x-real-ip|true-client-ip)$/;
+/** Servers that know names of CGI read each character but letters and digits as `-`. */
+const isOwn = {
+  test: (name: string): boolean => CONNECTION.test(name.toLowerCase()) || PLATFORM.test(name.toLowerCase().replace(/[^a-z0-9]/g, '-')),
+};
 
 /** Room for the longest answer of an origin with what the gate adds to it, bytes. */
 const MOST_ANSWER_HEADER_BYTES = 1_048_576;

@@ -21,7 +21,7 @@ export function gateSecrets(): Readonly<Record<string, string>> {
  */
 export function secretsIn(file: string, set: NodeJS.ProcessEnv = process.env): Readonly<Record<string, string>> {
   if (!existsSync(file)) {
-    const made = Object.entries(gateSecrets()).filter(([name]) => set[name] === undefined);
+    const made = Object.entries(gateSecrets()).filter(([name]) => (set[name] ?? '') === '');
     writeWhole(file, `${JSON.stringify(Object.fromEntries(made), null, 2)}\n`);
   }
   // Whoever wrote the file has the operator's token. What a checkout or a download brings is open, what this program makes is not.
@@ -41,10 +41,11 @@ export function secretsIn(file: string, set: NodeJS.ProcessEnv = process.env): R
   return secrets as Record<string, string>;
 }
 
-/** Refuses to serve without a secret, which the environment may have had before. */
+/** Refuses to serve without a secret, which the environment may have had before. A gate may have no operator's token. */
 export function refuseWithout(vars: Readonly<Record<string, string>>, file: string): void {
-  const none = Object.keys(BYTES).filter((name) => (vars[name] ?? '') === '');
-  if (none.length > 0) throw new Usage(`${none.join(', ')}: neither in the environment nor in ${file}, though this gate had it before`);
+  const none = Object.keys(BYTES).filter((name) => name !== 'OPERATOR_TOKEN' && (vars[name] ?? '') === '');
+  if (none.length > 0)
+    throw new Usage(`${none.join(', ')}: neither in the environment nor in ${file}. Set it where this gate had it before`);
 }
 
 function objectIn(file: string): Record<string, unknown> {
