@@ -21,7 +21,9 @@ export function gateSecrets(): Readonly<Record<string, string>> {
  */
 export function secretsIn(file: string, set: NodeJS.ProcessEnv = process.env): Readonly<Record<string, string>> {
   if (!existsSync(file)) {
-    const made = Object.entries(gateSecrets()).filter(([name]) => (set[name] ?? '') === '');
+    const made = Object.entries(gateSecrets()).filter(
+      ([name]) => set[name] === undefined || (set[name] === '' && name !== 'OPERATOR_TOKEN'),
+    );
     writeWhole(file, `${JSON.stringify(Object.fromEntries(made), null, 2)}\n`);
   }
   // Whoever wrote the file has the operator's token. What a checkout or a download brings is open, what this program makes is not.

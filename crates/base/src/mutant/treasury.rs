@@ -264,7 +264,7 @@ macro_rules! treasury {
             ShortWalletsUseApprovals,
             /// An answer that cannot be read counts as one that was heard.
             UnreadAnswersAreHeard,
-            /// What is open a week after it was asked for is never looked at again.
+            /// A row that is open a week after it was asked for is never looked at again.
             OpenRowsAreLookedAtOnce,
             /// A round that another version began counts for rows that it did not look at.
             RoundsBeginAnywhere,

@@ -49,7 +49,7 @@ pub struct Removal {
     /// of them.
     #[serde(default)]
     pub early: u64,
-    /// What that will be after this round; `None` if this version did not begin it.
+    /// The same after this round; `None` if this version did not begin it.
     #[serde(default)]
     pub rest: Option<u64>,
 }
