@@ -293,6 +293,7 @@ impl Offer {
             .map(|choice| choice.terms.amount.to_decimal(choice.asset_label.decimals))
             .collect();
         let ways = self.choices.iter().zip(&prices);
+        let speaks = self.settings.protocols.x402;
         // The other scheme of the same token says nothing new to people.
         let ways = ways.filter(|(choice, _)| choice.requirements.scheme() != DEFERRED);
         let ways = ways.map(|(choice, price)| paywall::Way {
@@ -301,6 +302,7 @@ impl Offer {
             asset: &choice.asset_label.symbol,
             decimals: choice.asset_label.decimals,
             network: &choice.terms.network,
+            session: choice.session.as_ref().map(|it| &it.requirements).filter(|_| speaks),
         });
         let ways = ways.collect::<Vec<_>>();
         paywall::html(&paywall::Page {

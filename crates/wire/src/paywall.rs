@@ -42,6 +42,8 @@ pub struct Way<'a> {
     pub decimals: u8,
     /// Network.
     pub network: &'a ChainId,
+    /// The terms of a deposit that pays for many such requests, if it is sold so too.
+    pub session: Option<&'a PaymentRequirements>,
 }
 
 /// Policy of the page without a script: it loads and runs nothing. Its icon is in it.
@@ -146,6 +148,8 @@ struct Told<'a> {
     explorer: &'a str,
     node: &'a str,
     coin: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a PaymentRequirements>,
 }
 
 impl<'a> Told<'a> {
@@ -161,6 +165,7 @@ impl<'a> Told<'a> {
             explorer: info.map_or("", |info| info.explorer),
             node: info.map_or("", |info| info.node),
             coin: info.map_or("", |info| info.coin),
+            session: way.session,
         }
     }
 }
@@ -190,7 +195,15 @@ mod tests {
             token: None,
         };
         let terms = PaymentRequirements::new(&terms, Flow::Authorization);
-        let way = Way { terms: &terms, price: text, asset: text, decimals: 6, network: &network };
+        let session = Some(&terms).filter(|_| is_payable);
+        let way = Way {
+            terms: &terms,
+            price: text,
+            asset: text,
+            decimals: 6,
+            network: &network,
+            session,
+        };
         let ways = [way, way];
         html(&Page { url: text, description: text, seller: text, ways: &ways, is_payable })
     }

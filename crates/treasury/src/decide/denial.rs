@@ -34,11 +34,7 @@ pub(crate) fn count_denial<B: Rows>(
     now: UnixTime,
 ) -> Result<Option<AgentRow>, B::Error> {
     let Some(mut agent) = books.agent(name)? else { return Ok(None) };
-    let today = Window::Day.counted(agent.denied_day, now);
-    if today != agent.denied_day {
-        (agent.denied_day, agent.denied) = (today, 0);
-    }
-    agent.denied = agent.denied.saturating_add(1);
+    (agent.denied_day, agent.denied) = count_of_day(agent.denied_day, agent.denied, now);
     let may = agent.denied <= MAX_DENIALS || planted(Mutant::DenialsPileUp);
     Ok(may.then_some(agent))
 }
@@ -50,12 +46,15 @@ pub(crate) fn count_unmoved<B: Rows>(
     now: UnixTime,
 ) -> Result<Option<AgentRow>, B::Error> {
     let Some(mut agent) = books.agent(name)? else { return Ok(None) };
-    let today = Window::Day.counted(agent.unmoved_day, now);
-    if today != agent.unmoved_day {
-        (agent.unmoved_day, agent.unmoved) = (today, 0);
-    }
-    agent.unmoved = agent.unmoved.saturating_add(1);
+    (agent.unmoved_day, agent.unmoved) = count_of_day(agent.unmoved_day, agent.unmoved, now);
     Ok(Some(agent))
+}
+
+/// The day of a count and the count with one more; the first of a day begins anew.
+fn count_of_day(day: u64, count: u32, now: UnixTime) -> (u64, u32) {
+    let today = Window::Day.counted(day, now);
+    let before = if today == day { count } else { 0 };
+    (today, before.saturating_add(1))
 }
 
 /// Seconds until a payment of an agent may begin, of which so many have ended today and never

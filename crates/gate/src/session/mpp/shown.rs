@@ -84,6 +84,13 @@ fn read_earlier(head: &RequestHead, action: SessionAction) -> Option<ShownAction
     is_content(head).then_some(ShownAction { purpose, name, deposit, voucher })
 }
 
+/// Whether a challenge asks for the terms of today.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TermsAge {
+    Todays,
+    Earlier,
+}
+
 /// A route that sells by channels, and who may not buy there.
 #[derive(Clone, Copy)]
 struct ChannelSale<'a> {
@@ -103,12 +110,9 @@ impl ChannelSale<'_> {
         let Self { sold, .. } = self;
         let challenge = &credential.challenge;
         let reference = sold.reference(challenge);
-        let is_todays = reference.is_some_and(|reference| self.has_issued(challenge, &reference));
-        let keys: Vec<&[u8]> = self.keys.challenges().collect();
         let is_here = challenge.realm == head.host();
-        if !is_here || !is_todays && !id::holds(&keys, challenge) {
-            return Err(STALE_PARAMETERS);
-        }
+        let terms = self.find_terms(challenge, reference.as_deref()).filter(|_| is_here);
+        let is_todays = terms.ok_or(STALE_PARAMETERS)? == TermsAge::Todays;
         let expires = challenge.expires_at().ok().flatten();
         if expires.is_none_or(|expires| expires <= now) {
             return Err(EXPIRED);
@@ -243,13 +247,16 @@ impl ChannelSale<'_> {
             .map_err(ChannelRefusal::okx)
     }
 
-    /// Whether this gate has issued a challenge. Some payers read a list as one challenge: the id
-    /// of the first, and everything else of the last one.
-    fn has_issued(self, challenge: &Challenge, reference: &str) -> bool {
+    /// The terms of a challenge that this gate has issued; `None` if it has not. Some payers read a
+    /// list as one challenge: the id of the first, and everything else of the last one.
+    fn find_terms(self, challenge: &Challenge, reference: Option<&str>) -> Option<TermsAge> {
         let keys: Vec<&[u8]> = self.keys.challenges().collect();
-        let beside = issue::request(self.offer, &self.sold.token, reference).map(|request| {
-            Challenge { intent: charge::INTENT.to_string(), request, ..challenge.clone() }
-        });
-        id::holds(&keys, challenge) || beside.is_some_and(|beside| id::holds(&keys, &beside))
+        if id::holds(&keys, challenge) {
+            let is_todays = reference.is_some();
+            return Some(if is_todays { TermsAge::Todays } else { TermsAge::Earlier });
+        }
+        let request = issue::request(self.offer, &self.sold.token, reference?)?;
+        let beside = Challenge { intent: charge::INTENT.to_string(), request, ..challenge.clone() };
+        id::holds(&keys, &beside).then_some(TermsAge::Todays)
     }
 }
