@@ -45,6 +45,6 @@ export function canHold(): boolean {
 }
 
 /** The way by which it was signed. */
-export function wayOf(held: Held | undefined, ways: readonly Way[]): Way | undefined {
+export function wayOf(held: Pick<Held, 'network' | 'asset'> | undefined, ways: readonly Way[]): Way | undefined {
   return held && ways.find(({ terms }) => terms.network === held.network && terms.asset.toLowerCase() === held.asset.toLowerCase());
 }

@@ -8,7 +8,8 @@ export type Goods = {
   readonly type: string;
   readonly file: string;
   readonly isGuarded: boolean;
-  readonly receipt: Receipt | undefined;
+  /** Of a voucher the transaction is empty. */
+  readonly receipt: Pick<Receipt, 'transaction' | 'network'> | undefined;
 };
 
 const CACHE = 'farebox-paid';

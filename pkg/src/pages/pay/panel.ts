@@ -2,6 +2,7 @@
 
 import { make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';
+import { pagesOf } from './deposit.js';
 import type { Goods } from './kept.js';
 import { priceOf, type Way } from './terms.js';
 import type { Wallet } from './wallets.js';
@@ -47,23 +48,54 @@ export function choices(
       'p',
       { class: 'way' },
       input,
-      make('label', { for: `way-${at}` }, `${priceOf(it)} on ${it.title}`, it.test ? ' (test money)' : ''),
+      make('label', { for: `way-${at}` }, `${priceOf(it)} on ${it.title}`, it.test ? ' (test money)' : '', aheadOf(it)),
     );
   });
+  const verb = way.single === undefined ? 'Pay' : 'Deposit';
   const asked = ways.length > 1 ? [make('fieldset', {}, make('legend', {}, 'How do you want to pay?'), ...lines)] : [];
   const buttons = wallets.map((wallet) => {
     const icon = wallet.icon === '' ? [] : [make('img', { src: wallet.icon, alt: '', width: '24', height: '24' })];
     return make(
       'li',
       {},
-      button(`Pay ${priceOf(way)}${where} with ${wallet.name}`, () => pay(wallet), ...icon),
+      button(`${verb} ${priceOf(way)}${where} with ${wallet.name}`, () => pay(wallet), ...icon),
     );
   });
-  return [
-    ...asked,
-    make('ul', { class: 'wallets' }, ...buttons),
-    make('p', { class: 'quiet' }, 'You sign once. There is no transaction fee for you.'),
-  ];
+  return [...asked, make('ul', { class: 'wallets' }, ...buttons), make('p', { class: 'quiet' }, way.single === undefined ? ONCE : AHEAD)];
+}
+
+const ONCE = 'You sign once. There is no transaction fee for you.';
+const AHEAD =
+  'You sign once, and not again for the pages after this one. What is left comes back when you ask. There is no transaction fee for you.';
+
+/** What a deposit is good for. */
+function aheadOf(way: Way): string {
+  return way.single === undefined ? '' : `, now, for about ${pagesOf(way)} pages like this one: the rest comes back`;
+}
+
+/** Pays from a deposit without a wallet. */
+export function payLeft(way: Way, pay: () => void): HTMLElement {
+  return make('p', {}, button(`Pay ${priceOf(way)} from your deposit`, pay));
+}
+
+/** What is left of a deposit. */
+export function leftOver(rest: string, giveBack: () => void): readonly Node[] {
+  const line = make('p', { class: 'quiet' }, `You have ${rest} left of your deposit here. `);
+  return [line, make('p', {}, button('Get the rest back', giveBack))];
+}
+
+/** That the rest of a deposit was paid back. */
+export function paidBack(amount: string, account: string, number: string, explorer: string, begin: () => void): void {
+  const to = make('p', {}, 'It went to ', make('code', {}, account), '.');
+  show(`You have ${amount} back.`, to, ...receiptLine(number, explorer), make('p', {}, button('Go on', begin)));
+}
+
+/** The number of a transaction, with its place in the explorer. */
+function receiptLine(number: string, explorer: string): readonly Node[] {
+  const code = make('code', {}, number);
+  const link = explorer !== '' && /^0x[0-9a-f]{64}$/i.test(number);
+  const proof = link ? make('a', { href: `${explorer}/tx/${number}`, rel: 'noreferrer', target: '_blank' }, code) : code;
+  return number === '' ? [] : [make('p', { class: 'quiet' }, 'Receipt: transaction ', proof)];
 }
 
 /** A question that goes on with yes or no. */
@@ -84,12 +116,13 @@ export function ask(question: string, yes: string): Promise<boolean> {
 }
 
 /** A failure after which nothing is open. */
-export function failed({ title, advice, again }: Words, said: string, begin: () => void): void {
+export function failed({ title, advice, again }: Words, said: string, begin: () => void, anew?: () => void): void {
   const retry = button('Try again', begin);
   const nodes = [
     make('p', {}, advice),
     ...(said === '' ? [] : [make('p', { class: 'quiet' }, said)]),
     ...(again ? [make('p', {}, retry)] : []),
+    ...(anew === undefined ? [] : [make('p', {}, button('Pay anew', anew))]),
   ];
   show(title, ...nodes);
   if (again) retry.focus();
@@ -119,15 +152,10 @@ export function paid(is = true): void {
 }
 
 /** The goods with their receipt. */
-export function delivered(goods: Goods, nodes: readonly Node[], explorer: string, again: () => void): void {
-  const { receipt } = goods;
-  const number = receipt?.transaction ?? '';
-  const code = make('code', {}, number);
-  const link = explorer !== '' && /^0x[0-9a-f]{64}$/i.test(number);
-  const proof = link ? make('a', { href: `${explorer}/tx/${number}`, rel: 'noreferrer', target: '_blank' }, code) : code;
-  const line = number === '' ? [] : [make('p', { class: 'quiet' }, 'Receipt: transaction ', proof)];
+export function delivered({ receipt }: Goods, nodes: readonly Node[], explorer: string, again: () => void, ...left: readonly Node[]): void {
+  const line = receiptLine(receipt?.transaction ?? '', explorer);
   const forgotten = button('Forget it, and see the price', again);
   const kept = make('p', { class: 'quiet' }, 'It stays in this browser for an hour, so that a reload costs nothing. ');
   paid();
-  show('Paid. Here is what you bought.', ...nodes, ...line, kept, make('p', {}, forgotten));
+  show('Paid. Here is what you bought.', ...nodes, ...line, kept, make('p', {}, forgotten), ...left);
 }

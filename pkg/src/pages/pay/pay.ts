@@ -1,98 +1,49 @@
 // Pays for the page that answered 402, in its place: looks, asks the wallet, pays once, and shows what came.
 
-import type { PaymentStep, PayOptions, Proposal } from '../../options.js';
 import type { KeptPayment } from '../../resume.js';
-import type { Signer } from '../../signer.js';
 import { make } from '../shared/dom.js';
+import { inTokens } from '../shared/money.js';
+import { BUDGET, channelOfPurchase, closePurchase, depositFetch, depositWays, type Rest, restOf } from './deposit.js';
 import { fileOf, followed, isGuarded, shown } from './goods.js';
-import { canHold, type Held, heldOf, hold, wayOf } from './held.js';
+import { canHold, type Held, heldOf, wayOf } from './held.js';
 import { forget, type Goods, keep, keptOf } from './kept.js';
 import * as panel from './panel.js';
-import { payableWays, priceOf, type Way } from './terms.js';
+import { type Bought, nobody, payFromDeposit, payOnce, saidIn, URL_HERE, walletBy, withoutWallet } from './purchase.js';
+import { payableWays, type Way } from './terms.js';
 import { balanceOf, firstAccount, switchTo, type Wallet, watchWallets } from './wallets.js';
 import { ENDED, type Failure, isOpen, isStopped, wordsFor } from './words.js';
 
-const URL_HERE = location.href.split('#')[0]!;
-/** As a browser asks for a page. */
-const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
-/** The most that this site is paid in a day without another question, whole tokens. */
-const A_DAY = 100n;
 /** Pauses before the same payment is sent again, seconds; the last one stays. */
 const PAUSES = [3, 6, 12, 30];
-
-/** The name of the budget in IndexedDB: one for all pages of this origin. */
-const BUDGET = 'farebox';
 
 const loading = import('./payer.js');
 // Whoever needs it hears of a failure.
 loading.catch(() => undefined);
 const ways = payableWays();
+const deposits = depositWays(ways);
 let way = ways[0];
 let wallets: readonly Wallet[] = [];
 /** The way of what can still be charged: no other can be chosen meanwhile. */
 let onlyWay: Way | undefined;
+/** The deposit that pays for this page without a wallet. */
+let rest: Rest | undefined;
 /** The wallet that was chosen, with its account: both sign, or nobody does. */
 let chosenWallet: { readonly wallet: Wallet; readonly account: string } | undefined;
 /** Whether the choices are shown, which change with the wallets. */
 let isChoosing = false;
 
-/** What is done while a payment goes on. */
-const STEPS: Readonly<Record<PaymentStep, (wallet: string) => string>> = {
-  looked: () => 'Looking at the terms…',
-  confirmed: () => 'Looking at the terms…',
-  signing: (wallet) => `Sign in ${wallet}.`,
-  sent: () => 'Signed. The server checks and settles the payment…',
-  settling: () => 'Still settling. The same payment is sent again: you are charged once.',
-  done: () => 'Paid.',
-};
-
 /**
  * Asks for the page with a payment, by the chosen wallet if one is to sign. `payAgain`: its person has agreed that it may be charged
  * beside what has ended.
  */
-async function buy(chosen: Way, payAgain = false): Promise<void> {
-  const { terms, symbol, decimals, price } = chosen;
-  const { indexedDbStore, payingFetch, receiptOf, resume, walletSigner } = await loading;
-  const by = chosenWallet;
-  const signer: Signer = by === undefined ? nobody : walletSigner(by.wallet.provider, { address: by.account });
-  const asset = {
-    symbol,
-    network: terms.network,
-    address: terms.asset,
-    decimals,
-    name: terms.extra.name ?? '',
-    version: terms.extra.version ?? '',
-  };
-  const most = BigInt(price.split('.')[0]!) + 1n;
-  let isSent = false;
-  const options: PayOptions = {
-    signer,
-    store: indexedDbStore(BUDGET),
-    resume,
-    policy: {
-      perPayment: price,
-      perDay: String(most > A_DAY ? most : A_DAY),
-      networks: [terms.network],
-      // No other token of the network, which all have a symbol.
-      assets: ['', asset],
-      // The page is the seller's own, and shows whom it pays.
-      pinPayees: false,
-      payAgain,
-    },
-    confirm: (proposal) => agreed(proposal, chosen, payAgain),
-    onStep: (step, proposal) => {
-      if (step === 'sent' || step === 'settling') {
-        isSent = true;
-        hold(URL_HERE, proposal);
-      }
-      panel.show(STEPS[step](by?.wallet.name ?? 'your wallet'));
-    },
-  };
-  const response = await payingFetch(options)(URL_HERE, { headers: { accept: ACCEPT } }).catch((error: unknown) => {
-    const { code, message } = (error ?? {}) as Failure;
-    // Nothing was sent, so there is nothing to send again: what was signed before has ended.
-    throw code === 'payment_unresolved' && !isSent ? Object.assign(new Error(String(message)), { code: 'ended' }) : error;
-  });
+async function buy(chosen: Way, payAgain = false, depositor?: string): Promise<void> {
+  const signer = chosenWallet === undefined ? nobody(depositor) : await walletBy(chosenWallet);
+  const name = chosenWallet?.wallet.name ?? 'your wallet';
+  await take(chosen.single === undefined ? await payOnce(chosen, signer, name, payAgain) : await payFromDeposit(chosen, signer, name));
+}
+
+/** Shows what came for a payment, and keeps it. */
+async function take({ response, isSent, receipt }: Bought): Promise<void> {
   if (response.type === 'opaqueredirect') throw Object.assign(new Error(''), { code: 'leads_on', signed: isSent });
   if (!response.ok) throw Object.assign(new Error(await saidIn(response)), { code: isSent ? 'undelivered' : 'unanswered', signed: isSent });
   if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) return follow(response);
@@ -100,48 +51,22 @@ async function buy(chosen: Way, payAgain = false): Promise<void> {
     type: response.headers.get('content-type') ?? '',
     file: fileOf(response, URL_HERE),
     isGuarded: isGuarded(response.headers),
-    receipt: receiptOf(response),
+    receipt,
     body: await response.blob().catch(() => {
       // The answer broke off: the same payment fetches it again.
       throw Object.assign(new Error('the answer broke off'), { code: 'payment_unresolved', signed: true });
     }),
   };
   await keep(URL_HERE, goods).catch(() => undefined);
+  closePurchase(URL_HERE);
   await deliver(goods);
-}
-
-/** What an answer without the goods says, in short. */
-async function saidIn(response: Response): Promise<string> {
-  const text = await response.text();
-  return `The server answered ${response.status}: ${text.slice(0, MOST_SAID)}${text.length > MOST_SAID ? '…' : ''}`;
-}
-
-/** Characters of what a server says. */
-const MOST_SAID = 300;
-
-/** The failure of a payment that has to be signed again after a reload. */
-const withoutWallet = new Error('no wallet was chosen');
-
-/** Goes on with what was signed before. */
-const nobody: Signer = { address: () => Promise.reject(withoutWallet), sign: () => Promise.reject(withoutWallet) };
-
-/** Whether the person agrees: to what they clicked on, or to what it became. `payAgain`: they know that it is another payment. */
-async function agreed(proposal: Proposal, { terms, ...shownWay }: Way, payAgain: boolean): Promise<boolean> {
-  if (proposal.again === true && !payAgain && !(await panel.ask(`${ENDED} Look at your wallet first.`, 'Pay again'))) return false;
-  const isSamePrice = proposal.amount === terms.amount;
-  const isSamePayee = proposal.payTo.toLowerCase() === terms.payTo.toLowerCase();
-  const isSameToken = proposal.network === terms.network && proposal.asset.toLowerCase() === terms.asset.toLowerCase();
-  if (isSamePrice && isSamePayee && isSameToken) return true;
-  const price = isSamePrice ? [] : [`It costs ${proposal.amountText} now, not ${priceOf({ terms, ...shownWay })}.`];
-  const payee = isSamePayee ? [] : [`It is paid to ${proposal.payTo} now, not to ${terms.payTo}.`];
-  const token = isSameToken ? [] : [`It is paid in the token ${proposal.asset} of ${proposal.network} now.`];
-  return panel.ask([...price, ...payee, ...token].join(' '), 'Pay that');
 }
 
 /** Begins anew. */
 async function forgotten(): Promise<void> {
   await forget(URL_HERE);
   panel.paid(false);
+  await look();
   begin();
 }
 
@@ -160,17 +85,42 @@ async function follow(response: Response): Promise<void> {
 async function deliver(goods: Goods): Promise<void> {
   isChoosing = false;
   const explorer = ways.find(({ terms }) => terms.network === goods.receipt?.network)?.explorer ?? '';
-  panel.delivered(goods, await shown(goods, URL_HERE), explorer, () => void forgotten());
+  await look();
+  panel.delivered(goods, await shown(goods, URL_HERE), explorer, () => void forgotten(), ...leftOver());
+}
+
+/** Looks for a deposit that has something left. What cannot be read is not offered. */
+async function look(): Promise<void> {
+  rest = await restOf(ways).catch(() => undefined);
+}
+
+/** What is left of a deposit, and how it comes back. */
+function leftOver(): readonly Node[] {
+  if (rest === undefined) return [];
+  const { way: of, units } = rest;
+  return panel.leftOver(`${inTokens(units, of.decimals)} ${of.symbol}`, () => void run(() => inOneTab(giveBack, false)));
+}
+
+/** Has what is left paid back to the account that deposited it. */
+async function giveBack(): Promise<void> {
+  await look();
+  if (rest === undefined) return begin();
+  const { channel, way: of } = rest;
+  panel.show('Asking the seller for the rest of your deposit…');
+  const pays = await depositFetch(fetch, nobody(channel.payer), {});
+  const { refunded, transaction } = await pays.refund(URL_HERE);
+  await look();
+  panel.paidBack(`${inTokens(BigInt(refunded ?? 0), of.decimals)} ${of.symbol}`, channel.payer, transaction, of.explorer, () => begin());
 }
 
 /** Lets one tab of this page pay at a time: another one waits, and shows what the first has bought. */
-async function inOneTab(work: () => Promise<void>): Promise<void> {
+async function inOneTab(work: () => Promise<void>, buys = true): Promise<void> {
   // Pages without a secure context have none.
   const locks = navigator.locks as LockManager | undefined;
   if (locks === undefined) return work();
   panel.show('Another tab pays for this page. This one waits for it.');
   await locks.request(`farebox ${URL_HERE}`, async () => {
-    const goods = await keptOf(URL_HERE).catch(() => undefined);
+    const goods = buys ? await keptOf(URL_HERE).catch(() => undefined) : undefined;
     await (goods === undefined ? work() : deliver(goods));
   });
 }
@@ -211,7 +161,26 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
   if (error === withoutWallet) return run(async () => begin(await goesOn()));
   const failure = await knowing((error ?? {}) as Failure);
   if (isOpen(failure)) return sendAgain(time);
-  panel.failed(wordsFor(failure), saidBy(failure), () => (isStopped(failure) ? void run(allowed) : begin()));
+  const isDeposit = (await depositOfPurchase()) !== undefined;
+  const again = (): void => void (isStopped(failure) ? run(allowed) : isDeposit ? run(() => inOneTab(goOn)) : begin());
+  panel.failed(wordsFor(failure), saidBy(failure), again, isDeposit ? () => void run(payAnew) : undefined);
+}
+
+/** Lets go what has left from a deposit for this page, if its person agrees, and shows the choices. */
+async function payAnew(): Promise<void> {
+  const question = 'What was signed for this page may be charged to your deposit, whatever you pay now.';
+  if (!(await panel.ask(question, 'Pay anew'))) return goOn();
+  closePurchase(URL_HERE);
+  await whoSigned();
+  await look();
+  begin();
+}
+
+/** The deposit that has paid for this page, or may have, while it is not delivered. */
+function depositOfPurchase(): ReturnType<typeof channelOfPurchase> {
+  return channelOfPurchase(URL_HERE).catch((error: unknown) => {
+    throw Object.assign(new Error(String((error as Failure).message)), { code: 'unread' });
+  });
 }
 
 /** Goes on although the seller asked for no further payment: a person has read what it says, and wants to. */
@@ -225,7 +194,13 @@ async function allowed(): Promise<void> {
 
 /** Goes on with what was signed, else shows the choices. */
 async function goOn(): Promise<void> {
+  await look();
   const before = await whoSigned();
+  if (before?.isDeposit) {
+    // The seller takes no deposits of this kind any more.
+    if (onlyWay === undefined) return payAnew();
+    return buy(onlyWay, false, before.account);
+  }
   way = wayOf(before, ways) ?? way;
   if (way === undefined || !(await isSigned())) return begin();
   if (before?.hasEnded) return begin(await goesOn());
@@ -233,13 +208,18 @@ async function goOn(): Promise<void> {
 }
 
 /** Who has signed for this page, while that is open, and whether it can no more be charged. */
-async function whoSigned(): Promise<(Held & { readonly hasEnded: boolean }) | undefined> {
+async function whoSigned(): Promise<(Held & { readonly hasEnded: boolean; readonly isDeposit: boolean }) | undefined> {
+  const deposit = await depositOfPurchase();
+  if (deposit !== undefined) {
+    onlyWay = wayOf(deposit, deposits);
+    return { account: deposit.payer, network: deposit.network, asset: deposit.asset, hasEnded: false, isDeposit: true };
+  }
   const { isUnended } = await loading;
   const open = await openPayments();
   const held = heldOf(URL_HERE, open);
   const hasEnded = !open.some(({ ends }) => isUnended(ends, Date.now() / 1000));
   onlyWay = hasEnded ? undefined : wayOf(held, ways);
-  return held && { ...held, hasEnded };
+  return held && { ...held, hasEnded, isDeposit: false };
 }
 
 /** Words for a payment that has to be signed again. */
@@ -263,7 +243,7 @@ async function knowing(failure: Failure): Promise<Failure> {
 
 /** Whether a payment for this page is signed and open. */
 async function isSigned(): Promise<boolean> {
-  return (await openPayments()).length > 0;
+  return (await depositOfPurchase()) !== undefined || (await openPayments()).length > 0;
 }
 
 /** What is signed for this page and open: a store that fails does not tell that nothing is. */
@@ -290,7 +270,10 @@ function sendAgain(time: number): void {
     panel.show('Sending the same payment again…');
     try {
       // What is open goes on by its own way, whatever is chosen in this tab.
-      await inOneTab(async () => buy(wayOf(await whoSigned(), ways) ?? way!));
+      await inOneTab(async () => {
+        const before = await whoSigned();
+        await buy(before?.isDeposit ? (onlyWay ?? way!) : (wayOf(before, ways) ?? way!), false, before?.account);
+      });
     } catch (error) {
       await afterFailure(error, time + 1);
     }
@@ -305,8 +288,9 @@ function begin(text = 'Choose a wallet.'): void {
     panel.show('A program can pay this; a wallet in a browser cannot.');
     return;
   }
+  const left = onlyWay === undefined ? fromRest() : [];
   if (wallets.length === 0) {
-    void showElsewhere();
+    void showElsewhere(...left);
     return;
   }
   const choose = (other: Way): void => {
@@ -316,8 +300,9 @@ function begin(text = 'Choose a wallet.'): void {
   };
   panel.show(
     text,
+    ...left,
     ...panel.choices(
-      onlyWay === undefined ? ways : [onlyWay],
+      onlyWay === undefined ? [...ways, ...deposits] : [onlyWay],
       onlyWay ?? way,
       wallets,
       choose,
@@ -326,10 +311,23 @@ function begin(text = 'Choose a wallet.'): void {
   );
 }
 
+/** Pays with what is left of a deposit, which needs no wallet; or has it paid back. */
+function fromRest(): readonly Node[] {
+  if (rest === undefined) return [];
+  const { channel, units, way: of } = rest;
+  const chosen = deposits.find(({ single }) => single === of);
+  if (chosen === undefined || units < BigInt(of.terms.amount)) return leftOver();
+  const pay = (): void => {
+    chosenWallet = undefined;
+    void run(() => inOneTab(() => buy(chosen, false, channel.payer)));
+  };
+  return [panel.payLeft(of, pay), ...leftOver()];
+}
+
 /** How to pay where this browser has no wallet. */
-async function showElsewhere(): Promise<void> {
+async function showElsewhere(...left: readonly Node[]): Promise<void> {
   const { elsewhere } = await import('./phone.js');
-  if (isChoosing && wallets.length === 0) panel.show('This browser has no wallet.', ...elsewhere(URL_HERE));
+  if (isChoosing && wallets.length === 0) panel.show('This browser has no wallet.', ...left, ...elsewhere(URL_HERE));
 }
 
 /** Shows what was paid before, else goes on with what was signed, else shows the choices. */

@@ -22,6 +22,10 @@ export type Way = {
   readonly explorer: string;
   readonly node: string;
   readonly coin: string;
+  /** The terms of deposits, where it is sold so too. Spec: x402 `batch-settlement`. */
+  readonly session?: { readonly extra: { readonly withdrawDelay?: number; readonly minDeposit?: string } };
+  /** The way of one page, of a deposit that pays for many: price and amount are those of the deposit. */
+  readonly single?: Way;
 };
 
 /** The ways that a wallet of a browser can pay: one signature of the token, and no allowance. */

@@ -51,6 +51,7 @@ const KNOWN: Readonly<Record<string, Words>> = {
     'Your browser did not read what it keeps for this page.',
     'Try again. What you have signed before is charged at most once.',
   ),
+  refund_later: words('The rest comes back later.', 'What was deposited just now has to be firm first. Ask again when it says.'),
   undelivered: words('The seller did not deliver.', AT_MOST_ONCE),
   leads_on: words(
     'The seller answers with another address.',

@@ -1,0 +1,163 @@
+// One purchase of this page: paid by itself, or from a deposit.
+
+import type { ChannelProposal } from '../../channel-options.js';
+import type { PaymentStep, PayOptions, Policy, Proposal } from '../../options.js';
+import type { Signer } from '../../signer.js';
+import { BUDGET, depositFetch, headersOf } from './deposit.js';
+import { hold } from './held.js';
+import type { Goods } from './kept.js';
+import * as panel from './panel.js';
+import { priceOf, type Way } from './terms.js';
+import type { Wallet } from './wallets.js';
+import { ENDED, type Failure } from './words.js';
+
+export const URL_HERE = location.href.split('#')[0]!;
+/** As a browser asks for a page. */
+const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+/** The most that this site is paid in a day without another question, whole tokens. */
+const A_DAY = 100n;
+/** How long a deposit stays in use by a page that is gone, seconds: one that goes on waits no longer. */
+const IN_USE_SECS = 15;
+/** Characters of what a server says. */
+const MOST_SAID = 300;
+
+/** What came, whether a payment has left for it, and the receipt. */
+export type Bought = { readonly response: Response; readonly isSent: boolean; readonly receipt: Goods['receipt'] };
+
+/** The failure of a payment that has to be signed again after a reload. */
+export const withoutWallet = new Error('no wallet was chosen');
+
+const loading = import('./payer.js');
+// Whoever needs it hears of a failure.
+loading.catch(() => undefined);
+
+/** Goes on with what an account has signed before. */
+export function nobody(account?: string): Signer {
+  const none = (): Promise<never> => Promise.reject(withoutWallet);
+  return { address: account === undefined ? none : () => Promise.resolve(account), sign: none };
+}
+
+/** Signs by the account of a wallet. */
+export async function walletBy({ wallet, account }: { readonly wallet: Wallet; readonly account: string }): Promise<Signer> {
+  return (await loading).walletSigner(wallet.provider, { address: account });
+}
+
+/** What is done while a payment goes on. */
+const STEPS: Readonly<Record<PaymentStep, (wallet: string) => string>> = {
+  looked: () => 'Looking at the terms…',
+  confirmed: () => 'Looking at the terms…',
+  signing: (wallet) => `Sign in ${wallet}.`,
+  sent: () => 'Signed. The server checks and settles the payment…',
+  settling: () => 'Still settling. The same payment is sent again: you are charged once.',
+  done: () => 'Paid.',
+};
+
+/** What may be paid by a way: one price of this token, within what holds for all pages here. */
+function policyOf({ terms, symbol, decimals, price }: Way, most: string): Policy {
+  const asset = {
+    symbol,
+    network: terms.network,
+    address: terms.asset,
+    decimals,
+    name: terms.extra.name ?? '',
+    version: terms.extra.version ?? '',
+  };
+  const whole = BigInt(most.split('.')[0]!) + 1n;
+  return {
+    perPayment: price,
+    perDay: String(whole > A_DAY ? whole : A_DAY),
+    networks: [terms.network],
+    // No other token of the network, which all have a symbol.
+    assets: ['', asset],
+    // The page is the seller's own, and shows whom it pays.
+    pinPayees: false,
+  };
+}
+
+/** Pays for the page by itself. */
+export async function payOnce(chosen: Way, signer: Signer, name: string, payAgain: boolean): Promise<Bought> {
+  const { indexedDbStore, payingFetch, receiptOf, resume } = await loading;
+  let isSent = false;
+  const options: PayOptions = {
+    signer,
+    store: indexedDbStore(BUDGET),
+    resume,
+    policy: { ...policyOf(chosen, chosen.price), payAgain },
+    confirm: (proposal) => agreed(proposal, chosen, payAgain),
+    onStep: (step, proposal) => {
+      if (step === 'sent' || step === 'settling') {
+        isSent = true;
+        hold(URL_HERE, proposal);
+      }
+      panel.show(STEPS[step](name));
+    },
+  };
+  const response = await payingFetch(options)(URL_HERE, { headers: { accept: ACCEPT } }).catch((error: unknown) => {
+    const { code, message } = (error ?? {}) as Failure;
+    // Nothing was sent, so there is nothing to send again: what was signed before has ended.
+    throw code === 'payment_unresolved' && !isSent ? Object.assign(new Error(String(message)), { code: 'ended' }) : error;
+  });
+  return { response, isSent, receipt: receiptOf(response) };
+}
+
+/** Pays for the page from a deposit, which is made first where none has enough left. */
+export async function payFromDeposit(chosen: Way, signer: Signer, name: string): Promise<Bought> {
+  const single = chosen.single ?? chosen;
+  const { channelReceiptOf } = await import('./ahead.js');
+  let isSent = false;
+  const sends: typeof globalThis.fetch = (input, init) => {
+    if (new Headers(init?.headers).has('payment-signature')) {
+      panel.show(STEPS[isSent ? 'settling' : 'sent'](name));
+      isSent = true;
+    }
+    return fetch(input, init);
+  };
+  panel.show(STEPS.looked(name));
+  const pays = await depositFetch(
+    sends,
+    signer,
+    { ...policyOf(single, chosen.price), deadlineSecs: IN_USE_SECS },
+    {
+      deposit: chosen.price,
+      confirm: async (proposal) => {
+        const agrees = await agreedDeposit(proposal, chosen);
+        if (agrees) panel.show(STEPS.signing(name));
+        return agrees;
+      },
+    },
+  );
+  const response = await pays(URL_HERE, { headers: headersOf(URL_HERE, ACCEPT) });
+  return { response, isSent, receipt: channelReceiptOf(response) };
+}
+
+/** What an answer without the goods says, in short. */
+export async function saidIn(response: Response): Promise<string> {
+  const text = await response.text();
+  return `The server answered ${response.status}: ${text.slice(0, MOST_SAID)}${text.length > MOST_SAID ? '…' : ''}`;
+}
+
+/** Whether the person agrees: to what they clicked on, or to what it became. `payAgain`: they know that it is another payment. */
+async function agreed(proposal: Proposal, chosen: Way, payAgain: boolean): Promise<boolean> {
+  if (proposal.again === true && !payAgain && !(await panel.ask(`${ENDED} Look at your wallet first.`, 'Pay again'))) return false;
+  const price = proposal.amount === chosen.terms.amount ? '' : `It costs ${proposal.amountText} now, not ${priceOf(chosen)}.`;
+  return agreedParts(proposal, chosen, price);
+}
+
+/** The same of a deposit. */
+async function agreedDeposit(proposal: ChannelProposal, chosen: Way): Promise<boolean> {
+  const isSame = proposal.deposit === chosen.price;
+  return agreedParts(proposal, chosen, isSame ? '' : `The deposit is ${proposal.deposit} ${proposal.symbol} now, not ${priceOf(chosen)}.`);
+}
+
+async function agreedParts(
+  { network, asset, payTo }: Pick<Proposal, 'network' | 'asset' | 'payTo'>,
+  { terms }: Way,
+  price: string,
+): Promise<boolean> {
+  const isSamePayee = payTo.toLowerCase() === terms.payTo.toLowerCase();
+  const isSameToken = network === terms.network && asset.toLowerCase() === terms.asset.toLowerCase();
+  if (price === '' && isSamePayee && isSameToken) return true;
+  const payee = isSamePayee ? [] : [`It is paid to ${payTo} now, not to ${terms.payTo}.`];
+  const token = isSameToken ? [] : [`It is paid in the token ${asset} of ${network} now.`];
+  return panel.ask([...(price === '' ? [] : [price]), ...payee, ...token].join(' '), 'Pay that');
+}

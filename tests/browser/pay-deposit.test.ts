@@ -1,0 +1,174 @@
+// Deposits at the page of a 402 in Chromium: signed for once, spent page by page without the wallet, and paid back to the last unit.
+
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+
+import { BATCH_SETTLEMENT } from '../../demo/chain.mjs';
+import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { startWorld, type World } from '../e2e/world.ts';
+import { startChromium } from './chromium.ts';
+import { complaintsOf, SCREENS, seriousOf } from './looks.ts';
+import { HERE, isPaid, losesAnswers, says, signaturesOf, visit } from './visits.ts';
+
+const LIMIT_MS = 120_000;
+const PATH = '/report/session';
+const DEPOSIT = 50n * PRICE_ATOMIC;
+
+let world: World;
+let browser: Browser;
+let context: BrowserContext;
+let complaints: string[];
+
+before(
+  async () => {
+    mkdirSync(SCREENS, { recursive: true });
+    const route = { path: PATH, methods: ['GET'], price: '$0.01', session_delay_secs: 900 };
+    const slow = { ...route, path: '/report/later', session_delay_secs: 86_401 };
+    [world, browser] = await Promise.all([startWorld({ pages: true, routes: [route, slow] }), startChromium()]);
+  },
+  { timeout: LIMIT_MS },
+);
+after(async () => {
+  await browser?.close();
+  await world?.stop();
+});
+beforeEach(async () => {
+  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  context.setDefaultTimeout(30_000);
+  complaints = complaintsOf(context);
+});
+afterEach(() => context.close());
+
+const payerOf = (index: number) => world.chain.accounts.payers[index]!;
+const open = (index: number, path = PATH) => visit(context, world, path, [{ payer: payerOf(index), network: HERE, name: 'Fox' }]);
+const choose = (page: Page) => page.getByRole('radio', { name: /for about 50 pages like this one/ }).check();
+const deposits = (page: Page) => page.getByRole('button', { name: 'Deposit 0.5 USDC on Base Sepolia with Fox' });
+const fromDeposit = (page: Page) => page.getByRole('button', { name: 'Pay 0.01 USDC from your deposit' });
+
+/** What the contract holds more, and this account less, after `work`; and how often the origin was asked. */
+async function moved(index: number, work: () => Promise<void>): Promise<readonly [bigint, bigint, number]> {
+  const { chain, origin } = world;
+  const read = async () => [await chain.balanceOf(BATCH_SETTLEMENT), await chain.balanceOf(payerOf(index).address)] as const;
+  const [held, had] = await read();
+  const asked = origin.requests.length;
+  await work();
+  const [holds, has] = await read();
+  return [holds - held, had - has, origin.requests.length - asked];
+}
+
+test('one signature deposits, pages after it are paid without the wallet, and the rest comes back', async () => {
+  const change = await moved(0, async () => {
+    const { page, wallets } = await open(0);
+    await choose(page);
+    await page.screenshot({ path: join(SCREENS, 'pay-deposit-1280.png'), fullPage: true });
+    await deposits(page).click();
+    await isPaid(page);
+    assert.match(await page.locator('#pay').innerText(), /Rainfall, Tuesday[^]*You have 0\.49 USDC left of your deposit here\./);
+    await page.screenshot({ path: join(SCREENS, 'pay-deposit-paid-1280.png'), fullPage: true });
+    assert.deepEqual(await seriousOf(page), []);
+    assert.equal(signaturesOf(wallets), 1);
+    // Another page, in a browser whose wallet is asked for nothing.
+    const other = await open(0, `${PATH}?two`);
+    await fromDeposit(other.page).click();
+    await isPaid(other.page);
+    await other.page.getByText('You have 0.48 USDC left of your deposit here.').waitFor();
+    assert.deepEqual(other.wallets[0]?.calls, []);
+    await other.page.reload();
+    await isPaid(other.page);
+    await other.page.getByRole('button', { name: 'Get the rest back' }).click();
+    await says(other.page, /You have 0\.48 USDC back\./);
+    assert.match(await other.page.locator('#pay').innerText(), new RegExp(`It went to ${payerOf(0).address}`, 'i'));
+    assert.deepEqual(other.wallets[0]?.calls, []);
+  });
+  // The two pages: what they earned is claimed with the refund, and paid out from the contract later.
+  assert.equal(change[1], 2n * PRICE_ATOMIC);
+  assert.equal(change[2], 2);
+  assert.deepEqual(complaints, []);
+});
+
+test('a deposit whose answer is lost, and a voucher whose answer is lost, are each one charge, also over a reload', async () => {
+  const [, paid, asked] = await moved(1, async () => {
+    const { page, wallets } = await open(1, `${PATH}?lost`);
+    const url = `${world.gate.url}${PATH}?lost`;
+    const losses = await losesAnswers(page, url);
+    await choose(page);
+    await deposits(page).click();
+    while (losses.lost() === 0) await page.waitForTimeout(100);
+    await page.reload();
+    await losses.ends();
+    await isPaid(page);
+    assert.equal(signaturesOf(wallets), 1);
+    const next = await open(1, `${PATH}?next`);
+    const again = await losesAnswers(next.page, `${world.gate.url}${PATH}?next`);
+    await fromDeposit(next.page).click();
+    while (again.lost() === 0) await next.page.waitForTimeout(100);
+    await next.page.reload();
+    await again.ends();
+    await isPaid(next.page);
+    await next.page.getByText('You have 0.48 USDC left of your deposit here.').waitFor();
+    assert.deepEqual(next.wallets[0]?.calls, []);
+  });
+  assert.deepEqual([paid, asked], [DEPOSIT, 2]);
+});
+
+test('two tabs pay for one page once from one deposit', async () => {
+  const [, paid, asked] = await moved(2, async () => {
+    const { page: one } = await open(2, `${PATH}?tabs`);
+    const { page: two } = await open(2, `${PATH}?tabs`);
+    await choose(one);
+    await choose(two);
+    await deposits(one).click();
+    await deposits(two).click();
+    await Promise.all([isPaid(one), isPaid(two)]);
+    await one.getByText('You have 0.49 USDC left of your deposit here.').waitFor();
+  });
+  assert.deepEqual([paid, asked], [DEPOSIT, 1]);
+});
+
+test('a person who declines has deposited nothing, and another account goes on with no deposit of the first', async () => {
+  const [held, paid] = await moved(3, async () => {
+    const { page } = await visit(context, world, `${PATH}?no`, [{ payer: payerOf(3), network: HERE, name: 'Fox', person: 'refuses' }]);
+    await choose(page);
+    await deposits(page).click();
+    await says(page, /You declined in your wallet/);
+    assert.match(await page.locator('#pay').innerText(), /Nothing was paid\./);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await deposits(page).waitFor();
+    assert.equal(await fromDeposit(page).count(), 0);
+  });
+  assert.deepEqual([held, paid], [0n, 0n]);
+});
+
+test('a seller that does not deliver: the same voucher asks again, and a person may pay anew', async () => {
+  const [, paid, asked] = await moved(4, async () => {
+    const { page, wallets } = await open(4, `${PATH}?broken`);
+    const url = `${world.gate.url}${PATH}?broken`;
+    await page.route(url, (route) =>
+      route.request().headers()['payment-signature'] === undefined ? route.fallback() : route.fulfill({ status: 404, body: 'gone' }),
+    );
+    await choose(page);
+    await deposits(page).click();
+    await says(page, /The seller did not deliver/);
+    await page.reload();
+    await says(page, /The seller did not deliver/);
+    await page.getByRole('button', { name: 'Pay anew' }).click();
+    await says(page, /may be charged to your deposit, whatever you pay now/);
+    await page.getByRole('button', { name: 'Do not pay' }).click();
+    await says(page, /The seller did not deliver/);
+    await page.unroute(url);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await isPaid(page);
+    assert.equal(signaturesOf(wallets), 1);
+  });
+  assert.deepEqual([paid, asked], [DEPOSIT, 1]);
+});
+
+test('a deposit that would be held for longer than a day is not offered', async () => {
+  const { page } = await open(5, '/report/later');
+  await page.getByRole('button', { name: 'Pay 0.01 USDC with Fox' }).waitFor();
+  assert.equal(await page.getByRole('radio').count(), 0);
+});
