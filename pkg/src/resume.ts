@@ -273,23 +273,13 @@ class OpenPayments {
 
   /** Notes what became of it. */
   async close({ name, trail }: Row, receipt: Receipt | null): Promise<void> {
-    const { method, url, key, ends, isHash, derives, seed, slot, content } = trail;
-    const [kind, purchase] = name.split(' ');
-    const kept = JSON.stringify({
-      method,
-      url,
-      key,
-      ...(receipt === null ? {} : { receipt }),
-      // Another request, or another payment, under its key is told from it.
-      ...(receipt === null || content === undefined ? {} : { purchase: `${kind} ${purchase}`, content, slot }),
-      ...(isHash || derives === true ? { sent: nameOfSeed(seed) } : {}),
-    });
+    const { ends } = trail;
     // What cannot be noted stays open, and is no more under way.
     await update(this.#store, (record) => {
       const [, , , text] = sentIn(record).find(([known]) => known === name) ?? [];
       // Without a receipt, what another process has signed again meanwhile stays.
       if (receipt === null && text !== undefined && (JSON.parse(text) as Trail).ends > ends) return undefined;
-      return withSent(withoutSent(record, name), [`${KEPT}${key}`, Math.floor(this.now()), false, kept]);
+      return closed(record, { name, trail }, receipt, this.now());
     }).finally(() => this.#mine.delete(name));
   }
 
@@ -452,6 +442,32 @@ function exchangeOf(
   if (broadcasts) exchange = exchange.withBroadcast();
   if (!authorization) exchange = exchange.withoutAuthorization();
   return exchange;
+}
+
+/** The record once it is known what became of a payment, or nobody asks any more. */
+function closed(record: string | undefined, { name, trail }: Row, receipt: Receipt | null, now: number): string {
+  const { method, url, key, isHash, derives, seed, slot, content } = trail;
+  const [kind, purchase] = name.split(' ');
+  const kept = JSON.stringify({
+    method,
+    url,
+    key,
+    ...(receipt === null ? {} : { receipt }),
+    // Another request, or another payment, under its key is told from it.
+    ...(receipt === null || content === undefined ? {} : { purchase: `${kind} ${purchase}`, content, slot }),
+    ...(isHash || derives === true ? { sent: nameOfSeed(seed) } : {}),
+  });
+  return withSent(withoutSent(record, name), [`${KEPT}${key}`, Math.floor(now), false, kept]);
+}
+
+/** Lets go what was signed for a URL and has ended, whatever became of it: the next request is another purchase. Ask its person first. */
+export async function closeEnded(store: Store, url: string, now: number): Promise<void> {
+  await update(store, (record) => {
+    const open = sentIn(record).filter(([name, , isOpen]) => isOpen && name.startsWith(KEPT));
+    const rows = open.map(([name, , , text]): Row => ({ name, trail: JSON.parse(text) as Trail }));
+    const ended = rows.filter(({ trail }) => trail.url === url && !isUnended(trail.ends, now));
+    return ended.reduce<string | undefined>((next, row) => closed(next ?? record, row, null, now), undefined);
+  });
 }
 
 /** The payments that a store has of requests with the option `resume`, and their receipts: the latest last. */

@@ -12,6 +12,7 @@ import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { startWorld, type World } from '../e2e/world.ts';
 import { startChromium } from './chromium.ts';
 import { complaintsOf, SCREENS, seriousOf } from './looks.ts';
+import { answersPayments } from './sellers.ts';
 import { HERE, isPaid, losesAnswers, says, signaturesOf, visit } from './visits.ts';
 
 const LIMIT_MS = 120_000;
@@ -147,9 +148,7 @@ test('a seller that does not deliver: the same voucher asks again, and a person 
   const [, paid, asked] = await moved(4, async () => {
     const { page, wallets } = await open(4, `${PATH}?broken`);
     const url = `${world.gate.url}${PATH}?broken`;
-    await page.route(url, (route) =>
-      route.request().headers()['payment-signature'] === undefined ? route.fallback() : route.fulfill({ status: 404, body: 'gone' }),
-    );
+    await answersPayments(page, url, { status: 404, code: 'gone' });
     await choose(page);
     await deposits(page).click();
     await says(page, /The seller did not deliver/);

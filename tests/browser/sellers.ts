@@ -1,11 +1,17 @@
 // What a seller answers to a page otherwise than the gate.
 
-import type { Page } from 'playwright-core';
+import type { Page, Route } from 'playwright-core';
 
 /** Answers each payment for a URL by asking for one. */
-export async function refusesPayments(page: Page, url: string): Promise<void> {
+export const refusesPayments = (page: Page, url: string): Promise<void> => answersAll(page, url, { status: 402, body: 'pay' });
+
+/** Answers each payment for a URL by this problem. */
+export const answersPayments = (page: Page, url: string, problem: { readonly status: number; readonly code: string }): Promise<void> =>
+  answersAll(page, url, { status: problem.status, contentType: 'application/problem+json', body: JSON.stringify(problem) });
+
+async function answersAll(page: Page, url: string, answer: Parameters<Route['fulfill']>[0]): Promise<void> {
   await page.route(url, (route) =>
-    route.request().headers()['payment-signature'] === undefined ? route.fallback() : route.fulfill({ status: 402, body: 'pay' }),
+    route.request().headers()['payment-signature'] === undefined ? route.fallback() : route.fulfill(answer),
   );
 }
 

@@ -32,6 +32,11 @@ export function button(text: string, act: () => void, ...more: readonly Node[]):
   return made;
 }
 
+/** A line of its own. */
+export function line(node: Node): HTMLElement {
+  return make('p', {}, node);
+}
+
 /** The ways to pay and the wallets, to begin with. */
 export function choices(
   ways: readonly Way[],
@@ -80,8 +85,8 @@ export function payLeft(way: Way, pay: () => void): HTMLElement {
 
 /** What is left of a deposit. */
 export function leftOver(rest: string, giveBack: () => void): readonly Node[] {
-  const line = make('p', { class: 'quiet' }, `You have ${rest} left of your deposit here. `);
-  return [line, make('p', {}, button('Get the rest back', giveBack))];
+  const quiet = make('p', { class: 'quiet' }, `You have ${rest} left of your deposit here. `);
+  return [quiet, make('p', {}, button('Get the rest back', giveBack))];
 }
 
 /** That the rest of a deposit was paid back. */
@@ -116,13 +121,13 @@ export function ask(question: string, yes: string): Promise<boolean> {
 }
 
 /** A failure after which nothing is open. */
-export function failed({ title, advice, again }: Words, said: string, begin: () => void, anew?: () => void): void {
+export function failed({ title, advice, again }: Words, said: string, begin: () => void, other?: Node): void {
   const retry = button('Try again', begin);
   const nodes = [
     make('p', {}, advice),
     ...(said === '' ? [] : [make('p', { class: 'quiet' }, said)]),
     ...(again ? [make('p', {}, retry)] : []),
-    ...(anew === undefined ? [] : [make('p', {}, button('Pay anew', anew))]),
+    ...(other === undefined ? [] : [line(other)]),
   ];
   show(title, ...nodes);
   if (again) retry.focus();
@@ -153,9 +158,9 @@ export function paid(is = true): void {
 
 /** The goods with their receipt. */
 export function delivered({ receipt }: Goods, nodes: readonly Node[], explorer: string, again: () => void, ...left: readonly Node[]): void {
-  const line = receiptLine(receipt?.transaction ?? '', explorer);
+  const proof = receiptLine(receipt?.transaction ?? '', explorer);
   const forgotten = button('Forget it, and see the price', again);
   const kept = make('p', { class: 'quiet' }, 'It stays in this browser for an hour, so that a reload costs nothing. ');
   paid();
-  show('Paid. Here is what you bought.', ...nodes, ...line, kept, make('p', {}, forgotten), ...left);
+  show('Paid. Here is what you bought.', ...nodes, ...proof, kept, make('p', {}, forgotten), ...left);
 }

@@ -1,30 +1,23 @@
 // Pays for the page that answered 402, in its place: looks, asks the wallet, pays once, and shows what came.
 
-import type { KeptPayment } from '../../resume.js';
 import { make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';
-import { BUDGET, channelOfPurchase, closePurchase, depositFetch, depositWays, type Rest, restOf } from './deposit.js';
+import { BUDGET, closePurchase, depositFetch, type Rest, restOf } from './deposit.js';
 import { fileOf, followed, isGuarded, shown } from './goods.js';
-import { canHold, type Held, heldOf, wayOf } from './held.js';
+import { canHold, wayOf } from './held.js';
 import { forget, type Goods, keep, keptOf } from './kept.js';
 import * as panel from './panel.js';
-import { type Bought, nobody, payFromDeposit, payOnce, saidIn, URL_HERE, walletBy, withoutWallet } from './purchase.js';
-import { payableWays, type Way } from './terms.js';
+import { type Bought, liftLimit, loading, nobody, payFromDeposit, payOnce, saidIn, URL_HERE, walletBy, withoutWallet } from './purchase.js';
+import { deposits, isSigned, signed, ways, whoSigned } from './signed.js';
+import type { Way } from './terms.js';
 import { balanceOf, firstAccount, switchTo, type Wallet, watchWallets } from './wallets.js';
 import { ENDED, type Failure, isOpen, isStopped, wordsFor } from './words.js';
 
 /** Pauses before the same payment is sent again, seconds; the last one stays. */
 const PAUSES = [3, 6, 12, 30];
 
-const loading = import('./payer.js');
-// Whoever needs it hears of a failure.
-loading.catch(() => undefined);
-const ways = payableWays();
-const deposits = depositWays(ways);
 let way = ways[0];
 let wallets: readonly Wallet[] = [];
-/** The way of what can still be charged: no other can be chosen meanwhile. */
-let onlyWay: Way | undefined;
 /** The deposit that pays for this page without a wallet. */
 let rest: Rest | undefined;
 /** The wallet that was chosen, with its account: both sign, or nobody does. */
@@ -131,7 +124,7 @@ async function payWith(wallet: Wallet): Promise<void> {
   const account = await firstAccount(wallet);
   const before = await whoSigned();
   // What can be charged goes on by its way: another network would charge beside it.
-  const chosen = onlyWay ?? way!;
+  const chosen = signed.onlyWay ?? way!;
   const isOther = before !== undefined && before.account.toLowerCase() !== account.toLowerCase();
   if (isOther && !before.hasEnded) return panel.otherAccount(before.account, () => begin());
   const isBeside = isOther || (before?.hasEnded === true && chosen !== wayOf(before, ways));
@@ -161,26 +154,37 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
   if (error === withoutWallet) return run(async () => begin(await goesOn()));
   const failure = await knowing((error ?? {}) as Failure);
   if (isOpen(failure)) return sendAgain(time);
-  const isDeposit = (await depositOfPurchase()) !== undefined;
-  const again = (): void => void (isStopped(failure) ? run(allowed) : isDeposit ? run(() => inOneTab(goOn)) : begin());
-  panel.failed(wordsFor(failure), saidBy(failure), again, isDeposit ? () => void run(payAnew) : undefined);
+  const before = await whoSigned().catch(() => undefined);
+  const again = (): void => void (isStopped(failure) ? run(allowed) : before?.isDeposit ? run(() => inOneTab(goOn)) : begin());
+  const isOver = before !== undefined && (before.isDeposit || before.hasEnded);
+  const anew = isOver ? ANEW : failure.code === 'budget_exhausted' ? MORE : undefined;
+  panel.failed(wordsFor(failure), saidBy(failure), again, anew && panel.button(anew, () => void run(anew === MORE ? payMore : payAnew)));
 }
 
-/** Lets go what has left from a deposit for this page, if its person agrees, and shows the choices. */
-async function payAnew(): Promise<void> {
-  const question = 'What was signed for this page may be charged to your deposit, whatever you pay now.';
-  if (!(await panel.ask(question, 'Pay anew'))) return goOn();
-  closePurchase(URL_HERE);
-  await whoSigned();
-  await look();
+const ANEW = 'Pay anew';
+const MORE = 'Pay all the same';
+
+/** Pays beyond the limit of a day, once its person has read that there is one. */
+async function payMore(): Promise<void> {
+  if (await panel.ask('This site would be paid more in a day than this page pays without a question.', MORE)) liftLimit();
   begin();
 }
 
-/** The deposit that has paid for this page, or may have, while it is not delivered. */
-function depositOfPurchase(): ReturnType<typeof channelOfPurchase> {
-  return channelOfPurchase(URL_HERE).catch((error: unknown) => {
-    throw Object.assign(new Error(String((error as Failure).message)), { code: 'unread' });
-  });
+/** Lets go what has ended, or has left from a deposit, for this page, if its person agrees, and shows the choices. */
+async function payAnew(): Promise<void> {
+  const before = await whoSigned();
+  const question = before?.isDeposit
+    ? 'What was signed for this page may be charged to your deposit, whatever you pay now.'
+    : `${ENDED} Look at your wallet first.`;
+  if (!(await panel.ask(question, ANEW))) return goOn();
+  if (before?.isDeposit) closePurchase(URL_HERE);
+  else {
+    const { closeEnded, indexedDbStore } = await loading;
+    await closeEnded(indexedDbStore(BUDGET), URL_HERE, Date.now() / 1000);
+  }
+  await whoSigned();
+  await look();
+  begin();
 }
 
 /** Goes on although the seller asked for no further payment: a person has read what it says, and wants to. */
@@ -198,28 +202,13 @@ async function goOn(): Promise<void> {
   const before = await whoSigned();
   if (before?.isDeposit) {
     // The seller takes no deposits of this kind any more.
-    if (onlyWay === undefined) return payAnew();
-    return buy(onlyWay, false, before.account);
+    if (signed.onlyWay === undefined) return payAnew();
+    return buy(signed.onlyWay, false, before.account);
   }
   way = wayOf(before, ways) ?? way;
   if (way === undefined || !(await isSigned())) return begin();
   if (before?.hasEnded) return begin(await goesOn());
   await buy(way);
-}
-
-/** Who has signed for this page, while that is open, and whether it can no more be charged. */
-async function whoSigned(): Promise<(Held & { readonly hasEnded: boolean; readonly isDeposit: boolean }) | undefined> {
-  const deposit = await depositOfPurchase();
-  if (deposit !== undefined) {
-    onlyWay = wayOf(deposit, deposits);
-    return { account: deposit.payer, network: deposit.network, asset: deposit.asset, hasEnded: false, isDeposit: true };
-  }
-  const { isUnended } = await loading;
-  const open = await openPayments();
-  const held = heldOf(URL_HERE, open);
-  const hasEnded = !open.some(({ ends }) => isUnended(ends, Date.now() / 1000));
-  onlyWay = hasEnded ? undefined : wayOf(held, ways);
-  return held && { ...held, hasEnded, isDeposit: false };
 }
 
 /** Words for a payment that has to be signed again. */
@@ -241,20 +230,6 @@ async function knowing(failure: Failure): Promise<Failure> {
   );
 }
 
-/** Whether a payment for this page is signed and open. */
-async function isSigned(): Promise<boolean> {
-  return (await depositOfPurchase()) !== undefined || (await openPayments()).length > 0;
-}
-
-/** What is signed for this page and open: a store that fails does not tell that nothing is. */
-async function openPayments(): Promise<KeptPayment[]> {
-  const { indexedDbStore, sentPayments } = await loading;
-  const sent = await sentPayments(indexedDbStore(BUDGET)).catch((error: unknown) => {
-    throw Object.assign(new Error(String((error as Failure).message)), { code: 'unread' });
-  });
-  return sent.filter(({ url, open }) => open && url === URL_HERE);
-}
-
 /** What a server or a wallet says about a failure, where it adds something. */
 function saidBy({ code, message }: Failure): string {
   return typeof message === 'string' && code !== 4001 && code !== 'wallet_rejected' ? message : '';
@@ -272,7 +247,7 @@ function sendAgain(time: number): void {
       // What is open goes on by its own way, whatever is chosen in this tab.
       await inOneTab(async () => {
         const before = await whoSigned();
-        await buy(before?.isDeposit ? (onlyWay ?? way!) : (wayOf(before, ways) ?? way!), false, before?.account);
+        await buy(before?.isDeposit ? (signed.onlyWay ?? way!) : (wayOf(before, ways) ?? way!), false, before?.account);
       });
     } catch (error) {
       await afterFailure(error, time + 1);
@@ -288,7 +263,7 @@ function begin(text = 'Choose a wallet.'): void {
     panel.show('A program can pay this; a wallet in a browser cannot.');
     return;
   }
-  const left = onlyWay === undefined ? fromRest() : [];
+  const left = signed.onlyWay !== undefined ? [] : signed.hasEnded ? [panel.line(panel.button(ANEW, () => void run(payAnew)))] : fromRest();
   if (wallets.length === 0) {
     void showElsewhere(...left);
     return;
@@ -302,8 +277,8 @@ function begin(text = 'Choose a wallet.'): void {
     text,
     ...left,
     ...panel.choices(
-      onlyWay === undefined ? [...ways, ...deposits] : [onlyWay],
-      onlyWay ?? way,
+      signed.onlyWay === undefined ? [...ways, ...deposits] : [signed.onlyWay],
+      signed.onlyWay ?? way,
       wallets,
       choose,
       (wallet) => void run(() => inOneTab(() => payWith(wallet))),

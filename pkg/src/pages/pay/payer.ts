@@ -3,6 +3,6 @@
 export { endpointsOf } from '../../endpoints.js';
 export { payingFetch, receiptOf } from '../../fetch.js';
 export { indexedDbStore } from '../../indexeddb.js';
-export { resume, sentPayments } from '../../resume.js';
+export { closeEnded, resume, sentPayments } from '../../resume.js';
 export { isUnended } from '../../sent.js';
 export { walletSigner } from '../../signer.js';

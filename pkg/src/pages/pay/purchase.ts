@@ -16,6 +16,8 @@ export const URL_HERE = location.href.split('#')[0]!;
 const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 /** The most that this site is paid in a day without another question, whole tokens. */
 const A_DAY = 100n;
+/** How much more that is once its person has lifted the limit. */
+const MUCH = 1_000n;
 /** How long a deposit stays in use by a page that is gone, seconds: one that goes on waits no longer. */
 const IN_USE_SECS = 15;
 /** Characters of what a server says. */
@@ -27,7 +29,8 @@ export type Bought = { readonly response: Response; readonly isSent: boolean; re
 /** The failure of a payment that has to be signed again after a reload. */
 export const withoutWallet = new Error('no wallet was chosen');
 
-const loading = import('./payer.js');
+/** The payer, with its compiled part. */
+export const loading = import('./payer.js');
 // Whoever needs it hears of a failure.
 loading.catch(() => undefined);
 
@@ -52,6 +55,13 @@ const STEPS: Readonly<Record<PaymentStep, (wallet: string) => string>> = {
   done: () => 'Paid.',
 };
 
+let isLimited = true;
+
+/** Lifts the limit of a day, for this visit: its person has agreed. */
+export function liftLimit(): void {
+  isLimited = false;
+}
+
 /** What may be paid by a way: one price of this token, within what holds for all pages here. */
 function policyOf({ terms, symbol, decimals, price }: Way, most: string): Policy {
   const asset = {
@@ -65,7 +75,7 @@ function policyOf({ terms, symbol, decimals, price }: Way, most: string): Policy
   const whole = BigInt(most.split('.')[0]!) + 1n;
   return {
     perPayment: price,
-    perDay: String(whole > A_DAY ? whole : A_DAY),
+    perDay: String((whole > A_DAY ? whole : A_DAY) * (isLimited ? 1n : MUCH)),
     networks: [terms.network],
     // No other token of the network, which all have a symbol.
     assets: ['', asset],

@@ -27,8 +27,8 @@ const KNOWN: Readonly<Record<string, Words>> = {
   wrong_signature: words('Your wallet signed with another account.', 'Choose the account that pays in your wallet, then try again.'),
   insufficient_funds: words('Your wallet does not hold enough.', 'Fund it, then try again. What you signed is charged at most once.'),
   budget_exhausted: words(
-    'You have paid a lot here in the last day.',
-    `This page stops at a limit, which protects you. Try again later. ${NOTHING}`,
+    'You have paid a lot here in the last day, or begun to.',
+    `This page stops at a limit, which protects you. ${NOTHING}`,
   ),
   policy_amount: words('The price has changed.', `Reload the page to see the new price. ${NOTHING}`),
   terms_changed: words('The terms have changed.', `Reload the page to see them. ${NOTHING}`),
@@ -38,7 +38,11 @@ const KNOWN: Readonly<Record<string, Words>> = {
   ),
   ended: words(ENDED, 'Look at your wallet before you pay again.'),
   payment_conflict: words('The seller does not deliver for this payment.', AT_MOST_ONCE),
-  refund_due: words('You paid, and the seller could not deliver.', 'The seller owes you a refund. Keep what it says below.', false),
+  refund_due: words(
+    'You paid, and the seller could not deliver.',
+    'The seller owes you a refund, or has paid it: keep what it says below.',
+    false,
+  ),
   receipt_mismatch: words(
     'The receipt does not fit what you signed.',
     'Look the transaction up in your wallet before you pay again.',

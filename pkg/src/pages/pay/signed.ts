@@ -1,0 +1,60 @@
+// What is signed for this page and open: by which account and way, and whether it can still be charged.
+
+import type { KeptPayment } from '../../resume.js';
+import { BUDGET, channelOfPurchase, depositWays } from './deposit.js';
+import { type Held, heldOf, wayOf } from './held.js';
+import { loading, URL_HERE } from './purchase.js';
+import { payableWays, type Way } from './terms.js';
+import type { Failure } from './words.js';
+
+/** The ways to pay for this page by itself, and by a deposit. */
+export const ways = payableWays();
+export const deposits = depositWays(ways);
+/** What `whoSigned` has found last. */
+export const signed: {
+  /** The way of what can still be charged: no other can be chosen meanwhile. */
+  onlyWay: Way | undefined;
+  /** Whether what was signed for this page has ended: it goes on with the same nonce, unless its person pays anew. */
+  hasEnded: boolean;
+} = { onlyWay: undefined, hasEnded: false };
+
+/** Who has signed, and by what; whether it can no more be charged, and whether it is a deposit's. */
+export type Signed = Held & { readonly hasEnded: boolean; readonly isDeposit: boolean };
+
+/** The deposit that has paid for this page, or may have, while it is not delivered. */
+function depositOfPurchase(): ReturnType<typeof channelOfPurchase> {
+  return channelOfPurchase(URL_HERE).catch((error: unknown) => {
+    throw Object.assign(new Error(String((error as Failure).message)), { code: 'unread' });
+  });
+}
+
+/** Who has signed for this page, while that is open, and whether it can no more be charged. */
+export async function whoSigned(): Promise<Signed | undefined> {
+  const deposit = await depositOfPurchase();
+  if (deposit !== undefined) {
+    signed.onlyWay = wayOf(deposit, deposits);
+    signed.hasEnded = false;
+    return { account: deposit.payer, network: deposit.network, asset: deposit.asset, hasEnded: false, isDeposit: true };
+  }
+  const { isUnended } = await loading;
+  const open = await openPayments();
+  const held = heldOf(URL_HERE, open);
+  const hasEnded = !open.some(({ ends }) => isUnended(ends, Date.now() / 1000));
+  signed.onlyWay = hasEnded ? undefined : wayOf(held, ways);
+  signed.hasEnded = held !== undefined && hasEnded;
+  return held && { ...held, hasEnded, isDeposit: false };
+}
+
+/** Whether a payment for this page is signed and open. */
+export async function isSigned(): Promise<boolean> {
+  return (await depositOfPurchase()) !== undefined || (await openPayments()).length > 0;
+}
+
+/** What is signed for this page and open: a store that fails does not tell that nothing is. */
+async function openPayments(): Promise<KeptPayment[]> {
+  const { indexedDbStore, sentPayments } = await loading;
+  const sent = await sentPayments(indexedDbStore(BUDGET)).catch((error: unknown) => {
+    throw Object.assign(new Error(String((error as Failure).message)), { code: 'unread' });
+  });
+  return sent.filter(({ url, open }) => open && url === URL_HERE);
+}
