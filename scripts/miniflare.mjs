@@ -189,7 +189,7 @@ export async function startWorker(
  *
  * @param {string} directory
  */
-const staticFiles = (directory) => ({
+export const staticFiles = (directory) => ({
   directory,
   binding: 'PAGES',
   routerConfig: { has_user_worker: true },

@@ -92,7 +92,7 @@ export async function startObjects(name, peer, ledger, front) {
   return startRunner(name, { modules, durableObjects: DURABLE_OBJECTS }, ledger, front);
 }
 
-const COMPATIBILITY = '2026-04-01';
+export const COMPATIBILITY = '2026-04-01';
 const DURABLE_OBJECTS = { LEDGER: { className: 'Ledger', useSQLite: true } };
 
 /**
@@ -179,7 +179,7 @@ const COMPILED = /([\w$]+)\.memory\.buffer/;
  * @param {string} facilitatorUrl
  * @param {Record<string, unknown>} vars
  */
-function gateOptions(folder, originUrl, facilitatorUrl, vars) {
+export function gateOptions(folder, originUrl, facilitatorUrl, vars) {
   const route = (/** @type {string} */ path, /** @type {object} */ more = {}) => ({ path, methods: ['GET'], price: '$0.01', ...more });
   const modules = builtModules(resolve(root, folder));
   // A build from before sessions has no such class.
