@@ -1,9 +1,10 @@
 // `npm run bench`: the built gate beside `@x402/hono`, `x402-hono`, `mppx`, a plain proxy and a Worker with three calls of
 // an object, its objects beside one that only inserts a row, the built treasury beside `@x402/fetch`, and the built market, all in the same workerd.
+// `paint` visits its page beside that of `@x402/paywall`, in one Chromium.
 //
 //   --rounds N    rounds per scenario [20]
 //   --quick       five rounds
-//   --only a,b    scenarios by name
+//   --only a,b    scenarios by name; `paint` runs only so
 //   --build dir   folder of the built gate [build]
 //   --ledger disk keep the gate's rows on the disk [memory]
 //   --json        the lines as JSON
@@ -120,7 +121,7 @@ await runMain(async () => {
   const { ledger } = values;
   if (ledger !== 'memory' && ledger !== 'disk') throw new StepFailed('--ledger takes memory or disk');
   const only = values.only?.split(',');
-  const chosen = scenarios.filter(({ name }) => only?.includes(name) ?? true);
+  const chosen = scenarios.filter(({ name, named }) => only?.includes(name) ?? !named);
   const unknown = only?.filter((name) => !scenarios.some((scenario) => scenario.name === name)) ?? [];
   if (unknown.length > 0) {
     throw new StepFailed(`no scenario is called ${unknown.join(', ')}; there are ${scenarios.map(({ name }) => name).join(', ')}`);

@@ -58,6 +58,14 @@ const PARTS = [
     axis: "part of the peer's time",
   },
   {
+    title: 'The page of a 402',
+    file: 'paint',
+    names: ['paint'],
+    says: 'Both pages in one Chromium, on the same machine, with the same terms and one wallet. Left of 1× it takes a shorter time.',
+    charted: ({ ratio, unit }) => ratio !== undefined && unit === 'ms',
+    axis: "part of the peer's time",
+  },
+  {
     title: 'Hostile requests',
     file: 'hostile',
     names: ['diagnostics', 'forged', 'bad-requests', 'copies'],

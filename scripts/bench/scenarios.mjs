@@ -9,6 +9,7 @@ import { ledgerSize } from './ledger-size.mjs';
 import { claims, writes } from './ledgers.mjs';
 import { networkOf } from './load.mjs';
 import { ledgerReads } from './market.mjs';
+import { paint } from './paint.mjs';
 import { compared, expect, measure, median, playRounds, quotients } from './rounds.mjs';
 import { sessions } from './sessions.mjs';
 import { decisions, decisionWrites } from './treasury.mjs';
@@ -48,6 +49,7 @@ import { decisions, decisionWrites } from './treasury.mjs';
  * @typedef {object} Scenario
  * @property {string} name
  * @property {(stage: Stage) => Promise<Line[]>} run
+ * @property {boolean} [named] whether it runs only where it is named: it needs a browser, and once the registry
  */
 
 /** @type {Scenario[]} */
@@ -63,6 +65,7 @@ export const scenarios = [
   { name: 'real-after', run: (stage) => realistic(stage, '/after', 1.0) },
   { name: 'real-before', run: (stage) => realistic(stage, '/before', 0.92) },
   { name: 'cold', run: cold },
+  { name: 'paint', run: paint, named: true },
   { name: 'diagnostics', run: diagnostics },
   { name: 'forged', run: forged },
   { name: 'bad-requests', run: badRequests },
