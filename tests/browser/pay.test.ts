@@ -16,7 +16,7 @@ import { fund } from '../crash/world.ts';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { startChromium } from './chromium.ts';
 import { complaintsOf, hasIcon, SCREENS, seriousOf } from './looks.ts';
-import { answersPayments, offersBeside, refusesPayments } from './sellers.ts';
+import { offersBeside, refusesPayments } from './sellers.ts';
 import { HERE, isPaid, losesAnswers, says, signaturesOf, visit } from './visits.ts';
 import { addWallet, type WalletPlan } from './wallet.ts';
 
@@ -41,7 +41,6 @@ before(
         routes: [
           priced('/', 'A page of the origin'),
           priced('/slow', 'Slow'),
-          { ...priced('/report/dear', 'Dear'), price: '$60' },
           priced('/report-hostile', HOSTILE),
           priced('/about', 'Plain text'),
           priced('/fail/[status]', 'A failing origin'),
@@ -279,52 +278,6 @@ test('once what was signed has ended it is paid in another way, by the same acco
       await later.close();
     });
   }
-});
-
-// A-607
-test('what was paid back is bought anew by the same account once it has ended, if its person agrees', async () => {
-  const payer = payerOf(0);
-  const path = '/report?back';
-  await charged(payer.address, 1n, async () => {
-    const { page } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
-    await answersPayments(page, `${world.gate.url}${path}`, { status: 409, code: 'refunded' });
-    await context.clock.setFixedTime(Date.now() - 3_600_000);
-    await page.getByRole('button', { name: /with Fox/ }).click();
-    await says(page, /You paid, and the seller could not deliver/);
-    // While it can be charged, it is no other purchase.
-    assert.equal(await page.getByRole('button', { name: 'Pay anew' }).count(), 0);
-    await page.close();
-    await context.clock.setFixedTime(Date.now());
-    const { page: later, wallets } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
-    for (const answer of ['Do not pay', 'Pay anew']) {
-      await says(later, new RegExp(`Choose the same account to go on, ${payer.address}`));
-      await later.getByRole('button', { name: 'Pay anew' }).click();
-      await says(later, /has ended, and may have been charged\. Look at your wallet first/);
-      await later.getByRole('button', { name: answer }).click();
-    }
-    await says(later, /^Choose a wallet\.$/);
-    await later.getByRole('button', { name: /with Fox/ }).click();
-    await isPaid(later);
-    assert.equal(signaturesOf(wallets), 1);
-  });
-});
-
-// A-608
-test('a limit that reloads have used up is lifted by whoever reads that there is one', async () => {
-  const payer = payerOf(0);
-  const { page, wallets } = await visited('/report/dear', [{ payer, network: HERE, name: 'Fox', until: new Promise(() => undefined) }]);
-  const pay = page.getByRole('button', { name: 'Pay 60 USDC with Fox' });
-  await pay.click();
-  await says(page, /Sign in Fox/);
-  await page.reload();
-  await pay.click();
-  await says(page, /have paid a lot here in the last day, or begun to/);
-  assert.match(await page.locator('#pay').innerText(), /Nothing was paid\./);
-  await page.getByRole('button', { name: 'Pay all the same' }).click();
-  await page.getByRole('button', { name: 'Pay all the same' }).click();
-  await pay.click();
-  await says(page, /Sign in Fox/);
-  assert.equal(signaturesOf(wallets), 2);
 });
 
 // A-551

@@ -32,6 +32,7 @@ use super::diagnose::{Circumstances, Failures, Thresholds};
 use super::parts::{Chains, Operated, PricedRoutes, Shards};
 use super::reply::{Audience, Body, Reply};
 use super::restore::Restore;
+use super::session::mpp::payout::is_payee_row;
 use farebox_base::encoding::json;
 use farebox_base::hash::digest;
 use farebox_base::http::RequestHead;
@@ -230,6 +231,8 @@ fn channel_cursor(query: &Query) -> Result<String, Wrong> {
         None | Some("") => Ok(String::new()),
         Some(text) => match ChannelId::parse(text) {
             Some(id) => Ok(id.to_string()),
+            // Accounts stand after the channels, under names of their own.
+            None if is_payee_row(text) => Ok(text.to_string()),
             None => Err(Wrong::named("cursor")),
         },
     }

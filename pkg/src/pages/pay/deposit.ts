@@ -1,6 +1,7 @@
 // Deposits at the seller: a wallet signs for one once, and a key that this browser keeps signs for each page that it pays.
 
 import type { Channel, ChannelFetch, ChannelProposal } from '../../channel-options.js';
+import { drawn } from '../../hex.js';
 import type { Policy } from '../../options.js';
 import type { Signer } from '../../signer.js';
 import { inTokens, unitsOf } from '../shared/money.js';
@@ -20,6 +21,8 @@ export type Rest = { readonly channel: Channel; readonly units: bigint; readonly
 
 /** The ways that deposit for many pages like this one, and pay for this one with it. */
 export function depositWays(ways: readonly Way[]): readonly Way[] {
+  // A page without a secure context cannot seal a key.
+  if ((crypto as Partial<Crypto>).subtle === undefined) return [];
   return ways.flatMap((way) => {
     const { session, terms, decimals } = way;
     if (session === undefined || !(Number(session.extra.withdrawDelay) <= LONGEST_DELAY)) return [];
@@ -43,7 +46,7 @@ const MADE = 'farebox-deposits';
 function purchaseKey(url: string): string {
   const known = localStorage.getItem(nameOf(url));
   if (known !== null) return known;
-  const made = crypto.randomUUID();
+  const made = drawn();
   localStorage.setItem(nameOf(url), made);
   // Of two tabs that make one at once, both go on with the one that stays.
   return localStorage.getItem(nameOf(url)) ?? made;

@@ -7,15 +7,15 @@ import type { Goods } from './kept.js';
 /** Longest text that is shown, characters. */
 const MOST_SHOWN = 200_000;
 
-/** The goods, and a link to save them. */
-export async function shown(goods: Goods, url: string): Promise<readonly Node[]> {
+/** The goods, and a link to save them. A page is shown from what is kept, if it is: otherwise as its text. */
+export async function shown(goods: Goods, url: string, isKept: boolean): Promise<readonly Node[]> {
   const address = URL.createObjectURL(goods.body);
   // Opened in a tab of its own, what is guarded would be a page of this origin.
   const saved = goods.isGuarded ? URL.createObjectURL(new Blob([goods.body], { type: 'application/octet-stream' })) : address;
   const save = make('a', { href: saved, download: goods.file, class: 'button' }, `Save ${goods.file}`);
   const saving = make('p', {}, save);
   const kind = goods.type.split(';')[0]!.trim().toLowerCase();
-  if (kind === 'text/html' && !goods.isGuarded) {
+  if (kind === 'text/html' && !goods.isGuarded && isKept) {
     const page = `/_farebox/pay/view#${encodeURIComponent(url)}`;
     const alone = make('a', { href: page }, 'Open it by itself');
     return [make('iframe', { src: page, title: 'What you paid for' }), make('p', {}, alone), saving];

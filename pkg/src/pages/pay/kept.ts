@@ -1,5 +1,6 @@
 // What was paid for, kept in this browser for an hour: a reload shows it again.
 
+import { drawn } from '../../hex.js';
 import type { Receipt } from '../../options.js';
 
 /** What came for a payment. */
@@ -17,12 +18,13 @@ const HOUR_MS = 3_600_000;
 /** Larger answers are shown and not kept, bytes. */
 const MOST_BYTES = 25_000_000;
 
-/** Keeps the goods of a URL. */
-export async function keep(url: string, goods: Goods): Promise<void> {
-  if (goods.body.size > MOST_BYTES) return;
+/** Keeps the goods of a URL; whether they are kept. */
+export async function keep(url: string, goods: Goods): Promise<boolean> {
+  if (goods.body.size > MOST_BYTES) return false;
   const facts = JSON.stringify({ file: goods.file, isGuarded: goods.isGuarded, receipt: goods.receipt });
   const headers = { 'content-type': goods.type, 'x-until': String(Date.now() + HOUR_MS), 'x-facts': encodeURIComponent(facts) };
   await (await caches.open(CACHE)).put(url, new Response(goods.body, { headers }));
+  return true;
 }
 
 /** The goods of a URL, if they are still here; what is older goes. */
@@ -41,4 +43,16 @@ export async function keptOf(url: string): Promise<Goods | undefined> {
 /** Forgets the goods of a URL. */
 export async function forget(url: string): Promise<void> {
   await (await caches.open(CACHE)).delete(url);
+}
+
+const unkept = (url: string): string => `farebox-unkept ${url}`;
+
+/** Notes that something came which is not kept: a tab that waits meanwhile is told. */
+export function noteUnkept(url: string): void {
+  localStorage.setItem(unkept(url), drawn());
+}
+
+/** What was noted last. */
+export function unkeptSince(url: string): string | null {
+  return localStorage.getItem(unkept(url));
 }

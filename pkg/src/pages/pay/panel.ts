@@ -1,5 +1,6 @@
 // The part of the page that a person pays with: one state at a time, each said to readers.
 
+import { visible } from '../../visible.js';
 import { make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';
 import { pagesOf } from './deposit.js';
@@ -21,7 +22,8 @@ export function open(): void {
 
 /** Says what happens, and shows these below. */
 export function show(text: string, ...nodes: readonly Node[]): void {
-  status.textContent = text;
+  // Names of wallets are in it.
+  status.textContent = visible(text);
   body.replaceChildren(...nodes);
 }
 
@@ -159,8 +161,13 @@ export function paid(is = true): void {
 /** The goods with their receipt. */
 export function delivered({ receipt }: Goods, nodes: readonly Node[], explorer: string, again: () => void, ...left: readonly Node[]): void {
   const proof = receiptLine(receipt?.transaction ?? '', explorer);
-  const forgotten = button('Forget it, and see the price', again);
-  const kept = make('p', { class: 'quiet' }, 'It stays in this browser for an hour, so that a reload costs nothing. ');
+  const kept =
+    again === undefined
+      ? [make('p', { class: 'quiet' }, 'It does not stay in this browser: save it now.')]
+      : [
+          make('p', { class: 'quiet' }, 'It stays in this browser for an hour, so that a reload costs nothing. '),
+          line(button('Forget it, and see the price', again)),
+        ];
   paid();
-  show('Paid. Here is what you bought.', ...nodes, ...proof, kept, make('p', {}, forgotten), ...left);
+  show('Paid. Here is what you bought.', ...nodes, ...proof, ...kept, ...left);
 }

@@ -5,7 +5,7 @@ import { inTokens } from '../shared/money.js';
 import { BUDGET, closePurchase, depositFetch, type Rest, restOf } from './deposit.js';
 import { fileOf, followed, isGuarded, shown } from './goods.js';
 import { canHold, wayOf } from './held.js';
-import { forget, type Goods, keep, keptOf } from './kept.js';
+import { forget, type Goods, keep, keptOf, noteUnkept, unkeptSince } from './kept.js';
 import * as panel from './panel.js';
 import { type Bought, liftLimit, loading, nobody, payFromDeposit, payOnce, saidIn, URL_HERE, walletBy, withoutWallet } from './purchase.js';
 import { deposits, isSigned, signed, ways, whoSigned } from './signed.js';
@@ -39,7 +39,11 @@ async function buy(chosen: Way, payAgain = false, depositor?: string): Promise<v
 async function take({ response, isSent, receipt }: Bought): Promise<void> {
   if (response.type === 'opaqueredirect') throw Object.assign(new Error(''), { code: 'leads_on', signed: isSent });
   if (!response.ok) throw Object.assign(new Error(await saidIn(response)), { code: isSent ? 'undelivered' : 'unanswered', signed: isSent });
-  if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) return follow(response);
+  const isFree = !isSent && receipt === undefined;
+  if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
+    closePurchase(URL_HERE);
+    return follow(response);
+  }
   const goods: Goods = {
     type: response.headers.get('content-type') ?? '',
     file: fileOf(response, URL_HERE),
@@ -50,9 +54,10 @@ async function take({ response, isSent, receipt }: Bought): Promise<void> {
       throw Object.assign(new Error('the answer broke off'), { code: 'payment_unresolved', signed: true });
     }),
   };
-  await keep(URL_HERE, goods).catch(() => undefined);
+  const isKept = !isFree && (await keep(URL_HERE, goods).catch(() => false));
+  if (!isKept) noteUnkept(URL_HERE);
   closePurchase(URL_HERE);
-  await deliver(goods);
+  await deliver(goods, { isKept, isFree });
 }
 
 /** Begins anew. */
@@ -66,6 +71,7 @@ async function forgotten(): Promise<void> {
 /** Shows events while they come. */
 async function follow(response: Response): Promise<void> {
   const place = make('pre', { tabindex: '0', 'aria-label': 'What you paid for' });
+  noteUnkept(URL_HERE);
   panel.paid();
   panel.show('Paid. It comes live.', place);
   const isWhole = await followed(response, place).then(
@@ -75,12 +81,17 @@ async function follow(response: Response): Promise<void> {
   panel.show(isWhole ? 'Paid. That was all.' : 'Paid. It broke off here.', place);
 }
 
-async function deliver(goods: Goods): Promise<void> {
+async function deliver(goods: Goods, { isKept, isFree }: Delivery = { isKept: true, isFree: false }): Promise<void> {
   isChoosing = false;
   const explorer = ways.find(({ terms }) => terms.network === goods.receipt?.network)?.explorer ?? '';
   await look();
-  panel.delivered(goods, await shown(goods, URL_HERE), explorer, () => void forgotten(), ...leftOver());
+  const nodes = await shown(goods, URL_HERE, isKept);
+  if (isFree) return panel.show('It costs nothing now. Here it is.', ...nodes);
+  panel.delivered(goods, nodes, explorer, isKept ? () => void forgotten() : undefined, ...leftOver());
 }
+
+/** Whether what came is kept for a reload, and whether nothing was paid for it. */
+type Delivery = { readonly isKept: boolean; readonly isFree: boolean };
 
 /** Looks for a deposit that has something left. What cannot be read is not offered. */
 async function look(): Promise<void> {
@@ -112,9 +123,14 @@ async function inOneTab(work: () => Promise<void>, buys = true): Promise<void> {
   const locks = navigator.locks as LockManager | undefined;
   if (locks === undefined) return work();
   panel.show('Another tab pays for this page. This one waits for it.');
+  const before = unkeptSince(URL_HERE);
   await locks.request(`farebox ${URL_HERE}`, async () => {
     const goods = buys ? await keptOf(URL_HERE).catch(() => undefined) : undefined;
-    await (goods === undefined ? work() : deliver(goods));
+    if (goods !== undefined) return deliver(goods);
+    // What came live or is large is shown in that tab alone.
+    const hasBought = buys && unkeptSince(URL_HERE) !== before;
+    if (hasBought && !(await panel.ask('Another tab has just paid for this page, and shows it.', 'Pay again'))) return begin();
+    await work();
   });
 }
 

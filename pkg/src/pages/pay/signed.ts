@@ -1,5 +1,6 @@
 // What is signed for this page and open: by which account and way, and whether it can still be charged.
 
+import { indexedDbStore } from '../../indexeddb.js';
 import type { KeptPayment } from '../../resume.js';
 import { BUDGET, channelOfPurchase, depositWays } from './deposit.js';
 import { type Held, heldOf, wayOf } from './held.js';
@@ -22,11 +23,7 @@ export const signed: {
 export type Signed = Held & { readonly hasEnded: boolean; readonly isDeposit: boolean };
 
 /** The deposit that has paid for this page, or may have, while it is not delivered. */
-function depositOfPurchase(): ReturnType<typeof channelOfPurchase> {
-  return channelOfPurchase(URL_HERE).catch((error: unknown) => {
-    throw Object.assign(new Error(String((error as Failure).message)), { code: 'unread' });
-  });
-}
+const depositOfPurchase = () => read(() => channelOfPurchase(URL_HERE));
 
 /** Who has signed for this page, while that is open, and whether it can no more be charged. */
 export async function whoSigned(): Promise<Signed | undefined> {
@@ -35,6 +32,10 @@ export async function whoSigned(): Promise<Signed | undefined> {
     signed.onlyWay = wayOf(deposit, deposits);
     signed.hasEnded = false;
     return { account: deposit.payer, network: deposit.network, asset: deposit.asset, hasEnded: false, isDeposit: true };
+  }
+  if (!(await mayBeSigned())) {
+    Object.assign(signed, { onlyWay: undefined, hasEnded: false });
+    return undefined;
   }
   const { isUnended } = await loading;
   const open = await openPayments();
@@ -50,11 +51,24 @@ export async function isSigned(): Promise<boolean> {
   return (await depositOfPurchase()) !== undefined || (await openPayments()).length > 0;
 }
 
-/** What is signed for this page and open: a store that fails does not tell that nothing is. */
-async function openPayments(): Promise<KeptPayment[]> {
-  const { indexedDbStore, sentPayments } = await loading;
-  const sent = await sentPayments(indexedDbStore(BUDGET)).catch((error: unknown) => {
+/** Whether the record names this page at all. It is read without the payer, so that whoever comes first need not wait for that. */
+async function mayBeSigned(): Promise<boolean> {
+  const { record = '' } = await read(() => indexedDbStore(BUDGET).read());
+  // Whatever is written otherwise in the record than in the URL is looked for by the payer.
+  return URL_HERE.includes('\\') || record.includes(URL_HERE);
+}
+
+/** Reads what is kept: a store that fails does not tell that nothing is. */
+function read<T>(work: () => Promise<T>): Promise<T> {
+  return work().catch((error: unknown) => {
     throw Object.assign(new Error(String((error as Failure).message)), { code: 'unread' });
   });
+}
+
+/** What is signed for this page and open. */
+async function openPayments(): Promise<KeptPayment[]> {
+  if (!(await mayBeSigned())) return [];
+  const { sentPayments } = await loading;
+  const sent = await read(() => sentPayments(indexedDbStore(BUDGET)));
   return sent.filter(({ url, open }) => open && url === URL_HERE);
 }

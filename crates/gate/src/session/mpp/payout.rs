@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 
 use crate::call::ChainCall;
 use farebox_base::amount::Amount;
+use farebox_base::chain::ChainId;
 use farebox_base::encoding::json::{self, json};
 use farebox_base::time::UnixTime;
 use farebox_channel::config::ChannelId;
@@ -20,6 +21,15 @@ use farebox_channel::payee::sent;
 use farebox_channel::payee::{AccountHealth, PayeeQueue};
 use farebox_channel::state::OnChain;
 use farebox_evm::account::Account;
+
+/// How the names of payees' accounts begin in the list of channels.
+const PAYEE_ROWS: &str = "payee/";
+
+/// Whether it names a payee's account in the list of channels.
+#[must_use]
+pub(crate) fn is_payee_row(id: &str) -> bool {
+    id.strip_prefix(PAYEE_ROWS).is_some_and(|network| ChainId::parse(network).is_ok())
+}
 
 /// The next step once the chain has shown a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +85,7 @@ impl PayeeAccount<'_> {
     /// The message that tells the list of channels about the account.
     #[must_use]
     pub fn list(&self, queue: &PayeeQueue, network: &str, now: UnixTime) -> String {
-        let id = ["payee/", network].concat();
+        let id = [PAYEE_ROWS, network].concat();
         let account = self.account.address().to_checksum();
         let AccountHealth { lacks, failed_deposits, .. } = queue.health();
         let shown = json!({

@@ -1,0 +1,108 @@
+// What is paid anew at the page of a 402 in Chromium, and what is not: once for each time that a person agrees.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import type { Browser, BrowserContext } from 'playwright-core';
+
+import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { changesDuring, startWorld, type World } from '../e2e/world.ts';
+import { startChromium } from './chromium.ts';
+import { answersPayments } from './sellers.ts';
+import { HERE, isPaid, says, signaturesOf, visit } from './visits.ts';
+import type { WalletPlan } from './wallet.ts';
+
+const LIMIT_MS = 120_000;
+
+let world: World;
+let browser: Browser;
+let context: BrowserContext;
+
+before(
+  async () => {
+    const routes = [{ path: '/report/dear', methods: ['GET'], price: '$60' }];
+    [world, browser] = await Promise.all([startWorld({ pages: true, routes }), startChromium()]);
+  },
+  { timeout: LIMIT_MS },
+);
+after(async () => {
+  await browser?.close();
+  await world?.stop();
+});
+beforeEach(async () => {
+  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  context.setDefaultTimeout(30_000);
+});
+afterEach(() => context.close());
+
+const payerOf = (index: number) => world.chain.accounts.payers[index]!;
+const visited = (path: string, plans: readonly WalletPlan[]) => visit(context, world, path, plans);
+
+/** Runs a purchase: the price moved once. */
+async function charged(payer: `0x${string}`, work: () => Promise<void>): Promise<void> {
+  const { change } = await changesDuring(world, payer, work);
+  assert.deepEqual([change.paid, change.received, change.settled], [PRICE_ATOMIC, PRICE_ATOMIC, 1]);
+}
+
+// A-607
+test('what was paid back is bought anew by the same account once it has ended, if its person agrees', async () => {
+  const payer = payerOf(0);
+  const path = '/report?back';
+  await charged(payer.address, async () => {
+    const { page } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
+    await answersPayments(page, `${world.gate.url}${path}`, { status: 409, code: 'refunded' });
+    await context.clock.setFixedTime(Date.now() - 3_600_000);
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /You paid, and the seller could not deliver/);
+    // While it can be charged, it is no other purchase.
+    assert.equal(await page.getByRole('button', { name: 'Pay anew' }).count(), 0);
+    await page.close();
+    await context.clock.setFixedTime(Date.now());
+    const { page: later, wallets } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
+    for (const answer of ['Do not pay', 'Pay anew']) {
+      await says(later, new RegExp(`Choose the same account to go on, ${payer.address}`));
+      await later.getByRole('button', { name: 'Pay anew' }).click();
+      await says(later, /has ended, and may have been charged\. Look at your wallet first/);
+      await later.getByRole('button', { name: answer }).click();
+    }
+    await says(later, /^Choose a wallet\.$/);
+    await later.getByRole('button', { name: /with Fox/ }).click();
+    await isPaid(later);
+    assert.equal(signaturesOf(wallets), 1);
+  });
+});
+
+// A-608
+test('a limit that reloads have used up is lifted by whoever reads that there is one', async () => {
+  const payer = payerOf(0);
+  const { page, wallets } = await visited('/report/dear', [{ payer, network: HERE, name: 'Fox', until: new Promise(() => undefined) }]);
+  const pay = page.getByRole('button', { name: 'Pay 60 USDC with Fox' });
+  await pay.click();
+  await says(page, /Sign in Fox/);
+  await page.reload();
+  await pay.click();
+  await says(page, /have paid a lot here in the last day, or begun to/);
+  assert.match(await page.locator('#pay').innerText(), /Nothing was paid\./);
+  await page.getByRole('button', { name: 'Pay all the same' }).click();
+  await page.getByRole('button', { name: 'Pay all the same' }).click();
+  await pay.click();
+  await says(page, /Sign in Fox/);
+  assert.equal(signaturesOf(wallets), 2);
+});
+
+// A-609
+test('a tab that waited for what is not kept asks before it pays as well', async () => {
+  const payer = payerOf(0);
+  await charged(payer.address, async () => {
+    const plans: WalletPlan[] = [{ payer, network: HERE, name: 'Fox' }];
+    const { page: one } = await visited('/events?count=3&tabs', plans);
+    const { page: two, wallets } = await visited('/events?count=3&tabs', plans);
+    await one.getByRole('button', { name: /with Fox/ }).click();
+    await two.getByRole('button', { name: /with Fox/ }).click();
+    await says(one, /That was all/);
+    await says(two, /Another tab has just paid for this page, and shows it/);
+    await two.getByRole('button', { name: 'Do not pay' }).click();
+    await two.getByRole('button', { name: /with Fox/ }).waitFor();
+    assert.equal(signaturesOf(wallets), 0);
+  });
+});
