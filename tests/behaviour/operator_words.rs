@@ -116,3 +116,13 @@ fn a_cursor_is_short_and_goes_on_where_the_page_ended() {
         shown(&format!("payments?limit=1&payer={payer}&cursor={next}"), &report, &Value::Null);
     assert_eq!(again["items"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn a_page_of_channels_that_ends_with_an_account_leads_on() {
+    let id = format!("payee/{CHAIN}");
+    let account = json!({"id": id, "account": PAY_TO, "network": CHAIN, "lacks_wei": "0", "at": 0});
+    let first = shown("channels?limit=1", &Value::Null, &json!([account]));
+    assert_eq!(first["next"], id.as_str());
+    let next = shown(&format!("channels?limit=1&cursor={id}"), &Value::Null, &json!([]));
+    assert_eq!(next["items"], json!([]));
+}
