@@ -30,6 +30,7 @@ import { attempt, elapsed, root, run, runMain, StepFailed } from './steps.mjs';
  * @property {() => Promise<void>} [beside] what it does meanwhile, with the processor time that the others leave
  * @property {string[]} [folders] where its `*.test.ts` are
  * @property {string[]} [deep] those of them that only `--all` runs
+ * @property {string[]} [always] those of them that run without it, too, although they take as long as what is deep
  * @property {string[]} [waiting] those of them that wait most of the time, and take little of the processor's
  * @property {string[]} [alone] those of them that no other file runs beside, one after the other and before all others
  * @property {Lane} [together] whether all of its files run by themselves, before those of others
@@ -54,8 +55,8 @@ const WASM = { Worker: 'worker', treasury: 'treasury', market: 'market', package
 const FLAGS = ['--all', '--times', '--house'];
 /** How long files took when they were last timed, seconds. */
 const TIMES = join(root, 'tests', 'times.json');
-/** What takes less has no line there, seconds. */
-const NOTABLE_SECS = 3;
+/** What takes as long is deep, seconds, unless its suite always runs it. */
+const DEEP_SECS = 20;
 /** @type {Record<string, number>} */
 const measured = existsSync(TIMES) ? JSON.parse(readFileSync(TIMES, 'utf8')) : {};
 /** @type {Record<string, number>} */
@@ -117,6 +118,7 @@ const suites = {
       await gate();
     },
     folders: ['tests/worker', 'tests/simulate'],
+    always: ['vectors', 'faults', 'operator'].map((name) => asTest(`tests/worker/${name}`)),
     deep: [
       'tests/simulate/random',
       'tests/simulate/late-elsewhere',
@@ -137,6 +139,7 @@ const suites = {
       await gate();
     },
     folders: ['tests/e2e', 'tests/interop'],
+    always: ['demo', 'mpp-sessions'].map((name) => asTest(`tests/e2e/${name}`)),
     deep: ['tests/interop/interop', ...['sessions-demo', 'stranger', 'liars', 'operators-hour'].map((name) => `tests/e2e/${name}`)].map(
       asTest,
     ),
@@ -145,6 +148,7 @@ const suites = {
   pkg: {
     before: whole,
     folders: ['tests/pkg'],
+    always: ['serve', 'resume', 'session-gate'].map((name) => asTest(`tests/pkg/${name}`)),
     // They install much from the registries, or kill for minutes.
     deep: ['create-run', 'examples-more', 'serve-kills'].map((name) => asTest(`tests/pkg/${name}`)),
     waiting: ['tests/pkg/faults.test.ts'],
@@ -180,7 +184,7 @@ const suites = {
       'tests/market/exchange/faults.test.ts',
     ],
   },
-  browser: { before: whole, folders: ['tests/browser'], deep: ['tests/browser/pages.test.ts'] },
+  browser: { before: whole, folders: ['tests/browser'], always: ['tests/browser/pay.test.ts'], deep: ['tests/browser/pages.test.ts'] },
   crash: {
     before: gate,
     folders: ['tests/crash'],
@@ -225,6 +229,7 @@ await runMain(async () => {
   ]);
   if (process.argv.includes('--times')) writeTimes();
   await runFailuresAgain(process.execPath, runner(1, 2 * TIMEOUT_MS));
+  if (!isAll) console.log('\nWhat is deep was left out: `npm test -- --all` runs it too.');
   console.log(`\nall passed, ${elapsed()}`);
 });
 
@@ -346,11 +351,12 @@ async function dryRun(name, environment) {
  */
 function filesOf(chosen) {
   return chosen
-    .map(([name, { folders = [], deep = [], waiting = [], alone = [], together }]) => {
+    .map(([name, { folders = [], deep = [], always = [], waiting = [], alone = [], together }]) => {
       const files = folders.flatMap((folder) => filesIn(name, folder));
-      const gone = [...deep, ...waiting, ...alone].filter((file) => !files.includes(file));
+      const gone = [...deep, ...always, ...waiting, ...alone].filter((file) => !files.includes(file));
       if (gone.length > 0) throw new StepFailed(`test:${name}: there is no ${gone.join(', no ')}`);
-      const left = (/** @type {string} */ file) => isAll || !deep.includes(file);
+      const isLong = (/** @type {string} */ file) => (measured[file] ?? 0) >= DEEP_SECS && !always.includes(file) && together === undefined;
+      const left = (/** @type {string} */ file) => isAll || !(deep.includes(file) || isLong(file));
       const others = files.filter((file) => ![...waiting, ...alone].includes(file) && left(file));
       return { name, others: longestFirst(others), waiting: longestFirst(waiting.filter(left)), alone: alone.filter(left), together };
     })
@@ -458,7 +464,7 @@ function longestFirst(files) {
 
 /** Keeps the times of files that take more than a moment. */
 function writeTimes() {
-  const kept = Object.entries({ ...measured, ...timed }).filter(([file, secs]) => secs >= NOTABLE_SECS && existsSync(join(root, file)));
+  const kept = Object.entries({ ...measured, ...timed }).filter(([file]) => existsSync(join(root, file)));
   kept.sort(([, one], [, other]) => other - one);
   writeFileSync(TIMES, `${JSON.stringify(Object.fromEntries(kept), null, 2)}\n`);
 }
