@@ -159,7 +159,13 @@ export function paid(is = true): void {
 }
 
 /** The goods with their receipt. */
-export function delivered({ receipt }: Goods, nodes: readonly Node[], explorer: string, again: () => void, ...left: readonly Node[]): void {
+export function delivered(
+  { receipt }: Goods,
+  nodes: readonly Node[],
+  explorer: string,
+  again: (() => void) | undefined,
+  ...left: readonly Node[]
+): void {
   const proof = receiptLine(receipt?.transaction ?? '', explorer);
   const kept =
     again === undefined
