@@ -10,6 +10,8 @@ export const LATE_SECS = 60;
 const MOST_KNOWN = 256;
 /** Well below the 2,000 that the compiled part keeps: payments and channels that are open have to find room. */
 const MOST_ROWS = 4 * MOST_KNOWN;
+/** Those whose fate is known have room of their own, however many are open: they tell what is not paid for again. */
+const LEAST_KNOWN = 2 * MOST_KNOWN;
 const MAX_TEXT = 4 * 1024 * 1024;
 /** Characters of the rows of one host: what it answers is kept, and must leave room for the others. */
 const MAX_HOST_TEXT = MAX_TEXT / 8;
@@ -130,11 +132,12 @@ function within(rows: readonly SentRow[], now: number): readonly SentRow[] {
     if (host !== '' && host === own?.host && own.row[2] && share.size > MAX_HOST_TEXT) throw full(` to ${host}`);
   }
   const all = [...shares.values()];
-  const sum = (measure: Measure): number => all.reduce((total, share) => total + share[measure], 0);
+  const sum = (measure: Measure | 'known'): number => all.reduce((total, share) => total + share[measure], 0);
+  const isOver = (measure: Measure, most: number): boolean => sum(measure) > most && (measure === 'size' || sum('known') > LEAST_KNOWN);
   const fullest = (measure: Measure): Share | undefined =>
     all.filter(({ gives }) => gives).sort((one, other) => other[measure] - one[measure])[0];
   for (const [measure, most] of LIMITS) {
-    while (sum(measure) > most && fullest(measure)?.drops(gone) === true) {
+    while (isOver(measure, most) && fullest(measure)?.drops(gone) === true) {
       // That of the host that has most.
     }
   }

@@ -320,6 +320,7 @@ const TABLE: &[Row] = &[
     row!(LateDepositsVanish, channel_payer::a_deposit_that_may_have_arrived_stays_known_until_its_payee_speaks_of_it),
     row!(DepositsVanish, channel_payer::a_payee_that_says_the_deposit_is_gone_gets_no_other),
     row!(ChannelsOpenBeside, channel_payer::a_seller_that_names_channel_after_channel_gets_one_deposit_more_a_day),
+    row!(EmptyChannelsStay, channel_payer::channels_in_which_nothing_is_left_give_way_to_others),
     row!(AnyEscrow, session_payer::no_deposit_goes_to_a_contract_that_the_policy_does_not_name),
     row!(DepositsRepeat, channel_payer::one_request_deposits_once_whatever_the_server_says),
     row!(ChannelsAreSwapped, channel_payer::corrected_terms_of_another_channel_or_at_another_price_are_not_signed),

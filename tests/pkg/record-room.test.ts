@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { encodeHeader, type FareboxError, memoryStore, wrapFetch } from '../../pkg/dist/index.js';
 import { resume } from '../../pkg/dist/resume.js';
-import { sentIn } from '../../pkg/dist/sent.js';
+import { type SentRow, sentIn, withSent } from '../../pkg/dist/sent.js';
 import { OFFER, OFFER_V1, watchedSigner } from './shop.ts';
 
 /** A payer, and what its server answers a request without a payment; a payment fails at hosts that begin with `s`. */
@@ -52,4 +52,16 @@ test('what there is no room to keep is not signed', async () => {
   const kept = told.indexOf('budget_exhausted');
   assert.ok(kept > 120, `${kept}`);
   assert.equal(most.signer.asked.length, kept);
+});
+
+// A-610
+test('rows of channels take no room of what is known to be paid', () => {
+  const channels = Array.from({ length: 1_100 }, (_, at): SentRow => [`channel ${at}`, 1, true, '{}']);
+  const known = (at: number): SentRow => [`fetch ${at}`, 1, false, JSON.stringify({ url: `https://h${at}.example/` })];
+  const before = Array.from({ length: 600 }, (_, at) => known(at));
+  const record = withSent(JSON.stringify({ v: 2, entries: [], pins: [], sent: [...channels, ...before] }), known(600));
+  const kept = sentIn(record).map(([name]) => name);
+  assert.equal(kept.filter((name) => name.startsWith('channel ')).length, 1_100);
+  assert.equal(kept.filter((name) => name.startsWith('fetch ')).length, 512);
+  assert.equal(kept.at(-1), 'fetch 600');
 });

@@ -3,13 +3,14 @@
 use farebox_core::amount::Amount;
 use farebox_core::client::Policy;
 use farebox_core::client::budget::Budget;
-use farebox_core::client::channel::{ChannelNext, ChannelPurchase, channels};
+use farebox_core::client::channel::{ChannelAim, ChannelNext, ChannelPurchase, channels};
 use farebox_core::http::Headers;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use super::{
-    BEGUN, PAYEE, PRICE, Payee, changed, fields, played, purchase, refund, run, signature,
+    BEGUN, PAYEE, PRICE, Payee, changed, depositing, fields, played, purchase, refund, run,
+    signature,
 };
 
 #[test]
@@ -54,6 +55,26 @@ pub fn a_seller_that_names_channel_after_channel_gets_one_deposit_more_a_day() {
     assert_eq!(buys(6, &delay(901), 86_400 + 59), (0, "terms_changed"));
     assert_eq!(buys(7, &delay(901), 86_400 + 60), (1, ""));
     assert_eq!(buys(8, &delay(902), 86_400 + 61), (0, "terms_changed"));
+}
+
+//
+#[test]
+pub fn channels_in_which_nothing_is_left_give_way_to_others() {
+    let others: Vec<Value> =
+        (0..1_450).map(|at| json!([format!("x {at}"), 1, true, "{}"])).collect();
+    let before = json!({"v": 2, "entries": [], "pins": [], "sent": others});
+    let mut record = Some(before.to_string());
+    for at in 0..100 {
+        let mut payee = Payee::default();
+        let terms = changed(&payee.terms(false), PAYEE, &json!({"withdrawDelay": 900 + at}));
+        // Within the cap of a day.
+        let now = BEGUN.plus(at * 1_000);
+        let mut buyer = depositing(at + 1, ChannelAim::Pay, "0.01");
+        let ended = run(&mut buyer, &mut record, &terms, now, |it| payee.takes(it, None));
+        assert_eq!((ended.deposits, ended.code()), (1, ""), "{at}");
+    }
+    let kept = channels(record.as_deref()).unwrap();
+    assert_eq!(kept.as_array().unwrap().len(), 51);
 }
 
 #[test]

@@ -127,12 +127,17 @@ fn refund(seed: u64) -> ChannelPurchase {
 }
 
 fn begun(seed: u64, aim: ChannelAim) -> ChannelPurchase {
+    depositing(seed, aim, "0.1")
+}
+
+/// A request whose deposit is this one, in whole tokens.
+fn depositing(seed: u64, aim: ChannelAim, deposit: &str) -> ChannelPurchase {
     let mut random = [0; 48];
     random[..8].copy_from_slice(&seed.to_be_bytes());
     random[40..].copy_from_slice(&seed.to_be_bytes());
     let policy = Policy::from_json(&json!({"perDay": PER_DAY}).to_string()).unwrap();
     let limits = ChannelLimits {
-        deposit: Some("0.1".into()),
+        deposit: Some(deposit.into()),
         max_deposit: Some(MAX_DEPOSIT.into()),
         max_withdraw_delay_secs: None,
     };

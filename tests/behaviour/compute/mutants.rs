@@ -115,6 +115,7 @@ pub const TABLE: &[Row] = &[
         sellers::a_session_has_the_contract_s_members_and_ends_after_fifteen_minutes
     ),
     row!(AnySellerServes, jobs::a_seller_proves_who_it_is_before_it_learns_that_a_job_exists),
+    row!(SellersFillEvents, sellers::an_hour_has_twenty_events_of_a_seller_whatever_it_says),
     row!(TheDeadAreGivenWork, sellers::a_seller_that_is_silent_for_a_minute_gets_no_work),
     row!(
         TheDeadStayOnline,

@@ -83,6 +83,23 @@ pub fn a_seller_is_offline_until_a_heartbeat_with_its_session() {
     assert_eq!(world.beat(2).code(), (403, "SELLER_SESSION_INVALID"), "it is not registered");
 }
 
+//
+#[test]
+pub fn an_hour_has_twenty_events_of_a_seller_whatever_it_says() {
+    let mut world = World::with_seller();
+    for _ in 0..50 {
+        let leaves = Command::Offline(world.request(1, &json!({})));
+        assert_eq!(world.told(leaves).status, 200);
+        assert_eq!(world.beat(1).text("seller_status"), "idle");
+    }
+    assert_eq!(world.events().len(), 20);
+    assert_eq!(world.ask("10.0.0.1", 9, "hello").status, 402, "it is here");
+    world.now += 3_600_000;
+    assert_eq!(world.open(1).status, 200);
+    assert_eq!(world.beat(1).status, 200);
+    assert_eq!(world.events().last().map(String::as_str), Some("SELLER_ONLINE"));
+}
+
 #[test]
 pub fn a_session_has_the_contract_s_members_and_ends_after_fifteen_minutes() {
     let mut world = World::new();

@@ -64,6 +64,8 @@ macro_rules! compute {
             SessionsNeverEnd,
             /// A seller acts with the session, or for the job, of another.
             AnySellerServes,
+            /// Each word of a seller about itself is an event.
+            SellersFillEvents,
             /// A seller that is silent is given work.
             TheDeadAreGivenWork,
             /// A seller that let a job lie is given more.

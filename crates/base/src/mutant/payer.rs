@@ -140,6 +140,8 @@ macro_rules! payer {
             DepositsRepeat,
             /// A seller that names another channel with each request gets a deposit for each.
             ChannelsOpenBeside,
+            /// Channels in which nothing is left are kept for ever.
+            EmptyChannelsStay,
             /// The deposit of a session goes to whoever the server names.
             AnyEscrow,
             /// Corrected terms may be those of another channel.

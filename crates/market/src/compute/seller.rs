@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 
 use super::body::Fields;
 use super::bond::{AskedSeller, BondProof, Bonds};
-use super::event::event;
 use super::identity::is_of;
 use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Identity, JsonAnswer, SellerRequest};
@@ -196,7 +195,7 @@ impl Sellers<'_> {
         }
         let is_heard = |at: u64| seller.is_here(at) && seller.is_here(tick.now);
         let was_here = seller.heartbeat.is_some_and(is_heard);
-        let row = SellerRow { presence: Presence::Online, heartbeat: Some(tick.now), ..seller };
+        let mut row = SellerRow { presence: Presence::Online, heartbeat: Some(tick.now), ..seller };
         let seats = records.seats(&row.id, tick.now)?;
         let status = row.status(seats, tick.now);
         let mut members = Vec::from([("seller_status", quoted(status))]);
@@ -206,7 +205,7 @@ impl Sellers<'_> {
         let answer = self.show_seller("ok", &row.id, &members);
         let mut changes = Vec::new();
         if !was_here && row.is_here(tick.now) {
-            changes.push(event(EventKind::SellerOnline, tick).seller(&row.id).done());
+            changes.extend(row.tell(EventKind::SellerOnline, tick));
         }
         changes.push(Change::Seller(Box::new(row)));
         Ok(Decision { answer: Answer::Reply(answer), changes })
@@ -221,11 +220,10 @@ impl Sellers<'_> {
     ) -> Applied<R> {
         let seller = or_reply!(self.find_caller(records, request, tick)?);
         let was_here = seller.is_here(tick.now);
-        let row = SellerRow { presence: Presence::Offline, ..seller };
+        let mut row = SellerRow { presence: Presence::Offline, ..seller };
         let answer = self.show_seller("offline", &row.id, &[]);
-        let event = event(EventKind::SellerOffline, tick).seller(&row.id).done();
-        let events = was_here.then_some(event);
-        let changes = [Change::Seller(Box::new(row))].into_iter().chain(events).collect();
+        let event = if was_here { row.tell(EventKind::SellerOffline, tick) } else { None };
+        let changes = [Change::Seller(Box::new(row))].into_iter().chain(event).collect();
         Ok(Decision { answer: Answer::Reply(answer), changes })
     }
 

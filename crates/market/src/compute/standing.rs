@@ -8,6 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::event::event;
+use super::figures::hour_of;
 use super::kernel::Now;
 use super::records::{Change, Seats};
 use super::row::{Claims, EventKind, JobRow, JobState, Presence, SellerRow};
@@ -23,6 +24,8 @@ pub const RUN_MS: u64 = 120_000;
 const REST_MS: u64 = 60_000;
 /// Longest rest.
 const MAX_REST_MS: u64 = 3_600_000;
+/// Most events of an hour that tell of a seller: what it says of itself costs it nothing.
+const MAX_TOLD: u32 = 20;
 /// Milliseconds after which a lapse is forgotten.
 const FORGET_MS: u64 = 86_400_000;
 
@@ -100,6 +103,17 @@ impl SellerRow {
     }
 }
 
+impl SellerRow {
+    /// An event about it, which is counted; `None` where enough is told of it in this hour.
+    pub(super) fn tell(&mut self, kind: EventKind, tick: Now<'_>) -> Option<Change> {
+        let hour = hour_of(tick.now);
+        let before = if self.told_hour == hour { self.told } else { 0 };
+        (self.told_hour, self.told) = (hour, before.saturating_add(1));
+        let may = self.told <= MAX_TOLD || planted(Mutant::SellersFillEvents);
+        may.then(|| event(kind, tick).seller(&self.id).done())
+    }
+}
+
 /// A seller of which nothing is proven yet.
 pub(super) fn unproven(id: String, agent: String, client: &str, tick: Now<'_>) -> SellerRow {
     SellerRow {
@@ -120,6 +134,8 @@ pub(super) fn unproven(id: String, agent: String, client: &str, tick: Now<'_>) -
         lapses: 0,
         lapsed: 0,
         rests_until: 0,
+        told_hour: 0,
+        told: 0,
         claims: Claims::Agreed,
     }
 }
@@ -129,7 +145,7 @@ pub(super) fn unproven(id: String, agent: String, client: &str, tick: Now<'_>) -
 pub(super) fn write_proven(known: &SellerRow, row: SellerRow, tick: Now<'_>) -> Vec<Change> {
     let is_first = !known.is_bound();
     let is_news = is_first || !known.sells_like(&row);
-    let event = event(EventKind::SellerRegistered, tick).seller(&row.id).done();
-    let row = if is_first { SellerRow { created: tick.now, ..row } } else { row };
-    [Change::Seller(Box::new(row))].into_iter().chain(is_news.then_some(event)).collect()
+    let mut row = if is_first { SellerRow { created: tick.now, ..row } } else { row };
+    let event = if is_news { row.tell(EventKind::SellerRegistered, tick) } else { None };
+    [Change::Seller(Box::new(row))].into_iter().chain(event).collect()
 }

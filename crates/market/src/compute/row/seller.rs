@@ -69,6 +69,12 @@ pub struct SellerRow {
     /// Until when it is given no work.
     #[serde(default)]
     pub rests_until: u64,
+    /// The hour of which `told` counts.
+    #[serde(default)]
+    pub told_hour: u64,
+    /// How many events tell of it in that hour.
+    #[serde(default)]
+    pub told: u32,
 }
 
 impl SellerRow {

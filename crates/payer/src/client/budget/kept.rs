@@ -45,6 +45,12 @@ impl KeptTexts {
         rows.map(|row| row.text.as_str())
     }
 
+    /// How many are kept.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Keeps a text under a key, in the place of the one before it, until it is let go.
     ///
     /// # Errors

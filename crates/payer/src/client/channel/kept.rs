@@ -141,6 +141,12 @@ impl KeptChannel {
         self.place() == other.place() && self.id() != other.id()
     }
 
+    /// Whether nothing is left in it, on its way to it, or asked of it.
+    pub fn is_empty(&self) -> bool {
+        let is_spent = self.charged >= self.deposit && !self.deposit.is_zero();
+        is_spent && self.pending.is_none() && self.using.is_none() && !self.is_refunding
+    }
+
     /// Whether what is left of its deposit, or is on its way, pays for a request of this price.
     pub fn is_left_for(&self, price: Amount) -> bool {
         let on_its_way = self.pending.as_ref().map_or(Amount::ZERO, |it| it.amount);

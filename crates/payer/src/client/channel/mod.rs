@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use self::course::{Course, Todo, fail, proven, unasked};
 use self::kept::{KeptChannel, PaidBy, PendingDeposit};
+use self::room::make_room;
 use self::row::{read, rows};
 use self::sign::Carried;
 use self::terms::{ChannelTerms, ToldState};
@@ -49,6 +50,7 @@ mod kept;
 mod limits;
 mod listed;
 pub(super) mod own;
+mod room;
 pub(super) mod row;
 mod sign;
 mod terms;
@@ -256,6 +258,7 @@ impl ChannelPurchase {
             PaidBy::Voucher(voucher) | PaidBy::SameDeposit(voucher) => voucher,
             PaidBy::NewDeposit(missing, voucher) => {
                 self.admit_another(budget, &channel, now)?;
+                make_room(budget)?;
                 let least = missing.max(terms.min_deposit.unwrap_or(Amount::ZERO));
                 let asked = (terms.min_deposit, least);
                 let amount = self.course.hold(budget, &terms.offer, asked, now)?;
