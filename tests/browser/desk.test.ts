@@ -17,6 +17,8 @@ import { complaintsOf, enter, goTo, looksOf, SCREENS } from './looks.ts';
 import { type AskedTransaction, addWallet, type Injected, injectWallet } from './wallet.ts';
 
 const LIMIT_MS = 180_000;
+/** After which a press counts again where the deed beneath it has changed. */
+const SETTLED_MS = 1_000;
 
 let world: DeskWorld;
 let browser: Browser;
@@ -181,6 +183,8 @@ test('a wallet whose network changes while it is asked sends nothing, and may be
   assert.equal(await page.getByRole('button', { name: /by wallet/ }).count(), 0);
   const other = await entered(`#payment?id=${id}`, (page) => addWallet(page, { ...plan, network: '0x1' }));
   await other.getByRole('button', { name: 'The wallet sent nothing' }).click();
+  await said(other, /may be begun again/);
+  await other.waitForTimeout(SETTLED_MS);
   await other.getByRole('button', { name: /by wallet/ }).click();
   await said(other, /was refunded, as 0x/);
   assert.deepEqual(
@@ -289,8 +293,63 @@ test('what another operator began is seen, and may be begun again once nothing w
   await page.getByText(/a wallet was asked for this refund/).waitFor();
   assert.equal(await page.getByRole('button', { name: /by wallet/ }).count(), 0);
   await page.getByRole('button', { name: 'The wallet sent nothing' }).click();
+  await said(page, /may be begun again/);
+  await page.waitForTimeout(SETTLED_MS);
   await page.getByRole('button', { name: /by wallet/ }).click();
   await said(page, /was refunded, as 0x/);
+});
+
+// A-614
+test('a press for a deed that has just become another one does nothing, by pointer and by keyboard', { timeout: LIMIT_MS }, async () => {
+  await world.buy('/fail/503', 7);
+  const id = await idIn('refund_due');
+  const page = await entered(`#payment?id=${id}`, (page) =>
+    injectWallet(page, world.chain.accounts.payee, '0x14a34', 'agrees', () => assert.fail('sent')),
+  );
+  const begunId = async () => Number((await payment(id))['refunding_id']);
+  const read = page.getByRole('button', { name: /by wallet/ });
+  const begun = page.getByRole('button', { name: 'The wallet sent nothing' });
+  const comeBack = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+
+  // What is aimed at stays as it is, also for a person who comes back to the tab.
+  await read.hover();
+  await told(id, 'refunding', {});
+  const mine = await begunId();
+  await comeBack();
+  await page.waitForTimeout(1_000);
+  assert.equal(await begun.count(), 0);
+  // A read that was under way changes it nevertheless; the press comes a moment after.
+  const press = (detail: number, event: string) =>
+    page.evaluate(
+      ([detail, event]) =>
+        new Promise<void>((resolve) => {
+          const button = document.querySelector<HTMLElement>('#view form[data-do="refund"] button');
+          if (detail === 0) button?.focus();
+          new MutationObserver((_, observer) => {
+            if (button?.textContent !== 'The wallet sent nothing') return;
+            observer.disconnect();
+            const click = new MouseEvent('click', { bubbles: true, cancelable: true, detail });
+            setTimeout(() => resolve(void button.dispatchEvent(click)), 50);
+          }).observe(document.body, { subtree: true, childList: true, characterData: true });
+          (event === 'hashchange' ? window : document).dispatchEvent(new Event(event));
+        }),
+      [detail, event] as const,
+    );
+  await press(1, 'hashchange');
+  await said(page, /has just changed/);
+  await page.waitForTimeout(500);
+  assert.equal(await begunId(), mine);
+
+  await told(id, 'not-refunded', { refunding_id: mine });
+  await page.mouse.move(0, 0);
+  await read.waitFor();
+  await told(id, 'refunding', {});
+  const later = await begunId();
+  await press(0, 'visibilitychange');
+  await page.waitForTimeout(500);
+  assert.equal(await begunId(), later);
+  await told(id, 'not-refunded', { refunding_id: later });
+  await told(id, 'waived', { reason: 'the test is over' });
 });
 
 /** Has the gate told by another operator. */

@@ -32,7 +32,7 @@ export interface DeskParts {
 
 /** How soon a view is read again. */
 const AGAIN_MS = 5_000;
-/** For how long after another row came beneath the pointer its press does nothing. */
+/** For how long after another row or deed came beneath the pointer or the focus a press of it does nothing. */
 const SETTLED_MS = 700;
 
 /** The fragment of a view. */
@@ -65,9 +65,9 @@ class Desk {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** The view that is shown. */
   #shown: string | undefined;
-  /** Where the pointer is, and when something else last came beneath it. */
   #pointer = { x: -1, y: -1 };
-  #moved = Number.NEGATIVE_INFINITY;
+  /** When something else last came beneath the pointer, and to the focus. */
+  #moved = { pointer: Number.NEGATIVE_INFINITY, focus: Number.NEGATIVE_INFINITY };
   /** Deeds under way. While there are some, nothing refreshes. */
   #busy = 0;
 
@@ -86,9 +86,7 @@ class Desk {
     });
     found('leave').addEventListener('click', () => this.#lock(''));
     addEventListener('hashchange', () => void this.#go());
-    document.addEventListener('visibilitychange', () => {
-      if (document.visibilityState === 'visible') void this.#refresh();
-    });
+    document.addEventListener('visibilitychange', () => this.#refreshUnlessAimed());
     document.addEventListener('submit', (event) => {
       const form = event.target;
       if (!(form instanceof HTMLFormElement) || form.dataset['do'] === undefined) return;
@@ -160,10 +158,13 @@ class Desk {
     try {
       const nodes = (await this.#parts.views[name]?.show(operator, wanted)) ?? [];
       if (asked !== this.#asked) return;
-      const before = this.#beneath();
+      const [beneath, focused] = [this.#beneath(), nameOf(document.activeElement)];
       replaceChildren(this.#view, nodes);
       // A view that a person has just opened is as they expect it.
-      if (this.#shown === location.hash && before !== this.#beneath()) this.#moved = performance.now();
+      if (this.#shown === location.hash) {
+        if (beneath !== this.#beneath()) this.#moved.pointer = performance.now();
+        if (focused !== nameOf(document.activeElement)) this.#moved.focus = performance.now();
+      }
       this.#shown = location.hash;
       this.#fresh.textContent = `Read at ${new Date().toISOString().slice(11, 19)} UTC.`;
     } catch (error) {
@@ -175,15 +176,16 @@ class Desk {
     this.#later();
   }
 
-  /** The name of the row beneath the pointer. */
+  /** What a press of the pointer is for. */
   #beneath(): string {
     const { x, y } = this.#pointer;
-    return document.elementFromPoint(x, y)?.closest('[id]')?.id ?? '';
+    return nameOf(document.elementFromPoint(x, y));
   }
 
   /** Stops a press that was meant for what stood there a moment before. */
   #stopHasty(event: MouseEvent): void {
-    if (event.detail === 0 || event.timeStamp - this.#moved > SETTLED_MS) return;
+    // A press by keyboard is a click without a count.
+    if (event.timeStamp - this.#moved[event.detail === 0 ? 'focus' : 'pointer'] > SETTLED_MS) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     this.#say('The list has just changed. Look again, then press.', 'critical');
@@ -191,12 +193,14 @@ class Desk {
 
   #later(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      // What a person is about to press keeps its place.
-      const isAimed = this.#view.querySelector('button:hover') !== null;
-      if (document.visibilityState === 'visible' && this.#busy === 0 && !isAimed) void this.#refresh();
-      else this.#later();
-    }, AGAIN_MS);
+    this.#timer = setTimeout(() => this.#refreshUnlessAimed(), AGAIN_MS);
+  }
+
+  #refreshUnlessAimed(): void {
+    // What a person is about to press keeps its place.
+    const isAimed = this.#view.querySelector('button:hover') !== null;
+    if (document.visibilityState === 'visible' && this.#busy === 0 && !isAimed) void this.#refresh();
+    else this.#later();
   }
 
   async #act(form: HTMLFormElement, name: string): Promise<void> {
@@ -226,6 +230,12 @@ class Desk {
     const line = text === '' ? [] : [make('p', { class: look ?? 'note' }, text)];
     replaceChildren(this.#said, line);
   }
+}
+
+/** The row that an element is in, and the deed of its form with all that it would send. */
+function nameOf(element: Element | null): string {
+  const form = element?.closest('form');
+  return JSON.stringify([element?.closest('[id]')?.id, form?.dataset]);
 }
 
 function found(id: string): HTMLElement {
