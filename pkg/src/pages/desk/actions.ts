@@ -6,7 +6,7 @@ import { foreign, make } from '../shared/dom.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
 import { type PaymentSeen, seen } from './payment.js';
-import { aged, begunOf, forgetBegun, refundByWallet, reportRefund } from './refund.js';
+import { aged, begunOf, forgetBegun, refundByWallet, reportRefund, unproven } from './refund.js';
 
 /** Where a payment is, for the operator. */
 export function pathOf(id: string, decision?: string): string {
@@ -59,8 +59,22 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
     ' sees to this: it pays it back, or has delivered it after all. Leave it to that.',
   );
   const sent = (hash: string) => warn(`This refund was sent as ${hash}. Report it below, and do not send it again.`);
+  const failed = (hash: string) =>
+    deedForm(
+      'again',
+      { id, begun: since.length === 0 ? '' : String(beginOf(payment.members) ?? ''), hash },
+      'The transfer failed',
+      sent(hash),
+      warn(...since, FAILED),
+    );
   return [
-    program !== '' ? theirs : begun?.hash !== undefined ? sent(begun.hash) : begun !== undefined || refunding !== '' ? asked : sign,
+    program !== ''
+      ? theirs
+      : begun?.hash !== undefined
+        ? (unproven.has(begun.hash) ? failed : sent)(begun.hash)
+        : begun !== undefined || refunding !== ''
+          ? asked
+          : sign,
     more(
       `refunded-${id}`,
       'It was refunded',
@@ -76,6 +90,8 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
 }
 
 const LOST = 'a wallet was asked for this refund. Look into its history: if the refund is there, report it below.';
+const FAILED =
+  'The gate does not find it on the chain. Look into the history of the wallet: only if the transfer failed, or was cancelled there, begin again.';
 const AGED =
   'The gate was restored from a backup since this debt arose. Look for a transfer to this payer since the backup: if there is one, report it below.';
 

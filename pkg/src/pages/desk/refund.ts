@@ -3,6 +3,7 @@
  * chain has it. Spec: docs/operations.md, "Refunds".
  */
 
+import type { Members } from '../../members.js';
 import { type Operator, Refused, textOf } from '../../operator/client.js';
 import { beginOf, beginRefund, dropRefund, isComing, placeOf, transferOf } from '../../operator/transfer.js';
 import { accountOf, injectedWallet, isRejection, leadTo, sendFrom } from '../shared/wallet.js';
@@ -18,6 +19,9 @@ const markOf = (id: string) => `farebox-refund-${id}`;
 
 /** Debts of before a restore of the ledger: someone has to look first whether they were paid back since the backup. */
 export const aged = new Set<string>();
+
+/** Transactions of refunds that the gate was asked for and did not find: they may have failed. */
+export const unproven = new Set<string>();
 
 /** What was begun for this payment in this browser. */
 export function begunOf(id: string): Begun | undefined {
@@ -101,6 +105,8 @@ async function refundAlone(
       return `${price} was refunded, as ${hash}.`;
     } catch (error) {
       if (!(error instanceof Refused) || !isComing(error.code) || look === LOOKS) throw error;
+      // It is not there yet: only whoever has waited, or asks again, may doubt it.
+      unproven.delete(hash);
     }
     await new Promise((done) => setTimeout(done, LOOK_MS));
   }
@@ -117,6 +123,13 @@ async function begun(operator: Operator, id: string, isUnpaidSince: boolean): Pr
 
 /** Tells the gate of a refund that was sent; it looks for it on the chain where it reads one. */
 export async function reportRefund(operator: Operator, id: string, transaction: string): Promise<void> {
-  const now = await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction });
+  let now: Members;
+  try {
+    now = await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction });
+  } catch (error) {
+    if (error instanceof Refused && error.code === 'refund_unproven') unproven.add(transaction);
+    throw error;
+  }
+  unproven.delete(transaction);
   if (textOf(now, 'state') === 'refunded') localStorage.removeItem(markOf(id));
 }
