@@ -17,7 +17,7 @@ type Run = { readonly code: number; readonly err: string };
 const farebox = (...words: string[]): Promise<Run> =>
   new Promise((done) => {
     const env = { PATH: process.env['PATH'], HOME: home, FAREBOX_PRIVATE_KEY: PAYER_KEY, FAREBOX_OPERATOR_TOKEN: 'operator' };
-    execFile(process.execPath, ['pkg/dist/cli/main.js', 'link', ...words], { env }, (error, _, err) => {
+    execFile(process.execPath, ['pkg/dist/cli/main.js', ...words], { env }, (error, _, err) => {
       done({ code: error === null ? 0 : Number(error.code), err });
     });
   });
@@ -45,12 +45,12 @@ async function treasury(t: TestContext, answer: 'pays' | 'refuses'): Promise<Sho
 test('a link that is rejected after its payment was sent is told as signed, in this run and the next', async (t) => {
   const shop = await treasury(t, 'pays');
   for (const _ of ['sent', 'sent again']) {
-    const { code, err } = await farebox('pay', `${shop.url}/a2a/a2a_1f`, '--yes');
+    const { code, err } = await farebox('link', 'pay', `${shop.url}/a2a/a2a_1f`, '--yes');
     assert.equal(code, 4, err);
   }
   assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
   const other = await treasury(t, 'refuses');
-  const { code, err } = await farebox('pay', `${other.url}/a2a/a2a_1f`, '--yes');
+  const { code, err } = await farebox('link', 'pay', `${other.url}/a2a/a2a_1f`, '--yes');
   assert.deepEqual([code, other.requests.map(paymentOf).every((it) => it === undefined)], [1, true], err);
 });
 
@@ -58,7 +58,7 @@ test('a link that is rejected after its payment was sent is told as signed, in t
 test("the operator's token goes to a treasury over https, or to this machine", async (t) => {
   const shop = await open((_, response) => void response.writeHead(401, { 'content-type': 'application/json' }).end('{}'));
   t.after(() => shop.stop());
-  const words = ['create', '0.01', 'USDC', PAYEE, '--treasury'];
+  const words = ['link', 'create', '0.01', 'USDC', PAYEE, '--treasury'];
   const { code, err } = await farebox(...words, 'http://192.0.2.2:1');
   assert.deepEqual([code, /a token goes over https/.test(err)], [2, true], err);
   const draft = { amount: '0.01', symbol: 'USDC', recipient: PAYEE };
@@ -78,4 +78,23 @@ test("the operator's token goes to a treasury over https, or to this machine", a
   assert.equal(asked.length, 4);
   await farebox(...words, shop.url);
   assert.equal(shop.requests[0]?.headers.authorization, 'Bearer operator');
+});
+
+// A-616
+test('a list of reviews that is cut off says that there may be more', async (t) => {
+  const shop = await open(({ url = '' }, response) => {
+    const cursor = url.includes('limit=9') ? null : '1790000000.rev_1';
+    const body = url.includes('/reviews') ? { items: [], cursor } : { items: [{ name: 'acme' }] };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+  t.after(() => shop.stop());
+  for (const [more, says] of [
+    [[], 'There may be more: --limit 400\n'],
+    [['--limit', '500'], 'There may be more: --limit 1000\n'],
+    [['--limit', '1000'], 'There may be more\n'],
+    [['--limit', '9'], ''],
+  ] as const) {
+    const { code, err } = await farebox('reviews', '--at', shop.url, ...more);
+    assert.deepEqual([code, err], [0, says]);
+  }
 });

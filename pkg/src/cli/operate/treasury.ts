@@ -1,9 +1,12 @@
 /** What an operator asks a treasury, and decides there. Spec: docs/treasury.md, "The operator's side". */
 import { listOf, type Operator, segmentOf, textOf } from '../../operator/client.js';
+import { tell } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';
 import { type Column, plain, printList, printOne } from './table.js';
 import type { Spoken } from './words.js';
 
+/** How many a treasury lists at once: unless it is told, and at most. */
+const [USUAL, MOST] = [100, 1_000];
 const ROOT = '/api/organizations';
 const REVIEWS: readonly Column[] = [
   plain('CREATED', 'createdAt'),
@@ -29,6 +32,8 @@ export async function reviews(operator: Operator, { values }: Spoken): Promise<n
   const org = segmentOf(await organization(operator, values.org));
   const said = await operator.read(`${ROOT}/${org}/reviews`, { state: values.state ?? 'open', limit: values.limit });
   printList(listOf(said, 'items'), REVIEWS, values.json === true);
+  const limit = Number(values.limit ?? USUAL);
+  if (textOf(said, 'cursor') !== '') tell(`There may be more${limit < MOST ? `: --limit ${Math.min(limit * 4, MOST)}` : ''}\n`);
   return EXIT.done;
 }
 
