@@ -148,7 +148,7 @@ test('a wallet that was not paid signs no refund, and one that refuses sends non
   }
 });
 
-// A-615
+// A-613
 test('a refund that was sent and not reported is not sent again after a reload', { timeout: LIMIT_MS }, async () => {
   const id = await idIn('refund_due');
   const hash = `0x${'9'.repeat(64)}`;
@@ -310,7 +310,7 @@ test('what another operator began is seen, and may be begun again once nothing w
   await said(page, /was refunded, as 0x/);
 });
 
-// A-614
+// A-612
 test('a press for a deed that has just become another one does nothing, by pointer and by keyboard', { timeout: LIMIT_MS }, async () => {
   await world.buy('/fail/503', 7);
   const id = await idIn('refund_due');

@@ -80,7 +80,7 @@ test("the operator's token goes to a treasury over https, or to this machine", a
   assert.equal(shop.requests[0]?.headers.authorization, 'Bearer operator');
 });
 
-//
+//
 test('a list of reviews that is cut off says that there may be more', async (t) => {
   const shop = await open(({ url = '' }, response) => {
     const cursor = url.includes('limit=9') ? null : '1790000000.rev_1';

@@ -83,7 +83,7 @@ pub fn a_seller_is_offline_until_a_heartbeat_with_its_session() {
     assert_eq!(world.beat(2).code(), (403, "SELLER_SESSION_INVALID"), "it is not registered");
 }
 
-//
+//
 #[test]
 pub fn an_hour_has_twenty_events_of_a_seller_whatever_it_says() {
     let mut world = World::with_seller();
