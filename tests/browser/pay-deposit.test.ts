@@ -9,10 +9,11 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 
 import { BATCH_SETTLEMENT } from '../../demo/chain.mjs';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { fund } from '../crash/world.ts';
 import { startWorld, type World } from '../e2e/world.ts';
 import { startChromium } from './chromium.ts';
 import { complaintsOf, SCREENS, seriousOf } from './looks.ts';
-import { answersPayments } from './sellers.ts';
+import { answersPayments, doublesPrice } from './sellers.ts';
 import { HERE, isPaid, losesAnswers, says, signaturesOf, visit } from './visits.ts';
 
 const LIMIT_MS = 120_000;
@@ -28,8 +29,10 @@ before(
   async () => {
     mkdirSync(SCREENS, { recursive: true });
     const route = { path: PATH, methods: ['GET'], price: '$0.01', session_delay_secs: 900 };
+    const dear = { ...route, path: '/report/dear', price: '$2' };
+    const other = { ...route, path: '/report/other', session_delay_secs: 1_800 };
     const slow = { ...route, path: '/report/later', session_delay_secs: 86_401 };
-    [world, browser] = await Promise.all([startWorld({ pages: true, routes: [route, slow] }), startChromium()]);
+    [world, browser] = await Promise.all([startWorld({ pages: true, routes: [route, slow, dear, other] }), startChromium()]);
   },
   { timeout: LIMIT_MS },
 );
@@ -166,8 +169,52 @@ test('a seller that does not deliver: the same voucher asks again, and a person 
   assert.deepEqual([paid, asked], [DEPOSIT, 1]);
 });
 
+// A-615
+test('what was signed for goes on at its price: a dearer one is paid if its person pays anew', async () => {
+  const [, paid, asked] = await moved(5, async () => {
+    const { page, wallets } = await open(5, `${PATH}?raised`);
+    const url = `${world.gate.url}${PATH}?raised`;
+    await answersPayments(page, url, { status: 404, code: 'gone' });
+    await choose(page);
+    await deposits(page).click();
+    await says(page, /The seller did not deliver/);
+    await page.unroute(url);
+    await doublesPrice(page, url);
+    await page.reload();
+    await says(page, /The price has changed/);
+    await page.getByRole('button', { name: 'Pay anew' }).waitFor();
+    assert.equal(signaturesOf(wallets), 1);
+  });
+  assert.deepEqual([paid, asked], [0n, 0]);
+});
+
+// A-616
+test('a deposit is offered where it pays alone, and of a dear page the rest comes back as well', async () => {
+  await fund(world.chain, payerOf(6).address, 100_000_000n);
+  const [, paid] = await moved(6, async () => {
+    const { page } = await open(6, '/report/dear');
+    await choose(page);
+    await page.getByRole('button', { name: 'Deposit 100 USDC on Base Sepolia with Fox' }).click();
+    await isPaid(page);
+    for (const elsewhere of [PATH, '/report/other']) {
+      const { page: other } = await open(6, elsewhere);
+      await other.getByRole('button', { name: 'Pay 0.01 USDC on Base Sepolia with Fox' }).waitFor();
+      // Of one delay it is one channel.
+      assert.equal(await fromDeposit(other).count(), elsewhere === PATH ? 1 : 0, elsewhere);
+    }
+    const url = `${world.gate.url}/report/dear`;
+    const losses = await losesAnswers(page, url);
+    await page.getByRole('button', { name: 'Get the rest back' }).click();
+    await says(page, /It is not known yet whether the rest came back/);
+    await losses.ends();
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await says(page, /You have 98 USDC back/);
+  });
+  assert.equal(paid, 2_000_000n);
+});
+
 test('a deposit that would be held for longer than a day is not offered', async () => {
-  const { page } = await open(5, '/report/later');
+  const { page } = await open(0, '/report/later');
   await page.getByRole('button', { name: 'Pay 0.01 USDC with Fox' }).waitFor();
   assert.equal(await page.getByRole('radio').count(), 0);
 });

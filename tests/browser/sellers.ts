@@ -34,3 +34,14 @@ export async function offersBeside(page: Page, url: string, more: Readonly<Recor
     });
   });
 }
+
+/** Asks twice the price of this gate for a URL, in the terms and in the page. */
+export async function doublesPrice(page: Page, url: string): Promise<void> {
+  await page.route(url, async (route) => {
+    const answer = await route.fetch();
+    const { 'payment-required': required = '', 'content-length': _, ...headers } = answer.headers();
+    const dearer = (text: string): string => text.replace(/"amount":"(\d+)"/g, (__, units: string) => `"amount":"${2n * BigInt(units)}"`);
+    const body = dearer(await answer.text()).replace('"price":"0.01"', '"price":"0.02"');
+    await route.fulfill({ status: answer.status(), headers: { ...headers, 'payment-required': btoa(dearer(atob(required))) }, body });
+  });
+}

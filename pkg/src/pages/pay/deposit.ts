@@ -2,6 +2,7 @@
 
 import type { Channel, ChannelFetch, ChannelProposal } from '../../channel-options.js';
 import { drawn } from '../../hex.js';
+import { membersOf } from '../../members.js';
 import type { Policy } from '../../options.js';
 import type { Signer } from '../../signer.js';
 import { inTokens, unitsOf } from '../shared/money.js';
@@ -13,6 +14,8 @@ const PAGES = 50n;
 const LONGEST_DELAY = 86_400;
 /** How long the key of this browser signs after it was last used, seconds. */
 const KEY_SECS = 30 * 86_400;
+/** How long a deposit stays in use by a page that is gone, seconds: one that goes on waits no longer. */
+const IN_USE_SECS = 15;
 /** The name of the budget in IndexedDB: one for all pages of this origin. */
 export const BUDGET = 'farebox';
 
@@ -39,17 +42,34 @@ export function pagesOf({ terms, single }: Way): bigint {
 }
 
 const nameOf = (url: string): string => `farebox-deposit ${url}`;
-/** Tells that this browser has made a deposit here, or begun to: otherwise nothing is loaded to look for one. */
+/** The deposits that were made in pages here, with the terms that only their channel fits. */
 const MADE = 'farebox-deposits';
 
-/** The key of the purchase of a page: its voucher is the same one until the page is delivered. */
-function purchaseKey(url: string): string {
-  const known = localStorage.getItem(nameOf(url));
-  if (known !== null) return known;
-  const made = drawn();
-  localStorage.setItem(nameOf(url), made);
-  // Of two tabs that make one at once, both go on with the one that stays.
-  return localStorage.getItem(nameOf(url)) ?? made;
+/** The terms of a channel beside payee and token. */
+const termsOf = ({ session }: Way): string => JSON.stringify([session?.extra.withdrawDelay, session?.extra.receiverAuthorizer]);
+
+const made = (): Record<string, string> => readObject(localStorage.getItem(MADE)) as Record<string, string>;
+
+/** Notes that a deposit of this channel is about to be signed. */
+export function noteDeposit(channel: string, single: Way): void {
+  localStorage.setItem(MADE, JSON.stringify({ ...made(), [channel]: termsOf(single) }));
+}
+
+/** The purchase of a page: its key, and the price that its person has agreed to. The voucher is the same one until it is delivered. */
+type Kept = { readonly key: string; readonly price: string };
+
+const purchaseOf = (url: string): Kept | undefined => {
+  const { key, price } = readObject(localStorage.getItem(nameOf(url)));
+  return typeof key === 'string' && typeof price === 'string' ? { key, price } : undefined;
+};
+
+/** What is kept for a purchase that goes on, or begins at this price. */
+export function openPurchase(url: string, price: string, goesOn: boolean): Kept {
+  const known = purchaseOf(url);
+  if (known !== undefined && goesOn) return known;
+  const kept = { key: known?.key ?? drawn(), price };
+  localStorage.setItem(nameOf(url), JSON.stringify(kept));
+  return kept;
 }
 
 /** Lets a purchase go: the next one for the page is another one. */
@@ -57,8 +77,14 @@ export function closePurchase(url: string): void {
   localStorage.removeItem(nameOf(url));
 }
 
-/** What asks for a page as the purchase that it is. */
-export const headersOf = (url: string, accept: string): Record<string, string> => ({ accept, 'idempotency-key': purchaseKey(url) });
+/** What is kept as an object; an empty one where nobody wrote that who may. */
+function readObject(text: string | null): Record<string, unknown> {
+  try {
+    return membersOf(JSON.parse(text ?? '{}'));
+  } catch {
+    return {};
+  }
+}
 
 const loaded = async () => {
   const [{ indexedDbStore }, ahead] = await Promise.all([import('./payer.js'), import('./ahead.js')]);
@@ -73,13 +99,12 @@ export async function depositFetch(
   { deposit, confirm }: { readonly deposit?: string; readonly confirm?: (proposal: ChannelProposal) => Promise<boolean> } = {},
 ): Promise<ChannelFetch> {
   const { channelFetch, openSession, store } = await loaded();
-  localStorage.setItem(MADE, 'yes');
   const key = await openSession({ name: 'pages', policy: {}, lifetimeSecs: KEY_SECS });
   return channelFetch(fetch, {
     signer,
     // It holds no money, and can spend what its person has deposited here alone.
     voucherSigner: (await key.renew(KEY_SECS)).signer,
-    policy,
+    policy: { ...policy, deadlineSecs: IN_USE_SECS },
     store,
     choose: 'session',
     maxWithdrawDelaySecs: LONGEST_DELAY,
@@ -89,23 +114,31 @@ export async function depositFetch(
 }
 
 const channelsHere = async (): Promise<Channel[]> => {
-  if (localStorage.getItem(MADE) === null) return [];
   const { listChannels, store } = await loaded();
   const all = JSON.parse(listChannels((await store.read()).record)) as Channel[];
   return all.filter(({ host }) => host === location.host);
 };
 
 const isOf =
-  ({ network, asset, payTo }: Channel) =>
-  ({ terms }: Way): boolean =>
-    terms.network === network && terms.asset.toLowerCase() === asset.toLowerCase() && terms.payTo.toLowerCase() === payTo.toLowerCase();
+  ({ id, network, asset, payTo }: Channel, known: Record<string, string>) =>
+  (way: Way): boolean =>
+    way.terms.network === network &&
+    way.terms.asset.toLowerCase() === asset.toLowerCase() &&
+    way.terms.payTo.toLowerCase() === payTo.toLowerCase() &&
+    known[id] === termsOf(way);
+
+/** The way by which a channel pays for this page, if its seller still takes such deposits. */
+export function wayOfChannel(channel: Channel, ways: readonly Way[]): Way | undefined {
+  return ways.find(isOf(channel, made()));
+}
 
 /** What is left of a deposit that pays for this page, the largest rest; nothing where the seller takes none. */
 export async function restOf(ways: readonly Way[]): Promise<Rest | undefined> {
   const sold = depositWays(ways).flatMap(({ single }) => single ?? []);
-  if (sold.length === 0) return undefined;
+  const known = made();
+  if (sold.length === 0 || Object.keys(known).length === 0) return undefined;
   const rests = (await channelsHere()).flatMap((channel): Rest[] => {
-    const way = sold.find(isOf(channel));
+    const way = sold.find(isOf(channel, known));
     const units = unitsOf(channel.deposit) - unitsOf(channel.spent);
     return way === undefined || units <= 0n ? [] : [{ channel, units, way }];
   });
@@ -114,10 +147,14 @@ export async function restOf(ways: readonly Way[]): Promise<Rest | undefined> {
 
 /** The deposit from which a voucher for this page has left, or the deposit itself, while the page is not delivered. */
 export async function channelOfPurchase(url: string): Promise<Channel | undefined> {
-  const key = localStorage.getItem(nameOf(url));
-  if (key === null) return undefined;
+  const kept = purchaseOf(url);
+  if (kept === undefined) return undefined;
   const { leftIn, nameOf: nameIn, requestOf, store } = await loaded();
-  const { name } = await nameIn(await requestOf(url, { headers: { 'idempotency-key': key } }, false));
+  const { name } = await nameIn(await requestOf(url, { headers: { 'idempotency-key': kept.key } }, false));
   const left = leftIn((await store.read()).record, name);
-  return left?.channel === undefined ? undefined : (await channelsHere()).find(({ id }) => id === left.channel);
+  if (left?.channel === undefined) return undefined;
+  const channel = (await channelsHere()).find(({ id }) => id === left.channel);
+  // What has left no trace in the list has ended without a deposit: nothing of it can be charged.
+  if (channel === undefined) closePurchase(url);
+  return channel;
 }

@@ -7,7 +7,19 @@ import { fileOf, followed, isGuarded, shown } from './goods.js';
 import { canHold, wayOf } from './held.js';
 import { forget, type Goods, keep, keptOf, noteUnkept, unkeptSince } from './kept.js';
 import * as panel from './panel.js';
-import { type Bought, liftLimit, loading, nobody, payFromDeposit, payOnce, saidIn, URL_HERE, walletBy, withoutWallet } from './purchase.js';
+import {
+  type Bought,
+  liftLimit,
+  loading,
+  nobody,
+  payFromDeposit,
+  payOnce,
+  policyOf,
+  saidIn,
+  URL_HERE,
+  walletBy,
+  withoutWallet,
+} from './purchase.js';
 import { deposits, isSigned, signed, ways, whoSigned } from './signed.js';
 import type { Way } from './terms.js';
 import { balanceOf, firstAccount, switchTo, type Wallet, watchWallets } from './wallets.js';
@@ -111,27 +123,45 @@ async function giveBack(): Promise<void> {
   if (rest === undefined) return begin();
   const { channel, way: of } = rest;
   panel.show('Asking the seller for the rest of your deposit…');
-  const pays = await depositFetch(fetch, nobody(channel.payer), {});
-  const { refunded, transaction } = await pays.refund(URL_HERE);
+  const pays = await depositFetch(fetch, nobody(channel.payer), policyOf(of, of.price));
+  const receipt = await pays.refund(URL_HERE).catch((error: unknown) => {
+    const failure = (error ?? {}) as Failure;
+    if (!isOpen(failure)) throw error;
+    // It may be on its way: asking again is answered with the same one.
+    panel.failed(UNTOLD, saidBy(failure), () => void run(() => inOneTab(giveBack, false)));
+    return undefined;
+  });
+  if (receipt === undefined) return;
+  const { refunded, transaction } = receipt;
   await look();
   panel.paidBack(`${inTokens(BigInt(refunded ?? 0), of.decimals)} ${of.symbol}`, channel.payer, transaction, of.explorer, () => begin());
 }
+
+const UNTOLD = { title: 'It is not known yet whether the rest came back.', advice: 'Nothing more is paid. Ask again.', again: true };
 
 /** Lets one tab of this page pay at a time: another one waits, and shows what the first has bought. */
 async function inOneTab(work: () => Promise<void>, buys = true): Promise<void> {
   // Pages without a secure context have none.
   const locks = navigator.locks as LockManager | undefined;
   if (locks === undefined) return work();
-  panel.show('Another tab pays for this page. This one waits for it.');
   const before = unkeptSince(URL_HERE);
-  await locks.request(`farebox ${URL_HERE}`, async () => {
+  const alone = async (): Promise<void> => {
     const goods = buys ? await keptOf(URL_HERE).catch(() => undefined) : undefined;
     if (goods !== undefined) return deliver(goods);
     // What came live or is large is shown in that tab alone.
     const hasBought = buys && unkeptSince(URL_HERE) !== before;
     if (hasBought && !(await panel.ask('Another tab has just paid for this page, and shows it.', 'Pay again'))) return begin();
     await work();
+  };
+  const name = `farebox ${URL_HERE}`;
+  let waits = false;
+  await locks.request(name, { ifAvailable: true }, async (lock) => {
+    waits = lock === null;
+    if (lock !== null) await alone();
   });
+  if (!waits) return;
+  panel.show('Another tab pays for this page. This one waits for it.');
+  await locks.request(name, alone);
 }
 
 /** Pays with a wallet: first what costs nothing. */
@@ -174,7 +204,7 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
   const again = (): void => void (isStopped(failure) ? run(allowed) : before?.isDeposit ? run(() => inOneTab(goOn)) : begin());
   const isOver = before !== undefined && (before.isDeposit || before.hasEnded);
   const anew = isOver ? ANEW : failure.code === 'budget_exhausted' ? MORE : undefined;
-  panel.failed(wordsFor(failure), saidBy(failure), again, anew && panel.button(anew, () => void run(anew === MORE ? payMore : payAnew)));
+  panel.failed(wordsFor(failure), saidBy(failure), again, anew && panel.button(anew, () => void run(anew === MORE ? payMore : inTurn)));
 }
 
 const ANEW = 'Pay anew';
@@ -185,6 +215,8 @@ async function payMore(): Promise<void> {
   if (await panel.ask('This site would be paid more in a day than this page pays without a question.', MORE)) liftLimit();
   begin();
 }
+
+const inTurn = (): Promise<void> => inOneTab(payAnew, false);
 
 /** Lets go what has ended, or has left from a deposit, for this page, if its person agrees, and shows the choices. */
 async function payAnew(): Promise<void> {
@@ -263,7 +295,10 @@ function sendAgain(time: number): void {
       // What is open goes on by its own way, whatever is chosen in this tab.
       await inOneTab(async () => {
         const before = await whoSigned();
-        await buy(before?.isDeposit ? (signed.onlyWay ?? way!) : (wayOf(before, ways) ?? way!), false, before?.account);
+        const by = before?.isDeposit ? signed.onlyWay : wayOf(before, ways);
+        // Another tab has ended it, or the seller sells otherwise: nothing is bought without a press.
+        if (by === undefined) return begin();
+        await buy(by, false, before?.account);
       });
     } catch (error) {
       await afterFailure(error, time + 1);
@@ -279,7 +314,8 @@ function begin(text = 'Choose a wallet.'): void {
     panel.show('A program can pay this; a wallet in a browser cannot.');
     return;
   }
-  const left = signed.onlyWay !== undefined ? [] : signed.hasEnded ? [panel.line(panel.button(ANEW, () => void run(payAnew)))] : fromRest();
+  const mayPayAnew = signed.hasEnded || signed.onlyWay?.single !== undefined;
+  const left = mayPayAnew ? [panel.line(panel.button(ANEW, () => void run(inTurn)))] : signed.onlyWay === undefined ? fromRest() : [];
   if (wallets.length === 0) {
     void showElsewhere(...left);
     return;
@@ -330,7 +366,7 @@ async function start(): Promise<void> {
     );
   const goods = await keptOf(URL_HERE).catch(() => undefined);
   if (goods !== undefined) return deliver(goods);
-  await run(goOn);
+  await run(() => inOneTab(goOn));
 }
 
 watchWallets((found) => {

@@ -3,7 +3,7 @@
 import type { ChannelProposal } from '../../channel-options.js';
 import type { PaymentStep, PayOptions, Policy, Proposal } from '../../options.js';
 import type { Signer } from '../../signer.js';
-import { BUDGET, depositFetch, headersOf } from './deposit.js';
+import { BUDGET, channelOfPurchase, depositFetch, noteDeposit, openPurchase } from './deposit.js';
 import { hold } from './held.js';
 import type { Goods } from './kept.js';
 import * as panel from './panel.js';
@@ -18,8 +18,6 @@ const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
 const A_DAY = 100n;
 /** How much more that is once its person has lifted the limit. */
 const MUCH = 1_000n;
-/** How long a deposit stays in use by a page that is gone, seconds: one that goes on waits no longer. */
-const IN_USE_SECS = 15;
 /** Characters of what a server says. */
 const MOST_SAID = 300;
 
@@ -63,7 +61,7 @@ export function liftLimit(): void {
 }
 
 /** What may be paid by a way: one price of this token, within what holds for all pages here. */
-function policyOf({ terms, symbol, decimals, price }: Way, most: string): Policy {
+export function policyOf({ terms, symbol, decimals, price }: Way, most: string): Policy {
   const asset = {
     symbol,
     network: terms.network,
@@ -123,20 +121,19 @@ export async function payFromDeposit(chosen: Way, signer: Signer, name: string):
     return fetch(input, init);
   };
   panel.show(STEPS.looked(name));
-  const pays = await depositFetch(
-    sends,
-    signer,
-    { ...policyOf(single, chosen.price), deadlineSecs: IN_USE_SECS },
-    {
-      deposit: chosen.price,
-      confirm: async (proposal) => {
-        const agrees = await agreedDeposit(proposal, chosen);
-        if (agrees) panel.show(STEPS.signing(name));
-        return agrees;
-      },
+  // What has left goes on at the price of then: a dearer one asks its person.
+  const { key, price } = openPurchase(URL_HERE, single.price, (await channelOfPurchase(URL_HERE)) !== undefined);
+  const policy = { ...policyOf(single, chosen.price), perPayment: price };
+  const pays = await depositFetch(sends, signer, policy, {
+    deposit: chosen.price,
+    confirm: async (proposal) => {
+      if (!(await agreedDeposit(proposal, chosen))) return false;
+      noteDeposit(proposal.channel, single);
+      panel.show(STEPS.signing(name));
+      return true;
     },
-  );
-  const response = await pays(URL_HERE, { headers: headersOf(URL_HERE, ACCEPT) });
+  });
+  const response = await pays(URL_HERE, { headers: { accept: ACCEPT, 'idempotency-key': key } });
   return { response, isSent, receipt: channelReceiptOf(response) };
 }
 

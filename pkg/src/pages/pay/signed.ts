@@ -2,7 +2,7 @@
 
 import { indexedDbStore } from '../../indexeddb.js';
 import type { KeptPayment } from '../../resume.js';
-import { BUDGET, channelOfPurchase, depositWays } from './deposit.js';
+import { BUDGET, channelOfPurchase, depositWays, wayOfChannel } from './deposit.js';
 import { type Held, heldOf, wayOf } from './held.js';
 import { loading, URL_HERE } from './purchase.js';
 import { payableWays, type Way } from './terms.js';
@@ -29,7 +29,7 @@ const depositOfPurchase = () => read(() => channelOfPurchase(URL_HERE));
 export async function whoSigned(): Promise<Signed | undefined> {
   const deposit = await depositOfPurchase();
   if (deposit !== undefined) {
-    signed.onlyWay = wayOf(deposit, deposits);
+    signed.onlyWay = wayOfChannel(deposit, deposits);
     signed.hasEnded = false;
     return { account: deposit.payer, network: deposit.network, asset: deposit.asset, hasEnded: false, isDeposit: true };
   }

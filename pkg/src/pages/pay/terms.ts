@@ -23,7 +23,9 @@ export type Way = {
   readonly node: string;
   readonly coin: string;
   /** The terms of deposits, where it is sold so too. Spec: x402 `batch-settlement`. */
-  readonly session?: { readonly extra: { readonly withdrawDelay?: number; readonly minDeposit?: string } };
+  readonly session?: {
+    readonly extra: { readonly withdrawDelay?: number; readonly receiverAuthorizer?: string; readonly minDeposit?: string };
+  };
   /** The way of one page, of a deposit that pays for many: price and amount are those of the deposit. */
   readonly single?: Way;
 };
