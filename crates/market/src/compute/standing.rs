@@ -101,9 +101,7 @@ impl SellerRow {
     pub(super) fn is_resting(&self, now: u64) -> bool {
         now < self.rests_until && !planted(Mutant::IdleSellersNeverRest)
     }
-}
 
-impl SellerRow {
     /// An event about it, which is counted; `None` where enough is told of it in this hour.
     pub(super) fn tell(&mut self, kind: EventKind, tick: Now<'_>) -> Option<Change> {
         let hour = hour_of(tick.now);

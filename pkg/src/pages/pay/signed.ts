@@ -33,17 +33,16 @@ export async function whoSigned(): Promise<Signed | undefined> {
     signed.hasEnded = false;
     return { account: deposit.payer, network: deposit.network, asset: deposit.asset, hasEnded: false, isDeposit: true };
   }
-  if (!(await mayBeSigned())) {
+  const open = await openPayments();
+  const held = heldOf(URL_HERE, open);
+  if (held === undefined) {
     Object.assign(signed, { onlyWay: undefined, hasEnded: false });
     return undefined;
   }
   const { isUnended } = await loading;
-  const open = await openPayments();
-  const held = heldOf(URL_HERE, open);
   const hasEnded = !open.some(({ ends }) => isUnended(ends, Date.now() / 1000));
-  signed.onlyWay = hasEnded ? undefined : wayOf(held, ways);
-  signed.hasEnded = held !== undefined && hasEnded;
-  return held && { ...held, hasEnded, isDeposit: false };
+  Object.assign(signed, { onlyWay: hasEnded ? undefined : wayOf(held, ways), hasEnded });
+  return { ...held, hasEnded, isDeposit: false };
 }
 
 /** Whether a payment for this page is signed and open. */

@@ -17,6 +17,10 @@ const MANY: usize = 1_500;
 /// # Errors
 /// [`Reason::BudgetUnreadable`](crate::client::Reason::BudgetUnreadable).
 pub(super) fn make_room(budget: &mut Budget) -> Result<(), ClientError> {
+    let more = budget.sent.count().saturating_sub(MANY);
+    if more == 0 {
+        return Ok(());
+    }
     let mut empty = Vec::new();
     for channel in rows::<KeptChannel>(budget) {
         let channel = channel?;
@@ -24,7 +28,6 @@ pub(super) fn make_room(budget: &mut Budget) -> Result<(), ClientError> {
             empty.push(channel.key());
         }
     }
-    let more = budget.sent.count().saturating_sub(MANY);
     for key in empty.iter().take(more).filter(|_| !planted(Mutant::EmptyChannelsStay)) {
         budget.sent.let_go(key);
     }
