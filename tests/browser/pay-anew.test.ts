@@ -1,46 +1,23 @@
 // What is paid anew at the page of a 402 in Chromium, and what is not: once for each time that a person agrees.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-
-import type { Browser, BrowserContext } from 'playwright-core';
+import { test } from 'node:test';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
-import { changesDuring, startWorld, type World } from '../e2e/world.ts';
-import { startChromium } from './chromium.ts';
+import { changesDuring } from '../e2e/world.ts';
 import { answersPayments } from './sellers.ts';
+import { sharedStage } from './stage.ts';
 import { HERE, isPaid, says, signaturesOf, visit } from './visits.ts';
 import type { WalletPlan } from './wallet.ts';
 
-const LIMIT_MS = 120_000;
+const stage = sharedStage([{ path: '/report/dear', methods: ['GET'], price: '$60' }]);
 
-let world: World;
-let browser: Browser;
-let context: BrowserContext;
-
-before(
-  async () => {
-    const routes = [{ path: '/report/dear', methods: ['GET'], price: '$60' }];
-    [world, browser] = await Promise.all([startWorld({ pages: true, routes }), startChromium()]);
-  },
-  { timeout: LIMIT_MS },
-);
-after(async () => {
-  await browser?.close();
-  await world?.stop();
-});
-beforeEach(async () => {
-  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  context.setDefaultTimeout(30_000);
-});
-afterEach(() => context.close());
-
-const payerOf = (index: number) => world.chain.accounts.payers[index]!;
-const visited = (path: string, plans: readonly WalletPlan[]) => visit(context, world, path, plans);
+const payerOf = (index: number) => stage.world.chain.accounts.payers[index]!;
+const visited = (path: string, plans: readonly WalletPlan[]) => visit(stage.context, stage.world, path, plans);
 
 /** Runs a purchase: the price moved once. */
 async function charged(payer: `0x${string}`, work: () => Promise<void>): Promise<void> {
-  const { change } = await changesDuring(world, payer, work);
+  const { change } = await changesDuring(stage.world, payer, work);
   assert.deepEqual([change.paid, change.received, change.settled], [PRICE_ATOMIC, PRICE_ATOMIC, 1]);
 }
 
@@ -50,14 +27,14 @@ test('what was paid back is bought anew by the same account once it has ended, i
   const path = '/report?back';
   await charged(payer.address, async () => {
     const { page } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
-    await answersPayments(page, `${world.gate.url}${path}`, { status: 409, code: 'refunded' });
-    await context.clock.setFixedTime(Date.now() - 3_600_000);
+    await answersPayments(page, `${stage.world.gate.url}${path}`, { status: 409, code: 'refunded' });
+    await stage.context.clock.setFixedTime(Date.now() - 3_600_000);
     await page.getByRole('button', { name: /with Fox/ }).click();
     await says(page, /You paid, and the seller could not deliver/);
     // While it can be charged, it is no other purchase.
     assert.equal(await page.getByRole('button', { name: 'Pay anew' }).count(), 0);
     await page.close();
-    await context.clock.setFixedTime(Date.now());
+    await stage.context.clock.setFixedTime(Date.now());
     const { page: later, wallets } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
     for (const answer of ['Do not pay', 'Pay anew']) {
       await says(later, new RegExp(`Choose the same account to go on, ${payer.address}`));

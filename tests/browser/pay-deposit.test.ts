@@ -1,61 +1,38 @@
 // Deposits at the page of a 402 in Chromium: signed for once, spent page by page without the wallet, and paid back to the last unit.
 
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 
 import { BATCH_SETTLEMENT } from '../../demo/chain.mjs';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { fund } from '../crash/world.ts';
-import { startWorld, type World } from '../e2e/world.ts';
-import { startChromium } from './chromium.ts';
-import { complaintsOf, SCREENS, seriousOf } from './looks.ts';
+import { SCREENS, seriousOf } from './looks.ts';
 import { answersPayments, doublesPrice } from './sellers.ts';
+import { sharedStage } from './stage.ts';
 import { HERE, isPaid, losesAnswers, says, signaturesOf, visit } from './visits.ts';
 
-const LIMIT_MS = 120_000;
 const PATH = '/report/session';
 const DEPOSIT = 50n * PRICE_ATOMIC;
 
-let world: World;
-let browser: Browser;
-let context: BrowserContext;
-let complaints: string[];
+const route = { path: PATH, methods: ['GET'], price: '$0.01', session_delay_secs: 900 };
+const dear = { ...route, path: '/report/dear', price: '$2' };
+const other = { ...route, path: '/report/other', session_delay_secs: 1_800 };
+const slow = { ...route, path: '/report/later', session_delay_secs: 86_401 };
+const stage = sharedStage([route, slow, dear, other]);
 
-before(
-  async () => {
-    mkdirSync(SCREENS, { recursive: true });
-    const route = { path: PATH, methods: ['GET'], price: '$0.01', session_delay_secs: 900 };
-    const dear = { ...route, path: '/report/dear', price: '$2' };
-    const other = { ...route, path: '/report/other', session_delay_secs: 1_800 };
-    const slow = { ...route, path: '/report/later', session_delay_secs: 86_401 };
-    [world, browser] = await Promise.all([startWorld({ pages: true, routes: [route, slow, dear, other] }), startChromium()]);
-  },
-  { timeout: LIMIT_MS },
-);
-after(async () => {
-  await browser?.close();
-  await world?.stop();
-});
-beforeEach(async () => {
-  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  context.setDefaultTimeout(30_000);
-  complaints = complaintsOf(context);
-});
-afterEach(() => context.close());
-
-const payerOf = (index: number) => world.chain.accounts.payers[index]!;
-const open = (index: number, path = PATH) => visit(context, world, path, [{ payer: payerOf(index), network: HERE, name: 'Fox' }]);
+const payerOf = (index: number) => stage.world.chain.accounts.payers[index]!;
+const open = (index: number, path = PATH) =>
+  visit(stage.context, stage.world, path, [{ payer: payerOf(index), network: HERE, name: 'Fox' }]);
 const choose = (page: Page) => page.getByRole('radio', { name: /for about 50 pages like this one/ }).check();
 const deposits = (page: Page) => page.getByRole('button', { name: 'Deposit 0.5 USDC on Base Sepolia with Fox' });
 const fromDeposit = (page: Page) => page.getByRole('button', { name: 'Pay 0.01 USDC from your deposit' });
 
 /** What the contract holds more, and this account less, after `work`; and how often the origin was asked. */
 async function moved(index: number, work: () => Promise<void>): Promise<readonly [bigint, bigint, number]> {
-  const { chain, origin } = world;
+  const { chain, origin } = stage.world;
   const read = async () => [await chain.balanceOf(BATCH_SETTLEMENT), await chain.balanceOf(payerOf(index).address)] as const;
   const [held, had] = await read();
   const asked = origin.requests.length;
@@ -91,13 +68,13 @@ test('one signature deposits, pages after it are paid without the wallet, and th
   // The two pages: what they earned is claimed with the refund, and paid out from the contract later.
   assert.equal(change[1], 2n * PRICE_ATOMIC);
   assert.equal(change[2], 2);
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(stage.complaints, []);
 });
 
 test('a deposit whose answer is lost, and a voucher whose answer is lost, are each one charge, also over a reload', async () => {
   const [, paid, asked] = await moved(1, async () => {
     const { page, wallets } = await open(1, `${PATH}?lost`);
-    const url = `${world.gate.url}${PATH}?lost`;
+    const url = `${stage.world.gate.url}${PATH}?lost`;
     const losses = await losesAnswers(page, url);
     await choose(page);
     await deposits(page).click();
@@ -107,7 +84,7 @@ test('a deposit whose answer is lost, and a voucher whose answer is lost, are ea
     await isPaid(page);
     assert.equal(signaturesOf(wallets), 1);
     const next = await open(1, `${PATH}?next`);
-    const again = await losesAnswers(next.page, `${world.gate.url}${PATH}?next`);
+    const again = await losesAnswers(next.page, `${stage.world.gate.url}${PATH}?next`);
     await fromDeposit(next.page).click();
     while (again.lost() === 0) await next.page.waitForTimeout(100);
     await next.page.reload();
@@ -135,7 +112,9 @@ test('two tabs pay for one page once from one deposit', async () => {
 
 test('a person who declines has deposited nothing, and another account goes on with no deposit of the first', async () => {
   const [held, paid] = await moved(3, async () => {
-    const { page } = await visit(context, world, `${PATH}?no`, [{ payer: payerOf(3), network: HERE, name: 'Fox', person: 'refuses' }]);
+    const { page } = await visit(stage.context, stage.world, `${PATH}?no`, [
+      { payer: payerOf(3), network: HERE, name: 'Fox', person: 'refuses' },
+    ]);
     await choose(page);
     await deposits(page).click();
     await says(page, /You declined in your wallet/);
@@ -150,7 +129,7 @@ test('a person who declines has deposited nothing, and another account goes on w
 test('a seller that does not deliver: the same voucher asks again, and a person may pay anew', async () => {
   const [, paid, asked] = await moved(4, async () => {
     const { page, wallets } = await open(4, `${PATH}?broken`);
-    const url = `${world.gate.url}${PATH}?broken`;
+    const url = `${stage.world.gate.url}${PATH}?broken`;
     await answersPayments(page, url, { status: 404, code: 'gone' });
     await choose(page);
     await deposits(page).click();
@@ -173,7 +152,7 @@ test('a seller that does not deliver: the same voucher asks again, and a person 
 test('what was signed for goes on at its price: a dearer one is paid if its person pays anew', async () => {
   const [, paid, asked] = await moved(5, async () => {
     const { page, wallets } = await open(5, `${PATH}?raised`);
-    const url = `${world.gate.url}${PATH}?raised`;
+    const url = `${stage.world.gate.url}${PATH}?raised`;
     await answersPayments(page, url, { status: 404, code: 'gone' });
     await choose(page);
     await deposits(page).click();
@@ -190,7 +169,7 @@ test('what was signed for goes on at its price: a dearer one is paid if its pers
 
 // A-616
 test('a deposit is offered where it pays alone, and of a dear page the rest comes back as well', async () => {
-  await fund(world.chain, payerOf(6).address, 100_000_000n);
+  await fund(stage.world.chain, payerOf(6).address, 100_000_000n);
   const [, paid] = await moved(6, async () => {
     const { page } = await open(6, '/report/dear');
     await choose(page);
@@ -202,7 +181,7 @@ test('a deposit is offered where it pays alone, and of a dear page the rest come
       // Of one delay it is one channel.
       assert.equal(await fromDeposit(other).count(), elsewhere === PATH ? 1 : 0, elsewhere);
     }
-    const url = `${world.gate.url}/report/dear`;
+    const url = `${stage.world.gate.url}/report/dear`;
     const losses = await losesAnswers(page, url);
     await page.getByRole('button', { name: 'Get the rest back' }).click();
     await says(page, /It is not known yet whether the rest came back/);

@@ -16,32 +16,29 @@ async function answersAll(page: Page, url: string, answer: Parameters<Route['ful
 }
 
 /** Offers a way beside the gate's own, which has these terms, first to the payer and last to its person. */
-export async function offersBeside(page: Page, url: string, more: Readonly<Record<string, string>>): Promise<void> {
-  await page.route(url, async (route) => {
-    if (route.request().headers()['payment-signature'] !== undefined) return route.continue();
-    const answer = await route.fetch();
-    const { 'payment-required': required = '', 'content-length': _, ...headers } = answer.headers();
-    const asked = JSON.parse(atob(required)) as { accepts: [object] };
+export const offersBeside = (page: Page, url: string, more: Readonly<Record<string, string>>): Promise<void> =>
+  answersOtherwise(page, url, (required, text) => {
+    const asked = JSON.parse(required) as { accepts: [object] };
     const accepts = [{ ...asked.accepts[0], ...more }, ...asked.accepts];
-    const text = await answer.text();
     const [, ways = ''] = /id="ways">(.*?)<\/script>/.exec(text) ?? [];
     const [way] = JSON.parse(ways === '' ? '[{}]' : ways) as [{ terms: object }];
     const other = { ...way, title: 'Elsewhere', terms: { ...way.terms, ...more } };
-    await route.fulfill({
-      status: answer.status(),
-      headers: { ...headers, 'payment-required': btoa(JSON.stringify({ ...asked, accepts })) },
-      body: text.replace(ways, () => JSON.stringify([way, other])),
-    });
+    return [JSON.stringify({ ...asked, accepts }), text.replace(ways, () => JSON.stringify([way, other]))];
   });
-}
 
 /** Asks twice the price of this gate for a URL, in the terms and in the page. */
-export async function doublesPrice(page: Page, url: string): Promise<void> {
+export const doublesPrice = (page: Page, url: string): Promise<void> => {
+  const dearer = (text: string): string => text.replace(/"amount":"(\d+)"/g, (_, units: string) => `"amount":"${2n * BigInt(units)}"`);
+  return answersOtherwise(page, url, (required, text) => [dearer(required), dearer(text).replace('"price":"0.01"', '"price":"0.02"')]);
+};
+
+/** Answers a URL with other terms and another page; what carries a payment goes to the gate. */
+async function answersOtherwise(page: Page, url: string, change: (required: string, text: string) => [string, string]): Promise<void> {
   await page.route(url, async (route) => {
+    if (route.request().headers()['payment-signature'] !== undefined) return route.continue();
     const answer = await route.fetch();
-    const { 'payment-required': required = '', 'content-length': _, ...headers } = answer.headers();
-    const dearer = (text: string): string => text.replace(/"amount":"(\d+)"/g, (__, units: string) => `"amount":"${2n * BigInt(units)}"`);
-    const body = dearer(await answer.text()).replace('"price":"0.01"', '"price":"0.02"');
-    await route.fulfill({ status: answer.status(), headers: { ...headers, 'payment-required': btoa(dearer(atob(required))) }, body });
+    const { 'payment-required': given = '', 'content-length': _, ...headers } = answer.headers();
+    const [required, body] = change(atob(given), await answer.text());
+    await route.fulfill({ status: answer.status(), headers: { ...headers, 'payment-required': btoa(required) }, body });
   });
 }
