@@ -203,7 +203,7 @@ async function play(parts) {
  * @param {Promise<void>} installed
  */
 async function compile(installed) {
-  console.log('compiling the gate: about a minute the first time, a second after that');
+  console.log('compiling the gate: about three minutes the first time, a second after that');
   await Promise.all([installed, installRust().then(() => compileWorker())]);
   await bundleWorker();
   return 'build';

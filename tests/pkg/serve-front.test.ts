@@ -400,6 +400,38 @@ test('what is under way when the time is over is cut only once the runtime has e
   inner.close();
 });
 
+// A-622
+test('an answer that breaks off looks so to a client of HTTP/1.0 as well', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
+  const inner = createServer((asked, answer) => {
+    answer.write('a part');
+    if (asked.url === '/whole') answer.end(' and the rest');
+    if (asked.url === '/cut') setTimeout(() => asked.socket.destroy(), 50);
+  });
+  await new Promise<void>((resolve) => inner.listen(join(folder, 'requests'), resolve));
+  const front = await openFront({ ...PLAIN, socket: join(folder, 'requests'), pages: { serve: () => false } });
+  t.after(() => {
+    inner.close();
+    inner.closeAllConnections();
+    rmSync(folder, { recursive: true });
+  });
+  /** How the connection of a request ends. */
+  const endOf = async (path: string, during: () => Promise<void> = async () => {}): Promise<string> => {
+    const client = connect(Number(new URL(front.url).port), '127.0.0.1');
+    const ended = new Promise<string>((resolve) => {
+      client.once('error', ({ message }) => resolve(message));
+      client.once('end', () => resolve('ended'));
+    });
+    client.write(`GET ${path} HTTP/1.0\r\nHost: x\r\n\r\n`);
+    await once(client, 'data');
+    await during();
+    return ended;
+  };
+  assert.equal(await endOf('/whole'), 'ended');
+  assert.match(await endOf('/cut'), /ECONNRESET/);
+  assert.match(await endOf('/long', () => front.close(0)), /ECONNRESET/);
+});
+
 test('the head of a request goes on before its body comes, which may take its time', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
   const heads: (string | undefined)[] = [];

@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 
+import { failed } from '../../pkg/dist/cli/remedies.js';
 import { Later } from '../../pkg/dist/cli/words.js';
 import { lives } from '../../pkg/dist/serve/left.js';
 import { takeState } from '../../pkg/dist/serve/state.js';
@@ -269,4 +270,28 @@ test('a backup in which somebody lets the runtime go on is none', LINUX, async (
   assert.equal(await goOn(), 75);
   process.kill(pid, 'SIGCONT');
   assert.equal(existsSync(join(copy, 'backup.json')), false);
+});
+
+test('a folder that cannot be used ends with code 2 and its name, and a full disk with code 75', LINUX, async () => {
+  const file = join(place, 'file');
+  writeFileSync(file, '');
+  for (const words of [['serve'], ['backup', join(place, 'copy')]]) {
+    const child = spawn(process.execPath, [PROGRAM, ...words, '--state', join(file, 'gate')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    children.add(child);
+    let text = '';
+    child.stderr.on('data', (piece) => (text += String(piece)));
+    const [code] = (await once(child, 'close')) as [number | null];
+    assert.equal(code, 2, text);
+    assert.ok(text.includes(join(file, 'gate')), text);
+  }
+  const thrownBy = (work: () => void): unknown => {
+    try {
+      work();
+    } catch (error) {
+      return error;
+    }
+    return undefined;
+  };
+  assert.equal(failed(thrownBy(() => writeFileSync('/dev/full', 'x'))), 75);
+  assert.equal(failed(await fetch('http://127.0.0.1:1/').catch((error: unknown) => error)), 5);
 });

@@ -49,6 +49,12 @@ export function failed(error: unknown): number {
     tell(`farebox: ${code}: ${message}\n         ${remedy}\n`);
     return code.endsWith('_unreachable') ? EXIT.lost : EXIT.failed;
   }
+  if (isOfFiles(error)) {
+    const passes = PASSING.has(error.code);
+    const remedy = passes ? 'call again once that has passed' : 'let this user read and write it, or name another one';
+    tell(`farebox: ${visible(error.message)}\n         ${remedy}\n`);
+    return passes ? EXIT.later : EXIT.usage;
+  }
   const why = causeOf(error);
   if (why === undefined && error instanceof Error && error.message !== 'fetch failed') {
     tell(`farebox: a fault of its own, please report it: ${error.name}: ${visible(error.message)}\n`);
@@ -56,6 +62,16 @@ export function failed(error: unknown): number {
   }
   tell(`farebox: no answer came${why === undefined ? '' : `: ${why}`}\n`);
   return EXIT.lost;
+}
+
+/** What the system says where it is short of something or a disk fails. The same call may do later. Spec: errno(3). */
+const PASSING: ReadonlySet<string> = new Set(['EAGAIN', 'EBUSY', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'ESTALE']);
+
+/** Whether a call of the system failed at a file or at a program, or because the system is short of something. */
+function isOfFiles(error: unknown): error is Error & { code: string } {
+  if (!(error instanceof Error)) return false;
+  const { code, syscall, path } = error as NodeJS.ErrnoException;
+  return typeof code === 'string' && typeof syscall === 'string' && (typeof path === 'string' || PASSING.has(code));
 }
 
 /** Why a connection was not made, such as `ECONNREFUSED`: the first code in an error, its causes and parts, else its last sentence. */

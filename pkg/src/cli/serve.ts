@@ -12,7 +12,8 @@ import { roomHere } from '../serve/places.js';
 import { keepNames } from '../serve/rows.js';
 import { type Runtime, startRuntime } from '../serve/runtime.js';
 import { refuseWithout } from '../serve/secrets.js';
-import { afterRestores, BEARER, missing, type Said, sourceOf, variables, varsOf } from '../serve/settings.js';
+import { afterRestores, BEARER, inWords, missing, pricesOf, type Said, sourceOf, variables, varsOf } from '../serve/settings.js';
+import { type Look, lookFor } from '../serve/shown.js';
 import { takeState } from '../serve/state.js';
 import { tell } from './terminal.js';
 import { EXIT, Later, Usage } from './words.js';
@@ -81,6 +82,7 @@ export async function serve(args: string[]): Promise<number> {
   let runtime: Runtime | undefined;
   let money: Money | undefined;
   let front: Front | undefined;
+  let look: Look | undefined;
   // At once: the other one's runtime reads the rows.
   state.taken.catch(() => void runtime?.stop(0));
   try {
@@ -88,18 +90,19 @@ export async function serve(args: string[]): Promise<number> {
     const words = { ...given, ...(money === undefined ? {} : paidBy(money, given)) };
     const environment = money === undefined ? process.env : { ...process.env, RPC_URL: undefined };
     const all = variables(words, state.secrets, environment);
-    await refuseWrong(words, all);
+    const vars = afterRestores(all, closedBefore(state.folder));
+    await refuseWrong(words, vars, true);
     refuseWithout(all, state.secretsFile);
     await keepNames(state.folder, state.rows, all);
     const said = varsOf(words);
-    const vars = afterRestores(all, closedBefore(state.folder));
     const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
     const pages = join(root, 'pages');
     const log = (text: string): void => void process.stderr.write(text);
     const gate = join(root, 'gate');
     const running = startRuntime({ gate, pages, rows: state.rows, files: state.files, vars, began: state.runs, log });
     runtime = running;
-    await running.answers();
+    look = lookFor(String(vars['ORIGIN_URL']), state.folder);
+    await Promise.all([running.answers(), Promise.race([look.first, look.shown])]);
     const files = pagesOf(pages, join(root, 'serve', 'headers.json'));
     front = await listens({
       host: words.host,
@@ -113,6 +116,7 @@ export async function serve(args: string[]): Promise<number> {
       trustsProxy: words['trust-proxy'],
     });
     tell(`${front.url} asks for payment in front of ${vars['ORIGIN_URL']}, on ${vars['NETWORK']}\n`);
+    for (const line of pricesOf(said)) tell(`${line}\n`);
     const place = environment['OPERATOR_TOKEN'] === undefined ? state.secretsFile : 'the environment';
     tell(`its desk is ${front.url}/_farebox/desk/, with OPERATOR_TOKEN of ${place}\n`);
     const free = money === undefined ? await siblingsOf(vars, BOUND) : [];
@@ -123,7 +127,7 @@ export async function serve(args: string[]): Promise<number> {
       tell(`its money is of this machine alone: the chain is ${money.rpc}\n\n`);
       tell(`${(await localProgram()).buying({ url: front.url, routes: said['ROUTES'], key: money.key, store })}\n`);
     }
-    await Promise.race([ended, running.lost, state.taken]);
+    await Promise.race([ended, running.lost, state.taken, look.shown]);
     running.ending();
     tell('ending: requests under way go on for up to a minute\n');
     // The runtime before its connections: it would take their end for that of its clients, and what was cut for delivered.
@@ -131,6 +135,7 @@ export async function serve(args: string[]): Promise<number> {
     await Promise.race([front.close(GRACE_MS, cut), signalled().then(() => front?.close(0, cut))]);
     return EXIT.done;
   } finally {
+    look?.stop();
     // The rows are free once nothing reads them.
     await runtime?.stop(GRACE_MS);
     await front?.close(0);
@@ -147,19 +152,19 @@ async function check(given: ReturnType<typeof read>): Promise<number> {
   return EXIT.done;
 }
 
-/** Refuses all at once that the gate would refuse of words and file, and of the variables that they make. */
-async function refuseWrong(words: Said, vars: Readonly<Record<string, unknown>>): Promise<void> {
+/** Refuses all at once that the gate would refuse of words and file, and of the variables that they make; with `hasSecrets`, of secrets too. */
+async function refuseWrong(words: Said, vars: Readonly<Record<string, unknown>>, hasSecrets = false): Promise<void> {
   const said = varsOf(words);
   const unread = await unreadOf(Object.keys(said).filter((name) => !BEARER.test(name) && name !== '$schema'));
   // Without a facilitator nothing else is judged: a network of a wrong name has none.
   const whole = { ...vars, FACILITATOR_URL: vars['FACILITATOR_URL'] ?? said['ORIGIN_URL'] };
-  const wrong = await wrongWith(whole, BOUND, (variable) => sourceOf(words, variable));
+  const wrong = await wrongWith(whole, BOUND, (variable) => sourceOf(words, variable), hasSecrets);
   const isMisnamed = wrong.some(({ name }) => name === 'NETWORK');
   const gaps = missing(said);
   const rest = wrong.filter(({ name }) => !gaps.some((gap) => gap.name === name));
   const told = [...gaps.filter(({ name }) => !(isMisnamed && name === 'FACILITATOR_URL')), ...rest];
   const elsewhere = said['LEDGER_JURISDICTION'] === undefined ? [] : ['--config: LEDGER_JURISDICTION needs Cloudflare: leave it out'];
-  const lines = [...unread, ...told.map(({ says }) => says), ...elsewhere];
+  const lines = [...unread, ...told.map(({ says }) => inWords(says)), ...elsewhere];
   if (lines.length > 0) throw new Usage(lines.join('\nfarebox: '));
 }
 

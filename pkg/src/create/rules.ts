@@ -35,13 +35,20 @@ export async function localProgram(): Promise<Local> {
   return (await import(new URL('../../local/index.js', import.meta.url).href)) as Local;
 }
 
-/** What the gate would refuse of these variables, beside the names of what is bound. */
+/** What the gate says of a secret that is not set. */
+const MISSING = /is missing; run `wrangler secret put \w+`/;
+
+/** What the gate would refuse of these variables, beside the names of what is bound; with `hasSecrets`, also the secrets that are not set. */
 export async function judged(
   vars: Readonly<Record<string, unknown>>,
   bound: readonly string[],
+  hasSecrets = false,
 ): Promise<ReturnType<Check['judge']>['errors']> {
   const { errors } = await judgement(vars, bound);
-  return errors.filter(({ remedy }) => !/`wrangler secret put /.test(remedy));
+  return errors.flatMap(({ variable, remedy }) => {
+    if (!MISSING.test(remedy)) return [{ variable, remedy }];
+    return hasSecrets ? [{ variable, remedy: remedy.replace(MISSING, 'is missing; set it in the environment') }] : [];
+  });
 }
 
 async function judgement(vars: Readonly<Record<string, unknown>>, bound: readonly string[]): Promise<ReturnType<Check['judge']>> {
@@ -75,8 +82,9 @@ export async function wrongWith(
   vars: Readonly<Record<string, unknown>>,
   bound: readonly string[],
   source: (variable: string) => string | undefined = () => undefined,
+  hasSecrets = false,
 ): Promise<readonly Wrong[]> {
-  return (await judged(vars, bound)).map(({ variable, remedy }) => {
+  return (await judged(vars, bound, hasSecrets)).map(({ variable, remedy }) => {
     const [name = ''] = /^\w+/.exec(variable) ?? [];
     const word = WORD_OF[name];
     const from = source(variable);

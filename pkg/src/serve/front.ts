@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { type Inner, innerRequest, linesOf, passesBody, senderOf, targetOf } from './inner.js';
 import type { Pages } from './pages.js';
 import { placesOf, type Room } from './places.js';
+import { isOwnFolder } from './shown.js';
 import { type Watch, watching } from './sides.js';
 import { isWebSocket, joined, waiting, withoutUpgrade } from './upgrade.js';
 
@@ -50,6 +51,7 @@ const ALIVE = { keepAlive: true, keepAliveInitialDelay: 60_000 };
 export function openFront(options: FrontOptions): Promise<Front> {
   /** Connections that have become WebSockets: the server does not know them any more. */
   const upgraded = new Set<Duplex>();
+  const endless: Endless = new Set();
   const known = new WeakMap<Duplex, Connection>();
   const { headersTimeout = HEADERS_MS, staleTimeout = STALE_MS, room } = options;
   const [places, connections] = [placesOf(room.requests), placesOf(room.connections)];
@@ -58,7 +60,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
     (asked, answer) => {
       const waits = begins(asked, answer);
       if (waits === undefined || options.pages.serve(asked, answer)) return;
-      const inner = forward(options, asked, answer);
+      const inner = forward(options, asked, answer, endless);
       const { leave } = waits;
       waits.ends.set(asked, () => {
         leave();
@@ -112,7 +114,9 @@ export function openFront(options: FrontOptions): Promise<Front> {
   /** Takes the place of a request, or says why there is none. */
   function placeOf(asked: IncomingMessage): (() => void) | Refusal {
     if (hasTooMany(asked)) return TOO_MANY;
-    if (targetOf(asked) === undefined) return NOWHERE;
+    const [target] = targetOf(asked) ?? [];
+    if (target === undefined) return NOWHERE;
+    if (isOwnFolder(target)) return OWN;
     const [address] = senderOf(asked, options.trustsProxy) ?? [];
     return address === undefined ? NOBODY : (places.take(options.networkOf(address)) ?? BUSY);
   }
@@ -152,7 +156,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
       resolve({
         url: `http://${host}:${port}`,
         connections: () => promisify(server.getConnections.bind(server))(),
-        close: (milliseconds, first) => close(server, upgraded, milliseconds, first),
+        close: (milliseconds, first) => close(server, { upgraded, endless }, milliseconds, first),
       });
     });
   });
@@ -172,13 +176,25 @@ type Refusal = { readonly status: number; readonly code: string; readonly detail
 
 const hasTooMany = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.length > 2 * MOST_FIELDS;
 
-function close(server: Server, upgraded: ReadonlySet<Duplex>, milliseconds: number, first?: () => Promise<void>): Promise<void> {
+/** Answers that end where their connection ends, as those to clients of HTTP/1.0 do: a reset alone tells that one broke off. */
+type Endless = Set<ServerResponse>;
+
+function breakOff(answer: ServerResponse, endless: Endless): void {
+  if (endless.has(answer)) answer.socket?.resetAndDestroy();
+  else answer.destroy();
+}
+
+/** What is under way and has no end of its own. */
+type Open = { readonly upgraded: ReadonlySet<Duplex>; readonly endless: Endless };
+
+function close(server: Server, { upgraded, endless }: Open, milliseconds: number, first?: () => Promise<void>): Promise<void> {
   return new Promise((resolve) => {
     const endsUpgraded = (): void => {
       for (const socket of upgraded) socket.destroy();
     };
     const endsAll = async (): Promise<void> => {
       await first?.();
+      for (const answer of endless) breakOff(answer, endless);
       server.closeAllConnections();
       endsUpgraded();
     };
@@ -193,17 +209,19 @@ function close(server: Server, upgraded: ReadonlySet<Duplex>, milliseconds: numb
   });
 }
 
-function forward(options: Inner, asked: IncomingMessage, answer: ServerResponse): ClientRequest {
+function forward(options: Inner, asked: IncomingMessage, answer: ServerResponse, endless: Endless): ClientRequest {
   const inner = innerRequest(options, asked);
   inner.on('response', (said) => {
     answer.writeHead(said.statusCode ?? 502, linesOf(said.rawHeaders, CONNECTION) as never);
+    if (asked.httpVersionMinor === 0 && said.headers['content-length'] === undefined) endless.add(answer);
+    answer.once('close', () => endless.delete(answer));
     said.pipe(answer);
     // An answer that breaks off must not look whole.
-    said.on('aborted', () => answer.destroy());
-    said.on('error', () => answer.destroy());
+    said.on('aborted', () => breakOff(answer, endless));
+    said.on('error', () => breakOff(answer, endless));
   });
   inner.on('error', (error: NodeJS.ErrnoException) => {
-    if (answer.headersSent) answer.destroy();
+    if (answer.headersSent) breakOff(answer, endless);
     else if (error.code?.startsWith('HPE_') === true) refuse(answer, UNREADABLE);
     else refuse(answer, UNAVAILABLE);
   });
@@ -258,6 +276,7 @@ const NOWHERE = {
   code: 'target_unreadable',
   detail: 'a request names a path that begins with /, or a URL of http, and one host that can be read',
 };
+const OWN = { status: 404, code: 'not_served', detail: "the folder of this gate is nobody else's" };
 const NOBODY = {
   status: 400,
   code: 'sender_unknown',

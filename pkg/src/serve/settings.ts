@@ -131,6 +131,23 @@ export function missing(vars: Readonly<Record<string, unknown>>): readonly { rea
     .map(([name = '', how]) => ({ name, says: `${name} is not set: ${how}` }));
 }
 
+/** Most routes that are listed at the start. */
+const MOST_LISTED = 20;
+
+/** What each route asks, a line each, as the gate has it: a shell may have read `$1` in a price as a word of its own. */
+export function pricesOf(vars: Readonly<Record<string, unknown>>): readonly string[] {
+  const routes = listOf(vars['ROUTES']) as readonly { readonly path?: unknown; readonly methods?: unknown; readonly price?: unknown }[];
+  const lines = routes.slice(0, MOST_LISTED).map(({ path, methods, price }) => {
+    const before = Array.isArray(methods) ? `${methods.join(', ')} ` : '';
+    return `  ${before}${String(path)}  ${typeof price === 'string' ? price : JSON.stringify(price)}`;
+  });
+  return routes.length > MOST_LISTED ? [...lines, `  and ${routes.length - MOST_LISTED} more`] : lines;
+}
+
+/** What is wrong, with the word in the place of the variable that it sets. */
+export const inWords = (says: string): string =>
+  says.startsWith('--config') ? says : says.replace('set ORIGIN_NETWORK = "private"', 'add --origin-network private');
+
 /** The routes of a file, which may be JSON in a text. */
 function listOf(value: unknown): unknown[] {
   const list = structured(value) ?? [];
