@@ -19,7 +19,7 @@ export type PayingFetch = typeof globalThis.fetch & { readonly endpoints: Endpoi
 
 type Step =
   | { readonly do: 'return'; readonly receipt: Receipt | null; readonly retrying: boolean; readonly settles: boolean }
-  | { readonly do: 'reserve' | 'renew' | 'mark' | 'afresh' | 'broadcast' }
+  | { readonly do: 'reserve' | 'renew' | 'recount' | 'mark' | 'afresh' | 'broadcast' }
   | { readonly do: 'choose'; readonly options: Question['options'] }
   | { readonly do: 'sign'; readonly typedData: TypedData }
   | { readonly do: 'send'; readonly waitMs: number; readonly headers: readonly (readonly [string, string])[] }
@@ -381,9 +381,14 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
   }
 }
 
-/** The step that asks the wallet to sign. */
-async function prepared({ exchange, kept, now }: Payment): Promise<Step> {
-  const step = JSON.parse(exchange.prepare(now())) as Step;
+/** The step that asks the wallet to sign. What a person took long to confirm is counted anew first. */
+async function prepared({ exchange, kept, now, store }: Payment): Promise<Step> {
+  const prepare = (): Step => JSON.parse(exchange.prepare(now())) as Step;
+  let step = prepare();
+  while (step.do === 'recount') {
+    await update(store, (record) => told(() => exchange.recount(record, now())));
+    step = prepare();
+  }
   await kept?.prepared?.(exchange);
   return step;
 }

@@ -217,6 +217,12 @@ impl Exchange {
         self.0.reserve(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
     }
 
+    /// Counts this payment as of now, in the place of when it was reserved; throws the reason if it
+    /// may not be made any more.
+    pub fn recount(&mut self, record: Option<String>, now: f64) -> Result<String, JsValue> {
+        self.0.recount(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
+    }
+
     /// Takes this unsigned payment out of the record of the store.
     pub fn release(&self, record: Option<String>) -> Result<String, JsValue> {
         self.0.release(record.as_deref()).map_err(|error| thrown(&error))
@@ -290,6 +296,7 @@ impl Exchange {
             Next::Broadcast => json!({"do": "broadcast"}),
             Next::Reserve => json!({"do": "reserve"}),
             Next::Renew => json!({"do": "renew"}),
+            Next::Recount => json!({"do": "recount"}),
             Next::Mark => json!({"do": "mark"}),
             Next::Sign(typed_data) => json!({"do": "sign", "typedData": typed_data}),
             Next::Send { wait_ms, headers } => {

@@ -15,7 +15,7 @@ use farebox_core::agent::{cost, quote};
 use farebox_core::client::budget::Budget;
 use farebox_core::client::challenge::Means;
 use farebox_core::client::look::{ChallengeResponse, look, spent};
-use farebox_core::client::{Exchange, Next, Policy, Reason};
+use farebox_core::client::{ClientError, Exchange, Next, Policy, Reason};
 use farebox_core::encoding::base64;
 use farebox_core::evm::address::Address;
 use farebox_core::http::Headers;
@@ -277,6 +277,11 @@ fn cards(entry: &Value) -> [String; 2] {
 
 /// A plain request of a payer with this policy, and the 402 that answers it.
 fn asked(policy: &str, accepts: &[Value], pin: Option<&str>) -> (Exchange, Next) {
+    asked_by(7, policy, accepts, pin)
+}
+
+/// An exchange whose random bytes are all these.
+fn asked_by(drawn: u8, policy: &str, accepts: &[Value], pin: Option<&str>) -> (Exchange, Next) {
     let policy = Policy::from_json(policy).unwrap();
     let exchange = Exchange::new(
         policy,
@@ -284,7 +289,7 @@ fn asked(policy: &str, accepts: &[Value], pin: Option<&str>) -> (Exchange, Next)
         "https://shop.example/r",
         "GET https://shop.example/r",
         Address::ZERO,
-        [7; 48],
+        [drawn; 48],
     );
     let mut exchange = match pin {
         Some(pin) => exchange.with_pin(pin),
@@ -341,6 +346,39 @@ pub fn nothing_is_paid_after_the_end_of_the_policy() {
         Policy::from_json(r#"{"expires": "tomorrow"}"#).unwrap_err().reason,
         Reason::InvalidPolicy
     );
+}
+
+// A-617
+#[test]
+pub fn a_late_yes_signs_no_more_than_the_caps_of_its_day() {
+    let at = |secs| UnixTime::from_secs(1_000_000 + secs);
+    let policy = r#"{"perDay": "0.0015", "expires": "1970-01-14T00:00:00Z"}"#;
+    let asks = |drawn| asked_by(drawn, policy, &[entry("exact", "1000")], None).0;
+    let (day, end) = (86_400, 13 * 86_400 - 1_000_000);
+    let mut waiting = asks(1);
+    let record = waiting.reserve(None, at(0)).unwrap();
+    // Its person agrees a day later, when another payment has used the cap.
+    let record = asks(2).reserve(Some(&record), at(day)).unwrap();
+    assert!(matches!(waiting.prepare(at(day + 1)), Next::Recount));
+    let error = waiting.recount(Some(&record), at(day + 1)).unwrap_err();
+    assert_eq!(error.reason, Reason::BudgetExhausted);
+    assert!(matches!(waiting.prepare(at(day + 1)), Next::Recount), "it is not signed");
+    // A payment that has room counts once, from the signature on.
+    let mut late = asks(3);
+    let record = late.reserve(None, at(0)).unwrap();
+    assert!(matches!(late.prepare(at(60)), Next::Sign(_)), "a minute changes no cap");
+    let record = late.recount(Some(&record), at(3_000)).unwrap();
+    assert!(matches!(late.prepare(at(3_000)), Next::Sign(_)));
+    let refused = |it: Result<String, ClientError>| it.unwrap_err().reason;
+    assert_eq!(refused(asks(4).reserve(Some(&record), at(day + 1))), Reason::BudgetExhausted);
+    assert!(asks(4).reserve(Some(&record), at(day + 3_000)).is_ok());
+    // One that its wallet declines leaves nothing, and none is signed after the end of the policy.
+    let released = late.release(Some(&record)).unwrap();
+    assert!(asks(4).reserve(Some(&released), at(3_000)).is_ok());
+    let mut last = asks(5);
+    let record = last.reserve(None, at(end - 1)).unwrap();
+    assert!(matches!(last.prepare(at(end + 60)), Next::Recount));
+    assert_eq!(refused(last.recount(Some(&record), at(end + 60))), Reason::PolicyExpired);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use super::{
-    BEGUN, PAYEE, PRICE, Payee, changed, depositing, fields, played, purchase, refund, run,
-    signature,
+    BEGUN, ENDPOINT, PAYEE, PRICE, Payee, URL, changed, depositing, depositing_at, fields, played,
+    purchase, refund, run, signature,
 };
 
 #[test]
@@ -75,6 +75,29 @@ pub fn channels_in_which_nothing_is_left_give_way_to_others() {
     }
     let kept = channels(record.as_deref()).unwrap();
     assert_eq!(kept.as_array().unwrap().len(), 51);
+}
+
+//
+#[test]
+pub fn a_seller_s_many_channels_push_out_none_of_another() {
+    let others: Vec<Value> =
+        (0..1_490).map(|at| json!([format!("x {at}"), 1, true, "{}"])).collect();
+    let before = json!({"v": 2, "entries": [], "pins": [], "sent": others});
+    let mut record = Some(before.to_string());
+    let (url, endpoint) = ("https://honest.example.com/a", "GET https://honest.example.com/a");
+    for at in 0..60 {
+        let mut payee = Payee::default();
+        let terms = changed(&payee.terms(false), PAYEE, &json!({"withdrawDelay": 900 + at}));
+        let place = if at == 0 { (url, endpoint) } else { (URL, ENDPOINT) };
+        let mut buyer = depositing_at(place, at + 1, ChannelAim::Pay, "0.01");
+        let now = BEGUN.plus(at * 2_000);
+        let ended = run(&mut buyer, &mut record, &terms, now, |it| payee.takes(it, None));
+        assert_eq!((ended.deposits, ended.code()), (1, ""), "{at}");
+    }
+    let kept = channels(record.as_deref()).unwrap();
+    let hosts: Vec<&str> =
+        kept.as_array().unwrap().iter().map(|it| it["host"].as_str().unwrap()).collect();
+    assert_eq!((hosts[0], hosts.len()), ("honest.example.com", 11));
 }
 
 #[test]

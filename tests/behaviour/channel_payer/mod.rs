@@ -132,6 +132,15 @@ fn begun(seed: u64, aim: ChannelAim) -> ChannelPurchase {
 
 /// A request whose deposit is this one, in whole tokens.
 fn depositing(seed: u64, aim: ChannelAim, deposit: &str) -> ChannelPurchase {
+    depositing_at((URL, ENDPOINT), seed, aim, deposit)
+}
+
+fn depositing_at(
+    place: (&str, &str),
+    seed: u64,
+    aim: ChannelAim,
+    deposit: &str,
+) -> ChannelPurchase {
     let mut random = [0; 48];
     random[..8].copy_from_slice(&seed.to_be_bytes());
     random[40..].copy_from_slice(&seed.to_be_bytes());
@@ -143,7 +152,7 @@ fn depositing(seed: u64, aim: ChannelAim, deposit: &str) -> ChannelPurchase {
     };
     let address = wallet().address();
     let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
-    ChannelPurchase::new(policy, limits, payer, aim, (URL, ENDPOINT), random)
+    ChannelPurchase::new(policy, limits, payer, aim, place, random)
 }
 
 /// What a request or a refund has signed, and how it ended.

@@ -55,6 +55,8 @@ macro_rules! payer {
             DecimalsAreBelieved,
             /// A policy whose time is over still pays.
             PolicyForEver,
+            /// What is signed counts at the time at which its person was asked.
+            CountsBeforeConfirm,
             /// Another offer than the pinned one is paid.
             PinIsForgotten,
             /// A payment that has ended and may have been charged is made again unasked.
@@ -142,6 +144,8 @@ macro_rules! payer {
             ChannelsOpenBeside,
             /// Channels in which nothing is left are kept for ever.
             EmptyChannelsStay,
+            /// A seller's channels push out those of another.
+            OldestChannelsGo,
             /// The deposit of a session goes to whoever the server names.
             AnyEscrow,
             /// Corrected terms may be those of another channel.

@@ -52,6 +52,8 @@ mod state;
 
 /// Maximum fresh challenges to request in place of expired ones.
 const MAX_FRESH: u8 = 2;
+/// Seconds after which what waited for a person is counted anew before it is signed.
+const RECOUNT_SECS: u64 = 60;
 /// The answer to [`Next::Choose`] that pays for this request alone.
 pub const ONE_SHOT: &str = "one-shot";
 /// The answer to [`Next::Choose`] that opens a session.
@@ -72,6 +74,9 @@ pub enum Next {
     /// Have the payment signed once more, valid from now on and under the same nonce:
     /// [`Exchange::prepare`]. It is already counted.
     Renew,
+    /// Count it anew, because the caps are over the time of the signature: [`Exchange::recount`]
+    /// within one exchange of the store, then [`Exchange::prepare`] again.
+    Recount,
     /// Record the server's advice about the endpoint: [`Exchange::mark`] within one exchange of the
     /// store, then [`Exchange::marked`].
     Mark,
@@ -120,6 +125,8 @@ pub struct Exchange {
     drawn: [u8; 32],
     /// The name under which the budget counts what is about to be signed, and what was.
     counted: String,
+    /// When it was counted.
+    counted_at: UnixTime,
     signed_as: String,
     /// Whether what has ended is paid by another token than before, once that is signed.
     is_elsewhere: bool,
@@ -179,6 +186,7 @@ impl Exchange {
             nonces: Nonces::Drawn(drawn),
             drawn,
             counted: String::new(),
+            counted_at: UnixTime::from_secs(0),
             signed_as: String::new(),
             is_elsewhere: false,
             asks: false,
@@ -396,12 +404,32 @@ impl Exchange {
         let offers = same_nonce.as_deref().unwrap_or(&challenge.offers);
         let (offer, counted) = budget.reserve(&self.policy, offers, draft, now)?;
         let offer = offer.clone();
-        self.counted = counted;
+        (self.counted, self.counted_at) = (counted, now);
         let prepared = self.prepared(offer, now);
         self.state.propose(prepared);
         // What was signed before is signed again, at these terms.
         self.state.renew(Renewal::Signing);
         self.retrying = budget.endpoints.state(&self.endpoint).is_some();
+        Ok(budget.to_text())
+    }
+
+    /// Counts what is about to be signed as of now: a person may have taken a day to agree, and other
+    /// payments have used the caps meanwhile. The offer stays the one that they saw.
+    ///
+    /// # Errors
+    /// The reason why it may not be paid any more; the record stays as it is.
+    pub fn recount(&mut self, record: Option<&str>, now: UnixTime) -> Result<String, ClientError> {
+        let nothing = || ClientError::new(Reason::MalformedChallenge, "nothing is reserved");
+        let offer = self.state.proposed().ok_or_else(nothing)?.prepared.offer.clone();
+        let mut budget = Budget::from_text(record)?;
+        // What was signed before stays counted, whatever becomes of this.
+        if !self.state.is_paid() {
+            budget.release(&self.counted);
+        }
+        let name = |_: &Offer| self.counted.clone();
+        let draft = Draft { name: &name, host: &self.host, endpoint: &self.endpoint };
+        budget.reserve(&self.policy, core::slice::from_ref(&offer), draft, now)?;
+        self.counted_at = now;
         Ok(budget.to_text())
     }
 
@@ -443,6 +471,9 @@ impl Exchange {
         let charge = offer.charge();
         if charge.is_some_and(|charge| charge.is_expired(now)) {
             return self.ask_afresh();
+        }
+        if now > self.counted_at.plus(RECOUNT_SECS) && !planted(Mutant::CountsBeforeConfirm) {
+            return Next::Recount;
         }
         let sends = charge.is_some_and(|charge| charge.way == Way::Hash);
         let prepared = self.prepared(offer, now);

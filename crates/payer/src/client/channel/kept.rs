@@ -289,7 +289,11 @@ impl ChannelRow for KeptChannel {
             deposit: self.deposit,
             spent: self.charged,
             signed: self.signed,
-            pending: self.pending.as_ref().map(|it| it.amount),
+            pending: self
+                .pending
+                .as_ref()
+                .filter(|it| !it.signature.is_empty())
+                .map(|it| it.amount),
         }
     }
 }

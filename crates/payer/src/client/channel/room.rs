@@ -1,6 +1,7 @@
-//! Room in the record for another channel: what holds nothing gives way, the oldest first.
+//! Room in the record for another channel: what holds nothing gives way.
 
-use alloc::vec::Vec;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::{String, ToString};
 
 use super::kept::KeptChannel;
 use super::row::rows;
@@ -11,8 +12,9 @@ use farebox_base::mutant::{Mutant, planted};
 /// Texts of a record beyond which channels in which nothing is left give way.
 const MANY: usize = 1_500;
 
-/// Lets the oldest channels go in which nothing is left, where the record is nearly full. What was
-/// charged of one is told again by its payee, who shows the payer's own voucher.
+/// Lets channels go in which nothing is left, where the record is nearly full: the oldest of the host that
+/// has most of them, so that no seller has those of another go. What was charged of one is told again by
+/// its payee, who shows the payer's own voucher.
 ///
 /// # Errors
 /// [`Reason::BudgetUnreadable`](crate::client::Reason::BudgetUnreadable).
@@ -21,15 +23,18 @@ pub(super) fn make_room(budget: &mut Budget) -> Result<(), ClientError> {
     if more == 0 {
         return Ok(());
     }
-    let mut empty = Vec::new();
+    let mut empty: BTreeMap<String, VecDeque<String>> = BTreeMap::new();
     for channel in rows::<KeptChannel>(budget) {
         let channel = channel?;
-        if channel.is_empty() {
-            empty.push(channel.key());
+        if channel.is_empty() && !planted(Mutant::EmptyChannelsStay) {
+            let host = if planted(Mutant::OldestChannelsGo) { "" } else { &channel.host };
+            empty.entry(host.to_string()).or_default().push_back(channel.key());
         }
     }
-    for key in empty.iter().take(more).filter(|_| !planted(Mutant::EmptyChannelsStay)) {
-        budget.sent.let_go(key);
+    for _ in 0..more {
+        let fullest = empty.values_mut().max_by_key(|keys| keys.len());
+        let Some(key) = fullest.and_then(VecDeque::pop_front) else { break };
+        budget.sent.let_go(&key);
     }
     Ok(())
 }
