@@ -179,6 +179,10 @@ pub const TABLE: &[Row] = &[
         QuotesSellTwice,
         payments::a_second_payment_for_a_quote_is_refused_and_if_it_was_settled_paid_back
     ),
+    row!(
+        TillPaymentsAreOthers,
+        payments::a_payment_that_came_to_the_till_itself_is_answered_there_when_its_request_shows_it
+    ),
     row!(PaymentsBuyAnything, one_request::a_payment_for_another_request_buys_nothing),
     row!(
         ChainReadersAreAnswered,

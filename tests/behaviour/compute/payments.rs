@@ -171,6 +171,18 @@ pub fn a_payment_makes_one_job_however_often_it_is_told() {
     assert_eq!((world.rows.jobs.len(), world.rows.holds.len()), (1, 1));
 }
 
+//
+#[test]
+pub fn a_payment_that_came_to_the_till_itself_is_answered_there_when_its_request_shows_it() {
+    let mut world = World::with_seller();
+    let quote = world.ask("10.0.0.1", 9, "hello");
+    let (id, fingerprint) = (quote.text("payment_id"), quote.text("fingerprint"));
+    world.sold(&world.sale(&id, "rcpt_1", 9));
+    assert_eq!(world.verify(9, "hello", &fingerprint, &payment(9)), Answer::Till(id.clone()));
+    // Another payment is sent there as well, and has no price.
+    assert_eq!(world.told(Command::Price(format!("{URL}/till/{id}"))).status, 404);
+}
+
 #[test]
 pub fn a_second_payment_for_a_quote_is_refused_and_if_it_was_settled_paid_back() {
     let mut world = World::with_seller();

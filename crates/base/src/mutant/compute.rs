@@ -128,6 +128,8 @@ macro_rules! compute {
             AnyonePays,
             /// A quote is paid by a second payment.
             QuotesSellTwice,
+            /// A payment that came to the till itself is refused as another one where its request shows it.
+            TillPaymentsAreOthers,
             /// The gate is never told of a refund.
             DebtsAreNeverReported,
             /// A payment makes a job each time.

@@ -35,6 +35,8 @@ macro_rules! treasury {
             BumpsTakeNonces,
             /// Any price of gas is paid.
             GasHasNoBound,
+            /// The last price that is offered for a transaction is below the bound.
+            LastBumpIsLow,
             /// A payment in an escrow is asked about with other facts.
             EscrowsServeOthers,
             /// Where a payment in an escrow goes is decided twice.

@@ -205,7 +205,12 @@ fn hasten(
         let (tip, raised) = (raise(tip), raise(max_fee));
         // What the market asks by now, if that is more.
         let asked = price(sight.base_fee, around).map_or(Amount::ZERO, |(_, fee)| fee);
-        let raised = raised.max(asked).min(around.escrow.max_fee);
+        let raised = match at_nonce.saturating_add(1) < MAX_BUMPS || planted(Mutant::LastBumpIsLow)
+        {
+            true => raised.max(asked).min(around.escrow.max_fee),
+            // None follows it. A block takes what it asks then, and not all of it.
+            false => around.escrow.max_fee,
+        };
         // A node takes no replacement below 10 percent more.
         let is_enough = max_fee.checked_mul_u64(11).zip(raised.checked_mul_u64(10));
         if is_enough.is_some_and(|(least, most)| most >= least) {

@@ -239,6 +239,21 @@ pub fn what_no_block_takes_is_offered_at_a_higher_price_under_the_same_nonce_wit
     assert_eq!((world.entry(1), world.told(&treasury, 1).text("state")), (1, "confirmed"));
 }
 
+//
+#[test]
+pub fn the_last_price_that_is_offered_is_the_bound() {
+    let (treasury, mut world) = (treasury(), World::new());
+    world.ask(&treasury, 1, "funded");
+    world.drain(&treasury);
+    world.chain.base_fee = MAX_GWEI;
+    world.live(&treasury, 220);
+    assert_eq!(world.signed().len(), 12);
+    // None follows it, whatever a block asks from then on.
+    world.chain.base_fee = MAX_GWEI - 1;
+    world.live(&treasury, 10);
+    assert_eq!((world.entry(1), world.told(&treasury, 1).text("state")), (1, "confirmed"));
+}
+
 //
 #[test]
 pub fn a_node_that_does_not_say_what_the_contract_would_do_puts_nothing_off() {
