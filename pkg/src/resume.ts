@@ -27,6 +27,8 @@ export type KeptPayment = {
   readonly ends?: number;
   /** The account that signed it; of one that is open. */
   readonly payer?: string;
+  /** Whether an answer of success came for it without a receipt; of one that is open. Once it has ended, the same request is another purchase. */
+  readonly answered?: true;
   readonly receipt?: Receipt;
 };
 
@@ -474,8 +476,8 @@ export async function closeEnded(store: Store, url: string, now: number): Promis
 export async function sentPayments(store: Store): Promise<KeptPayment[]> {
   const rows = sentIn((await store.read()).record).filter(([name]) => name.startsWith(KEPT));
   return rows.map(([, at, open, text]) => {
-    const { method, url, askedUrl, key, ends, payer, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
-    const more = Object.entries({ askedUrl, ends, payer, receipt }).filter(([, value]) => value !== undefined);
+    const { method, url, askedUrl, key, ends, payer, answered, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
+    const more = Object.entries({ askedUrl, ends, payer, answered, receipt }).filter(([, value]) => value !== undefined);
     return { method, url, key, at, open, ...Object.fromEntries(more) };
   });
 }

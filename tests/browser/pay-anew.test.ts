@@ -83,3 +83,23 @@ test('a tab that waited for what is not kept asks before it pays as well', async
     assert.equal(signaturesOf(wallets), 0);
   });
 });
+
+//
+test('what was paid for is shown where the browser can keep none of it', async () => {
+  const payer = payerOf(6);
+  const path = '/report?full';
+  await charged(payer.address, async () => {
+    const { page } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
+    const pay = page.getByRole('button', { name: /with Fox/ });
+    await pay.waitFor();
+    await page.evaluate(() => {
+      const full = (): never => {
+        throw new DOMException('exceeded the quota', 'QuotaExceededError');
+      };
+      Storage.prototype.setItem = full;
+      CacheStorage.prototype.open = async () => full();
+    });
+    await pay.click();
+    await page.getByText('Rainfall, Tuesday').waitFor();
+  });
+});

@@ -63,6 +63,9 @@ test('one signature deposits, pages after it are paid without the wallet, and th
     await other.page.getByRole('button', { name: 'Get the rest back' }).click();
     await says(other.page, /You have 0\.48 USDC back\./);
     assert.match(await other.page.locator('#pay').innerText(), new RegExp(`It went to ${payerOf(0).address}`, 'i'));
+    // What was paid for is shown again, and not a choice of wallets.
+    await other.page.getByRole('button', { name: 'Go on' }).click();
+    await other.page.getByText('Rainfall, Tuesday').waitFor();
     assert.deepEqual(other.wallets[0]?.calls, []);
   });
   // The two pages: what they earned is claimed with the refund, and paid out from the contract later.
@@ -146,6 +149,24 @@ test('a seller that does not deliver: the same voucher asks again, and a person 
     assert.equal(signaturesOf(wallets), 1);
   });
   assert.deepEqual([paid, asked], [DEPOSIT, 1]);
+});
+
+// A-621
+test('what another tab has signed by itself goes on, and nothing is paid from the deposit beside it', async () => {
+  const [, paid, asked] = await moved(7, async () => {
+    const { page: one } = await open(7, `${PATH}?beside`);
+    const { page: two, wallets } = await open(7, `${PATH}?beside`);
+    await fromDeposit(two).waitFor();
+    const losses = await losesAnswers(one, `${stage.world.gate.url}${PATH}?beside`);
+    await one.getByRole('button', { name: 'Pay 0.01 USDC on Base Sepolia with Fox' }).click();
+    await says(one, /It is not known yet what became of your payment/);
+    await fromDeposit(two).click();
+    await isPaid(two);
+    await losses.ends();
+    await isPaid(one);
+    assert.equal(signaturesOf(wallets), 0);
+  });
+  assert.deepEqual([paid, asked], [PRICE_ATOMIC, 1]);
 });
 
 // A-615

@@ -139,7 +139,8 @@ export async function restOf(ways: readonly Way[]): Promise<Rest | undefined> {
   if (sold.length === 0 || Object.keys(known).length === 0) return undefined;
   const rests = (await channelsHere()).flatMap((channel): Rest[] => {
     const way = sold.find(isOf(channel, known));
-    const units = unitsOf(channel.deposit) - unitsOf(channel.spent);
+    // A deposit whose answer was lost may have arrived, and is sent again with the next voucher.
+    const units = unitsOf(channel.deposit) + unitsOf(channel.pending ?? '0') - unitsOf(channel.spent);
     return way === undefined || units <= 0n ? [] : [{ channel, units, way }];
   });
   return rests.reduce<Rest | undefined>((most, rest) => (most === undefined || rest.units > most.units ? rest : most), undefined);

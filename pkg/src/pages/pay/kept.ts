@@ -49,7 +49,11 @@ const unkept = (url: string): string => `farebox-unkept ${url}`;
 
 /** Notes that something came which is not kept: a tab that waits meanwhile is told. */
 export function noteUnkept(url: string): void {
-  localStorage.setItem(unkept(url), drawn());
+  try {
+    localStorage.setItem(unkept(url), drawn());
+  } catch {
+    // A store that is full is no reason to lose what was paid for.
+  }
 }
 
 /** What was noted last. */

@@ -73,7 +73,7 @@ export function choices(
 
 const ONCE = 'You sign once. There is no transaction fee for you.';
 const AHEAD =
-  'You sign once, and not again for the pages after this one. What is left comes back when you ask. There is no transaction fee for you.';
+  'You sign once, and not again for the pages after this one. Once a page was paid, what is left comes back when you ask. There is no transaction fee for you.';
 
 /** What a deposit is good for. */
 function aheadOf(way: Way): string {
@@ -85,10 +85,11 @@ export function payLeft(way: Way, pay: () => void): HTMLElement {
   return make('p', {}, button(`Pay ${priceOf(way)} from your deposit`, pay));
 }
 
-/** What is left of a deposit. */
-export function leftOver(rest: string, giveBack: () => void): readonly Node[] {
-  const quiet = make('p', { class: 'quiet' }, `You have ${rest} left of your deposit here. `);
-  return [quiet, make('p', {}, button('Get the rest back', giveBack))];
+/** What is left of a deposit, in words, and a button that has it paid back, where the seller does that. */
+export function leftOver(rest: string, giveBack: (() => void) | undefined): readonly Node[] {
+  const how = giveBack === undefined ? 'It comes back once a page was paid from it, or from the contract that holds it.' : '';
+  const quiet = make('p', { class: 'quiet' }, `${rest} left of your deposit here. ${how}`);
+  return giveBack === undefined ? [quiet] : [quiet, make('p', {}, button('Get the rest back', giveBack))];
 }
 
 /** That the rest of a deposit was paid back. */
@@ -156,6 +157,12 @@ export function paid(is = true): void {
   document.title = text;
   document.querySelector('h1')!.textContent = text;
   document.querySelector('#pay-title')!.textContent = is ? 'Yours' : 'Pay here';
+}
+
+/** An answer without a receipt: it may be another's than the seller's. */
+export function unproven(nodes: readonly Node[], again: () => void): void {
+  const advice = make('p', {}, 'If it is not what you pay for, ask again. The same payment is sent: you are charged once.');
+  show('This came without a receipt.', ...nodes, advice, line(button('Ask again', again)));
 }
 
 /** The goods with their receipt. */

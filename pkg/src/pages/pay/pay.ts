@@ -20,7 +20,7 @@ import {
   walletBy,
   withoutWallet,
 } from './purchase.js';
-import { deposits, isSigned, signed, ways, whoSigned } from './signed.js';
+import { deposits, isSigned, type Signed, signed, ways, whoSigned } from './signed.js';
 import type { Way } from './terms.js';
 import { balanceOf, firstAccount, switchTo, type Wallet, watchWallets } from './wallets.js';
 import { ENDED, type Failure, isOpen, isStopped, wordsFor } from './words.js';
@@ -52,8 +52,10 @@ async function take({ response, isSent, receipt }: Bought): Promise<void> {
   if (response.type === 'opaqueredirect') throw Object.assign(new Error(''), { code: 'leads_on', signed: isSent });
   if (!response.ok) throw Object.assign(new Error(await saidIn(response)), { code: isSent ? 'undelivered' : 'unanswered', signed: isSent });
   const isFree = !isSent && receipt === undefined;
+  // Without a receipt nobody knows that it is what was paid for: the same payment asks again.
+  const isProven = receipt !== undefined || isFree;
   if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
-    closePurchase(URL_HERE);
+    if (isProven) closePurchase(URL_HERE);
     return follow(response);
   }
   const goods: Goods = {
@@ -66,18 +68,17 @@ async function take({ response, isSent, receipt }: Bought): Promise<void> {
       throw Object.assign(new Error('the answer broke off'), { code: 'payment_unresolved', signed: true });
     }),
   };
-  const isKept = !isFree && (await keep(URL_HERE, goods).catch(() => false));
+  const isKept = isProven && !isFree && (await keep(URL_HERE, goods).catch(() => false));
   if (!isKept) noteUnkept(URL_HERE);
-  closePurchase(URL_HERE);
-  await deliver(goods, { isKept, isFree });
+  if (isProven) closePurchase(URL_HERE);
+  await deliver(goods, { isKept, isFree, isProven });
 }
 
 /** Begins anew. */
 async function forgotten(): Promise<void> {
   await forget(URL_HERE);
   panel.paid(false);
-  await look();
-  begin();
+  await begin();
 }
 
 /** Shows events while they come. */
@@ -93,50 +94,62 @@ async function follow(response: Response): Promise<void> {
   panel.show(isWhole ? 'Paid. That was all.' : 'Paid. It broke off here.', place);
 }
 
-async function deliver(goods: Goods, { isKept, isFree }: Delivery = { isKept: true, isFree: false }): Promise<void> {
+async function deliver(goods: Goods, delivery: Delivery = { isKept: true, isFree: false, isProven: true }): Promise<void> {
+  const { isKept, isFree, isProven } = delivery;
   isChoosing = false;
   const explorer = ways.find(({ terms }) => terms.network === goods.receipt?.network)?.explorer ?? '';
   await look();
   const nodes = await shown(goods, URL_HERE, isKept);
   if (isFree) return panel.show('It costs nothing now. Here it is.', ...nodes);
-  panel.delivered(goods, nodes, explorer, isKept ? () => void forgotten() : undefined, ...leftOver());
+  if (!isProven) return panel.unproven(nodes, () => void run(() => inOneTab(goOn)));
+  // The goods may be nowhere else.
+  const left = leftOver(() => void run(() => deliver(goods, delivery)));
+  panel.delivered(goods, nodes, explorer, isKept ? () => void forgotten() : undefined, ...left);
 }
 
-/** Whether what came is kept for a reload, and whether nothing was paid for it. */
-type Delivery = { readonly isKept: boolean; readonly isFree: boolean };
+/** Whether what came is kept for a reload, whether nothing was paid for it, and whether its seller showed that it is what was paid for. */
+type Delivery = { readonly isKept: boolean; readonly isFree: boolean; readonly isProven: boolean };
 
 /** Looks for a deposit that has something left. What cannot be read is not offered. */
 async function look(): Promise<void> {
   rest = await restOf(ways).catch(() => undefined);
 }
 
-/** What is left of a deposit, and how it comes back. */
-function leftOver(): readonly Node[] {
+/** What is left of a deposit, and how it comes back; `back` shows again what is shown beside it. */
+function leftOver(back: () => void): readonly Node[] {
   if (rest === undefined) return [];
-  const { way: of, units } = rest;
-  return panel.leftOver(`${inTokens(units, of.decimals)} ${of.symbol}`, () => void run(() => inOneTab(giveBack, false)));
+  const { channel, way: of, units } = rest;
+  const text = `You ${channel.pending === null ? 'have' : 'may have'} ${inTokens(units, of.decimals)} ${of.symbol}`;
+  // The seller pays back by no channel that has paid nothing: that costs two transactions.
+  const asks = channel.spent === '0' ? undefined : () => void run(() => inOneTab(() => giveBack(back), false));
+  return panel.leftOver(text, asks);
 }
 
 /** Has what is left paid back to the account that deposited it. */
-async function giveBack(): Promise<void> {
+async function giveBack(back: () => void): Promise<void> {
   await look();
-  if (rest === undefined) return begin();
+  if (rest === undefined) return back();
   const { channel, way: of } = rest;
   panel.show('Asking the seller for the rest of your deposit…');
-  const pays = await depositFetch(fetch, nobody(channel.payer), policyOf(of, of.price));
-  const receipt = await pays.refund(URL_HERE).catch((error: unknown) => {
+  try {
+    const pays = await depositFetch(fetch, nobody(channel.payer), policyOf(of, of.price));
+    const { refunded, transaction } = await pays.refund(URL_HERE);
+    await look();
+    panel.paidBack(`${inTokens(BigInt(refunded ?? 0), of.decimals)} ${of.symbol}`, channel.payer, transaction, of.explorer, back);
+  } catch (error) {
     const failure = (error ?? {}) as Failure;
-    if (!isOpen(failure)) throw error;
-    // It may be on its way: asking again is answered with the same one.
-    panel.failed(UNTOLD, saidBy(failure), () => void run(() => inOneTab(giveBack, false)));
-    return undefined;
-  });
-  if (receipt === undefined) return;
-  const { refunded, transaction } = receipt;
-  await look();
-  panel.paidBack(`${inTokens(BigInt(refunded ?? 0), of.decimals)} ${of.symbol}`, channel.payer, transaction, of.explorer, () => begin());
+    const words = isOpen(failure) ? UNTOLD : failure.code === 'payment_refused' ? LATER : wordsFor(failure);
+    // What is on its way is not sent twice: asking again is answered with the same one.
+    const again = (): void => void run(() => inOneTab(() => giveBack(back), false));
+    panel.failed({ ...words, again: true }, saidBy(failure), again, panel.button('Go on', back));
+  }
 }
 
+const LATER = {
+  title: 'The seller pays the rest back later.',
+  advice: 'Ask again in an hour, or after the next page that you pay from your deposit.',
+  again: true,
+};
 const UNTOLD = { title: 'It is not known yet whether the rest came back.', advice: 'Nothing more is paid. Ask again.', again: true };
 
 /** Lets one tab of this page pay at a time: another one waits, and shows what the first has bought. */
@@ -171,8 +184,9 @@ async function payWith(wallet: Wallet): Promise<void> {
   const before = await whoSigned();
   // What can be charged goes on by its way: another network would charge beside it.
   const chosen = signed.onlyWay ?? way!;
+  if (before !== undefined && !before.hasEnded && signed.onlyWay === undefined) return goOn();
   const isOther = before !== undefined && before.account.toLowerCase() !== account.toLowerCase();
-  if (isOther && !before.hasEnded) return panel.otherAccount(before.account, () => begin());
+  if (isOther && !before.hasEnded) return panel.otherAccount(before.account, () => void begin());
   const isBeside = isOther || (before?.hasEnded === true && chosen !== wayOf(before, ways));
   if (isBeside && !(await panel.ask(`${ENDED} It was signed by ${before.account}. Look at that account first.`, 'Pay again')))
     return begin();
@@ -180,7 +194,7 @@ async function payWith(wallet: Wallet): Promise<void> {
   await switchTo(wallet, chosen);
   // A wallet that has signed may have paid already.
   const held = !isBeside && (await isSigned()) ? undefined : await balanceOf(wallet, chosen, account);
-  if (held !== undefined && held < BigInt(chosen.terms.amount)) return panel.lacking(chosen, held, wallet, () => begin());
+  if (held !== undefined && held < BigInt(chosen.terms.amount)) return panel.lacking(chosen, held, wallet, () => void begin());
   chosenWallet = { wallet, account };
   await buy(chosen, isBeside);
 }
@@ -201,7 +215,7 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
   const failure = await knowing((error ?? {}) as Failure);
   if (isOpen(failure)) return sendAgain(time);
   const before = await whoSigned().catch(() => undefined);
-  const again = (): void => void (isStopped(failure) ? run(allowed) : before?.isDeposit ? run(() => inOneTab(goOn)) : begin());
+  const again = (): void => void (isStopped(failure) ? run(allowed) : before?.isDeposit ? run(() => inOneTab(goOn)) : run(() => begin()));
   const isOver = before !== undefined && (before.isDeposit || before.hasEnded);
   const anew = isOver ? ANEW : failure.code === 'budget_exhausted' ? MORE : undefined;
   panel.failed(wordsFor(failure), saidBy(failure), again, anew && panel.button(anew, () => void run(anew === MORE ? payMore : inTurn)));
@@ -213,26 +227,31 @@ const MORE = 'Pay all the same';
 /** Pays beyond the limit of a day, once its person has read that there is one. */
 async function payMore(): Promise<void> {
   if (await panel.ask('This site would be paid more in a day than this page pays without a question.', MORE)) liftLimit();
-  begin();
+  await begin();
 }
 
 const inTurn = (): Promise<void> => inOneTab(payAnew, false);
 
+const OTHERWISE = {
+  title: 'The seller takes no deposits of this kind any more.',
+  advice: 'What you signed for this page may be charged to your deposit.',
+  again: false,
+};
+
 /** Lets go what has ended, or has left from a deposit, for this page, if its person agrees, and shows the choices. */
 async function payAnew(): Promise<void> {
   const before = await whoSigned();
-  const question = before?.isDeposit
+  if (before === undefined) return begin();
+  const question = before.isDeposit
     ? 'What was signed for this page may be charged to your deposit, whatever you pay now.'
     : `${ENDED} Look at your wallet first.`;
-  if (!(await panel.ask(question, ANEW))) return goOn();
-  if (before?.isDeposit) closePurchase(URL_HERE);
+  if (!(await panel.ask(question, ANEW))) return isStuck(before) ? stuck() : goOn();
+  if (before.isDeposit) closePurchase(URL_HERE);
   else {
     const { closeEnded, indexedDbStore } = await loading;
     await closeEnded(indexedDbStore(BUDGET), URL_HERE, Date.now() / 1000);
   }
-  await whoSigned();
-  await look();
-  begin();
+  await begin();
 }
 
 /** Goes on although the seller asked for no further payment: a person has read what it says, and wants to. */
@@ -244,17 +263,28 @@ async function allowed(): Promise<void> {
   await inOneTab(goOn);
 }
 
+/** Whether a deposit has left for this page whose kind the seller takes no more. */
+const isStuck = (before: Signed | undefined): boolean => before?.isDeposit === true && signed.onlyWay === undefined;
+
+function stuck(): void {
+  panel.failed(
+    OTHERWISE,
+    '',
+    () => void run(inTurn),
+    panel.button(ANEW, () => void run(inTurn)),
+  );
+}
+
 /** Goes on with what was signed, else shows the choices. */
 async function goOn(): Promise<void> {
   await look();
   const before = await whoSigned();
   if (before?.isDeposit) {
-    // The seller takes no deposits of this kind any more.
-    if (signed.onlyWay === undefined) return payAnew();
-    return buy(signed.onlyWay, false, before.account);
+    if (isStuck(before)) return stuck();
+    return buy(signed.onlyWay!, false, before.account);
   }
   way = wayOf(before, ways) ?? way;
-  if (way === undefined || !(await isSigned())) return begin();
+  if (way === undefined || !(await isSigned())) return choose();
   if (before?.hasEnded) return begin(await goesOn());
   await buy(way);
 }
@@ -262,8 +292,9 @@ async function goOn(): Promise<void> {
 /** Words for a payment that has to be signed again. */
 async function goesOn(): Promise<string> {
   const before = await whoSigned();
-  const by = before === undefined || before.account === '' ? '' : `, ${before.account}`;
-  const only = before?.hasEnded && ways.length > 1 ? ` and pay as before, on ${wayOf(before, ways)?.title ?? before.network}` : '';
+  if (before === undefined) return CHOOSE;
+  const by = before.account === '' ? '' : `, ${before.account}`;
+  const only = before.hasEnded && ways.length > 1 ? ` and pay as before, on ${wayOf(before, ways)?.title ?? before.network}` : '';
   return `You have signed a payment for this page. Choose the same account to go on${by}${only}: you are charged once.`;
 }
 
@@ -307,8 +338,18 @@ function sendAgain(time: number): void {
   setTimeout(() => void again(), pause * 1000);
 }
 
+const CHOOSE = 'Choose a wallet.';
+
+/** Reads what is signed and what is left, and shows the choices. */
+async function begin(text = CHOOSE): Promise<void> {
+  await look();
+  // What cannot be read is read again by each press.
+  await whoSigned().catch(() => undefined);
+  choose(text);
+}
+
 /** Shows the choices. */
-function begin(text = 'Choose a wallet.'): void {
+function choose(text = CHOOSE): void {
   isChoosing = true;
   if (way === undefined) {
     panel.show('A program can pay this; a wallet in a browser cannot.');
@@ -320,9 +361,9 @@ function begin(text = 'Choose a wallet.'): void {
     void showElsewhere(...left);
     return;
   }
-  const choose = (other: Way): void => {
+  const change = (other: Way): void => {
     way = other;
-    begin(text);
+    choose(text);
     document.querySelector<HTMLElement>('#pay input:checked')?.focus();
   };
   panel.show(
@@ -332,7 +373,7 @@ function begin(text = 'Choose a wallet.'): void {
       signed.onlyWay === undefined ? [...ways, ...deposits] : [signed.onlyWay],
       signed.onlyWay ?? way,
       wallets,
-      choose,
+      change,
       (wallet) => void run(() => inOneTab(() => payWith(wallet))),
     ),
   );
@@ -341,14 +382,26 @@ function begin(text = 'Choose a wallet.'): void {
 /** Pays with what is left of a deposit, which needs no wallet; or has it paid back. */
 function fromRest(): readonly Node[] {
   if (rest === undefined) return [];
-  const { channel, units, way: of } = rest;
-  const chosen = deposits.find(({ single }) => single === of);
-  if (chosen === undefined || units < BigInt(of.terms.amount)) return leftOver();
-  const pay = (): void => {
-    chosenWallet = undefined;
-    void run(() => inOneTab(() => buy(chosen, false, channel.payer)));
-  };
-  return [panel.payLeft(of, pay), ...leftOver()];
+  const { way: of } = rest;
+  const left = leftOver(() => void begin());
+  return restPays() === undefined ? left : [panel.payLeft(of, () => void run(() => inOneTab(payLeft))), ...left];
+}
+
+/** The way by which what is left of a deposit pays for this page, where it is enough. */
+function restPays(): Way | undefined {
+  if (rest === undefined || rest.units < BigInt(rest.way.terms.amount)) return undefined;
+  const { way: of } = rest;
+  return deposits.find(({ single }) => single === of);
+}
+
+/** Pays with what is left of a deposit, unless another tab has signed for this page meanwhile: that goes on. */
+async function payLeft(): Promise<void> {
+  await look();
+  const [chosen, before] = [restPays(), await whoSigned()];
+  if (before !== undefined) return goOn();
+  if (chosen === undefined || rest === undefined) return begin();
+  chosenWallet = undefined;
+  await buy(chosen, false, rest.channel.payer);
 }
 
 /** How to pay where this browser has no wallet. */
@@ -371,6 +424,6 @@ async function start(): Promise<void> {
 
 watchWallets((found) => {
   wallets = found;
-  if (isChoosing) begin();
+  if (isChoosing) choose();
 });
 await start();

@@ -152,6 +152,8 @@ async function agreed(proposal: Proposal, chosen: Way, payAgain: boolean): Promi
 
 /** The same of a deposit. */
 async function agreedDeposit(proposal: ChannelProposal, chosen: Way): Promise<boolean> {
+  if (proposal.withdrawDelaySecs !== Number(chosen.session?.extra.withdrawDelay))
+    throw Object.assign(new Error('The seller may keep a deposit for another time now.'), { code: 'terms_changed' });
   const isSame = proposal.deposit === chosen.price;
   return agreedParts(proposal, chosen, isSame ? '' : `The deposit is ${proposal.deposit} ${proposal.symbol} now, not ${priceOf(chosen)}.`);
 }

@@ -67,7 +67,9 @@ function read<T>(work: () => Promise<T>): Promise<T> {
 /** What is signed for this page and open. */
 async function openPayments(): Promise<KeptPayment[]> {
   if (!(await mayBeSigned())) return [];
-  const { sentPayments } = await loading;
+  const { isUnended, sentPayments } = await loading;
   const sent = await read(() => sentPayments(indexedDbStore(BUDGET)));
-  return sent.filter(({ url, open }) => open && url === URL_HERE);
+  // What was answered and has ended is another purchase the next time.
+  const isOver = ({ answered, ends }: KeptPayment): boolean => answered === true && !isUnended(ends, Date.now() / 1000);
+  return sent.filter((it) => it.open && it.url === URL_HERE && !isOver(it));
 }

@@ -52,8 +52,10 @@ export function switchTo({ provider }: Wallet, way: Way): Promise<void> {
 
 /** The account that the wallet pays with. */
 export async function firstAccount({ provider }: Wallet): Promise<string> {
-  const accounts = (await provider.request({ method: 'eth_requestAccounts' })) as readonly string[];
-  return accounts[0] ?? '';
+  const accounts = await provider.request({ method: 'eth_requestAccounts' });
+  const [account] = Array.isArray(accounts) ? (accounts as readonly unknown[]) : [];
+  if (typeof account !== 'string') throw Object.assign(new Error('The wallet named no account.'), { code: 'wallet_failed' });
+  return account;
 }
 
 /** `balanceOf(address)`. Spec: ERC-20. */

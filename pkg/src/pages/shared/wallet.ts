@@ -57,7 +57,8 @@ export async function leadTo(wallet: Eip1193Provider, chainId: string, facts?: N
     await wallet.request({ method: 'wallet_addEthereumChain', params: [{ chainId, ...facts }] });
     if (!isSame(await current(), chainId)) await change();
   }
-  if (!isSame(await current(), chainId)) throw new Error(`The wallet stays on another network than eip155:${BigInt(chainId)}.`);
+  if (!isSame(await current(), chainId))
+    throw Object.assign(new Error(`The wallet stays on another network than eip155:${BigInt(chainId)}.`), { code: 'wallet_failed' });
 }
 
 function isSame(one: unknown, other: string): boolean {
