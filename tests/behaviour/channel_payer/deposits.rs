@@ -1,9 +1,9 @@
 //! Deposits: one for a request, none for what is gone, and none that the payer does not allow.
 
 use farebox_core::amount::Amount;
-use farebox_core::client::Policy;
 use farebox_core::client::budget::Budget;
 use farebox_core::client::channel::{ChannelAim, ChannelNext, ChannelPurchase, channels};
+use farebox_core::client::{Policy, Reason};
 use farebox_core::http::Headers;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
@@ -114,6 +114,28 @@ fn a_channel_that_was_declined_is_none_beside_others() {
         assert!(matches!(buyer.updated(), ChannelNext::Sign { deposit: Some(_), .. }), "{seed}");
         record = buyer.release(record.as_deref(), BEGUN).unwrap().or(record);
     }
+}
+
+//
+#[test]
+pub fn a_deposit_that_was_begun_and_not_made_is_begun_again() {
+    let mut record = None;
+    let mut payee = Payee::default();
+    let first = payee.terms(false);
+    assert_eq!(played(1, &mut record, &first, |payment| payee.takes(payment, None)).0, 1);
+    let other = changed(&Payee::default().terms(false), PAYEE, &json!({"withdrawDelay": 901}));
+    let third = changed(&Payee::default().terms(false), PAYEE, &json!({"withdrawDelay": 902}));
+    // Its page is left while the wallet asks, and the next one comes when it uses the channel no more.
+    for (seed, now) in [(2, BEGUN), (3, BEGUN.plus(600))] {
+        let mut buyer = purchase(seed);
+        buyer.answered(402, &other, b"", now);
+        record = buyer.update(record.as_deref(), now).unwrap().or(record);
+        assert!(matches!(buyer.updated(), ChannelNext::Sign { deposit: Some(_), .. }), "{seed}");
+    }
+    let mut buyer = purchase(4);
+    buyer.answered(402, &third, b"", BEGUN.plus(600));
+    let error = buyer.update(record.as_deref(), BEGUN.plus(600)).unwrap_err();
+    assert_eq!(error.reason, Reason::TermsChanged);
 }
 
 //

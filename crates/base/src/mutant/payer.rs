@@ -142,6 +142,8 @@ macro_rules! payer {
             DepositsRepeat,
             /// A seller that names another channel with each request gets a deposit for each.
             ChannelsOpenBeside,
+            /// A channel that was begun and not made counts as another one.
+            BegunIsAnother,
             /// Channels in which nothing is left are kept for ever.
             EmptyChannelsStay,
             /// A seller's channels push out those of another.

@@ -8,8 +8,11 @@ import type { Signer } from '../../signer.js';
 import { inTokens, unitsOf } from '../shared/money.js';
 import type { Way } from './terms.js';
 
-/** Pages like this one that a deposit pays for. */
+/** Pages like this one that a deposit pays for, and the fewest for which one is worth it. */
 const PAGES = 50n;
+const FEWEST = 2n;
+/** The most that a site is paid in a day without another question, and that is deposited at once, whole tokens. */
+export const A_DAY = 100n;
 /** The longest that a person waits for the rest where the seller does not answer, seconds. */
 const LONGEST_DELAY = 86_400;
 /** How long the key of this browser signs after it was last used, seconds. */
@@ -29,9 +32,11 @@ export function depositWays(ways: readonly Way[]): readonly Way[] {
   return ways.flatMap((way) => {
     const { session, terms, decimals } = way;
     if (session === undefined || !(Number(session.extra.withdrawDelay) <= LONGEST_DELAY)) return [];
-    const least = unitsOf(session.extra.minDeposit ?? '');
-    const many = unitsOf(terms.amount) * PAGES;
-    const units = many > least ? many : least;
+    const [price, least] = [unitsOf(terms.amount), unitsOf(session.extra.minDeposit ?? '')];
+    const most = A_DAY * 10n ** BigInt(decimals);
+    const pages = [PAGES, most / (price || 1n)].reduce((one, other) => (one < other ? one : other));
+    const units = price * pages > least ? price * pages : least;
+    if (pages < FEWEST || units > most) return [];
     return [{ ...way, single: way, terms: { ...terms, amount: String(units) }, price: inTokens(units, decimals) }];
   });
 }

@@ -30,7 +30,9 @@ export function show(text: string, ...nodes: readonly Node[]): void {
 /** A button. */
 export function button(text: string, act: () => void, ...more: readonly Node[]): HTMLButtonElement {
   const made = make('button', { type: 'button' }, ...more, text);
-  made.addEventListener('click', act);
+  // A second click, or a key that is held, was meant for what stood here before.
+  made.addEventListener('click', ({ detail }) => detail <= 1 && act());
+  made.addEventListener('keydown', (event) => event.repeat && event.preventDefault());
   return made;
 }
 
@@ -147,7 +149,8 @@ export function lacking(way: Way, held: bigint, wallet: Wallet, begin: () => voi
   const balance = `${inTokens(held, way.decimals)} ${way.symbol}`;
   const faucet = make('a', { href: 'https://faucet.circle.com', rel: 'noreferrer', target: '_blank' }, 'faucet.circle.com');
   const test = way.test && way.symbol === 'USDC' ? [make('p', {}, 'Test money is free at ', faucet, '.')] : [];
-  const advice = make('p', {}, `It holds ${balance} on ${way.title}, and this costs ${priceOf(way)}. Nothing was paid.`);
+  const asks = way.single === undefined ? 'this costs' : 'the deposit is';
+  const advice = make('p', {}, `It holds ${balance} on ${way.title}, and ${asks} ${priceOf(way)}. Nothing was paid.`);
   show(`There is not enough in ${wallet.name}.`, advice, ...test, make('p', {}, button('Try again', begin)));
 }
 

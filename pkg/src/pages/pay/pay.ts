@@ -34,8 +34,9 @@ let wallets: readonly Wallet[] = [];
 let rest: Rest | undefined;
 /** The wallet that was chosen, with its account: both sign, or nobody does. */
 let chosenWallet: { readonly wallet: Wallet; readonly account: string } | undefined;
-/** Whether the choices are shown, which change with the wallets. */
+/** Whether the choices are shown, which change with the wallets, and what is said above them. */
 let isChoosing = false;
+let asked: string;
 
 /**
  * Asks for the page with a payment, by the chosen wallet if one is to sign. `payAgain`: its person has agreed that it may be charged
@@ -98,13 +99,15 @@ async function deliver(goods: Goods, delivery: Delivery = { isKept: true, isFree
   const { isKept, isFree, isProven } = delivery;
   isChoosing = false;
   const explorer = ways.find(({ terms }) => terms.network === goods.receipt?.network)?.explorer ?? '';
-  await look();
   const nodes = await shown(goods, URL_HERE, isKept);
   if (isFree) return panel.show('It costs nothing now. Here it is.', ...nodes);
   if (!isProven) return panel.unproven(nodes, () => void run(() => inOneTab(goOn)));
+  // What is left of a deposit comes after what was paid for, whatever has to be loaded for it.
+  const left = make('div');
+  panel.delivered(goods, nodes, explorer, isKept ? () => void forgotten() : undefined, left);
+  await look();
   // The goods may be nowhere else.
-  const left = leftOver(() => void run(() => deliver(goods, delivery)));
-  panel.delivered(goods, nodes, explorer, isKept ? () => void forgotten() : undefined, ...left);
+  left.append(...leftOver(() => void run(() => deliver(goods, delivery))));
 }
 
 /** Whether what came is kept for a reload, whether nothing was paid for it, and whether its seller showed that it is what was paid for. */
@@ -125,8 +128,13 @@ function leftOver(back: () => void): readonly Node[] {
   return panel.leftOver(text, asks);
 }
 
-/** Has what is left paid back to the account that deposited it. */
+/** Has what is left paid back to the account that deposited it. One page of this origin asks at a time: what another one has back is not asked for again. */
 async function giveBack(back: () => void): Promise<void> {
+  const locks = navigator.locks as LockManager | undefined;
+  await (locks === undefined ? refund(back) : locks.request('farebox rest', () => refund(back)));
+}
+
+async function refund(back: () => void): Promise<void> {
   await look();
   if (rest === undefined) return back();
   const { channel, way: of } = rest;
@@ -350,7 +358,7 @@ async function begin(text = CHOOSE): Promise<void> {
 
 /** Shows the choices. */
 function choose(text = CHOOSE): void {
-  isChoosing = true;
+  [isChoosing, asked] = [true, text];
   if (way === undefined) {
     panel.show('A program can pay this; a wallet in a browser cannot.');
     return;
@@ -424,6 +432,6 @@ async function start(): Promise<void> {
 
 watchWallets((found) => {
   wallets = found;
-  if (isChoosing) choose();
+  if (isChoosing) choose(asked);
 });
 await start();

@@ -3,7 +3,7 @@
 import type { ChannelProposal } from '../../channel-options.js';
 import type { PaymentStep, PayOptions, Policy, Proposal } from '../../options.js';
 import type { Signer } from '../../signer.js';
-import { BUDGET, channelOfPurchase, depositFetch, noteDeposit, openPurchase } from './deposit.js';
+import { A_DAY, BUDGET, channelOfPurchase, depositFetch, noteDeposit, openPurchase } from './deposit.js';
 import { hold } from './held.js';
 import type { Goods } from './kept.js';
 import * as panel from './panel.js';
@@ -14,8 +14,6 @@ import { ENDED, type Failure } from './words.js';
 export const URL_HERE = location.href.split('#')[0]!;
 /** As a browser asks for a page. */
 const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
-/** The most that this site is paid in a day without another question, whole tokens. */
-const A_DAY = 100n;
 /** How much more that is once its person has lifted the limit. */
 const MUCH = 1_000n;
 /** Characters of what a server says. */
@@ -133,7 +131,10 @@ export async function payFromDeposit(chosen: Way, signer: Signer, name: string):
       return true;
     },
   });
-  const response = await pays(URL_HERE, { headers: { accept: ACCEPT, 'idempotency-key': key } });
+  const response = await pays(URL_HERE, { headers: { accept: ACCEPT, 'idempotency-key': key } }).catch((error: unknown) => {
+    const { code, message } = (error ?? {}) as Failure;
+    throw code === 'payment_unresolved' && !isSent ? Object.assign(new Error(String(message)), { code: 'deposit_waits' }) : error;
+  });
   return { response, isSent, receipt: channelReceiptOf(response) };
 }
 

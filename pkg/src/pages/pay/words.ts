@@ -56,6 +56,10 @@ const KNOWN: Readonly<Record<string, Words>> = {
     'Try again. What you have signed before is charged at most once.',
   ),
   refund_later: words('The rest comes back later.', 'What was deposited just now has to be firm first. Ask again when it says.'),
+  deposit_waits: words(
+    'Your deposit pays for nothing else now.',
+    'What is on its way has to arrive or end first. Try again in some minutes, or reload the page.',
+  ),
   undelivered: words('The seller did not deliver.', AT_MOST_ONCE),
   leads_on: words(
     'The seller answers with another address.',

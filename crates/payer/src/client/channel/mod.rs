@@ -309,12 +309,16 @@ impl ChannelPurchase {
         if !has_rest || planted(Mutant::ChannelsOpenBeside) {
             return Ok(());
         }
-        let key = channel.beside_key();
-        if budget.sent.kept_at(&key).is_some_and(|at| now < at.plus(BESIDE_SECS)) {
+        let (key, text) =
+            (channel.beside_key(), json!({"channel": channel.id().to_string()}).to_string());
+        // One that was begun and not made is begun again.
+        let is_other =
+            budget.sent.kept(&key) != Some(text.as_str()) || planted(Mutant::BegunIsAnother);
+        if is_other && budget.sent.kept_at(&key).is_some_and(|at| now < at.plus(BESIDE_SECS)) {
             let message = "the server names another channel with each request: take back what is left in those before, or forget them";
             return Err(error(Reason::TermsChanged, message));
         }
-        budget.sent.keep(&key, "{}", now)
+        budget.sent.keep(&key, &text, now)
     }
 
     /// Takes the signatures: of the deposit if there is a new one, and of the voucher.
