@@ -351,7 +351,7 @@ pub fn nothing_is_paid_after_the_end_of_the_policy() {
 // A-617
 #[test]
 pub fn a_late_yes_signs_no_more_than_the_caps_of_its_day() {
-    let at = |secs| UnixTime::from_secs(1_000_000 + secs);
+    let at = |secs: u64| UnixTime::from_secs(1_000_000 + secs);
     let policy = r#"{"perDay": "0.0015", "expires": "1970-01-14T00:00:00Z"}"#;
     let asks = |drawn| asked_by(drawn, policy, &[entry("exact", "1000")], None).0;
     let (day, end) = (86_400, 13 * 86_400 - 1_000_000);

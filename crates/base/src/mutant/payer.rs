@@ -55,7 +55,7 @@ macro_rules! payer {
             DecimalsAreBelieved,
             /// A policy whose time is over still pays.
             PolicyForEver,
-            /// What is signed counts at the time at which its person was asked.
+            /// A payment counts at the time at which its person was asked.
             CountsBeforeConfirm,
             /// Another offer than the pinned one is paid.
             PinIsForgotten,

@@ -17,6 +17,7 @@
 //!   its word that less is deposited than was paid in is no reason for another deposit.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 
 use serde_json::{Value, json};
@@ -309,8 +310,7 @@ impl ChannelPurchase {
         if !has_rest || planted(Mutant::ChannelsOpenBeside) {
             return Ok(());
         }
-        let (key, text) =
-            (channel.beside_key(), json!({"channel": channel.id().to_string()}).to_string());
+        let (key, text) = (channel.beside_key(), format!("{{\"channel\":\"{}\"}}", channel.id()));
         // One that was begun and not made is begun again.
         let is_other =
             budget.sent.kept(&key) != Some(text.as_str()) || planted(Mutant::BegunIsAnother);
