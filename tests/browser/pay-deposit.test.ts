@@ -154,19 +154,25 @@ test('a seller that does not deliver: the same voucher asks again, and a person 
 // A-621
 test('what another tab has signed by itself goes on, and nothing is paid from the deposit beside it', async () => {
   const [, paid, asked] = await moved(7, async () => {
+    const { page: first } = await open(7, `${PATH}?first`);
+    await choose(first);
+    await deposits(first).click();
+    await isPaid(first);
     const { page: one } = await open(7, `${PATH}?beside`);
     const { page: two, wallets } = await open(7, `${PATH}?beside`);
     await fromDeposit(two).waitFor();
-    const losses = await losesAnswers(one, `${stage.world.gate.url}${PATH}?beside`);
+    const url = `${stage.world.gate.url}${PATH}?beside`;
+    await answersPayments(one, url, { status: 404, code: 'gone' });
     await one.getByRole('button', { name: 'Pay 0.01 USDC on Base Sepolia with Fox' }).click();
-    await says(one, /It is not known yet what became of your payment/);
+    await says(one, /The seller did not deliver/);
     await fromDeposit(two).click();
     await isPaid(two);
-    await losses.ends();
+    await one.reload();
     await isPaid(one);
     assert.equal(signaturesOf(wallets), 0);
+    await two.getByText('You have 0.49 USDC left of your deposit here.').waitFor();
   });
-  assert.deepEqual([paid, asked], [PRICE_ATOMIC, 1]);
+  assert.deepEqual([paid, asked], [DEPOSIT + PRICE_ATOMIC, 2]);
 });
 
 // A-615
