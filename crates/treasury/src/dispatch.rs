@@ -224,8 +224,12 @@ impl Treasury {
             Operation::RevokeTokens(agent) => revoke_tokens(books, &agent, scene),
             Operation::Budgets => list_budgets(books, scene),
             Operation::Reviews(listing) => list_reviews(books, &listing, self.review_secs, scene),
-            Operation::Approve(id) => answer_review(books, &id, Verdict::Approved, scene),
-            Operation::Deny(id) => answer_review(books, &id, Verdict::Denied, scene),
+            Operation::Approve(id) => {
+                answer_review(books, &id, Verdict::Approved, self.review_secs, scene)
+            }
+            Operation::Deny(id) => {
+                answer_review(books, &id, Verdict::Denied, self.review_secs, scene)
+            }
             Operation::Decisions(listing) => list_decisions(books, &listing),
             Operation::Decision(id) => show_decision(books, &self.receipts, &id, scene),
             Operation::Export(listing, format) => export_decisions(books, &listing, &format),

@@ -182,6 +182,11 @@ pub const TABLE: &[Row] = &[
     row!(ApprovalsCoverAnything, reviews::an_approval_covers_what_is_sent),
     row!(NonsenseEndsReviews, reviews::a_merchant_that_talks_nonsense_for_a_while_ends_no_review),
     row!(DenialsForEver, reviews::a_denial_ends_with_the_time_of_its_review_and_its_key_asks_again),
+    row!(ApprovalsEndWithReviews, reviews::an_approval_waits_as_long_as_its_review_has_waited),
+    row!(
+        LapsesAreForEver,
+        reviews::a_key_whose_review_or_approval_ended_is_told_so_once_and_asks_again
+    ),
     row!(DenialsOutlastPayments, reviews::a_key_that_was_paid_after_a_denial_stands_for_its_payment),
     row!(DenialsCoverAnything, reviews::a_denial_is_that_of_one_request),
     row!(ApprovalsOutlive, reviews::a_refusal_ends_the_approval_of_its_payment),

@@ -191,8 +191,8 @@ fn an_approval_that_has_ended_does_not_serve_again() {
     let mut world = with_node();
     let body = keyed("75000", "k");
     let (_, review) = asked(&mut world, &body);
-    world.now += 86_400 - 30;
     world.operate(Operation::Approve(review));
+    world.now += 86_400 - 30;
     let Answer::Prepare(_) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
     world.now += 60;
     assert!(world.alarm().is_empty());
@@ -401,6 +401,50 @@ pub fn an_approval_ends() {
     world.now += 86_400;
     let (_, other) = asked(&mut world, &request("75000"));
     assert_ne!(review, other);
+}
+
+//
+#[test]
+pub fn an_approval_waits_as_long_as_its_review_has_waited() {
+    let mut world = world();
+    let body = keyed("75000", "k");
+    let (told, review) = asked(&mut world, &body);
+    world.now += 86_399;
+    let approved = world.operate(Operation::Approve(review.clone()));
+    world.now += 86_399;
+    assert_eq!(world.operate(Operation::Approve(review)).text, approved.text);
+    assert_eq!(states(&mut world, Some("approved")), ["approved"]);
+    assert!(states(&mut world, Some("expired")).is_empty());
+    let paid = world.buy(&body);
+    assert_eq!(paid.text("paidRequestId"), told.text("paidRequestId"));
+}
+
+//
+#[test]
+pub fn a_key_whose_review_or_approval_ended_is_told_so_once_and_asks_again() {
+    let cases = [(false, "before anyone approved it"), (true, "the approval ended before")];
+    for (is_approved, why) in cases {
+        let mut world = world();
+        let body = keyed("75000", "k");
+        let (first, review) = asked(&mut world, &body);
+        let answers = [review.clone()].into_iter().filter(|_| is_approved);
+        answers.for_each(|review| drop(world.operate(Operation::Approve(review))));
+        world.now += 86_400;
+        let ended = world.told(&body);
+        assert_eq!(ended.outcome(), ("deny", "policy_denied"), "{why}");
+        assert!(ended.reason().contains(why), "{}", ended.reason());
+        assert_eq!(world.operate(Operation::Approve(review.clone())).status, 409, "{why}");
+        let (told, other) = asked(&mut world, &body);
+        assert_eq!(told.text("paidRequestId"), first.text("paidRequestId"), "{why}");
+        assert_ne!(other, review, "{why}");
+        // Without a key, the end of a key's review is no answer.
+        asked(&mut world, &request("75000"));
+        world.operate(Operation::Approve(other));
+        let paid = world.buy(&body);
+        assert_eq!(paid.text("paidRequestId"), first.text("paidRequestId"), "{why}");
+        assert_eq!(world.told(&body).text, paid.text, "{why}");
+        assert_eq!(world.rows.attempts.len(), 1, "{why}");
+    }
 }
 
 #[test]

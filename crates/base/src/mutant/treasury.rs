@@ -188,6 +188,10 @@ macro_rules! treasury {
             DenialsForEver,
             /// A key that was paid after a denial had ended is judged anew.
             DenialsOutlastPayments,
+            /// An approval ends when its review would have ended unanswered.
+            ApprovalsEndWithReviews,
+            /// A key whose review ended unanswered, or unused, is denied for ever.
+            LapsesAreForEver,
             /// A person's denial covers other header fields under its key.
             DenialsCoverAnything,
             /// An approval outlives the refusal of its payment.

@@ -22,6 +22,12 @@ use farebox_base::time::UnixTime;
 use farebox_payer::client::challenge::Challenge;
 use farebox_payer::client::offer::Offer;
 
+/// Told of a review that ended without an answer.
+const UNANSWERED: &str = "Policy denied: the review ended before anyone approved it.";
+/// Told of an approval that ended before its payment was made.
+const LAPSED: &str =
+    "Policy denied: a person approved this payment, and the approval ended before it was made.";
+
 /// Whether a review is about what this request would send.
 fn is_covered(review: &ReviewRow, draft: &Draft<'_>) -> bool {
     review.covers == draft.reviewed.covers || planted(Mutant::ApprovalsCoverAnything)
@@ -179,6 +185,8 @@ pub(super) fn resume<B: Rows>(
         }
         Verdict::Open | Verdict::Approved => {
             let is_keyed = row.key.is_some();
+            let was_approved = review.verdict == Verdict::Approved;
+            let reason = if was_approved { LAPSED } else { UNANSWERED };
             review.verdict = Verdict::Expired;
             draft.changes.push(Change::Review(Box::new(review)));
             if !is_over {
@@ -186,9 +194,11 @@ pub(super) fn resume<B: Rows>(
                 draft.waiting = Some((row, None));
                 return Ok(None);
             }
-            let reason = "Policy denied: the review ended before anyone approved it.";
             DecisionAnswer::new("deny", "policy_denied", reason).write(&mut row, now);
-            (row.stage, row.open) = (Stage::Final, false);
+            // A key is told once, and asks a person again: no one has said no.
+            let stays = is_keyed && !planted(Mutant::LapsesAreForEver);
+            row.stage = if stays { Stage::Review } else { Stage::Final };
+            row.open = false;
             row.url = brief(&row.url);
             let reply = receipts.reply(&row);
             draft.changes.push(Change::Decision(Box::new(row)));

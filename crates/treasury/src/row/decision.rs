@@ -13,7 +13,7 @@ use super::access::PAYOUTS;
 pub enum Stage {
     /// It is being paid.
     Executing,
-    /// A person has to look first.
+    /// A person has to look first, or did not look in time: whoever asks again is judged anew.
     Review,
     /// Its answer never changes.
     Final,

@@ -50,7 +50,7 @@ pub struct ReviewRow {
     pub verdict: Verdict,
     /// When it was asked for.
     pub created: u64,
-    /// When it ends.
+    /// When it ends; later once it is approved.
     pub expires: u64,
     /// When someone decided.
     pub decided: Option<u64>,
