@@ -448,6 +448,20 @@ fn without_a_node_only_the_operators_word_counts() {
     assert_eq!((word.0, word.1.as_str(), word.2.len()), (200, "refunded", 1));
 }
 
+//
+#[test]
+pub fn the_word_of_a_program_about_another_chain_ends_no_debt() {
+    const SOLANA: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
+    let own = receipt(PAY_TO, 10_000);
+    let name =
+        "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW";
+    for network in [SOLANA, CHAIN] {
+        let word = |token| asked((token, "refunded", json!({"transaction": name})), network, &own);
+        assert_eq!(word(REFUNDER), (503, "chain_unavailable".to_owned(), Vec::new()), "{network}");
+        assert_eq!(word(OPERATOR).2.len(), 1, "{network}");
+    }
+}
+
 //
 #[test]
 pub fn who_refunds_begins_and_ends_that_and_decides_and_sees_nothing_else() {

@@ -217,6 +217,14 @@ impl OperatorRequests<'_> {
                     Decision::Refunded(text) if !self.chains.rpc.is_empty() => TxHash::parse(text),
                     _ => None,
                 };
+                let is_told = matches!(&decision, Decision::Refunded(_)) && prove.is_none();
+                if is_told
+                    && reporter == Reporter::Payee
+                    && !planted(Mutant::OtherChainsAreBelieved)
+                {
+                    // No node could show a transaction of this name.
+                    return Err(Code::ChainUnavailable.into());
+                }
                 let readable = self.chains.rpc.iter().map(|(network, _)| network.clone()).collect();
                 let task = visit::Task::Decide { id, decision, prove, readable, reporter };
                 Plan::OperatorQuery(task)

@@ -134,6 +134,8 @@ macro_rules! gate {
             DoubtIsDead,
             /// A transfer of anyone to the payer is the payee's refund.
             AnyoneRefunds,
+            /// A program that pays back is believed about what no node shows.
+            OtherChainsAreBelieved,
             /// A pricer receives fields of any length.
             LongIsTold,
             /// The ledger's answer about a proof is ignored.
