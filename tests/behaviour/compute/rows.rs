@@ -394,7 +394,10 @@ impl Figures for MemoryRows {
                 MoneyOf::Jobs => !hold.job.is_empty(),
                 MoneyOf::Orphans => hold.job.is_empty(),
             };
-            is_its && (part.states.is_empty() || part.states.iter().any(|it| it == hold.progress()))
+            let goes = part.leave.is_none() || part.leave == hold.state.leave();
+            is_its
+                && goes
+                && (part.states.is_empty() || part.states.iter().any(|it| it == hold.progress()))
         };
         let wanted = numbered.into_iter().filter(|(_, hold)| is_wanted(hold));
         Ok(wanted.take(part.limit as usize).map(|(at, hold)| (at, hold.clone())).collect())

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::kernel::Now;
 use super::records::{Change, Rows, Seats};
 use super::row::{
-    DaySales, EventRow, HoldRow, JobRow, JobState, OrphanTally, RefundClaim, SellerRow,
+    DaySales, EventRow, HoldRow, JobRow, JobState, Leave, OrphanTally, RefundClaim, SellerRow,
 };
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
@@ -113,6 +113,8 @@ pub struct ListPart {
     pub seller: String,
     /// The money that they are, in a list of money.
     pub money: MoneyOf,
+    /// Where it goes, in a list of money; `None` for anywhere.
+    pub leave: Option<Leave>,
 }
 
 /// Money by what it bought.

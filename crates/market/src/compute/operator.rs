@@ -16,7 +16,7 @@ use super::figures::{About, Figures, ListPart, ListPlace, MoneyOf};
 use super::job::no_job;
 use super::kernel::Now;
 use super::message::JsonAnswer;
-use super::row::{DeliveryCharge, HoldRow, JobRow, JobState, Leave, SellerRow, spell_wallet};
+use super::row::{DeliveryCharge, HoldRow, JobRow, JobState, SellerRow, spell_wallet};
 use super::settings::PaymentProfile;
 use super::stuck::StuckMoney;
 use crate::text::{Members, list, or_null, quoted, time};
@@ -180,14 +180,8 @@ impl OperatorLists<'_> {
             Some(id) => figures.hold(&id)?.into_iter().map(|hold| (0, hold)).collect(),
             None => figures.hold_part(&part)?,
         };
-        let last = find_last(&rows, &part);
-        // A page may have fewer rows than it has room for: the last one is that without a `next`.
-        let leave = query.get("leave");
-        let is_wanted =
-            |hold: &HoldRow| leave.as_ref().is_none_or(|name| name_leave(hold) == name.as_str());
-        let wanted = rows.iter().filter(|(_, hold)| is_wanted(hold));
-        let items = wanted.map(|(_, hold)| write_hold(self.profile, hold)).collect();
-        Ok(write_page(items, last))
+        let items = rows.iter().map(|(_, hold)| write_hold(self.profile, hold)).collect();
+        Ok(write_page(items, find_last(&rows, &part)))
     }
 
     /// The profile, by what a page needs to show its money.
@@ -288,8 +282,7 @@ pub(super) fn write_hold(profile: &PaymentProfile, hold: &HoldRow) -> String {
 const fn name_leave(hold: &HoldRow) -> &'static str {
     match hold.state.leave() {
         None => "",
-        Some(Leave::Release) => "release",
-        Some(Leave::Refund) => "refund",
+        Some(leave) => leave.name(),
     }
 }
 

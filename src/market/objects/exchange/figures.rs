@@ -11,6 +11,11 @@ use super::rows::ExchangeRows;
 use crate::platform::columns::{json, number, read, text, whole};
 use crate::platform::sql::{Result, SqlValue};
 
+/// Where money goes, as [`schema`](super::schema) indexes it; null while that is not decided.
+const LEAVE: &str =
+    "coalesce(json_extract(row, '$.state.paying'), json_extract(row, '$.state.sent'),
+    json_extract(row, '$.state.ended'))";
+
 impl ExchangeRows<'_> {
     /// Writes what was counted.
     pub(super) fn note(&self, figures: &[Figure]) -> Result<()> {
@@ -50,6 +55,10 @@ impl ExchangeRows<'_> {
             MoneyOf::Jobs => Some("job <> ''".to_owned()),
             MoneyOf::Orphans => Some("job = ''".to_owned()),
         });
+        if let Some(leave) = part.leave {
+            // Written out: only so is the index of refunds found.
+            conditions.push(format!("{LEAVE} = '{}'", leave.name()));
+        }
         if let Some(place) = &part.after {
             conditions.push(format!("{number_column} < ?"));
             values.push(whole(place.at));

@@ -1,8 +1,9 @@
 //! The tables of a profile and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] =
-    &[FIRST, SEEN, SETTLED, LEAVING, PROVEN, PRICED, FIRM, SHARED, LISTED, PLACED, TURNED];
+pub(super) const MIGRATIONS: &[&[&str]] = &[
+    FIRST, SEEN, SETTLED, LEAVING, PROVEN, PRICED, FIRM, SHARED, LISTED, PLACED, TURNED, GONE_BACK,
+];
 
 /// The tables of the first version. Rows are JSON; the columns beside them are what they are found by.
 const FIRST: &[&str] = &[
@@ -114,3 +115,10 @@ const TURNED: &[&str] = &[
     "DROP INDEX holds_orphans",
     "CREATE INDEX holds_due ON holds (kind, due, payee) WHERE due IS NOT NULL",
 ];
+
+/// The operator lists refunds, of which there are few.
+const GONE_BACK: &[&str] =
+    &["CREATE INDEX holds_refunds ON holds (coalesce(json_extract(row, '$.state.paying'),
+        json_extract(row, '$.state.sent'), json_extract(row, '$.state.ended')))
+        WHERE coalesce(json_extract(row, '$.state.paying'), json_extract(row, '$.state.sent'),
+        json_extract(row, '$.state.ended')) = 'refund'"];

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::compute::figures::{ListPart, ListPlace, MoneyOf};
 use crate::compute::message::JsonAnswer;
 use crate::compute::refused::bad_parameter;
-use crate::compute::row::spell_wallet;
+use crate::compute::row::{Leave, spell_wallet};
 use crate::query::Query;
 use crate::text::{Members, list, or_null};
 
@@ -29,9 +29,11 @@ pub(super) fn read_part(
         let known = states.join(", ");
         return Err(bad_parameter("state", &["state must be one of ", &known].concat()));
     }
-    if query.get("leave").is_some_and(|leave| !["release", "refund"].contains(&leave.as_str())) {
-        return Err(bad_parameter("leave", "leave must be release or refund"));
-    }
+    let leave = query.get("leave");
+    let leave = match leave.as_deref().map(Leave::parse) {
+        Some(None) => return Err(bad_parameter("leave", "leave must be release or refund")),
+        known => known.flatten(),
+    };
     let after = match query.get("cursor") {
         None => None,
         Some(text) => Some(read_place(&text).ok_or_else(|| {
@@ -48,6 +50,7 @@ pub(super) fn read_part(
         states: state.into_iter().collect(),
         seller: query.get("seller").map(|id| spell_wallet(&id)).unwrap_or_default(),
         money: MoneyOf::Anything,
+        leave,
     };
     Ok((query, part))
 }

@@ -14,6 +14,23 @@ pub enum Leave {
     Refund,
 }
 
+impl Leave {
+    /// The name in rows and lists.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Refund => "refund",
+        }
+    }
+
+    /// The one with this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Release, Self::Refund].into_iter().find(|leave| leave.name() == name)
+    }
+}
+
 /// How far held money is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
