@@ -33,13 +33,15 @@ fn sentence(gate: &Value, kind: &str, data: &Value) -> String {
 fn payment(change: &Value) -> Value {
     let mut data = json!({
         "id": ID, "key": "ab".repeat(32), "state": "refund_due",
-        "payer": "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc", "route": "/fail/[status]",
+        "payer": "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc",
+        "payee": "0x209693Bc6afc0C5328bA36FaF03C514EF312287C", "route": "/fail/[status]",
         "network": "eip155:84532", "asset": USDC, "amount": "10000", "transaction": null, "reason": "origin",
     });
     data.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     data
 }
 
+// A-644
 #[test]
 fn a_sentence_says_what_happened_the_money_and_what_to_do() {
     let gate = json!("https://api.example.com");
@@ -49,8 +51,9 @@ fn a_sentence_says_what_happened_the_money_and_what_to_do() {
         (
             "payment.refund_due",
             payment(&json!({})),
-            "You owe `0.01 USDC` on `Base Sepolia` to `0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc` for payment \
-             `rcpt_oynkkzl4rqr5baufjxxwzfgsaj` of `/fail/[status]` (`origin`): refund or waive it at \
+            "Wallet `0x209693Bc6afc0C5328bA36FaF03C514EF312287C` owes `0.01 USDC` on `Base Sepolia` to \
+             `0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc` for payment `rcpt_oynkkzl4rqr5baufjxxwzfgsaj` of \
+             `/fail/[status]` (`origin`): if it is yours, refund or waive it at \
              https://api.example.com/_farebox/desk/#payment?id=rcpt_oynkkzl4rqr5baufjxxwzfgsaj",
         ),
         (
@@ -101,7 +104,8 @@ fn without_an_address_of_the_gate_its_path_is_named_and_an_unknown_asset_stays_a
 fn text_of_strangers_is_no_mention_no_link_and_no_markup() {
     let evil =
         "<!channel> <https://evil.example|pay> `@everyone` *x* & \u{202e}\nhttps://evil.example";
-    let names = ["id", "payer", "route", "network", "asset", "amount", "reason", "client", "code"];
+    let names =
+        ["id", "payer", "payee", "route", "network", "asset", "amount", "reason", "client", "code"];
     let mut data = json!({"attempts": evil, "percent": evil, "days_left": evil});
     for name in names {
         data[name] = evil.into();

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { ask, Listener, loseAlarms, PURGE_NOW, plant, rowsOf, type Taken } from './support/operator.ts';
 import { freshPayer, type JsonObject, type Payer } from './support/payer.ts';
-import { eventually, expectPaid, expectProblem, jsonOf, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
+import { eventually, expectPaid, expectProblem, jsonOf, nextNumber, openWorld, PAY_TO, payFor, send, type World } from './support/world.ts';
 
 const SECRET = 'webhook-secret-of-the-test-suite-0123';
 
@@ -155,7 +155,7 @@ describe('webhook for people', () => {
     assert.deepEqual([second.text, second.target], [first.text, '/services/T0/B0/key']);
     assert.ok(second.atMs - first.atMs > 1_000, 'not at once');
     assert.deepEqual([first.headers['content-type'], first.headers['farebox-signature']], ['application/json', undefined]);
-    const sentence = `You owe \`0.01 USDC\` on \`Base Sepolia\` to \`${payment.payer.toLowerCase()}\` for payment \`${id}\` of \`/before/*\` (\`origin\`): refund or waive it at https://api.example.com/_farebox/desk/#payment?id=${id}`;
+    const sentence = `Wallet \`${PAY_TO}\` owes \`0.01 USDC\` on \`Base Sepolia\` to \`${payment.payer.toLowerCase()}\` for payment \`${id}\` of \`/before/*\` (\`origin\`): if it is yours, refund or waive it at https://api.example.com/_farebox/desk/#payment?id=${id}`;
     assert.deepEqual(JSON.parse(first.text), { text: sentence });
     // What was taken is not sent again: a later notice of the same alarm comes alone.
     const later = await payFor(world, target);

@@ -44,6 +44,7 @@ impl Txn<'_> {
             "key": key,
             "state": row.state,
             "payer": payer,
+            "payee": payment.pay_to,
             "route": payment.route,
             "network": payment.network,
             "asset": payment.asset,

@@ -70,8 +70,9 @@ impl Told<'_> {
         let kind = self.notice.get("type").and_then(Value::as_str).unwrap_or_default();
         match kind {
             "payment.refund_due" => Slack::fill(
-                "You owe {} on {} to {} for payment {} of {} ({}): refund or waive it at {}",
+                "Wallet {} owes {} on {} to {} for payment {} of {} ({}): if it is yours, refund or waive it at {}",
                 [
+                    self.data("payee"),
                     self.amount(),
                     self.network(),
                     self.data("payer"),
