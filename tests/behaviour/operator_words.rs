@@ -117,6 +117,27 @@ fn a_cursor_is_short_and_goes_on_where_the_page_ended() {
     assert_eq!(again["items"].as_array().unwrap().len(), 1);
 }
 
+//
+#[test]
+fn a_payer_whom_the_gate_cannot_read_is_found_by_what_lists_show_of_them() {
+    let payer = "ab".repeat(32);
+    let item = json!({
+        "id": "rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa", "key": payer, "state": "delivered", "payer": payer,
+        "payee": PAY_TO, "route": "/a", "network": "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1", "asset": ASSET,
+        "amount": "10000", "transaction": null, "facilitator": "f", "created_at": 1, "updated_at": 1, "reason": null,
+    });
+    let report = json!({"items": {"items": [item], "more": true}});
+    let first = shown("payments?limit=1", &report, &Value::Null);
+    let (next, shown_payer) =
+        (first["next"].as_str().unwrap(), first["items"][0]["payer"].as_str().unwrap());
+    // The cursor names the payer: a page of theirs goes on there, and of no one else.
+    for spelling in [shown_payer.to_owned(), ["0x", &payer.to_uppercase()].concat()] {
+        let path = format!("payments?limit=1&payer={spelling}&cursor={next}");
+        let again = shown(&path, &report, &Value::Null);
+        assert_eq!(again["items"].as_array().unwrap().len(), 1, "{spelling}");
+    }
+}
+
 #[test]
 fn a_page_of_channels_that_ends_with_an_account_leads_on() {
     let id = format!("payee/{CHAIN}");

@@ -106,7 +106,7 @@ read_enum!(ObjectRequest {
 pub struct Filter {
     /// Name of the state.
     pub state: Option<String>,
-    /// Lower-case address.
+    /// Lower-case address; the payment's own key where no payer is known.
     pub payer: Option<String>,
     /// Route pattern.
     pub route: Option<String>,

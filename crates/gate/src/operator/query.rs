@@ -122,7 +122,11 @@ impl Query {
         let state = |text: &str| {
             StateName::ALL.iter().any(|known| known.name() == text).then(|| text.to_string())
         };
-        let payer = |text: &str| Address::parse(text).ok().map(|payer| payer.to_lower_hex());
+        let payer = |text: &str| match Address::parse(text) {
+            Ok(payer) => Some(payer.to_lower_hex()),
+            // Payments whose payer the gate cannot read are kept under their own keys.
+            Err(_) => start_of("key", text).filter(|key| key.len() == KEY_DIGITS),
+        };
         let mut starts = Vec::new();
         for name in STARTS {
             if let Some(start) = self.read(name, |text| start_of(name, text))? {
@@ -179,6 +183,8 @@ impl From<Code> for Wrong {
 
 /// Longest name of a parameter that an answer repeats.
 const MAX_NAME_CHARS: usize = 64;
+/// Hex digits of a payment's key.
+const KEY_DIGITS: usize = 64;
 /// Longest beginning of a column.
 const MAX_START_BYTES: usize = 128;
 
