@@ -8,7 +8,9 @@ use farebox_core::treasury::row::Scope;
 use farebox_core::treasury::{Job, Turn};
 use serde_json::{Value, json};
 
-use super::world::{NETWORK, PAYEE, TRANSACTION, Told, World, keyed, payer, settled, variables};
+use super::world::{
+    BUYER_KEY, NETWORK, PAYEE, TRANSACTION, Told, World, keyed, payer, settled, variables,
+};
 use crate::dice::Dice;
 
 pub const SETTLE: &str = "https://facilitator.example.com/settle";
@@ -565,4 +567,20 @@ pub fn the_token_of_a_wallet_shows_its_payouts_alone() {
     assert_eq!(seen, [(404, Value::Null), (200, json!("escrow"))]);
     let unknown = Operation::PayoutFrom("escrow".to_owned(), "none".to_owned());
     assert_eq!(world.operate(unknown).status, 404);
+}
+
+//
+#[test]
+fn payouts_are_found_under_their_agent_as_a_browser_writes_it() {
+    let mut world = world();
+    world.ask(BUYER_KEY, &keyed("10000", "k"));
+    order(&mut world, &payout("0.10", "rent"));
+    for query in ["agent=%24payouts", "agent=$payouts"] {
+        let listing = Listing::read(query, &["agent"]).unwrap();
+        let listed = world.operate(Operation::Decisions(listing));
+        let items = listed.body["items"].as_array().unwrap();
+        assert_eq!(items.len(), 1, "{query}");
+        assert_eq!(items[0]["agent"], json!("$payouts"), "{query}");
+    }
+    assert_eq!(Listing::read("agent=%2", &["agent"]).unwrap_err().status, 400);
 }

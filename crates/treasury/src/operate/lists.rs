@@ -16,17 +16,18 @@ use crate::message::{Listing, Reply};
 use crate::receipt::Receipts;
 use crate::row::{AttemptRow, DecisionRow};
 use farebox_base::encoding::json as read_json;
+use farebox_base::http::query::decoded;
 use farebox_base::text::csv_line;
 
 /// Rows of a page that names no limit.
 const USUAL: u32 = 100;
 
 impl Listing {
-    /// Reads a query. `named` are the parameters that the request has beside `cursor` and `limit`; no
-    /// value that means something here has letters that need escaping.
+    /// Reads a query. `named` are the parameters that the request has beside `cursor` and `limit`.
     ///
     /// # Errors
-    /// The answer that names a parameter which it does not have: it would limit nothing.
+    /// The answer that names a parameter which it does not have, or whose value cannot be decoded:
+    /// it would limit nothing.
     pub fn read(query: &str, named: &[&str]) -> Result<Self, Reply> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let pairs: Vec<_> = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
@@ -36,9 +37,12 @@ impl Listing {
             let detail = format!("{name} is no parameter of this; known are {}", known.join(", "));
             return Err(problem(400, "invalid_query", &detail));
         }
+        if pairs.iter().any(|(_, value)| decoded(value).is_none()) {
+            return Err(invalid_query());
+        }
         let of = |name: &str| {
             let found = pairs.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| (*value).to_string())
+            found.and_then(|(_, value)| decoded(value))
         };
         let outcome = of("outcome").or_else(|| of("state"));
         Ok(Self { cursor: of("cursor"), limit: of("limit"), agent: of("agent"), outcome })
