@@ -154,24 +154,31 @@ class Desk {
     if (operator === undefined) return;
     this.#asked += 1;
     const asked = this.#asked;
+    const place = location.hash;
     const { name, wanted } = this.#current();
+    // Under the address of a view nothing of another one may be pressed, also where this one cannot be read.
+    if (this.#shown !== place) {
+      replaceChildren(this.#view, []);
+      this.#fresh.textContent = 'Reading…';
+    }
     try {
       const nodes = (await this.#parts.views[name]?.show(operator, wanted)) ?? [];
       if (asked !== this.#asked) return;
       const [beneath, focused] = [this.#beneath(), nameOf(document.activeElement)];
       replaceChildren(this.#view, nodes);
       // A view that a person has just opened is as they expect it.
-      if (this.#shown === location.hash) {
+      if (this.#shown === place) {
         if (beneath !== this.#beneath()) this.#moved.pointer = performance.now();
         if (focused !== nameOf(document.activeElement)) this.#moved.focus = performance.now();
       }
-      this.#shown = location.hash;
+      this.#shown = place;
       this.#fresh.textContent = `Read at ${new Date().toISOString().slice(11, 19)} UTC.`;
     } catch (error) {
       if (asked !== this.#asked) return;
       if (error instanceof Refused && error.status === 401) return this.#lock('The token is not accepted any more.');
       if (this.#view.childElementCount === 0) replaceChildren(this.#view, [heading('Nothing to show')]);
-      this.#fresh.textContent = `Not read again: ${sentenceOf(error)}`;
+      this.#shown = place;
+      this.#fresh.textContent = `Not read: ${sentenceOf(error)}`;
     }
     this.#later();
   }

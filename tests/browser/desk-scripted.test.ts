@@ -1,0 +1,113 @@
+// The desk of the gate in Chromium where something is missing: an answer of the gate, room in the store, a node, a pointer.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
+
+import { PAGES } from '../../scripts/pages.mjs';
+import { startChromium } from './chromium.ts';
+import { complaintsOf } from './looks.ts';
+import { type DeskAnswer, type DeskRequest, openScripted } from './scripted-desk.ts';
+import { addWallet, type WalletPlan } from './wallet.ts';
+
+const LIMIT_MS = 120_000;
+const [PAYER, TOKEN] = ['0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc', '0x036cbd53842c5426634e7929541ec2318f3dcf7e'];
+const privateKey = generatePrivateKey();
+const payee = { ...privateKeyToAccount(privateKey), privateKey };
+const [ONE, OTHER] = ['rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa', 'rcpt_bbbbbbbbbbbbbbbbbbbbbbbbbb'] as const;
+
+let browser: Browser;
+let context: BrowserContext;
+let complaints: string[];
+
+before(async () => {
+  browser = await startChromium();
+});
+after(() => browser?.close());
+beforeEach(async () => {
+  context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context.setDefaultTimeout(30_000);
+  complaints = complaintsOf(context);
+});
+afterEach(async () => {
+  await context.close();
+  assert.deepEqual(complaints, []);
+});
+
+/** A gate that keeps payments and has no node: what it is told is so. */
+class ScriptedGate {
+  readonly rows = new Map<string, Record<string, unknown>>();
+  /** What it was told, as `refunding rcpt_…`. */
+  readonly told: string[] = [];
+  /** Paths that get no answer. */
+  readonly silent = new Set<string>();
+  readonly asked: string[] = [];
+
+  owes(id: string, more: Readonly<Record<string, unknown>> = {}): this {
+    this.rows.set(id, {
+      ...{
+        id,
+        state: 'refund_due',
+        payer: PAYER,
+        payee: payee.address,
+        network: 'eip155:84532',
+        asset: TOKEN,
+        amount: '10000',
+        symbol: 'USDC',
+      },
+      ...{ decimals: 6, route: '/a', created: '2026-09-21T14:13:20Z', updated: '2026-09-21T14:13:20Z', reason: 'origin', ...more },
+    });
+    return this;
+  }
+
+  answer({ path, query, body }: DeskRequest): DeskAnswer {
+    this.asked.push(`${path}?${query}`);
+    if ([...this.silent].some((part) => `${path}?${query}`.includes(part))) return undefined;
+    if (path === '/_farebox/payments') {
+      const state = query.get('state');
+      return { items: [...this.rows.values()].filter((row) => state === null || row['state'] === state), next: null };
+    }
+    const [, id = '', decision] = /^\/_farebox\/payments\/([^/]+)(?:\/(.+))?$/.exec(path) ?? [];
+    const row = this.rows.get(id);
+    if (row === undefined) return { items: [], sessions: [] };
+    if (decision === undefined) return row;
+    this.told.push(`${decision} ${id}`);
+    if (decision === 'refunding') Object.assign(row, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
+    if (decision === 'not-refunded') row['refunding'] = row['refunding_id'] = undefined;
+    if (decision === 'refunded') Object.assign(row, { state: 'refunded', reason: body['transaction'] });
+    if (decision === 'waived') row['state'] = 'waived';
+    return row;
+  }
+
+  async open(fragment: string, plan?: Omit<WalletPlan, 'payer' | 'network'>): Promise<Page> {
+    const page = await context.newPage();
+    if (plan !== undefined) await addWallet(page, { payer: payee, network: '0x14a34', ...plan });
+    await openScripted(page, PAGES, '/_farebox/desk/', fragment, (request) => this.answer(request));
+    return page;
+  }
+}
+
+const refund = (page: Page) => page.getByRole('button', { name: /by wallet/ });
+
+// A-631
+test('under the address of a payment that cannot be read nothing of another one may be pressed', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE).owes(OTHER);
+  const page = await gate.open(`#payment?id=${ONE}`);
+  await page.getByText('Nothing is owed').click();
+  await page.getByLabel('Reason').fill('they agreed');
+  gate.silent.add(OTHER);
+  await page.evaluate((id) => {
+    location.hash = `#payment?id=${id}`;
+  }, OTHER);
+  await page.getByRole('heading', { name: 'Nothing to show' }).waitFor();
+  assert.equal(await page.locator('#view form').count(), 0);
+  // A view that was read stays while the next read of it fails.
+  gate.silent.clear();
+  await refund(page).waitFor();
+  gate.silent.add(OTHER);
+  await page.locator('#fresh', { hasText: /^Not read/ }).waitFor();
+  assert.equal(await refund(page).count(), 1);
+  assert.deepEqual(gate.told, []);
+});
