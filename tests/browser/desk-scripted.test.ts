@@ -16,7 +16,10 @@ const LIMIT_MS = 120_000;
 const [PAYER, TOKEN] = ['0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc', '0x036cbd53842c5426634e7929541ec2318f3dcf7e'];
 const privateKey = generatePrivateKey();
 const payee = { ...privateKeyToAccount(privateKey), privateKey };
+const HASH = `0x${'9'.repeat(64)}`;
 const [ONE, OTHER] = ['rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa', 'rcpt_bbbbbbbbbbbbbbbbbbbbbbbbbb'] as const;
+/** As long as the gate's mark of a refund is. */
+const KEPT_CHARS = 66;
 
 let browser: Browser;
 let context: BrowserContext;
@@ -89,6 +92,7 @@ class ScriptedGate {
   }
 }
 
+const said = (page: Page, text: RegExp) => page.getByRole('status').filter({ hasText: text }).waitFor();
 const refund = (page: Page) => page.getByRole('button', { name: /by wallet/ });
 
 // A-631
@@ -110,4 +114,55 @@ test('under the address of a payment that cannot be read nothing of another one 
   await page.locator('#fresh', { hasText: /^Not read/ }).waitFor();
   assert.equal(await refund(page).count(), 1);
   assert.deepEqual(gate.told, []);
+});
+
+// A-632
+test('a store that is full stops a refund before the wallet is asked, and takes a transaction where it took the mark', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  let sent = 0;
+  const send = async () => {
+    sent += 1;
+    return HASH;
+  };
+  gate.silent.add('/refunded');
+  const page = await gate.open(`#payment?id=${ONE}`, { send });
+  /** Fills the store but for so much. */
+  const fill = (chars: number) =>
+    page.evaluate((chars) => {
+      localStorage.removeItem('filled');
+      localStorage.setItem('rest', 'x'.repeat(chars));
+      for (let [text, step] = ['', 2 ** 22]; step >= 1; step /= 2)
+        try {
+          localStorage.setItem('filled', text + 'x'.repeat(step));
+          text += 'x'.repeat(step);
+        } catch {
+          // Half of it may fit.
+        }
+      localStorage.removeItem('rest');
+    }, chars);
+  const key = `farebox-refund-${ONE}`.length;
+  await fill(key);
+  await refund(page).click();
+  await said(page, /keeps nothing more/);
+  assert.deepEqual([sent, gate.told], [0, [`refunding ${ONE}`, `not-refunded ${ONE}`]]);
+  await fill(key + KEPT_CHARS);
+  await refund(page).click();
+  await page.waitForFunction(([id, hash]) => localStorage.getItem(`farebox-refund-${id}`) === hash, [ONE, HASH] as const);
+  assert.equal(sent, 1);
+});
+
+test('where a site may keep nothing the debts are shown', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  const page = await context.newPage();
+  await page.addInitScript(() =>
+    Object.defineProperty(window, 'localStorage', {
+      get() {
+        throw new DOMException('Access is denied for this document.', 'SecurityError');
+      },
+    }),
+  );
+  await openScripted(page, PAGES, '/_farebox/desk/', '', (request) => gate.answer(request));
+  await page.locator(`#row-${ONE}`).waitFor();
 });

@@ -23,10 +23,35 @@ export const aged = new Set<string>();
 /** Transactions of refunds that the gate was asked for and did not find: they may have failed. */
 export const unproven = new Set<string>();
 
-/** What was begun for this payment in this browser. */
+/** A mark before there is a transaction: as long as one, so that a store that takes the mark takes the transaction in its place. */
+const ASKED = ' '.repeat(66);
+
+/** What was begun for this payment in this browser; nothing where it keeps nothing for this site, as no refund begins there. */
 export function begunOf(id: string): Begun | undefined {
-  const hash = localStorage.getItem(markOf(id));
-  return hash === null ? undefined : hash === '' ? {} : { hash };
+  try {
+    const hash = localStorage.getItem(markOf(id))?.trim();
+    return hash === undefined ? undefined : hash === '' ? {} : { hash };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether it is kept. */
+function keep(id: string, text: string): boolean {
+  try {
+    localStorage.setItem(markOf(id), text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function unmark(id: string): void {
+  try {
+    localStorage.removeItem(markOf(id));
+  } catch {
+    // Where nothing is kept there is no mark.
+  }
 }
 
 /** How often the gate is asked whether it finds the refund, and how long it waits in between. */
@@ -58,7 +83,7 @@ export async function refundByWallet(
 export async function forgetBegun(operator: Operator, id: string, begun: number | undefined): Promise<string> {
   return alone(id, async () => {
     if (begun !== undefined) await dropRefund(operator, id, begun);
-    localStorage.removeItem(markOf(id));
+    unmark(id);
     return 'The refund may be begun again.';
   });
 }
@@ -86,19 +111,25 @@ async function refundAlone(
   // The wallet's windows took as long as a person takes: what is owed now counts, and nothing of it changes from here on.
   const owed = await begun(operator, id, isUnpaidSince);
   const transfer = transferOf(owed.members, payee);
-  localStorage.setItem(markOf(id), '');
+  const takeBack = async () => {
+    unmark(id);
+    const mine = beginOf(owed.members);
+    if (mine !== undefined) await dropRefund(operator, id, mine);
+  };
+  if (!keep(id, ASKED)) {
+    await takeBack();
+    throw new Error('This browser keeps nothing more for this site, and might send the refund twice. Nothing was sent.');
+  }
   let hash: string;
   try {
     hash = await sendFrom(wallet, from, transfer);
   } catch (error) {
     if (!isRejection(error)) throw error;
-    localStorage.removeItem(markOf(id));
-    const mine = beginOf(owed.members);
-    if (mine !== undefined) await dropRefund(operator, id, mine);
+    await takeBack();
     return 'You refused in the wallet. Nothing was sent.';
   }
-  localStorage.setItem(markOf(id), hash);
   say(`${price} was sent as ${hash}. Waiting until the chain shows it.`);
+  keep(id, hash);
   for (let look = 1; ; look += 1) {
     try {
       await reportRefund(operator, id, hash);
@@ -131,5 +162,5 @@ export async function reportRefund(operator: Operator, id: string, transaction: 
     throw error;
   }
   unproven.delete(transaction);
-  if (textOf(now, 'state') === 'refunded') localStorage.removeItem(markOf(id));
+  if (textOf(now, 'state') === 'refunded') unmark(id);
 }
