@@ -153,6 +153,37 @@ test('a store that is full stops a refund before the wallet is asked, and takes 
   assert.equal(sent, 1);
 });
 
+// A-633
+test('a gate without a node is told of a refund once the node of the wallet shows that it succeeded', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  const receipts: unknown[] = [null, { status: '0x1' }];
+  const page = await gate.open(`#payment?id=${ONE}`, {
+    send: async () => HASH,
+    receipt: () => {
+      assert.deepEqual(gate.told, [`refunding ${ONE}`]);
+      return receipts.shift();
+    },
+  });
+  await refund(page).click();
+  await said(page, new RegExp(`was refunded, as ${HASH}\\.$`));
+  assert.deepEqual([receipts, gate.told], [[], [`refunding ${ONE}`, `refunded ${ONE}`]]);
+});
+
+test('a refund that failed on the chain is not reported, and may be begun again', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  const page = await gate.open(`#payment?id=${ONE}`, { send: async () => HASH, receipt: () => ({ status: '0x0' }) });
+  await refund(page).click();
+  await said(page, /failed on the chain/);
+  assert.deepEqual(gate.told, [`refunding ${ONE}`]);
+  await page.getByRole('button', { name: 'The transfer failed' }).waitFor();
+});
+
+test('a wallet that reads no chain is told of with the refund', { timeout: LIMIT_MS }, async () => {
+  const page = await new ScriptedGate().owes(ONE).open(`#payment?id=${ONE}`, { send: async () => HASH });
+  await refund(page).click();
+  await said(page, /was refunded, as 0x9+\. The wallet reads no chain/);
+});
+
 test('where a site may keep nothing the debts are shown', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   const page = await context.newPage();

@@ -30,6 +30,8 @@ export interface WalletPlan {
   knows?: string[];
   /** The node from which it reads; without it, it reads nothing. */
   node?: string;
+  /** What its node says of a transaction; without it, it knows no such method. */
+  receipt?: (hash: string) => unknown;
   /** Sends transactions; without it, it sends none. */
   send?: (asked: AskedTransaction) => Promise<string>;
 }
@@ -91,7 +93,7 @@ export async function addWallet(page: Page, plan: WalletPlan): Promise<Injected>
 let doors = 0;
 
 function walletOf(plan: WalletPlan, { calls, added }: Injected) {
-  const { payer, network, person = 'agrees', until, opens, knows, node, send } = plan;
+  const { payer, network, person = 'agrees', until, opens, knows, node, receipt, send } = plan;
   let current = network;
   const answers: Record<string, (params: readonly unknown[]) => Promise<Answer> | Answer> = {
     eth_requestAccounts: async () => {
@@ -120,6 +122,7 @@ function walletOf(plan: WalletPlan, { calls, added }: Injected) {
       return { result: await payer.signTypedData(typedData) };
     },
     ...(node === undefined ? {} : { eth_call: (params: readonly unknown[]) => readFrom(node, params) }),
+    ...(receipt === undefined ? {} : { eth_getTransactionReceipt: ([hash]) => ({ result: receipt(String(hash)) }) }),
     ...(send === undefined
       ? {}
       : {

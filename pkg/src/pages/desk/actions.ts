@@ -91,7 +91,7 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
 
 const LOST = 'a wallet was asked for this refund. Look into its history: if the refund is there, report it below.';
 const FAILED =
-  'The gate does not find it on the chain. Look into the history of the wallet: only if the transfer failed, or was cancelled there, begin again.';
+  'It was not found on the chain. Look into the history of the wallet: only if the transfer failed, or was cancelled there, begin again. One that was sped up has another hash: report that.';
 const AGED =
   'The gate was restored from a backup since this debt arose. Look for a transfer to this payer since the backup: if there is one, report it below.';
 

@@ -6,7 +6,8 @@
 import type { Members } from '../../members.js';
 import { type Operator, Refused, textOf } from '../../operator/client.js';
 import { beginOf, beginRefund, dropRefund, isComing, placeOf, transferOf } from '../../operator/transfer.js';
-import { accountOf, injectedWallet, isRejection, leadTo, sendFrom } from '../shared/wallet.js';
+import type { Eip1193Provider } from '../../signer.js';
+import { accountOf, injectedWallet, isRejection, leadTo, type Outcome, outcomeOf, sendFrom } from '../shared/wallet.js';
 import { type PaymentSeen, seen } from './payment.js';
 
 /** A refund that a wallet was asked for, with its transaction once there is one. */
@@ -20,7 +21,7 @@ const markOf = (id: string) => `farebox-refund-${id}`;
 /** Debts of before a restore of the ledger: someone has to look first whether they were paid back since the backup. */
 export const aged = new Set<string>();
 
-/** Transactions of refunds that the gate was asked for and did not find: they may have failed. */
+/** Transactions of refunds that the gate or the wallet's node was asked for and did not find: they may have failed. */
 export const unproven = new Set<string>();
 
 /** A mark before there is a transaction: as long as one, so that a store that takes the mark takes the transaction in its place. */
@@ -54,9 +55,10 @@ function unmark(id: string): void {
   }
 }
 
-/** How often the gate is asked whether it finds the refund, and how long it waits in between. */
+/** How often the wallet's node, and then the gate, is asked for the refund, and how long each waits in between. */
 const LOOKS = 30;
 const LOOK_MS = 4_000;
+const pause = () => new Promise((done) => setTimeout(done, LOOK_MS));
 
 /** Does what no other tab may do at the same time. */
 async function alone<T>(id: string, work: () => Promise<T>): Promise<T> {
@@ -130,16 +132,32 @@ async function refundAlone(
   }
   say(`${price} was sent as ${hash}. Waiting until the chain shows it.`);
   keep(id, hash);
+  // A gate without a node believes what it is told, for good: a transaction of a moment ago may still fail.
+  const seenAs = await outcomeSoon(wallet, hash);
+  if (seenAs !== 'succeeded' && seenAs !== 'unread') {
+    unproven.add(hash);
+    const why = seenAs === 'failed' ? 'failed on the chain' : 'is in no block yet';
+    throw new Error(`The refund was sent as ${hash} and ${why}. The gate was not told: look into the history of the wallet.`);
+  }
+  const doubt = seenAs === 'unread' ? ' The wallet reads no chain: unless the gate has a node, see there that it succeeded.' : '';
   for (let look = 1; ; look += 1) {
     try {
       await reportRefund(operator, id, hash);
-      return `${price} was refunded, as ${hash}.`;
+      return `${price} was refunded, as ${hash}.${doubt}`;
     } catch (error) {
       if (!(error instanceof Refused) || !isComing(error.code) || look === LOOKS) throw error;
       // It is not there yet: only whoever has waited, or asks again, may doubt it.
       unproven.delete(hash);
     }
-    await new Promise((done) => setTimeout(done, LOOK_MS));
+    await pause();
+  }
+}
+
+async function outcomeSoon(wallet: Eip1193Provider, hash: string): Promise<Outcome> {
+  for (let look = 1; ; look += 1) {
+    const outcome = await outcomeOf(wallet, hash);
+    if (outcome !== 'pending' || look === LOOKS) return outcome;
+    await pause();
   }
 }
 

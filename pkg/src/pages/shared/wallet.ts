@@ -1,5 +1,6 @@
 /** The wallet that the browser injects, for one transaction that a person signs. Spec: EIP-1193, EIP-3326. */
 
+import { membersOf } from '../../members.js';
 import type { Eip1193Provider } from '../../signer.js';
 
 /** An unsigned transaction, as `eth_sendTransaction` takes it without `from`; `chainId` is hexadecimal. */
@@ -72,4 +73,20 @@ export async function sendFrom(wallet: Eip1193Provider, from: string, { chainId,
   if (typeof hash !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(hash))
     throw new Error('The wallet named no transaction: look into its history.');
   return hash;
+}
+
+/** What became of a transaction; `unread` where the wallet reads no chain. */
+export type Outcome = 'succeeded' | 'failed' | 'pending' | 'unread';
+
+/** The codes of a wallet that does not know a method. Spec: EIP-1193, EIP-1474. */
+const NO_METHOD: readonly unknown[] = [4200, -32601];
+
+/** The outcome of a transaction by the wallet's own node; `pending` while that has no answer. */
+export async function outcomeOf(wallet: Eip1193Provider, hash: string): Promise<Outcome> {
+  try {
+    const { status } = membersOf(await wallet.request({ method: 'eth_getTransactionReceipt', params: [hash] }));
+    return status === '0x1' ? 'succeeded' : status === '0x0' ? 'failed' : 'pending';
+  } catch (error) {
+    return NO_METHOD.includes(codeOf(error)) ? 'unread' : 'pending';
+  }
 }
