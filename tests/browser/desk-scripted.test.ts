@@ -7,6 +7,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { PAGES } from '../../scripts/pages.mjs';
+import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
 import { complaintsOf } from './looks.ts';
 import { type DeskAnswer, type DeskRequest, openScripted } from './scripted-desk.ts';
@@ -47,6 +48,8 @@ class ScriptedGate {
   /** Paths that get no answer. */
   readonly silent = new Set<string>();
   readonly asked: string[] = [];
+  /** How long each answer takes. */
+  readMs = 0;
 
   owes(id: string, more: Readonly<Record<string, unknown>> = {}): this {
     this.rows.set(id, {
@@ -84,10 +87,15 @@ class ScriptedGate {
     return row;
   }
 
+  async slowly(request: DeskRequest): Promise<DeskAnswer> {
+    await new Promise((done) => setTimeout(done, this.readMs));
+    return this.answer(request);
+  }
+
   async open(fragment: string, plan?: Omit<WalletPlan, 'payer' | 'network'>): Promise<Page> {
     const page = await context.newPage();
     if (plan !== undefined) await addWallet(page, { payer: payee, network: '0x14a34', ...plan });
-    await openScripted(page, PAGES, '/_farebox/desk/', fragment, (request) => this.answer(request));
+    await openScripted(page, PAGES, '/_farebox/desk/', fragment, (request) => this.slowly(request));
     return page;
   }
 }
@@ -182,6 +190,24 @@ test('a wallet that reads no chain is told of with the refund', { timeout: LIMIT
   const page = await new ScriptedGate().owes(ONE).open(`#payment?id=${ONE}`, { send: async () => HASH });
   await refund(page).click();
   await said(page, /was refunded, as 0x9+\. The wallet reads no chain/);
+});
+
+// A-634
+test('a desk whose reads take long asks seldom, and shows what is owed though the sums cannot be read', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  gate.silent.add('/totals');
+  gate.readMs = 400;
+  const page = await gate.open('');
+  await page.locator(`#row-${ONE}`).waitFor();
+  await page
+    .locator('#money')
+    .getByText(/^Not read/)
+    .waitFor();
+  const asked = gate.asked.length;
+  // Longer than the shortest wait.
+  await page.waitForTimeout(7_000);
+  assert.equal(gate.asked.length, asked);
+  await eventually('it reads again', () => gate.asked.length > asked);
 });
 
 test('where a site may keep nothing the debts are shown', { timeout: LIMIT_MS }, async () => {

@@ -6,7 +6,7 @@ import { barChart, type Series, shareBar } from '../shared/chart.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
 import { figuresOf, rowsOf } from '../shared/parts.js';
-import { heading, linkTo } from '../shared/shell.js';
+import { heading, linkTo, sentenceOf } from '../shared/shell.js';
 import { actionsFor } from './actions.js';
 import { meaningOf, paymentRow, seen } from './payment.js';
 import { readDays } from './totals.js';
@@ -29,16 +29,13 @@ const SERIES: readonly Series[] = [
 const COLUMNS = SERIES.map(({ name }) => name);
 
 export async function overview(operator: Operator): Promise<readonly Node[]> {
-  const [days, ...waiting] = await Promise.all([
-    readDays(operator),
+  const [money, ...waiting] = await Promise.all([
+    // What is owed is shown whether or not the sums can be read.
+    readDays(operator).then(moneyOf, (error: unknown) => [make('p', { class: 'warning' }, `Not read: ${sentenceOf(error)}`)]),
     ...WAITING.map(([state]) => operator.read('/_farebox/payments', { state, limit: String(SHOWN) })),
   ]);
   const sections = waiting.map((page, at) => waits(WAITING[at]?.[0] ?? '', WAITING[at]?.[1] ?? '', page));
-  return [
-    heading('Overview'),
-    ...sections,
-    make('section', { id: 'money' }, make('h2', {}, 'Money of the last 14 days'), ...moneyOf(days)),
-  ];
+  return [heading('Overview'), ...sections, make('section', { id: 'money' }, make('h2', {}, 'Money of the last 14 days'), ...money)];
 }
 
 function waits(state: string, title: string, page: Members): HTMLElement {

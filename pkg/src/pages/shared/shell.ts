@@ -30,8 +30,11 @@ export interface DeskParts {
   readonly knock: (operator: Operator) => Promise<unknown>;
 }
 
-/** How soon a view is read again. */
+/** How soon a view is read again, at the soonest and at the latest. */
 const AGAIN_MS = 5_000;
+const LATEST_MS = 120_000;
+/** The wait before the next read, in times of the last one: what a desk reads, payments wait for. */
+const REST = 20;
 /** For how long after another row or deed came beneath the pointer or the focus a press of it does nothing. */
 const SETTLED_MS = 700;
 
@@ -63,6 +66,7 @@ class Desk {
   /** Counts what was asked for: an answer to an earlier question is dropped. */
   #asked = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #wait = AGAIN_MS;
   /** The view that is shown. */
   #shown: string | undefined;
   #pointer = { x: -1, y: -1 };
@@ -155,6 +159,7 @@ class Desk {
     this.#asked += 1;
     const asked = this.#asked;
     const place = location.hash;
+    const begun = performance.now();
     const { name, wanted } = this.#current();
     // Under the address of a view nothing of another one may be pressed, also where this one cannot be read.
     if (this.#shown !== place) {
@@ -180,6 +185,7 @@ class Desk {
       this.#shown = place;
       this.#fresh.textContent = `Not read: ${sentenceOf(error)}`;
     }
+    this.#wait = Math.min(Math.max(REST * (performance.now() - begun), AGAIN_MS), LATEST_MS);
     this.#later();
   }
 
@@ -200,7 +206,7 @@ class Desk {
 
   #later(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#refreshUnlessAimed(), AGAIN_MS);
+    this.#timer = setTimeout(() => this.#refreshUnlessAimed(), this.#wait);
   }
 
   #refreshUnlessAimed(): void {
@@ -251,7 +257,8 @@ function found(id: string): HTMLElement {
   return element;
 }
 
-function sentenceOf(error: unknown): string {
+/** An error in words. */
+export function sentenceOf(error: unknown): string {
   if (error instanceof Refused) return error.code === '' ? error.message : `${error.message} (${error.code})`;
   return error instanceof Error ? error.message : 'something else than an error was thrown';
 }
