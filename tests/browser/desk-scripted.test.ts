@@ -210,6 +210,43 @@ test('a desk whose reads take long asks seldom, and shows what is owed though th
   await eventually('it reads again', () => gate.asked.length > asked);
 });
 
+// A-637
+test('a tap, and a press of a screen reader, for what has just come to another place does nothing', { timeout: LIMIT_MS }, async () => {
+  await context.close();
+  context = await browser.newContext({ viewport: { width: 400, height: 800 }, hasTouch: true });
+  complaints = complaintsOf(context);
+  const gate = new ScriptedGate().owes(OTHER);
+  const page = await gate.open('');
+  await page.locator(`#row-${OTHER}`).waitFor();
+  for (const press of ['touch', 'reader'] as const) {
+    // A row comes on top, and a finger comes down the moment after.
+    const id = `rcpt_${press.padEnd(26, 'a')}`;
+    const rows = [...gate.rows];
+    gate.rows.clear();
+    gate.owes(id);
+    for (const [other, row] of rows) gate.rows.set(other, row);
+    const pressed = await page.evaluate(
+      ([id, press]) =>
+        new Promise<boolean[]>((resolve) => {
+          const watch = new MutationObserver(() => {
+            const button = document.querySelector<HTMLElement>(`#row-${id} form button`);
+            if (button === null) return;
+            watch.disconnect();
+            if (press === 'touch') button.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true, pointerType: 'touch' }));
+            const click = () =>
+              button.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, detail: press === 'touch' ? 1 : 0 }));
+            const hasty = click();
+            setTimeout(() => resolve([hasty, click()]), 1_000);
+          });
+          watch.observe(document.body, { subtree: true, childList: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }),
+      [id, press] as const,
+    );
+    assert.deepEqual(pressed, [false, true], press);
+  }
+});
+
 test('where a site may keep nothing the debts are shown', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   const page = await context.newPage();

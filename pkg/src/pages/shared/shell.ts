@@ -70,8 +70,10 @@ class Desk {
   /** The view that is shown. */
   #shown: string | undefined;
   #pointer = { x: -1, y: -1 };
-  /** When something else last came beneath the pointer, and to the focus. */
-  #moved = { pointer: Number.NEGATIVE_INFINITY, focus: Number.NEGATIVE_INFINITY };
+  /** What the last press was made with; a finger or a pen points at nothing before. */
+  #pressedBy = 'mouse';
+  /** When something else last came to each of the aims. */
+  #moved = { pointer: Number.NEGATIVE_INFINITY, focus: Number.NEGATIVE_INFINITY, list: Number.NEGATIVE_INFINITY };
   /** Deeds under way. While there are some, nothing refreshes. */
   #busy = 0;
 
@@ -87,6 +89,9 @@ class Desk {
     this.#view.addEventListener('click', (event) => this.#stopHasty(event), true);
     document.addEventListener('pointermove', ({ clientX: x, clientY: y }) => {
       this.#pointer = { x, y };
+    });
+    document.addEventListener('pointerdown', ({ pointerType }) => {
+      this.#pressedBy = pointerType;
     });
     found('leave').addEventListener('click', () => this.#lock(''));
     addEventListener('hashchange', () => void this.#go());
@@ -169,13 +174,10 @@ class Desk {
     try {
       const nodes = (await this.#parts.views[name]?.show(operator, wanted)) ?? [];
       if (asked !== this.#asked) return;
-      const [beneath, focused] = [this.#beneath(), nameOf(document.activeElement)];
-      replaceChildren(this.#view, nodes);
+      const show = () => replaceChildren(this.#view, nodes);
       // A view that a person has just opened is as they expect it.
-      if (this.#shown === place) {
-        if (beneath !== this.#beneath()) this.#moved.pointer = performance.now();
-        if (focused !== nameOf(document.activeElement)) this.#moved.focus = performance.now();
-      }
+      if (this.#shown === place) this.#change(show);
+      else show();
       this.#shown = place;
       this.#fresh.textContent = `Read at ${new Date().toISOString().slice(11, 19)} UTC.`;
     } catch (error) {
@@ -189,16 +191,31 @@ class Desk {
     this.#later();
   }
 
-  /** What a press of the pointer is for. */
-  #beneath(): string {
+  /** What a press may be for: of the mouse, of the keyboard, and of what points at nothing before. */
+  #aims(): Readonly<Record<'pointer' | 'focus' | 'list', string>> {
     const { x, y } = this.#pointer;
-    return nameOf(document.elementFromPoint(x, y));
+    return {
+      pointer: nameOf(document.elementFromPoint(x, y)),
+      focus: nameOf(document.activeElement),
+      // A line above the view moves all of it.
+      list: [this.#said.childElementCount, ...[...this.#view.querySelectorAll('form')].map(nameOf)].join(),
+    };
+  }
+
+  /** Changes what is shown, and notes which presses would be for something else by now. */
+  #change(work: () => void): void {
+    const before = this.#aims();
+    work();
+    const after = this.#aims();
+    for (const aim of ['pointer', 'focus', 'list'] as const) if (before[aim] !== after[aim]) this.#moved[aim] = performance.now();
   }
 
   /** Stops a press that was meant for what stood there a moment before. */
   #stopHasty(event: MouseEvent): void {
-    // A press by keyboard is a click without a count.
-    if (event.timeStamp - this.#moved[event.detail === 0 ? 'focus' : 'pointer'] > SETTLED_MS) return;
+    // A press by keyboard is a click without a count, and so is that of a screen reader, which needs no focus.
+    const isHeld = nameOf(event.target as Element) === nameOf(document.activeElement);
+    const aim = event.detail === 0 ? (isHeld ? 'focus' : 'list') : this.#pressedBy === 'mouse' ? 'pointer' : 'list';
+    if (event.timeStamp - this.#moved[aim] > SETTLED_MS) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     this.#say('The list has just changed. Look again, then press.', 'critical');
@@ -241,7 +258,7 @@ class Desk {
 
   #say(text: string, look?: string): void {
     const line = text === '' ? [] : [make('p', { class: look ?? 'note' }, text)];
-    replaceChildren(this.#said, line);
+    this.#change(() => replaceChildren(this.#said, line));
   }
 }
 
