@@ -247,6 +247,27 @@ test('a tap, and a press of a screen reader, for what has just come to another p
   }
 });
 
+test('a review takes the names of transactions that the gate takes, and a wallet is offered where it can send', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const hedera = { network: 'hedera:testnet', asset: '0.0.429274' };
+  for (const [more, names] of [
+    [hedera, ['0.0.1234@1700000000.000000001', 'A'.repeat(52)]],
+    [{}, [HASH, 'pending']],
+  ] as const) {
+    const gate = new ScriptedGate().owes(ONE, { state: 'manual', reason: 'overdue', ...more }).owes(OTHER, more);
+    const page = await gate.open('');
+    const row = page.locator(`#row-${ONE}`);
+    const field = row.getByLabel(/^Transaction of the payment/);
+    await field.waitFor();
+    const takes = (name: string) => field.fill(name).then(() => field.evaluate((it: HTMLInputElement) => it.validity.valid));
+    for (const name of names) assert.ok(await takes(name), name);
+    for (const name of ['9'.repeat(15), `0x${'9'.repeat(64)}?`, '9'.repeat(97)]) assert.ok(!(await takes(name)), name);
+    assert.equal(await refund(page).count(), more === hedera ? 0 : 1);
+    await page.close();
+  }
+});
+
 test('where a site may keep nothing the debts are shown', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   const page = await context.newPage();

@@ -2,7 +2,7 @@
 
 import { type Operator, textOf } from '../../operator/client.js';
 import { beginOf, placeOf } from '../../operator/transfer.js';
-import { foreign, make } from '../shared/dom.js';
+import { type Attributes, foreign, make } from '../shared/dom.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
 import { type PaymentSeen, seen } from './payment.js';
@@ -14,7 +14,16 @@ export function pathOf(id: string, decision?: string): string {
 }
 
 const REASON = { required: true, maxlength: '400', placeholder: 'kept with the payment' };
-const HASH = { required: true, placeholder: '0x…', pattern: '(0x)?[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{80,90}' };
+
+const isEvm = ({ coin }: PaymentSeen): boolean => coin.network.startsWith('eip155:');
+
+/** What the gate takes as the name of a transaction on the network of a payment. */
+const namesOf = (payment: PaymentSeen) => (isEvm(payment) ? '0x[0-9a-fA-F]{64}' : '[0-9a-zA-Z._@=\\/+:\\-]{16,96}');
+
+function transactionField(label: string, payment: PaymentSeen, pattern: string, more: Attributes = {}): HTMLElement {
+  const placeholder = isEvm(payment) ? '0x…' : undefined;
+  return field(label, 'transaction', `hash-${payment.id}`, { pattern, placeholder, ...more });
+}
 
 /** Each result of a review, and what has to be found for it. */
 const RESULTS: readonly (readonly [string, string])[] = [
@@ -45,9 +54,11 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
     '. Your wallet asks you to sign.',
   );
   const warn = (...text: readonly (string | HTMLElement | undefined)[]) => make('p', { class: 'warning' }, ...text);
-  const sign = aged.has(id)
-    ? deedForm('refund', { id, restored: 'yes' }, `No transfer was made: refund ${price} by wallet`, warn(AGED), says)
-    : deedForm('refund', { id }, `Refund ${price} by wallet`, says);
+  const sign = !isEvm(payment)
+    ? warn('The desk sends no transfer on this network. Send the refund with a wallet of its own, and report it below.')
+    : aged.has(id)
+      ? deedForm('refund', { id, restored: 'yes' }, `No transfer was made: refund ${price} by wallet`, warn(AGED), says)
+      : deedForm('refund', { id }, `Refund ${price} by wallet`, says);
   const since = refunding === '' ? [] : ['Since ', moment(refunding), ': '];
   const asked = deedForm('again', { id, begun: String(beginOf(payment.members) ?? '') }, 'The wallet sent nothing', warn(...since, LOST));
   // A program goes on with what it has begun: to send a transfer beside it would pay twice.
@@ -82,7 +93,7 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
         'refunded',
         { id },
         'Report the refund',
-        field('Transaction of the refund', 'transaction', `hash-${id}`, { ...HASH, value: begun?.hash }),
+        transactionField('Transaction of the refund', payment, namesOf(payment), { required: true, value: begun?.hash }),
       ),
     ),
     more(`waive-${id}`, 'Nothing is owed', deedForm('waive', { id }, 'Waive the debt', field('Reason', 'reason', `why-${id}`, REASON))),
@@ -95,8 +106,9 @@ const FAILED =
 const AGED =
   'The gate was restored from a backup since this debt arose. Look for a transfer to this payer since the backup: if there is one, report it below.';
 
-function review({ id, transaction }: PaymentSeen): HTMLElement {
-  const hash = field('Transaction of the payment (not for void)', 'transaction', `hash-${id}`, { ...HASH, required: false });
+function review(payment: PaymentSeen): HTMLElement {
+  const { id, transaction } = payment;
+  const hash = transactionField('Transaction of the payment (not for void)', payment, `${namesOf(payment)}|pending`);
   return deedForm(
     'resolve',
     { id },
