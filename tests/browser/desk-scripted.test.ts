@@ -268,6 +268,20 @@ test('a review takes the names of transactions that the gate takes, and a wallet
   }
 });
 
+// A-638
+test('what someone else began is theirs to take back, and what this browser began is refused in the wallet first', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const gate = new ScriptedGate().owes(ONE, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
+  const page = await gate.open(`#payment?id=${ONE}`);
+  await page.getByText(/someone else began this refund.*Ask them first/).waitFor();
+  await page.getByRole('button', { name: 'It was not sent, and will not be' }).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'The wallet sent nothing' }).count(), 0);
+  await page.evaluate((id) => localStorage.setItem(`farebox-refund-${id}`, ''), ONE);
+  await page.getByText(/If the wallet still asks, refuse it there first/).waitFor();
+  await page.getByRole('button', { name: 'The wallet sent nothing' }).waitFor();
+});
+
 test('where a site may keep nothing the debts are shown', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   const page = await context.newPage();

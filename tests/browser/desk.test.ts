@@ -301,9 +301,9 @@ test('what another operator began is seen, and may be begun again once nothing w
   const page = await entered(`#payment?id=${id}`, (page) =>
     injectWallet(page, world.chain.accounts.payee, '0x14a34', 'agrees', world.sendAsPayee),
   );
-  await page.getByText(/a wallet was asked for this refund/).waitFor();
+  await page.getByText(/someone else began this refund/).waitFor();
   assert.equal(await page.getByRole('button', { name: /by wallet/ }).count(), 0);
-  await page.getByRole('button', { name: 'The wallet sent nothing' }).click();
+  await page.getByRole('button', { name: 'It was not sent, and will not be' }).click();
   await said(page, /may be begun again/);
   await page.waitForTimeout(SETTLED_MS);
   await page.getByRole('button', { name: /by wallet/ }).click();
@@ -319,7 +319,7 @@ test('a press for a deed that has just become another one does nothing, by point
   );
   const begunId = async () => Number((await payment(id))['refunding_id']);
   const read = page.getByRole('button', { name: /by wallet/ });
-  const begun = page.getByRole('button', { name: 'The wallet sent nothing' });
+  const begun = page.getByRole('button', { name: 'It was not sent, and will not be' });
   const comeBack = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
 
   // What is aimed at stays as it is, also for a person who comes back to the tab.
@@ -337,7 +337,7 @@ test('a press for a deed that has just become another one does nothing, by point
           const button = document.querySelector<HTMLElement>('#view form[data-do="refund"] button');
           if (detail === 0) button?.focus();
           new MutationObserver((_, observer) => {
-            if (button?.textContent !== 'The wallet sent nothing') return;
+            if (button?.textContent !== 'It was not sent, and will not be') return;
             observer.disconnect();
             const click = new MouseEvent('click', { bubbles: true, cancelable: true, detail });
             setTimeout(() => resolve(void button.dispatchEvent(click)), 50);

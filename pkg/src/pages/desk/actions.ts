@@ -60,7 +60,12 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
       ? deedForm('refund', { id, restored: 'yes' }, `No transfer was made: refund ${price} by wallet`, warn(AGED), says)
       : deedForm('refund', { id }, `Refund ${price} by wallet`, says);
   const since = refunding === '' ? [] : ['Since ', moment(refunding), ': '];
-  const asked = deedForm('again', { id, begun: String(beginOf(payment.members) ?? '') }, 'The wallet sent nothing', warn(...since, LOST));
+  const again = { id, begun: String(beginOf(payment.members) ?? '') };
+  // What another person holds may still be sent: their word counts, and no history of a wallet.
+  const asked =
+    begun === undefined
+      ? deedForm('again', again, 'It was not sent, and will not be', warn(...since, ELSEWHERE))
+      : deedForm('again', again, 'The wallet sent nothing', warn(...since, LOST));
   // A program goes on with what it has begun: to send a transfer beside it would pay twice.
   const program = textOf(payment.members, 'refunding_key');
   const theirs = warn(
@@ -100,7 +105,10 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
   ];
 }
 
-const LOST = 'a wallet was asked for this refund. Look into its history: if the refund is there, report it below.';
+const LOST =
+  'a wallet was asked for this refund. Look into its history: if the refund is there, report it below. If the wallet still asks, refuse it there first.';
+const ELSEWHERE =
+  'someone else began this refund, at another desk or on a terminal. Ask them first: if they have sent it, report it below; if not, what they hold must not be sent any more.';
 const FAILED =
   'It was not found on the chain. Look into the history of the wallet: only if the transfer failed, or was cancelled there, begin again. One that was sped up has another hash: report that.';
 const AGED =
