@@ -79,6 +79,17 @@ test('a review is approved by a click, and exactly that request is paid', { time
   assert.equal(kind, 'success');
 });
 
+// A-639
+test('a person reads the whole payee before they approve', { timeout: LIMIT_MS }, async () => {
+  const { policyReviewEventId: id } = await ask('payee');
+  const page = await entered();
+  const row = page.locator(`#review-${id}`);
+  await row.waitFor();
+  assert.match(await row.innerText(), /\b0x[0-9a-fA-F]{40}\b/);
+  await row.getByRole('button', { name: 'Deny' }).click();
+  await said(page, /is denied/);
+});
+
 test('a press that another row came beneath does nothing', { timeout: LIMIT_MS }, async () => {
   await ask('one');
   await ask('other');

@@ -3,7 +3,7 @@
 import { type Members, membersOf } from '../../members.js';
 import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, facts, moment, pageLinks, pill, rowsOf, shortened, switchOf } from '../shared/parts.js';
+import { deedForm, facts, moment, pageLinks, pill, rowsOf, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
 import { pathIn, placeOf } from './organization.js';
 
@@ -41,17 +41,13 @@ function reviewRow(org: string, review: Members): HTMLElement {
     make('h3', {}, foreign(text('agent')), ' asks ', pill(state, LOOKS[state] ?? '')),
     make('p', { class: 'price' }, foreign(`${text('amount')} ${text('asset')}`)),
     make('p', {}, foreign(`${text('requestMethod')} ${text('requestUrl')}`)),
-    make(
-      'p',
-      { class: 'quiet' },
-      'to ',
-      shortened(text('payee')),
-      ' on ',
-      foreign(text('network')),
-      ', asked at ',
-      moment(text('createdAt')),
-    ),
-    make('p', { class: 'quiet' }, 'ends at ', moment(text('expiresAt'))),
+    // Whole: whoever made a payee up may have made one with the same ends.
+    facts([
+      ['payee', make('code', {}, foreign(text('payee')))],
+      ['network', text('network')],
+      ['asked', moment(text('createdAt'))],
+      ['ends', moment(text('expiresAt'))],
+    ]),
     request(id, review),
     make('p', {}, make('a', { href: linkTo('decision', { org, id: text('paidRequestId') }) }, 'Why it was asked')),
     answers({ org, id, who: text('agent'), sum: `${text('amount')} ${text('asset')}` }, state),
