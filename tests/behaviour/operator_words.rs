@@ -12,6 +12,7 @@ use crate::world::{BEGIN, PAY_TO, With, World, request};
 
 const OPERATOR: &str = "operator-0123456789abcdef0123456789";
 const CHAIN: &str = "eip155:84532";
+const PAYER: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
 const UNKNOWN: &str = "0x00000000000000000000000000000000000000aa";
 
 fn body(reply: &Reply) -> Value {
@@ -23,24 +24,30 @@ fn body(reply: &Reply) -> Value {
 /// The answer to a request of the operator, where every object answers this and the list of
 /// channels that.
 fn shown(path: &str, object: &Value, channels: &Value) -> Value {
+    body(&answer(path, &[Some(object)], channels))
+}
+
+/// The answer of a gate with as many objects as there are answers; `None` for one that is down.
+fn answer(path: &str, objects: &[Option<&Value>], channels: &Value) -> Reply {
     let mut vars = World::chain_vars();
     vars["OPERATOR_TOKEN"] = json!(OPERATOR);
-    vars["LEDGER_SHARDS"] = json!(1);
+    vars["LEDGER_SHARDS"] = json!(objects.len());
     let gate = Gate::from_vars(&vars.to_string()).unwrap();
     let head = request("GET", &format!("/_farebox/{path}"))
         .header("authorization", &format!("Bearer {OPERATOR}"));
     let step = gate.operator().begin(&head, None, "correlation", UnixTime::from_secs(BEGIN));
     let mut query = match step.unwrap() {
         OperatorStep::OperatorQuery(query) => query,
-        OperatorStep::Channels(page) => return body(&page.answered(Some(&channels.to_string()))),
+        OperatorStep::Channels(page) => return page.answered(Some(&channels.to_string())),
         step => panic!("{step:?}"),
     };
+    let mut said = objects.iter().cycle().map(|object| object.map(Value::to_string));
     loop {
         match query.turn() {
-            QueryStep::Answer(reply) => return body(&reply),
+            QueryStep::Answer(reply) => return reply,
             QueryStep::Channels(..) => query.summed(Some(&channels.to_string())),
             QueryStep::Chain(..) => panic!(),
-            QueryStep::Ask(calls) => query.answered(calls.iter().map(|_| Some(object.to_string()))),
+            QueryStep::Ask(calls) => query.answered(said.by_ref().take(calls.len())),
         }
     }
 }
@@ -99,21 +106,39 @@ fn the_failures_of_a_client_have_dates() {
     assert_eq!(item["last"], "2026-09-21T14:14:20Z");
 }
 
-#[test]
-fn a_cursor_is_short_and_goes_on_where_the_page_ended() {
-    let payer = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
+/// The report of an object about one payment, and whether it has more.
+fn listed(more: Value) -> Value {
     let item = json!({
-        "id": "rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa", "key": "ab".repeat(32), "state": "delivered", "payer": payer,
+        "id": "rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa", "key": "ab".repeat(32), "state": "delivered", "payer": PAYER,
         "payee": PAY_TO, "route": "/a", "network": CHAIN, "asset": ASSET, "amount": "10000",
         "transaction": null, "facilitator": "f", "created_at": 1_790_000_000, "updated_at": 1_790_000_000,
         "reason": null,
     });
-    let report = json!({"items": {"items": [item], "more": true}});
+    json!({"items": {"items": [item], "more": more}})
+}
+
+//
+#[test]
+pub fn a_list_that_lacks_an_object_is_no_list() {
+    let (full, none) = (listed(json!(false)), json!({"items": {"items": [], "more": false}}));
+    for objects in [[None, Some(&full)], [Some(&none), None], [None, Some(&none)]] {
+        let reply = answer("payments?limit=1", &objects, &Value::Null);
+        assert_eq!(reply.head.status, 503, "{objects:?}");
+    }
+    // The page is full before the object that is down; the next one begins there.
+    let first = body(&answer("payments?limit=1", &[Some(&full), None], &Value::Null));
+    assert_eq!(first["items"].as_array().unwrap().len(), 1);
+    assert!(first["next"].is_string());
+}
+
+#[test]
+fn a_cursor_is_short_and_goes_on_where_the_page_ended() {
+    let report = listed(json!(true));
     let first = shown("payments?limit=1", &report, &Value::Null);
     let next = first["next"].as_str().unwrap();
     assert!(next.len() < 100 && next.is_ascii(), "{next}");
     let again =
-        shown(&format!("payments?limit=1&payer={payer}&cursor={next}"), &report, &Value::Null);
+        shown(&format!("payments?limit=1&payer={PAYER}&cursor={next}"), &report, &Value::Null);
     assert_eq!(again["items"].as_array().unwrap().len(), 1);
 }
 

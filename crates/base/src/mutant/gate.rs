@@ -124,6 +124,8 @@ macro_rules! gate {
             PayeeStays,
             /// A reporter of refunds may decide everything.
             RefundersDecide,
+            /// A list that lacks the rows of an object that is down is whole.
+            PartsAreWhole,
             /// A hash whose row has gone buys again.
             HashesCountForEver,
             /// The treasury pays back a settlement that the chain does not show.

@@ -16,6 +16,7 @@ use super::{message, naming, refusal};
 use crate::call::LedgerCall;
 use crate::reply::Reply;
 use farebox_base::encoding;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::Sorted;
 use farebox_base::time::UnixTime;
 use farebox_channel::index::{self, IndexAsk};
@@ -113,6 +114,7 @@ pub struct OperatorQuery {
     /// Objects to ask, each with the row to continue from.
     waiting: VecDeque<(usize, Option<Mark>)>,
     asked: Vec<usize>,
+    /// Whether an object that may have the one payment is down.
     down: bool,
     items: Vec<PaymentItem>,
     next: Option<ListCursor>,
@@ -241,16 +243,17 @@ impl OperatorQuery {
                 Some(report) => self.take(object, report),
                 // Approximate counters may be missing.
                 None if object == usize::MAX => {}
-                None => self.down = true,
+                // Another object may have the one payment. All else would be told in part, also
+                // where the next answer fills a page.
+                None if self.task.payment().is_some() || planted(Mutant::PartsAreWhole) => {
+                    self.down = true;
+                }
+                None => {
+                    self.reply = Some(refusal(Code::LedgerUnavailable, &self.correlation, None));
+                }
             }
             if self.reply.is_some() {
                 return;
-            }
-        }
-        if self.down {
-            let partial = matches!(self.task, Task::Find { .. } | Task::Decide { .. });
-            if !partial {
-                self.reply = Some(refusal(Code::LedgerUnavailable, &self.correlation, None));
             }
         }
     }
