@@ -282,6 +282,21 @@ test('what someone else began is theirs to take back, and what this browser bega
   await page.getByRole('button', { name: 'The wallet sent nothing' }).waitFor();
 });
 
+test('a review ends with what somebody chose, and a debt whose money may not be there says so', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE, { state: 'manual', reason: 'stream_lost', transaction: HASH });
+  gate.owes(OTHER, { transaction: 'pending' }).owes(`rcpt_${'c'.repeat(26)}`, { reason: 'let_go' });
+  const page = await gate.open('');
+  await page.locator(`#row-${ONE}`).getByLabel('Reason').fill('the log says so');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.locator('select:invalid').count(), 1);
+  assert.deepEqual(gate.told, []);
+  await page
+    .locator(`#row-${OTHER}`)
+    .getByText(/moves the money later/)
+    .waitFor();
+  await page.getByText(/look whether it delivered/).waitFor();
+});
+
 test('where a site may keep nothing the debts are shown', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   const page = await context.newPage();

@@ -27,6 +27,7 @@ function transactionField(label: string, payment: PaymentSeen, pattern: string, 
 
 /** Each result of a review, and what has to be found for it. */
 const RESULTS: readonly (readonly [string, string])[] = [
+  ['', 'choose what the chain shows'],
   ['delivered', 'delivered: money moved, and the payer was served'],
   ['refund_due', 'refund due: money moved, and the payer was not served'],
   ['waived', 'waived: money moved, and nothing is owed'],
@@ -83,7 +84,9 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
       sent(hash),
       warn(...since, FAILED),
     );
+  const doubt = payment.transaction === 'pending' ? PENDING : payment.reason === 'let_go' ? LET_GO : undefined;
   return [
+    ...(doubt === undefined ? [] : [warn(doubt)]),
     program !== ''
       ? theirs
       : begun?.hash !== undefined
@@ -105,6 +108,10 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
   ];
 }
 
+const PENDING =
+  'Its facilitator moves the money later, and the gate cannot see whether it did. Look whether it came before you pay it back.';
+const LET_GO =
+  'Someone other than the gate submitted this payment. If that was another server of yours, look whether it delivered before you pay it back.';
 const LOST =
   'a wallet was asked for this refund. Look into its history: if the refund is there, report it below. If the wallet still asks, refuse it there first.';
 const ELSEWHERE =
@@ -121,7 +128,7 @@ function review(payment: PaymentSeen): HTMLElement {
     'resolve',
     { id },
     'Resolve',
-    choice('What you found', 'as', `as-${id}`, RESULTS),
+    choice('What you found', 'as', `as-${id}`, RESULTS, '', { required: true }),
     field('Reason', 'reason', `why-${id}`, REASON),
     transaction === '' ? hash : undefined,
   );

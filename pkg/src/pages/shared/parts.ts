@@ -1,6 +1,6 @@
 /** Parts that every view of a desk is made of. */
 
-import { type Child, foreign, make } from './dom.js';
+import { type Attributes, type Child, foreign, make } from './dom.js';
 import { short } from './money.js';
 import { linkTo, type Wanted } from './shell.js';
 
@@ -39,12 +39,7 @@ function asForeign(value: Child): Child {
 }
 
 /** A labelled field of a form. */
-export function field(
-  label: string,
-  name: string,
-  id: string,
-  more: Readonly<Record<string, string | boolean | undefined>> = {},
-): HTMLElement {
+export function field(label: string, name: string, id: string, more: Attributes = {}): HTMLElement {
   return make(
     'div',
     { class: 'field' },
@@ -54,9 +49,16 @@ export function field(
 }
 
 /** A labelled choice; each of `choices` is its value and its words. */
-export function choice(label: string, name: string, id: string, choices: readonly (readonly [string, string])[], chosen = ''): HTMLElement {
+export function choice(
+  label: string,
+  name: string,
+  id: string,
+  choices: readonly (readonly [string, string])[],
+  chosen = '',
+  more: Attributes = {},
+): HTMLElement {
   const options = choices.map(([value, words]) => make('option', { value, selected: value === chosen }, words));
-  return make('div', { class: 'field' }, make('label', { for: id }, label), make('select', { id, name }, ...options));
+  return make('div', { class: 'field' }, make('label', { for: id }, label), make('select', { id, name, ...more }, ...options));
 }
 
 /** A form that does one thing, with what the deed has to know as data. */
