@@ -48,6 +48,8 @@ class ScriptedGate {
   /** Paths that get no answer. */
   readonly silent = new Set<string>();
   readonly asked: string[] = [];
+  /** Where a list goes on. */
+  next: string | null = null;
   /** How long each answer takes. */
   readMs = 0;
 
@@ -73,7 +75,7 @@ class ScriptedGate {
     if ([...this.silent].some((part) => `${path}?${query}`.includes(part))) return undefined;
     if (path === '/_farebox/payments') {
       const state = query.get('state');
-      return { items: [...this.rows.values()].filter((row) => state === null || row['state'] === state), next: null };
+      return { items: [...this.rows.values()].filter((row) => state === null || row['state'] === state), next: this.next };
     }
     const [, id = '', decision] = /^\/_farebox\/payments\/([^/]+)(?:\/(.+))?$/.exec(path) ?? [];
     const row = this.rows.get(id);
@@ -295,6 +297,20 @@ test('a review ends with what somebody chose, and a debt whose money may not be 
     .getByText(/moves the money later/)
     .waitFor();
   await page.getByText(/look whether it delivered/).waitFor();
+});
+
+test('an empty page that has a next one, or came after one, says nothing of the whole list', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate();
+  for (const [fragment, next, words] of [
+    ['#payments', 'c', 'Nothing on this page: go on to the next one.'],
+    ['#payments?cursor=c', null, 'Nothing more.'],
+    ['#payments', null, 'No payment is like this.'],
+  ] as const) {
+    gate.next = next;
+    const page = await gate.open(fragment);
+    await page.getByText(words).waitFor();
+    await page.close();
+  }
 });
 
 test('where a site may keep nothing the debts are shown', { timeout: LIMIT_MS }, async () => {

@@ -458,6 +458,12 @@ test('what others wrote is text, with hidden characters shown', { timeout: LIMIT
       await route.fulfill({ response, body: plant(await response.text()) });
     });
   });
+  await eventually('a client fails', async () => {
+    await fetch(`${world.gate.url}/report`);
+    const headers = { authorization: `Bearer ${world.token}` };
+    const { items } = (await (await fetch(`${world.gate.url}/_farebox/failures`, { headers })).json()) as { items: unknown[] };
+    return items.length > 0;
+  });
   for (const view of ['payments', 'overview', `payment?id=${await idIn('delivered')}`, 'clients', 'facilitators']) {
     await page.goto(`${world.gate.url}/_farebox/desk/#${view}`);
     await page.getByText('<img src=x onerror=alert(1)>‹U+202E›‹U+200B›').first().waitFor();

@@ -4,7 +4,7 @@ import type { Members } from '../../members.js';
 import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
-import { facts, figuresOf, moment, pageLinks, pill, rowsOf, shortened } from '../shared/parts.js';
+import { facts, figuresOf, listPage, moment, pill, rowsOf, shortened } from '../shared/parts.js';
 import { heading, linkTo, type Wanted } from '../shared/shell.js';
 
 export async function clients(operator: Operator, { code, route }: Wanted): Promise<readonly Node[]> {
@@ -137,8 +137,7 @@ export async function channels(operator: Operator, { cursor }: Wanted): Promise<
       'The channels of sessions, each as of its last alarm. What was spent and not claimed yet can be claimed.',
     ),
     ...sums,
-    rowsOf(listOf(page, 'items').map(channelRow), 'No session has begun.'),
-    pageLinks('channels', {}, cursor, next),
+    ...listPage(listOf(page, 'items').map(channelRow), 'No session has begun.', 'channels', {}, cursor, next),
   ];
 }
 

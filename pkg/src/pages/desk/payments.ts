@@ -3,7 +3,7 @@
 import type { Members } from '../../members.js';
 import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { choice, deedForm, facts, field, moment, pageLinks, rowsOf } from '../shared/parts.js';
+import { choice, deedForm, facts, field, listPage, moment } from '../shared/parts.js';
 import { type Deed, heading, linkTo, type Wanted } from '../shared/shell.js';
 import { actionsFor, pathOf } from './actions.js';
 import { meaningOf, nameOf, paymentRow, reasonOf, STATE_NAMES, seen, statePill } from './payment.js';
@@ -36,7 +36,7 @@ export async function payments(operator: Operator, wanted: Wanted): Promise<read
   const next = textOf(page, 'next');
   const { cursor, ...first } = wanted;
   const rows = listOf(page, 'items').map((item) => paymentRow(seen(item)));
-  return [heading('Payments'), search(wanted), rowsOf(rows, 'No payment is like this.'), pageLinks('payments', first, cursor, next)];
+  return [heading('Payments'), search(wanted), ...listPage(rows, 'No payment is like this.', 'payments', first, cursor, next)];
 }
 
 function search({ find = '', state = '', route = '', from = '', to = '' }: Wanted): HTMLElement {

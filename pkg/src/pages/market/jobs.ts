@@ -3,7 +3,7 @@
 import { type Members, membersOf } from '../../members.js';
 import { listOf, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { choice, deedForm, facts, field, moment, pageLinks, pill, rowsOf, shortened } from '../shared/parts.js';
+import { choice, deedForm, facts, field, listPage, moment, pill, rowsOf, shortened } from '../shared/parts.js';
 import { type Deed, linkTo } from '../shared/shell.js';
 import { holdRow } from './money.js';
 import { ofProfile, PATHS, priceOf } from './profile.js';
@@ -41,8 +41,7 @@ export const jobs = ofProfile('Jobs', async (_operator, served, { find = '', sta
   return [
     ...served.head('Jobs', 'jobs'),
     form,
-    rowsOf(rows, 'No job is like this.'),
-    pageLinks('jobs', { profile: served.name, find, state, seller }, cursor, textOf(page, 'next')),
+    ...listPage(rows, 'No job is like this.', 'jobs', { profile: served.name, find, state, seller }, cursor, textOf(page, 'next')),
   ];
 });
 

@@ -3,7 +3,7 @@
 import type { Members } from '../../members.js';
 import { listOf, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, moment, pageLinks, pill, rowsOf, shortened, switchOf } from '../shared/parts.js';
+import { deedForm, listPage, moment, pill, shortened, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo } from '../shared/shell.js';
 import { ofProfile, PATHS, priceOf } from './profile.js';
 
@@ -44,8 +44,7 @@ export const holds = ofProfile('Money', async (_operator, served, { state = '', 
     switchOf('How far it is', states),
     switchOf('Where it goes', ways),
     make('p', { class: 'quiet lead' }, PROGRESS[state]?.[2] ?? 'What changed last stands first.'),
-    rowsOf(rows, 'No money is like this.'),
-    pageLinks('money', { profile: served.name, state, leave }, cursor, textOf(page, 'next')),
+    ...listPage(rows, 'No money is like this.', 'money', { profile: served.name, state, leave }, cursor, textOf(page, 'next')),
   ];
 });
 

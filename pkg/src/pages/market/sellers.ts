@@ -3,7 +3,7 @@
 import { type Members, membersOf } from '../../members.js';
 import { listOf, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, field, moment, pageLinks, pill, rowsOf, shortened } from '../shared/parts.js';
+import { deedForm, field, listPage, moment, pill, shortened } from '../shared/parts.js';
 import { type Deed, linkTo } from '../shared/shell.js';
 import { ofProfile, priceOf } from './profile.js';
 
@@ -25,8 +25,7 @@ export const sellers = ofProfile('Sellers', async (_operator, served, { seller =
     ...served.head('Sellers', 'sellers'),
     form,
     make('p', { class: 'quiet lead' }, 'Who was heard of last stands first. Who has not proven their wallet is not here.'),
-    rowsOf(rows, 'There is no seller.'),
-    pageLinks('sellers', { profile: served.name, seller }, cursor, textOf(page, 'next')),
+    ...listPage(rows, 'There is no seller.', 'sellers', { profile: served.name, seller }, cursor, textOf(page, 'next')),
   ];
 });
 

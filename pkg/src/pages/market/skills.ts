@@ -3,7 +3,7 @@
 import type { Members } from '../../members.js';
 import { listOf, type Operator, Refused, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, field, moment, pageLinks, pill, rowsOf, shortened, switchOf } from '../shared/parts.js';
+import { deedForm, field, listPage, moment, pageLinks, pill, rowsOf, shortened, switchOf } from '../shared/parts.js';
 import { type Deed, heading, linkTo, type Wanted } from '../shared/shell.js';
 
 const LIMIT = '25';
@@ -105,8 +105,14 @@ export async function invocations(operator: Operator, wanted: Wanted): Promise<r
     heading('Invocations'),
     form,
     switchOf('Outcomes', outcomes),
-    rowsOf(listOf(page, 'invocations').map(invocationRow), 'No invocation is like this.'),
-    pageLinks('invocations', { skill, agent, outcome }, cursor, textOf(page, 'cursor')),
+    ...listPage(
+      listOf(page, 'invocations').map(invocationRow),
+      'No invocation is like this.',
+      'invocations',
+      { skill, agent, outcome },
+      cursor,
+      textOf(page, 'cursor'),
+    ),
   ];
 }
 

@@ -89,3 +89,16 @@ export function pageLinks(view: string, wanted: Wanted, cursor: string | undefin
     next === '' ? undefined : make('a', { href: linkTo(view, { ...wanted, [name]: next }) }, 'Next page'),
   );
 }
+
+/** A page of a list with the ways to its others. `none` is true of the whole list alone: a page in the middle may be empty. */
+export function listPage(
+  rows: readonly HTMLElement[],
+  none: string,
+  view: string,
+  wanted: Wanted,
+  cursor: string | undefined,
+  next: string,
+): readonly HTMLElement[] {
+  const sentence = next !== '' ? 'Nothing on this page: go on to the next one.' : cursor === undefined ? none : 'Nothing more.';
+  return [rowsOf(rows, sentence), pageLinks(view, wanted, cursor, next)];
+}

@@ -3,7 +3,7 @@
 import { type Members, membersOf } from '../../members.js';
 import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, facts, moment, pageLinks, pill, rowsOf, switchOf } from '../shared/parts.js';
+import { deedForm, facts, listPage, moment, pill, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
 import { pathIn, placeOf } from './organization.js';
 
@@ -24,11 +24,14 @@ export async function reviews(operator: Operator, wanted: Wanted): Promise<reado
       { class: 'quiet lead' },
       'An agent asked for more than it may pay alone. An approval lets exactly this request be paid, once.',
     ),
-    rowsOf(
+    ...listPage(
       listOf(page, 'items').map((review) => reviewRow(place.name, review)),
       `No review is ${state}.`,
+      'reviews',
+      { org: place.name, state },
+      wanted['cursor'],
+      textOf(page, 'cursor'),
     ),
-    pageLinks('reviews', { org: place.name, state }, wanted['cursor'], textOf(page, 'cursor')),
   ];
 }
 

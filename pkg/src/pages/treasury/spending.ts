@@ -5,7 +5,7 @@ import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { shareBar } from '../shared/chart.js';
 import { foreign, make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';
-import { choice, deedForm, facts, field, moment, pageLinks, pill, rowsOf } from '../shared/parts.js';
+import { choice, deedForm, facts, field, listPage, moment, pill } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
 import { placeOf } from './organization.js';
 
@@ -114,11 +114,14 @@ export async function decisions(operator: Operator, wanted: Wanted): Promise<rea
   return [
     ...place.head('Decisions', 'decisions'),
     form,
-    rowsOf(
+    ...listPage(
       listOf(page, 'items').map((item) => decisionRow(place.name, item)),
       'No decision is like this.',
+      'decisions',
+      { org: place.name, agent, outcome },
+      cursor,
+      textOf(page, 'cursor'),
     ),
-    pageLinks('decisions', { org: place.name, agent, outcome }, cursor, textOf(page, 'cursor')),
   ];
 }
 
