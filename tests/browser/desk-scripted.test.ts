@@ -6,7 +6,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
-import { PAGES } from '../../scripts/pages.mjs';
+import { PAGES, TREASURY_PAGES } from '../../scripts/pages.mjs';
 import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
 import { complaintsOf } from './looks.ts';
@@ -311,6 +311,13 @@ test('an empty page that has a next one, or came after one, says nothing of the 
     await page.getByText(words).waitFor();
     await page.close();
   }
+});
+
+test('the name of an organization that is no more leads to no other one', { timeout: LIMIT_MS }, async () => {
+  const page = await context.newPage();
+  await openScripted(page, TREASURY_PAGES, '/desk/', '#agents?org=acme', () => ({ items: [{ name: 'other' }] }));
+  await page.getByRole('heading', { name: 'Nothing to show' }).waitFor();
+  await page.getByText('There is no organization acme.').waitFor();
 });
 
 test('where a site may keep nothing the debts are shown', { timeout: LIMIT_MS }, async () => {

@@ -25,7 +25,9 @@ export function ofProfile(
   return async (operator, wanted) => {
     const all = await profilesOf(operator);
     const names = all.map((profile) => textOf(profile, 'network_profile'));
-    const name = names.find((known) => known === wanted['profile']) ?? names[0];
+    const { profile: named } = wanted;
+    if (named !== undefined && !names.includes(named)) throw new Error(`There is no network profile ${named}.`);
+    const name = named ?? names[0];
     if (name === undefined) return [heading(title), make('p', { class: 'quiet' }, 'This Worker serves no exchange.')];
     const choices = (view: string) => names.map((other) => [other, linkTo(view, { profile: other }), other === name] as const);
     return show(

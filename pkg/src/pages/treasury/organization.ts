@@ -18,7 +18,9 @@ export function pathIn(organization: string, ...parts: readonly string[]): strin
 
 export async function placeOf(operator: Operator, { org }: Wanted): Promise<Place> {
   const all = listOf(await operator.read('/api/organizations'), 'items').map((item) => textOf(item, 'name'));
-  const name = all.find((known) => known === org) ?? all[0] ?? '';
+  // Another one's agents and reviews under the name of one that is no more would be ended and approved for it.
+  if (org !== undefined && !all.includes(org)) throw new Error(`There is no organization ${org}.`);
+  const name = org ?? all[0] ?? '';
   const choices = (view: string) => all.map((other) => [other, linkTo(view, { org: other }), other === name] as const);
   return {
     name,
