@@ -121,7 +121,7 @@ test('under the address of a payment that cannot be read nothing of another one 
   gate.silent.clear();
   await refund(page).waitFor();
   gate.silent.add(OTHER);
-  await page.locator('#fresh', { hasText: /^Not read/ }).waitFor();
+  await page.locator('#fresh', { hasText: /^Not read: .* Read at 20\d\d-\d\d-\d\d / }).waitFor();
   assert.equal(await refund(page).count(), 1);
   assert.deepEqual(gate.told, []);
 });
@@ -311,6 +311,23 @@ test('an empty page that has a next one, or came after one, says nothing of the 
     await page.getByText(words).waitFor();
     await page.close();
   }
+});
+
+test('a wallet that never answers does not keep what is shown for ever', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  const page = await context.newPage();
+  await page.clock.install();
+  await addWallet(page, { payer: payee, network: '0x14a34', opens: new Promise(() => {}) });
+  await openScripted(page, PAGES, '/_farebox/desk/', `#payment?id=${ONE}`, (request) => gate.answer(request));
+  await refund(page).click();
+  await said(page, /Your wallet asks you/);
+  const asked = gate.asked.length;
+  await page.clock.fastForward(30_000);
+  assert.equal(gate.asked.length, asked);
+  await page.clock.fastForward(40_000);
+  await eventually('it is read', () => gate.asked.length > asked);
+  // What is under way is not begun again.
+  assert.equal(await page.locator('form[aria-busy=true]').count(), 1);
 });
 
 test('the name of an organization that is no more leads to no other one', { timeout: LIMIT_MS }, async () => {

@@ -42,8 +42,8 @@ function filled<T extends Element>(element: T, attributes: Attributes, children:
   return element;
 }
 
-/** What a person changes by hand, so a refresh leaves it alone. */
-const BY_HAND = new Set(['open']);
+/** What a person changes by hand, and what their deed under way shows, so a refresh leaves it alone. */
+const BY_HAND = new Set(['open', 'aria-busy']);
 
 /**
  * Makes the children of `place` like `wanted`. What is the same stays in place with focus, selection and what was typed;

@@ -33,6 +33,8 @@ export interface DeskParts {
 /** How soon a view is read again, at the soonest and at the latest. */
 const AGAIN_MS = 5_000;
 const LATEST_MS = 120_000;
+/** For how long what a person aims at or has under way keeps a view from being read again: a wallet may never answer. */
+const HELD_MS = 60_000;
 /** The wait before the next read, in times of the last one: what a desk reads, payments wait for. */
 const REST = 20;
 /** For how long after another row or deed came beneath the pointer or the focus a press of it does nothing. */
@@ -67,6 +69,8 @@ class Desk {
   #asked = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wait = AGAIN_MS;
+  /** The last read of what is shown: when it ended, and the words for it. */
+  #read = { at: Number.NEGATIVE_INFINITY, words: '' };
   /** The view that is shown. */
   #shown: string | undefined;
   #pointer = { x: -1, y: -1 };
@@ -74,7 +78,7 @@ class Desk {
   #pressedBy = 'mouse';
   /** When something else last came to each of the aims. */
   #moved = { pointer: Number.NEGATIVE_INFINITY, focus: Number.NEGATIVE_INFINITY, list: Number.NEGATIVE_INFINITY };
-  /** Deeds under way. While there are some, nothing refreshes. */
+  /** Deeds under way. While there are some, a view is read once a minute. */
   #busy = 0;
 
   constructor(parts: DeskParts) {
@@ -169,6 +173,7 @@ class Desk {
     // Under the address of a view nothing of another one may be pressed, also where this one cannot be read.
     if (this.#shown !== place) {
       replaceChildren(this.#view, []);
+      this.#read.words = '';
       this.#fresh.textContent = 'Reading…';
     }
     try {
@@ -179,13 +184,14 @@ class Desk {
       if (this.#shown === place) this.#change(show);
       else show();
       this.#shown = place;
-      this.#fresh.textContent = `Read at ${new Date().toISOString().slice(11, 19)} UTC.`;
+      this.#read = { at: performance.now(), words: `Read at ${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC.` };
+      this.#fresh.textContent = this.#read.words;
     } catch (error) {
       if (asked !== this.#asked) return;
       if (error instanceof Refused && error.status === 401) return this.#lock('The token is not accepted any more.');
       if (this.#view.childElementCount === 0) replaceChildren(this.#view, [heading('Nothing to show')]);
       this.#shown = place;
-      this.#fresh.textContent = `Not read: ${sentenceOf(error)}`;
+      this.#fresh.textContent = `Not read: ${sentenceOf(error)} ${this.#read.words}`;
     }
     this.#wait = Math.min(Math.max(REST * (performance.now() - begun), AGAIN_MS), LATEST_MS);
     this.#later();
@@ -228,8 +234,9 @@ class Desk {
 
   #refreshUnlessAimed(): void {
     // What a person is about to press keeps its place.
-    const isAimed = this.#view.querySelector('button:hover') !== null;
-    if (document.visibilityState === 'visible' && this.#busy === 0 && !isAimed) void this.#refresh();
+    const isAimed = this.#busy > 0 || this.#view.querySelector('button:hover') !== null;
+    const isHeld = isAimed && performance.now() - this.#read.at < HELD_MS;
+    if (document.visibilityState === 'visible' && !isHeld) void this.#refresh();
     else this.#later();
   }
 
