@@ -313,6 +313,16 @@ test('an empty page that has a next one, or came after one, says nothing of the 
   }
 });
 
+test('a gate that does not answer for a while is told of a refund again', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  gate.silent.add('/refunded');
+  const page = await gate.open(`#payment?id=${ONE}`, { send: async () => HASH });
+  await refund(page).click();
+  await eventually('it is told', () => gate.asked.some((path) => path.includes('/refunded')));
+  gate.silent.clear();
+  await said(page, /was refunded, as/);
+});
+
 test('a wallet that never answers does not keep what is shown for ever', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   const page = await context.newPage();

@@ -7,6 +7,7 @@ import type { Members } from '../../members.js';
 import { type Operator, Refused, textOf } from '../../operator/client.js';
 import { beginOf, beginRefund, dropRefund, isComing, placeOf, transferOf } from '../../operator/transfer.js';
 import type { Eip1193Provider } from '../../signer.js';
+import { sentenceOf } from '../shared/shell.js';
 import { accountOf, injectedWallet, isRejection, leadTo, type Outcome, outcomeOf, sendFrom } from '../shared/wallet.js';
 import { type PaymentSeen, seen } from './payment.js';
 
@@ -145,7 +146,9 @@ async function refundAlone(
       await reportRefund(operator, id, hash);
       return `${price} was refunded, as ${hash}.${doubt}`;
     } catch (error) {
-      if (!(error instanceof Refused) || !isComing(error.code) || look === LOOKS) throw error;
+      // A gate that does not answer may not have heard of it.
+      const isLast = error instanceof Refused && !isComing(error.code) && error.status < 500 && error.status !== 429;
+      if (isLast || look === LOOKS) throw new Error(`The refund was sent as ${hash}. ${sentenceOf(error)}`);
       // It is not there yet: only whoever has waited, or asks again, may doubt it.
       unproven.delete(hash);
     }
