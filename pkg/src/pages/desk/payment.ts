@@ -86,6 +86,7 @@ const REASONS: Readonly<Record<string, string>> = {
   not_fetched: 'the payer did not fetch the response',
   resolved: 'an operator decided so',
   unserved: 'the payer sent a transaction too late, or for a route that is not sold',
+  other_terms: 'what moved was less than the price, or went to another payee',
   overdue: 'no proof in time',
   stream_lost: 'the response was lost half way',
   paid_before: 'the chain shows the transfer before the gate saw the payment',

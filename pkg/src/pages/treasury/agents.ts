@@ -50,7 +50,11 @@ function agentRow(place: Place, agent: Members, keys: readonly Members[]): HTMLE
             'end',
             { org: place.name, name },
             `End ${name}`,
-            make('p', { class: 'quiet' }, 'It pays nothing from now on. All of its keys and tokens are taken back for good.'),
+            make(
+              'p',
+              { class: 'quiet' },
+              'It begins no payment from now on; what it has signed may still be sent. All of its keys and tokens are taken back for good.',
+            ),
           ),
         ),
   );
