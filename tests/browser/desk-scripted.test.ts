@@ -4,19 +4,16 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { PAGES, TREASURY_PAGES } from '../../scripts/pages.mjs';
 import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
 import { complaintsOf } from './looks.ts';
-import { type DeskAnswer, type DeskRequest, openScripted } from './scripted-desk.ts';
-import { addWallet, type WalletPlan } from './wallet.ts';
+import { openScripted } from './scripted-desk.ts';
+import { GATE_DESK, payee, ScriptedGate } from './scripted-gate.ts';
+import { addWallet } from './wallet.ts';
 
 const LIMIT_MS = 120_000;
-const [PAYER, TOKEN] = ['0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc', '0x036cbd53842c5426634e7929541ec2318f3dcf7e'];
-const privateKey = generatePrivateKey();
-const payee = { ...privateKeyToAccount(privateKey), privateKey };
 const HASH = `0x${'9'.repeat(64)}`;
 const [ONE, OTHER] = ['rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa', 'rcpt_bbbbbbbbbbbbbbbbbbbbbbbbbb'] as const;
 /** As long as the gate's mark of a refund is. */
@@ -40,75 +37,13 @@ afterEach(async () => {
   assert.deepEqual(complaints, []);
 });
 
-/** A gate that keeps payments and has no node: what it is told is so. */
-class ScriptedGate {
-  readonly rows = new Map<string, Record<string, unknown>>();
-  /** What it was told, as `refunding rcpt_…`. */
-  readonly told: string[] = [];
-  /** Paths that get no answer. */
-  readonly silent = new Set<string>();
-  readonly asked: string[] = [];
-  /** Where a list goes on. */
-  next: string | null = null;
-  /** How long each answer takes. */
-  readMs = 0;
-
-  owes(id: string, more: Readonly<Record<string, unknown>> = {}): this {
-    this.rows.set(id, {
-      ...{
-        id,
-        state: 'refund_due',
-        payer: PAYER,
-        payee: payee.address,
-        network: 'eip155:84532',
-        asset: TOKEN,
-        amount: '10000',
-        symbol: 'USDC',
-      },
-      ...{ decimals: 6, route: '/a', created: '2026-09-21T14:13:20Z', updated: '2026-09-21T14:13:20Z', reason: 'origin', ...more },
-    });
-    return this;
-  }
-
-  answer({ path, query, body }: DeskRequest): DeskAnswer {
-    this.asked.push(`${path}?${query}`);
-    if ([...this.silent].some((part) => `${path}?${query}`.includes(part))) return undefined;
-    if (path === '/_farebox/payments') {
-      const state = query.get('state');
-      return { items: [...this.rows.values()].filter((row) => state === null || row['state'] === state), next: this.next };
-    }
-    const [, id = '', decision] = /^\/_farebox\/payments\/([^/]+)(?:\/(.+))?$/.exec(path) ?? [];
-    const row = this.rows.get(id);
-    if (row === undefined) return { items: [], sessions: [] };
-    if (decision === undefined) return row;
-    this.told.push(`${decision} ${id}`);
-    if (decision === 'refunding') Object.assign(row, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
-    if (decision === 'not-refunded') row['refunding'] = row['refunding_id'] = undefined;
-    if (decision === 'refunded') Object.assign(row, { state: 'refunded', reason: body['transaction'] });
-    if (decision === 'waived') row['state'] = 'waived';
-    return row;
-  }
-
-  async slowly(request: DeskRequest): Promise<DeskAnswer> {
-    await new Promise((done) => setTimeout(done, this.readMs));
-    return this.answer(request);
-  }
-
-  async open(fragment: string, plan?: Omit<WalletPlan, 'payer' | 'network'>): Promise<Page> {
-    const page = await context.newPage();
-    if (plan !== undefined) await addWallet(page, { payer: payee, network: '0x14a34', ...plan });
-    await openScripted(page, PAGES, '/_farebox/desk/', fragment, (request) => this.slowly(request));
-    return page;
-  }
-}
-
 const said = (page: Page, text: RegExp) => page.getByRole('status').filter({ hasText: text }).waitFor();
 const refund = (page: Page) => page.getByRole('button', { name: /by wallet/ });
 
 // A-631
 test('under the address of a payment that cannot be read nothing of another one may be pressed', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE).owes(OTHER);
-  const page = await gate.open(`#payment?id=${ONE}`);
+  const page = await gate.open(context, `#payment?id=${ONE}`);
   await page.getByText('Nothing is owed').click();
   await page.getByLabel('Reason').fill('they agreed');
   gate.silent.add(OTHER);
@@ -137,7 +72,7 @@ test('a store that is full stops a refund before the wallet is asked, and takes 
     return HASH;
   };
   gate.silent.add('/refunded');
-  const page = await gate.open(`#payment?id=${ONE}`, { send });
+  const page = await gate.open(context, `#payment?id=${ONE}`, { send });
   /** Fills the store but for so much. */
   const fill = (chars: number) =>
     page.evaluate((chars) => {
@@ -167,7 +102,7 @@ test('a store that is full stops a refund before the wallet is asked, and takes 
 test('a gate without a node is told of a refund once the node of the wallet shows that it succeeded', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   const receipts: unknown[] = [null, { status: '0x1' }];
-  const page = await gate.open(`#payment?id=${ONE}`, {
+  const page = await gate.open(context, `#payment?id=${ONE}`, {
     send: async () => HASH,
     receipt: () => {
       assert.deepEqual(gate.told, [`refunding ${ONE}`]);
@@ -181,7 +116,7 @@ test('a gate without a node is told of a refund once the node of the wallet show
 
 test('a refund that failed on the chain is not reported, and may be begun again', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
-  const page = await gate.open(`#payment?id=${ONE}`, { send: async () => HASH, receipt: () => ({ status: '0x0' }) });
+  const page = await gate.open(context, `#payment?id=${ONE}`, { send: async () => HASH, receipt: () => ({ status: '0x0' }) });
   await refund(page).click();
   await said(page, /failed on the chain/);
   assert.deepEqual(gate.told, [`refunding ${ONE}`]);
@@ -189,7 +124,7 @@ test('a refund that failed on the chain is not reported, and may be begun again'
 });
 
 test('a wallet that reads no chain is told of with the refund', { timeout: LIMIT_MS }, async () => {
-  const page = await new ScriptedGate().owes(ONE).open(`#payment?id=${ONE}`, { send: async () => HASH });
+  const page = await new ScriptedGate().owes(ONE).open(context, `#payment?id=${ONE}`, { send: async () => HASH });
   await refund(page).click();
   await said(page, /was refunded, as 0x9+\. The wallet reads no chain/);
 });
@@ -199,7 +134,7 @@ test('a desk whose reads take long asks seldom, and shows what is owed though th
   const gate = new ScriptedGate().owes(ONE);
   gate.silent.add('/totals');
   gate.readMs = 400;
-  const page = await gate.open('');
+  const page = await gate.open(context, '');
   await page.locator(`#row-${ONE}`).waitFor();
   await page
     .locator('#money')
@@ -218,7 +153,7 @@ test('a tap, and a press of a screen reader, for what has just come to another p
   context = await browser.newContext({ viewport: { width: 400, height: 800 }, hasTouch: true });
   complaints = complaintsOf(context);
   const gate = new ScriptedGate().owes(OTHER);
-  const page = await gate.open('');
+  const page = await gate.open(context, '');
   await page.locator(`#row-${OTHER}`).waitFor();
   for (const press of ['touch', 'reader'] as const) {
     // A row comes on top, and a finger comes down the moment after.
@@ -258,7 +193,7 @@ test('a review takes the names of transactions that the gate takes, and a wallet
     [{}, [HASH, 'pending']],
   ] as const) {
     const gate = new ScriptedGate().owes(ONE, { state: 'manual', reason: 'overdue', ...more }).owes(OTHER, more);
-    const page = await gate.open('');
+    const page = await gate.open(context, '');
     const row = page.locator(`#row-${ONE}`);
     const field = row.getByLabel(/^Transaction of the payment/);
     await field.waitFor();
@@ -275,7 +210,7 @@ test('what someone else began is theirs to take back, and what this browser bega
   timeout: LIMIT_MS,
 }, async () => {
   const gate = new ScriptedGate().owes(ONE, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
-  const page = await gate.open(`#payment?id=${ONE}`);
+  const page = await gate.open(context, `#payment?id=${ONE}`);
   await page.getByText(/someone else began this refund.*Ask them first/).waitFor();
   await page.getByRole('button', { name: 'It was not sent, and will not be' }).waitFor();
   assert.equal(await page.getByRole('button', { name: 'The wallet sent nothing' }).count(), 0);
@@ -287,7 +222,7 @@ test('what someone else began is theirs to take back, and what this browser bega
 test('a review ends with what somebody chose, and a debt whose money may not be there says so', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE, { state: 'manual', reason: 'stream_lost', transaction: HASH });
   gate.owes(OTHER, { transaction: 'pending' }).owes(`rcpt_${'c'.repeat(26)}`, { reason: 'let_go' });
-  const page = await gate.open('');
+  const page = await gate.open(context, '');
   await page.locator(`#row-${ONE}`).getByLabel('Reason').fill('the log says so');
   await page.keyboard.press('Enter');
   assert.equal(await page.locator('select:invalid').count(), 1);
@@ -307,7 +242,7 @@ test('an empty page that has a next one, or came after one, says nothing of the 
     ['#payments', null, 'No payment is like this.'],
   ] as const) {
     gate.next = next;
-    const page = await gate.open(fragment);
+    const page = await gate.open(context, fragment);
     await page.getByText(words).waitFor();
     await page.close();
   }
@@ -316,7 +251,7 @@ test('an empty page that has a next one, or came after one, says nothing of the 
 test('a gate that does not answer for a while is told of a refund again', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   gate.silent.add('/refunded');
-  const page = await gate.open(`#payment?id=${ONE}`, { send: async () => HASH });
+  const page = await gate.open(context, `#payment?id=${ONE}`, { send: async () => HASH });
   await refund(page).click();
   await eventually('it is told', () => gate.asked.some((path) => path.includes('/refunded')));
   gate.silent.clear();
@@ -328,7 +263,7 @@ test('a wallet that never answers does not keep what is shown for ever', { timeo
   const page = await context.newPage();
   await page.clock.install();
   await addWallet(page, { payer: payee, network: '0x14a34', opens: new Promise(() => {}) });
-  await openScripted(page, PAGES, '/_farebox/desk/', `#payment?id=${ONE}`, (request) => gate.answer(request));
+  await openScripted(page, PAGES, GATE_DESK, `#payment?id=${ONE}`, (request) => gate.answer(request));
   await refund(page).click();
   await said(page, /Your wallet asks you/);
   const asked = gate.asked.length;
@@ -357,6 +292,6 @@ test('where a site may keep nothing the debts are shown', { timeout: LIMIT_MS },
       },
     }),
   );
-  await openScripted(page, PAGES, '/_farebox/desk/', '', (request) => gate.answer(request));
+  await openScripted(page, PAGES, GATE_DESK, '', (request) => gate.answer(request));
   await page.locator(`#row-${ONE}`).waitFor();
 });
