@@ -454,7 +454,7 @@ test('what is missing is named, with the words that set it', async () => {
     [['--origin', origin.url, '--network', 'base-sepolai'], /--network: .*did you mean "eip155:84532"/],
     [
       ['--origin', 'http://app:3000', '--pay-to', chain.accounts.payee.address, '--price', '/report=$0.01'],
-      /--origin: is not public; set ORIGIN_NETWORK = "private"/,
+      /--origin: is not public; add --origin-network private/,
     ],
     [
       ['--origin', 'http://app:3000', '--origin-network', 'lan', '--pay-to', chain.accounts.payee.address, '--price', '/report=$0.01'],
