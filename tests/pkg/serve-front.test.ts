@@ -432,6 +432,22 @@ test('an answer that breaks off looks so to a client of HTTP/1.0 as well', async
   assert.match(await endOf('/long', () => front.close(0)), /ECONNRESET/);
 });
 
+//
+test('a proxy that is not trusted is told of once', async (t) => {
+  const told: string[] = [];
+  const options = { ...PLAIN, pages: { serve: () => false }, log: (text: string) => void told.push(text) };
+  const [plain, trusts] = [await openFront(options), await openFront({ ...options, trustsProxy: true })];
+  t.after(() => Promise.all([plain.close(0), trusts.close(0)]));
+  const headers = { 'x-forwarded-for': '203.0.113.9' };
+  await fetch(trusts.url, { headers });
+  await fetch(plain.url);
+  assert.deepEqual(told, []);
+  await fetch(plain.url, { headers });
+  await fetch(plain.url, { headers });
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /^a request of 127\.0\.0\.1 has X-Forwarded-For: .*--trust-proxy/);
+});
+
 test('the head of a request goes on before its body comes, which may take its time', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
   const heads: (string | undefined)[] = [];

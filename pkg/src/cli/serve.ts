@@ -113,6 +113,7 @@ export async function serve(args: string[]): Promise<number> {
       pages: files,
       networkOf: (await checkProgram()).clientNetwork,
       room: roomHere(),
+      log: tell,
       trustsProxy: words['trust-proxy'],
     });
     tell(`${front.url} asks for payment in front of ${vars['ORIGIN_URL']}, on ${vars['NETWORK']}\n`);

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
 
-import { type Inner, innerRequest, linesOf, passesBody, senderOf, targetOf } from './inner.js';
+import { type Inner, innerRequest, linesOf, passesBody, proxyOf, senderOf, targetOf } from './inner.js';
 import type { Pages } from './pages.js';
 import { placesOf, type Room } from './places.js';
 import { isOwnFolder } from './shown.js';
@@ -27,6 +27,8 @@ export type FrontOptions = Inner & {
   /** The network of an address, by which strangers are counted. */
   readonly networkOf: (address: string) => string;
   readonly room: Room;
+  /** Told once where requests seem to come by a proxy that is not trusted. */
+  readonly log?: (text: string) => void;
   /** Milliseconds in which the head of a request has to come [a minute]. */
   readonly headersTimeout?: number;
   /** Milliseconds for which a side of a connection is waited for, ten times as long as for the end of a WebSocket [five minutes]. */
@@ -54,6 +56,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
   const endless: Endless = new Set();
   const known = new WeakMap<Duplex, Connection>();
   const { headersTimeout = HEADERS_MS, staleTimeout = STALE_MS, room } = options;
+  let isProxyTold = options.trustsProxy || options.log === undefined;
   const [places, connections] = [placesOf(room.requests), placesOf(room.connections)];
   const server = createServer(
     { maxHeaderSize: MOST_HEADER_BYTES, requestTimeout: 0, headersTimeout, connectionsCheckingInterval: headersTimeout / 2, ...ALIVE },
@@ -117,6 +120,13 @@ export function openFront(options: FrontOptions): Promise<Front> {
     const [target] = targetOf(asked) ?? [];
     if (target === undefined) return NOWHERE;
     if (isOwnFolder(target)) return OWN;
+    const proxy = isProxyTold ? undefined : proxyOf(asked);
+    if (proxy !== undefined) {
+      isProxyTold = true;
+      options.log?.(
+        `a request of ${proxy} has X-Forwarded-For: if that is a proxy of yours, add --trust-proxy, else all of its clients share the limits of one\n`,
+      );
+    }
     const [address] = senderOf(asked, options.trustsProxy) ?? [];
     return address === undefined ? NOBODY : (places.take(options.networkOf(address)) ?? BUSY);
   }

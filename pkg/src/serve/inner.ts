@@ -8,7 +8,7 @@ import {
   validateHeaderName,
   validateHeaderValue,
 } from 'node:http';
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 
 /** Where workerd listens. */
 export type Inner = {
@@ -95,6 +95,32 @@ function isField(name: string, value: string): boolean {
   }
 }
 
+/** Addresses of this machine and of its private networks. */
+const NEAR = new BlockList();
+for (const [network, bits] of [
+  ['127.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+] as const)
+  NEAR.addSubnet(network, bits, 'ipv4');
+for (const [network, bits] of [
+  ['::1', 128],
+  ['fc00::', 7],
+  ['fe80::', 10],
+] as const)
+  NEAR.addSubnet(network, bits, 'ipv6');
+
+/** Where a request comes from that names another sender, if that is near: it may be a proxy, and then all of its clients count as one. */
+export function proxyOf({ headers, socket }: IncomingMessage): string | undefined {
+  const address = plainAddress(socket.remoteAddress ?? '');
+  const isNear = isIP(address) !== 0 && NEAR.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  return isNear && headers['x-forwarded-for'] !== undefined ? address : undefined;
+}
+
+/** An address as this system has it, without the prefix of IPv4 in IPv6. */
+const plainAddress = (address: string): string => address.replace(/^::ffff:(?=[\d.]+$)/, '');
+
 /** Who asks, and by which scheme; `undefined` if the proxy names nobody by an address. */
 export function senderOf(
   { headers, socket }: IncomingMessage,
@@ -103,7 +129,7 @@ export function senderOf(
   const said = trustsProxy ? headers['x-forwarded-for'] : undefined;
   // Without the line the proxy itself asks, or whoever looks after it.
   const named = said === undefined ? (socket.remoteAddress ?? '') : (String(said).split(',').pop() ?? '').trim();
-  const address = named.replace(/^::ffff:(?=[\d.]+$)/, '').replace(/^(?:\[(.*)\]|([\d.]+))(?::\d+)?$/, '$1$2');
+  const address = plainAddress(named).replace(/^(?:\[(.*)\]|([\d.]+))(?::\d+)?$/, '$1$2');
   if (isIP(address) === 0) return undefined;
   return [address, trustsProxy && headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'];
 }
