@@ -401,6 +401,7 @@ test('a system without certificates of authorities, such as a small image, runs 
   assert.equal(await ended, 0);
 });
 
+// A-651
 test('--check says what is wrong, or nothing, and makes no folder', async () => {
   const folder = join(dirname(state), 'unmade');
   const checked = (...words: readonly string[]) =>
@@ -419,6 +420,15 @@ test('--check says what is wrong, or nothing, and makes no folder', async () => 
   const slipped = checked(...right, '--config', slips);
   assert.equal(slipped.status, 2);
   assert.equal(slipped.stderr, 'farebox: --config has what no gate reads: DEFALT; did you mean DEFAULT?, OF_OTHERS\n');
+  const known = join(dirname(state), 'known.json');
+  writeFileSync(known, JSON.stringify({ OPERATOR_TOKEN: 'k'.repeat(32), API_KEYS: [], WEBHOOK_URL: '' }));
+  const brought = checked(...right, '--config', known);
+  assert.equal(brought.status, 2);
+  assert.deepEqual(
+    brought.stderr.split('\n').map((line) => /^farebox: --config: (\w+) is a secret, .* set it in the environment$/.exec(line)?.[1]),
+    ['OPERATOR_TOKEN', 'API_KEYS', undefined],
+    brought.stderr,
+  );
   // All at once, by what sets each: a word, or the file.
   const wrong = join(dirname(state), 'wrong.json');
   writeFileSync(wrong, JSON.stringify({ PAY_TO: '0x12', ORIGIN_URL: 'ftp://x', DEFALT: 'deny', ROUTES: [{ path: 'b', price: '$1' }] }));

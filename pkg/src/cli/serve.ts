@@ -12,7 +12,18 @@ import { roomHere } from '../serve/places.js';
 import { keepNames } from '../serve/rows.js';
 import { type Runtime, startRuntime } from '../serve/runtime.js';
 import { refuseWithout } from '../serve/secrets.js';
-import { afterRestores, BEARER, inWords, missing, pricesOf, type Said, sourceOf, variables, varsOf } from '../serve/settings.js';
+import {
+  afterRestores,
+  BEARER,
+  inWords,
+  knownSecrets,
+  missing,
+  pricesOf,
+  type Said,
+  sourceOf,
+  variables,
+  varsOf,
+} from '../serve/settings.js';
 import { type Look, lookFor } from '../serve/shown.js';
 import { takeState } from '../serve/state.js';
 import { tell } from './terminal.js';
@@ -165,7 +176,7 @@ async function refuseWrong(words: Said, vars: Readonly<Record<string, unknown>>,
   const rest = wrong.filter(({ name }) => !gaps.some((gap) => gap.name === name));
   const told = [...gaps.filter(({ name }) => !(isMisnamed && name === 'FACILITATOR_URL')), ...rest];
   const elsewhere = said['LEDGER_JURISDICTION'] === undefined ? [] : ['--config: LEDGER_JURISDICTION needs Cloudflare: leave it out'];
-  const lines = [...unread, ...told.map(({ says }) => inWords(says)), ...elsewhere];
+  const lines = [...knownSecrets(words), ...unread, ...told.map(({ says }) => inWords(says)), ...elsewhere];
   if (lines.length > 0) throw new Usage(lines.join('\nfarebox: '));
 }
 

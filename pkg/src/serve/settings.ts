@@ -41,6 +41,18 @@ const SECRETS = [
   'WEBHOOK_URL',
 ];
 
+/** These may stand in the file of `--config`: it names nodes and receivers as it names facilitators. */
+const NAMED_IN_FILES = ['RPC_URL', 'WEBHOOK_URL'];
+
+/** Secrets that the file of `--config` sets, a line each. Who wrote it would know them: the operator's token, or a key that passes unpaid. */
+export function knownSecrets(said: Said): readonly string[] {
+  const names = Object.keys(said.config === undefined ? {} : fileOf(said.config));
+  const known = names.filter((name) => SECRETS.includes(name) && !NAMED_IN_FILES.includes(name));
+  return known.map(
+    (name) => `--config: ${name} is a secret, which whoever wrote the file knows: take it out, and set it in the environment`,
+  );
+}
+
 /** All variables as text; what is structured is JSON, which the gate reads. */
 export function variables(said: Said, kept: Readonly<Record<string, string>>, environment: NodeJS.ProcessEnv): Record<string, string> {
   const vars = varsOf(said);
