@@ -53,6 +53,9 @@ export function knownSecrets(said: Said): readonly string[] {
   );
 }
 
+/** Whether a word of the command sets a variable: it wins over file and environment, where that name may be meant for another program. */
+const isSpoken = (said: Said, name: string): boolean => said[WORD_OF[name] as keyof Said] !== undefined;
+
 /** All variables as text; what is structured is JSON, which the gate reads. */
 export function variables(said: Said, kept: Readonly<Record<string, string>>, environment: NodeJS.ProcessEnv): Record<string, string> {
   const vars = varsOf(said);
@@ -60,7 +63,9 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
   vars['FACILITATOR_URL'] = structured(vars['FACILITATOR_URL']);
   const bearers = bearersOf(vars['FACILITATOR_URL']);
   const fromOutside = Object.fromEntries(
-    [...SECRETS, ...bearers].flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+    [...SECRETS, ...bearers].flatMap((name) =>
+      environment[name] === undefined || isSpoken(said, name) ? [] : [[name, environment[name]]],
+    ),
   );
   const all: Record<string, unknown> = { ...kept, ...vars, ...fromOutside };
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
@@ -109,10 +114,10 @@ export function afterRestores(vars: Record<string, string>, times: readonly numb
 /** What sets a variable, such as `ROUTES[1].price`, if no word does. */
 export function sourceOf(said: Said, variable: string): string | undefined {
   const [, name = '', index] = /^(\w+)(?:\[(\d+)\])?/.exec(variable) ?? [];
-  if (SECRETS.includes(name) && process.env[name] !== undefined) return 'the environment';
+  if (SECRETS.includes(name) && process.env[name] !== undefined && !isSpoken(said, name)) return 'the environment';
   const inFile = said.config === undefined ? undefined : varsOf({ config: said.config })[name];
-  const isSaid = said[WORD_OF[name] as keyof Said] !== undefined;
-  const isOfFile = name === 'ROUTES' && index !== undefined ? Number(index) < listOf(inFile).length : inFile !== undefined && !isSaid;
+  const isOfFile =
+    name === 'ROUTES' && index !== undefined ? Number(index) < listOf(inFile).length : inFile !== undefined && !isSpoken(said, name);
   return isOfFile ? '--config' : undefined;
 }
 
