@@ -28,11 +28,11 @@ after(() => rmSync(place, { recursive: true, force: true }));
 
 const SALT = 's'.repeat(32);
 
-/** Starts a gate in a folder with these variables, but for its runtime. */
-async function starts(name: string, vars: Readonly<Record<string, string>> = {}): Promise<void> {
+/** Starts a gate in a folder with these variables, but for its runtime. Says whether there was none before. */
+async function starts(name: string, vars: Readonly<Record<string, string>> = {}): Promise<boolean> {
   const state = takeState(join(place, name));
   try {
-    await keepNames(state.folder, state.rows, { LEDGER_SALT: SALT, ...vars });
+    return await keepNames(state.folder, state.rows, { LEDGER_SALT: SALT, ...vars });
   } finally {
     state.leave();
   }
@@ -50,6 +50,14 @@ test('rows are not served under another salt, nor under another number of object
     (error) => error instanceof Usage && !(error instanceof Later) && /LEDGER_SHARDS was 64 at the last start/.test(error.message),
   );
   assert.doesNotMatch(readFileSync(join(place, 'names', 'rows', 'gate.json'), 'utf8'), new RegExp(SALT));
+});
+
+// A-653
+test('the first start of a folder is told from later ones, also after a restore', async () => {
+  assert.deepEqual([await starts('first'), await starts('first')], [true, false]);
+  backUp(join(place, 'first'), join(place, 'copy-of-first'));
+  restore(join(place, 'copy-of-first'), join(place, 'first-again'));
+  assert.equal(await starts('first-again'), false);
 });
 
 // A-592, A-602

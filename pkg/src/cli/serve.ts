@@ -104,7 +104,9 @@ export async function serve(args: string[]): Promise<number> {
     const vars = afterRestores(all, closedBefore(state.folder));
     await refuseWrong(words, vars, true);
     refuseWithout(all, state.secretsFile);
-    await keepNames(state.folder, state.rows, all);
+    // A wrong working folder or a volume without a name looks like a first start.
+    if (await keepNames(state.folder, state.rows, all))
+      tell(`${state.folder} is new: this gate knows no payments of before. If it had some, name their folder by --state\n`);
     const said = varsOf(words);
     const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
     const pages = join(root, 'pages');

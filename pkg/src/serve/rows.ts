@@ -14,8 +14,8 @@ const NAMED = 'gate.json';
 
 type Named = { readonly salt: string; readonly shards: string };
 
-/** Refuses other names than those of the rows that are there, and keeps them for the next start. */
-export async function keepNames(folder: string, rows: string, vars: Readonly<Record<string, string>>): Promise<void> {
+/** Refuses other names than those of the rows that are there, and keeps them for the next start. Says whether there was none before this. */
+export async function keepNames(folder: string, rows: string, vars: Readonly<Record<string, string>>): Promise<boolean> {
   refuseLost(folder, rows);
   const [known, named] = [join(folder, KNOWN), join(rows, NAMED)];
   const now: Named = { salt: printOf(vars['LEDGER_SALT'] ?? ''), shards: vars['LEDGER_SHARDS'] ?? '16' };
@@ -28,7 +28,9 @@ export async function keepNames(folder: string, rows: string, vars: Readonly<Rec
   }
   const text = `${JSON.stringify(now)}\n`;
   if (!existsSync(named) || readFileSync(named, 'utf8') !== text) writeWhole(named, text);
-  if (!existsSync(known)) writeWhole(known, `${JSON.stringify({ rows: true })}\n`);
+  if (existsSync(known)) return false;
+  writeWhole(known, `${JSON.stringify({ rows: true })}\n`);
+  return true;
 }
 
 /** Refuses a folder whose rows are not there, as without their disk. */
