@@ -1,21 +1,34 @@
 // Variables of a gate on this machine: which of words, file and environment sets each, and what they may not set.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { variables } from '../../pkg/dist/serve/settings.js';
+import { tooLong, variables } from '../../pkg/dist/serve/settings.js';
+
+import { PROGRAM } from './serve-world.ts';
+import { PAYEE } from './shop.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'farebox-settings-'));
 after(() => rmSync(place, { recursive: true, force: true }));
+
+const LINUX = { skip: process.platform !== 'linux' };
 
 /** A file of `--config`. */
 function fileOf(vars: object): string {
   const file = join(place, 'gate.json');
   writeFileSync(file, JSON.stringify(vars));
   return file;
+}
+
+/** How a command ends with these words, and what it says. */
+function served(...words: string[]): readonly [number | null, string] {
+  const all = [PROGRAM, 'serve', '--origin', 'http://localhost:9', '--pay-to', PAYEE, '--state', join(place, 'state'), ...words];
+  const { status, stderr } = spawnSync(process.execPath, all, { encoding: 'utf8' });
+  return [status, stderr];
 }
 
 const WORDS = { origin: 'http://x', price: ['/a=$1'], 'pay-to': '0x1' };
@@ -30,4 +43,24 @@ test('a word wins over a variable of the shell that is meant for another program
     [{ config }, {}, 'https://file.example'],
   ] as const)
     assert.equal(variables({ ...WORDS, ...words }, {}, environment)['RPC_URL'], url);
+});
+
+// A-654
+test('variables beyond what a process takes are refused before anything is started', LINUX, () => {
+  const most = 131_072 - 'ROUTES='.length - 1;
+  const isTaken = (value: string): boolean => spawnSync('true', [], { env: { ROUTES: value } }).error === undefined;
+  for (const [bytes, isRight] of [
+    [most, true],
+    [most + 1, false],
+  ] as const) {
+    const value = 'x'.repeat(bytes);
+    assert.deepEqual([isTaken(value), tooLong({ ROUTES: value }).length === 0], [isRight, isRight], String(bytes));
+  }
+  const routes = Array.from({ length: 500 }, (_, at) => ({ path: `/${at}`, price: '$0.01', description: 'd'.repeat(250) }));
+  const config = fileOf({ ROUTES: routes });
+  for (const word of ['--check', '--local', '--trust-proxy']) {
+    const [status, text] = served('--config', config, word);
+    assert.equal(status, 2, text);
+    assert.match(text, /ROUTES has \d+ bytes, and a process takes at most 131064/, word);
+  }
 });

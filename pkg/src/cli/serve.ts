@@ -21,6 +21,7 @@ import {
   pricesOf,
   type Said,
   sourceOf,
+  tooLong,
   variables,
   varsOf,
 } from '../serve/settings.js';
@@ -167,7 +168,7 @@ async function check(given: ReturnType<typeof read>): Promise<number> {
 }
 
 /** Refuses all at once that the gate would refuse of words and file, and of the variables that they make; with `hasSecrets`, of secrets too. */
-async function refuseWrong(words: Said, vars: Readonly<Record<string, unknown>>, hasSecrets = false): Promise<void> {
+async function refuseWrong(words: Said, vars: Readonly<Record<string, string>>, hasSecrets = false): Promise<void> {
   const said = varsOf(words);
   const unread = await unreadOf(Object.keys(said).filter((name) => !BEARER.test(name) && name !== '$schema'));
   // Without a facilitator nothing else is judged: a network of a wrong name has none.
@@ -178,7 +179,7 @@ async function refuseWrong(words: Said, vars: Readonly<Record<string, unknown>>,
   const rest = wrong.filter(({ name }) => !gaps.some((gap) => gap.name === name));
   const told = [...gaps.filter(({ name }) => !(isMisnamed && name === 'FACILITATOR_URL')), ...rest];
   const elsewhere = said['LEDGER_JURISDICTION'] === undefined ? [] : ['--config: LEDGER_JURISDICTION needs Cloudflare: leave it out'];
-  const lines = [...knownSecrets(words), ...unread, ...told.map(({ says }) => inWords(says)), ...elsewhere];
+  const lines = [...knownSecrets(words), ...unread, ...told.map(({ says }) => inWords(says)), ...elsewhere, ...tooLong(vars)];
   if (lines.length > 0) throw new Usage(lines.join('\nfarebox: '));
 }
 
@@ -188,7 +189,10 @@ async function localMoney(given: ReturnType<typeof read>): Promise<Money> {
     if (given[name] !== undefined) throw new Usage(`--local has its own: leave out --${name}`);
   const { NETWORK, ROUTES } = varsOf(given);
   if (!(await localProgram()).canBeLocal(NETWORK)) throw new Usage('--local stands in for base-sepolia alone: leave out --network');
-  return startMoney(ROUTES);
+  const routes = JSON.stringify(ROUTES ?? null);
+  const [long] = tooLong({ ROUTES: routes });
+  if (long !== undefined) throw new Usage(long);
+  return startMoney(routes);
 }
 
 /** The words that local money says in the place of others; who names no address is paid at one of its accounts. */

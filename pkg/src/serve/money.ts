@@ -15,11 +15,11 @@ export type Money = {
   stop(): void;
 };
 
-/** Starts it for a gate with these routes. */
-export async function startMoney(routes: unknown): Promise<Money> {
+/** Starts it for a gate with these routes, which are JSON. */
+export async function startMoney(routes: string): Promise<Money> {
   const program = fileURLToPath(new URL('../../local/money.js', import.meta.url));
   // A group of its own: Ctrl-C reaches the gate alone, whose requests under way still need the money.
-  const child = spawn(process.execPath, [program, JSON.stringify(routes ?? null)], { detached: true, stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program, routes], { detached: true, stdio: ['pipe', 'pipe', 'inherit'] });
   const line = await new Promise<string>((resolve) => {
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (part: string) => {

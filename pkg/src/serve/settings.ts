@@ -111,6 +111,19 @@ export function afterRestores(vars: Record<string, string>, times: readonly numb
   return { ...vars, LEDGER_CLOSED_BEFORE: latest.join(',') };
 }
 
+/** The most bytes that a process takes as one variable, with its name and what ends it. Spec: execve(2), MAX_ARG_STRLEN. */
+const MOST_BYTES = 131_072;
+
+/** Variables that no runtime can be started with, a line each. */
+export function tooLong(vars: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(vars).flatMap(([name, value]) => {
+    const [bytes, most] = [Buffer.byteLength(value), MOST_BYTES - Buffer.byteLength(name) - 2];
+    return bytes <= most
+      ? []
+      : [`${name} has ${bytes} bytes, and a process takes at most ${most}: list fewer routes, or serve them by two gates`];
+  });
+}
+
 /** What sets a variable, such as `ROUTES[1].price`, if no word does. */
 export function sourceOf(said: Said, variable: string): string | undefined {
   const [, name = '', index] = /^(\w+)(?:\[(\d+)\])?/.exec(variable) ?? [];
