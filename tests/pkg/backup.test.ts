@@ -169,6 +169,20 @@ test('a backup that is killed while it copies lets the runtime go on', async () 
   assert.match(stateOf(), /^[SRD]$/);
 });
 
+//
+test('a copy is not put back by a clock that is behind it', (t) => {
+  backUp(folder('early'), at('copy-of-early'));
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() - 3_600_000 });
+  assert.throws(() => restore(at('copy-of-early'), at('early-again')), /before the copy was made: set the clock/);
+  assert.equal(existsSync(at('early-again')), false);
+  t.mock.timers.reset();
+  writeFileSync(at('copy-of-early', 'backup.json'), '{}');
+  assert.throws(() => restore(at('copy-of-early'), at('early-again')), /does not say when the copy was made/);
+  backUp(at('early'), at('second-copy'));
+  restore(at('second-copy'), at('early-again'));
+  assert.equal(closedBefore(at('early-again')).length, 1);
+});
+
 test('a restore that fails leaves nothing under the name of the gate', () => {
   backUp(folder('fails'), at('copy-that-fails'));
   writeFileSync(at('copy-that-fails', 'restored.json'), '[1');

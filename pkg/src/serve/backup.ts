@@ -67,7 +67,7 @@ export function restore(source: string, folder: string): void {
     throw new Usage(`${to} is not empty: move it away, or name another --state`);
   const link = linkIn(from);
   if (link !== undefined) throw new Usage(`${link} is a link, and a backup has none: what it leads to may be another gate's`);
-  const times = [Math.ceil(Date.now() / 1000), ...closedBefore(from)];
+  const times = [Math.ceil(afterCopy(join(from, NOTE)) / 1000), ...closedBefore(from)];
   orNothing(to, () => {
     // First, and taken away last: with it the folder is no gate. A folder that is there may be a disk, which has no other name.
     mkdirSync(to, { recursive: true, mode: 0o700 });
@@ -80,6 +80,25 @@ export function restore(source: string, folder: string): void {
 
 const note = (folder: string): void =>
   writeFileSync(join(folder, NOTE), `${JSON.stringify({ at: new Date().toISOString() })}\n`, { mode: 0o600 });
+
+/** This moment, unless the clock says that the copy is yet to be made: what was paid since would count as new. */
+function afterCopy(file: string): number {
+  const now = Date.now();
+  const at = Date.parse(atOf(readFileSync(file, 'utf8')));
+  if (Number.isNaN(at)) throw new Usage(`${file} does not say when the copy was made: take a whole one`);
+  if (now >= at) return now;
+  throw new Later(
+    `the clock of this machine says ${new Date(now).toISOString()}, before the copy was made: set the clock, then call again`,
+  );
+}
+
+function atOf(text: string): string {
+  try {
+    return String((JSON.parse(text) as { at?: unknown }).at);
+  } catch {
+    return '';
+  }
+}
 
 /** Leaves nothing of work that fails in a folder that was not there, or empty. */
 function orNothing(folder: string, work: () => void): void {
