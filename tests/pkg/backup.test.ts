@@ -1,7 +1,7 @@
 // Copies of a gate's folder: what is in them, and what is not put back. How a gate sells after that is in `serve.test.ts`.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -167,6 +167,20 @@ test('a backup that is killed while it copies lets the runtime go on', async () 
   for (let tries = 0; stateOf() === 'T' && tries < 500; tries += 1) await new Promise((resolve) => setTimeout(resolve, 10));
   // It waits, or has just been let run.
   assert.match(stateOf(), /^[SRD]$/);
+});
+
+test('a copy says which secrets it has not', async () => {
+  for (const [name, secrets, says] of [
+    ['salted', { LEDGER_SALT: 's' }, /has the rows and no GATE_SECRET, which the environment has: keep that as well/],
+    ['full', { LEDGER_SALT: 's', GATE_SECRET: 'g' }, /has the rows and the secrets: keep/],
+  ] as const) {
+    writeFileSync(join(folder(name), 'secrets.json'), JSON.stringify(secrets), { mode: 0o600 });
+    const { status, stderr } = spawnSync(process.execPath, [PROGRAM, 'backup', at(`copy-${name}`), '--state', at(name)], {
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, says);
+  }
 });
 
 // A-655

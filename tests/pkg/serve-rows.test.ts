@@ -20,7 +20,7 @@ import { after, test } from 'node:test';
 import { Later, Usage } from '../../pkg/dist/cli/words.js';
 import { backUp, restore } from '../../pkg/dist/serve/backup.js';
 import { keepNames } from '../../pkg/dist/serve/rows.js';
-import { refuseWithout, secretsIn } from '../../pkg/dist/serve/secrets.js';
+import { notIn, refuseWithout, secretsIn } from '../../pkg/dist/serve/secrets.js';
 import { takeState } from '../../pkg/dist/serve/state.js';
 
 const place = mkdtempSync(join(tmpdir(), 'farebox-rows-'));
@@ -98,6 +98,7 @@ test('no second secret is made beside one of the environment, and none is served
   const file = join(place, 'set.json');
   const secrets = secretsIn(file, { LEDGER_SALT: SALT, OPERATOR_TOKEN: 'o' });
   assert.deepEqual(Object.keys(secrets), ['GATE_SECRET']);
+  assert.deepEqual(notIn(file), ['LEDGER_SALT']);
   assert.doesNotThrow(() => refuseWithout({ ...secrets, LEDGER_SALT: SALT, OPERATOR_TOKEN: 'o' }, file));
   assert.throws(() => refuseWithout(secrets, file), /LEDGER_SALT: neither in the environment nor in/);
   assert.doesNotThrow(() => refuseWithout({ ...secrets, LEDGER_SALT: SALT }, file));

@@ -1,7 +1,9 @@
 /** `backup` and `restore`: the folder of a gate that `serve` runs. */
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { backUp, restore } from '../serve/backup.js';
+import { notIn } from '../serve/secrets.js';
 import { tell } from './terminal.js';
 import { EXIT, Usage } from './words.js';
 
@@ -28,8 +30,16 @@ export async function backup(name: 'backup' | 'restore', args: readonly string[]
   if (place === undefined || others.length > 0) throw new Usage(`${name} is followed by one folder`);
   if (name === 'backup') backUp(values.state, place);
   else restore(place, values.state);
-  tell(name === 'backup' ? `${place} has the rows and the secrets: keep it closed to others\n` : `${values.state} ${RESTORED}\n`);
+  tell(name === 'backup' ? `${place} has the rows and ${secretsOf(place)}: keep it closed to others\n` : `${values.state} ${RESTORED}\n`);
   return EXIT.done;
+}
+
+/** What a copy has of the secrets: those of the environment are in no folder. */
+function secretsOf(copy: string): string {
+  const without = notIn(join(copy, 'secrets.json')).join(' and ');
+  return without === ''
+    ? 'the secrets'
+    : `no ${without}, which the environment has: keep that as well, because no gate starts from the copy without it`;
 }
 
 function spokenIn(args: readonly string[]) {

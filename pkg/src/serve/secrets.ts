@@ -10,6 +10,9 @@ import { writeWhole } from './whole.js';
 /** Bytes of each secret that a gate begins with. */
 const BYTES = { GATE_SECRET: 32, LEDGER_SALT: 16, OPERATOR_TOKEN: 16 };
 
+/** Those that no gate can do without. It may have no operator's token. */
+const NEEDED = Object.keys(BYTES).filter((name) => name !== 'OPERATOR_TOKEN');
+
 /** Random secrets that a gate begins with. */
 export function gateSecrets(): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(BYTES).map(([name, bytes]) => [name, randomBytes(bytes).toString('hex')]));
@@ -43,11 +46,17 @@ export function secretsIn(file: string, set: NodeJS.ProcessEnv = process.env): R
   return secrets as Record<string, string>;
 }
 
-/** Refuses to serve without a secret, which the environment may have had before. A gate may have no operator's token. */
+/** Refuses to serve without a secret, which the environment may have had before. */
 export function refuseWithout(vars: Readonly<Record<string, string>>, file: string): void {
-  const none = Object.keys(BYTES).filter((name) => name !== 'OPERATOR_TOKEN' && (vars[name] ?? '') === '');
+  const none = NEEDED.filter((name) => (vars[name] ?? '') === '');
   if (none.length > 0)
     throw new Usage(`${none.join(', ')}: neither in the environment nor in ${file}. Set it where this gate had it before`);
+}
+
+/** Secrets without which rows or receipts are lost, and that a file does not have: the environment had them when it was made. */
+export function notIn(file: string): readonly string[] {
+  const secrets = objectIn(file);
+  return NEEDED.filter((name) => (secrets[name] ?? '') === '');
 }
 
 function objectIn(file: string): Record<string, unknown> {
