@@ -17,7 +17,7 @@ const HELP = `farebox backup, farebox restore: the folder of a gate on this mach
 A copy has the secrets: keep it where only you can read it. After a restore serve sets LEDGER_CLOSED_BEFORE by itself.
 `;
 
-const RESTORED = `is as it was then. What may have been paid since buys nothing again: for about an hour clients of x402 get no offer, those of MPP do`;
+const RESTORED = `is as it was then. What may have been paid since buys nothing again: for an hour, or MAX_VALIDITY_SECS if that is longer, clients of x402 get no offer; those of MPP do`;
 
 /** Copies a folder, or puts a copy back. */
 export async function backup(name: 'backup' | 'restore', args: readonly string[]): Promise<number> {
