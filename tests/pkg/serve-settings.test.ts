@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
+import { refuseWithout, secretsIn } from '../../pkg/dist/serve/secrets.js';
 import { tooLong, variables } from '../../pkg/dist/serve/settings.js';
 
 import { PROGRAM } from './serve-world.ts';
@@ -63,4 +64,15 @@ test('variables beyond what a process takes are refused before anything is start
     assert.equal(status, 2, text);
     assert.match(text, /ROUTES has \d+ bytes, and a process takes at most 131064/, word);
   }
+});
+
+test('an empty secret of the environment does not hide the one that the gate has made', () => {
+  const file = join(place, 'made.json');
+  const empty = { GATE_SECRET: '', LEDGER_SALT: '', OPERATOR_TOKEN: '', RPC_URL: '' };
+  const made = secretsIn(file, empty);
+  assert.deepEqual(Object.keys(made), ['GATE_SECRET', 'LEDGER_SALT']);
+  const vars = variables(WORDS, { ...made, OPERATOR_TOKEN: 'made' }, empty);
+  assert.doesNotThrow(() => refuseWithout(vars, file));
+  // These are switched off by it.
+  assert.deepEqual([vars['OPERATOR_TOKEN'], vars['RPC_URL']], ['', '']);
 });

@@ -13,6 +13,11 @@ const BYTES = { GATE_SECRET: 32, LEDGER_SALT: 16, OPERATOR_TOKEN: 16 };
 /** Those that no gate can do without. It may have no operator's token. */
 const NEEDED = Object.keys(BYTES).filter((name) => name !== 'OPERATOR_TOKEN');
 
+/** Whether the environment sets a variable: empty ones of a gate's own secrets are slips, but for the operator's token, without which there is no desk. */
+export function isSet(name: string, value: string | undefined): value is string {
+  return value !== undefined && !(value === '' && NEEDED.includes(name));
+}
+
 /** Random secrets that a gate begins with. */
 export function gateSecrets(): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(BYTES).map(([name, bytes]) => [name, randomBytes(bytes).toString('hex')]));
@@ -24,9 +29,7 @@ export function gateSecrets(): Readonly<Record<string, string>> {
  */
 export function secretsIn(file: string, set: NodeJS.ProcessEnv = process.env): Readonly<Record<string, string>> {
   if (!existsSync(file)) {
-    const made = Object.entries(gateSecrets()).filter(
-      ([name]) => set[name] === undefined || (set[name] === '' && name !== 'OPERATOR_TOKEN'),
-    );
+    const made = Object.entries(gateSecrets()).filter(([name]) => !isSet(name, set[name]));
     writeWhole(file, `${JSON.stringify(Object.fromEntries(made), null, 2)}\n`);
   }
   // Whoever wrote the file has the operator's token. What a checkout or a download brings is open, what this program makes is not.

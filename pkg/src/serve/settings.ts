@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 
 import { Usage } from '../cli/words.js';
 import { WORD_OF } from '../create/rules.js';
+import { isSet } from './secrets.js';
 
 /** What the command says about the gate. */
 export type Said = {
@@ -62,11 +63,8 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
   // As it is judged here it goes to the gate.
   vars['FACILITATOR_URL'] = structured(vars['FACILITATOR_URL']);
   const bearers = bearersOf(vars['FACILITATOR_URL']);
-  const fromOutside = Object.fromEntries(
-    [...SECRETS, ...bearers].flatMap((name) =>
-      environment[name] === undefined || isSpoken(said, name) ? [] : [[name, environment[name]]],
-    ),
-  );
+  const outside = [...SECRETS, ...bearers].filter((name) => isSet(name, environment[name]) && !isSpoken(said, name));
+  const fromOutside = Object.fromEntries(outside.map((name) => [name, environment[name]]));
   const all: Record<string, unknown> = { ...kept, ...vars, ...fromOutside };
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
 }
@@ -127,7 +125,7 @@ export function tooLong(vars: Readonly<Record<string, string>>): readonly string
 /** What sets a variable, such as `ROUTES[1].price`, if no word does. */
 export function sourceOf(said: Said, variable: string): string | undefined {
   const [, name = '', index] = /^(\w+)(?:\[(\d+)\])?/.exec(variable) ?? [];
-  if (SECRETS.includes(name) && process.env[name] !== undefined && !isSpoken(said, name)) return 'the environment';
+  if (SECRETS.includes(name) && isSet(name, process.env[name]) && !isSpoken(said, name)) return 'the environment';
   const inFile = said.config === undefined ? undefined : varsOf({ config: said.config })[name];
   const isOfFile =
     name === 'ROUTES' && index !== undefined ? Number(index) < listOf(inFile).length : inFile !== undefined && !isSpoken(said, name);
