@@ -32,7 +32,7 @@ export function payLine({ url, method, body, type, max, upto }, store = '.wrangl
     ...(upto === undefined ? [] : ['--policy', '-']),
   ];
   const policy = upto === undefined ? '' : `echo ${quoted(JSON.stringify({ upto }))} | `;
-  return `${policy}npx farebox pay --yes --store ${store} ${[...words, quoted(url)].join(' ')}`;
+  return `${policy}npx farebox pay --yes --store ${/^[\w./-]+$/.test(store) ? store : quoted(store)} ${[...words, quoted(url)].join(' ')}`;
 }
 
 /**

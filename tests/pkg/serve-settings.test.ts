@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { refuseWithout, secretsIn } from '../../pkg/dist/serve/secrets.js';
-import { tooLong, variables } from '../../pkg/dist/serve/settings.js';
+import { deskLine, environmentOfPlay, tooLong, variables } from '../../pkg/dist/serve/settings.js';
 
+import { payLine } from '../../scripts/local/told.mjs';
 import { PROGRAM } from './serve-world.ts';
 import { PAYEE } from './shop.ts';
 
@@ -75,4 +76,23 @@ test('an empty secret of the environment does not hide the one that the gate has
   assert.doesNotThrow(() => refuseWithout(vars, file));
   // These are switched off by it.
   assert.deepEqual([vars['OPERATOR_TOKEN'], vars['RPC_URL']], ['', '']);
+});
+
+test('the start says which token opens the desk, or that none does', () => {
+  const [url, file] = ['http://127.0.0.1:8402', '/state/secrets.json'];
+  assert.match(deskLine(url, 'made', false, file), /desk\/, with OPERATOR_TOKEN of \/state\/secrets\.json$/);
+  assert.match(deskLine(url, 'set', true, file), /with OPERATOR_TOKEN of the environment$/);
+  for (const token of ['', undefined]) assert.match(deskLine(url, token, token === '', file), /^it has no desk/);
+});
+
+test('a gate with money of this machine alone tells nobody who is told of real money', () => {
+  const environment = { WEBHOOK_URL: 'https://hook.example', ORIGIN_SECRET: 'o', RPC_URL: 'https://real.example' };
+  const vars = variables({ ...WORDS, rpc: 'http://127.0.0.1:8545' }, {}, environmentOfPlay(environment));
+  assert.deepEqual([vars['WEBHOOK_URL'], vars['ORIGIN_SECRET'], vars['RPC_URL']], [undefined, 'o', 'http://127.0.0.1:8545']);
+});
+
+test('the line that buys names a folder as one word', () => {
+  const purchase = { url: 'http://x/a', method: 'GET', body: undefined, type: undefined, max: undefined, upto: undefined, says: '' };
+  assert.match(payLine(purchase, 'my shop/budget'), /--store 'my shop\/budget' 'http/);
+  assert.match(payLine(purchase), /--store \.wrangler\/budget 'http/);
 });

@@ -15,6 +15,8 @@ import { refuseWithout } from '../serve/secrets.js';
 import {
   afterRestores,
   BEARER,
+  deskLine,
+  environmentOfPlay,
   inWords,
   knownSecrets,
   missing,
@@ -40,7 +42,8 @@ const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
       --pay-to ADDRESS      the address that is paid
       --network NAME        where it is paid; may be repeated [eip155:84532: test money]
       --facilitator URL     who settles [https://www.x402.org/facilitator on the test network]
-      --rpc URL             a node of that network: it tells what became of a payment whose answer was lost
+      --rpc URL             a node of that network: it tells what became of a payment whose answer was lost. A URL with a key
+                            belongs into RPC_URL of the environment: others see words
       --local               money of this machine alone, to try it: a chain, a facilitator and a key, with --pay-to if you like
       --config FILE         variables of docs/configuration.md as one JSON object; the words above win
       --state FOLDER        the rows of payments and the secrets; back it up [.farebox-gate; with --local .farebox-local]
@@ -100,7 +103,7 @@ export async function serve(args: string[]): Promise<number> {
   try {
     money = given.local ? await localMoney(given) : undefined;
     const words = { ...given, ...(money === undefined ? {} : paidBy(money, given)) };
-    const environment = money === undefined ? process.env : { ...process.env, RPC_URL: undefined };
+    const environment = money === undefined ? process.env : environmentOfPlay(process.env);
     const all = variables(words, state.secrets, environment);
     const vars = afterRestores(all, closedBefore(state.folder));
     await refuseWrong(words, vars, true);
@@ -132,8 +135,8 @@ export async function serve(args: string[]): Promise<number> {
     });
     tell(`${front.url} asks for payment in front of ${vars['ORIGIN_URL']}, on ${vars['NETWORK']}\n`);
     for (const line of pricesOf(said)) tell(`${line}\n`);
-    const place = environment['OPERATOR_TOKEN'] === undefined ? state.secretsFile : 'the environment';
-    tell(`its desk is ${front.url}/_farebox/desk/, with OPERATOR_TOKEN of ${place}\n`);
+    const token = environment['OPERATOR_TOKEN'];
+    tell(`${deskLine(front.url, vars['OPERATOR_TOKEN'], token !== undefined, state.secretsFile)}\n`);
     const free = money === undefined ? await siblingsOf(vars, BOUND) : [];
     for (const line of free) tell(`${line}\n`);
     if (free.length > 0) tell('  price these as well, or set DEFAULT to deny in the file of --config\n');

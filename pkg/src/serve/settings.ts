@@ -69,6 +69,15 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
 }
 
+/** The environment of a gate with money of this machine alone: whoever is told of real money there hears nothing of it. */
+export const environmentOfPlay = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({ ...environment, WEBHOOK_URL: undefined });
+
+/** Where the desk is, and which token opens it. */
+export function deskLine(url: string, token: string | undefined, isOutside: boolean, file: string): string {
+  if ((token ?? '') === '') return 'it has no desk, because it has no OPERATOR_TOKEN: set one in the environment';
+  return `its desk is ${url}/_farebox/desk/, with OPERATOR_TOKEN of ${isOutside ? 'the environment' : file}`;
+}
+
 /** Names of tokens that a configuration may have sent to its facilitators: no other secret has such a name. */
 export const BEARER = /^FACILITATOR_(?:[A-Z0-9_]+_)?TOKEN$/;
 
