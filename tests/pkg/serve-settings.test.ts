@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { refuseWithout, secretsIn } from '../../pkg/dist/serve/secrets.js';
-import { deskLine, environmentOfPlay, tooLong, variables } from '../../pkg/dist/serve/settings.js';
+import { deskLine, environmentOfPlay, pricesOf, tooLong, variables, varsOf } from '../../pkg/dist/serve/settings.js';
 
 import { payLine } from '../../scripts/local/told.mjs';
 import { PROGRAM } from './serve-world.ts';
@@ -95,4 +95,14 @@ test('the line that buys names a folder as one word', () => {
   const purchase = { url: 'http://x/a', method: 'GET', body: undefined, type: undefined, max: undefined, upto: undefined, says: '' };
   assert.match(payLine(purchase, 'my shop/budget'), /--store 'my shop\/budget' 'http/);
   assert.match(payLine(purchase), /--store \.wrangler\/budget 'http/);
+});
+
+test('prices may stand under their other name', () => {
+  const config = fileOf({ PROTECTED_PATTERNS: [{ pattern: '/a', price: '$1' }] });
+  const [status, text] = served('--config', config, '--check');
+  assert.equal(status, 0, text);
+  assert.deepEqual(pricesOf(varsOf({ config })), ['  /a  $1']);
+  const [both, says] = served('--config', config, '--price', '/b=$1', '--check');
+  assert.equal(both, 2);
+  assert.match(says, /ROUTES is set too; keep one of the two/);
 });

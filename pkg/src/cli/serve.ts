@@ -23,6 +23,7 @@ import {
   pricesOf,
   type Said,
   sourceOf,
+  tableOf,
   tooLong,
   variables,
   varsOf,
@@ -143,7 +144,7 @@ export async function serve(args: string[]): Promise<number> {
     if (money !== undefined) {
       const store = join(relative('', state.folder) || '.', 'budget');
       tell(`its money is of this machine alone: the chain is ${money.rpc}\n\n`);
-      tell(`${(await localProgram()).buying({ url: front.url, routes: said['ROUTES'], key: money.key, store })}\n`);
+      tell(`${(await localProgram()).buying({ url: front.url, routes: tableOf(said), key: money.key, store })}\n`);
     }
     await Promise.race([ended, running.lost, state.taken, look.shown]);
     running.ending();
@@ -190,9 +191,9 @@ async function refuseWrong(words: Said, vars: Readonly<Record<string, string>>, 
 async function localMoney(given: ReturnType<typeof read>): Promise<Money> {
   for (const name of ['facilitator', 'rpc'] as const)
     if (given[name] !== undefined) throw new Usage(`--local has its own: leave out --${name}`);
-  const { NETWORK, ROUTES } = varsOf(given);
-  if (!(await localProgram()).canBeLocal(NETWORK)) throw new Usage('--local stands in for base-sepolia alone: leave out --network');
-  const routes = JSON.stringify(ROUTES ?? null);
+  const vars = varsOf(given);
+  if (!(await localProgram()).canBeLocal(vars['NETWORK'])) throw new Usage('--local stands in for base-sepolia alone: leave out --network');
+  const routes = JSON.stringify(tableOf(vars) ?? null);
   const [long] = tooLong({ ROUTES: routes });
   if (long !== undefined) throw new Usage(long);
   return startMoney(routes);

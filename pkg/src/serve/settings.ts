@@ -156,6 +156,9 @@ export function varsOf(said: Said): Record<string, unknown> {
   return vars;
 }
 
+/** The prices, under either of their names. */
+export const tableOf = (vars: Readonly<Record<string, unknown>>): unknown => vars['ROUTES'] ?? vars['PROTECTED_PATTERNS'];
+
 /** The variables without which no gate stands in front of a server, that are not set, and the words that set them. */
 export function missing(vars: Readonly<Record<string, unknown>>): readonly { readonly name: string; readonly says: string }[] {
   return [
@@ -164,7 +167,7 @@ export function missing(vars: Readonly<Record<string, unknown>>): readonly { rea
     ['ROUTES', "--price '/report=$0.01'"],
     ['FACILITATOR_URL', `--facilitator URL, which settles on ${String(vars['NETWORK'])}`],
   ]
-    .filter(([name = '']) => vars[name] === undefined)
+    .filter(([name = '']) => (name === 'ROUTES' ? tableOf(vars) : vars[name]) === undefined)
     .map(([name = '', how]) => ({ name, says: `${name} is not set: ${how}` }));
 }
 
@@ -173,8 +176,8 @@ const MOST_LISTED = 20;
 
 /** What each route asks, a line each, as the gate has it: a shell may have read `$1` in a price as a word of its own. */
 export function pricesOf(vars: Readonly<Record<string, unknown>>): readonly string[] {
-  const routes = listOf(vars['ROUTES']) as readonly { readonly path?: unknown; readonly methods?: unknown; readonly price?: unknown }[];
-  const lines = routes.slice(0, MOST_LISTED).map(({ path, methods, price }) => {
+  const routes = listOf(tableOf(vars)) as readonly Readonly<Record<'path' | 'pattern' | 'methods' | 'price', unknown>>[];
+  const lines = routes.slice(0, MOST_LISTED).map(({ pattern, path = pattern, methods, price }) => {
     const before = Array.isArray(methods) ? `${methods.join(', ')} ` : '';
     return `  ${before}${String(path)}  ${typeof price === 'string' ? price : JSON.stringify(price)}`;
   });
