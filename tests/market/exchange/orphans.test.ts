@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
-import { signedPayment, startExchangeWorld, type Wallet } from '../../../demo/exchange-world.mjs';
+import { LIVE, signedPayment, startExchangeWorld, type Wallet } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
 import { sharedWorld } from '../../support/suite.ts';
 import { PRICE, quoted, quotedBy } from './support.ts';
@@ -76,4 +76,21 @@ it('a stranger who lets many jobs of its own seller lie holds up no refund of an
   assert.ok((await world.held()) > 0n, "most of the stranger's refunds are still under way");
   world.switches.treasury.set();
   await eventually('the stranger has the money again', world.held, (held) => held === 0n, 60);
+});
+
+// A-643
+it('money is listed by where it goes, page by page, in the database', async () => {
+  const listed = async (query: string) => {
+    const headers = { authorization: `Bearer ${world.tokens.operator}` };
+    const told = await world.ask('GET', `/api/v1/operator/holds?network_profile=${LIVE}&${query}`, { headers });
+    assert.equal(told.status, 200, told.text);
+    return told.json;
+  };
+  const first = await listed('leave=refund&limit=5');
+  assert.equal(first.items.length, 5);
+  const rest = await listed(`leave=refund&state=ended&limit=200&cursor=${first.next}`);
+  assert.ok(rest.items.length > 0);
+  for (const { leave } of [...first.items, ...rest.items]) assert.equal(leave, 'refund');
+  // Nothing was sold here: no page of it is empty and leads on.
+  assert.deepEqual(await listed('leave=release&limit=5'), { items: [], next: null });
 });
