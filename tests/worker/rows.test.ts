@@ -164,4 +164,21 @@ describe('the rows of an object', () => {
     await borrows('/before/borrows-later', served);
     await borrows('/before/borrows-settled-later', settled);
   });
+
+  it('what waits for someone is in an index, which has nothing else, and is listed by it', async () => {
+    const settled = await payFor(world, '/before/waited');
+    expectPaid(await send(world, '/before/waited', settled), settled);
+    await borrows('/before/borrows-waited', settled);
+    await world.gate.stop();
+    const waits = "state IN ('refund_due', 'manual', 'unknown')";
+    const [indexed, all] = ['payments INDEXED BY payments_waiting', 'payments'].map((rows) =>
+      plant(world.gate, `SELECT id FROM ${rows} WHERE ${waits}`),
+    );
+    const unknown = plant(world.gate, "SELECT id FROM payments WHERE state = 'unknown'");
+    assert.ok(unknown > 0);
+    assert.equal(indexed, all);
+    await world.gate.restart();
+    const { items } = jsonOf(await ask(world, 'payments?state=unknown&limit=200')) as { items: unknown[] };
+    assert.equal(items.length, unknown);
+  });
 });

@@ -8,7 +8,7 @@ use farebox_core::ledger::shard::{Decided, Rows as _, Shard, Slot};
 use farebox_core::sorted::{Sorted, by_rank};
 
 use super::ledger::Txn;
-use super::rows::{NETWORK_OF_O, OF_SLOT, Owned, integer, number, of_slot, text};
+use super::rows::{NETWORK_OF_O, OF_SLOT, Owned, WAITING, integer, number, of_slot, text};
 use crate::platform::sql::{Result, SqlValue};
 
 impl Txn<'_> {
@@ -223,6 +223,12 @@ impl Conditions {
             if let Some(value) = value {
                 all.add(&format!("{column} = ?"), [value.as_str().into()]);
             }
+        }
+        // A bound value does not tell SQLite that the index of what waits has these rows.
+        if let Some(state) = &filter.state
+            && WAITING.contains(&format!("'{state}'"))
+        {
+            all.add(WAITING, []);
         }
         if let Some(from) = filter.from {
             all.add("created >= ?", [number(from)]);

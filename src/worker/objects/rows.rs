@@ -26,6 +26,7 @@ use self::number::OF_KEY;
 pub(super) use self::number::{Numbers, OF_SLOT, number_of, of_slot, slot_after};
 pub(super) use self::owners::{CERTAIN, Owned};
 use self::owners::{OpenOwners, START};
+pub(super) use self::schema::WAITING;
 use self::write::Known;
 pub(super) use self::write::Version;
 use crate::platform::object::together;
