@@ -22,7 +22,7 @@ import { after, test } from 'node:test';
 import { failed } from '../../pkg/dist/cli/remedies.js';
 import { Later } from '../../pkg/dist/cli/words.js';
 import { lives } from '../../pkg/dist/serve/left.js';
-import { takeState } from '../../pkg/dist/serve/state.js';
+import { takeState, waitState } from '../../pkg/dist/serve/state.js';
 import { eventually } from '../support/eventually.ts';
 import { PROGRAM } from './serve-world.ts';
 
@@ -142,6 +142,34 @@ test('a mark of another container keeps the folder while it is touched, and prov
   writeFileSync(join(gate, `served-by-1-ab-${'0'.repeat(32)}-7-1`), '');
   assert.equal(await farebox('backup', copy, '--state', gate), 0);
 });
+
+// A-656
+test(
+  'a container that comes after one that was killed waits until its mark is old, and no longer for one that goes on',
+  LINUX,
+  async (t) => {
+    const gate = folder('waits');
+    const { mark, leave } = takeState(gate);
+    const [, , , , boot] = basename(mark).split('-');
+    leave();
+    const alien = join(gate, `served-by-1-ab-${boot}-7-1`);
+    writeFileSync(alien, '');
+    ages(alien, 28);
+    let told = 0;
+    const waited = await waitState(gate, new Promise(() => {}), () => (told += 1));
+    assert.deepEqual([existsSync(alien), told], [false, 1]);
+    waited?.leave();
+    writeFileSync(alien, '');
+    const ended = new Promise<void>((done) => setTimeout(done, 50));
+    assert.equal(await waitState(gate, ended, () => {}), undefined, 'a signal ends it');
+    const touching = setInterval(() => ages(alien, 0), 100);
+    t.after(() => clearInterval(touching));
+    await assert.rejects(
+      waitState(gate, new Promise(() => {}), () => {}, 200),
+      ALIEN,
+    );
+  },
+);
 
 // A-600
 test('a process that serves touches its mark, and one whose folder was taken meanwhile notes no runtime', async () => {

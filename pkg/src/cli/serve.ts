@@ -29,7 +29,7 @@ import {
   varsOf,
 } from '../serve/settings.js';
 import { type Look, lookFor } from '../serve/shown.js';
-import { takeState } from '../serve/state.js';
+import { waitState } from '../serve/state.js';
 import { tell } from './terminal.js';
 import { EXIT, Later, Usage } from './words.js';
 
@@ -94,7 +94,11 @@ export async function serve(args: string[]): Promise<number> {
   const ended = signalled();
   // Nor does a reader of its log who leaves.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-  const state = takeState(given.state ?? (given.local ? '.farebox-local' : '.farebox-gate'));
+  const folder = given.state ?? (given.local ? '.farebox-local' : '.farebox-gate');
+  const state = await waitState(folder, ended, () =>
+    tell(`${folder} was another container's half a minute ago: waiting until that is over\n`),
+  );
+  if (state === undefined) return EXIT.done;
   let runtime: Runtime | undefined;
   let money: Money | undefined;
   let front: Front | undefined;

@@ -17,7 +17,7 @@ export type Owner = { readonly pid: number; readonly boot?: string; readonly sta
 
 /** How often a process that serves touches its mark, and how long one stands for it where nothing else tells. */
 export const TOUCH_MS = 5_000;
-const FRESH_MS = 30_000;
+export const FRESH_MS = 30_000;
 
 /** Reads the name of a mark. */
 export function ownerOf(name: string, kind: Kind): Owner | undefined {

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 
 import { Later, Usage } from '../cli/words.js';
 import { endLeft, FILES, marksOf, type Runs, runsIn } from './left.js';
-import { goesOn, isElsewhere, markIn, type Owner, ownerOf, TOUCH_MS } from './marks.js';
+import { FRESH_MS, goesOn, isElsewhere, markIn, type Owner, ownerOf, TOUCH_MS } from './marks.js';
 import { secretsIn } from './secrets.js';
 
 /** A folder that this process serves alone. */
@@ -120,12 +120,39 @@ function hideFromGit(folder: string): void {
   }
 }
 
+/** Another container serves the folder, or did: only time tells. */
+class Elsewhere extends Later {}
+
 const servesAlready = (folder: string) => (owner: Owner, mark: string) =>
-  new Later(
-    isElsewhere(owner)
-      ? `process ${owner.pid} of another container serves ${folder}, or did half a minute ago: call again in a moment`
-      : `process ${owner.pid} serves ${folder} already; if it is another program, remove ${mark}`,
-  );
+  isElsewhere(owner)
+    ? new Elsewhere(`process ${owner.pid} of another container serves ${folder}, or did half a minute ago: call again in a moment`)
+    : new Later(`process ${owner.pid} serves ${folder} already; if it is another program, remove ${mark}`);
+
+/** How long a mark of another container is waited for, and between two looks. */
+const WAIT_MS = FRESH_MS + TOUCH_MS;
+const LOOK_MS = 1_000;
+
+/** Takes a folder once another container, which may have been killed, has not touched its mark for long enough. Undefined if `ended` comes first. */
+export async function waitState(
+  folder: string,
+  ended: Promise<unknown>,
+  waits: () => void,
+  patience = WAIT_MS,
+): Promise<State | undefined> {
+  let isEnded = false;
+  void ended.then(() => (isEnded = true));
+  for (let until: number | undefined; !isEnded; ) {
+    try {
+      return takeState(folder);
+    } catch (error) {
+      if (!(error instanceof Elsewhere) || Date.now() > (until ?? Number.POSITIVE_INFINITY)) throw error;
+      if (until === undefined) waits();
+      until ??= Date.now() + patience;
+    }
+    await Promise.race([ended, new Promise((done) => setTimeout(done, LOOK_MS))]);
+  }
+  return undefined;
+}
 
 /** The runtime of a folder which a process serves, as its mark says; `undefined` if none does. */
 export function servedBy(folder: string): Runs | undefined {
