@@ -171,6 +171,31 @@ test(
   },
 );
 
+//
+test('a runtime that does not end keeps the folder', LINUX, (t) => {
+  const gate = folder('endless');
+  const words = join(gate, 'runtime', 'config.capnp');
+  const runtime = spawn('sleep', ['600'], { argv0: words });
+  children.add(runtime);
+  const mark = join(gate, 'served-by-999999999-ab');
+  const text = JSON.stringify({ pid: runtime.pid, words, sockets: join(place, 'farebox-000000') });
+  writeFileSync(mark, text);
+  // As to one that waits for a disk that fails.
+  const { kill } = process;
+  const held = t.mock.method(
+    process,
+    'kill',
+    (pid: number, signal?: string | number) => signal === 'SIGKILL' || kill.call(process, pid, signal),
+  );
+  assert.throws(
+    () => takeState(gate),
+    (error) => error instanceof Later && /does not end, and may still write rows/.test(error.message),
+  );
+  assert.equal(readFileSync(mark, 'utf8'), text);
+  held.mock.restore();
+  takeState(gate).leave();
+});
+
 //
 test('a process that serves touches its mark, and one whose folder was taken meanwhile notes no runtime', async () => {
   const gate = folder('touched');

@@ -70,6 +70,8 @@ export function endLeft(mark: string): void {
   if (isRunning(left, dirname(mark))) {
     process.kill(left.pid, 'SIGKILL');
     for (const until = Date.now() + END_MS; lives(left.pid) && Date.now() < until; ) waits();
+    // One that waits for its disk cannot end, and would write beside the next one.
+    if (lives(left.pid)) throw new Later(`process ${left.pid} does not end, and may still write rows: call again once it has`);
   }
   removeSockets(left.sockets);
 }
