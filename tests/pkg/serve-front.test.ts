@@ -448,6 +448,34 @@ test('a proxy that is not trusted is told of once', async (t) => {
   assert.match(told[0]!, /^a request of 127\.0\.0\.1 has X-Forwarded-For: .*--trust-proxy/);
 });
 
+test('a connection of a proxy waits for its next request longer than proxies do, but not while it ends', async (t) => {
+  const answers: ServerResponse[] = [];
+  const pages = {
+    serve: (asked: IncomingMessage, answer: ServerResponse) => {
+      if (asked.url === '/held') answers.push(answer);
+      else answer.end('x');
+      return true;
+    },
+  };
+  const [plain, proxied] = [await openFront({ ...PLAIN, pages }), await openFront({ ...PLAIN, pages, trustsProxy: true })];
+  t.after(() => Promise.all([plain.close(0), proxied.close(0)]));
+  const keptBy = async (url: string): Promise<string | null> => (await fetch(url)).headers.get('keep-alive');
+  assert.deepEqual([await keptBy(plain.url), await keptBy(proxied.url)], ['timeout=5', 'timeout=130']);
+  const client = connect(Number(new URL(proxied.url).port), '127.0.0.1');
+  client.write('GET /held HTTP/1.1\r\nHost: x\r\n\r\n');
+  const [answer] = await eventually(
+    'it is asked',
+    () => answers,
+    (all) => all.length > 0,
+  );
+  const began = performance.now();
+  const closed = proxied.close(60_000);
+  answer!.end('held');
+  client.resume();
+  await closed;
+  assert.ok(performance.now() - began < 4_000, 'it does not wait for another request');
+});
+
 test('the head of a request goes on before its body comes, which may take its time', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'farebox-front-'));
   const heads: (string | undefined)[] = [];

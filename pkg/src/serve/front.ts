@@ -46,6 +46,9 @@ const HEADERS_MS = 60_000;
 /** As long as a server of Node lets a request take, which is not set here because a body may take longer. */
 const STALE_MS = 300_000;
 
+/** How long a connection waits for its next request: longer than proxies keep theirs, which would send a payment into one that has just ended. */
+const IDLE_MS = { proxy: 130_000, client: 5_000 };
+
 /** A client that has vanished would hold its place for ever. */
 const ALIVE = { keepAlive: true, keepAliveInitialDelay: 60_000 };
 
@@ -72,6 +75,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
     },
   );
   server.maxHeadersCount = KEPT_FIELDS;
+  server.keepAliveTimeout = options.trustsProxy ? IDLE_MS.proxy : IDLE_MS.client;
   const watch = watching(server, staleTimeout);
   // Else the server answers by itself, and a body may go on behind that for ever.
   server.on('checkExpectation', (asked: IncomingMessage, answer: ServerResponse) => {
@@ -208,6 +212,8 @@ function close(server: Server, { upgraded, endless }: Open, milliseconds: number
       server.closeAllConnections();
       endsUpgraded();
     };
+    // Nor does a connection wait for another request behind one that ends from now on.
+    server.keepAliveTimeout = 1;
     const late = setTimeout(endsAll, milliseconds);
     if (milliseconds === 0) void endsAll();
     server.close(() => {
