@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { openFront } from '../../pkg/dist/serve/front.js';
+import { openTo } from '../../pkg/dist/serve/open.js';
 import { lookFor } from '../../pkg/dist/serve/shown.js';
 import { PLAIN } from './front.ts';
 import { PROGRAM } from './serve-world.ts';
@@ -82,6 +83,18 @@ test('the command ends where its folder is shown', async () => {
   assert.equal(code, 2, text);
   assert.match(text, /shows the folder of the secrets to everybody, at \/\.farebox-gate\//);
   assert.doesNotMatch(text, /asks for payment/);
+});
+
+// A-658
+test('a server on this machine whose port is open to others is found', async () => {
+  const origin = await filesOf(join(place, 'site'));
+  const { port } = new URL(origin);
+  // An address of its own stands for one by which others reach it.
+  for (const host of ['127.0.0.1', 'localhost'])
+    assert.equal(await openTo(`http://${host}:${port}`, ['127.0.0.2', '127.0.0.1']), `http://127.0.0.1:${port}`, host);
+  assert.equal(await openTo(origin, ['127.0.0.2']), undefined);
+  assert.equal(await openTo(origin, []), undefined);
+  assert.equal(await openTo(`http://app:${port}`, ['127.0.0.1']), undefined);
 });
 
 test('no path with the name of such a folder is asked of the server', async (t) => {

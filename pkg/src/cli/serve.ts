@@ -7,6 +7,7 @@ import { checkProgram, localProgram, siblingsOf, unreadOf, wrongWith } from '../
 import { closedBefore } from '../serve/backup.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
+import { openTo } from '../serve/open.js';
 import { pagesOf } from '../serve/pages.js';
 import { roomHere } from '../serve/places.js';
 import { keepNames } from '../serve/rows.js';
@@ -142,6 +143,8 @@ export async function serve(args: string[]): Promise<number> {
     for (const line of pricesOf(said)) tell(`${line}\n`);
     const token = environment['OPERATOR_TOKEN'];
     tell(`${deskLine(front.url, vars['OPERATOR_TOKEN'], token !== undefined, state.secretsFile)}\n`);
+    const open = money === undefined ? await openTo(String(vars['ORIGIN_URL'])) : undefined;
+    if (open !== undefined) tell(`${open} may be that server without the gate: let it listen on 127.0.0.1, or everything there is free\n`);
     const free = money === undefined ? await siblingsOf(vars, BOUND) : [];
     for (const line of free) tell(`${line}\n`);
     if (free.length > 0) tell('  price these as well, or set DEFAULT to deny in the file of --config\n');
