@@ -19,6 +19,7 @@ import { after, test } from 'node:test';
 
 import { Later, Usage } from '../../pkg/dist/cli/words.js';
 import { backUp, restore } from '../../pkg/dist/serve/backup.js';
+import { roomLine } from '../../pkg/dist/serve/disk.js';
 import { keepNames } from '../../pkg/dist/serve/rows.js';
 import { notIn, refuseWithout, secretsIn } from '../../pkg/dist/serve/secrets.js';
 import { takeState } from '../../pkg/dist/serve/state.js';
@@ -58,6 +59,20 @@ test('the first start of a folder is told from later ones, also after a restore'
   backUp(join(place, 'first'), join(place, 'copy-of-first'));
   restore(join(place, 'copy-of-first'), join(place, 'first-again'));
   assert.equal(await starts('first-again'), false);
+});
+
+//
+test('rows that may become larger than their disk are told of', () => {
+  const rows = join(place, 'sized');
+  mkdirSync(join(rows, 'farebox-ledger'), { recursive: true });
+  const says = (vars: Readonly<Record<string, string>>, free: number): string | undefined => roomLine(rows, vars, free);
+  assert.equal(says({}, 180e9), undefined);
+  assert.match(says({}, 20e9) ?? '', /^rows may take 160000 MB, and their disk has 18000 for them: set LEDGER_MAX_MB to 1125,/);
+  assert.equal(says({ LEDGER_MAX_MB: '1125' }, 20e9), undefined);
+  assert.match(says({ LEDGER_MAX_MB: '1125', LEDGER_SHARDS: '64,16' }, 20e9) ?? '', /may take 72000 MB, .* LEDGER_MAX_MB to 281,/);
+  // What the rows have is theirs.
+  writeFileSync(join(rows, 'farebox-ledger', 'a.sqlite'), Buffer.alloc(3e6));
+  assert.equal(says({ LEDGER_MAX_MB: '1', LEDGER_SHARDS: '1' }, 0), undefined);
 });
 
 //

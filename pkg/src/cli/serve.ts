@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 
 import { checkProgram, localProgram, siblingsOf, unreadOf, wrongWith } from '../create/rules.js';
 import { closedBefore } from '../serve/backup.js';
+import { roomLine } from '../serve/disk.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
 import { openTo } from '../serve/open.js';
@@ -143,6 +144,8 @@ export async function serve(args: string[]): Promise<number> {
     for (const line of pricesOf(said)) tell(`${line}\n`);
     const token = environment['OPERATOR_TOKEN'];
     tell(`${deskLine(front.url, vars['OPERATOR_TOKEN'], token !== undefined, state.secretsFile)}\n`);
+    const room = money === undefined ? roomLine(state.rows, vars) : undefined;
+    if (room !== undefined) tell(`${room}\n`);
     const open = money === undefined ? await openTo(String(vars['ORIGIN_URL'])) : undefined;
     if (open !== undefined) tell(`${open} may be that server without the gate: let it listen on 127.0.0.1, or everything there is free\n`);
     const free = money === undefined ? await siblingsOf(vars, BOUND) : [];
