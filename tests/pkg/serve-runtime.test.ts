@@ -1,7 +1,7 @@
 // The runtime of `farebox serve` where no process can be made, or none can be noted: another one comes, and none is left with the rows.
 
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -110,14 +110,26 @@ test('a process that cannot be noted does not go on, and the next one is noted',
 
 // A-589
 test('a disk that has no room for what it is started with ends nothing', async () => {
-  const { began, wrote, runtime, program } = starts('written');
+  const { began, wrote, runtime } = starts('written');
   await runtime.answers();
-  const gate = join(program, '..', 'gate', 'index.js');
-  rmSync(gate);
+  const before = tmpdir();
+  process.env['TMPDIR'] = join(place, 'none');
   process.kill(began[0]!, 'SIGKILL');
   await eventually('it does not start', () => /does not start: ENOENT/.test(wrote()));
-  writeFileSync(gate, '');
+  process.env['TMPDIR'] = before;
   await eventually('it is started again', () => began.length > 1);
+  await runtime.stop(0);
+});
+
+test('what is started again is the gate of the first start, whatever is installed meanwhile', async () => {
+  const { began, runtime, program } = starts('same');
+  await runtime.answers();
+  const folder = join(program, '..');
+  writeFileSync(join(folder, 'gate', 'index.js'), 'of another version');
+  rmSync(join(folder, 'gate', 'index_bg.wasm'));
+  process.kill(began[0]!, 'SIGKILL');
+  await eventually('it is started again', () => began.length > 1);
+  assert.equal(readFileSync(join(folder, 'runtime', 'index.js'), 'utf8'), '');
   await runtime.stop(0);
 });
 

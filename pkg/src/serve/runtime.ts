@@ -1,6 +1,6 @@
 /** workerd with one gate in it: started, asked, started again after a crash, and ended. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { constants, copyFileSync, lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -66,11 +66,14 @@ export function startRuntime({ gate, pages, rows, files, vars, began: runs, log,
   const config = join(files, CONFIG);
   // Small images have no certificates of authorities, and other systems keep them where workerd does not look.
   const authorities = join(files, 'authorities.pem');
+  /** The gate as it was at the first start: another version may be installed meanwhile, and this program has judged for the one of then. */
+  let built: readonly (readonly [name: string, bytes: Buffer])[] | undefined;
   /** Written anew at each start: whoever tidies up may have taken them. */
   const write = (): void => {
     if (lstatSync(files, { throwIfNoEntry: false })?.isDirectory() === false) rmSync(files);
     mkdirSync(files, { recursive: true, mode: 0o700 });
-    for (const file of ['index.js', 'index_bg.wasm']) copyFileSync(join(gate, file), free(join(files, file)), constants.COPYFILE_EXCL);
+    built ??= ['index.js', 'index_bg.wasm'].map((name) => [name, readFileSync(join(gate, name))] as const);
+    for (const [name, bytes] of built) writeFileSync(free(join(files, name)), bytes, { flag: 'wx' });
     writeFileSync(free(join(files, 'entry.js')), ENTRY, { flag: 'wx' });
     writeFileSync(free(authorities), `${rootCertificates.join('\n')}\n`, { flag: 'wx' });
     writeFileSync(free(config), configOf({ pages, state: rows, sockets: socketsIn(folder), names: Object.keys(vars) }), { flag: 'wx' });
