@@ -432,6 +432,19 @@ test('an answer that breaks off looks so to a client of HTTP/1.0 as well', async
   assert.match(await endOf('/long', () => front.close(0)), /ECONNRESET/);
 });
 
+test('a connection that the system does not take ends nothing', async (t) => {
+  const pages = {
+    serve: (asked: IncomingMessage, answer: ServerResponse) => {
+      const { server } = asked.socket as Socket & { server: Server };
+      answer.end(String(server.emit('error', new Error('accept ENFILE'))));
+      return true;
+    },
+  };
+  const front = await openFront({ ...PLAIN, pages });
+  t.after(() => front.close(0));
+  for (const time of ['first', 'second', 'third']) assert.equal(await (await fetch(front.url)).text(), 'true', time);
+});
+
 //
 test('a proxy that is not trusted is told of once', async (t) => {
   const told: string[] = [];

@@ -163,7 +163,8 @@ export function openFront(options: FrontOptions): Promise<Front> {
   }
 
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    // Also later, where the system takes no further connection: an error that nobody hears would end this process.
+    server.on('error', reject);
     server.listen(options.port, options.host, () => {
       const { port } = server.address() as { port: number };
       const host = options.host.includes(':') ? `[${options.host}]` : options.host;
