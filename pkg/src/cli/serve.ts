@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { checkProgram, localProgram, siblingsOf, unreadOf, wrongWith } from '../create/rules.js';
-import { closedBefore } from '../serve/backup.js';
+import { closedBefore, yetToCome } from '../serve/backup.js';
 import { roomLine } from '../serve/disk.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
@@ -112,7 +112,8 @@ export async function serve(args: string[]): Promise<number> {
     const words = { ...given, ...(money === undefined ? {} : paidBy(money, given)) };
     const environment = money === undefined ? process.env : environmentOfPlay(process.env);
     const all = variables(words, state.secrets, environment);
-    const vars = afterRestores(all, closedBefore(state.folder));
+    const times = closedBefore(state.folder);
+    const vars = afterRestores(all, times);
     await refuseWrong(words, vars, true);
     refuseWithout(all, state.secretsFile);
     // A wrong working folder or a volume without a name looks like a first start.
@@ -144,6 +145,8 @@ export async function serve(args: string[]): Promise<number> {
     for (const line of pricesOf(said)) tell(`${line}\n`);
     const token = environment['OPERATOR_TOKEN'];
     tell(`${deskLine(front.url, vars['OPERATOR_TOKEN'], token !== undefined, state.secretsFile)}\n`);
+    const ahead = yetToCome(times);
+    if (ahead !== undefined) tell(`${ahead}\n`);
     const room = money === undefined ? roomLine(state.rows, vars) : undefined;
     if (room !== undefined) tell(`${room}\n`);
     const open = money === undefined ? await openTo(String(vars['ORIGIN_URL'])) : undefined;

@@ -121,6 +121,18 @@ export function closedBefore(folder: string): readonly number[] {
   );
 }
 
+/** A line if a folder was put back at a time that is yet to come, as by a clock that was wrong: until then nothing is sold by x402. */
+export function yetToCome(times: readonly number[]): string | undefined {
+  const ahead = times.find((time) => time * 1000 > Date.now() + AHEAD_MS);
+  if (ahead === undefined) return undefined;
+  const at = new Date(ahead * 1000);
+  const then = Number.isNaN(at.getTime()) ? String(ahead) : at.toISOString();
+  return `${RESTORED} says ${then}, which is yet to come, and until then there are no offers by x402: set the clock, or that time`;
+}
+
+/** How far two looks at one clock may be apart. */
+const AHEAD_MS = 60_000;
+
 function timesIn(text: string): readonly number[] | undefined {
   try {
     const times: unknown = JSON.parse(text);
