@@ -98,7 +98,7 @@ test('a server on this machine whose port is open to others is found', async () 
 });
 
 test('no path with the name of such a folder is asked of the server', async (t) => {
-  const front = await openFront({ ...PLAIN, pages: { serve: () => false } });
+  const front = await openFront({ ...PLAIN, folder: '/srv/data', pages: { serve: () => false } });
   t.after(() => front.close(0));
   const codeOf = async (path: string): Promise<unknown> => ((await (await fetch(front.url + path)).json()) as { code: unknown }).code;
   for (const path of [
@@ -108,8 +108,10 @@ test('no path with the name of such a folder is asked of the server', async (t) 
     '/%252efarebox%2dgate%2Fsecrets.json',
     '/a%5C.farebox-gate%5Csecrets.json',
     '/.FAREBOX-LOCAL/secrets.json?x',
+    '/files/data/secrets.json',
+    '/data/rows/',
   ])
     assert.equal(await codeOf(path), 'not_served', path);
-  for (const path of ['/farebox-gate', '/?/.farebox-gate/', '/.farebox-gates', '/%zz'])
+  for (const path of ['/farebox-gate', '/?/.farebox-gate/', '/.farebox-gates', '/data/', '/data/rain.csv', '/%zz'])
     assert.equal(await codeOf(path), 'gate_unavailable', path);
 });

@@ -138,6 +138,7 @@ export async function serve(args: string[]): Promise<number> {
       pages: files,
       networkOf: (await checkProgram()).clientNetwork,
       room: roomHere(),
+      folder: state.folder,
       log: tell,
       trustsProxy: words['trust-proxy'],
     });

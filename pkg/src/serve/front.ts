@@ -27,6 +27,8 @@ export type FrontOptions = Inner & {
   /** The network of an address, by which strangers are counted. */
   readonly networkOf: (address: string) => string;
   readonly room: Room;
+  /** The folder of the gate [none]. */
+  readonly folder?: string;
   /** Told once where requests seem to come by a proxy that is not trusted. */
   readonly log?: (text: string) => void;
   /** Milliseconds in which the head of a request has to come [a minute]. */
@@ -123,7 +125,7 @@ export function openFront(options: FrontOptions): Promise<Front> {
     if (hasTooMany(asked)) return TOO_MANY;
     const [target] = targetOf(asked) ?? [];
     if (target === undefined) return NOWHERE;
-    if (isOwnFolder(target)) return OWN;
+    if (isOwnFolder(target, options.folder)) return OWN;
     const proxy = isProxyTold ? undefined : proxyOf(asked);
     if (proxy !== undefined) {
       isProxyTold = true;

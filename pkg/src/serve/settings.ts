@@ -70,7 +70,11 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
 }
 
 /** The environment of a gate with money of this machine alone: whoever is told of real money there hears nothing of it. */
-export const environmentOfPlay = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({ ...environment, WEBHOOK_URL: undefined });
+export const environmentOfPlay = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  ...environment,
+  WEBHOOK_URL: undefined,
+  WEBHOOK_SECRET: undefined,
+});
 
 /** Where the desk is, and which token opens it. */
 export function deskLine(url: string, token: string | undefined, isOutside: boolean, file: string): string {

@@ -1,19 +1,26 @@
 /** Whether the server behind the gate hands out the folder of its secrets, as one for files does that stands in the same folder. */
 import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
-import { join, sep } from 'node:path';
+import { basename, join, sep } from 'node:path';
 
 import { Usage } from '../cli/words.js';
 
-/** How long the server has to answer, and how long until it is asked again if it does not. */
+/** How long the server has to answer, and how long until it is asked again if it does not, at first and at most. */
 const ANSWER_MS = 5_000;
-const PAUSE_MS = 5_000;
+const PAUSE_MS = { least: 5_000, most: 300_000 };
+/** Enough of an answer to know the file by, bytes. */
+const MOST_BYTES = 4_096;
+/** The names that this program gives to a folder, and to what is in one. */
+const FOLDERS = ['.farebox-gate', '.farebox-local'];
+const INSIDE = ['secrets.json', 'rows', 'rows.json', 'runtime', 'restored.json', 'backup.json'];
 
-/** Whether a target leads into a folder of the names that this program gives: no server is asked for it, however it is spelled. */
-export function isOwnFolder(target: string): boolean {
+/** Whether a target leads into the folder of a gate: no server is asked for it, however it is spelled. */
+export function isOwnFolder(target: string, folder = ''): boolean {
   const [path = ''] = target.split('?');
   // Some servers decode what a proxy before them has decoded.
-  return /[/\\]\.farebox-(?:gate|local)(?:[/\\]|$)/i.test(decoded(decoded(path)));
+  const names = decoded(decoded(path)).toLowerCase().split(/[/\\]/);
+  const own = basename(folder).toLowerCase();
+  return names.some((name, at) => FOLDERS.includes(name) || (name === own && name !== '' && INSIDE.includes(names[at + 1] ?? '')));
 }
 
 const decoded = (path: string): string =>
@@ -37,6 +44,7 @@ export function lookFor(origin: string, folder: string): Look {
     fail = reject;
   });
   shown.catch(() => {});
+  let pause = PAUSE_MS.least;
   const ask = async (): Promise<void> => {
     const found = await findIn(origin, folder, ends.signal);
     if (typeof found === 'string')
@@ -45,30 +53,49 @@ export function lookFor(origin: string, folder: string): Look {
           `${origin} shows the folder of the secrets to everybody, at ${found}: name another --state, outside what that server hands out. Let nobody use its secrets any more: remove ${join(folder, 'secrets.json')} if nothing was sold yet`,
         ),
       );
-    else if (!found && !ends.signal.aborted) setTimeout(() => void ask().catch(() => {}), PAUSE_MS).unref();
+    else if (!found && !ends.signal.aborted) {
+      setTimeout(() => void ask().catch(() => {}), pause).unref();
+      pause = Math.min(2 * pause, PAUSE_MS.most);
+    }
   };
   return { first: ask(), shown, stop: () => ends.abort() };
 }
 
-/** The path at which the server shows it; else whether the server answered at all. */
+/** The path at which the server shows it; else whether it answered at each. */
 async function findIn(origin: string, folder: string, ends: AbortSignal): Promise<string | boolean> {
   const [name, word] = [`shown-${randomBytes(4).toString('hex')}.json`, randomBytes(16).toString('hex')];
   const file = join(folder, name);
   const parts = folder.split(sep).filter((part) => part !== '');
   const paths = Array.from({ length: parts.length + 1 }, (_, from) => [...parts.slice(from), name].map(encodeURIComponent).join('/'));
   const signal = AbortSignal.any([ends, AbortSignal.timeout(ANSWER_MS)]);
-  let hasAnswered = false;
+  let answered = 0;
   try {
     // As closed as the secrets: who cannot read those does not show them.
     writeFileSync(file, `"${word}"`, { mode: 0o600, flag: 'wx' });
     const asked = paths.map(async (path) => {
-      const answer = await fetch(`${origin.replace(/\/$/, '')}/${path}`, { redirect: 'manual', signal });
-      hasAnswered = true;
-      return (await answer.text()).includes(word) ? `/${path.slice(0, -name.length)}` : undefined;
+      // As the gate asks: some servers lead whoever comes by http elsewhere.
+      const headers = { 'x-forwarded-proto': 'https' };
+      const answer = await fetch(`${origin.replace(/\/$/, '')}/${path}`, { redirect: 'manual', signal, headers });
+      const text = await beginningOf(answer);
+      answered += 1;
+      return text.includes(word) ? `/${path.slice(0, -name.length)}` : undefined;
     });
     const found = await Promise.all(asked.map((it) => it.catch(() => undefined)));
-    return found.find((it) => it !== undefined) ?? hasAnswered;
+    return found.find((it) => it !== undefined) ?? answered === paths.length;
   } finally {
     rmSync(file, { force: true });
   }
+}
+
+/** The beginning of an answer: a server that answers each path may have much to say. */
+async function beginningOf({ body }: Response): Promise<string> {
+  const [reader, decoder] = [body?.getReader(), new TextDecoder()];
+  let text = '';
+  while (text.length < MOST_BYTES) {
+    const part = await reader?.read();
+    if (part === undefined || part.done) break;
+    text += decoder.decode(part.value, { stream: true });
+  }
+  await reader?.cancel();
+  return text;
 }

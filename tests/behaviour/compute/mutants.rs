@@ -181,7 +181,7 @@ pub const TABLE: &[Row] = &[
     ),
     row!(
         TillPaymentsAreOthers,
-        payments::a_payment_that_came_to_the_till_itself_is_answered_there_when_its_request_shows_it
+        payments::a_request_whose_quote_was_paid_at_the_till_itself_is_told_where_its_payment_is_known
     ),
     row!(PaymentsBuyAnything, one_request::a_payment_for_another_request_buys_nothing),
     row!(

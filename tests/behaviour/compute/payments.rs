@@ -173,14 +173,15 @@ pub fn a_payment_makes_one_job_however_often_it_is_told() {
 
 //
 #[test]
-pub fn a_payment_that_came_to_the_till_itself_is_answered_there_when_its_request_shows_it() {
+pub fn a_request_whose_quote_was_paid_at_the_till_itself_is_told_where_its_payment_is_known() {
     let mut world = World::with_seller();
     let quote = world.ask("10.0.0.1", 9, "hello");
     let (id, fingerprint) = (quote.text("payment_id"), quote.text("fingerprint"));
     world.sold(&world.sale(&id, "rcpt_1", 9));
-    assert_eq!(world.verify(9, "hello", &fingerprint, &payment(9)), Answer::Till(id.clone()));
-    // Another payment is sent there as well, and has no price.
-    assert_eq!(world.told(Command::Price(format!("{URL}/till/{id}"))).status, 404);
+    // Another payment could be charged beside it, so none is sent on.
+    let told = Told::of(world.verify(9, "hello", &fingerprint, &payment(9)));
+    assert_eq!(told.code(), (409, "PAYMENT_ALREADY_VERIFIED"));
+    assert!(told.text("error").ends_with("send the same payment there again."), "{}", told.raw);
 }
 
 #[test]

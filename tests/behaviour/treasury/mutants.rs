@@ -45,6 +45,7 @@ pub const TABLE: &[Row] = &[
     ),
     row!(FirstSightConfirms, escrows::a_block_that_is_forgotten_confirms_nothing),
     row!(GasHasNoBound, escrows::nothing_is_signed_while_gas_costs_more_than_the_bound),
+    row!(NewestIsSentAlone, escrows::a_last_price_that_the_wallet_cannot_pay_stops_none_before_it),
     row!(LastBumpIsLow, escrows::the_last_price_that_is_offered_is_the_bound),
     row!(GoalsChange, escrows::where_a_payment_goes_is_decided_once),
     row!(

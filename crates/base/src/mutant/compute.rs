@@ -128,7 +128,7 @@ macro_rules! compute {
             AnyonePays,
             /// A quote is paid by a second payment.
             QuotesSellTwice,
-            /// A payment that came to the till itself is refused as another one where its request shows it.
+            /// Nobody is told that a quote was paid at its till.
             TillPaymentsAreOthers,
             /// The gate is never told of a refund.
             DebtsAreNeverReported,

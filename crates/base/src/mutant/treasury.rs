@@ -37,6 +37,8 @@ macro_rules! treasury {
             GasHasNoBound,
             /// The last price that is offered for a transaction is below the bound.
             LastBumpIsLow,
+            /// Of the prices that were offered for a transaction only the last one is sent again.
+            NewestIsSentAlone,
             /// A payment in an escrow is asked about with other facts.
             EscrowsServeOthers,
             /// Where a payment in an escrow goes is decided twice.

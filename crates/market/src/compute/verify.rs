@@ -200,12 +200,14 @@ impl Payments<'_> {
     ) -> Applied<R> {
         let shown = digest_of(material);
         if let Some(job) = records.job_of(&quote.id)? {
-            // Which payment came to the till itself, the gate knows: it takes no other one.
-            let is_at_till = job.shown.is_empty()
-                && !is_direct(&job.payment)
-                && !planted(Mutant::TillPaymentsAreOthers);
-            if job.shown != shown && !is_at_till && !planted(Mutant::QuotesSellTwice) {
-                let why = "This quote has been paid, or is being paid, by another payment.";
+            if job.shown != shown && !planted(Mutant::QuotesSellTwice) {
+                // Which payment came to the till itself, the gate alone knows. It may hold the price of
+                // this quote still, and would take another one.
+                let is_at_till = job.shown.is_empty() && !is_direct(&job.payment);
+                let why = match is_at_till && !planted(Mutant::TillPaymentsAreOthers) {
+                    true => "This quote was paid at its till: send the same payment there again.",
+                    false => "This quote has been paid, or is being paid, by another payment.",
+                };
                 return Ok(Decision::reply(refusal(409, "PAYMENT_ALREADY_VERIFIED", why)));
             }
             // A reader of the chain knows nonce and signature, and may show them in a message that

@@ -422,10 +422,7 @@ impl Exchange {
         let nothing = || ClientError::new(Reason::MalformedChallenge, "nothing is reserved");
         let offer = self.state.proposed().ok_or_else(nothing)?.prepared.offer.clone();
         let mut budget = Budget::from_text(record)?;
-        // What was signed before stays counted, whatever becomes of this.
-        if !self.state.is_paid() {
-            budget.release(&self.counted);
-        }
+        budget.release(&self.counted);
         let name = |_: &Offer| self.counted.clone();
         let draft = Draft { name: &name, host: &self.host, endpoint: &self.endpoint };
         budget.reserve(&self.policy, core::slice::from_ref(&offer), draft, now)?;
@@ -472,7 +469,9 @@ impl Exchange {
         if charge.is_some_and(|charge| charge.is_expired(now)) {
             return self.ask_afresh();
         }
-        if now > self.counted_at.plus(RECOUNT_SECS) && !planted(Mutant::CountsBeforeConfirm) {
+        // What was signed before is counted already, and another signature of its nonce charges nothing more.
+        let is_late = !self.state.is_paid() && now > self.counted_at.plus(RECOUNT_SECS);
+        if is_late && !planted(Mutant::CountsBeforeConfirm) {
             return Next::Recount;
         }
         let sends = charge.is_some_and(|charge| charge.way == Way::Hash);

@@ -211,6 +211,7 @@ fn hasten(
             // None follows it. A block takes what it asks then, and not all of it.
             false => around.escrow.max_fee,
         };
+        let raised = within_bound(raised, around);
         // A node takes no replacement below 10 percent more.
         let is_enough = max_fee.checked_mul_u64(11).zip(raised.checked_mul_u64(10));
         if is_enough.is_some_and(|(least, most)| most >= least) {
@@ -231,13 +232,26 @@ fn hasten(
         return rest(row, Some("no block has it yet"), 1, around);
     }
     rest(row, Some("no block has it yet; it is sent again"), RESEND_SECS / 2, around);
-    Move::Resend(newest.bytes.clone())
+    // The wallet may hold too little for the last one: then the one before it is what can be mined.
+    let is_turn = around.now.checked_div(RESEND_SECS).is_some_and(|turn| turn % 2 == 1);
+    let before = row.tries.iter().rev().filter(|it| it.nonce == newest.nonce).nth(1);
+    let again = before.filter(|_| is_turn && !planted(Mutant::NewestIsSentAlone)).unwrap_or(newest);
+    Move::Resend(again.bytes.clone())
 }
 
 fn rest(row: &mut EscrowRow, why: Option<&str>, secs: u64, around: Around<'_>) -> Move {
     row.why = why.map(ToString::to_string);
     row.due = Some(around.now.saturating_add(secs.max(1)));
     Move::Rest
+}
+
+/// This price; the bound itself where no node would take another one between both.
+fn within_bound(fee: Amount, around: Around<'_>) -> Amount {
+    let bound = around.escrow.max_fee;
+    match fee.checked_mul_u64(11).zip(bound.checked_mul_u64(10)) {
+        Some((next, most)) if next <= most => fee,
+        _ => bound,
+    }
 }
 
 /// An eighth more, rounded up.
@@ -254,7 +268,7 @@ fn price(base: Amount, around: Around<'_>) -> Option<(Amount, Amount)> {
         return None;
     }
     let fee = base.checked_mul_u64(2)?.checked_add(around.escrow.tip)?;
-    let fee = if planted(Mutant::GasHasNoBound) { fee } else { fee.min(around.escrow.max_fee) };
+    let fee = if planted(Mutant::GasHasNoBound) { fee } else { within_bound(fee, around) };
     Some((around.escrow.tip.min(fee), fee))
 }
 

@@ -25,7 +25,7 @@ export const BUDGET = 'farebox';
 /** A deposit that has something left. */
 export type Rest = { readonly channel: Channel; readonly units: bigint; readonly way: Way };
 
-/** The ways that deposit for many pages like this one, and pay for this one with it. */
+/** The ways that deposit for many pages like this one, and pay for this one with it. Not each is offered: what was deposited before counts by all. */
 export function depositWays(ways: readonly Way[]): readonly Way[] {
   // A page without a secure context cannot seal a key.
   if ((crypto as Partial<Crypto>).subtle === undefined) return [];
@@ -34,11 +34,16 @@ export function depositWays(ways: readonly Way[]): readonly Way[] {
     if (session === undefined || !(Number(session.extra.withdrawDelay) <= LONGEST_DELAY)) return [];
     const [price, least] = [unitsOf(terms.amount), unitsOf(session.extra.minDeposit ?? '')];
     const most = A_DAY * 10n ** BigInt(decimals);
-    const pages = [PAGES, most / (price || 1n)].reduce((one, other) => (one < other ? one : other));
-    const units = price * pages > least ? price * pages : least;
-    if (pages < FEWEST || units > most) return [];
+    const able = most / (price || 1n);
+    const many = price * (able < PAGES ? able : PAGES);
+    const units = many > least ? many : least;
     return [{ ...way, single: way, terms: { ...terms, amount: String(units) }, price: inTokens(units, decimals) }];
   });
+}
+
+/** Whether a deposit is worth it, and no more than one may be at once. */
+export function isOffered(way: Way): boolean {
+  return pagesOf(way) >= FEWEST && unitsOf(way.terms.amount) <= A_DAY * 10n ** BigInt(way.decimals);
 }
 
 /** About how many pages like this one a deposit pays for. */

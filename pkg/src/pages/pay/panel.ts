@@ -32,7 +32,7 @@ export function button(text: string, act: () => void, ...more: readonly Node[]):
   const made = make('button', { type: 'button' }, ...more, text);
   // A second click, or a key that is held, was meant for what stood here before.
   made.addEventListener('click', ({ detail }) => detail <= 1 && act());
-  made.addEventListener('keydown', (event) => event.repeat && event.preventDefault());
+  made.addEventListener('keydown', (event) => event.repeat && /^(?:Enter| )$/.test(event.key) && event.preventDefault());
   return made;
 }
 

@@ -2,7 +2,7 @@
 
 import { make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';
-import { BUDGET, closePurchase, depositFetch, type Rest, restOf } from './deposit.js';
+import { BUDGET, closePurchase, depositFetch, isOffered, type Rest, restOf } from './deposit.js';
 import { fileOf, followed, isGuarded, shown } from './goods.js';
 import { canHold, wayOf } from './held.js';
 import { forget, type Goods, keep, keptOf, noteUnkept, unkeptSince } from './kept.js';
@@ -57,7 +57,7 @@ async function take({ response, isSent, receipt }: Bought): Promise<void> {
   const isProven = receipt !== undefined || isFree;
   if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
     if (isProven) closePurchase(URL_HERE);
-    return follow(response);
+    return follow(response, isProven);
   }
   const goods: Goods = {
     type: response.headers.get('content-type') ?? '',
@@ -70,7 +70,7 @@ async function take({ response, isSent, receipt }: Bought): Promise<void> {
     }),
   };
   const isKept = isProven && !isFree && (await keep(URL_HERE, goods).catch(() => false));
-  if (!isKept) noteUnkept(URL_HERE);
+  if (!isKept && isProven && !isFree) noteUnkept(URL_HERE);
   if (isProven) closePurchase(URL_HERE);
   await deliver(goods, { isKept, isFree, isProven });
 }
@@ -83,16 +83,19 @@ async function forgotten(): Promise<void> {
 }
 
 /** Shows events while they come. */
-async function follow(response: Response): Promise<void> {
+async function follow(response: Response, isProven: boolean): Promise<void> {
   const place = make('pre', { tabindex: '0', 'aria-label': 'What you paid for' });
-  noteUnkept(URL_HERE);
-  panel.paid();
-  panel.show('Paid. It comes live.', place);
+  const begins = isProven ? 'Paid.' : 'It came without a receipt.';
+  if (isProven) {
+    noteUnkept(URL_HERE);
+    panel.paid();
+  }
+  panel.show(`${begins} It comes live.`, place);
   const isWhole = await followed(response, place).then(
     () => true,
     () => false,
   );
-  panel.show(isWhole ? 'Paid. That was all.' : 'Paid. It broke off here.', place);
+  panel.show(`${begins} ${isWhole ? 'That was all.' : 'It broke off here.'}`, place);
 }
 
 async function deliver(goods: Goods, delivery: Delivery = { isKept: true, isFree: false, isProven: true }): Promise<void> {
@@ -128,13 +131,8 @@ function leftOver(back: () => void): readonly Node[] {
   return panel.leftOver(text, asks);
 }
 
-/** Has what is left paid back to the account that deposited it. One page of this origin asks at a time: what another one has back is not asked for again. */
+/** Has what is left paid back to the account that deposited it. */
 async function giveBack(back: () => void): Promise<void> {
-  const locks = navigator.locks as LockManager | undefined;
-  await (locks === undefined ? refund(back) : locks.request('farebox rest', () => refund(back)));
-}
-
-async function refund(back: () => void): Promise<void> {
   await look();
   if (rest === undefined) return back();
   const { channel, way: of } = rest;
@@ -191,11 +189,12 @@ async function payWith(wallet: Wallet): Promise<void> {
   const account = await firstAccount(wallet);
   const before = await whoSigned();
   // What can be charged goes on by its way: another network would charge beside it.
-  const chosen = signed.onlyWay ?? way!;
-  if (before !== undefined && !before.hasEnded && signed.onlyWay === undefined) return goOn();
+  const isOpenHere = before !== undefined && !before.hasEnded;
+  const chosen = signed.onlyWay ?? (isOpenHere ? (way!.single ?? way!) : way!);
   const isOther = before !== undefined && before.account.toLowerCase() !== account.toLowerCase();
   if (isOther && !before.hasEnded) return panel.otherAccount(before.account, () => void begin());
-  const isBeside = isOther || (before?.hasEnded === true && chosen !== wayOf(before, ways));
+  if (isStuck(before)) return stuck();
+  const isBeside = isOther || (before?.hasEnded === true && (before.isAnswered || chosen !== wayOf(before, ways)));
   if (isBeside && !(await panel.ask(`${ENDED} It was signed by ${before.account}. Look at that account first.`, 'Pay again')))
     return begin();
   panel.show(`Choose ${chosen.title} in ${wallet.name}.`);
@@ -210,6 +209,7 @@ async function payWith(wallet: Wallet): Promise<void> {
 /** Runs one purchase at a time, and says how it failed. */
 async function run(work: () => Promise<void>): Promise<void> {
   isChoosing = false;
+  turn += 1;
   try {
     await work();
   } catch (error) {
@@ -301,6 +301,7 @@ async function goOn(): Promise<void> {
 async function goesOn(): Promise<string> {
   const before = await whoSigned();
   if (before === undefined) return CHOOSE;
+  if (before.hasEnded && before.isAnswered) return `${ENDED} An answer came for it, without a receipt.`;
   const by = before.account === '' ? '' : `, ${before.account}`;
   const only = before.hasEnded && ways.length > 1 ? ` and pay as before, on ${wayOf(before, ways)?.title ?? before.network}` : '';
   return `You have signed a payment for this page. Choose the same account to go on${by}${only}: you are charged once.`;
@@ -334,7 +335,8 @@ function sendAgain(time: number): void {
       // What is open goes on by its own way, whatever is chosen in this tab.
       await inOneTab(async () => {
         const before = await whoSigned();
-        const by = before?.isDeposit ? signed.onlyWay : wayOf(before, ways);
+        // The note of its way may be lost. What was sent before does not need it.
+        const by = before?.isDeposit ? signed.onlyWay : before && (wayOf(before, ways) ?? ways[0]);
         // Another tab has ended it, or the seller sells otherwise: nothing is bought without a press.
         if (by === undefined) return begin();
         await buy(by, false, before?.account);
@@ -348,12 +350,18 @@ function sendAgain(time: number): void {
 
 const CHOOSE = 'Choose a wallet.';
 
+/** Counts what was begun: what was overtaken while it read shows nothing. */
+let turn = 0;
+
 /** Reads what is signed and what is left, and shows the choices. */
 async function begin(text = CHOOSE): Promise<void> {
+  turn += 1;
+  const mine = turn;
+  panel.show('Looking at what this browser keeps for the page…');
   await look();
   // What cannot be read is read again by each press.
   await whoSigned().catch(() => undefined);
-  choose(text);
+  if (mine === turn) choose(text);
 }
 
 /** Shows the choices. */
@@ -378,7 +386,7 @@ function choose(text = CHOOSE): void {
     text,
     ...left,
     ...panel.choices(
-      signed.onlyWay === undefined ? [...ways, ...deposits] : [signed.onlyWay],
+      signed.onlyWay === undefined ? [...ways, ...deposits.filter(isOffered)] : [signed.onlyWay],
       signed.onlyWay ?? way,
       wallets,
       change,

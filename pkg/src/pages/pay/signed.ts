@@ -19,8 +19,11 @@ export const signed: {
   hasEnded: boolean;
 } = { onlyWay: undefined, hasEnded: false };
 
-/** Who has signed, and by what; whether it can no more be charged, and whether it is a deposit's. */
-export type Signed = Held & { readonly hasEnded: boolean; readonly isDeposit: boolean };
+/**
+ * Who has signed, and by what; whether it can no more be charged, whether an answer without a receipt has come for it, after which it is
+ * not signed again under its nonce, and whether it is a deposit's.
+ */
+export type Signed = Held & { readonly hasEnded: boolean; readonly isAnswered: boolean; readonly isDeposit: boolean };
 
 /** The deposit that has paid for this page, or may have, while it is not delivered. */
 const depositOfPurchase = () => read(() => channelOfPurchase(URL_HERE));
@@ -31,7 +34,7 @@ export async function whoSigned(): Promise<Signed | undefined> {
   if (deposit !== undefined) {
     signed.onlyWay = wayOfChannel(deposit, deposits);
     signed.hasEnded = false;
-    return { account: deposit.payer, network: deposit.network, asset: deposit.asset, hasEnded: false, isDeposit: true };
+    return { account: deposit.payer, network: deposit.network, asset: deposit.asset, hasEnded: false, isAnswered: false, isDeposit: true };
   }
   const open = await openPayments();
   const held = heldOf(URL_HERE, open);
@@ -42,7 +45,7 @@ export async function whoSigned(): Promise<Signed | undefined> {
   const { isUnended } = await loading;
   const hasEnded = !open.some(({ ends }) => isUnended(ends, Date.now() / 1000));
   Object.assign(signed, { onlyWay: hasEnded ? undefined : wayOf(held, ways), hasEnded });
-  return { ...held, hasEnded, isDeposit: false };
+  return { ...held, hasEnded, isAnswered: open.every(({ answered }) => answered === true), isDeposit: false };
 }
 
 /** Whether a payment for this page is signed and open. */
@@ -67,9 +70,7 @@ function read<T>(work: () => Promise<T>): Promise<T> {
 /** What is signed for this page and open. */
 async function openPayments(): Promise<KeptPayment[]> {
   if (!(await mayBeSigned())) return [];
-  const { isUnended, sentPayments } = await loading;
+  const { sentPayments } = await loading;
   const sent = await read(() => sentPayments(indexedDbStore(BUDGET)));
-  // What was answered and has ended is another purchase the next time.
-  const isOver = ({ answered, ends }: KeptPayment): boolean => answered === true && !isUnended(ends, Date.now() / 1000);
-  return sent.filter((it) => it.open && it.url === URL_HERE && !isOver(it));
+  return sent.filter(({ url, open }) => open && url === URL_HERE);
 }

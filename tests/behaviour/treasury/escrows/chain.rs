@@ -75,6 +75,8 @@ pub struct Chain {
     pub stuck: Vec<Vec<u8>>,
     /// Whether its node does not say what a call would do.
     pub throttles: bool,
+    /// The highest price of gas that the wallet can pay, gwei.
+    pub funds: Option<u64>,
     /// Payments that another one has carried out, with what it did.
     pub foreign: Vec<Vec<u8>>,
 }
@@ -129,7 +131,8 @@ impl Chain {
         let is_cheap = rival.is_some_and(|known| {
             it.max_fee * 10 < known.max_fee * 11 || it.tip * 10 < known.tip * 11
         });
-        if is_known || is_cheap || it.nonce < self.count(it.from) {
+        let is_poor = self.funds.is_some_and(|funds| it.max_fee > funds * GWEI);
+        if is_known || is_cheap || is_poor || it.nonce < self.count(it.from) {
             return;
         }
         self.pool.retain(|known| known.nonce != it.nonce || known.from != it.from);

@@ -254,6 +254,23 @@ pub fn the_last_price_that_is_offered_is_the_bound() {
     assert_eq!((world.entry(1), world.told(&treasury, 1).text("state")), (1, "confirmed"));
 }
 
+//
+#[test]
+pub fn a_last_price_that_the_wallet_cannot_pay_stops_none_before_it() {
+    let (treasury, mut world) = (treasury(), World::new());
+    world.chain.funds = Some(MAX_GWEI - 1);
+    world.ask(&treasury, 1, "funded");
+    world.drain(&treasury);
+    world.chain.base_fee = MAX_GWEI;
+    world.live(&treasury, 220);
+    assert_eq!(world.signed().len(), 12);
+    // The node has forgotten what it had.
+    world.chain.pool.clear();
+    world.chain.base_fee = 5;
+    world.live(&treasury, 30);
+    assert_eq!((world.entry(1), world.told(&treasury, 1).text("state")), (1, "confirmed"));
+}
+
 //
 #[test]
 pub fn a_node_that_does_not_say_what_the_contract_would_do_puts_nothing_off() {
