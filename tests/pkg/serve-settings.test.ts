@@ -58,6 +58,7 @@ test('variables beyond what a process takes are refused before anything is start
     const value = 'x'.repeat(bytes);
     assert.deepEqual([isTaken(value), tooLong({ ROUTES: value }).length === 0], [isRight, isRight], String(bytes));
   }
+  assert.deepEqual(tooLong(variables({ ...WORDS, network: ['nowhere'] }, {}, {})), [], 'what is not set is for other rules');
   const routes = Array.from({ length: 500 }, (_, at) => ({ path: `/${at}`, price: '$0.01', description: 'd'.repeat(250) }));
   const config = fileOf({ ROUTES: routes });
   for (const word of ['--check', '--local', '--trust-proxy']) {

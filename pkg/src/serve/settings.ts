@@ -66,7 +66,8 @@ export function variables(said: Said, kept: Readonly<Record<string, string>>, en
   const outside = [...SECRETS, ...bearers].filter((name) => isSet(name, environment[name]) && !isSpoken(said, name));
   const fromOutside = Object.fromEntries(outside.map((name) => [name, environment[name]]));
   const all: Record<string, unknown> = { ...kept, ...vars, ...fromOutside };
-  return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
+  const set = Object.entries(all).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(set.map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]));
 }
 
 /** The environment of a gate with money of this machine alone: whoever is told of real money there hears nothing of it. */
