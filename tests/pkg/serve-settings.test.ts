@@ -87,7 +87,7 @@ test('the start says which token opens the desk, or that none does', () => {
 });
 
 test('a gate with money of this machine alone tells nobody who is told of real money', () => {
-  const environment = { WEBHOOK_URL: 'https://hook.example', ORIGIN_SECRET: 'o', RPC_URL: 'https://real.example' };
+  const environment = { WEBHOOK_URL: 'https://hook.example', WEBHOOK_SECRET: 's', ORIGIN_SECRET: 'o', RPC_URL: 'https://real.example' };
   const vars = variables({ ...WORDS, rpc: 'http://127.0.0.1:8545' }, {}, environmentOfPlay(environment));
   assert.deepEqual([vars['WEBHOOK_URL'], vars['ORIGIN_SECRET'], vars['RPC_URL']], [undefined, 'o', 'http://127.0.0.1:8545']);
 });

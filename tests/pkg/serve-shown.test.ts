@@ -49,7 +49,7 @@ test('a folder that the server behind it hands out is found, at whatever path', 
   ] as const) {
     const origin = await filesOf(root);
     const look = lookFor(origin, gate);
-    await assert.rejects(look.shown, ({ message }: Error) => message.includes(`to everybody, at ${path}: name another --state`));
+    await assert.rejects(look.shown, ({ message }: Error) => message.includes(`to everybody, at ${path}: move it out`));
     look.stop();
   }
   assert.deepEqual(readdirSync(gate), [], 'nothing stays in the folder');

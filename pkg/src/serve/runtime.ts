@@ -157,7 +157,7 @@ export function startRuntime({ gate, pages, rows, files, vars, began: runs, log,
   };
   const answers = async (): Promise<void> => {
     for (const until = Date.now() + START_MS; ; ) {
-      if (await asked(sockets().requests, '/_farebox/health').catch(() => undefined)) return;
+      if (isStopping || (await asked(sockets().requests, '/_farebox/health').catch(() => undefined))) return;
       if (Date.now() > until) throw new Later('workerd does not answer; what it wrote is above');
       await new Promise((done) => setTimeout(done, 50));
     }

@@ -50,7 +50,7 @@ export function lookFor(origin: string, folder: string): Look {
     if (typeof found === 'string')
       fail(
         new Usage(
-          `${origin} shows the folder of the secrets to everybody, at ${found}: name another --state, outside what that server hands out. Let nobody use its secrets any more: remove ${join(folder, 'secrets.json')} if nothing was sold yet`,
+          `${origin} shows the folder of the secrets to everybody, at ${found}: move it out of what that server hands out, and name it by --state. Others may have its secrets: change them`,
         ),
       );
     else if (!found && !ends.signal.aborted) {

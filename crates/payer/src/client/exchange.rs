@@ -74,7 +74,7 @@ pub enum Next {
     /// Have the payment signed once more, valid from now on and under the same nonce:
     /// [`Exchange::prepare`]. It is already counted.
     Renew,
-    /// Count it anew, because the caps are over the time of the signature: [`Exchange::recount`]
+    /// Count it anew before its first signature, because the caps are over that time: [`Exchange::recount`]
     /// within one exchange of the store, then [`Exchange::prepare`] again.
     Recount,
     /// Record the server's advice about the endpoint: [`Exchange::mark`] within one exchange of the

@@ -1,7 +1,8 @@
 //! Room in the record for another channel: what holds nothing gives way.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::kept::KeptChannel;
 use super::row::rows;
@@ -23,17 +24,21 @@ pub(super) fn make_room(budget: &mut Budget) -> Result<(), ClientError> {
     if more == 0 {
         return Ok(());
     }
-    let mut empty: BTreeMap<String, VecDeque<String>> = BTreeMap::new();
+    let mut empty: Vec<(String, VecDeque<String>)> = Vec::new();
     for channel in rows::<KeptChannel>(budget) {
         let channel = channel?;
         if channel.is_empty() && !planted(Mutant::EmptyChannelsStay) {
             let host = if planted(Mutant::OldestChannelsGo) { "" } else { &channel.host };
-            empty.entry(host.to_string()).or_default().push_back(channel.key());
+            match empty.iter_mut().find(|(known, _)| known == host) {
+                Some((_, keys)) => keys.push_back(channel.key()),
+                None => empty.push((host.to_string(), VecDeque::from([channel.key()]))),
+            }
         }
     }
     for _ in 0..more {
-        let fullest = empty.values_mut().max_by_key(|keys| keys.len());
-        let Some(key) = fullest.and_then(VecDeque::pop_front) else { break };
+        // Of several the one whose row is the oldest.
+        let fullest = empty.iter_mut().rev().max_by_key(|(_, keys)| keys.len());
+        let Some(key) = fullest.and_then(|(_, keys)| keys.pop_front()) else { break };
         budget.sent.let_go(&key);
     }
     Ok(())
