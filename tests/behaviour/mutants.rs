@@ -149,6 +149,7 @@ const TABLE: &[Row] = &[
     row!(BeginsEndEachOther, crate::refunds::a_begin_is_taken_back_by_whoever_made_it),
     row!(RefundersDecide, crate::refunds::who_refunds_begins_and_ends_that_and_decides_and_sees_nothing_else),
     row!(OtherChainsAreBelieved, crate::refunds::the_word_of_a_program_about_another_chain_ends_no_debt),
+    row!(KeysAreAccounts, crate::notices::what_stands_for_a_payer_is_named_as_no_account),
     row!(PartsAreWhole, crate::operator_words::a_list_that_lacks_an_object_is_no_list),
     row!(AnyoneRefunds, crate::refunds::a_refund_is_reported_with_its_own_token_if_the_payees_wallet_sent_it),
     row!(LongIsTold, pricer::quotes::what_is_too_long_to_be_told_is_refused_and_buys_nothing),

@@ -41,6 +41,16 @@ fn payment(change: &Value) -> Value {
     data
 }
 
+//
+#[test]
+pub fn what_stands_for_a_payer_is_named_as_no_account() {
+    let kept = payment(&json!({"payer": "ab".repeat(32), "network": "aptos:1"}));
+    let sentence = sentence(&json!("https://api.example.com"), "payment.refund_due", &kept);
+    assert!(sentence.contains(" to whoever sent it for payment "), "{sentence}");
+    let told = sentence.split(" for payment ").next().unwrap();
+    assert!(!told.contains("abab"), "{sentence}");
+}
+
 //
 #[test]
 fn a_sentence_says_what_happened_the_money_and_what_to_do() {

@@ -126,6 +126,8 @@ macro_rules! gate {
             RefundersDecide,
             /// A list that lacks the rows of an object that is down is whole.
             PartsAreWhole,
+            /// The key that stands for a payer is named as an account.
+            KeysAreAccounts,
             /// A hash whose row has gone buys again.
             HashesCountForEver,
             /// The treasury pays back a settlement that the chain does not show.

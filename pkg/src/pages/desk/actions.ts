@@ -56,7 +56,9 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
   );
   const warn = (...text: readonly (string | HTMLElement | undefined)[]) => make('p', { class: 'warning' }, ...text);
   const sign = !isEvm(payment)
-    ? warn('The desk sends no transfer on this network. Send the refund with a wallet of its own, and report it below.')
+    ? warn(
+        'The desk sends no transfer on this network. Send the refund with a wallet of its own to whoever sent the transaction that paid, and report it below.',
+      )
     : aged.has(id)
       ? deedForm('refund', { id, restored: 'yes' }, `No transfer was made: refund ${price} by wallet`, warn(AGED), says)
       : deedForm('refund', { id }, `Refund ${price} by wallet`, says);

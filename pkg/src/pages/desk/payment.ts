@@ -33,7 +33,8 @@ export function seen(members: Members): PaymentSeen {
     id: text('id'),
     state: text('state'),
     reason: text('reason'),
-    payer: text('payer'),
+    // Of a payer whom the gate cannot read it keeps the payment's key, to which no money may go.
+    payer: text('payer') === text('key') ? '' : text('payer'),
     payee: text('payee'),
     transaction: text('transaction'),
     units,
@@ -120,7 +121,15 @@ export function paymentRow(payment: PaymentSeen, ...more: readonly (HTMLElement 
     { class: 'row', id: `row-${id}` },
     make('h3', {}, make('a', { href: linkTo('payment', { id }) }, `${id.slice(0, 15)}…`), ' ', statePill(state)),
     make('p', { class: 'price' }, foreign(price)),
-    make('p', { class: 'quiet' }, foreign(textOf(members, 'route')), ' from ', shortened(payer), ' at ', moment(created)),
+    make(
+      'p',
+      { class: 'quiet' },
+      foreign(textOf(members, 'route')),
+      ' from ',
+      payer === '' ? 'a payer whom the gate cannot read' : shortened(payer),
+      ' at ',
+      moment(created),
+    ),
     reason === '' || state === 'refunded' ? undefined : make('p', { class: 'quiet' }, foreign(reasonOf(reason))),
     ...more,
   );

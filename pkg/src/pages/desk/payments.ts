@@ -83,7 +83,7 @@ export async function payment(operator: Operator, { id = '' }: Wanted): Promise<
         ['id', one.id],
         [one.state === 'refunded' ? 'refund' : 'reason', one.reason === '' ? '' : reasonOf(one.reason)],
         ['amount', `${text('amount')} atomic units`],
-        ['payer', linkedPayer(one.payer)],
+        ['payer', one.payer === '' ? 'the gate cannot read it: whoever sent the transaction' : linkedPayer(one.payer)],
         ['payee', one.payee],
         ['route', text('route')],
         ['network', text('network')],

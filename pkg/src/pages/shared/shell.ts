@@ -180,9 +180,12 @@ class Desk {
       const nodes = (await this.#parts.views[name]?.show(operator, wanted)) ?? [];
       if (asked !== this.#asked) return;
       const show = () => replaceChildren(this.#view, nodes);
-      // A view that a person has just opened is as they expect it.
       if (this.#shown === place) this.#change(show);
-      else show();
+      else {
+        show();
+        // A second tap was meant for what stood there before.
+        this.#moved.list = performance.now();
+      }
       this.#shown = place;
       this.#read = { at: performance.now(), words: `Read at ${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC.` };
       this.#fresh.textContent = this.#read.words;
