@@ -184,6 +184,47 @@ test('a tap, and a press of a screen reader, for what has just come to another p
   }
 });
 
+test('a tap for what a paragraph, or a longer line above the view, has just moved does nothing', { timeout: LIMIT_MS }, async () => {
+  await context.close();
+  context = await browser.newContext({ viewport: { width: 400, height: 800 }, hasTouch: true });
+  complaints = complaintsOf(context);
+  const gate = new ScriptedGate().owes(ONE);
+  let send = (_hash: string): void => {};
+  const sent = new Promise<string>((resolve) => {
+    send = resolve;
+  });
+  const page = await gate.open(context, `#payment?id=${ONE}`, { send: () => sent });
+  await refund(page).waitFor();
+  /** Taps when the form has come to another place, and a second later: on what does nothing by itself. */
+  const tapOnceMoved = () =>
+    page.evaluate(
+      () =>
+        new Promise<boolean[]>((resolve) => {
+          const top = () => Math.round(document.querySelector('form[data-do="refund"]')?.getBoundingClientRect().top ?? 0);
+          const before = top();
+          const watch = new MutationObserver(() => {
+            if (top() === before) return;
+            watch.disconnect();
+            const target = document.getElementById('heading') as HTMLElement;
+            target.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true, pointerType: 'touch' }));
+            const tap = () => target.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, detail: 1 }));
+            const hasty = tap();
+            setTimeout(() => resolve([hasty, tap()]), 1_000);
+          });
+          watch.observe(document.body, { subtree: true, childList: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }),
+    );
+  gate.owes(ONE, { reason: 'let_go' });
+  assert.deepEqual(await tapOnceMoved(), [false, true]);
+  await refund(page).click();
+  await said(page, /^Your wallet asks you\.$/);
+  await eventually('the wallet is asked', () => gate.told.length > 0);
+  const tapped = tapOnceMoved();
+  send(HASH);
+  assert.deepEqual(await tapped, [false, true]);
+});
+
 test('a review takes the names of transactions that the gate takes, and a wallet is offered where it can send', {
   timeout: LIMIT_MS,
 }, async () => {

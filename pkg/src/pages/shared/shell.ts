@@ -206,8 +206,8 @@ class Desk {
     return {
       pointer: nameOf(document.elementFromPoint(x, y)),
       focus: nameOf(document.activeElement),
-      // A line above the view moves all of it.
-      list: [this.#said.childElementCount, ...[...this.#view.querySelectorAll('form')].map(nameOf)].join(),
+      // A row without a form, or a longer line above, moves what keeps its name.
+      list: [...this.#view.querySelectorAll('form')].flatMap((form) => [nameOf(form), Math.round(form.getBoundingClientRect().top)]).join(),
     };
   }
 
