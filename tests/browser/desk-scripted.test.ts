@@ -8,14 +8,16 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { PAGES, TREASURY_PAGES } from '../../scripts/pages.mjs';
 import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
-import { complaintsOf } from './looks.ts';
-import { openScripted } from './scripted-desk.ts';
+import { complaintsOf, enter } from './looks.ts';
+import { openScripted, TOKEN } from './scripted-desk.ts';
 import { GATE_DESK, payee, ScriptedGate } from './scripted-gate.ts';
 import { addWallet } from './wallet.ts';
 
 const LIMIT_MS = 120_000;
 const HASH = `0x${'9'.repeat(64)}`;
 const [ONE, OTHER] = ['rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa', 'rcpt_bbbbbbbbbbbbbbbbbbbbbbbbbb'] as const;
+/** For so long a press does nothing where the list has changed. */
+const SETTLED_MS = 800;
 /** As long as the gate's mark of a refund is. */
 const KEPT_CHARS = 66;
 
@@ -114,13 +116,36 @@ test('a gate without a node is told of a refund once the node of the wallet show
   assert.deepEqual([receipts, gate.told], [[], [`refunding ${ONE}`, `refunded ${ONE}`]]);
 });
 
-test('a refund that failed on the chain is not reported, and may be begun again', { timeout: LIMIT_MS }, async () => {
+test('a refund that failed on the chain is not reported, and may be begun again, also after a reload', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
-  const page = await gate.open(context, `#payment?id=${ONE}`, { send: async () => HASH, receipt: () => ({ status: '0x0' }) });
+  let receipt: unknown = { status: '0x0' };
+  const page = await gate.open(context, `#payment?id=${ONE}`, { send: async () => HASH, receipt: () => receipt });
   await refund(page).click();
   await said(page, /failed on the chain/);
   assert.deepEqual(gate.told, [`refunding ${ONE}`]);
-  await page.getByRole('button', { name: 'The transfer failed' }).waitFor();
+  const failed = page.getByRole('button', { name: 'The transfer failed' });
+  await failed.waitFor();
+  assert.equal(await page.getByText(/Report it below/).count(), 0);
+  await page.reload();
+  await enter(page, TOKEN);
+  await failed.waitFor();
+  // What this browser sent is looked up before the gate is told.
+  const report = page.getByRole('button', { name: 'Report the refund' });
+  await page.getByText('It was refunded').click();
+  for (const [shown, words] of [
+    [null, /is in no block yet/],
+    [{ status: '0x0' }, /failed on the chain/],
+  ] as const) {
+    receipt = shown;
+    await report.click();
+    await said(page, words);
+    assert.deepEqual(gate.told, [`refunding ${ONE}`]);
+    await page.waitForTimeout(SETTLED_MS);
+  }
+  receipt = { status: '0x1' };
+  await report.click();
+  await said(page, /on the record/);
+  assert.deepEqual(gate.told, [`refunding ${ONE}`, `refunded ${ONE}`]);
 });
 
 test('a wallet that reads no chain is told of with the refund', { timeout: LIMIT_MS }, async () => {

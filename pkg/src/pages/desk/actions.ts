@@ -6,7 +6,7 @@ import { type Attributes, foreign, make } from '../shared/dom.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
 import { type PaymentSeen, seen } from './payment.js';
-import { aged, begunOf, forgetBegun, refundByWallet, reportRefund, unproven } from './refund.js';
+import { aged, begunOf, forgetBegun, refundByWallet, reportByHand, unproven } from './refund.js';
 
 /** Where a payment is, for the operator. */
 export function pathOf(id: string, decision?: string): string {
@@ -77,25 +77,24 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
     account(program),
     ' sees to this: it pays it back, or has delivered it after all. Leave it to that.',
   );
-  const sent = (hash: string) => warn(`This refund was sent as ${hash}. Report it below, and do not send it again.`);
+  const sent = (hash: string) =>
+    warn(
+      unproven.get(hash) === 'failed'
+        ? `This refund was sent as ${hash}, and failed on the chain.`
+        : `This refund was sent as ${hash}. Report it below once the wallet shows that it succeeded, and do not send it again.`,
+    );
   const failed = (hash: string) =>
     deedForm(
       'again',
       { id, begun: since.length === 0 ? '' : String(beginOf(payment.members) ?? ''), hash },
       'The transfer failed',
       sent(hash),
-      warn(...since, FAILED),
+      warn(...since, ...(unproven.get(hash) === 'not found' ? [NOT_FOUND] : []), FAILED),
     );
   const doubt = payment.transaction === 'pending' ? PENDING : payment.reason === 'let_go' ? LET_GO : undefined;
   return [
     ...(doubt === undefined ? [] : [warn(doubt)]),
-    program !== ''
-      ? theirs
-      : begun?.hash !== undefined
-        ? (unproven.has(begun.hash) ? failed : sent)(begun.hash)
-        : begun !== undefined || refunding !== ''
-          ? asked
-          : sign,
+    program !== '' ? theirs : begun?.hash !== undefined ? failed(begun.hash) : begun !== undefined || refunding !== '' ? asked : sign,
     more(
       `refunded-${id}`,
       'It was refunded',
@@ -118,8 +117,9 @@ const LOST =
   'a wallet was asked for this refund. Look into its history: if the refund is there, report it below. If the wallet still asks, refuse it there first.';
 const ELSEWHERE =
   'someone else began this refund, at another desk or on a terminal. Ask them first: if they have sent it, report it below; if not, what they hold must not be sent any more.';
+const NOT_FOUND = 'It was not found on the chain. ';
 const FAILED =
-  'It was not found on the chain. Look into the history of the wallet: only if the transfer failed, or was cancelled there, begin again. One that was sped up has another hash: report that.';
+  'Look into the history of the wallet: only if the transfer failed, or was cancelled there, begin again. One that was sped up has another hash: report that.';
 const AGED =
   'The gate was restored from a backup since this debt arose. Look for a transfer to this payer since the backup: if there is one, report it below.';
 
@@ -160,7 +160,7 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     return `The review is resolved: the payment is ${textOf(now, 'state').replace('_', ' ')}.`;
   },
   refunded: async (operator, { id = '', transaction = '' }) => {
-    await reportRefund(operator, id, transaction);
+    await reportByHand(operator, id, transaction);
     return 'The refund is on the record.';
   },
   again: (operator, { id = '', begun = '' }) => forgetBegun(operator, id, begun === '' ? undefined : Number(begun)),

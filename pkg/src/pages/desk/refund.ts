@@ -22,8 +22,8 @@ const markOf = (id: string) => `farebox-refund-${id}`;
 /** Debts of before a restore of the ledger: someone has to look first whether they were paid back since the backup. */
 export const aged = new Set<string>();
 
-/** Transactions of refunds that the gate or the wallet's node was asked for and did not find: they may have failed. */
-export const unproven = new Set<string>();
+/** Transactions of refunds that the gate or the wallet's node was asked for: those not found may have failed, too. */
+export const unproven = new Map<string, 'failed' | 'not found'>();
 
 /** A mark before there is a transaction: as long as one, so that a store that takes the mark takes the transaction in its place. */
 const ASKED = ' '.repeat(66);
@@ -135,11 +135,7 @@ async function refundAlone(
   keep(id, hash);
   // A gate without a node believes what it is told, for good: a transaction of a moment ago may still fail.
   const seenAs = await outcomeSoon(wallet, hash);
-  if (seenAs !== 'succeeded' && seenAs !== 'unread') {
-    unproven.add(hash);
-    const why = seenAs === 'failed' ? 'failed on the chain' : 'is in no block yet';
-    throw new Error(`The refund was sent as ${hash} and ${why}. The gate was not told: look into the history of the wallet.`);
-  }
+  stopUnless(seenAs, hash);
   const doubt = seenAs === 'unread' ? ' The wallet reads no chain: unless the gate has a node, see there that it succeeded.' : '';
   for (let look = 1; ; look += 1) {
     try {
@@ -154,6 +150,14 @@ async function refundAlone(
     }
     await pause();
   }
+}
+
+/** Throws where a gate that believes what it is told must not be told of a transaction. */
+function stopUnless(seenAs: Outcome, hash: string): void {
+  if (seenAs === 'succeeded' || seenAs === 'unread') return;
+  unproven.set(hash, seenAs === 'failed' ? 'failed' : 'not found');
+  const why = seenAs === 'failed' ? 'failed on the chain' : 'is in no block yet';
+  throw new Error(`The refund was sent as ${hash} and ${why}. The gate was not told: look into the history of the wallet.`);
 }
 
 async function outcomeSoon(wallet: Eip1193Provider, hash: string): Promise<Outcome> {
@@ -173,13 +177,20 @@ async function begun(operator: Operator, id: string, isUnpaidSince: boolean): Pr
   }
 }
 
+/** Reports a refund for a person; one that this browser sent is looked up by its wallet first, as it may have failed since. */
+export async function reportByHand(operator: Operator, id: string, transaction: string): Promise<void> {
+  const wallet = injectedWallet();
+  if (wallet !== undefined && begunOf(id)?.hash === transaction) stopUnless(await outcomeOf(wallet, transaction), transaction);
+  await reportRefund(operator, id, transaction);
+}
+
 /** Tells the gate of a refund that was sent; it looks for it on the chain where it reads one. */
 export async function reportRefund(operator: Operator, id: string, transaction: string): Promise<void> {
   let now: Members;
   try {
     now = await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction });
   } catch (error) {
-    if (error instanceof Refused && error.code === 'refund_unproven') unproven.add(transaction);
+    if (error instanceof Refused && error.code === 'refund_unproven') unproven.set(transaction, 'not found');
     throw error;
   }
   unproven.delete(transaction);
