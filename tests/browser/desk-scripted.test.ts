@@ -18,8 +18,8 @@ const HASH = `0x${'9'.repeat(64)}`;
 const [ONE, OTHER] = ['rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa', 'rcpt_bbbbbbbbbbbbbbbbbbbbbbbbbb'] as const;
 /** For so long a press does nothing where the list has changed. */
 const SETTLED_MS = 800;
-/** As long as the gate's mark of a refund is. */
-const KEPT_CHARS = 66;
+/** As long as the mark of the first begin of a refund is. */
+const KEPT_CHARS = 68;
 
 let browser: Browser;
 let context: BrowserContext;
@@ -96,7 +96,7 @@ test('a store that is full stops a refund before the wallet is asked, and takes 
   assert.deepEqual([sent, gate.told], [0, [`refunding ${ONE}`, `not-refunded ${ONE}`]]);
   await fill(key + KEPT_CHARS);
   await refund(page).click();
-  await page.waitForFunction(([id, hash]) => localStorage.getItem(`farebox-refund-${id}`) === hash, [ONE, HASH] as const);
+  await page.waitForFunction(([id, hash]) => localStorage.getItem(`farebox-refund-${id}`) === `1 ${hash}`, [ONE, HASH] as const);
   assert.equal(sent, 1);
 });
 
@@ -283,6 +283,44 @@ test('what someone else began is theirs to take back, and what this browser bega
   await page.evaluate((id) => localStorage.setItem(`farebox-refund-${id}`, ''), ONE);
   await page.getByText(/If the wallet still asks, refuse it there first/).waitFor();
   await page.getByRole('button', { name: 'The wallet sent nothing' }).waitFor();
+});
+
+test('a mark of this browser is of one begin: another one is of someone else, whose transfer may come', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE, { refunding: '2026-09-21T14:14:20Z', refunding_id: 2 });
+  const page = await gate.open(context, `#payment?id=${ONE}`);
+  const theirs = page.getByRole('button', { name: 'It was not sent, and will not be' });
+  const nothing = page.getByRole('button', { name: 'The wallet sent nothing' });
+  const failed = page.getByRole('button', { name: 'The transfer failed' });
+  for (const [mark, button] of [
+    ['1 ', theirs],
+    ['2 ', nothing],
+    [' '.repeat(66), nothing],
+    [HASH, failed],
+    [`2 ${HASH}`, failed],
+    [`1 ${HASH}`, theirs],
+  ] as const) {
+    await page.evaluate(
+      ([id, mark]) => {
+        localStorage.setItem(`farebox-refund-${id}`, mark);
+        document.dispatchEvent(new Event('visibilitychange'));
+      },
+      [ONE, mark] as const,
+    );
+    await button.waitFor();
+    for (const other of [theirs, nothing, failed]) assert.equal(await other.count(), other === button ? 1 : 0, mark);
+  }
+  // What this browser sent under the begin of before may have moved: it is not forgotten with the begin of the other.
+  await page.getByText(`This browser sent ${HASH} before that`).waitFor();
+  await page.waitForTimeout(SETTLED_MS);
+  await theirs.click();
+  await said(page, /That refund is taken back/);
+  await failed.waitFor();
+  assert.equal(await refund(page).count(), 0);
+  assert.deepEqual(gate.told, [`not-refunded ${ONE}`]);
+  await page.waitForTimeout(SETTLED_MS);
+  await failed.click();
+  await refund(page).waitFor();
+  assert.deepEqual(gate.told, [`not-refunded ${ONE}`]);
 });
 
 test('a review ends with what somebody chose, and a debt whose money may not be there says so', { timeout: LIMIT_MS }, async () => {

@@ -6,7 +6,7 @@ import { type Attributes, foreign, make } from '../shared/dom.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
 import { type PaymentSeen, seen } from './payment.js';
-import { aged, begunOf, forgetBegun, refundByWallet, reportByHand, unproven } from './refund.js';
+import { aged, begunOf, forgetBegun, isOfAnother, refundByWallet, reportByHand, unproven } from './refund.js';
 
 /** Where a payment is, for the operator. */
 export function pathOf(id: string, decision?: string): string {
@@ -64,11 +64,13 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
       : deedForm('refund', { id }, `Refund ${price} by wallet`, says);
   const since = refunding === '' ? [] : ['Since ', moment(refunding), ': '];
   const again = { id, begun: String(beginOf(payment.members) ?? '') };
+  const isTheirs = begun === undefined || isOfAnother(begun, beginOf(payment.members));
+  // What this browser sent under a begin that was taken back since may have moved nevertheless.
+  const before = begun?.hash === undefined ? undefined : warn(`This browser sent ${begun.hash} before that. Look whether it succeeded.`);
   // What another person holds may still be sent: their word counts, and no history of a wallet.
-  const asked =
-    begun === undefined
-      ? deedForm('again', again, 'It was not sent, and will not be', warn(...since, ELSEWHERE))
-      : deedForm('again', again, 'The wallet sent nothing', warn(...since, LOST));
+  const asked = isTheirs
+    ? deedForm('again', again, 'It was not sent, and will not be', warn(...since, ELSEWHERE), before)
+    : deedForm('again', again, 'The wallet sent nothing', warn(...since, LOST));
   // A program goes on with what it has begun: to send a transfer beside it would pay twice.
   const program = textOf(payment.members, 'refunding_key');
   const theirs = warn(
@@ -94,7 +96,13 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
   const doubt = payment.transaction === 'pending' ? PENDING : payment.reason === 'let_go' ? LET_GO : undefined;
   return [
     ...(doubt === undefined ? [] : [warn(doubt)]),
-    program !== '' ? theirs : begun?.hash !== undefined ? failed(begun.hash) : begun !== undefined || refunding !== '' ? asked : sign,
+    program !== ''
+      ? theirs
+      : begun?.hash !== undefined && !isTheirs
+        ? failed(begun.hash)
+        : begun !== undefined || refunding !== ''
+          ? asked
+          : sign,
     more(
       `refunded-${id}`,
       'It was refunded',

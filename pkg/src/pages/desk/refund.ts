@@ -11,8 +11,9 @@ import { sentenceOf } from '../shared/shell.js';
 import { accountOf, injectedWallet, isRejection, leadTo, type Outcome, outcomeOf, sendFrom } from '../shared/wallet.js';
 import { type PaymentSeen, seen } from './payment.js';
 
-/** A refund that a wallet was asked for, with its transaction once there is one. */
+/** A refund that a wallet was asked for, with the number of its begin and its transaction once there is one. */
 export interface Begun {
+  readonly number?: number;
   readonly hash?: string;
 }
 
@@ -25,17 +26,24 @@ export const aged = new Set<string>();
 /** Transactions of refunds that the gate or the wallet's node was asked for: those not found may have failed, too. */
 export const unproven = new Map<string, 'failed' | 'not found'>();
 
-/** A mark before there is a transaction: as long as one, so that a store that takes the mark takes the transaction in its place. */
-const ASKED = ' '.repeat(66);
+/** A mark: without a transaction it is as long as with one, so that a store that takes the one takes the other in its place. */
+const markWith = (number: number | undefined, hash = '') => `${number ?? ''} ${hash.padEnd(66)}`;
 
 /** What was begun for this payment in this browser; nothing where it keeps nothing for this site, as no refund begins there. */
 export function begunOf(id: string): Begun | undefined {
   try {
-    const hash = localStorage.getItem(markOf(id))?.trim();
-    return hash === undefined ? undefined : hash === '' ? {} : { hash };
+    const words = localStorage.getItem(markOf(id))?.trim().split(/\s+/);
+    // A mark of before has no number.
+    const [number, hash] = [words?.find((word) => /^\d+$/.test(word)), words?.find((word) => word.startsWith('0x'))];
+    return words && { ...(number === undefined ? {} : { number: Number(number) }), ...(hash === undefined ? {} : { hash }) };
   } catch {
     return undefined;
   }
+}
+
+/** Whether a begin at the gate is not the one that this browser made: what its wallet shows then says nothing of it. */
+export function isOfAnother(mine: Begun | undefined, begun: number | undefined): boolean {
+  return begun !== undefined && (mine === undefined || (mine.number !== undefined && mine.number !== begun));
 }
 
 /** Whether it is kept. */
@@ -86,6 +94,9 @@ export async function refundByWallet(
 export async function forgetBegun(operator: Operator, id: string, begun: number | undefined): Promise<string> {
   return alone(id, async () => {
     if (begun !== undefined) await dropRefund(operator, id, begun);
+    const mine = begunOf(id);
+    if (mine !== undefined && isOfAnother(mine, begun))
+      return 'That refund is taken back. Look at the one that this browser began, before you begin again.';
     unmark(id);
     return 'The refund may be begun again.';
   });
@@ -114,12 +125,12 @@ async function refundAlone(
   // The wallet's windows took as long as a person takes: what is owed now counts, and nothing of it changes from here on.
   const owed = await begun(operator, id, isUnpaidSince);
   const transfer = transferOf(owed.members, payee);
+  const mine = beginOf(owed.members);
   const takeBack = async () => {
     unmark(id);
-    const mine = beginOf(owed.members);
     if (mine !== undefined) await dropRefund(operator, id, mine);
   };
-  if (!keep(id, ASKED)) {
+  if (!keep(id, markWith(mine))) {
     await takeBack();
     throw new Error('This browser keeps nothing more for this site, and might send the refund twice. Nothing was sent.');
   }
@@ -132,7 +143,7 @@ async function refundAlone(
     return 'You refused in the wallet. Nothing was sent.';
   }
   say(`${price} was sent as ${hash}. Waiting until the chain shows it.`);
-  keep(id, hash);
+  keep(id, markWith(mine, hash));
   // A gate without a node believes what it is told, for good: a transaction of a moment ago may still fail.
   const seenAs = await outcomeSoon(wallet, hash);
   stopUnless(seenAs, hash);
