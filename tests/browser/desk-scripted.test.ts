@@ -11,7 +11,7 @@ import { startChromium } from './chromium.ts';
 import { complaintsOf, enter } from './looks.ts';
 import { openScripted, TOKEN } from './scripted-desk.ts';
 import { GATE_DESK, payee, ScriptedGate } from './scripted-gate.ts';
-import { addWallet } from './wallet.ts';
+import { addWallet, WalletError } from './wallet.ts';
 
 const LIMIT_MS = 120_000;
 const HASH = `0x${'9'.repeat(64)}`;
@@ -149,10 +149,57 @@ test('a refund that failed on the chain is not reported, and may be begun again,
 });
 
 test('a wallet that reads no chain is told of with the refund', { timeout: LIMIT_MS }, async () => {
-  const page = await new ScriptedGate().owes(ONE).open(context, `#payment?id=${ONE}`, { send: async () => HASH });
-  await refund(page).click();
-  await said(page, /was refunded, as 0x9+\. The wallet reads no chain/);
+  for (const more of [{}, { receipt: () => new WalletError(-32004) }]) {
+    const page = await new ScriptedGate().owes(ONE).open(context, `#payment?id=${ONE}`, { send: async () => HASH, ...more });
+    await refund(page).click();
+    await said(page, /was refunded, as 0x9+\. The wallet reads no chain/);
+    await page.evaluate(() => localStorage.clear());
+    await page.close();
+  }
 });
+
+for (const [why, receipt] of [
+  ['is on another network', () => null],
+  ['has a node that fails', () => new WalletError(-32005)],
+  ['never answers', () => new Promise(() => {})],
+] as const)
+  test(`a wallet that ${why} does not say that a refund is in no block`, { timeout: LIMIT_MS }, async () => {
+    const gate = new ScriptedGate().owes(ONE);
+    const page = await context.newPage();
+    await page.clock.install();
+    const stray = () =>
+      page.evaluate(() =>
+        (globalThis as unknown as { ethereum: { request: (asked: object) => Promise<unknown> } }).ethereum.request({
+          method: 'wallet_switchEthereumChain',
+          params: [{ chainId: '0x1' }],
+        }),
+      );
+    const send = async () => {
+      if (why === 'is on another network') await stray();
+      return HASH;
+    };
+    await addWallet(page, { payer: payee, network: '0x14a34', send, receipt });
+    await openScripted(page, PAGES, GATE_DESK, `#payment?id=${ONE}`, (request) => gate.answer(request));
+    await refund(page).click();
+    await said(page, /Waiting until the chain shows it/);
+    const unsure = page.getByRole('status').filter({ hasText: /could not look it up.*If the gate has a node, report it below/ });
+    await eventually('it gives up', async () => {
+      await page.clock.fastForward(4_000);
+      return (await unsure.count()) > 0;
+    });
+    await page.getByRole('button', { name: 'The transfer failed' }).waitFor();
+    assert.equal(await page.getByText(/not found on the chain/).count(), 0);
+    assert.deepEqual(gate.told, [`refunding ${ONE}`]);
+    // A gate that has a node looks itself.
+    await page.getByText('It was refunded').click();
+    await page.clock.fastForward(1_000);
+    await page.getByRole('button', { name: 'Report the refund' }).click();
+    await eventually('the gate is told', async () => {
+      await page.clock.fastForward(4_000);
+      return gate.told.length > 1;
+    });
+    assert.deepEqual(gate.told, [`refunding ${ONE}`, `refunded ${ONE}`]);
+  });
 
 // A-634
 test('a desk whose reads take long asks seldom, and shows what is owed though the sums cannot be read', { timeout: LIMIT_MS }, async () => {

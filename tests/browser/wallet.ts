@@ -30,10 +30,17 @@ export interface WalletPlan {
   knows?: string[];
   /** The node from which it reads; without it, it reads nothing. */
   node?: string;
-  /** What its node says of a transaction; without it, it knows no such method. */
+  /** What its node says of a transaction, or an error with its code; without it, it knows no such method. */
   receipt?: (hash: string) => unknown;
   /** Sends transactions; without it, it sends none. */
   send?: (asked: AskedTransaction) => Promise<string>;
+}
+
+/** An error that a wallet answers with. */
+export class WalletError extends Error {
+  constructor(readonly code: number) {
+    super('the wallet does not say');
+  }
 }
 
 /** A transaction as a page asks for it. */
@@ -122,7 +129,14 @@ function walletOf(plan: WalletPlan, { calls, added }: Injected) {
       return { result: await payer.signTypedData(typedData) };
     },
     ...(node === undefined ? {} : { eth_call: (params: readonly unknown[]) => readFrom(node, params) }),
-    ...(receipt === undefined ? {} : { eth_getTransactionReceipt: ([hash]) => ({ result: receipt(String(hash)) }) }),
+    ...(receipt === undefined
+      ? {}
+      : {
+          eth_getTransactionReceipt: async ([hash]): Promise<Answer> => {
+            const result = await receipt(String(hash));
+            return result instanceof WalletError ? { error: { code: result.code, message: result.message } } : { result };
+          },
+        }),
     ...(send === undefined
       ? {}
       : {

@@ -108,7 +108,7 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
       'It was refunded',
       deedForm(
         'refunded',
-        { id },
+        { id, network: payment.coin.network },
         'Report the refund',
         transactionField('Transaction of the refund', payment, namesOf(payment), { required: true, value: begun?.hash }),
       ),
@@ -167,8 +167,8 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     const now = await operator.tell('POST', pathOf(id, 'resolve'), body);
     return `The review is resolved: the payment is ${textOf(now, 'state').replace('_', ' ')}.`;
   },
-  refunded: async (operator, { id = '', transaction = '' }) => {
-    await reportByHand(operator, id, transaction);
+  refunded: async (operator, { id = '', transaction = '', network = '' }) => {
+    await reportByHand(operator, id, transaction, `0x${Number(network.split(':')[1]).toString(16)}`);
     return 'The refund is on the record.';
   },
   again: (operator, { id = '', begun = '' }) => forgetBegun(operator, id, begun === '' ? undefined : Number(begun)),

@@ -145,7 +145,9 @@ async function refundAlone(
   say(`${price} was sent as ${hash}. Waiting until the chain shows it.`);
   keep(id, markWith(mine, hash));
   // A gate without a node believes what it is told, for good: a transaction of a moment ago may still fail.
-  const seenAs = await outcomeSoon(wallet, hash);
+  const seenAs = await outcomeSoon(wallet, hash, chainId);
+  // Only a person knows whether the gate has a node of its own, which proves what the wallet could not be asked.
+  if (seenAs === 'unsure') throw new Error(`The refund was sent as ${hash}. ${UNSURE}`);
   stopUnless(seenAs, hash);
   const doubt = seenAs === 'unread' ? ' The wallet reads no chain: unless the gate has a node, see there that it succeeded.' : '';
   for (let look = 1; ; look += 1) {
@@ -163,18 +165,21 @@ async function refundAlone(
   }
 }
 
+const UNSURE =
+  'The wallet could not look it up, and the gate was not told. If the gate has a node, report it below: the gate looks itself. If not, see first that it succeeded.';
+
 /** Throws where a gate that believes what it is told must not be told of a transaction. */
 function stopUnless(seenAs: Outcome, hash: string): void {
-  if (seenAs === 'succeeded' || seenAs === 'unread') return;
+  if (seenAs !== 'failed' && seenAs !== 'pending') return;
   unproven.set(hash, seenAs === 'failed' ? 'failed' : 'not found');
   const why = seenAs === 'failed' ? 'failed on the chain' : 'is in no block yet';
   throw new Error(`The refund was sent as ${hash} and ${why}. The gate was not told: look into the history of the wallet.`);
 }
 
-async function outcomeSoon(wallet: Eip1193Provider, hash: string): Promise<Outcome> {
+async function outcomeSoon(wallet: Eip1193Provider, hash: string, chainId: string): Promise<Outcome> {
   for (let look = 1; ; look += 1) {
-    const outcome = await outcomeOf(wallet, hash);
-    if (outcome !== 'pending' || look === LOOKS) return outcome;
+    const outcome = await outcomeOf(wallet, hash, chainId, LOOK_MS);
+    if ((outcome !== 'pending' && outcome !== 'unsure') || look === LOOKS) return outcome;
     await pause();
   }
 }
@@ -189,9 +194,11 @@ async function begun(operator: Operator, id: string, isUnpaidSince: boolean): Pr
 }
 
 /** Reports a refund for a person; one that this browser sent is looked up by its wallet first, as it may have failed since. */
-export async function reportByHand(operator: Operator, id: string, transaction: string): Promise<void> {
+export async function reportByHand(operator: Operator, id: string, transaction: string, chainId: string): Promise<void> {
   const wallet = injectedWallet();
-  if (wallet !== undefined && begunOf(id)?.hash === transaction) stopUnless(await outcomeOf(wallet, transaction), transaction);
+  // What the wallet cannot say, the person has: their word counts, and a gate with a node looks itself.
+  if (wallet !== undefined && begunOf(id)?.hash === transaction)
+    stopUnless(await outcomeOf(wallet, transaction, chainId, LOOK_MS), transaction);
   await reportRefund(operator, id, transaction);
 }
 

@@ -75,18 +75,26 @@ export async function sendFrom(wallet: Eip1193Provider, from: string, { chainId,
   return hash;
 }
 
-/** What became of a transaction; `unread` where the wallet reads no chain. */
-export type Outcome = 'succeeded' | 'failed' | 'pending' | 'unread';
+/** What became of a transaction; `unread` where the wallet reads no chain, `unsure` where its node could not be asked. */
+export type Outcome = 'succeeded' | 'failed' | 'pending' | 'unread' | 'unsure';
 
 /** The codes of a wallet that does not know a method. Spec: EIP-1193, EIP-1474. */
-const NO_METHOD: readonly unknown[] = [4200, -32601];
+const NO_METHOD: readonly unknown[] = [4200, -32601, -32004];
 
-/** The outcome of a transaction by the wallet's own node; `pending` while that has no answer. */
-export async function outcomeOf(wallet: Eip1193Provider, hash: string): Promise<Outcome> {
+/** The outcome of a transaction of a network by the wallet's own node, which has this long; `pending` where it is in no block yet. */
+export function outcomeOf(wallet: Eip1193Provider, hash: string, chainId: string, withinMs: number): Promise<Outcome> {
+  // A wallet may never answer.
+  const late = new Promise<Outcome>((done) => setTimeout(() => done('unsure'), withinMs));
+  return Promise.race([late, outcomeNow(wallet, hash, chainId)]);
+}
+
+async function outcomeNow(wallet: Eip1193Provider, hash: string, chainId: string): Promise<Outcome> {
   try {
+    // The node of another network finds nothing, which says nothing.
+    if (!isSame(await wallet.request({ method: 'eth_chainId' }), chainId)) return 'unsure';
     const { status } = membersOf(await wallet.request({ method: 'eth_getTransactionReceipt', params: [hash] }));
     return status === '0x1' ? 'succeeded' : status === '0x0' ? 'failed' : 'pending';
   } catch (error) {
-    return NO_METHOD.includes(codeOf(error)) ? 'unread' : 'pending';
+    return NO_METHOD.includes(codeOf(error)) ? 'unread' : 'unsure';
   }
 }
