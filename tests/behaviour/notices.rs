@@ -51,7 +51,7 @@ pub fn what_stands_for_a_payer_is_named_as_no_account() {
     assert!(!told.contains("abab"), "{sentence}");
 }
 
-//
+//
 #[test]
 fn a_sentence_says_what_happened_the_money_and_what_to_do() {
     let gate = json!("https://api.example.com");

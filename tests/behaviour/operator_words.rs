@@ -117,7 +117,7 @@ fn listed(more: Value) -> Value {
     json!({"items": {"items": [item], "more": more}})
 }
 
-//
+//
 #[test]
 pub fn a_list_that_lacks_an_object_is_no_list() {
     let (full, none) = (listed(json!(false)), json!({"items": {"items": [], "more": false}}));
@@ -142,7 +142,7 @@ fn a_cursor_is_short_and_goes_on_where_the_page_ended() {
     assert_eq!(again["items"].as_array().unwrap().len(), 1);
 }
 
-//
+//
 #[test]
 fn a_payer_whom_the_gate_cannot_read_is_found_by_what_lists_show_of_them() {
     let payer = "ab".repeat(32);

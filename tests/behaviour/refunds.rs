@@ -448,7 +448,7 @@ fn without_a_node_only_the_operators_word_counts() {
     assert_eq!((word.0, word.1.as_str(), word.2.len()), (200, "refunded", 1));
 }
 
-//
+//
 #[test]
 pub fn the_word_of_a_program_about_another_chain_ends_no_debt() {
     const SOLANA: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";

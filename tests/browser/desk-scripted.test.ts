@@ -42,7 +42,7 @@ afterEach(async () => {
 const said = (page: Page, text: RegExp) => page.getByRole('status').filter({ hasText: text }).waitFor();
 const refund = (page: Page) => page.getByRole('button', { name: /by wallet/ });
 
-// A-631
+// A-635
 test('under the address of a payment that cannot be read nothing of another one may be pressed', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE).owes(OTHER);
   const page = await gate.open(context, `#payment?id=${ONE}`);
@@ -63,7 +63,7 @@ test('under the address of a payment that cannot be read nothing of another one 
   assert.deepEqual(gate.told, []);
 });
 
-// A-632
+// A-636
 test('a store that is full stops a refund before the wallet is asked, and takes a transaction where it took the mark', {
   timeout: LIMIT_MS,
 }, async () => {
@@ -100,7 +100,7 @@ test('a store that is full stops a refund before the wallet is asked, and takes 
   assert.equal(sent, 1);
 });
 
-// A-633
+// A-637
 test('a gate without a node is told of a refund once the node of the wallet shows that it succeeded', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   const receipts: unknown[] = [null, { status: '0x1' }];
@@ -201,7 +201,7 @@ for (const [why, receipt] of [
     assert.deepEqual(gate.told, [`refunding ${ONE}`, `refunded ${ONE}`]);
   });
 
-// A-634
+// A-638
 test('a desk whose reads take long asks seldom, and shows what is owed though the sums cannot be read', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   gate.silent.add('/totals');
@@ -219,7 +219,7 @@ test('a desk whose reads take long asks seldom, and shows what is owed though th
   await eventually('it reads again', () => gate.asked.length > asked);
 });
 
-// A-637
+// A-639
 test('a tap, and a press of a screen reader, for what has just come to another place does nothing', { timeout: LIMIT_MS }, async () => {
   await context.close();
   context = await browser.newContext({ viewport: { width: 400, height: 800 }, hasTouch: true });
@@ -318,7 +318,7 @@ test('a review takes the names of transactions that the gate takes, and a wallet
   }
 });
 
-// A-638
+// A-640
 test('what someone else began is theirs to take back, and what this browser began is refused in the wallet first', {
   timeout: LIMIT_MS,
 }, async () => {

@@ -79,7 +79,7 @@ test('a review is approved by a click, and exactly that request is paid', { time
   assert.equal(kind, 'success');
 });
 
-//
+//
 test('a person reads the whole payee before they approve', { timeout: LIMIT_MS }, async () => {
   const { policyReviewEventId: id } = await ask('payee');
   const page = await entered();

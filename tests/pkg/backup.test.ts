@@ -183,7 +183,7 @@ test('a copy says which secrets it has not', async () => {
   }
 });
 
-//
+//
 test('a copy is not put back by a clock that is behind it', (t) => {
   backUp(folder('early'), at('copy-of-early'));
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() - 3_600_000 });

@@ -445,7 +445,7 @@ test('a connection that the system does not take ends nothing', async (t) => {
   for (const time of ['first', 'second', 'third']) assert.equal(await (await fetch(front.url)).text(), 'true', time);
 });
 
-//
+//
 test('a proxy that is not trusted is told of once', async (t) => {
   const told: string[] = [];
   const options = { ...PLAIN, pages: { serve: () => false }, log: (text: string) => void told.push(text) };

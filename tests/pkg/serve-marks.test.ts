@@ -143,7 +143,7 @@ test('a mark of another container keeps the folder while it is touched, and prov
   assert.equal(await farebox('backup', copy, '--state', gate), 0);
 });
 
-// A-656
+// A-648
 test(
   'a container that comes after one that was killed waits until its mark is old, and no longer for one that goes on',
   LINUX,
@@ -171,7 +171,7 @@ test(
   },
 );
 
-// A-657
+// A-649
 test('a runtime that does not end keeps the folder', LINUX, (t) => {
   const gate = folder('endless');
   const words = join(gate, 'runtime', 'config.capnp');

@@ -53,7 +53,7 @@ test('rows are not served under another salt, nor under another number of object
   assert.doesNotMatch(readFileSync(join(place, 'names', 'rows', 'gate.json'), 'utf8'), new RegExp(SALT));
 });
 
-// A-653
+// A-645
 test('the first start of a folder is told from later ones, also after a restore', async () => {
   assert.deepEqual([await starts('first'), await starts('first')], [true, false]);
   backUp(join(place, 'first'), join(place, 'copy-of-first'));
@@ -61,7 +61,7 @@ test('the first start of a folder is told from later ones, also after a restore'
   assert.equal(await starts('first-again'), false);
 });
 
-// A-659
+// A-651
 test('rows that may become larger than their disk are told of', () => {
   const rows = join(place, 'sized');
   mkdirSync(join(rows, 'farebox-ledger'), { recursive: true });

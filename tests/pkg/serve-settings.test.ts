@@ -35,7 +35,7 @@ function served(...words: string[]): readonly [number | null, string] {
 
 const WORDS = { origin: 'http://x', price: ['/a=$1'], 'pay-to': '0x1' };
 
-// A-652
+// A-644
 test('a word wins over a variable of the shell that is meant for another program', () => {
   const shell = { RPC_URL: 'https://other.example' };
   const config = fileOf({ RPC_URL: 'https://file.example' });
@@ -47,7 +47,7 @@ test('a word wins over a variable of the shell that is meant for another program
     assert.equal(variables({ ...WORDS, ...words }, {}, environment)['RPC_URL'], url);
 });
 
-// A-654
+// A-646
 test('variables beyond what a process takes are refused before anything is started', LINUX, () => {
   const most = 131_072 - 'ROUTES='.length - 1;
   const isTaken = (value: string): boolean => spawnSync('true', [], { env: { ROUTES: value } }).error === undefined;

@@ -85,7 +85,7 @@ test('the command ends where its folder is shown', async () => {
   assert.doesNotMatch(text, /asks for payment/);
 });
 
-//
+//
 test('a server on this machine whose port is open to others is found', async () => {
   const origin = await filesOf(join(place, 'site'));
   const { port } = new URL(origin);

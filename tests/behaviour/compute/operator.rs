@@ -115,7 +115,7 @@ fn a_job_has_amounts_and_times_for_people_its_money_and_its_history_and_no_secre
     assert_eq!(show(&world, OperatorView::Job("no".to_owned())).code(), (404, "JOB_NOT_FOUND"));
 }
 
-//
+//
 #[test]
 fn a_page_of_money_that_goes_one_way_has_that_money_however_much_else_is_newer() {
     let (world, _) = busy();

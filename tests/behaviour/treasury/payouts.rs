@@ -569,7 +569,7 @@ pub fn the_token_of_a_wallet_shows_its_payouts_alone() {
     assert_eq!(world.operate(unknown).status, 404);
 }
 
-//
+//
 #[test]
 fn payouts_are_found_under_their_agent_as_a_browser_writes_it() {
     let mut world = world();

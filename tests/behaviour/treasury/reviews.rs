@@ -403,7 +403,7 @@ pub fn an_approval_ends() {
     assert_ne!(review, other);
 }
 
-//
+//
 #[test]
 pub fn an_approval_waits_as_long_as_its_review_has_waited() {
     let mut world = world();
@@ -419,7 +419,7 @@ pub fn an_approval_waits_as_long_as_its_review_has_waited() {
     assert_eq!(paid.text("paidRequestId"), told.text("paidRequestId"));
 }
 
-//
+//
 #[test]
 pub fn a_key_whose_review_or_approval_ended_is_told_so_once_and_asks_again() {
     let cases = [(false, "before anyone approved it"), (true, "the approval ended before")];

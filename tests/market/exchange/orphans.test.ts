@@ -78,7 +78,7 @@ it('a stranger who lets many jobs of its own seller lie holds up no refund of an
   await eventually('the stranger has the money again', world.held, (held) => held === 0n, 60);
 });
 
-// A-643
+// A-630
 it('money is listed by where it goes, page by page, in the database', async () => {
   const listed = async (query: string) => {
     const headers = { authorization: `Bearer ${world.tokens.operator}` };

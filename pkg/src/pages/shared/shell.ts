@@ -78,6 +78,8 @@ class Desk {
   #pressedBy = 'mouse';
   /** When something else last came to each of the aims. */
   #moved = { pointer: Number.NEGATIVE_INFINITY, focus: Number.NEGATIVE_INFINITY, list: Number.NEGATIVE_INFINITY };
+  /** When a view that was not shown before came. */
+  #opened = Number.NEGATIVE_INFINITY;
   /** Deeds under way. While there are some, a view is read once a minute. */
   #busy = 0;
 
@@ -183,8 +185,7 @@ class Desk {
       if (this.#shown === place) this.#change(show);
       else {
         show();
-        // A second tap was meant for what stood there before.
-        this.#moved.list = performance.now();
+        this.#opened = performance.now();
       }
       this.#shown = place;
       this.#read = { at: performance.now(), words: `Read at ${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC.` };
@@ -224,7 +225,10 @@ class Desk {
     // A press by keyboard is a click without a count, and so is that of a screen reader, which needs no focus.
     const isHeld = nameOf(event.target as Element) === nameOf(document.activeElement);
     const aim = event.detail === 0 ? (isHeld ? 'focus' : 'list') : this.#pressedBy === 'mouse' ? 'pointer' : 'list';
-    if (event.timeStamp - this.#moved[aim] > SETTLED_MS) return;
+    // A second tap was meant for what stood there before its view came.
+    const isTap = event.detail > 0 && this.#pressedBy !== 'mouse';
+    const moved = Math.max(this.#moved[aim], isTap ? this.#opened : Number.NEGATIVE_INFINITY);
+    if (event.timeStamp - moved > SETTLED_MS) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     this.#say('The list has just changed. Look again, then press.', 'critical');
