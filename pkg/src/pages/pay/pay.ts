@@ -1,42 +1,36 @@
 // Pays for the page that answered 402, in its place: looks, asks the wallet, pays once, and shows what came.
 
-import { make } from '../shared/dom.js';
-import { inTokens } from '../shared/money.js';
-import { BUDGET, closePurchase, depositFetch, isOffered, type Rest, restOf } from './deposit.js';
-import { fileOf, followed, isGuarded, shown } from './goods.js';
+import { deliver, type Flow, take } from './delivery.js';
+import { BUDGET, closePurchase, isOffered } from './deposit.js';
 import { canHold, wayOf } from './held.js';
-import { forget, type Goods, keep, keptOf, noteUnkept, unkeptSince } from './kept.js';
+import { keptOf, unkeptSince } from './kept.js';
 import * as panel from './panel.js';
-import {
-  type Bought,
-  liftLimit,
-  loading,
-  nobody,
-  payFromDeposit,
-  payOnce,
-  policyOf,
-  saidIn,
-  URL_HERE,
-  walletBy,
-  withoutWallet,
-} from './purchase.js';
+import { liftLimit, loading, nobody, payFromDeposit, payOnce, URL_HERE, walletBy, withoutWallet } from './purchase.js';
+import { leftOver, look, restPays } from './rest.js';
 import { deposits, isSigned, type Signed, signed, ways, whoSigned } from './signed.js';
 import type { Way } from './terms.js';
 import { balanceOf, firstAccount, switchTo, type Wallet, watchWallets } from './wallets.js';
-import { ENDED, type Failure, isOpen, isStopped, wordsFor } from './words.js';
+import { ENDED, type Failure, isOpen, isStopped, saidBy, wordsFor } from './words.js';
 
 /** Pauses before the same payment is sent again, seconds; the last one stays. */
 const PAUSES = [3, 6, 12, 30];
 
 let way = ways[0];
 let wallets: readonly Wallet[] = [];
-/** The deposit that pays for this page without a wallet. */
-let rest: Rest | undefined;
 /** The wallet that was chosen, with its account: both sign, or nobody does. */
 let chosenWallet: { readonly wallet: Wallet; readonly account: string } | undefined;
 /** Whether the choices are shown, which change with the wallets, and what is said above them. */
 let isChoosing = false;
 let asked: string;
+
+const flow: Flow = {
+  stops: () => {
+    isChoosing = false;
+  },
+  begin: () => void begin(),
+  again: () => void run(() => inOneTab(goOn)),
+  alone: (work) => void run(() => inOneTab(work, false)),
+};
 
 /**
  * Asks for the page with a payment, by the chosen wallet if one is to sign. `payAgain`: its person has agreed that it may be charged
@@ -45,118 +39,9 @@ let asked: string;
 async function buy(chosen: Way, payAgain = false, depositor?: string): Promise<void> {
   const signer = chosenWallet === undefined ? nobody(depositor) : await walletBy(chosenWallet);
   const name = chosenWallet?.wallet.name ?? 'your wallet';
-  await take(chosen.single === undefined ? await payOnce(chosen, signer, name, payAgain) : await payFromDeposit(chosen, signer, name));
+  const bought = chosen.single === undefined ? await payOnce(chosen, signer, name, payAgain) : await payFromDeposit(chosen, signer, name);
+  await take(bought, flow);
 }
-
-/** Shows what came for a payment, and keeps it. */
-async function take({ response, isSent, receipt }: Bought): Promise<void> {
-  if (response.type === 'opaqueredirect') throw Object.assign(new Error(''), { code: 'leads_on', signed: isSent });
-  if (!response.ok) throw Object.assign(new Error(await saidIn(response)), { code: isSent ? 'undelivered' : 'unanswered', signed: isSent });
-  const isFree = !isSent && receipt === undefined;
-  // Without a receipt nobody knows that it is what was paid for: the same payment asks again.
-  const isProven = receipt !== undefined || isFree;
-  if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
-    if (isProven) closePurchase(URL_HERE);
-    return follow(response, isProven);
-  }
-  const goods: Goods = {
-    type: response.headers.get('content-type') ?? '',
-    file: fileOf(response, URL_HERE),
-    isGuarded: isGuarded(response.headers),
-    receipt,
-    body: await response.blob().catch(() => {
-      // The answer broke off: the same payment fetches it again.
-      throw Object.assign(new Error('the answer broke off'), { code: 'payment_unresolved', signed: true });
-    }),
-  };
-  const isKept = isProven && !isFree && (await keep(URL_HERE, goods).catch(() => false));
-  if (!isKept && isProven && !isFree) noteUnkept(URL_HERE);
-  if (isProven) closePurchase(URL_HERE);
-  await deliver(goods, { isKept, isFree, isProven });
-}
-
-/** Begins anew. */
-async function forgotten(): Promise<void> {
-  await forget(URL_HERE);
-  panel.paid(false);
-  await begin();
-}
-
-/** Shows events while they come. */
-async function follow(response: Response, isProven: boolean): Promise<void> {
-  const place = make('pre', { tabindex: '0', 'aria-label': 'What you paid for' });
-  const begins = isProven ? 'Paid.' : 'It came without a receipt.';
-  if (isProven) {
-    noteUnkept(URL_HERE);
-    panel.paid();
-  }
-  panel.show(`${begins} It comes live.`, place);
-  const isWhole = await followed(response, place).then(
-    () => true,
-    () => false,
-  );
-  panel.show(`${begins} ${isWhole ? 'That was all.' : 'It broke off here.'}`, place);
-}
-
-async function deliver(goods: Goods, delivery: Delivery = { isKept: true, isFree: false, isProven: true }): Promise<void> {
-  const { isKept, isFree, isProven } = delivery;
-  isChoosing = false;
-  const explorer = ways.find(({ terms }) => terms.network === goods.receipt?.network)?.explorer ?? '';
-  const nodes = await shown(goods, URL_HERE, isKept);
-  if (isFree) return panel.show('It costs nothing now. Here it is.', ...nodes);
-  if (!isProven) return panel.unproven(nodes, () => void run(() => inOneTab(goOn)));
-  // What is left of a deposit comes after what was paid for, whatever has to be loaded for it.
-  const left = make('div');
-  panel.delivered(goods, nodes, explorer, isKept ? () => void forgotten() : undefined, left);
-  await look();
-  // The goods may be nowhere else.
-  left.append(...leftOver(() => void run(() => deliver(goods, delivery))));
-}
-
-/** Whether what came is kept for a reload, whether nothing was paid for it, and whether its seller showed that it is what was paid for. */
-type Delivery = { readonly isKept: boolean; readonly isFree: boolean; readonly isProven: boolean };
-
-/** Looks for a deposit that has something left. What cannot be read is not offered. */
-async function look(): Promise<void> {
-  rest = await restOf(ways).catch(() => undefined);
-}
-
-/** What is left of a deposit, and how it comes back; `back` shows again what is shown beside it. */
-function leftOver(back: () => void): readonly Node[] {
-  if (rest === undefined) return [];
-  const { channel, way: of, units } = rest;
-  const text = `You ${channel.pending === null ? 'have' : 'may have'} ${inTokens(units, of.decimals)} ${of.symbol}`;
-  // The seller pays back by no channel that has paid nothing: that costs two transactions.
-  const asks = channel.spent === '0' ? undefined : () => void run(() => inOneTab(() => giveBack(back), false));
-  return panel.leftOver(text, asks);
-}
-
-/** Has what is left paid back to the account that deposited it. */
-async function giveBack(back: () => void): Promise<void> {
-  await look();
-  if (rest === undefined) return back();
-  const { channel, way: of } = rest;
-  panel.show('Asking the seller for the rest of your deposit…');
-  try {
-    const pays = await depositFetch(fetch, nobody(channel.payer), policyOf(of, of.price));
-    const { refunded, transaction } = await pays.refund(URL_HERE);
-    await look();
-    panel.paidBack(`${inTokens(BigInt(refunded ?? 0), of.decimals)} ${of.symbol}`, channel.payer, transaction, of.explorer, back);
-  } catch (error) {
-    const failure = (error ?? {}) as Failure;
-    const words = isOpen(failure) ? UNTOLD : failure.code === 'payment_refused' ? LATER : wordsFor(failure);
-    // What is on its way is not sent twice: asking again is answered with the same one.
-    const again = (): void => void run(() => inOneTab(() => giveBack(back), false));
-    panel.failed({ ...words, again: true }, saidBy(failure), again, panel.button('Go on', back));
-  }
-}
-
-const LATER = {
-  title: 'The seller pays the rest back later.',
-  advice: 'Ask again in an hour, or after the next page that you pay from your deposit.',
-  again: true,
-};
-const UNTOLD = { title: 'It is not known yet whether the rest came back.', advice: 'Nothing more is paid. Ask again.', again: true };
 
 /** Lets one tab of this page pay at a time: another one waits, and shows what the first has bought. */
 async function inOneTab(work: () => Promise<void>, buys = true): Promise<void> {
@@ -166,7 +51,7 @@ async function inOneTab(work: () => Promise<void>, buys = true): Promise<void> {
   const before = unkeptSince(URL_HERE);
   const alone = async (): Promise<void> => {
     const goods = buys ? await keptOf(URL_HERE).catch(() => undefined) : undefined;
-    if (goods !== undefined) return deliver(goods);
+    if (goods !== undefined) return deliver(goods, flow);
     // What came live or is large is shown in that tab alone.
     const hasBought = buys && unkeptSince(URL_HERE) !== before;
     if (hasBought && !(await panel.ask('Another tab has just paid for this page, and shows it.', 'Pay again'))) return begin();
@@ -318,11 +203,6 @@ async function knowing(failure: Failure): Promise<Failure> {
   );
 }
 
-/** What a server or a wallet says about a failure, where it adds something. */
-function saidBy({ code, message }: Failure): string {
-  return typeof message === 'string' && code !== 4001 && code !== 'wallet_rejected' ? message : '';
-}
-
 /** What was signed goes out again until it has an answer. */
 function sendAgain(time: number): void {
   const pause = PAUSES[Math.min(time, PAUSES.length - 1)]!;
@@ -397,27 +277,19 @@ function choose(text = CHOOSE): void {
 
 /** Pays with what is left of a deposit, which needs no wallet; or has it paid back. */
 function fromRest(): readonly Node[] {
-  if (rest === undefined) return [];
-  const { way: of } = rest;
-  const left = leftOver(() => void begin());
-  return restPays() === undefined ? left : [panel.payLeft(of, () => void run(() => inOneTab(payLeft))), ...left];
-}
-
-/** The way by which what is left of a deposit pays for this page, where it is enough. */
-function restPays(): Way | undefined {
-  if (rest === undefined || rest.units < BigInt(rest.way.terms.amount)) return undefined;
-  const { way: of } = rest;
-  return deposits.find(({ single }) => single === of);
+  const left = leftOver(() => void begin(), flow.alone);
+  const of = restPays()?.way.single;
+  return of === undefined ? left : [panel.payLeft(of, () => void run(() => inOneTab(payLeft))), ...left];
 }
 
 /** Pays with what is left of a deposit, unless another tab has signed for this page meanwhile: that goes on. */
 async function payLeft(): Promise<void> {
   await look();
-  const [chosen, before] = [restPays(), await whoSigned()];
+  const [pays, before] = [restPays(), await whoSigned()];
   if (before !== undefined) return goOn();
-  if (chosen === undefined || rest === undefined) return begin();
+  if (pays === undefined) return begin();
   chosenWallet = undefined;
-  await buy(chosen, false, rest.channel.payer);
+  await buy(pays.way, false, pays.payer);
 }
 
 /** How to pay where this browser has no wallet. */
@@ -434,7 +306,7 @@ async function start(): Promise<void> {
       'Your browser keeps nothing for this page, so a payment could not be continued. Allow it to, then reload. Nothing was paid.',
     );
   const goods = await keptOf(URL_HERE).catch(() => undefined);
-  if (goods !== undefined) return deliver(goods);
+  if (goods !== undefined) return deliver(goods, flow);
   await run(() => inOneTab(goOn));
 }
 

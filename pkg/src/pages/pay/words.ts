@@ -90,3 +90,8 @@ export function isStopped({ code }: Failure): boolean {
 export function isOpen({ code, signed }: Failure): boolean {
   return code === 'payment_unresolved' || code === 'aborted' || (signed === true && code === undefined);
 }
+
+/** What a server or a wallet says about a failure, where it adds something. */
+export function saidBy({ code, message }: Failure): string {
+  return typeof message === 'string' && code !== 4001 && code !== 'wallet_rejected' ? message : '';
+}

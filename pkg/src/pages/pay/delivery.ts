@@ -1,0 +1,94 @@
+// What came for a payment: shown, kept, and shown again.
+
+import { make } from '../shared/dom.js';
+import { closePurchase } from './deposit.js';
+import { fileOf, followed, isGuarded, shown } from './goods.js';
+import { forget, type Goods, keep, noteUnkept } from './kept.js';
+import * as panel from './panel.js';
+import { type Bought, saidIn, URL_HERE } from './purchase.js';
+import { type Alone, leftOver, look } from './rest.js';
+import { ways } from './signed.js';
+
+/** How the page goes on from what is shown. */
+export type Flow = {
+  /** Takes the choices off. */
+  readonly stops: () => void;
+  /** Shows the choices. */
+  readonly begin: () => void;
+  /** Sends what was signed once more. */
+  readonly again: () => void;
+  readonly alone: Alone;
+};
+
+/** Shows what came for a payment, and keeps it. */
+export async function take({ response, isSent, receipt }: Bought, flow: Flow): Promise<void> {
+  if (response.type === 'opaqueredirect') throw Object.assign(new Error(''), { code: 'leads_on', signed: isSent });
+  if (!response.ok) throw Object.assign(new Error(await saidIn(response)), { code: isSent ? 'undelivered' : 'unanswered', signed: isSent });
+  const isFree = !isSent && receipt === undefined;
+  // Without a receipt nobody knows that it is what was paid for: the same payment asks again.
+  const isProven = receipt !== undefined || isFree;
+  if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
+    if (isProven) closePurchase(URL_HERE);
+    return follow(response, isProven);
+  }
+  const goods: Goods = {
+    type: response.headers.get('content-type') ?? '',
+    file: fileOf(response, URL_HERE),
+    isGuarded: isGuarded(response.headers),
+    receipt,
+    body: await response.blob().catch(() => {
+      // The answer broke off: the same payment fetches it again.
+      throw Object.assign(new Error('the answer broke off'), { code: 'payment_unresolved', signed: true });
+    }),
+  };
+  const isKept = isProven && !isFree && (await keep(URL_HERE, goods).catch(() => false));
+  if (!isKept && isProven && !isFree) noteUnkept(URL_HERE);
+  if (isProven) closePurchase(URL_HERE);
+  await deliver(goods, flow, { isKept, isFree, isProven });
+}
+
+/** Begins anew. */
+async function forgotten({ begin }: Flow): Promise<void> {
+  await forget(URL_HERE);
+  panel.paid(false);
+  begin();
+}
+
+/** Shows events while they come. */
+async function follow(response: Response, isProven: boolean): Promise<void> {
+  const place = make('pre', { tabindex: '0', 'aria-label': 'What you paid for' });
+  const begins = isProven ? 'Paid.' : 'It came without a receipt.';
+  if (isProven) {
+    noteUnkept(URL_HERE);
+    panel.paid();
+  }
+  panel.show(`${begins} It comes live.`, place);
+  const isWhole = await followed(response, place).then(
+    () => true,
+    () => false,
+  );
+  panel.show(`${begins} ${isWhole ? 'That was all.' : 'It broke off here.'}`, place);
+}
+
+/** Shows the goods; where nothing else is said, those that are kept. */
+export async function deliver(
+  goods: Goods,
+  flow: Flow,
+  delivery: Delivery = { isKept: true, isFree: false, isProven: true },
+): Promise<void> {
+  const { isKept, isFree, isProven } = delivery;
+  flow.stops();
+  const explorer = ways.find(({ terms }) => terms.network === goods.receipt?.network)?.explorer ?? '';
+  const nodes = await shown(goods, URL_HERE, isKept);
+  if (isFree) return panel.show('It costs nothing now. Here it is.', ...nodes);
+  if (!isProven) return panel.unproven(nodes, flow.again);
+  // What is left of a deposit comes after what was paid for, whatever has to be loaded for it.
+  const left = make('div');
+  panel.delivered(goods, nodes, explorer, isKept ? () => void forgotten(flow) : undefined, left);
+  await look();
+  // The goods may be nowhere else.
+  left.append(...leftOver(() => void deliver(goods, flow, delivery), flow.alone));
+}
+
+/** Whether what came is kept for a reload, whether nothing was paid for it, and whether its seller showed that it is what was paid for. */
+type Delivery = { readonly isKept: boolean; readonly isFree: boolean; readonly isProven: boolean };
