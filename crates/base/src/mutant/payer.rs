@@ -144,6 +144,8 @@ macro_rules! payer {
             ChannelsOpenBeside,
             /// A channel that was begun and not made counts as another one.
             BegunIsAnother,
+            /// Deposit after deposit is signed for a channel whose payee knows of none.
+            LostDepositsRepeat,
             /// Channels in which nothing is left are kept for ever.
             EmptyChannelsStay,
             /// A seller's channels push out those of another.
@@ -160,6 +162,8 @@ macro_rules! payer {
             ChargedIsSignedAgain,
             /// The voucher that has left under a key is not known to its next call.
             LeftVoucherIsForgotten,
+            /// A voucher that has left is not shown once its page costs more than the policy allows.
+            DearerIsNotShown,
             /// A stream that was cut off leaves its payer behind by what was charged last.
             CutStreamsFallBehind,
             /// A voucher is signed for whatever a stream asks for.

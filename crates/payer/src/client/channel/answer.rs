@@ -65,7 +65,7 @@ impl ChannelPurchase {
                 fail(Reason::TermsChanged, message)
             };
         }
-        match ChannelTerms::read(headers, &self.course.policy, &self.course.host) {
+        match ChannelTerms::read(headers, &self.course.policy, &self.course.host, self.left) {
             Some(Ok(terms)) if pays && !self.course.limits.waits(terms.delay_secs) => {
                 let message = format!(
                     "a withdrawal would take {} s; pay by channel only what maxWithdrawDelaySecs allows",
@@ -111,11 +111,17 @@ impl ChannelPurchase {
         if rejection.text.ends_with(BUSY) {
             return self.course.again(None, &rejection.to_string(), now);
         }
-        let told = match ChannelTerms::read(headers, &self.course.policy, &self.course.host) {
+        let read = ChannelTerms::read(headers, &self.course.policy, &self.course.host, None);
+        let told = match read {
             Some(Ok(terms)) if self.is_continued_by(&terms) => {
                 let told = terms.told.clone();
                 self.terms = told.as_ref().map(|_| terms).or(self.terms.take());
                 told
+            }
+            // What has left bought nothing, and nothing is signed for a price that the policy refuses.
+            Some(Err(error)) if self.left.is_some() && error.reason == Reason::PolicyAmount => {
+                let dear = ChannelNext::Fail(Box::new(error));
+                return self.course.end(PaymentFate::Refused, dear);
             }
             Some(_) | None => None,
         };
@@ -201,7 +207,7 @@ impl ChannelPurchase {
                     channel.deposited(planned.channel.pending.as_ref());
                 }
                 if balance.is_some_and(|balance| balance > channel.deposit) {
-                    channel.pending = None;
+                    (channel.pending, channel.lost) = (None, None);
                 }
                 channel.charge(*said, planned.voucher);
                 let balance = balance.filter(|it| *it >= channel.charged);
@@ -288,7 +294,7 @@ impl ChannelPurchase {
         channel.let_go_of_late(now);
         if told.balance > channel.deposit {
             // What was on its way has arrived.
-            channel.pending = None;
+            (channel.pending, channel.lost) = (None, None);
         }
         channel.is_refunding &= told.balance >= channel.deposit;
         channel.deposit = told.balance;

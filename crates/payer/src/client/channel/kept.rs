@@ -22,6 +22,8 @@ use farebox_channel::config::{ChannelConfig, ChannelId};
 use farebox_channel::escrow::EscrowContract;
 use farebox_evm::address::Address;
 
+/// Seconds after the end of a second lost deposit in which there is no third one.
+const LOST_SECS: u64 = 86_400;
 /// Seconds before its end from which a deposit's authorization is not sent any more.
 const LATE_SECS: u64 = 10;
 
@@ -44,6 +46,19 @@ pub(super) struct KeptChannel {
     pub pending: Option<PendingDeposit>,
     /// Whether a refund was asked for whose answer is not known.
     pub is_refunding: bool,
+    /// Deposits that have ended and that the payee does not know of: they may have arrived.
+    pub lost: Option<LostDeposits>,
+}
+
+/// Signed deposits of which nobody has said that they arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LostDeposits {
+    /// The amount of all of them.
+    pub amount: Amount,
+    /// Whether there is more than one.
+    pub are_several: bool,
+    /// Until when the last one could be made.
+    pub until: UnixTime,
 }
 
 /// A deposit on its way.
@@ -99,6 +114,7 @@ impl KeptChannel {
             using: None,
             pending: None,
             is_refunding: false,
+            lost: None,
         }
     }
 
@@ -155,6 +171,13 @@ impl KeptChannel {
         is_enough && !self.is_refunding
     }
 
+    /// The amount that is on its way, or may have arrived without a word of the payee.
+    fn on_its_way(&self) -> Option<Amount> {
+        let signed = self.pending.as_ref().filter(|it| !it.signature.is_empty());
+        let parts = [signed.map(|it| it.amount), self.lost.map(|it| it.amount)];
+        parts.into_iter().flatten().reduce(|sum, part| sum.checked_add(part).unwrap_or(sum))
+    }
+
     /// The key of what says when a channel was opened beside others.
     pub fn beside_key(&self) -> String {
         format!("beside {}", hex::encode(&hash::sha256(&[b"farebox beside", &self.place()])))
@@ -179,6 +202,7 @@ impl KeptChannel {
             deposit.is_some_and(|own| own.id == it.id) || planted(Mutant::AnyDepositHasArrived)
         };
         if let Some(pending) = self.pending.take_if(is_its) {
+            self.lost = None;
             self.deposit = self.deposit.checked_add(pending.amount).unwrap_or(self.deposit);
         }
     }
@@ -192,15 +216,37 @@ impl KeptChannel {
     /// Counts a deposit that had ended as arrived, if more was paid back than was known to be left.
     pub fn arrives_late(&mut self, paid_back: Amount, now: UnixTime) {
         let left = self.deposit.checked_sub(paid_back);
-        if self.has_late(now) && left.is_none_or(|left| left < self.charged) {
+        if left.is_some_and(|left| left >= self.charged) {
+            return;
+        }
+        let lost = self.lost.take();
+        if self.has_late(now) {
             let late = self.pending.clone();
             self.deposited(late.as_ref());
         }
+        if let Some(lost) = lost {
+            self.deposit = self.deposit.checked_add(lost.amount).unwrap_or(self.deposit);
+        }
     }
 
-    /// Drops a deposit that has ended without arriving.
+    /// Waits no longer for a deposit that has ended without a word of it. A payee may say nothing of
+    /// one that has arrived, so its amount is kept.
     pub fn let_go_of_late(&mut self, now: UnixTime) {
-        self.pending = self.pending.take().filter(|it| now < it.valid_before);
+        let Some(late) = self.pending.take_if(|it| it.valid_before <= now) else { return };
+        if late.signature.is_empty() {
+            return;
+        }
+        let before = self.lost.map_or(Amount::ZERO, |lost| lost.amount);
+        self.lost = Some(LostDeposits {
+            amount: before.checked_add(late.amount).unwrap_or(before),
+            are_several: self.lost.is_some(),
+            until: late.valid_before,
+        });
+    }
+
+    /// Whether two deposits were lost, the last one within a day.
+    pub fn has_lost_two(&self, now: UnixTime) -> bool {
+        self.lost.is_some_and(|lost| lost.are_several && now < lost.until.plus(LOST_SECS))
     }
 
     /// The row's key in the record.
@@ -211,6 +257,13 @@ impl KeptChannel {
     pub fn to_text(&self) -> String {
         let Self { config, .. } = self;
         let using = self.using.as_ref().map(Using::to_value);
+        let lost = self.lost.map(|it| {
+            json!({
+                "amount": it.amount.to_string(),
+                "several": it.are_several,
+                "until": it.until.secs(),
+            })
+        });
         let pending = self.pending.as_ref().map(|it| {
             json!({
                 "amount": it.amount.to_string(),
@@ -230,6 +283,7 @@ impl KeptChannel {
             "using": using,
             "pending": pending,
             "refunding": self.is_refunding,
+            "lost": lost,
         })
         .to_string()
     }
@@ -257,6 +311,14 @@ impl ChannelRow for KeptChannel {
                 id: pending.get("id")?.as_str()?.to_string(),
             }),
         };
+        let lost = match row.get("lost") {
+            None | Some(Value::Null) => None,
+            Some(lost) => Some(LostDeposits {
+                amount: amount(lost.get("amount"))?,
+                are_several: lost.get("several")?.as_bool()?,
+                until: UnixTime::from_secs(lost.get("until")?.as_u64()?),
+            }),
+        };
         Some(Self {
             config: ChannelConfig {
                 payer: address("payer")?,
@@ -275,6 +337,7 @@ impl ChannelRow for KeptChannel {
             using: Using::from_row(row)?,
             pending,
             is_refunding: row.get("refunding")?.as_bool()?,
+            lost,
         })
     }
 
@@ -289,11 +352,7 @@ impl ChannelRow for KeptChannel {
             deposit: self.deposit,
             spent: self.charged,
             signed: self.signed,
-            pending: self
-                .pending
-                .as_ref()
-                .filter(|it| !it.signature.is_empty())
-                .map(|it| it.amount),
+            pending: self.on_its_way(),
         }
     }
 }

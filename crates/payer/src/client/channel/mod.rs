@@ -232,7 +232,11 @@ impl ChannelPurchase {
                 }
                 _ => channel.paid_by(terms.offer.amount, &self.course.id, now),
             },
-            ChannelAim::Refund(_) if channel.deposit.is_zero() && !channel.has_late(now) => {
+            ChannelAim::Refund(_)
+                if channel.deposit.is_zero()
+                    && !channel.has_late(now)
+                    && channel.lost.is_none() =>
+            {
                 return Err(match &channel.pending {
                     Some(it) if !it.signature.is_empty() => error(
                         Reason::PaymentUnresolved,
@@ -259,6 +263,10 @@ impl ChannelPurchase {
             PaidBy::Voucher(voucher) | PaidBy::SameDeposit(voucher) => voucher,
             PaidBy::NewDeposit(missing, voucher) => {
                 self.admit_another(budget, &channel, now)?;
+                if channel.has_lost_two(now) && !planted(Mutant::LostDepositsRepeat) {
+                    let message = "two deposits of this channel have ended, and the server knows of none: look at the chain whether they have arrived, and forget the channel if they have not";
+                    return Err(error(Reason::PaymentUnresolved, message));
+                }
                 make_room(budget)?;
                 let least = missing.max(terms.min_deposit.unwrap_or(Amount::ZERO));
                 let asked = (terms.min_deposit, least);

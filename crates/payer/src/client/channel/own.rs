@@ -32,8 +32,13 @@ impl LeftVoucher {
         self.rest(price).is_none_or(Amount::is_zero)
     }
 
+    /// The most that the payee can have charged for this purchase alone.
+    pub(in crate::client) fn price(&self) -> Amount {
+        self.amount.checked_sub(self.before).unwrap_or(Amount::ZERO)
+    }
+
     fn rest(&self, price: Amount) -> Option<Amount> {
-        self.amount.checked_sub(self.before).unwrap_or(Amount::ZERO).checked_sub(price)
+        self.price().checked_sub(price)
     }
 }
 

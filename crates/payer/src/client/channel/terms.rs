@@ -5,12 +5,14 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use super::own::LeftVoucher;
 use crate::client::challenge::{self, MAX_HEADER_BYTES, REQUIRED_HEADER};
 use crate::client::error::{ClientError, Reason, clean};
 use crate::client::offer::{Offer, TermsSource};
 use crate::client::policy::Policy;
 use farebox_base::amount::Amount;
 use farebox_base::http::Headers;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_channel::config::{ChannelConfig, ChannelId};
 use farebox_evm::address::Address;
 use farebox_wire::x402::{Version, header};
@@ -50,11 +52,13 @@ pub(super) struct ToldState {
 
 impl ChannelTerms {
     /// Reads the sale by channel of a 402: the cheapest one that the policy allows; `None` if there
-    /// is none, or none that this client can pay.
+    /// is none, or none that this client can pay. A sale that has become dearer than the policy allows
+    /// is read at the price of the voucher that has `left`, which may have bought it.
     pub fn read(
         headers: &Headers,
         policy: &Policy,
         host: &str,
+        left: Option<LeftVoucher>,
     ) -> Option<Result<Self, ClientError>> {
         let value = headers.joined(REQUIRED_HEADER)?;
         let object = header::decode_up_to(&value, MAX_HEADER_BYTES).ok()?.object;
@@ -63,7 +67,8 @@ impl ChannelTerms {
         }
         let sold = |entry: &&Value| entry.get("scheme").and_then(Value::as_str) == Some(SCHEME);
         let entries = object.get("accepts")?.as_array()?.iter().filter(sold);
-        let read: Vec<_> = entries.map(|entry| Self::of(entry, &object, policy, host)).collect();
+        let read: Vec<_> =
+            entries.map(|entry| Self::of(entry, &object, policy, (host, left))).collect();
         let (able, refused): (Vec<_>, Vec<_>) = read.into_iter().partition(Result::is_ok);
         let cheapest = able.into_iter().flatten().min_by_key(|terms: &Self| terms.offer.amount);
         cheapest.map(Ok).or_else(|| refused.into_iter().next())
@@ -73,7 +78,7 @@ impl ChannelTerms {
         entry: &Value,
         object: &Map<String, Value>,
         policy: &Policy,
-        host: &str,
+        (host, left): (&str, Option<LeftVoucher>),
     ) -> Result<Self, ClientError> {
         let wrong = |what: &str| ClientError::new(Reason::MalformedChallenge, what);
         // What is deposited is signed as any other authorization of this token.
@@ -82,8 +87,20 @@ impl ChannelTerms {
             members.insert("scheme".to_string(), "exact".into());
         }
         let mut offer = challenge::offer_of(&alike, object.get("resource"), policy)?;
-        offer.asked = TermsSource::X402 { version: Version::V2, accepted: entry.clone() };
-        policy.judge(&offer, host)?;
+        let mut accepted = entry.clone();
+        let mut judged = policy.judge(&offer, host);
+        if let (Err(dear), Some(left)) = (&judged, left)
+            && dear.reason == Reason::PolicyAmount
+            && !planted(Mutant::DearerIsNotShown)
+        {
+            offer.amount = left.price();
+            if let Some(members) = accepted.as_object_mut() {
+                members.insert("amount".to_string(), offer.amount.to_string().into());
+            }
+            judged = policy.judge(&offer, host);
+        }
+        judged?;
+        offer.asked = TermsSource::X402 { version: Version::V2, accepted };
         let extra = entry.get("extra").unwrap_or(&Value::Null);
         let authorizer = extra.get("receiverAuthorizer").and_then(Value::as_str);
         let authorizer = authorizer.and_then(|text| Address::parse(text).ok());
