@@ -204,6 +204,8 @@ fn a_parameter_that_a_list_does_not_have_or_cannot_read_is_named() {
         (OperatorView::Jobs("state=lost".to_owned()), "state"),
         (OperatorView::Holds("state=done".to_owned()), "state"),
         (OperatorView::Holds("leave=gone".to_owned()), "leave"),
+        (OperatorView::Holds("payment=rcpt_two&leave=refund".to_owned()), "payment"),
+        (OperatorView::Holds("payment=rcpt_two&state=ended".to_owned()), "payment"),
         (OperatorView::Holds("cursor=x".to_owned()), "cursor"),
         (OperatorView::Sellers("cursor=-1.a".to_owned()), "cursor"),
         (OperatorView::Sellers("state=paid".to_owned()), "state"),

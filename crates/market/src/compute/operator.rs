@@ -16,6 +16,7 @@ use super::figures::{About, Figures, ListPart, ListPlace, MoneyOf};
 use super::job::no_job;
 use super::kernel::Now;
 use super::message::JsonAnswer;
+use super::refused::bad_parameter;
 use super::row::{DeliveryCharge, HoldRow, JobRow, JobState, SellerRow, spell_wallet};
 use super::settings::PaymentProfile;
 use super::stuck::StuckMoney;
@@ -176,7 +177,12 @@ impl OperatorLists<'_> {
             Ok(read) => read,
             Err(answer) => return Ok(answer),
         };
-        let rows = match query.get("payment") {
+        let named = query.get("payment");
+        if named.is_some() && (part.leave.is_some() || !part.states.is_empty()) {
+            let error = "payment names one hold: leave out state and leave";
+            return Ok(bad_parameter("payment", error));
+        }
+        let rows = match named {
             Some(id) => figures.hold(&id)?.into_iter().map(|hold| (0, hold)).collect(),
             None => figures.hold_part(&part)?,
         };
