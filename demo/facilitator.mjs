@@ -89,6 +89,7 @@ function reference(chain, factories) {
   );
   return (
     new x402Facilitator()
+      .registerExtension({ key: 'eip2612GasSponsoring' })
       .register(NETWORK, new ExactEvmScheme(signer, { eip6492AllowedFactories: factories }))
       .register(NETWORK, new UptoEvmScheme(signer))
       // Without a key of its own it signs no claims and no refunds: sellers do.

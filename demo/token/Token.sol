@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-/// A six-decimal token that a payer moves by signature (EIP-3009), as USDC does on Base Sepolia.
+/// A six-decimal token that a payer moves by signature (EIP-3009), and lets others move so (EIP-2612), as
+/// USDC does on Base Sepolia.
 ///
 /// For local chains only: anybody may mint, block an account, or pause. There is no constructor and
 /// no immutable, so the runtime code can be placed at any address; the EIP-712 domain is computed
@@ -21,12 +22,16 @@ contract Token {
     bytes32 public constant CANCEL_AUTHORIZATION_TYPEHASH =
         keccak256("CancelAuthorization(address authorizer,bytes32 nonce)");
 
+    bytes32 public constant PERMIT_TYPEHASH =
+        keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+
     uint256 public totalSupply;
     bool public paused;
     mapping(address => uint256) public balanceOf;
     mapping(address => mapping(address => uint256)) public allowance;
     mapping(address => bool) public isBlacklisted;
     mapping(address => mapping(bytes32 => bool)) public authorizationState;
+    mapping(address => uint256) public nonces;
 
     event Transfer(address indexed from, address indexed to, uint256 value);
     event Approval(address indexed owner, address indexed spender, uint256 value);
@@ -53,6 +58,17 @@ contract Token {
         allowance[msg.sender][spender] = value;
         emit Approval(msg.sender, spender, value);
         return true;
+    }
+
+    function permit(
+        address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s
+    ) external {
+        require(!paused, "Pausable: paused");
+        require(block.timestamp <= deadline, "FiatTokenV2: permit is expired");
+        bytes32 typed = keccak256(abi.encode(PERMIT_TYPEHASH, owner, spender, value, nonces[owner]++, deadline));
+        requireSigned(owner, typed, abi.encodePacked(r, s, v));
+        allowance[owner][spender] = value;
+        emit Approval(owner, spender, value);
     }
 
     function transfer(address to, uint256 value) external returns (bool) {

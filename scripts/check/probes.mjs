@@ -16,6 +16,8 @@ import { structured } from './worker.mjs';
  */
 
 const DEADLINE_MS = 5_000;
+/** The extension of facilitators that submit a payer's permit with the payment. */
+const SPONSORING = 'eip2612GasSponsoring';
 /** Most that is read of an answer, bytes. */
 const MOST_BYTES = 1_048_576;
 
@@ -56,7 +58,8 @@ export async function probe({ vars, secrets }, networks, notes, say) {
       wanted.forEach(({ id }) => funded.add(id));
       notes.warning('FACILITATOR_URL', `${url}: ${why}; while it stays so, no payment is accepted`, facilitator.path);
     };
-    await ask(url, `GET ${url}`, () => supported(url, wanted, facilitator.path, notes, funded), unreachable);
+    const sponsors = sponsorsGas(vars);
+    await ask(url, `GET ${url}`, () => supported(url, { wanted, sponsors, path: facilitator.path }, notes, funded), unreachable);
   }
   for (const { id } of sells ? networks.filter(({ id }) => id.startsWith('eip155:') && !funded.has(id)) : []) {
     notes.warning(
@@ -82,12 +85,12 @@ export async function probe({ vars, secrets }, networks, notes, say) {
 
 /**
  * @param {string} url
- * @param {Networks} wanted
- * @param {import('./source.mjs').Path} path
+ * @param {{wanted: Networks, sponsors: boolean, path: import('./source.mjs').Path}} asked networks, whether a route announces that gas
+ * is paid for, and where the facilitator stands
  * @param {Notes} notes
  * @param {Set<unknown>} funded gets the networks whose deposits of sessions it may send
  */
-async function supported(url, wanted, path, notes, funded) {
+async function supported(url, { wanted, sponsors, path }, notes, funded) {
   let place = url;
   let { status, text, location } = await get(place);
   const followed = isRedirect(status) && location !== null ? redirectTarget(url, location) : undefined;
@@ -111,13 +114,20 @@ async function supported(url, wanted, path, notes, funded) {
   }
   /** @type {unknown} */
   const said = JSON.parse(text);
-  const { kinds } = /** @type {{kinds?: {scheme?: string, network?: string}[]}} */ (said);
+  const { kinds, extensions } = /** @type {{kinds?: {scheme?: string, network?: string}[], extensions?: unknown}} */ (said);
   const known = Array.isArray(kinds) ? kinds : [];
   const listed = new Set(known.map(({ network }) => network));
   known.filter(({ scheme }) => scheme === 'batch-settlement').forEach(({ network }) => funded.add(network));
   const missing = wanted.filter(({ id, name }) => !listed.has(id) && !(name !== null && listed.has(name)));
   for (const { id } of missing) {
     notes.warning('FACILITATOR_URL', `does not list ${id} in ${url}; payments there would be refused`, path);
+  }
+  if (sponsors && !(Array.isArray(extensions) && extensions.includes(SPONSORING))) {
+    notes.warning(
+      'ROUTES',
+      `announce ${SPONSORING} (gas_sponsoring), which ${url} does not list; payers without an allowance are refused`,
+      ['vars', 'ROUTES'],
+    );
   }
   return missing.length === 0
     ? `lists ${wanted.map(({ id }) => id).join(', ')}`
@@ -222,6 +232,12 @@ function isRedirect(status) {
 function sellsBySession(vars) {
   const routes = structured(vars.ROUTES);
   return Array.isArray(routes) && routes.some((route) => route?.session_delay_secs !== undefined);
+}
+
+/** @param {Table} vars */
+function sponsorsGas(vars) {
+  const routes = structured(vars.ROUTES);
+  return Array.isArray(routes) && routes.some((route) => route?.gas_sponsoring === true);
 }
 
 /**

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use farebox_core::facilitator::reply::MAX_SUPPORTED_BYTES;
-use farebox_core::facilitator::supported::{DEADLINE_SECS, Supported};
+use farebox_core::facilitator::supported::{DEADLINE_SECS, Sold, Supported};
 use farebox_core::gate::Gate;
 use farebox_core::sorted::Sorted;
 use wasm_bindgen::JsValue;
@@ -51,7 +51,9 @@ async fn ask(gate: Rc<Gate>, url: String) -> JsValue {
     };
     let reply = facilitator::finished(&gate, &place, send(), send).await;
     if let Some(missing) = with(&url, |known| {
-        known.note(&reply, gate.networks_at(&place), &gate.sessions_at(&place), now())
+        let sessions = gate.sessions_at(&place);
+        let (networks, extensions) = (gate.networks_at(&place), gate.extensions_at(&place));
+        known.note(&reply, &Sold { networks, sessions: &sessions, extensions }, now())
     }) {
         edge::complain(&format!(
             "farebox: {place} does not list {missing}; name a facilitator that does"

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::world::payer::Payment;
-use crate::world::{World, decoded, paid};
+use crate::world::{World, decoded, get, paid, vars};
 
 const JUNK: usize = 8_500;
 
@@ -97,4 +97,46 @@ fn a_long_url_is_served_and_not_handed_over() {
     assert!(bytes <= 2_048, "{bytes}");
     let named = request["paymentRequirements"]["resource"].as_str().unwrap();
     assert!(named.ends_with("/after"), "{named}");
+}
+
+/// The routes of payers by Permit2, with gas for them or without.
+fn by_permit() -> Value {
+    let permit = |path: &str, sponsored: bool| json!({"path": path, "price": "$0.01", "asset_transfer_method": "permit2", "gas_sponsoring": sponsored});
+    json!([permit("/sponsored", true), permit("/bare", false)])
+}
+
+//
+#[test]
+pub fn a_permit_for_the_allowance_is_handed_over_alone_and_where_the_route_announces_it() {
+    let address = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+    let permit = json!({
+        "from": address, "asset": address, "spender": address, "amount": "10000", "nonce": "0", "deadline": "1763618400",
+        "signature": format!("0x{}", "1b".repeat(65)), "version": "1",
+    });
+    let mut more = permit.clone();
+    more["more"] = json!("x".repeat(4_000));
+    let mut long = permit.clone();
+    long["nonce"] = json!("1".repeat(79));
+    for (target, info, handed) in [
+        ("/sponsored", &permit, Some(&permit)),
+        ("/sponsored", &more, Some(&permit)),
+        ("/sponsored", &long, None),
+        ("/bare", &permit, None),
+    ] {
+        let mut world = World::with(vars(by_permit()));
+        let required = world.ask(target).payment_required();
+        let announced = required["extensions"].get("eip2612GasSponsoring").is_some();
+        assert_eq!(announced, target == "/sponsored");
+        let now = world.now().secs();
+        let payment = world.payer.sign_with(&required, now, |message| {
+            let extensions = json!({"eip2612GasSponsoring": {"info": info, "schema": {}}, "other": {"info": info}});
+            message["extensions"] = extensions;
+        });
+        let response = world.send(get(target).header(payment.header, &payment.value));
+        assert_eq!(response.status, 200, "{target}");
+        let (_, request) = world.facilitator.settles.last().unwrap();
+        let request: Value = serde_json::from_str(request).unwrap();
+        let extensions = handed.map(|permit| json!({"eip2612GasSponsoring": {"info": permit}}));
+        assert_eq!(request["paymentPayload"].get("extensions"), extensions.as_ref(), "{target}");
+    }
 }

@@ -21,7 +21,7 @@ use farebox_base::time::UnixTime;
 use farebox_common::problem::{self, Code};
 use farebox_wire::paywall;
 use farebox_wire::x402::exact::DEFERRED;
-use farebox_wire::x402::extension::{bazaar, payment_identifier};
+use farebox_wire::x402::extension::{bazaar, gas_sponsoring, payment_identifier};
 use farebox_wire::x402::{header, v1, v2};
 
 /// Room for the fields that describe the body, bytes.
@@ -206,6 +206,9 @@ impl Offer {
         let mut ours = Vec::new();
         if self.announces_identifier {
             ours.push(named(payment_identifier::NAME, payment_identifier::ANNOUNCED));
+        }
+        if self.settings.sponsors_gas {
+            ours.push(named(gas_sponsoring::NAME, gas_sponsoring::ANNOUNCED));
         }
         if let Some(extension) = self.declared(head) {
             ours.push(named(bazaar::NAME, &json::text(&extension)));

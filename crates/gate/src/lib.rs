@@ -77,6 +77,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use self::keys::Keys;
+use self::offer::{Choice, Offer};
 use self::operator::{Keeps, Webhook};
 use self::origin::Origin;
 use self::parts::{
@@ -85,6 +86,7 @@ use self::parts::{
 use self::route::Siblings;
 use farebox_ledger::entry::Plan;
 use farebox_wire::facilitator::auth::Auth;
+use farebox_wire::x402::extension::gas_sponsoring;
 
 /// An immutable gate, built once from configuration.
 #[derive(Debug)]
@@ -141,6 +143,19 @@ impl Gate {
             .map(|choice| choice.terms.network.as_str())
             .collect();
         self.networks_at(url).iter().filter(|it| sold.contains(&it.as_str())).cloned().collect()
+    }
+
+    /// The extensions that routes announce, and that the facilitator at this URL has to know.
+    #[must_use]
+    pub fn extensions_at(&self, url: &str) -> &'static [&'static str] {
+        let networks = self.networks_at(url);
+        let is_here =
+            |it: &&Choice| networks.iter().any(|known| *known == it.terms.network.as_str());
+        let is_sold = |offer: &Offer| {
+            let mut choices = offer.choices.iter().filter(is_here);
+            offer.settings.sponsors_gas && choices.any(Choice::takes_permit)
+        };
+        if self.routes.sold().any(is_sold) { &[gas_sponsoring::NAME] } else { &[] }
     }
 
     /// Names of every ledger object, including those of the shard count before a change.

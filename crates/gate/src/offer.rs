@@ -201,6 +201,13 @@ impl Choice {
         }
     }
 
+    /// Whether it is paid by a permit of Permit2.
+    #[must_use]
+    pub fn takes_permit(&self) -> bool {
+        let method = self.terms.token.map(|token| token.method);
+        matches!(method, Some(TransferMethod::Permit2 | TransferMethod::Upto(_)))
+    }
+
     /// This choice with other terms, for a route that serves in this mode.
     pub(super) fn with_terms(&self, terms: Terms, mode: Mode) -> Self {
         let Self { asset_label, facilitators, verifies_first, pays_another, .. } = self;
@@ -274,6 +281,8 @@ pub struct RouteSettings {
     pub signed_transactions: bool,
     /// Whether the hash of a transaction that the payer has sent is accepted.
     pub hash_mode: bool,
+    /// Whether a payer's permit for Permit2 is announced and passed on, so that they need no gas.
+    pub sponsors_gas: bool,
     /// For people, at most 256 bytes.
     pub description: String,
     /// Media type of the answer.

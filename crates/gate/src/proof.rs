@@ -23,7 +23,7 @@ use farebox_common::problem::Code;
 use farebox_evm::address::Address;
 use farebox_wire::facilitator::wire;
 use farebox_wire::x402::exact::{DEFERRED, SCHEME};
-use farebox_wire::x402::extension::bazaar;
+use farebox_wire::x402::extension::{bazaar, gas_sponsoring};
 use farebox_wire::x402::{Version, exact, handed, opaque, v1, v2};
 
 /// Lengths of an `Idempotency-Key` that becomes a payment's secret, bytes: 22 characters of
@@ -151,7 +151,6 @@ fn facilitator_request(
             Ok(wire::request(Version::V1, &payment, &ours.ok_or(Code::TermsMismatch)?))
         }
         Some(payment) => {
-            let declared = || Some(json!({ bazaar::NAME: offer.declared(head)? }));
             let mut accepted = Cow::Borrowed(&choice.requirements);
             let cert = payment.accepted.get("extra").and_then(|extra| extra.get(CERTIFICATE));
             if let Some(cert) = cert.filter(|it| payment.scheme == DEFERRED && it.is_string()) {
@@ -159,10 +158,30 @@ fn facilitator_request(
             }
             let handed = handed::Version2::new(&*accepted, own)
                 .of(payment.resource_url, &offer.settings.description, &offer.settings.mime_type)
-                .extended(if payment.echoes_bazaar { declared() } else { None });
+                .extended(passed_on(offer, choice, head, payment));
             Ok(wire::request(Version::V2, &handed, &choice.requirements))
         }
     }
+}
+
+/// The extensions of a payment that its facilitator reads: the operator's own declaration where the
+/// payer echoes one, and the payer's permit.
+fn passed_on(
+    offer: &Offer,
+    choice: &Choice,
+    head: &RequestHead,
+    payment: &v2::PaymentPayload<'_>,
+) -> Option<Value> {
+    let mut extensions = Map::new();
+    if let Some(declared) = offer.declared(head).filter(|_| payment.echoes_bazaar) {
+        extensions.insert(bazaar::NAME.to_owned(), declared);
+    }
+    let announced = offer.settings.sponsors_gas || planted(Mutant::PermitsPassUnannounced);
+    let sponsored = announced && choice.takes_permit();
+    if let Some(permit) = payment.permit.as_ref().filter(|_| sponsored) {
+        extensions.insert(gas_sponsoring::NAME.to_owned(), json!({ "info": permit }));
+    }
+    Some(Value::Object(extensions)).filter(|it| it.as_object().is_some_and(|it| !it.is_empty()))
 }
 
 /// The refusal of a payment on a network that the route does not name.

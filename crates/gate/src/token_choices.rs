@@ -160,6 +160,7 @@ pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> 
         binds_body: false,
         signed_transactions: false,
         hash_mode: true,
+        sponsors_gas: false,
         description: String::new(),
         mime_type: String::new(),
         service: Arc::default(),

@@ -1,7 +1,7 @@
 //! Several facilitators, of which not all serve sessions.
 
 use farebox_core::facilitator::reply::FacilitatorReply;
-use farebox_core::facilitator::supported::Supported;
+use farebox_core::facilitator::supported::{Sold, Supported};
 use farebox_core::gate::Gate;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
@@ -62,7 +62,8 @@ fn the_health_answer_names_networks_without_sessions() {
         let body = json!({"kinds": kinds}).to_string();
         let reply = FacilitatorReply::Answer { status: 200, is_json: true, body };
         let mut known = Supported::default();
-        known.note(&reply, &sessions, &sessions, UnixTime::from_secs(5));
+        let sold = Sold { networks: &sessions, sessions: &sessions, ..Sold::default() };
+        known.note(&reply, &sold, UnixTime::from_secs(5));
         known.entry(&base, serde_json::Map::new())
     };
     assert_eq!(entry(&["exact"])["sessions_missing"], json!(["eip155:84532"]));

@@ -9,7 +9,7 @@ use farebox_core::facilitator::outcome::{
     SettleOutcome, VerifyOutcome, affirms, declines, settle_outcome, verify_outcome,
 };
 use farebox_core::facilitator::reply::FacilitatorReply;
-use farebox_core::facilitator::supported::Supported;
+use farebox_core::facilitator::supported::{Sold, Supported};
 use farebox_core::facilitator::wire::Expected;
 use farebox_core::time::UnixTime;
 use serde_json::{Map, Value};
@@ -151,7 +151,8 @@ pub fn supported(bytes: &[u8]) {
     let (mut supported, now) = (Supported::default(), UnixTime::from_secs(1_800_000_000));
     let networks = ["eip155:84532", "eip155:8453", "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1"]
         .map(String::from);
-    supported.note(&answer(status, body), &networks, &[], now);
+    let sold = Sold { networks: &networks, ..Sold::default() };
+    supported.note(&answer(status, body), &sold, now);
     let entry = supported.entry("https://f.example", Map::new());
     if entry["supported"] != "ok" {
         assert!(!supported.can_settle());

@@ -21,6 +21,8 @@ macro_rules! wire {
             NoHeadroom,
             /// Members beside a payment are passed on with it.
             JunkIsKept,
+            /// A permit for an allowance is passed on where no route announces it.
+            PermitsPassUnannounced,
             /// A permit may move any token.
             AnyPermittedToken,
             /// A nonce of Permit2 counts once for each token.

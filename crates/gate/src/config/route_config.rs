@@ -27,6 +27,7 @@ pub(super) struct RouteConfig {
     pub pay_to: Option<Value>,
     pub asset: Option<AssetConfig>,
     pub asset_transfer_method: Option<String>,
+    pub gas_sponsoring: Option<bool>,
     pub unit_price: Option<String>,
     pub description: String,
     pub mime_type: Option<String>,
@@ -117,7 +118,7 @@ impl RouteReader<'_> {
 
 read_struct!(RouteConfig {
     path, methods, price, settle, protocols, network, pay_to, asset, asset_transfer_method,
-    unit_price, mime_type, max_timeout_secs, origin_timeout_secs, store, redirects, idempotent, confirm,
+    gas_sponsoring, unit_price, mime_type, max_timeout_secs, origin_timeout_secs, store, redirects, idempotent, confirm,
     diagnostics, api_keys, free, digest, bazaar, signed_transactions, hash_mode,
     aggr_deferred, session_delay_secs, session_escrow, session_fee_payer, session_unit, session_unit_price, session_step,
     session_pause_secs, cors;

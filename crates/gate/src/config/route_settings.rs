@@ -94,6 +94,7 @@ pub(super) fn manner(route: &mut RouteReader<'_>) -> Option<RouteSettings> {
         binds_body: config.digest.unwrap_or(false),
         signed_transactions: config.signed_transactions.unwrap_or(false),
         hash_mode: config.hash_mode.unwrap_or(false),
+        sponsors_gas: config.gas_sponsoring.unwrap_or(false),
         description: config.description.clone(),
         mime_type,
         service: inherited.service.clone(),

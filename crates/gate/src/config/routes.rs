@@ -145,6 +145,7 @@ fn read_route(
                       give the route such a token";
         route.fail("protocols", remedy);
     }
+    check_sponsoring(route, &choices);
     let mut ask = asked(&choices);
     if config.aggr_deferred == Some(true) {
         choices.extend(defer_choices(route, &manner, &choices)?);
@@ -231,6 +232,24 @@ fn check_confirmation(route: &mut RouteReader<'_>, networks: &[ChainId]) {
             }
         }
         Some(_) => route.fail("confirm", "must be \"facilitator\" or \"chain\""),
+    }
+}
+
+/// Checks that there is a permit to pass on: by Permit2, of a token whose domain payers are told.
+fn check_sponsoring(route: &mut RouteReader<'_>, choices: &[Choice]) {
+    if route.config.gas_sponsoring != Some(true) {
+        return;
+    }
+    let mut permits = choices.iter().filter(|it| it.takes_permit()).peekable();
+    let has_domain =
+        |it: &Choice| ["name", "version"].iter().all(|name| it.terms.extra.contains_key(*name));
+    if !route.protocols.x402 || permits.peek().is_none() {
+        let remedy = "is for payments by Permit2 with \"x402\"; set asset_transfer_method = \"permit2\" or remove it";
+        route.fail("gas_sponsoring", remedy);
+    } else if !permits.all(has_domain) {
+        let remedy =
+            "needs name and version of the token, which payers sign; add them to its asset";
+        route.fail("gas_sponsoring", remedy);
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) const ROUTE: Shape = Shape {
         ("pay_to", Kind::Any),
         ("asset", Kind::Own(asset)),
         ("asset_transfer_method", Kind::Text),
+        ("gas_sponsoring", Kind::Switch),
         ("unit_price", Kind::Text),
         ("description", Kind::Text),
         ("mime_type", Kind::Text),

@@ -18,6 +18,17 @@ const FRESH_SECS: u64 = 600;
 /// Seconds until the next attempt after a missing answer.
 const RETRY_SECS: u64 = 60;
 
+/// Everything that is sold by way of a facilitator.
+#[derive(Clone, Debug, Default)]
+pub struct Sold<'a> {
+    /// The networks, CAIP-2 ids.
+    pub networks: &'a [String],
+    /// Those of them where a route sells by session.
+    pub sessions: &'a [String],
+    /// The extensions that routes announce for it.
+    pub extensions: &'a [&'a str],
+}
+
 /// The last answer of one facilitator.
 #[derive(Debug)]
 pub struct Supported {
@@ -26,6 +37,8 @@ pub struct Supported {
     missing: Vec<String>,
     /// Those that sell by session, for which it does not list `batch-settlement`.
     sessions: Vec<String>,
+    /// Extensions that routes announce and it does not list.
+    extensions: Vec<String>,
     /// Time of that answer, unix seconds.
     at: Option<u64>,
     /// Time of the next request.
@@ -37,8 +50,8 @@ pub struct Supported {
 impl Default for Supported {
     fn default() -> Self {
         let (due, awaited) = (UnixTime::from_secs(0), UnixTime::from_secs(0));
-        let (missing, sessions) = (Vec::new(), Vec::new());
-        Self { state: "unknown", missing, sessions, at: None, due, awaited }
+        let (missing, sessions, extensions) = (Vec::new(), Vec::new(), Vec::new());
+        Self { state: "unknown", missing, sessions, extensions, at: None, due, awaited }
     }
 }
 
@@ -67,17 +80,16 @@ impl Supported {
         matches!(self.state, "ok" | "stale") && self.missing.is_empty() && self.sessions.is_empty()
     }
 
-    /// Compares an answer with the offered networks, and those that sell by session; an unreadable
-    /// answer changes nothing. Returns the missing networks for the log.
+    /// Compares an answer with what is sold; an unreadable answer changes nothing. Returns what is
+    /// missing for the log.
     pub fn note(
         &mut self,
         reply: &FacilitatorReply,
-        networks: &[String],
-        sessions: &[String],
+        sold: &Sold<'_>,
         now: UnixTime,
     ) -> Option<String> {
         self.awaited = UnixTime::from_secs(0);
-        let Some(listed) = listed(reply) else {
+        let Some((listed, extensions)) = listed(reply) else {
             self.state = match (self.at, reply) {
                 (Some(_), _) => "stale",
                 (None, FacilitatorReply::Answer { status: 300..=399, .. }) => "redirect",
@@ -89,11 +101,15 @@ impl Supported {
         let missing = |networks: &[String], scheme| {
             networks.iter().filter(|it| !lists(&listed, scheme, it)).cloned().collect::<Vec<_>>()
         };
-        self.missing = missing(networks, "exact");
-        self.sessions = missing(sessions, "batch-settlement");
+        self.missing = missing(sold.networks, "exact");
+        self.sessions = missing(sold.sessions, "batch-settlement");
+        let unlisted = |name: &&&str| !extensions.iter().any(|it| it.as_str() == Some(**name));
+        self.extensions =
+            sold.extensions.iter().filter(unlisted).map(ToString::to_string).collect();
         (self.state, self.at, self.due) = ("ok", Some(now.secs()), now.plus(FRESH_SECS));
         let mut all = self.missing.clone();
         all.extend(self.sessions.iter().map(|network| [network, " (batch-settlement)"].concat()));
+        all.extend(self.extensions.iter().cloned());
         (!all.is_empty()).then(|| all.join(", "))
     }
 
@@ -105,6 +121,9 @@ impl Supported {
         if let (Value::Object(entry), false) = (&mut entry, self.sessions.is_empty()) {
             entry.insert("sessions_missing".to_string(), json!(self.sessions));
         }
+        if let (Value::Object(entry), false) = (&mut entry, self.extensions.is_empty()) {
+            entry.insert("extensions_missing".to_string(), json!(self.extensions));
+        }
         if let (Value::Object(entry), false) = (&mut entry, said.is_empty()) {
             entry.insert("extensions".to_string(), Value::Object(said));
         }
@@ -112,13 +131,14 @@ impl Supported {
     }
 }
 
-/// The kinds listed in an answer.
-fn listed(reply: &FacilitatorReply) -> Option<Vec<Value>> {
+/// The kinds and extensions listed in an answer.
+fn listed(reply: &FacilitatorReply) -> Option<(Vec<Value>, Vec<Value>)> {
     let (_, mut object) = reply.object(MAX_SUPPORTED_BYTES).filter(|(status, _)| *status == 200)?;
-    match object.remove("kinds") {
-        Some(Value::Array(kinds)) => Some(kinds),
+    let mut list = |name| match object.remove(name) {
+        Some(Value::Array(list)) => Some(list),
         _ => None,
-    }
+    };
+    Some((list("kinds")?, list("extensions").unwrap_or_default()))
 }
 
 /// Whether this scheme is listed on this network, by its id or its version 1 name.

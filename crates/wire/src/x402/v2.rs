@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::exact::{DEFERRED, SCHEME, UPTO};
-use super::extension::{bazaar, payment_identifier};
+use super::extension::{bazaar, gas_sponsoring, payment_identifier};
 use super::header::{self, Message};
 use farebox_base::encoding::json;
 use farebox_common::payment::{Terms, TransferMethod};
@@ -235,6 +235,8 @@ pub struct PaymentPayload<'a> {
     pub identifier: Option<String>,
     /// Whether it echoes the extension `bazaar`.
     pub echoes_bazaar: bool,
+    /// The permit of `eip2612GasSponsoring`, if the client sent one of its form.
+    pub permit: Option<Value>,
 }
 
 impl<'a> PaymentPayload<'a> {
@@ -273,6 +275,7 @@ impl<'a> PaymentPayload<'a> {
         let extensions = header::optional_object(object, "extensions")?;
         let echoes_bazaar = extensions.is_some_and(|echoed| echoed.contains_key(bazaar::NAME));
         let identifier = payment_identifier::read(extensions);
+        let permit = gas_sponsoring::read(extensions);
         let accepted = header::object(object, "accepted")?;
         let scheme = header::text(accepted, "scheme")?;
         if ![SCHEME, UPTO, DEFERRED].contains(&scheme) {
@@ -280,7 +283,16 @@ impl<'a> PaymentPayload<'a> {
         }
         let network = accepted.get("network").and_then(Value::as_str).unwrap_or_default();
         let payload = header::object(object, "payload")?;
-        Ok(Self { payload, accepted, scheme, network, resource_url, identifier, echoes_bazaar })
+        Ok(Self {
+            payload,
+            accepted,
+            scheme,
+            network,
+            resource_url,
+            identifier,
+            echoes_bazaar,
+            permit,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod bazaar;
 pub mod diagnostic;
+pub mod gas_sponsoring;
 pub mod mppx;
 pub mod offer_receipt;
 pub mod payment_identifier;

@@ -1,0 +1,93 @@
+//! Extension `eip2612GasSponsoring`: the payer's EIP-2612 permit for Permit2, which a facilitator
+//! submits with the payment. So a payer needs no gas to allow Permit2 to move the token.
+//!
+//! Spec: x402 extension "eip2612GasSponsoring". A stock client signs such a permit only if it is
+//! announced.
+
+use alloc::string::{String, ToString};
+
+use serde_json::{Map, Value};
+
+/// The extension's name in `extensions`.
+pub const NAME: &str = "eip2612GasSponsoring";
+/// The announcement, JSON.
+pub const ANNOUNCED: &str = concat!(
+    r#"{"info":{"description":"The facilitator submits an EIP-2612 permit for Permit2 with the payment.","version":"1"},"#,
+    r#""schema":{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","properties":{"#,
+    r#""from":{"type":"string","pattern":"^0x[a-fA-F0-9]{40}$"},"asset":{"type":"string","pattern":"^0x[a-fA-F0-9]{40}$"},"#,
+    r#""spender":{"type":"string","pattern":"^0x[a-fA-F0-9]{40}$"},"amount":{"type":"string","pattern":"^[0-9]+$"},"#,
+    r#""nonce":{"type":"string","pattern":"^[0-9]+$"},"deadline":{"type":"string","pattern":"^[0-9]+$"},"#,
+    r#""signature":{"type":"string","pattern":"^0x[a-fA-F0-9]+$"},"version":{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)*$"}},"#,
+    r#""required":["from","asset","spender","amount","nonce","deadline","signature","version"]}}"#,
+);
+
+/// Digits of the largest number of 256 bits.
+const MAX_DIGITS: usize = 78;
+/// Characters of a version.
+const MAX_VERSION: usize = 8;
+
+/// Whether a text is of the form of its member.
+type Form = fn(&str) -> bool;
+
+/// The members of a permit. The token checks who signed it, so nothing else has to.
+const MEMBERS: [(&str, Form); 8] = [
+    ("from", is_address),
+    ("asset", is_address),
+    ("spender", is_address),
+    ("amount", is_number),
+    ("nonce", is_number),
+    ("deadline", is_number),
+    ("signature", |text| is_hex(text, 130)),
+    ("version", is_version),
+];
+
+/// The permit among the extensions that a payer sent, its own members alone; `None` if it is not of
+/// that form.
+///
+/// # Examples
+/// ```
+/// use farebox_wire::x402::extension::gas_sponsoring::read;
+/// use serde_json::json;
+/// let address = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+/// let permit = json!({
+///     "from": address, "asset": address, "spender": address, "amount": "10000", "nonce": "0",
+///     "deadline": "1763618400", "signature": format!("0x{}", "1b".repeat(65)), "version": "1",
+/// });
+/// let sent = |info| json!({"eip2612GasSponsoring": {"info": info}});
+/// let read = |sent: serde_json::Value| read(sent.as_object());
+/// assert_eq!(read(sent(permit.clone())), Some(permit.clone()));
+/// let mut more = permit.clone();
+/// more["more"] = "x".into();
+/// assert_eq!(read(sent(more)), Some(permit.clone()));
+/// let mut short = permit;
+/// short["signature"] = "0x1b".into();
+/// assert_eq!(read(sent(short)), None);
+/// assert_eq!(read(sent(json!({"version": "1"}))), None);
+/// ```
+#[must_use]
+pub fn read(extensions: Option<&Map<String, Value>>) -> Option<Value> {
+    let info = extensions?.get(NAME)?.get("info")?;
+    let members = MEMBERS.iter().map(|(name, is_form)| {
+        let text = info.get(name)?.as_str().filter(|text| is_form(text))?;
+        Some((name.to_string(), Value::from(text)))
+    });
+    members.collect::<Option<Map<_, _>>>().map(Value::Object)
+}
+
+fn is_address(text: &str) -> bool {
+    is_hex(text, 40)
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    let hex = text.strip_prefix("0x").unwrap_or_default();
+    hex.len() == digits && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_number(text: &str) -> bool {
+    (1..=MAX_DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_version(text: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.len() <= MAX_VERSION && text.split('.').all(is_part)
+}

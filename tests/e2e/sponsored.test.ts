@@ -1,0 +1,152 @@
+// Payers by Permit2 who have no gas: the stock client signs a permit of the token beside the payment, and the reference facilitator
+// submits both.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ExactEvmScheme } from '@x402/evm/exact/client';
+import { UptoEvmScheme } from '@x402/evm/upto/client';
+import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
+import type { Hex } from 'viem';
+
+import { account, NETWORK, PERMIT2 } from '../../demo/chain.mjs';
+import { PRICE, PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { sharedWorld } from '../support/suite.ts';
+import { type Payer, settlementOf } from './clients.ts';
+import { changesDuring, startWorld, transfersOf } from './world.ts';
+
+const PERMIT = { price: PRICE, asset_transfer_method: 'permit2', gas_sponsoring: true };
+const ROUTES = [
+  { path: '/report-sponsored', ...PERMIT },
+  { path: '/report-sponsored-before', settle: 'before', ...PERMIT },
+  { path: '/report-sponsored-sure', confirm: 'chain', ...PERMIT },
+  { path: '/report-unsponsored', ...PERMIT, gas_sponsoring: false },
+  { path: '/report-metered', price: PRICE, unit_price: '$0.001', gas_sponsoring: true },
+];
+
+const world = sharedWorld(() =>
+  startWorld({
+    readsChain: true,
+    routes: ROUTES.map((route) => ({ ...route, methods: ['GET'] })),
+    extra: { [NETWORK]: { facilitatorAddress: account(0).address } },
+  }),
+);
+
+/** Extensions of a payment or of a 402. */
+type Extended = { extensions?: Record<string, { info: Record<string, string> }>; payload: Record<string, unknown> };
+
+const decoded = (header: string | null) => JSON.parse(Buffer.from(header ?? '', 'base64').toString()) as Extended;
+const encoded = (message: Extended) => Buffer.from(JSON.stringify(message)).toString('base64');
+
+function payingFetch(payer: Payer, base: typeof fetch = fetch) {
+  const node = { rpcUrl: world.chain.url };
+  const schemes = [new ExactEvmScheme(payer, node), new UptoEvmScheme(payer, node)];
+  return wrapFetchWithPaymentFromConfig(base, { schemes: schemes.map((client) => ({ network: 'eip155:*' as const, client })) });
+}
+
+/** A payment that the stock client signs, which is not sent. */
+async function signed(payer: Payer, path: string): Promise<Extended> {
+  let payment: string | null = null;
+  const holdsBack: typeof fetch = async (input, init) => {
+    payment = new Request(input, init).headers.get('payment-signature');
+    return payment === null ? fetch(input, init) : new Response('held back');
+  };
+  await payingFetch(payer, holdsBack)(`${world.gate.url}${path}`);
+  return decoded(payment);
+}
+
+const show = (path: string, payment: Extended) => fetch(`${world.gate.url}${path}`, { headers: { 'payment-signature': encoded(payment) } });
+
+async function gasOf(payer: Payer): Promise<bigint> {
+  await world.chain.rpc('anvil_setBalance', [payer.address, '0x0']);
+  return world.chain.publicClient.getBalance({ address: payer.address });
+}
+
+async function allowanceOf(owner: Hex): Promise<bigint> {
+  const { address, abi } = world.chain.token;
+  return (await world.chain.publicClient.readContract({ address, abi, functionName: 'allowance', args: [owner, PERMIT2] })) as bigint;
+}
+
+for (const [index, path] of ['/report-sponsored', '/report-sponsored-before', '/report-sponsored-sure'].entries()) {
+  test(`a payer without gas and without an allowance pays ${path}, and pays it again`, async () => {
+    const payer = world.chain.accounts.payers[index]!;
+    assert.equal(await gasOf(payer), 0n);
+    for (const turn of [1, 2]) {
+      assert.equal(await allowanceOf(payer.address), 0n);
+      const { result, change } = await changesDuring(world, payer.address, () => payingFetch(payer)(`${world.gate.url}${path}`));
+      assert.equal(result.status, 200, `${turn}: ${await result.clone().text()}`);
+      assert.deepEqual([change.paid, change.received, change.settled], [PRICE_ATOMIC, PRICE_ATOMIC, 1]);
+      const { transaction } = settlementOf(result.headers, 2);
+      const { payee } = world.chain.accounts;
+      assert.deepEqual(await transfersOf(world, transaction), [{ from: payer.address, to: payee.address, value: PRICE_ATOMIC }]);
+    }
+  });
+}
+
+test('a payer without gas pays a price that is known afterwards', async () => {
+  const payer = world.chain.accounts.payers[3]!;
+  await gasOf(payer);
+  const { result, change } = await changesDuring(world, payer.address, () => payingFetch(payer)(`${world.gate.url}/report-metered`));
+  assert.equal(result.status, 200, await result.clone().text());
+  assert.equal(change.settled, 1);
+  assert.ok(change.paid > 0n && change.paid <= PRICE_ATOMIC, String(change.paid));
+});
+
+test('a route that sponsors nothing announces nothing, and passes no permit on', async () => {
+  const payer = world.chain.accounts.payers[4]!;
+  const announced = async (path: string) =>
+    Object.keys(decoded((await fetch(`${world.gate.url}${path}`)).headers.get('payment-required')).extensions ?? {});
+  assert.ok((await announced('/report-sponsored')).includes('eip2612GasSponsoring'));
+  assert.ok(!(await announced('/report-unsponsored')).includes('eip2612GasSponsoring'));
+  const { extensions } = await signed(payer, '/report-sponsored');
+  const bare = await signed(payer, '/report-unsponsored');
+  const { result, change } = await changesDuring(world, payer.address, () =>
+    show('/report-unsponsored', { ...bare, extensions: extensions! }),
+  );
+  assert.equal(result.status, 402);
+  assert.equal(change.paid, 0n);
+});
+
+test('one payment with a permit is served once, whatever permit stands beside it the next time', async () => {
+  const payer = world.chain.accounts.payers[5]!;
+  const payment = await signed(payer, '/report-sponsored');
+  const other = await signed(payer, '/report-sponsored');
+  const swapped = { ...payment, extensions: other.extensions! };
+  const { result, change } = await changesDuring(world, payer.address, () =>
+    Promise.all([payment, swapped, payment, swapped].map((it) => show('/report-sponsored', it))),
+  );
+  assert.equal(result.filter(({ status }) => status === 200).length, 1, result.map(({ status }) => status).join());
+  assert.equal(change.paid, PRICE_ATOMIC);
+  assert.notEqual((await show('/report-sponsored-before', payment)).status, 200);
+});
+
+test('a permit that is wrong, of another payer or of another shape moves nothing', async () => {
+  const [payer, stranger] = [world.chain.accounts.payers[6]!, world.chain.accounts.payers[7]!];
+  const payment = await signed(payer, '/report-sponsored');
+  const { info } = payment.extensions!['eip2612GasSponsoring']!;
+  const strangers = (await signed(stranger, '/report-sponsored')).extensions!['eip2612GasSponsoring']!.info;
+  const wrong: Record<string, string>[] = [
+    strangers,
+    { ...info, signature: strangers['signature']! },
+    { ...info, amount: `${info['amount']}0` },
+    { ...info, spender: stranger.address },
+    { ...info, signature: '0x00' },
+    { ...info, nonce: 'x'.repeat(5_000) },
+    {},
+  ];
+  const { result, change } = await changesDuring(world, payer.address, async () => {
+    const statuses: number[] = [];
+    for (const permit of wrong) {
+      const shown = { ...payment, extensions: { eip2612GasSponsoring: { info: permit } } };
+      statuses.push((await show('/report-sponsored', shown)).status);
+    }
+    return statuses;
+  });
+  assert.deepEqual(
+    result,
+    wrong.map(() => 402),
+  );
+  assert.equal(change.paid, 0n);
+  assert.equal(await allowanceOf(stranger.address), 0n);
+  // The payment itself is as good as before.
+  assert.equal((await show('/report-sponsored', payment)).status, 200);
+});
