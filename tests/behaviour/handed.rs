@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::world::payer::Payment;
-use crate::world::{World, decoded, get, paid, vars};
+use crate::world::{With, World, decoded, get, paid, vars};
 
 const JUNK: usize = 8_500;
 

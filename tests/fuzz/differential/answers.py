@@ -144,7 +144,8 @@ def read(given):
         call = transfer(hexadecimal(content["data"]))
         fees = (content["maxPriorityFeePerGas"], content["maxFeePerGas"])
         plain = transaction.encode() == bytes(raw) and content["value"] == 0 and call and len(content["to"]) == 20
-        if not plain or fees[0] > fees[1] or not 0 < content["s"] <= ORDER // 2:
+        # It takes any number for the parity.
+        if not plain or fees[0] > fees[1] or content["v"] not in (0, 1) or not 0 < content["s"] <= ORDER // 2:
             return None
         return {
             "hash": hexadecimal(keccak(bytes(raw))),

@@ -16,6 +16,8 @@ use super::chance::Chance;
 
 /// What payments sign, written apart from the code that hashes it.
 const FORMS: &str = include_str!("forms.json");
+/// Most values of a message: this project refuses more than 4,096, and the others none.
+const MOST_VALUES: usize = 4_000;
 /// Amounts of one type, so many bits.
 const VOUCHER_BITS: [(Escrow, &str, &str, usize); 4] = [
     (Escrow::BatchSettlement, "voucher-x402", "maxClaimableAmount", 128),
@@ -26,15 +28,28 @@ const VOUCHER_BITS: [(Escrow, &str, &str, usize); 4] = [
 
 /// Typed data of any types.
 pub fn any(chance: &mut Chance) -> Compared {
-    let types = types(chance);
-    let spoils = chance.happens(16);
-    let mut maker = Maker { types: &types, spoils, chance };
-    let message = maker.object("Root");
+    let (types, message) = loop {
+        let types = types(chance);
+        let spoils = chance.happens(16);
+        let message = Maker { types: &types, spoils, chance }.object("Root");
+        if values(&message) <= MOST_VALUES {
+            break (types, message);
+        }
+    };
     let domain = domain(chance);
     let input =
         json!({ "types": types, "primaryType": "Root", "domain": domain, "message": message });
     let (ours, asked) = (hashed(&input), input.to_string().into_bytes());
     Compared::of(input, ours, asked)
+}
+
+/// Members and elements of a value, and those of what is in it.
+fn values(value: &Value) -> usize {
+    match value {
+        Value::Object(members) => 1 + members.values().map(values).sum::<usize>(),
+        Value::Array(elements) => 1 + elements.iter().map(values).sum::<usize>(),
+        _ => 1,
+    }
 }
 
 /// Separator and digest; null if it is refused.
