@@ -1,7 +1,10 @@
 // The runtime of `farebox serve` where no process can be made, or none can be noted: another one comes, and none is left with the rows.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -131,6 +134,49 @@ test('what is started again is the gate of the first start, whatever is installe
   await eventually('it is started again', () => began.length > 1);
   assert.equal(readFileSync(join(folder, 'runtime', 'index.js'), 'utf8'), '');
   await runtime.stop(0);
+});
+
+/** A gate whose work goes on behind its answer, as that of a stream that has just been read. */
+const GATE = `export class Ledger {}
+export class Channel {}
+export default {
+  async fetch(request, { SINK }, context) {
+    if (new URL(request.url).pathname === '/sold') context.waitUntil(new Promise((done) => setTimeout(done, 500)).then(() => fetch(SINK + '/booked')));
+    return new Response('sold');
+  },
+};
+`;
+
+// A-660
+test('work behind an answer ends before the runtime does', async () => {
+  const folder = join(place, 'behind');
+  mkdirSync(join(folder, 'gate'), { recursive: true });
+  mkdirSync(join(folder, 'rows'));
+  writeFileSync(join(folder, 'gate', 'index.js'), GATE);
+  writeFileSync(join(folder, 'gate', 'index_bg.wasm'), Buffer.from('0061736d01000000', 'hex'));
+  const booked: string[] = [];
+  const sink = createServer((asked, answer) => {
+    booked.push(asked.url ?? '');
+    answer.end();
+  }).listen(0, '127.0.0.1');
+  await once(sink, 'listening');
+  const runtime = startRuntime({
+    gate: join(folder, 'gate'),
+    pages: folder,
+    rows: join(folder, 'rows'),
+    files: join(folder, 'runtime'),
+    vars: { SINK: `http://127.0.0.1:${(sink.address() as AddressInfo).port}` },
+    began: () => {},
+    log: () => {},
+  });
+  runtimes.add(runtime);
+  await runtime.answers();
+  const [answer] = (await once(request({ socketPath: runtime.socket(), path: '/sold' }).end(), 'response')) as [IncomingMessage];
+  await once(answer.resume(), 'end');
+  await runtime.rests(10_000);
+  await runtime.stop(0);
+  sink.close();
+  assert.deepEqual(booked, ['/booked']);
 });
 
 // A-590

@@ -56,7 +56,7 @@ const HELP = `farebox serve: a gate on this machine, in front of any HTTP server
       --trust-proxy         a proxy in front of it writes X-Forwarded-For and X-Forwarded-Proto
 
 Secrets come from the environment. Three of them are else in secrets.json of the state, which is made at the first start.
-It ends by SIGTERM or SIGINT, once requests under way have ended, within 60 seconds.
+It ends by SIGTERM, SIGINT or SIGHUP, once requests under way have ended, within 60 seconds.
 `;
 
 const OPTIONS = {
@@ -81,6 +81,8 @@ const OPTIONS = {
 const BOUND = ['PAGES'];
 /** How long requests under way may go on after a signal. */
 const GRACE_MS = 60_000;
+/** How long work may go on behind answers that have ended, such as the row of one that has just been read. */
+const REST_MS = 2_000;
 
 /** Serves until a signal comes. */
 export async function serve(args: string[]): Promise<number> {
@@ -93,7 +95,7 @@ export async function serve(args: string[]): Promise<number> {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Usage('--port is a number from 0 to 65535');
   if (given.check) return check(given);
   // From here on: whoever ends it while it starts leaves no runtime behind.
-  const ended = signalled();
+  const { ended, again } = signals();
   // Nor does a reader of its log who leaves.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const folder = given.state ?? (given.local ? '.farebox-local' : '.farebox-gate');
@@ -107,6 +109,11 @@ export async function serve(args: string[]): Promise<number> {
   let look: Look | undefined;
   // At once: the other one's runtime reads the rows.
   state.taken.catch(() => void runtime?.stop(0));
+  void again.then(() => {
+    if (runtime !== undefined) return runtime.stop(0);
+    state.leave();
+    process.exit(EXIT.done);
+  });
   try {
     money = given.local ? await localMoney(given) : undefined;
     const words = { ...given, ...(money === undefined ? {} : paidBy(money, given)) };
@@ -162,10 +169,13 @@ export async function serve(args: string[]): Promise<number> {
     }
     await Promise.race([ended, running.lost, state.taken, look.shown]);
     running.ending();
+    const until = Date.now() + GRACE_MS;
     tell('ending: requests under way go on for up to a minute\n');
     // The runtime before its connections: it would take their end for that of its clients, and what was cut for delivered.
     const cut = (): Promise<void> => running.stop(0);
-    await Promise.race([front.close(GRACE_MS, cut), signalled().then(() => front?.close(0, cut))]);
+    await Promise.race([front.close(GRACE_MS, cut), again.then(() => front?.close(0, cut))]);
+    await running.rests(REST_MS);
+    await running.stop(Math.max(until - Date.now(), 0));
     return EXIT.done;
   } finally {
     look?.stop();
@@ -227,10 +237,16 @@ async function listens(options: FrontOptions): Promise<Front> {
   });
 }
 
-function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
-  });
+/**
+ * The first signal and the second one. Each is heard for as long as this process lives: one that nobody hears would end it at once, and leave its
+ * runtime with the rows. A terminal that closes says SIGHUP.
+ */
+function signals(): { readonly ended: Promise<void>; readonly again: Promise<void> } {
+  const heard: (() => void)[] = [];
+  const next = (): Promise<void> => new Promise((resolve) => heard.push(resolve));
+  const [ended, again] = [next(), next()];
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => heard.shift()?.());
+  return { ended, again };
 }
 
 function read(args: string[]) {

@@ -15,12 +15,23 @@ export type Plan = {
 /** The first date of the platform that the Worker is tested with. */
 const DATE = '2026-04-01';
 
-/** The entry of the Worker, with a door for the sweep, which the platform's trigger opens elsewhere. */
+/** Where the door of the sweep says whether work goes on behind the answers, and the status that says so. */
+export const UNDER_WAY = { path: '/under-way', status: 202 };
+
+/** The entry of the Worker, with a door for the sweep, which the platform's trigger opens elsewhere. workerd waits for no work behind an answer. */
 export const ENTRY = `import gate, { Channel, Ledger } from './index.js';
 export { Channel, Ledger };
-export default gate;
+let underWay = 0;
+const counted = (context) => ({
+  waitUntil(work) {
+    underWay += 1;
+    context.waitUntil(Promise.resolve(work).finally(() => (underWay -= 1)));
+  },
+});
+export default { fetch: (request, env, context) => gate.fetch(request, env, counted(context)) };
 export const sweep = {
   async fetch(request, env, context) {
+    if (new URL(request.url).pathname === '${UNDER_WAY.path}') return new Response(null, { status: underWay > 0 ? ${UNDER_WAY.status} : 204 });
     await gate.scheduled(undefined, env, context);
     return new Response(null, { status: 204 });
   },

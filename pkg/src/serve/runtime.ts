@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 
 import { Later, Usage } from '../cli/words.js';
-import { configOf, ENTRY } from './config.js';
+import { configOf, ENTRY, UNDER_WAY } from './config.js';
 import { CONFIG, isOwn, removeSockets, SOCKETS, socketsIn } from './left.js';
 
 /** A running gate. */
@@ -21,6 +21,8 @@ export type Runtime = {
   readonly lost: Promise<never>;
   /** Does not start it again if it ends from now on. */
   ending(): void;
+  /** Waits until no work goes on behind the answers, for so long at most: its end would cut that. */
+  rests(milliseconds: number): Promise<void>;
   /** Ends it: what runs may end by itself, for so long; at once if there is no time. */
   stop(milliseconds: number): Promise<void>;
 };
@@ -55,6 +57,8 @@ const PATIENCE_MS = 300_000;
 const START_MS = 30_000;
 /** How often the gate looks for payments that wait; its objects' alarms do the same by themselves. */
 const SWEEP_MS = 900_000;
+/** Pause between two questions to it. */
+const ASK_MS = 50;
 
 /** Starts it. Whatever fails, none is left behind that reads the rows and that nobody can find. */
 export function startRuntime({ gate, pages, rows, files, vars, began: runs, log, ...more }: RuntimeOptions): Runtime {
@@ -155,17 +159,23 @@ export function startRuntime({ gate, pages, rows, files, vars, began: runs, log,
     front?.close();
     removeSockets(folder);
   };
+  const rests = async (milliseconds: number): Promise<void> => {
+    const signal = AbortSignal.timeout(milliseconds);
+    const goesOn = (): Promise<boolean> => asked(sockets().sweep, UNDER_WAY.path, signal).then((status) => status === UNDER_WAY.status);
+    // One that cannot be asked is not waited for.
+    while (await goesOn().catch(() => false)) await new Promise((done) => setTimeout(done, ASK_MS));
+  };
   const answers = async (): Promise<void> => {
     for (const until = Date.now() + START_MS; ; ) {
       if (isStopping || (await asked(sockets().requests, '/_farebox/health').catch(() => undefined))) return;
       if (Date.now() > until) throw new Later('workerd does not answer; what it wrote is above');
-      await new Promise((done) => setTimeout(done, 50));
+      await new Promise((done) => setTimeout(done, ASK_MS));
     }
   };
   const sweeping = setInterval(() => void asked(sockets().sweep, '/').catch(() => undefined), SWEEP_MS);
   sweeping.unref();
   start();
-  return { socket: () => sockets().requests, answers, lost, ending, stop };
+  return { socket: () => sockets().requests, answers, lost, ending, rests, stop };
 }
 
 /** Removes what is there before a file is written: a link would have another file overwritten. */
@@ -175,9 +185,9 @@ function free(path: string): string {
 }
 
 /** The status of a path behind a socket. */
-function asked(socketPath: string, path: string): Promise<number> {
+function asked(socketPath: string, path: string, signal?: AbortSignal): Promise<number> {
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, path, headers: { host: 'farebox.internal' } }, (answer) => {
+    const sent = request({ socketPath, path, headers: { host: 'farebox.internal' }, ...(signal && { signal }) }, (answer) => {
       answer.resume();
       resolve(answer.statusCode ?? 0);
     });
