@@ -3,13 +3,25 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { backUp, closedBefore, restore, yetToCome } from '../../pkg/dist/serve/backup.js';
 import { afterRestores } from '../../pkg/dist/serve/settings.js';
+import { isOwnFolder } from '../../pkg/dist/serve/shown.js';
 import { takeState } from '../../pkg/dist/serve/state.js';
 import { PROGRAM } from './serve-world.ts';
 
@@ -29,7 +41,23 @@ test('a folder that has secrets and no rows yet is copied', () => {
   mkdirSync(at('fresh'));
   writeFileSync(at('fresh', 'secrets.json'), '{}', { mode: 0o600 });
   backUp(at('fresh'), at('copy-of-fresh'));
-  assert.equal(readFileSync(at('copy-of-fresh', 'secrets.json'), 'utf8'), '{}');
+  assert.equal(readFileSync(at('copy-of-fresh', '.farebox-gate', 'secrets.json'), 'utf8'), '{}');
+});
+
+// A-662
+test('what a copy has stands under a name that no gate passes on, and that repositories do not take', () => {
+  backUp(folder('hidden'), at('copy-1130'));
+  const paths = (readdirSync(at('copy-1130'), { recursive: true }) as string[]).filter((path) => path !== '.gitignore');
+  assert.ok(paths.includes(join('.farebox-gate', 'secrets.json')));
+  assert.deepEqual(
+    paths.filter((path) => !isOwnFolder(`/site/copy-1130/${path}`)),
+    [],
+  );
+  assert.equal(readFileSync(at('copy-1130', '.gitignore'), 'utf8'), '*\n');
+  // A copy that was made before copies had that name.
+  renameSync(at('copy-1130', '.farebox-gate'), at('copy-of-before'));
+  restore(at('copy-of-before'), at('hidden-again'));
+  assert.equal(readFileSync(at('hidden-again', 'rows', 'ledger', 'a.sqlite'), 'utf8'), 'row of hidden');
 });
 
 test('a copy has what links lead to', () => {
@@ -38,7 +66,7 @@ test('a copy has what links lead to', () => {
   symlinkSync(join(real, 'rows'), at('linked', 'rows'));
   symlinkSync(join(real, 'secrets.json'), at('linked', 'secrets.json'));
   backUp(at('linked'), at('copy'));
-  for (const name of ['rows', 'secrets.json']) assert.equal(lstatSync(at('copy', name)).isSymbolicLink(), false, name);
+  for (const name of ['rows', 'secrets.json']) assert.equal(lstatSync(at('copy', '.farebox-gate', name)).isSymbolicLink(), false, name);
   rmSync(real, { recursive: true });
   restore(at('copy'), at('back'));
   assert.equal(readFileSync(at('back', 'rows', 'ledger', 'a.sqlite'), 'utf8'), 'row of disk');
@@ -56,8 +84,8 @@ for (const [what, link, target] of [
     const other = folder(`other-${what}`);
     const copied = `copy-${what}`;
     backUp(folder(`of-${what}`), at(copied));
-    rmSync(at(copied, ...link), { recursive: true, force: true });
-    symlinkSync(join(other, target), at(copied, ...link));
+    rmSync(at(copied, '.farebox-gate', ...link), { recursive: true, force: true });
+    symlinkSync(join(other, target), at(copied, '.farebox-gate', ...link));
     assert.throws(() => restore(at(copied), at(`back-${what}`)), /is a link, and a backup has none/);
     assert.equal(existsSync(at(`back-${what}`)), false);
   });
@@ -190,7 +218,7 @@ test('a copy is not put back by a clock that is behind it', (t) => {
   assert.throws(() => restore(at('copy-of-early'), at('early-again')), /before the copy was made: set the clock/);
   assert.equal(existsSync(at('early-again')), false);
   t.mock.timers.reset();
-  writeFileSync(at('copy-of-early', 'backup.json'), '{}');
+  writeFileSync(at('copy-of-early', '.farebox-gate', 'backup.json'), '{}');
   assert.throws(() => restore(at('copy-of-early'), at('early-again')), /does not say when the copy was made/);
   backUp(at('early'), at('second-copy'));
   restore(at('second-copy'), at('early-again'));
@@ -202,7 +230,7 @@ test('a copy is not put back by a clock that is behind it', (t) => {
 
 test('a restore that fails leaves nothing under the name of the gate', () => {
   backUp(folder('fails'), at('copy-that-fails'));
-  writeFileSync(at('copy-that-fails', 'restored.json'), '[1');
+  writeFileSync(at('copy-that-fails', '.farebox-gate', 'restored.json'), '[1');
   assert.throws(() => restore(at('copy-that-fails'), at('not-there')), /cannot be read/);
   assert.deepEqual(
     readdirSync(place).filter((name) => name.startsWith('not-there')),

@@ -280,14 +280,14 @@ async function written(name: string): Promise<{ gate: string; pid: number }> {
 }
 
 const isCopying = (gate: string): boolean => readdirSync(gate).some((name) => name.startsWith('copied-by-'));
-const moments = (copy: string): string[] => ['b', 'z'].map((file) => readFileSync(join(copy, 'rows', file), 'utf8'));
+const moments = (copy: string): string[] => ['b', 'z'].map((file) => readFileSync(join(copy, '.farebox-gate', 'rows', file), 'utf8'));
 
 /** Begins a backup, and holds it while it copies. Returns what lets it go on, and says its code then. */
 async function held(gate: string, copy: string): Promise<() => Promise<number | null>> {
   const child = spawn(process.execPath, [PROGRAM, 'backup', copy, '--state', gate], { stdio: 'ignore' });
   children.add(child);
   const ended = once(child, 'exit') as Promise<[number | null]>;
-  while (!existsSync(join(copy, 'rows'))) await new Promise((done) => setTimeout(done, 1));
+  while (!existsSync(join(copy, '.farebox-gate', 'rows'))) await new Promise((done) => setTimeout(done, 1));
   child.kill('SIGSTOP');
   return async () => {
     child.kill('SIGCONT');
@@ -322,7 +322,7 @@ test('a backup in which somebody lets the runtime go on is none', LINUX, async (
   process.kill(pid, 'SIGSTOP');
   assert.equal(await goOn(), 75);
   process.kill(pid, 'SIGCONT');
-  assert.equal(existsSync(join(copy, 'backup.json')), false);
+  assert.equal(existsSync(join(copy, '.farebox-gate', 'backup.json')), false);
 });
 
 test('a folder that cannot be used ends with code 2 and its name, and a full disk with code 75', LINUX, async () => {

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 
 import { backUp, restore } from '../serve/backup.js';
 import { notIn } from '../serve/secrets.js';
+import { inCopy } from '../serve/state.js';
 import { tell } from './terminal.js';
 import { EXIT, Usage } from './words.js';
 
@@ -14,7 +15,7 @@ const HELP = `farebox backup, farebox restore: the folder of a gate on this mach
 
       --state FOLDER        [.farebox-gate]
 
-A copy has the secrets: keep it where only you can read it. After a restore serve sets LEDGER_CLOSED_BEFORE by itself.
+A copy has the secrets: keep it where only you can read it, and out of what a server hands out. After a restore serve sets LEDGER_CLOSED_BEFORE by itself.
 `;
 
 const RESTORED = `is as it was then. What may have been paid since buys nothing again: for an hour, or MAX_VALIDITY_SECS if that is longer, clients of x402 get no offer; those of MPP do`;
@@ -36,7 +37,7 @@ export async function backup(name: 'backup' | 'restore', args: readonly string[]
 
 /** What a copy has of the secrets: those of the environment are in no folder. */
 function secretsOf(copy: string): string {
-  const without = notIn(join(copy, 'secrets.json')).join(' and ');
+  const without = notIn(join(inCopy(copy), 'secrets.json')).join(' and ');
   return without === ''
     ? 'the secrets'
     : `no ${without}, which the environment has: keep that as well, because no gate starts from the copy without it`;

@@ -6,7 +6,7 @@ import { Later, Usage } from '../cli/words.js';
 import { isRunning, marksOf } from './left.js';
 import { markIn, type Owner } from './marks.js';
 import { KNOWN, refuseLost } from './rows.js';
-import { HIDES, NOTE, servedBy, takeState } from './state.js';
+import { copyIn, HIDES, inCopy, NOTE, servedBy, takeState } from './state.js';
 import { stopped } from './stopped.js';
 
 /** What stands in the folder of a gate that was put back: unix seconds of each time, the latest first. */
@@ -52,19 +52,23 @@ const copiesAlready = ({ pid }: Owner, mark: string) =>
 
 /** Copies, and notes it last: what was cut short is no backup. */
 function backUpOf(from: string, to: string, isWhole: () => void = () => {}): void {
-  orNothing(to, () => {
-    copy(from, to);
+  mkdirSync(to, { recursive: true, mode: 0o700 });
+  // As the folder itself, which may stand in a repository.
+  writeFileSync(join(to, HIDES), '*\n');
+  const inner = inCopy(to);
+  orNothing(inner, () => {
+    copy(from, inner);
     isWhole();
-    note(to);
+    note(inner);
   });
 }
 
 /** Puts a copy back as the folder of a gate: payments that may be older than this moment begin nothing until they have ended. */
 export function restore(source: string, folder: string): void {
-  const [from, to] = [resolve(source), resolve(folder)];
+  const [from, to] = [copyIn(resolve(source)), resolve(folder)];
   if (!existsSync(join(from, NOTE))) throw new Usage(`${from} is no backup: it has no ${NOTE}`);
   if (existsSync(to) && readdirSync(to).some((name) => name !== HIDES))
-    throw new Usage(`${to} is not empty: move it away, or name another --state`);
+    throw new Usage(`${to} is not empty: move it to where no server hands it out, or name another --state`);
   const link = linkIn(from);
   if (link !== undefined) throw new Usage(`${link} is a link, and a backup has none: what it leads to may be another gate's`);
   const times = [Math.ceil(afterCopy(join(from, NOTE)) / 1000), ...closedBefore(from)];

@@ -10,8 +10,10 @@ const ANSWER_MS = 5_000;
 const PAUSE_MS = { least: 5_000, most: 300_000 };
 /** Enough of an answer to know the file by, bytes. */
 const MOST_BYTES = 4_096;
+/** The name of a folder of which no gate passes anything on, as servers for files hide it too. */
+export const GUARDED = '.farebox-gate';
 /** The names that this program gives to a folder, and to what is in one. */
-const FOLDERS = ['.farebox-gate', '.farebox-local'];
+const FOLDERS = [GUARDED, '.farebox-local'];
 const INSIDE = ['secrets.json', 'rows', 'rows.json', 'runtime', 'restored.json', 'backup.json'];
 
 /** Whether a target leads into the folder of a gate: no server is asked for it, however it is spelled. */

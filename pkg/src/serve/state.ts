@@ -6,6 +6,7 @@ import { Later, Usage } from '../cli/words.js';
 import { endLeft, FILES, marksOf, type Runs, runsIn } from './left.js';
 import { FRESH_MS, goesOn, isElsewhere, markIn, type Owner, ownerOf, TOUCH_MS } from './marks.js';
 import { secretsIn } from './secrets.js';
+import { GUARDED } from './shown.js';
 
 /** A folder that this process serves alone. */
 export type State = {
@@ -33,6 +34,12 @@ export type State = {
 /** The file that marks a folder as a copy. */
 export const NOTE = 'backup.json';
 
+/** Where a copy has what it copies: under a name that nobody hands out, whatever the copy is called. */
+export const inCopy = (copy: string): string => join(copy, GUARDED);
+
+/** The same where it is; a copy that names itself has it. */
+export const copyIn = (place: string): string => (existsSync(join(inCopy(place), NOTE)) ? inCopy(place) : place);
+
 /** The file that keeps the folder out of a repository. */
 export const HIDES = '.gitignore';
 
@@ -40,7 +47,7 @@ export const HIDES = '.gitignore';
 export function takeState(folder: string): State {
   const place = resolve(folder);
   const [rows, files, secretsFile] = [join(place, 'rows'), join(place, FILES), join(place, 'secrets.json')];
-  if (existsSync(join(place, NOTE)))
+  if (existsSync(join(copyIn(place), NOTE)))
     throw new Usage(
       `${place} is a copy of a gate, or was put back in part: use \`farebox restore\` with an empty folder, so that nothing is sold twice`,
     );
