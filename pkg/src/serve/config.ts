@@ -15,6 +15,9 @@ export type Plan = {
 /** The first date of the platform that the Worker is tested with. */
 const DATE = '2026-04-01';
 
+/** What the objects of channels are kept under: a folder of the rows. */
+export const CHANNELS = 'farebox-channel';
+
 /** Where the door of the sweep says whether work goes on behind the answers, and the status that says so. */
 export const UNDER_WAY = { path: '/under-way', status: 202 };
 
@@ -75,7 +78,7 @@ const gate :Workerd.Worker = (
   ],
   durableObjectNamespaces = [
     (className = "Ledger", uniqueKey = "farebox-ledger", enableSql = true),
-    (className = "Channel", uniqueKey = "farebox-channel", enableSql = true),
+    (className = "Channel", uniqueKey = ${quoted(CHANNELS)}, enableSql = true),
   ],
   durableObjectStorage = (localDisk = "state"),
   globalOutbound = "internet",

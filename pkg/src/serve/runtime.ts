@@ -10,6 +10,7 @@ import { rootCertificates } from 'node:tls';
 import { Later, Usage } from '../cli/words.js';
 import { configOf, ENTRY, UNDER_WAY } from './config.js';
 import { CONFIG, isOwn, removeSockets, SOCKETS, socketsIn } from './left.js';
+import { sweepLeft, sweepVacant } from './vacant.js';
 
 /** A running gate. */
 export type Runtime = {
@@ -55,7 +56,7 @@ const LIVED_MS = 10_000;
 const PATIENCE_MS = 300_000;
 /** How long the first start may take. */
 const START_MS = 30_000;
-/** How often the gate looks for payments that wait; its objects' alarms do the same by themselves. */
+/** How often the gate looks for payments that wait, as its objects' alarms do by themselves, and this program for what holds nothing. */
 const SWEEP_MS = 900_000;
 /** Pause between two questions to it. */
 const ASK_MS = 50;
@@ -118,6 +119,7 @@ export function startRuntime({ gate, pages, rows, files, vars, began: runs, log,
       removeSockets(folder);
       folder = mkdtempSync(join(tmpdir(), SOCKETS));
       write();
+      sweepLeft(rows);
       front = createServer((_, answer) => answer.end()).on('error', ({ message }) => log(`the front of workerd: ${message}\n`));
       front.listen(socketsIn(folder).front).unref();
       const it: ChildProcess = spawn(program, ['serve', '--experimental', config], {
@@ -172,7 +174,11 @@ export function startRuntime({ gate, pages, rows, files, vars, began: runs, log,
       await new Promise((done) => setTimeout(done, ASK_MS));
     }
   };
-  const sweeping = setInterval(() => void asked(sockets().sweep, '/').catch(() => undefined), SWEEP_MS);
+  const sweeping = setInterval(() => {
+    asked(sockets().sweep, '/').catch(() => undefined);
+    // Without channels there is no folder of them.
+    sweepVacant(rows, () => child?.pid).catch(() => undefined);
+  }, SWEEP_MS);
   sweeping.unref();
   start();
   return { socket: () => sockets().requests, answers, lost, ending, rests, stop };
