@@ -267,6 +267,8 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
   const { signal } = request.rest;
   // What has ended is asked for again, and signed with the nonce that it had.
   let reserved = begins?.do === 'send';
+  /** Whether something that can be charged has left this process, or may have. */
+  let hasLeft = reserved;
   if (begins?.do === 'afresh' && signer.known !== undefined)
     told(() => {
       exchange.paysFrom(signer.known ?? '');
@@ -361,6 +363,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           await unsigned(payment);
           throw error;
         }
+        hasLeft = true;
         const hash = await sentTransaction(payment);
         kept?.proved?.(hash, true);
         step = JSON.parse(exchange.broadcast(hash, now())) as Step;
@@ -368,7 +371,14 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
       }
       case 'send': {
         tell(payment, last.sent === undefined ? 'sent' : 'settling');
-        await kept?.sends(exchange, payment.url);
+        try {
+          await kept?.sends(exchange, payment.url);
+        } catch (error) {
+          // Another one took the room meanwhile: it is not kept, and a signature that nobody has seen is not counted.
+          if (!hasLeft && memberOf(error, 'code') === 'budget_exhausted') await release(payment);
+          throw error;
+        }
+        hasLeft = true;
         await pause(step.waitMs, signal);
         signal?.throwIfAborted();
         last.sent = sentOf(payment);

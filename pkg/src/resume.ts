@@ -70,6 +70,10 @@ type Trail = {
   readonly ends: number;
 };
 type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization' | 'derives' | 'content'>;
+/** What was signed, or is about to be sent. */
+type Signed = Pick<Trail, 'at' | 'proof' | 'isHash' | 'url' | 'key' | 'ends'>;
+/** As long as the signature of an account and the key of a payment, which are not there yet. */
+const [SIGNATURE, KEY] = [`0x${'0'.repeat(130)}`, `0x${'0'.repeat(64)}`];
 type Row = { readonly name: string; readonly trail: Trail };
 /** A request, by its name, and what gives it up. */
 type Requested = {
@@ -190,15 +194,15 @@ class OpenPayments {
   }
 
   /** Refuses to sign what there is no room to keep: it would be counted, and never leave. */
-  async hasRoom(url: string, terms: string, goneOn: Row | undefined): Promise<void> {
-    if (terms.length > MOST_TERMS)
+  async hasRoom(purchase: string, trail: Trail, goneOn: Row | undefined): Promise<void> {
+    if (JSON.stringify([trail.lines, trail.body]).length > MOST_TERMS)
       throw unusable(
         'malformed_challenge',
         'the terms are too long to be kept',
         "report this to the server's operator; nothing was signed",
       );
     const { record } = await this.#store.read();
-    const row: SentRow = [openRow(''), Math.floor(this.now()), true, JSON.stringify({ url, terms })];
+    const row: SentRow = [openRow(purchase, trail.key), Math.floor(this.now()), true, JSON.stringify(trail)];
     withSent(goneOn === undefined ? record : withoutSent(record, goneOn.name), row);
   }
 
@@ -335,8 +339,10 @@ class Kept implements Keeping {
       const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
       await this.#payments.admits(this.#request, slot);
     }
-    await this.#payments.hasRoom(this.#askedUrl, exchange.terms() ?? '', this.#row);
-    this.#signed = { at: exchange.preparedAt(), proof: '', isHash: false };
+    const at = exchange.preparedAt();
+    const signed = { at, proof: SIGNATURE, isHash: false, url: this.#askedUrl, key: KEY, ends: endOf(exchange, this.#payments.now()) };
+    await this.#payments.hasRoom(this.#request, this.#trailOf(exchange, signed), this.#row);
+    this.#signed = { at, proof: '', isHash: false };
   }
 
   proved(proof: string, isHash: boolean): void {
@@ -360,10 +366,14 @@ class Kept implements Keeping {
   }
 
   /** Keeps what was signed, or is about to be sent, with all from which the exchange is made again. */
-  async #keeps(exchange: Exchange, what: Pick<Trail, 'at' | 'proof' | 'isHash' | 'url' | 'key' | 'ends'>): Promise<void> {
+  async #keeps(exchange: Exchange, what: Signed): Promise<void> {
+    this.#row = await this.#payments.keep(this.#request, this.#trailOf(exchange, what), this.#row, this.#before);
+  }
+
+  #trailOf(exchange: Exchange, what: Signed): Trail {
     const { payer, slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
     const terms = JSON.parse(exchange.terms() ?? '{}') as Pick<Trail, 'lines' | 'body'>;
-    const trail: Trail = {
+    return {
       ...this.#facts,
       earlier: exchange.earlier(),
       counted: exchange.counted(),
@@ -375,7 +385,6 @@ class Kept implements Keeping {
       ...what,
       ...(what.url === this.#askedUrl ? {} : { askedUrl: this.#askedUrl }),
     };
-    this.#row = await this.#payments.keep(this.#request, trail, this.#row, this.#before);
   }
 
   async settled(response: Response, receipt: Receipt | null): Promise<Response> {
