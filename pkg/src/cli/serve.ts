@@ -121,7 +121,7 @@ export async function serve(args: string[]): Promise<number> {
     const all = variables(words, state.secrets, environment);
     const times = closedBefore(state.folder);
     const vars = afterRestores(all, times);
-    await refuseWrong(words, vars, true);
+    await refuseWrong(words, vars, { hasSecrets: true });
     refuseWithout(all, state.secretsFile);
     // A wrong working folder or a volume without a name looks like a first start.
     if (await keepNames(state.folder, state.rows, all))
@@ -195,13 +195,17 @@ async function check(given: ReturnType<typeof read>): Promise<number> {
   return EXIT.done;
 }
 
-/** Refuses all at once that the gate would refuse of words and file, and of the variables that they make; with `hasSecrets`, of secrets too. */
-async function refuseWrong(words: Said, vars: Readonly<Record<string, string>>, hasSecrets = false): Promise<void> {
+/** Refuses all at once that the gate would refuse of words and file, and of the variables that they make. */
+async function refuseWrong(
+  words: Said,
+  vars: Readonly<Record<string, string>>,
+  { hasSecrets = false }: { readonly hasSecrets?: boolean } = {},
+): Promise<void> {
   const said = varsOf(words);
   const unread = await unreadOf(Object.keys(said).filter((name) => !BEARER.test(name) && name !== '$schema'));
   // Without a facilitator nothing else is judged: a network of a wrong name has none.
   const whole = { ...vars, FACILITATOR_URL: vars['FACILITATOR_URL'] ?? said['ORIGIN_URL'] };
-  const wrong = await wrongWith(whole, BOUND, (variable) => sourceOf(words, variable), hasSecrets);
+  const wrong = await wrongWith(whole, BOUND, { source: (variable) => sourceOf(words, variable), hasSecrets });
   const isMisnamed = wrong.some(({ name }) => name === 'NETWORK');
   const gaps = missing(said);
   const rest = wrong.filter(({ name }) => !gaps.some((gap) => gap.name === name));

@@ -38,11 +38,19 @@ export async function localProgram(): Promise<Local> {
 /** What the gate says of a secret that is not set. */
 const MISSING = /is missing; run `wrangler secret put \w+`/;
 
-/** What the gate would refuse of these variables, beside the names of what is bound; with `hasSecrets`, also the secrets that are not set. */
+/** What else is known of variables that are judged. */
+type Judging = {
+  /** What sets a variable, if no word of the command does. */
+  readonly source?: (variable: string) => string | undefined;
+  /** Whether secrets that are not set are refused as well. */
+  readonly hasSecrets?: boolean;
+};
+
+/** What the gate would refuse of these variables, beside the names of what is bound. */
 export async function judged(
   vars: Readonly<Record<string, unknown>>,
   bound: readonly string[],
-  hasSecrets = false,
+  { hasSecrets = false }: Judging = {},
 ): Promise<ReturnType<Check['judge']>['errors']> {
   const { errors } = await judgement(vars, bound);
   return errors.flatMap(({ variable, remedy }) => {
@@ -81,13 +89,12 @@ export type Wrong = { readonly name: string; readonly says: string };
 export async function wrongWith(
   vars: Readonly<Record<string, unknown>>,
   bound: readonly string[],
-  source: (variable: string) => string | undefined = () => undefined,
-  hasSecrets = false,
+  judging: Judging = {},
 ): Promise<readonly Wrong[]> {
-  return (await judged(vars, bound, hasSecrets)).map(({ variable, remedy }) => {
+  return (await judged(vars, bound, judging)).map(({ variable, remedy }) => {
     const [name = ''] = /^\w+/.exec(variable) ?? [];
     const word = WORD_OF[name];
-    const from = source(variable);
+    const from = judging.source?.(variable);
     if (from !== undefined) return { name, says: oneLine(`${from}: ${variable} ${remedy}`) };
     const known = word === undefined ? variable : `--${word}`;
     return { name, says: oneLine(`${known}: ${name === variable ? '' : `${variable} `}${remedy}`) };
