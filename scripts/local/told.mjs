@@ -45,7 +45,8 @@ export function payLine({ url, method, body, type, max, upto }, store = '.wrangl
 export function purchases(origin, routes) {
   const list = structured(routes);
   return (Array.isArray(list) ? list : [])
-    .filter((route) => typeof route?.path === 'string' && route.price !== 'free')
+    .map((route) => ({ ...route, path: route?.path ?? route?.pattern }))
+    .filter(({ path, price }) => typeof path === 'string' && price !== 'free')
     .slice(0, SHOWN)
     .map((route) => purchase(origin, route));
 }
@@ -210,7 +211,7 @@ export function told({ file, url, vars, money, token, buy }) {
     const why = money === undefined ? '' : `; to pay with local money instead: ${money.missing}`;
     lines.push('', `Payments go to the facilitator of the file${why}`, 'Buy, with a key in FAREBOX_PRIVATE_KEY');
   }
-  lines.push(...buyLines({ url, routes: vars.ROUTES, buy }));
+  lines.push(...buyLines({ url, routes: vars.ROUTES ?? vars.PROTECTED_PATTERNS, buy }));
   if (token !== undefined)
     lines.push(
       '',

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { refuseWithout, secretsIn } from '../../pkg/dist/serve/secrets.js';
-import { deskLine, environmentOfPlay, pricesOf, tooLong, variables, varsOf } from '../../pkg/dist/serve/settings.js';
+import { deskLine, environmentOfPlay, pricesOf, tableOf, takenAway, tooLong, variables, varsOf } from '../../pkg/dist/serve/settings.js';
 
-import { payLine } from '../../scripts/local/told.mjs';
+import { payLine, purchases } from '../../scripts/local/told.mjs';
 import { PROGRAM } from './serve-world.ts';
 import { PAYEE } from './shop.ts';
 
@@ -79,6 +79,15 @@ test('an empty secret of the environment does not hide the one that the gate has
   assert.deepEqual([vars['OPERATOR_TOKEN'], vars['RPC_URL']], ['', '']);
 });
 
+test('what an empty text of the environment takes away is told', () => {
+  const config = fileOf({ RPC_URL: 'https://file.example', WEBHOOK_URL: 'https://hook.example' });
+  const toldOf = (words: object, environment: NodeJS.ProcessEnv): string => takenAway({ ...WORDS, config, ...words }, environment).join();
+  assert.match(toldOf({}, { RPC_URL: '' }), /^RPC_URL of --config is not used, because it is empty in the environment/);
+  assert.equal(toldOf({ rpc: 'https://word.example' }, { RPC_URL: '' }), '');
+  assert.equal(toldOf({}, { RPC_URL: 'https://other.example' }), '');
+  assert.equal(takenAway(WORDS, { RPC_URL: '' }).length, 0);
+});
+
 test('the start says which token opens the desk, or that none does', () => {
   const [url, file] = ['http://127.0.0.1:8402', '/state/secrets.json'];
   assert.match(deskLine(url, 'made', false, file), /desk\/, with OPERATOR_TOKEN of \/state\/secrets\.json$/);
@@ -103,6 +112,10 @@ test('prices may stand under their other name', () => {
   const [status, text] = served('--config', config, '--check');
   assert.equal(status, 0, text);
   assert.deepEqual(pricesOf(varsOf({ config })), ['  /a  $1']);
+  assert.deepEqual(
+    purchases('http://x', tableOf(varsOf({ config }))).map(({ url }) => url),
+    ['http://x/a'],
+  );
   const [both, says] = served('--config', config, '--price', '/b=$1', '--check');
   assert.equal(both, 2);
   assert.match(says, /ROUTES is set too; keep one of the two/);

@@ -26,6 +26,7 @@ import {
   type Said,
   sourceOf,
   tableOf,
+  takenAway,
   tooLong,
   variables,
   varsOf,
@@ -153,6 +154,7 @@ export async function serve(args: string[]): Promise<number> {
     for (const line of pricesOf(said)) tell(`${line}\n`);
     const token = environment['OPERATOR_TOKEN'];
     tell(`${deskLine(front.url, vars['OPERATOR_TOKEN'], token !== undefined, state.secretsFile)}\n`);
+    for (const line of takenAway(words, environment)) tell(`${line}\n`);
     const ahead = yetToCome(times);
     if (ahead !== undefined) tell(`${ahead}\n`);
     const room = money === undefined ? roomLine(state.rows, vars) : undefined;

@@ -54,6 +54,13 @@ export function knownSecrets(said: Said): readonly string[] {
   );
 }
 
+/** What the file of `--config` sets and an empty text of the environment takes away, a line each: it may be a line that nobody has filled in. */
+export function takenAway(said: Said, environment: NodeJS.ProcessEnv): readonly string[] {
+  const file = said.config === undefined ? {} : fileOf(said.config);
+  const names = NAMED_IN_FILES.filter((name) => file[name] !== undefined && environment[name] === '' && !isSpoken(said, name));
+  return names.map((name) => `${name} of --config is not used, because it is empty in the environment: set it there, or take it out`);
+}
+
 /** Whether a word of the command sets a variable: it wins over file and environment, where that name may be meant for another program. */
 const isSpoken = (said: Said, name: string): boolean => said[WORD_OF[name] as keyof Said] !== undefined;
 
