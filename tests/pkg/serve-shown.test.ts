@@ -1,24 +1,26 @@
 // The folder of a gate's secrets where the server behind it hands out files: it is found before anybody else finds it.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { openFront } from '../../pkg/dist/serve/front.js';
-import { openTo } from '../../pkg/dist/serve/open.js';
+import { openTo, watchOrigin } from '../../pkg/dist/serve/open.js';
 import { lookFor } from '../../pkg/dist/serve/shown.js';
+import { eventually } from '../support/eventually.ts';
 import { PLAIN } from './front.ts';
 import { PROGRAM } from './serve-world.ts';
 import { PAYEE } from './shop.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'farebox-shown-'));
-const servers: Server[] = [];
+const servers: { close(): unknown }[] = [];
 after(() => {
   for (const server of servers) server.close();
   rmSync(place, { recursive: true, force: true });
@@ -71,6 +73,50 @@ test('a folder that it does not hand out is looked for until the server answers,
   await late.first;
   await filesOf(join(place, 'site'), port);
   await assert.rejects(late.shown, /own\/\.farebox-gate/);
+});
+
+// A-620
+test('a folder is found at a server whose certificate nobody here trusts', async () => {
+  const [key, cert] = [join(place, 'key.pem'), join(place, 'cert.pem')];
+  const words = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost -out';
+  const made = spawnSync('openssl', [...words.split(' '), cert, '-keyout', key]);
+  assert.equal(made.status, 0, String(made.stderr));
+  const site = join(place, 'site');
+  const server = createSecureServer({ key: readFileSync(key), cert: readFileSync(cert) }, (asked, answer) => {
+    const file = join(site, decodeURIComponent(asked.url ?? ''));
+    answer.end(existsSync(file) ? readFileSync(file) : '');
+  }).listen(0, '127.0.0.1');
+  servers.push(server);
+  await once(server, 'listening');
+  const look = lookFor(`https://localhost:${(server.address() as AddressInfo).port}`, gate);
+  await assert.rejects(look.shown, /own\/\.farebox-gate/);
+  look.stop();
+});
+
+test('a server that is down is told of once, and once when it is back', async () => {
+  const down = createServer().listen(0, '127.0.0.1');
+  await once(down, 'listening');
+  const { port } = down.address() as AddressInfo;
+  await new Promise((done) => down.close(done));
+  const told: string[] = [];
+  const answered = watchOrigin(`http://127.0.0.1:${port}`, (text) => told.push(text), 5);
+  for (const status of [200, 402, 404, 500]) answered(status);
+  const no = `http://127.0.0.1:${port} takes no connections: what is asked of it fails until it does\n`;
+  for (let turn = 0; turn < 3; turn += 1) answered(502);
+  await eventually('it is told', () => told.length > 0);
+  answered(502);
+  await filesOf(place, port);
+  await eventually('it is back', () => told.length > 1);
+  assert.deepEqual(told, [no, `http://127.0.0.1:${port} takes connections again\n`]);
+  // What fails where its server is there has another reason.
+  const there = createServer().listen(0, '127.0.0.1');
+  servers.push(there);
+  await once(there, 'listening');
+  const looked = once(there, 'connection');
+  watchOrigin(`http://127.0.0.1:${(there.address() as AddressInfo).port}`, (text) => told.push(text), 5)(502);
+  await looked;
+  await new Promise(setImmediate);
+  assert.equal(told.length, 2);
 });
 
 test('the command ends where its folder is shown', async () => {

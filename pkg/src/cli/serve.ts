@@ -8,7 +8,7 @@ import { closedBefore, yetToCome } from '../serve/backup.js';
 import { roomLine } from '../serve/disk.js';
 import { type Front, type FrontOptions, openFront } from '../serve/front.js';
 import { type Money, startMoney } from '../serve/money.js';
-import { openTo } from '../serve/open.js';
+import { openTo, watchOrigin } from '../serve/open.js';
 import { pagesOf } from '../serve/pages.js';
 import { roomHere } from '../serve/places.js';
 import { keepNames } from '../serve/rows.js';
@@ -147,6 +147,7 @@ export async function serve(args: string[]): Promise<number> {
       networkOf: (await checkProgram()).clientNetwork,
       room: roomHere(),
       folder: state.folder,
+      answered: watchOrigin(String(vars['ORIGIN_URL']), tell),
       log: tell,
       trustsProxy: words['trust-proxy'],
     });

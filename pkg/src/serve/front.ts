@@ -29,6 +29,8 @@ export type FrontOptions = Inner & {
   readonly room: Room;
   /** The folder of the gate [none]. */
   readonly folder?: string;
+  /** Told the status of each answer of the gate [nobody]. */
+  readonly answered?: (status: number) => void;
   /** Told once where requests seem to come by a proxy that is not trusted. */
   readonly log?: (text: string) => void;
   /** Milliseconds in which the head of a request has to come [a minute]. */
@@ -228,9 +230,10 @@ function close(server: Server, { upgraded, endless }: Open, milliseconds: number
   });
 }
 
-function forward(options: Inner, asked: IncomingMessage, answer: ServerResponse, endless: Endless): ClientRequest {
+function forward(options: FrontOptions, asked: IncomingMessage, answer: ServerResponse, endless: Endless): ClientRequest {
   const inner = innerRequest(options, asked);
   inner.on('response', (said) => {
+    options.answered?.(said.statusCode ?? 502);
     answer.writeHead(said.statusCode ?? 502, linesOf(said.rawHeaders, CONNECTION) as never);
     if (asked.httpVersionMinor === 0 && said.headers['content-length'] === undefined) endless.add(answer);
     answer.once('close', () => endless.delete(answer));
