@@ -1,6 +1,6 @@
 /** A record in a folder, shared by every process of the machine that uses it; survives kill -9. */
 import { randomBytes } from 'node:crypto';
-import { access, link, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
+import { access, link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { unusable } from './error.js';
@@ -55,15 +55,17 @@ export function fileStore(folder: string): Store {
         return false;
       const id = randomBytes(12).toString('hex');
       const draft = join(folder, `draft-${process.pid}-${id}`);
-      await write(draft, { ids: [...ids, id].slice(-ANCESTORS), record });
       try {
+        await write(draft, { ids: [...ids, id].slice(-ANCESTORS), record });
         await link(draft, mine);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
         throw error;
       } finally {
-        await unlink(draft);
+        // Also what a full disk has cut: each further try would take what becomes free.
+        await remove(draft);
       }
+      await kept(folder);
       const present = await numbers();
       // This number may have been used and removed long ago, while this writer slept: then the
       // latest state, which is never removed, does not descend from this one.
@@ -72,7 +74,7 @@ export function fileStore(folder: string): Store {
         return false;
       }
       const old = present.filter((number) => number < n + 1 - KEPT);
-      await Promise.all(old.map((number) => remove(nameOf(number))));
+      await Promise.all([...old.map((number) => remove(nameOf(number))), removeDrafts(folder)]);
       return true;
     },
   };
@@ -89,11 +91,31 @@ async function write(path: string, state: State): Promise<void> {
   }
 }
 
+/** Puts the names of a folder on the disk: without them a loss of power takes the file that was synced. Not every system can. */
+async function kept(folder: string): Promise<void> {
+  const names = await open(folder).catch(() => undefined);
+  await names?.sync().catch(() => undefined);
+  await names?.close();
+}
+
+/** Removes drafts that writers have left who were killed. */
+async function removeDrafts(folder: string): Promise<void> {
+  const drafts = (await readdir(folder)).filter((name) => name.startsWith('draft-')).map((name) => join(folder, name));
+  const isLeft = (path: string): Promise<boolean> =>
+    stat(path).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs > DRAFT_MS,
+      () => false,
+    );
+  for (const path of drafts) if (await isLeft(path)) await remove(path);
+}
+
 async function remove(path: string): Promise<void> {
   // Another process removed it, which is fine.
   await unlink(path).catch(() => undefined);
 }
 
+/** Milliseconds after which nobody writes a draft any more. */
+const DRAFT_MS = 3_600_000;
 /** Earlier states kept for their readers. */
 const KEPT = 8;
 /**
