@@ -93,7 +93,7 @@ test('a store that is full stops a refund before the wallet is asked, and takes 
   await fill(key);
   await refund(page).click();
   await said(page, /keeps nothing more/);
-  assert.deepEqual([sent, gate.told], [0, [`refunding ${ONE}`, `not-refunded ${ONE}`]]);
+  assert.deepEqual([sent, gate.told], [0, []]);
   await fill(key + KEPT_CHARS);
   await refund(page).click();
   await page.waitForFunction(([id, hash]) => localStorage.getItem(`farebox-refund-${id}`) === `1 ${hash}`, [ONE, HASH] as const);

@@ -20,6 +20,8 @@ export class ScriptedGate {
   readonly told: string[] = [];
   /** Paths that get no answer. */
   readonly silent = new Set<string>();
+  /** Paths whose requests are heard, and whose answers are lost. */
+  readonly lost = new Set<string>();
   readonly asked: string[] = [];
   /** Where a list goes on. */
   next: string | null = null;
@@ -55,11 +57,12 @@ export class ScriptedGate {
     if (row === undefined) return { items: [], sessions: [] };
     if (decision === undefined) return row;
     this.told.push(`${decision} ${id}`);
+    if (decision === 'refunding' && row['refunding'] !== undefined) return { status: 409, code: 'refund_begun', detail: 'It was begun.' };
     if (decision === 'refunding') Object.assign(row, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
     if (decision === 'not-refunded') row['refunding'] = row['refunding_id'] = undefined;
     if (decision === 'refunded') Object.assign(row, { state: 'refunded', reason: body['transaction'] });
     if (decision === 'waived') row['state'] = 'waived';
-    return row;
+    return [...this.lost].some((part) => path.includes(part)) ? undefined : row;
   }
 
   async slowly(request: DeskRequest): Promise<DeskAnswer> {

@@ -68,9 +68,10 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
   // What this browser sent under a begin that was taken back since may have moved nevertheless.
   const before = begun?.hash === undefined ? undefined : warn(`This browser sent ${begun.hash} before that. Look whether it succeeded.`);
   // What another person holds may still be sent: their word counts, and no history of a wallet.
-  const asked = isTheirs
-    ? deedForm('again', again, 'It was not sent, and will not be', warn(...since, ELSEWHERE), before)
-    : deedForm('again', again, 'The wallet sent nothing', warn(...since, LOST));
+  const asked =
+    isTheirs || begun.isUnheard
+      ? deedForm('again', again, 'It was not sent, and will not be', warn(...since, isTheirs ? ELSEWHERE : UNHEARD), before)
+      : deedForm('again', again, 'The wallet sent nothing', warn(...since, LOST));
   // A program goes on with what it has begun: to send a transfer beside it would pay twice.
   const program = textOf(payment.members, 'refunding_key');
   const theirs = warn(
@@ -100,7 +101,7 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
       ? theirs
       : begun?.hash !== undefined && !isTheirs
         ? failed(begun.hash)
-        : begun !== undefined || refunding !== ''
+        : begun?.isUnheard === false || refunding !== ''
           ? asked
           : sign,
     more(
@@ -125,6 +126,8 @@ const LOST =
   'a wallet was asked for this refund. Look into its history: if the refund is there, report it below. If the wallet still asks, refuse it there first.';
 const ELSEWHERE =
   'someone else began this refund, at another desk or on a terminal. Ask them first: if they have sent it, report it below; if not, what they hold must not be sent any more.';
+const UNHEARD =
+  'this browser asked the gate to begin, and heard no answer. If nobody else began this refund, it is that one, of which nothing was sent. If somebody did, ask them first: if they have sent it, report it below.';
 const NOT_FOUND = 'It was not found on the chain. ';
 const FAILED =
   'Look into the history of the wallet: only if the transfer failed, or was cancelled there, begin again. One that was sped up has another hash: report that.';

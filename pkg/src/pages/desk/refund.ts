@@ -11,8 +11,10 @@ import { sentenceOf } from '../shared/shell.js';
 import { accountOf, injectedWallet, isRejection, leadTo, type Outcome, outcomeOf, sendFrom } from '../shared/wallet.js';
 import { type PaymentSeen, seen } from './payment.js';
 
-/** A refund that a wallet was asked for, with the number of its begin and its transaction once there is one. */
+/** A refund that this browser began, with the number of its begin and its transaction once there is one. */
 export interface Begun {
+  /** Whether the gate has not answered, so that no wallet was asked: it may have begun, or not. */
+  readonly isUnheard: boolean;
   readonly number?: number;
   readonly hash?: string;
 }
@@ -27,7 +29,9 @@ export const aged = new Set<string>();
 export const unproven = new Map<string, 'failed' | 'not found'>();
 
 /** A mark: without a transaction it is as long as with one, so that a store that takes the one takes the other in its place. */
-const markWith = (number: number | undefined, hash = '') => `${number ?? ''} ${hash.padEnd(66)}`;
+const markWith = (begin: number | typeof UNHEARD | undefined, hash = '') => `${begin ?? ''} ${hash.padEnd(66)}`;
+/** In the place of a number that the gate has not answered yet. */
+const UNHEARD = '?';
 
 /** What was begun for this payment in this browser; nothing where it keeps nothing for this site, as no refund begins there. */
 export function begunOf(id: string): Begun | undefined {
@@ -35,7 +39,8 @@ export function begunOf(id: string): Begun | undefined {
     const words = localStorage.getItem(markOf(id))?.trim().split(/\s+/);
     // A mark of before has no number.
     const [number, hash] = [words?.find((word) => /^\d+$/.test(word)), words?.find((word) => word.startsWith('0x'))];
-    return words && { ...(number === undefined ? {} : { number: Number(number) }), ...(hash === undefined ? {} : { hash }) };
+    const known = { ...(number === undefined ? {} : { number: Number(number) }), ...(hash === undefined ? {} : { hash }) };
+    return words && { isUnheard: words.includes(UNHEARD), ...known };
   } catch {
     return undefined;
   }
@@ -108,7 +113,7 @@ async function refundAlone(
   isUnpaidSince: boolean,
   say: (text: string) => void,
 ): Promise<string> {
-  if (begunOf(id) !== undefined)
+  if (begunOf(id)?.isUnheard === false)
     throw new Error('A refund of this payment was begun in this browser. Look at it below before you send another one.');
   const { chainId } = transferOf(members, payee);
   const wallet = injectedWallet();
@@ -126,21 +131,13 @@ async function refundAlone(
   const owed = await begun(operator, id, isUnpaidSince);
   const transfer = transferOf(owed.members, payee);
   const mine = beginOf(owed.members);
-  const takeBack = async () => {
-    unmark(id);
-    if (mine !== undefined) await dropRefund(operator, id, mine);
-  };
-  if (!keep(id, markWith(mine))) {
-    await takeBack();
-    throw new Error('This browser keeps nothing more for this site, and might send the refund twice. Nothing was sent.');
-  }
+  if (!keep(id, markWith(mine))) throw new Error(`${FULL}${await takenBack(operator, id, mine)}`);
   let hash: string;
   try {
     hash = await sendFrom(wallet, from, transfer);
   } catch (error) {
     if (!isRejection(error)) throw error;
-    await takeBack();
-    return 'You refused in the wallet. Nothing was sent.';
+    return `You refused in the wallet. Nothing was sent.${await takenBack(operator, id, mine)}`;
   }
   say(`${price} was sent as ${hash}. Waiting until the chain shows it.`);
   keep(id, markWith(mine, hash));
@@ -184,12 +181,30 @@ async function outcomeSoon(wallet: Eip1193Provider, hash: string, chainId: strin
   }
 }
 
+const FULL = 'This browser keeps nothing more for this site, and might send the refund twice. Nothing was sent.';
+
 async function begun(operator: Operator, id: string, isUnpaidSince: boolean): Promise<PaymentSeen> {
+  // Before the gate is asked: a begin whose answer is lost is this browser's nevertheless.
+  const isFirst = begunOf(id) === undefined;
+  if (!keep(id, markWith(UNHEARD))) throw new Error(FULL);
   try {
     return seen(await beginRefund(operator, id, isUnpaidSince));
   } catch (error) {
     if (error instanceof Refused && error.code === 'refund_restored') aged.add(id);
-    throw error;
+    // What is refused is the begin that was asked for now: one of before may be there.
+    if (error instanceof Refused && error.status < 500 && isFirst) unmark(id);
+    throw new Error(`Nothing was sent: ${sentenceOf(error)}`);
+  }
+}
+
+/** Takes back a begin of which nothing was sent, and gives what is to be said where the gate does not answer: the mark stays then. */
+async function takenBack(operator: Operator, id: string, mine: number | undefined): Promise<string> {
+  try {
+    if (mine !== undefined) await dropRefund(operator, id, mine);
+    unmark(id);
+    return '';
+  } catch (error) {
+    return ` The gate did not take the refund back: ${sentenceOf(error)}`;
   }
 }
 
