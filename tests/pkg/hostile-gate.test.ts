@@ -64,6 +64,28 @@ test('names of members are shown as text, as values are', async () => {
   }
 });
 
+// A-670
+test('no key of a payment is named as its payer', async () => {
+  const key = 'ab'.repeat(32);
+  const owed = { ...OWED, network: 'aptos:1', asset: `0x${'cd'.repeat(32)}`, key, payer: key, state: 'refund_due' };
+  answer = (path) => (path.includes('?') ? { items: [owed], next: null } : owed);
+  const list = await farebox(['owed']);
+  assert.match(list.out, /^CREATED .* PAYER .*\n[^]* - +rcpt_1$/m);
+  assert.ok(!list.out.includes(key));
+  for (const words of [
+    ['payments', 'rcpt_1'],
+    ['waive', 'rcpt_1', '--reason', 'x'],
+  ])
+    assert.match((await farebox(words)).out, /^payer: the gate cannot read it: whoever sent the transaction$/m);
+  const { code, out, err } = await farebox(['refund', 'rcpt_1', '--pay-to', OWED.payee]);
+  assert.deepEqual([code, out], [2, '']);
+  assert.match(err, /to whoever sent the transaction that paid, and report it/);
+  // Programs get what the gate keeps; a payer that the gate reads is shown to people as well.
+  assert.equal(JSON.parse((await farebox(['payments', 'rcpt_1', '--json'])).out).payer, key);
+  answer = () => ({ ...OWED, key });
+  assert.match((await farebox(['payments', 'rcpt_1'])).out, new RegExp(`^payer: ${OWED.payer}$`, 'm'));
+});
+
 test('a refund of another payment than the one that was asked for is none', async () => {
   answer = () => ({ ...OWED, id: 'rcpt_2' });
   const { code, out, err } = await farebox(['refund', 'rcpt_1', '--pay-to', OWED.payee]);

@@ -1,10 +1,16 @@
 /** The transfer that pays an owed refund back, for the command and for the desk: begun at the gate, and sent by a wallet. */
 
 import type { Members } from '../members.js';
-import { type Operator, segmentOf } from './client.js';
+import { type Operator, segmentOf, textOf } from './client.js';
 
 /** A transaction for any wallet: `eth_sendTransaction` without `from`. */
 export type Transfer = { readonly chainId: string; readonly to: string; readonly value: '0x0'; readonly data: string };
+
+/** The payer of a payment; empty where the gate cannot read one and keeps the payment's key, to which no money may go. */
+export const payerOf = (payment: Members): string => (textOf(payment, 'payer') === textOf(payment, 'key') ? '' : textOf(payment, 'payer'));
+
+/** In the place of a payer whom the gate cannot read. */
+export const UNREAD_PAYER = 'the gate cannot read it: whoever sent the transaction';
 
 /** Selector of `transfer(address,uint256)`. Spec: ERC-20. */
 const TRANSFER = 'a9059cbb';
@@ -18,8 +24,13 @@ export function transferOf(payment: Readonly<Record<string, unknown>>, own: stri
   if (state !== 'refund_due') throw new Error(`the payment is ${String(state)}: nothing is owed`);
   const [, chain] = /^eip155:(\d+)$/.exec(String(network)) ?? [];
   const address = /^0x[0-9a-fA-F]{40}$/;
-  if (chain === undefined || !address.test(String(asset)) || !address.test(String(payer)) || !/^[1-9]\d*$/.test(String(amount))) {
-    throw new Error('the payment has a network, asset, payer or amount that is none');
+  if (chain === undefined) {
+    throw new Error(
+      'a transfer is made on EVM networks alone: send this refund with a wallet of its network to whoever sent the transaction that paid, and report it',
+    );
+  }
+  if (!address.test(String(asset)) || !address.test(String(payer)) || !/^[1-9]\d*$/.test(String(amount))) {
+    throw new Error('the payment has an asset, payer or amount that is none');
   }
   const wallets = own.split(',').map((wallet) => wallet.trim().toLowerCase());
   if (!wallets.includes(String(payee).toLowerCase())) {

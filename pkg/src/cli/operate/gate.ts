@@ -1,7 +1,7 @@
 /** What an operator asks a gate, and decides there. Spec: docs/operations.md, "Operator API". */
 import type { Members } from '../../members.js';
 import { listOf, type Operator, Refused, textOf } from '../../operator/client.js';
-import { beginOf, beginRefund, dropRefund, isComing, linkOf, placeOf, transferOf } from '../../operator/transfer.js';
+import { beginOf, beginRefund, dropRefund, isComing, linkOf, payerOf, placeOf, transferOf, UNREAD_PAYER } from '../../operator/transfer.js';
 import { tell, visible } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';
 import { amountOf, type Column, plain, printList, printOne } from './table.js';
@@ -12,7 +12,7 @@ const PAYMENTS: readonly Column[] = [
   plain('STATE', 'state'),
   ['AMOUNT', (item) => amountOf(item)],
   plain('ROUTE', 'route'),
-  plain('PAYER', 'payer'),
+  ['PAYER', payerOf],
   plain('ID', 'id'),
 ];
 const CHANNELS: readonly Column[] = [
@@ -42,7 +42,7 @@ export async function payments(operator: Operator, { values, given }: Spoken): P
   const [id] = given;
   if (id !== undefined && !id.startsWith('rcpt_')) throw new Usage('the id of a payment begins with rcpt_, as the list shows it');
   if (id !== undefined) {
-    printOne(await operator.read(placeOf(id)), values.json === true);
+    printPayment(await operator.read(placeOf(id)), values.json === true);
     return EXIT.done;
   }
   const { state, payer, route, from, to, transaction } = values;
@@ -137,7 +137,7 @@ async function begin(operator: Operator, id: string, isUnpaidSince: boolean): Pr
 async function reported(operator: Operator, id: string, transaction: string, isJson: boolean): Promise<number> {
   for (let look = 1; ; look += 1) {
     try {
-      printOne(await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction }), isJson);
+      printPayment(await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction }), isJson);
       return EXIT.done;
     } catch (error) {
       // The chain, or the node, does not show it yet.
@@ -179,8 +179,14 @@ export async function exported(operator: Operator, { values }: Spoken): Promise<
 }
 
 async function told(decide: () => Promise<Members>, isJson: boolean): Promise<number> {
-  printOne(await decide(), isJson);
+  printPayment(await decide(), isJson);
   return EXIT.done;
+}
+
+/** Prints a payment, for people without a key in the place of a payer. */
+function printPayment(payment: Members, isJson: boolean): void {
+  const isRead = isJson || payerOf(payment) === textOf(payment, 'payer');
+  printOne(isRead ? payment : { ...payment, payer: UNREAD_PAYER }, isJson);
 }
 
 async function pages(

@@ -2,6 +2,7 @@
 
 import type { Members } from '../../members.js';
 import { textOf } from '../../operator/client.js';
+import { payerOf } from '../../operator/transfer.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
 import { moment, pill, shortened } from '../shared/parts.js';
@@ -33,8 +34,7 @@ export function seen(members: Members): PaymentSeen {
     id: text('id'),
     state: text('state'),
     reason: text('reason'),
-    // Of a payer whom the gate cannot read it keeps the payment's key, to which no money may go.
-    payer: text('payer') === text('key') ? '' : text('payer'),
+    payer: payerOf(members),
     payee: text('payee'),
     transaction: text('transaction'),
     units,

@@ -2,6 +2,7 @@
 
 import type { Members } from '../../members.js';
 import { listOf, type Operator, textOf } from '../../operator/client.js';
+import { UNREAD_PAYER } from '../../operator/transfer.js';
 import { foreign, make } from '../shared/dom.js';
 import { choice, deedForm, facts, field, listPage, moment } from '../shared/parts.js';
 import { type Deed, heading, linkTo, type Wanted } from '../shared/shell.js';
@@ -83,7 +84,7 @@ export async function payment(operator: Operator, { id = '' }: Wanted): Promise<
         ['id', one.id],
         [one.state === 'refunded' ? 'refund' : 'reason', one.reason === '' ? '' : reasonOf(one.reason)],
         ['amount', `${text('amount')} atomic units`],
-        ['payer', one.payer === '' ? 'the gate cannot read it: whoever sent the transaction' : linkedPayer(one.payer)],
+        ['payer', one.payer === '' ? UNREAD_PAYER : linkedPayer(one.payer)],
         ['payee', one.payee],
         ['route', text('route')],
         ['network', text('network')],
