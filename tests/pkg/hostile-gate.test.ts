@@ -93,6 +93,33 @@ test('a refund of another payment than the one that was asked for is none', asyn
   assert.match(err, /another payment than the one that was asked for/);
 });
 
+// A-197
+test('a word that a command does not read is refused before anything is asked, and what is owed is asked for by each that it takes', async () => {
+  answer = () => ({ items: [], next: null });
+  for (const [words, says] of [
+    [['owed', '--state', 'manual'], /owed takes no --state, but --at, --json, --limit, --payer/],
+    [['owed', 'rcpt_1'], /owed takes no name: rcpt_1 is too much/],
+    [['payments', 'rcpt_1', 'rcpt_2'], /payments takes one id: rcpt_2/],
+    [['payments', 'rcpt_1', '--state', 'manual'], /an id, or --state for a list/],
+    [['export', '--state', 'refund_due'], /export takes no --state/],
+    [['export', '--json'], /export takes no --json/],
+    [['totals', '--route', '/a'], /totals takes no --route/],
+    [['channels', '--payer', OWED.payer], /channels takes no --payer/],
+    [['audit', '--day', '2026-01-31'], /audit takes no --day/],
+    [['refund', 'rcpt_1', 'rcpt_2', '--pay-to', OWED.payee], /refund takes one id: rcpt_2/],
+    [['waive', 'rcpt_1', '--reason', 'x', '--transaction', '0x1'], /waive takes no --transaction/],
+  ] as const) {
+    const { code, out, err } = await farebox(words);
+    assert.deepEqual([code, out, asked], [2, '', []], words.join(' '));
+    assert.match(err, says);
+  }
+  const filters = ['--payer', OWED.payer, '--route', '/a', '--from', '2026-01-01', '--to', '2026-01-31', '--limit', '5'];
+  assert.equal((await farebox(['owed', ...filters])).code, 0);
+  const query = `state=refund_due&payer=${OWED.payer}&route=%2Fa&from=2026-01-01&to=2026-01-31&limit=5`;
+  assert.deepEqual(asked, [`/_farebox/payments?${query}`]);
+  assert.match((await farebox(['audit', '--day', '2026-01-31', '--help'])).out, /^farebox for operators/);
+});
+
 // A-245
 test('a list that names a next page for ever is ended', async () => {
   answer = () => ({ items: [], next: 'again' });

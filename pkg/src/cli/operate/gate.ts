@@ -31,6 +31,8 @@ const FAILURES: readonly Column[] = [
   plain('ROUTE', 'route'),
   plain('CLIENT', 'client'),
 ];
+/** Words that say which payments a list has. */
+const FILTERS = ['state', 'payer', 'route', 'from', 'to', 'transaction'] as const;
 /** How often a gate is asked whether it finds a refund on the chain, and how long lies between. */
 const LOOKS = 30;
 const LOOK_MS = 4_000;
@@ -42,16 +44,21 @@ export async function payments(operator: Operator, { values, given }: Spoken): P
   const [id] = given;
   if (id !== undefined && !id.startsWith('rcpt_')) throw new Usage('the id of a payment begins with rcpt_, as the list shows it');
   if (id !== undefined) {
+    const filter = FILTERS.find((word) => values[word] !== undefined);
+    if (filter !== undefined) throw new Usage(`payments takes an id, or --${filter} for a list`);
     printPayment(await operator.read(placeOf(id)), values.json === true);
     return EXIT.done;
   }
-  const { state, payer, route, from, to, transaction } = values;
-  return pages(operator, '/_farebox/payments', { state, payer, route, from, to, transaction }, PAYMENTS, values);
+  return paymentsIn(operator, values.state, values);
 }
 
 /** Lists what is owed. */
-export const owed = (operator: Operator, { values }: Spoken): Promise<number> =>
-  pages(operator, '/_farebox/payments', { state: 'refund_due' }, PAYMENTS, values);
+export const owed = (operator: Operator, { values }: Spoken): Promise<number> => paymentsIn(operator, 'refund_due', values);
+
+function paymentsIn(operator: Operator, state: string | undefined, values: Spoken['values']): Promise<number> {
+  const { payer, route, from, to, transaction } = values;
+  return pages(operator, '/_farebox/payments', { state, payer, route, from, to, transaction }, PAYMENTS, values);
+}
 
 export const channels = (operator: Operator, { values }: Spoken): Promise<number> =>
   pages(operator, '/_farebox/channels', {}, CHANNELS, values);
@@ -213,9 +220,8 @@ async function pages(
   }
 }
 
-function only(given: readonly string[], says: string): string {
-  const [id, ...others] = given;
-  if (id === undefined || others.length > 0) throw new Usage(says);
+function only([id]: readonly string[], says: string): string {
+  if (id === undefined) throw new Usage(says);
   return id;
 }
 

@@ -26,7 +26,7 @@ const COMMANDS: Readonly<Record<(typeof OPERATE)[number], (operator: Operator, s
 
 /** Runs a command of an operator. */
 export async function operate(name: (typeof OPERATE)[number], args: readonly string[]): Promise<number> {
-  const spoken = spokenIn(args);
+  const spoken = spokenIn(name, args);
   if (spoken.values.help === true) {
     process.stdout.write(HELP);
     return EXIT.done;

@@ -7,6 +7,8 @@ import type { Spoken } from './words.js';
 
 /** How many a treasury lists at once: unless it is told, and at most. */
 const [USUAL, MOST] = [100, 1_000];
+/** States of a review. A treasury takes another word for one that no review is in. */
+const STATES: readonly string[] = ['open', 'approved', 'denied', 'used', 'expired'];
 const ROOT = '/api/organizations';
 const REVIEWS: readonly Column[] = [
   plain('CREATED', 'createdAt'),
@@ -29,8 +31,10 @@ async function organization(operator: Operator, named: string | undefined): Prom
 
 /** Lists what waits for a person. */
 export async function reviews(operator: Operator, { values }: Spoken): Promise<number> {
+  const { state = 'open' } = values;
+  if (!STATES.includes(state)) throw new Usage(`--state of a review is ${STATES.join(', ')}`);
   const org = segmentOf(await organization(operator, values.org));
-  const said = await operator.read(`${ROOT}/${org}/reviews`, { state: values.state ?? 'open', limit: values.limit });
+  const said = await operator.read(`${ROOT}/${org}/reviews`, { state, limit: values.limit });
   printList(listOf(said, 'items'), REVIEWS, values.json === true);
   const limit = Number(values.limit ?? USUAL);
   if (textOf(said, 'cursor') !== '') tell(`There may be more${limit < MOST ? `: --limit ${Math.min(limit * 4, MOST)}` : ''}\n`);

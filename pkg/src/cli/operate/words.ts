@@ -20,6 +20,25 @@ export const OPERATE = [
   'deny',
 ] as const;
 
+type Command = (typeof OPERATE)[number];
+
+/** Each command takes these words beside `--help` and `--at`, and so many names: what it would not read is refused. */
+const TAKES: Readonly<Record<Command, readonly [words: string, names: number]>> = {
+  payments: ['json limit state payer route from to transaction', 1],
+  owed: ['json limit payer route from to transaction', 0],
+  refund: ['json transaction not-sent key pay-to restored', 1],
+  waive: ['json reason', 1],
+  resolve: ['json reason as transaction', 1],
+  totals: ['json day', 0],
+  audit: ['json', 0],
+  failures: ['json limit route', 0],
+  channels: ['json limit', 0],
+  export: ['format of from to', 0],
+  reviews: ['json limit state org', 0],
+  approve: ['json org', Number.POSITIVE_INFINITY],
+  deny: ['json org', Number.POSITIVE_INFINITY],
+};
+
 export const HELP = `farebox for operators: a gate, or a treasury, from a terminal
 
 Of a gate:
@@ -44,7 +63,9 @@ Of a treasury:
       --at URL              the Worker [the environment's FAREBOX_URL]
       --json                for programs
       --limit NUMBER        most items of a list [50]
-      --state, --payer, --route, --from, --to, --transaction    which payments; --state of reviews is open [open], approved or denied
+      --state, --payer, --route, --from, --to, --transaction    payments: which; owed: the same but --state; failures: --route;
+                            export: --from, --to
+      --state WORD          reviews: open [open], approved, denied, used or expired
       --pay-to ADDRESS      refund: the gate's PAY_TO, with commas between several [the environment's PAY_TO]
       --restored            refund: no transfer was made since the backup that the gate was restored from
       --reason TEXT         waive, resolve: kept in the books
@@ -82,10 +103,17 @@ const OPTIONS = {
 
 export type Spoken = { readonly values: ReturnType<typeof parse>['values']; readonly given: readonly string[] };
 
-/** What stands after the command's name. */
-export function spokenIn(args: readonly string[]): Spoken {
-  const { values, positionals } = parse(args);
-  return { values, given: positionals };
+/** What stands after the command's name, of which it reads each word. */
+export function spokenIn(name: Command, args: readonly string[]): Spoken {
+  const { values, positionals: given } = parse(args);
+  if (values.help === true) return { values, given };
+  const [words, names] = TAKES[name];
+  const known = ['at', ...words.split(' ')];
+  const strange = Object.keys(values).find((word) => !known.includes(word));
+  if (strange !== undefined) throw new Usage(`${name} takes no --${strange}, but ${known.map((word) => `--${word}`).join(', ')}`);
+  if (given.length > names)
+    throw new Usage(`${name} takes ${names === 0 ? 'no name' : 'one id'}: ${given.slice(names).join(' ')} is too much`);
+  return { values, given };
 }
 
 function parse(args: readonly string[]) {
