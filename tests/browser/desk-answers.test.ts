@@ -99,3 +99,84 @@ test('a refund that is refused in the wallet is taken back, also where the gate 
   await refund(page).waitFor();
   assert.deepEqual(gate.told, [`refunding ${ONE}`, `not-refunded ${ONE}`]);
 });
+
+// A-671
+test('a refund that the wallet does not show is reported by the word of a person, and one that it shows is not begun again', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const gate = new ScriptedGate().owes(ONE, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
+  let receipt: unknown = { status: '0x1', blockNumber: '0x1' };
+  const page = await gate.open(context, `#payment?id=${ONE}`, { receipt: () => receipt });
+  await page.evaluate(
+    ([id, hash]) => {
+      localStorage.setItem(`farebox-refund-${id}`, `1 ${hash}`);
+      document.dispatchEvent(new Event('visibilitychange'));
+    },
+    [ONE, HASH] as const,
+  );
+  const failed = page.getByRole('button', { name: 'The transfer failed' });
+  await failed.waitFor();
+  await page.waitForTimeout(SETTLED_MS);
+  await failed.click();
+  await said(page, /The wallet shows that 0x9+ succeeded\. Report it below/);
+  // Its node shows nothing: then it is not reported, but by the word of a person who sees it elsewhere.
+  receipt = null;
+  await page.getByText('It was refunded').click();
+  const report = page.getByRole('button', { name: 'Report the refund' });
+  const word = page.getByLabel(/An explorer shows that it succeeded/);
+  assert.equal(await word.count(), 0);
+  await report.click();
+  await said(page, /is in no block yet/);
+  await word.waitFor();
+  await page.waitForTimeout(SETTLED_MS);
+  await report.click();
+  await said(page, /is in no block yet/);
+  assert.deepEqual(gate.told, []);
+  await word.check();
+  // What failed by its node did not succeed.
+  receipt = { status: '0x0' };
+  await report.click();
+  await said(page, /failed on the chain/);
+  assert.deepEqual(gate.told, []);
+  await word.waitFor({ state: 'detached' });
+  receipt = null;
+  await page.waitForTimeout(SETTLED_MS);
+  await report.click();
+  await word.check();
+  await page.waitForTimeout(SETTLED_MS);
+  await report.click();
+  await said(page, /on the record/);
+  assert.deepEqual(gate.told, [`refunded ${ONE}`]);
+});
+
+test('a receipt that is written in another way than the standard says neither yes nor no', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  const page = await gate.open(context, `#payment?id=${ONE}`, { receipt: () => ({ status: 1, blockNumber: 7 }) });
+  await page.evaluate(([id, hash]) => localStorage.setItem(`farebox-refund-${id}`, `1 ${hash}`), [ONE, HASH] as const);
+  await page.reload();
+  await enter(page, TOKEN);
+  await page.getByText('It was refunded').click();
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByRole('button', { name: 'Report the refund' }).click();
+  await said(page, /on the record/);
+});
+
+test('a transfer that failed in a transaction that succeeded may be made again, as the node of the gate says', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const gate = new ScriptedGate().owes(ONE, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
+  gate.finds = 'none';
+  const page = await gate.open(context, `#payment?id=${ONE}`, { receipt: () => ({ status: '0x1' }) });
+  await page.evaluate(([id, hash]) => localStorage.setItem(`farebox-refund-${id}`, `1 ${hash}`), [ONE, HASH] as const);
+  await page.reload();
+  await enter(page, TOKEN);
+  await page.getByText('It was refunded').click();
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByRole('button', { name: 'Report the refund' }).click();
+  await said(page, /refund_unproven/);
+  await page.getByText(/was not found on the chain/).waitFor();
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByRole('button', { name: 'The transfer failed' }).click();
+  await refund(page).waitFor();
+  assert.deepEqual(gate.told, [`refunded ${ONE}`, `not-refunded ${ONE}`]);
+});

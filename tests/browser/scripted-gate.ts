@@ -23,6 +23,8 @@ export class ScriptedGate {
   /** Paths whose requests are heard, and whose answers are lost. */
   readonly lost = new Set<string>();
   readonly asked: string[] = [];
+  /** Whether it has a node, which finds no refund. */
+  finds: 'all' | 'none' = 'all';
   /** Where a list goes on. */
   next: string | null = null;
   /** How long each answer takes. */
@@ -59,6 +61,7 @@ export class ScriptedGate {
     this.told.push(`${decision} ${id}`);
     if (decision === 'refunding' && row['refunding'] !== undefined) return { status: 409, code: 'refund_begun', detail: 'It was begun.' };
     if (decision === 'refunding') Object.assign(row, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
+    if (decision === 'refunded' && this.finds === 'none') return { status: 409, code: 'refund_unproven', detail: 'It is not there.' };
     if (decision === 'not-refunded') row['refunding'] = row['refunding_id'] = undefined;
     if (decision === 'refunded') Object.assign(row, { state: 'refunded', reason: body['transaction'] });
     if (decision === 'waived') row['state'] = 'waived';

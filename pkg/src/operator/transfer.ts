@@ -15,6 +15,12 @@ export const UNREAD_PAYER = 'the gate cannot read it: whoever sent the transacti
 /** Selector of `transfer(address,uint256)`. Spec: ERC-20. */
 const TRANSFER = 'a9059cbb';
 
+/** The number of an EVM network as wallets take it. */
+export function chainOf(network: string): string | undefined {
+  const [, chain] = /^eip155:(\d+)$/.exec(network) ?? [];
+  return chain === undefined ? undefined : `0x${BigInt(chain).toString(16)}`;
+}
+
 /**
  * The transaction that pays `payment` back, which is as `GET /_farebox/payments/{id}` shows it. `own` are the wallets that the
  * gate is paid to, with commas between. It throws if nothing is owed, or another wallet than these owes it.
@@ -22,9 +28,9 @@ const TRANSFER = 'a9059cbb';
 export function transferOf(payment: Readonly<Record<string, unknown>>, own: string): Transfer {
   const { state, network, asset, payer, payee, amount } = payment;
   if (state !== 'refund_due') throw new Error(`the payment is ${String(state)}: nothing is owed`);
-  const [, chain] = /^eip155:(\d+)$/.exec(String(network)) ?? [];
+  const chainId = chainOf(String(network));
   const address = /^0x[0-9a-fA-F]{40}$/;
-  if (chain === undefined) {
+  if (chainId === undefined) {
     throw new Error(
       'a transfer is made on EVM networks alone: send this refund with a wallet of its network to whoever sent the transaction that paid, and report it',
     );
@@ -39,7 +45,7 @@ export function transferOf(payment: Readonly<Record<string, unknown>>, own: stri
   const units = BigInt(String(amount)).toString(16);
   if (units.length > 64) throw new Error('the amount is not a uint256');
   const words = [String(payer).slice(2).toLowerCase(), units].map((word) => word.padStart(64, '0'));
-  return { chainId: `0x${BigInt(chain).toString(16)}`, to: String(asset), value: '0x0', data: `0x${TRANSFER}${words.join('')}` };
+  return { chainId, to: String(asset), value: '0x0', data: `0x${TRANSFER}${words.join('')}` };
 }
 
 /** Where the gate keeps a payment, and decisions about it. */

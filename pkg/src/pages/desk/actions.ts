@@ -63,7 +63,7 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
       ? deedForm('refund', { id, restored: 'yes' }, `No transfer was made: refund ${price} by wallet`, warn(AGED), says)
       : deedForm('refund', { id }, `Refund ${price} by wallet`, says);
   const since = refunding === '' ? [] : ['Since ', moment(refunding), ': '];
-  const again = { id, begun: String(beginOf(payment.members) ?? '') };
+  const again = { id, begun: refunding === '' ? '' : String(beginOf(payment.members) ?? '') };
   const isTheirs = begun === undefined || isOfAnother(begun, beginOf(payment.members));
   // What this browser sent under a begin that was taken back since may have moved nevertheless.
   const before = begun?.hash === undefined ? undefined : warn(`This browser sent ${begun.hash} before that. Look whether it succeeded.`);
@@ -89,10 +89,10 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
   const failed = (hash: string) =>
     deedForm(
       'again',
-      { id, begun: since.length === 0 ? '' : String(beginOf(payment.members) ?? ''), hash },
+      { ...again, network: payment.coin.network, hash },
       'The transfer failed',
       sent(hash),
-      warn(...since, ...(unproven.get(hash) === 'not found' ? [NOT_FOUND] : []), FAILED),
+      warn(...since, ...(isLost(hash) ? [NOT_FOUND] : []), FAILED),
     );
   const doubt = payment.transaction === 'pending' ? PENDING : payment.reason === 'let_go' ? LET_GO : undefined;
   return [
@@ -112,10 +112,20 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
         { id, network: payment.coin.network },
         'Report the refund',
         transactionField('Transaction of the refund', payment, namesOf(payment), { required: true, value: begun?.hash }),
+        isLost(begun?.hash) ? seenElsewhere() : undefined,
       ),
     ),
     more(`waive-${id}`, 'Nothing is owed', deedForm('waive', { id }, 'Waive the debt', field('Reason', 'reason', `why-${id}`, REASON))),
   ];
+}
+
+/** Whether a node that was asked for a transaction did not find it. */
+const isLost = (hash = '') => unproven.get(hash)?.startsWith('not found') === true;
+
+/** The word of a person for a transfer that the wallet's node does not show. */
+function seenElsewhere(): HTMLElement {
+  const box = make('input', { type: 'checkbox', name: 'elsewhere' });
+  return make('p', {}, make('label', {}, box, ' An explorer shows that it succeeded, though the wallet does not.'));
 }
 
 const PENDING =
@@ -128,7 +138,7 @@ const ELSEWHERE =
   'someone else began this refund, at another desk or on a terminal. Ask them first: if they have sent it, report it below; if not, what they hold must not be sent any more.';
 const UNHEARD =
   'this browser asked the gate to begin, and heard no answer. If nobody else began this refund, it is that one, of which nothing was sent. If somebody did, ask them first: if they have sent it, report it below.';
-const NOT_FOUND = 'It was not found on the chain. ';
+const NOT_FOUND = 'It was not found on the chain by the node that was asked. ';
 const FAILED =
   'Look into the history of the wallet: only if the transfer failed, or was cancelled there, begin again. One that was sped up has another hash: report that.';
 const AGED =
@@ -170,11 +180,12 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     const now = await operator.tell('POST', pathOf(id, 'resolve'), body);
     return `The review is resolved: the payment is ${textOf(now, 'state').replace('_', ' ')}.`;
   },
-  refunded: async (operator, { id = '', transaction = '', network = '' }) => {
-    await reportByHand(operator, id, transaction, `0x${Number(network.split(':')[1]).toString(16)}`);
+  refunded: async (operator, { id = '', transaction = '', network = '', elsewhere = '' }) => {
+    await reportByHand(operator, { id, network, transaction, isSeen: elsewhere !== '' });
     return 'The refund is on the record.';
   },
-  again: (operator, { id = '', begun = '' }) => forgetBegun(operator, id, begun === '' ? undefined : Number(begun)),
+  again: (operator, { id = '', network = '', begun = '', hash = '' }) =>
+    forgetBegun(operator, { id, network, hash, begun: begun === '' ? undefined : Number(begun) }),
   refund: async (operator, { id = '', restored = '' }, say) =>
     refundByWallet(operator, await readAgain(operator, id), restored !== '', say),
 };

@@ -5,7 +5,7 @@
 
 import type { Members } from '../../members.js';
 import { type Operator, Refused, textOf } from '../../operator/client.js';
-import { beginOf, beginRefund, dropRefund, isComing, placeOf, transferOf } from '../../operator/transfer.js';
+import { beginOf, beginRefund, chainOf, dropRefund, isComing, placeOf, transferOf } from '../../operator/transfer.js';
 import type { Eip1193Provider } from '../../signer.js';
 import { sentenceOf } from '../shared/shell.js';
 import { accountOf, injectedWallet, isRejection, leadTo, type Outcome, outcomeOf, sendFrom } from '../shared/wallet.js';
@@ -25,8 +25,8 @@ const markOf = (id: string) => `farebox-refund-${id}`;
 /** Debts of before a restore of the ledger: someone has to look first whether they were paid back since the backup. */
 export const aged = new Set<string>();
 
-/** Transactions of refunds that the gate or the wallet's node was asked for: those not found may have failed, too. */
-export const unproven = new Map<string, 'failed' | 'not found'>();
+/** What the node of the wallet, or else that of the gate, last said of transactions of refunds; what is not found may have failed, too. */
+export const unproven = new Map<string, 'failed' | 'not found' | 'not found by the gate'>();
 
 /** A mark: without a transaction it is as long as with one, so that a store that takes the one takes the other in its place. */
 const markWith = (begin: number | typeof UNHEARD | undefined, hash = '') => `${begin ?? ''} ${hash.padEnd(66)}`;
@@ -95,9 +95,23 @@ export async function refundByWallet(
   return alone(payment.id, () => refundAlone(operator, payment, isUnpaidSince, say));
 }
 
-/** Lets a refund be begun again of which the wallet's history shows nothing: the begin that the person saw, and no later one. */
-export async function forgetBegun(operator: Operator, id: string, begun: number | undefined): Promise<string> {
+/** A refund that a person takes back: the begin that they saw, and what this browser sent for it. */
+export interface TakenBack {
+  readonly id: string;
+  readonly network: string;
+  readonly begun: number | undefined;
+  readonly hash: string;
+}
+
+/** Lets a refund be begun again of which the wallet's history shows nothing, or that it failed: the begin that was seen, no later one. */
+export async function forgetBegun(operator: Operator, { id, network, begun, hash }: TakenBack): Promise<string> {
   return alone(id, async () => {
+    // The transaction of a wallet that is a contract succeeds where its transfer fails: the gate's node has the last word.
+    const isDenied = unproven.get(hash) === 'not found by the gate';
+    if (hash !== '' && !isDenied && (await shownBy(network, hash)) === 'succeeded') {
+      unproven.delete(hash);
+      throw new Error(`The wallet shows that ${hash} succeeded. Report it below.`);
+    }
     if (begun !== undefined) await dropRefund(operator, id, begun);
     const mine = begunOf(id);
     if (mine !== undefined && isOfAnother(mine, begun))
@@ -208,13 +222,26 @@ async function takenBack(operator: Operator, id: string, mine: number | undefine
   }
 }
 
+/** What a person reports: a transaction, and whether they have seen that it succeeded where the wallet does not show it. */
+export interface Report {
+  readonly id: string;
+  readonly network: string;
+  readonly transaction: string;
+  readonly isSeen: boolean;
+}
+
 /** Reports a refund for a person; one that this browser sent is looked up by its wallet first, as it may have failed since. */
-export async function reportByHand(operator: Operator, id: string, transaction: string, chainId: string): Promise<void> {
-  const wallet = injectedWallet();
+export async function reportByHand(operator: Operator, { id, network, transaction, isSeen }: Report): Promise<void> {
+  const shows = begunOf(id)?.hash === transaction ? await shownBy(network, transaction) : 'unsure';
   // What the wallet cannot say, the person has: their word counts, and a gate with a node looks itself.
-  if (wallet !== undefined && begunOf(id)?.hash === transaction)
-    stopUnless(await outcomeOf(wallet, transaction, chainId, LOOK_MS), transaction);
+  if (shows !== 'pending' || !isSeen) stopUnless(shows, transaction);
   await reportRefund(operator, id, transaction);
+}
+
+/** What the wallet of this browser shows now of a transaction. */
+async function shownBy(network: string, transaction: string): Promise<Outcome> {
+  const [wallet, chain] = [injectedWallet(), chainOf(network)];
+  return wallet === undefined || chain === undefined ? 'unsure' : outcomeOf(wallet, transaction, chain, LOOK_MS);
 }
 
 /** Tells the gate of a refund that was sent; it looks for it on the chain where it reads one. */
@@ -223,7 +250,7 @@ export async function reportRefund(operator: Operator, id: string, transaction: 
   try {
     now = await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction });
   } catch (error) {
-    if (error instanceof Refused && error.code === 'refund_unproven') unproven.set(transaction, 'not found');
+    if (error instanceof Refused && error.code === 'refund_unproven') unproven.set(transaction, 'not found by the gate');
     throw error;
   }
   unproven.delete(transaction);

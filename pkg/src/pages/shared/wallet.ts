@@ -92,8 +92,11 @@ async function outcomeNow(wallet: Eip1193Provider, hash: string, chainId: string
   try {
     // The node of another network finds nothing, which says nothing.
     if (!isSame(await wallet.request({ method: 'eth_chainId' }), chainId)) return 'unsure';
-    const { status } = membersOf(await wallet.request({ method: 'eth_getTransactionReceipt', params: [hash] }));
-    return status === '0x1' ? 'succeeded' : status === '0x0' ? 'failed' : 'pending';
+    const { status, blockNumber } = membersOf(await wallet.request({ method: 'eth_getTransactionReceipt', params: [hash] }));
+    if (status === '0x1') return 'succeeded';
+    if (status === '0x0') return 'failed';
+    // A receipt of a block that is written in another way says nothing either.
+    return blockNumber === undefined || blockNumber === null ? 'pending' : 'unsure';
   } catch (error) {
     return NO_METHOD.includes(codeOf(error)) ? 'unread' : 'unsure';
   }
