@@ -180,3 +180,15 @@ test('a transfer that failed in a transaction that succeeded may be made again, 
   await refund(page).waitFor();
   assert.deepEqual(gate.told, [`refunded ${ONE}`, `not-refunded ${ONE}`]);
 });
+
+test('what a program has sold and paid back is reported at the desk, and nothing else is offered', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE, { state: 'sold' });
+  const page = await gate.open(context, `#payment?id=${ONE}`);
+  await page.getByText('It was refunded').click();
+  await page.getByLabel('Transaction of the refund').fill(HASH);
+  assert.equal(await page.locator('#view form').count(), 1);
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByRole('button', { name: 'Report the refund' }).click();
+  await said(page, /on the record/);
+  assert.deepEqual(gate.told, [`refunded ${ONE}`]);
+});

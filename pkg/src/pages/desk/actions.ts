@@ -38,6 +38,8 @@ const RESULTS: readonly (readonly [string, string])[] = [
 export function actionsFor(payment: PaymentSeen): readonly HTMLElement[] {
   if (payment.state === 'refund_due') return refunds(payment);
   if (payment.state === 'manual') return [review(payment)];
+  // Its program may have paid it back and be unable to say so.
+  if (payment.state === 'sold') return [refunded(payment)];
   return [];
 }
 
@@ -104,19 +106,25 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
         : begun?.isUnheard === false || refunding !== ''
           ? asked
           : sign,
-    more(
-      `refunded-${id}`,
-      'It was refunded',
-      deedForm(
-        'refunded',
-        { id, network: payment.coin.network },
-        'Report the refund',
-        transactionField('Transaction of the refund', payment, namesOf(payment), { required: true, value: begun?.hash }),
-        isLost(begun?.hash) ? seenElsewhere() : undefined,
-      ),
-    ),
+    refunded(payment, begun?.hash),
     more(`waive-${id}`, 'Nothing is owed', deedForm('waive', { id }, 'Waive the debt', field('Reason', 'reason', `why-${id}`, REASON))),
   ];
+}
+
+/** The report of a refund; `sent` is what this browser sent. */
+function refunded(payment: PaymentSeen, sent?: string): HTMLElement {
+  const { id, coin } = payment;
+  return more(
+    `refunded-${id}`,
+    'It was refunded',
+    deedForm(
+      'refunded',
+      { id, network: coin.network },
+      'Report the refund',
+      transactionField('Transaction of the refund', payment, namesOf(payment), { required: true, value: sent }),
+      isLost(sent) ? seenElsewhere() : undefined,
+    ),
+  );
 }
 
 /** Whether a node that was asked for a transaction did not find it. */
