@@ -182,9 +182,10 @@ test('a transfer that failed in a transaction that succeeded may be made again, 
 });
 
 test('what a program has sold and paid back is reported at the desk, and nothing else is offered', { timeout: LIMIT_MS }, async () => {
-  const gate = new ScriptedGate().owes(ONE, { state: 'sold' });
+  const gate = new ScriptedGate().owes(ONE, { state: 'sold', reason: 'constructor' });
   const page = await gate.open(context, `#payment?id=${ONE}`);
   await page.getByText('It was refunded').click();
+  await page.locator('dd', { hasText: /^constructor$/ }).waitFor();
   await page.getByLabel('Transaction of the refund').fill(HASH);
   assert.equal(await page.locator('#view form').count(), 1);
   await page.waitForTimeout(SETTLED_MS);

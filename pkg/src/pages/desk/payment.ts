@@ -110,7 +110,7 @@ export function meaningOf(state: string): string {
 
 /** The reason in words; one that is not known is shown as it came. */
 export function reasonOf(reason: string): string {
-  return REASONS[reason] ?? reason;
+  return Object.hasOwn(REASONS, reason) ? (REASONS[reason] ?? '') : reason;
 }
 
 /** A payment in a list; `more` stands below it. */

@@ -6,6 +6,7 @@ import { foreign, make } from '../shared/dom.js';
 import { deedForm, facts, listPage, moment, pill, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
 import { pathIn, placeOf } from './organization.js';
+import { sumOf } from './spending.js';
 
 const LIMIT = '25';
 /** States of a review, and the look of each. */
@@ -42,7 +43,7 @@ function reviewRow(org: string, review: Members): HTMLElement {
     'li',
     { class: 'row', id: `review-${id}` },
     make('h3', {}, foreign(text('agent')), ' asks ', pill(state, LOOKS[state] ?? '')),
-    make('p', { class: 'price' }, foreign(`${text('amount')} ${text('asset')}`)),
+    make('p', { class: 'price' }, foreign(sumOf(review))),
     make('p', {}, foreign(`${text('requestMethod')} ${text('requestUrl')}`)),
     // Whole: whoever made a payee up may have made one with the same ends.
     facts([
@@ -53,7 +54,7 @@ function reviewRow(org: string, review: Members): HTMLElement {
     ]),
     request(id, review),
     make('p', {}, make('a', { href: linkTo('decision', { org, id: text('paidRequestId') }) }, 'Why it was asked')),
-    answers({ org, id, who: text('agent'), sum: `${text('amount')} ${text('asset')}` }, state),
+    answers({ org, id, who: text('agent'), sum: sumOf(review) }, state),
   );
 }
 

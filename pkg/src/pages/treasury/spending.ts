@@ -94,8 +94,26 @@ function budgetRow(item: Members): HTMLElement {
   );
 }
 
-/** Outcomes, and the look of each. */
-const LOOKS: Readonly<Record<string, string>> = { allow: 'positive', deny: 'critical', review: 'warning', inconclusive: 'warning' };
+/** Outcomes of decisions, then those of payouts, and the look of each. One that waits for a person is a denial until they answer. */
+const LOOKS: Readonly<Record<string, string>> = {
+  allow: 'positive',
+  deny: 'critical',
+  preflight_failed: 'critical',
+  execution_failed: 'critical',
+  paid_fulfillment_failed: 'critical',
+  inconclusive: 'warning',
+  executing: 'neutral',
+  sent: 'positive',
+  refused: 'critical',
+  unknown: 'warning',
+  failed: 'critical',
+};
+
+/** A sum as the treasury writes it, with its asset: dollars have no symbol there. */
+export function sumOf(members: Members): string {
+  const [amount, asset] = [textOf(members, 'amount'), textOf(members, 'asset')];
+  return amount.endsWith(` ${asset}`) ? amount : `${amount} ${asset}`;
+}
 
 export async function decisions(operator: Operator, wanted: Wanted): Promise<readonly Node[]> {
   const place = await placeOf(operator, wanted);
@@ -138,7 +156,7 @@ function decisionRow(org: string, item: Members): HTMLElement {
       ' ',
       pill(text('outcome'), LOOKS[text('outcome')] ?? ''),
     ),
-    make('p', { class: 'price' }, foreign(`${text('amount')} ${text('asset')}`)),
+    make('p', { class: 'price' }, foreign(sumOf(item))),
     make('p', { class: 'quiet' }, foreign(text('agent')), ' at ', moment(text('createdAt')), ', ', foreign(text('reasonCode'))),
   );
 }
@@ -159,7 +177,7 @@ export async function decision(operator: Operator, wanted: Wanted): Promise<read
     section('What was asked', [
       ['agent', text('agent')],
       ['request', `${text('requestMethod')} ${text('requestUrl')}`],
-      ['amount', `${text('amount')} ${text('asset')}`],
+      ['amount', sumOf(one)],
       ['key', text('idempotencyKey')],
       ['asked', `${text('times')} times`],
       ['first', moment(text('createdAt'))],

@@ -1,0 +1,62 @@
+// The desk of the treasury in Chromium in front of a treasury that is a script.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+
+import { TREASURY_PAGES } from '../../scripts/pages.mjs';
+import { startChromium } from './chromium.ts';
+import { complaintsOf } from './looks.ts';
+import { type DeskApi, openScripted } from './scripted-desk.ts';
+
+const LIMIT_MS = 120_000;
+
+let browser: Browser;
+let context: BrowserContext;
+let complaints: string[];
+
+before(async () => {
+  browser = await startChromium();
+});
+after(() => browser?.close());
+beforeEach(async () => {
+  context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context.setDefaultTimeout(30_000);
+  complaints = complaintsOf(context);
+});
+afterEach(async () => {
+  await context.close();
+  assert.deepEqual(complaints, []);
+});
+
+/** Opens the desk of an organization whose lists are these. */
+async function open(fragment: string, lists: DeskApi): Promise<Page> {
+  const page = await context.newPage();
+  await openScripted(page, TREASURY_PAGES, '/desk/', fragment, (request) =>
+    request.path === '/api/organizations' ? { items: [{ name: 'acme' }] } : lists(request),
+  );
+  return page;
+}
+
+test('decisions are looked for by each outcome that one can have, and by no other', { timeout: LIMIT_MS }, async () => {
+  const asked: (string | null)[] = [];
+  const page = await open('#decisions?org=acme', ({ query }) => {
+    asked.push(query.get('outcome'));
+    return { items: [{ paidRequestId: 'req_1', outcome: 'paid_fulfillment_failed', agent: 'bob', amount: '5.00 EURC', asset: 'EURC' }] };
+  });
+  const choice = page.getByLabel('Outcome');
+  const outcomes = await choice.locator('option').evaluateAll((all) => all.map((one) => (one as HTMLOptionElement).value));
+  const [any, ...named] = outcomes;
+  assert.deepEqual(
+    [any, named.slice(0, 7)],
+    ['', ['allow', 'deny', 'preflight_failed', 'execution_failed', 'paid_fulfillment_failed', 'inconclusive', 'executing']],
+  );
+  await page.locator('#decision-req_1 .price', { hasText: /^5\.00 EURC$/ }).waitFor();
+  await page.locator('#decision-req_1 .tone.critical').waitFor();
+  await choice.selectOption('paid_fulfillment_failed');
+  await page.getByRole('button', { name: 'Search' }).click();
+  await page.waitForURL(/outcome=paid_fulfillment_failed/);
+  await page.locator('#decision-req_1').waitFor();
+  assert.equal(asked.at(-1), 'paid_fulfillment_failed');
+});
