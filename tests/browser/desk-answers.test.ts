@@ -193,3 +193,57 @@ test('what a program has sold and paid back is reported at the desk, and nothing
   await said(page, /on the record/);
   assert.deepEqual(gate.told, [`refunded ${ONE}`]);
 });
+
+// A-672
+test('a second click of the mouse at one place does nothing in a view that has just come', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  gate.readMs = 300;
+  const page = await gate.open(context, '#payments');
+  const link = page.locator(`#row-${ONE} h3 a`);
+  await link.waitFor();
+  /** Clicks at the link, and when its page has come there again, elsewhere, and a moment later. */
+  const clicked = await page.evaluate(
+    () =>
+      new Promise<boolean[]>((resolve) => {
+        const place = { clientX: 300, clientY: 300, bubbles: true };
+        const press = (target: HTMLElement, more: object) => {
+          target.dispatchEvent(new PointerEvent('pointerdown', { ...place, ...more, pointerType: 'mouse' }));
+          return target.dispatchEvent(new MouseEvent('click', { ...place, ...more, cancelable: true, detail: 1 }));
+        };
+        const heading = () => document.querySelector<HTMLElement>('#view .tone') as HTMLElement;
+        const watch = new MutationObserver(() => {
+          if (document.querySelector('#view form[data-do="refund"]') === null) return;
+          watch.disconnect();
+          const [elsewhere, second] = [press(heading(), { clientX: 340 }), press(heading(), {})];
+          setTimeout(() => resolve([second, elsewhere, press(heading(), {})]), 1_000);
+        });
+        watch.observe(document.body, { subtree: true, childList: true });
+        press(document.querySelector<HTMLElement>('#view h3 a') as HTMLElement, {});
+        location.hash = (document.querySelector('#view h3 a') as HTMLAnchorElement).hash;
+      }),
+  );
+  assert.deepEqual(clicked, [false, true, true]);
+});
+
+test('what came of a deed is said where it was done, and not over another view', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  let open = (): void => {};
+  const opens = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const page = await gate.open(context, `#payment?id=${ONE}`, { opens, person: 'refuses', send: () => assert.fail('sent') });
+  const line = page.locator('#said p');
+  const to = async (name: string) => {
+    await page.getByRole('link', { name }).click();
+    await page.getByRole('heading', { level: 2, name }).waitFor();
+  };
+  await refund(page).click();
+  await said(page, /Your wallet asks you/);
+  // One that is under way goes on to say what it needs.
+  await to('Payments');
+  await said(page, /Your wallet asks you/);
+  open();
+  await said(page, /You refused in the wallet/);
+  await to('Facilitators');
+  assert.equal(await line.count(), 0);
+});

@@ -2,6 +2,7 @@
 
 import { Operator, Refused } from '../../operator/client.js';
 import { make, replaceChildren } from './dom.js';
+import { Presses } from './presses.js';
 
 /** What a view was asked for: the part of the fragment behind `?`. Nothing in it is secret. */
 export type Wanted = Readonly<Record<string, string>>;
@@ -10,8 +11,8 @@ export type Wanted = Readonly<Record<string, string>>;
 export interface View {
   /** Its link in the navigation; a view without one is reached from others. */
   readonly link?: string;
-  /** Reads what it shows, and gives it as elements; the first is its heading. */
-  readonly show: (operator: Operator, wanted: Wanted) => Promise<readonly Node[]>;
+  /** Reads what it shows, and gives it as elements; the first is its heading. What is there before the rest is given to `early`. */
+  readonly show: (operator: Operator, wanted: Wanted, early: (nodes: readonly Node[]) => void) => Promise<readonly Node[]>;
 }
 
 /** What a person filled in, and the data of the element. */
@@ -37,8 +38,6 @@ const LATEST_MS = 120_000;
 const HELD_MS = 60_000;
 /** The wait before the next read, in times of the last one: what a desk reads, payments wait for. */
 const REST = 20;
-/** For how long after another row or deed came beneath the pointer or the focus a press of it does nothing. */
-const SETTLED_MS = 700;
 
 /** The fragment of a view. */
 export function linkTo(name: string, wanted: Readonly<Record<string, string | undefined>> = {}): string {
@@ -64,6 +63,7 @@ class Desk {
   readonly #view = found('view');
   readonly #said = found('said');
   readonly #fresh = found('fresh');
+  readonly #presses = new Presses(this.#view);
   #operator: Operator | undefined;
   /** Counts what was asked for: an answer to an earlier question is dropped. */
   #asked = 0;
@@ -73,13 +73,6 @@ class Desk {
   #read = { at: Number.NEGATIVE_INFINITY, words: '' };
   /** The view that is shown. */
   #shown: string | undefined;
-  #pointer = { x: -1, y: -1 };
-  /** What the last press was made with; a finger or a pen points at nothing before. */
-  #pressedBy = 'mouse';
-  /** When something else last came to each of the aims. */
-  #moved = { pointer: Number.NEGATIVE_INFINITY, focus: Number.NEGATIVE_INFINITY, list: Number.NEGATIVE_INFINITY };
-  /** When a view that was not shown before came. */
-  #opened = Number.NEGATIVE_INFINITY;
   /** Deeds under way. While there are some, a view is read once a minute. */
   #busy = 0;
 
@@ -92,13 +85,7 @@ class Desk {
       event.preventDefault();
       void this.#enter();
     });
-    this.#view.addEventListener('click', (event) => this.#stopHasty(event), true);
-    document.addEventListener('pointermove', ({ clientX: x, clientY: y }) => {
-      this.#pointer = { x, y };
-    });
-    document.addEventListener('pointerdown', ({ pointerType }) => {
-      this.#pressedBy = pointerType;
-    });
+    this.#presses.listen(() => this.#say('The list has just changed. Look again, then press.', 'critical'));
     found('leave').addEventListener('click', () => this.#lock(''));
     addEventListener('hashchange', () => void this.#go());
     document.addEventListener('visibilitychange', () => this.#refreshUnlessAimed());
@@ -158,12 +145,19 @@ class Desk {
       make('li', {}, make('a', { href: linkTo(other), 'aria-current': other === name ? 'page' : undefined }, link)),
     );
     replaceChildren(found('views'), items);
+    // What came of a deed is said on the page of that deed; one under way goes on to say where it is.
+    if (this.#busy === 0) this.#say('');
     await this.#refresh();
     document.getElementById('heading')?.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
 
-  async #refresh(): Promise<void> {
+  /** Reads what is shown again, and is over once something of it is shown: the rest may take much longer. */
+  #refresh(): Promise<void> {
+    return new Promise((over) => void this.#readAgain(over).finally(over));
+  }
+
+  async #readAgain(over: () => void): Promise<void> {
     clearTimeout(this.#timer);
     const operator = this.#operator;
     if (operator === undefined) return;
@@ -178,16 +172,14 @@ class Desk {
       this.#read.words = '';
       this.#fresh.textContent = 'Reading…';
     }
-    try {
-      const nodes = (await this.#parts.views[name]?.show(operator, wanted)) ?? [];
+    const draw = (nodes: readonly Node[]) => {
       if (asked !== this.#asked) return;
-      const show = () => replaceChildren(this.#view, nodes);
-      if (this.#shown === place) this.#change(show);
-      else {
-        show();
-        this.#opened = performance.now();
-      }
-      this.#shown = place;
+      this.#draw(place, nodes);
+      over();
+    };
+    try {
+      draw((await this.#parts.views[name]?.show(operator, wanted, draw)) ?? []);
+      if (asked !== this.#asked) return;
       this.#read = { at: performance.now(), words: `Read at ${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC.` };
       this.#fresh.textContent = this.#read.words;
     } catch (error) {
@@ -201,37 +193,11 @@ class Desk {
     this.#later();
   }
 
-  /** What a press may be for: of the mouse, of the keyboard, and of what points at nothing before. */
-  #aims(): Readonly<Record<'pointer' | 'focus' | 'list', string>> {
-    const { x, y } = this.#pointer;
-    return {
-      pointer: nameOf(document.elementFromPoint(x, y)),
-      focus: nameOf(document.activeElement),
-      // A row without a form, or a longer line above, moves what keeps its name.
-      list: [...this.#view.querySelectorAll('form')].flatMap((form) => [nameOf(form), Math.round(form.getBoundingClientRect().top)]).join(),
-    };
-  }
-
-  /** Changes what is shown, and notes which presses would be for something else by now. */
-  #change(work: () => void): void {
-    const before = this.#aims();
-    work();
-    const after = this.#aims();
-    for (const aim of ['pointer', 'focus', 'list'] as const) if (before[aim] !== after[aim]) this.#moved[aim] = performance.now();
-  }
-
-  /** Stops a press that was meant for what stood there a moment before. */
-  #stopHasty(event: MouseEvent): void {
-    // A press by keyboard is a click without a count, and so is that of a screen reader, which needs no focus.
-    const isHeld = nameOf(event.target as Element) === nameOf(document.activeElement);
-    const aim = event.detail === 0 ? (isHeld ? 'focus' : 'list') : this.#pressedBy === 'mouse' ? 'pointer' : 'list';
-    // A second tap was meant for what stood there before its view came.
-    const isTap = event.detail > 0 && this.#pressedBy !== 'mouse';
-    const moved = Math.max(this.#moved[aim], isTap ? this.#opened : Number.NEGATIVE_INFINITY);
-    if (event.timeStamp - moved > SETTLED_MS) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    this.#say('The list has just changed. Look again, then press.', 'critical');
+  #draw(place: string, nodes: readonly Node[]): void {
+    const work = () => replaceChildren(this.#view, nodes);
+    if (this.#shown === place) this.#presses.change(work);
+    else this.#presses.open(work);
+    this.#shown = place;
   }
 
   #later(): void {
@@ -241,7 +207,7 @@ class Desk {
 
   #refreshUnlessAimed(): void {
     // What a person is about to press keeps its place.
-    const isAimed = this.#busy > 0 || this.#view.querySelector('button:hover') !== null;
+    const isAimed = this.#busy > 0 || this.#presses.isAimed();
     const isHeld = isAimed && performance.now() - this.#read.at < HELD_MS;
     if (document.visibilityState === 'visible' && !isHeld) void this.#refresh();
     else this.#later();
@@ -272,14 +238,8 @@ class Desk {
 
   #say(text: string, look?: string): void {
     const line = text === '' ? [] : [make('p', { class: look ?? 'note' }, text)];
-    this.#change(() => replaceChildren(this.#said, line));
+    this.#presses.change(() => replaceChildren(this.#said, line));
   }
-}
-
-/** The row that an element is in, and the deed of its form with all that it would send. */
-function nameOf(element: Element | null): string {
-  const form = element?.closest('form');
-  return JSON.stringify([element?.closest('[id]')?.id, form?.dataset]);
 }
 
 function found(id: string): HTMLElement {
