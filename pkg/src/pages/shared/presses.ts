@@ -73,7 +73,9 @@ export class Presses {
   /** When something else last came to what this press is for. */
   #movedFor({ target, detail, clientX, clientY }: MouseEvent): number {
     // A press by keyboard is a click without a count, and so is that of a screen reader, which needs no focus.
-    const isHeld = nameOf(target as Element) === nameOf(document.activeElement);
+    const [pressed, held] = [target as Element, document.activeElement];
+    // Enter in a field is a click on the button of its form.
+    const isHeld = nameOf(pressed) === nameOf(held) || (held !== null && pressed.closest('form')?.contains(held) === true);
     const aim = detail === 0 ? (isHeld ? 'focus' : 'list') : this.#pressed.by === 'mouse' ? 'pointer' : 'list';
     // A second click at one place was meant for what stood there before its view came.
     const { at, x, y } = this.#opened;
