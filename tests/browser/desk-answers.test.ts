@@ -12,7 +12,7 @@ import { ScriptedGate } from './scripted-gate.ts';
 
 const LIMIT_MS = 120_000;
 const HASH = `0x${'9'.repeat(64)}`;
-const ONE = 'rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa';
+const [ONE, OTHER] = ['rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa', 'rcpt_bbbbbbbbbbbbbbbbbbbbbbbbbb'] as const;
 /** For so long a press does nothing where the list has changed. */
 const SETTLED_MS = 800;
 
@@ -246,4 +246,35 @@ test('what came of a deed is said where it was done, and not over another view',
   await said(page, /You refused in the wallet/);
   await to('Facilitators');
   assert.equal(await line.count(), 0);
+});
+
+test('what is owed is shown before the sums are read, also after a deed, and sums are read once at a time', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const gate = new ScriptedGate().owes(ONE).owes(OTHER);
+  const reads = () => gate.asked.filter((path) => path.startsWith('/_farebox/totals')).length;
+  gate.sumMs = 1_000;
+  const page = await gate.open(context, '');
+  const money = page.locator('#money');
+  await page.locator(`#row-${ONE}`).waitFor();
+  await money.getByText('The sums are being read.').waitFor();
+  assert.ok(reads() <= 4, String(reads()));
+  await page.locator('#fresh', { hasText: 'Reading…' }).waitFor();
+  // A person has scrolled on by the time that the sums have come.
+  await page.evaluate(() => scrollTo(0, 200));
+  gate.sumMs = 0;
+  await money.getByText('No payment was claimed in these days.').waitFor();
+  await page.locator('#fresh', { hasText: /^Read at/ }).waitFor();
+  assert.equal(await page.evaluate(() => scrollY), 200);
+  assert.equal(reads(), 14);
+  gate.sumMs = 3_000;
+  const row = page.locator(`#row-${ONE}`);
+  await row.getByText('Nothing is owed').click();
+  await row.getByLabel('Reason').fill('they agreed');
+  await row.getByRole('button', { name: 'Waive the debt' }).click();
+  await said(page, /The debt is waived/);
+  await row.waitFor({ state: 'detached' });
+  // The sums of before stand until they are read again.
+  await money.getByText('No payment was claimed in these days.').waitFor();
+  assert.ok(reads() <= 16, String(reads()));
 });

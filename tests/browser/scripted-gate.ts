@@ -27,8 +27,9 @@ export class ScriptedGate {
   finds: 'all' | 'none' = 'all';
   /** Where a list goes on. */
   next: string | null = null;
-  /** How long each answer takes. */
+  /** How long each answer takes, and each sum. */
   readMs = 0;
+  sumMs = 0;
 
   owes(id: string, more: Readonly<Record<string, unknown>> = {}): this {
     this.rows.set(id, {
@@ -69,7 +70,8 @@ export class ScriptedGate {
   }
 
   async slowly(request: DeskRequest): Promise<DeskAnswer> {
-    await new Promise((done) => setTimeout(done, this.readMs));
+    const ms = request.path === '/_farebox/totals' ? this.sumMs : this.readMs;
+    await new Promise((done) => setTimeout(done, Math.max(ms, this.readMs)));
     return this.answer(request);
   }
 

@@ -6,10 +6,10 @@ import { barChart, type Series, shareBar } from '../shared/chart.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
 import { figuresOf, rowsOf } from '../shared/parts.js';
-import { heading, linkTo, sentenceOf } from '../shared/shell.js';
+import { heading, linkTo, sentenceOf, type Wanted } from '../shared/shell.js';
 import { actionsFor } from './actions.js';
 import { meaningOf, paymentRow, seen } from './payment.js';
-import { readDays } from './totals.js';
+import { lastDays, readDays } from './totals.js';
 
 /** Payments of each kind that are shown here. */
 const SHOWN = 10;
@@ -28,14 +28,23 @@ const SERIES: readonly Series[] = [
 /** The columns of a sum behind them. */
 const COLUMNS = SERIES.map(({ name }) => name);
 
-export async function overview(operator: Operator): Promise<readonly Node[]> {
-  const [money, ...waiting] = await Promise.all([
-    // What is owed is shown whether or not the sums can be read.
-    readDays(operator).then(moneyOf, (error: unknown) => [make('p', { class: 'warning' }, `Not read: ${sentenceOf(error)}`)]),
-    ...WAITING.map(([state]) => operator.read('/_farebox/payments', { state, limit: String(SHOWN) })),
-  ]);
-  const sections = waiting.map((page, at) => waits(WAITING[at]?.[0] ?? '', WAITING[at]?.[1] ?? '', page));
-  return [heading('Overview'), ...sections, make('section', { id: 'money' }, make('h2', {}, 'Money of the last 14 days'), ...money)];
+/** For so long the lists wait for the sums, so that what is read fast comes at once. */
+const SOON_MS = 500;
+
+export async function overview(operator: Operator, _wanted: Wanted, early: (nodes: readonly Node[]) => void): Promise<readonly Node[]> {
+  // What is owed is shown whether or not the sums can be read, and before them.
+  const money = readDays(operator).then(moneyOf, (error: unknown) => [make('p', { class: 'warning' }, `Not read: ${sentenceOf(error)}`)]);
+  const waiting = await Promise.all(WAITING.map(([state]) => operator.read('/_farebox/payments', { state, limit: String(SHOWN) })));
+  const shown = (sums: readonly HTMLElement[]) => [
+    heading('Overview'),
+    ...waiting.map((page, at) => waits(WAITING[at]?.[0] ?? '', WAITING[at]?.[1] ?? '', page)),
+    make('section', { id: 'money' }, make('h2', {}, 'Money of the last 14 days'), ...sums),
+  ];
+  const soon = await Promise.race([money, new Promise<undefined>((late) => setTimeout(late, SOON_MS))]);
+  if (soon !== undefined) return shown(soon);
+  const last = lastDays();
+  early(shown(last === undefined ? [make('p', { class: 'quiet' }, 'The sums are being read.')] : moneyOf(last)));
+  return shown(await money);
 }
 
 function waits(state: string, title: string, page: Members): HTMLElement {
