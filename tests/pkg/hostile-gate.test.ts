@@ -130,6 +130,21 @@ test('a list that names a next page for ever is ended', async () => {
   }
 });
 
+test('a review is listed with method and network, and printed whole before it is approved', async () => {
+  const review = { id: 'rev_2', state: 'open', agent: 'bob', amount: '$5.00', network: 'eip155:8453', requestMethod: 'POST' };
+  const whole = { ...review, requestUrl: 'https://bank.example/transfer', payee: OWED.payee, requestBody: `to=me${ESCAPE}` };
+  const last = { items: [whole], cursor: null };
+  answer = (path) => (path.includes('cursor=1.rev_1') ? last : { items: [{ ...review, id: 'rev_1' }], cursor: '1.rev_1' });
+  assert.match((await farebox(['reviews', '--org', 'acme'])).out, /open +bob +\$5\.00 +eip155:8453 +POST/);
+  const { out } = await farebox(['reviews', 'rev_2', '--org', 'acme']);
+  assert.match(out, /^requestBody: to=me\S/m);
+  assert.doesNotMatch(out, /[\u001b\u0007]/);
+  answer = () => last;
+  const none = await farebox(['reviews', 'rev_3', '--org', 'acme']);
+  assert.deepEqual([none.code, none.out], [2, '']);
+  assert.match(none.err, /no review rev_3 is open: --state approved/);
+});
+
 test('an id of dots asks no other path', async () => {
   answer = () => ({});
   for (const words of [

@@ -124,7 +124,10 @@ test('an operator at a terminal lists what waits, approves one and denies the ot
     .split('\n')
     .map((line) => (JSON.parse(line) as { id: string }).id);
   assert.ok([one, two].every((id) => waits.includes(id)));
-  assert.match(run('reviews'), new RegExp(`^\\S+ +open +buyer +\\$0\\.06 +http\\S+typed-one\\S* +0x[0-9a-fA-F]{40} +${one}$`, 'm'));
+  assert.match(
+    run('reviews'),
+    new RegExp(`^\\S+ +open +buyer +\\$0\\.06 +eip155:\\d+ +GET +http\\S+typed-one\\S* +0x[0-9a-fA-F]{40} +${one}$`, 'm'),
+  );
   assert.match(run('approve', one), /^state: approved$/m);
   assert.match(run('deny', two, '--org', 'careful'), /^state: denied$/m);
   const { result, paid } = await during(world, () => buy(buyer(), shop('typed-one')));

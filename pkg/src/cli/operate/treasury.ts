@@ -1,4 +1,5 @@
 /** What an operator asks a treasury, and decides there. Spec: docs/treasury.md, "The operator's side". */
+import type { Members } from '../../members.js';
 import { listOf, type Operator, segmentOf, textOf } from '../../operator/client.js';
 import { tell } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';
@@ -9,12 +10,16 @@ import type { Spoken } from './words.js';
 const [USUAL, MOST] = [100, 1_000];
 /** States of a review. A treasury takes another word for one that no review is in. */
 const STATES: readonly string[] = ['open', 'approved', 'denied', 'used', 'expired'];
+/** Pages of reviews that are read for one of them. */
+const MAX_PAGES = 100;
 const ROOT = '/api/organizations';
 const REVIEWS: readonly Column[] = [
   plain('CREATED', 'createdAt'),
   plain('STATE', 'state'),
   plain('AGENT', 'agent'),
   plain('AMOUNT', 'amount'),
+  plain('NETWORK', 'network'),
+  plain('METHOD', 'requestMethod'),
   plain('REQUEST', 'requestUrl'),
   plain('PAYEE', 'payee'),
   plain('ID', 'id'),
@@ -29,16 +34,32 @@ async function organization(operator: Operator, named: string | undefined): Prom
   return only;
 }
 
-/** Lists what waits for a person. */
-export async function reviews(operator: Operator, { values }: Spoken): Promise<number> {
+/** Lists what waits for a person, or prints one review with the header fields and the body that an approval covers. */
+export async function reviews(operator: Operator, { values, given }: Spoken): Promise<number> {
+  const [id] = given;
   const { state = 'open' } = values;
   if (!STATES.includes(state)) throw new Usage(`--state of a review is ${STATES.join(', ')}`);
-  const org = segmentOf(await organization(operator, values.org));
-  const said = await operator.read(`${ROOT}/${org}/reviews`, { state, limit: values.limit });
+  const path = `${ROOT}/${segmentOf(await organization(operator, values.org))}/reviews`;
+  if (id !== undefined) {
+    printOne(await reviewOf(operator, path, state, id), values.json === true);
+    return EXIT.done;
+  }
+  const said = await operator.read(path, { state, limit: values.limit });
   printList(listOf(said, 'items'), REVIEWS, values.json === true);
   const limit = Number(values.limit ?? USUAL);
   if (textOf(said, 'cursor') !== '') tell(`There may be more${limit < MOST ? `: --limit ${Math.min(limit * 4, MOST)}` : ''}\n`);
   return EXIT.done;
+}
+
+async function reviewOf(operator: Operator, path: string, state: string, id: string): Promise<Members> {
+  for (let [cursor, asked]: [string | undefined, number] = [undefined, 0]; asked < MAX_PAGES; asked += 1) {
+    const page = await operator.read(path, { state, limit: String(MOST), cursor });
+    const found = listOf(page, 'items').find((review) => textOf(review, 'id') === id);
+    if (found !== undefined) return found;
+    cursor = textOf(page, 'cursor') || undefined;
+    if (cursor === undefined) break;
+  }
+  throw new Usage(`no review ${id} is ${state}: --state ${STATES.filter((other) => other !== state).join(', or --state ')}`);
 }
 
 /** Lets the payments of reviews be made once, or denies them. */

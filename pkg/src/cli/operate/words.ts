@@ -34,7 +34,7 @@ const TAKES: Readonly<Record<Command, readonly [words: string, names: number]>> 
   failures: ['json limit route', 0],
   channels: ['json limit', 0],
   export: ['format of from to', 0],
-  reviews: ['json limit state org', 0],
+  reviews: ['json limit state org', 1],
   approve: ['json org', Number.POSITIVE_INFINITY],
   deny: ['json org', Number.POSITIVE_INFINITY],
 };
@@ -56,7 +56,7 @@ Of a gate:
   npx farebox export            all payments, or channels, as CSV or lines of JSON
 
 Of a treasury:
-  npx farebox reviews           payments that wait for a person
+  npx farebox reviews [ID]      payments that wait for a person, or one with the header fields and the body that an approval covers
   npx farebox approve ID        lets one be made, once; more ids may follow
   npx farebox deny ID
 
