@@ -278,3 +278,15 @@ test('what is owed is shown before the sums are read, also after a deed, and sum
   await money.getByText('No payment was claimed in these days.').waitFor();
   assert.ok(reads() <= 16, String(reads()));
 });
+
+test('what is pressed in a row names its payment to those who hear it alone', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE).owes(OTHER);
+  const page = await gate.open(context, '');
+  for (const id of [ONE, OTHER]) {
+    const row = page.locator(`#row-${id}`);
+    await row.waitFor();
+    const spoken = await row.locator('button, summary').evaluateAll((all) => all.map((it) => [it.textContent, it.ariaLabel]));
+    assert.equal(spoken.length, 5);
+    for (const [words, label] of spoken) assert.equal(label, `${words}: ${id.slice(0, 15)}…`);
+  }
+});

@@ -5,7 +5,7 @@ import { textOf } from '../../operator/client.js';
 import { payerOf } from '../../operator/transfer.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
-import { moment, pill, shortened } from '../shared/parts.js';
+import { moment, pill, shortened, spokenOf } from '../shared/parts.js';
 import { linkTo } from '../shared/shell.js';
 
 /** What the desk reads of a payment. */
@@ -116,21 +116,24 @@ export function reasonOf(reason: string): string {
 /** A payment in a list; `more` stands below it. */
 export function paymentRow(payment: PaymentSeen, ...more: readonly (HTMLElement | undefined)[]): HTMLElement {
   const { id, members, state, reason, payer, price, created } = payment;
-  return make(
-    'li',
-    { class: 'row', id: `row-${id}` },
-    make('h3', {}, make('a', { href: linkTo('payment', { id }) }, `${id.slice(0, 15)}…`), ' ', statePill(state)),
-    make('p', { class: 'price' }, foreign(price)),
+  return spokenOf(
+    `${id.slice(0, 15)}…`,
     make(
-      'p',
-      { class: 'quiet' },
-      foreign(textOf(members, 'route')),
-      ' from ',
-      payer === '' ? 'a payer whom the gate cannot read' : shortened(payer),
-      ' at ',
-      moment(created),
+      'li',
+      { class: 'row', id: `row-${id}` },
+      make('h3', {}, make('a', { href: linkTo('payment', { id }) }, `${id.slice(0, 15)}…`), ' ', statePill(state)),
+      make('p', { class: 'price' }, foreign(price)),
+      make(
+        'p',
+        { class: 'quiet' },
+        foreign(textOf(members, 'route')),
+        ' from ',
+        payer === '' ? 'a payer whom the gate cannot read' : shortened(payer),
+        ' at ',
+        moment(created),
+      ),
+      reason === '' || state === 'refunded' ? undefined : make('p', { class: 'quiet' }, foreign(reasonOf(reason))),
+      ...more,
     ),
-    reason === '' || state === 'refunded' ? undefined : make('p', { class: 'quiet' }, foreign(reasonOf(reason))),
-    ...more,
   );
 }

@@ -3,7 +3,7 @@
 import type { Members } from '../../members.js';
 import { listOf, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, listPage, moment, pill, shortened, switchOf } from '../shared/parts.js';
+import { deedForm, listPage, moment, pill, shortened, spokenOf, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo } from '../shared/shell.js';
 import { ofProfile, PATHS, priceOf } from './profile.js';
 
@@ -53,26 +53,29 @@ export function holdRow(profile: string, hold: Members, ofJob: 'linked' | 'shown
   const text = (name: string) => textOf(hold, name);
   const [payment, leave, job] = [text('payment'), text('leave'), text('job_id')];
   const to = leave === 'refund' ? text('payer') : text('payee');
-  return make(
-    'li',
-    { class: 'row', id: `hold-${encodeURIComponent(payment)}` },
-    make('h3', {}, shortened(payment), ' ', progressPill(text('state')), leave === 'refund' ? pill('refund', 'warning') : undefined),
-    make('p', { class: 'price' }, foreign(priceOf(hold))),
+  return spokenOf(
+    payment,
     make(
-      'p',
-      { class: 'quiet' },
-      'from ',
-      shortened(text('payer')),
-      ...(to === '' ? [] : [` ${LEAVES[leave] ?? 'for the seller'} `, shortened(to)]),
+      'li',
+      { class: 'row', id: `hold-${encodeURIComponent(payment)}` },
+      make('h3', {}, shortened(payment), ' ', progressPill(text('state')), leave === 'refund' ? pill('refund', 'warning') : undefined),
+      make('p', { class: 'price' }, foreign(priceOf(hold))),
+      make(
+        'p',
+        { class: 'quiet' },
+        'from ',
+        shortened(text('payer')),
+        ...(to === '' ? [] : [` ${LEAVES[leave] ?? 'for the seller'} `, shortened(to)]),
+      ),
+      job === ''
+        ? make('p', { class: 'quiet' }, 'It got no job.')
+        : ofJob === 'linked'
+          ? make('p', {}, make('a', { href: linkTo('job', { profile, id: job }) }, 'Its job'))
+          : undefined,
+      text('transaction') === '' ? undefined : make('p', { class: 'quiet' }, 'moved as ', shortened(text('transaction'))),
+      text('due') === '' ? undefined : make('p', { class: 'quiet' }, `asked ${text('looks')} times, again at `, moment(text('due'))),
+      waitsFor(profile, hold),
     ),
-    job === ''
-      ? make('p', { class: 'quiet' }, 'It got no job.')
-      : ofJob === 'linked'
-        ? make('p', {}, make('a', { href: linkTo('job', { profile, id: job }) }, 'Its job'))
-        : undefined,
-    text('transaction') === '' ? undefined : make('p', { class: 'quiet' }, 'moved as ', shortened(text('transaction'))),
-    text('due') === '' ? undefined : make('p', { class: 'quiet' }, `asked ${text('looks')} times, again at `, moment(text('due'))),
-    waitsFor(profile, hold),
   );
 }
 

@@ -3,7 +3,7 @@
 import type { Members } from '../../members.js';
 import { listOf, type Operator, Refused, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, field, listPage, moment, pageLinks, pill, rowsOf, shortened, switchOf } from '../shared/parts.js';
+import { deedForm, field, listPage, moment, pageLinks, pill, rowsOf, shortened, spokenOf, switchOf } from '../shared/parts.js';
 import { type Deed, heading, linkTo, type Wanted } from '../shared/shell.js';
 
 const LIMIT = '25';
@@ -61,20 +61,23 @@ function skillRow(skill: Members): HTMLElement {
     pattern: '[ -~]+',
     placeholder: 'kept in the log',
   });
-  return make(
-    'li',
-    { class: 'row', id: `skill-${encodeURIComponent(id)}` },
-    make('h3', {}, make('a', { href: `/skills/${encodeURIComponent(id)}` }, foreign(text('name')))),
-    make('p', { class: 'price' }, foreign(`${text('price')} ${text('asset')}`)),
-    make('p', { class: 'quiet' }, foreign(text('description'))),
-    make('p', { class: 'quiet' }, foreign(id), ', version ', foreign(text('version')), ', paid to ', shortened(text('payTo'))),
-    refused === '' ? undefined : make('p', { class: 'warning' }, 'The gate does not sell it: ', foreign(refused)),
-    make('p', {}, make('a', { href: linkTo('invocations', { skill: id }) }, 'Its invocations')),
+  return spokenOf(
+    text('name'),
     make(
-      'details',
-      { id: `remove-${encodeURIComponent(id)}` },
-      make('summary', {}, 'Take it off the list'),
-      deedForm('remove', { id, name: text('name') }, 'Take it back', reason),
+      'li',
+      { class: 'row', id: `skill-${encodeURIComponent(id)}` },
+      make('h3', {}, make('a', { href: `/skills/${encodeURIComponent(id)}` }, foreign(text('name')))),
+      make('p', { class: 'price' }, foreign(`${text('price')} ${text('asset')}`)),
+      make('p', { class: 'quiet' }, foreign(text('description'))),
+      make('p', { class: 'quiet' }, foreign(id), ', version ', foreign(text('version')), ', paid to ', shortened(text('payTo'))),
+      refused === '' ? undefined : make('p', { class: 'warning' }, 'The gate does not sell it: ', foreign(refused)),
+      make('p', {}, make('a', { href: linkTo('invocations', { skill: id }) }, 'Its invocations')),
+      make(
+        'details',
+        { id: `remove-${encodeURIComponent(id)}` },
+        make('summary', {}, 'Take it off the list'),
+        deedForm('remove', { id, name: text('name') }, 'Take it back', reason),
+      ),
     ),
   );
 }

@@ -1,5 +1,6 @@
 /** Parts that every view of a desk is made of. */
 
+import { visible } from '../../visible.js';
 import { type Attributes, type Child, foreign, make } from './dom.js';
 import { short } from './money.js';
 import { linkTo, type Wanted } from './shell.js';
@@ -65,6 +66,13 @@ export function choice(
 export function deedForm(deed: string, data: Readonly<Record<string, string>>, button: string, ...fields: readonly Child[]): HTMLElement {
   const known = Object.fromEntries(Object.entries(data).map(([name, value]) => [`data-${name}`, value]));
   return make('form', { 'data-do': deed, ...known }, ...fields, make('button', { type: 'submit' }, button));
+}
+
+/** Gives what is pressed in a row the name of the row for those who hear it alone: each row has the same words. */
+export function spokenOf(of: string, row: HTMLElement): HTMLElement {
+  for (const pressed of row.querySelectorAll('button, summary'))
+    pressed.setAttribute('aria-label', visible(`${pressed.textContent ?? ''}: ${of}`));
+  return row;
 }
 
 /** A list of rows, or a sentence that says that there are none. */

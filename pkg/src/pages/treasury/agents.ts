@@ -3,7 +3,7 @@
 import type { Members } from '../../members.js';
 import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, facts, moment, pageLinks, pill, rowsOf } from '../shared/parts.js';
+import { deedForm, facts, moment, pageLinks, pill, rowsOf, spokenOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
 import { type Place, pathIn, placeOf } from './organization.js';
 
@@ -62,14 +62,17 @@ function agentRow(place: Place, agent: Members, keys: readonly Members[]): HTMLE
 
 function keyRow(place: Place, key: Members): HTMLElement {
   const id = textOf(key, 'id');
-  return make(
-    'div',
-    { class: 'actions', id: `key-${id}` },
-    deedForm(
-      'revoke',
-      { org: place.name, id },
-      'Take back',
-      make('p', { class: 'quiet' }, 'key ', make('code', {}, id), ' of ', moment(textOf(key, 'createdAt'))),
+  return spokenOf(
+    id,
+    make(
+      'div',
+      { class: 'actions', id: `key-${id}` },
+      deedForm(
+        'revoke',
+        { org: place.name, id },
+        'Take back',
+        make('p', { class: 'quiet' }, 'key ', make('code', {}, id), ' of ', moment(textOf(key, 'createdAt'))),
+      ),
     ),
   );
 }

@@ -3,7 +3,7 @@
 import { type Members, membersOf } from '../../members.js';
 import { listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, facts, listPage, moment, pill, switchOf } from '../shared/parts.js';
+import { deedForm, facts, listPage, moment, pill, spokenOf, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
 import { pathIn, placeOf } from './organization.js';
 import { sumOf } from './spending.js';
@@ -77,7 +77,7 @@ type Answered = { readonly org: string; readonly id: string; readonly who: strin
 
 function answers(answered: Answered, state: string): HTMLElement | undefined {
   const approve = deedForm('answer', { ...answered, verdict: 'approve' }, `Approve ${answered.sum} for ${answered.who}`);
-  const deny = deedForm('answer', { ...answered, verdict: 'deny' }, 'Deny');
+  const deny = spokenOf(`${answered.sum} for ${answered.who}`, deedForm('answer', { ...answered, verdict: 'deny' }, 'Deny'));
   if (state === 'open') return make('div', { class: 'actions beside' }, approve, deny);
   return state === 'approved' ? make('div', { class: 'actions beside' }, deny) : undefined;
 }
