@@ -9,6 +9,24 @@ export const refusesPayments = (page: Page, url: string): Promise<void> => answe
 export const answersPayments = (page: Page, url: string, problem: { readonly status: number; readonly code: string }): Promise<void> =>
   answersAll(page, url, { status: problem.status, contentType: 'application/problem+json', body: JSON.stringify(problem) });
 
+/** Answers what a page asks of a URL without a payment in the gate's place: a page that is shown while something is mended. */
+export async function answersLooks(page: Page, url: string): Promise<{ again: () => Promise<void>; ends: () => Promise<void> }> {
+  let answers = 0;
+  const answer = (route: Route): Promise<void> => {
+    const request = route.request();
+    if (request.isNavigationRequest() || request.headers()['payment-signature'] !== undefined) return route.fallback();
+    answers += 1;
+    return route.fulfill({ contentType: 'text/plain', body: 'We are back soon.' });
+  };
+  await page.route(url, answer);
+  return {
+    again: async () => {
+      for (const before = answers; answers === before; ) await page.waitForTimeout(50);
+    },
+    ends: () => page.unroute(url, answer),
+  };
+}
+
 async function answersAll(page: Page, url: string, answer: Parameters<Route['fulfill']>[0]): Promise<void> {
   await page.route(url, (route) =>
     route.request().headers()['payment-signature'] === undefined ? route.fallback() : route.fulfill(answer),

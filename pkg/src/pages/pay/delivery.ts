@@ -7,7 +7,7 @@ import { forget, type Goods, keep, noteUnkept } from './kept.js';
 import * as panel from './panel.js';
 import { type Bought, saidIn, URL_HERE } from './purchase.js';
 import { type Alone, leftOver, look } from './rest.js';
-import { ways } from './signed.js';
+import { ways, whoSigned } from './signed.js';
 
 /** How the page goes on from what is shown. */
 export type Flow = {
@@ -24,11 +24,13 @@ export type Flow = {
 export async function take({ response, isSent, receipt }: Bought, flow: Flow): Promise<void> {
   if (response.type === 'opaqueredirect') throw Object.assign(new Error(''), { code: 'leads_on', signed: isSent });
   if (!response.ok) throw Object.assign(new Error(await saidIn(response)), { code: isSent ? 'undelivered' : 'unanswered', signed: isSent });
-  const isFree = !isSent && receipt === undefined;
+  const isPaid = receipt !== undefined;
+  // What has left for the page before may be charged, whatever answers a look now.
+  const isFree = !isPaid && !isSent && !(await isUnendedHere());
   // Without a receipt nobody knows that it is what was paid for: the same payment asks again.
-  const isProven = receipt !== undefined || isFree;
+  const isProven = isPaid || isFree;
   if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
-    if (isProven) closePurchase(URL_HERE);
+    if (isPaid) closePurchase(URL_HERE);
     return follow(response, isProven);
   }
   const goods: Goods = {
@@ -41,11 +43,18 @@ export async function take({ response, isSent, receipt }: Bought, flow: Flow): P
       throw Object.assign(new Error('the answer broke off'), { code: 'payment_unresolved', signed: true });
     }),
   };
-  const isKept = isProven && !isFree && (await keep(URL_HERE, goods).catch(() => false));
-  if (!isKept && isProven && !isFree) noteUnkept(URL_HERE);
-  if (isProven) closePurchase(URL_HERE);
+  const isKept = isPaid && (await keep(URL_HERE, goods).catch(() => false));
+  if (!isKept && isPaid) noteUnkept(URL_HERE);
+  if (isPaid) closePurchase(URL_HERE);
   await deliver(goods, flow, { isKept, isFree, isProven });
 }
+
+/** Whether something was signed for this page that can still be charged, as far as this browser can tell. */
+const isUnendedHere = (): Promise<boolean> =>
+  whoSigned().then(
+    (before) => before?.hasEnded === false,
+    () => true,
+  );
 
 /** Begins anew. */
 async function forgotten({ begin }: Flow): Promise<void> {

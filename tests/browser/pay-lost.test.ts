@@ -1,0 +1,63 @@
+// What a page of a 402 goes on with in Chromium, whatever is lost or answered in between: nothing is charged twice without a word.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { Page } from 'playwright-core';
+
+import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { changesDuring } from '../e2e/world.ts';
+import { answersLooks } from './sellers.ts';
+import { sharedStage } from './stage.ts';
+import { HERE, isPaid, losesAnswers, says, visit } from './visits.ts';
+
+const PATH = '/report/session';
+const DEPOSIT = 50n * PRICE_ATOMIC;
+
+const route = { path: PATH, methods: ['GET'], price: '$0.01', session_delay_secs: 900 };
+const stage = sharedStage([route]);
+
+const payerOf = (index: number) => stage.world.chain.accounts.payers[index]!;
+const urlOf = (path: string): string => `${stage.world.gate.url}${path}`;
+const open = (index: number, path: string) =>
+  visit(stage.context, stage.world, path, [{ payer: payerOf(index), network: HERE, name: 'Fox' }]);
+const fromDeposit = (page: Page) => page.getByRole('button', { name: 'Pay 0.01 USDC from your deposit' });
+
+/** Deposits for a page of its own. */
+async function deposited(index: number): Promise<void> {
+  const { page } = await open(index, `${PATH}?deposit`);
+  await page.getByRole('radio', { name: /for about 50 pages like this one/ }).check();
+  await page.getByRole('button', { name: 'Deposit 0.5 USDC on Base Sepolia with Fox' }).click();
+  await isPaid(page);
+  await page.close();
+}
+
+/** What an account paid during `work`, and how often the origin was asked. */
+async function paidDuring(index: number, work: () => Promise<void>): Promise<readonly [bigint, number]> {
+  const asked = stage.world.origin.requests.length;
+  const { change } = await changesDuring(stage.world, payerOf(index).address, work);
+  return [change.paid, stage.world.origin.requests.length - asked];
+}
+
+// A-700
+test('an answer from between to a look lets go of nothing that was paid from a deposit', async () => {
+  const [paid, asked] = await paidDuring(0, async () => {
+    await deposited(0);
+    const { page } = await open(0, `${PATH}?between`);
+    const losses = await losesAnswers(page, urlOf(`${PATH}?between`));
+    await fromDeposit(page).click();
+    while (losses.lost() === 0) await page.waitForTimeout(100);
+    await losses.ends();
+    const looks = await answersLooks(page, urlOf(`${PATH}?between`));
+    await page.reload();
+    await says(page, /came without a receipt/);
+    await page.getByText('We are back soon.').waitFor();
+    await Promise.all([looks.again(), page.getByRole('button', { name: 'Ask again' }).click()]);
+    await says(page, /came without a receipt/);
+    await looks.ends();
+    await page.getByRole('button', { name: 'Ask again' }).click();
+    await isPaid(page);
+    await page.getByText('You have 0.48 USDC left of your deposit here.').waitFor();
+  });
+  assert.deepEqual([paid, asked], [DEPOSIT, 2]);
+});
