@@ -15,7 +15,8 @@ const PATH = '/report/session';
 const DEPOSIT = 50n * PRICE_ATOMIC;
 
 const route = { path: PATH, methods: ['GET'], price: '$0.01', session_delay_secs: 900 };
-const stage = sharedStage([route]);
+const live = { ...route, path: '/events/session', mime_type: 'text/event-stream' };
+const stage = sharedStage([route, live]);
 
 const payerOf = (index: number) => stage.world.chain.accounts.payers[index]!;
 const urlOf = (path: string): string => `${stage.world.gate.url}${path}`;
@@ -61,3 +62,36 @@ test('an answer from between to a look lets go of nothing that was paid from a d
   });
   assert.deepEqual([paid, asked], [DEPOSIT, 2]);
 });
+
+// A-701
+test('events that broke off go on with the voucher of before, and are paid anew by a press alone', async () => {
+  const [paid] = await paidDuring(1, async () => {
+    await deposited(1);
+    const { page } = await open(1, `${live.path}?count=3`);
+    await breaksEvents(page);
+    await fromDeposit(page).click();
+    await says(page, /It broke off here/);
+    await page.reload();
+    // A gate gives events once: nothing is bought anew unless the person says so.
+    await says(page, /does not deliver for this payment/);
+    await page.getByRole('button', { name: 'Pay anew' }).waitFor();
+    await open(1, `${PATH}?rest`).then(({ page: other }) => other.getByText('You have 0.48 USDC left of your deposit here.').waitFor());
+  });
+  assert.equal(paid, DEPOSIT);
+});
+
+/** Breaks off the events that come to a page, behind the first. */
+const breaksEvents = (page: Page): Promise<void> =>
+  page.evaluate(() => {
+    const inner = globalThis.fetch;
+    globalThis.fetch = async (...words) => {
+      const answer = await inner(...words);
+      if (!answer.ok || !answer.headers.get('content-type')?.startsWith('text/event-stream')) return answer;
+      const { status, headers, url } = answer;
+      const broken = new ReadableStream({
+        start: (controller) => controller.enqueue(new TextEncoder().encode('data: 1\n\n')),
+        pull: (controller) => controller.error(new TypeError('network error')),
+      });
+      return Object.defineProperty(new Response(broken, { status, headers }), 'url', { value: url });
+    };
+  });

@@ -30,8 +30,10 @@ export async function take({ response, isSent, receipt }: Bought, flow: Flow): P
   // Without a receipt nobody knows that it is what was paid for: the same payment asks again.
   const isProven = isPaid || isFree;
   if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
-    if (isPaid) closePurchase(URL_HERE);
-    return follow(response, isProven);
+    const isWhole = await follow(response, isProven);
+    // What broke off is asked for again with the same payment.
+    if (isPaid && isWhole) closePurchase(URL_HERE);
+    return;
   }
   const goods: Goods = {
     type: response.headers.get('content-type') ?? '',
@@ -63,8 +65,8 @@ async function forgotten({ begin }: Flow): Promise<void> {
   begin();
 }
 
-/** Shows events while they come. */
-async function follow(response: Response, isProven: boolean): Promise<void> {
+/** Shows events while they come; whether they came to their end. */
+async function follow(response: Response, isProven: boolean): Promise<boolean> {
   const place = make('pre', { tabindex: '0', 'aria-label': 'What you paid for' });
   const begins = isProven ? 'Paid.' : 'It came without a receipt.';
   if (isProven) {
@@ -77,6 +79,7 @@ async function follow(response: Response, isProven: boolean): Promise<void> {
     () => false,
   );
   panel.show(`${begins} ${isWhole ? 'That was all.' : 'It broke off here.'}`, place);
+  return isWhole;
 }
 
 /** Shows the goods; where nothing else is said, those that are kept. */
