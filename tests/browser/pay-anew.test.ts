@@ -49,6 +49,59 @@ test('what was paid back is bought anew by the same account once it has ended, i
   });
 });
 
+// A-702
+test('what was answered without a receipt and ended while it was sent again is paid again if its person agrees', async () => {
+  const payer = payerOf(1);
+  const path = '/report?answered';
+  await charged(payer.address, async () => {
+    await stage.context.clock.setFixedTime(Date.now() - 3_600_000);
+    const { page, wallets } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
+    const url = `${stage.world.gate.url}${path}`;
+    await answersPayments(page, url, { status: 200, code: 'stripped' });
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /came without a receipt/);
+    // The network is away until it has ended.
+    await page.route(url, (route) => route.abort());
+    await page.getByRole('button', { name: 'Ask again' }).click();
+    await says(page, /checks and settles|is sent again/);
+    await stage.context.clock.setFixedTime(Date.now());
+    await says(page, /not known yet what became/);
+    await page.unroute(url);
+    await says(page, /has ended, and may have been charged\. An answer came for it, without a receipt/);
+    assert.equal(signaturesOf(wallets), 1);
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await page.getByRole('button', { name: 'Pay again' }).click();
+    await isPaid(page);
+  });
+});
+
+// A-702
+test('what ends while a wallet is asked for its network is paid again if its person agrees', async () => {
+  const payer = payerOf(2);
+  const path = '/report?changing';
+  await charged(payer.address, async () => {
+    await stage.context.clock.setFixedTime(Date.now() - 3_600_000);
+    let change = (): void => {};
+    const changes = new Promise<void>((resolve) => {
+      change = resolve;
+    });
+    const { page: one } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
+    const { page: two, wallets } = await visited(path, [{ payer, network: '0x1', name: 'Fox', changes }]);
+    await two.getByRole('button', { name: /with Fox/ }).waitFor();
+    await answersPayments(one, `${stage.world.gate.url}${path}`, { status: 200, code: 'stripped' });
+    await one.getByRole('button', { name: /with Fox/ }).click();
+    await says(one, /came without a receipt/);
+    await two.getByRole('button', { name: /with Fox/ }).click();
+    await says(two, /Choose Base Sepolia in Fox/);
+    await stage.context.clock.setFixedTime(Date.now());
+    change();
+    await says(two, /has ended, and may have been charged/);
+    assert.equal(signaturesOf(wallets), 0);
+    await two.getByRole('button', { name: 'Pay again' }).click();
+    await isPaid(two);
+  });
+});
+
 // A-608
 test('a limit that reloads have used up is lifted by whoever reads that there is one', async () => {
   const payer = payerOf(0);

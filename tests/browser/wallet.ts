@@ -22,6 +22,8 @@ export interface WalletPlan {
   until?: Promise<void>;
   /** The opening of its window that asks for accounts. */
   opens?: Promise<void>;
+  /** What a person does before they change the network. */
+  changes?: Promise<void>;
   /** The network that its person changes to while they are asked for a transaction. */
   strays?: string;
   /** Its name, if it announces itself (EIP-6963); else it is `window.ethereum`. */
@@ -100,7 +102,7 @@ export async function addWallet(page: Page, plan: WalletPlan): Promise<Injected>
 let doors = 0;
 
 function walletOf(plan: WalletPlan, { calls, added }: Injected) {
-  const { payer, network, person = 'agrees', until, opens, knows, node, receipt, send } = plan;
+  const { payer, network, person = 'agrees', until, opens, changes, knows, node, receipt, send } = plan;
   let current = network;
   const answers: Record<string, (params: readonly unknown[]) => Promise<Answer> | Answer> = {
     eth_requestAccounts: async () => {
@@ -108,7 +110,8 @@ function walletOf(plan: WalletPlan, { calls, added }: Injected) {
       return { result: [payer.address] };
     },
     eth_chainId: () => ({ result: current }),
-    wallet_switchEthereumChain: ([wanted]) => {
+    wallet_switchEthereumChain: async ([wanted]) => {
+      await changes;
       const { chainId } = wanted as { chainId: string };
       if (knows !== undefined && !knows.includes(chainId)) return { error: { code: 4902, message: 'Unrecognized chain ID' } };
       current = chainId;

@@ -39,7 +39,11 @@ const flow: Flow = {
 async function buy(chosen: Way, payAgain = false, depositor?: string): Promise<void> {
   const signer = chosenWallet === undefined ? nobody(depositor) : await walletBy(chosenWallet);
   const name = chosenWallet?.wallet.name ?? 'your wallet';
-  const bought = chosen.single === undefined ? await payOnce(chosen, signer, name, payAgain) : await payFromDeposit(chosen, signer, name);
+  const wasSigned = await isSigned();
+  // What was let go of meanwhile has ended, and may have been charged.
+  const asksAgain = async (again?: boolean): Promise<boolean> => !payAgain && (again === true || (wasSigned && !(await isSigned())));
+  const once = { payAgain, asksAgain };
+  const bought = chosen.single === undefined ? await payOnce(chosen, signer, name, once) : await payFromDeposit(chosen, signer, name);
   await take(bought, flow);
 }
 
@@ -215,6 +219,8 @@ function sendAgain(time: number): void {
       // What is open goes on by its own way, whatever is chosen in this tab.
       await inOneTab(async () => {
         const before = await whoSigned();
+        // A wallet is asked by a press alone.
+        if (before?.hasEnded) return begin(await goesOn());
         // The note of its way may be lost. What was sent before does not need it.
         const by = before?.isDeposit ? signed.onlyWay : before && (wayOf(before, ways) ?? ways[0]);
         // Another tab has ended it, or the seller sells otherwise: nothing is bought without a press.

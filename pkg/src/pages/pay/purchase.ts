@@ -80,8 +80,11 @@ export function policyOf({ terms, symbol, decimals, price }: Way, most: string):
   };
 }
 
+/** Whether a payment beside what has ended is agreed to, and whether it must be asked for; `again`: it is known to be another one. */
+type Again = { readonly payAgain: boolean; readonly asksAgain: (again?: boolean) => Promise<boolean> };
+
 /** Pays for the page by itself. */
-export async function payOnce(chosen: Way, signer: Signer, name: string, payAgain: boolean): Promise<Bought> {
+export async function payOnce(chosen: Way, signer: Signer, name: string, { payAgain, asksAgain }: Again): Promise<Bought> {
   const { indexedDbStore, payingFetch, receiptOf, resume } = await loading;
   let isSent = false;
   const options: PayOptions = {
@@ -89,7 +92,7 @@ export async function payOnce(chosen: Way, signer: Signer, name: string, payAgai
     store: indexedDbStore(BUDGET),
     resume,
     policy: { ...policyOf(chosen, chosen.price), payAgain },
-    confirm: (proposal) => agreed(proposal, chosen, payAgain),
+    confirm: async (proposal) => agreed(proposal, chosen, await asksAgain(proposal.again)),
     onStep: (step, proposal) => {
       if (step === 'sent' || step === 'settling') {
         isSent = true;
@@ -144,9 +147,9 @@ export async function saidIn(response: Response): Promise<string> {
   return `The server answered ${response.status}: ${text.slice(0, MOST_SAID)}${text.length > MOST_SAID ? '…' : ''}`;
 }
 
-/** Whether the person agrees: to what they clicked on, or to what it became. `payAgain`: they know that it is another payment. */
-async function agreed(proposal: Proposal, chosen: Way, payAgain: boolean): Promise<boolean> {
-  if (proposal.again === true && !payAgain && !(await panel.ask(`${ENDED} Look at your wallet first.`, 'Pay again'))) return false;
+/** Whether the person agrees: to what they clicked on, or to what it became. `isAgain`: it is another payment, and they do not know. */
+async function agreed(proposal: Proposal, chosen: Way, isAgain: boolean): Promise<boolean> {
+  if (isAgain && !(await panel.ask(`${ENDED} Look at your wallet first.`, 'Pay again'))) return false;
   const price = proposal.amount === chosen.terms.amount ? '' : `It costs ${proposal.amountText} now, not ${priceOf(chosen)}.`;
   return agreedParts(proposal, chosen, price);
 }
