@@ -7,9 +7,9 @@ import type { Page } from 'playwright-core';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { changesDuring } from '../e2e/world.ts';
-import { answersLooks } from './sellers.ts';
+import { answersLooks, answersPayments } from './sellers.ts';
 import { sharedStage } from './stage.ts';
-import { HERE, isPaid, losesAnswers, says, visit } from './visits.ts';
+import { HERE, isPaid, losesAnswers, says, signaturesOf, visit } from './visits.ts';
 
 const PATH = '/report/session';
 const DEPOSIT = 50n * PRICE_ATOMIC;
@@ -78,6 +78,30 @@ test('events that broke off go on with the voucher of before, and are paid anew 
     await open(1, `${PATH}?rest`).then(({ page: other }) => other.getByText('You have 0.48 USDC left of your deposit here.').waitFor());
   });
   assert.equal(paid, DEPOSIT);
+});
+
+// A-703
+test('what was signed by itself goes on in a tab that has chosen a deposit, also where its note is lost', async () => {
+  const [paid, asked] = await paidDuring(2, async () => {
+    const path = `${PATH}?noted`;
+    const { page: one } = await open(2, path);
+    const { page: two, wallets } = await open(2, path);
+    await two.getByRole('radio', { name: /for about 50 pages like this one/ }).check();
+    await two.getByRole('button', { name: 'Deposit 0.5 USDC on Base Sepolia with Fox' }).click();
+    await isPaid(two);
+    await two.getByRole('button', { name: /Forget it/ }).click();
+    await fromDeposit(two).waitFor();
+    await answersPayments(one, urlOf(path), { status: 404, code: 'gone' });
+    await one.reload();
+    await one.getByRole('button', { name: 'Pay 0.01 USDC on Base Sepolia with Fox' }).click();
+    await says(one, /The seller did not deliver/);
+    await one.evaluate((url) => localStorage.removeItem(`farebox-signed ${url}`), urlOf(path));
+    await fromDeposit(two).click();
+    await isPaid(two);
+    assert.equal(signaturesOf(wallets), 1);
+    await two.getByText('You have 0.49 USDC left of your deposit here.').waitFor();
+  });
+  assert.deepEqual([paid, asked], [DEPOSIT + PRICE_ATOMIC, 2]);
 });
 
 /** Breaks off the events that come to a page, behind the first. */

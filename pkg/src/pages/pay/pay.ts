@@ -180,7 +180,8 @@ async function goOn(): Promise<void> {
     if (isStuck(before)) return stuck();
     return buy(signed.onlyWay!, false, before.account);
   }
-  way = wayOf(before, ways) ?? way;
+  // Beside what was signed by itself nothing is paid from a deposit, also where the note of its way is lost.
+  if (before !== undefined) way = wayOf(before, ways) ?? way?.single ?? way;
   if (way === undefined || !(await isSigned())) return choose();
   if (before?.hasEnded) return begin(await goesOn());
   await buy(way);
