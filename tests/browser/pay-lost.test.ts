@@ -104,6 +104,27 @@ test('what was signed by itself goes on in a tab that has chosen a deposit, also
   assert.deepEqual([paid, asked], [DEPOSIT + PRICE_ATOMIC, 2]);
 });
 
+// A-704
+test('a site that clears its store hides no deposit, and lets go of nothing that was paid from it', async () => {
+  const [paid, asked] = await paidDuring(3, async () => {
+    await deposited(3);
+    const { page, wallets } = await open(3, `${PATH}?cleared`);
+    const losses = await losesAnswers(page, urlOf(`${PATH}?cleared`));
+    await fromDeposit(page).click();
+    while (losses.lost() === 0) await page.waitForTimeout(100);
+    await losses.ends();
+    await page.evaluate(() => localStorage.clear());
+    await page.reload();
+    await isPaid(page);
+    await page.evaluate(() => localStorage.clear());
+    await page.getByRole('button', { name: /Forget it/ }).click();
+    await fromDeposit(page).waitFor();
+    await page.getByText('You have 0.48 USDC left of your deposit here.').waitFor();
+    assert.equal(signaturesOf(wallets), 0);
+  });
+  assert.deepEqual([paid, asked], [DEPOSIT, 2]);
+});
+
 /** Breaks off the events that come to a page, behind the first. */
 const breaksEvents = (page: Page): Promise<void> =>
   page.evaluate(() => {

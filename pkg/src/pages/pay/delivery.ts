@@ -1,9 +1,9 @@
 // What came for a payment: shown, kept, and shown again.
 
 import { make } from '../shared/dom.js';
-import { closePurchase } from './deposit.js';
 import { fileOf, followed, isGuarded, shown } from './goods.js';
 import { forget, type Goods, keep, noteUnkept } from './kept.js';
+import { closePurchase } from './notes.js';
 import * as panel from './panel.js';
 import { type Bought, saidIn, URL_HERE } from './purchase.js';
 import { type Alone, leftOver, look } from './rest.js';
@@ -32,7 +32,7 @@ export async function take({ response, isSent, receipt }: Bought, flow: Flow): P
   if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
     const isWhole = await follow(response, isProven);
     // What broke off is asked for again with the same payment.
-    if (isPaid && isWhole) closePurchase(URL_HERE);
+    if (isPaid && isWhole) await delivered();
     return;
   }
   const goods: Goods = {
@@ -47,7 +47,7 @@ export async function take({ response, isSent, receipt }: Bought, flow: Flow): P
   };
   const isKept = isPaid && (await keep(URL_HERE, goods).catch(() => false));
   if (!isKept && isPaid) noteUnkept(URL_HERE);
-  if (isPaid) closePurchase(URL_HERE);
+  if (isPaid) await delivered();
   await deliver(goods, flow, { isKept, isFree, isProven });
 }
 
@@ -57,6 +57,9 @@ const isUnendedHere = (): Promise<boolean> =>
     (before) => before?.hasEnded === false,
     () => true,
   );
+
+/** Ends the purchase. Where that cannot be noted, the same voucher asks again: that is no reason to lose what came. */
+const delivered = (): Promise<void> => closePurchase(URL_HERE).catch(() => undefined);
 
 /** Begins anew. */
 async function forgotten({ begin }: Flow): Promise<void> {

@@ -1,11 +1,10 @@
 // Deposits at the seller: a wallet signs for one once, and a key that this browser keeps signs for each page that it pays.
 
 import type { Channel, ChannelFetch, ChannelProposal } from '../../channel-options.js';
-import { drawn } from '../../hex.js';
-import { membersOf } from '../../members.js';
 import type { Policy } from '../../options.js';
 import type { Signer } from '../../signer.js';
 import { inTokens, unitsOf } from '../shared/money.js';
+import { closePurchase, notes } from './notes.js';
 import type { Way } from './terms.js';
 
 /** Pages like this one that a deposit pays for, and the fewest for which one is worth it. */
@@ -51,50 +50,8 @@ export function pagesOf({ terms, single }: Way): bigint {
   return unitsOf(terms.amount) / unitsOf(single?.terms.amount ?? '1');
 }
 
-const nameOf = (url: string): string => `farebox-deposit ${url}`;
-/** The deposits that were made in pages here, with the terms that only their channel fits. */
-const MADE = 'farebox-deposits';
-
 /** The terms of a channel beside payee and token. */
-const termsOf = ({ session }: Way): string => JSON.stringify([session?.extra.withdrawDelay, session?.extra.receiverAuthorizer]);
-
-const made = (): Record<string, string> => readObject(localStorage.getItem(MADE)) as Record<string, string>;
-
-/** Notes that a deposit of this channel is about to be signed. */
-export function noteDeposit(channel: string, single: Way): void {
-  localStorage.setItem(MADE, JSON.stringify({ ...made(), [channel]: termsOf(single) }));
-}
-
-/** The purchase of a page: its key, and the price that its person has agreed to. The voucher is the same one until it is delivered. */
-type Kept = { readonly key: string; readonly price: string };
-
-const purchaseOf = (url: string): Kept | undefined => {
-  const { key, price } = readObject(localStorage.getItem(nameOf(url)));
-  return typeof key === 'string' && typeof price === 'string' ? { key, price } : undefined;
-};
-
-/** What is kept for a purchase that goes on, or begins at this price. */
-export function openPurchase(url: string, price: string, goesOn: boolean): Kept {
-  const known = purchaseOf(url);
-  if (known !== undefined && goesOn) return known;
-  const kept = { key: known?.key ?? drawn(), price };
-  localStorage.setItem(nameOf(url), JSON.stringify(kept));
-  return kept;
-}
-
-/** Lets a purchase go: the next one for the page is another one. */
-export function closePurchase(url: string): void {
-  localStorage.removeItem(nameOf(url));
-}
-
-/** What is kept as an object; an empty one where nobody wrote that who may. */
-function readObject(text: string | null): Record<string, unknown> {
-  try {
-    return membersOf(JSON.parse(text ?? '{}'));
-  } catch {
-    return {};
-  }
-}
+export const termsOf = ({ session }: Way): string => JSON.stringify([session?.extra.withdrawDelay, session?.extra.receiverAuthorizer]);
 
 const loaded = async () => {
   const [{ indexedDbStore }, ahead] = await Promise.all([import('./payer.js'), import('./ahead.js')]);
@@ -130,7 +87,7 @@ const channelsHere = async (): Promise<Channel[]> => {
 };
 
 const isOf =
-  ({ id, network, asset, payTo }: Channel, known: Record<string, string>) =>
+  ({ id, network, asset, payTo }: Channel, known: Readonly<Record<string, string>>) =>
   (way: Way): boolean =>
     way.terms.network === network &&
     way.terms.asset.toLowerCase() === asset.toLowerCase() &&
@@ -138,14 +95,14 @@ const isOf =
     known[id] === termsOf(way);
 
 /** The way by which a channel pays for this page, if its seller still takes such deposits. */
-export function wayOfChannel(channel: Channel, ways: readonly Way[]): Way | undefined {
-  return ways.find(isOf(channel, made()));
+export async function wayOfChannel(channel: Channel, ways: readonly Way[]): Promise<Way | undefined> {
+  return ways.find(isOf(channel, (await notes()).made));
 }
 
 /** What is left of a deposit that pays for this page, the largest rest; nothing where the seller takes none. */
 export async function restOf(ways: readonly Way[]): Promise<Rest | undefined> {
   const sold = depositWays(ways).flatMap(({ single }) => single ?? []);
-  const known = made();
+  const { made: known } = await notes();
   if (sold.length === 0 || Object.keys(known).length === 0) return undefined;
   const rests = (await channelsHere()).flatMap((channel): Rest[] => {
     const way = sold.find(isOf(channel, known));
@@ -158,7 +115,7 @@ export async function restOf(ways: readonly Way[]): Promise<Rest | undefined> {
 
 /** The deposit from which a voucher for this page has left, or the deposit itself, while the page is not delivered. */
 export async function channelOfPurchase(url: string): Promise<Channel | undefined> {
-  const kept = purchaseOf(url);
+  const kept = (await notes()).open[url];
   if (kept === undefined) return undefined;
   const { leftIn, nameOf: nameIn, requestOf, store } = await loaded();
   const { name } = await nameIn(await requestOf(url, { headers: { 'idempotency-key': kept.key } }, false));
@@ -166,6 +123,6 @@ export async function channelOfPurchase(url: string): Promise<Channel | undefine
   if (left?.channel === undefined) return undefined;
   const channel = (await channelsHere()).find(({ id }) => id === left.channel);
   // What has left no trace in the list has ended without a deposit: nothing of it can be charged.
-  if (channel === undefined) closePurchase(url);
+  if (channel === undefined) await closePurchase(url, kept.key);
   return channel;
 }

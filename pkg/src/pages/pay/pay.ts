@@ -1,9 +1,10 @@
 // Pays for the page that answered 402, in its place: looks, asks the wallet, pays once, and shows what came.
 
 import { deliver, type Flow, take } from './delivery.js';
-import { BUDGET, closePurchase, isOffered } from './deposit.js';
+import { BUDGET, isOffered } from './deposit.js';
 import { canHold, wayOf } from './held.js';
 import { keptOf, unkeptSince } from './kept.js';
+import { closePurchase } from './notes.js';
 import * as panel from './panel.js';
 import { liftLimit, loading, nobody, payFromDeposit, payOnce, URL_HERE, walletBy, withoutWallet } from './purchase.js';
 import { leftOver, look, restPays } from './rest.js';
@@ -143,7 +144,7 @@ async function payAnew(): Promise<void> {
     ? 'What was signed for this page may be charged to your deposit, whatever you pay now.'
     : `${ENDED} Look at your wallet first.`;
   if (!(await panel.ask(question, ANEW))) return isStuck(before) ? stuck() : goOn();
-  if (before.isDeposit) closePurchase(URL_HERE);
+  if (before.isDeposit) await closePurchase(URL_HERE);
   else {
     const { closeEnded, indexedDbStore } = await loading;
     await closeEnded(indexedDbStore(BUDGET), URL_HERE, Date.now() / 1000);

@@ -3,9 +3,10 @@
 import type { ChannelProposal } from '../../channel-options.js';
 import type { PaymentStep, PayOptions, Policy, Proposal } from '../../options.js';
 import type { Signer } from '../../signer.js';
-import { A_DAY, BUDGET, channelOfPurchase, depositFetch, noteDeposit, openPurchase } from './deposit.js';
+import { A_DAY, BUDGET, channelOfPurchase, depositFetch, termsOf } from './deposit.js';
 import { hold } from './held.js';
 import type { Goods } from './kept.js';
+import { noteDeposit, openPurchase } from './notes.js';
 import * as panel from './panel.js';
 import { priceOf, type Way } from './terms.js';
 import type { Wallet } from './wallets.js';
@@ -123,13 +124,13 @@ export async function payFromDeposit(chosen: Way, signer: Signer, name: string):
   };
   panel.show(STEPS.looked(name));
   // What has left goes on at the price of then: a dearer one asks its person.
-  const { key, price } = openPurchase(URL_HERE, single.price, (await channelOfPurchase(URL_HERE)) !== undefined);
+  const { key, price } = await openPurchase(URL_HERE, single.price, (await channelOfPurchase(URL_HERE)) !== undefined);
   const policy = { ...policyOf(single, chosen.price), perPayment: price };
   const pays = await depositFetch(sends, signer, policy, {
     deposit: chosen.price,
     confirm: async (proposal) => {
       if (!(await agreedDeposit(proposal, chosen))) return false;
-      noteDeposit(proposal.channel, single);
+      await noteDeposit(proposal.channel, termsOf(single));
       panel.show(STEPS.signing(name));
       return true;
     },

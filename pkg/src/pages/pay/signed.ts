@@ -32,7 +32,7 @@ const depositOfPurchase = () => read(() => channelOfPurchase(URL_HERE));
 export async function whoSigned(): Promise<Signed | undefined> {
   const deposit = await depositOfPurchase();
   if (deposit !== undefined) {
-    signed.onlyWay = wayOfChannel(deposit, deposits);
+    signed.onlyWay = await read(() => wayOfChannel(deposit, deposits));
     signed.hasEnded = false;
     return { account: deposit.payer, network: deposit.network, asset: deposit.asset, hasEnded: false, isAnswered: false, isDeposit: true };
   }
