@@ -7,6 +7,7 @@ import type { Page } from 'playwright-core';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { changesDuring } from '../e2e/world.ts';
+import { seriousOf } from './looks.ts';
 import { answersLooks, answersPayments } from './sellers.ts';
 import { sharedStage } from './stage.ts';
 import { HERE, isPaid, losesAnswers, says, signaturesOf, visit } from './visits.ts';
@@ -123,6 +124,40 @@ test('a site that clears its store hides no deposit, and lets go of nothing that
     assert.equal(signaturesOf(wallets), 0);
   });
   assert.deepEqual([paid, asked], [DEPOSIT, 2]);
+});
+
+// A-705
+test('a page that was paid for and has not come is named before the next one is paid from the same deposit', async () => {
+  const [paid, asked] = await paidDuring(4, async () => {
+    await deposited(4);
+    const { page: one } = await open(4, `${PATH}?one`);
+    const losses = await losesAnswers(one, urlOf(`${PATH}?one`));
+    await fromDeposit(one).click();
+    while (losses.lost() === 0) await one.waitForTimeout(100);
+    await one.close();
+    const { page: two } = await open(4, `${PATH}?two`);
+    await fromDeposit(two).click();
+    await says(two, /signed for another page, which has not come and may have been charged/);
+    assert.deepEqual(await seriousOf(two), []);
+    await two.getByRole('button', { name: 'Do not pay' }).click();
+    await says(two, /You declined/);
+    const [again] = await Promise.all([
+      stage.context.waitForEvent('page'),
+      two
+        .getByRole('button', { name: 'Try again' })
+        .click()
+        .then(() => fromDeposit(two).click())
+        .then(() => two.getByRole('link', { name: `${PATH}?one` }).click()),
+    ]);
+    await isPaid(again);
+    await two.getByRole('button', { name: 'Pay here' }).click();
+    await isPaid(two);
+    const { page: three } = await open(4, `${PATH}?three`);
+    await fromDeposit(three).click();
+    await isPaid(three);
+    await three.getByText('You have 0.46 USDC left of your deposit here.').waitFor();
+  });
+  assert.deepEqual([paid, asked], [DEPOSIT, 4]);
 });
 
 /** Breaks off the events that come to a page, behind the first. */

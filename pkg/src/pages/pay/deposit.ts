@@ -1,5 +1,6 @@
 // Deposits at the seller: a wallet signs for one once, and a key that this browser keeps signs for each page that it pays.
 
+import type { Left } from '../../bought.js';
 import type { Channel, ChannelFetch, ChannelProposal } from '../../channel-options.js';
 import type { Policy } from '../../options.js';
 import type { Signer } from '../../signer.js';
@@ -17,7 +18,7 @@ const LONGEST_DELAY = 86_400;
 /** How long the key of this browser signs after it was last used, seconds. */
 const KEY_SECS = 30 * 86_400;
 /** How long a deposit stays in use by a page that is gone, seconds: one that goes on waits no longer. */
-const IN_USE_SECS = 15;
+export const IN_USE_SECS = 15;
 /** The name of the budget in IndexedDB: one for all pages of this origin. */
 export const BUDGET = 'farebox';
 
@@ -113,16 +114,32 @@ export async function restOf(ways: readonly Way[]): Promise<Rest | undefined> {
   return rests.reduce<Rest | undefined>((most, rest) => (most === undefined || rest.units > most.units ? rest : most), undefined);
 }
 
+/** What has left from a deposit for the purchase of a page under this key, and the deposit, if it has one. */
+async function leftFor(url: string, key: string): Promise<{ readonly left: Left | undefined; readonly channel: Channel | undefined }> {
+  const { leftIn, nameOf, requestOf, store } = await loaded();
+  const { name } = await nameOf(await requestOf(url, { headers: { 'idempotency-key': key } }, false));
+  const left = leftIn((await store.read()).record, name);
+  return { left, channel: left?.channel === undefined ? undefined : (await channelsHere()).find(({ id }) => id === left.channel) };
+}
+
 /** The deposit from which a voucher for this page has left, or the deposit itself, while the page is not delivered. */
 export async function channelOfPurchase(url: string): Promise<Channel | undefined> {
   const kept = (await notes()).open[url];
   if (kept === undefined) return undefined;
-  const { leftIn, nameOf: nameIn, requestOf, store } = await loaded();
-  const { name } = await nameIn(await requestOf(url, { headers: { 'idempotency-key': kept.key } }, false));
-  const left = leftIn((await store.read()).record, name);
-  if (left?.channel === undefined) return undefined;
-  const channel = (await channelsHere()).find(({ id }) => id === left.channel);
+  const { left, channel } = await leftFor(url, kept.key);
   // What has left no trace in the list has ended without a deposit: nothing of it can be charged.
-  if (channel === undefined) await closePurchase(url, kept.key);
+  if (left?.channel !== undefined && channel === undefined) await closePurchase(url, kept.key);
   return channel;
+}
+
+/** Another page that was signed for from a deposit of this account, and has not come: the gate gives the answer to its last voucher alone. */
+export async function pageThatWaits(single: Way, payer: string): Promise<string | undefined> {
+  const { made, open } = await notes();
+  for (const [url, { key }] of Object.entries(open)) {
+    const { left, channel } = await leftFor(url, key);
+    if (channel === undefined || left?.voucher === undefined || left.delivered === true) continue;
+    const isLast = unitsOf(left.voucher.amount) >= unitsOf(channel.signed);
+    if (isLast && channel.payer.toLowerCase() === payer.toLowerCase() && isOf(channel, made)(single)) return url;
+  }
+  return undefined;
 }

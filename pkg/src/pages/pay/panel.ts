@@ -109,11 +109,12 @@ function receiptLine(number: string, explorer: string): readonly Node[] {
 }
 
 /** A question that goes on with yes or no. */
-export function ask(question: string, yes: string): Promise<boolean> {
+export function ask(question: string, yes: string, ...more: readonly Node[]): Promise<boolean> {
   return new Promise((answer) => {
     const agree = button(yes, () => answer(true));
     show(
       question,
+      ...more,
       make(
         'p',
         { class: 'actions' },

@@ -6,7 +6,7 @@ import { canHold, wayOf } from './held.js';
 import { keptOf, unkeptSince } from './kept.js';
 import { closePurchase } from './notes.js';
 import * as panel from './panel.js';
-import { liftLimit, loading, nobody, payFromDeposit, payOnce, URL_HERE, walletBy, withoutWallet } from './purchase.js';
+import { liftLimit, loading, lockOf, nobody, payFromDeposit, payOnce, URL_HERE, walletBy, withoutWallet } from './purchase.js';
 import { leftOver, look, restPays } from './rest.js';
 import { deposits, isSigned, type Signed, signed, ways, whoSigned } from './signed.js';
 import type { Way } from './terms.js';
@@ -62,7 +62,7 @@ async function inOneTab(work: () => Promise<void>, buys = true): Promise<void> {
     if (hasBought && !(await panel.ask('Another tab has just paid for this page, and shows it.', 'Pay again'))) return begin();
     await work();
   };
-  const name = `farebox ${URL_HERE}`;
+  const name = lockOf(URL_HERE);
   let waits = false;
   await locks.request(name, { ifAvailable: true }, async (lock) => {
     waits = lock === null;

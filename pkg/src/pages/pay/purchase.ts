@@ -3,7 +3,8 @@
 import type { ChannelProposal } from '../../channel-options.js';
 import type { PaymentStep, PayOptions, Policy, Proposal } from '../../options.js';
 import type { Signer } from '../../signer.js';
-import { A_DAY, BUDGET, channelOfPurchase, depositFetch, termsOf } from './deposit.js';
+import { make } from '../shared/dom.js';
+import { A_DAY, BUDGET, channelOfPurchase, depositFetch, IN_USE_SECS, pageThatWaits, termsOf } from './deposit.js';
 import { hold } from './held.js';
 import type { Goods } from './kept.js';
 import { noteDeposit, openPurchase } from './notes.js';
@@ -13,6 +14,8 @@ import type { Wallet } from './wallets.js';
 import { ENDED, type Failure } from './words.js';
 
 export const URL_HERE = location.href.split('#')[0]!;
+/** The lock of a page: whoever pays for it holds it. */
+export const lockOf = (url: string): string => `farebox ${url}`;
 /** As a browser asks for a page. */
 const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 /** How much more that is once its person has lifted the limit. */
@@ -124,7 +127,9 @@ export async function payFromDeposit(chosen: Way, signer: Signer, name: string):
   };
   panel.show(STEPS.looked(name));
   // What has left goes on at the price of then: a dearer one asks its person.
-  const { key, price } = await openPurchase(URL_HERE, single.price, (await channelOfPurchase(URL_HERE)) !== undefined);
+  const goesOn = (await channelOfPurchase(URL_HERE)) !== undefined;
+  if (!goesOn && !(await agreedBeside(single, await signer.address()))) throw Object.assign(new Error(''), { code: 'declined' });
+  const { key, price } = await openPurchase(URL_HERE, single.price, goesOn);
   const policy = { ...policyOf(single, chosen.price), perPayment: price };
   const pays = await depositFetch(sends, signer, policy, {
     deposit: chosen.price,
@@ -140,6 +145,20 @@ export async function payFromDeposit(chosen: Way, signer: Signer, name: string):
     throw code === 'payment_unresolved' && !isSent ? Object.assign(new Error(String(message)), { code: 'deposit_waits' }) : error;
   });
   return { response, isSent, receipt: channelReceiptOf(response) };
+}
+
+/** Whether the person agrees to a payment that may take the answer to an earlier one away. What is under way in another tab is waited for. */
+async function agreedBeside(single: Way, payer: string): Promise<boolean> {
+  const other = await pageThatWaits(single, payer);
+  if (other === undefined) return true;
+  panel.show('Another page is paid from your deposit. This one waits for it.');
+  const signal = AbortSignal.timeout(IN_USE_SECS * 1000);
+  await (navigator.locks as LockManager | undefined)?.request(lockOf(other), { signal }, () => undefined).catch(() => undefined);
+  if ((await pageThatWaits(single, payer)) !== other) return agreedBeside(single, payer);
+  const link = make('a', { href: other, target: '_blank' }, other);
+  const question =
+    'You have signed for another page, which has not come and may have been charged. Open it first: it may not come once you pay here.';
+  return panel.ask(question, 'Pay here', panel.line(link));
 }
 
 /** What an answer without the goods says, in short. */
