@@ -102,6 +102,23 @@ test('execute pays what was shown once, without asking for the terms again, and 
   );
 });
 
+// A-710
+test('without a store the caps and the payee of a host hold for all payments of one client', async () => {
+  const signer = watchedSigner();
+  const client = createLocalAgentClient({ signer, policy: { hosts: [new URL(shop.url).host], perDay: '0.02' } });
+  await client.executePreparedRequest(await ready(client, '/1'));
+  const [more, other] = [await ready(client, '/3'), await ready(client, '/4')];
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined ? ask(response, terms([{ ...OFFER, payTo: OTHER }])) : serve(response);
+  assert.match(String((await failed(client.executePreparedRequest(await ready(client, '/5')))).reason), /^payee_changed/);
+  shop.answers = honest;
+  await client.executePreparedRequest(await ready(client, '/2'));
+  for (const next of [more, other, await ready(client, '/6')]) {
+    assert.match(String((await failed(client.executePreparedRequest(next))).reason), /^budget_exhausted/);
+  }
+  assert.equal(signer.asked.length, 2);
+});
+
 test('two executions of one prepared request at once sign once', async () => {
   const { client, signer } = local();
   const prepared = await ready(client);

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { buyJob } from '../../pkg/dist/agent/index.js';
 import { memoryStore, type Store } from '../../pkg/dist/index.js';
-import { asked, failure, ID, its, job, order, payments, quote, required, say } from './scripted-exchange.ts';
+import { asked, failure, ID, its, job, order, payments, quote, required, say, signer } from './scripted-exchange.ts';
 import { OTHER, PAYEE, PAYER, spentIn, TRANSACTION } from './shop.ts';
 
 test('a job is bought in one call, for one signature of the quoted payment', async () => {
@@ -138,14 +138,25 @@ test('each failure says whether money moved', async () => {
     [409, { code: 'PAYMENT_VERIFY_FAILED', error: 'x', details: { gate: 'refund_due' } }, 'refund_due', 'refunded'],
   ] as const) {
     its.script = ({ path }, response) => path.endsWith('/verify') && say(response, status, body);
-    const error = await failure(buyJob(order()));
+    const error = await failure(buyJob(order({ store: memoryStore() })));
     assert.deepEqual([error.code, error.money], [code, money]);
   }
   its.script = ({ path }, response) => path.endsWith('/job-1') && say(response, 200, { status: 'failed', result: { error: 'no quota' } });
-  const error = await failure(buyJob(order()));
+  const error = await failure(buyJob(order({ store: memoryStore() })));
   assert.deepEqual([error.code, error.money, error.message], ['job_failed', 'refunded', 'no quota']);
   its.script = ({ path }, response) => path.endsWith('/quote') && say(response, 503, { code: 'NO_SELLER_AVAILABLE', error: 'none' });
-  assert.deepEqual((await failure(buyJob(order()))).code, 'capability_unavailable');
+  assert.deepEqual((await failure(buyJob(order({ store: memoryStore() })))).code, 'capability_unavailable');
+});
+
+//
+test('without a store the caps hold for all orders of a signer in this process, and the same order at once is one', async () => {
+  const mine = { ...signer };
+  const orders = (prompt: string) => buyJob(order({ signer: mine, prompt, policy: { perDay: '0.01' } }));
+  const both = await Promise.all([orders('one'), orders('one')]);
+  assert.deepEqual([new Set(both.map(({ jobId }) => jobId)).size, its.signed.length], [1, 1]);
+  await orders('two');
+  assert.equal((await failure(orders('three'))).code, 'budget_exhausted');
+  assert.equal(its.signed.length, 2);
 });
 
 test('pretended money needs no signature', async () => {

@@ -10,6 +10,7 @@ import { drawn } from '../hex.js';
 import { noted } from '../noted.js';
 import type { Proposal } from '../options.js';
 import { fetchOf, paidUrl } from '../request.js';
+import { memoryStore } from '../store.js';
 import type { AgentPayClient, ExecutePreparedRequest, FetchPaidRequest, PreparePaidRequestOptions } from './client.js';
 import type {
   SdkPreparedPaidRequest,
@@ -56,8 +57,10 @@ export class LocalAgentClient implements AgentBackEnd {
 
   constructor(options: LocalAgentOptions) {
     const fetch = fetchOf(options.fetch);
-    this.#parts = { options, fetch, journal: new Journal(options) };
-    this.#look = new Look(options, fetch);
+    // One for all its payments: each pays through a `fetch` of its own, whose memory would forget what the others spent.
+    const paying = { ...options, store: options.store ?? memoryStore() };
+    this.#parts = { options: paying, fetch, journal: new Journal(options) };
+    this.#look = new Look(paying, fetch);
     this.keepsPayments = (options.sent ?? options.store ?? undefined) !== undefined;
     // Reports options that cannot be used now, not with the first payment.
     wrapFetch(fetch, payOptionsOf(options));

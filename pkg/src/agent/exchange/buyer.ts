@@ -6,7 +6,8 @@ import * as wasm from '#jobs-wasm';
 
 import { fetchOf } from '../../request.js';
 import { addressOf, asSigner, type Signer } from '../../signer.js';
-import { memoryStore, type Store } from '../../store.js';
+import type { Store } from '../../store.js';
+import { storeOf } from '../signer-store.js';
 import { aborted, factsOf, failureOf, IN_DOUBT, keyTaken, timedOut } from './buyer/failure.js';
 import { type BoughtJob, type BuyJobOptions, checkOptions } from './buyer/options.js';
 import { OrderPayment } from './buyer/payment.js';
@@ -101,7 +102,7 @@ class Order {
     } = options;
     this.#options = options;
     this.#origin = origin;
-    this.store = options.store ?? memoryStore();
+    this.store = options.store ?? storeOf(options.signer);
     this.#fetch = fetchOf(fetch);
     this.#now = options.now ?? (() => Date.now() / 1000);
     this.#until = Date.now() + (options.timeoutMs ?? ORDER_MS);
