@@ -392,14 +392,14 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
 }
 
 /** The step that asks the wallet to sign. What a person took long to confirm is counted anew first. */
-async function prepared({ exchange, kept, now, store }: Payment): Promise<Step> {
+async function prepared({ exchange, kept, now, store, url }: Payment): Promise<Step> {
   const prepare = (): Step => JSON.parse(exchange.prepare(now())) as Step;
   let step = prepare();
   while (step.do === 'recount') {
     await update(store, (record) => told(() => exchange.recount(record, now())));
     step = prepare();
   }
-  await kept?.prepared?.(exchange);
+  await kept?.prepared?.(exchange, url);
   return step;
 }
 

@@ -19,8 +19,8 @@ export type Keeping = {
   readonly left: { readonly exchange: Exchange; readonly step: string; readonly url: string } | undefined;
   /** Whether it frees the exchange, once the purchase is over. */
   owns(exchange: Exchange): boolean;
-  /** Returns once it may be signed: nothing else of its key is charged beside it. */
-  prepared?(exchange: Exchange): Promise<void> | void;
+  /** Returns once it may be signed: there is room to keep it, and nothing else of its key is charged beside it. */
+  prepared?(exchange: Exchange, url: string): Promise<void> | void;
   proved?(proof: string, isHash: boolean): void;
   /** Returns once it is kept that the payer's own transaction may have been sent: only then is it asked for. */
   sending(exchange: Exchange, url: string): Promise<void>;

@@ -8,6 +8,7 @@ import type { Keeping, Opens } from './keeping.js';
 import { delivered, KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
 import type { Proposal, Receipt, Resuming } from './options.js';
 import { endOf, unresolved, whenRead } from './purchases.js';
+import { freeRoom, holdRoom } from './room.js';
 import { hasDropped, isUnended, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';
 
@@ -70,10 +71,8 @@ type Trail = {
   readonly ends: number;
 };
 type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization' | 'derives' | 'content'>;
-/** What was signed, or is about to be sent. */
+/** What a signature adds to it. */
 type Signed = Pick<Trail, 'at' | 'proof' | 'isHash' | 'url' | 'key' | 'ends'>;
-/** As long as the signature of an account and the key of a payment, which are not there yet. */
-const [SIGNATURE, KEY] = [`0x${'0'.repeat(130)}`, `0x${'0'.repeat(64)}`];
 type Row = { readonly name: string; readonly trail: Trail };
 /** A request, by its name, and what gives it up. */
 type Requested = {
@@ -127,6 +126,8 @@ export const resume: Resuming = {
 
 /** Characters of the terms of one payment: a seller chooses how long they are, and others need room. */
 const MOST_TERMS = 32 * 1024;
+/** In the place of a signature that is asked for: its 132 characters, and those of the amount and payee that a payment signed before adds to `earlier`. */
+const LONGEST_PROOF = '0'.repeat(132 + 128);
 
 /** The payments that this process is making, for each store: it asks somebody for an answer, or it has one that nobody has read yet. */
 type Making = Map<string, 'asks' | 'delivered'>;
@@ -193,17 +194,14 @@ class OpenPayments {
     if (keptIn(rows, purchase).some((it) => !it.isOpen && (slot === null || slot !== it.slot))) throw delivered();
   }
 
-  /** Refuses to sign what there is no room to keep: it would be counted, and never leave. */
-  async hasRoom(purchase: string, trail: Trail, goneOn: Row | undefined): Promise<void> {
-    if (JSON.stringify([trail.lines, trail.body]).length > MOST_TERMS)
-      throw unusable(
-        'malformed_challenge',
-        'the terms are too long to be kept',
-        "report this to the server's operator; nothing was signed",
-      );
-    const { record } = await this.#store.read();
+  /** Refuses to sign what there is no room to keep: it would be counted, and never leave. The room is its owner's until they let go of it. */
+  async hasRoom(owner: object, purchase: string, trail: Trail, goneOn: Row | undefined): Promise<void> {
     const row: SentRow = [openRow(purchase, trail.key), Math.floor(this.now()), true, JSON.stringify(trail)];
-    withSent(goneOn === undefined ? record : withoutSent(record, goneOn.name), row);
+    await holdRoom(this.#store, owner, row, goneOn?.name);
+  }
+
+  freeRoom(owner: object): void {
+    freeRoom(this.#store, owner);
   }
 
   /** The exchange of a kept purchase, and its first step; `undefined` if it is over. */
@@ -334,15 +332,28 @@ class Kept implements Keeping {
     return false;
   }
 
-  async prepared(exchange: Exchange): Promise<void> {
+  async prepared(exchange: Exchange, url: string): Promise<void> {
     if (this.#facts.content !== undefined && this.left === undefined) {
       const { slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
       await this.#payments.admits(this.#request, slot);
     }
-    const at = exchange.preparedAt();
-    const signed = { at, proof: SIGNATURE, isHash: false, url: this.#askedUrl, key: KEY, ends: endOf(exchange, this.#payments.now()) };
-    await this.#payments.hasRoom(this.#request, this.#trailOf(exchange, signed), this.#row);
-    this.#signed = { at, proof: '', isHash: false };
+    const terms = exchange.terms() ?? '';
+    if (terms.length > MOST_TERMS)
+      throw unusable(
+        'malformed_challenge',
+        'the terms are too long to be kept',
+        "report this to the server's operator; nothing was signed",
+      );
+    const signed = { at: exchange.preparedAt(), proof: '', isHash: false };
+    const kept = {
+      ...signed,
+      proof: LONGEST_PROOF,
+      url,
+      key: nameOfSeed([...exchange.seed()]),
+      ends: endOf(exchange, this.#payments.now()),
+    };
+    await this.#payments.hasRoom(this, this.#request, this.#trailOf(exchange, kept), this.#row);
+    this.#signed = signed;
   }
 
   proved(proof: string, isHash: boolean): void {
@@ -365,11 +376,13 @@ class Kept implements Keeping {
     await this.#keeps(exchange, { ...signed, url, key, ends: validBefore });
   }
 
-  /** Keeps what was signed, or is about to be sent, with all from which the exchange is made again. */
+  /** Keeps what was signed, or is about to be sent. */
   async #keeps(exchange: Exchange, what: Signed): Promise<void> {
     this.#row = await this.#payments.keep(this.#request, this.#trailOf(exchange, what), this.#row, this.#before);
+    this.#payments.freeRoom(this);
   }
 
+  /** What is kept of it: all from which the exchange is made again. */
   #trailOf(exchange: Exchange, what: Signed): Trail {
     const { payer, slot } = JSON.parse(exchange.proposal() ?? '{}') as Partial<Proposal>;
     const terms = JSON.parse(exchange.terms() ?? '{}') as Pick<Trail, 'lines' | 'body'>;
@@ -409,6 +422,7 @@ class Kept implements Keeping {
   }
 
   over(): void {
+    this.#payments.freeRoom(this);
     this.#over();
   }
 }

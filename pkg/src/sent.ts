@@ -55,6 +55,12 @@ export function withSent(record: string | undefined, row: SentRow): string {
   return JSON.stringify({ ...value, v: 2, sent: within(rows, row[1]) });
 }
 
+/** Refuses, as {@link withSent}, where the record has no room for all of these rows, of which the last one is asked about. */
+export function admitSent(record: string | undefined, rows: readonly SentRow[]): void {
+  const keys = new Set(rows.map(([key]) => key));
+  within([...sentIn(record).filter(([key]) => !keys.has(key)), ...rows], rows.at(-1)?.[1] ?? 0);
+}
+
 /** The record without the row of this key. */
 export function withoutSent(record: string | undefined, key: string): string {
   const value = read(record);

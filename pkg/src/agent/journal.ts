@@ -1,6 +1,7 @@
 /** Payments that were sent, by the key of their request: what is sent again are the same bytes. */
 import type { Proposal } from '../options.js';
-import { isUnended, sentIn, stands, withSent } from '../sent.js';
+import { freeRoom, holdRoom } from '../room.js';
+import { isUnended, type SentRow, sentIn, stands, withSent } from '../sent.js';
 import { type Store, update } from '../store.js';
 
 /** What a key stands for. */
@@ -73,6 +74,15 @@ export class Journal {
     return [...all].filter(([key, { sent, open }]) => open && sent.purchase === purchase && !skips(key)).at(-1)?.[0];
   }
 
+  /** Refuses what there is no room to keep, before it is signed: it would be counted, and never leave. It has that room until {@link freeRoom}. */
+  async hasRoom(owner: object, key: string, sent: Sent): Promise<void> {
+    if (this.#own === undefined && this.#store !== undefined) await holdRoom(this.#store, owner, this.#rowOf([key, sent, true]));
+  }
+
+  freeRoom(owner: object): void {
+    if (this.#store !== undefined) freeRoom(this.#store, owner);
+  }
+
   /**
    * Keeps it, durably where there is a store, before it returns. Where another process was first
    * under this key, or has ended it, its payment is returned and stands; this one must not leave. `before` is what it goes on with.
@@ -136,13 +146,16 @@ export class Journal {
       const entries = this.#entriesOf(record);
       const next = change(entries);
       if (next === undefined) return undefined;
-      const [key, sent, open = false] = next;
-      if (this.#own === undefined) return withSent(record, [`${MINE}${key}`, Math.floor(this.#now()), open, JSON.stringify(sent)]);
-      const all = [...entries.filter(([known]) => known !== key), next];
+      if (this.#own === undefined) return withSent(record, this.#rowOf(next));
+      const all = [...entries.filter(([known]) => known !== next[0]), next];
       let drops = all.length - MOST;
       const waits = ([, it, isOpen]: Entry): boolean => isOpen === true && isUnended(it.ends, this.#now());
       return JSON.stringify(all.filter((entry) => waits(entry) || (drops -= 1) < 0));
     });
+  }
+
+  #rowOf([key, sent, open = false]: Entry): SentRow {
+    return [`${MINE}${key}`, Math.floor(this.#now()), open, JSON.stringify(sent)];
   }
 
   #entriesOf(record: string | undefined): readonly Entry[] {

@@ -125,8 +125,22 @@ export const STORES: readonly Guard[] = [
   [
     'what there is no room to keep is not signed',
     'resume.js',
-    'withSent(goneOn === undefined ?',
-    '0 && withSent(goneOn === undefined ?',
+    'await holdRoom(this.#store, owner, row, goneOn?.name);',
+    '',
     ['record-room', 'what there is no room to keep'],
+  ],
+  [
+    'room is asked for beside what others hold',
+    'room.js',
+    'all.set(owner, { row, replaces });',
+    '',
+    ['record-room', 'whoever asks for much at once'],
+  ],
+  [
+    'an agent asks for room, too',
+    'agent/journal.js',
+    'await holdRoom(this.#store, owner, this.#rowOf([key, sent, true]));',
+    '{}',
+    ['record-room', 'an agent signs nothing'],
   ],
 ];

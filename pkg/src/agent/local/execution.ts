@@ -86,12 +86,16 @@ export class Execution {
     const isTaken = new AbortController();
     /** The fault of the store, by which nothing leaves. */
     let fault: { readonly error: unknown } | undefined;
+    const sentOf = (it: Proposal, what: Pick<Sent, 'url' | 'payment' | 'sending'>): Sent => {
+      const ends = Math.ceil(this.#now()) + it.validForSecs;
+      return { ...having({ purchase: ended?.purchase }), ...asked, ...what, proposal: it, ends };
+    };
     /** Written before it leaves, or is asked for: after a crash the same bytes are sent, or it may be on its way. */
     const claims = async (it: Proposal, what: Pick<Sent, 'url' | 'payment' | 'sending'>): Promise<void> => {
-      const ends = Math.ceil(this.#now()) + it.validForSecs;
-      const mine: Sent = { ...having({ purchase: ended?.purchase }), ...asked, ...what, proposal: it, ends };
+      const mine = sentOf(it, what);
       try {
         const standing = await journal.claim(key, mine, ended);
+        journal.freeRoom(this);
         if (standing !== mine) taken = standing;
       } catch (error) {
         fault = { error };
@@ -138,6 +142,8 @@ export class Execution {
           proposal = it;
           if (shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown) refused = TERMS_CHANGED;
           if (refused !== undefined) return false;
+          const payment = { 'payment-authorization': '0'.repeat(longestPayment(prepared)) };
+          await journal.hasRoom(this, key, sentOf({ ...it, payer: it.payer ?? NOBODY }, { url: prepared.request.url, payment }));
           return (await options.confirm?.(it)) ?? true;
         },
         onStep: (step, it) => {
@@ -165,6 +171,8 @@ export class Execution {
       }
       if (this.#sent === undefined && refused === undefined && !(error instanceof FareboxError)) throw error;
       return this.#verdicts.ofFailure(this.#sent, error, refused);
+    } finally {
+      journal.freeRoom(this);
     }
   }
 
@@ -237,6 +245,12 @@ function agreedBy(response: Response, { proposal }: Sent): Pick<Answered, 'settl
   }
 }
 
+/** The most characters that a header with the payment has: it repeats the terms, in base64, beside what is signed. */
+function longestPayment({ challenge: { headers, body } }: SdkPreparedPaidRequestReady): number {
+  const terms = [headers['payment-required'], headers['www-authenticate'], bodyText(body)];
+  return 2_048 + Math.max(...terms.map((it = '') => Math.ceil((new TextEncoder().encode(it).length * 4) / 3)));
+}
+
 /** The header that carries a payment, if one does. */
 function paymentOf(headers: Readonly<Record<string, string>>): Record<string, string> | undefined {
   const carries = ([name, value]: [string, string]): boolean =>
@@ -246,6 +260,8 @@ function paymentOf(headers: Readonly<Record<string, string>>): Record<string, st
   return found.length === 0 ? undefined : Object.fromEntries(found);
 }
 
+/** In the place of a payer's address that the wallet has not told yet. */
+const NOBODY = `0x${'0'.repeat(40)}`;
 const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';
 const DOUBT = 'It has ended, and only the chain tells whether it was charged; policy.payAgain or a confirm hook lets it be paid again.';
 
