@@ -1,8 +1,5 @@
 /** The part of an answer that is read for what it asks or says: never without an end, in bytes or in time. */
 
-/** The longest that a timer waits, milliseconds: it takes more for no time at all, as one without an end. */
-export const LONGEST_MS = 2 ** 31 - 1;
-
 /** Maximum bytes of a body that is read. */
 const MAX_BODY = 64 * 1024;
 /** How long it may take, milliseconds. */
@@ -29,13 +26,10 @@ export async function readWithin(response: Response, most: number, milliseconds:
     reader.cancel().catch(() => undefined);
   };
   let isLate = false;
-  const timer = setTimeout(
-    () => {
-      isLate = true;
-      stop();
-    },
-    Math.min(milliseconds, LONGEST_MS),
-  );
+  const timer = setTimeout(() => {
+    isLate = true;
+    stop();
+  }, milliseconds);
   while (end === undefined) {
     // An answer without its body is still an answer: its status decides.
     const next = await reader.read().catch(() => undefined);

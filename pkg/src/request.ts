@@ -1,7 +1,6 @@
 /** The caller's request, in a form that can be sent more than once, and its permitted URLs. */
 import { carriesPayment } from '#wasm';
 
-import { LONGEST_MS } from './beginning.js';
 import { type Body, bodyOf, isSingle, noBody, type Single } from './body.js';
 import { FareboxError, quietly, unusable } from './error.js';
 
@@ -138,7 +137,7 @@ export function headerLines(headers: Headers): string {
 export async function pause(milliseconds: number, signal: AbortSignal | null | undefined): Promise<void> {
   if (milliseconds === 0 || signal?.aborted === true) return;
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, Math.min(milliseconds, LONGEST_MS));
+    const timer = setTimeout(done, milliseconds);
     signal?.addEventListener('abort', done, { once: true });
     function done(): void {
       clearTimeout(timer);
@@ -157,7 +156,7 @@ export function endsIn(milliseconds: number, signal?: AbortSignal | null): Abort
   // The timer holds the controller, and no process for it.
   const timer: unknown = setTimeout(
     () => ends.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')),
-    Math.min(milliseconds, LONGEST_MS),
+    milliseconds,
   );
   if (typeof timer === 'object') (timer as { unref?(): void }).unref?.();
   return signal ? AbortSignal.any([signal, ends.signal]) : ends.signal;

@@ -3,7 +3,7 @@
  */
 import * as cards from '#cards-wasm';
 
-import { beginning, LONGEST_MS } from '../beginning.js';
+import { beginning } from '../beginning.js';
 import { drawn } from '../hex.js';
 import { paidUrl } from '../request.js';
 import { memoryStore } from '../store.js';
@@ -216,7 +216,7 @@ export class PaymentDesk {
     let response: Response;
     // For the head alone: a free answer may take its time.
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), Math.min(this.#options.timeoutMs ?? 10_000, LONGEST_MS));
+    const timer = setTimeout(() => late.abort(), this.#options.timeoutMs ?? 10_000);
     try {
       response = await fetch(request.url, { ...initOf(request), signal: late.signal });
     } catch (error) {

@@ -1,7 +1,6 @@
 /** Payments by link: made at a treasury, and paid once from this wallet, within its policy. */
 
 import * as wasm from '#agent-wasm';
-import { LONGEST_MS } from '../beginning.js';
 import { FareboxError, type SentPayment, unusable } from '../error.js';
 import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
 import { type Members, membersIn, membersOf } from '../members.js';
@@ -147,6 +146,9 @@ async function alone<T>(place: string, store: Store, signal: AbortSignal | undef
   all.set(place, ends);
   return ends;
 }
+
+/** The longest that a timer waits. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 async function stateOf(origin: string, id: string, asking: Asking): Promise<PaymentLinkState> {
   const { status, said, data } = await asked(origin, { method: 'GET', path: `/p/${id}/status` }, asking);

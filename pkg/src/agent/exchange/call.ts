@@ -1,5 +1,5 @@
 /** Requests to a compute exchange: with an end in bytes and time, and never redirected. */
-import { LONGEST_MS, readWithin } from '../../beginning.js';
+import { readWithin } from '../../beginning.js';
 import { unusable } from '../../error.js';
 import { endsIn } from '../../request.js';
 import { linesOf } from '../heads.js';
@@ -65,7 +65,7 @@ export async function pause(milliseconds: number, ...wakes: readonly (AbortSigna
   const given = wakes.filter((signal) => signal !== undefined);
   if (milliseconds <= 0 || given.some((signal) => signal.aborted)) return;
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, Math.min(milliseconds, LONGEST_MS));
+    const timer = setTimeout(done, milliseconds);
     for (const signal of given) signal.addEventListener('abort', done, { once: true });
     function done(): void {
       clearTimeout(timer);

@@ -4,7 +4,6 @@
  */
 import * as wasm from '#jobs-wasm';
 
-import { LONGEST_MS } from '../../beginning.js';
 import { endsIn } from '../../request.js';
 import { pause } from './call.js';
 import { News } from './news.js';
@@ -77,7 +76,7 @@ class Seller {
       ends();
       // First, so that no more jobs come; those that are here go on.
       await this.#session.offline();
-      alarm = setTimeout(() => this.#shift.quit(), Math.min(graceMs, LONGEST_MS));
+      alarm = setTimeout(() => this.#shift.quit(), graceMs);
       await Promise.all(this.#shift.working.values());
       clearTimeout(alarm);
       signal?.removeEventListener('abort', ends);
