@@ -1,4 +1,5 @@
 /** The part of an answer that is read for what it asks or says: never without an end, in bytes or in time. */
+import { timerMs } from './timer.js';
 
 /** Maximum bytes of a body that is read. */
 const MAX_BODY = 64 * 1024;
@@ -29,7 +30,7 @@ export async function readWithin(response: Response, most: number, milliseconds:
   const timer = setTimeout(() => {
     isLate = true;
     stop();
-  }, milliseconds);
+  }, timerMs(milliseconds));
   while (end === undefined) {
     // An answer without its body is still an answer: its status decides.
     const next = await reader.read().catch(() => undefined);

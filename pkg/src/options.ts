@@ -165,7 +165,7 @@ export type PayOptions = {
   readonly onPayment?: (proposal: Proposal, receipt: Receipt | undefined) => void | Promise<void>;
   /** The only payment that may be made: the `pin` of an offer of `lookAt`. Another one is `terms_changed` [any]. */
   readonly pin?: string;
-  /** How long one answer to a payment may take, milliseconds; then it is asked for again [no limit]. */
+  /** How long one answer to a payment may take, with its body, milliseconds; then it is asked for again [no limit]. */
   readonly timeoutMs?: number;
   /**
    * `resume` of `farebox/resume`: a payment that delivered nothing, whatever the server answered, is sent again by the next call

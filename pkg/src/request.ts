@@ -3,6 +3,7 @@ import { carriesPayment } from '#wasm';
 
 import { type Body, bodyOf, isSingle, noBody, type Single } from './body.js';
 import { FareboxError, quietly, unusable } from './error.js';
+import { timerMs } from './timer.js';
 
 export type Plain = {
   readonly method: string;
@@ -137,7 +138,7 @@ export function headerLines(headers: Headers): string {
 export async function pause(milliseconds: number, signal: AbortSignal | null | undefined): Promise<void> {
   if (milliseconds === 0 || signal?.aborted === true) return;
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, milliseconds);
+    const timer = setTimeout(done, timerMs(milliseconds));
     signal?.addEventListener('abort', done, { once: true });
     function done(): void {
       clearTimeout(timer);
@@ -152,12 +153,32 @@ export async function pause(milliseconds: number, signal: AbortSignal | null | u
  * signal may be collected before it fires (nodejs/node #57736): then a request that hangs never ends.
  */
 export function endsIn(milliseconds: number, signal?: AbortSignal | null): AbortSignal {
+  return ending(milliseconds, signal).signal;
+}
+
+/** Asks, and gives up where no head comes within so many milliseconds. The body may take its time, until the caller's signal ends it. */
+export async function headWithin(
+  fetch: typeof globalThis.fetch,
+  milliseconds: number,
+  input: RequestInfo | URL,
+  init: RequestInit | undefined,
+): Promise<Response> {
+  const { signal, over } = ending(milliseconds, init?.signal);
+  try {
+    return await fetch(input, { ...init, signal });
+  } finally {
+    over();
+  }
+}
+
+/** Such a signal, and what stops its timer. */
+function ending(milliseconds: number, signal: AbortSignal | null | undefined): { readonly signal: AbortSignal; readonly over: () => void } {
   const ends = new AbortController();
   // The timer holds the controller, and no process for it.
-  const timer: unknown = setTimeout(
+  const timer = setTimeout(
     () => ends.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')),
-    milliseconds,
+    timerMs(milliseconds),
   );
   if (typeof timer === 'object') (timer as { unref?(): void }).unref?.();
-  return signal ? AbortSignal.any([signal, ends.signal]) : ends.signal;
+  return { signal: signal ? AbortSignal.any([signal, ends.signal]) : ends.signal, over: () => clearTimeout(timer) };
 }

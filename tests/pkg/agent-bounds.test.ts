@@ -127,6 +127,23 @@ test('a paid answer that does not end in time names its transaction, and is aske
   assert.deepEqual([(await buy(harness)).sdkOutcomeKind, signer.asked.length, payments()], ['success', 1, 1]);
 });
 
+// A-716
+test('a paid answer that begins in time may take its own time to arrive, also where it is asked for again', async () => {
+  const slow = (response: ServerResponse): void => {
+    response.writeHead(200, SETTLED).write('first ');
+    setTimeout(() => response.end('last'), 700);
+  };
+  answers = slow;
+  const { client, signer } = local({ timeoutMs: 300 });
+  assert.equal((await buy(new AgentHarness({ client }))).merchantResponse.body, 'first last');
+  answers = (response) => response.writeHead(200, SETTLED).write('a', () => response.destroy());
+  const harness = new AgentHarness({ client });
+  assert.equal((await buy(harness)).sdkOutcomeKind, 'execution_inconclusive');
+  answers = slow;
+  assert.equal((await buy(harness)).merchantResponse.body, 'first last');
+  assert.equal(signer.asked.length, 2);
+});
+
 test('a refusal without an end is a refusal', async () => {
   answers = (response) => pour(response.writeHead(402, { 'content-type': 'application/json' }));
   const { client, signer } = local({ maxAnswerBytes: 1_000 });

@@ -6,8 +6,11 @@ import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
+import { pause as pauseOfJobs } from '../../pkg/dist/agent/exchange/call.js';
+import { readWithin } from '../../pkg/dist/beginning.js';
 import { memoryStore, payingFetch } from '../../pkg/dist/index.js';
-import { ask, paymentOf, serve, sharedShop, watchedSigner } from './shop.ts';
+import { pause } from '../../pkg/dist/request.js';
+import { ask, GOODS, paymentOf, serve, sharedShop, watchedSigner } from './shop.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -16,11 +19,42 @@ const shop = sharedShop((request, response) => {
   else if (request.url !== '/hangs') serve(response);
 });
 
+/** A body that comes after a while. */
+const slowly = (text: string): ReadableStream<Uint8Array> =>
+  new ReadableStream({
+    async pull(controller) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      controller.enqueue(new TextEncoder().encode(text));
+      controller.close();
+    },
+  });
+
 test('an answer that never comes is not waited for longer than timeoutMs', { timeout: 15_000 }, async (t) => {
   const collects = setInterval(collect, 20);
   t.after(() => clearInterval(collects));
   const fetch = payingFetch({ signer: watchedSigner(), policy: { deadlineSecs: 1 }, timeoutMs: 1_000 });
   await assert.rejects(fetch(`${shop.url}/hangs`, { signal: new AbortController().signal }), { code: 'payment_unresolved' });
+});
+
+// A-715
+test('whoever sets a limit beyond what a timer counts waits for long, and gets what they paid for', async () => {
+  shop.answers = (request, response) => {
+    if (paymentOf(request) === undefined) ask(response);
+    else setTimeout(() => serve(response), 200);
+  };
+  for (const limit of [Infinity, 30 * 86_400_000]) {
+    shop.requests.length = 0;
+    const fetch = payingFetch({ signer: watchedSigner(), policy: { deadlineSecs: 1 }, timeoutMs: limit });
+    assert.equal(await (await fetch(shop.url)).text(), GOODS);
+    assert.equal(shop.payments().length, 1);
+    const read = await readWithin(new Response(slowly(GOODS)), 100, limit);
+    assert.deepEqual([read.end, new TextDecoder().decode(read.bytes)], ['whole', GOODS]);
+    const waking = new AbortController();
+    for (const pauses of [pause(limit, waking.signal), pauseOfJobs(limit, waking.signal)]) {
+      assert.equal(await Promise.race([pauses.then(() => 'over'), new Promise((resolve) => setTimeout(resolve, 50, 'waits'))]), 'waits');
+    }
+    waking.abort();
+  }
 });
 
 // A-617

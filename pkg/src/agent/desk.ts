@@ -5,7 +5,7 @@ import * as cards from '#cards-wasm';
 
 import { beginning } from '../beginning.js';
 import { drawn } from '../hex.js';
-import { paidUrl } from '../request.js';
+import { headWithin, paidUrl } from '../request.js';
 import { memoryStore } from '../store.js';
 import { type CardContext, type PaymentCard, type PaymentTerms, parameterPlan, paymentOffers } from './cards.js';
 import type { PaidRequestHttpRequest } from './contracts.js';
@@ -214,15 +214,10 @@ export class PaymentDesk {
   async #asked(request: PaidRequestHttpRequest): Promise<Response> {
     const fetch = this.#options.fetch ?? globalThis.fetch;
     let response: Response;
-    // For the head alone: a free answer may take its time.
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), this.#options.timeoutMs ?? 10_000);
     try {
-      response = await fetch(request.url, { ...initOf(request), signal: late.signal });
+      response = await headWithin(fetch, this.#options.timeoutMs ?? 10_000, request.url, initOf(request));
     } catch (error) {
       throw new PaymentDeskError('endpoint_unreachable', 'The endpoint did not answer.', error);
-    } finally {
-      clearTimeout(timer);
     }
     const { status } = response;
     if (status === 401 || status === 403) throw new PaymentDeskError('auth_required', `The endpoint wants a login: HTTP ${status}.`);

@@ -9,6 +9,7 @@ import type { PayOptions, Proposal, Receipt } from '../options.js';
 import { endsIn } from '../request.js';
 import { type KeptPayment, resume, sentPayments } from '../resume.js';
 import type { Store } from '../store.js';
+import { LONGEST_MS } from '../timer.js';
 import { type CheckedLink, checkPaymentLink, type ExpectedLink, followPaymentLink, type PaymentLinkState, paymentLinkIn } from './cards.js';
 import { originOf, pause, replyTo } from './exchange/call.js';
 import { storeOf } from './signer-store.js';
@@ -146,9 +147,6 @@ async function alone<T>(place: string, store: Store, signal: AbortSignal | undef
   all.set(place, ends);
   return ends;
 }
-
-/** The longest that a timer waits. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 async function stateOf(origin: string, id: string, asking: Asking): Promise<PaymentLinkState> {
   const { status, said, data } = await asked(origin, { method: 'GET', path: `/p/${id}/status` }, asking);

@@ -2,6 +2,7 @@
 import { readWithin } from '../../beginning.js';
 import { unusable } from '../../error.js';
 import { endsIn } from '../../request.js';
+import { timerMs } from '../../timer.js';
 import { linesOf } from '../heads.js';
 
 /** A complete answer. */
@@ -65,7 +66,7 @@ export async function pause(milliseconds: number, ...wakes: readonly (AbortSigna
   const given = wakes.filter((signal) => signal !== undefined);
   if (milliseconds <= 0 || given.some((signal) => signal.aborted)) return;
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, milliseconds);
+    const timer = setTimeout(done, timerMs(milliseconds));
     for (const signal of given) signal.addEventListener('abort', done, { once: true });
     function done(): void {
       clearTimeout(timer);

@@ -5,7 +5,7 @@ import { payingThrough, receiptOf } from '../../fetch.js';
 import { drawn } from '../../hex.js';
 import type { Proposal } from '../../options.js';
 import { askPerson } from '../../person.js';
-import { endsIn } from '../../request.js';
+import { headWithin } from '../../request.js';
 import { isUnended } from '../../sent.js';
 import type { SdkPreparedPaidRequestReady } from '../contracts.js';
 import { having } from '../having.js';
@@ -107,6 +107,7 @@ export class Execution {
       isTaken.abort();
       throw isTaken.signal.reason;
     };
+    const { timeoutMs = MAX_ANSWER_MS, broadcast, ...rest } = payOptionsOf(options);
     let first: Response | undefined = answerOf(402, prepared.challenge.headers, bodyText(prepared.challenge.body));
     const fetch: typeof globalThis.fetch = async (input, init) => {
       // The terms that were shown, once; later ones are the merchant's new ones.
@@ -122,14 +123,12 @@ export class Execution {
         }
         await claims(proposal, { url: String(input), payment });
       }
-      return this.#parts.fetch(input, init);
+      return headWithin(this.#parts.fetch, timeoutMs, input, init);
     };
-    const { broadcast } = options;
     const paying = payingThrough(
       fetch,
       {
-        timeoutMs: MAX_ANSWER_MS,
-        ...payOptionsOf(options),
+        ...rest,
         ...having({
           broadcast:
             broadcast &&
@@ -182,11 +181,11 @@ export class Execution {
     const { options, fetch } = this.#parts;
     const { request } = this.#task.prepared;
     const asks = (): Promise<Response> =>
-      fetch(sent.url, {
+      headWithin(fetch, options.timeoutMs ?? MAX_ANSWER_MS, sent.url, {
         ...initOf(request),
         headers: { ...request.headers, ...sent.payment },
         redirect: 'manual',
-        signal: endsIn(options.timeoutMs ?? MAX_ANSWER_MS, this.#stop.signal),
+        signal: this.#stop.signal,
       });
     // Without its hash there is nothing to send again: that is as if the merchant asked for a payment still.
     const response = sent.sending === undefined ? await asks() : new Response(null, { status: 402 });
