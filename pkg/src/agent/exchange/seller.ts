@@ -5,6 +5,7 @@
 import * as wasm from '#jobs-wasm';
 
 import { endsIn } from '../../request.js';
+import { timerMs } from '../../timer.js';
 import { pause } from './call.js';
 import { News } from './news.js';
 import { SellerError, STOPPED, stopped, textOf } from './seller/error.js';
@@ -76,7 +77,7 @@ class Seller {
       ends();
       // First, so that no more jobs come; those that are here go on.
       await this.#session.offline();
-      alarm = setTimeout(() => this.#shift.quit(), graceMs);
+      alarm = setTimeout(() => this.#shift.quit(), timerMs(graceMs));
       await Promise.all(this.#shift.working.values());
       clearTimeout(alarm);
       signal?.removeEventListener('abort', ends);
