@@ -5,10 +5,11 @@ import type { PayOptions } from './options.js';
 import type { AnySigner } from './signer.js';
 import { isStore } from './store.js';
 
-/** A deposit that is about to be signed, or a voucher; amounts in whole tokens. */
+/** A deposit that is about to be signed, a voucher, or a payment by itself; amounts in whole tokens. */
 export type ChannelProposal = {
+  /** Empty for a payment by itself, without a channel. */
   readonly channel: string;
-  /** The amount to deposit; null for a voucher. */
+  /** The amount to deposit; null for a voucher, and for a payment by itself. */
   readonly deposit: string | null;
   /** The most that this request costs. */
   readonly price: string;
@@ -17,6 +18,7 @@ export type ChannelProposal = {
   readonly network: string;
   readonly testNetwork: boolean;
   readonly payTo: string;
+  /** Empty for a payment by itself whose wallet is asked for its address only afterwards. */
   readonly payer: string;
   readonly host: string;
   /** Seconds after which the payer can take the rest back without the payee; null where the contract alone says so. */
@@ -67,7 +69,7 @@ export type Channel = {
   readonly pending: string | null;
 };
 
-export type ChannelOptions = Pick<PayOptions, 'signer' | 'policy' | 'store' | 'acceptPayment' | 'now'> & {
+export type ChannelOptions = Pick<PayOptions, 'signer' | 'policy' | 'store' | 'acceptPayment' | 'now' | 'resume'> & {
   /**
    * The way to pay: a channel and nothing else (`session`), or each request by itself (`once`) [a channel where the server sells so and
    * one can be opened, otherwise each request by itself].
@@ -83,13 +85,13 @@ export type ChannelOptions = Pick<PayOptions, 'signer' | 'policy' | 'store' | 'a
   readonly voucherSigner?: AnySigner;
   /** Tells apart the channels of one wallet at one payee; one process, or one store, for each name ['']. */
   readonly name?: string;
-  /** Called before each deposit; anything but true signs nothing [no question]. */
+  /** Called before each deposit, and each payment by itself unless `once` makes it; anything but true signs nothing [no question]. */
   readonly confirm?: (proposal: ChannelProposal) => boolean | Promise<boolean>;
   /** For sessions of MPP whose seller pays no gas: sends the `calls` of the proposal in order. Returns the hash of the last call, or nothing if none was sent [none]. */
   readonly broadcast?: (proposal: ChannelProposal) => string | null | undefined | Promise<string | null | undefined>;
   /** Called with the state of a session in one line, after each deposit and voucher, and before it is closed [none]. */
   readonly onState?: (line: string) => void;
-  /** For requests of servers that do not sell by channel [they are paid by `payingFetch` with the same signer, policy and store]. */
+  /** For requests of servers that do not sell by channel [they are paid by `payingFetch` with the same signer, policy, store and resume, and `confirm` is asked]. */
   readonly once?: typeof globalThis.fetch;
 };
 
@@ -110,6 +112,7 @@ const OPTIONS = [
   'store',
   'acceptPayment',
   'now',
+  'resume',
   'choose',
   'deposit',
   'maxDeposit',

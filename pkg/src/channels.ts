@@ -3,12 +3,14 @@ import { forgetChannel, listChannels } from '#channels-wasm';
 
 import { notReplayable } from './body.js';
 import { refusal, type Voucher } from './bought.js';
-import { type Channel, type ChannelFetch, type ChannelOptions, checkedOptions } from './channel-options.js';
+import { type Channel, type ChannelFetch, type ChannelOptions, type ChannelProposal, checkedOptions } from './channel-options.js';
 import { type Answered, type Parts, purchase, TERMS } from './channel-purchase.js';
 import { endpointOf } from './endpoints.js';
 import { FareboxError, type Told, told, unusable } from './error.js';
 import { wrapFetch } from './fetch.js';
 import { drawn } from './hex.js';
+import type { Proposal } from './options.js';
+import { unresolved } from './purchases.js';
 import { type Plain, plain, requestOf } from './request.js';
 import { asSigner } from './signer.js';
 import { memoryStore, update } from './store.js';
@@ -22,8 +24,18 @@ export { chunksOf } from './stream.js';
 export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptions): ChannelFetch {
   const options = checkedOptions(fetch, given);
   const signer = asSigner(options.signer);
-  const { acceptPayment, policy = {}, store = memoryStore(), now = () => Date.now() / 1000 } = options;
-  const once = options.once ?? wrapFetch(fetch, { signer, policy, store, now, ...(acceptPayment === undefined ? {} : { acceptPayment }) });
+  const { acceptPayment, confirm, resume, policy = {}, store = memoryStore(), now = () => Date.now() / 1000 } = options;
+  const once =
+    options.once ??
+    wrapFetch(fetch, {
+      signer,
+      policy,
+      store,
+      now,
+      ...(acceptPayment === undefined ? {} : { acceptPayment }),
+      ...(resume === undefined ? {} : { resume }),
+      ...(confirm === undefined ? {} : { confirm: (it) => confirm(withoutChannel(it)) }),
+    });
   const vouchers = options.voucherSigner === undefined ? signer : asSigner(options.voucherSigner);
   const parts: Parts = { fetch, signer, vouchers, store, now, policy: JSON.stringify(policy), options, open: new Map() };
   /** Endpoints that were seen not to sell by channel: a second request for their terms is saved. */
@@ -113,6 +125,15 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     },
     forget: (id: string) => update(store, (record) => told(() => forgetChannel(record, id))),
   });
+}
+
+/** A payment by itself, as the hook of a channel is asked for it. */
+function withoutChannel(it: Proposal): ChannelProposal {
+  // That hook cannot be told that it would be charged beside another one, and so agrees to none.
+  if (it.again) throw unresolved();
+  const { price, symbol, asset, network, testNetwork, payTo, payer, host, description, serverSays, claimsToSell } = it;
+  const shown = { price, symbol, asset, network, testNetwork, payTo, host, description, serverSays, claimsToSell };
+  return { ...shown, channel: '', deposit: null, payer: payer ?? '', withdrawDelaySecs: null };
 }
 
 /** Where nothing but a channel may pay. */
