@@ -2,11 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
+import { sentPayments } from '../../pkg/dist/resume.js';
 import { eventually } from '../support/eventually.ts';
 import { askFor, challenge, credentialOf } from './charges.ts';
 import { farebox, home, newStore, whenRead } from './command-line.ts';
@@ -57,6 +59,26 @@ test('a payment that cannot be kept beside the budget is told as signed, and the
   assert.deepEqual([again.code, again.out], [4, 'oh'], again.err);
   assert.match(again.err, /cannot be kept beside the budget: EISDIR\n.*the same command sends it again/);
   assert.deepEqual(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
+});
+
+test('a purchase whose reader has enough is over, and the same command buys anew', async (t) => {
+  const shop = await open((request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    response.writeHead(200, { 'payment-response': base64(JSON.stringify(settlement())) }).end('line\n'.repeat(400_000));
+  });
+  t.after(() => shop.stop());
+  const store = newStore();
+  for (let day = 1; day <= 2; day += 1) {
+    const line = `set -o pipefail; ${process.execPath} pkg/dist/cli/main.js pay ${shop.url} --yes --store ${store} | head -1`;
+    const ran = spawn('bash', ['-c', line], { env: { PATH: process.env['PATH'], HOME: home, FAREBOX_PRIVATE_KEY: PAYER_KEY } });
+    const [code] = (await once(ran, 'close')) as [number];
+    assert.equal(code, 0);
+    assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, day);
+    assert.deepEqual(
+      (await sentPayments(fileStore(store))).map((it) => it.open),
+      Array.from({ length: day }, () => false),
+    );
+  }
 });
 
 // A-547

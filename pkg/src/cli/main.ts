@@ -10,7 +10,7 @@ import { receipt } from './receipt.js';
 import { failed } from './remedies.js';
 import { resend } from './resend.js';
 import { skill } from './skill.js';
-import { tell } from './terminal.js';
+import { reader, tell } from './terminal.js';
 import { unblock } from './unblock.js';
 import { EXIT, HELP, read, Usage, version } from './words.js';
 
@@ -59,6 +59,7 @@ process.stderr.on('error', () => undefined);
 let isLost = false;
 process.stdout.on('error', ({ code = 'unknown error' }: NodeJS.ErrnoException) => {
   // A reader that has enough, such as head, is no failure.
+  if (code === 'EPIPE' && reader.isHeard) return;
   if (code === 'EPIPE') process.exit();
   if (!isLost) tell(`farebox: standard output cannot be written: ${code}\n`);
   isLost = true;

@@ -11,7 +11,7 @@ import { resume } from '../resume.js';
 import { localSigner, type Signer } from '../signer.js';
 import { inLines, linesOf } from './look.js';
 import { type Asked, asked, keyOf } from './request.js';
-import { jsonText, tell, visible } from './terminal.js';
+import { jsonText, reader as outside, tell, visible } from './terminal.js';
 import { EXIT, type Words } from './words.js';
 
 export async function pay(words: Words): Promise<number> {
@@ -84,19 +84,28 @@ export async function printed(response: Response, words: Words, request: Asked):
   return sent === undefined ? EXIT.failed : EXIT.signed;
 }
 
-/** Writes all of it, and tells what ended it otherwise. What was not read to its end stays open: so it is not given up where it cannot be written. */
+/**
+ * Writes all of it, and tells what ended it otherwise. What was not read to its end stays open: so it is not given up where it cannot be written. A
+ * reader that has enough, such as head, has all that it bought.
+ */
 async function written(body: ReadableStream<Uint8Array>): Promise<'whole' | 'broken' | 'unwritten'> {
   const decoder = new TextDecoder();
   // At a terminal the content of others moves no cursor.
   const shown = (piece?: Uint8Array): Uint8Array | string =>
     process.stdout.isTTY ? visible(decoder.decode(piece, { stream: piece !== undefined })) : (piece ?? '');
-  const isWritten = (piece: Uint8Array | string): Promise<boolean> =>
-    new Promise((resolve) => process.stdout.write(piece, (error) => resolve(!error)));
+  const failedOn = (piece: Uint8Array | string): Promise<NodeJS.ErrnoException | undefined> =>
+    new Promise((resolve) => process.stdout.write(piece, (error) => resolve(error ?? undefined)));
   const reader = body.getReader();
+  outside.isHeard = true;
   for (;;) {
     const part = await reader.read().catch(() => undefined);
     if (part === undefined) return 'broken';
-    if (!(await isWritten(shown(part.value)))) return 'unwritten';
+    const failed = await failedOn(shown(part.value));
+    if (failed?.code === 'EPIPE') {
+      await reader.cancel();
+      return 'whole';
+    }
+    if (failed !== undefined) return 'unwritten';
     if (part.done) return 'whole';
   }
 }

@@ -9,5 +9,8 @@ export function tell(text: string): void {
   process.stderr.write(visibleLines(text));
 }
 
+/** Whether a command hears by itself that the reader of its output has left: a purchase ends with it, and is noted first. */
+export const reader = { isHeard: false };
+
 /** A text as one word of a shell. */
 export const asWord = (text: string): string => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
