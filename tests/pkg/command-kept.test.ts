@@ -9,6 +9,7 @@ import { test } from 'node:test';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { sentPayments } from '../../pkg/dist/resume.js';
+import { update } from '../../pkg/dist/store.js';
 import { eventually } from '../support/eventually.ts';
 import { askFor, challenge, credentialOf } from './charges.ts';
 import { farebox, home, newStore, whenRead } from './command-line.ts';
@@ -180,6 +181,40 @@ test('resend sends the kept payment again without a key, with the body and heade
   // The record knows that its content came: the same command buys anew.
   await farebox(['pay', ...words, '--yes'], { store });
   assert.equal(new Set(seen).size, 2);
+});
+
+test('resend tells what it has sent as signed, where the server then asks for the wallet', async (t) => {
+  let isDelivered = false;
+  const shop = await open((request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    if (!isDelivered) return void response.writeHead(504).end();
+    const problem = { type: 'urn:farebox:problem:payment_already_delivered', code: 'payment_already_delivered', retryable: false };
+    response.writeHead(409, { 'content-type': 'application/problem+json' }).end(JSON.stringify(problem));
+  });
+  t.after(() => shop.stop());
+  const { err, store } = await farebox(['pay', shop.url, '--yes']);
+  isDelivered = true;
+  const sent = await farebox(['resend', /is in (\S+\.json)/.exec(err)?.[1] ?? ''], { store, key: '' });
+  assert.equal(sent.code, 4, sent.err);
+  assert.match(sent.err, /asks for another signature by now, and resend signs nothing/);
+});
+
+test('resend says that a payment has ended, also where a new one would be beyond its policy', async (t) => {
+  let price = 2_000_000;
+  const shop = await open((request, response) => {
+    if (paymentOf(request) === undefined) return ask(response, terms([{ ...OFFER, amount: String(price), maxTimeoutSeconds: 1 }]));
+    response.writeHead(504).end();
+  });
+  t.after(() => shop.stop());
+  const { err, store } = await farebox(['pay', shop.url, '--yes', '--max', '5']);
+  const file = /is in (\S+\.json)/.exec(err)?.[1] ?? '';
+  price = 3_000_000;
+  // As if its time had passed.
+  const rows = fileStore(store);
+  await update(rows, (record) => (record ?? '').replaceAll(/(\\"ends\\":)\d+/g, '$11000000000'));
+  const ended = await farebox(['resend', file], { store, key: '' });
+  assert.equal(ended.code, 2, ended.err);
+  assert.match(ended.err, /has ended and is not sent any more: npx farebox pay/);
 });
 
 test('resend sends also a payment that the budget of this machine does not hold, and never another one', async () => {

@@ -46,19 +46,28 @@ async function again({ ends, askedUrl }: KeptPayment, request: Asked, store: Ret
   try {
     return await keptBeside(request, () => fetch(url, init));
   } catch (error) {
-    if (asked === undefined) throw error;
-    if (asked.replaces) throw new FareboxError({ ...OTHER_TERMS, signed: true }, error);
-    if (isUnended(ends, Date.now() / 1000)) return undefined;
+    const hasEnded = !isUnended(ends, Date.now() / 1000);
+    // What has ended is not sent, and what the server asks for in its place may be beyond today's policy.
+    const isAskedAnew = asked !== undefined || (hasEnded && error instanceof FareboxError && error.payment === undefined);
+    if (!isAskedAnew) throw error;
+    if (asked?.replaces) throw otherTerms(error);
+    if (!hasEnded) return undefined;
     const named = askedUrl === undefined ? '' : ` (its URL is ${askedUrl})`;
     throw new Usage(`this payment has ended and is not sent any more: npx farebox pay with the same request${named} goes on with it`);
   }
 }
 
-const OTHER_TERMS = {
-  code: 'payment_unresolved',
-  message: 'the server asks for another signature by now, and resend signs nothing',
-  remedy: SIGN_ANEW,
-} as const;
+/** What was sent stays signed, whatever the server asks for now. */
+const otherTerms = (cause?: unknown): FareboxError =>
+  new FareboxError(
+    {
+      code: 'payment_unresolved',
+      message: 'the server asks for another signature by now, and resend signs nothing',
+      remedy: SIGN_ANEW,
+      signed: true,
+    },
+    cause,
+  );
 
 /** A payment that the budget does not hold open: only its own bytes are sent. */
 async function bare({ header: [name, value], validBefore, ...kept }: KeptFile, request: Asked, words: Words): Promise<number> {
@@ -73,10 +82,7 @@ async function bare({ header: [name, value], validBefore, ...kept }: KeptFile, r
 }
 
 /** Signs nothing. */
-const NO_WALLET: Signer = {
-  address: () => Promise.reject(new Usage('resend signs nothing: use pay')),
-  sign: () => Promise.reject(new Usage('resend signs nothing: use pay')),
-};
+const NO_WALLET: Signer = { address: () => Promise.reject(otherTerms()), sign: () => Promise.reject(otherTerms()) };
 
 /**
  * The payment in a file, member by member: it may be a stranger's, and nothing else of it is written again. It names the budget
