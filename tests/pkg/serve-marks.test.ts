@@ -171,6 +171,26 @@ test(
   },
 );
 
+// A-648
+test('a container that was killed while the clock ran ahead keeps its folder no longer than another one', LINUX, async (t) => {
+  const gate = folder('ahead');
+  const { mark, leave } = takeState(gate);
+  const [, , , , boot] = basename(mark).split('-');
+  leave();
+  const alien = join(gate, `served-by-1-ab-${boot}-7-1`);
+  const waits = (): Promise<unknown> => waitState(gate, new Promise(() => {}), () => {}, 8_000).then((state) => state?.leave());
+  let seconds = 0;
+  t.mock.method(performance, 'now', () => (seconds += 20) * 1000);
+  // One that goes on touches its mark.
+  writeFileSync(alien, '');
+  const touching = setInterval(() => ages(alien, -3_600 - seconds), 100);
+  await assert.rejects(waits(), ALIEN);
+  clearInterval(touching);
+  ages(alien, -3_600);
+  await waits();
+  assert.equal(existsSync(alien), false);
+});
+
 // A-649
 test('a runtime that does not end keeps the folder', LINUX, (t) => {
   const gate = folder('endless');

@@ -1,5 +1,5 @@
 /** The folder of a gate on this machine: its rows, its secrets, and the mark of the one process that serves it. */
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { Later, Usage } from '../cli/words.js';
@@ -128,11 +128,17 @@ function hideFromGit(folder: string): void {
 }
 
 /** Another container serves the folder, or did: only time tells. */
-class Elsewhere extends Later {}
+class Elsewhere extends Later {
+  readonly mark: string;
+  constructor(message: string, mark: string) {
+    super(message);
+    this.mark = mark;
+  }
+}
 
 const servesAlready = (folder: string) => (owner: Owner, mark: string) =>
   isElsewhere(owner)
-    ? new Elsewhere(`process ${owner.pid} of another container serves ${folder}, or did half a minute ago: call again in a moment`)
+    ? new Elsewhere(`process ${owner.pid} of another container serves ${folder}, or did half a minute ago: call again in a moment`, mark)
     : new Later(`process ${owner.pid} serves ${folder} already; if it is another program, remove ${mark}`);
 
 /** How long a mark of another container is waited for, and between two looks. */
@@ -148,6 +154,7 @@ export async function waitState(
 ): Promise<State | undefined> {
   let isEnded = false;
   void ended.then(() => (isEnded = true));
+  const watched = new Map<string, { readonly at: number | undefined; readonly since: number }>();
   for (let until: number | undefined; !isEnded; ) {
     try {
       return takeState(folder);
@@ -155,10 +162,19 @@ export async function waitState(
       if (!(error instanceof Elsewhere) || Date.now() > (until ?? Number.POSITIVE_INFINITY)) throw error;
       if (until === undefined) waits();
       until ??= Date.now() + patience;
+      endIfUntouched(error.mark, watched);
     }
     await Promise.race([ended, new Promise((done) => setTimeout(done, LOOK_MS))]);
   }
   return undefined;
+}
+
+/** Makes a mark old that nobody has touched for long enough while this process watched: its time may be of a clock that ran ahead. */
+function endIfUntouched(mark: string, watched: Map<string, { readonly at: number | undefined; readonly since: number }>): void {
+  const [at, now] = [statSync(mark, { throwIfNoEntry: false })?.mtimeMs, performance.now()];
+  const before = watched.get(mark);
+  if (before === undefined || before.at !== at) watched.set(mark, { at, since: now });
+  else if (at !== undefined && now - before.since > FRESH_MS) utimesSync(mark, 0, 0);
 }
 
 /** The runtime of a folder which a process serves, as its mark says; `undefined` if none does. */
