@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { test } from 'node:test';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
@@ -44,6 +44,19 @@ for (const status of [200, 302, 404, 500]) {
     assert.equal(kept.header[1], paymentOf(shop.requests[1]!));
   });
 }
+
+test('a payment that is kept names its budget, wherever it is sent again', async (t) => {
+  const shop = await open((request, response) =>
+    paymentOf(request) === undefined ? ask(response) : void response.writeHead(500).end('oh'),
+  );
+  t.after(() => shop.stop());
+  const [budget, cwd] = [newStore(), dirname(home)];
+  const { err } = await farebox(['pay', shop.url, '--yes'], { store: relative(process.cwd(), budget) });
+  const file = resolve(/is in (\S+\.json)/.exec(err)?.[1] ?? '');
+  const again = spawn(process.execPath, [resolve('pkg/dist/cli/main.js'), 'resend', file], { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
+  assert.deepEqual(await once(again, 'close'), [4, null]);
+  assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
+});
 
 //
 test('a payment that cannot be kept beside the budget is told as signed, and the same command sends it again', async (t) => {

@@ -1,6 +1,6 @@
 /** `pay`: the content of a request, paid for if it has to be. */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { FareboxError, type SentPayment } from '../error.js';
@@ -143,7 +143,13 @@ async function yes(question: string): Promise<boolean> {
 export async function keep(payment: SentPayment | undefined, { init, store }: Asked): Promise<void> {
   if (payment === undefined) return;
   const { headers, body } = init;
-  const kept: KeptFile = { ...payment, store, headers, ...(body === undefined ? {} : { body: Buffer.from(body).toString('base64') }) };
+  // As it was typed it would be another one in another folder.
+  const kept: KeptFile = {
+    ...payment,
+    store: resolve(store),
+    headers,
+    ...(body === undefined ? {} : { body: Buffer.from(body).toString('base64') }),
+  };
   const file = join(dirname(store), `payment-${payment.key.slice(2, 18)}.json`);
   try {
     await mkdir(dirname(store), { recursive: true, mode: 0o700 });
