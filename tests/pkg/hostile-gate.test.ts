@@ -23,13 +23,16 @@ const OWED = {
 };
 
 let gate: Server;
-let answer: (path: string) => object = () => ({});
+/** What it answers: an object, a text as it is, or a status without more. */
+let answer: (path: string) => object | string | number = () => ({});
 const asked: string[] = [];
 before(async () => {
   gate = createServer((request, response) => {
     asked.push(request.url ?? '');
+    const said = answer(request.url ?? '');
+    if (typeof said === 'number') response.statusCode = said;
     response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify(answer(request.url ?? '')));
+    response.end(typeof said === 'string' ? said : JSON.stringify(said));
   }).listen(0, '127.0.0.1');
   await once(gate, 'listening');
 });
@@ -143,6 +146,27 @@ test('a review is listed with method and network, and printed whole before it is
   const none = await farebox(['reviews', 'rev_3', '--org', 'acme']);
   assert.deepEqual([none.code, none.out], [2, '']);
   assert.match(none.err, /no review rev_3 is open: --state approved/);
+});
+
+test('an answer that is no list, or no JSON, is told and is not taken for an empty list', async () => {
+  for (const said of ['<!doctype html><title>Log in</title>', { status: 'ok' }, '{"items":[']) {
+    answer = () => said;
+    for (const words of [['owed'], ['payments', '--json'], ['audit'], ['totals'], ['failures'], ['reviews', '--org', 'acme']]) {
+      const { code, out, err } = await farebox(words);
+      assert.deepEqual([code, out], [1, ''], words.join(' '));
+      assert.match(err, /^farebox: The answer is none of a gate/);
+    }
+  }
+});
+
+test('a report of a refund goes on while the gate does not answer', async () => {
+  const answers = [{ ...OWED }, 503, '<title>Log in</title>', { ...OWED, state: 'refunded' }];
+  answer = () => answers.shift() ?? 500;
+  const { code, out, err } = await farebox(['refund', 'rcpt_1', '--transaction', `0x${'9'.repeat(64)}`]);
+  assert.equal(code, 0, err);
+  assert.match(out, /^state: refunded$/m);
+  assert.match(err, /or does not answer.*It is asked again for 2 minutes/);
+  assert.equal(asked.length, 4);
 });
 
 test('an id of dots asks no other path', async () => {

@@ -17,6 +17,15 @@ export class Refused extends Error {
   }
 }
 
+/** An answer that no Worker gives: it says neither that something was done nor that it was not. */
+export class Unreadable extends Error {
+  override readonly name = 'Unreadable';
+
+  constructor() {
+    super('The answer is none of a gate, a treasury or a market: does its address lead elsewhere, or does a login stand in front?');
+  }
+}
+
 /** Whether the host of a URL is the machine that asks. */
 export function isThisMachine(hostname: string): boolean {
   return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
@@ -87,7 +96,11 @@ export class Operator {
 
   async #json(response: Response): Promise<Members> {
     const text = await response.text();
-    return text === '' ? {} : membersOf(JSON.parse(text));
+    try {
+      return text === '' ? {} : membersOf(JSON.parse(text));
+    } catch {
+      throw new Unreadable();
+    }
   }
 
   #headers(): Record<string, string> {
@@ -126,6 +139,12 @@ export function segmentOf(name: string): string {
 export function listOf(members: Members, name: string): readonly Members[] {
   const list = members[name];
   return Array.isArray(list) ? list.map(membersOf) : [];
+}
+
+/** The items of an answer that is a list: one without any says that there is none, which an answer that is no list does not. */
+export function itemsOf(members: Members): readonly Members[] {
+  if (!Array.isArray(members['items'])) throw new Unreadable();
+  return listOf(members, 'items');
 }
 
 /** A member that is text, or a number of the document as text; else empty. */

@@ -1,7 +1,7 @@
 /** The transfer that pays an owed refund back, for the command and for the desk: begun at the gate, and sent by a wallet. */
 
 import type { Members } from '../members.js';
-import { type Operator, segmentOf, textOf } from './client.js';
+import { type Operator, Refused, segmentOf, textOf } from './client.js';
 
 /** A transaction for any wallet: `eth_sendTransaction` without `from`. */
 export type Transfer = { readonly chainId: string; readonly to: string; readonly value: '0x0'; readonly data: string };
@@ -79,5 +79,8 @@ export function linkOf(payment: Readonly<Record<string, unknown>>, own: string):
   return `ethereum:${to}@${BigInt(chainId)}/transfer?address=${String(payment['payer'])}&uint256=${String(payment['amount'])}`;
 }
 
-/** Whether a refund that was reported may still be found: the chain, or the node, does not show it yet. */
-export const isComing = (code: string): boolean => code === 'refund_unproven' || code === 'chain_unavailable';
+/** Whether a report of a refund may still be taken: the chain or the node does not show it yet, or no answer of the gate came. */
+export function isComing(error: unknown): boolean {
+  if (!(error instanceof Refused)) return true;
+  return error.code === 'refund_unproven' || error.code === 'chain_unavailable' || error.status >= 500 || error.status === 429;
+}

@@ -1,6 +1,6 @@
 /** What an operator asks a gate, and decides there. Spec: docs/operations.md, "Operator API". */
 import type { Members } from '../../members.js';
-import { listOf, type Operator, Refused, textOf } from '../../operator/client.js';
+import { itemsOf, type Operator, Refused, textOf } from '../../operator/client.js';
 import { beginOf, beginRefund, dropRefund, isComing, linkOf, payerOf, placeOf, transferOf, UNREAD_PAYER } from '../../operator/transfer.js';
 import { tell, visible } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';
@@ -66,7 +66,7 @@ export const channels = (operator: Operator, { values }: Spoken): Promise<number
 /** Lists clients that fail to pay. */
 export async function failures(operator: Operator, { values }: Spoken): Promise<number> {
   const { route, limit } = values;
-  printList(listOf(await operator.read('/_farebox/failures', { route, limit }), 'items'), FAILURES, values.json === true);
+  printList(itemsOf(await operator.read('/_farebox/failures', { route, limit })), FAILURES, values.json === true);
   return EXIT.done;
 }
 
@@ -78,13 +78,13 @@ export async function totals(operator: Operator, { values }: Spoken): Promise<nu
     ['SETTLED', (item) => amountOf(item, 'settled')],
     plain('NETWORK', 'network'),
   ];
-  printList(listOf(said, 'items'), columns, values.json === true);
+  printList(itemsOf(said), columns, values.json === true);
   return EXIT.done;
 }
 
 /** Compares the books with themselves: a difference is exit code 1. */
 export async function audit(operator: Operator, { values }: Spoken): Promise<number> {
-  const items = listOf(await operator.read('/_farebox/audit'), 'items');
+  const items = itemsOf(await operator.read('/_farebox/audit'));
   printList(items, [plain('NETWORK', 'network'), plain('ASSET', 'asset'), plain('DIFFERENCE', 'difference')], values.json === true);
   return items.every((item) => textOf(item, 'difference') === '0') ? EXIT.done : EXIT.failed;
 }
@@ -147,14 +147,13 @@ async function reported(operator: Operator, id: string, transaction: string, isJ
       printPayment(await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction }), isJson);
       return EXIT.done;
     } catch (error) {
-      // The chain, or the node, does not show it yet.
-      if (!(error instanceof Refused) || !isComing(error.code) || look >= LOOKS) throw error;
+      if (!isComing(error) || look >= LOOKS) throw error;
       if (look === 1)
         tell(
-          `The gate does not find this transfer to the payer in that transaction yet (${error.message}). It is asked again for ${(LOOKS * LOOK_MS) / 60_000} minutes; if the hash is another one's, end this and report the right one.\n`,
+          `The gate does not find this transfer to the payer in that transaction yet, or does not answer (${(error as Error).message}). It is asked again for ${(LOOKS * LOOK_MS) / 60_000} minutes; if the hash is another one's, end this and report the right one.\n`,
         );
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
 
@@ -210,7 +209,7 @@ async function pages(
     // Pages of a filter may be empty, but not for ever.
     if (asked > most + MAX_EMPTY) throw new Usage('the gate names a next page again and again, and none has anything: ask its operator');
     const page = await operator.read(path, { ...parameters, cursor, limit: String(Math.min(most - items.length, 200)) });
-    items.push(...listOf(page, 'items'));
+    items.push(...itemsOf(page));
     cursor = textOf(page, 'next') || undefined;
     if (cursor === undefined || items.length >= most) {
       printList(items, columns, json === true);

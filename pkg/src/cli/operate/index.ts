@@ -1,6 +1,6 @@
 /** The commands of an operator: what they ask of a Worker, and what they decide there. */
 import type { Operator } from '../../operator/client.js';
-import { Refused } from '../../operator/client.js';
+import { Refused, Unreadable } from '../../operator/client.js';
 import { tell } from '../terminal.js';
 import { EXIT } from '../words.js';
 import { operatorOf } from './client.js';
@@ -34,6 +34,10 @@ export async function operate(name: (typeof OPERATE)[number], args: readonly str
   try {
     return await COMMANDS[name](operatorOf(spoken.values.at), spoken);
   } catch (error) {
+    if (error instanceof Unreadable) {
+      tell(`farebox: ${error.message}\n`);
+      return EXIT.failed;
+    }
     if (!(error instanceof Refused)) throw error;
     tell(`farebox: ${error.status}${error.code === '' ? '' : ` ${error.code}`}: ${error.message}\n`);
     if (error.parameter !== '') tell(`         --${error.parameter} has not the form that --help names\n`);

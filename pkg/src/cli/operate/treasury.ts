@@ -1,6 +1,6 @@
 /** What an operator asks a treasury, and decides there. Spec: docs/treasury.md, "The operator's side". */
 import type { Members } from '../../members.js';
-import { listOf, type Operator, segmentOf, textOf } from '../../operator/client.js';
+import { itemsOf, type Operator, segmentOf, textOf } from '../../operator/client.js';
 import { tell } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';
 import { type Column, plain, printList, printOne } from './table.js';
@@ -28,7 +28,7 @@ const REVIEWS: readonly Column[] = [
 /** The organization that is named, or the only one. */
 async function organization(operator: Operator, named: string | undefined): Promise<string> {
   if (named !== undefined) return named;
-  const names = listOf(await operator.read(ROOT), 'items').map((item) => textOf(item, 'name'));
+  const names = itemsOf(await operator.read(ROOT)).map((item) => textOf(item, 'name'));
   const [only, ...others] = names;
   if (only === undefined || others.length > 0) throw new Usage(`which organization? --org ${names.join(', or --org ')}`);
   return only;
@@ -45,7 +45,7 @@ export async function reviews(operator: Operator, { values, given }: Spoken): Pr
     return EXIT.done;
   }
   const said = await operator.read(path, { state, limit: values.limit });
-  printList(listOf(said, 'items'), REVIEWS, values.json === true);
+  printList(itemsOf(said), REVIEWS, values.json === true);
   const limit = Number(values.limit ?? USUAL);
   if (textOf(said, 'cursor') !== '') tell(`There may be more${limit < MOST ? `: --limit ${Math.min(limit * 4, MOST)}` : ''}\n`);
   return EXIT.done;
@@ -54,7 +54,7 @@ export async function reviews(operator: Operator, { values, given }: Spoken): Pr
 async function reviewOf(operator: Operator, path: string, state: string, id: string): Promise<Members> {
   for (let [cursor, asked]: [string | undefined, number] = [undefined, 0]; asked < MAX_PAGES; asked += 1) {
     const page = await operator.read(path, { state, limit: String(MOST), cursor });
-    const found = listOf(page, 'items').find((review) => textOf(review, 'id') === id);
+    const found = itemsOf(page).find((review) => textOf(review, 'id') === id);
     if (found !== undefined) return found;
     cursor = textOf(page, 'cursor') || undefined;
     if (cursor === undefined) break;

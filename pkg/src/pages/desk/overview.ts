@@ -1,7 +1,7 @@
 /** The first view: what is owed and what waits, and the money by day and route. */
 
 import type { Members } from '../../members.js';
-import { listOf, type Operator, textOf } from '../../operator/client.js';
+import { itemsOf, type Operator, textOf } from '../../operator/client.js';
 import { barChart, type Series, shareBar } from '../shared/chart.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
@@ -48,7 +48,7 @@ export async function overview(operator: Operator, _wanted: Wanted, early: (node
 }
 
 function waits(state: string, title: string, page: Members): HTMLElement {
-  const items = listOf(page, 'items').map(seen);
+  const items = itemsOf(page).map(seen);
   const count = `${items.length}${textOf(page, 'next') === '' ? '' : ' or more'}`;
   const rows = items.map((payment) => {
     const actions = actionsFor(payment);

@@ -166,9 +166,7 @@ async function refundAlone(
       await reportRefund(operator, id, hash);
       return `${price} was refunded, as ${hash}.${doubt}`;
     } catch (error) {
-      // A gate that does not answer may not have heard of it.
-      const isLast = error instanceof Refused && !isComing(error.code) && error.status < 500 && error.status !== 429;
-      if (isLast || look === LOOKS) throw new Error(`The refund was sent as ${hash}. ${sentenceOf(error)}`);
+      if (!isComing(error) || look === LOOKS) throw new Error(`The refund was sent as ${hash}. ${sentenceOf(error)}`);
       // It is not there yet: only whoever has waited, or asks again, may doubt it.
       unproven.delete(hash);
     }

@@ -1,7 +1,7 @@
 /** Money that is held for jobs, on its way to sellers and back to buyers. Spec: docs/exchange.md, "The operator's side". */
 
 import type { Members } from '../../members.js';
-import { listOf, textOf } from '../../operator/client.js';
+import { itemsOf, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, listPage, moment, pill, shortened, spokenOf, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo } from '../shared/shell.js';
@@ -38,7 +38,7 @@ export const holds = ofProfile('Money', async (_operator, served, { state = '', 
   const link = (more: Readonly<Record<string, string>>) => linkTo('money', { profile: served.name, state, leave, ...more });
   const states = ['', ...Object.keys(PROGRESS)].map((one) => [PROGRESS[one]?.[0] ?? 'all', link({ state: one }), one === state] as const);
   const ways = ['', ...Object.keys(LEAVES)].map((one) => [LEAVES[one] ?? 'any way', link({ leave: one }), one === leave] as const);
-  const rows = listOf(page, 'items').map((hold) => holdRow(served.name, hold));
+  const rows = itemsOf(page).map((hold) => holdRow(served.name, hold));
   return [
     ...served.head('Money', 'money'),
     switchOf('How far it is', states),

@@ -1,7 +1,7 @@
 /** The reviews that wait for a person, with what was asked and why. Spec: docs/treasury.md, "The operator's side". */
 
 import { type Members, membersOf } from '../../members.js';
-import { listOf, type Operator, textOf } from '../../operator/client.js';
+import { itemsOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, facts, listPage, moment, pill, spokenOf, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
@@ -26,7 +26,7 @@ export async function reviews(operator: Operator, wanted: Wanted): Promise<reado
       'An agent asked for more than it may pay alone. An approval lets exactly this request be paid, once.',
     ),
     ...listPage(
-      listOf(page, 'items').map((review) => reviewRow(place.name, review)),
+      itemsOf(page).map((review) => reviewRow(place.name, review)),
       `No review is ${state}.`,
       'reviews',
       { org: place.name, state },
