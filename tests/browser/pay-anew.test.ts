@@ -8,7 +8,7 @@ import { changesDuring } from '../e2e/world.ts';
 import { answersPayments } from './sellers.ts';
 import { sharedStage } from './stage.ts';
 import { HERE, isPaid, says, signaturesOf, visit } from './visits.ts';
-import type { WalletPlan } from './wallet.ts';
+import { addWallet, type WalletPlan } from './wallet.ts';
 
 const stage = sharedStage([{ path: '/report/dear', methods: ['GET'], price: '$60' }]);
 
@@ -134,6 +134,22 @@ test('a tab that waited for what is not kept asks before it pays as well', async
     await two.getByRole('button', { name: 'Do not pay' }).click();
     await two.getByRole('button', { name: /with Fox/ }).waitFor();
     assert.equal(signaturesOf(wallets), 0);
+  });
+});
+
+test('a page whose payer did not load says so, and is loaded anew', async () => {
+  const payer = payerOf(3);
+  await charged(payer.address, async () => {
+    const page = await stage.context.newPage();
+    await page.route('**/_farebox/pay/*.wasm', (route) => route.abort());
+    await addWallet(page, { payer, network: HERE, name: 'Fox', node: stage.world.chain.url });
+    await page.goto(`${stage.world.gate.url}/report?train`);
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /A part of this page did not come/);
+    await page.unroute('**/_farebox/pay/*.wasm');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await isPaid(page);
   });
 });
 

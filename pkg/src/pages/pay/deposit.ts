@@ -7,6 +7,7 @@ import type { Signer } from '../../signer.js';
 import { inTokens, unitsOf } from '../shared/money.js';
 import { closePurchase, notes } from './notes.js';
 import type { Way } from './terms.js';
+import { unloaded } from './words.js';
 
 /** Pages like this one that a deposit pays for, and the fewest for which one is worth it. */
 const PAGES = 50n;
@@ -55,7 +56,7 @@ export function pagesOf({ terms, single }: Way): bigint {
 export const termsOf = ({ session }: Way): string => JSON.stringify([session?.extra.withdrawDelay, session?.extra.receiverAuthorizer]);
 
 const loaded = async () => {
-  const [{ indexedDbStore }, ahead] = await Promise.all([import('./payer.js'), import('./ahead.js')]);
+  const [{ indexedDbStore }, ahead] = await Promise.all([import('./payer.js'), import('./ahead.js')]).catch(unloaded);
   return { ...ahead, store: indexedDbStore(BUDGET) };
 };
 

@@ -113,7 +113,8 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
   const failure = await knowing((error ?? {}) as Failure);
   if (isOpen(failure)) return sendAgain(time);
   const before = await whoSigned().catch(() => undefined);
-  const again = (): void => void (isStopped(failure) ? run(allowed) : before?.isDeposit ? run(() => inOneTab(goOn)) : run(() => begin()));
+  const goes = isStopped(failure) ? allowed : before?.isDeposit ? () => inOneTab(goOn) : () => begin();
+  const again = (): void => void (failure.code === 'unloaded' ? location.reload() : run(goes));
   const isOver = before !== undefined && (before.isDeposit || before.hasEnded);
   const anew = isOver ? ANEW : failure.code === 'budget_exhausted' ? MORE : undefined;
   panel.failed(wordsFor(failure), saidBy(failure), again, anew && panel.button(anew, () => void run(anew === MORE ? payMore : inTurn)));
@@ -205,7 +206,7 @@ async function knowing(failure: Failure): Promise<Failure> {
   return isSigned().then(
     (signed) => ({ code, message, signed }),
     // What cannot be read may be signed.
-    () => ({ code: 'unread', message, signed: true }),
+    (unread: Failure) => ({ code: unread.code, message, signed: true }),
   );
 }
 

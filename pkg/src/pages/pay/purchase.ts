@@ -11,7 +11,7 @@ import { noteDeposit, openPurchase } from './notes.js';
 import * as panel from './panel.js';
 import { priceOf, type Way } from './terms.js';
 import type { Wallet } from './wallets.js';
-import { ENDED, type Failure } from './words.js';
+import { ENDED, type Failure, unloaded } from './words.js';
 
 export const URL_HERE = location.href.split('#')[0]!;
 /** The lock of a page: whoever pays for it holds it. */
@@ -30,7 +30,7 @@ export type Bought = { readonly response: Response; readonly isSent: boolean; re
 export const withoutWallet = new Error('no wallet was chosen');
 
 /** The payer, with its compiled part. */
-export const loading = import('./payer.js');
+export const loading = import('./payer.js').catch(unloaded);
 // Whoever needs it hears of a failure.
 loading.catch(() => undefined);
 
@@ -116,7 +116,7 @@ export async function payOnce(chosen: Way, signer: Signer, name: string, { payAg
 /** Pays for the page from a deposit, which is made first where none has enough left. */
 export async function payFromDeposit(chosen: Way, signer: Signer, name: string): Promise<Bought> {
   const single = chosen.single ?? chosen;
-  const { channelReceiptOf } = await import('./ahead.js');
+  const { channelReceiptOf } = await import('./ahead.js').catch(unloaded);
   let isSent = false;
   const sends: typeof globalThis.fetch = (input, init) => {
     if (new Headers(init?.headers).has('payment-signature')) {

@@ -62,8 +62,8 @@ async function mayBeSigned(): Promise<boolean> {
 
 /** Reads what is kept: a store that fails does not tell that nothing is. */
 function read<T>(work: () => Promise<T>): Promise<T> {
-  return work().catch((error: unknown) => {
-    throw Object.assign(new Error(String((error as Failure).message)), { code: 'unread' });
+  return work().catch((error: Failure) => {
+    throw error.code === 'unloaded' ? error : Object.assign(new Error(String(error.message)), { code: 'unread' });
   });
 }
 

@@ -55,6 +55,10 @@ const KNOWN: Readonly<Record<string, Words>> = {
     'Your browser did not read what it keeps for this page.',
     'Try again. What you have signed before is charged at most once.',
   ),
+  unloaded: words(
+    'A part of this page did not come.',
+    'Look at your connection. "Try again" loads the page anew. What you have signed before is charged at most once.',
+  ),
   refund_later: words('The rest comes back later.', 'What was deposited just now has to be firm first. Ask again when it says.'),
   deposit_waits: words(
     'Your deposit pays for nothing else now.',
@@ -72,6 +76,11 @@ const KNOWN: Readonly<Record<string, Words>> = {
 
 /** An error of the payer, or of a wallet. */
 export type Failure = { readonly code?: unknown; readonly message?: unknown; readonly signed?: unknown };
+
+/** Throws for a part of the page that did not load. A browser may keep that for as long as the page is open. */
+export function unloaded(): never {
+  throw Object.assign(new Error(''), { code: 'unloaded' });
+}
 
 /** The words for a failure after which nothing is open. */
 export function wordsFor({ code, signed }: Failure): Words {
