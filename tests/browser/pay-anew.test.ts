@@ -153,6 +153,33 @@ test('a page whose payer did not load says so, and is loaded anew', async () => 
   });
 });
 
+// A-706
+test('without a wallet the page tells what is signed, and leads to another browser only beside nothing', async () => {
+  const payer = payerOf(4);
+  const path = '/report?gone';
+  await charged(payer.address, async () => {
+    await stage.context.clock.setFixedTime(Date.now() - 3_600_000);
+    const { page } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
+    await answersPayments(page, `${stage.world.gate.url}${path}`, { status: 409, code: 'refunded' });
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /You paid, and the seller could not deliver/);
+    await page.close();
+    await stage.context.clock.setFixedTime(Date.now());
+    const { page: bare } = await visited(path, []);
+    await says(bare, new RegExp(`Choose the same account to go on, ${payer.address}`));
+    await bare.getByText('This browser has no wallet.').waitFor();
+    assert.equal(await bare.getByRole('link', { name: /Open in/ }).count(), 0);
+    await bare.getByRole('button', { name: 'Pay anew' }).click();
+    await bare.getByRole('button', { name: 'Pay anew' }).click();
+    await says(bare, /This browser has no wallet/);
+    await bare.getByRole('link', { name: 'Open in MetaMask' }).waitFor();
+    await bare.close();
+    const { page: later } = await visited(path, [{ payer, network: HERE, name: 'Fox' }]);
+    await later.getByRole('button', { name: /with Fox/ }).click();
+    await isPaid(later);
+  });
+});
+
 // A-623
 test('what was paid for is shown where the browser can keep none of it', async () => {
   const payer = payerOf(6);

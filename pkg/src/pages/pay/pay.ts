@@ -1,5 +1,6 @@
 // Pays for the page that answered 402, in its place: looks, asks the wallet, pays once, and shows what came.
 
+import { make } from '../shared/dom.js';
 import { deliver, type Flow, take } from './delivery.js';
 import { BUDGET, isOffered } from './deposit.js';
 import { canHold, wayOf } from './held.js';
@@ -263,7 +264,7 @@ function choose(text = CHOOSE): void {
   const mayPayAnew = signed.hasEnded || signed.onlyWay?.single !== undefined;
   const left = mayPayAnew ? [panel.line(panel.button(ANEW, () => void run(inTurn)))] : signed.onlyWay === undefined ? fromRest() : [];
   if (wallets.length === 0) {
-    void showElsewhere(...left);
+    showElsewhere(text, left);
     return;
   }
   const change = (other: Way): void => {
@@ -301,11 +302,21 @@ async function payLeft(): Promise<void> {
   await buy(pays.way, false, pays.payer);
 }
 
-/** How to pay where this browser has no wallet. */
-async function showElsewhere(...left: readonly Node[]): Promise<void> {
-  const { elsewhere } = await import('./phone.js');
-  if (isChoosing && wallets.length === 0) panel.show('This browser has no wallet.', ...left, ...elsewhere(URL_HERE));
+/** How to pay where this browser has no wallet. What is signed for the page goes on in this browser alone. */
+function showElsewhere(text: string, left: readonly Node[]): void {
+  if (text !== CHOOSE) {
+    panel.show(text, make('p', {}, `${NO_WALLET} Turn it on again, then reload the page.`), ...left);
+    return;
+  }
+  const place = make('div');
+  panel.show(NO_WALLET, ...left, place);
+  import('./phone.js').then(
+    ({ elsewhere }) => place.append(...elsewhere(URL_HERE)),
+    () => place.append(make('p', {}, 'Install one and reload the page.')),
+  );
 }
+
+const NO_WALLET = 'This browser has no wallet.';
 
 /** Shows what was paid before, else goes on with what was signed, else shows the choices. */
 async function start(): Promise<void> {
