@@ -160,6 +160,55 @@ test('a page that was paid for and has not come is named before the next one is 
   assert.deepEqual([paid, asked], [DEPOSIT, 4]);
 });
 
+test('events that cost nothing, and those without a receipt, are not called paid', async () => {
+  const [paid, asked] = await paidDuring(5, async () => {
+    const path = '/events?count=3&free';
+    const { page } = await open(5, path);
+    const looks = await answersLooks(page, urlOf(path), 'text/event-stream');
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /^It costs nothing now\. That was all\.$/);
+    assert.equal(await page.title(), 'Payment required');
+    await looks.ends();
+    await page.reload();
+    await answersPayments(page, urlOf(path), { status: 200, code: 'stripped' }, 'text/event-stream');
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /came without a receipt/);
+    await page.unroute(urlOf(path));
+    await page.getByRole('button', { name: 'Ask again' }).click();
+    await says(page, /^Paid\. That was all\.$/);
+  });
+  assert.deepEqual([paid, asked], [PRICE_ATOMIC, 1]);
+});
+
+test('what did not come is said to go on, and a deposit goes on whichever account was chosen before', async () => {
+  const path = `${PATH}?account`;
+  const plans = [
+    { payer: payerOf(6), network: HERE, name: 'Fox' },
+    { payer: payerOf(7), network: HERE, name: 'Owl', person: 'refuses' as const },
+  ];
+  const [paid, asked] = await paidDuring(6, async () => {
+    await deposited(6);
+    const { page } = await visit(stage.context, stage.world, path, plans);
+    await page.getByRole('button', { name: 'Pay 0.01 USDC on Base Sepolia with Owl' }).click();
+    await says(page, /You declined in your wallet/);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await fromDeposit(page).waitFor();
+    const { page: other } = await open(6, path);
+    await answersPayments(other, urlOf(path), { status: 404, code: 'gone' });
+    await fromDeposit(other).click();
+    await says(other, /The seller did not deliver/);
+    await fromDeposit(page).click();
+    await isPaid(page);
+    const { page: once } = await open(6, '/report?once');
+    await answersPayments(once, urlOf('/report?once'), { status: 404, code: 'gone' });
+    await once.getByRole('button', { name: /with Fox/ }).click();
+    await says(once, /The seller did not deliver/);
+    await once.getByRole('button', { name: 'Try again' }).click();
+    await says(once, new RegExp(`Choose the same account to go on, ${payerOf(6).address}`));
+  });
+  assert.deepEqual([paid, asked], [DEPOSIT, 2]);
+});
+
 /** Breaks off the events that come to a page, behind the first. */
 const breaksEvents = (page: Page): Promise<void> =>
   page.evaluate(() => {

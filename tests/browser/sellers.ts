@@ -6,17 +6,25 @@ import type { Page, Route } from 'playwright-core';
 export const refusesPayments = (page: Page, url: string): Promise<void> => answersAll(page, url, { status: 402, body: 'pay' });
 
 /** Answers each payment for a URL by this problem. */
-export const answersPayments = (page: Page, url: string, problem: { readonly status: number; readonly code: string }): Promise<void> =>
-  answersAll(page, url, { status: problem.status, contentType: 'application/problem+json', body: JSON.stringify(problem) });
+export const answersPayments = (
+  page: Page,
+  url: string,
+  problem: { readonly status: number; readonly code: string },
+  contentType = 'application/problem+json',
+): Promise<void> => answersAll(page, url, { status: problem.status, contentType, body: JSON.stringify(problem) });
 
 /** Answers what a page asks of a URL without a payment in the gate's place: a page that is shown while something is mended. */
-export async function answersLooks(page: Page, url: string): Promise<{ again: () => Promise<void>; ends: () => Promise<void> }> {
+export async function answersLooks(
+  page: Page,
+  url: string,
+  contentType = 'text/plain',
+): Promise<{ again: () => Promise<void>; ends: () => Promise<void> }> {
   let answers = 0;
   const answer = (route: Route): Promise<void> => {
     const request = route.request();
     if (request.isNavigationRequest() || request.headers()['payment-signature'] !== undefined) return route.fallback();
     answers += 1;
-    return route.fulfill({ contentType: 'text/plain', body: 'We are back soon.' });
+    return route.fulfill({ contentType, body: 'We are back soon.' });
   };
   await page.route(url, answer);
   return {

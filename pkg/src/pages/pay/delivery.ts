@@ -1,7 +1,7 @@
 // What came for a payment: shown, kept, and shown again.
 
 import { make } from '../shared/dom.js';
-import { fileOf, followed, isGuarded, shown } from './goods.js';
+import { CAME, fileOf, followed, isGuarded, shown } from './goods.js';
 import { forget, type Goods, keep, noteUnkept } from './kept.js';
 import { closePurchase } from './notes.js';
 import * as panel from './panel.js';
@@ -30,7 +30,7 @@ export async function take({ response, isSent, receipt }: Bought, flow: Flow): P
   // Without a receipt nobody knows that it is what was paid for: the same payment asks again.
   const isProven = isPaid || isFree;
   if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
-    const isWhole = await follow(response, isProven);
+    const isWhole = await follow(response, isPaid, isProven ? undefined : flow.again);
     // What broke off is asked for again with the same payment.
     if (isPaid && isWhole) await delivered();
     return;
@@ -68,11 +68,11 @@ async function forgotten({ begin }: Flow): Promise<void> {
   begin();
 }
 
-/** Shows events while they come; whether they came to their end. */
-async function follow(response: Response, isProven: boolean): Promise<boolean> {
-  const place = make('pre', { tabindex: '0', 'aria-label': 'What you paid for' });
-  const begins = isProven ? 'Paid.' : 'It came without a receipt.';
-  if (isProven) {
+/** Shows events while they come; whether they came to their end. `again` asks for those that came without a receipt. */
+async function follow(response: Response, isPaid: boolean, again: (() => void) | undefined): Promise<boolean> {
+  const place = make('pre', { tabindex: '0', 'aria-label': CAME });
+  const begins = isPaid ? 'Paid.' : again === undefined ? 'It costs nothing now.' : 'It came without a receipt.';
+  if (isPaid) {
     noteUnkept(URL_HERE);
     panel.paid();
   }
@@ -81,7 +81,8 @@ async function follow(response: Response, isProven: boolean): Promise<boolean> {
     () => true,
     () => false,
   );
-  panel.show(`${begins} ${isWhole ? 'That was all.' : 'It broke off here.'}`, place);
+  if (again === undefined) panel.show(`${begins} ${isWhole ? 'That was all.' : 'It broke off here.'}`, place);
+  else panel.unproven([place], again);
   return isWhole;
 }
 

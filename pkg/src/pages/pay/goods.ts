@@ -6,6 +6,8 @@ import type { Goods } from './kept.js';
 
 /** Longest text that is shown, characters. */
 const MOST_SHOWN = 200_000;
+/** The name of what is shown, to readers, whether it was paid for or not. */
+export const CAME = 'What came';
 
 /** The goods, and a link to save them. A page is shown from what is kept, if it is: otherwise as its text. */
 export async function shown(goods: Goods, url: string, isKept: boolean): Promise<readonly Node[]> {
@@ -18,14 +20,14 @@ export async function shown(goods: Goods, url: string, isKept: boolean): Promise
   if (kind === 'text/html' && !goods.isGuarded && isKept) {
     const page = `/_farebox/pay/view#${encodeURIComponent(url)}`;
     const alone = make('a', { href: page }, 'Open it by itself');
-    return [make('iframe', { src: page, title: 'What you paid for' }), make('p', {}, alone), saving];
+    return [make('iframe', { src: page, title: CAME }), make('p', {}, alone), saving];
   }
   if (isText(kind)) {
     const text = await goods.body.text();
     const more = text.length > MOST_SHOWN ? [make('p', { class: 'quiet' }, 'Save the file to see all of it.')] : [];
     return [written(inLines(kind, text).slice(0, MOST_SHOWN)), ...more, saving];
   }
-  if (/^image\/(?:png|jpeg|gif|webp|avif)$/.test(kind)) return [make('img', { src: address, alt: 'What you paid for' }), saving];
+  if (/^image\/(?:png|jpeg|gif|webp|avif)$/.test(kind)) return [make('img', { src: address, alt: CAME }), saving];
   if (kind.startsWith('audio/')) return [make('audio', { src: address, controls: '' }), saving];
   if (kind.startsWith('video/')) return [make('video', { src: address, controls: '' }), saving];
   return [saving];
@@ -36,7 +38,7 @@ const isText = (kind: string): boolean =>
 
 /** Text in its own lines, each with its hidden characters shown. */
 function written(text: string): HTMLElement {
-  const place = make('pre', { tabindex: '0', 'aria-label': 'What you paid for' });
+  const place = make('pre', { tabindex: '0', 'aria-label': CAME });
   place.textContent = inOwnLines(text);
   return place;
 }

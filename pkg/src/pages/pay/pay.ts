@@ -114,7 +114,11 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
   const failure = await knowing((error ?? {}) as Failure);
   if (isOpen(failure)) return sendAgain(time);
   const before = await whoSigned().catch(() => undefined);
-  const goes = isStopped(failure) ? allowed : before?.isDeposit ? () => inOneTab(goOn) : () => begin();
+  const goes = isStopped(failure)
+    ? allowed
+    : before?.isDeposit
+      ? () => inOneTab(goOn)
+      : async () => begin(await goesOn().catch(() => CHOOSE));
   const again = (): void => void (failure.code === 'unloaded' ? location.reload() : run(goes));
   const isOver = before !== undefined && (before.isDeposit || before.hasEnded);
   const anew = isOver ? ANEW : failure.code === 'budget_exhausted' ? MORE : undefined;
@@ -181,6 +185,8 @@ async function goOn(): Promise<void> {
   const before = await whoSigned();
   if (before?.isDeposit) {
     if (isStuck(before)) return stuck();
+    // An earlier try may have chosen another account, whose deposit is another one.
+    if (chosenWallet?.account.toLowerCase() !== before.account.toLowerCase()) chosenWallet = undefined;
     return buy(signed.onlyWay!, false, before.account);
   }
   // Beside what was signed by itself nothing is paid from a deposit, also where the note of its way is lost.
@@ -239,6 +245,7 @@ function sendAgain(time: number): void {
 }
 
 const CHOOSE = 'Choose a wallet.';
+const LOOKS = 'Looking at what this browser keeps for the page…';
 
 /** Counts what was begun: what was overtaken while it read shows nothing. */
 let turn = 0;
@@ -247,7 +254,7 @@ let turn = 0;
 async function begin(text = CHOOSE): Promise<void> {
   turn += 1;
   const mine = turn;
-  panel.show('Looking at what this browser keeps for the page…');
+  panel.show(LOOKS);
   await look();
   // What cannot be read is read again by each press.
   await whoSigned().catch(() => undefined);
@@ -327,6 +334,7 @@ async function start(): Promise<void> {
     );
   const goods = await keptOf(URL_HERE).catch(() => undefined);
   if (goods !== undefined) return deliver(goods, flow);
+  panel.show(LOOKS);
   await run(() => inOneTab(goOn));
 }
 

@@ -52,7 +52,7 @@ const STEPS: Readonly<Record<PaymentStep, (wallet: string) => string>> = {
   signing: (wallet) => `Sign in ${wallet}.`,
   sent: () => 'Signed. The server checks and settles the payment…',
   settling: () => 'Still settling. The same payment is sent again: you are charged once.',
-  done: () => 'Paid.',
+  done: () => 'An answer comes…',
 };
 
 let isLimited = true;

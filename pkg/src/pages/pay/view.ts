@@ -4,7 +4,7 @@ import { keptOf } from './kept.js';
 
 const url = decodeURIComponent(location.hash.slice(1));
 const goods = url.startsWith(`${location.origin}/`) ? await keptOf(url) : undefined;
-if (goods === undefined || goods.isGuarded || !goods.type.startsWith('text/html')) {
+if (goods === undefined || goods.isGuarded || !/^\s*text\/html\b/i.test(goods.type)) {
   document.querySelector('p')!.textContent = 'This page is not kept here any more. Go back to its address.';
 } else {
   const html = await goods.body.text();
