@@ -490,7 +490,7 @@ export async function closeEnded(store: Store, url: string, now: number): Promis
   await update(store, (record) => {
     const open = sentIn(record).filter(([name, , isOpen]) => isOpen && name.startsWith(KEPT));
     const rows = open.map(([name, , , text]): Row => ({ name, trail: JSON.parse(text) as Trail }));
-    const ended = rows.filter(({ trail }) => trail.url === url && !isUnended(trail.ends, now));
+    const ended = rows.filter(({ trail }) => (trail.askedUrl ?? trail.url) === url && !isUnended(trail.ends, now));
     return ended.reduce<string | undefined>((next, row) => closed(next ?? record, row, null, now), undefined);
   });
 }

@@ -8,7 +8,7 @@ import type { Page } from 'playwright-core';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { changesDuring } from '../e2e/world.ts';
 import { seriousOf } from './looks.ts';
-import { answersLooks, answersPayments } from './sellers.ts';
+import { answersLooks, answersPayments, leadsLooks } from './sellers.ts';
 import { sharedStage } from './stage.ts';
 import { HERE, isPaid, losesAnswers, says, signaturesOf, visit } from './visits.ts';
 
@@ -158,6 +158,29 @@ test('a page that was paid for and has not come is named before the next one is 
     await three.getByText('You have 0.46 USDC left of your deposit here.').waitFor();
   });
   assert.deepEqual([paid, asked], [DEPOSIT, 4]);
+});
+
+// A-707
+test('what was signed for a page that has moved goes on, and nothing is paid from a deposit beside it', async () => {
+  const [paid, asked] = await paidDuring(7, async () => {
+    await deposited(7);
+    const [path, moved] = [`${PATH}?moved`, `${PATH}?there`];
+    const { page, wallets } = await open(7, path);
+    const pay = page.getByRole('button', { name: 'Pay 0.01 USDC on Base Sepolia with Fox' });
+    await pay.waitFor();
+    await leadsLooks(page, urlOf(path), urlOf(moved));
+    await answersPayments(page, urlOf(moved), { status: 404, code: 'gone' });
+    await pay.click();
+    await says(page, /The seller did not deliver/);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await says(page, /Choose the same account to go on/);
+    assert.equal(await fromDeposit(page).count(), 0);
+    await page.unroute(urlOf(moved));
+    await page.reload();
+    await isPaid(page);
+    assert.equal(signaturesOf(wallets), 1);
+  });
+  assert.deepEqual([paid, asked], [DEPOSIT + PRICE_ATOMIC, 2]);
 });
 
 test('events that cost nothing, and those without a receipt, are not called paid', async () => {

@@ -72,5 +72,6 @@ async function openPayments(): Promise<KeptPayment[]> {
   if (!(await mayBeSigned())) return [];
   const { sentPayments } = await loading;
   const sent = await read(() => sentPayments(indexedDbStore(BUDGET)));
-  return sent.filter(({ url, open }) => open && url === URL_HERE);
+  // The look may have led to another address of the origin.
+  return sent.filter(({ url, askedUrl = url, open }) => open && askedUrl === URL_HERE);
 }
