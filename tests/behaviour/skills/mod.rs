@@ -19,5 +19,6 @@ mod replies;
 mod room;
 pub mod sales;
 mod subscriptions;
+mod tables;
 mod transactions;
 mod world;

@@ -1,0 +1,104 @@
+//! The gate's route table of a market: read with the gate's own reader before it is written.
+
+use farebox_core::gate::Gate;
+use farebox_core::gate::config::Routes;
+use farebox_core::skills::message::{Answer, Command};
+use serde_json::{Value, json};
+
+use super::world::{World, echo, gated, owner, vars};
+
+/// The market's own check, as its Worker has it.
+#[path = "../../../src/market/table.rs"]
+mod table;
+
+use table::Checked;
+
+/// Networks of the market, and of the gate in front of it.
+const BOTH: [&str; 2] = ["eip155:84532", "eip155:421614"];
+
+fn of_networks(networks: &[&str]) -> World {
+    let mut vars = vars();
+    vars["NETWORK"] = json!(networks);
+    World::of(&vars)
+}
+
+/// What the market writes for the gate.
+fn written(world: &mut World) -> Checked {
+    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table is wanted") };
+    table::checked(&world.market, &draft)
+}
+
+/// What a gate of these networks says of a table.
+fn read(networks: &[&str], table: &str) -> Vec<String> {
+    let vars = json!({
+        "NETWORK": networks, "PAY_TO": owner(5), "GATE_SECRET": "0".repeat(64),
+        "LEDGER_SALT": "0".repeat(32), "ORIGIN_URL": "https://origin.example.com",
+        "FACILITATOR_URL": "https://facilitator.example.com", "DEFAULT": "free",
+    });
+    let read = Gate::configured(&vars.to_string(), Routes::Stored(table));
+    read.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+}
+
+fn publish(world: &mut World, id: &str, more: &Value) {
+    let mut body = gated();
+    body["skillId"] = id.into();
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    assert_eq!(world.publish(&body).status, 201);
+}
+
+//
+#[test]
+fn a_route_that_the_gate_refuses_is_left_out_whatever_networks_there_are() {
+    for networks in [&BOTH[..1], &BOTH] {
+        let mut world = of_networks(networks);
+        publish(&mut world, "fine", &json!({}));
+        // What an owner may well say, and what no gate takes.
+        publish(&mut world, "no-example", &json!({"outputSchema": {"type": "object"}}));
+        publish(&mut world, "elsewhere", &json!({"inputSchema": {"$id": "x"}}));
+        let Checked { text, refused } = written(&mut world);
+        assert_eq!(read(networks, &text), Vec::<String>::new(), "{text}");
+        let mut left: Vec<&str> = refused.iter().map(|(skill, _)| skill.as_str()).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["elsewhere", "no-example"], "{networks:?}");
+        assert!(text.contains("\"/s/fine\""));
+    }
+}
+
+#[test]
+fn a_skill_is_sold_on_the_network_that_it_names() {
+    let mut world = of_networks(&BOTH);
+    publish(&mut world, "everywhere", &json!({"packs": {"starter": "$5.00"}}));
+    for (id, network) in [("first", BOTH[0]), ("second", BOTH[1])] {
+        publish(&mut world, id, &json!({ "network": network, "packs": {"starter": "$5.00"} }));
+    }
+    let Checked { text, refused } = written(&mut world);
+    assert_eq!(refused, []);
+    assert_eq!(read(&BOTH, &text), Vec::<String>::new());
+    let routes: Vec<Value> = serde_json::from_str(&text).unwrap();
+    for (path, network) in [
+        ("/s/everywhere", None),
+        ("/s/first", Some(BOTH[0])),
+        ("/s/second", Some(BOTH[1])),
+        ("/packs/second/starter", Some(BOTH[1])),
+    ] {
+        let route = routes.iter().find(|route| route["path"] == path).unwrap();
+        assert_eq!(route["network"].as_str(), network, "{path}");
+    }
+}
+
+#[test]
+fn a_market_of_main_networks_without_an_account_of_its_own_reads_its_table() {
+    let mut vars = vars();
+    vars.as_object_mut().unwrap().remove("TEST_NETWORKS_ONLY");
+    vars["NETWORK"] = json!(["eip155:8453", "eip155:196"]);
+    let mut world = World::of(&vars);
+    let body = echo();
+    assert_eq!(world.publish(&body).status, 201);
+    publish(&mut world, "paid", &json!({"price": "$0.05"}));
+    let Checked { text, refused } = written(&mut world);
+    assert_eq!(refused, []);
+    assert!(text.contains("\"/s/paid\""));
+    assert_eq!(read(&["eip155:8453", "eip155:196"], &text), Vec::<String>::new());
+}
