@@ -164,6 +164,48 @@ fn prepaid(world: &mut World, key: &str, payload: &str) -> (u32, String) {
     }
 }
 
+//
+#[test]
+pub fn a_pack_and_a_fee_are_paid_in_the_usual_token_of_each_network() {
+    // USDC is the first token of the one; the other has it, but another one comes first.
+    const USDC_OF_BASE: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
+    const USDC_OF_X_LAYER: &str = "0xB6CEceAB302E2E4948951eE7843FC24E92933061";
+    const USDT0_OF_X_LAYER: &str = "0x779Ded0c9e1022225f8E0630b35a9b54bE713736";
+    const PAID: [(&str, &str, [u32; 2]); 4] = [
+        ("eip155:8453", USDC_OF_BASE, [200, 201]),
+        ("eip155:196", USDT0_OF_X_LAYER, [200, 201]),
+        // No 402 of the gate asks for these.
+        ("eip155:196", USDC_OF_X_LAYER, [409, 409]),
+        ("eip155:8453", USDT0_OF_X_LAYER, [409, 409]),
+    ];
+    for networks in [["eip155:8453", "eip155:196"], ["eip155:196", "eip155:8453"]] {
+        let mut vars = vars();
+        vars.as_object_mut().unwrap().remove("TEST_NETWORKS_ONLY");
+        (vars["NETWORK"], vars["PAY_TO"]) = (json!(networks), owner(5).into());
+        vars["LISTING_FEE"] = "$1.00".into();
+        let mut world = World::of(&vars);
+        let mut body = gated();
+        (body["packs"], body["asset"]) = (json!({"starter": "$5.00"}), "USDC".into());
+        for (number, (network, asset, answers)) in PAID.into_iter().enumerate() {
+            let id = format!("echo-{number}");
+            body["skillId"] = id.as_str().into();
+            assert_eq!(world.publish(&body).status, 201);
+            let paid = |path: &str, amount: &str| Sale {
+                path: path.into(),
+                payment: path.into(),
+                network: network.into(),
+                asset: asset.into(),
+                transaction: "0x1".into(),
+                ..sale(amount)
+            };
+            let fee = paid(&format!("/fees/{id}"), "1000000");
+            let pack = paid(&format!("/packs/{id}/starter"), "5000000");
+            let told = [fee, pack].map(|sale| refused(sold(&mut world, sale)));
+            assert_eq!(told, answers, "{networks:?}: {asset} on {network}");
+        }
+    }
+}
+
 //
 #[test]
 pub fn a_pack_that_was_settled_is_given_though_its_skill_was_taken_back() {

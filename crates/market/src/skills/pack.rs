@@ -9,16 +9,14 @@ use super::draft::plans;
 use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Response, Sale};
 use super::place::{moved_by, note_use};
-use super::price::{is_price, may_sell};
+use super::price::{is_usual_price, may_sell};
 use super::refused::{self, refusal};
 use super::row::{Charges, PackRow, SkillRow, VersionRow};
 use crate::text::Members;
-use farebox_base::chain::ChainId;
 use farebox_base::encoding::{base32, hex};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::{Secret, ct_eq};
-use farebox_evm::token;
 
 /// Milliseconds of a cycle.
 pub const CYCLE_MS: u64 = 30 * 86_400_000;
@@ -109,14 +107,9 @@ pub(super) fn sell_pack<B: Rows>(
         return Ok(Decision::reply(refusal(410, error)));
     }
     let is_sold = books.versions(id)?.iter().any(|version| {
-        let usual = version.networks.first().and_then(|network| {
-            let chain = ChainId::parse(network).ok()?;
-            token::default_for(&chain)
-        });
-        let asset = usual.map_or("", |token| token.symbol);
         may_sell(version, sale, moment.now)
             && plans(version).iter().any(|(known, price)| {
-                known == plan && is_price(sale, price, asset, &version.networks)
+                known == plan && is_usual_price(sale, price, &version.networks)
             })
     });
     if !is_sold {

@@ -145,3 +145,12 @@ pub(super) fn is_price(sale: &Sale, price: &str, asset: &str, networks: &[String
     let price = Amount::from_decimal(price, token.decimals);
     token.address == paid && price.is_ok() && price.ok() == Amount::from_atomic(&sale.amount).ok()
 }
+
+/// Whether a sale was paid with this price in the usual token of its network: that for which the gate
+/// asks there on a route that names none.
+pub(super) fn is_usual_price(sale: &Sale, price: &str, networks: &[String]) -> bool {
+    let first = networks.first().filter(|_| planted(Mutant::FirstTokensPayAlone));
+    let network = ChainId::parse(first.unwrap_or(&sale.network)).ok();
+    let usual = network.as_ref().and_then(token::default_for);
+    usual.is_some_and(|token| is_price(sale, price, token.symbol, networks))
+}

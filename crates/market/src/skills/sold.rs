@@ -12,7 +12,7 @@ use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Forward, Response, Sale};
 use super::pack::sell_pack;
 use super::place::{moved_by, note_use};
-use super::price::{is_price, may_sell};
+use super::price::{is_price, is_usual_price, may_sell};
 use super::refused::{self, refusal};
 use super::row::{Charges, FOR_EVER, PackRow, SkillRow, VersionRow};
 use super::seal::{seller_secret, target_of};
@@ -21,7 +21,6 @@ use crate::text::Members;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
-use farebox_evm::token;
 
 /// Milliseconds to the head of a seller's answer.
 const TIMEOUT_MS: u64 = 30_000;
@@ -101,8 +100,6 @@ impl Sales<'_> {
         let skill = or_reply!(books.skill(id)?.ok_or_else(refused::no_skill));
         let networks: Vec<String> = self.table.networks.iter().map(ToString::to_string).collect();
         let fee = self.table.fee.unwrap_or_default();
-        let asset = self.table.networks.first().and_then(token::default_for);
-        let asset = asset.map_or("", |token| token.symbol);
         let answer = Members::ok().text("skillId", id).raw("paid", "true").done();
         let answer = Response::json(200, answer).no_store();
         if skill.fee.as_deref() == Some(sale.payment.as_str()) {
@@ -115,7 +112,7 @@ impl Sales<'_> {
         if !may_be_sold && !planted(Mutant::GonePaysItsFee) {
             return Ok(Decision::reply(refusal(409, "This skill was taken back")));
         }
-        if !is_price(sale, fee, asset, &networks) {
+        if !is_usual_price(sale, fee, &networks) {
             return Ok(Decision::reply(refusal(409, "This is not the market's fee")));
         }
         let version = or_reply!(books.version(id, &skill.latest)?.ok_or_else(refused::no_skill));
