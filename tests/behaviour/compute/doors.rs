@@ -102,6 +102,35 @@ fn an_operator_s_variables_make_the_profiles_and_each_fault_has_its_place() {
     assert_eq!(wrong(&same), ["EXCHANGE_PROFILES[1].hold"]);
 }
 
+//
+#[test]
+pub fn what_only_skills_have_ends_no_exchange_however_it_is_written() {
+    let errors = |change: &dyn Fn(&mut Value)| match Profiles::from_vars(&with(change).to_string())
+    {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.into_iter().map(|error| error.variable).collect(),
+    };
+    let both = json!([NETWORK, "eip155:2368"]);
+    for networks in [both.clone(), both.to_string().into(), json!(7), json!([7]), json!([])] {
+        let told = errors(&|vars| vars["NETWORK"] = networks.clone());
+        assert_eq!(told, Vec::<String>::new(), "{networks}");
+    }
+    for payee in [json!({NETWORK: wallet(5)}), json!([]), json!("nobody")] {
+        let told = errors(&|vars| vars["PAY_TO"] = payee.clone());
+        assert_eq!(told, Vec::<String>::new(), "{payee}");
+    }
+    // What skills are paid to proves no bond on any of their networks, and on others it may.
+    let shared = |networks: Value| {
+        errors(&move |vars| {
+            (vars["PAY_TO"], vars["NETWORK"]) = (wallet(66).into(), networks.clone())
+        })
+    };
+    let bonds = ["EXCHANGE_PROFILES[0].bonds", "EXCHANGE_PROFILES[1].bonds"];
+    assert_eq!(shared(json!(NETWORK)), bonds);
+    assert_eq!(shared(both), bonds);
+    assert_eq!(shared(json!(["eip155:2368"])), Vec::<String>::new());
+}
+
 //
 #[test]
 pub fn skills_beside_an_exchange_have_its_till_among_their_own_routes() {

@@ -289,6 +289,10 @@ pub const TABLE: &[Row] = &[
         DebtsAreNeverReported,
         claims::the_gate_is_told_of_a_refund_of_what_got_no_job_until_it_hears
     ),
+    row!(
+        SkillsEndTheExchange,
+        doors::what_only_skills_have_ends_no_exchange_however_it_is_written
+    ),
 ];
 
 #[test]

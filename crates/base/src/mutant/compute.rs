@@ -276,6 +276,8 @@ macro_rules! compute {
             PaidQuotesAreFree,
             /// Whatever the gate answers about a quote is told as its terms.
             AnyAnswerHasTerms,
+            /// What only skills have ends the exchange beside them where it is wrong.
+            SkillsEndTheExchange,
         }
     };
 }

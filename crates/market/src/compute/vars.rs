@@ -19,8 +19,9 @@ use crate::text::{Members, list};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::http::RequestHead;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
-use farebox_common::config::{ConfigError, MAX_CONFIG_BYTES, Reader, nodes};
+use farebox_common::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network, nodes};
 use farebox_evm::address::Address;
 
 /// The variable with an entry for each profile.
@@ -193,8 +194,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
     // What is wrong in an entry is said also where a secret is not known, as on the machine of a check.
     let secret = secret.unwrap_or_else(|| Secret::new("-".repeat(MIN_SECRET_BYTES)));
     let shared = SharedSettings { url: url.unwrap_or_default(), secret };
-    let sales = reader.text("PAY_TO").and_then(|text| Address::parse(&text).ok());
-    let home = reader.text("NETWORK").and_then(|text| ChainId::parse(&text).ok());
+    let skills = read_skills(reader);
     let mut gateways: Vec<Gateway> = Vec::new();
     for (number, entry) in list.iter().enumerate() {
         let place = format!("{PROFILES}[{number}]");
@@ -220,7 +220,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
                  give one of the two another asset or another hold";
             reader.fail_at(&place, "hold", remedy);
         }
-        let sales = sales.filter(|_| home.as_ref().is_none_or(|it| *it == gateway.profile.network));
+        let sales = skills.pay_to.filter(|_| skills.are_on(&gateway.profile.network));
         // Each object knows the transfers that it has taken, and no other's.
         if gateway.older.direct_transfers.is_some() && sales == Some(gateway.profile.escrow) {
             let remedy = "is PAY_TO, and direct_transfers is set: one transfer would pay for a job and \
@@ -253,6 +253,30 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
         notices,
         nodes,
     })
+}
+
+/// The settings of skills beside an exchange that tell apart what is paid for which.
+struct SkillSettings {
+    pay_to: Option<Address>,
+    /// None where they cannot be read.
+    networks: Vec<ChainId>,
+}
+
+impl SkillSettings {
+    fn are_on(&self, network: &ChainId) -> bool {
+        self.networks.is_empty() || self.networks.contains(network)
+    }
+}
+
+/// Reads `PAY_TO` and `NETWORK`. What is wrong with them ends the skills alone.
+fn read_skills(reader: &mut Reader) -> SkillSettings {
+    let known = reader.errors.len();
+    let pay_to = reader.text("PAY_TO").and_then(|text| Address::parse(&text).ok());
+    let networks = network::read(reader, |_| true);
+    if !planted(Mutant::SkillsEndTheExchange) {
+        reader.errors.truncate(known);
+    }
+    SkillSettings { pay_to, networks }
 }
 
 /// `ORIGIN_SECRET`: the gate signs with it what it says was paid.
