@@ -1,5 +1,6 @@
 //! Rows in memory: maps, and nothing that decides.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -28,6 +29,8 @@ pub struct MemoryRows {
     pub tally: Tally,
     pub hours: BTreeMap<u64, HourTally>,
     pub records: BTreeMap<String, SellerRecord>,
+    /// How often the seats of a single seller were counted.
+    pub counted: Cell<u32>,
 }
 
 impl MemoryRows {
@@ -77,6 +80,17 @@ impl MemoryRows {
                 Figure::Seller(row) => _ = self.records.insert(row.seller.clone(), row),
             }
         }
+    }
+
+    fn count_seats(&self, seller: &str, now: u64) -> Seats {
+        let open = || self.quotes.iter().filter(|it| it.seller == seller && it.has_seat(now));
+        let firm = open().filter(|it| now < it.firm).count();
+        let jobs = self.jobs.iter().filter(|it| it.seller == seller && it.state.has_seat());
+        let count = |number: usize| u32::try_from(number).unwrap();
+        let reserved = count(open().count());
+        let forgeable = self.jobs.iter().filter(|it| it.seller == seller && is_forgeable(it));
+        let forgeable = count(forgeable.count());
+        Seats { reserved, firm: count(firm), busy: count(jobs.count()), forgeable }
     }
 
     /// When something is due.
@@ -135,14 +149,13 @@ impl Rows for MemoryRows {
     }
 
     fn seats(&self, seller: &str, now: u64) -> Result<Seats, Infallible> {
-        let open = || self.quotes.iter().filter(|it| it.seller == seller && it.has_seat(now));
-        let firm = open().filter(|it| now < it.firm).count();
-        let jobs = self.jobs.iter().filter(|it| it.seller == seller && it.state.has_seat());
-        let count = |number: usize| u32::try_from(number).unwrap();
-        let reserved = count(open().count());
-        let forgeable = self.jobs.iter().filter(|it| it.seller == seller && is_forgeable(it));
-        let forgeable = count(forgeable.count());
-        Ok(Seats { reserved, firm: count(firm), busy: count(jobs.count()), forgeable })
+        self.counted.set(self.counted.get() + 1);
+        Ok(self.count_seats(seller, now))
+    }
+
+    fn taken_seats(&self, now: u64) -> Result<Vec<(String, Seats)>, Infallible> {
+        let all = self.sellers.keys().map(|id| (id.clone(), self.count_seats(id, now)));
+        Ok(all.filter(|(_, seats)| seats.taken() > 0).collect())
     }
 
     fn holders(&self, seller: &str, now: u64) -> Result<Vec<Holder>, Infallible> {
@@ -344,12 +357,6 @@ impl Figures for MemoryRows {
         all.sort_by_key(|row| std::cmp::Reverse(row.heartbeat.unwrap_or(row.created)));
         all.truncate(limit as usize);
         Ok(all)
-    }
-
-    fn taken_seats(&self, now: u64) -> Result<Vec<(String, Seats)>, Infallible> {
-        let seats = |id: &String| Rows::seats(self, id, now).unwrap();
-        let all = self.sellers.keys().map(|id| (id.clone(), seats(id)));
-        Ok(all.filter(|(_, seats)| seats.taken() > 0).collect())
     }
 
     fn events(&self, about: &About, after: u64, limit: u32) -> Result<Vec<EventRow>, Infallible> {

@@ -251,6 +251,20 @@ pub fn capabilities_have_counts_and_least_prices_and_name_no_seller() {
     assert_eq!(told.code(), (400, "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED"));
 }
 
+//
+#[test]
+fn the_list_of_capabilities_counts_the_seats_of_all_sellers_at_once() {
+    let mut world = World::new();
+    for seller in 1..20 {
+        world.seller(seller, "0.005");
+    }
+    world.ask("10.0.0.1", 99, "hello");
+    let before = world.rows.counted.get();
+    let told = world.told(Command::Capabilities);
+    assert_eq!(told.body["capabilities"][0]["available_count"], 18);
+    assert_eq!(world.rows.counted.get(), before, "a read for each seller");
+}
+
 #[test]
 pub fn a_body_names_its_profile() {
     let of = |body: &str| profile_of(body, Profile::LiveMainnet).ok();

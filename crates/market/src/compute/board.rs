@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::{Figures, HOUR_MS, HourTally, SellerRecord, Tally, hour_of};
 use super::kernel::Now;
-use super::records::Seats;
+use super::records::{Rows, Seats};
 use super::row::{EventKind, EventRow, HoldKind, SellerRow};
 use super::settings::{PaymentProfile, Profile};
 use super::standing::HEARTBEAT_MS;
@@ -129,10 +129,7 @@ pub(super) fn make_board<F: Figures>(
     profile: &PaymentProfile,
     tick: Now<'_>,
 ) -> Result<Board, F::Error> {
-    let mut taken: Sorted<String, Seats> = Sorted::new();
-    for (seller, seats) in figures.taken_seats(tick.now)? {
-        taken.insert(seller, seats);
-    }
+    let taken = all_seats(figures, tick.now)?;
     let seats = |id: &str| taken.get(id).copied().unwrap_or_default();
     let online = figures.online(tick.now.saturating_sub(HEARTBEAT_MS))?;
     let tally = figures.tally()?;
@@ -162,6 +159,15 @@ pub(super) fn make_board<F: Figures>(
         settlements: settlements(figures)?,
         events: figures.newest(MAX_EVENTS)?,
     })
+}
+
+/// The seats that are taken at this time, by seller.
+pub(super) fn all_seats<R: Rows>(records: &R, now: u64) -> Result<Sorted<String, Seats>, R::Error> {
+    let mut taken = Sorted::new();
+    for (seller, seats) in records.taken_seats(now)? {
+        taken.insert(seller, seats);
+    }
+    Ok(taken)
 }
 
 /// The explorer that shows what happened here; empty where money is pretended.

@@ -2,9 +2,8 @@
 //! `GET /buyers/capabilities`.
 
 use alloc::format;
-use alloc::vec::Vec;
 
-use super::board::list_offers;
+use super::board::{all_seats, list_offers};
 use super::body::demo_unsupported;
 use super::kernel::{Applied, Decision, Now};
 use super::message::JsonAnswer;
@@ -23,11 +22,13 @@ pub(super) fn list_capabilities<R: Rows>(
     if profile.kind == Profile::DemoTestnet {
         return Ok(Decision::reply(demo_unsupported()));
     }
-    let mut free = Vec::new();
-    for seller in records.online(tick.now.saturating_sub(HEARTBEAT_MS))? {
-        let seats = records.seats(&seller.id, tick.now)?;
-        free.extend((seats.free(seller.capacity) > 0).then_some(seller));
-    }
+    // As many reads as there are sellers would hold up what is paid, and anyone may ask for them.
+    let taken = all_seats(records, tick.now)?;
+    let mut free = records.online(tick.now.saturating_sub(HEARTBEAT_MS))?;
+    free.retain(|seller| {
+        let seats = taken.get(&seller.id).copied().unwrap_or_default();
+        seats.free(seller.capacity) > 0
+    });
     let currency = profile.token.symbol;
     let offers = list_offers(&free, &|_| Seats::default(), tick.now);
     let capabilities = offers.into_iter().map(|it| {

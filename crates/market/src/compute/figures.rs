@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::kernel::Now;
-use super::records::{Change, Rows, Seats};
+use super::records::{Change, Rows};
 use super::row::{
     DaySales, EventRow, HoldRow, JobRow, JobState, Leave, OrphanTally, RefundClaim, SellerRow,
 };
@@ -150,9 +150,6 @@ pub trait Figures: Rows {
     /// The sellers that were heard of last (a heartbeat, else their first proof), latest first, of
     /// those that have proven who they are.
     fn latest(&self, limit: u32) -> Result<Vec<SellerRow>, Self::Error>;
-
-    /// The sellers that have taken seats at this time.
-    fn taken_seats(&self, now: u64) -> Result<Vec<(String, Seats)>, Self::Error>;
 
     /// Events with a higher number, oldest first.
     fn events(&self, about: &About, after: u64, limit: u32) -> Result<Vec<EventRow>, Self::Error>;

@@ -131,6 +131,10 @@ pub trait Rows {
     /// The seats of a seller that are taken at this time.
     fn seats(&self, seller: &str, now: u64) -> Result<Seats, Self::Error>;
 
+    /// The seats that are taken at this time, of each seller that has any; none is counted as
+    /// forgeable.
+    fn taken_seats(&self, now: u64) -> Result<Vec<(String, Seats)>, Self::Error>;
+
     /// The quotes that hold a seat of a seller at this time, oldest first.
     fn holders(&self, seller: &str, now: u64) -> Result<Vec<Holder>, Self::Error>;
 

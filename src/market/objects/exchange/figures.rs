@@ -3,12 +3,11 @@
 use farebox_core::compute::figures::{
     About, Figure, Figures, HourTally, ListPart, MoneyOf, SellerRecord, Tally,
 };
-use farebox_core::compute::records::Seats;
 use farebox_core::compute::row::{EventRow, HoldRow, JobRow, SellerRow};
 use serde::de::DeserializeOwned;
 
 use super::rows::ExchangeRows;
-use crate::platform::columns::{json, number, read, text, whole};
+use crate::platform::columns::{json, number, read, whole};
 use crate::platform::sql::{Result, SqlValue};
 
 /// Where money goes, as [`schema`](super::schema) indexes it; null while that is not decided.
@@ -122,25 +121,6 @@ impl Figures for ExchangeRows<'_> {
         let query = "SELECT row FROM sellers WHERE json_extract(row, '$.subject') <> ''
             ORDER BY coalesce(heartbeat, json_extract(row, '$.created')) DESC LIMIT ?";
         self.all(query, vec![whole(limit.into())])
-    }
-
-    fn taken_seats(&self, now: u64) -> Result<Vec<(String, Seats)>> {
-        let query = "SELECT seller, sum(reserved), sum(firm), sum(busy) FROM (
-            SELECT seller, 1 AS reserved, firm > ? AS firm, 0 AS busy FROM quotes
-                WHERE state = 'open' AND until > ?
-            UNION ALL SELECT seller, 0, 0, 1 FROM jobs WHERE state IN ('settling', 'paid', 'running'))
-            GROUP BY seller";
-        let few = |value: Option<&SqlValue>| {
-            let count = value.and_then(number).unwrap_or(0);
-            u32::try_from(count).unwrap_or(u32::MAX)
-        };
-        let taken = |row: Vec<SqlValue>| {
-            let [reserved, firm, busy] = [1, 2, 3].map(|place| few(row.get(place)));
-            let seats = Seats { reserved, firm, busy, forgeable: 0 };
-            (text(row.first()).unwrap_or_default(), seats)
-        };
-        let rows = self.0.exec(query, vec![whole(now), whole(now)])?;
-        rows.raw().map(|row| Ok(taken(row?))).collect()
     }
 
     fn events(&self, about: &About, after: u64, limit: u32) -> Result<Vec<EventRow>> {

@@ -141,6 +141,25 @@ impl Rows for ExchangeRows<'_> {
         Ok(Seats { reserved, firm, busy, forgeable })
     }
 
+    fn taken_seats(&self, now: u64) -> Result<Vec<(String, Seats)>> {
+        let query = "SELECT seller, sum(reserved), sum(firm), sum(busy) FROM (
+            SELECT seller, 1 AS reserved, firm > ? AS firm, 0 AS busy FROM quotes
+                WHERE state = 'open' AND until > ?
+            UNION ALL SELECT seller, 0, 0, 1 FROM jobs WHERE state IN ('settling', 'paid', 'running'))
+            GROUP BY seller";
+        let few = |value: Option<&SqlValue>| {
+            let count = value.and_then(number).unwrap_or(0);
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        let taken = |row: Vec<SqlValue>| {
+            let [reserved, firm, busy] = [1, 2, 3].map(|place| few(row.get(place)));
+            let seats = Seats { reserved, firm, busy, forgeable: 0 };
+            (text(row.first()).unwrap_or_default(), seats)
+        };
+        let rows = self.0.exec(query, vec![whole(now), whole(now)])?;
+        rows.raw().map(|row| Ok(taken(row?))).collect()
+    }
+
     fn holders(&self, seller: &str, now: u64) -> Result<Vec<Holder>> {
         let query = "SELECT id, client, firm FROM quotes
             WHERE state = 'open' AND seller = ? AND until > ? ORDER BY number";
