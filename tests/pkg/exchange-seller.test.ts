@@ -129,6 +129,55 @@ test('a handler that fails, is late, or delivers nothing or too much fails its j
   );
 });
 
+// A-694
+test('a result that the exchange cannot read fails its job at once', async () => {
+  its.script = (it, response) =>
+    it.path.endsWith('/complete')
+      ? say(response, 400, { code: 'INVALID_JSON', error: 'Request body must be valid JSON.' })
+      : sellerScript(it, response);
+  works.push({ id: 'j1', status: 'paid' });
+  // Half of a character, as a text that is cut has it at its end.
+  const { events, loop } = selling({ handler: (prompt) => (prompt === 'hello' ? 'hi' : '🙂'.slice(0, 1)) });
+  await until(() => works[0]?.status === 'failed');
+  await until(() => events.some(({ type }) => type === 'failed'));
+  await loop.stop();
+  assert.match(String(works[0]?.done), /^the exchange cannot take the result: .*valid JSON/);
+  assert.equal(asked.filter(({ path }) => path.endsWith('/complete')).length, 1);
+});
+
+test('what the exchange answers of the request itself fails no job', async () => {
+  let refusals = 2;
+  its.script = (it, response) =>
+    it.path.endsWith('/complete') && (refusals -= 1) >= 0
+      ? say(response, 400, { code: 'SOMETHING_ELSE', error: 'x' })
+      : sellerScript(it, response);
+  works.push({ id: 'j1', status: 'paid' });
+  const { loop } = selling();
+  await until(() => works[0]?.status === 'done');
+  await loop.stop();
+  assert.ok(!asked.some(({ path }) => path.endsWith('/fail')));
+});
+
+test('a job that was begun before is worked on to its end by the clock of the exchange', async () => {
+  // An hour behind this machine, whose clock is wrong.
+  const behind = 3_600_000;
+  its.script = (it, response) => {
+    if (!it.path.endsWith('sellers/jobs') || works[0]?.status !== 'running') return sellerScript(it, response);
+    const expires = new Date(Date.now() - behind + 60_000).toISOString();
+    const job = { job_id: 'j1', status: 'running', payload: { prompt: 'j1' }, expires_at: expires };
+    return say(response, 200, { jobs: [job] }, { date: new Date(Date.now() - behind).toUTCString() });
+  };
+  works.push({ id: 'j1', status: 'running' });
+  const handler = async (prompt: string): Promise<string> => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return `did ${prompt}`;
+  };
+  const { loop } = selling({ handler });
+  await until(() => works[0]?.done !== undefined);
+  await loop.stop();
+  assert.deepEqual(works[0]?.done, { text: 'did j1' });
+});
+
 test('what is sold is said with the proof, and an exchange that would sell anything else is left', async () => {
   its.script = (it, response) =>
     it.path.endsWith('/session')

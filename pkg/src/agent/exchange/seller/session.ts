@@ -27,6 +27,8 @@ export class Session {
   /** When it is renewed, and when it ends, unix milliseconds. */
   #session: { readonly token: string; readonly renews: number; readonly expires: number } | undefined;
   #opening: Promise<void> | undefined;
+  /** Milliseconds by which the exchange's clock is ahead of this one, as its last answer has it. */
+  #ahead = 0;
 
   constructor(shift: Shift) {
     this.#shift = shift;
@@ -37,6 +39,11 @@ export class Session {
 
   get token(): string | undefined {
     return this.#session?.token;
+  }
+
+  /** A time of the exchange by the clock of this machine. */
+  here(time: number): number {
+    return time - this.#ahead;
   }
 
   async register(isOpening = false): Promise<void> {
@@ -170,6 +177,8 @@ export class Session {
       body: JSON.stringify({ ...this.#shift.frame, ...body }),
       headers: bearer === undefined ? [] : [['authorization', `Bearer ${bearer}`]],
     });
+    const sent = Date.parse(/^date: (.+)$/im.exec(reply?.headers ?? '')?.[1] ?? '');
+    if (!Number.isNaN(sent)) this.#ahead = sent - Date.now();
     const said = membersIn(reply?.body ?? '');
     const text = (name: string): string => (typeof said[name] === 'string' ? said[name] : '');
     return {

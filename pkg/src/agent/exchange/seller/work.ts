@@ -5,7 +5,7 @@ import { membersOf } from '../../../members.js';
 
 import { endsIn } from '../../../request.js';
 import type { LoggedJob, Outcome } from '../shift-log.js';
-import { textOf } from './error.js';
+import { SellerError, textOf } from './error.js';
 import type { SellerJob } from './options.js';
 import type { Session } from './session.js';
 import type { Shift } from './shift.js';
@@ -13,11 +13,15 @@ import type { Shift } from './shift.js';
 /** Longest result that the exchange takes, bytes of JSON. */
 const MAX_RESULT = 64 * 1024;
 
+/** What an exchange says of a result that it will never take. */
+const UNREADABLE = ['INVALID_JSON', 'INVALID_REQUEST', 'RESULT_TOO_LARGE'];
+
 /** A job of the exchange's list. */
 export type Job = {
   readonly id: string;
   readonly status: string;
   readonly job: Omit<SellerJob, 'signal' | 'deadline'>;
+  /** When it ends, by the clock of this machine. */
   readonly expires: number;
 };
 
@@ -52,18 +56,31 @@ export class Work {
     const { outcome } = row;
     // It is over: the exchange shows it until its money has moved.
     if (outcome === undefined) return;
-    const isDone = 'result' in outcome;
-    const said = await this.#session.call(`jobs/${id}/${isDone ? 'complete' : 'fail'}`, outcome);
-    if (said === undefined) return this.#drop(id);
+    const told = await this.#deliver(id, outcome);
+    if (told === undefined) return this.#drop(id);
     await this.#keep({ id, state: 'over' });
-    this.#shift.tell({ type: isDone ? 'completed' : 'failed', jobId: id, ...('error' in outcome ? { message: outcome.error } : {}) });
+    const isDone = 'result' in told;
+    this.#shift.tell({ type: isDone ? 'completed' : 'failed', jobId: id, ...('error' in told ? { message: told.error } : {}) });
+  }
+
+  /** Delivers an outcome; the one that was told, or `undefined` if the job is another's by now. */
+  async #deliver(id: string, outcome: Outcome): Promise<Outcome | undefined> {
+    if ('error' in outcome) return (await this.#session.call(`jobs/${id}/fail`, outcome)) && outcome;
+    try {
+      return (await this.#session.call(`jobs/${id}/complete`, outcome)) && outcome;
+    } catch (error) {
+      if (!(error instanceof SellerError) || !UNREADABLE.includes(error.code)) throw error;
+      // It would be refused whenever it is sent, and its buyer would wait for the end of the job.
+      return this.#deliver(id, { error: wasm.failReason(`the exchange cannot take the result: ${error.message}`) });
+    }
   }
 
   /** The jobs that the exchange has for this seller. */
   async listed(): Promise<Job[]> {
     const said = await this.#session.call('sellers/jobs', {});
     const jobs: unknown = said?.['jobs'];
-    return Array.isArray(jobs) ? jobs.map(jobOf).filter((job) => job !== undefined) : [];
+    const read = (value: unknown): Job | undefined => jobOf(value, (time) => this.#session.here(time));
+    return Array.isArray(jobs) ? jobs.map(read).filter((job) => job !== undefined) : [];
   }
 
   async #isRunning(id: string): Promise<boolean> {
@@ -93,8 +110,8 @@ export class Work {
   }
 }
 
-/** A job of the exchange's list; of another shape, nothing. */
-function jobOf(value: unknown): Job | undefined {
+/** A job of the exchange's list, whose end is told by the clock of this machine; of another shape, nothing. */
+function jobOf(value: unknown, here: (time: number) => number): Job | undefined {
   const job = membersOf(value);
   const payload = membersOf(job['payload']);
   const text = (it: unknown): string => (typeof it === 'string' ? it : '');
@@ -105,7 +122,7 @@ function jobOf(value: unknown): Job | undefined {
   return {
     id,
     status: text(job['status']),
-    expires: Number.isNaN(expires) ? Infinity : expires,
+    expires: Number.isNaN(expires) ? Infinity : here(expires),
     job: {
       jobId: id,
       paymentId: text(job['payment_id']),
