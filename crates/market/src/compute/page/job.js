@@ -11,6 +11,16 @@ const HIDDEN = /[HIDDEN_CLASS]/gu;
 let cursor = '';
 let token = '';
 
+/** What this tab keeps of the token, where the browser lets it. */
+function kept(given) {
+  try {
+    if (given !== undefined) sessionStorage.setItem(PLACE, given);
+    return sessionStorage.getItem(PLACE) ?? '';
+  } catch {
+    return '';
+  }
+}
+
 /** What is not seen, or turns the text around it, by its number; lines and tabs stay. */
 const visible = (text) =>
   text.replace(HIDDEN, (char) =>
@@ -33,7 +43,8 @@ async function read() {
   if (!response.ok) {
     at('feed').textContent =
       response.status === 403 || response.status === 404 ? 'This token reads no such job.' : 'The job could not be read.';
-    return response.status >= 500;
+    // What is crowded now is asked again.
+    return response.status >= 500 || [408, 425, 429].includes(response.status);
   }
   const job = await response.json();
   at('job').hidden = false;
@@ -89,7 +100,7 @@ async function follow() {
 }
 
 async function show() {
-  sessionStorage.setItem(PLACE, token);
+  kept(token);
   for (;;) {
     try {
       if (!(await read())) return;
@@ -107,6 +118,6 @@ at('open').addEventListener('submit', (event) => {
   show();
 });
 
-token = location.hash.slice(1) || (sessionStorage.getItem(PLACE) ?? '');
+token = location.hash.slice(1) || kept();
 if (location.hash !== '') history.replaceState(null, '', location.pathname);
 if (token !== '') show();
