@@ -217,6 +217,35 @@ pub fn what_was_interrupted_while_it_was_paid_ends_as_the_treasury_says() {
 }
 
 #[test]
+pub fn what_no_one_tells_of_ends_and_may_have_been_paid() {
+    let mut without = vars();
+    without.as_object_mut().unwrap().remove("LOOKUP_TOKEN");
+    // Nothing can be looked up there, and here the treasury does not answer.
+    for (vars, looks) in [(without, 0), (vars(), 180)] {
+        let mut world = World::of(&vars);
+        world.publish(&echo());
+        let order = world.order("k");
+        world.now += 59_000;
+        world.send(Command::Due);
+        assert_eq!(world.rows.invocations[0].phase, Phase::Paying, "its Worker may be at it");
+        for fence in 2..looks + 2 {
+            world.now += 3_600_000;
+            world.send(Command::Due);
+            assert_eq!(world.rows.invocations[0].phase, Phase::Paying);
+            let invocation = order.invocation.clone();
+            world.send(Command::Paid { invocation, fence, answer: None });
+        }
+        world.now += 3_600_000;
+        world.send(Command::Due);
+        let row = &world.rows.invocations[0];
+        let (ending, error) = (row.ending, row.error.as_str());
+        assert_eq!((ending, error, row.paid), (Ending::PaidFailed, "interrupted", Moved::Unknown));
+        let again = told(world.invoke("k", "hello"));
+        assert_eq!((again.status, &again.body["paid"]), (500, &json!("unknown")));
+    }
+}
+
+#[test]
 pub fn what_the_treasury_never_heard_of_ends_after_three_minutes() {
     let mut world = shop();
     let order = world.order("k");

@@ -179,6 +179,8 @@ macro_rules! skills {
             OldLayoutsStay,
             /// A pack and the market's fee are paid in the token of the first network alone.
             FirstTokensPayAlone,
+            /// An invocation of whose payment no one tells any more never ends.
+            LostPaymentsRunForEver,
         }
     };
 }

@@ -10,6 +10,7 @@ use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Chore};
 use super::row::{InvocationRow, Moved, Phase};
 use super::shelf::Archive;
+use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which the alarm may work on an invocation.
 const LOOK_LEASE_MS: u64 = 20_000;
@@ -31,12 +32,14 @@ impl Tasks<'_> {
             chores.push(Chore::Table);
         }
         for row in books.due(moment.now, BATCH)? {
-            match row.phase {
+            if let Some(finish) = self.interrupt(&row) {
                 // One at a time: each ending reads the totals that the one before has written.
-                Phase::Calling | Phase::Proving if changes.is_empty() => {
-                    let finish = interrupt(&row);
+                if changes.is_empty() {
                     changes = self.bookings.finish(books, row, &finish, moment.now)?.changes;
                 }
+                continue;
+            }
+            match row.phase {
                 Phase::Calling | Phase::Proving | Phase::Done => {}
                 Phase::Paying | Phase::Doubtful => {
                     let row = take_up(row, moment.now);
@@ -56,12 +59,20 @@ impl Tasks<'_> {
         changes.push(Change::Sweep(moment.now));
         Ok(Decision { answer: Answer::Tasks(chores), changes })
     }
-}
 
-fn interrupt(row: &InvocationRow) -> Finish<'static> {
-    match row.phase {
-        Phase::Proving => Finish::paid_failed(Moved::Yes, INTERRUPTED),
-        _ => Finish::failure(INTERRUPTED),
+    /// How an invocation ends that no request works on any more; `None` if that is looked up, or over.
+    fn interrupt(&self, row: &InvocationRow) -> Option<Finish<'static>> {
+        // No one tells any more what became of its payment.
+        let is_lost = || {
+            let is_asked = self.bookings.lookup_token.is_some() && row.looks < MAX_LOOKS;
+            !is_asked && !planted(Mutant::LostPaymentsRunForEver)
+        };
+        match row.phase {
+            Phase::Calling => Some(Finish::failure(INTERRUPTED)),
+            Phase::Proving => Some(Finish::paid_failed(Moved::Yes, INTERRUPTED)),
+            Phase::Paying if is_lost() => Some(Finish::paid_failed(Moved::Unknown, INTERRUPTED)),
+            Phase::Paying | Phase::Doubtful | Phase::Done => None,
+        }
     }
 }
 
