@@ -293,6 +293,10 @@ pub const TABLE: &[Row] = &[
         SkillsEndTheExchange,
         doors::what_only_skills_have_ends_no_exchange_however_it_is_written
     ),
+    row!(
+        UnheardPaymentsAreSignedAgain,
+        payments::a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_settled
+    ),
 ];
 
 #[test]

@@ -255,6 +255,11 @@ impl Keyed {
 
     /// What its wallet signs for this many units, as a message of version 1.
     pub fn signed(&self, units: &str) -> Value {
+        self.signed_until(units, NOON / 1000 + 300)
+    }
+
+    /// The same, until this second.
+    fn signed_until(&self, units: &str, end: u64) -> Value {
         let usdc = Domain {
             name: "USDC",
             version: "2",
@@ -266,13 +271,13 @@ impl Keyed {
             to: Address::parse(&ESCROW.to_lowercase()).unwrap(),
             value: Amount::from_atomic(units).unwrap(),
             valid_after: UnixTime::from_secs(0),
-            valid_before: UnixTime::from_secs(NOON / 1000 + 300),
+            valid_before: UnixTime::from_secs(end),
             nonce: [3; 32],
         };
         let signature = self.account.sign(&terms.digest(&usdc.separator())).unwrap();
         let authorization = json!({
             "from": self.account.address().to_checksum(), "to": ESCROW, "value": units,
-            "validAfter": "0", "validBefore": (NOON / 1000 + 300).to_string(),
+            "validAfter": "0", "validBefore": end.to_string(),
             "nonce": hex::encode_prefixed(&[3; 32]),
         });
         let signature = hex::encode_prefixed(&signature.to_bytes());
@@ -306,6 +311,59 @@ pub fn a_payment_that_was_never_heard_of_frees_the_seat_and_ends_no_quote() {
     let sale = TillPayment { payer: keyed.address.clone(), ..world.sale(&id, "rcpt_1", 9) };
     assert_eq!(Told::of(world.sold(&sale)).status, 200);
     assert_eq!(world.rows.jobs.len(), 1);
+}
+
+//
+#[test]
+pub fn a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_settled() {
+    // Shown early, and shown just before its quote ends.
+    for begins in [0, 290_000] {
+        let mut world = World::with_seller();
+        let keyed = Keyed::quoted(&mut world);
+        let id = keyed.quote.text("payment_id");
+        let end = NOON / 1000 + 900;
+        let mut payment = keyed.signed_until("5000", end);
+        payment["x402Version"] = json!(2);
+        payment["resource"] = json!({"url": format!("https://gate.example.com/till/{id}")});
+        let buy = |world: &mut World, payment: &Value| {
+            let payment = match payment {
+                Value::Null => String::new(),
+                payment => base64::encode(payment.to_string().as_bytes()),
+            };
+            let (client, body) = ("10.0.0.1".into(), Keyed::order(&keyed.address).to_string());
+            world.send(Command::Buy { client, payment, body })
+        };
+        world.now += begins;
+        world.open(1);
+        world.beat(1);
+        assert_eq!(buy(&mut world, &payment), Answer::Till(id.clone()));
+        world.now += 120_000;
+        world.alarm();
+        world.now = NOON + 420_000;
+        world.alarm();
+        assert!(world.rows.jobs.is_empty());
+        assert_eq!(world.rows.quotes[0].state, QuoteState::Lapsed);
+        world.open(1);
+        world.beat(1);
+        assert_eq!(buy(&mut world, &payment), Answer::Till(id.clone()), "the gate knows of it");
+        // Who shows no payment is told terms, and so is another signature.
+        let next = Told::of(buy(&mut world, &Value::Null));
+        assert_eq!(next.code(), (402, "PAYMENT_REQUIRED"));
+        assert_ne!(next.text("payment_id"), id);
+        assert_eq!(
+            buy(&mut world, &payment),
+            Answer::Till(id.clone()),
+            "whatever was quoted since"
+        );
+        // Once nothing can be settled any more there are new terms.
+        world.now = end * 1000;
+        world.open(1);
+        world.beat(1);
+        world.alarm();
+        let told = Told::of(buy(&mut world, &payment));
+        assert_eq!(told.code(), (402, "PAYMENT_REQUIRED"));
+        assert_ne!(told.text("payment_id"), id);
+    }
 }
 
 //

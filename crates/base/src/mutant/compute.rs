@@ -278,6 +278,8 @@ macro_rules! compute {
             AnyAnswerHasTerms,
             /// What only skills have ends the exchange beside them where it is wrong.
             SkillsEndTheExchange,
+            /// A payment that was not heard of is answered by new terms once its quote has ended.
+            UnheardPaymentsAreSignedAgain,
         }
     };
 }

@@ -469,11 +469,11 @@ pub(super) fn end_unpaid(
         let state = if quote.is_doubted() { QuoteState::Displaced } else { QuoteState::Open };
         return Vec::from([gone, Change::Quote(Box::new(QuoteRow { state, ..quote }))]);
     }
-    let is_payable = how == NoPayment::Unheard && is_in_time && !planted(Mutant::ReplaysEndQuotes);
-    let state = if is_payable { QuoteState::Displaced } else { QuoteState::Lapsed };
+    let is_unheard = how == NoPayment::Unheard && !planted(Mutant::ReplaysEndQuotes);
+    let state = if is_unheard && is_in_time { QuoteState::Displaced } else { QuoteState::Lapsed };
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
     let event = event.seller(&job.seller).done();
-    let firm = if is_payable { quote.until } else { quote.firm };
+    let firm = if is_unheard && !is_forgeable { quote.until } else { quote.firm };
     Vec::from([gone, event, Change::Quote(Box::new(QuoteRow { state, firm, ..quote }))])
 }
 

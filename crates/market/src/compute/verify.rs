@@ -125,6 +125,11 @@ impl Payments<'_> {
         let fingerprint = self.quotes.fingerprint(&order);
         // What was bought by this payment is what it buys, whatever was quoted since.
         let known = find_job_paid(records, &material)?;
+        if known.is_none()
+            && let Some(quote) = self.find_unheard(records, &fingerprint, &material, tick)?
+        {
+            return Ok(Decision::told(Answer::Till(quote.id)));
+        }
         let quote = match &known {
             Some(job) => records.quote(&job.quote)?,
             None => self.quotes.find_open(records, &fingerprint, tick)?,
@@ -138,6 +143,28 @@ impl Payments<'_> {
             return Ok(Decision::reply(answer));
         }
         self.pay(records, quote, &material, tick)
+    }
+
+    /// The quote that ended after a payment for it was not heard of, if this is such a payment and can
+    /// still be settled: the gate knows what becomes of it, and who is told new terms signs another.
+    fn find_unheard<R: Rows>(
+        &self,
+        records: &R,
+        fingerprint: &str,
+        material: &str,
+        tick: Now<'_>,
+    ) -> Result<Option<QuoteRow>, R::Error> {
+        let Some(id) = named_in(material) else { return Ok(None) };
+        Ok(records.quote(&id)?.filter(|quote| {
+            let is_over = matches!(quote.state, QuoteState::Displaced | QuoteState::Lapsed)
+                && tick.now >= quote.until;
+            is_over
+                && quote.is_doubted()
+                && quote.fingerprint == fingerprint
+                && self.check_material(material, quote).is_ok()
+                && self.signer(material, quote, tick) == Signer::Buyer
+                && !planted(Mutant::UnheardPaymentsAreSignedAgain)
+        }))
     }
 
     /// The text that is shown as a payment: under `mock` a member of the body.
