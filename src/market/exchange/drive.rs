@@ -23,7 +23,7 @@ use super::routes::{Addressed, Wish, client_of, payment_of};
 use crate::market::bodies::{is_long, may_parse};
 use crate::market::{calls, config};
 use crate::platform::body::{Unusable, body_of};
-use crate::platform::calls::{clock_ms, pause};
+use crate::platform::calls::{clock_ms, complain, pause};
 
 /// Answers a request.
 pub(in crate::market) async fn answer(
@@ -230,10 +230,19 @@ impl Counter {
         let Some(gate) = calls::gate(&self.env, &self.till(quote), &fields, TERMS_MS).await else {
             return Some(answer);
         };
-        match terms_told(gate.status, &gate.body) {
+        let required = gate.headers.iter().find(|(name, _)| name == "payment-required");
+        let required = required.map(|(_, value)| value.as_str());
+        match terms_told(gate.status, &gate.body, required, &answer.body) {
             GateTerms::Told => {
                 let fields = gate.headers.into_iter();
                 Some(kept(answer, fields.filter(|(name, _)| is_challenge(name))))
+            }
+            GateTerms::Others => {
+                complain(
+                    "farebox-market's exchange: the gate asks for another payment than its quotes; give \
+                     the till's route the network and asset of the profile",
+                );
+                Some(refused::terms_untold())
             }
             GateTerms::Unpriced => None,
             GateTerms::Untold => Some(refused::terms_untold()),

@@ -297,6 +297,7 @@ pub const TABLE: &[Row] = &[
         UnheardPaymentsAreSignedAgain,
         payments::a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_settled
     ),
+    row!(OtherTermsAreTold, quotes::terms_of_another_payment_than_the_quote_s_reach_no_buyer),
 ];
 
 #[test]

@@ -4,7 +4,8 @@ use farebox_core::compute::message::{Answer, Command, TillPayment};
 use farebox_core::compute::row::{HoldKind, JobState, QuoteState, Signer};
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::shown::{GateTerms, terms_told};
-use serde_json::json;
+use farebox_core::encoding::base64;
+use serde_json::{Value, json};
 
 use super::payments::Keyed;
 use super::world::{ESCROW, Told, URL, USDC, World, wallet};
@@ -458,11 +459,43 @@ pub fn a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free() {
 #[test]
 pub fn only_the_gate_s_402_has_the_terms_of_a_quote() {
     let unpriced = r#"{"code":"price_unavailable"}"#;
-    assert_eq!(terms_told(402, unpriced), GateTerms::Told);
-    assert_eq!(terms_told(503, unpriced), GateTerms::Unpriced);
+    let told = |status: u32, body: &str| terms_told(status, body, None, "{}");
+    assert_eq!(told(402, unpriced), GateTerms::Told);
+    assert_eq!(told(503, unpriced), GateTerms::Unpriced);
     for (status, body) in [(503, "{}"), (503, ""), (403, unpriced), (404, ""), (200, "{}")] {
-        assert_eq!(terms_told(status, body), GateTerms::Untold, "{status} {body}");
+        assert_eq!(told(status, body), GateTerms::Untold, "{status} {body}");
     }
+}
+
+// A-696
+#[test]
+pub fn terms_of_another_payment_than_the_quote_s_reach_no_buyer() {
+    let mut world = World::with_seller();
+    let quote = world.ask("10.0.0.1", 9, "hello");
+    let right = json!({
+        "scheme": "exact", "network": quote.text("network"), "amount": quote.text("amount_atomic"),
+        "asset": quote.text("payment_asset").to_lowercase(), "payTo": quote.text("pay_to"),
+        "maxTimeoutSeconds": 300, "extra": {"name": "USDC", "version": "2"},
+    });
+    let told = |accepts: Value| {
+        let required = json!({"x402Version": 2, "accepts": accepts}).to_string();
+        terms_told(402, "{}", Some(&base64::encode(required.as_bytes())), &quote.raw)
+    };
+    assert_eq!(told(json!([right])), GateTerms::Told);
+    for (name, value) in [
+        ("network", "eip155:8453"),
+        ("asset", "0x48065fbBE25f71C9282ddf5e1cD6D6A887483D5e"),
+        ("amount", "5001"),
+        ("payTo", "0x48065fbBE25f71C9282ddf5e1cD6D6A887483D5e"),
+    ] {
+        let mut other = right.clone();
+        other[name] = value.into();
+        assert_eq!(told(json!([other])), GateTerms::Others, "{name}");
+        assert_eq!(told(json!([other, right])), GateTerms::Told, "{name}, and the right one");
+    }
+    // What offers nothing there offers nothing else.
+    assert_eq!(told(json!([])), GateTerms::Told);
+    assert_eq!(terms_told(402, "{}", Some("%"), &quote.raw), GateTerms::Told);
 }
 
 /// A world in which so much is sold in a day, and two sellers with ten seats each.

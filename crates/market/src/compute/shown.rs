@@ -291,19 +291,46 @@ fn text_in(header: &str, name: &str) -> String {
 pub enum GateTerms {
     /// Its terms.
     Told,
+    /// Terms of another payment than the quote's: its money would buy nothing here.
+    Others,
     /// That it has no price.
     Unpriced,
     /// Something else: it may sell nothing there, or not now.
     Untold,
 }
 
-/// Reads a gate's answer.
+/// Reads a gate's answer, with its `PAYMENT-REQUIRED` if it has one, to the question for the terms of
+/// a quote; `asked` is the body of the 402 that the exchange has for it.
 #[must_use]
-pub fn terms_told(status: u32, body: &str) -> GateTerms {
+pub fn terms_told(status: u32, body: &str, required: Option<&str>, asked: &str) -> GateTerms {
     match (status, code_told(body).as_str()) {
+        (402, _)
+            if required.is_some_and(|required| is_other(required, asked))
+                && !planted(Mutant::OtherTermsAreTold) =>
+        {
+            GateTerms::Others
+        }
         (402, _) => GateTerms::Told,
         (503, "price_unavailable") => GateTerms::Unpriced,
         _ if planted(Mutant::AnyAnswerHasTerms) => GateTerms::Told,
         _ => GateTerms::Untold,
     }
+}
+
+/// Whether none of the ways to pay that a gate offers is the payment that a quote asks for.
+fn is_other(required: &str, asked: &str) -> bool {
+    const NAMES: [(&str, &str); 4] = [
+        ("network", "network"),
+        ("asset", "payment_asset"),
+        ("amount", "amount_atomic"),
+        ("payTo", "pay_to"),
+    ];
+    let offered = base64::decode(required).ok().and_then(|bytes| json::parse(&bytes).ok());
+    let asked = json::parse(asked.as_bytes()).unwrap_or(Value::Null);
+    let word = |value: &Value, name: &str| Some(value.get(name)?.as_str()?.to_ascii_lowercase());
+    let is_it = |way: &Value| {
+        NAMES.iter().all(|(name, of_quote)| word(way, name) == word(&asked, of_quote))
+    };
+    let ways = offered.as_ref().and_then(|offered| offered.get("accepts")?.as_array());
+    ways.is_some_and(|ways| !ways.is_empty() && !ways.iter().any(is_it))
 }
