@@ -3,7 +3,7 @@
 //!
 //! A transfer is public, and anyone may ask for a bond of any wallet: what tells who asked is the
 //! amount. So no two challenges of a wallet have one amount, and a transfer proves the challenge that
-//! only one asker was told. There are 999 amounts: strangers have their share of them, and who signs
+//! only one asker was told. There are 499 amounts: strangers have their share of them, and who signs
 //! for the wallet, or has its session, another that strangers cannot use up.
 
 use alloc::boxed::Box;
