@@ -5,7 +5,7 @@ use farebox_core::gate::config::Routes;
 use farebox_core::skills::message::{Answer, Command};
 use serde_json::{Value, json};
 
-use super::world::{World, echo, gated, owner, vars};
+use super::world::{World, echo, gated, market_of, owner, vars};
 
 /// The market's own check, as its Worker has it.
 #[path = "../../../src/market/table.rs"]
@@ -86,6 +86,31 @@ fn a_skill_is_sold_on_the_network_that_it_names() {
         let route = routes.iter().find(|route| route["path"] == path).unwrap();
         assert_eq!(route["network"].as_str(), network, "{path}");
     }
+}
+
+//
+#[test]
+pub fn a_skill_is_sold_on_no_network_that_came_after_it() {
+    let mut world = of_networks(&BOTH[..1]);
+    publish(&mut world, "first", &json!({"packs": {"starter": "$5.00"}}));
+    // The market goes to another network, and the gate with it.
+    let mut vars = vars();
+    vars["NETWORK"] = BOTH[1].into();
+    world.market = market_of(&vars);
+    publish(&mut world, "second", &json!({}));
+    let Checked { text, refused } = written(&mut world);
+    assert_eq!(read(&BOTH[1..], &text), Vec::<String>::new());
+    assert!(text.contains("/s/second") && !text.contains("/first"), "{text}");
+    assert_eq!(refused.len(), 1);
+    // With both there again, each is sold where its seller said so.
+    world.market = of_networks(&BOTH).market;
+    publish(&mut world, "both", &json!({}));
+    let Checked { text, refused } = written(&mut world);
+    assert_eq!((read(&BOTH, &text), refused), (Vec::new(), Vec::new()));
+    // What was sold on both goes on where one is left.
+    world.market = market_of(&vars);
+    publish(&mut world, "last", &json!({}));
+    assert!(written(&mut world).text.contains("/s/both"));
 }
 
 #[test]

@@ -181,6 +181,8 @@ macro_rules! skills {
             FirstTokensPayAlone,
             /// An invocation of whose payment no one tells any more never ends.
             LostPaymentsRunForEver,
+            /// A skill is sold everywhere if it has as many networks as the market.
+            NetworksAreOnlyCounted,
         }
     };
 }

@@ -18,7 +18,7 @@ use farebox_base::mutant::{Mutant, planted};
 
 /// Number of the layout of routes. Raise it with each change of what a route says or weighs: what an
 /// earlier version wrote is written anew then.
-pub(super) const LAYOUT: u32 = 1;
+pub(super) const LAYOUT: u32 = 2;
 /// Longest description of a route, bytes.
 const MAX_DESCRIPTION: usize = 256;
 /// Milliseconds before a table is written again, doubled with each failure.
@@ -87,8 +87,17 @@ impl GateTable<'_> {
         if !skill.active || skill.owes {
             return routes;
         }
-        let everywhere = version.networks.len() == self.networks.len();
-        let single = |members: Members| match version.networks.first() {
+        // The market's networks may have changed since: what is sold on none of them has the route of
+        // another one, which the gate refuses.
+        let is_sold_on =
+            |network: &ChainId| version.networks.iter().any(|it| network.as_str() == it);
+        let everywhere = match planted(Mutant::NetworksAreOnlyCounted) {
+            true => version.networks.len() == self.networks.len(),
+            false => self.networks.iter().all(is_sold_on),
+        };
+        let served = self.networks.iter().find(|network| is_sold_on(network));
+        let first = served.map(ChainId::as_str).or(version.networks.first().map(String::as_str));
+        let single = |members: Members| match first {
             Some(network) if !everywhere => members.text("network", network),
             _ => members,
         };
