@@ -22,13 +22,13 @@ fn of_networks(networks: &[&str]) -> World {
     World::of(&vars)
 }
 
-/// What the market writes for the gate.
+/// The table that the market writes for the gate.
 fn written(world: &mut World) -> Checked {
     let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table is wanted") };
     table::checked(&world.market, &draft)
 }
 
-/// What a gate of these networks says of a table.
+/// The errors of a gate of these networks about a table.
 fn read(networks: &[&str], table: &str) -> Vec<String> {
     let vars = json!({
         "NETWORK": networks, "PAY_TO": owner(5), "GATE_SECRET": "0".repeat(64),

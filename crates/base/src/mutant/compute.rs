@@ -276,7 +276,7 @@ macro_rules! compute {
             PaidQuotesAreFree,
             /// Whatever the gate answers about a quote is told as its terms.
             AnyAnswerHasTerms,
-            /// What only skills have ends the exchange beside them where it is wrong.
+            /// A setting that only skills have ends the exchange beside them where it is wrong.
             SkillsEndTheExchange,
             /// A payment that was not heard of is answered by new terms once its quote has ended.
             UnheardPaymentsAreSignedAgain,

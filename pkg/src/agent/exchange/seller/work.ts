@@ -13,7 +13,7 @@ import type { Shift } from './shift.js';
 /** Longest result that the exchange takes, bytes of JSON. */
 const MAX_RESULT = 64 * 1024;
 
-/** What an exchange says of a result that it will never take. */
+/** Codes of a result that an exchange will never take. */
 const UNREADABLE = ['INVALID_JSON', 'INVALID_REQUEST', 'RESULT_TOO_LARGE'];
 
 /** A job of the exchange's list. */
@@ -21,7 +21,7 @@ export type Job = {
   readonly id: string;
   readonly status: string;
   readonly job: Omit<SellerJob, 'signal' | 'deadline'>;
-  /** When it ends, by the clock of this machine. */
+  /** Its end, by the clock of this machine. */
   readonly expires: number;
 };
 
