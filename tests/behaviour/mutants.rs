@@ -163,6 +163,7 @@ const TABLE: &[Row] = &[
     row!(BlindForgets, onchain::moved::a_node_that_does_not_answer_leaves_a_row_that_finds_it),
     row!(DeniedIsServed, onchain::moved::a_transaction_sent_by_a_denied_payer_is_owed_and_never_called_uncharged),
     row!(LateIsServed, onchain::moved::what_was_mined_long_after_its_challenge_is_owed_and_not_served),
+    row!(ServableIsDecided, onchain::burnt::what_may_still_be_served_is_waived_by_nobody),
     row!(NotesHold, onchain::burnt::a_hash_that_others_have_shown_too_late_is_served_to_who_has_paid_in_time),
     row!(NotedSecretStays, onchain::burnt::who_has_shown_a_hash_for_another_fetches_nothing_that_was_served_for_it),
     row!(DebtsAreServed, onchain::burnt::what_the_operator_has_heard_to_be_owed_is_served_no_more),

@@ -2,6 +2,8 @@
 
 use farebox_core::ledger::command::{Command, Noted};
 use farebox_core::ledger::entry::{RecoveryLog, Taken};
+use farebox_core::ledger::report::{Decision, Resolution, Undecided};
+use farebox_core::ledger::state::Why;
 use farebox_core::ledger::{Entry, OtherPayments, Payment, State};
 use farebox_core::payment::OnChain;
 
@@ -43,4 +45,28 @@ fn what_is_only_awaited_stays_that_of_the_first_request_until_the_chain_says_oth
     // It was no payment for the first request.
     let void = Entry { state: State::Void, ..awaited };
     assert_eq!(noted(void, Noted::Awaited).payment.binding, "b");
+}
+
+//
+#[test]
+fn a_review_of_what_may_still_be_served_is_resolved_an_hour_later_or_as_void() {
+    let (hour, read) = (NOW + 3_600, Some(at(NOW)));
+    let resolved = |to| {
+        let reason = "looked".to_owned();
+        Decision::Resolved { to, reason, transaction: None }
+    };
+    let under_review = |asked| Entry {
+        payment: shown("a"),
+        watch: RecoveryLog { asked, read, ..RecoveryLog::default() },
+        ..entry(Mode::After, State::Manual { why: Why::PaidBefore, transaction: Some(hash(1)) })
+    };
+    for to in [Resolution::Delivered, Resolution::RefundDue, Resolution::Waived] {
+        let decide = |row: Entry, now| row.decide(&resolved(to), at(now)).map(|_| ());
+        let early = Err(Undecided::RefundEarly(hour));
+        assert_eq!(decide(under_review(false), hour - 1), early, "{to:?}");
+        assert_eq!(decide(under_review(false), hour), Ok(()), "{to:?}");
+        assert_eq!(decide(under_review(true), NOW), Ok(()), "{to:?}: it serves nobody any more");
+    }
+    let void = under_review(false).decide(&resolved(Resolution::Void), at(NOW));
+    assert_eq!(void.map(|row| row.state), Ok(State::Void));
 }

@@ -1,6 +1,8 @@
 //! Hashes that others have shown in the name of who sent them: what came about by that alone gives way to who has paid in time.
 
 use farebox_core::http::RequestHead;
+use farebox_core::ledger::report::{Decision, Undecided};
+use farebox_core::ledger::shard::Decided;
 use farebox_core::mpp::Challenge;
 use serde_json::json;
 
@@ -132,6 +134,51 @@ pub fn the_operator_hears_of_a_debt_once_it_may_not_be_served_any_more() {
     assert!(world.ledger.notices.is_empty(), "it may still be served");
     world.pass(1_000);
     assert_eq!(world.ledger.notices, ["payment.refund_due"]);
+}
+
+fn decide(world: &mut World, decision: &Decision) -> Result<(), Undecided> {
+    let [row]: [_; 1] = world.ledger.entries().try_into().unwrap();
+    match world.ledger.decided(&row.payment.receipt, decision, world.now()) {
+        Decided::Done(..) => Ok(()),
+        Decided::Undecided(why) => Err(why),
+        Decided::NoRow => panic!("{}", row.payment.receipt),
+    }
+}
+
+//
+#[test]
+pub fn what_may_still_be_served_is_waived_by_nobody() {
+    let waived = Decision::Waived("shown too late".to_owned());
+    for (waits, is_served) in [(0, true), (3_000, true), (3_700, false)] {
+        let mut world = world();
+        let (ended, own) = burning(&mut world, ROUTE);
+        let bytes = signed(&world, 0);
+        send(&mut world, &bytes);
+        let theirs = shown(&world, ROUTE, &ended, &bytes);
+        let until = world.now().plus(3_600).secs();
+        assert_eq!(world.send(theirs).problem(), "refund_due");
+        world.pass(waits);
+        let expected = if is_served { Err(Undecided::RefundEarly(until)) } else { Ok(()) };
+        assert_eq!(decide(&mut world, &waived), expected, "{waits}");
+        let own = shown(&world, ROUTE, &own, &bytes);
+        assert_eq!(world.send(own).status == 200, is_served, "{waits}");
+        assert_eq!(state(&world), if is_served { "delivered" } else { "waived" });
+    }
+}
+
+#[test]
+fn a_refund_that_was_sent_is_told_while_the_payment_may_still_be_served() {
+    let mut world = world();
+    let (ended, own) = burning(&mut world, ROUTE);
+    let bytes = signed(&world, 0);
+    send(&mut world, &bytes);
+    let theirs = shown(&world, ROUTE, &ended, &bytes);
+    assert_eq!(world.send(theirs).problem(), "refund_due");
+    let refund = Decision::Refunded("0x".to_owned() + &"ab".repeat(32));
+    assert_eq!(decide(&mut world, &refund), Ok(()));
+    let own = shown(&world, ROUTE, &own, &bytes);
+    assert_ne!(world.send(own).status, 200);
+    assert_eq!((state(&world).as_str(), served(&world)), ("refunded", 0));
 }
 
 #[test]

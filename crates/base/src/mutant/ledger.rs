@@ -127,6 +127,8 @@ macro_rules! ledger {
             UnminedIsLookedFor,
             /// A note of a transaction keeps out a client that has paid with it in time.
             NotesHold,
+            /// A debt that may still be served is waived, and a review resolved.
+            ServableIsDecided,
             /// The secret of a note stays where another claim takes its place.
             NotedSecretStays,
             /// A treasury pays back what another server of the payee has settled.

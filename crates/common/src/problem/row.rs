@@ -449,8 +449,8 @@ impl Code {
             Self::RefundEarly => row(
                 "refund_early",
                 409,
-                "Too early to refund",
-                "until this time the payer may still be served for this payment; then a refund may begin",
+                "Too early to decide",
+                "until this time the payer may still be served for this payment; then a refund may begin, or the payment be waived or resolved",
             ),
             Self::RefundRestored => row(
                 "refund_restored",

@@ -126,14 +126,15 @@ impl Entry {
             && !planted(Mutant::NotesHold)
     }
 
-    /// Until when a debt gives way to a client that has paid in time; `None` for any other row.
+    /// Until when a debt or a review gives way to a client that has paid in time; `None` for any
+    /// other row.
     pub(crate) fn yields_until(&self) -> Option<UnixTime> {
-        match &self.state {
-            State::RefundDue { since, .. } if self.is_only_noted(*since) => {
-                Some(since.plus(YIELD_SECS))
-            }
-            _ => None,
-        }
+        let since = match &self.state {
+            State::RefundDue { since, .. } => *since,
+            State::Manual { .. } => self.watch.read?,
+            _ => return None,
+        };
+        self.is_only_noted(since).then(|| since.plus(YIELD_SECS))
     }
 }
 

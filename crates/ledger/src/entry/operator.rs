@@ -12,7 +12,11 @@ impl Entry {
     /// # Errors
     /// [`Undecided`].
     pub fn decide(mut self, decision: &Decision, now: UnixTime) -> Result<Self, Undecided> {
-        let served_until = self.yields_until().filter(|until| now < *until);
+        if let Some(until) = self.yields_until().filter(|until| now < *until)
+            && self.would_shut_out(decision)
+        {
+            return Err(Undecided::RefundEarly(until.secs()));
+        }
         self.state = match (self.state, decision) {
             (
                 State::RefundDue { transaction, why, since, refunding: Some(begun) },
@@ -49,9 +53,6 @@ impl Entry {
                 State::RefundDue { transaction, why, since, .. },
                 Decision::Refunding { known_since, key, sold },
             ) => {
-                if let Some(until) = served_until {
-                    return Err(Undecided::RefundEarly(until.secs()));
-                }
                 // A debt may arise anew from a row that the restore brought back.
                 if self.created.secs() < *known_since {
                     return Err(Undecided::RefundRestored);
@@ -136,6 +137,19 @@ impl Entry {
             _ => return Err(Undecided::WrongState),
         };
         Ok(self)
+    }
+
+    /// Whether a decision would keep out a client that has paid in time, where the row still gives
+    /// way to one. A refund that was sent counts whenever it is told, and what is void gives way.
+    fn would_shut_out(&self, decision: &Decision) -> bool {
+        match (&self.state, decision) {
+            (State::RefundDue { .. }, Decision::Refunding { .. }) => true,
+            (State::RefundDue { .. }, Decision::Waived(_)) => !planted(Mutant::ServableIsDecided),
+            (State::Manual { .. }, Decision::Resolved { to, .. }) => {
+                *to != Resolution::Void && !planted(Mutant::ServableIsDecided)
+            }
+            _ => false,
+        }
     }
 }
 
