@@ -40,6 +40,9 @@ pub struct Unpayable {
     pub figures: Option<String>,
     /// The notice of it for the operator.
     pub notice: Option<Box<Notice>>,
+    /// Whether what stands in its way may pass by itself: no one has changed or taken back
+    /// anything, so that the approval of a person serves again.
+    pub passes: bool,
 }
 
 impl Unpayable {
@@ -53,7 +56,7 @@ impl Unpayable {
 
     const fn of(code: &'static str, reason: String) -> Self {
         let outcome = "preflight_failed";
-        Self { outcome, code, reason, evidence: None, figures: None, notice: None }
+        Self { outcome, code, reason, evidence: None, figures: None, notice: None, passes: false }
     }
 
     fn unsupported(reason: impl Into<String>) -> Self {

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod answers;
+mod approvals;
 mod books;
 mod charges;
 pub mod config;

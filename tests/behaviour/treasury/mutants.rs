@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    access, answers, charges, config, decisions, denials, escrows, links, notices, operator,
-    payouts, receiptless, removal, reports, reviews, rules, turns, undelivered,
+    access, answers, approvals, charges, config, decisions, denials, escrows, links, notices,
+    operator, payouts, receiptless, removal, reports, reviews, rules, turns, undelivered,
 };
 
 /// A guard, the name of its test, and the test.
@@ -207,6 +207,15 @@ pub const TABLE: &[Row] = &[
     ),
     row!(OverReviewsAnswerOthers, reviews::a_review_that_is_over_under_a_key_answers_no_request_without_one),
     row!(ShortWalletsUseApprovals, reviews::a_wallet_that_is_too_short_uses_no_approval_up),
+    row!(FullBudgetsUseApprovals, approvals::a_budget_that_is_full_for_a_while_uses_no_approval_up),
+    row!(
+        SilentSignersUseApprovals,
+        approvals::a_signer_that_says_nothing_for_a_while_uses_no_approval_up
+    ),
+    row!(
+        EndedTokensUseApprovals,
+        approvals::a_token_that_ends_while_a_payment_is_prepared_uses_no_approval_up
+    ),
     row!(EqualDenialsCount, denials::equal_denials_take_no_place_of_a_review),
     row!(
         OffersAreFoundByPlace,

@@ -16,7 +16,7 @@ fn world() -> World {
     }))
 }
 
-fn asked(world: &mut World, body: &serde_json::Value) -> (Told, String) {
+pub fn asked(world: &mut World, body: &serde_json::Value) -> (Told, String) {
     let told = world.told(body);
     assert_eq!(told.outcome(), ("deny", "policy_review_required"));
     let review = told.text("policyReviewEventId").to_owned();
@@ -137,7 +137,7 @@ pub fn a_reviewer_sees_what_would_be_sent() {
 }
 
 /// A world that asks a node before it signs, so that a payment can be lost before that.
-fn with_node() -> World {
+pub fn with_node() -> World {
     let mut variables = variables();
     variables["RPC_URL"] = json!("https://node.example.com");
     variables["ORGANIZATIONS"][0]["policy"]["reviewAbove"] = json!({"USDC": "0.05"});
@@ -269,7 +269,7 @@ fn nonsense_after_the_end_of_a_review_ends_its_decision() {
 }
 
 /// The states of the reviews in a list.
-fn states(world: &mut World, outcome: Option<&str>) -> Vec<String> {
+pub fn states(world: &mut World, outcome: Option<&str>) -> Vec<String> {
     let outcome = outcome.map(Into::into);
     let told = world.operate(Operation::Reviews(Listing { outcome, ..Listing::default() }));
     let items = told.body["items"].as_array().unwrap();

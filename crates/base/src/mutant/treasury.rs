@@ -5,6 +5,12 @@ macro_rules! treasury {
         $next! { $($more)*; $($listed)*
             /// An approved payment is made although the agent was ended meanwhile.
             ApprovalsOutliveAgents,
+            /// A full budget uses up what a person has approved.
+            FullBudgetsUseApprovals,
+            /// A signer that says nothing for a moment uses up what a person has approved.
+            SilentSignersUseApprovals,
+            /// The end of a runtime token uses up what a person has approved.
+            EndedTokensUseApprovals,
             /// A link takes another payment while one is being settled.
             LinksPayTwice,
             /// A link is paid after its end.

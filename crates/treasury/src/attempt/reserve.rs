@@ -166,9 +166,11 @@ impl Reservations<'_> {
             && available < required
         {
             let notice = Some(Box::new(notice::wallet_short(&held.attempt, available, scene)));
-            let why = Unpayable { notice, ..insufficient(required, available, &prepared.offer) };
-            return self.put_off(books, held, why, scene);
+            let passes = !planted(Mutant::ShortWalletsUseApprovals);
+            let short = insufficient(required, available, &prepared.offer);
+            return self.release(books, held, Unpayable { notice, passes, ..short }, scene);
         }
+        let is_silent = signature.is_none() && !planted(Mutant::SilentSignersUseApprovals);
         let wallet = self.wallets.iter().find(|wallet| wallet.name == held.attempt.wallet);
         let signature = match (wallet.map(|wallet| &wallet.key), signature) {
             (Some(Key::Held(account)), _) => sign(account, &prepared),
@@ -177,7 +179,7 @@ impl Reservations<'_> {
         };
         if self.seal(signature, &prepared, &challenge, &mut held.attempt, now).is_none() {
             let why = Unpayable::preflight("The wallet did not sign this payment.");
-            return self.release(books, held, why, scene);
+            return self.release(books, held, Unpayable { passes: is_silent, ..why }, scene);
         }
         let order = write_order(&held.attempt, &parcel, self.window, now);
         let change = match planted(Mutant::RequestsLeaveEarly) {
@@ -187,28 +189,28 @@ impl Reservations<'_> {
         Ok(Decision { answer: Answer::Send(Box::new(order)), changes: Vec::from([change]) })
     }
 
-    /// Gives up a payment that the wallet is too short for. An approval that it used serves again.
+    /// Gives up a payment for a reason that may pass. An approval that it used serves again; `None`
+    /// if it used none.
     fn put_off<B: Rows>(
         &self,
         books: &B,
-        mut held: Held,
-        why: Unpayable,
+        held: &Held,
+        why: &Unpayable,
         scene: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let mut told = held.decision.clone();
-        let approval = restore_approval(books, &held.attempt, &mut held.decision, scene)?;
-        let Some(approval) = approval.filter(|_| !planted(Mutant::ShortWalletsUseApprovals)) else {
-            return self.release(books, Held { decision: told, ..held }, why, scene);
-        };
+    ) -> Result<Option<Decision>, B::Error> {
+        let (mut told, mut decision) = (held.decision.clone(), held.decision.clone());
+        let approval = restore_approval(books, &held.attempt, &mut decision, scene)?;
+        let Some(approval) = approval else { return Ok(None) };
+        let why = why.clone();
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
         (said.evidence, said.figures) = (why.evidence, why.figures);
         said.write(&mut told, scene.now.secs());
         let id = held.attempt.id.clone();
-        let mut changes = void(books, held.attempt, scene.now)?;
+        let mut changes = void(books, held.attempt.clone(), scene.now)?;
         changes.push(Change::Gone(Kept::Attempts, id));
         changes.extend(why.notice.map(|notice| Change::Outbox(*notice)));
         changes.extend(approval);
-        Ok(Decision { answer: Answer::Reply(self.receipts.reply(&told)), changes })
+        Ok(Some(Decision { answer: Answer::Reply(self.receipts.reply(&told)), changes }))
     }
 
     /// Gives up a payment that was never signed.
@@ -219,6 +221,11 @@ impl Reservations<'_> {
         why: Unpayable,
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
+        if why.passes
+            && let Some(decision) = self.put_off(books, &held, &why, scene)?
+        {
+            return Ok(decision);
+        }
         let Held { attempt, mut decision } = held;
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
         (said.evidence, said.figures) = (why.evidence, why.figures);

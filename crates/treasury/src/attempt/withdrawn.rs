@@ -16,6 +16,20 @@ use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_payer::client::offer::Offer;
 
+/// Told of a payment whose token serves no more.
+const NO_TOKEN: &str = "Policy denied: the token has ended, or it or its key was revoked.";
+
+/// Whether a token serves, from what lets a payment be made to what forbids it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Serving {
+    /// It does.
+    Serves,
+    /// Its time is over: the agent's next one serves.
+    Ended,
+    /// It was taken back.
+    TakenBack,
+}
+
 /// Why a payment that is reserved may not be signed any more: its agent, token, key, rules or
 /// budget were changed since it was decided.
 pub(super) fn find_withdrawal<B: Rows>(
@@ -36,8 +50,16 @@ pub(super) fn find_withdrawal<B: Rows>(
     if !may && !planted(Mutant::DisabledWhileAsked) {
         return denied("Policy denied: the agent was disabled.");
     }
-    if !is_served(books, attempt, scene.now)? && !planted(Mutant::RevokedWhileAsked) {
-        return denied("Policy denied: the token has ended, or it or its key was revoked.");
+    let told = Unpayable::deny("policy_denied", NO_TOKEN);
+    match is_served(books, attempt, scene.now)? {
+        Serving::Serves => {}
+        Serving::Ended if planted(Mutant::EndedWhileAsked) => {}
+        Serving::Ended => {
+            let passes = !planted(Mutant::EndedTokensUseApprovals);
+            return Ok(Some(Unpayable { passes, ..told }));
+        }
+        Serving::TakenBack if planted(Mutant::RevokedWhileAsked) => {}
+        Serving::TakenBack => return Ok(Some(told)),
     }
     if planted(Mutant::RulesChangeWhileAsked) {
         return Ok(None);
@@ -75,16 +97,21 @@ pub(super) fn find_withdrawal<B: Rows>(
 }
 
 /// Whether the token that asked for a payment counts still, and the key that it was made for.
-fn is_served<B: Rows>(books: &B, attempt: &AttemptRow, now: UnixTime) -> Result<bool, B::Error> {
-    let Some(id) = &attempt.token else { return Ok(true) };
-    let has_ended = |row: &TokenRow| row.expires.is_some_and(|end| now.secs() >= end);
-    let counts =
-        |row: &TokenRow| !row.revoked && (!has_ended(row) || planted(Mutant::EndedWhileAsked));
-    let Some(token) = books.token(id)?.filter(counts) else { return Ok(false) };
-    match token.parent.filter(|_| token.kind == TokenKind::Runtime) {
-        Some(parent) => Ok(books.token(&parent)?.is_some_and(|parent| counts(&parent))),
-        None => Ok(true),
-    }
+fn is_served<B: Rows>(books: &B, attempt: &AttemptRow, now: UnixTime) -> Result<Serving, B::Error> {
+    let Some(id) = &attempt.token else { return Ok(Serving::Serves) };
+    let serving = |row: &TokenRow| match row.expires {
+        _ if row.revoked => Serving::TakenBack,
+        Some(end) if now.secs() >= end => Serving::Ended,
+        Some(_) | None => Serving::Serves,
+    };
+    // The row of one that has ended leaves with the agent's next one.
+    let Some(token) = books.token(id)? else { return Ok(Serving::Ended) };
+    let parent = token.parent.as_ref().filter(|_| token.kind == TokenKind::Runtime);
+    let of_key = match parent {
+        Some(parent) => books.token(parent)?.as_ref().map_or(Serving::TakenBack, serving),
+        None => Serving::Serves,
+    };
+    Ok(serving(&token).max(of_key))
 }
 
 /// The budget without this payment, which counts in it already.

@@ -15,6 +15,7 @@ use crate::policy::judge::{Denial, Judged, Subject};
 use crate::row::{BudgetRow, Scope};
 use crate::terms::candidates::{ClientLimits, find_candidates, wallet_for};
 use crate::terms::{Terms, Unpayable};
+use farebox_base::mutant::{Mutant, planted};
 use farebox_payer::client::challenge::Challenge;
 use farebox_payer::client::offer::Offer;
 use farebox_payer::client::select::best;
@@ -103,11 +104,12 @@ impl<'t> Choices<'t> {
                 Ok(Ok(Chosen { terms, challenge, place, offer, wallet, judged, budgets }))
             }
             Err(Denial { reason, shortage }) => {
+                let passes = shortage.is_some() && !planted(Mutant::FullBudgetsUseApprovals);
                 let left = shortage.as_ref().map(|it| it.rest(offer.asset.decimals));
                 let figures = left.map(|left| figures(offer.amount, left, &offer.asset));
                 let notice =
                     shortage.map(|it| Box::new(notice::budget_exhausted(&it, &offer, draft.scene)));
-                let why = Unpayable { figures, notice, ..denied(&reason) };
+                let why = Unpayable { figures, notice, passes, ..denied(&reason) };
                 Ok(Err(Box::new(Declined { why, offer: Some(offer) })))
             }
         }

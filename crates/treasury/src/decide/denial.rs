@@ -97,6 +97,20 @@ pub(super) fn refuse<B: Rows>(
     offer: Option<&Offer>,
 ) -> Result<Decision, B::Error> {
     let now = draft.scene.now;
+    if let Some((row, Some(_))) = &draft.waiting
+        && why.passes
+    {
+        // Nobody has said no: what a person approved is paid once there is room again.
+        let mut told = row.clone();
+        let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
+        (said.evidence, said.figures) = (why.evidence, why.figures);
+        said.write(&mut told, now.secs());
+        draft.changes.extend(why.notice.map(|notice| Change::Outbox(*notice)));
+        return Ok(Decision {
+            answer: Answer::Reply(receipts.reply(&told)),
+            changes: draft.changes,
+        });
+    }
     if let Some(mut review) = draft.waiting.as_mut().and_then(|(_, review)| review.take())
         && !planted(Mutant::ApprovalsOutlive)
     {

@@ -1,0 +1,124 @@
+//! Approvals of which nothing was signed: what gives them back, and what uses them up.
+
+use farebox_core::treasury::message::{Answer, Command, Operation, Preparation};
+use farebox_core::treasury::row::Scope;
+use serde_json::json;
+
+use super::reviews::{asked, states, with_node};
+use super::world::{BUYER_KEY, TESTER_KEY, World, account, keyed, payer, settled, variables};
+
+fn prepared(asked: &Preparation, signature: Option<&str>) -> Command {
+    Command::Prepared {
+        attempt: asked.attempt.clone(),
+        fence: asked.fence,
+        signature: signature.map(Into::into),
+        balance: None,
+    }
+}
+
+// A-681
+#[test]
+pub fn a_budget_that_is_full_for_a_while_uses_no_approval_up() {
+    let mut world = World::under(json!({
+        "allowedOrigins": ["https://merchant.example.com"],
+        "reviewAbove": {"USDC": "0.05"},
+        "perHour": "0.10",
+    }));
+    let body = keyed("75000", "k");
+    let (first, review) = asked(&mut world, &body);
+    world.operate(Operation::Approve(review));
+    // Another agent spends what the organization may spend in this hour.
+    let mut others = keyed("40000", "o");
+    others["context"]["agent"] = json!("tester");
+    assert!(matches!(world.ask(TESTER_KEY, &others), Answer::Send(_)));
+    let kept = (world.rows.decisions.clone(), world.rows.reviews.clone());
+    for _ in 0..3 {
+        let told = world.told(&body);
+        assert_eq!(told.outcome(), ("deny", "policy_denied"));
+        assert!(told.reason().contains("hourly budget of $0.10 exceeded"), "{}", told.reason());
+        assert_eq!(told.text("paidRequestId"), first.text("paidRequestId"));
+        assert!(told.headers.iter().any(|(name, _)| name == "farebox-figures"));
+        assert_eq!((world.rows.decisions.clone(), world.rows.reviews.clone()), kept);
+    }
+    let full = world.rows.outbox.iter().filter(|it| it.kind == "budget.exhausted");
+    assert_eq!(full.count(), 1);
+    world.now += 3_600;
+    let paid = world.buy(&body);
+    assert_eq!(paid.text("paidRequestId"), first.text("paidRequestId"));
+    assert_eq!(states(&mut world, None), ["used"]);
+    assert_eq!(world.told(&body).text, paid.text);
+}
+
+/// A world whose signer is another Worker.
+fn with_signer() -> World {
+    let mut variables = variables();
+    variables["bindings"] = json!(["SIGNER"]);
+    variables["ORGANIZATIONS"][0]["policy"]["reviewAbove"] = json!({"USDC": "0.05"});
+    let address = payer();
+    variables["WALLETS"][0] = json!({"name": "main", "networks": ["base-sepolia"], "signer": "SIGNER", "address": address});
+    World::of(&variables)
+}
+
+// A-681
+#[test]
+pub fn a_signer_that_says_nothing_for_a_while_uses_no_approval_up() {
+    let mut world = with_signer();
+    let body = keyed("75000", "k");
+    let (first, review) = asked(&mut world, &body);
+    world.operate(Operation::Approve(review));
+    for _ in 0..3 {
+        let Answer::Prepare(asked) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+        let told = world.reply(prepared(&asked, None));
+        assert_eq!(told.outcome(), ("preflight_failed", "preflight_incompatible"));
+        assert_eq!(told.text("paidRequestId"), first.text("paidRequestId"));
+        assert_eq!(states(&mut world, None), ["approved"]);
+        assert!(world.rows.attempts.is_empty() && world.rows.parcels.is_empty());
+    }
+    // What it has signed is another payment: nobody asks it for that again.
+    let Answer::Prepare(asked) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+    let other = account().sign(&[7; 32]).unwrap().to_bytes();
+    let other = farebox_core::encoding::hex::encode_prefixed(&other);
+    let told = world.reply(prepared(&asked, Some(&other)));
+    assert_eq!(told.outcome(), ("preflight_failed", "preflight_incompatible"));
+    assert_eq!(states(&mut world, None), ["used"]);
+}
+
+// A-681
+#[test]
+pub fn a_token_that_ends_while_a_payment_is_prepared_uses_no_approval_up() {
+    let mut world = with_node();
+    let body = keyed("75000", "k");
+    let (first, review) = asked(&mut world, &body);
+    world.operate(Operation::Approve(review));
+    let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+    world.now += 3_600;
+    // The agent has its next token already.
+    world.token(BUYER_KEY);
+    let told = world.reply(prepared(&begun, None));
+    assert_eq!(told.outcome(), ("deny", "policy_denied"));
+    assert_eq!(states(&mut world, None), ["approved"]);
+    assert!(world.rows.attempts.is_empty());
+    let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+    let Answer::Send(order) = world.send(prepared(&begun, None)) else { panic!("is not sent") };
+    let paid = world.answered(&order, settled(200, ""));
+    assert_eq!(paid.text("paidRequestId"), first.text("paidRequestId"));
+    assert_eq!(states(&mut world, None), ["used"]);
+}
+
+#[test]
+fn what_is_withdrawn_while_a_payment_is_prepared_uses_its_approval_up() {
+    let tokens = || Operation::RevokeTokens("buyer".into());
+    let rules = || Operation::PutPolicy(Scope::Organization, r#"{"allowedOrigins": []}"#.into());
+    for withdraw in [tokens as fn() -> Operation, rules] {
+        let mut world = with_node();
+        let body = keyed("75000", "k");
+        let (_, review) = asked(&mut world, &body);
+        world.operate(Operation::Approve(review));
+        let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+        world.operate(withdraw());
+        let told = world.reply(prepared(&begun, None));
+        assert_eq!(told.outcome(), ("deny", "policy_denied"));
+        assert_eq!(states(&mut world, None), ["used"]);
+        assert_eq!(world.told(&body).text, told.text);
+    }
+}
