@@ -1,4 +1,5 @@
-//! Approvals of which nothing was signed: what gives them back, and what uses them up.
+//! Approvals of which nothing was signed: what gives them back, what uses them up, and until when a person
+//! changes their mind.
 
 use farebox_core::treasury::message::{Answer, Command, Operation, Preparation};
 use farebox_core::treasury::row::Scope;
@@ -121,4 +122,56 @@ fn what_is_withdrawn_while_a_payment_is_prepared_uses_its_approval_up() {
         assert_eq!(states(&mut world, None), ["used"]);
         assert_eq!(world.told(&body).text, told.text);
     }
+}
+
+//
+#[test]
+pub fn what_is_being_prepared_can_be_denied_until_it_is_signed() {
+    let mut world = with_node();
+    let body = keyed("75000", "k");
+    let (first, review) = asked(&mut world, &body);
+    world.operate(Operation::Approve(review.clone()));
+    let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+    assert_eq!(states(&mut world, None), ["used"]);
+    let denied = world.operate(Operation::Deny(review.clone()));
+    assert_eq!((denied.status, denied.text("state")), (200, "denied"));
+    assert_eq!(world.operate(Operation::Deny(review.clone())).status, 200);
+    assert_eq!(world.operate(Operation::Approve(review)).status, 409);
+    assert_eq!(world.rows.budgets["organization"].assets[0].month, "0");
+    let told = world.reply(prepared(&begun, None));
+    assert_eq!(told.outcome(), ("deny", "policy_denied"));
+    assert!(told.reason().contains("a person has reviewed this payment and denied it"));
+    assert_eq!(told.text("paidRequestId"), first.text("paidRequestId"));
+    world.now += 60;
+    assert!(world.alarm().is_empty());
+    assert_eq!(states(&mut world, None), ["denied"]);
+    assert_eq!(world.told(&body).text, told.text);
+    // It ends like any other denial.
+    world.now += 86_400;
+    let (again, _) = asked(&mut world, &body);
+    assert_eq!(again.text("paidRequestId"), first.text("paidRequestId"));
+    assert!(world.rows.attempts.values().all(|row| row.header.is_none()));
+}
+
+#[test]
+fn what_is_signed_is_denied_no_more() {
+    let mut world = with_node();
+    let body = keyed("75000", "k");
+    let (_, review) = asked(&mut world, &body);
+    world.operate(Operation::Approve(review.clone()));
+    let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+    let Answer::Send(order) = world.send(prepared(&begun, None)) else { panic!("is not sent") };
+    let state = world.operate(Operation::Deny(review));
+    assert_eq!((state.status, state.text("code")), (409, "review_is_over"));
+    assert_eq!(world.answered(&order, settled(200, "")).outcome().0, "allow");
+}
+
+#[test]
+fn a_review_that_another_payment_under_its_key_has_ended_stops_none() {
+    let mut world = with_node();
+    let (dear, cheap) = (keyed("75000", "k"), keyed("40000", "k"));
+    let (_, review) = asked(&mut world, &dear);
+    let Answer::Prepare(begun) = world.ask(BUYER_KEY, &cheap) else { panic!("nothing begins") };
+    assert_eq!(world.operate(Operation::Deny(review)).status, 409);
+    assert!(matches!(world.send(prepared(&begun, None)), Answer::Send(_)));
 }

@@ -216,6 +216,10 @@ pub const TABLE: &[Row] = &[
         EndedTokensUseApprovals,
         approvals::a_token_that_ends_while_a_payment_is_prepared_uses_no_approval_up
     ),
+    row!(
+        PreparedAreNotDenied,
+        approvals::what_is_being_prepared_can_be_denied_until_it_is_signed
+    ),
     row!(EqualDenialsCount, denials::equal_denials_take_no_place_of_a_review),
     row!(
         OffersAreFoundByPlace,

@@ -11,6 +11,8 @@ macro_rules! treasury {
             SilentSignersUseApprovals,
             /// The end of a runtime token uses up what a person has approved.
             EndedTokensUseApprovals,
+            /// A payment that a person denies while it is prepared is made.
+            PreparedAreNotDenied,
             /// A link takes another payment while one is being settled.
             LinksPayTwice,
             /// A link is paid after its end.

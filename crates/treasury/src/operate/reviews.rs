@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 use super::lists::read_page;
 use super::reply::{invalid_query, log_line, not_found, ok, problem, time};
 use crate::answer::DecisionAnswer;
+use crate::attempt::{Held, end_unmoved};
 use crate::books::{Change, Page, Rows};
+use crate::id::Fresh;
 use crate::kernel::{Decision, Now};
 use crate::message::Listing;
 use crate::notice::notice;
-use crate::row::{Notice, ReviewRow, Stage, Verdict};
+use crate::row::{AttemptRow, DecisionRow, Money, Notice, ReviewRow, Stage, Verdict};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
@@ -65,9 +67,14 @@ pub(crate) fn answer_review<B: Rows>(
         return Ok(ok(&summary(&review, now.secs())));
     }
     let is_over = now.secs() >= review.expires;
-    // What was approved can be denied until it is paid.
+    let unsigned = match review.verdict {
+        Verdict::Used if !approves => unsigned_of(books, &review)?,
+        _ => None,
+    };
+    // What was approved can be denied until it is signed.
     let may = match (review.verdict, approves) {
         (Verdict::Open, _) | (Verdict::Approved, false) => !is_over,
+        (Verdict::Used, false) => unsigned.is_some(),
         (Verdict::Approved | Verdict::Denied | Verdict::Used | Verdict::Expired, _) => false,
     };
     if !may {
@@ -75,7 +82,11 @@ pub(crate) fn answer_review<B: Rows>(
         return Ok(Decision::reply(problem(409, "review_is_over", detail)));
     }
     let why = "Policy denied: a person has reviewed this payment and denied it.";
-    let mut changes = if approves { Vec::new() } else { denied(books, &review, why, now)? };
+    let mut changes = match unsigned {
+        Some(held) => stopped(books, held, why, scene)?,
+        None if approves => Vec::new(),
+        None => denied(books, &review, why, now)?,
+    };
     if approves && !planted(Mutant::ApprovalsEndWithReviews) {
         // Whoever asked may come for it as long as they would have waited.
         review.expires = review.expires.max(now.plus(review_secs).secs());
@@ -117,6 +128,32 @@ pub(crate) fn end_reviews<B: Rows>(
 /// approves within their time.
 const MOST_ENDED: u32 = 1_000;
 
+/// The payment that a review was used for, while signer and node are asked about it.
+fn unsigned_of<B: Rows>(books: &B, review: &ReviewRow) -> Result<Option<Held>, B::Error> {
+    let Some(decision) = books.decision(&review.decision)? else { return Ok(None) };
+    let attempt = books.attempt(&decision.attempt)?;
+    let is_its = decision.review.as_ref() == Some(&review.id);
+    let is_unsigned = |it: &AttemptRow| it.money == Money::Reserved && it.header.is_none();
+    let attempt = attempt.filter(is_unsigned).filter(|_| decision.stage == Stage::Executing);
+    let may = is_its && !planted(Mutant::PreparedAreNotDenied);
+    Ok(attempt.filter(|_| may).map(|attempt| Held { attempt, decision }))
+}
+
+/// Ends a payment that is being prepared: what signer and node say then comes too late.
+fn stopped<B: Rows>(
+    books: &B,
+    held: Held,
+    why: &str,
+    scene: Now<'_>,
+) -> Result<Vec<Change>, B::Error> {
+    let Held { attempt, mut decision } = held;
+    // A denial is that of a payment that never was.
+    decision.attempt = Fresh::of(scene.random).attempt;
+    let mut changes = end_unmoved(books, attempt, scene.now)?;
+    changes.push(end_denied(decision, why, scene.now));
+    Ok(changes)
+}
+
 /// Ends the decision that waits for a review.
 fn denied<B: Rows>(
     books: &B,
@@ -124,10 +161,14 @@ fn denied<B: Rows>(
     why: &str,
     now: UnixTime,
 ) -> Result<Vec<Change>, B::Error> {
-    let Some(mut decision) = books.decision(&review.decision)? else { return Ok(Vec::new()) };
+    let decision = books.decision(&review.decision)?;
+    Ok(decision.map(|decision| end_denied(decision, why, now)).into_iter().collect())
+}
+
+fn end_denied(mut decision: DecisionRow, why: &str, now: UnixTime) -> Change {
     DecisionAnswer::new("deny", "policy_denied", why).write(&mut decision, now.secs());
     (decision.stage, decision.open) = (Stage::Final, false);
-    Ok(Vec::from([Change::Decision(Box::new(decision))]))
+    Change::Decision(Box::new(decision))
 }
 
 /// A review with the request that it covers.
