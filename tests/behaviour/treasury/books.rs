@@ -53,6 +53,8 @@ impl MemoryRows {
                         .values()
                         .any(|it| row.key.is_some() && it.key == row.key && is_other(it));
                     assert!(!has_it, "a key stands for two decisions");
+                    let is_known = DecisionRow::OUTCOMES.contains(&row.outcome.as_str());
+                    assert!(is_known, "{} cannot be listed", row.outcome);
                     self.decisions.insert(row.id.clone(), *row);
                 }
                 Change::Begin(row, parcel) => {

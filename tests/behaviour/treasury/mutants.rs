@@ -220,6 +220,7 @@ pub const TABLE: &[Row] = &[
         PreparedAreNotDenied,
         approvals::what_is_being_prepared_can_be_denied_until_it_is_signed
     ),
+    row!(OtherStatesAreNone, operator::a_state_that_no_row_can_have_is_refused_by_its_name),
     row!(EqualDenialsCount, denials::equal_denials_take_no_place_of_a_review),
     row!(
         OffersAreFoundByPlace,

@@ -78,6 +78,38 @@ pub fn what_would_limit_nothing_is_refused_by_its_name() {
     }
 }
 
+//
+#[test]
+pub fn a_state_that_no_row_can_have_is_refused_by_its_name() {
+    let mut world = World::new();
+    world.buy(&keyed("10000", "a"));
+    let lists = [
+        (Operation::Reviews as fn(Listing) -> Operation, "open", "pending"),
+        (Operation::Decisions, "deny", "review"),
+        (|listing| Operation::Export(listing, "jsonl".to_owned()), "deny", "denied"),
+        (Operation::Payouts, "sent", "allow"),
+        (Operation::Audit, "void", "allow"),
+    ];
+    let of = |name: &str| Listing { outcome: Some(name.to_owned()), ..Listing::default() };
+    for (list, known, other) in lists {
+        assert_eq!(world.operate(list(of(known))).status, 200, "{known}");
+        for unknown in [other, "", "Open"] {
+            let told = world.operate(list(of(unknown)));
+            assert_eq!((told.status, told.text("code")), (400, "invalid_query"), "{unknown}");
+            assert!(told.text("detail").contains(known), "{}", told.text);
+        }
+    }
+    // Of two values one would limit nothing.
+    let read = |query: &str| {
+        let read = Listing::read(query, &["agent", "state", "outcome"]);
+        read.map(|it| it.outcome).map_err(|reply| reply.status)
+    };
+    assert_eq!(read("state=open&agent=buyer"), Ok(Some("open".to_owned())));
+    for query in ["state=open&outcome=deny", "outcome=deny&outcome=allow", "agent=a&agent=b"] {
+        assert_eq!(read(query), Err(400), "{query}");
+    }
+}
+
 #[test]
 fn a_bootstrap_key_is_shown_once_and_serves_its_agent() {
     let mut world = World::new();

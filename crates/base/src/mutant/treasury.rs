@@ -13,6 +13,8 @@ macro_rules! treasury {
             EndedTokensUseApprovals,
             /// A payment that a person denies while it is prepared is made.
             PreparedAreNotDenied,
+            /// A state that no row can have lists none.
+            OtherStatesAreNone,
             /// A link takes another payment while one is being settled.
             LinksPayTwice,
             /// A link is paid after its end.

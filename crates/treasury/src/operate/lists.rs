@@ -17,6 +17,7 @@ use crate::receipt::Receipts;
 use crate::row::{AttemptRow, DecisionRow};
 use farebox_base::encoding::json as read_json;
 use farebox_base::http::query::decoded;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::text::csv_line;
 
 /// Rows of a page that names no limit.
@@ -40,6 +41,13 @@ impl Listing {
         if pairs.iter().any(|(_, value)| decoded(value).is_none()) {
             return Err(invalid_query());
         }
+        for (at, (name, _)) in pairs.iter().enumerate() {
+            let is_again = |(other, _): &(&str, &str)| column(other) == column(name);
+            if pairs.iter().take(at).any(is_again) && !planted(Mutant::OtherStatesAreNone) {
+                let detail = format!("{name} is given twice, and one of them would limit nothing");
+                return Err(problem(400, "invalid_query", &detail));
+            }
+        }
         let of = |name: &str| {
             let found = pairs.iter().find(|(known, _)| *known == name);
             found.and_then(|(_, value)| decoded(value))
@@ -49,8 +57,28 @@ impl Listing {
     }
 }
 
-/// The part of a list that is asked for; `None` if that is no part.
-pub(crate) fn read_page(listing: &Listing) -> Option<Page> {
+/// The column that a parameter is about: two have one of them.
+fn column(name: &str) -> &str {
+    if name == "outcome" { "state" } else { name }
+}
+
+/// The part of a list that is asked for. `outcomes` are those that its rows have.
+///
+/// # Errors
+/// The answer if that is no part. An outcome that no row can have would be an empty list, and read
+/// as if there were nothing.
+pub(crate) fn read_page(listing: &Listing, outcomes: &[&str]) -> Result<Page, Reply> {
+    let is_known = |name: &String| outcomes.contains(&name.as_str());
+    if listing.outcome.as_ref().is_some_and(|name| !is_known(name))
+        && !planted(Mutant::OtherStatesAreNone)
+    {
+        let detail = format!("state or outcome must be one of {}", outcomes.join(", "));
+        return Err(problem(400, "invalid_query", &detail));
+    }
+    part(listing).ok_or_else(invalid_query)
+}
+
+fn part(listing: &Listing) -> Option<Page> {
     let limit = match &listing.limit {
         None => USUAL,
         Some(text) => text.parse().ok().filter(|limit| (1..=1000).contains(limit))?,
@@ -75,7 +103,10 @@ pub(crate) fn write_page(items: Vec<Value>, last: Option<(u64, String)>, page: &
 
 /// A page of decisions.
 pub(crate) fn list_decisions<B: Rows>(books: &B, listing: &Listing) -> Result<Decision, B::Error> {
-    let Some(page) = read_page(listing) else { return Ok(Decision::reply(invalid_query())) };
+    let page = match read_page(listing, DecisionRow::OUTCOMES) {
+        Ok(page) => page,
+        Err(reply) => return Ok(Decision::reply(reply)),
+    };
     let rows = books.decisions(&page)?;
     let last = rows.last().map(|row| (row.created, row.id.clone()));
     Ok(write_page(rows.iter().map(decision).collect(), last, &page))
@@ -118,7 +149,10 @@ pub(crate) fn export_decisions<B: Rows>(
             )));
         }
     };
-    let Some(page) = read_page(listing) else { return Ok(Decision::reply(invalid_query())) };
+    let page = match read_page(listing, DecisionRow::OUTCOMES) {
+        Ok(page) => page,
+        Err(reply) => return Ok(Decision::reply(reply)),
+    };
     let rows = books.decisions(&page)?;
     let mut text = if is_csv { format!("{}\r\n", COLUMNS.join(",")) } else { String::new() };
     for row in &rows {
@@ -154,7 +188,10 @@ pub(crate) fn export_decisions<B: Rows>(
 
 /// A page of the log.
 pub(crate) fn list_log<B: Rows>(books: &B, listing: &Listing) -> Result<Decision, B::Error> {
-    let Some(page) = read_page(listing) else { return Ok(Decision::reply(invalid_query())) };
+    let page = match read_page(listing, &[]) {
+        Ok(page) => page,
+        Err(reply) => return Ok(Decision::reply(reply)),
+    };
     let rows = books.log(&page)?;
     let last = rows.last().map(|(number, _)| (*number, String::new()));
     let items = rows.iter().map(|(number, row)| {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use super::lists::read_page;
-use super::reply::{invalid_query, log_line, not_found, ok, problem, time};
+use super::reply::{log_line, not_found, ok, problem, time};
 use crate::answer::DecisionAnswer;
 use crate::attempt::{Held, end_unmoved};
 use crate::books::{Change, Page, Rows};
@@ -26,7 +26,10 @@ pub(crate) fn list_reviews<B: Rows>(
     review_secs: u64,
     scene: Now<'_>,
 ) -> Result<Decision, B::Error> {
-    let Some(page) = read_page(listing) else { return Ok(Decision::reply(invalid_query())) };
+    let page = match read_page(listing, &STATES) {
+        Ok(page) => page,
+        Err(reply) => return Ok(Decision::reply(reply)),
+    };
     let now = scene.now.secs();
     let mut rows = books.reviews(&page)?;
     let place = |row: &ReviewRow| (row.created, row.id.clone());
@@ -203,6 +206,9 @@ fn summary(row: &ReviewRow, now: u64) -> Value {
         "decidedAt": row.decided.map(time),
     })
 }
+
+/// The states that [`state`] tells.
+const STATES: [&str; 5] = ["open", "approved", "denied", "used", "expired"];
 
 const fn state(row: &ReviewRow, now: u64) -> &'static str {
     match row.verdict {

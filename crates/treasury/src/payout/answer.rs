@@ -14,6 +14,9 @@ const UNKNOWN: &str = "No usable answer came; the chain tells what became of the
 const EXECUTING: &str = "The payout is being executed.";
 const FAILED: &str = "Nothing was sent; nothing moves.";
 
+/// The outcomes that [`put`] writes.
+pub(super) const OUTCOMES: [&str; 5] = ["executing", "sent", "refused", "unknown", "failed"];
+
 /// Writes into a payout what a decision with this outcome answers.
 pub(crate) fn put(row: &mut DecisionRow, outcome: &str, reason: String, evidence: Option<Value>) {
     let was_never_sent = evidence.as_ref().is_some_and(|it| it.get("sent").is_some());

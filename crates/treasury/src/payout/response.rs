@@ -5,20 +5,22 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
+use super::answer;
 use crate::books::Rows;
 use crate::kernel::{Decision, Now};
 use crate::message::Listing;
 use crate::notice::notice;
 use crate::operate::lists::{read_page, write_page};
-use crate::operate::reply::{invalid_query, not_found, ok, time};
+use crate::operate::reply::{not_found, ok, time};
 use crate::row::{AttemptRow, DecisionRow, Money, Notice, PAYOUTS};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
 /// A page of payouts.
 pub(crate) fn list_payouts<B: Rows>(books: &B, listing: &Listing) -> Result<Decision, B::Error> {
-    let Some(mut page) = read_page(listing) else {
-        return Ok(Decision::reply(invalid_query()));
+    let mut page = match read_page(listing, &answer::OUTCOMES) {
+        Ok(page) => page,
+        Err(reply) => return Ok(Decision::reply(reply)),
     };
     page.agent = Some(PAYOUTS.to_string());
     let rows = books.decisions(&page)?;

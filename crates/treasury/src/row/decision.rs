@@ -88,6 +88,21 @@ pub(crate) fn write_key(key: &str, wallet: Option<&str>) -> String {
 }
 
 impl DecisionRow {
+    /// The outcomes of decisions, and those of payouts.
+    pub const OUTCOMES: &[&str] = &[
+        "allow",
+        "deny",
+        "preflight_failed",
+        "execution_failed",
+        "paid_fulfillment_failed",
+        "inconclusive",
+        "executing",
+        "sent",
+        "refused",
+        "unknown",
+        "failed",
+    ];
+
     /// The key that its client gave it, if it did.
     #[must_use]
     pub fn client_key(&self) -> Option<&str> {

@@ -12,7 +12,7 @@ use crate::budget::{Window, worth};
 use crate::keep;
 use crate::kernel::{Decision, Now};
 use crate::message::Listing;
-use crate::operate::reply::{invalid_query, ok, time};
+use crate::operate::reply::{ok, time};
 use crate::policy::Rules;
 use crate::row::{AttemptRow, BudgetRow, Money, Scope};
 use farebox_base::amount::Amount;
@@ -53,9 +53,15 @@ pub(crate) fn list_budgets<B: Rows>(books: &B, scene: Now<'_>) -> Result<Decisio
     Ok(ok(&json!({"items": items})))
 }
 
+/// The names of [`Money`], for attempts of one state.
+const MONEY: [&str; 4] = ["reserved", "signed", "spent", "void"];
+
 /// The spending that the attempts show, a page of them summed up.
 pub(crate) fn audit_attempts<B: Rows>(books: &B, listing: &Listing) -> Result<Decision, B::Error> {
-    let Some(mut page) = read_page(listing) else { return Ok(Decision::reply(invalid_query())) };
+    let mut page = match read_page(listing, &MONEY) {
+        Ok(page) => page,
+        Err(reply) => return Ok(Decision::reply(reply)),
+    };
     page.limit = page.limit.max(1000);
     let mut sums: Vec<Sums> = Vec::new();
     visit_attempts(books, &mut page, |row| {
