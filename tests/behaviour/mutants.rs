@@ -327,7 +327,7 @@ const TABLE: &[Row] = &[
     row!(DepositsVanish, channel_payer::a_payee_that_says_the_deposit_is_gone_gets_no_other),
     row!(ChannelsOpenBeside, channel_payer::a_seller_that_names_channel_after_channel_gets_one_deposit_more_a_day),
     row!(EmptyChannelsStay, channel_payer::channels_in_which_nothing_is_left_give_way_to_others),
-    row!(LostDepositsRepeat, channel_payer::a_payee_that_knows_of_no_deposit_gets_two_and_no_third_within_a_day),
+    row!(SignedIsBegun, channel_payer::a_deposit_that_was_signed_and_refused_is_not_signed_anew_within_a_day),
     row!(BegunIsAnother, channel_payer::a_deposit_that_was_begun_and_not_made_is_begun_again),
     row!(OldestChannelsGo, channel_payer::a_seller_s_many_channels_push_out_none_of_another),
     row!(AnyEscrow, session_payer::no_deposit_goes_to_a_contract_that_the_policy_does_not_name),

@@ -140,43 +140,21 @@ pub fn a_deposit_that_was_begun_and_not_made_is_begun_again() {
 
 //
 #[test]
-pub fn a_payee_that_knows_of_no_deposit_gets_two_and_no_third_within_a_day() {
-    // The seller sends each deposit to the chain. It calls it refused, and then says that nothing is there.
-    for opens_beside in [false, true] {
-        let (mut payee, mut record) = (Payee::default(), None);
-        if opens_beside {
-            let first = payee.terms(false);
-            assert_eq!(played(1, &mut record, &first, |payment| payee.takes(payment, None)).0, 1);
-        }
-        let mut liar = Payee::default();
-        let terms = changed(&liar.terms(false), PAYEE, &json!({"withdrawDelay": 901}));
-        let denies = |liar: &mut Payee, payment: &str| {
-            let (status, headers) = liar.takes(payment, Some((0, 0)));
-            (status, changed(&headers, PAYEE, &json!({"withdrawDelay": 901})))
-        };
-        let (mut signed, mut codes) = (0, Vec::new());
-        for (seed, after) in [(2, 0), (3, 120), (4, 240), (5, 360), (6, 43_200)] {
-            let now = BEGUN.plus(after);
-            let answers = |payment: &str| denies(&mut liar, payment);
-            let ended = run(&mut purchase(seed), &mut record, &terms, now, answers);
-            signed += ended.deposits;
-            codes.push(ended.code());
-        }
-        assert_eq!(signed, 2, "{opens_beside}: {codes:?}");
-        assert_eq!(codes.last(), Some(&"payment_unresolved"), "{opens_beside}: {codes:?}");
-        // What may lie in the contract is listed, and asked for.
-        let listed = channels(record.as_deref()).unwrap();
-        let last = listed.as_array().unwrap().last().unwrap();
-        assert_eq!(last["pending"], "200000", "{opens_beside}: {last}");
-        let asked = run(&mut refund(7), &mut record, &terms, BEGUN.plus(43_200), |_| {
-            let settled = json!({"success": true, "transaction": "0x02", "amount": "200000"});
-            (200, fields("payment-response", &settled))
-        });
-        assert_eq!((asked.sent, asked.code()), (1, ""), "{opens_beside}");
-        let next = BEGUN.plus(200_000);
-        let answers = |payment: &str| denies(&mut liar, payment);
-        assert_eq!(run(&mut purchase(8), &mut record, &terms, next, answers).deposits, 1);
+pub fn a_deposit_that_was_signed_and_refused_is_not_signed_anew_within_a_day() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let first = payee.terms(false);
+    assert_eq!(played(1, &mut record, &first, |payment| payee.takes(payment, None)).0, 1);
+    let other = changed(&Payee::default().terms(false), PAYEE, &json!({"withdrawDelay": 901}));
+    // The seller sends the deposit to the chain, and calls it refused.
+    let refuses = |_: &str| (402, Headers::default());
+    let mut signed = 0;
+    for (seed, after) in [(2, 0), (3, 120), (4, 180), (5, 240), (6, 86_200)] {
+        let ended = run(&mut purchase(seed), &mut record, &other, BEGUN.plus(after), refuses);
+        signed += ended.deposits;
     }
+    assert_eq!(signed, 1);
+    let ended = run(&mut purchase(7), &mut record, &other, BEGUN.plus(86_400), refuses);
+    assert_eq!(ended.deposits, 1);
 }
 
 //

@@ -144,8 +144,8 @@ macro_rules! payer {
             ChannelsOpenBeside,
             /// A channel that was begun and not made counts as another one.
             BegunIsAnother,
-            /// Deposit after deposit is signed for a channel whose payee knows of none.
-            LostDepositsRepeat,
+            /// A deposit that was signed for a channel beside others counts as one that was only begun.
+            SignedIsBegun,
             /// Channels in which nothing is left are kept for ever.
             EmptyChannelsStay,
             /// A seller's channels push out those of another.

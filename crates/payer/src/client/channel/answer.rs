@@ -6,7 +6,7 @@ use alloc::string::ToString;
 
 use serde_json::{Map, Value};
 
-use super::terms::{ChannelTerms, ToldState, amount};
+use super::terms::{ChannelTerms, Earlier, ToldState, amount};
 use super::*;
 use crate::client::challenge::MAX_HEADER_BYTES;
 use farebox_evm::signature::Signature;
@@ -65,7 +65,14 @@ impl ChannelPurchase {
                 fail(Reason::TermsChanged, message)
             };
         }
-        match ChannelTerms::read(headers, &self.course.policy, &self.course.host, self.left) {
+        let Course { policy, payer, host, .. } = &self.course;
+        let left = self.left;
+        let is_of = |terms: &ChannelTerms| {
+            let channel = KeptChannel::new(terms, *payer, host).id();
+            left.is_some_and(|left| left.channel == channel)
+        };
+        let earlier = left.map(|left| Earlier { price: left.price(), is_of: &is_of });
+        match ChannelTerms::read(headers, policy, host, earlier) {
             Some(Ok(terms)) if pays && !self.course.limits.waits(terms.delay_secs) => {
                 let message = format!(
                     "a withdrawal would take {} s; pay by channel only what maxWithdrawDelaySecs allows",
@@ -118,10 +125,10 @@ impl ChannelPurchase {
                 self.terms = told.as_ref().map(|_| terms).or(self.terms.take());
                 told
             }
-            // What has left bought nothing, and nothing is signed for a price that the policy refuses.
+            // Nothing is signed for a price that the policy refuses, and nothing else was said.
             Some(Err(error)) if self.left.is_some() && error.reason == Reason::PolicyAmount => {
                 let dear = ChannelNext::Fail(Box::new(error));
-                return self.course.end(PaymentFate::Refused, dear);
+                return self.course.end(PaymentFate::Over, dear);
             }
             Some(_) | None => None,
         };
@@ -207,7 +214,7 @@ impl ChannelPurchase {
                     channel.deposited(planned.channel.pending.as_ref());
                 }
                 if balance.is_some_and(|balance| balance > channel.deposit) {
-                    (channel.pending, channel.lost) = (None, None);
+                    channel.pending = None;
                 }
                 channel.charge(*said, planned.voucher);
                 let balance = balance.filter(|it| *it >= channel.charged);
@@ -294,7 +301,7 @@ impl ChannelPurchase {
         channel.let_go_of_late(now);
         if told.balance > channel.deposit {
             // What was on its way has arrived.
-            (channel.pending, channel.lost) = (None, None);
+            channel.pending = None;
         }
         channel.is_refunding &= told.balance >= channel.deposit;
         channel.deposit = told.balance;

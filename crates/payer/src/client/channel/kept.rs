@@ -22,8 +22,6 @@ use farebox_channel::config::{ChannelConfig, ChannelId};
 use farebox_channel::escrow::EscrowContract;
 use farebox_evm::address::Address;
 
-/// Seconds after the end of a second lost deposit in which there is no third one.
-const LOST_SECS: u64 = 86_400;
 /// Seconds before its end from which a deposit's authorization is not sent any more.
 const LATE_SECS: u64 = 10;
 
@@ -46,19 +44,6 @@ pub(super) struct KeptChannel {
     pub pending: Option<PendingDeposit>,
     /// Whether a refund was asked for whose answer is not known.
     pub is_refunding: bool,
-    /// Deposits that have ended and that the payee does not know of: they may have arrived.
-    pub lost: Option<LostDeposits>,
-}
-
-/// Signed deposits of which nobody has said that they arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LostDeposits {
-    /// The amount of all of them.
-    pub amount: Amount,
-    /// Whether there is more than one.
-    pub are_several: bool,
-    /// Until when the last one could be made.
-    pub until: UnixTime,
 }
 
 /// A deposit on its way.
@@ -114,7 +99,6 @@ impl KeptChannel {
             using: None,
             pending: None,
             is_refunding: false,
-            lost: None,
         }
     }
 
@@ -171,16 +155,15 @@ impl KeptChannel {
         is_enough && !self.is_refunding
     }
 
-    /// The amount that is on its way, or may have arrived without a word of the payee.
-    fn on_its_way(&self) -> Option<Amount> {
-        let signed = self.pending.as_ref().filter(|it| !it.signature.is_empty());
-        let parts = [signed.map(|it| it.amount), self.lost.map(|it| it.amount)];
-        parts.into_iter().flatten().reduce(|sum, part| sum.checked_add(part).unwrap_or(sum))
-    }
-
     /// The key of what says when a channel was opened beside others.
     pub fn beside_key(&self) -> String {
         format!("beside {}", hex::encode(&hash::sha256(&[b"farebox beside", &self.place()])))
+    }
+
+    /// The text under that key: this channel, and whether a deposit for it was signed.
+    pub fn beside_text(&self, is_signed: bool) -> String {
+        let signed = if is_signed { ",\"signed\":true" } else { "" };
+        format!("{{\"channel\":\"{}\"{signed}}}", self.id())
     }
 
     fn place(&self) -> Vec<u8> {
@@ -202,7 +185,6 @@ impl KeptChannel {
             deposit.is_some_and(|own| own.id == it.id) || planted(Mutant::AnyDepositHasArrived)
         };
         if let Some(pending) = self.pending.take_if(is_its) {
-            self.lost = None;
             self.deposit = self.deposit.checked_add(pending.amount).unwrap_or(self.deposit);
         }
     }
@@ -216,37 +198,15 @@ impl KeptChannel {
     /// Counts a deposit that had ended as arrived, if more was paid back than was known to be left.
     pub fn arrives_late(&mut self, paid_back: Amount, now: UnixTime) {
         let left = self.deposit.checked_sub(paid_back);
-        if left.is_some_and(|left| left >= self.charged) {
-            return;
-        }
-        let lost = self.lost.take();
-        if self.has_late(now) {
+        if self.has_late(now) && left.is_none_or(|left| left < self.charged) {
             let late = self.pending.clone();
             self.deposited(late.as_ref());
         }
-        if let Some(lost) = lost {
-            self.deposit = self.deposit.checked_add(lost.amount).unwrap_or(self.deposit);
-        }
     }
 
-    /// Waits no longer for a deposit that has ended without a word of it. A payee may say nothing of
-    /// one that has arrived, so its amount is kept.
+    /// Drops a deposit that has ended without arriving.
     pub fn let_go_of_late(&mut self, now: UnixTime) {
-        let Some(late) = self.pending.take_if(|it| it.valid_before <= now) else { return };
-        if late.signature.is_empty() {
-            return;
-        }
-        let before = self.lost.map_or(Amount::ZERO, |lost| lost.amount);
-        self.lost = Some(LostDeposits {
-            amount: before.checked_add(late.amount).unwrap_or(before),
-            are_several: self.lost.is_some(),
-            until: late.valid_before,
-        });
-    }
-
-    /// Whether two deposits were lost, the last one within a day.
-    pub fn has_lost_two(&self, now: UnixTime) -> bool {
-        self.lost.is_some_and(|lost| lost.are_several && now < lost.until.plus(LOST_SECS))
+        self.pending = self.pending.take().filter(|it| now < it.valid_before);
     }
 
     /// The row's key in the record.
@@ -257,13 +217,6 @@ impl KeptChannel {
     pub fn to_text(&self) -> String {
         let Self { config, .. } = self;
         let using = self.using.as_ref().map(Using::to_value);
-        let lost = self.lost.map(|it| {
-            json!({
-                "amount": it.amount.to_string(),
-                "several": it.are_several,
-                "until": it.until.secs(),
-            })
-        });
         let pending = self.pending.as_ref().map(|it| {
             json!({
                 "amount": it.amount.to_string(),
@@ -283,7 +236,6 @@ impl KeptChannel {
             "using": using,
             "pending": pending,
             "refunding": self.is_refunding,
-            "lost": lost,
         })
         .to_string()
     }
@@ -311,14 +263,6 @@ impl ChannelRow for KeptChannel {
                 id: pending.get("id")?.as_str()?.to_string(),
             }),
         };
-        let lost = match row.get("lost") {
-            None | Some(Value::Null) => None,
-            Some(lost) => Some(LostDeposits {
-                amount: amount(lost.get("amount"))?,
-                are_several: lost.get("several")?.as_bool()?,
-                until: UnixTime::from_secs(lost.get("until")?.as_u64()?),
-            }),
-        };
         Some(Self {
             config: ChannelConfig {
                 payer: address("payer")?,
@@ -337,7 +281,6 @@ impl ChannelRow for KeptChannel {
             using: Using::from_row(row)?,
             pending,
             is_refunding: row.get("refunding")?.as_bool()?,
-            lost,
         })
     }
 
@@ -352,7 +295,11 @@ impl ChannelRow for KeptChannel {
             deposit: self.deposit,
             spent: self.charged,
             signed: self.signed,
-            pending: self.on_its_way(),
+            pending: self
+                .pending
+                .as_ref()
+                .filter(|it| !it.signature.is_empty())
+                .map(|it| it.amount),
         }
     }
 }

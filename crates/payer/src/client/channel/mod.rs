@@ -17,7 +17,6 @@
 //!   its word that less is deposited than was paid in is no reason for another deposit.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 
 use serde_json::{Value, json};
@@ -232,11 +231,7 @@ impl ChannelPurchase {
                 }
                 _ => channel.paid_by(terms.offer.amount, &self.course.id, now),
             },
-            ChannelAim::Refund(_)
-                if channel.deposit.is_zero()
-                    && !channel.has_late(now)
-                    && channel.lost.is_none() =>
-            {
+            ChannelAim::Refund(_) if channel.deposit.is_zero() && !channel.has_late(now) => {
                 return Err(match &channel.pending {
                     Some(it) if !it.signature.is_empty() => error(
                         Reason::PaymentUnresolved,
@@ -263,10 +258,6 @@ impl ChannelPurchase {
             PaidBy::Voucher(voucher) | PaidBy::SameDeposit(voucher) => voucher,
             PaidBy::NewDeposit(missing, voucher) => {
                 self.admit_another(budget, &channel, now)?;
-                if channel.has_lost_two(now) && !planted(Mutant::LostDepositsRepeat) {
-                    let message = "two deposits of this channel have ended, and the server knows of none: look at the chain whether they have arrived, and forget the channel if they have not";
-                    return Err(error(Reason::PaymentUnresolved, message));
-                }
                 make_room(budget)?;
                 let least = missing.max(terms.min_deposit.unwrap_or(Amount::ZERO));
                 let asked = (terms.min_deposit, least);
@@ -318,8 +309,8 @@ impl ChannelPurchase {
         if !has_rest || planted(Mutant::ChannelsOpenBeside) {
             return Ok(());
         }
-        let (key, text) = (channel.beside_key(), format!("{{\"channel\":\"{}\"}}", channel.id()));
-        // One that was begun and not made is begun again.
+        let (key, text) = (channel.beside_key(), channel.beside_text(false));
+        // One that was begun and not signed is begun again.
         let is_other =
             budget.sent.kept(&key) != Some(text.as_str()) || planted(Mutant::BegunIsAnother);
         if is_other && budget.sent.kept_at(&key).is_some_and(|at| now < at.plus(BESIDE_SECS)) {
@@ -382,6 +373,11 @@ impl ChannelPurchase {
         if let (PaidBy::NewDeposit(..), Some(pending)) = (planned.by, &planned.channel.pending) {
             channel.pending = Some(pending.clone());
             self.course.has_deposited = true;
+            let (beside, begun) = (channel.beside_key(), channel.beside_text(false));
+            let is_beside = budget.sent.kept(&beside) == Some(begun.as_str());
+            if is_beside && !planted(Mutant::SignedIsBegun) {
+                budget.sent.keep(&beside, &channel.beside_text(true), now)?;
+            }
         }
         budget.sent.keep(&key, &channel.to_text(), now)?;
         planned.channel = channel;

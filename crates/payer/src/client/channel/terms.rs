@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use super::own::LeftVoucher;
 use crate::client::challenge::{self, MAX_HEADER_BYTES, REQUIRED_HEADER};
 use crate::client::error::{ClientError, Reason, clean};
 use crate::client::offer::{Offer, TermsSource};
@@ -50,15 +49,24 @@ pub(super) struct ToldState {
     pub voucher: Option<(Amount, String)>,
 }
 
+/// A voucher that has left before.
+#[derive(Clone, Copy)]
+pub(super) struct Earlier<'a> {
+    /// The most that it can have been charged for its purchase alone.
+    pub price: Amount,
+    /// Whether it is of the channel of these terms.
+    pub is_of: &'a dyn Fn(&ChannelTerms) -> bool,
+}
+
 impl ChannelTerms {
     /// Reads the sale by channel of a 402: the cheapest one that the policy allows; `None` if there
-    /// is none, or none that this client can pay. A sale that has become dearer than the policy allows
-    /// is read at the price of the voucher that has `left`, which may have bought it.
+    /// is none, or none that this client can pay. What `earlier` is of comes before all others, and is
+    /// read at its price where it has become dearer than the policy allows.
     pub fn read(
         headers: &Headers,
         policy: &Policy,
         host: &str,
-        left: Option<LeftVoucher>,
+        earlier: Option<Earlier<'_>>,
     ) -> Option<Result<Self, ClientError>> {
         let value = headers.joined(REQUIRED_HEADER)?;
         let object = header::decode_up_to(&value, MAX_HEADER_BYTES).ok()?.object;
@@ -67,18 +75,32 @@ impl ChannelTerms {
         }
         let sold = |entry: &&Value| entry.get("scheme").and_then(Value::as_str) == Some(SCHEME);
         let entries = object.get("accepts")?.as_array()?.iter().filter(sold);
-        let read: Vec<_> =
-            entries.map(|entry| Self::of(entry, &object, policy, (host, left))).collect();
-        let (able, refused): (Vec<_>, Vec<_>) = read.into_iter().partition(Result::is_ok);
-        let cheapest = able.into_iter().flatten().min_by_key(|terms: &Self| terms.offer.amount);
-        cheapest.map(Ok).or_else(|| refused.into_iter().next())
+        let judged = |entry| {
+            let terms = Self::of(entry, &object, policy)?;
+            match (policy.judge(&terms.offer, host), earlier) {
+                (Ok(()), _) => Ok(terms),
+                (Err(dear), Some(earlier))
+                    if dear.reason == Reason::PolicyAmount
+                        && (earlier.is_of)(&terms)
+                        && !planted(Mutant::DearerIsNotShown) =>
+                {
+                    let terms = terms.priced(earlier.price);
+                    policy.judge(&terms.offer, host).map(|()| terms)
+                }
+                (Err(error), _) => Err(error),
+            }
+        };
+        let (able, refused): (Vec<_>, Vec<_>) = entries.map(judged).partition(Result::is_ok);
+        let is_other = |terms: &Self| earlier.is_none_or(|earlier| !(earlier.is_of)(terms));
+        let able = able.into_iter().flatten();
+        let first = able.min_by_key(|terms: &Self| (is_other(terms), terms.offer.amount));
+        first.map(Ok).or_else(|| refused.into_iter().next())
     }
 
     fn of(
         entry: &Value,
         object: &Map<String, Value>,
         policy: &Policy,
-        (host, left): (&str, Option<LeftVoucher>),
     ) -> Result<Self, ClientError> {
         let wrong = |what: &str| ClientError::new(Reason::MalformedChallenge, what);
         // What is deposited is signed as any other authorization of this token.
@@ -87,20 +109,7 @@ impl ChannelTerms {
             members.insert("scheme".to_string(), "exact".into());
         }
         let mut offer = challenge::offer_of(&alike, object.get("resource"), policy)?;
-        let mut accepted = entry.clone();
-        let mut judged = policy.judge(&offer, host);
-        if let (Err(dear), Some(left)) = (&judged, left)
-            && dear.reason == Reason::PolicyAmount
-            && !planted(Mutant::DearerIsNotShown)
-        {
-            offer.amount = left.price();
-            if let Some(members) = accepted.as_object_mut() {
-                members.insert("amount".to_string(), offer.amount.to_string().into());
-            }
-            judged = policy.judge(&offer, host);
-        }
-        judged?;
-        offer.asked = TermsSource::X402 { version: Version::V2, accepted };
+        offer.asked = TermsSource::X402 { version: Version::V2, accepted: entry.clone() };
         let extra = entry.get("extra").unwrap_or(&Value::Null);
         let authorizer = extra.get("receiverAuthorizer").and_then(Value::as_str);
         let authorizer = authorizer.and_then(|text| Address::parse(text).ok());
@@ -123,6 +132,15 @@ impl ChannelTerms {
             told: ToldState::of(extra),
             echoed: ["resource", "extensions"].into_iter().filter_map(of).collect(),
         })
+    }
+
+    /// The same sale at another price.
+    fn priced(mut self, price: Amount) -> Self {
+        self.offer.amount = price;
+        if let TermsSource::X402 { accepted: Value::Object(accepted), .. } = &mut self.offer.asked {
+            accepted.insert("amount".to_string(), price.to_string().into());
+        }
+        self
     }
 
     /// The entry of `accepts` to echo: without the server's view of a channel.
