@@ -71,7 +71,7 @@ type Trail = {
   readonly ends: number;
 };
 type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization' | 'derives' | 'content'>;
-/** What a signature adds to it. */
+/** A signature, and what is kept with it. */
 type Signed = Pick<Trail, 'at' | 'proof' | 'isHash' | 'url' | 'key' | 'ends'>;
 type Row = { readonly name: string; readonly trail: Trail };
 /** A request, by its name, and what gives it up. */

@@ -57,7 +57,7 @@ async function again({ ends, askedUrl }: KeptPayment, request: Asked, store: Ret
   }
 }
 
-/** What was sent stays signed, whatever the server asks for now. */
+/** The error where the server asks for another signature: what was sent stays signed. */
 const otherTerms = (cause?: unknown): FareboxError =>
   new FareboxError(
     {

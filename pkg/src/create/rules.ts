@@ -38,7 +38,7 @@ export async function localProgram(): Promise<Local> {
 /** What the gate says of a secret that is not set. */
 const MISSING = /is missing; run `wrangler secret put \w+`/;
 
-/** What else is known of variables that are judged. */
+/** Facts beside the variables that are judged. */
 type Judging = {
   /** What sets a variable, if no word of the command does. */
   readonly source?: (variable: string) => string | undefined;

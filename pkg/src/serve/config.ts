@@ -15,10 +15,10 @@ export type Plan = {
 /** The first date of the platform that the Worker is tested with. */
 const DATE = '2026-04-01';
 
-/** What the objects of channels are kept under: a folder of the rows. */
+/** The folder, among the rows, of the objects of channels. */
 export const CHANNELS = 'farebox-channel';
 
-/** Where the door of the sweep says whether work goes on behind the answers, and the status that says so. */
+/** The path at which the door of the sweep says whether work goes on behind the answers, and the status that says so. */
 export const UNDER_WAY = { path: '/under-way', status: 202 };
 
 /** The entry of the Worker, with a door for the sweep, which the platform's trigger opens elsewhere. workerd waits for no work behind an answer. */

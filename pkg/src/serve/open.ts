@@ -29,7 +29,7 @@ const portOf = ({ protocol, port }: Pick<URL, 'protocol' | 'port'>): number =>
 /** How long a server elsewhere has, and between two looks at one that is down. */
 const ELSEWHERE_MS = 5_000;
 const PAUSE_MS = 10_000;
-/** What the gate answers where its server fails. */
+/** Answers of the gate where its server fails. */
 const FAILED = [502, 504];
 
 /** Hears of each answer, and says once that the server takes no connections, and once that it does again: free requests have no line in the log. */

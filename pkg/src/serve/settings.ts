@@ -54,7 +54,7 @@ export function knownSecrets(said: Said): readonly string[] {
   );
 }
 
-/** What the file of `--config` sets and an empty text of the environment takes away, a line each: it may be a line that nobody has filled in. */
+/** Variables of the file of `--config` that an empty text of the environment takes away, a line each: nobody may have filled it in. */
 export function takenAway(said: Said, environment: NodeJS.ProcessEnv): readonly string[] {
   const file = said.config === undefined ? {} : fileOf(said.config);
   const names = NAMED_IN_FILES.filter((name) => file[name] !== undefined && environment[name] === '' && !isSpoken(said, name));

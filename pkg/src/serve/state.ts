@@ -34,10 +34,10 @@ export type State = {
 /** The file that marks a folder as a copy. */
 export const NOTE = 'backup.json';
 
-/** Where a copy has what it copies: under a name that nobody hands out, whatever the copy is called. */
+/** The folder in a copy that has all of it: under a name that nobody hands out, whatever the copy is called. */
 export const inCopy = (copy: string): string => join(copy, GUARDED);
 
-/** The same where it is; a copy that names itself has it. */
+/** The same of a place that may be that folder itself. */
 export const copyIn = (place: string): string => (existsSync(join(inCopy(place), NOTE)) ? inCopy(place) : place);
 
 /** The file that keeps the folder out of a repository. */

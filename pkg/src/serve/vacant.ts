@@ -59,16 +59,20 @@ export async function sweepVacant(rows: string, runtime: () => number | undefine
 
 /** Removes those of these files that a process has not open. One that opens such a file from now on makes it anew. */
 function removeUnopened(paths: readonly string[], pid: number): void {
-  for (const path of paths) renameSync(path, path + ASIDE);
+  const moved: string[] = [];
   let opened: ReadonlySet<string> | undefined;
   try {
+    for (const path of paths) {
+      renameSync(path, path + ASIDE);
+      moved.push(path);
+    }
     opened = openedBy(pid);
   } finally {
-    for (const path of paths) {
-      const aside = path + ASIDE;
-      if (opened?.has(idOf(aside)) === false && isVacant(aside)) rmSync(aside);
-      else if (!existsSync(path)) renameSync(aside, path);
-    }
+    // Whatever fails: the name of one that is open is given back before anything else is done.
+    const isOver = (path: string): boolean => opened?.has(idOf(path + ASIDE)) === false && isVacant(path + ASIDE);
+    const over = new Set(moved.filter(isOver));
+    for (const path of moved) if (!over.has(path) && !existsSync(path)) renameSync(path + ASIDE, path);
+    for (const path of over) rmSync(path + ASIDE);
   }
 }
 
