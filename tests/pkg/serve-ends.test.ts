@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -40,6 +43,23 @@ async function signalled(send: (pid: number) => void): Promise<string> {
 // A-661
 test('a terminal that closes ends it as Ctrl-C does', async () => {
   assert.match(await signalled((pid) => process.kill(-pid, 'SIGHUP')), /slow/);
+});
+
+test('a signal ends a start that waits for its server', async () => {
+  // It takes connections, and answers none.
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const asked = once(silent, 'connection');
+  const starting = world.serving(['--origin', `http://127.0.0.1:${(silent.address() as AddressInfo).port}`]);
+  await asked;
+  const mark = readdirSync(world.state).find((name) => name.startsWith('served-by-')) ?? '';
+  const from = performance.now();
+  process.kill(Number(mark.split('-')[2]), 'SIGINT');
+  const { ended, wrote } = await starting;
+  assert.equal(await ended, 0);
+  assert.ok(performance.now() - from < 3_000, wrote());
+  assert.equal(runtimes(), '');
+  silent.close();
 });
 
 // A-661

@@ -135,7 +135,10 @@ export async function serve(args: string[]): Promise<number> {
     const running = startRuntime({ gate, pages, rows: state.rows, files: state.files, vars, began: state.runs, log });
     runtime = running;
     look = lookFor(String(vars['ORIGIN_URL']), state.folder);
-    await Promise.all([running.answers(), Promise.race([look.first, look.shown])]);
+    const starting = Promise.all([running.answers(), Promise.race([look.first, look.shown])]);
+    starting.catch(() => {});
+    const isEnded = await Promise.race([ended.then(() => true), starting.then(() => false)]);
+    if (isEnded) return EXIT.done;
     const files = pagesOf(pages, join(root, 'serve', 'headers.json'));
     front = await listens({
       host: words.host,
