@@ -290,3 +290,26 @@ test('what is pressed in a row names its payment to those who hear it alone', { 
     for (const [words, label] of spoken) assert.equal(label, `${words}: ${id.slice(0, 15)}…`);
   }
 });
+
+test('an account without gas for claims stands before the channels, and of a channel that is over nothing is to be claimed', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const channel = {
+    network: 'eip155:84532',
+    asset: '0x03',
+    symbol: 'USDC',
+    decimals: 6,
+    deposit: '50000',
+    spent: '30000',
+    claimed: '10000',
+  };
+  const account = { id: 'payee/eip155:84532/0x01', account: '0x01', network: 'eip155:84532', lacks_wei: '7', time: '2026-09-21T14:13:20Z' };
+  const [open, over] = [`0x${'1'.repeat(64)}`, `0x${'2'.repeat(64)}`];
+  const gate = new ScriptedGate();
+  gate.channels.push({ ...channel, id: open, state: 'open' }, { ...channel, id: over, state: 'finalized' }, account);
+  const page = await gate.open(context, '#channels');
+  await page.locator('#gas').getByText('It lacks 7 wei for its next transaction.').waitFor();
+  assert.equal(await page.locator('.row').count(), 3);
+  await page.locator(`#channel-${open} .price`, { hasText: '0.02 USDC to claim' }).waitFor();
+  await page.locator(`#channel-${over} .price`, { hasText: '0.01 USDC claimed' }).waitFor();
+});

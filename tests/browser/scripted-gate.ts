@@ -16,6 +16,8 @@ export const GATE_DESK = '/_farebox/desk/';
 /** A gate that keeps payments and has no node: what it is told is so. */
 export class ScriptedGate {
   readonly rows = new Map<string, Record<string, unknown>>();
+  /** Channels and accounts by id, as they are listed. */
+  readonly channels: Record<string, unknown>[] = [];
   /** What it was told, as `refunding rcpt_…`. */
   readonly told: string[] = [];
   /** Paths that get no answer. */
@@ -54,6 +56,10 @@ export class ScriptedGate {
     if (path === '/_farebox/payments') {
       const state = query.get('state');
       return { items: [...this.rows.values()].filter((row) => state === null || row['state'] === state), next: this.next };
+    }
+    if (path === '/_farebox/channels') {
+      const after = query.get('cursor') ?? '';
+      return { items: this.channels.filter((one) => String(one['id']) > after), next: null };
     }
     const [, id = '', decision] = /^\/_farebox\/payments\/([^/]+)(?:\/(.+))?$/.exec(path) ?? [];
     const row = this.rows.get(id);

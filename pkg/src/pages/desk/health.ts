@@ -121,9 +121,15 @@ function namesOf(members: Members, name: string): string {
   return Array.isArray(list) ? list.map(String).join(', ') : '';
 }
 
+/** The greatest id of a channel, behind which the list has the accounts of `PAYEE_KEY`: one for each network. */
+const LAST_CHANNEL = `0x${'f'.repeat(64)}`;
+
 export async function channels(operator: Operator, { cursor }: Wanted): Promise<readonly Node[]> {
-  const [page, { sessions }] = await Promise.all([
-    operator.read('/_farebox/channels', { limit: '25', cursor }),
+  const read = (after: string | undefined) => operator.read('/_farebox/channels', { limit: '25', cursor: after });
+  const [page, accounts, { sessions }] = await Promise.all([
+    read(cursor),
+    // Without gas no claim goes out: it stands first, and not behind hundreds of channels.
+    cursor === undefined ? read(LAST_CHANNEL) : {},
     // As the audit has it, which walks all rows.
     operator.read('/_farebox/totals'),
   ]);
@@ -137,7 +143,8 @@ export async function channels(operator: Operator, { cursor }: Wanted): Promise<
       'The channels of sessions, each as of its last alarm. What was spent and not claimed yet can be claimed.',
     ),
     ...sums,
-    ...listPage(listOf(page, 'items').map(channelRow), 'No session has begun.', 'channels', {}, cursor, next),
+    ...gasOf(listOf(accounts, 'items')),
+    ...listPage(listOf(page, 'items').filter(isChannel).map(channelRow), 'No session has begun.', 'channels', {}, cursor, next),
   ];
 }
 
@@ -161,26 +168,35 @@ function sumOf(sum: Members): readonly HTMLElement[] {
   ];
 }
 
+const isChannel = (item: Members) => textOf(item, 'account') === '';
+
+function gasOf(accounts: readonly Members[]): readonly HTMLElement[] {
+  return accounts.length === 0
+    ? []
+    : [make('section', { id: 'gas' }, make('h3', {}, 'Gas for claims'), rowsOf(accounts.map(accountRow), ''))];
+}
+
+function accountRow(account: Members): HTMLElement {
+  const text = (name: string) => textOf(account, name);
+  const lacks = text('lacks_wei');
+  return make(
+    'li',
+    { class: 'row', id: `channel-${encodeURIComponent(text('id'))}` },
+    make(
+      'h3',
+      {},
+      'Gas of ',
+      shortened(text('account')),
+      ' ',
+      pill(lacks === '0' ? 'enough' : 'not enough', lacks === '0' ? 'positive' : 'critical'),
+    ),
+    make('p', {}, foreign(text('network')), lacks === '0' ? '' : ` It lacks ${lacks} wei for its next transaction.`),
+    make('p', { class: 'quiet' }, 'as of ', moment(text('time'))),
+  );
+}
+
 function channelRow(channel: Members): HTMLElement {
   const text = (name: string) => textOf(channel, name);
-  const at = make('p', { class: 'quiet' }, 'as of ', moment(text('time')));
-  if (text('account') !== '') {
-    const lacks = text('lacks_wei');
-    return make(
-      'li',
-      { class: 'row', id: `channel-${encodeURIComponent(text('id'))}` },
-      make(
-        'h3',
-        {},
-        'Gas of ',
-        shortened(text('account')),
-        ' ',
-        pill(lacks === '0' ? 'enough' : 'not enough', lacks === '0' ? 'positive' : 'critical'),
-      ),
-      make('p', {}, foreign(text('network')), lacks === '0' ? '' : ` It lacks ${lacks} wei for its next transaction.`),
-      at,
-    );
-  }
   const coin = coinOf(channel);
   const write = (name: string) => inWords(unitsOf(text(name)), coin);
   return make(
@@ -193,13 +209,14 @@ function channelRow(channel: Members): HTMLElement {
       ' ',
       pill(text('state'), text('state') === 'leaving' ? 'warning' : text('state') === 'open' ? 'neutral' : ''),
     ),
-    make('p', { class: 'price' }, `${claimable(channel, coin)} to claim`),
+    // Of a channel that is over nothing can be claimed any more.
+    make('p', { class: 'price' }, text('state') === 'finalized' ? `${write('claimed')} claimed` : `${claimable(channel, coin)} to claim`),
     make('p', { class: 'quiet' }, 'from ', shortened(text('payer')), ' to ', shortened(text('pay_to')), ' on ', foreign(text('network'))),
     make(
       'p',
       { class: 'quiet' },
       `deposit ${write('deposit')}, spent ${write('spent')}, claimed ${write('claimed')}, refunded ${write('refunded')}`,
     ),
-    at,
+    make('p', { class: 'quiet' }, 'as of ', moment(text('time'))),
   );
 }
