@@ -313,3 +313,17 @@ test('an account without gas for claims stands before the channels, and of a cha
   await page.locator(`#channel-${open} .price`, { hasText: '0.02 USDC to claim' }).waitFor();
   await page.locator(`#channel-${over} .price`, { hasText: '0.01 USDC claimed' }).waitFor();
 });
+
+test('what was tapped keeps no list from being read again', { timeout: LIMIT_MS }, async () => {
+  await context.close();
+  context = await browser.newContext({ viewport: { width: 400, height: 800 }, hasTouch: true });
+  complaints = complaintsOf(context);
+  const gate = new ScriptedGate().owes(ONE, { state: 'manual', reason: 'overdue' });
+  const page = await gate.open(context, '');
+  const button = page.getByRole('button', { name: 'Resolve' });
+  await page.waitForTimeout(SETTLED_MS);
+  await button.tap();
+  assert.equal(await page.locator('button:hover').count(), 1);
+  gate.owes(OTHER);
+  await page.locator(`#row-${OTHER}`).waitFor();
+});
