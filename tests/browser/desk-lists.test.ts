@@ -1,0 +1,170 @@
+// The desk of the gate in Chromium: what is shown first, what is pressed in a list that changes, and what is said of it.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+
+import { startChromium } from './chromium.ts';
+import { complaintsOf } from './looks.ts';
+import { ScriptedGate } from './scripted-gate.ts';
+
+const LIMIT_MS = 120_000;
+const [ONE, OTHER] = ['rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa', 'rcpt_bbbbbbbbbbbbbbbbbbbbbbbbbb'] as const;
+/** For so long a press does nothing where the list has changed. */
+const SETTLED_MS = 800;
+
+let browser: Browser;
+let context: BrowserContext;
+let complaints: string[];
+
+before(async () => {
+  browser = await startChromium();
+});
+after(() => browser?.close());
+beforeEach(async () => {
+  context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context.setDefaultTimeout(30_000);
+  complaints = complaintsOf(context);
+});
+afterEach(async () => {
+  await context.close();
+  assert.deepEqual(complaints, []);
+});
+
+const said = (page: Page, text: RegExp) => page.getByRole('status').filter({ hasText: text }).waitFor();
+const refund = (page: Page) => page.getByRole('button', { name: /by wallet/ });
+
+// A-672
+test('a second click of the mouse at one place does nothing in a view that has just come', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  gate.readMs = 300;
+  const page = await gate.open(context, '#payments');
+  const link = page.locator(`#row-${ONE} h3 a`);
+  await link.waitFor();
+  /** Clicks at the link, and when its page has come there again, elsewhere, and a moment later. */
+  const clicked = await page.evaluate(
+    () =>
+      new Promise<boolean[]>((resolve) => {
+        const place = { clientX: 300, clientY: 300, bubbles: true };
+        const press = (target: HTMLElement, more: object) => {
+          target.dispatchEvent(new PointerEvent('pointerdown', { ...place, ...more, pointerType: 'mouse' }));
+          return target.dispatchEvent(new MouseEvent('click', { ...place, ...more, cancelable: true, detail: 1 }));
+        };
+        const heading = () => document.querySelector<HTMLElement>('#view .tone') as HTMLElement;
+        const watch = new MutationObserver(() => {
+          if (document.querySelector('#view form[data-do="refund"]') === null) return;
+          watch.disconnect();
+          const [elsewhere, second] = [press(heading(), { clientX: 340 }), press(heading(), {})];
+          setTimeout(() => resolve([second, elsewhere, press(heading(), {})]), 1_000);
+        });
+        watch.observe(document.body, { subtree: true, childList: true });
+        press(document.querySelector<HTMLElement>('#view h3 a') as HTMLElement, {});
+        location.hash = (document.querySelector('#view h3 a') as HTMLAnchorElement).hash;
+      }),
+  );
+  assert.deepEqual(clicked, [false, true, true]);
+});
+
+test('what came of a deed is said where it was done, and not over another view', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  let open = (): void => {};
+  const opens = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const page = await gate.open(context, `#payment?id=${ONE}`, { opens, person: 'refuses', send: () => assert.fail('sent') });
+  const line = page.locator('#said p');
+  const to = async (name: string) => {
+    await page.getByRole('link', { name }).click();
+    await page.getByRole('heading', { level: 2, name }).waitFor();
+  };
+  await refund(page).click();
+  await said(page, /Your wallet asks you/);
+  // One that is under way goes on to say what it needs.
+  await to('Payments');
+  await said(page, /Your wallet asks you/);
+  open();
+  await said(page, /You refused in the wallet/);
+  await to('Facilitators');
+  assert.equal(await line.count(), 0);
+});
+
+test('what is owed is shown before the sums are read, also after a deed, and sums are read once at a time', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const gate = new ScriptedGate().owes(ONE).owes(OTHER);
+  const reads = () => gate.asked.filter((path) => path.startsWith('/_farebox/totals')).length;
+  gate.sumMs = 1_000;
+  const page = await gate.open(context, '');
+  const money = page.locator('#money');
+  await page.locator(`#row-${ONE}`).waitFor();
+  await money.getByText('The sums are being read.').waitFor();
+  assert.ok(reads() <= 4, String(reads()));
+  await page.locator('#fresh', { hasText: 'Reading…' }).waitFor();
+  // A person has scrolled on by the time that the sums have come.
+  await page.evaluate(() => scrollTo(0, 200));
+  gate.sumMs = 0;
+  await money.getByText('No payment was claimed in these days.').waitFor();
+  await page.locator('#fresh', { hasText: /^Read at/ }).waitFor();
+  assert.equal(await page.evaluate(() => scrollY), 200);
+  assert.equal(reads(), 14);
+  gate.sumMs = 3_000;
+  const row = page.locator(`#row-${ONE}`);
+  await row.getByText('Nothing is owed').click();
+  await row.getByLabel('Reason').fill('they agreed');
+  await row.getByRole('button', { name: 'Waive the debt' }).click();
+  await said(page, /The debt is waived/);
+  await row.waitFor({ state: 'detached' });
+  // The sums of before stand until they are read again.
+  await money.getByText('No payment was claimed in these days.').waitFor();
+  assert.ok(reads() <= 16, String(reads()));
+});
+
+test('what is pressed in a row names its payment to those who hear it alone', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE).owes(OTHER);
+  const page = await gate.open(context, '');
+  for (const id of [ONE, OTHER]) {
+    const row = page.locator(`#row-${id}`);
+    await row.waitFor();
+    const spoken = await row.locator('button, summary').evaluateAll((all) => all.map((it) => [it.textContent, it.ariaLabel]));
+    assert.equal(spoken.length, 5);
+    for (const [words, label] of spoken) assert.equal(label, `${words}: ${id.slice(0, 15)}…`);
+  }
+});
+
+test('an account without gas for claims stands before the channels, and of a channel that is over nothing is to be claimed', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const channel = {
+    network: 'eip155:84532',
+    asset: '0x03',
+    symbol: 'USDC',
+    decimals: 6,
+    deposit: '50000',
+    spent: '30000',
+    claimed: '10000',
+  };
+  const account = { id: 'payee/eip155:84532/0x01', account: '0x01', network: 'eip155:84532', lacks_wei: '7', time: '2026-09-21T14:13:20Z' };
+  const [open, over] = [`0x${'1'.repeat(64)}`, `0x${'2'.repeat(64)}`];
+  const gate = new ScriptedGate();
+  gate.channels.push({ ...channel, id: open, state: 'open' }, { ...channel, id: over, state: 'finalized' }, account);
+  const page = await gate.open(context, '#channels');
+  await page.locator('#gas').getByText('It lacks 7 wei for its next transaction.').waitFor();
+  assert.equal(await page.locator('.row').count(), 3);
+  await page.locator(`#channel-${open} .price`, { hasText: '0.02 USDC to claim' }).waitFor();
+  await page.locator(`#channel-${over} .price`, { hasText: '0.01 USDC claimed' }).waitFor();
+});
+
+test('what was tapped keeps no list from being read again', { timeout: LIMIT_MS }, async () => {
+  await context.close();
+  context = await browser.newContext({ viewport: { width: 400, height: 800 }, hasTouch: true });
+  complaints = complaintsOf(context);
+  const gate = new ScriptedGate().owes(ONE, { state: 'manual', reason: 'overdue' });
+  const page = await gate.open(context, '');
+  const button = page.getByRole('button', { name: 'Resolve' });
+  await page.waitForTimeout(SETTLED_MS);
+  await button.tap();
+  assert.equal(await page.locator('button:hover').count(), 1);
+  gate.owes(OTHER);
+  await page.locator(`#row-${OTHER}`).waitFor();
+});
