@@ -36,6 +36,11 @@ use farebox_payer::client::offer::Offer;
 
 /// Maximum reviews of one agent that no one has looked at.
 const MAX_REVIEWS: u32 = 100;
+/// Told where there are so many.
+const MANY_REVIEWS: &str = "Policy denied: too many payments of this agent wait for a review.";
+/// Told where nothing more is kept today that costs an agent nothing.
+const MANY_DENIALS: &str =
+    "Policy denied: too many payments of this agent were denied or reviewed today.";
 
 /// The open payments of an agent to one payee at a merchant from which on no other begins. Below each number of bytes is room for
 /// the longest request.
@@ -211,6 +216,10 @@ impl Decisions<'_> {
         let approved = draft.waiting.as_mut().and_then(|(_, review)| review.take());
         match (chosen.judged, approved) {
             (Judged::Review, None) => {
+                let Some(counted) = count_denial(books, &draft.agent, draft.scene.now)? else {
+                    let why = Unpayable::deny("policy_denied", MANY_DENIALS);
+                    return refuse(books, self.receipts, draft, why, Some(&chosen.offer));
+                };
                 let outcome = Some("open".to_string());
                 let agent = Some(draft.agent.clone());
                 let open =
@@ -218,15 +227,11 @@ impl Decisions<'_> {
                 let now = draft.scene.now.secs();
                 let open = open.iter().filter(|review| !review.is_over(now)).count();
                 let is_full = u32::try_from(open).is_ok_and(|open| open >= MAX_REVIEWS);
-                let counted = count_denial(books, &draft.agent, draft.scene.now)?;
-                let is_full = is_full && !planted(Mutant::ReviewsPileUp) || counted.is_none();
-                if is_full {
-                    let reason =
-                        "Policy denied: too many payments of this agent wait for a review.";
-                    let why = Unpayable::deny("policy_denied", reason);
+                if is_full && !planted(Mutant::ReviewsPileUp) {
+                    let why = Unpayable::deny("policy_denied", MANY_REVIEWS);
                     return refuse(books, self.receipts, draft, why, Some(&chosen.offer));
                 }
-                draft.changes.extend(counted.map(Change::Agent));
+                draft.changes.push(Change::Agent(counted));
                 Ok(begin_review(self.receipts, self.review_secs, draft, &chosen.offer))
             }
             (_, approved) => {

@@ -81,4 +81,9 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     "CREATE TABLE open_payments (
         agent TEXT NOT NULL, merchant TEXT NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (agent, merchant)) WITHOUT ROWID",
     "INSERT INTO open_payments SELECT agent, '', count(*), sum(held) FROM attempts WHERE held IS NOT NULL GROUP BY agent",
+], &[
+    // Lists by state. An agent's open reviews are asked for with each request that needs a person.
+    "CREATE INDEX reviews_verdict ON reviews (verdict, created, id)",
+    "CREATE INDEX reviews_agent ON reviews (agent, verdict, created, id)",
+    "CREATE INDEX decisions_rare ON decisions (outcome, created, id) WHERE outcome NOT IN ('allow', 'deny', 'executing')",
 ]];

@@ -84,6 +84,22 @@ pub fn an_agent_has_at_most_1000_denials_of_a_day_kept() {
     assert_eq!(world.rows.decisions.len(), 1003);
 }
 
+#[test]
+fn a_review_beyond_the_denials_that_are_kept_is_told_so() {
+    let mut world = World::under(json!({
+        "allowedOrigins": ["https://merchant.example.com"],
+        "reviewAbove": {"USDC": "0.05"},
+    }));
+    world.told(&keyed("75000", "a"));
+    world.rows.agents.get_mut("buyer").unwrap().denied = 1000;
+    let told = world.told(&keyed("75000", "b"));
+    assert_eq!(told.outcome(), ("deny", "policy_denied"));
+    assert!(told.reason().contains("denied or reviewed today"), "{}", told.reason());
+    assert_eq!((world.rows.reviews.len(), world.rows.decisions.len()), (1, 1));
+    world.now += 86_400;
+    assert_eq!(world.told(&keyed("75000", "b")).outcome().1, "policy_review_required");
+}
+
 /// A treasury that may spend the price of one payment in this window, on Apr 1 at ten seconds past
 /// midnight.
 fn bounded(rule: &str) -> World {

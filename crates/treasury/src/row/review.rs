@@ -21,7 +21,7 @@ pub enum Verdict {
     Expired,
 }
 
-/// A payment that a person has to look at. Key: id. Indexes: verdict; created.
+/// A payment that a person has to look at. Key: id. Indexes: created; verdict; agent and verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewRow {
     /// `policyReviewEventId`.
