@@ -5,6 +5,7 @@ use crate::report::{Decision, Resolution, Undecided};
 use crate::state::{RefundBegin, State, Undelivered};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
+use farebox_common::payment::TxHash;
 
 impl Entry {
     /// Carries out a decision; repeating it changes nothing.
@@ -112,7 +113,9 @@ impl Entry {
                 Decision::Resolved { to, reason, transaction: named },
             ) => {
                 let named = named.as_deref().and_then(|name| self.payment.transaction(name));
-                match (to, transaction.or(named)) {
+                // What pays later pays in the transaction that is found since.
+                let known = transaction.filter(|it| *it != TxHash::PENDING);
+                match (to, known.or(named).or(transaction)) {
                     (Resolution::Void, _) => State::Void,
                     (Resolution::Delivered, Some(transaction)) => State::Delivered { transaction },
                     (Resolution::RefundDue, Some(transaction)) => State::RefundDue {
@@ -162,7 +165,6 @@ mod tests {
     use crate::command::{Leases, Mode, Payment};
     use crate::entry::{FIRST_FENCE, OtherPayments};
     use crate::state::{Why, may_be_paid_back};
-    use farebox_common::payment::TxHash;
 
     const NOW: UnixTime = UnixTime::from_secs(1_000);
 
@@ -340,5 +342,16 @@ mod tests {
         let decision = resolved(Resolution::Delivered, Some(hash('9')));
         let after = entry(manual(Some(hash('1')))).decide(&decision, NOW).unwrap();
         assert_eq!(after.state, State::Delivered { transaction: hash('1') });
+    }
+
+    #[test]
+    fn a_payment_that_is_settled_later_gets_the_transaction_that_is_named() {
+        let resolve = |named| {
+            let decision = resolved(Resolution::Delivered, named);
+            entry(manual(Some(TxHash::PENDING))).decide(&decision, NOW).map(|entry| entry.state)
+        };
+        let transaction = hash('9');
+        assert_eq!(resolve(Some(transaction)), Ok(State::Delivered { transaction }));
+        assert_eq!(resolve(None), Ok(State::Delivered { transaction: TxHash::PENDING }));
     }
 }
