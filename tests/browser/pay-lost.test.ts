@@ -232,6 +232,43 @@ test('what did not come is said to go on, and a deposit goes on whichever accoun
   assert.deepEqual([paid, asked], [DEPOSIT, 2]);
 });
 
+test('what never ends stops no purchase: the node of a wallet, and what a seller says', async () => {
+  const [paid] = await paidDuring(5, async () => {
+    const path = '/report?endless';
+    const { page } = await visit(stage.context, stage.world, path, [{ payer: payerOf(5), network: HERE, name: 'Fox', hangs: true }]);
+    await page.getByRole('button', { name: /with Fox/ }).waitFor();
+    await page.evaluate(() => {
+      const inner = globalThis.fetch;
+      globalThis.fetch = async (...words) => {
+        if (!new Headers(words[1]?.headers).has('payment-signature')) return inner(...words);
+        globalThis.fetch = inner;
+        return new Response(new ReadableStream({ start: (body) => body.enqueue(new TextEncoder().encode('no')) }), { status: 404 });
+      };
+    });
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /The seller did not deliver/);
+    await page.getByText('The server answered 404: no').waitFor();
+    await page.reload();
+    await isPaid(page);
+  });
+  assert.equal(paid, PRICE_ATOMIC);
+});
+
+test('a button that is pressed twice acts once', async () => {
+  const [paid] = await paidDuring(5, async () => {
+    const { page, wallets } = await open(5, '/events?count=3&twice');
+    await page.getByRole('button', { name: /with Fox/ }).evaluate((button: HTMLButtonElement) => {
+      button.click();
+      button.click();
+    });
+    await says(page, /That was all/);
+    await page.waitForTimeout(500);
+    await says(page, /That was all/);
+    assert.equal(wallets[0]?.calls.filter((method) => method === 'eth_requestAccounts').length, 1);
+  });
+  assert.equal(paid, PRICE_ATOMIC);
+});
+
 /** Breaks off the events that come to a page, behind the first. */
 const breaksEvents = (page: Page): Promise<void> =>
   page.evaluate(() => {

@@ -32,6 +32,8 @@ export interface WalletPlan {
   knows?: string[];
   /** The node from which it reads; without it, it reads nothing. */
   node?: string;
+  /** Whether its node never answers. */
+  hangs?: boolean;
   /** What its node says of a transaction, or an error with its code; without it, it knows no such method. */
   receipt?: (hash: string) => unknown;
   /** Sends transactions; without it, it sends none. */
@@ -102,7 +104,7 @@ export async function addWallet(page: Page, plan: WalletPlan): Promise<Injected>
 let doors = 0;
 
 function walletOf(plan: WalletPlan, { calls, added }: Injected) {
-  const { payer, network, person = 'agrees', until, opens, changes, knows, node, receipt, send } = plan;
+  const { payer, network, person = 'agrees', until, opens, changes, knows, node, hangs, receipt, send } = plan;
   let current = network;
   const answers: Record<string, (params: readonly unknown[]) => Promise<Answer> | Answer> = {
     eth_requestAccounts: async () => {
@@ -131,7 +133,9 @@ function walletOf(plan: WalletPlan, { calls, added }: Injected) {
       if (String(from).toLowerCase() !== payer.address.toLowerCase()) return { error: { code: 4100, message: 'unknown account' } };
       return { result: await payer.signTypedData(typedData) };
     },
-    ...(node === undefined ? {} : { eth_call: (params: readonly unknown[]) => readFrom(node, params) }),
+    ...(node === undefined
+      ? {}
+      : { eth_call: (params: readonly unknown[]) => (hangs ? new Promise<never>(() => undefined) : readFrom(node, params)) }),
     ...(receipt === undefined
       ? {}
       : {

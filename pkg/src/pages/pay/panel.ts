@@ -30,8 +30,13 @@ export function show(text: string, ...nodes: readonly Node[]): void {
 /** A button. */
 export function button(text: string, act: () => void, ...more: readonly Node[]): HTMLButtonElement {
   const made = make('button', { type: 'button' }, ...more, text);
-  // A second click, or a key that is held, was meant for what stood here before.
-  made.addEventListener('click', ({ detail }) => detail <= 1 && act());
+  // A second click, or a key that is held, was meant for what stood here before. What is pressed acts once: another panel comes.
+  let isPressed = false;
+  made.addEventListener('click', ({ detail }) => {
+    if (detail > 1 || isPressed) return;
+    isPressed = true;
+    act();
+  });
   made.addEventListener('keydown', (event) => event.repeat && /^(?:Enter| )$/.test(event.key) && event.preventDefault());
   return made;
 }

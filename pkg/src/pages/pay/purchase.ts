@@ -1,5 +1,6 @@
 // One purchase of this page: paid by itself, or from a deposit.
 
+import { readWithin } from '../../beginning.js';
 import type { ChannelProposal } from '../../channel-options.js';
 import type { PaymentStep, PayOptions, Policy, Proposal } from '../../options.js';
 import type { Signer } from '../../signer.js';
@@ -22,6 +23,9 @@ const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
 const MUCH = 1_000n;
 /** Characters of what a server says. */
 const MOST_SAID = 300;
+/** What is read of it, bytes and milliseconds: a body need not end. */
+const MOST_SAID_BYTES = 4_096;
+const MOST_SAID_MS = 10_000;
 
 /** What came, whether a payment has left for it, and the receipt. */
 export type Bought = { readonly response: Response; readonly isSent: boolean; readonly receipt: Goods['receipt'] };
@@ -163,7 +167,8 @@ async function agreedBeside(single: Way, payer: string): Promise<boolean> {
 
 /** What an answer without the goods says, in short. */
 export async function saidIn(response: Response): Promise<string> {
-  const text = await response.text();
+  const { bytes } = await readWithin(response, MOST_SAID_BYTES, MOST_SAID_MS);
+  const text = new TextDecoder().decode(bytes);
   return `The server answered ${response.status}: ${text.slice(0, MOST_SAID)}${text.length > MOST_SAID ? '…' : ''}`;
 }
 

@@ -61,11 +61,15 @@ export async function firstAccount({ provider }: Wallet): Promise<string> {
 /** `balanceOf(address)`. Spec: ERC-20. */
 const BALANCE_OF = '0x70a08231';
 
+/** How long a wallet may take to say what an account holds, milliseconds: without an answer it is asked to sign all the same. */
+const MOST_MS = 5_000;
+
 /** Atomic units of the token that an account holds; undefined where the wallet does not say. */
 export async function balanceOf({ provider }: Wallet, way: Way, account: string): Promise<bigint | undefined> {
   const data = `${BALANCE_OF}${account.slice(2).toLowerCase().padStart(64, '0')}`;
   try {
-    const answer = await provider.request({ method: 'eth_call', params: [{ to: way.terms.asset, data }, 'latest'] });
+    const late = new Promise<undefined>((over) => setTimeout(over, MOST_MS));
+    const answer = await Promise.race([provider.request({ method: 'eth_call', params: [{ to: way.terms.asset, data }, 'latest'] }), late]);
     return /^0x[0-9a-f]{1,64}$/i.test(String(answer)) ? BigInt(String(answer)) : undefined;
   } catch {
     return undefined;
