@@ -102,6 +102,24 @@ test('what ends while a wallet is asked for its network is paid again if its per
   });
 });
 
+test('a person who declines to pay beside what has ended reads that it has, and not that they go on with it', async () => {
+  const path = '/report?declines';
+  await stage.context.clock.setFixedTime(Date.now() - 3_600_000);
+  const { page } = await visited(path, [{ payer: payerOf(5), network: HERE, name: 'Fox' }]);
+  await answersPayments(page, `${stage.world.gate.url}${path}`, { status: 404, code: 'gone' });
+  await page.getByRole('button', { name: /with Fox/ }).click();
+  await says(page, /The seller did not deliver/);
+  await page.close();
+  await stage.context.clock.setFixedTime(Date.now());
+  const { page: later } = await visited(path, [{ payer: payerOf(6), network: HERE, name: 'Owl', person: 'refuses' }]);
+  await later.getByRole('button', { name: /with Owl/ }).click();
+  await later.getByRole('button', { name: 'Pay again' }).click();
+  await says(later, /You declined in your wallet/);
+  const text = await later.locator('#pay').innerText();
+  assert.match(text, /An earlier payment for this page has ended, and may have been charged\./);
+  assert.ok(!text.includes('You are charged once'), text);
+});
+
 // A-608
 test('a limit that reloads have used up is lifted by whoever reads that there is one', async () => {
   const payer = payerOf(0);

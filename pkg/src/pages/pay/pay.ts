@@ -206,12 +206,12 @@ async function goesOn(): Promise<string> {
   return `You have signed a payment for this page. Choose the same account to go on${by}${only}: you are charged once.`;
 }
 
-/** A failure, with what the record knows: whether a payment for this page is signed and open. */
+/** A failure, with what the record knows: whether a payment for this page is signed and open, and has ended. */
 async function knowing(failure: Failure): Promise<Failure> {
   if (failure.signed === true) return failure;
   const { code, message } = failure;
-  return isSigned().then(
-    (signed) => ({ code, message, signed }),
+  return whoSigned().then(
+    (before) => ({ code, message, signed: before !== undefined, hasEnded: before?.hasEnded === true }),
     // What cannot be read may be signed.
     (unread: Failure) => ({ code: unread.code, message, signed: true }),
   );

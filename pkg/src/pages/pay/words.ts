@@ -75,7 +75,13 @@ const KNOWN: Readonly<Record<string, Words>> = {
 };
 
 /** An error of the payer, or of a wallet. */
-export type Failure = { readonly code?: unknown; readonly message?: unknown; readonly signed?: unknown };
+export type Failure = {
+  readonly code?: unknown;
+  readonly message?: unknown;
+  readonly signed?: unknown;
+  /** Whether what is signed can no more be charged: it may have been. */
+  readonly hasEnded?: boolean;
+};
 
 /** Throws for a part of the page that did not load. A browser may keep that for as long as the page is open. */
 export function unloaded(): never {
@@ -83,9 +89,10 @@ export function unloaded(): never {
 }
 
 /** The words for a failure after which nothing is open. */
-export function wordsFor({ code, signed }: Failure): Words {
+export function wordsFor({ code, signed, hasEnded }: Failure): Words {
   const known = typeof code === 'string' ? KNOWN[code] : code === 4001 ? KNOWN['wallet_rejected'] : undefined;
-  if (known !== undefined) return signed === true ? { ...known, advice: known.advice.replace(NOTHING, SIGNED) } : known;
+  if (known !== undefined)
+    return signed === true ? { ...known, advice: known.advice.replace(NOTHING, hasEnded === true ? ENDED : SIGNED) } : known;
   if (signed === true) return words('The payment did not end as it should.', 'Look at your wallet before you pay again.');
   return words('That did not work.', `${NOTHING} Try again, or ask the seller.`);
 }
