@@ -219,6 +219,24 @@ test('a deposit is offered where it pays alone, and of a dear page the rest come
   assert.equal(paid, 2_000_000n);
 });
 
+test('what was bought comes back to sight where another tab keeps the rest waiting', async () => {
+  const { page } = await open(3, `${PATH}?waits`);
+  await choose(page);
+  await deposits(page).click();
+  await isPaid(page);
+  const { page: other } = await open(3, '/about');
+  await other.evaluate((name) => {
+    void navigator.locks.request(name, () => new Promise(() => undefined));
+  }, `farebox ${stage.world.gate.url}${PATH}?waits`);
+  await page.getByRole('button', { name: 'Get the rest back' }).click();
+  await says(page, /Another tab pays for this page/);
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByText('Rainfall, Tuesday').waitFor();
+  await other.close();
+  await page.getByRole('button', { name: 'Get the rest back' }).click();
+  await says(page, /You have 0\.49 USDC back/);
+});
+
 test('a deposit that would be held for longer than a day is not offered', async () => {
   const { page } = await open(0, '/report/later');
   await page.getByRole('button', { name: 'Pay 0.01 USDC with Fox' }).waitFor();

@@ -31,7 +31,7 @@ const flow: Flow = {
   },
   begin: () => void begin(),
   again: () => void run(() => inOneTab(goOn)),
-  alone: (work) => void run(() => inOneTab(work, false)),
+  alone: (work, back) => void run(() => inOneTab(work, false, back)),
 };
 
 /**
@@ -49,8 +49,11 @@ async function buy(chosen: Way, payAgain = false, depositor?: string): Promise<v
   await take(bought, flow);
 }
 
-/** Lets one tab of this page pay at a time: another one waits, and shows what the first has bought. */
-async function inOneTab(work: () => Promise<void>, buys = true): Promise<void> {
+/**
+ * Lets one tab of this page pay at a time: another one waits, and shows what the first has bought. `back` shows again what stood here,
+ * which may be nowhere else, and ends the waiting.
+ */
+async function inOneTab(work: () => Promise<void>, buys = true, back?: () => void): Promise<void> {
   // Pages without a secure context have none.
   const locks = navigator.locks as LockManager | undefined;
   if (locks === undefined) return work();
@@ -70,8 +73,13 @@ async function inOneTab(work: () => Promise<void>, buys = true): Promise<void> {
     if (lock !== null) await alone();
   });
   if (!waits) return;
-  panel.show('Another tab pays for this page. This one waits for it.');
-  await locks.request(name, alone);
+  const waiting = new AbortController();
+  const leave = panel.button('Go on', () => waiting.abort());
+  panel.show('Another tab pays for this page. This one waits for it.', ...(back === undefined ? [] : [panel.line(leave)]));
+  await locks.request(name, { signal: waiting.signal }, alone).catch((error: unknown) => {
+    if (!waiting.signal.aborted || back === undefined) throw error;
+    back();
+  });
 }
 
 /** Pays with a wallet: first what costs nothing. */

@@ -8,8 +8,8 @@ import { deposits, ways } from './signed.js';
 import type { Way } from './terms.js';
 import { type Failure, isOpen, saidBy, wordsFor } from './words.js';
 
-/** Runs work that buys nothing, while no other tab of this page pays. */
-export type Alone = (work: () => Promise<void>) => void;
+/** Runs work that buys nothing, while no other tab of this page pays; `back` shows again what is shown beside it. */
+export type Alone = (work: () => Promise<void>, back: () => void) => void;
 
 /** The deposit that pays for this page without a wallet. */
 let rest: Rest | undefined;
@@ -25,7 +25,7 @@ export function leftOver(back: () => void, alone: Alone): readonly Node[] {
   const { channel, way: of, units } = rest;
   const text = `You ${channel.pending === null ? 'have' : 'may have'} ${inTokens(units, of.decimals)} ${of.symbol}`;
   // The seller pays back by no channel that has paid nothing: that costs two transactions.
-  const asks = channel.spent === '0' ? undefined : () => alone(() => giveBack(back, alone));
+  const asks = channel.spent === '0' ? undefined : () => alone(() => giveBack(back, alone), back);
   return panel.leftOver(text, asks);
 }
 
@@ -44,7 +44,7 @@ async function giveBack(back: () => void, alone: Alone): Promise<void> {
     const failure = (error ?? {}) as Failure;
     const words = isOpen(failure) ? UNTOLD : failure.code === 'payment_refused' ? LATER : wordsFor(failure);
     // What is on its way is not sent twice: asking again is answered with the same one.
-    const again = (): void => alone(() => giveBack(back, alone));
+    const again = (): void => alone(() => giveBack(back, alone), back);
     panel.failed({ ...words, again: true }, saidBy(failure), again, panel.button('Go on', back));
   }
 }
