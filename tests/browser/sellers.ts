@@ -36,10 +36,11 @@ export async function answersLooks(
 }
 
 /** Leads what a page asks of a URL without a payment to another one of the origin. */
-export const leadsLooks = (page: Page, url: string, location: string): Promise<void> =>
-  page.route(url, (route) =>
+export async function leadsLooks(page: Page, url: string, location: string): Promise<void> {
+  await page.route(url, (route) =>
     route.request().isNavigationRequest() ? route.fallback() : route.fulfill({ status: 302, headers: { location } }),
   );
+}
 
 async function answersAll(page: Page, url: string, answer: Parameters<Route['fulfill']>[0]): Promise<void> {
   await page.route(url, (route) =>
