@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { buyJob } from '../../pkg/dist/agent/index.js';
-import { memoryStore, type Store } from '../../pkg/dist/index.js';
+import { memoryStore, type Policy, type Store } from '../../pkg/dist/index.js';
 import { asked, failure, ID, its, job, order, payments, quote, required, say, signer } from './scripted-exchange.ts';
 import { OTHER, PAYEE, PAYER, spentIn, TRANSACTION } from './shop.ts';
 
@@ -156,6 +156,37 @@ test('without a store the caps hold for all orders of a signer in this process, 
   assert.deepEqual([new Set(both.map(({ jobId }) => jobId)).size, its.signed.length], [1, 1]);
   await orders('two');
   assert.equal((await failure(orders('three'))).code, 'budget_exhausted');
+  assert.equal(its.signed.length, 2);
+});
+
+// A-718
+test('a yes that comes late is counted as of the signature, or nothing is signed', async () => {
+  let now = Math.floor(Date.now() / 1000);
+  its.script = ({ path }, response) =>
+    path.endsWith('/quote') && say(response, 402, quote({ expires_in_seconds: 3_600 }), { 'payment-required': required() });
+  const store = memoryStore();
+  const late = (secs: number, prompt: string, policy: Policy = {}) =>
+    buyJob(
+      order({
+        store,
+        prompt,
+        now: () => now,
+        policy: { perHour: '0.005', ...policy },
+        confirm: () => {
+          now += secs;
+          return true;
+        },
+      }),
+    );
+  await late(3_480, 'one');
+  now += 150;
+  assert.equal((await failure(late(0, 'two'))).code, 'budget_exhausted', 'it was signed within the hour');
+  now += 3_600;
+  const expires = new Date((now + 60) * 1_000).toISOString().replace('.000', '');
+  assert.equal((await failure(late(120, 'three', { expires }))).money, 'not_moved');
+  assert.equal(its.signed.length, 1);
+  assert.equal((await spentIn(store)).entries.length, 1, 'what was not signed is not counted');
+  await late(30, 'four');
   assert.equal(its.signed.length, 2);
 });
 

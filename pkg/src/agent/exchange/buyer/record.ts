@@ -157,6 +157,16 @@ export class OrderRecord {
     return other;
   }
 
+  /** Counts anew what was claimed; `count` gives the record with it. */
+  async recount(count: (record: string | undefined) => string): Promise<void> {
+    const trail = this.#row?.trail;
+    await update(this.#facts.store, (record) => {
+      const stored = this.#kept(record)?.row;
+      if (!isOf(stored, trail)) throw ended(stored, trail);
+      return count(record);
+    });
+  }
+
   /** Takes back what was claimed and not signed, or did not leave. Another process may have signed it meanwhile, or still sign it. */
   async giveUp(trail: Trail | undefined): Promise<void> {
     await update(this.#facts.store, (record) => {

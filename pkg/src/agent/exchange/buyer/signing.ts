@@ -94,6 +94,14 @@ export class Signing {
     return { record: next, counted };
   }
 
+  /** Counts as of now what a person took long to confirm: others have used the caps meanwhile. */
+  async #recounted(exchange: Exchange): Promise<void> {
+    const { now } = this.#options;
+    while ((JSON.parse(exchange.prepare(now())) as { do: string }).do === 'recount') {
+      await this.#record.recount((record) => told(() => exchange.recount(record, now())));
+    }
+  }
+
   async #signature(exchange: Exchange, at: number): Promise<Signed> {
     const { confirm, signal } = this.#options;
     try {
@@ -108,6 +116,7 @@ export class Signing {
           money: 'not_moved',
         });
       }
+      await this.#recounted(exchange);
       const message = JSON.parse(exchange.prepare(at)) as { do: string; typedData?: TypedData; error?: Told };
       if (message.error !== undefined) throw new FareboxError(message.error);
       if (message.typedData === undefined) throw malformed('the quote asks for no signature');
