@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { buyJob } from '../../pkg/dist/agent/index.js';
+import { buyJob, publishSkill, rotateSkillSecret } from '../../pkg/dist/agent/index.js';
 import { memoryStore, type Policy, type Store } from '../../pkg/dist/index.js';
 import { asked, failure, ID, its, job, order, payments, quote, required, say, signer } from './scripted-exchange.ts';
 import { OTHER, PAYEE, PAYER, spentIn, TRANSACTION } from './shop.ts';
@@ -209,10 +209,32 @@ test('options that cannot be used are named before anything is asked', async () 
     { store: {} as Store },
     { signer: undefined },
     { idempotencyKey: '' },
+    { polciy: { perDay: '1' } } as never,
+    { confrim: () => false } as never,
+    { url: 'http://exchange.example.com' },
+    { till: 'http://till.example.com' },
   ]) {
     const error = await failure(buyJob(order(more)));
     assert.ok(['invalid_options', 'invalid_signer'].includes(error.code), JSON.stringify(more));
     assert.equal(error.money, 'not_moved');
   }
   assert.equal(asked.length, 0);
+});
+
+test('the secret of a skill comes from a market over https, or from this machine', async () => {
+  let wasAsked = 0;
+  const fetch = (async () => {
+    wasAsked += 1;
+    return new Response('', { status: 500 });
+  }) as typeof globalThis.fetch;
+  const draft = { name: 'a', description: 'a', callUrl: 'https://seller.example.com/' };
+  for (const [market, code] of [
+    ['http://skills.example.com', 'invalid_options'],
+    ['https://skills.example.com', 'market_unreadable'],
+    ['http://127.0.0.1:8787', 'market_unreadable'],
+  ] as const) {
+    await assert.rejects(publishSkill(draft, { market, signer, fetch }), { code });
+    await assert.rejects(rotateSkillSecret('a', { market, signer, fetch }), { code });
+  }
+  assert.equal(wasAsked, 4);
 });

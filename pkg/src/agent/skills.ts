@@ -1,7 +1,9 @@
 /** Skills that are sold at a market: published, sold in another version, given another secret, and withdrawn by the wallet that is paid. */
 
 import * as wasm from '#agent-wasm';
+import { unusable } from '../error.js';
 import { type Members, membersIn } from '../members.js';
+import { takesTokens } from '../operator/client.js';
 
 import { type AnySigner, asSigner, type TypedData } from '../signer.js';
 import { originOf, replyTo } from './exchange/call.js';
@@ -92,6 +94,8 @@ type Reply = { readonly status: number; readonly said: Members };
 async function changed({ action, method, below, id }: Change, draft: Partial<SkillDraft>, options: SkillMarketOptions): Promise<Reply> {
   const signer = asSigner(options.signer);
   const market = originOf(options.market, 'market');
+  if (!takesTokens(market))
+    throw unusable('invalid_options', 'a secret comes over https, or http from this machine', 'pass the https origin of the market');
   const address = await signer.address();
   const body = membersIn(JSON.stringify({ agentId: address, payTo: address, ...draft }));
   const asked = new URLSearchParams({ action, ...(action === 'publish' ? {} : { skill: id }) });

@@ -138,8 +138,8 @@ class Order {
   }
 
   static async of(options: BuyJobOptions): Promise<Order> {
-    checkOptions(options);
     try {
+      checkOptions(options);
       const signer = asSigner(options.signer);
       return new Order(options, originOf(options.url), signer, (await addressOf(signer)).toLowerCase());
     } catch (error) {

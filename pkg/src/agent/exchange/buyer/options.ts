@@ -1,7 +1,10 @@
 /** What a buyer of a job is given, and gives. */
+import { checkNames } from '../../../fetch.js';
+import { takesTokens } from '../../../operator/client.js';
 import type { Policy, Proposal } from '../../../options.js';
 import type { AnySigner } from '../../../signer.js';
 import { isStore, type Store } from '../../../store.js';
+import { originOf } from '../call.js';
 import { JobError, type JobMoney } from '../job-error.js';
 
 export type BuyJobOptions = {
@@ -65,11 +68,32 @@ export type BoughtJob = {
   readonly resultDigest?: string;
 };
 
-/** Refuses options of the wrong type, by name. */
+const OPTIONS: readonly (keyof BuyJobOptions)[] = [
+  'url',
+  'till',
+  'profile',
+  'capability',
+  'prompt',
+  'maxAmount',
+  'currency',
+  'signer',
+  'policy',
+  'store',
+  'idempotencyKey',
+  'confirm',
+  'signal',
+  'timeoutMs',
+  'feed',
+  'fetch',
+  'now',
+];
+
+/** Refuses options of another name or of the wrong type, and addresses to which no token goes. */
 export function checkOptions(options: BuyJobOptions): void {
   const wrong = (what: string): JobError =>
     new JobError({ code: 'invalid_options', message: what, remedy: 'correct that option', money: 'not_moved' });
   if (typeof options !== 'object' || options === null) throw wrong('the options are no object');
+  checkNames(options, OPTIONS);
   for (const name of ['capability', 'prompt', 'maxAmount'] as const) {
     if (typeof options[name] !== 'string' || options[name].trim() === '') throw wrong(`${name} is no text`);
   }
@@ -79,4 +103,11 @@ export function checkOptions(options: BuyJobOptions): void {
   }
   if (options.timeoutMs !== undefined && !(options.timeoutMs > 0)) throw wrong('timeoutMs is no number of milliseconds');
   if (options.store !== undefined && !isStore(options.store)) throw wrong('store has no read and replace');
+  for (const [address, of] of [
+    [options.url, 'exchange'],
+    ...(options.till === undefined ? [] : [[options.till, 'till'] as const]),
+  ] as const) {
+    // The job's token, with which its result is read.
+    if (!takesTokens(originOf(address))) throw wrong(`the token of a job goes over https, or http to this machine: the ${of} is neither`);
+  }
 }
