@@ -1,6 +1,6 @@
 /** The options and results of `fetch` that pays by channel. */
 import { type FareboxError, unusable } from './error.js';
-import { checkNames } from './fetch.js';
+import { checkNames } from './names.js';
 import type { PayOptions } from './options.js';
 import type { AnySigner } from './signer.js';
 import { isStore } from './store.js';

@@ -6,6 +6,7 @@ import { notReplayable } from './body.js';
 import { type Endpoints, endpointOf, endpointsOf, isShort, type Watch, watchOf } from './endpoints.js';
 import { FareboxError, memberOf, notBroadcast, quietly, type SentPayment, type Told, told, unusable } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
+import { checkNames } from './names.js';
 import { noted } from './noted.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
 import { askPerson } from './person.js';
@@ -155,22 +156,6 @@ function checked(fetch: unknown, given: unknown): PayOptions {
   if (options['store'] === null) delete options['store'];
   if (options['store'] !== undefined && !isStore(options['store'])) throw wrong('store has no read and replace');
   return options as PayOptions;
-}
-
-/** Of a session, which may be spread into the options. */
-const OF_SESSIONS = ['address', 'expires', 'renew', 'forget'];
-
-/** Refuses options of other names: a misspelt policy would limit nothing. */
-export function checkNames(given: object, known: readonly string[]): void {
-  const names = quietly(
-    () => Object.keys(given),
-    () => unusable('invalid_options', 'the options cannot be read', 'correct that option'),
-  );
-  const stranger = names.find((name) => !known.includes(name) && !OF_SESSIONS.includes(name));
-  if (stranger === undefined) return;
-  // A name that is no word may be a misplaced secret.
-  const shown = /^[A-Za-z]{1,24}$/.test(stranger) ? stranger : 'that is not shown';
-  throw unusable('invalid_options', `there is no option ${shown}`, `the options are ${known.join(', ')}`);
 }
 
 const OPTIONS = [

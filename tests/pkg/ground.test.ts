@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { createLocalAgentClient } from '../../pkg/dist/agent/index.js';
+import { AgentHarness, createLocalAgentClient, createPaymentDesk } from '../../pkg/dist/agent/index.js';
 import { channelFetch } from '../../pkg/dist/channels.js';
 import {
   type Eip1193Provider,
@@ -228,6 +228,16 @@ test('an option that does not exist is an error: a misspelt policy would limit n
     );
     make({ signer, policy: {}, store: memoryStore(), expires: 1, address: '0x', renew: 1, forget: 1 } as never);
   }
+});
+
+test('a harness and a desk take no option that does not exist: what is kept nowhere would be paid again after a crash', () => {
+  const client = createLocalAgentClient({ signer: localSigner(PAYER_KEY) });
+  const makes = [(more: object) => new AgentHarness({ client, ...more }), (more: object) => createPaymentDesk({ client, ...more })];
+  for (const make of makes) {
+    assert.throws(() => make({ sotre: memoryStore() }), { code: 'invalid_options', message: 'there is no option sotre' });
+    make({ store: undefined });
+  }
+  createPaymentDesk({ client, brand: 'Acme', tokens: [], signs: ['exact'], timeoutMs: 1, createPaymentId: () => '1', now: () => 1, fetch });
 });
 
 test('an option of the wrong type is named when it is given', () => {

@@ -5,6 +5,7 @@ import * as cards from '#cards-wasm';
 
 import { beginning } from '../beginning.js';
 import { drawn } from '../hex.js';
+import { checkNames } from '../names.js';
 import { headWithin, paidUrl } from '../request.js';
 import { memoryStore } from '../store.js';
 import { type CardContext, type PaymentCard, type PaymentTerms, parameterPlan, paymentOffers } from './cards.js';
@@ -29,6 +30,19 @@ import { initOf, LOCAL, nameOf, purchasedOf, requestOf } from './request.js';
 /** How long a payment that this desk did not begin counts as that of another desk, milliseconds. */
 const LEASE_MS = 120_000;
 
+const OPTIONS: readonly (keyof PaymentDeskOptions)[] = [
+  'client',
+  'fetch',
+  'store',
+  'now',
+  'createPaymentId',
+  'timeoutMs',
+  'brand',
+  'tokens',
+  'signs',
+  'intent',
+];
+
 export class PaymentDesk {
   readonly #options: PaymentDeskOptions;
   readonly #quotes: Quotes;
@@ -38,6 +52,7 @@ export class PaymentDesk {
   readonly #paying = new Set<string>();
 
   constructor(options: PaymentDeskOptions) {
+    checkNames(options, OPTIONS);
     requireKept(options.client, options.store, 'PaymentDesk');
     this.#options = options;
     this.#now = options.now ?? Date.now;

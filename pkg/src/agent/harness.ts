@@ -2,6 +2,7 @@
 import * as wasm from '#agent-wasm';
 
 import { drawn } from '../hex.js';
+import { checkNames } from '../names.js';
 import type { Store } from '../store.js';
 import type { AgentPayClient, ExecutePreparedRequest } from './client.js';
 import type {
@@ -132,6 +133,8 @@ export type AgentHarnessOptions = {
   maxRecords?: number;
 };
 
+const OPTIONS: readonly (keyof AgentHarnessOptions)[] = ['client', 'preparedTtlMs', 'now', 'createPreparedId', 'store', 'maxRecords'];
+
 /** The compiled part's verdict on an id. */
 type Verdict = {
   readonly state?: string;
@@ -147,6 +150,7 @@ export class AgentHarness {
   readonly #records: Rows<Kept>;
 
   constructor(options: AgentHarnessOptions) {
+    checkNames(options, OPTIONS);
     const { client, preparedTtlMs = 300_000, now = () => new Date(), createPreparedId = uuid, store, maxRecords = 1000 } = options;
     requireKept(client, store, 'AgentHarness');
     this.#client = client;

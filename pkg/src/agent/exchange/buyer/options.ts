@@ -1,5 +1,5 @@
 /** What a buyer of a job is given, and gives. */
-import { checkNames } from '../../../fetch.js';
+import { checkNames } from '../../../names.js';
 import { takesTokens } from '../../../operator/client.js';
 import type { Policy, Proposal } from '../../../options.js';
 import type { AnySigner } from '../../../signer.js';
