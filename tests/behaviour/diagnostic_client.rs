@@ -375,6 +375,26 @@ fn a_record_keeps_the_latest_endpoints_and_one_that_is_broken_is_not_read() {
     }
 }
 
+//
+#[test]
+pub fn a_server_s_many_endpoints_push_out_no_stop_of_another() {
+    let info = json!({"code": "OPERATOR_ALERT"});
+    let mut record = None;
+    let others = (0..300).map(|turn| format!("GET https://shop.example/{turn}"));
+    let stopped = ["GET https://other.example/a", "POST https://OTHER.example/a"];
+    for endpoint in stopped.map(str::to_string).into_iter().chain(others) {
+        let policy = farebox_core::client::Policy::from_json("{}").unwrap();
+        let address = account().address();
+        let mut exchange = Exchange::new(policy, "GET", URL, &endpoint, address, [1; 48]);
+        told_of_payment(&mut exchange, &info);
+        record = exchange.mark(record.as_deref(), at(0)).unwrap();
+    }
+    let kept: Value = serde_json::from_str(record.as_deref().unwrap()).unwrap();
+    let kept: Vec<&Value> = kept["endpoints"].as_array().unwrap().iter().map(|it| &it[0]).collect();
+    assert_eq!((kept.len(), kept[0], kept[1]), (256, &json!(stopped[0]), &json!(stopped[1])));
+    assert_eq!(kept[2], &json!("GET https://shop.example/46"));
+}
+
 /// Pays, and is told that the payment came too late; what comes then.
 fn expired(exchange: &mut Exchange, record: Option<String>) -> (Option<String>, Next) {
     let info = json!({"code": "INVOICE_EXPIRED"});

@@ -330,6 +330,7 @@ const TABLE: &[Row] = &[
     row!(SignedIsBegun, channel_payer::a_deposit_that_was_signed_and_refused_is_not_signed_anew_within_a_day),
     row!(BegunIsAnother, channel_payer::a_deposit_that_was_begun_and_not_made_is_begun_again),
     row!(OldestChannelsGo, channel_payer::a_seller_s_many_channels_push_out_none_of_another),
+    row!(OldestStopsGo, diagnostic_client::a_server_s_many_endpoints_push_out_no_stop_of_another),
     row!(AnyEscrow, session_payer::no_deposit_goes_to_a_contract_that_the_policy_does_not_name),
     row!(DepositsRepeat, channel_payer::one_request_deposits_once_whatever_the_server_says),
     row!(ChannelsAreSwapped, channel_payer::corrected_terms_of_another_channel_or_at_another_price_are_not_signed),

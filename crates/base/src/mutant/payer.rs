@@ -150,6 +150,8 @@ macro_rules! payer {
             EmptyChannelsStay,
             /// A seller's channels push out those of another.
             OldestChannelsGo,
+            /// A server's endpoints push out the stops of another one's.
+            OldestStopsGo,
             /// The deposit of a session goes to whoever the server names.
             AnyEscrow,
             /// Corrected terms may be those of another channel.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::diagnostic::EndpointState;
 use super::error::{ClientError, Reason, clean};
 use farebox_base::http::UrlPieces;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// States of endpoints, the latest last: rows of method and URL, state, unix seconds, and the
@@ -21,7 +22,7 @@ use farebox_base::time::UnixTime;
 pub struct Endpoints(Vec<Value>);
 
 /// Maximum endpoints. They are read and written with each payment, and a server with many URLs
-/// could fill them with texts: then the oldest goes.
+/// could fill them with texts: then the oldest of the host that has most goes.
 pub const MAX_ENDPOINTS: usize = 256;
 /// Maximum values of one in a record: itself, its members, and those of the server's reason.
 pub const VALUES: usize = 14;
@@ -95,8 +96,9 @@ impl Endpoints {
             return false;
         }
         let is_it = |it: &Value| row(it).is_some_and(|(known, ..)| known == name);
-        let full = (self.0.len() >= MAX_ENDPOINTS).then_some(0);
-        if let Some(at) = self.0.iter().position(is_it).or(full) {
+        let known = self.0.iter().position(is_it);
+        let full = || (self.0.len() >= MAX_ENDPOINTS).then(|| self.next_to_go());
+        if let Some(at) = known.or_else(full) {
             self.0.remove(at);
         }
         self.0.push(json!([name, state.name(), now.secs(), info]));
@@ -124,6 +126,23 @@ impl Endpoints {
             )
         };
         self.0.iter().filter_map(shown).collect()
+    }
+
+    /// The place of the oldest of the host that has most, so that no server has the stops of another
+    /// go.
+    fn next_to_go(&self) -> usize {
+        let mut hosts: Vec<(String, usize, usize)> = Vec::new();
+        for (at, it) in self.0.iter().enumerate() {
+            let named = row(it).and_then(|(name, ..)| name.split_once(' '));
+            let host = named.map(|(_, url)| host_of(url)).unwrap_or_default();
+            let host = if planted(Mutant::OldestStopsGo) { String::new() } else { host };
+            match hosts.iter_mut().find(|(known, ..)| *known == host) {
+                Some((_, _, count)) => *count += 1,
+                None => hosts.push((host, at, 1)),
+            }
+        }
+        // Of several the one whose row is the oldest.
+        hosts.iter().rev().max_by_key(|(_, _, count)| *count).map_or(0, |(_, first, _)| *first)
     }
 
     fn find(&self, name: &str) -> Option<(&str, EndpointState, &Value)> {
