@@ -10,8 +10,12 @@ import { type SentRow, sentIn, withSent } from '../../pkg/dist/sent.js';
 import { OFFER, OFFER_V1, PAYEE, spentIn, watchedSigner } from './shop.ts';
 
 /** A payer, and what its server answers a request without a payment; a payment fails at hosts that begin with `s`. */
-function payerOf(asks: (host: string) => Response, more: Policy = {}) {
+function payerOf(asks: (host: string) => Response, more: Policy = {}, signsAfterMs = 0) {
   const [store, signer] = [memoryStore(), watchedSigner()];
+  const sign: typeof signer.sign = async (typedData) => {
+    if (signsAfterMs > 0) await new Promise((resolve) => setTimeout(resolve, signsAfterMs));
+    return signer.sign(typedData);
+  };
   const server = async (input: unknown, init?: RequestInit): Promise<Response> => {
     const { host } = new URL(String(input));
     const headers = new Headers(init?.headers);
@@ -19,7 +23,7 @@ function payerOf(asks: (host: string) => Response, more: Policy = {}) {
     return new Response('', { status: host.startsWith('s') ? 500 : 200 });
   };
   const fetch = wrapFetch(server as typeof globalThis.fetch, {
-    signer,
+    signer: { ...signer, sign },
     store,
     resume,
     policy: { perDay: '10', pinPayees: false, ...more },
@@ -64,7 +68,11 @@ test('what there is no room to keep is not signed', async () => {
 test('whoever asks for much at once signs no more than there is room to keep, however long the policy is that is kept beside it', async () => {
   const hosts = ['s.example', ...Array.from({ length: 500 }, (_, at) => `h${at}.example`)];
   const payees = [PAYEE, ...Array.from({ length: 500 }, (_, at) => `0x${String(at).padStart(40, '0')}`)];
-  const { store, signer, buys } = payerOf(() => Response.json({ x402Version: 1, accepts: [OFFER_V1] }, { status: 402 }), { hosts, payees });
+  const { store, signer, buys } = payerOf(
+    () => Response.json({ x402Version: 1, accepts: [OFFER_V1] }, { status: 402 }),
+    { hosts, payees },
+    1_500,
+  );
   const told = await Promise.all(Array.from({ length: 30 }, (_, at) => buys('s', `/${at}`)));
   for (let turn = 30; turn < 35; turn += 1) told.push(await buys('s', `/${turn}`));
   const left = told.filter((it) => it === 500).length;
