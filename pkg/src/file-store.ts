@@ -100,7 +100,7 @@ async function kept(folder: string): Promise<void> {
 
 /** Removes drafts that writers have left who were killed. */
 async function removeDrafts(folder: string): Promise<void> {
-  const drafts = (await readdir(folder)).filter((name) => name.startsWith('draft-')).map((name) => join(folder, name));
+  const drafts = (await readdir(folder)).filter((name) => DRAFT.test(name)).map((name) => join(folder, name));
   const isLeft = (path: string): Promise<boolean> =>
     stat(path).then(
       ({ mtimeMs }) => Date.now() - mtimeMs > DRAFT_MS,
@@ -114,6 +114,8 @@ async function remove(path: string): Promise<void> {
   await unlink(path).catch(() => undefined);
 }
 
+/** The name of a draft. Others in the folder are somebody's own. */
+const DRAFT = /^draft-\d+-[0-9a-f]{24}$/;
 /** Milliseconds after which nobody writes a draft any more. */
 const DRAFT_MS = 3_600_000;
 /** Earlier states kept for their readers. */

@@ -42,13 +42,15 @@ export async function probe({ vars, secrets }, networks, notes, say) {
     say(`  ${result}`);
     probes.push({ url, result });
   };
-  // Networks whose deposits of sessions some facilitator may send.
-  const [funded, sells] = [new Set(), sellsBySession(vars)];
+  // Networks whose deposits of sessions some facilitator may send, and facilitators that may pay for an allowance.
+  const [funded, sponsoring] = [new Set(), new Set()];
+  const [sells, sponsors] = [sellsBySession(vars), sponsorsGas(vars)];
   for (const facilitator of facilitators(vars)) {
     const url = `${facilitator.url.replace(/\/+$/, '')}/supported`;
     const wanted = networks.filter(({ id, name }) => serves(facilitator.networks, id, name));
     if (facilitator.auth !== 'none') {
       wanted.forEach(({ id }) => funded.add(id));
+      sponsoring.add(url);
       const result = 'not asked: it needs the key of the deployed Worker';
       say(`${url} is ${result}`);
       probes.push({ url, result });
@@ -56,10 +58,18 @@ export async function probe({ vars, secrets }, networks, notes, say) {
     }
     const unreachable = (/** @type {string} */ why) => {
       wanted.forEach(({ id }) => funded.add(id));
+      sponsoring.add(url);
       notes.warning('FACILITATOR_URL', `${url}: ${why}; while it stays so, no payment is accepted`, facilitator.path);
     };
-    const sponsors = sponsorsGas(vars);
-    await ask(url, `GET ${url}`, () => supported(url, { wanted, sponsors, path: facilitator.path }, notes, funded), unreachable);
+    const found = { funded, sponsoring };
+    await ask(url, `GET ${url}`, () => supported(url, wanted, { path: facilitator.path, notes, found }), unreachable);
+  }
+  if (sponsors && sponsoring.size === 0) {
+    notes.warning(
+      'ROUTES',
+      `announce ${SPONSORING} (gas_sponsoring), which no facilitator lists; payers without an allowance are refused`,
+      ['vars', 'ROUTES'],
+    );
   }
   for (const { id } of sells ? networks.filter(({ id }) => id.startsWith('eip155:') && !funded.has(id)) : []) {
     notes.warning(
@@ -85,12 +95,14 @@ export async function probe({ vars, secrets }, networks, notes, say) {
 
 /**
  * @param {string} url
- * @param {{wanted: Networks, sponsors: boolean, path: import('./source.mjs').Path}} asked networks, whether a route announces that gas
- * is paid for, and where the facilitator stands
- * @param {Notes} notes
- * @param {Set<unknown>} funded gets the networks whose deposits of sessions it may send
+ * @param {Networks} wanted
+ * @param {object} told
+ * @param {import('./source.mjs').Path} told.path where the facilitator stands
+ * @param {Notes} told.notes
+ * @param {{funded: Set<unknown>, sponsoring: Set<unknown>}} told.found gets the networks whose deposits of sessions it may send, and its URL
+ * if it may pay for an allowance
  */
-async function supported(url, { wanted, sponsors, path }, notes, funded) {
+async function supported(url, wanted, { path, notes, found: { funded, sponsoring } }) {
   let place = url;
   let { status, text, location } = await get(place);
   const followed = isRedirect(status) && location !== null ? redirectTarget(url, location) : undefined;
@@ -99,7 +111,10 @@ async function supported(url, { wanted, sponsors, path }, notes, funded) {
     place = followed;
     ({ status, text, location } = await get(place));
   }
-  if (status !== 200) wanted.forEach(({ id }) => funded.add(id));
+  if (status !== 200) {
+    wanted.forEach(({ id }) => funded.add(id));
+    sponsoring.add(url);
+  }
   if (isRedirect(status)) {
     notes.error('FACILITATOR_URL', `${place} redirects to ${location}, which is not followed; name the address that answers`, path);
     return `redirects to ${location}`;
@@ -122,13 +137,7 @@ async function supported(url, { wanted, sponsors, path }, notes, funded) {
   for (const { id } of missing) {
     notes.warning('FACILITATOR_URL', `does not list ${id} in ${url}; payments there would be refused`, path);
   }
-  if (sponsors && !(Array.isArray(extensions) && extensions.includes(SPONSORING))) {
-    notes.warning(
-      'ROUTES',
-      `announce ${SPONSORING} (gas_sponsoring), which ${url} does not list; payers without an allowance are refused`,
-      ['vars', 'ROUTES'],
-    );
-  }
+  if (Array.isArray(extensions) && extensions.includes(SPONSORING)) sponsoring.add(url);
   return missing.length === 0
     ? `lists ${wanted.map(({ id }) => id).join(', ')}`
     : `does not list ${missing.map(({ id }) => id).join(', ')}`;
@@ -236,8 +245,8 @@ function sellsBySession(vars) {
 
 /** @param {Table} vars */
 function sponsorsGas(vars) {
-  const routes = structured(vars.ROUTES);
-  return Array.isArray(routes) && routes.some((route) => route?.gas_sponsoring === true);
+  const routes = [vars.ROUTES, vars.PROTECTED_PATTERNS].map(structured);
+  return routes.some((table) => Array.isArray(table) && table.some((route) => route?.gas_sponsoring === true));
 }
 
 /**

@@ -375,7 +375,7 @@ fn a_record_keeps_the_latest_endpoints_and_one_that_is_broken_is_not_read() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_server_s_many_endpoints_push_out_no_stop_of_another() {
     let info = json!({"code": "OPERATOR_ALERT"});

@@ -100,7 +100,7 @@ test('a refund that is refused in the wallet is taken back, also where the gate 
   assert.deepEqual(gate.told, [`refunding ${ONE}`, `not-refunded ${ONE}`]);
 });
 
-// A-671
+// A-662
 test('a refund that the wallet does not show is reported by the word of a person, and one that it shows is not begun again', {
   timeout: LIMIT_MS,
 }, async () => {

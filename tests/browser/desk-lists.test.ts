@@ -35,7 +35,7 @@ afterEach(async () => {
 const said = (page: Page, text: RegExp) => page.getByRole('status').filter({ hasText: text }).waitFor();
 const refund = (page: Page) => page.getByRole('button', { name: /by wallet/ });
 
-//
+//
 test('a second click of the mouse at one place does nothing in a view that has just come', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   gate.readMs = 300;

@@ -49,7 +49,7 @@ test('what was paid back is bought anew by the same account once it has ended, i
   });
 });
 
-// A-702
+// A-666
 test('what was answered without a receipt and ended while it was sent again is paid again if its person agrees', async () => {
   const payer = payerOf(1);
   const path = '/report?answered';
@@ -75,7 +75,7 @@ test('what was answered without a receipt and ended while it was sent again is p
   });
 });
 
-// A-702
+// A-666
 test('what ends while a wallet is asked for its network is paid again if its person agrees', async () => {
   const payer = payerOf(2);
   const path = '/report?changing';
@@ -172,7 +172,7 @@ test('a page whose payer did not load says so, and is loaded anew', async () => 
   });
 });
 
-// A-706
+// A-676
 test('without a wallet the page tells what is signed, and leads to another browser only beside nothing', async () => {
   const payer = payerOf(4);
   const path = '/report?gone';

@@ -41,7 +41,7 @@ async function paidDuring(index: number, work: () => Promise<void>): Promise<rea
   return [change.paid, stage.world.origin.requests.length - asked];
 }
 
-// A-700
+// A-664
 test('an answer from between to a look lets go of nothing that was paid from a deposit', async () => {
   const [paid, asked] = await paidDuring(0, async () => {
     await deposited(0);
@@ -64,7 +64,7 @@ test('an answer from between to a look lets go of nothing that was paid from a d
   assert.deepEqual([paid, asked], [DEPOSIT, 2]);
 });
 
-// A-701
+// A-665
 test('events that broke off go on with the voucher of before, and are paid anew by a press alone', async () => {
   const [paid] = await paidDuring(1, async () => {
     await deposited(1);
@@ -81,7 +81,7 @@ test('events that broke off go on with the voucher of before, and are paid anew 
   assert.equal(paid, DEPOSIT);
 });
 
-// A-703
+// A-667
 test('what was signed by itself goes on in a tab that has chosen a deposit, also where its note is lost', async () => {
   const [paid, asked] = await paidDuring(2, async () => {
     const path = `${PATH}?noted`;
@@ -105,7 +105,7 @@ test('what was signed by itself goes on in a tab that has chosen a deposit, also
   assert.deepEqual([paid, asked], [DEPOSIT + PRICE_ATOMIC, 2]);
 });
 
-// A-704
+// A-668
 test('a site that clears its store hides no deposit, and lets go of nothing that was paid from it', async () => {
   const [paid, asked] = await paidDuring(3, async () => {
     await deposited(3);
@@ -126,7 +126,7 @@ test('a site that clears its store hides no deposit, and lets go of nothing that
   assert.deepEqual([paid, asked], [DEPOSIT, 2]);
 });
 
-// A-705
+// A-669
 test('a page that was paid for and has not come is named before the next one is paid from the same deposit', async () => {
   const [paid, asked] = await paidDuring(4, async () => {
     await deposited(4);
@@ -160,7 +160,28 @@ test('a page that was paid for and has not come is named before the next one is 
   assert.deepEqual([paid, asked], [DEPOSIT, 4]);
 });
 
-// A-707
+// A-669
+test('a page whose content broke off on the way is named as well', async () => {
+  const [paid, asked] = await paidDuring(2, async () => {
+    await deposited(2);
+    const { page: one } = await open(2, `${PATH}?broken`);
+    await one.evaluate(() => {
+      Response.prototype.blob = () => Promise.reject(new TypeError('the connection is gone'));
+    });
+    await fromDeposit(one).click();
+    await says(one, /It is not known yet/);
+    await one.close();
+    const { page: two } = await open(2, `${PATH}?whole`);
+    await fromDeposit(two).click();
+    await says(two, /signed for another page, which has not come and may have been charged/);
+    await two.getByRole('button', { name: 'Do not pay' }).click();
+    const { page: again } = await open(2, `${PATH}?broken`);
+    await isPaid(again);
+  });
+  assert.deepEqual([paid, asked], [DEPOSIT, 2]);
+});
+
+// A-677
 test('what was signed for a page that has moved goes on, and nothing is paid from a deposit beside it', async () => {
   const [paid, asked] = await paidDuring(7, async () => {
     await deposited(7);

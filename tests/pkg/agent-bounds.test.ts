@@ -127,7 +127,7 @@ test('a paid answer that does not end in time names its transaction, and is aske
   assert.deepEqual([(await buy(harness)).sdkOutcomeKind, signer.asked.length, payments()], ['success', 1, 1]);
 });
 
-// A-716
+// A-674
 test('a paid answer that begins in time may take its own time to arrive, also where it is asked for again', async () => {
   const slow = (response: ServerResponse): void => {
     response.writeHead(200, SETTLED).write('first ');

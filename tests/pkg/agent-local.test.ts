@@ -102,7 +102,7 @@ test('execute pays what was shown once, without asking for the terms again, and 
   );
 });
 
-// A-710
+// A-670
 test('without a store the caps and the payee of a host hold for all payments of one client', async () => {
   const signer = watchedSigner();
   const client = createLocalAgentClient({ signer, policy: { hosts: [new URL(shop.url).host], perDay: '0.02' } });

@@ -44,7 +44,7 @@ test('a folder that has secrets and no rows yet is copied', () => {
   assert.equal(readFileSync(at('copy-of-fresh', '.farebox-gate', 'secrets.json'), 'utf8'), '{}');
 });
 
-//
+//
 test('what a copy has stands under a name that no gate passes on, and that repositories do not take', () => {
   backUp(folder('hidden'), at('copy-1130'));
   const paths = (readdirSync(at('copy-1130'), { recursive: true }) as string[]).filter((path) => path !== '.gitignore');

@@ -14,7 +14,7 @@ const payer = (more: Partial<ChannelOptions>) => {
   return { signer, pay: channelFetch(fetch, { signer, policy: {}, ...more }) };
 };
 
-//
+//
 test('whoever is asked before a deposit is asked before a payment without a channel, in all that a channel pays otherwise', async () => {
   for (const choose of [{}, { choose: 'once' as const }]) {
     const asked: ChannelProposal[] = [];
@@ -38,7 +38,7 @@ test('whoever gives no question pays within the policy alone', async () => {
   assert.equal((await payer({}).pay(shop.url)).status, 200);
 });
 
-//
+//
 test('what another process has sent without a channel is sent again, not signed anew', async () => {
   const store = memoryStore();
   shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : response.writeHead(500).end());

@@ -129,7 +129,7 @@ test('a handler that fails, is late, or delivers nothing or too much fails its j
   );
 });
 
-// A-694
+// A-682
 test('a result that the exchange cannot read fails its job at once', async () => {
   its.script = (it, response) =>
     it.path.endsWith('/complete')

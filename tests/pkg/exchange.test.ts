@@ -148,7 +148,7 @@ test('each failure says whether money moved', async () => {
   assert.deepEqual((await failure(buyJob(order({ store: memoryStore() })))).code, 'capability_unavailable');
 });
 
-// A-711
+// A-671
 test('without a store the caps hold for all orders of a signer in this process, and the same order at once is one', async () => {
   const mine = { ...signer };
   const orders = (prompt: string) => buyJob(order({ signer: mine, prompt, policy: { perDay: '0.01' } }));
@@ -159,7 +159,7 @@ test('without a store the caps hold for all orders of a signer in this process, 
   assert.equal(its.signed.length, 2);
 });
 
-// A-718
+// A-691
 test('a yes that comes late is counted as of the signature, or nothing is signed', async () => {
   let now = Math.floor(Date.now() / 1000);
   its.script = ({ path }, response) =>

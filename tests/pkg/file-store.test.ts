@@ -51,7 +51,7 @@ test('what a full disk cut does not stay, nor what a kill has left for an hour',
     );
   assert.deepEqual(readdirSync(folder), ['budget-1.json']);
   isFull = false;
-  const [old, fresh] = [join(folder, 'draft-1-00'), join(folder, 'draft-2-00')];
+  const [old, fresh] = [join(folder, `draft-1-${'0'.repeat(24)}`), join(folder, `draft-2-${'0'.repeat(24)}`)];
   for (const path of [old, fresh]) writeFileSync(path, '{');
   utimesSync(old, new Date(0), new Date(0));
   await update(store, () => 'third');
@@ -59,7 +59,7 @@ test('what a full disk cut does not stay, nor what a kill has left for an hour',
   assert.equal((await store.read()).record, 'third');
 });
 
-// A-665
+// A-660
 test('a state that counts is on the disk under its name, before a payment leaves', { skip: process.platform === 'win32' }, async (t) => {
   const folder = folderOf(t);
   const store = fileStore(folder);

@@ -67,7 +67,7 @@ test('names of members are shown as text, as values are', async () => {
   }
 });
 
-// A-670
+// A-661
 test('no key of a payment is named as its payer', async () => {
   const key = 'ab'.repeat(32);
   const owed = { ...OWED, network: 'aptos:1', asset: `0x${'cd'.repeat(32)}`, key, payer: key, state: 'refund_due' };

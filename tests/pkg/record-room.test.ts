@@ -64,7 +64,7 @@ test('what there is no room to keep is not signed', async () => {
   assert.equal(most.signer.asked.length, kept);
 });
 
-// A-712
+// A-672
 test('whoever asks for much at once signs no more than there is room to keep, however long the policy is that is kept beside it', async () => {
   const hosts = ['s.example', ...Array.from({ length: 500 }, (_, at) => `h${at}.example`)];
   const payees = [PAYEE, ...Array.from({ length: 500 }, (_, at) => `0x${String(at).padStart(40, '0')}`)];
@@ -81,7 +81,7 @@ test('whoever asks for much at once signs no more than there is room to keep, ho
   assert.deepEqual((await spentIn(store)).entries.length, left);
 });
 
-// A-712
+// A-672
 test('an agent signs nothing that there is no room to keep', async () => {
   for (const free of [20, 1_000]) {
     const [store, signer] = [memoryStore(), watchedSigner()];
@@ -120,7 +120,7 @@ test('rows of channels take no room of what is known to be paid', () => {
   assert.equal(kept.at(-1), 'fetch 600');
 });
 
-// A-664
+// A-659
 test('of processes that look for room at once, each that finds none is not counted', async () => {
   const AT_ONCE = 40;
   const [store, watched] = [memoryStore(), watchedSigner()];

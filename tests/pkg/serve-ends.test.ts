@@ -40,7 +40,7 @@ async function signalled(send: (pid: number) => void): Promise<string> {
   return slow;
 }
 
-//
+//
 test('a terminal that closes ends it as Ctrl-C does', async () => {
   assert.match(await signalled((pid) => process.kill(-pid, 'SIGHUP')), /slow/);
 });
@@ -62,7 +62,7 @@ test('a signal ends a start that waits for its server', async () => {
   silent.close();
 });
 
-//
+//
 test('as many signals as anybody sends end it, and its runtime with it', async () => {
   const send = (pid: number): void => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.kill(pid, signal);

@@ -147,7 +147,7 @@ export default {
 };
 `;
 
-// A-660
+// A-655
 test('work behind an answer ends before the runtime does', async () => {
   const folder = join(place, 'behind');
   mkdirSync(join(folder, 'gate'), { recursive: true });

@@ -74,7 +74,7 @@ async function channel(runtime: Runtime, name: string, row?: string): Promise<st
   return String((await answer.toArray())[0]);
 }
 
-//
+//
 test('files of channels that hold nothing go while the gate serves, and no other one does', { timeout: 120_000 }, async () => {
   let runtime = await started();
   await channel(runtime, 'real', 'paid');

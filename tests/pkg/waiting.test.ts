@@ -36,7 +36,7 @@ test('an answer that never comes is not waited for longer than timeoutMs', { tim
   await assert.rejects(fetch(`${shop.url}/hangs`, { signal: new AbortController().signal }), { code: 'payment_unresolved' });
 });
 
-// A-715
+// A-673
 test('whoever sets a limit beyond what a timer counts waits for long, and gets what they paid for', async () => {
   shop.answers = (request, response) => {
     if (paymentOf(request) === undefined) ask(response);

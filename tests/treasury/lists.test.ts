@@ -35,7 +35,7 @@ function listOf(table: string, conditions: string): string {
 const RARE = " AND outcome NOT IN ('allow', 'deny', 'executing')";
 
 describe('the books of a treasury', () => {
-  //
+  //
   it('find a list of few among many by an index, and sort nothing', () => {
     const lists: readonly (readonly [table: string, conditions: string, index: string])[] = [
       ['reviews', '', 'reviews_created'],

@@ -95,6 +95,8 @@ function beginningOf(url: URL, signal: AbortSignal): Promise<string> {
     // As the gate asks: some servers lead whoever comes by http elsewhere. The gate may trust an authority that is unknown here, and nothing secret is sent.
     const asked = request(url, { signal, rejectUnauthorized: false, headers: { 'x-forwarded-proto': 'https' } });
     asked.on('error', reject);
+    // One that answers by another protocol (101) ends without an answer.
+    asked.on('close', () => reject(new Error('no answer')));
     asked.on('response', (answer) => {
       let text = '';
       answer.setEncoding('utf8').on('data', (part: string) => {

@@ -102,7 +102,7 @@ fn an_operator_s_variables_make_the_profiles_and_each_fault_has_its_place() {
     assert_eq!(wrong(&same), ["EXCHANGE_PROFILES[1].hold"]);
 }
 
-//
+//
 #[test]
 pub fn what_only_skills_have_ends_no_exchange_however_it_is_written() {
     let errors = |change: &dyn Fn(&mut Value)| match Profiles::from_vars(&with(change).to_string())

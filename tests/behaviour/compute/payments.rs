@@ -313,7 +313,7 @@ pub fn a_payment_that_was_never_heard_of_frees_the_seat_and_ends_no_quote() {
     assert_eq!(world.rows.jobs.len(), 1);
 }
 
-//
+//
 #[test]
 pub fn a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_settled() {
     // Shown early, and shown just before its quote ends.

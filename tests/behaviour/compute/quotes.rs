@@ -467,7 +467,7 @@ pub fn only_the_gate_s_402_has_the_terms_of_a_quote() {
     }
 }
 
-//
+//
 #[test]
 pub fn terms_of_another_payment_than_the_quote_s_reach_no_buyer() {
     let mut world = World::with_seller();

@@ -251,7 +251,7 @@ pub fn capabilities_have_counts_and_least_prices_and_name_no_seller() {
     assert_eq!(told.code(), (400, "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED"));
 }
 
-//
+//
 #[test]
 fn the_list_of_capabilities_counts_the_seats_of_all_sellers_at_once() {
     let mut world = World::new();

@@ -47,7 +47,7 @@ fn what_is_only_awaited_stays_that_of_the_first_request_until_the_chain_says_oth
     assert_eq!(noted(void, Noted::Awaited).payment.binding, "b");
 }
 
-//
+//
 #[test]
 fn a_review_of_what_may_still_be_served_is_resolved_an_hour_later_or_as_void() {
     let (hour, read) = (NOW + 3_600, Some(at(NOW)));

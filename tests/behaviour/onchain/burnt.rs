@@ -145,7 +145,7 @@ fn decide(world: &mut World, decision: &Decision) -> Result<(), Undecided> {
     }
 }
 
-//
+//
 #[test]
 pub fn what_may_still_be_served_is_waived_by_nobody() {
     let waived = Decision::Waived("shown too late".to_owned());

@@ -164,7 +164,7 @@ fn prepaid(world: &mut World, key: &str, payload: &str) -> (u32, String) {
     }
 }
 
-//
+//
 #[test]
 pub fn a_pack_and_a_fee_are_paid_in_the_usual_token_of_each_network() {
     // USDC is the first token of the one; the other has it, but another one comes first.

@@ -48,7 +48,7 @@ fn publish(world: &mut World, id: &str, more: &Value) {
     assert_eq!(world.publish(&body).status, 201);
 }
 
-//
+//
 #[test]
 fn a_route_that_the_gate_refuses_is_left_out_whatever_networks_there_are() {
     for networks in [&BOTH[..1], &BOTH] {
@@ -88,7 +88,7 @@ fn a_skill_is_sold_on_the_network_that_it_names() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_skill_is_sold_on_no_network_that_came_after_it() {
     let mut world = of_networks(&BOTH[..1]);

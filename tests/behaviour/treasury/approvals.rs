@@ -17,7 +17,7 @@ fn prepared(asked: &Preparation, signature: Option<&str>) -> Command {
     }
 }
 
-//
+//
 #[test]
 pub fn a_budget_that_is_full_for_a_while_uses_no_approval_up() {
     let mut world = World::under(json!({
@@ -60,7 +60,7 @@ fn with_signer() -> World {
     World::of(&variables)
 }
 
-//
+//
 #[test]
 pub fn a_signer_that_says_nothing_for_a_while_uses_no_approval_up() {
     let mut world = with_signer();
@@ -84,7 +84,7 @@ pub fn a_signer_that_says_nothing_for_a_while_uses_no_approval_up() {
     assert_eq!(states(&mut world, None), ["used"]);
 }
 
-//
+//
 #[test]
 pub fn a_token_that_ends_while_a_payment_is_prepared_uses_no_approval_up() {
     let mut world = with_node();
@@ -124,7 +124,7 @@ fn what_is_withdrawn_while_a_payment_is_prepared_uses_its_approval_up() {
     }
 }
 
-//
+//
 #[test]
 pub fn what_is_being_prepared_can_be_denied_until_it_is_signed() {
     let mut world = with_node();

@@ -78,7 +78,7 @@ pub fn what_would_limit_nothing_is_refused_by_its_name() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_state_that_no_row_can_have_is_refused_by_its_name() {
     let mut world = World::new();

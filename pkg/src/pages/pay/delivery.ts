@@ -3,7 +3,7 @@
 import { make } from '../shared/dom.js';
 import { CAME, fileOf, followed, isGuarded, shown } from './goods.js';
 import { forget, type Goods, keep, noteUnkept } from './kept.js';
-import { closePurchase } from './notes.js';
+import { beginEvents, closePurchase } from './notes.js';
 import * as panel from './panel.js';
 import { type Bought, saidIn, URL_HERE } from './purchase.js';
 import { type Alone, leftOver, look } from './rest.js';
@@ -75,6 +75,7 @@ async function follow(response: Response, isPaid: boolean, again: (() => void) |
   if (isPaid) {
     noteUnkept(URL_HERE);
     panel.paid();
+    await beginEvents(URL_HERE).catch(() => undefined);
   }
   panel.show(`${begins} It comes live.`, place);
   const isWhole = await followed(response, place).then(

@@ -136,9 +136,9 @@ export async function channelOfPurchase(url: string): Promise<Channel | undefine
 /** Another page that was signed for from a deposit of this account, and has not come: the gate gives the answer to its last voucher alone. */
 export async function pageThatWaits(single: Way, payer: string): Promise<string | undefined> {
   const { made, open } = await notes();
-  for (const [url, { key }] of Object.entries(open)) {
+  for (const [url, { key, live }] of Object.entries(open)) {
     const { left, channel } = await leftFor(url, key);
-    if (channel === undefined || left?.voucher === undefined || left.delivered === true) continue;
+    if (channel === undefined || left?.voucher === undefined || live === true) continue;
     const isLast = unitsOf(left.voucher.amount) >= unitsOf(channel.signed);
     if (isLast && channel.payer.toLowerCase() === payer.toLowerCase() && isOf(channel, made)(single)) return url;
   }

@@ -8,7 +8,12 @@ import { update } from '../../store.js';
 const store = indexedDbStore('farebox-pages');
 
 /** The purchase of a page: its key, and the price that its person has agreed to. The voucher is the same one until it is delivered. */
-export type Purchase = { readonly key: string; readonly price: string };
+export type Purchase = {
+  readonly key: string;
+  readonly price: string;
+  /** Its events have begun: they are given once. */
+  readonly live?: true;
+};
 
 type Notes = {
   /** The deposits that were made in pages here, by channel, with the terms that only it fits. */
@@ -45,6 +50,15 @@ export async function openPurchase(url: string, price: string, goesOn: boolean):
     return JSON.stringify({ made, open: { ...open, [url]: kept } });
   });
   return kept;
+}
+
+/** Notes that the events of a purchase have begun. */
+export async function beginEvents(url: string): Promise<void> {
+  await update(store, (record) => {
+    const { made, open } = notesIn(record);
+    const known = open[url];
+    return known === undefined ? undefined : JSON.stringify({ made, open: { ...open, [url]: { ...known, live: true } } });
+  });
 }
 
 /** Lets a purchase go: the next one for the page is another one. */
