@@ -24,13 +24,17 @@ export function sweepLeft(rows: string): void {
 }
 
 function sweepLeftIn(folder: string): void {
-  for (const name of readdirSync(folder)) {
-    const path = join(folder, name);
-    const [aside, log] = [withoutEnd(path, ASIDE), withoutEnd(path, '-wal')];
-    if (aside !== undefined && !existsSync(aside)) renameSync(path, aside);
+  const names = readdirSync(folder);
+  for (const path of names.map((name) => join(folder, name))) {
+    const log = withoutEnd(path, '-wal');
     // Its log may have what the file has not yet.
     if (log === undefined || lstatSync(path).size > 0 || !isVacant(log)) continue;
     for (const end of ['', '-shm', '-wal']) rmSync(`${log}${end}`, { force: true });
+  }
+  // Names are given back once there is room.
+  for (const path of names.map((name) => join(folder, name))) {
+    const aside = withoutEnd(path, ASIDE);
+    if (aside !== undefined && !existsSync(aside)) renameSync(path, aside);
   }
 }
 
@@ -63,7 +67,12 @@ function removeUnopened(paths: readonly string[], pid: number): void {
   let opened: ReadonlySet<string> | undefined;
   try {
     for (const path of paths) {
-      renameSync(path, path + ASIDE);
+      try {
+        renameSync(path, path + ASIDE);
+      } catch {
+        // A full disk may have no room for a longer name: those before it make some.
+        break;
+      }
       moved.push(path);
     }
     opened = openedBy(pid);
