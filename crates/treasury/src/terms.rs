@@ -37,7 +37,7 @@ pub struct Unpayable {
     /// The evidence beyond that.
     pub evidence: Option<Value>,
     /// The amounts that the payment needed and that there were.
-    pub figures: Option<String>,
+    pub figures: Option<Box<str>>,
     /// The notice of it for the operator.
     pub notice: Option<Box<Notice>>,
     /// Whether what stands in its way may pass by itself: no one has changed or taken back
@@ -206,7 +206,7 @@ pub(super) fn insufficient(required: Amount, available: Amount, offer: &Offer) -
         "network": asset.network.as_str(),
     });
     let reason = format!("The wallet does not hold enough {network} {symbol}.");
-    let figures = Some(figures(required, available, asset));
+    let figures = Some(figures(required, available, asset).into());
     Unpayable { evidence: Some(evidence), figures, ..Unpayable::preflight(reason) }
 }
 

@@ -137,7 +137,7 @@ impl Endpoints {
             let host = named.map(|(_, url)| host_of(url)).unwrap_or_default();
             let host = if planted(Mutant::OldestStopsGo) { String::new() } else { host };
             match hosts.iter_mut().find(|(known, ..)| *known == host) {
-                Some((_, _, count)) => *count += 1,
+                Some((_, _, count)) => *count = count.saturating_add(1),
                 None => hosts.push((host, at, 1)),
             }
         }

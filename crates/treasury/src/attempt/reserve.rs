@@ -203,7 +203,7 @@ impl Reservations<'_> {
         let Some(approval) = approval else { return Ok(None) };
         let why = why.clone();
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
-        (said.evidence, said.figures) = (why.evidence, why.figures);
+        (said.evidence, said.figures) = (why.evidence, why.figures.map(Into::into));
         said.write(&mut told, scene.now.secs());
         let id = held.attempt.id.clone();
         let mut changes = void(books, held.attempt.clone(), scene.now)?;
@@ -228,7 +228,7 @@ impl Reservations<'_> {
         }
         let Held { attempt, mut decision } = held;
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
-        (said.evidence, said.figures) = (why.evidence, why.figures);
+        (said.evidence, said.figures) = (why.evidence, why.figures.map(Into::into));
         said.write(&mut decision, scene.now.secs());
         (decision.stage, decision.open) = (Stage::Final, false);
         decision.url = brief(&decision.url);

@@ -106,7 +106,7 @@ impl<'t> Choices<'t> {
             Err(Denial { reason, shortage }) => {
                 let passes = shortage.is_some() && !planted(Mutant::FullBudgetsUseApprovals);
                 let left = shortage.as_ref().map(|it| it.rest(offer.asset.decimals));
-                let figures = left.map(|left| figures(offer.amount, left, &offer.asset));
+                let figures = left.map(|left| figures(offer.amount, left, &offer.asset).into());
                 let notice =
                     shortage.map(|it| Box::new(notice::budget_exhausted(&it, &offer, draft.scene)));
                 let why = Unpayable { figures, notice, passes, ..denied(&reason) };

@@ -103,7 +103,7 @@ pub(super) fn refuse<B: Rows>(
         // Nobody has said no: what a person approved is paid once there is room again.
         let mut told = row.clone();
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
-        (said.evidence, said.figures) = (why.evidence, why.figures);
+        (said.evidence, said.figures) = (why.evidence, why.figures.map(Into::into));
         said.write(&mut told, now.secs());
         draft.changes.extend(why.notice.map(|notice| Change::Outbox(*notice)));
         return Ok(Decision {
@@ -140,7 +140,7 @@ pub(super) fn refuse<B: Rows>(
     (row.stage, row.open) = (Stage::Final, false);
     row.url = brief(&row.url);
     let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
-    (said.evidence, said.figures) = (why.evidence, why.figures);
+    (said.evidence, said.figures) = (why.evidence, why.figures.map(Into::into));
     said.write(&mut row, now.secs());
     let reply = receipts.reply(&row);
     let mut changes = draft.changes;

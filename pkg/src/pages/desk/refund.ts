@@ -108,9 +108,13 @@ export async function forgetBegun(operator: Operator, { id, network, begun, hash
   return alone(id, async () => {
     // The transaction of a wallet that is a contract succeeds where its transfer fails: the gate's node has the last word.
     const isDenied = unproven.get(hash) === 'not found by the gate';
-    if (hash !== '' && !isDenied && (await shownBy(network, hash)) === 'succeeded') {
-      unproven.delete(hash);
-      throw new Error(`The wallet shows that ${hash} succeeded. Report it below.`);
+    if (hash !== '' && (await shownBy(network, hash)) === 'succeeded') {
+      if (!isDenied) {
+        unproven.delete(hash);
+        throw new Error(`The wallet shows that ${hash} succeeded. Report it below.`);
+      }
+      // That node may have been behind: it is asked once more.
+      if (await isFound(operator, id, hash)) return `The gate has found ${hash} now. Nothing is to be sent again.`;
     }
     if (begun !== undefined) await dropRefund(operator, id, begun);
     const mine = begunOf(id);
@@ -121,14 +125,24 @@ export async function forgetBegun(operator: Operator, { id, network, begun, hash
   });
 }
 
+/** Whether a gate that has denied a refund finds it now. */
+async function isFound(operator: Operator, id: string, hash: string): Promise<boolean> {
+  try {
+    await reportRefund(operator, id, hash);
+    return true;
+  } catch (error) {
+    if (error instanceof Refused && error.code === 'refund_unproven') return false;
+    throw error;
+  }
+}
+
 async function refundAlone(
   operator: Operator,
   { id, payee, price, members }: PaymentSeen,
   isUnpaidSince: boolean,
   say: (text: string) => void,
 ): Promise<string> {
-  if (begunOf(id)?.isUnheard === false)
-    throw new Error('A refund of this payment was begun in this browser. Look at it below before you send another one.');
+  if (begunOf(id)?.isUnheard === false) throw new Error(HERE_ALREADY);
   const { chainId } = transferOf(members, payee);
   const wallet = injectedWallet();
   if (wallet === undefined)
@@ -193,11 +207,15 @@ async function outcomeSoon(wallet: Eip1193Provider, hash: string, chainId: strin
   }
 }
 
+const HERE_ALREADY = 'A refund of this payment was begun in this browser. Look at it below before you send another one.';
 const FULL = 'This browser keeps nothing more for this site, and might send the refund twice. Nothing was sent.';
 
 async function begun(operator: Operator, id: string, isUnpaidSince: boolean): Promise<PaymentSeen> {
+  const before = begunOf(id);
+  // Where tabs have no locks, another one may have begun it while this one's wallet asked.
+  if (before?.isUnheard === false) throw new Error(HERE_ALREADY);
   // Before the gate is asked: a begin whose answer is lost is this browser's nevertheless.
-  const isFirst = begunOf(id) === undefined;
+  const isFirst = before === undefined;
   if (!keep(id, markWith(UNHEARD))) throw new Error(FULL);
   try {
     return seen(await beginRefund(operator, id, isUnpaidSince));
