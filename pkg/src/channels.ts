@@ -2,15 +2,15 @@
 import { forgetChannel, listChannels } from '#channels-wasm';
 
 import { notReplayable } from './body.js';
-import { refusal, type Voucher } from './bought.js';
+import { leftIn, refusal, type Voucher } from './bought.js';
 import { type Channel, type ChannelFetch, type ChannelOptions, type ChannelProposal, checkedOptions } from './channel-options.js';
 import { type Answered, type Parts, purchase, TERMS } from './channel-purchase.js';
 import { endpointOf } from './endpoints.js';
 import { FareboxError, type Told, told, unusable } from './error.js';
 import { wrapFetch } from './fetch.js';
 import { drawn } from './hex.js';
+import { nameOf } from './named.js';
 import type { Proposal } from './options.js';
-import { unresolved } from './purchases.js';
 import { type Plain, plain, requestOf } from './request.js';
 import { asSigner } from './signer.js';
 import { memoryStore, update } from './store.js';
@@ -34,7 +34,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
       now,
       ...(acceptPayment === undefined ? {} : { acceptPayment }),
       ...(resume === undefined ? {} : { resume }),
-      ...(confirm === undefined ? {} : { confirm: (it) => confirm(withoutChannel(it)) }),
+      ...(confirm === undefined ? {} : { confirm: (it) => confirm(withoutChannel(it, policy.payAgain === true)) }),
     });
   const vouchers = options.voucherSigner === undefined ? signer : asSigner(options.voucherSigner);
   const parts: Parts = { fetch, signer, vouchers, store, now, policy: JSON.stringify(policy), options, open: new Map() };
@@ -42,6 +42,10 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   const others = new Set<string>();
   const terms = new KnownTerms(now);
   const ways = new Ways(store, now);
+  const isOpen = async (request: Plain): Promise<boolean> =>
+    resume !== undefined &&
+    options.choose !== 'session' &&
+    leftIn((await store.read()).record, (await nameOf(request)).name)?.itself?.isOpen === true;
   const paying: typeof globalThis.fetch = async (input, init) => {
     const request = await requestOf(input, init, acceptPayment !== false, ACCEPTED);
     const endpoint = endpointOf(request.method, request.url);
@@ -54,7 +58,9 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   };
   const bought = async (request: Plain, endpoint: string, call: Call | undefined, paysOnce: () => Promise<Response>): Promise<Response> => {
     if (ways.isOnce(call) && options.choose === 'session') throw refusal(call.known ?? {});
-    if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(call)) return paysOnce();
+    const isOnce = options.choose === 'once' || others.has(endpoint) || ways.isOnce(call);
+    // Without a key, too, what was paid by itself goes on, and nothing is paid beside it.
+    if (isOnce || (call === undefined && (await isOpen(request)))) return paysOnce();
     /** The voucher that has left without a key: a second look at the terms shows the same one. */
     let left: Voucher | undefined;
     const mine: Parts =
@@ -128,13 +134,20 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
 }
 
 /** A payment by itself, as the hook of a channel is asked for it. */
-function withoutChannel(it: Proposal): ChannelProposal {
+function withoutChannel(it: Proposal, paysAgain: boolean): ChannelProposal {
   // That hook cannot be told that it would be charged beside another one, and so agrees to none.
-  if (it.again) throw unresolved();
+  if (it.again && !paysAgain) throw new FareboxError(AGAIN);
   const { price, symbol, asset, network, testNetwork, payTo, payer, host, description, serverSays, claimsToSell } = it;
   const shown = { price, symbol, asset, network, testNetwork, payTo, host, description, serverSays, claimsToSell };
   return { ...shown, channel: '', deposit: null, payer: payer ?? '', withdrawDelaySecs: null };
 }
+
+/** Where a payment has ended of which only the chain tells whether it was charged. */
+const AGAIN: Told = {
+  code: 'payment_unresolved',
+  message: 'a payment for this request has ended, and only the chain tells whether it was charged',
+  remedy: 'look there; then pay once more with policy.payAgain, or with an option once that asks',
+};
 
 /** Where nothing but a channel may pay. */
 const NO_SESSION: Told = {

@@ -119,6 +119,20 @@ test('without a store the caps and the payee of a host hold for all payments of 
   assert.equal(signer.asked.length, 2);
 });
 
+test('without a store a person sees which endpoint its server has stopped, and opens it again', async () => {
+  const diagnostic = { info: { code: 'OPERATOR_ALERT', escalate: true }, schema: { type: 'object' } };
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'sold out', extensions: { diagnostic } }));
+  const client = createLocalAgentClient({ signer: watchedSigner(), policy: {} });
+  await failed(client.executePreparedRequest(await ready(client, '/stopped')));
+  assert.deepEqual(
+    (await client.endpoints.blocked()).map((it) => [it.method, it.endpoint]),
+    [['GET', `${shop.url}/stopped`]],
+  );
+  assert.equal(await client.endpoints.reenable(`${shop.url}/stopped`), true);
+  assert.deepEqual(await client.endpoints.blocked(), []);
+});
+
 test('two executions of one prepared request at once sign once', async () => {
   const { client, signer } = local();
   const prepared = await ready(client);

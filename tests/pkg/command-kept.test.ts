@@ -95,6 +95,22 @@ test('a purchase whose reader has enough is over, and the same command buys anew
   }
 });
 
+test('a purchase of which nobody took anything is not over, and the same command is charged no more', async (t) => {
+  const shop = await open(honest);
+  t.after(() => shop.stop());
+  const store = newStore();
+  for (const reader of ['false', 'cat > /dev/null']) {
+    const line = `${process.execPath} pkg/dist/cli/main.js pay ${shop.url} --yes --store ${store} | ${reader}`;
+    const ran = spawn('bash', ['-c', line], { env: { PATH: process.env['PATH'], HOME: home, FAREBOX_PRIVATE_KEY: PAYER_KEY } });
+    await once(ran, 'close');
+    assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1, reader);
+    assert.deepEqual(
+      (await sentPayments(fileStore(store))).map((it) => it.open),
+      [reader === 'false'],
+    );
+  }
+});
+
 // A-547
 test('a budget that is gone once a person has agreed ends the call before the wallet signs', async (t) => {
   const shop = await open(honest);

@@ -5,7 +5,7 @@
 import * as wasm from '#agent-wasm';
 
 import { isBodiless } from '../body.js';
-import { wrapFetch } from '../fetch.js';
+import { type PayingFetch, wrapFetch } from '../fetch.js';
 import { drawn } from '../hex.js';
 import { noted } from '../noted.js';
 import type { Proposal } from '../options.js';
@@ -47,6 +47,8 @@ export class LocalAgentClient implements AgentBackEnd {
   readonly signs: readonly string[] = ['exact', 'charge'];
   /** Whether payments that were sent outlive this process. */
   readonly keepsPayments: boolean;
+  /** The endpoints that are not paid until a person has looked. */
+  readonly endpoints: PayingFetch['endpoints'];
   readonly #parts: Parts;
   readonly #look: Look;
   readonly #memory = new Memory();
@@ -63,7 +65,7 @@ export class LocalAgentClient implements AgentBackEnd {
     this.#look = new Look(paying, fetch);
     this.keepsPayments = (options.sent ?? options.store ?? undefined) !== undefined;
     // Reports options that cannot be used now, not with the first payment.
-    wrapFetch(fetch, payOptionsOf(options));
+    this.endpoints = wrapFetch(fetch, payOptionsOf(paying)).endpoints;
   }
 
   /** Asks the merchant once. Nothing is counted or signed, and the wallet is not asked. */

@@ -97,15 +97,18 @@ async function written(body: ReadableStream<Uint8Array>): Promise<'whole' | 'bro
     new Promise((resolve) => process.stdout.write(piece, (error) => resolve(error ?? undefined)));
   const reader = body.getReader();
   outside.isHeard = true;
+  let isTaken = false;
   for (;;) {
     const part = await reader.read().catch(() => undefined);
     if (part === undefined) return 'broken';
     const failed = await failedOn(shown(part.value));
-    if (failed?.code === 'EPIPE') {
+    // Nobody is there who took any of it.
+    if (failed !== undefined && !(failed.code === 'EPIPE' && isTaken)) return 'unwritten';
+    if (failed !== undefined) {
       await reader.cancel();
       return 'whole';
     }
-    if (failed !== undefined) return 'unwritten';
+    isTaken ||= (part.value?.length ?? 0) > 0;
     if (part.done) return 'whole';
   }
 }

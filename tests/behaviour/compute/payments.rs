@@ -343,6 +343,8 @@ pub fn a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_se
         world.alarm();
         assert!(world.rows.jobs.is_empty());
         assert_eq!(world.rows.quotes[0].state, QuoteState::Lapsed);
+        // One that was shown late can still be worked for, with another seller's seat.
+        assert_eq!(world.rows.quotes[0].prompt.is_empty(), begins == 0);
         world.open(1);
         world.beat(1);
         assert_eq!(buy(&mut world, &payment), Answer::Till(id.clone()), "the gate knows of it");

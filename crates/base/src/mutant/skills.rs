@@ -177,6 +177,8 @@ macro_rules! skills {
             RemovedAreIdle,
             /// A table that an earlier version wrote stays until a skill changes.
             OldLayoutsStay,
+            /// A table that was written for other networks stays until a skill changes.
+            OldNetworksStay,
             /// A pack and the market's fee are paid in the token of the first network alone.
             FirstTokensPayAlone,
             /// An invocation of whose payment no one tells any more never ends.

@@ -164,6 +164,7 @@ impl Quotes<'_> {
             created: tick.now,
             until: tick.now.saturating_add(QUOTE_MS),
             firm: 0,
+            unheard: false,
             state: QuoteState::Open,
             id,
         }

@@ -159,7 +159,7 @@ impl Payments<'_> {
             let is_over = matches!(quote.state, QuoteState::Displaced | QuoteState::Lapsed)
                 && tick.now >= quote.until;
             is_over
-                && quote.is_doubted()
+                && quote.unheard
                 && quote.fingerprint == fingerprint
                 && self.check_material(material, quote).is_ok()
                 && self.signer(material, quote, tick) == Signer::Buyer

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::booking::{Bookings, Figures, Finish, pending};
 use super::books::{Change, Rows};
-use super::called::{FAILED, write_order};
+use super::called::{FAILED, PAY_LEASE_MS, write_order};
 use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Errand, MAX_BODY_BYTES, SellerAnswer, TreasuryAnswer};
 use super::place::note_payment;
@@ -353,7 +353,9 @@ fn ask_again<B: Rows>(books: &B, row: InvocationRow, moment: Now<'_>) -> Applied
         return Ok(Decision { answer, changes: Vec::from([Change::Invocation(Box::new(row))]) });
     }
     let owner = books.skill(&row.skill)?.map(|skill| skill.owner).unwrap_or_default();
-    let row = InvocationRow { asks: row.asks.saturating_add(1), ..row };
+    // Whoever asks is at it until the answer comes.
+    let lease = now.saturating_add(PAY_LEASE_MS);
+    let row = InvocationRow { asks: row.asks.saturating_add(1), lease, due: Some(lease), ..row };
     let order = write_order(&row, &owner, AGAIN_MS);
     let changes = Vec::from([Change::Invocation(Box::new(row))]);
     Ok(Decision { answer: Answer::Errand(Errand::Pay(Box::new(order))), changes })

@@ -75,7 +75,7 @@ async function follow(response: Response, isPaid: boolean, again: (() => void) |
   if (isPaid) {
     noteUnkept(URL_HERE);
     panel.paid();
-    await beginEvents(URL_HERE).catch(() => undefined);
+    void beginEvents(URL_HERE).catch(() => undefined);
   }
   panel.show(`${begins} It comes live.`, place);
   const isWhole = await followed(response, place).then(

@@ -46,7 +46,7 @@ export async function openPurchase(url: string, price: string, goesOn: boolean):
   await update(store, (record) => {
     const { made, open } = notesIn(record);
     const known = open[url];
-    kept = known === undefined ? kept : goesOn ? known : { ...known, price };
+    kept = known === undefined ? kept : goesOn ? known : { key: known.key, price };
     return JSON.stringify({ made, open: { ...open, [url]: kept } });
   });
   return kept;

@@ -56,6 +56,9 @@ pub struct QuoteRow {
     /// Until when no other quote is given its seat; its end once a payment for it did not come.
     #[serde(default)]
     pub firm: u64,
+    /// Whether a payment of its buyer's was shown for it and not heard of.
+    #[serde(default)]
+    pub unheard: bool,
     /// How far it is.
     pub state: QuoteState,
 }

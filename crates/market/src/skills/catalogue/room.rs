@@ -11,7 +11,9 @@ use crate::skills::message::Response;
 use crate::skills::place::resize;
 use crate::skills::refused::refusal;
 use crate::skills::row::{RateRow, Room, SkillRow, TableRow, VersionRow};
+use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
+use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::Sorted;
 
@@ -99,15 +101,17 @@ impl GateTable<'_> {
         room
     }
 
-    /// The changes after which a table of an earlier layout is written anew. Its skills are weighed for
-    /// that; places that were paid for stay as long as they were to.
+    /// The changes after which a table of an earlier layout, or of other networks, is written anew. Its
+    /// skills are weighed for that; places that were paid for stay as long as they were to.
     pub(in crate::skills) fn renew<B: Rows>(
         &self,
         books: &B,
         now: u64,
     ) -> Result<Vec<Change>, B::Error> {
         let table = books.table()?;
-        let is_old = table.layout < LAYOUT && !planted(Mutant::OldLayoutsStay);
+        let networks = digest(self.networks);
+        let is_old = (table.layout < LAYOUT && !planted(Mutant::OldLayoutsStay))
+            || (table.networks != networks && !planted(Mutant::OldNetworksStay));
         let mut changes = Vec::new();
         if table.wanted == 0 || !is_old {
             return Ok(changes);
@@ -118,9 +122,20 @@ impl GateTable<'_> {
                 changes.push(Change::Skill(Box::new(SkillRow { room, ..skill })));
             }
         }
-        changes.extend(change_table(books, now)?);
+        let again = change_table(books, now)?.map(|change| match change {
+            Change::Table(table) => Change::Table(TableRow { networks, ..table }),
+            other => other,
+        });
+        changes.extend(again);
         Ok(changes)
     }
+}
+
+/// A digest of a market's networks.
+fn digest(networks: &[ChainId]) -> u64 {
+    let names: Vec<&[u8]> = networks.iter().map(|it| it.as_str().as_bytes()).collect();
+    let digest = hash::sha256(&[b"farebox networks", &names.join(&b'\n')]);
+    digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }
 
 /// Bytes that JSON takes of the table: its length, or more if it has many values.

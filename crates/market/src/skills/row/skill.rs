@@ -177,4 +177,7 @@ pub struct TableRow {
     /// The layout of the state that is wanted.
     #[serde(default)]
     pub layout: u32,
+    /// A digest of the networks for which a table was last written anew.
+    #[serde(default)]
+    pub networks: u64,
 }
