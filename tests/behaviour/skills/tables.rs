@@ -3,6 +3,7 @@
 use farebox_core::gate::Gate;
 use farebox_core::gate::config::Routes;
 use farebox_core::skills::message::{Answer, Command};
+use farebox_core::skills::row::TableRow;
 use serde_json::{Value, json};
 
 use super::world::{World, echo, gated, market_of, owner, vars};
@@ -26,6 +27,12 @@ fn of_networks(networks: &[&str]) -> World {
 fn written(world: &mut World) -> Checked {
     let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table is wanted") };
     table::checked(&world.market, &draft)
+}
+
+/// Goes on as if the gate had the table that was wanted last.
+fn kept(world: &mut World) {
+    let TableRow { wanted, .. } = world.rows.table;
+    world.rows.table = TableRow { written: wanted, due: None, ..world.rows.table };
 }
 
 /// Does what a market does once it runs with other settings.
@@ -100,6 +107,7 @@ fn a_skill_is_sold_on_the_network_that_it_names() {
 pub fn a_skill_is_sold_on_no_network_that_came_after_it() {
     let mut world = of_networks(&BOTH[..1]);
     publish(&mut world, "first", &json!({"packs": {"starter": "$5.00"}}));
+    kept(&mut world);
     // The market goes to another network, and the gate with it.
     let mut vars = vars();
     vars["NETWORK"] = BOTH[1].into();
@@ -117,9 +125,11 @@ pub fn a_skill_is_sold_on_no_network_that_came_after_it() {
     assert_eq!(refused.len(), 1);
     // With both there again, each is sold where its seller said so.
     world.market = of_networks(&BOTH).market;
+    renewed(&mut world);
     publish(&mut world, "both", &json!({}));
     let Checked { text, refused } = written(&mut world);
     assert_eq!((read(&BOTH, &text), refused), (Vec::new(), Vec::new()));
+    kept(&mut world);
     // What was sold on both goes on where one is left.
     world.market = market_of(&vars);
     renewed(&mut world);
