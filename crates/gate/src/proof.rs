@@ -181,7 +181,7 @@ fn passed_on(
     if let Some(permit) = payment.permit.as_ref().filter(|_| sponsored) {
         extensions.insert(gas_sponsoring::NAME.to_owned(), json!({ "info": permit }));
     }
-    Some(Value::Object(extensions)).filter(|it| it.as_object().is_some_and(|it| !it.is_empty()))
+    (!extensions.is_empty()).then_some(Value::Object(extensions))
 }
 
 /// The refusal of a payment on a network that the route does not name.

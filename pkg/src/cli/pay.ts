@@ -102,9 +102,9 @@ async function written(body: ReadableStream<Uint8Array>): Promise<'whole' | 'bro
     const part = await reader.read().catch(() => undefined);
     if (part === undefined) return 'broken';
     const failed = await failedOn(shown(part.value));
-    // Nobody is there who took any of it.
-    if (failed !== undefined && !(failed.code === 'EPIPE' && isTaken)) return 'unwritten';
     if (failed !== undefined) {
+      // A reader that is gone before it took any of it has not what it bought.
+      if (failed.code !== 'EPIPE' || !isTaken) return 'unwritten';
       await reader.cancel();
       return 'whole';
     }

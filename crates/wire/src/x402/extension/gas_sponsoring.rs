@@ -6,6 +6,7 @@
 
 use alloc::string::{String, ToString};
 
+use farebox_base::encoding::hex;
 use serde_json::{Map, Value};
 
 /// The extension's name in `extensions`.
@@ -31,13 +32,13 @@ type Form = fn(&str) -> bool;
 
 /// The members of a permit. The token checks who signed it, so nothing else has to.
 const MEMBERS: [(&str, Form); 8] = [
-    ("from", is_address),
-    ("asset", is_address),
-    ("spender", is_address),
+    ("from", is_bytes::<20>),
+    ("asset", is_bytes::<20>),
+    ("spender", is_bytes::<20>),
     ("amount", is_number),
     ("nonce", is_number),
     ("deadline", is_number),
-    ("signature", |text| is_hex(text, 130)),
+    ("signature", is_bytes::<65>),
     ("version", is_version),
 ];
 
@@ -74,13 +75,8 @@ pub fn read(extensions: Option<&Map<String, Value>>) -> Option<Value> {
     members.collect::<Option<Map<_, _>>>().map(Value::Object)
 }
 
-fn is_address(text: &str) -> bool {
-    is_hex(text, 40)
-}
-
-fn is_hex(text: &str, digits: usize) -> bool {
-    let hex = text.strip_prefix("0x").unwrap_or_default();
-    hex.len() == digits && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+fn is_bytes<const N: usize>(text: &str) -> bool {
+    hex::decode_array::<N>(text).is_ok()
 }
 
 fn is_number(text: &str) -> bool {
