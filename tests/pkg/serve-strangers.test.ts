@@ -13,7 +13,7 @@ import { after, test } from 'node:test';
 import { backUp, restore } from '../../pkg/dist/serve/backup.js';
 import { lives } from '../../pkg/dist/serve/left.js';
 import { variables } from '../../pkg/dist/serve/settings.js';
-import { takeState } from '../../pkg/dist/serve/state.js';
+import { inCopy, takeState } from '../../pkg/dist/serve/state.js';
 import { eventually } from '../support/eventually.ts';
 import { PROGRAM } from './serve-world.ts';
 
@@ -222,7 +222,7 @@ test('the secrets of a first start are closed, also once they were put back', ()
   leave();
   assert.deepEqual(Object.keys(secrets), ['GATE_SECRET', 'LEDGER_SALT', 'OPERATOR_TOKEN']);
   backUp(at('first'), at('copy-of-first'));
-  chmodSync(at('copy-of-first', 'secrets.json'), 0o644);
+  chmodSync(join(inCopy(at('copy-of-first')), 'secrets.json'), 0o644);
   // Whoever empties it by `rm -r *` leaves that.
   for (const name of readdirSync(at('first'))) if (name !== '.gitignore') rmSync(at('first', name), { recursive: true });
   restore(at('copy-of-first'), at('first'));
