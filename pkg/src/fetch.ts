@@ -6,7 +6,9 @@ import { notReplayable } from './body.js';
 import { type Endpoints, endpointOf, endpointsOf, isShort, type Watch, watchOf } from './endpoints.js';
 import { FareboxError, memberOf, notBroadcast, quietly, type SentPayment, type Told, told, unusable } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
+import { isObject } from './members.js';
 import { checkNames } from './names.js';
+import { type Call, called } from './node.js';
 import { noted } from './noted.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
 import { askPerson } from './person.js';
@@ -20,7 +22,8 @@ export type PayingFetch = typeof globalThis.fetch & { readonly endpoints: Endpoi
 
 type Step =
   | { readonly do: 'return'; readonly receipt: Receipt | null; readonly retrying: boolean; readonly settles: boolean }
-  | { readonly do: 'reserve' | 'renew' | 'recount' | 'mark' | 'afresh' | 'broadcast' }
+  | { readonly do: 'reserve' | 'renew' | 'recount' | 'mark' | 'afresh' | 'broadcast' | 'prepare' }
+  | { readonly do: 'read'; readonly network: string; readonly calls: readonly [Call, Call] }
   | { readonly do: 'choose'; readonly options: Question['options'] }
   | { readonly do: 'sign'; readonly typedData: TypedData }
   | { readonly do: 'send'; readonly waitMs: number; readonly headers: readonly (readonly [string, string])[] }
@@ -151,6 +154,9 @@ function checked(fetch: unknown, given: unknown): PayOptions {
   }
   if (options['resume'] !== undefined && typeof memberOf(options['resume'], 'open') !== 'function')
     throw wrong('resume is not that of farebox/resume');
+  const nodes = options['nodes'];
+  if (nodes !== undefined && !(isObject(nodes) && Object.values(nodes).every(isAddress)))
+    throw wrong('nodes names no URL for each network');
   if (options['pin'] !== undefined && typeof options['pin'] !== 'string') throw wrong('pin is not text');
   if (options['timeoutMs'] !== undefined && !(Number(options['timeoutMs']) > 0)) throw wrong('timeoutMs is no number of milliseconds');
   if (options['store'] === null) delete options['store'];
@@ -171,10 +177,13 @@ const OPTIONS = [
   'now',
   'pin',
   'timeoutMs',
+  'nodes',
   'identifier',
   'acceptPayment',
   'resume',
 ] as const;
+
+const isAddress = (url: unknown): boolean => typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url);
 
 /** A policy as text; one that is not plain data is reported like one that is not an object. */
 function policyText(policy: unknown): string {
@@ -250,6 +259,7 @@ type Last = { response: Response | undefined; sent: SentPayment | undefined };
 async function steps(payment: Payment, last: Last, begins: Step | undefined): Promise<Response> {
   const { exchange, request, signer, store, now, endpoint, watch, kept } = payment;
   const { signal } = request.rest;
+  exchange.readOn(Object.keys(payment.options.nodes ?? {}).join(' '));
   // What has ended is asked for again, and signed with the nonce that it had.
   let reserved = begins?.do === 'send';
   /** Whether something that can be charged has left this process, or may have. */
@@ -315,6 +325,21 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           throw error;
         }
         break;
+      case 'read': {
+        const node = payment.options.nodes?.[step.network] ?? '';
+        const [allowance, nonce] = await Promise.all(step.calls.map((call) => called(node, call, signal)));
+        step = JSON.parse(exchange.read(allowance, nonce, now())) as Step;
+        break;
+      }
+      case 'prepare':
+        try {
+          step = await prepared(payment);
+        } catch (error) {
+          // The wallet has signed nothing that moves money.
+          await unsigned(payment);
+          throw error;
+        }
+        break;
       case 'mark':
         await watch.hold(endpoint, (record) => told(() => exchange.mark(record, now())), proposalOf(payment));
         step = JSON.parse(exchange.marked()) as Step;
@@ -333,7 +358,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         }
         // A value that is not text is not a signature either.
         step = JSON.parse(exchange.signed(typeof signature === 'string' ? signature : '', now())) as Step;
-        kept?.proved?.(signature, false);
+        if (step.do !== 'prepare') kept?.proved?.(exchange.proof() ?? '', false);
         break;
       }
       case 'broadcast': {

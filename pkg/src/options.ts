@@ -148,6 +148,11 @@ export type PayOptions = {
    * the gas [those are not paid].
    */
   readonly broadcast?: (proposal: Proposal) => string | Promise<string>;
+  /**
+   * The URL of a node for each network, by CAIP-2 id. There it is read what Permit2 may move of a token; where that is too little, and the server's
+   * facilitator pays the gas, the wallet signs an allowance of the payment's amount before the payment [an allowance is yours to give].
+   */
+  readonly nodes?: Readonly<Record<string, string>>;
   /** Whether to send `Accept-Payment`; in pages only to their own origin [true]. */
   readonly acceptPayment?: boolean;
   /**

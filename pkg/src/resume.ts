@@ -63,7 +63,7 @@ type Trail = {
   readonly lines: string;
   readonly body: string;
   readonly at: number;
-  /** The signature, or the hash of the payer's own transaction. */
+  /** The signature, with what was signed beside it, or the hash of the payer's own transaction. */
   readonly proof: string;
   readonly isHash: boolean;
   readonly key: string;
@@ -126,8 +126,11 @@ export const resume: Resuming = {
 
 /** Characters of the terms of one payment: a seller chooses how long they are, and others need room. */
 const MOST_TERMS = 32 * 1024;
-/** In the place of a signature that is asked for: its 132 characters, and those of the amount and payee that a payment signed before adds to `earlier`. */
-const LONGEST_PROOF = '0'.repeat(132 + 128);
+/**
+ * In the place of a signature that is asked for: its 132 characters, those of an allowance beside it, and those of the amount and payee that a payment
+ * signed before adds to `earlier`.
+ */
+const LONGEST_PROOF = '0'.repeat(132 + 256 + 128);
 
 /** The payments that this process is making, for each store: it asks somebody for an answer, or it has one that nobody has read yet. */
 type Making = Map<string, 'asks' | 'delivered'>;

@@ -100,8 +100,8 @@ impl Exchange {
         Some(json!({"lines": lines.join("\n"), "body": body}).to_string())
     }
 
-    /// Takes what another process has signed at these terms, which were answered at `at`: a
-    /// signature, or the hash of the payer's own transaction. Whether it fits one of their offers.
+    /// Takes what another process has signed at these terms, which were answered at `at`: its
+    /// [`proof`](Self::proof), or the hash of the payer's own transaction. Whether it fits one of their offers.
     pub fn restore(
         &mut self,
         lines: &str,
@@ -267,6 +267,24 @@ impl Exchange {
         secs
     }
 
+    /// Has what Permit2 may move read on these networks, one after a space.
+    #[wasm_bindgen(js_name = readOn)]
+    pub fn read_on(&mut self, networks: &str) {
+        self.0.read_on(networks.split_whitespace().map(Into::into).collect());
+    }
+
+    /// Takes what both calls returned, hex; none for one that failed.
+    pub fn read(&mut self, allowance: Option<String>, nonce: Option<String>, now: f64) -> String {
+        let next = self.0.read([allowance.as_deref(), nonce.as_deref()], seconds(now));
+        self.step(next)
+    }
+
+    /// All that was signed for the payment, as [`restore`](Self::restore) takes it.
+    #[must_use]
+    pub fn proof(&self) -> Option<String> {
+        self.0.proof()
+    }
+
     /// Takes the wallet's signature, hex.
     pub fn signed(&mut self, signature: &str, now: f64) -> String {
         let next = self.0.signed(signature, seconds(now));
@@ -298,6 +316,12 @@ impl Exchange {
             Next::Renew => json!({"do": "renew"}),
             Next::Recount => json!({"do": "recount"}),
             Next::Mark => json!({"do": "mark"}),
+            Next::Read(reading) => {
+                let call = |data: &String| json!({"to": reading.token, "data": data});
+                let calls: Vec<Value> = reading.data.iter().map(call).collect();
+                json!({"do": "read", "network": reading.network, "calls": calls})
+            }
+            Next::Prepare => json!({"do": "prepare"}),
             Next::Sign(typed_data) => json!({"do": "sign", "typedData": typed_data}),
             Next::Send { wait_ms, headers } => {
                 json!({"do": "send", "waitMs": wait_ms, "headers": headers})

@@ -113,7 +113,10 @@ pub(super) fn restore(held: &Held, parcel: &Parcel) -> Option<(Prepared, Challen
     };
     let is_it = offer.pay_to == authorization.to && offer.amount == authorization.value;
     let is_its = offer.pin() == held.decision.terms || planted(Mutant::OffersAreFoundByPlace);
-    (is_it && is_its).then_some((Prepared { offer, authorization, transaction: None }, challenge))
+    (is_it && is_its).then_some((
+        Prepared { offer, authorization, transaction: None, allowance: None },
+        challenge,
+    ))
 }
 
 /// Gives up a payment that was interrupted before any of it was sent. An approval that it used

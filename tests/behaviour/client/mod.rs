@@ -1,9 +1,11 @@
 //! One who pays: what he signs, what it may cost, and what he does with every answer. Spec: docs/payer.md.
 
+mod allowance;
 mod answers;
 mod budget;
 mod payees;
 
+pub use allowance::*;
 pub use answers::*;
 pub use budget::*;
 pub use payees::*;

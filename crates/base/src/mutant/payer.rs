@@ -65,6 +65,8 @@ macro_rules! payer {
             EndedIsPaidElsewhere,
             /// The nonce of a purchase is drawn anew in each process.
             NoncesAreDrawn,
+            /// An allowance is signed for a server whose facilitator takes none.
+            PermitsUnasked,
             /// A payment that may be charged is signed again for another token.
             AnySlotIsSigned,
             /// A payment that is signed for another token is counted in the place of the one signed

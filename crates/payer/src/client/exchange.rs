@@ -6,7 +6,7 @@
 //! [`Exchange::reserve`] within one exchange of the store; on [`Next::Sign`] the wallet, then
 //! [`Exchange::signed`]; then requests with the headers of [`Next::Send`], each followed by
 //! [`Exchange::answered`] or [`Exchange::lost`], until [`Next::Return`] or [`Next::Fail`]. In
-//! between the caller may be asked to choose between one payment and a session, to broadcast a
+//! between the caller may be asked to read an allowance, to choose between one payment and a session, to broadcast a
 //! transaction of the payer's own, or to fetch a fresh challenge. `advice` covers the effects of a
 //! server's diagnostic: it stops the exchange, or has an expired payment signed once more.
 //! Assumptions:
@@ -26,8 +26,10 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use self::advice::Advice;
+use self::allowance::Allowance;
 use self::payment::not_renewed;
 use self::state::{ExchangeState, Going, Renewal};
+use super::allowance::Reading;
 use super::budget::{Budget, Draft};
 use super::challenge::{Challenge, Means, expired};
 use super::endpoints::host_of;
@@ -46,6 +48,7 @@ use farebox_evm::address::Address;
 
 mod advice;
 mod again;
+mod allowance;
 mod payment;
 mod proposal;
 mod state;
@@ -80,6 +83,10 @@ pub enum Next {
     /// Record the server's advice about the endpoint: [`Exchange::mark`] within one exchange of the
     /// store, then [`Exchange::marked`].
     Mark,
+    /// Make both calls at a node: [`Exchange::read`].
+    Read(Box<Reading>),
+    /// Have the payment prepared: [`Exchange::prepare`].
+    Prepare,
     /// Have this typed data signed: [`Exchange::signed`].
     Sign(Box<Value>),
     /// Have the transaction of the proposal sent: [`Exchange::broadcast`].
@@ -145,6 +152,10 @@ pub struct Exchange {
     identifier: Option<String>,
     /// The only offer that is paid, as [`Offer::pin`](super::offer::Offer::pin).
     pin: Option<String>,
+    /// Networks on which what Permit2 may move can be read.
+    nodes: Vec<String>,
+    /// How far that is for what is proposed.
+    allowance: Allowance,
     /// Whether the caller can have a transaction sent.
     broadcasts: bool,
     /// Whether `Authorization` can carry a payment.
@@ -197,6 +208,8 @@ impl Exchange {
             as_of: UnixTime::from_secs(0),
             identifier: Some(format!("pay_{}", hex::encode(id))),
             pin: None,
+            nodes: Vec::new(),
+            allowance: Allowance::Unread,
             broadcasts: false,
             authorization_is_free: true,
             pays_once: false,
@@ -405,6 +418,8 @@ impl Exchange {
         let (offer, counted) = budget.reserve(&self.policy, offers, draft, now)?;
         let offer = offer.clone();
         (self.counted, self.counted_at) = (counted, now);
+        // A permit is for one amount of one token.
+        self.allowance = Allowance::Unread;
         let prepared = self.prepared(offer, now);
         self.state.propose(prepared);
         // What was signed before is signed again, at these terms.
@@ -476,9 +491,10 @@ impl Exchange {
         }
         let sends = charge.is_some_and(|charge| charge.way == Way::Hash);
         let prepared = self.prepared(offer, now);
-        let next = match sends {
-            true => Next::Broadcast,
-            false => Next::Sign(Box::new(prepared.typed_data())),
+        let next = match (sends, self.unread(&prepared)) {
+            (true, _) => Next::Broadcast,
+            (false, Some(reading)) => Next::Read(Box::new(reading)),
+            (false, None) => Next::Sign(Box::new(prepared.typed_data())),
         };
         self.state.propose(prepared);
         next

@@ -3,7 +3,7 @@
 //!
 //! [`exchange`] drives one request: [`challenge`] reads the terms as [`offer`]s, [`policy`] and
 //! [`budget`] decide, [`select`] ranks, [`prepare`] makes the data to sign, [`receipt`] checks the
-//! settlement, [`purchase`] derives a nonce from a purchase, [`rejection`] reads a seller's
+//! settlement, [`allowance`] is what Permit2 needs beside it, [`purchase`] derives a nonce from a purchase, [`rejection`] reads a seller's
 //! refusal, [`error`] names every failure.
 //! [`diagnostic`] reads why a server refuses payments, and [`endpoints`] keeps the endpoints that
 //! this stops. [`price`] formats amounts,
@@ -11,6 +11,7 @@
 //! session comes next; [`channel`] drives a request that is paid by
 //! channel, and [`session`] one that is paid by a session of MPP. Wallets, `fetch`, clocks and stores belong to the caller.
 
+pub mod allowance;
 pub mod asset;
 pub mod budget;
 pub mod challenge;

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Map, Value, json};
 
+use super::allowance::SignedAllowance;
 use super::challenge::Challenge;
 use super::error::{ClientError, Reason};
 use super::offer::{Charge, Offer, TermsSource, Way};
@@ -34,6 +35,8 @@ pub struct Prepared {
     pub authorization: Authorization,
     /// The payer's own transaction, once it was sent.
     pub transaction: Option<TxHash>,
+    /// What the payer has signed so that Permit2 may move it.
+    pub allowance: Option<SignedAllowance>,
 }
 
 impl Prepared {
@@ -59,7 +62,7 @@ impl Prepared {
             valid_before,
             nonce: offer.nonce(nonce),
         };
-        Self { offer, authorization, transaction: None }
+        Self { offer, authorization, transaction: None, allowance: None }
     }
 
     /// The payment's key, as every gate of this project names it.
@@ -198,7 +201,7 @@ impl Prepared {
                     message.insert("resource".to_string(), resource.clone());
                 }
                 message.insert("accepted".to_string(), accepted.clone());
-                if let Some(extensions) = extensions(challenge, identifier) {
+                if let Some(extensions) = self.extensions(challenge, identifier) {
                     message.insert("extensions".to_string(), extensions);
                 }
                 Value::Object(message)
@@ -209,6 +212,15 @@ impl Prepared {
             _ => "PAYMENT-SIGNATURE",
         };
         (name, header::encode(&message.to_string()))
+    }
+
+    /// The extensions that go with it, if there are any.
+    fn extensions(&self, challenge: &Challenge, identifier: Option<&str>) -> Option<Value> {
+        let mut all = identified(challenge, identifier);
+        if let Some(permit) = &self.allowance {
+            permit.add_to(&mut all, self);
+        }
+        (!all.is_empty()).then_some(Value::Object(all))
     }
 
     /// The header that names the payer's own transaction.
@@ -319,7 +331,7 @@ pub fn checked(signature: &str, digest: &[u8; 32], payer: &Address) -> Result<St
 }
 
 /// The server's extensions, with this payment's identifier filled in.
-fn extensions(challenge: &Challenge, identifier: Option<&str>) -> Option<Value> {
+fn identified(challenge: &Challenge, identifier: Option<&str>) -> Map<String, Value> {
     let mut all = challenge.extensions.clone().unwrap_or_default();
     if let Some(id) = identifier {
         let entry = all.entry("payment-identifier").or_insert_with(|| json!({}));
@@ -338,7 +350,7 @@ fn extensions(challenge: &Challenge, identifier: Option<&str>) -> Option<Value> 
             entry.entry("schema").or_insert_with(|| json!({}));
         }
     }
-    (!all.is_empty()).then_some(Value::Object(all))
+    all
 }
 
 /// The typed data of a redelivery statement. Spec: docs/repeats.md, "Repeats".
@@ -360,8 +372,8 @@ pub fn redelivery(
     typed_data(REDELIVERY_TYPES, domain, "Redelivery", message)
 }
 
-/// Builds typed data in the form that wallets accept. `types` is JSON from this file.
-fn typed_data(types: &str, domain: Value, primary: &str, message: Value) -> Value {
+/// Builds typed data in the form that wallets accept. `types` is JSON of this program's own.
+pub(super) fn typed_data(types: &str, domain: Value, primary: &str, message: Value) -> Value {
     let types = json::parse(types.as_bytes()).unwrap_or_default();
     json!({"domain": domain, "types": types, "primaryType": primary, "message": message})
 }

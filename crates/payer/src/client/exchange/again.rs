@@ -9,8 +9,10 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use super::allowance::Allowance;
 use super::state::{ExchangeState, Going, Paid, Redelivery, Renewal};
 use super::{Exchange, Next, ReceivedResponse};
+use crate::client::allowance::{Reading, SignedAllowance};
 use crate::client::challenge::Challenge;
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::{Offer, Way};
@@ -54,9 +56,9 @@ impl Exchange {
         self.signed_as = name.to_string();
     }
 
-    /// Takes what another process has signed for the purchase: `proof` is the signature, or the hash
-    /// of the payer's own transaction, over one of the offers that were answered at `at`. Whether it
-    /// is one of them.
+    /// Takes what another process has signed for the purchase: `proof` is [`Exchange::proof`], or the
+    /// hash of the payer's own transaction, over one of the offers that were answered at `at`. Whether
+    /// it is one of them.
     pub fn restore(
         &mut self,
         (headers, body): (&Headers, &[u8]),
@@ -66,6 +68,8 @@ impl Exchange {
     ) -> bool {
         let answer = ReceivedResponse { status: 402, headers, body, now: at };
         let Ok(challenge) = self.asked(answer) else { return false };
+        let (proof, permit) = SignedAllowance::split(proof);
+        self.allowance = permit.map_or(Allowance::Unread, Allowance::Signed);
         for offer in challenge.offers.clone() {
             let pays_by_hash = offer.charge().is_some_and(|it| it.way == Way::Hash);
             if pays_by_hash != is_hash {
@@ -297,7 +301,11 @@ impl Exchange {
         let nonce = self.nonces.own(&self.payer, &offer);
         let before = self.state.paid().filter(|paid| !is_ahead(paid, now));
         self.as_of = before.map_or(now, |paid| now.max(paid.as_of.plus(1)));
-        Prepared::new(offer, self.payer, nonce, self.as_of)
+        let mut prepared = Prepared::new(offer, self.payer, nonce, self.as_of);
+        if Reading::of(&prepared).is_some() {
+            prepared.allowance = self.signed_allowance();
+        }
+        prepared
     }
 
     /// The time as of which the latest proposal was prepared.

@@ -28,8 +28,12 @@ const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
 const MAX_RETRY_AFTER_SECS: u64 = 30;
 
 impl Exchange {
-    /// Takes the wallet's signature: of the payment, or of the request for its answer.
+    /// Takes the wallet's signature: of the payment, of the permit beside it, or of the request for
+    /// its answer.
     pub fn signed(&mut self, signature: &str, now: UnixTime) -> Next {
+        if let Some(next) = self.permit_signed(signature) {
+            return next;
+        }
         match self.take_signature(signature, now) {
             Ok(()) => self.send(0),
             Err(error) => Next::Fail(error),
