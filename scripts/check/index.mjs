@@ -1,6 +1,6 @@
 // The whole check of one environment of a wrangler.toml, in the order in which a person would want to know.
 
-import { basename } from 'node:path';
+import { basename, relative } from 'node:path';
 
 import { checkAssets, checkBehind } from './bypass.mjs';
 import {
@@ -84,7 +84,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
     if (isAbsent && isWrong(variable)) continue;
     const remedy = inPlaces(said, variable, worker.vars, (path) => placeOf(source, env, path));
     if (isAbsent && remedy.includes('`wrangler secret put ') && !secrets) {
-      note(variable, `is a secret; \`${put(variable, env)}\` if it is not there yet`);
+      note(variable, `is a secret; \`${put(variable, file, env)}\` if it is not there yet`);
     } else if (said.startsWith('the secret ') && said.includes(' is not set; ') && !secrets) {
       // One that an agent of a treasury names; told below, with those of its wallets.
     } else if (isAbsent && variable === 'ROUTES' && bound.includes('CONFIG')) {
@@ -99,7 +99,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
     if (isAbsent && variable in worker.secrets) {
       note(
         variable,
-        `is in ${basename(worker.secretsFile ?? '.dev.vars')}, which is not deployed; \`${put(variable, env)}\` if it is not there yet`,
+        `is in ${basename(worker.secretsFile ?? '.dev.vars')}, which is not deployed; \`${put(variable, file, env)}\` if it is not there yet`,
       );
     }
   }
@@ -107,7 +107,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
     for (const name of secretsNamed(worker.vars)) {
       if (name in worker.vars || (name in worker.secrets && secrets)) continue;
       const place = name in worker.secrets ? `is in ${basename(worker.secretsFile ?? '.dev.vars')}, which is not deployed` : 'is a secret';
-      note(name, `${place}; \`${put(name, env)}\` if it is not there yet`);
+      note(name, `${place}; \`${put(name, file, env)}\` if it is not there yet`);
     }
     checkNames(worker, TREASURY.variables, [...TREASURY.secrets, ...secretsNamed(worker.vars)], notes);
     checkMerchants(worker, notes);
@@ -118,7 +118,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
       ['LOOKUP_TOKEN', "the treasury's, without which an interrupted payment stays open"],
     ])) {
       if (!(name in worker.vars) && !(name in worker.secrets && secrets))
-        note(name, `is a secret, ${without}; \`${put(name, env)}\` if it is not there yet`);
+        note(name, `is a secret, ${without}; \`${put(name, file, env)}\` if it is not there yet`);
     }
     checkNames(worker, MARKET.variables, MARKET.secrets, notes);
     checkMarketDeployment(worker, env, notes);
@@ -142,11 +142,16 @@ export async function check({ file, env, secrets = false, offline = false, say =
 }
 
 /**
+ * The command for a secret. Without its file wrangler sets it at the Worker of this folder, in the place of that one's own.
+ *
  * @param {string} secret
+ * @param {string} file
  * @param {string | undefined} env
  */
-function put(secret, env) {
-  return `wrangler secret put ${secret}${env === undefined ? '' : ` --env ${env}`}`;
+function put(secret, file, env) {
+  const place = relative('.', file);
+  const config = /^wrangler\.(?:toml|jsonc?)$/.test(place) ? '' : ` --config ${place}`;
+  return `wrangler secret put ${secret}${config}${env === undefined ? '' : ` --env ${env}`}`;
 }
 
 /**

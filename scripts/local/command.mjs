@@ -116,7 +116,7 @@ async function served(values, { others, buy, build }) {
   if ((await Promise.race([gone, listening(url)])) === undefined) {
     const token = secrets.OPERATOR_TOKEN;
     if (isGate) console.log(told({ file, url, vars, money, token, buy }));
-    else console.log(isTreasury(config) ? toldTreasury({ name, url, vars, token }) : toldMarket({ name, url }));
+    else console.log(isTreasury(config) ? toldTreasury({ name, url, vars, token }) : toldMarket({ name, url, vars }));
   }
   const { code } = await gone;
   await endAll();

@@ -164,16 +164,18 @@ export function toldTreasury({ name, url, vars, token }) {
 /**
  * The line that publishes a skill.
  *
- * @param {{name: string, url: string}} market
+ * @param {{name: string, url: string, vars: import('../check/source.mjs').Table}} market
  * @returns {string}
  */
-export function toldMarket({ name, url }) {
+export function toldMarket({ name, url, vars }) {
+  // What a seller signs names the gate's address: at its own the market asks for another signature.
+  const gate = typeof vars.MARKET_URL === 'string' ? vars.MARKET_URL : url;
   return [
     '',
-    `${name} is at ${url}; what it lists is bought at its gate`,
+    `${name} is at ${url}; people and agents reach it through its gate, at ${gate}`,
     '',
-    'Publish a skill, with the key of the wallet that is paid in FAREBOX_PRIVATE_KEY',
-    `  npx farebox skill publish skill.json --market ${url}`,
+    'Publish a skill once that gate runs, with the key of the wallet that is paid in FAREBOX_PRIVATE_KEY; docs/skills.md has what skill.json says',
+    `  npx farebox skill publish skill.json --market ${gate}`,
   ].join('\n');
 }
 

@@ -242,6 +242,7 @@ const TABLE: &[Row] = &[
     row!(SharedIsReleased, payer_purchases::what_another_process_may_have_signed_is_not_taken_out_of_the_budget),
     row!(AnyAmountCharged, client::a_receipt_that_contradicts_what_was_signed_is_no_receipt),
     row!(AnyPermittedToken, permits::a_permit_for_other_terms_buys_nothing),
+    row!(AllowanceUnasked, permits::a_permit_without_its_allowance_is_refused_and_nothing_is_in_doubt),
     row!(PermitByToken, permits::one_nonce_of_permit2_is_served_once_whatever_it_is_signed_for),
     row!(ChargedAboveAll, ledger::a_seal_charges_a_part_of_what_was_signed_once_and_never_more),
     row!(ResendsAll, metered::the_same_part_is_sent_again_by_whoever_resumes_it),

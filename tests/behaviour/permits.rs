@@ -8,7 +8,7 @@ use farebox_core::payment::PaymentKey;
 use serde_json::{Value, json};
 
 use crate::world::chain::Chain;
-use crate::world::facilitator::{Repeats, Settle};
+use crate::world::facilitator::{Repeats, Settle, Verify};
 use crate::world::payer::{Payer, Payment};
 use crate::world::{CHAIN, Response, With, World, decoded, get, paid, vars};
 
@@ -162,6 +162,27 @@ pub fn one_nonce_of_permit2_is_served_once_whatever_it_is_signed_for() {
         let answer = world.present(&other);
         assert!(!answer.is_delivery() && !answer.has_terms(), "{second}: {}", answer.problem());
         assert_eq!(world.origin.calls.len(), 1, "{second}");
+    }
+}
+
+#[test]
+pub fn a_permit_without_its_allowance_is_refused_and_nothing_is_in_doubt() {
+    for target in MODES {
+        let mut world = world();
+        let payment = world.sign(target);
+        let missing =
+            r#"{"isValid":false,"invalidReason":"permit2_allowance_required","payer":""}"#;
+        world.facilitator.verify_plan.push_back(Verify::Raw(412, missing.to_owned()));
+        // Without the question before it the transaction fails, and no reason proves anything.
+        let failed = r#"{"success":false,"errorReason":"invalid_exact_evm_transaction_failed","transaction":"","network":"eip155:84532"}"#;
+        world.facilitator.settle_plan.extend(vec![Settle::Raw(200, failed.to_owned()); 2]);
+        let answer = world.present(&payment);
+        refused(&answer, 402, "verify_refused");
+        assert_eq!(answer.payment_required()["error"], "permit2_allowance_required", "{target}");
+        assert_eq!(world.facilitator.settles.len(), 0, "{target}");
+        // Once it is allowed, the same payment buys.
+        world.facilitator.settle_plan.clear();
+        assert!(world.present(&payment).is_delivery(), "{target}");
     }
 }
 

@@ -50,7 +50,10 @@ it('secrets that are not here are told by name, those of wallets and agents too,
     [ok, notes.map(({ variable }) => variable).sort()],
     [true, ['BUYER_KEY', 'OPERATOR_TOKEN', 'TREASURY_SECRET', 'WALLET_KEY']],
   );
-  for (const { variable, remedy } of notes) assert.equal(remedy, `is a secret; \`wrangler secret put ${variable}\` if it is not there yet`);
+  for (const { variable, remedy, file } of notes) {
+    const command = `wrangler secret put ${variable} --config ${relative('.', file)}`;
+    assert.equal(remedy, `is a secret; \`${command}\` if it is not there yet`, 'without its file it would be set at the gate');
+  }
 });
 
 const set = (change: Vars): Vars => ({ ...GOOD, ...change });

@@ -21,7 +21,7 @@ const ROUTES = [
 ];
 const MODES = [
   { path: '/report-permit', verified: 1 },
-  { path: '/report-permit-before', verified: 0 },
+  { path: '/report-permit-before', verified: 1 },
   { path: '/report-permit-sure', verified: 1 },
 ];
 
@@ -89,13 +89,16 @@ for (const { path, verified } of MODES) {
   });
 }
 
+// A-708
 test('without an allowance nothing is served, and the payer is told what is missing', async () => {
   const payer = world.chain.accounts.payers[1]!;
-  const { result, change } = await changesDuring(world, payer.address, () => payingFetch(payer)(`${world.gate.url}/report-permit`));
-  assert.equal(result.status, 402);
-  const required = JSON.parse(Buffer.from(result.headers.get('payment-required') ?? '', 'base64').toString()) as { error: string };
-  assert.equal(required.error, 'permit2_allowance_required');
-  assert.deepEqual(change, { paid: 0n, received: 0n, asked: 0, verified: 1, settled: 0 });
+  for (const { path } of MODES) {
+    const { result, change } = await changesDuring(world, payer.address, () => payingFetch(payer)(`${world.gate.url}${path}`));
+    assert.equal(result.status, 402, path);
+    const required = JSON.parse(Buffer.from(result.headers.get('payment-required') ?? '', 'base64').toString()) as { error: string };
+    assert.equal(required.error, 'permit2_allowance_required', path);
+    assert.deepEqual(change, { paid: 0n, received: 0n, asked: 0, verified: 1, settled: 0 }, path);
+  }
 });
 
 test('one permit is served once, to one of many requests that show it at once', async () => {

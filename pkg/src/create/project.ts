@@ -148,7 +148,7 @@ treasury the same \`LOOKUP_TOKEN\`: on this machine, copy them from \`.dev.vars\
   const words = route?.methods === undefined || route.methods[0] === 'GET' ? '' : `-X ${route.methods[0]} `;
   const close =
     template === 'gate'
-      ? '\n\nThe server behind the gate has to refuse everyone else: by network, or by verifying `Farebox-Signature` with `ORIGIN_SECRET`.'
+      ? '\n\nThe server behind the gate has to refuse everyone else: by network, or by verifying `Farebox-Signature-V2` with the secret\n`ORIGIN_SECRET`, which you set like those below.'
       : '';
   return `## Buying
 

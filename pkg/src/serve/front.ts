@@ -327,7 +327,8 @@ const UNAVAILABLE = {
 
 function refuse(answer: ServerResponse, { status, code, detail, after }: Refusal): void {
   const title = `${code.charAt(0).toUpperCase()}${code.slice(1).replaceAll('_', ' ')}`;
-  const body = { type: `urn:farebox:problem:${code}`, title, status, detail, code, retryable: after !== undefined };
+  const type = `urn:farebox:problem:${code}`;
+  const body = { type, title, status, detail, reason: detail, code, retryable: after !== undefined };
   if (after !== undefined) answer.setHeader('retry-after', String(after));
   answer
     .writeHead(status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store', connection: 'close' })

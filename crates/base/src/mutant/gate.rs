@@ -3,6 +3,8 @@
 macro_rules! gate {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// A permit is settled first without being verified: one that lacks its allowance is in doubt.
+            AllowanceUnasked,
             /// A request without a payment is told what was charged, whatever its origin did.
             UnpaidKnowMoney,
             /// A channel that is being opened counts against its network, because its object does not know it.

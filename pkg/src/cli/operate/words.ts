@@ -65,8 +65,10 @@ Of a treasury:
       --limit NUMBER        most items of a list [50]
       --state, --payer, --route, --from, --to, --transaction    payments: which; owed: the same but --state; failures: --route;
                             export: --from, --to
+      --transaction HASH    refund: the one that was sent; resolve: the one that paid
       --state WORD          reviews: open [open], approved, denied, used or expired
       --pay-to ADDRESS      refund: the gate's PAY_TO, with commas between several [the environment's PAY_TO]
+      --key NAME            refund --not-sent: the program that began it
       --restored            refund: no transfer was made since the backup that the gate was restored from
       --reason TEXT         waive, resolve: kept in the books
       --as WORD             resolve: delivered, refund_due, waived or void
