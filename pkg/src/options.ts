@@ -174,7 +174,7 @@ export type PayOptions = {
   readonly timeoutMs?: number;
   /**
    * `resume` of `farebox/resume`: a payment that delivered nothing, whatever the server answered, is sent again by the next call
-   * for the same request (method, URL, body and `Idempotency-Key`, or without one `Authorization`), and signed again with its nonce once it has ended; in every
+   * for the same request (method, URL and `Idempotency-Key`, or without one body and `Authorization`), and signed again with its nonce once it has ended; in every
    * process that shares the store, and with one that lasts also after a crash or a reload [this wrapped `fetch` alone].
    */
   readonly resume?: Resuming;

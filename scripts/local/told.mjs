@@ -211,9 +211,11 @@ export function told({ file, url, vars, money, token, buy }) {
     lines.push('', ...keyLines(money.chain.accounts.payer.privateKey));
   } else {
     const why = money === undefined ? '' : `; to pay with local money instead: ${money.missing}`;
-    lines.push('', `Payments go to the facilitator of the file${why}`, 'Buy, with a key in FAREBOX_PRIVATE_KEY');
+    lines.push('', `Payments go to the facilitator of the file${why}`, 'Buy, with a key in FAREBOX_PRIVATE_KEY; it asks before it signs');
   }
-  lines.push(...buyLines({ url, routes: vars.ROUTES ?? vars.PROTECTED_PATTERNS, buy }));
+  // Money of others is not paid without a question.
+  const asks = (/** @type {Purchase} */ one) => (isLocal ? buy(one) : buy(one).replace(' --yes', ''));
+  lines.push(...buyLines({ url, routes: vars.ROUTES ?? vars.PROTECTED_PATTERNS, buy: asks }));
   if (token !== undefined)
     lines.push(
       '',

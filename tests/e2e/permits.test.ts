@@ -89,7 +89,6 @@ for (const { path, verified } of MODES) {
   });
 }
 
-//
 test('without an allowance nothing is served, and the payer is told what is missing', async () => {
   const payer = world.chain.accounts.payers[1]!;
   for (const { path } of MODES) {

@@ -1,15 +1,18 @@
-// Payers by Permit2 who have no gas: the stock client signs a permit of the token beside the payment, and the reference facilitator
-// submits both.
+// Payers by Permit2 who have no gas: the stock client and the package sign a permit of the token beside the payment, and the reference
+// facilitator submits both.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { UptoEvmScheme } from '@x402/evm/upto/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
-import type { Hex } from 'viem';
+import { createWalletClient, type Hex, http, parseAbi } from 'viem';
 
 import { account, NETWORK, PERMIT2 } from '../../demo/chain.mjs';
 import { PRICE, PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { payingFetch as payingFetchOfPackage, receiptOf, wrapFetch } from '../../pkg/dist/index.js';
+import { resume } from '../../pkg/dist/resume.js';
+import { memoryStore } from '../../pkg/dist/store.js';
 import { sharedWorld } from '../support/suite.ts';
 import { type Payer, settlementOf } from './clients.ts';
 import { changesDuring, startWorld, transfersOf } from './world.ts';
@@ -30,6 +33,8 @@ const world = sharedWorld(() =>
     extra: { [NETWORK]: { facilitatorAddress: account(0).address } },
   }),
 );
+
+const APPROVE = parseAbi(['function approve(address spender, uint256 value) returns (bool)']);
 
 /** Extensions of a payment or of a 402. */
 type Extended = { extensions?: Record<string, { info: Record<string, string> }>; payload: Record<string, unknown> };
@@ -149,4 +154,98 @@ test('a permit that is wrong, of another payer or of another shape moves nothing
   assert.equal(await allowanceOf(stranger.address), 0n);
   // The payment itself is as good as before.
   assert.equal((await show('/report-sponsored', payment)).status, 200);
+});
+
+/** A payer whose signatures are listed by what they are of. */
+function listed(payer: Payer): { signer: Payer; types: string[] } {
+  const types: string[] = [];
+  const signTypedData: Payer['signTypedData'] = (data) => {
+    types.push(data.primaryType);
+    return payer.signTypedData(data);
+  };
+  return { signer: { ...payer, signTypedData }, types };
+}
+
+const BOTH = ['Permit', 'PermitWitnessTransferFrom'];
+const POLICY = { permit2: true, upto: '0.01' };
+const nodes = (url = world.chain.url) => ({ [NETWORK]: url });
+
+for (const [index, path] of ['/report-sponsored', '/report-sponsored-before', '/report-sponsored-sure', '/report-metered'].entries()) {
+  test(`the package pays ${path} without gas and without an allowance, where it is given a node`, async () => {
+    const payer = world.chain.accounts.payers[index]!;
+    await gasOf(payer);
+    const { signer, types } = listed(payer);
+    const paying = payingFetchOfPackage({ signer, policy: POLICY, nodes: nodes() });
+    for (const _ of [1, 2]) {
+      const { result, change } = await changesDuring(world, payer.address, () => paying(`${world.gate.url}${path}`));
+      assert.equal(result.status, 200, await result.clone().text());
+      assert.equal(change.settled, 1);
+      assert.ok(change.paid > 0n && change.paid <= PRICE_ATOMIC, String(change.paid));
+      assert.equal(receiptOf(result)?.amount, String(change.paid));
+    }
+    // What a price that is known afterwards has left of the allowance is too little for the next one.
+    assert.deepEqual(types, [...BOTH, ...BOTH]);
+  });
+}
+
+test('the package signs the payment alone where the allowance is enough', async () => {
+  const payer = world.chain.accounts.payers[4]!;
+  await world.chain.rpc('anvil_setBalance', [payer.address, '0xde0b6b3a7640000']);
+  const wallet = createWalletClient({ account: payer, chain: world.chain.chain, transport: http(world.chain.url) });
+  const { address } = world.chain.token;
+  const hash = await wallet.writeContract({ address, abi: APPROVE, functionName: 'approve', args: [PERMIT2, PRICE_ATOMIC] });
+  await world.chain.publicClient.waitForTransactionReceipt({ hash });
+  const { signer, types } = listed(payer);
+  const paying = payingFetchOfPackage({ signer, policy: POLICY, nodes: nodes() });
+  const { result, change } = await changesDuring(world, payer.address, () => paying(`${world.gate.url}/report-sponsored`));
+  assert.equal(result.status, 200, await result.clone().text());
+  assert.deepEqual([types, change.paid], [['PermitWitnessTransferFrom'], PRICE_ATOMIC]);
+});
+
+test('without an announcement or without a node that answers, the package signs no allowance, and says what is missing', async () => {
+  const payer = world.chain.accounts.payers[5]!;
+  for (const [path, node] of [
+    ['/report-unsponsored', world.chain.url],
+    ['/report-sponsored', 'http://127.0.0.1:9/'],
+    ['/report-sponsored-before', `${world.gate.url}/nowhere`],
+  ] as const) {
+    const { signer, types } = listed(payer);
+    const paying = payingFetchOfPackage({ signer, policy: POLICY, nodes: nodes(node) });
+    const { change } = await changesDuring(world, payer.address, () =>
+      assert.rejects(paying(`${world.gate.url}${path}`), { code: 'allowance_missing', signed: true }, path),
+    );
+    assert.deepEqual([types, change.paid], [['PermitWitnessTransferFrom'], 0n], path);
+  }
+});
+
+test('a payment whose answer was lost is sent again with its permit by another process, and charged once', async () => {
+  const payer = world.chain.accounts.payers[6]!;
+  const store = memoryStore();
+  const { signer, types } = listed(payer);
+  const sent: (string | null)[] = [];
+  const loses: typeof fetch = async (input, init) => {
+    const payment = new Request(input, init).headers.get('payment-signature');
+    if (payment !== null) sent.push(payment);
+    const answer = await fetch(input, init);
+    if (payment === null || sent.length > 1) return answer;
+    throw new TypeError('the answer is lost');
+  };
+  const url = `${world.gate.url}/report-sponsored`;
+  const abort = new AbortController();
+  const { result, change } = await changesDuring(world, payer.address, async () => {
+    const stops: typeof fetch = (input, init) =>
+      loses(input, init).catch((error: unknown) => {
+        abort.abort();
+        throw error;
+      });
+    const first = wrapFetch(stops, { signer, policy: POLICY, nodes: nodes(), store, resume });
+    await assert.rejects(first(url, { signal: abort.signal }), { code: 'aborted', signed: true });
+    // Made anew from the record of the store, without a node.
+    return wrapFetch(loses, { signer, policy: POLICY, store, resume })(url);
+  });
+  assert.equal(result.status, 200, await result.clone().text());
+  assert.equal(change.paid, PRICE_ATOMIC);
+  assert.deepEqual(types, BOTH);
+  assert.equal(sent.length, 2);
+  assert.equal(sent[0], sent[1]);
 });

@@ -62,6 +62,32 @@ fn no_host_is_told_to_start_a_program_of_its_folder_beside_a_key() {
     }
 }
 
+/// Words of a command line, or of an import, that has npm fetch what has our names there.
+const FETCHED: [&str; 5] = [
+    "npx farebox",
+    "npx --package farebox",
+    "npm create farebox",
+    "farebox-mcp\n",
+    "from 'farebox",
+];
+
+#[test]
+fn whoever_installs_is_told_that_the_names_on_npm_are_not_ours_yet() {
+    let mut pages = documents();
+    pages.extend(pages_below("examples"));
+    pages.push("create/README.md".into());
+    for page in pages {
+        let text = read(&page);
+        let is_fetched = |block: &str| {
+            let installs = block.lines().any(|line| line.starts_with("npm install"));
+            installs || FETCHED.iter().any(|word| block.contains(word))
+        };
+        let fetches = text.split("```").skip(1).step_by(2).any(is_fetched);
+        let is_told = text.contains("until-the-packages-are-on-npm");
+        assert!(!fetches || is_told, "{page}: say that the packages are not on npm yet");
+    }
+}
+
 #[test]
 fn every_variable_that_the_code_reads_is_described_and_no_other() {
     let document = read(CONFIGURATION);

@@ -23,7 +23,6 @@ export type JobErrorCode =
   | 'job_gone'
   | 'key_taken'
   | 'invalid_options'
-  | 'no_job'
   | FareboxErrorCode;
 
 export type JobErrorFacts = {
