@@ -16,7 +16,9 @@ export async function called(url: string, call: Call, signal: AbortSignal | null
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_call', params: [call, 'latest'] });
   const headers = { 'content-type': 'application/json' };
   try {
-    const response = await fetchOf(undefined)(url, { method: 'POST', headers, body, redirect: 'error', signal: endsIn(MAX_MS, signal) });
+    // Workers know no redirect that is an error: a node that leads elsewhere answers nothing.
+    const response = await fetchOf(undefined)(url, { method: 'POST', headers, body, redirect: 'manual', signal: endsIn(MAX_MS, signal) });
+    if (!response.ok) return undefined;
     const { bytes, end } = await readWithin(response, MAX_BODY, MAX_MS);
     const told: unknown = end === 'whole' ? JSON.parse(new TextDecoder().decode(bytes)) : undefined;
     const result = isObject(told) ? told['result'] : undefined;

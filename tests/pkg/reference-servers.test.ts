@@ -9,6 +9,7 @@ import { serve } from '@hono/node-server';
 import { HTTPFacilitatorClient } from '@x402/core/server';
 import { ExactEvmScheme } from '@x402/evm/exact/server';
 import { UptoEvmScheme } from '@x402/evm/upto/server';
+import { declareEip2612GasSponsoringExtension } from '@x402/extensions';
 import { paymentMiddleware, setSettlementOverrides, x402ResourceServer } from '@x402/hono';
 import { Hono } from 'hono';
 import { createWalletClient, erc20Abi, type Hex, http } from 'viem';
@@ -52,6 +53,11 @@ function version2(): Hono {
         'GET /report-before': { accepts: offer('$0.01', { paymentFlow: 'upfront' }), description: 'One weather report' },
         'POST /report': { accepts: [offer('$0.03'), offer('$0.02')], description: 'One weather report' },
         'GET /permit': { accepts: offer('$0.01', { assetTransferMethod: 'permit2' }), description: 'One weather report' },
+        'GET /sponsored': {
+          accepts: offer('$0.01', { assetTransferMethod: 'permit2' }),
+          description: 'One weather report',
+          extensions: declareEip2612GasSponsoringExtension(),
+        },
         'GET /counted/:units': { accepts: { ...offer('$0.01'), scheme: 'upto' }, description: 'As many reports as there are' },
         'GET /dear': { accepts: offer('$5'), description: 'Gold' },
       },
@@ -190,6 +196,20 @@ test('a permit is signed where the policy says so, and pays @x402/hono once Perm
   });
   await chain.publicClient.waitForTransactionReceipt({ hash });
   const response = await payingFetch({ signer, policy: { permit2: true } })(url);
+  assert.deepEqual([response.status, await response.text()], [200, GOODS]);
+  assert.equal(had - (await chain.balanceOf(account.address)), 10_000n);
+  const transfers = await transfersOf({ chain } as World, receiptOf(response)?.transaction as Hex);
+  assert.deepEqual(transfers, [{ from: account.address, to: chain.accounts.payee.address, value: 10_000n }]);
+});
+
+test('without gas and without an allowance @x402/hono is paid by Permit2 where the package is given a node', async () => {
+  const account = chain.accounts.payers[2]!;
+  await chain.rpc('anvil_setBalance', [account.address, '0x0']);
+  const url = `${shops[2]?.url}/sponsored`;
+  const signer = privateKeyToAccount(account.privateKey);
+  const had = await chain.balanceOf(account.address);
+  const options = { signer, policy: { permit2: true }, nodes: { [NETWORK]: chain.url } };
+  const response = await payingFetch(options)(url);
   assert.deepEqual([response.status, await response.text()], [200, GOODS]);
   assert.equal(had - (await chain.balanceOf(account.address)), 10_000n);
   const transfers = await transfersOf({ chain } as World, receiptOf(response)?.transaction as Hex);

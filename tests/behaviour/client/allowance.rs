@@ -94,8 +94,10 @@ pub fn an_allowance_of_the_amount_is_signed_before_the_payment_and_goes_with_it(
     let (_, message) = sent(exchange.signed(&payment, at(9)));
     assert_eq!(
         message["extensions"]["eip2612GasSponsoring"],
-        json!({"info": {"from": payer.to_checksum(), "asset": USDC, "spender": PERMIT2, "amount": "10000",
-            "nonce": "7", "deadline": deadline, "signature": signature, "version": "1"}})
+        json!({"schema": {}, "info": {"description": "words", "from": payer.to_checksum(), "asset": USDC,
+            "spender": PERMIT2, "amount": "10000", "nonce": "7", "deadline": deadline, "signature": signature,
+            "version": "1"}}),
+        "stock servers want all that they announced",
     );
     assert_eq!(message["payload"]["permit2Authorization"]["permitted"]["amount"], "10000");
 }

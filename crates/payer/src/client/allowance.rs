@@ -11,7 +11,7 @@ use alloc::string::{String, ToString};
 use serde_json::{Map, Value, json};
 
 use super::error::ClientError;
-use super::prepare::{Prepared, checked, typed_data};
+use super::prepare::{Prepared, checked, object_at, typed_data};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::time::UnixTime;
@@ -128,25 +128,25 @@ impl Terms {
 }
 
 impl SignedAllowance {
-    /// Its members as the extension has them.
-    pub(super) fn info(&self, prepared: &Prepared) -> Value {
-        let signed = &prepared.authorization;
-        json!({
-            "from": signed.from.to_checksum(),
-            "asset": prepared.offer.asset.address.to_checksum(),
-            "spender": PERMIT2.to_checksum(),
-            "amount": signed.value.to_string(),
-            "nonce": self.terms.nonce.to_string(),
-            "deadline": self.terms.deadline.secs().to_string(),
-            "signature": self.signature,
-            "version": VERSION,
-        })
-    }
-
-    /// Puts it into the extensions of a payment.
+    /// Adds it to what the server has announced in the extensions of a payment: stock servers refuse a
+    /// payment without all of that.
     pub(super) fn add_to(&self, extensions: &mut Map<String, Value>, prepared: &Prepared) {
-        let entry = extensions.entry(gas_sponsoring::NAME).or_insert(Value::Null);
-        *entry = json!({"info": self.info(prepared)});
+        let entry = object_at(extensions, gas_sponsoring::NAME);
+        let Some(info) = entry.and_then(|entry| object_at(entry, "info")) else { return };
+        let signed = &prepared.authorization;
+        let members = [
+            ("from", signed.from.to_checksum()),
+            ("asset", prepared.offer.asset.address.to_checksum()),
+            ("spender", PERMIT2.to_checksum()),
+            ("amount", signed.value.to_string()),
+            ("nonce", self.terms.nonce.to_string()),
+            ("deadline", self.terms.deadline.secs().to_string()),
+            ("signature", self.signature.clone()),
+        ];
+        for (name, text) in members {
+            info.insert(name.to_string(), text.into());
+        }
+        info.entry("version").or_insert_with(|| VERSION.into());
     }
 
     /// The proof of a payment that it goes with, as it is kept: [`Self::split`] reads it.
@@ -171,7 +171,7 @@ impl SignedAllowance {
     }
 }
 
-/// The extension's version.
+/// The version of the extension that is written where the server tells none.
 const VERSION: &str = "1";
 /// Spec: EIP-712; EIP-2612.
 const TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"}],"Permit":[{"name":"owner","type":"address"},{"name":"spender","type":"address"},{"name":"value","type":"uint256"},{"name":"nonce","type":"uint256"},{"name":"deadline","type":"uint256"}]}"#;

@@ -330,25 +330,32 @@ pub fn checked(signature: &str, digest: &[u8; 32], payer: &Address) -> Result<St
     }
 }
 
+/// The object at a place, which is made where there is another value, or none.
+pub(super) fn object_at<'m>(
+    members: &'m mut Map<String, Value>,
+    name: &str,
+) -> Option<&'m mut Map<String, Value>> {
+    let value = members.entry(name).or_insert(Value::Null);
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    value.as_object_mut()
+}
+
 /// The server's extensions, with this payment's identifier filled in.
 fn identified(challenge: &Challenge, identifier: Option<&str>) -> Map<String, Value> {
     let mut all = challenge.extensions.clone().unwrap_or_default();
-    if let Some(id) = identifier {
-        let entry = all.entry("payment-identifier").or_insert_with(|| json!({}));
-        if !entry.is_object() {
-            *entry = json!({});
-        }
-        if let Some(entry) = entry.as_object_mut() {
-            let info = entry.entry("info").or_insert_with(|| json!({"required": false}));
-            if !info.is_object() {
-                *info = json!({"required": false});
+    if let Some(id) = identifier
+        && let Some(entry) = object_at(&mut all, "payment-identifier")
+    {
+        if let Some(info) = object_at(entry, "info") {
+            if info.is_empty() {
+                info.insert("required".to_string(), json!(false));
             }
-            if let Some(info) = info.as_object_mut() {
-                info.insert("id".to_string(), json!(id));
-            }
-            // Some servers ignore extensions without a schema.
-            entry.entry("schema").or_insert_with(|| json!({}));
+            info.insert("id".to_string(), json!(id));
         }
+        // Some servers ignore extensions without a schema.
+        entry.entry("schema").or_insert_with(|| json!({}));
     }
     all
 }
