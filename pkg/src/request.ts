@@ -108,6 +108,9 @@ export function paidUrl(request: Pick<Plain, 'url' | 'method'>, response: Respon
   throw error;
 }
 
+/** Whether an answer that was asked for with `manual` leads elsewhere: Workers know no redirect that is an error. */
+export const leadsOn = ({ type, status }: Response): boolean => type === 'opaqueredirect' || (status >= 300 && status < 400);
+
 /** The caller's name for a purchase: the one that is given, else that of the header. An empty one, which the gate does not take for a name, is none. */
 export function keyOf(headers: Headers, given?: string): string | undefined {
   return given ?? (headers.get('idempotency-key') || undefined);

@@ -244,3 +244,17 @@ test('an answer that nobody can cancel does not hold up the link that it paid', 
   const paid = await soon(pays({ ...shop, fetch }, signer, { store: memoryStore() }));
   assert.equal((paid as { status?: string }).status, 'completed', String(paid));
 });
+
+test('a link that leads elsewhere is not paid, asked in words that Workers know', async () => {
+  const [shop, signer] = [treasury('x402'), watchedSigner()];
+  const asked: string[] = [];
+  const fetch = (async (input: RequestInfo | URL, init?: RequestInit) => {
+    // workerd knows these two alone, and throws at any other.
+    assert.ok([undefined, 'follow', 'manual'].includes(init?.redirect), init?.redirect);
+    if (String(input instanceof Request ? input.url : input).includes('/api/')) return shop.fetch(input, init);
+    asked.push(String(input instanceof Request ? input.url : input));
+    return new Response(null, { status: 302, headers: { location: 'https://elsewhere.example/' } });
+  }) as typeof globalThis.fetch;
+  const error = await fails({ ...shop, fetch }, signer);
+  assert.deepEqual([error.code, error.signed, signer.asked.length, asked], ['terms_changed', false, 0, [URL_OF_LINK]]);
+});

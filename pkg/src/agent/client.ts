@@ -3,7 +3,7 @@ import { readWithin } from '../beginning.js';
 import { unusable } from '../error.js';
 import { membersOf } from '../members.js';
 import { takesTokens } from '../operator/client.js';
-import { endsIn, fetchOf, paidUrl } from '../request.js';
+import { endsIn, fetchOf, leadsOn, paidUrl } from '../request.js';
 import {
   type PaidRequestContext,
   type PaidRequestHttpRequest,
@@ -195,15 +195,14 @@ export class AgentPayClient {
   async #call(path: string, token: string, init: RequestInit & { readonly headers?: Fields }): Promise<Response> {
     const headers = { ...this.#headers, ...init.headers, Authorization: `Bearer ${token}`, [sdkClientVersionHeaderName]: sdkClientVersion };
     const fetch = this.#fetch;
-    // Its fields and its decision are the control plane's alone; some platforms know no `error` here.
+    // Its fields and its decision are the control plane's alone.
     const response = await fetch(`${this.#base}${path}`, {
       ...init,
       headers,
       redirect: 'manual',
       signal: endsIn(this.#timeoutMs, init.signal),
     });
-    if (response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400))
-      throw new Error('The control plane redirects to another address: name that one in controlPlaneBaseUrl.');
+    if (leadsOn(response)) throw new Error('The control plane redirects to another address: name that one in controlPlaneBaseUrl.');
     return response;
   }
 

@@ -6,7 +6,7 @@ import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
 import { type Members, membersIn, membersOf } from '../members.js';
 import { takesTokens } from '../operator/client.js';
 import type { PayOptions, Proposal, Receipt } from '../options.js';
-import { endsIn } from '../request.js';
+import { endsIn, leadsOn } from '../request.js';
 import { type KeptPayment, resume, sentPayments } from '../resume.js';
 import type { Store } from '../store.js';
 import { LONGEST_MS } from '../timer.js';
@@ -101,12 +101,14 @@ export async function payPaymentLink(url: string, expected: ExpectedLink, option
       const paid = (await endedFor(place, store)).find((it) => it.receipt !== undefined);
       if (paid !== undefined) return paid;
       // The key makes the nonces of two processes one.
-      const init = { headers: { 'idempotency-key': id }, redirect: 'error', ...(signal === undefined ? {} : { signal }) } as const;
+      const init = { headers: { 'idempotency-key': id }, redirect: 'manual', ...(signal === undefined ? {} : { signal }) } as const;
       const response = await paysOnce(place, init).catch((error: unknown) => {
         throw isOther ? changed(error) : error;
       });
       await response.body?.cancel().catch(() => undefined);
-      return { receipt: receiptOf(response), payment: paymentOf(response) };
+      const payment = paymentOf(response);
+      if (payment === undefined && leadsOn(response)) throw otherwise('The link leads to another address.');
+      return { receipt: receiptOf(response), payment };
     },
   );
   const status = (): Promise<PaymentLinkState> => stateOf(origin, id, asking);
