@@ -1,6 +1,7 @@
 /** `fetch` that pays: carries out the decisions of the compiled part, one step after the other. */
 import { Exchange } from '#wasm';
 
+import { turnOf } from './alone.js';
 import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
 import { type Endpoints, endpointOf, endpointsOf, isShort, type Watch, watchOf } from './endpoints.js';
@@ -155,8 +156,8 @@ function checked(fetch: unknown, given: unknown): PayOptions {
   if (options['resume'] !== undefined && typeof memberOf(options['resume'], 'open') !== 'function')
     throw wrong('resume is not that of farebox/resume');
   const nodes = options['nodes'];
-  if (nodes !== undefined && !(isObject(nodes) && Object.values(nodes).every(isAddress)))
-    throw wrong('nodes names no URL for each network');
+  if (nodes !== undefined && !(isObject(nodes) && Object.entries(nodes).every(isNode)))
+    throw wrong("nodes is not an object of a node's URL for each network, such as eip155:8453");
   if (options['pin'] !== undefined && typeof options['pin'] !== 'string') throw wrong('pin is not text');
   if (options['timeoutMs'] !== undefined && !(Number(options['timeoutMs']) > 0)) throw wrong('timeoutMs is no number of milliseconds');
   if (options['store'] === null) delete options['store'];
@@ -183,7 +184,12 @@ const OPTIONS = [
   'resume',
 ] as const;
 
-const isAddress = (url: unknown): boolean => typeof url === 'string' && /^https?:\/\//.test(url) && URL.canParse(url);
+/** Whether this names a network and the URL of a node; one with a user's name would never be asked. */
+function isNode([network, url]: [string, unknown]): boolean {
+  if (!/^eip155:[1-9]\d*$/.test(network) || typeof url !== 'string' || !URL.canParse(url)) return false;
+  const { protocol, username, password } = new URL(url);
+  return /^https?:$/.test(protocol) && username === '' && password === '';
+}
 
 /** A policy as text; one that is not plain data is reported like one that is not an object. */
 function policyText(policy: unknown): string {
@@ -217,11 +223,15 @@ type Payment = {
   readonly options: PayOptions;
   /** Where the payment is kept while its fate is open. */
   readonly kept: Keeping | undefined;
+  /** Whether no other payment of this process signs an allowance of its token until this one is answered. */
+  readonly allowsAlone?: true;
 };
 
 /** Runs the steps; an error carries the payment and the last answer, if there are any. */
 async function pay(payment: Payment, begins?: Step): Promise<Response> {
-  const last: Last = { response: payment.first, sent: begins?.do === 'send' ? sentOf(payment) : undefined };
+  const goesOn = begins?.do === 'send';
+  // What has ended is asked for again, and signed with the nonce that it had.
+  const last: Last = { response: payment.first, sent: goesOn ? sentOf(payment) : undefined, reserved: goesOn, hasLeft: goesOn };
   try {
     return await steps(payment, last, begins);
   } catch (thrown) {
@@ -253,17 +263,16 @@ function withAsked<T>({ url, askedUrl }: Payment, text: string | undefined): T |
   return text === undefined ? undefined : { ...(JSON.parse(text) as T), ...(url === askedUrl ? {} : { askedUrl }) };
 }
 
-/** The last answer, unless the last request was lost, and the payment that left last. */
-type Last = { response: Response | undefined; sent: SentPayment | undefined };
+/**
+ * The last answer, unless the last request was lost, and the payment that left last; whether it is counted, and whether something that can be charged has left
+ * this process, or may have.
+ */
+type Last = { response: Response | undefined; sent: SentPayment | undefined; reserved: boolean; hasLeft: boolean };
 
 async function steps(payment: Payment, last: Last, begins: Step | undefined): Promise<Response> {
   const { exchange, request, signer, store, now, endpoint, watch, kept } = payment;
   const { signal } = request.rest;
   exchange.readOn(Object.keys(payment.options.nodes ?? {}).join(' '));
-  // What has ended is asked for again, and signed with the nonce that it had.
-  let reserved = begins?.do === 'send';
-  /** Whether something that can be charged has left this process, or may have. */
-  let hasLeft = reserved;
   if (begins?.do === 'afresh' && signer.known !== undefined)
     told(() => {
       exchange.paysFrom(signer.known ?? '');
@@ -276,7 +285,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         if (last.response.ok) await watch.delivered(endpoint, step.retrying, step.receipt !== null);
         // What was signed stays counted if the store fails.
         if (step.settles) await noted(() => update(store, (record) => told(() => exchange.settle(record))));
-        if (reserved) tell(payment, 'done');
+        if (last.reserved) tell(payment, 'done');
         const sent = sentOf(payment);
         if (sent === undefined) {
           await kept?.ended();
@@ -289,7 +298,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         return response;
       }
       case 'fail':
-        if (reserved && step.error.signed !== true) await unsigned(payment);
+        if (last.reserved && step.error.signed !== true) await unsigned(payment);
         throw new FareboxError(step.error);
       case 'choose': {
         const { options } = step;
@@ -300,8 +309,8 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         break;
       }
       case 'afresh':
-        if (reserved) await release(payment);
-        reserved = false;
+        if (last.reserved) await release(payment);
+        last.reserved = false;
         signal?.throwIfAborted();
         // A loss here is like that of the first request: nothing is signed.
         last.response = await paid(payment, []);
@@ -310,7 +319,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
       case 'reserve':
         signal?.throwIfAborted();
         await update(store, (record) => told(() => exchange.reserve(record, now())));
-        reserved = true;
+        last.reserved = true;
         tell(payment, 'looked');
       // falls through
       case 'renew':
@@ -326,10 +335,22 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         }
         break;
       case 'read': {
-        const node = payment.options.nodes?.[step.network] ?? '';
-        const [allowance, nonce] = await Promise.all(step.calls.map((call) => called(node, call, signal)));
-        step = JSON.parse(exchange.read(allowance, nonce, now())) as Step;
-        break;
+        const reading = step;
+        const next = async (): Promise<Step> => JSON.parse(exchange.read(...(await allowanceOf(payment, reading)))) as Step;
+        step = await next();
+        if (step.do !== 'sign' || payment.allowsAlone) break;
+        // A token takes its permits one after the other: another one before it is answered would have the same number.
+        const name = `${proposalOf(payment)?.payer} ${reading.network} ${reading.calls[0].to}`;
+        const leave = await turnOf(name, store, signal).catch(async (error: unknown) => {
+          // Nothing was signed.
+          await unsigned(payment);
+          throw error;
+        });
+        try {
+          return await steps({ ...payment, allowsAlone: true }, last, await next());
+        } finally {
+          leave();
+        }
       }
       case 'prepare':
         try {
@@ -373,7 +394,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           await unsigned(payment);
           throw error;
         }
-        hasLeft = true;
+        last.hasLeft = true;
         const hash = await sentTransaction(payment);
         kept?.proved?.(hash, true);
         step = JSON.parse(exchange.broadcast(hash, now())) as Step;
@@ -385,10 +406,10 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           await kept?.sends(exchange, payment.url);
         } catch (error) {
           // Another one took the room meanwhile: it is not kept, and a signature that nobody has seen is not counted.
-          if (!hasLeft && memberOf(error, 'code') === 'budget_exhausted') await release(payment);
+          if (!last.hasLeft && memberOf(error, 'code') === 'budget_exhausted') await release(payment);
           throw error;
         }
-        hasLeft = true;
+        last.hasLeft = true;
         await pause(step.waitMs, signal);
         signal?.throwIfAborted();
         last.sent = sentOf(payment);
@@ -399,6 +420,18 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
       }
     }
   }
+}
+
+/** What a node tells of an allowance, and of the number of the next one. One that fails is asked once more. */
+async function allowanceOf(
+  { options, request }: Payment,
+  { network, calls }: Extract<Step, { readonly do: 'read' }>,
+): Promise<[string | undefined, string | undefined]> {
+  const node = options.nodes?.[network] ?? '';
+  const { signal } = request.rest;
+  const ask = async (call: Call): Promise<string | undefined> => (await called(node, call, signal)) ?? called(node, call, signal);
+  const allowance = await ask(calls[0]);
+  return [allowance, allowance === undefined ? undefined : await ask(calls[1])];
 }
 
 /** The step that asks the wallet to sign. What a person took long to confirm is counted anew first. */

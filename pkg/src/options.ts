@@ -94,6 +94,8 @@ export type Proposal = {
   readonly paysBeforeWork: boolean;
   /** Whether you send the transaction and pay its gas: `broadcast` is called for it. */
   readonly paysGas: boolean;
+  /** Whether the wallet may be asked for an allowance of this amount first, which the server's facilitator submits: see `nodes`. */
+  readonly mayAllow: boolean;
   readonly description: string;
   readonly serverSays: string;
   /** A URL other than the requested one, if the server names one, or the realm of its challenge that is not the host; never followed. */

@@ -274,8 +274,8 @@ impl Exchange {
     }
 
     /// Takes what both calls returned, hex; none for one that failed.
-    pub fn read(&mut self, allowance: Option<String>, nonce: Option<String>, now: f64) -> String {
-        let next = self.0.read([allowance.as_deref(), nonce.as_deref()], seconds(now));
+    pub fn read(&mut self, allowance: Option<String>, nonce: Option<String>) -> String {
+        let next = self.0.read([allowance.as_deref(), nonce.as_deref()]);
         self.step(next)
     }
 

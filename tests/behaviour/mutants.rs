@@ -301,6 +301,8 @@ const TABLE: &[Row] = &[
     row!(PolicyForEver, agent::nothing_is_paid_after_the_end_of_the_policy),
     row!(CountsBeforeConfirm, agent::a_late_yes_signs_no_more_than_the_caps_of_its_day),
     row!(PermitsUnasked, client::nothing_is_read_where_no_permit_could_go_with_the_payment),
+    row!(EndedPermitsGoAlong, client::a_permit_that_ends_before_its_payment_is_signed_anew),
+    row!(RefusedPermitsWait, client::what_is_signed_after_a_permit_was_refused_is_not_taken_for_it),
     row!(PinIsForgotten, agent::a_pinned_offer_is_paid_and_no_other),
     row!(QuotesAreBelieved, purchases::a_quote_that_contradicts_itself_or_the_order_is_not_signed),
     row!(KeptQuotesAreSigned, purchases::a_quote_above_what_a_later_call_allows_is_not_signed),

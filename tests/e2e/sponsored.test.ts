@@ -188,6 +188,20 @@ for (const [index, path] of ['/report-sponsored', '/report-sponsored-before', '/
   });
 }
 
+test('payments of one process at once sign one allowance after the other, and each is charged', async () => {
+  const payer = world.chain.accounts.payers[7]!;
+  const { signer, types } = listed(payer);
+  const paying = payingFetchOfPackage({ signer, policy: POLICY, nodes: nodes() });
+  const { result, change } = await changesDuring(world, payer.address, () =>
+    Promise.all(['/report-sponsored', '/report-sponsored-before', '/report-sponsored'].map((path) => paying(`${world.gate.url}${path}`))),
+  );
+  assert.deepEqual(
+    result.map(({ status }) => status),
+    [200, 200, 200],
+  );
+  assert.deepEqual([change.paid, types.length], [3n * PRICE_ATOMIC, 6]);
+});
+
 test('the package signs the payment alone where the allowance is enough', async () => {
   const payer = world.chain.accounts.payers[4]!;
   await world.chain.rpc('anvil_setBalance', [payer.address, '0xde0b6b3a7640000']);
@@ -200,6 +214,17 @@ test('the package signs the payment alone where the allowance is enough', async 
   const { result, change } = await changesDuring(world, payer.address, () => paying(`${world.gate.url}/report-sponsored`));
   assert.equal(result.status, 200, await result.clone().text());
   assert.deepEqual([types, change.paid], [['PermitWitnessTransferFrom'], PRICE_ATOMIC]);
+});
+
+test('a node is named by a URL for each network, and by nothing else', () => {
+  const signer = world.chain.accounts.payers[5]!;
+  for (const wrong of [
+    ['https://a.example'],
+    { base: 'https://a.example' },
+    { 'eip155:1': 'a.example' },
+    { 'eip155:1': 'https://key@a.example' },
+  ])
+    assert.throws(() => payingFetchOfPackage({ signer, nodes: wrong as never }), { code: 'invalid_options' }, JSON.stringify(wrong));
 });
 
 test('without an announcement or without a node that answers, the package signs no allowance, and says what is missing', async () => {

@@ -150,8 +150,9 @@ pub struct Choice {
     pub asset_label: AssetLabel,
     /// Indices of the facilitators that may settle it, the last resort last; never empty.
     pub facilitators: Vec<usize>,
-    /// Whether `before` asks `verify` first: because a second facilitator could be asked, or
-    /// because this one may refuse its key, which only there is certain to have moved no money.
+    /// Whether `before` asks `verify` first: because a second facilitator could be asked, because this
+    /// one may refuse its key, which only there is certain to have moved no money, or because an
+    /// allowance may be missing, which a transaction that fails does not tell.
     pub verifies_first: bool,
     /// The wire form of the terms, built once.
     pub requirements: v2::PaymentRequirements,

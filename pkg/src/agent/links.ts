@@ -1,6 +1,7 @@
 /** Payments by link: made at a treasury, and paid once from this wallet, within its policy. */
 
 import * as wasm from '#agent-wasm';
+import { alone } from '../alone.js';
 import { FareboxError, type SentPayment, unusable } from '../error.js';
 import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
 import { type Members, membersIn, membersOf } from '../members.js';
@@ -9,7 +10,6 @@ import type { PayOptions, Proposal, Receipt } from '../options.js';
 import { endsIn, leadsOn } from '../request.js';
 import { type KeptPayment, resume, sentPayments } from '../resume.js';
 import type { Store } from '../store.js';
-import { LONGEST_MS } from '../timer.js';
 import { type CheckedLink, checkPaymentLink, type ExpectedLink, followPaymentLink, type PaymentLinkState, paymentLinkIn } from './cards.js';
 import { originOf, pause, replyTo } from './exchange/call.js';
 import { storeOf } from './signer-store.js';
@@ -130,25 +130,6 @@ const ANSWER_MS = 30_000;
 /** The payments that a store has of a link and whose fate is not open: with a receipt, or ended without one. */
 const endedFor = async (place: string, store: Store): Promise<KeptPayment[]> =>
   (await sentPayments(store)).filter((it) => !it.open && it.url === place);
-
-/** The links that this process is paying from each store. */
-const flights = new WeakMap<Store, Map<string, Promise<unknown>>>();
-
-/** Pays a link when no other call of this process with this store is paying it. */
-async function alone<T>(place: string, store: Store, signal: AbortSignal | undefined, pays: () => Promise<T>): Promise<T> {
-  const all = flights.get(store) ?? new Map<string, Promise<unknown>>();
-  flights.set(store, all);
-  for (let other = all.get(place); other !== undefined; other = all.get(place)) {
-    const over = new AbortController();
-    const wakes = (): void => over.abort();
-    other.then(wakes, wakes);
-    await pause(LONGEST_MS, signal, over.signal);
-    signal?.throwIfAborted();
-  }
-  const ends = pays().finally(() => all.delete(place));
-  all.set(place, ends);
-  return ends;
-}
 
 async function stateOf(origin: string, id: string, asking: Asking): Promise<PaymentLinkState> {
   const { status, said, data } = await asked(origin, { method: 'GET', path: `/p/${id}/status` }, asking);

@@ -55,7 +55,7 @@ fn sent(next: Next) -> (String, Value) {
 /// Pays with a permit at nonce 7, where nothing is allowed.
 fn sponsored(exchange: &mut Exchange) -> (String, Value) {
     reading(exchange.prepare(at(0)));
-    let permit = sign(exchange.read([Some(ZERO), Some(SEVEN)], at(0)));
+    let permit = sign(exchange.read([Some(ZERO), Some(SEVEN)]));
     assert!(matches!(exchange.signed(&permit, at(5)), Next::Prepare));
     let payment = sign(exchange.prepare(at(5)));
     sent(exchange.signed(&payment, at(9)))
@@ -70,14 +70,15 @@ pub fn an_allowance_of_the_amount_is_signed_before_the_payment_and_goes_with_it(
     assert_eq!((reading.network.as_str(), reading.token.as_str()), (NETWORK, USDC));
     let permit2 = "000000000000000000000000000000000022d473030f116ddee9f6b43ac78ba3";
     assert_eq!(reading.data, [format!("0xdd62ed3e{word}{permit2}"), format!("0x7ecebe00{word}")]);
-    let next = exchange.read([Some(ZERO), Some(SEVEN)], at(0));
+    let next = exchange.read([Some(ZERO), Some(SEVEN)]);
     let Next::Sign(data) = &next else { panic!("{next:?}") };
     assert_eq!(data["primaryType"], "Permit");
     assert_eq!(
         data["domain"],
         json!({"name": "USDC", "version": "2", "chainId": 84532, "verifyingContract": USDC})
     );
-    let deadline = (NOW + 3_600).to_string();
+    // Ten minutes after the payment as it was then.
+    let deadline = (NOW + 660).to_string();
     assert_eq!(
         data["message"],
         json!({"owner": payer.to_checksum(), "spender": PERMIT2, "value": "10000", "nonce": "7", "deadline": deadline})
@@ -136,7 +137,7 @@ pub fn an_allowance_that_is_enough_or_cannot_be_read_leaves_the_payment_alone() 
     ] {
         let mut exchange = reserved(&permit(), &announced(), &[NETWORK]);
         reading(exchange.prepare(at(0)));
-        assert!(matches!(exchange.read(told, at(0)), Next::Prepare), "{told:?}");
+        assert!(matches!(exchange.read(told), Next::Prepare), "{told:?}");
         let payment = sign(exchange.prepare(at(0)));
         let (_, message) = sent(exchange.signed(&payment, at(0)));
         assert_eq!(message["payload"]["permit2Authorization"]["permitted"]["amount"], "10000");
@@ -155,7 +156,7 @@ fn announced_with_identifier(message: &Value) -> Value {
 pub fn a_permit_by_another_signer_pays_nothing() {
     let mut exchange = reserved(&permit(), &announced(), &[NETWORK]);
     reading(exchange.prepare(at(0)));
-    let Next::Sign(_) = exchange.read([Some(ZERO), Some(SEVEN)], at(0)) else { panic!() };
+    let Next::Sign(_) = exchange.read([Some(ZERO), Some(SEVEN)]) else { panic!() };
     let wrong = format!("0x{}1b", "11".repeat(64));
     let error = failure(exchange.signed(&wrong, at(0)));
     assert_eq!(error.reason.code(), "wrong_signature");
@@ -187,4 +188,49 @@ pub fn other_terms_are_read_anew() {
     // The wallet is asked for another payment of the same purchase: what was allowed is not enough.
     exchange.reserve(None, at(70)).unwrap();
     reading(exchange.prepare(at(70)));
+}
+
+#[test]
+pub fn a_permit_that_ends_before_its_payment_is_signed_anew() {
+    let mut exchange = reserved(&permit(), &announced(), &[NETWORK]);
+    reading(exchange.prepare(at(0)));
+    let permit = sign(exchange.read([Some(ZERO), Some(SEVEN)]));
+    assert!(matches!(exchange.signed(&permit, at(5)), Next::Prepare));
+    // The wallet's person comes back after a while: the permit covers all of that payment, too.
+    exchange.recount(None, at(600)).unwrap();
+    assert!(matches!(exchange.prepare(at(600)), Next::Sign(_)));
+    exchange.recount(None, at(601)).unwrap();
+    reading(exchange.prepare(at(601)));
+    let next = exchange.read([Some(ZERO), Some(SEVEN)]);
+    let Next::Sign(data) = &next else { panic!("{next:?}") };
+    assert_eq!(data["message"]["deadline"], (NOW + 601 + 660).to_string());
+}
+
+#[test]
+pub fn what_is_signed_after_a_permit_was_refused_is_not_taken_for_it() {
+    let mut exchange = reserved(&permit(), &announced(), &[NETWORK]);
+    sponsored(&mut exchange);
+    // Other terms: the wallet is asked for another permit, and signs none.
+    exchange.reserve(None, at(70)).unwrap();
+    reading(exchange.prepare(at(70)));
+    assert!(matches!(exchange.read([Some(ZERO), Some(SEVEN)]), Next::Sign(_)));
+    // The same call again: what was sent before has been delivered, and its answer is asked for.
+    let next = exchange.go_on(policy(RULES), None, false, true, at(80)).unwrap();
+    assert!(matches!(next, Next::Send { .. }), "{next:?}");
+    let delivered = problem("payment_already_delivered", None);
+    let statement = sign(exchange.answered(409, &Headers::new(), &delivered, at(81)));
+    let next = exchange.signed(&statement, at(82));
+    let Next::Send { headers, .. } = next else { panic!("{next:?}") };
+    assert!(headers.iter().any(|(name, _)| name == "Farebox-Redelivery"), "{headers:?}");
+}
+
+#[test]
+fn a_person_is_told_that_an_allowance_may_be_signed_first() {
+    let mut exchange = reserved(&permit(), &announced(), &[NETWORK]);
+    assert_eq!(exchange.proposal().unwrap()["mayAllow"], true);
+    sponsored(&mut exchange);
+    assert_eq!(exchange.proposal().unwrap()["mayAllow"], true);
+    let mut bare = reserved(&permit(), &announced(), &[]);
+    assert_eq!(bare.proposal().unwrap()["mayAllow"], false);
+    assert!(matches!(bare.prepare(at(0)), Next::Sign(_)));
 }

@@ -67,6 +67,10 @@ macro_rules! payer {
             NoncesAreDrawn,
             /// An allowance is signed for a server whose facilitator takes none.
             PermitsUnasked,
+            /// A permit that ends before its payment goes along all the same.
+            EndedPermitsGoAlong,
+            /// What a wallet signs after it has refused a permit is taken for that permit.
+            RefusedPermitsWait,
             /// A payment that may be charged is signed again for another token.
             AnySlotIsSigned,
             /// A payment that is signed for another token is counted in the place of the one signed

@@ -2,8 +2,8 @@
 //! submits this permit of the token with the payment, and pays the gas.
 //!
 //! It covers the amount of one payment, and its spender is Permit2, which moves nothing without the
-//! payer's signature of that payment: alone, a permit is worth nothing to anyone. Spec: EIP-2612;
-//! x402 extension `eip2612GasSponsoring`.
+//! payer's signature of that payment. Whoever has it can submit it until its end, and it takes the
+//! place of whatever allowance there is then. Spec: EIP-2612; x402 extension `eip2612GasSponsoring`.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -21,8 +21,9 @@ use farebox_evm::eip712::TypedData;
 use farebox_evm::permit2::PERMIT2;
 use farebox_wire::x402::extension::gas_sponsoring;
 
-/// Seconds for which it is good, or as long as the payment: the wallet asks for the payment after it.
-const VALID_SECS: u64 = 3_600;
+/// Seconds for which it is good beyond the end of the payment as it was read for: the wallet signs
+/// that one after it.
+const VALID_SECS: u64 = 600;
 /// Selector of `allowance(address,address)`. Spec: ERC-20.
 const ALLOWANCE: [u8; 4] = [0xdd, 0x62, 0xed, 0x3e];
 /// Selector of `nonces(address)`. Spec: EIP-2612.
@@ -79,7 +80,7 @@ impl Reading {
 impl Terms {
     /// What the payer has to sign, by what both calls returned; none if the allowance is enough, or
     /// the node has told nothing of a permit.
-    pub(super) fn of(prepared: &Prepared, told: [Option<&str>; 2], now: UnixTime) -> Option<Self> {
+    pub(super) fn of(prepared: &Prepared, told: [Option<&str>; 2]) -> Option<Self> {
         let [allowance, nonce] = told.map(|text| {
             let word = hex::decode_array::<32>(text?).ok()?;
             Some(Amount::from_be_bytes(word))
@@ -88,8 +89,7 @@ impl Terms {
         if allowance? >= signed.value {
             return None;
         }
-        let deadline = signed.valid_before.max(now.plus(VALID_SECS));
-        Some(Self { nonce: nonce?, deadline })
+        Some(Self { nonce: nonce?, deadline: signed.valid_before.plus(VALID_SECS) })
     }
 
     /// Typed data for a wallet.
@@ -128,6 +128,12 @@ impl Terms {
 }
 
 impl SignedAllowance {
+    /// The end of its validity.
+    #[must_use]
+    pub const fn deadline(&self) -> UnixTime {
+        self.terms.deadline
+    }
+
     /// Adds it to what the server has announced in the extensions of a payment: stock servers refuse a
     /// payment without all of that.
     pub(super) fn add_to(&self, extensions: &mut Map<String, Value>, prepared: &Prepared) {

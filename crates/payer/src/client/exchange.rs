@@ -284,6 +284,7 @@ impl Exchange {
 
     /// Takes an answer; `body` is needed for a 402 and for refusals, up to 64 KiB.
     pub fn answered(&mut self, status: u16, headers: &Headers, body: &[u8], now: UnixTime) -> Next {
+        self.forget_unsigned();
         let answer = ReceivedResponse { status, headers, body, now };
         let renewal = self.state.renewal();
         let next = match (renewal, self.state.is_paid()) {

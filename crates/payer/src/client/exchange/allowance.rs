@@ -13,7 +13,6 @@ use crate::client::allowance::{Reading, SignedAllowance, Terms};
 use crate::client::error::{ClientError, Reason};
 use crate::client::prepare::Prepared;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_base::time::UnixTime;
 use farebox_wire::x402::extension::gas_sponsoring;
 
 /// How far the allowance of the payment that is proposed is.
@@ -41,16 +40,24 @@ impl Exchange {
     pub(super) fn unread(&self, prepared: &Prepared) -> Option<Reading> {
         let announced = self.state.challenge()?.extensions.as_ref();
         let is_announced = announced.is_some_and(|all| all.contains_key(gas_sponsoring::NAME));
-        let is_unread = matches!(self.allowance, Allowance::Unread);
+        // One that ends before the payment is refused with it.
+        let is_unread = match &self.allowance {
+            Allowance::Unread => true,
+            Allowance::Signed(it) => {
+                it.deadline() < prepared.authorization.valid_before
+                    && !planted(Mutant::EndedPermitsGoAlong)
+            }
+            Allowance::Read | Allowance::Signing(_) => false,
+        };
         let reading = Reading::of(prepared).filter(|it| self.nodes.contains(&it.network))?;
         (is_unread && (is_announced || planted(Mutant::PermitsUnasked))).then_some(reading)
     }
 
     /// Takes what both calls of [`Next::Read`] returned, hex; none for one that failed.
-    pub fn read(&mut self, told: [Option<&str>; 2], now: UnixTime) -> Next {
+    pub fn read(&mut self, told: [Option<&str>; 2]) -> Next {
         self.allowance = Allowance::Read;
         let Some(proposed) = self.state.proposed() else { return nothing() };
-        let Some(terms) = Terms::of(&proposed.prepared, told, now) else { return Next::Prepare };
+        let Some(terms) = Terms::of(&proposed.prepared, told) else { return Next::Prepare };
         self.allowance = Allowance::Signing(terms);
         Next::Sign(Box::new(terms.typed_data(&proposed.prepared)))
     }
@@ -66,6 +73,19 @@ impl Exchange {
             }
             Err(error) => Next::Fail(error),
         })
+    }
+
+    /// Lets go of a permit that the wallet was asked for and did not sign: what it signs next is another
+    /// thing.
+    pub(super) fn forget_unsigned(&mut self) {
+        if matches!(self.allowance, Allowance::Signing(_)) && !planted(Mutant::RefusedPermitsWait) {
+            self.allowance = Allowance::Unread;
+        }
+    }
+
+    /// Whether a permit may be signed before the payment that is proposed.
+    pub(super) fn may_allow(&self, prepared: &Prepared) -> bool {
+        self.unread(prepared).is_some() || prepared.allowance.is_some()
     }
 
     /// The permit that goes with the payment.

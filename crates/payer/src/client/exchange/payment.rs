@@ -289,8 +289,12 @@ fn refused(prepared: &Prepared, problem: &Problem, answer: ReceivedResponse<'_>)
     let is_permit = matches!(offer.method, TransferMethod::Permit2 | TransferMethod::Upto(_));
     if is_permit && says(Rejection::is_about_allowance) {
         let (permit2, least) = (PERMIT2.to_checksum(), offer.amount);
+        let beside = prepared.allowance.as_ref().map(|permit| {
+            format!("; the permit of {least} beside it can be submitted until {}, and takes the place of what you approve before", permit.deadline().secs())
+        });
+        let beside = beside.unwrap_or_default();
         let message = format!(
-            "{rejection}; {payer} lets Permit2 ({permit2}) move less than {price}: approve at least {least} atomic units of contract {asset} on {network}{name}"
+            "{rejection}; {payer} lets Permit2 ({permit2}) move less than {price}: approve at least {least} atomic units of contract {asset} on {network}{name}{beside}"
         );
         return ClientError::new(Reason::AllowanceMissing, message);
     }

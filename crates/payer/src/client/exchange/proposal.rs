@@ -16,7 +16,8 @@ impl Exchange {
     /// The pending payment, for a person or a hook; the server's texts are cleaned.
     #[must_use]
     pub fn proposal(&self) -> Option<Value> {
-        let Proposed { challenge, prepared: Prepared { offer, .. } } = self.state.proposed()?;
+        let Proposed { challenge, prepared } = self.state.proposed()?;
+        let Prepared { offer, .. } = prepared;
         let elsewhere = offer.resource.as_deref().filter(|place| match &offer.asked {
             TermsSource::X402 { .. } => {
                 !place.starts_with('/') && origin_of(place) != origin_of(&self.url)
@@ -45,6 +46,7 @@ impl Exchange {
             "validForSecs": offer.max_timeout_secs,
             "paysBeforeWork": offer.flow == Flow::Upfront,
             "paysGas": offer.charge().is_some_and(|charge| charge.way == Way::Hash),
+            "mayAllow": self.may_allow(prepared),
             "description": offer.description,
             "serverSays": challenge.error,
             "claimsToSell": elsewhere,

@@ -1,0 +1,43 @@
+/** Work of one process that follows other work of the same name, with one store. */
+import type { Store } from './store.js';
+
+const turns = new WeakMap<Store, Map<string, Promise<void>>>();
+
+/** Returns once no other call of this process with this store has the turn of that name, with what gives it back. What aborts the wait is thrown. */
+export async function turnOf(name: string, store: Store, signal: AbortSignal | null | undefined): Promise<() => void> {
+  const all = turns.get(store) ?? new Map<string, Promise<void>>();
+  turns.set(store, all);
+  for (let other = all.get(name); other !== undefined; other = all.get(name)) {
+    await endOr(other, signal);
+    signal?.throwIfAborted();
+  }
+  let ends = (): void => undefined;
+  all.set(name, new Promise((resolve) => (ends = resolve)));
+  return () => {
+    all.delete(name);
+    ends();
+  };
+}
+
+/** Works when no other call of this process with this store is at work under that name. */
+export async function alone<T>(name: string, store: Store, signal: AbortSignal | null | undefined, works: () => Promise<T>): Promise<T> {
+  const leave = await turnOf(name, store, signal);
+  try {
+    return await works();
+  } finally {
+    leave();
+  }
+}
+
+/** Returns once this has ended, or the caller gives up. */
+async function endOr(work: Promise<void>, signal: AbortSignal | null | undefined): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    signal?.addEventListener('abort', done, { once: true });
+    work.then(done, done);
+    if (signal?.aborted === true) done();
+  });
+}
