@@ -111,6 +111,26 @@ test('a purchase of which nobody took anything is not over, and the same command
   }
 });
 
+test('content that comes live is not waited for once its reader has left, whether they took any of it or not', async (t) => {
+  const shop = await open((request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    response.writeHead(200, { 'payment-response': base64(JSON.stringify(settlement())), 'content-type': 'text/event-stream' });
+    const timer = setInterval(() => response.write('data: 1\n\n'), 50);
+    response.on('close', () => clearInterval(timer));
+  });
+  t.after(() => shop.stop());
+  for (const [reader, wanted] of [
+    ['false', 4],
+    ['head -1 > /dev/null', 0],
+  ] as const) {
+    const command = `timeout 30 ${process.execPath} pkg/dist/cli/main.js pay ${shop.url} --yes --store ${newStore()}`;
+    const env = { PATH: process.env['PATH'], HOME: home, FAREBOX_PRIVATE_KEY: PAYER_KEY };
+    const ran = spawn('bash', ['-c', `${command} | ${reader}; exit \${PIPESTATUS[0]}`], { env });
+    const [code] = (await once(ran, 'close')) as [number];
+    assert.equal(code, wanted, reader);
+  }
+});
+
 // A-547
 test('a budget that is gone once a person has agreed ends the call before the wallet signs', async (t) => {
   const shop = await open(honest);

@@ -58,8 +58,11 @@ function printed(text: string): number {
 process.stderr.on('error', () => undefined);
 let isLost = false;
 process.stdout.on('error', ({ code = 'unknown error' }: NodeJS.ErrnoException) => {
-  // A reader that has enough, such as head, is no failure.
-  if (code === 'EPIPE' && reader.isHeard) return;
+  // A reader that has enough, such as head, is no failure. What is paid for is noted first, and content that comes live has no end of its own.
+  if (code === 'EPIPE' && reader.isHeard) {
+    isLost = true;
+    return;
+  }
   if (code === 'EPIPE') process.exit();
   if (!isLost) tell(`farebox: standard output cannot be written: ${code}\n`);
   isLost = true;
