@@ -157,6 +157,7 @@ const TABLE: &[Row] = &[
     row!(DebtsAreToldEarly, onchain::burnt::the_operator_hears_of_a_debt_once_it_may_not_be_served_any_more),
     row!(RivalBegins, mpp::of_the_two_payments_that_one_challenge_can_be_answered_with_one_buys_something),
     row!(RedirectsAreSold, redirects::a_redirect_is_no_delivery_and_tells_nothing),
+    row!(PagesPayForRedirects, redirects::a_page_pays_for_no_redirect_because_it_cannot_follow_one),
     row!(StaleRoom, faults::work_is_not_begun_for_an_authorization_that_ends_while_it_waits),
     row!(PartBegins, requests::a_body_that_breaks_off_begins_nothing),
     row!(SentGetsTerms, onchain::moved::it_is_served_at_the_price_of_its_challenge_whatever_is_asked_by_now),

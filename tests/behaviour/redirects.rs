@@ -1,10 +1,11 @@
 //! Redirects of the origin: sold only where the route says so. Spec: docs/requests.md, "HTTP".
 
 use farebox_core::problem::Code;
+use serde_json::json;
 
 use crate::world::facilitator::Settle;
 use crate::world::origin::Say;
-use crate::world::{World, get};
+use crate::world::{World, get, routes, vars};
 
 const MODES: [&str; 2] = ["/after", "/before"];
 const ELSEWHERE: &str = "302\nlocation: https://bucket.example/file?signature=secret";
@@ -71,6 +72,23 @@ fn a_route_that_sells_redirects_delivers_one_once_it_is_paid() {
     }
     assert_eq!(world.origin.calls.len(), 1);
     assert!(world.facilitator.chain.is_paid(&payment.nonce));
+}
+
+//
+#[test]
+pub fn a_page_pays_for_no_redirect_because_it_cannot_follow_one() {
+    let mut vars = vars(routes());
+    vars["bindings"] = json!(["PAGES"]);
+    let mut world = World::with(vars);
+    for (target, pays) in [("/after", true), ("/moves", false)] {
+        let head = get(target).header("user-agent", "Mozilla/5.0").header("accept", "text/html");
+        let page = world.send(head);
+        assert_eq!(page.status, 402, "{target}");
+        assert_eq!(page.names("<script"), pays, "{target}");
+        let policy = page.headers.get("content-security-policy").unwrap();
+        assert_eq!(policy.contains("script-src"), pays, "{target}: {policy}");
+        assert_eq!(page.payment_required()["accepts"][0]["amount"], "10000", "{target}");
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ macro_rules! gate {
             GoneClientsAreServed,
             /// A redirect is what was paid for.
             RedirectsAreSold,
+            /// A page pays where redirects are sold, which it cannot follow.
+            PagesPayForRedirects,
             /// A payment to another payee counts as its payer's failure here, whoever shows it.
             PublicPaymentsCount,
             /// The hash of a purchase has no key: its first bytes agree for two requests that somebody has
