@@ -408,7 +408,8 @@ test('two tabs whose persons are asked at once pay once', async () => {
   });
 });
 
-test('a page of the origin is shown in place, and by itself under its own address', async () => {
+// A-694
+test('a page of the origin is shown in place, and by itself under its own address, where no cache answers for it', async () => {
   const payer = payerOf(0);
   await charged(payer.address, 1n, async () => {
     const { page } = await visited('/', [{ payer, network: HERE, name: 'Fox' }]);
@@ -416,6 +417,16 @@ test('a page of the origin is shown in place, and by itself under its own addres
     await isPaid(page);
     await page.frameLocator('#pay iframe').getByText('Free to read.').waitFor();
     await screenshot(page, 'pay-page-1280');
+    // As a service worker of the site looks for it.
+    assert.equal(await page.evaluate(async () => (await caches.match(location.href)) === undefined), true);
+    assert.deepEqual(
+      await page.evaluate(async () => {
+        const cache = await caches.open('farebox-paid');
+        const all = await Promise.all((await cache.keys()).map((key) => cache.match(key)));
+        return all.map((kept) => kept?.headers.get('content-type'));
+      }),
+      ['application/octet-stream'],
+    );
     await page.getByRole('link', { name: 'Open it by itself' }).click();
     await page.getByText('Free to read.').waitFor();
     assert.equal(page.url(), `${world.gate.url}/`);

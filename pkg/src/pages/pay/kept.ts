@@ -14,6 +14,8 @@ export type Goods = {
 };
 
 const CACHE = 'farebox-paid';
+/** Under which the goods of a URL stand: the address of no page, as a service worker of the site may answer from all caches. */
+const keyOf = (url: string): string => `/_farebox/pay/kept?${encodeURIComponent(url)}`;
 const HOUR_MS = 3_600_000;
 /** Larger answers are shown and not kept, bytes. */
 const MOST_BYTES = 25_000_000;
@@ -21,9 +23,13 @@ const MOST_BYTES = 25_000_000;
 /** Keeps the goods of a URL; whether they are kept. */
 export async function keep(url: string, goods: Goods): Promise<boolean> {
   if (goods.body.size > MOST_BYTES) return false;
-  const facts = JSON.stringify({ file: goods.file, isGuarded: goods.isGuarded, receipt: goods.receipt });
-  const headers = { 'content-type': goods.type, 'x-until': String(Date.now() + HOUR_MS), 'x-facts': encodeURIComponent(facts) };
-  await (await caches.open(CACHE)).put(url, new Response(goods.body, { headers }));
+  const { body, ...facts } = goods;
+  const headers = {
+    'content-type': 'application/octet-stream',
+    'x-until': String(Date.now() + HOUR_MS),
+    'x-facts': encodeURIComponent(JSON.stringify(facts)),
+  };
+  await (await caches.open(CACHE)).put(keyOf(url), new Response(body, { headers }));
   return true;
 }
 
@@ -34,15 +40,15 @@ export async function keptOf(url: string): Promise<Goods | undefined> {
     const kept = await cache.match(request);
     if (Number(kept?.headers.get('x-until')) < Date.now()) await cache.delete(request);
   }
-  const kept = await cache.match(url);
+  const kept = await cache.match(keyOf(url));
   if (kept === undefined) return undefined;
-  const facts = JSON.parse(decodeURIComponent(kept.headers.get('x-facts') ?? '{}')) as Pick<Goods, 'file' | 'isGuarded' | 'receipt'>;
-  return { ...facts, type: kept.headers.get('content-type') ?? '', body: await kept.blob() };
+  const facts = JSON.parse(decodeURIComponent(kept.headers.get('x-facts') ?? '{}')) as Omit<Goods, 'body'>;
+  return { ...facts, body: new Blob([await kept.blob()], { type: facts.type }) };
 }
 
 /** Forgets the goods of a URL. */
 export async function forget(url: string): Promise<void> {
-  await (await caches.open(CACHE)).delete(url);
+  await (await caches.open(CACHE)).delete(keyOf(url));
 }
 
 const unkept = (url: string): string => `farebox-unkept ${url}`;
