@@ -16,7 +16,7 @@ import { fund } from '../crash/world.ts';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { startChromium } from './chromium.ts';
 import { complaintsOf, hasIcon, SCREENS, seriousOf } from './looks.ts';
-import { offersBeside, refusesPayments } from './sellers.ts';
+import { leadsPayments, offersBeside, refusesPayments } from './sellers.ts';
 import { HERE, isPaid, losesAnswers, says, signaturesOf, visit } from './visits.ts';
 import { addWallet, type WalletPlan } from './wallet.ts';
 
@@ -449,6 +449,18 @@ test('a seller that does not deliver: no charge, and no word that nothing was si
       assert.match(text, path === '/fail/404' ? /The server answered 404: / : /the origin returned an error/);
       assert.ok(!text.includes('Nothing was paid'), text);
     }
+  });
+});
+
+test('a page whose origin only adds the last slash of its path links to that address, and says that nothing was charged', async () => {
+  const [payer, url] = [payerOf(0), `${world.gate.url}/report?slash`];
+  await charged(payer.address, 0n, async () => {
+    const { page } = await visited('/report?slash', [{ payer, network: HERE, name: 'Fox' }]);
+    await leadsPayments(page, url, url.replace('?', '/?'));
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /This page has another address/);
+    await page.getByText('Nothing was charged here.').waitFor();
+    assert.equal(await page.locator('#pay a').getAttribute('href'), url.replace('?', '/?'));
   });
 });
 

@@ -48,6 +48,10 @@ async function answersAll(page: Page, url: string, answer: Parameters<Route['ful
   );
 }
 
+/** Leads each payment for a URL to another one of the origin. */
+export const leadsPayments = (page: Page, url: string, location: string): Promise<void> =>
+  answersAll(page, url, { status: 301, headers: { location } });
+
 /** Offers a way beside the gate's own, which has these terms, first to the payer and last to its person. */
 export const offersBeside = (page: Page, url: string, more: Readonly<Record<string, string>>): Promise<void> =>
   answersOtherwise(page, url, (required, text) => {

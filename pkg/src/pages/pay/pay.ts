@@ -7,7 +7,18 @@ import { canHold, wayOf } from './held.js';
 import { keptOf, unkeptSince } from './kept.js';
 import { closePurchase } from './notes.js';
 import * as panel from './panel.js';
-import { liftLimit, loading, lockOf, nobody, payFromDeposit, payOnce, URL_HERE, walletBy, withoutWallet } from './purchase.js';
+import {
+  liftLimit,
+  loading,
+  lockOf,
+  nobody,
+  otherSpelling,
+  payFromDeposit,
+  payOnce,
+  URL_HERE,
+  walletBy,
+  withoutWallet,
+} from './purchase.js';
 import { leftOver, look, restPays } from './rest.js';
 import { deposits, isSigned, type Signed, signed, ways, whoSigned } from './signed.js';
 import type { Way } from './terms.js';
@@ -130,7 +141,9 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
   const again = (): void => void (failure.code === 'unloaded' ? location.reload() : run(goes));
   const isOver = before !== undefined && (before.isDeposit || before.hasEnded);
   const anew = isOver ? ANEW : failure.code === 'budget_exhausted' ? MORE : undefined;
-  panel.failed(wordsFor(failure), saidBy(failure), again, anew && panel.button(anew, () => void run(anew === MORE ? payMore : inTurn)));
+  const button = anew && panel.button(anew, () => void run(anew === MORE ? payMore : inTurn));
+  const other = failure.code === 'leads_on' ? make('a', { href: otherSpelling() }, otherSpelling()) : button;
+  panel.failed(wordsFor(failure), saidBy(failure), again, other);
 }
 
 const ANEW = 'Pay anew';

@@ -15,6 +15,12 @@ import type { Wallet } from './wallets.js';
 import { ENDED, type Failure, unloaded } from './words.js';
 
 export const URL_HERE = location.href.split('#')[0]!;
+/** The same address with its path's last slash, or without it: the only one to which a gate leads where it sells no redirects, and it charges nothing then. */
+export function otherSpelling(): string {
+  const url = new URL(URL_HERE);
+  url.pathname = url.pathname.endsWith('/') ? url.pathname.slice(0, -1) : `${url.pathname}/`;
+  return url.href;
+}
 /** The lock of a page: whoever pays for it holds it. */
 export const lockOf = (url: string): string => `farebox ${url}`;
 /** As a browser asks for a page. */

@@ -65,11 +65,7 @@ const KNOWN: Readonly<Record<string, Words>> = {
     'What is on its way has to arrive or end first. Try again in some minutes, or reload the page.',
   ),
   undelivered: words('The seller did not deliver.', AT_MOST_ONCE),
-  leads_on: words(
-    'The seller answers with another address.',
-    'This page cannot follow it. What you signed is charged once at most: ask the seller.',
-    false,
-  ),
+  leads_on: words('This page has another address.', 'Nothing was charged here. That address may ask for its price.', false),
   unanswered: words('The server has nothing for you here.', NOTHING),
   challenge_expired: words('The terms look expired.', `Check the clock of this device. ${NOTHING}`),
 };
