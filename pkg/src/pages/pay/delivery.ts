@@ -72,10 +72,11 @@ async function forgotten({ begin }: Flow): Promise<void> {
 async function follow(response: Response, isPaid: boolean, again: (() => void) | undefined): Promise<boolean> {
   const place = make('pre', { tabindex: '0', 'aria-label': CAME });
   const begins = isPaid ? 'Paid.' : again === undefined ? 'It costs nothing now.' : 'It came without a receipt.';
+  let noted: Promise<void> | undefined;
   if (isPaid) {
     noteUnkept(URL_HERE);
     panel.paid();
-    void beginEvents(URL_HERE).catch(() => undefined);
+    noted = beginEvents(URL_HERE).catch(() => undefined);
   }
   panel.show(`${begins} It comes live.`, place);
   const isWhole = await followed(response, place).then(
@@ -84,6 +85,8 @@ async function follow(response: Response, isPaid: boolean, again: (() => void) |
   );
   if (again === undefined) panel.show(`${begins} ${isWhole ? 'That was all.' : 'It broke off here.'}`, place);
   else panel.unproven([place], again);
+  // Before this tab lets go of the page: the next purchase of it has another note.
+  await noted;
   return isWhole;
 }
 
