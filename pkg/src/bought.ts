@@ -2,7 +2,7 @@
 import type { FareboxError } from './error.js';
 import { delivered } from './named.js';
 import { unresolved } from './purchases.js';
-import { type SentRow, sentIn } from './sent.js';
+import { isUnended, type SentRow, sentIn, withoutSent } from './sent.js';
 
 /** What the names of rows begin with: of payments that `resume` keeps, and of the way by which a purchase under a key is paid. */
 export const KEPT = 'fetch ';
@@ -34,6 +34,28 @@ export function leftIn(record: string | undefined, name: string): Left | undefin
   const { content } = first;
   return { ...(content === undefined ? {} : { content }), itself: { calls: [], isOpen }, ...(isOpen ? {} : { delivered: true }) };
 }
+
+/** Of what was paid by itself without a key: whether nothing is open, or what is open can still be charged, or all of it has ended. */
+export type Open = 'nothing' | 'unended' | 'ended';
+
+/** What `resume` keeps open for it. */
+export function openIn(record: string | undefined, name: string, now: number): Open {
+  const open = openRows(record, name);
+  if (open.some((row) => !hasEnded(row, now))) return 'unended';
+  // What was answered is over with its end.
+  return open.some(([, , , text]) => (JSON.parse(text) as { readonly answered?: true }).answered !== true) ? 'ended' : 'nothing';
+}
+
+/** The record without what was paid by itself for it and has ended; nothing where there is none. */
+export function withoutEnded(record: string | undefined, name: string, now: number): string | undefined {
+  const ended = openRows(record, name).filter((row) => hasEnded(row, now));
+  return ended.reduce<string | undefined>((next, [key]) => withoutSent(next ?? record, key), undefined);
+}
+
+const openRows = (record: string | undefined, name: string): readonly SentRow[] =>
+  sentIn(record).filter(([key, , isOpen]) => isOpen && key.startsWith(openRow(name)));
+
+const hasEnded = ([, , , text]: SentRow, now: number): boolean => !isUnended((JSON.parse(text) as { readonly ends?: number }).ends, now);
 
 /** The way that is noted for it. */
 export function wayIn(rows: readonly SentRow[], name: string): Left | undefined {

@@ -2,7 +2,7 @@
 import { forgetChannel, listChannels } from '#channels-wasm';
 
 import { notReplayable } from './body.js';
-import { leftIn, refusal, type Voucher } from './bought.js';
+import { type Open, openIn, refusal, type Voucher, withoutEnded } from './bought.js';
 import { type Channel, type ChannelFetch, type ChannelOptions, type ChannelProposal, checkedOptions } from './channel-options.js';
 import { type Answered, type Parts, purchase, TERMS } from './channel-purchase.js';
 import { endpointOf } from './endpoints.js';
@@ -10,7 +10,9 @@ import { FareboxError, type Told, told, unusable } from './error.js';
 import { wrapFetch } from './fetch.js';
 import { drawn } from './hex.js';
 import { nameOf } from './named.js';
+import { noted } from './noted.js';
 import type { Proposal } from './options.js';
+import { unresolved } from './purchases.js';
 import { type Plain, plain, requestOf } from './request.js';
 import { asSigner } from './signer.js';
 import { memoryStore, update } from './store.js';
@@ -42,10 +44,20 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   const others = new Set<string>();
   const terms = new KnownTerms(now);
   const ways = new Ways(store, now);
-  const isOpen = async (request: Plain): Promise<boolean> =>
-    resume !== undefined &&
-    options.choose !== 'session' &&
-    leftIn((await store.read()).record, (await nameOf(request)).name)?.itself?.isOpen === true;
+  const openOf = async (request: Plain): Promise<Open> =>
+    resume === undefined ? 'nothing' : openIn((await store.read()).record, (await nameOf(request)).name, now());
+  /** Goes on with what was paid by itself without a key: nothing is paid beside it. Nothing where it has ended, and may be paid in another way. */
+  const goneOn = async (open: Open, paysOnce: () => Promise<Response>): Promise<Response | undefined> => {
+    if (open === 'nothing') return undefined;
+    try {
+      if (options.choose !== 'session') return await paysOnce();
+    } catch (error) {
+      if (open === 'unended' || !isUnsold(error)) throw error;
+    }
+    if (open === 'unended') throw unresolved();
+    if (policy.payAgain !== true) throw new FareboxError(AGAIN);
+    return undefined;
+  };
   const paying: typeof globalThis.fetch = async (input, init) => {
     const request = await requestOf(input, init, acceptPayment !== false, ACCEPTED);
     const endpoint = endpointOf(request.method, request.url);
@@ -58,9 +70,11 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   };
   const bought = async (request: Plain, endpoint: string, call: Call | undefined, paysOnce: () => Promise<Response>): Promise<Response> => {
     if (ways.isOnce(call) && options.choose === 'session') throw refusal(call.known ?? {});
-    const isOnce = options.choose === 'once' || others.has(endpoint) || ways.isOnce(call);
-    // Without a key, too, what was paid by itself goes on, and nothing is paid beside it.
-    if (isOnce || (call === undefined && (await isOpen(request)))) return paysOnce();
+    if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(call)) return paysOnce();
+    // A request that costs nothing needs no store: what cannot be read now is read again before anything is paid.
+    const open = call === undefined ? await openOf(request).catch(() => undefined) : 'nothing';
+    const gone = open === undefined ? undefined : await goneOn(open, paysOnce);
+    if (gone !== undefined) return gone;
     /** The voucher that has left without a key: a second look at the terms shows the same one. */
     let left: Voucher | undefined;
     const mine: Parts =
@@ -79,11 +93,17 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
             leaves: (channel, voucher) => ways.leaves(call, channel, voucher),
           };
     const served = async ({ response, receipt, voucher }: Answered): Promise<Response> => {
-      if (response.ok && receipt !== null && voucher !== undefined) await ways.served(call, voucher);
+      const isServed = response.ok && receipt !== null;
+      if (isServed && voucher !== undefined) await ways.served(call, voucher);
+      // It was paid again.
+      if (isServed && open !== 'nothing') {
+        const { name } = await nameOf(request);
+        await noted(() => update(store, (record) => withoutEnded(record, name, now())));
+      }
       return response;
     };
     // The price may depend on a body: terms for another one are not those of this.
-    const before = request.single === undefined && request.body === undefined ? terms.of(request) : undefined;
+    const before = open !== undefined && request.single === undefined && request.body === undefined ? terms.of(request) : undefined;
     if (before !== undefined) {
       const done = await purchase(mine, request, before).catch((error: unknown) => {
         // The terms are others by now: they are asked for again.
@@ -96,6 +116,8 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     const first = await plain(fetch, request);
     if (first.status !== 402) return first;
     if (request.single !== undefined) throw notReplayable(request.single, first);
+    const late = open === undefined ? await goneOn(await openOf(request), paysOnce) : undefined;
+    if (late !== undefined) return late;
     const done = await purchase(mine, request, first);
     if (!('otherwise' in done)) {
       if (done.receipt !== null) terms.keep(request, first);
@@ -111,9 +133,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
       return await paysOnce();
     } catch (error) {
       // The server has no other way to pay.
-      throw error instanceof FareboxError && (error.code === 'unsupported_scheme' || error.code === 'unsupported_intent')
-        ? new FareboxError(why)
-        : error;
+      throw isUnsold(error) ? new FareboxError(why) : error;
     }
   };
   const recorded = async (): Promise<string | undefined> => (await store.read()).record;
@@ -133,6 +153,10 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   });
 }
 
+/** Whether a server sells nothing that is paid by itself. */
+const isUnsold = (error: unknown): boolean =>
+  error instanceof FareboxError && (error.code === 'unsupported_scheme' || error.code === 'unsupported_intent');
+
 /** A payment by itself, as the hook of a channel is asked for it. */
 function withoutChannel(it: Proposal, paysAgain: boolean): ChannelProposal {
   // That hook cannot be told that it would be charged beside another one, and so agrees to none.
@@ -147,6 +171,7 @@ const AGAIN: Told = {
   code: 'payment_unresolved',
   message: 'a payment for this request has ended, and only the chain tells whether it was charged',
   remedy: 'look there; then pay once more with policy.payAgain, or with an option once that asks',
+  signed: true,
 };
 
 /** Where nothing but a channel may pay. */

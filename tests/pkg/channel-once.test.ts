@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { type ChannelOptions, type ChannelProposal, channelFetch } from '../../pkg/dist/channels.js';
-import { type FareboxError, memoryStore } from '../../pkg/dist/index.js';
+import { type FareboxError, memoryStore, type Store } from '../../pkg/dist/index.js';
 import { resume } from '../../pkg/dist/resume.js';
-import { ask, honest, PAYEE, paymentOf, sharedShop, watchedSigner } from './shop.ts';
+import { ask, GOODS, honest, PAYEE, paymentOf, sharedShop, watchedSigner } from './shop.ts';
 
 const shop = sharedShop();
 const payer = (more: Partial<ChannelOptions>) => {
@@ -36,6 +36,15 @@ test('whoever is asked before a deposit is asked before a payment without a chan
 
 test('whoever gives no question pays within the policy alone', async () => {
   assert.equal((await payer({}).pay(shop.url)).status, 200);
+});
+
+test('what costs nothing needs no store, and without one nothing is paid', async () => {
+  const store: Store = { read: () => Promise.reject(new Error('no disk')), replace: async () => false };
+  const { signer, pay } = payer({ store, resume });
+  await assert.rejects(pay(shop.url), { message: 'no disk' });
+  assert.deepEqual([signer.asked.length, shop.payments()], [0, []]);
+  shop.answers = (_, response) => response.end(GOODS);
+  assert.equal(await (await pay(shop.url)).text(), GOODS);
 });
 
 // A-675

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { channelFetch } from '../../pkg/dist/channels.js';
+import { type ChannelOptions, channelFetch } from '../../pkg/dist/channels.js';
 import { memoryStore, wrapFetch } from '../../pkg/dist/index.js';
-import { resume } from '../../pkg/dist/resume.js';
+import { resume, sentPayments } from '../../pkg/dist/resume.js';
 import { DELAY, startChannelSeller } from '../e2e/channel-seller.ts';
 import { sharedWorld } from '../support/suite.ts';
 import { challenge } from './charges.ts';
@@ -111,6 +111,38 @@ test('under a key, a voucher of another channel does not leave beside one that h
   signs.length = 0;
   await assert.rejects(pay(world.url, key('order-8')), { code: 'payment_unresolved', signed: true });
   assert.deepEqual([left.size, signs], [1, ['Voucher']]);
+});
+
+// A-695
+test('without a key, too, what was paid by itself is paid by no channel beside it, and after its end if policy.payAgain says so', async () => {
+  const [, account] = world.chain.accounts.payers;
+  assert.ok(account);
+  const signs: string[] = [];
+  const signer = {
+    address: account.address,
+    signTypedData: (typed: Parameters<typeof account.signTypedData>[0]) => {
+      signs.push(typed.primaryType);
+      return account.signTypedData(typed);
+    },
+  };
+  let isSoldOnce = true;
+  const seller: typeof fetch = async (input, init) => {
+    if (!isSoldOnce) return fetch(input, init);
+    return wayOf(new Headers(init?.headers)) === undefined ? sells('exact', await fetch(world.url)) : new Response(null, { status: 500 });
+  };
+  const [store, anHourAgo] = [memoryStore(), Date.now() / 1000 - 3600];
+  const paying = (more: Partial<ChannelOptions>, policy: object = {}) =>
+    channelFetch(seller, { signer, store, resume, policy: { perDay: '5', deadlineSecs: 2, ...policy }, ...more })(world.url);
+  assert.equal((await paying({ now: () => anHourAgo })).status, 500);
+  isSoldOnce = false;
+  const unresolved = { code: 'payment_unresolved', signed: true };
+  await assert.rejects(paying({ now: () => anHourAgo, choose: 'session' }), unresolved);
+  for (const choose of [{}, { choose: 'session' as const }]) await assert.rejects(paying(choose), { ...unresolved, message: /has ended/ });
+  assert.equal(signs.length, 1);
+  assert.equal((await paying({}, { payAgain: true })).status, 200);
+  assert.deepEqual(await sentPayments(store), []);
+  // It is over: what is bought now is another purchase.
+  assert.equal((await paying({})).status, 200);
 });
 
 // A-390
