@@ -145,6 +145,17 @@ test('however often a folder was put back, the gate gets times that it takes', (
   }
 });
 
+test('a copy that could not be made is made under the same name later', () => {
+  const from = folder('refuses');
+  const lost = join(from, 'rows', 'ledger', 'b.sqlite');
+  symlinkSync(at('nowhere'), lost);
+  assert.throws(() => backUp(from, at('copy-of-the-day')));
+  assert.equal(existsSync(at('copy-of-the-day')), false);
+  rmSync(lost);
+  backUp(from, at('copy-of-the-day'));
+  assert.equal(readFileSync(at('copy-of-the-day', '.farebox-gate', 'rows', 'ledger', 'a.sqlite'), 'utf8'), 'row of refuses');
+});
+
 //
 test('a folder that was cut short is no gate, and neither is a copy', () => {
   const from = folder('cut');

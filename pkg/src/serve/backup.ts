@@ -1,6 +1,6 @@
 /** Copies of a gate's folder: taken while it serves or not, and put back so that nothing since the copy can buy twice. */
 import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve, sep } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 
 import { Later, Usage } from '../cli/words.js';
 import { isRunning, marksOf } from './left.js';
@@ -52,15 +52,21 @@ const copiesAlready = ({ pid }: Owner, mark: string) =>
 
 /** Copies, and notes it last: what was cut short is no backup. */
 function backUpOf(from: string, to: string, isWhole: () => void = () => {}): void {
-  mkdirSync(to, { recursive: true, mode: 0o700 });
-  // As the folder itself, which may stand in a repository.
-  writeFileSync(join(to, HIDES), '*\n');
-  const inner = inCopy(to);
-  orNothing(inner, () => {
+  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
+  // Made here, or refused: what is taken away below is nobody else's.
+  mkdirSync(to, { mode: 0o700 });
+  try {
+    // As the folder itself, which may stand in a repository.
+    writeFileSync(join(to, HIDES), '*\n');
+    const inner = inCopy(to);
     copy(from, inner);
     isWhole();
     note(inner);
-  });
+  } catch (error) {
+    // Whoever is told to call again names the same folder.
+    rmSync(to, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** Puts a copy back as the folder of a gate: payments that may be older than this moment begin nothing until they have ended. */
