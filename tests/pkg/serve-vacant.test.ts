@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,6 +73,22 @@ async function channel(runtime: Runtime, name: string, row?: string): Promise<st
   const [answer] = (await once(sent, 'response')) as [IncomingMessage];
   return String((await answer.toArray())[0]);
 }
+
+test('a file that cannot be handled keeps no other one from its name, and what holds nothing is not kept aside', () => {
+  const folder = join(place, 'refuses', 'farebox-channel');
+  mkdirSync(folder, { recursive: true });
+  const file = (letter: string, end: string): string => join(folder, `${letter.repeat(64)}.sqlite${end}`);
+  // Nobody removes a folder as a file.
+  for (const end of ['', '-wal']) writeFileSync(file('a', end), '');
+  mkdirSync(file('a', '-shm'));
+  writeFileSync(file('c', '.aside'), 'a real one');
+  writeFileSync(file('d', '.aside'), '');
+  writeFileSync(file('d', ''), 'made anew');
+  sweepLeft(join(place, 'refuses'));
+  assert.equal(readFileSync(file('c', ''), 'utf8'), 'a real one');
+  assert.equal(readFileSync(file('d', ''), 'utf8'), 'made anew');
+  assert.ok(!readdirSync(folder).some((name) => name.endsWith('.aside')));
+});
 
 // A-658
 test('files of channels that hold nothing go while the gate serves, and no other one does', { timeout: 120_000 }, async () => {

@@ -19,22 +19,36 @@ export function sweepLeft(rows: string): void {
   try {
     sweepLeftIn(join(rows, CHANNELS));
   } catch {
-    // There is none, or it is in nobody's way.
+    // There is none.
   }
 }
 
 function sweepLeftIn(folder: string): void {
-  const names = readdirSync(folder);
-  for (const path of names.map((name) => join(folder, name))) {
+  const paths = readdirSync(folder).map((name) => join(folder, name));
+  each(paths, (path) => {
     const log = withoutEnd(path, '-wal');
     // Its log may have what the file has not yet.
-    if (log === undefined || lstatSync(path).size > 0 || !isVacant(log)) continue;
+    if (log === undefined || lstatSync(path).size > 0 || !isVacant(log)) return;
     for (const end of ['', '-shm', '-wal']) rmSync(`${log}${end}`, { force: true });
-  }
+  });
   // Names are given back once there is room.
-  for (const path of names.map((name) => join(folder, name))) {
+  each(paths, (path) => {
     const aside = withoutEnd(path, ASIDE);
-    if (aside !== undefined && !existsSync(aside)) renameSync(path, aside);
+    if (aside === undefined) return;
+    if (!existsSync(aside)) renameSync(path, aside);
+    // The runtime has made it anew since.
+    else if (isVacant(path)) rmSync(path);
+  });
+}
+
+/** Does this with each file. One that cannot be handled stays as it is, and the others do not wait for it. */
+function each(paths: Iterable<string>, work: (path: string) => void): void {
+  for (const path of paths) {
+    try {
+      work(path);
+    } catch {
+      // It is in nobody's way.
+    }
   }
 }
 
@@ -78,10 +92,10 @@ function removeUnopened(paths: readonly string[], pid: number): void {
     opened = openedBy(pid);
   } finally {
     // Whatever fails: the name of one that is open is given back before anything else is done.
-    const isOver = (path: string): boolean => opened?.has(idOf(path + ASIDE)) === false && isVacant(path + ASIDE);
-    const over = new Set(moved.filter(isOver));
-    for (const path of moved) if (!over.has(path) && !existsSync(path)) renameSync(path + ASIDE, path);
-    for (const path of over) rmSync(path + ASIDE);
+    const over = new Set<string>();
+    each(moved, (path) => opened?.has(idOf(path + ASIDE)) === false && isVacant(path + ASIDE) && over.add(path));
+    each(moved, (path) => !over.has(path) && !existsSync(path) && renameSync(path + ASIDE, path));
+    each(over, (path) => rmSync(path + ASIDE));
   }
 }
 
