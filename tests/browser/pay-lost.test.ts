@@ -290,6 +290,21 @@ test('a button that is pressed twice acts once', async () => {
   assert.equal(paid, PRICE_ATOMIC);
 });
 
+test('once a button is pressed, no other one is there to take away what it brings', async () => {
+  const plans = [5, 6].map((index) => ({ payer: payerOf(index), network: HERE, name: `Fox ${index}` }));
+  const [paid] = await paidDuring(5, async () => {
+    const { page } = await visit(stage.context, stage.world, '/events?count=3&other', plans);
+    await page.getByRole('button', { name: /with Fox 6/ }).waitFor();
+    const left = await page.getByRole('button', { name: /with Fox 5/ }).evaluate((button: HTMLButtonElement) => {
+      button.click();
+      return document.querySelectorAll('#pay button').length;
+    });
+    assert.equal(left, 0);
+    await says(page, /That was all/);
+  });
+  assert.equal(paid, PRICE_ATOMIC);
+});
+
 /** Breaks off the events that come to a page, behind the first. */
 const breaksEvents = (page: Page): Promise<void> =>
   page.evaluate(() => {

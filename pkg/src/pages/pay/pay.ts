@@ -120,6 +120,8 @@ async function payWith(wallet: Wallet): Promise<void> {
 async function run(work: () => Promise<void>): Promise<void> {
   isChoosing = false;
   turn += 1;
+  // What else could be pressed is gone at once: a second run would take away what the first one brings.
+  panel.show(LOOKS);
   try {
     await work();
   } catch (error) {
