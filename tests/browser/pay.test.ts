@@ -434,6 +434,23 @@ test('a page of the origin is shown in place, and by itself under its own addres
   assert.deepEqual(complaints, []);
 });
 
+// A-697
+test('what no browser would show as a page is none under the address of paid pages either', async () => {
+  const [payer, url] = [payerOf(0), `${world.gate.url}/?other-type`];
+  await charged(payer.address, 1n, async () => {
+    const { page } = await visited('/?other-type', [{ payer, network: HERE, name: 'Fox' }]);
+    await page.route(url, async (route) => {
+      if (route.request().headers()['payment-signature'] === undefined) return route.fallback();
+      const response = await route.fetch();
+      await route.fulfill({ response, headers: { ...response.headers(), 'content-type': 'text/html-x' } });
+    });
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await isPaid(page);
+    await page.goto(`${world.gate.url}/_farebox/pay/view#${encodeURIComponent(url)}`);
+    await page.getByText('This page is not kept here any more.').waitFor();
+  });
+});
+
 test('a seller that does not deliver: no charge, and no word that nothing was signed', async () => {
   const payer = payerOf(0);
   await charged(payer.address, 0n, async () => {

@@ -2,7 +2,7 @@
 
 import { visible } from '../../visible.js';
 import { make } from '../shared/dom.js';
-import type { Goods } from './kept.js';
+import { type Goods, isPage, kindOf } from './kept.js';
 
 /** Longest text that is shown, characters. */
 const MOST_SHOWN = 200_000;
@@ -16,8 +16,8 @@ export async function shown(goods: Goods, url: string, isKept: boolean): Promise
   const saved = goods.isGuarded ? URL.createObjectURL(new Blob([goods.body], { type: 'application/octet-stream' })) : address;
   const save = make('a', { href: saved, download: goods.file, class: 'button' }, `Save ${goods.file}`);
   const saving = make('p', {}, save);
-  const kind = goods.type.split(';')[0]!.trim().toLowerCase();
-  if (kind === 'text/html' && !goods.isGuarded && isKept) {
+  const kind = kindOf(goods.type);
+  if (isPage(goods) && isKept) {
     const page = `/_farebox/pay/view#${encodeURIComponent(url)}`;
     const alone = make('a', { href: page }, 'Open it by itself');
     return [make('iframe', { src: page, title: CAME }), make('p', {}, alone), saving];

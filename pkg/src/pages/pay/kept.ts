@@ -13,6 +13,12 @@ export type Goods = {
   readonly receipt: Pick<Receipt, 'transaction' | 'network'> | undefined;
 };
 
+/** Whether the goods are a page that is shown as one. */
+export const isPage = ({ type, isGuarded }: Pick<Goods, 'type' | 'isGuarded'>): boolean => !isGuarded && kindOf(type) === 'text/html';
+
+/** The media type without its parameters. */
+export const kindOf = (type: string): string => type.split(';')[0]!.trim().toLowerCase();
+
 const CACHE = 'farebox-paid';
 /** Under which the goods of a URL stand: the address of no page, as a service worker of the site may answer from all caches. */
 const keyOf = (url: string): string => `/_farebox/pay/kept?${encodeURIComponent(url)}`;

@@ -1,10 +1,10 @@
 // A page that was paid for, under its own address: by itself, or inside the page that paid.
 
-import { keptOf } from './kept.js';
+import { isPage, keptOf } from './kept.js';
 
 const url = decodeURIComponent(location.hash.slice(1));
 const goods = url.startsWith(`${location.origin}/`) ? await keptOf(url) : undefined;
-if (goods === undefined || goods.isGuarded || !/^\s*text\/html\b/i.test(goods.type)) {
+if (goods === undefined || !isPage(goods)) {
   document.querySelector('p')!.textContent = 'This page is not kept here any more. Go back to its address.';
 } else {
   const html = await goods.body.text();
