@@ -99,6 +99,38 @@ test('a deposit whose answer is lost, and a voucher whose answer is lost, are ea
   assert.deepEqual([paid, asked], [DEPOSIT, 2]);
 });
 
+// A-696
+test('a click that was meant for a window above the page pays nothing from a deposit, and a browser is asked to keep it', async () => {
+  const change = await moved(1, async () => {
+    const { page } = await open(1, `${PATH}?above`);
+    await page.evaluate(() => {
+      navigator.storage.persist = async () => {
+        document.documentElement.dataset['keeps'] = 'asked';
+        return false;
+      };
+    });
+    await choose(page);
+    await page.getByText('in this browser alone').waitFor();
+    await deposits(page).click();
+    await isPaid(page);
+    assert.equal(await page.evaluate(() => document.documentElement.dataset['keeps']), 'asked');
+    const other = await open(1, `${PATH}?below`);
+    await fromDeposit(other.page).waitFor();
+    const said = await other.page.evaluate(() => {
+      window.dispatchEvent(new Event('focus'));
+      const button = [...document.querySelectorAll<HTMLButtonElement>('#pay button')].find((it) =>
+        it.textContent?.includes('from your deposit'),
+      );
+      button?.click();
+      return document.querySelector('#pay [role=status]')?.textContent;
+    });
+    assert.equal(said, 'Choose a wallet.');
+    await fromDeposit(other.page).click();
+    await isPaid(other.page);
+  });
+  assert.deepEqual([change[1], change[2]], [DEPOSIT, 2]);
+});
+
 test('two tabs pay for one page once from one deposit', async () => {
   const [, paid, asked] = await moved(2, async () => {
     const { page: one } = await open(2, `${PATH}?tabs`);

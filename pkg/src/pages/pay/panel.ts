@@ -3,6 +3,7 @@
 import { visible } from '../../visible.js';
 import { make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';
+import { SETTLED_MS } from '../shared/presses.js';
 import { pagesOf } from './deposit.js';
 import type { Goods } from './kept.js';
 import { priceOf, type Way } from './terms.js';
@@ -80,17 +81,33 @@ export function choices(
 
 const ONCE = 'You sign once. There is no transaction fee for you.';
 const AHEAD =
-  'You sign once, and not again for the pages after this one. Once a page was paid, what is left comes back when you ask. There is no transaction fee for you.';
+  'You sign once, and not again for the pages after this one. Once a page was paid, what is left comes back when you ask, in this browser alone: ask before you clear its data or close a private window. There is no transaction fee for you.';
 
 /** What a deposit is good for. */
 function aheadOf(way: Way): string {
   return way.single === undefined ? '' : `, now, for about ${pagesOf(way)} pages like this one: the rest comes back`;
 }
 
-/** Pays from a deposit without a wallet. */
+/** Pays from a deposit without a wallet, which would ask once more. */
 export function payLeft(way: Way, pay: () => void): HTMLElement {
-  return make('p', {}, button(`Pay ${priceOf(way)} from your deposit`, pay));
+  const made = button(`Pay ${priceOf(way)} from your deposit`, pay);
+  made.addEventListener('click', (event) => isEarly() && event.stopImmediatePropagation(), true);
+  settle = (): void => {
+    made.setAttribute('aria-disabled', String(isEarly()));
+    if (isEarly()) setTimeout(settle, SETTLED_MS);
+  };
+  settle();
+  return line(made);
 }
+
+/** When this page came, or came to the front: a second click may have been meant for a window that lay above it. */
+let cameAt = performance.now();
+let settle = (): void => undefined;
+addEventListener('focus', () => {
+  cameAt = performance.now();
+  settle();
+});
+const isEarly = (): boolean => performance.now() - cameAt < SETTLED_MS;
 
 /** What is left of a deposit, in words, and a button that has it paid back, where the seller does that. */
 export function leftOver(rest: string, giveBack: (() => void) | undefined): readonly Node[] {

@@ -145,6 +145,8 @@ export async function payFromDeposit(chosen: Way, signer: Signer, name: string):
     deposit: chosen.price,
     confirm: async (proposal) => {
       if (!(await agreedDeposit(proposal, chosen))) return false;
+      // A browser that asks its person may wait for them: the deposit does not.
+      void (navigator.storage as Partial<StorageManager>).persist?.().catch(() => false);
       await noteDeposit(proposal.channel, termsOf(single));
       panel.show(STEPS.signing(name));
       return true;

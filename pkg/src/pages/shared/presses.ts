@@ -1,7 +1,7 @@
 /** The presses in a view that changes by itself: one that was meant for what stood there a moment before does nothing. */
 
 /** For how long after another row or deed came beneath the pointer or the focus a press of it does nothing. */
-const SETTLED_MS = 700;
+export const SETTLED_MS = 700;
 /** As far as a hand moves between two clicks that are meant for one place. */
 const NEAR_PX = 8;
 
