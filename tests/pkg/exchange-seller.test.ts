@@ -145,6 +145,25 @@ test('a result that the exchange cannot read fails its job at once', async () =>
   assert.equal(asked.filter(({ path }) => path.endsWith('/complete')).length, 1);
 });
 
+// A-682
+test('a session that the exchange does not open for a result fails no job, and the result is delivered once it does', async () => {
+  let [refusals, isLeft] = [1, true];
+  its.script = (it, response) => {
+    if (it.path.endsWith('/complete') && isLeft) {
+      isLeft = false;
+      return say(response, 403, { code: 'SELLER_SESSION_INVALID', error: 'x' });
+    }
+    if (it.path.endsWith('/session') && !isLeft && (refusals -= 1) >= 0)
+      return say(response, 400, { code: 'INVALID_REQUEST', error: 'price_per_task is below min_price' });
+    return sellerScript(it, response);
+  };
+  works.push({ id: 'j1', status: 'paid' });
+  const { loop } = selling();
+  await until(() => works[0]?.status === 'done');
+  await loop.stop();
+  assert.ok(!asked.some(({ path }) => path.endsWith('/fail')));
+});
+
 test('what the exchange answers of the request itself fails no job', async () => {
   let refusals = 2;
   its.script = (it, response) =>
@@ -161,14 +180,18 @@ test('what the exchange answers of the request itself fails no job', async () =>
 test('a job that was begun before is worked on to its end by the clock of the exchange', async () => {
   // An hour behind this machine, whose clock is wrong.
   const behind = 3_600_000;
+  let [ends, deadline] = [0, 0];
   its.script = (it, response) => {
     if (!it.path.endsWith('sellers/jobs') || works[0]?.status !== 'running') return sellerScript(it, response);
-    const expires = new Date(Date.now() - behind + 60_000).toISOString();
+    const now = Date.now();
+    ends ||= now + 60_000;
+    const expires = new Date(now - behind + 60_000).toISOString();
     const job = { job_id: 'j1', status: 'running', payload: { prompt: 'j1' }, expires_at: expires };
-    return say(response, 200, { jobs: [job] }, { date: new Date(Date.now() - behind).toUTCString() });
+    return say(response, 200, { jobs: [job] }, { date: new Date(now - behind).toUTCString() });
   };
   works.push({ id: 'j1', status: 'running' });
-  const handler = async (prompt: string): Promise<string> => {
+  const handler: Parameters<typeof sellJobs>[0]['handler'] = async (prompt, job) => {
+    if (prompt === 'j1') deadline = job.deadline;
     await new Promise((resolve) => setTimeout(resolve, 20));
     return `did ${prompt}`;
   };
@@ -176,6 +199,7 @@ test('a job that was begun before is worked on to its end by the clock of the ex
   await until(() => works[0]?.done !== undefined);
   await loop.stop();
   assert.deepEqual(works[0]?.done, { text: 'did j1' });
+  assert.ok(deadline > ends - 10_000 && deadline <= ends, `${deadline - ends} ms`);
 });
 
 test('what is sold is said with the proof, and an exchange that would sell anything else is left', async () => {

@@ -6,11 +6,14 @@ export class SellerError extends Error {
   readonly code: string;
   /** The exchange's status, if it answered. */
   readonly status: number | undefined;
+  /** What the exchange was asked for, if it answered. */
+  readonly path: string | undefined;
 
-  constructor(code: string, message: string, status?: number, cause?: unknown) {
+  constructor(code: string, message: string, answered?: { readonly status: number; readonly path: string }, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.status = status;
+    this.status = answered?.status;
+    this.path = answered?.path;
   }
 }
 

@@ -27,7 +27,7 @@ export class Session {
   /** When it is renewed, and when it ends, unix milliseconds. */
   #session: { readonly token: string; readonly renews: number; readonly expires: number } | undefined;
   #opening: Promise<void> | undefined;
-  /** Milliseconds by which the exchange's clock is ahead of this one, as its last answer has it. */
+  /** Milliseconds by which the exchange's clock is ahead of this one at most, as its last answer has it. */
   #ahead = 0;
 
   constructor(shift: Shift) {
@@ -138,11 +138,11 @@ export class Session {
         case 'prove':
           return undefined;
         case 'register':
-          if ((registers += 1) > MOST_FAILURES) throw new SellerError(said.code, said.message, said.status);
+          if ((registers += 1) > MOST_FAILURES) throw new SellerError(said.code, said.message, { status: said.status, path });
           await this.register(isOpening);
           break;
         case 'session':
-          if (isOpening || turn >= MOST_FAILURES) throw new SellerError(said.code, said.message, said.status);
+          if (isOpening || turn >= MOST_FAILURES) throw new SellerError(said.code, said.message, { status: said.status, path });
           await this.opened('new');
           break;
         case 'again':
@@ -157,7 +157,7 @@ export class Session {
           if (needsSession && failures % MOST_FAILURES === 0) await this.opened('new');
           break;
         default:
-          throw new SellerError(said.code === '' ? 'exchange_failed' : said.code, said.message, said.status);
+          throw new SellerError(said.code === '' ? 'exchange_failed' : said.code, said.message, { status: said.status, path });
       }
     }
   }
@@ -170,6 +170,7 @@ export class Session {
   ): Promise<{ status: number; code: string; message: string; body: Body }> {
     // A session opens no session.
     const bearer = given ?? (path.startsWith('sellers/session') ? undefined : this.#session?.token);
+    const asked = Date.now();
     const reply = await replyTo(this.#shift.fetch, this.#shift.origin, {
       method: 'POST',
       path: `/api/v1/${path}`,
@@ -178,7 +179,8 @@ export class Session {
       headers: bearer === undefined ? [] : [['authorization', `Bearer ${bearer}`]],
     });
     const sent = Date.parse(/^date: (.+)$/im.exec(reply?.headers ?? '')?.[1] ?? '');
-    if (!Number.isNaN(sent)) this.#ahead = sent - Date.now();
+    // It names a whole second, at some time after this one asked: what is meant to be in time is early rather than late.
+    if (!Number.isNaN(sent)) this.#ahead = sent + 1_000 - asked;
     const said = membersIn(reply?.body ?? '');
     const text = (name: string): string => (typeof said[name] === 'string' ? said[name] : '');
     return {

@@ -66,10 +66,12 @@ export class Work {
   /** Delivers an outcome; the one that was told, or `undefined` if the job is another's by now. */
   async #deliver(id: string, outcome: Outcome): Promise<Outcome | undefined> {
     if ('error' in outcome) return (await this.#session.call(`jobs/${id}/fail`, outcome)) && outcome;
+    const path = `jobs/${id}/complete`;
     try {
-      return (await this.#session.call(`jobs/${id}/complete`, outcome)) && outcome;
+      return (await this.#session.call(path, outcome)) && outcome;
     } catch (error) {
-      if (!(error instanceof SellerError) || !UNREADABLE.includes(error.code)) throw error;
+      // A session that has to be opened for it may be refused in the same words.
+      if (!(error instanceof SellerError && error.path === path && UNREADABLE.includes(error.code))) throw error;
       // It would be refused whenever it is sent, and its buyer would wait for the end of the job.
       return this.#deliver(id, { error: wasm.failReason(`the exchange cannot take the result: ${error.message}`) });
     }
