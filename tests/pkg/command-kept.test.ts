@@ -345,6 +345,21 @@ test('resend says of a payment that has ended that pay goes on with it, and noth
   assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
 });
 
+test('resend says why a payment is not sent where that is not its end', async (t) => {
+  const diagnostic = { info: { code: 'OPERATOR_ALERT', escalate: true }, schema: { type: 'object' } };
+  const shop = await open((request, response) =>
+    paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'sold out', extensions: { diagnostic } })),
+  );
+  t.after(() => shop.stop());
+  const first = await farebox(['pay', shop.url, '--yes']);
+  const file = /the payment is in (\S+);/.exec(first.err)?.[1] ?? assert.fail(first.err);
+  // As if its time had passed.
+  await update(fileStore(first.store), (record) => (record ?? '').replaceAll(/(\\"ends\\":)\d+/g, '$11000000000'));
+  const { err } = await farebox(['resend', file], { store: first.store, key: '' });
+  assert.match(err, /endpoint_blocked/);
+  assert.ok(!err.includes('has ended'), err);
+});
+
 // A-350
 test('resend asks for the URL that was asked for, wherever it redirects, and says what is true of its payment', async (t) => {
   let answers: 'nothing' | 'other terms' | 'goods' = 'nothing';

@@ -48,7 +48,8 @@ async function again({ ends, askedUrl }: KeptPayment, request: Asked, store: Ret
   } catch (error) {
     const hasEnded = !isUnended(ends, Date.now() / 1000);
     // What has ended is not sent, and what the server asks for in its place may be beyond today's policy.
-    const isAskedAnew = asked !== undefined || (hasEnded && error instanceof FareboxError && error.payment === undefined);
+    const isUnsent = error instanceof FareboxError && error.payment === undefined && !OTHERWISE.includes(error.code);
+    const isAskedAnew = asked !== undefined || (hasEnded && isUnsent);
     if (!isAskedAnew) throw error;
     if (asked?.replaces) throw otherTerms(error);
     if (!hasEnded) return undefined;
@@ -56,6 +57,9 @@ async function again({ ends, askedUrl }: KeptPayment, request: Asked, store: Ret
     throw new Usage(`this payment has ended and is not sent any more: npx farebox pay with the same request${named} goes on with it`);
   }
 }
+
+/** What keeps a payment from being sent whether it has ended or not: the person reads that. */
+const OTHERWISE: readonly string[] = ['budget_unreadable', 'endpoint_blocked', 'approval_needed', 'payment_conflict'];
 
 /** The error where the server asks for another signature: what was sent stays signed. */
 const otherTerms = (cause?: unknown): FareboxError =>
