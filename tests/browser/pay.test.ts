@@ -147,6 +147,20 @@ test('a wallet that is asked to switch, and one that is told of the network', as
   ]);
 });
 
+test('a wallet that cannot be told of its network is said not to know it', async () => {
+  const [page, url] = [await context.newPage(), `${world.gate.url}/report?unknown`];
+  await addWallet(page, { payer: payerOf(0), network: ELSEWHERE, knows: [ELSEWHERE], name: 'Fox' });
+  await page.route(url, async (route) => {
+    const answer = await route.fetch();
+    const { 'content-length': _, ...headers } = answer.headers();
+    const body = (await answer.text()).replace(/"node":"[^"]*"/g, '"node":""');
+    await route.fulfill({ status: answer.status(), headers, body });
+  });
+  await page.goto(url);
+  await page.getByRole('button', { name: /with Fox/ }).click();
+  await says(page, /Your wallet does not know this network/);
+});
+
 test('a person who declines has paid nothing, and may try again', async () => {
   const payer = payerOf(0);
   await charged(payer.address, 0n, async () => {
@@ -325,6 +339,28 @@ test('the account that signed is known although its note was lost, and a record 
     assert.match(await later.locator('#pay').innerText(), new RegExp(`Choose ${first.address}`));
     assert.ok(!owl.calls.includes('eth_signTypedData_v4'));
   });
+});
+
+test('what a script has sent to the address of a page by another method is none of the page', async () => {
+  const [payer, url] = [payerOf(0), `${world.gate.url}/report?method`];
+  const { page } = await visited('/report?method', [{ payer, network: HERE, name: 'Fox' }]);
+  await refusesPayments(page, url);
+  await page.getByRole('button', { name: /with Fox/ }).click();
+  await says(page, /did not take the payment/);
+  await page.evaluate(async () => {
+    const asked = indexedDB.open('farebox', 1);
+    await new Promise((done) => asked.addEventListener('success', done));
+    const rows = asked.result.transaction('rows', 'readwrite').objectStore('rows');
+    const got = rows.get('state');
+    await new Promise((done) => got.addEventListener('success', done));
+    const state = got.result as { record: string };
+    const put = rows.put({ ...state, record: state.record.replaceAll('\\"method\\":\\"GET\\"', '\\"method\\":\\"POST\\"') }, 'state');
+    await new Promise((done) => put.addEventListener('success', done));
+    asked.result.close();
+  });
+  await page.reload();
+  await page.getByRole('button', { name: /with Fox/ }).waitFor();
+  assert.ok(!(await page.locator('#pay').innerText()).includes('You have signed'));
 });
 
 test('a wallet that has paid with all it had goes on, and nobody reads that nothing was paid', async () => {

@@ -72,6 +72,6 @@ async function openPayments(): Promise<KeptPayment[]> {
   if (!(await mayBeSigned())) return [];
   const { sentPayments } = await loading;
   const sent = await read(() => sentPayments(indexedDbStore(BUDGET)));
-  // The look may have led to another address of the origin.
-  return sent.filter(({ url, askedUrl = url, open }) => open && askedUrl === URL_HERE);
+  // The look may have led to another address of the origin. What a script has sent by another method is none of this page's.
+  return sent.filter(({ method, url, askedUrl = url, open }) => open && method === 'GET' && askedUrl === URL_HERE);
 }

@@ -70,6 +70,12 @@ const KNOWN: Readonly<Record<string, Words>> = {
   challenge_expired: words('The terms look expired.', `Check the clock of this device. ${NOTHING}`),
 };
 
+/** Codes of wallets, which are numbers. Spec: EIP-1193, EIP-3326. */
+const BY_NUMBER: ReadonlyMap<unknown, string> = new Map([
+  [4001, 'wallet_rejected'],
+  [4902, 'wallet_network_missing'],
+]);
+
 /** An error of the payer, or of a wallet. */
 export type Failure = {
   readonly code?: unknown;
@@ -86,7 +92,7 @@ export function unloaded(): never {
 
 /** The words for a failure after which nothing is open. */
 export function wordsFor({ code, signed, hasEnded }: Failure): Words {
-  const known = typeof code === 'string' ? KNOWN[code] : code === 4001 ? KNOWN['wallet_rejected'] : undefined;
+  const known = typeof code === 'string' ? KNOWN[code] : KNOWN[BY_NUMBER.get(code) ?? ''];
   if (known !== undefined)
     return signed === true ? { ...known, advice: known.advice.replace(NOTHING, hasEnded === true ? ENDED : SIGNED) } : known;
   if (signed === true) return words('The payment did not end as it should.', 'Look at your wallet before you pay again.');
