@@ -232,6 +232,27 @@ export const KEYS: readonly Guard[] = [
     'false',
     ['one-key-channels', 'x402: what was paid by itself is not paid by channel'],
   ],
+  [
+    'a session pays nothing beside what is open without a key',
+    'channels.js',
+    "open === 'nothing')",
+    "open === 'nothing' || options.choose === 'session')",
+    ['one-way', 'without a key, too'],
+  ],
+  [
+    'and a channel nothing for what has ended unless the policy says so',
+    'channels.js',
+    'policy.payAgain !== true',
+    'false',
+    ['one-way', 'without a key, too'],
+  ],
+  [
+    'a seller fails no job for a session that is refused',
+    'agent/exchange/seller/work.js',
+    'error.path === path && ',
+    '',
+    ['exchange-seller', 'a session that the exchange does not open'],
+  ],
   ['nor by another channel', 'ways.js', 'left.channel !== channel', 'false', ['one-way', 'under a key, what has left without an answer']],
   [
     'of which nothing is signed',
