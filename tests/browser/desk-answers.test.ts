@@ -100,6 +100,36 @@ test('a refund that is refused in the wallet is taken back, also where the gate 
   assert.deepEqual(gate.told, [`refunding ${ONE}`, `not-refunded ${ONE}`]);
 });
 
+// A-700
+test('a refund that a wallet of another network sends is begun at the gate first, and by one person', { timeout: LIMIT_MS }, async () => {
+  const transaction = '5'.repeat(88);
+  const gate = new ScriptedGate().owes(ONE, { network: 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp', transaction });
+  const page = await gate.open(context, `#payment?id=${ONE}`);
+  const begin = page.getByRole('button', { name: /^Begin the refund of/ });
+  await begin.click();
+  await said(page, /is begun\. Send it once, then report it below/);
+  await page.getByText(/you began it here\. Send it once, from 0x.*, which was paid, to 0x/).waitFor();
+  // At another desk it is the one of somebody else, and nobody is told to send it.
+  const other = await gate.open(await browser.newContext(), `#payment?id=${ONE}`);
+  await other.getByText(/someone else began this refund/).waitFor();
+  assert.equal(await other.getByText(/Send it once/).count(), 0);
+  await other.context().close();
+  await page.waitForTimeout(SETTLED_MS);
+  const unsent = page.getByRole('button', { name: 'It was not sent, and will not be' });
+  await unsent.click();
+  await said(page, /may be begun again/);
+  await page.waitForTimeout(SETTLED_MS);
+  await begin.click();
+  await unsent.waitFor();
+  await page.getByText('It was refunded').click();
+  await page.getByLabel('Transaction of the refund').fill('6'.repeat(88));
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByRole('button', { name: 'Report the refund' }).click();
+  await said(page, /on the record/);
+  assert.deepEqual(gate.told, [`refunding ${ONE}`, `not-refunded ${ONE}`, `refunding ${ONE}`, `refunded ${ONE}`]);
+  assert.equal(await page.evaluate((id) => localStorage.getItem(`farebox-refund-${id}`), ONE), null);
+});
+
 // A-662
 test('a refund that the wallet does not show is reported by the word of a person, and one that it shows is not begun again', {
   timeout: LIMIT_MS,

@@ -81,12 +81,34 @@ test('no key of a payment is named as its payer', async () => {
   ])
     assert.match((await farebox(words)).out, /^payer: the gate cannot read it: whoever sent the transaction$/m);
   const { code, out, err } = await farebox(['refund', 'rcpt_1', '--pay-to', OWED.payee]);
-  assert.deepEqual([code, out], [2, '']);
-  assert.match(err, /to whoever sent the transaction that paid, and report it/);
+  assert.equal(code, 0);
+  assert.ok(!`${out}${err}`.includes(key));
+  assert.match(err, /^Refund of .* to whoever sent the transaction that paid: /m);
   // Programs get what the gate keeps; a payer that the gate reads is shown to people as well.
   assert.equal(JSON.parse((await farebox(['payments', 'rcpt_1', '--json'])).out).payer, key);
   answer = () => ({ ...OWED, key });
   assert.match((await farebox(['payments', 'rcpt_1'])).out, new RegExp(`^payer: ${OWED.payer}$`, 'm'));
+});
+
+// A-700
+test('a refund that a wallet of another network sends is begun before anyone is told to send it', async () => {
+  const owed = { ...OWED, network: 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp', transaction: '5'.repeat(88) };
+  answer = (path) => (path.endsWith('/refunding') ? { ...owed, refunding: '2026-09-21T14:14:20Z', refunding_id: 3 } : owed);
+  const { code, out, err } = await farebox(['refund', 'rcpt_1', '--pay-to', OWED.payee]);
+  assert.equal(code, 0, err);
+  assert.deepEqual(asked, ['/_farebox/payments/rcpt_1', '/_farebox/payments/rcpt_1/refunding']);
+  assert.match(out, /^refunding: 2026/m);
+  assert.match(err, /^Make the transfer on solana:\w+ in the wallet of 0x22/m);
+  assert.match(err, /^Send it once, then: .*\nIf you do not send it: npx farebox refund rcpt_1 --not-sent 3$/m);
+  // Who begins second sends nothing, nor does who owes nothing.
+  answer = () => ({ ...owed, refunding: '2026-09-21T14:14:20Z', refunding_id: 3 });
+  const second = await farebox(['refund', 'rcpt_1', '--pay-to', OWED.payee]);
+  assert.deepEqual([second.code, asked.length], [2, 1]);
+  assert.match(second.err, /was begun at 2026\S+, and may have been sent/);
+  answer = () => owed;
+  const others = await farebox(['refund', 'rcpt_1', '--pay-to', OWED.payer]);
+  assert.deepEqual([others.code, asked.length], [2, 1]);
+  assert.match(others.err, /its owner owes the refund/);
 });
 
 test('a refund of another payment than the one that was asked for is none', async () => {

@@ -21,26 +21,30 @@ export function chainOf(network: string): string | undefined {
   return chain === undefined ? undefined : `0x${BigInt(chain).toString(16)}`;
 }
 
+/** Whether a person makes the transfer of a refund by a wallet of its network, since none is made here for it: any network but EVM's. */
+export const isByHand = (payment: Members): boolean => chainOf(textOf(payment, 'network')) === undefined;
+
 /**
- * The transaction that pays `payment` back, which is as `GET /_farebox/payments/{id}` shows it. `own` are the wallets that the
- * gate is paid to, with commas between. It throws if nothing is owed, or another wallet than these owes it.
+ * Throws if nothing is owed for `payment`, which is as `GET /_farebox/payments/{id}` shows it, or if another wallet owes it than `own`:
+ * those that the gate is paid to, with commas between.
  */
-export function transferOf(payment: Readonly<Record<string, unknown>>, own: string): Transfer {
-  const { state, network, asset, payer, payee, amount } = payment;
+export function checkOwed({ state, payee }: Readonly<Record<string, unknown>>, own: string): void {
   if (state !== 'refund_due') throw new Error(`the payment is ${String(state)}: nothing is owed`);
-  const chainId = chainOf(String(network));
-  const address = /^0x[0-9a-fA-F]{40}$/;
-  if (chainId === undefined) {
-    throw new Error(
-      'a transfer is made on EVM networks alone: send this refund with a wallet of its network to whoever sent the transaction that paid, and report it',
-    );
-  }
-  if (!address.test(String(asset)) || !address.test(String(payer)) || !/^[1-9]\d*$/.test(String(amount))) {
-    throw new Error('the payment has an asset, payer or amount that is none');
-  }
   const wallets = own.split(',').map((wallet) => wallet.trim().toLowerCase());
   if (!wallets.includes(String(payee).toLowerCase())) {
     throw new Error(`the payment went to ${String(payee)}, which is not PAY_TO: its owner owes the refund, you do not`);
+  }
+}
+
+/** The transaction that pays `payment` back. It throws as `checkOwed`, and where the transfer is made by hand. */
+export function transferOf(payment: Readonly<Record<string, unknown>>, own: string): Transfer {
+  const { network, asset, payer, amount } = payment;
+  checkOwed(payment, own);
+  const chainId = chainOf(String(network));
+  const address = /^0x[0-9a-fA-F]{40}$/;
+  if (chainId === undefined) throw new Error('a transfer is made on EVM networks alone');
+  if (!address.test(String(asset)) || !address.test(String(payer)) || !/^[1-9]\d*$/.test(String(amount))) {
+    throw new Error('the payment has an asset, payer or amount that is none');
   }
   const units = BigInt(String(amount)).toString(16);
   if (units.length > 64) throw new Error('the amount is not a uint256');

@@ -1,7 +1,19 @@
 /** What an operator asks a gate, and decides there. Spec: docs/operations.md, "Operator API". */
 import type { Members } from '../../members.js';
 import { itemsOf, type Operator, Refused, textOf } from '../../operator/client.js';
-import { beginOf, beginRefund, dropRefund, isComing, linkOf, payerOf, placeOf, transferOf, UNREAD_PAYER } from '../../operator/transfer.js';
+import {
+  beginOf,
+  beginRefund,
+  checkOwed,
+  dropRefund,
+  isByHand,
+  isComing,
+  linkOf,
+  payerOf,
+  placeOf,
+  transferOf,
+  UNREAD_PAYER,
+} from '../../operator/transfer.js';
 import { tell, visible } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';
 import { amountOf, type Column, plain, printList, printOne } from './table.js';
@@ -104,7 +116,8 @@ export async function refund(operator: Operator, { values, given }: Spoken): Pro
   // A debt of another wallet is its owner's.
   const own = values['pay-to'] ?? process.env['PAY_TO'];
   if (own === undefined) throw new Usage('--pay-to ADDRESS is missing: the address that your gate is paid at, with commas between several');
-  usable(() => transferOf(payment, own));
+  const byHand = isByHand(payment);
+  usable(() => (byHand ? checkOwed(payment, own) : transferOf(payment, own)));
   const begun = textOf(payment, 'refunding');
   const program = textOf(payment, 'refunding_key');
   if (program !== '')
@@ -117,17 +130,23 @@ export async function refund(operator: Operator, { values, given }: Spoken): Pro
       `a refund of it was begun at ${begun}, and may have been sent: report it (${again} --transaction HASH), or say that it was not (${again} --not-sent ${beginOf(payment)})`,
     );
   const owed = await begin(operator, id, values.restored === true);
-  const transfer = usable(() => transferOf(owed, own));
-  if (values.json === true) printOne({ ...transfer }, true);
-  else process.stdout.write(`${linkOf(owed, own)}\n`);
-  const what = values.json === true ? 'Sign it in' : 'Open the link in';
-  tell(
-    `Refund of ${amountOf(payment)} (${textOf(payment, 'amount')} atomic units) to ${textOf(payment, 'payer')}: ${textOf(payment, 'reason')}.\n`,
-  );
-  tell(`${what} the wallet of ${textOf(payment, 'payee')}.\n`);
+  if (byHand) printPayment(owed, values.json === true);
+  else printTransfer(owed, own, values.json === true);
+  const [payer, network] = [payerOf(owed), textOf(owed, 'network')];
+  const to = payer === '' ? 'whoever sent the transaction that paid' : payer;
+  tell(`Refund of ${amountOf(owed)} (${textOf(owed, 'amount')} atomic units) to ${to}: ${textOf(owed, 'reason')}.\n`);
+  const how = byHand ? `Make the transfer on ${network} in` : values.json === true ? 'Sign it in' : 'Open the link in';
+  tell(`${how} the wallet of ${textOf(owed, 'payee')}.\n`);
   tell(`Send it once, then: ${again} --transaction <its hash>\n`);
   tell(`If you do not send it: ${again} --not-sent ${beginOf(owed)}\n`);
   return EXIT.done;
+}
+
+/** Prints the transfer of a refund, as a link or as a transaction. */
+function printTransfer(owed: Members, own: string, isJson: boolean): void {
+  const transfer = usable(() => transferOf(owed, own));
+  if (isJson) printOne({ ...transfer }, true);
+  else process.stdout.write(`${linkOf(owed, own)}\n`);
 }
 
 async function begin(operator: Operator, id: string, isUnpaidSince: boolean): Promise<Members> {

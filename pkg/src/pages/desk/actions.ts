@@ -1,12 +1,12 @@
 /** What an operator can do about a payment, as forms, and the deeds behind them. Spec: docs/operations.md, "Refunds", "Reviews". */
 
 import { type Operator, textOf } from '../../operator/client.js';
-import { beginOf, placeOf } from '../../operator/transfer.js';
+import { beginOf, isByHand, placeOf } from '../../operator/transfer.js';
 import { type Attributes, foreign, make } from '../shared/dom.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
 import { type PaymentSeen, seen } from './payment.js';
-import { aged, begunOf, forgetBegun, isOfAnother, refundByWallet, reportByHand, unproven } from './refund.js';
+import { aged, beginByHand, begunOf, forgetBegun, isOfAnother, refundByWallet, reportByHand, unproven } from './refund.js';
 
 /** Where a payment is, for the operator. */
 export function pathOf(id: string, decision?: string): string {
@@ -15,7 +15,7 @@ export function pathOf(id: string, decision?: string): string {
 
 const REASON = { required: true, maxlength: '400', placeholder: 'kept with the payment' };
 
-const isEvm = ({ coin }: PaymentSeen): boolean => coin.network.startsWith('eip155:');
+const isEvm = ({ members }: PaymentSeen): boolean => !isByHand(members);
 
 /** What the gate takes as the name of a transaction on the network of a payment. */
 const namesOf = (payment: PaymentSeen) => (isEvm(payment) ? '0x[0-9a-fA-F]{64}' : '[0-9a-zA-Z._@=\\/+:\\-]{16,96}');
@@ -44,36 +44,39 @@ export function actionsFor(payment: PaymentSeen): readonly HTMLElement[] {
 }
 
 function refunds(payment: PaymentSeen): readonly HTMLElement[] {
-  const { id, payer, payee, price, refunding } = payment;
+  const { id, payer, payee, price, refunding, transaction } = payment;
   const begun = begunOf(id);
   const account = (address: string) => make('code', {}, foreign(address));
-  const says = make(
-    'p',
-    { class: 'quiet' },
-    'From ',
-    account(payee),
-    ', which was paid, to ',
-    account(payer),
-    '. Your wallet asks you to sign.',
-  );
+  const isNamed = transaction !== '' && transaction !== 'pending';
+  const sender = () => ['whoever sent ', isNamed ? account(transaction) : 'the transaction that paid'];
+  const way = (from: string) => [from, account(payee), ', which was paid, to ', ...(payer === '' ? sender() : [account(payer)])];
   const warn = (...text: readonly (string | HTMLElement | undefined)[]) => make('p', { class: 'warning' }, ...text);
-  const sign = !isEvm(payment)
-    ? warn(
-        'The desk sends no transfer on this network. Send the refund with a wallet of its own to whoever sent the transaction that paid, and report it below.',
-      )
-    : aged.has(id)
-      ? deedForm('refund', { id, restored: 'yes' }, `No transfer was made: refund ${price} by wallet`, warn(AGED), says)
-      : deedForm('refund', { id }, `Refund ${price} by wallet`, says);
+  const [deed, does, how] = isEvm(payment)
+    ? ['refund', `refund ${price} by wallet`, [...way('From '), '. Your wallet asks you to sign.']]
+    : ['begin', `begin the refund of ${price}`, [FIRST, ...way(' from '), '. If it is no wallet of yours, you owe nothing.']];
+  const says = make('p', { class: 'quiet' }, ...how);
+  const sign = aged.has(id)
+    ? deedForm(deed, { id, restored: 'yes' }, `No transfer was made: ${does}`, warn(AGED), says)
+    : deedForm(deed, { id }, `${does.slice(0, 1).toUpperCase()}${does.slice(1)}`, says);
   const since = refunding === '' ? [] : ['Since ', moment(refunding), ': '];
   const again = { id, begun: refunding === '' ? '' : String(beginOf(payment.members) ?? '') };
   const isTheirs = begun === undefined || isOfAnother(begun, beginOf(payment.members));
   // What this browser sent under a begin that was taken back since may have moved nevertheless.
   const before = begun?.hash === undefined ? undefined : warn(`This browser sent ${begun.hash} before that. Look whether it succeeded.`);
   // What another person holds may still be sent: their word counts, and no history of a wallet.
-  const asked =
-    isTheirs || begun.isUnheard
-      ? deedForm('again', again, 'It was not sent, and will not be', warn(...since, isTheirs ? ELSEWHERE : UNHEARD), before)
-      : deedForm('again', again, 'The wallet sent nothing', warn(...since, LOST));
+  const unsent = (...why: readonly (string | HTMLElement)[]) =>
+    deedForm('again', again, 'It was not sent, and will not be', warn(...since, ...why), before);
+  const asked = isTheirs
+    ? unsent(ELSEWHERE)
+    : begun.isUnheard
+      ? unsent(UNHEARD)
+      : !isEvm(payment)
+        ? unsent(
+            ...(refunding === ''
+              ? [WITHDRAWN]
+              : ['you began it here. Send it once,', ...way(' from '), '. Once it succeeded, report it below.']),
+          )
+        : deedForm('again', again, 'The wallet sent nothing', warn(...since, LOST));
   // A program goes on with what it has begun: to send a transfer beside it would pay twice.
   const program = textOf(payment.members, 'refunding_key');
   const theirs = warn(
@@ -136,6 +139,9 @@ function seenElsewhere(): HTMLElement {
   return make('p', {}, make('label', {}, box, ' An explorer shows that it succeeded, though the wallet does not.'));
 }
 
+const FIRST = 'Then nobody else begins it, and nothing is served for it. After that send it once, with a wallet of its network,';
+const WITHDRAWN =
+  'This browser began it, and it was taken back since: do not send it under that begin. If you have sent it, report it below.';
 const PENDING =
   'Its facilitator moves the money later, and the gate cannot see whether it did. Look whether it came before you pay it back.';
 const LET_GO =
@@ -192,6 +198,7 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     await reportByHand(operator, { id, network, transaction, isSeen: elsewhere !== '' });
     return 'The refund is on the record.';
   },
+  begin: (operator, { id = '', restored = '' }) => beginByHand(operator, id, restored !== ''),
   again: (operator, { id = '', network = '', begun = '', hash = '' }) =>
     forgetBegun(operator, { id, network, hash, begun: begun === '' ? undefined : Number(begun) }),
   refund: async (operator, { id = '', restored = '' }, say) =>

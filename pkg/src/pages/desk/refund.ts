@@ -95,6 +95,16 @@ export async function refundByWallet(
   return alone(payment.id, () => refundAlone(operator, payment, isUnpaidSince, say));
 }
 
+/** Begins a refund whose transfer a person makes by a wallet that this page does not ask, and says what is to be done. */
+export async function beginByHand(operator: Operator, id: string, isUnpaidSince: boolean): Promise<string> {
+  return alone(id, async () => {
+    const { members, price } = await begun(operator, id, isUnpaidSince);
+    const mine = beginOf(members);
+    if (!keep(id, markWith(mine))) throw new Error(`${FULL}${await takenBack(operator, id, mine)}`);
+    return `The refund of ${price} is begun. Send it once, then report it below.`;
+  });
+}
+
 /** A refund that a person takes back: the begin that they saw, and what this browser sent for it. */
 export interface TakenBack {
   readonly id: string;
