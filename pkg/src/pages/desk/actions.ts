@@ -98,6 +98,7 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
       'The transfer failed',
       sent(hash),
       warn(...since, ...(isLost(hash) ? [NOT_FOUND] : []), FAILED),
+      unproven.get(hash) === 'not found by the gate' ? witnessed('unmoved', UNMOVED) : undefined,
     );
   const doubt = payment.transaction === 'pending' ? PENDING : payment.reason === 'let_go' ? LET_GO : undefined;
   return [
@@ -125,7 +126,7 @@ function refunded(payment: PaymentSeen, sent?: string): HTMLElement {
       { id, network: coin.network },
       'Report the refund',
       transactionField('Transaction of the refund', payment, namesOf(payment), { required: true, value: sent }),
-      isLost(sent) ? seenElsewhere() : undefined,
+      isLost(sent) ? witnessed('elsewhere', SUCCEEDED) : undefined,
     ),
   );
 }
@@ -133,10 +134,9 @@ function refunded(payment: PaymentSeen, sent?: string): HTMLElement {
 /** Whether a node that was asked for a transaction did not find it. */
 const isLost = (hash = '') => unproven.get(hash)?.startsWith('not found') === true;
 
-/** The word of a person for a transfer that the wallet's node does not show. */
-function seenElsewhere(): HTMLElement {
-  const box = make('input', { type: 'checkbox', name: 'elsewhere' });
-  return make('p', {}, make('label', {}, box, ' An explorer shows that it succeeded, though the wallet does not.'));
+/** The word of a person for what a node does not show. */
+function witnessed(name: string, words: string): HTMLElement {
+  return make('p', {}, make('label', {}, make('input', { type: 'checkbox', name }), ` ${words}`));
 }
 
 const FIRST = 'Then nobody else begins it, and nothing is served for it. After that send it once, with a wallet of its network,';
@@ -152,6 +152,8 @@ const ELSEWHERE =
   'someone else began this refund, at another desk or on a terminal. Ask them first: if they have sent it, report it below; if not, what they hold must not be sent any more.';
 const UNHEARD =
   'this browser asked the gate to begin, and heard no answer. If nobody else began this refund, it is that one, of which nothing was sent. If somebody did, ask them first: if they have sent it, report it below.';
+const SUCCEEDED = 'An explorer shows that it succeeded, though the wallet does not.';
+const UNMOVED = 'An explorer shows that nothing went to the payer in it, though the wallet may show that it succeeded.';
 const NOT_FOUND = 'It was not found on the chain by the node that was asked. ';
 const FAILED =
   'Look into the history of the wallet: only if the transfer failed, or was cancelled there, begin again. One that was sped up has another hash: report that.';
@@ -198,9 +200,9 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
     await reportByHand(operator, { id, network, transaction, isSeen: elsewhere !== '' });
     return 'The refund is on the record.';
   },
-  begin: (operator, { id = '', restored = '' }) => beginByHand(operator, id, restored !== ''),
-  again: (operator, { id = '', network = '', begun = '', hash = '' }) =>
-    forgetBegun(operator, { id, network, hash, begun: begun === '' ? undefined : Number(begun) }),
+  begin: (operator, { id = '', restored = '' }) => beginByHand(operator, { id, isUnpaidSince: restored !== '' }),
+  again: (operator, { id = '', network = '', begun = '', hash = '', unmoved = '' }) =>
+    forgetBegun(operator, { id, network, hash, begun: begun === '' ? undefined : Number(begun), isUnmoved: unmoved !== '' }),
   refund: async (operator, { id = '', restored = '' }, say) =>
     refundByWallet(operator, await readAgain(operator, id), restored !== '', say),
 };

@@ -95,8 +95,14 @@ export async function refundByWallet(
   return alone(payment.id, () => refundAlone(operator, payment, isUnpaidSince, say));
 }
 
+/** A debt, and whether a person has seen that no transfer was made since a backup. */
+export interface Debt {
+  readonly id: string;
+  readonly isUnpaidSince: boolean;
+}
+
 /** Begins a refund whose transfer a person makes by a wallet that this page does not ask, and says what is to be done. */
-export async function beginByHand(operator: Operator, id: string, isUnpaidSince: boolean): Promise<string> {
+export async function beginByHand(operator: Operator, { id, isUnpaidSince }: Debt): Promise<string> {
   return alone(id, async () => {
     const { members, price } = await begun(operator, id, isUnpaidSince);
     const mine = beginOf(members);
@@ -111,20 +117,22 @@ export interface TakenBack {
   readonly network: string;
   readonly begun: number | undefined;
   readonly hash: string;
+  /** Whether a person has seen that the transaction succeeded and moved nothing to the payer. */
+  readonly isUnmoved: boolean;
 }
 
 /** Lets a refund be begun again of which the wallet's history shows nothing, or that it failed: the begin that was seen, no later one. */
-export async function forgetBegun(operator: Operator, { id, network, begun, hash }: TakenBack): Promise<string> {
+export async function forgetBegun(operator: Operator, { id, network, begun, hash, isUnmoved }: TakenBack): Promise<string> {
   return alone(id, async () => {
-    // The transaction of a wallet that is a contract succeeds where its transfer fails: the gate's node has the last word.
+    // The transaction of a wallet that is a contract succeeds where its transfer fails: the gate's node sees that, unless it is behind.
     const isDenied = unproven.get(hash) === 'not found by the gate';
     if (hash !== '' && (await shownBy(network, hash)) === 'succeeded') {
       if (!isDenied) {
         unproven.delete(hash);
         throw new Error(`The wallet shows that ${hash} succeeded. Report it below.`);
       }
-      // That node may have been behind: it is asked once more.
       if (await isFound(operator, id, hash)) return `The gate has found ${hash} now. Nothing is to be sent again.`;
+      if (!isUnmoved) throw new Error(`The wallet shows that ${hash} succeeded, and the gate's node does not find the transfer. ${BEHIND}`);
     }
     if (begun !== undefined) await dropRefund(operator, id, begun);
     const mine = begunOf(id);
@@ -134,6 +142,9 @@ export async function forgetBegun(operator: Operator, { id, network, begun, hash
     return 'The refund may be begun again.';
   });
 }
+
+const BEHIND =
+  'It may be behind: report it again later. Only if an explorer shows that nothing went to the payer, say so beside the button.';
 
 /** Whether a gate that has denied a refund finds it now. */
 async function isFound(operator: Operator, id: string, hash: string): Promise<boolean> {
@@ -161,7 +172,7 @@ async function refundAlone(
   const from = await accountOf(wallet, payee);
   if (from === undefined) {
     throw new Error(
-      `This payment went to ${payee}, and your wallet does not offer that account. Whoever owns it owes the refund: if it is not yours, you owe nothing.`,
+      `This payment went to ${payee}, and your wallet does not offer that account. Whoever owns it owes the refund: if it is not yours, you owe nothing. If another wallet of yours has it, begin with npx farebox refund, sign there, and report it here.`,
     );
   }
   await leadTo(wallet, chainId);
