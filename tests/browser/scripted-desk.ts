@@ -30,9 +30,17 @@ export const TOKEN = 'operator-0123456789abcdef0123456789';
 
 /** Opens the desk that is in `pages` below `home`, and types the token in. */
 export async function openScripted(page: Page, pages: string, home: string, fragment: string, api: DeskApi): Promise<void> {
-  await page.route(`${ORIGIN}/**`, (route) => answer(route, pages, home, api));
-  await page.goto(`${ORIGIN}${home}${fragment}`);
+  await goToScripted(page, { origin: ORIGIN, pages, home, fragment, api });
   await enter(page, TOKEN);
+}
+
+/** Opens the door of a desk at an origin. */
+export async function goToScripted(
+  page: Page,
+  { origin, pages, home, fragment, api }: { origin: string; pages: string; home: string; fragment: string; api: DeskApi },
+): Promise<void> {
+  await page.route(`${origin}/**`, (route) => answer(route, pages, home, api));
+  await page.goto(`${origin}${home}${fragment}`);
 }
 
 async function answer(route: Route, pages: string, home: string, api: DeskApi): Promise<void> {

@@ -7,8 +7,8 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 
 import { TREASURY_PAGES } from '../../scripts/pages.mjs';
 import { startChromium } from './chromium.ts';
-import { complaintsOf } from './looks.ts';
-import { type DeskApi, openScripted } from './scripted-desk.ts';
+import { complaintsOf, enter } from './looks.ts';
+import { type DeskApi, goToScripted, openScripted, TOKEN } from './scripted-desk.ts';
 
 const LIMIT_MS = 120_000;
 
@@ -59,4 +59,32 @@ test('decisions are looked for by each outcome that one can have, and by no othe
   await page.waitForURL(/outcome=paid_fulfillment_failed/);
   await page.locator('#decision-req_1').waitFor();
   assert.equal(asked.at(-1), 'paid_fulfillment_failed');
+});
+
+// A-702
+test('a desk takes its token over https, or on its own machine, and says so where others can read along', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const asked: string[] = [];
+  const page = await context.newPage();
+  const desk = {
+    pages: TREASURY_PAGES,
+    home: '/desk/',
+    fragment: '',
+    api: ({ path }: { path: string }) => {
+      asked.push(path);
+      return { items: [{ name: 'acme' }] };
+    },
+  };
+  await goToScripted(page, { ...desk, origin: 'http://192.168.1.5:8402' });
+  const alert = page.getByRole('alert');
+  await alert.filter({ hasText: /^Others can read what goes over http/ }).waitFor();
+  await page.getByLabel('Operator token').fill(TOKEN);
+  await page.getByRole('button', { name: 'Open' }).click();
+  await alert.filter({ hasText: /^Not opened\. Others can read what goes over http/ }).waitFor();
+  assert.deepEqual(asked, []);
+  for (const origin of ['http://localhost:8402', 'http://127.0.0.1:8402']) {
+    await goToScripted(page, { ...desk, origin });
+    await enter(page, TOKEN);
+  }
 });

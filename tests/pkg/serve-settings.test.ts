@@ -92,6 +92,10 @@ test('the start says which token opens the desk, or that none does', () => {
   const [url, file] = ['http://127.0.0.1:8402', '/state/secrets.json'];
   assert.match(deskLine(url, 'made', false, file), /desk\/, with OPERATOR_TOKEN of \/state\/secrets\.json$/);
   assert.match(deskLine(url, 'set', true, file), /with OPERATOR_TOKEN of the environment$/);
+  assert.match(
+    deskLine('http://0.0.0.0:8402', 'set', true, file),
+    /^its desk is \/_farebox\/desk\/ over https, by a proxy, or over http on this machine, with/,
+  );
   for (const token of ['', undefined]) assert.match(deskLine(url, token, token === '', file), /^it has no desk/);
 });
 

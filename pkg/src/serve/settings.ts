@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 
 import { Usage } from '../cli/words.js';
 import { WORD_OF } from '../create/rules.js';
+import { takesTokens } from '../operator/client.js';
 import { isSet } from './secrets.js';
 
 /** What the command says about the gate. */
@@ -87,7 +88,8 @@ export const environmentOfPlay = (environment: NodeJS.ProcessEnv): NodeJS.Proces
 /** Where the desk is, and which token opens it. */
 export function deskLine(url: string, token: string | undefined, isOutside: boolean, file: string): string {
   if ((token ?? '') === '') return 'it has no desk, because it has no OPERATOR_TOKEN: set one in the environment';
-  return `its desk is ${url}/_farebox/desk/, with OPERATOR_TOKEN of ${isOutside ? 'the environment' : file}`;
+  const place = takesTokens(url) ? `${url}/_farebox/desk/` : '/_farebox/desk/ over https, by a proxy, or over http on this machine';
+  return `its desk is ${place}, with OPERATOR_TOKEN of ${isOutside ? 'the environment' : file}`;
 }
 
 /** Names of tokens that a configuration may have sent to its facilitators: no other secret has such a name. */

@@ -1,6 +1,6 @@
 /** The frame of a desk: its door, its views by the fragment of the URL, what refreshes, and what a person does. */
 
-import { Operator, Refused } from '../../operator/client.js';
+import { Operator, Refused, takesTokens } from '../../operator/client.js';
 import { make, replaceChildren } from './dom.js';
 import { Presses } from './presses.js';
 
@@ -36,6 +36,8 @@ const AGAIN_MS = 5_000;
 const LATEST_MS = 120_000;
 /** For how long what a person aims at or has under way keeps a view from being read again: a wallet may never answer. */
 const HELD_MS = 60_000;
+/** What is said of a page over http to another machine. */
+const READABLE = 'Others can read what goes over http. Open this desk at its https address, or on its own machine.';
 /** The wait before the next read, in times of the last one: what a desk reads, payments wait for. */
 const REST = 20;
 
@@ -81,6 +83,7 @@ class Desk {
   }
 
   listen(): void {
+    if (!takesTokens(location.origin)) found('refused').textContent = READABLE;
     this.#door.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#enter();
@@ -100,6 +103,11 @@ class Desk {
   async #enter(): Promise<void> {
     const field = this.#door.elements.namedItem('token') as HTMLInputElement;
     const note = found('refused');
+    // The page was read over the same way: nothing that it asks for is out of the sight of others.
+    if (!takesTokens(location.origin)) {
+      note.textContent = `Not opened. ${READABLE}`;
+      return;
+    }
     const operator = new Operator(field.value.trim());
     note.textContent = 'Asking…';
     try {
