@@ -170,10 +170,23 @@ test('a review is listed with method and network, and printed whole before it is
   assert.match(none.err, /no review rev_3 is open: --state approved/);
 });
 
-test('an answer that is no list, or no JSON, is told and is not taken for an empty list', async () => {
+test('an answer that is no list, or no JSON, is told, and taken neither for an empty list nor for something done', async () => {
   for (const said of ['<!doctype html><title>Log in</title>', { status: 'ok' }, '{"items":[']) {
     answer = () => said;
     for (const words of [['owed'], ['payments', '--json'], ['audit'], ['totals'], ['failures'], ['reviews', '--org', 'acme']]) {
+      const { code, out, err } = await farebox(words);
+      assert.deepEqual([code, out], [1, ''], words.join(' '));
+      assert.match(err, /^farebox: The answer is none of a gate/);
+    }
+  }
+  // Nor was anything done.
+  for (const said of ['', '[]', '"done"', 'null']) {
+    answer = () => said;
+    for (const words of [
+      ['waive', 'rcpt_1', '--reason', 'x'],
+      ['resolve', 'rcpt_1', '--as', 'void', '--reason', 'x'],
+      ['approve', 'rev_1', '--org', 'acme'],
+    ]) {
       const { code, out, err } = await farebox(words);
       assert.deepEqual([code, out], [1, ''], words.join(' '));
       assert.match(err, /^farebox: The answer is none of a gate/);

@@ -1,6 +1,6 @@
 /** Requests of an operator to a Worker: to the one that serves the page, or to one by its address. The token is in this object alone: no URL, no store. */
 
-import { type Members, membersOf } from '../members.js';
+import { isObject, type Members, membersOf } from '../members.js';
 
 /** What a request was refused with, in the words of the Worker. */
 export class Refused extends Error {
@@ -97,10 +97,12 @@ export class Operator {
   async #json(response: Response): Promise<Members> {
     const text = await response.text();
     try {
-      return text === '' ? {} : membersOf(JSON.parse(text));
+      const said: unknown = JSON.parse(text);
+      if (isObject(said)) return said;
     } catch {
-      throw new Unreadable();
+      // It is no JSON.
     }
+    throw new Unreadable();
   }
 
   #headers(): Record<string, string> {
@@ -142,9 +144,9 @@ export function listOf(members: Members, name: string): readonly Members[] {
 }
 
 /** The items of an answer that is a list: one without any says that there is none, which an answer that is no list does not. */
-export function itemsOf(members: Members): readonly Members[] {
-  if (!Array.isArray(members['items'])) throw new Unreadable();
-  return listOf(members, 'items');
+export function itemsOf(members: Members, name = 'items'): readonly Members[] {
+  if (!Array.isArray(members[name])) throw new Unreadable();
+  return listOf(members, name);
 }
 
 /** A member that is text, or a number of the document as text; else empty. */

@@ -1,7 +1,7 @@
 /** Clients that fail to pay, the health of facilitators, and the channels of sessions. */
 
 import type { Members } from '../../members.js';
-import { listOf, type Operator, textOf } from '../../operator/client.js';
+import { itemsOf, listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
 import { facts, figuresOf, listPage, moment, pill, rowsOf, shortened } from '../shared/parts.js';
@@ -9,7 +9,7 @@ import { heading, linkTo, type Wanted } from '../shared/shell.js';
 
 export async function clients(operator: Operator, { code, route }: Wanted): Promise<readonly Node[]> {
   const page = await operator.read('/_farebox/failures', { code, route, limit: '50' });
-  const rows = listOf(page, 'items').map(clientRow);
+  const rows = itemsOf(page).map(clientRow);
   const routes = listOf(page, 'routes').map((sum) => [
     textOf(sum, 'route'),
     textOf(sum, 'code'),
@@ -144,7 +144,7 @@ export async function channels(operator: Operator, { cursor }: Wanted): Promise<
     ),
     ...sums,
     ...gasOf(listOf(accounts, 'items')),
-    ...listPage(listOf(page, 'items').filter(isChannel).map(channelRow), 'No session has begun.', 'channels', {}, cursor, next),
+    ...listPage(itemsOf(page).filter(isChannel).map(channelRow), 'No session has begun.', 'channels', {}, cursor, next),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** The payments with search, filters and pages; and one payment with its history. */
 
 import type { Members } from '../../members.js';
-import { listOf, type Operator, textOf } from '../../operator/client.js';
+import { itemsOf, listOf, type Operator, textOf } from '../../operator/client.js';
 import { UNREAD_PAYER } from '../../operator/transfer.js';
 import { foreign, make } from '../shared/dom.js';
 import { choice, deedForm, facts, field, listPage, moment } from '../shared/parts.js';
@@ -27,7 +27,7 @@ async function pageOf(operator: Operator, { find = '', ...filters }: Wanted): Pr
     // A text that cannot be a key is refused as one.
     const isKey = name !== 'key' || /^(0x)?[0-9a-fA-F]+$/.test(find);
     if (isKey) page = await read({ [name]: find });
-    if (listOf(page, 'items').length > 0) break;
+    if (itemsOf(page).length > 0) break;
   }
   return page;
 }
@@ -36,7 +36,7 @@ export async function payments(operator: Operator, wanted: Wanted): Promise<read
   const page = await pageOf(operator, wanted);
   const next = textOf(page, 'next');
   const { cursor, ...first } = wanted;
-  const rows = listOf(page, 'items').map((item) => paymentRow(seen(item)));
+  const rows = itemsOf(page).map((item) => paymentRow(seen(item)));
   return [heading('Payments'), search(wanted), ...listPage(rows, 'No payment is like this.', 'payments', first, cursor, next)];
 }
 

@@ -1,6 +1,6 @@
 /** The money of the last days. A day that is over is read again only now and then: a refund may still change it. */
 
-import { listOf, type Operator } from '../../operator/client.js';
+import { itemsOf, type Operator } from '../../operator/client.js';
 import type { DayTotals } from './overview.js';
 
 const DAYS = 14;
@@ -47,7 +47,7 @@ async function readEach(operator: Operator, kept: Known): Promise<readonly DayTo
       read.push(one.totals);
       continue;
     }
-    const totals = { day, items: listOf(await operator.read('/_farebox/totals', { day }), 'items') };
+    const totals = { day, items: itemsOf(await operator.read('/_farebox/totals', { day })) };
     // What was forgotten meanwhile is read again, and not beside this.
     if (kept !== known) return readDays(operator);
     kept.set(day, { at: now, totals });

@@ -1,7 +1,7 @@
 /** Jobs with search, filters and pages; and one job with its money and its history. */
 
 import { type Members, membersOf } from '../../members.js';
-import { listOf, textOf } from '../../operator/client.js';
+import { itemsOf, listOf, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { choice, deedForm, facts, field, listPage, moment, pill, rowsOf, shortened } from '../shared/parts.js';
 import { type Deed, linkTo } from '../shared/shell.js';
@@ -37,7 +37,7 @@ export const jobs = ofProfile('Jobs', async (_operator, served, { find = '', sta
   form.id = `search-${[served.name, find, state, seller].map(encodeURIComponent).join('-')}`;
   form.setAttribute('role', 'search');
   form.classList.add('search');
-  const rows = listOf(page, 'items').map((job) => jobRow(served.name, job));
+  const rows = itemsOf(page).map((job) => jobRow(served.name, job));
   return [
     ...served.head('Jobs', 'jobs'),
     form,

@@ -1,7 +1,7 @@
 /** The first view: what waits for a person, what is held, and what happened in a day. */
 
 import { type Members, membersOf } from '../../members.js';
-import { listOf, textOf } from '../../operator/client.js';
+import { itemsOf, listOf, textOf } from '../../operator/client.js';
 import { barChart } from '../shared/chart.js';
 import { make } from '../shared/dom.js';
 import { inTokens, unitsOf } from '../shared/money.js';
@@ -17,7 +17,7 @@ const SERIES = [
 
 export const overview = ofProfile('Overview', async (_operator, served) => {
   const seen = await served.read('overview');
-  const waiting = listOf(seen, 'waiting');
+  const waiting = itemsOf(seen, 'waiting');
   const [jobs, crew] = [membersOf(seen['jobs']), membersOf(seen['sellers'])];
   const count = (members: Members, name: string) => textOf(members, name);
   return [

@@ -1,7 +1,7 @@
 /** The network profile that a view is about: the one of the fragment, or the one that is usual. */
 
 import type { Members } from '../../members.js';
-import { listOf, type Operator, Refused, textOf } from '../../operator/client.js';
+import { itemsOf, type Operator, Refused, textOf } from '../../operator/client.js';
 import { make } from '../shared/dom.js';
 import { switchOf } from '../shared/parts.js';
 import { heading, linkTo, type Wanted } from '../shared/shell.js';
@@ -46,7 +46,7 @@ export function ofProfile(
 /** The profiles that are served; none where the Worker has no exchange. */
 async function profilesOf(operator: Operator): Promise<readonly Members[]> {
   try {
-    return listOf(await operator.read(`${PATHS}/profiles`), 'items');
+    return itemsOf(await operator.read(`${PATHS}/profiles`));
   } catch (error) {
     if (error instanceof Refused && error.status === 404) return [];
     throw error;

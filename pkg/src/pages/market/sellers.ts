@@ -1,7 +1,7 @@
 /** The sellers of a profile that have proven their wallet, with what they did. */
 
 import { type Members, membersOf } from '../../members.js';
-import { listOf, textOf } from '../../operator/client.js';
+import { itemsOf, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, field, listPage, moment, pill, shortened } from '../shared/parts.js';
 import { type Deed, linkTo } from '../shared/shell.js';
@@ -20,7 +20,7 @@ export const sellers = ofProfile('Sellers', async (_operator, served, { seller =
   );
   form.id = `search-${[served.name, seller].map(encodeURIComponent).join('-')}`;
   form.setAttribute('role', 'search');
-  const rows = listOf(page, 'items').map((item) => sellerRow(served.name, item));
+  const rows = itemsOf(page).map((item) => sellerRow(served.name, item));
   return [
     ...served.head('Sellers', 'sellers'),
     form,

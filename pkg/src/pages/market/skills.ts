@@ -1,7 +1,7 @@
 /** Skills that are sold, which the operator may take back, and their invocations. Spec: docs/skills.md, "Sell", "The ledger". */
 
 import type { Members } from '../../members.js';
-import { listOf, type Operator, Refused, textOf } from '../../operator/client.js';
+import { itemsOf, type Operator, Refused, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, field, listPage, moment, pageLinks, pill, rowsOf, shortened, spokenOf, switchOf } from '../shared/parts.js';
 import { type Deed, heading, linkTo, type Wanted } from '../shared/shell.js';
@@ -36,7 +36,7 @@ function none(title: string): readonly Node[] {
 export async function skills(operator: Operator, { from = '0', name = '' }: Wanted): Promise<readonly Node[]> {
   const read = await readMarket(operator, 'skills', { name });
   if (read === undefined) return none('Skills');
-  const all = listOf(read, 'skills');
+  const all = itemsOf(read, 'skills');
   const first = Math.max(0, Number.parseInt(from, 10) || 0);
   const next = first + PAGE < all.length ? String(first + PAGE) : '';
   return [
@@ -109,7 +109,7 @@ export async function invocations(operator: Operator, wanted: Wanted): Promise<r
     form,
     switchOf('Outcomes', outcomes),
     ...listPage(
-      listOf(page, 'invocations').map(invocationRow),
+      itemsOf(page, 'invocations').map(invocationRow),
       'No invocation is like this.',
       'invocations',
       { skill, agent, outcome },

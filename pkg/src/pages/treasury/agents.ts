@@ -1,7 +1,7 @@
 /** Agents with their rules and keys, and what was changed by whom. One click ends an agent. */
 
 import type { Members } from '../../members.js';
-import { listOf, type Operator, textOf } from '../../operator/client.js';
+import { itemsOf, listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, facts, moment, pageLinks, pill, rowsOf, spokenOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
@@ -10,13 +10,13 @@ import { type Place, pathIn, placeOf } from './organization.js';
 export async function agents(operator: Operator, wanted: Wanted): Promise<readonly Node[]> {
   const place = await placeOf(operator, wanted);
   const organization = await operator.read(place.path());
-  const all = listOf(organization, 'agents');
+  const all = itemsOf(organization, 'agents');
   const keys = await Promise.all(all.map((agent) => operator.read(place.path('agents', textOf(agent, 'name'), 'bootstrap-keys'))));
   const wallets = listOf(organization, 'wallets').map((wallet) => [textOf(wallet, 'name'), textOf(wallet, 'address')] as const);
   return [
     ...place.head('Agents', 'agents'),
     rowsOf(
-      all.map((agent, at) => agentRow(place, agent, listOf(keys[at] ?? {}, 'items'))),
+      all.map((agent, at) => agentRow(place, agent, itemsOf(keys[at] ?? {}))),
       'There is no agent.',
     ),
     make('section', {}, make('h3', {}, 'Rules of the organization'), rules(organization)),
@@ -90,7 +90,7 @@ export const revokeKey: Deed = async (operator, { org = '', id = '' }) => {
 export async function changes(operator: Operator, wanted: Wanted): Promise<readonly Node[]> {
   const place = await placeOf(operator, wanted);
   const page = await operator.read(place.path('log'), { limit: '50', cursor: wanted['cursor'] });
-  const lines = listOf(page, 'items').map((line) =>
+  const lines = itemsOf(page).map((line) =>
     make(
       'li',
       {},

@@ -1,6 +1,6 @@
 /** The organization that a view is about: the one of the fragment, or the first. */
 
-import { listOf, type Operator, textOf } from '../../operator/client.js';
+import { itemsOf, type Operator, textOf } from '../../operator/client.js';
 import { switchOf } from '../shared/parts.js';
 import { heading, linkTo, type Wanted } from '../shared/shell.js';
 
@@ -17,7 +17,7 @@ export function pathIn(organization: string, ...parts: readonly string[]): strin
 }
 
 export async function placeOf(operator: Operator, { org }: Wanted): Promise<Place> {
-  const all = listOf(await operator.read('/api/organizations'), 'items').map((item) => textOf(item, 'name'));
+  const all = itemsOf(await operator.read('/api/organizations')).map((item) => textOf(item, 'name'));
   // Another one's agents and reviews under the name of one that is no more would be ended and approved for it.
   if (org !== undefined && !all.includes(org)) throw new Error(`There is no organization ${org}.`);
   const name = org ?? all[0] ?? '';

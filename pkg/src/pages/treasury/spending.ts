@@ -1,7 +1,7 @@
 /** Budgets and what is left of them; decisions with their payments and receipts. */
 
 import { type Members, membersOf } from '../../members.js';
-import { listOf, type Operator, textOf } from '../../operator/client.js';
+import { itemsOf, type Operator, textOf } from '../../operator/client.js';
 import { shareBar } from '../shared/chart.js';
 import { foreign, make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';
@@ -21,7 +21,7 @@ function fine(text: string): bigint | undefined {
 
 export async function budgets(operator: Operator, wanted: Wanted): Promise<readonly Node[]> {
   const place = await placeOf(operator, wanted);
-  const items = listOf(await operator.read(place.path('budgets')), 'items').filter(
+  const items = itemsOf(await operator.read(place.path('budgets'))).filter(
     (item) => textOf(item, 'limit') !== '' || textOf(item, 'spent') !== '',
   );
   const scopes = [...new Set(items.map(scopeOf))];
@@ -133,7 +133,7 @@ export async function decisions(operator: Operator, wanted: Wanted): Promise<rea
     ...place.head('Decisions', 'decisions'),
     form,
     ...listPage(
-      listOf(page, 'items').map((item) => decisionRow(place.name, item)),
+      itemsOf(page).map((item) => decisionRow(place.name, item)),
       'No decision is like this.',
       'decisions',
       { org: place.name, agent, outcome },
