@@ -11,6 +11,8 @@ import { complaintsOf, enter } from './looks.ts';
 import { type DeskApi, goToScripted, openScripted, TOKEN } from './scripted-desk.ts';
 
 const LIMIT_MS = 120_000;
+/** For so long a press does nothing where the list has changed. */
+const SETTLED_MS = 800;
 
 let browser: Browser;
 let context: BrowserContext;
@@ -59,6 +61,33 @@ test('decisions are looked for by each outcome that one can have, and by no othe
   await page.waitForURL(/outcome=paid_fulfillment_failed/);
   await page.locator('#decision-req_1').waitFor();
   assert.equal(asked.at(-1), 'paid_fulfillment_failed');
+});
+
+// A-688
+test('an approved payment that is being prepared can be denied at the desk, and one that is signed cannot', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const told: string[] = [];
+  const review = { agent: 'bob', amount: '5.00 USDC', asset: 'USDC', state: 'used', payee: '0x01' };
+  const rows = [
+    { ...review, id: 'rev_1', preparing: true },
+    { ...review, id: 'rev_2', preparing: false },
+  ];
+  const page = await open('#reviews?org=acme&state=used', ({ method, path }) => {
+    if (method === 'GET') return { items: rows, cursor: null };
+    told.push(path);
+    return { ...rows.shift(), state: 'denied' };
+  });
+  const prepared = page.locator('#review-rev_1');
+  await prepared.locator('.tone', { hasText: /^preparing$/ }).waitFor();
+  assert.equal(await page.locator('#review-rev_2 form').count(), 0);
+  await page.waitForTimeout(SETTLED_MS);
+  await prepared.getByRole('button', { name: /^Deny/ }).click();
+  await page
+    .getByRole('status')
+    .filter({ hasText: /The review of .* for bob is denied/ })
+    .waitFor();
+  assert.deepEqual(told, ['/api/organizations/acme/reviews/rev_1/deny']);
 });
 
 // A-702

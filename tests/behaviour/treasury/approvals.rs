@@ -1,7 +1,7 @@
 //! Approvals of which nothing was signed: what gives them back, what uses them up, and until when a person
 //! changes their mind.
 
-use farebox_core::treasury::message::{Answer, Command, Operation, Preparation};
+use farebox_core::treasury::message::{Answer, Command, Listing, Operation, Preparation};
 use farebox_core::treasury::row::Scope;
 use serde_json::json;
 
@@ -124,6 +124,14 @@ fn what_is_withdrawn_while_a_payment_is_prepared_uses_its_approval_up() {
     }
 }
 
+/// The reviews of a list: the state of each, and whether its payment is being prepared.
+fn preparing(world: &mut World) -> Vec<(String, bool)> {
+    let told = world.operate(Operation::Reviews(Listing::default()));
+    let items = told.body["items"].as_array().unwrap();
+    let text = |item: &serde_json::Value| item["state"].as_str().unwrap().to_owned();
+    items.iter().map(|item| (text(item), item["preparing"].as_bool().unwrap())).collect()
+}
+
 //
 #[test]
 pub fn what_is_being_prepared_can_be_denied_until_it_is_signed() {
@@ -132,7 +140,7 @@ pub fn what_is_being_prepared_can_be_denied_until_it_is_signed() {
     let (first, review) = asked(&mut world, &body);
     world.operate(Operation::Approve(review.clone()));
     let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
-    assert_eq!(states(&mut world, None), ["used"]);
+    assert_eq!(preparing(&mut world), [("used".into(), true)]);
     let denied = world.operate(Operation::Deny(review.clone()));
     assert_eq!((denied.status, denied.text("state")), (200, "denied"));
     assert_eq!(world.operate(Operation::Deny(review.clone())).status, 200);
@@ -161,6 +169,7 @@ fn what_is_signed_is_denied_no_more() {
     world.operate(Operation::Approve(review.clone()));
     let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
     let Answer::Send(order) = world.send(prepared(&begun, None)) else { panic!("is not sent") };
+    assert_eq!(preparing(&mut world), [("used".into(), false)]);
     let state = world.operate(Operation::Deny(review));
     assert_eq!((state.status, state.text("code")), (409, "review_is_over"));
     assert_eq!(world.answered(&order, settled(200, "")).outcome().0, "allow");

@@ -49,7 +49,15 @@ pub(crate) fn list_reviews<B: Rows>(
     let cursor = cursor.map(|(at, id)| alloc::format!("{at}.{id}"));
     let wanted = page.outcome.as_deref();
     rows.retain(|row| wanted.is_none_or(|wanted| state(row, now) == wanted));
-    let items: Vec<Value> = rows.iter().map(|row| whole(row, now)).collect();
+    let mut items = Vec::new();
+    for row in &rows {
+        let mut item = whole(row, now);
+        let is_preparing = unsigned_of(books, row)?.is_some();
+        if let Some(members) = item.as_object_mut() {
+            members.insert("preparing".to_string(), json!(is_preparing));
+        }
+        items.push(item);
+    }
     Ok(ok(&json!({"items": items, "cursor": cursor})))
 }
 
@@ -70,10 +78,7 @@ pub(crate) fn answer_review<B: Rows>(
         return Ok(ok(&summary(&review, now.secs())));
     }
     let is_over = now.secs() >= review.expires;
-    let unsigned = match review.verdict {
-        Verdict::Used if !approves => unsigned_of(books, &review)?,
-        _ => None,
-    };
+    let unsigned = if approves { None } else { unsigned_of(books, &review)? };
     // What was approved can be denied until it is signed.
     let may = match (review.verdict, approves) {
         (Verdict::Open, _) | (Verdict::Approved, false) => !is_over,
@@ -133,6 +138,9 @@ const MOST_ENDED: u32 = 1_000;
 
 /// The payment that a review was used for, while signer and node are asked about it.
 fn unsigned_of<B: Rows>(books: &B, review: &ReviewRow) -> Result<Option<Held>, B::Error> {
+    if review.verdict != Verdict::Used {
+        return Ok(None);
+    }
     let Some(decision) = books.decision(&review.decision)? else { return Ok(None) };
     let attempt = books.attempt(&decision.attempt)?;
     let is_its = decision.review.as_ref() == Some(&review.id);

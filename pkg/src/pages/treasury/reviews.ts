@@ -23,7 +23,7 @@ export async function reviews(operator: Operator, wanted: Wanted): Promise<reado
     make(
       'p',
       { class: 'quiet lead' },
-      'An agent asked for more than it may pay alone. An approval lets exactly this request be paid, once.',
+      'An agent asked for more than it may pay alone. An approval lets exactly this request be paid, once. While its payment is prepared it is among the used ones, and can still be denied.',
     ),
     ...listPage(
       itemsOf(page).map((review) => reviewRow(place.name, review)),
@@ -39,10 +39,17 @@ export async function reviews(operator: Operator, wanted: Wanted): Promise<reado
 function reviewRow(org: string, review: Members): HTMLElement {
   const text = (name: string) => textOf(review, name);
   const [id, state] = [text('id'), text('state')];
+  const isPreparing = review['preparing'] === true;
   return make(
     'li',
     { class: 'row', id: `review-${id}` },
-    make('h3', {}, foreign(text('agent')), ' asks ', pill(state, LOOKS[state] ?? '')),
+    make(
+      'h3',
+      {},
+      foreign(text('agent')),
+      ' asks ',
+      pill(isPreparing ? 'preparing' : state, isPreparing ? 'warning' : (LOOKS[state] ?? '')),
+    ),
     make('p', { class: 'price' }, foreign(sumOf(review))),
     make('p', {}, foreign(`${text('requestMethod')} ${text('requestUrl')}`)),
     // Whole: whoever made a payee up may have made one with the same ends.
@@ -54,7 +61,7 @@ function reviewRow(org: string, review: Members): HTMLElement {
     ]),
     request(id, review),
     make('p', {}, make('a', { href: linkTo('decision', { org, id: text('paidRequestId') }) }, 'Why it was asked')),
-    answers({ org, id, who: text('agent'), sum: sumOf(review) }, state),
+    answers({ org, id, who: text('agent'), sum: sumOf(review) }, isPreparing ? 'preparing' : state),
   );
 }
 
@@ -79,7 +86,8 @@ function answers(answered: Answered, state: string): HTMLElement | undefined {
   const approve = deedForm('answer', { ...answered, verdict: 'approve' }, `Approve ${answered.sum} for ${answered.who}`);
   const deny = spokenOf(`${answered.sum} for ${answered.who}`, deedForm('answer', { ...answered, verdict: 'deny' }, 'Deny'));
   if (state === 'open') return make('div', { class: 'actions beside' }, approve, deny);
-  return state === 'approved' ? make('div', { class: 'actions beside' }, deny) : undefined;
+  // Until it is signed.
+  return state === 'approved' || state === 'preparing' ? make('div', { class: 'actions beside' }, deny) : undefined;
 }
 
 export const answerReview: Deed = async (operator, { org = '', id = '', verdict = '', who = '', sum = '' }) => {
