@@ -10,6 +10,7 @@ pub(super) mod report;
 pub(super) mod reserve;
 mod withdrawn;
 
+use self::withdrawn::is_withdrawn;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -146,7 +147,8 @@ pub(super) fn interrupt<B: Rows>(
 }
 
 /// The writes by which an approval serves again that an attempt has used and did not sign for; `None`
-/// if there is none. What was signed uses it up: one decision signs once.
+/// if there is none. What was signed uses it up: one decision signs once. So does the end of its agent.
+/// One whose time has ended meanwhile is told as any that ended unused.
 pub(super) fn restore_approval<B: Rows>(
     books: &B,
     attempt: &AttemptRow,
@@ -158,8 +160,12 @@ pub(super) fn restore_approval<B: Rows>(
         None => books.review_of(decision)?,
         Some(_) => None,
     };
-    let is_usable = |it: &ReviewRow| it.verdict == Verdict::Used && now < it.expires;
+    let is_lost = |it: &ReviewRow| now >= it.expires && planted(Mutant::LateApprovalsAreForEver);
+    let is_usable = |it: &ReviewRow| it.verdict == Verdict::Used && !is_lost(it);
     let Some(mut review) = review.filter(is_usable) else { return Ok(None) };
+    if is_withdrawn(books, attempt, scene.now)? && !planted(Mutant::ApprovalsOutliveTokens) {
+        return Ok(None);
+    }
     review.verdict = Verdict::Approved;
     decision.attempt = Fresh::of(scene.random).attempt;
     DecisionAnswer::new("deny", "policy_review_required", REVIEW).write(decision, now);

@@ -106,6 +106,86 @@ pub fn a_token_that_ends_while_a_payment_is_prepared_uses_no_approval_up() {
     assert_eq!(states(&mut world, None), ["used"]);
 }
 
+// A-687
+#[test]
+pub fn a_budget_that_fills_up_while_a_payment_is_prepared_uses_no_approval_up() {
+    let mut world = with_node();
+    let rules = r#"{"allowedOrigins": ["https://merchant.example.com"], "reviewAbove": {"USDC": "0.05"}, "perHour": "0.10"}"#;
+    world.operate(Operation::PutPolicy(Scope::Organization, rules.into()));
+    // What is counted in one hour may be signed in the next one.
+    world.now += 3_595 - world.now.secs() % 3_600;
+    let body = keyed("75000", "k");
+    let (first, review) = asked(&mut world, &body);
+    world.operate(Operation::Approve(review));
+    let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+    world.now += 10;
+    let mut others = keyed("40000", "o");
+    others["context"]["agent"] = json!("tester");
+    let Answer::Prepare(other) = world.ask(TESTER_KEY, &others) else { panic!("nothing begins") };
+    assert!(matches!(world.send(prepared(&other, None)), Answer::Send(_)));
+    let told = world.reply(prepared(&begun, None));
+    assert_eq!(told.outcome(), ("deny", "policy_denied"));
+    assert!(told.reason().contains("hourly budget of $0.10 exceeded"), "{}", told.reason());
+    assert_eq!(states(&mut world, None), ["approved"]);
+    world.now += 3_600;
+    let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+    let Answer::Send(order) = world.send(prepared(&begun, None)) else { panic!("is not sent") };
+    let paid = world.answered(&order, settled(200, ""));
+    assert_eq!(paid.text("paidRequestId"), first.text("paidRequestId"));
+}
+
+// A-687
+#[test]
+pub fn an_approval_that_ends_while_its_payment_is_prepared_is_asked_for_again() {
+    // The signer is silent, or its Worker is lost.
+    for is_lost in [false, true] {
+        let mut world = with_signer();
+        let body = keyed("75000", "k");
+        let (first, review) = asked(&mut world, &body);
+        world.operate(Operation::Approve(review));
+        world.now += 86_395;
+        let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
+        world.now += if is_lost { 60 } else { 10 };
+        if is_lost {
+            assert!(world.alarm().is_empty());
+        } else {
+            let told = world.reply(prepared(&begun, None));
+            assert_eq!(told.outcome(), ("preflight_failed", "preflight_incompatible"));
+        }
+        assert_eq!(states(&mut world, None), ["expired"]);
+        let told = world.told(&body);
+        assert!(
+            told.reason().contains("the approval ended before it was made"),
+            "{}",
+            told.reason()
+        );
+        let (again, _) = asked(&mut world, &body);
+        assert_eq!(again.text("paidRequestId"), first.text("paidRequestId"));
+        assert!(world.rows.attempts.values().all(|row| row.header.is_none()));
+    }
+}
+
+// A-703
+#[test]
+pub fn what_is_prepared_for_an_agent_that_ends_gives_no_approval_back() {
+    for comes_again in [false, true] {
+        let mut world = with_node();
+        let body = keyed("75000", "k");
+        let (_, review) = asked(&mut world, &body);
+        world.operate(Operation::Approve(review));
+        assert!(matches!(world.ask(BUYER_KEY, &body), Answer::Prepare(_)));
+        world.operate(Operation::DisableAgent("buyer".into()));
+        if comes_again {
+            world.operate(Operation::PutAgent("buyer".into()));
+        }
+        // Its Worker is lost.
+        world.now += 60;
+        assert!(world.alarm().is_empty());
+        assert_eq!(states(&mut world, None), ["used"]);
+        assert_eq!(world.rows.budgets["organization"].assets[0].month, "0");
+    }
+}
+
 #[test]
 fn what_is_withdrawn_while_a_payment_is_prepared_uses_its_approval_up() {
     let tokens = || Operation::RevokeTokens("buyer".into());

@@ -217,6 +217,18 @@ pub const TABLE: &[Row] = &[
         approvals::a_token_that_ends_while_a_payment_is_prepared_uses_no_approval_up
     ),
     row!(
+        FilledBudgetsUseApprovals,
+        approvals::a_budget_that_fills_up_while_a_payment_is_prepared_uses_no_approval_up
+    ),
+    row!(
+        LateApprovalsAreForEver,
+        approvals::an_approval_that_ends_while_its_payment_is_prepared_is_asked_for_again
+    ),
+    row!(
+        ApprovalsOutliveTokens,
+        approvals::what_is_prepared_for_an_agent_that_ends_gives_no_approval_back
+    ),
+    row!(
         PreparedAreNotDenied,
         approvals::what_is_being_prepared_can_be_denied_until_it_is_signed
     ),

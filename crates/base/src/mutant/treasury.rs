@@ -11,6 +11,12 @@ macro_rules! treasury {
             SilentSignersUseApprovals,
             /// The end of a runtime token uses up what a person has approved.
             EndedTokensUseApprovals,
+            /// A budget that fills up while a payment is prepared uses up what a person has approved.
+            FilledBudgetsUseApprovals,
+            /// An approval that ends while its payment is prepared denies its key for ever.
+            LateApprovalsAreForEver,
+            /// An approval of which nothing was signed serves again, though its agent or token was taken back.
+            ApprovalsOutliveTokens,
             /// A payment that a person denies while it is prepared is made.
             PreparedAreNotDenied,
             /// A state that no row can have lists none.

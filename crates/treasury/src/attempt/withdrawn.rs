@@ -77,14 +77,17 @@ pub(super) fn find_withdrawal<B: Rows>(
         let subject = Subject { offer, origin: &origin, now: scene.now };
         let row = without(books.budget_at(&scope, scene.now)?, attempt, offer);
         let judged = rules.judge(&scope, subject);
-        let reason = match (judged, rules.afford(&row, offer)) {
-            (Err(Denial { reason, .. }), _) | (Ok(_), Err(Denial { reason, .. })) => reason,
+        let (reason, is_short) = match (judged, rules.afford(&row, offer)) {
+            (Err(Denial { reason, shortage }), _) | (Ok(_), Err(Denial { reason, shortage })) => {
+                (reason, shortage.is_some())
+            }
             (Ok(Judged::Review), Ok(_)) if !is_reviewed => {
-                "Policy denied: a review is required since this was decided.".into()
+                ("Policy denied: a review is required since this was decided.".into(), false)
             }
             (Ok(_), Ok(_)) => continue,
         };
-        return denied(&reason);
+        let passes = is_short && !planted(Mutant::FilledBudgetsUseApprovals);
+        return Ok(Some(Unpayable { passes, ..Unpayable::deny("policy_denied", &reason) }));
     }
     let asset = &offer.asset;
     let wallet = wallet_for(wallets, &asset.network, &asset.symbol, named.as_deref());
@@ -94,6 +97,17 @@ pub(super) fn find_withdrawal<B: Rows>(
         Ok(_) => denied("Policy denied: another wallet pays since this was decided."),
         Err(why) => Ok(Some(why)),
     }
+}
+
+/// Whether what an attempt was made by was taken back since: its agent, its token, or that one's key.
+pub(super) fn is_withdrawn<B: Rows>(
+    books: &B,
+    attempt: &AttemptRow,
+    now: UnixTime,
+) -> Result<bool, B::Error> {
+    let agent = books.agent(&attempt.agent)?;
+    let is_there = agent.is_some_and(|agent| !agent.disabled);
+    Ok(!is_there || is_served(books, attempt, now)? == Serving::TakenBack)
 }
 
 /// Whether the token that asked for a payment counts still, and the key that it was made for.
