@@ -132,6 +132,21 @@ test('what is pressed in a row names its payment to those who hear it alone', { 
   }
 });
 
+test('what the gate refuses is not offered: a waiver of what is being paid back, or a review without the name of what paid', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const begun = { refunding: '2026-09-21T14:14:20Z', refunding_id: 4, refunding_key: 'treasury:acme' };
+  const gate = new ScriptedGate().owes(ONE, begun).owes(OTHER, { state: 'manual', reason: 'overdue', transaction: 'pending' });
+  const page = await gate.open(context, `#payment?id=${ONE}`);
+  await page.getByText(`npx farebox refund ${ONE} --not-sent 4 --key …`).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Waive the debt' }).count(), 0);
+  await page.getByText('It was refunded').waitFor();
+  // What was to be settled later has its transaction by now.
+  const review = await gate.open(context, `#payment?id=${OTHER}`);
+  await review.getByLabel(/^Transaction of the payment/).fill(`0x${'9'.repeat(64)}`);
+  await review.getByRole('button', { name: 'Resolve' }).waitFor();
+});
+
 test('an account without gas for claims stands before the channels, and of a channel that is over nothing is to be claimed', {
   timeout: LIMIT_MS,
 }, async () => {

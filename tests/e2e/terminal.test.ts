@@ -48,8 +48,8 @@ test('what is owed is found, paid back by the link, reported by the same command
   const table = await run(['owed']);
   assert.deepEqual([table.code, table.err], [0, '']);
   const [head = '', first = '', second = '', ...others] = table.out.split('\n');
-  assert.deepEqual([head.split(/ {2,}/), others], [['CREATED', 'STATE', 'AMOUNT', 'ROUTE', 'PAYER', 'ID'], ['']]);
-  assert.match(first, /refund_due +0\.01 USDC +\/fail\/\[status\] +0x[0-9a-f]{40} +rcpt_[a-z2-7]{26}$/);
+  assert.deepEqual([head.split(/ {2,}/), others], [['CREATED', 'STATE', 'AMOUNT', 'ROUTE', 'PAYER', 'PAYEE', 'ID'], ['']]);
+  assert.match(first, /refund_due +0\.01 USDC +\/fail\/\[status\] +0x[0-9a-f]{40} +0x[0-9a-fA-F]{40} +rcpt_[a-z2-7]{26}$/);
   const ids = [first, second].map((line) => line.split(/ {2,}/).pop()!);
   assert.deepEqual(
     read(await run(['owed', '--json'])).map(({ id }) => id),

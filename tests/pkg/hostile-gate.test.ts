@@ -73,7 +73,7 @@ test('no key of a payment is named as its payer', async () => {
   const owed = { ...OWED, network: 'aptos:1', asset: `0x${'cd'.repeat(32)}`, key, payer: key, state: 'refund_due' };
   answer = (path) => (path.includes('?') ? { items: [owed], next: null } : owed);
   const list = await farebox(['owed']);
-  assert.match(list.out, /^CREATED .* PAYER .*\n[^]* - +rcpt_1$/m);
+  assert.match(list.out, /^CREATED .* PAYER +PAYEE +ID\n[^]* - +0x22\w+ +rcpt_1$/m);
   assert.ok(!list.out.includes(key));
   for (const words of [
     ['payments', 'rcpt_1'],

@@ -27,6 +27,8 @@ const PAYMENTS: readonly Column[] = [
   ['PAYER', payerOf],
   plain('ID', 'id'),
 ];
+/** What is owed is often another's debt: whose wallet was paid stands beside whom it is owed to. */
+const OWED: readonly Column[] = PAYMENTS.toSpliced(-1, 0, plain('PAYEE', 'payee'));
 const CHANNELS: readonly Column[] = [
   plain('STATE', 'state'),
   ['DEPOSIT', (item) => amountOf(item, 'deposit')],
@@ -61,15 +63,15 @@ export async function payments(operator: Operator, { values, given }: Spoken): P
     printPayment(await operator.read(placeOf(id)), values.json === true);
     return EXIT.done;
   }
-  return paymentsIn(operator, values.state, values);
+  return paymentsIn(operator, values.state, PAYMENTS, values);
 }
 
 /** Lists what is owed. */
-export const owed = (operator: Operator, { values }: Spoken): Promise<number> => paymentsIn(operator, 'refund_due', values);
+export const owed = (operator: Operator, { values }: Spoken): Promise<number> => paymentsIn(operator, 'refund_due', OWED, values);
 
-function paymentsIn(operator: Operator, state: string | undefined, values: Spoken['values']): Promise<number> {
+function paymentsIn(operator: Operator, state: string | undefined, columns: readonly Column[], values: Spoken['values']): Promise<number> {
   const { payer, route, from, to, transaction } = values;
-  return pages(operator, '/_farebox/payments', { state, payer, route, from, to, transaction }, PAYMENTS, values);
+  return pages(operator, '/_farebox/payments', { state, payer, route, from, to, transaction }, columns, values);
 }
 
 export const channels = (operator: Operator, { values }: Spoken): Promise<number> =>

@@ -43,7 +43,7 @@ export const HELP = `farebox for operators: a gate, or a treasury, from a termin
 
 Of a gate:
   npx farebox payments [ID]     payments, newest first, or one with its history
-  npx farebox owed              refunds that you owe
+  npx farebox owed              refunds that are due, and the payee who owes each
   npx farebox refund ID         how to pay one back: a link for your wallet; --json prints the transaction
   npx farebox refund ID --transaction HASH    reports it, and waits until the gate finds it on the chain
   npx farebox refund ID --not-sent NUMBER     takes back that begin of a refund

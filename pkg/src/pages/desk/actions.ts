@@ -35,7 +35,7 @@ const RESULTS: readonly (readonly [string, string])[] = [
 ];
 
 /** The forms for a payment, in the state that it is in; none where nothing can be done. */
-export function actionsFor(payment: PaymentSeen): readonly HTMLElement[] {
+export function actionsFor(payment: PaymentSeen): readonly (HTMLElement | undefined)[] {
   if (payment.state === 'refund_due') return refunds(payment);
   if (payment.state === 'manual') return [review(payment)];
   // Its program may have paid it back and be unable to say so.
@@ -43,7 +43,7 @@ export function actionsFor(payment: PaymentSeen): readonly HTMLElement[] {
   return [];
 }
 
-function refunds(payment: PaymentSeen): readonly HTMLElement[] {
+function refunds(payment: PaymentSeen): readonly (HTMLElement | undefined)[] {
   const { id, payer, payee, price, refunding, transaction } = payment;
   const begun = begunOf(id);
   const account = (address: string) => make('code', {}, foreign(address));
@@ -83,7 +83,9 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
     ...since,
     'the program ',
     account(program),
-    ' sees to this: it pays it back, or has delivered it after all. Leave it to that.',
+    ' sees to this: it pays it back, or has delivered it after all. Leave it to that. If it has sent nothing and never will, its begin is taken back on a terminal: ',
+    make('code', {}, `npx farebox refund ${id} --not-sent ${beginOf(payment.members) ?? ''} --key …`),
+    ' with its name.',
   );
   const sent = (hash: string) =>
     warn(
@@ -111,7 +113,10 @@ function refunds(payment: PaymentSeen): readonly HTMLElement[] {
           ? asked
           : sign,
     refunded(payment, begun?.hash),
-    more(`waive-${id}`, 'Nothing is owed', deedForm('waive', { id }, 'Waive the debt', field('Reason', 'reason', `why-${id}`, REASON))),
+    // While it is begun, the gate lets nobody waive it.
+    refunding !== ''
+      ? undefined
+      : more(`waive-${id}`, 'Nothing is owed', deedForm('waive', { id }, 'Waive the debt', field('Reason', 'reason', `why-${id}`, REASON))),
   ];
 }
 
@@ -169,7 +174,7 @@ function review(payment: PaymentSeen): HTMLElement {
     'Resolve',
     choice('What you found', 'as', `as-${id}`, RESULTS, '', { required: true }),
     field('Reason', 'reason', `why-${id}`, REASON),
-    transaction === '' ? hash : undefined,
+    transaction === '' || transaction === 'pending' ? hash : undefined,
   );
 }
 
