@@ -102,7 +102,7 @@ test('jobs are found by id, quote and payment, and listed by state', { timeout: 
   await page.locator(`#job-${desk.jobs.failed}`).waitFor();
   await eventually('nothing else is listed', async () => (await page.locator('.row .tone').allInnerTexts()).join() === 'failed');
   await page.locator(`#job-${desk.jobs.failed}`).getByRole('link').click();
-  await page.getByText('It is not done, and who paid has the money.').waitFor();
+  await page.getByText(/^It is not done\. Who paid has the money back/).waitFor();
   await page.getByText('Buyer refunded').waitFor();
   await page.locator('.row .price').getByText('0.005 USDC').waitFor();
 });
@@ -176,7 +176,7 @@ test('a skill is taken back by a click, with its reason', { timeout: LIMIT_MS },
   await row.getByText('Take it off the list').click();
   await row.getByLabel('Reason').fill('it counts wrongly');
   await row.getByRole('button', { name: 'Take it back' }).click();
-  await said(page, /Word count is sold no longer/);
+  await said(page, /Word count is taken back/);
   await row.waitFor({ state: 'detached' });
   const { json } = await desk.world.ask('GET', '/api/marketplace/skills');
   assert.deepEqual(

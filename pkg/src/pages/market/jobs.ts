@@ -14,10 +14,10 @@ const STATES: Readonly<Record<string, readonly [string, string]>> = {
   settling: ['neutral', 'Its payment is with the gate.'],
   paid: ['neutral', 'It is paid, and its seller has not begun.'],
   running: ['neutral', 'Its seller works on it.'],
-  releasing: ['warning', 'Its work is delivered, and the money goes to the seller.'],
+  releasing: ['warning', 'Its work is delivered. The money goes to the seller, or back if the result is judged to be none.'],
   refunding: ['warning', 'There is no work, and the money goes back.'],
   done: ['positive', 'It is done.'],
-  failed: ['critical', 'It is not done, and who paid has the money.'],
+  failed: ['critical', 'It is not done. Who paid has the money back, unless the operator of the gate waived it.'],
 };
 
 function statePill(state: string): HTMLElement {

@@ -14,8 +14,8 @@ export const PROGRESS: Readonly<Record<string, readonly [string, string, string]
   held: ['held', 'neutral', 'Held until its job is over.'],
   paying: ['asked for', 'warning', 'The treasury is asked to move it.'],
   sent: ['sent', 'neutral', 'The treasury has sent it, and the chain has to confirm it.'],
-  untold: ['gate not told', 'warning', 'It was paid back, and the gate does not know.'],
-  ended: ['arrived', 'positive', 'It has arrived.'],
+  untold: ['gate not told', 'warning', 'It has left, and the gate does not know.'],
+  ended: ['over', 'positive', 'It has arrived, or its job has ended and it stays where it is.'],
 };
 
 /** The advice to a person. */
@@ -24,12 +24,17 @@ const WAITS: Readonly<Record<string, string>> = {
     'The treasury does not register it in the escrow contract. Look at its log, and at the gas of its wallet; then have it asked again.',
   payout:
     'The treasury does not move it. Look at what it allows a day for payouts, and at the balance of its wallet; then have it asked again.',
-  claim: 'The gate does not let the exchange pay it back: someone has begun to, at its desk, or it does not take REFUND_TOKEN.',
+  claim:
+    'The gate, which owes it, does not leave it to the exchange: someone has begun a refund at its desk, or it does not take REFUND_TOKEN.',
   paid_back:
-    'The gate says that the buyer was paid back, or that this was waived, though the seller has delivered. Pay the seller by a payout of the treasury, if you owe it to them; then end the job here. Nothing moves.',
+    'The gate says that the buyer was paid back, or that this was waived, though the seller has delivered. If you owe it to the seller, pay them by a payout of the treasury, or have it released where an escrow contract holds it; then end the job here. Nothing moves.',
   turn: 'More went back without a job than a day has room for. It has its turn on the next day; ask, and it is paid now.',
   report: 'It was paid back, and the gate still owes it. Have the gate told again, or report the transaction at its desk.',
 };
+/** Of what waits as `report`: a seller was paid, which is no refund; and nobody knows the transaction. */
+const SOLD = 'It went to the seller, and the gate still owes it. Have the gate told again. It is no refund: report none at its desk.';
+const UNNAMED =
+  'It was paid back by a transaction that the exchange does not know. Find it in the history of the contract or of the wallet, and report it at the desk of the gate.';
 
 const LEAVES: Readonly<Record<string, string>> = { release: 'to the seller', refund: 'back to the buyer' };
 
@@ -87,9 +92,10 @@ export function progressPill(state: string): HTMLElement {
 function waitsFor(profile: string, hold: Members): HTMLElement | undefined {
   const [payment, waits] = [textOf(hold, 'payment'), textOf(hold, 'waits')];
   if (waits === '') return undefined;
-  const why = make('p', { class: 'warning' }, WAITS[waits] ?? waits);
+  const isSold = waits === 'report' && textOf(hold, 'leave') === 'release';
   // A refund without a transaction cannot be told.
-  const isSilent = waits === 'report' && textOf(hold, 'transaction') === '';
+  const isSilent = waits === 'report' && !isSold && textOf(hold, 'transaction') === '';
+  const why = make('p', { class: 'warning' }, isSold ? SOLD : isSilent ? UNNAMED : (WAITS[waits] ?? waits));
   if (waits === 'paid_back') return make('div', { class: 'actions' }, deedForm('end', { profile, payment }, 'End the job', why));
   const button = waits === 'report' ? 'Tell the gate again' : `Ask for ${priceOf(hold)} now`;
   return make('div', { class: 'actions' }, isSilent ? why : deedForm('ask', { profile, payment, waits }, button, why));
@@ -97,7 +103,8 @@ function waitsFor(profile: string, hold: Members): HTMLElement | undefined {
 
 export const askNow: Deed = async (operator, { profile = '', payment = '', waits = '' }) => {
   await operator.tell('POST', pathOf(payment, 'ask', profile));
-  return waits === 'report' ? 'The gate is being told.' : 'The treasury is being asked. The row shows what comes of it.';
+  if (waits === 'report') return 'The gate is being told.';
+  return `The ${waits === 'claim' ? 'gate' : 'treasury'} is being asked. The row shows what comes of it.`;
 };
 
 export const endNow: Deed = async (operator, { profile = '', payment = '' }) => {

@@ -1,0 +1,64 @@
+// The desk of the market in Chromium in front of a market that is a script.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import type { Browser, BrowserContext } from 'playwright-core';
+
+import { MARKET_PAGES } from '../../scripts/pages.mjs';
+import { startChromium } from './chromium.ts';
+import { complaintsOf } from './looks.ts';
+import { openScripted } from './scripted-desk.ts';
+
+const LIMIT_MS = 120_000;
+
+let browser: Browser;
+let context: BrowserContext;
+let complaints: string[];
+
+before(async () => {
+  browser = await startChromium();
+});
+after(() => browser?.close());
+beforeEach(async () => {
+  context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context.setDefaultTimeout(30_000);
+  complaints = complaintsOf(context);
+});
+afterEach(async () => {
+  await context.close();
+  assert.deepEqual(complaints, []);
+});
+
+test('what went to a seller is told to the gate and reported as no refund, and a refund without a name is looked for', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const hold = {
+    state: 'untold',
+    waits: 'report',
+    payer: '0x01',
+    payee: '0x02',
+    amount_decimal: '0.005',
+    symbol: 'USDC',
+    transaction: null,
+  };
+  const waiting = [
+    { ...hold, payment: 'sold', leave: 'release' },
+    { ...hold, payment: 'lost', leave: 'refund' },
+    { ...hold, payment: 'known', leave: 'refund', transaction: `0x${'9'.repeat(64)}` },
+  ];
+  const page = await context.newPage();
+  await openScripted(page, MARKET_PAGES, '/desk/', '', ({ path }) =>
+    path.endsWith('/profiles') ? { items: [{ network_profile: 'main' }] } : { waiting, money: [], hours: [], complete: true },
+  );
+  const again = { name: 'Tell the gate again' };
+  const sold = page.locator('#hold-sold');
+  await sold.getByText('It is no refund: report none at its desk.').waitFor();
+  assert.equal(await sold.getByRole('button', again).count(), 1);
+  const lost = page.locator('#hold-lost');
+  await lost.getByText('a transaction that the exchange does not know').waitFor();
+  assert.equal(await lost.getByRole('button').count(), 0);
+  const known = page.locator('#hold-known');
+  await known.getByText('or report the transaction at its desk').waitFor();
+  assert.equal(await known.getByRole('button', again).count(), 1);
+});
