@@ -121,6 +121,7 @@ test('a refund that a wallet of another network sends is begun at the gate first
   await page.waitForTimeout(SETTLED_MS);
   await begin.click();
   await unsent.waitFor();
+  await page.waitForTimeout(SETTLED_MS);
   await page.getByText('It was refunded').click();
   await page.getByLabel('Transaction of the refund').fill('6'.repeat(88));
   await page.waitForTimeout(SETTLED_MS);

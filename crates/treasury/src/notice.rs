@@ -69,6 +69,14 @@ pub(super) fn wallet_short(attempt: &AttemptRow, available: Amount, scene: Now<'
     notice("wallet.short", &format!("{wallet}:{network}:{symbol}:{day}"), &subject, scene)
 }
 
+/// A wallet gave no signature of a payment, whatever the reason: once a day for each network.
+pub(super) fn wallet_unsigned(attempt: &AttemptRow, scene: Now<'_>) -> Notice {
+    let AttemptRow { wallet, network, from, .. } = attempt;
+    let subject = json!({"name": wallet, "address": from, "network": network});
+    let day = Window::Day.start(scene.now).secs();
+    notice("wallet.unsigned", &format!("{wallet}:{network}:{day}"), &subject, scene)
+}
+
 /// A decision or payout has no known outcome for too long.
 pub(super) fn decision_inconclusive(
     row: &DecisionRow,

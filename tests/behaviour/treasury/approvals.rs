@@ -75,6 +75,10 @@ pub fn a_signer_that_says_nothing_for_a_while_uses_no_approval_up() {
         assert_eq!(states(&mut world, None), ["approved"]);
         assert!(world.rows.attempts.is_empty() && world.rows.parcels.is_empty());
     }
+    // Whoever runs it hears of it, once a day.
+    let told =
+        |world: &World| world.rows.outbox.iter().filter(|it| it.kind == "wallet.unsigned").count();
+    assert_eq!(told(&world), 1);
     // What it has signed is another payment: nobody asks it for that again.
     let Answer::Prepare(asked) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
     let other = account().sign(&[7; 32]).unwrap().to_bytes();
@@ -113,7 +117,7 @@ pub fn a_budget_that_fills_up_while_a_payment_is_prepared_uses_no_approval_up() 
     let rules = r#"{"allowedOrigins": ["https://merchant.example.com"], "reviewAbove": {"USDC": "0.05"}, "perHour": "0.10"}"#;
     world.operate(Operation::PutPolicy(Scope::Organization, rules.into()));
     // What is counted in one hour may be signed in the next one.
-    world.now += 3_595 - world.now.secs() % 3_600;
+    world.now += 7_195 - world.now % 3_600;
     let body = keyed("75000", "k");
     let (first, review) = asked(&mut world, &body);
     world.operate(Operation::Approve(review));

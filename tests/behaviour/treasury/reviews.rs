@@ -196,8 +196,9 @@ fn an_approval_that_has_ended_does_not_serve_again() {
     let Answer::Prepare(_) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
     world.now += 60;
     assert!(world.alarm().is_empty());
-    assert_eq!(states(&mut world, None), ["used"]);
-    assert_eq!(world.told(&body).text("outcome"), "execution_failed");
+    assert_eq!(states(&mut world, None), ["expired"]);
+    assert_eq!(world.told(&body).outcome(), ("deny", "policy_denied"));
+    asked(&mut world, &body);
 }
 
 #[test]

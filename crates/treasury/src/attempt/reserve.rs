@@ -179,7 +179,9 @@ impl Reservations<'_> {
         };
         if self.seal(signature, &prepared, &challenge, &mut held.attempt, now).is_none() {
             let why = Unpayable::preflight("The wallet did not sign this payment.");
-            return self.release(books, held, Unpayable { passes: is_silent, ..why }, scene);
+            let notice = Some(Box::new(notice::wallet_unsigned(&held.attempt, scene)));
+            let why = Unpayable { notice, passes: is_silent, ..why };
+            return self.release(books, held, why, scene);
         }
         let order = write_order(&held.attempt, &parcel, self.window, now);
         let change = match planted(Mutant::RequestsLeaveEarly) {
