@@ -3,6 +3,7 @@
 use farebox_core::encoding::hex;
 use farebox_core::facilitator::breaker::Breaker;
 use farebox_core::gate::Gate;
+use farebox_core::gate::paid::StreamEnd;
 use farebox_core::ledger::State;
 use farebox_core::payment::PaymentKey;
 use serde_json::{Value, json};
@@ -225,6 +226,59 @@ pub fn nothing_is_settled_before_the_origin_has_counted() {
         assert_eq!(world.facilitator.chain.fates[&payment.nonce].value, Some(4_000));
         assert_eq!(row(&world, &payment).1, "4000");
     }
+}
+
+//
+#[test]
+pub fn what_has_moved_is_what_is_told_and_served_whatever_is_counted_then() {
+    for head in [
+        "200\nfarebox-units: 5",
+        "200\ncontent-type: text/plain",
+        "200\nfarebox-units: 3",
+        "200\nfarebox-units: 2",
+        "200\nfarebox-units: 0",
+        "200\nfarebox-units: many",
+    ] {
+        let mut world = world();
+        let payment = world.sign("/again");
+        let stream = "200\nfarebox-units: 3\ncontent-type: text/event-stream";
+        world.origin.plan.push_back(Say::Slow(stream, StreamEnd::Broken));
+        world.present(&payment);
+        assert!(matches!(row(&world, &payment).0, State::RefundDue { .. }), "{head}");
+        counts(&mut world, head);
+        let answer = world.present(&payment);
+        assert!(answer.is_delivery(), "{head}: {}", answer.problem());
+        let (said, asked) = (answer.settlement(), &world.origin.calls[1].headers);
+        assert_eq!(said["amount"], "3000", "{head}");
+        assert_eq!(asked.get("farebox-amount"), Some("3000"), "{head}");
+        assert_eq!(asked.get("farebox-transaction"), said["transaction"].as_str());
+        assert_ne!(said["transaction"], "");
+        assert_eq!(answer.headers.get("farebox-units"), None);
+        let (state, recorded) = row(&world, &payment);
+        assert!(matches!(state, State::Delivered { .. }), "{head}: {state:?}");
+        assert_eq!(recorded, "3000");
+        assert_eq!(fetched(&mut world, &payment).settlement()["amount"], "3000", "{head}");
+        refused(&world.present(&payment), 409, "payment_already_delivered");
+        assert_eq!(world.origin.calls.len(), 2);
+        assert_eq!(world.facilitator.chain.fates[&payment.nonce].value, Some(3_000));
+    }
+}
+
+//
+#[test]
+fn an_answer_that_fails_once_more_is_owed_for_what_has_moved() {
+    let mut world = world();
+    let payment = world.sign("/again");
+    let stream = "200\nfarebox-units: 3\ncontent-type: text/event-stream";
+    world.origin.plan.push_back(Say::Slow(stream, StreamEnd::Broken));
+    world.present(&payment);
+    world.origin.plan.push_back(Say::Lost);
+    let answer = world.present(&payment);
+    refused(&answer, 502, "refund_due");
+    assert_eq!(answer.settlement()["amount"], "3000");
+    let (state, recorded) = row(&world, &payment);
+    assert!(matches!(state, State::RefundDue { .. }), "{state:?}");
+    assert_eq!(recorded, "3000");
 }
 
 #[test]

@@ -277,6 +277,7 @@ const TABLE: &[Row] = &[
     row!(RevertedSpends, forestalled::a_call_that_did_not_spend_the_permit_proves_nothing),
     row!(DelegatedSpends, forestalled::a_call_that_did_not_spend_the_permit_proves_nothing),
     row!(AnySpenderSpends, forestalled::a_call_that_did_not_spend_the_permit_proves_nothing),
+    row!(PaidIsCountedAgain, metered::what_has_moved_is_what_is_told_and_served_whatever_is_counted_then),
     row!(AnyTermsSpend, forestalled::a_call_that_did_not_spend_the_permit_proves_nothing),
     row!(AnyNonceSpends, forestalled::one_transfer_is_one_delivery_whichever_worker_is_shown_a_used_nonce),
     row!(SpentIsPaid, forestalled::a_call_without_its_transfer_is_no_payment),

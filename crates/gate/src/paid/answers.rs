@@ -186,10 +186,14 @@ impl<'g> PaidRequest<'g> {
         Some(answer)
     }
 
-    /// Delivers a payment that was paid earlier but never reached the origin: the origin is asked
-    /// now.
+    /// Delivers a payment that was paid earlier and not delivered: the origin is asked now. What has
+    /// moved stays what is charged, whatever the origin counts this time.
     pub(super) fn deliver(mut self: Box<Self>, deliver: Deliver, now: UnixTime) -> Step<'g> {
         self.work.transaction = self.named(&deliver.transaction);
+        if self.asked.choice.terms.unit.is_some() && !planted(Mutant::PaidIsCountedAgain) {
+            let moved = deliver.amount.as_deref().map(Amount::from_atomic);
+            self.work.charged = moved.and_then(Result::ok);
+        }
         Forwarding::begin(self, Claim::to_deliver(&deliver), now)
     }
 

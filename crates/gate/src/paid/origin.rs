@@ -284,10 +284,14 @@ fn serve<'g>(
     mut head: ResponseHead,
     kept: Kept,
 ) -> Step<'g> {
-    let Ok(charged) = charged(&paid.asked.choice.terms, &head) else {
-        return fail(paid, claim, Code::OriginFailed);
-    };
-    paid.work.charged = charged;
+    // What has moved stays what is charged, whatever is counted after it.
+    if !paid.is_paid() || planted(Mutant::PaidIsCountedAgain) {
+        let Ok(charged) = charged(&paid.asked.choice.terms, &head) else {
+            return fail(paid, claim, Code::OriginFailed);
+        };
+        paid.work.charged = charged;
+    }
+    let charged = paid.work.charged;
     scrub(&mut head, &paid.asked.parts.origin.asked);
     finish_paid(&mut head, &paid.asked.request.correlation);
     if charged.is_some_and(Amount::is_zero) {
@@ -301,6 +305,7 @@ fn serve<'g>(
     paid.work.response = Some((head, kept));
     let after = if paid.is_paid() { AfterRecord::Stored(claim) } else { AfterRecord::Sealed };
     let seen_block = paid.row.first_sight.block;
+    let charged = charged.filter(|_| !paid.is_paid() || planted(Mutant::PaidIsCountedAgain));
     let charged = charged.map(|charged| alloc::format!("{charged}"));
     Recording::begin(paid, Command::Seal { fence, response, seen_block, charged }, after)
 }

@@ -170,9 +170,13 @@ pub struct Deliver {
     pub fence: u64,
     /// The settlement's transaction.
     pub transaction: String,
+    /// The amount that was charged, atomic units; a ledger object of an earlier version does not say
+    /// it.
+    #[serde(default)]
+    pub amount: Option<String>,
 }
 
-read_struct!(Deliver { fence, transaction });
+read_struct!(Deliver { fence, transaction; amount });
 
 /// A facilitator request to send once more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -295,7 +295,8 @@ impl Entry {
             _ => None,
         };
         self.state = delivering(transaction, leases, sold, now);
-        (self, Resumed::Deliver(Deliver { fence, transaction: transaction.to_text() }))
+        let amount = Some(self.payment.amount.clone());
+        (self, Resumed::Deliver(Deliver { fence, transaction: transaction.to_text(), amount }))
     }
 
     /// Whether this repeat may be the first one to receive what was settled after the client had
