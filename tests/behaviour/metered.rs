@@ -281,6 +281,39 @@ fn an_answer_that_fails_once_more_is_owed_for_what_has_moved() {
     assert_eq!(recorded, "3000");
 }
 
+//
+#[test]
+pub fn what_was_made_for_the_most_that_is_signed_is_settled_by_the_new_bytes() {
+    for later in [0, 2] {
+        let mut world = world();
+        let first = world.sign("/tokens");
+        counts(&mut world, "200\nfarebox-units: 4");
+        world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+        refused(&world.present(&first), 402, "settlement_refused");
+        // The same nonce for the same most, with other bytes or a later end.
+        world.wait(later);
+        let required = world.ask("/tokens").payment_required();
+        let now = world.now().secs();
+        world.payer.bound = Some(hex::decode_array(&first.nonce).unwrap());
+        let again = world.payer.sign_with(&required, now, |message| {
+            message["resource"]["url"] = json!("https://elsewhere.example/tokens");
+        });
+        assert_eq!((again.valid_before - first.valid_before, &again.nonce), (later, &first.nonce));
+        world.wait(2);
+        let answer = world.present(&again);
+        assert!(answer.is_delivery(), "{later}: {}", answer.problem());
+        assert_eq!(answer.settlement()["amount"], "4000");
+        assert_eq!(world.origin.calls.len(), 1, "{later}");
+        let sent: Vec<_> = world.facilitator.settles.iter().map(|(_, body)| body).collect();
+        assert!(sent.len() == 2 && sent[0] != sent[1], "the new bytes are sent");
+        assert_eq!(asked(sent[1]).0, json!("4000"));
+        assert_eq!(world.facilitator.chain.fates[&first.nonce].value, Some(4_000));
+        let (state, recorded) = row(&world, &first);
+        assert!(matches!(state, State::Delivered { .. }), "{later}: {state:?}");
+        assert_eq!(recorded, "4000");
+    }
+}
+
 #[test]
 fn a_permit_for_another_facilitator_or_amount_buys_nothing() {
     for (path, value, code) in [

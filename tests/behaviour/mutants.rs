@@ -249,6 +249,7 @@ const TABLE: &[Row] = &[
     row!(ResendsAll, metered::the_same_part_is_sent_again_by_whoever_resumes_it),
     row!(FreeAgain, metered::an_answer_without_units_to_pay_is_not_charged_and_not_served_again),
     row!(WorkersAreOne, growth::a_worker_is_counted_with_those_of_its_zone_and_no_others),
+    row!(ChargeIsSigned, metered::what_was_made_for_the_most_that_is_signed_is_settled_by_the_new_bytes),
     row!(DoubtIsUncounted, ledger::crowds::payments_in_doubt_count_for_their_network),
     row!(PaymentsTakeTurns, ledger::crowds::where_no_payer_is_read_a_network_takes_turns),
     row!(PayeesCountTogether, ledger::crowds::a_payee_that_fails_keeps_its_payers_from_no_other),

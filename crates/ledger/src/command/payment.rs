@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use farebox_base::encoding::json;
 use farebox_base::encoding::message::{read_enum, read_struct};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::{NEVER, OnChain, TxHash};
@@ -162,6 +163,21 @@ impl Payment {
     pub(super) fn held_beside(&self, shown: &Self) -> Option<String> {
         let differs = self.signing.times > 0 || self.is_signed_again_by(shown);
         differs.then(|| self.amount.clone())
+    }
+
+    /// Whether its payer has signed this amount. Of a permit for the most, less may be charged.
+    pub(crate) fn is_signed_for(&self, amount: &str) -> bool {
+        self.amount == amount || self.permitted().as_deref() == Some(amount)
+    }
+
+    /// The amount in its permit, while the request is kept whole.
+    fn permitted(&self) -> Option<String> {
+        if planted(Mutant::ChargeIsSigned) {
+            return None;
+        }
+        let request = json::parse(self.request.as_bytes()).ok()?;
+        let permitted = "/paymentPayload/payload/permit2Authorization/permitted/amount";
+        request.pointer(permitted)?.as_str().map(String::from)
     }
 
     /// Until when one of its authorizations may be mined, unix seconds.

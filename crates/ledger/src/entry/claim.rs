@@ -49,7 +49,9 @@ impl Entry {
         // What was made for these terms is settled by the new bytes, and not made once more.
         if anew && self.keeps_response(&again) {
             let proven = self.proves(&again);
+            let charged = self.payment.amount.clone();
             self.take_again(*again.payment.clone());
+            self.payment.amount = charged;
             let (entry, resumed) = self.resumed_by(&again, proven, now);
             return (entry, resumed.into());
         }
