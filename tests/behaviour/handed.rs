@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::payer::Payment;
+use crate::world::payer::{Payer, Payment};
 use crate::world::{With, World, decoded, get, paid, vars};
 
 const JUNK: usize = 8_500;
@@ -105,38 +105,77 @@ fn by_permit() -> Value {
     json!([permit("/sponsored", true), permit("/bare", false)])
 }
 
+/// A permit of the token beside a payment, for Permit2.
+fn permit_of(payer: &str) -> Value {
+    json!({
+        "from": payer, "asset": "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+        "spender": "0x000000000022D473030F116dDEE9F6B43aC78BA3", "amount": "10000", "nonce": "0",
+        "deadline": "1763618400", "signature": format!("0x{}", "1b".repeat(65)), "version": "1",
+    })
+}
+
+/// What the facilitator gets beside a payment for this target that is shown with this permit.
+fn handed_beside(target: &str, change: impl FnOnce(&mut Value)) -> Option<Value> {
+    let mut world = World::with(vars(by_permit()));
+    let required = world.ask(target).payment_required();
+    let announced = required["extensions"].get("eip2612GasSponsoring").is_some();
+    assert_eq!(announced, target == "/sponsored");
+    let (now, mut permit) = (world.now().secs(), permit_of(&world.payer.address.to_checksum()));
+    change(&mut permit);
+    let payment = world.payer.sign_with(&required, now, |message| {
+        let extensions = json!({"eip2612GasSponsoring": {"info": permit, "schema": {}}, "other": {"info": permit}});
+        message["extensions"] = extensions;
+    });
+    let response = world.send(get(target).header(payment.header, &payment.value));
+    assert_eq!(response.status, 200, "{target}");
+    let (_, request) = world.facilitator.settles.last().unwrap();
+    let request: Value = serde_json::from_str(request).unwrap();
+    request["paymentPayload"].get("extensions").cloned()
+}
+
 //
 #[test]
 pub fn a_permit_for_the_allowance_is_handed_over_alone_and_where_the_route_announces_it() {
-    let address = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
-    let permit = json!({
-        "from": address, "asset": address, "spender": address, "amount": "10000", "nonce": "0", "deadline": "1763618400",
-        "signature": format!("0x{}", "1b".repeat(65)), "version": "1",
-    });
-    let mut more = permit.clone();
-    more["more"] = json!("x".repeat(4_000));
-    let mut long = permit.clone();
-    long["nonce"] = json!("1".repeat(79));
-    for (target, info, handed) in [
-        ("/sponsored", &permit, Some(&permit)),
-        ("/sponsored", &more, Some(&permit)),
-        ("/sponsored", &long, None),
-        ("/bare", &permit, None),
+    let permit = permit_of(&Payer::new(1).address.to_checksum());
+    let beside = json!({"eip2612GasSponsoring": {"info": permit}});
+    assert_eq!(handed_beside("/sponsored", |_| {}), Some(beside.clone()));
+    let more = |permit: &mut Value| permit["more"] = json!("x".repeat(4_000));
+    assert_eq!(handed_beside("/sponsored", more), Some(beside));
+    let long = |permit: &mut Value| permit["nonce"] = json!("1".repeat(79));
+    assert_eq!(handed_beside("/sponsored", long), None);
+    assert_eq!(handed_beside("/bare", |_| {}), None);
+}
+
+//
+#[test]
+pub fn a_permit_that_can_be_of_no_use_to_its_payment_is_handed_to_nobody() {
+    let other = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+    let beyond = "9".repeat(78);
+    for (member, value) in [
+        ("from", other),
+        ("asset", other),
+        ("spender", other),
+        ("amount", "9999"),
+        ("amount", "00"),
+        ("amount", &beyond),
+        ("nonce", &beyond),
+        ("deadline", &beyond),
     ] {
-        let mut world = World::with(vars(by_permit()));
-        let required = world.ask(target).payment_required();
-        let announced = required["extensions"].get("eip2612GasSponsoring").is_some();
-        assert_eq!(announced, target == "/sponsored");
-        let now = world.now().secs();
-        let payment = world.payer.sign_with(&required, now, |message| {
-            let extensions = json!({"eip2612GasSponsoring": {"info": info, "schema": {}}, "other": {"info": info}});
-            message["extensions"] = extensions;
-        });
-        let response = world.send(get(target).header(payment.header, &payment.value));
-        assert_eq!(response.status, 200, "{target}");
-        let (_, request) = world.facilitator.settles.last().unwrap();
-        let request: Value = serde_json::from_str(request).unwrap();
-        let extensions = handed.map(|permit| json!({"eip2612GasSponsoring": {"info": permit}}));
-        assert_eq!(request["paymentPayload"].get("extensions"), extensions.as_ref(), "{target}");
+        let wrong = |permit: &mut Value| permit[member] = json!(value);
+        assert_eq!(handed_beside("/sponsored", wrong), None, "{member} {value}");
+    }
+    // However it is written, and for more than this payment.
+    for (member, value) in [
+        ("asset", "0x036cbd53842c5426634e7929541ec2318f3dcf7e"),
+        (
+            "amount",
+            "115792089237316195423570985008687907853269984665640564039457584007913129639935",
+        ),
+        ("amount", "0010000"),
+        ("deadline", "0"),
+    ] {
+        let right = |permit: &mut Value| permit[member] = json!(value);
+        let handed = handed_beside("/sponsored", right).unwrap();
+        assert_eq!(handed["eip2612GasSponsoring"]["info"][member], value, "as it was signed");
     }
 }

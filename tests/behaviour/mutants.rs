@@ -224,6 +224,8 @@ const TABLE: &[Row] = &[
     row!(SessionsArePaths, spellings::sessions_in_a_path_are_no_part_of_it),
     row!(ShortNamesPass, spellings::a_short_name_of_windows_is_a_name_of_the_file),
     row!(PermitsPassUnannounced, handed::a_permit_for_the_allowance_is_handed_over_alone_and_where_the_route_announces_it),
+    row!(AnyPermitIsHanded, handed::a_permit_that_can_be_of_no_use_to_its_payment_is_handed_to_nobody),
+    row!(PermitsOpen, strain::permits_that_the_chain_refuses_hold_back_no_other_payment),
     row!(JunkIsKept, handed::junk_beside_a_payment_is_neither_kept_nor_handed_over),
     row!(AnyBound, bounded::a_bound_is_signed_only_where_the_policy_allows_one_so_high),
     row!(ReceiptsAreMoney, bounded::a_server_whose_receipts_say_nothing_is_signed_for_no_more_than_the_day_allows),

@@ -156,3 +156,36 @@ pub fn calls_of_one_payer_that_fail_hold_back_no_other() {
         assert_eq!(pay_as(&mut crowd, 1, &format!("/after/{turn}")).status, 200);
     }
 }
+
+// A-721
+#[test]
+pub fn permits_that_the_chain_refuses_hold_back_no_other_payment() {
+    let mut world = World::with(vars(json!([
+        {"path": "/sponsored", "price": "$0.01", "asset_transfer_method": "permit2", "gas_sponsoring": true},
+    ])));
+    world.breaker = Some(Breaker::default());
+    let pays = |world: &mut World, wallet: u8, beside: bool| {
+        world.payer = Payer::new(wallet);
+        let required = world.ask("/sponsored").payment_required();
+        let (now, payer) = (world.now().secs(), world.payer.address.to_checksum());
+        let payment = world.payer.sign_with(&required, now, |message| {
+            let permit = json!({
+                "from": payer, "asset": message["accepted"]["asset"], "spender": "0x000000000022D473030F116dDEE9F6B43aC78BA3",
+                "amount": "10000", "nonce": "0", "deadline": "1763618400", "signature": format!("0x{}", "1b".repeat(65)), "version": "1",
+            });
+            if beside {
+                message["extensions"] = json!({"eip2612GasSponsoring": {"info": permit}});
+            }
+        });
+        world.present(&payment)
+    };
+    let stumbles = r#"{"isValid":false,"invalidReason":"unexpected_verify_error"}"#;
+    for (wallet, beside) in (10..22).map(|it| (it, true)).chain((30..40).map(|it| (it, false))) {
+        world.facilitator.verify_plan.push_back(Verify::Raw(500, stumbles.to_owned()));
+        let answer = pays(&mut world, wallet, beside);
+        assert_eq!((answer.status, answer.problem().as_str()), (503, "facilitator_unavailable"));
+        assert!(world.facilitator.verify_plan.is_empty(), "{wallet}: it is asked");
+        let alerted = world.ask("/sponsored").headers.get("retry-after").is_some();
+        assert_eq!(alerted, wallet >= 39, "{wallet}: errors over payments alone open it");
+    }
+}

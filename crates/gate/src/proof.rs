@@ -110,10 +110,10 @@ fn check_shown<'g>(
     let sold = SoldTerms::of(offer, choice);
     let JudgedSignature { eligibility, signature, valid_before } =
         sold.judge(&signed, credentials.payers, standard, NO_DATE, now)?;
-    let request = facilitator_request(offer, choice, head, own, payment.as_ref())?;
+    let (key, payer) = key_of(&signed, &choice.terms)?;
+    let request = facilitator_request(offer, choice, head, payer, own, payment.as_ref())?;
     let identifier = payment.and_then(|payment| payment.identifier);
     let identifier = identifier.or(read_identifier(headers).map(ToOwned::to_owned));
-    let (key, payer) = key_of(&signed, &choice.terms)?;
     let proof = Proof { key, payer, valid_before, identifier, request, rival: None, onchain: None };
     let (protocol, choice) = (Protocol::X402(version), Cow::Borrowed(choice));
     Ok(Some(CheckedPayment { protocol, choice, proof, eligibility, signature }))
@@ -140,6 +140,7 @@ fn facilitator_request(
     offer: &Offer,
     choice: &Choice,
     head: &RequestHead,
+    payer: Option<Address>,
     own: Map<String, Value>,
     payment: Option<&v2::PaymentPayload<'_>>,
 ) -> Result<String, Code> {
@@ -158,18 +159,19 @@ fn facilitator_request(
             }
             let handed = handed::Version2::new(&*accepted, own)
                 .of(payment.resource_url, &offer.settings.description, &offer.settings.mime_type)
-                .extended(passed_on(offer, choice, head, payment));
+                .extended(passed_on(offer, choice, head, payer, payment));
             Ok(wire::request(Version::V2, &handed, &choice.requirements))
         }
     }
 }
 
 /// The extensions of a payment that its facilitator reads: the operator's own declaration where the
-/// payer echoes one, and the payer's permit.
+/// payer echoes one, and the payer's permit if it can be of use to the payment.
 fn passed_on(
     offer: &Offer,
     choice: &Choice,
     head: &RequestHead,
+    payer: Option<Address>,
     payment: &v2::PaymentPayload<'_>,
 ) -> Option<Value> {
     let mut extensions = Map::new();
@@ -178,7 +180,13 @@ fn passed_on(
     }
     let announced = offer.settings.sponsors_gas || planted(Mutant::PermitsPassUnannounced);
     let sponsored = announced && choice.takes_permit();
-    if let Some(permit) = payment.permit.as_ref().filter(|_| sponsored) {
+    let fits = |permit: &&Value| {
+        let Terms { token, amount, .. } = &choice.terms;
+        let token = payer.zip(token.as_ref());
+        token
+            .is_some_and(|(payer, token)| gas_sponsoring::fits(permit, payer, token.asset, *amount))
+    };
+    if let Some(permit) = payment.permit.as_ref().filter(|permit| sponsored && fits(permit)) {
         extensions.insert(gas_sponsoring::NAME.to_owned(), json!({ "info": permit }));
     }
     (!extensions.is_empty()).then_some(Value::Object(extensions))

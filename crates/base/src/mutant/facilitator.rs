@@ -9,6 +9,8 @@ macro_rules! facilitator {
             TriesAreShared,
             /// A facilitator that fails on unproven payments counts as down.
             JunkOpens,
+            /// Permits that the chain refuses open the breaker.
+            PermitsOpen,
             /// The failed calls of one payer count as those of several.
             CallsAreCounted,
             /// The failures of others change how a payer that has paid is served.

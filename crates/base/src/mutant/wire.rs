@@ -23,6 +23,10 @@ macro_rules! wire {
             JunkIsKept,
             /// A permit for an allowance is passed on where no route announces it.
             PermitsPassUnannounced,
+            /// A permit is passed on that can be of no use to its payment.
+            AnyPermitIsHanded,
+            /// A comma in a quoted string ends a credential.
+            QuotesAreLists,
             /// A permit may move any token.
             AnyPermittedToken,
             /// A nonce of Permit2 counts once for each token.

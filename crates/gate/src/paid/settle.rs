@@ -24,6 +24,7 @@ use farebox_wire::facilitator::outcome::{VerifyOutcome, declines, verify_outcome
 use farebox_wire::facilitator::payers::{Caller, Evidence};
 use farebox_wire::facilitator::reply::FacilitatorReply;
 use farebox_wire::facilitator::wire::Expected;
+use farebox_wire::x402::extension::gas_sponsoring;
 use farebox_wire::x402::handed;
 
 /// Milliseconds between an unknown outcome and its one re-send: a momentary fault may be over, and
@@ -76,6 +77,7 @@ impl<'g> Verifying<'g> {
         let caller = caller(
             &paid,
             match claim {
+                Some(_) if gas_sponsoring::is_beside(&body) => Evidence::BesidePermit,
                 Some(_) => Evidence::Signed,
                 None => Evidence::Unproven,
             },

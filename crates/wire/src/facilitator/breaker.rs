@@ -227,7 +227,12 @@ impl Breaker {
         now: UnixTime,
         every_secs: u64,
     ) {
-        let proven = caller.evidence != Evidence::Unproven || planted(Mutant::JunkOpens);
+        let is_content = match caller.evidence {
+            Evidence::Unproven => !planted(Mutant::JunkOpens),
+            Evidence::BesidePermit => reply.stumbles() && !planted(Mutant::PermitsOpen),
+            Evidence::Signed | Evidence::Verified => false,
+        };
+        let proven = !is_content;
         // A facilitator that rejects a key is up: noting it as down would answer payers with either
         // cause in turn.
         let refuses_key = operation == Operation::Verify && reply.refuses_key();
@@ -241,8 +246,8 @@ impl Breaker {
         };
         let before = payers.of(&caller.payer);
         let calls = self.calls_of(&caller.payer);
-        // Anyone can send an unproven payment with any content: that a facilitator stumbles over it
-        // says nothing about other payments.
+        // Anyone can send an unproven payment with any content, and any permit beside their own:
+        // that a facilitator stumbles over it says nothing about other payments.
         if proven {
             let mut conduct = before;
             conduct.note(&exchange, now);

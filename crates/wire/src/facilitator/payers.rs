@@ -52,6 +52,8 @@ pub enum Evidence {
     Unproven,
     /// The payer has signed it. Wallets cost nothing.
     Signed,
+    /// The payer has signed it, and beside it stands a permit that only the chain can check.
+    BesidePermit,
     /// The facilitator has just found the money in the wallet.
     Verified,
 }

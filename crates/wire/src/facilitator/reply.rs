@@ -59,6 +59,16 @@ impl FacilitatorReply {
         }
     }
 
+    /// Whether it finds a payment invalid and calls that an error of its own, as some write what
+    /// the chain refuses: it may be the payment's fault or the node's.
+    #[must_use]
+    pub fn stumbles(&self) -> bool {
+        let object = self.object(MAX_REPLY_BYTES);
+        object.is_some_and(|(status, object)| {
+            status >= 500 && object.get("isValid") == Some(&Value::Bool(false))
+        })
+    }
+
     /// Whether it reports that a settlement succeeded.
     #[must_use]
     pub fn settles(&self) -> bool {

@@ -6,7 +6,11 @@
 
 use alloc::string::{String, ToString};
 
-use farebox_base::encoding::hex;
+use farebox_base::amount::Amount;
+use farebox_base::encoding::{hex, json};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_evm::address::Address;
+use farebox_evm::permit2::PERMIT2;
 use serde_json::{Map, Value};
 
 /// The extension's name in `extensions`.
@@ -73,6 +77,36 @@ pub fn read(extensions: Option<&Map<String, Value>>) -> Option<Value> {
         Some((name.to_string(), Value::from(text)))
     });
     members.collect::<Option<Map<_, _>>>().map(Value::Object)
+}
+
+/// Whether a permit can be of use to this payment: its payer lets Permit2 move at least the amount
+/// of the token. The time is not compared, so that the same bytes always make the same request.
+#[must_use]
+pub fn fits(permit: &Value, payer: Address, asset: Address, amount: Amount) -> bool {
+    let text = |name: &str| permit.get(name).and_then(Value::as_str).unwrap_or_default();
+    let names = |name, address: Address| {
+        hex::decode_array(text(name)).is_ok_and(|bytes| bytes == *address.as_bytes())
+    };
+    let number = |name| match text(name).trim_start_matches('0') {
+        "" => Some(Amount::ZERO),
+        digits => Amount::from_atomic(digits).ok(),
+    };
+    names("from", payer)
+        && names("asset", asset)
+        && names("spender", PERMIT2)
+        && number("amount").is_some_and(|allowed| allowed >= amount)
+        && ["nonce", "deadline"].iter().all(|name| number(name).is_some())
+        || planted(Mutant::AnyPermitIsHanded)
+}
+
+/// Whether a permit stands beside the payment in this facilitator request.
+#[must_use]
+pub fn is_beside(request: &str) -> bool {
+    // Searches the text before parsing: ordinary requests do not have the name.
+    request.contains(NAME)
+        && json::parse(request.as_bytes()).is_ok_and(|it| {
+            it.pointer("/paymentPayload/extensions").is_some_and(|it| it.get(NAME).is_some())
+        })
 }
 
 fn is_bytes<const N: usize>(text: &str) -> bool {
