@@ -231,6 +231,23 @@ fn a_client_keeps_its_own_idempotency_key_and_a_payment_credential_is_stripped()
     assert_eq!(world.origin.calls[2].headers.get("authorization"), None);
 }
 
+// A-722
+#[test]
+pub fn a_credential_with_a_comma_in_its_quotes_reaches_the_origin_whole() {
+    let mut world = World::new();
+    let digest = r#"Digest username="a, Payment e30", realm="\", Payment e30", uri="/free""#;
+    for sent in [
+        digest.to_owned(),
+        format!("{digest}, Payment abc"),
+        format!("Payment abc, {digest}"),
+        format!("{digest}, payment"),
+    ] {
+        world.send(get("/free").header("authorization", &sent));
+        let call = world.origin.calls.last().unwrap();
+        assert_eq!(call.headers.get("authorization"), Some(digest), "{sent}");
+    }
+}
+
 #[test]
 fn with_a_shared_secret_every_forwarded_request_is_signed() {
     let mut with_secret = vars(routes());

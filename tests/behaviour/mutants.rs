@@ -183,6 +183,7 @@ const TABLE: &[Row] = &[
     row!(KeyIsOfPayment, signed_again::what_rests_begins_at_another_request_and_gets_no_answer_of_the_first),
     row!(KeyIsReceipt, manners::the_origin_sees_the_payer_and_nothing_that_speaks_of_payment),
     row!(ConflictNames, manners::a_conflict_does_not_name_the_payment_without_proof),
+    row!(QuotesAreLists, manners::a_credential_with_a_comma_in_its_quotes_reaches_the_origin_whole),
     row!(ClientsWriteKeys, manners::no_client_writes_a_key_of_those_that_the_gate_makes),
     row!(ReceiptIsSearched, receipts::a_receipt_needs_the_first_secret_or_a_signature),
     row!(TestMoneyBuys, config::every_wrong_setting_is_the_one_error_and_is_named_with_what_to_do),

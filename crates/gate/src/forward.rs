@@ -15,6 +15,7 @@ use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
 use farebox_base::sorted::Sorted;
 use farebox_base::time::UnixTime;
+use farebox_wire::mpp::elements;
 
 /// A request to the origin; its body is the client's.
 #[derive(Clone, Debug)]
@@ -231,7 +232,8 @@ fn clients_fields(sent: &Headers) -> Headers {
         let is_ours = is_never_forwarded(&folded) || folded == KEY && is_of_the_gate(value);
         !(is_ours || hops.have(name))
     });
-    if headers.rows("authorization").any(|row| row.split(',').any(is_payment_credential)) {
+    let brings_payment = |row| elements(row).into_iter().any(is_payment_credential);
+    if headers.rows("authorization").any(brings_payment) {
         let kept = headers.rows("authorization").map(others).filter(|row| !row.is_empty());
         let kept = kept.collect::<Vec<_>>();
         headers.remove("authorization");
@@ -335,8 +337,8 @@ fn is_never_forwarded(name: &str) -> bool {
 /// The value of `Authorization` without its `Payment` credentials. Spec: RFC 9110 11.4.
 #[must_use]
 pub fn others(value: &str) -> String {
-    let pieces = value.split(',').filter(|piece| !is_payment_credential(piece));
-    pieces.collect::<Vec<_>>().join(",").trim_matches([' ', '\t', ',']).into()
+    let kept = elements(value).into_iter().filter(|element| !is_payment_credential(element));
+    kept.collect::<Vec<_>>().join(",").trim_matches([' ', '\t', ',']).into()
 }
 
 /// Whether a credential's scheme is `Payment`.

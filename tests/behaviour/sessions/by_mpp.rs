@@ -35,6 +35,9 @@ fn one_answer_offers_one_payment_and_a_session() {
         ("evm/charge, evm/session; q=0.000", &["charge"]),
         ("evm/charge;q=0", &["session"]),
         ("evm/charge;q=x, evm/session;q=0.9", &["charge", "session"]),
+        // What payers cannot read changes nothing here, either.
+        ("evm/session;q=0, evm/charge;q=1.5", &["charge", "session"]),
+        ("evm/session;q=0, tempo", &["charge", "session"]),
     ] {
         let head = get("/report/1").header("accept-payment", accepts);
         let answer = session.door.send(head, "").unwrap();

@@ -11,12 +11,12 @@ use crate::offer::{Choice, Offer, SignedChoice};
 use crate::pricer::question;
 use crate::template::{ChallengeRequest, MppTemplate};
 use farebox_base::encoding::base64;
-use farebox_base::http::{RequestHead, thousandths};
+use farebox_base::http::RequestHead;
 use farebox_base::time::UnixTime;
 use farebox_common::payment::SignedToken;
 use farebox_evm::address::Address;
 use farebox_wire::mpp::charge::{AUTHORIZATION, HASH, INTENT, METHOD, TRANSACTION};
-use farebox_wire::mpp::{Challenge, PAYMENT_AUTHORIZATION, charge, digest, id, session};
+use farebox_wire::mpp::{Challenge, PAYMENT_AUTHORIZATION, accept, charge, digest, id, session};
 
 /// Challenges of one 402.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued>
     // Payers that read a list as one challenge see the last one, with the id of the first: the gate
     // takes that for a session, and no other.
     if offer.channel.is_some() {
-        let [charge, session] = ["evm/charge", "evm/session"].map(|name| weight(asked.head, name));
+        let [charge, session] = [INTENT, session::INTENT].map(|intent| weight(asked.head, intent));
         let wants = session.is_some_and(|weight| weight > 0);
         if wants && !reads_lists(asked.head) || charge == Some(0) && session != Some(0) {
             issued.clear();
@@ -62,20 +62,13 @@ pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued>
 /// Whether the client names this method and intent in `Accept-Payment`, as payers that read lists
 /// do.
 fn reads_lists(head: &RequestHead) -> bool {
-    weight(head, "evm/charge").is_some_and(|weight| weight > 0)
+    weight(head, INTENT).is_some_and(|weight| weight > 0)
 }
 
-/// How much the client prefers a method and intent, in thousandths, if it names them; 0 is a
-/// refusal. Spec: Payment Authentication, "Accept-Payment".
-fn weight(head: &RequestHead, name: &str) -> Option<u16> {
-    let accepted = head.headers.joined("accept-payment").unwrap_or_default();
-    let weights = accepted.split(',').filter_map(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        parts.next().filter(|range| range.eq_ignore_ascii_case(name))?;
-        let q = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        Some(q.and_then(thousandths).unwrap_or(1_000))
-    });
-    weights.max()
+/// How much the client prefers this intent, in thousandths, if it names it; 0 is a refusal. Spec:
+/// Payment Authentication, "Accept-Payment".
+fn weight(head: &RequestHead, intent: &str) -> Option<u16> {
+    accept::named(head.headers.joined(accept::HEADER).as_deref(), METHOD, intent)
 }
 
 /// A challenge without its id and its request.

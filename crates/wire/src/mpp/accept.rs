@@ -43,6 +43,15 @@ pub fn rank<T>(header: Option<&str>, offers: Vec<T>, name: impl Fn(&T) -> (&str,
     ranked.into_iter().map(|(_, offer)| offer).collect()
 }
 
+/// The weight of a method and intent that the client names, in thousandths; `None` if it does not
+/// name them, or its header is unreadable. A range with `*` names none.
+#[must_use]
+pub fn named(header: Option<&str>, method: &str, intent: &str) -> Option<u16> {
+    let ranges = header.and_then(read)?;
+    let named = |range: &&Range<'_>| (range.method, range.intent) == (method, intent);
+    ranges.iter().filter(named).map(|range| range.weight).max()
+}
+
 /// Writes the field for methods and intents of equal preference.
 ///
 /// # Examples

@@ -8,11 +8,40 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Malformed, SCHEME};
+use farebox_base::mutant::{Mutant, planted};
 
 /// Maximum length of a value, bytes.
 pub const MAX_VALUE_BYTES: usize = 16 * 1024;
 /// Maximum parameters of one challenge.
 const MAX_PARAMS: usize = 64;
+
+/// The elements of a list: the text between its commas, outside quoted strings.
+///
+/// # Examples
+/// ```
+/// use farebox_wire::mpp::elements;
+/// let value = r#"Digest realm="a, Payment e30", Payment e31"#;
+/// assert_eq!(elements(value), [r#"Digest realm="a, Payment e30""#, " Payment e31"]);
+/// ```
+#[must_use]
+pub fn elements(value: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let (mut quoted, mut escaped, mut from) = (false, false, 0);
+    for (at, byte) in value.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted || planted(Mutant::QuotesAreLists) => {
+                found.extend(value.get(from..at));
+                from = at.saturating_add(1);
+            }
+            _ => {}
+        }
+    }
+    found.extend(value.get(from..));
+    found
+}
 
 /// The text after the scheme's name, each time that the name starts an element of the list outside
 /// a quoted string; each piece extends to the next one.
@@ -25,25 +54,16 @@ pub fn pieces(value: &str) -> Vec<&str> {
 /// Position of the scheme's name, and of its parameters.
 fn starts(value: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
-    let (mut quoted, mut escaped, mut element) = (false, false, true);
-    for (at, byte) in value.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => (quoted, element) = (!quoted, false),
-            _ if quoted => {}
-            b',' => element = true,
-            b' ' | b'\t' => {}
-            _ => {
-                let after = at.saturating_add(SCHEME.len());
-                let name = value.get(at..after);
-                let space = value.as_bytes().get(after).is_some_and(|next| is_space(*next));
-                if element && space && name.is_some_and(|name| name.eq_ignore_ascii_case(SCHEME)) {
-                    found.push((at, after));
-                }
-                element = false;
-            }
+    let mut from = 0_usize;
+    for element in elements(value) {
+        let text = element.trim_start_matches(SPACE);
+        let at = from.saturating_add(element.len().saturating_sub(text.len()));
+        let name = text.get(..SCHEME.len());
+        let space = text.as_bytes().get(SCHEME.len()).is_some_and(|next| is_space(*next));
+        if space && name.is_some_and(|name| name.eq_ignore_ascii_case(SCHEME)) {
+            found.push((at, at.saturating_add(SCHEME.len())));
         }
+        from = from.saturating_add(element.len()).saturating_add(1);
     }
     found
 }

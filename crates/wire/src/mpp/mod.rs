@@ -35,6 +35,7 @@ pub mod tempo;
 
 use core::fmt;
 
+pub use auth_param::elements;
 pub use challenge::Challenge;
 pub use credential::Credential;
 
