@@ -42,15 +42,14 @@ export async function probe({ vars, secrets }, networks, notes, say) {
     say(`  ${result}`);
     probes.push({ url, result });
   };
-  // Networks whose deposits of sessions some facilitator may send, and facilitators that may pay for an allowance.
-  const [funded, sponsoring] = [new Set(), new Set()];
-  const [sells, sponsors] = [sellsBySession(vars), sponsorsGas(vars)];
+  // Networks whose deposits of sessions some facilitator may send.
+  const funded = new Set();
+  const [sells, sponsored] = [sellsBySession(vars), sponsoredOn(vars, networks)];
   for (const facilitator of facilitators(vars)) {
     const url = `${facilitator.url.replace(/\/+$/, '')}/supported`;
     const wanted = networks.filter(({ id, name }) => serves(facilitator.networks, id, name));
     if (facilitator.auth !== 'none') {
       wanted.forEach(({ id }) => funded.add(id));
-      sponsoring.add(url);
       const result = 'not asked: it needs the key of the deployed Worker';
       say(`${url} is ${result}`);
       probes.push({ url, result });
@@ -58,18 +57,10 @@ export async function probe({ vars, secrets }, networks, notes, say) {
     }
     const unreachable = (/** @type {string} */ why) => {
       wanted.forEach(({ id }) => funded.add(id));
-      sponsoring.add(url);
       notes.warning('FACILITATOR_URL', `${url}: ${why}; while it stays so, no payment is accepted`, facilitator.path);
     };
-    const found = { funded, sponsoring };
-    await ask(url, `GET ${url}`, () => supported(url, wanted, { path: facilitator.path, notes, found }), unreachable);
-  }
-  if (sponsors && sponsoring.size === 0) {
-    notes.warning(
-      'ROUTES',
-      `announce ${SPONSORING} (gas_sponsoring), which no facilitator lists; payers without an allowance are refused`,
-      ['vars', 'ROUTES'],
-    );
+    const told = { path: facilitator.path, notes, funded, sponsored };
+    await ask(url, `GET ${url}`, () => supported(url, wanted, told), unreachable);
   }
   for (const { id } of sells ? networks.filter(({ id }) => id.startsWith('eip155:') && !funded.has(id)) : []) {
     notes.warning(
@@ -99,10 +90,10 @@ export async function probe({ vars, secrets }, networks, notes, say) {
  * @param {object} told
  * @param {import('./source.mjs').Path} told.path where the facilitator stands
  * @param {Notes} told.notes
- * @param {{funded: Set<unknown>, sponsoring: Set<unknown>}} told.found gets the networks whose deposits of sessions it may send, and its URL
- * if it may pay for an allowance
+ * @param {Set<unknown>} told.funded gets the networks whose deposits of sessions it may send
+ * @param {Set<string>} told.sponsored networks where a route has it pay for an allowance
  */
-async function supported(url, wanted, { path, notes, found: { funded, sponsoring } }) {
+async function supported(url, wanted, { path, notes, funded, sponsored }) {
   let place = url;
   let { status, text, location } = await get(place);
   const followed = isRedirect(status) && location !== null ? redirectTarget(url, location) : undefined;
@@ -111,10 +102,7 @@ async function supported(url, wanted, { path, notes, found: { funded, sponsoring
     place = followed;
     ({ status, text, location } = await get(place));
   }
-  if (status !== 200) {
-    wanted.forEach(({ id }) => funded.add(id));
-    sponsoring.add(url);
-  }
+  if (status !== 200) wanted.forEach(({ id }) => funded.add(id));
   if (isRedirect(status)) {
     notes.error('FACILITATOR_URL', `${place} redirects to ${location}, which is not followed; name the address that answers`, path);
     return `redirects to ${location}`;
@@ -137,7 +125,14 @@ async function supported(url, wanted, { path, notes, found: { funded, sponsoring
   for (const { id } of missing) {
     notes.warning('FACILITATOR_URL', `does not list ${id} in ${url}; payments there would be refused`, path);
   }
-  if (Array.isArray(extensions) && extensions.includes(SPONSORING)) sponsoring.add(url);
+  const lacks = !Array.isArray(extensions) || !extensions.includes(SPONSORING);
+  if (lacks && wanted.some(({ id }) => sponsored.has(id))) {
+    notes.warning(
+      'ROUTES',
+      `announce ${SPONSORING} (gas_sponsoring), which ${url} does not list; payers without an allowance are refused there`,
+      ['vars', 'ROUTES'],
+    );
+  }
   return missing.length === 0
     ? `lists ${wanted.map(({ id }) => id).join(', ')}`
     : `does not list ${missing.map(({ id }) => id).join(', ')}`;
@@ -243,10 +238,19 @@ function sellsBySession(vars) {
   return Array.isArray(routes) && routes.some((route) => route?.session_delay_secs !== undefined);
 }
 
-/** @param {Table} vars */
-function sponsorsGas(vars) {
-  const routes = [vars.ROUTES, vars.PROTECTED_PATTERNS].map(structured);
-  return routes.some((table) => Array.isArray(table) && table.some((route) => route?.gas_sponsoring === true));
+/**
+ * The networks where a route has the facilitator pay for an allowance.
+ *
+ * @param {Table} vars
+ * @param {Networks} networks
+ * @returns {Set<string>}
+ */
+function sponsoredOn(vars, networks) {
+  const routes = [vars.ROUTES, vars.PROTECTED_PATTERNS].map(structured).filter(Array.isArray).flat();
+  const sponsors = routes.filter((route) => route?.gas_sponsoring === true);
+  const isSponsored = (/** @type {Networks[number]} */ { id, name }) =>
+    id.startsWith('eip155:') && sponsors.some(({ network }) => [undefined, id, name].includes(network));
+  return new Set(networks.filter(isSponsored).map(({ id }) => id));
 }
 
 /**

@@ -115,6 +115,39 @@ describe('probes', () => {
     );
   });
 
+  it('a facilitator of a sponsored route that does not list the extension is a warning, whatever another one lists', async () => {
+    const kinds = ['eip155:84532', 'eip155:80002'].map((network) => ({ x402Version: 2, scheme: 'exact', network }));
+    const facilitator: RequestListener = (request, response) => {
+      const extensions = request.url?.startsWith('/pays') ? ['eip2612GasSponsoring'] : [];
+      response.end(JSON.stringify({ kinds, extensions }));
+    };
+    const warnings = async (on: string | undefined, listed: readonly [place: string, network: string][]) => {
+      const { report } = await probed({ facilitator }, ({ facilitator: url }) => ({
+        NETWORK: kinds.map(({ network }) => network),
+        ROUTES: [
+          {
+            path: '/good',
+            price: '$0.01',
+            asset_transfer_method: 'permit2',
+            gas_sponsoring: true,
+            ...(on === undefined ? {} : { network: on }),
+          },
+        ],
+        FACILITATOR_URL: listed.map(([place, network]) => ({ url: `${url}${place}`, networks: [network] })),
+      }));
+      assert.equal(report.ok, true, JSON.stringify(report.errors));
+      return report.warnings.map(({ variable, remedy }) => [variable, /\/(\w+)\/supported does not list; payers/.exec(remedy)?.[1]]);
+    };
+    const [pays, not] = [['/pays', 'eip155:84532'] as const, ['/not', 'eip155:80002'] as const];
+    assert.deepEqual(await warnings(undefined, [[...pays], [...not]]), [['ROUTES', 'not']]);
+    assert.deepEqual(await warnings('eip155:80002', [[...pays], [...not]]), [['ROUTES', 'not']]);
+    assert.deepEqual(await warnings('polygon-amoy', [[...pays], [...not]]), [['ROUTES', 'not']]);
+    // The one that lacks it is not asked for this route.
+    assert.deepEqual(await warnings('eip155:84532', [[...pays], [...not]]), []);
+    assert.deepEqual(await warnings(undefined, [[...pays], ['/pays/more', 'eip155:80002']]), []);
+    assert.deepEqual(await warnings(undefined, [['/not', '*']]), [['ROUTES', 'not']]);
+  });
+
   it('a facilitator that wants a key is not asked', async () => {
     const { report, servers } = await probed({}, ({ facilitator }) => ({
       FACILITATOR_URL: [{ url: facilitator, auth: { bearer: 'F_TOKEN' } }],
