@@ -68,7 +68,8 @@ pub fn a_payer_has_at_most_fifty_rows_for_which_no_money_was_asked() {
 pub fn a_network_has_at_most_five_hundred_rows_for_which_no_money_was_asked() {
     let mut world = crowded("192.0.2.1");
     let answer = refused(&mut world, "192.0.2.1");
-    assert_eq!((answer.status, answer.problem().as_str()), (429, "rate_limited"));
+    assert_eq!((answer.status, answer.problem().as_str()), (429, "ledger_full"));
+    assert_eq!(answer.headers.get("retry-after"), Some("60"));
     assert_eq!(world.ledger.entries().len(), 500);
     assert_eq!(refused(&mut world, "192.0.2.2").status, 402, "another network is not concerned");
 }
@@ -77,14 +78,14 @@ pub fn a_network_has_at_most_five_hundred_rows_for_which_no_money_was_asked() {
 #[test]
 pub fn a_worker_is_counted_with_those_of_its_zone_and_no_others() {
     let mut world = crowded("worker one.example");
-    assert_eq!(refused(&mut world, "worker one.example").problem(), "rate_limited");
+    assert_eq!(refused(&mut world, "worker one.example").problem(), "ledger_full");
     assert_eq!(refused(&mut world, "worker two.example").status, 402);
 }
 
 #[test]
 pub fn what_was_let_go_a_minute_ago_gives_its_place_to_what_comes() {
     let mut world = crowded("192.0.2.1");
-    assert_eq!(world.pay_from("/after", "192.0.2.1").problem(), "rate_limited");
+    assert_eq!(world.pay_from("/after", "192.0.2.1").problem(), "ledger_full");
     world.wait(60);
     assert_eq!(world.pay_from("/after", "192.0.2.1").status, 200, "who shares the network pays");
     assert_eq!(world.ledger.entries().len(), 500, "one went, and one came");
@@ -156,7 +157,9 @@ pub fn in_an_object_that_is_nearly_full_nothing_begins_and_all_else_goes_on() {
         world.ledger.room = Room { bytes: 950, limit: 1_000 };
         let (calls, settles) = (world.origin.calls.len(), world.facilitator.settles.len());
         let other = world.sign(&format!("{target}?n=2"));
-        assert_eq!(world.present(&other).problem(), "ledger_unavailable", "{target}");
+        let full = world.present(&other);
+        assert_eq!((full.status, full.problem().as_str()), (503, "ledger_full"), "{target}");
+        assert_eq!(full.headers.get("retry-after"), Some("60"));
         assert_eq!(world.origin.calls.len(), calls, "{target}");
         assert_eq!(world.facilitator.settles.len(), settles, "{target}: nothing is charged");
         assert_eq!(world.present(&known).status, 200, "{target}: what was bought is still served");

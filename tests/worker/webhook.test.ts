@@ -296,7 +296,7 @@ describe('the room of a ledger object', () => {
 
     await fill(150_000);
     const third = await payFor(world, '/before/room');
-    expectProblem(await send(world, '/before/room', third), { status: 503, code: 'ledger_unavailable', retryAfter: 2 });
+    expectProblem(await send(world, '/before/room', third), { status: 503, code: 'ledger_full', retryAfter: 60 });
     assert.ok(!world.facilitator.settled.has(`${third.payer}:${third.nonce}`));
     const charged = [...world.facilitator.settled].length;
     assert.equal(charged, 2);

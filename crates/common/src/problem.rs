@@ -115,6 +115,10 @@ pub enum Code {
     TooManyUnpaid,
     /// The client's network sends more payments than the operator allows.
     RateLimited,
+    /// The ledger object has no place for another payment that may move no money.
+    LedgerFull,
+    /// As [`Code::LedgerFull`], because the object's database is nearly full.
+    LedgerNoRoom,
     /// The route's price is not available.
     PriceUnavailable,
     /// The facilitator is down and nothing was submitted.

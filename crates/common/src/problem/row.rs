@@ -318,19 +318,19 @@ impl Code {
                 "origin_failed",
                 502,
                 "Origin failed",
-                "the origin returned an error or an incomplete response; nothing was charged; a session's voucher pays for the next request, any other payment will not be settled: sign a new one to try again",
+                "the origin returned an error or an incomplete response; nothing was charged; a session's voucher pays for the next request; send any other payment again, and sign a new one if that is answered 409",
             ),
             Self::OriginRedirected => row(
                 "origin_failed",
                 502,
                 "Origin redirected",
-                "the origin redirected this request, and redirects are not sold here; nothing was charged; a session's voucher pays for the next request, any other payment will not be settled",
+                "the origin redirected this request, and redirects are not sold here; nothing was charged; a session's voucher pays for the next request, and another payment for this one will not help",
             ),
             Self::OriginTimeout => row(
                 "origin_failed",
                 504,
                 "Origin timed out",
-                "the origin did not answer in time; nothing was charged; a session's voucher pays for the next request, any other payment will not be settled: sign a new one to try again",
+                "the origin did not answer in time; nothing was charged; a session's voucher pays for the next request; send any other payment again, and sign a new one if that is answered 409",
             ),
             Self::UnpaidOriginFailed => row(
                 "origin_failed",
@@ -391,7 +391,7 @@ impl Code {
                 "too_many_unpaid",
                 429,
                 "Too many unpaid payments",
-                "50 payments of this payer were begun, bought nothing, and can still be charged; nothing was charged for this one: send it again, or a new one, after Retry-After, when the first of them has ended",
+                "too many payments of this payer were begun, bought nothing, and can still be charged, or this one was begun too often; nothing was charged for this one: send it again, or a new one, after Retry-After, when the first of them has ended",
             )
             .retry(60),
             Self::RateLimited => row(
@@ -401,6 +401,20 @@ impl Code {
                 "this client network sent more payments than the operator allows; send the same payment again later",
             )
             .retry(10),
+            Self::LedgerFull => row(
+                "ledger_full",
+                429,
+                "No place in the ledger",
+                "too many payments of this client network, or of all, were begun in this part of the ledger and moved no money; places come free when some have ended: send the same payment again later",
+            )
+            .retry(60),
+            Self::LedgerNoRoom => row(
+                "ledger_full",
+                503,
+                "No room in the ledger",
+                "this part of the ledger has no room for another payment until the operator makes some; this one was not begun: send the same payment again later",
+            )
+            .retry(60),
             Self::PriceUnavailable => row(
                 "price_unavailable",
                 503,

@@ -150,13 +150,13 @@ impl<'g> PaidRequest<'g> {
             }
             Answer::Stale => Code::SettlementUnknown,
             Answer::TooManyInFlight => Code::TooManyInFlight,
-            Answer::Full => Code::RateLimited,
+            Answer::Full => Code::LedgerFull,
+            Answer::NoRoom => Code::LedgerNoRoom,
             Answer::Granted { .. }
             | Answer::Deliver(_)
             | Answer::Resend(_)
             | Answer::Replay(_)
             | Answer::Recorded
-            | Answer::NoRoom
             | Answer::Absent
             | Answer::AskOther(_)
             | Answer::Unsupported => Code::LedgerUnavailable,

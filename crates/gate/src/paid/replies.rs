@@ -119,7 +119,7 @@ impl<'g> Claiming<'g> {
                 if paid.checked.proof.was_sent() && !planted(Mutant::FullForgets) =>
             {
                 let full = answer == Answer::Full;
-                let code = if full { Code::RateLimited } else { Code::TooManyInFlight };
+                let code = if full { Code::LedgerFull } else { Code::TooManyInFlight };
                 paid.note(Noted::Paid, code)
             }
             Some(Err(answer)) => paid.ended(&answer, now),
