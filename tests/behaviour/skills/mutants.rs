@@ -133,7 +133,9 @@ pub const TABLE: &[Row] = &[
         OldLayoutsStay,
         room::a_table_of_an_earlier_version_is_written_anew_and_its_skills_are_weighed
     ),
-    row!(OldNetworksStay, tables::a_skill_is_sold_on_no_network_that_came_after_it),
+    row!(OldSettingsStay, tables::a_skill_is_sold_on_no_network_that_came_after_it),
+    row!(OldFeesStay, tables::the_gate_s_table_follows_the_market_s_settings),
+    row!(FormerFeesAreLost, sales::a_fee_that_was_asked_before_it_changed_lists_its_skill),
     row!(LostPaymentsRunForEver, invocations::what_no_one_tells_of_ends_and_may_have_been_paid),
     row!(NetworksAreOnlyCounted, tables::a_skill_is_sold_on_no_network_that_came_after_it),
     row!(FirstTokensPayAlone, sales::a_pack_and_a_fee_are_paid_in_the_usual_token_of_each_network),

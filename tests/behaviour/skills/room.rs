@@ -377,11 +377,11 @@ pub fn a_table_of_an_earlier_version_is_written_anew_and_its_skills_are_weighed(
         // That version counted bytes alone.
         world.rows.skills.values_mut().for_each(|row| row.room.bytes = 2_000);
     }
-    // For these networks it was written.
+    // For these settings it was written.
     let changes = world.market.renew(&world.rows, world.now).unwrap();
     world.rows.write(changes.into_iter().filter(|it| matches!(it, Change::Table(_))).collect());
-    let networks = world.rows.table.networks;
-    world.rows.table = TableRow { wanted: 24, written: 24, networks, ..TableRow::default() };
+    let settings = world.rows.table.settings;
+    world.rows.table = TableRow { wanted: 24, written: 24, settings, ..TableRow::default() };
     assert_eq!(world.send(Command::Table), Answer::Nothing);
     let changes = world.market.renew(&world.rows, world.now).unwrap();
     world.rows.write(changes);

@@ -8,7 +8,9 @@ use farebox_core::skills::message::{Answer, Command, Errand, Labels, Sale};
 use farebox_core::skills::row::ReplyWorth;
 use serde_json::{Value, json};
 
-use super::world::{ORIGIN_SECRET, Told, URL, World, gated, invocation, owner, plain, sale, vars};
+use super::world::{
+    ORIGIN_SECRET, Told, URL, World, gated, invocation, market_of, owner, plain, sale, vars,
+};
 
 fn sold(world: &mut World, sale: Sale) -> Answer {
     world.send(Command::Sold(Box::new(sale)))
@@ -204,6 +206,45 @@ pub fn a_pack_and_a_fee_are_paid_in_the_usual_token_of_each_network() {
             assert_eq!(told, answers, "{networks:?}: {asset} on {network}");
         }
     }
+}
+
+//
+#[test]
+pub fn a_fee_that_was_asked_before_it_changed_lists_its_skill() {
+    let mut vars = vars();
+    (vars["LISTING_FEE"], vars["PAY_TO"]) = ("$1.00".into(), owner(5).into());
+    let paid = |amount: &str| Sale {
+        path: "/fees/echo".into(),
+        payment: amount.into(),
+        transaction: "0x1".into(),
+        ..sale(amount)
+    };
+    for (name, value) in [
+        ("LISTING_FEE", Some("$2.00")),
+        ("LISTING_FEE", Some("$0.50")),
+        ("LISTING_FEE", None),
+        ("NETWORK", Some("eip155:421614")),
+    ] {
+        let mut world = World::of(&vars);
+        assert_eq!(world.publish(&gated()).status, 201);
+        let mut changed = vars.clone();
+        changed.as_object_mut().unwrap().remove(name);
+        if let Some(value) = value {
+            changed[name] = value.into();
+        }
+        world.market = market_of(&changed);
+        // Neither what it was nor what it is.
+        assert_eq!(refused(sold(&mut world, paid("1500000"))), 409, "{name}: {value:?}");
+        assert_eq!(refused(sold(&mut world, paid("1000000"))), 200, "{name}: {value:?}");
+        assert!(!world.rows.skills["echo"].owes);
+    }
+    // One that is published now is told the fee of now.
+    let mut world = World::of(&vars);
+    vars["LISTING_FEE"] = "$2.00".into();
+    world.market = market_of(&vars);
+    assert_eq!(world.publish(&gated()).status, 201);
+    assert_eq!(refused(sold(&mut world, paid("1000000"))), 409);
+    assert_eq!(refused(sold(&mut world, paid("2000000"))), 200);
 }
 
 //

@@ -2,7 +2,7 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::config::Routes;
-use farebox_core::skills::message::{Answer, Command};
+use farebox_core::skills::message::{Answer, Chore, Command};
 use farebox_core::skills::row::TableRow;
 use serde_json::{Value, json};
 
@@ -134,6 +134,33 @@ pub fn a_skill_is_sold_on_no_network_that_came_after_it() {
     world.market = market_of(&vars);
     renewed(&mut world);
     assert!(written(&mut world).text.contains("/s/both"));
+}
+
+// A-724
+#[test]
+pub fn the_gate_s_table_follows_the_market_s_settings() {
+    let mut vars = vars();
+    (vars["LISTING_FEE"], vars["PAY_TO"]) = ("$1.00".into(), owner(5).into());
+    let mut world = World::of(&vars);
+    publish(&mut world, "first", &json!({}));
+    kept(&mut world);
+    assert_eq!(world.market.renew(&world.rows, world.now).unwrap(), []);
+    let own = |price: &str| json!([{"path": "/own", "price": price}]);
+    for (name, value, route, member, told) in [
+        ("LISTING_FEE", json!("$2.00"), "/fees/*", "price", "2"),
+        ("PAY_TO", owner(6).into(), "/fees/*", "pay_to", &owner(6)),
+        ("OWN_ROUTES", own("$0.01"), "/own", "price", "$0.01"),
+        ("OWN_ROUTES", own("$0.02"), "/own", "price", "$0.02"),
+    ] {
+        vars[name] = value;
+        world.market = market_of(&vars);
+        renewed(&mut world);
+        assert_eq!(world.send(Command::Due), Answer::Tasks(vec![Chore::Table]), "{name}");
+        let routes: Vec<Value> = serde_json::from_str(&written(&mut world).text).unwrap();
+        let found = routes.iter().find(|it| it["path"] == route).unwrap();
+        assert_eq!(found[member], told, "{name}");
+        kept(&mut world);
+    }
 }
 
 #[test]

@@ -177,8 +177,12 @@ macro_rules! skills {
             RemovedAreIdle,
             /// A table that an earlier version wrote stays until a skill changes.
             OldLayoutsStay,
-            /// A table that was written for other networks stays until a skill changes.
-            OldNetworksStay,
+            /// A table that was written for other settings stays until a skill changes.
+            OldSettingsStay,
+            /// A fee that the gate asked for before it was changed is kept, and lists no skill.
+            FormerFeesAreLost,
+            /// Of the settings that make a table old, fee and routes of the operator are none.
+            OldFeesStay,
             /// A pack and the market's fee are paid in the token of the first network alone.
             FirstTokensPayAlone,
             /// An invocation of whose payment no one tells any more never ends.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use self::left::{Comeback, MAX_VERSIONS, find_comeback, forget_idle, forget_left_over, is_of};
 use self::owned::{OwnerRequest, claim, label, prove};
-use self::room::{Housed, Pace, change_table, count_publishing, end_skill};
+use self::room::{Housed, Pace, count_publishing, end_skill};
 use super::books::{Change, Rows};
 use super::draft::GateTable;
 use super::kernel::{Applied, Decision, Now};
@@ -136,7 +136,7 @@ impl Catalogue<'_> {
         ]);
         changes.extend(rates.into_iter().map(Change::Rate));
         changes.extend(end_unpaid(books, moment.now)?);
-        changes.extend(change_table(books, moment.now)?);
+        changes.extend(self.table.change(books, moment.now)?);
         Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
@@ -177,6 +177,7 @@ impl Catalogue<'_> {
             rotation: 0,
             owes: self.listings.fee.is_some(),
             fee: None,
+            told_fee: self.listings.fee.map(ToString::to_string),
             refused: None,
             room: Room::default(),
             used: false,
@@ -242,7 +243,7 @@ impl Catalogue<'_> {
         let response = self.show(201, &skill, &version, tells_secret(&version));
         changes.push(Change::Skill(Box::new(skill)));
         changes.push(Change::Version(Box::new(version)));
-        changes.extend(change_table(books, moment.now)?);
+        changes.extend(self.table.change(books, moment.now)?);
         Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
@@ -301,7 +302,7 @@ impl Catalogue<'_> {
         let idle = forget_idle(books, &skill, now)?;
         let mut changes = end_skill(books, skill, now)?;
         changes.extend(idle);
-        changes.extend(change_table(books, now)?);
+        changes.extend(self.table.change(books, now)?);
         Ok((response, changes))
     }
 

@@ -63,7 +63,7 @@ impl GateTable<'_> {
 
     /// The operator's routes, and that of the market's fee, one for all skills that wait for it. The
     /// gate refuses an empty table, so there is always one.
-    fn first_routes(&self) -> String {
+    pub fn first_routes(&self) -> String {
         const PATH: &str = "/api/marketplace/*";
         let own = self.own_routes.trim();
         let inner = own.strip_prefix('[').and_then(|own| own.strip_suffix(']')).unwrap_or_default();

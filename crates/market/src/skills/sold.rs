@@ -6,7 +6,6 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::books::{Change, Rows};
-use super::catalogue::room::change_table;
 use super::draft::GateTable;
 use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Forward, Response, Sale};
@@ -98,8 +97,6 @@ impl Sales<'_> {
         moment: Now<'_>,
     ) -> Applied<B> {
         let skill = or_reply!(books.skill(id)?.ok_or_else(refused::no_skill));
-        let networks: Vec<String> = self.table.networks.iter().map(ToString::to_string).collect();
-        let fee = self.table.fee.unwrap_or_default();
         let answer = Members::ok().text("skillId", id).raw("paid", "true").done();
         let answer = Response::json(200, answer).no_store();
         if skill.fee.as_deref() == Some(sale.payment.as_str()) {
@@ -112,18 +109,31 @@ impl Sales<'_> {
         if !may_be_sold && !planted(Mutant::GonePaysItsFee) {
             return Ok(Decision::reply(refusal(409, "This skill was taken back")));
         }
-        if !is_usual_price(sale, fee, &networks) {
+        let version = or_reply!(books.version(id, &skill.latest)?.ok_or_else(refused::no_skill));
+        if !self.is_fee(sale, &skill, &version) {
             return Ok(Decision::reply(refusal(409, "This is not the market's fee")));
         }
-        let version = or_reply!(books.version(id, &skill.latest)?.ok_or_else(refused::no_skill));
         let fee = Some(sale.payment.clone());
         let row =
             SkillRow { owes: false, fee, used: true, called: true, place_until: FOR_EVER, ..skill };
         let housed = or_reply!(self.table.house(books, row, &version, moment.now)?);
         let mut changes = housed.changes;
         changes.push(Change::Skill(Box::new(housed.skill)));
-        changes.extend(change_table(books, moment.now)?);
+        changes.extend(self.table.change(books, moment.now)?);
         Ok(Decision { answer: Answer::Reply(answer), changes })
+    }
+
+    /// Whether a sale was paid with the market's fee, or with that of the skill's publication: the gate
+    /// may have asked for it by a table of before, and a refusal would keep the money.
+    fn is_fee(&self, sale: &Sale, skill: &SkillRow, version: &VersionRow) -> bool {
+        let mut networks: Vec<String> =
+            self.table.networks.iter().map(ToString::to_string).collect();
+        let told = skill.told_fee.as_deref().filter(|_| !planted(Mutant::FormerFeesAreLost));
+        if told.is_some() {
+            networks.extend(version.networks.iter().cloned());
+        }
+        let fees = self.table.fee.into_iter().chain(told);
+        fees.into_iter().any(|fee| is_usual_price(sale, fee, &networks))
     }
 }
 

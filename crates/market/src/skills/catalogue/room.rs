@@ -11,7 +11,6 @@ use crate::skills::message::Response;
 use crate::skills::place::resize;
 use crate::skills::refused::refusal;
 use crate::skills::row::{RateRow, Room, SkillRow, TableRow, VersionRow};
-use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -101,7 +100,7 @@ impl GateTable<'_> {
         room
     }
 
-    /// The changes after which a table of an earlier layout, or of other networks, is written anew. Its
+    /// The changes after which a table of an earlier layout, or of other settings, is written anew. Its
     /// skills are weighed for that; places that were paid for stay as long as they were to.
     pub(in crate::skills) fn renew<B: Rows>(
         &self,
@@ -109,9 +108,8 @@ impl GateTable<'_> {
         now: u64,
     ) -> Result<Vec<Change>, B::Error> {
         let table = books.table()?;
-        let networks = digest(self.networks);
         let is_old = (table.layout < LAYOUT && !planted(Mutant::OldLayoutsStay))
-            || (table.networks != networks && !planted(Mutant::OldNetworksStay));
+            || (table.settings != self.settings() && !planted(Mutant::OldSettingsStay));
         let mut changes = Vec::new();
         if table.wanted == 0 || !is_old {
             return Ok(changes);
@@ -122,20 +120,35 @@ impl GateTable<'_> {
                 changes.push(Change::Skill(Box::new(SkillRow { room, ..skill })));
             }
         }
-        let again = change_table(books, now)?.map(|change| match change {
-            Change::Table(table) => Change::Table(TableRow { networks, ..table }),
-            other => other,
-        });
-        changes.extend(again);
+        changes.extend(self.change(books, now)?);
         Ok(changes)
     }
-}
 
-/// A digest of a market's networks.
-fn digest(networks: &[ChainId]) -> u64 {
-    let names: Vec<&[u8]> = networks.iter().map(|it| it.as_str().as_bytes()).collect();
-    let digest = hash::sha256(&[b"farebox networks", &names.join(&b'\n')]);
-    digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+    /// The changes after which the route table is written again.
+    pub(in crate::skills) fn change<B: Rows>(
+        &self,
+        books: &B,
+        now: u64,
+    ) -> Result<[Change; 2], B::Error> {
+        let table = books.table()?;
+        let due = table.due.map_or(now, |due| due.min(now));
+        let wanted = table.wanted.saturating_add(1);
+        let settings = self.settings();
+        let table = TableRow { wanted, due: Some(due), layout: LAYOUT, settings, ..table };
+        Ok([Change::Table(table), Change::Sweep(now)])
+    }
+
+    /// A digest of all in a table that is not of its skills.
+    fn settings(&self) -> u64 {
+        let names: Vec<&[u8]> = self.networks.iter().map(|it| it.as_str().as_bytes()).collect();
+        let first = match planted(Mutant::OldFeesStay) {
+            true => String::new(),
+            false => self.first_routes(),
+        };
+        let digest =
+            hash::sha256(&[b"farebox table settings", &names.join(&b'\n'), first.as_bytes()]);
+        digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+    }
 }
 
 /// Bytes that JSON takes of the table: its length, or more if it has many values.
@@ -173,18 +186,6 @@ fn make_room<B: Rows>(
         changes.extend(end_skill(books, gone, now)?);
     }
     Ok(Ok(Housed { skill, changes }))
-}
-
-/// The changes after which the route table is written again.
-pub(in crate::skills) fn change_table<B: Rows>(
-    books: &B,
-    now: u64,
-) -> Result<[Change; 2], B::Error> {
-    let table = books.table()?;
-    let due = table.due.map_or(now, |due| due.min(now));
-    let wanted = table.wanted.saturating_add(1);
-    let table = TableRow { wanted, due: Some(due), layout: LAYOUT, ..table };
-    Ok([Change::Table(table), Change::Sweep(now)])
 }
 
 /// The changes of a skill that is active no longer: no version of it is sold from now on.

@@ -35,6 +35,9 @@ pub struct SkillRow {
     pub owes: bool,
     /// The payment of the market's fee, if there was one.
     pub fee: Option<String>,
+    /// The market's fee when it was published, dollars; `None` if none was set, and in rows of an earlier version.
+    #[serde(default)]
+    pub told_fee: Option<String>,
     /// Why the gate's reader refuses its route, if it does.
     pub refused: Option<String>,
     /// The room that it takes in the gate's route table; none while it waits for the market's fee.
@@ -177,7 +180,7 @@ pub struct TableRow {
     /// The layout of the state that is wanted.
     #[serde(default)]
     pub layout: u32,
-    /// A digest of the networks for which a table was last written anew.
+    /// A digest of the market's settings in the state that is wanted.
     #[serde(default)]
-    pub networks: u64,
+    pub settings: u64,
 }
