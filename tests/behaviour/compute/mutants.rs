@@ -297,6 +297,10 @@ pub const TABLE: &[Row] = &[
         UnheardPaymentsAreSignedAgain,
         payments::a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_settled
     ),
+    row!(
+        UnheardPromptsAreLost,
+        payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
+    ),
     row!(OtherTermsAreTold, quotes::terms_of_another_payment_than_the_quote_s_reach_no_buyer),
 ];
 

@@ -343,8 +343,6 @@ pub fn a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_se
         world.alarm();
         assert!(world.rows.jobs.is_empty());
         assert_eq!(world.rows.quotes[0].state, QuoteState::Lapsed);
-        // One that was shown late can still be worked for, with another seller's seat.
-        assert_eq!(world.rows.quotes[0].prompt.is_empty(), begins == 0);
         world.open(1);
         world.beat(1);
         assert_eq!(buy(&mut world, &payment), Answer::Till(id.clone()), "the gate knows of it");
@@ -365,6 +363,42 @@ pub fn a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_se
         let told = Told::of(buy(&mut world, &payment));
         assert_eq!(told.code(), (402, "PAYMENT_REQUIRED"));
         assert_ne!(told.text("payment_id"), id);
+    }
+}
+
+//
+#[test]
+pub fn a_payment_that_was_not_heard_of_is_worked_for_when_it_comes() {
+    // Shown early, and shown just before its quote ends; of a network's first quotes, and of later ones.
+    for (begins, is_among_first) in [(0, true), (290_000, true), (0, false), (290_000, false)] {
+        let mut world = World::with_seller();
+        let keyed = Keyed::quoted(&mut world);
+        let id = keyed.quote.text("payment_id");
+        if !is_among_first {
+            world.rows.quotes[0].firm = 0;
+        }
+        world.now += begins;
+        world.open(1);
+        world.beat(1);
+        assert_eq!(keyed.verify(&mut world, &keyed.signed("5000")), Answer::Till(id.clone()));
+        world.now += 120_000;
+        world.alarm();
+        world.now = NOON + 420_000;
+        world.alarm();
+        assert_eq!(world.rows.quotes[0].state, QuoteState::Lapsed);
+        world.open(1);
+        world.beat(1);
+        // The gate has found the transfer.
+        let sale = TillPayment { payer: keyed.address.clone(), ..world.sale(&id, "rcpt_1", 9) };
+        let told = Told::of(world.sold(&sale));
+        if !is_among_first {
+            assert_eq!((told.code().1, world.rows.jobs.len()), ("QUOTE_EXPIRED", 0));
+            assert_eq!(world.rows.holds["rcpt_1"].state, HoldState::Paying(Leave::Refund));
+            continue;
+        }
+        assert_eq!(told.status, 200, "{begins}: {told:?}");
+        assert!(!world.rows.jobs[0].prompt.is_empty());
+        assert_eq!(world.start(1, &told.text("job_id")).status, 200);
     }
 }
 

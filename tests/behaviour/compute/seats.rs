@@ -65,6 +65,8 @@ pub fn a_payment_that_the_gate_did_not_begin_keeps_its_seat_from_no_one() {
 pub fn a_quote_whose_payment_did_not_come_leaves_no_prompt() {
     let mut world = World::with_seller();
     let stranger = Keyed::quoted(&mut world);
+    // Three of its network and hour were there before.
+    world.rows.quotes[0].firm = 0;
     let id = pays(&mut world, &stranger);
     world.send(world.taken_with(&id, 409, "payment_already_used"));
     world.send(Command::Unpriced(id));

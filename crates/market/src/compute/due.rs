@@ -153,9 +153,11 @@ fn end_unsettled<R: Rows>(records: &R, job: JobRow, tick: Now<'_>) -> Applied<R>
 }
 
 fn lapse(quote: QuoteRow) -> Decision {
-    // Strangers ask for any number of quotes that lose their seats: those leave no prompts behind.
-    let is_displaced = quote.state == QuoteState::Displaced;
-    let prompt = if is_displaced { String::new() } else { quote.prompt.clone() };
+    // Strangers ask for any number of quotes that lose their seats: those leave no prompts behind, but
+    // what its buyer has signed for may still be paid.
+    let is_signed = quote.unheard && !planted(Mutant::UnheardPromptsAreLost);
+    let is_left = quote.state == QuoteState::Displaced && !is_signed;
+    let prompt = if is_left { String::new() } else { quote.prompt.clone() };
     let row = QuoteRow { state: QuoteState::Lapsed, prompt, ..quote };
     finish(Vec::from([Change::Quote(Box::new(row))]))
 }

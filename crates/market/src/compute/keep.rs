@@ -99,9 +99,6 @@ fn keeps_prompt(quote: &QuoteRow) -> bool {
     match quote.state {
         QuoteState::Open | QuoteState::Displaced | QuoteState::Settling => true,
         QuoteState::Sold => planted(Mutant::SoldQuotesKeepPrompts),
-        QuoteState::Lapsed => {
-            let was_firm = quote.firm > 0 && !quote.is_doubted();
-            was_firm || planted(Mutant::LapsedQuotesKeepPrompts)
-        }
+        QuoteState::Lapsed => quote.firm > 0 || planted(Mutant::LapsedQuotesKeepPrompts),
     }
 }

@@ -474,9 +474,8 @@ pub(super) fn end_unpaid(
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
     let event = event.seller(&job.seller).done();
     // One that is over keeps its prompt: its payment may still come, and is worked for.
-    let firm = if is_unheard && is_in_time { quote.until } else { quote.firm };
     let unheard = quote.unheard || is_unheard && !is_forgeable;
-    Vec::from([gone, event, Change::Quote(Box::new(QuoteRow { state, firm, unheard, ..quote }))])
+    Vec::from([gone, event, Change::Quote(Box::new(QuoteRow { state, unheard, ..quote }))])
 }
 
 /// Notes money that got no job and goes back.

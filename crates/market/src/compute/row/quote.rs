@@ -53,7 +53,7 @@ pub struct QuoteRow {
     pub created: u64,
     /// When it ends.
     pub until: u64,
-    /// Until when no other quote is given its seat; its end once a payment for it did not come.
+    /// Until when no other quote is given its seat; 0 of one that never had a firm one.
     #[serde(default)]
     pub firm: u64,
     /// Whether a payment of its buyer's was shown for it and not heard of.
@@ -74,7 +74,7 @@ impl QuoteRow {
     /// payment before it is settled.
     #[must_use]
     pub fn is_doubted(&self) -> bool {
-        self.firm == self.until && !planted(Mutant::DoubtedPaymentsKeepSeats)
+        self.unheard && !planted(Mutant::DoubtedPaymentsKeepSeats)
     }
 
     /// Whether it holds a seat now.
