@@ -245,6 +245,30 @@ pub fn what_no_one_tells_of_ends_and_may_have_been_paid() {
     }
 }
 
+//
+#[test]
+pub fn a_treasury_that_is_asked_again_has_as_long_as_it_had_at_first() {
+    let mut without = vars();
+    without.as_object_mut().unwrap().remove("LOOKUP_TOKEN");
+    // Where nothing can be looked up the alarm would end it, and where it can it would be asked twice.
+    for vars in [without, vars()] {
+        let mut world = World::of(&vars);
+        world.publish(&echo());
+        let order = world.order("k");
+        world.now += 29_000;
+        let Answer::Errand(Errand::Pay(again)) = world.paid(&order, None) else {
+            panic!("not asked again")
+        };
+        world.now += 40_000;
+        assert_eq!(world.send(Command::Due), Answer::Tasks(vec![Chore::Table]), "no look-up");
+        assert_eq!(world.rows.invocations[0].phase, Phase::Paying, "its Worker may be at it");
+        world.now += 5_000;
+        let told = told(world.paid(&again, Some(decision("allow", TX))));
+        assert_eq!((told.status, &told.body["receipt"]["txHash"]), (200, &json!(TX)));
+        assert_eq!(world.rows.invocations[0].ending, Ending::PaidOk);
+    }
+}
+
 #[test]
 pub fn what_the_treasury_never_heard_of_ends_after_three_minutes() {
     let mut world = shop();

@@ -135,6 +135,10 @@ pub const TABLE: &[Row] = &[
     ),
     row!(OldSettingsStay, tables::a_skill_is_sold_on_no_network_that_came_after_it),
     row!(OldFeesStay, tables::the_gate_s_table_follows_the_market_s_settings),
+    row!(
+        AsksHaveTheFirstLease,
+        invocations::a_treasury_that_is_asked_again_has_as_long_as_it_had_at_first
+    ),
     row!(FormerFeesAreLost, sales::a_fee_that_was_asked_before_it_changed_lists_its_skill),
     row!(LostPaymentsRunForEver, invocations::what_no_one_tells_of_ends_and_may_have_been_paid),
     row!(NetworksAreOnlyCounted, tables::a_skill_is_sold_on_no_network_that_came_after_it),

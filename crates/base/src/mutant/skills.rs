@@ -187,6 +187,8 @@ macro_rules! skills {
             FirstTokensPayAlone,
             /// An invocation of whose payment no one tells any more never ends.
             LostPaymentsRunForEver,
+            /// A treasury that is asked again has the rest of the first question's lease.
+            AsksHaveTheFirstLease,
             /// A skill is sold everywhere if it has as many networks as the market.
             NetworksAreOnlyCounted,
         }

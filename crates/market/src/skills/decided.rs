@@ -354,7 +354,10 @@ fn ask_again<B: Rows>(books: &B, row: InvocationRow, moment: Now<'_>) -> Applied
     }
     let owner = books.skill(&row.skill)?.map(|skill| skill.owner).unwrap_or_default();
     // Whoever asks is at it until the answer comes.
-    let lease = now.saturating_add(PAY_LEASE_MS);
+    let lease = match planted(Mutant::AsksHaveTheFirstLease) {
+        true => row.lease,
+        false => now.saturating_add(PAY_LEASE_MS),
+    };
     let row = InvocationRow { asks: row.asks.saturating_add(1), lease, due: Some(lease), ..row };
     let order = write_order(&row, &owner, AGAIN_MS);
     let changes = Vec::from([Change::Invocation(Box::new(row))]);
