@@ -10,6 +10,7 @@ const HIDDEN = /[HIDDEN_CLASS]/gu;
 
 let cursor = '';
 let token = '';
+let isShowing = false;
 
 /** What this tab keeps of the token, where the browser lets it. */
 function kept(given) {
@@ -99,17 +100,25 @@ async function follow() {
   }
 }
 
+/** Shows the job under the newest token, in one loop: two would add each line twice. */
 async function show() {
   kept(token);
-  for (;;) {
+  if (isShowing) return;
+  isShowing = true;
+  for (let refused; refused !== token; ) {
+    const shown = token;
     try {
-      if (!(await read())) return;
+      if (!(await read())) {
+        refused = shown;
+        continue;
+      }
       await follow();
     } catch {
       at('feed').textContent = 'Not live; trying again.';
     }
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
+  isShowing = false;
 }
 
 at('open').addEventListener('submit', (event) => {
@@ -119,5 +128,6 @@ at('open').addEventListener('submit', (event) => {
 });
 
 token = location.hash.slice(1) || kept();
-if (location.hash !== '') history.replaceState(null, '', location.pathname);
+// Where the browser keeps nothing, a reload reads it in the address again.
+if (location.hash !== '' && kept(token) === token) history.replaceState(null, '', location.pathname);
 if (token !== '') show();
