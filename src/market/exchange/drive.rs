@@ -8,9 +8,9 @@ use farebox_core::compute::message::{
 };
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::shown::{
-    GatePayment, GateTerms, code_told, not_sold, refusal_told, settlement_told, terms_told,
-    transaction_told,
+    GatePayment, code_told, not_sold, refusal_told, settlement_told, transaction_told,
 };
+use farebox_core::compute::terms::{GateTerms, is_challenge, terms_told};
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{identity, refused};
 use farebox_core::gate::limit::WORKER_ZONE;
@@ -230,9 +230,7 @@ impl Counter {
         let Some(gate) = calls::gate(&self.env, &self.till(quote), &fields, TERMS_MS).await else {
             return Some(answer);
         };
-        let required = gate.headers.iter().find(|(name, _)| name == "payment-required");
-        let required = required.map(|(_, value)| value.as_str());
-        match terms_told(gate.status, &gate.body, required, &answer.body) {
+        match terms_told(gate.status, &gate.body, &gate.headers, &answer.body) {
             GateTerms::Told => {
                 let fields = gate.headers.into_iter();
                 Some(kept(answer, fields.filter(|(name, _)| is_challenge(name))))
@@ -322,11 +320,6 @@ impl Counter {
 fn kept(mut answer: JsonAnswer, more: impl Iterator<Item = (String, String)>) -> JsonAnswer {
     answer.headers.extend(more);
     answer
-}
-
-/// Whether a field of the gate asks for a payment.
-fn is_challenge(name: &str) -> bool {
-    matches!(name, "payment-required" | "www-authenticate")
 }
 
 /// Whether a field of the gate is for who paid.

@@ -302,6 +302,8 @@ pub const TABLE: &[Row] = &[
         payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),
     row!(OtherTermsAreTold, quotes::terms_of_another_payment_than_the_quote_s_reach_no_buyer),
+    row!(OneRightWayIsEnough, quotes::terms_of_another_payment_than_the_quote_s_reach_no_buyer),
+    row!(OtherChargesAreTold, quotes::charges_of_another_payment_than_the_quote_s_reach_no_buyer),
 ];
 
 #[test]

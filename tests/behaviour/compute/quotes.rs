@@ -3,8 +3,9 @@
 use farebox_core::compute::message::{Answer, Command, TillPayment};
 use farebox_core::compute::row::{HoldKind, JobState, QuoteState, Signer};
 use farebox_core::compute::settings::Profile;
-use farebox_core::compute::shown::{GateTerms, terms_told};
-use farebox_core::encoding::base64;
+use farebox_core::compute::terms::{GateTerms, terms_told};
+use farebox_core::encoding::{base64, jcs};
+use farebox_core::mpp::Challenge;
 use serde_json::{Value, json};
 
 use super::payments::Keyed;
@@ -459,7 +460,7 @@ pub fn a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free() {
 #[test]
 pub fn only_the_gate_s_402_has_the_terms_of_a_quote() {
     let unpriced = r#"{"code":"price_unavailable"}"#;
-    let told = |status: u32, body: &str| terms_told(status, body, None, "{}");
+    let told = |status: u32, body: &str| terms_told(status, body, &[], "{}");
     assert_eq!(told(402, unpriced), GateTerms::Told);
     assert_eq!(told(503, unpriced), GateTerms::Unpriced);
     for (status, body) in [(503, "{}"), (503, ""), (403, unpriced), (404, ""), (200, "{}")] {
@@ -477,9 +478,11 @@ pub fn terms_of_another_payment_than_the_quote_s_reach_no_buyer() {
         "asset": quote.text("payment_asset").to_lowercase(), "payTo": quote.text("pay_to"),
         "maxTimeoutSeconds": 300, "extra": {"name": "USDC", "version": "2"},
     });
+    let read =
+        |name: &str, value: String| terms_told(402, "{}", &[(name.to_owned(), value)], &quote.raw);
     let told = |accepts: Value| {
         let required = json!({"x402Version": 2, "accepts": accepts}).to_string();
-        terms_told(402, "{}", Some(&base64::encode(required.as_bytes())), &quote.raw)
+        read("payment-required", base64::encode(required.as_bytes()))
     };
     assert_eq!(told(json!([right])), GateTerms::Told);
     for (name, value) in [
@@ -491,11 +494,53 @@ pub fn terms_of_another_payment_than_the_quote_s_reach_no_buyer() {
         let mut other = right.clone();
         other[name] = value.into();
         assert_eq!(told(json!([other])), GateTerms::Others, "{name}");
-        assert_eq!(told(json!([other, right])), GateTerms::Told, "{name}, and the right one");
+        assert_eq!(told(json!([other, right])), GateTerms::Others, "{name}, and the right one");
     }
     // What offers nothing there offers nothing else.
     assert_eq!(told(json!([])), GateTerms::Told);
-    assert_eq!(terms_told(402, "{}", Some("%"), &quote.raw), GateTerms::Told);
+    assert_eq!(read("payment-required", "%".into()), GateTerms::Told);
+}
+
+// A-728
+#[test]
+pub fn charges_of_another_payment_than_the_quote_s_reach_no_buyer() {
+    let mut world = World::with_seller();
+    let quote = world.ask("10.0.0.1", 9, "hello");
+    let right = json!({
+        "amount": quote.text("amount_atomic"), "currency": quote.text("payment_asset"),
+        "recipient": quote.text("pay_to"), "methodDetails": {"chainId": 84_532},
+    });
+    let charge = |request: &Value| {
+        Challenge {
+            id: "a".into(),
+            realm: "gate.example.com".into(),
+            method: "evm".into(),
+            intent: "charge".into(),
+            request: base64::encode_url(jcs::text(request).as_bytes()),
+            ..Challenge::default()
+        }
+        .to_header()
+        .unwrap()
+    };
+    let told =
+        |value: String| terms_told(402, "{}", &[("www-authenticate".into(), value)], &quote.raw);
+    assert_eq!(told(charge(&right)), GateTerms::Told);
+    for (name, value) in [
+        ("amount", json!("5001")),
+        ("currency", json!("0x48065fbBE25f71C9282ddf5e1cD6D6A887483D5e")),
+        ("recipient", json!("0x48065fbBE25f71C9282ddf5e1cD6D6A887483D5e")),
+        ("methodDetails", json!({"chainId": 8453})),
+    ] {
+        let mut other = right.clone();
+        other[name] = value;
+        assert_eq!(told(charge(&other)), GateTerms::Others, "{name}");
+        let both = format!("{}, {}", charge(&right), charge(&other));
+        assert_eq!(told(both), GateTerms::Others, "{name}, and the right one");
+    }
+    // What is no charge is not for it.
+    for other in ["Bearer", r#"Payment id="a""#, ""] {
+        assert_eq!(told(other.into()), GateTerms::Told, "{other}");
+    }
 }
 
 /// A world in which so much is sold in a day, and two sellers with ten seats each.

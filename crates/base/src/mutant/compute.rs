@@ -284,6 +284,10 @@ macro_rules! compute {
             UnheardPromptsAreLost,
             /// The gate's terms are passed on though they are not those of the quote.
             OtherTermsAreTold,
+            /// Challenges of MPP in the gate's terms are passed on unread.
+            OtherChargesAreTold,
+            /// Of several ways to pay that the gate offers one has to be the quote's.
+            OneRightWayIsEnough,
         }
     };
 }

@@ -8,7 +8,7 @@
 //!
 //! A command is given by `gateway` to the use case that owns what it may touch. In reading order:
 //! sellers (`seller`, their `session`s and `bond`s), quotes ([`quote`]) and seats (`seat`), payments
-//! ([`verify`], [`till`], [`shown`]), jobs ([`job`]), `work` and its `outcome`s, held money (`hold`),
+//! ([`verify`], [`till`], [`shown`], [`terms`]), jobs ([`job`]), `work` and its `outcome`s, held money (`hold`),
 //! which the gate may owe (`claim`) and the treasury moves (`payout`), and what time decides ([`due`]), with its [`errand`]s. All borrow the [`settings`]' payment profile, `keys` and limits
 //! (`offer`). What happened is counted in [`figures`] and seen by [`feed::View`]s: the [`board`] of a
 //! profile, the [`dashboard`] and the [`page`]s of several, feeds of events, and the lists of the
@@ -60,6 +60,7 @@ pub mod settings;
 pub mod shown;
 mod standing;
 mod stuck;
+pub mod terms;
 pub mod till;
 pub mod vars;
 pub mod verify;
