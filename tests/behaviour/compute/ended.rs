@@ -263,6 +263,7 @@ pub fn a_person_ends_a_delivered_job_whose_buyer_was_paid_back_and_nothing_moves
         (told.status, &told.body["state"], &told.body["waits"]),
         (200, &json!("ended"), &json!(null))
     );
+    assert_eq!(told.body["skipped"], true, "it has not arrived");
     assert_eq!(state_of(&world, &job), JobState::Done);
     for errand in [asked, late] {
         world.report(&errand, Some(said(200, "")));

@@ -162,10 +162,10 @@ impl<'a> Line<'a> {
             }
             EventKind::Failed => "The job was not done.".to_string(),
             EventKind::Released => "The money of the job went to its seller.".to_string(),
-            EventKind::ReleaseSkipped => "The job has no money to pay out.".to_string(),
+            EventKind::ReleaseSkipped => "The exchange paid nothing out for the job.".to_string(),
             EventKind::ReleaseFailed => "The payout to the seller is tried again.".to_string(),
             EventKind::Refunded => "The money went back to who paid.".to_string(),
-            EventKind::RefundSkipped => "The job has no money to give back.".to_string(),
+            EventKind::RefundSkipped => "The exchange gave nothing back for the job.".to_string(),
             EventKind::RefundFailed => "The refund is tried again.".to_string(),
             EventKind::SellerRegistered => format!("{who} registered what it sells."),
             EventKind::SellerOnline => format!("{who} takes work."),

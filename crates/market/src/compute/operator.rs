@@ -272,6 +272,7 @@ pub(super) fn write_hold(profile: &PaymentProfile, hold: &HoldRow) -> String {
         .text("state", hold.progress())
         .raw("leave", &or_null(name_leave(hold)))
         .raw("waits", &or_null(waits))
+        .raw("skipped", if hold.is_skipped() { "true" } else { "false" })
         .raw("job_id", &or_null(&hold.job))
         .text("payer", &hold.payer)
         .raw("payee", &or_null(&hold.payee))

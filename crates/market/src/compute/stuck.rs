@@ -97,6 +97,11 @@ impl HoldRow {
             || matches!(self.state, HoldState::Sent(_))
     }
 
+    /// Whether it has ended and never moved: it was paid back or waived at the gate.
+    pub(super) fn is_skipped(&self) -> bool {
+        matches!(self.state, HoldState::Ended(_)) && !self.has_payout()
+    }
+
     /// Whether it waits for room in what goes back without a job in a day.
     pub(super) fn needs_room(&self) -> bool {
         let is_going_back = self.state == HoldState::Paying(Leave::Refund) && self.job.is_empty();
