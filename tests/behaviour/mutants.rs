@@ -344,6 +344,7 @@ const TABLE: &[Row] = &[
     row!(AnyEscrow, session_payer::no_deposit_goes_to_a_contract_that_the_policy_does_not_name),
     row!(DepositsRepeat, channel_payer::one_request_deposits_once_whatever_the_server_says),
     row!(ChannelsAreSwapped, channel_payer::corrected_terms_of_another_channel_or_at_another_price_are_not_signed),
+    row!(RestsOfBeforeStay, channel_payer::what_was_deposited_before_a_restore_is_asked_back_by_the_terms_of_then),
     row!(LaterIsRefused, channel_payer::a_refund_that_has_to_wait_says_so_and_until_when),
     row!(AnyRefund, channel_payer::a_refund_of_more_than_is_left_is_not_believed_and_nothing_is_forgotten),
     row!(AnyDepositHasArrived, channel_payer::an_answer_that_comes_late_counts_no_other_deposit_as_arrived),

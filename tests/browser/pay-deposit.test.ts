@@ -10,7 +10,7 @@ import { BATCH_SETTLEMENT } from '../../demo/chain.mjs';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { fund } from '../crash/world.ts';
 import { SCREENS, seriousOf } from './looks.ts';
-import { answersPayments, doublesPrice } from './sellers.ts';
+import { answersPayments, doublesPrice, signsOtherwise } from './sellers.ts';
 import { sharedStage } from './stage.ts';
 import { HERE, isPaid, losesAnswers, says, signaturesOf, visit } from './visits.ts';
 
@@ -266,6 +266,30 @@ test('what was bought comes back to sight where another tab keeps the rest waiti
   await other.close();
   await page.getByRole('button', { name: 'Get the rest back' }).click();
   await says(page, /You have 0\.49 USDC back/);
+});
+
+// A-715
+test('once a seller was restored, a deposit of before pays for nothing and comes back', async () => {
+  const [, paid, asked] = await moved(2, async () => {
+    const { page: first } = await open(2, `${PATH}?before`);
+    await choose(first);
+    await deposits(first).click();
+    await isPaid(first);
+    const { page, wallets } = await open(2, `${PATH}?since`);
+    await fromDeposit(page).waitFor();
+    await signsOtherwise(page, `${stage.world.gate.url}${PATH}?since`);
+    await page.reload();
+    await page.getByText('You have 0.49 USDC left of your deposit here.').waitFor();
+    assert.equal(await fromDeposit(page).count(), 0);
+    await page.getByRole('button', { name: 'Get the rest back' }).click();
+    await says(page, /You have 0\.49 USDC back\./);
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await choose(page);
+    await deposits(page).waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Get the rest back' }).count(), 0);
+    assert.deepEqual(wallets[0]?.calls, []);
+  });
+  assert.deepEqual([paid, asked], [PRICE_ATOMIC, 1]);
 });
 
 test('a deposit that would be held for longer than a day is not offered', async () => {

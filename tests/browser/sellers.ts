@@ -69,6 +69,13 @@ export const doublesPrice = (page: Page, url: string): Promise<void> => {
   return answersOtherwise(page, url, (required, text) => [dearer(required), dearer(text).replace('"price":"0.01"', '"price":"0.02"')]);
 };
 
+/** Names another signer of deposits for a URL, as a gate does once its ledger was restored. */
+export const signsOtherwise = (page: Page, url: string): Promise<void> => {
+  const since = (text: string): string =>
+    text.replace(/("receiverAuthorizer":"0x)\w+"/g, (_, before: string) => `${before}${'5'.repeat(40)}"`);
+  return answersOtherwise(page, url, (required, text) => [since(required), since(text)]);
+};
+
 /** Answers a URL with other terms and another page; what carries a payment goes to the gate. */
 async function answersOtherwise(page: Page, url: string, change: (required: string, text: string) => [string, string]): Promise<void> {
   await page.route(url, async (route) => {

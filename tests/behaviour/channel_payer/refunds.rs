@@ -3,9 +3,14 @@
 use farebox_core::client::channel::{ChannelNext, channels};
 use farebox_core::encoding::base64;
 use farebox_core::http::Headers;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{BEGUN, PAYEE, PRICE, Payee, changed, fields, played, purchase, read, refund, run};
+use super::{
+    AUTHORIZER, BEGUN, PAYEE, PRICE, Payee, changed, fields, played, purchase, read, refund, run,
+};
+
+/// Another account that signs for the payee.
+const SINCE: &str = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
 
 #[test]
 pub fn a_refund_of_more_than_is_left_is_not_believed_and_nothing_is_forgotten() {
@@ -86,6 +91,52 @@ pub fn a_refund_whose_answer_was_lost_leaves_no_rest_that_is_not_there() {
     for seed in 5..8 {
         assert_eq!(played(seed, &mut record, &terms, |it| payee.takes(it, None)).2, "");
     }
+}
+
+//
+#[test]
+pub fn what_was_deposited_before_a_restore_is_asked_back_by_the_terms_of_then() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let terms = payee.terms(false);
+    for seed in 1..3 {
+        assert_eq!(played(seed, &mut record, &terms, |it| payee.takes(it, None)).2, "");
+    }
+    // Whoever is paid elsewhere gets no word of it.
+    let signer = json!({"receiverAuthorizer": SINCE});
+    let foreign = changed(&terms, AUTHORIZER, &signer);
+    let ended = run(&mut refund(3), &mut record, &foreign, BEGUN, |_| panic!("it is asked"));
+    assert_eq!(ended.code(), "terms_changed");
+    let slower =
+        changed(&terms, PAYEE, &json!({"receiverAuthorizer": SINCE, "withdrawDelay": 901}));
+    let ended = run(&mut refund(4), &mut record, &slower, BEGUN, |_| panic!("it is asked"));
+    assert_eq!(ended.code(), "terms_changed");
+    // The restored row knows the first of the two payments alone.
+    payee.charged = PRICE;
+    let told = changed(&payee.terms(true), PAYEE, &signer);
+    let settled = json!({"success": true, "transaction": "0x01", "amount": "90000"});
+    let paid = fields("payment-response", &settled);
+    let mut answers = vec![(200, paid), (402, told)];
+    let mut shown = Vec::new();
+    let since = changed(&terms, PAYEE, &signer);
+    let ended = run(&mut refund(5), &mut record, &since, BEGUN, |payment| {
+        let payment: Value = serde_json::from_slice(&base64::decode(payment).unwrap()).unwrap();
+        let (payload, accepted) = (&payment["payload"], &payment["accepted"]["extra"]);
+        assert_eq!(accepted["receiverAuthorizer"], AUTHORIZER);
+        assert_eq!(payload["channelConfig"]["receiverAuthorizer"], AUTHORIZER);
+        assert_eq!(payload["voucher"]["channelId"], payee.channel);
+        shown.push(payload["voucher"]["maxClaimableAmount"].clone());
+        answers.pop().unwrap()
+    });
+    assert_eq!((ended.code(), ended.deposits), ("", 0));
+    assert_eq!(shown, ["20000", "10000"]);
+    let kept = channels(record.as_deref()).unwrap();
+    assert_eq!((&kept[0]["deposit"], &kept[0]["spent"]), (&"10000".into(), &"10000".into()));
+    // Nothing is left there, and what is bought now is another channel's.
+    let ended = run(&mut refund(6), &mut record, &since, BEGUN, |_| panic!("it is asked"));
+    assert_eq!(ended.code(), "terms_changed");
+    let mut renewed = Payee::default();
+    assert_eq!(played(7, &mut record, &since, |it| renewed.takes(it, None)), (1, PRICE, ""));
+    assert_ne!(renewed.channel, payee.channel);
 }
 
 #[test]

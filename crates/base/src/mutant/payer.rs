@@ -3,6 +3,8 @@
 macro_rules! payer {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// The rest of a channel from before its payee was restored is never asked back.
+            RestsOfBeforeStay,
             /// A payee stays the one of its host although nothing was paid.
             PinnedUnpaid,
             /// A model has any request sent to any host.

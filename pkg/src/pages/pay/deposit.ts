@@ -23,8 +23,8 @@ export const IN_USE_SECS = 15;
 /** The name of the budget in IndexedDB: one for all pages of this origin. */
 export const BUDGET = 'farebox';
 
-/** A deposit that has something left. */
-export type Rest = { readonly channel: Channel; readonly units: bigint; readonly way: Way };
+/** A deposit that has something left; one that pays for nothing here any more only comes back. */
+export type Rest = { readonly channel: Channel; readonly units: bigint; readonly way: Way; readonly pays: boolean };
 
 /** The ways that deposit for many pages like this one, and pay for this one with it. Not each is offered: what was deposited before counts by all. */
 export function depositWays(ways: readonly Way[]): readonly Way[] {
@@ -88,31 +88,45 @@ const channelsHere = async (): Promise<Channel[]> => {
   return all.filter(({ host }) => host === location.host);
 };
 
-const isOf =
-  ({ id, network, asset, payTo }: Channel, known: Readonly<Record<string, string>>) =>
-  (way: Way): boolean =>
+/** Whether a channel is of the terms of a way. */
+type Fits = (channel: Channel, known: Readonly<Record<string, string>>) => (way: Way) => boolean;
+
+const isOf: Fits =
+  ({ id, network, asset, payTo }, known) =>
+  (way) =>
     way.terms.network === network &&
     way.terms.asset.toLowerCase() === asset.toLowerCase() &&
     way.terms.payTo.toLowerCase() === payTo.toLowerCase() &&
     known[id] === termsOf(way);
+
+/** Whether it was, before the seller restored its ledger: the signer of then pays back alone. */
+const wasOf: Fits = (channel, known) => (way) => {
+  const [withdrawDelay, receiverAuthorizer] = JSON.parse(known[channel.id] ?? '[]') as [number?, string?];
+  const session = { extra: { ...way.session?.extra, receiverAuthorizer } };
+  return withdrawDelay === way.session?.extra.withdrawDelay && isOf(channel, known)({ ...way, session });
+};
 
 /** The way by which a channel pays for this page, if its seller still takes such deposits. */
 export async function wayOfChannel(channel: Channel, ways: readonly Way[]): Promise<Way | undefined> {
   return ways.find(isOf(channel, (await notes()).made));
 }
 
-/** What is left of a deposit that pays for this page, the largest rest; nothing where the seller takes none. */
+/** What is left of a deposit that pays for this page, else of one that comes back alone: the largest rest; nothing where the seller takes none. */
 export async function restOf(ways: readonly Way[]): Promise<Rest | undefined> {
   const sold = depositWays(ways).flatMap(({ single }) => single ?? []);
   const { made: known } = await notes();
   if (sold.length === 0 || Object.keys(known).length === 0) return undefined;
-  const rests = (await channelsHere()).flatMap((channel): Rest[] => {
-    const way = sold.find(isOf(channel, known));
-    // A deposit whose answer was lost may have arrived, and is sent again with the next voucher.
-    const units = unitsOf(channel.deposit) + unitsOf(channel.pending ?? '0') - unitsOf(channel.spent);
-    return way === undefined || units <= 0n ? [] : [{ channel, units, way }];
-  });
-  return rests.reduce<Rest | undefined>((most, rest) => (most === undefined || rest.units > most.units ? rest : most), undefined);
+  const channels = await channelsHere();
+  const largest = (fits: Fits): Rest | undefined =>
+    channels
+      .flatMap((channel): Rest[] => {
+        const way = sold.find(fits(channel, known));
+        // A deposit whose answer was lost may have arrived, and is sent again with the next voucher.
+        const units = unitsOf(channel.deposit) + unitsOf(channel.pending ?? '0') - unitsOf(channel.spent);
+        return way === undefined || units <= 0n ? [] : [{ channel, units, way, pays: fits === isOf }];
+      })
+      .reduce<Rest | undefined>((most, rest) => (most === undefined || rest.units > most.units ? rest : most), undefined);
+  return largest(isOf) ?? largest(wasOf);
 }
 
 /** What has left from a deposit for the purchase of a page under this key, and the deposit, if it has one. */

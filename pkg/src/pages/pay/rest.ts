@@ -58,7 +58,7 @@ const UNTOLD = { title: 'It is not known yet whether the rest came back.', advic
 
 /** The way by which what is left of a deposit pays for this page, where it is enough, and the account that deposited. */
 export function restPays(): { readonly way: Way; readonly payer: string } | undefined {
-  if (rest === undefined || rest.units < BigInt(rest.way.terms.amount)) return undefined;
+  if (!rest?.pays || rest.units < BigInt(rest.way.terms.amount)) return undefined;
   const { way: of, channel } = rest;
   const way = deposits.find(({ single }) => single === of);
   return way && { way, payer: channel.payer };

@@ -119,7 +119,7 @@ impl ChannelPurchase {
             return self.course.again(None, &rejection.to_string(), now);
         }
         let read = ChannelTerms::read(headers, &self.course.policy, &self.course.host, None);
-        let told = match read {
+        let told = match read.map(|it| it.map(|terms| self.as_asked_back(terms))) {
             Some(Ok(terms)) if self.is_continued_by(&terms) => {
                 let told = terms.told.clone();
                 self.terms = told.as_ref().map(|_| terms).or(self.terms.take());
@@ -142,6 +142,16 @@ impl ChannelPurchase {
                 self.course.end(PaymentFate::Refused, refused)
             }
             None => self.course.over(Reason::PaymentRefused, &rejection.to_string()),
+        }
+    }
+
+    /// These terms, as of the time of the channel that is asked back.
+    fn as_asked_back(&self, terms: ChannelTerms) -> ChannelTerms {
+        match (self.course.aim, &self.planned) {
+            (ChannelAim::Refund(_), Some(planned)) => {
+                terms.signed_by(planned.channel.config.receiver_authorizer)
+            }
+            _ => terms,
         }
     }
 

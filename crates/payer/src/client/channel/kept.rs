@@ -141,6 +141,18 @@ impl KeptChannel {
         self.place() == other.place() && self.id() != other.id()
     }
 
+    /// Whether it is the same channel but for who signs for the payee.
+    pub fn is_signed_otherwise(&self, today: &Self) -> bool {
+        let receiver_authorizer = today.config.receiver_authorizer;
+        let is_same = ChannelConfig { receiver_authorizer, ..self.config } == today.config;
+        is_same && self.is_beside(today)
+    }
+
+    /// Whether its payee has something to pay back, as far as the payer knows.
+    pub fn has_rest(&self, now: UnixTime) -> bool {
+        self.charged < self.deposit || self.has_late(now)
+    }
+
     /// Whether nothing is left in it, on its way to it, or asked of it.
     pub fn is_empty(&self) -> bool {
         let is_spent = self.charged >= self.deposit && !self.deposit.is_zero();

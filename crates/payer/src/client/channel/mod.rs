@@ -45,6 +45,7 @@ pub use self::sign::DEPOSIT_COLLECTOR;
 pub(super) use self::sign::{members, receive_authorization, typed_data};
 
 mod answer;
+mod before;
 pub(super) mod course;
 mod kept;
 mod limits;
@@ -219,7 +220,11 @@ impl ChannelPurchase {
         let Some(terms) = self.terms.clone() else { return Ok(false) };
         self.course.admit(budget, now)?;
         let fresh = KeptChannel::new(&terms, self.course.payer, &self.course.host);
-        let mut channel = read(budget, &fresh.key())?.unwrap_or(fresh);
+        let (terms, mut channel) = match self.course.aim {
+            ChannelAim::Pay => (terms, read(budget, &fresh.key())?.unwrap_or(fresh)),
+            ChannelAim::Refund(_) => before::asked_back(budget, terms, fresh, now)?,
+        };
+        self.terms = Some(terms.clone());
         let overflow = || error(Reason::PolicyAmount, "the amounts leave what a voucher can say");
         let by = match self.course.aim {
             ChannelAim::Pay => match self.left {

@@ -143,6 +143,17 @@ impl ChannelTerms {
         self
     }
 
+    /// The same sale as of the time when this account signed for the payee.
+    pub fn signed_by(mut self, authorizer: Address) -> Self {
+        self.authorizer = authorizer;
+        if let TermsSource::X402 { accepted, .. } = &mut self.offer.asked
+            && let Some(extra) = accepted.get_mut("extra").and_then(Value::as_object_mut)
+        {
+            extra.insert("receiverAuthorizer".to_string(), authorizer.to_checksum().into());
+        }
+        self
+    }
+
     /// The entry of `accepts` to echo: without the server's view of a channel.
     pub fn accepted(&self) -> Value {
         let TermsSource::X402 { accepted, .. } = &self.offer.asked else { return Value::Null };

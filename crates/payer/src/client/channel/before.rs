@@ -1,0 +1,30 @@
+//! The channel that is asked for its rest: that of today's terms, or one of the same payee from
+//! before it named another signer. A gate does that once its ledger was restored; it sells by none of
+//! those channels, and still pays them back. Spec: docs/channels.md, "After a restore".
+
+use super::kept::KeptChannel;
+use super::row::{read, rows};
+use super::terms::ChannelTerms;
+use super::{Budget, ClientError};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+
+/// The channel and its terms; nothing is known of it if no row is kept.
+pub(super) fn asked_back(
+    budget: &Budget,
+    terms: ChannelTerms,
+    today: KeptChannel,
+    now: UnixTime,
+) -> Result<(ChannelTerms, KeptChannel), ClientError> {
+    let kept: Option<KeptChannel> = read(budget, &today.key())?;
+    let has_rest = kept.as_ref().is_some_and(|it| it.has_rest(now));
+    if !has_rest && !planted(Mutant::RestsOfBeforeStay) {
+        for row in rows::<KeptChannel>(budget) {
+            let row = row?;
+            if row.has_rest(now) && row.is_signed_otherwise(&today) {
+                return Ok((terms.signed_by(row.config.receiver_authorizer), row));
+            }
+        }
+    }
+    Ok((terms, kept.unwrap_or(today)))
+}
