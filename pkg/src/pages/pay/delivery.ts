@@ -1,11 +1,10 @@
 // What came for a payment: shown, kept, and shown again.
 
 import { make } from '../shared/dom.js';
-import { CAME, fileOf, followed, isGuarded, shown } from './goods.js';
 import { forget, type Goods, keep, noteUnkept } from './kept.js';
 import { beginEvents, closePurchase } from './notes.js';
 import * as panel from './panel.js';
-import { type Bought, saidIn, URL_HERE } from './purchase.js';
+import { type Bought, loading, saidIn, URL_HERE } from './purchase.js';
 import { type Alone, leftOver, look } from './rest.js';
 import { ways, whoSigned } from './signed.js';
 
@@ -35,6 +34,7 @@ export async function take({ response, isSent, receipt }: Bought, flow: Flow): P
     if (isPaid && isWhole) await delivered();
     return;
   }
+  const { fileOf, isGuarded } = await loading;
   const goods: Goods = {
     type: response.headers.get('content-type') ?? '',
     file: fileOf(response, URL_HERE),
@@ -70,6 +70,7 @@ async function forgotten({ begin }: Flow): Promise<void> {
 
 /** Shows events while they come; whether they came to their end. `again` asks for those that came without a receipt. */
 async function follow(response: Response, isPaid: boolean, again: (() => void) | undefined): Promise<boolean> {
+  const { CAME, followed } = await loading;
   const place = make('pre', { tabindex: '0', 'aria-label': CAME });
   const begins = isPaid ? 'Paid.' : again === undefined ? 'It costs nothing now.' : 'It came without a receipt.';
   let noted: Promise<void> | undefined;
@@ -99,6 +100,7 @@ export async function deliver(
   const { isKept, isFree, isProven } = delivery;
   flow.stops();
   const explorer = ways.find(({ terms }) => terms.network === goods.receipt?.network)?.explorer ?? '';
+  const { shown } = await loading;
   const nodes = await shown(goods, URL_HERE, isKept);
   if (isFree) return panel.show('It costs nothing now. Here it is.', ...nodes);
   if (!isProven) return panel.unproven(nodes, flow.again);

@@ -356,7 +356,7 @@ async function start(): Promise<void> {
       'Your browser keeps nothing for this page, so a payment could not be continued. Allow it to, then reload. Nothing was paid.',
     );
   const goods = await keptOf(URL_HERE).catch(() => undefined);
-  if (goods !== undefined) return deliver(goods, flow);
+  if (goods !== undefined) return run(() => deliver(goods, flow));
   panel.show(LOOKS);
   await run(() => inOneTab(goOn));
 }
