@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::world::facilitator::Settle;
 use crate::world::origin::Say;
-use crate::world::{World, get, routes, vars};
+use crate::world::{With, World, get, routes, vars};
 
 const MODES: [&str; 2] = ["/after", "/before"];
 const ELSEWHERE: &str = "302\nlocation: https://bucket.example/file?signature=secret";
