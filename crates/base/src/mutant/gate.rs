@@ -39,7 +39,7 @@ macro_rules! gate {
             TodaysPriceIsTold,
             /// Any number of units is charged.
             CountIsUnbounded,
-            /// What has moved is counted anew when its answer is made once more.
+            /// Money that has moved is counted anew when its answer is made once more.
             PaidIsCountedAgain,
             /// A payer who asks while the outcome is unknown is told to sign again.
             TermsInDoubt,

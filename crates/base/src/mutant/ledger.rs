@@ -57,7 +57,7 @@ macro_rules! ledger {
             NotSealed,
             /// An origin may charge more than was signed.
             ChargedAboveAll,
-            /// What was charged is taken for all that was signed.
+            /// A charge is taken for all that was signed.
             ChargeIsSigned,
             /// A payment that is sent again asks for all that was signed.
             ResendsAll,
