@@ -40,7 +40,7 @@ export type Open = 'nothing' | 'unended' | 'ended';
 
 /** What `resume` keeps open for it. */
 export function openIn(record: string | undefined, name: string, now: number): Open {
-  const open = openRows(record, name);
+  const open = openRowsOf(record, name);
   if (open.some((row) => !hasEnded(row, now))) return 'unended';
   // What was answered is over with its end.
   return open.some(([, , , text]) => (JSON.parse(text) as { readonly answered?: true }).answered !== true) ? 'ended' : 'nothing';
@@ -48,11 +48,12 @@ export function openIn(record: string | undefined, name: string, now: number): O
 
 /** The record without what was paid by itself for it and has ended; nothing where there is none. */
 export function withoutEnded(record: string | undefined, name: string, now: number): string | undefined {
-  const ended = openRows(record, name).filter((row) => hasEnded(row, now));
+  const ended = openRowsOf(record, name).filter((row) => hasEnded(row, now));
   return ended.reduce<string | undefined>((next, [key]) => withoutSent(next ?? record, key), undefined);
 }
 
-const openRows = (record: string | undefined, name: string): readonly SentRow[] =>
+/** The rows of what is open of a request, by its name. */
+export const openRowsOf = (record: string | undefined, name: string): readonly SentRow[] =>
   sentIn(record).filter(([key, , isOpen]) => isOpen && key.startsWith(openRow(name)));
 
 const hasEnded = ([, , , text]: SentRow, now: number): boolean => !isUnended((JSON.parse(text) as { readonly ends?: number }).ends, now);

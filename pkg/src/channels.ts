@@ -52,7 +52,9 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     try {
       if (options.choose !== 'session') return await paysOnce();
     } catch (error) {
-      if (open === 'unended' || !isUnsold(error)) throw error;
+      // Once it has ended, what cannot be paid by itself may be paid by channel.
+      const isOver = open === 'ended' && policy.payAgain === true && isUnpayable(error);
+      if (!isOver && !isUnsold(error)) throw error;
     }
     if (open === 'unended') throw unresolved();
     if (policy.payAgain !== true) throw new FareboxError(AGAIN);
@@ -72,7 +74,8 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     if (ways.isOnce(call) && options.choose === 'session') throw refusal(call.known ?? {});
     if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(call)) return paysOnce();
     // A request that costs nothing needs no store: what cannot be read now is read again before anything is paid.
-    const open = call === undefined ? await openOf(request).catch(() => undefined) : 'nothing';
+    const isLater = options.choose === 'session';
+    const open = call !== undefined ? 'nothing' : isLater ? undefined : await openOf(request).catch(() => undefined);
     const gone = open === undefined ? undefined : await goneOn(open, paysOnce);
     if (gone !== undefined) return gone;
     /** The voucher that has left without a key: a second look at the terms shows the same one. */
@@ -157,6 +160,9 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
 const isUnsold = (error: unknown): boolean =>
   error instanceof FareboxError && (error.code === 'unsupported_scheme' || error.code === 'unsupported_intent');
 
+/** Whether nothing that a server sells by itself can be paid, or the policy allows none of it. */
+const isUnpayable = (error: unknown): boolean => error instanceof FareboxError && /^(?:unsupported|policy)_/.test(error.code);
+
 /** A payment by itself, as the hook of a channel is asked for it. */
 function withoutChannel(it: Proposal, paysAgain: boolean): ChannelProposal {
   // That hook cannot be told that it would be charged beside another one, and so agrees to none.
@@ -170,7 +176,7 @@ function withoutChannel(it: Proposal, paysAgain: boolean): ChannelProposal {
 const AGAIN: Told = {
   code: 'payment_unresolved',
   message: 'a payment for this request has ended, and only the chain tells whether it was charged',
-  remedy: 'look there; then pay once more with policy.payAgain, or with an option once that asks',
+  remedy: 'look there; then pay once more with policy.payAgain, or, where it is paid by itself, with an option once that asks',
   signed: true,
 };
 

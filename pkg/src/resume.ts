@@ -1,7 +1,7 @@
 /** Purchases of `fetch` whose fate is not known: kept in the record of the budget, sent again byte for byte, and signed again with their nonce. */
 import { Exchange } from '#wasm';
 
-import { KEPT, keptIn, openRow, refusal, wayIn } from './bought.js';
+import { KEPT, keptIn, openRow, openRowsOf, refusal, wayIn } from './bought.js';
 import { FareboxError, type SentPayment, told, unusable } from './error.js';
 import { hexOf } from './hex.js';
 import type { Keeping, Opens } from './keeping.js';
@@ -488,22 +488,29 @@ function closed(record: string | undefined, { name, trail }: Row, receipt: Recei
   return withSent(withoutSent(record, name), [`${KEPT}${key}`, Math.floor(now), false, kept]);
 }
 
-/** Lets go what was signed for a URL and has ended, whatever became of it: the next request is another purchase. Ask its person first. */
-export async function closeEnded(store: Store, url: string, now: number): Promise<void> {
+/** Lets go what was signed for a request, by its name, and has ended, whatever became of it: the next one is another purchase. Ask its person first. */
+export async function closeEnded(store: Store, purchase: string, now: number): Promise<void> {
   await update(store, (record) => {
-    const open = sentIn(record).filter(([name, , isOpen]) => isOpen && name.startsWith(KEPT));
-    const rows = open.map(([name, , , text]): Row => ({ name, trail: JSON.parse(text) as Trail }));
-    const ended = rows.filter(({ trail }) => (trail.askedUrl ?? trail.url) === url && !isUnended(trail.ends, now));
+    const rows = openRowsOf(record, purchase).map(([name, , , text]): Row => ({ name, trail: JSON.parse(text) as Trail }));
+    const ended = rows.filter(({ trail }) => !isUnended(trail.ends, now));
     return ended.reduce<string | undefined>((next, row) => closed(next ?? record, row, null, now), undefined);
   });
 }
 
 /** The payments that a store has of requests with the option `resume`, and their receipts: the latest last. */
 export async function sentPayments(store: Store): Promise<KeptPayment[]> {
-  const rows = sentIn((await store.read()).record).filter(([name]) => name.startsWith(KEPT));
-  return rows.map(([, at, open, text]) => {
-    const { method, url, askedUrl, key, ends, payer, answered, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
-    const more = Object.entries({ askedUrl, ends, payer, answered, receipt }).filter(([, value]) => value !== undefined);
-    return { method, url, key, at, open, ...Object.fromEntries(more) };
-  });
+  return sentIn((await store.read()).record)
+    .filter(([name]) => name.startsWith(KEPT))
+    .map(keptOf);
+}
+
+/** Those of one request, by its name, that are open. */
+export async function openPaymentsOf(store: Store, purchase: string): Promise<KeptPayment[]> {
+  return openRowsOf((await store.read()).record, purchase).map(keptOf);
+}
+
+function keptOf([, at, open, text]: SentRow): KeptPayment {
+  const { method, url, askedUrl, key, ends, payer, answered, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
+  const more = Object.entries({ askedUrl, ends, payer, answered, receipt }).filter(([, value]) => value !== undefined);
+  return { method, url, key, at, open, ...Object.fromEntries(more) };
 }

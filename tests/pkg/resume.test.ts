@@ -9,7 +9,9 @@ import { after, test } from 'node:test';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { memoryStore, type PayOptions, type Proposal, payingFetch, receiptOf, type Store } from '../../pkg/dist/index.js';
-import { resume, sentPayments } from '../../pkg/dist/resume.js';
+import { nameOf } from '../../pkg/dist/named.js';
+import { requestOf } from '../../pkg/dist/request.js';
+import { closeEnded, openPaymentsOf, resume, sentPayments } from '../../pkg/dist/resume.js';
 import { askFor, challenge, credentialOf, inSeconds } from './charges.ts';
 import {
   ask,
@@ -542,4 +544,29 @@ test('a record of version 1 is read, and what it counts goes on counting', async
   await (await fetch(`${shop.url}/report`)).text();
   await assert.rejects(fetch(`${shop.url}/report`), { code: 'budget_exhausted' });
   assert.deepEqual([(await spentIn(store)).v, (await sentPayments(store)).length], [2, 1]);
+});
+
+test('what has ended of one request is let go without that of another to the same address', async () => {
+  shop.answers = loses;
+  const store = memoryStore();
+  const { fetch } = payer(store);
+  const others: [string, RequestInit][] = [
+    ['POST', { method: 'POST', body: '{}' }],
+    ['GET', { headers: { 'idempotency-key': 'k' } }],
+    ['GET', { headers: { authorization: 'Bearer x' } }],
+  ];
+  for (const init of [{}, ...others.map(([, it]) => it)])
+    await assert.rejects(fetch(`${shop.url}/report`, init), { code: 'payment_unresolved' });
+  const { name } = await nameOf(await requestOf(`${shop.url}/report`, undefined, false));
+  assert.deepEqual(
+    (await openPaymentsOf(store, name)).map(({ method }) => method),
+    ['GET'],
+  );
+  await closeEnded(store, name, Date.now() / 1000 + 100_000);
+  assert.deepEqual(await openPaymentsOf(store, name), []);
+  const left = (await sentPayments(store)).filter((it) => it.open).map(({ method }) => method);
+  assert.deepEqual(
+    left,
+    others.map(([method]) => method),
+  );
 });

@@ -50,7 +50,8 @@ async function again({ ends, askedUrl }: KeptPayment, request: Asked, store: Ret
     // What has ended is not sent, and what the server asks for in its place may be beyond today's policy.
     const isUnsent = error instanceof FareboxError && error.payment === undefined && !OTHERWISE.includes(error.code);
     const isAskedAnew = asked !== undefined || (hasEnded && isUnsent);
-    if (!isAskedAnew) throw error;
+    // It was signed before, whatever keeps it from being sent.
+    if (!isAskedAnew) throw error instanceof FareboxError ? Object.assign(error, { signed: true }) : error;
     if (asked?.replaces) throw otherTerms(error);
     if (!hasEnded) return undefined;
     const named = askedUrl === undefined ? '' : ` (its URL is ${askedUrl})`;

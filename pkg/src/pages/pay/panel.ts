@@ -90,18 +90,22 @@ function aheadOf(way: Way): string {
 
 /** Pays from a deposit without a wallet, which would ask once more. */
 export function payLeft(way: Way, pay: () => void): HTMLElement {
-  const made = button(`Pay ${priceOf(way)} from your deposit`, pay);
+  return line(settled(button(`Pay ${priceOf(way)} from your deposit`, pay)));
+}
+
+/** A button that pays without asking again: a press right after it came, or its window did, was meant for what stood there before. */
+function settled(made: HTMLElement): HTMLElement {
+  cameAt = performance.now();
   made.addEventListener('click', (event) => isEarly() && event.stopImmediatePropagation(), true);
   settle = (): void => {
     made.setAttribute('aria-disabled', String(isEarly()));
     if (isEarly()) setTimeout(settle, SETTLED_MS);
   };
   settle();
-  return line(made);
+  return made;
 }
 
-/** When this page came, or came to the front: a second click may have been meant for a window that lay above it. */
-let cameAt = performance.now();
+let cameAt = 0;
 let settle = (): void => undefined;
 addEventListener('focus', () => {
   cameAt = performance.now();
@@ -133,7 +137,7 @@ function receiptLine(number: string, explorer: string): readonly Node[] {
 /** A question that goes on with yes or no. */
 export function ask(question: string, yes: string, ...more: readonly Node[]): Promise<boolean> {
   return new Promise((answer) => {
-    const agree = button(yes, () => answer(true));
+    const agree = settled(button(yes, () => answer(true)));
     show(
       question,
       ...more,
@@ -149,13 +153,13 @@ export function ask(question: string, yes: string, ...more: readonly Node[]): Pr
 }
 
 /** A failure after which nothing is open. */
-export function failed({ title, advice, again }: Words, said: string, begin: () => void, other?: Node): void {
+export function failed({ title, advice, again }: Words, said: string, begin: () => void, ...others: readonly (Node | undefined)[]): void {
   const retry = button('Try again', begin);
   const nodes = [
     make('p', {}, advice),
     ...(said === '' ? [] : [make('p', { class: 'quiet' }, said)]),
     ...(again ? [make('p', {}, retry)] : []),
-    ...(other === undefined ? [] : [line(other)]),
+    ...others.flatMap((other) => (other === undefined ? [] : [line(other)])),
   ];
   show(title, ...nodes);
   if (again) retry.focus();

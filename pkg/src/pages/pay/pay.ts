@@ -11,6 +11,7 @@ import {
   liftLimit,
   loading,
   lockOf,
+  nameHere,
   nobody,
   otherSpelling,
   payFromDeposit,
@@ -144,8 +145,9 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
   const isOver = before !== undefined && (before.isDeposit || before.hasEnded);
   const anew = isOver ? ANEW : failure.code === 'budget_exhausted' ? MORE : undefined;
   const button = anew && panel.button(anew, () => void run(anew === MORE ? payMore : inTurn));
-  const other = failure.code === 'leads_on' ? make('a', { href: otherSpelling() }, otherSpelling()) : button;
-  panel.failed(wordsFor(failure), saidBy(failure), again, other);
+  const spelling = failure.code === 'leads_on' ? otherSpelling() : URL_HERE;
+  const link = spelling === URL_HERE ? undefined : make('a', { href: spelling }, spelling);
+  panel.failed(wordsFor(failure), saidBy(failure), again, button, link);
 }
 
 const ANEW = 'Pay anew';
@@ -176,7 +178,7 @@ async function payAnew(): Promise<void> {
   if (before.isDeposit) await closePurchase(URL_HERE);
   else {
     const { closeEnded, indexedDbStore } = await loading;
-    await closeEnded(indexedDbStore(BUDGET), URL_HERE, Date.now() / 1000);
+    await closeEnded(indexedDbStore(BUDGET), await nameHere(), Date.now() / 1000);
   }
   await begin();
 }

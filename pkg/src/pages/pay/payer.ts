@@ -3,7 +3,9 @@
 export { endpointsOf } from '../../endpoints.js';
 export { payingFetch, receiptOf } from '../../fetch.js';
 export { indexedDbStore } from '../../indexeddb.js';
-export { closeEnded, resume, sentPayments } from '../../resume.js';
+export { nameOf } from '../../named.js';
+export { requestOf } from '../../request.js';
+export { closeEnded, openPaymentsOf, resume } from '../../resume.js';
 export { isUnended } from '../../sent.js';
 export { walletSigner } from '../../signer.js';
 export { CAME, fileOf, followed, isGuarded, shown } from './goods.js';

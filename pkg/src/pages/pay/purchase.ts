@@ -44,6 +44,12 @@ export const loading = import('./payer.js').catch(unloaded);
 // Whoever needs it hears of a failure.
 loading.catch(() => undefined);
 
+/** The name of this page's own request: what a script of the site has sent by another method, for another user or under a key has another one. */
+export async function nameHere(): Promise<string> {
+  const { nameOf, requestOf } = await loading;
+  return (await nameOf(await requestOf(URL_HERE, { headers: { accept: ACCEPT } }, false))).name;
+}
+
 /** Goes on with what an account has signed before. */
 export function nobody(account?: string): Signer {
   const none = (): Promise<never> => Promise.reject(withoutWallet);
@@ -146,7 +152,7 @@ export async function payFromDeposit(chosen: Way, signer: Signer, name: string):
     confirm: async (proposal) => {
       if (!(await agreedDeposit(proposal, chosen))) return false;
       // A browser that asks its person may wait for them: the deposit does not.
-      void (navigator.storage as Partial<StorageManager>).persist?.().catch(() => false);
+      void (navigator.storage as StorageManager | undefined)?.persist?.().catch(() => false);
       await noteDeposit(proposal.channel, termsOf(single));
       panel.show(STEPS.signing(name));
       return true;

@@ -4,7 +4,7 @@ import { indexedDbStore } from '../../indexeddb.js';
 import type { KeptPayment } from '../../resume.js';
 import { BUDGET, channelOfPurchase, depositWays, wayOfChannel } from './deposit.js';
 import { type Held, heldOf, wayOf } from './held.js';
-import { loading, URL_HERE } from './purchase.js';
+import { loading, nameHere, URL_HERE } from './purchase.js';
 import { payableWays, type Way } from './terms.js';
 import type { Failure } from './words.js';
 
@@ -70,8 +70,7 @@ function read<T>(work: () => Promise<T>): Promise<T> {
 /** What is signed for this page and open. */
 async function openPayments(): Promise<KeptPayment[]> {
   if (!(await mayBeSigned())) return [];
-  const { sentPayments } = await loading;
-  const sent = await read(() => sentPayments(indexedDbStore(BUDGET)));
-  // The look may have led to another address of the origin. What a script has sent by another method is none of this page's.
-  return sent.filter(({ method, url, askedUrl = url, open }) => open && method === 'GET' && askedUrl === URL_HERE);
+  const { openPaymentsOf } = await loading;
+  const name = await nameHere();
+  return read(() => openPaymentsOf(indexedDbStore(BUDGET), name));
 }

@@ -65,7 +65,11 @@ const KNOWN: Readonly<Record<string, Words>> = {
     'What is on its way has to arrive or end first. Try again in some minutes, or reload the page.',
   ),
   undelivered: words('The seller did not deliver.', AT_MOST_ONCE),
-  leads_on: words('This page has another address.', 'Nothing was charged here. That address may ask for its price.', false),
+  leads_on: words(
+    'The server leads to another address, which this page cannot follow.',
+    `If its path has but a slash more or less, it is below, and may ask for its price. ${NOTHING}`,
+    false,
+  ),
   unanswered: words('The server has nothing for you here.', NOTHING),
   challenge_expired: words('The terms look expired.', `Check the clock of this device. ${NOTHING}`),
 };
