@@ -314,6 +314,30 @@ pub fn what_was_made_for_the_most_that_is_signed_is_settled_by_the_new_bytes() {
     }
 }
 
+//
+#[test]
+pub fn what_was_charged_in_part_is_settled_by_no_permit_that_moves_all() {
+    let mut world = world();
+    let first = world.sign("/tokens");
+    counts(&mut world, "200\nfarebox-units: 4");
+    world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+    refused(&world.present(&first), 402, "settlement_refused");
+    // The route has one price since, by Permit2.
+    let mut vars = variables();
+    vars["ROUTES"] =
+        json!([{"path": "/tokens", "price": "$0.01", "asset_transfer_method": "permit2"}]);
+    world.gate = World::with(vars).gate;
+    world.wait(2);
+    world.payer.bound = Some(hex::decode_array(&first.nonce).unwrap());
+    let again = world.sign("/tokens");
+    assert_eq!(again.nonce, first.nonce);
+    let answer = world.present(&again);
+    assert!(answer.is_delivery(), "{}", answer.problem());
+    assert_eq!(world.origin.calls.len(), 2, "it is another purchase of the same nonce");
+    assert_eq!(world.facilitator.chain.fates[&first.nonce].value, Some(10_000));
+    assert_eq!(row(&world, &first).1, "10000");
+}
+
 #[test]
 fn a_permit_for_another_facilitator_or_amount_buys_nothing() {
     for (path, value, code) in [

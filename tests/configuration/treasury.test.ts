@@ -1,5 +1,6 @@
 /** `npm run check` for the file of a treasury: wrong settings, and what is wrong around them, each with its place. */
 import assert from 'node:assert/strict';
+import { relative } from 'node:path';
 import { after, describe, it } from 'node:test';
 
 import { check, type Finding, type Report } from '../../scripts/check/index.mjs';

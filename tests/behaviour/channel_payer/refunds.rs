@@ -139,6 +139,37 @@ pub fn what_was_deposited_before_a_restore_is_asked_back_by_the_terms_of_then() 
     assert_ne!(renewed.channel, payee.channel);
 }
 
+//
+#[test]
+pub fn one_refund_asks_for_one_channel_and_believes_nothing_of_another() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let terms = payee.terms(false);
+    for seed in 1..3 {
+        assert_eq!(played(seed, &mut record, &terms, |it| payee.takes(it, None)).2, "");
+    }
+    // The same payee by another signer: of that channel less was signed.
+    let signer = json!({"receiverAuthorizer": SINCE});
+    let since = changed(&terms, PAYEE, &signer);
+    let mut other = Payee::default();
+    assert_eq!(played(3, &mut record, &since, |it| other.takes(it, None)).2, "");
+    assert_ne!(other.channel, payee.channel);
+    // It says that the first is empty, and that the second owes as much as was signed for the first.
+    payee.deposit = payee.charged;
+    other.charged = payee.charged;
+    let lies = [changed(&other.terms(true), PAYEE, &signer), payee.terms(true)];
+    let mut lies = lies.into_iter().rev();
+    let mut asked = Vec::new();
+    run(&mut refund(4), &mut record, &terms, BEGUN, |payment| {
+        let payment: Value = serde_json::from_slice(&base64::decode(payment).unwrap()).unwrap();
+        asked.push(payment["payload"]["voucher"]["channelId"].clone());
+        lies.next().map_or_else(|| (500, Headers::new()), |told| (402, told))
+    });
+    assert!(asked.iter().all(|it| *it == payee.channel), "{asked:?}");
+    let kept = channels(record.as_deref()).unwrap();
+    let other = kept.as_array().unwrap().iter().find(|it| it["id"] == other.channel).unwrap();
+    assert_eq!(other["spent"], PRICE.to_string());
+}
+
 #[test]
 fn a_refund_is_never_turned_into_a_payment() {
     let terms = Payee::default().terms(false);

@@ -1,7 +1,7 @@
 //! A payer by Permit2 who has no gas: an allowance is signed beside the payment.
 
 use super::*;
-use farebox_core::client::allowance::Reading;
+use farebox_core::client::allowance::AllowanceReading;
 
 const PERMIT2: &str = "0x000000000022D473030F116dDEE9F6B43aC78BA3";
 const RULES: &str = r#"{"permit2": true}"#;
@@ -40,7 +40,7 @@ fn reserved(entry: &Value, extensions: &Value, networks: &[&str]) -> Exchange {
     exchange
 }
 
-fn reading(next: Next) -> Reading {
+fn reading(next: Next) -> AllowanceReading {
     let Next::Read(reading) = next else { panic!("{next:?}") };
     *reading
 }

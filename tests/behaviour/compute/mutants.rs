@@ -298,6 +298,10 @@ pub const TABLE: &[Row] = &[
         payments::a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_settled
     ),
     row!(
+        HeardPaymentsAreSignedAgain,
+        payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
+    ),
+    row!(
         UnheardPromptsAreLost,
         payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),

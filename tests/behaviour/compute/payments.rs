@@ -399,6 +399,16 @@ pub fn a_payment_that_was_not_heard_of_is_worked_for_when_it_comes() {
         assert_eq!(told.status, 200, "{begins}: {told:?}");
         assert!(!world.rows.jobs[0].prompt.is_empty());
         assert_eq!(world.start(1, &told.text("job_id")).status, 200);
+        // The answer was lost: the same request with the same bytes has no other terms, whenever it comes.
+        for wait in [0, 600_000] {
+            world.now += wait;
+            let mut payment = keyed.signed("5000");
+            payment["resource"] = json!({"url": format!("https://gate.example.com/till/{id}")});
+            let payment = base64::encode(payment.to_string().as_bytes());
+            let (client, body) = ("10.0.0.1".into(), Keyed::order(&keyed.address).to_string());
+            let answer = world.send(Command::Buy { client, payment, body });
+            assert_eq!(answer, Answer::Till(id.clone()), "{begins} {wait}");
+        }
     }
 }
 

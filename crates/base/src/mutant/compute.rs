@@ -280,6 +280,8 @@ macro_rules! compute {
             SkillsEndTheExchange,
             /// A payment that was not heard of is answered by new terms once its quote has ended.
             UnheardPaymentsAreSignedAgain,
+            /// A payment that was not heard of, and has come since, is answered by new terms.
+            HeardPaymentsAreSignedAgain,
             /// A quote whose payment was shown early and not heard of loses its prompt when it ends.
             UnheardPromptsAreLost,
             /// The gate's terms are passed on though they are not those of the quote.

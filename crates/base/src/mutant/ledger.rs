@@ -59,6 +59,8 @@ macro_rules! ledger {
             ChargedAboveAll,
             /// A charge is taken for all that was signed.
             ChargeIsSigned,
+            /// An answer that was charged in part is settled by a permit that moves all.
+            AnyPermitIsForTheMost,
             /// A payment that is sent again asks for all that was signed.
             ResendsAll,
             /// An answer that cost nothing is served once more.

@@ -5,6 +5,8 @@ macro_rules! payer {
         $next! { $($more)*; $($listed)*
             /// The rest of a channel from before its payee was restored is never asked back.
             RestsOfBeforeStay,
+            /// A refund goes on to another channel, whose vouchers are believed to be those of the first.
+            RefundsGoOn,
             /// A payee stays the one of its host although nothing was paid.
             PinnedUnpaid,
             /// A model has any request sent to any host.
@@ -71,7 +73,7 @@ macro_rules! payer {
             PermitsUnasked,
             /// A permit that ends before its payment goes along all the same.
             EndedPermitsGoAlong,
-            /// What a wallet signs after it has refused a permit is taken for that permit.
+            /// A signature that comes after a permit was refused is taken for that permit.
             RefusedPermitsWait,
             /// A payment that may be charged is signed again for another token.
             AnySlotIsSigned,

@@ -19,7 +19,7 @@ use farebox_base::amount::Amount;
 use farebox_base::http::ResponseHead;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
-use farebox_common::payment::Cause;
+use farebox_common::payment::{Cause, TransferMethod};
 use farebox_common::problem::Code;
 use farebox_ledger::attempts::FailureCause;
 use farebox_ledger::command::{
@@ -190,7 +190,10 @@ impl<'g> PaidRequest<'g> {
     /// moved stays what is charged, whatever the origin counts this time.
     pub(super) fn deliver(mut self: Box<Self>, deliver: Deliver, now: UnixTime) -> Step<'g> {
         self.work.transaction = self.named(&deliver.transaction);
-        if self.asked.choice.terms.unit.is_some() && !planted(Mutant::PaidIsCountedAgain) {
+        // By what was signed, not by whether the route counts units today.
+        let token = self.asked.choice.terms.token.as_ref();
+        let is_most = token.is_some_and(|it| matches!(it.method, TransferMethod::Upto(_)));
+        if is_most && !planted(Mutant::PaidIsCountedAgain) {
             let moved = deliver.amount.as_deref().map(Amount::from_atomic);
             self.work.charged = moved.and_then(Result::ok);
         }

@@ -165,19 +165,27 @@ impl Payment {
         differs.then(|| self.amount.clone())
     }
 
-    /// Whether its payer has signed this amount. Of a permit for the most, less may be charged.
-    pub(crate) fn is_signed_for(&self, amount: &str) -> bool {
-        self.amount == amount || self.permitted().as_deref() == Some(amount)
+    /// Whether its payer has signed the amount that the repeat signs. Of a permit for the most, less may
+    /// be charged, and by no other.
+    pub(crate) fn is_signed_as(&self, again: &Self) -> bool {
+        let most = self.most();
+        self.amount == again.amount
+            || most.as_deref() == Some(&again.amount)
+                && (most == again.most() || planted(Mutant::AnyPermitIsForTheMost))
     }
 
-    /// The amount in its permit, while the request is kept whole.
-    fn permitted(&self) -> Option<String> {
+    /// The amount in its permit for the most, while the request is kept whole.
+    fn most(&self) -> Option<String> {
         if planted(Mutant::ChargeIsSigned) {
             return None;
         }
         let request = json::parse(self.request.as_bytes()).ok()?;
-        let permitted = "/paymentPayload/payload/permit2Authorization/permitted/amount";
-        request.pointer(permitted)?.as_str().map(String::from)
+        let permit = request.pointer("/paymentPayload/payload/permit2Authorization")?;
+        // One without the facilitator that settles moves all of it.
+        permit
+            .pointer("/witness/facilitator")
+            .or_else(|| planted(Mutant::AnyPermitIsForTheMost).then_some(permit))?;
+        permit.pointer("/permitted/amount")?.as_str().map(String::from)
     }
 
     /// Until when one of its authorizations may be mined, unix seconds.

@@ -52,7 +52,7 @@ impl Entry {
     /// Whether its stored response was made for what the repeat pays. Where less than the most is
     /// charged, the most is compared.
     pub(super) fn keeps_response(&self, again: &Repeat) -> bool {
-        let same = self.payment.is_signed_for(&again.payment.amount)
+        let same = self.payment.is_signed_as(&again.payment)
             && again.payment.pay_to.eq_ignore_ascii_case(&self.payment.pay_to);
         let is_for = self.payment.is_signed_again_by(&again.payment);
         self.sealed && is_for && same && matches!(self.state, State::Refused { .. })

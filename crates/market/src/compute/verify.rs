@@ -146,7 +146,8 @@ impl Payments<'_> {
     }
 
     /// The quote that ended after a payment for it was not heard of, if this is such a payment and can
-    /// still be settled: the gate knows what becomes of it, and who is told new terms signs another.
+    /// still be settled, or has been since: the gate knows what becomes of it, and who is told new terms
+    /// signs another.
     fn find_unheard<R: Rows>(
         &self,
         records: &R,
@@ -156,9 +157,13 @@ impl Payments<'_> {
     ) -> Result<Option<QuoteRow>, R::Error> {
         let Some(id) = named_in(material) else { return Ok(None) };
         Ok(records.quote(&id)?.filter(|quote| {
+            let is_sold =
+                quote.state == QuoteState::Sold && !planted(Mutant::HeardPaymentsAreSignedAgain);
             let is_over = matches!(quote.state, QuoteState::Displaced | QuoteState::Lapsed)
                 && tick.now >= quote.until;
-            is_over
+            // What was sold was settled in time.
+            let tick = if is_sold { Now { now: quote.created, ..tick } } else { tick };
+            (is_over || is_sold)
                 && quote.unheard
                 && quote.fingerprint == fingerprint
                 && self.check_material(material, quote).is_ok()

@@ -11,13 +11,15 @@ use alloc::string::{String, ToString};
 use serde_json::{Map, Value, json};
 
 use super::error::ClientError;
-use super::prepare::{Prepared, checked, object_at, typed_data};
+use super::offer::Offer;
+use super::signing::{checked, typed_data};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TransferMethod;
 use farebox_evm::address::Address;
 use farebox_evm::eip712::TypedData;
+use farebox_evm::eip3009::Authorization;
 use farebox_evm::permit2::PERMIT2;
 use farebox_wire::x402::extension::gas_sponsoring;
 
@@ -29,9 +31,12 @@ const ALLOWANCE: [u8; 4] = [0xdd, 0x62, 0xed, 0x3e];
 /// Selector of `nonces(address)`. Spec: EIP-2612.
 const NONCES: [u8; 4] = [0x7e, 0xce, 0xbe, 0x00];
 
-/// What is asked of a node: two calls of the payment's token.
+/// A payment: the offer that it pays, and what the payer signs for it.
+pub type PaymentParts<'a> = (&'a Offer, &'a Authorization);
+
+/// Two calls of the payment's token, for a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct AllowanceReading {
     /// The network, as a CAIP-2 id.
     pub network: String,
     /// The token contract.
@@ -42,7 +47,7 @@ pub struct Reading {
 
 /// A permit for Permit2, beside the payment whose payer, token and amount it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Terms {
+pub(super) struct PermitTerms {
     /// The token's own number for the payer's next permit.
     nonce: Amount,
     /// The end of its validity.
@@ -52,22 +57,22 @@ pub(super) struct Terms {
 /// The same with its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedAllowance {
-    terms: Terms,
+    terms: PermitTerms,
     /// In the form that contracts accept.
     signature: String,
 }
 
-impl Reading {
+impl AllowanceReading {
     /// The calls for a payment by Permit2 whose token may have permits; none for another.
     #[must_use]
-    pub fn of(prepared: &Prepared) -> Option<Self> {
-        let (offer, asset) = (&prepared.offer, &prepared.offer.asset);
+    pub fn of((offer, authorization): PaymentParts<'_>) -> Option<Self> {
+        let asset = &offer.asset;
         let is_permit = matches!(offer.method, TransferMethod::Permit2 | TransferMethod::Upto(_));
         // Without both no wallet can sign for the token.
         if !is_permit || asset.name.is_empty() || asset.version.is_empty() {
             return None;
         }
-        let owner = prepared.authorization.from.to_word();
+        let owner = authorization.from.to_word();
         let call = |parts: &[&[u8]]| hex::encode_prefixed(&parts.concat());
         Some(Self {
             network: asset.network.as_str().to_string(),
@@ -77,15 +82,14 @@ impl Reading {
     }
 }
 
-impl Terms {
-    /// What the payer has to sign, by what both calls returned; none if the allowance is enough, or
+impl PermitTerms {
+    /// The permit to sign, by what both calls returned; none if the allowance is enough, or
     /// the node has told nothing of a permit.
-    pub(super) fn of(prepared: &Prepared, told: [Option<&str>; 2]) -> Option<Self> {
+    pub(super) fn of(signed: &Authorization, told: [Option<&str>; 2]) -> Option<Self> {
         let [allowance, nonce] = told.map(|text| {
             let word = hex::decode_array::<32>(text?).ok()?;
             Some(Amount::from_be_bytes(word))
         });
-        let signed = &prepared.authorization;
         if allowance? >= signed.value {
             return None;
         }
@@ -93,12 +97,12 @@ impl Terms {
     }
 
     /// Typed data for a wallet.
-    pub(super) fn typed_data(self, prepared: &Prepared) -> Value {
-        let (asset, signed) = (&prepared.offer.asset, &prepared.authorization);
+    pub(super) fn typed_data(self, (offer, signed): PaymentParts<'_>) -> Value {
+        let asset = &offer.asset;
         let domain = json!({
             "name": asset.name,
             "version": asset.version,
-            "chainId": prepared.offer.chain_id,
+            "chainId": offer.chain_id,
             "verifyingContract": asset.address.to_checksum(),
         });
         let message = json!({
@@ -117,11 +121,11 @@ impl Terms {
     /// [`Reason::WrongSignature`](super::error::Reason::WrongSignature) if it is of other data, or by another signer.
     pub(super) fn signed(
         self,
-        prepared: &Prepared,
+        payment: PaymentParts<'_>,
         signature: &str,
     ) -> Result<SignedAllowance, ClientError> {
-        let payer: Address = prepared.authorization.from;
-        let digest = TypedData::from_json(&self.typed_data(prepared)).map(|data| data.digest());
+        let payer: Address = payment.1.from;
+        let digest = TypedData::from_json(&self.typed_data(payment)).map(|data| data.digest());
         let signature = checked(signature, &digest.unwrap_or_default(), &payer)?;
         Ok(SignedAllowance { terms: self, signature })
     }
@@ -136,13 +140,16 @@ impl SignedAllowance {
 
     /// Adds it to what the server has announced in the extensions of a payment: stock servers refuse a
     /// payment without all of that.
-    pub(super) fn add_to(&self, extensions: &mut Map<String, Value>, prepared: &Prepared) {
+    pub(super) fn add_to(
+        &self,
+        extensions: &mut Map<String, Value>,
+        (offer, signed): PaymentParts<'_>,
+    ) {
         let entry = object_at(extensions, gas_sponsoring::NAME);
         let Some(info) = entry.and_then(|entry| object_at(entry, "info")) else { return };
-        let signed = &prepared.authorization;
         let members = [
             ("from", signed.from.to_checksum()),
-            ("asset", prepared.offer.asset.address.to_checksum()),
+            ("asset", offer.asset.address.to_checksum()),
             ("spender", PERMIT2.to_checksum()),
             ("amount", signed.value.to_string()),
             ("nonce", self.terms.nonce.to_string()),
@@ -158,7 +165,7 @@ impl SignedAllowance {
     /// The proof of a payment that it goes with, as it is kept: [`Self::split`] reads it.
     #[must_use]
     pub fn joined(&self, proof: &str) -> String {
-        let Self { terms: Terms { nonce, deadline }, signature } = self;
+        let Self { terms: PermitTerms { nonce, deadline }, signature } = self;
         format!("{proof} {nonce} {} {signature}", deadline.secs())
     }
 
@@ -171,10 +178,22 @@ impl SignedAllowance {
             let nonce = Amount::from_atomic(parts.next()?).ok()?;
             let deadline = UnixTime::from_secs(parts.next()?.parse().ok()?);
             let signature = parts.next()?.to_string();
-            Some(Self { terms: Terms { nonce, deadline }, signature })
+            Some(Self { terms: PermitTerms { nonce, deadline }, signature })
         };
         (proof, permit())
     }
+}
+
+/// The object at a place, which is made where there is another value, or none.
+pub(super) fn object_at<'m>(
+    members: &'m mut Map<String, Value>,
+    name: &str,
+) -> Option<&'m mut Map<String, Value>> {
+    let value = members.entry(name).or_insert(Value::Null);
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    value.as_object_mut()
 }
 
 /// The version of the extension that is written where the server tells none.

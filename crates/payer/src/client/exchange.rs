@@ -26,10 +26,9 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use self::advice::Advice;
-use self::allowance::Allowance;
 use self::payment::not_renewed;
-use self::state::{ExchangeState, Going, Renewal};
-use super::allowance::Reading;
+use self::state::{Allowance, ExchangeState, Going, Renewal};
+use super::allowance::AllowanceReading;
 use super::budget::{Budget, Draft};
 use super::challenge::{Challenge, Means, expired};
 use super::endpoints::host_of;
@@ -84,7 +83,7 @@ pub enum Next {
     /// store, then [`Exchange::marked`].
     Mark,
     /// Make both calls at a node: [`Exchange::read`].
-    Read(Box<Reading>),
+    Read(Box<AllowanceReading>),
     /// Have the payment prepared: [`Exchange::prepare`].
     Prepare,
     /// Have this typed data signed: [`Exchange::signed`].

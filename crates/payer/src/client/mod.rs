@@ -30,6 +30,7 @@ pub mod receipt;
 pub mod rejection;
 pub mod select;
 pub mod session;
+pub mod signing;
 pub mod voucher;
 
 pub use error::{ClientError, Reason};

@@ -4,19 +4,19 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Map, Value, json};
 
-use super::allowance::SignedAllowance;
+use super::allowance::{PaymentParts, SignedAllowance, object_at};
 use super::challenge::Challenge;
 use super::error::{ClientError, Reason};
 use super::offer::{Charge, Offer, TermsSource, Way};
+use super::signing::{checked, typed_data};
 use farebox_base::amount::Amount;
-use farebox_base::encoding::{hex, json};
+use farebox_base::encoding::hex;
 use farebox_base::time::UnixTime;
 use farebox_common::payment::{PaymentKey, TransferMethod, TxHash};
 use farebox_evm::address::Address;
 use farebox_evm::eip712::Domain;
 use farebox_evm::eip3009::Authorization;
 use farebox_evm::permit2;
-use farebox_evm::signature::Signature;
 use farebox_wire::mpp::source::Source;
 use farebox_wire::mpp::{Credential, PAYMENT_AUTHORIZATION};
 use farebox_wire::x402::{Version, header};
@@ -35,7 +35,7 @@ pub struct Prepared {
     pub authorization: Authorization,
     /// The payer's own transaction, once it was sent.
     pub transaction: Option<TxHash>,
-    /// What the payer has signed so that Permit2 may move it.
+    /// The permit that the payer has signed, so that Permit2 may move it.
     pub allowance: Option<SignedAllowance>,
 }
 
@@ -63,6 +63,12 @@ impl Prepared {
             nonce: offer.nonce(nonce),
         };
         Self { offer, authorization, transaction: None, allowance: None }
+    }
+
+    /// The offer, and what is signed for it.
+    #[must_use]
+    pub const fn payment(&self) -> PaymentParts<'_> {
+        (&self.offer, &self.authorization)
     }
 
     /// The payment's key, as every gate of this project names it.
@@ -218,7 +224,7 @@ impl Prepared {
     fn extensions(&self, challenge: &Challenge, identifier: Option<&str>) -> Option<Value> {
         let mut all = identified(challenge, identifier);
         if let Some(permit) = &self.allowance {
-            permit.add_to(&mut all, self);
+            permit.add_to(&mut all, self.payment());
         }
         (!all.is_empty()).then_some(Value::Object(all))
     }
@@ -301,47 +307,6 @@ impl Prepared {
     }
 }
 
-/// A wallet's signature over `digest`, in the form that contracts accept.
-///
-/// # Errors
-/// [`Reason::WrongSignature`] if it is malformed, or by another signer.
-pub fn checked(signature: &str, digest: &[u8; 32], payer: &Address) -> Result<String, ClientError> {
-    let wrong = |message: String| ClientError::new(Reason::WrongSignature, message);
-    let bytes = hex::decode_prefixed(signature)
-        .map_err(|_| wrong("the wallet's signature is not hex text".to_string()))?;
-    let [rs @ .., v] = bytes.as_slice() else {
-        return Err(wrong("the wallet returned no signature".to_string()));
-    };
-    // Some wallets return 0 and 1, which contracts refuse.
-    let v = if *v < 2 { v.saturating_add(27) } else { *v };
-    let mut spelled = rs.to_vec();
-    spelled.push(v);
-    let recovered =
-        Signature::from_bytes(&spelled).ok().and_then(|signature| signature.recover(digest).ok());
-    match recovered {
-        Some(signer) if signer == *payer => Ok(hex::encode_prefixed(&spelled)),
-        Some(signer) => Err(wrong(alloc::format!(
-            "the signature is by {signer}, or covers other data; expected one by {payer}"
-        ))),
-        None => Err(wrong(alloc::format!(
-            "the signature has {} bytes and proves no key; expected 65 bytes by {payer}",
-            spelled.len()
-        ))),
-    }
-}
-
-/// The object at a place, which is made where there is another value, or none.
-pub(super) fn object_at<'m>(
-    members: &'m mut Map<String, Value>,
-    name: &str,
-) -> Option<&'m mut Map<String, Value>> {
-    let value = members.entry(name).or_insert(Value::Null);
-    if !value.is_object() {
-        *value = Value::Object(Map::new());
-    }
-    value.as_object_mut()
-}
-
 /// The server's extensions, with this payment's identifier filled in.
 fn identified(challenge: &Challenge, identifier: Option<&str>) -> Map<String, Value> {
     let mut all = challenge.extensions.clone().unwrap_or_default();
@@ -377,12 +342,6 @@ pub fn redelivery(
         "issuedAt": issued_at.secs().to_string(),
     });
     typed_data(REDELIVERY_TYPES, domain, "Redelivery", message)
-}
-
-/// Builds typed data in the form that wallets accept. `types` is JSON of this program's own.
-pub(super) fn typed_data(types: &str, domain: Value, primary: &str, message: Value) -> Value {
-    let types = json::parse(types.as_bytes()).unwrap_or_default();
-    json!({"domain": domain, "types": types, "primaryType": primary, "message": message})
 }
 
 /// Spec: EIP-712; EIP-3009.

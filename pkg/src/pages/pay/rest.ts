@@ -42,7 +42,8 @@ async function giveBack(back: () => void, alone: Alone): Promise<void> {
     panel.paidBack(`${inTokens(BigInt(refunded ?? 0), of.decimals)} ${of.symbol}`, channel.payer, transaction, of.explorer, back);
   } catch (error) {
     const failure = (error ?? {}) as Failure;
-    const words = isOpen(failure) ? UNTOLD : failure.code === 'payment_refused' ? LATER : wordsFor(failure);
+    const refused = rest?.pays === false ? BY_CONTRACT : LATER;
+    const words = isOpen(failure) ? UNTOLD : failure.code === 'payment_refused' ? refused : wordsFor(failure);
     // What is on its way is not sent twice: asking again is answered with the same one.
     const again = (): void => alone(() => giveBack(back, alone), back);
     panel.failed({ ...words, again: true }, saidBy(failure), again, panel.button('Go on', back));
@@ -54,6 +55,7 @@ const LATER = {
   advice: 'Ask again in an hour, or after the next page that you pay from your deposit.',
   again: true,
 };
+const BY_CONTRACT = { title: 'The seller does not pay it back.', advice: 'It comes back from the contract that holds it.', again: true };
 const UNTOLD = { title: 'It is not known yet whether the rest came back.', advice: 'Nothing more is paid. Ask again.', again: true };
 
 /** The way by which what is left of a deposit pays for this page, where it is enough, and the account that deposited. */

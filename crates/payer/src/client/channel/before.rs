@@ -17,13 +17,18 @@ pub(super) fn asked_back(
     now: UnixTime,
 ) -> Result<(ChannelTerms, KeptChannel), ClientError> {
     let kept: Option<KeptChannel> = read(budget, &today.key())?;
-    let has_rest = kept.as_ref().is_some_and(|it| it.has_rest(now));
-    if !has_rest && !planted(Mutant::RestsOfBeforeStay) {
+    // By a channel that has paid nothing no payee pays back.
+    let comes_back = |it: &KeptChannel| it.has_rest(now) && !it.charged.is_zero();
+    if !kept.as_ref().is_some_and(comes_back) && !planted(Mutant::RestsOfBeforeStay) {
+        let mut last = None;
         for row in rows::<KeptChannel>(budget) {
             let row = row?;
-            if row.has_rest(now) && row.is_signed_otherwise(&today) {
-                return Ok((terms.signed_by(row.config.receiver_authorizer), row));
+            if comes_back(&row) && row.is_signed_otherwise(&today) {
+                last = Some(row);
             }
+        }
+        if let Some(row) = last {
+            return Ok((terms.signed_by(row.config.receiver_authorizer), row));
         }
     }
     Ok((terms, kept.unwrap_or(today)))

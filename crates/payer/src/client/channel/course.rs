@@ -17,7 +17,7 @@ use crate::client::endpoints::host_of;
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::Offer;
 use crate::client::policy::Policy;
-use crate::client::prepare::checked;
+use crate::client::signing::checked;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};

@@ -9,10 +9,9 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::allowance::Allowance;
-use super::state::{ExchangeState, Going, Paid, Redelivery, Renewal};
+use super::state::{Allowance, ExchangeState, Going, Paid, Redelivery, Renewal};
 use super::{Exchange, Next, ReceivedResponse};
-use crate::client::allowance::{Reading, SignedAllowance};
+use crate::client::allowance::{AllowanceReading, SignedAllowance};
 use crate::client::challenge::Challenge;
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::{Offer, Way};
@@ -302,7 +301,7 @@ impl Exchange {
         let before = self.state.paid().filter(|paid| !is_ahead(paid, now));
         self.as_of = before.map_or(now, |paid| now.max(paid.as_of.plus(1)));
         let mut prepared = Prepared::new(offer, self.payer, nonce, self.as_of);
-        if Reading::of(&prepared).is_some() {
+        if AllowanceReading::of(prepared.payment()).is_some() {
             prepared.allowance = self.signed_allowance();
         }
         prepared

@@ -8,26 +8,13 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::state::Allowance;
 use super::{Exchange, Next};
-use crate::client::allowance::{Reading, SignedAllowance, Terms};
+use crate::client::allowance::{AllowanceReading, PermitTerms, SignedAllowance};
 use crate::client::error::{ClientError, Reason};
 use crate::client::prepare::Prepared;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_wire::x402::extension::gas_sponsoring;
-
-/// How far the allowance of the payment that is proposed is.
-#[derive(Debug, Default)]
-pub(super) enum Allowance {
-    /// Nothing was read for it.
-    #[default]
-    Unread,
-    /// It was read, or is not to be had: the payment goes by itself.
-    Read,
-    /// The wallet is asked for this permit.
-    Signing(Terms),
-    /// It goes with the payment.
-    Signed(SignedAllowance),
-}
 
 impl Exchange {
     /// Has what Permit2 may move read on these networks, CAIP-2 ids, where the server announces that
@@ -37,7 +24,7 @@ impl Exchange {
     }
 
     /// The calls to make before this payment is signed; none if a permit cannot go with it.
-    pub(super) fn unread(&self, prepared: &Prepared) -> Option<Reading> {
+    pub(super) fn unread(&self, prepared: &Prepared) -> Option<AllowanceReading> {
         let announced = self.state.challenge()?.extensions.as_ref();
         let is_announced = announced.is_some_and(|all| all.contains_key(gas_sponsoring::NAME));
         // One that ends before the payment is refused with it.
@@ -49,7 +36,8 @@ impl Exchange {
             }
             Allowance::Read | Allowance::Signing(_) => false,
         };
-        let reading = Reading::of(prepared).filter(|it| self.nodes.contains(&it.network))?;
+        let reading = AllowanceReading::of(prepared.payment())
+            .filter(|it| self.nodes.contains(&it.network))?;
         (is_unread && (is_announced || planted(Mutant::PermitsUnasked))).then_some(reading)
     }
 
@@ -57,16 +45,18 @@ impl Exchange {
     pub fn read(&mut self, told: [Option<&str>; 2]) -> Next {
         self.allowance = Allowance::Read;
         let Some(proposed) = self.state.proposed() else { return nothing() };
-        let Some(terms) = Terms::of(&proposed.prepared, told) else { return Next::Prepare };
+        let Some(terms) = PermitTerms::of(&proposed.prepared.authorization, told) else {
+            return Next::Prepare;
+        };
         self.allowance = Allowance::Signing(terms);
-        Next::Sign(Box::new(terms.typed_data(&proposed.prepared)))
+        Next::Sign(Box::new(terms.typed_data(proposed.prepared.payment())))
     }
 
     /// Takes the wallet's signature of the permit; none if it was not asked for one.
     pub(super) fn permit_signed(&mut self, signature: &str) -> Option<Next> {
         let Allowance::Signing(terms) = self.allowance else { return None };
         let Some(proposed) = self.state.proposed() else { return Some(nothing()) };
-        Some(match terms.signed(&proposed.prepared, signature) {
+        Some(match terms.signed(proposed.prepared.payment(), signature) {
             Ok(signed) => {
                 self.allowance = Allowance::Signed(signed);
                 Next::Prepare

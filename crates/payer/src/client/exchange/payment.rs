@@ -13,6 +13,7 @@ use crate::client::offer::{Offer, TermsSource, Way};
 use crate::client::prepare::{self, Prepared};
 use crate::client::receipt::{self, Settlement, leaves_open};
 use crate::client::rejection::{Problem, Rejection};
+use crate::client::signing::checked;
 use farebox_base::encoding::hex;
 use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
@@ -62,7 +63,7 @@ impl Exchange {
         {
             let Redelivery::Signing(statement) = &paid.redelivery else { return Err(unasked()) };
             let digest = TypedData::from_json(statement).map_err(|_| unasked())?.digest();
-            let signature = prepare::checked(signature, &digest, &self.payer)?;
+            let signature = checked(signature, &digest, &self.payer)?;
             let header = prepare::redelivery_header(statement, &signature);
             paid.redelivery = Redelivery::Signed(header);
             return Ok(());

@@ -7,6 +7,7 @@ use core::mem;
 
 use serde_json::Value;
 
+use crate::client::allowance::{PermitTerms, SignedAllowance};
 use crate::client::challenge::Challenge;
 use crate::client::prepare::Prepared;
 use farebox_base::time::UnixTime;
@@ -66,6 +67,20 @@ pub(super) enum Going {
     /// The authorization has ended, and its nonce was not the payer's: only the chain tells whether
     /// it was charged, and one that is signed now is charged beside it.
     Doubted,
+}
+
+/// How far the allowance of the payment that is proposed is.
+#[derive(Debug, Default)]
+pub(super) enum Allowance {
+    /// Nothing was read for it.
+    #[default]
+    Unread,
+    /// It was read, or is not to be had: the payment goes by itself.
+    Read,
+    /// The wallet is asked for this permit.
+    Signing(PermitTerms),
+    /// It goes with the payment.
+    Signed(SignedAllowance),
 }
 
 /// Progress of the payer's signed request for the answer.

@@ -79,8 +79,8 @@ pub fn read(extensions: Option<&Map<String, Value>>) -> Option<Value> {
     members.collect::<Option<Map<_, _>>>().map(Value::Object)
 }
 
-/// Whether a permit can be of use to this payment: its payer lets Permit2 move at least the amount
-/// of the token. The time is not compared, so that the same bytes always make the same request.
+/// Whether a permit can be of use to this payment: its payer lets Permit2 move the amount of the
+/// token, and x402's proxies take no permit for another. The time is not compared, so that the same bytes always make the same request.
 #[must_use]
 pub fn fits(permit: &Value, payer: Address, asset: Address, amount: Amount) -> bool {
     let text = |name: &str| permit.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -94,7 +94,7 @@ pub fn fits(permit: &Value, payer: Address, asset: Address, amount: Amount) -> b
     names("from", payer)
         && names("asset", asset)
         && names("spender", PERMIT2)
-        && number("amount").is_some_and(|allowed| allowed >= amount)
+        && number("amount").is_some_and(|allowed| allowed == amount)
         && ["nonce", "deadline"].iter().all(|name| number(name).is_some())
         || planted(Mutant::AnyPermitIsHanded)
 }
