@@ -108,11 +108,18 @@ test('a refund that a wallet of another network sends is begun at the gate first
   const begin = page.getByRole('button', { name: /^Begin the refund of/ });
   await begin.click();
   await said(page, /is begun\. Send it once, then report it below/);
-  await page.getByText(/you began it here\. Send it once, from 0x.*, which was paid, to 0x/).waitFor();
+  // Who reads it later does not know whether it was sent, nor does the page.
+  const begun = page.getByText(
+    /you began it here\. Look into the history of the wallet.*report it below\. If not, send it once, from 0x.*, which was paid, to 0x/,
+  );
+  await begun.waitFor();
+  await page.reload();
+  await enter(page, TOKEN);
+  await begun.waitFor();
   // At another desk it is the one of somebody else, and nobody is told to send it.
   const other = await gate.open(await browser.newContext(), `#payment?id=${ONE}`);
   await other.getByText(/someone else began this refund/).waitFor();
-  assert.equal(await other.getByText(/Send it once/).count(), 0);
+  assert.equal(await other.getByText(/[Ss]end it once/).count(), 0);
   await other.context().close();
   await page.waitForTimeout(SETTLED_MS);
   const unsent = page.getByRole('button', { name: 'It was not sent, and will not be' });

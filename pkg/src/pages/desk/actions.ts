@@ -71,11 +71,7 @@ function refunds(payment: PaymentSeen): readonly (HTMLElement | undefined)[] {
     : begun.isUnheard
       ? unsent(UNHEARD)
       : !isEvm(payment)
-        ? unsent(
-            ...(refunding === ''
-              ? [WITHDRAWN]
-              : ['you began it here. Send it once,', ...way(' from '), '. Once it succeeded, report it below.']),
-          )
+        ? unsent(...(refunding === '' ? [WITHDRAWN] : [BEGUN, ...way(' from '), '. Once it succeeded, report it below.']))
         : deedForm('again', again, 'The wallet sent nothing', warn(...since, LOST));
   // A program goes on with what it has begun: to send a transfer beside it would pay twice.
   const program = textOf(payment.members, 'refunding_key');
@@ -145,6 +141,9 @@ function witnessed(name: string, words: string): HTMLElement {
 }
 
 const FIRST = 'Then nobody else begins it, and nothing is served for it. After that send it once, with a wallet of its network,';
+// The page does not know whether it is shown for the first time.
+const BEGUN =
+  'you began it here. Look into the history of the wallet, and ask whoever uses it: if the refund is there, report it below. If not, send it once,';
 const WITHDRAWN =
   'This browser began it, and it was taken back since: do not send it under that begin. If you have sent it, report it below.';
 const PENDING =
