@@ -12,7 +12,7 @@ import { account, PAYEE } from './chain.mjs';
 
 const POLL_MS = 20;
 const OPERATOR = fileURLToPath(new URL('../pkg/src/operator/', import.meta.url));
-const { Operator, beginRefund, placeOf, transferOf } = await operatorsModule();
+const { Operator, beginRefund, decide, transferOf } = await operatorsModule();
 
 /**
  * @param {{gate: string, chain: string, token: string}} where
@@ -30,7 +30,7 @@ export async function refundAll({ gate, chain, token }) {
     const { to, data } = transferOf(owed, account(PAYEE).address);
     const transaction = await wallet.sendTransaction({ to: /** @type {`0x${string}`} */ (to), data: /** @type {`0x${string}`} */ (data) });
     await node.waitForTransactionReceipt({ hash: transaction });
-    const { state } = await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction });
+    const { state } = await decide(operator, id, 'refunded', { transaction });
     refunds.push({ owed, transaction, state: String(state) });
   }
   return refunds;

@@ -71,7 +71,10 @@ test('names of members are shown as text, as values are', async () => {
 test('no key of a payment is named as its payer', async () => {
   const key = 'ab'.repeat(32);
   const owed = { ...OWED, network: 'aptos:1', asset: `0x${'cd'.repeat(32)}`, key, payer: key, state: 'refund_due' };
-  answer = (path) => (path.includes('?') ? { items: [owed], next: null } : owed);
+  answer = (path) => {
+    if (path.includes('?')) return { items: [owed], next: null };
+    return path.endsWith('/refunding') ? { ...owed, refunding_id: 1 } : owed;
+  };
   const list = await farebox(['owed']);
   assert.match(list.out, /^CREATED .* PAYER +PAYEE +ID\n[^]* - +0x22\w+ +rcpt_1$/m);
   assert.ok(!list.out.includes(key));
@@ -110,6 +113,32 @@ test('a refund that a wallet of another network sends is begun before anyone is 
   const others = await farebox(['refund', 'rcpt_1', '--pay-to', OWED.payer]);
   assert.deepEqual([others.code, asked.length], [2, 1]);
   assert.match(others.err, /its owner owes the refund/);
+});
+
+// A-705
+test('what is answered in the place of the gate begins no refund, and decides nothing', async () => {
+  const solana = { ...OWED, network: 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp' };
+  for (const owed of [OWED, solana]) {
+    const others = [{}, { error: 'session expired' }, { ...owed, id: 'rcpt_2', refunding_id: 3 }];
+    for (const said of [...others, owed]) {
+      answer = (path) => (path.endsWith('/refunding') ? said : owed);
+      const { code, out, err } = await farebox(['refund', 'rcpt_1', '--pay-to', OWED.payee]);
+      assert.deepEqual([code, out, asked.length], [1, '', 2], JSON.stringify(said));
+      assert.match(err, /^farebox: The answer is none of a gate/);
+    }
+    for (const said of others) {
+      answer = (path) => (path === '/_farebox/payments/rcpt_1' ? owed : said);
+      for (const words of [
+        ['refund', 'rcpt_1', '--not-sent', '3'],
+        ['waive', 'rcpt_1', '--reason', 'x'],
+        ['resolve', 'rcpt_1', '--as', 'void', '--reason', 'x'],
+      ]) {
+        const { code, out, err } = await farebox(words);
+        assert.deepEqual([code, out], [1, ''], words.join(' '));
+        assert.match(err, /^farebox: The answer is none of a gate/);
+      }
+    }
+  }
 });
 
 test('a refund of another payment than the one that was asked for is none', async () => {

@@ -1,7 +1,7 @@
 /** The transfer that pays an owed refund back, for the command and for the desk: begun at the gate, and sent by a wallet. */
 
 import type { Members } from '../members.js';
-import { type Operator, Refused, segmentOf, textOf } from './client.js';
+import { type Operator, Refused, segmentOf, textOf, Unreadable } from './client.js';
 
 /** A transaction for any wallet: `eth_sendTransaction` without `from`. */
 export type Transfer = { readonly chainId: string; readonly to: string; readonly value: '0x0'; readonly data: string };
@@ -55,12 +55,22 @@ export function transferOf(payment: Readonly<Record<string, unknown>>, own: stri
 /** Where the gate keeps a payment, and decisions about it. */
 export const placeOf = (id: string): string => `/_farebox/payments/${segmentOf(id)}`;
 
+/** Decides about a payment. An answer about anything else says neither that it was done nor that it was not. */
+export async function decide(operator: Operator, id: string, decision: string, body: Members): Promise<Members> {
+  const now = await operator.tell('POST', `${placeOf(id)}/${decision}`, body);
+  if (textOf(now, 'id') !== id) throw new Unreadable();
+  return now;
+}
+
 /**
  * Begins a refund: from here on the gate serves nothing for it, and lets no one else begin. A debt of before a restore of the ledger
  * needs a word: that no transfer was made `since` the backup.
  */
-export function beginRefund(operator: Operator, id: string, isUnpaidSince = false): Promise<Members> {
-  return operator.tell('POST', `${placeOf(id)}/refunding`, isUnpaidSince ? { restored: true } : {});
+export async function beginRefund(operator: Operator, id: string, isUnpaidSince = false): Promise<Members> {
+  const now = await decide(operator, id, 'refunding', isUnpaidSince ? { restored: true } : {});
+  // Nobody may be told to send what did not begin.
+  if (beginOf(now) === undefined) throw new Unreadable();
+  return now;
 }
 
 /** The begin of a refund that is under way, as a payment names it: whoever takes it back says which one they mean. */
@@ -74,7 +84,7 @@ export function beginOf(payment: Readonly<Record<string, unknown>>): number | un
  * does one of a program whose key is not named.
  */
 export function dropRefund(operator: Operator, id: string, begun: number, key?: string): Promise<Members> {
-  return operator.tell('POST', `${placeOf(id)}/not-refunded`, { refunding_id: begun, ...(key === undefined ? {} : { key }) });
+  return decide(operator, id, 'not-refunded', { refunding_id: begun, ...(key === undefined ? {} : { key }) });
 }
 
 /** The same as a link that wallets on a phone open. Spec: ERC-681. */

@@ -5,6 +5,7 @@ import {
   beginOf,
   beginRefund,
   checkOwed,
+  decide,
   dropRefund,
   isByHand,
   isComing,
@@ -165,7 +166,7 @@ async function begin(operator: Operator, id: string, isUnpaidSince: boolean): Pr
 async function reported(operator: Operator, id: string, transaction: string, isJson: boolean): Promise<number> {
   for (let look = 1; ; look += 1) {
     try {
-      printPayment(await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction }), isJson);
+      printPayment(await decide(operator, id, 'refunded', { transaction }), isJson);
       return EXIT.done;
     } catch (error) {
       if (!isComing(error) || look >= LOOKS) throw error;
@@ -181,7 +182,7 @@ async function reported(operator: Operator, id: string, transaction: string, isJ
 /** Notes that nothing is owed. */
 export async function waive(operator: Operator, { values, given }: Spoken): Promise<number> {
   const id = only(given, 'waive is followed by the id of a payment');
-  return told(() => operator.tell('POST', `${placeOf(id)}/waived`, { reason: reasonOf(values.reason) }), values.json === true);
+  return told(() => decide(operator, id, 'waived', { reason: reasonOf(values.reason) }), values.json === true);
 }
 
 /** Decides a payment that waits for a person. */
@@ -190,7 +191,7 @@ export async function resolve(operator: Operator, { values, given }: Spoken): Pr
   const { as, transaction } = values;
   if (as === undefined) throw new Usage('what became of it is missing: --as delivered, refund_due, waived or void');
   const body = { as, reason: reasonOf(values.reason), ...(transaction === undefined ? {} : { transaction }) };
-  return told(() => operator.tell('POST', `${placeOf(id)}/resolve`, body), values.json === true);
+  return told(() => decide(operator, id, 'resolve', body), values.json === true);
 }
 
 /** Prints all payments, or all channels, for a table program or as lines of JSON. */
@@ -205,8 +206,8 @@ export async function exported(operator: Operator, { values }: Spoken): Promise<
   return EXIT.failed;
 }
 
-async function told(decide: () => Promise<Members>, isJson: boolean): Promise<number> {
-  printPayment(await decide(), isJson);
+async function told(deed: () => Promise<Members>, isJson: boolean): Promise<number> {
+  printPayment(await deed(), isJson);
   return EXIT.done;
 }
 

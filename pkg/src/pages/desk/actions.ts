@@ -1,17 +1,12 @@
 /** What an operator can do about a payment, as forms, and the deeds behind them. Spec: docs/operations.md, "Refunds", "Reviews". */
 
 import { type Operator, textOf } from '../../operator/client.js';
-import { beginOf, isByHand, placeOf } from '../../operator/transfer.js';
+import { beginOf, decide, isByHand, placeOf } from '../../operator/transfer.js';
 import { type Attributes, foreign, make } from '../shared/dom.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
 import { type PaymentSeen, seen } from './payment.js';
 import { aged, beginByHand, begunOf, forgetBegun, isOfAnother, refundByWallet, reportByHand, unproven } from './refund.js';
-
-/** Where a payment is, for the operator. */
-export function pathOf(id: string, decision?: string): string {
-  return decision === undefined ? placeOf(id) : `${placeOf(id)}/${decision}`;
-}
 
 const REASON = { required: true, maxlength: '400', placeholder: 'kept with the payment' };
 
@@ -183,13 +178,13 @@ function more(id: string, summary: string, content: HTMLElement): HTMLElement {
 
 function decided(decision: string, body: (filled: Filled) => Readonly<Record<string, string>>, done: string): Deed {
   return async (operator, filled) => {
-    await operator.tell('POST', pathOf(filled['id'] ?? '', decision), body(filled));
+    await decide(operator, filled['id'] ?? '', decision, body(filled));
     return done;
   };
 }
 
 async function readAgain(operator: Operator, id: string): Promise<PaymentSeen> {
-  return seen(await operator.read(pathOf(id)));
+  return seen(await operator.read(placeOf(id)));
 }
 
 /** By `data-do`. */
@@ -197,7 +192,7 @@ export const DEEDS: Readonly<Record<string, Deed>> = {
   waive: decided('waived', ({ reason = '' }) => ({ reason }), 'The debt is waived.'),
   resolve: async (operator, { id = '', as = '', reason = '', transaction = '' }) => {
     const body = transaction === '' ? { as, reason } : { as, reason, transaction };
-    const now = await operator.tell('POST', pathOf(id, 'resolve'), body);
+    const now = await decide(operator, id, 'resolve', body);
     return `The review is resolved: the payment is ${textOf(now, 'state').replace('_', ' ')}.`;
   },
   refunded: async (operator, { id = '', transaction = '', network = '', elsewhere = '' }) => {

@@ -2,11 +2,11 @@
 
 import type { Members } from '../../members.js';
 import { itemsOf, listOf, type Operator, textOf } from '../../operator/client.js';
-import { UNREAD_PAYER } from '../../operator/transfer.js';
+import { placeOf, UNREAD_PAYER } from '../../operator/transfer.js';
 import { foreign, make } from '../shared/dom.js';
 import { choice, deedForm, facts, field, listPage, moment } from '../shared/parts.js';
 import { type Deed, heading, linkTo, type Wanted } from '../shared/shell.js';
-import { actionsFor, pathOf } from './actions.js';
+import { actionsFor } from './actions.js';
 import { meaningOf, nameOf, paymentRow, reasonOf, STATE_NAMES, seen, statePill } from './payment.js';
 
 const LIMIT = '25';
@@ -66,7 +66,7 @@ export const searchDeed: Deed = async (_operator, { find, state, route, from, to
 };
 
 export async function payment(operator: Operator, { id = '' }: Wanted): Promise<readonly Node[]> {
-  const members = await operator.read(pathOf(id));
+  const members = await operator.read(placeOf(id));
   const one = seen(members);
   const text = (name: string) => textOf(members, name);
   const actions = actionsFor(one);

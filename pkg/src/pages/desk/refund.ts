@@ -5,7 +5,7 @@
 
 import type { Members } from '../../members.js';
 import { type Operator, Refused, textOf } from '../../operator/client.js';
-import { beginOf, beginRefund, chainOf, dropRefund, isComing, placeOf, transferOf } from '../../operator/transfer.js';
+import { beginOf, beginRefund, chainOf, decide, dropRefund, isComing, transferOf } from '../../operator/transfer.js';
 import type { Eip1193Provider } from '../../signer.js';
 import { sentenceOf } from '../shared/shell.js';
 import { accountOf, injectedWallet, isRejection, leadTo, type Outcome, outcomeOf, sendFrom } from '../shared/wallet.js';
@@ -285,7 +285,7 @@ async function shownBy(network: string, transaction: string): Promise<Outcome> {
 export async function reportRefund(operator: Operator, id: string, transaction: string): Promise<void> {
   let now: Members;
   try {
-    now = await operator.tell('POST', `${placeOf(id)}/refunded`, { transaction });
+    now = await decide(operator, id, 'refunded', { transaction });
   } catch (error) {
     if (error instanceof Refused && error.code === 'refund_unproven') unproven.set(transaction, 'not found by the gate');
     throw error;
