@@ -141,6 +141,24 @@ test('what is answered in the place of the gate begins no refund, and decides no
   }
 });
 
+test('the accounts of a PAY_TO are read as the gate reads them: one, several, or an object by network', async () => {
+  const [network, payee] = ['solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp', '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU'];
+  const owed = { ...OWED, network, payee };
+  answer = (path) => (path.endsWith('/refunding') ? { ...owed, refunding_id: 3 } : owed);
+  for (const own of [payee, `${OWED.payee}, ${payee}`, JSON.stringify({ 'eip155:84532': OWED.payee, [network]: payee })]) {
+    const { code, err } = await farebox(['refund', 'rcpt_1', '--pay-to', own]);
+    assert.equal(code, 0, err);
+  }
+  for (const [own, says] of [
+    [JSON.stringify({ 'eip155:84532': OWED.payee }), /its owner owes the refund/],
+    ['{"eip155:84532":', /PAY_TO begins as an object, and is no JSON/],
+  ] as const) {
+    const { code, err } = await farebox(['refund', 'rcpt_1', '--pay-to', own]);
+    assert.deepEqual([code, asked.length], [2, 1]);
+    assert.match(err, says);
+  }
+});
+
 test('a refund of another payment than the one that was asked for is none', async () => {
   answer = () => ({ ...OWED, id: 'rcpt_2' });
   const { code, out, err } = await farebox(['refund', 'rcpt_1', '--pay-to', OWED.payee]);

@@ -1,6 +1,6 @@
 /** The transfer that pays an owed refund back, for the command and for the desk: begun at the gate, and sent by a wallet. */
 
-import type { Members } from '../members.js';
+import { type Members, membersOf } from '../members.js';
 import { type Operator, Refused, segmentOf, textOf, Unreadable } from './client.js';
 
 /** A transaction for any wallet: `eth_sendTransaction` without `from`. */
@@ -24,13 +24,23 @@ export function chainOf(network: string): string | undefined {
 /** Whether a person makes the transfer of a refund by a wallet of its network, since none is made here for it: any network but EVM's. */
 export const isByHand = (payment: Members): boolean => chainOf(textOf(payment, 'network')) === undefined;
 
+/** The accounts of a `PAY_TO`: one, several with commas between, or an object of them by network as JSON. */
+function accountsOf(own: string): readonly string[] {
+  if (!own.trimStart().startsWith('{')) return own.split(',').map((account) => account.trim());
+  try {
+    return Object.values(membersOf(JSON.parse(own))).map(String);
+  } catch {
+    throw new Error('PAY_TO begins as an object, and is no JSON: name the account that was paid');
+  }
+}
+
 /**
  * Throws if nothing is owed for `payment`, which is as `GET /_farebox/payments/{id}` shows it, or if another wallet owes it than `own`:
- * those that the gate is paid to, with commas between.
+ * those that the gate is paid to, as its `PAY_TO` or with commas between.
  */
 export function checkOwed({ state, payee }: Readonly<Record<string, unknown>>, own: string): void {
   if (state !== 'refund_due') throw new Error(`the payment is ${String(state)}: nothing is owed`);
-  const wallets = own.split(',').map((wallet) => wallet.trim().toLowerCase());
+  const wallets = accountsOf(own).map((wallet) => wallet.toLowerCase());
   if (!wallets.includes(String(payee).toLowerCase())) {
     throw new Error(`the payment went to ${String(payee)}, which is not PAY_TO: its owner owes the refund, you do not`);
   }

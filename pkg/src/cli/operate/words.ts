@@ -44,7 +44,8 @@ export const HELP = `farebox for operators: a gate, or a treasury, from a termin
 Of a gate:
   npx farebox payments [ID]     payments, newest first, or one with its history
   npx farebox owed              refunds that are due, and the payee who owes each
-  npx farebox refund ID         how to pay one back: a link for your wallet; --json prints the transaction
+  npx farebox refund ID         begins it, and says how to pay it back: a link for your wallet, with --json the transaction;
+                                on networks but EVM's it prints the payment, and you make the transfer
   npx farebox refund ID --transaction HASH    reports it, and waits until the gate finds it on the chain
   npx farebox refund ID --not-sent NUMBER     takes back that begin of a refund
   npx farebox waive ID          notes that nothing is owed
@@ -67,7 +68,7 @@ Of a treasury:
                             export: --from, --to
       --transaction HASH    refund: the one that was sent; resolve: the one that paid
       --state WORD          reviews: open [open], approved, denied, used or expired
-      --pay-to ADDRESS      refund: the gate's PAY_TO, with commas between several [the environment's PAY_TO]
+      --pay-to ADDRESS      refund: the gate's PAY_TO, also its JSON, or with commas between several [the environment's PAY_TO]
       --key NAME            refund --not-sent: the program that began it
       --restored            refund: no transfer was made since the backup that the gate was restored from
       --reason TEXT         waive, resolve: kept in the books
