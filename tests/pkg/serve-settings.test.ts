@@ -92,10 +92,13 @@ test('the start says which token opens the desk, or that none does', () => {
   const [url, file] = ['http://127.0.0.1:8402', '/state/secrets.json'];
   assert.match(deskLine(url, 'made', false, file), /desk\/, with OPERATOR_TOKEN of \/state\/secrets\.json$/);
   assert.match(deskLine(url, 'set', true, file), /with OPERATOR_TOKEN of the environment$/);
-  assert.match(
-    deskLine('http://0.0.0.0:8402', 'set', true, file),
-    /^its desk is \/_farebox\/desk\/ over https, by a proxy, or over http on this machine, with/,
-  );
+  for (const all of ['http://0.0.0.0:8402', 'http://[::]:8402'])
+    assert.match(
+      deskLine(all, 'set', true, file),
+      /^its desk is \/_farebox\/desk\/ over https, by a proxy, or over http on this machine, with/,
+    );
+  // At one address of the network nothing listens for this machine alone.
+  assert.match(deskLine('http://192.168.1.5:8402', 'set', true, file), /^its desk is \/_farebox\/desk\/ over https, by a proxy, with/);
   for (const token of ['', undefined]) assert.match(deskLine(url, token, token === '', file), /^it has no desk/);
 });
 

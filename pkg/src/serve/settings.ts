@@ -88,7 +88,9 @@ export const environmentOfPlay = (environment: NodeJS.ProcessEnv): NodeJS.Proces
 /** Where the desk is, and which token opens it. */
 export function deskLine(url: string, token: string | undefined, isOutside: boolean, file: string): string {
   if ((token ?? '') === '') return 'it has no desk, because it has no OPERATOR_TOKEN: set one in the environment';
-  const place = takesTokens(url) ? `${url}/_farebox/desk/` : '/_farebox/desk/ over https, by a proxy, or over http on this machine';
+  // What listens at one address of the network has none that is this machine's alone.
+  const here = /^(?:0\.0\.0\.0|\[::\])$/.test(new URL(url).hostname) ? ', or over http on this machine' : '';
+  const place = takesTokens(url) ? `${url}/_farebox/desk/` : `/_farebox/desk/ over https, by a proxy${here}`;
   return `its desk is ${place}, with OPERATOR_TOKEN of ${isOutside ? 'the environment' : file}`;
 }
 
