@@ -36,6 +36,8 @@ const AGAIN_MS = 5_000;
 const LATEST_MS = 120_000;
 /** For how long what a person aims at or has under way keeps a view from being read again: a wallet may never answer. */
 const HELD_MS = 60_000;
+/** Whether others cannot read what goes over. A browser keeps more names on its machine than any program: those below `.localhost`. */
+const isPrivate = (): boolean => takesTokens(location.origin) || isSecureContext;
 /** What is said of a page over http to another machine. */
 const READABLE = 'Others can read what goes over http. Open this desk at its https address, or on its own machine.';
 /** The wait before the next read, in times of the last one: what a desk reads, payments wait for. */
@@ -83,7 +85,7 @@ class Desk {
   }
 
   listen(): void {
-    if (!takesTokens(location.origin)) found('refused').textContent = READABLE;
+    if (!isPrivate()) found('refused').textContent = READABLE;
     this.#door.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#enter();
@@ -104,7 +106,7 @@ class Desk {
     const field = this.#door.elements.namedItem('token') as HTMLInputElement;
     const note = found('refused');
     // The page was read over the same way: nothing that it asks for is out of the sight of others.
-    if (!takesTokens(location.origin)) {
+    if (!isPrivate()) {
       note.textContent = `Not opened. ${READABLE}`;
       return;
     }
