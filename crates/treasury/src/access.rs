@@ -20,6 +20,10 @@ use farebox_base::time::UnixTime;
 /// them than about this many, and none has to end before its time.
 const TOLD_AGAIN_PART: u64 = 32;
 
+/// How long the row of a runtime token is kept after its end, seconds: what it asked for just before may
+/// be prepared still, and the row alone says whether it was taken back.
+const KEPT_SECS: u64 = 300;
+
 /// Runtime tokens, which bootstrap keys are exchanged for.
 #[derive(Debug)]
 pub(super) struct RuntimeTokens {
@@ -141,11 +145,12 @@ pub(super) fn read_holder<B: Rows>(
     Ok(Ok(row))
 }
 
-/// Deletes the runtime tokens that have ended.
+/// Deletes the runtime tokens that ended some time ago.
 fn delete_ended(rows: &[TokenRow], now: UnixTime) -> Vec<Change> {
+    let kept = if planted(Mutant::EndedTokensLeaveAtOnce) { 0 } else { KEPT_SECS };
     let is_over = |row: &&TokenRow| {
         row.kind == TokenKind::Runtime
-            && row.expires.is_some_and(|end| now.secs() >= end)
+            && row.expires.is_some_and(|end| now.secs() >= end.saturating_add(kept))
             && !planted(Mutant::TokensPileUp)
     };
     rows.iter().filter(is_over).map(|row| Change::TokenGone(row.id.clone())).collect()

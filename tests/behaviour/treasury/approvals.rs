@@ -190,6 +190,25 @@ pub fn what_is_prepared_for_an_agent_that_ends_gives_no_approval_back() {
     }
 }
 
+//
+#[test]
+pub fn a_token_that_was_taken_back_after_its_end_gives_no_approval_back() {
+    // The Worker is lost, and the alarm comes late or later.
+    for late in [3_600, 4_000] {
+        let mut world = with_node();
+        let body = keyed("75000", "k");
+        let (_, review) = asked(&mut world, &body);
+        world.operate(Operation::Approve(review));
+        assert!(matches!(world.ask(BUYER_KEY, &body), Answer::Prepare(_)));
+        world.now += late;
+        // The agent has its next token already.
+        world.token(BUYER_KEY);
+        world.operate(Operation::RevokeTokens("buyer".into()));
+        assert!(world.alarm().is_empty());
+        assert_eq!(states(&mut world, None), ["used"]);
+    }
+}
+
 #[test]
 fn what_is_withdrawn_while_a_payment_is_prepared_uses_its_approval_up() {
     let tokens = || Operation::RevokeTokens("buyer".into());

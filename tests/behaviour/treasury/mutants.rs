@@ -217,6 +217,14 @@ pub const TABLE: &[Row] = &[
         approvals::a_token_that_ends_while_a_payment_is_prepared_uses_no_approval_up
     ),
     row!(
+        EndedTokensLeaveAtOnce,
+        approvals::a_token_that_ends_while_a_payment_is_prepared_uses_no_approval_up
+    ),
+    row!(
+        GoneTokensAreEnded,
+        approvals::a_token_that_was_taken_back_after_its_end_gives_no_approval_back
+    ),
+    row!(
         FilledBudgetsUseApprovals,
         approvals::a_budget_that_fills_up_while_a_payment_is_prepared_uses_no_approval_up
     ),

@@ -11,6 +11,10 @@ macro_rules! treasury {
             SilentSignersUseApprovals,
             /// The end of a runtime token uses up what a person has approved.
             EndedTokensUseApprovals,
+            /// A token leaves the books with its end, while what it asked for is prepared.
+            EndedTokensLeaveAtOnce,
+            /// An approval serves again for a token of which nobody knows whether it was taken back.
+            GoneTokensAreEnded,
             /// A budget that fills up while a payment is prepared uses up what a person has approved.
             FilledBudgetsUseApprovals,
             /// An approval that ends while its payment is prepared denies its key for ever.

@@ -118,8 +118,11 @@ fn is_served<B: Rows>(books: &B, attempt: &AttemptRow, now: UnixTime) -> Result<
         Some(end) if now.secs() >= end => Serving::Ended,
         Some(_) | None => Serving::Serves,
     };
-    // The row of one that has ended leaves with the agent's next one.
-    let Some(token) = books.token(id)? else { return Ok(Serving::Ended) };
+    let Some(token) = books.token(id)? else {
+        // It ended long ago: what was taken back meanwhile is not known any more.
+        let is_ended = planted(Mutant::GoneTokensAreEnded);
+        return Ok(if is_ended { Serving::Ended } else { Serving::TakenBack });
+    };
     let parent = token.parent.as_ref().filter(|_| token.kind == TokenKind::Runtime);
     let of_key = match parent {
         Some(parent) => books.token(parent)?.as_ref().map_or(Serving::TakenBack, serving),
