@@ -18,7 +18,7 @@ use serde_json::json;
 
 use self::request::PayoutRequest;
 pub use self::request::organization_of;
-use super::answer::{FIGURES, figures};
+use super::answer::FIGURES;
 use super::attempt::reserve::{Reservations, find_same_nonce};
 use super::books::{Change, Rows};
 use super::budget::worth;
@@ -28,6 +28,7 @@ use super::config::{Environment, Owners, Wallet};
 use super::decide::choice::Chosen;
 use super::decide::draft::Draft;
 use super::id::Fresh;
+use super::keep;
 use super::kernel::{Decision, Now};
 use super::message::{Answer, Reply};
 use super::operate::reply::problem;
@@ -37,8 +38,7 @@ use super::receipt::Receipts;
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
 use super::row::{DecisionRow, PAYOUTS, Scope};
-use super::terms::Terms;
-use super::{keep, notice};
+use super::terms::{Terms, Unpayable};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -232,12 +232,14 @@ impl<'t> Payouts<'t> {
 
 /// The refusal of a payout for which its budget has no room.
 fn refuse_budget(denial: Denial, offer: &Offer, scene: Now<'_>) -> Decision {
-    let reply = problem(403, "payouts_budget_exceeded", &denial.reason);
-    let Some(shortage) = denial.shortage else { return Decision::reply(reply) };
-    let left = shortage.rest(offer.asset.decimals);
-    let reply = reply.with(FIGURES, &figures(offer.amount, left, &offer.asset));
-    let notice = notice::budget_exhausted(&shortage, offer, scene);
-    Decision { answer: Answer::Reply(reply), changes: Vec::from([Change::Outbox(notice)]) }
+    let Unpayable { reason, figures, notice, .. } = Unpayable::denied(denial, offer, scene);
+    let reply = problem(403, "payouts_budget_exceeded", &reason);
+    let reply = match figures {
+        Some(figures) => reply.with(FIGURES, &figures),
+        None => reply,
+    };
+    let changes = notice.map(|notice| Change::Outbox(*notice)).into_iter().collect();
+    Decision { answer: Answer::Reply(reply), changes }
 }
 
 /// A payout on its way to a reservation. Its nonce follows from its key.

@@ -10,7 +10,10 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use super::answer::figures;
+use super::kernel::Now;
+use super::notice;
 use super::policy::client_policy;
+use super::policy::judge::Denial;
 use super::request::PaymentRequest;
 use super::row::{Notice, Parcel};
 use farebox_base::amount::Amount;
@@ -40,14 +43,25 @@ pub struct Unpayable {
     pub figures: Option<Box<str>>,
     /// The notice of it for the operator.
     pub notice: Option<Box<Notice>>,
-    /// Whether what stands in its way may pass by itself: no one has changed or taken back
-    /// anything, so that the approval of a person serves again.
+    /// Whether what stands in its way may pass: it says nothing of the payment itself, and what may
+    /// be done was not taken back, so that the approval of a person serves again.
     pub passes: bool,
 }
 
 impl Unpayable {
     pub(super) fn deny(code: &'static str, reason: impl Into<String>) -> Self {
         Self { outcome: "deny", ..Self::of(code, reason.into()) }
+    }
+
+    /// The refusal of an offer by rules, or by a budget that has no room for it, which passes.
+    pub(super) fn denied(denial: Denial, offer: &Offer, scene: Now<'_>) -> Self {
+        let Denial { reason, shortage } = denial;
+        let why = Self::deny("policy_denied", reason);
+        let Some(shortage) = shortage else { return why };
+        let left = shortage.rest(offer.asset.decimals);
+        let figures = figures(offer.amount, left, &offer.asset);
+        let notice = notice::budget_exhausted(&shortage, offer, scene);
+        Self { figures: Some(figures.into()), notice: Some(Box::new(notice)), passes: true, ..why }
     }
 
     pub(super) fn preflight(reason: impl Into<String>) -> Self {

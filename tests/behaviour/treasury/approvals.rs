@@ -130,6 +130,9 @@ pub fn a_budget_that_fills_up_while_a_payment_is_prepared_uses_no_approval_up() 
     let told = world.reply(prepared(&begun, None));
     assert_eq!(told.outcome(), ("deny", "policy_denied"));
     assert!(told.reason().contains("hourly budget of $0.10 exceeded"), "{}", told.reason());
+    assert!(told.headers.iter().any(|(name, _)| name == "farebox-figures"));
+    let full = world.rows.outbox.iter().filter(|it| it.kind == "budget.exhausted");
+    assert_eq!(full.count(), 1);
     assert_eq!(states(&mut world, None), ["approved"]);
     world.now += 3_600;
     let Answer::Prepare(begun) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };

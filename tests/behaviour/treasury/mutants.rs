@@ -229,6 +229,10 @@ pub const TABLE: &[Row] = &[
         approvals::a_budget_that_fills_up_while_a_payment_is_prepared_uses_no_approval_up
     ),
     row!(
+        FilledBudgetsAreSilent,
+        approvals::a_budget_that_fills_up_while_a_payment_is_prepared_uses_no_approval_up
+    ),
+    row!(
         LateApprovalsAreForEver,
         approvals::an_approval_that_ends_while_its_payment_is_prepared_is_asked_for_again
     ),

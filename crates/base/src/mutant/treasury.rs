@@ -17,6 +17,8 @@ macro_rules! treasury {
             GoneTokensAreEnded,
             /// A budget that fills up while a payment is prepared uses up what a person has approved.
             FilledBudgetsUseApprovals,
+            /// A denial by a budget that filled up meanwhile names no figures, and tells no operator.
+            FilledBudgetsAreSilent,
             /// An approval that ends while its payment is prepared denies its key for ever.
             LateApprovalsAreForEver,
             /// An approval of which nothing was signed serves again, though its agent or token was taken back.

@@ -8,7 +8,7 @@ use crate::config::Wallet;
 use crate::decide::draft::read_rules;
 use crate::kernel::Now;
 use crate::merchant::{Locality, origin, refusal_of};
-use crate::policy::judge::{Denial, Judged, Subject};
+use crate::policy::judge::{Judged, Subject};
 use crate::row::{AttemptRow, BudgetRow, TokenKind, TokenRow, Verdict};
 use crate::terms::Unpayable;
 use crate::terms::candidates::wallet_for;
@@ -77,17 +77,18 @@ pub(super) fn find_withdrawal<B: Rows>(
         let subject = Subject { offer, origin: &origin, now: scene.now };
         let row = without(books.budget_at(&scope, scene.now)?, attempt, offer);
         let judged = rules.judge(&scope, subject);
-        let (reason, is_short) = match (judged, rules.afford(&row, offer)) {
-            (Err(Denial { reason, shortage }), _) | (Ok(_), Err(Denial { reason, shortage })) => {
-                (reason, shortage.is_some())
-            }
+        let mut why = match (judged, rules.afford(&row, offer)) {
+            (Err(denial), _) | (Ok(_), Err(denial)) => Unpayable::denied(denial, offer, scene),
             (Ok(Judged::Review), Ok(_)) if !is_reviewed => {
-                ("Policy denied: a review is required since this was decided.".into(), false)
+                return denied("Policy denied: a review is required since this was decided.");
             }
             (Ok(_), Ok(_)) => continue,
         };
-        let passes = is_short && !planted(Mutant::FilledBudgetsUseApprovals);
-        return Ok(Some(Unpayable { passes, ..Unpayable::deny("policy_denied", &reason) }));
+        why.passes &= !planted(Mutant::FilledBudgetsUseApprovals);
+        if planted(Mutant::FilledBudgetsAreSilent) {
+            (why.figures, why.notice) = (None, None);
+        }
+        return Ok(Some(why));
     }
     let asset = &offer.asset;
     let wallet = wallet_for(wallets, &asset.network, &asset.symbol, named.as_deref());

@@ -5,11 +5,9 @@ use alloc::vec::Vec;
 
 use super::draft::Draft;
 use super::waiting::is_offered;
-use crate::answer::figures;
 use crate::books::Rows;
 use crate::config::{Owners, Wallet};
 use crate::merchant::{Locality, origin, refusal_of};
-use crate::notice;
 use crate::policy::Rules;
 use crate::policy::judge::{Denial, Judged, Subject};
 use crate::row::{BudgetRow, Scope};
@@ -103,13 +101,9 @@ impl<'t> Choices<'t> {
             Ok((judged, budgets)) => {
                 Ok(Ok(Chosen { terms, challenge, place, offer, wallet, judged, budgets }))
             }
-            Err(Denial { reason, shortage }) => {
-                let passes = shortage.is_some() && !planted(Mutant::FullBudgetsUseApprovals);
-                let left = shortage.as_ref().map(|it| it.rest(offer.asset.decimals));
-                let figures = left.map(|left| figures(offer.amount, left, &offer.asset).into());
-                let notice =
-                    shortage.map(|it| Box::new(notice::budget_exhausted(&it, &offer, draft.scene)));
-                let why = Unpayable { figures, notice, passes, ..denied(&reason) };
+            Err(denial) => {
+                let mut why = Unpayable::denied(denial, &offer, draft.scene);
+                why.passes &= !planted(Mutant::FullBudgetsUseApprovals);
                 Ok(Err(Box::new(Declined { why, offer: Some(offer) })))
             }
         }
