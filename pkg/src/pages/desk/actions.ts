@@ -57,7 +57,12 @@ function refunds(payment: PaymentSeen): readonly (HTMLElement | undefined)[] {
   const again = { id, begun: refunding === '' ? '' : String(beginOf(payment.members) ?? '') };
   const isTheirs = begun === undefined || isOfAnother(begun, beginOf(payment.members));
   // What this browser sent under a begin that was taken back since may have moved nevertheless.
-  const before = begun?.hash === undefined ? undefined : warn(`This browser sent ${begun.hash} before that. Look whether it succeeded.`);
+  const before =
+    begun?.hash !== undefined
+      ? warn(`This browser sent ${begun.hash} before that. Look whether it succeeded.`)
+      : isTheirs && begun?.number !== undefined
+        ? warn(BEFORE)
+        : undefined;
   // What another person holds may still be sent: their word counts, and no history of a wallet.
   const unsent = (...why: readonly (string | HTMLElement)[]) =>
     deedForm('again', again, 'It was not sent, and will not be', warn(...since, ...why), before);
@@ -149,6 +154,7 @@ const LOST =
   'a wallet was asked for this refund. Look into its history: if the refund is there, report it below. If the wallet still asks, refuse it there first.';
 const ELSEWHERE =
   'someone else began this refund, at another desk or on a terminal. Ask them first: if they have sent it, report it below; if not, what they hold must not be sent any more.';
+const BEFORE = 'This browser began it before that: look into the history of the wallet whether it was sent then.';
 const UNHEARD =
   'this browser asked the gate to begin, and heard no answer. If nobody else began this refund, it is that one, of which nothing was sent. If somebody did, ask them first: if they have sent it, report it below.';
 const SUCCEEDED = 'An explorer shows that it succeeded, though the wallet does not.';
