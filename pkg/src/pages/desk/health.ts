@@ -143,7 +143,7 @@ export async function channels(operator: Operator, { cursor }: Wanted): Promise<
       'The channels of sessions, each as of its last alarm. What was spent and not claimed yet can be claimed.',
     ),
     ...sums,
-    ...gasOf(listOf(accounts, 'items')),
+    ...(cursor === undefined ? gasOf(itemsOf(accounts)) : []),
     ...listPage(itemsOf(page).filter(isChannel).map(channelRow), 'No session has begun.', 'channels', {}, cursor, next),
   ];
 }
