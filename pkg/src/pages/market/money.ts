@@ -29,10 +29,12 @@ const WAITS: Readonly<Record<string, string>> = {
   paid_back:
     'The gate says that the buyer was paid back, or that this was waived, though the seller has delivered. If you owe it to the seller, pay them by a payout of the treasury, or have it released where an escrow contract holds it; then end the job here. Nothing moves.',
   turn: 'More went back without a job than a day has room for. It has its turn on the next day; ask, and it is paid now.',
-  report: 'It was paid back, and the gate still owes it. Have the gate told again, or report the transaction at its desk.',
+  report:
+    'It was paid back, and the gate, which may owe it, was not told. Have the gate told again, or report the transaction at its desk.',
 };
 /** Of what waits as `report`: a seller was paid, which is no refund; and nobody knows the transaction. */
-const SOLD = 'It went to the seller, and the gate still owes it. Have the gate told again. It is no refund: report none at its desk.';
+const SOLD =
+  'It went to the seller, and the gate, which may owe it, was not told. Have the gate told again. It is no refund: report none at its desk.';
 const UNNAMED =
   'It was paid back by a transaction that the exchange does not know. Find it in the history of the contract or of the wallet, and report it at the desk of the gate.';
 

@@ -84,7 +84,7 @@ function skillRow(skill: Members): HTMLElement {
 
 export const takeBack: Deed = async (operator, { id = '', name = '', reason = '' }) => {
   await operator.tell('DELETE', `/api/marketplace/skills/${encodeURIComponent(id)}`, { reason });
-  return `${name} is taken back: the gate sells it for a minute more at most. Packs that were sold still give their calls.`;
+  return `${name} is taken back: the gate sells it for about a minute more. Packs that were sold still give their calls.`;
 };
 
 export async function invocations(operator: Operator, wanted: Wanted): Promise<readonly Node[]> {
