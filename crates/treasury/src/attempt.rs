@@ -1,16 +1,17 @@
 //! One payment: reserved and written before it is signed, signed once, sent, and its answer kept.
 //!
 //! Here are its rows, and what several steps do with them. In reading order: `reserve` begins and
-//! signs it, with `withdrawn`; `report` takes the answer, and `finding` what the chain shows;
+//! signs it, with `withdrawn` and `serving`; `report` takes the answer, and `finding` what the chain shows;
 //! `recover` sends it again, and is the work of the alarm.
 
 mod finding;
 pub(super) mod recover;
 pub(super) mod report;
 pub(super) mod reserve;
+mod serving;
 mod withdrawn;
 
-use self::withdrawn::is_withdrawn;
+use self::serving::is_withdrawn;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

@@ -2,6 +2,7 @@
 //! again in the block that signs.
 
 use super::Held;
+use super::serving::{Serving, is_served};
 use crate::books::Rows;
 use crate::budget::worth;
 use crate::config::Wallet;
@@ -9,7 +10,7 @@ use crate::decide::draft::read_rules;
 use crate::kernel::Now;
 use crate::merchant::{Locality, origin, refusal_of};
 use crate::policy::judge::{Judged, Subject};
-use crate::row::{AttemptRow, BudgetRow, TokenKind, TokenRow, Verdict};
+use crate::row::{AttemptRow, BudgetRow, Verdict};
 use crate::terms::Unpayable;
 use crate::terms::candidates::wallet_for;
 use farebox_base::mutant::{Mutant, planted};
@@ -18,17 +19,6 @@ use farebox_payer::client::offer::Offer;
 
 /// Told of a payment whose token serves no more.
 const NO_TOKEN: &str = "Policy denied: the token has ended, or it or its key was revoked.";
-
-/// Whether a token serves, from what lets a payment be made to what forbids it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Serving {
-    /// It does.
-    Serves,
-    /// Its time is over: the agent's next one serves.
-    Ended,
-    /// It was taken back.
-    TakenBack,
-}
 
 /// Why a payment that is reserved may not be signed any more: its agent, token, key, rules or
 /// budget were changed since it was decided.
@@ -98,38 +88,6 @@ pub(super) fn find_withdrawal<B: Rows>(
         Ok(_) => denied("Policy denied: another wallet pays since this was decided."),
         Err(why) => Ok(Some(why)),
     }
-}
-
-/// Whether what an attempt was made by was taken back since: its agent, its token, or that one's key.
-pub(super) fn is_withdrawn<B: Rows>(
-    books: &B,
-    attempt: &AttemptRow,
-    now: UnixTime,
-) -> Result<bool, B::Error> {
-    let agent = books.agent(&attempt.agent)?;
-    let is_there = agent.is_some_and(|agent| !agent.disabled);
-    Ok(!is_there || is_served(books, attempt, now)? == Serving::TakenBack)
-}
-
-/// Whether the token that asked for a payment counts still, and the key that it was made for.
-fn is_served<B: Rows>(books: &B, attempt: &AttemptRow, now: UnixTime) -> Result<Serving, B::Error> {
-    let Some(id) = &attempt.token else { return Ok(Serving::Serves) };
-    let serving = |row: &TokenRow| match row.expires {
-        _ if row.revoked => Serving::TakenBack,
-        Some(end) if now.secs() >= end => Serving::Ended,
-        Some(_) | None => Serving::Serves,
-    };
-    let Some(token) = books.token(id)? else {
-        // It ended long ago: what was taken back meanwhile is not known any more.
-        let is_ended = planted(Mutant::GoneTokensAreEnded);
-        return Ok(if is_ended { Serving::Ended } else { Serving::TakenBack });
-    };
-    let parent = token.parent.as_ref().filter(|_| token.kind == TokenKind::Runtime);
-    let of_key = match parent {
-        Some(parent) => books.token(parent)?.as_ref().map_or(Serving::TakenBack, serving),
-        None => Serving::Serves,
-    };
-    Ok(serving(&token).max(of_key))
 }
 
 /// The budget without this payment, which counts in it already.
