@@ -146,7 +146,7 @@ pub fn a_permit_for_the_allowance_is_handed_over_alone_and_where_the_route_annou
     assert_eq!(handed_beside("/bare", |_| {}), None);
 }
 
-//
+//
 #[test]
 pub fn a_permit_that_can_be_of_no_use_to_its_payment_is_handed_to_nobody() {
     let other = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";

@@ -231,7 +231,7 @@ fn a_client_keeps_its_own_idempotency_key_and_a_payment_credential_is_stripped()
     assert_eq!(world.origin.calls[2].headers.get("authorization"), None);
 }
 
-//
+//
 #[test]
 pub fn a_credential_with_a_comma_in_its_quotes_reaches_the_origin_whole() {
     let mut world = World::new();

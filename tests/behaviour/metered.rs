@@ -228,7 +228,7 @@ pub fn nothing_is_settled_before_the_origin_has_counted() {
     }
 }
 
-//
+//
 #[test]
 pub fn what_has_moved_is_what_is_told_and_served_whatever_is_counted_then() {
     for head in [
@@ -264,7 +264,7 @@ pub fn what_has_moved_is_what_is_told_and_served_whatever_is_counted_then() {
     }
 }
 
-//
+//
 #[test]
 fn an_answer_that_fails_once_more_is_owed_for_what_has_moved() {
     let mut world = world();
@@ -281,7 +281,7 @@ fn an_answer_that_fails_once_more_is_owed_for_what_has_moved() {
     assert_eq!(recorded, "3000");
 }
 
-//
+//
 #[test]
 pub fn what_was_made_for_the_most_that_is_signed_is_settled_by_the_new_bytes() {
     for later in [0, 2] {
@@ -314,7 +314,7 @@ pub fn what_was_made_for_the_most_that_is_signed_is_settled_by_the_new_bytes() {
     }
 }
 
-//
+//
 #[test]
 pub fn what_was_charged_in_part_is_settled_by_no_permit_that_moves_all() {
     let mut world = world();

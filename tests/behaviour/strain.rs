@@ -157,7 +157,7 @@ pub fn calls_of_one_payer_that_fail_hold_back_no_other() {
     }
 }
 
-//
+//
 #[test]
 pub fn permits_that_the_chain_refuses_hold_back_no_other_payment() {
     let mut world = World::with(vars(json!([

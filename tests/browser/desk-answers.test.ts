@@ -100,7 +100,7 @@ test('a refund that is refused in the wallet is taken back, also where the gate 
   assert.deepEqual(gate.told, [`refunding ${ONE}`, `not-refunded ${ONE}`]);
 });
 
-// A-700
+// A-698
 test('a refund that a wallet of another network sends is begun at the gate first, and by one person', { timeout: LIMIT_MS }, async () => {
   const transaction = '5'.repeat(88);
   const gate = new ScriptedGate().owes(ONE, { network: 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp', transaction });
@@ -204,7 +204,7 @@ test('a receipt that is written in another way than the standard says neither ye
   await said(page, /on the record/);
 });
 
-// A-701
+// A-699
 test('a transfer that failed in a transaction that succeeded is made again by the word of a person, as the node may be behind', {
   timeout: LIMIT_MS,
 }, async () => {

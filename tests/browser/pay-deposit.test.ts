@@ -268,7 +268,7 @@ test('what was bought comes back to sight where another tab keeps the rest waiti
   await says(page, /You have 0\.49 USDC back/);
 });
 
-// A-715
+// A-712
 test('once a seller was restored, a deposit of before pays for nothing and comes back', async () => {
   const [, paid, asked] = await moved(2, async () => {
     const { page: first } = await open(2, `${PATH}?before`);

@@ -90,7 +90,7 @@ test('an approved payment that is being prepared can be denied at the desk, and 
   assert.deepEqual(told, ['/api/organizations/acme/reviews/rev_1/deny']);
 });
 
-// A-702
+// A-700
 test('a desk takes its token over https, or on its own machine, and says so where others can read along', {
   timeout: LIMIT_MS,
 }, async () => {

@@ -188,7 +188,7 @@ for (const [index, path] of ['/report-sponsored', '/report-sponsored-before', '/
   });
 }
 
-// A-731
+// A-714
 test('payments of one process at once sign one allowance after the other, and each is charged', async () => {
   const payer = world.chain.accounts.payers[7]!;
   const { signer, types } = listed(payer);

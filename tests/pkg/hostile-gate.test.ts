@@ -94,7 +94,7 @@ test('no key of a payment is named as its payer', async () => {
   assert.match((await farebox(['payments', 'rcpt_1'])).out, new RegExp(`^payer: ${OWED.payer}$`, 'm'));
 });
 
-// A-700
+// A-698
 test('a refund that a wallet of another network sends is begun before anyone is told to send it', async () => {
   const owed = { ...OWED, network: 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp', transaction: '5'.repeat(88) };
   answer = (path) => (path.endsWith('/refunding') ? { ...owed, refunding: '2026-09-21T14:14:20Z', refunding_id: 3 } : owed);
@@ -115,7 +115,7 @@ test('a refund that a wallet of another network sends is begun before anyone is 
   assert.match(others.err, /its owner owes the refund/);
 });
 
-// A-705
+// A-718
 test('what is answered in the place of the gate begins no refund, and decides nothing', async () => {
   const solana = { ...OWED, network: 'solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp' };
   for (const owed of [OWED, solana]) {

@@ -93,7 +93,7 @@ pub fn a_refund_whose_answer_was_lost_leaves_no_rest_that_is_not_there() {
     }
 }
 
-//
+//
 #[test]
 pub fn what_was_deposited_before_a_restore_is_asked_back_by_the_terms_of_then() {
     let (mut payee, mut record) = (Payee::default(), None);
@@ -139,7 +139,7 @@ pub fn what_was_deposited_before_a_restore_is_asked_back_by_the_terms_of_then() 
     assert_ne!(renewed.channel, payee.channel);
 }
 
-//
+//
 #[test]
 pub fn one_refund_asks_for_one_channel_and_believes_nothing_of_another() {
     let (mut payee, mut record) = (Payee::default(), None);

@@ -103,7 +103,7 @@ pub fn an_allowance_of_the_amount_is_signed_before_the_payment_and_goes_with_it(
     assert_eq!(message["payload"]["permit2Authorization"]["permitted"]["amount"], "10000");
 }
 
-//
+//
 #[test]
 pub fn nothing_is_read_where_no_permit_could_go_with_the_payment() {
     let bare = entry("10000");

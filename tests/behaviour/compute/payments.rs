@@ -366,7 +366,7 @@ pub fn a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_se
     }
 }
 
-//
+//
 #[test]
 pub fn a_payment_that_was_not_heard_of_is_worked_for_when_it_comes() {
     // Shown early, and shown just before its quote ends; of a network's first quotes, and of later ones.

@@ -501,7 +501,7 @@ pub fn terms_of_another_payment_than_the_quote_s_reach_no_buyer() {
     assert_eq!(read("payment-required", "%".into()), GateTerms::Told);
 }
 
-//
+//
 #[test]
 pub fn charges_of_another_payment_than_the_quote_s_reach_no_buyer() {
     let mut world = World::with_seller();

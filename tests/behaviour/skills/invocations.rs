@@ -245,7 +245,7 @@ pub fn what_no_one_tells_of_ends_and_may_have_been_paid() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_treasury_that_is_asked_again_has_as_long_as_it_had_at_first() {
     let mut without = vars();

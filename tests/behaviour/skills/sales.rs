@@ -208,7 +208,7 @@ pub fn a_pack_and_a_fee_are_paid_in_the_usual_token_of_each_network() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_fee_that_was_asked_before_it_changed_lists_its_skill() {
     let mut vars = vars();

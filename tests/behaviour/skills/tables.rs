@@ -136,7 +136,7 @@ pub fn a_skill_is_sold_on_no_network_that_came_after_it() {
     assert!(written(&mut world).text.contains("/s/both"));
 }
 
-//
+//
 #[test]
 pub fn the_gate_s_table_follows_the_market_s_settings() {
     let mut vars = vars();

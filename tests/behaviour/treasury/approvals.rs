@@ -172,7 +172,7 @@ pub fn an_approval_that_ends_while_its_payment_is_prepared_is_asked_for_again() 
     }
 }
 
-//
+//
 #[test]
 pub fn what_is_prepared_for_an_agent_that_ends_gives_no_approval_back() {
     for comes_again in [false, true] {
@@ -193,7 +193,7 @@ pub fn what_is_prepared_for_an_agent_that_ends_gives_no_approval_back() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_token_that_was_taken_back_after_its_end_gives_no_approval_back() {
     // The Worker is lost, and the alarm comes late or later.
