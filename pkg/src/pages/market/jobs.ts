@@ -17,7 +17,7 @@ const STATES: Readonly<Record<string, readonly [string, string]>> = {
   releasing: ['warning', 'Its work is delivered. The money goes to the seller, or back if the result is judged to be none.'],
   refunding: ['warning', 'There is no work, and the money goes back.'],
   done: ['positive', 'It is done.'],
-  failed: ['critical', 'It is not done. What was paid for it goes, or went, back, unless the operator of the gate waived it.'],
+  failed: ['critical', 'It is not done. Who paid has the money back, unless the operator of the gate waived it.'],
 };
 
 function statePill(state: string): HTMLElement {
