@@ -12,9 +12,12 @@ export async function turnOf(name: string, store: Store, signal: AbortSignal | n
     signal?.throwIfAborted();
   }
   let ends = (): void => undefined;
-  all.set(name, new Promise((resolve) => (ends = resolve)));
+  const mine = new Promise<void>((resolve) => {
+    ends = resolve;
+  });
+  all.set(name, mine);
   return () => {
-    all.delete(name);
+    if (all.get(name) === mine) all.delete(name);
     ends();
   };
 }

@@ -74,8 +74,9 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     if (ways.isOnce(call) && options.choose === 'session') throw refusal(call.known ?? {});
     if (options.choose === 'once' || others.has(endpoint) || ways.isOnce(call)) return paysOnce();
     // A request that costs nothing needs no store: what cannot be read now is read again before anything is paid.
-    const isLater = options.choose === 'session';
-    const open = call !== undefined ? 'nothing' : isLater ? undefined : await openOf(request).catch(() => undefined);
+    const read = call !== undefined ? 'nothing' : await openOf(request).catch(() => undefined);
+    // Where only a session may pay, what is open stands in the way of what costs something alone.
+    const open = options.choose === 'session' && read !== 'nothing' ? undefined : read;
     const gone = open === undefined ? undefined : await goneOn(open, paysOnce);
     if (gone !== undefined) return gone;
     /** The voucher that has left without a key: a second look at the terms shows the same one. */

@@ -17,6 +17,7 @@ import { inMemory } from './purchases.js';
 import { endsIn, fetchOf, headerLines, keyOf, type Plain, paidUrl, pause, plain, requestOf } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
 import { isStore, memoryStore, type Store, update } from './store.js';
+import { timerMs } from './timer.js';
 
 /** `fetch`, and the endpoints of its store that the payer has to look at. */
 export type PayingFetch = typeof globalThis.fetch & { readonly endpoints: Endpoints };
@@ -267,7 +268,12 @@ function withAsked<T>({ url, askedUrl }: Payment, text: string | undefined): T |
  * The last answer, unless the last request was lost, and the payment that left last; whether it is counted, and whether something that can be charged has left
  * this process, or may have.
  */
-type Last = { response: Response | undefined; sent: SentPayment | undefined; reserved: boolean; hasLeft: boolean };
+type Last = { response: Response | undefined; sent: SentPayment | undefined; reserved: boolean; hasLeft: boolean; turn?: Turn };
+
+/** A turn in which no other payment of this process signs an allowance of the same token: given back with the answer, or some time after the payment has left. */
+type Turn = { readonly leave: () => void; readonly ends: () => void };
+/** How long a server that does not answer keeps it, seconds, unless the policy says how long a payment is sent again. */
+const TURN_SECS = 60;
 
 async function steps(payment: Payment, last: Last, begins: Step | undefined): Promise<Response> {
   const { exchange, request, signer, store, now, endpoint, watch, kept } = payment;
@@ -291,6 +297,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           await kept?.ended();
           return last.response;
         }
+        last.turn?.leave();
         await toldOf(payment, step.receipt);
         const response = kept === undefined ? last.response : await kept.settled(last.response, step.receipt);
         payments.set(response, sent);
@@ -346,9 +353,16 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           await unsigned(payment);
           throw error;
         });
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        const most = (payment.options.policy?.deadlineSecs ?? TURN_SECS) * 1000;
+        const ends = (): void => {
+          timer ??= setTimeout(leave, timerMs(most));
+        };
+        last.turn = { leave, ends };
         try {
           return await steps({ ...payment, allowsAlone: true }, last, await next());
         } finally {
+          clearTimeout(timer);
           leave();
         }
       }
@@ -410,6 +424,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           throw error;
         }
         last.hasLeft = true;
+        last.turn?.ends();
         await pause(step.waitMs, signal);
         signal?.throwIfAborted();
         last.sent = sentOf(payment);

@@ -217,6 +217,23 @@ test('the package signs the payment alone where the allowance is enough', async 
   assert.deepEqual([types, change.paid], [['PermitWitnessTransferFrom'], PRICE_ATOMIC]);
 });
 
+test('a seller that takes an allowance and never answers holds up no other payment for longer than it is sent again', async () => {
+  const payer = world.chain.accounts.payers[5]!;
+  const over = new AbortController();
+  const hangs: typeof fetch = async (input, init) => {
+    const { url, headers } = new Request(input, init);
+    if (!url.endsWith('?hangs') || headers.get('payment-signature') === null) return fetch(input, init);
+    return new Promise((_, reject) => over.signal.addEventListener('abort', () => reject(new TypeError('the connection broke off'))));
+  };
+  const paying = wrapFetch(hangs, { signer: payer, policy: { ...POLICY, deadlineSecs: 1 }, nodes: nodes() });
+  const stuck = paying(`${world.gate.url}/report-sponsored?hangs`).catch((error: unknown) => error);
+  const { result, change } = await changesDuring(world, payer.address, () => paying(`${world.gate.url}/report-sponsored`));
+  assert.equal(result.status, 200, await result.clone().text());
+  assert.equal(change.paid, PRICE_ATOMIC);
+  over.abort();
+  assert.equal(((await stuck) as { code?: string }).code, 'payment_unresolved');
+});
+
 test('a node is named by a URL for each network, and by nothing else', () => {
   const signer = world.chain.accounts.payers[5]!;
   for (const wrong of [

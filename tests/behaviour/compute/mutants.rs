@@ -302,6 +302,10 @@ pub const TABLE: &[Row] = &[
         payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),
     row!(
+        AnyPaymentIsTheLostOne,
+        payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
+    ),
+    row!(
         UnheardPromptsAreLost,
         payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),

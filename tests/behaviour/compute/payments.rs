@@ -260,6 +260,11 @@ impl Keyed {
 
     /// The same, until this second.
     fn signed_until(&self, units: &str, end: u64) -> Value {
+        self.signed_as(units, end, 3)
+    }
+
+    /// The same, with this nonce.
+    fn signed_as(&self, units: &str, end: u64, nonce: u8) -> Value {
         let usdc = Domain {
             name: "USDC",
             version: "2",
@@ -272,13 +277,13 @@ impl Keyed {
             value: Amount::from_atomic(units).unwrap(),
             valid_after: UnixTime::from_secs(0),
             valid_before: UnixTime::from_secs(end),
-            nonce: [3; 32],
+            nonce: [nonce; 32],
         };
         let signature = self.account.sign(&terms.digest(&usdc.separator())).unwrap();
         let authorization = json!({
             "from": self.account.address().to_checksum(), "to": ESCROW, "value": units,
             "validAfter": "0", "validBefore": end.to_string(),
-            "nonce": hex::encode_prefixed(&[3; 32]),
+            "nonce": hex::encode_prefixed(&[nonce; 32]),
         });
         let signature = hex::encode_prefixed(&signature.to_bytes());
         json!({
@@ -400,13 +405,18 @@ pub fn a_payment_that_was_not_heard_of_is_worked_for_when_it_comes() {
         assert!(!world.rows.jobs[0].prompt.is_empty());
         assert_eq!(world.start(1, &told.text("job_id")).status, 200);
         // The answer was lost: the same request with the same bytes has no other terms, whenever it comes.
-        for wait in [0, 600_000] {
-            world.now += wait;
-            let mut payment = keyed.signed("5000");
+        let buy = |world: &mut World, mut payment: Value| {
             payment["resource"] = json!({"url": format!("https://gate.example.com/till/{id}")});
             let payment = base64::encode(payment.to_string().as_bytes());
             let (client, body) = ("10.0.0.1".into(), Keyed::order(&keyed.address).to_string());
-            let answer = world.send(Command::Buy { client, payment, body });
+            world.send(Command::Buy { client, payment, body })
+        };
+        // Another payment of the buyer's would be charged beside it.
+        let other = keyed.signed_as("5000", NOON / 1000 + 900, 4);
+        assert_ne!(buy(&mut world, other), Answer::Till(id.clone()), "{begins}");
+        for wait in [0, 600_000] {
+            world.now += wait;
+            let answer = buy(&mut world, keyed.signed("5000"));
             assert_eq!(answer, Answer::Till(id.clone()), "{begins} {wait}");
         }
     }

@@ -282,6 +282,8 @@ macro_rules! compute {
             UnheardPaymentsAreSignedAgain,
             /// A payment that was not heard of, and has come since, is answered by new terms.
             HeardPaymentsAreSignedAgain,
+            /// Any payment of its buyer's is the one that a quote was not told of.
+            AnyPaymentIsTheLostOne,
             /// A quote whose payment was shown early and not heard of loses its prompt when it ends.
             UnheardPromptsAreLost,
             /// The gate's terms are passed on though they are not those of the quote.

@@ -165,6 +165,7 @@ impl Quotes<'_> {
             until: tick.now.saturating_add(QUOTE_MS),
             firm: 0,
             unheard: false,
+            lost: String::new(),
             state: QuoteState::Open,
             id,
         }

@@ -474,8 +474,10 @@ pub(super) fn end_unpaid(
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
     let event = event.seller(&job.seller).done();
     // One that is over keeps its prompt: its payment may still come, and is worked for.
-    let unheard = quote.unheard || is_unheard && !is_forgeable;
-    Vec::from([gone, event, Change::Quote(Box::new(QuoteRow { state, unheard, ..quote }))])
+    let is_lost = is_unheard && !is_forgeable;
+    let unheard = quote.unheard || is_lost;
+    let lost = if is_lost { job.shown.clone() } else { quote.lost.clone() };
+    Vec::from([gone, event, Change::Quote(Box::new(QuoteRow { state, unheard, lost, ..quote }))])
 }
 
 /// Notes money that got no job and goes back.

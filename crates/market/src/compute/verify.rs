@@ -156,20 +156,24 @@ impl Payments<'_> {
         tick: Now<'_>,
     ) -> Result<Option<QuoteRow>, R::Error> {
         let Some(id) = named_in(material) else { return Ok(None) };
-        Ok(records.quote(&id)?.filter(|quote| {
-            let is_sold =
-                quote.state == QuoteState::Sold && !planted(Mutant::HeardPaymentsAreSignedAgain);
-            let is_over = matches!(quote.state, QuoteState::Displaced | QuoteState::Lapsed)
-                && tick.now >= quote.until;
-            // What was sold was settled in time.
-            let tick = if is_sold { Now { now: quote.created, ..tick } } else { tick };
-            (is_over || is_sold)
-                && quote.unheard
-                && quote.fingerprint == fingerprint
-                && self.check_material(material, quote).is_ok()
-                && self.signer(material, quote, tick) == Signer::Buyer
-                && !planted(Mutant::UnheardPaymentsAreSignedAgain)
-        }))
+        let Some(quote) = records.quote(&id)? else { return Ok(None) };
+        let is_over = matches!(quote.state, QuoteState::Displaced | QuoteState::Lapsed)
+            && tick.now >= quote.until;
+        // It has come to the till itself since. Another payment of the buyer's would be charged beside it.
+        let is_lost = quote.lost == digest_of(material) || planted(Mutant::AnyPaymentIsTheLostOne);
+        let is_sold = quote.state == QuoteState::Sold
+            && is_lost
+            && records.job_of(&quote.id)?.is_some_and(|job| job.shown.is_empty())
+            && !planted(Mutant::HeardPaymentsAreSignedAgain);
+        // What was sold was settled in time.
+        let tick = if is_sold { Now { now: quote.created, ..tick } } else { tick };
+        let is_its = (is_over || is_sold)
+            && quote.unheard
+            && quote.fingerprint == fingerprint
+            && self.check_material(material, &quote).is_ok()
+            && self.signer(material, &quote, tick) == Signer::Buyer
+            && !planted(Mutant::UnheardPaymentsAreSignedAgain);
+        Ok(is_its.then_some(quote))
     }
 
     /// The text that is shown as a payment: under `mock` a member of the body.

@@ -59,6 +59,9 @@ pub struct QuoteRow {
     /// Whether a payment of its buyer's was shown for it and not heard of.
     #[serde(default)]
     pub unheard: bool,
+    /// The digest by which that payment is known, as of a job that it was shown for.
+    #[serde(default)]
+    pub lost: String,
     /// How far it is.
     pub state: QuoteState,
 }
