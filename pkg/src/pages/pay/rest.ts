@@ -55,7 +55,11 @@ const LATER = {
   advice: 'Ask again in an hour, or after the next page that you pay from your deposit.',
   again: true,
 };
-const BY_CONTRACT = { title: 'The seller does not pay it back.', advice: 'It comes back from the contract that holds it.', again: true };
+const BY_CONTRACT = {
+  title: 'The seller does not pay it back now.',
+  advice: 'Ask again later. The account that deposited can also withdraw it from the contract that holds it.',
+  again: true,
+};
 const UNTOLD = { title: 'It is not known yet whether the rest came back.', advice: 'Nothing more is paid. Ask again.', again: true };
 
 /** The way by which what is left of a deposit pays for this page, where it is enough, and the account that deposited. */

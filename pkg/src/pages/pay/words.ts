@@ -67,7 +67,7 @@ const KNOWN: Readonly<Record<string, Words>> = {
   undelivered: words('The seller did not deliver.', AT_MOST_ONCE),
   leads_on: words(
     'The server leads to another address, which this page cannot follow.',
-    `If its path has but a slash more or less, it is below, and may ask for its price. ${NOTHING}`,
+    'What you may have signed here is charged once at most. If its path has but a slash more or less, it is below: what that asks for is another payment.',
     false,
   ),
   unanswered: words('The server has nothing for you here.', NOTHING),
