@@ -85,7 +85,7 @@ test('an approved payment that is being prepared can be denied at the desk, and 
   while (told.length === 0) {
     await page.waitForTimeout(SETTLED_MS + 100);
     await prepared.getByRole('button', { name: /^Deny/ }).click();
-    await page.waitForTimeout(200);
+    for (let wait = 0; wait < 30 && told.length === 0; wait += 1) await page.waitForTimeout(100);
   }
   await page
     .getByRole('status')
