@@ -94,7 +94,7 @@ export const ABORTS: readonly Guard[] = [
     'server',
     ['agent-mcp', 'the tool that is named'],
   ],
-  ['one call at a time pays a link', 'agent/links.js', 'all.set(place, ends);', '', ['links-lost', 'calls at the same time']],
+  ['one call at a time pays a link', 'alone.js', 'all.set(name, mine);', '', ['links-lost', 'calls at the same time']],
   [
     "a link that was answered without a receipt is a person's to pay again",
     'agent/links.js',

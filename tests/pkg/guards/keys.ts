@@ -71,8 +71,8 @@ export const KEYS: readonly Guard[] = [
   [
     'what was refused before anything was asked for is not counted',
     'fetch.js',
-    'await unsigned(payment);\n                    throw error;\n                }\n                hasLeft = true;\n                const hash',
-    'throw error;\n                }\n                hasLeft = true;\n                const hash',
+    'await unsigned(payment);\n                    throw error;\n                }\n                last.hasLeft = true;\n                const hash',
+    'throw error;\n                }\n                last.hasLeft = true;\n                const hash',
     ['broadcasts', 'a store with resume: who is asked'],
   ],
   ['a row without a text is read', 'sent.js', "text || '{}'", 'text', ['resume', 'rows without a text']],
