@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, describe, it } from 'node:test';
 
 import { check, type Finding, type Report } from '../../scripts/check/index.mjs';
@@ -464,8 +464,10 @@ describe('the command', () => {
       `${folder.file}:${line('"/a"')}:20 ROUTES[0].price: price is zero; write "free" for a route that costs nothing; write a price such as "$0.01"`,
       `${folder.file}:${line('DEFAULT')}:1 DEFAULT: must be "free" or "deny"`,
       `${folder.file}:${line('ORIGIN_URI')}:1 warning: ORIGIN_URI: is not read; did you mean ORIGIN_URL?`,
-      'note: GATE_SECRET is a secret; `wrangler secret put GATE_SECRET` if it is not there yet',
-      'note: LEDGER_SALT is a secret; `wrangler secret put LEDGER_SALT` if it is not there yet',
+      ...['GATE_SECRET', 'LEDGER_SALT'].map(
+        (name) =>
+          `note: ${name} is a secret; \`wrangler secret put ${name} --config ${relative('.', folder.file)}\` if it is not there yet`,
+      ),
       `${folder.file}: 2 errors, 1 warning`,
     ]);
   });
@@ -507,6 +509,7 @@ describe('the command', () => {
     const moved = HEAD.split('\n').length;
     const placed = stdout
       .replaceAll(`${folder.file}:`, 'wrangler.toml:')
+      .replaceAll(` --config ${relative('.', folder.file)}`, '')
       .replace(/^(wrangler\.toml:)(\d+)/gm, (_, name: string, line: string) => `${name}${Number(line) - moved}`);
     assert.equal(placed, shown);
     const said = [...shown.matchAll(/^wrangler\.toml:\d+:\d+ (?:warning: )?([^:]+): (.*)$/gm)].map(([, variable = '', remedy = '']) => ({
