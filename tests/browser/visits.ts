@@ -27,7 +27,8 @@ const statusOf = (page: Page) => page.locator('#pay [role=status]');
 export const isPaid = (page: Page): Promise<void> =>
   statusOf(page)
     .filter({ hasText: /^Paid\./ })
-    .waitFor();
+    // A channel that a page which is gone has in use is waited for, 15 s each time.
+    .waitFor({ timeout: 60_000 });
 
 export const says = (page: Page, text: RegExp): Promise<void> => statusOf(page).filter({ hasText: text }).waitFor();
 
