@@ -11,6 +11,7 @@ use farebox_base::http::{Headers, ResponseHead};
 use farebox_common::problem::{self, Code};
 use farebox_evm::known::SignedDigest;
 use farebox_ledger::attempts::FailureCause;
+use farebox_wire::mpp;
 use farebox_wire::x402::extension::diagnostic::DiagnosticCode;
 
 /// One answer to the client.
@@ -316,20 +317,7 @@ fn without_payment_challenges(list: &str) -> String {
 
 /// The elements of a list; commas inside quoted strings do not count.
 fn elements(list: &str) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    list.split(move |c: char| {
-        if escaped {
-            escaped = false;
-        } else if quoted && c == '\\' {
-            escaped = true;
-        } else if c == '"' {
-            quoted = !quoted;
-        } else if c == ',' && !quoted {
-            return true;
-        }
-        false
-    })
-    .map(|element| element.trim_matches([' ', '\t']))
+    mpp::elements(list).into_iter().map(|element| element.trim_matches([' ', '\t']))
 }
 
 /// The scheme, if this element begins a challenge: a token alone, or a token and a space that is
