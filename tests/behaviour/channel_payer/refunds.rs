@@ -12,6 +12,15 @@ use super::{
 /// Another account that signs for the payee.
 const SINCE: &str = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
 
+/// Buys twice by one channel; the terms of that.
+fn paid_twice(payee: &mut Payee, record: &mut Option<String>) -> Headers {
+    let terms = payee.terms(false);
+    for seed in 1..3 {
+        assert_eq!(played(seed, record, &terms, |it| payee.takes(it, None)).2, "");
+    }
+    terms
+}
+
 #[test]
 pub fn a_refund_of_more_than_is_left_is_not_believed_and_nothing_is_forgotten() {
     let (mut payee, mut record) = (Payee::default(), None);
@@ -97,10 +106,7 @@ pub fn a_refund_whose_answer_was_lost_leaves_no_rest_that_is_not_there() {
 #[test]
 pub fn what_was_deposited_before_a_restore_is_asked_back_by_the_terms_of_then() {
     let (mut payee, mut record) = (Payee::default(), None);
-    let terms = payee.terms(false);
-    for seed in 1..3 {
-        assert_eq!(played(seed, &mut record, &terms, |it| payee.takes(it, None)).2, "");
-    }
+    let terms = paid_twice(&mut payee, &mut record);
     // Whoever is paid elsewhere gets no word of it.
     let signer = json!({"receiverAuthorizer": SINCE});
     let foreign = changed(&terms, AUTHORIZER, &signer);
@@ -143,10 +149,7 @@ pub fn what_was_deposited_before_a_restore_is_asked_back_by_the_terms_of_then() 
 #[test]
 pub fn one_refund_asks_for_one_channel_and_believes_nothing_of_another() {
     let (mut payee, mut record) = (Payee::default(), None);
-    let terms = payee.terms(false);
-    for seed in 1..3 {
-        assert_eq!(played(seed, &mut record, &terms, |it| payee.takes(it, None)).2, "");
-    }
+    let terms = paid_twice(&mut payee, &mut record);
     // The same payee by another signer: of that channel less was signed.
     let signer = json!({"receiverAuthorizer": SINCE});
     let since = changed(&terms, PAYEE, &signer);
