@@ -1,9 +1,9 @@
 /** The ways to pay for a purchase under a key, by each channel and by itself: what leaves one way is charged beside what leaves another. */
 import { type Left, leftIn, refusal, type Voucher, WAY } from './bought.js';
 import { FareboxError } from './error.js';
-import { paymentOf, receiptOf } from './fetch.js';
 import { KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
 import { noted } from './noted.js';
+import { paymentOf, receiptOf } from './payment.js';
 import type { Plain } from './request.js';
 import { sentIn, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';

@@ -3,10 +3,11 @@
 import * as wasm from '#agent-wasm';
 import { alone } from '../alone.js';
 import { FareboxError, type SentPayment, unusable } from '../error.js';
-import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
+import { wrapFetch } from '../fetch.js';
 import { type Members, membersIn, membersOf } from '../members.js';
 import { takesTokens } from '../operator/client.js';
 import type { PayOptions, Proposal, Receipt } from '../options.js';
+import { paymentOf, receiptOf } from '../payment.js';
 import { endsIn, leadsOn } from '../request.js';
 import { type KeptPayment, resume, sentPayments } from '../resume.js';
 import type { Store } from '../store.js';

@@ -2,9 +2,10 @@
 import * as cards from '#cards-wasm';
 
 import { FareboxError, type SentPayment, unusable } from '../error.js';
-import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
+import { wrapFetch } from '../fetch.js';
 import { membersOf } from '../members.js';
 import type { PayOptions, Receipt } from '../options.js';
+import { paymentOf, receiptOf } from '../payment.js';
 import { resume } from '../resume.js';
 import { storeOf } from './signer-store.js';
 

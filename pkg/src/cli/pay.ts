@@ -4,9 +4,10 @@ import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { FareboxError, type SentPayment } from '../error.js';
-import { payingFetch, paymentOf, receiptOf } from '../fetch.js';
+import { payingFetch } from '../fetch.js';
 import { fileStore } from '../file-store.js';
 import type { Policy, Proposal, Receipt } from '../options.js';
+import { paymentOf, receiptOf } from '../payment.js';
 import { resume } from '../resume.js';
 import { localSigner, type Signer } from '../signer.js';
 import { inLines, linesOf } from './look.js';

@@ -32,14 +32,14 @@ export const ABORTS: readonly Guard[] = [
   ],
   [
     'a wallet hears of an abort',
-    'fetch.js',
+    'steps.js',
     'signer.sign(typedData, signal)',
     'signer.sign(typedData)',
     ['abort', 'payingFetch: a wallet'],
   ],
   [
     'what was signed for a caller who has given up does not leave',
-    'fetch.js',
+    'steps.js',
     'signal?.throwIfAborted(); last.sent = sentOf(payment);',
     'last.sent = sentOf(payment);',
     ['abort', 'payingFetch: a payment that was signed'],

@@ -135,7 +135,7 @@ export const ENDS: readonly Guard[] = [
   ],
   [
     'a payment of fetch is kept before it leaves',
-    'fetch.js',
+    'steps.js',
     'await kept?.sends(exchange, payment.url);',
     '',
     ['resume', 'a call that failed without an outcome'],
@@ -263,7 +263,7 @@ export const ENDS: readonly Guard[] = [
   ],
   [
     'a request that hangs ends',
-    'fetch.js',
+    'steps.js',
     'endsIn(options.timeoutMs, rest.signal)',
     'AbortSignal.any([rest.signal, AbortSignal.timeout(options.timeoutMs)])',
     ['waiting', 'an answer that never comes'],

@@ -4,7 +4,7 @@ import type { Guard } from './guard.ts';
 export const KEYS: readonly Guard[] = [
   [
     'a transaction is kept before it is asked for',
-    'fetch.js',
+    'steps.js',
     'await kept?.sending(exchange, payment.url);',
     '',
     ['broadcasts', 'what a process was killed in'],
@@ -70,7 +70,7 @@ export const KEYS: readonly Guard[] = [
   ],
   [
     'what was refused before anything was asked for is not counted',
-    'fetch.js',
+    'steps.js',
     'await unsigned(payment);\n                    throw error;\n                }\n                last.hasLeft = true;\n                const hash',
     'throw error;\n                }\n                last.hasLeft = true;\n                const hash',
     ['broadcasts', 'a store with resume: who is asked'],
@@ -169,7 +169,7 @@ export const KEYS: readonly Guard[] = [
   ],
   [
     'an error has what has left alone',
-    'fetch.js',
+    'steps.js',
     'error.payment = last.sent;',
     'error.payment = sentOf(payment);',
     ['two-tokens', "a payment that was held back stands in no error, and its buyer's store tells of the one that left, with one"],

@@ -1,9 +1,10 @@
 /** One execution: a prepared request is paid under its key, or what was signed for that key before is sent again. */
 import * as wasm from '#agent-wasm';
 import { FareboxError } from '../../error.js';
-import { payingThrough, receiptOf } from '../../fetch.js';
+import { payingThrough } from '../../fetch.js';
 import { drawn } from '../../hex.js';
 import type { Proposal } from '../../options.js';
+import { receiptOf } from '../../payment.js';
 import { askPerson } from '../../person.js';
 import { headWithin } from '../../request.js';
 import { isUnended } from '../../sent.js';
