@@ -59,13 +59,14 @@ impl FacilitatorReply {
         }
     }
 
-    /// Whether it finds a payment invalid and calls that an error of its own, as some write what
-    /// the chain refuses: it may be the payment's fault or the node's.
+    /// Whether it finds a payment invalid and calls that an error of its own, by its status or its
+    /// reason, as some write what the chain refuses: it may be the payment's fault or the node's.
     #[must_use]
     pub fn stumbles(&self) -> bool {
         let object = self.object(MAX_REPLY_BYTES);
         object.is_some_and(|(status, object)| {
-            status >= 500 && object.get("isValid") == Some(&Value::Bool(false))
+            object.get("isValid") == Some(&Value::Bool(false))
+                && (status >= 500 || names_trouble(&object))
         })
     }
 
@@ -120,12 +121,16 @@ impl FacilitatorReply {
         if self.health() == Health::Bad || !body.contains("false") {
             return self.health() == Health::Bad;
         }
-        let Some((_, object)) = self.object(MAX_REPLY_BYTES) else { return true };
-        ["invalidReason", "errorReason"].iter().any(|name| {
-            let reason = object.get(*name).and_then(Value::as_str);
-            reason.is_some_and(|reason| reason::cause(reason) == Cause::Trouble)
-        })
+        self.object(MAX_REPLY_BYTES).is_none_or(|(_, object)| names_trouble(&object))
     }
+}
+
+/// Whether the reason of a refusal is no fault of the payer.
+fn names_trouble(object: &Map<String, Value>) -> bool {
+    ["invalidReason", "errorReason"].iter().any(|name| {
+        let reason = object.get(*name).and_then(Value::as_str);
+        reason.is_some_and(|reason| reason::cause(reason) == Cause::Trouble)
+    })
 }
 
 /// Whether what stands around the content says that something went wrong.
