@@ -175,7 +175,10 @@ export async function headWithin(
 }
 
 /** Such a signal, and what stops its timer. */
-function ending(milliseconds: number, signal: AbortSignal | null | undefined): { readonly signal: AbortSignal; readonly over: () => void } {
+export function ending(
+  milliseconds: number,
+  signal: AbortSignal | null | undefined,
+): { readonly signal: AbortSignal; readonly over: () => void } {
   const ends = new AbortController();
   // The timer holds the controller, and no process for it.
   const timer = setTimeout(

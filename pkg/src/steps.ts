@@ -6,7 +6,7 @@ import { type Call, called } from './node.js';
 import { noted } from './noted.js';
 import { agree, declined, named, noteOf, type Payment, proposalOf, type Step, sentOf, tell, toldOf } from './payment.js';
 import { askPerson } from './person.js';
-import { endsIn, headerLines, pause } from './request.js';
+import { ending, endsIn, headerLines, pause } from './request.js';
 import { update } from './store.js';
 import { timerMs } from './timer.js';
 
@@ -44,7 +44,7 @@ type Last = { response: Response | undefined; sent: SentPayment | undefined; res
 
 /** A turn in which no other payment of this process signs an allowance of the same token: given back with the answer, or some time after the payment has left. */
 type Turn = { readonly leave: () => void; readonly ends: () => void };
-/** How long a server that does not answer keeps it, seconds, unless the policy says how long a payment is sent again. */
+/** How long a server that does not answer keeps it, and how long another payment waits for it, seconds, unless the policy says how long a payment is sent again. */
 const TURN_SECS = 60;
 
 async function steps(payment: Payment, last: Last, begins: Step | undefined): Promise<Response> {
@@ -119,13 +119,17 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         if (step.do !== 'sign' || payment.allowsAlone) break;
         // A token takes its permits one after the other: another one before it is answered would have the same number.
         const name = `${proposalOf(payment)?.payer} ${reading.network} ${reading.calls[0].to}`;
-        const leave = await turnOf(name, store, signal).catch(async (error: unknown) => {
+        const most = (payment.options.policy?.deadlineSecs ?? TURN_SECS) * 1000;
+        const waits = ending(most, signal);
+        const leave = await turnOf(name, store, waits.signal).catch(async (error: unknown) => {
+          // Another one may never end: of two permits with one number the chain takes one.
+          if (signal?.aborted !== true) return () => undefined;
           // Nothing was signed.
           await unsigned(payment);
           throw error;
         });
+        waits.over();
         let timer: ReturnType<typeof setTimeout> | undefined;
-        const most = (payment.options.policy?.deadlineSecs ?? TURN_SECS) * 1000;
         const ends = (): void => {
           timer ??= setTimeout(leave, timerMs(most));
         };

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { UptoEvmScheme } from '@x402/evm/upto/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
@@ -232,6 +233,28 @@ test('a seller that takes an allowance and never answers holds up no other payme
   assert.equal(change.paid, PRICE_ATOMIC);
   over.abort();
   assert.equal(((await stuck) as { code?: string }).code, 'payment_unresolved');
+});
+
+test('a wallet that does not answer holds up no other payment for longer', async () => {
+  const payer = world.chain.accounts.payers[5]!;
+  const over = new AbortController();
+  let asked = 0;
+  const signer = {
+    address: payer.address,
+    signTypedData: (typedData: Parameters<typeof payer.signTypedData>[0]) => {
+      asked += 1;
+      if (asked > 1) return payer.signTypedData(typedData);
+      return new Promise<never>((_, reject) => over.signal.addEventListener('abort', () => reject(new TypeError('refused'))));
+    },
+  };
+  const paying = payingFetchOfPackage({ signer, policy: { ...POLICY, deadlineSecs: 1 }, nodes: nodes() });
+  const stuck = paying(`${world.gate.url}/report-sponsored?first`).catch((error: unknown) => error);
+  while (asked === 0) await setTimeout(10);
+  const { result, change } = await changesDuring(world, payer.address, () => paying(`${world.gate.url}/report-sponsored`));
+  assert.equal(result.status, 200, await result.clone().text());
+  assert.equal(change.paid, PRICE_ATOMIC);
+  over.abort();
+  assert.equal(((await stuck) as { code?: string }).code, 'wallet_failed');
 });
 
 test('a node is named by a URL for each network, and by nothing else', () => {
