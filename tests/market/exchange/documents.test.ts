@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -27,7 +27,7 @@ before(async () => {
   symlinkSync(join(root, 'pkg'), join(folder.path, 'node_modules', 'farebox'));
   writeFileSync(
     join(folder.path, 'handler'),
-    '#!/bin/sh\nprompt=$(cat)\ncase $prompt in *impossible*) exit 3;; esac\nprintf "did %s" "$prompt"\n',
+    '#!/bin/sh\nprompt=$(cat)\ncase $prompt in *impossible*) exit 3;; *long*) touch began; sleep 2; yes \'"\' | head -c 30000; exit;; esac\nprintf "did %s" "$prompt"\n',
   );
   chmodSync(join(folder.path, 'handler'), 0o755);
 }, LIMIT);
@@ -78,6 +78,17 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
+/** Sells with the shell of the document; what it said of each job. */
+function sells(env: Record<string, string>): { child: ChildProcess; out: () => string[] } {
+  writeFileSync(join(folder.path, 'sell.sh'), block(documents.seller, 'sh', '# sell.sh'));
+  const child = spawn('sh', ['sell.sh'], { cwd: folder.path, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const lines = (): string[] => said.trim().split('\n');
+  return { child, out: () => lines().map((line) => line.replace(/^\S+ /, '')) };
+}
 /** Ends a seller by TERM; it is gone from the exchange, and does not come back. */
 async function ends(child: ChildProcess, name: string): Promise<void> {
   const exited = new Promise((resolve) => child.on('close', (code, signal) => resolve(signal ?? code)));
@@ -100,12 +111,7 @@ test('a seller sells with the shell of its document, and goes once and for good'
   const env = await seller('shell');
   await run(block(documents.seller, 'sh', 'export HANDLER'), env);
   assert.match(await run(block(documents.seller, 'sh', 'the handler works'), env), /the handler works/);
-  writeFileSync(join(folder.path, 'sell.sh'), block(documents.seller, 'sh', '# sell.sh'));
-  const child = spawn('sh', ['sell.sh'], { cwd: folder.path, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
-  let out = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    out += text;
-  });
+  const { child, out } = sells(env);
   await until('it is online', () => offers('shell'));
 
   // A buyer by hand.
@@ -160,13 +166,7 @@ test('a seller sells with the shell of its document, and goes once and for good'
   const failed: any = await run('node buy.mjs shell "the impossible"', its).catch((error: unknown) => error);
   const { code, money, message } = JSON.parse(failed.stderr);
   assert.deepEqual([failed.code, code, money, message], [1, 'job_failed', 'refunded', 'the handler failed']);
-  assert.deepEqual(
-    out
-      .trim()
-      .split('\n')
-      .map((line) => line.replace(/^\S+ /, '')),
-    ['complete 200', 'fail 200'],
-  );
+  assert.deepEqual(out(), ['complete 200', 'fail 200']);
   await ends(child, 'shell');
 });
 
@@ -206,4 +206,26 @@ test('a seller sells with the module of its document, and a buyer buys with its 
   );
   assert.deepEqual([bought.result, bought.money], [{ text: 'did one more' }, 'paid']);
   await ends(child, 'module');
+});
+
+// The last one: the clock of the world does not come back.
+test('a seller with a shell delivers what was worked out while its session ended', LIMIT, async () => {
+  const { child, out } = sells(await seller('patient'));
+  await until('it is online', () => offers('patient'));
+  await world.wait(850);
+  await until('it is online again', () => offers('patient'));
+  const buyer = await world.wallet();
+  const prompt = 'the long one';
+  const { json: quote } = await world.quote(buyer, prompt, { capability: 'patient' });
+  const { json: paid } = await world.ask('POST', '/api/v1/jobs/verify', {
+    body: { fingerprint: quote.fingerprint, payload: { buyer_id: buyer.address, capability: 'patient', prompt, network_profile: LIVE } },
+    headers: { 'x-payment': await signedPayment(world, buyer, quote) },
+  });
+  await until('it is at work', async () => existsSync(join(folder.path, 'began')));
+  await world.wait(60);
+  await until('it is delivered', async () => out()[0] !== '');
+  assert.deepEqual(out(), ['complete 200']);
+  const { json } = await world.ask('GET', `/api/v1/jobs/${paid.job_id}`, { headers: { authorization: `Bearer ${paid.job_token}` } });
+  assert.deepEqual([json.status, json.result], ['done', { text: '"\n'.repeat(15_000) }]);
+  await ends(child, 'patient');
 });
