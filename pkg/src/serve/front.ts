@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { type Inner, innerRequest, linesOf, passesBody, proxyOf, senderOf, targetOf } from './inner.js';
 import type { Pages } from './pages.js';
 import { placesOf, type Room } from './places.js';
+import { BUSY, EXPECTED, MOST_FIELDS, NOBODY, NOWHERE, OWN, type Refusal, refuse, TOO_MANY, UNAVAILABLE, UNREADABLE } from './refusals.js';
 import { isOwnFolder } from './shown.js';
 import { type Watch, watching } from './sides.js';
 import { isWebSocket, joined, waiting, withoutUpgrade } from './upgrade.js';
@@ -41,8 +42,6 @@ export type FrontOptions = Inner & {
 
 /** Room for the longest proof that the gate reads, and all else, bytes. */
 const MOST_HEADER_BYTES = 65_536;
-/** Fields of a request. */
-const MOST_FIELDS = 200;
 /** Beyond it the server drops fields without a word, and with them how long the body is: by then there are too many of them. */
 const KEPT_FIELDS = MOST_FIELDS + 50;
 /** Who connects and says nothing holds a connection no longer. A body may take as long as the gate lets it. */
@@ -190,8 +189,6 @@ type Connection = {
 };
 /** The requests of the connection of one that has begun, and what gives back its place. */
 type Begun = Pick<Connection, 'ends'> & { readonly leave: () => void };
-/** An answer of the front itself; `after` is in seconds. */
-type Refusal = { readonly status: number; readonly code: string; readonly detail: string; readonly after?: number };
 
 const hasTooMany = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.length > 2 * MOST_FIELDS;
 
@@ -290,47 +287,4 @@ function answerOn(outer: Socket, asked: IncomingMessage): ServerResponse {
   // and the connection would stay half open for as long as its client likes.
   answer.on('finish', () => outer.destroySoon());
   return answer;
-}
-
-const TOO_MANY = { status: 431, code: 'too_many_fields', detail: `a request has at most ${MOST_FIELDS} header fields` };
-const NOWHERE = {
-  status: 400,
-  code: 'target_unreadable',
-  detail: 'a request names a path that begins with /, or a URL of http, and one host that can be read',
-};
-const OWN = { status: 404, code: 'not_served', detail: "the folder of this gate is nobody else's" };
-const NOBODY = {
-  status: 400,
-  code: 'sender_unknown',
-  detail: 'the proxy in front has to write the address of the client as the last entry of X-Forwarded-For',
-};
-const EXPECTED = { status: 417, code: 'expectation_failed', detail: 'of what Expect may say, 100-continue is understood' };
-const UNREADABLE = {
-  status: 502,
-  code: 'answer_unreadable',
-  detail: 'the answer has header fields that cannot be read; if the request was paid for, the operator knows the payment',
-};
-/** Nothing of the request has reached the gate. */
-const BUSY = {
-  status: 503,
-  code: 'gate_busy',
-  detail: 'the gate has as many requests under way as it takes; send the same request again, with the same payment if there is one',
-  after: 1,
-};
-/** Nothing of the request has reached the gate, or it is not known. */
-const UNAVAILABLE = {
-  status: 503,
-  code: 'gate_unavailable',
-  detail: 'the gate does not run at the moment; send the same request again, with the same payment if there is one',
-  after: 2,
-};
-
-function refuse(answer: ServerResponse, { status, code, detail, after }: Refusal): void {
-  const title = `${code.charAt(0).toUpperCase()}${code.slice(1).replaceAll('_', ' ')}`;
-  const type = `urn:farebox:problem:${code}`;
-  const body = { type, title, status, detail, reason: detail, code, retryable: after !== undefined };
-  if (after !== undefined) answer.setHeader('retry-after', String(after));
-  answer
-    .writeHead(status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store', connection: 'close' })
-    .end(JSON.stringify(body));
 }

@@ -5,3 +5,4 @@ mod outbox;
 mod recover;
 mod schema;
 mod treasury;
+mod writes;
