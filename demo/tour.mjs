@@ -45,7 +45,7 @@ export async function tour({ chain, facilitator, origin, gate, token }, { header
 
   const start = { payer: await chain.balanceOf(payer.address), payee: await chain.balanceOf(payee.address) };
   console.log(
-    `\nThe payer, ${ends(payer.address)}, has ${usdc(start.payer)}; the payee, ${ends(payee.address)}, has ${usdc(start.payee)}.`,
+    `\nAll of this runs on this machine, also the chain, which plays Base Sepolia: no money of anyone's moves.\nThe payer, ${ends(payer.address)}, has ${usdc(start.payer)}; the payee, ${ends(payee.address)}, has ${usdc(start.payee)}.`,
   );
 
   /** @type {string[][]} */

@@ -39,8 +39,8 @@ after(() => demo?.stop());
 
 test('the document shows what the demo prints', () => {
   const document = readFileSync(`${root}/docs/demo.md`, 'utf8');
-  const shown = /```text\n(The payer, [\s\S]*?)\n```/.exec(document)?.[1] ?? 'no output in docs/demo.md';
-  const printed = output.slice(output.indexOf('The payer, '), output.indexOf('Everything stays up')).trimEnd();
+  const shown = /```text\n(All of this runs [\s\S]*?)\n```/.exec(document)?.[1] ?? 'no output in docs/demo.md';
+  const printed = output.slice(output.indexOf('All of this runs '), output.indexOf('Everything stays up')).trimEnd();
   assert.equal(masked(shown), masked(printed));
 });
 

@@ -186,10 +186,13 @@ fn campaigns(asked: &Asked) -> usize {
 fn tell(target: &Target, outcome: &Outcome, seed: u64) {
     let Outcome { executions, elapsed, inputs, met, failure } = outcome;
     let rate = *executions as f64 / elapsed.as_secs_f64().max(0.001);
-    println!(
-        "{:22} {executions:>9} executions, {rate:>8.0} a second, {inputs:>4} inputs, {met:>4} outcomes",
-        target.name
-    );
+    // Each execution of a machine is a history of its own, of which no outcome is told.
+    let kept = if *met == 0 {
+        String::new()
+    } else {
+        format!(", {inputs:>4} inputs that met {met:>4} outcomes")
+    };
+    println!("{:22} {executions:>9} executions, {rate:>8.0} a second{kept}", target.name);
     if let Some(failure) = failure {
         tell_failure(target, failure, *executions, elapsed.as_secs_f64(), seed);
     }

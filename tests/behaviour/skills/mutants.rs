@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    archive, catalogue, invocations, places, quotes, replies, room, sales, subscriptions, tables,
-    transactions,
+    archive, catalogue, documents, invocations, places, quotes, replies, room, sales,
+    subscriptions, tables, transactions,
 };
 
 /// A guard, the name of its test, and the test.
@@ -107,6 +107,8 @@ pub const TABLE: &[Row] = &[
     row!(OpenQuotesPileUp, quotes::a_client_holds_thirty_two_quotes),
     row!(QuotesAreNotShared, quotes::a_few_networks_leave_quotes_to_others),
     row!(AmountsAreShared, quotes::two_quotes_never_ask_for_the_same_amount),
+    row!(AmountsAreWhole, quotes::no_quote_asks_for_whole_tenths_of_a_cent),
+    row!(SellersSpeakForMarket, documents::what_a_seller_says_is_told_as_their_word),
     row!(OldQuotesSettle, quotes::a_quote_that_has_ended_is_not_settled),
     row!(HashesSettleTwice, quotes::a_hash_settles_one_quote),
     row!(StrangersSettle, quotes::money_of_another_wallet_than_the_named_one_pays_nothing),

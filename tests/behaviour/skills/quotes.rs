@@ -104,6 +104,21 @@ pub fn a_quote_says_what_it_costs_and_where_and_until_when() {
     assert_eq!(amounts, ["3 XLM", "0.00054545 BNB", "0.0001 ETH"]);
 }
 
+//
+#[test]
+pub fn no_quote_asks_for_whole_tenths_of_a_cent() {
+    let units_of = |price: &str| {
+        let body = json!({"serviceId": "svc", "units": 1, "unitPriceUsd": price});
+        let quote = quote(&mut World::of(&real_vars()), &body);
+        quote["amountUnits"].as_str().unwrap().parse::<u64>().unwrap()
+    };
+    let first_mark = units_of("1").checked_sub(1_000_000).unwrap();
+    let price = format!("0.{:06}", 1_000_000 - first_mark);
+    let units = units_of(&price);
+    assert_ne!(units % 1_000, 0, "{price}: {units}");
+    assert!((1_000_000 - first_mark..1_001_000).contains(&units));
+}
+
 #[test]
 fn numbers_are_read_as_the_original_reads_them_and_never_as_floats() {
     let mut world = World::of(&mock_vars());

@@ -139,6 +139,8 @@ macro_rules! skills {
             QuotesAreNotShared,
             /// Two quotes ask for the same amount.
             AmountsAreShared,
+            /// A quote asks for whole tenths of a cent, which a payment at a gate is, too.
+            AmountsAreWhole,
             /// A quote is settled after its end.
             OldQuotesSettle,
             /// A transaction settles one quote after the other.
@@ -191,6 +193,8 @@ macro_rules! skills {
             AsksHaveTheFirstLease,
             /// A skill is sold everywhere if it has as many networks as the market.
             NetworksAreOnlyCounted,
+            /// A seller's description stands as the market's word.
+            SellersSpeakForMarket,
         }
     };
 }

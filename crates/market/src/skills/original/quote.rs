@@ -179,14 +179,15 @@ fn make_options<B: Rows>(
             .iter()
             .take(4)
             .fold(0_u64, |all, byte| all.saturating_mul(256).saturating_add(u64::from(*byte)));
-        // Never a round amount: those are paid at the gate.
         let mark = (chance % MAX_MARK).saturating_add(1);
         let made: Option<Vec<OptionRow>> =
             rails.iter().map(|rail| rail.option(usd, mark)).collect();
         let Some(made) = made else { return Ok(None) };
         let mut is_free = true;
         for option in made.iter().filter(|option| !option.network.is_empty()) {
-            is_free &= !books.is_quoted(&option.network, &option.units)?;
+            // Whole tenths of a cent are paid at the gate. A price may have made them of any mark.
+            let is_whole = option.units.ends_with("000") && !planted(Mutant::AmountsAreWhole);
+            is_free &= !is_whole && !books.is_quoted(&option.network, &option.units)?;
         }
         if is_free || planted(Mutant::AmountsAreShared) {
             return Ok(Some(made));
