@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import type { Browser, BrowserContext, Page } from 'playwright-core';
@@ -136,6 +137,9 @@ test('it looks right in light and dark, narrow and wide, and axe finds nothing s
   const found: string[] = [];
   for (const [at, view] of ['reviews', 'budgets', 'decisions', 'agents', 'changes'].entries()) {
     await goTo(page, `${world.treasury.url}/desk/#${view}`);
+    // The picture of docs/treasury.md.
+    if (at === 0)
+      await page.screenshot({ path: join(SCREENS, 'docs-treasury.png'), clip: { x: 60, y: 0, width: 1160, height: 680 }, fullPage: true });
     found.push(...(await looksOf(page, `treasury-desk-${at}-${view}`)));
   }
   await goTo(page, `${world.treasury.url}/desk/#decisions`);
