@@ -459,6 +459,10 @@ test('what is missing is named, with the words that set it', async () => {
     [[], /ORIGIN_URL is not set: --origin/],
     [['--origin', origin.url], /PAY_TO is not set: --pay-to/],
     [['--origin', origin.url, '--pay-to', chain.accounts.payee.address, '--price', 'report'], /--price is not PATH=PRICE/],
+    [
+      ['--origin', origin.url, '--pay-to', chain.accounts.payee.address, '--price', '/report=bash.01'],
+      /--price asks bash\.01 for \/report: put it into single quotes/,
+    ],
     [['--nothing'], /--help says what there is/],
     [['--origin', origin.url, '--pay-to', '0xYourAddress', '--price', '/report=$0.01', '--port', '0'], /--pay-to: is not an address/],
     [['--origin', origin.url, '--network', 'base-sepolai'], /--network: .*did you mean "eip155:84532"/],

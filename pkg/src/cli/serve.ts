@@ -165,7 +165,7 @@ export async function serve(args: string[]): Promise<number> {
     if (room !== undefined) tell(`${room}\n`);
     const open = money === undefined ? await openTo(String(vars['ORIGIN_URL'])) : undefined;
     if (open !== undefined) tell(`${open} may be that server without the gate: let it listen on 127.0.0.1, or everything there is free\n`);
-    const free = money === undefined ? await siblingsOf(vars, BOUND) : [];
+    const free = await siblingsOf(vars, BOUND);
     for (const line of free) tell(`${line}\n`);
     if (free.length > 0) tell('  price these as well, or set DEFAULT to deny in the file of --config\n');
     if (money !== undefined) {

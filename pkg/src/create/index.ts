@@ -9,6 +9,9 @@ import { type Outcome, showsSecrets, writeProject } from './files.js';
 import { filesOf, SCRIPTS, withoutKey } from './project.js';
 import { helpOf, read } from './words.js';
 
+/** The package as `npm pack` writes it. It is not on npm yet: by its name alone a program of somebody else would come. */
+const PACKED = `/path/to/farebox-${version()}.tgz`;
+
 /** Makes a project; with `inPlace` in this folder, unless another one is named. The code to exit with. */
 export async function create(args: readonly string[], begin: string, inPlace = false): Promise<number> {
   try {
@@ -37,7 +40,7 @@ function told({ written, kept }: Outcome, folder: string): void {
   const enter = here === '.' ? [] : [`cd ${asWord(here)}`];
   const scripts = Object.entries(SCRIPTS).map(([name, command]) => `scripts.${name}='${command}'`);
   const install = kept.includes('package.json')
-    ? [`npm install farebox@${version()}`, 'npm install --save-dev wrangler@4', `npm pkg set ${scripts.join(' ')}`]
-    : ['npm install'];
+    ? [`npm install ${PACKED}`, 'npm install --save-dev wrangler@4', `npm pkg set ${scripts.join(' ')}`]
+    : [`npm install ${PACKED}`];
   tell(`\n${[...enter, ...install, 'npm run check', 'npm run dev'].map((line) => `  ${line}\n`).join('')}`);
 }

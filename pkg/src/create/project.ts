@@ -102,10 +102,10 @@ function readme(wanted: Wanted, secrets: readonly string[]): string {
   const { template, name } = wanted;
   return `# ${name}
 
-${TEMPLATES[template].replace(/^./, (letter) => letter.toUpperCase())}, with [Farebox](https://www.npmjs.com/package/farebox). Prices and settings are in \`wrangler.toml\`.
+${TEMPLATES[template].replace(/^./, (letter) => letter.toUpperCase())}, with Farebox. Prices and settings are in \`wrangler.toml\`.
 
 \`\`\`sh
-npm install       # once; commit package-lock.json
+npm install /path/to/farebox-${version()}.tgz   # once, with the file that npm pack wrote: the package is not on npm yet
 npm run check     # finds what is wrong in wrangler.toml, before it is deployed
 npm run dev       # runs it here, and prints ${PRINTED[template] ?? 'the lines that buy'}
 npm run deploy    # checks, then deploys

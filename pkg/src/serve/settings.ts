@@ -215,6 +215,9 @@ function listOf(value: unknown): unknown[] {
 function routeOf(text: string): Record<string, unknown> {
   const [, method, path, price] = /^(?:([A-Z]+) )?(\/[^=]*)=(.+)$/.exec(text) ?? [];
   if (path === undefined) throw new Usage(`--price is not PATH=PRICE, such as '/report=$0.01'`);
+  // In double quotes a shell reads `$0` itself: its own name stands there.
+  if (/^-?[\w/]*sh\./.test(price ?? ''))
+    throw new Usage(`--price asks ${price} for ${path}: put it into single quotes, such as '/report=$0.01'`);
   return { path, price, ...(method === undefined ? {} : { methods: [method] }) };
 }
 
