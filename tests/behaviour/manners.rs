@@ -400,6 +400,41 @@ pub fn what_origins_read_as_the_gates_own_is_not_the_clients_to_send() {
     }
 }
 
+//
+#[test]
+fn no_client_names_the_origin_another_path_than_the_one_that_is_priced() {
+    for name in [
+        "x-forwarded-path",
+        "x-forwarded-url",
+        "x-original-path",
+        "x-rewrite-path",
+        "x-real-url",
+        "x-invoke-path",
+        "x-invoke-query",
+        "x-matched-path",
+        "x-now-route-matches",
+        "x-vercel-original-url",
+        "x-vercel-original-path",
+        "x-vercel-forwarded-path",
+        "x-vercel-matched-path",
+        "x-vercel-rewrite-path",
+        "x-envoy-original-path",
+        "x-ms-original-url",
+        "x-sendfile-type",
+        "x-accel-mapping",
+        "x_matched_path",
+    ] {
+        for target in ["/after", "/before", "/free"] {
+            let mut world = World::new();
+            let head = if target == "/free" { get(target) } else { paid(&world.sign(target)) };
+            world.send(head.header(name, "/dear").header("x-other", "kept"));
+            let call = world.origin.calls.pop().unwrap();
+            assert_eq!(call.headers.get(name), None, "{target}: {name}");
+            assert_eq!(call.headers.get("x-other"), Some("kept"), "{target}: {name}");
+        }
+    }
+}
+
 //
 #[test]
 pub fn no_client_writes_a_key_of_those_that_the_gate_makes() {

@@ -29,6 +29,9 @@ const REMOVED: readonly HeaderRow[] = [
   ['X-Method-Override', 'DELETE'],
   ['X-Original-URL', '/admin'],
   ['X-Rewrite-URL', '/admin'],
+  ['X-Invoke-Path', '/admin'],
+  ['X-Matched-Path', '/admin'],
+  ['X-Accel-Mapping', '/=/private/'],
   // The same to an origin that reads names as CGI does.
   ['Farebox_Payer', '0x0000000000000000000000000000000000000001'],
   ['Farebox_Payment', 'rcpt_forged'],

@@ -287,7 +287,9 @@ pub fn folded(name: &str) -> Cow<'_, str> {
     Cow::Owned(name.chars().map(fold).collect())
 }
 
-/// Hop-by-hop fields, fields about payment, and fields that rename method or URL, lower case.
+/// Hop-by-hop fields, fields about payment, fields that rename method or URL, and fields that send a
+/// server in front of the origin to another file, lower case. A client has no use for the last two:
+/// a server between it and the origin writes them for what stands behind.
 pub const NEVER_FORWARDED: &[&str] = &[
     "connection",
     // An origin that says 100 first is answered for by the runtime: the answer after it would be lost.
@@ -321,7 +323,25 @@ pub const NEVER_FORWARDED: &[&str] = &[
     "x-override-url",
     "x-forwarded-uri",
     "x-forwarded-prefix",
+    "x-forwarded-path",
+    "x-forwarded-url",
+    "x-original-path",
+    "x-rewrite-path",
+    "x-real-url",
+    "x-invoke-path",
+    "x-invoke-query",
+    "x-matched-path",
+    "x-now-route-matches",
+    "x-vercel-original-url",
+    "x-vercel-original-path",
+    "x-vercel-forwarded-path",
+    "x-vercel-matched-path",
+    "x-vercel-rewrite-path",
+    "x-envoy-original-path",
+    "x-ms-original-url",
     "x-middleware-subrequest",
+    "x-sendfile-type",
+    "x-accel-mapping",
     "x-paid",
 ];
 /// Prefixes of the gate's own field names, lower case.
