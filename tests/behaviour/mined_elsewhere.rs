@@ -30,6 +30,46 @@ fn happens_before_settle<T>(
     first.response.unwrap()
 }
 
+/// A payment whose verify says that its nonce is used.
+fn called_used(mut world: World) -> (World, Payment) {
+    let payment = world.sign("/after");
+    let said = r#"{"isValid":false,"invalidReason":"nonce already used"}"#;
+    world.facilitator.verify_plan.push_back(Verify::Raw(200, said.to_owned()));
+    refused(&world.present(&payment), 503, "settlement_unknown");
+    (world, payment)
+}
+
+// A-720
+#[test]
+pub fn what_a_facilitator_falsely_calls_used_is_never_sent() {
+    for (world, ended) in [(World::with_chain(), "void"), (World::new(), "manual")] {
+        let (mut world, payment) = called_used(world);
+        for _ in 0..3 {
+            world.wait(2);
+            refused(&world.present(&payment), 503, "settlement_unknown");
+        }
+        world.pass(90_000);
+        assert_eq!(world.facilitator.settles_of(&payment.nonce), 0, "{ended}");
+        assert!(!world.facilitator.chain.is_used(&payment.nonce));
+        assert_eq!(world.origin.calls.len(), 0);
+        assert!(world.ledger.entries().iter().all(|entry| entry.state.name() == ended), "{ended}");
+    }
+}
+
+// A-720
+#[test]
+fn what_another_one_submitted_is_served_to_its_payer_alone_once_the_chain_shows_it() {
+    let (mut world, payment) = called_used(World::with_chain());
+    world.facilitator.chain.submit(&payment.nonce);
+    world.pass(200);
+    assert_eq!(world.ledger.state().name(), "settled");
+    refused(&world.present(&payment), 409, "payment_already_delivered");
+    let head = world.again(&payment, &Payer::new(1));
+    assert!(world.send(head).is_delivery());
+    assert_eq!(world.origin.calls.len(), 1);
+    assert_eq!(world.facilitator.settles_of(&payment.nonce), 0);
+}
+
 // A-35
 #[test]
 fn a_transfer_from_before_the_first_sight_serves_nothing_here() {

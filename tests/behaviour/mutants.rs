@@ -10,10 +10,10 @@ use farebox_core::mutant::{Mutant, plant};
 use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
     config, contested, deferred, diagnostic_client, diagnostics, faults, forestalled, growth,
-    handed, handles, ledger, limits, manners, metered, mpp, mpp_client, onchain, origins,
-    other_chains, outlasting, paid_back, payer_purchases, permits, pricer, purchases, receipts,
-    redelivery, redirects, requests, restore, session_payer, settlement, signed_again, skills,
-    spellings, strain, stream_payer, treasury, unproven, uploads, wallets,
+    handed, handles, ledger, limits, manners, metered, mined_elsewhere, mpp, mpp_client, onchain,
+    origins, other_chains, outlasting, paid_back, payer_purchases, permits, pricer, purchases,
+    receipts, redelivery, redirects, requests, restore, session_payer, settlement, signed_again,
+    skills, spellings, strain, stream_payer, treasury, unproven, uploads, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -27,6 +27,7 @@ macro_rules! row {
 }
 
 const TABLE: &[Row] = &[
+    row!(UnaskedIsSent, mined_elsewhere::what_a_facilitator_falsely_calls_used_is_never_sent),
     row!(AskBegins, unproven::a_payer_with_an_open_payment_buys_nothing_at_a_price_of_their_own),
     row!(OtherBytesResume, unproven::a_repeat_with_another_signature_is_told_what_became_of_the_payment_and_moves_nothing),
     row!(AnewLosesSecret, signed_again::the_secret_of_the_first_request_stays),

@@ -3,6 +3,9 @@
 macro_rules! ledger {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// A payment of which a facilitator has said that another one submitted it is sent, though nothing
+            /// was served for it.
+            UnaskedIsSent,
             /// A refused settlement takes a place of an object, and counts for no network.
             RefusedAreUncounted,
             /// The networks that have most rows of an object may take all of its places.

@@ -114,6 +114,7 @@ impl Entry {
             return (self, fate.into());
         }
         match self.state.clone() {
+            State::Unknown { .. } if self.is_unsent() => (self, Fate::Unknown.into()),
             State::Unknown { since, sent, resend, .. } => {
                 let sender = self.repeat(proven, since, now);
                 self.resend(sent, resend, sender, Fate::Unknown, now)

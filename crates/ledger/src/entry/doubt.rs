@@ -100,9 +100,20 @@ impl Entry {
         (self, Resumed::Resend(resend))
     }
 
-    /// The time at which the alarm sends the same bytes again; `None` once it has, or if it is too
-    /// late.
+    /// Whether it is in doubt only because a facilitator has said that another one submitted it.
+    /// Nothing was served for it and nobody here has asked for its money, so that nobody will.
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(self.state, State::Unknown { .. })
+            && !self.watch.asked
+            && !self.payment.is_onchain()
+    }
+
+    /// The time at which the alarm sends the same bytes again; `None` once it has, if it is too
+    /// late, or if they were never sent.
     pub(super) fn alarm_sends_at(&self, sent: UnixTime, resend_secs: &[u64]) -> Option<UnixTime> {
+        if self.is_unsent() {
+            return None;
+        }
         let tries = usize::try_from(self.watch.resends).ok()?;
         let at = sent.plus(*resend_secs.get(tries)?);
         self.can_settle_at(at.plus(SEND_MARGIN_SECS)).then_some(at)

@@ -261,10 +261,11 @@ impl Entry {
             }
             learnt => learnt,
         };
-        let never_ran = matches!(self.state, State::Released) && self.payment.mode == Mode::Before;
+        let never_ran = self.is_unsent()
+            || matches!(self.state, State::Released) && self.payment.mode == Mode::Before;
         match (&learnt, transaction) {
             (ChainVerdict::Captured(_), Some(transaction)) => {
-                if doubted {
+                if doubted && (owner || !never_ran) {
                     let to = if owner { Requester::Claimer } else { Requester::UnprovenRepeat };
                     return self.captured(transaction, to, now);
                 }

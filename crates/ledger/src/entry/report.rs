@@ -248,8 +248,9 @@ impl Entry {
                 self.handed = true;
                 return (self, Answer::Recorded);
             }
+            // Another one is said to have sent it: nobody here has, so it is looked for and not sent.
             (State::Executing(_) | State::Released | State::Abandoned, Failure::Submitted) => {
-                self.watch.asked = true;
+                self.watch.asked |= planted(Mutant::UnaskedIsSent);
                 (
                     State::Unknown { since: now, transaction: None, sent: now, resend: None },
                     Answer::Fate(Fate::Unknown),
