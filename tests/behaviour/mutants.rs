@@ -27,6 +27,7 @@ macro_rules! row {
 }
 
 const TABLE: &[Row] = &[
+    row!(MadeIsMadeAgain, signed_again::what_was_made_is_handed_out_though_others_settle_first_since),
     row!(UnaskedIsSent, mined_elsewhere::what_a_facilitator_falsely_calls_used_is_never_sent),
     row!(AskBegins, unproven::a_payer_with_an_open_payment_buys_nothing_at_a_price_of_their_own),
     row!(OtherBytesResume, unproven::a_repeat_with_another_signature_is_told_what_became_of_the_payment_and_moves_nothing),

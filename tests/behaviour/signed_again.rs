@@ -2,6 +2,7 @@
 //! moves its money at most once, whichever of its authorizations is mined. Spec: docs/repeats.md, "The same nonce, signed again".
 
 use farebox_core::encoding::base64;
+use farebox_core::facilitator::breaker::SettlementHealth;
 use farebox_core::facilitator::funds::LowBalances;
 use farebox_core::http::BodyPresence;
 use farebox_core::ledger::command::{ChainVerdict, REQUEST_DIGITS};
@@ -90,6 +91,22 @@ pub fn what_was_refused_begins_by_the_new_bytes_and_is_charged_once() {
             // What was made for the first is handed out for the second.
             assert_eq!(world.origin.calls.len(), 1, "{target}");
         }
+    }
+}
+
+//
+#[test]
+pub fn what_was_made_is_handed_out_though_others_settle_first_since() {
+    for permit in [false, true] {
+        let mut world = priced("$0.01", PAY_TO, permit);
+        world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+        let first = world.sign("/after");
+        assert_eq!(world.present(&first).problem(), "settlement_refused", "{permit}");
+        let second = again(&mut world, &first);
+        world.health = SettlementHealth::Failing;
+        let response = world.present(&second);
+        bought(&world, &response, &first, &format!("{permit}"));
+        assert_eq!(world.origin.calls.len(), 1, "{permit}: it was made once");
     }
 }
 

@@ -3,6 +3,8 @@
 macro_rules! ledger {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// A stored answer is made once more, if its payment is signed again while others settle first.
+            MadeIsMadeAgain,
             /// A payment of which a facilitator has said that another one submitted it is sent, though nothing
             /// was served for it.
             UnaskedIsSent,

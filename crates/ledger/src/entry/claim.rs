@@ -49,9 +49,13 @@ impl Entry {
         // What was made for these terms is settled by the new bytes, and not made once more.
         if anew && self.keeps_response(&again) {
             let proven = self.proves(&again);
-            let charged = self.payment.amount.clone();
+            let (charged, mode) = (self.payment.amount.clone(), self.payment.mode);
             self.take_again(*again.payment.clone());
             self.payment.amount = charged;
+            // It was made already, also where a payment that begins today is settled first.
+            if !planted(Mutant::MadeIsMadeAgain) {
+                self.payment.mode = mode;
+            }
             let (entry, resumed) = self.resumed_by(&again, proven, now);
             return (entry, resumed.into());
         }
