@@ -27,6 +27,7 @@ macro_rules! row {
 }
 
 const TABLE: &[Row] = &[
+    row!(ProgramsEndPeoplesBegins, crate::refunds::a_program_takes_back_no_begin_of_a_person_or_of_the_treasury),
     row!(MadeIsMadeAgain, signed_again::what_was_made_is_handed_out_though_others_settle_first_since),
     row!(UnaskedIsSent, mined_elsewhere::what_a_facilitator_falsely_calls_used_is_never_sent),
     row!(AskBegins, unproven::a_payer_with_an_open_payment_buys_nothing_at_a_price_of_their_own),

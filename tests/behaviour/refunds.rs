@@ -467,13 +467,16 @@ pub fn the_word_of_a_program_about_another_chain_ends_no_debt() {
 pub fn who_refunds_begins_and_ends_that_and_decides_and_sees_nothing_else() {
     let own = receipt(PAY_TO, 10_000);
     for (path, body, expected) in [
-        ("refunding", json!({}), json!({"refunding": {"known_since": 0, "sold": false}})),
         (
             "refunding",
             json!({"key": "till"}),
             json!({"refunding": {"known_since": 0, "key": "till", "sold": false}}),
         ),
-        ("not-refunded", json!({"refunding_id": 7}), json!({"not_refunded": {"begun": 7}})),
+        (
+            "not-refunded",
+            json!({"refunding_id": 7, "key": "till"}),
+            json!({"not_refunded": {"begun": 7, "key": "till"}}),
+        ),
     ] {
         let (status, _, told) = asked((REFUNDER, path, body), CHAIN, &own);
         let told: Value = serde_json::from_str(&told[0]).unwrap();
@@ -510,6 +513,21 @@ pub fn who_refunds_begins_and_ends_that_and_decides_and_sees_nothing_else() {
             panic!("{path}")
         };
         assert_eq!(code(&reply), (401, "unauthorized".to_owned()), "{path}");
+    }
+}
+
+//
+#[test]
+pub fn a_program_takes_back_no_begin_of_a_person_or_of_the_treasury() {
+    let own = receipt(PAY_TO, 10_000);
+    for (path, body) in [
+        ("refunding", json!({})),
+        ("not-refunded", json!({"refunding_id": 7})),
+        ("not-refunded", json!({"refunding_id": 7, "key": "treasury:acme"})),
+    ] {
+        let (status, wrong, told) = asked((REFUNDER, path, body.clone()), CHAIN, &own);
+        assert_eq!((status, told.len()), (400, 0), "{path} {body}: {wrong}");
+        assert_eq!(asked((OPERATOR, path, body), CHAIN, &own).0, 200, "{path}");
     }
 }
 

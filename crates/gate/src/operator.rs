@@ -43,6 +43,7 @@ use farebox_channel::config::ChannelId;
 use farebox_common::payment::TxHash;
 use farebox_common::problem::Code;
 use farebox_ledger::attempts::FailureStreak;
+use farebox_ledger::entry::RefundPlan;
 use farebox_ledger::report::{Decision, Filter, ObjectRequest};
 use farebox_wire::x402::extension::diagnostic::DiagnosticCode;
 
@@ -213,6 +214,9 @@ impl OperatorRequests<'_> {
                 let id = checked_id(id)?;
                 let Some(body) = request.body else { return Ok(Plan::Body) };
                 let decision = decision(what, body, self.restore.at.map_or(0, UnixTime::secs))?;
+                if reporter == Reporter::Payee && !names_program(&decision) {
+                    return Err(Wrong::named("key"));
+                }
                 let prove = match &decision {
                     Decision::Refunded(text) if !self.chains.rpc.is_empty() => TxHash::parse(text),
                     _ => None,
@@ -230,6 +234,18 @@ impl OperatorRequests<'_> {
                 Plan::OperatorQuery(task)
             }
         })
+    }
+}
+
+/// Whether the begin of a refund that is decided about is one program's own: a begin without a key is
+/// a person's, who may have sent it, and one key is the treasury's.
+fn names_program(decision: &Decision) -> bool {
+    match decision {
+        Decision::Refunding { key, .. } | Decision::NotRefunded { key, .. } => {
+            key.as_ref().is_some_and(|key| !RefundPlan::is_key(key))
+                || planted(Mutant::ProgramsEndPeoplesBegins)
+        }
+        Decision::Refunded(_) | Decision::Waived(_) | Decision::Resolved { .. } => true,
     }
 }
 

@@ -3,6 +3,8 @@
 macro_rules! gate {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// A program that refunds takes back the begin of a person, who may have sent it.
+            ProgramsEndPeoplesBegins,
             /// A permit is settled first without being verified: one that lacks its allowance is in doubt.
             AllowanceUnasked,
             /// A request without a payment is told what was charged, whatever its origin did.
