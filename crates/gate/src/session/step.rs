@@ -164,7 +164,8 @@ impl<'g> SessionRequest<'g> {
     }
 
     /// Takes the digest of the request's body in hex, or `None` for one that is longer than is
-    /// hashed: no other request is the same as that one.
+    /// hashed: no other request is the same as that one, unless its client gives both one
+    /// correlation id, as it may for a repeat.
     pub fn digested(mut self: Box<Self>, digest: Option<&str>, now: UnixTime) -> SessionStep<'g> {
         // Whoever sends a body slowly would be held for a time that is over.
         if !planted(Mutant::BodiesUseUpHolds) {
