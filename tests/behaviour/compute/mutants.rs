@@ -189,6 +189,10 @@ pub const TABLE: &[Row] = &[
         one_request::what_the_chain_shows_of_a_payment_has_no_key_to_its_answer
     ),
     row!(
+        QuotesAreSecrets,
+        one_request::who_was_told_the_same_quote_has_no_key_to_the_answer_of_its_payment
+    ),
+    row!(
         NewerQuotesArePaidAgain,
         payments::a_repeated_payment_is_shown_to_the_quote_that_it_paid_whatever_was_quoted_since
     ),

@@ -32,6 +32,8 @@ macro_rules! compute {
             PaymentsBuyAnything,
             /// Whoever knows what the chain shows of a payment is given its answer.
             ChainReadersAreAnswered,
+            /// Whoever was told the same quote, and reads the chain, is given the answer of its payment.
+            QuotesAreSecrets,
             /// A repeated payment is shown to the quote that came after the one it paid.
             NewerQuotesArePaidAgain,
             /// A result of any length ends its job, and cannot be read.

@@ -22,6 +22,7 @@ use farebox_evm::address::Address;
 use farebox_evm::eip712::Domain;
 use farebox_evm::eip3009::Authorization;
 use farebox_evm::signature::Signature;
+use farebox_wire::x402::extension::payment_identifier;
 
 const MAX_PAYMENT_BYTES: usize = 16 * 1024;
 
@@ -156,9 +157,12 @@ pub(super) fn make_till_key(
         Command::Verify { payment, .. } | Command::Buy { payment, .. } if is_bound(payment) => {
             (payment, "")
         }
-        // Its fingerprint is known to whoever asked for the same quote, and the rest of it
+        // Its terms and fingerprint are told whoever asks for the same quote, and the rest of it
         // stands on the chain: a repeat has to come from the same network.
         Command::Verify { payment, .. } => (payment, client),
+        Command::Buy { payment, .. } if message_of(payment).is_some_and(|it| is_second(&it)) => {
+            (payment, client)
+        }
         _ => return None,
     };
     let parts = [quote.as_bytes(), payment.as_bytes(), client.as_bytes()];
@@ -166,11 +170,14 @@ pub(super) fn make_till_key(
     Some(format!("till-{}", base64::encode_url(&key)))
 }
 
-/// Whether a payment repeats what only who asked for the terms was told: the quote of version 2, the
-/// challenge of MPP.
+/// Whether a payment holds what no one else was told: the payer's own identifier of version 2, the
+/// challenge of MPP, which each request has another of.
 fn is_bound(payment: &str) -> bool {
     let Some(message) = message_of(payment) else { return false };
-    is_second(&message)
+    let extensions = message.get("extensions").and_then(Value::as_object);
+    let is_named =
+        payment_identifier::read(extensions).is_some() || planted(Mutant::QuotesAreSecrets);
+    is_second(&message) && is_named
         || message.get("challenge").is_some()
         || planted(Mutant::ChainReadersAreAnswered)
 }
