@@ -310,6 +310,10 @@ pub const TABLE: &[Row] = &[
         payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),
     row!(
+        OnePaymentIsLost,
+        payments::of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came
+    ),
+    row!(
         UnheardPromptsAreLost,
         payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),

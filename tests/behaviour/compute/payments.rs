@@ -411,15 +411,52 @@ pub fn a_payment_that_was_not_heard_of_is_worked_for_when_it_comes() {
             let (client, body) = ("10.0.0.1".into(), Keyed::order(&keyed.address).to_string());
             world.send(Command::Buy { client, payment, body })
         };
-        // Another payment of the buyer's would be charged beside it.
+        // Another payment of the buyer's would be charged beside it, and so would one for new terms.
         let other = keyed.signed_as("5000", NOON / 1000 + 900, 4);
-        assert_ne!(buy(&mut world, other), Answer::Till(id.clone()), "{begins}");
+        let other = Told::of(buy(&mut world, other));
+        assert_eq!(other.code(), (409, "PAYMENT_ALREADY_VERIFIED"), "{begins}");
         for wait in [0, 600_000] {
             world.now += wait;
             let answer = buy(&mut world, keyed.signed("5000"));
             assert_eq!(answer, Answer::Till(id.clone()), "{begins} {wait}");
         }
     }
+}
+
+//
+#[test]
+pub fn of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came() {
+    let mut world = World::with_seller();
+    let keyed = Keyed::quoted(&mut world);
+    let id = keyed.quote.text("payment_id");
+    let buy = |world: &mut World, nonce: u8| {
+        let mut payment = keyed.signed_as("5000", NOON / 1000 + 900, nonce);
+        payment["resource"] = json!({"url": format!("https://gate.example.com/till/{id}")});
+        let payment = base64::encode(payment.to_string().as_bytes());
+        let (client, body) = ("10.0.0.1".into(), Keyed::order(&keyed.address).to_string());
+        world.send(Command::Buy { client, payment, body })
+    };
+    assert_eq!(buy(&mut world, 3), Answer::Till(id.clone()));
+    world.send(world.taken(&id, 429));
+    // It alone is out: the same bytes are sent on, and change nothing of that.
+    assert_eq!(buy(&mut world, 3), Answer::Till(id.clone()));
+    world.send(world.taken(&id, 429));
+    assert!(!world.rows.quotes[0].lost.is_empty());
+    assert_eq!(buy(&mut world, 4), Answer::Till(id.clone()));
+    world.now += 120_000;
+    world.alarm();
+    assert!(world.rows.jobs.is_empty());
+    world.open(1);
+    world.beat(1);
+    // One of them has come, and its answer is lost.
+    let sale = TillPayment { payer: keyed.address.clone(), ..world.sale(&id, "rcpt_1", 9) };
+    assert_eq!(Told::of(world.sold(&sale)).status, 200);
+    for nonce in [4, 3, 4] {
+        let told = Told::of(buy(&mut world, nonce));
+        assert_eq!(told.code(), (409, "PAYMENT_ALREADY_VERIFIED"), "{nonce}");
+        assert!(told.text("error").ends_with("send the same payment there again."), "{nonce}");
+    }
+    assert_eq!(world.rows.quotes.len(), 1, "no new terms");
 }
 
 //

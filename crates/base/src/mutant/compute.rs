@@ -286,6 +286,8 @@ macro_rules! compute {
             HeardPaymentsAreSignedAgain,
             /// Any payment of its buyer's is the one that a quote was not told of.
             AnyPaymentIsTheLostOne,
+            /// Of two payments for a quote that were not heard of, the first counts as the one that came.
+            OnePaymentIsLost,
             /// A quote whose payment was shown early and not heard of loses its prompt when it ends.
             UnheardPromptsAreLost,
             /// The gate's terms are passed on though they are not those of the quote.

@@ -128,7 +128,15 @@ impl Payments<'_> {
         if known.is_none()
             && let Some(quote) = self.find_unheard(records, &fingerprint, &material, tick)?
         {
-            return Ok(Decision::told(Answer::Till(quote.id)));
+            // What came to the till itself is known to be the one that was lost, where that was one:
+            // another would be charged beside it.
+            let is_its = quote.state != QuoteState::Sold
+                || quote.lost == digest_of(&material)
+                || planted(Mutant::AnyPaymentIsTheLostOne);
+            if is_its {
+                return Ok(Decision::told(Answer::Till(quote.id)));
+            }
+            return self.pay(records, quote, &material, tick);
         }
         let quote = match &known {
             Some(job) => records.quote(&job.quote)?,
@@ -146,8 +154,8 @@ impl Payments<'_> {
     }
 
     /// The quote that ended after a payment for it was not heard of, if this is such a payment and can
-    /// still be settled, or has been since: the gate knows what becomes of it, and who is told new terms
-    /// signs another.
+    /// still be settled, or one that was sold at its till since, maybe by this: the gate knows what
+    /// becomes of it, and who is told new terms signs another.
     fn find_unheard<R: Rows>(
         &self,
         records: &R,
@@ -158,17 +166,15 @@ impl Payments<'_> {
         let Some(id) = named_in(material) else { return Ok(None) };
         let Some(quote) = records.quote(&id)? else { return Ok(None) };
         let is_over = matches!(quote.state, QuoteState::Displaced | QuoteState::Lapsed)
-            && tick.now >= quote.until;
-        // It has come to the till itself since. Another payment of the buyer's would be charged beside it.
-        let is_lost = quote.lost == digest_of(material) || planted(Mutant::AnyPaymentIsTheLostOne);
+            && tick.now >= quote.until
+            && quote.unheard;
+        let is_at_till = |job: &JobRow| job.shown.is_empty() && !is_direct(&job.payment);
         let is_sold = quote.state == QuoteState::Sold
-            && is_lost
-            && records.job_of(&quote.id)?.is_some_and(|job| job.shown.is_empty())
+            && records.job_of(&quote.id)?.is_some_and(|job| is_at_till(&job))
             && !planted(Mutant::HeardPaymentsAreSignedAgain);
         // What was sold was settled in time.
         let tick = if is_sold { Now { now: quote.created, ..tick } } else { tick };
         let is_its = (is_over || is_sold)
-            && quote.unheard
             && quote.fingerprint == fingerprint
             && self.check_material(material, &quote).is_ok()
             && self.signer(material, &quote, tick) == Signer::Buyer
@@ -275,10 +281,17 @@ impl Payments<'_> {
         let may_sell = self.quotes.limits.may_sell(records, &quote.seller, units, tick)?;
         // What was shown for another quote pays for this one no more than what anyone made up, nor
         // does what is shown after a payment that did not come.
-        let is_new = find_job_paid(records, material)?.is_none() && !quote.is_doubted();
-        let signer = match self.signer(material, &quote, tick) {
-            Signer::Buyer if is_new => Signer::Buyer,
+        let is_unused = find_job_paid(records, material)?.is_none();
+        let signed = self.signer(material, &quote, tick);
+        let signer = match signed {
+            Signer::Buyer if is_unused && !quote.is_doubted() => Signer::Buyer,
             Signer::Buyer | Signer::Unknown => Signer::Unknown,
+        };
+        // Which of two that its buyer has signed comes to the till itself, nobody knows.
+        let are_two = quote.lost != shown && is_unused && signed == Signer::Buyer;
+        let lost = match are_two && !planted(Mutant::OnePaymentIsLost) {
+            true => String::new(),
+            false => quote.lost.clone(),
         };
         let claim = if is_mock { SeatClaim::Payment } else { SeatClaim::of(signer) };
         let seat = seat_of(records, &quote, claim, tick)?.filter(|_| may_sell);
@@ -313,7 +326,7 @@ impl Payments<'_> {
                 (answer, QuoteState::Settling, job, None)
             }
         };
-        let quote = Change::Quote(Box::new(QuoteRow { state, ..quote }));
+        let quote = Change::Quote(Box::new(QuoteRow { state, lost, ..quote }));
         let changes = [Change::Job(Box::new(job)), quote].into_iter().chain(event);
         let changes = changes.chain(seat.freed).collect();
         Ok(Decision { answer, changes })
