@@ -310,6 +310,10 @@ pub const TABLE: &[Row] = &[
         payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),
     row!(
+        FailuresAreSoldAgain,
+        sellers::a_request_that_failed_is_sold_by_another_seller_where_there_is_one
+    ),
+    row!(
         OnePaymentIsLost,
         payments::of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came
     ),

@@ -286,6 +286,8 @@ macro_rules! compute {
             HeardPaymentsAreSignedAgain,
             /// Any payment of its buyer's is the one that a quote was not told of.
             AnyPaymentIsTheLostOne,
+            /// A request that failed is sold again by the seller that failed it, whoever else is there.
+            FailuresAreSoldAgain,
             /// Of two payments for a quote that were not heard of, the first counts as the one that came.
             OnePaymentIsLost,
             /// A quote whose payment was shown early and not heard of loses its prompt when it ends.
