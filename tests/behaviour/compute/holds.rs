@@ -6,7 +6,7 @@ use farebox_core::compute::row::{HoldState, JobState, Leave};
 use serde_json::Value;
 
 use super::payouts::Luck;
-use super::world::{Told, World, errand, wallet};
+use super::world::{TX, Told, World, errand, wallet};
 
 fn key(errand: &Errand) -> (String, String) {
     let PayoutCall::Pay(body) = &errand.ask else { panic!("{errand:?}") };
@@ -263,6 +263,7 @@ pub fn a_worker_that_lost_its_grant_changes_nothing() {
     assert_eq!(Told::of(world.report(&new, Some(answer))).status, 200);
 }
 
+//
 #[test]
 pub fn what_was_sent_and_proves_void_is_paid_in_another_try() {
     let mut world = World::with_seller();
@@ -272,9 +273,15 @@ pub fn what_was_sent_and_proves_void_is_paid_in_another_try() {
     let key = "hold-rcpt_hello-1";
     world.treasury.payouts.get_mut(key).unwrap().luck = Luck::Lost;
     assert_eq!(world.treasury.arrived(&wallet(1)), 0);
-    for _ in 0..4 {
+    assert_eq!(world.rows.holds["rcpt_hello"].transaction, TX);
+    for looks in 0..4 {
         world.now += 60_000;
         world.alarm();
+        let hold = &world.rows.holds["rcpt_hello"];
+        // Between the tries nothing has moved it.
+        let is_between = hold.tries == 2 && hold.state == HoldState::Paying(Leave::Release);
+        assert!(looks > 0 || is_between);
+        assert_eq!(hold.transaction.is_empty(), is_between);
     }
     let keys: Vec<&String> = world.treasury.payouts.keys().collect();
     assert_eq!(keys, ["hold-rcpt_hello-1", "hold-rcpt_hello-2"]);

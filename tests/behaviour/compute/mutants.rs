@@ -313,6 +313,7 @@ pub const TABLE: &[Row] = &[
         FailuresAreSoldAgain,
         sellers::a_request_that_failed_is_sold_by_another_seller_where_there_is_one
     ),
+    row!(DeadTriesHaveMoved, holds::what_was_sent_and_proves_void_is_paid_in_another_try),
     row!(
         OnePaymentIsLost,
         payments::of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came

@@ -288,6 +288,8 @@ macro_rules! compute {
             AnyPaymentIsTheLostOne,
             /// A request that failed is sold again by the seller that failed it, whoever else is there.
             FailuresAreSoldAgain,
+            /// Money whose try is dead keeps the transaction of that as the one that moved it.
+            DeadTriesHaveMoved,
             /// Of two payments for a quote that were not heard of, the first counts as the one that came.
             OnePaymentIsLost,
             /// A quote whose payment was shown early and not heard of loses its prompt when it ends.

@@ -255,11 +255,17 @@ impl<'g> HeldMoney<'g> {
                 (HoldState::Sent(leave), hash)
             }
             (PayoutState::Dead, HoldState::Paying(_) | HoldState::Sent(_)) => {
+                // What it was told to have moved by never will be: the row is read by people.
+                let transaction = match planted(Mutant::DeadTriesHaveMoved) {
+                    true => hold.transaction.clone(),
+                    false => String::new(),
+                };
                 // Nothing is under way, so that who paid it back meanwhile is heard before the next try.
                 let row = HoldRow {
                     state: HoldState::Paying(leave),
                     tries: hold.tries.saturating_add(1),
                     payout: String::new(),
+                    transaction,
                     order: String::new(),
                     has_asked: planted(Mutant::DeadTriesAreUnderWay),
                     unheard: false,
