@@ -88,7 +88,7 @@ export function checkLeastPrices({ vars }, notes) {
   for (const [index, profile] of profiles.entries()) {
     if (profile?.hold !== 'contract' || profile.min_price !== undefined) continue;
     const variable = `EXCHANGE_PROFILES[${index}].min_price`;
-    notes.warning(variable, 'is not set: each job costs you some 263,000 gas, and is sold from 0.001 on; set what that costs', [
+    notes.warning(variable, 'is not set: each job costs you some 263,000 gas, and is sold from 0.001 on; set it, and per_day', [
       'vars',
       'EXCHANGE_PROFILES',
       index,

@@ -16,7 +16,7 @@ macro_rules! compute {
             SellersPileUp,
             /// A price is offered that no till takes.
             AnyPriceIsOffered,
-            /// A price is offered that is less than its job costs the operator.
+            /// A price is offered that is below the operator's least.
             DustIsOffered,
             /// Any identity opens a session of any seller.
             AnyIdentitySells,

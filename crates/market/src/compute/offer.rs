@@ -66,7 +66,7 @@ impl Limits {
         Ok(JobOffer { capability, price, units, capacity })
     }
 
-    /// Refuses a price that no till takes, or that does not pay for what a job costs the operator.
+    /// Refuses a price that no till takes, or that is below the operator's least.
     pub fn check_price(&self, units: Amount) -> Result<(), JsonAnswer> {
         let shown = |bound: Amount| bound.to_decimal(self.decimals);
         if units > self.max_price && !planted(Mutant::AnyPriceIsOffered) {

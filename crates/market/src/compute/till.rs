@@ -473,7 +473,7 @@ pub(super) fn end_unpaid(
     let state = if is_unheard && is_in_time { QuoteState::Displaced } else { QuoteState::Lapsed };
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
     let event = event.seller(&job.seller).done();
-    // One that is over keeps its prompt: its payment may still come, and is worked for.
+    // One that is over and had a firm seat keeps its prompt: its payment may still come, and is worked for.
     let is_lost = is_unheard && !is_forgeable;
     let unheard = quote.unheard || is_lost;
     let lost = if is_lost { job.shown.clone() } else { quote.lost.clone() };
