@@ -57,7 +57,8 @@ test('what went to a seller is told to the gate and reported as no refund, and a
   assert.equal(await sold.getByRole('button', again).count(), 1);
   const lost = page.locator('#hold-lost');
   await lost.getByText('a transaction that the exchange does not know').waitFor();
-  assert.equal(await lost.getByRole('button').count(), 0);
+  assert.equal(await lost.getByRole('button', again).count(), 0);
+  assert.equal(await lost.getByRole('button', { name: 'It is reported: ask the gate' }).count(), 1);
   const known = page.locator('#hold-known');
   await known.getByText('or report the transaction at its desk').waitFor();
   assert.equal(await known.getByRole('button', again).count(), 1);

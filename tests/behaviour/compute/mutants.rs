@@ -315,6 +315,10 @@ pub const TABLE: &[Row] = &[
     ),
     row!(DeadTriesHaveMoved, holds::what_was_sent_and_proves_void_is_paid_in_another_try),
     row!(
+        UnnamedRefundsStay,
+        claims::a_refund_without_a_name_is_over_once_a_person_has_reported_it_at_the_gate
+    ),
+    row!(
         OnePaymentIsLost,
         payments::of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came
     ),

@@ -188,7 +188,7 @@ macro_rules! compute {
             TransfersAreTheGates,
             /// A job that was served and paid back waits for a person.
             ServedJobsAreUntold,
-            /// The gate hears of a sale by its transaction alone.
+            /// A sale without a known transaction counts as a refund that a person has reported.
             SalesNeedTransactions,
             /// The gate is not asked again for what has waited for its turn.
             TurnsAreUnasked,
@@ -290,6 +290,8 @@ macro_rules! compute {
             FailuresAreSoldAgain,
             /// Money whose try is dead keeps the transaction of that as the one that moved it.
             DeadTriesHaveMoved,
+            /// Money that went back by an unknown transaction waits for a person, though it was reported.
+            UnnamedRefundsStay,
             /// Of two payments for a quote that were not heard of, the first counts as the one that came.
             OnePaymentIsLost,
             /// A quote whose payment was shown early and not heard of loses its prompt when it ends.

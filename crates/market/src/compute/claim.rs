@@ -66,15 +66,18 @@ pub(super) fn write_claim(hold: &HoldRow) -> PayoutCall {
     PayoutCall::Refunding { payment: hold.payment.clone(), restored, sold }
 }
 
-/// Tells the gate where the money went, so that it owes it no longer.
+/// Tells the gate where the money went, so that it owes it no longer. By which unknown transaction it
+/// went back a person alone can tell it, and it is asked whether they have.
 pub(super) fn report_end(hold: HoldRow, tick: Now<'_>) -> Decision {
-    if hold.looks >= MAX_REPORTS || hold.lacks_transaction() {
+    let is_unnamed = hold.lacks_transaction();
+    if hold.looks >= MAX_REPORTS || is_unnamed && planted(Mutant::UnnamedRefundsStay) {
         let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
         return Decision { answer: Answer::Done, changes };
     }
     let fence = hold.fence.saturating_add(1);
     let ask = match hold.state.leave() {
         Some(Leave::Release) => write_claim(&hold),
+        Some(Leave::Refund) | None if is_unnamed => write_claim(&hold),
         Some(Leave::Refund) | None => PayoutCall::Refunded {
             payment: hold.payment.clone(),
             transaction: hold.transaction.clone(),
@@ -97,8 +100,11 @@ pub(super) fn take_report(
     if !hold.asks_gate && !planted(Mutant::AnswersAreMixedUp) {
         return Decision::told(Answer::Nothing);
     }
-    let is_heard = match read_leave(answer) {
+    let word = read_leave(answer);
+    let is_over = matches!(word, GateLeave::Ended) && hold.lacks_transaction();
+    let is_heard = match word {
         GateLeave::Granted { .. } | GateLeave::Unknown => true,
+        GateLeave::Ended if is_over => true,
         // Its buyer has fetched the answer since, or does so now: then the gate may take it later. That a
         // job was sold is true, and that it was paid back is the exchange's to tell.
         GateLeave::Other => {
@@ -111,7 +117,11 @@ pub(super) fn take_report(
     let due = Some(tick.now.saturating_add(pause_ms(hold.looks))).filter(|_| !is_heard);
     let looks = if is_heard { 0 } else { hold.looks };
     let is_sold = is_heard && leave == Leave::Release;
-    let claim = if is_sold { RefundClaim::Granted } else { hold.claim };
+    let claim = match (is_sold, is_over) {
+        (true, _) => RefundClaim::Granted,
+        (false, true) => RefundClaim::Ended,
+        (false, false) => hold.claim,
+    };
     let row = HoldRow { due, looks, claim, ..hold };
     Decision { answer: Answer::Done, changes: Vec::from([Change::Hold(Box::new(row))]) }
 }

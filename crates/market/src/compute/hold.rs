@@ -64,7 +64,7 @@ impl<'g> HeldMoney<'g> {
     /// Has the next question asked at once, for an operator who has mended what kept the money.
     pub fn ask_now<R: Rows>(&self, records: &R, payment: &str, tick: Now<'_>) -> Applied<R> {
         let Some(hold) = records.hold(payment)? else { return Ok(Decision::reply(no_hold())) };
-        let is_untold = hold.is_untold() && !hold.lacks_transaction();
+        let is_untold = hold.is_untold();
         if hold.due.is_none() && !is_untold {
             return Ok(Decision::reply(nothing_to_ask()));
         }

@@ -135,7 +135,7 @@ impl HoldRow {
         }
     }
 
-    /// Whether it went back by a transaction that is not known, so that no one can report it.
+    /// Whether it went back by a transaction that is not known, so that a person alone can report it.
     pub(super) fn lacks_transaction(&self) -> bool {
         let is_sold = matches!(self.state, HoldState::Ended(Leave::Release));
         self.transaction.is_empty() && (!is_sold || planted(Mutant::SalesNeedTransactions))

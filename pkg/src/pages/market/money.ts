@@ -36,7 +36,7 @@ const WAITS: Readonly<Record<string, string>> = {
 const SOLD =
   'It went to the seller, and the gate, which may owe it, was not told. Have the gate told again. It is no refund: report none at its desk.';
 const UNNAMED =
-  'It was paid back by a transaction that the exchange does not know. Find it in the history of the contract or of the wallet, and report it at the desk of the gate.';
+  'It was paid back by a transaction that the exchange does not know. Find it in the history of the contract or of the wallet, and report it at the desk of the gate. Then have the gate asked.';
 
 const LEAVES: Readonly<Record<string, string>> = { release: 'to the seller', refund: 'back to the buyer' };
 
@@ -95,12 +95,13 @@ function waitsFor(profile: string, hold: Members): HTMLElement | undefined {
   const [payment, waits] = [textOf(hold, 'payment'), textOf(hold, 'waits')];
   if (waits === '') return undefined;
   const isSold = waits === 'report' && textOf(hold, 'leave') === 'release';
-  // A refund without a transaction cannot be told.
+  // Of a refund without a transaction the gate is asked whether a person has told it.
   const isSilent = waits === 'report' && !isSold && textOf(hold, 'transaction') === '';
   const why = make('p', { class: 'warning' }, isSold ? SOLD : isSilent ? UNNAMED : (WAITS[waits] ?? waits));
   if (waits === 'paid_back') return make('div', { class: 'actions' }, deedForm('end', { profile, payment }, 'End the job', why));
-  const button = waits === 'report' ? 'Tell the gate again' : `Ask for ${priceOf(hold)} now`;
-  return make('div', { class: 'actions' }, isSilent ? why : deedForm('ask', { profile, payment, waits }, button, why));
+  const tells = isSilent ? 'It is reported: ask the gate' : 'Tell the gate again';
+  const button = waits === 'report' ? tells : `Ask for ${priceOf(hold)} now`;
+  return make('div', { class: 'actions' }, deedForm('ask', { profile, payment, waits }, button, why));
 }
 
 export const askNow: Deed = async (operator, { profile = '', payment = '', waits = '' }) => {
