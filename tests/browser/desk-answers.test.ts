@@ -9,6 +9,7 @@ import { startChromium } from './chromium.ts';
 import { complaintsOf, enter } from './looks.ts';
 import { TOKEN } from './scripted-desk.ts';
 import { ScriptedGate } from './scripted-gate.ts';
+import { WalletError } from './wallet.ts';
 
 const LIMIT_MS = 120_000;
 const HASH = `0x${'9'.repeat(64)}`;
@@ -192,6 +193,68 @@ test('a refund that the wallet does not show is reported by the word of a person
   assert.deepEqual(gate.told, [`refunded ${ONE}`]);
 });
 
+// A-729
+test('a wallet that another refund has led elsewhere is led back to look one up, and where it stays a person has to say so', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  let receipt: unknown = { status: '0x0' };
+  const known = ['0x1', '0x14a34'];
+  const page = await gate.open(context, `#payment?id=${ONE}`, { knows: known, receipt: () => receipt });
+  await page.evaluate(([id, hash]) => localStorage.setItem(`farebox-refund-${id}`, `1 ${hash}`), [ONE, HASH] as const);
+  await page.reload();
+  await enter(page, TOKEN);
+  const stray = () =>
+    page.evaluate(() =>
+      (globalThis as unknown as { ethereum: { request: (asked: object) => Promise<unknown> } }).ethereum.request({
+        method: 'wallet_switchEthereumChain',
+        params: [{ chainId: '0x1' }],
+      }),
+    );
+  const press = async (name: string, words: RegExp) => {
+    await page.waitForTimeout(SETTLED_MS);
+    await page.getByRole('button', { name }).click();
+    await said(page, words);
+  };
+  await page.getByText('It was refunded').click();
+  await stray();
+  await press('Report the refund', /failed on the chain/);
+  receipt = { status: '0x1' };
+  await stray();
+  await press('The transfer failed', /The wallet shows that 0x9+ succeeded\. Report it below/);
+  // It does not know the network any more: both deeds need a word of the person.
+  known.pop();
+  await stray();
+  await press('The transfer failed', /could not look up 0x9+\. It may have succeeded/);
+  await press('Report the refund', /could not look it up, and the gate was not told/);
+  assert.deepEqual(gate.told, []);
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByLabel(/The gate has a node, or an explorer shows/).check();
+  await press('Report the refund', /on the record/);
+  assert.deepEqual(gate.told, [`refunded ${ONE}`]);
+});
+
+test('a transfer that cannot be looked up is made again by the word of a person who saw that it failed', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const gate = new ScriptedGate().owes(ONE, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
+  const page = await gate.open(context, `#payment?id=${ONE}`, { receipt: () => new WalletError(-32005) });
+  await page.evaluate(([id, hash]) => localStorage.setItem(`farebox-refund-${id}`, `1 ${hash}`), [ONE, HASH] as const);
+  await page.reload();
+  await enter(page, TOKEN);
+  const failed = page.getByRole('button', { name: 'The transfer failed' });
+  await failed.waitFor();
+  await page.waitForTimeout(SETTLED_MS);
+  await failed.click();
+  await said(page, /could not look up 0x9+/);
+  assert.deepEqual(gate.told, []);
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByLabel(/nothing went to the payer in it/).check();
+  await failed.click();
+  await refund(page).waitFor();
+  assert.deepEqual(gate.told, [`not-refunded ${ONE}`]);
+});
+
 test('a receipt that is written in another way than the standard says neither yes nor no', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   const page = await gate.open(context, `#payment?id=${ONE}`, { receipt: () => ({ status: 1, blockNumber: 7 }) });
@@ -200,7 +263,12 @@ test('a receipt that is written in another way than the standard says neither ye
   await enter(page, TOKEN);
   await page.getByText('It was refunded').click();
   await page.waitForTimeout(SETTLED_MS);
-  await page.getByRole('button', { name: 'Report the refund' }).click();
+  const report = page.getByRole('button', { name: 'Report the refund' });
+  await report.click();
+  await said(page, /could not look it up/);
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByLabel(/The gate has a node/).check();
+  await report.click();
   await said(page, /on the record/);
 });
 

@@ -191,8 +191,11 @@ for (const [why, receipt] of [
     assert.equal(await page.getByText(/not found on the chain/).count(), 0);
     assert.deepEqual(gate.told, [`refunding ${ONE}`]);
     // A gate that has a node looks itself.
-    await page.getByText('It was refunded').click();
+    const word = page.getByLabel(/The gate has a node/);
+    await word.waitFor({ state: 'attached' });
     await page.clock.fastForward(1_000);
+    await page.getByText('It was refunded').click();
+    await word.check();
     await page.getByRole('button', { name: 'Report the refund' }).click();
     await eventually('the gate is told', async () => {
       await page.clock.fastForward(4_000);
@@ -365,6 +368,9 @@ test('a mark of this browser is of one begin: another one is of someone else, wh
   assert.equal(await refund(page).count(), 0);
   assert.deepEqual(gate.told, [`not-refunded ${ONE}`]);
   await page.waitForTimeout(SETTLED_MS);
+  await failed.click();
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByLabel(/nothing went to the payer in it/).check();
   await failed.click();
   await refund(page).waitFor();
   assert.deepEqual(gate.told, [`not-refunded ${ONE}`]);

@@ -5,8 +5,9 @@ import { beginOf, decide, isByHand, placeOf } from '../../operator/transfer.js';
 import { type Attributes, foreign, make } from '../shared/dom.js';
 import { choice, deedForm, field, moment } from '../shared/parts.js';
 import type { Deed, Filled } from '../shared/shell.js';
+import { begunOf, isOfAnother } from './marks.js';
 import { type PaymentSeen, seen } from './payment.js';
-import { aged, beginByHand, begunOf, forgetBegun, isOfAnother, refundByWallet, reportByHand, unproven } from './refund.js';
+import { aged, beginByHand, forgetBegun, refundByWallet, reportByHand, unproven } from './refund.js';
 
 const REASON = { required: true, maxlength: '400', placeholder: 'kept with the payment' };
 
@@ -96,7 +97,7 @@ function refunds(payment: PaymentSeen): readonly (HTMLElement | undefined)[] {
       'The transfer failed',
       sent(hash),
       warn(...since, ...(isLost(hash) ? [NOT_FOUND] : []), FAILED),
-      unproven.get(hash) === 'not found by the gate' ? witnessed('unmoved', UNMOVED) : undefined,
+      isUnasked(hash) || unproven.get(hash) === 'not found by the gate' ? witnessed('unmoved', UNMOVED) : undefined,
     );
   const doubt = payment.transaction === 'pending' ? PENDING : payment.reason === 'let_go' ? LET_GO : undefined;
   return [
@@ -127,13 +128,16 @@ function refunded(payment: PaymentSeen, sent?: string): HTMLElement {
       { id, network: coin.network },
       'Report the refund',
       transactionField('Transaction of the refund', payment, namesOf(payment), { required: true, value: sent }),
-      isLost(sent) ? witnessed('elsewhere', SUCCEEDED) : undefined,
+      isUnasked(sent) ? witnessed('elsewhere', LOOKED_UP) : isLost(sent) ? witnessed('elsewhere', SUCCEEDED) : undefined,
     ),
   );
 }
 
 /** Whether a node that was asked for a transaction did not find it. */
 const isLost = (hash = '') => unproven.get(hash)?.startsWith('not found') === true;
+
+/** Whether the wallet could not be asked for a transaction. */
+const isUnasked = (hash = '') => unproven.get(hash) === 'not looked up';
 
 /** The word of a person for what a node does not show. */
 function witnessed(name: string, words: string): HTMLElement {
@@ -158,6 +162,7 @@ const BEFORE = 'This browser began it before that: look into the history of the 
 const UNHEARD =
   'this browser asked the gate to begin, and heard no answer. If nobody else began this refund, it is that one, of which nothing was sent. If somebody did, ask them first: if they have sent it, report it below.';
 const SUCCEEDED = 'An explorer shows that it succeeded, though the wallet does not.';
+const LOOKED_UP = 'The gate has a node, or an explorer shows that it succeeded.';
 const UNMOVED = 'An explorer shows that nothing went to the payer in it, though the wallet may show that it succeeded.';
 const NOT_FOUND = 'It was not found on the chain by the node that was asked. ';
 const FAILED =

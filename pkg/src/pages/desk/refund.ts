@@ -9,70 +9,24 @@ import { beginOf, beginRefund, chainOf, decide, dropRefund, isComing, transferOf
 import type { Eip1193Provider } from '../../signer.js';
 import { sentenceOf } from '../shared/shell.js';
 import { accountOf, injectedWallet, isRejection, leadTo, type Outcome, outcomeOf, sendFrom } from '../shared/wallet.js';
+import { begunOf, isOfAnother, keep, markOf, markWith, UNHEARD, unmark } from './marks.js';
 import { type PaymentSeen, seen } from './payment.js';
-
-/** A refund that this browser began, with the number of its begin and its transaction once there is one. */
-export interface Begun {
-  /** Whether the gate has not answered, so that no wallet was asked: it may have begun, or not. */
-  readonly isUnheard: boolean;
-  readonly number?: number;
-  readonly hash?: string;
-}
-
-/** Where it is kept beyond a reload, so that it is not sent twice. The token is not there. */
-const markOf = (id: string) => `farebox-refund-${id}`;
 
 /** Debts of before a restore of the ledger: someone has to look first whether they were paid back since the backup. */
 export const aged = new Set<string>();
 
-/** What the node of the wallet, or else that of the gate, last said of transactions of refunds; what is not found may have failed, too. */
-export const unproven = new Map<string, 'failed' | 'not found' | 'not found by the gate'>();
-
-/** A mark: without a transaction it is as long as with one, so that a store that takes the one takes the other in its place. */
-const markWith = (begin: number | typeof UNHEARD | undefined, hash = '') => `${begin ?? ''} ${hash.padEnd(66)}`;
-/** In the place of a number that the gate has not answered yet. */
-const UNHEARD = '?';
-
-/** What was begun for this payment in this browser; nothing where it keeps nothing for this site, as no refund begins there. */
-export function begunOf(id: string): Begun | undefined {
-  try {
-    const words = localStorage.getItem(markOf(id))?.trim().split(/\s+/);
-    // A mark of before has no number.
-    const [number, hash] = [words?.find((word) => /^\d+$/.test(word)), words?.find((word) => word.startsWith('0x'))];
-    const known = { ...(number === undefined ? {} : { number: Number(number) }), ...(hash === undefined ? {} : { hash }) };
-    return words && { isUnheard: words.includes(UNHEARD), ...known };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether a begin at the gate is not the one that this browser made: what its wallet shows then says nothing of it. */
-export function isOfAnother(mine: Begun | undefined, begun: number | undefined): boolean {
-  return begun !== undefined && (mine === undefined || (mine.number !== undefined && mine.number !== begun));
-}
-
-/** Whether it is kept. */
-function keep(id: string, text: string): boolean {
-  try {
-    localStorage.setItem(markOf(id), text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function unmark(id: string): void {
-  try {
-    localStorage.removeItem(markOf(id));
-  } catch {
-    // Where nothing is kept there is no mark.
-  }
-}
+/**
+ * What the node of the wallet, or else that of the gate, last said of transactions of refunds; what is not found may have failed, too,
+ * and so may what the wallet could not be asked for.
+ */
+export const unproven = new Map<string, 'failed' | 'not found' | 'not found by the gate' | 'not looked up'>();
 
 /** How often the wallet's node, and then the gate, is asked for the refund, and how long each waits in between. */
 const LOOKS = 30;
 const LOOK_MS = 4_000;
-const pause = () => new Promise((done) => setTimeout(done, LOOK_MS));
+/** As long as a person may take to let their wallet change its network. */
+const LEAD_MS = 60_000;
+const pause = (ms = LOOK_MS) => new Promise((done) => setTimeout(done, ms));
 
 /** Does what no other tab may do at the same time. */
 async function alone<T>(id: string, work: () => Promise<T>): Promise<T> {
@@ -125,14 +79,21 @@ export interface TakenBack {
 export async function forgetBegun(operator: Operator, { id, network, begun, hash, isUnmoved }: TakenBack): Promise<string> {
   return alone(id, async () => {
     // The transaction of a wallet that is a contract succeeds where its transfer fails: the gate's node sees that, unless it is behind.
-    const isDenied = unproven.get(hash) === 'not found by the gate';
-    if (hash !== '' && (await shownBy(network, hash)) === 'succeeded') {
-      if (!isDenied) {
+    const isDenied = isDeniedByGate(hash);
+    const shows = hash === '' ? 'failed' : await shownBy(network, hash);
+    if (shows === 'succeeded' || shows === 'unsure') {
+      if (shows === 'succeeded' && !isDenied) {
         unproven.delete(hash);
         throw new Error(`The wallet shows that ${hash} succeeded. Report it below.`);
       }
-      if (await isFound(operator, id, hash)) return `The gate has found ${hash} now. Nothing is to be sent again.`;
-      if (!isUnmoved) throw new Error(`The wallet shows that ${hash} succeeded, and the gate's node does not find the transfer. ${BEHIND}`);
+      if (isDenied && (await isFound(operator, id, hash))) return `The gate has found ${hash} now. Nothing is to be sent again.`;
+      if (shows === 'unsure' && !isDenied) unproven.set(hash, 'not looked up');
+      if (!isUnmoved)
+        throw new Error(
+          shows === 'unsure'
+            ? `The wallet could not look up ${hash}. ${SAY_FAILED}`
+            : `The wallet shows that ${hash} succeeded, and the gate's node does not find the transfer. ${BEHIND}`,
+        );
     }
     if (begun !== undefined) await dropRefund(operator, id, begun);
     const mine = begunOf(id);
@@ -143,8 +104,12 @@ export async function forgetBegun(operator: Operator, { id, network, begun, hash
   });
 }
 
+const SAY_FAILED = 'It may have succeeded: only if an explorer shows that nothing went to the payer in it, say so beside the button.';
 const BEHIND =
   'It may be behind: report it again later. Only if an explorer shows that nothing went to the payer, say so beside the button.';
+
+/** Whether the gate's own node has looked for a refund and not found it: such a gate believes nothing that it is told. */
+const isDeniedByGate = (hash: string): boolean => unproven.get(hash) === 'not found by the gate';
 
 /** Whether a gate that has denied a refund finds it now. */
 async function isFound(operator: Operator, id: string, hash: string): Promise<boolean> {
@@ -192,8 +157,6 @@ async function refundAlone(
   keep(id, markWith(mine, hash));
   // A gate without a node believes what it is told, for good: a transaction of a moment ago may still fail.
   const seenAs = await outcomeSoon(wallet, hash, chainId);
-  // Only a person knows whether the gate has a node of its own, which proves what the wallet could not be asked.
-  if (seenAs === 'unsure') throw new Error(`The refund was sent as ${hash}. ${UNSURE}`);
   stopUnless(seenAs, hash);
   const doubt = seenAs === 'unread' ? ' The wallet reads no chain: unless the gate has a node, see there that it succeeded.' : '';
   for (let look = 1; ; look += 1) {
@@ -210,10 +173,15 @@ async function refundAlone(
 }
 
 const UNSURE =
-  'The wallet could not look it up, and the gate was not told. If the gate has a node, report it below: the gate looks itself. If not, see first that it succeeded.';
+  'The wallet could not look it up, and the gate was not told. If the gate has a node, report it below: the gate looks itself. If not, see first that it succeeded. Say so beside the button.';
 
 /** Throws where a gate that believes what it is told must not be told of a transaction. */
 function stopUnless(seenAs: Outcome, hash: string): void {
+  if (seenAs === 'unsure') {
+    // Only a person knows whether the gate has a node of its own, which proves what the wallet could not be asked.
+    unproven.set(hash, 'not looked up');
+    throw new Error(`The refund was sent as ${hash}. ${UNSURE}`);
+  }
   if (seenAs !== 'failed' && seenAs !== 'pending') return;
   unproven.set(hash, seenAs === 'failed' ? 'failed' : 'not found');
   const why = seenAs === 'failed' ? 'failed on the chain' : 'is in no block yet';
@@ -269,16 +237,20 @@ export interface Report {
 
 /** Reports a refund for a person; one that this browser sent is looked up by its wallet first, as it may have failed since. */
 export async function reportByHand(operator: Operator, { id, network, transaction, isSeen }: Report): Promise<void> {
-  const shows = begunOf(id)?.hash === transaction ? await shownBy(network, transaction) : 'unsure';
+  const shows = begunOf(id)?.hash === transaction ? await shownBy(network, transaction) : 'unread';
   // What the wallet cannot say, the person has: their word counts, and a gate with a node looks itself.
-  if (shows !== 'pending' || !isSeen) stopUnless(shows, transaction);
+  const isLeftToGate = isSeen || (shows === 'unsure' && isDeniedByGate(transaction));
+  if (shows === 'failed' || !isLeftToGate) stopUnless(shows, transaction);
   await reportRefund(operator, id, transaction);
 }
 
-/** What the wallet of this browser shows now of a transaction. */
+/** What the wallet of this browser shows now of a transaction, on its network: another refund may have led the wallet elsewhere. */
 async function shownBy(network: string, transaction: string): Promise<Outcome> {
   const [wallet, chain] = [injectedWallet(), chainOf(network)];
-  return wallet === undefined || chain === undefined ? 'unsure' : outcomeOf(wallet, transaction, chain, LOOK_MS);
+  if (wallet === undefined || chain === undefined) return 'unsure';
+  // Where it stays elsewhere, or never answers, the look says so.
+  await Promise.race([leadTo(wallet, chain).catch(() => undefined), pause(LEAD_MS)]);
+  return outcomeOf(wallet, transaction, chain, LOOK_MS);
 }
 
 /** Tells the gate of a refund that was sent; it looks for it on the chain where it reads one. */
