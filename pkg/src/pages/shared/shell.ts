@@ -40,8 +40,20 @@ const HELD_MS = 60_000;
 const isPrivate = (): boolean => takesTokens(location.origin) || isSecureContext;
 /** What is said of a page over http to another machine. */
 const READABLE = 'Others can read what goes over http. Open this desk at its https address, or on its own machine.';
+/** What is said where a service worker sees each request of the page, and may keep it with the token, or answer by what it kept. */
+const RELAYED =
+  'A service worker of this site stands between, and could keep the token. Open this desk in a private window, or reload it while you hold Shift.';
 /** The wait before the next read, in times of the last one: what a desk reads, payments wait for. */
 const REST = 20;
+
+/** Why no token is taken here; `undefined` where one is. The page was read over the same way: nothing that it asks for is out of sight there. */
+function barOf(): string | undefined {
+  if (!isPrivate()) return READABLE;
+  return workers()?.controller == null ? undefined : RELAYED;
+}
+
+/** The service workers of the site; pages without a secure context have none. */
+const workers = () => navigator.serviceWorker as ServiceWorkerContainer | undefined;
 
 /** The fragment of a view. */
 export function linkTo(name: string, wanted: Readonly<Record<string, string | undefined>> = {}): string {
@@ -85,7 +97,9 @@ class Desk {
   }
 
   listen(): void {
-    if (!isPrivate()) found('refused').textContent = READABLE;
+    found('refused').textContent = barOf() ?? '';
+    // One may come between at any time.
+    workers()?.addEventListener('controllerchange', () => this.#lock(barOf() ?? ''));
     this.#door.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#enter();
@@ -105,9 +119,9 @@ class Desk {
   async #enter(): Promise<void> {
     const field = this.#door.elements.namedItem('token') as HTMLInputElement;
     const note = found('refused');
-    // The page was read over the same way: nothing that it asks for is out of the sight of others.
-    if (!isPrivate()) {
-      note.textContent = `Not opened. ${READABLE}`;
+    const bar = barOf();
+    if (bar !== undefined) {
+      note.textContent = `Not opened. ${bar}`;
       return;
     }
     const operator = new Operator(field.value.trim());
