@@ -183,3 +183,28 @@ test('what was tapped keeps no list from being read again', { timeout: LIMIT_MS 
   gate.owes(OTHER);
   await page.locator(`#row-${OTHER}`).waitFor();
 });
+
+test('who types into a row keeps their place in it where rows above go, come, and change their order', { timeout: LIMIT_MS }, async () => {
+  const last = `rcpt_${'c'.repeat(26)}`;
+  const gate = new ScriptedGate().owes(ONE).owes(OTHER).owes(last);
+  const page = await gate.open(context, '');
+  const row = page.locator(`#row-${OTHER}`);
+  await row.getByText('Nothing is owed').click();
+  const field = row.getByLabel('Reason');
+  await field.fill('they');
+  /** Shows these debts, in this order, and goes on with the sentence. */
+  const showing = async (...ids: string[]) => {
+    gate.rows.clear();
+    for (const id of ids) gate.owes(id);
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await page.waitForFunction(
+      (ids) => JSON.stringify([...document.querySelectorAll('li[id^="row-"]')].map(({ id }) => id)) === ids,
+      JSON.stringify(ids.map((id) => `row-${id}`)),
+    );
+    await page.keyboard.type(' agreed');
+  };
+  await showing(OTHER, last);
+  await showing(ONE, OTHER, last);
+  await showing(last, OTHER);
+  assert.equal(await field.inputValue(), 'they agreed agreed agreed');
+});

@@ -50,6 +50,7 @@ const BY_HAND = new Set(['open', 'aria-busy']);
  * elements with an `id` are found again wherever they are among their siblings.
  */
 export function replaceChildren(place: Element, wanted: readonly Node[]): void {
+  const isWanted = namesIn(wanted);
   let next = place.firstChild;
   for (const node of wanted) {
     const same = sameOf(place, next, node);
@@ -57,15 +58,26 @@ export function replaceChildren(place: Element, wanted: readonly Node[]): void {
       place.insertBefore(node, next);
       continue;
     }
+    // What is gone is taken away before the others come up: whatever is moved in the document loses its focus.
+    while (next !== null && next !== same && !isWanted(next)) next = removed(next);
     if (same !== next) place.insertBefore(same, next);
     next = same.nextSibling;
     update(same, node);
   }
-  while (next !== null) {
-    const gone = next;
-    next = next.nextSibling;
-    gone.remove();
-  }
+  while (next !== null) next = removed(next);
+}
+
+/** Takes a child away, and gives the one behind it. */
+function removed(child: ChildNode): ChildNode | null {
+  const next = child.nextSibling;
+  child.remove();
+  return next;
+}
+
+/** Whether a child has an `id` by which one of `wanted` may be its later form. */
+function namesIn(wanted: readonly Node[]): (child: ChildNode) => boolean {
+  const names = new Set(wanted.map((node) => (node instanceof Element ? node.id : '')));
+  return (child) => child instanceof Element && child.id !== '' && names.has(child.id);
 }
 
 /** The child of `place` from `next` on that `node` is a later form of. */
