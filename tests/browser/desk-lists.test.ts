@@ -208,3 +208,15 @@ test('who types into a row keeps their place in it where rows above go, come, an
   await showing(last, OTHER);
   assert.equal(await field.inputValue(), 'they agreed agreed agreed');
 });
+
+test('an extension that a facilitator does not list is named, and not all is said to be settled', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate();
+  const one = { url: 'https://f.test', supported: 'ok', networks_missing: [], at: 1_795_278_756 };
+  gate.health = { ok: true, facilitators: [{ ...one, extensions_missing: ['eip2612GasSponsoring'] }] };
+  const page = await gate.open(context, '#facilitators');
+  await page.getByText(/can be settled, but not for payers who need an extension/).waitFor();
+  await page.getByText('does not list what a route announces: eip2612GasSponsoring').waitFor();
+  gate.health = { ok: true, facilitators: [one] };
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await page.getByText(/can be settled\.$/).waitFor();
+});

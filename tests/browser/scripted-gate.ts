@@ -18,6 +18,8 @@ export class ScriptedGate {
   readonly rows = new Map<string, Record<string, unknown>>();
   /** Channels and accounts by id, as they are listed. */
   readonly channels: Record<string, unknown>[] = [];
+  /** What it says of its facilitators. */
+  health: object = {};
   /** What it was told, as `refunding rcpt_…`. */
   readonly told: string[] = [];
   /** Paths that get no answer. */
@@ -61,6 +63,7 @@ export class ScriptedGate {
       const after = query.get('cursor') ?? '';
       return { items: this.channels.filter((one) => String(one['id']) > after), next: null };
     }
+    if (path === '/_farebox/health') return this.health;
     const [, id = '', decision] = /^\/_farebox\/payments\/([^/]+)(?:\/(.+))?$/.exec(path) ?? [];
     const row = this.rows.get(id);
     if (row === undefined) return { items: [], sessions: [] };

@@ -61,29 +61,37 @@ function clientRow(item: Members): HTMLElement {
   );
 }
 
+/** The member of a facilitator with the extensions that a route announces and it does not list. */
+const UNLISTED = 'extensions_missing';
+
 export async function facilitators(operator: Operator): Promise<readonly Node[]> {
   const health = await operator.read('/_farebox/health');
-  const rows = listOf(health, 'facilitators').map((one) => {
+  const all = listOf(health, 'facilitators');
+  const rows = all.map((one) => {
     const said = textOf(one, 'supported');
-    const [names, sessions] = [namesOf(one, 'networks_missing'), namesOf(one, 'sessions_missing')];
+    const [names, sessions, unlisted] = [namesOf(one, 'networks_missing'), namesOf(one, 'sessions_missing'), namesOf(one, UNLISTED)];
     return make(
       'li',
       { class: 'row', id: `facilitator-${encodeURIComponent(textOf(one, 'url'))}` },
       make('h3', {}, foreign(textOf(one, 'url')), ' ', pill(said, said === 'ok' ? 'positive' : said === 'stale' ? 'warning' : 'critical')),
       names === '' ? undefined : make('p', { class: 'critical' }, 'does not list ', foreign(names)),
       sessions === '' ? undefined : make('p', { class: 'critical' }, 'lists no sessions for ', foreign(sessions)),
+      unlisted === '' ? undefined : make('p', { class: 'warning' }, 'does not list what a route announces: ', foreign(unlisted)),
       ...extensionsOf(one).map((line) => make('p', { class: 'quiet' }, foreign(line))),
       make('p', { class: 'quiet' }, 'listed what it settles: ', secondsOf(one, 'at') ?? 'never'),
     );
   });
   const isWell = health['ok'] === true;
+  // Who pays without an extension is served: the gate is well then.
+  const isWhole = all.every((one) => namesOf(one, UNLISTED) === '');
   return [
     heading('Facilitators'),
     make(
       'p',
       { class: 'lead' },
-      pill(isWell ? 'well' : 'not well', isWell ? 'positive' : 'critical'),
-      isWell ? ' What is sold can be settled.' : ' Something that is sold cannot be settled.',
+      pill(isWell ? 'well' : 'not well', !isWell ? 'critical' : isWhole ? 'positive' : 'warning'),
+      isWell ? ' What is sold can be settled' : ' Something that is sold cannot be settled',
+      isWhole || !isWell ? '.' : ', but not for payers who need an extension that a facilitator does not list.',
     ),
     rowsOf(rows, 'None.'),
     make(
