@@ -63,3 +63,17 @@ test('what went to a seller is told to the gate and reported as no refund, and a
   await known.getByText('or report the transaction at its desk').waitFor();
   assert.equal(await known.getByRole('button', again).count(), 1);
 });
+
+test('an invocation whose time is none is shown, and the others of its page', { timeout: LIMIT_MS }, async () => {
+  const one = { skillId: 'tide', agentId: 'bob', outcome: 'paid_ok', amount: '1' };
+  const invocations = [
+    { ...one, id: 'inv_1', invokedAt: 9_000_000_000_000_000 },
+    { ...one, id: 'inv_2', invokedAt: 1_795_278_756_000 },
+  ];
+  const page = await context.newPage();
+  await openScripted(page, MARKET_PAGES, '/desk/', '#invocations', ({ path }) =>
+    path.endsWith('/profiles') ? { items: [] } : { invocations, cursor: null },
+  );
+  await page.locator('#invocation-inv_1').getByText('at a time that is none').waitFor();
+  await page.locator('#invocation-inv_2 time', { hasText: '2026-11-21 16:32:36 UTC' }).waitFor();
+});

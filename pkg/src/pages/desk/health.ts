@@ -4,7 +4,7 @@ import type { Members } from '../../members.js';
 import { itemsOf, listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
-import { facts, figuresOf, listPage, moment, pill, rowsOf, shortened } from '../shared/parts.js';
+import { facts, figuresOf, instant, listPage, moment, pill, rowsOf, shortened } from '../shared/parts.js';
 import { heading, linkTo, type Wanted } from '../shared/shell.js';
 
 export async function clients(operator: Operator, { code, route }: Wanted): Promise<readonly Node[]> {
@@ -111,7 +111,7 @@ export async function facilitators(operator: Operator): Promise<readonly Node[]>
 /** Unix seconds as a time; `undefined` for none. */
 function secondsOf(members: Members, name: string): HTMLElement | undefined {
   const secs = members[name];
-  return typeof secs === 'number' ? moment(new Date(secs * 1_000).toISOString()) : undefined;
+  return typeof secs === 'number' ? instant(secs * 1_000) : undefined;
 }
 
 /** What a facilitator has said of extensions, each in a line. */

@@ -3,7 +3,7 @@
 import type { Members } from '../../members.js';
 import { itemsOf, type Operator, Refused, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
-import { deedForm, field, listPage, moment, pageLinks, pill, rowsOf, shortened, spokenOf, switchOf } from '../shared/parts.js';
+import { deedForm, field, instant, listPage, pageLinks, pill, rowsOf, shortened, spokenOf, switchOf } from '../shared/parts.js';
 import { type Deed, heading, linkTo, type Wanted } from '../shared/shell.js';
 
 const LIMIT = '25';
@@ -128,7 +128,7 @@ function invocationRow(item: Members): HTMLElement {
     { class: 'row', id: `invocation-${encodeURIComponent(text('id'))}` },
     make('h3', {}, foreign(text('skillId')), ' ', pill(name, look)),
     make('p', { class: 'price' }, foreign(text('asset') === '' ? text('amount') : `${text('amount')} ${text('asset')}`)),
-    make('p', { class: 'quiet' }, foreign(text('agentId')), ' at ', moment(Number.isFinite(at) ? new Date(at).toISOString() : '')),
+    make('p', { class: 'quiet' }, foreign(text('agentId')), ' at ', instant(at) ?? 'a time that is none'),
     text('paid') === 'unknown'
       ? make('p', { class: 'warning' }, 'It is not known yet whether money moved: the chain will tell.')
       : undefined,

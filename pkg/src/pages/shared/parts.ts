@@ -10,6 +10,14 @@ export function moment(iso: string): HTMLElement | undefined {
   return iso === '' ? undefined : make('time', { datetime: iso }, iso.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC'));
 }
 
+/** The last millisecond that a date may have. */
+const LAST_MS = 8.64e15;
+
+/** A time in milliseconds; `undefined` for one that is no date. */
+export function instant(ms: number): HTMLElement | undefined {
+  return Math.abs(ms) <= LAST_MS ? moment(new Date(ms).toISOString()) : undefined;
+}
+
 /** A long name by its ends, whole in its tooltip and to be copied from the page of the one thing. */
 export function shortened(name: string): HTMLElement {
   return make('code', { title: name }, short(name));
