@@ -11,6 +11,8 @@ import { complaintsOf } from './looks.ts';
 import { openScripted } from './scripted-desk.ts';
 
 const LIMIT_MS = 120_000;
+/** For so long a press does nothing where the list has changed. */
+const SETTLED_MS = 800;
 
 let browser: Browser;
 let context: BrowserContext;
@@ -76,4 +78,40 @@ test('an invocation whose time is none is shown, and the others of its page', { 
   );
   await page.locator('#invocation-inv_1').getByText('at a time that is none').waitFor();
   await page.locator('#invocation-inv_2 time', { hasText: '2026-11-21 16:32:36 UTC' }).waitFor();
+});
+
+//
+test('what is answered in the place of the market asks for no money, ends no job, and takes no skill back', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const told: string[] = [];
+  const hold = { payer: '0x01', payee: '0x02', amount_decimal: '0.005', symbol: 'USDC', leave: 'release', transaction: null };
+  const items = [
+    { ...hold, payment: 'asked', state: 'paying', waits: 'payout' },
+    { ...hold, payment: 'ended', state: 'paying', waits: 'paid_back' },
+  ];
+  for (const [fragment, place] of [
+    ['#money', '#hold-asked'],
+    ['#money', '#hold-ended'],
+    ['#skills', '#skill-tide'],
+  ] as const) {
+    const page = await context.newPage();
+    await openScripted(page, MARKET_PAGES, '/desk/', fragment, ({ method, path }) => {
+      if (method !== 'GET') told.push(path);
+      if (method !== 'GET') return { payment: 'another', skill: { id: 'another' } };
+      if (path.endsWith('/profiles')) return { items: [{ network_profile: 'main' }] };
+      return { items, skills: [{ id: 'tide', name: 'Tide', price: '1', asset: 'USDC', payTo: '0x02' }] };
+    });
+    const row = page.locator(place);
+    if (fragment === '#skills') {
+      await row.getByText('Take it off the list').click();
+      await row.getByLabel('Reason').fill('it fails');
+    }
+    const before = told.length;
+    await page.waitForTimeout(SETTLED_MS);
+    await row.getByRole('button').click();
+    await page.locator('#said .critical', { hasText: /The answer is none of a gate, a treasury or a market/ }).waitFor();
+    assert.equal(told.length, before + 1);
+    await page.close();
+  }
 });

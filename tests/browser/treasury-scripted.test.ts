@@ -94,6 +94,38 @@ test('an approved payment that is being prepared can be denied at the desk, and 
   assert.deepEqual(told, ['/api/organizations/acme/reviews/rev_1/deny']);
 });
 
+// A-731
+test('what is answered in the place of the treasury ends no agent, takes no key back, and answers no review', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const told: string[] = [];
+  const agent = { name: 'bob', disabled: false };
+  const review = { id: 'rev_1', agent: 'bob', amount: '5.00 USDC', asset: 'USDC', state: 'open', payee: '0x01' };
+  const answer: DeskApi = ({ method, path }) => {
+    if (method !== 'GET') {
+      told.push(path);
+      return told.length % 2 === 1 ? {} : { id: 'another', name: 'another', state: 'approved' };
+    }
+    if (path.endsWith('/bootstrap-keys')) return { items: [{ id: 'key_1', createdAt: '2026-09-21T14:13:20Z' }] };
+    return path.endsWith('/reviews') ? { items: [review], cursor: null } : { agents: [agent], wallets: [] };
+  };
+  for (const [fragment, button] of [
+    ['#agents?org=acme', 'End bob'],
+    ['#agents?org=acme', 'Take back: key_1'],
+    ['#reviews?org=acme', /^Approve/],
+  ] as const) {
+    const page = await open(fragment, answer);
+    for (const _ of ['nothing', 'another']) {
+      const before = told.length;
+      await page.waitForTimeout(SETTLED_MS);
+      await page.getByRole('button', { name: button }).click();
+      await page.locator('#said .critical', { hasText: /The answer is none of a gate, a treasury or a market/ }).waitFor();
+      assert.equal(told.length, before + 1);
+    }
+    await page.close();
+  }
+});
+
 // A-700
 test('a desk takes its token over https, or on its own machine, and says so where others can read along', {
   timeout: LIMIT_MS,

@@ -149,6 +149,12 @@ export function itemsOf(members: Members, name = 'items'): readonly Members[] {
   return listOf(members, name);
 }
 
+/** What was done, if it was done to what `name` has to tell: an answer about anything else says neither that it was done nor that it was not. */
+export function doneTo(members: Members, name: string, value: string): Members {
+  if (textOf(members, name) !== value) throw new Unreadable();
+  return members;
+}
+
 /** A member that is text, or a number of the document as text; else empty. */
 export function textOf(members: Members, name: string): string {
   const value = members[name];

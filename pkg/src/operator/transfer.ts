@@ -1,7 +1,7 @@
 /** The transfer that pays an owed refund back, for the command and for the desk: begun at the gate, and sent by a wallet. */
 
 import { type Members, membersOf } from '../members.js';
-import { type Operator, Refused, segmentOf, textOf, Unreadable } from './client.js';
+import { doneTo, type Operator, Refused, segmentOf, textOf, Unreadable } from './client.js';
 
 /** A transaction for any wallet: `eth_sendTransaction` without `from`. */
 export type Transfer = { readonly chainId: string; readonly to: string; readonly value: '0x0'; readonly data: string };
@@ -65,11 +65,9 @@ export function transferOf(payment: Readonly<Record<string, unknown>>, own: stri
 /** Where the gate keeps a payment, and decisions about it. */
 export const placeOf = (id: string): string => `/_farebox/payments/${segmentOf(id)}`;
 
-/** Decides about a payment. An answer about anything else says neither that it was done nor that it was not. */
+/** Decides about a payment. */
 export async function decide(operator: Operator, id: string, decision: string, body: Members): Promise<Members> {
-  const now = await operator.tell('POST', `${placeOf(id)}/${decision}`, body);
-  if (textOf(now, 'id') !== id) throw new Unreadable();
-  return now;
+  return doneTo(await operator.tell('POST', `${placeOf(id)}/${decision}`, body), 'id', id);
 }
 
 /**

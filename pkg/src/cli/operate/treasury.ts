@@ -1,6 +1,6 @@
 /** What an operator asks a treasury, and decides there. Spec: docs/treasury.md, "The operator's side". */
 import type { Members } from '../../members.js';
-import { itemsOf, type Operator, segmentOf, textOf } from '../../operator/client.js';
+import { doneTo, itemsOf, type Operator, segmentOf, textOf } from '../../operator/client.js';
 import { tell } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';
 import { type Column, plain, printList, printOne } from './table.js';
@@ -68,7 +68,9 @@ export const answers =
   async (operator: Operator, { values, given }: Spoken): Promise<number> => {
     if (given.length === 0) throw new Usage(`${verdict} is followed by the ids of reviews`);
     const org = segmentOf(await organization(operator, values.org));
-    for (const id of given)
-      printOne(await operator.tell('POST', `${ROOT}/${org}/reviews/${segmentOf(id)}/${verdict}`, {}), values.json === true);
+    for (const id of given) {
+      const review = await operator.tell('POST', `${ROOT}/${org}/reviews/${segmentOf(id)}/${verdict}`, {});
+      printOne(doneTo(review, 'id', id), values.json === true);
+    }
     return EXIT.done;
   };

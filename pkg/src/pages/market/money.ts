@@ -1,7 +1,7 @@
 /** Money that is held for jobs, on its way to sellers and back to buyers. Spec: docs/exchange.md, "The operator's side". */
 
 import type { Members } from '../../members.js';
-import { itemsOf, textOf } from '../../operator/client.js';
+import { doneTo, itemsOf, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, listPage, moment, pill, shortened, spokenOf, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo } from '../shared/shell.js';
@@ -105,13 +105,13 @@ function waitsFor(profile: string, hold: Members): HTMLElement | undefined {
 }
 
 export const askNow: Deed = async (operator, { profile = '', payment = '', waits = '' }) => {
-  await operator.tell('POST', pathOf(payment, 'ask', profile));
+  doneTo(await operator.tell('POST', pathOf(payment, 'ask', profile)), 'payment', payment);
   if (waits === 'report') return 'The gate is being told.';
   return `The ${waits === 'claim' ? 'gate' : 'treasury'} is being asked. The row shows what comes of it.`;
 };
 
 export const endNow: Deed = async (operator, { profile = '', payment = '' }) => {
-  await operator.tell('POST', pathOf(payment, 'end', profile));
+  doneTo(await operator.tell('POST', pathOf(payment, 'end', profile)), 'payment', payment);
   return 'The job has ended. Nothing was moved.';
 };
 

@@ -1,7 +1,7 @@
 /** Skills that are sold, which the operator may take back, and their invocations. Spec: docs/skills.md, "Sell", "The ledger". */
 
-import type { Members } from '../../members.js';
-import { itemsOf, type Operator, Refused, textOf } from '../../operator/client.js';
+import { type Members, membersOf } from '../../members.js';
+import { doneTo, itemsOf, type Operator, Refused, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, field, instant, listPage, pageLinks, pill, rowsOf, shortened, spokenOf, switchOf } from '../shared/parts.js';
 import { type Deed, heading, linkTo, type Wanted } from '../shared/shell.js';
@@ -83,7 +83,8 @@ function skillRow(skill: Members): HTMLElement {
 }
 
 export const takeBack: Deed = async (operator, { id = '', name = '', reason = '' }) => {
-  await operator.tell('DELETE', `/api/marketplace/skills/${encodeURIComponent(id)}`, { reason });
+  const { skill } = await operator.tell('DELETE', `/api/marketplace/skills/${encodeURIComponent(id)}`, { reason });
+  doneTo(membersOf(skill), 'id', id);
   return `${name} is taken back: the gate sells it for about a minute more. Packs that were sold still give their calls.`;
 };
 

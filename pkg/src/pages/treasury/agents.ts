@@ -1,7 +1,7 @@
 /** Agents with their rules and keys, and what was changed by whom. One click ends an agent. */
 
 import type { Members } from '../../members.js';
-import { itemsOf, listOf, type Operator, textOf } from '../../operator/client.js';
+import { doneTo, itemsOf, listOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, facts, moment, pageLinks, pill, rowsOf, spokenOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
@@ -78,12 +78,12 @@ function keyRow(place: Place, key: Members): HTMLElement {
 }
 
 export const endAgent: Deed = async (operator, { org = '', name = '' }) => {
-  await operator.tell('DELETE', pathIn(org, 'agents', name));
+  doneTo(await operator.tell('DELETE', pathIn(org, 'agents', name)), 'name', name);
   return `${name} has ended: its keys and tokens are taken back.`;
 };
 
 export const revokeKey: Deed = async (operator, { org = '', id = '' }) => {
-  await operator.tell('DELETE', pathIn(org, 'bootstrap-keys', id));
+  doneTo(await operator.tell('DELETE', pathIn(org, 'bootstrap-keys', id)), 'id', id);
   return 'The key is taken back, with its tokens.';
 };
 

@@ -1,7 +1,7 @@
 /** The reviews that wait for a person, with what was asked and why. Spec: docs/treasury.md, "The operator's side". */
 
 import { type Members, membersOf } from '../../members.js';
-import { itemsOf, type Operator, textOf } from '../../operator/client.js';
+import { doneTo, itemsOf, type Operator, textOf } from '../../operator/client.js';
 import { foreign, make } from '../shared/dom.js';
 import { deedForm, facts, listPage, moment, pill, spokenOf, switchOf } from '../shared/parts.js';
 import { type Deed, linkTo, type Wanted } from '../shared/shell.js';
@@ -91,6 +91,6 @@ function answers(answered: Answered, state: string): HTMLElement | undefined {
 }
 
 export const answerReview: Deed = async (operator, { org = '', id = '', verdict = '', who = '', sum = '' }) => {
-  const review = await operator.tell('POST', pathIn(org, 'reviews', id, verdict), {});
+  const review = doneTo(await operator.tell('POST', pathIn(org, 'reviews', id, verdict), {}), 'id', id);
   return `The review of ${sum} for ${who} is ${textOf(review, 'state')}.`;
 };
