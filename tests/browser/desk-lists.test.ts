@@ -5,9 +5,11 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 
+import { PAGES } from '../../scripts/pages.mjs';
 import { startChromium } from './chromium.ts';
 import { complaintsOf } from './looks.ts';
-import { ScriptedGate } from './scripted-gate.ts';
+import { openScripted } from './scripted-desk.ts';
+import { GATE_DESK, ScriptedGate } from './scripted-gate.ts';
 
 const LIMIT_MS = 120_000;
 const [ONE, OTHER] = ['rcpt_aaaaaaaaaaaaaaaaaaaaaaaaaa', 'rcpt_bbbbbbbbbbbbbbbbbbbbbbbbbb'] as const;
@@ -219,4 +221,21 @@ test('an extension that a facilitator does not list is named, and not all is sai
   gate.health = { ok: true, facilitators: [one] };
   await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
   await page.getByText(/can be settled\.$/).waitFor();
+});
+
+test('the next page of a search is asked for by what its first page was found by', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  const queries: string[] = [];
+  const page = await context.newPage();
+  await openScripted(page, PAGES, GATE_DESK, '#payments?find=0123456789ab', ({ path, query }) => {
+    if (path === '/_farebox/payments') queries.push([...query].map(([name, value]) => `${name} ${value}`).join());
+    const isFound = query.has('correlation_id') && !query.has('cursor');
+    return { items: isFound ? [...gate.rows.values()] : [], next: isFound ? 'c2' : null };
+  });
+  await page.getByRole('link', { name: 'Next page' }).click();
+  await page.getByText('Nothing more.').waitFor();
+  assert.deepEqual(
+    queries.filter((query) => query.includes('cursor')),
+    ['cursor c2,correlation_id 0123456789ab,limit 25'],
+  );
 });

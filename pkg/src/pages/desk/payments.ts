@@ -19,23 +19,27 @@ function parametersFor(text: string): readonly string[] {
   return ['id', 'correlation_id', 'key', 'transaction'];
 }
 
-async function pageOf(operator: Operator, { find = '', ...filters }: Wanted): Promise<Members> {
+/** A page, and the parameter by which its rows were found: the next page is one of that search alone. */
+async function pageOf(operator: Operator, { find = '', by = '', ...filters }: Wanted): Promise<{ page: Members; by?: string }> {
   const read = (more: Wanted) => operator.read('/_farebox/payments', { ...filters, ...more, limit: LIMIT });
-  if (find === '') return read({});
+  if (find === '') return { page: await read({}) };
+  const names = parametersFor(find);
+  if (names.includes(by)) return { page: await read({ [by]: find }), by };
   let page: Members = {};
-  for (const name of parametersFor(find)) {
+  for (const name of names) {
     // A text that cannot be a key is refused as one.
     const isKey = name !== 'key' || /^(0x)?[0-9a-fA-F]+$/.test(find);
     if (isKey) page = await read({ [name]: find });
-    if (itemsOf(page).length > 0) break;
+    if (itemsOf(page).length > 0) return { page, by: name };
   }
-  return page;
+  return { page };
 }
 
 export async function payments(operator: Operator, wanted: Wanted): Promise<readonly Node[]> {
-  const page = await pageOf(operator, wanted);
+  const { page, by } = await pageOf(operator, wanted);
   const next = textOf(page, 'next');
-  const { cursor, ...first } = wanted;
+  const { cursor, ...asked } = wanted;
+  const first = by === undefined ? asked : { ...asked, by };
   const rows = itemsOf(page).map((item) => paymentRow(seen(item)));
   return [heading('Payments'), search(wanted), ...listPage(rows, 'No payment is like this.', 'payments', first, cursor, next)];
 }
