@@ -1,4 +1,4 @@
-/** The sellers of a profile that have proven their wallet, with what they did. */
+/** The sellers of a profile, with what they did. */
 
 import { type Members, membersOf } from '../../members.js';
 import { itemsOf, textOf } from '../../operator/client.js';
@@ -24,7 +24,11 @@ export const sellers = ofProfile('Sellers', async (_operator, served, { seller =
   return [
     ...served.head('Sellers', 'sellers'),
     form,
-    make('p', { class: 'quiet lead' }, 'Who was heard of last stands first. Who has not proven their wallet is not here.'),
+    make(
+      'p',
+      { class: 'quiet lead' },
+      'Who was heard of last stands first. Who has not proven their wallet is not here, but found by a search.',
+    ),
     ...listPage(rows, 'There is no seller.', 'sellers', { profile: served.name, seller }, cursor, textOf(page, 'next')),
   ];
 });
