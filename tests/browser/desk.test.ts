@@ -233,7 +233,7 @@ for (const locks of ['with', 'without'] as const)
     await one.getByRole('button', { name: /by wallet/ }).click();
     await eventually('the first wallet is asked', () => isAsked(0));
     await two.getByRole('button', { name: /by wallet/ }).click();
-    const refused = two.getByText('Another tab refunds this payment.');
+    const refused = two.getByText(/Another tab refunds this payment/);
     await eventually('the second tab has gone as far as it may', async () => isAsked(1) || (await refused.count()) > 0);
     open();
     if (locks === 'with') await said(one, /was refunded, as 0x/);

@@ -34,7 +34,8 @@ async function alone<T>(id: string, work: () => Promise<T>): Promise<T> {
   const locks = navigator.locks as LockManager | undefined;
   if (locks === undefined) return work();
   return locks.request(markOf(id), { ifAvailable: true }, (lock) => {
-    if (lock === null) throw new Error('Another tab refunds this payment.');
+    if (lock === null)
+      throw new Error('Another tab refunds this payment, or this one still waits for a wallet that does not answer: then reload it.');
     return work();
   });
 }
