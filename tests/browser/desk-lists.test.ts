@@ -239,3 +239,28 @@ test('the next page of a search is asked for by what its first page was found by
     ['cursor c2,correlation_id 0123456789ab,limit 25'],
   );
 });
+
+test('of two deeds that are under way at once each says what it is of, and neither hides the other', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE).owes(OTHER);
+  let open = (): void => {};
+  const opens = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const page = await gate.open(context, '', { opens, person: 'refuses', send: () => assert.fail('sent') });
+  const lines = page.locator('#said p');
+  await page
+    .locator(`#row-${ONE}`)
+    .getByRole('button', { name: /by wallet/ })
+    .click();
+  await said(page, /^Your wallet asks you\.$/);
+  await page.waitForTimeout(SETTLED_MS);
+  const row = page.locator(`#row-${OTHER}`);
+  await row.getByText('Nothing is owed').click();
+  await row.getByLabel('Reason').fill('they agreed');
+  await row.getByRole('button', { name: 'Waive the debt' }).click();
+  await said(page, /rcpt_bbb…bbbbbb: The debt is waived/);
+  assert.deepEqual(await lines.allInnerTexts(), ['rcpt_aaa…aaaaaa: Your wallet asks you.', 'rcpt_bbb…bbbbbb: The debt is waived.']);
+  open();
+  await said(page, /rcpt_aaa…aaaaaa: You refused in the wallet/);
+  assert.equal(await lines.count(), 2);
+});

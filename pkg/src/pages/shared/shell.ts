@@ -2,6 +2,7 @@
 
 import { Operator, Refused, takesTokens } from '../../operator/client.js';
 import { make, replaceChildren } from './dom.js';
+import { short } from './money.js';
 import { Presses } from './presses.js';
 
 /** What a view was asked for: the part of the fragment behind `?`. Nothing in it is secret. */
@@ -72,6 +73,13 @@ export function openDesk(parts: DeskParts): void {
   new Desk(parts).listen();
 }
 
+/** What is said, what it is of, and how it looks. */
+interface Line {
+  readonly of: string;
+  readonly text: string;
+  readonly look: string;
+}
+
 class Desk {
   readonly #parts: DeskParts;
   readonly #door = found('door') as HTMLFormElement;
@@ -89,8 +97,10 @@ class Desk {
   #read = { at: Number.NEGATIVE_INFINITY, words: '' };
   /** The view that is shown. */
   #shown: string | undefined;
+  /** What each of the deeds that are under way together has said, or the desk itself. */
+  readonly #lines = new Map<object, Line>();
   /** Deeds under way. While there are some, a view is read once a minute. */
-  #busy = 0;
+  readonly #busy = new Set<object>();
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
@@ -170,7 +180,7 @@ class Desk {
     );
     replaceChildren(found('views'), items);
     // What came of a deed is said on the page of that deed; one under way goes on to say where it is.
-    if (this.#busy === 0) this.#say('');
+    if (this.#busy.size === 0) this.#say('');
     await this.#refresh();
     document.getElementById('heading')?.focus({ preventScroll: true });
     scrollTo(0, 0);
@@ -231,7 +241,7 @@ class Desk {
 
   #refreshUnlessAimed(): void {
     // What a person is about to press keeps its place.
-    const isAimed = this.#busy > 0 || this.#presses.isAimed();
+    const isAimed = this.#busy.size > 0 || this.#presses.isAimed();
     const isHeld = isAimed && performance.now() - this.#read.at < HELD_MS;
     if (document.visibilityState === 'visible' && !isHeld) void this.#refresh();
     else this.#later();
@@ -244,14 +254,17 @@ class Desk {
     for (const [key, value] of Object.entries(form.dataset)) if (value !== undefined) filled[key] = value;
     for (const [key, value] of new FormData(form)) if (typeof value === 'string') filled[key] = value.trim();
     form.ariaBusy = 'true';
-    this.#busy += 1;
+    for (const by of this.#lines.keys()) if (!this.#busy.has(by)) this.#lines.delete(by);
+    this.#busy.add(filled);
+    const of = filled['id'] ?? filled['payment'] ?? filled['name'] ?? '';
+    const say = (text: string, look = 'note') => this.#put(filled, { of, text, look });
     try {
-      const came = await deed(operator, filled, (text) => this.#say(text));
-      if (came !== undefined) this.#say(came);
+      const came = await deed(operator, filled, (text) => say(text));
+      if (came !== undefined) say(came);
     } catch (error) {
-      this.#say(sentenceOf(error), 'critical');
+      say(sentenceOf(error), 'critical');
     }
-    this.#busy -= 1;
+    this.#busy.delete(filled);
     form.ariaBusy = null;
     const held = document.activeElement;
     await this.#refresh();
@@ -260,9 +273,20 @@ class Desk {
     else if (document.activeElement === document.body) document.getElementById('heading')?.focus();
   }
 
-  #say(text: string, look?: string): void {
-    const line = text === '' ? [] : [make('p', { class: look ?? 'note' }, text)];
-    this.#presses.change(() => replaceChildren(this.#said, line));
+  #say(text: string, look = 'note'): void {
+    // What a deed under way has said stays: it may be where its money is.
+    if (this.#busy.size === 0 || text === '') this.#lines.clear();
+    this.#put(this, { of: '', text, look });
+  }
+
+  #put(by: object, line: Line): void {
+    this.#lines.delete(this);
+    this.#lines.set(by, line);
+    const shown = [...this.#lines.values()].filter(({ text }) => text !== '');
+    const lines = shown.map(({ of, text, look }) =>
+      make('p', { class: look }, shown.length > 1 && of !== '' ? `${short(of)}: ${text}` : text),
+    );
+    this.#presses.change(() => replaceChildren(this.#said, lines));
   }
 }
 
