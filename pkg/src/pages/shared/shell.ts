@@ -1,7 +1,8 @@
 /** The frame of a desk: its door, its views by the fragment of the URL, what refreshes, and what a person does. */
 
-import { Operator, Refused, takesTokens } from '../../operator/client.js';
+import { Operator, Refused } from '../../operator/client.js';
 import { make, replaceChildren } from './dom.js';
+import { barOf, workers } from './door.js';
 import { short } from './money.js';
 import { Presses } from './presses.js';
 
@@ -37,24 +38,8 @@ const AGAIN_MS = 5_000;
 const LATEST_MS = 120_000;
 /** For how long what a person aims at or has under way keeps a view from being read again: a wallet may never answer. */
 const HELD_MS = 60_000;
-/** Whether others cannot read what goes over. A browser keeps more names on its machine than any program: those below `.localhost`. */
-const isPrivate = (): boolean => takesTokens(location.origin) || isSecureContext;
-/** What is said of a page over http to another machine. */
-const READABLE = 'Others can read what goes over http. Open this desk at its https address, or on its own machine.';
-/** What is said where a service worker sees each request of the page, and may keep it with the token, or answer by what it kept. */
-const RELAYED =
-  'A service worker of this site stands between, and could keep the token. Open this desk in a private window, or reload it while you hold Shift.';
 /** The wait before the next read, in times of the last one: what a desk reads, payments wait for. */
 const REST = 20;
-
-/** Why no token is taken here; `undefined` where one is. The page was read over the same way: nothing that it asks for is out of sight there. */
-function barOf(): string | undefined {
-  if (!isPrivate()) return READABLE;
-  return workers()?.controller == null ? undefined : RELAYED;
-}
-
-/** The service workers of the site; pages without a secure context have none. */
-const workers = () => navigator.serviceWorker as ServiceWorkerContainer | undefined;
 
 /** The fragment of a view. */
 export function linkTo(name: string, wanted: Readonly<Record<string, string | undefined>> = {}): string {
