@@ -264,3 +264,22 @@ test('of two deeds that are under way at once each says what it is of, and neith
   await said(page, /rcpt_aaa…aaaaaa: You refused in the wallet/);
   assert.equal(await lines.count(), 2);
 });
+
+test('what could not be read for a while is said to be old above it', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  const page = await context.newPage();
+  await page.clock.install();
+  await openScripted(page, PAGES, GATE_DESK, '#payments', (request) => gate.answer(request));
+  await page.locator('#fresh', { hasText: /^Read at/ }).waitFor();
+  const old = page.locator('#old');
+  gate.silent.add('/_farebox/payments');
+  await page.clock.fastForward(6_000);
+  await page.locator('#fresh', { hasText: /^Not read/ }).waitFor();
+  assert.equal(await old.textContent(), '');
+  await page.clock.fastForward(60_000);
+  await said(page, /^What is below is old\. Read at 20.* UTC\. Since then: ./);
+  gate.silent.clear();
+  await page.clock.fastForward(60_000);
+  await page.locator('#fresh', { hasText: /^Read at/ }).waitFor();
+  assert.equal(await old.textContent(), '');
+});

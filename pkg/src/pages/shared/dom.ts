@@ -25,6 +25,13 @@ export function draw(tag: string, attributes: Attributes = {}, ...children: read
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
+/** An element of the document that every desk has. */
+export function found(id: string): HTMLElement {
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`the document has no ${id}`);
+  return element;
+}
+
 /** A text that someone else wrote: it turns no other text around. */
 export function foreign(text: string): HTMLElement {
   return make('bdi', {}, text);

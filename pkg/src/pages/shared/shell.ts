@@ -1,7 +1,7 @@
 /** The frame of a desk: its door, its views by the fragment of the URL, what refreshes, and what a person does. */
 
 import { Operator, Refused } from '../../operator/client.js';
-import { make, replaceChildren } from './dom.js';
+import { found, make, replaceChildren } from './dom.js';
 import { barOf, workers } from './door.js';
 import { short } from './money.js';
 import { Presses } from './presses.js';
@@ -41,6 +41,9 @@ const HELD_MS = 60_000;
 /** The wait before the next read, in times of the last one: what a desk reads, payments wait for. */
 const REST = 20;
 
+/** The age from which what is shown is said to be old, once it cannot be read. */
+const OLD_MS = 30_000;
+
 /** The fragment of a view. */
 export function linkTo(name: string, wanted: Readonly<Record<string, string | undefined>> = {}): string {
   const query = new URLSearchParams();
@@ -72,6 +75,7 @@ class Desk {
   readonly #view = found('view');
   readonly #said = found('said');
   readonly #fresh = found('fresh');
+  readonly #old = found('old');
   readonly #presses = new Presses(this.#view);
   #operator: Operator | undefined;
   /** Counts what was asked for: an answer to an earlier question is dropped. */
@@ -146,6 +150,7 @@ class Desk {
     this.#door.hidden = false;
     replaceChildren(this.#view, []);
     this.#say('');
+    this.#tellAge('');
     found('refused').textContent = why;
     found('token').focus();
   }
@@ -190,6 +195,7 @@ class Desk {
       replaceChildren(this.#view, []);
       this.#read.words = '';
       this.#fresh.textContent = 'Reading…';
+      this.#tellAge('');
     }
     const draw = (nodes: readonly Node[]) => {
       if (asked !== this.#asked) return;
@@ -201,15 +207,26 @@ class Desk {
       if (asked !== this.#asked) return;
       this.#read = { at: performance.now(), words: `Read at ${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC.` };
       this.#fresh.textContent = this.#read.words;
+      this.#tellAge('');
     } catch (error) {
       if (asked !== this.#asked) return;
       if (error instanceof Refused && error.status === 401) return this.#lock('The token is not accepted any more.');
       if (this.#view.childElementCount === 0) replaceChildren(this.#view, [heading('Nothing to show')]);
       this.#shown = place;
       this.#fresh.textContent = `Not read: ${sentenceOf(error)} ${this.#read.words}`;
+      const isOld = this.#read.words !== '' && performance.now() - this.#read.at > OLD_MS;
+      this.#tellAge(isOld ? `What is below is old. ${this.#read.words} Since then: ${sentenceOf(error)}` : '');
     }
     this.#wait = Math.min(Math.max(REST * (performance.now() - begun), AGAIN_MS), LATEST_MS);
     this.#later();
+  }
+
+  /** Says above what is shown that it is old; what is below may be far down. */
+  #tellAge(text: string): void {
+    if (this.#old.textContent === text) return;
+    this.#presses.change(() => {
+      this.#old.textContent = text;
+    });
   }
 
   #draw(place: string, nodes: readonly Node[]): void {
@@ -273,12 +290,6 @@ class Desk {
     );
     this.#presses.change(() => replaceChildren(this.#said, lines));
   }
-}
-
-function found(id: string): HTMLElement {
-  const element = document.getElementById(id);
-  if (element === null) throw new Error(`the document has no ${id}`);
-  return element;
 }
 
 /** An error in words. */
