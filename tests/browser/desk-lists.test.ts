@@ -6,6 +6,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 
 import { PAGES } from '../../scripts/pages.mjs';
+import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
 import { complaintsOf } from './looks.ts';
 import { openScripted } from './scripted-desk.ts';
@@ -282,4 +283,15 @@ test('what could not be read for a while is said to be old above it', { timeout:
   await page.clock.fastForward(60_000);
   await page.locator('#fresh', { hasText: /^Read at/ }).waitFor();
   assert.equal(await old.textContent(), '');
+});
+
+test('who goes from tab to tab while a view is read begins no second read of it', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  gate.readMs = 1_500;
+  const page = await gate.open(context, '#payments');
+  const asked = gate.asked.length;
+  for (let visit = 0; visit < 4; visit += 1) await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await eventually('it is read', () => gate.asked.length > asked);
+  await page.waitForTimeout(SETTLED_MS);
+  assert.equal(gate.asked.length, asked + 1);
 });

@@ -130,6 +130,12 @@ async function refusalOf(response: Response): Promise<Refused> {
   return new Refused(response.status, textOf(said, 'code'), text.slice(0, MOST_CHARS), parameter);
 }
 
+/** An error in words. */
+export function sentenceOf(error: unknown): string {
+  if (error instanceof Refused) return error.code === '' ? error.message : `${error.message} (${error.code})`;
+  return error instanceof Error ? error.message : 'something else than an error was thrown';
+}
+
 /** A name as one segment of a path. */
 export function segmentOf(name: string): string {
   // A URL's parser takes dots for a way up.

@@ -1,12 +1,12 @@
 /** The first view: what is owed and what waits, and the money by day and route. */
 
 import type { Members } from '../../members.js';
-import { itemsOf, type Operator, textOf } from '../../operator/client.js';
+import { itemsOf, type Operator, sentenceOf, textOf } from '../../operator/client.js';
 import { barChart, type Series, shareBar } from '../shared/chart.js';
 import { foreign, make } from '../shared/dom.js';
 import { type Coin, coinOf, inWords, unitsOf } from '../shared/money.js';
 import { figuresOf, rowsOf } from '../shared/parts.js';
-import { heading, linkTo, sentenceOf, type Wanted } from '../shared/shell.js';
+import { heading, linkTo, type Wanted } from '../shared/shell.js';
 import { actionsFor } from './actions.js';
 import { meaningOf, paymentRow, seen } from './payment.js';
 import { lastDays, readDays } from './totals.js';

@@ -4,10 +4,9 @@
  */
 
 import type { Members } from '../../members.js';
-import { type Operator, Refused, textOf } from '../../operator/client.js';
+import { type Operator, Refused, sentenceOf, textOf } from '../../operator/client.js';
 import { beginOf, beginRefund, chainOf, decide, dropRefund, isComing, transferOf } from '../../operator/transfer.js';
 import type { Eip1193Provider } from '../../signer.js';
-import { sentenceOf } from '../shared/shell.js';
 import { accountOf, injectedWallet, isRejection, leadTo, type Outcome, outcomeOf, sendFrom } from '../shared/wallet.js';
 import { begunOf, isOfAnother, keep, markOf, markWith, UNHEARD, unmark } from './marks.js';
 import { type PaymentSeen, seen } from './payment.js';

@@ -1,6 +1,6 @@
 /** The frame of a desk: its door, its views by the fragment of the URL, what refreshes, and what a person does. */
 
-import { Operator, Refused } from '../../operator/client.js';
+import { Operator, Refused, sentenceOf } from '../../operator/client.js';
 import { found, make, replaceChildren } from './dom.js';
 import { barOf, workers } from './door.js';
 import { short } from './money.js';
@@ -80,6 +80,8 @@ class Desk {
   #operator: Operator | undefined;
   /** Counts what was asked for: an answer to an earlier question is dropped. */
   #asked = 0;
+  /** Whether what was asked for last is being read: a second read of it brings nothing but work. */
+  #isReading = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wait = AGAIN_MS;
   /** The last read of what is shown: when it ended, and the words for it. */
@@ -145,6 +147,7 @@ class Desk {
     this.#operator = undefined;
     this.#shown = undefined;
     this.#asked += 1;
+    this.#isReading = false;
     clearTimeout(this.#timer);
     this.#inside.hidden = true;
     this.#door.hidden = false;
@@ -186,6 +189,7 @@ class Desk {
     const operator = this.#operator;
     if (operator === undefined) return;
     this.#asked += 1;
+    this.#isReading = true;
     const asked = this.#asked;
     const place = location.hash;
     const begun = performance.now();
@@ -217,6 +221,7 @@ class Desk {
       const isOld = this.#read.words !== '' && performance.now() - this.#read.at > OLD_MS;
       this.#tellAge(isOld ? `What is below is old. ${this.#read.words} Since then: ${sentenceOf(error)}` : '');
     }
+    this.#isReading = false;
     this.#wait = Math.min(Math.max(REST * (performance.now() - begun), AGAIN_MS), LATEST_MS);
     this.#later();
   }
@@ -242,6 +247,8 @@ class Desk {
   }
 
   #refreshUnlessAimed(): void {
+    // It sets the timer at its end.
+    if (this.#isReading) return;
     // What a person is about to press keeps its place.
     const isAimed = this.#busy.size > 0 || this.#presses.isAimed();
     const isHeld = isAimed && performance.now() - this.#read.at < HELD_MS;
@@ -290,10 +297,4 @@ class Desk {
     );
     this.#presses.change(() => replaceChildren(this.#said, lines));
   }
-}
-
-/** An error in words. */
-export function sentenceOf(error: unknown): string {
-  if (error instanceof Refused) return error.code === '' ? error.message : `${error.message} (${error.code})`;
-  return error instanceof Error ? error.message : 'something else than an error was thrown';
 }
