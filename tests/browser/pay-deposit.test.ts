@@ -250,6 +250,31 @@ test('a deposit is offered where it pays alone, and of a dear page the rest come
   assert.equal(paid, 2_000_000n);
 });
 
+// A-733
+test('a page that was paid for and has not come is named before the rest of its deposit comes back', async () => {
+  const [, paid, asked] = await moved(7, async () => {
+    const { page } = await open(7, `${PATH}?shown`);
+    await choose(page);
+    await deposits(page).click();
+    await isPaid(page);
+    const { page: lost } = await open(7, `${PATH}?away`);
+    const losses = await losesAnswers(lost, `${stage.world.gate.url}${PATH}?away`);
+    await fromDeposit(lost).click();
+    while (losses.lost() === 0) await lost.waitForTimeout(100);
+    await lost.close();
+    await page.getByRole('button', { name: 'Get the rest back' }).click();
+    await says(page, /signed for another page.* Open it first: it does not come once the rest is back/);
+    await page.getByRole('button', { name: 'Not now' }).click();
+    await page.getByText('Rainfall, Tuesday').waitFor();
+    await page.getByRole('button', { name: 'Get the rest back' }).click();
+    const [again] = await Promise.all([stage.context.waitForEvent('page'), page.getByRole('link', { name: `${PATH}?away` }).click()]);
+    await isPaid(again);
+    await page.getByRole('button', { name: 'Get the rest back' }).click();
+    await says(page, /You have 0\.48 USDC back\./);
+  });
+  assert.deepEqual([paid, asked], [2n * PRICE_ATOMIC, 2]);
+});
+
 test('what was bought comes back to sight where another tab keeps the rest waiting', async () => {
   const { page } = await open(3, `${PATH}?waits`);
   await choose(page);

@@ -113,11 +113,13 @@ addEventListener('focus', () => {
 });
 const isEarly = (): boolean => performance.now() - cameAt < SETTLED_MS;
 
+export const GIVE_BACK = 'Get the rest back';
+
 /** What is left of a deposit, in words, and a button that has it paid back, where the seller does that. */
 export function leftOver(rest: string, giveBack: (() => void) | undefined): readonly Node[] {
   const how = giveBack === undefined ? 'It comes back once a page was paid from it, or from the contract that holds it.' : '';
   const quiet = make('p', { class: 'quiet' }, `${rest} left of your deposit here. ${how}`);
-  return giveBack === undefined ? [quiet] : [quiet, make('p', {}, button('Get the rest back', giveBack))];
+  return giveBack === undefined ? [quiet] : [quiet, make('p', {}, button(GIVE_BACK, giveBack))];
 }
 
 /** That the rest of a deposit was paid back. */
@@ -134,8 +136,11 @@ function receiptLine(number: string, explorer: string): readonly Node[] {
   return number === '' ? [] : [make('p', { class: 'quiet' }, 'Receipt: transaction ', proof)];
 }
 
+/** The words of yes, and of no where nothing is paid by yes. */
+export type Answers = readonly [yes: string, no?: string];
+
 /** A question that goes on with yes or no. */
-export function ask(question: string, yes: string, ...more: readonly Node[]): Promise<boolean> {
+export function ask(question: string, [yes, no = 'Do not pay']: Answers, ...more: readonly Node[]): Promise<boolean> {
   return new Promise((answer) => {
     const agree = settled(button(yes, () => answer(true)));
     show(
@@ -145,7 +150,7 @@ export function ask(question: string, yes: string, ...more: readonly Node[]): Pr
         'p',
         { class: 'actions' },
         agree,
-        button('Do not pay', () => answer(false)),
+        button(no, () => answer(false)),
       ),
     );
     agree.focus();

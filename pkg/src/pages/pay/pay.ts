@@ -75,7 +75,7 @@ async function inOneTab(work: () => Promise<void>, buys = true, back?: () => voi
     if (goods !== undefined) return deliver(goods, flow);
     // What came live or is large is shown in that tab alone.
     const hasBought = buys && unkeptSince(URL_HERE) !== before;
-    if (hasBought && !(await panel.ask('Another tab has just paid for this page, and shows it.', 'Pay again'))) return begin();
+    if (hasBought && !(await panel.ask('Another tab has just paid for this page, and shows it.', ['Pay again']))) return begin();
     await work();
   };
   const name = lockOf(URL_HERE);
@@ -106,7 +106,7 @@ async function payWith(wallet: Wallet): Promise<void> {
   if (isOther && !before.hasEnded) return panel.otherAccount(before.account, () => void begin());
   if (isStuck(before)) return stuck();
   const isBeside = isOther || (before?.hasEnded === true && (before.isAnswered || chosen !== wayOf(before, ways)));
-  if (isBeside && !(await panel.ask(`${ENDED} It was signed by ${before.account}. Look at that account first.`, 'Pay again')))
+  if (isBeside && !(await panel.ask(`${ENDED} It was signed by ${before.account}. Look at that account first.`, ['Pay again'])))
     return begin();
   panel.show(`Choose ${chosen.title} in ${wallet.name}.`);
   await switchTo(wallet, chosen);
@@ -155,7 +155,7 @@ const MORE = 'Pay all the same';
 
 /** Pays beyond the limit of a day, once its person has read that there is one. */
 async function payMore(): Promise<void> {
-  if (await panel.ask('This site would be paid more in a day than this page pays without a question.', MORE)) liftLimit();
+  if (await panel.ask('This site would be paid more in a day than this page pays without a question.', [MORE])) liftLimit();
   await begin();
 }
 
@@ -174,7 +174,7 @@ async function payAnew(): Promise<void> {
   const question = before.isDeposit
     ? 'What was signed for this page may be charged to your deposit, whatever you pay now.'
     : `${ENDED} Look at your wallet first.`;
-  if (!(await panel.ask(question, ANEW))) return isStuck(before) ? stuck() : goOn();
+  if (!(await panel.ask(question, [ANEW]))) return isStuck(before) ? stuck() : goOn();
   if (before.isDeposit) await closePurchase(URL_HERE);
   else {
     const { closeEnded, indexedDbStore } = await loading;

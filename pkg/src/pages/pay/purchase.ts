@@ -144,7 +144,8 @@ export async function payFromDeposit(chosen: Way, signer: Signer, name: string):
   panel.show(STEPS.looked(name));
   // What has left goes on at the price of then: a dearer one asks its person.
   const goesOn = (await channelOfPurchase(URL_HERE)) !== undefined;
-  if (!goesOn && !(await agreedBeside(single, await signer.address()))) throw Object.assign(new Error(''), { code: 'declined' });
+  if (!goesOn && !(await agreedBeside(single, await signer.address(), 'it may not come once you pay here', ['Pay here'])))
+    throw Object.assign(new Error(''), { code: 'declined' });
   const { key, price } = await openPurchase(URL_HERE, single.price, goesOn);
   const policy = { ...policyOf(single, chosen.price), perPayment: price };
   const pays = await depositFetch(sends, signer, policy, {
@@ -165,18 +166,22 @@ export async function payFromDeposit(chosen: Way, signer: Signer, name: string):
   return { response, isSent, receipt: channelReceiptOf(response) };
 }
 
-/** Whether the person agrees to a payment that may take the answer to an earlier one away. What is under way in another tab is waited for. */
-async function agreedBeside(single: Way, payer: string): Promise<boolean> {
+/**
+ * Whether the person agrees to what may take the answer to an earlier payment away: the gate gives the one to the last voucher alone, and none
+ * to one that it has claimed by. What is under way in another tab is waited for.
+ */
+export async function agreedBeside(single: Way, payer: string, warning: string, answers: panel.Answers): Promise<boolean> {
   const other = await pageThatWaits(single, payer);
   if (other === undefined) return true;
   panel.show('Another page is paid from your deposit. This one waits for it.');
   const signal = AbortSignal.timeout(IN_USE_SECS * 1000);
-  await (navigator.locks as LockManager | undefined)?.request(lockOf(other), { signal }, () => undefined).catch(() => undefined);
-  if ((await pageThatWaits(single, payer)) !== other) return agreedBeside(single, payer);
+  // The lock of this page is its own.
+  if (other !== URL_HERE)
+    await (navigator.locks as LockManager | undefined)?.request(lockOf(other), { signal }, () => undefined).catch(() => undefined);
+  if ((await pageThatWaits(single, payer)) !== other) return agreedBeside(single, payer, warning, answers);
   const link = make('a', { href: other, target: '_blank' }, other);
-  const question =
-    'You have signed for another page, which has not come and may have been charged. Open it first: it may not come once you pay here.';
-  return panel.ask(question, 'Pay here', panel.line(link));
+  const question = `You have signed for another page, which has not come and may have been charged. Open it first: ${warning}.`;
+  return panel.ask(question, answers, panel.line(link));
 }
 
 /** What an answer without the goods says, in short. */
@@ -188,7 +193,7 @@ export async function saidIn(response: Response): Promise<string> {
 
 /** Whether the person agrees: to what they clicked on, or to what it became. `isAgain`: it is another payment, and they do not know. */
 async function agreed(proposal: Proposal, chosen: Way, isAgain: boolean): Promise<boolean> {
-  if (isAgain && !(await panel.ask(`${ENDED} Look at your wallet first.`, 'Pay again'))) return false;
+  if (isAgain && !(await panel.ask(`${ENDED} Look at your wallet first.`, ['Pay again']))) return false;
   const price = proposal.amount === chosen.terms.amount ? '' : `It costs ${proposal.amountText} now, not ${priceOf(chosen)}.`;
   return agreedParts(proposal, chosen, price);
 }
@@ -211,5 +216,5 @@ async function agreedParts(
   if (price === '' && isSamePayee && isSameToken) return true;
   const payee = isSamePayee ? [] : [`It is paid to ${payTo} now, not to ${terms.payTo}.`];
   const token = isSameToken ? [] : [`It is paid in the token ${asset} of ${network} now.`];
-  return panel.ask([...(price === '' ? [] : [price]), ...payee, ...token].join(' '), 'Pay that');
+  return panel.ask([...(price === '' ? [] : [price]), ...payee, ...token].join(' '), ['Pay that']);
 }

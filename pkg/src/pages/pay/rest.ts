@@ -3,7 +3,7 @@
 import { inTokens } from '../shared/money.js';
 import { depositFetch, type Rest, restOf } from './deposit.js';
 import * as panel from './panel.js';
-import { nobody, policyOf, URL_HERE } from './purchase.js';
+import { agreedBeside, nobody, policyOf, URL_HERE } from './purchase.js';
 import { deposits, ways } from './signed.js';
 import type { Way } from './terms.js';
 import { type Failure, isOpen, saidBy, wordsFor } from './words.js';
@@ -34,8 +34,10 @@ async function giveBack(back: () => void, alone: Alone): Promise<void> {
   await look();
   if (rest === undefined) return back();
   const { channel, way: of } = rest;
-  panel.show('Asking the seller for the rest of your deposit…');
   try {
+    // The gate claims by the last voucher first, and gives no answer to it any more.
+    if (!(await agreedBeside(of, channel.payer, 'it does not come once the rest is back', [panel.GIVE_BACK, 'Not now']))) return back();
+    panel.show('Asking the seller for the rest of your deposit…');
     const pays = await depositFetch(fetch, nobody(channel.payer), policyOf(of, of.price));
     const { refunded, transaction } = await pays.refund(URL_HERE);
     await look();
