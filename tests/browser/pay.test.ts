@@ -25,6 +25,18 @@ const LIMIT_MS = 120_000;
 const ELSEWHERE = '0x1';
 const HOSTILE = `<img src=x onerror=alert(1)></script><script>alert(2)</script>\u202e gnp.exe`;
 
+/** A page that is for no frame, and needs what pages have. */
+const LEAVES = `<!doctype html><title>Leaves</title><p>Goes</p>
+<button onclick="window.open('/_farebox/pay/view')">Beside</button>
+<a href="data:text/plain,saved" download="saved.txt">Save</a> <a href="/_farebox/pay/view">On</a>
+<script>
+setTimeout(() => {
+  confirm('?') && localStorage.setItem('keeps', 'here');
+  document.querySelector('p').textContent = 'Stays. Asks: ' + (localStorage.keeps ? 'yes' : 'no') + '. Keeps: ' + localStorage.keeps;
+}, 100);
+if (top !== self) top.location = self.location;
+</script>`;
+
 let world: World;
 let browser: Browser;
 let context: BrowserContext;
@@ -468,6 +480,36 @@ test('a page of the origin is shown in place, and by itself under its own addres
     assert.equal(page.url(), `${world.gate.url}/`);
   });
   assert.deepEqual(complaints, []);
+});
+
+// A-734
+test('a page that leaves frames stays in its own, does there what it does by itself, and leads on by a press', async () => {
+  const [payer, url] = [payerOf(0), `${world.gate.url}/?leaves`];
+  await charged(payer.address, 1n, async () => {
+    const { page } = await visited('/?leaves', [{ payer, network: HERE, name: 'Fox' }]);
+    await page.route(url, async (route) => {
+      if (route.request().headers()['payment-signature'] === undefined) return route.fallback();
+      await route.fulfill({ response: await route.fetch(), body: LEAVES });
+    });
+    // A page that asks has an answer.
+    page.on('dialog', (dialog) => void dialog.accept());
+    let visits = 0;
+    page.on('framenavigated', (frame) => {
+      if (frame === page.mainFrame()) visits += 1;
+    });
+    // Nothing is looked for in the frame meanwhile: that counts as a press.
+    const isKept = () => page.waitForEvent('console', (message) => /has no user activation/.test(message.text()));
+    await Promise.all([isKept(), page.getByRole('button', { name: /with Fox/ }).click()]);
+    await isPaid(page);
+    await Promise.all([isKept(), page.reload()]);
+    assert.equal(visits, 1);
+    const frame = page.frameLocator('#pay iframe');
+    await frame.getByText('Stays. Asks: yes. Keeps: here').waitFor();
+    const [beside] = await Promise.all([context.waitForEvent('page'), frame.getByRole('button', { name: 'Beside' }).click()]);
+    assert.equal(await beside.evaluate(() => origin), world.gate.url);
+    await Promise.all([page.waitForEvent('download'), frame.getByRole('link', { name: 'Save' }).click()]);
+    await Promise.all([page.waitForURL(/\/_farebox\/pay\/view$/), frame.getByRole('link', { name: 'On' }).click()]);
+  });
 });
 
 // A-697

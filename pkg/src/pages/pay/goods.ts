@@ -9,6 +9,16 @@ const MOST_SHOWN = 200_000;
 /** The name of what is shown, to readers, whether it was paid for or not. */
 export const CAME = 'What came';
 
+/**
+ * What a page of the origin may do in its frame: all that it may by itself, but lead this page on unless its person presses a link. A script
+ * against frames would load this page again for ever.
+ */
+const RIGHTS =
+  'same-origin scripts forms modals popups popups-to-escape-sandbox downloads pointer-lock orientation-lock presentation storage-access-by-user-activation top-navigation-by-user-activation'.replace(
+    /\S+/g,
+    'allow-$&',
+  );
+
 /** The goods, and a link to save them. A page is shown from what is kept, if it is: otherwise as its text. */
 export async function shown(goods: Goods, url: string, isKept: boolean): Promise<readonly Node[]> {
   const address = URL.createObjectURL(goods.body);
@@ -20,7 +30,7 @@ export async function shown(goods: Goods, url: string, isKept: boolean): Promise
   if (isPage(goods) && isKept) {
     const page = `/_farebox/pay/view#${encodeURIComponent(url)}`;
     const alone = make('a', { href: page }, 'Open it by itself');
-    return [make('iframe', { src: page, title: CAME }), make('p', {}, alone), saving];
+    return [make('p', {}, alone), make('iframe', { src: page, title: CAME, sandbox: RIGHTS }), saving];
   }
   if (isText(kind)) {
     const text = await goods.body.text();
