@@ -80,16 +80,16 @@ type Requested = {
   readonly over: () => void;
   readonly url: string;
   readonly signal: AbortSignal | null | undefined;
+  readonly isGivenOnce: Given;
 };
+/** Whether an answer is given to nobody again. */
+type Given = (response: Response) => boolean;
 type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: string };
 /** A purchase of an earlier call, and what there was when this one began: the marks of all rows, and the names of those that were delivered and not read. */
 type Taken = { readonly left: Left | undefined; readonly before: ReadonlySet<string> };
 
-/**
- * The option `resume`: the next call for the same request goes on with a purchase that delivered nothing, also after a crash or
- * a reload.
- */
-export const resume: Resuming = {
+/** Keeps purchases as `resume` does; one whose receipt came with an answer that is given once is over at once, whatever becomes of the rest. */
+export const resuming = (isGivenOnce: Given): Resuming => ({
   open: ((store, now, policy, options) => {
     const payments = new OpenPayments(store, now);
     return async (request, endpoint) => {
@@ -107,7 +107,7 @@ export const resume: Resuming = {
       const { left } = taken;
       return new Kept(
         payments,
-        { name, over, url: request.url, signal: request.rest.signal },
+        { name, over, url: request.url, signal: request.rest.signal, isGivenOnce },
         {
           policy,
           method: request.method,
@@ -122,7 +122,13 @@ export const resume: Resuming = {
       );
     };
   }) satisfies Opens,
-};
+});
+
+/**
+ * The option `resume`: the next call for the same request goes on with a purchase that delivered nothing, also after a crash or
+ * a reload.
+ */
+export const resume: Resuming = resuming(() => false);
 
 /** Characters of the terms of one payment: a seller chooses how long they are, and others need room. */
 const MOST_TERMS = 32 * 1024;
@@ -316,6 +322,7 @@ class Kept implements Keeping {
   readonly #before: ReadonlySet<string>;
   readonly #signal: AbortSignal | null | undefined;
   readonly #over: () => void;
+  readonly #isGivenOnce: Given;
   #row: Row | undefined;
   #signed: Pick<Trail, 'at' | 'proof' | 'isHash'> | undefined;
 
@@ -325,6 +332,7 @@ class Kept implements Keeping {
     this.#askedUrl = request.url;
     this.#signal = request.signal;
     this.#over = request.over;
+    this.#isGivenOnce = request.isGivenOnce;
     this.#facts = facts;
     this.left = left === undefined ? undefined : { ...left, url: left.row.trail.url };
     this.#row = left?.row;
@@ -408,6 +416,10 @@ class Kept implements Keeping {
     if (row === undefined) return response;
     // Until it was read, a crash or a connection that breaks leaves it to be asked for again.
     if (response.ok && receipt !== null) {
+      // Where that cannot be noted, its end ends it.
+      const noted = this.#isGivenOnce(response) && this.#payments.close(row, receipt);
+      const isOver = noted !== false && (await noted.then(() => true).catch(() => false));
+      if (isOver) return response;
       this.#payments.deliver(row);
       return whenRead(response, {
         read: () => this.#payments.close(row, receipt),
@@ -488,11 +500,14 @@ function closed(record: string | undefined, { name, trail }: Row, receipt: Recei
   return withSent(withoutSent(record, name), [`${KEPT}${key}`, Math.floor(now), false, kept]);
 }
 
-/** Lets go what was signed for a request, by its name, and has ended, whatever became of it: the next one is another purchase. Ask its person first. */
-export async function closeEnded(store: Store, purchase: string, now: number): Promise<void> {
+/**
+ * Lets go what was signed for a request, by its name, and has ended by `then`, whatever became of it: the next one is another purchase. Ask its
+ * person first.
+ */
+export async function closeEnded(store: Store, purchase: string, now: number, then = now): Promise<void> {
   await update(store, (record) => {
     const rows = openRowsOf(record, purchase).map(([name, , , text]): Row => ({ name, trail: JSON.parse(text) as Trail }));
-    const ended = rows.filter(({ trail }) => !isUnended(trail.ends, now));
+    const ended = rows.filter(({ trail }) => !isUnended(trail.ends, then));
     return ended.reduce<string | undefined>((next, row) => closed(next ?? record, row, null, now), undefined);
   });
 }

@@ -69,7 +69,7 @@ test('events that broke off go on with the voucher of before, and are paid anew 
   const [paid] = await paidDuring(1, async () => {
     await deposited(1);
     const { page } = await open(1, `${live.path}?count=3`);
-    await breaksEvents(page);
+    await breaksOff(page, 'text/event-stream');
     await fromDeposit(page).click();
     await says(page, /It broke off here/);
     await page.reload();
@@ -79,6 +79,44 @@ test('events that broke off go on with the voucher of before, and are paid anew 
     await open(1, `${PATH}?rest`).then(({ page: other }) => other.getByText('You have 0.48 USDC left of your deposit here.').waitFor());
   });
   assert.equal(paid, DEPOSIT);
+});
+
+// A-735
+test('events that began with a receipt are over: the next visit shows the price, and nothing is signed for them', async () => {
+  const [paid] = await paidDuring(5, async () => {
+    const { page, wallets } = await open(5, '/events?count=3&seen');
+    await breaksOff(page, 'text/event-stream');
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /It broke off here\. If the seller could not go on, they owe you a refund/);
+    await page.getByRole('link', { name: /^0x/ }).waitFor();
+    await page.reload();
+    await says(page, /^Choose a wallet\.$/);
+    assert.equal(await page.getByRole('button', { name: 'Pay anew' }).count(), 0);
+    assert.equal(signaturesOf(wallets), 1);
+  });
+  assert.equal(paid, PRICE_ATOMIC);
+});
+
+// A-735
+test('a file that broke off and is given no more is paid anew, if its person agrees', async () => {
+  const [paid] = await paidDuring(6, async () => {
+    const { page } = await open(6, '/big?half');
+    await breaksOff(page, 'application/octet-stream');
+    const pay = page.getByRole('button', { name: /with Fox/ });
+    await pay.click();
+    await says(page, /not known yet what became/);
+    await page.reload();
+    await says(page, /Choose the same account to go on/);
+    await pay.click();
+    await says(page, /does not deliver for this payment/);
+    await page.getByRole('button', { name: 'Pay anew' }).click();
+    await says(page, /has ended, and may have been charged/);
+    await page.getByRole('button', { name: 'Pay anew' }).click();
+    await says(page, /^Choose a wallet\.$/);
+    await pay.click();
+    await isPaid(page);
+  });
+  assert.equal(paid, 2n * PRICE_ATOMIC);
 });
 
 // A-667
@@ -305,13 +343,13 @@ test('once a button is pressed, no other one is there to take away what it bring
   assert.equal(paid, PRICE_ATOMIC);
 });
 
-/** Breaks off the events that come to a page, behind the first. */
-const breaksEvents = (page: Page): Promise<void> =>
-  page.evaluate(() => {
+/** Breaks off what comes to a page of this kind, behind its first bytes. */
+const breaksOff = (page: Page, kind: string): Promise<void> =>
+  page.evaluate((kind) => {
     const inner = globalThis.fetch;
     globalThis.fetch = async (...words) => {
       const answer = await inner(...words);
-      if (!answer.ok || !answer.headers.get('content-type')?.startsWith('text/event-stream')) return answer;
+      if (!answer.ok || !answer.headers.get('content-type')?.startsWith(kind)) return answer;
       const { status, headers, url } = answer;
       const broken = new ReadableStream({
         start: (controller) => controller.enqueue(new TextEncoder().encode('data: 1\n\n')),
@@ -319,4 +357,4 @@ const breaksEvents = (page: Page): Promise<void> =>
       });
       return Object.defineProperty(new Response(broken, { status, headers }), 'url', { value: url });
     };
-  });
+  }, kind);

@@ -28,13 +28,13 @@ export async function take({ response, isSent, receipt }: Bought, flow: Flow): P
   const isFree = !isPaid && !isSent && !(await isUnendedHere());
   // Without a receipt nobody knows that it is what was paid for: the same payment asks again.
   const isProven = isPaid || isFree;
-  if (/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) {
-    const isWhole = await follow(response, isPaid, isProven ? undefined : flow.again);
+  const { fileOf, isGuarded, isLive } = await loading;
+  if (isLive(response)) {
+    const isWhole = await follow(response, receipt, isProven ? undefined : flow.again);
     // What broke off is asked for again with the same payment.
     if (isPaid && isWhole) await delivered();
     return;
   }
-  const { fileOf, isGuarded } = await loading;
   const goods: Goods = {
     type: response.headers.get('content-type') ?? '',
     file: fileOf(response, URL_HERE),
@@ -69,7 +69,8 @@ async function forgotten({ begin }: Flow): Promise<void> {
 }
 
 /** Shows events while they come; whether they came to their end. `again` asks for those that came without a receipt. */
-async function follow(response: Response, isPaid: boolean, again: (() => void) | undefined): Promise<boolean> {
+async function follow(response: Response, receipt: Goods['receipt'], again: (() => void) | undefined): Promise<boolean> {
+  const isPaid = receipt !== undefined;
   const { CAME, followed } = await loading;
   const place = make('pre', { tabindex: '0', 'aria-label': CAME });
   const begins = isPaid ? 'Paid.' : again === undefined ? 'It costs nothing now.' : 'It came without a receipt.';
@@ -84,12 +85,17 @@ async function follow(response: Response, isPaid: boolean, again: (() => void) |
     () => true,
     () => false,
   );
-  if (again === undefined) panel.show(`${begins} ${isWhole ? 'That was all.' : 'It broke off here.'}`, place);
+  const ends = isWhole ? 'That was all.' : `It broke off here.${isPaid ? ' If the seller could not go on, they owe you a refund.' : ''}`;
+  if (again === undefined) panel.show(`${begins} ${ends}`, place, ...proofOf(receipt));
   else panel.unproven([place], again);
   // Before this tab lets go of the page: the next purchase of it has another note.
   await noted;
   return isWhole;
 }
+
+/** The receipt of what came, with its place in the explorer. */
+const proofOf = (receipt: Goods['receipt']): readonly Node[] =>
+  panel.receiptLine(receipt?.transaction ?? '', ways.find(({ terms }) => terms.network === receipt?.network)?.explorer ?? '');
 
 /** Shows the goods; where nothing else is said, those that are kept. */
 export async function deliver(
@@ -99,14 +105,13 @@ export async function deliver(
 ): Promise<void> {
   const { isKept, isFree, isProven } = delivery;
   flow.stops();
-  const explorer = ways.find(({ terms }) => terms.network === goods.receipt?.network)?.explorer ?? '';
   const { shown } = await loading;
   const nodes = await shown(goods, URL_HERE, isKept);
   if (isFree) return panel.show('It costs nothing now. Here it is.', ...nodes);
   if (!isProven) return panel.unproven(nodes, flow.again);
   // What is left of a deposit comes after what was paid for, whatever has to be loaded for it.
   const left = make('div');
-  panel.delivered(goods, nodes, explorer, isKept ? () => void forgotten(flow) : undefined, left);
+  panel.delivered([...nodes, ...proofOf(goods.receipt)], isKept ? () => void forgotten(flow) : undefined, left);
   await look();
   // The goods may be nowhere else.
   left.append(...leftOver(() => void deliver(goods, flow, delivery), flow.alone));

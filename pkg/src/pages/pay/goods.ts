@@ -82,6 +82,9 @@ export function fileOf(response: Response, url: string): string {
   return name === '' || name.startsWith('.') ? 'download' : name;
 }
 
+/** Whether an answer is a stream, which the gate stores for nobody. */
+export const isLive = ({ headers }: Response): boolean => kindOf(headers.get('content-type') ?? '') === 'text/event-stream';
+
 /** Events as they come, which nobody keeps. */
 export async function followed(response: Response, place: HTMLElement): Promise<void> {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();

@@ -5,7 +5,6 @@ import { make } from '../shared/dom.js';
 import { inTokens } from '../shared/money.js';
 import { SETTLED_MS } from '../shared/presses.js';
 import { pagesOf } from './deposit.js';
-import type { Goods } from './kept.js';
 import { priceOf, type Way } from './terms.js';
 import type { Wallet } from './wallets.js';
 import type { Words } from './words.js';
@@ -129,7 +128,7 @@ export function paidBack(amount: string, account: string, number: string, explor
 }
 
 /** The number of a transaction, with its place in the explorer. */
-function receiptLine(number: string, explorer: string): readonly Node[] {
+export function receiptLine(number: string, explorer: string): readonly Node[] {
   const code = make('code', {}, number);
   const link = explorer !== '' && /^0x[0-9a-f]{64}$/i.test(number);
   const proof = link ? make('a', { href: `${explorer}/tx/${number}`, rel: 'noreferrer', target: '_blank' }, code) : code;
@@ -201,14 +200,7 @@ export function unproven(nodes: readonly Node[], again: () => void): void {
 }
 
 /** The goods with their receipt. */
-export function delivered(
-  { receipt }: Goods,
-  nodes: readonly Node[],
-  explorer: string,
-  again: (() => void) | undefined,
-  ...left: readonly Node[]
-): void {
-  const proof = receiptLine(receipt?.transaction ?? '', explorer);
+export function delivered(nodes: readonly Node[], again: (() => void) | undefined, ...left: readonly Node[]): void {
   const kept =
     again === undefined
       ? [make('p', { class: 'quiet' }, 'It does not stay in this browser: save it now.')]
@@ -217,5 +209,5 @@ export function delivered(
           line(button('Forget it, and see the price', again)),
         ];
   paid();
-  show('Paid. Here is what you bought.', ...nodes, ...proof, ...kept, ...left);
+  show('Paid. Here is what you bought.', ...nodes, ...kept, ...left);
 }

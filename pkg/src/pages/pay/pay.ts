@@ -24,7 +24,7 @@ import { leftOver, look, restPays } from './rest.js';
 import { deposits, isSigned, type Signed, signed, ways, whoSigned } from './signed.js';
 import type { Way } from './terms.js';
 import { balanceOf, firstAccount, switchTo, type Wallet, watchWallets } from './wallets.js';
-import { ENDED, type Failure, isOpen, isStopped, saidBy, wordsFor } from './words.js';
+import { ENDED, type Failure, isOpen, isStopped, saidBy, wasGiven, wordsFor } from './words.js';
 
 /** Pauses before the same payment is sent again, seconds; the last one stays. */
 const PAUSES = [3, 6, 12, 30];
@@ -143,8 +143,9 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
       : async () => begin(await goesOn().catch(() => CHOOSE));
   const again = (): void => void (failure.code === 'unloaded' ? location.reload() : run(goes));
   const isOver = before !== undefined && (before.isDeposit || before.hasEnded);
-  const anew = isOver ? ANEW : failure.code === 'budget_exhausted' ? MORE : undefined;
-  const button = anew && panel.button(anew, () => void run(anew === MORE ? payMore : inTurn));
+  const isGiven = before !== undefined && wasGiven(failure);
+  const anew = isOver || isGiven ? ANEW : failure.code === 'budget_exhausted' ? MORE : undefined;
+  const button = anew && panel.button(anew, () => void run(anew === MORE ? payMore : isOver ? inTurn : beside));
   const spelling = failure.code === 'leads_on' ? otherSpelling() : URL_HERE;
   const link = spelling === URL_HERE ? undefined : make('a', { href: spelling }, spelling);
   panel.failed(wordsFor(failure), saidBy(failure), again, button, link);
@@ -159,7 +160,9 @@ async function payMore(): Promise<void> {
   await begin();
 }
 
-const inTurn = (): Promise<void> => inOneTab(payAnew, false);
+const inTurn = (): Promise<void> => inOneTab(() => payAnew(), false);
+/** Pays anew where the gate says that it has delivered for what was signed: its nonce is used. */
+const beside = (): Promise<void> => inOneTab(() => payAnew(Number.POSITIVE_INFINITY), false);
 
 const OTHERWISE = {
   title: 'The seller takes no deposits of this kind any more.',
@@ -167,8 +170,8 @@ const OTHERWISE = {
   again: false,
 };
 
-/** Lets go what has ended, or has left from a deposit, for this page, if its person agrees, and shows the choices. */
-async function payAnew(): Promise<void> {
+/** Lets go what has ended by then, or has left from a deposit, for this page, if its person agrees, and shows the choices. */
+async function payAnew(then?: number): Promise<void> {
   const before = await whoSigned();
   if (before === undefined) return begin();
   const question = before.isDeposit
@@ -178,7 +181,7 @@ async function payAnew(): Promise<void> {
   if (before.isDeposit) await closePurchase(URL_HERE);
   else {
     const { closeEnded, indexedDbStore } = await loading;
-    await closeEnded(indexedDbStore(BUDGET), await nameHere(), Date.now() / 1000);
+    await closeEnded(indexedDbStore(BUDGET), await nameHere(), Date.now() / 1000, then);
   }
   await begin();
 }

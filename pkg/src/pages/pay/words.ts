@@ -108,6 +108,11 @@ export function isStopped({ code }: Failure): boolean {
   return code === 'endpoint_blocked' || code === 'approval_needed';
 }
 
+/** Whether the answer to a payment was given before, and is given no more. */
+export function wasGiven({ code, message }: Failure): boolean {
+  return code === 'payment_conflict' && /already.delivered/.test(String(message));
+}
+
 /** Whether it is not known what became of a signed payment. */
 export function isOpen({ code, signed }: Failure): boolean {
   return code === 'payment_unresolved' || code === 'aborted' || (signed === true && code === undefined);
