@@ -119,6 +119,27 @@ test('a file that broke off and is given no more is paid anew, if its person agr
   assert.equal(paid, 2n * PRICE_ATOMIC);
 });
 
+// A-736
+test('what never ends is shown: a stream of lines as it comes, and other content once its person stops it', async () => {
+  const [paid] = await paidDuring(7, async () => {
+    for (const [kind, isLive] of [
+      ['application/x-ndjson', true],
+      ['text/plain', false],
+    ] as const) {
+      const { page, wallets } = await open(7, `/report?kind=${kind}`);
+      await neverEnds(page, kind);
+      await page.getByRole('button', { name: /with Fox/ }).click();
+      await (isLive ? says(page, /^Paid\. It comes live\.$/) : page.getByRole('button', { name: 'Stop, and take what came' }).click());
+      await page.locator('#pay pre', { hasText: '{"tick":1}' }).waitFor();
+      await says(page, /^Paid\./);
+      await page.reload();
+      await says(page, /^Choose a wallet\.$/);
+      assert.equal(signaturesOf(wallets), 1, kind);
+    }
+  });
+  assert.equal(paid, 2n * PRICE_ATOMIC);
+});
+
 // A-667
 test('what was signed by itself goes on in a tab that has chosen a deposit, also where its note is lost', async () => {
   const [paid, asked] = await paidDuring(2, async () => {
@@ -356,5 +377,19 @@ const breaksOff = (page: Page, kind: string): Promise<void> =>
         pull: (controller) => controller.error(new TypeError('network error')),
       });
       return Object.defineProperty(new Response(broken, { status, headers }), 'url', { value: url });
+    };
+  }, kind);
+
+/** Gives a page content of this kind for its payment, without an end. */
+const neverEnds = (page: Page, kind: string): Promise<void> =>
+  page.evaluate((kind) => {
+    const inner = globalThis.fetch;
+    globalThis.fetch = async (...words) => {
+      const answer = await inner(...words);
+      if (!answer.ok || !answer.headers.has('payment-response')) return answer;
+      const headers = new Headers(answer.headers);
+      headers.set('content-type', kind);
+      const endless = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{"tick":1}\n')) });
+      return Object.defineProperty(new Response(endless, { headers }), 'url', { value: answer.url });
     };
   }, kind);

@@ -4,7 +4,7 @@ import { make } from '../shared/dom.js';
 import { forget, type Goods, keep, noteUnkept } from './kept.js';
 import { beginEvents, closePurchase } from './notes.js';
 import * as panel from './panel.js';
-import { type Bought, loading, saidIn, URL_HERE } from './purchase.js';
+import { type Bought, COMES, loading, saidIn, URL_HERE } from './purchase.js';
 import { type Alone, leftOver, look } from './rest.js';
 import { ways, whoSigned } from './signed.js';
 
@@ -28,24 +28,27 @@ export async function take({ response, isSent, receipt }: Bought, flow: Flow): P
   const isFree = !isPaid && !isSent && !(await isUnendedHere());
   // Without a receipt nobody knows that it is what was paid for: the same payment asks again.
   const isProven = isPaid || isFree;
-  const { fileOf, isGuarded, isLive } = await loading;
+  const { contentOf, fileOf, isGuarded, isLive } = await loading;
   if (isLive(response)) {
     const isWhole = await follow(response, receipt, isProven ? undefined : flow.again);
     // What broke off is asked for again with the same payment.
     if (isPaid && isWhole) await delivered();
     return;
   }
+  const { body, isWhole } = await contentOf(response, (note, stop) =>
+    panel.show(COMES, note, panel.line(panel.button('Stop, and take what came', stop))),
+  ).catch(() => {
+    // The answer broke off: the same payment fetches it again.
+    throw Object.assign(new Error('the answer broke off'), { code: 'payment_unresolved', signed: true });
+  });
   const goods: Goods = {
     type: response.headers.get('content-type') ?? '',
     file: fileOf(response, URL_HERE),
     isGuarded: isGuarded(response.headers),
     receipt,
-    body: await response.blob().catch(() => {
-      // The answer broke off: the same payment fetches it again.
-      throw Object.assign(new Error('the answer broke off'), { code: 'payment_unresolved', signed: true });
-    }),
+    body,
   };
-  const isKept = isPaid && (await keep(URL_HERE, goods).catch(() => false));
+  const isKept = isPaid && isWhole && (await keep(URL_HERE, goods).catch(() => false));
   if (!isKept && isPaid) noteUnkept(URL_HERE);
   if (isPaid) await delivered();
   await deliver(goods, flow, { isKept, isFree, isProven });

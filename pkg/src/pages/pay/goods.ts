@@ -83,7 +83,50 @@ export function fileOf(response: Response, url: string): string {
 }
 
 /** Whether an answer is a stream, which the gate stores for nobody. */
-export const isLive = ({ headers }: Response): boolean => kindOf(headers.get('content-type') ?? '') === 'text/event-stream';
+export const isLive = ({ headers }: Response): boolean =>
+  ['text/event-stream', 'application/x-ndjson'].includes(kindOf(headers.get('content-type') ?? ''));
+
+/** How long content comes without a word, milliseconds. */
+const SOON_MS = 3_000;
+
+/**
+ * The content of an answer, and whether it is all of it. Where it comes for long, `shows` has how much came, and what stops it: content need not
+ * end.
+ */
+export async function contentOf(
+  response: Response,
+  shows: (note: Node, stop: () => void) => void,
+): Promise<{ readonly body: Blob; readonly isWhole: boolean }> {
+  if (response.body === null) return { body: await response.blob(), isWhole: true };
+  const note = make('p', { class: 'quiet' });
+  const began = performance.now();
+  let [bytes, isShown, isWhole] = [0, false, true];
+  let stop = (): void => undefined;
+  const counted = new TransformStream<Uint8Array, Uint8Array>({
+    start: (controller) => {
+      stop = () => {
+        isWhole = false;
+        controller.terminate();
+      };
+    },
+    transform: (part, controller) => {
+      bytes += part.byteLength;
+      controller.enqueue(part);
+    },
+  });
+  const timer = setInterval(() => {
+    if (bytes === 0 || performance.now() - began < SOON_MS) return;
+    note.textContent = `${bytes.toLocaleString('en-US')} bytes came so far. What has not come when you stop is paid for anew.`;
+    if (!isShown) shows(note, stop);
+    isShown = true;
+  }, 1_000);
+  try {
+    const body = await new Response(response.body.pipeThrough(counted), { headers: response.headers }).blob();
+    return { body, isWhole };
+  } finally {
+    clearInterval(timer);
+  }
+}
 
 /** Events as they come, which nobody keeps. */
 export async function followed(response: Response, place: HTMLElement): Promise<void> {

@@ -12,7 +12,7 @@ export { requestOf } from '../../request.js';
 export { closeEnded, openPaymentsOf } from '../../resume.js';
 export { isUnended } from '../../sent.js';
 export { walletSigner } from '../../signer.js';
-export { CAME, fileOf, followed, isGuarded, isLive, shown } from './goods.js';
+export { CAME, contentOf, fileOf, followed, isGuarded, isLive, shown } from './goods.js';
 
 /** Ends what is shown live once it has begun: the gate gives it to nobody again. */
 export const resume = resuming(isLive);

@@ -61,6 +61,8 @@ export async function walletBy({ wallet, account }: { readonly wallet: Wallet; r
   return (await loading).walletSigner(wallet.provider, { address: account });
 }
 
+export const COMES = 'An answer comes…';
+
 /** What is done while a payment goes on. */
 const STEPS: Readonly<Record<PaymentStep, (wallet: string) => string>> = {
   looked: () => 'Looking at the terms…',
@@ -68,7 +70,7 @@ const STEPS: Readonly<Record<PaymentStep, (wallet: string) => string>> = {
   signing: (wallet) => `Sign in ${wallet}.`,
   sent: () => 'Signed. The server checks and settles the payment…',
   settling: () => 'Still settling. The same payment is sent again: you are charged once.',
-  done: () => 'An answer comes…',
+  done: () => COMES,
 };
 
 let isLimited = true;
