@@ -512,6 +512,34 @@ test('a page that leaves frames stays in its own, does there what it does by its
   });
 });
 
+test('a page of HTML under a policy, or as a file of any kind, is read in a frame without rights, and its text is there', async () => {
+  const payer = payerOf(0);
+  const guards: readonly Readonly<Record<string, string>>[] = [
+    { 'content-security-policy': "default-src 'self'" },
+    { 'content-disposition': 'file; filename="a.html"' },
+  ];
+  await charged(payer.address, BigInt(guards.length), async () => {
+    for (const [at, guard] of guards.entries()) {
+      const { page } = await visited(`/?guard=${at}`, [{ payer, network: HERE, name: 'Fox' }]);
+      await page.route(`${world.gate.url}/?guard=${at}`, async (route) => {
+        if (route.request().headers()['payment-signature'] === undefined) return route.fallback();
+        const response = await route.fetch();
+        const body = '<!doctype html><p>Words.</p><script>document.body.textContent = parent.origin</script>';
+        await route.fulfill({ response, body, headers: { ...response.headers(), ...guard } });
+      });
+      await page.getByRole('button', { name: /with Fox/ }).click();
+      await isPaid(page);
+      const frame = page.frameLocator('#pay iframe[sandbox=""]');
+      await frame.getByText('Words.').waitFor();
+      assert.equal(await frame.locator('body').evaluate(() => self.origin), 'null');
+      await page.getByText('Its text').click();
+      assert.match(await page.locator('#pay pre').innerText(), /<!doctype html><p>Words/);
+      await page.reload();
+      await frame.getByText('Words.').waitFor();
+    }
+  });
+});
+
 // A-697
 test('what no browser would show as a page is none under the address of paid pages either', async () => {
   const [payer, url] = [payerOf(0), `${world.gate.url}/?other-type`];

@@ -19,7 +19,7 @@ const RIGHTS =
     'allow-$&',
   );
 
-/** The goods, and a link to save them. A page is shown from what is kept, if it is: otherwise as its text. */
+/** The goods, and a link to save them. A page is shown from what is kept, if it is: otherwise as its words. */
 export async function shown(goods: Goods, url: string, isKept: boolean): Promise<readonly Node[]> {
   const address = URL.createObjectURL(goods.body);
   // Opened in a tab of its own, what is guarded would be a page of this origin.
@@ -35,12 +35,23 @@ export async function shown(goods: Goods, url: string, isKept: boolean): Promise
   if (isText(kind)) {
     const text = await goods.body.text();
     const more = text.length > MOST_SHOWN ? [make('p', { class: 'quiet' }, 'Save the file to see all of it.')] : [];
-    return [written(inLines(kind, text).slice(0, MOST_SHOWN)), ...more, saving];
+    const lines = written(inLines(kind, text).slice(0, MOST_SHOWN));
+    return kind === 'text/html'
+      ? [bare(goods.body), make('details', {}, make('summary', {}, 'Its text'), lines, ...more), saving]
+      : [lines, ...more, saving];
   }
   if (/^image\/(?:png|jpeg|gif|webp|avif)$/.test(kind)) return [make('img', { src: address, alt: CAME }), saving];
   if (kind.startsWith('audio/')) return [make('audio', { src: address, controls: '' }), saving];
   if (kind.startsWith('video/')) return [make('video', { src: address, controls: '' }), saving];
   return [saving];
+}
+
+/** A page that is not the origin's in a frame without any right: its words can be read. By itself it would be of this origin. */
+function bare(body: Blob): HTMLElement {
+  const src = URL.createObjectURL(body);
+  const frame = make('iframe', { sandbox: '', src, title: CAME });
+  frame.addEventListener('load', () => URL.revokeObjectURL(src));
+  return frame;
 }
 
 const isText = (kind: string): boolean =>
@@ -72,7 +83,9 @@ function inLines(kind: string, text: string): string {
 
 /** Whether the origin keeps an answer from being a page of its own: by a policy, or because it is a file, such as one that a stranger uploaded. */
 export function isGuarded(headers: Headers): boolean {
-  return headers.has('content-security-policy') || /^\s*attachment\b/i.test(headers.get('content-disposition') ?? '');
+  // Browsers save each kind but this one. Spec: RFC 6266, 4.2. What is no kind at all they show.
+  const saves = /^\s*(?!inline\s*(?:;|$))[^\s;="]+\s*(?:;|$)/i;
+  return headers.has('content-security-policy') || saves.test(headers.get('content-disposition') ?? '');
 }
 
 /** The name of a file: what the server says, else the end of the path. */
