@@ -100,11 +100,14 @@ test('events that began with a receipt are over: the next visit shows the price,
 // A-735
 test('a file that broke off and is given no more is paid anew, if its person agrees', async () => {
   const [paid] = await paidDuring(6, async () => {
-    const { page } = await open(6, '/big?half');
+    const { page, wallets } = await open(6, '/big?half');
     await breaksOff(page, 'application/octet-stream');
     const pay = page.getByRole('button', { name: /with Fox/ });
     await pay.click();
     await says(page, /not known yet what became/);
+    // Its wallet would sign that the answer is its own: it is asked by a press alone.
+    await says(page, /Choose the same account to go on/);
+    assert.equal(signaturesOf(wallets), 1);
     await page.reload();
     await says(page, /Choose the same account to go on/);
     await pay.click();

@@ -257,7 +257,8 @@ function sendAgain(time: number): void {
       // What is open goes on by its own way, whatever is chosen in this tab.
       await inOneTab(async () => {
         const before = await whoSigned();
-        // A wallet is asked by a press alone.
+        // A wallet is asked by a press alone, also where more is to be signed than what goes out again.
+        chosenWallet = undefined;
         if (before?.hasEnded) return begin(await goesOn());
         // The note of its way may be lost. What was sent before does not need it.
         const by = before?.isDeposit ? signed.onlyWay : before && (wayOf(before, ways) ?? ways[0]);
