@@ -213,8 +213,12 @@ test('what was paid for is shown where the browser can keep none of it', async (
       };
       Storage.prototype.setItem = full;
       CacheStorage.prototype.open = async () => full();
+      const status = document.querySelector('#pay [role=status]')!;
+      const note = (): void => void (document.documentElement.dataset['said'] += `${status.textContent} `);
+      new MutationObserver(note).observe(status, { childList: true });
     });
     await pay.click();
     await page.getByText('Rainfall, Tuesday').waitFor();
+    assert.match(await page.evaluate(() => document.documentElement.dataset['said'] ?? ''), /Sign in Fox\. Signed\. The server checks/);
   });
 });

@@ -116,11 +116,12 @@ export async function payOnce(chosen: Way, signer: Signer, name: string, { payAg
     policy: { ...policyOf(chosen, chosen.price), payAgain },
     confirm: async (proposal) => agreed(proposal, chosen, await asksAgain(proposal.again)),
     onStep: (step, proposal) => {
+      panel.show(STEPS[step](name));
       if (step === 'sent' || step === 'settling') {
         isSent = true;
+        // A store that is full throws: what is done was said before.
         hold(URL_HERE, proposal);
       }
-      panel.show(STEPS[step](name));
     },
   };
   const response = await payingFetch(options)(URL_HERE, { headers: { accept: ACCEPT } }).catch((error: unknown) => {
