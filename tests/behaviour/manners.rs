@@ -400,7 +400,7 @@ pub fn what_origins_read_as_the_gates_own_is_not_the_clients_to_send() {
     }
 }
 
-//
+//
 #[test]
 fn no_client_names_the_origin_another_path_than_the_one_that_is_priced() {
     for name in [

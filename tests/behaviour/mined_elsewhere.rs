@@ -39,7 +39,7 @@ fn called_used(mut world: World) -> (World, Payment) {
     (world, payment)
 }
 
-//
+//
 #[test]
 pub fn what_a_facilitator_falsely_calls_used_is_never_sent() {
     for (world, ended) in [(World::with_chain(), "void"), (World::new(), "manual")] {
@@ -56,7 +56,7 @@ pub fn what_a_facilitator_falsely_calls_used_is_never_sent() {
     }
 }
 
-//
+//
 #[test]
 fn what_another_one_submitted_is_served_to_its_payer_alone_once_the_chain_shows_it() {
     let (mut world, payment) = called_used(World::with_chain());

@@ -516,7 +516,7 @@ pub fn who_refunds_begins_and_ends_that_and_decides_and_sees_nothing_else() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_program_takes_back_no_begin_of_a_person_or_of_the_treasury() {
     let own = receipt(PAY_TO, 10_000);

@@ -94,7 +94,7 @@ pub fn what_was_refused_begins_by_the_new_bytes_and_is_charged_once() {
     }
 }
 
-//
+//
 #[test]
 pub fn what_was_made_is_handed_out_though_others_settle_first_since() {
     for permit in [false, true] {

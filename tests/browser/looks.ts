@@ -27,8 +27,12 @@ export function complaintsOf(context: BrowserContext): string[] {
   return complaints;
 }
 
+/** A desk reads again after 20 times as long as its last read took, two minutes at most: as long may pass before it shows what has changed. */
+const FOLLOWS_MS = 150_000;
+
 /** Types the token in, and waits for the first view. */
 export async function enter(page: Page, token: string): Promise<void> {
+  page.setDefaultTimeout(FOLLOWS_MS);
   await page.getByLabel('Operator token').fill(token);
   await page.getByRole('button', { name: 'Open' }).click();
   await page.locator('#heading').waitFor();

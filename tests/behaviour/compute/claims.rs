@@ -435,7 +435,7 @@ pub fn the_gate_hears_of_what_was_sold_though_its_transaction_is_not_known() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_refund_without_a_name_is_over_once_a_person_has_reported_it_at_the_gate() {
     let mut world = World::of(HoldKind::Contract);

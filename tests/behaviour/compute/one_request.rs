@@ -105,7 +105,7 @@ pub fn what_the_chain_shows_of_a_payment_has_no_key_to_its_answer() {
     assert_ne!(key(&payment(9), false), key(&payment(8), false));
 }
 
-//
+//
 #[test]
 pub fn who_was_told_the_same_quote_has_no_key_to_the_answer_of_its_payment() {
     let world = World::new();

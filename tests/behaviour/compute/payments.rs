@@ -423,7 +423,7 @@ pub fn a_payment_that_was_not_heard_of_is_worked_for_when_it_comes() {
     }
 }
 
-//
+//
 #[test]
 pub fn of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came() {
     let mut world = World::with_seller();

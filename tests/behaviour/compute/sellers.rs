@@ -442,7 +442,7 @@ pub fn a_seller_that_says_the_same_again_is_no_news() {
     assert_eq!(world.events().len(), before);
 }
 
-//
+//
 #[test]
 pub fn a_request_that_failed_is_sold_by_another_seller_where_there_is_one() {
     let mut world = World::new();

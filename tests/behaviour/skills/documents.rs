@@ -116,7 +116,7 @@ fn arguments(line: &str, folder: &Path) -> Vec<String> {
     text.lines().skip(1).map(|it| it.trim_matches(['<', '>']).to_string()).collect()
 }
 
-//
+//
 #[test]
 pub fn what_a_seller_says_is_told_as_their_word() {
     let market = market_of(&vars());

@@ -104,7 +104,7 @@ pub fn a_quote_says_what_it_costs_and_where_and_until_when() {
     assert_eq!(amounts, ["3 XLM", "0.00054545 BNB", "0.0001 ETH"]);
 }
 
-//
+//
 #[test]
 pub fn no_quote_asks_for_whole_tenths_of_a_cent() {
     let units_of = |price: &str| {
