@@ -87,7 +87,7 @@ test('events that began with a receipt are over: the next visit shows the price,
     const { page, wallets } = await open(5, '/events?count=3&seen');
     await breaksOff(page, 'text/event-stream');
     await page.getByRole('button', { name: /with Fox/ }).click();
-    await says(page, /It broke off here\. If the seller could not go on, they owe you a refund/);
+    await says(page, /It broke off here\. The seller may owe you a refund/);
     await page.getByRole('link', { name: /^0x/ }).waitFor();
     await page.reload();
     await says(page, /^Choose a wallet\.$/);

@@ -209,6 +209,18 @@ test('a connection lost while settling: the same payment is sent again by itself
   });
 });
 
+test('a person whose clock is slow is told to look at it', async () => {
+  const payer = payerOf(0);
+  await charged(payer.address, 0n, async () => {
+    await context.clock.setFixedTime(Date.now() - 420_000);
+    const { page } = await visited('/report?clock', [{ payer, network: HERE, name: 'Fox' }]);
+    const pay = page.getByRole('button', { name: /with Fox/ });
+    const said = page.locator('#pay', { hasText: /Check the clock of this device\. You have signed/ });
+    await pay.click();
+    await said.waitFor();
+  });
+});
+
 // A-536
 test('a seller that asks for no further payment stops the page until its person goes on: one signature, one charge', async () => {
   const payer = payerOf(0);

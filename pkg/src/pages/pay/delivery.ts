@@ -88,7 +88,7 @@ async function follow(response: Response, receipt: Goods['receipt'], again: (() 
     () => true,
     () => false,
   );
-  const ends = isWhole ? 'That was all.' : `It broke off here.${isPaid ? ' If the seller could not go on, they owe you a refund.' : ''}`;
+  const ends = isWhole ? 'That was all.' : `It broke off here.${isPaid ? ' The seller may owe you a refund.' : ''}`;
   if (again === undefined) panel.show(`${begins} ${ends}`, place, ...proofOf(receipt));
   else panel.unproven([place], again);
   // Before this tab lets go of the page: the next purchase of it has another note.

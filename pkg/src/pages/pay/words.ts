@@ -95,7 +95,9 @@ export function unloaded(): never {
 }
 
 /** The words for a failure after which nothing is open. */
-export function wordsFor({ code, signed, hasEnded }: Failure): Words {
+export function wordsFor({ code: told, message, signed, hasEnded }: Failure): Words {
+  // Whose clock is slow signs what has expired at the seller.
+  const code = told === 'payment_refused' && /expire|valid_/.test(`${message}`) ? 'challenge_expired' : told;
   const known = typeof code === 'string' ? KNOWN[code] : KNOWN[BY_NUMBER.get(code) ?? ''];
   if (known !== undefined)
     return signed === true ? { ...known, advice: known.advice.replace(NOTHING, hasEnded === true ? ENDED : SIGNED) } : known;
