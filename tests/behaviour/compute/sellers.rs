@@ -1,13 +1,13 @@
 //! Sellers: rows of the contract about registration, sessions and heartbeats.
 
 use farebox_core::compute::body::profile_of;
-use farebox_core::compute::message::{Answer, Command, Identity, TillPayment};
+use farebox_core::compute::message::{Answer, Command, Identity};
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::{Profile, ProfileSettings, SettingsError};
 use farebox_core::compute::{Gateway, message::SellerRequest};
 use serde_json::{Value, json};
 
-use super::world::{Told, World, payment, session, settings, wallet};
+use super::world::{World, payment, session, settings, wallet};
 
 #[test]
 pub fn a_price_is_a_positive_number_that_the_token_can_express() {
@@ -440,49 +440,4 @@ pub fn a_seller_that_says_the_same_again_is_no_news() {
     assert_eq!(world.told(Command::Offline(world.request(1, &json!({})))).status, 200);
     assert_eq!(world.told(Command::Offline(world.request(1, &json!({})))).status, 200);
     assert_eq!(world.events().len(), before);
-}
-
-//
-#[test]
-pub fn a_request_that_failed_is_sold_by_another_seller_where_there_is_one() {
-    let mut world = World::new();
-    world.seller(1, "0.001");
-    world.seller(2, "0.002");
-    world.seller(3, "0.005");
-    let sold_by = |world: &mut World, prompt: &str| {
-        let told = world.ask("10.0.0.1", 9, prompt);
-        let (quote, amount) = (told.text("payment_id"), told.text("amount_atomic"));
-        let sale = world.sale(&quote, &format!("rcpt_{quote}"), 9);
-        let told = Told::of(world.sold(&TillPayment { amount, ..sale }));
-        let id = told.text("job_id");
-        let seller = world.rows.jobs.iter().find(|job| job.id == id).unwrap().seller.clone();
-        let number = (1..=3).find(|number| wallet(*number) == seller).unwrap();
-        assert_eq!(world.start(number, &id).status, 200);
-        (number, id)
-    };
-    // Those that fail each job at once have a request once.
-    for number in [1, 2] {
-        let (seller, id) = sold_by(&mut world, "hello");
-        assert_eq!(seller, number);
-        let answer = world.fail(number, &id);
-        world.carry(answer);
-    }
-    let (seller, id) = sold_by(&mut world, "hello");
-    assert_eq!(seller, 3);
-    // Nobody is put behind for what others ask for.
-    let (seller, other) = sold_by(&mut world, "another");
-    assert_eq!(seller, 1);
-    let answer = world.fail(1, &other);
-    world.carry(answer);
-    // Where all have failed, they are asked again, and so are they after an hour.
-    let answer = world.fail(3, &id);
-    world.carry(answer);
-    assert_eq!(world.ask("10.0.0.1", 9, "hello").text("seller_id"), wallet(1));
-    world.now += 3_600_000;
-    world.alarm();
-    for number in 1..=3 {
-        world.open(number);
-        world.beat(number);
-    }
-    assert_eq!(world.ask("10.0.0.3", 9, "another").text("seller_id"), wallet(1));
 }

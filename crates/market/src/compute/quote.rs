@@ -4,7 +4,6 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use super::body::Fields;
 use super::event::event;
@@ -15,7 +14,7 @@ use super::offer::Limits;
 use super::records::{Change, Rows};
 use super::refused::{detailed_refusal, down, refusal};
 use super::row::spell_wallet;
-use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState, SellerRow};
+use super::row::{EventKind, HoldKind, QuoteRow, QuoteState, SellerRow};
 use super::seat::{SeatClaim, Wanted, firm_until, match_seat, seat_of};
 use super::settings::PaymentProfile;
 use crate::text::{list, object, quoted};
@@ -113,18 +112,11 @@ impl Quotes<'_> {
         if tick.is_full && !planted(Mutant::QuotesFillTheBooks) {
             return Ok(Decision::reply(down()));
         }
-        let mut passed = self.find_failed(records, &fingerprint, tick)?;
-        let any = Wanted::new(&order.capability, &order.buyer);
-        let mut seat = match_seat(records, self.limits, &Wanted { tried: &passed, ..any }, tick)?;
-        if seat.is_none() && !passed.is_empty() {
-            passed.clear();
-            seat = match_seat(records, self.limits, &any, tick)?;
-        }
-        let Some(seat) = seat else {
+        let wanted = Wanted::new(&order.capability, &order.buyer);
+        let Some(seat) = match_seat(records, self.limits, &wanted, tick)? else {
             return Ok(Decision::reply(none_available(self.profile, &order.capability)));
         };
         let quote = QuoteRow {
-            passed,
             firm: firm_until(unsold.len(), tick),
             ..self.make_quote(client, &order, fingerprint, &seat.seller, tick)
         };
@@ -133,29 +125,6 @@ impl Quotes<'_> {
         let reaction = self.ask_payment(&quote, REQUIRED, tick);
         let changes = seat.edits(tick).chain([Change::Quote(Box::new(quote)), event]).collect();
         Ok(Decision { answer: reaction, changes })
-    }
-
-    /// The sellers at which this request has just failed: asked again, it goes to others first. One who
-    /// sells for less than all, and fails each job, would have every repeat of it. The order of other
-    /// requests stays, so that nobody puts a seller behind by a request that no one can do.
-    fn find_failed<R: Rows>(
-        &self,
-        records: &R,
-        fingerprint: &str,
-        tick: Now<'_>,
-    ) -> Result<Vec<String>, R::Error> {
-        let is_young = |quote: &QuoteRow| tick.now < quote.created.saturating_add(HOUR_MS);
-        let Some(last) = records.quote_of(fingerprint)?.filter(is_young) else {
-            return Ok(Vec::new());
-        };
-        let has_failed = |job: &JobRow| matches!(job.state, JobState::Refunding | JobState::Failed);
-        let Some(job) = records.job_of(&last.id)?.filter(has_failed) else {
-            return Ok(Vec::new());
-        };
-        if planted(Mutant::FailuresAreSoldAgain) {
-            return Ok(Vec::new());
-        }
-        Ok(last.passed.into_iter().chain(job.tried).chain([job.seller]).collect())
     }
 
     /// The newest quote of a request, while it can be paid: it has not ended, and asks for what the
@@ -195,7 +164,6 @@ impl Quotes<'_> {
             created: tick.now,
             until: tick.now.saturating_add(QUOTE_MS),
             firm: 0,
-            passed: Vec::new(),
             unheard: false,
             lost: String::new(),
             state: QuoteState::Open,

@@ -40,7 +40,6 @@ impl SeatClaim {
 }
 
 /// The job that a seat is wanted for.
-#[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
     /// The capability, compared exactly.
     pub capability: &'a str,

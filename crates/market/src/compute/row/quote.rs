@@ -1,7 +1,6 @@
 //! The rows of quotes.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use farebox_base::mutant::{Mutant, planted};
 use serde::{Deserialize, Serialize};
@@ -57,9 +56,6 @@ pub struct QuoteRow {
     /// Until when no other quote is given its seat; 0 of one that never had a firm one.
     #[serde(default)]
     pub firm: u64,
-    /// Sellers that it was not given to, because the same request had failed at them before.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub passed: Vec<String>,
     /// Whether a payment of its buyer's was shown for it and not heard of.
     #[serde(default)]
     pub unheard: bool,
