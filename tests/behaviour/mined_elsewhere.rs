@@ -1,12 +1,14 @@
 //! Authorizations that were mined, cancelled or used up by someone else than the facilitator that was asked.
 
+use farebox_core::encoding::hex;
 use farebox_core::ledger::State;
 use farebox_core::ledger::state::{Undelivered, Why};
+use serde_json::{Value, json};
 
 use crate::world::chain::{Chain, transaction_of};
 use crate::world::facilitator::{Settle, Verify};
 use crate::world::payer::{Payer, Payment};
-use crate::world::{Response, World, paid};
+use crate::world::{Response, World, paid, routes, vars};
 
 const MODES: [&str; 2] = ["/after", "/before"];
 
@@ -31,8 +33,8 @@ fn happens_before_settle<T>(
 }
 
 /// A payment whose verify says that its nonce is used.
-fn called_used(mut world: World) -> (World, Payment) {
-    let payment = world.sign("/after");
+fn called_used(mut world: World, target: &str) -> (World, Payment) {
+    let payment = world.sign(target);
     let said = r#"{"isValid":false,"invalidReason":"nonce already used"}"#;
     world.facilitator.verify_plan.push_back(Verify::Raw(200, said.to_owned()));
     refused(&world.present(&payment), 503, "settlement_unknown");
@@ -42,8 +44,19 @@ fn called_used(mut world: World) -> (World, Payment) {
 // A-722
 #[test]
 pub fn what_a_facilitator_falsely_calls_used_is_never_sent() {
-    for (world, ended) in [(World::with_chain(), "void"), (World::new(), "manual")] {
-        let (mut world, payment) = called_used(world);
+    // In `before` verify is asked where another facilitator could settle.
+    let with_two = |mut vars: Value| {
+        let named = |port: u16| json!({"url": format!("http://127.0.0.1:{port}/x402/"), "networks": ["eip155:84532"]});
+        vars["FACILITATOR_URL"] = json!([named(9001), named(9002)]);
+        World::with(vars)
+    };
+    for (world, target, ended) in [
+        (World::with_chain(), "/after", "void"),
+        (World::new(), "/after", "manual"),
+        (with_two(World::chain_vars()), "/before", "void"),
+        (with_two(vars(routes())), "/before", "manual"),
+    ] {
+        let (mut world, payment) = called_used(world, target);
         for _ in 0..3 {
             world.wait(2);
             refused(&world.present(&payment), 503, "settlement_unknown");
@@ -58,8 +71,26 @@ pub fn what_a_facilitator_falsely_calls_used_is_never_sent() {
 
 // A-722
 #[test]
+fn what_is_signed_again_and_falsely_called_used_is_not_sent_either() {
+    let mut world = World::with_chain();
+    world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+    let first = world.sign("/unstored");
+    refused(&world.present(&first), 402, "settlement_refused");
+    world.wait(2);
+    world.payer.bound = Some(hex::decode_array(&first.nonce).unwrap());
+    let second = world.sign("/unstored");
+    let said = r#"{"isValid":false,"invalidReason":"nonce already used"}"#;
+    world.facilitator.verify_plan.push_back(Verify::Raw(200, said.to_owned()));
+    refused(&world.present(&second), 503, "settlement_unknown");
+    world.pass(90_000);
+    assert_eq!(world.facilitator.settles_of(&first.nonce), 1, "the first, which was refused");
+    assert!(!world.facilitator.chain.is_used(&first.nonce));
+}
+
+// A-722
+#[test]
 fn what_another_one_submitted_is_served_to_its_payer_alone_once_the_chain_shows_it() {
-    let (mut world, payment) = called_used(World::with_chain());
+    let (mut world, payment) = called_used(World::with_chain(), "/after");
     world.facilitator.chain.submit(&payment.nonce);
     world.pass(200);
     assert_eq!(world.ledger.state().name(), "settled");

@@ -193,7 +193,7 @@ test('a refund that the wallet does not show is reported by the word of a person
   assert.deepEqual(gate.told, [`refunded ${ONE}`]);
 });
 
-// A-730
+// A-729
 test('a wallet that another refund has led elsewhere is led back to look one up, and where it stays a person has to say so', {
   timeout: LIMIT_MS,
 }, async () => {

@@ -70,7 +70,7 @@ async function visit(): Promise<void> {
   await site.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
 }
 
-//
+//
 test('no token goes through a service worker of the site, which would keep it', { timeout: LIMIT_MS }, async () => {
   await visit();
   const page = await context.newPage();

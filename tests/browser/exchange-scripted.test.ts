@@ -80,7 +80,7 @@ test('an invocation whose time is none is shown, and the others of its page', { 
   await page.locator('#invocation-inv_2 time', { hasText: '2026-11-21 16:32:36 UTC' }).waitFor();
 });
 
-//
+//
 test('what is answered in the place of the market asks for no money, ends no job, and takes no skill back', {
   timeout: LIMIT_MS,
 }, async () => {

@@ -250,7 +250,7 @@ test('a deposit is offered where it pays alone, and of a dear page the rest come
   assert.equal(paid, 2_000_000n);
 });
 
-// A-733
+// A-732
 test('a page that was paid for and has not come is named before the rest of its deposit comes back', async () => {
   const [, paid, asked] = await moved(7, async () => {
     const { page } = await open(7, `${PATH}?shown`);

@@ -81,7 +81,7 @@ test('events that broke off go on with the voucher of before, and are paid anew 
   assert.equal(paid, DEPOSIT);
 });
 
-// A-735
+// A-734
 test('events that began with a receipt are over: the next visit shows the price, and nothing is signed for them', async () => {
   const [paid] = await paidDuring(5, async () => {
     const { page, wallets } = await open(5, '/events?count=3&seen');
@@ -97,7 +97,7 @@ test('events that began with a receipt are over: the next visit shows the price,
   assert.equal(paid, PRICE_ATOMIC);
 });
 
-// A-735
+// A-734
 test('a file that broke off and is given no more is paid anew, if its person agrees', async () => {
   const [paid] = await paidDuring(6, async () => {
     const { page, wallets } = await open(6, '/big?half');
@@ -122,7 +122,7 @@ test('a file that broke off and is given no more is paid anew, if its person agr
   assert.equal(paid, 2n * PRICE_ATOMIC);
 });
 
-// A-736
+// A-735
 test('what never ends is shown: a stream of lines as it comes, and other content once its person stops it', async () => {
   const [paid] = await paidDuring(7, async () => {
     for (const [kind, isLive] of [

@@ -494,7 +494,7 @@ test('a page of the origin is shown in place, and by itself under its own addres
   assert.deepEqual(complaints, []);
 });
 
-// A-734
+// A-733
 test('a page that leaves frames stays in its own, does there what it does by itself, and leads on by a press', async () => {
   const [payer, url] = [payerOf(0), `${world.gate.url}/?leaves`];
   await charged(payer.address, 1n, async () => {

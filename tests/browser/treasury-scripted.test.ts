@@ -94,7 +94,7 @@ test('an approved payment that is being prepared can be denied at the desk, and 
   assert.deepEqual(told, ['/api/organizations/acme/reviews/rev_1/deny']);
 });
 
-// A-732
+// A-731
 test('what is answered in the place of the treasury ends no agent, takes no key back, and answers no review', {
   timeout: LIMIT_MS,
 }, async () => {

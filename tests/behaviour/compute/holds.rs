@@ -263,7 +263,7 @@ pub fn a_worker_that_lost_its_grant_changes_nothing() {
     assert_eq!(Told::of(world.report(&new, Some(answer))).status, 200);
 }
 
-//
+//
 #[test]
 pub fn what_was_sent_and_proves_void_is_paid_in_another_try() {
     let mut world = World::with_seller();

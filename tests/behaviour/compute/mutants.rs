@@ -309,14 +309,14 @@ pub const TABLE: &[Row] = &[
         AnyPaymentIsTheLostOne,
         payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),
-    row!(
-        FailuresAreSoldAgain,
-        sellers::a_request_that_failed_is_sold_by_another_seller_where_there_is_one
-    ),
     row!(DeadTriesHaveMoved, holds::what_was_sent_and_proves_void_is_paid_in_another_try),
     row!(
         UnnamedRefundsStay,
         claims::a_refund_without_a_name_is_over_once_a_person_has_reported_it_at_the_gate
+    ),
+    row!(
+        OthersEndTheUnheard,
+        payments::of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came
     ),
     row!(
         OnePaymentIsLost,

@@ -443,6 +443,9 @@ pub fn of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_tha
     world.send(world.taken(&id, 429));
     assert!(!world.rows.quotes[0].lost.is_empty());
     assert_eq!(buy(&mut world, 4), Answer::Till(id.clone()));
+    // While the gate looks at the second one, the first is told no new terms.
+    let told = Told::of(buy(&mut world, 3));
+    assert_eq!(told.code(), (409, "PAYMENT_ALREADY_VERIFIED"));
     world.now += 120_000;
     world.alarm();
     assert!(world.rows.jobs.is_empty());

@@ -286,14 +286,14 @@ macro_rules! compute {
             HeardPaymentsAreSignedAgain,
             /// Any payment of its buyer's is the one that a quote was not told of.
             AnyPaymentIsTheLostOne,
-            /// A request that failed is sold again by the seller that failed it, whoever else is there.
-            FailuresAreSoldAgain,
             /// Money whose try is dead keeps the transaction of that as the one that moved it.
             DeadTriesHaveMoved,
             /// Money that went back by an unknown transaction waits for a person, though it was reported.
             UnnamedRefundsStay,
             /// Of two payments for a quote that were not heard of, the first counts as the one that came.
             OnePaymentIsLost,
+            /// A payment that was not heard of is told new terms while another one for its quote is looked at.
+            OthersEndTheUnheard,
             /// A quote whose payment was shown early and not heard of loses its prompt when it ends.
             UnheardPromptsAreLost,
             /// The gate's terms are passed on though they are not those of the quote.

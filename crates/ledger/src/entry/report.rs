@@ -248,13 +248,13 @@ impl Entry {
                 self.handed = true;
                 return (self, Answer::Recorded);
             }
-            // Another one is said to have sent it: nobody here has, so it is looked for and not sent.
+            // Another one is said to have sent it. These bytes nobody here has sent, since verify comes
+            // before that: they are looked for and not sent.
             (State::Executing(_) | State::Released | State::Abandoned, Failure::Submitted) => {
-                self.watch.asked |= planted(Mutant::UnaskedIsSent);
-                (
-                    State::Unknown { since: now, transaction: None, sent: now, resend: None },
-                    Answer::Fate(Fate::Unknown),
-                )
+                self.only_looked_for(now)
+            }
+            (State::Settling(_), Failure::Submitted) if self.payment.mode == Mode::Before => {
+                self.only_looked_for(now)
             }
             (State::Delivering { transaction, sold, .. }, _) => {
                 let fate = if sold.is_some() { Fate::InProgress } else { Fate::RefundDue };
@@ -264,6 +264,13 @@ impl Entry {
         };
         self.state = state;
         (self, answer)
+    }
+
+    /// In doubt because another one is said to have sent it.
+    fn only_looked_for(&mut self, now: UnixTime) -> (State, Answer) {
+        self.watch.asked = planted(Mutant::UnaskedIsSent);
+        let state = State::Unknown { since: now, transaction: None, sent: now, resend: None };
+        (state, Answer::Fate(Fate::Unknown))
     }
 
     /// Keeps the transaction that a late report names; the state does not move.

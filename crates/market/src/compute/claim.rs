@@ -70,7 +70,9 @@ pub(super) fn write_claim(hold: &HoldRow) -> PayoutCall {
 /// went back a person alone can tell it, and it is asked whether they have.
 pub(super) fn report_end(hold: HoldRow, tick: Now<'_>) -> Decision {
     let is_unnamed = hold.lacks_transaction();
-    if hold.looks >= MAX_REPORTS || is_unnamed && planted(Mutant::UnnamedRefundsStay) {
+    // Where the gate said that it had ended there, nothing has moved here.
+    let is_silent = hold.claim == RefundClaim::Ended || planted(Mutant::UnnamedRefundsStay);
+    if hold.looks >= MAX_REPORTS || is_unnamed && is_silent {
         let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
         return Decision { answer: Answer::Done, changes };
     }
@@ -101,10 +103,10 @@ pub(super) fn take_report(
         return Decision::told(Answer::Nothing);
     }
     let word = read_leave(answer);
-    let is_over = matches!(word, GateLeave::Ended) && hold.lacks_transaction();
+    let is_unnamed = hold.lacks_transaction();
     let is_heard = match word {
         GateLeave::Granted { .. } | GateLeave::Unknown => true,
-        GateLeave::Ended if is_over => true,
+        GateLeave::Ended if is_unnamed => true,
         // Its buyer has fetched the answer since, or does so now: then the gate may take it later. That a
         // job was sold is true, and that it was paid back is the exchange's to tell.
         GateLeave::Other => {
@@ -117,6 +119,8 @@ pub(super) fn take_report(
     let due = Some(tick.now.saturating_add(pause_ms(hold.looks))).filter(|_| !is_heard);
     let looks = if is_heard { 0 } else { hold.looks };
     let is_sold = is_heard && leave == Leave::Release;
+    // A debt that the gate has no more is nobody's to report.
+    let is_over = is_heard && is_unnamed && !matches!(word, GateLeave::Granted { .. });
     let claim = match (is_sold, is_over) {
         (true, _) => RefundClaim::Granted,
         (false, true) => RefundClaim::Ended,

@@ -130,7 +130,7 @@ impl Payments<'_> {
         {
             // What came to the till itself is known to be the one that was lost, where that was one:
             // another would be charged beside it.
-            let is_its = quote.state != QuoteState::Sold
+            let is_its = matches!(quote.state, QuoteState::Displaced | QuoteState::Lapsed)
                 || quote.lost == digest_of(&material)
                 || planted(Mutant::AnyPaymentIsTheLostOne);
             if is_its {
@@ -172,9 +172,14 @@ impl Payments<'_> {
         let is_sold = quote.state == QuoteState::Sold
             && records.job_of(&quote.id)?.is_some_and(|job| is_at_till(&job))
             && !planted(Mutant::HeardPaymentsAreSignedAgain);
+        // Another payment was shown since: which of them comes, nobody knows.
+        let is_taken = quote.unheard
+            && matches!(quote.state, QuoteState::Settling | QuoteState::Sold)
+            && !planted(Mutant::OthersEndTheUnheard);
         // What was sold was settled in time.
-        let tick = if is_sold { Now { now: quote.created, ..tick } } else { tick };
-        let is_its = (is_over || is_sold)
+        let was_timely = is_sold || is_taken;
+        let tick = if was_timely { Now { now: quote.created, ..tick } } else { tick };
+        let is_its = (is_over || was_timely)
             && quote.fingerprint == fingerprint
             && self.check_material(material, &quote).is_ok()
             && self.signer(material, &quote, tick) == Signer::Buyer
