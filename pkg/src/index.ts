@@ -29,7 +29,7 @@ export { payingFetch, wrapFetch } from './fetch.js';
 export type { Look, PaymentChallenge, Spent } from './look.js';
 export { lookAt, readChallenges, spent, writeChallenge } from './look.js';
 export type { DeclaredAsset, PaymentStep, PayOptions, Policy, Proposal, Question, Receipt } from './options.js';
-export { receiptOf } from './payment.js';
+export { receiptOf } from './receipts.js';
 export type { AnySigner, Eip1193Provider, EthersSigner, Signer, TypedData, ViemSigner } from './signer.js';
 export { generatedSigner, localSigner, viemSigner, walletSigner } from './signer.js';
 export type { Kept, Store } from './store.js';

@@ -3,7 +3,7 @@ import { type Left, leftIn, refusal, type Voucher, WAY } from './bought.js';
 import { FareboxError } from './error.js';
 import { KeysUnderWay, type Named, nameOf, refuseOther } from './named.js';
 import { noted } from './noted.js';
-import { paymentOf, receiptOf } from './payment.js';
+import { paymentOf, receiptOf } from './receipts.js';
 import type { Plain } from './request.js';
 import { sentIn, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';

@@ -7,7 +7,7 @@ import { wrapFetch } from '../fetch.js';
 import { type Members, membersIn, membersOf } from '../members.js';
 import { takesTokens } from '../operator/client.js';
 import type { PayOptions, Proposal, Receipt } from '../options.js';
-import { paymentOf, receiptOf } from '../payment.js';
+import { paymentOf, receiptOf } from '../receipts.js';
 import { endsIn, leadsOn } from '../request.js';
 import { type KeptPayment, resume, sentPayments } from '../resume.js';
 import type { Store } from '../store.js';

@@ -5,7 +5,7 @@ import { FareboxError, type SentPayment, unusable } from '../error.js';
 import { wrapFetch } from '../fetch.js';
 import { membersOf } from '../members.js';
 import type { PayOptions, Receipt } from '../options.js';
-import { paymentOf, receiptOf } from '../payment.js';
+import { paymentOf, receiptOf } from '../receipts.js';
 import { resume } from '../resume.js';
 import { storeOf } from './signer-store.js';
 

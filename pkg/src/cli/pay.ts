@@ -7,7 +7,7 @@ import { FareboxError, type SentPayment } from '../error.js';
 import { payingFetch } from '../fetch.js';
 import { fileStore } from '../file-store.js';
 import type { Policy, Proposal, Receipt } from '../options.js';
-import { paymentOf, receiptOf } from '../payment.js';
+import { paymentOf, receiptOf } from '../receipts.js';
 import { resume } from '../resume.js';
 import { localSigner, type Signer } from '../signer.js';
 import { inLines, linesOf } from './look.js';

@@ -7,7 +7,7 @@ export { endpointsOf } from '../../endpoints.js';
 export { payingFetch } from '../../fetch.js';
 export { indexedDbStore } from '../../indexeddb.js';
 export { nameOf } from '../../named.js';
-export { receiptOf } from '../../payment.js';
+export { receiptOf } from '../../receipts.js';
 export { requestOf } from '../../request.js';
 export { closeEnded, openPaymentsOf } from '../../resume.js';
 export { isUnended } from '../../sent.js';
