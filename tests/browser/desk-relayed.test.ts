@@ -10,6 +10,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser, BrowserContext } from 'playwright-core';
 
 import { PAGES } from '../../scripts/pages.mjs';
+import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
 import { complaintsOf, enter } from './looks.ts';
 import { TOKEN } from './scripted-desk.ts';
@@ -32,11 +33,16 @@ let server: Server;
 let origin: string;
 /** What came with a token. */
 const asked: string[] = [];
+/** A part of the paths that are answered once `release` is called. */
+let held = '';
+let release = (): void => {};
+let released = Promise.resolve();
 
 before(async () => {
   browser = await startChromium();
-  server = createServer(({ url = '/', headers }, response) => {
+  server = createServer(async ({ url = '/', headers }, response) => {
     if (headers.authorization !== undefined) asked.push(url);
+    if (held !== '' && url.includes(held)) await released;
     const answer = (type: string, body: string | Buffer) => response.setHeader('content-type', type).end(body);
     if (url === '/') return answer('text/html', '<script>navigator.serviceWorker.register("/worker.js")</script>');
     if (url === '/worker.js') return answer('text/javascript', WORKER);
@@ -54,6 +60,10 @@ after(async () => {
 });
 beforeEach(async () => {
   asked.length = 0;
+  held = '';
+  released = new Promise((resolve) => {
+    release = resolve;
+  });
   context = await browser.newContext();
   context.setDefaultTimeout(30_000);
   complaints = complaintsOf(context);
@@ -99,3 +109,28 @@ test('a desk that is open is locked once a service worker comes between, and ope
   });
   assert.deepEqual(kept, []);
 });
+
+for (const [what, part] of [
+  ['a door that is asked', 'payments?limit=1'],
+  ['a long read', '/totals'],
+] as const) {
+  // A-737
+  test(`${what} when a service worker comes between sends the token no more, and nothing opens`, { timeout: LIMIT_MS }, async () => {
+    held = part;
+    const page = await context.newPage();
+    await page.goto(`${origin}${GATE_DESK}`);
+    await page.getByLabel('Operator token').fill(TOKEN);
+    await page.keyboard.press('Enter');
+    await eventually('it is under way', () => asked.some((url) => url.includes(part)));
+    await visit();
+    const words = page.getByRole('alert').filter({ hasText: /A service worker/ });
+    await words.waitFor();
+    const before = asked.length;
+    release();
+    if (what === 'a door that is asked') await words.filter({ hasText: /^Not opened/ }).waitFor();
+    // As long as the desk takes for the rest of its reads.
+    await page.waitForTimeout(1_000);
+    assert.equal(asked.length, before);
+    assert.ok(await page.getByLabel('Operator token').isVisible());
+  });
+}

@@ -146,7 +146,7 @@ test('a desk takes its token over https, or on its own machine, and says so wher
   await alert.filter({ hasText: /^Others can read what goes over http/ }).waitFor();
   await page.getByLabel('Operator token').fill(TOKEN);
   await page.getByRole('button', { name: 'Open' }).click();
-  await alert.filter({ hasText: /^Not opened\. Others can read what goes over http/ }).waitFor();
+  await alert.filter({ hasText: /^Not opened: Others can read what goes over http/ }).waitFor();
   assert.deepEqual(asked, []);
   for (const origin of ['http://localhost:8402', 'http://127.0.0.1:8402', 'http://gate.localhost:8402']) {
     await goToScripted(page, { ...desk, origin });

@@ -44,11 +44,13 @@ const DEADLINE_MS = 30_000;
 export class Operator {
   readonly #token: string;
   readonly #base: string;
+  readonly #barOf: () => string | undefined;
 
-  /** `base` is the Worker's origin; the page's own where it is left out. */
-  constructor(token: string, base = '') {
+  /** `base` is the Worker's origin; the page's own where it is left out. `barOf` says before each request why the token must not go out now. */
+  constructor(token: string, base = '', barOf: () => string | undefined = () => undefined) {
     this.#token = token;
     this.#base = base;
+    this.#barOf = barOf;
   }
 
   /** Reads; parameters that are empty are left out. */
@@ -80,6 +82,8 @@ export class Operator {
   }
 
   async #ask(path: string, more: { method: string; body?: string }, deadline: number | null = DEADLINE_MS): Promise<Response> {
+    const bar = this.#barOf();
+    if (bar !== undefined) throw new Error(bar);
     const signal = deadline === null ? null : AbortSignal.timeout(deadline);
     const headers = { ...this.#headers(), ...(more.body === undefined ? {} : { 'content-type': 'application/json' }) };
     const response = await fetch(`${this.#base}${path}`, {

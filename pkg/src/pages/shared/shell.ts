@@ -120,15 +120,13 @@ class Desk {
   async #enter(): Promise<void> {
     const field = this.#door.elements.namedItem('token') as HTMLInputElement;
     const note = found('refused');
-    const bar = barOf();
-    if (bar !== undefined) {
-      note.textContent = `Not opened. ${bar}`;
-      return;
-    }
-    const operator = new Operator(field.value.trim());
+    // What is under way when a worker comes between asks nothing more either: a deed, the rest of a long read, the door.
+    const operator = new Operator(field.value.trim(), '', barOf);
     note.textContent = 'Asking…';
     try {
       await this.#parts.knock(operator);
+      const bar = barOf();
+      if (bar !== undefined) throw new Error(bar);
     } catch (error) {
       note.textContent = `Not opened: ${sentenceOf(error)}`;
       field.focus();
