@@ -186,6 +186,8 @@ test('a refund that the wallet does not show is reported by the word of a person
   receipt = null;
   await page.waitForTimeout(SETTLED_MS);
   await report.click();
+  await word.waitFor();
+  await page.waitForTimeout(SETTLED_MS);
   await word.check();
   await page.waitForTimeout(SETTLED_MS);
   await report.click();
@@ -254,6 +256,38 @@ test('a transfer that cannot be looked up is made again by the word of a person 
   await refund(page).waitFor();
   assert.deepEqual(gate.told, [`not-refunded ${ONE}`]);
 });
+
+for (const [what, receipt, words] of [
+  ['does not find', () => null, /The wallet does not find 0x9+/],
+  ['reads no chain for', () => new WalletError(-32004), /The wallet could not look up 0x9+/],
+] as const) {
+  // A-738
+  test(`a transfer that a wallet ${what} is made again by the word of a person alone`, { timeout: LIMIT_MS }, async () => {
+    const gate = new ScriptedGate().owes(ONE, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
+    gate.finds = 'none';
+    const page = await gate.open(context, `#payment?id=${ONE}`, { receipt });
+    await page.evaluate(([id, hash]) => localStorage.setItem(`farebox-refund-${id}`, `1 ${hash}`), [ONE, HASH] as const);
+    await page.reload();
+    await enter(page, TOKEN);
+    const press = async (name: string, text: RegExp) => {
+      await page.waitForTimeout(SETTLED_MS);
+      await page.getByRole('button', { name }).click();
+      await said(page, text);
+    };
+    await press('The transfer failed', words);
+    assert.deepEqual(gate.told, []);
+    // A gate that has denied it is asked again first.
+    await page.getByText('It was refunded').click();
+    await page.locator('form[data-do="refunded"] input[type="checkbox"]').check();
+    await press('Report the refund', /refund_unproven/);
+    await press('The transfer failed', words);
+    assert.deepEqual(gate.told, [`refunded ${ONE}`, `refunded ${ONE}`]);
+    await page.waitForTimeout(SETTLED_MS);
+    await page.getByLabel(/nothing went to the payer in it, nor can any more/).check();
+    await press('The transfer failed', /may be begun again/);
+    assert.deepEqual(gate.told.slice(2), [`refunded ${ONE}`, `not-refunded ${ONE}`]);
+  });
+}
 
 test('a receipt that is written in another way than the standard says neither yes nor no', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);

@@ -169,6 +169,7 @@ test('a refund that was sent and not reported is not sent again after a reload',
   await said(page, /refund_unproven/);
   await page.getByText(/was not found on the chain/).waitFor();
   await page.waitForTimeout(SETTLED_MS);
+  await page.getByLabel(/nothing went to the payer in it/).check();
   await failed.click();
   await said(page, /may be begun again/);
   await page.getByRole('button', { name: /by wallet/ }).waitFor();

@@ -97,7 +97,7 @@ function refunds(payment: PaymentSeen): readonly (HTMLElement | undefined)[] {
       'The transfer failed',
       sent(hash),
       warn(...since, ...(isLost(hash) ? [NOT_FOUND] : []), FAILED),
-      isUnasked(hash) || unproven.get(hash) === 'not found by the gate' ? witnessed('unmoved', UNMOVED) : undefined,
+      isUnasked(hash) || isLost(hash) ? witnessed('unmoved', UNMOVED) : undefined,
     );
   const doubt = payment.transaction === 'pending' ? PENDING : payment.reason === 'let_go' ? LET_GO : undefined;
   return [
@@ -163,7 +163,7 @@ const UNHEARD =
   'this browser asked the gate to begin, and heard no answer. If nobody else began this refund, it is that one, of which nothing was sent. If somebody did, ask them first: if they have sent it, report it below.';
 const SUCCEEDED = 'An explorer shows that it succeeded, though the wallet does not.';
 const LOOKED_UP = 'The gate has a node, or an explorer shows that it succeeded.';
-const UNMOVED = 'An explorer shows that nothing went to the payer in it, though the wallet may show that it succeeded.';
+const UNMOVED = 'An explorer shows that nothing went to the payer in it, nor can any more, though the wallet may show that it succeeded.';
 const NOT_FOUND = 'It was not found on the chain by the node that was asked. ';
 const FAILED =
   'Look into the history of the wallet: only if the transfer failed, or was cancelled there, begin again. One that was sped up has another hash: report that.';

@@ -71,7 +71,7 @@ export interface TakenBack {
   readonly network: string;
   readonly begun: number | undefined;
   readonly hash: string;
-  /** Whether a person has seen that the transaction succeeded and moved nothing to the payer. */
+  /** Whether a person has seen that the transaction moved nothing to the payer, and cannot any more. */
   readonly isUnmoved: boolean;
 }
 
@@ -81,18 +81,19 @@ export async function forgetBegun(operator: Operator, { id, network, begun, hash
     // The transaction of a wallet that is a contract succeeds where its transfer fails: the gate's node sees that, unless it is behind.
     const isDenied = isDeniedByGate(hash);
     const shows = hash === '' ? 'failed' : await shownBy(network, hash);
-    if (shows === 'succeeded' || shows === 'unsure') {
+    // One that was cancelled is never found, as one that is only late: a person has to say which it is.
+    if (shows !== 'failed') {
       if (shows === 'succeeded' && !isDenied) {
         unproven.delete(hash);
         throw new Error(`The wallet shows that ${hash} succeeded. Report it below.`);
       }
       if (isDenied && (await isFound(operator, id, hash))) return `The gate has found ${hash} now. Nothing is to be sent again.`;
-      if (shows === 'unsure' && !isDenied) unproven.set(hash, 'not looked up');
+      if (!isDenied) unproven.set(hash, shows === 'pending' ? 'not found' : 'not looked up');
       if (!isUnmoved)
         throw new Error(
-          shows === 'unsure'
-            ? `The wallet could not look up ${hash}. ${SAY_FAILED}`
-            : `The wallet shows that ${hash} succeeded, and the gate's node does not find the transfer. ${BEHIND}`,
+          shows === 'succeeded'
+            ? `The wallet shows that ${hash} succeeded, and the gate's node does not find the transfer. ${BEHIND}`
+            : `The wallet ${shows === 'pending' ? 'does not find' : 'could not look up'} ${hash}. ${SAY_FAILED}`,
         );
     }
     if (begun !== undefined) await dropRefund(operator, id, begun);
@@ -104,7 +105,8 @@ export async function forgetBegun(operator: Operator, { id, network, begun, hash
   });
 }
 
-const SAY_FAILED = 'It may have succeeded: only if an explorer shows that nothing went to the payer in it, say so beside the button.';
+const SAY_FAILED =
+  'It may have succeeded, or still come: only if an explorer shows that nothing went to the payer in it, nor can any more, say so beside the button.';
 const BEHIND =
   'It may be behind: report it again later. Only if an explorer shows that nothing went to the payer, say so beside the button.';
 
