@@ -327,7 +327,9 @@ test('what someone else began is theirs to take back, and what this browser bega
 }, async () => {
   const gate = new ScriptedGate().owes(ONE, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
   const page = await gate.open(context, `#payment?id=${ONE}`);
-  await page.getByText(/someone else began this refund.*Ask them first/).waitFor();
+  await page
+    .getByText(/someone else began this refund.*or you did in.*a private window\. Ask them first, and look into the history/)
+    .waitFor();
   await page.getByRole('button', { name: 'It was not sent, and will not be' }).waitFor();
   assert.equal(await page.getByRole('button', { name: 'The wallet sent nothing' }).count(), 0);
   await page.evaluate((id) => localStorage.setItem(`farebox-refund-${id}`, ''), ONE);

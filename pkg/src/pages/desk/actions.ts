@@ -157,7 +157,7 @@ const LET_GO =
 const LOST =
   'a wallet was asked for this refund. Look into its history: if the refund is there, report it below. If the wallet still asks, refuse it there first.';
 const ELSEWHERE =
-  'someone else began this refund, at another desk or on a terminal. Ask them first: if they have sent it, report it below; if not, what they hold must not be sent any more.';
+  'someone else began this refund, at another desk or on a terminal, or you did in another browser or a private window. Ask them first, and look into the history of the wallet: if it was sent, report it below; if not, what they hold must not be sent any more.';
 const BEFORE = 'This browser began it before that: look into the history of the wallet whether it was sent then.';
 const UNHEARD =
   'this browser asked the gate to begin, and heard no answer. If nobody else began this refund, it is that one, of which nothing was sent. If somebody did, ask them first: if they have sent it, report it below.';
