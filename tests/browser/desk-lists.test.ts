@@ -103,12 +103,12 @@ test('what is owed is shown before the sums are read, also after a deed, and sum
   await page.locator(`#row-${ONE}`).waitFor();
   await money.getByText('The sums are being read.').waitFor();
   assert.ok(reads() <= 4, String(reads()));
-  await page.locator('#fresh', { hasText: 'Reading…' }).waitFor();
+  await page.locator('#fresh', { hasText: /UTC\. The rest is being read/ }).waitFor();
   // A person has scrolled on by the time that the sums have come.
   await page.evaluate(() => scrollTo(0, 200));
   gate.sumMs = 0;
   await money.getByText('No payment was claimed in these days.').waitFor();
-  await page.locator('#fresh', { hasText: /^Read at/ }).waitFor();
+  await page.locator('#fresh', { hasText: /^Read at .* UTC\.$/ }).waitFor();
   assert.equal(await page.evaluate(() => scrollY), 200);
   assert.equal(reads(), 14);
   gate.sumMs = 3_000;
@@ -121,6 +121,24 @@ test('what is owed is shown before the sums are read, also after a deed, and sum
   // The sums of before stand until they are read again.
   await money.getByText('No payment was claimed in these days.').waitFor();
   assert.ok(reads() <= 16, String(reads()));
+});
+
+test('what is owed is read again while the sums are read, and no sum twice for it', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  gate.sumMs = 4_000;
+  const page = await gate.open(context, '');
+  const wait = page.getByText('The sums are being read.');
+  await wait.waitFor();
+  gate.owes(OTHER);
+  await page.locator(`#row-${OTHER}`).waitFor();
+  assert.equal(await wait.count(), 1);
+  gate.rows.delete(OTHER);
+  // Who comes back to the tab does not wait for it.
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await page.locator(`#row-${OTHER}`).waitFor({ state: 'detached', timeout: 5_000 });
+  assert.equal(await wait.count(), 1);
+  const sums = gate.asked.filter((path) => path.startsWith('/_farebox/totals'));
+  assert.equal(new Set(sums).size, sums.length);
 });
 
 test('what is pressed in a row names its payment to those who hear it alone', { timeout: LIMIT_MS }, async () => {

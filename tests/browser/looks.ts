@@ -41,7 +41,7 @@ export async function enter(page: Page, token: string): Promise<void> {
 /** Goes to a view, and waits until it is read. */
 export async function goTo(page: Page, url: string): Promise<void> {
   await page.goto(url);
-  await page.locator('#fresh', { hasText: /^Read at/ }).waitFor();
+  await page.locator('#fresh', { hasText: /^Read at .* UTC\.$/ }).waitFor();
   await page.waitForTimeout(400);
 }
 

@@ -62,11 +62,7 @@ export function openDesk(parts: DeskParts): void {
 }
 
 /** What is said, what it is of, and how it looks. */
-interface Line {
-  readonly of: string;
-  readonly text: string;
-  readonly look: string;
-}
+type Line = Readonly<Record<'of' | 'text' | 'look', string>>;
 
 class Desk {
   readonly #parts: DeskParts;
@@ -80,8 +76,10 @@ class Desk {
   #operator: Operator | undefined;
   /** Counts what was asked for: an answer to an earlier question is dropped. */
   #asked = 0;
-  /** Whether what was asked for last is being read: a second read of it brings nothing but work. */
-  #isReading = false;
+  /** How far the read of what was asked for last has come: until something of it is shown, a second read brings nothing but work. */
+  #reading: 'no' | 'all' | 'rest' = 'no';
+  /** When the reads began of which the last has not ended. */
+  #begun = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wait = AGAIN_MS;
   /** The last read of what is shown: when it ended, and the words for it. */
@@ -145,7 +143,7 @@ class Desk {
     this.#operator = undefined;
     this.#shown = undefined;
     this.#asked += 1;
-    this.#isReading = false;
+    this.#reading = 'no';
     clearTimeout(this.#timer);
     this.#inside.hidden = true;
     this.#door.hidden = false;
@@ -187,10 +185,12 @@ class Desk {
     const operator = this.#operator;
     if (operator === undefined) return;
     this.#asked += 1;
-    this.#isReading = true;
     const asked = this.#asked;
     const place = location.hash;
     const begun = performance.now();
+    // What takes long is read on beside this: the rest after it is that of the whole.
+    if (this.#reading !== 'rest' || this.#shown !== place) this.#begun = begun;
+    this.#reading = 'all';
     const { name, wanted } = this.#current();
     // Under the address of a view nothing of another one may be pressed, also where this one cannot be read.
     if (this.#shown !== place) {
@@ -199,17 +199,23 @@ class Desk {
       this.#fresh.textContent = 'Reading…';
       this.#tellAge('');
     }
-    const draw = (nodes: readonly Node[]) => {
+    const draw = (nodes: readonly Node[], more = '') => {
       if (asked !== this.#asked) return;
       this.#draw(place, nodes);
+      this.#read = { at: performance.now(), words: `Read at ${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC.` };
+      this.#fresh.textContent = `${this.#read.words}${more}`;
+      this.#tellAge('');
       over();
     };
-    try {
-      draw((await this.#parts.views[name]?.show(operator, wanted, draw)) ?? []);
+    const early = (nodes: readonly Node[]) => {
       if (asked !== this.#asked) return;
-      this.#read = { at: performance.now(), words: `Read at ${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC.` };
-      this.#fresh.textContent = this.#read.words;
-      this.#tellAge('');
+      draw(nodes, ' The rest is being read.');
+      this.#reading = 'rest';
+      this.#later(performance.now() - begun);
+    };
+    try {
+      draw((await this.#parts.views[name]?.show(operator, wanted, early)) ?? []);
+      if (asked !== this.#asked) return;
     } catch (error) {
       if (asked !== this.#asked) return;
       if (error instanceof Refused && error.status === 401) return this.#lock('The token is not accepted any more.');
@@ -219,9 +225,8 @@ class Desk {
       const isOld = this.#read.words !== '' && performance.now() - this.#read.at > OLD_MS;
       this.#tellAge(isOld ? `What is below is old. ${this.#read.words} Since then: ${sentenceOf(error)}` : '');
     }
-    this.#isReading = false;
-    this.#wait = Math.min(Math.max(REST * (performance.now() - begun), AGAIN_MS), LATEST_MS);
-    this.#later();
+    this.#reading = 'no';
+    this.#later(performance.now() - this.#begun);
   }
 
   /** Says above what is shown that it is old; what is below may be far down. */
@@ -239,14 +244,15 @@ class Desk {
     this.#shown = place;
   }
 
-  #later(): void {
+  #later(took?: number): void {
     clearTimeout(this.#timer);
+    if (took !== undefined) this.#wait = Math.min(Math.max(REST * took, AGAIN_MS), LATEST_MS);
     this.#timer = setTimeout(() => this.#refreshUnlessAimed(), this.#wait);
   }
 
   #refreshUnlessAimed(): void {
-    // It sets the timer at its end.
-    if (this.#isReading) return;
+    // It sets the timer once something of it is shown.
+    if (this.#reading === 'all') return;
     // What a person is about to press keeps its place.
     const isAimed = this.#busy.size > 0 || this.#presses.isAimed();
     const isHeld = isAimed && performance.now() - this.#read.at < HELD_MS;
