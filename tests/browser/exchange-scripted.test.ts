@@ -50,9 +50,10 @@ test('what went to a seller is told to the gate and reported as no refund, and a
     { ...hold, payment: 'known', leave: 'refund', transaction: `0x${'9'.repeat(64)}` },
   ];
   const page = await context.newPage();
-  await openScripted(page, MARKET_PAGES, '/desk/', '', ({ path }) =>
-    path.endsWith('/profiles') ? { items: [{ network_profile: 'main' }] } : { waiting, money: [], hours: [], complete: true },
-  );
+  await openScripted(page, MARKET_PAGES, '/desk/', '', ({ method, path }) => {
+    if (method !== 'GET') return { payment: 'lost' };
+    return path.endsWith('/profiles') ? { items: [{ network_profile: 'main' }] } : { waiting, money: [], hours: [], complete: true };
+  });
   const again = { name: 'Tell the gate again' };
   const sold = page.locator('#hold-sold');
   await sold.getByText('It is no refund: report none at its desk.').waitFor();
@@ -60,7 +61,12 @@ test('what went to a seller is told to the gate and reported as no refund, and a
   const lost = page.locator('#hold-lost');
   await lost.getByText('a transaction that the exchange does not know').waitFor();
   assert.equal(await lost.getByRole('button', again).count(), 0);
-  assert.equal(await lost.getByRole('button', { name: 'It is reported: ask the gate' }).count(), 1);
+  await page.waitForTimeout(SETTLED_MS);
+  await lost.getByRole('button', { name: 'It is reported: ask the gate' }).click();
+  await page
+    .getByRole('status')
+    .filter({ hasText: /^The gate is being asked\. The row stays as it is/ })
+    .waitFor();
   const known = page.locator('#hold-known');
   await known.getByText('or report the transaction at its desk').waitFor();
   assert.equal(await known.getByRole('button', again).count(), 1);

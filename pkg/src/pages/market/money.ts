@@ -101,12 +101,13 @@ function waitsFor(profile: string, hold: Members): HTMLElement | undefined {
   if (waits === 'paid_back') return make('div', { class: 'actions' }, deedForm('end', { profile, payment }, 'End the job', why));
   const tells = isSilent ? 'It is reported: ask the gate' : 'Tell the gate again';
   const button = waits === 'report' ? tells : `Ask for ${priceOf(hold)} now`;
-  return make('div', { class: 'actions' }, deedForm('ask', { profile, payment, waits }, button, why));
+  return make('div', { class: 'actions' }, deedForm('ask', { profile, payment, waits: isSilent ? 'word' : waits }, button, why));
 }
 
 export const askNow: Deed = async (operator, { profile = '', payment = '', waits = '' }) => {
   doneTo(await operator.tell('POST', pathOf(payment, 'ask', profile)), 'payment', payment);
   if (waits === 'report') return 'The gate is being told.';
+  if (waits === 'word') return 'The gate is being asked. The row stays as it is unless the gate knows of the report.';
   return `The ${waits === 'claim' ? 'gate' : 'treasury'} is being asked. The row shows what comes of it.`;
 };
 
