@@ -34,7 +34,9 @@ async function alone<T>(id: string, work: () => Promise<T>): Promise<T> {
   if (locks === undefined) return work();
   return locks.request(markOf(id), { ifAvailable: true }, (lock) => {
     if (lock === null)
-      throw new Error('Another tab refunds this payment, or this one still waits for a wallet that does not answer: then reload it.');
+      throw new Error(
+        'Another tab refunds this payment, or this one is not done with it. Wait some minutes; if its wallet never answers, reload this page.',
+      );
     return work();
   });
 }
