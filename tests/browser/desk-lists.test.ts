@@ -141,6 +141,31 @@ test('what is owed is read again while the sums are read, and no sum twice for i
   assert.equal(new Set(sums).size, sums.length);
 });
 
+test('what is said names its payment while another deed is under way, which may have said nothing yet', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE).owes(OTHER);
+  let hear = (): void => {};
+  const heard = new Promise<void>((resolve) => {
+    hear = resolve;
+  });
+  const page = await context.newPage();
+  await openScripted(page, PAGES, GATE_DESK, '', async (request) => {
+    if (request.path.endsWith('/refunded')) await heard;
+    return gate.answer(request);
+  });
+  const [one, other] = [page.locator(`#row-${ONE}`), page.locator(`#row-${OTHER}`)];
+  await one.getByText('It was refunded').click();
+  await one.getByLabel('Transaction of the refund').fill(`0x${'9'.repeat(64)}`);
+  await page.waitForTimeout(SETTLED_MS);
+  await one.getByRole('button', { name: 'Report the refund' }).click();
+  await other.getByText('Nothing is owed').click();
+  await other.getByLabel('Reason').fill('they agreed');
+  await page.waitForTimeout(SETTLED_MS);
+  await other.getByRole('button', { name: 'Waive the debt' }).click();
+  await said(page, /^rcpt_b.*: The debt is waived/);
+  hear();
+  await said(page, /rcpt_a.*: The refund is on the record/);
+});
+
 test('what is pressed in a row names its payment to those who hear it alone', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE).owes(OTHER);
   const page = await gate.open(context, '');

@@ -297,7 +297,7 @@ class Desk {
     this.#lines.set(by, line);
     const shown = [...this.#lines.values()].filter(({ text }) => text !== '');
     const lines = shown.map(({ of, text, look }) =>
-      make('p', { class: look }, shown.length > 1 && of !== '' ? `${short(of)}: ${text}` : text),
+      make('p', { class: look }, (shown.length > 1 || this.#busy.size > 1) && of !== '' ? `${short(of)}: ${text}` : text),
     );
     this.#presses.change(() => replaceChildren(this.#said, lines));
   }
