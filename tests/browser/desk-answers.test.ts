@@ -289,6 +289,21 @@ for (const [what, receipt, words] of [
   });
 }
 
+test('a refund that this browser sent and that failed is not reported by its name in capitals', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE);
+  const page = await gate.open(context, `#payment?id=${ONE}`, { receipt: () => ({ status: '0x0' }) });
+  const hash = `0x${'a'.repeat(64)}`;
+  await page.evaluate(([id, hash]) => localStorage.setItem(`farebox-refund-${id}`, `1 ${hash}`), [ONE, hash] as const);
+  await page.reload();
+  await enter(page, TOKEN);
+  await page.getByText('It was refunded').click();
+  await page.getByLabel('Transaction of the refund').fill(`0x${'A'.repeat(64)}`);
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByRole('button', { name: 'Report the refund' }).click();
+  await said(page, /failed on the chain/);
+  assert.deepEqual(gate.told, []);
+});
+
 test('a receipt that is written in another way than the standard says neither yes nor no', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE);
   const page = await gate.open(context, `#payment?id=${ONE}`, { receipt: () => ({ status: 1, blockNumber: 7 }) });

@@ -240,8 +240,11 @@ export interface Report {
 }
 
 /** Reports a refund for a person; one that this browser sent is looked up by its wallet first, as it may have failed since. */
-export async function reportByHand(operator: Operator, { id, network, transaction, isSeen }: Report): Promise<void> {
-  const shows = begunOf(id)?.hash === transaction ? await shownBy(network, transaction) : 'unread';
+export async function reportByHand(operator: Operator, { id, network, transaction: typed, isSeen }: Report): Promise<void> {
+  // Capitals name the same transaction: one that this browser sent is 0x and digits.
+  const sent = begunOf(id)?.hash;
+  const transaction = sent?.toLowerCase() === typed.toLowerCase() ? sent : typed;
+  const shows = sent === transaction ? await shownBy(network, transaction) : 'unread';
   // What the wallet cannot say, the person has: their word counts, and a gate with a node looks itself.
   const isLeftToGate = isSeen || (shows === 'unsure' && isDeniedByGate(transaction));
   if (shows === 'failed' || !isLeftToGate) stopUnless(shows, transaction);
