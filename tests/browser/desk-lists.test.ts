@@ -141,18 +141,6 @@ test('what is owed is read again while the sums are read, and no sum twice for i
   assert.equal(new Set(sums).size, sums.length);
 });
 
-test('a search reads its list once', { timeout: LIMIT_MS }, async () => {
-  const gate = new ScriptedGate().owes(ONE);
-  gate.readMs = 300;
-  const page = await gate.open(context, '#payments');
-  await page.getByLabel('Route').fill('/a');
-  await page.getByLabel('Route').press('Enter');
-  const reads = () => gate.asked.filter((path) => path.includes('route=%2Fa')).length;
-  await eventually('it is read', () => reads() > 0);
-  await page.waitForTimeout(SETTLED_MS);
-  assert.equal(reads(), 1);
-});
-
 test('what is said names its payment while another deed is under way, which may have said nothing yet', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE).owes(OTHER);
   let hear = (): void => {};

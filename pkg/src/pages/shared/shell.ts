@@ -78,8 +78,6 @@ class Desk {
   #asked = 0;
   /** How far the read of what was asked for last has come: until something of it is shown, a second read brings nothing but work. */
   #reading: 'no' | 'all' | 'rest' = 'no';
-  /** The fragment that was read last. */
-  #place = location.hash;
   /** When the reads began of which the last has not ended. */
   #begun = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -189,7 +187,6 @@ class Desk {
     this.#asked += 1;
     const asked = this.#asked;
     const place = location.hash;
-    this.#place = place;
     const begun = performance.now();
     // What takes long is read on beside this: the rest after it is that of the whole.
     if (this.#reading !== 'rest' || this.#shown !== place) this.#begun = begun;
@@ -283,8 +280,7 @@ class Desk {
     this.#busy.delete(filled);
     form.ariaBusy = null;
     const held = document.activeElement;
-    // A deed that leads to another view has it read by that.
-    if (this.#place === location.hash) await this.#refresh();
+    await this.#refresh();
     // What had the focus may be gone with the deed.
     if (held !== document.activeElement && !document.activeElement?.isConnected) document.getElementById('heading')?.focus();
     else if (document.activeElement === document.body) document.getElementById('heading')?.focus();
