@@ -501,13 +501,13 @@ function closed(record: string | undefined, { name, trail }: Row, receipt: Recei
 }
 
 /**
- * Lets go what was signed for a request, by its name, and has ended by `then`, whatever became of it: the next one is another purchase. Ask its
- * person first.
+ * Lets go what was signed for a request, by its name, and has ended, or has the key `given`, whatever became of it: the next one is another
+ * purchase. Ask its person first.
  */
-export async function closeEnded(store: Store, purchase: string, now: number, then = now): Promise<void> {
+export async function closeEnded(store: Store, purchase: string, now: number, given?: string): Promise<void> {
   await update(store, (record) => {
     const rows = openRowsOf(record, purchase).map(([name, , , text]): Row => ({ name, trail: JSON.parse(text) as Trail }));
-    const ended = rows.filter(({ trail }) => !isUnended(trail.ends, then));
+    const ended = rows.filter(({ trail }) => trail.key === given || !isUnended(trail.ends, now));
     return ended.reduce<string | undefined>((next, row) => closed(next ?? record, row, null, now), undefined);
   });
 }

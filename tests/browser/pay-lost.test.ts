@@ -113,13 +113,38 @@ test('a file that broke off and is given no more is paid anew, if its person agr
     await pay.click();
     await says(page, /does not deliver for this payment/);
     await page.getByRole('button', { name: 'Pay anew' }).click();
-    await says(page, /has ended, and may have been charged/);
+    await says(page, /may still be charged, whatever you pay now/);
     await page.getByRole('button', { name: 'Pay anew' }).click();
     await says(page, /^Choose a wallet\.$/);
     await pay.click();
     await isPaid(page);
   });
   assert.equal(paid, 2n * PRICE_ATOMIC);
+});
+
+// A-739
+test('a seller who says that it has delivered ends nothing, and who does not pay anew then is asked to sign nothing', async () => {
+  const path = '/report?given';
+  const [paid] = await paidDuring(6, async () => {
+    const { page, wallets } = await open(6, path);
+    const type = 'urn:farebox:problem:payment_already_delivered';
+    await answersPayments(page, urlOf(path), { type, status: 409, code: 'payment_already_delivered' });
+    const anew = page.getByRole('button', { name: 'Pay anew' });
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await anew.click();
+    await says(page, /may still be charged, whatever you pay now/);
+    assert.ok(!(await page.locator('#pay').innerText()).includes('has ended'));
+    const before = signaturesOf(wallets);
+    await page.getByRole('button', { name: 'Do not pay' }).click();
+    await says(page, /Choose the same account to go on|does not deliver for this payment/);
+    assert.equal(signaturesOf(wallets), before);
+    // What goes on is the payment of before.
+    await page.unroute(urlOf(path));
+    await page.reload();
+    await isPaid(page);
+    assert.equal(signaturesOf(wallets), before);
+  });
+  assert.equal(paid, PRICE_ATOMIC);
 });
 
 // A-735

@@ -9,7 +9,7 @@ export const refusesPayments = (page: Page, url: string): Promise<void> => answe
 export const answersPayments = (
   page: Page,
   url: string,
-  problem: { readonly status: number; readonly code: string },
+  problem: { readonly status: number; readonly code: string; readonly type?: string },
   contentType = 'application/problem+json',
 ): Promise<void> => answersAll(page, url, { status: problem.status, contentType, body: JSON.stringify(problem) });
 

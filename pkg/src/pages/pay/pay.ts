@@ -143,9 +143,9 @@ async function afterFailure(error: unknown, time: number): Promise<void> {
       : async () => begin(await goesOn().catch(() => CHOOSE));
   const again = (): void => void (failure.code === 'unloaded' ? location.reload() : run(goes));
   const isOver = before !== undefined && (before.isDeposit || before.hasEnded);
-  const isGiven = before !== undefined && wasGiven(failure);
-  const anew = isOver || isGiven ? ANEW : failure.code === 'budget_exhausted' ? MORE : undefined;
-  const button = anew && panel.button(anew, () => void run(anew === MORE ? payMore : isOver ? inTurn : beside));
+  const given = before && wasGiven(failure) ? (error as Failure).payment?.key : undefined;
+  const anew = isOver || given ? ANEW : failure.code === 'budget_exhausted' ? MORE : undefined;
+  const button = anew && panel.button(anew, () => void run(anew === MORE ? payMore : () => inTurn(given)));
   const spelling = failure.code === 'leads_on' ? otherSpelling() : URL_HERE;
   const link = spelling === URL_HERE ? undefined : make('a', { href: spelling }, spelling);
   panel.failed(wordsFor(failure), saidBy(failure), again, button, link);
@@ -160,9 +160,7 @@ async function payMore(): Promise<void> {
   await begin();
 }
 
-const inTurn = (): Promise<void> => inOneTab(() => payAnew(), false);
-/** Pays anew where the gate says that it has delivered for what was signed: its nonce is used. */
-const beside = (): Promise<void> => inOneTab(() => payAnew(Number.POSITIVE_INFINITY), false);
+const inTurn = (given?: string): Promise<void> => inOneTab(() => payAnew(given), false);
 
 const OTHERWISE = {
   title: 'The seller takes no deposits of this kind any more.',
@@ -170,18 +168,25 @@ const OTHERWISE = {
   again: false,
 };
 
-/** Lets go what has ended by then, or has left from a deposit, for this page, if its person agrees, and shows the choices. */
-async function payAnew(then?: number): Promise<void> {
+/**
+ * Lets go what has ended, or has left from a deposit, for this page, if its person agrees, and shows the choices. `given`: the key of a payment
+ * for which the seller says that it has delivered. Nobody knows that it has, so it may be charged yet.
+ */
+async function payAnew(given?: string): Promise<void> {
   const before = await whoSigned();
   if (before === undefined) return begin();
-  const question = before.isDeposit
-    ? 'What was signed for this page may be charged to your deposit, whatever you pay now.'
-    : `${ENDED} Look at your wallet first.`;
-  if (!(await panel.ask(question, [ANEW]))) return isStuck(before) ? stuck() : goOn();
+  const question = before.hasEnded
+    ? `${ENDED} Look at your wallet first.`
+    : `What was signed for this page may ${before.isDeposit ? 'be charged to your deposit' : 'still be charged'}, whatever you pay now.`;
+  if (!(await panel.ask(question, [ANEW]))) {
+    // A wallet is asked by a press alone, and this one said no.
+    chosenWallet = undefined;
+    return isStuck(before) ? stuck() : goOn();
+  }
   if (before.isDeposit) await closePurchase(URL_HERE);
   else {
     const { closeEnded, indexedDbStore } = await loading;
-    await closeEnded(indexedDbStore(BUDGET), await nameHere(), Date.now() / 1000, then);
+    await closeEnded(indexedDbStore(BUDGET), await nameHere(), Date.now() / 1000, given);
   }
   await begin();
 }

@@ -85,6 +85,7 @@ export type Failure = {
   readonly code?: unknown;
   readonly message?: unknown;
   readonly signed?: unknown;
+  readonly payment?: { readonly key: string } | undefined;
   /** Whether what is signed can no more be charged: it may have been. */
   readonly hasEnded?: boolean;
 };
