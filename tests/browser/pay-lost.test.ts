@@ -1,11 +1,13 @@
 // What a page of a 402 goes on with in Chromium, whatever is lost or answered in between: nothing is charged twice without a word.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import type { Page } from 'playwright-core';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { SETTLED_MS } from '../../pkg/src/pages/shared/presses.ts';
 import { changesDuring } from '../e2e/world.ts';
 import { seriousOf } from './looks.ts';
 import { answersLooks, answersPayments, leadsLooks } from './sellers.ts';
@@ -81,7 +83,7 @@ test('events that broke off go on with the voucher of before, and are paid anew 
   assert.equal(paid, DEPOSIT);
 });
 
-// A-734
+// A-735
 test('events that began with a receipt are over: the next visit shows the price, and nothing is signed for them', async () => {
   const [paid] = await paidDuring(5, async () => {
     const { page, wallets } = await open(5, '/events?count=3&seen');
@@ -97,7 +99,8 @@ test('events that began with a receipt are over: the next visit shows the price,
   assert.equal(paid, PRICE_ATOMIC);
 });
 
-// A-734
+// A-735
+// A-740
 test('a file that broke off and is given no more is paid anew, if its person agrees', async () => {
   const [paid] = await paidDuring(6, async () => {
     const { page, wallets } = await open(6, '/big?half');
@@ -108,6 +111,10 @@ test('a file that broke off and is given no more is paid anew, if its person agr
     // Its wallet would sign that the answer is its own: it is asked by a press alone.
     await says(page, /Choose the same account to go on/);
     assert.equal(signaturesOf(wallets), 1);
+    await pay.click();
+    await says(page, /does not deliver for this payment/);
+    await page.getByText('It broke off. Its first 9 bytes came: you can save them.').waitFor();
+    assert.equal(await savedBy(page, 'big'), 'data: 1\n\n');
     await page.reload();
     await says(page, /Choose the same account to go on/);
     await pay.click();
@@ -147,7 +154,7 @@ test('a seller who says that it has delivered ends nothing, and who does not pay
   assert.equal(paid, PRICE_ATOMIC);
 });
 
-// A-735
+// A-736
 test('what never ends is shown: a stream of lines as it comes, and other content once its person stops it', async () => {
   const [paid] = await paidDuring(7, async () => {
     for (const [kind, isLive] of [
@@ -166,6 +173,24 @@ test('what never ends is shown: a stream of lines as it comes, and other content
     }
   });
   assert.equal(paid, 2n * PRICE_ATOMIC);
+});
+
+// A-740
+test('all lines that came can be saved, and not the last of them alone, also where their person stops them', async () => {
+  const [paid] = await paidDuring(7, async () => {
+    const { page } = await open(7, '/report?lines');
+    await neverEnds(page, 'application/x-ndjson', 30_000);
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /^Paid\. It comes live\.$/);
+    await page.getByRole('link', { name: /^0x/ }).waitFor();
+    await page.locator('#pay pre', { hasText: '{"tick":1}' }).waitFor();
+    await page.waitForTimeout(SETTLED_MS);
+    await page.getByRole('button', { name: 'Stop, and take what came' }).click();
+    await says(page, /^Paid\. You stopped it here\.$/);
+    assert.equal(await savedBy(page, 'report'), '{"tick":1}\n'.repeat(30_000));
+    assert.deepEqual(await seriousOf(page), []);
+  });
+  assert.equal(paid, PRICE_ATOMIC);
 });
 
 // A-667
@@ -252,9 +277,7 @@ test('a page whose content broke off on the way is named as well', async () => {
   const [paid, asked] = await paidDuring(2, async () => {
     await deposited(2);
     const { page: one } = await open(2, `${PATH}?broken`);
-    await one.evaluate(() => {
-      Response.prototype.blob = () => Promise.reject(new TypeError('the connection is gone'));
-    });
+    await breaksOff(one, 'application/json');
     await fromDeposit(one).click();
     await says(one, /It is not known yet/);
     await one.close();
@@ -408,16 +431,30 @@ const breaksOff = (page: Page, kind: string): Promise<void> =>
     };
   }, kind);
 
-/** Gives a page content of this kind for its payment, without an end. */
-const neverEnds = (page: Page, kind: string): Promise<void> =>
-  page.evaluate((kind) => {
-    const inner = globalThis.fetch;
-    globalThis.fetch = async (...words) => {
-      const answer = await inner(...words);
-      if (!answer.ok || !answer.headers.has('payment-response')) return answer;
-      const headers = new Headers(answer.headers);
-      headers.set('content-type', kind);
-      const endless = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{"tick":1}\n')) });
-      return Object.defineProperty(new Response(endless, { headers }), 'url', { value: answer.url });
-    };
-  }, kind);
+/** What a page saves under this name. */
+async function savedBy(page: Page, file: string): Promise<string> {
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('link', { name: `Save ${file}`, exact: true }).click(),
+  ]);
+  return readFileSync(await download.path(), 'utf8');
+}
+
+/** Gives a page content of this kind for its payment, without an end behind its lines. */
+const neverEnds = (page: Page, kind: string, lines = 1): Promise<void> =>
+  page.evaluate(
+    ([kind, lines]) => {
+      const inner = globalThis.fetch;
+      globalThis.fetch = async (...words) => {
+        const answer = await inner(...words);
+        if (!answer.ok || !answer.headers.has('payment-response')) return answer;
+        const headers = new Headers(answer.headers);
+        headers.set('content-type', kind);
+        const endless = new ReadableStream({
+          start: (controller) => controller.enqueue(new TextEncoder().encode('{"tick":1}\n'.repeat(lines))),
+        });
+        return Object.defineProperty(new Response(endless, { headers }), 'url', { value: answer.url });
+      };
+    },
+    [kind, lines] as const,
+  );

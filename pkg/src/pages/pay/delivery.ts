@@ -4,7 +4,7 @@ import { make } from '../shared/dom.js';
 import { forget, type Goods, keep, noteUnkept } from './kept.js';
 import { beginEvents, closePurchase } from './notes.js';
 import * as panel from './panel.js';
-import { type Bought, COMES, loading, saidIn, URL_HERE } from './purchase.js';
+import { type Bought, loading, saidIn, URL_HERE } from './purchase.js';
 import { type Alone, leftOver, look } from './rest.js';
 import { ways, whoSigned } from './signed.js';
 
@@ -28,30 +28,27 @@ export async function take({ response, isSent, receipt }: Bought, flow: Flow): P
   const isFree = !isPaid && !isSent && !(await isUnendedHere());
   // Without a receipt nobody knows that it is what was paid for: the same payment asks again.
   const isProven = isPaid || isFree;
-  const { contentOf, fileOf, isGuarded, isLive } = await loading;
+  const { COMES, contentOf, ENDS, fileOf, isGuarded, isLive, partOf, STOP } = await loading;
+  const file = fileOf(response, URL_HERE);
   if (isLive(response)) {
-    const isWhole = await follow(response, receipt, isProven ? undefined : flow.again);
+    const isWhole = await follow(response, file, receipt, isProven ? undefined : flow.again);
     // What broke off is asked for again with the same payment.
     if (isPaid && isWhole) await delivered();
     return;
   }
-  const { body, isWhole } = await contentOf(response, (note, stop) =>
-    panel.show(COMES, note, panel.line(panel.button('Stop, and take what came', stop))),
-  ).catch(() => {
-    // The answer broke off: the same payment fetches it again.
-    throw Object.assign(new Error('the answer broke off'), { code: 'payment_unresolved', signed: true });
-  });
-  const goods: Goods = {
-    type: response.headers.get('content-type') ?? '',
-    file: fileOf(response, URL_HERE),
-    isGuarded: isGuarded(response.headers),
-    receipt,
-    body,
-  };
+  const { body, ends } = await contentOf(response, isPaid, (note, stop) =>
+    panel.show(COMES, note, panel.line(panel.settled(panel.button(STOP, stop)))),
+  );
+  const isBroken = ends === 'broken';
+  panel.beside(isBroken ? partOf(body, file) : []);
+  // The same payment fetches it again.
+  if (isBroken) throw Object.assign(new Error(ENDS.broken), { code: isFree ? 'unanswered' : 'payment_unresolved', signed: !isFree });
+  const isWhole = ends === 'whole';
+  const goods: Goods = { type: response.headers.get('content-type') ?? '', file, isGuarded: isGuarded(response.headers), receipt, body };
   const isKept = isPaid && isWhole && (await keep(URL_HERE, goods).catch(() => false));
   if (!isKept && isPaid) noteUnkept(URL_HERE);
   if (isPaid) await delivered();
-  await deliver(goods, flow, { isKept, isFree, isProven });
+  await deliver(goods, flow, { isKept, isWhole, isFree, isProven });
 }
 
 /** Whether something was signed for this page that can still be charged, as far as this browser can tell. */
@@ -71,26 +68,27 @@ async function forgotten({ begin }: Flow): Promise<void> {
   begin();
 }
 
-/** Shows events while they come; whether they came to their end. `again` asks for those that came without a receipt. */
-async function follow(response: Response, receipt: Goods['receipt'], again: (() => void) | undefined): Promise<boolean> {
+/** Shows events while they come; whether they came to their end, or their person stopped them. `again` asks for those without a receipt. */
+async function follow(response: Response, file: string, receipt: Goods['receipt'], again: (() => void) | undefined): Promise<boolean> {
   const isPaid = receipt !== undefined;
-  const { CAME, followed } = await loading;
+  const { BEGINS, CAME, ENDS, followed, LIVE, OWES, savingOf, STOP, UNKEPT } = await loading;
   const place = make('pre', { tabindex: '0', 'aria-label': CAME });
-  const begins = isPaid ? 'Paid.' : again === undefined ? 'It costs nothing now.' : 'It came without a receipt.';
+  const begins = BEGINS[isPaid ? 'paid' : again === undefined ? 'free' : 'unproven'];
   let noted: Promise<void> | undefined;
   if (isPaid) {
     noteUnkept(URL_HERE);
     panel.paid();
     noted = beginEvents(URL_HERE).catch(() => undefined);
   }
-  panel.show(`${begins} It comes live.`, place);
-  const isWhole = await followed(response, place).then(
-    () => true,
-    () => false,
-  );
-  const ends = isWhole ? 'That was all.' : `It broke off here.${isPaid ? ' The seller may owe you a refund.' : ''}`;
-  if (again === undefined) panel.show(`${begins} ${ends}`, place, ...proofOf(receipt));
-  else panel.unproven([place], again);
+  const stopping = new AbortController();
+  const stop = panel.settled(panel.button(STOP, () => stopping.abort()));
+  panel.show(`${begins} ${LIVE}`, place, ...proofOf(receipt), panel.line(stop));
+  const { body, ends } = await followed(response, place, stopping.signal);
+  const isWhole = ends !== 'broken';
+  const nodes = [place, savingOf(body, file)];
+  const owes = isPaid && !isWhole ? OWES : '';
+  if (again === undefined) panel.show(`${begins} ${ENDS[ends]}${owes}`, ...nodes, panel.quiet(UNKEPT), ...proofOf(receipt));
+  else panel.unproven(nodes, again);
   // Before this tab lets go of the page: the next purchase of it has another note.
   await noted;
   return isWhole;
@@ -104,21 +102,27 @@ const proofOf = (receipt: Goods['receipt']): readonly Node[] =>
 export async function deliver(
   goods: Goods,
   flow: Flow,
-  delivery: Delivery = { isKept: true, isFree: false, isProven: true },
+  delivery: Delivery = { isKept: true, isWhole: true, isFree: false, isProven: true },
 ): Promise<void> {
-  const { isKept, isFree, isProven } = delivery;
+  const { isKept, isWhole, isFree, isProven } = delivery;
   flow.stops();
-  const { shown } = await loading;
+  const { BEGINS, ENDS, FORGET, STAYS, shown, UNKEPT } = await loading;
   const nodes = await shown(goods, URL_HERE, isKept);
-  if (isFree) return panel.show('It costs nothing now. Here it is.', ...nodes);
+  if (isFree) return panel.show(`${BEGINS.free} Here it is.`, ...nodes);
   if (!isProven) return panel.unproven(nodes, flow.again);
   // What is left of a deposit comes after what was paid for, whatever has to be loaded for it.
   const left = make('div');
-  panel.delivered([...nodes, ...proofOf(goods.receipt)], isKept ? () => void forgotten(flow) : undefined, left);
+  const stays = isKept ? [STAYS] : isWhole ? [UNKEPT] : [ENDS.stopped, UNKEPT];
+  const forgets = isKept ? [panel.line(panel.button(FORGET, () => void forgotten(flow)))] : [];
+  panel.paid();
+  panel.show('Paid. Here is what you bought.', ...nodes, ...proofOf(goods.receipt), panel.quiet(stays.join(' ')), ...forgets, left);
   await look();
   // The goods may be nowhere else.
   left.append(...leftOver(() => void deliver(goods, flow, delivery), flow.alone));
 }
 
-/** Whether what came is kept for a reload, whether nothing was paid for it, and whether its seller showed that it is what was paid for. */
-type Delivery = { readonly isKept: boolean; readonly isFree: boolean; readonly isProven: boolean };
+/**
+ * Whether what came is kept for a reload, and all of it; whether nothing was paid for it, and whether its seller showed that it is what was paid
+ * for.
+ */
+type Delivery = { readonly isKept: boolean; readonly isWhole: boolean; readonly isFree: boolean; readonly isProven: boolean };

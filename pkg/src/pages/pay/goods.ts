@@ -23,9 +23,7 @@ const RIGHTS =
 export async function shown(goods: Goods, url: string, isKept: boolean): Promise<readonly Node[]> {
   const address = URL.createObjectURL(goods.body);
   // Opened in a tab of its own, what is guarded would be a page of this origin.
-  const saved = goods.isGuarded ? URL.createObjectURL(new Blob([goods.body], { type: 'application/octet-stream' })) : address;
-  const save = make('a', { href: saved, download: goods.file, class: 'button' }, `Save ${goods.file}`);
-  const saving = make('p', {}, save);
+  const saving = goods.isGuarded ? savingOf(goods.body, goods.file) : savingAt(address, goods.file);
   const kind = kindOf(goods.type);
   if (isPage(goods) && isKept) {
     const page = `/_farebox/pay/view#${encodeURIComponent(url)}`;
@@ -54,8 +52,7 @@ function bare(body: Blob): HTMLElement {
   return frame;
 }
 
-const isText = (kind: string): boolean =>
-  kind.startsWith('text/') || kind === 'application/json' || kind.endsWith('+json') || kind === 'application/xml';
+const isText = (kind: string): boolean => kind.startsWith('text/') || kind.endsWith('json') || kind === 'application/xml';
 
 /** Text in its own lines, each with its hidden characters shown. */
 function written(text: string): HTMLElement {
@@ -95,56 +92,84 @@ export function fileOf(response: Response, url: string): string {
   return name === '' || name.startsWith('.') ? 'download' : name;
 }
 
-/** Whether an answer is a stream, which the gate stores for nobody. */
-export const isLive = ({ headers }: Response): boolean =>
-  ['text/event-stream', 'application/x-ndjson'].includes(kindOf(headers.get('content-type') ?? ''));
+/** Whether an answer is a stream, which the gate stores for nobody. Lines with a length, or as a file, are read like any other file. */
+export function isLive({ headers }: Response): boolean {
+  const kind = kindOf(headers.get('content-type') ?? '');
+  return kind === 'text/event-stream' || (kind === 'application/x-ndjson' && !headers.has('content-length') && !isGuarded(headers));
+}
+
+/** What came of an answer, and how it ended: broken off, or as its person stopped it. */
+export type Came = { readonly body: Blob; readonly ends: 'whole' | 'stopped' | 'broken' };
+
+/** A link that saves what came. Whatever its kind is, it is no page of this origin. */
+export function savingOf(body: Blob, file: string): HTMLElement {
+  return savingAt(URL.createObjectURL(new Blob([body], { type: 'application/octet-stream' })), file);
+}
+
+const savingAt = (href: string, file: string): HTMLElement =>
+  make('p', {}, make('a', { href, download: file, class: 'button' }, `Save ${file}`));
+
+/** The longest part that came. */
+let longest = new Blob();
+
+/** What came of content that broke off, which may be given no more: where it broke off again, the longest part. */
+export function partOf(body: Blob, file: string): readonly Node[] {
+  if (body.size > longest.size) longest = body;
+  const note = `It broke off. Its first ${inWords(longest.size)} came: you can save them.`;
+  return longest.size === 0 ? [] : [make('p', { class: 'quiet' }, note), savingOf(longest, file)];
+}
+
+const inWords = (bytes: number): string => `${bytes.toLocaleString('en-US')} bytes`;
+
+/** Reads an answer to its end, or for as long as it comes: whatever ends it, all that came is there. */
+async function read(response: Response, stopped: AbortSignal, takes: (part: Uint8Array) => void): Promise<Came> {
+  const reader = response.body?.getReader();
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let ends: Came['ends'] = 'whole';
+  stopped.addEventListener('abort', () => {
+    ends = 'stopped';
+    reader?.cancel().catch(() => undefined);
+  });
+  try {
+    for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
+      parts.push(part.value);
+      takes(part.value);
+    }
+  } catch {
+    ends = 'broken';
+  }
+  return { body: new Blob(parts, { type: response.headers.get('content-type') ?? '' }), ends };
+}
 
 /** How long content comes without a word, milliseconds. */
 const SOON_MS = 3_000;
 
 /**
- * The content of an answer, and whether it is all of it. Where it comes for long, `shows` has how much came, and what stops it: content need not
- * end.
+ * The content of an answer. Where it comes for long, `shows` has how much came, and what stops it: content need not end. `isPaid`: what does
+ * not come is lost.
  */
-export async function contentOf(
-  response: Response,
-  shows: (note: Node, stop: () => void) => void,
-): Promise<{ readonly body: Blob; readonly isWhole: boolean }> {
-  if (response.body === null) return { body: await response.blob(), isWhole: true };
+export async function contentOf(response: Response, isPaid: boolean, shows: (note: Node, stop: () => void) => void): Promise<Came> {
   const note = make('p', { class: 'quiet' });
   const began = performance.now();
-  let [bytes, isShown, isWhole] = [0, false, true];
-  let stop = (): void => undefined;
-  const counted = new TransformStream<Uint8Array, Uint8Array>({
-    start: (controller) => {
-      stop = () => {
-        isWhole = false;
-        controller.terminate();
-      };
-    },
-    transform: (part, controller) => {
-      bytes += part.byteLength;
-      controller.enqueue(part);
-    },
-  });
+  let [bytes, isShown] = [0, false];
+  const stopping = new AbortController();
   const timer = setInterval(() => {
     if (bytes === 0 || performance.now() - began < SOON_MS) return;
-    note.textContent = `${bytes.toLocaleString('en-US')} bytes came so far. What has not come when you stop is paid for anew.`;
-    if (!isShown) shows(note, stop);
+    note.textContent = `${inWords(bytes)} came so far.${isPaid ? ' What has not come when you stop is paid for anew.' : ''}`;
+    if (!isShown) shows(note, () => stopping.abort());
     isShown = true;
   }, 1_000);
-  try {
-    const body = await new Response(response.body.pipeThrough(counted), { headers: response.headers }).blob();
-    return { body, isWhole };
-  } finally {
-    clearInterval(timer);
-  }
+  const came = await read(response, stopping.signal, (part) => {
+    bytes += part.byteLength;
+  });
+  clearInterval(timer);
+  return came;
 }
 
-/** Events as they come, which nobody keeps. */
-export async function followed(response: Response, place: HTMLElement): Promise<void> {
-  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    place.textContent = (place.textContent + inOwnLines(part.value)).slice(-MOST_SHOWN);
-  }
+/** Events as they come, which nobody keeps: the last of them are shown, and all of them can be saved. */
+export function followed(response: Response, place: HTMLElement, stopped: AbortSignal): Promise<Came> {
+  const text = new TextDecoder();
+  return read(response, stopped, (part) => {
+    place.textContent = (place.textContent + inOwnLines(text.decode(part, { stream: true }))).slice(-MOST_SHOWN);
+  });
 }

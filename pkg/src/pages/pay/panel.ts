@@ -13,10 +13,11 @@ const place = document.querySelector<HTMLElement>('#pay')!;
 /** Where a reader hears what happens. */
 const status = make('p', { role: 'status', class: 'note' });
 const body = make('div');
+const more = make('div');
 
 /** Shows the part. */
 export function open(): void {
-  place.append(status, body);
+  place.append(status, body, more);
   place.hidden = false;
 }
 
@@ -26,6 +27,12 @@ export function show(text: string, ...nodes: readonly Node[]): void {
   status.textContent = visible(text);
   body.replaceChildren(...nodes);
 }
+
+/** Shows these beside whatever else is shown: they may be nowhere else. */
+export const beside = (nodes: readonly Node[]): void => more.replaceChildren(...nodes);
+
+/** A line that is no more than a note. */
+export const quiet = (text: string): HTMLElement => make('p', { class: 'quiet' }, text);
 
 /** A button. */
 export function button(text: string, act: () => void, ...more: readonly Node[]): HTMLButtonElement {
@@ -75,7 +82,7 @@ export function choices(
       button(`${verb} ${priceOf(way)}${where} with ${wallet.name}`, () => pay(wallet), ...icon),
     );
   });
-  return [...asked, make('ul', { class: 'wallets' }, ...buttons), make('p', { class: 'quiet' }, way.single === undefined ? ONCE : AHEAD)];
+  return [...asked, make('ul', { class: 'wallets' }, ...buttons), quiet(way.single === undefined ? ONCE : AHEAD)];
 }
 
 const ONCE = 'You sign once. There is no transaction fee for you.';
@@ -93,7 +100,7 @@ export function payLeft(way: Way, pay: () => void): HTMLElement {
 }
 
 /** A button that pays without asking again: a press right after it came, or its window did, was meant for what stood there before. */
-function settled(made: HTMLElement): HTMLElement {
+export function settled(made: HTMLElement): HTMLElement {
   cameAt = performance.now();
   made.addEventListener('click', (event) => isEarly() && event.stopImmediatePropagation(), true);
   settle = (): void => {
@@ -117,8 +124,8 @@ export const GIVE_BACK = 'Get the rest back';
 /** What is left of a deposit, in words, and a button that has it paid back, where the seller does that. */
 export function leftOver(rest: string, giveBack: (() => void) | undefined): readonly Node[] {
   const how = giveBack === undefined ? 'It comes back once a page was paid from it, or from the contract that holds it.' : '';
-  const quiet = make('p', { class: 'quiet' }, `${rest} left of your deposit here. ${how}`);
-  return giveBack === undefined ? [quiet] : [quiet, make('p', {}, button(GIVE_BACK, giveBack))];
+  const note = quiet(`${rest} left of your deposit here. ${how}`);
+  return giveBack === undefined ? [note] : [note, make('p', {}, button(GIVE_BACK, giveBack))];
 }
 
 /** That the rest of a deposit was paid back. */
@@ -161,7 +168,7 @@ export function failed({ title, advice, again }: Words, said: string, begin: () 
   const retry = button('Try again', begin);
   const nodes = [
     make('p', {}, advice),
-    ...(said === '' ? [] : [make('p', { class: 'quiet' }, said)]),
+    ...(said === '' ? [] : [quiet(said)]),
     ...(again ? [make('p', {}, retry)] : []),
     ...others.flatMap((other) => (other === undefined ? [] : [line(other)])),
   ];
@@ -197,17 +204,4 @@ export function paid(is = true): void {
 export function unproven(nodes: readonly Node[], again: () => void): void {
   const advice = make('p', {}, 'If it is not what you pay for, ask again. The same payment is sent: you are charged once.');
   show('This came without a receipt.', ...nodes, advice, line(button('Ask again', again)));
-}
-
-/** The goods with their receipt. */
-export function delivered(nodes: readonly Node[], again: (() => void) | undefined, ...left: readonly Node[]): void {
-  const kept =
-    again === undefined
-      ? [make('p', { class: 'quiet' }, 'It does not stay in this browser: save it now.')]
-      : [
-          make('p', { class: 'quiet' }, 'It stays in this browser for an hour, so that a reload costs nothing. '),
-          line(button('Forget it, and see the price', again)),
-        ];
-  paid();
-  show('Paid. Here is what you bought.', ...nodes, ...kept, ...left);
 }

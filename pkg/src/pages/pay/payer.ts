@@ -12,7 +12,8 @@ export { requestOf } from '../../request.js';
 export { closeEnded, openPaymentsOf } from '../../resume.js';
 export { isUnended } from '../../sent.js';
 export { walletSigner } from '../../signer.js';
-export { CAME, contentOf, fileOf, followed, isGuarded, isLive, shown } from './goods.js';
+export { CAME, contentOf, fileOf, followed, isGuarded, isLive, partOf, savingOf, shown } from './goods.js';
+export * from './later.js';
 
 /** Ends what is shown live once it has begun: the gate gives it to nobody again. */
 export const resume = resuming(isLive);

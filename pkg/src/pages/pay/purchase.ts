@@ -2,7 +2,7 @@
 
 import { readWithin } from '../../beginning.js';
 import type { ChannelProposal } from '../../channel-options.js';
-import type { PaymentStep, PayOptions, Policy, Proposal } from '../../options.js';
+import type { PayOptions, Policy, Proposal } from '../../options.js';
 import type { Signer } from '../../signer.js';
 import { make } from '../shared/dom.js';
 import { A_DAY, BUDGET, channelOfPurchase, depositFetch, IN_USE_SECS, pageThatWaits, termsOf } from './deposit.js';
@@ -61,18 +61,6 @@ export async function walletBy({ wallet, account }: { readonly wallet: Wallet; r
   return (await loading).walletSigner(wallet.provider, { address: account });
 }
 
-export const COMES = 'An answer comes…';
-
-/** What is done while a payment goes on. */
-const STEPS: Readonly<Record<PaymentStep, (wallet: string) => string>> = {
-  looked: () => 'Looking at the terms…',
-  confirmed: () => 'Looking at the terms…',
-  signing: (wallet) => `Sign in ${wallet}.`,
-  sent: () => 'Signed. The server checks and settles the payment…',
-  settling: () => 'Still settling. The same payment is sent again: you are charged once.',
-  done: () => COMES,
-};
-
 let isLimited = true;
 
 /** Lifts the limit of a day, for this visit: its person has agreed. */
@@ -107,7 +95,7 @@ type Again = { readonly payAgain: boolean; readonly asksAgain: (again?: boolean)
 
 /** Pays for the page by itself. */
 export async function payOnce(chosen: Way, signer: Signer, name: string, { payAgain, asksAgain }: Again): Promise<Bought> {
-  const { indexedDbStore, payingFetch, receiptOf, resume } = await loading;
+  const { indexedDbStore, payingFetch, receiptOf, resume, STEPS } = await loading;
   let isSent = false;
   const options: PayOptions = {
     signer,
@@ -135,7 +123,7 @@ export async function payOnce(chosen: Way, signer: Signer, name: string, { payAg
 /** Pays for the page from a deposit, which is made first where none has enough left. */
 export async function payFromDeposit(chosen: Way, signer: Signer, name: string): Promise<Bought> {
   const single = chosen.single ?? chosen;
-  const { channelReceiptOf } = await import('./ahead.js').catch(unloaded);
+  const [{ channelReceiptOf }, { STEPS }] = await Promise.all([import('./ahead.js').catch(unloaded), loading]);
   let isSent = false;
   const sends: typeof globalThis.fetch = (input, init) => {
     if (new Headers(init?.headers).has('payment-signature')) {

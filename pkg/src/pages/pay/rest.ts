@@ -3,7 +3,7 @@
 import { inTokens } from '../shared/money.js';
 import { depositFetch, type Rest, restOf } from './deposit.js';
 import * as panel from './panel.js';
-import { agreedBeside, nobody, policyOf, URL_HERE } from './purchase.js';
+import { agreedBeside, loading, nobody, policyOf, URL_HERE } from './purchase.js';
 import { deposits, ways } from './signed.js';
 import type { Way } from './terms.js';
 import { type Failure, isOpen, saidBy, wordsFor } from './words.js';
@@ -31,6 +31,7 @@ export function leftOver(back: () => void, alone: Alone): readonly Node[] {
 
 /** Has what is left paid back to the account that deposited it. */
 async function giveBack(back: () => void, alone: Alone): Promise<void> {
+  const { BY_CONTRACT, LATER, UNTOLD } = await loading;
   await look();
   if (rest === undefined) return back();
   const { channel, way: of } = rest;
@@ -51,18 +52,6 @@ async function giveBack(back: () => void, alone: Alone): Promise<void> {
     panel.failed({ ...words, again: true }, saidBy(failure), again, panel.button('Go on', back));
   }
 }
-
-const LATER = {
-  title: 'The seller pays the rest back later.',
-  advice: 'Ask again in an hour, or after the next page that you pay from your deposit.',
-  again: true,
-};
-const BY_CONTRACT = {
-  title: 'The seller does not pay it back now.',
-  advice: 'Ask again later. The account that deposited can also withdraw it from the contract that holds it.',
-  again: true,
-};
-const UNTOLD = { title: 'It is not known yet whether the rest came back.', advice: 'Nothing more is paid. Ask again.', again: true };
 
 /** The way by which what is left of a deposit pays for this page, where it is enough, and the account that deposited. */
 export function restPays(): { readonly way: Way; readonly payer: string } | undefined {
