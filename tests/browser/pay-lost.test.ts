@@ -193,6 +193,44 @@ test('all lines that came can be saved, and not the last of them alone, also whe
   assert.equal(paid, PRICE_ATOMIC);
 });
 
+// A-740
+test('lines with a length are a file: shown, kept for a reload, and saved', async () => {
+  const path = '/report?file';
+  const [paid] = await paidDuring(7, async () => {
+    const { page, wallets } = await open(7, path);
+    await page.route(urlOf(path), async (route) => {
+      if (route.request().headers()['payment-signature'] === undefined) return route.fallback();
+      const answer = await route.fetch();
+      const body = '{"tick":1}\n{"tick":2}\n';
+      const headers = { ...answer.headers(), 'content-type': 'application/x-ndjson', 'content-length': String(body.length) };
+      await route.fulfill({ status: 200, headers, body });
+    });
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    for (const reloads of [true, false]) {
+      await isPaid(page);
+      await page.locator('#pay pre', { hasText: '{"tick":2}' }).waitFor();
+      assert.equal(await savedBy(page, 'report'), '{"tick":1}\n{"tick":2}\n');
+      if (reloads) await page.reload();
+    }
+    assert.equal(signaturesOf(wallets), 1);
+  });
+  assert.equal(paid, PRICE_ATOMIC);
+});
+
+test('what costs nothing and breaks off is no payment that nobody knows the fate of', async () => {
+  const path = '/report?free';
+  const [paid] = await paidDuring(7, async () => {
+    const { page, wallets } = await open(7, path);
+    await answersLooks(page, urlOf(path));
+    await breaksOff(page, 'text/plain');
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /has nothing for you here/);
+    assert.match(await page.locator('#pay').innerText(), /Nothing was paid\..*It broke off here\..*Its first 9 bytes came/s);
+    assert.equal(signaturesOf(wallets), 0);
+  });
+  assert.equal(paid, 0n);
+});
+
 // A-667
 test('what was signed by itself goes on in a tab that has chosen a deposit, also where its note is lost', async () => {
   const [paid, asked] = await paidDuring(2, async () => {

@@ -580,7 +580,7 @@ test('a seller that does not deliver: no charge, and no word that nothing was si
       await page.getByRole('button', { name: /with Fox/ }).click();
       await says(page, title);
       const text = await page.locator('#pay').innerText();
-      assert.match(text, /You may try again: you are charged once at most\./);
+      assert.match(text, /"Try again" charges you once at most\./);
       assert.match(text, path === '/fail/404' ? /The server answered 404: / : /the origin returned an error/);
       assert.ok(!text.includes('Nothing was paid'), text);
     }

@@ -11,7 +11,7 @@ export type Words = {
 const NOTHING = 'Nothing was paid.';
 const SIGNED =
   'You have signed a payment for this page before: try again with the same wallet, which goes on with it. You are charged once.';
-const AT_MOST_ONCE = 'Read what it says. You may try again: you are charged once at most.';
+const AT_MOST_ONCE = 'Read what it says. "Try again" charges you once at most.';
 /** What is said of a payment that nobody can tell the fate of. */
 export const ENDED = 'An earlier payment for this page has ended, and may have been charged.';
 const words = (title: string, advice: string, again = true): Words => ({ title, advice, again });
