@@ -26,7 +26,7 @@ const ELSEWHERE = '0x1';
 const HOSTILE = `<img src=x onerror=alert(1)></script><script>alert(2)</script>\u202e gnp.exe`;
 
 /** A page that is for no frame, and needs what pages have. */
-const LEAVES = `<!doctype html><title>Leaves</title><p>Goes</p>
+const LEAVES = `<!doctype html><base href="/"><title>Leaves</title><p>Goes</p>
 <button onclick="window.open('/_farebox/pay/view')">Beside</button>
 <a href="data:text/plain,saved" download="saved.txt">Save</a> <a href="/_farebox/pay/view">On</a>
 <script>

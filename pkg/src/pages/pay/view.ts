@@ -13,7 +13,7 @@ if (goods === undefined || !isPage(goods)) {
   document.open();
   document.write(html);
   document.close();
-  // A link inside leads the whole window on.
-  if (isFramed && document.querySelector('base') === null)
+  // A link inside leads the whole window on. Each browser takes the address and the target from the first base that has one.
+  if (isFramed && document.querySelector('base[target]') === null)
     document.head.append(Object.assign(document.createElement('base'), { target: '_top' }));
 }
