@@ -179,7 +179,7 @@ test('what never ends is shown: a stream of lines as it comes, and other content
 test('all lines that came can be saved, and not the last of them alone, also where their person stops them', async () => {
   const [paid] = await paidDuring(7, async () => {
     const { page } = await open(7, '/report?lines');
-    await neverEnds(page, 'application/x-ndjson', 30_000);
+    await neverEnds(page, 'application/x-ndjson', { lines: 30_000 });
     await page.getByRole('button', { name: /with Fox/ }).click();
     await says(page, /^Paid\. It comes live\.$/);
     await page.getByRole('link', { name: /^0x/ }).waitFor();
@@ -229,6 +229,22 @@ test('what costs nothing and breaks off is no payment that nobody knows the fate
     assert.equal(signaturesOf(wallets), 0);
   });
   assert.equal(paid, 0n);
+});
+
+test('events without a receipt and without an end are stopped by their person, who asks again', async () => {
+  const path = '/report?unproven';
+  const [paid] = await paidDuring(7, async () => {
+    const { page } = await open(7, path);
+    await neverEnds(page, 'text/event-stream', { lines: 1, hasReceipt: false });
+    await page.getByRole('button', { name: /with Fox/ }).click();
+    await says(page, /^It came without a receipt\. It comes live\.$/);
+    await page.waitForTimeout(SETTLED_MS);
+    await page.getByRole('button', { name: 'Stop, and take what came' }).click();
+    await says(page, /came without a receipt\.$/);
+    assert.equal(await savedBy(page, 'report'), '{"tick":1}\n');
+    await page.getByRole('button', { name: 'Ask again' }).waitFor();
+  });
+  assert.equal(paid, PRICE_ATOMIC);
 });
 
 // A-667
@@ -479,20 +495,21 @@ async function savedBy(page: Page, file: string): Promise<string> {
 }
 
 /** Gives a page content of this kind for its payment, without an end behind its lines. */
-const neverEnds = (page: Page, kind: string, lines = 1): Promise<void> =>
+const neverEnds = (page: Page, kind: string, { lines = 1, hasReceipt = true } = {}): Promise<void> =>
   page.evaluate(
-    ([kind, lines]) => {
+    ([kind, lines, hasReceipt]) => {
       const inner = globalThis.fetch;
       globalThis.fetch = async (...words) => {
         const answer = await inner(...words);
         if (!answer.ok || !answer.headers.has('payment-response')) return answer;
         const headers = new Headers(answer.headers);
         headers.set('content-type', kind);
+        if (!hasReceipt) headers.delete('payment-response');
         const endless = new ReadableStream({
           start: (controller) => controller.enqueue(new TextEncoder().encode('{"tick":1}\n'.repeat(lines))),
         });
         return Object.defineProperty(new Response(endless, { headers }), 'url', { value: answer.url });
       };
     },
-    [kind, lines] as const,
+    [kind, lines, hasReceipt] as const,
   );
