@@ -261,7 +261,7 @@ for (const [what, receipt, words] of [
   ['does not find', () => null, /The wallet does not find 0x9+/],
   ['reads no chain for', () => new WalletError(-32004), /The wallet could not look up 0x9+/],
 ] as const) {
-  // A-738
+  // A-737
   test(`a transfer that a wallet ${what} is made again by the word of a person alone`, { timeout: LIMIT_MS }, async () => {
     const gate = new ScriptedGate().owes(ONE, { refunding: '2026-09-21T14:14:20Z', refunding_id: 1 });
     gate.finds = 'none';

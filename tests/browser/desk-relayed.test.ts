@@ -116,7 +116,7 @@ for (const [what, part] of [
   ['a door that is asked', 'payments?limit=1'],
   ['a long read', '/totals'],
 ] as const) {
-  // A-737
+  // A-736
   test(`${what} when a service worker comes between sends the token no more, and nothing opens`, { timeout: LIMIT_MS }, async () => {
     held = part;
     const page = await context.newPage();

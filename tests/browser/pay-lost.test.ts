@@ -83,7 +83,7 @@ test('events that broke off go on with the voucher of before, and are paid anew 
   assert.equal(paid, DEPOSIT);
 });
 
-// A-735
+// A-734
 test('events that began with a receipt are over: the next visit shows the price, and nothing is signed for them', async () => {
   const [paid] = await paidDuring(5, async () => {
     const { page, wallets } = await open(5, '/events?count=3&seen');
@@ -99,8 +99,8 @@ test('events that began with a receipt are over: the next visit shows the price,
   assert.equal(paid, PRICE_ATOMIC);
 });
 
-// A-735
-// A-740
+// A-734
+// A-739
 test('a file that broke off and is given no more is paid anew, if its person agrees', async () => {
   const [paid] = await paidDuring(6, async () => {
     const { page, wallets } = await open(6, '/big?half');
@@ -129,7 +129,7 @@ test('a file that broke off and is given no more is paid anew, if its person agr
   assert.equal(paid, 2n * PRICE_ATOMIC);
 });
 
-// A-739
+// A-738
 test('a seller who says that it has delivered ends nothing, and who does not pay anew then is asked to sign nothing', async () => {
   const path = '/report?given';
   const [paid] = await paidDuring(6, async () => {
@@ -154,7 +154,7 @@ test('a seller who says that it has delivered ends nothing, and who does not pay
   assert.equal(paid, PRICE_ATOMIC);
 });
 
-// A-736
+// A-735
 test('what never ends is shown: a stream of lines as it comes, and other content once its person stops it', async () => {
   const [paid] = await paidDuring(7, async () => {
     for (const [kind, isLive] of [
@@ -175,7 +175,7 @@ test('what never ends is shown: a stream of lines as it comes, and other content
   assert.equal(paid, 2n * PRICE_ATOMIC);
 });
 
-// A-740
+// A-739
 test('all lines that came can be saved, and not the last of them alone, also where their person stops them', async () => {
   const [paid] = await paidDuring(7, async () => {
     const { page } = await open(7, '/report?lines');
@@ -193,7 +193,7 @@ test('all lines that came can be saved, and not the last of them alone, also whe
   assert.equal(paid, PRICE_ATOMIC);
 });
 
-// A-740
+// A-739
 test('lines with a length are a file: shown, kept for a reload, and saved', async () => {
   const path = '/report?file';
   const [paid] = await paidDuring(7, async () => {
