@@ -315,6 +315,14 @@ pub const TABLE: &[Row] = &[
         claims::a_refund_without_a_name_is_over_once_a_person_has_reported_it_at_the_gate
     ),
     row!(
+        UnnamedRefundsEndUnseen,
+        claims::a_refund_without_a_name_is_over_once_a_person_has_reported_it_at_the_gate
+    ),
+    row!(
+        LostOnesAreSentBesideTransfers,
+        payments::what_was_lost_is_not_sent_on_beside_a_transfer_that_bought_its_quote
+    ),
+    row!(
         OthersEndTheUnheard,
         payments::of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came
     ),

@@ -462,6 +462,25 @@ pub fn of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_tha
     assert_eq!(world.rows.quotes.len(), 1, "no new terms");
 }
 
+//
+#[test]
+pub fn what_was_lost_is_not_sent_on_beside_a_transfer_that_bought_its_quote() {
+    let mut world = World::with_seller();
+    let keyed = Keyed::quoted(&mut world);
+    let id = keyed.quote.text("payment_id");
+    let mut payment = keyed.signed_as("5000", NOON / 1000 + 900, 3);
+    payment["resource"] = json!({"url": format!("https://gate.example.com/till/{id}")});
+    let payment = base64::encode(payment.to_string().as_bytes());
+    let body = Keyed::order(&keyed.address).to_string();
+    let bought = Command::Buy { client: "10.0.0.1".into(), payment, body };
+    assert_eq!(world.send(bought.clone()), Answer::Till(id.clone()));
+    world.send(world.taken(&id, 429));
+    let transfer = format!("0x{}", "ab".repeat(32));
+    let sale = TillPayment { payer: keyed.address.clone(), ..world.sale(&id, &transfer, 9) };
+    assert_eq!(Told::of(world.sold(&sale)).status, 200);
+    assert_eq!(world.told(bought).code(), (409, "PAYMENT_ALREADY_VERIFIED"));
+}
+
 //
 #[test]
 pub fn a_payment_that_anyone_could_make_up_ends_no_quote() {

@@ -290,10 +290,14 @@ macro_rules! compute {
             DeadTriesHaveMoved,
             /// Money that went back by an unknown transaction waits for a person, though it was reported.
             UnnamedRefundsStay,
+            /// What a gate says by itself ends money without a known transaction, before a person has heard of it.
+            UnnamedRefundsEndUnseen,
             /// Of two payments for a quote that were not heard of, the first counts as the one that came.
             OnePaymentIsLost,
             /// A payment that was not heard of is told new terms while another one for its quote is looked at.
             OthersEndTheUnheard,
+            /// A payment that was lost is sent to the till beside a transfer that has bought its quote.
+            LostOnesAreSentBesideTransfers,
             /// A quote whose payment was shown early and not heard of loses its prompt when it ends.
             UnheardPromptsAreLost,
             /// The gate's terms are passed on though they are not those of the quote.

@@ -130,8 +130,11 @@ impl Payments<'_> {
         {
             // What came to the till itself is known to be the one that was lost, where that was one:
             // another would be charged beside it.
+            // Beside a transfer that bought it without the gate, the lost one would be, too.
+            let is_moved = records.job_of(&quote.id)?.is_some_and(|job| is_direct(&job.payment))
+                && !planted(Mutant::LostOnesAreSentBesideTransfers);
             let is_its = matches!(quote.state, QuoteState::Displaced | QuoteState::Lapsed)
-                || quote.lost == digest_of(&material)
+                || quote.lost == digest_of(&material) && !is_moved
                 || planted(Mutant::AnyPaymentIsTheLostOne);
             if is_its {
                 return Ok(Decision::told(Answer::Till(quote.id)));
@@ -170,14 +173,13 @@ impl Payments<'_> {
             && quote.unheard;
         let is_at_till = |job: &JobRow| job.shown.is_empty() && !is_direct(&job.payment);
         let is_sold = quote.state == QuoteState::Sold
-            && records.job_of(&quote.id)?.is_some_and(|job| is_at_till(&job))
-            && !planted(Mutant::HeardPaymentsAreSignedAgain);
+            && records.job_of(&quote.id)?.is_some_and(|job| is_at_till(&job));
         // Another payment was shown since: which of them comes, nobody knows.
         let is_taken = quote.unheard
             && matches!(quote.state, QuoteState::Settling | QuoteState::Sold)
             && !planted(Mutant::OthersEndTheUnheard);
         // What was sold was settled in time.
-        let was_timely = is_sold || is_taken;
+        let was_timely = (is_sold || is_taken) && !planted(Mutant::HeardPaymentsAreSignedAgain);
         let tick = if was_timely { Now { now: quote.created, ..tick } } else { tick };
         let is_its = (is_over || was_timely)
             && quote.fingerprint == fingerprint

@@ -40,7 +40,8 @@ export async function take({ response, isSent, receipt }: Bought, flow: Flow): P
     panel.show(COMES, note, panel.line(panel.settled(panel.button(STOP, stop)))),
   );
   const isBroken = ends === 'broken';
-  panel.beside(isBroken ? partOf(body, file) : []);
+  // What is not proven takes the place of nothing that was paid for.
+  if (isProven) panel.beside(partOf({ body, ends }, file));
   // The same payment fetches it again.
   if (isBroken) throw Object.assign(new Error(ENDS.broken), { code: isFree ? 'unanswered' : 'payment_unresolved', signed: !isFree });
   const isWhole = ends === 'whole';

@@ -80,9 +80,12 @@ function inLines(kind: string, text: string): string {
 
 /** Whether the origin keeps an answer from being a page of its own: by a policy, or because it is a file, such as one that a stranger uploaded. */
 export function isGuarded(headers: Headers): boolean {
-  // Browsers save each kind but this one. Spec: RFC 6266, 4.2. What is no kind at all they show.
-  const saves = /^\s*(?!inline\s*(?:;|$))[^\s;="]+\s*(?:;|$)/i;
-  return headers.has('content-security-policy') || saves.test(headers.get('content-disposition') ?? '');
+  return headers.has('content-security-policy') || isFile(headers);
+}
+
+/** Whether browsers save an answer: they do so of each kind but `inline`. What is no kind at all they show. Spec: RFC 6266, 4.2. */
+function isFile(headers: Headers): boolean {
+  return /^\s*(?!inline\s*(?:;|$))[^\s;="]+\s*(?:;|$)/i.test(headers.get('content-disposition') ?? '');
 }
 
 /** The name of a file: what the server says, else the end of the path. */
@@ -95,7 +98,7 @@ export function fileOf(response: Response, url: string): string {
 /** Whether an answer is a stream, which the gate stores for nobody. Lines with a length, or as a file, are read like any other file. */
 export function isLive({ headers }: Response): boolean {
   const kind = kindOf(headers.get('content-type') ?? '');
-  return kind === 'text/event-stream' || (kind === 'application/x-ndjson' && !headers.has('content-length') && !isGuarded(headers));
+  return kind === 'text/event-stream' || (kind === 'application/x-ndjson' && !headers.has('content-length') && !isFile(headers));
 }
 
 /** What came of an answer, and how it ended: broken off, or as its person stopped it. */
@@ -112,19 +115,24 @@ const savingAt = (href: string, file: string): HTMLElement =>
 /** The longest part that came. */
 let longest = new Blob();
 
-/** What came of content that broke off, which may be given no more: where it broke off again, the longest part. */
-export function partOf(body: Blob, file: string): readonly Node[] {
-  if (body.size > longest.size) longest = body;
+/** What came of content that broke off, which may be given no more: the longest part, until all of it has come. */
+export function partOf({ body, ends }: Came, file: string): readonly Node[] {
+  if (ends === 'broken' && body.size > longest.size) longest = body;
+  if (ends === 'whole') longest = new Blob();
   const note = `It broke off. Its first ${inWords(longest.size)} came: you can save them.`;
   return longest.size === 0 ? [] : [make('p', { class: 'quiet' }, note), savingOf(longest, file)];
 }
 
 const inWords = (bytes: number): string => `${bytes.toLocaleString('en-US')} bytes`;
 
+/** How much of an answer is held in memory, bytes. */
+const MOST_HELD = 8_388_608;
+
 /** Reads an answer to its end, or for as long as it comes: whatever ends it, all that came is there. */
 async function read(response: Response, stopped: AbortSignal, takes: (part: Uint8Array) => void): Promise<Came> {
   const reader = response.body?.getReader();
-  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let parts: BlobPart[] = [];
+  let held = 0;
   let ends: Came['ends'] = 'whole';
   stopped.addEventListener('abort', () => {
     ends = 'stopped';
@@ -133,6 +141,9 @@ async function read(response: Response, stopped: AbortSignal, takes: (part: Uint
   try {
     for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
       parts.push(part.value);
+      held += part.value.byteLength;
+      // Browsers put a large Blob on their disk: what comes for hours would end the tab.
+      if (held > MOST_HELD) [parts, held] = [[new Blob(parts)], 0];
       takes(part.value);
     }
   } catch {
