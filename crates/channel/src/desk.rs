@@ -7,12 +7,13 @@ use alloc::string::String;
 pub use self::ask::Write;
 use self::ask::{AskContext, Signing, refused};
 use super::config::ChannelId;
-use super::facts::VoucherSigner;
+use super::facts::{ChannelFacts, VoucherSigner};
 use super::messages::{ChannelAsk, ChannelMessage, ChannelReply, Said, VERSION, amount};
 use super::refusal::ChannelRefusal;
 use super::state::{Channel, Sight, VoucherRule};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::message;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::known::KnownSigners;
 
@@ -49,6 +50,9 @@ impl ChannelDesk {
         now: UnixTime,
     ) -> Option<(ChannelReply, Write)> {
         let message = read(text)?;
+        if self.is_of_another_kind(&message) {
+            return Some((refused(ChannelRefusal::NotFound, None), Write::Nothing));
+        }
         let seen = self.see(&message)?;
         let Some(channel) = &mut self.channel else {
             return Some((unknown(&message.ask), Write::Nothing));
@@ -61,7 +65,11 @@ impl ChannelDesk {
             }
         };
         let secret = shown(&message.ask).and_then(|shown| channel.bearer(shown).secret());
-        let mut desk = AskContext { channel, kept: &mut self.kept, signing, secret, now };
+        let is_at_its_seller = message.sold_by.as_ref().is_none_or(|sold_by| {
+            ChannelFacts::read(&self.terms).is_none_or(|facts| facts.sold_by() == *sold_by)
+        });
+        let kept = &mut self.kept;
+        let mut desk = AskContext { channel, kept, signing, secret, is_at_its_seller, now };
         Some(match desk.carry_out(&message.ask)? {
             Ok(result) => {
                 let write = seen.max(merged).max(result.write);
@@ -69,6 +77,13 @@ impl ChannelDesk {
             }
             Err(refusal) => (desk.refuse(&message.ask, refusal)?, seen.max(merged)),
         })
+    }
+
+    /// Whether whoever asks takes the channel for one of the other protocol: nobody has checked its
+    /// voucher, and another contract was looked at.
+    fn is_of_another_kind(&self, message: &ChannelMessage) -> bool {
+        let is_its = |channel: &Channel| channel.rule.has_headroom() == message.has_headroom();
+        !self.channel.as_ref().is_none_or(is_its) && !planted(Mutant::ChannelsAreOfAnyKind)
     }
 
     /// Takes what the chain has just shown, of a channel that may be new here; [`None`] if it

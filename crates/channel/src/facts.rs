@@ -46,6 +46,12 @@ impl ChannelFacts {
         }))
     }
 
+    /// What routes that are paid by this channel sell by.
+    #[must_use]
+    pub fn sold_by(&self) -> String {
+        sold_by(&self.contract, self.token, self.payee)
+    }
+
     /// Reads them; `None` for the text of a channel of another protocol.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
@@ -64,6 +70,13 @@ impl ChannelFacts {
             signer: address(kept.get("signer"))?,
         })
     }
+}
+
+/// What a route sells by, as one text: the contract, the token and the payee.
+#[must_use]
+pub fn sold_by(contract: &EscrowContract, token: Address, payee: Address) -> String {
+    let accounts = [contract.address, token, payee].map(|account| account.to_lower_hex());
+    [contract.chain_id.to_string(), accounts.join("/")].join("/")
 }
 
 /// The signer of one channel.

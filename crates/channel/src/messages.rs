@@ -45,9 +45,20 @@ pub struct ChannelMessage {
     /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brought: Option<(String, String)>,
+    /// What the route sells by whose terms say for how much a channel is closed at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sold_by: Option<String>,
 }
 
-read_struct!(ChannelMessage { v, ask, sight, opened, terms; closed, is_young, brought });
+read_struct!(ChannelMessage { v, ask, sight, opened, terms; closed, is_young, brought, sold_by });
+
+impl ChannelMessage {
+    /// Whether whoever asks takes the channel for one whose vouchers may pay for many requests.
+    #[must_use]
+    pub const fn has_headroom(&self) -> bool {
+        self.opened.2.is_some()
+    }
+}
 
 /// The commands of a Worker to a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -29,6 +29,14 @@ pub enum VoucherRule {
     },
 }
 
+impl VoucherRule {
+    /// Whether a voucher may pay for many requests.
+    #[must_use]
+    pub const fn has_headroom(&self) -> bool {
+        matches!(self, Self::Headroom { .. })
+    }
+}
+
 /// Whether the contract still lets the payee claim, and the payer take back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnChain {

@@ -142,7 +142,7 @@ impl Offer {
             let follows = !self.settings.sells_redirects || planted(Mutant::PagesPayForRedirects);
             let is_payable = self.settings.has_pages && follows && asked.head.method == "GET";
             headers.add("content-security-policy", paywall::content_security_policy(is_payable));
-            self.page(&asked.head.url, is_payable)
+            self.page(&asked.head.url, is_payable, issued.is_some())
         } else {
             let speaks = self.settings.protocols.x402;
             let kind = if speaks { "application/json" } else { "application/problem+json" };
@@ -291,7 +291,7 @@ impl Offer {
         )
     }
 
-    fn page(&self, url: &str, is_payable: bool) -> String {
+    fn page(&self, url: &str, is_payable: bool, mpp: bool) -> String {
         let prices: Vec<String> = self
             .choices
             .iter()
@@ -316,6 +316,8 @@ impl Offer {
             seller: self.settings.service.service_name.as_deref().unwrap_or_default(),
             ways: &ways,
             is_payable,
+            x402: speaks,
+            mpp,
         })
     }
 }

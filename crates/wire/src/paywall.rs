@@ -27,6 +27,10 @@ pub struct Page<'a> {
     pub ways: &'a [Way<'a>],
     /// Whether a person can pay in it: the files are there, and the request can be repeated.
     pub is_payable: bool,
+    /// Whether the answer has terms of x402.
+    pub x402: bool,
+    /// Whether the answer has a challenge of MPP.
+    pub mpp: bool,
 }
 
 /// One way to pay.
@@ -78,11 +82,19 @@ pub fn html(page: &Page<'_>) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>Payment required</title>\n{}\n{}</head>\n<body>\n\
          <main>\n{}<h1>Payment required</h1>\n<p>{}</p>\n<dl>\n{}<dt>Resource</dt><dd><code>{}</code></dd>\n</dl>\n{}</main>\n\
-         <footer><p>Programs can pay automatically: the terms are in the <code>PAYMENT-REQUIRED</code> header \
-         (x402 version 2) and, if JSON is requested, in the body (version 1).</p></footer>\n</body>\n</html>\n",
-        [Html::literal(ICON), head, seller, about, ways, Html::of(page.url), section],
+         <footer><p>Programs can pay automatically: the terms are in {}.</p></footer>\n</body>\n</html>\n",
+        [Html::literal(ICON), head, seller, about, ways, Html::of(page.url), section, places(page)],
     )
     .into_string()
+}
+
+/// The places of the terms for programs, by protocol.
+fn places(page: &Page<'_>) -> Html {
+    let x402 = "the <code>PAYMENT-REQUIRED</code> header (x402 version 2) and, if JSON is requested, in the body (version 1)";
+    let mpp = "the <code>WWW-Authenticate</code> header (MPP)";
+    let spoken = [(page.x402, x402), (page.mpp, mpp)];
+    let spoken = spoken.into_iter().filter(|(speaks, _)| *speaks);
+    Html::join(spoken.map(|(_, place)| Html::literal(place)), ", or in ")
 }
 
 /// A way to pay for people: money first.
@@ -205,7 +217,16 @@ mod tests {
             session,
         };
         let ways = [way, way];
-        html(&Page { url: text, description: text, seller: text, ways: &ways, is_payable })
+        let [x402, mpp] = [true; 2];
+        html(&Page {
+            url: text,
+            description: text,
+            seller: text,
+            ways: &ways,
+            is_payable,
+            x402,
+            mpp,
+        })
     }
 
     // A-124
@@ -234,6 +255,17 @@ mod tests {
                 page("x", true).matches('<').count(),
                 "{payload}"
             );
+        }
+    }
+
+    #[test]
+    fn programs_read_of_the_headers_that_are_there() {
+        for (x402, mpp) in [(true, true), (true, false), (false, true)] {
+            let [url, description, seller] = [""; 3];
+            let page = Page { url, description, seller, ways: &[], is_payable: false, x402, mpp };
+            let text = html(&page);
+            assert_eq!(text.contains("PAYMENT-REQUIRED"), x402, "{text}");
+            assert_eq!(text.contains("WWW-Authenticate"), mpp, "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use farebox_core::mutant::{Mutant, plant};
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::{errands, explore, vouchers};
 use crate::sessions::{
-    by_mpp, ceilings, cheap, claims, dust, funds, overtaken, own, paid_out, payee, refunds,
+    by_mpp, ceilings, cheap, claims, dust, funds, kinds, overtaken, own, paid_out, payee, refunds,
     restored, retention, sales, settlers, told, units, vain, waits, wrong,
 };
 
@@ -138,6 +138,8 @@ pub const TABLE: &[Row] = &[
     row!(AnyPartiesPay, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
     row!(SentIsSecret, paid_out::a_voucher_that_comes_while_a_transaction_is_made_is_public),
     row!(HigherVouchersUncharge, by_mpp::a_higher_voucher_leaves_what_is_held),
+    row!(AnyRouteCloses, waits::a_channel_is_closed_no_sooner_at_a_route_of_another_token),
+    row!(ChannelsAreOfAnyKind, kinds::what_comes_by_mpp_says_nothing_of_a_channel_of_x402),
     row!(AnyRouteSells, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
     row!(PublishedIsSecret, units::what_was_not_charged_of_a_public_voucher_pays_for_no_one),
     row!(RoomIsPublished, units::a_voucher_that_was_charged_nothing_is_not_published),

@@ -11,6 +11,7 @@ pub mod dust;
 pub mod earlier;
 pub mod funds;
 pub mod junk;
+pub mod kinds;
 mod mpp_payer;
 mod node;
 pub mod overtaken;

@@ -10,8 +10,8 @@ use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use super::chain::units;
-use super::door::{PRICE, account};
-use super::funds::{LEAST, adding, books, opening, refused, session, signed};
+use super::door::{Door, PRICE, account};
+use super::funds::{LEAST, adding, books, opening, refused, sending, session, signed};
 use super::mpp_payer::{DEPOSIT, Session, code};
 use super::node::{NodeManner, escrow};
 use super::token::DepositCall;
@@ -171,6 +171,31 @@ pub fn who_has_bought_little_waits_for_the_rest_as_long_as_for_a_withdrawal() {
         session.rest(630);
         assert_eq!(session.locked(), (bought, DEPOSIT - bought, true));
     }
+}
+
+//
+#[test]
+pub fn a_channel_is_closed_no_sooner_at_a_route_of_another_token() {
+    let mut vars = sending();
+    let mut other = vars["ROUTES"][0].clone();
+    other["path"] = json!("/other");
+    let name = account(3).address().to_checksum();
+    other["asset"] = json!({"address": name, "name": "Other", "version": "1", "decimals": 6});
+    other.as_object_mut().unwrap().remove("session_fee_payer");
+    vars["ROUTES"].as_array_mut().unwrap().push(other);
+    let mut session = Session::new();
+    session.door = Door::with(&vars);
+    session.door.node.tokens.insert(session.parties.payer, DEPOSIT);
+    assert_eq!(session.buy(&opening(&session, DEPOSIT, PRICE)).status, 200);
+    session.door.signed = PRICE;
+    let challenge = session.challenge_of("/other");
+    let closing = session.credential(&challenge, &session.voucher("close", PRICE));
+    let closed = session.door.send(get("/other").header("authorization", &closing), "").unwrap();
+    assert_eq!(closed.status, 200, "{}", closed.body);
+    session.rest(300);
+    assert!(!session.locked().2);
+    session.rest(630);
+    assert_eq!(session.locked(), (PRICE, DEPOSIT - PRICE, true));
 }
 
 #[test]

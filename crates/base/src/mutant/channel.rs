@@ -215,6 +215,10 @@ macro_rules! channel {
             HigherVouchersUncharge,
             /// A voucher of MPP pays on every route, whatever its channel was opened for.
             AnyRouteSells,
+            /// A route that is paid by other channels says for how much one is closed at once.
+            AnyRouteCloses,
+            /// A channel of one protocol takes what comes by the other one.
+            ChannelsAreOfAnyKind,
             /// A voucher of which nothing was charged is what is claimed by.
             RoomIsPublished,
             /// A voucher of MPP is taken as it comes.

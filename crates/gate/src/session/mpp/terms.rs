@@ -12,7 +12,7 @@ use farebox_base::encoding::{base64, json};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_channel::config::ChannelConfig;
 use farebox_channel::escrow::EscrowContract;
-use farebox_channel::facts::ChannelFacts;
+use farebox_channel::facts::{ChannelFacts, sold_by};
 use farebox_common::payment::{SignedToken, Terms};
 use farebox_wire::mpp::Challenge;
 use farebox_wire::mpp::session::UnitType;
@@ -95,8 +95,12 @@ impl ChannelOffer {
     /// Whether these terms are paid by a channel that is made of this.
     #[must_use]
     pub fn takes(&self, facts: &ChannelFacts) -> bool {
-        let is_ours = facts.payee == self.token.pay_to && facts.token == self.token.asset;
-        (is_ours && facts.contract == self.contract) || planted(Mutant::AnyPartiesPay)
+        facts.sold_by() == self.sold_by() || planted(Mutant::AnyPartiesPay)
+    }
+
+    /// What the route sells by.
+    pub(crate) fn sold_by(&self) -> String {
+        sold_by(&self.contract, self.token.asset, self.token.pay_to)
     }
 
     /// The reference of a challenge that has these terms; `None` for other terms.

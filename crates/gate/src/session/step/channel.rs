@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use super::{Before, SessionRequest, SessionStage, SessionStep, object};
 use crate::reply::{Body, Reply, finish_paid};
 use crate::session::mpp::payment::ChannelAge;
+use crate::session::mpp::terms::ChannelOffer;
 use crate::session::mpp::told;
 use crate::session::payment::{Purpose, RecallScope, SessionDoor, SessionPayment};
 use crate::session::statement;
@@ -267,8 +268,20 @@ impl<'g> SessionRequest<'g> {
             SessionDoor::Mpp(shown) => shown.age == ChannelAge::Young,
         };
         let brought = self.brought.map(|(before, after)| (before.to_string(), after.to_string()));
-        let message =
-            ChannelMessage { v: VERSION, ask, sight, opened, terms, closed, is_young, brought };
+        let sold =
+            self.asked.offer.channel.as_ref().filter(|_| matches!(ask, ChannelAsk::Close(_)));
+        let sold_by = sold.map(ChannelOffer::sold_by);
+        let message = ChannelMessage {
+            v: VERSION,
+            ask,
+            sight,
+            opened,
+            terms,
+            closed,
+            is_young,
+            brought,
+            sold_by,
+        };
         let name = object(&self.asked.payment.channel.to_string());
         SessionStep::Object(name, json::text(&message), self)
     }
