@@ -41,7 +41,7 @@ const helpOf = (usage) => `Says what this version of farebox changes for the con
   --env NAME     the environment; without it, the top level of the file
   --config FILE  wrangler.toml, wrangler.json or wrangler.jsonc [the one that is here]
 
-\`npx farebox@latest upgrade\` says it of a version before it is installed. Exits with 0, with 1 if this version refuses the configuration,
+\`npx --package FILE.tgz farebox upgrade\` says it of a version before it is installed. Exits with 0, with 1 if this version refuses the configuration,
 and with 2 if there is none.`;
 
 /**

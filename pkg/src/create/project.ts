@@ -22,7 +22,8 @@ export function filesOf(wanted: Wanted): readonly ProjectFile[] {
     type: 'module',
     engines: { node: '>=20' },
     scripts: SCRIPTS,
-    dependencies: { farebox: `^${version()}`, ...dependencies },
+    // The file that is installed names farebox here: by its name alone a program of somebody else would come.
+    dependencies,
     devDependencies: { wrangler: WRANGLER },
   };
   return [

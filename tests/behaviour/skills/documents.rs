@@ -147,10 +147,12 @@ fn no_value_of_a_seller_is_code_in_a_command_of_a_document() {
         let page = shell_of_html(&page::write_skill_page(&market.url, &skill));
         assert_eq!((document.len(), page.len()), (2, 2), "{evil}");
         assert_eq!(document, page, "{evil}");
-        // `npx farebox pay URL -X METHOD -H … -d …` and `curl URL -H … -H … -d …`.
+        // A program that is fetched by its name would have the key of whoever follows.
+        assert!(document[0].starts_with("npx --no farebox pay "), "{evil}");
+        // `npx --no farebox pay URL -X METHOD -H … -d …` and `curl URL -H … -H … -d …`.
         let counts: Vec<usize> =
             document.iter().map(|line| arguments(line, &folder).len()).collect();
-        assert_eq!(counts, [9, 7], "{evil}");
+        assert_eq!(counts, [10, 7], "{evil}");
         assert!(
             shell_of_markdown(&document::write_document(&market.url, &[skill])).is_empty(),
             "{evil}"

@@ -290,7 +290,7 @@ macro_rules! compute {
             DeadTriesHaveMoved,
             /// Money that went back by an unknown transaction waits for a person, though it was reported.
             UnnamedRefundsStay,
-            /// What a gate says by itself ends money without a known transaction, before a person has heard of it.
+            /// An answer that came by itself ends money without a known transaction, before a person has heard of it.
             UnnamedRefundsEndUnseen,
             /// Of two payments for a quote that were not heard of, the first counts as the one that came.
             OnePaymentIsLost,

@@ -13,8 +13,8 @@
 //! use farebox_base::text::{Html, Markdown, Shell};
 //! let page = Html::fill("<h1>{}</h1>", [Html::of("<script>")]);
 //! assert_eq!(page.as_str(), "<h1>&lt;script&gt;</h1>");
-//! let line = Shell::fill("npx farebox pay {}", [Shell::of("https://a.example/v1;touch x")]);
-//! assert_eq!(line.as_str(), "npx farebox pay 'https://a.example/v1;touch x'");
+//! let line = Shell::fill("npx --no farebox pay {}", [Shell::of("https://a.example/v1;touch x")]);
+//! assert_eq!(line.as_str(), "npx --no farebox pay 'https://a.example/v1;touch x'");
 //! assert_eq!(Markdown::of("# [a](b)").as_str(), "\\# \\[a\\](b)");
 //! ```
 //!

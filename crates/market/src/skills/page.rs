@@ -164,7 +164,7 @@ fn facts(skill: &Offered, depth: Depth) -> Html {
 fn calls(skill: &Offered, url: &str) -> Html {
     let lines = CallLines::of(skill, url);
     Html::fill(
-        "<p>With a wallet:</p><pre><code>{}</code></pre><p>As an agent without one, whose treasury pays:</p><pre><code>{}</code></pre>",
+        "<p>With a wallet, by any client of x402 or MPP, or where <code>farebox</code> is installed:</p><pre><code>{}</code></pre><p>As an agent without one, whose treasury pays:</p><pre><code>{}</code></pre>",
         [Html::of(lines.with_wallet.as_str()), Html::of(lines.by_treasury.as_str())],
     )
 }
@@ -187,7 +187,8 @@ impl CallLines {
         };
         let address = format!("{}/api/marketplace/skills/{}/invoke", url, skill.id);
         Self {
-            with_wallet: Shell::fill("npx farebox pay {}{}", [Shell::of(&skill.url), body]),
+            // Beside a key, `npx` alone would start whatever has the name in the registry.
+            with_wallet: Shell::fill("npx --no farebox pay {}{}", [Shell::of(&skill.url), body]),
             by_treasury: Shell::fill(
                 "curl {} -H \"Authorization: Bearer $RUNTIME_TOKEN\" -H 'content-type: application/json' -d '{\"agentId\":\"NAME\",\"payload\":{\"input\":\"hello\"}}'",
                 [Shell::of(&address)],
