@@ -1,15 +1,23 @@
 /** Work of one process that follows other work of the same name, with one store. */
+import { ending } from './request.js';
 import type { Store } from './store.js';
 
 const turns = new WeakMap<Store, Map<string, Promise<void>>>();
 
-/** Returns once no other call of this process with this store has the turn of that name, with what gives it back. What aborts the wait is thrown. */
-export async function turnOf(name: string, store: Store, signal: AbortSignal | null | undefined): Promise<() => void> {
+/**
+ * Returns once no other call of this process with this store has the turn of that name, with what gives it back. What aborts the wait is thrown. A
+ * call that has the turn for longer than `most` milliseconds loses it to one that waits, and to one alone.
+ */
+export async function turnOf(name: string, store: Store, signal: AbortSignal | null | undefined, most = Infinity): Promise<() => void> {
   const all = turns.get(store) ?? new Map<string, Promise<void>>();
   turns.set(store, all);
   for (let other = all.get(name); other !== undefined; other = all.get(name)) {
-    await endOr(other, signal);
+    const waits = ending(most, signal);
+    await endOr(other, waits.signal);
+    const isOver = waits.signal.aborted;
+    waits.over();
     signal?.throwIfAborted();
+    if (isOver && all.get(name) === other) break;
   }
   let ends = (): void => undefined;
   const mine = new Promise<void>((resolve) => {

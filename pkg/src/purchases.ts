@@ -6,6 +6,7 @@ import type { Exchange } from '#wasm';
 
 import { isBodiless } from './body.js';
 import { FareboxError, type SentPayment, told } from './error.js';
+import { oldestOfFullest } from './fullest.js';
 import type { Opens } from './keeping.js';
 import { delivered, KeysUnderWay, nameOf, refuseOther } from './named.js';
 import { noted } from './noted.js';
@@ -38,7 +39,7 @@ type Bought = Pick<Purchase, 'slot' | 'content'> & { readonly turn: number };
 /** Calls under a key that go on, and what was delivered last under it. */
 type Going = { readonly all: Set<object>; delivered: Bought | undefined };
 
-/** How many are remembered that have ended; the oldest gives way. Those that may be charged stay. */
+/** How many are remembered that have ended; the oldest of the host that has most gives way. Those that may be charged stay. */
 const MOST_ENDED = 256;
 
 /** Keeps them in this process. */
@@ -95,15 +96,13 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   };
 
   const leave = (name: string, purchase: Purchase): void => {
-    let ended = open.filter(([, it]) => hasEnded(it)).length - MOST_ENDED;
-    open = open.filter(([, it]) => {
-      const stays = ended <= 0 || !hasEnded(it);
-      if (!stays) {
-        ended -= 1;
-        it.exchange.free();
-      }
-      return stays;
-    });
+    for (;;) {
+      const ended = open.filter(([, it]) => hasEnded(it));
+      const gone = ended.length > MOST_ENDED ? oldestOfFullest(ended, ([, it]) => it.url) : undefined;
+      if (gone === undefined) break;
+      gone[1].exchange.free();
+      open = open.filter((it) => it !== gone);
+    }
     open.push([name, purchase]);
   };
 
@@ -240,6 +239,14 @@ type Ends = {
   readonly signal?: AbortSignal | null | undefined;
 };
 
+/** The codes of a reader that is gone, as `head` is once it has enough. */
+const GONE = ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'];
+
+/** Whether what ended a reader says that it wants no more: any other error says that it could not take what came, as a disk that is full. */
+function isUnwanted(reason: unknown): boolean {
+  return reason === undefined || GONE.includes((reason as { code?: string } | null)?.code ?? '');
+}
+
 /** The same answer, with these ends, of which one comes. */
 export async function whenRead(response: Response, { read, lost, signal }: Ends): Promise<Response> {
   const over = new AbortController();
@@ -270,8 +277,8 @@ export async function whenRead(response: Response, { read, lost, signal }: Ends)
         await ends(read);
         controller.close();
       },
-      async cancel(reason) {
-        await ends(read);
+      async cancel(reason: unknown) {
+        await ends(isUnwanted(reason) ? read : lost);
         // Not awaited: it is the server's, and what was read is over.
         reader.cancel(reason).catch(() => undefined);
       },

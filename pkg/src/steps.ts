@@ -7,7 +7,7 @@ import { noted } from './noted.js';
 import { agree, declined, named, type Payment, proposalOf, type Step, sentOf, tell, toldOf } from './payment.js';
 import { askPerson } from './person.js';
 import { noteOf } from './receipts.js';
-import { ending, endsIn, headerLines, pause } from './request.js';
+import { endsIn, headerLines, pause } from './request.js';
 import { update } from './store.js';
 import { timerMs } from './timer.js';
 
@@ -121,15 +121,12 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         // A token takes its permits one after the other: another one before it is answered would have the same number.
         const name = `${proposalOf(payment)?.payer} ${reading.network} ${reading.calls[0].to}`;
         const most = (payment.options.policy?.deadlineSecs ?? TURN_SECS) * 1000;
-        const waits = ending(most, signal);
-        const leave = await turnOf(name, store, waits.signal).catch(async (error: unknown) => {
-          // Another one may never end: of two permits with one number the chain takes one.
-          if (signal?.aborted !== true) return () => undefined;
+        // Another one may never end: of two permits with one number the chain takes one.
+        const leave = await turnOf(name, store, signal, most).catch(async (error: unknown) => {
           // Nothing was signed.
           await unsigned(payment);
           throw error;
         });
-        waits.over();
         let timer: ReturnType<typeof setTimeout> | undefined;
         const ends = (): void => {
           timer ??= setTimeout(leave, timerMs(most));

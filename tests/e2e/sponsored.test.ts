@@ -235,6 +235,35 @@ test('a seller that takes an allowance and never answers holds up no other payme
   assert.equal(((await stuck) as { code?: string }).code, 'payment_unresolved');
 });
 
+// A-714
+test('payments that have waited for one that never ends sign one allowance after the other', async () => {
+  const payer = world.chain.accounts.payers[5]!;
+  const over = new AbortController();
+  const numbers: unknown[] = [];
+  const signer = {
+    address: payer.address,
+    signTypedData: (typedData: Parameters<typeof payer.signTypedData>[0]) => {
+      if (typedData.primaryType === 'Permit') numbers.push((typedData.message as { nonce: unknown }).nonce);
+      if (numbers.length > 1) return payer.signTypedData(typedData);
+      return new Promise<never>((_, reject) => over.signal.addEventListener('abort', () => reject(new TypeError('refused'))));
+    },
+  };
+  const paying = payingFetchOfPackage({ signer, policy: { ...POLICY, deadlineSecs: 2 }, nodes: nodes() });
+  const stuck = paying(`${world.gate.url}/report-sponsored?first`).catch((error: unknown) => error);
+  while (numbers.length === 0) await setTimeout(10);
+  const { result, change } = await changesDuring(world, payer.address, () =>
+    Promise.all([1, 2, 3].map((page) => paying(`${world.gate.url}/report-sponsored?${page}`))),
+  );
+  assert.deepEqual(
+    result.map(({ status }) => status),
+    [200, 200, 200],
+  );
+  const [first, ...others] = numbers.map(Number);
+  assert.deepEqual([change.paid, others], [3n * PRICE_ATOMIC, [0, 1, 2].map((more) => (first ?? 0) + more)]);
+  over.abort();
+  assert.equal(((await stuck) as { code?: string }).code, 'wallet_failed');
+});
+
 test('a wallet that does not answer holds up no other payment for longer', async () => {
   const payer = world.chain.accounts.payers[5]!;
   const over = new AbortController();

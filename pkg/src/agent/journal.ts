@@ -1,4 +1,5 @@
 /** Payments that were sent, by the key of their request: what is sent again are the same bytes. */
+import { oldestOfFullest } from '../fullest.js';
 import type { Proposal } from '../options.js';
 import { freeRoom, holdRoom } from '../room.js';
 import { isUnended, type SentRow, sentIn, stands, withSent } from '../sent.js';
@@ -31,7 +32,7 @@ type Standing = { readonly sent: Sent; readonly open: boolean };
 /** A payment as text, by which two of them are told apart. */
 export const signedIn = ({ payment, sending = '' }: Sent): string => `${JSON.stringify(payment)}${sending}`;
 
-/** How many are kept in this process, and in a store of their own; the oldest go first, and those that are open and may be charged stay. */
+/** How many are kept in this process, and in a store of their own; the oldest of the host that has most goes first, and those that are open and may be charged stay. */
 const MOST = 1000;
 /** Begins the keys of a journal in the record of the budget. */
 const MINE = 'agent ';
@@ -94,9 +95,11 @@ export class Journal {
       // Also of what has ended and may have been charged: a call that has not read it was asked for nothing beside it.
       return stands({ isOpen, signed }, { isOpen: true, signed: mine.find((it) => it === signed) });
     });
-    for (const [oldest, it] of this.#known) {
-      if (this.#known.size <= MOST) break;
-      if (!it.open || !isUnended(it.sent.ends, this.#now())) this.#known.delete(oldest);
+    while (this.#known.size > MOST) {
+      const ended = [...this.#known].filter(([, it]) => !it.open || !isUnended(it.sent.ends, this.#now()));
+      const gone = oldestOfFullest(ended, ([, it]) => it.sent.url);
+      if (gone === undefined) break;
+      this.#known.delete(gone[0]);
     }
     return standing.sent;
   }
@@ -147,10 +150,14 @@ export class Journal {
       const next = change(entries);
       if (next === undefined) return undefined;
       if (this.#own === undefined) return withSent(record, this.#rowOf(next));
-      const all = [...entries.filter(([known]) => known !== next[0]), next];
-      let drops = all.length - MOST;
-      const waits = ([, it, isOpen]: Entry): boolean => isOpen === true && isUnended(it.ends, this.#now());
-      return JSON.stringify(all.filter((entry) => waits(entry) || (drops -= 1) < 0));
+      let all = [...entries.filter(([known]) => known !== next[0]), next];
+      const hasEnded = ([, it, isOpen]: Entry): boolean => isOpen !== true || !isUnended(it.ends, this.#now());
+      while (all.length > MOST) {
+        const gone = oldestOfFullest(all.filter(hasEnded), ([, it]) => it.url);
+        if (gone === undefined) break;
+        all = all.filter((entry) => entry !== gone);
+      }
+      return JSON.stringify(all);
     });
   }
 
