@@ -552,6 +552,7 @@ test('the row of a job moves forward only, whichever process writes it', async (
 test('of two processes that work on one job, the slower one delivers what the other has worked out, or nothing', async () => {
   const store = memoryStore();
   const delivered: unknown[] = [];
+  const worked: string[] = [];
   let isTaken = false;
   its.script = (one, response) => {
     if (!one.path.endsWith('/complete')) return sellerScript(one, response);
@@ -565,11 +566,12 @@ test('of two processes that work on one job, the slower one delivers what the ot
     async (prompt: string): Promise<string> => {
       if (prompt === 'hello') return 'hello';
       await new Promise((resolve) => setTimeout(resolve, ms));
+      worked.push(text);
       return text;
     };
   const [fast, slow] = [selling({ store, handler: after('fast', 50) }), selling({ store, handler: after('slow', 250) })];
-  await until(() => delivered.length > 0);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await until(() => delivered.length > 0 && worked.includes('slow'));
+  await new Promise((resolve) => setTimeout(resolve, 500));
   isTaken = true;
   await until(() => works[0]?.status === 'done');
   await Promise.all([fast.loop.stop(), slow.loop.stop()]);
