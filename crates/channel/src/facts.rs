@@ -46,7 +46,7 @@ impl ChannelFacts {
         }))
     }
 
-    /// What routes that are paid by this channel sell by.
+    /// The contract, token and payee of the routes that are paid by this channel, as one text.
     #[must_use]
     pub fn sold_by(&self) -> String {
         sold_by(&self.contract, self.token, self.payee)
@@ -72,7 +72,7 @@ impl ChannelFacts {
     }
 }
 
-/// What a route sells by, as one text: the contract, the token and the payee.
+/// The contract, token and payee of a route, as one text.
 #[must_use]
 pub fn sold_by(contract: &EscrowContract, token: Address, payee: Address) -> String {
     let accounts = [contract.address, token, payee].map(|account| account.to_lower_hex());

@@ -45,7 +45,7 @@ pub struct ChannelMessage {
     /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brought: Option<(String, String)>,
-    /// What the route sells by whose terms say for how much a channel is closed at once.
+    /// The contract, token and payee of the route whose terms say for how much a channel is closed at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sold_by: Option<String>,
 }

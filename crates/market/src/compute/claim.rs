@@ -17,10 +17,6 @@ use farebox_base::mutant::{Mutant, planted};
 /// Milliseconds in which the Worker that asks the treasury or the gate has to report.
 pub(super) const LEASE_MS: u64 = 30_000;
 
-/// Looks that a person's question begins from, where no transaction is known: no answer that came by
-/// itself ends what they have to hear of.
-pub(super) const TOLD_LOOKS: u32 = 8;
-
 /// The gate's answer about a payment that it owes.
 pub(super) enum GateLeave {
     /// It leaves it to the exchange; whether it owed it.
@@ -124,7 +120,7 @@ pub(super) fn take_report(
     let looks = if is_heard { 0 } else { hold.looks };
     let is_sold = is_heard && leave == Leave::Release;
     // A debt that the gate has no more is nobody's to report, once a person has heard of it.
-    let was_told = hold.looks > TOLD_LOOKS || planted(Mutant::UnnamedRefundsEndUnseen);
+    let was_told = hold.called || planted(Mutant::UnnamedRefundsEndUnseen);
     let is_over = is_heard && is_unnamed && was_told && !matches!(word, GateLeave::Granted { .. });
     let claim = match (is_sold, is_over) {
         (true, _) => RefundClaim::Granted,

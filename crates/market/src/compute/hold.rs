@@ -11,9 +11,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::claim::{
-    GateLeave, LEASE_MS, TOLD_LOOKS, read_leave, report_end, take_report, write_claim,
-};
+use super::claim::{GateLeave, LEASE_MS, read_leave, report_end, take_report, write_claim};
 use super::event::event;
 use super::job::{show_paid, write_end};
 use super::kernel::{Applied, Decision, Now};
@@ -73,17 +71,14 @@ impl<'g> HeldMoney<'g> {
         // Whoever asks at this moment reports, and the alarm comes after that.
         let is_asked = hold.asked.is_some_and(|until| tick.now < until);
         let due = if is_asked { hold.due } else { Some(tick.now) };
-        let looks = match (is_untold, hold.lacks_transaction()) {
-            (true, true) => TOLD_LOOKS,
-            (true, false) => 0,
-            (false, _) => hold.looks,
-        };
+        let looks = if is_untold { 0 } else { hold.looks };
+        let called = is_untold && hold.lacks_transaction();
         // A person need not wait for the turn of what they ask for.
         let claim = match hold.claim {
             RefundClaim::Waiting => RefundClaim::Called,
             claim => claim,
         };
-        let hold = HoldRow { due, looks, claim, ..hold };
+        let hold = HoldRow { due, looks, claim, called, ..hold };
         let answer = JsonAnswer::new(200, write_hold(self.profile, &hold));
         let changes = Vec::from([Change::Hold(Box::new(hold))]);
         Ok(Decision { answer: Answer::Reply(answer), changes })

@@ -396,6 +396,7 @@ impl Till<'_> {
             claim: if is_direct { RefundClaim::Granted } else { RefundClaim::Unasked },
             owed: false,
             begun: false,
+            called: false,
             unheard: false,
             fence: 0,
             asked: None,
@@ -518,6 +519,6 @@ fn hear_debt(hold: HoldRow, tick: Now<'_>) -> Decision {
         HoldState::Paying(_) | HoldState::Sent(_) if !is_asked => hold.fence | 1,
         HoldState::Held | HoldState::Paying(_) | HoldState::Sent(_) => hold.fence,
     };
-    let row = HoldRow { owed, claim, unheard: false, fence, due, looks, ..hold };
+    let row = HoldRow { owed, claim, unheard: false, called: false, fence, due, looks, ..hold };
     Decision { answer: Answer::Done, changes: Vec::from([Change::Hold(Box::new(row))]) }
 }

@@ -98,7 +98,7 @@ impl ChannelOffer {
         facts.sold_by() == self.sold_by() || planted(Mutant::AnyPartiesPay)
     }
 
-    /// What the route sells by.
+    /// The contract, token and payee of the route, as one text.
     pub(crate) fn sold_by(&self) -> String {
         sold_by(&self.contract, self.token.asset, self.token.pay_to)
     }

@@ -119,6 +119,10 @@ pub struct HoldRow {
     /// not told that there was none.
     #[serde(default, skip_serializing_if = "is_false")]
     pub begun: bool,
+    /// Whether a person has asked the gate about a refund without a known transaction: no answer that comes
+    /// by itself ends what they have to hear of.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub called: bool,
     /// Whether the treasury was asked for this try, whatever became of its answer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub has_asked: bool,
