@@ -28,5 +28,7 @@ mod rows;
 mod seats;
 mod sellers;
 mod transfers;
+mod unheard;
+mod unnamed;
 pub mod waits;
 mod world;

@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 use super::{
     bonds, claims, demos, desk, doors, ended, entrusted, errands, feeds, holds, jobs, keep, older,
-    one_request, payments, proofs, quotes, seats, sellers,
+    one_request, payments, proofs, quotes, seats, sellers, unheard, unnamed,
 };
 
 /// A guard, the name of its test, and the test.
@@ -84,20 +84,20 @@ pub const TABLE: &[Row] = &[
     ),
     row!(
         ForgeriesEndJobs,
-        payments::what_has_the_nonce_of_a_payment_that_settles_and_no_signature_of_its_buyer_ends_nothing
+        unheard::what_has_the_nonce_of_a_payment_that_settles_and_no_signature_of_its_buyer_ends_nothing
     ),
     row!(
         RepeatsEndJobs,
-        payments::what_the_gate_says_of_a_repeat_ends_no_job_whose_payment_settles
+        unheard::what_the_gate_says_of_a_repeat_ends_no_job_whose_payment_settles
     ),
     row!(
         VersionsShareAField,
-        payments::the_same_bytes_are_the_same_payment_to_the_gate_whichever_field_they_come_in
+        unheard::the_same_bytes_are_the_same_payment_to_the_gate_whichever_field_they_come_in
     ),
-    row!(ForgeriesEndQuotes, payments::a_payment_that_anyone_could_make_up_ends_no_quote),
+    row!(ForgeriesEndQuotes, unheard::a_payment_that_anyone_could_make_up_ends_no_quote),
     row!(
         ReplaysEndQuotes,
-        payments::a_payment_that_was_never_heard_of_frees_the_seat_and_ends_no_quote
+        unheard::a_payment_that_was_never_heard_of_frees_the_seat_and_ends_no_quote
     ),
     row!(BuyersSellToThemselves, jobs::no_one_is_sold_its_own_work),
     row!(
@@ -299,40 +299,40 @@ pub const TABLE: &[Row] = &[
     ),
     row!(
         UnheardPaymentsAreSignedAgain,
-        payments::a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_settled
+        unheard::a_payment_that_was_not_heard_of_is_told_no_other_terms_while_it_can_be_settled
     ),
     row!(
         HeardPaymentsAreSignedAgain,
-        payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
+        unheard::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),
     row!(
         AnyPaymentIsTheLostOne,
-        payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
+        unheard::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),
     row!(DeadTriesHaveMoved, holds::what_was_sent_and_proves_void_is_paid_in_another_try),
     row!(
         UnnamedRefundsStay,
-        claims::a_refund_without_a_name_is_over_once_a_person_has_reported_it_at_the_gate
+        unnamed::a_refund_without_a_name_is_over_once_a_person_has_reported_it_at_the_gate
     ),
     row!(
         UnnamedRefundsEndUnseen,
-        claims::a_refund_without_a_name_is_over_once_a_person_has_reported_it_at_the_gate
+        unnamed::a_refund_without_a_name_is_over_once_a_person_has_reported_it_at_the_gate
     ),
     row!(
         LostOnesAreSentBesideTransfers,
-        payments::what_was_lost_is_not_sent_on_beside_a_transfer_that_bought_its_quote
+        unheard::what_was_lost_is_not_sent_on_beside_a_transfer_that_bought_its_quote
     ),
     row!(
         OthersEndTheUnheard,
-        payments::of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came
+        unheard::of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came
     ),
     row!(
         OnePaymentIsLost,
-        payments::of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came
+        unheard::of_two_payments_that_were_not_heard_of_none_is_sent_on_beside_the_one_that_came
     ),
     row!(
         UnheardPromptsAreLost,
-        payments::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
+        unheard::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),
     row!(OtherTermsAreTold, quotes::terms_of_another_payment_than_the_quote_s_reach_no_buyer),
     row!(OneRightWayIsEnough, quotes::terms_of_another_payment_than_the_quote_s_reach_no_buyer),

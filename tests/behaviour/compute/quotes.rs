@@ -8,7 +8,7 @@ use farebox_core::encoding::{base64, jcs};
 use farebox_core::mpp::Challenge;
 use serde_json::{Value, json};
 
-use super::payments::Keyed;
+use super::unheard::Keyed;
 use super::world::{ESCROW, Told, URL, USDC, World, wallet};
 
 #[test]

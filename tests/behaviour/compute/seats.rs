@@ -4,7 +4,7 @@
 use farebox_core::compute::message::{Answer, Command, TillPayment};
 use farebox_core::compute::row::{JobState, QuoteState};
 
-use super::payments::Keyed;
+use super::unheard::Keyed;
 use super::world::{PRICE, Told, World};
 
 /// Answers of a gate that began nothing for this request.
