@@ -479,7 +479,7 @@ test('what is missing is named, with the words that set it', async () => {
       /--origin: must be https; http is for loopback hosts only/,
     ],
     [
-      ['--origin', origin.url, '--pay-to', chain.accounts.payee.address, '--price', '/report=bash.01'],
+      ['--origin', origin.url, '--pay-to', chain.accounts.payee.address, '--price', '/report=nothing'],
       /--price: ROUTES\[0\]\.price .*write a price such as "\$0\.01"/,
     ],
   ] as const) {
