@@ -4,15 +4,19 @@ import type { Store } from './store.js';
 
 const turns = new WeakMap<Store, Map<string, Promise<void>>>();
 
+/** How long a call that has waited its time waits for each that took the turn meanwhile, milliseconds: most of them settle by then. */
+const NEXT_MS = 5_000;
+
 /**
  * Returns once no other call of this process with this store has the turn of that name, with what gives it back. What aborts the wait is thrown. A
- * call that has the turn for longer than `most` milliseconds loses it to one that waits, and to one alone.
+ * call that has waited for longer than `most` milliseconds takes the turn from whoever has it; of many that have, one after the other.
  */
 export async function turnOf(name: string, store: Store, signal: AbortSignal | null | undefined, most = Infinity): Promise<() => void> {
   const all = turns.get(store) ?? new Map<string, Promise<void>>();
   turns.set(store, all);
+  const patient = Date.now() + most;
   for (let other = all.get(name); other !== undefined; other = all.get(name)) {
-    const waits = ending(most, signal);
+    const waits = ending(Math.min(most, Math.max(patient - Date.now(), NEXT_MS)), signal);
     await endOr(other, waits.signal);
     const isOver = waits.signal.aborted;
     waits.over();

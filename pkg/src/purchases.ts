@@ -239,12 +239,12 @@ type Ends = {
   readonly signal?: AbortSignal | null | undefined;
 };
 
-/** The codes of a reader that is gone, as `head` is once it has enough. */
-const GONE = ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'];
-
-/** Whether what ended a reader says that it wants no more: any other error says that it could not take what came, as a disk that is full. */
+/**
+ * Whether what ended a reader says that it wants no more: nothing, for each of its copies, or that it is gone, as `head` is once it has enough. Any
+ * other error says that it could not take what came, as a disk that is full.
+ */
 function isUnwanted(reason: unknown): boolean {
-  return reason === undefined || GONE.includes((reason as { code?: string } | null)?.code ?? '');
+  return [reason].flat().every((it) => (it ?? undefined) === undefined || (it as { code?: unknown }).code === 'EPIPE');
 }
 
 /** The same answer, with these ends, of which one comes. */

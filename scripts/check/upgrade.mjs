@@ -71,7 +71,7 @@ async function compared(file, env, version) {
   say(
     installed === version
       ? `farebox ${version}, which is installed, says of ${file}:`
-      : `farebox ${version} says of ${file} (${installed ?? 'none'} is installed: \`npm install farebox@${version}\` changes that):`,
+      : `farebox ${version} says of ${file} (${installed ?? 'none'} is installed; the file of the newer version changes that):`,
   );
   for (const line of [...unread(kind, vars), ...objects(kind, config), ...(kind === 'gate' ? beside(config) : [])]) say(line);
   print({ ...report, notes: [] }, file, env);

@@ -177,11 +177,20 @@ export class Ledger extends DurableObject {
 }
 
 /**
- * Whether a message only looks at a channel, of which the chain has shown nothing new.
+ * The fate of a message; none of what is no message to a channel.
+ *
+ * @param {string} answer
+ * @returns {string | undefined}
+ */
+const saidIn = (answer) => JSON.parse(answer)?.said;
+
+/**
+ * Whether a message only looks at a channel, of which the chain has shown nothing new. So does what only wakes its object.
  *
  * @param {string} command
  */
 function isLook(command) {
+  if (!command.startsWith('{')) return true;
   const { ask, sight } = JSON.parse(command);
   return ask === 'see' && (sight ?? null) === null;
 }
@@ -206,7 +215,7 @@ export class Channel extends Ledger {
    */
   async ask(command, body) {
     const answered = await super.ask(command, body);
-    if (this.waiting.size > 0 && JSON.parse(answered.answer).said !== 'refused' && !isLook(command)) {
+    if (this.waiting.size > 0 && saidIn(answered.answer) !== 'refused' && !isLook(command)) {
       for (const wake of this.waiting) wake();
     }
     return answered;
@@ -233,8 +242,7 @@ export class Channel extends Ledger {
       this.waiting.add(wake);
       try {
         const answered = await super.ask(command, null);
-        const { said } = JSON.parse(answered.answer);
-        if (said !== 'waiting' || isOneTooMany || !(await race(woken, end - Date.now(), false))) return answered;
+        if (saidIn(answered.answer) !== 'waiting' || isOneTooMany || !(await race(woken, end - Date.now(), false))) return answered;
       } finally {
         this.waiting.delete(wake);
       }

@@ -82,10 +82,7 @@ test('a gate has the values that were said, and each file of a project', () => {
   const manifest = JSON.parse(fileOf('said', 'package.json'));
   assert.deepEqual(manifest.scripts, { check: 'farebox check', dev: 'farebox dev', deploy: 'farebox deploy' });
   const own = JSON.parse(readFileSync('package.json', 'utf8')).devDependencies;
-  assert.deepEqual(
-    [manifest.dependencies, manifest.devDependencies],
-    [{}, { wrangler: `^${own.wrangler}` }],
-  );
+  assert.deepEqual([manifest.dependencies, manifest.devDependencies], [{}, { wrangler: `^${own.wrangler}` }]);
   assert.match(fileOf('said', '.github/workflows/check.yml'), /- run: npm ci\n {6}- run: npm run check\n$/);
 });
 

@@ -10,7 +10,9 @@ import { resume } from '../../pkg/dist/resume.js';
 import { ask, honest, OFFER, open, paymentOf, settlement, sharedShop, terms, watchedSigner } from './shop.ts';
 
 const shop = sharedShop();
-const full = () => Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+/** A place that takes nothing. */
+const failing = (code: string): Writable =>
+  new Writable({ write: (_, __, done) => done(Object.assign(new Error('nothing was written'), { code })) });
 
 function payer(store: Store, change: Partial<PayOptions> = {}) {
   return payingFetch({ signer: watchedSigner(), store, policy: { deadlineSecs: 1 }, ...change });
@@ -21,11 +23,11 @@ const nonceOf = (payment: string): string =>
 
 /** How answers are saved where the place for them is full, and how readers end that have enough. */
 const ENDS: Record<string, readonly [isWanted: boolean, end: (body: ReadableStream<Uint8Array>) => Promise<unknown>]> = {
-  'a pipeline to a full disk': [
-    true,
-    (body) => pipeline(Readable.fromWeb(body as never), new Writable({ write: (_, __, done) => done(full()) })),
-  ],
-  'a pipe to a full disk': [true, (body) => body.pipeTo(new WritableStream({ write: () => Promise.reject(full()) }))],
+  'a pipeline to a full disk': [true, (body) => pipeline(Readable.fromWeb(body as never), failing('ENOSPC'))],
+  'an upload that is reset': [true, (body) => pipeline(Readable.fromWeb(body as never), failing('ECONNRESET'))],
+  'an upload that is closed': [true, (body) => pipeline(Readable.fromWeb(body as never), failing('ERR_STREAM_PREMATURE_CLOSE'))],
+  'a stream of Node that is given up': [false, async (body) => void Readable.fromWeb(body as never).destroy()],
+  'a pipe to a full disk': [true, (body) => body.pipeTo(new WritableStream({ write: () => Promise.reject(new Error('no space left')) }))],
   'a pipe that is aborted': [
     true,
     async (body) => {
@@ -40,19 +42,12 @@ const ENDS: Record<string, readonly [isWanted: boolean, end: (body: ReadableStre
       for await (const _ of body) break;
     },
   ],
-  'a reader that is gone': [
-    false,
-    (body) =>
-      pipeline(
-        Readable.fromWeb(body as never),
-        new Writable({ write: (_, __, done) => done(Object.assign(new Error(), { code: 'EPIPE' })) }),
-      ),
-  ],
+  'a reader that is gone': [false, (body) => pipeline(Readable.fromWeb(body as never), failing('EPIPE'))],
 };
 
-for (const [name, [isWanted, end]] of Object.entries(ENDS))
-  // A-792
-  for (const isKept of [true, false])
+for (const [name, [isWanted, end]] of Object.entries(ENDS)) {
+  for (const isKept of [true, false]) {
+    // A-792
     test(`${name} ${isWanted ? 'leaves' : 'ends'} what was paid for${isKept ? ', also for other processes' : ''}`, async () => {
       const fetch = payer(memoryStore(), isKept ? { resume } : {});
       shop.answers = (request, response) => {
@@ -68,6 +63,8 @@ for (const [name, [isWanted, end]] of Object.entries(ENDS))
       await (await fetch(`${shop.url}/file`)).text();
       assert.equal(new Set(shop.payments().map(nonceOf)).size, isWanted ? 1 : 2);
     });
+  }
+}
 
 // A-793
 test('a host whose purchases end unresolved by the hundred pushes out none of another host', async (context) => {

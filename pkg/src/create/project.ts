@@ -154,7 +154,7 @@ treasury the same \`LOOKUP_TOKEN\`: on this machine, copy them from \`.dev.vars\
   return `## Buying
 
 \`\`\`sh
-FAREBOX_PRIVATE_KEY=0x… npx farebox pay ${words}'https://${name}.<your subdomain>.workers.dev${route?.path ?? '/'}'
+FAREBOX_PRIVATE_KEY=0x… npx --no farebox pay ${words}'https://${name}.<your subdomain>.workers.dev${route?.path ?? '/'}'
 \`\`\`
 
 The key needs the money and no gas. Test money (USDC on Base Sepolia) is free at <https://faucet.circle.com>.${close}

@@ -212,5 +212,5 @@ function programOf(): string {
       // It may be in the other place.
     }
   }
-  throw new Usage('the runtime is missing: npm install workerd, or npx --package farebox --package workerd farebox serve …');
+  throw new Usage('the runtime is missing: npm install workerd in the folder that has farebox');
 }

@@ -328,8 +328,8 @@ pub fn only_the_gate_says_what_it_owes() {
     let profiles = Profiles::from_vars(&vars().to_string()).unwrap().unwrap();
     let notice = |kind: &str, route: &str| {
         let data = json!({
-            "id": "rcpt_1", "payer": wallet(9), "route": route, "network": NETWORK, "asset": USDC,
-            "amount": "5000", "transaction": TX,
+            "id": "rcpt_1", "payer": wallet(9), "payee": ESCROW, "route": route, "network": NETWORK,
+            "asset": USDC, "amount": "5000", "transaction": TX,
         });
         json!({"id": "evt_1", "type": kind, "at": 1, "data": data}).to_string()
     };
@@ -358,6 +358,31 @@ pub fn only_the_gate_says_what_it_owes() {
     }
     for other in [notice("payment.manual", "/till/[quote]"), notice("payment.refund_due", "/s/x")] {
         assert_eq!(profiles.read_debt(&signed(&other, &right, secs), &other, NOON), Ok(None));
+    }
+}
+
+//
+#[test]
+pub fn only_money_that_came_to_the_escrow_is_owed_by_the_exchange() {
+    let profiles = Profiles::from_vars(&vars().to_string()).unwrap().unwrap();
+    let told = |payee: serde_json::Value, route: &str| {
+        let data = json!({
+            "id": "rcpt_1", "payer": wallet(9), "payee": payee, "route": route, "network": NETWORK,
+            "asset": USDC, "amount": "1000000000", "transaction": TX,
+        });
+        let body = json!({"id": "evt_1", "type": "payment.refund_due", "at": 1, "data": data});
+        let (body, secs) = (body.to_string(), NOON / 1000);
+        let mac = hash::mac("w".repeat(32).as_bytes(), &[format!("{secs}.{body}").as_bytes()]);
+        let signature = format!("t={secs},v1={}", hex::encode(&mac));
+        profiles.read_debt(&signature, &body, NOON).unwrap().is_some()
+    };
+    for route in ["/till/[quote]", "/packs/till/starter"] {
+        for payee in [json!(wallet(8)), json!(""), json!("escrow"), json!(null), json!(7)] {
+            assert!(!told(payee.clone(), route), "{payee} {route}");
+        }
+        for escrow in [ESCROW.to_owned(), ESCROW.to_lowercase()] {
+            assert!(told(json!(escrow), route), "{escrow} {route}");
+        }
     }
 }
 

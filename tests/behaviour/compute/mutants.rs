@@ -109,6 +109,7 @@ pub const TABLE: &[Row] = &[
     row!(AnyIssuerIdentifies, doors::a_token_of_another_issuer_or_without_a_subject_proves_no_one),
     row!(IdentitiesNeverEnd, doors::a_token_ends_and_may_begin_later),
     row!(AnyoneNotifies, doors::only_the_gate_says_what_it_owes),
+    row!(DebtsOfOthersArePaid, doors::only_money_that_came_to_the_escrow_is_owed_by_the_exchange),
     row!(AnySessionSells, sellers::a_session_of_another_seller_or_profile_or_hand_is_refused),
     row!(
         SessionsNeverEnd,

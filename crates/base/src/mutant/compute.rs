@@ -28,6 +28,8 @@ macro_rules! compute {
             IdentitiesNeverEnd,
             /// Anyone speaks for the gate of what it owes.
             AnyoneNotifies,
+            /// A debt of whoever was paid on a route that is called like the till is paid back by the exchange.
+            DebtsOfOthersArePaid,
             /// A payment for one request buys another.
             PaymentsBuyAnything,
             /// Whoever knows what the chain shows of a payment is given its answer.

@@ -72,7 +72,8 @@ impl<'g> HeldMoney<'g> {
         let is_asked = hold.asked.is_some_and(|until| tick.now < until);
         let due = if is_asked { hold.due } else { Some(tick.now) };
         let looks = if is_untold { 0 } else { hold.looks };
-        let called = is_untold && hold.lacks_transaction();
+        // Whoever asks once more has asked.
+        let called = hold.called || is_untold && hold.lacks_transaction();
         // A person need not wait for the turn of what they ask for.
         let claim = match hold.claim {
             RefundClaim::Waiting => RefundClaim::Called,

@@ -17,6 +17,7 @@ use farebox_base::encoding::{hex, json};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
+use farebox_evm::address::Address;
 
 /// Most seconds between the gate's clock and this one.
 const MAX_SKEW_SECS: u64 = 300;
@@ -71,7 +72,14 @@ impl Profiles {
             network: text("network"),
             transaction: text("transaction"),
         };
-        let holds = |it: &&Gateway| it.profile.hold.has_money() && it.profile.takes(&sale);
+        // Money that went elsewhere is paid back by whoever has it: a stranger may name their route, and
+        // their payee, as they like.
+        let payee = Address::parse(&text("payee")).ok();
+        let has_it = |it: &&Gateway| {
+            payee == Some(it.profile.escrow) || planted(Mutant::DebtsOfOthersArePaid)
+        };
+        let holds =
+            |it: &&Gateway| it.profile.hold.has_money() && it.profile.takes(&sale) && has_it(it);
         let gateway = self.gateways().find(holds);
         Ok(gateway.map(Gateway::profile).map(|it| (it, Command::Owed(Box::new(sale)))))
     }
