@@ -303,7 +303,9 @@ function answeringPlane(outcomes: readonly object[]) {
     preparePaidRequest: (url, init, options) => asks.preparePaidRequest(url, init, options),
     executePreparedRequest: async (_, context) => {
       keys.push(context?.idempotencyKey);
-      const details = { protocol: 'x402', response: new Response(GOODS), reason: 'none', ...outcomes[keys.length - 1] };
+      const outcome = outcomes[keys.length - 1];
+      if (outcome instanceof Error) throw outcome;
+      const details = { protocol: 'x402', response: new Response(GOODS), reason: 'none', ...outcome };
       if ('receipt' in details) return details as never;
       throw Object.assign(new Error('no delivery'), { name: 'FetchPaidError', details });
     },
@@ -385,6 +387,119 @@ test('a desk behind a control plane keeps the key as well, and says so of a plan
     [true, true, true, true, true, false],
   );
   assert.match(told[1] ?? '', /^It is not known whether a payment of /);
+});
+
+const undecided = (status: number, body?: unknown) => ({
+  kind: 'request_failed',
+  decision: { outcome: 'request_failed', status, message: 'none', body },
+});
+const REFUSED = undecided(429, { message: 'Too many payments are open.', code: 'too_many_open_payments' });
+
+// A-740
+for (const [left, before] of [
+  ['pending', { kind: 'execution_pending', paymentAttemptId: 'a' }],
+  ['inconclusive', { kind: 'execution_inconclusive', paymentAttemptId: 'a' }],
+  ['failed', { kind: 'execution_failed', paymentAttemptId: 'a' }],
+  ['lost', new TypeError('fetch failed')],
+] as const)
+  for (const [name, answer] of [
+    ['a token that has ended', undecided(401)],
+    ['a wall', undecided(403, '<p>Forbidden')],
+    ['a proxy that knows no such path', undecided(404, { message: 'none' })],
+    ['a rate limit', undecided(429)],
+    ['a page with 200', undecided(200, '<p>Log in')],
+    ['a failure', undecided(502)],
+    ['a refusal of its own', REFUSED],
+  ] as const)
+    test(`behind a control plane a payment that is ${left} is not ended by ${name}, and nobody is told that nothing was paid`, async () => {
+      shop.answers = (_, response) => ask(response);
+      for (const buyer of ['harness', 'desk']) {
+        const { client, keys } = answeringPlane([before, answer, DELIVERED('settled'), DELIVERED('settled')]);
+        const [harness, desk] = [new AgentHarness({ client }), createPaymentDesk({ client })];
+        const told: unknown[] = [];
+        for (let turn = 0; turn < 4; turn += 1) {
+          const pays = buyer === 'harness' ? buy(harness) : desk.pay(await confirmed(desk));
+          told.push(await pays.then((it) => ('text' in it ? it.text : 'summary' in it && it.summary.costSummary), String));
+        }
+        assert.deepEqual(
+          keys.map((key) => key === keys[0]),
+          [true, true, true, false],
+          buyer,
+        );
+        if (buyer === 'desk') assert.match(String(told[1]), /^It is not known whether a payment of /);
+        else assert.deepEqual(told.slice(1), [RESUMES, RESUMES, RESUMES.slice(0, 44)]);
+      }
+    });
+
+// A-740
+test('an id whose answer was lost and that is executed again keeps its key after what is no decision', async () => {
+  shop.answers = (_, response) => ask(response);
+  const { client, keys } = answeringPlane([new TypeError('cut'), REFUSED, DELIVERED('settled'), DELIVERED('settled')]);
+  const harness = new AgentHarness({ client });
+  const { preparedId } = await harness.preparePaidRequest({ url: `${shop.url}/report` });
+  await assert.rejects(harness.executePreparedRequest({ preparedId }), /cut/);
+  await harness.executePreparedRequest({ preparedId });
+  for (let turn = 0; turn < 2; turn += 1) await buy(harness);
+  assert.deepEqual(
+    keys.map((key) => key === keys[0]),
+    [true, true, true, false],
+  );
+});
+
+// A-740
+test('what is no decision leaves a payment open for as long as it was', async () => {
+  shop.answers = (_, response) => ask(response);
+  let minutes = 0;
+  const now = () => Date.now() + minutes * 60_000;
+  for (const [outcomes, times, same] of [
+    // A day later the outcome of the first one is still not known.
+    [
+      [new TypeError('cut'), undecided(401), DELIVERED('settled')],
+      [0, 1, 1_440],
+      [true, true, true],
+    ],
+    [
+      [{ kind: 'execution_failed' }, undecided(429), DELIVERED('settled')],
+      [0, 30, 62],
+      [true, true, false],
+    ],
+  ] as const)
+    for (const buyer of ['harness', 'desk']) {
+      const { client, keys } = answeringPlane(outcomes);
+      const [harness, desk] = [new AgentHarness({ client, now: () => new Date(now()) }), createPaymentDesk({ client, now })];
+      for (const time of times) {
+        minutes = time;
+        await (buyer === 'harness' ? buy(harness) : desk.pay(await confirmed(desk))).catch(() => undefined);
+      }
+      assert.deepEqual(
+        keys.map((key) => key === keys[0]),
+        same,
+        buyer,
+      );
+    }
+});
+
+test('a control plane that refuses a first attempt itself has paid nothing, and anyone else on the way may hide a payment', async () => {
+  shop.answers = (_, response) => ask(response);
+  for (const [answer, isSame, text] of [
+    [REFUSED, false, /^Nothing was paid: none$/],
+    [undecided(403, '<p>Forbidden'), true, /^It is not known whether a payment of /],
+    [undecided(200, { code: 'ok' }), true, /^It is not known whether a payment of /],
+    [undecided(500, { code: 'internal' }), true, /^It is not known whether a payment of /],
+  ] as const) {
+    const planes = [0, 1].map(() => answeringPlane([answer, DELIVERED('settled')]));
+    const [harness, desk] = [new AgentHarness({ client: planes[0]!.client }), createPaymentDesk({ client: planes[1]!.client })];
+    const told: string[] = [];
+    for (let turn = 0; turn < 2; turn += 1) {
+      await buy(harness);
+      told.push(((await desk.pay(await confirmed(desk))) as PaymentOutcome).text);
+    }
+    assert.deepEqual(
+      planes.map(({ keys }) => [keys.length, keys[0] === keys[1]]),
+      planes.map(() => [2, isSame]),
+    );
+    assert.match(told[0] ?? '', text);
+  }
 });
 
 async function confirmed(desk: PaymentDesk) {

@@ -247,7 +247,9 @@ export class AgentHarness {
       // The first attempt's key stays, also that of another id for the same purchase whose payment is open: another one could pay again.
       const { own: _, ...going } = resumed(given === undefined ? record! : named(record!, given), records, openKey, this.#now());
       const idempotencyKey = going.attempted === true ? going.idempotencyKey : (given ?? going.idempotencyKey);
-      begun = { ...going, state: wasm.after(state, 'begin'), attempted: true, ...having({ idempotencyKey }) };
+      // Its earlier attempt stays open until there is a decision.
+      const open = state === 'unresolved' ? true : undefined;
+      begun = { ...going, state: wasm.after(state, 'begin'), attempted: true, ...having({ idempotencyKey, open }) };
       records.set(preparedId, begun);
     });
     if (rejected !== undefined) return structuredClone(rejected);
@@ -266,7 +268,7 @@ export class AgentHarness {
       outcome = error.details;
     }
     const result = await resultOf(preparedId, outcome, prepared);
-    await this.#become(preparedId, 'finish', result, openUntil(outcome, this.#client.openPayment !== undefined, this.#now().getTime()));
+    await this.#become(preparedId, 'finish', result, outcome);
     return structuredClone(result);
   }
 
@@ -319,12 +321,20 @@ export class AgentHarness {
     ) as Verdict;
   }
 
-  async #become(preparedId: string, event: 'lose' | 'finish', executionResult?: AgentHarnessExecutedResult, ends?: number): Promise<void> {
+  async #become(
+    preparedId: string,
+    event: 'lose' | 'finish',
+    executionResult?: AgentHarnessExecutedResult,
+    outcome?: PaidResponse | FetchPaidFailureResponse,
+  ): Promise<void> {
+    const [clientKnows, now] = [this.#client.openPayment !== undefined, this.#now().getTime()];
     await this.#records.note((records) => {
       const record = records.get(preparedId);
       if (record === undefined) return;
-      const earlier = [...records.values()].filter((it) => it.idempotencyKey === record.idempotencyKey && it.digest === record.digest);
-      const until = firstEnd(ends, executionResult?.paymentAttemptId, earlier.map(leftBy));
+      const alike = [...records.values()].filter((it) => it.idempotencyKey === record.idempotencyKey && it.digest === record.digest);
+      const earlier = alike.map(leftBy);
+      const ends = outcome && openUntil(outcome, clientKnows, now, earlier);
+      const until = firstEnd(ends, executionResult?.paymentAttemptId, earlier);
       const { open: _, openUntil: __, ...known } = record;
       const leavesOpen = until !== undefined;
       // What is done grows old from here on.
@@ -358,9 +368,10 @@ export class AgentHarness {
 }
 
 /** The payment that a record has left open. */
-function leftBy({ openUntil, executionResult }: Kept): Left {
+function leftBy({ state, open, openUntil, executionResult }: Kept): Left {
   const attempt = executionResult?.harnessDisposition === 'executed' ? executionResult.paymentAttemptId : undefined;
-  return { attempt, openUntil };
+  const hasNoEnd = openUntil === undefined && (open === true || state === 'unresolved');
+  return { attempt, openUntil: hasNoEnd ? Infinity : openUntil };
 }
 
 /** What an execution is bound to. */

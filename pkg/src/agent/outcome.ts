@@ -2,6 +2,7 @@
 
 import type { Read } from '../beginning.js';
 import { isBodiless } from '../body.js';
+import { membersOf } from '../members.js';
 import { LATE_SECS } from '../sent.js';
 import type { PaidRequestProtocol, SdkMerchantResponse, SdkPaymentDecisionResponse, SdkReceipt } from './contracts.js';
 import { having } from './having.js';
@@ -96,18 +97,30 @@ export function isFetchPaidError(error: unknown): error is FetchPaidError {
 
 /**
  * Until when an outcome leaves its payment open where the client does not know that itself, unix milliseconds; undefined if it does not.
- * No status says whether money moved: what delivered nothing, or without a receipt, is asked for again with the same payment.
+ * No status says whether money moved: what delivered nothing, or without a receipt, is asked for again with the same payment. What is
+ * no decision leaves a payment as the `earlier` answers left it.
  */
-export function openUntil(outcome: PaidResponse | FetchPaidFailureResponse, clientKnows: boolean, now: number): number | undefined {
+export function openUntil(
+  outcome: PaidResponse | FetchPaidFailureResponse,
+  clientKnows: boolean,
+  now: number,
+  earlier: readonly Left[],
+): number | undefined {
   if (outcome.kind === 'execution_pending' || outcome.kind === 'execution_inconclusive') return Infinity;
-  // A control plane that fails may have paid before.
-  const isLost = outcome.kind === 'request_failed' && outcome.decision.status >= 500;
+  if (clientKnows) return undefined;
+  const left = earlier.flatMap((it) => (it.openUntil !== undefined && now < it.openUntil ? [it.openUntil] : []));
+  if (outcome.kind === 'request_failed' && left.length > 0) return Math.max(...left);
   const isOpen =
-    isLost ||
+    (outcome.kind === 'request_failed' && !isRefusal(outcome.decision)) ||
     outcome.kind === 'execution_failed' ||
     outcome.kind === 'paid_fulfillment_failed' ||
     (outcome.kind === 'success' && isUnproven(outcome.receipt));
-  return isOpen && !clientKnows ? now + OPEN_MS : undefined;
+  return isOpen ? now + OPEN_MS : undefined;
+}
+
+/** Whether a control plane says itself that it did not pay. One that fails may have paid before, and anyone on the way gives other answers. */
+function isRefusal({ status, body }: RequestFailedDecision): boolean {
+  return status >= 400 && status < 500 && typeof membersOf(body)['code'] === 'string';
 }
 
 /** An open payment, as an earlier answer left it: by which attempt of a control plane, and until when. */

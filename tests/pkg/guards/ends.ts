@@ -257,9 +257,30 @@ export const ENDS: readonly Guard[] = [
   [
     'a control plane that failed may have paid',
     'agent/outcome.js',
-    "outcome.kind === 'request_failed' && outcome.decision.status >= 500",
+    "outcome.kind === 'request_failed' && !isRefusal(outcome.decision)",
     'false',
-    ['agent-open', 'a desk behind a control plane'],
+    ['agent-open', 'a control plane that refuses'],
+  ],
+  [
+    'what is no decision ends nothing',
+    'agent/outcome.js',
+    "outcome.kind === 'request_failed' && left.length > 0",
+    'false',
+    ['agent-open', 'behind a control plane a payment that is pending'],
+  ],
+  [
+    'a lost answer is an earlier attempt',
+    'agent/harness.js',
+    "state === 'unresolved' ? true : undefined",
+    'undefined',
+    ['agent-open', 'an id whose answer was lost and'],
+  ],
+  [
+    'a desk knows that it has paid before',
+    'agent/desk/quotes.js',
+    'having({ since: kept?.since })',
+    '{}',
+    ['agent-open', 'behind a control plane a payment that is pending'],
   ],
   [
     'a request that hangs ends',

@@ -6,7 +6,7 @@ import { paymentOffers } from '../cards.js';
 import type { SdkReceipt } from '../contracts.js';
 import { having } from '../having.js';
 import { linesOf } from '../heads.js';
-import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse, writtenOf } from '../outcome.js';
+import { type FetchPaidFailureResponse, isFetchPaidError, type Left, openUntil, type PaidResponse, writtenOf } from '../outcome.js';
 import { initOf, nameOf, purchasedOf } from '../request.js';
 import type { Kept, Quotes } from './quotes.js';
 import { pinned, termsOf } from './terms.js';
@@ -27,10 +27,11 @@ export class Payments {
     this.#now = now;
   }
 
-  /** Pays this way of a quote, or asks for what was signed for it before. `until` is there where that leaves its payment open, by the `attempt`. */
+  /** Pays this way of a quote, or asks for what was signed for it before, as `earlier` attempts left it. `until` is there where that leaves its payment open, by the `attempt`. */
   async pay(
     kept: Kept,
     index: number,
+    earlier: readonly Left[],
   ): Promise<PaymentOutcome & { readonly until: number | undefined; readonly attempt: string | undefined }> {
     const client = this.#client;
     const { paymentId, owner } = kept.quote;
@@ -60,7 +61,7 @@ export class Payments {
     const read = await readWithin(response.clone(), MAX_ANSWER_BYTES, MAX_ANSWER_MS);
     const answer = writtenOf(response, read);
     const { receipt, paymentAttemptId: attempt } = outcome as { receipt?: SdkReceipt; paymentAttemptId?: string };
-    const until = openUntil(outcome, client.openPayment !== undefined, this.#now());
+    const until = openUntil(outcome, client.openPayment !== undefined, this.#now(), earlier);
     const common = { paymentId, kind, response: answer, until, attempt, ...(receipt === undefined ? {} : { receipt }) };
     switch (kind) {
       case 'success':

@@ -41,6 +41,8 @@ type Step = {
   readonly refusal?: PaymentDeskErrorCode;
   readonly do?: 'begin' | 'pending' | 'known';
   readonly index?: number;
+  /** When an earlier attempt of its payment began. */
+  readonly since?: number;
   readonly outcome?: PaymentOutcome;
 };
 
@@ -121,7 +123,7 @@ export class Quotes {
     ) as Step;
     if (kept !== undefined && step.quote !== undefined)
       quotes.set(paymentId, { ...kept, quote: step.quote, ...(step.do === 'begin' ? { since: this.#now() } : {}) });
-    return step.do === 'known' ? { ...step, ...having({ outcome: kept?.outcome }) } : step;
+    return { ...step, ...having({ since: kept?.since }), ...(step.do === 'known' ? having({ outcome: kept?.outcome }) : {}) };
   }
 }
 
