@@ -11,6 +11,7 @@ import {
   type PaymentOutcome,
   type PaymentQuote,
   type SdkPaymentDecisionRequest,
+  type SdkPreparedPaidRequestReady,
 } from '../../pkg/dist/agent/index.js';
 import { type FareboxError, memoryStore, type Proposal, payingFetch } from '../../pkg/dist/index.js';
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
@@ -178,8 +179,8 @@ for (const [name, more] of [
   });
 }
 
-test('a control plane is asked to pay the URL to which the request was redirected', async (t) => {
-  const shop = await shopOf(t);
+/** A client of a control plane that pays nothing, and what that is asked. */
+function deniedPlane() {
   const asked: SdkPaymentDecisionRequest[] = [];
   const client = createAgentPayClient({
     controlPlaneBaseUrl: 'https://plane.example',
@@ -192,6 +193,38 @@ test('a control plane is asked to pay the URL to which the request was redirecte
       return Response.json({ outcome: 'deny', reasonCode: 'policy_denied', reason: 'no' });
     },
   });
+  return { client, asked };
+}
+
+// A-741
+test('a control plane is told by which URL a purchase is known, wherever each call for it is redirected', async (t) => {
+  let calls = 0;
+  const shop = await open((request, response) => {
+    if (request.url === '/report') return void response.writeHead(302, { location: `/report/${(calls += 1)}` }).end();
+    ask(response);
+  });
+  t.after(() => shop.stop());
+  const { client, asked } = deniedPlane();
+  for (const part of ['', '#part']) {
+    await assert.rejects(client.fetchPaid(`${shop.url}/report${part}`, undefined, {}), { kind: 'denied' });
+    const prepared = await client.preparePaidRequest(`${shop.url}/report${part}`);
+    await assert.rejects(client.executePreparedRequest(prepared as SdkPreparedPaidRequestReady), { kind: 'denied' });
+  }
+  await assert.rejects(client.fetchPaid(`${shop.url}/other`, undefined, {}), { kind: 'denied' });
+  await assert.rejects(client.fetchPaid(`${shop.url.toUpperCase()}/other#part`, undefined, {}), { kind: 'denied' });
+  assert.deepEqual(
+    asked.map(({ request }) => [request.url, request.askedUrl]),
+    [
+      ...[1, 2, 3, 4].map((call) => [`${shop.url}/report/${call}`, `${shop.url}/report`]),
+      [`${shop.url}/other`, undefined],
+      [`${shop.url.toUpperCase()}/other#part`, `${shop.url}/other`],
+    ],
+  );
+});
+
+test('a control plane is asked to pay the URL to which the request was redirected', async (t) => {
+  const shop = await shopOf(t);
+  const { client, asked } = deniedPlane();
   await assert.rejects(client.fetchPaid(`${shop.url}/report`, undefined, {}));
   const prepared = await client.preparePaidRequest(`${shop.url}/report`);
   assert.deepEqual([asked[0]?.request.url, prepared.request.url], [`${shop.url}/report/`, `${shop.url}/report/`]);

@@ -298,6 +298,7 @@ fn write_request(
         agent: PAYOUTS.to_string(),
         method: "POST".to_string(),
         url,
+        asked_url: None,
         headers: Vec::from([
             field("content-type", "application/json"),
             field("accept", "application/json"),

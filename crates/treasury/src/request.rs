@@ -15,6 +15,8 @@ use farebox_payer::agent::candidate::sha256;
 
 /// Maximum size of the body, bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
+/// Maximum size of a URL, bytes.
+const MAX_URL: usize = 8192;
 /// Maximum number of header fields, of the request and of the challenge each.
 const MAX_FIELDS: usize = 128;
 /// Maximum bytes of the names and values of the request's header fields: a merchant refuses more,
@@ -41,6 +43,8 @@ pub struct PaymentRequest {
     pub method: String,
     /// The merchant's URL.
     pub url: String,
+    /// The URL that names the purchase, where that redirected to the merchant's.
+    pub asked_url: Option<String>,
     /// Header fields for the merchant.
     pub headers: Vec<(String, String)>,
     /// Body for the merchant.
@@ -90,6 +94,7 @@ impl PaymentRequest {
         if request.is_some() && !METHODS.contains(&method.as_str()) {
             issues.add("request", "Invalid enum value");
         }
+        issues.length("request", request.as_ref(), "askedUrl", 1..=MAX_URL);
         let headers = issues.record("request", request.as_ref(), MAX_SENT_BYTES);
         issues.length("request", request.as_ref(), "body", 0..=MAX_BYTES);
         issues.length("request", request.as_ref(), "bodyHash", 1..=128);
@@ -118,6 +123,7 @@ impl PaymentRequest {
             agent,
             method,
             url,
+            asked_url: text_of(&request, "askedUrl"),
             headers,
             body,
             protocol,
@@ -129,14 +135,16 @@ impl PaymentRequest {
         })
     }
 
-    /// Hash of method, URL and body: another one is another request.
+    /// Hash of method, URL and body: another one is another request, wherever a merchant redirects
+    /// it today.
     #[must_use]
     pub fn digest(&self) -> String {
         let body = self.body.as_deref().unwrap_or_default();
+        let asked = self.asked_url.as_ref().filter(|_| !planted(Mutant::RedirectsNamePurchases));
         hash::digest(&[
             b"farebox paid request",
             self.method.as_bytes(),
-            self.url.as_bytes(),
+            asked.unwrap_or(&self.url).as_bytes(),
             body.as_bytes(),
         ])
     }
@@ -199,7 +207,7 @@ fn is_url(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-    is_scheme && rest.len() > 2 && rest.starts_with("//") && text.len() <= 8192
+    is_scheme && rest.len() > 2 && rest.starts_with("//") && text.len() <= MAX_URL
 }
 
 struct Issues<'a>(Vec<(&'a str, &'a str)>);

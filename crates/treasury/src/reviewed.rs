@@ -6,13 +6,15 @@ use alloc::vec::Vec;
 use super::merchant::fields_to_send;
 use super::request::PaymentRequest;
 use farebox_base::hash;
+use farebox_base::mutant::{Mutant, planted};
 
 /// Maximum bytes of the header fields, and of the body, that a reviewer is shown.
 const SHOWN_BYTES: usize = 4096;
 
 /// The part of a request that a review covers beside its terms.
 pub(super) struct Reviewed {
-    /// Hash of the header fields and the body that would be sent.
+    /// Hash of the header fields and the body that would be sent, and of a URL that does not name
+    /// its purchase.
     pub covers: String,
     /// The header fields that are shown.
     pub headers: Vec<(String, String)>,
@@ -32,6 +34,9 @@ impl Reviewed {
         let whole = request.body.as_deref().unwrap_or_default();
         let mut parts: Vec<&[u8]> = Vec::from([b"farebox reviewed".as_slice(), whole.as_bytes()]);
         parts.extend(fields.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]));
+        // The purchase of a request that was redirected is known by another URL.
+        let redirected = request.asked_url.as_ref().map(|_| request.url.as_bytes());
+        parts.extend(redirected.filter(|_| !planted(Mutant::ApprovalsCoverRedirects)));
         let covers = hash::digest(&parts);
         let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
         let (mut headers, mut headers_cut, mut room) = (Vec::new(), 0_u64, SHOWN_BYTES);

@@ -20,7 +20,7 @@ import { type DetectedChallenge, detectChallengeFromResponse } from './detection
 import { having } from './having.js';
 import { type Fields, forwardable } from './heads.js';
 import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
-import { candidateOf, initOf, keyFor, preparedOf, requestOf } from './request.js';
+import { candidateOf, initOf, keyFor, preparedOf, purchasedOf, requestOf } from './request.js';
 import { sdkClientVersion, sdkClientVersionHeaderName } from './version.js';
 
 export type AgentPayAuth = { type: 'bootstrapKey'; bootstrapKey: string } | { type: 'runtimeToken'; runtimeToken: string };
@@ -116,7 +116,7 @@ export class AgentPayClient {
     const { request: asked, response, challenge: detected } = await this.#looked(sent, init);
     if (detected === undefined) return { kind: 'passthrough', protocol: 'none', response };
     response.body?.cancel().catch(() => undefined);
-    return this.#decide({ request: asked, challenge: detected }, context);
+    return this.#decide({ request: asked, askedUrl: sent.url, challenge: detected }, context);
   }
 
   /** A receipt, as it stands now. */
@@ -143,12 +143,17 @@ export class AgentPayClient {
     context: ExecutePreparedRequest,
   ): Promise<PaidResponse> {
     const { headers, ...request } = asked.request;
+    const { url: askedUrl } = purchasedOf(asked);
     const { description, metadata, signal } = context;
     const idempotencyKey = keyFor(asked.request, context.idempotencyKey);
     signal?.throwIfAborted();
     const body: SdkPaymentDecisionRequest = sdkPaymentDecisionRequestSchema.parse({
       context: { ...this.#identity, ...having({ description, metadata }) },
-      request: { ...request, ...(headers === undefined ? {} : { headers: forwardable(headers, this.#forwarded) }) },
+      request: {
+        ...request,
+        ...having({ askedUrl: askedUrl === request.url ? undefined : askedUrl }),
+        ...(headers === undefined ? {} : { headers: forwardable(headers, this.#forwarded) }),
+      },
       challenge: { ...asked.challenge, headers: forwardable(asked.challenge.headers ?? {}) },
       ...having({ idempotencyKey }),
     });

@@ -4,7 +4,9 @@ use farebox_core::treasury::message::{Answer, Operation, Order};
 use farebox_core::treasury::row::Stage;
 use serde_json::{Value, json};
 
-use super::world::{BUYER_KEY, START, World, accept, lost, request, terms, variables};
+use super::world::{
+    BUYER_KEY, MERCHANT, START, World, accept, keyed, lost, request, terms, variables,
+};
 use crate::mpp_client;
 
 /// A world whose merchant speaks MPP.
@@ -73,6 +75,29 @@ pub fn a_fresh_challenge_for_an_open_payment_is_not_paid() {
         assert_eq!(world.reply(lost(&again)).text, told.text);
     }
     assert_eq!(world.rows.attempts.len(), 1);
+}
+
+//
+#[test]
+pub fn a_purchase_is_known_by_the_url_that_was_asked_for_wherever_that_is_redirected() {
+    for key in [None, Some("k")] {
+        let mut world = World::new();
+        let to = |page: u32, body: &str| {
+            let mut asked = key.map_or_else(|| request("10000"), |key| keyed("10000", key));
+            asked["request"]["askedUrl"] = json!(MERCHANT);
+            asked["request"]["url"] = json!(format!("{MERCHANT}/{page}"));
+            asked["request"]["body"] = json!(body);
+            asked
+        };
+        let order = world.order(&to(1, "one"));
+        let told = world.reply(lost(&order));
+        for page in [2, 3] {
+            assert_eq!(world.told(&to(page, "one")).text, told.text);
+        }
+        assert_eq!((world.rows.attempts.len(), order.url), (1, format!("{MERCHANT}/1")));
+        let another = world.ask(BUYER_KEY, &to(1, "two"));
+        assert_eq!(matches!(another, Answer::Send(_)), key.is_none());
+    }
 }
 
 //

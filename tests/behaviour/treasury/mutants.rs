@@ -181,6 +181,14 @@ pub const TABLE: &[Row] = &[
         reports::a_transaction_that_the_chain_does_not_bear_out_is_no_evidence
     ),
     row!(ApprovalsCoverAnything, reviews::an_approval_covers_what_is_sent),
+    row!(
+        ApprovalsCoverRedirects,
+        reviews::an_approval_is_of_the_url_to_which_its_purchase_was_redirected
+    ),
+    row!(
+        RedirectsNamePurchases,
+        charges::a_purchase_is_known_by_the_url_that_was_asked_for_wherever_that_is_redirected
+    ),
     row!(NonsenseEndsReviews, reviews::a_merchant_that_talks_nonsense_for_a_while_ends_no_review),
     row!(DenialsForEver, reviews::a_denial_ends_with_the_time_of_its_review_and_its_key_asks_again),
     row!(ApprovalsEndWithReviews, reviews::an_approval_waits_as_long_as_its_review_has_waited),

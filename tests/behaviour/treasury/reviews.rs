@@ -119,6 +119,29 @@ pub fn an_approval_covers_what_is_sent() {
     assert_eq!(world.rows.attempts[&order.attempt].decision, first.text("paidRequestId"));
 }
 
+//
+#[test]
+pub fn an_approval_is_of_the_url_to_which_its_purchase_was_redirected() {
+    let mut world = world();
+    let to = |page: &str, key: Option<&str>| {
+        let mut body = key.map_or_else(|| request("75000"), |key| keyed("75000", key));
+        body["request"]["askedUrl"] = json!(MERCHANT);
+        body["request"]["url"] = json!(format!("{MERCHANT}/{page}"));
+        body
+    };
+    let (_, review) = asked(&mut world, &to("1", None));
+    let (_, of_key) = asked(&mut world, &to("1", Some("k")));
+    world.operate(Operation::Approve(review));
+    world.operate(Operation::Approve(of_key));
+    asked(&mut world, &to("2", None));
+    let told = world.told(&to("2", Some("k")));
+    assert_eq!((told.status, told.text("code")), (409, "idempotency_key_conflict"));
+    assert!(world.rows.attempts.is_empty());
+    for key in [None, Some("k")] {
+        assert_eq!(world.order(&to("1", key)).url, format!("{MERCHANT}/1"));
+    }
+}
+
 #[test]
 pub fn a_reviewer_sees_what_would_be_sent() {
     let mut world = world();

@@ -31,6 +31,13 @@ export const KEYS: readonly Guard[] = [
     ['redirected', 'fetchPaid is charged once'],
   ],
   [
+    'a control plane is told the URL that was asked for',
+    'agent/client.js',
+    'askedUrl === request.url ? undefined : askedUrl',
+    'undefined',
+    ['redirected', 'a control plane is told'],
+  ],
+  [
     'a key has one transaction at a time in a store',
     'resume.js',
     'rows.some(isBesideOpen) || ',

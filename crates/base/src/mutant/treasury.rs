@@ -206,6 +206,10 @@ macro_rules! treasury {
             ClaimsOutliveReadings,
             /// An approval covers other header fields and a longer validity.
             ApprovalsCoverAnything,
+            /// An approval of a URL covers another one to which its purchase is redirected.
+            ApprovalsCoverRedirects,
+            /// A purchase is known by the URL to which a merchant redirects it.
+            RedirectsNamePurchases,
             /// Terms that cannot be read end the review that their key waits for.
             NonsenseEndsReviews,
             /// A key whose request a person has denied asks nobody again.

@@ -24,7 +24,11 @@ export type PaidRequestReasonCode = Infer<typeof paidRequestReasonCodeSchema>;
 
 export const sdkPaymentDecisionRequestSchema = object({
   context: paidRequestContextSchema,
-  request: paidRequestHttpRequestSchema,
+  request: object({
+    ...paidRequestHttpRequestSchema.shape,
+    /** The URL that names the purchase, where it is another: the one that was asked for, in the spelling of `fetch`. */
+    askedUrl: paidRequestHttpRequestSchema.shape.url.optional(),
+  }),
   challenge: paidRequestChallengeSchema,
   idempotencyKey,
 });
