@@ -114,8 +114,8 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
       if (isStopped(endpoint)) told(() => admitEndpoint(record, endpoint));
     },
 
-    /** Drops the copy after a refusal: the record is read before the next call. */
-    refused(): void {
+    /** Drops the copy, after a refusal or before a payment: the next call to `admit` reads the record. */
+    stale(): void {
       known = undefined;
     },
 

@@ -59,6 +59,8 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
   };
   const call = async (request: Plain, endpoint: string, kept: Keeping | undefined): Promise<Response> => {
     const left = kept?.left;
+    // A payment is about to leave: another process may have been told to stop since this one looked.
+    if (left !== undefined) watch.stale();
     try {
       await watch.admit(endpoint);
     } catch (error) {

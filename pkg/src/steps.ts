@@ -26,7 +26,7 @@ export async function pay(payment: Payment, begins?: Step): Promise<Response> {
     const isAbort = signal?.aborted === true && thrown === signal.reason;
     const error = isAbort && isSigned ? new FareboxError(ABORTED, thrown) : thrown;
     if (error instanceof FareboxError) {
-      if (error.code === 'endpoint_blocked' || error.code === 'approval_needed') payment.watch.refused();
+      if (error.code === 'endpoint_blocked' || error.code === 'approval_needed') payment.watch.stale();
       // What was held back is not to be sent by anyone.
       error.payment = last.sent;
       // Signed counts whatever fails later, including a wallet that refuses a second request.

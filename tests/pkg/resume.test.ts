@@ -448,6 +448,26 @@ test('a wallet that was short and was topped up gets what it signed for, and its
   for (let turn = 0; turn < 2; turn += 1) await assert.rejects(fetch(`${shop.url}/stop`), { code: 'endpoint_blocked' });
 });
 
+// A-750
+test('what was signed is not sent again to an endpoint that another process has seen blocked', async () => {
+  const store = memoryStore();
+  const [first, second] = [payer(store), payer(store)];
+  const url = `${shop.url}/stopped`;
+  shop.answers = (_, response) => void response.end('free');
+  assert.equal(await (await first.fetch(url)).text(), 'free', 'it has read the states');
+  const diagnostic = { info: { code: 'OPERATOR_ALERT', escalate: true }, schema: { type: 'object' } };
+  shop.answers = (request, response) =>
+    ask(response, terms([OFFER], paymentOf(request) === undefined ? {} : { extensions: { diagnostic } }));
+  await assert.rejects(second.fetch(url), { code: 'payment_refused' });
+  await assert.rejects(first.fetch(url), { code: 'endpoint_blocked' });
+  assert.equal(shop.payments().length, 1);
+  // Once its person has looked, the same bytes go on.
+  assert.equal(await first.fetch.endpoints.reenable(url), true);
+  shop.answers = honest;
+  assert.equal(await (await first.fetch(url)).text(), GOODS);
+  assert.deepEqual([shop.payments().length, new Set(shop.payments()).size, first.signer.asked.length], [2, 1, 0]);
+});
+
 test('what was refused and has ended gives way, so that a merchant who refuses everything fills no store', async () => {
   let seconds = Date.now() / 1000;
   const store = memoryStore();

@@ -129,9 +129,16 @@ export const ENDS: readonly Guard[] = [
   [
     'an open payment of fetch is resumed',
     'fetch.js',
-    'if (left !== undefined)',
-    'if (false)',
+    'if (left !== undefined) {',
+    'if (false) {',
     ['resume', 'a call that failed without an outcome'],
+  ],
+  [
+    'and asks first whether any process was told to stop',
+    'fetch.js',
+    'watch.stale();',
+    '{}',
+    ['resume', 'what was signed is not sent again to an endpoint'],
   ],
   [
     'a payment of fetch is kept before it leaves',
