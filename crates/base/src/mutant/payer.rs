@@ -80,6 +80,8 @@ macro_rules! payer {
             /// A payment that is signed for another token is counted in the place of the one signed
             /// before.
             ElsewhereIsUncounted,
+            /// A clock that runs ahead for a moment drops what was counted.
+            ClocksForget,
             /// Transactions whose proof never came count as one.
             LostTransactionsAreOne,
             /// A payment that is signed beside one in doubt is in doubt as well.
