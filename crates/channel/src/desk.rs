@@ -53,6 +53,7 @@ impl ChannelDesk {
         if self.is_of_another_kind(&message) {
             return Some((refused(ChannelRefusal::NotFound, None), Write::Nothing));
         }
+        self.disbelieve_times_after(now);
         let seen = self.see(&message)?;
         let Some(channel) = &mut self.channel else {
             return Some((unknown(&message.ask), Write::Nothing));

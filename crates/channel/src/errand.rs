@@ -101,6 +101,12 @@ impl Channel {
         self.tries = self.tries.saturating_add(1);
         self.result = AttemptResult::Unseen;
         self.publish(self.accepted(), now);
+        // By MPP it may be a lower voucher, and no one is told of it.
+        if let (VoucherRule::Exact, Some(voucher)) = (self.rule, self.evidence)
+            && !planted(Mutant::SentIsUntold)
+        {
+            self.sent = Some((voucher, self.spent.min(voucher.cumulative)));
+        }
     }
 
     /// Whether money was sent for so lately that it is not sent for again.

@@ -17,6 +17,7 @@
 //! | [`looks`] | looks for deposits that wait, shared by all who show them |
 //! | [`messages`] | what the object of a channel is asked, and its answers |
 //! | [`desk`] | the object of a channel: how it answers, and what is written |
+//! | [`clock`] | what is not believed of a clock that ran ahead |
 //! | [`retention`] | how long answer and row are kept |
 //! | [`index`] | the list of channels, for operators |
 //! | [`refusal`] | why a voucher is refused, with the codes of both protocols |
@@ -36,6 +37,7 @@ extern crate alloc;
 
 pub mod authorizer;
 pub mod claims;
+pub mod clock;
 pub mod config;
 pub mod desk;
 pub mod errand;

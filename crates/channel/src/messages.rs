@@ -209,23 +209,28 @@ pub struct Snapshot {
     pub is_payer: bool,
     /// Its facts, if no request names them.
     pub facts: Option<String>,
+    /// The part that everyone may be told: the amount that was charged when a voucher was sent last
+    /// to claim by, and that voucher.
+    #[serde(default)]
+    pub sent: Option<(String, (String, String))>,
 }
 
-read_struct!(Snapshot { sight, spent, evidence, owed, is_payer, facts });
+read_struct!(Snapshot { sight, spent, evidence, owed, is_payer, facts; sent });
 
 impl Snapshot {
     pub(super) fn of(channel: &Channel) -> Self {
-        let evidence = channel.evidence().map(|evidence| {
-            let signature = hex::encode_prefixed(&evidence.signature.to_bytes());
-            (evidence.cumulative.to_string(), signature)
-        });
+        let shown = |voucher: HighestVoucher| {
+            let signature = hex::encode_prefixed(&voucher.signature.to_bytes());
+            (voucher.cumulative.to_string(), signature)
+        };
         Self {
             sight: SightText::of(channel.sight()),
             spent: channel.spent().to_string(),
-            evidence,
+            evidence: channel.evidence().copied().map(shown),
             owed: channel.earnings().is_some(),
             is_payer: false,
             facts: None,
+            sent: channel.sent().map(|(voucher, charged)| (charged.to_string(), shown(voucher))),
         }
     }
 

@@ -87,6 +87,9 @@ impl Channel {
             self.own.to_string(),
             write_lower(&firm.lower),
             mark(self.may_leave),
+            amount(self.sent.map(|(_, charged)| charged)),
+            amount(self.sent.map(|(voucher, _)| voucher.cumulative)),
+            signature(self.sent.map(|(voucher, _)| voucher)),
         ]
         .join("\n")
     }
@@ -140,6 +143,7 @@ impl Channel {
             agreement,
             last,
             published: lines.amount()??,
+            sent: None,
             tries: lines.time()??.secs(),
             listing: lines.time()?.map_or(ListNotice::Done, ListNotice::Due),
             paid_out: lines.amount()??,
@@ -188,6 +192,8 @@ impl Channel {
         // Rows of earlier versions do not have them.
         channel.firm.lower = lines.text().map_or(Some(Vec::new()), read_lower)?;
         channel.may_leave |= lines.text().is_some_and(|mark| !mark.is_empty());
+        let charged = lines.amount().flatten();
+        channel.sent = lines.voucher().flatten().zip(charged);
         Some(channel)
     }
 }

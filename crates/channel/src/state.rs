@@ -172,6 +172,9 @@ pub struct Channel {
     pub(super) last: Option<LastSale>,
     /// The highest voucher that was sent for a chain, where everyone reads it.
     pub(super) published: Amount,
+    /// The voucher that was sent last to claim by, and what was charged by then: a chain shows both.
+    /// `None` by MPP, and if an earlier version sent it.
+    pub(super) sent: Option<(HighestVoucher, Amount)>,
     /// Calls that have not helped, by which facilitators take turns.
     pub(super) turn: u64,
     /// Attempts to send for money since the chain last changed.
@@ -242,6 +245,7 @@ impl Channel {
             agreement: Agreement::Selling,
             last: None,
             published: sight.claimed,
+            sent: None,
             turn: 0,
             tries: 0,
             listing: ListNotice::Due(sight.at),
@@ -310,6 +314,13 @@ impl Channel {
     #[must_use]
     pub fn published(&self) -> Amount {
         self.published.max(self.sight.claimed)
+    }
+
+    /// The voucher that was sent last to claim by, and what was charged as far as a chain shows it:
+    /// whoever can show a voucher may be told both.
+    #[must_use]
+    pub fn sent(&self) -> Option<(HighestVoucher, Amount)> {
+        self.sent.map(|(voucher, charged)| (voucher, charged.max(self.sight.claimed)))
     }
 
     /// This voucher is sent for a chain, or the chain shows it.

@@ -6,9 +6,10 @@ use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::{errands, explore, vouchers};
+use crate::channel_payer::lost;
 use crate::sessions::{
-    by_mpp, ceilings, cheap, claims, dust, funds, kinds, overtaken, own, paid_out, payee, refunds,
-    restored, retention, sales, settlers, told, units, vain, waits, wrong,
+    ahead, by_mpp, ceilings, cheap, claims, dust, funds, kinds, overtaken, own, paid_out, payee,
+    refunds, restored, retention, sales, settlers, told, units, vain, waits, wrong,
 };
 
 /// A guard, the name of its test, and the test.
@@ -54,6 +55,11 @@ pub const TABLE: &[Row] = &[
         refunds::a_public_voucher_pays_everything_back_once_its_channel_has_rested_and_once_a_day
     ),
     row!(ReadersAreTold, refunds::a_public_voucher_is_told_what_the_chain_shows_and_nothing_else),
+    row!(SentIsUntold, lost::a_payer_whose_record_is_lost_or_old_goes_on_after_all_was_claimed),
+    row!(SentIsUntold, lost::a_payer_whose_record_is_lost_goes_on_while_no_claim_comes_through),
+    row!(OldRefundsAreUntold, lost::a_refund_by_an_old_record_pays_back_the_rest_after_all_was_claimed),
+    row!(AheadIsBelieved, ahead::who_withdraws_after_a_clock_ran_ahead_buys_nothing_more),
+    row!(AheadIsBelieved, ahead::what_was_earned_while_a_clock_ran_ahead_is_claimed_once_it_is_right),
     row!(DustIsWritten, cheap::vouchers_that_add_less_than_a_request_costs_write_nothing),
     row!(UndoneIsClaimed, paid_out::what_was_earned_before_a_deposit_that_is_undone_is_settled),
     row!(

@@ -402,6 +402,12 @@ pub fn a_row_is_read_as_it_was_written() {
     let mut refunded = bought.clone();
     refunded.see(Sight { refund_nonce: units(1), at: START.plus(9), ..sight(4) });
     states.push(refunded);
+    // A row of an earlier version, which has no voucher that was sent.
+    let row = bought.to_row();
+    let older = row.rsplitn(4, '\n').last().unwrap();
+    let older = Channel::from_row(older).unwrap();
+    assert_eq!((older.sent(), older.published()), (None, units(4)));
+    assert_eq!(bought.sent(), bought.evidence().map(|sent| (*sent, units(4))));
     bought.see(Sight { on_chain: OnChain::Leaving(START), at: START.plus(9), ..sight(10) });
     states.push(bought);
     let mut closed = channel(ANY, 10);

@@ -2,6 +2,7 @@
 
 mod deposits;
 mod keys;
+pub mod lost;
 mod refunds;
 mod terms;
 mod walk;

@@ -95,6 +95,69 @@ pub fn what_one_account_has_signed_is_not_signed_again_by_another_one() {
     assert!(exchange.pays_from(other).is_ok());
 }
 
+/// Goes on with what has ended, in a call that may pay again and spend so much a day, and returns its policy.
+fn goes_on(exchange: &mut Exchange, per_day: &str) -> Policy {
+    let rules = json!({"deadlineSecs": 1, "payAgain": true, "perDay": per_day, "pinPayees": false});
+    let rules = policy(&rules.to_string());
+    let next = exchange.go_on(rules.clone(), None, true, true, at(200));
+    assert!(matches!(next, Some(Next::Afresh)), "{next:?}");
+    rules
+}
+
+/// Whether a payment is proposed beside another one, and what the record says was spent in a day.
+fn beside(exchange: &Exchange, record: &str, rules: &Policy) -> (Value, String) {
+    let caps = Budget::from_text(Some(record)).unwrap().caps(rules, at(200));
+    let spent = caps.iter().find(|it| it.name == "perDay").unwrap().spent;
+    (exchange.proposal().unwrap()["again"].clone(), spent.to_decimal(18))
+}
+
+//
+#[test]
+pub fn what_another_account_pays_beside_what_has_ended_counts_beside_it() {
+    let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+    payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: true, ..HONEST });
+    let mut exchange = payer.open.take().unwrap();
+    let before = exchange.counted().to_owned();
+    let (own, other) = (account().address(), Address::parse(OTHER).unwrap());
+    let asked = merchant.asks(Terms::Usual);
+    let mut asks = |from: Address, per_day: &str| -> Result<((Value, String), bool), &str> {
+        let rules = goes_on(&mut exchange, per_day);
+        exchange.pays_from(from).unwrap();
+        assert!(matches!(exchange.answered(402, &asked, b"", at(200)), Next::Reserve));
+        let record = exchange.reserve(payer.record.as_deref(), at(200));
+        let record = record.map_err(|error| error.reason.code())?;
+        Ok((beside(&exchange, &record, &rules), exchange.counted() == before))
+    };
+    assert_eq!(asks(other, "0.01"), Err("budget_exhausted"));
+    // However often it was asked, it is another account than the one that signed.
+    assert_eq!(asks(other, "0.02"), Ok(((true.into(), "0.02".to_owned()), false)));
+    // The account that signed has the nonce that it had.
+    assert_eq!(asks(own, "0.01"), Ok(((false.into(), "0.01".to_owned()), true)));
+}
+
+//
+#[test]
+pub fn another_account_that_is_named_late_is_counted_and_asked_for_anew() {
+    let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+    payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: true, ..HONEST });
+    let mut exchange = payer.open.take().unwrap();
+    let other = Address::parse(OTHER).unwrap();
+    let rules = goes_on(&mut exchange, "0.02");
+    let asked = merchant.asks(Terms::Usual);
+    assert!(matches!(exchange.answered(402, &asked, b"", at(200)), Next::Reserve));
+    let record = exchange.reserve(payer.record.as_deref(), at(200)).unwrap();
+    assert_eq!(beside(&exchange, &record, &rules), (false.into(), "0.01".to_owned()));
+    exchange.pays_from(other).unwrap();
+    assert!(matches!(exchange.prepare(at(200)), Next::Reserve), "nothing is signed yet");
+    let record = exchange.reserve(Some(&record), at(200)).unwrap();
+    assert_eq!(beside(&exchange, &record, &rules), (true.into(), "0.02".to_owned()));
+    // A person who declines leaves what was signed before, and only that.
+    let released = exchange.release(Some(&record)).unwrap();
+    assert_eq!(beside(&exchange, &released, &rules).1, "0.01");
+    let Next::Sign(data) = exchange.prepare(at(200)) else { panic!("nothing to sign") };
+    assert_eq!(data["message"]["from"], OTHER);
+}
+
 //
 #[test]
 pub fn of_the_answer_that_asks_for_a_payment_its_terms_alone_are_kept() {

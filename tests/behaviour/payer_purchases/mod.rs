@@ -11,8 +11,9 @@ pub use walks::*;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use farebox_core::client::budget::Budget;
 use farebox_core::client::purchase::Earlier;
-use farebox_core::client::{Exchange, Next};
+use farebox_core::client::{Exchange, Next, Policy};
 use farebox_core::encoding::base64;
 use farebox_core::evm::address::Address;
 use farebox_core::http::Headers;

@@ -295,11 +295,11 @@ impl Door {
         self.desks.clear();
     }
 
-    /// The same from rows as they were before their last two lines.
-    pub fn restarts_from_older(&mut self) {
+    /// The same from rows as they were before their last lines, so many of them.
+    pub fn restarts_from_older(&mut self, lines: usize) {
         self.restarts();
         for row in self.rows.values_mut() {
-            let end = row.state.rmatch_indices('\n').nth(2).unwrap().0;
+            let end = row.state.rmatch_indices('\n').nth(lines - 1).unwrap().0;
             row.state.truncate(end);
         }
     }

@@ -1,8 +1,9 @@
 //! Sessions at the gate: one deposit, a voucher for each request, and what each wrong one is told.
 
+pub mod ahead;
 pub mod by_mpp;
 pub mod ceilings;
-mod chain;
+pub mod chain;
 pub mod cheap;
 pub mod claims;
 mod deaths;

@@ -109,7 +109,7 @@ pub fn a_voucher_that_stands_on_a_chain_fetches_nothing() {
     let next = door.payment("voucher", 3 * PRICE);
     door.buy(&next, "1");
     let published = door.buy(&last, "1");
-    assert_eq!(recovery(&published)["voucherState"], Value::Null);
+    assert_eq!(recovery(&published)["voucherState"]["signedMaxClaimable"], "20000");
     let lost = door.payment("voucher", 3 * PRICE);
     assert_eq!(recovery(&door.buy(&lost, "2"))["voucherState"]["signedMaxClaimable"], "30000");
 }

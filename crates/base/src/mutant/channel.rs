@@ -87,6 +87,12 @@ macro_rules! channel {
             BusyIsRefunded,
             /// Whoever shows such a voucher is told what was charged since.
             ReadersAreTold,
+            /// A payer who has lost the record is not shown the voucher that was sent last to claim by.
+            SentIsUntold,
+            /// Nor told of it by a refusal of a refund.
+            OldRefundsAreUntold,
+            /// Times that a clock has written which ran ahead are believed until they come.
+            AheadIsBelieved,
             /// Everyone who shows a deposit that waits has the node asked.
             LooksAreAlone,
             /// Each voucher is written, though it buys nothing.

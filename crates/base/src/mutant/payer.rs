@@ -80,6 +80,10 @@ macro_rules! payer {
             /// A payment that is signed for another token is counted in the place of the one signed
             /// before.
             ElsewhereIsUncounted,
+            /// A payment of another account beside what has ended counts as one with it.
+            AccountsAreOne,
+            /// An account that is named late counts as the one that its person was shown.
+            LateAccountsAreKnown,
             /// A clock that runs ahead for a moment drops what was counted.
             ClocksForget,
             /// Transactions whose proof never came count as one.

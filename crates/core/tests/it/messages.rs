@@ -244,8 +244,11 @@ fn channels() {
     let snapshot = format!(
         r#"{{"sight":{sight},"spent":"5","evidence":["10","0xab"],"owed":true,"is_payer":false,"facts":null}}"#
     );
+    let sent = snapshot.replace("null}", r#"null,"sent":["5",["10","0xab"]]}"#);
     for said in ["held", "repeated", "charged", "promised", "refunded", "taken", "refused"] {
-        for (promised, channel) in [("null", "null"), (r#"["1","5"]"#, snapshot.as_str())] {
+        for (promised, channel) in
+            [("null", "null"), (r#"["1","5"]"#, snapshot.as_str()), ("null", sent.as_str())]
+        {
             is_read_alike::<ChannelReply>(&format!(
                 r#"{{"said":"{said}","refusal":null,"stale":true,"charged":"5","promised":{promised},"kept":null,"channel":{channel}}}"#
             ));

@@ -56,6 +56,7 @@ pub fn next_call(
 ) -> Option<(Task, ErrandCall)> {
     let asks =
         |call: Option<FacilitatorCall>| call.map(|call| ErrandCall::Facilitator(Box::new(call)));
+    desk.disbelieve_times_after(now);
     // A node is asked about those of MPP.
     if ChannelFacts::read(&desk.terms).is_some() {
         return None;

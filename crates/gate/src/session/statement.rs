@@ -66,18 +66,28 @@ fn with_state(asked: &AskedSession<'_>, channel: Option<&Snapshot>) -> Offer {
         && let Some(choice) = offer.choices.iter_mut().find(|it| it.terms.network == *network)
         && let Some(SessionOffer { requirements: terms, .. }) = &mut choice.session
     {
-        // What a refund by a published voucher asks for, the chain shows: the answer need not.
-        if channel.is_payer || !matches!(asked.payment.purpose, Purpose::Refund(_)) {
+        // What a refund by a published voucher asks for, the chain shows: the answer need not, but to
+        // a payer whose record is older than that.
+        let shown = asked.payment.cumulative.to_string();
+        let is_old = channel.sent.as_ref().is_some_and(|(charged, _)| *charged != shown)
+            && !planted(Mutant::OldRefundsAreUntold);
+        if is_told(channel) || is_old || !matches!(asked.payment.purpose, Purpose::Refund(_)) {
+            let sent = channel.sent.as_ref().map(|(_, voucher)| voucher);
+            let proof = if is_told(channel) { channel.evidence.as_ref() } else { sent };
             terms.add("channelState", state(asked, channel));
-        }
-        if let Some((amount, signature)) = &channel.evidence
-            && channel.is_payer
-        {
-            let voucher = json!({"signedMaxClaimable": amount, "signature": signature});
-            terms.add("voucherState", voucher);
+            if let Some((amount, signature)) = proof {
+                let voucher = json!({"signedMaxClaimable": amount, "signature": signature});
+                terms.add("voucherState", voucher);
+            }
         }
     }
     offer.written()
+}
+
+/// Whether it is told all that is known of its channel. Anyone else is told what was sent for a chain
+/// or is shown there, with the proof, by which a payer who has lost the record goes on.
+fn is_told(channel: &Snapshot) -> bool {
+    channel.is_payer || planted(Mutant::ReadersAreTold)
 }
 
 /// The terms after a facilitator's refusal, with the settlement that failed.
@@ -123,11 +133,11 @@ pub(super) fn settled(
     reply.with(Version::V2.settlement_header(), &header::encode(&json::text(&value)))
 }
 
-/// A channel as the scheme tells of it: what was charged since the chain was asked is for its payer
+/// A channel as the scheme tells of it: what was charged since a voucher was sent last is for its payer
 /// alone.
 fn state(asked: &AskedSession<'_>, channel: &Snapshot) -> Value {
-    let is_told = channel.is_payer || planted(Mutant::ReadersAreTold);
-    let charged = if is_told { &channel.spent } else { &channel.sight.claimed };
+    let sent = channel.sent.as_ref().map_or(&channel.sight.claimed, |(charged, _)| charged);
+    let charged = if is_told(channel) { &channel.spent } else { sent };
     json!({
         "channelId": asked.payment.channel.to_string(),
         "balance": channel.sight.deposit,

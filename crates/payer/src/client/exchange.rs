@@ -144,6 +144,8 @@ pub struct Exchange {
     going: Going,
     /// The slot of what has ended, by its name.
     ended_in: String,
+    /// The account that signed it; the zero address if it is not known.
+    ended_by: Address,
     /// The earlier authorizations with the same nonce: one of them may be charged instead.
     earlier: Vec<Earlier>,
     /// The time as of which the latest proposal was prepared.
@@ -203,6 +205,7 @@ impl Exchange {
             terms: None,
             going: Going::Begins,
             ended_in: String::new(),
+            ended_by: Address::ZERO,
             earlier: Vec::new(),
             as_of: UnixTime::from_secs(0),
             identifier: Some(format!("pay_{}", hex::encode(id))),
@@ -260,7 +263,8 @@ impl Exchange {
     ///
     /// # Errors
     /// [`Reason::PaymentUnresolved`] if another account has signed for this purchase and what it
-    /// signed has ended: a nonce is one account's, so this one would be charged beside it.
+    /// signed has ended: a nonce is one account's, so this one would be charged beside it. Where the
+    /// policy allows that, it counts beside it.
     pub fn pays_from(&mut self, payer: Address) -> Result<(), ClientError> {
         self.go_on_from(payer)?;
         self.payer = payer;
@@ -474,7 +478,8 @@ impl Exchange {
     }
 
     /// Prepares the data for the wallet: valid from now on, however long the approval took. A
-    /// challenge that has expired meanwhile is not signed.
+    /// challenge that has expired meanwhile is not signed. What is counted in the place of another
+    /// account's payment is counted by itself first, and its person is asked anew.
     pub fn prepare(&mut self, now: UnixTime) -> Next {
         let Some(proposed) = self.state.proposed() else {
             return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is reserved"));
@@ -483,6 +488,11 @@ impl Exchange {
         let charge = offer.charge();
         if charge.is_some_and(|charge| charge.is_expired(now)) {
             return self.ask_afresh();
+        }
+        // A wallet that was named late may be charged beside what was signed before.
+        let is_new = self.is_anothers(self.payer) && self.name_of(&offer) != self.counted;
+        if is_new && !planted(Mutant::LateAccountsAreKnown) {
+            return Next::Reserve;
         }
         // What was signed before is counted already, and another signature of its nonce charges nothing more.
         let is_late = !self.state.is_paid() && now > self.counted_at.plus(RECOUNT_SECS);

@@ -120,6 +120,7 @@ impl PayeeAccount<'_> {
 /// The question that is due about a channel of MPP, if one is. Its row is written first: after
 /// a crash the attempt counts as made.
 pub fn ask_channel(desk: &mut ChannelDesk, now: UnixTime) -> Option<(NodeTask, ChainCall)> {
+    desk.disbelieve_times_after(now);
     let task = match desk.channel.as_ref()?.errand(now) {
         // The contract pays at once, and refunds nothing before it closes.
         ChannelErrand::Rest(_) | ChannelErrand::Refund(..) | ChannelErrand::PayOut => {

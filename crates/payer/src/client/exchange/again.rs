@@ -3,8 +3,9 @@
 //! A signed payment that delivered nothing stays the purchase of its request. While its
 //! authorization can be charged, it is sent again; if the server then asks for other terms, or the
 //! authorization has ended, those are signed with the same nonce, which the token accepts once. A
-//! nonce that the payer does not choose, and another token, are signed only once nothing can be
-//! charged any more and a person or the policy says so, and are counted beside what was signed before.
+//! nonce that the payer does not choose, another token, and another account are signed for only once
+//! nothing can be charged any more and a person or the policy says so, and are counted beside what was
+//! signed before.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -166,6 +167,7 @@ impl Exchange {
                 return Some(self.doubt(asks, now));
             };
             (self.going, self.ended_in) = (Going::Ended, slot.name());
+            self.ended_by = paid.prepared.authorization.from;
             self.remember();
             self.state = ExchangeState::Plain;
             return Some(Next::Afresh);
@@ -191,17 +193,23 @@ impl Exchange {
         self.afresh_if_asked(asks, now)
     }
 
-    /// Whether this account may sign for what an earlier one has signed.
-    pub(super) fn go_on_from(&self, payer: Address) -> Result<(), ClientError> {
-        let earlier = self.payer;
-        let is_other = matches!(self.going, Going::Ended) && !earlier.is_zero() && earlier != payer;
+    /// Whether this account may sign for what an earlier one has signed: it counts beside that.
+    pub(super) fn go_on_from(&mut self, payer: Address) -> Result<(), ClientError> {
+        let is_other = self.is_anothers(payer);
         if !is_other || self.policy.pays_again || planted(Mutant::EndedIsPaidAgain) {
+            self.is_elsewhere |= is_other;
             return Ok(());
         }
         Err(ClientError::new(
             Reason::PaymentUnresolved,
             "another account has signed for this request before, and only the chain tells whether it was charged; pay from that account, or set policy.payAgain",
         ))
+    }
+
+    /// Whether what has ended was signed by another account than this one, which has a nonce of its own.
+    pub(super) fn is_anothers(&self, payer: Address) -> bool {
+        let is_other = !self.ended_by.is_zero() && self.ended_by != payer;
+        is_other && self.going == Going::Ended && !planted(Mutant::AccountsAreOne)
     }
 
     fn afresh_if_asked(&mut self, asks: bool, now: UnixTime) -> Next {
@@ -239,7 +247,7 @@ impl Exchange {
         let is_in =
             |offer: &Offer| Slot::of(offer).is_some_and(|slot| slot.name() == self.ended_in);
         // Nothing is elsewhere before it is signed: until then the purchase has the nonce that it had.
-        self.is_elsewhere = !challenge.offers.iter().any(is_in);
+        self.is_elsewhere = self.is_anothers(self.payer) || !challenge.offers.iter().any(is_in);
         if !self.is_elsewhere {
             challenge.offers.retain(is_in);
         } else if !self.pays_beside(self.asks) && !planted(Mutant::EndedIsPaidElsewhere) {
