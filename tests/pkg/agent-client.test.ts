@@ -240,6 +240,8 @@ test("a review is a denial with the event's id, and other reasons of a denial ar
   const reason = 'Blocked by policy. Review event created for operator follow-up.';
   const error = await failure({ body: { ...DENY, reasonCode: 'policy_review_required', reason, policyReviewEventId: ID(9) } });
   assert.deepEqual([error.kind, error.policyReviewEventId, error.response.status, error.reason], ['denied', ID(9), 403, reason]);
+  const again = await failure({ body: { ...PREFLIGHT_FAILED, policyReviewEventId: ID(9) } });
+  assert.deepEqual([again.kind, again.policyReviewEventId, again.response.status], ['preflight_failed', ID(9), 502]);
   const mixed = await failure({
     body: { outcome: 'deny', reasonCode: 'challenge_mixed_environment_candidates', reason: 'Test and main networks are mixed.' },
   });

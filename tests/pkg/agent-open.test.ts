@@ -502,6 +502,29 @@ test('a control plane that refuses a first attempt itself has paid nothing, and 
   }
 });
 
+// A-743
+test('what a person has approved keeps its key for as long as nothing says that the approval has ended', async () => {
+  shop.answers = (_, response) => ask(response);
+  const denied = (policyReviewEventId?: string) => ({ kind: 'denied', ...(policyReviewEventId && { policyReviewEventId }) });
+  const taken = { ...undecided(409, { message: 'none', code: 'idempotency_key_conflict' }), response: new Response('', { status: 409 }) };
+  for (const [put, isKept] of [
+    [denied('r'), true],
+    [{ kind: 'preflight_failed', policyReviewEventId: 'r' }, true],
+    [REFUSED, true],
+    [undecided(503), true],
+    [taken, false],
+    // A person has said no, or the rules.
+    [denied(), false],
+    [{ kind: 'preflight_failed' }, false],
+    [DELIVERED('settled'), false],
+  ] as const) {
+    const { client, keys } = answeringPlane([denied('r'), put, DELIVERED('settled')]);
+    const harness = new AgentHarness({ client });
+    for (let turn = 0; turn < 3; turn += 1) await buy(harness);
+    assert.deepEqual([keys[1] === keys[0], keys[2] === keys[0]], [true, isKept], JSON.stringify(put));
+  }
+});
+
 async function confirmed(desk: PaymentDesk) {
   const quote = await desk.quote({ url: `${shop.url}/report` });
   assert.ok(quote.needsConfirm);

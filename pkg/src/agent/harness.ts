@@ -411,10 +411,15 @@ function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: stri
   if (openKey !== undefined) return { ...bound, idempotencyKey: openKey };
   // One that a person looks at is approved under its key.
   const { executionResult, idempotencyKey } =
-    [...records.values()].filter((it) => it.digest === record.digest && it.executionResult?.harnessDisposition === 'executed').at(-1) ?? {};
+    [...records.values()].filter((it) => it.digest === record.digest && isJudged(it)).at(-1) ?? {};
   const isReviewed =
     executionResult?.harnessDisposition === 'executed' && executionResult.policyReviewEventId !== undefined && idempotencyKey !== undefined;
   return isReviewed ? { ...record, idempotencyKey } : record;
+}
+
+/** Whether its last attempt says what became of a review of it. Where there was no decision it goes on, unless its key is another request's. */
+function isJudged({ executionResult: it }: Kept): boolean {
+  return it?.harnessDisposition === 'executed' && (it.sdkOutcomeKind !== 'request_failed' || it.status === 409);
 }
 
 function resumes(costSummary: string | undefined): string {

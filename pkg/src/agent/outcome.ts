@@ -45,7 +45,7 @@ export type ExecutionFailedPaidResponse = Base &
   Attempt & { kind: 'execution_failed'; reason: string; decision: Decision<'execution_failed'> };
 /** It could not be tried. */
 export type PreflightFailedPaidResponse = Base &
-  Attempt & { kind: 'preflight_failed'; reason: string; decision: Decision<'preflight_failed'> };
+  Attempt & { kind: 'preflight_failed'; reason: string; decision: Decision<'preflight_failed'>; policyReviewEventId?: string };
 /** There is no decision. */
 export type RequestFailedPaidResponse = Base & {
   kind: 'request_failed';
@@ -181,8 +181,18 @@ export function outcomeOf(
         reason,
         decision,
       };
-    case 'preflight_failed':
-      return { kind: 'preflight_failed', protocol, response: said(502, decision), ...attemptOf(decision), reason, decision };
+    case 'preflight_failed': {
+      const { policyReviewEventId } = decision;
+      return {
+        kind: 'preflight_failed',
+        protocol,
+        response: said(502, decision),
+        ...attemptOf(decision),
+        reason,
+        decision,
+        ...having({ policyReviewEventId }),
+      };
+    }
   }
 }
 

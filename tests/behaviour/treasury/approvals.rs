@@ -17,7 +17,7 @@ fn prepared(asked: &Preparation, signature: Option<&str>) -> Command {
     }
 }
 
-//
+//
 #[test]
 pub fn a_budget_that_is_full_for_a_while_uses_no_approval_up() {
     let mut world = World::under(json!({
@@ -27,7 +27,7 @@ pub fn a_budget_that_is_full_for_a_while_uses_no_approval_up() {
     }));
     let body = keyed("75000", "k");
     let (first, review) = asked(&mut world, &body);
-    world.operate(Operation::Approve(review));
+    world.operate(Operation::Approve(review.clone()));
     // Another agent spends what the organization may spend in this hour.
     let mut others = keyed("40000", "o");
     others["context"]["agent"] = json!("tester");
@@ -38,6 +38,7 @@ pub fn a_budget_that_is_full_for_a_while_uses_no_approval_up() {
         assert_eq!(told.outcome(), ("deny", "policy_denied"));
         assert!(told.reason().contains("hourly budget of $0.10 exceeded"), "{}", told.reason());
         assert_eq!(told.text("paidRequestId"), first.text("paidRequestId"));
+        assert_eq!(told.text("policyReviewEventId"), review);
         assert!(told.headers.iter().any(|(name, _)| name == "farebox-figures"));
         assert_eq!((world.rows.decisions.clone(), world.rows.reviews.clone()), kept);
     }
@@ -66,12 +67,13 @@ pub fn a_signer_that_says_nothing_for_a_while_uses_no_approval_up() {
     let mut world = with_signer();
     let body = keyed("75000", "k");
     let (first, review) = asked(&mut world, &body);
-    world.operate(Operation::Approve(review));
+    world.operate(Operation::Approve(review.clone()));
     for _ in 0..3 {
         let Answer::Prepare(asked) = world.ask(BUYER_KEY, &body) else { panic!("nothing begins") };
         let told = world.reply(prepared(&asked, None));
         assert_eq!(told.outcome(), ("preflight_failed", "preflight_incompatible"));
         assert_eq!(told.text("paidRequestId"), first.text("paidRequestId"));
+        assert_eq!(told.text("policyReviewEventId"), review);
         assert_eq!(states(&mut world, None), ["approved"]);
         assert!(world.rows.attempts.is_empty() && world.rows.parcels.is_empty());
     }

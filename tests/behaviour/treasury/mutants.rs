@@ -180,6 +180,10 @@ pub const TABLE: &[Row] = &[
         ClaimsOutliveReadings,
         reports::a_transaction_that_the_chain_does_not_bear_out_is_no_evidence
     ),
+    row!(
+        PutOffsForgetReviews,
+        approvals::a_budget_that_is_full_for_a_while_uses_no_approval_up
+    ),
     row!(ApprovalsCoverAnything, reviews::an_approval_covers_what_is_sent),
     row!(
         ApprovalsCoverRedirects,

@@ -115,6 +115,13 @@ export const AGENT: readonly Guard[] = [
     ['redirected', 'a desk pays'],
   ],
   [
+    'what is no decision ends no review',
+    'agent/harness.js',
+    "it.sdkOutcomeKind !== 'request_failed' || ",
+    'true || ',
+    ['agent-open', 'what a person has approved'],
+  ],
+  [
     'what a treasury signed is open until its end',
     'agent/outcome.js',
     'MAX_VALIDITY_SECS + LATE_SECS',

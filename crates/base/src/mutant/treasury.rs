@@ -7,6 +7,8 @@ macro_rules! treasury {
             ApprovalsOutliveAgents,
             /// A full budget uses up what a person has approved.
             FullBudgetsUseApprovals,
+            /// An answer that puts an approved payment off does not name its review.
+            PutOffsForgetReviews,
             /// A signer that says nothing for a moment uses up what a person has approved.
             SilentSignersUseApprovals,
             /// The end of a runtime token uses up what a person has approved.

@@ -206,6 +206,7 @@ impl Reservations<'_> {
         let why = why.clone();
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
         (said.evidence, said.figures) = (why.evidence, why.figures.map(Into::into));
+        said.waits = true;
         said.write(&mut told, scene.now.secs());
         let id = held.attempt.id.clone();
         let mut changes = void(books, held.attempt.clone(), scene.now)?;

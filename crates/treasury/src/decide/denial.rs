@@ -104,6 +104,7 @@ pub(super) fn refuse<B: Rows>(
         let mut told = row.clone();
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
         (said.evidence, said.figures) = (why.evidence, why.figures.map(Into::into));
+        said.waits = true;
         said.write(&mut told, now.secs());
         draft.changes.extend(why.notice.map(|notice| Change::Outbox(*notice)));
         return Ok(Decision {

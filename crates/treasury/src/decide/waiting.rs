@@ -100,7 +100,8 @@ pub(super) fn keep_waiting<B: Rows>(
     if !is_covered(known, &draft) {
         return Ok(Decision::reply(refused::conflict()));
     }
-    DecisionAnswer::new(why.outcome, why.code, &why.reason).write(&mut row, now);
+    let said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
+    DecisionAnswer { waits: true, ..said }.write(&mut row, now);
     Ok(Decision::reply(receipts.reply(&row)))
 }
 

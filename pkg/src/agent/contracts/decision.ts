@@ -71,6 +71,8 @@ export const sdkPaymentDecisionPreflightFailedResponseSchema = object({
   outcome: choice('preflight_failed'),
   ...attempt,
   reasonCode: choice('preflight_incompatible'),
+  /** The review whose approval serves again. */
+  policyReviewEventId: id().optional(),
   evidence,
 });
 export const sdkPaymentDecisionExecutingResponseSchema = object({
