@@ -394,6 +394,7 @@ const TABLE: &[Row] = &[
     row!(OpeningsAreNeverDoubted, session_payer::vouchers::an_opening_without_an_answer_ends_no_session_at_a_payee_without_codes),
     row!(LateDoubtsSignOn, session_payer::vouchers::refusals_without_a_word_that_come_at_once_sign_one_voucher_on),
     row!(UsedVouchersAreShown, session_payer::vouchers::a_voucher_below_what_is_used_is_passed_over),
+    row!(SchemasSpoilDocuments, crate::published::described::what_no_reader_takes_spoils_no_document_of_others),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::world::origin::Say;
 use crate::world::{Response, With, World, get, request, routes, vars};
 
-mod described;
+pub mod described;
 mod operations;
 mod terms;
 

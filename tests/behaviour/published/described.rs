@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world;
+use super::{openapi, world};
 use crate::world::{With, World, decoded, get, request, vars};
 
 /// The extension of the 402 for this request to a gate with this route.
@@ -67,6 +67,56 @@ fn a_route_with_parameters_is_one_resource_whatever_stands_in_their_place() {
             bazaar(json!({"path": path, "price": "$0.01", "bazaar": {}}), "GET", target);
         assert_eq!(extension["routeTemplate"], template, "{path} {target}");
         assert_eq!(extension["info"]["input"]["pathParams"], parameters, "{path} {target}");
+    }
+}
+
+//
+#[test]
+pub fn what_no_reader_takes_spoils_no_document_of_others() {
+    let sound = json!({"type": "object", "properties": {"a": {
+        "type": ["string", "null"], "enum": ["x", null], "minLength": 1, "pattern": "^x",
+        "anyOf": [true, {"items": {"multipleOf": 0.5}}], "x-more": 1, "nullable": true,
+    }}, "required": ["a"], "additionalProperties": false});
+    let schema =
+        |schema: Value| json!({"body": "json", "input": {"a": "x"}, "input_schema": schema});
+    let property = |it: Value| schema(json!({"type": "object", "properties": {"a": it}}));
+    let example = |output: Value| json!({"body": "json", "output": output});
+    let fine = [schema(sound.clone()), example(json!({"type": 5, "required": "a", "ref": "#/x"}))];
+    let spoiling = [
+        schema(json!({"type": 5, "properties": "x"})),
+        property(json!({"$ref": "#/nowhere"})),
+        schema(json!({"$ref": "#/paths"})),
+        schema(json!({"$defs": {"a": {}}})),
+        schema(json!({"definitions": {"a": {}}})),
+        example(json!({"$ref": "https://evil.example/x"})),
+        example(json!([{"$id": "#a"}])),
+        property(json!({"type": "text"})),
+        property(json!({"type": []})),
+        property(json!({"type": ["string", "string"]})),
+        property(json!({"required": ["a", "a"]})),
+        property(json!({"required": true})),
+        property(json!({"enum": "a"})),
+        property(json!({"items": [{}]})),
+        property(json!({"allOf": []})),
+        property(json!({"not": 1})),
+        property(json!({"minLength": -1})),
+        property(json!({"minimum": "1"})),
+        property(json!({"multipleOf": 0})),
+        property(json!({"uniqueItems": 1})),
+        property(json!({"description": {}})),
+        property(json!({"dependentRequired": {"a": "b"}})),
+        property(json!({"discriminator": 5})),
+        property(json!("x")),
+    ];
+    let all = fine.iter().map(|it| (it, true)).chain(spoiling.iter().map(|it| (it, false)));
+    for (described, is_told) in all {
+        let route = |path: &str, described: &Value| json!({"path": path, "price": "$0.01", "methods": ["POST"], "bazaar": described});
+        let document = openapi(json!([route("/one", described), route("/other", &fine[0])]));
+        let body = |path: &str| document["paths"][path]["post"]["requestBody"]["content"].clone();
+        assert_eq!(body("/other")["application/json"]["schema"], sound);
+        assert_eq!(body("/one").get("application/json").is_some(), is_told, "{described}");
+        assert!(document["paths"]["/one"]["post"]["x-payment-info"].is_object());
+        assert!(bazaar(route("/one", described), "POST", "/one").is_object(), "its own 402 has it");
     }
 }
 

@@ -215,6 +215,8 @@ macro_rules! gate {
             ClosedAsks,
             /// A body may flow to the origin for longer than its payment is good.
             UploadOutlastsPayment,
+            /// Any description of requests stands in the document about all routes.
+            SchemasSpoilDocuments,
         }
     };
 }

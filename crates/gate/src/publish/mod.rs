@@ -15,6 +15,7 @@ pub(super) mod document;
 pub mod listing;
 mod llms;
 mod openapi;
+mod schema;
 mod well_known;
 
 use alloc::string::String;

@@ -14,6 +14,7 @@ use farebox_wire::x402::mints::is_dollar;
 use serde_json::{Map, Value};
 
 use super::listing::ListedPath;
+use super::schema::is_sound;
 use super::{Document, DocumentContext, Service};
 use crate::offer::{AssetLabel, Choice, Offer};
 use farebox_base::encoding::json::{self, object as members};
@@ -71,7 +72,7 @@ fn path_item(shop: &DocumentContext<'_>, item: &ListedPath) -> Value {
 }
 
 fn operation(method: &str, item: &ListedPath, offer: &Offer) -> Value {
-    let described = offer.bazaar.as_deref().filter(|declaration| declaration.takes(method));
+    let described = offer.bazaar.as_deref().filter(|it| it.takes(method) && is_sound(it));
     let mut parameters: Vec<Value> = item
         .parameters
         .iter()
