@@ -264,6 +264,57 @@ fn a_credential_is_no_label() {
     assert!(stored.contains("ada") && !stored.contains("oooo"), "{stored}");
 }
 
+//
+#[test]
+pub fn a_query_that_is_paid_and_not_passed_on_is_asked_of_no_one() {
+    let error = "callUrl must have no query where settle is before, or where input is a query";
+    let (city, none) = (json!({"city": "Rome"}), json!({}));
+    for (charges, settle, method, input, status) in [
+        ("gate", "before", "POST", &none, 400),
+        ("gate", "after", "GET", &city, 400),
+        ("gate", "after", "DELETE", &city, 400),
+        ("gate", "after", "GET", &none, 201),
+        ("gate", "after", "POST", &city, 201),
+        ("seller", "before", "GET", &city, 201),
+    ] {
+        for (query, status) in [("?key=1", status), ("", 201)] {
+            let mut body = gated();
+            body["callUrl"] = format!("https://seller.example.com/echo{query}").into();
+            (body["charges"], body["settle"]) = (charges.into(), settle.into());
+            (body["method"], body["input"]) = (method.into(), input.clone());
+            let error = if status == 400 { error } else { "" };
+            let told = World::new().publish(&body);
+            assert_eq!(told.error(), (status, error), "{charges} {settle} {method} {query}");
+        }
+    }
+}
+
+//
+#[test]
+pub fn the_query_of_a_seller_s_url_is_told_to_no_one() {
+    for (charges, shown) in [("gate", "/echo"), ("seller", "/echo?key=abc")] {
+        let mut world = World::new();
+        let mut body = gated();
+        body["charges"] = charges.into();
+        body["callUrl"] = "https://seller.example.com/echo?key=abc".into();
+        let published = world.publish(&body);
+        let (one, all) = (world.reply(Command::Show("echo".into())), world.list(""));
+        let back = world.signed(1, "deactivate", "echo", &json!({})).to_string();
+        let back = world.reply(Command::Deactivate(Labels::default(), "echo".into(), back));
+        let gone = world.reply(Command::Show("echo".into()));
+        for (told, skill) in [
+            (&published, &published.body["skill"]),
+            (&one, &one.body["skill"]),
+            (&all, &all.body["skills"][0]),
+            (&back, &back.body["skill"]),
+            (&gone, &gone.body["skill"]),
+        ] {
+            assert_eq!(skill["callUrl"], format!("https://seller.example.com{shown}"));
+            assert_eq!(told.text.contains("abc"), charges == "seller", "{told:?}");
+        }
+    }
+}
+
 #[test]
 pub fn an_operator_takes_back_any_skill_for_a_reason() {
     let mut world = World::new();

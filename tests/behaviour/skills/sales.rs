@@ -308,6 +308,68 @@ pub fn what_was_settled_at_an_earlier_price_is_served_however_late() {
     }
 }
 
+//
+#[test]
+pub fn what_was_settled_is_served_by_the_version_that_takes_it() {
+    let of = |method: &str, query: &str| Sale {
+        method: method.into(),
+        query: query.into(),
+        transaction: "0x1".into(),
+        ..sale("250000")
+    };
+    let url = |path: &str| format!("https://seller.example.com/{path}");
+    for (member, value, now, then) in [
+        ("method", "GET".into(), (of("GET", "a=1"), "new?a=1"), of("POST", "a=1")),
+        ("callUrl", url("new?v=2"), (of("POST", ""), "new?v=2"), of("POST", "a=1")),
+    ] {
+        let mut world = World::new();
+        let mut body = gated();
+        body["settle"] = "before".into();
+        assert_eq!(world.publish(&body).status, 201);
+        (body["version"], body["settle"]) = ("1.1.0".into(), "after".into());
+        body["callUrl"] = url("new").into();
+        body[member] = value.into();
+        let signed = world.signed(1, "version", "echo", &body).to_string();
+        let told = world.reply(Command::Revise(Labels::default(), "echo".into(), signed));
+        assert_eq!(told.status, 201, "{told:?}");
+        world.now += 30 * 86_400_000;
+        for (sale, path) in [now, (then, "echo?a=1")] {
+            let Answer::Forward(forward) = sold(&mut world, sale) else { panic!("{member}") };
+            assert_eq!(forward.url, url(path), "{member}");
+        }
+        assert_eq!(refused(sold(&mut world, of("PUT", "a=1"))), 405, "{member}");
+    }
+}
+
+//
+#[test]
+pub fn a_payload_that_its_seller_does_not_get_uses_nothing() {
+    let mut world = World::new();
+    let mut body = gated();
+    (body["method"], body["packs"]) = ("GET".into(), json!({"starter": "$5.00"}));
+    assert_eq!(world.publish(&body).status, 201);
+    let (_, key) = pack(&mut world);
+    for pack in [None, Some(key)] {
+        let mut asked = invocation("", "a");
+        asked.pack = pack;
+        let told = world.reply(Command::Invoke(Box::new(asked.clone())));
+        let error = "A skill of method GET takes no payload: send none, or buy it with a wallet";
+        assert_eq!(told.error(), (400, error));
+        assert!(world.rows.invocations.is_empty());
+        assert_eq!(world.rows.packs.values().next().unwrap().used, 0);
+        for payload in [json!({}), Value::Null] {
+            asked.body = json!({"agentId": "buyer", "payload": payload}).to_string();
+            let Answer::Errand(Errand::Call(call)) =
+                world.send(Command::Invoke(Box::new(asked.clone())))
+            else {
+                panic!("{payload}")
+            };
+            assert_eq!((call.method.as_str(), call.body), ("GET", None));
+        }
+        world.rows.invocations.clear();
+    }
+}
+
 //
 #[test]
 pub fn what_answers_a_payment_again_is_asked_again() {

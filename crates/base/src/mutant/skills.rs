@@ -195,6 +195,16 @@ macro_rules! skills {
             NetworksAreOnlyCounted,
             /// A seller's description stands as the market's word.
             SellersSpeakForMarket,
+            /// The same in the documents of its gate.
+            SellersSpeakForGate,
+            /// The price alone says which version a sale has bought.
+            PriceAloneChooses,
+            /// A skill is published though it refuses queries that are paid before they are seen, or asked for.
+            QueriesAreLost,
+            /// The query of a `callUrl` is shown to everybody.
+            SellersKeysAreShown,
+            /// A payload that the seller does not get is paid for.
+            PayloadsAreDropped,
         }
     };
 }

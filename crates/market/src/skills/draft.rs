@@ -15,10 +15,11 @@ use crate::text::{Members, list, quoted};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_base::text::single_line;
 
 /// Number of the layout of routes. Raise it with each change of what a route says or weighs: what an
 /// earlier version wrote is written anew then.
-pub(super) const LAYOUT: u32 = 2;
+pub(super) const LAYOUT: u32 = 3;
 /// Longest description of a route, bytes.
 const MAX_DESCRIPTION: usize = 256;
 /// Milliseconds before a table is written again, doubled with each failure.
@@ -196,11 +197,13 @@ fn route(path: &str, method: &str, price: &str, pay_to: &str) -> Members {
         .text("pay_to", pay_to)
 }
 
-/// Name and description in one line that the gate accepts.
+/// Name and description in one line that the gate accepts. The gate's documents show it beside words of
+/// the gate, so it begins with whose word it is.
 fn describe(skill: &SkillRow) -> String {
-    let whole = alloc::format!("{}: {}", skill.name, skill.description);
+    let whose = if planted(Mutant::SellersSpeakForGate) { "" } else { "The seller says: " };
+    let whole = alloc::format!("{whose}{}: {}", skill.name, skill.description);
     let mut text = String::new();
-    for c in whole.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+    for c in single_line(&whole) {
         if text.len().saturating_add(c.len_utf8()) > MAX_DESCRIPTION {
             break;
         }

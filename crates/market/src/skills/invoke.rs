@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::booking::Bookings;
 use super::books::{Change, Rows};
@@ -40,13 +41,8 @@ struct Carried<'a> {
 }
 
 /// Whether a pack gives a call of this skill.
-fn check_pack(
-    pack: &PackRow,
-    skill: &SkillRow,
-    version: &VersionRow,
-    now: u64,
-) -> Result<(), Response> {
-    if !pack.is_of(skill) || version.charges != Charges::Gate {
+fn check_pack(pack: &PackRow, called: CalledSkill<'_>, now: u64) -> Result<(), Response> {
+    if !pack.is_of(called.skill) || called.version.charges != Charges::Gate {
         return Err(refusal(403, "This pack is for another skill"));
     }
     let standing = Standing::of(pack, now);
@@ -55,6 +51,19 @@ fn check_pack(
     }
     let body = members(402, "insufficient_balance").text("status", standing.name());
     Err(Response::json(402, body.done()))
+}
+
+/// Whether the seller would get the payload.
+fn check_payload(version: &VersionRow, members: &Map<String, Value>) -> Result<(), Response> {
+    let is_empty = match members.get("payload") {
+        None | Some(Value::Null) => true,
+        Some(payload) => payload.as_object().is_some_and(Map::is_empty),
+    };
+    if version.is_bare() && !is_empty && !planted(Mutant::PayloadsAreDropped) {
+        let error = "A skill of method GET takes no payload: send none, or buy it with a wallet";
+        return Err(refusal(400, error));
+    }
+    Ok(())
 }
 
 /// The account that pays for an invocation.
@@ -134,12 +143,10 @@ impl Invocations<'_> {
             return refuse(refused::no_skill());
         };
         let payer = or_reply!((payer).map_err(Response::no_store));
-        if let Some(pack) = &payer.pack
-            && let Err(response) = check_pack(pack, &skill, &version, moment.now)
-        {
-            return refuse(response);
-        }
         let called = CalledSkill { skill: &skill, version: &version };
+        let checked = payer.pack.iter().try_for_each(|pack| check_pack(pack, called, moment.now));
+        let checked = checked.and_then(|()| check_payload(&version, &members));
+        or_reply!(checked.map_err(Response::no_store));
         let row = begin_row(books, called, &payer, mark(&payer), moment)?;
         let call = self.write_call(&row, called, &payer, payload, moment);
         let mut changes: Vec<Change> = write_key(&row, FOR_EVER).into_iter().collect();
@@ -185,11 +192,10 @@ impl Invocations<'_> {
         moment: Now<'_>,
     ) -> SellerCall {
         let CalledSkill { skill, version } = called;
-        let is_bare = version.method == "GET";
         let body = Members::new().text("agentId", &row.agent);
         let body = if payload.is_empty() { body } else { body.raw("payload", payload) };
         let mut headers = Vec::from([("accept".to_string(), "application/json".to_string())]);
-        if !is_bare {
+        if !version.is_bare() {
             headers.push(("content-type".to_string(), "application/json".to_string()));
         }
         let (through, url) = match (&payer.pack, version.charges) {
@@ -207,7 +213,7 @@ impl Invocations<'_> {
             method: version.method.clone(),
             url,
             headers,
-            body: (!is_bare).then(|| body.done()),
+            body: (!version.is_bare()).then(|| body.done()),
             timeout_ms: CALL_MS,
         }
     }

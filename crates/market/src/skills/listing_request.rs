@@ -142,7 +142,7 @@ impl ListingRequests<'_> {
                 .filter(|text| Semver::parse(text).is_some())
                 .ok_or_else(|| refusal(400, "version must be a semantic version"))?,
         };
-        Ok(VersionRow {
+        let version = VersionRow {
             skill: String::new(),
             version: version.to_string(),
             price,
@@ -157,7 +157,9 @@ impl ListingRequests<'_> {
             packs,
             created: now,
             until: None,
-        })
+        };
+        check_query(&version, members)?;
+        Ok(version)
     }
 
     fn check_url(&self, url: &str) -> Result<(), Response> {
@@ -294,6 +296,25 @@ fn read_choice<'a>(
             refusal(400, &alloc::format!("{name} must be one of: {}", words.join(", ")))
         }),
     }
+}
+
+/// Refuses a version that takes no query where the gate's documents ask for one, or where the money
+/// has moved before the market sees that there is one.
+fn check_query(version: &VersionRow, members: &Map<String, Value>) -> Result<(), Response> {
+    let is_told = |name: &str| {
+        let told = members.get(name).and_then(Value::as_object);
+        told.is_some_and(|told| !told.is_empty())
+    };
+    let is_asked = matches!(version.method.as_str(), "GET" | "DELETE")
+        && (is_told("input") || is_told("inputSchema"));
+    let is_lost = version.charges == Charges::Gate
+        && version.has_query()
+        && (version.settle == "before" || is_asked);
+    if is_lost && !planted(Mutant::QueriesAreLost) {
+        let error = "callUrl must have no query where settle is before, or where input is a query";
+        return Err(refusal(400, error));
+    }
+    Ok(())
 }
 
 /// The route field `bazaar` of what an owner says about requests.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::TableRow;
 use crate::text::{Members, list, number, quoted};
+use farebox_base::mutant::{Mutant, planted};
 
 /// Longest summary, bytes, before it says that there is more.
 const SUMMARY_BYTES: usize = 256;
@@ -93,7 +94,7 @@ impl Offered {
             None => members,
         };
         let members = members
-            .text("callUrl", &self.call_url)
+            .text("callUrl", self.shown_url())
             .raw("active", if self.active { "true" } else { "false" })
             .number("createdAt", self.created)
             .text("payTo", &self.owner)
@@ -117,6 +118,17 @@ impl Offered {
         match &self.refused {
             Some(why) => members.text("refused", why).done(),
             None => members.done(),
+        }
+    }
+
+    /// The `callUrl` as everybody may read it: what the gate charges for is called by the market alone,
+    /// and a query of it may hold a key.
+    fn shown_url(&self) -> &str {
+        match self.call_url.split_once('?') {
+            Some((url, _)) if self.charges == "gate" && !planted(Mutant::SellersKeysAreShown) => {
+                url
+            }
+            _ => &self.call_url,
         }
     }
 

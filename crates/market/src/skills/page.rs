@@ -185,13 +185,17 @@ impl CallLines {
             "POST" => Shell::literal(BODY),
             method => Shell::fill(" -X {}{}", [Shell::of(method), Shell::literal(BODY)]),
         };
+        let payload = match skill.method.as_str() {
+            "GET" => "",
+            _ => ",\"payload\":{\"input\":\"hello\"}",
+        };
         let address = format!("{}/api/marketplace/skills/{}/invoke", url, skill.id);
         Self {
             // Beside a key, `npx` alone would start whatever has the name in the registry.
             with_wallet: Shell::fill("npx --no farebox pay {}{}", [Shell::of(&skill.url), body]),
             by_treasury: Shell::fill(
-                "curl {} -H \"Authorization: Bearer $RUNTIME_TOKEN\" -H 'content-type: application/json' -d '{\"agentId\":\"NAME\",\"payload\":{\"input\":\"hello\"}}'",
-                [Shell::of(&address)],
+                "curl {} -H \"Authorization: Bearer $RUNTIME_TOKEN\" -H 'content-type: application/json' -d '{\"agentId\":\"NAME\"{}}'",
+                [Shell::of(&address), Shell::literal(payload)],
             ),
         }
     }

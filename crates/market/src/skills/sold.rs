@@ -63,22 +63,16 @@ impl Sales<'_> {
             is_price(sale, &version.price, &version.asset, &version.networks)
                 || planted(Mutant::AnyPriceBuys)
         };
-        let latest = fresh.iter().find(|version| version.until.is_none());
-        let Some(version) = latest.filter(is_paid).or_else(|| fresh.iter().find(is_paid)) else {
+        let latest = fresh.iter().filter(|version| version.until.is_none());
+        let paid = || latest.clone().chain(&fresh).filter(is_paid);
+        let Some(first) = paid().next() else {
             let error = "The price of this skill has changed; nothing was delivered";
             return Ok(Decision::reply(refusal(409, error)));
         };
-        let is_asked =
-            sale.method == version.method || sale.method == "HEAD" && version.method == "GET";
-        if !is_asked {
-            return Ok(Decision::reply(
-                refusal(405, "Method not allowed").with("allow", &version.method),
-            ));
-        }
-        if !sale.query.is_empty() && version.call_url.contains('?') {
-            // Of two values for one name, each server takes another.
-            return Ok(Decision::reply(refusal(400, "This skill takes no query")));
-        }
+        // The gate may have sold an earlier version that costs the same.
+        let fitting = paid().find(|version| check_request(version, sale).is_ok());
+        let version = fitting.filter(|_| !planted(Mutant::PriceAloneChooses)).unwrap_or(first);
+        or_reply!(check_request(version, sale));
         let forward = forward(self.secret, &skill, version, sale, moment);
         let answer = Answer::Forward(Box::new(forward));
         // With `after` an invocation tells of it, and no one of a direct sale.
@@ -135,6 +129,20 @@ impl Sales<'_> {
         let fees = self.table.fee.into_iter().chain(told);
         fees.into_iter().any(|fee| is_usual_price(sale, fee, &networks))
     }
+}
+
+/// Whether a version takes the method and the query of a sale.
+fn check_request(version: &VersionRow, sale: &Sale) -> Result<(), Response> {
+    let is_asked =
+        sale.method == version.method || sale.method == "HEAD" && version.method == "GET";
+    if !is_asked {
+        return Err(refusal(405, "Method not allowed").with("allow", &version.method));
+    }
+    if !sale.query.is_empty() && version.has_query() {
+        // Of two values for one name, each server takes another.
+        return Err(refusal(400, "This skill takes no query"));
+    }
+    Ok(())
 }
 
 fn forward(

@@ -155,6 +155,18 @@ pub struct VersionRow {
     pub until: Option<u64>,
 }
 
+impl VersionRow {
+    /// Whether its `callUrl` has a query of its own, to which a buyer adds nothing.
+    pub(in crate::skills) fn has_query(&self) -> bool {
+        self.call_url.contains('?')
+    }
+
+    /// Whether a call of it has no body.
+    pub(in crate::skills) fn is_bare(&self) -> bool {
+        self.method == "GET"
+    }
+}
+
 /// A nonce that an owner has signed. Key: owner and nonce. Deleted once it is past its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NonceRow {
