@@ -113,7 +113,7 @@ test('a file that broke off and is given no more is paid anew, if its person agr
     assert.equal(signaturesOf(wallets), 1);
     await pay.click();
     await says(page, /does not deliver for this payment/);
-    await page.getByText('It broke off. Its first 9 bytes came: you can save them.').waitFor();
+    await page.getByText('It broke off. Its first 9 bytes came: you can save them until you leave or reload this page.').waitFor();
     assert.equal(await savedBy(page, 'big'), 'data: 1\n\n');
     await page.reload();
     await says(page, /Choose the same account to go on/);
@@ -198,13 +198,7 @@ test('lines with a length are a file: shown, kept for a reload, and saved', asyn
   const path = '/report?file';
   const [paid] = await paidDuring(7, async () => {
     const { page, wallets } = await open(7, path);
-    await page.route(urlOf(path), async (route) => {
-      if (route.request().headers()['payment-signature'] === undefined) return route.fallback();
-      const answer = await route.fetch();
-      const body = '{"tick":1}\n{"tick":2}\n';
-      const headers = { ...answer.headers(), 'content-type': 'application/x-ndjson', 'content-length': String(body.length) };
-      await route.fulfill({ status: 200, headers, body });
-    });
+    await delivers(page, urlOf(path), 'application/x-ndjson', '{"tick":1}\n{"tick":2}\n');
     await page.getByRole('button', { name: /with Fox/ }).click();
     for (const reloads of [true, false]) {
       await isPaid(page);
@@ -215,6 +209,79 @@ test('lines with a length are a file: shown, kept for a reload, and saved', asyn
     assert.equal(signaturesOf(wallets), 1);
   });
   assert.equal(paid, PRICE_ATOMIC);
+});
+
+// A-800
+test('what was paid for is shown with its link, also where its browser can read no text, or no long one', async () => {
+  const line = 'It rained on Tuesday.\n';
+  const [paid] = await paidDuring(7, async () => {
+    for (const [path, most, words] of [
+      ['/report?unread', 0, 'It cannot be shown here: save it.'],
+      ['/report?long', 1_000_000, 'Save the file to see all of it.'],
+    ] as const) {
+      const { page } = await open(7, path);
+      await delivers(page, urlOf(path), 'text/plain', line.repeat(100_000));
+      await page.evaluate((most) => {
+        const inner = Blob.prototype.text;
+        Blob.prototype.text = function () {
+          return this.size > most ? Promise.reject(new DOMException('', 'NotReadableError')) : inner.call(this);
+        };
+      }, most);
+      await page.getByRole('button', { name: /with Fox/ }).click();
+      await isPaid(page);
+      await page.getByText(words).waitFor();
+      await page.getByRole('link', { name: /^0x/ }).waitFor();
+      assert.equal(await page.locator('#pay pre').count(), most === 0 ? 0 : 1);
+      assert.equal(await savedBy(page, 'report'), line.repeat(100_000));
+    }
+  });
+  assert.equal(paid, 2n * PRICE_ATOMIC);
+});
+
+// A-801
+test('what came of a payment stays while a look is answered for nothing', async () => {
+  const path = '/big?free';
+  const [paid] = await paidDuring(6, async () => {
+    const { page } = await open(6, path);
+    await breaksOff(page, 'application/octet-stream');
+    const pay = page.getByRole('button', { name: /with Fox/ });
+    await pay.click();
+    await says(page, /Choose the same account to go on/);
+    await pay.click();
+    await page.getByRole('button', { name: 'Pay anew' }).click();
+    await says(page, /may still be charged, whatever you pay now/);
+    await page.getByRole('button', { name: 'Pay anew' }).click();
+    await says(page, /^Choose a wallet\.$/);
+    const looks = await answersLooks(page, urlOf(path));
+    await pay.click();
+    await says(page, /^It costs nothing now\. Here it is\.$/);
+    await page.getByText('It broke off. Its first 9 bytes came: you can save them until you leave or reload this page.').waitFor();
+    const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Save big' }).last().click()]);
+    assert.equal(readFileSync(await saved.path(), 'utf8'), 'data: 1\n\n');
+    await looks.ends();
+  });
+  assert.equal(paid, PRICE_ATOMIC);
+});
+
+// A-802
+test('a tab that began to wait while events came asks before it pays from the deposit', async () => {
+  const [paid] = await paidDuring(5, async () => {
+    await deposited(5);
+    const path = `${live.path}?count=3&waits`;
+    const { page: one } = await open(5, path);
+    const { page: two } = await open(5, path);
+    await neverEnds(one, 'text/event-stream');
+    await fromDeposit(two).waitFor();
+    await fromDeposit(one).click();
+    await says(one, /^Paid\. It comes live\.$/);
+    await fromDeposit(two).click();
+    await says(two, /Another tab pays for this page\. This one waits for it/);
+    await one.getByRole('button', { name: 'Stop, and take what came' }).click();
+    await says(two, /Another tab has just paid for this page, and shows it/);
+    await two.getByRole('button', { name: 'Do not pay' }).click();
+    await two.getByText('You have 0.48 USDC left of your deposit here.').waitFor();
+  });
+  assert.equal(paid, DEPOSIT);
 });
 
 test('what costs nothing and breaks off is no payment that nobody knows the fate of', async () => {
@@ -484,6 +551,16 @@ const breaksOff = (page: Page, kind: string): Promise<void> =>
       return Object.defineProperty(new Response(broken, { status, headers }), 'url', { value: url });
     };
   }, kind);
+
+/** Gives a page a whole body of this kind for its payment. */
+async function delivers(page: Page, url: string, kind: string, body: string): Promise<void> {
+  await page.route(url, async (route) => {
+    if (route.request().headers()['payment-signature'] === undefined) return route.fallback();
+    const answer = await route.fetch();
+    const headers = { ...answer.headers(), 'content-type': kind, 'content-length': String(body.length) };
+    await route.fulfill({ status: 200, headers, body });
+  });
+}
 
 /** What a page saves under this name. */
 async function savedBy(page: Page, file: string): Promise<string> {

@@ -41,7 +41,7 @@ export async function take({ response, isSent, receipt }: Bought, flow: Flow): P
   );
   const isBroken = ends === 'broken';
   // What is not proven takes the place of nothing that was paid for.
-  if (isProven) panel.beside(partOf({ body, ends }, file));
+  if (isProven) panel.beside(partOf({ body, ends }, file, isPaid));
   // The same payment fetches it again.
   if (isBroken) throw Object.assign(new Error(ENDS.broken), { code: isFree ? 'unanswered' : 'payment_unresolved', signed: !isFree });
   const isWhole = ends === 'whole';
@@ -85,6 +85,8 @@ async function follow(response: Response, file: string, receipt: Goods['receipt'
   const stop = panel.settled(panel.button(STOP, () => stopping.abort()));
   panel.show(`${begins} ${LIVE}`, place, ...proofOf(receipt), panel.line(stop));
   const { body, ends } = await followed(response, place, stopping.signal);
+  // A tab that began to wait while they came has not heard of the note above.
+  if (isPaid) noteUnkept(URL_HERE);
   const isWhole = ends !== 'broken';
   const nodes = [place, savingOf(body, file)];
   const owes = isPaid && !isWhole ? OWES : '';
@@ -107,16 +109,16 @@ export async function deliver(
 ): Promise<void> {
   const { isKept, isWhole, isFree, isProven } = delivery;
   flow.stops();
-  const { BEGINS, ENDS, FORGET, STAYS, shown, UNKEPT } = await loading;
+  const { ENDS, FORGET, HERE, STAYS, shown, UNKEPT } = await loading;
   const nodes = await shown(goods, URL_HERE, isKept);
-  if (isFree) return panel.show(`${BEGINS.free} Here it is.`, ...nodes);
+  if (isFree) return panel.show(HERE.free, ...nodes);
   if (!isProven) return panel.unproven(nodes, flow.again);
   // What is left of a deposit comes after what was paid for, whatever has to be loaded for it.
   const left = make('div');
   const stays = isKept ? [STAYS] : isWhole ? [UNKEPT] : [ENDS.stopped, UNKEPT];
   const forgets = isKept ? [panel.line(panel.button(FORGET, () => void forgotten(flow)))] : [];
   panel.paid();
-  panel.show('Paid. Here is what you bought.', ...nodes, ...proofOf(goods.receipt), panel.quiet(stays.join(' ')), ...forgets, left);
+  panel.show(HERE.paid, ...nodes, ...proofOf(goods.receipt), panel.quiet(stays.join(' ')), ...forgets, left);
   await look();
   // The goods may be nowhere else.
   left.append(...leftOver(() => void deliver(goods, flow, delivery), flow.alone));

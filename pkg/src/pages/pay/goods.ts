@@ -19,29 +19,40 @@ const RIGHTS =
     'allow-$&',
   );
 
-/** The goods, and a link to save them. A page is shown from what is kept, if it is: otherwise as its words. */
+/** How much of a text is read to show it, bytes: enough for the longest one that is shown. All of it may be more than a tab holds. */
+const MOST_READ = 1_000_000;
+
+/** The goods, and a link to save them: what was paid for has that link, whatever stands in the way of showing it. */
 export async function shown(goods: Goods, url: string, isKept: boolean): Promise<readonly Node[]> {
   const address = URL.createObjectURL(goods.body);
   // Opened in a tab of its own, what is guarded would be a page of this origin.
   const saving = goods.isGuarded ? savingOf(goods.body, goods.file) : savingAt(address, goods.file);
+  const nodes = await inPlace(goods, address, url, isKept).catch(() => [
+    make('p', { class: 'quiet' }, 'It cannot be shown here: save it.'),
+  ]);
+  return [...nodes, saving];
+}
+
+/** The goods themselves. A page is shown from what is kept, if it is: otherwise as its words. */
+async function inPlace(goods: Goods, address: string, url: string, isKept: boolean): Promise<readonly Node[]> {
   const kind = kindOf(goods.type);
   if (isPage(goods) && isKept) {
     const page = `/_farebox/pay/view#${encodeURIComponent(url)}`;
     const alone = make('a', { href: page }, 'Open it by itself');
-    return [make('p', {}, alone), make('iframe', { src: page, title: CAME, sandbox: RIGHTS }), saving];
+    return [make('p', {}, alone), make('iframe', { src: page, title: CAME, sandbox: RIGHTS })];
   }
   if (isText(kind)) {
-    const text = await goods.body.text();
+    const text = await goods.body.slice(0, MOST_READ).text();
     const more = text.length > MOST_SHOWN ? [make('p', { class: 'quiet' }, 'Save the file to see all of it.')] : [];
     const lines = written(inLines(kind, text).slice(0, MOST_SHOWN));
     return kind === 'text/html'
-      ? [bare(goods.body), make('details', {}, make('summary', {}, 'Its text'), lines, ...more), saving]
-      : [lines, ...more, saving];
+      ? [bare(goods.body), make('details', {}, make('summary', {}, 'Its text'), lines, ...more)]
+      : [lines, ...more];
   }
-  if (/^image\/(?:png|jpeg|gif|webp|avif)$/.test(kind)) return [make('img', { src: address, alt: CAME }), saving];
-  if (kind.startsWith('audio/')) return [make('audio', { src: address, controls: '' }), saving];
-  if (kind.startsWith('video/')) return [make('video', { src: address, controls: '' }), saving];
-  return [saving];
+  if (/^image\/(?:png|jpeg|gif|webp|avif)$/.test(kind)) return [make('img', { src: address, alt: CAME })];
+  if (kind.startsWith('audio/')) return [make('audio', { src: address, controls: '' })];
+  if (kind.startsWith('video/')) return [make('video', { src: address, controls: '' })];
+  return [];
 }
 
 /** A page that is not the origin's in a frame without any right: its words can be read. By itself it would be of this origin. */
@@ -112,15 +123,23 @@ export function savingOf(body: Blob, file: string): HTMLElement {
 const savingAt = (href: string, file: string): HTMLElement =>
   make('p', {}, make('a', { href, download: file, class: 'button' }, `Save ${file}`));
 
-/** The longest part that came. */
+/** The longest part that came for a payment. */
 let longest = new Blob();
 
-/** What came of content that broke off, which may be given no more: the longest part, until all of it has come. */
-export function partOf({ body, ends }: Came, file: string): readonly Node[] {
-  if (ends === 'broken' && body.size > longest.size) longest = body;
-  if (ends === 'whole') longest = new Blob();
-  const note = `It broke off. Its first ${inWords(longest.size)} came: you can save them.`;
-  return longest.size === 0 ? [] : [make('p', { class: 'quiet' }, note), savingOf(longest, file)];
+/**
+ * What came of content that broke off, which may be given no more: the longest part that was paid for, until all of it has come. What is free
+ * stands below that, and never takes its place.
+ */
+export function partOf({ body, ends }: Came, file: string, isPaid: boolean): readonly Node[] {
+  if (isPaid && ends === 'broken' && body.size > longest.size) longest = body;
+  if (isPaid && ends === 'whole') longest = new Blob();
+  const free = !isPaid && ends === 'broken' ? partLine('It costs nothing now, and broke off.', body, file) : [];
+  return [...partLine('It broke off.', longest, file), ...free];
+}
+
+function partLine(says: string, body: Blob, file: string): readonly Node[] {
+  const note = `${says} Its first ${inWords(body.size)} came: you can save them until you leave or reload this page.`;
+  return body.size === 0 ? [] : [make('p', { class: 'quiet' }, note), savingOf(body, file)];
 }
 
 const inWords = (bytes: number): string => `${bytes.toLocaleString('en-US')} bytes`;

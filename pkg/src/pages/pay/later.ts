@@ -17,6 +17,8 @@ export const STEPS: Readonly<Record<PaymentStep, (wallet: string) => string>> = 
 export const STOP = 'Stop, and take what came';
 /** How live events begin, and how they end. */
 export const BEGINS = { paid: 'Paid.', free: 'It costs nothing now.', unproven: 'It came without a receipt.' };
+/** Above what came. */
+export const HERE = { paid: 'Paid. Here is what you bought.', free: 'It costs nothing now. Here it is.' };
 export const LIVE = 'It comes live.';
 export const ENDS = { whole: 'That was all.', stopped: 'You stopped it here.', broken: 'It broke off here.' };
 export const OWES = ' The seller may owe you a refund.';
