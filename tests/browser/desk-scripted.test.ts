@@ -378,6 +378,62 @@ test('a mark of this browser is of one begin: another one is of someone else, wh
   assert.deepEqual(gate.told, [`not-refunded ${ONE}`]);
 });
 
+// A-803
+test('a button that was shown before another tab sent a refund takes nothing back', { timeout: LIMIT_MS }, async () => {
+  const mark = `farebox-refund-${ONE}`;
+  const earlier = `0x${'8'.repeat(64)}`;
+  for (const [more, shown, name, since] of [
+    [{ refunding: '2026-09-21T14:14:20Z', refunding_id: 1 }, '1 ', 'The wallet sent nothing', `1 ${HASH}`],
+    [{}, `1 ${earlier}`, 'The transfer failed', `2 ${HASH}`],
+  ] as const) {
+    const gate = new ScriptedGate().owes(ONE, more);
+    const page = await gate.open(context, `#payment?id=${ONE}`, { send: async () => HASH, receipt: () => ({ status: '0x0' }) });
+    await page.getByText('It was refunded').waitFor();
+    await page.evaluate(
+      ([mark, shown]) => {
+        localStorage.setItem(mark, shown);
+        document.dispatchEvent(new Event('visibilitychange'));
+      },
+      [mark, shown] as const,
+    );
+    const button = page.getByRole('button', { name });
+    await button.waitFor();
+    await page.waitForTimeout(SETTLED_MS);
+    await button.evaluate(
+      (button: HTMLButtonElement, [mark, since]) => {
+        localStorage.setItem(mark, since);
+        button.click();
+      },
+      [mark, since] as const,
+    );
+    await said(page, /has begun or sent a refund since this was shown/);
+    assert.deepEqual([gate.told, await page.evaluate((mark) => localStorage.getItem(mark), mark)], [[], since]);
+    await page.getByText(`sent as ${HASH}`).waitFor();
+    await page.evaluate(() => localStorage.clear());
+    await page.close();
+  }
+});
+
+// A-804
+test('what this browser sent for a payment that was sold is reported with the word of a person', { timeout: LIMIT_MS }, async () => {
+  const gate = new ScriptedGate().owes(ONE, { state: 'sold' });
+  const page = await gate.open(context, '', { receipt: () => new WalletError(-32005) });
+  await page.evaluate(([id, hash]) => localStorage.setItem(`farebox-refund-${id}`, `1 ${hash}`), [ONE, HASH] as const);
+  await page.evaluate((id) => {
+    location.hash = `#payment?id=${id}`;
+  }, ONE);
+  await page.getByText('It was refunded').click();
+  assert.equal(await page.getByLabel('Transaction of the refund').inputValue(), HASH);
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByRole('button', { name: 'Report the refund' }).click();
+  await said(page, /could not look it up.*Say so beside the button/);
+  await page.waitForTimeout(SETTLED_MS);
+  await page.getByLabel(/The gate has a node/).check();
+  await page.getByRole('button', { name: 'Report the refund' }).click();
+  await said(page, /on the record/);
+  assert.deepEqual(gate.told, [`refunded ${ONE}`]);
+});
+
 test('a review ends with what somebody chose, and a debt whose money may not be there says so', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE, { state: 'manual', reason: 'stream_lost', transaction: HASH });
   gate.owes(OTHER, { transaction: 'pending' }).owes(`rcpt_${'c'.repeat(26)}`, { reason: 'let_go' });

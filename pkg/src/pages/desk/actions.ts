@@ -109,7 +109,7 @@ function refunds(payment: PaymentSeen): readonly (HTMLElement | undefined)[] {
         : begun?.isUnheard === false || refunding !== ''
           ? asked
           : sign,
-    refunded(payment, begun?.hash),
+    refunded(payment),
     // While it is begun, the gate lets nobody waive it.
     refunding !== ''
       ? undefined
@@ -117,9 +117,10 @@ function refunds(payment: PaymentSeen): readonly (HTMLElement | undefined)[] {
   ];
 }
 
-/** The report of a refund; `sent` is what this browser sent. */
-function refunded(payment: PaymentSeen, sent?: string): HTMLElement {
+/** The report of a refund: first of the one that this browser sent. */
+function refunded(payment: PaymentSeen): HTMLElement {
   const { id, coin } = payment;
+  const sent = begunOf(id)?.hash;
   return more(
     `refunded-${id}`,
     'It was refunded',

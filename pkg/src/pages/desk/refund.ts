@@ -98,6 +98,9 @@ export async function forgetBegun(operator: Operator, { id, network, begun, hash
             : `The wallet ${shows === 'pending' ? 'does not find' : 'could not look up'} ${hash}. ${SAY_FAILED}`,
         );
     }
+    const sent = begunOf(id);
+    // What was pressed may be older than what another tab has sent.
+    if (sent !== undefined && !isOfAnother(sent, begun) && (sent.hash ?? '') !== hash) throw new Error(SINCE);
     if (begun !== undefined) await dropRefund(operator, id, begun);
     const mine = begunOf(id);
     if (mine !== undefined && isOfAnother(mine, begun))
@@ -107,6 +110,7 @@ export async function forgetBegun(operator: Operator, { id, network, begun, hash
   });
 }
 
+const SINCE = 'This browser has begun or sent a refund since this was shown. Nothing was taken back: look at that one below.';
 const SAY_FAILED =
   'It may have succeeded, or still come: only if an explorer shows that nothing went to the payer in it, nor can any more, say so beside the button.';
 const BEHIND =
