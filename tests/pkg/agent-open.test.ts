@@ -395,7 +395,7 @@ const undecided = (status: number, body?: unknown) => ({
 });
 const REFUSED = undecided(429, { message: 'Too many payments are open.', code: 'too_many_open_payments' });
 
-// A-740
+// A-745
 for (const [left, before] of [
   ['pending', { kind: 'execution_pending', paymentAttemptId: 'a' }],
   ['inconclusive', { kind: 'execution_inconclusive', paymentAttemptId: 'a' }],
@@ -431,7 +431,7 @@ for (const [left, before] of [
       }
     });
 
-// A-740
+// A-745
 test('an id whose answer was lost and that is executed again keeps its key after what is no decision', async () => {
   shop.answers = (_, response) => ask(response);
   const { client, keys } = answeringPlane([new TypeError('cut'), REFUSED, DELIVERED('settled'), DELIVERED('settled')]);
@@ -446,7 +446,7 @@ test('an id whose answer was lost and that is executed again keeps its key after
   );
 });
 
-// A-740
+// A-745
 test('what is no decision leaves a payment open for as long as it was', async () => {
   shop.answers = (_, response) => ask(response);
   let minutes = 0;
@@ -502,7 +502,7 @@ test('a control plane that refuses a first attempt itself has paid nothing, and 
   }
 });
 
-// A-743
+// A-753
 test('what a person has approved keeps its key for as long as nothing says that the approval has ended', async () => {
   shop.answers = (_, response) => ask(response);
   const denied = (policyReviewEventId?: string) => ({ kind: 'denied', ...(policyReviewEventId && { policyReviewEventId }) });

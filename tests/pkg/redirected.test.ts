@@ -196,7 +196,7 @@ function deniedPlane() {
   return { client, asked };
 }
 
-//
+//
 test('a control plane is told by which URL a purchase is known, wherever each call for it is redirected', async (t) => {
   let calls = 0;
   const shop = await open((request, response) => {

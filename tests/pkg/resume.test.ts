@@ -448,7 +448,7 @@ test('a wallet that was short and was topped up gets what it signed for, and its
   for (let turn = 0; turn < 2; turn += 1) await assert.rejects(fetch(`${shop.url}/stop`), { code: 'endpoint_blocked' });
 });
 
-// A-750
+// A-748
 test('what was signed is not sent again to an endpoint that another process has seen blocked', async () => {
   const store = memoryStore();
   const [first, second] = [payer(store), payer(store)];

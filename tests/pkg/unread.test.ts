@@ -47,7 +47,7 @@ const ENDS: Record<string, readonly [isWanted: boolean, end: (body: ReadableStre
 
 for (const [name, [isWanted, end]] of Object.entries(ENDS)) {
   for (const isKept of [true, false]) {
-    // A-792
+    // A-742
     test(`${name} ${isWanted ? 'leaves' : 'ends'} what was paid for${isKept ? ', also for other processes' : ''}`, async () => {
       const fetch = payer(memoryStore(), isKept ? { resume } : {});
       shop.answers = (request, response) => {
@@ -66,7 +66,7 @@ for (const [name, [isWanted, end]] of Object.entries(ENDS)) {
   }
 }
 
-// A-793
+// A-743
 test('a host whose purchases end unresolved by the hundred pushes out none of another host', async (context) => {
   const fails: typeof shop.answers = (request, response) =>
     paymentOf(request) === undefined ? ask(response, terms([{ ...OFFER, amount: '1' }])) : void response.writeHead(500).end();

@@ -183,7 +183,7 @@ fn a_clock_that_is_set_back_opens_no_cap() {
     assert!(reserve(rules, Some(&record), 2, "1", at(0)).is_err());
 }
 
-//
+//
 #[test]
 pub fn a_clock_that_runs_ahead_for_an_hour_forgets_nothing_that_was_spent() {
     const DAY: u64 = 86_400;

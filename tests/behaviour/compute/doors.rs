@@ -361,7 +361,7 @@ pub fn only_the_gate_says_what_it_owes() {
     }
 }
 
-//
+//
 #[test]
 pub fn only_money_that_came_to_the_escrow_is_owed_by_the_exchange() {
     let profiles = Profiles::from_vars(&vars().to_string()).unwrap().unwrap();

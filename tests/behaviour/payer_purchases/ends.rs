@@ -111,7 +111,7 @@ fn beside(exchange: &Exchange, record: &str, rules: &Policy) -> (Value, String) 
     (exchange.proposal().unwrap()["again"].clone(), spent.to_decimal(18))
 }
 
-//
+//
 #[test]
 pub fn what_another_account_pays_beside_what_has_ended_counts_beside_it() {
     let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
@@ -135,7 +135,7 @@ pub fn what_another_account_pays_beside_what_has_ended_counts_beside_it() {
     assert_eq!(asks(own, "0.01"), Ok(((false.into(), "0.01".to_owned()), true)));
 }
 
-//
+//
 #[test]
 pub fn another_account_that_is_named_late_is_counted_and_asked_for_anew() {
     let (mut payer, mut merchant) = (Payer::default(), Merchant::default());

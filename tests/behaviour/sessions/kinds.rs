@@ -16,7 +16,7 @@ fn both() -> Session {
     session
 }
 
-//
+//
 #[test]
 pub fn what_comes_by_mpp_says_nothing_of_a_channel_of_x402() {
     let signature = format!("0x{}{}1b", "11".repeat(32), "12".repeat(32));

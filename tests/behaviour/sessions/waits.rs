@@ -173,7 +173,7 @@ pub fn who_has_bought_little_waits_for_the_rest_as_long_as_for_a_withdrawal() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_channel_is_closed_no_sooner_at_a_route_of_another_token() {
     let mut vars = sending();

@@ -77,7 +77,7 @@ pub fn a_fresh_challenge_for_an_open_payment_is_not_paid() {
     assert_eq!(world.rows.attempts.len(), 1);
 }
 
-//
+//
 #[test]
 pub fn a_purchase_is_known_by_the_url_that_was_asked_for_wherever_that_is_redirected() {
     for key in [None, Some("k")] {

@@ -119,7 +119,7 @@ pub fn an_approval_covers_what_is_sent() {
     assert_eq!(world.rows.attempts[&order.attempt].decision, first.text("paidRequestId"));
 }
 
-//
+//
 #[test]
 pub fn an_approval_is_of_the_url_to_which_its_purchase_was_redirected() {
     let mut world = world();
