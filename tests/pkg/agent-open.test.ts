@@ -479,6 +479,35 @@ test('what is no decision leaves a payment open for as long as it was', async ()
     }
 });
 
+// A-745
+test('an end that a control plane tells is one of the key, and none of what is pending or lost after it', async () => {
+  shop.answers = (_, response) => ask(response);
+  let minutes = 0;
+  const now = () => Date.now() + minutes * 60_000;
+  const failed = { kind: 'execution_failed', paymentAttemptId: 'a' };
+  const cut = new TypeError('cut');
+  for (const [buyer, outcomes, times, same] of [
+    ['harness', [{ kind: 'execution_inconclusive', paymentAttemptId: 'a' }, failed, failed], [0, 1, 70], [true, true, false]],
+    ['harness', [cut, failed, failed], [0, 1, 70], [true, true, false]],
+    ['desk', [undecided(502), { kind: 'execution_pending', paymentAttemptId: 'a' }, failed], [0, 50, 62], [true, true, true]],
+    ['desk', [undecided(403, '<p>'), { kind: 'execution_inconclusive' }, failed], [0, 50, 62], [true, true, true]],
+    ['desk', [undecided(502), cut, failed], [0, 50, 62], [true, true, true]],
+    ['harness', [undecided(502), cut, failed], [0, 50, 62], [true, true, true]],
+  ] as const) {
+    const { client, keys } = answeringPlane(outcomes);
+    const [harness, desk] = [new AgentHarness({ client, now: () => new Date(now()) }), createPaymentDesk({ client, now })];
+    for (const time of times) {
+      minutes = time;
+      await (buyer === 'harness' ? buy(harness) : desk.pay(await confirmed(desk))).catch(() => undefined);
+    }
+    assert.deepEqual(
+      keys.map((key) => key === keys[0]),
+      same,
+      `${buyer} ${JSON.stringify(outcomes)}`,
+    );
+  }
+});
+
 test('a control plane that refuses a first attempt itself has paid nothing, and anyone else on the way may hide a payment', async () => {
   shop.answers = (_, response) => ask(response);
   for (const [answer, isSame, text] of [

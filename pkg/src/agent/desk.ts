@@ -188,7 +188,8 @@ export class PaymentDesk {
     if (what !== 'begin') return { ...NOTHING_YET, paymentId };
     this.#paying.add(paymentId);
     try {
-      const { until, attempt, ...paid } = await this.#payments.pay(kept, index, since === undefined ? [] : [{ openUntil: Infinity }]);
+      const earlier = since === undefined ? [] : [{ openUntil: kept.openUntil ?? Infinity }];
+      const { until, attempt, ...paid } = await this.#payments.pay(kept, index, earlier);
       await this.#quotes.note(paymentId, until === undefined ? structuredClone(paid) : undefined, { attempt, openUntil: until });
       return paid;
     } catch (error) {

@@ -344,11 +344,12 @@ export class AgentHarness {
         state: wasm.after(record.state, event),
         ...having({ executionResult, open: leavesOpen ? true : undefined, openUntil: Number.isFinite(until) ? until : undefined }),
       });
-      if (executionResult === undefined || leavesOpen) return;
-      // Other ids that stand for the same payment have its outcome too.
+      if (executionResult === undefined || until === Infinity) return;
+      // Other ids that stand for the same payment have its outcome too, and its end.
       for (const other of records.values()) {
         if (
           other.preparedId === preparedId ||
+          (leavesOpen && leftBy(other).openUntil !== Infinity) ||
           other.attempted !== true ||
           other.idempotencyKey !== record.idempotencyKey ||
           other.digest !== record.digest ||
@@ -360,7 +361,7 @@ export class AgentHarness {
         records.set(other.preparedId, {
           ...rest,
           state: wasm.after(wasm.after(other.state, 'begin'), 'finish'),
-          ...having({ executionResult: result }),
+          ...having({ executionResult: result, open: leavesOpen ? true : undefined, openUntil: until }),
         });
       }
     });

@@ -111,7 +111,9 @@ export class Quotes {
       );
       // What is done grows old from here on.
       if (outcome !== undefined) quotes.delete(paymentId);
-      quotes.set(paymentId, { ...kept, ...having({ outcome, attempt, openUntil: Number.isFinite(until) ? until : undefined }) });
+      // An end of before is no end of what was answered, or lost, since.
+      const { openUntil: _, ...known } = kept;
+      quotes.set(paymentId, { ...known, ...having({ outcome, attempt, openUntil: Number.isFinite(until) ? until : undefined }) });
     });
   }
 
