@@ -241,7 +241,6 @@ const TABLE: &[Row] = &[
     row!(ElsewhereIsUncounted, payer_purchases::another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charged),
     row!(AccountsAreOne, payer_purchases::what_another_account_pays_beside_what_has_ended_counts_beside_it),
     row!(LateAccountsAreKnown, payer_purchases::another_account_that_is_named_late_is_counted_and_asked_for_anew),
-    row!(ClocksForget, client::a_clock_that_runs_ahead_for_an_hour_forgets_nothing_that_was_spent),
     row!(LostTransactionsAreOne, mpp_client::each_transaction_that_may_have_been_sent_counts_by_itself),
     row!(DoubtOutlivesSigning, mpp_client::a_transaction_beside_one_that_may_have_been_sent_is_shown_again),
     row!(AnswersAreKeptWhole, payer_purchases::of_the_answer_that_asks_for_a_payment_its_terms_alone_are_kept),

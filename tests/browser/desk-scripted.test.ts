@@ -378,7 +378,7 @@ test('a mark of this browser is of one begin: another one is of someone else, wh
   assert.deepEqual(gate.told, [`not-refunded ${ONE}`]);
 });
 
-// A-763
+// A-762
 test('a button that was shown before another tab sent a refund takes nothing back', { timeout: LIMIT_MS }, async () => {
   const mark = `farebox-refund-${ONE}`;
   const earlier = `0x${'8'.repeat(64)}`;
@@ -414,7 +414,7 @@ test('a button that was shown before another tab sent a refund takes nothing bac
   }
 });
 
-// A-764
+// A-763
 test('what this browser sent for a payment that was sold is reported with the word of a person', { timeout: LIMIT_MS }, async () => {
   const gate = new ScriptedGate().owes(ONE, { state: 'sold' });
   const page = await gate.open(context, '', { receipt: () => new WalletError(-32005) });

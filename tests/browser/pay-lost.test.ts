@@ -211,7 +211,7 @@ test('lines with a length are a file: shown, kept for a reload, and saved', asyn
   assert.equal(paid, PRICE_ATOMIC);
 });
 
-// A-760
+// A-759
 test('what was paid for is shown with its link, also where its browser can read no text, or no long one', async () => {
   const line = 'It rained on Tuesday.\n';
   const [paid] = await paidDuring(7, async () => {
@@ -238,7 +238,7 @@ test('what was paid for is shown with its link, also where its browser can read 
   assert.equal(paid, 2n * PRICE_ATOMIC);
 });
 
-// A-761
+// A-760
 test('what came of a payment stays while a look is answered for nothing', async () => {
   const path = '/big?free';
   const [paid] = await paidDuring(6, async () => {
@@ -263,7 +263,7 @@ test('what came of a payment stays while a look is answered for nothing', async 
   assert.equal(paid, PRICE_ATOMIC);
 });
 
-// A-762
+// A-761
 test('a tab that began to wait while events came asks before it pays from the deposit', async () => {
   const [paid] = await paidDuring(5, async () => {
     await deposited(5);

@@ -531,7 +531,7 @@ test('a control plane that refuses a first attempt itself has paid nothing, and 
   }
 });
 
-// A-753
+// A-752
 test('what a person has approved keeps its key for as long as nothing says that the approval has ended', async () => {
   shop.answers = (_, response) => ask(response);
   const denied = (policyReviewEventId?: string) => ({ kind: 'denied', ...(policyReviewEventId && { policyReviewEventId }) });

@@ -66,7 +66,7 @@ impl Shop {
     }
 }
 
-//
+//
 #[test]
 pub fn a_payer_whose_record_is_lost_or_old_goes_on_after_all_was_claimed() {
     for (is_old, since) in [(false, 0), (true, 0), (false, 2), (true, 2)] {
@@ -101,7 +101,7 @@ fn a_voucher_that_was_charged_since_is_not_taken_for_another_request() {
     assert_eq!((shop.buys("2").code(), shop.spent()), ("", (5 * PRICE).to_string()));
 }
 
-//
+//
 #[test]
 pub fn a_payer_whose_record_is_lost_goes_on_while_no_claim_comes_through() {
     for manner in [Manner::Stuck, Manner::Down] {
@@ -118,7 +118,7 @@ pub fn a_payer_whose_record_is_lost_goes_on_while_no_claim_comes_through() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_refund_by_an_old_record_pays_back_the_rest_after_all_was_claimed() {
     let (mut shop, old) = Shop::claimed();

@@ -183,36 +183,6 @@ fn a_clock_that_is_set_back_opens_no_cap() {
     assert!(reserve(rules, Some(&record), 2, "1", at(0)).is_err());
 }
 
-// A-750
-#[test]
-pub fn a_clock_that_runs_ahead_for_an_hour_forgets_nothing_that_was_spent() {
-    const DAY: u64 = 86_400;
-    let rules = r#"{"perDay": "0.1", "perPayment": "0.1"}"#;
-    let mut record = reserve(rules, None, 1, "90000", at(0)).unwrap();
-    for (turn, late) in [(2, 0), (3, 10), (4, 3_600)] {
-        record = reserve(rules, Some(&record), turn, "100", at(5 * DAY + late)).unwrap();
-    }
-    let error = reserve(rules, Some(&record), 5, "20000", at(60)).unwrap_err();
-    assert_eq!(error.reason.code(), "budget_exhausted");
-    // Days in which payments were made are over.
-    record = reserve(rules, Some(&record), 5, "20000", at(7 * DAY)).unwrap();
-    let record: Value = serde_json::from_str(&record).unwrap();
-    let amounts = record["entries"].as_array().unwrap().iter();
-    let worths = amounts.map(|it| it[4].as_str().unwrap().parse::<u64>().unwrap() / A_UNIT);
-    assert_eq!(worths.sum::<u64>(), 20_300);
-}
-
-#[test]
-fn a_record_that_is_full_has_room_again_after_a_rest_of_three_days() {
-    let entries: Vec<Value> = (0..2_000)
-        .map(|turn| json!([format!("{turn:x}"), NOW, format!("{turn}.example"), PAYEE, "1"]))
-        .collect();
-    let record = json!({"v": 2, "entries": entries, "pins": [], "sent": []}).to_string();
-    let paid = |secs| reserve("{}", Some(&record), 1, "1", at(secs));
-    assert_eq!(paid(3 * 86_400 - 1).unwrap_err().reason.code(), "budget_exhausted");
-    assert!(paid(3 * 86_400).is_ok());
-}
-
 #[test]
 fn a_record_that_cannot_be_read_is_no_empty_one() {
     for record in [

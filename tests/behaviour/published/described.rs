@@ -70,7 +70,7 @@ fn a_route_with_parameters_is_one_resource_whatever_stands_in_their_place() {
     }
 }
 
-//
+//
 #[test]
 pub fn what_no_reader_takes_spoils_no_document_of_others() {
     let sound = json!({"type": "object", "properties": {"a": {

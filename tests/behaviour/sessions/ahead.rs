@@ -23,7 +23,7 @@ fn leaves(door: &mut Door) {
     door.chain.channels.values_mut().for_each(|funds| funds.leaving = now);
 }
 
-//
+//
 #[test]
 pub fn who_withdraws_after_a_clock_ran_ahead_buys_nothing_more() {
     for restarts in [false, true] {
@@ -39,7 +39,7 @@ pub fn who_withdraws_after_a_clock_ran_ahead_buys_nothing_more() {
     }
 }
 
-//
+//
 #[test]
 pub fn what_was_earned_while_a_clock_ran_ahead_is_claimed_once_it_is_right() {
     let mut door = ran_ahead();
@@ -57,7 +57,7 @@ pub fn what_was_earned_while_a_clock_ran_ahead_is_claimed_once_it_is_right() {
     assert_eq!(door.buy(&next, "1").status, 200);
 }
 
-//
+//
 #[test]
 pub fn a_session_of_mpp_is_watched_again_once_a_clock_that_ran_ahead_is_right() {
     let mut session = Session::opened();

@@ -264,7 +264,7 @@ fn a_credential_is_no_label() {
     assert!(stored.contains("ada") && !stored.contains("oooo"), "{stored}");
 }
 
-//
+//
 #[test]
 pub fn a_query_that_is_paid_and_not_passed_on_is_asked_of_no_one() {
     let error = "callUrl must have no query where settle is before, or where input is a query";
@@ -289,7 +289,7 @@ pub fn a_query_that_is_paid_and_not_passed_on_is_asked_of_no_one() {
     }
 }
 
-//
+//
 #[test]
 pub fn the_query_of_a_seller_s_url_is_told_to_no_one() {
     for (charges, shown) in [("gate", "/echo"), ("seller", "/echo?key=abc")] {

@@ -140,7 +140,7 @@ pub fn what_a_seller_says_is_told_as_their_word() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_gate_s_documents_tell_what_a_seller_says_as_their_word() {
     let mut market = World::new();

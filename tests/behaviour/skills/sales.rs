@@ -308,7 +308,7 @@ pub fn what_was_settled_at_an_earlier_price_is_served_however_late() {
     }
 }
 
-//
+//
 #[test]
 pub fn what_was_settled_is_served_by_the_version_that_takes_it() {
     let of = |method: &str, query: &str| Sale {
@@ -341,7 +341,7 @@ pub fn what_was_settled_is_served_by_the_version_that_takes_it() {
     }
 }
 
-//
+//
 #[test]
 pub fn a_payload_that_its_seller_does_not_get_uses_nothing() {
     let mut world = World::new();

@@ -17,7 +17,7 @@ fn prepared(asked: &Preparation, signature: Option<&str>) -> Command {
     }
 }
 
-//
+//
 #[test]
 pub fn a_budget_that_is_full_for_a_while_uses_no_approval_up() {
     let mut world = World::under(json!({

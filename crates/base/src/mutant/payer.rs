@@ -84,8 +84,6 @@ macro_rules! payer {
             AccountsAreOne,
             /// An account that is named late counts as the one that its person was shown.
             LateAccountsAreKnown,
-            /// A clock that runs ahead for a moment drops what was counted.
-            ClocksForget,
             /// Transactions whose proof never came count as one.
             LostTransactionsAreOne,
             /// A payment that is signed beside one in doubt is in doubt as well.

@@ -91,8 +91,6 @@ const SPAN_SECS: u64 = 300;
 const FEW: usize = 64;
 /// Seconds after which an entry is dropped: long enough for a clock that was set back.
 const KEPT_SECS: u64 = 3 * DAY_SECS;
-/// Seconds by which a payment of a day ago is later than what is dropped.
-const BEFORE_SECS: u64 = 2 * DAY_SECS;
 /// The spans of sums: the first ones with which there are no more than [`MANY`] entries.
 const SPANS: [Spans; 3] = [
     Spans { lately: SPAN_SECS, before: HOUR_SECS },
@@ -179,23 +177,17 @@ impl Entries {
     /// so it leaves its window late, never early. The more hosts and payees there are, the longer are
     /// the spans of the sums. A sum has no name: releasing one of its payments would release the
     /// others.
-    /// An old entry is dropped once a payment that is itself a day old came days after it, or where its
-    /// room is needed: a clock that runs ahead for a while forgets nothing.
     /// Those that hold a pin may be the first ones at their host, and wait for a person: the latest of
     /// them stay by themselves for an hour.
     pub(super) fn sum_old(&mut self, now: UnixTime, holds: &dyn Fn(&str) -> bool) {
-        let (old, settled) = (now.minus(KEPT_SECS).secs(), now.minus(DAY_SECS).secs());
-        let latest = self.0.iter().map(|entry| entry.at).filter(|at| *at <= settled).max();
-        let over = latest.unwrap_or(0).saturating_sub(BEFORE_SECS);
-        let over = if planted(Mutant::ClocksForget) { old } else { over };
-        self.0.retain(|entry| entry.at > over);
+        let old = now.minus(KEPT_SECS).secs();
+        self.0.retain(|entry| entry.at > old);
         for spans in SPANS {
             self.sum(now, holds, spans);
             if self.0.len() <= MANY {
                 return;
             }
         }
-        self.0.retain(|entry| entry.at > old);
     }
 
     /// Sums over these spans.
