@@ -446,11 +446,26 @@ test('an id whose answer was lost and that is executed again keeps its key after
   );
 });
 
-// A-745
-test('what is no decision leaves a payment open for as long as it was', async () => {
+/** Which of the purchases that a buyer makes at these minutes have the key of the first one, where a control plane answers so. */
+async function areFirst(
+  buyer: 'harness' | 'desk',
+  outcomes: Parameters<typeof answeringPlane>[0],
+  times: readonly number[],
+): Promise<boolean[]> {
   shop.answers = (_, response) => ask(response);
   let minutes = 0;
   const now = () => Date.now() + minutes * 60_000;
+  const { client, keys } = answeringPlane(outcomes);
+  const [harness, desk] = [new AgentHarness({ client, now: () => new Date(now()) }), createPaymentDesk({ client, now })];
+  for (const time of times) {
+    minutes = time;
+    await (buyer === 'harness' ? buy(harness) : desk.pay(await confirmed(desk))).catch(() => undefined);
+  }
+  return keys.map((key) => key === keys[0]);
+}
+
+// A-745
+test('what is no decision leaves a payment open for as long as it was', async () => {
   for (const [outcomes, times, same] of [
     // A day later the outcome of the first one is still not known.
     [
@@ -465,25 +480,12 @@ test('what is no decision leaves a payment open for as long as it was', async ()
     ],
   ] as const)
     for (const buyer of ['harness', 'desk']) {
-      const { client, keys } = answeringPlane(outcomes);
-      const [harness, desk] = [new AgentHarness({ client, now: () => new Date(now()) }), createPaymentDesk({ client, now })];
-      for (const time of times) {
-        minutes = time;
-        await (buyer === 'harness' ? buy(harness) : desk.pay(await confirmed(desk))).catch(() => undefined);
-      }
-      assert.deepEqual(
-        keys.map((key) => key === keys[0]),
-        same,
-        buyer,
-      );
+      assert.deepEqual(await areFirst(buyer, outcomes, times), same, buyer);
     }
 });
 
 // A-745
 test('an end that a control plane tells is one of the key, and none of what is pending or lost after it', async () => {
-  shop.answers = (_, response) => ask(response);
-  let minutes = 0;
-  const now = () => Date.now() + minutes * 60_000;
   const failed = { kind: 'execution_failed', paymentAttemptId: 'a' };
   const cut = new TypeError('cut');
   for (const [buyer, outcomes, times, same] of [
@@ -494,17 +496,7 @@ test('an end that a control plane tells is one of the key, and none of what is p
     ['desk', [undecided(502), cut, failed], [0, 50, 62], [true, true, true]],
     ['harness', [undecided(502), cut, failed], [0, 50, 62], [true, true, true]],
   ] as const) {
-    const { client, keys } = answeringPlane(outcomes);
-    const [harness, desk] = [new AgentHarness({ client, now: () => new Date(now()) }), createPaymentDesk({ client, now })];
-    for (const time of times) {
-      minutes = time;
-      await (buyer === 'harness' ? buy(harness) : desk.pay(await confirmed(desk))).catch(() => undefined);
-    }
-    assert.deepEqual(
-      keys.map((key) => key === keys[0]),
-      same,
-      `${buyer} ${JSON.stringify(outcomes)}`,
-    );
+    assert.deepEqual(await areFirst(buyer, outcomes, times), same, `${buyer} ${JSON.stringify(outcomes)}`);
   }
 });
 

@@ -80,8 +80,8 @@ impl ChannelDesk {
         })
     }
 
-    /// Whether whoever asks takes the channel for one of the other protocol: nobody has checked its
-    /// voucher, and another contract was looked at.
+    /// Whether a message takes the channel for one of the other protocol: its voucher was not checked,
+    /// and another contract was looked at.
     fn is_of_another_kind(&self, message: &ChannelMessage) -> bool {
         let is_its = |channel: &Channel| channel.rule.has_headroom() == message.has_headroom();
         !self.channel.as_ref().is_none_or(is_its) && !planted(Mutant::ChannelsAreOfAnyKind)

@@ -53,7 +53,7 @@ pub struct ChannelMessage {
 read_struct!(ChannelMessage { v, ask, sight, opened, terms; closed, is_young, brought, sold_by });
 
 impl ChannelMessage {
-    /// Whether whoever asks takes the channel for one whose vouchers may pay for many requests.
+    /// Whether the message is for a channel whose vouchers may pay for many requests.
     #[must_use]
     pub const fn has_headroom(&self) -> bool {
         self.opened.2.is_some()

@@ -414,27 +414,6 @@ pub fn a_page_with_status_200_is_no_word_of_the_gate() {
     }
 }
 
-#[test]
-pub fn the_gate_hears_of_what_was_sold_though_its_transaction_is_not_known() {
-    // Where its buyer was paid back there, too, a person hears of that.
-    for (status, code, why) in [(200, "", None), (409, "refund_ended", Some("Report"))] {
-        let mut world = World::of(HoldKind::Contract);
-        world.seller(1, "0.005");
-        let job = world.running();
-        let answer = world.complete(1, &job);
-        let pays = world.past_gate(answer);
-        let body =
-            json!({"id": "esc_1", "state": "confirmed", "outcome": "sent", "transaction": null});
-        world.report(&pays, Some(PayoutAnswer { status: 200, body: body.to_string() }));
-        let debt = TillPayment { transaction: TX.to_owned(), ..world.sale("", "rcpt_hello", 9) };
-        world.send(Command::Owed(Box::new(debt)));
-        let until = world.now + 86_400_000;
-        let asked = works_on(&mut world, until, |_| said(status, code));
-        assert!(matches!(asked[..], [PayoutCall::Refunding { sold: true, .. }, ..]), "{asked:?}");
-        assert_eq!(waits(&world, "rcpt_hello").as_deref(), why);
-    }
-}
-
 //
 #[test]
 pub fn a_debt_that_arises_while_money_is_on_its_way_is_told_at_once() {

@@ -286,7 +286,7 @@ pub const TABLE: &[Row] = &[
     row!(BeginsAreForgotten, claims::what_a_gate_had_begun_to_pay_back_is_left_to_a_person_after_its_restore),
     row!(TransfersAreTheGates, claims::a_transfer_of_the_buyers_own_is_no_matter_of_the_gate),
     row!(ServedJobsAreUntold, claims::a_job_that_was_served_and_paid_back_waits_for_no_one),
-    row!(SalesNeedTransactions, claims::the_gate_hears_of_what_was_sold_though_its_transaction_is_not_known),
+    row!(SalesNeedTransactions, unnamed::the_gate_hears_of_what_was_sold_though_its_transaction_is_not_known),
     row!(WordsChange, desk::a_job_is_paid_once_whatever_its_gate_its_desk_and_its_treasury_do),
     row!(UnheardDebtsAreUnclaimed, claims::a_debt_of_which_no_notice_came_is_asked_of_the_gate_before_the_money_leaves),
     row!(DebtsAreUnclaimed, claims::what_another_one_pays_back_or_has_is_not_paid_by_the_exchange),
