@@ -479,7 +479,7 @@ test('what is no decision leaves a payment open for as long as it was', async ()
       [true, true, false],
     ],
   ] as const)
-    for (const buyer of ['harness', 'desk']) {
+    for (const buyer of ['harness', 'desk'] as const) {
       assert.deepEqual(await areFirst(buyer, outcomes, times), same, buyer);
     }
 });
