@@ -1,8 +1,8 @@
 // Builds a Worker: build/index.js and build/index_bg.wasm are the gate, build/treasury/ the treasury, build/market/ the market.
 //
-//   node scripts/build.mjs [--worker treasury|market] [--features a,b] [--out build/dir]
+//   node scripts/build.mjs [--worker treasury|market] [--planted] [--out build/dir]
 //
-// `--features` adds to the Worker's own, for test builds that belong in their own folder. cargo and esbuild
+// `--planted` builds one with the defects of tests/defects, for tests, which belongs in its own folder. cargo and esbuild
 // decide what is up to date; this script skips nothing.
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, statSync } from 'node:fs';
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
+import { plantDefects } from './defects.mjs';
 import { MUTANTS } from './mutants.mjs';
 import { root, run, runMain, StepFailed, step } from './steps.mjs';
 import { buildXtask, keepsFeatures, runXtask, targetFolder, withoutPlaces } from './xtask.mjs';
@@ -28,7 +29,7 @@ const BELOW_A_MEGABYTE = ['-C', 'link-arg=-zstack-size=917504'];
 /**
  * @typedef {object} Build
  * @property {string} [worker] which one, by its folder in src/ [`worker`, the gate]
- * @property {string[]} [features] besides the Worker's own
+ * @property {boolean} [planted] whether it panics, or goes on with a guard broken, when a request asks it to
  * @property {string} [out] folder, relative to the repository
  * @property {boolean} [named] whether wasm and glue keep the names of their functions, for a profile
  */
@@ -48,8 +49,9 @@ export async function buildWorker(build = {}) {
  *
  * @param {Build} [build]
  */
-export async function compileWorker({ worker = 'worker', features = [], out = FOLDERS[worker] ?? 'build', named = false } = {}) {
+export async function compileWorker({ worker = 'worker', planted = false, out = FOLDERS[worker] ?? 'build', named = false } = {}) {
   const options = await withoutPlaces();
+  const cwd = planted ? await plantDefects() : root;
   // The two write to different folders of target/, so cargo lets them run side by side.
   await Promise.all([
     buildXtask(),
@@ -64,13 +66,15 @@ export async function compileWorker({ worker = 'worker', features = [], out = FO
         'farebox',
         '--target',
         'wasm32-unknown-unknown',
+        '--target-dir',
+        targetFolder(),
         '--features',
-        [worker, ...features].join(','),
+        worker,
         ...options,
         '--',
         ...BELOW_A_MEGABYTE,
       ],
-      { env: keepsFeatures },
+      { cwd, env: keepsFeatures },
     ),
   ]);
   const wasm = join(targetFolder(), 'wasm32-unknown-unknown', 'release', 'farebox.wasm');
@@ -84,7 +88,7 @@ export async function compileWorker({ worker = 'worker', features = [], out = FO
  *
  * @param {Build} [build]
  */
-export async function bundleWorker({ worker = 'worker', features = [], out = FOLDERS[worker] ?? 'build', named = false } = {}) {
+export async function bundleWorker({ worker = 'worker', planted = false, out = FOLDERS[worker] ?? 'build', named = false } = {}) {
   const glue = glueFolder(out);
   const [folder, made] = [resolve(root, out), join(glue, 'bundle')];
   const files = ['index_bg.wasm', 'index.js'];
@@ -108,7 +112,7 @@ export async function bundleWorker({ worker = 'worker', features = [], out = FOL
       inject: ['src/platform/microtask.mjs'],
       legalComments: 'none',
       logLevel: 'warning',
-      plugins: [glueOf(glue, named, esbuild.transform), ...(features.includes('panic-drill') ? [mutants()] : [])],
+      plugins: [glueOf(glue, named, esbuild.transform), ...(planted ? [mutants()] : [])],
     });
   });
   await runXtask('trim', ['trim', wasm, script]);
@@ -205,11 +209,11 @@ export function isNewest(out = 'build') {
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { worker: { type: 'string' }, features: { type: 'string' }, out: { type: 'string' } } });
+  const { values } = parseArgs({ options: { worker: { type: 'string' }, planted: { type: 'boolean' }, out: { type: 'string' } } });
   await runMain(async () => {
     const worker = values.worker ?? 'worker';
     if (!(worker in FOLDERS)) throw new StepFailed(`no Worker is called ${worker}: there are ${Object.keys(FOLDERS).join(', ')}`);
     if (process.env.FAREBOX_DEV !== undefined && isNewest(values.out ?? FOLDERS[worker])) return;
-    await buildWorker({ worker, features: values.features?.split(',').filter(Boolean), out: values.out });
+    await buildWorker({ worker, planted: values.planted, out: values.out });
   });
 }

@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+import { plantDefects } from './defects.mjs';
 import { startProcess } from './processes.mjs';
 import { setup } from './setup.mjs';
 import { root, run, runMain, StepFailed } from './steps.mjs';
@@ -35,10 +36,13 @@ const INSTRUMENTED = [
 /**
  * Compiles the driver, and the program that compares values beside it.
  *
+ * @param {boolean} [planted] whether `--plant` can break a guard
  * @returns {Promise<string>} the driver
  */
-export async function buildFuzz() {
-  await run('fuzz: compile', 'cargo', ['build', '--release', '--locked', '--manifest-path', FUZZ, '--target-dir', OUT, '--bins']);
+export async function buildFuzz(planted = false) {
+  const build = ['build', '--release', '--locked', '--manifest-path', FUZZ, '--target-dir', join(root, OUT), '--bins'];
+  if (planted) await run('fuzz: compile defects', 'cargo', [...build, '--features', 'planted'], { cwd: await plantDefects() });
+  else await run('fuzz: compile', 'cargo', build);
   return builtProgram('fuzz');
 }
 
@@ -76,7 +80,7 @@ async function shown(program, words, env) {
 
 /** @param {string[]} words */
 async function fuzz(words) {
-  const program = await buildFuzz();
+  const program = await buildFuzz(words.includes('--plant'));
   const coverage = words.indexOf('--coverage');
   const last = words.at(-1) ?? '';
   const isTime = /^[0-9]+$/.test(last) && !(words.at(-2) ?? '').startsWith('--');

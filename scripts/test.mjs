@@ -13,6 +13,7 @@ import { basename, dirname, join } from 'node:path';
 
 import { keepFailures, runFailuresAgain } from './again.mjs';
 import { buildWorker } from './build.mjs';
+import { plantDefects } from './defects.mjs';
 import { compareSome, prepareDifferential } from './differential.mjs';
 import { FUZZ, lookFor } from './fuzz.mjs';
 import { printHouse } from './house.mjs';
@@ -21,6 +22,7 @@ import { buildMcp } from './mcp.mjs';
 import { buildCheck, buildPayer, finishPackage } from './pkg.mjs';
 import { setup } from './setup.mjs';
 import { attempt, elapsed, root, run, runMain, StepFailed } from './steps.mjs';
+import { targetFolder } from './xtask.mjs';
 
 /**
  * The parts of a suite.
@@ -69,6 +71,9 @@ const WAITING_AT_ONCE = 2;
 const FUZZ_SECS = 60;
 /** All but the doctests. */
 const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
+/** The behaviours, and the same where defects are planted. */
+const BEHAVIOUR = ['test', '--locked', '--target-dir', targetFolder(), '-p', 'farebox', '--test', 'behaviour'];
+const DEFECTS = [...BEHAVIOUR, '--features', 'planted'];
 /** The crates without the edges. */
 const LIBRARIES = ['--workspace', '--exclude', 'farebox', '--exclude', 'xtask'];
 /** The edge in memory. */
@@ -80,16 +85,12 @@ const AGREEMENT = 'tests/agreement/Cargo.toml';
 
 // Suites prepare themselves side by side. Shared parts are built once, and in turn where two would write the same file.
 const compilers = { host: inTurn(), worker: inTurn() };
-const drill = once(() => compilers.worker(() => buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' })));
+const drill = once(() => compilers.worker(() => buildWorker({ planted: true, out: 'build/panic-drill' })));
 const gate = once(() => compilers.worker(() => buildWorker()));
 const treasury = once(() => compilers.worker(() => buildWorker({ worker: 'treasury' })));
-const treasuryDrill = once(() =>
-  compilers.worker(() => buildWorker({ worker: 'treasury', features: ['panic-drill'], out: 'build/treasury-drill' })),
-);
+const treasuryDrill = once(() => compilers.worker(() => buildWorker({ worker: 'treasury', planted: true, out: 'build/treasury-drill' })));
 const market = once(() => compilers.worker(() => buildWorker({ worker: 'market' })));
-const marketDrill = once(() =>
-  compilers.worker(() => buildWorker({ worker: 'market', features: ['panic-drill'], out: 'build/market-drill' })),
-);
+const marketDrill = once(() => compilers.worker(() => buildWorker({ worker: 'market', planted: true, out: 'build/market-drill' })));
 const payer = once(() => buildPayer());
 const mcp = once(async () => {
   await payer();
@@ -235,6 +236,8 @@ await runMain(async () => {
 
 async function lint() {
   await Promise.all([
+    // Whether each defect still fits the file that it stands in.
+    plantDefects(),
     // Tests import both packages, whose types are made of the compiled part's.
     mcp().then(() => run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit'])),
     run('lint: format', 'cargo', ['fmt', '--all', '--check']),
@@ -282,7 +285,9 @@ async function compileCore() {
     'target/agreement',
     '--no-run',
   ]);
-  if (isAll) await prepareDifferential();
+  if (!isAll) return;
+  await run('test:core: compile defects', 'cargo', [...DEFECTS, '--no-run'], { cwd: await plantDefects() });
+  await prepareDifferential();
 }
 
 /** They have no deadlines, so whatever has goes first. */
@@ -294,6 +299,7 @@ async function core() {
   const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '--profile', 'dev', ...LIBRARIES, '--doc'], aside);
   await run('test:core: agreement', 'cargo', ['test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement'], aside);
   if (isAll) {
+    await findDefects();
     show(await lookFor(FUZZ_SECS), /executions in/);
     await compareSome();
   }
@@ -302,6 +308,19 @@ async function core() {
     `${output}${examples}`,
     /^ +Doc-tests|^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/,
   );
+}
+
+/** Each test that plants a defect: what the behaviours have in the copy, and not in the code that ships. */
+async function findDefects() {
+  const names = async (/** @type {string[]} */ words, /** @type {string} */ cwd) => {
+    const listed = await run('test:core: list', 'cargo', [...words, '--', '--list'], { cwd });
+    return listed.split('\n').flatMap((line) => /^(\S+): test$/.exec(line)?.[1] ?? []);
+  };
+  const cwd = await plantDefects();
+  const plain = await names(BEHAVIOUR, root);
+  const found = (await names(DEFECTS, cwd)).filter((name) => !plain.includes(name));
+  if (found.length === 0) throw new StepFailed('no test plants a defect');
+  await run('test:core: defects', 'cargo', [...DEFECTS, '--', '--exact', ...found], { aside: true, cwd });
 }
 
 async function deploy() {

@@ -122,8 +122,6 @@ impl Desk {
     }
 
     async fn body(&self, limit: u32) -> Result<String, Response> {
-        #[cfg(feature = "panic-drill")]
-        crate::platform::calls::log(&format!("drill: waits {}", self.field("x-waits")));
         body::body_of(&self.request, limit).await.map_err(|unusable| match unusable {
             Unusable::Long => refused::too_large().no_store(),
             Unusable::Broken => refused::no_json().no_store(),
@@ -301,8 +299,6 @@ impl Desk {
                     return refused::internal().no_store().into();
                 }
             };
-            #[cfg(feature = "panic-drill")]
-            crate::platform::guard::drill(&self.head.headers, "reporting");
             match self.report(&next).await {
                 Some(then) => answer = then,
                 None => return down().into(),
@@ -399,8 +395,6 @@ impl Desk {
     }
 
     async fn call(&self, call: SellerCall, answered: &mut Option<AnsweredCall>) -> Command {
-        #[cfg(feature = "panic-drill")]
-        crate::platform::guard::drill(&self.head.headers, "calling");
         let outcome = calls::seller(&self.env, &call).await;
         let (invocation, fence) = (call.invocation.clone(), call.fence);
         if let CallOutcome::Answer(answer) = &outcome {
@@ -423,8 +417,6 @@ impl Desk {
     }
 
     async fn pay(&self, order: &PayOrder, answered: Option<&AnsweredCall>) -> Command {
-        #[cfg(feature = "panic-drill")]
-        crate::platform::guard::drill(&self.head.headers, "paying");
         let answer = match answered {
             Some((call, terms)) => {
                 pause(u32::try_from(order.delay_ms).unwrap_or(LONGEST_PAUSE_MS)).await;

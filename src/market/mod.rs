@@ -25,8 +25,6 @@ use wasm_bindgen::prelude::*;
 use crate::platform::calls::{complain, promise};
 use crate::platform::fresh_id;
 use crate::platform::guard::contain_panics;
-#[cfg(feature = "panic-drill")]
-use crate::platform::guard::drill;
 use crate::platform::request::{self, RequestLine};
 
 /// Reads the configuration.
@@ -47,8 +45,6 @@ pub fn handle(head: &str, request: JsValue, env: JsValue) -> JsValue {
     let Some(head) = RequestHead::from_text(head) else {
         return render(&refused::internal().no_store());
     };
-    #[cfg(feature = "panic-drill")]
-    drill(&head.headers, "edge");
     match exchange::looked(&head) {
         Some(Ok(sight)) => {
             return promise(async move {

@@ -24,12 +24,3 @@ pub(crate) fn contain_panics() {
         }));
     });
 }
-
-/// Panics where a drill request asks for it, or lets a JavaScript exception through.
-#[cfg(feature = "panic-drill")]
-pub(crate) fn drill(headers: &farebox_core::http::Headers, place: &str) {
-    assert!(headers.get("x-panic") != Some(place), "drill");
-    if headers.get("x-throw") == Some(place) {
-        wasm_bindgen::throw_str("drill");
-    }
-}

@@ -136,13 +136,9 @@ impl<H: Hosted> Host<H> {
     /// # Errors
     /// The platform's error if a statement failed; nothing is written then.
     pub(crate) fn ask(&self, name: &str, message: &str) -> Result<JsValue> {
-        #[cfg(feature = "panic-drill")]
-        assert!(!message.contains("drill-here"), "drill");
         let command = command_of(message)?;
         let said = self.block(Some(name), |desk| {
             let answer = self.carry(desk, command)?;
-            #[cfg(feature = "panic-drill")]
-            assert!(!message.contains("drill-late"), "drill");
             Ok(answer)
         });
         // Nothing of a decision that fails was written, and nothing of it leaves.

@@ -37,7 +37,7 @@ pub(super) async fn answer(
             (organization, Wanted::Body(body::BODY_BYTES, Box::new(pay_out)))
         }
         Asked::PayOut | Asked::MakeLink(_) => {
-            let body = match body_of(&head, &request, body::BODY_BYTES).await {
+            let body = match body::body_of(&request, body::BODY_BYTES).await {
                 Ok(body) => body,
                 Err(unusable) => return unusable_body(&head, &unusable),
             };
@@ -70,20 +70,10 @@ pub(super) async fn answer(
             (body::BODY_BYTES, make)
         }
     };
-    match body_of(&said.head, &request, limit).await {
+    match body::body_of(&request, limit).await {
         Ok(body) => said.conclude(&treasury, make(body)).await,
         Err(unusable) => unusable_body(&said.head, &unusable),
     }
-}
-
-#[cfg_attr(not(feature = "panic-drill"), expect(unused_variables, reason = "drills read it"))]
-async fn body_of(head: &RequestHead, request: &JsValue, limit: u32) -> Result<String, Unusable> {
-    #[cfg(feature = "panic-drill")]
-    crate::platform::calls::log(&format!(
-        "drill: waits {}",
-        head.headers.get("x-waits").unwrap_or_default()
-    ));
-    body::body_of(request, limit).await
 }
 
 fn unusable_body(head: &RequestHead, unusable: &Unusable) -> Reply {
@@ -155,8 +145,6 @@ impl Said {
                 Answer::Enquire(enquiry) => enquire(*enquiry).await,
                 Answer::Claim(claim) => self.claim(*claim).await?,
             };
-            #[cfg(feature = "panic-drill")]
-            crate::platform::guard::drill(&self.head.headers, "reporting");
             answer = self.report(report).await?;
         }
     }
@@ -188,8 +176,6 @@ impl Said {
 
     /// Asks the signer and the node.
     async fn prepare(&self, preparation: Preparation) -> Command {
-        #[cfg(feature = "panic-drill")]
-        crate::platform::guard::drill(&self.head.headers, "preparing");
         let Preparation { attempt, fence, signer, balance } = preparation;
         let signature = async {
             let (binding, typed) = signer?;
@@ -221,8 +207,6 @@ impl Said {
     }
 
     async fn send(&self, treasury: &Treasury, order: &Order) -> Command {
-        #[cfg(feature = "panic-drill")]
-        crate::platform::guard::drill(&self.head.headers, "sending");
         deliver(Transport { treasury, env: &self.env }, order).await
     }
 }

@@ -19,8 +19,6 @@ use wasm_bindgen::prelude::*;
 use crate::platform::calls::{complain, promise};
 use crate::platform::fresh_id;
 use crate::platform::guard::contain_panics;
-#[cfg(feature = "panic-drill")]
-use crate::platform::guard::drill;
 use crate::platform::request::{self, RequestLine};
 
 /// Reads the configuration.
@@ -41,8 +39,6 @@ pub fn handle(head: &str, request: JsValue, env: JsValue) -> JsValue {
     let Some(head) = RequestHead::from_text(head) else {
         return render(&refusal::operator(Code::Internal, &fresh_id()));
     };
-    #[cfg(feature = "panic-drill")]
-    drill(&head.headers, "edge");
     match routes::read(&head) {
         Ok(asked) => promise(async move {
             let line = RequestLine::of(&head);

@@ -12,7 +12,6 @@ use farebox_core::gate::reply::Reply;
 use farebox_core::gate::request::correlation_id;
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::{Answer, LedgerReply};
-use farebox_core::mutant::{Mutant, planted};
 
 use wasm_bindgen::JsValue;
 
@@ -122,8 +121,6 @@ async fn drive(
     bindings: &Bindings,
     mut client: WaitingClient,
 ) -> u32 {
-    #[cfg(feature = "panic-drill")]
-    let drilled = head.headers.clone();
     let namespace = &bindings.ledger;
     let mut held = Held {
         request: edge::request_body(request),
@@ -156,9 +153,6 @@ async fn drive(
         steps += 1;
         step = match step {
             Step::Pass(call, passing) => {
-                if planted(Mutant::FreeLosesBody) {
-                    held.request = edge::request_body(request);
-                }
                 let response =
                     origin::pass(gate, call, &passing, &held.request, &bindings.origin).await;
                 if let Some(resolve) = client.resolve.take() {
@@ -191,8 +185,6 @@ async fn drive(
                     Some(block) => next.saw(block.as_deref().map(str::as_bytes)),
                     None => next,
                 };
-                #[cfg(feature = "panic-drill")]
-                crate::platform::guard::drill(&drilled, "claimed");
                 held.response = first.body;
                 next.answered(first.reply, now())
             }
@@ -276,9 +268,7 @@ async fn drive(
                 let left = milliseconds.saturating_sub(u32::try_from(took).unwrap_or(u32::MAX));
                 // The origin answered half a body: that is not an answer. Nothing of it has flowed.
                 match (kind(&collected), edge::upload_of(&held.sent, left).await) {
-                    (_, Upload::Broken) if !planted(Mutant::UploadIsAnswered) => {
-                        next.answered(Collected::Broken)
-                    }
+                    (_, Upload::Broken) => next.answered(Collected::Broken),
                     (collected, _) => next.answered(collected),
                 }
             }
@@ -394,10 +384,6 @@ async fn stream(
             _ => break StreamEnd::Broken,
         }
     };
-    let end = match planted(Mutant::UploadsUndoAnswers) {
-        true if edge::upload_of(&held.sent, idle).await == Upload::Broken => StreamEnd::Broken,
-        _ => end,
-    };
     ledger::ask::<Answer>(namespace, &streaming.ended(end), &JsValue::NULL).await;
 }
 
@@ -449,14 +435,4 @@ impl Log {
         );
         self.request.line(reply, route, &more)
     }
-}
-
-/// Plants the mutants that a drill request names, here and in the modules beside it, until another
-/// request names others.
-#[cfg(feature = "panic-drill")]
-pub(super) fn plant(headers: &farebox_core::http::Headers) {
-    let Some(names) = headers.get("x-mutants") else { return };
-    farebox_core::mutant::plant(names.split(' ').find_map(Mutant::named));
-    // The global object accepts every member.
-    let _ = js_sys::Reflect::set(&js_sys::global(), &"mutants".into(), &names.into());
 }

@@ -40,7 +40,6 @@ use farebox_core::gate::reply::{Audience, Body, CORRELATION, Reply};
 use farebox_core::gate::request::correlation_id;
 use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::{Headers, RequestHead, ResponseHead};
-use farebox_core::mutant::{Mutant, planted};
 use farebox_core::problem::Code;
 use farebox_core::secret::path_shown;
 use farebox_core::x402::extension::diagnostic::SCHEMA;
@@ -120,11 +119,6 @@ fn answer(
     context: JsValue,
 ) -> JsValue {
     let (ledger, channels) = (bindings.ledger.clone(), bindings.channel.clone());
-    #[cfg(feature = "panic-drill")]
-    {
-        drive::plant(&head.headers);
-        crate::platform::guard::drill(&head.headers, "gate");
-    }
     let fresh = fresh_id();
     if let Some(gate) = &gate
         && let correlation = correlation_id(&head.headers, &fresh)
@@ -323,7 +317,7 @@ fn receipt(gate: Rc<Gate>, asked: ReceiptStep, bindings: Bindings) -> JsValue {
     match asked {
         ReceiptStep::Answer(reply) => edge::render(&reply),
         ReceiptStep::Find(calls, inquiry) => edge::promise(async move {
-            if !bindings.allows(inquiry.network()).await && !planted(Mutant::ReceiptsUnlimited) {
+            if !bindings.allows(inquiry.network()).await {
                 return edge::render(&inquiry.limited());
             }
             let ledger = &bindings.ledger;

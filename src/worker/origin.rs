@@ -6,7 +6,6 @@ use farebox_core::gate::paid::{Collected, Forwarding, OriginReply, Streaming};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::ResponseHead;
-use farebox_core::mutant::{Mutant, planted};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::documents;
@@ -95,9 +94,7 @@ async fn once_begun(
     (reply, answer): (OriginReply, OriginAnswer),
     secs: u64,
 ) -> (OriginReply, OriginAnswer) {
-    if edge::upload_of(&answer.sent, 0).await != Upload::Unwanted
-        || planted(Mutant::UnwantedSettles)
-    {
+    if edge::upload_of(&answer.sent, 0).await != Upload::Unwanted {
         return (reply, answer);
     }
     let begun = edge::settled(edge::collect(&answer.response, 0, milliseconds(secs))).await;
@@ -138,7 +135,6 @@ pub(super) async fn once_sent(
 ) -> (OriginReply, OriginAnswer) {
     let failed = match edge::upload_of(&answer.sent, milliseconds(secs)).await {
         Upload::Over | Upload::Unwanted => return (reply, answer),
-        Upload::Broken if planted(Mutant::UploadSettles) => return (reply, answer),
         Upload::Flowing => OriginReply::TimedOut,
         Upload::Broken => OriginReply::Lost,
     };

@@ -36,6 +36,7 @@ mod mined_elsewhere;
 mod mpp;
 mod mpp_client;
 mod mpp_pool;
+#[cfg(feature = "planted")]
 mod mutants;
 mod names;
 mod notices;

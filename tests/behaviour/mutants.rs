@@ -1,7 +1,7 @@
 //! Each guard that ships, removed: the test that fails then, by name.
 //!
-//! A mutant stands in the code that ships, beside its guard; planting it changes what this thread runs. Those of an entry and
-//! of the object around it are found by [`crate::ledger`]'s explorations.
+//! A mutant stands beside its guard in a copy of the code that ships (`tests/defects`); planting it changes what this thread
+//! runs. Those of an entry and of the object around it are found by [`crate::ledger`]'s explorations.
 
 use std::panic::catch_unwind;
 

@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use farebox_core::mutant::{Mutant, plant};
 use farebox_fuzz::driver::{self, Failure, Outcome, seeds};
 use farebox_fuzz::targets::{TARGETS, Target};
 
@@ -22,7 +21,7 @@ struct Asked {
     shares: Option<u64>,
     seed: u64,
     jobs: usize,
-    plants: Option<Mutant>,
+    plants: Option<String>,
     repeats: Option<String>,
     seeds: Option<String>,
     keeps: Option<String>,
@@ -57,6 +56,23 @@ fn main() -> ExitCode {
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Plants the defect with this name in this thread, or none.
+#[cfg(feature = "planted")]
+fn plant(name: Option<&str>) -> Result<(), String> {
+    use farebox_core::mutant::{Mutant, plant};
+    let named = |name| Mutant::named(name).ok_or(format!("no defect is called {name}"));
+    plant(name.map(named).transpose()?);
+    Ok(())
+}
+
+/// Plants none: the code that ships has no defects to switch on.
+#[cfg(not(feature = "planted"))]
+fn plant(name: Option<&str>) -> Result<(), String> {
+    name.map_or(Ok(()), |name| {
+        Err(format!("{name} is not compiled: npm run fuzz -- --plant {name}"))
+    })
+}
+
 fn asked(words: impl Iterator<Item = String>) -> Result<Asked, String> {
     let jobs = thread::available_parallelism().map_or(1, usize::from);
     let mut asked = Asked {
@@ -86,8 +102,9 @@ fn asked(words: impl Iterator<Item = String>) -> Result<Asked, String> {
             "--keep" => asked.keeps = Some(value()?),
             "--plant" => {
                 let name = value()?;
-                let mutant = Mutant::named(&name).ok_or(format!("no mutant is called {name}"))?;
-                asked.plants = Some(mutant);
+                plant(Some(&name))?;
+                plant(None)?;
+                asked.plants = Some(name);
             }
             name => {
                 asked
@@ -165,9 +182,9 @@ fn campaigns(asked: &Asked) -> usize {
                 // Whatever is built once is built right.
                 (0..16).for_each(|byte| _ = driver::run(target, &[byte; 32]));
             }
-            plant(asked.plants);
+            plant(asked.plants.as_deref()).unwrap();
             let outcome = driver::campaign(target, asked.seed, limit);
-            plant(None);
+            plant(None).unwrap();
             *total.lock().unwrap() += outcome.executions;
             *failures.lock().unwrap() += usize::from(outcome.failure.is_some());
             tell(target, &outcome, asked.seed);

@@ -9,7 +9,6 @@ pub mod chain;
 pub mod encoding;
 pub mod hash;
 pub mod http;
-pub mod mutant;
 pub mod page;
 pub mod secret;
 pub mod sorted;

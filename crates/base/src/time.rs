@@ -5,8 +5,6 @@
 use alloc::string::String;
 use core::fmt;
 
-use crate::mutant::{Mutant, planted};
-
 /// The window in which something counts now, after something counted in the one that is `known`: an
 /// hour, a day or a month by its start or its number, of which `next` comes after the `current` one.
 ///
@@ -14,8 +12,8 @@ use crate::mutant::{Mutant, planted};
 /// nothing would begin one for as long.
 #[must_use]
 pub fn counted_window(known: u64, current: u64, next: u64) -> u64 {
-    let is_set_back = known == next && !planted(Mutant::DaysBeginAgain);
-    let is_kept = is_set_back || (known > current && planted(Mutant::WindowsRunAhead));
+    let is_set_back = known == next;
+    let is_kept = is_set_back;
     if is_kept { known } else { current }
 }
 

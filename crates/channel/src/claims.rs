@@ -13,7 +13,6 @@ use super::desk::ChannelDesk;
 use super::payee::by_owed;
 use super::payee::call::Haste;
 use super::state::{Channel, OnChain};
-use farebox_base::mutant::{Mutant, planted};
 
 impl ChannelDesk {
     /// The message that hands over its claim; none to another object begins so.
@@ -49,11 +48,8 @@ impl ChannelDesk {
 impl Channel {
     /// Half as many after each two attempts.
     fn most_beside(&self) -> usize {
-        if !self.is_seen() && !planted(Mutant::UnseenGoTogether) {
+        if !self.is_seen() {
             return 0;
-        }
-        if planted(Mutant::BatchesStayWhole) {
-            return MAX_CLAIMS;
         }
         MAX_CLAIMS.checked_shr(u32::try_from(self.tries() >> 1_u8).unwrap_or(u32::MAX)).unwrap_or(0)
     }

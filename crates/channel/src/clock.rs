@@ -2,7 +2,6 @@
 
 use super::desk::ChannelDesk;
 use super::state::ListNotice;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// Seconds by which clocks differ: what is later than that was written by one that ran ahead.
@@ -13,9 +12,7 @@ impl ChannelDesk {
     /// taken without a look, what the chain shows would be called late, and nothing would be claimed.
     pub fn disbelieve_times_after(&mut self, now: UnixTime) {
         let Some(channel) = &mut self.channel else { return };
-        let is_ahead = |time: UnixTime| {
-            time > now.plus(CLOCKS_DIFFER_SECS) && !planted(Mutant::AheadIsBelieved)
-        };
+        let is_ahead = |time: UnixTime| time > now.plus(CLOCKS_DIFFER_SECS);
         // The chain was not seen as far as is known.
         for seen in [&mut channel.sight.at, &mut channel.looked] {
             if is_ahead(*seen) {

@@ -13,7 +13,6 @@ use super::refusal::ChannelRefusal;
 use super::state::{Channel, Sight, VoucherRule};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::message;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::known::KnownSigners;
 
@@ -84,7 +83,7 @@ impl ChannelDesk {
     /// and another contract was looked at.
     fn is_of_another_kind(&self, message: &ChannelMessage) -> bool {
         let is_its = |channel: &Channel| channel.rule.has_headroom() == message.has_headroom();
-        !self.channel.as_ref().is_none_or(is_its) && !planted(Mutant::ChannelsAreOfAnyKind)
+        !self.channel.as_ref().is_none_or(is_its)
     }
 
     /// Takes what the chain has just shown, of a channel that may be new here; [`None`] if it

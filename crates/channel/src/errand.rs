@@ -4,7 +4,6 @@ use super::state::firm::FIRM_SECS;
 use super::state::{Agreement, AttemptResult, Channel, ListNotice, OnChain, Promise, VoucherRule};
 use super::voucher::HighestVoucher;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// The money that was earned and is not claimed yet.
@@ -49,10 +48,8 @@ impl Channel {
         let deposit = self.sight.deposit;
         let evidence = match self.rule {
             // The contract pays all that a voucher is for, or nothing.
-            VoucherRule::Headroom { .. } if !planted(Mutant::UndoneIsClaimed) => {
-                self.firm.within(deposit, self.evidence)?
-            }
-            VoucherRule::Headroom { .. } | VoucherRule::Exact => self.evidence?,
+            VoucherRule::Headroom { .. } => self.firm.within(deposit, self.evidence)?,
+            VoucherRule::Exact => self.evidence?,
         };
         let total = self.spent.min(deposit).min(evidence.cumulative);
         (total > self.sight.claimed).then_some(Earnings { total, evidence })
@@ -102,9 +99,7 @@ impl Channel {
         self.result = AttemptResult::Unseen;
         self.publish(self.accepted(), now);
         // By MPP it may be a lower voucher, and no one is told of it.
-        if let (VoucherRule::Exact, Some(voucher)) = (self.rule, self.evidence)
-            && !planted(Mutant::SentIsUntold)
-        {
+        if let (VoucherRule::Exact, Some(voucher)) = (self.rule, self.evidence) {
             self.sent = Some((voucher, self.spent.min(voucher.cumulative)));
         }
     }
@@ -146,12 +141,11 @@ impl Channel {
     fn left_until(&self, earnings: &Earnings) -> UnixTime {
         let is_left = match (self.rule, self.sight.on_chain, self.agreement) {
             (VoucherRule::Headroom { .. }, OnChain::Open, Agreement::Selling) => {
-                earnings.evidence.cumulative > earnings.total && !planted(Mutant::UnspentIsClaimed)
+                earnings.evidence.cumulative > earnings.total
             }
             (VoucherRule::Exact | VoucherRule::Headroom { .. }, _, _) => false,
         };
         match is_left {
-            true if planted(Mutant::QuietIsWatchedForEver) => UnixTime::from_secs(u64::MAX),
             true => self.sold.plus(UNSPENT_SECS),
             false => UnixTime::from_secs(0),
         }
@@ -169,7 +163,7 @@ impl Channel {
             Payout::Failed => {
                 self.turn = self.turn.saturating_add(1);
                 self.pay_out_tries = self.pay_out_tries.saturating_add(1);
-                let tries = if planted(Mutant::PayoutsWait) { HURRIED } else { self.pay_out_tries };
+                let tries = self.pay_out_tries;
                 self.pay_out_from = now.plus(retry_secs(tries, PAYOUTS));
             }
         }
@@ -233,7 +227,7 @@ impl Channel {
         }
         if self.agreement == Agreement::Closing {
             let paid = earnings.map_or(self.sight.claimed, |it| it.evidence.cumulative);
-            let is_less = self.spent > paid || planted(Mutant::ShortVouchersCloseNothing);
+            let is_less = self.spent > paid;
             let above = self.evidence.is_some_and(|it| it.cumulative > self.sight.deposit);
             let is_undone = above && is_less && self.rule != VoucherRule::Exact;
             let errand = match earnings {
@@ -253,8 +247,8 @@ impl Channel {
         }
         let claim = earnings.map(|earnings| {
             let due = match self.sight.on_chain {
-                OnChain::Leaving(_) if !planted(Mutant::LeaversAreNotHurried) => at_once,
-                OnChain::Open | OnChain::Leaving(_) | OnChain::Finalized => {
+                OnChain::Leaving(_) => at_once,
+                OnChain::Open | OnChain::Finalized => {
                     self.earned_since.unwrap_or(at_once).plus(self.withdraw_delay_secs)
                 }
             };
@@ -274,8 +268,7 @@ impl Channel {
         // Claims of x402 are counted in the contract, and paid out for all channels at once. What
         // is claimed is safe: it waits for what is not.
         let is_owed = self.rule == VoucherRule::Exact && self.sight.claimed > self.paid_out;
-        let is_kept = self.promised.is_some() && planted(Mutant::RefundsKeepEarnings);
-        let pay_out = (is_owed && !is_kept).then_some((self.pay_out_from, ChannelErrand::PayOut));
+        let pay_out = is_owed.then_some((self.pay_out_from, ChannelErrand::PayOut));
         match (money, pay_out) {
             (Some(money), Some(pay_out)) if money.0 > pay_out.0 => Some(pay_out),
             (money, pay_out) => money.or(pay_out),
@@ -288,7 +281,7 @@ impl Channel {
     fn is_claimed_beside_refund(&self, first: UnixTime) -> bool {
         let is_due = self.tried.is_some_and(|tried| first <= tried);
         let is_late = self.tries >= CLOSES || matches!(self.sight.on_chain, OnChain::Leaving(_));
-        is_due && is_late && self.tries & 1 == 1 && !planted(Mutant::RefundsKeepEarnings)
+        is_due && is_late && self.tries & 1 == 1
     }
 
     /// When the chain is asked next: soon after money was sent for, and as long as something is
@@ -306,14 +299,13 @@ impl Channel {
         // Later each attempt has a look of its own.
         let is_early = self.tries <= CLOSES;
         let is_closing = self.agreement == Agreement::Closing && is_early;
-        let is_early = is_early || planted(Mutant::RefundsAreWatchedForEver);
         let is_open = self.promised.is_some() && is_early || is_closing;
         match self.tried {
             Some(tried) if self.looked < tried => return Some(tried),
             Some(_) if self.result == AttemptResult::Unseen || is_open => return Some(retry),
             Some(_) | None => {}
         }
-        if !self.is_watched() || planted(Mutant::EarningsAreNotWatched) {
+        if !self.is_watched() {
             return firm;
         }
         let watch = self.sight.at.plus(self.watch_secs()).max(retry);
@@ -324,8 +316,8 @@ impl Channel {
     fn firm_due(&self) -> Option<UnixTime> {
         let firm = self.tried?.plus(FIRM_SECS);
         // A look without an answer has shown nothing.
-        let shown = if planted(Mutant::SilenceIsFinal) { self.looked } else { self.sight.at };
-        let is_open = shown < firm && !planted(Mutant::FirstSightIsFinal);
+        let shown = self.sight.at;
+        let is_open = shown < firm;
         // What is left of the time until they withdraw is for another claim.
         let soon = self.looked.plus(self.fresh_secs().min(LEAVING_SECS));
         let due = if self.may_leave { firm.min(soon) } else { firm };
@@ -338,7 +330,7 @@ impl Channel {
     fn look_again(&self) -> UnixTime {
         let silent = self.looked.secs().saturating_sub(self.sight.at.secs());
         let is_watched = self.sight.on_chain != OnChain::Finalized && self.is_watched();
-        let most = match is_watched && !planted(Mutant::QuietIsUnwatched) {
+        let most = match is_watched {
             true => self.watch_secs().clamp(RETRY_SECS, MAX_RETRY_SECS),
             false => MAX_RETRY_SECS,
         };

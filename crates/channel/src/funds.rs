@@ -8,7 +8,6 @@ use super::config::{ChannelId, ChannelParties, top_up_nonce};
 use super::escrow::EscrowContract;
 use super::refusal::ChannelRefusal;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::eip3009::Authorization;
@@ -62,14 +61,14 @@ impl SignedFunds {
             FundsPurpose::TopUp(channel, salt) => top_up_nonce(channel, value, from, salt),
         };
         let is_bound = to == contract.address && nonce == bound;
-        let is_here = is_bound || planted(Mutant::UnboundDepositsAreSent);
+        let is_here = is_bound;
         if !is_here || !contract.escrow.fits(value) || valid_after >= now {
             return Err(ChannelRefusal::Malformed);
         }
         let invalid = |_| ChannelRefusal::SignatureInvalid;
         let signature = Signature::parse(signature).map_err(invalid)?;
         let signer = signature.recover(&authorization.receive_digest(token.separator));
-        if signer != Ok(from) && !planted(Mutant::UnsignedDepositsAreSent) {
+        if signer != Ok(from) {
             return Err(ChannelRefusal::SignatureInvalid);
         }
         let data = data(&purpose, &authorization, &signature);
@@ -100,7 +99,7 @@ impl SignedFunds {
     /// Whether there is time to have it mined.
     #[must_use]
     pub fn is_in_time(&self, now: UnixTime) -> bool {
-        self.authorization.valid_before >= now.plus(LEAST_SECS) || planted(Mutant::LateIsSent)
+        self.authorization.valid_before >= now.plus(LEAST_SECS)
     }
 
     /// The id of its authorization at the token.

@@ -11,7 +11,6 @@ use super::messages::SightText;
 use super::own::brought;
 use super::state::BEHIND_SECS;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::rpc::error::RpcError;
@@ -150,8 +149,8 @@ impl ChannelQuestion<'_> {
 /// A chain that makes a block for each transaction, such as one for development, stands still too,
 /// and nothing comes meanwhile. Its few blocks tell it from one that many use.
 fn shown_at(newest: Block, asked: UnixTime) -> UnixTime {
-    let is_quiet = newest.number < FEW_BLOCKS && !planted(Mutant::QuietIsStill);
-    if is_quiet || planted(Mutant::AskedIsShown) {
+    let is_quiet = newest.number < FEW_BLOCKS;
+    if is_quiet {
         return asked;
     }
     asked.min(newest.time.plus(BEHIND_SECS))

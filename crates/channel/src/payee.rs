@@ -18,7 +18,6 @@ use self::landed::LandedDeposits;
 use self::sent::SentCall;
 use super::config::ChannelId;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// A call in its place.
@@ -49,7 +48,7 @@ impl QueuePlace {
 
     /// Whether it is a deposit of a payer of whom none has come yet, or the last one did not.
     fn is_strangers(&self) -> bool {
-        let is_proven = self.is_proven && !planted(Mutant::StrangersPauseAll);
+        let is_proven = self.is_proven;
         self.call.funds.is_some() && !is_proven
     }
 }
@@ -125,7 +124,7 @@ impl PayeeQueue {
                 it.call.funds.as_ref().is_some_and(|other| other.payer == funds.payer)
             };
             let waits = self.places.iter().find(is_payers);
-            if let Some(place) = waits.filter(|_| !planted(Mutant::DepositsAreDoubles)) {
+            if let Some(place) = waits {
                 return place.call == call;
             }
         } else if let Some(place) = self.of(&call.channel) {
@@ -181,7 +180,7 @@ impl PayeeQueue {
 
 /// The order of calls as urgent as this, by what is owed.
 pub(super) fn by_owed(urgency: u64, owed: Amount) -> u64 {
-    let owed = if planted(Mutant::CrumbsComeFirst) { 0 } else { owed.magnitude() };
+    let owed = owed.magnitude();
     (urgency << 62_u8) | (LEAST_OWED.saturating_sub(owed))
 }
 

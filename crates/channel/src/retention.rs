@@ -3,7 +3,6 @@
 use super::desk::{ChannelDesk, Write};
 use super::errand::ChannelErrand;
 use super::state::{Agreement, Channel, OnChain, VoucherRule};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// The operator's limits, seconds.
@@ -22,11 +21,7 @@ impl Channel {
         let sells =
             self.agreement == Agreement::Selling && self.sight.on_chain != OnChain::Finalized;
         let is_due = is_public || !sells;
-        if is_due && !planted(Mutant::AnswersStay) {
-            UnixTime::from_secs(0)
-        } else {
-            self.sold.plus(kept.answer)
-        }
+        if is_due { UnixTime::from_secs(0) } else { self.sold.plus(kept.answer) }
     }
 
     /// When its row goes; `None` while it tells more than the chain does. A row that begins anew
@@ -34,18 +29,17 @@ impl Channel {
     /// nothing, and nothing is deposited above that. Where a voucher for more was published, the
     /// row stays: once its payer deposits again, anyone could buy by that voucher.
     fn row_until(&self, kept: KeptSecs, now: UnixTime) -> Option<UnixTime> {
-        let is_safe = self.spent <= self.sight.claimed && self.promised.is_none()
-            || planted(Mutant::OwedRowsGo);
+        let is_safe = self.spent <= self.sight.claimed && self.promised.is_none();
         let is_told = match self.rule {
             VoucherRule::Exact => self.published() <= self.sight.claimed,
             // The contract never opens such a channel again.
             VoucherRule::Headroom { .. } => true,
-        } || planted(Mutant::PublishedRowsGo);
+        };
         let is_over = match self.rule {
             VoucherRule::Exact => self.sight.deposit <= self.sight.claimed,
             VoucherRule::Headroom { .. } => self.sight.on_chain == OnChain::Finalized,
         };
-        let rests = self.errand(now) == ChannelErrand::Rest(None) || planted(Mutant::OwedRowsGo);
+        let rests = self.errand(now) == ChannelErrand::Rest(None);
         let is_ended = is_safe && is_told && is_over && rests && self.holds.is_empty();
         is_ended.then(|| self.sold.max(self.looked).plus(kept.row))
     }

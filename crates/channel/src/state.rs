@@ -7,7 +7,6 @@ use self::firm::FirmDeposit;
 use super::config::ChannelId;
 use super::voucher::{CheckedVoucher, HighestVoucher, Voucher};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 mod back;
@@ -269,7 +268,7 @@ impl Channel {
     /// Whether it may have sold more than its row says, because the ledger was restored since.
     #[must_use]
     pub fn may_be_restored(&self) -> bool {
-        self.opened < self.closed_before && !planted(Mutant::RestoredChannelsSell)
+        self.opened < self.closed_before
     }
 
     /// Its id.
@@ -325,7 +324,7 @@ impl Channel {
 
     /// This voucher is sent for a chain, or the chain shows it.
     pub fn publish(&mut self, cumulative: Amount, now: UnixTime) {
-        if cumulative > self.published && !planted(Mutant::SentIsSecret) {
+        if cumulative > self.published {
             self.published = cumulative;
             self.rested = self.rested.max(now.plus(REST_SECS));
         }
@@ -353,10 +352,8 @@ impl Channel {
     #[must_use]
     pub fn available(&self) -> Amount {
         let mut rest = self.sight.deposit;
-        for promise in [self.promised, self.later_promise()] {
-            if let Some(promise) = promise.filter(|_| !planted(Mutant::PromisesAreSpent)) {
-                rest = rest.checked_sub(promise.amount).unwrap_or(Amount::ZERO);
-            }
+        for promise in [self.promised, self.later_promise()].into_iter().flatten() {
+            rest = rest.checked_sub(promise.amount).unwrap_or(Amount::ZERO);
         }
         rest
     }
@@ -366,13 +363,13 @@ impl Channel {
     pub fn see(&mut self, sight: Sight) {
         let is_undone = sight.refund_nonce < self.sight.refund_nonce;
         let is_late = sight.at < self.sight.at || is_undone && !self.undoes_refund(&sight);
-        if (is_late || self.is_behind(&sight)) && !planted(Mutant::OldSightsCount) {
+        if is_late || self.is_behind(&sight) {
             return;
         }
         // Whoever has its signature can send it again, and then the later one.
         if let Some((promise, spent)) = self.refunded.filter(|_| is_undone) {
             self.refunded = self.promised.map(|later| (later, spent));
-            self.promised = Some(promise).filter(|_| !planted(Mutant::UndoneIsForgotten));
+            self.promised = Some(promise);
             self.paid_back = self.paid_back.checked_sub(promise.amount).unwrap_or(Amount::ZERO);
         }
         // Only the time is another one: the list has it.
@@ -384,22 +381,22 @@ impl Channel {
         // What failed before a payer withdraws does not hold up what is left of their time.
         let leaves =
             matches!(sight.on_chain, OnChain::Leaving(_)) && sight.on_chain != self.sight.on_chain;
-        if is_paid || leaves && !planted(Mutant::LeaversWaitOutPauses) {
+        if is_paid || leaves {
             self.tries = 0;
         }
         // What is left after a claim was earned since that was signed.
-        if sight.claimed > self.sight.claimed && !planted(Mutant::ClaimsAreNotGathered) {
+        if sight.claimed > self.sight.claimed {
             self.earned_since =
                 self.earned_since.map(|since| self.tried.map_or(since, |it| since.max(it)));
         }
         // The chain may undo it from now on, however long ago it was sent.
         let is_closed =
             sight.on_chain == OnChain::Finalized && sight.on_chain != self.sight.on_chain;
-        if (is_paid || is_closed) && !planted(Mutant::WatchedSinceSent) {
+        if is_paid || is_closed {
             self.tried = self.tried.map(|tried| tried.max(sight.at));
         }
         // Whoever deposits is back: what they have added is not paid back at once.
-        if sight.deposit > self.sight.deposit && !planted(Mutant::DepositsDoNotWake) {
+        if sight.deposit > self.sight.deposit {
             self.rested = self.rested.max(sight.at.plus(REST_SECS));
         }
         // What a chain has shown stays read when it is undone.
@@ -411,7 +408,7 @@ impl Channel {
         self.may_leave = match sight.on_chain {
             OnChain::Open => false,
             OnChain::Leaving(_) => true,
-            OnChain::Finalized => self.may_leave && !planted(Mutant::LeaversAreForgotten),
+            OnChain::Finalized => self.may_leave,
         };
         // A claim that is undone was not paid out either.
         self.paid_out = self.paid_out.min(sight.claimed);
@@ -449,7 +446,7 @@ impl Channel {
     fn undoes_refund(&self, sight: &Sight) -> bool {
         let is_last = self.refunded.is_none_or(|(it, _)| it.nonce <= sight.refund_nonce);
         let is_certain = sight.at >= self.sight.at.plus(BEHIND_SECS);
-        is_last && is_certain && !planted(Mutant::RefundsAreFinal)
+        is_last && is_certain
     }
 
     /// The promise made after a refund that the chain has undone.
@@ -478,7 +475,7 @@ impl Channel {
     /// Whether what is known of the chain is new enough to accept vouchers by it.
     #[must_use]
     pub fn is_fresh(&self, now: UnixTime) -> bool {
-        now < self.sight.at.plus(self.fresh_secs()) || planted(Mutant::StaleIsFresh)
+        now < self.sight.at.plus(self.fresh_secs())
     }
 
     /// Seconds for which what the chain shows is gone by.

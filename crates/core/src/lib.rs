@@ -11,7 +11,7 @@
 #![no_std]
 
 pub use farebox_base::{
-    amount, chain, encoding, hash, http, json, mutant, page, secret, sorted, text, time,
+    amount, chain, encoding, hash, http, json, page, secret, sorted, text, time,
 };
 pub use farebox_channel as channel;
 pub use farebox_common::{config, payment, payout, problem};

@@ -11,7 +11,6 @@ use crate::eip3009::Authorization;
 use crate::keccak::{keccak256, keccak256_parts};
 use crate::token::known;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 /// The contract Permit2, the same on every chain.
 pub const PERMIT2: Address = known("0x000000000022D473030F116dDEE9F6B43aC78BA3");
@@ -172,10 +171,7 @@ pub fn is_spent_by(
         && is(4, to.to_word())
         && is(5, value.to_be_bytes())
         && is(6, from.to_word());
-    *selector == PERMIT_TRANSFER
-        && (spender == proxy || planted(Mutant::AnySpenderSpends))
-        && (is(2, *nonce) || planted(Mutant::AnyNonceSpends))
-        && (moves || planted(Mutant::AnyTermsSpend))
+    *selector == PERMIT_TRANSFER && (spender == proxy) && is(2, *nonce) && moves
 }
 
 /// Whether the word at this place of a call's data is this one.

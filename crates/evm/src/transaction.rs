@@ -12,7 +12,6 @@ use crate::keccak::{keccak256, keccak256_parts};
 use crate::rlp::{self, Items, RlpError};
 use crate::signature::{Signature, SignatureError};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Maximum size of a transaction, bytes; a transfer without an access list has about 180.
 pub const MAX_BYTES: usize = 4_096;
@@ -97,9 +96,9 @@ impl SignedTransfer {
     #[must_use]
     pub fn has_headroom(&self, base_fee: Amount) -> bool {
         let risen = base_fee.checked_div_u64(8).and_then(|eighth| base_fee.checked_add(eighth));
-        let tips = !self.tip.is_zero() || planted(Mutant::TiplessPasses);
+        let tips = !self.tip.is_zero();
         let rises = risen.is_some_and(|risen| risen < self.max_fee);
-        tips && (rises || planted(Mutant::NoHeadroom))
+        tips && rises
     }
 
     /// The maximum cost of the gas, wei; `None` beyond 2^256 − 1.

@@ -22,7 +22,6 @@ use super::session::Sessions;
 use super::unpaid::{AwaitingQuota, FreeRequests};
 use farebox_base::encoding::message;
 use farebox_base::http::{BodyPresence, MAX_PAID_TARGET_BYTES, RequestHead};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::problem::Code;
 
@@ -52,7 +51,7 @@ impl<'g> Admissions<'g> {
         if matches!(head.method.as_str(), "TRACE" | "TRACK" | "CONNECT") {
             return refuse(Code::MethodNotAllowed, Audience::Other, correlation);
         }
-        if head.is_too_large() && !planted(Mutant::FieldsGrow) {
+        if head.is_too_large() {
             return refuse(Code::HeaderTooLarge, Audience::Other, correlation);
         }
         if has_let_through(&head.headers, payments.keys) {
@@ -133,10 +132,7 @@ impl<'g> Admissions<'g> {
         // A body on such a request reaches no origin: `fetch` does not forward it.
         let is_empty =
             head.body == BodyPresence::Absent || head.headers.get("content-length") == Some("0");
-        if !is_empty
-            && matches!(head.method.as_str(), "GET" | "HEAD")
-            && !planted(Mutant::BodyOfGet)
-        {
+        if !is_empty && matches!(head.method.as_str(), "GET" | "HEAD") {
             return refuse(Code::UnexpectedBody, Audience::Paid, correlation);
         }
         if offer.settings.takes_keys

@@ -17,7 +17,6 @@ use super::reply::{Audience, Body, Marks, Reply, own_headers};
 use super::template::{ChallengeRequest, ChallengeTemplate, MppTemplate};
 use farebox_base::encoding::json;
 use farebox_base::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::problem::{self, Code};
 use farebox_wire::paywall;
@@ -139,7 +138,7 @@ impl Offer {
         let body = if asked.head.prefers_html() {
             headers.add("content-type", "text/html; charset=utf-8");
             // A page cannot send again what a form sent, nor read where a redirect leads.
-            let follows = !self.settings.sells_redirects || planted(Mutant::PagesPayForRedirects);
+            let follows = !self.settings.sells_redirects;
             let is_payable = self.settings.has_pages && follows && asked.head.method == "GET";
             headers.add("content-security-policy", paywall::content_security_policy(is_payable));
             self.page(&asked.head.url, is_payable, issued.is_some())

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use super::offer::{Choice, Offer};
 use super::parts::PayerRules;
 use super::restore::NO_DATE;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::{SignatureCheck, SignedAuthorization, ValidityBounds};
 use farebox_common::payment::{NEVER, PaymentKey, Proof, SignedToken, Terms, TransferMethod};
@@ -119,7 +118,7 @@ impl<'a> SoldTerms<'a> {
             // terms asked for.
             Signed::Opaque(_) => {
                 let end = now.plus(terms.max_timeout_secs);
-                let opens = planted(Mutant::UnreadIsNew) || standard == Standard::Own;
+                let opens = standard == Standard::Own;
                 if !opens && restore.may_have_lost(NO_DATE, end) {
                     return Err(Code::Expired);
                 }
@@ -128,9 +127,6 @@ impl<'a> SoldTerms<'a> {
             }
         };
         let valid_before = match payload.method() {
-            TransferMethod::Deferred if planted(Mutant::EndlessEnds) => {
-                now.plus(terms.max_timeout_secs)
-            }
             TransferMethod::Deferred => NEVER,
             _ => payload.authorization().valid_before,
         };
@@ -152,10 +148,6 @@ impl<'a> SoldTerms<'a> {
         }
         let (eligibility, signature) = match check(now, room) {
             Ok(signature) => (Eligibility::Fresh, signature),
-            Err(Code::Expired) if planted(Mutant::ExpiredBegins) => {
-                let any = ValidityBounds { min_secs: 0, max_secs: room.max_secs };
-                (Eligibility::Fresh, check(valid_before.min(now), any)?)
-            }
             Err(Code::Expired) => {
                 let any = ValidityBounds { min_secs: 0, max_secs: room.max_secs };
                 let signature = check(valid_before.min(now), any).map_err(|_| Code::Expired)?;
@@ -205,7 +197,7 @@ impl Eligibility {
     pub(super) fn is_elsewhere(self) -> bool {
         let is_it =
             matches!(self, Self::TermsChanged(Code::RecipientMismatch | Code::TermsMismatch));
-        is_it && !planted(Mutant::PublicPaymentsCount)
+        is_it
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::offer::Offer;
 use farebox_base::http::{RequestHead, ResponseHead, UrlPieces};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::problem::Code;
 
 /// Value of an origin's answer to its client.
@@ -27,7 +26,6 @@ impl Worth {
             // It answers a condition that was never forwarded.
             304 => Self::Withheld(Code::OriginFailed),
             300..=399 if offer.settings.sells_redirects => Self::Sold,
-            300..=399 if planted(Mutant::RedirectsAreSold) => Self::Sold,
             300..=399 if moves_a_slash(head, asked) => Self::Nothing,
             300..=399 => Self::Withheld(Code::OriginRedirected),
             // Terms of the origin are not the gate's.

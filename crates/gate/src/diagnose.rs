@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use super::attempts::handle::NewHandle;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::Cause;
 use farebox_common::problem::Code;
@@ -74,7 +73,6 @@ impl<'a> Failures<'a> {
     fn own(self) -> Option<&'a FailureStreak> {
         match self {
             Self::Own(counts) => Some(counts),
-            Self::Alike(counts, _) if planted(Mutant::NetworksEscalate) => Some(counts),
             Self::Alike(..) | Self::Uncounted => None,
         }
     }

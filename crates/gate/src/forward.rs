@@ -11,7 +11,6 @@ use super::pricer::TOLD;
 use super::reply::CORRELATION;
 use super::request::{CLIENT_ADDRESS, IncomingRequest};
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
 use farebox_base::sorted::Sorted;
 use farebox_base::time::UnixTime;
@@ -89,8 +88,8 @@ pub fn drop_unforwarded(headers: &mut Headers) {
     headers.retain(|name, _| {
         let folded = folded(name);
         let is_heard = is_never_forwarded(&folded) || HEARD.contains(&&*folded);
-        let is_hop = hops.have(name) && !is_heard && !planted(Mutant::HopsArePriced);
-        let is_twin = *folded != *name && TOLD.contains(&&*folded) && !planted(Mutant::TwinsPass);
+        let is_hop = hops.have(name) && !is_heard;
+        let is_twin = *folded != *name && TOLD.contains(&&*folded);
         !(is_hop || is_twin)
     });
 }
@@ -132,7 +131,7 @@ impl Hops {
     fn have(&self, name: &str) -> bool {
         let is_named = self.0.contains(name);
         let is_platforms = name.starts_with("cf-") || PLATFORMS.contains(&name);
-        is_named && (!is_platforms || planted(Mutant::HopsAreAnybodys))
+        is_named && !is_platforms
     }
 }
 
@@ -217,7 +216,6 @@ impl Caching {
     fn of(caller: ClientIdentity<'_>) -> Self {
         match caller {
             ClientIdentity::Anonymous => Self::Ordinary,
-            _ if planted(Mutant::CachesAnswer) => Self::Ordinary,
             ClientIdentity::Client(_) | ClientIdentity::Payer { .. } => Self::Never,
         }
     }
@@ -268,11 +266,10 @@ pub(super) const KEY: &str = "idempotency-key";
 /// Whether a client's key is in the name space of the gate's keys, however it is quoted or listed.
 #[must_use]
 pub fn is_of_the_gate(key: &str) -> bool {
-    !planted(Mutant::ClientsWriteKeys)
-        && key.split(',').any(|key| {
-            let key = key.trim_start_matches([' ', '\t', '"', '\'']);
-            key.get(..KEY_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(KEY_PREFIX))
-        })
+    key.split(',').any(|key| {
+        let key = key.trim_start_matches([' ', '\t', '"', '\'']);
+        key.get(..KEY_PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(KEY_PREFIX))
+    })
 }
 
 /// A lower-case field name as CGI would have it: `_` and every other character that is not a letter
@@ -280,7 +277,7 @@ pub fn is_of_the_gate(key: &str) -> bool {
 #[must_use]
 pub fn folded(name: &str) -> Cow<'_, str> {
     let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if name.bytes().all(is_kept) || planted(Mutant::UnderscoresPass) {
+    if name.bytes().all(is_kept) {
         return Cow::Borrowed(name);
     }
     let fold = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };

@@ -10,7 +10,6 @@ use sha2::Sha256;
 use farebox_base::encoding::base32::{self, ALPHABET};
 use farebox_base::encoding::hex;
 use farebox_base::hash::{digest, mac};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_common::payment::{PaymentKey, Receipt};
 use farebox_evm::account::Account;
@@ -126,8 +125,7 @@ impl Keys {
         }
         let is_since = |restore: &u64| self.authorizer_since(*restore).as_ref().is_some_and(is);
         let first = core::iter::once(&0);
-        let earlier =
-            if planted(Mutant::RestoresBetweenAreForgotten) { &[] } else { &*self.restores };
+        let earlier = &*self.restores;
         first.chain(earlier).copied().find(is_since)
     }
 
@@ -227,10 +225,6 @@ impl Keys {
     /// brings another one.
     #[must_use]
     pub fn idempotency_key(&self, receipt: &str, request: &str) -> String {
-        if planted(Mutant::KeyIsReceipt) {
-            return String::from(receipt);
-        }
-        let request = if planted(Mutant::KeyIsOfPayment) { "" } else { request };
         let parts = [receipt, request].map(str::as_bytes);
         let mut key = String::from(KEY_PREFIX);
         key.push_str(&base32::encode(&mac(self.idempotency.expose(), &parts), 26));
@@ -247,10 +241,7 @@ impl Keys {
             }
             _ => Ok(shards),
         };
-        let (named, apart) = match planted(Mutant::ReceiptIsSearched) {
-            true => (Ok(0), 1),
-            false => (named, RECEIPT_SHARDS),
-        };
+        let (named, apart) = (named, RECEIPT_SHARDS);
         let step = usize::try_from(apart).unwrap_or(1);
         (named.unwrap_or(shards)..shards).step_by(step)
     }
@@ -265,9 +256,6 @@ impl Keys {
     /// requests whose first digits agree.
     #[must_use]
     pub fn purchase(&self, digest: &str) -> String {
-        if planted(Mutant::PurchasesAreGuessed) {
-            return String::from(digest);
-        }
         hex::encode(&mac(self.purchase.expose(), &[digest.as_bytes()]))
     }
 
@@ -379,7 +367,6 @@ fn signer(gate_secret: &[u8]) -> Option<Account> {
 /// The account that signs for channels under this salt, which is never rotated, after the restore at
 /// this time; zero before the first one.
 pub(super) fn authorizer(salt: &[u8], restore: u64) -> Option<Account> {
-    let restore = if planted(Mutant::RestoresAreForgotten) { 0 } else { restore };
     let since = restore.to_be_bytes();
     let since = if restore == 0 { &[][..] } else { &since };
     let label = b"farebox channel authorizer";

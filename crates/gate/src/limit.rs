@@ -4,8 +4,6 @@ use alloc::borrow::Cow;
 use alloc::format;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use farebox_base::mutant::{Mutant, planted};
-
 /// The network of all clients whose address is not known. The platform names the address of each request from outside, so
 /// they are Workers of the operator's own account, such as a treasury that pays for many agents.
 pub const UNKNOWN: &str = "unknown";
@@ -50,7 +48,7 @@ pub fn client_network<'a>(address: Option<&'a str>, zone: Option<&str>) -> Cow<'
         let [address, workers] = [address.trim(), WORKERS].map(str::parse::<Ipv6Addr>);
         address.is_ok() && address == workers
     });
-    match zone.filter(|_| is_worker && !planted(Mutant::WorkersAreOne)) {
+    match zone.filter(|_| is_worker) {
         Some(zone) if is_name(zone) => Cow::Owned(format!("worker {zone}")),
         _ => client_prefix(address),
     }

@@ -14,7 +14,6 @@ use super::session::mpp::terms::ChannelOffer;
 use super::template::ChallengeTemplate;
 use farebox_base::amount::Amount;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_channel::escrow::EscrowDomain;
 use farebox_common::payment::authorization::ValidityBounds;
 use farebox_common::payment::{SignedToken, Terms, TransferMethod};
@@ -108,7 +107,6 @@ impl Payees {
     #[must_use]
     pub fn allow(&self, payee: &Address) -> bool {
         match self {
-            _ if planted(Mutant::PayeeUnasked) => true,
             Self::Configured => false,
             Self::Listed(listed) => listed.contains(payee),
             Self::Any => !payee.is_low() && !payee.is_burn(),

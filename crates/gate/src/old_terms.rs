@@ -17,10 +17,9 @@ use super::proof::{check_proof, read_identifier};
 use super::request::IncomingRequest;
 use super::token_choices::{NamedToken, find_choice, list_choices, unread};
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::SignedToken;
-use farebox_common::payment::authorization::{SignatureCheck, SignedAuthorization};
+use farebox_common::payment::authorization::SignedAuthorization;
 use farebox_common::problem::Code;
 use farebox_evm::address::Address;
 use farebox_ledger::command::Mode;
@@ -39,7 +38,8 @@ pub(super) fn check_old_terms<'c>(
     now: UnixTime,
 ) -> Option<CheckedPayment<'c>> {
     let PresentedRequest { request: IncomingRequest { head, .. }, presented } = shown;
-    let found = match presented {
+
+    match presented {
         Presented::Mpp(credential) => {
             let credential = credential.as_ref().ok()?;
             let mut found = old.check(offer, head, credential, now)?;
@@ -53,13 +53,7 @@ pub(super) fn check_old_terms<'c>(
             found.map(CheckedPayment::into_owned)
         }
         Presented::Nothing | Presented::Several => None,
-    };
-    let known = |found: &CheckedPayment<'_>| {
-        found.signature == SignatureCheck::Verified
-            || found.proof.onchain.is_some()
-            || !planted(Mutant::UnprovenIsNew)
-    };
-    found.filter(known)
+    }
 }
 
 /// The route under the terms that an x402 payment was made for; `None` if the payment does not
@@ -142,8 +136,8 @@ pub(super) const fn is_about_terms(code: Code) -> bool {
 /// Whether a payment refused with this code is looked up before the client is asked for another
 /// one.
 pub(super) fn may_be_known(code: Code) -> bool {
-    let of_settings = !is_about_terms(code) && code != Code::Expired;
-    code.row().reason.is_some() && !(of_settings && planted(Mutant::SettingsForget))
+    let _of_settings = !is_about_terms(code) && code != Code::Expired;
+    code.row().reason.is_some()
 }
 
 /// The way to pay under which the payer's own signature holds. Without one, the first: a contract

@@ -36,7 +36,6 @@ use super::session::mpp::payout::is_payee_row;
 use farebox_base::encoding::json;
 use farebox_base::hash::digest;
 use farebox_base::http::RequestHead;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::{Secret, ct_eq};
 use farebox_base::time::UnixTime;
 use farebox_channel::config::ChannelId;
@@ -122,10 +121,10 @@ impl OperatorRequests<'_> {
         let shows = |token: &Option<Secret<String>>| {
             token.as_ref().is_some_and(|token| is_authorized(head, token.expose()))
         };
-        let refunds = match place {
-            OperatorPath::Decision(_, What::Refunding | What::NotRefunded | What::Refunded) => true,
-            _ => planted(Mutant::RefundersDecide),
-        };
+        let refunds = matches!(
+            place,
+            OperatorPath::Decision(_, What::Refunding | What::NotRefunded | What::Refunded)
+        );
         let request = OperatorRequest { head, query, body };
         let asked = if shows(token) {
             self.plan_request(place, request, Reporter::Operator, now)
@@ -222,10 +221,7 @@ impl OperatorRequests<'_> {
                     _ => None,
                 };
                 let is_told = matches!(&decision, Decision::Refunded(_)) && prove.is_none();
-                if is_told
-                    && reporter == Reporter::Payee
-                    && !planted(Mutant::OtherChainsAreBelieved)
-                {
+                if is_told && reporter == Reporter::Payee {
                     // No node could show a transaction of this name.
                     return Err(Code::ChainUnavailable.into());
                 }
@@ -243,7 +239,6 @@ fn names_program(decision: &Decision) -> bool {
     match decision {
         Decision::Refunding { key, .. } | Decision::NotRefunded { key, .. } => {
             key.as_ref().is_some_and(|key| !RefundPlan::is_key(key))
-                || planted(Mutant::ProgramsEndPeoplesBegins)
         }
         Decision::Refunded(_) | Decision::Waived(_) | Decision::Resolved { .. } => true,
     }

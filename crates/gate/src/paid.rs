@@ -48,7 +48,6 @@ use super::units;
 use super::unpaid::Unpaid;
 use farebox_base::amount::Amount;
 use farebox_base::hash::sha256;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::SignatureCheck;
 use farebox_common::payment::{NEVER, OnChain, TxHash};
@@ -174,7 +173,7 @@ impl<'g> PaidRequest<'g> {
 
     /// The amount that moves, or has moved: its row's, where the payer has signed again since.
     fn moved(&self) -> Amount {
-        let held = self.row.held.filter(|_| !planted(Mutant::TodaysPriceIsTold));
+        let held = self.row.held;
         self.work.charged.or(held).unwrap_or(self.asked.choice.terms.amount)
     }
 
@@ -238,7 +237,7 @@ impl<'g> PaidRequest<'g> {
     /// The payment's id. `None` unless this request began the payment or proved to be its payer's:
     /// once on the chain, an authorization is public.
     fn shown_id(&self) -> Option<&str> {
-        (self.row.owner || self.checked.wallet || self.row.proven || planted(Mutant::ConflictNames))
+        (self.row.owner || self.checked.wallet || self.row.proven)
             .then_some(self.row.receipt.as_str())
     }
 
@@ -257,14 +256,7 @@ impl<'g> PaidRequest<'g> {
         let network = self.asked.request.network().into();
         // Anyone may show the hash of a transaction.
         let sent = matches!(self.checked.proof.onchain, Some(OnChain::Sent { .. }));
-        let payment = match planted(Mutant::LockByName) {
-            true => Some(sha256(&[self.checked.proof.account().as_bytes()])),
-            false if planted(Mutant::CopiesAreOne) => {
-                (!sent).then(|| *self.checked.proof.key.as_bytes())
-            }
-            // With its signature: another one is another payment until one of them is proven.
-            false => (!sent).then(|| sha256(&[self.checked.proof.request.as_bytes()])),
-        };
+        let payment = (!sent).then(|| sha256(&[self.checked.proof.request.as_bytes()]));
         UnverifiedCaller { network, kind, payment }
     }
 

@@ -13,7 +13,6 @@ use super::origin::{LedgerPlacement, Origin};
 use super::publish::document::Publication;
 use super::restore::Restore;
 use super::route::RouteTable;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_common::payment::Proof;
 use farebox_evm::wallet::Wallets;
@@ -136,7 +135,6 @@ impl Shards {
     /// Number and role of the object that is asked first.
     pub fn first(&self) -> (u64, Role) {
         match self.old {
-            Some(_) if self.is_over && planted(Mutant::PastIsForgotten) => (self.count, Role::Sole),
             Some(old) if self.is_over => (old, Role::Past),
             Some(old) => (old, Role::Old),
             None => (self.count, Role::Sole),

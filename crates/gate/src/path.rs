@@ -22,7 +22,6 @@ use alloc::string::String;
 use core::fmt;
 
 pub(super) use self::escape::{decode_once, fold};
-use farebox_base::mutant::{Mutant, planted};
 
 /// The longest target that is looked at, in bytes. A longer one is refused.
 pub const MAX_TARGET_BYTES: usize = 16_384;
@@ -70,10 +69,10 @@ impl Target {
                 return Err(TargetError::BadEscape { at });
             }
         }
-        if escape::is_too_deep(path) && !planted(Mutant::DeepEscapesPass) {
+        if escape::is_too_deep(path) {
             return Err(TargetError::TooDeep);
         }
-        if is_mangled(path) && !planted(Mutant::MangledPasses) {
+        if is_mangled(path) {
             return Err(TargetError::Mangled);
         }
         Ok(Self { text: raw.to_owned(), ordinary: is_ordinary(path) })

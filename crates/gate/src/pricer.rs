@@ -18,7 +18,6 @@ use super::offer::{Choice, Offer, Pricer};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
 use farebox_base::http::{BodyPresence, RequestHead};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::Terms;
 use farebox_evm::address::Address;
@@ -170,7 +169,6 @@ pub(super) fn question(head: &RequestHead) -> String {
     if head.body == BodyPresence::Present {
         // Beside another framing, a length says nothing about the body. Spec: RFC 9112, 6.3.
         let framed = head.headers.get("transfer-encoding").is_some();
-        let framed = framed && !planted(Mutant::LengthBesideFraming);
         let length = head.headers.get("content-length").filter(|_| !framed);
         let length = length.and_then(|text| text.parse::<u64>().ok());
         question.insert("body_bytes".to_owned(), length.into());
@@ -181,7 +179,7 @@ pub(super) fn question(head: &RequestHead) -> String {
 /// Whether everything that a price may depend on can be sent to the pricer.
 pub(super) fn can_be_told(head: &RequestHead) -> bool {
     let values = TOLD.iter().filter_map(|name| head.headers.joined(name));
-    values.into_iter().all(|value| value.len() <= MAX_FIELD_BYTES || planted(Mutant::LongIsTold))
+    values.into_iter().all(|value| value.len() <= MAX_FIELD_BYTES)
 }
 
 /// Prices that an isolate has quoted lately.

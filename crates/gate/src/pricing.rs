@@ -29,7 +29,6 @@ use super::request::IncomingRequest;
 use super::unpaid::FreeRequests;
 use farebox_base::amount::Amount;
 use farebox_base::http::RequestHead;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
 use farebox_base::time::UnixTime;
 use farebox_common::payment::Terms;
@@ -216,13 +215,12 @@ impl<'g> Pricing<'g> {
 
     /// The quote of amount and payee that holds until `end`, Unix seconds.
     fn write_quote(&self, offer: &Offer, terms: &Terms, question: &str, end: u64) -> String {
-        let question = if planted(Mutant::QuoteForAll) { "" } else { question };
         let mac = self.free.keys.quote(&[
             offer.settings.route.as_bytes(),
             question.as_bytes(),
             terms.network.as_str().as_bytes(),
             &terms.amount.to_be_bytes(),
-            if planted(Mutant::QuoteForEveryPayee) { &[] } else { terms.pay_to.as_bytes() },
+            terms.pay_to.as_bytes(),
             &end.to_be_bytes(),
         ]);
         format!("{end}.{mac}")
@@ -258,7 +256,6 @@ impl Bid<'_> {
         match asked.map(|asked| &asked.terms) {
             Some(asked) if asked.amount != self.terms.amount => Some(Code::AmountMismatch),
             Some(asked) if asked.pay_to == self.terms.pay_to => None,
-            Some(_) if planted(Mutant::PayeeStays) => None,
             Some(_) => Some(Code::RecipientMismatch),
             None => Some(Code::AmountMismatch),
         }

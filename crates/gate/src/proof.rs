@@ -16,7 +16,6 @@ use super::restore::NO_DATE;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
 use farebox_base::http::{Headers, RequestHead, UrlPieces};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::{PaymentKey, Proof, Terms};
 use farebox_common::problem::Code;
@@ -99,7 +98,7 @@ fn check_shown<'g>(
                 return Err(Code::TermsMismatch);
             }
             // A payment that the ledger knows may be shown at another request than its own.
-            let looks = is_own && !planted(Mutant::ElsewhereIsNew);
+            let looks = is_own;
             let is_elsewhere = |url: &str| !names_target(url, head.target());
             if !looks && payment.resource_url.is_some_and(is_elsewhere) {
                 return Err(Code::ResourceMismatch);
@@ -178,7 +177,7 @@ fn passed_on(
     if let Some(declared) = offer.declared(head).filter(|_| payment.echoes_bazaar) {
         extensions.insert(bazaar::NAME.to_owned(), declared);
     }
-    let announced = offer.settings.sponsors_gas || planted(Mutant::PermitsPassUnannounced);
+    let announced = offer.settings.sponsors_gas;
     let sponsored = announced && choice.takes_permit();
     let fits = |permit: &&Value| {
         let Terms { token, amount, .. } = &choice.terms;

@@ -4,7 +4,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 
 use crate::forward::others;
 
@@ -21,9 +20,6 @@ pub(crate) enum PurchaseName<'a> {
 impl<'a> PurchaseName<'a> {
     /// The name in these fields; `None` if there is none.
     pub(crate) fn of(headers: &'a Headers) -> Option<Self> {
-        if planted(Mutant::WalletsAreOneUser) {
-            return None;
-        }
         if let Some(key) = headers.filled("idempotency-key") {
             return Some(Self::Key(key));
         }

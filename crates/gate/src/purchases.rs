@@ -19,7 +19,6 @@ use super::reply::Audience;
 use super::request::IncomingRequest;
 use super::restore::NO_DATE;
 use super::unpaid::UnpaidRequests;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::Terms;
 use farebox_common::payment::authorization::SignatureCheck;
@@ -192,11 +191,10 @@ impl<'g> Purchases<'g> {
         code: Code,
         instead: Option<Eligibility>,
     ) -> Eligibility {
-        let counts = code == Code::Expired || !planted(Mutant::RestoreIsExpiry);
         match instead {
             _ if found.eligibility == Eligibility::Unsigned => Eligibility::Unsigned,
             Some(instead) => instead,
-            None if counts && self.is_closed_to(found) => Eligibility::Closed,
+            None if self.is_closed_to(found) => Eligibility::Closed,
             None => Eligibility::TermsChanged(code),
         }
     }

@@ -11,7 +11,6 @@ use super::call::FacilitatorCall;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::{hex, json};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::{OnChain, TransferMethod, TxHash};
 use farebox_evm::address::Address;
@@ -255,11 +254,6 @@ pub fn chain_verdict(
     earlier: &[SignedTerms],
     now: UnixTime,
 ) -> ChainVerdict {
-    if let Finding::Cancelled { .. } | Finding::UsedElsewhere { .. } = finding
-        && planted(Mutant::UsedIsPaid)
-    {
-        return ChainVerdict::Captured(["0x", &"77".repeat(32)].concat());
-    }
     match verdict(finding, valid_before, now) {
         Verdict::Captured(transaction) => ChainVerdict::Captured(transaction.to_text()),
         Verdict::Earlier(transaction, place) => match earlier.get(place) {

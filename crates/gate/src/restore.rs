@@ -5,7 +5,6 @@
 use alloc::borrow::Cow;
 
 use super::offer::Offer;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::NEVER;
 
@@ -36,10 +35,8 @@ impl Restore {
     /// Whether a payment that cannot be older than `since`, and ends at this time, may have had a
     /// row that it has lost.
     pub fn may_have_lost(self, since: UnixTime, ends: UnixTime) -> bool {
-        self.at.is_some_and(|at| {
-            (ends < at.plus(self.lost_secs()) || ends == NEVER)
-                && (since < at || planted(Mutant::DatesAreUnread))
-        })
+        self.at
+            .is_some_and(|at| (ends < at.plus(self.lost_secs()) || ends == NEVER) && (since < at))
     }
 
     /// The ways to pay that are not refused because of it: those of MPP, whose payers sign a
@@ -50,7 +47,7 @@ impl Restore {
         let Some(closed) = self.closed() else { return Ok(Cow::Borrowed(offer)) };
         let secs = offer.choices.iter().map(|choice| choice.terms.max_timeout_secs).min();
         let ends = now.plus(secs.unwrap_or_default());
-        if ends >= closed || !offer.settings.protocols.x402 || planted(Mutant::ClosedAsks) {
+        if ends >= closed || !offer.settings.protocols.x402 {
             return Ok(Cow::Borrowed(offer));
         }
         if offer.by_mpp().next().is_none() {

@@ -14,7 +14,6 @@ use super::parts::PricedRoutes;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::{SignedToken, Terms, TransferMethod};
 use farebox_evm::address::Address;
 use farebox_evm::permit2;
@@ -57,9 +56,6 @@ pub(super) fn find_choice(
     };
     if let Some(choice) = offer.choices.iter().chain(routes.choices()).find(is_it) {
         return Some(choice.clone());
-    }
-    if planted(Mutant::UnlistedIsNew) {
-        return None;
     }
     let network = ChainId::from_evm(chain_id).ok()?;
     let text = |name: &str| stated?.get(name)?.as_str();
@@ -128,9 +124,6 @@ fn unlisted(
 
 /// A way to pay on a chain that the gate does not read and that no route names any more.
 pub(super) fn unread(network: &ChainId, stated: Option<&Map<String, Value>>) -> Option<Choice> {
-    if planted(Mutant::UnlistedIsNew) {
-        return None;
-    }
     let mut extra = stated.cloned().unwrap_or_default();
     extra.remove("paymentFlow");
     let terms = Terms {

@@ -22,7 +22,6 @@ use super::reply::{self, Audience, Reply};
 use super::request::{IncomingRequest, network_of};
 use farebox_base::encoding::json;
 use farebox_base::http::{Headers, RequestHead, ResponseHead};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::problem::Code;
 use farebox_ledger::command::VERSION;
@@ -84,10 +83,7 @@ impl Unpaid {
     /// The answer when the origin fails.
     #[must_use]
     pub fn fail(&self, timed_out: bool) -> Reply {
-        let mut code = if timed_out { Code::UnpaidOriginTimeout } else { Code::UnpaidOriginFailed };
-        if planted(Mutant::UnpaidKnowMoney) {
-            code = if timed_out { Code::OriginTimeout } else { Code::OriginFailed };
-        }
+        let code = if timed_out { Code::UnpaidOriginTimeout } else { Code::UnpaidOriginFailed };
         let mut reply = Reply::problem(code, self.audience, &self.correlation, None);
         if let Some(remaining) = self.remaining {
             tell_remaining(&mut reply.head.headers, remaining);

@@ -27,7 +27,6 @@ use core::num::NonZeroU32;
 use self::other_payments::refusal;
 use super::command::{Answer, Command, Fate, Leases, Mode, Payment, Repeat};
 use super::state::{Lease, State, Undelivered, Why};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 
@@ -118,11 +117,6 @@ impl Entry {
     pub fn lapse(mut self, now: UnixTime) -> Self {
         let over = |lease: Lease| lease.until <= now;
         self.state = match self.state {
-            State::Executing(lease) | State::Settling(lease)
-                if over(lease) && planted(Mutant::LapseReleases) =>
-            {
-                State::Released
-            }
             State::Executing(lease) if over(lease) => State::Abandoned,
             // The doubt began when the lease ended, whenever that is noticed: from then on the
             // header may be public, and the time in which it may resume without further proof runs.
@@ -152,9 +146,7 @@ impl Entry {
                 State::Unknown { since, transaction, sent, resend: None }
             }
             // It was sent again, and nobody has told what became of that.
-            State::Refused { sent, resend: Some(resend), .. }
-                if resend.until <= now && !planted(Mutant::LostIsRefused) =>
-            {
+            State::Refused { sent, resend: Some(resend), .. } if resend.until <= now => {
                 State::Unknown { since: resend.until, transaction: None, sent, resend: None }
             }
             State::Refused { since, reason, sent, resend: Some(resend) } if resend.until <= now => {
@@ -202,7 +194,7 @@ impl Entry {
         now: UnixTime,
     ) -> (Self, Answer) {
         let fence_now = self.fence;
-        let holds = |fence: u64| fence == fence_now || planted(Mutant::IgnoreFence);
+        let holds = |fence: u64| fence == fence_now;
         match command {
             Command::Claim {
                 payment, leases, idempotent, wallet, last, rival, in_flight, ..
@@ -221,9 +213,7 @@ impl Entry {
             Command::Outcome { fence, result, client, seen_block } if holds(fence) => {
                 self.sees(seen_block).outcome(result, client, taken, now)
             }
-            Command::Learn { signed, .. }
-                if signed != self.payment.signing.times && !planted(Mutant::OldVerdictCounts) =>
-            {
+            Command::Learn { signed, .. } if signed != self.payment.signing.times => {
                 (self, Answer::Recorded)
             }
             Command::Learn { learnt, owner, .. } => self.learn(learnt, owner, taken, now),
@@ -381,13 +371,13 @@ impl Entry {
 
     /// Whether it was begun, sent and served so often that it is no more, unless it is in doubt.
     fn is_worn(&self) -> bool {
-        self.fence >= LAST_FENCE && !planted(Mutant::RowsBeginForEver)
+        self.fence >= LAST_FENCE
     }
 
     /// The notice of a debt is told again whenever the tries to serve it have doubled.
     #[must_use]
     pub fn tells_again(&self) -> bool {
-        !self.watch.owed || self.fence.is_power_of_two() || planted(Mutant::DebtsAreToldForEver)
+        !self.watch.owed || self.fence.is_power_of_two()
     }
 
     fn grant(&mut self) -> u64 {

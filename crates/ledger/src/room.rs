@@ -1,7 +1,5 @@
 //! The room of a ledger object: how full its database is, and when that is told.
 
-use farebox_base::mutant::{Mutant, planted};
-
 /// Hundredths of its limit above which the operator is told.
 const TOLD_PERCENT: u64 = 80;
 /// Hundredths above which no payment begins: the rest is for those that have begun.
@@ -34,7 +32,7 @@ impl Room {
     /// Whether no payment begins any more.
     #[must_use]
     pub fn is_full(self) -> bool {
-        self.percent() >= FULL_PERCENT && !planted(Mutant::FullObjectsBegin)
+        self.percent() >= FULL_PERCENT
     }
 
     /// Days until no payment begins any more, if it grows as it has in these seconds; `None` if it

@@ -2,7 +2,6 @@
 
 use alloc::string::{String, ToString};
 
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 
@@ -272,7 +271,7 @@ states! {
 /// Whether a report of its refund may be taken of a payment in the state of this name.
 #[must_use]
 pub fn may_be_paid_back(state: &str) -> bool {
-    let is_sold = state == "sold" && !planted(Mutant::SoldIsNeverPaidBack);
+    let is_sold = state == "sold";
     is_sold || matches!(state, "refund_due" | "refunded")
 }
 

@@ -8,7 +8,6 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use farebox_base::encoding::message::{read_enum, read_struct};
-use farebox_base::mutant::{Mutant, planted};
 
 /// The message to the object of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +50,7 @@ impl Named {
     #[must_use]
     pub fn holder(&self, known: Option<&str>) -> Holder {
         match known {
-            Some(key) if key != self.key && !planted(Mutant::TakenTwice) => Holder::Another,
+            Some(key) if key != self.key => Holder::Another,
             _ => Holder::Own,
         }
     }

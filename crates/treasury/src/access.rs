@@ -12,7 +12,6 @@ use super::message::{Answer, Caller, Reply};
 use super::row::{TokenKind, TokenRow};
 use super::token::Token;
 use super::{refused, version};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_base::time::UnixTime;
 
@@ -109,7 +108,7 @@ pub(super) fn read_caller<B: Rows>(
         Err(reply) => return Ok(Err(reply)),
     };
     let served = caller.version.as_deref().is_some_and(version::is_served);
-    if !served && !planted(Mutant::AnyVersionIsServed) {
+    if !served {
         return Ok(Err(refused::unsupported_version()));
     }
     Ok(Ok(row))
@@ -124,22 +123,19 @@ pub(super) fn read_holder<B: Rows>(
 ) -> Result<Result<TokenRow, Reply>, B::Error> {
     let no = || Ok(Err(refused::unauthorized()));
     let Some(token) = Token::of_header(&caller.authorization) else { return no() };
-    let is_right = token.kind == kind || planted(Mutant::AnyTokenServes);
+    let is_right = token.kind == kind;
     if !is_right || token.organization != scene.organization {
         return no();
     }
     let Some(row) = books.token(&token.id)? else { return no() };
-    let is_own = token.is_of(&row.hash) || planted(Mutant::IdsAreTokens);
+    let is_own = token.is_of(&row.hash);
     let is_over = row.expires.is_some_and(|end| scene.now.secs() >= end);
-    let may = row.kind == token.kind
-        && is_own
-        && (!is_over || planted(Mutant::TokensForEver))
-        && (!row.revoked || planted(Mutant::RevokedTokensServe));
+    let may = row.kind == token.kind && is_own && !is_over && !row.revoked;
     if !may {
         return no();
     }
     let agent = books.agent(&row.agent)?;
-    if agent.is_none_or(|agent| agent.disabled) && !planted(Mutant::DisabledAgentsPay) {
+    if agent.is_none_or(|agent| agent.disabled) {
         return no();
     }
     Ok(Ok(row))
@@ -147,11 +143,10 @@ pub(super) fn read_holder<B: Rows>(
 
 /// Deletes the runtime tokens that ended some time ago.
 fn delete_ended(rows: &[TokenRow], now: UnixTime) -> Vec<Change> {
-    let kept = if planted(Mutant::EndedTokensLeaveAtOnce) { 0 } else { KEPT_SECS };
+    let kept = KEPT_SECS;
     let is_over = |row: &&TokenRow| {
         row.kind == TokenKind::Runtime
             && row.expires.is_some_and(|end| now.secs() >= end.saturating_add(kept))
-            && !planted(Mutant::TokensPileUp)
     };
     rows.iter().filter(is_over).map(|row| Change::TokenGone(row.id.clone())).collect()
 }

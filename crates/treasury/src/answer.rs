@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 use super::payout::answer;
 use super::row::DecisionRow;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_payer::client::asset::Asset;
 
 /// The sentences of the contract's fixtures.
@@ -83,7 +82,7 @@ impl DecisionAnswer {
         put("settlementEvidenceClass", self.settlement.map(Value::from));
         put("fulfillmentStatus", self.settlement.map(|_| "failed".into()));
         // By it a client knows that the approval of its key serves again.
-        let waits = self.waits && !planted(Mutant::PutOffsForgetReviews);
+        let waits = self.waits;
         let is_named = waits || self.code == "policy_review_required";
         let review = row.review.as_deref().filter(|_| is_named);
         put("policyReviewEventId", review.map(Value::from));

@@ -32,7 +32,6 @@ use super::terms::Terms;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::eip3009::Authorization;
@@ -62,7 +61,7 @@ impl Held {
         let Some(decision) = books.decision(&attempt.decision)? else {
             return told(refused::internal());
         };
-        let is_held = attempt.fence == grant.fence || planted(Mutant::OldFencesCount);
+        let is_held = attempt.fence == grant.fence;
         let is_there =
             attempt.money == money || (money, attempt.money) == (Money::Signed, Money::Spent);
         if is_held && is_there && decision.stage == Stage::Executing {
@@ -114,7 +113,7 @@ pub(super) fn restore(held: &Held, parcel: &Parcel) -> Option<(Prepared, Challen
         nonce: hex::decode_array(&attempt.nonce).ok()?,
     };
     let is_it = offer.pay_to == authorization.to && offer.amount == authorization.value;
-    let is_its = offer.pin() == held.decision.terms || planted(Mutant::OffersAreFoundByPlace);
+    let is_its = offer.pin() == held.decision.terms;
     (is_it && is_its).then_some((
         Prepared { offer, authorization, transaction: None, allowance: None },
         challenge,
@@ -130,9 +129,7 @@ pub(super) fn interrupt<B: Rows>(
     scene: Now<'_>,
 ) -> Result<Vec<Change>, B::Error> {
     let now = scene.now;
-    if !planted(Mutant::CrashesUseApprovals)
-        && let Some(approval) = restore_approval(books, &attempt, decision, scene)?
-    {
+    if let Some(approval) = restore_approval(books, &attempt, decision, scene)? {
         let mut changes = end_unmoved(books, attempt, now)?;
         changes.extend(approval);
         return Ok(changes);
@@ -161,10 +158,9 @@ pub(super) fn restore_approval<B: Rows>(
         None => books.review_of(decision)?,
         Some(_) => None,
     };
-    let is_lost = |it: &ReviewRow| now >= it.expires && planted(Mutant::LateApprovalsAreForEver);
-    let is_usable = |it: &ReviewRow| it.verdict == Verdict::Used && !is_lost(it);
+    let is_usable = |it: &ReviewRow| it.verdict == Verdict::Used;
     let Some(mut review) = review.filter(is_usable) else { return Ok(None) };
-    if is_withdrawn(books, attempt, scene.now)? && !planted(Mutant::ApprovalsOutliveTokens) {
+    if is_withdrawn(books, attempt, scene.now)? {
         return Ok(None);
     }
     review.verdict = Verdict::Approved;

@@ -10,7 +10,6 @@ use super::undelivered::end_of;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::config::nodes;
 use farebox_common::payment::{TransferMethod, TxHash};
@@ -121,8 +120,7 @@ impl ChainReader {
 
     /// Whether a network without a node may have one again: it had one, or others have.
     fn misses_node(&self, attempt: &AttemptRow) -> bool {
-        let had = attempt.reads > 0 || attempt.is_payout() || !self.nodes.is_empty();
-        had && !planted(Mutant::LostNodesStayLost)
+        attempt.reads > 0 || attempt.is_payout() || !self.nodes.is_empty()
     }
 
     /// The next look at what misses its node. What was never read ends with its authorization, so that it
@@ -130,7 +128,7 @@ impl ChainReader {
     fn next_miss(attempt: &AttemptRow, now: UnixTime) -> u64 {
         let age = now.secs_since(UnixTime::from_secs(attempt.counted));
         let next = now.plus(UNCONFIGURED_SECS.max(age)).secs();
-        let ends = attempt.reads == 0 && !planted(Mutant::UnreadKeepTheirRoom);
+        let ends = attempt.reads == 0;
         match end_of(attempt).filter(|end| ends && now.secs() < *end) {
             Some(end) => next.min(end),
             None => next,

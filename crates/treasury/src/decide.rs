@@ -31,7 +31,6 @@ use super::reviewed::Reviewed;
 use super::row::{DecisionRow, OpenPayments, Scope, Stage, TokenKind, Verdict, write_key};
 use super::terms::{Terms, Unpayable, deny_empty};
 use super::{keep, refused};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_payer::client::offer::Offer;
 
 /// Maximum reviews of one agent that no one has looked at.
@@ -81,7 +80,7 @@ impl Decisions<'_> {
             Err(reply) => return told(reply),
         };
         let is_own = request.organization == scene.organization && request.agent == token.agent;
-        if !is_own && !planted(Mutant::AnyAgentIsNamed) {
+        if !is_own {
             return told(refused::rejection());
         }
         if let Some(candidate) = &caller.candidate {
@@ -93,9 +92,8 @@ impl Decisions<'_> {
         let mut waiting = None;
         if let Some(key) = &key
             && let Some(row) = books.decision_by_key(&token.agent, key)?
-            && !planted(Mutant::KeysAreForgotten)
         {
-            if row.request != digest && !planted(Mutant::KeysServeOthers) {
+            if row.request != digest {
                 return told(refused::conflict());
             }
             if row.stage != Stage::Review {
@@ -110,7 +108,6 @@ impl Decisions<'_> {
             waiting = Some(row);
         } else if let Some(key) = &key
             && books.is_traced(&keep::of_key(&token.agent, key))?
-            && !planted(Mutant::RemovedKeysPayAgain)
         {
             return told(refused::key_removed());
         }
@@ -142,7 +139,7 @@ impl Decisions<'_> {
         let terms = Terms::of(&draft.request, mpp);
         let read = terms.read(draft.scene.now);
         let mut waiting = waiting;
-        if let Some(row) = waiting.take_if(|_| !planted(Mutant::NonsenseEndsReviews)) {
+        if let Some(row) = waiting.take() {
             match read.as_ref().map_or_else(|why| Some(why.clone()), deny_empty) {
                 Some(why) => return keep_waiting(books, self.receipts, draft, row, why),
                 None => waiting = Some(row),
@@ -196,12 +193,7 @@ impl Decisions<'_> {
             (OpenOf::Agent(agent), MOST_OF_AGENT),
             (OpenOf::All, MOST_OF_ALL),
         ] {
-            let is_skipped = match of {
-                OpenOf::Payee { .. } => planted(Mutant::OnePayeeTakesAllRoom),
-                OpenOf::Merchant { .. } => planted(Mutant::OneMerchantTakesAllRoom),
-                OpenOf::Agent(_) | OpenOf::All => false,
-            };
-            is_full |= !is_skipped && books.open_payments(of)?.are_many(&most);
+            is_full |= books.open_payments(of)?.are_many(&most);
         }
         Ok(is_full)
     }
@@ -227,7 +219,7 @@ impl Decisions<'_> {
                 let now = draft.scene.now.secs();
                 let open = open.iter().filter(|review| !review.is_over(now)).count();
                 let is_full = u32::try_from(open).is_ok_and(|open| open >= MAX_REVIEWS);
-                if is_full && !planted(Mutant::ReviewsPileUp) {
+                if is_full {
                     let why = Unpayable::deny("policy_denied", MANY_REVIEWS);
                     return refuse(books, self.receipts, draft, why, Some(&chosen.offer));
                 }
@@ -235,17 +227,13 @@ impl Decisions<'_> {
                 Ok(begin_review(self.receipts, self.review_secs, draft, &chosen.offer))
             }
             (_, approved) => {
-                if self.is_full(books, &draft, &chosen.offer)?
-                    && !planted(Mutant::OpenPaymentsPileUp)
-                {
+                if self.is_full(books, &draft, &chosen.offer)? {
                     return Ok(Decision::reply(refused::too_many_open()));
                 }
                 if let Some(secs) = wait_for_unmoved(books, &draft.agent, draft.scene.now)? {
                     return Ok(Decision::reply(refused::too_many_unmoved(secs)));
                 }
-                if let Some(mut review) = approved
-                    && !planted(Mutant::ReviewsServeTwice)
-                {
+                if let Some(mut review) = approved {
                     review.verdict = Verdict::Used;
                     draft.changes.push(Change::Review(Box::new(review)));
                 }

@@ -34,7 +34,6 @@ use super::payout::response::{list_payouts, show_payout};
 use super::places::{PlacedJob, Places};
 use super::row::{TokenKind, Verdict};
 use super::seed::seed;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_ledger::inquiry::finding::Finding;
 use farebox_machine::Machine;
@@ -95,7 +94,7 @@ impl Treasury {
         // Of those that share places, chance names the first, and which of the others comes before.
         let chance = scene.random.last().copied().unwrap_or_default();
         let is_first = chance & 1 == 0;
-        let links_first = chance & 2 == 0 && !planted(Mutant::EscrowsComeBeforeLinks);
+        let links_first = chance & 2 == 0;
         if is_first {
             add(self.recovery().recover(books, &mut places, scene)?);
         }

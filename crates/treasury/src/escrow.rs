@@ -37,7 +37,6 @@ use super::operate::reply::{not_found, problem};
 use super::places::{PlacedJob, Places};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::account::Account;
 use farebox_evm::address::Address;
 use farebox_evm::contract_call::ContractCall;
@@ -96,7 +95,7 @@ impl Escrows<'_> {
         let fresh = asked.row(escrow, scene.now.secs());
         let mut row = match known {
             None => fresh,
-            Some(known) if !known.is_about(&fresh) && !planted(Mutant::EscrowsServeOthers) => {
+            Some(known) if !known.is_about(&fresh) => {
                 let detail = "the payment is kept with other facts; nothing was done";
                 return told(problem(409, "idempotency_key_conflict", detail));
             }
@@ -104,9 +103,7 @@ impl Escrows<'_> {
         };
         match (row.goal, asked.goal) {
             (EscrowGoal::Released, EscrowGoal::Refunded)
-            | (EscrowGoal::Refunded, EscrowGoal::Released)
-                if !planted(Mutant::GoalsChange) =>
-            {
+            | (EscrowGoal::Refunded, EscrowGoal::Released) => {
                 let detail = "it was decided where the payment goes; nothing was done";
                 return told(problem(409, "escrow_decided", detail));
             }
@@ -213,8 +210,7 @@ impl Escrows<'_> {
         (row.sending, row.due) = (true, Some(now.saturating_add(LEASE_SECS)));
         let (escrow, fence) = (row.id.clone(), row.fence);
         let answer = Answer::Enquire(Box::new(Enquiry { escrow, fence, node, body, pause_ms: 0 }));
-        let changes =
-            if planted(Mutant::SentBeforeWritten) { Vec::new() } else { Vec::from([put(row)]) };
+        let changes = Vec::from([put(row)]);
         Decision { answer, changes }
     }
 
@@ -255,7 +251,7 @@ impl Escrows<'_> {
     /// The configured contract that a request names.
     fn find_contract(&self, asked: &EscrowRequest, scene: Now<'_>) -> Option<&EscrowContract> {
         self.contracts.iter().find(|it| {
-            let is_its = it.contract == asked.contract || planted(Mutant::AnyContractIsCalled);
+            let is_its = it.contract == asked.contract;
             is_its
                 && it.organization == scene.organization
                 && it.wallet == asked.wallet
@@ -287,11 +283,10 @@ impl Escrows<'_> {
 fn write_unconfigured(mut row: EscrowRow, now: u64) -> Decision {
     row.why = Some("its contract, its wallet or its node is not configured any more".to_string());
     let seen = row.changed.max(row.sent);
-    let is_kept = planted(Mutant::UnseenFlightsBlock);
-    if now >= seen.saturating_add(UNCONFIGURED_SECS) && !is_kept {
+    if now >= seen.saturating_add(UNCONFIGURED_SECS) {
         row.overtake();
     }
-    let pause = if row.is_flying() && !is_kept { MISSED_SECS } else { UNCONFIGURED_SECS };
+    let pause = if row.is_flying() { MISSED_SECS } else { UNCONFIGURED_SECS };
     row.due = Some(now.saturating_add(pause));
     let answer = Answer::Reply(write_response(&row));
     Decision { answer, changes: Vec::from([put(row)]) }

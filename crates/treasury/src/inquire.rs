@@ -14,7 +14,6 @@ use super::operate::lists::decision as listed;
 use super::receipt::Receipts;
 use super::row::{Money, PAYOUTS, TokenKind, write_key};
 use super::{keep, refused};
-use farebox_base::mutant::{Mutant, planted};
 
 /// Open decisions at most that an agent is told of.
 const MAX_OPEN: u32 = 100;
@@ -133,7 +132,7 @@ pub(super) fn show_receipt<B: Rows>(
         return told(refused::no_receipt());
     };
     let is_own = agent.is_none_or(|agent| attempt.agent == agent);
-    let may = is_own || planted(Mutant::ReceiptsOfOthers);
+    let may = is_own;
     let receipt = receipts.document(scene.organization, &decision, &attempt).filter(|_| may);
     told(match receipt {
         Some(receipt) => receipts.sign(Reply::json(200, json!({"receipt": receipt}).to_string())),

@@ -19,7 +19,6 @@ use super::row::{
     AttemptRow, DecisionRow, Kept, Money, PAYOUTS, Removal, ReviewRow, Stage, Trace, Verdict,
 };
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// Rows that one step looks at.
@@ -46,16 +45,14 @@ impl Removal {
     /// Notes where a round begins: some rows that are younger are looked at twice.
     fn begin(&mut self) {
         let is_first = self.kind == Kept::Decisions && self.after == (0, String::new());
-        if is_first || planted(Mutant::RoundsBeginAnywhere) {
+        if is_first {
             self.rest = Some(UnixTime::from_secs(self.due).minus(EARLY_SECS).secs());
         }
     }
 
     /// Notes a row of this time of which more is to become: the next round looks at it again.
     fn note_open(&mut self, at: u64) {
-        if !planted(Mutant::OpenRowsAreLookedAtOnce) {
-            self.rest = self.rest.map(|rest| rest.min(at));
-        }
+        self.rest = self.rest.map(|rest| rest.min(at));
     }
 
     /// The next kind of rows; after the last one the round is over.
@@ -155,7 +152,7 @@ fn old_decision<B: Rows>(
         Stage::Review => !books.review_of(&row)?.is_some_and(|review| is_live(&review, now)),
     };
     let is_open = attempt.as_ref().is_some_and(may_change);
-    if (!has_ended || is_open) && !planted(Mutant::OpenRowsLeave) {
+    if !has_ended || is_open {
         return Ok(Vec::new());
     }
     Ok(take_out(row, attempt, now))
@@ -189,7 +186,6 @@ fn early_decision<B: Rows>(
             return Ok(None);
         }
         let leaves = attempt.money == Money::Void && !row.is_payout();
-        let leaves = leaves && !planted(Mutant::UnmovedStayForYears);
         return Ok(Some(if leaves { take_out(row, Some(attempt), now) } else { Vec::new() }));
     }
     let url = brief(&row.url);
@@ -220,7 +216,7 @@ fn early_review<B: Rows>(
     let url = brief(&review.url);
     let is_short = body.is_empty() && fields.is_empty() && url == review.url;
     review.url = url;
-    let stays = is_short || planted(Mutant::ReviewsStayWhole);
+    let stays = is_short;
     Ok(Some(if stays { Vec::new() } else { Vec::from([Change::Review(Box::new(review))]) }))
 }
 

@@ -30,7 +30,6 @@ use super::refused;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::{hex, json};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::{SignatureCheck, SignedAuthorization, ValidityBounds};
 use farebox_common::payment::{SignedToken, Terms, TransferMethod};
@@ -225,13 +224,13 @@ impl Links<'_> {
             LinkTaking::Begins(taken) => *taken,
         };
         match signed.check(&terms, None, now, ROOM) {
-            Err(code) if !planted(Mutant::LinksTakeAnyPayment) => {
+            Err(code) => {
                 return told(replies.refusal(door, code.row().code));
             }
             Ok(SignatureCheck::Deferred) => {
                 return told(replies.refusal(door, "invalid_signature"));
             }
-            Ok(SignatureCheck::Verified) | Err(_) => {}
+            Ok(SignatureCheck::Verified) => {}
         }
         let Some(claimed) = claimed else {
             return match write_claim(self.settlements.chain, &taken, asked) {

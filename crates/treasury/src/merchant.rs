@@ -8,7 +8,6 @@ use core::net::Ipv6Addr;
 use super::message::MerchantAnswer;
 use farebox_base::http::UrlPieces;
 use farebox_base::http::url::Reach;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::decision::{ENCODING, REMOVED, TRUNCATED};
 
 /// Whether merchants on this machine are paid.
@@ -53,13 +52,13 @@ pub fn origin(url: &str, locality: Locality) -> Option<String> {
         return None;
     }
     let reach = Reach::of(&authority)?;
-    if !is_canonical(&authority) && !planted(Mutant::AnySpellingIsPaid) {
+    if !is_canonical(&authority) {
         return None;
     }
     let may = match (scheme.as_str(), reach, locality) {
         ("https", Reach::Public, _) => !address(&authority).is_some_and(is_tunnel),
         ("http" | "https", Reach::Loopback, Locality::Local) => true,
-        _ => planted(Mutant::AnyHostIsPaid),
+        _ => false,
     };
     let own = if scheme == "https" { ":443" } else { ":80" };
     may.then(|| format!("{scheme}://{}", authority.strip_suffix(own).unwrap_or(&authority)))
@@ -96,7 +95,7 @@ pub fn fields_to_send(headers: &[(String, String)]) -> Vec<(String, String)> {
         let is_name = !name.is_empty()
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
         let is_value = value.chars().all(|c| c == '\t' || (' '..='~').contains(&c));
-        let may = is_sent(&name) || planted(Mutant::CookiesLeave);
+        let may = is_sent(&name);
         if is_name && is_value && may && !kept.iter().any(|(known, _)| *known == name) {
             kept.push((name, value.trim().to_string()));
         }

@@ -11,7 +11,6 @@ use super::money::pad;
 use super::policy::judge::Shortage;
 use super::row::{AttemptRow, DecisionRow, Notice, Scope};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_payer::client::asset::CAP_DECIMALS;
 use farebox_payer::client::offer::Offer;
 
@@ -20,7 +19,7 @@ use farebox_payer::client::offer::Offer;
 pub(super) fn notice(kind: &str, id: &str, subject: &Value, scene: Now<'_>) -> Notice {
     let (member, _) = kind.split_once('.').unwrap_or((kind, ""));
     let at = scene.now.rfc3339();
-    let organization = Some(scene.organization).filter(|_| !planted(Mutant::NoticesNameNoOne));
+    let organization = Some(scene.organization);
     let body = json!({"type": kind, "at": at, "organization": organization, member: subject});
     Notice {
         id: format!("{kind}:{id}"),

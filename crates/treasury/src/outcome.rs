@@ -11,7 +11,6 @@ use super::answer::{ALLOWED, CONFLICT, FAILED, LOST, REJECTED, UNPROVEN};
 use super::message::{Command, MerchantAnswer, Order};
 use farebox_base::encoding::json::parse_with;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::Cause;
 use farebox_payer::client::prepare::Prepared;
@@ -93,10 +92,7 @@ impl Outcome {
         let headers = headers_of(answer);
         let settlement = receipt::read(&headers, paid, url);
         let is_lie = settlement.is_err();
-        let settlement = match settlement {
-            Err(_) if planted(Mutant::LiesAreEvidence) => Some(json!({"transaction": ""})),
-            settlement => settlement.ok().flatten().map(|(_, receipt)| receipt),
-        };
+        let settlement = settlement.ok().flatten().map(|(_, receipt)| receipt);
         let transaction = settlement.as_ref().and_then(|it| it.get("transaction"));
         let transaction = transaction.and_then(Value::as_str).map(ToString::to_string);
         let status = u16::try_from(answer.status).unwrap_or(u16::MAX);
@@ -135,9 +131,7 @@ impl Outcome {
                     ..Self::of("paid_fulfillment_failed", code, reason)
                 }
             }
-            (_, None) if repeated && !planted(Mutant::RepeatsAreRefused) => {
-                Self { evidence: said(), ..Self::lost() }
-            }
+            (_, None) if repeated => Self { evidence: said(), ..Self::lost() },
             (402, None) if leaves_open(&headers, &problem) => {
                 Self { evidence: said(), ..Self::lost() }
             }

@@ -41,7 +41,6 @@ use super::row::{DecisionRow, PAYOUTS, Scope};
 use super::terms::{Terms, Unpayable};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::token::{Token, by_symbol};
 use farebox_payer::client::offer::Offer;
 use farebox_wire::facilitator::wire::Facilitator;
@@ -77,7 +76,6 @@ impl<'t> Payouts<'t> {
         if let Some(wallet) = only
             && (asked.wallet != wallet
                 || organization_of(body).as_deref() != Some(scene.organization))
-            && !planted(Mutant::TokensPayFromAnyWallet)
         {
             let detail = "the token pays out of another wallet or organization";
             return told(problem(403, "payouts_not_allowed", detail));
@@ -143,7 +141,7 @@ impl<'t> Payouts<'t> {
             Ok(attempt.is_none_or(|attempt| attempt.wallet == asked.wallet))
         };
         let known = books.decision_by_key(PAYOUTS, &other)?.map(of_wallet).transpose()?;
-        if known == Some(false) || planted(Mutant::FormerKeysAreForgotten) {
+        if known == Some(false) {
             return Ok(None);
         }
         self.find_under(books, asked, &other)
@@ -156,16 +154,14 @@ impl<'t> Payouts<'t> {
         asked: &PayoutRequest,
         key: &str,
     ) -> Result<Option<Reply>, B::Error> {
-        if let Some(row) = books.decision_by_key(PAYOUTS, key)?
-            && !planted(Mutant::KeysAreForgotten)
-        {
-            if row.request != asked.digest() && !planted(Mutant::PayoutKeysServeOthers) {
+        if let Some(row) = books.decision_by_key(PAYOUTS, key)? {
+            if row.request != asked.digest() {
                 let detail = "the key was used for another payout; nothing was paid for this one";
                 return Ok(Some(problem(409, "idempotency_key_conflict", detail)));
             }
             return Ok(Some(self.receipts.reply(&row)));
         }
-        if books.is_traced(&keep::of_key(PAYOUTS, key))? && !planted(Mutant::RemovedKeysPayAgain) {
+        if books.is_traced(&keep::of_key(PAYOUTS, key))? {
             let detail =
                 "a payout was signed under the key, and is not kept any more; nothing was paid now";
             return Ok(Some(problem(409, "idempotency_key_used", detail)));
@@ -184,7 +180,7 @@ impl<'t> Payouts<'t> {
             return wrong("organization: is unknown");
         };
         let is_main = organization.environment == Environment::Main;
-        if asked.network.is_main_network() != is_main && !planted(Mutant::EnvironmentsMix) {
+        if asked.network.is_main_network() != is_main {
             return wrong("network: is not one of the organization's environment");
         }
         let Some(wallet) = self.owners.wallets.iter().find(|wallet| wallet.name == asked.wallet)
@@ -196,16 +192,14 @@ impl<'t> Payouts<'t> {
             return wrong("wallet: does not have this network, or its secret is not set");
         };
         // A debt is paid back by the account that was paid, or not at all.
-        if asked.from.is_some_and(|it| it != from) && !planted(Mutant::AnyWalletPaysBack) {
+        if asked.from.is_some_and(|it| it != from) {
             return wrong("from: is not the address of the wallet");
         }
         if from == asked.to {
             return wrong("to: is the wallet itself");
         }
         let account = PayingAccount::of(wallet, &asked.network);
-        if let Some(owner) = self.owners.owner_beside(&organization.name, &[account])
-            && !planted(Mutant::PayoutsFromAnyWallet)
-        {
+        if let Some(owner) = self.owners.owner_beside(&organization.name, &[account]) {
             let detail = format!("the wallet is that of {owner}");
             return Err(problem(403, "payouts_not_allowed", &detail));
         }
@@ -250,11 +244,9 @@ fn write_draft<'a>(
     scene: Now<'a>,
 ) -> Draft<'a> {
     let mut fresh = Fresh::of(scene.random);
-    if !planted(Mutant::PayoutNoncesAreDrawn) {
-        let parts: [&[u8]; 3] =
-            [b"farebox payout", scene.organization.as_bytes(), asked.key.as_bytes()];
-        fresh.nonce = hash::sha256(&parts);
-    }
+    let parts: [&[u8]; 3] =
+        [b"farebox payout", scene.organization.as_bytes(), asked.key.as_bytes()];
+    fresh.nonce = hash::sha256(&parts);
     Draft {
         scene,
         fresh,

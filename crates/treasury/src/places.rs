@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 
 use crate::kernel::Job;
 use crate::row::{AttemptRow, Turn};
-use farebox_base::mutant::{Mutant, planted};
 
 /// A job, and the place that it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,9 +75,6 @@ impl Places {
     /// How many jobs of a kind may begin.
     pub(crate) fn room(&self, turn: Turn) -> usize {
         let free = Self::ALL.saturating_sub(self.taken.len());
-        if planted(Mutant::KindsTakeNoTurns) {
-            return free;
-        }
         let waits = |kind: &&Turn| **kind != turn && !self.taken.iter().any(|it| it.turn == **kind);
         free.saturating_sub(KINDS.iter().filter(waits).count())
     }
@@ -101,9 +97,6 @@ impl Places {
 
     /// The merchants that get no other place now.
     pub(crate) fn busy_merchants(&self) -> Vec<&str> {
-        if planted(Mutant::OneMerchantTakesTurns) {
-            return Vec::new();
-        }
         let taken = self.taken.iter().filter_map(|taken| taken.merchant.as_ref());
         taken.chain(&self.slow).map(String::as_str).collect()
     }

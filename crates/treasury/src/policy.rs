@@ -18,7 +18,6 @@ use super::row::Scope;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::token::TOKENS;
@@ -133,7 +132,7 @@ impl Rules {
         let rules = Self::from_json(text)?;
         let mut faults = Vec::new();
         let is_of_agent = matches!(scope, Scope::Agent(_));
-        if is_of_agent && rules.payouts_per_day.is_some() && !planted(Mutant::UnknownRulesPass) {
+        if is_of_agent && rules.payouts_per_day.is_some() {
             let remedy = "is a limit of the organization; an agent pays nothing out";
             faults.push(("payoutsPerDay".to_string(), remedy.to_string()));
         }
@@ -148,9 +147,7 @@ impl Rules {
         for (member, limit) in limits {
             let Some(Limit::Assets(all)) = limit else { continue };
             let is_known = |symbol: &str| TOKENS.iter().any(|token| token.symbol == symbol);
-            if let Some((symbol, _)) = all.iter().find(|(symbol, _)| !is_known(symbol))
-                && !planted(Mutant::UnknownRulesPass)
-            {
+            if let Some((symbol, _)) = all.iter().find(|(symbol, _)| !is_known(symbol)) {
                 let remedy = format!("names {symbol}, which is no known asset");
                 faults.push((member.to_string(), remedy));
             }
@@ -281,7 +278,6 @@ impl Pattern {
     /// Whether it denies an origin: one without a port is that host at each of its ports.
     fn denies(&self, origin: &str) -> bool {
         let host = origin.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
-        let host = host.filter(|_| !planted(Mutant::OtherPortsPass));
         self.holds(origin) || host.is_some_and(|(host, _)| self.holds(host))
     }
 

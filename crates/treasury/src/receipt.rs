@@ -24,7 +24,6 @@ use super::row::{AttemptRow, DecisionRow, ReceiptFacts};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::{base64, hex, jcs, json};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::PaymentKey;
 use farebox_evm::account::Account;
@@ -89,9 +88,6 @@ impl Receipts {
 
     /// Puts the receipt, as it is by now, into what a decision says.
     pub fn put_into(&self, decision: &mut DecisionRow, attempt: &AttemptRow, scene: Now<'_>) {
-        if planted(Mutant::KeysNeverShowReceipts) {
-            return;
-        }
         let receipt = self.document(scene.organization, decision, attempt);
         let body = json::parse_with(decision.body.as_bytes(), usize::MAX);
         if let (Some(receipt), Ok(Value::Object(mut members))) = (receipt, body) {

@@ -10,7 +10,6 @@ use super::message::Reply;
 use super::refused;
 use super::token::is_name;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_payer::agent::candidate::sha256;
 
 /// Maximum size of the body, bytes.
@@ -140,7 +139,7 @@ impl PaymentRequest {
     #[must_use]
     pub fn digest(&self) -> String {
         let body = self.body.as_deref().unwrap_or_default();
-        let asked = self.asked_url.as_ref().filter(|_| !planted(Mutant::RedirectsNamePurchases));
+        let asked = self.asked_url.as_ref();
         hash::digest(&[
             b"farebox paid request",
             self.method.as_bytes(),
@@ -168,7 +167,7 @@ fn body_to_send(request: &Map<String, Value>, method: &str) -> Result<Option<Str
     let is_bare = matches!(method, "GET" | "HEAD");
     // The platform sends none of them, so that it would be signed and never sent.
     let body = body.filter(|body| !is_bare || !body.is_empty());
-    if is_bare && body.is_some() && !planted(Mutant::BodiesAreSentAnyway) {
+    if is_bare && body.is_some() {
         let message = "A GET or HEAD request has no body";
         return Err(refused::invalid(&[], &[("request", message)]));
     }
@@ -187,9 +186,6 @@ fn text_of(object: &Map<String, Value>, name: &str) -> Option<String> {
 
 /// The errors for members that no body has.
 fn unknown_in(value: &Map<String, Value>) -> Vec<String> {
-    if planted(Mutant::UnknownBoundsAreIgnored) {
-        return Vec::new();
-    }
     let unknown = value.keys().filter(|name| !MEMBERS.contains(&name.as_str())).take(MAX_TOLD);
     let shown = |name: &String| -> String {
         name.chars().filter(char::is_ascii_alphanumeric).take(24).collect()

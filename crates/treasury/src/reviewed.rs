@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use super::merchant::fields_to_send;
 use super::request::PaymentRequest;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Maximum bytes of the header fields, and of the body, that a reviewer is shown.
 const SHOWN_BYTES: usize = 4096;
@@ -36,7 +35,7 @@ impl Reviewed {
         parts.extend(fields.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]));
         // The purchase of a request that was redirected is known by another URL.
         let redirected = request.asked_url.as_ref().map(|_| request.url.as_bytes());
-        parts.extend(redirected.filter(|_| !planted(Mutant::ApprovalsCoverRedirects)));
+        parts.extend(redirected);
         let covers = hash::digest(&parts);
         let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
         let (mut headers, mut headers_cut, mut room) = (Vec::new(), 0_u64, SHOWN_BYTES);

@@ -9,7 +9,6 @@ use super::config::{Organization, Owners};
 use super::kernel::Now;
 use super::operate::reply::{log_line, put_rules};
 use super::row::{AgentRow, Removal, Scope, TokenRow};
-use farebox_base::mutant::{Mutant, planted};
 
 /// The writes for what the configuration seeds, once for each version of it. To be carried out
 /// before the first command of an object.
@@ -65,7 +64,7 @@ fn take_back<B: Rows>(books: &B, organization: &Organization) -> Result<Vec<Chan
         let key = seed.and_then(|seed| seed.key.as_ref());
         let stays = |row: &TokenRow| {
             let is_it = key.is_some_and(|(id, hash)| *id == row.id && *hash == row.hash);
-            !row.is_seeded() || is_it || planted(Mutant::SeededKeysStay)
+            !row.is_seeded() || is_it
         };
         let rows = books.tokens(&agent.name)?;
         let gone: Vec<String> =

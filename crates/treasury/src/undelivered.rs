@@ -4,7 +4,6 @@
 use crate::answer::{ALLOWED, FAILED};
 use crate::outcome::Outcome;
 use crate::row::{AttemptRow, DecisionRow, Money, NO_NODE, ReceiptFacts};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// Seconds before the end of an authorization in which it is not sent any more.
@@ -26,19 +25,19 @@ pub(super) fn leaves_open(outcome: &Outcome, attempt: &AttemptRow) -> bool {
     let was_shown = attempt.receipt.as_ref().is_some_and(|it| it.evidence == ReceiptFacts::SHOWN);
     let is_proven = outcome.transaction.is_some() || was_shown || attempt.money == Money::Spent;
     let is_unproven = is_delivered(outcome.name) && !is_proven;
-    is_undelivered(outcome.name) || is_unproven && !planted(Mutant::MuteDeliveriesClose)
+    is_undelivered(outcome.name) || is_unproven
 }
 
 /// Whether a purchase stays open once the chain has confirmed its transfer: it delivered nothing.
 pub(super) fn outlasts_transfer(decision: &DecisionRow) -> bool {
-    let is_undelivered = is_undelivered(&decision.outcome) || planted(Mutant::ConfirmedStayOpen);
+    let is_undelivered = is_undelivered(&decision.outcome);
     decision.open && !decision.is_payout() && is_undelivered
 }
 
 /// Whether an outcome is that of a purchase that delivered nothing: the money may move, or has.
 fn is_undelivered(outcome: &str) -> bool {
     let names = ["inconclusive", "execution_failed", "paid_fulfillment_failed"];
-    let names = if planted(Mutant::RefusalsEndPurchases) { &names[..1] } else { &names };
+    let names = &names;
     names.contains(&outcome)
 }
 
@@ -52,9 +51,7 @@ pub(super) fn stands(attempt: &AttemptRow, now: UnixTime) -> bool {
             let may_be_read = attempt.why.as_deref() != Some(NO_NODE) || attempt.reads > 0;
             attempt.due.is_some() && may_be_read || since(attempt.valid_before, END_SLACK_SECS)
         }
-        Money::Spent => {
-            since(attempt.counted, UNDELIVERED_SECS) && !planted(Mutant::ConfirmedIsDelivered)
-        }
+        Money::Spent => since(attempt.counted, UNDELIVERED_SECS),
     }
 }
 
@@ -71,12 +68,10 @@ pub(super) fn end_of(attempt: &AttemptRow) -> Option<u64> {
 /// one knows what the merchant has done, and of a delivery that it has, so that only what may be
 /// asked for twice is. Who answered a repeat and delivered nothing may be asked like after a first refusal.
 pub(super) fn may_repeat(decision: &DecisionRow) -> bool {
-    let is_heard = decision.heard && !planted(Mutant::RefusedRepeatsAreLost);
+    let is_heard = decision.heard;
     let is_lost = decision.outcome == "inconclusive" && !is_heard;
     let may_have_acted = is_delivered(&decision.outcome) || is_lost;
-    matches!(decision.method.as_str(), "GET" | "HEAD")
-        || !may_have_acted
-        || planted(Mutant::PostsAreRepeated)
+    matches!(decision.method.as_str(), "GET" | "HEAD") || !may_have_acted
 }
 
 /// Whether a merchant may still take its bytes: those of what has moved it knows.
@@ -106,7 +101,7 @@ pub(super) fn keep_known(
         };
     }
     let is_paid = attempt.receipt.as_ref().is_some_and(|it| it.transaction().is_some());
-    if !is_paid || outcome.has_receipt || planted(Mutant::RepeatsForgetReceipts) {
+    if !is_paid || outcome.has_receipt {
         return outcome;
     }
     let code = "merchant_execution_failed";

@@ -185,8 +185,6 @@ impl Counter {
                 }
                 Answer::Done | Answer::Nothing => return unchanged(&asked),
             };
-            #[cfg(feature = "panic-drill")]
-            crate::platform::guard::drill(&self.head.headers, "reporting");
             match self.report(profile, &Envelope::of(next)).await {
                 Some(then) => reaction = then,
                 None => return refused::down(),
@@ -259,8 +257,6 @@ impl Counter {
         let mut fields = self.fields(Some(gateway.present_payment(&payment_of(&self.head))));
         let key = gateway.till_key(asked, &client_of(&self.head), &quote);
         fields.extend(key.map(|key| ("idempotency-key".to_owned(), key)));
-        #[cfg(feature = "panic-drill")]
-        crate::platform::guard::drill(&self.head.headers, "paying");
         let gate = calls::gate(&self.env, &self.till(&quote), &fields, TILL_MS).await;
         let status = gate.as_ref().map_or(NO_ANSWER, |gate| gate.status);
         let code = gate.as_ref().map(|gate| code_told(&gate.body)).unwrap_or_default();

@@ -3,6 +3,7 @@
 pub mod errands;
 pub mod explore;
 #[cfg(test)]
+#[cfg(feature = "planted")]
 pub mod mutants;
 #[cfg(test)]
 mod sweep;

@@ -7,10 +7,15 @@ mod refunds;
 mod terms;
 mod walk;
 
+#[cfg(feature = "planted")]
 pub use deposits::*;
+#[cfg(feature = "planted")]
 pub use keys::*;
+#[cfg(feature = "planted")]
 pub use refunds::*;
+#[cfg(feature = "planted")]
 pub use terms::*;
+#[cfg(feature = "planted")]
 pub use walk::*;
 
 use farebox_core::client::ClientError;

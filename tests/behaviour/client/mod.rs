@@ -5,9 +5,13 @@ mod answers;
 mod budget;
 mod payees;
 
+#[cfg(feature = "planted")]
 pub use allowance::*;
+#[cfg(feature = "planted")]
 pub use answers::*;
+#[cfg(feature = "planted")]
 pub use budget::*;
+#[cfg(feature = "planted")]
 pub use payees::*;
 
 use farebox_core::amount::Amount;

@@ -5,6 +5,7 @@ use farebox_core::compute::errand::Errands;
 use farebox_core::compute::message::{Answer, Command, PayoutAnswer, PayoutCall};
 use farebox_core::ledger::report::{Decision, Undecided};
 use farebox_core::ledger::shard::Decided;
+#[cfg(feature = "planted")]
 use farebox_core::mutant::{Mutant, plant};
 use serde_json::json;
 
@@ -21,6 +22,7 @@ const STEPS: u64 = 24;
 /// Seconds between two steps: shorter than a gate may be away for what it has told no debt of.
 const PAUSES: [u64; 4] = [1, 5, 40, 120];
 /// Guards without which a history pays twice.
+#[cfg(feature = "planted")]
 const MUTANTS: [Mutant; 5] = [
     Mutant::DebtsAreUnclaimed,
     Mutant::UnheardDebtsAreUnclaimed,
@@ -271,6 +273,7 @@ pub fn a_job_is_paid_once_whatever_its_gate_its_desk_and_its_treasury_do() {
     }
 }
 
+#[cfg(feature = "planted")]
 #[test]
 fn a_history_pays_twice_for_each_guard_that_is_removed() {
     for mutant in MUTANTS {

@@ -15,6 +15,7 @@ mod jobs;
 mod keep;
 pub mod life;
 #[cfg(test)]
+#[cfg(feature = "planted")]
 pub mod mutants;
 mod older;
 mod one_request;

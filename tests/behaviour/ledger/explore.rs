@@ -11,6 +11,7 @@ use farebox_core::ledger::command::{
 use farebox_core::ledger::entry::Taken;
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::{Answer, Command, Entry, OtherPayments};
+#[cfg(feature = "planted")]
 use farebox_core::mutant::{Mutant, plant};
 use farebox_core::payment::{NEVER, TxHash};
 
@@ -505,6 +506,7 @@ fn explore(start: Model, most: usize) -> Result<usize, String> {
 }
 
 /// As [`explore`], but stops without a violation after so many states.
+#[cfg(feature = "planted")]
 fn finds(start: Model, most: usize) -> Option<String> {
     explore(start, most).err().filter(|found| !found.starts_with("more than"))
 }
@@ -550,6 +552,7 @@ fn no_interleaving_of_a_payment_that_is_signed_again_breaks_a_rule() {
     }
 }
 
+#[cfg(feature = "planted")]
 #[test]
 fn what_begins_anew_in_doubt_is_found() {
     plant(Some(Mutant::DoubtBeginsAnew));
@@ -562,6 +565,7 @@ fn what_begins_anew_in_doubt_is_found() {
 }
 
 /// The mutants that this exploration finds.
+#[cfg(feature = "planted")]
 pub const MUTANTS: &[Mutant] = &[
     Mutant::IgnoreFence,
     Mutant::NoBinding,
@@ -572,6 +576,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant::AbandonedBegins,
 ];
 
+#[cfg(feature = "planted")]
 #[test]
 fn every_mutant_of_an_entry_is_found() {
     for mutant in MUTANTS {

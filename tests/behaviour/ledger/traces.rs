@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 
 use farebox_core::gate::Gate;
 use farebox_core::ledger::command::Mode;
+#[cfg(feature = "planted")]
 use farebox_core::mutant::{Mutant, plant};
 use serde_json::json;
 
@@ -157,6 +158,7 @@ fn no_history_without_a_chain_breaks_a_rule() {
 }
 
 /// The mutants that this exploration finds.
+#[cfg(feature = "planted")]
 pub const MUTANTS: &[Mutant] = &[
     Mutant::NoCompareAndSet,
     Mutant::NoBinding,
@@ -170,6 +172,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant::TimeoutIsPaid,
 ];
 
+#[cfg(feature = "planted")]
 #[test]
 fn every_planted_mutant_is_found() {
     for mutant in MUTANTS {

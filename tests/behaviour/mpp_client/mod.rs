@@ -6,7 +6,9 @@ mod realms;
 mod receipts;
 mod transactions;
 
+#[cfg(feature = "planted")]
 pub use realms::*;
+#[cfg(feature = "planted")]
 pub use transactions::*;
 
 use farebox_core::client::{ClientError, Exchange, Next, Policy};

@@ -6,7 +6,9 @@
 mod ends;
 mod walks;
 
+#[cfg(feature = "planted")]
 pub use ends::*;
+#[cfg(feature = "planted")]
 pub use walks::*;
 
 use std::collections::{BTreeMap, BTreeSet};

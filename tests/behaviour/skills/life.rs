@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use farebox_core::amount::Amount;
+#[cfg(feature = "planted")]
 use farebox_core::mutant::{Mutant, plant};
 use farebox_core::skills::message::{
     Answer, CallOutcome, Chore, Command, Errand, PayOrder, SellerCall, TreasuryAnswer,
@@ -24,6 +25,7 @@ const DEPTH: usize = 5;
 const HISTORIES: u64 = 10_000;
 const STEPS: usize = 12;
 /// Guards without which a history breaks a rule.
+#[cfg(feature = "planted")]
 pub const MUTANTS: &[Mutant] = &[
     Mutant::DriftIsPaid,
     Mutant::CallsAreRepeated,
@@ -483,6 +485,7 @@ fn ten_thousand_histories_break_no_rule() {
     }
 }
 
+#[cfg(feature = "planted")]
 #[test]
 fn a_history_is_found_for_each_guard_that_is_removed() {
     for mutant in MUTANTS {

@@ -9,6 +9,7 @@ mod invocations;
 mod ledger;
 pub mod life;
 #[cfg(test)]
+#[cfg(feature = "planted")]
 pub mod mutants;
 mod node;
 mod places;

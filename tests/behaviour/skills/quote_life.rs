@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+#[cfg(feature = "planted")]
 use farebox_core::mutant::{Mutant, plant};
 use farebox_core::skills::message::{Answer, Command, OriginalRequest};
 use farebox_core::skills::original::row::QuoteRow;
@@ -19,6 +20,7 @@ use super::world::{USDC, market_of, wallet};
 /// Steps of the longest history that is visited.
 const DEPTH: usize = 7;
 /// Guards without which a history breaks a rule.
+#[cfg(feature = "planted")]
 pub const MUTANTS: &[Mutant] = &[Mutant::AmountsAreShared, Mutant::TipsSettle];
 
 static MARKET: LazyLock<Market> = LazyLock::new(|| market_of(&real_vars()));
@@ -211,6 +213,7 @@ fn no_history_of_quotes_breaks_a_rule() {
     assert!(states > 1_000, "{states}");
 }
 
+#[cfg(feature = "planted")]
 #[test]
 fn a_history_of_quotes_is_found_for_each_guard_that_is_removed() {
     for mutant in MUTANTS {

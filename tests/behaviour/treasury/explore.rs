@@ -3,8 +3,10 @@
 //! is reorganized.
 
 use std::collections::BTreeSet;
+#[cfg(feature = "planted")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(feature = "planted")]
 use farebox_core::mutant::{Mutant, plant};
 
 use super::life::{Life, Step};
@@ -12,6 +14,7 @@ use super::life::{Life, Step};
 /// Steps of the longest history.
 const DEPTH: usize = 8;
 /// Guards without which a history breaks a rule.
+#[cfg(feature = "planted")]
 pub const MUTANTS: &[Mutant] = &[
     Mutant::ReservesNothing,
     Mutant::BudgetsOverflow,
@@ -24,6 +27,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant::RequestsLeaveEarly,
 ];
 /// Those of a request without a key.
+#[cfg(feature = "planted")]
 pub const MUTANTS_WITHOUT_KEY: &[Mutant] = &[
     Mutant::MuteDeliveriesClose,
     Mutant::RefusalsEndPurchases,
@@ -32,8 +36,10 @@ pub const MUTANTS_WITHOUT_KEY: &[Mutant] = &[
     Mutant::RequestsLeaveEarly,
 ];
 /// Those of charges.
+#[cfg(feature = "planted")]
 pub const MUTANTS_OF_CHARGES: &[Mutant] = &[Mutant::NoncesAreSignedTwice, Mutant::OldFencesCount];
 /// Those of payouts.
+#[cfg(feature = "planted")]
 pub const MUTANTS_OF_PAYOUTS: &[Mutant] = &[
     Mutant::ReservesNothing,
     Mutant::BudgetsOverflow,
@@ -104,6 +110,7 @@ fn no_history_of_payouts_breaks_a_rule() {
     assert!(states > 1_000, "{states}");
 }
 
+#[cfg(feature = "planted")]
 #[test]
 fn a_history_is_found_for_each_guard_that_is_removed() {
     let unkeyed = MUTANTS_WITHOUT_KEY.iter().map(|mutant| (mutant, Life::unkeyed()));

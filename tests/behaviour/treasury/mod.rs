@@ -14,6 +14,7 @@ mod facilitated;
 mod life;
 mod links;
 #[cfg(test)]
+#[cfg(feature = "planted")]
 pub mod mutants;
 mod notices;
 mod operator;

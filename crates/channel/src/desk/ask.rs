@@ -11,7 +11,6 @@ use crate::state::{Begun, Channel, LastSale, Purchase, RefundFate, RefundWish};
 use crate::voucher::{CheckedVoucher, Voucher};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::known::KnownSigners;
 use farebox_evm::signature::Signature;
@@ -141,7 +140,7 @@ impl AskContext<'_> {
     fn close(&mut self, text: &PurchaseText) -> Option<AskOutcome> {
         let (purchase, now) = (self.read(text)?, self.now);
         // Another route says nothing of what this channel's deposit cost.
-        let is_anywhere = self.is_at_its_seller || planted(Mutant::AnyRouteCloses);
+        let is_anywhere = self.is_at_its_seller;
         Some(self.take(purchase, |channel, voucher, price| {
             let least = if is_anywhere { price } else { Amount::MAX };
             channel.close(voucher, least, now).map(|()| Amount::ZERO)
@@ -163,7 +162,7 @@ impl AskContext<'_> {
         // Whoever has a voucher can show it again and again, and sign many that are for
         // next to nothing: those are written with what they buy.
         let added = self.channel.accepted().checked_sub(before).unwrap_or(Amount::ZERO);
-        let is_dust = added < least && !planted(Mutant::DustIsWritten);
+        let is_dust = added < least;
         let is_new = known != (self.channel.evidence, self.channel.agreement);
         let write = if is_new && !is_dust { Write::Channel } else { Write::Nothing };
         Ok(AskResult { write, ..Said::Taken.into() })
@@ -346,7 +345,7 @@ impl PurchaseText {
             )) == known
         });
         let checked = match signing {
-            Some(_) if is_highest || planted(Mutant::ShownIsChecked) => known?,
+            Some(_) if is_highest => known?,
             Some(signing) => match signing.check(voucher, &self.signature)? {
                 Ok(checked) => checked,
                 Err(refusal) => return Some(Err(refusal)),

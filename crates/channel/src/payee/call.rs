@@ -10,7 +10,6 @@ use crate::funds::OPEN;
 use crate::onchain::{GAS, GET_CHANNEL};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::account::Account;
 use farebox_evm::address::Address;
 use farebox_evm::contract_call::{ContractCall, SignedCall};
@@ -83,8 +82,8 @@ impl Haste {
     #[must_use]
     pub fn rank(self) -> u64 {
         match self {
-            Self::Leaving if !planted(Mutant::LeaversQueue) => 0,
-            Self::Leaving | Self::Staying => 1,
+            Self::Leaving => 0,
+            Self::Staying => 1,
         }
     }
 

@@ -8,7 +8,6 @@ use super::call::{ChannelCheck, FundsCall, QueuedCall, ShownChannel};
 use super::replies::RoundReplies;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::evidence::Evidence;
@@ -155,10 +154,9 @@ impl Landed {
         let shown = replies.standing(channel);
         let receipt = transaction.and_then(|hash| replies.receipt(channel, &hash));
         let refused = receipt.as_ref().filter(|it| it.status == Status::Reverted);
-        if let Some(receipt) = refused.filter(|_| !planted(Mutant::RevertedHasCome)) {
-            let may_have_come = self.call.transfer().is_some()
-                && shown.is_none_or(|shown| self.is_in(shown))
-                && !planted(Mutant::FirstSendersHoldBack);
+        if let Some(receipt) = refused {
+            let may_have_come =
+                self.call.transfer().is_some() && shown.is_none_or(|shown| self.is_in(shown));
             if !may_have_come {
                 return Some(DepositFate::Vain);
             }
@@ -170,7 +168,7 @@ impl Landed {
         match shown.filter(|_| may_come)? {
             // A payer can add as much, and have the call fail: its receipt tells.
             shown if self.is_in(shown) => {
-                let is_its = receipt.is_some() || planted(Mutant::AddingIsProof);
+                let is_its = receipt.is_some();
                 Some(DepositFate::Shown { is_its })
             }
             shown => shown.is_final.then_some(DepositFate::Closed),
@@ -190,7 +188,6 @@ impl Landed {
                 let is_in = self.is_in(replies.standing(channel)?);
                 is_in.then_some(DepositFate::Overtaken)
             }
-            _ if planted(Mutant::SpoiltHasCome) => Some(DepositFate::Overtaken),
             Evidence::Cancelled | Evidence::Elsewhere | Evidence::Unclear | Evidence::Unrelated => {
                 Some(DepositFate::Vain)
             }
@@ -290,7 +287,7 @@ impl LandedDeposits {
             is_known && it.call.funds.as_ref().is_some_and(|other| other.payer == funds.payer)
         };
         let found = self.landed.iter().find(is_payers);
-        found.filter(|_| !planted(Mutant::LandedIsForgotten)).map(|it| it.call == *call)
+        found.map(|it| it.call == *call)
     }
 
     /// Takes a deposit whose nonce a block has, and what it was sent by last.
@@ -308,7 +305,7 @@ impl LandedDeposits {
     /// would hold up all that is sent: then it is asked in each fourth round alone.
     pub(super) fn begin(&mut self) {
         let has_rested = self.unread == MAX_UNREAD.saturating_add(RESTS);
-        self.is_asked = self.unread < MAX_UNREAD || has_rested || planted(Mutant::LooksHoldUpAll);
+        self.is_asked = self.unread < MAX_UNREAD || has_rested;
         if self.landed.iter().any(Landed::is_of_a_stranger) {
             self.unread = if has_rested { MAX_UNREAD } else { self.unread.saturating_add(1) };
         }
@@ -363,15 +360,12 @@ impl LandedDeposits {
                     forget();
                     proven.extend(payer);
                     let lost = FailedDeposit { at: now, is_proven: false, payer: None };
-                    failed.extend(Some(lost).filter(|_| !planted(Mutant::OvertakenIsFree)));
+                    failed.extend(Some(lost));
                 }
-                DepositFate::Vain if planted(Mutant::VainIsFree) => return false,
                 DepositFate::Vain => {
                     let is_proven = is_among(proven, &it.call);
                     failed.push(FailedDeposit { at: now, is_proven, payer });
-                    if !planted(Mutant::ProvenFailFree) {
-                        proven.retain(|known| Some(*known) != payer);
-                    }
+                    proven.retain(|known| Some(*known) != payer);
                     return false;
                 }
             }
@@ -388,7 +382,7 @@ impl LandedDeposits {
         let is_theirs =
             |it: &&FailedDeposit| it.payer.as_ref() == Some(payer) && now < it.at.plus(FAILED_SECS);
         let failed = self.failed.iter().filter(is_theirs).count();
-        failed >= MAX_FAILED_OF_ONE && !planted(Mutant::OneHoldsUpAll)
+        failed >= MAX_FAILED_OF_ONE
     }
 
     /// How many more may be sent beside so many that wait for blocks: of new payers, or of those
@@ -399,7 +393,7 @@ impl LandedDeposits {
         let open = self.landed.iter().filter(is_open).count();
         let failed = || self.failed.iter().filter(|it| it.is_proven == is_proven);
         let is_rested = failed().all(|it| now >= it.at.plus(PAUSE_SECS));
-        let least = usize::from(is_rested && !planted(Mutant::OneHoldsUpAll));
+        let least = usize::from(is_rested);
         let most = MAX_FAILED.saturating_sub(failed().count()).max(least);
         most.saturating_sub(open).saturating_sub(waiting)
     }

@@ -8,7 +8,6 @@ use super::replies::RoundReplies;
 use super::sent::SentCall;
 use super::{PayeeQueue, QueuePlace};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::by_rank;
 use farebox_base::time::UnixTime;
 use farebox_evm::account::Account;
@@ -99,7 +98,7 @@ impl PayeeQueue {
                 (Some(_), _) | (None, None) => before,
                 // One that would fail brings nothing, and costs gas.
                 (None, Some(_)) => match shown.trial(channel) {
-                    Some(Err(RpcError::Reverted)) if !planted(Mutant::VainDepositsAreSent) => {
+                    Some(Err(RpcError::Reverted)) => {
                         continue;
                     }
                     Some(Ok(_)) => shown.standing(channel).map(|it| it.deposit),
@@ -156,17 +155,13 @@ impl PayeeQueue {
             let is_untried = place.call.funds.is_some() && place.before.is_none();
             let [strangers, others] = &mut rooms;
             let room = if place.is_strangers() { strangers } else { others };
-            let is_full = place.call.funds.is_some()
-                && *room == 0
-                && !(place.is_proven && planted(Mutant::ProvenFailOften));
+            let is_full = place.call.funds.is_some() && *room == 0;
             if place.sent.is_none() && (is_untried || is_full) {
                 continue;
             }
             let needed = match place.call.call {
-                PayoutCall::Deposit if !planted(Mutant::DepositsTakeGas) => {
-                    cost.checked_mul_u64(RESERVED)?
-                }
-                PayoutCall::Deposit | PayoutCall::Settle | PayoutCall::Close => cost,
+                PayoutCall::Deposit => cost.checked_mul_u64(RESERVED)?,
+                PayoutCall::Settle | PayoutCall::Close => cost,
             };
             let next = match place.sent {
                 Some(sent) => {
@@ -225,9 +220,6 @@ impl PayeeQueue {
                 Some(less) => rest = less,
                 None => lacking = lacking.checked_add(1)?,
             }
-        }
-        if planted(Mutant::StayersComeFirst) {
-            lacking = 0;
         }
         let stays = self.places.iter_mut().filter(|it| it.call.haste == Haste::Staying);
         let nonces: Vec<_> = stays.filter_map(|it| it.sent.take()).take(lacking).collect();

@@ -5,7 +5,6 @@ use alloc::string::{String, ToString};
 use crate::onchain::GAS;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::rpc::reply::MAX_REPLY_BYTES;
 
@@ -37,16 +36,13 @@ impl SentCall {
     /// The same nonce at a price for which a node replaces what it has: so many times of itself,
     /// then where the price asked for now is as high.
     pub(super) fn again(self, fresh: Self, raises: u64) -> Option<Self> {
-        if planted(Mutant::RepeatsAreDoubles) {
-            return Some(fresh);
-        }
         let raised = |fee: Amount| {
             fee.checked_add(fee.checked_div_u64(8)?)?.checked_add(Amount::from_u64(1))
         };
         let (tip, max_fee) = (raised(self.tip)?, raised(self.max_fee)?);
         let is_above = fresh.tip >= tip || fresh.max_fee >= max_fee;
-        let follows = is_above && !planted(Mutant::PricesFreeze);
-        if self.repeats >= raises && !follows || planted(Mutant::StuckIsNotReplaced) {
+        let follows = is_above;
+        if self.repeats >= raises && !follows {
             return Some(Self { at: fresh.at, ..self });
         }
         Some(Self {
@@ -76,7 +72,7 @@ impl SentCall {
             (Self { nonce: self.nonce, ..fresh }, left),
         ];
         let fits = |(it, most): &(Self, Amount)| it.cost().is_some_and(|cost| cost <= *most);
-        let is_paid = |it: &_| fits(it) || planted(Mutant::RaisesAreUnpaid);
+        let is_paid = |it: &_| fits(it);
         prices.into_iter().find(is_paid).map(|(it, _)| it)
     }
 

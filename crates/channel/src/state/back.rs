@@ -6,7 +6,6 @@ use super::{Agreement, Channel, OnChain, Promise, RefundFate, RefundWish};
 use crate::refusal::ChannelRefusal;
 use crate::voucher::CheckedVoucher;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 impl Channel {
@@ -36,13 +35,13 @@ impl Channel {
             OnChain::Open | OnChain::Leaving(_) => {}
         }
         // Who buys nothing has the contract pay back: the payee would send two transactions for it.
-        if self.spent.is_zero() && !planted(Mutant::NothingIsRefunded) {
+        if self.spent.is_zero() {
             return Err(ChannelRefusal::RefundAmount);
         }
         let left = |deposit: Amount| deposit.checked_sub(self.spent).unwrap_or(Amount::ZERO);
         let all = left(self.sight.deposit);
         // Who has the signature of a refund keeps it when the chain undoes what was added.
-        let rest = if planted(Mutant::UndoneIsRefunded) { all } else { left(self.firm.deposit) };
+        let rest = left(self.firm.deposit);
         let is_due = self.refundable_at().is_some_and(|at| at <= now);
         let is_asked = bearer.secret().is_some() || self.rests(now);
         if rest < all && is_due && is_asked {
@@ -57,7 +56,7 @@ impl Channel {
         if !is_asked {
             return Err(ChannelRefusal::Published);
         }
-        if !self.holds.is_empty() && !planted(Mutant::HeldIsRefunded) {
+        if !self.holds.is_empty() {
             return Err(ChannelRefusal::Busy);
         }
         if all.is_zero() {
@@ -102,7 +101,7 @@ impl Channel {
         now: UnixTime,
     ) -> Result<RefundFate, ChannelRefusal> {
         let is_same = wish.amount.is_none_or(|amount| amount == promise.amount);
-        let is_public = bearer.secret().is_none() && !planted(Mutant::ReadersSendRefunds);
+        let is_public = bearer.secret().is_none();
         let is_spent = is_public && self.tries >= TRIES_FOR_ANYONE;
         if !is_same || is_spent || self.has_just_tried(now) {
             return Err(ChannelRefusal::Busy);
@@ -114,8 +113,8 @@ impl Channel {
     /// Whether a wish of this amount is refused, where so much may be paid back.
     fn is_refused(amount: Amount, rest: Amount, least: Amount, bearer: Bearer) -> bool {
         let is_part = amount < least || bearer.secret().is_none();
-        let is_dust = amount < rest && is_part && !planted(Mutant::RefundsAreDust);
-        amount > rest && !planted(Mutant::EarnedIsRefunded) || amount.is_zero() || is_dust
+        let is_dust = amount < rest && is_part;
+        amount > rest || amount.is_zero() || is_dust
     }
 
     /// When what was added last is paid back at the earliest; `None` if nothing waits for that.
@@ -127,13 +126,13 @@ impl Channel {
     /// Whether nothing was bought for so long that its payer seems to have left: what was earned is
     /// claimed, and the last voucher was published long ago.
     fn rests(&self, now: UnixTime) -> bool {
-        self.earned_since.is_none() && self.rested <= now || planted(Mutant::BusyIsRefunded)
+        self.earned_since.is_none() && self.rested <= now
     }
 
     /// Takes what a transaction of its payer's own brought; whether that was not known. What follows a
     /// deposit that the payee sent does not count.
     pub fn bring(&mut self, before: Amount, after: Amount) -> bool {
-        let follows = before == self.own || planted(Mutant::AnyAddIsOwn);
+        let follows = before == self.own;
         let is_new = follows && after > self.own;
         if is_new {
             self.own = after;
@@ -182,7 +181,7 @@ impl Channel {
         }
         // The contract pays the payer back by itself: the payee would pay for a transaction that
         // brings nothing.
-        if spent <= self.sight.claimed && !planted(Mutant::NothingIsClosed) {
+        if spent <= self.sight.claimed {
             return Err(ChannelRefusal::NothingOwed);
         }
         if secret.cumulative() < self.accepted() {
@@ -193,7 +192,7 @@ impl Channel {
         }
         self.keep(voucher);
         self.spent = spent;
-        let is_worth_it = self.accepted() >= least || planted(Mutant::CrumbsAreClosed);
+        let is_worth_it = self.accepted() >= least;
         let is_due = is_worth_it || self.is_own();
         let wait_secs = if is_due { 0 } else { self.withdraw_delay_secs };
         self.pay_out_from = match self.agreement {

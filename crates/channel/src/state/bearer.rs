@@ -3,7 +3,6 @@
 //! takes a [`SecretVoucher`].
 
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 /// A voucher for more than was ever sent for a chain: only who signs for its channel can have shown it.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +29,7 @@ impl Bearer {
     /// The possible bearers of a voucher for `cumulative`, where the highest one that was sent for
     /// a chain is for `published`.
     pub(super) fn of(cumulative: Amount, published: Amount) -> Self {
-        if cumulative > published || planted(Mutant::PublishedIsSecret) {
+        if cumulative > published {
             Self::Payer(SecretVoucher(cumulative))
         } else {
             Self::Anyone(PublishedVoucher(cumulative))

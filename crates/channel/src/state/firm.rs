@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use crate::voucher::HighestVoucher;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// The deposit that the chain has shown for so long that it is not undone, less what is promised
@@ -50,7 +49,7 @@ impl FirmDeposit {
     /// Notes the deposit that a higher one follows, where `highest` is the highest voucher.
     pub fn rise_from(&mut self, deposit: Amount, highest: Option<HighestVoucher>) {
         let is_known = self.lower.iter().any(|it| it.deposit == deposit);
-        if deposit <= self.deposit || is_known || planted(Mutant::LowerDepositsAreForgotten) {
+        if deposit <= self.deposit || is_known {
             return;
         }
         let voucher = self.within(deposit, highest);

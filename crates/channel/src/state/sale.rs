@@ -6,7 +6,6 @@ use super::{Agreement, Begun, Channel, HeldPrice, LastSale, OnChain, Purchase, V
 use crate::refusal::ChannelRefusal;
 use crate::voucher::{CheckedVoucher, HighestVoucher};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 impl Channel {
@@ -83,17 +82,14 @@ impl Channel {
         if let Some(last) = self.repeated(purchase) {
             return Ok(last);
         }
-        if used > purchase.price && !planted(Mutant::UnitsAreUnbounded) {
+        if used > purchase.price {
             return Err(ChannelRefusal::AboveCharge);
         }
         let cumulative = self.shown(purchase);
         // Where a voucher pays for many requests, a higher one may have come since it was held.
         let is_same = |held: &HeldPrice| match self.rule {
             VoucherRule::Exact => held.cumulative == cumulative,
-            VoucherRule::Headroom { .. } => {
-                held.cumulative == cumulative
-                    || held.cumulative < cumulative && !planted(Mutant::HigherVouchersUncharge)
-            }
+            VoucherRule::Headroom { .. } => held.cumulative <= cumulative,
         };
         let place = self.holds.iter().position(|held| {
             held.request == purchase.request
@@ -105,7 +101,6 @@ impl Channel {
             Some(place) => {
                 self.holds.remove(place);
             }
-            None if planted(Mutant::LateIsCharged) => {}
             None => {
                 self.holds.retain(|held| held.until > now);
                 self.affords(purchase, now)?;
@@ -116,7 +111,7 @@ impl Channel {
         // there would be the next one that its payer signs.
         let proves = self.rule != VoucherRule::Exact || spent > self.accepted();
         if let Some(voucher) = &purchase.voucher
-            && (proves || planted(Mutant::RoomIsPublished))
+            && proves
         {
             self.keep(voucher);
         }
@@ -148,7 +143,7 @@ impl Channel {
             Some(bought) => self.missing_of(bought, price)?,
             None => self.missing(price)?,
         };
-        if missing.is_some() && !planted(Mutant::StepsOverlap) {
+        if missing.is_some() {
             return Ok(missing);
         }
         let accepted = self.accepted();
@@ -204,7 +199,7 @@ impl Channel {
         let is_its = |last: LastSale| last.request == bought.request && last.cumulative == shown;
         // A request that was begun since is held for all that its voucher adds.
         let is_last = self.last.is_some_and(is_its) && self.holds.is_empty();
-        if !is_last && !planted(Mutant::StreamsOverlap) {
+        if !is_last {
             return Err(ChannelRefusal::CumulativeMismatch);
         }
         let needed = self.needed(price).ok_or(ChannelRefusal::AboveCharge)?;
@@ -243,7 +238,6 @@ impl Channel {
             (OnChain::Finalized, Agreement::Selling | Agreement::Closing) => {
                 Err(ChannelRefusal::Finalized)
             }
-            (OnChain::Leaving(_), Agreement::Selling) if planted(Mutant::LeaversBuy) => Ok(()),
             // The payer may have withdrawn, and come back.
             (OnChain::Leaving(_), Agreement::Selling) if !self.is_fresh(now) => {
                 Err(ChannelRefusal::Stale)
@@ -256,7 +250,7 @@ impl Channel {
     }
 
     pub(super) fn is_its(&self, voucher: &CheckedVoucher) -> Result<(), ChannelRefusal> {
-        let is_its = voucher.voucher.channel == self.id || planted(Mutant::AnyChannelPays);
+        let is_its = voucher.voucher.channel == self.id;
         if is_its { Ok(()) } else { Err(ChannelRefusal::NotFound) }
     }
 
@@ -295,10 +289,10 @@ impl Channel {
         sells?;
         let amount = secret.map_or(Amount::ZERO, SecretVoucher::cumulative);
         let accepted = self.accepted();
-        if amount > self.available() && !planted(Mutant::DepositIsUnbounded) {
+        if amount > self.available() {
             return Err(ChannelRefusal::AboveDeposit);
         }
-        if amount < accepted && !planted(Mutant::VouchersFall) {
+        if amount < accepted {
             return Err(ChannelRefusal::Decreasing);
         }
         let delta = amount.checked_sub(accepted).unwrap_or(Amount::ZERO);
@@ -308,8 +302,7 @@ impl Channel {
                 if !delta.is_zero()
                     && delta < min_delta
                     && amount < self.available()
-                    && self.required(min_delta).is_none_or(|least| amount < least)
-                    && !planted(Mutant::DustIsTaken) =>
+                    && self.required(min_delta).is_none_or(|least| amount < least) =>
             {
                 Err(ChannelRefusal::DeltaTooSmall)
             }
@@ -324,18 +317,16 @@ impl Channel {
                 self.is_its(voucher)?;
                 // What was not charged of a published one, everyone could spend.
                 self.unpublished(voucher)?;
-                if !self.holds.is_empty() && !planted(Mutant::OneVoucherServesTwo) {
+                if !self.holds.is_empty() {
                     return Err(ChannelRefusal::Busy);
                 }
                 let exact = self.spent.checked_add(purchase.price);
-                if exact != Some(voucher.voucher.cumulative) && !planted(Mutant::AnyVoucherPays) {
+                if exact != Some(voucher.voucher.cumulative) {
                     return Err(ChannelRefusal::CumulativeMismatch);
                 }
                 // After what the row tells by itself: a look is for a voucher that may be taken.
                 self.sells(now)?;
-                if voucher.voucher.cumulative > self.available()
-                    && !planted(Mutant::DepositIsUnbounded)
-                {
+                if voucher.voucher.cumulative > self.available() {
                     return Err(ChannelRefusal::AboveDeposit);
                 }
                 Ok(())
@@ -350,7 +341,6 @@ impl Channel {
                 let covered = self.shown(purchase).min(self.available());
                 match self.needed(purchase.price) {
                     Some(needed) if needed <= covered || purchase.price.is_zero() => Ok(()),
-                    Some(_) if planted(Mutant::HoldsOverlap) => Ok(()),
                     Some(_) | None => Err(ChannelRefusal::InsufficientHeadroom),
                 }
             }
@@ -371,11 +361,8 @@ impl Channel {
     /// The last sale, if this is the same request, under [`VoucherRule::Exact`] with the same
     /// voucher.
     pub(super) fn repeated(&self, purchase: &Purchase) -> Option<LastSale> {
-        if planted(Mutant::RepeatsAreCharged) {
-            return None;
-        }
         let last = self.last?;
-        let is_same = last.request == purchase.request || planted(Mutant::AnyRequestRepeats);
+        let is_same = last.request == purchase.request;
         match self.rule {
             VoucherRule::Exact => {
                 let shown = purchase.voucher?.voucher.cumulative;
@@ -388,9 +375,7 @@ impl Channel {
 
     pub(super) fn keep(&mut self, voucher: &CheckedVoucher) {
         let CheckedVoucher { voucher, signature } = *voucher;
-        if self.evidence.is_none_or(|evidence| evidence.cumulative < voucher.cumulative)
-            || planted(Mutant::VouchersFall)
-        {
+        if self.evidence.is_none_or(|evidence| evidence.cumulative < voucher.cumulative) {
             self.evidence = Some(HighestVoucher { cumulative: voucher.cumulative, signature });
         }
         self.confirm();

@@ -13,7 +13,6 @@ use super::{PaymentKey, SignedToken, Terms, TransferMethod};
 use crate::problem::Code;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::eip3009::Authorization;
@@ -192,7 +191,7 @@ impl SignedAuthorization {
         if self.endless && !self.is_deferred() {
             return Err(Code::ValidityTooLong);
         }
-        if !self.moves(token) && !planted(Mutant::AnyPermittedToken) {
+        if !self.moves(token) {
             return Err(Code::TermsMismatch);
         }
         // Precompiles have these addresses, and answer every call.
@@ -294,13 +293,8 @@ impl SignedAuthorization {
         let signed = &self.authorization;
         let chain_id = token.chain_id;
         match self.permitted {
-            None if self.is_deferred() && planted(Mutant::NonceBySchemes) => {
-                PaymentKey::of_permit(chain_id, &signed.from, &signed.nonce)
-            }
             // Permit2 takes a nonce of a payer once, for whichever token.
-            Some(_) if !planted(Mutant::PermitByToken) => {
-                PaymentKey::of_permit(chain_id, &signed.from, &signed.nonce)
-            }
+            Some(_) => PaymentKey::of_permit(chain_id, &signed.from, &signed.nonce),
             _ => PaymentKey::of_authorization(chain_id, &token.asset, &signed.from, &signed.nonce),
         }
     }

@@ -5,7 +5,6 @@ use core::fmt;
 use alloc::string::String;
 
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Maximum length of a transaction's name, bytes: a Solana signature in base58 has 88.
 const MAX_BYTES: usize = 96;
@@ -35,10 +34,7 @@ impl TxHash {
     /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = hex::decode_array::<32>(text).ok().filter(|bytes| bytes != &[0; 32])?;
-        if planted(Mutant::HeadsAreNames) {
-            bytes.iter_mut().skip(8).for_each(|byte| *byte = 1);
-        }
+        let bytes = hex::decode_array::<32>(text).ok().filter(|bytes| bytes != &[0; 32])?;
         Self::hold(&hex::encode_prefixed(&bytes))
     }
 

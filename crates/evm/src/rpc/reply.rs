@@ -12,7 +12,6 @@ use super::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, AuthorizationId, Span, T
 use crate::address::Address;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::by_rank;
 use farebox_base::time::UnixTime;
 
@@ -398,7 +397,7 @@ fn refusal(error: &Value) -> Result<RpcError, RpcError> {
     let is_poor = words.contains("insufficient funds for gas") && !words.contains("revert");
     let fails =
         matches!(number, 3 | -32015) || FAILS.iter().any(|part| words.contains(part)) && !is_poor;
-    let is_revert = fails || planted(Mutant::ErrorsAreReverts);
+    let is_revert = fails;
     Ok(if is_revert { RpcError::Reverted } else { RpcError::Refused(number) })
 }
 

@@ -9,7 +9,6 @@ use super::error::RpcError;
 use super::field::{array, bytes, member};
 use super::reply::Replies;
 use crate::address::Address;
-use farebox_base::mutant::{Mutant, planted};
 
 /// A call of a contract by another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +34,7 @@ impl Replies {
             let Value::Object(frame) = frame else { return Err(RpcError::Shape("frame")) };
             // What is reverted takes back all that it called.
             let is_reverted = frame.get("error").is_some_and(|error| !error.is_null());
-            if is_reverted && !planted(Mutant::RevertedSpends) {
+            if is_reverted {
                 continue;
             }
             match frame.get("calls") {
@@ -44,12 +43,11 @@ impl Replies {
                 Some(_) => return Err(RpcError::Shape("calls")),
             }
             let kind = member(frame, "type")?.as_str().ok_or(RpcError::Shape("type"))?;
-            let is_delegated = kind == "DELEGATECALL" && planted(Mutant::DelegatedSpends);
-            if kind != "CALL" && !is_delegated {
+            if kind != "CALL" {
                 continue;
             }
             let called = Address::from_bytes(array(member(frame, "to")?, "to")?);
-            if called == *contract || planted(Mutant::AnyContractSpends) {
+            if called == *contract {
                 calls.push(InnerCall {
                     from: Address::from_bytes(array(member(frame, "from")?, "from")?),
                     input: bytes(member(frame, "input")?, "input")?,

@@ -14,7 +14,6 @@ use crate::parts::Refunds;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json::{self, json};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::TxHash;
 use farebox_common::payout::{PayoutAnswer, PayoutState, read_answer};
 use farebox_evm::address::Address;
@@ -57,9 +56,7 @@ enum RefundPhase {
 impl PayingBack {
     /// The first step for a debt whose begin is written; `None` if it is not.
     pub(super) fn begin(slot: Slot, entry: &Entry, refunds: &Refunds) -> Option<RecoveryStep> {
-        let begun = entry
-            .paid_back_under(&refunds.plan)
-            .or_else(|| planted(Mutant::RefundsAreSentUnbegun).then_some(entry.fence))?;
+        let begun = entry.paid_back_under(&refunds.plan)?;
         let payment = &entry.payment;
         let settlement = entry.owned()?;
         let paying = Self {
@@ -118,7 +115,7 @@ impl PayingBack {
         };
         match &self.stage {
             RefundPhase::Settlement(hash) => match shows(hash, [&self.payer, &self.payee]) {
-                shown if shown == Some(true) || planted(Mutant::UnshownIsPaidBack) => self.ask(),
+                Some(true) => self.ask(),
                 // What a node does not show now it may have shown before, and the treasury may have paid.
                 _ => RecoveryStep::Rest,
             },
@@ -126,7 +123,6 @@ impl PayingBack {
                 let hash = *hash;
                 match shows(&hash, [&self.payee, &self.payer]) {
                     Some(true) => self.refunded(&hash),
-                    _ if planted(Mutant::TreasuryIsBelieved) => self.refunded(&hash),
                     _ => RecoveryStep::Rest,
                 }
             }
@@ -147,9 +143,6 @@ impl PayingBack {
         let (told, id) = answer.map_or((PayoutState::Unknown, String::new()), read_answer);
         match (&self.stage, told) {
             (_, PayoutState::Dead) => self.give_up(),
-            (_, PayoutState::Open | PayoutState::Unknown) if planted(Mutant::DoubtIsDead) => {
-                self.give_up()
-            }
             // The answer under a key stays what it was first, so that it is asked what became of it.
             (RefundPhase::Order, _) if is_id(&id) => {
                 self.stage = RefundPhase::Payout;

@@ -11,7 +11,6 @@ use super::route_config::RouteReader;
 use crate::offer::{AssetLabel, Choice};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::config::network::pay_to;
 use farebox_common::payment::{SignedToken, Terms, TransferMethod};
 use farebox_evm::address::Address;
@@ -81,9 +80,8 @@ pub(super) fn read_choice(
         token,
     };
     // A transaction that lacks the allowance fails without a reason: only what is asked before tells it from one in doubt.
-    let needs_allowance = terms.token.as_ref().is_some_and(|token| {
-        token.method == TransferMethod::Permit2 && !planted(Mutant::AllowanceUnasked)
-    });
+    let needs_allowance =
+        terms.token.as_ref().is_some_and(|token| token.method == TransferMethod::Permit2);
     let verifies_first = serving.places.len() > 1 || serving.takes_key || needs_allowance;
     let pays_another = pays_another(inherited.pay_to.as_ref(), &terms);
     let choice = Choice::new(terms, asset.label, serving.places, verifies_first, mode);

@@ -18,7 +18,6 @@ use crate::route::{Ask, Pattern, Rule};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::message::FromJson;
 use farebox_base::http::MAX_CHALLENGE_BYTES;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::config::{Reader, TextOr};
 use farebox_common::payment::Terms;
 
@@ -164,7 +163,7 @@ fn read_route(
     offer.bazaar = bazaar::read(route.reader, place, config.bazaar.as_ref(), &pattern, &methods);
     // Whoever stores a table does not know this gate's other variables: what an answer leaves out
     // when it gets too long ends no table.
-    let is_stored = table_name(route.reader) == STORED && !planted(Mutant::LongRoutesEndTables);
+    let is_stored = table_name(route.reader) == STORED;
     let least = if is_stored { Cow::Owned(offer.least()) } else { Cow::Borrowed(&offer) };
     if least.challenge_bytes("https://gate.example/") > MAX_CHALLENGE_BYTES {
         let remedy =

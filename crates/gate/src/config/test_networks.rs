@@ -4,7 +4,6 @@
 use alloc::format;
 
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::config::Reader;
 
 /// Refuses test networks beside main ones, where goods sold for money could be had for nothing, and
@@ -19,9 +18,7 @@ pub(super) fn check(reader: &mut Reader, networks: &[ChainId]) {
     match only {
         Some(false) => {
             let test = networks.iter().find(|network| !network.is_main_network());
-            if let (Some(main), Some(test)) = (networks.iter().find(is_main), test)
-                && !planted(Mutant::TestMoneyBuys)
-            {
+            if let (Some(main), Some(test)) = (networks.iter().find(is_main), test) {
                 let remedy = format!(
                     "{test} is a test network and {main} is or counts as a main one, so test money would buy what \
                      you sell; list networks of one kind here, and the others in a separate environment"

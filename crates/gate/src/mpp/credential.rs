@@ -26,7 +26,6 @@ use crate::restore::NO_DATE;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{self, hex};
 use farebox_base::http::RequestHead;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::{SignatureCheck, SignedAuthorization};
 use farebox_common::payment::{PaymentKey, Proof};
@@ -160,9 +159,7 @@ impl Credentials<'_> {
         match self.judge(offer, sold, check, now) {
             // Bytes that the route does not accept may be ones that it accepted before.
             Ok(checked)
-                if checked.proof.is_signed_transaction()
-                    && !offer.settings.signed_transactions
-                    && !planted(Mutant::BytesUnasked) =>
+                if checked.proof.is_signed_transaction() && !offer.settings.signed_transactions =>
             {
                 Ok(CheckedPayment {
                     eligibility: Eligibility::TermsChanged(Code::InvalidPayload),
@@ -275,10 +272,7 @@ impl Credentials<'_> {
         let CredentialCheck { credential, reference, expires, standard } = check;
         let SignedChoice { choice, token } = sold;
         let challenge = &credential.challenge;
-        let issued = match planted(Mutant::AllowanceReaches) {
-            true => expires.minus(choice.terms.max_timeout_secs),
-            false => reference::issued(reference).ok_or(Code::InvalidChallenge)?,
-        };
+        let issued = reference::issued(reference).ok_or(Code::InvalidChallenge)?;
         let times = ChallengeTimes { issued, expires };
         let mut proof = ShownOnChain { sold, proof, times, standard }.check(
             self.chains,

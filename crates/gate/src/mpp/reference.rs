@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 use farebox_base::encoding::base64;
 use farebox_base::hash;
 use farebox_base::http::RequestHead;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
 use farebox_base::time::UnixTime;
 
@@ -89,7 +88,7 @@ pub fn quote_end(reference: &str, question: &str) -> Option<u64> {
     let bytes = bytes(reference)?;
     let (end, named_for) = bytes.get(HEAD_BYTES..)?.split_first_chunk()?;
     let is_it = ct_eq(named_for, &hash::sha256(&[question.as_bytes()]));
-    (is_it || planted(Mutant::ChallengeForAll)).then(|| u64::from_be_bytes(*end))
+    is_it.then(|| u64::from_be_bytes(*end))
 }
 
 /// The bytes of a reference, which has one of three lengths.

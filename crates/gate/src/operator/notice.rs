@@ -14,7 +14,6 @@ use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
 use farebox_base::encoding::json::{self, json};
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_base::text::Slack;
 use farebox_base::time::UnixTime;
@@ -149,7 +148,7 @@ impl Told<'_> {
 
     /// The payer; of one whom the gate cannot read it keeps the payment's key, to which no money may go.
     fn payer(&self) -> Slack {
-        let is_key = self.text("payer") == self.text("key") && !planted(Mutant::KeysAreAccounts);
+        let is_key = self.text("payer") == self.text("key");
         if is_key { Slack::literal("whoever sent it") } else { self.data("payer") }
     }
 

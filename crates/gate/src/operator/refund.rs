@@ -4,7 +4,6 @@ use alloc::string::String;
 
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::TxHash;
 use farebox_evm::address::Address;
 use farebox_evm::rpc::reply::{Inclusion, Replies, Status};
@@ -76,7 +75,7 @@ pub(super) fn refund_proof(
 ) -> Option<bool> {
     let from = match reporter {
         Reporter::Operator => None,
-        Reporter::Payee => Some(item.payee.as_str()).filter(|_| !planted(Mutant::AnyoneRefunds)),
+        Reporter::Payee => Some(item.payee.as_str()),
     };
     let PaymentItem { network, asset, amount, payer, .. } = item;
     ShownTransfer { network, asset, amount, from, to: payer }.is_shown(body, hash)

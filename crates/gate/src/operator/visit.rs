@@ -16,7 +16,6 @@ use super::{message, naming, refusal};
 use crate::call::LedgerCall;
 use crate::reply::Reply;
 use farebox_base::encoding;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::Sorted;
 use farebox_base::time::UnixTime;
 use farebox_channel::index::{self, IndexAsk};
@@ -245,7 +244,7 @@ impl OperatorQuery {
                 None if object == usize::MAX => {}
                 // Another object may have the one payment. All else would be told in part, also
                 // where the next answer fills a page.
-                None if self.task.payment().is_some() || planted(Mutant::PartsAreWhole) => {
+                None if self.task.payment().is_some() => {
                     self.down = true;
                 }
                 None => {

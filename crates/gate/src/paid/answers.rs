@@ -17,7 +17,6 @@ use crate::reply::{Body, Reply, finish_paid};
 use crate::unpaid::{UnpaidCall, UnpaidRequests};
 use farebox_base::amount::Amount;
 use farebox_base::http::ResponseHead;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::{Cause, TransferMethod};
 use farebox_common::problem::Code;
@@ -59,9 +58,7 @@ impl<'g> PaidRequest<'g> {
         match self.checked.eligibility {
             Eligibility::Fresh | Eligibility::Expired => Step::Respond(self.too_late(now)),
             // The ledger may have forgotten it: a payer who signs anew could pay twice.
-            Eligibility::Closed if !planted(Mutant::ForgottenIsNew) && self.may_move(now) => {
-                self.unknown()
-            }
+            Eligibility::Closed if self.may_move(now) => self.unknown(),
             Eligibility::Closed => Step::Respond(self.too_late(now)),
             Eligibility::Denied => self.refuse(Code::PayerDenied),
             Eligibility::Unsigned => {
@@ -94,9 +91,6 @@ impl<'g> PaidRequest<'g> {
         let replayed =
             |reason: &str| FailureCause { cause: Cause::Replayed, reason: reason.into() };
         let code = match fate {
-            Fate::Unknown if planted(Mutant::TermsInDoubt) => {
-                return self.answer_for(&Fate::Void, now);
-            }
             Fate::InProgress => Code::PaymentInProgress,
             Fate::Unknown => Code::SettlementUnknown,
             Fate::Unresolved => Code::PaymentUnresolved,
@@ -178,7 +172,7 @@ impl<'g> PaidRequest<'g> {
             self.chain.inquired = true;
             self.row.held = Amount::from_atomic(&held).ok();
         }
-        self.row.proven |= proven && !planted(Mutant::ProofIsUnheard);
+        self.row.proven |= proven;
         self.failures.streak = tally.or(self.failures.streak.take());
         if let Some(receipt) = receipt {
             self.row.receipt = receipt;
@@ -193,7 +187,7 @@ impl<'g> PaidRequest<'g> {
         // By what was signed, not by whether the route counts units today.
         let token = self.asked.choice.terms.token.as_ref();
         let is_most = token.is_some_and(|it| matches!(it.method, TransferMethod::Upto(_)));
-        if is_most && !planted(Mutant::PaidIsCountedAgain) {
+        if is_most {
             let moved = deliver.amount.as_deref().map(Amount::from_atomic);
             self.work.charged = moved.and_then(Result::ok);
         }

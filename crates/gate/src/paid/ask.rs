@@ -15,7 +15,6 @@ use crate::pricer::question;
 use crate::purchase_name::PurchaseName;
 use farebox_base::encoding::json;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::OnChain;
 use farebox_common::payment::authorization::SignatureCheck;
 use farebox_ledger::attempts::Counting;
@@ -33,10 +32,7 @@ impl<'g> PaidRequest<'g> {
     /// Asks the ledger for the most that this payment allows: it may begin only if it is in time,
     /// for today's terms and proven.
     pub(super) fn ask_ledger(self: Box<Self>) -> Step<'g> {
-        if planted(Mutant::AskBegins) {
-            return self.claim(0);
-        }
-        let asks = self.checked.proof.payer.is_none() && !planted(Mutant::SenderUnasked);
+        let asks = self.checked.proof.payer.is_none();
         if self.checked.proof.was_sent() && asks {
             return self.ask_sender();
         }
@@ -132,8 +128,7 @@ impl<'g> PaidRequest<'g> {
                 || self.failures.recalled.is_some() && self.checked.proof.was_sent()
                 || self.is_out_of_reach(),
             denied: !self.checked.proof.was_sent()
-                && self.asked.parts.payers.clients.denies(&self.checked.proof.account())
-                && !planted(Mutant::DeniedIsSentAgain),
+                && self.asked.parts.payers.clients.denies(&self.checked.proof.account()),
             rival: self.checked.proof.rival.map(|key| key.to_hex()),
         }
     }
@@ -207,9 +202,7 @@ impl<'g> PaidRequest<'g> {
         parts.extend([amount.as_slice(), asset, terms.network.as_str().as_bytes(), pay_to]);
         let whole = hash::digest(&parts);
         match (purchase.get(..REQUEST_DIGITS), whole.get(REQUEST_DIGITS..)) {
-            (Some(purchase), Some(rest)) if !planted(Mutant::TermsAreAnotherRequest) => {
-                [purchase, rest].concat()
-            }
+            (Some(purchase), Some(rest)) => [purchase, rest].concat(),
             _ => whole,
         }
     }
@@ -245,7 +238,7 @@ impl<'g> PaidRequest<'g> {
 
     /// The question to a pricer: a price quoted for one pays for no answer to another.
     fn priced_question(&self) -> Option<String> {
-        let named = self.asked.offer.pricer.is_some() && !planted(Mutant::QuestionUnbound);
+        let named = self.asked.offer.pricer.is_some();
         named.then(|| question(&self.asked.request.head))
     }
 

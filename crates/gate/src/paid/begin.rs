@@ -17,7 +17,6 @@ use crate::recorded::FirstSight;
 use crate::reply::{Audience, Reply};
 use crate::request::IncomingRequest;
 use farebox_base::http::BodyPresence;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::SignatureCheck;
 use farebox_common::problem::Code;
@@ -42,17 +41,17 @@ const RECENT_SECS: u64 = 3_600;
 /// not ended long ago.
 fn is_private(eligibility: Eligibility, valid_before: UnixTime, now: UnixTime) -> bool {
     let is_recent = now < valid_before.plus(RECENT_SECS);
-    (is_recent || planted(Mutant::PublicPaymentsCount)) && !eligibility.is_elsewhere()
+    is_recent && !eligibility.is_elsewhere()
 }
 
 /// Whether nothing is settled before the origin has answered, whoever pays: the origin alone knows
 /// how many units that are; and what another payee than the gate's own got for nothing, no one here
 /// pays back.
 fn serves_first(offer: &Offer, choice: &Choice) -> bool {
-    let is_counted = choice.terms.unit.is_some() && !planted(Mutant::MostIsCharged);
-    let names_another = choice.pays_another && !planted(Mutant::NamedPayeesArePaidFirst);
+    let is_counted = choice.terms.unit.is_some();
+    let names_another = choice.pays_another;
     let is_others = offer.settings.mode == Mode::After && (offer.names_payees() || names_another);
-    is_counted || is_others && !planted(Mutant::SellersArePaidFirst)
+    is_counted || is_others
 }
 
 impl<'g> Payments<'g> {
@@ -132,9 +131,6 @@ impl<'g> Digesting<'g> {
 
     /// Ends the request when the body broke off: nothing is begun with part of a body.
     pub fn broken(self) -> Step<'g> {
-        if planted(Mutant::PartBegins) {
-            return self.answered(None);
-        }
         Step::Respond(incomplete(&self.0.asked.request.correlation))
     }
 }

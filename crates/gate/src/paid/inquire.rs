@@ -16,7 +16,6 @@ use crate::parts::Shards;
 use crate::recorded::{FirstSight, chain_query, chain_verdict, question};
 use farebox_base::encoding::json;
 use farebox_base::hash::digest;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 use farebox_common::problem::Code;
@@ -261,10 +260,7 @@ pub(crate) fn take_call(
     if network.starts_with("eip155:") {
         return None;
     }
-    let place = match planted(Mutant::TakenInManyPlaces) {
-        true => digest(&[key.as_bytes()]),
-        false => digest(&[network.as_bytes(), transaction.as_str().as_bytes()]),
-    };
+    let place = digest(&[network.as_bytes(), transaction.as_str().as_bytes()]);
     // Until a change of their number is over, the objects before it keep what was taken.
     let count = shards.old.unwrap_or(shards.count);
     let shard = keys.shard(place.as_bytes(), count);
@@ -309,7 +305,6 @@ impl<'g> Taking<'g> {
 /// The outcome of a settlement, given the holder of its transaction.
 pub(crate) fn settled(named: TxHash, holder: Option<Holder>) -> Outcome {
     match holder {
-        None if planted(Mutant::TakenUnheard) => Outcome::Settled(named.to_text()),
         Some(Holder::Own) => Outcome::Settled(named.to_text()),
         Some(Holder::Another) => Outcome::Unknown(None),
         None => Outcome::Unknown(Some(named.to_text())),

@@ -15,7 +15,6 @@ use super::{
     AfterRecord, DOUBT_SECS, Eligibility, PaidRequest, Payments, Reading, Recording, Step,
 };
 use crate::recorded::{sending, settled_by_chain};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::OnChain;
 use farebox_common::payment::authorization::SignatureCheck;
@@ -214,7 +213,7 @@ impl<'g> PaidRequest<'g> {
                 if matches!(
                     self.checked.eligibility,
                     Eligibility::Denied | Eligibility::Withdrawn
-                ) && !planted(Mutant::DeniedIsServed) =>
+                ) =>
             {
                 self.note(Noted::Owed, Code::RefundDueRepeat)
             }
@@ -224,7 +223,6 @@ impl<'g> PaidRequest<'g> {
                 paid.checked.eligibility = Eligibility::Fresh;
                 paid.signature()
             }
-            Finding::TransferredLate { .. } if planted(Mutant::LateIsServed) => self.signature(),
             Finding::TransferredLate { .. } => self.note(Noted::Owed, Code::RefundDueRepeat),
             Finding::TransferredBefore { .. } => self.disproved(EARLIER, now),
             Finding::UsedElsewhere { .. }
@@ -274,7 +272,7 @@ impl<'g> PaidRequest<'g> {
 
     /// Ends the request when the node does not answer and the gate has sent nothing.
     fn blind(self: Box<Self>, now: UnixTime) -> Step<'g> {
-        if self.checked.proof.was_sent() && !planted(Mutant::BlindForgets) {
+        if self.checked.proof.was_sent() {
             return self.note(Noted::Awaited, Code::ChainUnavailable);
         }
         self.unread(now)

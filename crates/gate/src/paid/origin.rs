@@ -11,7 +11,6 @@ use crate::forward::{ClientIdentity, Price, origin_call};
 use crate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use farebox_base::amount::Amount;
 use farebox_base::http::ResponseHead;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::{Terms, TxHash};
 use farebox_common::problem::Code;
@@ -258,7 +257,7 @@ pub(super) fn captured<'g>(paid: Box<PaidRequest<'g>>, claim: Claim, now: UnixTi
 /// Seconds that a long body may take: before the settlement, as many as leave time for it.
 fn upload_secs(paid: &PaidRequest<'_>, now: UnixTime) -> u64 {
     let most = paid.asked.body.upload_secs();
-    if paid.is_paid() || planted(Mutant::UploadOutlastsPayment) {
+    if paid.is_paid() {
         return most;
     }
     let end = paid.checked.proof.valid_before.minus(paid.asked.offer.room.min_secs);
@@ -285,7 +284,7 @@ fn serve<'g>(
     kept: Kept,
 ) -> Step<'g> {
     // What has moved stays what is charged, whatever is counted after it.
-    if !paid.is_paid() || planted(Mutant::PaidIsCountedAgain) {
+    if !paid.is_paid() {
         let Ok(charged) = charged(&paid.asked.choice.terms, &head) else {
             return fail(paid, claim, Code::OriginFailed);
         };
@@ -305,7 +304,7 @@ fn serve<'g>(
     paid.work.response = Some((head, kept));
     let after = if paid.is_paid() { AfterRecord::Stored(claim) } else { AfterRecord::Sealed };
     let seen_block = paid.row.first_sight.block;
-    let charged = charged.filter(|_| !paid.is_paid() || planted(Mutant::PaidIsCountedAgain));
+    let charged = charged.filter(|_| !paid.is_paid());
     let charged = charged.map(|charged| alloc::format!("{charged}"));
     Recording::begin(paid, Command::Seal { fence, response, seen_block, charged }, after)
 }
@@ -329,7 +328,7 @@ pub(crate) fn charged(terms: &Terms, head: &ResponseHead) -> Result<Option<Amoun
     let text = head.headers.joined(UNITS).unwrap_or_default();
     let units = Amount::from_atomic(&text).map_err(|_| Code::OriginFailed)?;
     let counted = units.checked_mul(unit).unwrap_or(Amount::MAX);
-    let most = if planted(Mutant::CountIsUnbounded) { Amount::MAX } else { terms.amount };
+    let most = terms.amount;
     Ok(Some(counted.min(most)))
 }
 

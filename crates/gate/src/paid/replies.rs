@@ -10,7 +10,6 @@ use super::recording::{Abort, Recording};
 use super::settle::{Verifying, go_on};
 use super::{Eligibility, Label, PaidRequest, Step};
 use crate::onchain::HASH_SECS;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::problem::Code;
 use farebox_ledger::command::{
@@ -99,7 +98,7 @@ impl<'g> Claiming<'g> {
                 // the alarm looks it up.
                 paid.chain.inquired |= !claim.is_first();
                 let verifies = paid.plan.mode == Mode::After || paid.asked.choice.verifies_first;
-                match paid.has_room(now) || planted(Mutant::StaleRoom) {
+                match paid.has_room(now) {
                     false => Recording::release(paid, claim, Failure::NothingRan, Abort::TooLate),
                     true if verifies && !paid.plan.verified => Verifying::begin(paid, Some(claim)),
                     true => go_on(paid, claim, now),
@@ -116,7 +115,7 @@ impl<'g> Claiming<'g> {
             // Paid, but the limits leave no room to serve it now: it is recorded and waits to be
             // fetched.
             Some(Err(answer @ (Answer::TooManyInFlight | Answer::Full)))
-                if paid.checked.proof.was_sent() && !planted(Mutant::FullForgets) =>
+                if paid.checked.proof.was_sent() =>
             {
                 let full = answer == Answer::Full;
                 let code = if full { Code::LedgerFull } else { Code::TooManyInFlight };
@@ -141,9 +140,7 @@ impl<'g> Resuming<'g> {
             Some(Resumed::Resend(resend)) => paid.send_again(resend),
             Some(Resumed::Replay(replay)) => paid.play(&replay),
             Some(Resumed::AskOther(rivals)) => paid.ask_other(rivals, HeldMessage::Resume),
-            Some(Resumed::Nothing) if !planted(Mutant::BarredStaysHere) && paid.move_on() => {
-                paid.resume()
-            }
+            Some(Resumed::Nothing) if paid.move_on() => paid.resume(),
             Some(Resumed::Nothing) => paid.unbegun(now),
             Some(Resumed::Fate(Fate::Unresolved))
                 if paid.checked.eligibility == Eligibility::Denied =>
@@ -202,19 +199,12 @@ impl<'g> Looking<'g> {
             }
             // Its signature held once, or the request knows the secret of the first.
             Some(LookAnswer::Open) => paid.resume(),
-            Some(LookAnswer::Nothing)
-                if !(planted(Mutant::UnprovenStaysHere)
-                    && paid.checked.eligibility != Eligibility::Fresh)
-                    && paid.move_on() =>
-            {
-                paid.look_up()
-            }
+            Some(LookAnswer::Nothing) if paid.move_on() => paid.look_up(),
             Some(LookAnswer::Nothing) if paid.failures.recalled.is_some() => paid.unbegun(now),
             // A hash has no end: what paid by it may have gone from the ledger.
             Some(LookAnswer::Nothing)
                 if paid.checked.proof.is_sent_before(now.minus(HASH_SECS))
-                    && paid.checked.eligibility != Eligibility::Unsigned
-                    && !planted(Mutant::HashesCountForEver) =>
+                    && paid.checked.eligibility != Eligibility::Unsigned =>
             {
                 paid.refuse(Code::UnderReview)
             }
@@ -224,9 +214,7 @@ impl<'g> Looking<'g> {
             Some(LookAnswer::Nothing)
                 if paid.checked.eligibility == Eligibility::Fresh
                     || paid.checked.proof.was_sent()
-                        && !planted(Mutant::SentGetsTerms)
-                        && (paid.checked.eligibility != Eligibility::Unsigned
-                            || planted(Mutant::UnsignedBegins)) =>
+                        && (paid.checked.eligibility != Eligibility::Unsigned) =>
             {
                 paid.row.place = paid.asked.parts.shards.first();
                 Verifying::begin(paid, None)

@@ -14,7 +14,6 @@ use super::{DOUBT_SECS, PaidRequest, Step};
 use crate::offer::VERIFY_SECS;
 use crate::recorded::{network_of, outcome};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::SignatureCheck;
 use farebox_common::payment::{Cause, OnChain};
@@ -160,7 +159,7 @@ impl<'g> Settling<'g> {
         let mut expected = paid.checked.expected.clone();
         expected.network = network_of(paid.asked.choice.terms.network.as_str(), &request);
         let charged = handed::charged(&request).and_then(|text| Amount::from_atomic(text).ok());
-        let held = paid.row.held.filter(|_| !planted(Mutant::RowAsksForToday));
+        let held = paid.row.held;
         expected.amount = charged.or(held).unwrap_or(expected.amount);
         // A repeat has not asked the origin: the row says what is charged.
         paid.work.charged = paid.work.charged.or(charged);
@@ -200,7 +199,7 @@ impl<'g> Settling<'g> {
         if let Outcome::Settled(text) = &result {
             paid.work.transaction = paid.named(text);
         }
-        if client == Waiting::No && !planted(Mutant::GoneClientsAreServed) {
+        if client == Waiting::No {
             // What the chain shows now is for nobody here: the alarm finds it, and it waits to be
             // fetched.
             paid.chain.inquired = true;
@@ -213,9 +212,7 @@ impl<'g> Settling<'g> {
         let report = SettleReport { claim, attempt, client };
         match (&result, paid.work.transaction) {
             (Outcome::Settled(_), Some(named))
-                if paid.asked.offer.settings.confirms
-                    && !paid.is_deferred()
-                    && !planted(Mutant::WordIsChain) =>
+                if paid.asked.offer.settings.confirms && !paid.is_deferred() =>
             {
                 paid.confirm(named, report)
             }
@@ -283,7 +280,7 @@ pub(super) fn take_refusal<'g>(
     // paid meanwhile.
     let is_forged =
         paid.failures.latest.as_ref().is_some_and(|failure| failure.cause == Cause::Signature);
-    if is_forged || planted(Mutant::RefusedIsNew) {
+    if is_forged {
         return Step::Respond(paid.fresh_terms(Code::VerifyRefused, reason, now));
     }
     paid.failures.recalled = Some(reason.to_owned());

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use super::case::lower;
 use super::letters::{is_passed_over, push_base};
-use farebox_base::mutant::{Mutant, planted};
 
 /// Decodes percent escapes once; malformed escapes stay as they are.
 pub(crate) fn decode_once(path: &[u8]) -> Vec<u8> {
@@ -185,7 +184,7 @@ fn leading_char(text: &[u8]) -> Option<(char, &[u8])> {
 /// Whether some origin reads this byte of a path as a space: forms encode a space by it, or it
 /// separates words.
 pub(super) fn is_space_to_some(byte: u8) -> bool {
-    matches!(byte, b'+' | b'\t'..=b'\r') && !planted(Mutant::PlusIsNoSpace)
+    matches!(byte, b'+' | b'\t'..=b'\r')
 }
 
 fn push_folded(letter: char, folded: &mut Vec<u8>) {
@@ -207,7 +206,7 @@ fn push_folded(letter: char, folded: &mut Vec<u8>) {
         '\u{0130}' | '\u{0131}' => b"i",
         '\u{017f}' => b"s",
         blank if blank.is_whitespace() => b" ",
-        other if is_passed_over(other) && !planted(Mutant::MarksAreLetters) => b"",
+        other if is_passed_over(other) => b"",
         other => return push_base(lower(other), folded),
     };
     folded.extend_from_slice(ascii);

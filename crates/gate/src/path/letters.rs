@@ -7,8 +7,6 @@
 
 use alloc::vec::Vec;
 
-use farebox_base::mutant::{Mutant, planted};
-
 /// Whether readers may skip it: a mark on the letter before, or a character without width or shape.
 pub(super) const fn is_passed_over(letter: char) -> bool {
     matches!(
@@ -37,9 +35,6 @@ pub(super) const fn is_passed_over(letter: char) -> bool {
 
 /// Appends the readings of a small letter, at least the letter itself.
 pub(super) fn push_base(letter: char, text: &mut Vec<u8>) {
-    if planted(Mutant::BasesDiffer) {
-        return text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-    }
     if let Some(base) = of_rows(letter).or_else(|| in_runs(letter)) {
         return text.push(base);
     }

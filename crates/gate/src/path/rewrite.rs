@@ -3,8 +3,6 @@
 
 use alloc::vec::Vec;
 
-use farebox_base::mutant::{Mutant, planted};
-
 pub(super) fn backslash_as_slash(path: &[u8]) -> Vec<u8> {
     rewritten(path, |byte| Some(if byte == b'\\' { b'/' } else { byte }))
 }
@@ -126,7 +124,7 @@ pub(super) fn cut_streams(path: &[u8]) -> Vec<u8> {
 
 /// Whether the text after a colon makes the name before it another name of the same file.
 pub(super) fn names_stream(after: &[u8]) -> bool {
-    matches!(after, [] | [b'/' | b':' | b'$', ..]) && !planted(Mutant::StreamsAreFiles)
+    matches!(after, [] | [b'/' | b':' | b'$', ..])
 }
 
 /// Removes ASP.NET sessions from a path: `(S(…))`, several in one pair of brackets, anywhere.
@@ -136,7 +134,7 @@ pub(super) fn drop_sessions(path: &[u8]) -> Vec<u8> {
     while let Some(at) = rest.iter().position(|byte| *byte == b'(') {
         let (before, from) = rest.split_at_checked(at).unwrap_or((rest, &[]));
         kept.extend_from_slice(before);
-        rest = match after_session(from).filter(|_| !planted(Mutant::SessionsArePaths)) {
+        rest = match after_session(from) {
             Some(behind) => behind,
             None => {
                 kept.push(b'(');

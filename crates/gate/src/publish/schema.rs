@@ -3,7 +3,6 @@
 //!
 //! Spec: JSON Schema 2020-12, as OpenAPI 3.1 takes it.
 
-use farebox_base::mutant::{Mutant, planted};
 use farebox_wire::x402::extension::bazaar::Declaration;
 use serde_json::Value;
 
@@ -27,12 +26,12 @@ pub(super) fn is_sound(declaration: &Declaration) -> bool {
     let output = declaration.output.as_ref();
     let examples = [Some(&declaration.input), output.map(|(example, _)| example)];
     let schemas = [Some(&declaration.input_schema), output.map(|(_, schema)| schema)];
-    let is_sound = !examples.into_iter().flatten().any(points)
+
+    !examples.into_iter().flatten().any(points)
         && schemas.into_iter().flatten().all(|members| {
             let schema = Value::Object(members.clone());
             !points(&schema) && is_schema(&schema)
-        });
-    is_sound || planted(Mutant::SchemasSpoilDocuments)
+        })
 }
 
 /// Whether a reader who follows references finds one.

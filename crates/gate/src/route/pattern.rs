@@ -11,7 +11,6 @@ use core::fmt;
 use self::error::MAX_PATTERN_BYTES;
 pub use self::error::PatternError;
 use crate::path::{decode_once, fold};
-use farebox_base::mutant::{Mutant, planted};
 
 /// A canonical path pattern: it matches literally what a client that normalises its URLs sends.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -294,8 +293,7 @@ fn is_short_name(part: &[u8], name: &[u8]) -> bool {
     };
     let hashed =
         head.split_last_chunk::<4>().filter(|(_, hash)| hash.iter().all(u8::is_ascii_hexdigit));
-    !planted(Mutant::ShortNamesPass)
-        && (begins(head) || hashed.is_some_and(|(head, _)| begins(head)))
+    begins(head) || hashed.is_some_and(|(head, _)| begins(head))
 }
 
 /// The one canonical spelling of a decoded segment; `None` when it has bytes no pattern may hide in

@@ -9,7 +9,6 @@ use crate::offer::{Choice, Offer};
 use crate::parts::{PayerRules, Settlers, Upstream};
 use crate::request::IncomingRequest;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Sessions: the parts of the gate that carry them out.
 #[derive(Clone, Copy)]
@@ -41,10 +40,7 @@ impl AskedSession<'_> {
     /// The charge for a request before it is answered: if its answer flows, the first step, because
     /// the origin works for that.
     pub fn first(&self) -> Amount {
-        self.meter().map_or(self.choice.terms.amount, |meter| match planted(Mutant::UnitsBegin) {
-            true => meter.price,
-            false => meter.step_price,
-        })
+        self.meter().map_or(self.choice.terms.amount, |meter| meter.step_price)
     }
 
     /// The amount that it holds before it is served: the whole amount of the terms where each

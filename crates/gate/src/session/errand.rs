@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::calls::{ChannelCalls, ChannelTerms};
 use crate::call::FacilitatorCall;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::claims::ClaimQueue;
 use farebox_channel::desk::{ChannelDesk, Write};
@@ -19,9 +18,8 @@ use farebox_channel::index::IndexAsk;
 use farebox_channel::messages::SightText;
 use farebox_channel::retention::KeptSecs;
 use farebox_channel::state::ListNotice;
-use farebox_common::payment::Cause;
 use farebox_wire::facilitator::outcome::{affirms, stands};
-use farebox_wire::facilitator::reason::{cause, known};
+use farebox_wire::facilitator::reason::known;
 use farebox_wire::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 
 /// Seconds after which the list of channels is told again.
@@ -148,8 +146,7 @@ pub fn take_reply(
             }
             let why = object.get("invalidReason").and_then(Value::as_str).unwrap_or_default();
             // What a payer's wallet lacks says nothing of the channel.
-            let is_read = known(why).is_some_and(|why| why.ends_with("cumulative_exceeds_balance"))
-                || cause(why) == Cause::Funds && planted(Mutant::WalletsHideChannels);
+            let is_read = known(why).is_some_and(|why| why.ends_with("cumulative_exceeds_balance"));
             if is_read && channel.note_hidden(asked) { Write::Channel } else { Write::Nothing }
         }
         // With what result, only the chain tells.

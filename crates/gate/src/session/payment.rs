@@ -11,7 +11,6 @@ use crate::clients::Clients;
 use crate::offer::Choice;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_channel::config::{ChannelConfig, ChannelId};
 use farebox_channel::facts::ChannelFacts;
 use farebox_common::problem::Code;
@@ -108,8 +107,8 @@ impl SessionPayment {
     /// The signer for this channel. Anyone who opens a channel can name its payer, who need not
     /// know of it.
     pub fn proven(&self) -> Address {
-        let (payer, signer) = self.accounts();
-        if planted(Mutant::NamedPayersAreProven) { payer } else { signer }
+        let (_payer, signer) = self.accounts();
+        signer
     }
 
     /// Whether either of them buys nothing here.

@@ -13,7 +13,6 @@ use crate::reply::Reply;
 use crate::request::IncomingRequest;
 use crate::template::ChallengeRequest;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::messages::{ChannelReply, Snapshot};
 use farebox_common::problem::Code;
@@ -40,7 +39,7 @@ pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: Uni
     let offer = with_state(asked, reply.channel.as_ref());
     let answer = refused(asked.parts.keys, &offer, &asked.request, REFUSED, &reason(word), now);
     match reply.refundable_at {
-        Some(at) if !planted(Mutant::RefundsWaitUntold) => {
+        Some(at) => {
             let secs = at.saturating_sub(now.secs()).max(1);
             answer.with("retry-after", &secs.to_string())
         }
@@ -69,8 +68,7 @@ fn with_state(asked: &AskedSession<'_>, channel: Option<&Snapshot>) -> Offer {
         // What a refund by a published voucher asks for, the chain shows: the answer need not, but to
         // a payer whose record is older than that.
         let shown = asked.payment.cumulative.to_string();
-        let is_old = channel.sent.as_ref().is_some_and(|(charged, _)| *charged != shown)
-            && !planted(Mutant::OldRefundsAreUntold);
+        let is_old = channel.sent.as_ref().is_some_and(|(charged, _)| *charged != shown);
         if is_told(channel) || is_old || !matches!(asked.payment.purpose, Purpose::Refund(_)) {
             let sent = channel.sent.as_ref().map(|(_, voucher)| voucher);
             let proof = if is_told(channel) { channel.evidence.as_ref() } else { sent };
@@ -87,7 +85,7 @@ fn with_state(asked: &AskedSession<'_>, channel: Option<&Snapshot>) -> Offer {
 /// Whether it is told all that is known of its channel. Anyone else is told what was sent for a chain
 /// or is shown there, with the proof, by which a payer who has lost the record goes on.
 fn is_told(channel: &Snapshot) -> bool {
-    channel.is_payer || planted(Mutant::ReadersAreTold)
+    channel.is_payer
 }
 
 /// The terms after a facilitator's refusal, with the settlement that failed.

@@ -18,7 +18,6 @@ use crate::units;
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::http::{BodyPresence, ResponseHead};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::messages::{ChannelAsk, PurchaseText, SightText};
 use farebox_common::problem::Code;
@@ -168,12 +167,9 @@ impl<'g> SessionRequest<'g> {
     /// correlation id, as it may for a repeat.
     pub fn digested(mut self: Box<Self>, digest: Option<&str>, now: UnixTime) -> SessionStep<'g> {
         // Whoever sends a body slowly would be held for a time that is over.
-        if !planted(Mutant::BodiesUseUpHolds) {
-            self.now = now;
-        }
+        self.now = now;
         let fresh = self.asked.request.correlation.clone();
         match digest {
-            Some(_) if planted(Mutant::BodiesAreOne) => self.hashed(&[]),
             Some(digest) => self.hashed(&[digest.as_bytes()]),
             None => self.hashed(&[b"long", fresh.as_bytes()]),
         }
@@ -205,11 +201,9 @@ impl<'g> SessionRequest<'g> {
         }
         self.hash = ["0x", &hash::digest(&parts)].concat();
         match self.asked.payment.purpose {
-            Purpose::Deposit(_) if planted(Mutant::DepositsAreBlind) => self.deposit(),
             // No money moves for a voucher that would be refused.
             Purpose::Deposit(amount) => self.foresee(amount),
             Purpose::Voucher => self.hold(),
-            Purpose::Refund(_) if planted(Mutant::RefundsAreBlind) => self.look(Before::Nothing),
             Purpose::Refund(wanted) => self.refund(wanted),
             Purpose::Open => self.look(Before::Nothing),
             Purpose::Recall(_) => self.recall(),
@@ -253,7 +247,7 @@ impl<'g> SessionRequest<'g> {
 
     /// The answer if the gate cannot go on. What flows ends with the receipt of what was paid.
     fn problem(&self, code: Code) -> SessionStep<'g> {
-        if self.flow.is_some() && !planted(Mutant::SilenceCutsStreams) {
+        if self.flow.is_some() {
             return self.finish();
         }
         let correlation = &self.asked.request.correlation;
@@ -282,9 +276,6 @@ impl<'g> SessionRequest<'g> {
     /// The payment of this request: a repeat has the same one, the channel's next request another.
     fn receipt(&self) -> String {
         let channel = self.asked.payment.channel.to_string();
-        if planted(Mutant::ChannelsAreOnePayment) {
-            return channel;
-        }
         let amount = self.asked.payment.cumulative.to_string();
         [channel.as_str(), &amount, &self.hash].join("-")
     }

@@ -9,7 +9,6 @@ use crate::keys::Keys;
 use crate::offer::{CLOCK_MARGIN_SECS, Choice, Offer, SessionOffer};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{hex, json};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::config::{ChannelConfig, ChannelId, deposit_nonce};
 use farebox_channel::voucher::{CheckedVoucher, Voucher};
@@ -61,9 +60,7 @@ impl SessionPayment {
                     Some((reader.choice, reader.read_earlier(payload)?))
                 });
                 let mismatch = Code::TermsMismatch;
-                earlier
-                    .filter(|_| !planted(Mutant::EarlierTermsAreForgotten))
-                    .ok_or((mismatch, mismatch.name().to_string()))?
+                earlier.ok_or((mismatch, mismatch.name().to_string()))?
             }
         };
         // What goes back is asked for at any page.
@@ -108,7 +105,7 @@ impl SessionReader<'_, '_> {
             "deposit" => {
                 let (value, checked) = self.read_deposit(&config, &channel, payload)?;
                 // Less is not worth its transaction.
-                if value < price && !planted(Mutant::DepositsAreDust) {
+                if value < price {
                     return Err((REFUSED, reason("deposit_below_min_deposit")));
                 }
                 deposited = Some(checked);
@@ -258,7 +255,7 @@ fn member<'a>(
 
 /// Refuses a channel that differs from the terms, with this reason.
 fn same(is_same: bool, word: &str) -> Result<(), Refused> {
-    if is_same || planted(Mutant::AnyConfigPays) { Ok(()) } else { Err((REFUSED, reason(word))) }
+    if is_same { Ok(()) } else { Err((REFUSED, reason(word))) }
 }
 
 /// The amount that is asked back; `None` for everything that is not earned.

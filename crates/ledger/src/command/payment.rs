@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use farebox_base::encoding::json;
 use farebox_base::encoding::message::{read_enum, read_struct};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::{NEVER, OnChain, TxHash};
 
 use super::signing::{Signature, SignedTerms, Signing};
@@ -91,7 +90,7 @@ impl Payment {
     /// payer has signed again, for another end, price or payee.
     #[must_use]
     pub fn is_signed_again_by(&self, again: &Self) -> bool {
-        self.has_nonce_of(again) && (self.is_same_request(again) || planted(Mutant::AnewForAnother))
+        self.has_nonce_of(again) && self.is_same_request(again)
     }
 
     /// Whether `again` is another authorization of this payment's nonce, for another request, that
@@ -136,8 +135,7 @@ impl Payment {
 
     /// Whether the signature is its payer's, and ends later than each that the row has seen.
     fn is_proven_by_end_of(&self, again: &Self) -> bool {
-        (again.signing.by == Signature::Proven || planted(Mutant::ShownProves))
-            && (again.valid_before > self.last_end() || planted(Mutant::EarlierProves))
+        (again.signing.by == Signature::Proven) && (again.valid_before > self.last_end())
     }
 
     /// Takes the authorization `again` in the place of the present one, which may still be mined.
@@ -170,21 +168,15 @@ impl Payment {
     pub(crate) fn is_signed_as(&self, again: &Self) -> bool {
         let most = self.most();
         self.amount == again.amount
-            || most.as_deref() == Some(&again.amount)
-                && (most == again.most() || planted(Mutant::AnyPermitIsForTheMost))
+            || most.as_deref() == Some(&again.amount) && (most == again.most())
     }
 
     /// The amount in its permit for the most, while the request is kept whole.
     fn most(&self) -> Option<String> {
-        if planted(Mutant::ChargeIsSigned) {
-            return None;
-        }
         let request = json::parse(self.request.as_bytes()).ok()?;
         let permit = request.pointer("/paymentPayload/payload/permit2Authorization")?;
         // One without the facilitator that settles moves all of it.
-        permit
-            .pointer("/witness/facilitator")
-            .or_else(|| planted(Mutant::AnyPermitIsForTheMost).then_some(permit))?;
+        permit.pointer("/witness/facilitator")?;
         permit.pointer("/permitted/amount")?.as_str().map(String::from)
     }
 
@@ -204,9 +196,7 @@ impl Payment {
     #[must_use]
     pub fn transaction(&self, name: &str) -> Option<TxHash> {
         match TxHash::recorded(name) {
-            Some(TxHash::PENDING) => {
-                (self.is_deferred() || planted(Mutant::AnyIsPending)).then_some(TxHash::PENDING)
-            }
+            Some(TxHash::PENDING) => self.is_deferred().then_some(TxHash::PENDING),
             _ => TxHash::on(&self.network, name),
         }
     }

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
 use farebox_base::encoding::message::{FromJson, read_enum, read_struct};
-use farebox_base::mutant::{Mutant, planted};
 
 /// Most terms that one nonce may have been signed for before; nothing begins it by further ones.
 const MAX_EARLIER: usize = 16;
@@ -47,7 +46,7 @@ impl SignedTerms {
     pub fn cover(&self, amount: &str, pay_to: &str) -> bool {
         let amounts = [self.amount.as_str(), amount].map(Amount::from_atomic);
         let pays = matches!(amounts, [Ok(moved), Ok(due)] if moved >= due);
-        pays && self.pay_to.eq_ignore_ascii_case(pay_to) || planted(Mutant::LessIsPaid)
+        pays && self.pay_to.eq_ignore_ascii_case(pay_to)
     }
 }
 
@@ -97,9 +96,6 @@ impl Signing {
     /// Adds an authorization beside the one by which the payment is known from now on.
     pub(crate) fn add(&mut self, terms: SignedTerms) {
         self.times = self.times.saturating_add(1);
-        if planted(Mutant::EarlierIsForgotten) {
-            return;
-        }
         let same =
             |known: &&mut SignedTerms| known.amount == terms.amount && known.pay_to == terms.pay_to;
         match self.earlier.iter_mut().find(same) {

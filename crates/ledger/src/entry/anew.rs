@@ -7,7 +7,6 @@
 use super::Entry;
 use crate::command::{Payment, Repeat, Signing};
 use crate::state::State;
-use farebox_base::mutant::{Mutant, planted};
 
 impl Entry {
     /// Takes the bytes of a repeat; the receipt id and the correlation id stay those of the first
@@ -22,7 +21,7 @@ impl Entry {
         let correlation = core::mem::take(&mut self.payment.correlation);
         let again = Payment { receipt, correlation, ..again };
         if self.payment.is_signed_again_by(&again) {
-            let first = self.payment.secret.take().filter(|_| !planted(Mutant::AnewLosesSecret));
+            let first = self.payment.secret.take();
             let secret = first.or_else(|| again.secret.clone());
             self.payment.sign_again(Payment { secret, ..again });
         } else {
@@ -43,7 +42,7 @@ impl Entry {
                 | State::Void
                 | State::Closed
         );
-        (rests || planted(Mutant::DoubtBeginsAnew) && matches!(self.state, State::Unknown { .. }))
+        rests
             && (self.payment.is_signed_again_by(again)
                 || self.payment.is_signed_elsewhere_by(again))
             && self.payment.may_be_signed_again()
@@ -70,7 +69,6 @@ impl Entry {
         if moves
             && self.payment.is_proven_anew_by(&again.payment)
             && self.payment.may_be_signed_again()
-            && !planted(Mutant::ShownIsForgotten)
         {
             self.payment.signing.add(again.payment.terms());
         }

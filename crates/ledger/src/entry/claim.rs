@@ -7,7 +7,6 @@ use crate::command::{
     Answer, Deliver, Fate, Leases, LookAnswer, Mode, Payment, Repeat, Replay, Resumed,
 };
 use crate::state::{Requester, Resend, State, Undelivered};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 
@@ -27,7 +26,6 @@ impl Entry {
             State::Settled { .. } => true,
             _ => false,
         };
-        let unfetched = unfetched || planted(Mutant::HeirForEver);
         unfetched && now < self.heir_until()
     }
 
@@ -53,9 +51,7 @@ impl Entry {
             self.take_again(*again.payment.clone());
             self.payment.amount = charged;
             // It was made already, also where a payment that begins today is settled first.
-            if !planted(Mutant::MadeIsMadeAgain) {
-                self.payment.mode = mode;
-            }
+            self.payment.mode = mode;
             let (entry, resumed) = self.resumed_by(&again, proven, now);
             return (entry, resumed.into());
         }
@@ -63,13 +59,9 @@ impl Entry {
             _ if gives_way || anew => true,
             State::Released => true,
             State::Abandoned if self.handed => false,
-            State::Abandoned => again.idempotent || planted(Mutant::AbandonedBegins),
+            State::Abandoned => again.idempotent,
             _ => false,
         };
-        if planted(Mutant::NoCompareAndSet) && self.is_active() {
-            let fence = self.fence;
-            return (self, Answer::Granted { fence });
-        }
         if !begins || !(self.is_for(&again) || gives_way || anew) {
             let (entry, resumed) = self.resumed(&again, now);
             return (entry, resumed.into());
@@ -84,7 +76,7 @@ impl Entry {
         // Nothing was submitted for it: its working terms may be today's, while its secret, receipt
         // id and correlation id stay those of the first request. A row that gives way came from
         // another client.
-        let keeps = self.is_for(&again) && !gives_way || planted(Mutant::NotedSecretStays);
+        let keeps = self.is_for(&again) && !gives_way;
         let first = self.payment.secret.clone().filter(|_| keeps);
         let secret = first.or(again.payment.secret.clone());
         self.take_again(Payment { secret, ..*again.payment });
@@ -103,7 +95,7 @@ impl Entry {
     /// another request, and may begin there, is left to a claim.
     #[must_use]
     pub fn resumed(self, again: &Repeat, now: UnixTime) -> (Self, Resumed) {
-        let is_elsewhere = !self.is_for(again) && !planted(Mutant::AnewIsResumed);
+        let is_elsewhere = !self.is_for(again);
         if is_elsewhere && self.begins_anew(&again.payment) {
             return (self, Resumed::Nothing);
         }
@@ -141,15 +133,9 @@ impl Entry {
                 (self, Resumed::Replay(Replay { response: String::new(), transaction }))
             }
             // It paid for less than this.
-            State::RefundDue { why: Undelivered::OtherTerms, .. }
-                if !planted(Mutant::LessIsServed) =>
-            {
-                (self, Fate::RefundDue.into())
-            }
+            State::RefundDue { why: Undelivered::OtherTerms, .. } => (self, Fate::RefundDue.into()),
             // It is being paid back.
-            State::RefundDue { refunding: Some(_), .. } if !planted(Mutant::RefundedIsServed) => {
-                (self, Fate::RefundDue.into())
-            }
+            State::RefundDue { refunding: Some(_), .. } => (self, Fate::RefundDue.into()),
             State::RefundDue { transaction, since, .. } => {
                 let heir = self.repeat(proven, since, now) != Requester::UnprovenRepeat;
                 if !(again.idempotent && heir) || self.is_worn() {
@@ -199,11 +185,7 @@ impl Entry {
             (None, State::Released | State::Abandoned) => LookAnswer::Nothing,
             // Its signature was valid when the row was made, and these are the same bytes or the
             // first request's own.
-            (None, _)
-                if self.payment.has_request_of(&again.payment)
-                    || self.proves(again)
-                    || planted(Mutant::OtherBytesResume) =>
-            {
+            (None, _) if self.payment.has_request_of(&again.payment) || self.proves(again) => {
                 LookAnswer::Open
             }
             (None, state) => LookAnswer::Fate(match state {
@@ -262,24 +244,19 @@ impl Entry {
             State::Unknown { resend: None, .. } | State::Settled { .. } | State::Closed
         );
         let is_same = self.is_for(again) && self.proves(again);
-        if planted(Mutant::DebtsAreServed) && matches!(self.state, State::RefundDue { .. }) {
-            return true;
-        }
         rests && again.wallet && !self.is_for(again)
             || self.is_only_noted(now) && !(rests && is_same)
     }
 
     /// Whether a repeat asks for what the first use of the payment asked for.
     fn is_for(&self, again: &Repeat) -> bool {
-        again.payment.has_terms_of(&self.payment)
-            || self.payment.is_signed_again_by(&again.payment)
-            || planted(Mutant::NoBinding)
+        again.payment.has_terms_of(&self.payment) || self.payment.is_signed_again_by(&again.payment)
     }
 
     /// Whether a repeat shows the first request's secret, or its payer's signature for a
     /// redelivery.
     pub(crate) fn proves(&self, again: &Repeat) -> bool {
-        planted(Mutant::HeaderFetches) || self.is_proven_by(&again.payment, again.wallet)
+        self.is_proven_by(&again.payment, again.wallet)
     }
 
     /// Whether a payment, as its request shows it, proves the same.
@@ -313,16 +290,12 @@ impl Entry {
         !self.handed
             && !again.payment.names_signer()
             && self.repeat(false, self.created, now) == Requester::ProvenRepeat
-            && !planted(Mutant::DoubtIsDelivered)
     }
 
     /// Decides whether a repeat may receive an uncollected result: with the first request's secret
     /// or, if there was none, while the header is unlikely to be known from the chain.
     fn repeat(&self, proven: bool, since: UnixTime, now: UnixTime) -> Requester {
-        if proven
-            || (self.payment.secret.is_none()
-                && (now <= since.plus(RESUME_SECS) || planted(Mutant::PublicResumes)))
-        {
+        if proven || (self.payment.secret.is_none() && (now <= since.plus(RESUME_SECS))) {
             Requester::ProvenRepeat
         } else {
             Requester::UnprovenRepeat
@@ -333,7 +306,7 @@ impl Entry {
 /// The fate of a payment that was refused: not known while it is being sent again.
 fn refused_as(reason: &str, resend: Option<Resend>) -> Fate {
     match resend {
-        Some(_) if !planted(Mutant::SentIsRefused) => Fate::InProgress,
+        Some(_) => Fate::InProgress,
         _ => Fate::Refused { reason: reason.into() },
     }
 }

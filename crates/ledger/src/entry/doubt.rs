@@ -7,7 +7,6 @@
 use super::Entry;
 use crate::command::{self, Answer, Client, Fate, Resumed};
 use crate::state::{Requester, Resend, State};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 
@@ -62,9 +61,6 @@ impl Entry {
             sender,
         });
         self.state = State::Unknown { since, transaction: hash.or(known), sent: now, resend };
-        if planted(Mutant::TimeoutIsVoid) {
-            self.state = State::Void;
-        }
         if !again {
             return (self, Answer::Fate(Fate::Unknown));
         }
@@ -147,7 +143,7 @@ impl Entry {
             fence,
             facilitator: self.payment.facilitator.clone(),
             request: self.payment.request.clone(),
-            amount: (!planted(Mutant::ResendsAll)).then(|| self.payment.amount.clone()),
+            amount: Some(self.payment.amount.clone()),
             seen_at: self.created.secs(),
             seen_block: self.watch.seen_block,
         }

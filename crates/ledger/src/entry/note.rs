@@ -8,7 +8,6 @@
 use super::{Entry, RecoveryLog, Taken};
 use crate::command::{Answer, Leases, Noted, Payment};
 use crate::state::{State, Undelivered, Why};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::{OnChain, TxHash};
 
@@ -120,10 +119,7 @@ impl Entry {
             State::Manual { why: Why::PaidBefore, .. } => self.watch.read.is_some_and(is_young),
             _ => false,
         };
-        rests
-            && !self.watch.asked
-            && self.payment.was_sent_by_payer()
-            && !planted(Mutant::NotesHold)
+        rests && !self.watch.asked && self.payment.was_sent_by_payer()
     }
 
     /// Until when a debt or a review gives way to a client that has paid in time; `None` for any

@@ -3,7 +3,6 @@
 use super::{Entry, RefundPlan};
 use crate::report::{Decision, Resolution, Undecided};
 use crate::state::{RefundBegin, State, Undelivered};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 
@@ -22,7 +21,7 @@ impl Entry {
             (
                 State::RefundDue { transaction, why, since, refunding: Some(begun) },
                 Decision::Refunding { key, sold, .. },
-            ) if !planted(Mutant::DebtsArePaidTwice) => {
+            ) => {
                 // The program that began it, whose answer was lost.
                 if key.is_none() || *key != begun.key {
                     return Err(Undecided::RefundBegun(begun.at.secs()));
@@ -40,16 +39,11 @@ impl Entry {
             (
                 State::Delivering { transaction, lease, streaming, sold },
                 Decision::Refunding { sold: true, key: Some(_), .. },
-            ) => State::Delivering {
-                transaction,
-                lease,
-                streaming,
-                sold: sold.or(Some(now)).filter(|_| !planted(Mutant::SoldIsLate)),
-            },
+            ) => State::Delivering { transaction, lease, streaming, sold: sold.or(Some(now)) },
             (
                 State::Settling(_) | State::Unknown { .. } | State::Settled { .. },
                 Decision::Refunding { sold: true, key: Some(_), .. },
-            ) if !planted(Mutant::SoldIsLate) => return Err(Undecided::RefundEarly(now.secs())),
+            ) => return Err(Undecided::RefundEarly(now.secs())),
             (
                 State::RefundDue { transaction, why, since, .. },
                 Decision::Refunding { known_since, key, sold },
@@ -75,7 +69,7 @@ impl Entry {
             ) => {
                 // Another's begin may have been sent, and a program goes on with its own.
                 let is_its = refunding.as_ref().is_none_or(|it| it.key == *key);
-                if (*begun != self.fence || !is_its) && !planted(Mutant::BeginsEndEachOther) {
+                if *begun != self.fence || !is_its {
                     let since = refunding.map(|it| Undecided::RefundBegun(it.at.secs()));
                     return Err(since.unwrap_or(Undecided::WrongState));
                 }
@@ -146,11 +140,8 @@ impl Entry {
     /// way to one. A refund that was sent counts whenever it is told, and what is void gives way.
     fn would_shut_out(&self, decision: &Decision) -> bool {
         match (&self.state, decision) {
-            (State::RefundDue { .. }, Decision::Refunding { .. }) => true,
-            (State::RefundDue { .. }, Decision::Waived(_)) => !planted(Mutant::ServableIsDecided),
-            (State::Manual { .. }, Decision::Resolved { to, .. }) => {
-                *to != Resolution::Void && !planted(Mutant::ServableIsDecided)
-            }
+            (State::RefundDue { .. }, Decision::Refunding { .. } | Decision::Waived(_)) => true,
+            (State::Manual { .. }, Decision::Resolved { to, .. }) => *to != Resolution::Void,
             _ => false,
         }
     }

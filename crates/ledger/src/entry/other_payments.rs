@@ -3,7 +3,6 @@
 use core::num::NonZeroU32;
 
 use crate::command::{Answer, Fate, Payment};
-use farebox_base::mutant::{Mutant, planted};
 
 /// Maximum rows of one payer that are not at rest.
 const MAX_OPEN: u32 = 1000;
@@ -62,17 +61,15 @@ impl OtherPayments {
 
 /// The reason why a payment may not begin now, if there is one.
 pub(super) fn refusal(standing: OtherPayments, in_flight: NonZeroU32) -> Option<Answer> {
-    let watched = standing.watched && !planted(Mutant::DoubtLeavesRoom);
+    let watched = standing.watched;
     let max = if watched { 1 } else { in_flight.get() };
-    if standing.unresolved && !planted(Mutant::DoubtIsForgotten) {
+    if standing.unresolved {
         Some(Fate::Unresolved.into())
     } else if standing.active >= max || standing.open >= MAX_OPEN {
         Some(Answer::TooManyInFlight)
-    } else if standing.has_too_many_unasked() && !planted(Mutant::PayerGrows) {
+    } else if standing.has_too_many_unasked() {
         Some(Answer::TooManyUnpaid { secs: standing.unasked_secs })
-    } else if (standing.is_full && !planted(Mutant::ObjectGrows))
-        || (standing.is_crowded && !planted(Mutant::NetworkGrows))
-    {
+    } else if standing.is_full || standing.is_crowded {
         Some(Answer::Full)
     } else {
         None

@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 use super::{Entry, Plan};
 use crate::report::Decision;
 use crate::state::{State, Undelivered};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// The shortest and the longest pause between two requests for one refund, seconds.
@@ -40,19 +39,15 @@ impl RefundPlan {
     /// Whether it is the key of a treasury: no one else begins under it.
     #[must_use]
     pub fn is_key(key: &str) -> bool {
-        key.starts_with(KEY_START) && !planted(Mutant::TreasuryKeysAreAnyones)
+        key.starts_with(KEY_START)
     }
 
     fn known_since(&self) -> u64 {
-        if planted(Mutant::RestoredDebtsArePaidBack) { 0 } else { self.known_since }
+        self.known_since
     }
 
     fn is_paid(&self, network: &str, payee: &str) -> bool {
-        planted(Mutant::OthersDebtsArePaidBack)
-            || self
-                .payees
-                .iter()
-                .any(|(known, own)| known == network && own.eq_ignore_ascii_case(payee))
+        self.payees.iter().any(|(known, own)| known == network && own.eq_ignore_ascii_case(payee))
     }
 }
 
@@ -62,15 +57,15 @@ impl Entry {
         let refunds = plan.refunds.as_ref()?;
         let State::RefundDue { since, refunding, why, .. } = &self.state else { return None };
         // What another server of the payee has settled, it may have delivered.
-        let is_others = *why == Undelivered::LetGo && !planted(Mutant::OthersSalesArePaidBack);
+        let is_others = *why == Undelivered::LetGo;
         let is_free = match refunding {
             Some(begun) => begun.key.as_ref() == Some(&refunds.key),
             None => true,
         };
         let is_known = self.created.secs() >= refunds.known_since();
         // What a facilitator settles later may not have come yet.
-        let is_left = self.watch.by_hand && !planted(Mutant::DeadRefundsAreAskedAgain);
-        let may = (is_free || planted(Mutant::OthersBeginsAreTaken))
+        let is_left = self.watch.by_hand;
+        let may = is_free
             && is_known
             && refunds.is_paid(&self.payment.network, &self.payment.pay_to)
             && !self.payment.is_deferred()
@@ -91,10 +86,7 @@ impl Entry {
     pub(crate) fn pays_back(self, refunds: &RefundPlan, now: UnixTime) -> Self {
         let key = Some(refunds.key.clone());
         let begin = Decision::Refunding { known_since: refunds.known_since(), key, sold: false };
-        let mut entry = match planted(Mutant::RefundsAreSentUnbegun) {
-            true => self,
-            false => self.clone().decide(&begin, now).unwrap_or(self),
-        };
+        let mut entry = self.clone().decide(&begin, now).unwrap_or(self);
         entry.watch.read = Some(now);
         entry
     }
@@ -104,8 +96,7 @@ impl Entry {
     pub fn paid_back_under(&self, refunds: &RefundPlan) -> Option<u64> {
         match &self.state {
             State::RefundDue { refunding: Some(begun), .. }
-                if begun.key.as_ref() == Some(&refunds.key)
-                    || planted(Mutant::OthersBeginsAreTaken) =>
+                if begun.key.as_ref() == Some(&refunds.key) =>
             {
                 Some(self.fence)
             }

@@ -15,7 +15,6 @@ use super::pay_back::RefundPlan;
 use super::{Entry, Taken};
 use crate::command::{Answer, ChainVerdict, Command, Mode, SignedTerms};
 use crate::state::{Requester, State, Undelivered, Why};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 
@@ -96,9 +95,7 @@ impl Entry {
                 let looked = self.watch.read.is_some_and(|read| read >= give_up);
                 Some(match next {
                     _ if next.0 < give_up => next,
-                    _ if reads_chain && !looked && !planted(Mutant::SleepersAreGivenUp) => {
-                        (give_up, Work::Read)
-                    }
+                    _ if reads_chain && !looked => (give_up, Work::Read),
                     _ if self.is_only_named() => (give_up, Work::Close),
                     _ => (give_up, Work::GiveUp),
                 })
@@ -106,7 +103,6 @@ impl Entry {
             State::Refused { since, .. } if reads_chain => {
                 Some(self.read_or_close(self.next_read(*since, *since, plan, now), plan))
             }
-            State::Released | State::Abandoned if planted(Mutant::ReleaseIsFinal) => None,
             State::Released | State::Abandoned if reads_chain => {
                 let provable = ends.plus(VOID_MARGIN_SECS).plus(1);
                 let [_, later] = plan.chain_secs;
@@ -115,19 +111,18 @@ impl Entry {
             }
             State::Refused { .. } | State::Released | State::Abandoned => {
                 // What was read before is read again once its node is back in the settings.
-                let was_read = self.watch.read.is_some() && !planted(Mutant::LostNodesClose);
+                let was_read = self.watch.read.is_some();
                 let secs = if was_read { plan.manual_secs.max(CLOSE_SECS) } else { CLOSE_SECS };
                 Some((ends.plus(secs), Work::Close))
             }
             State::Settled { since, .. } => {
                 Some((since.plus(plan.refund_secs).max(ends), Work::Refund))
             }
-            State::Void | State::Closed if planted(Mutant::UnpaidStays) => None,
-            State::Void | State::Closed if !self.watch.asked || planted(Mutant::AskedGoes) => {
+            State::Void | State::Closed if !self.watch.asked => {
                 Some((ends.plus(FORGET_SECS), Work::Forget))
             }
             State::RefundDue { .. } => match self.yields_until() {
-                Some(at) if !planted(Mutant::YieldedIsPaidBack) => Some((at, Work::Owe)),
+                Some(at) => Some((at, Work::Owe)),
                 _ => self.pays_back_at(plan).map(|at| (at, Work::PayBack)),
             },
             State::Executing(_)
@@ -146,7 +141,7 @@ impl Entry {
     /// Whether it is for a transaction that a client has named, and no money was asked for: naming
     /// one costs nothing, so that no person has to look into it.
     fn is_only_named(&self) -> bool {
-        let is_asked = self.watch.asked && !planted(Mutant::UnreadIsInNoBlock);
+        let is_asked = self.watch.asked;
         self.payment.is_onchain() && !is_asked
     }
 
@@ -162,7 +157,6 @@ impl Entry {
         if let State::Unknown { since, resend: None, .. } = self.state
             && self.payment.is_onchain()
             && now >= since.plus(plan.manual_secs)
-            && !planted(Mutant::UnminedIsManual)
         {
             self.state = State::Closed;
         }
@@ -187,7 +181,7 @@ impl Entry {
         let usual = if young { soon } else { later };
         // A transaction that enters no block never expires, so the interval grows with the wait.
         let waited = read.secs_since(since).checked_div(2).unwrap_or(0);
-        let waits = self.payment.is_onchain() && !planted(Mutant::UnminedIsLookedFor);
+        let waits = self.payment.is_onchain();
         let next = read.plus(if waits { usual.max(waited) } else { usual });
         if read < provable && !self.payment.is_onchain() {
             next.min(provable.max(read.plus(soon)))

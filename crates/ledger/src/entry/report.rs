@@ -9,7 +9,6 @@ use super::{Entry, Taken, delivering};
 use crate::command::{Answer, Client, Delivery, Failure, Fate, Mode, Outcome, Replay};
 use crate::state::{Lease, Requester, State, Undelivered, Why};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 
@@ -26,7 +25,6 @@ impl Entry {
         let within = |charged: &String| {
             let amounts = [charged, &self.payment.amount].map(|text| Amount::from_atomic(text));
             matches!(amounts, [Ok(charged), Ok(most)] if charged <= most && !charged.is_zero())
-                || planted(Mutant::ChargedAboveAll)
         };
         if charged.as_ref().is_some_and(|charged| !within(charged)) {
             return (self, Answer::Stale);
@@ -70,19 +68,11 @@ impl Entry {
             _ => return (self.with_evidence(&result, taken), Answer::Stale),
         };
         let heard = if client == Client::Answered { Requester::UnprovenRepeat } else { sender };
-        let result = match result {
-            Outcome::Unknown(_) if planted(Mutant::TimeoutIsPaid) => {
-                Outcome::Settled(["0x", &"77".repeat(32)].concat())
-            }
-            result => result,
-        };
         match result {
             Outcome::Settled(text) => match (self.payment.transaction(&text), taken) {
                 (Some(transaction), Taken::No) => self.captured(transaction, heard, now),
                 // One transaction moves many of these.
-                (Some(_), Taken::Yes)
-                    if self.payment.is_deferred() && !planted(Mutant::BatchesAreOne) =>
-                {
+                (Some(_), Taken::Yes) if self.payment.is_deferred() => {
                     self.captured(TxHash::PENDING, heard, now)
                 }
                 (hash, _) => self.doubt(hash.filter(|_| taken == Taken::No), client, sender, now),
@@ -151,10 +141,6 @@ impl Entry {
     /// Records a refusal. It counts only as the first answer; after an unknown outcome it proves
     /// nothing.
     fn refused(mut self, reason: String, now: UnixTime) -> (Self, Answer) {
-        if planted(Mutant::RefusalEndsDoubt) && matches!(self.state, State::Unknown { .. }) {
-            self.state = State::Released;
-            return (self, Answer::Fate(Fate::Unknown));
-        }
         match &mut self.state {
             State::Settling(_) => {
                 let answered = reason.clone();
@@ -183,10 +169,7 @@ impl Entry {
     /// How long a stream that begins may be silent: signs of life come every 20 s, however short
     /// the origin's time is.
     fn first_sign(&self, now: UnixTime) -> Lease {
-        let secs = match planted(Mutant::ShortStreamsAreLost) {
-            true => self.leases.delivering,
-            false => self.leases.delivering.max(STREAM_LEASE_SECS),
-        };
+        let secs = self.leases.delivering.max(STREAM_LEASE_SECS);
         Lease { until: now.plus(secs) }
     }
 
@@ -194,9 +177,7 @@ impl Entry {
         let (transaction, sold) = match self.state {
             State::Delivering { transaction, sold, .. } => (transaction, sold),
             // It had only been silent: what its holder says now is better than no word.
-            State::Manual { why, transaction: Some(transaction) }
-                if why == Why::StreamLost || planted(Mutant::AnyReviewEnds) =>
-            {
+            State::Manual { why: Why::StreamLost, transaction: Some(transaction) } => {
                 (transaction, None)
             }
             _ => return (self, Answer::Stale),
@@ -232,7 +213,7 @@ impl Entry {
             (State::Executing(_), Failure::Origin) => (State::Abandoned, Answer::Recorded),
             // Served, so no other answer is due for it, and no money will be asked for.
             (State::Executing(_), Failure::NotCharged) => {
-                self.handed = !planted(Mutant::FreeAgain);
+                self.handed = true;
                 (State::Abandoned, Answer::Recorded)
             }
             // `before`: no time was left, or the facilitator is known to be down; nothing was sent.
@@ -268,7 +249,7 @@ impl Entry {
 
     /// In doubt because another one is said to have sent it.
     fn only_looked_for(&mut self, now: UnixTime) -> (State, Answer) {
-        self.watch.asked = planted(Mutant::UnaskedIsSent);
+        self.watch.asked = false;
         let state = State::Unknown { since: now, transaction: None, sent: now, resend: None };
         (state, Answer::Fate(Fate::Unknown))
     }
@@ -300,8 +281,8 @@ impl Entry {
 /// The state of what the origin has failed to deliver.
 fn undelivered(transaction: TxHash, sold: Option<UnixTime>, now: UnixTime) -> State {
     match sold {
-        Some(since) if !planted(Mutant::SoldIsForgotten) => State::Sold { transaction, since },
-        Some(_) | None => {
+        Some(since) => State::Sold { transaction, since },
+        None => {
             State::RefundDue { transaction, why: Undelivered::Origin, since: now, refunding: None }
         }
     }

@@ -94,7 +94,7 @@ impl AuthorizationStage {
                     Traced::begin(heads, places, Err(error))
                 }
             },
-            Self::Traced(traced) => traced.untold(error).map(Progress::Found),
+            Self::Traced(traced) => traced.untold().map(Progress::Found),
             Self::Heads | Self::States(_) | Self::Logs { .. } | Self::Events { .. } => Err(error),
         }
     }

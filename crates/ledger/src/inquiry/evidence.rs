@@ -1,7 +1,6 @@
 //! The evidence in one receipt about one permit.
 
 use super::Question;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::evidence::Evidence;
 use farebox_evm::permit2::{self, Mention};
 use farebox_evm::rpc::reply::{Inclusion, Sent, Status, TransactionReceipt};
@@ -29,9 +28,6 @@ pub(super) fn of_permit(
     let data = (sent.to, sent.input.as_slice());
     match (permit2::mention(data, accounts, (*value, nonce), facilitator), exact) {
         (Mention::Exact, Some(log)) => Evidence::Paid { log_index: log.index },
-        (Mention::Inside, Some(log)) if planted(Mutant::WordsArePaid) => {
-            Evidence::Paid { log_index: log.index }
-        }
         (Mention::Exact, None) | (Mention::Inside, Some(_)) => Evidence::Unclear,
         // A part of what was signed that is not the one that was asked for.
         (Mention::Nonce, _) if facilitator.is_some() => Evidence::Unclear,

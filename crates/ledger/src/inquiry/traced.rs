@@ -13,7 +13,6 @@ use super::authorization::{AuthorizationStage, Progress};
 use super::conclusion::{block, conclude};
 use super::finding::{Finality, Finding, Unreadable};
 use super::heads::Heads;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::evidence::Evidence;
 use farebox_evm::permit2::{PERMIT2, is_spent_by};
 use farebox_evm::rpc::reply::{Block, LogPlace, Replies, TransactionReceipt};
@@ -49,7 +48,7 @@ impl Traced {
         let is_open = matches!(otherwise, Err(_) | Ok(Finding::Unclear { .. }));
         // What a safe block shows is final, so that it need not be asked for again and again.
         let is_final = |place: &LogPlace| heads.finality(place.block) == Finality::Safe;
-        places.retain(|place| is_final(place) || planted(Mutant::UnsafeIsTraced));
+        places.retain(|place| is_final(place));
         if !is_open || places.is_empty() {
             return otherwise.map(Progress::Found);
         }
@@ -58,8 +57,8 @@ impl Traced {
     }
 
     /// The finding where the node does not answer.
-    pub(super) fn untold(self, error: Unreadable) -> Result<Finding, Unreadable> {
-        if planted(Mutant::UntracedIsUnread) { Err(error) } else { self.otherwise }
+    pub(super) fn untold(self) -> Result<Finding, Unreadable> {
+        self.otherwise
     }
 
     pub(super) fn calls(&self, question: &Question) -> Vec<Call> {
@@ -98,8 +97,8 @@ impl Traced {
         else {
             return self.otherwise.map(Progress::Found);
         };
-        self.places.retain(|place| place.block == used.number || planted(Mutant::AllAreTraced));
-        if self.places.len() > MAX_TRACED && !planted(Mutant::AllAreTraced) {
+        self.places.retain(|place| place.block == used.number);
+        if self.places.len() > MAX_TRACED {
             return self.otherwise.map(Progress::Found);
         }
         self.used = Some(used);
@@ -120,7 +119,7 @@ impl Traced {
 
     fn is_recent(&self, used: Block) -> bool {
         let end = used.time.plus(TRACED_SECS);
-        self.heads.safe.is_none_or(|safe| safe.time <= end) || planted(Mutant::TracedForEver)
+        self.heads.safe.is_none_or(|safe| safe.time <= end)
     }
 
     fn read_calls(
@@ -135,9 +134,6 @@ impl Traced {
             let calls = replies.calls_of(index, &PERMIT2);
             let (events, calls) = match (events, calls) {
                 (Ok(events), Ok(calls)) => (events, calls),
-                (Err(error), _) | (_, Err(error)) if planted(Mutant::UntracedIsUnread) => {
-                    return Err(error.into());
-                }
                 _ => continue,
             };
             let signed = (0_usize..).zip(question.each());
@@ -164,9 +160,5 @@ fn paid_by(
     calls.iter().find(spends)?;
     let expected = question.transfer();
     let moved = events.logs.iter().find(|log| expected.is_moved_by(log));
-    match moved {
-        Some(log) => Some(Evidence::Paid { log_index: log.index }),
-        None if planted(Mutant::SpentIsPaid) => Some(Evidence::Paid { log_index: 0 }),
-        None => None,
-    }
+    moved.map(|log| Evidence::Paid { log_index: log.index })
 }

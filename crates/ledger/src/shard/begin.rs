@@ -11,7 +11,6 @@ use crate::command::{
     Answer, Command, Fate, Leases, LedgerReply, Noted, Payment, Repeat, Rivals, Role, Signature,
 };
 use crate::entry::{Entry, MAX_UNASKED, OtherPayments};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// Seconds after which a note about a payment that can no longer be charged may be removed.
@@ -124,11 +123,7 @@ impl Shard {
             Role::Old | Role::OldCleared if rows.is_moved(slot)? => {
                 return Ok(Err(Decision::of(Answer::Absent)));
             }
-            Role::Old | Role::OldCleared
-                if is_free
-                    && self.moves.is_full(&payment.client, now)
-                    && !planted(Mutant::MarksGrow) =>
-            {
+            Role::Old | Role::OldCleared if is_free && self.moves.is_full(&payment.client, now) => {
                 return Ok(Err(Decision::of(Answer::Full)));
             }
             Role::Old | Role::OldCleared => {
@@ -138,7 +133,7 @@ impl Shard {
                 decision.changes.push(Change::Move(slot.clone(), until, payment.client.clone()));
                 return Ok(Err(decision));
             }
-            Role::Sole if !planted(Mutant::MovedBegins) && rows.is_moved(slot)? => {
+            Role::Sole if rows.is_moved(slot)? => {
                 return Ok(Err(Decision::of(Fate::InProgress.into())));
             }
             Role::New | Role::NewCleared if rows.is_moved(slot)? => {

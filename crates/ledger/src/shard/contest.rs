@@ -7,7 +7,6 @@ use super::wanted::WantedPlace;
 use super::{Rows, Shard, Slot};
 use crate::command::{Answer, Command, Fate, Payment, Resumed, Rivals, Role};
 use crate::entry::{Entry, OtherPayments};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 impl Rivals {
@@ -40,7 +39,7 @@ impl Rivals {
     pub(super) fn contest(&self, answer: &Answer) -> bool {
         match answer {
             Answer::Granted { .. } => true,
-            Answer::Resend(_) => self.again && !planted(Mutant::RefusedIsSentBeside),
+            Answer::Resend(_) => self.again,
             _ => false,
         }
     }
@@ -65,14 +64,11 @@ impl Shard {
         let Some(binding) = &rivals.binding else { return Ok(None) };
         let asked = AskedRow { binding, ..AskedRow::default() };
         let OtherPayments { unresolved, contends, .. } = self.index.standing(slot, asked, now);
-        if (unresolved && !planted(Mutant::DoubtIsForgotten)) || (contends && rivals.again) {
+        if unresolved || (contends && rivals.again) {
             return Ok(Some(Fate::Unresolved));
         }
         for other in self.index.unreceived(slot, binding, now) {
-            if rows.find(&other)?.is_some_and(|other| other.is_uncollected(now))
-                && other != *slot
-                && !planted(Mutant::AnewBesidePaid)
-            {
+            if rows.find(&other)?.is_some_and(|other| other.is_uncollected(now)) && other != *slot {
                 return Ok(Some(Fate::AlreadyUsed));
             }
         }
@@ -85,7 +81,7 @@ impl Shard {
         rival: Option<&str>,
         rows: &R,
     ) -> Result<bool, R::Error> {
-        let Some(rival) = rival.filter(|_| !planted(Mutant::RivalBegins)) else { return Ok(false) };
+        let Some(rival) = rival else { return Ok(false) };
         let other = rows.find(&Slot::new(&slot.payer, rival))?;
         Ok(other.is_some_and(|other| !other.is_free()))
     }
@@ -124,8 +120,8 @@ impl Shard {
             return Ok(Some(fate.into()));
         }
         let unheard = match role {
-            Role::Old | Role::Past => !planted(Mutant::OldHearsItself),
-            Role::New => rivals.again && !planted(Mutant::NewHearsItself),
+            Role::Old | Role::Past => true,
+            Role::New => rivals.again,
             Role::Sole | Role::OldCleared | Role::NewCleared => false,
         };
         Ok(unheard.then_some(Resumed::AskOther(rivals)))

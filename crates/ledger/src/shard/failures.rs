@@ -9,7 +9,6 @@ use crate::attempts::{
     ALIKE, ClientCount, Counted, Counting, FailureStreak, IDLE_SECS, StreakKey, is_payer,
 };
 use crate::mark::Mark;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::RecentMap;
 use farebox_base::time::UnixTime;
 
@@ -153,9 +152,7 @@ impl Failures {
         let before = known.map_or(0, |row| row.tally.attempts);
         let written = known.map_or(0, |row| row.written);
         let claims = claims.or_else(|| known.and_then(|row| row.claims.clone()));
-        let is_first = place.0.starts_with(ALIKE)
-            && tally.attempts < exceeded_after / WORTH_A_ROW
-            && !planted(Mutant::FirstContactsAreRows);
+        let is_first = place.0.starts_with(ALIKE) && tally.attempts < exceeded_after / WORTH_A_ROW;
         let is_new = known.is_none();
         let writes = !is_first && (is_new || tally.is_worth_writing(written, exceeded_after));
         let crosses = before < exceeded_after && exceeded_after <= tally.attempts;
@@ -179,7 +176,7 @@ impl Failures {
                 _ => (now, 0),
             };
             self.told_payers = (since, told.saturating_add(1));
-            return told < MOST_NOTICES || planted(Mutant::PayersAreToldOfWithoutEnd);
+            return told < MOST_NOTICES;
         }
         let waits = self.told_at.is_some_and(|at| now < at.plus(NOTICE_GAP_SECS));
         if !waits {

@@ -19,7 +19,6 @@ use super::wake::Served;
 use super::{Scene, Slot};
 use crate::command::Payment;
 use crate::entry::{Entry, OtherPayments};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::{Sorted, by_rank};
 use farebox_base::time::UnixTime;
 /// Maximum rows that are not at rest, over all payers; beyond it new payments are refused, and
@@ -146,9 +145,9 @@ impl Index {
         let (binding, payee) = (binding_of(asked.binding), payee_of(asked.payee));
         let client = client_of(asked.client);
         // Debts wait for a treasury, and no purchase for them, as long as they are no more than these.
-        let debts = if planted(Mutant::DebtsTakeRoom) { 0 } else { self.paid_back.min(MAX_ROWS) };
+        let debts = self.paid_back.min(MAX_ROWS);
         let unpaid = self.clients.get(&client).copied().unwrap_or_default();
-        let reserved = match unpaid < FEW_OF_CLIENT && !planted(Mutant::CrowdsTakeAll) {
+        let reserved = match unpaid < FEW_OF_CLIENT {
             true => RESERVED_ROWS,
             false => 0,
         };
@@ -162,10 +161,10 @@ impl Index {
         for (_, row) in others {
             let unknown = row.is_unknown(now);
             standing.active = standing.active.saturating_add(u32::from(now < row.active_until));
-            let is_debt = row.is_paid_back && !planted(Mutant::DebtsTakeRoom);
+            let is_debt = row.is_paid_back;
             standing.open = standing.open.saturating_add(u32::from(!is_debt));
             // A payee that fails keeps no one from others.
-            let is_same = row.payee == payee || planted(Mutant::PayeesCountTogether);
+            let is_same = row.payee == payee;
             let is_unasked = row.is_unasked && is_same;
             standing.unasked = standing.unasked.saturating_add(u32::from(is_unasked));
             standing.unasked_of_all =
@@ -193,7 +192,7 @@ impl Index {
         now: UnixTime,
     ) -> Option<Slot> {
         let own = standing.has_too_many_unasked();
-        if planted(Mutant::CrowdStays) || !(own || standing.is_crowded || standing.is_full) {
+        if !(own || standing.is_crowded || standing.is_full) {
             return None;
         }
         let (client, now) = (client_of(client), short(Some(now)));
@@ -239,9 +238,9 @@ impl Index {
                 (payer, turn) = (payer.saturating_add(1), served.turn(&place.to_slot().payer));
                 own = Some(place.of_same_payer());
             }
-            let is_paid_back = row.is_paid_back && !planted(Mutant::RefundsHoldUpRows);
+            let is_paid_back = row.is_paid_back;
             // Whoever did not sign has turns with the others of the network.
-            let (payer, turn) = match row.has_own_turns || planted(Mutant::PaymentsTakeTurns) {
+            let (payer, turn) = match row.has_own_turns {
                 true => (payer, turn),
                 false => {
                     let turn = networks.get_or(row.client, || served.turn(&network(row.client)));
@@ -257,8 +256,7 @@ impl Index {
             (payer, row.number) = (row.payer, number);
         }
         let due = by_rank(due, |row| (row.at, 0));
-        let fair = !planted(Mutant::PayersTakeAllTurns);
-        let due = by_rank(due, |row| if fair { (row.number, row.turn) } else { (0, 0) });
+        let due = by_rank(due, |row| (row.number, row.turn));
         // However many wait for a treasury that hangs, all others come before them.
         let due = by_rank(due, |row| (row.is_paid_back.into(), 0));
         due.into_iter().take(max).map(|row| row.place.to_slot()).collect()

@@ -39,7 +39,6 @@ use super::attempts::{FailureStreak, StreakKey};
 use super::command::LedgerReply;
 use super::entry::{Entry, Plan};
 use super::state::State;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 
@@ -223,7 +222,7 @@ impl Notice {
 
 /// Whether the notice of a debt waits until the payment may not be served any more.
 fn is_held_back(entry: &Entry) -> bool {
-    entry.yields_until().is_some() && !planted(Mutant::DebtsAreToldEarly)
+    entry.yields_until().is_some()
 }
 
 /// The steps of a row, for its history and the log; empty if the state stays.
@@ -353,10 +352,6 @@ impl Shard {
         let after = Box::new(after);
         let notices =
             notice.map(|notice| Change::Announce(slot.clone(), after.clone(), notice, scene.now));
-        if planted(Mutant::PurgedEarly) && matches!(after.state, State::Delivered { .. }) {
-            changes.push(Change::Remove(slot.clone()));
-            return;
-        }
         let rewrites = after.payment != before.payment || after.leases != before.leases;
         changes.push(match rewrites {
             true => Change::Rewrite(slot.clone(), after, transition),

@@ -17,7 +17,6 @@ use crate::entry::{Entry, OtherPayments, Taken};
 use crate::mark::{Mark, MarkKind};
 use crate::read::{Facts, Read, RowReply};
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::{OnChain, TxHash};
 
 /// The answer to a question, by its kind.
@@ -152,7 +151,7 @@ impl Shard {
             self.provings.begin(slot, scene.now);
             return reply;
         }
-        if self.provings.copies(slot, scene.now) > 0 && !planted(Mutant::ProvingIsForgotten) {
+        if self.provings.copies(slot, scene.now) > 0 {
             return LedgerReply { answer: LookAnswer::Fate(Fate::InProgress), ..reply };
         }
         reply
@@ -178,17 +177,10 @@ impl Shard {
             let asked = AskedRow::of(&repeat.payment);
             let standing = self.index.standing(&slot, asked, scene.now);
             let standing = standing.seen_by(&repeat.payment);
-            let mut decision = Decision::of(match standing.unresolved {
+            let decision = Decision::of(match standing.unresolved {
                 true => Fate::Unresolved.into(),
                 false => Resumed::Nothing,
             });
-            if planted(Mutant::AskWrites) {
-                decision.changes.push(Change::Move(
-                    slot,
-                    repeat.payment.valid_before,
-                    repeat.payment.client.clone(),
-                ));
-            }
             return Ok(decision);
         };
         let proven = before.proves(&repeat);
@@ -270,9 +262,7 @@ impl Shard {
         }
         let after = entry.payment.clone();
         let mut changes = Vec::new();
-        if let (Some(head), Answer::Granted { .. }) = (head, &answer)
-            && !planted(Mutant::NotSealed)
-        {
+        if let (Some(head), Answer::Granted { .. }) = (head, &answer) {
             let body = body.unwrap_or_default().to_vec();
             let sha256 = hex::encode(&Sha256::digest(&body));
             changes.push(Change::Store(slot.clone(), Response { head, sha256, body }));
@@ -358,9 +348,6 @@ impl Shard {
         hash: &TxHash,
         rows: &R,
     ) -> Result<Taken, R::Error> {
-        if planted(Mutant::TakenByAll) {
-            return Ok(Taken::No);
-        }
         let owners = rows.owners(&payment.network, hash)?;
         Ok(if owners.iter().any(|owner| owner != slot) { Taken::Yes } else { Taken::No })
     }
@@ -389,7 +376,7 @@ impl Shard {
 /// Whether a payment unknown here is begun in the object after a change of which the asking Worker
 /// has not heard.
 fn is_elsewhere<R: Rows>(slot: &Slot, role: Role, rows: &R) -> Result<bool, R::Error> {
-    Ok(role == Role::Sole && !planted(Mutant::MovedIsNothing) && rows.is_moved(slot)?)
+    Ok(role == Role::Sole && rows.is_moved(slot)?)
 }
 
 /// The slot that this one stands for.

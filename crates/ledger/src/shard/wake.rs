@@ -10,7 +10,6 @@ use crate::command::{Answer, Resend};
 use crate::entry::{Entry, Work};
 use crate::inquiry::MAX_ROUND_TRIPS;
 use crate::state::State;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// Maximum rows that one look processes.
@@ -94,10 +93,9 @@ impl Places {
     fn take(&mut self, slot: &Slot, purpose: PlacePurpose, most: usize) -> bool {
         let waits = |taken: &&TakenPlace| taken.purpose != PlacePurpose::Send;
         let reading = self.taken.iter().filter(waits).count();
-        let keeps = purpose != PlacePurpose::Send && !planted(Mutant::ReadsTakeAllPlaces);
+        let keeps = purpose != PlacePurpose::Send;
         let is_second = purpose == PlacePurpose::PayBack
-            && self.taken.iter().any(|taken| taken.purpose == PlacePurpose::PayBack)
-            && !planted(Mutant::TreasuryTakesAllPlaces);
+            && self.taken.iter().any(|taken| taken.purpose == PlacePurpose::PayBack);
         // A settlement that comes later has its calls, too.
         let spare = if keeps && reading == self.taken.len() { MAX_OF_SETTLING } else { 0 };
         let reserved = self.taken.iter().map(|taken| taken.most).chain([self.made, most, spare]);
@@ -240,6 +238,6 @@ impl Shard {
     /// Time at which the next row is due.
     #[must_use]
     pub fn next_due(&self) -> Option<UnixTime> {
-        self.index.next_due().filter(|_| !planted(Mutant::AlarmNeverDue))
+        self.index.next_due()
     }
 }

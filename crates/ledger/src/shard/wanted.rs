@@ -12,7 +12,6 @@ use alloc::string::String;
 use super::Slot;
 use super::index::Packed;
 use crate::command::{REQUEST_DIGITS, Rivals};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::RecentMap;
 use farebox_base::time::UnixTime;
 
@@ -76,8 +75,8 @@ impl Wants {
     pub(super) fn other(&self, slot: &Slot, rivals: &Rivals, now: UnixTime) -> Option<WantedPlace> {
         let is_other = |want: &&Want| now < want.until && want.slot != Packed::of(slot);
         let mut wanted = places(slot, rivals).filter_map(|place| self.0.get(&place));
-        let other = wanted.find(is_other).map(|want| want.wanted);
-        other.filter(|_| !planted(Mutant::WantsAreForgotten))
+
+        wanted.find(is_other).map(|want| want.wanted)
     }
 }
 
@@ -86,7 +85,7 @@ impl Wants {
 fn places(slot: &Slot, rivals: &Rivals) -> impl Iterator<Item = Packed> {
     let request = rivals.binding.as_deref();
     let request = request.map(|it| it.get(..REQUEST_DIGITS).unwrap_or(it).to_owned());
-    let challenge = rivals.rival.as_ref().filter(|_| !planted(Mutant::ChallengesAreBetween));
+    let challenge = rivals.rival.as_ref();
     let challenge = challenge.map(|it| it.min(&slot.key).clone());
     let place =
         |key: String| Packed::of(&Slot { payer: slot.payer.clone(), key: format!("{key:0<64}") });

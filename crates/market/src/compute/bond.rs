@@ -23,7 +23,6 @@ use super::settings::Profile;
 use crate::text::{object, quoted, time};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::rpc::error::RpcError;
 use farebox_evm::rpc::reply::{Inclusion, Replies, Status, TransactionReceipt};
@@ -63,7 +62,7 @@ fn too_many() -> JsonAnswer {
 /// own.
 fn has_asked_enough<R: Rows>(records: &R, client: &str, tick: Now<'_>) -> Result<bool, R::Error> {
     let since = tick.now.saturating_sub(HOUR_MS);
-    Ok(records.bonds_asked(client, since)? >= MAX_ASKED && !planted(Mutant::BondsPileUp))
+    Ok(records.bonds_asked(client, since)? >= MAX_ASKED)
 }
 
 /// Whether a wallet has as many bonds of an hour as this asker may ask for, who has those.
@@ -76,10 +75,10 @@ fn is_over_limit(
     let since = tick.now.saturating_sub(HOUR_MS);
     let lately = || bonds.iter().filter(|bond| bond.created >= since && bond.asker == asker);
     let (all, own) = (lately().count(), lately().filter(is_its).count());
-    let is_crowded = own > 0 && all >= MAX_AGAIN && !planted(Mutant::FewNetworksAskForAllBonds);
+    let is_crowded = own > 0 && all >= MAX_AGAIN;
     let is_stranger = asker == Asker::Anyone;
-    let is_over = all >= MAX_OF_WALLET || is_stranger && (own >= MAX_NEAR || is_crowded);
-    is_over && !planted(Mutant::BondsPileUp)
+
+    all >= MAX_OF_WALLET || is_stranger && (own >= MAX_NEAR || is_crowded)
 }
 
 /// A row that counts as a bond of whoever asks; until it names a wallet it is one of none, and over.
@@ -147,9 +146,7 @@ impl Bonds<'_> {
         let calls = [Call::ChainId, Call::BlockNumber];
         let calls: Vec<Call> = calls.into_iter().chain(contract.map(Personal::call)).collect();
         let replies = evidence.map(|reply| Replies::read(reply.as_bytes(), calls.len()));
-        if let Some(contract) = contract
-            && !planted(Mutant::AnySignatureBonds)
-        {
+        if let Some(contract) = contract {
             let Some(replies) = &replies else {
                 // The node runs code that its asker chose: each question counts as a bond of no wallet.
                 if has_asked_enough(records, client, tick)? {
@@ -235,7 +232,7 @@ impl Bonds<'_> {
             let dust = place.saturating_mul(2).saturating_add(least);
             let units = base.checked_add(Amount::from_u64(dust))?;
             let is_free = !taken.contains(&units.to_string().as_str());
-            (is_free || planted(Mutant::BondsShareAmounts)).then_some(units)
+            is_free.then_some(units)
         })
     }
 
@@ -294,12 +291,12 @@ impl Bonds<'_> {
             return refused("SELLER_BOND_CHALLENGE_MISMATCH", why);
         }
         if !bond.transaction.is_empty() {
-            if let Some(decision) = self.repeat(known, seller, &bond, hash, tick) {
+            if let Some(decision) = self.repeat(known, &bond, hash, tick) {
                 return Ok(decision);
             }
             return refused("SELLER_BOND_CHALLENGE_INVALID", "The challenge was used already.");
         }
-        if tick.now >= bond.until && !planted(Mutant::BondsNeverEnd) {
+        if tick.now >= bond.until {
             return refused("SELLER_BOND_CHALLENGE_EXPIRED", "The challenge has expired.");
         }
         let lower = hash.to_ascii_lowercase();
@@ -307,7 +304,7 @@ impl Bonds<'_> {
             return refused("INVALID_TX_HASH", "tx_hash must be a 32-byte transaction hash.");
         };
         let is_used = records.has_bond_by(&lower)? || records.is_paid_by(&lower)?;
-        if is_used && !planted(Mutant::BondsServeTwice) {
+        if is_used {
             return refused("SELLER_BOND_TX_REUSED", "The transaction served already.");
         }
         let calls = [Call::ChainId, Call::Receipt(transaction)];
@@ -347,16 +344,11 @@ impl Bonds<'_> {
     fn repeat(
         &self,
         known: &SellerRow,
-        seller: SellerRow,
         bond: &BondRow,
         hash: &str,
         tick: Now<'_>,
     ) -> Option<Decision> {
         let token = self.sessions.renewal_token(bond);
-        if planted(Mutant::UsedBondsProveAgain) {
-            let proof = SellerProof::Bond { renewal: Some(&token) };
-            return Some(self.sessions.open(known, seller, proof, tick));
-        }
         let is_same = bond.transaction == hash.to_ascii_lowercase();
         let is_fresh = tick.now < bond.proven.saturating_add(REPEAT_MS);
         let then = Now { now: bond.proven, ..tick };
@@ -393,10 +385,10 @@ impl Bonds<'_> {
             return Err(("TX_TOKEN_TRANSFER_MISSING", why));
         }
         let units = Amount::from_atomic(&bond.units).unwrap_or(Amount::ZERO).to_be_bytes();
-        if !amounts.contains(&units.as_slice()) && !planted(Mutant::AnyBondProves) {
+        if !amounts.contains(&units.as_slice()) {
             return Err(("TX_TOKEN_TRANSFER_MISMATCH", "The transfer has another amount."));
         }
-        if receipt.block <= bond.block && !planted(Mutant::OldTransfersProve) {
+        if receipt.block <= bond.block {
             let why = "The transfer is older than the challenge.";
             return Err(("SELLER_BOND_CHALLENGE_STALE", why));
         }

@@ -12,7 +12,6 @@ use super::records::Change;
 use super::row::{HoldRow, Leave, RefundClaim};
 use super::stuck::{MAX_REPORTS, pause_ms};
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds in which the Worker that asks the treasury or the gate has to report.
 pub(super) const LEASE_MS: u64 = 30_000;
@@ -57,11 +56,9 @@ pub(super) fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
 /// one word whatever was heard before, that it is sold: the exchange answers for it wherever its money
 /// goes.
 pub(super) fn write_claim(hold: &HoldRow) -> PayoutCall {
-    let is_back = hold.owed && hold.state.leave() == Some(Leave::Refund);
-    let is_changed = is_back && planted(Mutant::WordsChange);
-    let sold = !hold.job.is_empty() && !is_changed;
-    let is_told = hold.owed && (hold.job.is_empty() || planted(Mutant::OwnJobsAreHearsay));
-    let is_begun = hold.begun && !planted(Mutant::BeginsAreForgotten);
+    let sold = !hold.job.is_empty();
+    let is_told = hold.owed && hold.job.is_empty();
+    let is_begun = hold.begun;
     let restored = !is_told && !is_begun && !hold.is_left();
     PayoutCall::Refunding { payment: hold.payment.clone(), restored, sold }
 }
@@ -71,7 +68,7 @@ pub(super) fn write_claim(hold: &HoldRow) -> PayoutCall {
 pub(super) fn report_end(hold: HoldRow, tick: Now<'_>) -> Decision {
     let is_unnamed = hold.lacks_transaction();
     // Where the gate said that it had ended there, nothing has moved here.
-    let is_silent = hold.claim == RefundClaim::Ended || planted(Mutant::UnnamedRefundsStay);
+    let is_silent = hold.claim == RefundClaim::Ended;
     if hold.looks >= MAX_REPORTS || is_unnamed && is_silent {
         let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
         return Decision { answer: Answer::Done, changes };
@@ -99,7 +96,7 @@ pub(super) fn take_report(
     answer: Option<&PayoutAnswer>,
     tick: Now<'_>,
 ) -> Decision {
-    if !hold.asks_gate && !planted(Mutant::AnswersAreMixedUp) {
+    if !hold.asks_gate {
         return Decision::told(Answer::Nothing);
     }
     let word = read_leave(answer);
@@ -110,7 +107,7 @@ pub(super) fn take_report(
         // Its buyer has fetched the answer since, or does so now: then the gate may take it later. That a
         // job was sold is true, and that it was paid back is the exchange's to tell.
         GateLeave::Other => {
-            let is_last = hold.looks >= MAX_REPORTS && !planted(Mutant::ServedJobsAreUntold);
+            let is_last = hold.looks >= MAX_REPORTS;
             leave == Leave::Release || is_last && !hold.job.is_empty() || !hold.is_owed()
         }
         // Someone has paid it back there, or will: a person has to hear of that.
@@ -120,7 +117,7 @@ pub(super) fn take_report(
     let looks = if is_heard { 0 } else { hold.looks };
     let is_sold = is_heard && leave == Leave::Release;
     // A debt that the gate has no more is nobody's to report, once a person has heard of it.
-    let was_told = hold.called || planted(Mutant::UnnamedRefundsEndUnseen);
+    let was_told = hold.called;
     let is_over = is_heard && is_unnamed && was_told && !matches!(word, GateLeave::Granted { .. });
     let claim = match (is_sold, is_over) {
         (true, _) => RefundClaim::Granted,

@@ -24,7 +24,6 @@ use super::standing::START_MS;
 use crate::text::{list, object, quoted, time};
 use farebox_base::encoding::hex::uuid;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Characters of a prompt.
 const MAX_PROMPT_CHARS: usize = 2_000;
@@ -54,7 +53,7 @@ impl Demos<'_> {
         let since = tick.now.saturating_sub(WINDOW_SECS.saturating_mul(1000));
         let unpaid = records.unsold(client, since)?;
         let runs = unpaid.iter().filter(|quote| quote.buyer == DEMO_BUYER).count();
-        if runs >= MAX_RUNS && !planted(Mutant::DemosPileUp) {
+        if runs >= MAX_RUNS {
             let details = object(&[
                 ("limit", MAX_RUNS.to_string()),
                 ("window_seconds", WINDOW_SECS.to_string()),

@@ -20,7 +20,6 @@ use super::settings::PaymentProfile;
 use super::till::Till;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::rpc::error::RpcError;
 use farebox_evm::rpc::reply::{Block, Inclusion, Log, Replies, Sent, Status, TransactionReceipt};
@@ -87,7 +86,7 @@ impl DirectTransfers<'_> {
         };
         let signed = |it| Personal::of(&quote.buyer, &quote.fingerprint, it);
         let is_signed = shown.signature.and_then(signed).is_some_and(|it| it.is_by_key());
-        if !is_signed && !planted(Mutant::AnyHashPays) {
+        if !is_signed {
             let why = "buyer_signature must be a signature of buyer_id over the fingerprint.";
             return refused(403, "BUYER_SIGNATURE_INVALID", why);
         }
@@ -103,7 +102,7 @@ impl DirectTransfers<'_> {
             };
         }
         let is_used = records.is_paid_by(&lower)? || records.has_bond_by(&lower)?;
-        if is_used && !planted(Mutant::TransfersPayTwice) {
+        if is_used {
             return Ok(Decision::reply(used_transaction()));
         }
         let Some(reply) = tick.evidence else {
@@ -133,9 +132,7 @@ impl DirectTransfers<'_> {
         // The order may have been quoted at another price since: what was transferred for the earlier
         // one goes back as it would have.
         let earlier = match sight.moved() {
-            Some(units) if units != quote.units && !planted(Mutant::EarlierPricesAreForgotten) => {
-                records.quote_at(&quote.fingerprint, &units)?
-            }
+            Some(units) if units != quote.units => records.quote_at(&quote.fingerprint, &units)?,
             Some(_) | None => None,
         };
         let quote = earlier.filter(|it| self.profile.is_current(it)).unwrap_or(quote);
@@ -190,13 +187,13 @@ impl DirectTransfers<'_> {
             && sent.to == Some(self.profile.token.address)
             && transfer(&sent.input) == Some((to, units));
         let is_right = is_moved && is_own;
-        if !is_right && !planted(Mutant::AnyTransferPays) {
+        if !is_right {
             let why = "The transaction is not the buyer's own transfer of this amount to pay_to.";
             return wrong("TX_TOKEN_TRANSFER_MISMATCH", why);
         }
         let newest = sight.newest.map_or(0, |block| block.number);
         let blocks = newest.checked_sub(receipt.block).map_or(0, |after| after.saturating_add(1));
-        if blocks < confirmations && !planted(Mutant::FreshTransfersPay) {
+        if blocks < confirmations {
             let why = format!(
                 "The transaction has {blocks} of {confirmations} blocks; show it again later."
             );
@@ -204,13 +201,13 @@ impl DirectTransfers<'_> {
         }
         let block = sight.block.filter(|block| block.number == receipt.block);
         let is_closed = block.is_some_and(|block| block.time.secs() <= self.closed_before);
-        if is_closed && !planted(Mutant::RestoresSellAgain) {
+        if is_closed {
             let why = "The transfer is from before a restore, and may have bought a job already. \
                        Ask the operator.";
             return wrong("TX_BEFORE_RESTORE", why);
         }
         let age = block.map(|block| (tick.now / 1000).saturating_sub(block.time.secs()));
-        if age.is_none_or(|age| age > MAX_AGE_SECS) && !planted(Mutant::OldTransfersPay) {
+        if age.is_none_or(|age| age > MAX_AGE_SECS) {
             let why = "The transfer is older than seven days.";
             return wrong("TX_TOKEN_TRANSFER_MISMATCH", why);
         }

@@ -21,7 +21,6 @@ use super::seat::{Wanted, match_seat};
 use super::standing::START_MS;
 use super::till::{NoPayment, end_unpaid};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Sellers that a job is given to before its money goes back.
 pub const MAX_ATTEMPTS: u32 = 3;
@@ -38,7 +37,7 @@ impl Deadlines<'_> {
     /// Does what has been due for the longest time: ends first, then an errand that has a place.
     pub fn meet<R: Rows>(&self, records: &R, errands: &Errands, tick: Now<'_>) -> Applied<R> {
         let row = match records.due(tick.now)? {
-            Some(end) if !planted(Mutant::EndsWaitForErrands) => Some(end),
+            Some(end) => Some(end),
             end => next_errand(records, errands, tick)?.or(end),
         };
         match row {
@@ -63,9 +62,7 @@ impl Deadlines<'_> {
     /// Takes a job from a seller that let it lie, and gives it to another one, or the money back.
     fn pass_on<R: Rows>(&self, records: &R, job: JobRow, tick: Now<'_>) -> Applied<R> {
         let mut changes = Vec::new();
-        if let Some(seller) = records.seller(&job.seller)?
-            && !planted(Mutant::TheDeadStayOnline)
-        {
+        if let Some(seller) = records.seller(&job.seller)? {
             let row =
                 SellerRow { presence: Presence::Offline, ..seller.after_lapse(&job, tick.now) };
             changes.push(event(EventKind::SellerOffline, tick).seller(&row.id).job(&job.id).done());
@@ -82,13 +79,11 @@ impl Deadlines<'_> {
         let wanted = Wanted { at_most, is_counted: true, tried: &tried, ..wanted };
         // The money of a request that waits is signed for one seller; in the contract it has one.
         let has_one_seller = match job.hold {
-            HoldKind::Completion => true,
-            HoldKind::Contract => !planted(Mutant::ContractsChangeSellers),
+            HoldKind::Completion | HoldKind::Contract => true,
             HoldKind::Escrow | HoldKind::Mock => false,
         };
         let is_gone = job.waits.is_some_and(|waits| tick.now >= waits);
-        let may_go_on = !has_one_seller && job.attempts < MAX_ATTEMPTS && !is_gone
-            || planted(Mutant::JobsNeverEnd);
+        let may_go_on = !has_one_seller && job.attempts < MAX_ATTEMPTS && !is_gone;
         let next = if may_go_on { match_seat(records, self.limits, &wanted, tick)? } else { None };
         let Some(seat) = next else {
             let why = match job.state {
@@ -104,7 +99,7 @@ impl Deadlines<'_> {
             changes.push(Change::Hold(Box::new(row)));
         }
         let attempts = job.attempts.saturating_add(1);
-        let is_last = attempts >= MAX_ATTEMPTS && !planted(Mutant::PayoutsComeLate);
+        let is_last = attempts >= MAX_ATTEMPTS;
         let begins = tick.now.saturating_add(if is_last { LAST_START_MS } else { START_MS });
         let row = JobRow {
             seller: seat.seller.id.clone(),
@@ -131,7 +126,7 @@ fn next_errand<R: Rows>(
 ) -> Result<Option<DueRow>, R::Error> {
     for kind in errands.kinds() {
         let lane = errands.lane(kind);
-        let served: &[String] = if planted(Mutant::BurstsGoFirst) { &[] } else { &lane.served };
+        let served: &[String] = &lane.served;
         // Those that are under way may be due again.
         let mut row = records.errand(kind, tick.now, &lane.under_way, served)?;
         if row.is_none() && !served.is_empty() {
@@ -155,7 +150,7 @@ fn end_unsettled<R: Rows>(records: &R, job: JobRow, tick: Now<'_>) -> Applied<R>
 fn lapse(quote: QuoteRow) -> Decision {
     // Strangers ask for any number of quotes that lose their seats: those leave no prompts behind, but
     // what its buyer has signed for may still be paid.
-    let is_signed = quote.unheard && !planted(Mutant::UnheardPromptsAreLost);
+    let is_signed = quote.unheard;
     let is_left = quote.state == QuoteState::Displaced && !is_signed;
     let prompt = if is_left { String::new() } else { quote.prompt.clone() };
     let row = QuoteRow { state: QuoteState::Lapsed, prompt, ..quote };

@@ -10,7 +10,6 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::row::{HoldRow, HoldState};
-use farebox_base::mutant::{Mutant, planted};
 
 /// A kind of errand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +36,7 @@ impl ErrandKind {
         let has_moved = matches!(hold.state, HoldState::Sent(_) | HoldState::Ended(_));
         if hold.job.is_empty() {
             Self::Orphan
-        } else if (has_moved || !hold.payout.is_empty()) && !planted(Mutant::LooksTakePlaces) {
+        } else if has_moved || !hold.payout.is_empty() {
             Self::Payout
         } else {
             Self::Job
@@ -108,7 +107,7 @@ impl Errands {
         let lane = self.lane(errand.kind);
         let is_there = lane.under_way.iter().any(|taken| taken == id);
         let is_free = lane.under_way.len() < errand.kind.places();
-        if is_there || !is_free || planted(Mutant::PayoutsKeepOtherPlaces) {
+        if is_there || !is_free {
             self.begun = self.begun.saturating_add(1);
             return id.into();
         }
@@ -168,7 +167,7 @@ impl Errands {
 
     fn has_room(&self, kind: ErrandKind) -> bool {
         let under_way = self.lane(kind).under_way.len();
-        let is_free = under_way < kind.places() || planted(Mutant::OrphansTakeAllPlaces);
+        let is_free = under_way < kind.places();
         let is_late = kind == ErrandKind::Orphan && self.secs >= Self::ORPHAN_SECS;
         is_free && !is_late && self.begun < Self::MOST
     }

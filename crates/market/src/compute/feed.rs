@@ -28,7 +28,6 @@ use crate::text::bearer;
 use crate::text::{list, object, quoted};
 use farebox_base::encoding::{base64, json};
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::Sorted;
 
 /// Open feeds of a network address among those of anyone, or of one seller or job among the others.
@@ -168,7 +167,7 @@ pub fn admit_feed(
     open: &[OpenFeeds],
 ) -> Result<FeedPage, JsonAnswer> {
     let of_anyone = About::Profile.tag();
-    let is_public = |tag: &str| tag == of_anyone || planted(Mutant::FeedsShareRoom);
+    let is_public = |tag: &str| tag == of_anyone;
     let is_open = is_public(&page.tag);
     let owner = |feeds: &OpenFeeds| {
         if is_open { feeds.client.clone() } else { feeds.tag.clone() }
@@ -294,7 +293,6 @@ impl Views<'_> {
         reader: FeedReader,
         tick: Now<'_>,
     ) -> Result<Admitted, F::Error> {
-        let is_open = planted(Mutant::FeedsAreOpen);
         match reader {
             FeedReader::Anyone => Ok(Ok((About::Profile, None))),
             FeedReader::Seller(id, authorization) => {
@@ -304,12 +302,12 @@ impl Views<'_> {
                     return Ok(Err(no_signature(why)));
                 };
                 match self.sessions.check(&seller, &authorization, tick) {
-                    Err(why) if !is_open => Ok(Err(no_signature(why))),
-                    Ok(()) | Err(_) => Ok(Ok((About::Seller(id), session_end(&authorization)))),
+                    Err(why) => Ok(Err(no_signature(why))),
+                    Ok(()) => Ok(Ok((About::Seller(id), session_end(&authorization)))),
                 }
             }
             FeedReader::Buyer(id, authorization) => {
-                if !self.sessions.keys.opens_job(&id, &authorization) && !is_open {
+                if !self.sessions.keys.opens_job(&id, &authorization) {
                     return Ok(Err(no_job_token()));
                 }
                 let job = figures.job(&id)?;

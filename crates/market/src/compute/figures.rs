@@ -15,7 +15,6 @@ use super::row::{
     DaySales, EventRow, HoldRow, JobRow, JobState, Leave, OrphanTally, RefundClaim, SellerRow,
 };
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds of an hour.
 pub const HOUR_MS: u64 = 3_600_000;
@@ -227,7 +226,7 @@ impl Count {
             self.records.push(record);
             self.hour.units = sum_units(&self.hour.units, &row.units);
         }
-        if was_over && !planted(Mutant::EndsCountTwice) || !row.state.is_over() {
+        if was_over || !row.state.is_over() {
             return Ok(());
         }
         if known.is_some() {

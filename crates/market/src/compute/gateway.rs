@@ -31,7 +31,6 @@ use super::verify::Payments;
 use super::work::SellerWork;
 use crate::grant::Grant;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::token;
 use farebox_machine::Machine;
@@ -85,7 +84,7 @@ impl Gateway {
             return Err(SettingsError::Escrow);
         }
         // A purchase of a seller's own would prove the bond that a stranger asked for in its name.
-        let is_shared = set.bonds == set.escrow && !planted(Mutant::PurchasesAreBonds);
+        let is_shared = set.bonds == set.escrow;
         if set.bonds.is_low() || is_shared {
             return Err(SettingsError::Bonds);
         }

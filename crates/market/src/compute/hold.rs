@@ -30,7 +30,6 @@ use crate::day::{day_number, day_start};
 use crate::grant::Grant;
 use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payout::{PayoutState, read_answer};
 
 /// Milliseconds of a day over which the turns of those who wait are spread.
@@ -89,7 +88,7 @@ impl<'g> HeldMoney<'g> {
     /// who has settled with its seller.
     pub fn end_now<R: Rows>(&self, records: &R, payment: &str, tick: Now<'_>) -> Applied<R> {
         let Some(hold) = records.hold(payment)? else { return Ok(Decision::reply(no_hold())) };
-        let is_left = hold.is_left() || planted(Mutant::OpenMoneyEnds);
+        let is_left = hold.is_left();
         let Some(leave) = hold.state.leave().filter(|_| is_left) else {
             return Ok(Decision::reply(nothing_to_end()));
         };
@@ -151,14 +150,14 @@ impl<'g> HeldMoney<'g> {
         }
         let OrphanTally { gone, waiting, turns } = records.orphans()?;
         let is_new = hold.claim == RefundClaim::Granted;
-        let has_others = is_new && waiting > 0 && !planted(Mutant::OrphansPushIn);
+        let has_others = is_new && waiting > 0;
         let gone = gone.on(tick.now);
         let units = Amount::from_atomic(&hold.units).unwrap_or(Amount::MAX);
         let fits = |most: Amount| {
             !has_others && gone.checked_add(units).is_some_and(|sum| gone.is_zero() || sum <= most)
         };
         if per_day.is_none_or(fits) {
-            let is_asked = is_new || planted(Mutant::TurnsAreUnasked);
+            let is_asked = is_new;
             let claim = if is_asked { RefundClaim::Admitted } else { RefundClaim::Called };
             return Ok(self.look(HoldRow { claim, ..hold }, tick));
         }
@@ -220,7 +219,7 @@ impl<'g> HeldMoney<'g> {
         if let HoldState::Ended(leave) = hold.state {
             return Ok(take_report(hold, leave, answer, tick));
         }
-        let asks_gate = hold.asks_gate || planted(Mutant::AnswersAreMixedUp) && hold.needs_claim();
+        let asks_gate = hold.asks_gate;
         if asks_gate {
             return self.take_claim(records, hold, leave, answer, tick);
         }
@@ -240,12 +239,6 @@ impl<'g> HeldMoney<'g> {
             false => payout,
         };
         let due = Some(tick.now.saturating_add(pause_ms(hold.looks)));
-        let told = match told {
-            PayoutState::Open | PayoutState::Unknown if planted(Mutant::DoubtIsPaidAgain) => {
-                PayoutState::Dead
-            }
-            told => told,
-        };
         let (state, hash) = match (&told, hold.state) {
             (_, HoldState::Held | HoldState::Ended(_)) => {
                 return Ok(Decision::told(Answer::Nothing));
@@ -258,10 +251,7 @@ impl<'g> HeldMoney<'g> {
             }
             (PayoutState::Dead, HoldState::Paying(_) | HoldState::Sent(_)) => {
                 // What it was told to have moved by never will be: the row is read by people.
-                let transaction = match planted(Mutant::DeadTriesHaveMoved) {
-                    true => hold.transaction.clone(),
-                    false => String::new(),
-                };
+                let transaction = String::new();
                 // Nothing is under way, so that who paid it back meanwhile is heard before the next try.
                 let row = HoldRow {
                     state: HoldState::Paying(leave),
@@ -269,7 +259,7 @@ impl<'g> HeldMoney<'g> {
                     payout: String::new(),
                     transaction,
                     order: String::new(),
-                    has_asked: planted(Mutant::DeadTriesAreUnderWay),
+                    has_asked: false,
                     unheard: false,
                     due,
                     ..hold
@@ -289,7 +279,6 @@ impl<'g> HeldMoney<'g> {
         let is_ended = state == HoldState::Ended(leave);
         // Of what it had no answer for the gate says that it is owed, until it is told.
         let is_told = HoldRow { state, ..hold.clone() }.is_reported();
-        let is_told = is_told && !planted(Mutant::DebtsAreNeverReported);
         let due = if is_ended { is_told.then_some(tick.now) } else { due };
         let is_news = matches!(hold.state, HoldState::Paying(_));
         // To be asked for and to be confirmed take looks of their own.
@@ -334,7 +323,6 @@ impl<'g> HeldMoney<'g> {
                 GateLeave::Later
             }
             GateLeave::Unknown => GateLeave::Granted { owed: false },
-            GateLeave::Silent if is_unheard && planted(Mutant::SilenceIsAGrant) => GateLeave::Other,
             told => told,
         };
         Ok(match told {
@@ -444,11 +432,6 @@ pub(super) fn leave_later(hold: HoldRow, leave: Leave, tick: Now<'_>) -> Decisio
 fn decide(mut hold: HoldRow, leave: Leave) -> HoldRow {
     let decided = match hold.state {
         HoldState::Held => leave,
-        HoldState::Paying(_) | HoldState::Sent(_) | HoldState::Ended(_)
-            if planted(Mutant::OutcomesChange) =>
-        {
-            leave
-        }
         HoldState::Paying(known) | HoldState::Sent(known) | HoldState::Ended(known) => known,
     };
     // To register it was another thing, which may have been looked at often.

@@ -12,7 +12,6 @@ use super::refused::refusal;
 use super::row::spell_wallet;
 use crate::text::bearer;
 use farebox_base::encoding::{base64, json};
-use farebox_base::mutant::{Mutant, planted};
 
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Names under which an identity token may say who its agent is.
@@ -115,7 +114,6 @@ impl Issuer {
     ) -> Result<Identity, JsonAnswer> {
         match check {
             SignatureCheck::Right => {}
-            SignatureCheck::Wrong if planted(Mutant::AnySignatureIdentifies) => {}
             SignatureCheck::Wrong => {
                 return Err(bad_token("The passport identity token is not signed by its issuer."));
             }
@@ -131,7 +129,7 @@ impl Issuer {
             return Err(bad_token("The passport identity token has no claims."));
         };
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
-        if text("iss") != self.name && !planted(Mutant::AnyIssuerIdentifies) {
+        if text("iss") != self.name {
             return Err(bad_token("The passport identity token is of another issuer."));
         }
         let named = |value: &Value| value.as_str() == self.audience.as_deref();
@@ -140,7 +138,7 @@ impl Issuer {
                 Value::Array(all) => all.iter().any(named),
                 one => named(one),
             });
-        if !is_for_us && !planted(Mutant::AnyAudienceIdentifies) {
+        if !is_for_us {
             return Err(bad_token("The passport identity token is for another service."));
         }
         let subject = text("sub").to_string();
@@ -149,7 +147,7 @@ impl Issuer {
         }
         let secs = now_ms / 1000;
         let ends = claims.get("exp").and_then(Value::as_u64);
-        if ends.is_none_or(|ends| secs >= ends) && !planted(Mutant::IdentitiesNeverEnd) {
+        if ends.is_none_or(|ends| secs >= ends) {
             let why = "The passport identity token has expired.";
             return Err(refusal(403, "PASSPORT_TOKEN_EXPIRED", why));
         }

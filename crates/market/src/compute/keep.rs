@@ -17,7 +17,6 @@ use super::kernel::{Applied, Decision, Now};
 use super::message::Answer;
 use super::records::{Change, Ends, LeavingRow, OverJob, Rows};
 use super::row::{QuoteRow, QuoteState};
-use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which what is over is kept.
 pub const KEEP_MS: u64 = 30 * DAY_MS;
@@ -46,9 +45,6 @@ pub(super) fn sweep<R: Rows>(records: &R, has_transfers: bool, tick: Now<'_>) ->
     let mut leaving = records.leaving(ends)?;
     let over = records.over(MAX_OVER)?;
     leaving.extend(surplus(&over, tick.now).into_iter().map(LeavingRow::Job));
-    if planted(Mutant::RowsStay) {
-        leaving.clear();
-    }
     let changes: Vec<Change> = leaving.into_iter().map(Change::Leaves).collect();
     let answer = if changes.is_empty() { Answer::Nothing } else { Answer::Done };
     Ok(Decision { answer, changes })
@@ -69,15 +65,12 @@ fn surplus(over: &[OverJob], now: u64) -> Vec<String> {
     let mut placed: Vec<(Reverse<u32>, &OverJob)> = Vec::with_capacity(over.len());
     for job in over {
         let place = next(&mut buyers, job.buyer.as_str()).max(next(&mut sellers, &job.seller));
-        let place = if planted(Mutant::JobsOfOthersLeave) { 0 } else { place };
         placed.push((Reverse(place), job));
     }
     // Of one place the oldest go first: the sort keeps the order.
     placed.reverse();
     placed.sort_by_key(|(place, _)| *place);
-    let is_fresh = |job: &OverJob| {
-        now < job.created.saturating_add(FRESH_MS) && !planted(Mutant::YoungJobsLeave)
-    };
+    let is_fresh = |job: &OverJob| now < job.created.saturating_add(FRESH_MS);
     let forced = beyond(MAX_STORED);
     let goes = placed.into_iter().take(beyond(MAX_OVER)).enumerate();
     let goes = goes.filter(|(at, (_, job))| *at < forced || !is_fresh(job));
@@ -98,7 +91,7 @@ pub(super) fn lighten(change: Change) -> Change {
 fn keeps_prompt(quote: &QuoteRow) -> bool {
     match quote.state {
         QuoteState::Open | QuoteState::Displaced | QuoteState::Settling => true,
-        QuoteState::Sold => planted(Mutant::SoldQuotesKeepPrompts),
-        QuoteState::Lapsed => quote.firm > 0 || planted(Mutant::LapsedQuotesKeepPrompts),
+        QuoteState::Sold => false,
+        QuoteState::Lapsed => quote.firm > 0,
     }
 }

@@ -15,7 +15,6 @@ use super::shown::quote_in;
 use super::vars::Profiles;
 use farebox_base::encoding::{hex, json};
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
 use farebox_evm::address::Address;
 
@@ -46,7 +45,7 @@ impl Profiles {
         body: &str,
         now_ms: u64,
     ) -> Result<Option<(Profile, Command)>, JsonAnswer> {
-        if !self.is_notice(signature, body, now_ms) && !planted(Mutant::AnyoneNotifies) {
+        if !self.is_notice(signature, body, now_ms) {
             return Err(refusal(
                 403,
                 "NOTICE_NOT_SIGNED",
@@ -75,9 +74,7 @@ impl Profiles {
         // Money that went elsewhere is paid back by whoever has it: a stranger may name their route, and
         // their payee, as they like.
         let payee = Address::parse(&text("payee")).ok();
-        let has_it = |it: &&Gateway| {
-            payee == Some(it.profile.escrow) || planted(Mutant::DebtsOfOthersArePaid)
-        };
+        let has_it = |it: &&Gateway| payee == Some(it.profile.escrow);
         let holds =
             |it: &&Gateway| it.profile.hold.has_money() && it.profile.takes(&sale) && has_it(it);
         let gateway = self.gateways().find(holds);

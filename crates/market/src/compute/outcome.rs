@@ -26,7 +26,6 @@ use super::settings::Unjudged;
 use crate::grant::Grant;
 use crate::text::{object, quoted};
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 
 /// How often the Worker is asked.
 const MAX_TRIES: u32 = 6;
@@ -68,12 +67,12 @@ impl Outcomes<'_> {
         tick: Now<'_>,
     ) -> Applied<R> {
         let is_late = job.waits.is_some_and(|waits| tick.now >= waits);
-        if leave == Leave::Release && is_late && !planted(Mutant::LateWorkIsPaid) {
+        if leave == Leave::Release && is_late {
             return Ok(Decision::reply(bad_state("late")));
         }
         let result = self.money.keys.seal(tick.seed, &job.id, result);
         let job = JobRow { result, due: None, ..job };
-        let is_judged = self.unjudged.is_some() && !planted(Mutant::ResultsAreNotProven);
+        let is_judged = self.unjudged.is_some();
         if leave == Leave::Release && is_judged {
             return Ok(self.prove(job, tick));
         }
@@ -107,9 +106,6 @@ impl Outcomes<'_> {
                 let hold = HoldRow { payee: job.seller.clone(), ..hold };
                 let mut decision = match self.asker {
                     Asker::Caller => self.money.leave(hold, leave, tick),
-                    Asker::Alarm if planted(Mutant::EndsTakeNoPlaces) => {
-                        self.money.leave(hold, leave, tick)
-                    }
                     Asker::Alarm => leave_later(hold, leave, tick),
                 };
                 decision.changes.extend(worked);
@@ -195,13 +191,10 @@ impl Outcomes<'_> {
         let Some((proving, job)) = found else { return Ok(Decision::told(Answer::Nothing)) };
         let is_late = job.waits.is_some_and(|waits| tick.now >= waits);
         match read_verdict(answer) {
-            _ if is_late && !planted(Mutant::LateWorkIsPaid) => {
+            _ if is_late => {
                 self.reject(records, job, "The request that waited for it is gone.", tick)
             }
             Some(Ok(())) => self.conclude(records, job, Leave::Release, tick),
-            Some(Err(_)) if planted(Mutant::RejectedIsPaid) => {
-                self.conclude(records, job, Leave::Release, tick)
-            }
             Some(Err(reason)) => self.reject(records, job, &reason, tick),
             None if proving.tries < MAX_TRIES => {
                 let pause = PAUSE_MS.checked_shl(proving.tries).unwrap_or(LEASE_MS);

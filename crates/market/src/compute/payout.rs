@@ -11,7 +11,6 @@ use super::settings::PaymentProfile;
 use crate::text::{object, quoted};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 
 /// The bodies of a profile's requests to the treasury.
 pub(super) struct PayoutOrders<'g> {
@@ -25,7 +24,7 @@ impl PayoutOrders<'_> {
     /// registered first, or is in the contract.
     pub fn find_payout(&self, hold: &HoldRow, leave: Option<Leave>) -> Option<String> {
         let leave = leave.filter(|_| hold.entry.is_none())?;
-        let is_new = hold.order.is_empty() || planted(Mutant::OrdersAreWrittenAgain);
+        let is_new = hold.order.is_empty();
         Some(if is_new { self.write_payout(hold, leave) } else { hold.order.clone() })
     }
 
@@ -34,10 +33,7 @@ impl PayoutOrders<'_> {
         let order = json::parse(hold.order.as_bytes()).unwrap_or(Value::Null);
         let asked = order.get("organization").and_then(Value::as_str);
         let (organization, _) = self.payer;
-        asked
-            .filter(|_| !planted(Mutant::OrdersAreWrittenAgain))
-            .unwrap_or(organization)
-            .to_string()
+        asked.unwrap_or(organization).to_string()
     }
 
     /// The body of a payout. Spec: docs/treasury.md, "Payouts".
@@ -48,11 +44,7 @@ impl PayoutOrders<'_> {
         };
         let amount = Amount::from_atomic(&hold.units).unwrap_or(Amount::ZERO);
         let (organization, wallet) = self.payer;
-        let key = if planted(Mutant::WaysHaveKeysOfTheirOwn) {
-            format!("hold-{}-{}-{leave:?}", hold.payment, hold.tries)
-        } else {
-            format!("hold-{}-{}", hold.payment, hold.tries)
-        };
+        let key = format!("hold-{}-{}", hold.payment, hold.tries);
         object(&[
             ("organization", quoted(organization)),
             ("wallet", quoted(wallet)),
@@ -98,14 +90,14 @@ fn code_of(answer: &PayoutAnswer) -> (u32, Option<String>) {
 /// Whether the treasury knows nothing of a payout which it has named before.
 pub(super) fn is_forgotten(answer: &PayoutAnswer) -> bool {
     let (status, code) = code_of(answer);
-    let is_known = (status, code.as_deref()) == (404, Some("not_found"));
-    is_known && !planted(Mutant::LostPayoutsAreAwaited)
+
+    (status, code.as_deref()) == (404, Some("not_found"))
 }
 
 /// Whether the treasury's day has no room for a payout: it says so after it has looked for one under
 /// this key, so that nothing is under way. Spec: docs/treasury.md, "Payouts".
 pub(super) fn is_refused(answer: &PayoutAnswer) -> bool {
     let (status, code) = code_of(answer);
-    let is_known = (status, code.as_deref()) == (403, Some("payouts_budget_exceeded"));
-    is_known && !planted(Mutant::RefusedIsUnderWay)
+
+    (status, code.as_deref()) == (403, Some("payouts_budget_exceeded"))
 }

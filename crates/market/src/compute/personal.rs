@@ -13,7 +13,6 @@ use super::message::{Answer, JsonAnswer};
 use super::refused::no_signature;
 use super::settings::PaymentProfile;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::keccak::keccak256_parts;
@@ -110,7 +109,7 @@ pub(super) fn check_callback(
     let make = |seller: &str, signed_at: &str| callback_text(matter, seller, signed_at);
     let signed = read_signature(fields, make, tick).map_err(Answer::Reply)?;
     let refused = |why: &str| Err(Answer::Reply(no_signature(why)));
-    if signed.is_by_key() || planted(Mutant::AnySignatureCalls) {
+    if signed.is_by_key() {
         return Ok(());
     }
     let Some(reply) = tick.evidence else { return Err(Answer::Evidence(signed.question())) };
@@ -158,10 +157,10 @@ fn read_signature(
         return refused("seller_signed_at must be an ISO timestamp.");
     };
     let now = UnixTime::from_secs(tick.now / 1000);
-    if now.secs_since(at) > MAX_AGE_SECS && !planted(Mutant::CallbacksNeverEnd) {
+    if now.secs_since(at) > MAX_AGE_SECS {
         return refused("seller_signature has expired.");
     }
-    if at > now.plus(MAX_AHEAD_SECS) && !planted(Mutant::CallbacksNeverEnd) {
+    if at > now.plus(MAX_AHEAD_SECS) {
         return refused("seller_signature timestamp is in the future.");
     }
     let signed = Personal::of(seller, &make(seller, signed_at), signature);

@@ -19,7 +19,6 @@ use super::seat::{SeatClaim, Wanted, firm_until, match_seat, seat_of};
 use super::settings::PaymentProfile;
 use crate::text::{list, object, quoted};
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds of a quote.
 pub const QUOTE_MS: u64 = 300_000;
@@ -89,7 +88,7 @@ impl Quotes<'_> {
         let order = or_reply!(read);
         let fingerprint = self.fingerprint(&order);
         let known = self.find_open(records, &fingerprint, tick)?;
-        if let Some(quote) = known.filter(|_| !planted(Mutant::RequestsAreQuotedTwice))
+        if let Some(quote) = known
             && (quote.has_seat(tick.now)
                 || seat_of(records, &quote, SeatClaim::Payment, tick)?.is_some())
         {
@@ -99,17 +98,17 @@ impl Quotes<'_> {
         let is_pending = |quote: &&QuoteRow| match quote.state {
             QuoteState::Open | QuoteState::Displaced => quote.is_open(tick.now),
             // It has its seat until it is known that no money came.
-            QuoteState::Settling => !planted(Mutant::SettlingSeatsAreFree),
+            QuoteState::Settling => true,
             QuoteState::Sold | QuoteState::Lapsed => false,
         };
         let open = unsold.iter().filter(is_pending).count();
         let is_over = open >= MAX_OPEN || unsold.len() >= MAX_UNPAID;
-        if is_over && !planted(Mutant::QuotesPileUp) {
+        if is_over {
             let why = "Pay or let expire the quotes that you have before you request another one.";
             let answer = refusal(429, "QUOTE_LIMIT_REACHED", why).with("retry-after", "60");
             return Ok(Decision::reply(answer));
         }
-        if tick.is_full && !planted(Mutant::QuotesFillTheBooks) {
+        if tick.is_full {
             return Ok(Decision::reply(down()));
         }
         let wanted = Wanted::new(&order.capability, &order.buyer);

@@ -13,7 +13,6 @@ use super::records::{Change, Holder, Rows};
 use super::row::{QuoteRow, QuoteState, SellerRow, Signer};
 use super::standing::HEARTBEAT_MS;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which no other quote is given the seat of one.
 const FIRM_MS: u64 = 10_000;
@@ -94,7 +93,7 @@ fn displace(quote: QuoteRow) -> Change {
 /// Until when a quote's seat is given to no other quote: a client that leaves quotes unpaid has few
 /// such.
 pub(super) fn firm_until(unsold: usize, tick: Now<'_>) -> u64 {
-    let is_firm = unsold < MAX_FIRM || planted(Mutant::QuotesStayFirm);
+    let is_firm = unsold < MAX_FIRM;
     if is_firm { tick.now.saturating_add(FIRM_MS) } else { 0 }
 }
 
@@ -118,13 +117,12 @@ pub(super) fn match_seat<R: Rows>(
         for seller in page {
             let Ok(price) = Amount::from_atomic(&seller.units) else { continue };
             let is_dear = wanted.at_most.is_some_and(|most| price > most);
-            let is_dear = is_dear && !planted(Mutant::AnySellerTakesOver);
             if is_dear || held.as_ref().is_some_and(|(least, _)| *least < price) {
                 return Ok(held.map(|(_, seat)| seat));
             }
             if !seller.is_here(tick.now)
                 || wanted.tried.contains(&seller.id)
-                || seller.id == wanted.buyer && !planted(Mutant::BuyersSellToThemselves)
+                || seller.id == wanted.buyer
             {
                 continue;
             }
@@ -139,9 +137,6 @@ pub(super) fn match_seat<R: Rows>(
                 Some(seat) => held = held.or(Some((price, seat))),
                 None => {}
             }
-        }
-        if planted(Mutant::FullSellersHideOthers) {
-            return Ok(None);
         }
         last = Some(end);
     }
@@ -172,12 +167,12 @@ fn seat_at<R: Rows>(
     tick: Now<'_>,
 ) -> Result<Option<Seat>, R::Error> {
     let seats = records.seats(&seller.id, tick.now)?;
-    if seats.taken() < seller.capacity || planted(Mutant::SeatsAreSoldTwice) {
+    if seats.taken() < seller.capacity {
         return Ok(Some(Seat::free(seller)));
     }
-    let is_payment = claim == SeatClaim::Payment && !planted(Mutant::ForgeriesKeepSeats);
+    let is_payment = claim == SeatClaim::Payment;
     let kept = if is_payment { seats.proven() } else { seats.busy };
-    if kept >= seller.capacity || planted(Mutant::UnpaidQuotesKeepSeats) {
+    if kept >= seller.capacity {
         return Ok(None);
     }
     let holders = records.holders(&seller.id, tick.now)?;

@@ -19,7 +19,6 @@ use super::session::{SellerProof, Sessions, WALLET_PROOF};
 use super::standing::{unproven, write_proven};
 use crate::text::{object, quoted, time};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 
 /// Most sellers that one client registers in an hour and that prove nothing.
@@ -64,9 +63,7 @@ impl Sellers<'_> {
         let answer = self.show_seller("registered", &asked.id, &[]);
         let changes = match records.seller(&asked.id)? {
             Some(seller) if seller.is_bound() => {
-                if let Err(why) = self.sessions.check(&seller, &request.authorization, tick)
-                    && !planted(Mutant::AnyoneRegisters)
-                {
+                if let Err(why) = self.sessions.check(&seller, &request.authorization, tick) {
                     return Ok(Decision::reply(no_session(why)));
                 }
                 // Seats that are taken stay taken: they are counted, not remembered here.
@@ -81,7 +78,7 @@ impl Sellers<'_> {
             None => {
                 let since = tick.now.saturating_sub(HOUR_MS);
                 let is_over = records.unproven(client, since)? >= MAX_UNPROVEN;
-                if is_over && !planted(Mutant::SellersPileUp) {
+                if is_over {
                     return Ok(Decision::reply(too_many()));
                 }
                 let row = asked.offer.of(unproven(asked.id, asked.agent, client, tick));
@@ -125,7 +122,7 @@ impl Sellers<'_> {
         let asked = or_reply!(read);
         let known = or_reply!(records.seller(&asked.seller)?.ok_or_else(no_seller));
         // Written only with a session: what proves the seller proves what it sells.
-        let offer = asked.offer.as_ref().filter(|_| !planted(Mutant::StrangersSetTerms));
+        let offer = asked.offer.as_ref();
         let seller = offer.map_or_else(|| known.clone(), |offer| offer.of(known.clone()));
         if let Some(proof) = &asked.proof {
             let asked = AskedSeller { known: &known, seller, agent: &asked.agent };
@@ -143,7 +140,7 @@ impl Sellers<'_> {
                     || seller.subject == identity.subject
                     || seller.subject.starts_with(WALLET_PROOF);
                 let is_it = is_of(identity, &seller.id, &asked.agent);
-                if !is_it && !planted(Mutant::AnyIdentitySells) || !is_its || !is_same {
+                if !is_it || !is_its || !is_same {
                     return mismatch();
                 }
                 let subject = identity.subject.clone();
@@ -151,8 +148,7 @@ impl Sellers<'_> {
                 Ok(self.sessions.open(&known, row, SellerProof::Identity, tick))
             }
             (None, Some(token)) => {
-                let is_right =
-                    self.sessions.renews(&seller, token) || planted(Mutant::AnyTokenRenews);
+                let is_right = self.sessions.renews(&seller, token);
                 if !is_right || !seller.is_bound() {
                     return Ok(Decision::reply(no_proof()));
                 }

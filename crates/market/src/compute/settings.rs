@@ -7,7 +7,6 @@ use super::message::TillPayment;
 use super::row::{HoldKind, QuoteRow, show_wallet};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_evm::address::Address;
 use farebox_evm::token::Token;
@@ -159,10 +158,9 @@ impl PaymentProfile {
 
     /// Whether a quote asks for what the profile asks for now.
     pub fn is_current(&self, quote: &QuoteRow) -> bool {
-        let asks = quote.pay_to == self.payee(&quote.seller)
+        quote.pay_to == self.payee(&quote.seller)
             && quote.asset == self.token.address.to_checksum()
-            && quote.network == self.network.as_str();
-        asks || planted(Mutant::ProfilesMix)
+            && quote.network == self.network.as_str()
     }
 
     /// Whether a payment is in this profile's token, by someone who can be paid back.

@@ -16,7 +16,6 @@ use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{base64, hex, json};
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::eip712::Domain;
@@ -175,11 +174,8 @@ pub(super) fn make_till_key(
 fn is_bound(payment: &str) -> bool {
     let Some(message) = message_of(payment) else { return false };
     let extensions = message.get("extensions").and_then(Value::as_object);
-    let is_named =
-        payment_identifier::read(extensions).is_some() || planted(Mutant::QuotesAreSecrets);
-    is_second(&message) && is_named
-        || message.get("challenge").is_some()
-        || planted(Mutant::ChainReadersAreAnswered)
+    let is_named = payment_identifier::read(extensions).is_some();
+    is_second(&message) && is_named || message.get("challenge").is_some()
 }
 
 /// Whether a message is of version 2 of x402.
@@ -207,10 +203,7 @@ pub struct GatePayment {
 /// bytes are the same payment to the gate then, which would refuse them in another field while they
 /// settle. The original's bare object becomes a message of version 1.
 pub(super) fn present(profile: &PaymentProfile, payment: &str) -> GatePayment {
-    let is_of_second = || {
-        message_of(payment).is_some_and(|message| is_second(&message))
-            || planted(Mutant::VersionsShareAField)
-    };
+    let is_of_second = || message_of(payment).is_some_and(|message| is_second(&message));
     let field = if is_credential(payment) {
         "authorization"
     } else if is_of_second() {

@@ -12,7 +12,6 @@ use super::figures::hour_of;
 use super::kernel::Now;
 use super::records::{Change, Seats};
 use super::row::{Claims, EventKind, JobRow, JobState, Presence, SellerRow};
-use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which a heartbeat counts.
 pub const HEARTBEAT_MS: u64 = 60_000;
@@ -34,7 +33,6 @@ impl SellerRow {
     #[must_use]
     pub fn is_here(&self, now: u64) -> bool {
         let is_fresh = self.heartbeat.is_some_and(|at| now <= at.saturating_add(HEARTBEAT_MS));
-        let is_fresh = is_fresh || planted(Mutant::TheDeadAreGivenWork);
         let is_known = self.is_bound() && self.claims == Claims::Agreed;
         self.presence == Presence::Online && is_known && is_fresh && !self.is_resting(now)
     }
@@ -46,7 +44,7 @@ impl SellerRow {
         let is_known = self.is_bound() && self.claims == Claims::Agreed;
         let is_renewed = self.presence == Presence::Offline && self.heartbeat.is_none();
         let is_about = is_known && is_renewed && !self.is_resting(now);
-        self.is_here(now) || is_about && !planted(Mutant::NewPricesEndQuotes)
+        self.is_here(now) || is_about
     }
 
     /// `seller_status`.
@@ -99,7 +97,7 @@ impl SellerRow {
 
     /// Whether it rests.
     pub(super) fn is_resting(&self, now: u64) -> bool {
-        now < self.rests_until && !planted(Mutant::IdleSellersNeverRest)
+        now < self.rests_until
     }
 
     /// An event about it, which is counted; `None` where enough is told of it in this hour.
@@ -107,7 +105,7 @@ impl SellerRow {
         let hour = hour_of(tick.now);
         let before = if self.told_hour == hour { self.told } else { 0 };
         (self.told_hour, self.told) = (hour, before.saturating_add(1));
-        let may = self.told <= MAX_TOLD || planted(Mutant::SellersFillEvents);
+        let may = self.told <= MAX_TOLD;
         may.then(|| event(kind, tick).seller(&self.id).done())
     }
 }

@@ -1,7 +1,5 @@
 //! Held money that does not go its way: from when on a person has to look into it.
 
-use farebox_base::mutant::{Mutant, planted};
-
 use super::row::{HoldRow, HoldState, Leave, RefundClaim, is_direct};
 
 /// Looks at money that does not move after which a person has to: those of three minutes.
@@ -65,10 +63,10 @@ impl HoldRow {
     /// treasury was asked for goes on as it began: then one question in two is the gate's. A gate that
     /// was silent for long is not asked before that.
     pub(super) fn needs_claim(&self) -> bool {
-        let is_even = self.fence.is_multiple_of(2) && !planted(Mutant::LateDebtsAreUnheard);
+        let is_even = self.fence.is_multiple_of(2);
         let is_turn = if self.has_payout() { is_even } else { !self.unheard };
         let is_turn = is_turn || self.is_left();
-        self.waits_for_gate() && is_turn && !planted(Mutant::DebtsAreUnclaimed)
+        self.waits_for_gate() && is_turn
     }
 
     /// Whether the gate, which may owe it, has not left it to the exchange. Its notice of a debt may
@@ -76,25 +74,18 @@ impl HoldRow {
     fn waits_for_gate(&self) -> bool {
         let is_going = matches!(self.state, HoldState::Paying(_) | HoldState::Sent(_));
         let is_open = matches!(self.claim, RefundClaim::Unasked | RefundClaim::Called);
-        let is_asked = self.is_owed() || !planted(Mutant::UnheardDebtsAreUnclaimed);
-        let is_asked = is_asked && !self.is_direct();
-        is_going && (is_open || self.is_left()) && is_asked
+        is_going && (is_open || self.is_left()) && !self.is_direct()
     }
 
     /// Whether someone at the gate has paid it back or waived it, before anything was known to be on its
     /// way: the money stays where it is, whatever becomes of the gate's row, until the gate grants it.
     pub(super) fn is_left(&self) -> bool {
-        let is_left =
-            self.claim == RefundClaim::Ended && matches!(self.state, HoldState::Paying(_));
-        is_left && !planted(Mutant::EndsAreForgotten)
+        self.claim == RefundClaim::Ended && matches!(self.state, HoldState::Paying(_))
     }
 
     /// Whether the treasury was asked for it, as far as is known.
     pub(super) fn has_payout(&self) -> bool {
-        self.has_asked
-            || !self.payout.is_empty()
-            || self.tries > 1 && planted(Mutant::DeadTriesAreUnderWay)
-            || matches!(self.state, HoldState::Sent(_))
+        self.has_asked || !self.payout.is_empty() || matches!(self.state, HoldState::Sent(_))
     }
 
     /// Whether it has ended and never moved: it was paid back or waived at the gate.
@@ -108,7 +99,6 @@ impl HoldRow {
         is_going_back
             && matches!(self.claim, RefundClaim::Granted | RefundClaim::Waiting)
             && !self.has_payout()
-            && !planted(Mutant::OrphansHaveTheDay)
     }
 
     /// Whether the gate owes it until it hears what became of it.
@@ -117,7 +107,7 @@ impl HoldRow {
     }
 
     fn is_direct(&self) -> bool {
-        is_direct(&self.payment) && !planted(Mutant::TransfersAreTheGates)
+        is_direct(&self.payment)
     }
 
     /// Whether the gate has to hear that it has gone: of a refund, and of what was sold if the gate was
@@ -138,7 +128,7 @@ impl HoldRow {
     /// Whether it went back by a transaction that is not known, so that a person alone can report it.
     pub(super) fn lacks_transaction(&self) -> bool {
         let is_sold = matches!(self.state, HoldState::Ended(Leave::Release));
-        self.transaction.is_empty() && (!is_sold || planted(Mutant::SalesNeedTransactions))
+        self.transaction.is_empty() && !is_sold
     }
 
     /// Whether it has gone, and the gate that owes it will not hear of it by itself.

@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::shown::code_told;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::{base64, json};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_wire::mpp::Challenge;
 use farebox_wire::mpp::challenge::read_list;
 use farebox_wire::mpp::charge::{METHOD, Request};
@@ -37,12 +36,9 @@ pub fn is_challenge(name: &str) -> bool {
 #[must_use]
 pub fn terms_told(status: u32, body: &str, headers: &[(String, String)], asked: &str) -> GateTerms {
     match (status, code_told(body).as_str()) {
-        (402, _) if asks_for_another(headers, asked) && !planted(Mutant::OtherTermsAreTold) => {
-            GateTerms::Others
-        }
+        (402, _) if asks_for_another(headers, asked) => GateTerms::Others,
         (402, _) => GateTerms::Told,
         (503, "price_unavailable") => GateTerms::Unpriced,
-        _ if planted(Mutant::AnyAnswerHasTerms) => GateTerms::Told,
         _ => GateTerms::Untold,
     }
 }
@@ -68,9 +64,7 @@ fn asks_for_another(headers: &[(String, String)], asked: &str) -> bool {
     let asked = NAMES.map(|(_, of_quote)| word(&asked, of_quote));
     headers.iter().any(|(name, value)| match name.as_str() {
         X402 => has_other_way(value, &asked),
-        MPP if !planted(Mutant::OtherChargesAreTold) => {
-            read_list(value).iter().flatten().filter_map(charged).any(|it| it != asked)
-        }
+        MPP => read_list(value).iter().flatten().filter_map(charged).any(|it| it != asked),
         _ => false,
     })
 }
@@ -79,10 +73,7 @@ fn has_other_way(required: &str, asked: &Paid) -> bool {
     let offered = base64::decode(required).ok().and_then(|bytes| json::parse(&bytes).ok());
     let ways = offered.as_ref().and_then(|offered| offered.get("accepts")?.as_array());
     let is_it = |way: &Value| NAMES.map(|(name, _)| word(way, name)) == *asked;
-    ways.is_some_and(|ways| match planted(Mutant::OneRightWayIsEnough) {
-        true => !ways.is_empty() && !ways.iter().any(is_it),
-        false => !ways.iter().all(is_it),
-    })
+    ways.is_some_and(|ways| !ways.iter().all(is_it))
 }
 
 /// The payment that a challenge asks for; `None` if it is no charge that can be read.

@@ -25,7 +25,6 @@ use super::standing::START_MS;
 use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Shortest and longest time for which a price may be promised, seconds. Spec: docs/pricing.md.
 const VALID_SECS: (u64, u64) = (5, 3_600);
@@ -72,8 +71,7 @@ impl GateAnswer<'_> {
         match (self.status, self.code) {
             (400 | 402, _) => GateWord::Refused,
             (409, "" | "payment_in_progress") => GateWord::Elsewhere,
-            (401..=499, _) if !planted(Mutant::UnbegunPaymentsKeepSeats) => GateWord::NotBegun,
-            _ if planted(Mutant::DoubtIsRefused) => GateWord::Refused,
+            (401..=499, _) => GateWord::NotBegun,
             _ => GateWord::Doubt,
         }
     }
@@ -92,7 +90,7 @@ impl Till<'_> {
     pub fn price<R: Rows>(&self, records: &R, url: &str, tick: Now<'_>) -> Applied<R> {
         let none =
             || Decision::reply(refusal(404, "QUOTE_EXPIRED", "No such quote can be paid now."));
-        if self.money.profile.hold == HoldKind::Mock && !planted(Mutant::PretendedJobsHavePrices) {
+        if self.money.profile.hold == HoldKind::Mock {
             return Ok(none());
         }
         let Some(id) = quote_in(url) else { return Ok(none()) };
@@ -149,7 +147,7 @@ impl Till<'_> {
         }
         let word = answer.word();
         // What the gate says of a repeat says nothing of the payment that is on its way.
-        if answer.began != job.id && !planted(Mutant::RepeatsEndJobs) {
+        if answer.began != job.id {
             return Ok(match word {
                 GateWord::Refused => Decision::reply(not_sold(409, IN_PROGRESS)),
                 GateWord::NotBegun | GateWord::Elsewhere | GateWord::Doubt => {
@@ -169,20 +167,18 @@ impl Till<'_> {
                 (Answer::Nothing, end_unpaid(row, &job, NoPayment::Unheard, tick))
             }
             // Its buyer may have sent it twice at once, or shown it where nothing is heard of it.
-            GateWord::Elsewhere if !planted(Mutant::PaymentsElsewhereKeepSeats) => {
+            GateWord::Elsewhere => {
                 let job = JobRow { signer: Signer::Unknown, ..job };
                 (Answer::Nothing, Vec::from([Change::Job(Box::new(job))]))
             }
-            GateWord::Elsewhere | GateWord::Doubt => (Answer::Nothing, Vec::new()),
+            GateWord::Doubt => (Answer::Nothing, Vec::new()),
         };
         Ok(Decision { answer, changes })
     }
 
     /// Takes a payment that the gate forwarded.
     pub fn take_sale<R: Rows>(&self, records: &R, sale: &TillPayment, tick: Now<'_>) -> Applied<R> {
-        if let Some(hold) = records.hold(&sale.payment)?
-            && !planted(Mutant::PaymentsSellTwice)
-        {
+        if let Some(hold) = records.hold(&sale.payment)? {
             let job = records.job(&hold.job)?;
             let answer = job.map_or_else(quote_expired, |job| show_paid(&job, self.money.keys));
             return Ok(Decision::reply(answer));
@@ -195,7 +191,7 @@ impl Till<'_> {
             && match self.money.profile.hold {
                 HoldKind::Escrow | HoldKind::Contract => is_settled,
                 // The gate settles some payments first, whatever its route says.
-                HoldKind::Completion => !is_settled || !planted(Mutant::SettledOrdersAreRefused),
+                HoldKind::Completion => true,
                 HoldKind::Mock => false,
             };
         if !is_ours {
@@ -205,8 +201,8 @@ impl Till<'_> {
         let quote = records.quote(&sale.quote)?;
         let payer = spell_wallet(&sale.payer);
         let is_its = |quote: &QuoteRow| {
-            let is_priced = quote.units == sale.amount || planted(Mutant::AnyAmountBuys);
-            is_priced && (quote.buyer == payer || planted(Mutant::StrangersBuy))
+            let is_priced = quote.units == sale.amount;
+            is_priced && (quote.buyer == payer)
         };
         let Some(quote) = quote.filter(is_its) else {
             return self.refuse(records, sale, tick);
@@ -214,9 +210,8 @@ impl Till<'_> {
         let job = records.job_of(&quote.id)?;
         // What comes without a job is not counted yet: a transfer is shown when its sender likes.
         let units = Amount::from_atomic(&sale.amount).unwrap_or(Amount::MAX);
-        let may_sell = job.is_some()
-            || planted(Mutant::LateTransfersHaveTheDay)
-            || self.limits.may_sell(records, &quote.seller, units, tick)?;
+        let may_sell =
+            job.is_some() || self.limits.may_sell(records, &quote.seller, units, tick)?;
         match (quote.state, job) {
             (QuoteState::Settling, Some(job)) if job.state == JobState::Settling => {
                 self.begin_job(records, Bought { quote, job, seat: None }, sale, tick)
@@ -255,9 +250,8 @@ impl Till<'_> {
         tick: Now<'_>,
     ) -> Applied<R> {
         let at_most = Amount::from_atomic(&sale.amount).ok();
-        let is_counted = planted(Mutant::LateTransfersHaveTheDay);
         let wanted = Wanted::new(&quote.capability, &quote.buyer);
-        let wanted = Wanted { at_most, is_counted, ..wanted };
+        let wanted = Wanted { at_most, is_counted: false, ..wanted };
         // The money of a request that waits is signed for one seller.
         let is_work = self.money.profile.hold.has_money() && !quote.prompt.is_empty();
         let seat = if is_work { match_seat(records, self.limits, &wanted, tick)? } else { None };
@@ -317,7 +311,7 @@ impl Till<'_> {
 
     /// Refuses a payment; what was settled is noted and goes back.
     fn refuse<R: Rows>(&self, records: &R, sale: &TillPayment, tick: Now<'_>) -> Applied<R> {
-        if !self.money.profile.hold.has_money() || planted(Mutant::OrphansAreLost) {
+        if !self.money.profile.hold.has_money() {
             return Ok(Decision::reply(quote_expired()));
         }
         let hold = HoldRow {
@@ -338,9 +332,6 @@ impl Till<'_> {
         }
         if is_shown(records, sale)? || !is_held || sale.transaction.is_empty() {
             return Ok(Decision::told(Answer::Nothing));
-        }
-        if planted(Mutant::OrphansAreLost) {
-            return Ok(Decision::told(Answer::Done));
         }
         let hold = HoldRow {
             state: HoldState::Paying(Leave::Refund),
@@ -363,16 +354,15 @@ impl Till<'_> {
             (HoldKind::Escrow | HoldKind::Completion | HoldKind::Mock, _) => None,
             (HoldKind::Contract, Some(job)) => Some(job.quote.clone()),
             // The quote may have bought a job with another payment.
-            (HoldKind::Contract, None) if !planted(Mutant::OrphansShareEntries) => {
+            (HoldKind::Contract, None) => {
                 Some(hash::digest(&[b"farebox escrow orphan", sale.payment.as_bytes()]))
             }
-            (HoldKind::Contract, None) => Some(sale.quote.clone()),
         };
         let entry = match entry {
             None => None,
             Some(name) => {
                 let is_shared = records.is_paid_by(&settlement)?;
-                let word = if is_shared && !planted(Mutant::SettlementsAreShared) {
+                let word = if is_shared {
                     hash::digest(&[b"farebox escrow settlement", sale.payment.as_bytes()])
                 } else {
                     settlement.trim_start_matches("0x").into()
@@ -380,7 +370,7 @@ impl Till<'_> {
                 Some(EntryRow { contract: self.money.profile.escrow.to_checksum(), name, word })
             }
         };
-        let is_direct = is_direct(&sale.payment) && !planted(Mutant::TransfersAreTheGates);
+        let is_direct = is_direct(&sale.payment);
         Ok(HoldRow {
             payment: sale.payment.clone(),
             job: job.map(|job| job.id.clone()).unwrap_or_default(),
@@ -413,7 +403,7 @@ impl Till<'_> {
 /// too, and who shows one at both pays once.
 fn is_shown<R: Rows>(records: &R, sale: &TillPayment) -> Result<bool, R::Error> {
     let hash = sale.transaction.to_ascii_lowercase();
-    let is_other = hash != sale.payment && !planted(Mutant::ShownTransfersPayTheTill);
+    let is_other = hash != sale.payment;
     Ok(is_other && records.hold(&hash)?.is_some())
 }
 
@@ -423,7 +413,7 @@ pub(super) fn end_unpriced<R: Rows>(records: &R, id: &str) -> Applied<R> {
     let is_unpaid =
         |quote: &QuoteRow| matches!(quote.state, QuoteState::Open | QuoteState::Displaced);
     let quote = records.quote(id)?.filter(is_unpaid);
-    let is_free = quote.is_some() || planted(Mutant::PaidQuotesAreFree);
+    let is_free = quote.is_some();
     let lapsed = quote.map(|quote| QuoteRow { state: QuoteState::Lapsed, ..quote });
     let why = match is_free {
         true => "The gate takes no payment of this price; nothing was charged.",
@@ -465,12 +455,12 @@ pub(super) fn end_unpaid(
 ) -> Vec<Change> {
     let gone = Change::JobGone(job.id.clone());
     let is_in_time = tick.now < quote.until;
-    let is_forgeable = job.signer == Signer::Unknown && !planted(Mutant::ForgeriesEndQuotes);
+    let is_forgeable = job.signer == Signer::Unknown;
     if is_forgeable && is_in_time {
         let state = if quote.is_doubted() { QuoteState::Displaced } else { QuoteState::Open };
         return Vec::from([gone, Change::Quote(Box::new(QuoteRow { state, ..quote }))]);
     }
-    let is_unheard = how == NoPayment::Unheard && !planted(Mutant::ReplaysEndQuotes);
+    let is_unheard = how == NoPayment::Unheard;
     let state = if is_unheard && is_in_time { QuoteState::Displaced } else { QuoteState::Lapsed };
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
     let event = event.seller(&job.seller).done();

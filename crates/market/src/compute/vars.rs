@@ -19,7 +19,6 @@ use crate::text::{Members, list};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::http::RequestHead;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_common::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network, nodes};
 use farebox_evm::address::Address;
@@ -273,9 +272,7 @@ fn read_skills(reader: &mut Reader) -> SkillSettings {
     let known = reader.errors.len();
     let pay_to = reader.text("PAY_TO").and_then(|text| Address::parse(&text).ok());
     let networks = network::read(reader, |_| true);
-    if !planted(Mutant::SkillsEndTheExchange) {
-        reader.errors.truncate(known);
-    }
+    reader.errors.truncate(known);
     SkillSettings { pay_to, networks }
 }
 

@@ -20,7 +20,6 @@ use super::seat::{SeatClaim, seat_of};
 use super::shown::{digest_of, digest_of_all, find_signer, named_in, payer_of};
 use super::standing::START_MS;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
 use farebox_base::time::UnixTime;
 
@@ -55,7 +54,7 @@ impl Payments<'_> {
         let right = self.quotes.fingerprint(&asked.order);
         let shown = asked.fingerprint.to_ascii_lowercase();
         let is_right = ct_eq(right.as_bytes(), shown.as_bytes());
-        if !is_right && !planted(Mutant::AnyPromptIsPaid) {
+        if !is_right {
             let why = "Fingerprint does not match the request payload.";
             return Ok(Decision::reply(bad_fingerprint(why)));
         }
@@ -67,8 +66,7 @@ impl Payments<'_> {
                 return Ok(Decision::reply(bad_fingerprint(EXPIRED)));
             };
             // What a transfer has bought is what it buys, whatever the profile asks for now.
-            let is_new = records.hold(&hash.to_ascii_lowercase())?.is_none()
-                || planted(Mutant::NewTermsForgetPayments);
+            let is_new = records.hold(&hash.to_ascii_lowercase())?.is_none();
             if is_new && !self.quotes.profile.is_current(&quote) {
                 return Ok(Decision::reply(other_profile()));
             }
@@ -87,9 +85,7 @@ impl Payments<'_> {
         if !has_material && !is_open {
             return Ok(Decision::reply(no_payment()));
         }
-        let buys = |job: &JobRow| {
-            job.shown == digest_of(material) && !planted(Mutant::NewTermsForgetPayments)
-        };
+        let buys = |job: &JobRow| job.shown == digest_of(material);
         // The gate answers a payment that it may have charged, whatever the profile asks for now.
         let is_new = !records.job_of(&quote.id)?.is_some_and(|job| buys(&job));
         if is_new && !self.quotes.profile.is_current(&quote) {
@@ -131,11 +127,9 @@ impl Payments<'_> {
             // What came to the till itself is known to be the one that was lost, where that was one:
             // another would be charged beside it.
             // Beside a transfer that bought it without the gate, the lost one would be, too.
-            let is_moved = records.job_of(&quote.id)?.is_some_and(|job| is_direct(&job.payment))
-                && !planted(Mutant::LostOnesAreSentBesideTransfers);
+            let is_moved = records.job_of(&quote.id)?.is_some_and(|job| is_direct(&job.payment));
             let is_its = matches!(quote.state, QuoteState::Displaced | QuoteState::Lapsed)
-                || quote.lost == digest_of(&material) && !is_moved
-                || planted(Mutant::AnyPaymentIsTheLostOne);
+                || quote.lost == digest_of(&material) && !is_moved;
             if is_its {
                 return Ok(Decision::told(Answer::Till(quote.id)));
             }
@@ -146,7 +140,7 @@ impl Payments<'_> {
             None => self.quotes.find_open(records, &fingerprint, tick)?,
         };
         let Some(quote) = quote else { return self.quotes.quote(records, client, body, tick) };
-        if quote.fingerprint != fingerprint && !planted(Mutant::PaymentsBuyAnything) {
+        if quote.fingerprint != fingerprint {
             let why = "This payment was made for another request.";
             return Ok(Decision::reply(refusal(409, "PAYMENT_ALREADY_VERIFIED", why)));
         }
@@ -175,17 +169,15 @@ impl Payments<'_> {
         let is_sold = quote.state == QuoteState::Sold
             && records.job_of(&quote.id)?.is_some_and(|job| is_at_till(&job));
         // Another payment was shown since: which of them comes, nobody knows.
-        let is_taken = quote.unheard
-            && matches!(quote.state, QuoteState::Settling | QuoteState::Sold)
-            && !planted(Mutant::OthersEndTheUnheard);
+        let is_taken =
+            quote.unheard && matches!(quote.state, QuoteState::Settling | QuoteState::Sold);
         // What was sold was settled in time.
-        let was_timely = (is_sold || is_taken) && !planted(Mutant::HeardPaymentsAreSignedAgain);
+        let was_timely = is_sold || is_taken;
         let tick = if was_timely { Now { now: quote.created, ..tick } } else { tick };
         let is_its = (is_over || was_timely)
             && quote.fingerprint == fingerprint
             && self.check_material(material, &quote).is_ok()
-            && self.signer(material, &quote, tick) == Signer::Buyer
-            && !planted(Mutant::UnheardPaymentsAreSignedAgain);
+            && self.signer(material, &quote, tick) == Signer::Buyer;
         Ok(is_its.then_some(quote))
     }
 
@@ -227,7 +219,7 @@ impl Payments<'_> {
             let why = "The payment header is not a payment that can be read.";
             return Err(refusal(400, "INVALID_X_PAYMENT_HEADER", why));
         };
-        if payer != quote.buyer && !planted(Mutant::AnyonePays) {
+        if payer != quote.buyer {
             let why = "buyer_id must be the address that pays; nothing was charged.";
             return Err(refusal(400, "INVALID_BUYER_ADDRESS", why));
         }
@@ -249,11 +241,11 @@ impl Payments<'_> {
     ) -> Applied<R> {
         let shown = digest_of(material);
         if let Some(job) = records.job_of(&quote.id)? {
-            if job.shown != shown && !planted(Mutant::QuotesSellTwice) {
+            if job.shown != shown {
                 // Which payment came to the till itself, the gate alone knows. It may hold the price of
                 // this quote still, and would take another one.
                 let is_at_till = job.shown.is_empty() && !is_direct(&job.payment);
-                let why = match is_at_till && !planted(Mutant::TillPaymentsAreOthers) {
+                let why = match is_at_till {
                     true => "This quote was paid at its till: send the same payment there again.",
                     false => "This quote has been paid, or is being paid, by another payment.",
                 };
@@ -265,7 +257,7 @@ impl Payments<'_> {
                 && job.state == JobState::Settling
                 && !job.material.is_empty()
                 && job.material != digest_of_all(material);
-            if is_forged && !planted(Mutant::ForgeriesEndJobs) {
+            if is_forged {
                 let why = "This quote is being paid; send the same bytes again.";
                 return Ok(Decision::reply(refusal(409, "PAYMENT_ALREADY_VERIFIED", why)));
             }
@@ -277,11 +269,11 @@ impl Payments<'_> {
                 }
             });
         }
-        if !quote.is_open(tick.now) && !planted(Mutant::QuotesNeverEnd) {
+        if !quote.is_open(tick.now) {
             return Ok(Decision::reply(bad_fingerprint(EXPIRED)));
         }
         let is_mock = self.quotes.profile.hold == HoldKind::Mock;
-        if is_mock && records.job_shown(&shown)?.is_some() && !planted(Mutant::HashesPayTwice) {
+        if is_mock && records.job_shown(&shown)?.is_some() {
             return Ok(Decision::reply(used_transaction()));
         }
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
@@ -296,7 +288,7 @@ impl Payments<'_> {
         };
         // Which of two that its buyer has signed comes to the till itself, nobody knows.
         let are_two = quote.lost != shown && is_unused && signed == Signer::Buyer;
-        let lost = match are_two && !planted(Mutant::OnePaymentIsLost) {
+        let lost = match are_two {
             true => String::new(),
             false => quote.lost.clone(),
         };
@@ -348,7 +340,7 @@ fn find_quote_paid<R: Rows>(
     material: &str,
 ) -> Result<Option<QuoteRow>, R::Error> {
     let newest = records.quote_of(fingerprint)?;
-    if material.is_empty() || planted(Mutant::NewerQuotesArePaidAgain) {
+    if material.is_empty() {
         return Ok(newest);
     }
     let Some(job) = find_job_paid(records, material)? else { return Ok(newest) };
@@ -366,10 +358,7 @@ fn find_job_paid<R: Rows>(records: &R, material: &str) -> Result<Option<JobRow>,
 
 /// Whether a job is over of which nothing was charged, nor will be: its buyer's request has ended.
 fn is_let_go(job: &JobRow) -> bool {
-    job.hold == HoldKind::Completion
-        && job.state == JobState::Failed
-        && job.transaction.is_empty()
-        && !planted(Mutant::FailuresKeepPayments)
+    job.hold == HoldKind::Completion && job.state == JobState::Failed && job.transaction.is_empty()
 }
 
 fn other_profile() -> JsonAnswer {

@@ -21,7 +21,6 @@ use super::settings::OlderWays;
 use super::standing::RUN_MS;
 use crate::text::{list, object, quoted, time};
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::text::single_line;
 
 const NO_SELLER: &str = "The seller is not registered.";
@@ -102,9 +101,7 @@ impl SellerWork<'_> {
         if is_signed && self.older.seller_signatures {
             // A signature of its wallet proves no seller that never had a session, and its contract
             // is not asked about one.
-            let is_known = |seller: &SellerRow| {
-                seller.is_bound() || planted(Mutant::UnknownSellersAreAskedAbout)
-            };
+            let is_known = |seller: &SellerRow| seller.is_bound();
             let Some(seller) = known.filter(is_known) else {
                 return refused(no_signature(NO_SELLER));
             };
@@ -133,7 +130,7 @@ impl SellerWork<'_> {
             Err(reaction) => return Ok(Decision::told(reaction)),
         };
         let job = or_reply!(records.job(id)?.ok_or_else(no_job));
-        if job.seller != seller.id && !planted(Mutant::AnySellerServes) {
+        if job.seller != seller.id {
             let why = "The job belongs to another seller.";
             return Ok(Decision::reply(refusal(403, "SELLER_MISMATCH", why)));
         }
@@ -147,9 +144,6 @@ impl SellerWork<'_> {
             }
             (Callback::Complete, JobState::Releasing) => self.press(records, &job, tick),
             (Callback::Fail, JobState::Refunding) => self.press(records, &job, tick),
-            (Callback::Fail, JobState::Releasing) if planted(Mutant::OutcomesChange) => {
-                self.outcomes.decide(records, job, Leave::Refund, &result, tick)
-            }
             (
                 Callback::Start | Callback::Complete | Callback::Fail,
                 JobState::Settling
@@ -215,9 +209,6 @@ fn begin_job(job: JobRow, tick: Now<'_>) -> Decision {
 /// The reason of a failure as its buyer is told it: each text on one line, without characters that
 /// hide text or steer a terminal.
 fn show_visibly(error: &Value) -> Value {
-    if planted(Mutant::ReasonsHideText) {
-        return error.clone();
-    }
     let line = |text: &str| single_line(text).collect::<String>();
     match error {
         Value::String(text) => Value::String(line(text)),
@@ -232,7 +223,7 @@ fn show_visibly(error: &Value) -> Value {
 
 /// A result that can be kept: a longer one is refused before its job ends.
 fn check_length(result: String) -> Result<String, JsonAnswer> {
-    if result.len() > MAX_RESULT_BYTES && !planted(Mutant::LongResultsAreLost) {
+    if result.len() > MAX_RESULT_BYTES {
         let why = "The result must have at most 65536 bytes of JSON; the job goes on.";
         return Err(refusal(413, "RESULT_TOO_LARGE", why));
     }

@@ -10,7 +10,6 @@ use super::kernel::{Applied, Decision, Now};
 use super::message::{Answer, Chore};
 use super::row::{InvocationRow, Moved, Phase};
 use super::shelf::Archive;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which the alarm may work on an invocation.
 const LOOK_LEASE_MS: u64 = 20_000;
@@ -65,7 +64,7 @@ impl Tasks<'_> {
         // No one tells any more what became of its payment.
         let is_lost = || {
             let is_asked = self.bookings.lookup_token.is_some() && row.looks < MAX_LOOKS;
-            !is_asked && !planted(Mutant::LostPaymentsRunForEver)
+            !is_asked
         };
         match row.phase {
             Phase::Calling => Some(Finish::failure(INTERRUPTED)),

@@ -14,7 +14,6 @@ use super::row::{Ending, InvocationRow, Moved, Phase, ReplyRow};
 use super::spend::{add_ending, find_spend, give_back};
 use crate::text::{Members, number, quoted};
 use farebox_base::encoding::base64;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_payer::client::asset::is_dollar;
 
@@ -117,9 +116,7 @@ impl Bookings<'_> {
             Vec::from([Change::Invocation(Box::new(ended)), Change::Reply(Box::new(reply))]);
         changes.extend(room);
         changes.extend(key);
-        if !planted(Mutant::TotalsDrift) {
-            changes.push(Change::Spend(Box::new(spend)));
-        }
+        changes.push(Change::Spend(Box::new(spend)));
         Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
@@ -224,8 +221,7 @@ impl Bookings<'_> {
             Some(answer) if status == 200 => Members::ok().raw("response", &show_response(answer)),
             _ => members(status, finish.error),
         };
-        let has_receipt = finish.paid == Moved::Yes
-            && !(finish.ending == Ending::PaidFailed && planted(Mutant::ReceiptsAreLost));
+        let has_receipt = finish.paid == Moved::Yes;
         let members =
             if has_receipt { members.raw("receipt", &receipt(self.rate, row)) } else { members };
         let members = match (finish.ending, finish.paid) {

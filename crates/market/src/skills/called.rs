@@ -23,7 +23,6 @@ use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::token::{self, TOKENS};
 use farebox_payer::client::asset::is_dollar;
@@ -59,7 +58,7 @@ impl SellerCalls<'_> {
         let Some(row) = books.invocation(id)? else {
             return self.bookings.follow(books, id, moment);
         };
-        let is_held = row.fence == grant.fence || planted(Mutant::OldGrantsCount);
+        let is_held = row.fence == grant.fence;
         if is_held && row.phase == Phase::Paying && row.looks == 0 {
             // The report came before, and its answer was lost: the treasury knows the key.
             let owner = books.skill(&row.skill)?.map(|skill| skill.owner).unwrap_or_default();
@@ -186,7 +185,7 @@ impl SellerCalls<'_> {
         decimals: u8,
         now: u64,
     ) -> Result<Amount, Option<Figures>> {
-        let Some(cap) = self.daily_cap.filter(|_| !planted(Mutant::CapsAreIgnored)) else {
+        let Some(cap) = self.daily_cap else {
             return Ok(counted.unwrap_or(Amount::ZERO));
         };
         // What has no price in dollars cannot be compared with the cap.
@@ -288,21 +287,18 @@ fn choose_offer(
         let kept: Vec<Offer> = offers.into_iter().filter(|offer| good(offer)).collect();
         if kept.is_empty() { Err(error) } else { Ok(kept) }
     };
-    let is_payee = |offer: &Offer| {
-        offer.pay_to.to_checksum() == skill.owner || planted(Mutant::AnyPayeeIsPaid)
-    };
+    let is_payee = |offer: &Offer| offer.pay_to.to_checksum() == skill.owner;
     let offers = keep(offers, &is_payee, "payee_not_listed")?;
     let is_asset = |offer: &Offer| {
         let network = offer.asset.network.as_str();
         let known = token::by_symbol(&offer.asset.network, &version.asset);
         version.networks.iter().any(|it| it == network)
             && known.is_some_and(|token| token.address == offer.asset.address)
-            || planted(Mutant::AnyAssetIsPaid)
     };
     let offers = keep(offers, &is_asset, "asset_not_listed")?;
     let is_cheap = |offer: &Offer| {
         let price = Amount::from_decimal(&version.price, offer.asset.decimals);
-        price.is_ok_and(|price| offer.amount <= price) || planted(Mutant::DriftIsPaid)
+        price.is_ok_and(|price| offer.amount <= price)
     };
     let offers = keep(offers, &is_cheap, "price_exceeds_listing")?;
     let whole = |offer: &Offer| {

@@ -25,7 +25,6 @@ use crate::operator::is_operator;
 use crate::text::Members;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_evm::address::Address;
 
@@ -95,7 +94,7 @@ impl Catalogue<'_> {
         let act = SignedAct { market, action, skill: given, owner: &owner, body: &members };
         let nonce = or_reply!(act.check(books, moment.now)?);
         let is_full = books.active_of(&skill.owner)? >= MAX_ACTIVE;
-        if is_full && !planted(Mutant::SkillsPileUp) {
+        if is_full {
             let error = alloc::format!("Agent has reached the max of {MAX_ACTIVE} active skills");
             return Ok(Decision::reply(refusal(429, &error)));
         }
@@ -282,8 +281,7 @@ impl Catalogue<'_> {
         let Some(version) = books.version(id, &skill.latest)? else {
             return refuse(refused::no_skill());
         };
-        let used = skill.used || !planted(Mutant::RemovalsAreForgotten);
-        let skill = SkillRow { made_room: false, used, ..skill };
+        let skill = SkillRow { made_room: false, used: true, ..skill };
         let (response, changes) = self.take_back(books, skill, &version, moment.now)?;
         let response = response.with(REMOVED, reason);
         Ok(Decision { answer: Answer::Reply(response), changes })
@@ -367,7 +365,7 @@ fn end_unpaid<B: Rows>(books: &B, now: u64) -> Result<Vec<Change>, B::Error> {
     let mut changes = Vec::new();
     for id in books.unpaid(now.saturating_sub(UNPAID_MS), MAX_LAPSED)? {
         let known = books.skill(&id)?;
-        let known = known.filter(|row| row.called && !planted(Mutant::UsedSkillsLapse));
+        let known = known.filter(|row| row.called);
         match known {
             Some(row) => {
                 let row = SkillRow { active: false, made_room: true, changed: now, ..row };

@@ -12,7 +12,6 @@ use crate::compute::vars;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 use farebox_common::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network, nodes};
 use farebox_evm::address::Address;
@@ -209,7 +208,7 @@ fn own_routes(reader: &mut Reader) -> String {
     };
     let path = |route: &Value| route.get("path").and_then(Value::as_str).map(ToString::to_string);
     let is_till = |route: &Value| path(route).is_some_and(|path| path.starts_with(TILL));
-    let has_till = routes.iter().any(is_till) || planted(Mutant::TablesTakeTheTillAway);
+    let has_till = routes.iter().any(is_till);
     if reader.is_bound("CONFIG") && vars::has_till(reader) && !has_till {
         let remedy = "has no route for the till of the exchange, and with the first skill these routes \
              take the place of the gate's ROUTES; write the till's route here too";

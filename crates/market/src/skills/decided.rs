@@ -17,7 +17,6 @@ use super::row::{Charges, Ending, InvocationRow, Moved, Phase};
 use super::spend::{add_ending, find_spend, give_back, take_back};
 use crate::grant::Grant;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::decision::{ENCODING, REMOVED, TRUNCATED};
 
 /// Milliseconds for which a client's Worker asks again.
@@ -79,9 +78,7 @@ impl NamedTransaction {
         let is_confirmed = text("status") == "confirmed" && key == Some(named);
         match named {
             "" => Self::Unknown,
-            _ if is_confirmed || is_spent && planted(Mutant::ClaimsAreShown) => {
-                Self::Shown(named.to_string())
-            }
+            _ if is_confirmed => Self::Shown(named.to_string()),
             _ => Self::Claimed(named.to_string()),
         }
     }
@@ -120,7 +117,7 @@ impl Word {
             | "paid_fulfillment_failed" => {}
             _ => {
                 let code = text(&body, "code");
-                let is_missing = code == "not_found" || planted(Mutant::AnyMissIsUnasked);
+                let is_missing = code == "not_found";
                 return match answer.status {
                     404 if is_missing => Self::Missing,
                     // A page of something else says nothing.
@@ -171,7 +168,7 @@ impl PaymentDecisions<'_> {
         let Some(row) = books.invocation(id)? else {
             return self.bookings.follow(books, id, moment);
         };
-        let is_held = row.fence == grant.fence || planted(Mutant::OldGrantsCount);
+        let is_held = row.fence == grant.fence;
         if !is_held || !matches!(row.phase, Phase::Paying | Phase::Doubtful) {
             return self.bookings.answer_late(books, id);
         }
@@ -230,9 +227,7 @@ impl PaymentDecisions<'_> {
             },
             "paid_fulfillment_failed" => Finish::paid_failed(Moved::Yes, FAILED),
             // Whoever refused what was signed can settle it until it ends.
-            "inconclusive" | "execution_failed" if !planted(Mutant::DoubtIsUnpaid) => {
-                Finish::paid_failed(Moved::Unknown, FAILED)
-            }
+            "inconclusive" | "execution_failed" => Finish::paid_failed(Moved::Unknown, FAILED),
             "deny" | "preflight_failed" if told.figures.is_some() => {
                 Finish::unaffordable(told.figures.clone())
             }
@@ -354,10 +349,7 @@ fn ask_again<B: Rows>(books: &B, row: InvocationRow, moment: Now<'_>) -> Applied
     }
     let owner = books.skill(&row.skill)?.map(|skill| skill.owner).unwrap_or_default();
     // Whoever asks is at it until the answer comes.
-    let lease = match planted(Mutant::AsksHaveTheFirstLease) {
-        true => row.lease,
-        false => now.saturating_add(PAY_LEASE_MS),
-    };
+    let lease = now.saturating_add(PAY_LEASE_MS);
     let row = InvocationRow { asks: row.asks.saturating_add(1), lease, due: Some(lease), ..row };
     let order = write_order(&row, &owner, AGAIN_MS);
     let changes = Vec::from([Change::Invocation(Box::new(row))]);
@@ -395,14 +387,14 @@ fn find_transaction<B: Rows>(
     }
     let Some(other) = books.invocation_by_tx(&row.network, named)? else {
         let departed = books.departed_by_tx(&row.network, named)?;
-        let is_free = departed.is_none() || planted(Mutant::DepartedIsForgotten);
+        let is_free = departed.is_none();
         return Ok(found(if is_free { named } else { "" }, None));
     };
-    if other.id == row.id || planted(Mutant::TransactionsServeTwice) {
+    if other.id == row.id {
         return Ok(found(named, None));
     }
     // One that another invocation has is a merchant's lie: of this one, or of that.
-    if !is_shown || other.is_shown || planted(Mutant::ClaimsKeepTransactions) {
+    if !is_shown || other.is_shown {
         return Ok(found("", None));
     }
     // The other one is looked up anew, which tells its own.

@@ -4,7 +4,6 @@ use alloc::string::String;
 
 use super::offered::Offered;
 use super::page::CallLines;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::text::{Markdown, Yaml};
 
 /// Says of what sellers say whose word it is: agents read it beside the market's own.
@@ -93,7 +92,7 @@ pub fn write_skill_document(url: &str, skill: &Offered) -> String {
         &skill.description,
     ]
     .concat();
-    let about = if planted(Mutant::SellersSpeakForMarket) { &skill.description } else { &about };
+    let about = &about;
     Markdown::fill(
         "{}# {}\n\nThe seller says:\n\n> {}\n\n{}\n\n- Price: {} {} a call, on {}\n- Seller: {}\n- Address: {}\n- Version: {}\n{}\n\
          ## Call\n\nWith a wallet:\n\n{}\nAs an agent without one, whose treasury pays:\n\n{}{}",

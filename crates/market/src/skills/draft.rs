@@ -14,7 +14,6 @@ use super::table::TableDraft;
 use crate::text::{Members, list, quoted};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::text::single_line;
 
 /// Number of the layout of routes. Raise it with each change of what a route says or weighs: what an
@@ -50,9 +49,7 @@ impl GateTable<'_> {
         }
         let mut routes = Vec::new();
         let mut sold = books.catalogue(None, u32::MAX)?;
-        if !planted(Mutant::PlacesAreLeftOut) {
-            sold.sort_by_key(|(skill, _)| skill.has_place(moment.now));
-        }
+        sold.sort_by_key(|(skill, _)| skill.has_place(moment.now));
         for (skill, version) in sold {
             for route in self.routes_of(&skill, &version) {
                 routes.push((skill.id.clone(), route));
@@ -92,10 +89,7 @@ impl GateTable<'_> {
         // another one, which the gate refuses.
         let is_sold_on =
             |network: &ChainId| version.networks.iter().any(|it| network.as_str() == it);
-        let everywhere = match planted(Mutant::NetworksAreOnlyCounted) {
-            true => version.networks.len() == self.networks.len(),
-            false => self.networks.iter().all(is_sold_on),
-        };
+        let everywhere = self.networks.iter().all(is_sold_on);
         let served = self.networks.iter().find(|network| is_sold_on(network));
         let first = served.map(ChainId::as_str).or(version.networks.first().map(String::as_str));
         let single = |members: Members| match first {
@@ -139,7 +133,7 @@ pub(super) fn note_written<B: Rows>(
     moment: Now<'_>,
 ) -> Applied<B> {
     let table = books.table()?;
-    let is_newest = revision == table.wanted || planted(Mutant::OldTablesCount);
+    let is_newest = revision == table.wanted;
     let written = if is_newest { table.wanted } else { table.written.max(revision) };
     let written = written.min(table.wanted);
     // At most one write a second.
@@ -200,7 +194,7 @@ fn route(path: &str, method: &str, price: &str, pay_to: &str) -> Members {
 /// Name and description in one line that the gate accepts. The gate's documents show it beside words of
 /// the gate, so it begins with whose word it is.
 fn describe(skill: &SkillRow) -> String {
-    let whose = if planted(Mutant::SellersSpeakForGate) { "" } else { "The seller says: " };
+    let whose = "The seller says: ";
     let whole = alloc::format!("{whose}{}: {}", skill.name, skill.description);
     let mut text = String::new();
     for c in single_line(&whole) {

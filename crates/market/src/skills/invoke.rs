@@ -23,7 +23,6 @@ use super::sold::sign_prepaid;
 use crate::text::Members;
 use farebox_base::amount::Amount;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 
 /// Milliseconds to the head of a seller's answer.
@@ -46,7 +45,7 @@ fn check_pack(pack: &PackRow, called: CalledSkill<'_>, now: u64) -> Result<(), R
         return Err(refusal(403, "This pack is for another skill"));
     }
     let standing = Standing::of(pack, now);
-    if standing.serves() || planted(Mutant::PacksNeverEnd) {
+    if standing.serves() {
         return Ok(());
     }
     let body = members(402, "insufficient_balance").text("status", standing.name());
@@ -59,7 +58,7 @@ fn check_payload(version: &VersionRow, members: &Map<String, Value>) -> Result<(
         None | Some(Value::Null) => true,
         Some(payload) => payload.as_object().is_some_and(Map::is_empty),
     };
-    if version.is_bare() && !is_empty && !planted(Mutant::PayloadsAreDropped) {
+    if version.is_bare() && !is_empty {
         let error = "A skill of method GET takes no payload: send none, or buy it with a wallet";
         return Err(refusal(400, error));
     }
@@ -127,7 +126,7 @@ impl Invocations<'_> {
         // A pack gives its calls whatever its seller has done since.
         let Some(skill) = books.skill(&asked.skill)? else { return refuse(refused::no_skill()) };
         let is_own = pack.is_some_and(|pack| pack.is_of(&skill));
-        let is_packed = is_own && !planted(Mutant::PacksEndWithTheirSkill);
+        let is_packed = is_own;
         if !is_packed && !skill.is_listed() {
             return refuse(refused::no_skill());
         }
@@ -169,14 +168,13 @@ impl Invocations<'_> {
         let RequestMark { key, digest } = mark;
         if key.is_empty() {
             let running = books.running(account, digest)?;
-            let running = running.filter(|_| !planted(Mutant::TwinsAreCalled));
             return running.map(|row| self.bookings.follow(books, &row.id, moment)).transpose();
         }
         let known = books.key(account, key)?.filter(|row| row.until > moment.now);
-        let Some(known) = known.filter(|_| !planted(Mutant::CallsAreRepeated)) else {
+        let Some(known) = known else {
             return Ok(None);
         };
-        if known.digest != *digest && !planted(Mutant::CallsServeOthers) {
+        if known.digest != *digest {
             let error = "Idempotency-Key was used for another request";
             return Ok(Some(Decision::reply(refusal(409, error).no_store())));
         }

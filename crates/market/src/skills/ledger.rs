@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::books::{Change, Part, Rows};
 use super::invoke::{account, ledger_id};
 use super::kernel::{Applied, Decision, Now};
-use super::message::{Proven, Response, Viewer};
+use super::message::{Response, Viewer};
 use super::price::{XLM_DECIMALS, cut, plain};
 use super::refused::{self, refusal};
 use super::row::{Ending, InvocationRow, Moved, SpendRow};
@@ -16,7 +16,6 @@ use super::spend::{SUM_DECIMALS, add_ending, find_spend, sum};
 use crate::query::Query;
 use crate::text::{Members, list, number};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 pub(super) mod export;
 pub(super) mod import;
@@ -185,9 +184,6 @@ pub(super) fn show_spend<B: Rows>(books: &B, viewer: &Viewer, agent: &str) -> Ap
 fn scope_of(viewer: &Viewer) -> Option<Option<String>> {
     match viewer {
         Viewer::Operator => Some(None),
-        Viewer::Agent(Proven { .. }) | Viewer::Anyone if planted(Mutant::LedgersAreOpen) => {
-            Some(None)
-        }
         Viewer::Agent(proven) => Some(Some(account(&proven.organization, &proven.agent))),
         Viewer::Anyone => None,
     }

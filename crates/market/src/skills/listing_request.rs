@@ -18,7 +18,6 @@ use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::http::UrlPieces;
 use farebox_base::http::url::{Reach, has_bad_port, is_same_host};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::text::is_hidden;
 use farebox_evm::token;
 use farebox_payer::client::asset::is_dollar;
@@ -177,7 +176,7 @@ impl ListingRequests<'_> {
         let pieces = UrlPieces::of(url).filter(|_| is_plain).ok_or_else(invalid)?;
         let scheme = pieces.scheme.to_ascii_lowercase();
         let reach = Reach::of(pieces.authority);
-        if reach == Some(Reach::Public) && !planted(Mutant::AnyHostIsCalled) {
+        if reach == Some(Reach::Public) {
             if has_bad_port(pieces.authority) {
                 return Err(refusal(400, "callUrl must not name a port of another protocol"));
             }
@@ -190,7 +189,6 @@ impl ListingRequests<'_> {
             (_, None) => Err(invalid()),
             ("http" | "https", Some(Reach::Loopback)) if self.local_sellers => Ok(()),
             ("https", Some(Reach::Public)) => Ok(()),
-            ("https", Some(_)) if planted(Mutant::AnyHostIsCalled) => Ok(()),
             ("https", Some(Reach::Loopback | Reach::Private)) => {
                 Err(refusal(400, "callUrl must be a public address"))
             }
@@ -310,7 +308,7 @@ fn check_query(version: &VersionRow, members: &Map<String, Value>) -> Result<(),
     let is_lost = version.charges == Charges::Gate
         && version.has_query()
         && (version.settle == "before" || is_asked);
-    if is_lost && !planted(Mutant::QueriesAreLost) {
+    if is_lost {
         let error = "callUrl must have no query where settle is before, or where input is a query";
         return Err(refusal(400, error));
     }
@@ -381,7 +379,7 @@ fn read_packs(members: &Map<String, Value>) -> Result<String, Response> {
         let amount = Amount::from_price(price, USD_DECIMALS).map_err(|_| wrong())?;
         // A call costs at least what the smallest payment is: each leaves a row.
         let least = Amount::from_u64(calls_of(plan).ok_or_else(wrong)?);
-        if amount < least && !planted(Mutant::PacksCostNothing) {
+        if amount < least {
             return Err(refusal(400, "packs must cost at least $0.000001 for each call"));
         }
         priced = priced.text(plan, number(&amount.to_decimal(USD_DECIMALS)));

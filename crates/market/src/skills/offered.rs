@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::row::TableRow;
 use crate::text::{Members, list, number, quoted};
-use farebox_base::mutant::{Mutant, planted};
 
 /// Longest summary, bytes, before it says that there is more.
 const SUMMARY_BYTES: usize = 256;
@@ -125,9 +124,7 @@ impl Offered {
     /// and a query of it may hold a key.
     fn shown_url(&self) -> &str {
         match self.call_url.split_once('?') {
-            Some((url, _)) if self.charges == "gate" && !planted(Mutant::SellersKeysAreShown) => {
-                url
-            }
+            Some((url, _)) if self.charges == "gate" => url,
             _ => &self.call_url,
         }
     }

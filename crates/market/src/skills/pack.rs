@@ -15,7 +15,6 @@ use super::row::{Charges, PackRow, SkillRow, VersionRow};
 use crate::text::Members;
 use farebox_base::encoding::{base32, hex};
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::{Secret, ct_eq};
 
 /// Milliseconds of a cycle.
@@ -90,9 +89,7 @@ pub(super) fn sell_pack<B: Rows>(
     moment: Now<'_>,
 ) -> Applied<B> {
     let secret = make_secret(secret, &sale.payment);
-    if let Some(pack) = books.pack_by_payment(&sale.payment)?
-        && !planted(Mutant::PacksAreRepeated)
-    {
+    if let Some(pack) = books.pack_by_payment(&sale.payment)? {
         let shown = write_pack(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
         return Ok(Decision::reply(answer_sale(shown)));
     }
@@ -101,8 +98,8 @@ pub(super) fn sell_pack<B: Rows>(
     };
     let skill = or_reply!(books.skill(id)?.ok_or_else(refused::no_skill));
     // What was settled already is given.
-    let is_settled = !sale.transaction.is_empty() && !planted(Mutant::PaidPacksAreKept);
-    if !skill.active && !is_settled && !planted(Mutant::GoneIsSold) {
+    let is_settled = !sale.transaction.is_empty();
+    if !skill.active && !is_settled {
         let error = "Skill is not sold any more; nothing was delivered";
         return Ok(Decision::reply(refusal(410, error)));
     }

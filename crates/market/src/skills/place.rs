@@ -11,7 +11,6 @@ use super::price::{USD_DECIMALS, cut};
 use super::row::{Charges, FOR_EVER, InvocationRow, Moved, Room, SkillRow, VersionRow};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::token::{self, Token};
 use farebox_payer::client::asset::is_dollar;
@@ -33,8 +32,7 @@ const REMEMBERED_MS: u64 = 3 * 86_400_000;
 pub(super) fn note_use(skill: SkillRow, moved: Amount, now: u64) -> Option<Change> {
     let place_until = extend_place(&skill, moved, now);
     let is_worth = place_until >= now.saturating_add(REMEMBERED_MS);
-    let is_worth = is_worth || planted(Mutant::CallsAreRemembered);
-    let is_used = is_worth && !planted(Mutant::UsedIsForgotten);
+    let is_used = is_worth;
     let is_new = is_used && !skill.used || !skill.called;
     let is_far = skill.place_until.saturating_add(STEP_MS) >= now.saturating_add(MAX_AHEAD_MS);
     let is_kept = place_until > skill.place_until && !is_far;
@@ -46,7 +44,6 @@ pub(super) fn note_use(skill: SkillRow, moved: Amount, now: u64) -> Option<Chang
 /// Until when a skill has its place after so many millionths of a dollar have moved for it.
 fn extend_place(skill: &SkillRow, moved: Amount, now: u64) -> u64 {
     let micros: u64 = moved.to_string().parse().unwrap_or(u64::MAX);
-    let micros = if micros > 0 && planted(Mutant::DustKeepsPlaces) { u64::MAX } else { micros };
     let ms = micros.saturating_mul(MICRO_MS).checked_div(kib_of(skill.room)).unwrap_or_default();
     let end = now.saturating_add(MAX_AHEAD_MS);
     let kept = skill.place_until.max(now).saturating_add(ms).min(end);
@@ -56,7 +53,7 @@ fn extend_place(skill: &SkillRow, moved: Amount, now: u64) -> u64 {
 /// The skill with another room: what kept its place keeps one of more KiB for less.
 pub(super) fn resize(skill: SkillRow, room: Room, now: u64) -> SkillRow {
     let (had, has) = (kib_of(skill.room), kib_of(room));
-    let is_more = has > had && skill.place_until != FOR_EVER && !planted(Mutant::PlacesGrow);
+    let is_more = has > had && skill.place_until != FOR_EVER;
     if !is_more || !skill.has_place(now) {
         return SkillRow { room, ..skill };
     }
@@ -73,7 +70,7 @@ fn kib_of(room: Room) -> u64 {
 /// Millionths of a dollar that a sale has moved: none, where the gate settles after the delivery and
 /// tells no one here of it.
 pub(super) fn moved_by(sale: &Sale) -> Amount {
-    if sale.transaction.is_empty() && !planted(Mutant::ShownMoneyKeepsPlaces) {
+    if sale.transaction.is_empty() {
         return Amount::ZERO;
     }
     let chain = ChainId::parse(&sale.network).ok();
@@ -102,7 +99,7 @@ pub(super) fn note_payment<B: Rows>(
     let version = books.version(&row.skill, &row.version)?;
     let counts = |version: &VersionRow| match version.charges {
         Charges::Gate => version.settle != "before",
-        Charges::Seller => row.is_shown || planted(Mutant::SellersVouchForMoney),
+        Charges::Seller => row.is_shown,
     };
     let Some(skill) = books.skill(&row.skill)?.filter(|_| version.as_ref().is_some_and(counts))
     else {

@@ -9,7 +9,6 @@ use super::row::VersionRow;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::jcs;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::token;
 
@@ -123,14 +122,14 @@ pub fn signed_text(price: Option<&Value>, xlm: Option<&Value>) -> String {
 /// Whether the gate may sell by the prices of a version. What it has settled is served by any that it
 /// ever sold: it may have rested for long with an old table, and a refusal would keep the money.
 pub(super) fn may_sell(version: &VersionRow, sale: &Sale, now: u64) -> bool {
-    let is_settled = !sale.transaction.is_empty() && !planted(Mutant::SettledPricesEnd);
+    let is_settled = !sale.transaction.is_empty();
     match version.until {
         None => true,
         // A newer one was there when it was published.
         Some(0) => false,
         Some(until) => {
             let is_fresh = now <= until.saturating_add(GRACE_MS);
-            is_fresh || is_settled || planted(Mutant::OldPricesBuy)
+            is_fresh || is_settled
         }
     }
 }
@@ -149,8 +148,7 @@ pub(super) fn is_price(sale: &Sale, price: &str, asset: &str, networks: &[String
 /// Whether a sale was paid with this price in the usual token of its network: that for which the gate
 /// asks there on a route that names none.
 pub(super) fn is_usual_price(sale: &Sale, price: &str, networks: &[String]) -> bool {
-    let first = networks.first().filter(|_| planted(Mutant::FirstTokensPayAlone));
-    let network = ChainId::parse(first.unwrap_or(&sale.network)).ok();
+    let network = ChainId::parse(&sale.network).ok();
     let usual = network.as_ref().and_then(token::default_for);
     usual.is_some_and(|token| is_price(sale, price, token.symbol, networks))
 }

@@ -11,7 +11,6 @@ use super::price::signed_text;
 use super::refused;
 use super::row::NonceRow;
 use farebox_base::encoding::{hex, jcs};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::eip712::TypedData;
 use farebox_evm::signature::Signature;
@@ -137,7 +136,7 @@ impl SignedAct<'_> {
             return Ok(Err(refused::bad_proof("proof must have nonce, validBefore and signature")));
         };
         let now_secs = now.checked_div(1000).unwrap_or_default();
-        if terms.valid_before <= now_secs && !planted(Mutant::ProofsForEver) {
+        if terms.valid_before <= now_secs {
             return Ok(Err(refused::bad_proof("proof has expired")));
         }
         if terms.valid_before > now_secs.saturating_add(MAX_SECS) {
@@ -151,11 +150,11 @@ impl SignedAct<'_> {
         let Some(signer) = signer else {
             return Ok(Err(refused::bad_proof("proof is not a signature")));
         };
-        if signer != *self.owner && !planted(Mutant::AnyWalletOwns) {
+        if signer != *self.owner {
             return Ok(Err(refused::not_owner()));
         }
         let owner = self.owner.to_checksum();
-        if books.has_nonce(&owner, &terms.nonce)? && !planted(Mutant::ProofsServeTwice) {
+        if books.has_nonce(&owner, &terms.nonce)? {
             return Ok(Err(refused::bad_proof("proof was used already")));
         }
         let until = terms.valid_before.saturating_add(1).saturating_mul(1000);
@@ -165,10 +164,7 @@ impl SignedAct<'_> {
 
 /// SHA-256 of a body's canonical form without its proof, `0x` hex.
 fn digest_content(body: &Map<String, Value>) -> String {
-    let text = match planted(Mutant::ContentIsNotSigned) {
-        false => jcs::object_text_without(body, "proof"),
-        true => String::new(),
-    };
+    let text = jcs::object_text_without(body, "proof");
     hex::encode_prefixed(&Sha256::digest(text.as_bytes()))
 }
 

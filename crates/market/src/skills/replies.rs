@@ -10,7 +10,6 @@ use super::price::USD_DECIMALS;
 use super::row::{FOR_EVER, InvocationRow, KeyRow, Moved, PackRow, ReplyRow, ReplyWorth};
 use super::spend::SUM_DECIMALS;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which a short answer is kept, and a key for which nothing was paid.
 const KEEP_MS: u64 = 30 * 86_400_000;
@@ -42,7 +41,7 @@ pub(super) fn keep_reply(
 ) -> ReplyRow {
     let bytes = size_of(&response.headers, &response.body);
     let is_long = bytes > SHORT_BYTES;
-    let keep = if row.key.is_empty() && !planted(Mutant::RepliesPileUp) {
+    let keep = if row.key.is_empty() {
         FOLLOWED_MS
     } else if is_long {
         LONG_MS
@@ -64,7 +63,7 @@ pub(super) fn keep_reply(
 /// The payment for the answer to an ended invocation.
 pub(super) fn find_worth<B: Rows>(books: &B, row: &InvocationRow) -> Result<ReplyWorth, B::Error> {
     if row.paid == Moved::Yes {
-        let is_shown = row.is_shown || planted(Mutant::SellersVouchForAnswers);
+        let is_shown = row.is_shown;
         let counted = Amount::from_atomic(&row.counted).unwrap_or(Amount::ZERO);
         let is_enough = counted >= least();
         return Ok(match (is_shown, is_enough) {
@@ -90,9 +89,7 @@ fn least() -> Amount {
 /// so that it pays once; where a call of a pack was used, for as long as a pack that was just sold,
 /// so that it uses one.
 pub(super) fn key_of(row: &InvocationRow, now: u64) -> Option<Change> {
-    let until = if planted(Mutant::KeysPayAgain) {
-        now.saturating_add(KEEP_MS)
-    } else if row.paid != Moved::No || !row.pack.is_empty() && planted(Mutant::PackKeysStay) {
+    let until = if row.paid != Moved::No {
         FOR_EVER
     } else if !row.pack.is_empty() {
         now.saturating_add(CYCLE_MS).saturating_add(PACK_GRACE_MS)
@@ -134,8 +131,8 @@ pub(super) fn make_room<B: Rows>(
         gone.push(id);
     }
     // Most often one or two are enough.
-    for limit in [STEP, if planted(Mutant::SmallRepliesFillTheStore) { STEP } else { MOST }] {
-        if all <= MAX_BYTES || planted(Mutant::RepliesFillTheStore) {
+    for limit in [STEP, MOST] {
+        if all <= MAX_BYTES {
             break;
         }
         for (id, bytes) in books.replies_first(limit)? {

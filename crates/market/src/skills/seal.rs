@@ -6,7 +6,6 @@ use alloc::string::String;
 use super::row::SkillRow;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 
 /// The secret that the market shares with the owner of a skill, for the origin of this URL. No other
@@ -15,7 +14,7 @@ pub(super) fn seller_secret(secret: &Secret<String>, skill: &SkillRow, call_url:
     let rotation = format!("{}", skill.rotation);
     let [origin, owner, rotation] =
         [origin_of(call_url), &skill.owner, &rotation].map(str::as_bytes);
-    let parts = if skill.since == 0 || planted(Mutant::SkillsShareSecrets) {
+    let parts = if skill.since == 0 {
         hash::sha256(&[b"farebox seller 1".as_slice(), origin, owner, rotation])
     } else {
         let since = format!("{}", skill.since);

@@ -19,7 +19,6 @@ use super::message::{Answer, Chore, ShelfDraft};
 use super::refused;
 use super::row::{ArchiveRow, InvocationRow, SHELF, ShelfRow};
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Bytes of a shelf above which it takes no further row.
 const SHELF_BYTES: usize = 2 * 1024 * 1024;
@@ -131,7 +130,7 @@ impl Archive {
             // A row has ended meanwhile: this is another shelf.
             return try_again(now, archive.failures);
         }
-        if read != Some(draft.text.as_str()) && !planted(Mutant::ShelvesAreNotRead) {
+        if read != Some(draft.text.as_str()) {
             let doublings = u32::try_from(archive.failures.min(10)).unwrap_or(10);
             let wait = BACKOFF_MS.saturating_mul(2_u64.saturating_pow(doublings));
             let due = now.saturating_add(wait.min(MAX_BACKOFF_MS));

@@ -18,7 +18,6 @@ use super::seal::{seller_secret, target_of};
 use crate::gate::signature;
 use crate::text::Members;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::Secret;
 
 /// Milliseconds to the head of a seller's answer.
@@ -55,13 +54,12 @@ impl Sales<'_> {
             .collect();
         // What was settled already is served.
         let is_gone = !skill.active && sale.transaction.is_empty();
-        if fresh.is_empty() || is_gone && !planted(Mutant::GoneIsSold) {
+        if fresh.is_empty() || is_gone {
             let error = "Skill is not sold any more; nothing was delivered";
             return Ok(Decision::reply(refusal(410, error)));
         }
         let is_paid = |version: &&&VersionRow| {
             is_price(sale, &version.price, &version.asset, &version.networks)
-                || planted(Mutant::AnyPriceBuys)
         };
         let latest = fresh.iter().filter(|version| version.until.is_none());
         let paid = || latest.clone().chain(&fresh).filter(is_paid);
@@ -71,12 +69,12 @@ impl Sales<'_> {
         };
         // The gate may have sold an earlier version that costs the same.
         let fitting = paid().find(|version| check_request(version, sale).is_ok());
-        let version = fitting.filter(|_| !planted(Mutant::PriceAloneChooses)).unwrap_or(first);
+        let version = fitting.unwrap_or(first);
         or_reply!(check_request(version, sale));
         let forward = forward(self.secret, &skill, version, sale, moment);
         let answer = Answer::Forward(Box::new(forward));
         // With `after` an invocation tells of it, and no one of a direct sale.
-        let is_told_twice = version.settle != "before" && !planted(Mutant::MoneyCountsTwice);
+        let is_told_twice = version.settle != "before";
         let moved = if is_told_twice { Amount::ZERO } else { moved_by(sale) };
         let noted = note_use(skill, moved, moment.now);
         Ok(Decision { answer, changes: noted.into_iter().collect() })
@@ -100,7 +98,7 @@ impl Sales<'_> {
             return Ok(Decision::reply(refusal(409, "The fee of this skill is paid already")));
         }
         let may_be_sold = skill.active || skill.made_room;
-        if !may_be_sold && !planted(Mutant::GonePaysItsFee) {
+        if !may_be_sold {
             return Ok(Decision::reply(refusal(409, "This skill was taken back")));
         }
         let version = or_reply!(books.version(id, &skill.latest)?.ok_or_else(refused::no_skill));
@@ -122,7 +120,7 @@ impl Sales<'_> {
     fn is_fee(&self, sale: &Sale, skill: &SkillRow, version: &VersionRow) -> bool {
         let mut networks: Vec<String> =
             self.table.networks.iter().map(ToString::to_string).collect();
-        let told = skill.told_fee.as_deref().filter(|_| !planted(Mutant::FormerFeesAreLost));
+        let told = skill.told_fee.as_deref();
         if told.is_some() {
             networks.extend(version.networks.iter().cloned());
         }

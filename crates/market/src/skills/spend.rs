@@ -7,7 +7,6 @@ use super::books::Rows;
 use super::row::{Ending, InvocationRow, SpendRow, SpendTally};
 use crate::day::{counted_day, day_number, day_start};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Fraction digits of sums.
 pub(super) const SUM_DECIMALS: u8 = 18;
@@ -63,7 +62,7 @@ pub(super) fn counted_on(spend: &SpendRow, now: u64) -> Amount {
 pub(super) fn give_back(spend: &mut SpendRow, row: &mut InvocationRow, now: u64) {
     let held = Amount::from_atomic(&row.counted).unwrap_or(Amount::ZERO);
     // Where the terms come after midnight, that is another day than that of the invocation.
-    let kept = row.counted_day.filter(|_| !planted(Mutant::DaysAreOfInvocations));
+    let kept = row.counted_day;
     let counted_in = kept.unwrap_or_else(|| day_start(day_number(row.invoked)));
     if spend.day == counted_in && spend.day == day_of(spend, now) {
         let rest = counted_on(spend, now).checked_sub(held).unwrap_or(Amount::ZERO);
@@ -80,12 +79,12 @@ pub(super) fn add_ending(spend: &mut SpendRow, row: &InvocationRow) {
         Ending::Free => spend.free = more(spend.free),
         Ending::NotPaidFailed => spend.not_paid_failed = more(spend.not_paid_failed),
         Ending::InsufficientBalance => spend.insufficient = more(spend.insufficient),
-        Ending::PaidFailed if !planted(Mutant::FailuresAreSuccesses) => {
+        Ending::PaidFailed => {
             spend.paid_failed = more(spend.paid_failed);
             spend.failed_xlm = sum(&spend.failed_xlm, &row.xlm);
             change_tally(spend, &row.asset, |it| it.failed = sum(&it.failed, &row.amount));
         }
-        Ending::PaidOk | Ending::PaidFailed => {
+        Ending::PaidOk => {
             spend.paid_ok = more(spend.paid_ok);
             spend.xlm = sum(&spend.xlm, &row.xlm);
             change_tally(spend, &row.asset, |it| it.spent = sum(&it.spent, &row.amount));

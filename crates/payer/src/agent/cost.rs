@@ -12,7 +12,6 @@ use super::json::Json;
 use super::money;
 use super::requirement::{AmountType, Requirement};
 use super::text::identifier;
-use farebox_base::mutant::{Mutant, planted};
 
 /// The sentence; `None` if a part of it is not known.
 ///
@@ -34,9 +33,7 @@ pub fn summary(requirement: &Requirement, accept: &Json) -> Option<String> {
     let amount = of_minor.or_else(|| requirement.amount.clone())?;
     let given = accept.at(&["extra", "name"]).and_then(Json::text);
     let name = match known {
-        Some(known) => given
-            .filter(|name| known.names.contains(name) || planted(Mutant::NamesAreBelieved))
-            .unwrap_or(known.symbol),
+        Some(known) => given.filter(|name| known.names.contains(name)).unwrap_or(known.symbol),
         // A contract may call itself as it likes.
         None if is_contract(asset) => asset,
         None => given.filter(|name| is_symbol(name)).unwrap_or(asset),

@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 
 use super::json::Json;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::text::cut;
 use farebox_wire::mpp::SCHEME;
 use farebox_wire::mpp::charge::METHOD;
@@ -59,7 +58,7 @@ impl Protocol {
 /// ```
 #[must_use]
 pub fn detect(status: u16, headers: &Headers, body: &str) -> Option<Protocol> {
-    if status != 402 && !planted(Mutant::AnyStatusAsks) {
+    if status != 402 {
         return None;
     }
     let asked = schemes(&headers.joined("www-authenticate").unwrap_or_default());

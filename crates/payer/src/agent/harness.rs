@@ -9,7 +9,6 @@ use alloc::string::String;
 
 use super::json::Json;
 use super::validation::NextAction;
-use farebox_base::mutant::{Mutant, planted};
 
 /// State of a prepared request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,9 +71,6 @@ impl PreparationState {
     pub fn after(self, event: Event) -> Self {
         match (self, event) {
             (Self::Active | Self::Unresolved, Event::Begin) => Self::Executing,
-            (Self::Consumed, Event::Supersede) if planted(Mutant::ConsumedReturns) => {
-                Self::Superseded
-            }
             (Self::Executing, Event::Finish) => Self::Consumed,
             // A record that was read after a crash is executing, and no process works on it.
             (Self::Executing, Event::Lose) => Self::Unresolved,
@@ -209,7 +205,6 @@ impl Record<'_> {
         match self.state_at(now_ms) {
             PreparationState::Expired => Err(Rejection::Expired),
             PreparationState::Superseded => Err(Rejection::Superseded(self.superseded_by)),
-            PreparationState::Executing if planted(Mutant::ExecutingTwice) => Ok(()),
             PreparationState::Executing | PreparationState::Consumed => Err(Rejection::Consumed),
             PreparationState::Active | PreparationState::Unresolved => match self.next {
                 NextAction::Execute => Ok(()),

@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 use super::candidate::Candidate;
 use super::json::Json;
 use super::text::bounded;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// Milliseconds between two questions.
@@ -87,7 +86,7 @@ pub fn checked(link: &Json, expected: &Json, now: u64) -> Json {
             "token" | "recipient" => text.eq_ignore_ascii_case(wanted),
             _ => text == wanted,
         };
-        same && !wanted.is_empty() || planted(Mutant::LinksAreTrusted)
+        same && !wanted.is_empty()
     };
     let mut differs: Vec<&str> = Vec::new();
     differs.extend(facts.iter().filter(|(name, text)| !is_expected(name, text)).map(|it| it.0));

@@ -12,7 +12,6 @@ use super::challenge::whole;
 use super::json::Json;
 use super::pool::Choice;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Time in which a quote can be confirmed and paid, milliseconds.
 pub const TTL_MS: u64 = 300_000;
@@ -163,7 +162,7 @@ impl Quote {
     /// Whether `owner` may use it now.
     fn admit(&self, owner: &str, now_ms: u64) -> Result<(), Refusal> {
         // A stranger hears the same of every quote that is not theirs.
-        if self.owner != owner && !planted(Mutant::QuoteOfAnyone) {
+        if self.owner != owner {
             return Err(Refusal::CrossUser);
         }
         match self.stage {
@@ -171,7 +170,7 @@ impl Quote {
             // What was begun has an end of its own.
             Stage::Paying | Stage::Unresolved | Stage::Done => Ok(()),
             Stage::Quoted | Stage::Shown | Stage::Confirmed => {
-                let is_over = now_ms >= self.expires_ms && !planted(Mutant::QuoteForEver);
+                let is_over = now_ms >= self.expires_ms;
                 if is_over { Err(Refusal::Missing) } else { Ok(()) }
             }
         }
@@ -259,17 +258,14 @@ impl Quote {
             Stage::Confirmed => {
                 let given = self.bound(choice, token);
                 let is_it = self.confirmation.as_ref() == Some(&given);
-                if !is_it && !planted(Mutant::AnyTokenPays) {
+                if !is_it {
                     return Err(Refusal::Unconfirmed);
                 }
                 self.stage = Stage::Paying;
-                if !planted(Mutant::TokenStays) {
-                    self.confirmation = None;
-                }
+                self.confirmation = None;
                 self.shown = Some(choice.index);
                 Ok(Pay::Begin(choice.index))
             }
-            Stage::Paying if planted(Mutant::TokenStays) => Ok(Pay::Begin(choice.index)),
             Stage::Paying => Ok(Pay::Pending),
             Stage::Unresolved => {
                 self.stage = Stage::Paying;

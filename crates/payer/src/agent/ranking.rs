@@ -12,7 +12,6 @@ use super::json::Json;
 use super::pool::{Choice, Kind};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 
 /// The ways in the order in which they are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,7 +57,6 @@ impl Wallet {
     #[must_use]
     pub fn signs(&self, choice: &Choice) -> bool {
         self.signs.as_ref().is_none_or(|signs| signs.contains(&choice.scheme))
-            || planted(Mutant::AnySchemeSigns)
     }
 
     /// Whether it holds the amount; `None` if that is not known.
@@ -73,8 +71,7 @@ impl Wallet {
         };
         let held = balances.iter().find(is_it).map_or(Amount::ZERO, |(_, _, held)| *held);
         // A balance below the amount is as good as none.
-        let enough =
-            if planted(Mutant::AnyBalanceIsEnough) { !held.is_zero() } else { held >= needed };
+        let enough = held >= needed;
         Some(enough && !held.is_zero())
     }
 

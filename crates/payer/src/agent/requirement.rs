@@ -10,7 +10,6 @@ use super::json::Json;
 use super::money;
 use super::text::{MAX_TEXT, bounded};
 use farebox_base::encoding::base64;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_wire::mpp::SCHEME;
 
 /// Whether the amount is what is paid, or the most that may be.
@@ -88,10 +87,7 @@ impl Requirement {
             .or_else(|| whole(extra("decimals")));
         // A known token has its own decimals: others would show another price than is paid.
         let pinned = accept.text_of("asset").and_then(asset::known).map(|known| known.precision);
-        let precision = match planted(Mutant::DecimalsAreBelieved) {
-            true => precision,
-            false => precision.map(|told| pinned.unwrap_or(told)),
-        };
+        let precision = precision.map(|told| pinned.unwrap_or(told));
         let amount = minor
             .as_deref()
             .zip(precision)

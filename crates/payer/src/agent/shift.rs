@@ -7,7 +7,6 @@ use super::purchase::order::is_of_profile;
 use super::purchase::terms::exceeds;
 use super::text::bounded;
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::token;
 
@@ -82,10 +81,7 @@ impl Duty {
             (_, 0 | 408 | 429 | 500.., _) => Self::Again,
             // What a proxy, a firewall or a page in between says is nothing about the seller. Where
             // it registers, nothing is at stake yet, and the address may be wrong.
-            (ask, ..)
-                if !is_of_exchange(path, status, answer)
-                    && !planted(Mutant::AnyAnswerIsTheExchange) =>
-            {
+            (ask, ..) if !is_of_exchange(path, status, answer) => {
                 if ask == Ask::Register {
                     Self::Stop
                 } else {
@@ -121,15 +117,11 @@ impl Duty {
                 Ask::Session | Ask::Challenge,
                 403,
                 "SELLER_SESSION_INVALID" | "SELLER_SIGNATURE_INVALID",
-            ) if !planted(Mutant::SessionsOpenSessions) => Self::Prove,
+            ) => Self::Prove,
             (_, 401, _) | (_, 403, "SELLER_SESSION_INVALID" | "SELLER_SIGNATURE_INVALID") => {
                 Self::Session
             }
-            (Ask::Job, _, "JOB_NOT_FOUND" | "SELLER_MISMATCH" | "INVALID_JOB_STATE")
-                if !planted(Mutant::LostJobsAreKept) =>
-            {
-                Self::Drop
-            }
+            (Ask::Job, _, "JOB_NOT_FOUND" | "SELLER_MISMATCH" | "INVALID_JOB_STATE") => Self::Drop,
             _ => Self::Stop,
         }
     }
@@ -195,16 +187,13 @@ impl BondLimit<'_> {
     #[must_use]
     pub fn fault(self, challenge: &Json) -> Option<&'static str> {
         let text = |name| challenge.text_of(name).unwrap_or_default();
-        if planted(Mutant::AnyBondIsPaid) {
-            return None;
-        }
         if !is_of_profile(self.profile, text("network")) {
             return Some("its network is not one of this profile");
         }
         let places = money::precision_of(text("amount_atomic"), text("amount"));
         let token = ChainId::parse(text("network")).ok().zip(Address::parse(text("asset")).ok());
         let token = token.and_then(|(chain, asset)| token::by_address(&chain, &asset));
-        if token.is_none() && !planted(Mutant::BondsInAnyToken) {
+        if token.is_none() {
             return Some("its token is not known");
         }
         // The decimals of a token are not the exchange's to choose.

@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 
 use super::json::Json;
 use super::text::bounded;
-use farebox_base::mutant::{Mutant, planted};
 
 /// The header that proves a subscription.
 const ACCESS: &str = "APP-Access";
@@ -89,7 +88,7 @@ pub fn next(intent: &str, asked: &Json) -> Json {
     let listed = asked.get("subscriptions").map(Json::elements).unwrap_or_default();
     let fits =
         is_it(&terms) && terms.text_of("network") == Some(network) && listed.iter().all(is_it);
-    if !fits && !planted(Mutant::AnySubscriptionContract) {
+    if !fits {
         let text = "The subscription names another contract than the one that is known. Stop: do not sign, and do not try another way.";
         return stop("contract_mismatch", text);
     }
@@ -111,9 +110,7 @@ pub fn next(intent: &str, asked: &Json) -> Json {
         .or(lives(SubscriptionStanding::Pending))
         .or(standings.first().copied());
     match (intent, standing) {
-        ("subscribe", Some(SubscriptionStanding::Active))
-            if !planted(Mutant::ActiveIsSubscribedAgain) =>
-        {
+        ("subscribe", Some(SubscriptionStanding::Active)) => {
             access(SubscriptionStanding::Active, contract, network)
         }
         ("subscribe", Some(SubscriptionStanding::Pending)) => {

@@ -13,7 +13,6 @@ use super::error::{ClientError, Reason};
 use super::offer::{Offer, Way};
 use super::policy::Policy;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_wire::x402::extension::mppx;
 
@@ -100,9 +99,6 @@ impl Challenge {
 
     /// The parts of a 402 that its terms are read from: the rest of it is the server's to fill.
     pub(super) fn parts(headers: &Headers, body: &[u8]) -> (Headers, Vec<u8>) {
-        if planted(Mutant::AnswersAreKeptWhole) {
-            return (headers.clone(), body.to_vec());
-        }
         let mut fields = headers.clone();
         fields.retain(|name, _| {
             [mpp::FIELD, REQUIRED_HEADER].iter().any(|it| name.eq_ignore_ascii_case(it))

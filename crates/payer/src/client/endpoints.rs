@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use super::diagnostic::EndpointState;
 use super::error::{ClientError, Reason, clean};
 use farebox_base::http::UrlPieces;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// States of endpoints, the latest last: rows of method and URL, state, unix seconds, and the
@@ -135,7 +134,6 @@ impl Endpoints {
         for (at, it) in self.0.iter().enumerate() {
             let named = row(it).and_then(|(name, ..)| name.split_once(' '));
             let host = named.map(|(_, url)| host_of(url)).unwrap_or_default();
-            let host = if planted(Mutant::OldestStopsGo) { String::new() } else { host };
             match hosts.iter_mut().find(|(known, ..)| *known == host) {
                 Some((_, _, count)) => *count = count.saturating_add(1),
                 None => hosts.push((host, at, 1)),

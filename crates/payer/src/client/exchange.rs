@@ -40,7 +40,6 @@ use super::purchase::{self, Earlier, Nonces};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TransferMethod;
 use farebox_evm::address::Address;
@@ -231,9 +230,7 @@ impl Exchange {
             Some((key, url)) => purchase::keyed(key, &self.method, url),
             None => *self.nonces.bytes(),
         };
-        if !planted(Mutant::NoncesAreDrawn) {
-            self.nonces = Nonces::Of(id);
-        }
+        self.nonces = Nonces::Of(id);
         self
     }
 
@@ -340,7 +337,7 @@ impl Exchange {
 
     /// The terms without all offers but the pinned one.
     fn pinned(&self, read: Result<Challenge, ClientError>) -> Result<Challenge, ClientError> {
-        let Some(pin) = self.pin.as_ref().filter(|_| !planted(Mutant::PinIsForgotten)) else {
+        let Some(pin) = self.pin.as_ref() else {
             return read;
         };
         let mut challenge = read?;
@@ -385,12 +382,9 @@ impl Exchange {
     fn name_of(&self, offer: &Offer) -> String {
         // What it goes on with is charged instead of what was signed before.
         let goes_on = self.state.is_paid() || matches!(self.going, Going::Ended);
-        let is_elsewhere = self.is_elsewhere && !planted(Mutant::ElsewhereIsUncounted);
+        let is_elsewhere = self.is_elsewhere;
         if goes_on && !is_elsewhere && !self.signed_as.is_empty() {
             return self.signed_as.clone();
-        }
-        if planted(Mutant::PurchaseNamesCharges) {
-            return hex::encode(self.purchase());
         }
         let is_once = match (offer.method, offer.charge()) {
             (TransferMethod::Deferred, _) => false,
@@ -491,12 +485,12 @@ impl Exchange {
         }
         // A wallet that was named late may be charged beside what was signed before.
         let is_new = self.is_anothers(self.payer) && self.name_of(&offer) != self.counted;
-        if is_new && !planted(Mutant::LateAccountsAreKnown) {
+        if is_new {
             return Next::Reserve;
         }
         // What was signed before is counted already, and another signature of its nonce charges nothing more.
         let is_late = !self.state.is_paid() && now > self.counted_at.plus(RECOUNT_SECS);
-        if is_late && !planted(Mutant::CountsBeforeConfirm) {
+        if is_late {
             return Next::Recount;
         }
         let sends = charge.is_some_and(|charge| charge.way == Way::Hash);

@@ -13,7 +13,6 @@ use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::{Cause, TxHash};
 use farebox_evm::address::Address;
 use farebox_evm::signature::Signature;
@@ -93,7 +92,7 @@ pub fn leaves_open(headers: &Headers, problem: &Problem) -> bool {
         Ok(settlement) => settlement.is_some_and(|it| it.is_open()),
         Err(_) => true,
     };
-    is_open && !problem.is_ours && !planted(Mutant::PendingIsRefused)
+    is_open && !problem.is_ours
 }
 
 /// A server's statement about an x402 settlement.
@@ -180,7 +179,7 @@ impl Settlement {
         if self.text("payer").is_some_and(|text| !text.is_empty() && !is_payer(text)) {
             return Err(mismatch("it names a different payer"));
         }
-        let agrees = |amount: Amount| match offer.is_bound() || planted(Mutant::AnyAmountCharged) {
+        let agrees = |amount: Amount| match offer.is_bound() {
             true => amount <= offer.amount,
             false => amount == offer.amount,
         };

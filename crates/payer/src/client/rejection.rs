@@ -13,7 +13,6 @@ use super::challenge::{MAX_HEADER_BYTES, REQUIRED_HEADER};
 use super::error::clean;
 use farebox_base::encoding::json;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_wire::x402::header;
 
 /// A seller's refusal; [`fmt::Display`] is its line: `❌ Seller rejected: <text> (code <code>, HTTP
@@ -71,7 +70,7 @@ impl Rejection {
     /// Spec: x402 v2, HTTP transport, `error` of `PaymentRequired`.
     #[must_use]
     pub fn of_payment(status: u16, headers: &Headers, settled: Option<&str>, body: &[u8]) -> Self {
-        let beside = reason_beside_terms(headers).filter(|_| !planted(Mutant::HeaderUnread));
+        let beside = reason_beside_terms(headers);
         match (beside, settled) {
             (Some(text), _) => Self { text, ..Self::read(status, body) },
             (None, Some(text)) => Self::of(status, text, ""),
@@ -82,7 +81,7 @@ impl Rejection {
     /// Whether the wallet lacks funds, by a reason that is a code.
     #[must_use]
     pub fn is_about_funds(&self) -> bool {
-        self.has_code(&NO_FUNDS) && !planted(Mutant::FundsUntold)
+        self.has_code(&NO_FUNDS)
     }
 
     /// Whether Permit2 may not move the token, or not so much of it, by a reason that is a code.

@@ -12,7 +12,6 @@ use crate::notice;
 use crate::payout::response::failure_notice;
 use crate::row::{AttemptRow, Money, ReceiptFacts, Stage};
 use crate::undelivered::{end_of, outlasts_transfer};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 use farebox_ledger::inquiry::finding::{Finding, Verdict, verdict};
@@ -38,20 +37,16 @@ impl Reports<'_> {
         let claimed = claimed.and_then(|receipt| receipt.transaction.clone());
         let mut held = Held { attempt, decision };
         match (finding, verdict(finding, until, now)) {
-            (Finding::Unconfirmed { transaction }, _) if !planted(Mutant::OneBlockConfirms) => {
+            (Finding::Unconfirmed { transaction }, _) => {
                 show(&mut held, *transaction, now);
                 self.chain.schedule(&mut held.attempt, now);
             }
-            (Finding::Unconfirmed { transaction }, _) => confirm(&mut held, *transaction, now),
             (
                 _,
                 Verdict::Captured(transaction)
                 | Verdict::Late(transaction)
                 | Verdict::Early(transaction),
             ) => confirm(&mut held, transaction, now),
-            (Finding::Unused { .. }, Verdict::Open) if planted(Mutant::UnusedIsVoid) => {
-                return self.expire(books, held, scene);
-            }
             (_, Verdict::Void) => return self.expire(books, held, scene),
             (Finding::Unused { .. }, _) => doubt(&mut held.attempt),
             // An attempt is signed once.
@@ -73,7 +68,7 @@ impl Reports<'_> {
             changes.push(Change::Outbox(notice));
         }
         // A decision never names another transaction than the chain shows, also one that is over.
-        let is_news = was_open || is_other && !planted(Mutant::ClaimsStayTold);
+        let is_news = was_open || is_other;
         if is_news && shown.is_some() {
             self.receipts.put_into(&mut decision, &attempt, scene);
         }
@@ -93,7 +88,7 @@ impl Reports<'_> {
         let Held { mut attempt, mut decision } = held;
         let now = scene.now;
         if let Some(receipt) = &mut attempt.receipt {
-            if !receipt.on_chain && !planted(Mutant::ClaimsAreKept) {
+            if !receipt.on_chain {
                 // The merchant alone named it; it may be that of another payment.
                 (receipt.transaction, receipt.evidence) = (None, ReceiptFacts::UNSHOWN.to_string());
             }
@@ -162,9 +157,7 @@ fn doubt(attempt: &mut AttemptRow) {
             receipt.status = "provisional".to_string();
             receipt.reconciliation = "required".to_string();
         }
-        Some(receipt)
-            if receipt.transaction.is_some() && !planted(Mutant::ClaimsOutliveReadings) =>
-        {
+        Some(receipt) if receipt.transaction.is_some() => {
             // The merchant named another payment's, or the node is late.
             receipt.evidence = ReceiptFacts::DOUBTED.to_string();
         }

@@ -20,7 +20,6 @@ use crate::outcome::Outcome;
 use crate::places::{KINDS, PlacedJob, Places, TakenPlace};
 use crate::row::{AttemptRow, DecisionRow, Money, Stage, Turn};
 use crate::undelivered::{MARGIN_SECS, can_be_sent, is_delivered, may_repeat, stands};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// Maximum times that the alarm sends a payment.
@@ -62,7 +61,7 @@ impl Recovery<'_> {
         attempt.due = attempt.lease;
         decision.stage = Stage::Executing;
         // What was delivered is told until more is.
-        if !was_delivered || planted(Mutant::RepeatsForgetDeliveries) {
+        if !was_delivered {
             DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
                 .write(&mut decision, scene.now.secs());
         }
@@ -155,9 +154,7 @@ impl Recovery<'_> {
         let Held { mut attempt, decision } = held;
         let now = scene.now;
         // Whoever held it holds it no more.
-        if !planted(Mutant::LeasesKeepFences) {
-            attempt.fence = attempt.fence.saturating_add(1);
-        }
+        attempt.fence = attempt.fence.saturating_add(1);
         let parcel = books.parcel(&attempt.id)?;
         let is_late = now.plus(MARGIN_SECS).secs() >= attempt.valid_before;
         let Some(parcel) = parcel.filter(|_| !is_late && attempt.resends < MAX_RESENDS) else {
@@ -171,7 +168,7 @@ impl Recovery<'_> {
         // A token moves under a nonce once, whoever sends it.
         let is_safe = matches!(parcel.method.as_str(), "GET" | "HEAD") || attempt.is_payout();
         let gate = origin(&parcel.url, Locality::Local);
-        let probe = gate.filter(|_| !is_safe && !planted(Mutant::PostsAreRepeated));
+        let probe = gate.filter(|_| !is_safe);
         let probe = probe.map(|origin| format!("{origin}/.well-known/farebox-keys.json"));
         let changes = Vec::from([Change::Attempt(Box::new(attempt))]);
         Ok((Some(Job::Send(order, probe)), changes))
@@ -186,10 +183,7 @@ fn due_in_turn<B: Rows>(
     scene: Now<'_>,
 ) -> Result<Vec<AttemptRow>, B::Error> {
     let mut found = Vec::new();
-    let mut kinds = KINDS;
-    if planted(Mutant::KindsTakeNoTurns) {
-        kinds.reverse();
-    }
+    let kinds = KINDS;
     for turn in kinds {
         // One by one: what is found may leave no place for the next one.
         while places.room(turn) > 0
@@ -211,12 +205,10 @@ fn next_due<B: Rows>(
     scene: Now<'_>,
 ) -> Result<Option<AttemptRow>, B::Error> {
     let mut agents = books.waiting(turn)?;
-    if !planted(Mutant::AgentsTakeNoTurns) {
-        let chance = scene.random.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
-        let start = usize::try_from(chance).ok().and_then(|it| it.checked_rem(agents.len()));
-        agents.rotate_left(start.unwrap_or_default());
-        agents.sort_by_key(|agent| places.count_of(turn, agent));
-    }
+    let chance = scene.random.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    let start = usize::try_from(chance).ok().and_then(|it| it.checked_rem(agents.len()));
+    agents.rotate_left(start.unwrap_or_default());
+    agents.sort_by_key(|agent| places.count_of(turn, agent));
     let busy = places.busy_merchants();
     // Those that have a place may be due again.
     let limit = places.count().saturating_add(1);

@@ -16,7 +16,6 @@ use crate::payout::settlement;
 use crate::receipt::Receipts;
 use crate::row::{Money, NO_NODE, Stage};
 use crate::{notice, refused, undelivered};
-use farebox_base::mutant::{Mutant, planted};
 
 /// Reports about payments, of whoever sent one or read the chain.
 #[derive(Clone, Copy)]
@@ -53,7 +52,7 @@ impl Reports<'_> {
             None => Outcome::lost(),
         };
         // What this version cannot read may be a delivery.
-        let is_read = restored.is_some() || planted(Mutant::UnreadAnswersAreHeard);
+        let is_read = restored.is_some();
         let mut changes = match undelivered::is_delivered(outcome.name) {
             true => answers::take_out(books, &mut held.decision)?,
             false => Vec::new(),
@@ -77,7 +76,7 @@ impl Reports<'_> {
             Ok(held) => held,
             Err(decided) => return Ok(decided),
         };
-        let is_repeat = held.attempt.resends > 0 && !planted(Mutant::RepeatsWereNeverSent);
+        let is_repeat = held.attempt.resends > 0;
         if sent || is_repeat {
             return Ok(self.conclude(held, Outcome::lost(), None, scene));
         }
@@ -119,13 +118,6 @@ impl Reports<'_> {
         decision.heard = answer.is_some();
         attempt.lease = None;
         self.chain.schedule(&mut attempt, scene.now);
-        if planted(Mutant::RefusalsAreVoid) && outcome.name == "execution_failed" {
-            (attempt.money, attempt.due) = (Money::Void, None);
-        }
-        let is_sent = decision.is_payout() && outcome.name == "allow";
-        if planted(Mutant::FacilitatorsAreBelieved) && is_sent {
-            (attempt.money, attempt.due) = (Money::Spent, None);
-        }
         let reply = self.receipts.reply(&decision);
         let mut changes = Vec::new();
         if outcome.is_conflict {
@@ -141,7 +133,7 @@ impl Reports<'_> {
         if is_open && attempt.due.is_none() {
             attempt.due = undelivered::end_of(&attempt);
         }
-        let is_kept = undelivered::may_repeat(&decision) || planted(Mutant::RequestsOutliveUse);
+        let is_kept = undelivered::may_repeat(&decision);
         if is_open && !is_kept {
             changes.push(Change::RequestGone(attempt.id.clone()));
         }

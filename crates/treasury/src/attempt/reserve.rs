@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::report::Reports;
 use super::withdrawn::find_withdrawal;
-use super::{Held, end, restore, restore_approval, void, write_order};
+use super::{Held, restore, restore_approval, void, write_order};
 use crate::answer::{DecisionAnswer, EXECUTING};
 use crate::books::{Change, Rows};
 use crate::chain::ChainReader;
@@ -24,7 +24,6 @@ use crate::terms::{Unpayable, insufficient};
 use crate::{keep, notice, refused};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::account::Account;
 use farebox_evm::eip712::Domain;
@@ -101,9 +100,7 @@ impl Reservations<'_> {
         };
         changes.push(Change::Decision(Box::new(decision)));
         changes.push(Change::Begin(Box::new(attempt), Box::new(parcel)));
-        if !planted(Mutant::ReservesNothing) {
-            changes.extend(chosen.budgets.into_iter().map(Change::Budget));
-        }
+        changes.extend(chosen.budgets.into_iter().map(Change::Budget));
         Decision { answer, changes }
     }
 
@@ -155,7 +152,7 @@ impl Reservations<'_> {
         }
         let sight = balance.map(|reply| WalletSight::read(reply, held.attempt.is_payout()));
         let WalletSight { available, is_used } = sight.unwrap_or_default();
-        if is_used && !planted(Mutant::UsedNoncesFail) {
+        if is_used {
             // Books that were restored have forgotten it: the chain tells whether it is this payout.
             held.attempt.money = Money::Signed;
             let reports = Reports { chain: self.chain, receipts: self.receipts };
@@ -166,11 +163,10 @@ impl Reservations<'_> {
             && available < required
         {
             let notice = Some(Box::new(notice::wallet_short(&held.attempt, available, scene)));
-            let passes = !planted(Mutant::ShortWalletsUseApprovals);
             let short = insufficient(required, available, &prepared.offer);
-            return self.release(books, held, Unpayable { notice, passes, ..short }, scene);
+            return self.release(books, held, Unpayable { notice, passes: true, ..short }, scene);
         }
-        let is_silent = signature.is_none() && !planted(Mutant::SilentSignersUseApprovals);
+        let is_silent = signature.is_none();
         let wallet = self.wallets.iter().find(|wallet| wallet.name == held.attempt.wallet);
         let signature = match (wallet.map(|wallet| &wallet.key), signature) {
             (Some(Key::Held(account)), _) => sign(account, &prepared),
@@ -184,10 +180,7 @@ impl Reservations<'_> {
             return self.release(books, held, why, scene);
         }
         let order = write_order(&held.attempt, &parcel, self.window, now);
-        let change = match planted(Mutant::RequestsLeaveEarly) {
-            true => end(held.attempt),
-            false => Change::Attempt(Box::new(held.attempt)),
-        };
+        let change = Change::Attempt(Box::new(held.attempt));
         Ok(Decision { answer: Answer::Send(Box::new(order)), changes: Vec::from([change]) })
     }
 
@@ -340,7 +333,7 @@ pub(crate) fn find_same_nonce<B: Rows>(
         Change::Begin(row, _) => Some(row.payment()),
         _ => None,
     });
-    let Some(payment) = begun.filter(|_| !planted(Mutant::NoncesAreSignedTwice)) else {
+    let Some(payment) = begun else {
         return Ok(None);
     };
     if let Some(attempt) = books.attempt_by_payment(&payment)? {

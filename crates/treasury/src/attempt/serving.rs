@@ -2,7 +2,6 @@
 
 use crate::books::Rows;
 use crate::row::{AttemptRow, TokenKind, TokenRow};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// Whether a token serves, from what lets a payment be made to what forbids it.
@@ -41,8 +40,7 @@ pub(super) fn is_served<B: Rows>(
     };
     let Some(token) = books.token(id)? else {
         // It ended long ago: what was taken back meanwhile is not known any more.
-        let is_ended = planted(Mutant::GoneTokensAreEnded);
-        return Ok(if is_ended { Serving::Ended } else { Serving::TakenBack });
+        return Ok(Serving::TakenBack);
     };
     let parent = token.parent.as_ref().filter(|_| token.kind == TokenKind::Runtime);
     let of_key = match parent {

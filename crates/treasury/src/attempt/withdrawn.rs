@@ -13,7 +13,6 @@ use crate::policy::judge::{Judged, Subject};
 use crate::row::{AttemptRow, BudgetRow, Verdict};
 use crate::terms::Unpayable;
 use crate::terms::candidates::wallet_for;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_payer::client::offer::Offer;
 
@@ -37,22 +36,16 @@ pub(super) fn find_withdrawal<B: Rows>(
     let denied = |reason: &str| Ok(Some(Unpayable::deny("policy_denied", reason)));
     let agent = books.agent(&attempt.agent)?;
     let may = agent.is_some_and(|agent| !agent.disabled);
-    if !may && !planted(Mutant::DisabledWhileAsked) {
+    if !may {
         return denied("Policy denied: the agent was disabled.");
     }
     let told = Unpayable::deny("policy_denied", NO_TOKEN);
     match is_served(books, attempt, scene.now)? {
         Serving::Serves => {}
-        Serving::Ended if planted(Mutant::EndedWhileAsked) => {}
         Serving::Ended => {
-            let passes = !planted(Mutant::EndedTokensUseApprovals);
-            return Ok(Some(Unpayable { passes, ..told }));
+            return Ok(Some(Unpayable { passes: true, ..told }));
         }
-        Serving::TakenBack if planted(Mutant::RevokedWhileAsked) => {}
         Serving::TakenBack => return Ok(Some(told)),
-    }
-    if planted(Mutant::RulesChangeWhileAsked) {
-        return Ok(None);
     }
     let Some(origin) = origin(&decision.url, locality) else {
         return denied(refusal_of(&decision.url));
@@ -67,24 +60,19 @@ pub(super) fn find_withdrawal<B: Rows>(
         let subject = Subject { offer, origin: &origin, now: scene.now };
         let row = without(books.budget_at(&scope, scene.now)?, attempt, offer);
         let judged = rules.judge(&scope, subject);
-        let mut why = match (judged, rules.afford(&row, offer)) {
+        let why = match (judged, rules.afford(&row, offer)) {
             (Err(denial), _) | (Ok(_), Err(denial)) => Unpayable::denied(denial, offer, scene),
             (Ok(Judged::Review), Ok(_)) if !is_reviewed => {
                 return denied("Policy denied: a review is required since this was decided.");
             }
             (Ok(_), Ok(_)) => continue,
         };
-        why.passes &= !planted(Mutant::FilledBudgetsUseApprovals);
-        if planted(Mutant::FilledBudgetsAreSilent) {
-            (why.figures, why.notice) = (None, None);
-        }
         return Ok(Some(why));
     }
     let asset = &offer.asset;
     let wallet = wallet_for(wallets, &asset.network, &asset.symbol, named.as_deref());
     match wallet {
         Ok(wallet) if wallet.name == attempt.wallet => Ok(None),
-        _ if planted(Mutant::WalletChangesWhileAsked) => Ok(None),
         Ok(_) => denied("Policy denied: another wallet pays since this was decided."),
         Err(why) => Ok(Some(why)),
     }

@@ -8,7 +8,6 @@ use super::environment::Environment;
 use super::wallets::Wallet;
 use crate::policy::Rules;
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 
 /// A wallet on a network: its name, and its address if it is known.
@@ -47,7 +46,7 @@ pub(crate) fn of_rules(
     environment: Environment,
     wallets: &[Wallet],
 ) -> Vec<PayingAccount> {
-    if !rules.pays_anyone() || planted(Mutant::WalletsAreShared) {
+    if !rules.pays_anyone() {
         return Vec::new();
     }
     let named = own.and_then(|own| own.wallet.as_ref()).or(rules.wallet.as_ref());

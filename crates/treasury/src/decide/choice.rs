@@ -13,7 +13,6 @@ use crate::policy::judge::{Denial, Judged, Subject};
 use crate::row::{BudgetRow, Scope};
 use crate::terms::candidates::{ClientLimits, find_candidates, wallet_for};
 use crate::terms::{Terms, Unpayable};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_payer::client::challenge::Challenge;
 use farebox_payer::client::offer::Offer;
 use farebox_payer::client::select::best;
@@ -102,8 +101,7 @@ impl<'t> Choices<'t> {
                 Ok(Ok(Chosen { terms, challenge, place, offer, wallet, judged, budgets }))
             }
             Err(denial) => {
-                let mut why = Unpayable::denied(denial, &offer, draft.scene);
-                why.passes &= !planted(Mutant::FullBudgetsUseApprovals);
+                let why = Unpayable::denied(denial, &offer, draft.scene);
                 Ok(Err(Box::new(Declined { why, offer: Some(offer) })))
             }
         }

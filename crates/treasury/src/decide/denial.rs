@@ -14,7 +14,6 @@ use crate::receipt::Receipts;
 use crate::row::{AgentRow, Stage, Verdict};
 use crate::terms::Unpayable;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_payer::client::offer::Offer;
 
@@ -35,7 +34,7 @@ pub(crate) fn count_denial<B: Rows>(
 ) -> Result<Option<AgentRow>, B::Error> {
     let Some(mut agent) = books.agent(name)? else { return Ok(None) };
     (agent.denied_day, agent.denied) = count_of_day(agent.denied_day, agent.denied, now);
-    let may = agent.denied <= MAX_DENIALS || planted(Mutant::DenialsPileUp);
+    let may = agent.denied <= MAX_DENIALS;
     Ok(may.then_some(agent))
 }
 
@@ -68,7 +67,7 @@ pub(super) fn wait_for_unmoved<B: Rows>(
     let today = Window::Day.counted(agent.unmoved_day, now);
     let is_full = today == agent.unmoved_day && agent.unmoved >= MAX_UNMOVED;
     let tomorrow = UnixTime::from_secs(today).plus(DAY_SECS);
-    Ok((is_full && !planted(Mutant::UnmovedPileUp)).then(|| tomorrow.secs_since(now).max(1)))
+    Ok(is_full.then(|| tomorrow.secs_since(now).max(1)))
 }
 
 /// The key of a denial without a client's key: that of all equal ones of its day.
@@ -80,9 +79,6 @@ fn denial_key(request: &str, why: &Unpayable, now: UnixTime) -> String {
 
 /// Origin and path of a URL within [`MAX_URL_BYTES`]: what is kept of one that is not paid.
 pub(crate) fn brief(url: &str) -> String {
-    if planted(Mutant::LongUrlsAreKept) {
-        return url.to_string();
-    }
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.get(..path.floor_char_boundary(MAX_URL_BYTES)).unwrap_or_default().to_string()
 }
@@ -112,9 +108,7 @@ pub(super) fn refuse<B: Rows>(
             changes: draft.changes,
         });
     }
-    if let Some(mut review) = draft.waiting.as_mut().and_then(|(_, review)| review.take())
-        && !planted(Mutant::ApprovalsOutlive)
-    {
+    if let Some(mut review) = draft.waiting.as_mut().and_then(|(_, review)| review.take()) {
         review.verdict = Verdict::Expired;
         draft.changes.push(Change::Review(Box::new(review)));
     }
@@ -123,18 +117,15 @@ pub(super) fn refuse<B: Rows>(
     if draft.request.key.is_none() && !is_waiting {
         let key = denial_key(&draft.digest, &why, now);
         let known = books.decision_by_key(&draft.agent, &key)?;
-        if let Some(mut row) = known.filter(|_| !planted(Mutant::EqualDenialsAddRows)) {
+        if let Some(mut row) = known {
             // It adds nothing, and takes no place of another denial or of a review.
             let mut changes = draft.changes;
-            if planted(Mutant::EqualDenialsCount) {
-                changes.extend(count_denial(books, &draft.agent, now)?.map(Change::Agent));
-            }
             row.times = row.times.saturating_add(1);
             row.changed = now.secs();
             changes.push(Change::Decision(Box::new(row.clone())));
             return Ok(Decision { answer: Answer::Reply(receipts.reply(&row)), changes });
         }
-        draft.key = Some(key).filter(|_| !planted(Mutant::EqualDenialsAddRows));
+        draft.key = Some(key);
     }
     let counted = count_denial(books, &draft.agent, now)?;
     let mut row = draft.row(offer);

@@ -17,7 +17,6 @@ use crate::reviewed::Reviewed;
 use crate::row::{DecisionRow, ReviewRow, Stage, Verdict};
 use crate::terms::Unpayable;
 use crate::undelivered::stands;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_payer::client::challenge::Challenge;
 use farebox_payer::client::offer::Offer;
@@ -30,7 +29,7 @@ const LAPSED: &str =
 
 /// Whether a review is about what this request would send.
 fn is_covered(review: &ReviewRow, draft: &Draft<'_>) -> bool {
-    review.covers == draft.reviewed.covers || planted(Mutant::ApprovalsCoverAnything)
+    review.covers == draft.reviewed.covers
 }
 
 /// The answer of a person to the request of a key.
@@ -54,19 +53,12 @@ pub(super) fn find_answer<B: Rows>(
     now: UnixTime,
 ) -> Result<PersonsAnswer, B::Error> {
     let review = books.review_of(row)?.filter(|it| it.verdict == Verdict::Denied);
-    if review.is_some()
-        && books.attempt(&row.attempt)?.is_some()
-        && !planted(Mutant::DenialsOutlastPayments)
-    {
+    if review.is_some() && books.attempt(&row.attempt)?.is_some() {
         return Ok(PersonsAnswer::Nothing);
     }
     Ok(match review {
-        Some(it) if now.secs() >= it.expires && !planted(Mutant::DenialsForEver) => {
-            PersonsAnswer::Over
-        }
-        Some(it) if it.covers != reviewed.covers && !planted(Mutant::DenialsCoverAnything) => {
-            PersonsAnswer::OtherDenied
-        }
+        Some(it) if now.secs() >= it.expires => PersonsAnswer::Over,
+        Some(it) if it.covers != reviewed.covers => PersonsAnswer::OtherDenied,
         Some(_) => PersonsAnswer::Denied,
         None => PersonsAnswer::Nothing,
     })
@@ -75,10 +67,9 @@ pub(super) fn find_answer<B: Rows>(
 /// Whether a review is about these terms. The validity of a charge is no term: it is what is left of its
 /// challenge, another number each second.
 pub(super) fn is_offered(review: &ReviewRow, offer: &Offer) -> bool {
-    let is_charge = offer.charge().is_some() && !planted(Mutant::ReviewsAgeWithCharges);
+    let is_charge = offer.charge().is_some();
     let is_timeout = is_charge || review.timeout == offer.max_timeout_secs;
-    (review.terms == offer.pin() && (is_timeout || planted(Mutant::ApprovalsCoverAnything)))
-        || planted(Mutant::ReviewsServeOthers)
+    review.terms == offer.pin() && is_timeout
 }
 
 /// The answer to terms that offer nothing under a key that waits for a review. The review stays:
@@ -118,9 +109,6 @@ pub(super) fn find_earlier<B: Rows>(
     {
         return Ok(Some(row));
     }
-    if planted(Mutant::OpenIsForgotten) {
-        return Ok(None);
-    }
     let mut review = None;
     let whole = |row: &DecisionRow| books.decision(&row.id);
     for row in books.open_decisions(&draft.agent, &draft.digest)? {
@@ -134,9 +122,7 @@ pub(super) fn find_earlier<B: Rows>(
                 // A key goes on standing for its own review that is over, and for no other request.
                 let is_keys = |known: &ReviewRow| {
                     let is_over = known.is_over(draft.scene.now.secs());
-                    is_over
-                        && row.client_key().is_some()
-                        && !planted(Mutant::OverReviewsAnswerOthers)
+                    is_over && row.client_key().is_some()
                 };
                 if known.is_some_and(|known| is_covered(&known, draft) && !is_keys(&known)) {
                     review = Some(row);
@@ -170,7 +156,7 @@ pub(super) fn resume<B: Rows>(
         draft.waiting = Some((row, None));
         return Ok(None);
     };
-    let is_over = now >= review.expires && !planted(Mutant::ReviewsForEver);
+    let is_over = now >= review.expires;
     let is_keyed = row.client_key().is_some();
     let is_covered = is_covered(&review, draft);
     let may = matches!(review.verdict, Verdict::Open | Verdict::Approved);
@@ -197,7 +183,7 @@ pub(super) fn resume<B: Rows>(
             }
             DecisionAnswer::new("deny", "policy_denied", reason).write(&mut row, now);
             // A key is told once, and asks a person again: no one has said no.
-            let stays = is_keyed && !planted(Mutant::LapsesAreForEver);
+            let stays = is_keyed;
             row.stage = if stays { Stage::Review } else { Stage::Final };
             row.open = false;
             row.url = brief(&row.url);

@@ -8,7 +8,6 @@ use super::row::{EscrowDeed, EscrowFate, EscrowRow};
 use crate::config::EscrowContract;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::rpc::error::RpcError;
 use farebox_evm::rpc::reply::{Replies, Status};
@@ -111,7 +110,6 @@ fn would(reply: &Result<Vec<u8>, RpcError>) -> Option<bool> {
     match reply {
         Ok(_) => Some(true),
         Err(RpcError::Reverted) => Some(false),
-        Err(_) if planted(Mutant::ThrottlesAreReverts) => Some(false),
         Err(_) => None,
     }
 }

@@ -12,7 +12,6 @@ use super::sight::EscrowSight;
 use crate::chain::ChainReader;
 use crate::config::EscrowContract;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Looks in a row after which a transaction without a block counts as overtaken.
 const MAX_GONE: u32 = 3;
@@ -94,7 +93,7 @@ pub(super) fn advance(row: &mut EscrowRow, sight: &EscrowSight, around: Around<'
     if let Some(newest) = newest {
         return hasten(row, &newest, sight, around);
     }
-    if around.is_busy && !planted(Mutant::WalletsSendAtOnce) {
+    if around.is_busy {
         return rest(row, Some("another transaction of its wallet is in the air"), 1, around);
     }
     let place = usize::from(needed != EscrowDeed::Register);
@@ -173,7 +172,7 @@ fn rest_reached(row: &mut EscrowRow, block: u64, around: Around<'_>) -> Move {
     let seen = row.seen.filter(|seen| *seen <= block).unwrap_or(block);
     let blocks = block.saturating_sub(seen).saturating_add(1);
     (row.seen, row.why, row.failures) = (Some(seen), None, 0);
-    if blocks >= around.chain.confirmations || planted(Mutant::FirstSightConfirms) {
+    if blocks >= around.chain.confirmations {
         (row.stage, row.due) = (EscrowStage::Confirmed, None);
         // What is left of it would change nothing.
         row.overtake();
@@ -205,8 +204,7 @@ fn hasten(
         let (tip, raised) = (raise(tip), raise(max_fee));
         // What the market asks by now, if that is more.
         let asked = price(sight.base_fee, around).map_or(Amount::ZERO, |(_, fee)| fee);
-        let raised = match at_nonce.saturating_add(1) < MAX_BUMPS || planted(Mutant::LastBumpIsLow)
-        {
+        let raised = match at_nonce.saturating_add(1) < MAX_BUMPS {
             true => raised.max(asked).min(around.escrow.max_fee),
             // None follows it. A block takes what it asks then, and not all of it.
             false => around.escrow.max_fee,
@@ -218,11 +216,7 @@ fn hasten(
             row.sent = around.now;
             row.why = Some("no block has it yet; a higher price is offered".to_string());
             row.due = Some(around.now.saturating_add(1));
-            let nonce = if planted(Mutant::BumpsTakeNonces) {
-                sight.count.saturating_add(1)
-            } else {
-                newest.nonce
-            };
+            let nonce = newest.nonce;
             let (deed, tip) = (newest.deed, tip.min(raised));
             return Move::Sign(EscrowBid { deed, nonce, tip, max_fee: raised });
         }
@@ -235,7 +229,7 @@ fn hasten(
     // The wallet may hold too little for the last one: then the one before it is what can be mined.
     let is_turn = around.now.checked_div(RESEND_SECS).is_some_and(|turn| turn % 2 == 1);
     let before = row.tries.iter().rev().filter(|it| it.nonce == newest.nonce).nth(1);
-    let again = before.filter(|_| is_turn && !planted(Mutant::NewestIsSentAlone)).unwrap_or(newest);
+    let again = before.filter(|_| is_turn).unwrap_or(newest);
     Move::Resend(again.bytes.clone())
 }
 
@@ -264,11 +258,11 @@ fn raise(fee: Amount) -> Amount {
 /// below what a block asks now.
 fn price(base: Amount, around: Around<'_>) -> Option<(Amount, Amount)> {
     let least = base.checked_add(around.escrow.tip)?;
-    if least > around.escrow.max_fee && !planted(Mutant::GasHasNoBound) {
+    if least > around.escrow.max_fee {
         return None;
     }
     let fee = base.checked_mul_u64(2)?.checked_add(around.escrow.tip)?;
-    let fee = if planted(Mutant::GasHasNoBound) { fee } else { within_bound(fee, around) };
+    let fee = within_bound(fee, around);
     Some((around.escrow.tip.min(fee), fee))
 }
 

@@ -15,7 +15,6 @@ use crate::books::{Change, Rows};
 use crate::row::{DecisionRow, KeptAnswers};
 use crate::undelivered::is_delivered;
 use farebox_base::encoding::json::parse_with;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::decision::REMOVED;
 
@@ -70,7 +69,7 @@ pub(crate) fn keep<B: Rows>(
     let Some((bare, bytes)) = without(&row.body).filter(|(_, bytes)| *bytes > SHORT_BYTES) else {
         return Ok(());
     };
-    if !is_delivered(&row.outcome) && !planted(Mutant::RefusalsAreKept) {
+    if !is_delivered(&row.outcome) {
         row.body = bare;
         return Ok(());
     }
@@ -79,12 +78,12 @@ pub(crate) fn keep<B: Rows>(
         None => books.kept_answers()?,
     };
     let of_agent = kept.agents.get(&row.agent).copied().unwrap_or(0).saturating_add(bytes);
-    if of_agent > AGENT_BYTES && !planted(Mutant::OneAgentKeepsAllAnswers) {
+    if of_agent > AGENT_BYTES {
         row.body = bare;
         return Ok(());
     }
     let all = kept.bytes.saturating_add(bytes);
-    let due = if all > MAX_BYTES && !planted(Mutant::AnswersPileUp) {
+    let due = if all > MAX_BYTES {
         row.body = bare;
         now.secs()
     } else {
@@ -102,7 +101,7 @@ pub(crate) fn keep<B: Rows>(
 
 /// Takes out the answer of a decision that another one replaces.
 pub(crate) fn take_out<B: Rows>(books: &B, row: &mut DecisionRow) -> Result<Vec<Change>, B::Error> {
-    let is_counted = row.leaves.take().is_some() && !planted(Mutant::ReplacedAnswersCount);
+    let is_counted = row.leaves.take().is_some();
     let Some((_, bytes)) = without(&row.body).filter(|_| is_counted) else {
         return Ok(Vec::new());
     };
@@ -131,7 +130,7 @@ pub(super) fn clear<B: Rows>(books: &B, now: UnixTime) -> Result<Vec<Change>, B:
     let mut next = is_full.then_some(now.secs());
     let mut changes = Vec::new();
     for (leaves, id) in found {
-        let many = kept.bytes > MANY_BYTES && !planted(Mutant::AnswersPileUp);
+        let many = kept.bytes > MANY_BYTES;
         if leaves > now.secs() && !many {
             next = Some(leaves.max(now.plus(PAUSE_SECS).secs()));
             break;

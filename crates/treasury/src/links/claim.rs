@@ -17,7 +17,6 @@ use crate::message::{Answer, ClaimTold, Command, LinkClaim, LinkCommand};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::rpc::reply::Replies;
 use farebox_evm::rpc::{At, AuthorizationId, Call, batch};
@@ -66,7 +65,7 @@ pub(crate) fn give<B: Rows>(
     link: String,
     until: u64,
 ) -> Result<Decision, B::Error> {
-    let holder = books.claim(&name)?.filter(|_| !planted(Mutant::ClaimsChangeHands));
+    let holder = books.claim(&name)?;
     Ok(match holder {
         Some(holder) => Decision::told(Answer::Held(holder)),
         None => {
@@ -82,9 +81,7 @@ pub(super) fn accept_claim(taken: PaymentLink, claimed: &ClaimTold) -> Result<Pa
     let sight = claimed.sight.as_deref();
     let (is_used, seen_block) = seen(chain_id, sight).ok_or(Unsent::Unseen)?;
     let is_its = claimed.holder.as_ref() == Some(&taken.id);
-    if is_used && !planted(Mutant::LinksSendUsedPayments)
-        || !is_its && !planted(Mutant::LinksSharePayments)
-    {
+    if is_used || !is_its {
         return Err(Unsent::Used);
     }
     let LinkState::Settling(payment) = taken.state else { return Err(Unsent::Unseen) };
@@ -110,9 +107,8 @@ impl LinkClaim {
     /// authorization unused.
     #[must_use]
     pub fn asks(&self, sight: Option<&str>) -> Option<Command> {
-        let is_unused = seen(self.chain_id, sight)
-            .is_some_and(|(is_used, _)| !is_used || planted(Mutant::LinksSendUsedPayments));
-        let may = is_unused || planted(Mutant::UnseenIsClaimed);
+        let is_unused = seen(self.chain_id, sight).is_some_and(|(is_used, _)| !is_used);
+        let may = is_unused;
         let (name, link) = (self.name.clone(), self.link.clone());
         may.then_some(Command::Claim { name, link, until: self.until })
     }

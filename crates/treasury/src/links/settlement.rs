@@ -17,7 +17,6 @@ use crate::places::{PlacedJob, Places};
 use crate::refused;
 use crate::undelivered::MARGIN_SECS;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_ledger::inquiry::finding::{Finding, Verdict, verdict};
@@ -189,12 +188,10 @@ fn read_fate(
     match settle_outcome(&reply, &expected) {
         SettleOutcome::Settled(hash) => Some(LinkFate::Moved(hash.to_text())),
         // A repeat is refused because the first may have arrived.
-        SettleOutcome::Refused(_) if repeated && !planted(Mutant::LinksBelieveRepeats) => None,
+        SettleOutcome::Refused(_) if repeated => None,
         SettleOutcome::Refused(reason) => Some(LinkFate::Never(reason)),
         // What was used before the only sending paid for something else: the chain would not tell.
-        SettleOutcome::Unknown(_) if !repeated && !planted(Mutant::LinksTakeUsedPayments) => {
-            was_used_before(&reply).map(LinkFate::Never)
-        }
+        SettleOutcome::Unknown(_) if !repeated => was_used_before(&reply).map(LinkFate::Never),
         SettleOutcome::Pending | SettleOutcome::Unknown(_) => None,
     }
 }

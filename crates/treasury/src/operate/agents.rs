@@ -15,7 +15,6 @@ use crate::message::{Answer, Reply};
 use crate::notice;
 use crate::row::{AgentRow, Scope, TokenKind, TokenRow};
 use crate::token::{Token, is_name};
-use farebox_base::mutant::{Mutant, planted};
 
 /// All agents.
 pub(crate) fn list_agents<B: Rows>(books: &B) -> Result<Decision, B::Error> {
@@ -64,10 +63,8 @@ pub(crate) fn disable_agent<B: Rows>(
     let body = state(&row);
     let mut changes = Vec::from([Change::Agent(row)]);
     // For good: who enables the agent again gives it new ones.
-    changes.extend(revoke(books, name, |_| !planted(Mutant::DisabledKeepTokens))?);
-    if !planted(Mutant::ApprovalsOutliveAgents) {
-        changes.extend(end_reviews(books, name, scene.now)?);
-    }
+    changes.extend(revoke(books, name, |_| true)?);
+    changes.extend(end_reviews(books, name, scene.now)?);
     changes.extend(notice.map(Change::Outbox));
     changes.push(log_line("agent.disabled", name, None, "", scene.now));
     Ok(Decision { answer: ok(&body).answer, changes })

@@ -17,7 +17,6 @@ use crate::receipt::Receipts;
 use crate::row::{AttemptRow, DecisionRow};
 use farebox_base::encoding::json as read_json;
 use farebox_base::http::query::decoded;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::text::csv_line;
 
 /// Rows of a page that names no limit.
@@ -43,7 +42,7 @@ impl Listing {
         }
         for (at, (name, _)) in pairs.iter().enumerate() {
             let is_again = |(other, _): &(&str, &str)| column(other) == column(name);
-            if pairs.iter().take(at).any(is_again) && !planted(Mutant::OtherStatesAreNone) {
+            if pairs.iter().take(at).any(is_again) {
                 let detail = format!("{name} is given twice, and one of them would limit nothing");
                 return Err(problem(400, "invalid_query", &detail));
             }
@@ -69,9 +68,7 @@ fn column(name: &str) -> &str {
 /// as if there were nothing.
 pub(crate) fn read_page(listing: &Listing, outcomes: &[&str]) -> Result<Page, Reply> {
     let is_known = |name: &String| outcomes.contains(&name.as_str());
-    if listing.outcome.as_ref().is_some_and(|name| !is_known(name))
-        && !planted(Mutant::OtherStatesAreNone)
-    {
+    if listing.outcome.as_ref().is_some_and(|name| !is_known(name)) {
         let detail = format!("state or outcome must be one of {}", outcomes.join(", "));
         return Err(problem(400, "invalid_query", &detail));
     }

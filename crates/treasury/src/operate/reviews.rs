@@ -16,7 +16,6 @@ use crate::kernel::{Decision, Now};
 use crate::message::Listing;
 use crate::notice::notice;
 use crate::row::{AttemptRow, DecisionRow, Money, Notice, ReviewRow, Stage, Verdict};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// A page of reviews; each waits for `review_secs`.
@@ -95,7 +94,7 @@ pub(crate) fn answer_review<B: Rows>(
         None if approves => Vec::new(),
         None => denied(books, &review, why, now)?,
     };
-    if approves && !planted(Mutant::ApprovalsEndWithReviews) {
+    if approves {
         // Whoever asked may come for it as long as they would have waited.
         review.expires = review.expires.max(now.plus(review_secs).secs());
     }
@@ -146,7 +145,7 @@ fn unsigned_of<B: Rows>(books: &B, review: &ReviewRow) -> Result<Option<Held>, B
     let is_its = decision.review.as_ref() == Some(&review.id);
     let is_unsigned = |it: &AttemptRow| it.money == Money::Reserved && it.header.is_none();
     let attempt = attempt.filter(is_unsigned).filter(|_| decision.stage == Stage::Executing);
-    let may = is_its && !planted(Mutant::PreparedAreNotDenied);
+    let may = is_its;
     Ok(attempt.filter(|_| may).map(|attempt| Held { attempt, decision }))
 }
 

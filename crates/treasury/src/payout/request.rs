@@ -11,7 +11,6 @@ use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 use farebox_evm::token::Token;
 
@@ -54,7 +53,7 @@ impl PayoutRequest {
     /// The key of its decision. With `only`, whoever has the token of this wallet asks: no holder of
     /// one token takes a key from another.
     pub(super) fn kept_key(&self, only: Option<&str>) -> String {
-        write_key(&self.key, only.filter(|_| !planted(Mutant::TokensShareKeys)))
+        write_key(&self.key, only)
     }
 
     /// Atomic units of this token.

@@ -7,7 +7,6 @@ use super::{Terms, Unpayable, deny_empty, is_candidate, network_name};
 use crate::config::{Environment, Key, Wallet};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_payer::client::challenge::Challenge;
 use farebox_payer::client::offer::Offer;
 
@@ -34,7 +33,7 @@ pub(crate) fn find_candidates(
     let is_main = |network: &ChainId| network.is_main_network();
     let networks = terms.networks(challenge);
     let mixed = networks.iter().any(is_main) && !networks.iter().all(is_main);
-    if mixed && !planted(Mutant::EnvironmentsMix) {
+    if mixed {
         return Err(Unpayable::deny(
             "challenge_mixed_environment_candidates",
             "The challenge offers test and main networks together.",
@@ -44,10 +43,7 @@ pub(crate) fn find_candidates(
     if let Some(why) = deny_empty(challenge) {
         return Err(why);
     }
-    let fits = |offer: &Offer| {
-        is_main(&offer.asset.network) == (environment == Environment::Main)
-            || planted(Mutant::EnvironmentsMix)
-    };
+    let fits = |offer: &Offer| is_main(&offer.asset.network) == (environment == Environment::Main);
     let of: Vec<usize> =
         offers().filter(|(_, offer)| fits(offer)).map(|(place, _)| place).collect();
     if of.is_empty() {
@@ -59,10 +55,7 @@ pub(crate) fn find_candidates(
     let is_short = |offer: &Offer| {
         offer.max_timeout_secs <= MAX_VALIDITY_SECS && offer.asset.decimals <= MAX_DECIMALS
     };
-    let seen = |offer: &Offer| {
-        let candidate = asked.candidate.is_none_or(|digest| is_candidate(offer, digest));
-        candidate || planted(Mutant::TermsMayDrift)
-    };
+    let seen = |offer: &Offer| asked.candidate.is_none_or(|digest| is_candidate(offer, digest));
     let within = |offer: &Offer| {
         let max = |text| Amount::from_decimal(text, offer.asset.decimals).ok();
         asked.max_amount.is_none_or(|text| max(text).is_some_and(|max| offer.amount <= max))

@@ -5,7 +5,6 @@ use alloc::string::{String, ToString};
 
 use serde::{Deserialize, Serialize};
 
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// A link as it is kept.
@@ -195,13 +194,7 @@ impl PaymentLink {
         {
             return LinkTaking::Known;
         }
-        let may = match self.status(now) {
-            LinkStatus::Pending => true,
-            LinkStatus::Expired => planted(Mutant::LinksOutliveTheirTime),
-            LinkStatus::Settling => planted(Mutant::LinksPayTwice),
-            LinkStatus::Completed | LinkStatus::Failed | LinkStatus::Cancelled => false,
-        };
-        if !may {
+        if self.status(now) != LinkStatus::Pending {
             return LinkTaking::Taken;
         }
         let due = Some(now.plus(lease).secs());
@@ -224,10 +217,7 @@ impl PaymentLink {
     /// more.
     #[must_use]
     pub fn granted(&self, due: u64) -> Self {
-        let fence = match planted(Mutant::LinksKeepFences) {
-            true => self.fence,
-            false => self.fence.saturating_add(1),
-        };
+        let fence = self.fence.saturating_add(1);
         Self { fence, due: Some(due), ..self.clone() }
     }
 

@@ -14,7 +14,6 @@ use alloc::vec::Vec;
 
 use super::payers::{CallEnd, Caller, Conduct, Evidence, FRESH_SECS, PayerHistory};
 use super::reply::{FacilitatorReply, Health};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::RecentMap;
 use farebox_base::time::UnixTime;
 
@@ -68,7 +67,7 @@ impl PayerStreak {
     }
 
     fn add(&mut self, payer: &str) {
-        if self.names.iter().any(|name| name == payer) && !planted(Mutant::CallsAreCounted) {
+        if self.names.iter().any(|name| name == payer) {
             return;
         }
         // A row this long has done what it is for: whom it forgets counts once more.
@@ -108,7 +107,7 @@ impl SettlementHealth {
     /// Health as one payer meets it: their own settlements count first.
     #[must_use]
     pub fn for_payer(self, conduct: &Conduct) -> Self {
-        if conduct.is_failing() && !planted(Mutant::OwnFailuresAreCredit) {
+        if conduct.is_failing() {
             return Self::Failing;
         }
         if conduct.stands_alone() { Self::Good } else { self }
@@ -177,10 +176,7 @@ impl Breaker {
         }
         let client = caller.tries_as();
         self.tries.retain(|(_, at)| now < *at);
-        let waits = match planted(Mutant::TriesAreShared) {
-            true => !self.tries.is_empty(),
-            false => self.tries.iter().any(|(name, _)| name == client),
-        };
+        let waits = self.tries.iter().any(|(name, _)| name == client);
         if waits || self.tries.len() >= MAX_TRIES {
             return false;
         }
@@ -228,8 +224,8 @@ impl Breaker {
         every_secs: u64,
     ) {
         let is_content = match caller.evidence {
-            Evidence::Unproven => !planted(Mutant::JunkOpens),
-            Evidence::BesidePermit => reply.stumbles() && !planted(Mutant::PermitsOpen),
+            Evidence::Unproven => true,
+            Evidence::BesidePermit => reply.stumbles(),
             Evidence::Signed | Evidence::Verified => false,
         };
         let proven = !is_content;
@@ -271,13 +267,12 @@ impl Breaker {
         // Wallets cost nothing, so that each counts once, until a call of its own goes well; of
         // those whose settlements fail only the ones with money in them count. They are then served
         // nothing on credit.
-        let again = planted(Mutant::WalletsCountAgain);
-        let counts = caller.evidence == Evidence::Verified || planted(Mutant::EmptyWalletsStrain);
-        if exchange.is_settle && counts && (before.settles == 0 || again) {
+        let counts = caller.evidence == Evidence::Verified;
+        if exchange.is_settle && counts && before.settles == 0 {
             self.settles.add(&caller.payer);
         }
         self.calls.put(caller.payer.clone(), calls.saturating_add(1));
-        if calls == 0 || again || planted(Mutant::CallsAreCounted) {
+        if calls == 0 {
             self.failures.add(&caller.payer);
         }
         // Mandatory calls fail too, and must not postpone the next try.

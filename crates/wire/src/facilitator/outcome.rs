@@ -11,7 +11,6 @@ use super::reason::{self, is_definite};
 use super::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use super::wire::Expected;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::text::cut;
 use farebox_common::payment::{Cause, TxHash};
 use farebox_evm::address::Address;
@@ -129,7 +128,7 @@ pub fn settle_outcome(reply: &FacilitatorReply, expected: &Expected) -> SettleOu
         }
         (success, None)
             if (200..300).contains(&status)
-                && (success == Some(true) || planted(Mutant::PendingIsPaid))
+                && (success == Some(true))
                 && agrees
                 && is_unnamed
                 && waits(&object) =>
@@ -218,7 +217,7 @@ fn waits(object: &Map<String, Value>) -> bool {
     // There is nothing else by which such a payment could be checked.
     let is_good = |code: &Value| code.is_null() || *code == 0 || *code == "0";
     let reason = object.get("reason").and_then(Value::as_str).unwrap_or_default();
-    let is_clear = !says_something(reason) || planted(Mutant::ErrorsArePaid);
+    let is_clear = !says_something(reason);
     waits && object.get("code").is_none_or(is_good) && is_clear && !names_error(object)
 }
 

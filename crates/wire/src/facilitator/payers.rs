@@ -7,7 +7,6 @@
 
 use alloc::string::String;
 
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::RecentMap;
 use farebox_base::time::UnixTime;
 use farebox_evm::known::KnownSigners;
@@ -36,7 +35,7 @@ pub struct Caller {
 impl Caller {
     /// Whether no payer is read, and the network stands for all of its payers.
     pub(super) fn is_network(&self) -> bool {
-        self.payer == self.network && !planted(Mutant::DeclinesAreCredit)
+        self.payer == self.network
     }
 
     /// The name under which a facilitator that is down is tried: unproven payments share one.
@@ -84,7 +83,7 @@ impl Conduct {
     /// Whether the failures of others say nothing about them, because they have paid.
     #[must_use]
     pub fn stands_alone(&self) -> bool {
-        self.has_paid && !planted(Mutant::PaidAreStrained)
+        self.has_paid
     }
 
     /// Their exchanges in a row that failed through no fault of theirs, if the last was recent.

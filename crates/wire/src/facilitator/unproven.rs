@@ -21,7 +21,6 @@ pub mod queue;
 use alloc::string::String;
 
 use self::queue::{Admittance, CallResult, Calls, Debt, LOST_SECS, Ticket};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::{RecentMap, Sorted};
 use farebox_base::time::UnixTime;
 
@@ -147,7 +146,7 @@ impl UnverifiedLimiter {
             return ChannelAccess::Placed(caller);
         }
         let debt = self.strangers.get(&caller.of(object));
-        match debt.is_some_and(|debt| debt.stops(now)) && !planted(Mutant::StrangersAskWithoutEnd) {
+        match debt.is_some_and(|debt| debt.stops(now)) {
             true => ChannelAccess::Refused,
             false => ChannelAccess::Known(caller),
         }

@@ -8,7 +8,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Malformed, SCHEME};
-use farebox_base::mutant::{Mutant, planted};
 
 /// Maximum length of a value, bytes.
 pub const MAX_VALUE_BYTES: usize = 16 * 1024;
@@ -32,7 +31,7 @@ pub fn elements(value: &str) -> Vec<&str> {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
-            b',' if !quoted || planted(Mutant::QuotesAreLists) => {
+            b',' if !quoted => {
                 found.extend(value.get(from..at));
                 from = at.saturating_add(1);
             }

@@ -14,7 +14,6 @@ use super::Malformed;
 use super::members::{self, required};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{base64, hex, jcs};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::authorization::SignedAuthorization;
 use farebox_evm::address::Address;
 use farebox_evm::keccak::{keccak256, keccak256_parts};
@@ -143,12 +142,7 @@ impl Framing {
     /// The framing under which this nonce answers the challenge; `None` if there is none.
     #[must_use]
     pub fn of(nonce: &[u8; 32], id: &str, realm: &str) -> Option<Self> {
-        let known = |it: &Self| match it {
-            Self::Listed => !planted(Mutant::ListedIsRefused),
-            Self::Joined => !planted(Mutant::JoinedIsRefused),
-        };
-        let framings = [Self::Listed, Self::Joined].into_iter().filter(known);
-        framings.into_iter().find(|it| it.challenge_hash(id, realm) == *nonce)
+        [Self::Listed, Self::Joined].into_iter().find(|it| it.challenge_hash(id, realm) == *nonce)
     }
 
     /// The nonce that binds an authorization to a challenge: Keccak-256 of id and realm.

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use super::header;
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::authorization::SignedAuthorization;
 use farebox_common::problem::Code;
 
@@ -75,9 +74,6 @@ pub fn read_deferred(payload: &Map<String, Value>) -> Result<SignedAuthorization
 /// The members of a payload that [`read`] used, each as received.
 #[must_use]
 pub fn own(payload: &Map<String, Value>) -> Map<String, Value> {
-    if planted(Mutant::JunkIsKept) {
-        return payload.clone();
-    }
     let keep = |object: &Map<String, Value>, names: &[&str]| {
         let member = |name: &&str| Some((String::from(*name), object.get(*name)?.clone()));
         json::object(names.iter().filter_map(member))

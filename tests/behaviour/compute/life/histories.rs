@@ -1,14 +1,18 @@
 //! The histories that are visited, and those that are played.
 
 use std::collections::BTreeSet;
+#[cfg(feature = "planted")]
 use std::sync::LazyLock;
 
 use farebox_core::compute::message::Callback;
+#[cfg(feature = "planted")]
 use farebox_core::mutant::{Mutant, plant};
 
 use super::super::payouts::Luck;
+#[cfg(feature = "planted")]
+use super::GATEWAYS;
 use super::steps::Step;
-use super::{GATEWAYS, Life, Way};
+use super::{Life, Way};
 use crate::dice::Dice;
 
 /// Steps of the longest history that is visited after each beginning.
@@ -16,6 +20,7 @@ const DEPTH: usize = 4;
 const HISTORIES: u64 = 10_000;
 const STEPS: usize = 16;
 /// Guards without which a history breaks a rule.
+#[cfg(feature = "planted")]
 pub const MUTANTS: &[Mutant] = &[
     Mutant::SeatsAreSoldTwice,
     Mutant::PaymentsSellTwice,
@@ -25,6 +30,7 @@ pub const MUTANTS: &[Mutant] = &[
 ];
 
 /// Those of money in the escrow contract.
+#[cfg(feature = "planted")]
 pub const CONTRACT_MUTANTS: &[Mutant] = &[
     Mutant::PaymentsSellTwice,
     Mutant::OrphansAreLost,
@@ -35,6 +41,7 @@ pub const CONTRACT_MUTANTS: &[Mutant] = &[
 ];
 
 /// Those of transfers that buyers make themselves.
+#[cfg(feature = "planted")]
 const TRANSFER_MUTANTS: &[Mutant] =
     &[Mutant::TransfersPayTwice, Mutant::ShownTransfersPayTheTill, Mutant::OrphansAreLost];
 
@@ -170,6 +177,7 @@ fn ten_thousand_histories_break_no_rule() {
     }
 }
 
+#[cfg(feature = "planted")]
 #[test]
 fn a_history_is_found_for_each_guard_that_is_removed() {
     let table = [

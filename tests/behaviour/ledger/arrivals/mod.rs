@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use farebox_core::gate::Gate;
+#[cfg(feature = "planted")]
 use farebox_core::mutant::{Mutant, plant};
 use serde_json::{Value, json};
 
@@ -324,8 +325,10 @@ fn no_longer_order_is_delivered_unpaid_or_paid_and_forgotten() {
 }
 
 /// A guard removed, and the events of which some order breaks a rule then.
+#[cfg(feature = "planted")]
 type Row = (Mutant, &'static str, &'static [Event]);
 
+#[cfg(feature = "planted")]
 const TABLE: &[Row] = &[
     (Mutant::AskBegins, "signed", &[Unknown, OwnTerms, Denied]),
     (Mutant::TakenByAll, "run again", &[Honest, Stolen]),
@@ -351,10 +354,12 @@ const TABLE: &[Row] = &[
 ];
 
 /// The mutants that arrivals find.
+#[cfg(feature = "planted")]
 pub fn mutants() -> impl Iterator<Item = Mutant> {
     TABLE.iter().map(|(mutant, ..)| *mutant)
 }
 
+#[cfg(feature = "planted")]
 #[test]
 fn a_guard_removed_is_found_by_the_arrivals() {
     for (mutant, name, events) in TABLE {

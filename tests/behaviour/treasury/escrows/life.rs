@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+#[cfg(feature = "planted")]
 use farebox_core::mutant::{Mutant, plant};
 use farebox_core::treasury::Treasury;
 use farebox_core::treasury::escrow::row::{EscrowFate, EscrowGoal};
@@ -18,6 +19,7 @@ const HISTORIES: u64 = 400;
 const STEPS: usize = 24;
 const PAYMENTS: [u8; 2] = [1, 2];
 /// Guards without which a history breaks a rule.
+#[cfg(feature = "planted")]
 const MUTANTS: &[Mutant] = &[
     Mutant::WalletsSendAtOnce,
     Mutant::FirstSightConfirms,
@@ -275,6 +277,7 @@ fn hundreds_of_histories_of_an_escrow_break_no_rule() {
     }
 }
 
+#[cfg(feature = "planted")]
 #[test]
 fn a_history_is_found_for_each_guard_of_an_escrow_that_is_removed() {
     for mutant in MUTANTS {

@@ -1,6 +1,7 @@
 //! An authorization pays one link of all organizations, and none if it was used before.
 
 use farebox_core::ledger::inquiry::finding::{Finality, Finding};
+#[cfg(feature = "planted")]
 use farebox_core::mutant::{Mutant, plant};
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
@@ -343,6 +344,7 @@ fn one_authorization_pays_one_link_in_every_order_of_two_organizations() {
     assert_eq!(every_order_of_two_organizations_pays_one_link(), Ok(3_431));
 }
 
+#[cfg(feature = "planted")]
 #[test]
 fn without_its_guards_some_order_pays_two_links_or_none() {
     for mutant in [Mutant::LinksSharePayments, Mutant::ClaimsChangeHands] {

@@ -11,7 +11,6 @@ use crate::onchain::{ChallengeTimes, OnChainProof, ShownOnChain};
 use crate::parts::PricedRoutes;
 use crate::token_choices::{NO_ROUTE, NamedToken, find_choice, sold_formerly};
 use farebox_base::http::RequestHead;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::SignatureCheck;
 use farebox_common::problem::Code;
@@ -126,9 +125,6 @@ impl OldCredentials<'_> {
         credential: &Credential,
         now: UnixTime,
     ) -> Option<CheckedPayment<'g>> {
-        if planted(Mutant::UnsignedIsNew) {
-            return None;
-        }
         let challenge = &credential.challenge;
         let asked = Request::read(&challenge.request_object().ok()?).ok()?;
         let choice = self.find_token(offer, asked.chain_id, asked.currency)?;

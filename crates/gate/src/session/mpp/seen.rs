@@ -5,7 +5,6 @@ use alloc::boxed::Box;
 use super::payment::{MppPayment, ShownDeposit};
 use super::terms::ChannelOffer;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_channel::facts::ChannelFacts;
 use farebox_channel::onchain::{ChannelQuestion, SeenChannel};
 use farebox_channel::refusal::ChannelRefusal;
@@ -51,11 +50,6 @@ pub(in crate::session) fn judge(
         | (ShownDeposit::Sent(_) | ShownDeposit::Added(_), Some(Status::Succeeded)) => false,
         // Whoever has opened it.
         (ShownDeposit::Signed(funds), _) if funds.opens() && seen.facts.is_some() => false,
-        (ShownDeposit::Signed(_), Some(Status::Reverted))
-            if planted(Mutant::VainDepositsAreSent) =>
-        {
-            true
-        }
         // A transaction that failed brought nothing; one that is in no block may still bring it.
         (_, Some(Status::Reverted)) => return Err(not_found),
         (ShownDeposit::Signed(funds), Some(Status::Succeeded)) => funds.opens(),
@@ -73,7 +67,7 @@ pub(in crate::session) fn judge(
     }
     // What buys nothing is not worth a row.
     let deposit = Amount::from_atomic(&seen.sight.deposit).unwrap_or(Amount::ZERO);
-    if deposit < least && !planted(Mutant::ChannelsAreDust) {
+    if deposit < least {
         return Err(ChannelRefusal::AboveDeposit.okx());
     }
     if waits { Err(NOT_CONFIRMED) } else { Ok(Box::new(facts)) }

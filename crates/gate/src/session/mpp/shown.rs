@@ -18,7 +18,6 @@ use crate::session::payment::{Purpose, RecallScope, SessionDoor, SessionPayment}
 use crate::session::step::{SessionRequest, SessionStep};
 use farebox_base::amount::Amount;
 use farebox_base::http::RequestHead;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::config::{ChannelId, ChannelParties};
 use farebox_channel::funds::{DepositToken, FundsPurpose, SignedFunds};
@@ -236,7 +235,7 @@ impl ChannelSale<'_> {
         if denies(authorization.from) || denies(signer) {
             return Err(BLOCKED);
         }
-        let is_dust = authorization.value < least && !planted(Mutant::DustIsSent);
+        let is_dust = authorization.value < least;
         if is_dust || authorization.value < cumulative {
             return Err(ChannelRefusal::AboveDeposit.okx());
         }

@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::meter::StreamMeter;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{base64, json};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_channel::config::ChannelConfig;
 use farebox_channel::escrow::EscrowContract;
 use farebox_channel::facts::{ChannelFacts, sold_by};
@@ -95,7 +94,7 @@ impl ChannelOffer {
     /// Whether these terms are paid by a channel that is made of this.
     #[must_use]
     pub fn takes(&self, facts: &ChannelFacts) -> bool {
-        facts.sold_by() == self.sold_by() || planted(Mutant::AnyPartiesPay)
+        facts.sold_by() == self.sold_by()
     }
 
     /// The contract, token and payee of the route, as one text.

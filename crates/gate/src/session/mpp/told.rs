@@ -18,7 +18,6 @@ use crate::session::statement;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{base64, jcs, json};
 use farebox_base::http::{Headers, ResponseHead};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::messages::{ChannelReply, Said, Snapshot};
 use farebox_common::problem::PAYMENT_PROBLEMS;
@@ -159,7 +158,7 @@ fn shown_amounts(asked: &AskedSession<'_>, reply: &ChannelReply) -> Map<String, 
         Purpose::TopUp | Purpose::Close => channel.is_payer,
         _ => true,
     };
-    if !is_signed && !planted(Mutant::StrangersAreTold) {
+    if !is_signed {
         all.retain(|name, _| name == "deposit");
     }
     all

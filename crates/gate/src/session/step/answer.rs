@@ -16,7 +16,6 @@ use crate::session::mpp::{shown, told};
 use crate::session::payment::SessionDoor;
 use crate::session::statement;
 use farebox_base::http::ResponseHead;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_channel::facts::ChannelFacts;
 use farebox_channel::messages::{ChannelAsk, ChannelReply};
 use farebox_channel::refusal::ChannelRefusal;
@@ -33,7 +32,7 @@ impl<'g> SessionRequest<'g> {
             let is_sold = sold.is_some_and(|(sold, facts)| sold.takes(facts));
             let of = shown.source.zip(shown.facts.as_ref());
             let is_of = of.is_none_or(|(of, facts)| [facts.payer, facts.signer].contains(&of));
-            let code = match is_sold || planted(Mutant::AnyRouteSells) {
+            let code = match is_sold {
                 true => (!is_of).then_some(shown::MALFORMED),
                 false => Some(ChannelRefusal::NotFound.okx()),
             };
@@ -100,7 +99,7 @@ impl<'g> SessionRequest<'g> {
             (SessionStage::Collecting(head), Collected::Whole { bytes })
                 if !is_short(&head, &self.asked.request.head.method, bytes) =>
             {
-                let stores = self.asked.offer.settings.store || planted(Mutant::AnswersStay);
+                let stores = self.asked.offer.settings.store;
                 self.charge(head, if stores { Keeping::Kept } else { Keeping::Passed })
             }
             // What is longer or slower is charged before the rest of it comes.

@@ -10,7 +10,6 @@ use crate::session::mpp::payout::PayeeAccount;
 use crate::session::mpp::{seen, told};
 use crate::session::payment::{Purpose, SessionDoor};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::looks::LookRank;
 use farebox_channel::onchain::{ask_before, read_before};
@@ -38,7 +37,7 @@ impl<'g> SessionRequest<'g> {
         }
         self.stage = SessionStage::Looking(before);
         // Whose answer flows has paid here; whose deposit is sent was tried before.
-        let is_known = self.is_known() || is_queued || has_sent && planted(Mutant::LooksAreFree);
+        let is_known = self.is_known() || is_queued;
         call.unproven = if is_known { None } else { Some(self.sender()) };
         SessionStep::Node(Box::new(call), self)
     }
@@ -67,7 +66,6 @@ impl<'g> SessionRequest<'g> {
                 return (self.problem(Code::ChainUnavailable), CallResult::Open);
             };
             let is_young = absent.is_some_and(|absent| absent >= restored);
-            let is_young = is_young || planted(Mutant::AnyOpeningIsYoung);
             shown.age = if is_young { ChannelAge::Young } else { ChannelAge::Old };
             return (self.go_on(), CallResult::Open);
         }
@@ -131,11 +129,11 @@ impl<'g> SessionRequest<'g> {
         let ShownDeposit::Signed(funds) = &shown.deposit else {
             return (self.problem(Code::Internal), CallResult::Open);
         };
-        let most = if is_queued || planted(Mutant::LooksAreFree) { MAX_LOOKS } else { MOST_VAIN };
+        let most = if is_queued { MAX_LOOKS } else { MOST_VAIN };
         if looks >= most {
             return (self.refused_by_code(seen::NOT_CONFIRMED), CallResult::Open);
         }
-        if is_used && !is_queued && looks > 0 && !planted(Mutant::LooksAreFree) {
+        if is_used && !is_queued && looks > 0 {
             // It was used for something else: only the first node could be behind.
             return (self.refused_by_code(ChannelRefusal::NotFound.okx()), CallResult::Bad);
         }

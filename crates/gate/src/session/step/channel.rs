@@ -13,7 +13,6 @@ use crate::session::statement;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{json, message};
 use farebox_base::http::{Headers, ResponseHead};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::messages::{
     ChannelAsk, ChannelMessage, ChannelReply, PurchaseText, Said, VERSION,
@@ -30,7 +29,7 @@ impl<'g> SessionRequest<'g> {
         let stage = core::mem::replace(&mut self.stage, SessionStage::Beginning);
         let stage = match (stage, answer) {
             (SessionStage::Releasing(reply), answer) => {
-                let has_moved = !self.moved.0.is_empty() && !planted(Mutant::DepositsAreUntold);
+                let has_moved = !self.moved.0.is_empty();
                 let said = answer.and_then(|answer| self.reads(answer)).filter(|_| has_moved);
                 // Whoever is not told of their deposit makes another one.
                 return SessionStep::Respond(match said {
@@ -57,7 +56,7 @@ impl<'g> SessionRequest<'g> {
         if let (SessionDoor::Mpp(_), true) = (&self.asked.payment.door, is_new) {
             match (purpose, &reply.channel) {
                 // No node is asked for no one who did not sign.
-                (_, None) if !planted(Mutant::UnknownIsLookedFor) => {
+                (_, None) => {
                     return self.refused_by_code(ChannelRefusal::NotFound.okx());
                 }
                 // Looked at for each: what others show must not delay it.
@@ -114,11 +113,7 @@ impl<'g> SessionRequest<'g> {
             }
             (SessionStage::Foreseeing, Said::Held) => self.deposit(),
             // The first voucher of a channel is for the price, unless something was claimed of it.
-            (SessionStage::Foreseeing, Said::Taken)
-                if self.is_first() || planted(Mutant::NewDepositsAreBlind) =>
-            {
-                self.deposit()
-            }
+            (SessionStage::Foreseeing, Said::Taken) if self.is_first() => self.deposit(),
             (SessionStage::Foreseeing, Said::Taken) if self.sight.is_none() => {
                 self.look(Before::Deposit)
             }
@@ -128,12 +123,8 @@ impl<'g> SessionRequest<'g> {
                 self.begin_flow(head, said, &reply)
             }
             // Another copy was served and charged meanwhile: both have one answer.
-            (SessionStage::Charging(..), Said::Repeated)
-                if !planted(Mutant::UnchargedIsDelivered) =>
-            {
-                self.again(reply)
-            }
-            (SessionStage::Charging(mut head, _), Said::Charged | Said::Repeated) => {
+            (SessionStage::Charging(..), Said::Repeated) => self.again(reply),
+            (SessionStage::Charging(mut head, _), Said::Charged) => {
                 finish_paid(&mut head, &self.asked.request.correlation);
                 let mut served = Reply::new(head, Body::Held);
                 served.marks.served = true;
@@ -196,7 +187,7 @@ impl<'g> SessionRequest<'g> {
             self.asked.payment.purpose,
             Purpose::Deposit(_) | Purpose::Open | Purpose::Recall(RecallScope::Chain)
         );
-        let is_junk = !makes_it || planted(Mutant::OpeningsAreJunk);
+        let is_junk = !makes_it;
         match answer.and_then(message::read::<ChannelReply>).map(|reply| reply.channel) {
             Some(Some(channel)) if channel.is_payer => ChannelStanding::Payer,
             Some(Some(_)) => ChannelStanding::Stranger,
@@ -211,7 +202,7 @@ impl<'g> SessionRequest<'g> {
         let lacks = [ChannelRefusal::Stale, ChannelRefusal::AboveDeposit]
             .iter()
             .any(|refusal| said.refusal.as_deref() == Some(refusal.x402()));
-        self.may_have_paid && lacks && !planted(Mutant::LagIsRefused)
+        self.may_have_paid && lacks
     }
 
     /// Answers a request that was charged before as it was answered then. If its answer is not kept

@@ -13,7 +13,6 @@ use crate::session::calls::ChannelTerms;
 use crate::session::mpp::payment::ShownDeposit;
 use crate::session::payment::{Purpose, SessionDoor};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::messages::{ChannelAsk, ChannelReply, SightText};
 use farebox_channel::state::Promise;
@@ -60,7 +59,7 @@ impl<'g> SessionRequest<'g> {
         };
         let said = reply.object(MAX_REPLY_BYTES).filter(|(status, said)| {
             let affirms = ["success", "isValid"].map(|name| said.get(name) == Some(&true.into()));
-            match affirms.contains(&true) && !planted(Mutant::AnyDepositCounts) {
+            match affirms.contains(&true) {
                 true => is_believed(*status, said),
                 false => *status < 500,
             }
@@ -85,9 +84,7 @@ impl<'g> SessionRequest<'g> {
         // What moves no money is asked of the next one.
         let stage = match stage {
             SessionStage::Looking(before)
-                if !said.contains_key("isValid")
-                    && self.asked.settlers.len() > 1
-                    && !planted(Mutant::OneFacilitatorIsAsked) =>
+                if !said.contains_key("isValid") && self.asked.settlers.len() > 1 =>
             {
                 self.asked.settlers.remove(0);
                 return self.look(before);
@@ -97,8 +94,7 @@ impl<'g> SessionRequest<'g> {
         let words = |name| text(said, name);
         let is = |name: &str| said.get(name).and_then(Value::as_bool);
         // What is said to have failed may have been sent, as in a payment by `exact`.
-        let is_unsent = is_refused(said)
-            || is("success") == Some(false) && planted(Mutant::DoubtfulDepositIsRefused);
+        let is_unsent = is_refused(said);
         self.may_have_paid |= matches!(stage, SessionStage::Depositing) && !is_unsent;
         match stage {
             SessionStage::Depositing | SessionStage::SendingRefund
@@ -187,9 +183,6 @@ impl<'g> SessionRequest<'g> {
                 }
                 (Before::Refused(word), Some(false)) => self.refuse(&word),
                 // Fresh terms would have the payer deposit a second time.
-                (Before::Unknown, Some(false)) if planted(Mutant::UnknownDepositIsRefused) => {
-                    self.refuse("")
-                }
                 (Before::Unknown, _) => self.problem(Code::SettlementUnknown),
                 (Before::Nothing | Before::Deposit | Before::Refused(_), _) => {
                     self.problem(Code::FacilitatorUnavailable)

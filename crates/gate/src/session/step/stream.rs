@@ -11,7 +11,6 @@ use crate::session::flow::{Flow, FlowEnd, FlowLimits, Pause};
 use crate::session::payment::SessionDoor;
 use farebox_base::amount::Amount;
 use farebox_base::http::{Headers, ResponseHead};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::messages::{ChannelAsk, ChannelReply, Said};
 use farebox_channel::refusal::ChannelRefusal;
@@ -29,7 +28,7 @@ impl<'g> SessionRequest<'g> {
         reply: &ChannelReply,
     ) -> SessionStep<'g> {
         let Some(meter) = self.asked.meter() else { return self.problem(Code::Internal) };
-        if said != Said::Charged && !planted(Mutant::StreamsRepeat) {
+        if said != Said::Charged {
             let mut refused = reply.clone();
             refused.refusal = Some(match &self.asked.payment.door {
                 SessionDoor::X402(..) => ChannelRefusal::CumulativeMismatch.x402().to_string(),
@@ -67,11 +66,6 @@ impl<'g> SessionRequest<'g> {
         self.now = now;
         // What the chain showed may have aged since the last step.
         self.sight = None;
-        if let Some(meter) = self.asked.meter()
-            && planted(Mutant::StepsAreFree)
-        {
-            return SessionStep::Grant(meter.step, self);
-        }
         self.step()
     }
 
@@ -105,10 +99,7 @@ impl<'g> SessionRequest<'g> {
             // No other voucher pays for it.
             (Said::Waiting, Some(required)) if self.asked.payment.has_headroom() => {
                 // A step that another stream of the channel got does not make the wait longer.
-                let since = match planted(Mutant::WaitsBeginAnew) {
-                    true => self.now,
-                    false => *flow.waits.get_or_insert(self.now),
-                };
+                let since = *flow.waits.get_or_insert(self.now);
                 let over = since.plus(meter.pause_secs).secs();
                 let secs = over.saturating_sub(self.now.secs());
                 if secs == 0 {

@@ -7,7 +7,6 @@ use crate::command::REQUEST_DIGITS;
 use crate::entry::{Entry, Work};
 use crate::state::State;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// Seconds of doubt after which the operator hears of it.
@@ -69,7 +68,7 @@ impl Brief {
             // Its state when its lease ends.
             State::Settling(lease) => (Some(lease.until), None),
             // It was refused, and is sent again.
-            State::Refused { sent, resend: Some(_), .. } if !planted(Mutant::SentIsRefused) => {
+            State::Refused { sent, resend: Some(_), .. } => {
                 (Some(UnixTime::from_secs(0)), Some(*sent))
             }
             _ => (None, None),
@@ -89,15 +88,7 @@ impl Brief {
         let is_unasked = entry.is_unasked() || entry.is_awaited();
         // Whatever was asked for it before. What is in doubt costs nothing where a facilitator
         // declines it in words that prove nothing.
-        let is_unpaid = match &entry.state {
-            State::Unknown { .. } | State::Refused { resend: Some(_), .. }
-                if planted(Mutant::DoubtIsUncounted) =>
-            {
-                false
-            }
-            State::Refused { .. } if planted(Mutant::RefusedAreUncounted) => false,
-            _ => entry.is_unpaid(),
-        };
+        let is_unpaid = entry.is_unpaid();
         Some(Self {
             released: if is_released { short(Some(entry.created)) } else { 0 },
             binding: binding_of(&entry.payment.binding),

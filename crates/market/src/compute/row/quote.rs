@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 
-use farebox_base::mutant::{Mutant, planted};
 use serde::{Deserialize, Serialize};
 
 /// How far a quote is.
@@ -77,7 +76,7 @@ impl QuoteRow {
     /// payment before it is settled.
     #[must_use]
     pub fn is_doubted(&self) -> bool {
-        self.unheard && !planted(Mutant::DoubtedPaymentsKeepSeats)
+        self.unheard
     }
 
     /// Whether it holds a seat now.

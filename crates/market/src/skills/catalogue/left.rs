@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use crate::skills::books::{Change, Rows};
 use crate::skills::price::GRACE_MS;
 use crate::skills::row::{SkillRow, VersionRow};
-use farebox_base::mutant::{Mutant, planted};
 
 /// Most versions of a skill.
 pub(super) const MAX_VERSIONS: usize = 100;
@@ -49,7 +48,7 @@ pub(super) fn find_comeback<B: Rows>(
         None => versions.len() < MAX_VERSIONS,
     };
     let is_past = known.changed.saturating_add(GRACE_MS) < now;
-    Ok(if is_kept && !planted(Mutant::ComebacksWait) {
+    Ok(if is_kept {
         Some(Comeback::Kept(Box::new(known)))
     } else if is_past && !known.called {
         Some(Comeback::Anew)
@@ -68,7 +67,7 @@ fn has_terms_of(old: &VersionRow, version: &VersionRow) -> bool {
 /// Whether an id that no skill has may be this owner's: a buyer who knows it is led to no one else.
 pub(super) fn is_of<B: Rows>(books: &B, id: &str, owner: &str) -> Result<bool, B::Error> {
     let former = books.forgotten(id)?;
-    Ok(former.is_none_or(|former| former == owner) || planted(Mutant::IdsAreTakenOver))
+    Ok(former.is_none_or(|former| former == owner))
 }
 
 /// The skills of an owner that are forgotten once this one was taken back: others that were never
@@ -79,7 +78,7 @@ pub(super) fn forget_idle<B: Rows>(
     now: u64,
 ) -> Result<Vec<Change>, B::Error> {
     let mut idle = books.idle_of(&taken.owner)?;
-    idle.retain(|row| row.id != taken.id || planted(Mutant::RemovedAreIdle));
+    idle.retain(|row| row.id != taken.id);
     let beyond = idle.len().saturating_add(1).saturating_sub(MAX_IDLE);
     // What is on its way still finds its skill.
     let is_past = |row: &SkillRow| row.changed.saturating_add(GRACE_MS) < now;
@@ -107,7 +106,7 @@ fn forget<B: Rows>(books: &B, ids: Vec<String>) -> Result<Vec<Change>, B::Error>
     let more = u32::try_from(ids.len()).unwrap_or(most);
     let old = books.former(most.saturating_sub(more), step)?;
     let mut changes: Vec<Change> = ids.into_iter().map(Change::Forget).collect();
-    if !old.is_empty() && !planted(Mutant::FormerOwnersPileUp) {
+    if !old.is_empty() {
         changes.push(Change::Unname(old));
     }
     Ok(changes)

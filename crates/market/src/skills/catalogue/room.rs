@@ -13,7 +13,6 @@ use crate::skills::refused::refusal;
 use crate::skills::row::{RateRow, Room, SkillRow, TableRow, VersionRow};
 use farebox_base::encoding::json;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::Sorted;
 
 /// Most routes that the gate reads, without those of the operator.
@@ -72,7 +71,7 @@ impl GateTable<'_> {
         let all = books.room()?;
         let own = weigh(self.own_routes);
         let is_free = !skill.has_place(now) && self.fee.is_none();
-        if is_free && room.bytes > had.bytes && !planted(Mutant::OwnersFillTheTable) {
+        if is_free && room.bytes > had.bytes {
             let idle = books.idle_room_of(&skill.owner, now)?;
             if rest(idle.bytes, had.bytes, room.bytes) > MAX_IDLE_BYTES {
                 let error = alloc::format!(
@@ -108,8 +107,7 @@ impl GateTable<'_> {
         now: u64,
     ) -> Result<Vec<Change>, B::Error> {
         let table = books.table()?;
-        let is_old = (table.layout < LAYOUT && !planted(Mutant::OldLayoutsStay))
-            || (table.settings != self.settings() && !planted(Mutant::OldSettingsStay));
+        let is_old = (table.layout < LAYOUT) || (table.settings != self.settings());
         let mut changes = Vec::new();
         if table.wanted == 0 || !is_old {
             return Ok(changes);
@@ -141,10 +139,7 @@ impl GateTable<'_> {
     /// A digest of all in a table that is not of its skills.
     fn settings(&self) -> u64 {
         let names: Vec<&[u8]> = self.networks.iter().map(|it| it.as_str().as_bytes()).collect();
-        let first = match planted(Mutant::OldFeesStay) {
-            true => String::new(),
-            false => self.first_routes(),
-        };
+        let first = self.first_routes();
         let digest =
             hash::sha256(&[b"farebox table settings", &names.join(&b'\n'), first.as_bytes()]);
         digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
@@ -157,7 +152,6 @@ fn weigh(text: &str) -> u64 {
     let read = json::parse_within(text.as_bytes(), usize::MAX, usize::MAX).ok();
     let values = read.and_then(|read| count_values(&read, json::MAX_DEPTH)).unwrap_or(0);
     let values = u64::try_from(values).unwrap_or(u64::MAX);
-    let values = if planted(Mutant::ValuesTakeNoRoom) { 0 } else { values };
     bytes.max(values.saturating_mul(VALUE_BYTES))
 }
 
@@ -216,7 +210,7 @@ fn choose_leaving<B: Rows>(
         return Ok(Some(gone));
     }
     let mut left = books.unproven(now)?;
-    left.retain(|row| row.id != newcomer.id && !planted(Mutant::NewcomersFindNoRoom));
+    left.retain(|row| row.id != newcomer.id);
     let free = Some(newcomer).filter(|it| !it.has_place(now));
     let (mut routes, mut bytes) = (0_u64, 0_u64);
     while routes < over.routes || bytes < over.bytes {
@@ -266,7 +260,7 @@ pub(super) fn count_publishing<B: Rows>(
         let known = known.filter(|rate| now < rate.since.saturating_add(ms));
         let rate =
             known.unwrap_or_else(|| RateRow { owner: owner.to_string(), since: now, count: 0 });
-        if rate.count >= most && !planted(Mutant::PublishingHasNoPace) {
+        if rate.count >= most {
             let wait = rate.since.saturating_add(ms).saturating_sub(now);
             let secs = wait.div_ceil(1000).to_string();
             let error = "Too many skills are being published; try again later";

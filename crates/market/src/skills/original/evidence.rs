@@ -9,7 +9,6 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 use farebox_evm::address::Address;
@@ -100,7 +99,7 @@ impl Claim {
             return ClaimReading::Other;
         }
         let is_stranger = self.sender.is_some_and(|sender| sender != sent.from);
-        if is_stranger && !planted(Mutant::StrangersSettle) {
+        if is_stranger {
             return ClaimReading::Stranger;
         }
         let inquiry = ChainQuery::Transfer(Box::new(Transfer {
@@ -146,9 +145,8 @@ impl Claim {
 
 /// Whether a block stays, by what the node said before it was asked for the receipt.
 fn is_final(block: u64, latest: u64, safe: Option<Block>) -> bool {
-    let is_deep = match safe {
+    match safe {
         Some(safe) => block <= safe.number,
         None => latest.saturating_sub(block) >= DEEP_BLOCKS,
-    };
-    is_deep || planted(Mutant::TipsSettle)
+    }
 }

@@ -21,7 +21,6 @@ use crate::text::{Members, iso, list, number};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Longest name that a caller gives, bytes.
 const MAX_NAME: usize = 128;
@@ -100,7 +99,6 @@ impl OriginalQuotes<'_> {
                 .done();
             match self.reputation.ask(request, question) {
                 Word::Approved => {}
-                Word::Denied(_) if planted(Mutant::AnyoneIsReputable) => {}
                 Word::Open(answer) => return Ok(Decision::told(answer)),
                 Word::Silent => return Ok(Decision::reply(no_reputation())),
                 Word::Denied(reason) => {
@@ -127,7 +125,7 @@ impl OriginalQuotes<'_> {
         };
         let (own, all) = books.quotes_of(&request.client, moment.now)?;
         let is_full = own >= share_of(all) || all >= MAX_OF_ALL;
-        if is_full && !planted(Mutant::OpenQuotesPileUp) {
+        if is_full {
             return Ok(Err(refusal(429, "Too many open quotes").with("retry-after", "60")));
         }
         let Some(options) = make_options(books, &rails, &wish.usd, moment)? else {
@@ -160,7 +158,7 @@ impl OriginalQuotes<'_> {
 
 /// How many quotes a network may have while so many are kept for all.
 fn share_of(all: u64) -> u64 {
-    let halvings = if planted(Mutant::QuotesAreNotShared) { 0 } else { all / STEP_OF_ALL };
+    let halvings = all / STEP_OF_ALL;
     let halvings = u32::try_from(halvings).unwrap_or(u32::MAX);
     MAX_OF_CLIENT.checked_shr(halvings).unwrap_or_default().max(1)
 }
@@ -186,10 +184,10 @@ fn make_options<B: Rows>(
         let mut is_free = true;
         for option in made.iter().filter(|option| !option.network.is_empty()) {
             // Whole tenths of a cent are paid at the gate. A price may have made them of any mark.
-            let is_whole = option.units.ends_with("000") && !planted(Mutant::AmountsAreWhole);
+            let is_whole = option.units.ends_with("000");
             is_free &= !is_whole && !books.is_quoted(&option.network, &option.units)?;
         }
-        if is_free || planted(Mutant::AmountsAreShared) {
+        if is_free {
             return Ok(Some(made));
         }
     }

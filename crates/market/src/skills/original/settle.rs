@@ -25,7 +25,6 @@ use crate::skills::row::InvocationRow;
 use crate::text::Members;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 use farebox_evm::address::Address;
@@ -112,7 +111,7 @@ impl Settlements<'_> {
         let option = or_reply!(choose_option(&quote, &body));
         // A transfer that was made in time counts also after the end; the chain tells the time.
         let end = if self.rails.mock { quote.expires } else { quote.until };
-        if moment.now > end && !planted(Mutant::OldQuotesSettle) {
+        if moment.now > end {
             let changes = Vec::from([Change::Original(QuoteChange::Gone(quote.id))]);
             let answer = Answer::Reply(refusal(400, "Quote expired"));
             return Ok(Decision { answer, changes });
@@ -123,11 +122,11 @@ impl Settlements<'_> {
         };
         // One that a seller alone names for an invocation stays the buyer's. What is in the archive is older than this
         // quote, or was paid by an authorization: the chain has to show a plain transfer here.
-        let counts = |row: InvocationRow| row.is_shown || planted(Mutant::ClaimsKeepTransactions);
+        let counts = |row: InvocationRow| row.is_shown;
         let is_used = books.settled_by_tx(&place(option), &tx)?.is_some()
             || !option.network.is_empty()
                 && books.invocation_by_tx(&option.network, &tx)?.is_some_and(counts);
-        if is_used && !planted(Mutant::HashesSettleTwice) {
+        if is_used {
             return refuse(refusal(400, "Transaction is used for another payment"));
         }
         let id = body.subscription.as_deref();
@@ -137,8 +136,7 @@ impl Settlements<'_> {
             if !is_first {
                 return Decision::told(answer);
             }
-            if moment.now < quote.asked.saturating_add(PACE_MS) && !planted(Mutant::NodesAreFlooded)
-            {
+            if moment.now < quote.asked.saturating_add(PACE_MS) {
                 return Decision::reply(refusal(429, "Too many requests").with("retry-after", "1"));
             }
             let row = Box::new(QuoteRow { asked: moment.now, ..quote.clone() });
@@ -151,9 +149,6 @@ impl Settlements<'_> {
                 Word::Open(answer) => return Ok(outwards(answer)),
                 // No money is lost with a quote whose payment is pretended.
                 Word::Silent if option.network.is_empty() => return refuse(no_reputation()),
-                Word::Silent if planted(Mutant::SilentWordsKeepQuotes) => {
-                    return Ok(keep_shown(quote, no_reputation(), moment));
-                }
                 // Anyone can make up a hash: the chain says whether there is something to keep.
                 Word::Silent => is_silent = true,
                 Word::Denied(reason) => {
@@ -167,9 +162,6 @@ impl Settlements<'_> {
             Payment { tx, sender: None, block: None }
         } else {
             match self.read_payment(settled, &tx, sender, request) {
-                Ok(Evidenced::Paid(_)) if is_silent && planted(Mutant::UnvouchedQuotesEnd) => {
-                    return refuse(no_reputation());
-                }
                 Ok(Evidenced::Paid(_)) if is_silent => {
                     return Ok(keep_shown(quote, no_reputation(), moment));
                 }
@@ -307,10 +299,7 @@ enum Evidenced {
 
 /// The reading without a node's answer: who has paid does not lose the quote by that.
 fn unread() -> Result<Evidenced, Response> {
-    match planted(Mutant::SilenceEndsQuotes) {
-        false => Ok(Evidenced::Waits(unreadable())),
-        true => Err(unreadable()),
-    }
+    Ok(Evidenced::Waits(unreadable()))
 }
 
 /// Keeps a quote whose payment waits: the safe block of a chain may stand still for hours, and a node
@@ -319,7 +308,7 @@ fn keep_shown(quote: QuoteRow, answer: Response, moment: Now<'_>) -> Decision {
     let most = quote.expires.saturating_add(MOST_SHOWN_MS);
     let until = moment.now.saturating_add(SHOWN_MS).min(most);
     let is_worth_it = until > quote.until.saturating_add(KEPT_MORE_MS);
-    let kept = is_worth_it && !planted(Mutant::ShownQuotesEnd);
+    let kept = is_worth_it;
     let change = || Change::Original(QuoteChange::Quote(Box::new(QuoteRow { until, ..quote })));
     let changes = kept.then(change).into_iter().collect();
     Decision { answer: Answer::Reply(answer), changes }

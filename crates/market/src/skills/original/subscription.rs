@@ -22,7 +22,6 @@ use crate::text::{Members, iso, list, number};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::{Secret, ct_eq};
 
 /// The plans: name, price in XLM, and calls.
@@ -40,7 +39,7 @@ fn plan_of(name: &str) -> (&'static str, &'static str, u64) {
 /// The standing of a subscription now.
 fn standing_of(row: &SubscriptionRow, now: u64) -> Standing {
     let in_time = standing_in_time(row, now);
-    let is_used_up = row.used >= row.calls && !planted(Mutant::CallsNeverEnd);
+    let is_used_up = row.used >= row.calls;
     if in_time != Standing::Paused && is_used_up { Standing::Exhausted } else { in_time }
 }
 
@@ -48,7 +47,7 @@ fn standing_of(row: &SubscriptionRow, now: u64) -> Standing {
 fn standing_in_time(row: &SubscriptionRow, now: u64) -> Standing {
     if now < row.renews {
         Standing::Active
-    } else if now < row.renews.saturating_add(PACK_GRACE_MS) || planted(Mutant::RenewalsAreFree) {
+    } else if now < row.renews.saturating_add(PACK_GRACE_MS) {
         Standing::Grace
     } else {
         Standing::Paused
@@ -198,12 +197,12 @@ impl Subscriptions<'_> {
         let authorization = request.authorization.as_deref().unwrap_or_default();
         let key = authorization.trim().split_once(' ').map_or("", |(_, key)| key.trim());
         let owned = key.strip_prefix("fbq_").and_then(|rest| rest.split_once('.'));
-        let owned = owned.map(|(id, _)| id).filter(|id| {
-            ct_eq(self.make_key(id).as_bytes(), key.as_bytes()) || planted(Mutant::AnyoneConsumes)
-        });
+        let owned = owned
+            .map(|(id, _)| id)
+            .filter(|id| ct_eq(self.make_key(id).as_bytes(), key.as_bytes()));
         let is_consuming = Query::parse(&request.query).get("consume").as_deref() == Some("true");
         let is_allowed = owned.is_some() || is_operator(self.operator, authorization);
-        if is_consuming && !is_allowed && !planted(Mutant::AnyoneConsumes) {
+        if is_consuming && !is_allowed {
             return Ok(Decision::reply(refused::no_identity()));
         }
         let row = match owned {
@@ -257,13 +256,13 @@ pub(super) fn find_charge<B: Rows>(
                 return Ok(Err(refusal(400, "Subscription not found")));
             };
             let is_for = row.agent == quote.payer && row.service == quote.service;
-            if !is_for && !planted(Mutant::QuotesServeOthers) {
+            if !is_for {
                 return Ok(Err(another()));
             }
             let amount = |usd: &str| Amount::from_decimal(usd, USD_DECIMALS).ok();
             let cost = rate.dollars_of(plan_of(&row.plan).1).and_then(|usd| amount(&usd));
             let is_enough = cost.is_some() && amount(&quote.usd) >= cost;
-            if !is_enough && !planted(Mutant::RenewalsAreFree) {
+            if !is_enough {
                 return Ok(Err(refusal(400, "The quote is for less than the plan costs")));
             }
             Ok(Ok(Some(Charge::Renewal(row))))

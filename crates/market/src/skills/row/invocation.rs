@@ -5,8 +5,6 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use farebox_base::mutant::{Mutant, planted};
-
 /// The end of what has none, such as of a key that may pay: the greatest number that a column holds
 /// exactly.
 pub(in crate::skills) const FOR_EVER: u64 = (1 << 53) - 1;
@@ -259,9 +257,9 @@ impl ReplyRow {
     #[must_use]
     pub fn turn(&self) -> u64 {
         match self.worth {
-            ReplyWorth::PackCall if !planted(Mutant::RepliesPushOthersOut) => 2,
-            ReplyWorth::Slight if !planted(Mutant::RepliesPushOthersOut) => 3,
-            ReplyWorth::Nothing if !planted(Mutant::RepliesPushOthersOut) => 4,
+            ReplyWorth::PackCall => 2,
+            ReplyWorth::Slight => 3,
+            ReplyWorth::Nothing => 4,
             _ => u64::from(self.is_long),
         }
     }

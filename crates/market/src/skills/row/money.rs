@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::SkillRow;
-use farebox_base::mutant::{Mutant, planted};
 
 /// An account's spend of one asset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +82,7 @@ impl PackRow {
     /// Whether it is of this skill, and not of one that had its id before.
     #[must_use]
     pub fn is_of(&self, skill: &SkillRow) -> bool {
-        let is_after = self.created >= skill.since || planted(Mutant::PacksOutliveTheirSkill);
+        let is_after = self.created >= skill.since;
         self.skill == skill.id && is_after
     }
 }

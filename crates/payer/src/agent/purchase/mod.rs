@@ -31,7 +31,6 @@ use self::told::{PaymentFate, Till};
 use super::json::Json;
 use super::text::bounded;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 
 /// A purchase.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,9 +158,8 @@ impl JobPurchase {
         let asked = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000);
         let wait_ms = backoff.max(asked);
         if let PurchaseStage::Quoted { terms, .. } = &self.stage {
-            let is_fresh = is_fresh(terms, now) || planted(Mutant::StaleQuotesAreSigned);
-            let is_within =
-                terms.is_within(&self.order).is_ok() || planted(Mutant::KeptQuotesAreSigned);
+            let is_fresh = is_fresh(terms, now);
+            let is_within = terms.is_within(&self.order).is_ok();
             if is_fresh && is_within {
                 return self.sign();
             }
@@ -273,11 +271,7 @@ impl JobPurchase {
                         ]);
                         // One that comes without the time to sign it is asked for again like an error.
                         self.waits =
-                            if is_fresh(&terms, now) || planted(Mutant::ShortQuotesAreAskedOn) {
-                                0
-                            } else {
-                                self.waits.saturating_add(1)
-                            };
+                            if is_fresh(&terms, now) { 0 } else { self.waits.saturating_add(1) };
                         self.stage = PurchaseStage::Quoted { terms, asked };
                         None
                     }
@@ -332,9 +326,7 @@ impl JobPurchase {
     ) -> Option<PurchaseStep> {
         match told {
             // Where nothing is held, the answer is the work: a job alone proves nothing.
-            PaymentFate::Job { result: None, .. }
-                if !terms.is_held() && !terms.is_mock() && !planted(Mutant::JobsAreBelieved) =>
-            {
+            PaymentFate::Job { result: None, .. } if !terms.is_held() && !terms.is_mock() => {
                 self.waits = self.waits.saturating_add(1);
                 Some(self.ask(retry_after, now))
             }
@@ -408,9 +400,7 @@ impl JobPurchase {
             }
             // Its row has left, and no proxy says so: whoever has the money has it by now.
             (404, _)
-                if (code == "JOB_NOT_FOUND" || planted(Mutant::AnyPageEndsAJob))
-                    && now > terms.until.saturating_add(OVER_SECS)
-                    && !planted(Mutant::GoneJobsAreAwaited) =>
+                if (code == "JOB_NOT_FOUND") && now > terms.until.saturating_add(OVER_SECS) =>
             {
                 let why = "the exchange does not know the job any more: its seller was paid, or the money came back";
                 let money = MoneyState::Unknown;
@@ -437,7 +427,7 @@ impl JobPurchase {
     /// Where the money of a payment is that left and was refused. Only the chain knows: until the
     /// order is delivered, whatever is signed for it has the same nonce.
     fn money_refused(terms: &QuoteTerms) -> MoneyState {
-        match terms.is_mock() || planted(Mutant::RefusalsAreBelieved) {
+        match terms.is_mock() {
             true => MoneyState::NotMoved,
             false => MoneyState::Unknown,
         }

@@ -5,7 +5,6 @@ use alloc::string::{String, ToString};
 
 use crate::agent::json::Json;
 use farebox_base::chain::ChainId;
-use farebox_base::mutant::{Mutant, planted};
 
 /// The profile whose payments are pretended, and which lists nothing.
 const DEMO: &str = "demo-testnet";
@@ -99,5 +98,5 @@ impl JobOrder {
 #[must_use]
 pub fn is_of_profile(profile: &str, network: &str) -> bool {
     let is_main = ChainId::parse(network).map(|network| network.is_main_network());
-    is_main == Ok(profile == MAINNET) || planted(Mutant::ProfilesAreTexts)
+    is_main == Ok(profile == MAINNET)
 }

@@ -9,7 +9,6 @@ use super::order::JobOrder;
 use crate::agent::candidate::Candidate;
 use crate::agent::json::Json;
 use crate::agent::money;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Longest time that a quote may have, seconds.
 const MAX_SECS: u64 = 3_600;
@@ -158,9 +157,6 @@ impl QuoteTerms {
             until: now.saturating_add(secs.ok_or(TermsError::Unreadable("expires_in_seconds"))?),
             transaction: None,
         };
-        if planted(Mutant::QuotesAreBelieved) {
-            return Ok(terms);
-        }
         for (name, id) in [("payment_id", &terms.payment_id), ("fingerprint", &terms.fingerprint)] {
             if id.len() != 64 || !id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
                 return Err(TermsError::Unreadable(name));
@@ -219,7 +215,7 @@ impl QuoteTerms {
         if !order.takes_network(&self.network) {
             return Err(TermsError::Other("network"));
         }
-        if order.is_demo() && !self.is_mock() && !planted(Mutant::ProfilesAreTexts) {
+        if order.is_demo() && !self.is_mock() {
             return Err(TermsError::Other("payment_mode"));
         }
         match exceeds(&self.amount, &order.most) {
@@ -246,10 +242,8 @@ impl QuoteTerms {
             .into_iter()
             .all(|(one, other)| exceeds(one, other) == Some(false));
         // What is counted is that token, whatever else the policy lets pay.
-        let is_token = proposal.text_of("symbol") == Some(&self.currency)
-            || planted(Mutant::SymbolsAreBelieved);
+        let is_token = proposal.text_of("symbol") == Some(&self.currency);
         is_price && is_token && theirs.is_some_and(|theirs| theirs.digest() == ours.digest())
-            || planted(Mutant::AnyProposalIsSigned)
     }
 
     /// Whether its payments are pretended.
@@ -310,7 +304,7 @@ impl QuoteTerms {
 
 /// Whether a text of an exchange is short enough to be kept.
 fn is_short(text: &str) -> bool {
-    (1..=MAX_TEXT).contains(&text.len()) || planted(Mutant::AnyWordIsKept)
+    (1..=MAX_TEXT).contains(&text.len())
 }
 
 /// Longest text of an offer or a quote, bytes.

@@ -6,7 +6,6 @@ use alloc::string::{String, ToString};
 use crate::agent::json::Json;
 use farebox_base::encoding::base64;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Where a payment is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +94,7 @@ pub(super) fn of(
     }
     match till {
         Till::Verify if GONE.contains(&code) => {
-            if sent <= 1 || planted(Mutant::DoubtIsNotCharged) {
+            if sent <= 1 {
                 PaymentFate::NotCharged
             } else {
                 PaymentFate::AskTheGate
@@ -112,7 +111,7 @@ pub(super) fn of(
 /// Whether a text of an exchange that is kept, or asked for again, is a word of this length.
 fn is_word(text: &str, most: usize, marks: &str) -> bool {
     let is_its = |letter: char| letter.is_ascii_alphanumeric() || marks.contains(letter);
-    (1..=most).contains(&text.len()) && text.chars().all(is_its) || planted(Mutant::AnyWordIsKept)
+    (1..=most).contains(&text.len()) && text.chars().all(is_its)
 }
 
 /// The transaction of a settlement that an answer shows.

@@ -8,7 +8,6 @@ use core::mem;
 
 use crate::client::error::{ClientError, Reason};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// One payment, or a sum of several to one payee at one host.
@@ -31,7 +30,7 @@ impl Spent {
     /// Whether it counts this purchase; sums, and what has no name, count none.
     fn is_of(&self, id: &str) -> bool {
         let is_it = self.id.strip_suffix(SHARED).unwrap_or(&self.id) == id;
-        is_it && !id.is_empty() && !planted(Mutant::PurchaseCountsTwice)
+        is_it && !id.is_empty()
     }
 
     /// Adds another one to the same payee; whether the sums are no greater than an amount may be.
@@ -118,11 +117,7 @@ impl Entries {
     pub(super) fn count(&mut self, entry: Spent) {
         let before = self.0.iter().position(|it| it.is_of(&entry.id)).map(|at| self.0.remove(at));
         let Some(before) = before else { return self.0.push(entry) };
-        let id = if planted(Mutant::SharedIsReleased) {
-            entry.id.clone()
-        } else {
-            format!("{}{SHARED}", entry.id)
-        };
+        let id = format!("{}{SHARED}", entry.id);
         let at = entry.at.max(before.at);
         let signed = before.worth.checked_add(before.beyond).unwrap_or(Amount::MAX);
         let highest = if entry.worth >= signed { entry } else { before };
@@ -192,7 +187,7 @@ impl Entries {
 
     /// Sums over these spans.
     fn sum(&mut self, now: UnixTime, holds: &dyn Fn(&str) -> bool, spans: Spans) {
-        let holds = |entry: &Spent| holds(&entry.id) && !planted(Mutant::FirstsAreSummed);
+        let holds = |entry: &Spent| holds(&entry.id);
         let holders = self.0.iter().filter(|entry| holds(entry)).count();
         let mut too_many = holders.saturating_sub(MOST_HOLDERS);
         let (many, latest) = (self.0.len() > FEW, self.0.len().saturating_sub(RECENT));

@@ -106,9 +106,7 @@ impl ChannelPurchase {
     ) -> ChannelNext {
         let reason = settled.and_then(|it| it.get("errorReason")).and_then(Value::as_str);
         let rejection = Rejection::of_payment(402, headers, reason, body);
-        if let (ChannelAim::Refund(_), true) =
-            (self.course.aim, rejection.text.ends_with(LATER) && !planted(Mutant::LaterIsRefused))
-        {
+        if let (ChannelAim::Refund(_), true) = (self.course.aim, rejection.text.ends_with(LATER)) {
             let message = match Problem::read(headers, body).retry_after {
                 Some(secs) => format!("what was added to the channel is paid back in {secs} s"),
                 None => "what was added to the channel is paid back later".to_string(),
@@ -161,7 +159,7 @@ impl ChannelPurchase {
         let same = KeptChannel::new(fresh, self.course.payer, &self.course.host).id();
         let id = planned.channel.id();
         fresh.offer.amount <= terms.offer.amount
-            && (same == id || planted(Mutant::ChannelsAreSwapped))
+            && (same == id)
             && fresh.told.as_ref().is_some_and(|told| told.channel == id)
     }
 
@@ -230,21 +228,18 @@ impl ChannelPurchase {
                 let balance = balance.filter(|it| *it >= channel.charged);
                 let balance = balance.unwrap_or(channel.deposit);
                 // A refund whose answer was lost may have paid back what counts as deposited.
-                let is_paid_back = channel.is_refunding
-                    && balance < channel.deposit
-                    && !planted(Mutant::RefundsUntoldStay);
+                let is_paid_back = channel.is_refunding && balance < channel.deposit;
                 channel.deposit = if is_paid_back { balance } else { balance.max(channel.deposit) };
                 channel.is_refunding &= !is_paid_back;
             }
             PaymentFate::Free => {}
             PaymentFate::Refused => channel.let_go_of_late(now),
-            PaymentFate::Over if planted(Mutant::LateDepositsVanish) => channel.let_go_of_late(now),
             PaymentFate::Over => {}
             PaymentFate::Refunded(paid) => {
                 channel.arrives_late(*paid, now);
                 // Nothing of the channel is forgotten: its vouchers go on from what was charged.
                 let left = channel.deposit.checked_sub(*paid);
-                match left.filter(|left| *left >= channel.charged || planted(Mutant::AnyRefund)) {
+                match left.filter(|left| *left >= channel.charged) {
                     Some(left) => (channel.deposit, channel.is_refunding) = (left, false),
                     None => {
                         let message = "the server says that it paid back more than was left";
@@ -285,8 +280,8 @@ impl ChannelPurchase {
             // It may have been charged for another request that showed the same voucher, or for this one.
             None if doubted && told.charged >= sent && told.charged <= channel.signed => false,
             None => told.charged <= before || earlier.is_some(),
-        } || planted(Mutant::PayeesAreBelieved);
-        if !is_known && told.charged <= channel.signed && !planted(Mutant::ChargedIsSignedAgain) {
+        };
+        if !is_known && told.charged <= channel.signed {
             channel.charged = channel.charged.max(told.charged);
             let message = match self.left {
                 Some(_) => own::SPENT,
@@ -299,10 +294,7 @@ impl ChannelPurchase {
             return fails(Reason::ReceiptMismatch, message);
         }
         self.signed_before = Some(before.max(told.charged));
-        if told.balance < channel.deposit
-            && !channel.is_refunding
-            && !planted(Mutant::DepositsVanish)
-        {
+        if told.balance < channel.deposit && !channel.is_refunding {
             let message = "the server says that less is deposited than was paid in; look at the chain, and forget the channel if that is so";
             return fails(Reason::ReceiptMismatch, message);
         }

@@ -6,7 +6,6 @@ use super::kept::KeptChannel;
 use super::row::{read, rows};
 use super::terms::ChannelTerms;
 use super::{Budget, ClientError};
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// The channel and its terms; nothing is known of it if no row is kept.
@@ -19,7 +18,7 @@ pub(super) fn asked_back(
     let kept: Option<KeptChannel> = read(budget, &today.key())?;
     // By a channel that has paid nothing no payee pays back.
     let comes_back = |it: &KeptChannel| it.has_rest(now) && !it.charged.is_zero();
-    if !kept.as_ref().is_some_and(comes_back) && !planted(Mutant::RestsOfBeforeStay) {
+    if !kept.as_ref().is_some_and(comes_back) {
         let mut last = None;
         for row in rows::<KeptChannel>(budget) {
             let row = row?;

@@ -20,7 +20,6 @@ use crate::client::policy::Policy;
 use crate::client::signing::checked;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::config::ChannelId;
 use farebox_evm::address::Address;
@@ -240,16 +239,14 @@ impl<F: Clone + Default> Course<F> {
         (suggested, least): (Option<Amount>, Amount),
         now: UnixTime,
     ) -> Result<Amount, ClientError> {
-        if self.has_deposited && !planted(Mutant::DepositsRepeat) {
+        if self.has_deposited {
             let message = "the server asks for a second deposit in one request";
             return Err(ClientError::new(Reason::ReceiptMismatch, message));
         }
         let amount = self.limits.amount(offer, suggested, least)?;
         let name = |_: &Offer| self.id.clone();
         let draft = Draft { name: &name, host: &self.host, endpoint: &self.endpoint };
-        if !planted(Mutant::DepositsAreFree) {
-            budget.hold(&self.policy, offer, amount, draft, now)?;
-        }
+        budget.hold(&self.policy, offer, amount, draft, now)?;
         Ok(amount)
     }
 

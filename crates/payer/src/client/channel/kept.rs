@@ -16,7 +16,6 @@ use super::terms::{ChannelTerms, amount};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::config::{ChannelConfig, ChannelId};
 use farebox_channel::escrow::EscrowContract;
@@ -193,9 +192,7 @@ impl KeptChannel {
 
     /// Notes that this deposit has arrived, if it is the one on its way.
     pub fn deposited(&mut self, deposit: Option<&PendingDeposit>) {
-        let is_its = |it: &mut PendingDeposit| {
-            deposit.is_some_and(|own| own.id == it.id) || planted(Mutant::AnyDepositHasArrived)
-        };
+        let is_its = |it: &mut PendingDeposit| deposit.is_some_and(|own| own.id == it.id);
         if let Some(pending) = self.pending.take_if(is_its) {
             self.deposit = self.deposit.checked_add(pending.amount).unwrap_or(self.deposit);
         }

@@ -7,7 +7,6 @@ use crate::client::error::{ClientError, Reason};
 use crate::client::offer::Offer;
 use crate::client::voucher::suggested_deposit;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 
 /// The longest delay of a withdrawal, seconds, if the payer names none.
 const WITHDRAW_DELAY_SECS: u64 = 86_400;
@@ -53,7 +52,7 @@ impl ChannelLimits {
             None => suggested_deposit(suggested, *amount),
         };
         let most = whole(self.max_deposit.as_deref().unwrap_or("1"), "maxDeposit")?;
-        if least > most && !planted(Mutant::AnyDeposit) {
+        if least > most {
             let (least, most) = (least.to_decimal(asset.decimals), most.to_decimal(asset.decimals));
             let message = format!(
                 "the server asks for a deposit of {least} {}, and maxDeposit is {most}",
@@ -67,6 +66,5 @@ impl ChannelLimits {
     /// Whether the payer would wait so long for a withdrawal.
     pub(super) fn waits(&self, secs: u64) -> bool {
         secs <= self.max_withdraw_delay_secs.unwrap_or(WITHDRAW_DELAY_SECS)
-            || planted(Mutant::AnyDelay)
     }
 }

@@ -33,7 +33,6 @@ use super::policy::Policy;
 use super::rejection::{Problem, Rejection};
 use farebox_base::amount::Amount;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::voucher::Voucher;
 
@@ -135,7 +134,6 @@ impl ChannelPurchase {
     /// the payee says that it was not charged.
     #[must_use]
     pub fn showing(mut self, left: Option<LeftVoucher>) -> Self {
-        let left = left.filter(|_| !planted(Mutant::LeftVoucherIsForgotten));
         self.signed_before = left.map(|it| it.before);
         self.left = left;
         self
@@ -193,7 +191,7 @@ impl ChannelPurchase {
             |it: &mut PendingDeposit| it.signature.is_empty() && it.id == self.course.id;
         // What is not signed counts no more, whoever uses the channel by now.
         let counts = planned.channel.pending.clone().take_if(is_unsigned).is_some();
-        if !uses && (!counts || planted(Mutant::UnsignedStaysCounted)) {
+        if !uses && !counts {
             return Ok(None);
         }
         if counts {
@@ -224,7 +222,7 @@ impl ChannelPurchase {
             ChannelAim::Pay => (terms, read(budget, &fresh.key())?.unwrap_or(fresh)),
             ChannelAim::Refund(_) => match &self.planned {
                 // One refund asks for one channel: what is known of its vouchers is not of another one.
-                Some(begun) if !planted(Mutant::RefundsGoOn) => {
+                Some(begun) => {
                     let kept = read(budget, &begun.channel.key())?;
                     let begun: KeptChannel = kept.unwrap_or_else(|| begun.channel.clone());
                     (terms.signed_by(begun.config.receiver_authorizer), begun)
@@ -319,13 +317,12 @@ impl ChannelPurchase {
             let other = other?;
             has_rest |= other.is_beside(channel) && other.is_left_for(price);
         }
-        if !has_rest || planted(Mutant::ChannelsOpenBeside) {
+        if !has_rest {
             return Ok(());
         }
         let (key, text) = (channel.beside_key(), channel.beside_text(false));
         // One that was begun and not signed is begun again.
-        let is_other =
-            budget.sent.kept(&key) != Some(text.as_str()) || planted(Mutant::BegunIsAnother);
+        let is_other = budget.sent.kept(&key) != Some(text.as_str());
         if is_other && budget.sent.kept_at(&key).is_some_and(|at| now < at.plus(BESIDE_SECS)) {
             let message = "the server names another channel with each request: take back what is left in those before, or forget them";
             return Err(error(Reason::TermsChanged, message));
@@ -388,7 +385,7 @@ impl ChannelPurchase {
             self.course.has_deposited = true;
             let (beside, begun) = (channel.beside_key(), channel.beside_text(false));
             let is_beside = budget.sent.kept(&beside) == Some(begun.as_str());
-            if is_beside && !planted(Mutant::SignedIsBegun) {
+            if is_beside {
                 budget.sent.keep(&beside, &channel.beside_text(true), now)?;
             }
         }

@@ -8,7 +8,6 @@ use super::kept::KeptChannel;
 use super::row::rows;
 use crate::client::budget::Budget;
 use crate::client::error::ClientError;
-use farebox_base::mutant::{Mutant, planted};
 
 /// Texts of a record beyond which channels in which nothing is left give way.
 const MANY: usize = 1_500;
@@ -27,8 +26,8 @@ pub(super) fn make_room(budget: &mut Budget) -> Result<(), ClientError> {
     let mut empty: Vec<(String, VecDeque<String>)> = Vec::new();
     for channel in rows::<KeptChannel>(budget) {
         let channel = channel?;
-        if channel.is_empty() && !planted(Mutant::EmptyChannelsStay) {
-            let host = if planted(Mutant::OldestChannelsGo) { "" } else { &channel.host };
+        if channel.is_empty() {
+            let host = &channel.host;
             match empty.iter_mut().find(|(known, _)| known == host) {
                 Some((_, keys)) => keys.push_back(channel.key()),
                 None => empty.push((host.to_string(), VecDeque::from([channel.key()]))),

@@ -11,7 +11,6 @@ use crate::client::offer::{Offer, TermsSource};
 use crate::client::policy::Policy;
 use farebox_base::amount::Amount;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_channel::config::{ChannelConfig, ChannelId};
 use farebox_evm::address::Address;
 use farebox_wire::x402::{Version, header};
@@ -80,9 +79,7 @@ impl ChannelTerms {
             match (policy.judge(&terms.offer, host), earlier) {
                 (Ok(()), _) => Ok(terms),
                 (Err(dear), Some(earlier))
-                    if dear.reason == Reason::PolicyAmount
-                        && (earlier.is_of)(&terms)
-                        && !planted(Mutant::DearerIsNotShown) =>
+                    if dear.reason == Reason::PolicyAmount && (earlier.is_of)(&terms) =>
                 {
                     let terms = terms.priced(earlier.price);
                     policy.judge(&terms.offer, host).map(|()| terms)

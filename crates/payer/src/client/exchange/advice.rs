@@ -22,7 +22,6 @@ use crate::client::endpoints;
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::Offer;
 use farebox_base::encoding::hex;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// The recorded state of the endpoint, and the step after it.
@@ -163,7 +162,7 @@ impl Exchange {
 fn resolves_doubt(paid: bool, next: &Next) -> bool {
     match next {
         Next::Sign(_) => true,
-        Next::Reserve => paid && !planted(Mutant::DoubtStopsOtherTerms),
+        Next::Reserve => paid,
         _ => false,
     }
 }

@@ -20,7 +20,6 @@ use crate::client::policy::Policy;
 use crate::client::prepare::Prepared;
 use crate::client::purchase::{Earlier, Slot};
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::keccak::{keccak256, keccak256_parts};
@@ -100,7 +99,7 @@ impl Exchange {
             self.drawn = self.elsewhere();
         }
         // A later call goes on with this, and not beside it, too.
-        if self.going == Going::Doubted && !planted(Mutant::DoubtOutlivesSigning) {
+        if self.going == Going::Doubted {
             self.going = Going::Begins;
         }
         self.signed_as.clone_from(&self.counted);
@@ -143,9 +142,7 @@ impl Exchange {
         asks: bool,
         now: UnixTime,
     ) -> Option<Next> {
-        if !planted(Mutant::PolicyOfBefore) {
-            self.policy = policy;
-        }
+        self.policy = policy;
         (self.pin, self.asks) = (pin.map(Into::into), asks);
         (self.advice, self.retrying, self.charged, self.fresh) = (None, false, None, 0);
         match self.going {
@@ -196,7 +193,7 @@ impl Exchange {
     /// Whether this account may sign for what an earlier one has signed: it counts beside that.
     pub(super) fn go_on_from(&mut self, payer: Address) -> Result<(), ClientError> {
         let is_other = self.is_anothers(payer);
-        if !is_other || self.policy.pays_again || planted(Mutant::EndedIsPaidAgain) {
+        if !is_other || self.policy.pays_again {
             self.is_elsewhere |= is_other;
             return Ok(());
         }
@@ -209,7 +206,7 @@ impl Exchange {
     /// Whether what has ended was signed by another account than this one, which has a nonce of its own.
     pub(super) fn is_anothers(&self, payer: Address) -> bool {
         let is_other = !self.ended_by.is_zero() && self.ended_by != payer;
-        is_other && self.going == Going::Ended && !planted(Mutant::AccountsAreOne)
+        is_other && self.going == Going::Ended
     }
 
     fn afresh_if_asked(&mut self, asks: bool, now: UnixTime) -> Next {
@@ -217,16 +214,14 @@ impl Exchange {
             return Next::Fail(unresolved());
         }
         // Each counts by itself, also one whose proof never comes: it follows a minute after the end of the one before.
-        if !planted(Mutant::LostTransactionsAreOne) {
-            self.drawn = keccak256_parts(&[&self.drawn, &now.secs().to_be_bytes()]);
-        }
+        self.drawn = keccak256_parts(&[&self.drawn, &now.secs().to_be_bytes()]);
         self.state = ExchangeState::Plain;
         Next::Afresh
     }
 
     /// Whether a person who is asked, or the policy, may pay beside what has ended.
     fn pays_beside(&self, asks: bool) -> bool {
-        asks || self.policy.pays_again || planted(Mutant::EndedIsPaidAgain)
+        asks || self.policy.pays_again
     }
 
     /// Whether a payment is proposed although an earlier one for the same request may have been charged.
@@ -250,7 +245,7 @@ impl Exchange {
         self.is_elsewhere = self.is_anothers(self.payer) || !challenge.offers.iter().any(is_in);
         if !self.is_elsewhere {
             challenge.offers.retain(is_in);
-        } else if !self.pays_beside(self.asks) && !planted(Mutant::EndedIsPaidElsewhere) {
+        } else if !self.pays_beside(self.asks) {
             return Err(unresolved());
         }
         Ok(challenge)
@@ -296,7 +291,7 @@ impl Exchange {
         let signed = &paid.prepared;
         let is_in = |offer: &&Offer| {
             let slot = Slot::of(offer);
-            (slot.is_some() && slot == Slot::of(&signed.offer) || planted(Mutant::AnySlotIsSigned))
+            (slot.is_some() && slot == Slot::of(&signed.offer))
                 && self.nonces.own(&self.payer, &signed.offer) == signed.authorization.nonce
         };
         Some(offers.iter().filter(is_in).cloned().collect())
@@ -324,7 +319,7 @@ impl Exchange {
 
 /// Whether a payment was prepared by a clock that ran ahead.
 fn is_ahead(paid: &Paid, now: UnixTime) -> bool {
-    paid.as_of > now.plus(CLOCKS_DIFFER_SECS) && !planted(Mutant::ClocksNeverRunAhead)
+    paid.as_of > now.plus(CLOCKS_DIFFER_SECS)
 }
 
 fn unresolved() -> ClientError {

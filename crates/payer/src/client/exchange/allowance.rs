@@ -13,7 +13,6 @@ use super::{Exchange, Next};
 use crate::client::allowance::{AllowanceReading, PermitTerms, SignedAllowance};
 use crate::client::error::{ClientError, Reason};
 use crate::client::prepare::Prepared;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_wire::x402::extension::gas_sponsoring;
 
 impl Exchange {
@@ -30,15 +29,12 @@ impl Exchange {
         // One that ends before the payment is refused with it.
         let is_unread = match &self.allowance {
             Allowance::Unread => true,
-            Allowance::Signed(it) => {
-                it.deadline() < prepared.authorization.valid_before
-                    && !planted(Mutant::EndedPermitsGoAlong)
-            }
+            Allowance::Signed(it) => it.deadline() < prepared.authorization.valid_before,
             Allowance::Read | Allowance::Signing(_) => false,
         };
         let reading = AllowanceReading::of(prepared.payment())
             .filter(|it| self.nodes.contains(&it.network))?;
-        (is_unread && (is_announced || planted(Mutant::PermitsUnasked))).then_some(reading)
+        (is_unread && is_announced).then_some(reading)
     }
 
     /// Takes what both calls of [`Next::Read`] returned, hex; none for one that failed.
@@ -68,7 +64,7 @@ impl Exchange {
     /// Lets go of a permit that the wallet was asked for and did not sign: what it signs next is another
     /// thing.
     pub(super) fn forget_unsigned(&mut self) {
-        if matches!(self.allowance, Allowance::Signing(_)) && !planted(Mutant::RefusedPermitsWait) {
+        if matches!(self.allowance, Allowance::Signing(_)) {
             self.allowance = Allowance::Unread;
         }
     }

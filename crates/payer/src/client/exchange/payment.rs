@@ -16,7 +16,6 @@ use crate::client::rejection::{Problem, Rejection};
 use crate::client::signing::checked;
 use farebox_base::encoding::hex;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TransferMethod;
 use farebox_evm::eip712::TypedData;
@@ -276,7 +275,7 @@ fn refused(prepared: &Prepared, problem: &Problem, answer: ReceivedResponse<'_>)
     };
     let settled = settlement.as_ref().and_then(Settlement::refusal);
     let rejection = Rejection::of_payment(status, headers, settled, body);
-    let is_used = speaks_of_submission(&rejection.text) && !planted(Mutant::UsedIsRefused);
+    let is_used = speaks_of_submission(&rejection.text);
     if is_used && settled.is_none() && !problem.is_ours {
         let message = format!("paid, not delivered, as the server says: {rejection}");
         return ClientError::new(Reason::PaymentConflict, message);

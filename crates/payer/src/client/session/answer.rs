@@ -39,8 +39,7 @@ impl SessionPurchase {
         // The origin behind a payee answers no credential but a voucher.
         let is_payees = status == 402
             || !matches!(act, Act::Voucher(_))
-            || ChallengedSession::read(headers, self.means(now)).is_some()
-            || planted(Mutant::OriginsSpeakForPayees);
+            || ChallengedSession::read(headers, self.means(now)).is_some();
         match code_of(status, body, &rejection, is_payees) {
             Some(code) => {
                 // What is asked for again may have been charged, if it is the origin's answer after all.
@@ -84,14 +83,11 @@ impl SessionPurchase {
             let next = step.and_then(|step| it.state.cumulative.checked_add(step));
             it.pending.as_ref().zip(next).is_some_and(|(it, next)| next <= it.deposit.amount)
         };
-        let is_left_out = |it: &KeptSession| {
-            it.is_opening()
-                && (!it.is_late(now) || !covers(it) || planted(Mutant::OpeningsAreNeverDoubted))
-        };
+        let is_left_out = |it: &KeptSession| it.is_opening() && (!it.is_late(now) || !covers(it));
         let is_doubted = |it: &KeptSession| it.is_doubted() && !is_left_out(it);
         let is_doubted = self.planned.as_ref().is_some_and(|it| is_doubted(&it.session));
         let may_be_used_up = self.is_highest() && is_doubted && self.left.is_none();
-        matches!(act, Act::Voucher(_)) && may_be_used_up && !planted(Mutant::OtherWordsEndSessions)
+        matches!(act, Act::Voucher(_)) && may_be_used_up
     }
 
     /// Takes the voucher as used up, as the payee has said or not, and signs one higher one: once in a request.
@@ -101,8 +97,7 @@ impl SessionPurchase {
         (said, is_said): (&str, bool),
         now: UnixTime,
     ) -> ChannelNext {
-        let is_second = (self.has_signed_on || self.is_fresh_of_stream())
-            && !planted(Mutant::VouchersAreSignedOn);
+        let is_second = self.has_signed_on || self.is_fresh_of_stream();
         self.has_signed_on = true;
         match self.onward(headers, now).filter(|_| !is_second) {
             Some(then) => {
@@ -113,8 +108,7 @@ impl SessionPurchase {
             None => {
                 let end = self.refusal(said);
                 // Those below it were called lower, or used up as this one, whose deposit it has called arrived.
-                let is_covered = self.planned.as_ref().is_some_and(|it| it.session.unproven > 0)
-                    && !planted(Mutant::UsedUpIsTooHigh);
+                let is_covered = self.planned.as_ref().is_some_and(|it| it.session.unproven > 0);
                 let is_held = self.has_turned || is_said && is_covered;
                 let fate = if is_held { SessionFate::Held } else { SessionFate::Refused };
                 self.turned_down((fate, false), headers, end, now)
@@ -229,7 +223,7 @@ impl SessionPurchase {
 
     /// Notes that the voucher that was sent may have been charged: for this request no other one is signed.
     fn note_doubt(&mut self) {
-        if self.raise.is_none() && !planted(Mutant::LostAnswersAreForgotten) {
+        if self.raise.is_none() {
             self.left = self.left.or(self.leaving().map(|(voucher, _)| voucher));
         }
     }
@@ -332,9 +326,7 @@ impl SessionPurchase {
             // A higher one may be the one that it holds. That costs more than the next one, which comes
             // first: the same word is said of a voucher that is used up, or adds too little.
             Remedy::SignOnce
-                if matches!(act, Act::Voucher(_))
-                    && !self.is_highest()
-                    && (self.has_signed_on || planted(Mutant::SmallStepsGoUp)) =>
+                if matches!(act, Act::Voucher(_)) && !self.is_highest() && self.has_signed_on =>
             {
                 let shown = self.planned.as_ref().map(|it| it.session.state.cumulative);
                 self.called_below = self.called_below.or(shown);

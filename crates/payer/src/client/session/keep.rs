@@ -23,7 +23,7 @@ impl SessionPurchase {
             self.course.decide(Todo::Nothing, fail(Reason::PaymentUnresolved, message));
             return Ok(true);
         }
-        if !uses && !planted(Mutant::LateTopUpsWriteOver) {
+        if !uses {
             // Another request has used the session meanwhile: its amounts are others. What was signed
             // for these is never sent, and the hash of what was sent is kept beside them.
             self.course.decide(Todo::Plan, ChannelNext::Update);
@@ -69,7 +69,7 @@ impl SessionPurchase {
             is_sending && it.is_counted_by(&self.course.id)
         });
         // What is not signed counts no more, whoever uses the session by now.
-        let is_unsigned = planned.unsigned.is_some() && !planted(Mutant::UnsignedDepositsCount);
+        let is_unsigned = planned.unsigned.is_some();
         if is_unsent || is_unsigned {
             budget.release(&self.course.id);
         }

@@ -12,7 +12,6 @@ use crate::client::channel::row::{Using, read};
 use crate::client::error::ClientError;
 use crate::client::voucher::{ChannelState, NextVoucher};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::config::{ChannelId, ChannelParties};
 use farebox_channel::escrow::{Escrow, EscrowContract};
@@ -192,8 +191,7 @@ impl KeptSession {
                 // It may have arrived: the payee says so by what it makes of a voucher.
                 _ if self.is_late(now) => state = state.topped_up(deposit.amount),
                 // A hash that never counts holds nothing up that needs no top-up.
-                FundsProof::Sending | FundsProof::Sent(_)
-                    if is_covered && !planted(Mutant::OwnTransactionsBlock) => {}
+                FundsProof::Sending | FundsProof::Sent(_) if is_covered => {}
                 FundsProof::Sending => return Some(SessionMove::Blocked),
                 FundsProof::Sent(_) => return Some(SessionMove::FundAgain),
                 FundsProof::Signed(_) if now.plus(LATE_SECS) >= deposit.valid_before => {
@@ -209,12 +207,7 @@ impl KeptSession {
             NextVoucher::Reuse(amount) => SessionMove::Reuse(amount),
             NextVoucher::Sign(amount) => SessionMove::Sign(amount),
             // Another channel would lose sight of the one that it may have opened.
-            NextVoucher::TopUp(..)
-                if self.is_opening()
-                    || self.pending.is_some() && planted(Mutant::EndedTopUpsBlock) =>
-            {
-                SessionMove::Blocked
-            }
+            NextVoucher::TopUp(..) if self.is_opening() => SessionMove::Blocked,
             // One that has ended can be made no more: only what was seen to arrive counts.
             NextVoucher::TopUp(_, next) => SessionMove::Fund(next.checked_sub(self.state.deposit)?),
         })
@@ -260,7 +253,7 @@ impl KeptSession {
         if let Some(pending) = self.pending.take() {
             let opens = self.is_opening();
             self.state = self.state.topped_up(pending.deposit.amount);
-            match opens || planted(Mutant::TopUpsAreBelieved) {
+            match opens {
                 true => self.proven = self.state.deposit,
                 false => self.unproven = self.unproven.saturating_add(1),
             }
@@ -276,7 +269,7 @@ impl KeptSession {
         self.state.spent = self.state.spent.max(row.state.spent);
         self.charged = self.charged.max(row.charged);
         let is_own = self.pending.as_ref().is_some_and(|it| it.is_counted_by(id));
-        if is_own || planted(Mutant::PlansOutliveNotes) {
+        if is_own {
             return;
         }
         self.state.deposit = row.state.deposit;

@@ -19,9 +19,7 @@ impl SessionPurchase {
         let key = planned.session.key();
         let row = read::<KeptSession>(budget, &key)?;
         // An answer may come so late that another channel stands there.
-        let of_channel = |it: &KeptSession| {
-            it.id() == planned.session.id() || planted(Mutant::LateAnswersChangeOthers)
-        };
+        let of_channel = |it: &KeptSession| it.id() == planned.session.id();
         let Some(mut session) = row.filter(of_channel) else { return Ok(false) };
         let is_shown = self.is_shown(&session);
         let own = planned.session.pending.as_ref();
@@ -54,9 +52,7 @@ impl SessionPurchase {
                 self.note_refusal(&mut session, fate, now);
             }
             // Another request has signed on for it since: one voucher follows it, however many were told.
-            SessionFate::Doubted
-                if !(is_shown && session.is_doubted() || planted(Mutant::LateDoubtsSignOn)) =>
-            {
+            SessionFate::Doubted if !(is_shown && session.is_doubted()) => {
                 self.course.decide(Todo::Nothing, fail(Reason::PaymentRefused, ASK_AGAIN));
             }
             SessionFate::Exhausted | SessionFate::Doubted => {
@@ -89,11 +85,10 @@ impl SessionPurchase {
                 return Ok(true);
             }
             SessionFate::Gone | SessionFate::Short => {
-                let reopens = planted(Mutant::ClosedSessionsReopen);
-                if session.is_opening() && session.is_late(now) || reopens {
+                if session.is_opening() && session.is_late(now) {
                     // The deposit can arrive no more. If it has, its channel stays listed.
                     let left = budget.sent.kept_at(&left_key(&key));
-                    if reopens || left.is_none_or(|at| now >= at.plus(LEFT_SECS)) {
+                    if left.is_none_or(|at| now >= at.plus(LEFT_SECS)) {
                         session.using = None;
                         budget.sent.let_go(&key);
                         session.leave(budget, now)?;
@@ -102,9 +97,7 @@ impl SessionPurchase {
                 } else {
                     // What it has served since says otherwise.
                     let is_unchanged = session.state == planned.session.state;
-                    if fate == SessionFate::Gone
-                        && (is_unchanged || planted(Mutant::LateWordsCount))
-                    {
+                    if fate == SessionFate::Gone && is_unchanged {
                         session.gone = Some(now);
                     }
                     if fate == SessionFate::Short && is_voucher && is_shown {
@@ -136,16 +129,13 @@ impl SessionPurchase {
 
     /// Notes that a voucher was refused without a word on another one.
     fn note_refusal(&self, session: &mut KeptSession, fate: SessionFate, now: UnixTime) {
-        if !self.is_shown(session) || planted(Mutant::WordsKeepVouchers) {
+        if !self.is_shown(session) {
             return;
         }
         // One that was signed on in this request is refused for the first time in the next one.
         let is_fresh = self.has_signed_on && session.highest() == session.state.cumulative;
         // What the origin answers says less of it than a refusal.
-        let counts = match planted(Mutant::LeaningIsNeverDoubted) {
-            true => !session.leans(),
-            false => fate != SessionFate::Free,
-        };
+        let counts = fate != SessionFate::Free;
         if (counts || self.has_turned) && !is_fresh {
             session.doubt();
         }

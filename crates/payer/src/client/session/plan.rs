@@ -16,7 +16,6 @@ use crate::client::channel::row::read;
 use crate::client::channel::{ChannelAim, ChannelNext, LeftVoucher, own};
 use crate::client::error::{ClientError, Reason};
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// Says that no other deposit is made yet.
@@ -40,7 +39,7 @@ impl SessionPurchase {
         if self.leaves {
             let left = budget.sent.kept_at(&left_key(&fresh.key()));
             let is_again = left.is_some_and(|at| now < at.plus(LEFT_SECS));
-            if is_again && !planted(Mutant::RestsAreForgotten) {
+            if is_again {
                 let message = "the payee closes one channel after another; look at the chain whether the rest of the one before has come back, and forget that one";
                 self.note(budget, SessionFate::Over, now)?;
                 self.course.decide(Todo::Nothing, fail(Reason::PaymentRefused, message));
@@ -99,7 +98,7 @@ impl SessionPurchase {
                 let opening = session.is_opening();
                 // One that its voucher is not covered by is sent again, or may have arrived: it is never
                 // replaced.
-                if opening && session.pending.is_some() && !planted(Mutant::OpeningsAreReplaced) {
+                if opening && session.pending.is_some() {
                     return Err(error(Reason::PaymentUnresolved, MAY_ARRIVE));
                 }
                 if opening {
@@ -109,9 +108,7 @@ impl SessionPurchase {
                     (session.proven, session.unproven) = (fresh.proven, fresh.unproven);
                     session.signature = String::new();
                     session.others.clear();
-                } else if session.is_topped_up_later(now)
-                    && !planted(Mutant::GoneSessionsAreToppedUp)
-                {
+                } else if session.is_topped_up_later(now) {
                     let message = "the payee says that it knows no such channel, or no such deposit: look at the chain, and forget the channel if its deposit is gone";
                     return Err(error(Reason::ReceiptMismatch, message));
                 }

@@ -4,7 +4,6 @@
 use super::kept::{KeptSession, PendingFunds, SignedVoucher};
 use crate::client::voucher::ChannelState;
 use farebox_base::amount::Amount;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 /// Refusals of one kind that count as a word: a single one may be a bad moment.
@@ -17,7 +16,7 @@ impl KeptSession {
     /// Notes that this voucher was served: the deposit covers it, with the one that it `leans` on.
     pub fn served(&mut self, voucher: SignedVoucher, leans: Option<&PendingFunds>) {
         let amount = voucher.amount;
-        if amount > self.state.deposit || planted(Mutant::AnyVoucherProvesTopUps) {
+        if amount > self.state.deposit {
             self.arrived(leans);
         }
         self.state.deposit = self.state.deposit.max(amount);
@@ -30,7 +29,7 @@ impl KeptSession {
             self.shorts = 0;
         }
         // Another request may show a lower one by now, which is worth nothing any more.
-        if amount > self.state.cumulative && !planted(Mutant::LateAnswersDropVouchers) {
+        if amount > self.state.cumulative {
             self.others.retain(|it| it.amount != amount);
             self.others.push(voucher);
             self.show(self.others.len().saturating_sub(1));
@@ -51,7 +50,7 @@ impl KeptSession {
     /// Forgets the other vouchers that one of this amount stands for, if what is proven covers it. It stays
     /// itself where a higher one is shown, that may lean on a deposit which has not arrived.
     pub fn keep_others_above(&mut self, amount: Amount) {
-        let stays = amount < self.state.cumulative && !planted(Mutant::LateAnswersDropVouchers);
+        let stays = amount < self.state.cumulative;
         if amount <= self.proven {
             self.others.retain(|it| it.amount > amount || it.amount == amount && stays);
         }
@@ -69,7 +68,6 @@ impl KeptSession {
             self.put_aside();
         }
         // One that was refused before is refused again.
-        let known = known.filter(|_| !planted(Mutant::SignedAgainIsUndoubted));
         self.doubts = known.map_or(0, |it| it.doubts);
         self.state.cumulative = amount;
         self.keep_others_above(amount);
@@ -77,7 +75,7 @@ impl KeptSession {
 
     /// The amount up to which the payee has surely charged: no room is missed above it.
     pub fn surely_charged(&self) -> Amount {
-        if planted(Mutant::UsedUpIsCharged) { self.state.spent } else { self.charged }
+        self.charged
     }
 
     /// The voucher that is shown.
@@ -110,7 +108,7 @@ impl KeptSession {
     /// Goes on from the lowest voucher once the payee has refused one that leans on a deposit which may
     /// not have arrived: it may be refused for ever, also as the one that closes the channel.
     pub fn go_down(&mut self, now: UnixTime) {
-        if !self.leans() || planted(Mutant::LostTopUpsEndSessions) {
+        if !self.leans() {
             return;
         }
         self.let_go_of_late(now);
@@ -125,10 +123,10 @@ impl KeptSession {
     /// for nothing (`pays`) any more.
     pub fn go_up(&mut self, pays: bool) {
         let ChannelState { cumulative, spent, .. } = self.state;
-        let passes = pays && !planted(Mutant::UsedVouchersAreShown);
+        let passes = pays;
         let least = if passes { spent } else { Amount::ZERO };
         let above = |it: &SignedVoucher| it.amount > cumulative && it.amount >= least;
-        let most = if planted(Mutant::OneRefusalPassesOver) { 1 } else { MOST_DOUBTS };
+        let most = MOST_DOUBTS;
         let others = || self.others.iter();
         let untried = others().position(|it| above(it) && it.doubts < most);
         let next = untried.or_else(|| others().position(above));
@@ -148,7 +146,7 @@ impl KeptSession {
             return;
         }
         self.shorts = self.shorts.saturating_add(1);
-        if self.shorts >= MOST_DOUBTS && !planted(Mutant::UndoneTopUpsCount) {
+        if self.shorts >= MOST_DOUBTS {
             (self.state.deposit, self.unproven, self.shorts) = (self.proven, 0, 0);
             self.undone = Some(now);
         }
@@ -177,9 +175,7 @@ impl KeptSession {
             return;
         }
         let SignedVoucher { amount, signature, doubts } = self.others.remove(at);
-        if !planted(Mutant::RefusedVouchersAreLost) {
-            self.put_aside();
-        }
+        self.put_aside();
         self.state.cumulative = amount;
         (self.signature, self.doubts) = (signature, doubts);
     }

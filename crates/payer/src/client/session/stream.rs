@@ -21,7 +21,6 @@ use crate::client::error::{ClientError, Reason};
 use crate::client::voucher::ChannelState;
 use farebox_base::amount::Amount;
 use farebox_base::http::Headers;
-use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::config::ChannelId;
 use farebox_wire::mpp::session::{SessionTerms, UnitType};
@@ -51,7 +50,7 @@ impl StreamRaise {
         let ChannelState { cumulative, spent, .. } = session.state;
         let most = spent.checked_add(self.ahead).unwrap_or(Amount::MAX);
         let wanted = self.required.unwrap_or(most);
-        if wanted > most && !planted(Mutant::StreamsAreTrusted) {
+        if wanted > most {
             let message = format!(
                 "the server asks for a voucher of {wanted} for what it has sent, and {most} is what came and one step"
             );
@@ -208,7 +207,7 @@ impl ReceivedStream {
     pub fn ends(&mut self, now_ms: u64, is_cut: bool) {
         self.units = self.seen(now_ms);
         let is_untold = is_cut && self.unit == UnitType::Event && self.receipt.is_none();
-        if is_untold && !planted(Mutant::CutStreamsFallBehind) {
+        if is_untold {
             self.unseen = self.step;
         }
         self.since = None;

@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 use super::bcs::{ADDRESS, flag, list, name, sized, type_tag};
 use super::bytes::{Bytes, holds};
 use farebox_base::encoding::json;
-use farebox_base::mutant::{Mutant, planted};
 
 /// A payload that calls a function: the only kind that pays.
 const CALL: u8 = 2;
@@ -36,7 +35,7 @@ pub(super) fn single_use(text: &[u8]) -> Option<Vec<u8>> {
         bytes.take(ADDRESS)?;
     }
     bytes.end()?;
-    Some(if planted(Mutant::SpellingNames) { text.to_vec() } else { raw })
+    Some(raw)
 }
 
 /// A list of bytes, each as a whole number.

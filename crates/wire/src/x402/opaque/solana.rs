@@ -6,7 +6,6 @@
 //! placeholder is replaced.
 
 use super::bytes::{Bytes, holds};
-use farebox_base::mutant::{Mutant, planted};
 
 /// Maximum size of a transaction that fits into a packet, bytes.
 const MAX_BYTES: usize = 1232;
@@ -54,9 +53,7 @@ pub(super) fn single_use(transaction: &[u8]) -> Option<&[u8]> {
             list(&mut bytes)?;
         }
     }
-    if !planted(Mutant::TrailingBytes) {
-        bytes.end()?;
-    }
+    bytes.end()?;
     Some(message)
 }
 
