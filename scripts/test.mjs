@@ -55,6 +55,8 @@ const REFUSED = ['--', '-D', 'warnings', '-D', 'clippy::float_arithmetic'];
 const WASM = { Worker: 'worker', treasury: 'treasury', market: 'market', package: 'bindings,agent,cards,jobs,channels', check: 'rules' };
 
 const FLAGS = ['--all', '--times', '--house'];
+/** Those of the gate that need the Worker with defects. */
+const OF_DRILLS = ['mutants', 'config-table', 'panic', 'panic-recovery'];
 /** How long files took when they were last timed, seconds. */
 const TIMES = join(root, 'tests', 'times.json');
 /** What takes as long is deep, seconds, unless its suite always runs it. */
@@ -115,7 +117,7 @@ const suites = {
   worker: {
     before: async () => {
       // A second Worker that panics on request or goes on with a guard broken.
-      await drill();
+      if (isAll) await drill();
       await gate();
     },
     folders: ['tests/worker', 'tests/simulate'],
@@ -123,7 +125,7 @@ const suites = {
     deep: [
       'tests/simulate/random',
       'tests/simulate/late-elsewhere',
-      ...['recovery-load', 'resize', 'rollout'].map((name) => `tests/worker/${name}`),
+      ...['recovery-load', 'resize', 'rollout', ...OF_DRILLS].map((name) => `tests/worker/${name}`),
     ].map(asTest),
     waiting: ['subrequests', 'webhook', 'onchain-calls', 'migration', 'failover', 'networks', 'streams', 'panic-recovery'].map(
       (name) => `tests/worker/${name}.test.ts`,
@@ -156,25 +158,25 @@ const suites = {
   },
   treasury: {
     before: async () => {
-      await treasuryDrill();
+      if (isAll) await treasuryDrill();
       await treasury();
       // Agents pay with the package, and some merchants are the gate.
       await whole();
     },
     folders: ['tests/treasury'],
-    deep: ['fuzz', 'crowd', 'killed', 'demo'].map((name) => asTest(`tests/treasury/${name}`)),
+    deep: ['fuzz', 'crowd', 'killed', 'demo', 'panic'].map((name) => asTest(`tests/treasury/${name}`)),
     waiting: ['tests/treasury/killed.test.ts', 'tests/treasury/panic.test.ts'],
   },
   market: {
     before: async () => {
-      await marketDrill();
+      if (isAll) await marketDrill();
       await market();
       // Agents pay by the treasury, and the gate stands in front.
       await whole();
     },
     folders: ['tests/market', 'tests/market/exchange', 'tests/soak'],
     deep: [
-      ...['archive', 'fuzz', 'killed', 'stranger', 'demo'].map((name) => asTest(`tests/market/${name}`)),
+      ...['archive', 'fuzz', 'killed', 'stranger', 'demo', 'panic'].map((name) => asTest(`tests/market/${name}`)),
       ...['fuzz', 'killed', 'strangers', 'demo', 'loops'].map((name) => asTest(`tests/market/exchange/${name}`)),
       'tests/soak/soak.test.ts',
     ],
@@ -257,6 +259,7 @@ async function lintRust() {
   });
   await run('lint: agreement', 'cargo', ['fmt', '--check', '--manifest-path', AGREEMENT]);
   await run('lint: fuzz', 'cargo', ['fmt', '--check', '--manifest-path', FUZZ]);
+  if (!isAll) return;
   await run('lint: clippy, agreement', 'cargo', [
     'clippy',
     '--locked',
@@ -276,6 +279,7 @@ async function compileCore() {
   await run('test:core: no std', 'cargo', ['check', '--locked', '-p', 'farebox-core', '--target', 'wasm32v1-none']);
   await run('test:core: compile', 'cargo', ['test', '--locked', ...HOST_TESTS, '--no-run']);
   await run('test:core: compile example', 'cargo', ['build', '--locked', ...EXAMPLE]);
+  if (!isAll) return;
   await run('test:core: compile agreement', 'cargo', [
     'test',
     '--locked',
@@ -285,7 +289,6 @@ async function compileCore() {
     'target/agreement',
     '--no-run',
   ]);
-  if (!isAll) return;
   await run('test:core: compile defects', 'cargo', [...DEFECTS, '--no-run'], { cwd: await plantDefects() });
   await prepareDifferential();
 }
@@ -297,8 +300,13 @@ async function core() {
   await run('test:core: example', 'cargo', ['run', '--locked', ...EXAMPLE], aside);
   // With what the example is compiled with: no features of tests, with which examples that must not compile would.
   const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '--profile', 'dev', ...LIBRARIES, '--doc'], aside);
-  await run('test:core: agreement', 'cargo', ['test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement'], aside);
   if (isAll) {
+    await run(
+      'test:core: agreement',
+      'cargo',
+      ['test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement'],
+      aside,
+    );
     await findDefects();
     show(await lookFor(FUZZ_SECS), /executions in/);
     await compareSome();
