@@ -52,6 +52,7 @@ export async function buildWorker(build = {}) {
 export async function compileWorker({ worker = 'worker', planted = false, out = FOLDERS[worker] ?? 'build', named = false } = {}) {
   const options = await withoutPlaces();
   const cwd = planted ? await plantDefects() : root;
+  const target = planted ? join(cwd, 'target') : targetFolder();
   // The two write to different folders of target/, so cargo lets them run side by side.
   await Promise.all([
     buildXtask(),
@@ -67,7 +68,7 @@ export async function compileWorker({ worker = 'worker', planted = false, out = 
         '--target',
         'wasm32-unknown-unknown',
         '--target-dir',
-        targetFolder(),
+        target,
         '--features',
         worker,
         ...options,
@@ -77,7 +78,7 @@ export async function compileWorker({ worker = 'worker', planted = false, out = 
       { cwd, env: keepsFeatures },
     ),
   ]);
-  const wasm = join(targetFolder(), 'wasm32-unknown-unknown', 'release', 'farebox.wasm');
+  const wasm = join(target, 'wasm32-unknown-unknown', 'release', 'farebox.wasm');
   await runXtask('wasm-bindgen', ['bindgen', wasm, glueFolder(out), '--target', named ? 'named-worker' : 'worker']);
 }
 

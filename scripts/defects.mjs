@@ -14,8 +14,11 @@ import { applyPatch, createTwoFilesPatch, parsePatch } from 'diff';
 
 import { root, runMain, StepFailed, step } from './steps.mjs';
 
-/** The copy, a workspace of its own. */
-export const COPY = 'target/planted';
+/**
+ * The copy, a workspace of its own. It needs a folder of its own for what cargo makes of it (`target` in it, unless told
+ * otherwise): cargo takes packages at one place of two workspaces for the same.
+ */
+const COPY = 'target/planted';
 const PATCHES = 'tests/defects';
 /** What is copied; everything else is the tree's own. Cargo takes a manifest that is a link for the one it leads to. */
 const COPIED = ['crates', 'src', 'Cargo.toml', 'Cargo.lock'];

@@ -40,10 +40,14 @@ const INSTRUMENTED = [
  * @returns {Promise<string>} the driver
  */
 export async function buildFuzz(planted = false) {
-  const build = ['build', '--release', '--locked', '--manifest-path', FUZZ, '--target-dir', join(root, OUT), '--bins'];
-  if (planted) await run('fuzz: compile defects', 'cargo', [...build, '--features', 'planted'], { cwd: await plantDefects() });
-  else await run('fuzz: compile', 'cargo', build);
-  return builtProgram('fuzz');
+  const build = ['build', '--release', '--locked', '--manifest-path', FUZZ, '--target-dir', OUT, '--bins'];
+  if (!planted) {
+    await run('fuzz: compile', 'cargo', build);
+    return builtProgram('fuzz');
+  }
+  const cwd = await plantDefects();
+  await run('fuzz: compile defects', 'cargo', [...build, '--features', 'planted'], { cwd });
+  return join(cwd, OUT, 'release', 'fuzz');
 }
 
 /**

@@ -22,7 +22,6 @@ import { buildMcp } from './mcp.mjs';
 import { buildCheck, buildPayer, finishPackage } from './pkg.mjs';
 import { setup } from './setup.mjs';
 import { attempt, elapsed, root, run, runMain, StepFailed } from './steps.mjs';
-import { targetFolder } from './xtask.mjs';
 
 /**
  * The parts of a suite.
@@ -74,8 +73,8 @@ const FUZZ_SECS = 60;
 /** All but the doctests. */
 const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
 /** The behaviours, and the same where defects are planted. */
-const BEHAVIOUR = ['test', '--locked', '--target-dir', targetFolder(), '-p', 'farebox', '--test', 'behaviour'];
-const DEFECTS = [...BEHAVIOUR, '--features', 'planted'];
+const BEHAVIOUR = ['test', '--locked', '-p', 'farebox', '--test', 'behaviour'];
+const DEFECTS = [...BEHAVIOUR, '--features', 'planted', '--target-dir', 'target'];
 /** The crates without the edges. */
 const LIBRARIES = ['--workspace', '--exclude', 'farebox', '--exclude', 'xtask'];
 /** The edge in memory. */
