@@ -18,6 +18,11 @@ type Stored = State & { readonly more?: number };
 
 /** Characters of a piece: in two bytes each, half of what one value of the platform may have. */
 const PIECE = 500_000;
+/** Keys that the platform takes in one call. */
+const AT_ONCE = 128;
+/** Calls one after the other, without a wait between them: the platform takes them as one. */
+const inCalls = <Item, Result>(items: readonly Item[], call: (some: Item[]) => Promise<Result>): Promise<Result[]> =>
+  Promise.all(Array.from({ length: Math.ceil(items.length / AT_ONCE) }, (_, at) => call(items.slice(at * AT_ONCE, (at + 1) * AT_ONCE))));
 /** The keys of so many pieces after the first. */
 const keysOf = (more: number): string[] => Array.from({ length: more }, (_, at) => `budget-${at + 1}`);
 
@@ -55,8 +60,9 @@ export class Budget {
     const kept = await storage.get<Stored>('budget');
     const [version, before] = [kept?.version ?? 0, kept?.more ?? 0];
     if (asked === undefined) {
-      const pieces = before === 0 ? undefined : await storage.get<string>(keysOf(before));
-      const record = kept && [kept.record, ...keysOf(before).map((key) => pieces?.get(key) ?? '')].join('');
+      const read = await inCalls(keysOf(before), (keys) => storage.get<string>(keys));
+      const pieces = new Map(read.flatMap((some) => [...some]));
+      const record = kept && [kept.record, ...keysOf(before).map((key) => pieces.get(key) ?? '')].join('');
       return Response.json({ version, record: record ?? null });
     }
     if (asked.version !== version) return new Response(null, { status: 409 });
@@ -64,8 +70,9 @@ export class Budget {
     const pieces = keysOf(more).map((key, at) => [key, asked.record.slice((at + 1) * PIECE, (at + 2) * PIECE)]);
     const first: Stored = { version: version + 1, record: asked.record.slice(0, PIECE), ...(more === 0 ? {} : { more }) };
     // All at once: a record is never half of another one.
-    await storage.put({ budget: first, ...Object.fromEntries(pieces) });
-    if (before > more) await storage.delete(keysOf(before).slice(more));
+    const put = [['budget', first], ...pieces];
+    await inCalls(put, (some) => storage.put(Object.fromEntries(some)));
+    await inCalls(keysOf(before).slice(more), (keys) => storage.delete(keys));
     return new Response(null, { status: 204 });
   }
 }
