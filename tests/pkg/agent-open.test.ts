@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test } from 'node:test';
+import { setImmediate as aTurn } from 'node:timers/promises';
 
 import {
   AgentHarness,
@@ -303,7 +304,7 @@ function answeringPlane(outcomes: readonly object[]) {
     preparePaidRequest: (url, init, options) => asks.preparePaidRequest(url, init, options),
     executePreparedRequest: async (_, context) => {
       keys.push(context?.idempotencyKey);
-      const outcome = outcomes[keys.length - 1];
+      const outcome = await outcomes[keys.length - 1];
       if (outcome instanceof Error) throw outcome;
       const details = { protocol: 'x402', response: new Response(GOODS), reason: 'none', ...outcome };
       if ('receipt' in details) return details as never;
@@ -498,6 +499,54 @@ test('an end that a control plane tells is one of the key, and none of what is p
   ] as const) {
     assert.deepEqual(await areFirst(buyer, outcomes, times), same, `${buyer} ${JSON.stringify(outcomes)}`);
   }
+});
+
+/** A desk that has asked for one payment at minutes 0 and 50, and waits for the second answer; `at` sets the minute, `another` is a desk on its store. */
+async function askingAgain(later: readonly object[]) {
+  shop.answers = (_, response) => ask(response);
+  let minutes = 0;
+  const at = (minute: number) => {
+    minutes = minute;
+  };
+  const now = () => Date.now() + minutes * 60_000;
+  const { client, keys } = answeringPlane([undecided(502), new Promise<never>(() => {}), ...later]);
+  const options = { client, store: memoryStore(), now };
+  const desk = createPaymentDesk(options);
+  const { paymentId } = await confirmed(desk).then((payment) => desk.pay(payment));
+  at(50);
+  desk.pay({ paymentId }).catch(() => undefined);
+  while (keys.length < 2) await aTurn();
+  return { at, desk, another: () => createPaymentDesk(options), paymentId, areFirst: () => keys.map((key) => key === keys[0]) };
+}
+
+// A-764
+for (const restores of [true, false])
+  test(`a desk that was killed while it asked again has no end of before: ${restores ? 'restore is called' : 'two minutes are over'}`, async () => {
+    const { at, another, paymentId, areFirst } = await askingAgain([DELIVERED('settled')]);
+    const desk = another();
+    if (restores) assert.deepEqual(await desk.restore(), [paymentId]);
+    at(62);
+    const outcome = await desk.pay(await confirmed(desk));
+    assert.deepEqual([outcome.paymentId, outcome.status, areFirst()], [paymentId, 'success', [true, true, true]]);
+  });
+
+// A-764
+test('what is no decision gives no end of before to a payment that a killed desk had asked for again', async () => {
+  const { at, another, paymentId, areFirst } = await askingAgain([REFUSED, DELIVERED('settled')]);
+  const desk = another();
+  at(53);
+  assert.equal((await desk.pay({ paymentId })).status, 'pending');
+  at(62);
+  const outcome = await desk.pay(await confirmed(desk));
+  assert.deepEqual([outcome.paymentId, outcome.status, areFirst()], [paymentId, 'success', [true, true, true, true]]);
+});
+
+// A-764
+test('a desk that still waits for its second answer pays no other quote for the same purchase', async () => {
+  const { at, desk, paymentId, areFirst } = await askingAgain([DELIVERED('settled')]);
+  at(62);
+  const outcome = await desk.pay(await confirmed(desk));
+  assert.deepEqual([outcome.paymentId, outcome.status, areFirst()], [paymentId, 'pending', [true, true]]);
 });
 
 test('a control plane that refuses a first attempt itself has paid nothing, and anyone else on the way may hide a payment', async () => {

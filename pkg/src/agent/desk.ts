@@ -183,13 +183,12 @@ export class PaymentDesk {
     if (stage === 'paying' && !this.#paying.has(paymentId) && this.#now() >= (kept.since ?? 0) + LEASE_MS)
       await this.#quotes.step(paymentId, 'lose', owner, selectedIndex, '');
     // Taken before anything is awaited that could let a second payment in.
-    const { do: what, outcome, index = -1, since } = await this.#quotes.step(paymentId, 'pay', owner, selectedIndex, confirmation);
+    const { do: what, outcome, index = -1, openUntil } = await this.#quotes.step(paymentId, 'pay', owner, selectedIndex, confirmation);
     if (what === 'known' && outcome !== undefined) return structuredClone(outcome);
     if (what !== 'begin') return { ...NOTHING_YET, paymentId };
     this.#paying.add(paymentId);
     try {
-      const earlier = since === undefined ? [] : [{ openUntil: kept.openUntil ?? Infinity }];
-      const { until, attempt, ...paid } = await this.#payments.pay(kept, index, earlier);
+      const { until, attempt, ...paid } = await this.#payments.pay(kept, index, [{ openUntil }]);
       await this.#quotes.note(paymentId, until === undefined ? structuredClone(paid) : undefined, { attempt, openUntil: until });
       return paid;
     } catch (error) {

@@ -285,9 +285,23 @@ export const ENDS: readonly Guard[] = [
   [
     'a desk knows that it has paid before',
     'agent/desk/quotes.js',
-    'having({ since: kept?.since })',
-    '{}',
+    'kept?.since === undefined',
+    'true',
     ['agent-open', 'behind a control plane a payment that is pending'],
+  ],
+  [
+    'an end of before is none of what was asked for again',
+    'agent/desk/quotes.js',
+    'hasEnd ? kept : known',
+    'kept',
+    ['agent-open', 'a desk that was killed while it asked again'],
+  ],
+  [
+    'what is asked for again is under way',
+    'agent/desk/quotes.js',
+    "stage === 'paying' || (",
+    "(stage === 'paying' && now < openUntil) || (",
+    ['agent-open', 'a desk that still waits'],
   ],
   [
     'a request that hangs ends',

@@ -41,8 +41,8 @@ type Step = {
   readonly refusal?: PaymentDeskErrorCode;
   readonly do?: 'begin' | 'pending' | 'known';
   readonly index?: number;
-  /** When an earlier attempt of its payment began. */
-  readonly since?: number;
+  /** Until when an earlier attempt has left its payment open. */
+  readonly openUntil?: number;
   readonly outcome?: PaymentOutcome;
 };
 
@@ -99,21 +99,19 @@ export class Quotes {
   /** Notes what became of a payment: its outcome, which does not go through the compiled part, or until when it is open. */
   note(paymentId: string, outcome: PaymentOutcome | undefined, { attempt, openUntil }: Left = {}): Promise<void> {
     return this.#rows.note((quotes) => {
-      const isPaying = quotes.get(paymentId)?.quote.stage === 'paying';
-      this.#moved(quotes, paymentId, outcome === undefined ? 'lose' : 'finish', '', -1, '');
-      const kept = quotes.get(paymentId);
-      if (kept === undefined || !isPaying) return;
+      const asked = quotes.get(paymentId);
+      if (asked?.quote.stage !== 'paying') return;
       const keyOf = (it: Kept): string => it.key ?? it.quote.paymentId;
       const until = firstEnd(
         openUntil,
         attempt,
-        [...quotes.values()].filter((it) => keyOf(it) === keyOf(kept)),
+        [...quotes.values()].filter((it) => keyOf(it) === keyOf(asked)),
       );
+      this.#moved(quotes, paymentId, outcome === undefined ? 'lose' : 'finish', '', -1, '');
+      const kept = quotes.get(paymentId) ?? asked;
       // What is done grows old from here on.
       if (outcome !== undefined) quotes.delete(paymentId);
-      // An end of before is no end of what was answered, or lost, since.
-      const { openUntil: _, ...known } = kept;
-      quotes.set(paymentId, { ...known, ...having({ outcome, attempt, openUntil: Number.isFinite(until) ? until : undefined }) });
+      quotes.set(paymentId, { ...kept, ...having({ outcome, attempt, openUntil: Number.isFinite(until) ? until : undefined }) });
     });
   }
 
@@ -123,15 +121,21 @@ export class Quotes {
     const step = JSON.parse(
       cards.quoted(JSON.stringify(kept?.quote ?? null), event, owner, JSON.stringify(termsOf(kept)), index, confirmation, this.#now()),
     ) as Step;
-    if (kept !== undefined && step.quote !== undefined)
-      quotes.set(paymentId, { ...kept, quote: step.quote, ...(step.do === 'begin' ? { since: this.#now() } : {}) });
-    return { ...step, ...having({ since: kept?.since }), ...(step.do === 'known' ? having({ outcome: kept?.outcome }) : {}) };
+    if (kept !== undefined && step.quote !== undefined) {
+      const { openUntil: _, ...known } = kept;
+      // An end of before is no end of what was answered, or lost, since.
+      const hasEnd = kept.quote.stage !== 'paying' || step.quote.stage === 'paying';
+      quotes.set(paymentId, { ...(hasEnd ? kept : known), quote: step.quote, ...(step.do === 'begin' ? { since: this.#now() } : {}) });
+    }
+    const openUntil = kept?.since === undefined ? undefined : (kept.openUntil ?? Infinity);
+    return { ...step, ...having({ openUntil }), ...(step.do === 'known' ? having({ outcome: kept?.outcome }) : {}) };
   }
 }
 
 /** Whether its payment is under way, or has no outcome. */
 export function isUnderWay({ quote: { stage }, openUntil = Infinity }: Kept, now: number): boolean {
-  return ['paying', 'unresolved'].includes(stage) && now < openUntil;
+  // What is asked for again may be signed only now.
+  return stage === 'paying' || (stage === 'unresolved' && now < openUntil);
 }
 
 function refused(code: PaymentDeskErrorCode): PaymentDeskError {
