@@ -549,6 +549,27 @@ test('a desk that still waits for its second answer pays no other quote for the 
   assert.deepEqual([outcome.paymentId, outcome.status, areFirst()], [paymentId, 'pending', [true, true]]);
 });
 
+// A-765
+test('after the end of a payment a desk says of it, by what is no decision, neither that nothing was paid nor that it is over', async () => {
+  shop.answers = (_, response) => ask(response);
+  for (const left of [{ kind: 'execution_failed', paymentAttemptId: 'a' }, undecided(502)]) {
+    const { client, keys } = answeringPlane([left, REFUSED, DELIVERED('settled'), DELIVERED('settled')]);
+    let minutes = 0;
+    const desk = createPaymentDesk({ client, now: () => Date.now() + minutes * 60_000 });
+    const payment = await confirmed(desk);
+    await desk.pay(payment);
+    minutes = 70;
+    const refused = (await desk.pay(payment)) as PaymentOutcome;
+    assert.deepEqual([refused.status, refused.kind], ['pending', 'request_failed']);
+    assert.match(refused.text, /^It is not known whether a payment of /);
+    // Its end stays what it was: another quote is a purchase of its own.
+    const next = (await desk.pay(await confirmed(desk))) as PaymentOutcome;
+    const asked = (await desk.pay(payment)) as PaymentOutcome;
+    assert.deepEqual([next.status, asked.status, asked.paymentId], ['success', 'success', payment.paymentId]);
+    assert.deepEqual(keys, [payment.paymentId, payment.paymentId, next.paymentId, payment.paymentId]);
+  }
+});
+
 test('a control plane that refuses a first attempt itself has paid nothing, and anyone else on the way may hide a payment', async () => {
   shop.answers = (_, response) => ask(response);
   for (const [answer, isSame, text] of [

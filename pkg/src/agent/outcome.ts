@@ -108,10 +108,14 @@ export function openUntil(
 ): number | undefined {
   if (outcome.kind === 'execution_pending' || outcome.kind === 'execution_inconclusive') return Infinity;
   if (clientKnows) return undefined;
-  const left = earlier.flatMap((it) => (it.openUntil !== undefined && now < it.openUntil ? [it.openUntil] : []));
-  if (outcome.kind === 'request_failed' && left.length > 0) return Math.max(...left);
+  if (outcome.kind === 'request_failed') {
+    const left = earlier.flatMap((it) => it.openUntil ?? []);
+    const end = Math.max(...left);
+    // A refusal signs nothing and tells nothing of what was signed before: that keeps its end, also one that has passed.
+    if (isRefusal(outcome.decision)) return left.length > 0 ? end : undefined;
+    return now < end ? end : now + OPEN_MS;
+  }
   const isOpen =
-    (outcome.kind === 'request_failed' && !isRefusal(outcome.decision)) ||
     outcome.kind === 'execution_failed' ||
     outcome.kind === 'paid_fulfillment_failed' ||
     (outcome.kind === 'success' && isUnproven(outcome.receipt));

@@ -264,17 +264,18 @@ export const ENDS: readonly Guard[] = [
   [
     'a control plane that failed may have paid',
     'agent/outcome.js',
-    "outcome.kind === 'request_failed' && !isRefusal(outcome.decision)",
-    'false',
+    'now < end ? end : now + OPEN_MS',
+    'now < end ? end : undefined',
     ['agent-open', 'a control plane that refuses'],
   ],
   [
     'what is no decision ends nothing',
     'agent/outcome.js',
-    "outcome.kind === 'request_failed' && left.length > 0",
+    'left.length > 0',
     'false',
     ['agent-open', 'behind a control plane a payment that is pending'],
   ],
+  ['nor does it once the end is behind', 'agent/outcome.js', 'left.length > 0', 'now < end', ['agent-open', 'after the end of a payment']],
   [
     'a lost answer is an earlier attempt',
     'agent/harness.js',
