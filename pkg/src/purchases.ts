@@ -240,11 +240,13 @@ type Ends = {
 };
 
 /**
- * Whether what ended a reader says that it wants no more: nothing, for each of its copies, or that it is gone, as `head` is once it has enough. Any
- * other error says that it could not take what came, as a disk that is full.
+ * Whether what ended a reader says that it wants no more: nothing or words, for each of its copies, or that it is gone, as `head` is once it has
+ * enough. Any other error says that it could not take what came, as a disk that is full.
  */
 function isUnwanted(reason: unknown): boolean {
-  return [reason].flat().every((it) => (it ?? undefined) === undefined || (it as { code?: unknown }).code === 'EPIPE');
+  // A copy may have been copied again.
+  const reasons: unknown[] = [reason].flat(Infinity);
+  return reasons.every((it) => typeof it !== 'object' || it === null || (it as { code?: unknown }).code === 'EPIPE');
 }
 
 /** The same answer, with these ends, of which one comes. */

@@ -21,6 +21,12 @@ function payer(store: Store, change: Partial<PayOptions> = {}) {
 const nonceOf = (payment: string): string =>
   (JSON.parse(Buffer.from(payment, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce;
 
+/** Two copies of a body, of which the second was copied once more. */
+function copiesOf(body: ReadableStream<Uint8Array>): [ReadableStream<Uint8Array>, ...ReadableStream<Uint8Array>[]] {
+  const [first, second] = body.tee();
+  return [first, ...second.tee()];
+}
+
 /** How answers are saved where the place for them is full, and how readers end that have enough. */
 const ENDS: Record<string, readonly [isWanted: boolean, end: (body: ReadableStream<Uint8Array>) => Promise<unknown>]> = {
   'a pipeline to a full disk': [true, (body) => pipeline(Readable.fromWeb(body as never), failing('ENOSPC'))],
@@ -42,12 +48,25 @@ const ENDS: Record<string, readonly [isWanted: boolean, end: (body: ReadableStre
       for await (const _ of body) break;
     },
   ],
+  'a reader that says why it has enough': [false, (body) => body.cancel('enough')],
+  'copies that are not wanted, one of them with its reason': [
+    false,
+    (body) => Promise.all(copiesOf(body).map((copy, at) => copy.cancel(['enough'][at]))),
+  ],
+  'a copy that is not wanted beside one whose disk is full': [
+    true,
+    (body) => {
+      const [first, ...rest] = copiesOf(body);
+      const full = new WritableStream({ write: () => Promise.reject(new Error('no space left')) });
+      return Promise.all([first.pipeTo(full), ...rest.map((copy) => copy.cancel('enough'))]);
+    },
+  ],
   'a reader that is gone': [false, (body) => pipeline(Readable.fromWeb(body as never), failing('EPIPE'))],
 };
 
 for (const [name, [isWanted, end]] of Object.entries(ENDS)) {
   for (const isKept of [true, false]) {
-    // A-742
+    // A-742, A-766
     test(`${name} ${isWanted ? 'leaves' : 'ends'} what was paid for${isKept ? ', also for other processes' : ''}`, async () => {
       const fetch = payer(memoryStore(), isKept ? { resume } : {});
       shop.answers = (request, response) => {
