@@ -75,6 +75,8 @@ const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
 /** The behaviours, and the same where defects are planted. */
 const BEHAVIOUR = ['test', '--locked', '-p', 'farebox', '--test', 'behaviour'];
 const DEFECTS = [...BEHAVIOUR, '--features', 'planted', '--target-dir', 'target'];
+/** They run for less than it takes to optimise them, and have larger frames so. */
+const UNOPTIMISED = { ...process.env, CARGO_PROFILE_TEST_OPT_LEVEL: '0', RUST_MIN_STACK: String(2 ** 27) };
 /** The crates without the edges. */
 const LIBRARIES = ['--workspace', '--exclude', 'farebox', '--exclude', 'xtask'];
 /** The edge in memory. */
@@ -288,7 +290,7 @@ async function compileCore() {
     'target/agreement',
     '--no-run',
   ]);
-  await run('test:core: compile defects', 'cargo', [...DEFECTS, '--no-run'], { cwd: await plantDefects() });
+  await run('test:core: compile defects', 'cargo', [...DEFECTS, '--no-run'], { cwd: await plantDefects(), env: UNOPTIMISED });
   await prepareDifferential();
 }
 
@@ -319,15 +321,15 @@ async function core() {
 
 /** Each test that plants a defect: what the behaviours have in the copy, and not in the code that ships. */
 async function findDefects() {
-  const names = async (/** @type {string[]} */ words, /** @type {string} */ cwd) => {
-    const listed = await run('test:core: list', 'cargo', [...words, '--', '--list'], { cwd });
+  const names = async (/** @type {string[]} */ words, /** @type {import('./steps.mjs').Options} */ options) => {
+    const listed = await run('test:core: list', 'cargo', [...words, '--', '--list'], options);
     return listed.split('\n').flatMap((line) => /^(\S+): test$/.exec(line)?.[1] ?? []);
   };
-  const cwd = await plantDefects();
-  const plain = await names(BEHAVIOUR, root);
-  const found = (await names(DEFECTS, cwd)).filter((name) => !plain.includes(name));
+  const copy = { cwd: await plantDefects(), env: UNOPTIMISED };
+  const plain = await names(BEHAVIOUR, {});
+  const found = (await names(DEFECTS, copy)).filter((name) => !plain.includes(name));
   if (found.length === 0) throw new StepFailed('no test plants a defect');
-  await run('test:core: defects', 'cargo', [...DEFECTS, '--', '--exact', ...found], { aside: true, cwd });
+  await run('test:core: defects', 'cargo', [...DEFECTS, '--', '--exact', ...found], { aside: true, ...copy });
 }
 
 async function deploy() {

@@ -4,6 +4,7 @@
 import { jsonText } from '../../pkg/src/visible.js';
 import { check } from './index.mjs';
 import { configFile } from './project.mjs';
+import { Unusable } from './unusable.mjs';
 import { runCommand, say } from './words.mjs';
 
 const OPTIONS = /** @type {const} */ ({
@@ -12,6 +13,7 @@ const OPTIONS = /** @type {const} */ ({
   json: { type: 'boolean', default: false },
   offline: { type: 'boolean', default: false },
   secrets: { type: 'boolean', default: false },
+  known: { type: 'string', multiple: true },
   help: { type: 'boolean', default: false, short: 'h' },
 });
 
@@ -27,6 +29,7 @@ const helpOf = (usage) => `Checks a deployment for every known error before it i
   --json         prints the report as one JSON document, and nothing else
   --offline      asks neither the facilitator nor the origin nor the node
   --secrets      a secret that is not in .dev.vars is an error
+  --known NAME   leaves out a warning that you know of: siblings, free paths beside priced ones
 
 Exits with 0 without errors, with 1 if there are some, and with 2 if there is nothing to check.`;
 
@@ -38,13 +41,15 @@ Exits with 0 without errors, with 1 if there are some, and with 2 if there is no
  * @returns {Promise<number>}
  */
 export async function main(args, begin) {
-  const usage = `${begin} [--env NAME] [--config FILE] [--json] [--offline] [--secrets]`;
-  return runCommand({ args, options: OPTIONS, usage, help: helpOf }, async ({ json, offline, secrets, config, env: named }) => {
+  const usage = `${begin} [--env NAME] [--config FILE] [--json] [--offline] [--secrets] [--known siblings]`;
+  return runCommand({ args, options: OPTIONS, usage, help: helpOf }, async ({ json, offline, secrets, known = [], config, env: named }) => {
+    const unknown = known.find((/** @type {string} */ name) => name !== 'siblings');
+    if (unknown !== undefined) throw new Unusable(`--known takes siblings, not ${unknown}`);
     // All other output goes to stderr.
     if (json) console.log = console.error;
     const env = named || undefined;
     const file = configFile(config);
-    const report = await check({ file, offline, secrets, say, ...(env === undefined ? {} : { env }) });
+    const report = await check({ file, offline, secrets, known, say, ...(env === undefined ? {} : { env }) });
     if (json) process.stdout.write(`${jsonText(report, 2)}\n`);
     else print(report, file, env);
     return report.ok ? 0 : 1;

@@ -40,6 +40,7 @@ import { readWorker, structured } from './worker.mjs';
  * @property {string} [env]
  * @property {boolean} [secrets] whether a secret that is not in .dev.vars is an error
  * @property {boolean} [offline] whether nobody is asked
+ * @property {readonly string[]} [known] warnings that the operator knows of: `siblings`
  * @property {(line: string) => void} [say] told of each question before it is asked
  */
 
@@ -47,7 +48,7 @@ import { readWorker, structured } from './worker.mjs';
  * @param {Options} options
  * @returns {Promise<Report>}
  */
-export async function check({ file, env, secrets = false, offline = false, say = () => {} }) {
+export async function check({ file, env, secrets = false, offline = false, known = [], say = () => {} }) {
   const source = readSource(file);
   const worker = await readWorker(source, env);
   /** @type {Report} */
@@ -127,7 +128,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
   } else {
     checkNames(worker, variables(), SECRETS, notes);
     checkSlips(worker, env, judgement.networks, notes);
-    checkSiblings(worker, judgement.siblings, notes);
+    if (!known.includes('siblings')) checkSiblings(worker, judgement.siblings, notes);
     checkTill(worker, 'ROUTES', notes);
     checkDeployment(worker, env, notes);
     checkAssets(worker.config, notes);
@@ -208,14 +209,19 @@ function secretsNamed({ WALLETS, ORGANIZATIONS, PAYOUT_TOKENS }) {
  * @param {import('./deployment.mjs').Notes} notes
  */
 function checkSiblings({ vars }, siblings, notes) {
+  const [first] = siblings;
+  if (first === undefined) return;
   const routes = structured(vars.ROUTES);
-  for (const { priced, free } of siblings) {
-    const index = Array.isArray(routes) ? routes.findIndex(({ path, price }) => path === priced && price !== 'free') : -1;
-    const remedy =
-      `is priced, and many servers serve the same at ${free.join(', ')}, which ${free.length === 1 ? 'is' : 'are'} free; ` +
-      'set DEFAULT = "deny", or give each a route: priced, or "free" if it is something else';
-    notes.warning(index < 0 ? 'ROUTES' : `ROUTES[${index}].path`, `${priced} ${remedy}`);
-  }
+  const index = Array.isArray(routes) ? routes.findIndex(({ path, price }) => path === first.priced && price !== 'free') : -1;
+  const { priced, free } = first;
+  const others = siblings.slice(1).map((sibling) => sibling.priced);
+  const more =
+    others.length === 0 ? '' : ` (as with ${others.slice(0, 3).join(', ')}${others.length > 3 ? ` and ${others.length - 3} more` : ''})`;
+  notes.warning(
+    index < 0 ? 'ROUTES' : `ROUTES[${index}].path`,
+    `${priced} is priced, and many servers serve the same at ${free.join(', ')}, which ${free.length === 1 ? 'is' : 'are'} free${more}; ` +
+      'set DEFAULT = "deny", or give each a route: priced, or "free" if it is something else. `--known siblings` says that you know',
+  );
 }
 
 /**

@@ -116,7 +116,13 @@ async function supported(url, wanted, { path, notes, funded, sponsored }) {
     return `answers ${status}`;
   }
   /** @type {unknown} */
-  const said = JSON.parse(text);
+  let said;
+  try {
+    said = JSON.parse(text);
+  } catch {
+    notes.error('FACILITATOR_URL', `${place} is no facilitator: it answers with a page, not with JSON; name the address of one`, path);
+    return 'answers with what is no JSON';
+  }
   const { kinds, extensions } = /** @type {{kinds?: {scheme?: string, network?: string}[], extensions?: unknown}} */ (said);
   const known = Array.isArray(kinds) ? kinds : [];
   const listed = new Set(known.map(({ network }) => network));

@@ -156,7 +156,10 @@ export function checkPlaces(source, env, notes) {
       if (!Array.isArray(value) && known.has(key)) {
         const where =
           path.length === 0 ? 'stands above all tables' : `stands in [${path.filter((part) => typeof part === 'string').join('.')}]`;
-        notes.error(key, `${where}, where it is not read; write the line [${table}] above it`, here);
+        const remedy = source.opensTable(here)
+          ? `write [[${table}.${key}]] for [[${here.join('.')}]]`
+          : `write the line [${table}] above it`;
+        notes.error(key, `${where}, where it is not read; ${remedy}`, here);
       } else {
         look(inner, here);
       }

@@ -18,6 +18,7 @@ import { Unusable } from './unusable.mjs';
  * @property {string} file as it was named
  * @property {Table} raw the file as it stands, no environment applied
  * @property {(path: Path) => Place} place where a value stands, or the nearest thing around it
+ * @property {(path: Path) => boolean} opensTable whether it is written as tables of its own, each with a line in double brackets
  */
 
 /**
@@ -53,7 +54,7 @@ function parseJsonc(file, text) {
   try {
     const { value, places } = parseJson(text, { relaxed: true });
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Unusable(`${file}: must be one object`);
-    return { file, raw: value, place: nearest(places) };
+    return { file, raw: value, place: nearest(places), opensTable: () => false };
   } catch (error) {
     if (!(error instanceof NotJson)) throw error;
     throw new Unusable(`${file}:${error.place.line}:${error.place.column} is not JSON: ${error.message}`);
@@ -75,11 +76,16 @@ function parseToml(file, text) {
   }
   /** @type {Map<string, Place>} */
   const places = new Map();
+  /** @type {Set<string>} */
+  const tables = new Set();
   for (const part of ast.body[0].body) {
-    if (part.type === 'TOMLTable') note(places, part, part.resolvedKey);
-    else noteMember(places, part, []);
+    if (part.type === 'TOMLTable') {
+      note(places, part, part.resolvedKey);
+      if (part.kind === 'array') tables.add(JSON.stringify(part.resolvedKey.slice(0, -1)));
+    } else noteMember(places, part, []);
   }
-  return { file, raw: /** @type {Table} */ (getStaticTOMLValue(ast)), place: nearest(places) };
+  const opensTable = (/** @type {Path} */ path) => tables.has(JSON.stringify(path));
+  return { file, raw: /** @type {Table} */ (getStaticTOMLValue(ast)), place: nearest(places), opensTable };
 }
 
 /**

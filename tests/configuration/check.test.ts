@@ -17,7 +17,11 @@ function at(text: string, { line, column }: Finding): string {
   return text.split('\n')[line - 1]?.slice(column - 1) ?? '';
 }
 
-async function checked(text: string, secrets: Vars = {}, options: { env?: string; secrets?: boolean } = {}): Promise<Report> {
+async function checked(
+  text: string,
+  secrets: Vars = {},
+  options: { env?: string; secrets?: boolean; known?: string[] } = {},
+): Promise<Report> {
   folder.write(text, secrets);
   return check({ file: folder.file, offline: true, ...options });
 }
@@ -95,6 +99,13 @@ describe('around the settings', () => {
       'PAY_TO',
       'write the line [vars] above it',
       'PAY_TO =',
+    ],
+    [
+      'routes as tables of their own above [vars]',
+      tomlOf(settingsOf({ set: { ROUTES: null } }).vars).replace('[vars]', '[[ROUTES]]\npath = "/report"\nprice = "$1"\n\n[vars]'),
+      'ROUTES',
+      'write [[vars.ROUTES]] for [[ROUTES]]',
+      '[[ROUTES]]',
     ],
     [
       'an origin that is the gate',
@@ -234,8 +245,8 @@ describe('around the settings', () => {
         { path: '/report/*', price: '$1' },
         { path: '/report.html', price: 'free' },
       ]),
-      ['ROUTES[1].path', 'ROUTES[2].path'],
-      'serve the same at /report.json, which is free',
+      ['ROUTES[1].path'],
+      'serve the same at /report.json, which is free (as with /report/*); set DEFAULT',
     ],
     ['prices below the fee of the facilitator', cheap, ['ROUTES[1].price', 'ROUTES[2].price'], '$0.001'],
   ];
@@ -291,6 +302,17 @@ describe('around the settings', () => {
     assert.match(warnings[0]?.remedy ?? '', /^\/till\/\[quote\] .* set confirm = "chain"$/);
     assert.deepEqual((await told({ confirm: 'chain' })).warnings, []);
     assert.deepEqual((await told({ settle: 'after' })).warnings, []);
+  });
+
+  it('free siblings of many routes are one warning, which an operator can say that they know', async () => {
+    const many = beside(
+      'free',
+      ['/a', '/b', '/c', '/d', '/e', '/f'].map((path) => ({ path, price: '$1' })),
+    );
+    const { warnings } = await checked(many, GOOD.secrets);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0]?.remedy ?? '', /which are free \(as with \/b, \/c, \/d and 2 more\); .* `--known siblings`/);
+    assert.deepEqual((await checked(many, GOOD.secrets, { known: ['siblings'] })).warnings, []);
   });
 
   it('a priced path without free siblings causes no warning', async () => {

@@ -159,7 +159,6 @@ describe('probes', () => {
 
   for (const [what, facilitator] of [
     ['fails', says(500, 'no')],
-    ['says no JSON', says(200, '<html>')],
     ['hangs up', (request: IncomingMessage) => request.socket.destroy()],
   ] as const) {
     it(`a facilitator that ${what} is a warning, and ends the probe, not the check`, async () => {
@@ -167,6 +166,12 @@ describe('probes', () => {
       assert.deepEqual([report.ok, report.warnings.map(({ variable }) => variable), report.probes.length], [true, ['FACILITATOR_URL'], 2]);
     });
   }
+
+  it('a facilitator that answers with a page is an error', async () => {
+    const { report } = await probed({ facilitator: says(200, '<html>') });
+    assert.deepEqual([report.ok, report.errors.map(({ variable }) => variable), report.probes.length], [false, ['FACILITATOR_URL'], 2]);
+    assert.match(report.errors[0]?.remedy ?? '', /^http:.*\/supported is no facilitator: it answers with a page, not with JSON/);
+  });
 
   // A-58
   it('an origin that serves a paid path to anybody is a warning, one without a body is not', async () => {
