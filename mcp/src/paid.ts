@@ -61,7 +61,8 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
         // What the server says of a receipt is not ours.
         const { [RECEIPT]: _, ...meta } = result._meta ?? {};
         const content = Array.isArray(result.content) ? (result.content as unknown[]) : [];
-        const open = payment !== undefined && receipt === undefined ? { content: [...content, { type: 'text', text: OPEN }] } : {};
+        const isOpen = payment !== undefined && (receipt === undefined || result.isError === true);
+        const open = isOpen ? { content: [...content, { type: 'text', text: OPEN }] } : {};
         return { ...result, ...open, _meta: receipt === undefined ? meta : { ...meta, [RECEIPT]: receipt } } as CallToolResult;
       } catch (error) {
         if (!(error instanceof FareboxError)) throw error;
@@ -75,10 +76,10 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
   };
 }
 
-/** The advice to a model about a payment whose fate nothing proves. */
+/** The advice to a model about a payment that nothing proves to have bought anything. */
 const OPEN =
-  'farebox-mcp: A payment was sent, and no receipt came. To get what was paid for, call this tool again with exactly the same arguments: ' +
-  'the same payment is sent again while it is valid, and it cannot be charged twice.';
+  'farebox-mcp: A payment was sent, and no success came with a receipt. To get what was paid for, call this tool again with exactly ' +
+  'the same arguments: the same payment is sent again while it is valid, and it cannot be charged twice.';
 
 function problem(said: object): CallToolResult {
   return { isError: true, content: [{ type: 'text', text: JSON.stringify(said) }] };

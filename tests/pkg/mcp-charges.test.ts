@@ -7,10 +7,18 @@ import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
 import { paidTools } from '../../mcp/dist/index.js';
-import { type McpCall, type McpCallResult, payMcpTool } from '../../pkg/dist/agent/index.js';
+import {
+  AgentHarness,
+  createLocalAgentClient,
+  type McpCall,
+  type McpCallResult,
+  mcpFetch,
+  mcpToolUrl,
+  payMcpTool,
+} from '../../pkg/dist/agent/index.js';
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { localSigner, memoryStore, type PayOptions } from '../../pkg/dist/index.js';
-import { OFFER, PAYER_KEY, settlement, terms, watchedSigner } from './shop.ts';
+import { type Json, OFFER, PAYEE, PAYER_KEY, settlement, TRANSACTION, terms, USDC, watchedSigner } from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
 
 const folder = temporaryFolder();
@@ -19,7 +27,17 @@ after(() => folder.remove());
 const SDK = pathToFileURL(join(process.cwd(), 'node_modules/@modelcontextprotocol/sdk/dist/esm/')).href;
 const TERMS = terms([OFFER], { resource: { url: 'mcp://tool/forecast', description: '', mimeType: '' } });
 /** What a tool does with a payment that it has taken. */
-const WAYS = ['error', 'exit', 'exit at once', 'error result', 'content without a receipt', 'garbage', 'fresh terms', 'refused'] as const;
+const WAYS = [
+  'error',
+  'exit',
+  'exit at once',
+  'error result',
+  'error result with a receipt',
+  'content without a receipt',
+  'garbage',
+  'fresh terms',
+  'refused',
+] as const;
 
 /** A server that writes down the nonce of each payment, and answers as the file `way` says. */
 const PROGRAM = `
@@ -42,6 +60,8 @@ server.setRequestHandler(CallToolRequestSchema, async ({ params: { _meta } }) =>
     case 'exit': setTimeout(() => process.exit(1), 20); return new Promise(() => {});
     case 'exit at once': return process.exit(1);
     case 'error result': return { isError: true, content: [{ type: 'text', text: 'no such city' }] };
+    case 'error result with a receipt':
+      return { isError: true, content: [{ type: 'text', text: 'timed out' }], _meta: { 'x402/payment-response': ${JSON.stringify(settlement())} } };
     case 'content without a receipt': return sunny;
     case 'garbage': return { content: 'what?' };
     case 'fresh terms': return asks;
@@ -64,6 +84,7 @@ for (const [processes, isOne] of [
   ['a process for each call', false],
 ] as const) {
   // A-205
+  // A-769
   test(`farebox-mcp, ${processes}: whatever a server does with a payment, a call is charged once, and a delivered one is over`, {
     timeout: 120_000,
   }, async () => {
@@ -139,6 +160,7 @@ const FAILS: Record<string, () => McpCallResult> = {
     throw new Error('closed');
   },
   'an error result': () => ({ isError: true, content: [] }),
+  'an error result with a receipt': () => ({ isError: true, content: [], _meta: { 'x402/payment-response': settlement() } }),
   'a result': () => ({ content: [] }),
 };
 
@@ -171,3 +193,57 @@ for (const [name, answer] of Object.entries(FAILS)) {
     }
   });
 }
+
+/** The two forms in which a tool asks and is paid, and the receipt that it has for each. */
+const challenge = (id: string): Json => ({
+  id,
+  realm: 'weather.mcp.invalid',
+  method: 'evm',
+  intent: 'charge',
+  request: { amount: '10000', currency: USDC, recipient: PAYEE, methodDetails: { chainId: 84532, credentialTypes: ['authorization'] } },
+});
+const FORMS: Record<string, { readonly asks: (id: string) => McpCallResult; readonly payment: string; readonly receipt: Json }> = {
+  x402: {
+    asks: () => ({ isError: true, structuredContent: TERMS, content: [] }),
+    payment: 'x402/payment',
+    receipt: { 'x402/payment-response': settlement() },
+  },
+  MPP: {
+    asks: (id) => ({ isError: true, _meta: { 'org.paymentauth/payment-required': { challenges: [challenge(id)] } } }),
+    payment: 'org.paymentauth/credential',
+    receipt: {
+      'org.paymentauth/receipt': { method: 'evm', reference: TRANSACTION, status: 'success', timestamp: new Date().toISOString() },
+    },
+  },
+};
+
+// A-769
+for (const [form, { asks, payment, receipt }] of Object.entries(FORMS))
+  for (const proof of [{}, receipt])
+    test(`a tool that failed, paid by ${form} ${proof === receipt ? 'with' : 'without'} a receipt, tells why, and is shown the same payment`, async () => {
+      const payments = new Set<string>();
+      let sells = false;
+      const call: McpCall = async ({ _meta }) => {
+        if (_meta?.[payment] === undefined) return asks(String(sells));
+        payments.add(JSON.stringify(_meta[payment]));
+        const content = [{ type: 'text', text: sells ? 'sunny' : 'no such city' }];
+        // No member of a result decides like one of a refusal.
+        return { isError: !sells, code: 'refund_due', retryable: true, content, _meta: sells ? receipt : proof };
+      };
+      const policy = { hosts: ['weather.mcp.invalid'] };
+      const client = createLocalAgentClient({ signer: watchedSigner(), fetch: mcpFetch(call), policy });
+      const harness = new AgentHarness({ client });
+      const url = mcpToolUrl('weather', 'forecast');
+      const buy = async (): Promise<unknown[]> => {
+        const { preparedId } = await harness.preparePaidRequest({ url, method: 'POST', body: '{}' });
+        const told = await harness.executePreparedRequest({ preparedId });
+        assert.ok(told.harnessDisposition === 'executed');
+        return [told.sdkOutcomeKind, /no such city|sunny/.exec(told.merchantResponse.body)?.[0]];
+      };
+      assert.deepEqual(await buy(), [proof === receipt ? 'paid_fulfillment_failed' : 'execution_failed', 'no such city']);
+      assert.deepEqual((await buy())[0], 'execution_inconclusive');
+      sells = true;
+      assert.deepEqual(await buy(), ['success', 'sunny']);
+      assert.equal(payments.size, 1);
+      assert.deepEqual([await buy(), payments.size], [['success', 'sunny'], 2], 'what was delivered is over');
+    });

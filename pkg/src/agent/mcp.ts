@@ -24,8 +24,8 @@ export type McpCall = (params: McpCallParams, signal?: AbortSignal) => Promise<M
 /** Whether an answer of a tool asks for a payment, and its terms as header fields and body of a 402. */
 export type McpPayment = { readonly asks: boolean; readonly headers: Readonly<Record<string, string>>; readonly body: string };
 /**
- * A tool's result, the payment that was sent for it, and the settlement if the result proves one. A payment without a receipt is
- * open: the next call of the tool with the same arguments sends it again.
+ * A tool's result, the payment that was sent for it, and the settlement if the result proves one. A payment without a receipt, or for
+ * which the tool failed (`isError`), is open: the next call of the tool with the same arguments sends it again.
  */
 export type McpPaid = { readonly result: McpCallResult; readonly payment?: SentPayment; readonly receipt?: Receipt };
 
@@ -62,8 +62,9 @@ export function mcpToolUrl(server: string, tool: string): string {
 const placeOf = ({ origin, pathname }: URL): string => `${origin}${pathname.replace(/\/+$/, '')}`;
 
 /**
- * A `fetch` that calls tools: a POST to {@link mcpToolUrl} with the arguments as JSON. A payment goes into `_meta`, and what a
- * tool asks for is a 402. So all that pays over HTTP pays tools as well: `wrapFetch`, `createLocalAgentClient`, the desk.
+ * A `fetch` that calls tools: a POST to {@link mcpToolUrl} with the arguments as JSON. A payment goes into `_meta`, what a tool
+ * asks for is a 402, and a failure of a tool that was paid is a 422, with its result as text. So all that pays over HTTP pays tools
+ * as well: `wrapFetch`, `createLocalAgentClient`, the desk.
  */
 export function mcpFetch(call: McpCall): typeof fetch {
   return async (input, init) => {
@@ -90,7 +91,10 @@ export function mcpFetch(call: McpCall): typeof fetch {
       return answer(402, headers, body);
     }
     const { asks, headers, body } = readMcpPayment(result);
-    return asks ? answer(402, headers, body) : answer(200, headers, JSON.stringify(result));
+    if (asks) return answer(402, headers, body);
+    // Whatever receipt is beside it: a payment is over with what it bought.
+    const hasFailed = result.isError === true && Object.keys(_meta).length > 0;
+    return hasFailed ? answer(422, headers, JSON.stringify(result), 'text/plain') : answer(200, headers, JSON.stringify(result));
   };
 }
 
@@ -101,8 +105,8 @@ function isReadAsText(payment: unknown): boolean {
 }
 
 /**
- * Calls a tool, and pays once if it asks for that, within the policy. Its free result comes without any payment. A call whose
- * payment has no receipt yet is continued by the next one with the same server, tool and arguments: in every process with this
+ * Calls a tool, and pays once if it asks for that, within the policy. Its free result comes without any payment. A call for whose
+ * payment no success with a receipt came is continued by the next one with the same server, tool and arguments: in every process with this
  * `store`, or without one in this process, for this `signer`. An abort of `signal` before anything is signed signs nothing.
  */
 export async function payMcpTool(
@@ -153,8 +157,8 @@ export function mcpArguments(given: Readonly<Record<string, unknown>>, inputSche
   return JSON.parse(cards.mcpArguments(exact, JSON.stringify(inputSchema ?? null))) as Record<string, unknown>;
 }
 
-function answer(status: number, headers: Readonly<Record<string, string>>, body: string): Response {
-  return new Response(body, { status, headers: { ...headers, 'content-type': 'application/json' } });
+function answer(status: number, headers: Readonly<Record<string, string>>, body: string, type = 'application/json'): Response {
+  return new Response(body, { status, headers: { ...headers, 'content-type': type } });
 }
 
 /** A result or an error as a message of JSON-RPC. */

@@ -354,6 +354,13 @@ export const ENDS: readonly Guard[] = [
     'if (false)',
     ['one-charge', 'a local agent:'],
   ],
+  [
+    'a tool that failed has delivered nothing',
+    'agent/mcp.js',
+    'result.isError === true &&',
+    'false &&',
+    ['mcp-charges', 'a tool that failed, paid by x402 with a receipt'],
+  ],
   ['a tool is a purchase', 'agent/mcp.js', 'resume, acceptPayment', 'acceptPayment', ['mcp-charges', 'payMcpTool continues']],
   [
     'a tool without a store is a purchase in its process',
