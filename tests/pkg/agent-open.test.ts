@@ -19,7 +19,8 @@ import {
 } from '../../pkg/dist/agent/index.js';
 import { memoryStore, type Proposal, type Store } from '../../pkg/dist/index.js';
 import { askFor, challenge, credentialOf, inSeconds } from './charges.ts';
-import { ask, GOODS, honest, ON_BASE, paymentOf, settlement, sharedShop, storeOf, terms, watchedSigner } from './shop.ts';
+import { EXPIRED, saying } from './diagnosing.ts';
+import { ask, GOODS, honest, OFFER, ON_BASE, paymentOf, settlement, sharedShop, storeOf, terms, watchedSigner } from './shop.ts';
 
 const shop = sharedShop(breakOff);
 
@@ -198,6 +199,51 @@ for (const [elsewhere, asks, chain] of [
       if (signs === 0) assert.notEqual(result.sdkOutcomeKind, 'success');
       const reason = who === 'nobody is asked' ? /only the chain tells whether it was charged/ : /./;
       assert.match(JSON.stringify(result), reason);
+    });
+
+// A-770
+for (const [elsewhere, asks] of [
+  ['on another chain', (response: ServerResponse) => ask(response, terms([ON_BASE]))],
+  [
+    'by a challenge of MPP',
+    (response: ServerResponse, later: number) => askFor(response, [challenge({ expires: inSeconds(later + 300) })]),
+  ],
+] as const)
+  for (const [keeps, stores] of [
+    ['the budget', () => ({ store: memoryStore() })],
+    ['a store of its own', () => ({ store: memoryStore(), sent: memoryStore() })],
+  ] as const)
+    test(`what is signed again for a shorter time ends no earlier than what was signed before, kept with ${keeps}: ${elsewhere}`, async () => {
+      const began = Math.floor(Date.now() / 1000);
+      let seconds = began;
+      const told: boolean[] = [];
+      const confirm = ({ again }: Proposal) => {
+        told.push(again);
+        return true;
+      };
+      const { client, signer } = local({ ...stores(), now: () => seconds, confirm, policy: { deadlineSecs: 1 } });
+      shop.answers = (request, response) => {
+        const sent = shop.payments().length;
+        if (paymentOf(request) === undefined) ask(response, terms([{ ...OFFER, maxTimeoutSeconds: sent === 0 ? 3_600 : 1 }]));
+        else if (sent === 1) ask(response, saying(EXPIRED));
+        else response.writeHead(504).end();
+      };
+      assert.equal((await buy(new AgentHarness({ client }))).result.sdkOutcomeKind, 'execution_inconclusive');
+      const until = signer.asked.map(({ message }) => Number(message['validBefore']) - began);
+      assert.deepEqual(until, [3_600, 2], 'signed once more, for a shorter time');
+      shop.answers = (request, response) => {
+        if ((paymentOf(request) ?? credentialOf(request)) === undefined) asks(response, seconds - began);
+        else response.writeHead(504).end();
+      };
+      for (const [later, signatures, isDoubted] of [
+        [70, 2, false],
+        [3_600, 2, false],
+        [3_700, 3, true],
+      ] as const) {
+        seconds = began + later;
+        await buy(new AgentHarness({ client }));
+        assert.deepEqual([later, signer.asked.length, told.includes(true)], [later, signatures, isDoubted]);
+      }
     });
 
 test('what has ended is signed again where its terms stand beside cheaper ones', async () => {

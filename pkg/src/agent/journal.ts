@@ -88,7 +88,7 @@ export class Journal {
    * Keeps it, durably where there is a store, before it returns. Where another process was first
    * under this key, or has ended it, its payment is returned and stands; this one must not leave. `before` is what it goes on with.
    */
-  async claim(key: string, sent: Sent, before = sent): Promise<Sent> {
+  async claim(key: string, sent: Sent, before = sent): Promise<Sent | undefined> {
     const mine = [this.#known.get(key)?.sent ?? sent, before, sent].map(signedIn);
     const standing = await this.#keep(key, { sent, open: true }, ({ sent: first, open: isOpen }) => {
       const signed = signedIn(first);
@@ -101,7 +101,7 @@ export class Journal {
       if (gone === undefined) break;
       this.#known.delete(gone[0]);
     }
-    return standing.sent;
+    return standing?.sent;
   }
 
   /** Notes that its content came without a receipt. */
@@ -111,26 +111,29 @@ export class Journal {
 
   /** Notes that its fate is known: the next payment for the same request is a new one. False if another one under its key is open. */
   async close(key: string, own: Sent): Promise<boolean> {
-    return !(await this.#note(key, own, { sent: own, open: false })).open;
+    return (await this.#note(key, own, { sent: own, open: false }))?.open !== true;
   }
 
   /** Notes what became of a payment. Another one under its key stands, whether it has ended or not: what was signed later may have been charged. */
-  async #note(key: string, own: Sent, now: Standing): Promise<Standing> {
+  async #note(key: string, own: Sent, now: Standing): Promise<Standing | undefined> {
     return this.#keep(key, now, ({ sent, open }) =>
       stands({ isOpen: open, signed: signedIn(sent) }, { isOpen: true, signed: signedIn(own) }),
     );
   }
 
-  /** Writes this under a key, unless what is stored there stands; what stands then. */
-  async #keep(key: string, mine: Standing, stays: (stored: Standing) => boolean): Promise<Standing> {
-    let standing = mine;
+  /** Writes this under a key, unless what is stored there stands, which is returned then. */
+  async #keep(key: string, { sent, open }: Standing, stays: (stored: Standing) => boolean): Promise<Standing | undefined> {
+    let other: Standing | undefined;
+    let mine = sent;
     await this.#change((entries) => {
       const stored = standingIn(entries, key);
-      standing = stored !== undefined && stays(stored) ? stored : mine;
-      return standing === mine ? [key, mine.sent, mine.open] : undefined;
+      other = stored !== undefined && stays(stored) ? stored : undefined;
+      // What was signed before, also by another process, may end later.
+      mine = { ...sent, ends: Math.max(endOf(sent), endOf((stored ?? this.#known.get(key))?.sent ?? sent)) };
+      return other === undefined ? [key, mine, open] : undefined;
     });
-    this.#known.set(key, standing);
-    return standing;
+    this.#known.set(key, other ?? { sent: mine, open });
+    return other;
   }
 
   /** What the store has: another process may have ended it. Memory is for what has left the store, or has none. */
@@ -172,6 +175,8 @@ export class Journal {
       .map(([key, , open, text]) => [key.slice(MINE.length), JSON.parse(text) as Sent, open]);
   }
 }
+
+const endOf = ({ ends }: Sent): number => ends ?? Infinity;
 
 function standingIn(entries: readonly Entry[], key: string): Standing | undefined {
   const [, sent, open = false] = entries.find(([known]) => known === key) ?? [];

@@ -84,6 +84,13 @@ export const ENDS: readonly Guard[] = [
     ['agent-open', 'a payment that the merchant goes on refusing'],
   ],
   [
+    'what was signed before may end later',
+    'agent/journal.js',
+    'Math.max(endOf(sent), endOf((stored ?? this.#known.get(key))?.sent ?? sent))',
+    'endOf(sent)',
+    ['agent-open', 'what is signed again for a shorter time ends no earlier'],
+  ],
+  [
     'and to nothing else',
     'agent/journal.js',
     'signed: mine.find((it) => it === signed)',

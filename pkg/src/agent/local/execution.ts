@@ -95,9 +95,8 @@ export class Execution {
     const claims = async (it: Proposal, what: Pick<Sent, 'url' | 'payment' | 'sending'>): Promise<void> => {
       const mine = sentOf(it, what);
       try {
-        const standing = await journal.claim(key, mine, ended);
+        taken = await journal.claim(key, mine, ended);
         journal.freeRoom(this);
-        if (standing !== mine) taken = standing;
       } catch (error) {
         fault = { error };
       }
