@@ -3,16 +3,20 @@
 import asyncio
 import json
 import os
+from pathlib import Path
 
 from mcp import Client, StdioServerParameters
 
 URL = "http://127.0.0.1:8402/report"
+HERE = Path(__file__).resolve().parent
 
 
 async def main():
     # The budget is in that file, and the key goes to farebox-mcp alone: a model sees neither.
     key = {"FAREBOX_PRIVATE_KEY": os.environ["FAREBOX_PRIVATE_KEY"]}
-    server = StdioServerParameters(command="npx", args=["farebox-mcp", "farebox.json"], env=key)
+    # The program that is installed here: `npx` would give the key to whatever has that name, in this folder or on npm.
+    program = str(HERE / "node_modules" / ".bin" / "farebox-mcp")
+    server = StdioServerParameters(command=program, args=[str(HERE / "farebox.json")], env=key)
     async with Client(server) as client:
 
         async def call(name, **arguments):

@@ -25,6 +25,17 @@ test('each example stands alone, is in the index, and is played', () => {
   }
 });
 
+// A-428, A-771
+test('no program of an example starts a program by npx beside a key', () => {
+  const read = (file: string): [string, string] => [file, readFileSync(file, 'utf8')];
+  const beside = filesOf('examples')
+    .filter((file) => !file.endsWith('.md'))
+    .map(read)
+    .filter(([, text]) => /FAREBOX_PRIVATE_KEY|mcpServers/.test(text));
+  assert.ok(beside.some(([file]) => file.endsWith('agent.py')));
+  for (const [file, text] of beside) assert.doesNotMatch(text, /['"]npx\b/, file);
+});
+
 test('express: an app behind the gate', (context) =>
   examples.play(context, 'express', (played) => soldOnce(played, { path: '/report', payee: NOBODY, token: served(played.folder) })));
 
