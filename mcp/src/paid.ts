@@ -50,12 +50,14 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       const server = servers[name] as ServerConfig;
       const call: McpCall = async (params, ends) => {
         await within(other.connected(), LIST_MS);
-        return (await called(other, params, ends)) as McpCallResult;
+        return (await called(other, { ...params, name: tool }, ends)) as McpCallResult;
       };
+      // Servers at one URL with header fields may be two accounts, and what one has bought is not the other one's.
+      const purchase = 'headers' in server ? full : tool;
       try {
         const { result, payment, receipt } = await payMcpTool(
           call,
-          { name: tool, arguments: given },
+          { name: purchase, arguments: given },
           { ...options(), server: 'url' in server ? server.url : name, signal },
         );
         // What the server says of a receipt is not ours.
