@@ -33,6 +33,8 @@ type Purchase = {
   readonly url: string;
   /** The slot of one that has ended, and whether a person is asked before another slot is used. */
   readonly after?: { readonly slot: string; readonly asks: boolean };
+  /** Sees what was signed before it leaves. */
+  readonly signed: (exchange: Exchange) => void;
 };
 
 /** The same; each payment is for this purchase, if there is one. */
@@ -72,7 +74,7 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
       }
     }
     const askedUrl = purchase?.url ?? request.url;
-    const common = { fetch, request, askedUrl, endpoint, watch, signer, store, now, options, kept };
+    const common = { fetch, request, askedUrl, endpoint, watch, signer, store, now, options, kept, signed: purchase?.signed };
     if (left !== undefined) {
       const { exchange, step, url } = left;
       try {

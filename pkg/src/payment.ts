@@ -39,6 +39,8 @@ export type Payment = {
   readonly options: PayOptions;
   /** Where the payment is kept while its fate is open. */
   readonly kept: Keeping | undefined;
+  /** Sees what was signed before it leaves. */
+  readonly signed: ((exchange: Exchange) => void) | undefined;
   /** Whether no other payment of this process signs an allowance of its token until this one is answered. */
   readonly allowsAlone?: true;
 };

@@ -191,6 +191,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         tell(payment, last.sent === undefined ? 'sent' : 'settling');
         try {
           await kept?.sends(exchange, payment.url);
+          payment.signed?.(exchange);
         } catch (error) {
           // Another one took the room meanwhile: it is not kept, and a signature that nobody has seen is not counted.
           if (!last.hasLeft && memberOf(error, 'code') === 'budget_exhausted') await release(payment);

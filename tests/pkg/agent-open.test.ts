@@ -18,9 +18,9 @@ import {
   type PaymentOutcome,
 } from '../../pkg/dist/agent/index.js';
 import { memoryStore, type Proposal, type Store } from '../../pkg/dist/index.js';
-import { askFor, challenge, credentialOf, inSeconds } from './charges.ts';
+import { askFor, challenge, credentialOf, deliver, inSeconds } from './charges.ts';
 import { EXPIRED, saying } from './diagnosing.ts';
-import { ask, GOODS, honest, OFFER, ON_BASE, paymentOf, settlement, sharedShop, storeOf, terms, watchedSigner } from './shop.ts';
+import { ask, GOODS, honest, OFFER, ON_BASE, paymentOf, serve, settlement, sharedShop, storeOf, terms, watchedSigner } from './shop.ts';
 
 const shop = sharedShop(breakOff);
 
@@ -245,6 +245,97 @@ for (const [elsewhere, asks] of [
         assert.deepEqual([later, signer.asked.length, told.includes(true)], [later, signatures, isDoubted]);
       }
     });
+
+const PROBLEM = JSON.stringify({
+  type: 'urn:farebox:problem:payment_already_delivered',
+  code: 'payment_already_delivered',
+  status: 409,
+  retryable: false,
+});
+// A-773
+for (const [protocol, asks, delivers, more] of [
+  ['MPP', (response: ServerResponse) => askFor(response, [challenge()]), deliver, {}],
+  ['x402 without an identifier', (response: ServerResponse) => ask(response), serve, { identifier: false }],
+] as const)
+  for (const buyer of ['client', 'harness', 'desk', 'process that follows'] as const)
+    test(`an agent signs for the answer that a gate holds: ${buyer}, by ${protocol}`, async () => {
+      const store = memoryStore();
+      const { client, signer } = local({ store, ...more });
+      const sent = new Set<string>();
+      shop.answers = (request, response) => {
+        const payment = paymentOf(request) ?? credentialOf(request);
+        if (payment === undefined) return asks(response);
+        sent.add(payment);
+        const statement = request.headers['farebox-redelivery'];
+        if (statement !== undefined) return delivers(response);
+        if (signer.asked.length === 1 && !isLost) {
+          isLost = true;
+          return void response.writeHead(200, { 'content-length': '1000' }).write('half', () => response.destroy());
+        }
+        response.writeHead(409, { 'content-type': 'application/problem+json' }).end(PROBLEM);
+      };
+      let isLost = false;
+      const url = `${shop.url}/report`;
+      const desk = createPaymentDesk({ client });
+      const next = local({ store, ...more });
+      const goods = async (turn: number): Promise<string> => {
+        if (buyer === 'harness') return (await buy(new AgentHarness({ client }))).result.merchantResponse.body;
+        if (buyer === 'desk') return ((await desk.pay(await confirmed(desk))) as PaymentOutcome).response.body;
+        const by = buyer === 'client' || turn === 0 ? client : next.client;
+        const outcome = await by.fetchPaid(url, undefined, {}).catch(() => undefined);
+        return outcome === undefined ? 'nothing' : outcome.response.text();
+      };
+      assert.notEqual(await goods(0), GOODS);
+      assert.equal(await goods(1), GOODS);
+      const asked = [...signer.asked, ...next.signer.asked].map(({ primaryType }) => primaryType);
+      assert.deepEqual([asked, sent.size], [['TransferWithAuthorization', 'Redelivery'], 1]);
+    });
+
+// A-773
+test('an agent signs for no answer that somebody else holds, and a wallet that does not sign leaves the payment as it is', async () => {
+  for (const [type, signs] of [
+    ['about:blank', true],
+    ['urn:farebox:problem:payment_already_delivered', false],
+  ] as const) {
+    const signer = watchedSigner();
+    const sign: typeof signer.sign = async (data, signal) => {
+      const signature = await signer.sign(data, signal);
+      if (data.primaryType === 'Redelivery') assert.ok(signs, 'the wallet is locked');
+      return signature;
+    };
+    const { client } = local({ signer: { ...signer, sign }, identifier: false });
+    let came = 0;
+    shop.answers = (request, response) => {
+      if (paymentOf(request) === undefined) return ask(response);
+      came += 1;
+      if (came === 1) return breakOff(request, response);
+      response.writeHead(409, { 'content-type': 'application/json' }).end(JSON.stringify({ ...JSON.parse(PROBLEM), type }));
+    };
+    for (let turn = 0; turn < 2; turn += 1)
+      await assert.rejects(client.fetchPaid(`${shop.url}/report`, undefined, {}), { kind: 'execution_inconclusive' });
+    const asked = signer.asked.map(({ primaryType }) => primaryType);
+    assert.deepEqual([asked.includes('Redelivery'), came, new Set(shop.payments().slice(-2)).size], [!signs, 2, 1]);
+  }
+});
+
+// A-774
+test('an agent sends a payment no more to an endpoint that asked to stop, until a person has looked', async () => {
+  const { client, signer } = local();
+  const url = `${shop.url}/report`;
+  await assert.rejects(client.fetchPaid(url, undefined, {}), { kind: 'execution_inconclusive' });
+  // Another purchase at the same endpoint is told to stop.
+  const stop = { code: 'OPERATOR_ALERT', message: 'stop', escalate: true, suggestion: 'look' };
+  shop.answers = (request, response) => ask(response, paymentOf(request) === undefined ? terms() : saying(stop));
+  await client.fetchPaid(`${url}?of=another`, undefined, {}).catch(() => undefined);
+  assert.equal((await client.endpoints.blocked()).length, 1);
+  shop.answers = honest;
+  const before = shop.payments().length;
+  await assert.rejects(client.fetchPaid(url, undefined, {}), { kind: 'execution_inconclusive', reason: /^endpoint_blocked: / });
+  assert.deepEqual([shop.payments().length, signer.asked.length], [before, 2]);
+  await client.endpoints.reenable(url);
+  assert.equal((await client.fetchPaid(url, undefined, {})).kind, 'success');
+  assert.equal(signer.asked.length, 2);
+});
 
 test('what has ended is signed again where its terms stand beside cheaper ones', async () => {
   let seconds = Date.now() / 1000;

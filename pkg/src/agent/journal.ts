@@ -12,11 +12,15 @@ export type Asked = {
   /** The name of the purchase. A payment without one is found by its key alone: of those of earlier versions it is not known whose they were. */
   readonly purchase?: string;
 };
+/** All from which what was signed is known again: the terms, when they were answered, and the signature. */
+export type Trail = { readonly lines: string; readonly body: string; readonly at: number; readonly proof: string };
 /** A payment that left. */
 export type Sent = Asked & {
   readonly url: string;
   readonly payment: Readonly<Record<string, string>>;
   readonly proposal: Proposal;
+  /** Of what was signed here; earlier versions kept none. */
+  readonly trail?: Trail | undefined;
   /** Unix seconds after which it cannot be charged. */
   readonly ends?: number;
   /** Names a transaction of the payer's own that may have been sent, and whose hash is not known: there is no payment. */

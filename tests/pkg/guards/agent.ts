@@ -68,8 +68,8 @@ export const AGENT: readonly Guard[] = [
   [
     'the first payment under a key stands',
     'agent/local/execution.js',
-    'if (standing !== mine)',
-    'if (false)',
+    'taken = await journal.claim(',
+    'await journal.claim(',
     ['agent-local', 'two processes that pay under one key'],
   ],
   [
@@ -89,7 +89,7 @@ export const AGENT: readonly Guard[] = [
   [
     'a payment is written before it leaves',
     'agent/local/execution.js',
-    'await claims(proposal, { url: String(input), payment });',
+    'await claims(proposal, { url: String(input), payment, trail });',
     'this.#sent = { ...asked, url: String(input), payment, proposal, ends: Math.ceil(this.#now()) + proposal.validForSecs };',
     ['agent-local', 'an answer that is lost is asked for'],
   ],

@@ -34,6 +34,20 @@ export const ENDS: readonly Guard[] = [
     ['agent-open', 'a payment whose nonce is the challenge'],
   ],
   [
+    'an agent signs for what a gate holds',
+    'agent/local/execution.js',
+    'response.status === 409 ?',
+    'false ?',
+    ['agent-open', 'an agent signs for the answer that a gate holds: client, by MPP'],
+  ],
+  [
+    'an agent heeds a request to stop',
+    'agent/local/execution.js',
+    'if (stop !== undefined)',
+    'if (false)',
+    ['agent-open', 'an agent sends a payment no more'],
+  ],
+  [
     'what has ended is signed again',
     'agent/local/execution.js',
     'before === undefined || (await this.#signsAgain(before))',

@@ -1,17 +1,25 @@
 /** One execution: a prepared request is paid under its key, or what was signed for that key before is sent again. */
 import * as wasm from '#agent-wasm';
+import { Exchange } from '#wasm';
+
+import { beginning } from '../../beginning.js';
+import { policyText } from '../../checked.js';
+import { endpointOf, isShort, watchOf } from '../../endpoints.js';
 import { FareboxError } from '../../error.js';
 import { payingThrough } from '../../fetch.js';
 import { drawn } from '../../hex.js';
 import type { Proposal } from '../../options.js';
+import type { Step } from '../../payment.js';
 import { askPerson } from '../../person.js';
 import { receiptOf } from '../../receipts.js';
-import { headWithin } from '../../request.js';
+import { headerLines, headWithin } from '../../request.js';
 import { isUnended } from '../../sent.js';
+import { asSigner } from '../../signer.js';
+import type { Store } from '../../store.js';
 import type { SdkPreparedPaidRequestReady } from '../contracts.js';
 import { having } from '../having.js';
 import { fieldsOf, linesOf } from '../heads.js';
-import type { Asked, Journal, Sent } from '../journal.js';
+import type { Asked, Journal, Sent, Trail } from '../journal.js';
 import { answerOf, FetchPaidError, type PaidResponse } from '../outcome.js';
 import { initOf, purchasedOf } from '../request.js';
 import { bodyText } from './look.js';
@@ -19,10 +27,17 @@ import { type LocalAgentOptions, MAX_ANSWER_MS, payOptionsOf } from './options.j
 import { type Answered, idsOf, type Settled, unknown, Verdicts } from './verdict.js';
 
 /** What executions of one client share. */
-export type Parts = { readonly options: LocalAgentOptions; readonly fetch: typeof fetch; readonly journal: Journal };
+export type Parts = {
+  readonly options: LocalAgentOptions & { readonly store: Store };
+  readonly fetch: typeof fetch;
+  readonly journal: Journal;
+};
 
 /** What is executed, and under which key. */
 export type Task = { readonly key: string; readonly prepared: SdkPreparedPaidRequestReady; readonly asked: Asked };
+
+/** What leaves, and whereto. */
+type Leaving = Pick<Sent, 'url' | 'payment' | 'sending' | 'trail'>;
 
 export class Execution {
   readonly #parts: Parts;
@@ -81,18 +96,19 @@ export class Execution {
     const { key, prepared, asked } = this.#task;
     const shown = prepared.paymentRequirement && wasm.candidateDigest(JSON.stringify(prepared.paymentRequirement), '');
     let proposal: Proposal | undefined;
+    let trail: Trail | undefined;
     let refused: string | undefined;
     /** The payment that another process has sent under this key, while this one signed. */
     let taken: Sent | undefined;
     const isTaken = new AbortController();
     /** The fault of the store, by which nothing leaves. */
     let fault: { readonly error: unknown } | undefined;
-    const sentOf = (it: Proposal, what: Pick<Sent, 'url' | 'payment' | 'sending'>): Sent => {
+    const sentOf = (it: Proposal, what: Leaving): Sent => {
       const ends = Math.ceil(this.#now()) + it.validForSecs;
       return { ...having({ purchase: ended?.purchase }), ...asked, ...what, proposal: it, ends };
     };
     /** Written before it leaves, or is asked for: after a crash the same bytes are sent, or it may be on its way. */
-    const claims = async (it: Proposal, what: Pick<Sent, 'url' | 'payment' | 'sending'>): Promise<void> => {
+    const claims = async (it: Proposal, what: Leaving): Promise<void> => {
       const mine = sentOf(it, what);
       try {
         taken = await journal.claim(key, mine, ended);
@@ -121,7 +137,7 @@ export class Execution {
           isTaken.abort();
           throw isTaken.signal.reason;
         }
-        await claims(proposal, { url: String(input), payment });
+        await claims(proposal, { url: String(input), payment, trail });
       }
       return headWithin(this.#parts.fetch, timeoutMs, input, init);
     };
@@ -141,8 +157,7 @@ export class Execution {
           proposal = it;
           if (shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown) refused = TERMS_CHANGED;
           if (refused !== undefined) return false;
-          const payment = { 'payment-authorization': '0'.repeat(longestPayment(prepared)) };
-          await journal.hasRoom(this, key, sentOf({ ...it, payer: it.payer ?? NOBODY }, { url: prepared.request.url, payment }));
+          await journal.hasRoom(this, key, sentOf({ ...it, payer: it.payer ?? NOBODY }, longestOf(prepared)));
           return (await options.confirm?.(it)) ?? true;
         },
         onStep: (step, it) => {
@@ -154,6 +169,9 @@ export class Execution {
       {
         name: key,
         url: purchasedOf(prepared).url,
+        signed: (it) => {
+          trail = { ...(JSON.parse(it.terms() ?? '{}') as Trail), at: it.preparedAt(), proof: it.proof() ?? '' };
+        },
         ...(ended === undefined ? {} : { after: { slot: ended.proposal.slot ?? '', asks: options.confirm !== undefined } }),
       },
     );
@@ -180,15 +198,19 @@ export class Execution {
     this.#sent = sent;
     const { options, fetch } = this.#parts;
     const { request } = this.#task.prepared;
-    const asks = (): Promise<Response> =>
+    const stop = await this.#stopped();
+    if (stop !== undefined) return unknown(idsOf(sent), stop);
+    const asks = (statement: Record<string, string> = {}): Promise<Response> =>
       headWithin(fetch, options.timeoutMs ?? MAX_ANSWER_MS, sent.url, {
         ...initOf(request),
-        headers: { ...request.headers, ...sent.payment },
+        headers: { ...request.headers, ...sent.payment, ...statement },
         redirect: 'manual',
         signal: this.#stop.signal,
       });
     // Without its hash there is nothing to send again: that is as if the merchant asked for a payment still.
-    const response = sent.sending === undefined ? await asks() : new Response(null, { status: 402 });
+    let response = sent.sending === undefined ? await asks() : new Response(null, { status: 402 });
+    const statement = response.status === 409 ? await this.#statement(sent, response) : undefined;
+    if (statement !== undefined) response = await asks(statement);
     const hasEnded = !isUnended(sent.ends, this.#now());
     if (response.ok) {
       const agreed = agreedBy(response, sent);
@@ -204,6 +226,44 @@ export class Execution {
         ? `The payment of ${amountText} was sent again, and the merchant answered ${response.status}.`
         : `A transaction of ${amountText} may have been sent, and its hash is not known.`;
     return unknown(idsOf(sent), hasEnded ? `${reason} ${DOUBT}` : reason);
+  }
+
+  /** Why nothing more is sent to its endpoint, where a person has to look first. A wallet that was short may be topped up by now. */
+  async #stopped(): Promise<string | undefined> {
+    const { store, now = () => Date.now() / 1000 } = this.#parts.options;
+    const { method, url } = this.#task.prepared.request;
+    try {
+      await watchOf(store, now, undefined).admit(endpointOf(method, url));
+    } catch (error) {
+      if (!isShort(error) && error instanceof FareboxError) return `${error.code}: ${error.message}`;
+    }
+    return undefined;
+  }
+
+  /** The header by which a gate that has delivered gives its answer once more: signed by the wallet, it moves no money. */
+  async #statement({ url, trail, proposal }: Sent, response: Response): Promise<Record<string, string> | undefined> {
+    if (trail === undefined) return undefined;
+    const { options } = this.#parts;
+    const { key, prepared } = this.#task;
+    const { method } = prepared.request;
+    const made = new Exchange(policyText(options.policy), method, url, endpointOf(method, url), proposal.payer ?? NOBODY);
+    const exchange = made.forPurchase(key, purchasedOf(prepared).url);
+    try {
+      const now = this.#now();
+      if (!exchange.restore(trail.lines, trail.body, trail.at, trail.proof, false, now)) return undefined;
+      const asked = exchange.answered(response.status, headerLines(response.headers), await beginning(response), now);
+      const step = JSON.parse(asked) as Step;
+      if (step.do !== 'sign') return undefined;
+      const signature = await asSigner(options.signer).sign(step.typedData, this.#stop.signal);
+      const next = JSON.parse(exchange.signed(signature, now)) as Step;
+      // The payment itself goes as it was.
+      return next.do === 'send' ? Object.fromEntries(next.headers.slice(1)) : undefined;
+    } catch {
+      // A wallet that does not sign leaves it as it is.
+      return undefined;
+    } finally {
+      exchange.free();
+    }
   }
 
   /** Whether another payment may follow one that has ended and may have been charged. */
@@ -244,10 +304,13 @@ function agreedBy(response: Response, { proposal }: Sent): Pick<Answered, 'settl
   }
 }
 
-/** The most characters that a header with the payment has: it repeats the terms, in base64, beside what is signed. */
-function longestPayment({ challenge: { headers, body } }: SdkPreparedPaidRequestReady): number {
-  const terms = [headers['payment-required'], headers['www-authenticate'], bodyText(body)];
-  return 2_048 + Math.max(...terms.map((it = '') => Math.ceil((new TextEncoder().encode(it).length * 4) / 3)));
+/** The most that is kept of a payment: its header repeats the terms, in base64, beside what is signed. */
+function longestOf({ request: { url }, challenge: { headers, body } }: SdkPreparedPaidRequestReady): Leaving {
+  const fields = [headers['payment-required'], headers['www-authenticate']];
+  const terms = [...fields, bodyText(body)];
+  const most = 2_048 + Math.max(...terms.map((it = '') => Math.ceil((new TextEncoder().encode(it).length * 4) / 3)));
+  const trail = { lines: fields.join('\n'), body: bodyText(body), at: 0, proof: '0'.repeat(512) };
+  return { url, payment: { 'payment-authorization': '0'.repeat(most) }, trail };
 }
 
 /** The header that carries a payment, if one does. */
