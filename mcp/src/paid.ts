@@ -53,7 +53,7 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
         return (await called(other, { ...params, name: tool }, ends)) as McpCallResult;
       };
       // Servers at one URL with header fields may be two accounts, and what one has bought is not the other one's.
-      const purchase = 'headers' in server ? full : tool;
+      const purchase = 'headers' in server ? `${name}.${tool}` : tool;
       try {
         const { result, payment, receipt } = await payMcpTool(
           call,

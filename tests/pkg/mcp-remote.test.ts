@@ -285,6 +285,6 @@ test('two accounts at one URL have purchases of their own, and the tool that is 
       ['work', true],
     ],
   );
-  assert.deepEqual(asked, ['/mcp/tools/work__forecast', '/mcp/tools/home__forecast']);
+  assert.deepEqual(asked, ['/mcp/tools/work.forecast', '/mcp/tools/home.forecast']);
 });
 type Paid = { readonly payload: { readonly authorization: { readonly nonce: string } } };

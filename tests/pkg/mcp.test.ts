@@ -343,7 +343,7 @@ test('tools of an MCP server are sold through a gate: a model elsewhere buys one
     );
     assert.deepEqual((bought.result as Result).content[0]?.text, 'forecast of Rome');
     assert.deepEqual([bought.change.paid, bought.change.received], [PRICE_ATOMIC, PRICE_ATOMIC]);
-    assert.ok(far.cards[0]?.includes(`For: POST ${place}/mcp/tools/forecast\n`), far.cards[0]);
+    assert.ok(far.cards[0]?.includes(`For: POST ${place}/mcp/tools/near.forecast\n`), far.cards[0]);
     remote.closeAllConnections();
     remote.close();
     const around = await fetch(`http://127.0.0.1:${port}/tools/forecast`, { method: 'POST', body: '{}' });
