@@ -33,8 +33,8 @@ type Purchase = {
   readonly url: string;
   /** The slot of one that has ended, and whether a person is asked before another slot is used. */
   readonly after?: { readonly slot: string; readonly asks: boolean };
-  /** Sees what was signed before it leaves. */
-  readonly signed: (exchange: Exchange) => void;
+  /** Sees what was signed before it leaves; by its shape, as the types of the compiled part need more than others have. */
+  readonly signed: (exchange: { terms(): string | undefined; preparedAt(): number; proof(): string | undefined }) => void;
 };
 
 /** The same; each payment is for this purchase, if there is one. */
