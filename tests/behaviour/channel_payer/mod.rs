@@ -5,7 +5,7 @@ mod keys;
 pub mod lost;
 mod refunds;
 mod terms;
-mod walk;
+pub mod walk;
 
 #[cfg(feature = "planted")]
 pub use deposits::*;

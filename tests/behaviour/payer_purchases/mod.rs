@@ -4,7 +4,7 @@
 //! judged by a token that knows nonces alone.
 
 mod ends;
-mod walks;
+pub mod walks;
 
 #[cfg(feature = "planted")]
 pub use ends::*;

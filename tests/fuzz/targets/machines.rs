@@ -45,14 +45,14 @@ pub fn channel(bytes: &[u8]) {
 pub fn purchase(bytes: &[u8]) {
     let mut dice = Dice::of(bytes);
     match dice.below(2) {
-        0 => payer_purchases::for_one_request(dice),
-        _ => _ = payer_purchases::at_any_terms(dice),
+        0 => payer_purchases::walks::for_one_request(dice),
+        _ => _ = payer_purchases::walks::at_any_terms(dice),
     }
 }
 
 pub fn channel_payer(bytes: &[u8]) {
     let mut dice = Dice::of(bytes);
-    channel_payer::play(1 + dice.below(1_000), dice);
+    channel_payer::walk::play(1 + dice.below(1_000), dice);
 }
 
 pub fn session_payer(bytes: &[u8]) {
