@@ -185,6 +185,28 @@ pub fn an_identity_opens_the_session_of_its_own_seller() {
 }
 
 #[test]
+pub fn each_claim_that_the_document_names_says_who_sells_or_for_which_wallet() {
+    let names = |claim: &str| -> Vec<String> {
+        let begins = format!("| `{claim}` | the ");
+        let document = include_str!("../../../docs/exchange.md");
+        let row = document.lines().find(|line| line.starts_with(&begins)).unwrap();
+        let plain = row.split(", and `").next().unwrap();
+        plain.split('`').skip(1).step_by(2).map(ToString::to_string).collect()
+    };
+    let (agents, wallets) = (names("agent_id"), names("wallet_address"));
+    assert_eq!((agents.len(), wallets.len()), (4, 10));
+    let mut world = World::new();
+    world.register(1, json!({"passport_agent_id": "agent-1"}));
+    for (agent, payer) in agents.iter().flat_map(|agent| wallets.iter().map(move |it| (agent, it)))
+    {
+        let claims = json!({agent: "agent-1", payer: wallet(1)}).to_string();
+        let request = world.request(1, &json!({"passport_agent_id": "agent-1"}));
+        let identity = Identity { subject: "sub-1".into(), claims };
+        assert_eq!(world.told(session(request, Some(identity))).code().0, 200, "{agent}, {payer}");
+    }
+}
+
+#[test]
 pub fn a_bound_seller_is_changed_by_its_session_alone_and_an_unbound_one_never_works() {
     let mut world = World::with_seller();
     let session = world.sessions.remove(&1).unwrap();
