@@ -603,7 +603,7 @@ async function areFirst(
 }
 
 // A-745
-test('what is no decision leaves a payment open for as long as it was', async () => {
+test('a refusal leaves a payment open for as long as it was, and what else is no decision never for less', async () => {
   for (const [outcomes, times, same] of [
     // A day later the outcome of the first one is still not known.
     [
@@ -612,7 +612,7 @@ test('what is no decision leaves a payment open for as long as it was', async ()
       [true, true, true],
     ],
     [
-      [{ kind: 'execution_failed' }, undecided(429), DELIVERED('settled')],
+      [{ kind: 'execution_failed' }, REFUSED, DELIVERED('settled')],
       [0, 30, 62],
       [true, true, false],
     ],
@@ -620,6 +620,21 @@ test('what is no decision leaves a payment open for as long as it was', async ()
     for (const buyer of ['harness', 'desk'] as const) {
       assert.deepEqual(await areFirst(buyer, outcomes, times), same, buyer);
     }
+});
+
+// A-785
+test('what is no decision and no refusal may hide a payment that was signed only then: it is open until that one has ended', async () => {
+  for (const first of [undecided(502), { kind: 'execution_failed', paymentAttemptId: 'a' }])
+    for (const hides of [undecided(502), undecided(401), undecided(404, '<p>Not found'), undecided(200, '<p>Log in')])
+      for (const [last, isSame] of [
+        [62, true],
+        [110, true],
+        [112, false],
+      ] as const)
+        for (const buyer of ['harness', 'desk'] as const) {
+          const same = await areFirst(buyer, [first, hides, DELIVERED('settled')], [0, 50, last]);
+          assert.deepEqual(same, [true, true, isSame], `${buyer} ${JSON.stringify([first, hides, last])}`);
+        }
 });
 
 // A-745

@@ -98,7 +98,7 @@ export function isFetchPaidError(error: unknown): error is FetchPaidError {
 /**
  * Until when an outcome leaves its payment open where the client does not know that itself, unix milliseconds; undefined if it does not.
  * No status says whether money moved: what delivered nothing, or without a receipt, is asked for again with the same payment. What is
- * no decision leaves a payment as the `earlier` answers left it.
+ * no decision ends nothing that the `earlier` answers left open.
  */
 export function openUntil(
   outcome: PaidResponse | FetchPaidFailureResponse,
@@ -113,7 +113,8 @@ export function openUntil(
     const end = Math.max(...left);
     // A refusal signs nothing and tells nothing of what was signed before: that keeps its end, also one that has passed.
     if (isRefusal(outcome.decision)) return left.length > 0 ? end : undefined;
-    return now < end ? end : now + OPEN_MS;
+    // Anything else may hide what was signed only now.
+    return Math.max(end, now + OPEN_MS);
   }
   const isOpen =
     outcome.kind === 'execution_failed' ||

@@ -285,9 +285,16 @@ export const ENDS: readonly Guard[] = [
   [
     'a control plane that failed may have paid',
     'agent/outcome.js',
-    'now < end ? end : now + OPEN_MS',
+    'Math.max(end, now + OPEN_MS)',
     'now < end ? end : undefined',
     ['agent-open', 'a control plane that refuses'],
+  ],
+  [
+    'an answer that fails may hide a new signature',
+    'agent/outcome.js',
+    'Math.max(end, now + OPEN_MS)',
+    'now < end ? end : now + OPEN_MS',
+    ['agent-open', 'what is no decision and no refusal may hide'],
   ],
   [
     'what is no decision ends nothing',
