@@ -768,11 +768,11 @@ test('what a person has approved keeps its key for as long as nothing says that 
   }
 });
 
-async function confirmed(desk: PaymentDesk) {
-  const quote = await desk.quote({ url: `${shop.url}/report` });
+async function confirmed(desk: PaymentDesk, owner = 'local') {
+  const quote = await desk.quote({ url: `${shop.url}/report`, owner });
   assert.ok(quote.needsConfirm);
-  await desk.card(quote);
-  const { confirmation = '' } = await desk.confirm({ ...quote, answer: 'yes' });
+  await desk.card({ ...quote, owner });
+  const { confirmation = '' } = await desk.confirm({ ...quote, answer: 'yes', owner });
   return { paymentId: quote.paymentId, confirmation };
 }
 const copyOf = async (store: Store): Promise<Store> => storeOf((await store.read()).record ?? '');
@@ -804,16 +804,117 @@ for (const [name, restores, later] of [
   });
 }
 
-test('a person who confirms another quote for the same request gets the outcome of the open one, and pays once', async () => {
-  const { client, signer } = local();
-  const desk = createPaymentDesk({ client });
+// A-786
+test('a person who confirms another quote for the same request gets the outcome of the open one, and pays once, however often it is paid', async () => {
+  const [budget, quotes] = [memoryStore(), memoryStore()];
+  const { client, signer } = local({ store: budget });
+  const desk = createPaymentDesk({ client, store: quotes });
   const first = await confirmed(desk);
-  const open = (await desk.pay(first)) as PaymentOutcome;
-  assert.equal(open.status, 'pending');
+  assert.equal(((await desk.pay(first)) as PaymentOutcome).status, 'pending');
   shop.answers = honest;
   const second = await confirmed(desk);
-  const outcome = (await desk.pay(second)) as PaymentOutcome;
-  assert.deepEqual([outcome.paymentId, outcome.status, outcome.response.body, signer.asked.length], [first.paymentId, 'success', GOODS, 1]);
-  assert.equal((await desk.pay(second)).status, 'success');
-  assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [2, 2], 'the first has ended: what was confirmed is bought');
+  const [one, other] = await Promise.all([desk.pay(second), desk.pay(second)]);
+  assert.deepEqual([one.paymentId, one.status, other.paymentId, other.status], [first.paymentId, 'success', first.paymentId, 'pending']);
+  const later = local({ store: await copyOf(budget) });
+  const next = createPaymentDesk({ client: later.client, store: await copyOf(quotes) });
+  const { paymentId } = second;
+  for (const again of [() => desk.pay(second), () => desk.pay({ paymentId }), () => next.pay(second), () => next.pay({ paymentId })]) {
+    const outcome = (await again()) as PaymentOutcome;
+    assert.deepEqual([outcome.paymentId, outcome.status, outcome.response.body], [first.paymentId, 'success', GOODS]);
+  }
+  assert.deepEqual([signer.asked.length, later.signer.asked.length, new Set(shop.payments()).size], [1, 0, 1]);
+  // What is wanted once more is asked for once more.
+  const third = await confirmed(desk);
+  assert.deepEqual([(await desk.pay(third)).paymentId, signer.asked.length], [third.paymentId, 2]);
+});
+
+/**
+ * A desk with two confirmed quotes for one purchase, of which the first one's payment is pending; a control plane answers `later` then.
+ * `slow` is another desk at its store, which gets the next record that it reads once the function that `hold` returns is called.
+ */
+async function twoQuotes(...later: readonly object[]) {
+  shop.answers = (_, response) => ask(response);
+  const { client, keys } = answeringPlane([{ kind: 'execution_pending', paymentAttemptId: 'a' }, ...later]);
+  const store = memoryStore();
+  let held: Promise<void> | undefined;
+  const read = async () => {
+    const [record, until] = [await store.read(), held];
+    held = undefined;
+    await until;
+    return record;
+  };
+  const hold = () => {
+    let release = () => {};
+    held = new Promise((resolve) => {
+      release = resolve;
+    });
+    return release;
+  };
+  const desk = createPaymentDesk({ client, store });
+  const slow = createPaymentDesk({ client, store: { ...store, read } });
+  const first = await confirmed(desk);
+  await desk.pay(first);
+  return { desk, slow, hold, keys, first, second: await confirmed(desk) };
+}
+
+// A-786
+test('a quote that is paid while an open payment comes to its end is that payment, at whatever moment it is called', async () => {
+  let ends = (_: object) => {};
+  const end = new Promise<object>((resolve) => {
+    ends = resolve;
+  });
+  const { desk, keys, first, second } = await twoQuotes(end, DELIVERED('settled'));
+  const told = [desk.pay(second)];
+  while (keys.length < 2) await aTurn();
+  ends(DELIVERED('settled'));
+  for (let call = 0; call < 200; call += 1) {
+    told.push(desk.pay(second));
+    await (call % 2 === 0 ? Promise.resolve() : aTurn());
+  }
+  assert.deepEqual([...new Set((await Promise.all(told)).map(({ paymentId }) => paymentId))], [first.paymentId]);
+  assert.deepEqual(keys, [first.paymentId, first.paymentId]);
+});
+
+// A-786
+test('a desk that has read a quote before it stood for an open payment, and pays it after that was delivered, pays nothing', async () => {
+  const { desk, slow, hold, keys, first, second } = await twoQuotes(DELIVERED('settled'), DELIVERED('settled'));
+  const read = hold();
+  const late = slow.pay(second);
+  const outcome = await desk.pay(second);
+  read();
+  const told = [outcome, await late] as PaymentOutcome[];
+  assert.deepEqual(
+    told.map(({ paymentId, status }) => [paymentId, status]),
+    [0, 1].map(() => [first.paymentId, 'success']),
+  );
+  assert.deepEqual(keys, [first.paymentId, first.paymentId]);
+});
+
+test('an open payment that fails takes nothing from another quote that was confirmed: the next call pays that', async () => {
+  const { desk, keys, first, second } = await twoQuotes({ kind: 'preflight_failed' }, DELIVERED('settled'));
+  const told = [await desk.pay(second), await desk.pay(second), await desk.pay(second)];
+  assert.deepEqual(
+    told.map(({ paymentId, status }) => [paymentId, status]),
+    [
+      [first.paymentId, 'failed'],
+      [second.paymentId, 'success'],
+      [second.paymentId, 'success'],
+    ],
+  );
+  assert.deepEqual(keys, [first.paymentId, first.paymentId, second.paymentId]);
+});
+
+// A-786
+test('only its owner, with its confirmation, has a quote stand for a payment that is open', async () => {
+  shop.answers = (_, response) => ask(response);
+  const { client, keys } = answeringPlane([{ kind: 'execution_pending' }, DELIVERED('settled')]);
+  const desk = createPaymentDesk({ client });
+  const bobs = await confirmed(desk, 'bob');
+  await desk.pay({ ...bobs, owner: 'bob' });
+  const alices = await confirmed(desk, 'alice');
+  await assert.rejects(desk.pay({ ...alices, owner: 'bob' }), { code: 'cross_user_payment_id' });
+  const another = await confirmed(desk, 'bob');
+  await assert.rejects(desk.pay({ ...another, confirmation: 'none', owner: 'bob' }), { code: 'confirmation_required' });
+  assert.equal((await desk.pay({ ...alices, owner: 'alice' })).paymentId, alices.paymentId);
+  assert.deepEqual(keys, [bobs.paymentId, alices.paymentId]);
 });

@@ -11,7 +11,7 @@ import { memoryStore } from '../store.js';
 import { type CardContext, type PaymentCard, type PaymentTerms, parameterPlan, paymentOffers } from './cards.js';
 import type { PaidRequestHttpRequest } from './contracts.js';
 import { failed, Payments } from './desk/payments.js';
-import { isUnderWay, type Kept, Quotes } from './desk/quotes.js';
+import { type Kept, Quotes } from './desk/quotes.js';
 import { parsed, termsOf, withParams } from './desk/terms.js';
 import {
   type FreeAnswer,
@@ -25,7 +25,7 @@ import {
 } from './desk/told.js';
 import { fieldsOf, linesOf } from './heads.js';
 import { requireKept } from './keeping.js';
-import { initOf, LOCAL, nameOf, purchasedOf, requestOf } from './request.js';
+import { initOf, LOCAL, requestOf } from './request.js';
 
 /** How long a payment that this desk did not begin counts as that of another desk, milliseconds. */
 const LEASE_MS = 120_000;
@@ -161,12 +161,20 @@ export class PaymentDesk {
 
   /**
    * Pays what was confirmed, once; without a confirmation it gives the card. The merchant is not asked for its terms again. A
-   * known outcome is given again, and one that is open is asked for with the bytes that were signed.
+   * known outcome is given again, and one that is open is asked for with the bytes that were signed. Where another quote's payment
+   * for the same purchase is open, this one stands for it unless that fails.
    */
   async pay(input: PaymentRef & { readonly confirmation?: string }): Promise<PaymentOutcome | PaymentPreview> {
     const { paymentId, owner = LOCAL, confirmation = '' } = input;
     const kept = await this.#quotes.kept(paymentId);
-    const { stage, shown } = kept.quote;
+    const { standsFor, quote } = kept;
+    if (standsFor !== undefined) {
+      const told = await this.pay({ paymentId: standsFor, owner });
+      // What was confirmed may still be paid then.
+      if (told.status === 'failed') await this.#quotes.release(paymentId, standsFor);
+      return told;
+    }
+    const { stage, shown } = quote;
     const selectedIndex = input.selectedIndex ?? shown ?? -1;
     if (confirmation === '' && ['quoted', 'shown', 'confirmed'].includes(stage)) {
       return {
@@ -175,15 +183,11 @@ export class PaymentDesk {
         card: await this.card({ paymentId, owner, ...(input.selectedIndex === undefined ? {} : { selectedIndex }) }),
       };
     }
-    if (stage === 'confirmed') {
-      // What was sent before for the same request comes to an end first.
-      const open = await this.#openLike(kept, owner);
-      if (open !== undefined) return this.pay({ paymentId: open, owner });
-    }
     if (stage === 'paying' && !this.#paying.has(paymentId) && this.#now() >= (kept.since ?? 0) + LEASE_MS)
       await this.#quotes.step(paymentId, 'lose', owner, selectedIndex, '');
     // Taken before anything is awaited that could let a second payment in.
     const { do: what, outcome, index = -1, openUntil } = await this.#quotes.step(paymentId, 'pay', owner, selectedIndex, confirmation);
+    if (what === 'other') return this.pay(input);
     if (what === 'known' && outcome !== undefined) return structuredClone(outcome);
     if (what !== 'begin') return { ...NOTHING_YET, paymentId };
     this.#paying.add(paymentId);
@@ -210,19 +214,6 @@ export class PaymentDesk {
     } of left)
       await this.#quotes.step(paymentId, 'lose', owner, -1, '');
     return left.map(({ quote: { paymentId } }) => paymentId);
-  }
-
-  /** Another quote of this owner for the same purchase whose payment is under way or has no outcome. */
-  async #openLike(kept: Kept, owner: string): Promise<string | undefined> {
-    const name = nameOf(purchasedOf(kept), { owner });
-    const open = (await this.#quotes.all()).find(
-      (other) =>
-        other.quote.paymentId !== kept.quote.paymentId &&
-        other.quote.owner === owner &&
-        isUnderWay(other, this.#now()) &&
-        nameOf(purchasedOf(other), { owner }) === name,
-    );
-    return open?.quote.paymentId;
   }
 
   /** The answer to the plain request; what is no answer has a code. */

@@ -6,6 +6,7 @@ import type { CardContext, PaymentTerms } from '../cards.js';
 import type { PaidRequestHttpRequest } from '../contracts.js';
 import { having } from '../having.js';
 import { firstEnd, type Left } from '../outcome.js';
+import { nameOf, purchasedOf } from '../request.js';
 import { type Change, Rows } from '../rows.js';
 import { termsOf } from './terms.js';
 import { MESSAGES, PaymentDeskError, type PaymentDeskErrorCode, type PaymentOutcome } from './told.js';
@@ -23,6 +24,8 @@ export type Kept = {
   readonly since?: number;
   /** The key of its payment, where that of an earlier one for the same purchase is gone on with [its id]. */
   readonly key?: string;
+  /** The other quote whose payment it stands for: one that was open when this one was to be paid. */
+  readonly standsFor?: string;
   /** Until when its payment is open, unix milliseconds [until it has an outcome]. */
   readonly openUntil?: number;
   /** By which attempt of a control plane it is. */
@@ -39,7 +42,8 @@ export type Kept = {
 type Step = {
   readonly quote?: Kept['quote'];
   readonly refusal?: PaymentDeskErrorCode;
-  readonly do?: 'begin' | 'pending' | 'known';
+  /** The next thing to do; with `other`, to ask for the open payment that it stands for from here on. */
+  readonly do?: 'begin' | 'pending' | 'known' | 'other';
   readonly index?: number;
   /** Until when an earlier attempt has left its payment open. */
   readonly openUntil?: number;
@@ -115,12 +119,29 @@ export class Quotes {
     });
   }
 
+  /** Lets a quote whose other one has failed be paid by itself. */
+  release(paymentId: string, other: string): Promise<void> {
+    return this.#rows.note((quotes) => {
+      const kept = quotes.get(paymentId);
+      if (kept?.standsFor !== other) return;
+      const { standsFor: _, ...own } = kept;
+      quotes.set(paymentId, own);
+    });
+  }
+
   /** Moves a quote on; what follows. */
   #moved(quotes: Map<string, Kept>, paymentId: string, event: string, owner: string, index: number, confirmation: string): Step {
     const kept = quotes.get(paymentId);
     const step = JSON.parse(
       cards.quoted(JSON.stringify(kept?.quote ?? null), event, owner, JSON.stringify(termsOf(kept)), index, confirmation, this.#now()),
     ) as Step;
+    // What was sent before for the same purchase comes to an end first, and is what was confirmed.
+    const isFirst = kept?.quote.stage === 'confirmed' && step.do === 'begin';
+    const standsFor = isFirst ? (kept.standsFor ?? openLike(kept, quotes.values(), this.#now())) : undefined;
+    if (kept !== undefined && standsFor !== undefined) {
+      quotes.set(paymentId, { ...kept, standsFor });
+      return { do: 'other' };
+    }
     if (kept !== undefined && step.quote !== undefined) {
       const { openUntil: _, ...known } = kept;
       // An end of before is no end of what was answered, or lost, since.
@@ -133,9 +154,21 @@ export class Quotes {
 }
 
 /** Whether its payment is under way, or has no outcome. */
-export function isUnderWay({ quote: { stage }, openUntil = Infinity }: Kept, now: number): boolean {
+function isUnderWay({ quote: { stage }, openUntil = Infinity }: Kept, now: number): boolean {
   // What is asked for again may be signed only now.
   return stage === 'paying' || (stage === 'unresolved' && now < openUntil);
+}
+
+/** Another quote of its owner for the same purchase whose payment is under way or has no outcome. */
+function openLike(kept: Kept, quotes: Iterable<Kept>, now: number): string | undefined {
+  const { paymentId, owner } = kept.quote;
+  const name = nameOf(purchasedOf(kept), { owner });
+  for (const other of quotes) {
+    const { quote } = other;
+    if (quote.paymentId === paymentId || quote.owner !== owner || !isUnderWay(other, now)) continue;
+    if (nameOf(purchasedOf(other), { owner }) === name) return quote.paymentId;
+  }
+  return undefined;
 }
 
 function refused(code: PaymentDeskErrorCode): PaymentDeskError {
