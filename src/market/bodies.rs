@@ -1,4 +1,4 @@
-//! Turns of long bodies: the one object that parses one answers nobody else meanwhile.
+//! Turns of long bodies, because the one object that parses one answers nobody else meanwhile; and of questions to a node.
 
 use super::config;
 use crate::platform::body::UNPROVEN_BYTES;
@@ -14,6 +14,13 @@ pub(super) async fn may_parse(sender: &str, bytes: usize) -> bool {
     true
 }
 
+/// Waits until the node may be asked for this network; whether it may. Others begin while it answers: it may be slow.
+pub(super) async fn may_ask(network: &str) -> bool {
+    let Some(ticket) = config::questions().turn(network).await else { return false };
+    ticket.end(clock_ms(), QUESTION_MS);
+    true
+}
+
 /// Whether a body of so many bytes needs a turn.
 pub(super) const fn is_long(bytes: usize) -> bool {
     bytes > UNPROVEN_BYTES as usize
@@ -21,3 +28,5 @@ pub(super) const fn is_long(bytes: usize) -> bool {
 
 /// Bytes that are parsed in a millisecond, at least.
 const BYTES_PER_MS: usize = 20_000;
+/// Milliseconds of work that a question to a node counts as: with the rest after it, twenty begin in a second.
+const QUESTION_MS: u64 = 10;

@@ -24,6 +24,7 @@ struct MarketSetting {
     turns: Rc<Turns>,
     bodies: Rc<Turns>,
     looks: Rc<Turns>,
+    questions: Rc<Turns>,
     exchange: Exchanging,
     /// The halves that are refused because their configuration is wrong.
     refused: Vec<&'static str>,
@@ -88,6 +89,7 @@ pub(super) fn configure(text: &str) {
         turns: Rc::default(),
         bodies: Rc::default(),
         looks: Rc::default(),
+        questions: Rc::default(),
         exchange,
         refused,
     };
@@ -140,6 +142,11 @@ pub(super) fn bodies() -> Rc<Turns> {
 /// The turns of agents' looks into the archive.
 pub(super) fn looks() -> Rc<Turns> {
     CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.looks)).unwrap_or_default())
+}
+
+/// The turns of questions to the node of the exchange.
+pub(super) fn questions() -> Rc<Turns> {
+    CONFIGURED.with_borrow(|it| it.as_ref().map(|it| Rc::clone(&it.questions)).unwrap_or_default())
 }
 
 /// The exchange.

@@ -20,7 +20,7 @@ use farebox_core::skills::message::SellerAnswer;
 use wasm_bindgen::JsValue;
 
 use super::routes::{Addressed, Wish, client_of, payment_of};
-use crate::market::bodies::{is_long, may_parse};
+use crate::market::bodies::{is_long, may_ask, may_parse};
 use crate::market::{calls, config};
 use crate::platform::body::{Unusable, body_of};
 use crate::platform::calls::{clock_ms, complain, pause};
@@ -161,11 +161,9 @@ impl Counter {
                     if questions > MAX_QUESTIONS {
                         return refused::internal();
                     }
-                    let reply = match self.profiles.node(profile) {
-                        Some(url) => calls::node(url, &question).await,
-                        None => None,
+                    let Some(reply) = self.reply_of_node(profile, &question).await else {
+                        return refused::crowded();
                     };
-                    let reply = reply.unwrap_or_default();
                     if let Command::Challenge { evidence, .. } | Command::Session { evidence, .. } =
                         &mut asked
                     {
@@ -197,6 +195,20 @@ impl Counter {
         let envelope = serde_json::to_string(envelope).ok()?;
         let said = calls::exchange(&self.env, profile.name(), &envelope).await?;
         serde_json::from_str(&said).ok()
+    }
+
+    /// The node's reply to a question, empty if there is none; `None` if the request found no turn. Strangers choose what
+    /// is asked, and so how long the reply is that the object parses.
+    async fn reply_of_node(&self, profile: Profile, question: &str) -> Option<String> {
+        let client = client_of(&self.head);
+        if !may_ask(&client).await {
+            return None;
+        }
+        let reply = match self.profiles.node(profile) {
+            Some(url) => calls::node(url, question).await.unwrap_or_default(),
+            None => String::new(),
+        };
+        may_parse(&client, reply.len()).await.then_some(reply)
     }
 
     /// Tells the object what came of its answer, again if it does not hear: money may have moved.

@@ -233,6 +233,43 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     assert.ok(answers.every(([status]) => status === 400 || status === 429));
   });
 
+  // A-777
+  it('asks its node for strangers in turns, and a question of another network comes between', async () => {
+    const register = async (headers: Record<string, string>): Promise<any> => {
+      const { address } = await world.wallet();
+      const named = { seller_id: address, passport_agent_id: 'agent', network_profile: LIVE };
+      const offer = { capability: fresh(), price_per_task: '1' };
+      const registered = await world.ask('POST', '/api/v1/sellers/register', { body: { ...named, ...offer }, headers });
+      assert.equal(registered.status, 200, registered.text);
+      const asked = await world.ask('POST', '/api/v1/sellers/session/challenge', { body: named, headers });
+      assert.equal(asked.status, 200, asked.text);
+      return { ...named, challenge_id: asked.json.challenge_id };
+    };
+    const [flood, quiet] = [world.client(), world.client()];
+    const [theirs, own] = [await register(flood), await register(quiet)];
+    const prove = (body: any, headers: Record<string, string>) =>
+      world.ask('POST', '/api/v1/sellers/session', {
+        body: { ...body, tx_hash: `0x${randomUUID().replaceAll('-', '').repeat(2)}` },
+        headers,
+      });
+    const before = world.switches.node.counts.seen;
+    let flooded = 0;
+    const asked = Array.from({ length: 200 }, async () => {
+      const { status, json, headers } = await prove(theirs, flood);
+      flooded += 1;
+      return [status, json.code, headers.get('retry-after')];
+    });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const one = await prove(own, quiet);
+    assert.deepEqual([...codeOf(one), flooded < asked.length], [403, 'RECEIPT_NOT_FOUND', true], one.text);
+    const answers = await Promise.all(asked);
+    const refused = answers.filter(([status]) => status === 429);
+    assert.deepEqual(refused[0], [429, 'EXCHANGE_CROWDED', '2']);
+    assert.ok(answers.every(([status]) => status === 403 || status === 429));
+    const seen = world.switches.node.counts.seen - before;
+    assert.ok(refused.length >= 100 && seen <= 100, `${refused.length} refused, ${seen} asked`);
+  });
+
   it('answers a body that does not come', async () => {
     const { hostname, port } = new URL(world.url);
     const began = Date.now();

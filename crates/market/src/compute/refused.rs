@@ -148,9 +148,9 @@ pub fn too_long(most: u32) -> JsonAnswer {
     refusal(413, "REQUEST_TOO_LARGE", &why)
 }
 
-/// For a long body that has no place among those that wait.
+/// For a long body, or a question to the node, that has no place among those that wait.
 pub fn crowded() -> JsonAnswer {
-    let why = "Too many long requests wait; try again.";
+    let why = "Too many requests wait; try again.";
     refusal(429, "EXCHANGE_CROWDED", why).with("retry-after", "2")
 }
 
