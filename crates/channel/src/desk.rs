@@ -152,9 +152,11 @@ fn shown(ask: &ChannelAsk) -> Option<Amount> {
         | ChannelAsk::Accept(text)
         | ChannelAsk::Close(text) => amount(&text.cumulative),
         ChannelAsk::Refund(shown, ..) => amount(shown),
-        ChannelAsk::Release(_) | ChannelAsk::See | ChannelAsk::Step(..) | ChannelAsk::Await(_) => {
-            None
-        }
+        ChannelAsk::Charged(_)
+        | ChannelAsk::Release(_)
+        | ChannelAsk::See
+        | ChannelAsk::Step(..)
+        | ChannelAsk::Await(_) => None,
     }
 }
 

@@ -71,6 +71,8 @@ pub enum ChannelAsk {
     /// Charge it this much; the head of its answer, if it is to be given again: the body comes
     /// beside the message.
     Charge(PurchaseText, String, Option<String>),
+    /// Say whether the last charge was the one with this mark, and charge nothing.
+    Charged(String),
     /// Take this voucher, and charge nothing.
     Accept(PurchaseText),
     /// Take it as the last one: the channel is to be closed, at once if it is for its price.
@@ -93,6 +95,7 @@ read_enum!(ChannelAsk {
     "foresee" => Foresee(purchase, deposit),
     "begin" => Begin(purchase),
     "charge" => Charge(purchase, used, kept),
+    "charged" => Charged(mark),
     "accept" => Accept(purchase),
     "close" => Close(purchase),
     "release" => Release(request),
@@ -115,9 +118,14 @@ pub struct PurchaseText {
     pub request: String,
     /// When its hold ends, Unix seconds.
     pub until: u64,
+    /// [`Purchase::mark`], hex; empty in messages of earlier versions.
+    ///
+    /// [`Purchase::mark`]: super::state::Purchase::mark
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mark: String,
 }
 
-read_struct!(PurchaseText { cumulative, signature, price, request, until });
+read_struct!(PurchaseText { cumulative, signature, price, request, until; mark });
 
 /// The chain's view of a channel, as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

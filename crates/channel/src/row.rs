@@ -90,6 +90,7 @@ impl Channel {
             amount(self.sent.map(|(_, charged)| charged)),
             amount(self.sent.map(|(voucher, _)| voucher.cumulative)),
             signature(self.sent.map(|(voucher, _)| voucher)),
+            self.last.and_then(|it| it.mark).map(|mark| hex::encode(&mark)).unwrap_or_default(),
         ]
         .join("\n")
     }
@@ -127,7 +128,7 @@ impl Channel {
         let last = match (lines.amount()?, lines.text()?, lines.amount()?) {
             (Some(cumulative), request, Some(charged)) => {
                 let request = hex::decode_array(&["0x", request].concat()).ok()?;
-                Some(LastSale { cumulative, request, charged })
+                Some(LastSale { cumulative, request, charged, mark: None })
             }
             _ => None,
         };
@@ -194,6 +195,8 @@ impl Channel {
         channel.may_leave |= lines.text().is_some_and(|mark| !mark.is_empty());
         let charged = lines.amount().flatten();
         channel.sent = lines.voucher().flatten().zip(charged);
+        let mark = lines.text().and_then(|mark| hex::decode_array(&["0x", mark].concat()).ok());
+        channel.last = channel.last.map(|last| LastSale { mark, ..last });
         Some(channel)
     }
 }

@@ -80,6 +80,8 @@ pub struct LastSale {
     pub request: [u8; 32],
     /// The amount that it was charged.
     pub charged: Amount,
+    /// [`Purchase::mark`]; `None` in a row of an earlier version.
+    pub mark: Option<[u8; 16]>,
 }
 
 /// Whether the chain was seen since money was sent for.
@@ -118,6 +120,8 @@ pub struct Purchase {
     pub request: [u8; 32],
     /// When its hold ends by itself.
     pub until: UnixTime,
+    /// A random name of who serves it: the same request may be served twice, and is charged once.
+    pub mark: Option<[u8; 16]>,
 }
 
 /// A payer's wish for a refund.

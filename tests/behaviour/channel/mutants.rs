@@ -252,6 +252,11 @@ pub const TABLE: &[Row] = &[
         UnchargedIsDelivered,
         sales::copies_of_a_request_whose_hold_was_lost_have_the_answer_that_was_charged
     ),
+    row!(
+        UnheardChargesAreLost,
+        sales::an_answer_whose_charge_was_written_and_not_heard_of_is_delivered
+    ),
+    row!(OthersChargesDeliver, sales::the_charge_of_another_copy_delivers_nothing),
     row!(BodiesUseUpHolds, sales::a_body_that_comes_slowly_uses_up_no_hold),
 ];
 

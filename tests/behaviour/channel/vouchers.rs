@@ -60,6 +60,7 @@ pub fn purchase(cumulative: Option<u64>, price: u64, request: u8) -> Purchase {
         price: units(price),
         request: [request; 32],
         until: START.plus(60),
+        mark: None,
     }
 }
 

@@ -139,6 +139,7 @@ impl World {
             price: units(price),
             request: [request; 32],
             until: now.plus(250),
+            mark: None,
         };
         let mut begun = self.channel.begin(&purchase, now);
         if begun == Err(ChannelRefusal::Stale) {

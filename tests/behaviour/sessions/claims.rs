@@ -140,7 +140,8 @@ fn due(number: u8, on_chain: OnChain, owed: u64, tries: u64) -> ChannelDesk {
     let signature = account(1).sign(&voucher.digest(&contract())).unwrap();
     let voucher = CheckedVoucher::known(voucher, signature);
     let (price, until) = (units(owed), at.plus(9));
-    let bought = Purchase { voucher: Some(voucher), price, request: [number; 32], until };
+    let request = [number; 32];
+    let bought = Purchase { voucher: Some(voucher), price, request, until, mark: None };
     channel.see(Sight { on_chain: OnChain::Open, ..sight });
     channel.charge(&bought, price, at).unwrap();
     for _ in 0..tries {
@@ -235,7 +236,8 @@ fn a_deposit_for_a_channel_that_was_leaving_is_foreseen_by_what_the_chain_may_sh
         let signature = account(1).sign(&voucher.digest(&contract())).unwrap();
         let voucher = Some(CheckedVoucher::known(voucher, signature));
         let now = seen.plus(waits);
-        let bought = Purchase { voucher, price: units(100), request: [9; 32], until: now.plus(9) };
+        let (price, until) = (units(100), now.plus(9));
+        let bought = Purchase { voucher, price, request: [9; 32], until, mark: None };
         assert_eq!(channel.foresee(&bought, units(100), now), expected, "{on_chain:?} {waits}");
         assert_ne!(channel.foresee(&bought, units(99), now), Ok(Begun::Held), "too little");
     }

@@ -118,7 +118,7 @@ pub fn a_transaction_that_says_nothing_of_the_deposit_brings_none() {
 #[test]
 fn it_is_known_to_an_object_that_restarts_and_not_to_a_row_of_before() {
     type Restart = fn(&mut Door);
-    let (same, older): (Restart, Restart) = (Door::restarts, |door| door.restarts_from_older(6));
+    let (same, older): (Restart, Restart) = (Door::restarts, |door| door.restarts_from_older(7));
     for (restart, is_own) in [(same, true), (older, false)] {
         let mut session = with(&mixed());
         assert_eq!(session.open(0).status, 200);

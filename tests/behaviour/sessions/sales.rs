@@ -156,6 +156,43 @@ fn a_stream_is_charged_before_it_begins_and_not_kept() {
     assert_eq!(door.buy(&voucher, "1").error(), "cumulative_amount_mismatch");
 }
 
+//
+#[test]
+pub fn an_answer_whose_charge_was_written_and_not_heard_of_is_delivered() {
+    for manner in [OriginManner::Streams, OriginManner::Serves] {
+        let mut door = opened();
+        door.origin = manner;
+        let voucher = door.payment("voucher", 2 * PRICE);
+        door.lost = 1;
+        let answer = door.buy(&voucher, "1");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "answer 2"));
+        assert_eq!(answer.settlement()["amount"], "");
+        assert_eq!((door.lost, door.served, door.book().0), (0, 2, 2 * PRICE));
+    }
+    // A row of an earlier version does not tell who was charged.
+    let mut door = opened();
+    door.origin = OriginManner::Streams;
+    let voucher = door.payment("voucher", 2 * PRICE);
+    (door.lost, door.forgets) = (1, true);
+    assert_eq!(door.buy(&voucher, "1").status, 503);
+    assert_eq!(door.book().0, 2 * PRICE);
+}
+
+//
+#[test]
+pub fn the_charge_of_another_copy_delivers_nothing() {
+    let mut door = opened();
+    door.origin = OriginManner::Streams;
+    let voucher = door.payment("voucher", 2 * PRICE);
+    let first = door.begin(&voucher, "1");
+    door.restarts();
+    let second = door.begin(&voucher, "1");
+    assert_eq!(door.end(first, &voucher).status, 200);
+    door.lost = 1;
+    assert_eq!(door.end(second, &voucher).status, 503);
+    assert_eq!((door.lost, door.delivered.len(), door.book().0), (0, 2, 2 * PRICE));
+}
+
 #[test]
 fn one_request_at_a_time_is_served() {
     let mut door = opened();

@@ -484,6 +484,37 @@ pub fn a_stream_that_was_begun_is_not_begun_again() {
     assert_eq!(session.door.book().0, STEP * UNIT);
 }
 
+//
+#[test]
+pub fn a_stream_whose_first_charge_was_not_heard_of_begins_and_is_charged_once() {
+    let mut session = opened();
+    session.door.lost = 1;
+    let mut stream = begin(&mut session, 9 * UNIT).unwrap();
+    assert_eq!((session.door.lost, session.door.book().0), (0, STEP * UNIT));
+    stream.flow(&mut session.door);
+    assert_eq!((stream.delivered, session.door.book().0), (1, STEP * UNIT));
+}
+
+//
+#[test]
+pub fn a_charge_that_was_not_heard_of_is_not_made_again_after_another_one() {
+    let mut session = opened();
+    session.door.signed = 9 * UNIT;
+    let begun = |session: &mut Session| {
+        let challenge = session.challenge();
+        let credential = session.credential(&challenge, &session.voucher("voucher", 9 * UNIT));
+        session.door.begun(get("/report/1").header("authorization", &credential))
+    };
+    let (first, second) = (begun(&mut session), begun(&mut session));
+    session.door.lost = 1;
+    let asked = session.door.advance(first, "", "", &mut String::new()).unwrap().ok().unwrap();
+    let asked = session.door.advance(asked, "", "", &mut String::new()).unwrap().ok().unwrap();
+    assert_eq!((session.door.lost, session.door.book().0), (0, STEP * UNIT));
+    assert_eq!(session.door.run(second, "", "").unwrap().status, 200);
+    assert_eq!(session.door.run(asked, "", "").unwrap().status, 503);
+    assert_eq!(session.door.book().0, 2 * STEP * UNIT);
+}
+
 /// Plays a history of streams on one channel; why a rule is broken, if one is.
 fn play(seed: u64) -> Result<(), String> {
     let mut dice = Dice::seeded(seed * 7_919 + 11);

@@ -65,6 +65,7 @@ impl AskContext<'_> {
             ChannelAsk::Foresee(text, deposit) => self.foresee(text, deposit),
             ChannelAsk::Begin(text) => self.begin(text),
             ChannelAsk::Charge(text, used, kept) => self.charge(text, used, kept.as_ref()),
+            ChannelAsk::Charged(mark) => Some(Ok(self.charged(mark))),
             ChannelAsk::Accept(text) => self.accept(text),
             ChannelAsk::Close(text) => self.close(text),
             ChannelAsk::Step(price, bought) => self.step(price, bought.as_ref()),
@@ -126,6 +127,15 @@ impl AskContext<'_> {
             let write = Write::Answer;
             AskResult { write, ..AskResult::stream(Said::Charged, Some(last.charged)) }
         }))
+    }
+
+    /// Tells whoever heard no answer whether their own charge was the last.
+    fn charged(&self, mark: &str) -> AskResult {
+        let mark = read_mark(mark);
+        match self.channel.last().filter(|last| mark.is_some() && last.mark == mark) {
+            Some(last) => AskResult::stream(Said::Charged, Some(last.charged)),
+            None => Said::Taken.into(),
+        }
     }
 
     fn accept(&mut self, text: &PurchaseText) -> Option<AskOutcome> {
@@ -357,6 +367,12 @@ impl PurchaseText {
             price: amount(&self.price)?,
             request: hex::decode_array(&self.request).ok()?,
             until: UnixTime::from_secs(self.until),
+            mark: read_mark(&self.mark),
         }))
     }
+}
+
+/// A mark; `None` if there is none.
+fn read_mark(text: &str) -> Option<[u8; 16]> {
+    hex::decode_array(text).ok()
 }

@@ -120,7 +120,8 @@ impl Channel {
         if !used.is_zero() {
             self.earned_since = self.earned_since.or(Some(now));
         }
-        let last = LastSale { cumulative, request: purchase.request, charged: used };
+        let Purchase { request, mark, .. } = *purchase;
+        let last = LastSale { cumulative, request, charged: used, mark };
         self.last = Some(last);
         Ok(last)
     }

@@ -315,6 +315,7 @@ fn sequences_of_vouchers_and_charges_end_as_published() {
                         price,
                         request: [place as u8; 32],
                         until: now.plus(60),
+                        mark: None,
                     };
                     // Sent ten times at once under one key, it is held and charged once.
                     let held = [(); 10].map(|()| channel.begin(&purchase, now));

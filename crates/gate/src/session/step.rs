@@ -76,6 +76,8 @@ pub struct SessionRequest<'g> {
     is_payer: bool,
     /// Whether its object was asked before.
     has_asked: bool,
+    /// Whether it was asked whether it has charged what it gave no answer about.
+    has_asked_again: bool,
     /// The cost of its answer.
     used: Amount,
     /// The transaction and amount of a deposit or refund.
@@ -154,6 +156,7 @@ impl<'g> SessionRequest<'g> {
             brought: None,
             is_payer: false,
             has_asked: false,
+            has_asked_again: false,
             used,
             moved,
             may_have_paid: false,

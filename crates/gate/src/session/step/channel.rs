@@ -12,6 +12,7 @@ use crate::session::payment::{Purpose, RecallScope, SessionDoor, SessionPayment}
 use crate::session::statement;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{json, message};
+use farebox_base::hash;
 use farebox_base::http::{Headers, ResponseHead};
 use farebox_base::time::UnixTime;
 use farebox_channel::messages::{
@@ -47,7 +48,17 @@ impl<'g> SessionRequest<'g> {
             (stage, _) => stage,
         };
         let Some(reply) = answer.and_then(|answer| self.reads(answer)) else {
-            return self.problem(Code::LedgerUnavailable);
+            return match stage {
+                // It may be charged, and its answer is here. The charge itself is not asked for again: another
+                // one may have come between, after which it would be a second one.
+                SessionStage::Charging(head, keeping) if !self.has_asked_again => {
+                    self.has_asked_again = true;
+                    self.stage = SessionStage::Charging(head, keeping);
+                    let mark = self.mark();
+                    self.ask(ChannelAsk::Charged(mark))
+                }
+                _ => self.problem(Code::LedgerUnavailable),
+            };
         };
         if let Purpose::Recall(scope) = self.asked.payment.purpose {
             return self.take_recall(scope, reply);
@@ -119,6 +130,7 @@ impl<'g> SessionRequest<'g> {
             }
             (SessionStage::Beginning | SessionStage::Foreseeing, _) => self.again(reply),
             (SessionStage::Stepping, said) => self.stepped(said, reply),
+            (SessionStage::Charging(..), Said::Taken) => self.problem(Code::LedgerUnavailable),
             (SessionStage::Charging(head, _), said) if self.asked.meter().is_some() => {
                 self.begin_flow(head, said, &reply)
             }
@@ -277,6 +289,12 @@ impl<'g> SessionRequest<'g> {
         SessionStep::Object(name, json::text(&message), self)
     }
 
+    /// The mark of its purchase: no client chooses it, and no other request has it.
+    fn mark(&self) -> String {
+        let name = hash::digest(&[b"mark", self.asked.request.head.fresh.as_bytes()]);
+        ["0x", name.get(..32).unwrap_or_default()].concat()
+    }
+
     /// The purchase by this request, for the object.
     pub(super) fn purchase(&self) -> PurchaseText {
         let SessionPayment { cumulative, signature, .. } = &self.asked.payment;
@@ -286,6 +304,7 @@ impl<'g> SessionRequest<'g> {
             price: self.price(),
             request: self.hash.clone(),
             until: self.now.plus(self.asked.offer.leases.executing).plus(HOLD_SECS).secs(),
+            mark: self.mark(),
         }
     }
 }

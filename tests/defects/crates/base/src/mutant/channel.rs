@@ -271,6 +271,10 @@ macro_rules! channel {
             QuietIsWatchedForEver,
             /// A stream whose chain cannot be seen for a moment breaks off without a receipt.
             SilenceCutsStreams,
+            /// An answer whose charge was written and not heard of is dropped.
+            UnheardChargesAreLost,
+            /// The charge of another copy of a request delivers an answer that was not charged.
+            OthersChargesDeliver,
         }
     };
 }
