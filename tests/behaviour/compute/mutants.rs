@@ -335,6 +335,10 @@ pub const TABLE: &[Row] = &[
         UnheardPromptsAreLost,
         unheard::a_payment_that_was_not_heard_of_is_worked_for_when_it_comes
     ),
+    row!(
+        CopiesHideJobs,
+        unheard::a_copy_for_another_order_does_not_hide_the_job_of_a_payment
+    ),
     row!(OtherTermsAreTold, quotes::terms_of_another_payment_than_the_quote_s_reach_no_buyer),
     row!(OneRightWayIsEnough, quotes::terms_of_another_payment_than_the_quote_s_reach_no_buyer),
     row!(OtherChargesAreTold, quotes::charges_of_another_payment_than_the_quote_s_reach_no_buyer),

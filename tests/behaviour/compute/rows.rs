@@ -222,6 +222,15 @@ impl Rows for MemoryRows {
         Ok(self.jobs.iter().rev().find(|it| it.shown == shown).cloned())
     }
 
+    fn job_shown_for(&self, shown: &str, fingerprint: &str) -> Result<Option<JobRow>, Infallible> {
+        let is_of = |job: &&JobRow| {
+            let mut quotes = self.quotes.iter();
+            quotes.any(|it| it.id == job.quote && it.fingerprint == fingerprint)
+        };
+        let mut shown = self.jobs.iter().rev().filter(|it| it.shown == shown);
+        Ok(shown.find(is_of).cloned())
+    }
+
     fn jobs(&self, seller: &str, limit: u32) -> Result<Vec<JobRow>, Infallible> {
         let to_do = |it: &&JobRow| {
             it.seller == seller && matches!(it.state, JobState::Paid | JobState::Running)

@@ -379,3 +379,54 @@ pub fn what_the_gate_says_of_a_repeat_ends_no_job_whose_payment_settles() {
     assert_eq!(world.told(first).code(), (400, "FACILITATOR_RESPONSE_INVALID"));
     assert!(world.rows.jobs.is_empty());
 }
+
+/// A copy of a payment for another order, in the name of the same buyer.
+fn copied(world: &mut World, keyed: &Keyed) -> Answer {
+    let order = |prompt: &str| {
+        let mut order = Keyed::order(&keyed.address);
+        order["prompt"] = prompt.into();
+        order
+    };
+    let body = order("x").to_string();
+    let quote = world.told(Command::Quote { client: "10.0.0.9".into(), body });
+    assert_eq!(quote.status, 402, "{quote:?}");
+    let mut copy = keyed.signed("5000");
+    copy["payload"]["signature"] = format!("0x{}1b", "11".repeat(64)).into();
+    let payment = base64::encode(copy.to_string().as_bytes());
+    let body = json!({"fingerprint": quote.text("fingerprint"), "payload": order("x")}).to_string();
+    world.send(Command::Verify { payment, body })
+}
+
+/// The buyer sends the same order and payment.
+fn bought(world: &mut World, keyed: &Keyed, payment: &Value) -> Answer {
+    let payment = base64::encode(payment.to_string().as_bytes());
+    let body = Keyed::order(&keyed.address).to_string();
+    world.send(Command::Buy { client: "10.0.0.1".into(), payment, body })
+}
+
+//
+#[test]
+pub fn a_copy_for_another_order_does_not_hide_the_job_of_a_payment() {
+    for (is_signed, is_sold) in [(true, false), (true, true), (false, false), (false, true)] {
+        let mut world = World::with_seller();
+        world.seller(2, "0.005");
+        let keyed = Keyed::quoted(&mut world);
+        let id = keyed.quote.text("payment_id");
+        let mut right = keyed.signed("5000");
+        if !is_signed {
+            // Of a contract's signature only the chain tells whose it is.
+            right["payload"]["signature"] = "0x22".into();
+        }
+        assert_eq!(bought(&mut world, &keyed, &right), Answer::Till(id.clone()));
+        if is_sold {
+            let payer = keyed.address.clone();
+            let sale = TillPayment { payer, ..world.sale(&id, "rcpt_1", 9) };
+            assert_eq!(Told::of(world.sold(&sale)).status, 200);
+        }
+        assert!(matches!(copied(&mut world, &keyed), Answer::Till(_)));
+        assert_eq!(world.rows.jobs.len(), 2);
+        let again = bought(&mut world, &keyed, &right);
+        assert_eq!(again, Answer::Till(id.clone()), "{is_signed} {is_sold}");
+        assert_eq!(keyed.verify(&mut world, &right), Answer::Till(id), "{is_signed} {is_sold}");
+    }
+}

@@ -175,6 +175,9 @@ pub trait Rows {
     /// The newest job for which the payment with this digest was shown.
     fn job_shown(&self, shown: &str) -> Result<Option<JobRow>, Self::Error>;
 
+    /// The newest of them for a quote of the request with this fingerprint.
+    fn job_shown_for(&self, shown: &str, fingerprint: &str) -> Result<Option<JobRow>, Self::Error>;
+
     /// Jobs of a seller that are paid or running, oldest first.
     fn jobs(&self, seller: &str, limit: u32) -> Result<Vec<JobRow>, Self::Error>;
 

@@ -120,7 +120,7 @@ impl Payments<'_> {
         }
         let fingerprint = self.quotes.fingerprint(&order);
         // What was bought by this payment is what it buys, whatever was quoted since.
-        let known = find_job_paid(records, &material)?;
+        let known = find_job_paid(records, &fingerprint, &material)?;
         if known.is_none()
             && let Some(quote) = self.find_unheard(records, &fingerprint, &material, tick)?
         {
@@ -280,7 +280,7 @@ impl Payments<'_> {
         let may_sell = self.quotes.limits.may_sell(records, &quote.seller, units, tick)?;
         // What was shown for another quote pays for this one no more than what anyone made up, nor
         // does what is shown after a payment that did not come.
-        let is_unused = find_job_paid(records, material)?.is_none();
+        let is_unused = find_job_paid(records, &quote.fingerprint, material)?.is_none();
         let signed = self.signer(material, &quote, tick);
         let signer = match signed {
             Signer::Buyer if is_unused && !quote.is_doubted() => Signer::Buyer,
@@ -343,17 +343,27 @@ fn find_quote_paid<R: Rows>(
     if material.is_empty() {
         return Ok(newest);
     }
-    let Some(job) = find_job_paid(records, material)? else { return Ok(newest) };
+    let Some(job) = find_job_paid(records, fingerprint, material)? else { return Ok(newest) };
     let first = records.quote(&job.quote)?.filter(|quote| quote.fingerprint == fingerprint);
     Ok(first.or(newest))
 }
 
-/// The job that this payment was shown for. One that failed uncharged keeps no payment from another
-/// quote: what is signed again has the same nonce.
-fn find_job_paid<R: Rows>(records: &R, material: &str) -> Result<Option<JobRow>, R::Error> {
-    let job = records.job_shown(&digest_of(material))?;
+/// The job that this payment was shown for, first of all for this request: anyone can make up a copy
+/// for another one. One that failed uncharged keeps no payment from another quote: what is signed again
+/// has the same nonce.
+fn find_job_paid<R: Rows>(
+    records: &R,
+    fingerprint: &str,
+    material: &str,
+) -> Result<Option<JobRow>, R::Error> {
+    let shown = digest_of(material);
     let names = |job: &JobRow| named_in(material).is_some_and(|named| named == job.quote);
-    Ok(job.filter(|job| !is_let_go(job) || names(job)))
+    let counts = |job: &JobRow| !is_let_go(job) || names(job);
+    let own = records.job_shown_for(&shown, fingerprint)?.filter(counts);
+    Ok(match own {
+        Some(job) => Some(job),
+        None => records.job_shown(&shown)?.filter(counts),
+    })
 }
 
 /// Whether a job is over of which nothing was charged, nor will be: its buyer's request has ended.

@@ -235,6 +235,12 @@ impl Rows for ExchangeRows<'_> {
         )
     }
 
+    fn job_shown_for(&self, shown: &str, fingerprint: &str) -> Result<Option<JobRow>> {
+        let query = "SELECT jobs.row FROM jobs JOIN quotes ON quotes.id = jobs.quote
+            WHERE jobs.shown = ? AND quotes.fingerprint = ? ORDER BY jobs.number DESC LIMIT 1";
+        self.one(query, vec![shown.into(), fingerprint.into()])
+    }
+
     fn jobs(&self, seller: &str, limit: u32) -> Result<Vec<JobRow>> {
         let query = "SELECT row FROM jobs WHERE seller = ? AND state IN ('paid', 'running')
             ORDER BY number LIMIT ?";

@@ -308,6 +308,8 @@ macro_rules! compute {
             OtherChargesAreTold,
             /// Of several ways to pay that the gate offers one has to be the quote's.
             OneRightWayIsEnough,
+            /// A copy of a payment for another order stands before the job of the payment.
+            CopiesHideJobs,
         }
     };
 }
