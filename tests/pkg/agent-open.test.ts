@@ -201,7 +201,7 @@ for (const [elsewhere, asks, chain] of [
       assert.match(JSON.stringify(result), reason);
     });
 
-// A-770
+// A-768
 for (const [elsewhere, asks] of [
   ['on another chain', (response: ServerResponse) => ask(response, terms([ON_BASE]))],
   [
@@ -252,7 +252,7 @@ const PROBLEM = JSON.stringify({
   status: 409,
   retryable: false,
 });
-// A-773
+// A-771
 for (const [protocol, asks, delivers, more] of [
   ['MPP', (response: ServerResponse) => askFor(response, [challenge()]), deliver, {}],
   ['x402 without an identifier', (response: ServerResponse) => ask(response), serve, { identifier: false }],
@@ -291,7 +291,7 @@ for (const [protocol, asks, delivers, more] of [
       assert.deepEqual([asked, sent.size], [['TransferWithAuthorization', 'Redelivery'], 1]);
     });
 
-// A-773
+// A-771
 test('an agent signs for no answer that somebody else holds, and a wallet that does not sign leaves the payment as it is', async () => {
   for (const [type, signs] of [
     ['about:blank', true],
@@ -318,7 +318,7 @@ test('an agent signs for no answer that somebody else holds, and a wallet that d
   }
 });
 
-// A-774
+// A-772
 test('an agent sends a payment no more to an endpoint that asked to stop, until a person has looked', async () => {
   const { client, signer } = local();
   const url = `${shop.url}/report`;
@@ -622,7 +622,7 @@ test('a refusal leaves a payment open for as long as it was, and what else is no
     }
 });
 
-// A-785
+// A-776
 test('what is no decision and no refusal may hide a payment that was signed only then: it is open until that one has ended', async () => {
   for (const first of [undecided(502), { kind: 'execution_failed', paymentAttemptId: 'a' }])
     for (const hides of [undecided(502), undecided(401), undecided(404, '<p>Not found'), undecided(200, '<p>Log in')])
@@ -804,7 +804,7 @@ for (const [name, restores, later] of [
   });
 }
 
-// A-786
+// A-777
 test('a person who confirms another quote for the same request gets the outcome of the open one, and pays once, however often it is paid', async () => {
   const [budget, quotes] = [memoryStore(), memoryStore()];
   const { client, signer } = local({ store: budget });
@@ -857,7 +857,7 @@ async function twoQuotes(...later: readonly object[]) {
   return { desk, slow, hold, keys, first, second: await confirmed(desk) };
 }
 
-// A-786
+// A-777
 test('a quote that is paid while an open payment comes to its end is that payment, at whatever moment it is called', async () => {
   let ends = (_: object) => {};
   const end = new Promise<object>((resolve) => {
@@ -875,7 +875,7 @@ test('a quote that is paid while an open payment comes to its end is that paymen
   assert.deepEqual(keys, [first.paymentId, first.paymentId]);
 });
 
-// A-786
+// A-777
 test('a desk that has read a quote before it stood for an open payment, and pays it after that was delivered, pays nothing', async () => {
   const { desk, slow, hold, keys, first, second } = await twoQuotes(DELIVERED('settled'), DELIVERED('settled'));
   const read = hold();
@@ -904,7 +904,7 @@ test('an open payment that fails takes nothing from another quote that was confi
   assert.deepEqual(keys, [first.paymentId, first.paymentId, second.paymentId]);
 });
 
-// A-786
+// A-777
 test('only its owner, with its confirmation, has a quote stand for a payment that is open', async () => {
   shop.answers = (_, response) => ask(response);
   const { client, keys } = answeringPlane([{ kind: 'execution_pending' }, DELIVERED('settled')]);

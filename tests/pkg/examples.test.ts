@@ -25,7 +25,7 @@ test('each example stands alone, is in the index, and is played', () => {
   }
 });
 
-//
+//
 test('no program of an example starts a program by npx beside a key', () => {
   const read = (file: string): [string, string] => [file, readFileSync(file, 'utf8')];
   const beside = filesOf('examples')

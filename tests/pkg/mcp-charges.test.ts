@@ -84,7 +84,7 @@ for (const [processes, isOne] of [
   ['a process for each call', false],
 ] as const) {
   // A-205
-  // A-769
+  // A-767
   test(`farebox-mcp, ${processes}: whatever a server does with a payment, a call is charged once, and a delivered one is over`, {
     timeout: 120_000,
   }, async () => {
@@ -217,7 +217,7 @@ const FORMS: Record<string, { readonly asks: (id: string) => McpCallResult; read
   },
 };
 
-// A-769
+// A-767
 for (const [form, { asks, payment, receipt }] of Object.entries(FORMS))
   for (const proof of [{}, receipt])
     test(`a tool that failed, paid by ${form} ${proof === receipt ? 'with' : 'without'} a receipt, tells why, and is shown the same payment`, async () => {

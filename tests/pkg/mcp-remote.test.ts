@@ -245,7 +245,7 @@ test('a call for a session that was forgotten is made once more in another one, 
   assert.deepEqual([await refuses(404, ['undefined'], false), calls], ['failed', ['undefined']]);
 });
 
-// A-772
+// A-770
 test('two accounts at one URL have purchases of their own, and the tool that is called has its own name', async () => {
   const asks = terms([OFFER], { resource: { url: 'mcp://tool/forecast', description: '', mimeType: '' } });
   const paid: (readonly [account: unknown, nonce: string])[] = [];

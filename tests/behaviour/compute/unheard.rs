@@ -404,7 +404,7 @@ fn bought(world: &mut World, keyed: &Keyed, payment: &Value) -> Answer {
     world.send(Command::Buy { client: "10.0.0.1".into(), payment, body })
 }
 
-//
+//
 #[test]
 pub fn a_copy_for_another_order_does_not_hide_the_job_of_a_payment() {
     for (is_signed, is_sold) in [(true, false), (true, true), (false, false), (false, true)] {

@@ -156,7 +156,7 @@ fn a_stream_is_charged_before_it_begins_and_not_kept() {
     assert_eq!(door.buy(&voucher, "1").error(), "cumulative_amount_mismatch");
 }
 
-//
+//
 #[test]
 pub fn an_answer_whose_charge_was_written_and_not_heard_of_is_delivered() {
     for manner in [OriginManner::Streams, OriginManner::Serves] {
@@ -178,7 +178,7 @@ pub fn an_answer_whose_charge_was_written_and_not_heard_of_is_delivered() {
     assert_eq!(door.book().0, 2 * PRICE);
 }
 
-//
+//
 #[test]
 pub fn the_charge_of_another_copy_delivers_nothing() {
     let mut door = opened();

@@ -484,7 +484,7 @@ pub fn a_stream_that_was_begun_is_not_begun_again() {
     assert_eq!(session.door.book().0, STEP * UNIT);
 }
 
-//
+//
 #[test]
 pub fn a_stream_whose_first_charge_was_not_heard_of_begins_and_is_charged_once() {
     let mut session = opened();
@@ -495,7 +495,7 @@ pub fn a_stream_whose_first_charge_was_not_heard_of_begins_and_is_charged_once()
     assert_eq!((stream.delivered, session.door.book().0), (1, STEP * UNIT));
 }
 
-//
+//
 #[test]
 pub fn a_charge_that_was_not_heard_of_is_not_made_again_after_another_one() {
     let mut session = opened();

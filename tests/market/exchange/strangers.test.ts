@@ -233,7 +233,7 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     assert.ok(answers.every(([status]) => status === 400 || status === 429));
   });
 
-  //
+  //
   it('asks its node for strangers in turns, and a question of another network comes between', async () => {
     const register = async (headers: Record<string, string>): Promise<any> => {
       const { address } = await world.wallet();
