@@ -13,8 +13,7 @@ use core::fmt;
 #[must_use]
 pub fn counted_window(known: u64, current: u64, next: u64) -> u64 {
     let is_set_back = known == next;
-    let is_kept = is_set_back;
-    if is_kept { known } else { current }
+    if is_set_back { known } else { current }
 }
 
 /// Seconds since 1970-01-01T00:00:00Z, without leap seconds.

@@ -163,8 +163,7 @@ impl Channel {
             Payout::Failed => {
                 self.turn = self.turn.saturating_add(1);
                 self.pay_out_tries = self.pay_out_tries.saturating_add(1);
-                let tries = self.pay_out_tries;
-                self.pay_out_from = now.plus(retry_secs(tries, PAYOUTS));
+                self.pay_out_from = now.plus(retry_secs(self.pay_out_tries, PAYOUTS));
             }
         }
     }

@@ -61,8 +61,7 @@ impl SignedFunds {
             FundsPurpose::TopUp(channel, salt) => top_up_nonce(channel, value, from, salt),
         };
         let is_bound = to == contract.address && nonce == bound;
-        let is_here = is_bound;
-        if !is_here || !contract.escrow.fits(value) || valid_after >= now {
+        if !is_bound || !contract.escrow.fits(value) || valid_after >= now {
             return Err(ChannelRefusal::Malformed);
         }
         let invalid = |_| ChannelRefusal::SignatureInvalid;

@@ -48,8 +48,7 @@ impl QueuePlace {
 
     /// Whether it is a deposit of a payer of whom none has come yet, or the last one did not.
     fn is_strangers(&self) -> bool {
-        let is_proven = self.is_proven;
-        self.call.funds.is_some() && !is_proven
+        self.call.funds.is_some() && !self.is_proven
     }
 }
 
@@ -180,8 +179,7 @@ impl PayeeQueue {
 
 /// The order of calls as urgent as this, by what is owed.
 pub(super) fn by_owed(urgency: u64, owed: Amount) -> u64 {
-    let owed = owed.magnitude();
-    (urgency << 62_u8) | (LEAST_OWED.saturating_sub(owed))
+    (urgency << 62_u8) | (LEAST_OWED.saturating_sub(owed.magnitude()))
 }
 
 /// The order of what is owed nothing.

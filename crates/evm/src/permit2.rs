@@ -171,7 +171,7 @@ pub fn is_spent_by(
         && is(4, to.to_word())
         && is(5, value.to_be_bytes())
         && is(6, from.to_word());
-    *selector == PERMIT_TRANSFER && (spender == proxy) && is(2, *nonce) && moves
+    *selector == PERMIT_TRANSFER && spender == proxy && is(2, *nonce) && moves
 }
 
 /// Whether the word at this place of a call's data is this one.

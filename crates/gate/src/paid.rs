@@ -173,8 +173,7 @@ impl<'g> PaidRequest<'g> {
 
     /// The amount that moves, or has moved: its row's, where the payer has signed again since.
     fn moved(&self) -> Amount {
-        let held = self.row.held;
-        self.work.charged.or(held).unwrap_or(self.asked.choice.terms.amount)
+        self.work.charged.or(self.row.held).unwrap_or(self.asked.choice.terms.amount)
     }
 
     /// Takes the newest block at first sight from a node's reply.

@@ -177,8 +177,7 @@ fn passed_on(
     if let Some(declared) = offer.declared(head).filter(|_| payment.echoes_bazaar) {
         extensions.insert(bazaar::NAME.to_owned(), declared);
     }
-    let announced = offer.settings.sponsors_gas;
-    let sponsored = announced && choice.takes_permit();
+    let sponsored = offer.settings.sponsors_gas && choice.takes_permit();
     let fits = |permit: &&Value| {
         let Terms { token, amount, .. } = &choice.terms;
         let token = payer.zip(token.as_ref());

@@ -132,8 +132,7 @@ pub(super) fn show_receipt<B: Rows>(
         return told(refused::no_receipt());
     };
     let is_own = agent.is_none_or(|agent| attempt.agent == agent);
-    let may = is_own;
-    let receipt = receipts.document(scene.organization, &decision, &attempt).filter(|_| may);
+    let receipt = receipts.document(scene.organization, &decision, &attempt).filter(|_| is_own);
     told(match receipt {
         Some(receipt) => receipts.sign(Reply::json(200, json!({"receipt": receipt}).to_string())),
         None => refused::no_receipt(),

@@ -216,8 +216,7 @@ fn early_review<B: Rows>(
     let url = brief(&review.url);
     let is_short = body.is_empty() && fields.is_empty() && url == review.url;
     review.url = url;
-    let stays = is_short;
-    Ok(Some(if stays { Vec::new() } else { Vec::from([Change::Review(Box::new(review))]) }))
+    Ok(Some(if is_short { Vec::new() } else { Vec::from([Change::Review(Box::new(review))]) }))
 }
 
 /// Whether something is still to be done or learnt about an attempt.

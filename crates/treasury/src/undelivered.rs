@@ -68,8 +68,7 @@ pub(super) fn end_of(attempt: &AttemptRow) -> Option<u64> {
 /// one knows what the merchant has done, and of a delivery that it has, so that only what may be
 /// asked for twice is. Who answered a repeat and delivered nothing may be asked like after a first refusal.
 pub(super) fn may_repeat(decision: &DecisionRow) -> bool {
-    let is_heard = decision.heard;
-    let is_lost = decision.outcome == "inconclusive" && !is_heard;
+    let is_lost = decision.outcome == "inconclusive" && !decision.heard;
     let may_have_acted = is_delivered(&decision.outcome) || is_lost;
     matches!(decision.method.as_str(), "GET" | "HEAD") || !may_have_acted
 }

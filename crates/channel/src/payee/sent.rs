@@ -41,8 +41,7 @@ impl SentCall {
         };
         let (tip, max_fee) = (raised(self.tip)?, raised(self.max_fee)?);
         let is_above = fresh.tip >= tip || fresh.max_fee >= max_fee;
-        let follows = is_above;
-        if self.repeats >= raises && !follows {
+        if self.repeats >= raises && !is_above {
             return Some(Self { at: fresh.at, ..self });
         }
         Some(Self {

@@ -397,8 +397,7 @@ fn refusal(error: &Value) -> Result<RpcError, RpcError> {
     let is_poor = words.contains("insufficient funds for gas") && !words.contains("revert");
     let fails =
         matches!(number, 3 | -32015) || FAILS.iter().any(|part| words.contains(part)) && !is_poor;
-    let is_revert = fails;
-    Ok(if is_revert { RpcError::Reverted } else { RpcError::Refused(number) })
+    Ok(if fails { RpcError::Reverted } else { RpcError::Refused(number) })
 }
 
 /// Parts of what nodes say of a call that fails, or whose gas is not enough.

@@ -32,8 +32,7 @@ impl<'g> PaidRequest<'g> {
     /// Asks the ledger for the most that this payment allows: it may begin only if it is in time,
     /// for today's terms and proven.
     pub(super) fn ask_ledger(self: Box<Self>) -> Step<'g> {
-        let asks = self.checked.proof.payer.is_none();
-        if self.checked.proof.was_sent() && asks {
+        if self.checked.proof.was_sent() && self.checked.proof.payer.is_none() {
             return self.ask_sender();
         }
         match (self.checked.signature, self.checked.eligibility) {
@@ -238,8 +237,7 @@ impl<'g> PaidRequest<'g> {
 
     /// The question to a pricer: a price quoted for one pays for no answer to another.
     fn priced_question(&self) -> Option<String> {
-        let named = self.asked.offer.pricer.is_some();
-        named.then(|| question(&self.asked.request.head))
+        self.asked.offer.pricer.is_some().then(|| question(&self.asked.request.head))
     }
 
     /// A command to the object that keeps this payer's rows.

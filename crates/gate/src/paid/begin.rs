@@ -49,8 +49,8 @@ fn is_private(eligibility: Eligibility, valid_before: UnixTime, now: UnixTime) -
 /// pays back.
 fn serves_first(offer: &Offer, choice: &Choice) -> bool {
     let is_counted = choice.terms.unit.is_some();
-    let names_another = choice.pays_another;
-    let is_others = offer.settings.mode == Mode::After && (offer.names_payees() || names_another);
+    let is_others =
+        offer.settings.mode == Mode::After && (offer.names_payees() || choice.pays_another);
     is_counted || is_others
 }
 

@@ -328,8 +328,7 @@ pub(crate) fn charged(terms: &Terms, head: &ResponseHead) -> Result<Option<Amoun
     let text = head.headers.joined(UNITS).unwrap_or_default();
     let units = Amount::from_atomic(&text).map_err(|_| Code::OriginFailed)?;
     let counted = units.checked_mul(unit).unwrap_or(Amount::MAX);
-    let most = terms.amount;
-    Ok(Some(counted.min(most)))
+    Ok(Some(counted.min(terms.amount)))
 }
 
 fn is_collected(paid: &PaidRequest<'_>, head: &ResponseHead) -> bool {

@@ -214,7 +214,7 @@ impl<'g> Looking<'g> {
             Some(LookAnswer::Nothing)
                 if paid.checked.eligibility == Eligibility::Fresh
                     || paid.checked.proof.was_sent()
-                        && (paid.checked.eligibility != Eligibility::Unsigned) =>
+                        && paid.checked.eligibility != Eligibility::Unsigned =>
             {
                 paid.row.place = paid.asked.parts.shards.first();
                 Verifying::begin(paid, None)

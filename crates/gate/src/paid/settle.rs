@@ -159,8 +159,7 @@ impl<'g> Settling<'g> {
         let mut expected = paid.checked.expected.clone();
         expected.network = network_of(paid.asked.choice.terms.network.as_str(), &request);
         let charged = handed::charged(&request).and_then(|text| Amount::from_atomic(text).ok());
-        let held = paid.row.held;
-        expected.amount = charged.or(held).unwrap_or(expected.amount);
+        expected.amount = charged.or(paid.row.held).unwrap_or(expected.amount);
         // A repeat has not asked the origin: the row says what is charged.
         paid.work.charged = paid.work.charged.or(charged);
         let call = FacilitatorCall {

@@ -107,8 +107,7 @@ impl SessionPayment {
     /// The signer for this channel. Anyone who opens a channel can name its payer, who need not
     /// know of it.
     pub fn proven(&self) -> Address {
-        let (_payer, signer) = self.accounts();
-        signer
+        self.accounts().1
     }
 
     /// Whether either of them buys nothing here.

@@ -135,7 +135,7 @@ impl Payment {
 
     /// Whether the signature is its payer's, and ends later than each that the row has seen.
     fn is_proven_by_end_of(&self, again: &Self) -> bool {
-        (again.signing.by == Signature::Proven) && (again.valid_before > self.last_end())
+        again.signing.by == Signature::Proven && again.valid_before > self.last_end()
     }
 
     /// Takes the authorization `again` in the place of the present one, which may still be mined.
@@ -168,7 +168,7 @@ impl Payment {
     pub(crate) fn is_signed_as(&self, again: &Self) -> bool {
         let most = self.most();
         self.amount == again.amount
-            || most.as_deref() == Some(&again.amount) && (most == again.most())
+            || most.as_deref() == Some(&again.amount) && most == again.most()
     }
 
     /// The amount in its permit for the most, while the request is kept whole.

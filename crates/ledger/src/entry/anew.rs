@@ -21,8 +21,7 @@ impl Entry {
         let correlation = core::mem::take(&mut self.payment.correlation);
         let again = Payment { receipt, correlation, ..again };
         if self.payment.is_signed_again_by(&again) {
-            let first = self.payment.secret.take();
-            let secret = first.or_else(|| again.secret.clone());
+            let secret = self.payment.secret.take().or_else(|| again.secret.clone());
             self.payment.sign_again(Payment { secret, ..again });
         } else {
             let known = core::mem::take(&mut self.payment.signing);

@@ -295,7 +295,7 @@ impl Entry {
     /// Decides whether a repeat may receive an uncollected result: with the first request's secret
     /// or, if there was none, while the header is unlikely to be known from the chain.
     fn repeat(&self, proven: bool, since: UnixTime, now: UnixTime) -> Requester {
-        if proven || (self.payment.secret.is_none() && (now <= since.plus(RESUME_SECS))) {
+        if proven || (self.payment.secret.is_none() && now <= since.plus(RESUME_SECS)) {
             Requester::ProvenRepeat
         } else {
             Requester::UnprovenRepeat

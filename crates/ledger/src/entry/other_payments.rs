@@ -61,8 +61,7 @@ impl OtherPayments {
 
 /// The reason why a payment may not begin now, if there is one.
 pub(super) fn refusal(standing: OtherPayments, in_flight: NonZeroU32) -> Option<Answer> {
-    let watched = standing.watched;
-    let max = if watched { 1 } else { in_flight.get() };
+    let max = if standing.watched { 1 } else { in_flight.get() };
     if standing.unresolved {
         Some(Fate::Unresolved.into())
     } else if standing.active >= max || standing.open >= MAX_OPEN {

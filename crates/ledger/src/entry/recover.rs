@@ -141,8 +141,7 @@ impl Entry {
     /// Whether it is for a transaction that a client has named, and no money was asked for: naming
     /// one costs nothing, so that no person has to look into it.
     fn is_only_named(&self) -> bool {
-        let is_asked = self.watch.asked;
-        self.payment.is_onchain() && !is_asked
+        self.payment.is_onchain() && !self.watch.asked
     }
 
     /// Whether a command reports a look at the chain that shows nothing of it.
@@ -181,8 +180,7 @@ impl Entry {
         let usual = if young { soon } else { later };
         // A transaction that enters no block never expires, so the interval grows with the wait.
         let waited = read.secs_since(since).checked_div(2).unwrap_or(0);
-        let waits = self.payment.is_onchain();
-        let next = read.plus(if waits { usual.max(waited) } else { usual });
+        let next = read.plus(if self.payment.is_onchain() { usual.max(waited) } else { usual });
         if read < provable && !self.payment.is_onchain() {
             next.min(provable.max(read.plus(soon)))
         } else {

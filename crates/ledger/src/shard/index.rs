@@ -161,8 +161,7 @@ impl Index {
         for (_, row) in others {
             let unknown = row.is_unknown(now);
             standing.active = standing.active.saturating_add(u32::from(now < row.active_until));
-            let is_debt = row.is_paid_back;
-            standing.open = standing.open.saturating_add(u32::from(!is_debt));
+            standing.open = standing.open.saturating_add(u32::from(!row.is_paid_back));
             // A payee that fails keeps no one from others.
             let is_same = row.payee == payee;
             let is_unasked = row.is_unasked && is_same;

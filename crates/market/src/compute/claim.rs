@@ -58,8 +58,7 @@ pub(super) fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
 pub(super) fn write_claim(hold: &HoldRow) -> PayoutCall {
     let sold = !hold.job.is_empty();
     let is_told = hold.owed && hold.job.is_empty();
-    let is_begun = hold.begun;
-    let restored = !is_told && !is_begun && !hold.is_left();
+    let restored = !is_told && !hold.begun && !hold.is_left();
     PayoutCall::Refunding { payment: hold.payment.clone(), restored, sold }
 }
 

@@ -88,8 +88,7 @@ impl<'g> HeldMoney<'g> {
     /// who has settled with its seller.
     pub fn end_now<R: Rows>(&self, records: &R, payment: &str, tick: Now<'_>) -> Applied<R> {
         let Some(hold) = records.hold(payment)? else { return Ok(Decision::reply(no_hold())) };
-        let is_left = hold.is_left();
-        let Some(leave) = hold.state.leave().filter(|_| is_left) else {
+        let Some(leave) = hold.state.leave().filter(|_| hold.is_left()) else {
             return Ok(Decision::reply(nothing_to_end()));
         };
         let Decision { changes, .. } = self.end_unmoved(records, hold, leave, tick)?;
@@ -157,8 +156,7 @@ impl<'g> HeldMoney<'g> {
             !has_others && gone.checked_add(units).is_some_and(|sum| gone.is_zero() || sum <= most)
         };
         if per_day.is_none_or(fits) {
-            let is_asked = is_new;
-            let claim = if is_asked { RefundClaim::Admitted } else { RefundClaim::Called };
+            let claim = if is_new { RefundClaim::Admitted } else { RefundClaim::Called };
             return Ok(self.look(HoldRow { claim, ..hold }, tick));
         }
         // Who waits keeps their place in line.
@@ -219,8 +217,7 @@ impl<'g> HeldMoney<'g> {
         if let HoldState::Ended(leave) = hold.state {
             return Ok(take_report(hold, leave, answer, tick));
         }
-        let asks_gate = hold.asks_gate;
-        if asks_gate {
+        if hold.asks_gate {
             return self.take_claim(records, hold, leave, answer, tick);
         }
         let hold = match answer.is_some_and(is_refused) {

@@ -72,8 +72,7 @@ impl Outcomes<'_> {
         }
         let result = self.money.keys.seal(tick.seed, &job.id, result);
         let job = JobRow { result, due: None, ..job };
-        let is_judged = self.unjudged.is_some();
-        if leave == Leave::Release && is_judged {
+        if leave == Leave::Release && self.unjudged.is_some() {
             return Ok(self.prove(job, tick));
         }
         self.conclude(records, job, leave, tick)

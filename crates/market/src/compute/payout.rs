@@ -24,8 +24,11 @@ impl PayoutOrders<'_> {
     /// registered first, or is in the contract.
     pub fn find_payout(&self, hold: &HoldRow, leave: Option<Leave>) -> Option<String> {
         let leave = leave.filter(|_| hold.entry.is_none())?;
-        let is_new = hold.order.is_empty();
-        Some(if is_new { self.write_payout(hold, leave) } else { hold.order.clone() })
+        Some(if hold.order.is_empty() {
+            self.write_payout(hold, leave)
+        } else {
+            hold.order.clone()
+        })
     }
 
     /// The organization in whose books a payout is.

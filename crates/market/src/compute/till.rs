@@ -202,7 +202,7 @@ impl Till<'_> {
         let payer = spell_wallet(&sale.payer);
         let is_its = |quote: &QuoteRow| {
             let is_priced = quote.units == sale.amount;
-            is_priced && (quote.buyer == payer)
+            is_priced && quote.buyer == payer
         };
         let Some(quote) = quote.filter(is_its) else {
             return self.refuse(records, sale, tick);

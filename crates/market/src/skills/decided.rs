@@ -387,8 +387,7 @@ fn find_transaction<B: Rows>(
     }
     let Some(other) = books.invocation_by_tx(&row.network, named)? else {
         let departed = books.departed_by_tx(&row.network, named)?;
-        let is_free = departed.is_none();
-        return Ok(found(if is_free { named } else { "" }, None));
+        return Ok(found(if departed.is_none() { named } else { "" }, None));
     };
     if other.id == row.id {
         return Ok(found(named, None));

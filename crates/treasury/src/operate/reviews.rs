@@ -145,8 +145,7 @@ fn unsigned_of<B: Rows>(books: &B, review: &ReviewRow) -> Result<Option<Held>, B
     let is_its = decision.review.as_ref() == Some(&review.id);
     let is_unsigned = |it: &AttemptRow| it.money == Money::Reserved && it.header.is_none();
     let attempt = attempt.filter(is_unsigned).filter(|_| decision.stage == Stage::Executing);
-    let may = is_its;
-    Ok(attempt.filter(|_| may).map(|attempt| Held { attempt, decision }))
+    Ok(attempt.filter(|_| is_its).map(|attempt| Held { attempt, decision }))
 }
 
 /// Ends a payment that is being prepared: what signer and node say then comes too late.

@@ -107,7 +107,7 @@ impl GateTable<'_> {
         now: u64,
     ) -> Result<Vec<Change>, B::Error> {
         let table = books.table()?;
-        let is_old = (table.layout < LAYOUT) || (table.settings != self.settings());
+        let is_old = table.layout < LAYOUT || table.settings != self.settings();
         let mut changes = Vec::new();
         if table.wanted == 0 || !is_old {
             return Ok(changes);

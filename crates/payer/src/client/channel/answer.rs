@@ -159,7 +159,7 @@ impl ChannelPurchase {
         let same = KeptChannel::new(fresh, self.course.payer, &self.course.host).id();
         let id = planned.channel.id();
         fresh.offer.amount <= terms.offer.amount
-            && (same == id)
+            && same == id
             && fresh.told.as_ref().is_some_and(|told| told.channel == id)
     }
 

@@ -123,8 +123,7 @@ impl KeptSession {
     /// for nothing (`pays`) any more.
     pub fn go_up(&mut self, pays: bool) {
         let ChannelState { cumulative, spent, .. } = self.state;
-        let passes = pays;
-        let least = if passes { spent } else { Amount::ZERO };
+        let least = if pays { spent } else { Amount::ZERO };
         let above = |it: &SignedVoucher| it.amount > cumulative && it.amount >= least;
         let most = MOST_DOUBTS;
         let others = || self.others.iter();
