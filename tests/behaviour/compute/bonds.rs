@@ -104,6 +104,25 @@ pub fn a_bond_is_a_hundredth_and_some_dust_and_asked_for_once() {
     assert_eq!(world.told(lost).code(), (500, "SELLER_BOND_CHALLENGE_CREATE_FAILED"));
 }
 
+//
+#[test]
+pub fn a_purchase_whose_payee_and_amount_a_merchant_chose_proves_no_bond() {
+    let (mut world, told, plain) = asked();
+    let body = proof("agent-1", &told, HASH);
+    let used = keccak256_parts(&[b"AuthorizationUsed(address,bytes32)"]);
+    let mut bought = plain.clone();
+    let mut log = plain["logs"][0].clone();
+    log["topics"][0] = json!(farebox_core::encoding::hex::encode_prefixed(&used));
+    log["topics"][2] = json!(HASH);
+    (log["data"], log["logIndex"]) = (json!("0x"), json!("0x1"));
+    bought["logs"].as_array_mut().unwrap().push(log);
+    assert_eq!(show(&mut world, 1, &body, &bought).code(), (403, "SELLER_BOND_CHALLENGE_INVALID"));
+    // One that somebody else has signed, in the same transaction, changes nothing.
+    let word = format!("0x{}{}", "0".repeat(24), &wallet(2)[2..]);
+    bought["logs"][1]["topics"][1] = json!(word);
+    assert_eq!(show(&mut world, 1, &body, &bought).code().0, 200);
+}
+
 #[test]
 pub fn a_bond_of_the_exact_amount_opens_a_session_and_gives_a_token_that_renews_it() {
     let (mut world, told, receipt) = asked();

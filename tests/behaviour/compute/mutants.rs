@@ -39,6 +39,7 @@ pub const TABLE: &[Row] = &[
         BondsServeTwice,
         bonds::a_transaction_proves_one_bond_and_a_fresh_bond_binds_another_agent
     ),
+    row!(PurchasesProveBonds, bonds::a_purchase_whose_payee_and_amount_a_merchant_chose_proves_no_bond),
     row!(
         UsedBondsProveAgain,
         bonds::a_bond_opens_one_session_which_is_told_again_for_minutes_without_the_renewal_token

@@ -26,7 +26,7 @@ use farebox_base::encoding::hex;
 use farebox_evm::address::Address;
 use farebox_evm::rpc::error::RpcError;
 use farebox_evm::rpc::reply::{Inclusion, Replies, Status, TransactionReceipt};
-use farebox_evm::rpc::{Call, TRANSFER, batch};
+use farebox_evm::rpc::{AUTHORIZATION_USED, Call, TRANSFER, batch};
 
 /// Milliseconds in which a bond is to be transferred.
 const BOND_MS: u64 = 600_000;
@@ -371,11 +371,16 @@ impl Bonds<'_> {
         }
         let from = Address::parse(&bond.seller).unwrap_or(Address::ZERO).to_word();
         let to = self.wallet.to_word();
-        let amounts: Vec<&[u8]> = receipt
-            .logs
-            .iter()
+        let token = &self.sessions.profile.token.address;
+        let logs = || receipt.logs.iter().filter(|log| log.address == *token);
+        // A payer signs what a merchant asks for, whom it names its payee and an amount: a purchase
+        // anywhere would prove a bond that somebody else has asked for.
+        if logs().any(|log| log.topics.starts_with(&[AUTHORIZATION_USED, from])) {
+            let why = "The transaction spends an authorization; transfer the bond from its wallet.";
+            return Err(("SELLER_BOND_CHALLENGE_INVALID", why));
+        }
+        let amounts: Vec<&[u8]> = logs()
             .filter(|log| log.standing == Inclusion::Included)
-            .filter(|log| log.address == self.sessions.profile.token.address)
             .filter(|log| log.topics == [TRANSFER, from, to])
             .map(|log| log.data.as_slice())
             .collect();

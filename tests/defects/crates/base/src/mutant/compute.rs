@@ -310,6 +310,8 @@ macro_rules! compute {
             OneRightWayIsEnough,
             /// A copy of a payment for another order stands before the job of the payment.
             CopiesHideJobs,
+            /// A purchase that the seller signed somewhere proves a bond.
+            PurchasesProveBonds,
         }
     };
 }
