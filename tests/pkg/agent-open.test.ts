@@ -904,6 +904,29 @@ test('an open payment that fails takes nothing from another quote that was confi
   assert.deepEqual(keys, [first.paymentId, first.paymentId, second.paymentId]);
 });
 
+/** A merchant's words beside its goods that it was not paid. */
+const FAILED = { 'payment-response': btoa(JSON.stringify({ success: false })) };
+for (const [end, answer, statuses] of [
+  ['is told as failed and is open', { kind: 'execution_failed', paymentAttemptId: 'a' }, ['failed', 'success', 'success']],
+  [
+    'is delivered with words of a failure',
+    { ...DELIVERED('settled'), response: new Response(GOODS, { headers: FAILED }) },
+    ['failed', 'failed', 'failed'],
+  ],
+  ['ends with goods that cost nothing', { kind: 'passthrough', receipt: undefined }, ['success', 'success', 'success']],
+] as const) {
+  // A-778
+  test(`a quote stands for a payment that ${end}, and pays nothing beside it`, async () => {
+    const { desk, keys, first, second } = await twoQuotes(answer, DELIVERED('settled'), DELIVERED('settled'));
+    const told = [await desk.pay(second), await desk.pay(first), await desk.pay(second)] as PaymentOutcome[];
+    assert.deepEqual(
+      told.map(({ paymentId, status }) => [paymentId, status]),
+      statuses.map((status) => [first.paymentId, status]),
+    );
+    assert.deepEqual([...new Set(keys)], [first.paymentId]);
+  });
+}
+
 // A-777
 test('only its owner, with its confirmation, has a quote stand for a payment that is open', async () => {
   shop.answers = (_, response) => ask(response);

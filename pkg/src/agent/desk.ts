@@ -162,7 +162,7 @@ export class PaymentDesk {
   /**
    * Pays what was confirmed, once; without a confirmation it gives the card. The merchant is not asked for its terms again. A
    * known outcome is given again, and one that is open is asked for with the bytes that were signed. Where another quote's payment
-   * for the same purchase is open, this one stands for it unless that fails.
+   * for the same purchase is open, this one stands for it unless that ends as a failure.
    */
   async pay(input: PaymentRef & { readonly confirmation?: string }): Promise<PaymentOutcome | PaymentPreview> {
     const { paymentId, owner = LOCAL, confirmation = '' } = input;
@@ -170,8 +170,8 @@ export class PaymentDesk {
     const { standsFor, quote } = kept;
     if (standsFor !== undefined) {
       const told = await this.pay({ paymentId: standsFor, owner });
-      // What was confirmed may still be paid then.
-      if (told.status === 'failed') await this.#quotes.release(paymentId, standsFor);
+      // What was confirmed may still be paid once that has failed.
+      await this.#quotes.release(paymentId, standsFor);
       return told;
     }
     const { stage, shown } = quote;

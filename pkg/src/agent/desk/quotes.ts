@@ -119,11 +119,11 @@ export class Quotes {
     });
   }
 
-  /** Lets a quote whose other one has failed be paid by itself. */
+  /** Lets a quote be paid by itself once its other one has ended as a failure. */
   release(paymentId: string, other: string): Promise<void> {
     return this.#rows.note((quotes) => {
-      const kept = quotes.get(paymentId);
-      if (kept?.standsFor !== other) return;
+      const [kept, known] = [quotes.get(paymentId), quotes.get(other)];
+      if (kept?.standsFor !== other || known === undefined || !hasFailed(known, this.#now())) return;
       const { standsFor: _, ...own } = kept;
       quotes.set(paymentId, own);
     });
@@ -157,6 +157,12 @@ export class Quotes {
 function isUnderWay({ quote: { stage }, openUntil = Infinity }: Kept, now: number): boolean {
   // What is asked for again may be signed only now.
   return stage === 'paying' || (stage === 'unresolved' && now < openUntil);
+}
+
+/** Whether its payment has ended as a failure. What a call is told of one that is open is no end, and what was paid and delivered has not failed, whatever the merchant says. */
+function hasFailed(kept: Kept, now: number): boolean {
+  const { status, kind } = kept.outcome ?? { status: 'failed' };
+  return !isUnderWay(kept, now) && status === 'failed' && kind !== 'success';
 }
 
 /** Another quote of its owner for the same purchase whose payment is under way or has no outcome. */
