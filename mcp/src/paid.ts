@@ -52,8 +52,9 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
         await within(other.connected(), LIST_MS);
         return (await called(other, { ...params, name: tool }, ends)) as McpCallResult;
       };
-      // Servers at one URL with header fields may be two accounts, and what one has bought is not the other one's.
-      const purchase = 'headers' in server ? `${name}.${tool}` : tool;
+      // Servers at one URL with header fields or a query may be two accounts, and what one has bought is not the other one's.
+      const isAccount = 'url' in server && (server.headers !== undefined || new URL(server.url).search !== '');
+      const purchase = isAccount ? `${name}.${tool}` : tool;
       try {
         const { result, payment, receipt } = await payMcpTool(
           call,

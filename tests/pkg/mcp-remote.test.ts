@@ -245,46 +245,60 @@ test('a call for a session that was forgotten is made once more in another one, 
   assert.deepEqual([await refuses(404, ['undefined'], false), calls], ['failed', ['undefined']]);
 });
 
-// A-770
-test('two accounts at one URL have purchases of their own, and the tool that is called has its own name', async () => {
-  const asks = terms([OFFER], { resource: { url: 'mcp://tool/forecast', description: '', mimeType: '' } });
-  const paid: (readonly [account: unknown, nonce: string])[] = [];
-  let sells = false;
-  const port = await listening((request, response, body) => {
-    const { id, method, params } = JSON.parse(body || '{}') as Message & { params: { _meta?: { 'x402/payment'?: Paid } } };
-    if (id === undefined) return void response.writeHead(request.method === 'POST' ? 202 : 405).end();
-    const payment = params._meta?.['x402/payment'];
-    if (payment !== undefined) paid.push([request.headers['x-account'], payment.payload.authorization.nonce]);
-    const said =
-      method === 'initialize'
-        ? { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'x', version: '1' } }
-        : params.name !== 'forecast' || payment === undefined
-          ? { isError: true, structuredContent: asks, content: [{ type: 'text', text: params.name }] }
-          : { content: [{ type: 'text', text: 'sunny' }], _meta: sells ? { 'x402/payment-response': settlement() } : {} };
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, result: said }));
+/** How two accounts at one place are told apart there. */
+const ACCOUNTS = {
+  'header fields': {
+    serverOf: (url: string, name: string) => ({ url, headers: { 'X-Account': name } }),
+    accountOf: ({ headers }: IncomingMessage): unknown => headers['x-account'],
+  },
+  'the query': {
+    serverOf: (url: string, name: string) => ({ url: `${url}?account=${name}` }),
+    accountOf: ({ url }: IncomingMessage): unknown => new URL(url ?? '', 'http://a').searchParams.get('account'),
+  },
+};
+for (const [what, { serverOf, accountOf }] of Object.entries(ACCOUNTS)) {
+  // A-770, A-779
+  test(`two accounts at one URL, told apart by ${what}, have purchases of their own, and the tool that is called has its own name`, async () => {
+    const asks = terms([OFFER], { resource: { url: 'mcp://tool/forecast', description: '', mimeType: '' } });
+    const paid: (readonly [account: unknown, nonce: string])[] = [];
+    let sells = false;
+    const port = await listening((request, response, body) => {
+      const { id, method, params } = JSON.parse(body || '{}') as Message & { params: { _meta?: { 'x402/payment'?: Paid } } };
+      if (id === undefined) return void response.writeHead(request.method === 'POST' ? 202 : 405).end();
+      const payment = params._meta?.['x402/payment'];
+      if (payment !== undefined) paid.push([accountOf(request), payment.payload.authorization.nonce]);
+      const said =
+        method === 'initialize'
+          ? { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'x', version: '1' } }
+          : params.name !== 'forecast' || payment === undefined
+            ? { isError: true, structuredContent: asks, content: [{ type: 'text', text: params.name }] }
+            : { content: [{ type: 'text', text: 'sunny' }], _meta: sells ? { 'x402/payment-response': settlement() } : {} };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, result: said }));
+    });
+    const url = `http://127.0.0.1:${port}/mcp`;
+    const asked: string[] = [];
+    const store = memoryStore();
+    const confirm = (it: { readonly url: string }) => asked.push(new URL(it.url).pathname) > 0;
+    const { call, close } = paidTools({ work: serverOf(url, 'work'), home: serverOf(url, 'home') }, () => ({
+      signer: localSigner(PAYER_KEY),
+      store,
+      confirm,
+    }));
+    closes.push(close);
+    await call('work__forecast', {});
+    sells = true;
+    await call('home__forecast', {});
+    await call('work__forecast', {});
+    const [open] = paid;
+    assert.deepEqual(
+      paid.map(([account, nonce]) => [account, nonce === open?.[1]]),
+      [
+        ['work', true],
+        ['home', false],
+        ['work', true],
+      ],
+    );
+    assert.deepEqual(asked, ['/mcp/tools/work.forecast', '/mcp/tools/home.forecast']);
   });
-  const url = `http://127.0.0.1:${port}/mcp`;
-  const asked: string[] = [];
-  const store = memoryStore();
-  const confirm = (it: { readonly url: string }) => asked.push(new URL(it.url).pathname) > 0;
-  const { call, close } = paidTools(
-    { work: { url, headers: { 'X-Account': 'work' } }, home: { url, headers: { 'X-Account': 'home' } } },
-    () => ({ signer: localSigner(PAYER_KEY), store, confirm }),
-  );
-  closes.push(close);
-  await call('work__forecast', {});
-  sells = true;
-  await call('home__forecast', {});
-  await call('work__forecast', {});
-  const [open] = paid;
-  assert.deepEqual(
-    paid.map(([account, nonce]) => [account, nonce === open?.[1]]),
-    [
-      ['work', true],
-      ['home', false],
-      ['work', true],
-    ],
-  );
-  assert.deepEqual(asked, ['/mcp/tools/work.forecast', '/mcp/tools/home.forecast']);
-});
+}
 type Paid = { readonly payload: { readonly authorization: { readonly nonce: string } } };
