@@ -194,6 +194,41 @@ for (const [name, answer] of Object.entries(FAILS)) {
   });
 }
 
+//
+test('a tool that was charged and failed is shown one payment, and is bought anew under a key, which its server does not see', async () => {
+  for (const store of [memoryStore(), undefined]) {
+    const given: unknown[] = [];
+    const { call, charged, sells } = tool(() => ({ isError: true, content: [], _meta: { 'x402/payment-response': settlement() } }));
+    const listens: McpCall = (params) => {
+      given.push(params);
+      return call(params);
+    };
+    const signer = watchedSigner();
+    const pay = (key?: string) =>
+      payMcpTool(
+        listens,
+        { name: 'forecast', arguments: { city: 'here' } },
+        {
+          signer,
+          server: 'weather-anew',
+          policy: { deadlineSecs: 1 },
+          ...(store === undefined ? {} : { store }),
+          ...(key === undefined ? {} : { key }),
+        },
+      );
+    const counts: number[] = [];
+    const once = async (key?: string): Promise<void> => {
+      await pay(key);
+      counts.push(charged.size);
+    };
+    for (const key of [undefined, undefined, 'anew', 'anew']) await once(key);
+    sells.now = true;
+    for (const key of ['anew', 'anew', 'another', undefined]) await once(key);
+    assert.deepEqual(counts, [1, 1, 2, 2, 2, 2, 3, 3]);
+    assert.doesNotMatch(JSON.stringify(given), /anew|another|idempotency/i);
+  }
+});
+
 /** The two forms in which a tool asks and is paid, and the receipt that it has for each. */
 const challenge = (id: string): Json => ({
   id,

@@ -107,14 +107,15 @@ function isReadAsText(payment: unknown): boolean {
 /**
  * Calls a tool, and pays once if it asks for that, within the policy. Its free result comes without any payment. A call for whose
  * payment no success with a receipt came is continued by the next one with the same server, tool and arguments: in every process with this
- * `store`, or without one in this process, for this `signer`. An abort of `signal` before anything is signed signs nothing.
+ * `store`, or without one in this process, for this `signer`. A `key` names the purchase as `Idempotency-Key` does over HTTP: another key is
+ * another purchase. The server does not see it. An abort of `signal` before anything is signed signs nothing.
  */
 export async function payMcpTool(
   call: McpCall,
   params: McpCallParams,
-  options: PayOptions & { readonly server: string; readonly signal?: AbortSignal | undefined },
+  options: PayOptions & { readonly server: string; readonly key?: string | undefined; readonly signal?: AbortSignal | undefined },
 ): Promise<McpPaid> {
-  const { server, signal, store = storeOf(options.signer), ...pay } = options;
+  const { server, key, signal, store = storeOf(options.signer), ...pay } = options;
   const { name, arguments: given = {}, _meta: own } = params;
   // What a tool fails with is thrown as it was.
   let failed: { readonly error: unknown } | undefined;
@@ -135,7 +136,7 @@ export async function payMcpTool(
   try {
     const response = await fetch(mcpToolUrl(server, name), {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...(key === undefined ? {} : { 'idempotency-key': key }) },
       body: JSON.stringify(given),
       ...(signal === undefined ? {} : { signal }),
     });

@@ -438,6 +438,13 @@ export const ENDS: readonly Guard[] = [
     'false &&',
     ['mcp-charges', 'a tool that failed, paid by x402 with a receipt'],
   ],
+  [
+    'a key buys a tool anew',
+    'agent/mcp.js',
+    "...(key === undefined ? {} : { 'idempotency-key': key })",
+    '',
+    ['mcp-charges', 'a tool that was charged and failed'],
+  ],
   ['a tool is a purchase', 'agent/mcp.js', 'resume, acceptPayment', 'acceptPayment', ['mcp-charges', 'payMcpTool continues']],
   [
     'a tool without a store is a purchase in its process',
