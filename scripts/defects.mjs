@@ -10,8 +10,6 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, sy
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { applyPatch, createTwoFilesPatch, parsePatch } from 'diff';
-
 import { root, runMain, StepFailed, step } from './steps.mjs';
 
 /**
@@ -40,6 +38,7 @@ export function plantDefects() {
 /** What stays the same keeps its time, by which cargo knows it. */
 function makeCopy() {
   return step('planted defects', async () => {
+    const diff = await loadDiff();
     const folder = join(root, COPY);
     mkdirSync(folder, { recursive: true });
     for (const name of readdirSync(root)) {
@@ -55,7 +54,7 @@ function makeCopy() {
       if (target === file) files.set(file, read(root, patch));
       else if (plain === undefined) unfit.push(`${patch}: there is no ${target}`);
       else {
-        const { text, left } = plantIn(plain, read(root, patch));
+        const { text, left } = plantIn(diff, plain, read(root, patch));
         files.set(target, text);
         unfit.push(...left.map((hunk) => `${patch} does not fit its file any more:\n${hunk}`));
       }
@@ -68,13 +67,21 @@ function makeCopy() {
 }
 
 /**
+ * Loads what reads and writes patches, when it is needed: `npm test` loads this module before it installs packages.
+ */
+function loadDiff() {
+  return import('diff');
+}
+
+/**
  * Plants what fits.
  *
+ * @param {typeof import('diff')} diff
  * @param {string} plain
  * @param {string} patch
  * @returns {{ text: string, left: string[] }} the file, and the hunks that do not fit
  */
-function plantIn(plain, patch) {
+function plantIn({ applyPatch, parsePatch }, plain, patch) {
   const whole = applyPatch(plain, patch);
   if (whole !== false) return { text: whole, left: [] };
   const left = [];
@@ -90,7 +97,8 @@ function plantIn(plain, patch) {
 }
 
 /** Writes the patches of the copy as it is. */
-function writePatches() {
+async function writePatches() {
+  const { createTwoFilesPatch } = await loadDiff();
   const copied = COPIED.flatMap((name) => filesOf(name, join(root, COPY)));
   rmSync(join(root, PATCHES), { recursive: true, force: true });
   for (const file of copied) {
@@ -135,7 +143,7 @@ function keep(file, text) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   await runMain(async () => {
-    if (process.argv.includes('--write')) writePatches();
+    if (process.argv.includes('--write')) await writePatches();
     else await plantDefects();
   });
 }
