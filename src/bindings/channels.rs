@@ -7,7 +7,8 @@ use alloc::string::{String, ToString};
 use farebox_core::channel::config::ChannelId;
 use farebox_core::client::Policy;
 use farebox_core::client::channel::{
-    self, ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelPurchase, LeftVoucher,
+    self, ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelPurchase, ChannelUse,
+    LeftVoucher,
 };
 use farebox_core::client::session::{self, SessionMeans, SessionPurchase, StreamRaise};
 use farebox_core::evm::address::Address;
@@ -48,15 +49,14 @@ impl ChannelRequest {
     ) -> Result<Self, JsValue> {
         let ChannelArguments { policy, limits, payer, aim, means, raise, left, random } =
             ChannelArguments::read(policy, terms)?;
-        let at = (url, endpoint);
+        let request = ChannelUse { url, endpoint, random };
         Ok(Self(match kind {
             "session" => {
-                let aim = (aim, means);
-                let session = SessionPurchase::new(policy, limits, payer, aim, at, random);
+                let session = SessionPurchase::new(policy, limits, payer, aim, means, request);
                 PurchaseKind::Session(Box::new(session.raising(raise).showing(left)))
             }
             _ => {
-                let channel = ChannelPurchase::new(policy, limits, payer, aim, at, random);
+                let channel = ChannelPurchase::new(policy, limits, payer, aim, request);
                 PurchaseKind::Channel(Box::new(channel.showing(left)))
             }
         }))

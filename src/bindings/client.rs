@@ -7,7 +7,7 @@ use farebox_core::amount::Amount;
 use farebox_core::client::budget::Budget;
 use farebox_core::client::diagnostic::EndpointState;
 use farebox_core::client::endpoints;
-use farebox_core::client::exchange::{ONE_SHOT, SESSION};
+use farebox_core::client::exchange::{AnsweredTerms, ONE_SHOT, SESSION};
 use farebox_core::client::purchase::Earlier;
 use farebox_core::client::{self, Next, Policy};
 use farebox_core::encoding::json;
@@ -112,8 +112,8 @@ impl Exchange {
         now: f64,
     ) -> bool {
         let headers = Headers::from_lines(lines.lines());
-        let terms = (&headers, body.as_bytes());
-        self.0.restore(terms, seconds(at), (proof, is_hash), seconds(now))
+        let terms = AnsweredTerms { headers: &headers, body: body.as_bytes(), at: seconds(at) };
+        self.0.restore(terms, proof, is_hash, seconds(now))
     }
 
     /// The name under which the budget counts it.

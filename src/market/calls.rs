@@ -151,12 +151,21 @@ pub(super) async fn payout(env: &JsValue, token: &str, ask: &PayoutCall) -> Opti
     Some(PayoutAnswer { status: answer.status, body: answer.body })
 }
 
+/// Words for the gate about the refund of a payment.
+pub(super) struct RefundCall<'a> {
+    pub(super) payment: &'a str,
+    pub(super) step: &'a str,
+    pub(super) body: &'a str,
+}
+
 /// Tells the gate how far the refund of a payment is.
 pub(super) async fn refund(
     env: &JsValue,
-    (gate, token): (&str, &str),
-    (payment, step, body): (&str, &str, &str),
+    gate: &str,
+    token: &str,
+    call: &RefundCall<'_>,
 ) -> Option<PayoutAnswer> {
+    let RefundCall { payment, step, body } = call;
     let url = format!("{gate}/_farebox/payments/{payment}/{step}");
     let fields = [("authorization", format!("Bearer {token}"))];
     let fields = fields.map(|(name, value)| (name.to_owned(), value));
@@ -298,7 +307,9 @@ pub(super) async fn decision(
 pub(super) async fn looked_up(
     env: &JsValue,
     token: &str,
-    (organization, agent, key): (&str, &str, &str),
+    organization: &str,
+    agent: &str,
+    key: &str,
 ) -> Option<TreasuryAnswer> {
     let lines = format!("authorization: Bearer {token}\n");
     let path = format!("/api/lookup/decisions?organization={organization}&agent={agent}&key={key}");

@@ -46,7 +46,7 @@ pub(super) fn read(head: &RequestHead) -> Result<Asked, Response> {
         [""] | ["SKILL.md"] | ["skills", ..] => shown(head, &parts, query),
         ["api", ..] if market.compatible => match original::methods(&parts) {
             Some(methods) if methods.split(", ").any(|method| method == head.method) => {
-                Ok(of_the_original(head, (path, query)))
+                Ok(of_the_original(head, path, query))
             }
             Some(methods) => Err(not_allowed(methods)),
             None => Err(not_found()),
@@ -136,7 +136,7 @@ fn shown(head: &RequestHead, parts: &[&str], query: &str) -> Result<Asked, Respo
 }
 
 /// A request of the original's shapes, with the network that it comes from.
-fn of_the_original(head: &RequestHead, (path, query): (&str, &str)) -> Asked {
+fn of_the_original(head: &RequestHead, path: &str, query: &str) -> Asked {
     let request = OriginalRequest {
         method: head.method.clone(),
         path: path.to_owned(),

@@ -136,7 +136,7 @@ async fn drive(
         Resolved::Pass(call, passing) => Step::Pass(call, passing),
         Resolved::Session(step) => {
             let answer =
-                session::carry_out(gate, step, (request, &method), bindings, &mut client).await;
+                session::carry_out(gate, step, request, &method, bindings, &mut client).await;
             // What flows makes calls that are not counted.
             let Some((reply, body)) = answer else { return u32::MAX };
             client.answer(&reply, &body);

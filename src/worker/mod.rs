@@ -129,7 +129,7 @@ fn answer(
     if let Some(gate) = &gate
         && let correlation = correlation_id(&head.headers, &fresh)
         && let Some(answer) =
-            operator::answer(gate, &head, correlation, &request, (&ledger, &channels), &context)
+            operator::answer(gate, &head, correlation, &request, &ledger, &channels, &context)
     {
         return answer;
     }

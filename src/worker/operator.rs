@@ -27,7 +27,8 @@ pub(super) fn answer(
     head: &RequestHead,
     correlation: &str,
     request: &JsValue,
-    (namespace, channels): (&JsValue, &JsValue),
+    namespace: &JsValue,
+    channels: &JsValue,
     context: &JsValue,
 ) -> Option<JsValue> {
     let asked = gate.operator().begin(head, None, correlation, now())?;
@@ -49,7 +50,7 @@ pub(super) fn answer(
         match asked {
             Some(OperatorStep::Answer(reply)) => edge::render(&reply),
             Some(OperatorStep::OperatorQuery(visit)) => {
-                edge::render(&go(&gate, (&namespace, &channels), visit).await)
+                edge::render(&go(&gate, &namespace, &channels, visit).await)
             }
             Some(OperatorStep::Export(export)) => {
                 let asked = if export.is_of_channels() { channels } else { namespace };
@@ -63,7 +64,8 @@ pub(super) fn answer(
 
 async fn go(
     gate: &Gate,
-    (namespace, channels): (&JsValue, &JsValue),
+    namespace: &JsValue,
+    channels: &JsValue,
     mut visit: Box<OperatorQuery>,
 ) -> Reply {
     loop {

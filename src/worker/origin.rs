@@ -78,11 +78,11 @@ pub(super) async fn ask_for(
     if !next.is_to_be_settled(&reply) {
         return (reply, answer);
     }
-    let (reply, answer) = once_sent((reply, answer), next.left(now())).await;
+    let (reply, answer) = once_sent(reply, answer, next.left(now())).await;
     match &reply {
         OriginReply::Head(head) if !next.is_collected(head) => {
             let secs = next.left(now());
-            once_begun((reply, answer), secs).await
+            once_begun(reply, answer, secs).await
         }
         _ => (reply, answer),
     }
@@ -91,7 +91,8 @@ pub(super) async fn ask_for(
 /// An answer that is settled before it is read: where its origin did not want all of the request,
 /// once something of it has come. An origin that hangs up on an upload may take its answer along.
 async fn once_begun(
-    (reply, answer): (OriginReply, OriginAnswer),
+    reply: OriginReply,
+    answer: OriginAnswer,
     secs: u64,
 ) -> (OriginReply, OriginAnswer) {
     if edge::upload_of(&answer.sent, 0).await != Upload::Unwanted {
@@ -130,7 +131,8 @@ pub(super) fn body_for(reply: &Reply, held: &JsValue, method: &str, idle: u32) -
 /// An answer that costs something, once the whole body of its request has gone out within so many
 /// seconds; what broke off is answered by no one.
 pub(super) async fn once_sent(
-    (reply, answer): (OriginReply, OriginAnswer),
+    reply: OriginReply,
+    answer: OriginAnswer,
     secs: u64,
 ) -> (OriginReply, OriginAnswer) {
     let failed = match edge::upload_of(&answer.sent, milliseconds(secs)).await {

@@ -34,7 +34,8 @@ thread_local! {
 pub(super) async fn carry_out(
     gate: &Gate,
     mut step: SessionStep<'_>,
-    (request, method): (&JsValue, &str),
+    request: &JsValue,
+    method: &str,
     bindings: &Bindings,
     client: &mut WaitingClient,
 ) -> Option<(Reply, JsValue)> {
@@ -120,11 +121,10 @@ pub(super) async fn carry_out(
             }
             SessionStep::Forward(call, next) => {
                 let started = edge::clock_ms();
-                let mut came = origin::ask(&call, &sent, &bindings.origin).await;
-                if next.is_charged(&came.0) {
-                    came = origin::once_sent(came, next.idle_secs()).await;
+                let (mut reply, mut answer) = origin::ask(&call, &sent, &bindings.origin).await;
+                if next.is_charged(&reply) {
+                    (reply, answer) = origin::once_sent(reply, answer, next.idle_secs()).await;
                 }
-                let (reply, answer) = came;
                 client.log.origin_ms += edge::clock_ms().saturating_sub(started);
                 held = answer.response;
                 next.origin(reply)

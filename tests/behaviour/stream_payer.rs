@@ -3,7 +3,9 @@
 use farebox_core::amount::Amount;
 use farebox_core::channel::config::ChannelId;
 use farebox_core::client::Policy;
-use farebox_core::client::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer};
+use farebox_core::client::channel::{
+    ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelUse,
+};
 use farebox_core::client::session::{
     ReceivedStream, SessionMeans, SessionPurchase, StreamRaise, noted, sessions,
 };
@@ -100,8 +102,9 @@ impl Reader {
         let address = wallet().address();
         let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
         let means = SessionMeans { broadcasts: true, authorization_is_free: true };
-        let (aim, at) = ((ChannelAim::Pay, means), (URL, ENDPOINT));
-        let mut buyer = SessionPurchase::new(policy, limits, payer, aim, at, [self.seed; 48]);
+        let (aim, random) = (ChannelAim::Pay, [self.seed; 48]);
+        let request = ChannelUse { url: URL, endpoint: ENDPOINT, random };
+        let mut buyer = SessionPurchase::new(policy, limits, payer, aim, means, request);
         buyer = buyer.raising(raise);
         let asked = challenge(self.unit, step);
         let mut next = buyer.answered(402, &asked, b"", NOW);

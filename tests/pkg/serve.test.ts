@@ -440,10 +440,11 @@ test('--check says what is wrong, or nothing, and makes no folder', async () => 
   );
   assert.equal(all.status, 2);
   const elsewhere = join(dirname(state), 'elsewhere.json');
-  writeFileSync(elsewhere, JSON.stringify({ LEDGER_JURISDICTION: 'eu' }));
-  assert.match(
-    checked(...right, '--config', elsewhere).stderr,
-    /^farebox: --config: LEDGER_JURISDICTION needs Cloudflare: leave it out\n$/,
+  writeFileSync(elsewhere, JSON.stringify({ LEDGER_JURISDICTION: 'eu', ORIGIN_URL: 'https://origin.example.com', ORIGIN_HOST: 'client' }));
+  const foreign = checked(...right.slice(2), '--config', elsewhere);
+  assert.equal(
+    foreign.stderr,
+    ['LEDGER_JURISDICTION', 'ORIGIN_HOST = "client"'].map((what) => `farebox: --config: ${what} needs Cloudflare: leave it out\n`).join(''),
   );
   const none = checked('--network', 'nowhere');
   assert.deepEqual(

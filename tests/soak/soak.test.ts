@@ -11,7 +11,7 @@ import { Exchange } from './exchange.ts';
 import { Shop } from './shop.ts';
 import { Skills } from './skills.ts';
 
-const SECS = Number(process.env['FAREBOX_SOAK_SECS'] ?? 60);
+const SECS = Number(process.env['FAREBOX_SOAK_SECS'] ?? 120);
 const SEED = Number(process.env['FAREBOX_SEED'] ?? 1);
 /** What starts, and what is open at the end, may take as long as this, and a part of the whole: there is more to read of what took longer. */
 const MARGIN_MS = 950_000 + SECS * 200;

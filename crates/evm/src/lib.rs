@@ -20,6 +20,7 @@ pub mod keccak;
 pub mod known;
 mod multiples;
 pub mod permit2;
+pub mod permit_calls;
 pub mod rlp;
 pub mod rpc;
 pub mod signature;

@@ -148,7 +148,8 @@ impl Question {
                 replies.authorization_logs(index, &self.authorization(), span)
             }
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
-                let logs = replies.transfer_logs(index, (self.asset, self.from, self.to), span)?;
+                let accounts = [self.from, self.to];
+                let logs = replies.transfer_logs(index, self.asset, accounts, span)?;
                 let may_be = |log: &Log| self.each().any(|it| it.transfer().is_moved_by(log));
                 Ok(logs.into_iter().filter(may_be).collect())
             }

@@ -138,12 +138,11 @@ pub trait Rows {
     /// How far the removal of old rows is.
     fn removal(&self) -> Result<Option<Removal>, Self::Error>;
 
-    /// Time and id of the rows after this one that were written before a time, oldest first; of the
-    /// log, the number twice.
+    /// Time and id of the rows from where this removal is that were written before a time, oldest
+    /// first; of the log, the number twice.
     fn oldest(
         &self,
-        kind: Kept,
-        after: &(u64, String),
+        removal: &Removal,
         before: u64,
         limit: u32,
     ) -> Result<Vec<(u64, String)>, Self::Error>;

@@ -94,7 +94,7 @@ pub(super) fn remove<B: Rows>(
     removal.begin();
     let before = now.minus(keep_secs).secs();
     let early = if removal.kind == Kept::Log { before } else { now.minus(EARLY_SECS).secs() };
-    let found = books.oldest(removal.kind, &removal.after, early, STEP)?;
+    let found = books.oldest(&removal, early, STEP)?;
     let mut changes = Vec::new();
     for (at, id) in &found {
         let is_old = removal.kind == Kept::Log || *at < before;

@@ -216,9 +216,17 @@ async function refuseWrong(
   const gaps = missing(said);
   const rest = wrong.filter(({ name }) => !gaps.some((gap) => gap.name === name));
   const told = [...gaps.filter(({ name }) => !(isMisnamed && name === 'FACILITATOR_URL')), ...rest];
-  const elsewhere = said['LEDGER_JURISDICTION'] === undefined ? [] : ['--config: LEDGER_JURISDICTION needs Cloudflare: leave it out'];
+  const elsewhere = needsCloudflare(said).map((what) => `--config: ${what} needs Cloudflare: leave it out`);
   const lines = [...knownSecrets(words), ...unread, ...told.map(({ says }) => inWords(says)), ...elsewhere, ...tooLong(vars)];
   if (lines.length > 0) throw new Usage(lines.join('\nfarebox: '));
+}
+
+/** What only Cloudflare carries out. Elsewhere the client's host would be what is asked, whoever has written it. */
+function needsCloudflare(said: Readonly<Record<string, string>>): string[] {
+  return [
+    ...(said['LEDGER_JURISDICTION'] === undefined ? [] : ['LEDGER_JURISDICTION']),
+    ...(said['ORIGIN_HOST'] === 'client' ? ['ORIGIN_HOST = "client"'] : []),
+  ];
 }
 
 /** Starts the money of `--local`, unless it would stand in for other money. */

@@ -21,7 +21,8 @@ use wasm_bindgen::JsValue;
 
 use super::routes::{Addressed, Wish, client_of, payment_of};
 use crate::market::bodies::{is_long, may_ask, may_parse};
-use crate::market::{calls, config};
+use crate::market::calls::{self, RefundCall};
+use crate::market::config;
 use crate::platform::body::{Unusable, body_of};
 use crate::platform::calls::{clock_ms, complain, pause};
 
@@ -88,13 +89,13 @@ pub(in crate::market) async fn payout(
     let answer = match (&errand.ask, &profiles.payout_token, &profiles.refund_token) {
         (PayoutCall::Refunding { payment, restored, sold }, _, Some(token)) => {
             let body = format!("{{\"key\":\"exchange\",\"restored\":{restored},\"sold\":{sold}}}");
-            let said = (payment.as_str(), "refunding", body.as_str());
-            calls::refund(env, (profiles.till.as_str(), token.expose().as_str()), said).await
+            let call = RefundCall { payment, step: "refunding", body: &body };
+            calls::refund(env, &profiles.till, token.expose(), &call).await
         }
         (PayoutCall::Refunded { payment, transaction }, _, Some(token)) => {
             let body = format!("{{\"transaction\":\"{transaction}\"}}");
-            let said = (payment.as_str(), "refunded", body.as_str());
-            calls::refund(env, (profiles.till.as_str(), token.expose().as_str()), said).await
+            let call = RefundCall { payment, step: "refunded", body: &body };
+            calls::refund(env, &profiles.till, token.expose(), &call).await
         }
         // The gate's operator leaves it to the exchange, and reports it.
         (PayoutCall::Refunding { .. } | PayoutCall::Refunded { .. }, _, None) => {

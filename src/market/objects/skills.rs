@@ -148,8 +148,8 @@ impl SkillsObject {
             Chore::LookUp { invocation, fence, organization, agent } => {
                 let answer = match &market.lookup_token {
                     Some(token) => {
-                        let about = (organization.as_str(), agent.as_str(), invocation.as_str());
-                        calls::looked_up(&self.env, token.expose(), about).await
+                        let token = token.expose();
+                        calls::looked_up(&self.env, token, &organization, &agent, &invocation).await
                     }
                     None => None,
                 };

@@ -268,16 +268,11 @@ impl Rows for TreasuryRows<'_> {
         rows.raw().map(|row| Ok(timed(&row?))).collect()
     }
 
-    fn oldest(
-        &self,
-        kind: Kept,
-        after: &(u64, String),
-        before: u64,
-        limit: u32,
-    ) -> Result<Vec<(u64, String)>> {
-        let (time, id, before) = (whole(after.0), after.1.as_str().into(), whole(before));
+    fn oldest(&self, removal: &Removal, before: u64, limit: u32) -> Result<Vec<(u64, String)>> {
+        let (time, id) = &removal.after;
+        let (time, id, before) = (whole(*time), id.as_str().into(), whole(before));
         let limit = whole(limit.into());
-        let (query, values) = match kind {
+        let (query, values) = match removal.kind {
             Kept::Decisions => (
                 "SELECT created, id FROM decisions WHERE (created, id) > (?, ?) AND created < ? ORDER BY created, id LIMIT ?",
                 vec![time, id, before, limit],

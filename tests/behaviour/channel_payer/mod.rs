@@ -21,7 +21,7 @@ pub use walk::*;
 use farebox_core::client::ClientError;
 use farebox_core::client::Policy;
 use farebox_core::client::channel::{
-    ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelPurchase,
+    ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelPurchase, ChannelUse,
 };
 use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::account::Account;
@@ -158,7 +158,8 @@ fn depositing_at(
     };
     let address = wallet().address();
     let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
-    ChannelPurchase::new(policy, limits, payer, aim, place, random)
+    let (url, endpoint) = place;
+    ChannelPurchase::new(policy, limits, payer, aim, ChannelUse { url, endpoint, random })
 }
 
 /// What a request or a refund has signed, and how it ended.

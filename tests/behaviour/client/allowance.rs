@@ -2,6 +2,7 @@
 
 use super::*;
 use farebox_core::client::allowance::AllowanceReading;
+use farebox_core::client::exchange::AnsweredTerms;
 
 const PERMIT2: &str = "0x000000000022D473030F116dDEE9F6B43aC78BA3";
 const RULES: &str = r#"{"permit2": true}"#;
@@ -170,14 +171,15 @@ pub fn what_was_signed_is_the_same_payment_in_another_process() {
     let (header, _) = sponsored(&mut exchange);
     let (headers, body) = exchange.terms().unwrap().clone();
     let (prepared, proof) = (exchange.prepared_at(), exchange.proof().unwrap());
+    let terms = AnsweredTerms { headers: &headers, body: &body, at: prepared };
     let mut other = super::exchange(RULES, 1);
-    assert!(other.restore((&headers, &body), prepared, (&proof, false), at(20)));
+    assert!(other.restore(terms, &proof, false, at(20)));
     let payment = other.payment().unwrap();
     assert_eq!(payment["header"][1], header);
     // Without the permit it would be other bytes.
     let mut bare = super::exchange(RULES, 1);
     let payment = proof.split(' ').next().unwrap();
-    assert!(bare.restore((&headers, &body), prepared, (payment, false), at(20)));
+    assert!(bare.restore(terms, payment, false, at(20)));
     assert_ne!(bare.payment().unwrap()["header"][1], header);
 }
 

@@ -1,6 +1,7 @@
 //! Transactions of the payer's own.
 
 use super::*;
+use farebox_core::client::exchange::AnsweredTerms;
 
 //
 #[test]
@@ -15,7 +16,8 @@ pub fn a_transaction_that_may_have_been_sent_is_not_sent_again_unasked() {
     assert!(matches!(sending.prepare(at(0)), Next::Broadcast));
     // Another process knows no more than that it was asked for: there is no hash.
     let mut kept = begun();
-    assert!(!kept.restore((&headers, b""), at(0), ("", true), at(1)));
+    let terms = AnsweredTerms { headers: &headers, body: b"", at: at(0) };
+    assert!(!kept.restore(terms, "", true, at(1)));
     kept.count_as(sending.counted());
     for mut exchange in [sending, kept] {
         assert!(exchange.go_on(policy("{}"), None, false, true, at(1)).is_none());
@@ -47,7 +49,8 @@ pub fn each_transaction_that_may_have_been_sent_counts_by_itself() {
             let now = 60 * count;
             // Each time in another process, which makes the same request.
             let mut next = begun();
-            let is_read = next.restore((&headers, b""), at(0), (hash, true), at(0));
+            let terms = AnsweredTerms { headers: &headers, body: b"", at: at(0) };
+            let is_read = next.restore(terms, hash, true, at(0));
             assert_eq!(is_read, !hash.is_empty());
             next.count_as(&counted);
             assert!(matches!(
@@ -72,7 +75,8 @@ pub fn a_transaction_beside_one_that_may_have_been_sent_is_shown_again() {
     let headers = asking(&[evm("a", &request)]);
     let mut exchange = exchange("{}", 1).with_broadcast();
     // Of the one before nothing is known but that it was asked for.
-    assert!(!exchange.restore((&headers, b""), at(0), ("", true), at(1)));
+    let terms = AnsweredTerms { headers: &headers, body: b"", at: at(0) };
+    assert!(!exchange.restore(terms, "", true, at(1)));
     assert!(matches!(exchange.go_on(policy("{}"), None, true, true, at(2)), Some(Next::Afresh)));
     assert!(matches!(exchange.answered(402, &headers, b"", at(2)), Next::Reserve));
     exchange.reserve(None, at(2)).unwrap();

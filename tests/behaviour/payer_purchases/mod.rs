@@ -14,6 +14,7 @@ pub use walks::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 use farebox_core::client::budget::Budget;
+use farebox_core::client::exchange::AnsweredTerms;
 use farebox_core::client::purchase::Earlier;
 use farebox_core::client::{Exchange, Next, Policy};
 use farebox_core::encoding::base64;
@@ -299,8 +300,9 @@ fn begun(seed: [u8; 48], derives: bool) -> Exchange {
 fn rebuilt(trail: &Trail, now: UnixTime) -> Exchange {
     let it = begun(trail.seed, trail.derives).with_pin(&trail.pin);
     let mut it = it.with_earlier(trail.earlier.clone());
-    let terms = (&trail.terms.0, trail.terms.1.as_slice());
-    assert!(it.restore(terms, trail.prepared_at, (&trail.signature, false), now));
+    let (headers, body) = &trail.terms;
+    let terms = AnsweredTerms { headers, body, at: trail.prepared_at };
+    assert!(it.restore(terms, &trail.signature, false, now));
     it.count_as(&trail.counted);
     it
 }

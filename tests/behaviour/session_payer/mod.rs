@@ -12,7 +12,9 @@ pub mod top_ups;
 pub mod vouchers;
 
 use farebox_core::client::Policy;
-use farebox_core::client::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer};
+use farebox_core::client::channel::{
+    ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelUse,
+};
 use farebox_core::client::session::{SessionMeans, SessionPurchase, forgotten, sessions};
 use farebox_core::encoding::hex;
 use farebox_core::evm::account::Account;
@@ -55,7 +57,8 @@ fn begun(seed: u64, aim: ChannelAim) -> SessionPurchase {
     let address = wallet().address();
     let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
     let means = SessionMeans { broadcasts: true, authorization_is_free: true };
-    SessionPurchase::new(policy, limits, payer, (aim, means), (URL, ENDPOINT), random)
+    let request = ChannelUse { url: URL, endpoint: ENDPOINT, random };
+    SessionPurchase::new(policy, limits, payer, aim, means, request)
 }
 
 /// A payer with a record, and what it signed.

@@ -1,7 +1,9 @@
 //! The payer beside what OKX's client was recorded to answer.
 
 use farebox_core::client::Policy;
-use farebox_core::client::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer};
+use farebox_core::client::channel::{
+    ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelUse,
+};
 use farebox_core::client::session::{SessionMeans, SessionPurchase};
 use farebox_core::encoding::hex;
 use farebox_core::evm::account::Account;
@@ -43,9 +45,10 @@ fn sessions_of_okx_are_answered_to_the_last_byte_as_its_client_answers_them() {
         let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
         let means = SessionMeans { broadcasts: true, authorization_is_free: true };
         let limits = ChannelLimits { max_deposit: Some("10".into()), ..ChannelLimits::default() };
-        let (policy, at) =
-            (Policy::from_json(&policy).unwrap(), ("https://merchant.example/", "GET /"));
-        let mut buyer = SessionPurchase::new(policy, limits, payer, (aim, means), at, [salt; 48]);
+        let policy = Policy::from_json(&policy).unwrap();
+        let (url, endpoint) = ("https://merchant.example/", "GET /");
+        let request = ChannelUse { url, endpoint, random: [salt; 48] };
+        let mut buyer = SessionPurchase::new(policy, limits, payer, aim, means, request);
         let mut next = buyer.answered(402, &headers(name), b"", now);
         loop {
             next = match next {

@@ -329,12 +329,11 @@ impl Rows for MemoryRows {
 
     fn oldest(
         &self,
-        kind: Kept,
-        after: &(u64, String),
+        removal: &Removal,
         before: u64,
         limit: u32,
     ) -> Result<Vec<(u64, String)>, Infallible> {
-        let mut rows: Vec<(u64, String)> = match kind {
+        let mut rows: Vec<(u64, String)> = match removal.kind {
             Kept::Decisions => {
                 self.decisions.values().map(|row| (row.created, row.id.clone())).collect()
             }
@@ -349,7 +348,7 @@ impl Rows for MemoryRows {
                 old.map(|(number, _)| (*number, number.to_string())).collect()
             }
         };
-        rows.retain(|row| row > after && (kind == Kept::Log || row.0 < before));
+        rows.retain(|row| row > &removal.after && (removal.kind == Kept::Log || row.0 < before));
         rows.sort();
         rows.truncate(limit as usize);
         Ok(rows)

@@ -5,7 +5,8 @@ use farebox_core::channel::config::{ChannelId, ChannelParties, deposit_nonce, to
 use farebox_core::channel::escrow::{Escrow, EscrowContract};
 use farebox_core::encoding::{hex, json as reader};
 use farebox_core::evm::address::Address;
-use farebox_core::evm::permit2::{self, Mention};
+use farebox_core::evm::evidence::AuthorizedTransfer;
+use farebox_core::evm::permit_calls::{self, Mention};
 use farebox_core::evm::rpc::{At, AuthorizationId, Call, batch};
 use farebox_core::evm::transaction::transfer;
 use serde_json::{Value, json};
@@ -189,10 +190,9 @@ fn settled(chance: &mut Chance) -> (Value, Value) {
     };
     let mut data = hex::decode_prefixed(selector).unwrap();
     data.extend(words.concat());
-    let payment = (asset, from, to);
-    let mention =
-        permit2::mention((Some(called), &data), payment, (value, &nonce), facilitator.as_ref());
-    let told = match mention {
+    let authorization = AuthorizationId { asset, authorizer: from, nonce };
+    let payment = AuthorizedTransfer { authorization, to, value };
+    let told = match permit_calls::mention(Some(called), &data, &payment, facilitator.as_ref()) {
         Mention::Exact => "exact",
         Mention::Nonce => "nonce",
         Mention::Inside => "inside",

@@ -189,14 +189,14 @@ pub fn node(bytes: &[u8]) {
     let span = Span::upward(90, 110).unwrap();
     let transfer = transfer();
     let ids = (&transfer.authorization, transfer.authorization);
-    let parties = (ids.1.asset, ids.1.authorizer, transfer.to);
+    let accounts = [ids.1.authorizer, transfer.to];
     for index in 0..count {
         let told = |it: &Replies| {
             (
                 format!("{:?} {:?} {:?}", it.quantity(index), it.block(index), it.amount(index)),
                 format!("{:?} {:?}", it.wei(index), it.flag(index)),
                 format!("{:?}", it.authorization_logs(index, ids.0, span)),
-                format!("{:?}", it.transfer_logs(index, parties, span)),
+                format!("{:?}", it.transfer_logs(index, ids.1.asset, accounts, span)),
                 format!("{:?}", it.receipt(index, &HASH)),
             )
         };

@@ -2,12 +2,15 @@
 
 use farebox_core::amount::Amount;
 use farebox_core::client::challenge::{Challenge, Means};
-use farebox_core::client::prepare::Prepared;
+use farebox_core::client::prepare::{PaymentField, Prepared};
 use farebox_core::client::{Policy, Reason};
 use farebox_core::encoding::{base64, hex, json};
 use farebox_core::evm::address::Address;
 use farebox_core::evm::eip712::TypedData;
-use farebox_core::evm::permit2::{self, EXACT_PROXY, Mention, PERMIT2, UPTO_PROXY};
+use farebox_core::evm::evidence::AuthorizedTransfer;
+use farebox_core::evm::permit_calls::{self, Mention};
+use farebox_core::evm::permit2::{self, EXACT_PROXY, PERMIT2, UPTO_PROXY};
+use farebox_core::evm::rpc::AuthorizationId;
 use farebox_core::http::Headers;
 use farebox_core::payment::authorization::SignatureCheck;
 use farebox_core::payment::{PaymentKey, SignedToken, TransferMethod};
@@ -118,7 +121,7 @@ fn the_payer_signs_what_a_stock_client_signs_if_its_policy_says_so() {
         assert_eq!(hex::encode_prefixed(&prepared.digest()), text(typed, "digest"));
         let ours = TypedData::from_json(&prepared.typed_data()).unwrap();
         assert_eq!(ours.digest(), prepared.digest());
-        let (name, value) = prepared.header(text(typed, "signature"), &challenge, None);
+        let PaymentField { name, value } = prepared.header(text(typed, "signature"), &challenge, None);
         assert_eq!(name, "PAYMENT-SIGNATURE");
         let message = json::parse(&base64::decode(&value).unwrap()).unwrap();
         assert_eq!(message["payload"], case["paymentPayload"]["payload"]);
@@ -193,8 +196,10 @@ fn what_is_no_permit_is_refused() {
 #[test]
 fn only_a_call_of_the_proxy_for_this_permit_settles_it() {
     let nonce = hex::decode_array(NONCE).unwrap();
-    let accounts = (address(TOKEN), address(PAYER), address(PAYEE));
-    let payment = (Amount::from_u64(VALUE), &nonce);
+    let authorization =
+        AuthorizationId { asset: address(TOKEN), authorizer: address(PAYER), nonce };
+    let (to, value) = (address(PAYEE), Amount::from_u64(VALUE));
+    let payment = AuthorizedTransfer { authorization, to, value };
     let of = |family, proxy, facilitator: Option<Address>| {
         cases("x402/permit2-settlements", family)
             .into_iter()
@@ -203,8 +208,7 @@ fn only_a_call_of_the_proxy_for_this_permit_settles_it() {
     let upto = of("upto", UPTO_PROXY, Some(PERMIT2));
     for (case, proxy, facilitator) in of("vectors", EXACT_PROXY, None).chain(upto) {
         let data = hex::decode_prefixed(text(&case, "data")).unwrap();
-        let of =
-            |called| permit2::mention((called, &data), accounts, payment, facilitator.as_ref());
+        let of = |called| permit_calls::mention(called, &data, &payment, facilitator.as_ref());
         let mention = |member| match text(&case, member) {
             "exact" => Mention::Exact,
             "inside" => Mention::Inside,

@@ -208,19 +208,20 @@ impl Replies {
         Ok(TransactionReceipt { block, status: Status::Succeeded, logs })
     }
 
-    /// The result of the call at position `index`: the transfers of a token between two accounts
-    /// within `span`, without those that the node marks as removed.
+    /// The result of the call at position `index`: the transfers of a token from the first account to
+    /// the second within `span`, without those that the node marks as removed.
     ///
     /// # Errors
     /// As [`Replies::authorization_logs`].
     pub fn transfer_logs(
         &self,
         index: usize,
-        (asset, from, to): (Address, Address, Address),
+        token: Address,
+        accounts: [Address; 2],
         span: Span,
     ) -> Result<Vec<Log>, RpcError> {
-        let topics = [TRANSFER, from.to_word(), to.to_word()];
-        self.logs(index, span, |log| log.address == asset && log.topics == topics)
+        let [from, to] = accounts.map(|account| account.to_word());
+        self.logs(index, span, |log| log.address == token && log.topics == [TRANSFER, from, to])
     }
 
     fn logs(

@@ -1,5 +1,7 @@
 //! Operator decisions about a payment: how a debt ended, and the result of a review.
 
+use alloc::string::{String, ToString};
+
 use super::{Entry, RefundPlan};
 use crate::report::{Decision, Resolution, Undecided};
 use crate::state::{RefundBegin, State, Undelivered};
@@ -17,123 +19,157 @@ impl Entry {
         {
             return Err(Undecided::RefundEarly(until.secs()));
         }
-        self.state = match (self.state, decision) {
-            (
-                State::RefundDue { transaction, why, since, refunding: Some(begun) },
-                Decision::Refunding { key, sold, .. },
-            ) => {
+        self.state = match decision {
+            Decision::Refunding { known_since, key, sold } => {
+                self.begin_refund(*known_since, key.as_ref(), *sold, now)?
+            }
+            Decision::NotRefunded { begun, key } => self.end_refund(*begun, key.as_ref())?,
+            Decision::Refunded(text) => self.note_refund(text)?,
+            Decision::Waived(reason) => self.waive(reason)?,
+            Decision::Resolved { to, reason, transaction } => {
+                self.resolve(*to, reason, transaction.as_deref(), now)?
+            }
+        };
+        Ok(self)
+    }
+
+    /// Lets a person, or the program that has this key, pay the debt back; `sold` says that this
+    /// program answers for it.
+    fn begin_refund(
+        &mut self,
+        known_since: u64,
+        key: Option<&String>,
+        sold: bool,
+        now: UnixTime,
+    ) -> Result<State, Undecided> {
+        let sold_by_program = sold && key.is_some();
+        let begun = match self.state.clone() {
+            State::RefundDue { refunding: Some(begun), .. } => {
                 // The program that began it, whose answer was lost.
-                if key.is_none() || *key != begun.key {
+                if key.is_none() || key != begun.key.as_ref() {
                     return Err(Undecided::RefundBegun(begun.at.secs()));
                 }
-                match *sold {
-                    true => State::Sold { transaction, since: now },
-                    false => State::RefundDue { transaction, why, since, refunding: Some(begun) },
-                }
+                begun
             }
-            (
-                State::Sold { transaction, since },
-                Decision::Refunding { sold: true, key: Some(_), .. },
-            ) => State::Sold { transaction, since },
-            // The program that has it answers for it, whatever becomes of the response.
-            (
-                State::Delivering { transaction, lease, streaming, sold },
-                Decision::Refunding { sold: true, key: Some(_), .. },
-            ) => State::Delivering { transaction, lease, streaming, sold: sold.or(Some(now)) },
-            (
-                State::Settling(_) | State::Unknown { .. } | State::Settled { .. },
-                Decision::Refunding { sold: true, key: Some(_), .. },
-            ) => return Err(Undecided::RefundEarly(now.secs())),
-            (
-                State::RefundDue { transaction, why, since, .. },
-                Decision::Refunding { known_since, key, sold },
-            ) => {
+            State::RefundDue { refunding: None, .. } => {
                 // A debt may arise anew from a row that the restore brought back.
-                if self.created.secs() < *known_since {
+                if self.created.secs() < known_since {
                     return Err(Undecided::RefundRestored);
                 }
                 self.fence = self.fence.saturating_add(1);
-                match *sold {
-                    true => State::Sold { transaction, since: now },
-                    false => State::RefundDue {
-                        transaction,
-                        why,
-                        since,
-                        refunding: Some(RefundBegin { at: now, key: key.clone() }),
-                    },
-                }
+                RefundBegin { at: now, key: key.cloned() }
             }
-            (
-                State::RefundDue { transaction, why, since, refunding },
-                Decision::NotRefunded { begun, key },
-            ) => {
-                // Another's begin may have been sent, and a program goes on with its own.
-                let is_its = refunding.as_ref().is_none_or(|it| it.key == *key);
-                if *begun != self.fence || !is_its {
-                    let since = refunding.map(|it| Undecided::RefundBegun(it.at.secs()));
-                    return Err(since.unwrap_or(Undecided::WrongState));
-                }
-                let key = refunding.and_then(|it| it.key);
-                self.watch.by_hand |= key.is_some_and(|key| RefundPlan::is_key(&key));
-                State::RefundDue { transaction, why, since, refunding: None }
+            state @ State::Sold { .. } if sold_by_program => return Ok(state),
+            // The program that has it answers for it, whatever becomes of the response.
+            State::Delivering { transaction, lease, streaming, sold } if sold_by_program => {
+                let sold = sold.or(Some(now));
+                return Ok(State::Delivering { transaction, lease, streaming, sold });
             }
-            // It may have been sent: then that is what became of it.
-            (State::RefundDue { refunding: Some(begun), .. }, Decision::Waived(_)) => {
-                return Err(Undecided::RefundBegun(begun.at.secs()));
-            }
-            // A person may have paid it back before the word came that it was sold.
-            (
-                State::RefundDue { transaction, .. } | State::Sold { transaction, .. },
-                Decision::Refunded(text),
-            ) => {
-                let refund = self.payment.transaction(text).filter(|refund| *refund != transaction);
-                State::Refunded { transaction, refund: refund.ok_or(Undecided::WrongState)? }
-            }
-            (State::RefundDue { transaction, .. }, Decision::Waived(reason)) => {
-                State::Waived { transaction, reason: reason.clone() }
-            }
-            (State::Refunded { transaction, refund }, Decision::Refunded(text))
-                if self.payment.transaction(text) == Some(refund) =>
+            State::Settling(_) | State::Unknown { .. } | State::Settled { .. }
+                if sold_by_program =>
             {
-                State::Refunded { transaction, refund }
+                return Err(Undecided::RefundEarly(now.secs()));
             }
-            (State::Waived { transaction, reason }, Decision::Waived(again))
-                if reason == *again =>
-            {
-                State::Waived { transaction, reason }
-            }
-            (
-                State::Manual { transaction, .. },
-                Decision::Resolved { to, reason, transaction: named },
-            ) => {
-                let named = named.as_deref().and_then(|name| self.payment.transaction(name));
-                // What pays later pays in the transaction that is found since.
-                let known = transaction.filter(|it| *it != TxHash::PENDING);
-                match (to, known.or(named).or(transaction)) {
-                    (Resolution::Void, _) => State::Void,
-                    (Resolution::Delivered, Some(transaction)) => State::Delivered { transaction },
-                    (Resolution::RefundDue, Some(transaction)) => State::RefundDue {
-                        transaction,
-                        why: Undelivered::Resolved,
-                        since: now,
-                        refunding: None,
-                    },
-                    (Resolution::Waived, Some(transaction)) => {
-                        State::Waived { transaction, reason: reason.clone() }
-                    }
-                    // Without a recorded transaction, no payment can be owed, served or waived.
-                    (Resolution::Delivered | Resolution::RefundDue | Resolution::Waived, None) => {
-                        return Err(Undecided::WrongState);
-                    }
-                }
-            }
-            (
-                State::Refunded { .. } | State::Waived { .. } | State::Sold { .. },
-                Decision::Refunding { .. } | Decision::Waived(_),
-            ) => return Err(Undecided::RefundEnded),
-            _ => return Err(Undecided::WrongState),
+            _ => return Err(self.ended_or_wrong()),
         };
-        Ok(self)
+        match self.state.clone() {
+            State::RefundDue { transaction, .. } if sold => {
+                Ok(State::Sold { transaction, since: now })
+            }
+            State::RefundDue { transaction, why, since, .. } => {
+                Ok(State::RefundDue { transaction, why, since, refunding: Some(begun) })
+            }
+            _ => Err(Undecided::WrongState),
+        }
+    }
+
+    /// Takes back the begin of this grant, which was not sent.
+    fn end_refund(&mut self, begun: u64, key: Option<&String>) -> Result<State, Undecided> {
+        let State::RefundDue { transaction, why, since, refunding } = self.state.clone() else {
+            return Err(Undecided::WrongState);
+        };
+        // Another's begin may have been sent, and a program goes on with its own.
+        let is_its = refunding.as_ref().is_none_or(|it| it.key.as_ref() == key);
+        if begun != self.fence || !is_its {
+            let since = refunding.map(|it| Undecided::RefundBegun(it.at.secs()));
+            return Err(since.unwrap_or(Undecided::WrongState));
+        }
+        let key = refunding.and_then(|it| it.key);
+        self.watch.by_hand |= key.is_some_and(|key| RefundPlan::is_key(&key));
+        Ok(State::RefundDue { transaction, why, since, refunding: None })
+    }
+
+    /// Takes the transaction that paid back.
+    fn note_refund(&self, text: &str) -> Result<State, Undecided> {
+        let named = self.payment.transaction(text);
+        match &self.state {
+            // A person may have paid it back before the word came that it was sold.
+            State::RefundDue { transaction, .. } | State::Sold { transaction, .. } => {
+                let refund = named.filter(|refund| refund != transaction);
+                let refund = refund.ok_or(Undecided::WrongState)?;
+                Ok(State::Refunded { transaction: *transaction, refund })
+            }
+            same @ State::Refunded { refund, .. } if named == Some(*refund) => Ok(same.clone()),
+            _ => Err(Undecided::WrongState),
+        }
+    }
+
+    /// Lets the debt go, for this reason.
+    fn waive(&self, reason: &str) -> Result<State, Undecided> {
+        match &self.state {
+            // It may have been sent: then that is what became of it.
+            State::RefundDue { refunding: Some(begun), .. } => {
+                Err(Undecided::RefundBegun(begun.at.secs()))
+            }
+            State::RefundDue { transaction, .. } => {
+                Ok(State::Waived { transaction: *transaction, reason: reason.to_string() })
+            }
+            same @ State::Waived { reason: earlier, .. } if earlier == reason => Ok(same.clone()),
+            _ => Err(self.ended_or_wrong()),
+        }
+    }
+
+    /// Takes the result of a review.
+    fn resolve(
+        &self,
+        to: Resolution,
+        reason: &str,
+        named: Option<&str>,
+        now: UnixTime,
+    ) -> Result<State, Undecided> {
+        let State::Manual { transaction, .. } = &self.state else {
+            return Err(Undecided::WrongState);
+        };
+        let named = named.and_then(|name| self.payment.transaction(name));
+        // What pays later pays in the transaction that is found since.
+        let known = transaction.filter(|it| *it != TxHash::PENDING);
+        Ok(match (to, known.or(named).or(*transaction)) {
+            (Resolution::Void, _) => State::Void,
+            (Resolution::Delivered, Some(transaction)) => State::Delivered { transaction },
+            (Resolution::RefundDue, Some(transaction)) => State::RefundDue {
+                transaction,
+                why: Undelivered::Resolved,
+                since: now,
+                refunding: None,
+            },
+            (Resolution::Waived, Some(transaction)) => {
+                State::Waived { transaction, reason: reason.to_string() }
+            }
+            // Without a recorded transaction, no payment can be owed, served or waived.
+            (Resolution::Delivered | Resolution::RefundDue | Resolution::Waived, None) => {
+                return Err(Undecided::WrongState);
+            }
+        })
+    }
+
+    /// Why nothing is decided any more of a debt that ended, or cannot be of what is none.
+    const fn ended_or_wrong(&self) -> Undecided {
+        match self.state {
+            State::Refunded { .. } | State::Waived { .. } | State::Sold { .. } => {
+                Undecided::RefundEnded
+            }
+            _ => Undecided::WrongState,
+        }
     }
 
     /// Whether a decision would keep out a client that has paid in time, where the row still gives

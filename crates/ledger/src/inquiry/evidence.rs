@@ -2,7 +2,7 @@
 
 use super::Question;
 use farebox_evm::evidence::Evidence;
-use farebox_evm::permit2::{self, Mention};
+use farebox_evm::permit_calls::{Mention, mention};
 use farebox_evm::rpc::reply::{Inclusion, Sent, Status, TransactionReceipt};
 
 /// Reads the receipt of a transaction that may have used a permit.
@@ -17,16 +17,13 @@ pub(super) fn of_permit(
     if receipt.status != Status::Succeeded {
         return Evidence::Unrelated;
     }
-    let Question { asset, from, to, value, nonce, method, .. } = question;
-    let facilitator = method.facilitator();
+    let facilitator = question.method.facilitator();
     let expected = question.transfer();
     let exact = receipt.logs.iter().find(|log| {
-        let is_its = log.standing == Inclusion::Included && log.address == *asset;
+        let is_its = log.standing == Inclusion::Included && log.address == question.asset;
         is_its && expected.is_moved_by(log)
     });
-    let accounts = (*asset, *from, *to);
-    let data = (sent.to, sent.input.as_slice());
-    match (permit2::mention(data, accounts, (*value, nonce), facilitator), exact) {
+    match (mention(sent.to, &sent.input, &expected, facilitator), exact) {
         (Mention::Exact, Some(log)) => Evidence::Paid { log_index: log.index },
         (Mention::Exact, None) | (Mention::Inside, Some(_)) => Evidence::Unclear,
         // A part of what was signed that is not the one that was asked for.

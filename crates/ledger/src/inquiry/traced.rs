@@ -14,7 +14,8 @@ use super::conclusion::{block, conclude};
 use super::finding::{Finality, Finding, Unreadable};
 use super::heads::Heads;
 use farebox_evm::evidence::Evidence;
-use farebox_evm::permit2::{PERMIT2, is_spent_by};
+use farebox_evm::permit_calls::is_spent_by;
+use farebox_evm::permit2::PERMIT2;
 use farebox_evm::rpc::reply::{Block, LogPlace, Replies, TransactionReceipt};
 use farebox_evm::rpc::trace::InnerCall;
 use farebox_evm::rpc::{At, Call};
@@ -152,13 +153,8 @@ fn paid_by(
     events: &TransactionReceipt,
     calls: &[InnerCall],
 ) -> Option<Evidence> {
-    let Question { asset, from, to, value, nonce, method, .. } = question;
-    let spends = |call: &&InnerCall| {
-        let call = (call.from, call.input.as_slice());
-        is_spent_by(call, (*asset, *from, *to), (*value, nonce), method.facilitator())
-    };
-    calls.iter().find(spends)?;
-    let expected = question.transfer();
+    let (expected, facilitator) = (question.transfer(), question.method.facilitator());
+    calls.iter().find(|call| is_spent_by(call.from, &call.input, &expected, facilitator))?;
     let moved = events.logs.iter().find(|log| expected.is_moved_by(log));
     moved.map(|log| Evidence::Paid { log_index: log.index })
 }

@@ -32,7 +32,13 @@ const ALLOWANCE: [u8; 4] = [0xdd, 0x62, 0xed, 0x3e];
 const NONCES: [u8; 4] = [0x7e, 0xce, 0xbe, 0x00];
 
 /// A payment: the offer that it pays, and what the payer signs for it.
-pub type PaymentParts<'a> = (&'a Offer, &'a Authorization);
+#[derive(Clone, Copy, Debug)]
+pub struct PaymentParts<'a> {
+    /// The terms.
+    pub offer: &'a Offer,
+    /// The transfer that is signed for them.
+    pub authorization: &'a Authorization,
+}
 
 /// Two calls of the payment's token, for a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +71,8 @@ pub struct SignedAllowance {
 impl AllowanceReading {
     /// The calls for a payment by Permit2 whose token may have permits; none for another.
     #[must_use]
-    pub fn of((offer, authorization): PaymentParts<'_>) -> Option<Self> {
+    pub fn of(payment: PaymentParts<'_>) -> Option<Self> {
+        let PaymentParts { offer, authorization } = payment;
         let asset = &offer.asset;
         let is_permit = matches!(offer.method, TransferMethod::Permit2 | TransferMethod::Upto(_));
         // Without both no wallet can sign for the token.
@@ -97,7 +104,8 @@ impl PermitTerms {
     }
 
     /// Typed data for a wallet.
-    pub(super) fn typed_data(self, (offer, signed): PaymentParts<'_>) -> Value {
+    pub(super) fn typed_data(self, payment: PaymentParts<'_>) -> Value {
+        let PaymentParts { offer, authorization: signed } = payment;
         let asset = &offer.asset;
         let domain = json!({
             "name": asset.name,
@@ -124,7 +132,7 @@ impl PermitTerms {
         payment: PaymentParts<'_>,
         signature: &str,
     ) -> Result<SignedAllowance, ClientError> {
-        let payer: Address = payment.1.from;
+        let payer: Address = payment.authorization.from;
         let digest = TypedData::from_json(&self.typed_data(payment)).map(|data| data.digest());
         let signature = checked(signature, &digest.unwrap_or_default(), &payer)?;
         Ok(SignedAllowance { terms: self, signature })
@@ -140,11 +148,8 @@ impl SignedAllowance {
 
     /// Adds it to what the server has announced in the extensions of a payment: stock servers refuse a
     /// payment without all of that.
-    pub(super) fn add_to(
-        &self,
-        extensions: &mut Map<String, Value>,
-        (offer, signed): PaymentParts<'_>,
-    ) {
+    pub(super) fn add_to(&self, extensions: &mut Map<String, Value>, payment: PaymentParts<'_>) {
+        let PaymentParts { offer, authorization: signed } = payment;
         let entry = object_at(extensions, gas_sponsoring::NAME);
         let Some(info) = entry.and_then(|entry| object_at(entry, "info")) else { return };
         let members = [

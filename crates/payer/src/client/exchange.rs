@@ -51,6 +51,8 @@ mod payment;
 mod proposal;
 mod state;
 
+pub use self::again::AnsweredTerms;
+
 /// Maximum fresh challenges to request in place of expired ones.
 const MAX_FRESH: u8 = 2;
 /// Seconds after which what waited for a person is counted anew before it is signed.

@@ -39,6 +39,15 @@ pub struct Prepared {
     pub allowance: Option<SignedAllowance>,
 }
 
+/// The header field that carries a payment.
+#[derive(Clone, Debug)]
+pub struct PaymentField {
+    /// Its name, as the payment's protocol has it.
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+}
+
 impl Prepared {
     /// The authorization for `offer`, valid for as long as it asks; `nonce` is used unless the
     /// offer demands another.
@@ -68,7 +77,7 @@ impl Prepared {
     /// The offer, and what is signed for it.
     #[must_use]
     pub const fn payment(&self) -> PaymentParts<'_> {
-        (&self.offer, &self.authorization)
+        PaymentParts { offer: &self.offer, authorization: &self.authorization }
     }
 
     /// The payment's key, as every gate of this project names it.
@@ -175,7 +184,7 @@ impl Prepared {
         signature: &str,
         challenge: &Challenge,
         identifier: Option<&str>,
-    ) -> (&'static str, String) {
+    ) -> PaymentField {
         let mut authorization = self.message();
         let message = match &self.offer.asked {
             TermsSource::Mpp(charge) => {
@@ -217,7 +226,7 @@ impl Prepared {
             TermsSource::X402 { version: Version::V1, .. } => "X-PAYMENT",
             _ => "PAYMENT-SIGNATURE",
         };
-        (name, header::encode(&message.to_string()))
+        PaymentField { name, value: header::encode(&message.to_string()) }
     }
 
     /// The extensions that go with it, if there are any.
@@ -233,10 +242,7 @@ impl Prepared {
     ///
     /// # Errors
     /// [`Reason::WrongTransaction`] unless `hash` is `0x` and 64 hex digits.
-    pub fn transaction_header(
-        &mut self,
-        hash: &str,
-    ) -> Result<(&'static str, String), ClientError> {
+    pub fn transaction_header(&mut self, hash: &str) -> Result<PaymentField, ClientError> {
         let wrong = |message: &str| ClientError::new(Reason::WrongTransaction, message);
         let transaction = TxHash::parse(hash)
             .ok_or_else(|| wrong("expected a transaction hash: 0x and exactly 64 hex digits"))?;
@@ -251,7 +257,7 @@ impl Prepared {
 
     /// The credential with this proof, and the field that carries it. Its value begins with the
     /// scheme's name.
-    fn credential(&self, charge: &Charge, mut proof: Map<String, Value>) -> (&'static str, String) {
+    fn credential(&self, charge: &Charge, mut proof: Map<String, Value>) -> PaymentField {
         let kind = match charge.way {
             Way::Authorization => "authorization",
             Way::Transaction => {
@@ -269,11 +275,11 @@ impl Prepared {
             payload: proof,
             source: Some(source.to_text()),
         };
-        let field = match charge.challenge.header {
+        let name = match charge.challenge.header {
             None => "Authorization",
             Some(_) => PAYMENT_AUTHORIZATION,
         };
-        (field, credential.to_header())
+        PaymentField { name, value: credential.to_header() }
     }
 
     /// The signature with a low s and v 27 or 28, if it recovers to the payer.

@@ -31,7 +31,7 @@ use farebox_evm::eip3009::Authorization;
 use farebox_evm::rpc::reply::Replies;
 use farebox_evm::rpc::{At, AuthorizationId, Call, batch};
 use farebox_payer::client::challenge::Challenge;
-use farebox_payer::client::prepare::Prepared;
+use farebox_payer::client::prepare::{PaymentField, Prepared};
 
 /// Seconds for the signer and the node.
 const PREPARE_SECS: u64 = 20;
@@ -117,7 +117,7 @@ impl Reservations<'_> {
         let identifies = names.is_some_and(|all| all.contains_key("payment-identifier"));
         let identifier = identifies.then_some(attempt.id.as_str());
         let signature = prepared.checked(&signature?).ok()?;
-        let (name, value) = prepared.header(&signature, challenge, identifier);
+        let PaymentField { name, value } = prepared.header(&signature, challenge, identifier);
         attempt.header = Some((name.to_string(), value));
         attempt.money = Money::Signed;
         attempt.lease = Some(self.window.lease(now));

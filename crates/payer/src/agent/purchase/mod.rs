@@ -27,7 +27,7 @@ pub use self::stage::MoneyState;
 use self::stage::PurchaseStage;
 pub use self::step::{PlannedCall, PurchaseEvent, PurchaseStep};
 use self::terms::{QuoteTerms, TermsError};
-use self::told::{PaymentFate, Till};
+use self::told::{PaymentAnswer, PaymentFate, Till};
 use super::json::Json;
 use super::text::bounded;
 use farebox_base::http::Headers;
@@ -257,7 +257,7 @@ impl JobPurchase {
                 Err(error) => Some(self.end_before(error.code(), &error.to_string())),
             },
             PurchaseStage::Asking { network, currency } if status == 402 => {
-                match QuoteTerms::read(&said, &self.order, (network, currency), now) {
+                match QuoteTerms::read(&said, &self.order, network, currency, now) {
                     Ok(terms) => {
                         let lines = headers.to_lines();
                         // It is kept until it is paid.
@@ -293,7 +293,12 @@ impl JobPurchase {
                 // The exchange passes on what the gate said.
                 let gate = said.object_of("details").and_then(|it| it.text_of("gate"));
                 let code = gate.filter(|_| code == "PAYMENT_VERIFY_FAILED").unwrap_or(&code);
-                let told = told::of((status, code), headers, &said, (*till, *sent, is_dead));
+                let told = told::of(
+                    PaymentAnswer { status, code, headers, said: &said },
+                    *till,
+                    *sent,
+                    is_dead,
+                );
                 let terms = terms.clone();
                 self.paid(
                     terms,

@@ -122,15 +122,16 @@ pub(in crate::agent) fn exceeds(amount: &str, most: &str) -> Option<bool> {
 }
 
 impl QuoteTerms {
-    /// Reads and checks the 402 of a quote that came at unix seconds `now`. `known` are network and
-    /// token of what was listed, or empty.
+    /// Reads and checks the 402 of a quote that came at unix seconds `now`. `network` and
+    /// `currency` are of what was listed, or empty.
     ///
     /// # Errors
     /// Why it is not paid.
     pub fn read(
         said: &Json,
         order: &JobOrder,
-        (network, currency): (&str, &str),
+        network: &str,
+        currency: &str,
         now: u64,
     ) -> Result<Self, TermsError> {
         let text = |name: &'static str| {

@@ -60,14 +60,19 @@ const MAX_ID: usize = 128;
 /// Longest token of a job, bytes.
 const MAX_TOKEN: usize = 1024;
 
-/// Reads an answer: status and code, and where the payment was shown, how often it may have been
-/// sent, and whether it can never be charged any more.
-pub(super) fn of(
-    (status, code): (u16, &str),
-    headers: &Headers,
-    said: &Json,
-    (till, sent, is_dead): (Till, u64, bool),
-) -> PaymentFate {
+/// An answer to a payment that was shown.
+#[derive(Clone, Copy)]
+pub(super) struct PaymentAnswer<'a> {
+    pub status: u16,
+    pub code: &'a str,
+    pub headers: &'a Headers,
+    pub said: &'a Json,
+}
+
+/// Reads the answer of this till to a payment that may have been sent so often. `is_dead` says that
+/// it can never be charged any more.
+pub(super) fn of(answer: PaymentAnswer<'_>, till: Till, sent: u64, is_dead: bool) -> PaymentFate {
+    let PaymentAnswer { status, code, headers, said } = answer;
     let text = |name: &str| said.text_of(name).map(ToString::to_string);
     if status == 200 {
         let job = text("job_id").filter(|id| is_word(id, MAX_ID, "-_"));

@@ -116,42 +116,13 @@ fn offer(
     resource: Option<&Value>,
     policy: &Policy,
 ) -> Result<Offer, ClientError> {
-    let text = |name: &str| {
-        let found = entry.get(name).and_then(Value::as_str);
-        found.ok_or_else(|| {
-            malformed(&format!("\"{name}\" is missing from an entry of accepts, or is not text"))
-        })
-    };
     let extra = entry.get("extra").unwrap_or(&Value::Null);
-    let told = |name: &str| extra.get(name).and_then(Value::as_str);
-    let scheme = text("scheme")?;
-    // The scheme `upto` has no other method.
-    let usual = if scheme == exact::UPTO { "permit2" } else { "eip3009" };
-    let transfer = told("assetTransferMethod").unwrap_or(usual);
-    let method = match (scheme, transfer, version) {
-        ("exact", "eip3009", _) => Some(TransferMethod::Eip3009),
-        ("exact", "permit2", Version::V2) if policy.signs_permits => Some(TransferMethod::Permit2),
-        (exact::UPTO, "permit2", Version::V2) if policy.signs_bounds() => {
-            let settler = told("facilitatorAddress").and_then(|text| Address::parse(text).ok());
-            let settler = settler.filter(|address| !address.is_zero());
-            let missing = "extra.facilitatorAddress, who settles, is missing from the terms";
-            Some(TransferMethod::Upto(settler.ok_or_else(|| malformed(missing))?))
-        }
-        _ => None,
-    };
-    let Some(method) = method else {
-        let what = clean(scheme);
-        let message = format!(
-            "scheme \"{what}\" with transfer method \"{}\" is not supported",
-            clean(transfer)
-        );
-        return Err(ClientError::new(Reason::UnsupportedScheme, message));
-    };
+    let method = method(version, text(entry, "scheme")?, extra, policy)?;
     let unknown = |name: &str| {
         let message = format!("the network \"{}\" is not known", clean(name));
         ClientError::new(Reason::UnsupportedNetwork, message)
     };
-    let name = text("network")?;
+    let name = text(entry, "network")?;
     let network = match version {
         // Some servers use the ids of version 2 here.
         Version::V1 => ChainId::parse_or_name(name).map_err(|_| unknown(name))?,
@@ -159,18 +130,18 @@ fn offer(
     };
     let chain_id = network.evm_id().ok_or_else(|| unknown(name))?;
     let contract =
-        Address::parse(text("asset")?).map_err(|_| malformed("asset is not an address"))?;
+        Address::parse(text(entry, "asset")?).map_err(|_| malformed("asset is not an address"))?;
     let asset = policy.asset(&network, &contract, method)?;
     describes(extra, &asset)?;
-    let (amount, field) = match version {
-        Version::V1 => (text("maxAmountRequired")?, "maxAmountRequired"),
-        Version::V2 => (text("amount")?, "amount"),
+    let field = match version {
+        Version::V1 => "maxAmountRequired",
+        Version::V2 => "amount",
     };
-    let amount = Amount::from_atomic(amount)
+    let amount = Amount::from_atomic(text(entry, field)?)
         .ok()
         .filter(|amount| !amount.is_zero())
         .ok_or_else(|| malformed(&format!("{field} is not an amount in atomic units")))?;
-    let pay_to = Address::parse(text("payTo")?)
+    let pay_to = Address::parse(text(entry, "payTo")?)
         .ok()
         .filter(|to| !(to.is_zero() || to.is_burn() && network.is_main_network()))
         .ok_or_else(|| malformed("payTo is not an address that can be paid"))?;
@@ -179,27 +150,12 @@ fn offer(
         .and_then(Value::as_u64)
         .filter(|secs| *secs > 0)
         .ok_or_else(|| malformed("maxTimeoutSeconds is not a number of seconds"))?;
-    let flow = match told("paymentFlow") {
-        None | Some("authorization") => Flow::Authorization,
-        Some("upfront") => Flow::Upfront,
-        Some(other) => {
-            let message = format!("the payment flow \"{}\" is not known", clean(other));
-            return Err(ClientError::new(Reason::UnsupportedScheme, message));
-        }
-    };
     let (described, url) = match version {
         Version::V1 => (entry.get("description"), entry.get("resource")),
         Version::V2 => {
             let of = |name| resource.and_then(|resource| resource.get(name));
             (of("description"), of("url"))
         }
-    };
-    let resource = match url.and_then(Value::as_str) {
-        Some(url) if url.starts_with("https://") || url.starts_with("http://") => Some(clean(url)),
-        // A tool's own name, the last as Cloudflare's agents write it. Spec: x402 v2, MCP transport.
-        Some(url) if TOOLS.iter().any(|start| url.starts_with(start)) => Some(clean(url)),
-        Some("") | None => None,
-        Some(_) => return Err(malformed("the resource is not a web URL")),
     };
     Ok(Offer {
         asked: TermsSource::X402 { version, accepted: entry.clone() },
@@ -209,10 +165,69 @@ fn offer(
         amount,
         pay_to,
         max_timeout_secs,
-        flow,
+        flow: flow(extra)?,
         description: clean(described.and_then(Value::as_str).unwrap_or_default()),
-        resource,
+        resource: shown_resource(url)?,
     })
+}
+
+/// A member of an entry that has to be text.
+fn text<'a>(entry: &'a Value, name: &str) -> Result<&'a str, ClientError> {
+    entry.get(name).and_then(Value::as_str).ok_or_else(|| {
+        malformed(&format!("\"{name}\" is missing from an entry of accepts, or is not text"))
+    })
+}
+
+/// The way in which an entry's scheme moves the money, if this policy signs for it.
+fn method(
+    version: Version,
+    scheme: &str,
+    extra: &Value,
+    policy: &Policy,
+) -> Result<TransferMethod, ClientError> {
+    let told = |name: &str| extra.get(name).and_then(Value::as_str);
+    // The scheme `upto` has no other method.
+    let usual = if scheme == exact::UPTO { "permit2" } else { "eip3009" };
+    let transfer = told("assetTransferMethod").unwrap_or(usual);
+    match (scheme, transfer, version) {
+        ("exact", "eip3009", _) => Ok(TransferMethod::Eip3009),
+        ("exact", "permit2", Version::V2) if policy.signs_permits => Ok(TransferMethod::Permit2),
+        (exact::UPTO, "permit2", Version::V2) if policy.signs_bounds() => {
+            let settler = told("facilitatorAddress").and_then(|text| Address::parse(text).ok());
+            let settler = settler.filter(|address| !address.is_zero());
+            let missing = "extra.facilitatorAddress, who settles, is missing from the terms";
+            Ok(TransferMethod::Upto(settler.ok_or_else(|| malformed(missing))?))
+        }
+        _ => {
+            let (what, transfer) = (clean(scheme), clean(transfer));
+            let message =
+                format!("scheme \"{what}\" with transfer method \"{transfer}\" is not supported");
+            Err(ClientError::new(Reason::UnsupportedScheme, message))
+        }
+    }
+}
+
+fn flow(extra: &Value) -> Result<Flow, ClientError> {
+    match extra.get("paymentFlow").and_then(Value::as_str) {
+        None | Some("authorization") => Ok(Flow::Authorization),
+        Some("upfront") => Ok(Flow::Upfront),
+        Some(other) => {
+            let message = format!("the payment flow \"{}\" is not known", clean(other));
+            Err(ClientError::new(Reason::UnsupportedScheme, message))
+        }
+    }
+}
+
+fn shown_resource(url: Option<&Value>) -> Result<Option<String>, ClientError> {
+    match url.and_then(Value::as_str) {
+        Some(url) if url.starts_with("https://") || url.starts_with("http://") => {
+            Ok(Some(clean(url)))
+        }
+        // A tool's own name, the last as Cloudflare's agents write it. Spec: x402 v2, MCP transport.
+        Some(url) if TOOLS.iter().any(|start| url.starts_with(start)) => Ok(Some(clean(url))),
+        Some("") | None => Ok(None),
+        Some(_) => Err(malformed("the resource is not a web URL")),
+    }
 }
 
 /// Whether the server's description of the asset agrees with the pinned facts; only those are

@@ -196,7 +196,7 @@ impl ChannelPurchase {
                 };
                 let amounts =
                     [charged.map(ToString::to_string), said.map(|it| it.to_string()), refunded];
-                self.course.receipt(&terms.offer, (planned.channel.id(), transaction), amounts)
+                self.course.receipt(&terms.offer, planned.channel.id(), transaction, amounts)
             }
             _ => None,
         };
@@ -248,7 +248,7 @@ impl ChannelPurchase {
                 }
             }
             PaymentFate::Told(told) => {
-                let (todo, next) = self.corrected(&mut channel, told, (planned.voucher, now));
+                let (todo, next) = self.corrected(&mut channel, told, planned.voucher, now);
                 self.course.decide(todo, next);
             }
         }
@@ -261,7 +261,8 @@ impl ChannelPurchase {
         &mut self,
         channel: &mut KeptChannel,
         told: &ToldState,
-        (sent, now): (Amount, UnixTime),
+        sent: Amount,
+        now: UnixTime,
     ) -> (Todo<PaymentFate>, ChannelNext) {
         let fails = |reason, message| (Todo::Nothing, fail(reason, message));
         let contract = channel.contract();

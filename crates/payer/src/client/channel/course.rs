@@ -79,6 +79,17 @@ pub enum ChannelAim {
     Refund(Option<Amount>),
 }
 
+/// One use of a channel: the request that it pays.
+#[derive(Clone, Copy, Debug)]
+pub struct ChannelUse<'a> {
+    /// The absolute URL.
+    pub url: &'a str,
+    /// The requested method and URL, without the query.
+    pub endpoint: &'a str,
+    /// The random bytes that give the salt of a channel or of a deposit, and the request's id.
+    pub random: [u8; 48],
+}
+
 /// The payer of a channel.
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelPayer {
@@ -132,16 +143,15 @@ struct SentPayment {
 }
 
 impl<F: Clone + Default> Course<F> {
-    /// Starts a request to `url`, which is absolute. `endpoint` is the requested method and URL,
-    /// without the query; `random` gives the salt and the request's id.
+    /// Starts a request.
     pub fn new(
         policy: Policy,
         limits: ChannelLimits,
         payer: ChannelPayer,
         aim: ChannelAim,
-        (url, endpoint): (&str, &str),
-        random: [u8; 48],
+        request: ChannelUse<'_>,
     ) -> Self {
+        let ChannelUse { url, endpoint, random } = request;
         let (salt, id) = random.split_at(32);
         Self {
             policy,
@@ -195,14 +205,14 @@ impl<F: Clone + Default> Course<F> {
     }
 
     /// Changes the record by what became of it, then goes on so.
-    pub fn note_then(&mut self, fate: F, (todo, next): (Todo<F>, ChannelNext)) -> ChannelNext {
+    pub fn note_then(&mut self, fate: F, todo: Todo<F>, next: ChannelNext) -> ChannelNext {
         self.then = Some((todo, next));
         self.change(Todo::Note(fate))
     }
 
     /// Notes what became of it, then ends so.
     pub fn end(&mut self, fate: F, next: ChannelNext) -> ChannelNext {
-        self.note_then(fate, (Todo::Nothing, next))
+        self.note_then(fate, Todo::Nothing, next)
     }
 
     /// Notes that it is over, then fails.
@@ -236,7 +246,8 @@ impl<F: Clone + Default> Course<F> {
         &self,
         budget: &mut Budget,
         offer: &Offer,
-        (suggested, least): (Option<Amount>, Amount),
+        suggested: Option<Amount>,
+        least: Amount,
         now: UnixTime,
     ) -> Result<Amount, ClientError> {
         if self.has_deposited {
@@ -298,7 +309,8 @@ impl<F: Clone + Default> Course<F> {
     pub fn proposal(
         &self,
         offer: &Offer,
-        (id, deposit): (ChannelId, Option<Amount>),
+        id: ChannelId,
+        deposit: Option<Amount>,
         more: Value,
     ) -> Value {
         let mut proposal = json!({
@@ -325,7 +337,8 @@ impl<F: Clone + Default> Course<F> {
     pub fn receipt(
         &self,
         offer: &Offer,
-        (id, transaction): (ChannelId, Option<&str>),
+        id: ChannelId,
+        transaction: Option<&str>,
         [charged, spent, refunded]: [Option<String>; 3],
     ) -> Option<Box<Value>> {
         Some(Box::new(json!({

@@ -36,7 +36,7 @@ use farebox_base::http::Headers;
 use farebox_base::time::UnixTime;
 use farebox_channel::voucher::Voucher;
 
-pub use self::course::{ChannelAim, ChannelNext, ChannelPayer};
+pub use self::course::{ChannelAim, ChannelNext, ChannelPayer, ChannelUse};
 pub use self::limits::ChannelLimits;
 pub use self::listed::{channels, forgotten};
 pub use self::own::LeftVoucher;
@@ -107,18 +107,16 @@ enum PaymentFate {
 }
 
 impl ChannelPurchase {
-    /// Starts a request to `url`, which is absolute. `endpoint` is the requested method and URL,
-    /// without the query; `random` gives its id and the salt of a deposit.
+    /// Starts a request.
     #[must_use]
     pub fn new(
         policy: Policy,
         limits: ChannelLimits,
         payer: ChannelPayer,
         aim: ChannelAim,
-        at: (&str, &str),
-        random: [u8; 48],
+        request: ChannelUse<'_>,
     ) -> Self {
-        let course = Course::new(policy, limits, payer, aim, at, random);
+        let course = Course::new(policy, limits, payer, aim, request);
         Self {
             course,
             terms: None,
@@ -271,8 +269,8 @@ impl ChannelPurchase {
                 self.admit_another(budget, &channel, now)?;
                 make_room(budget)?;
                 let least = missing.max(terms.min_deposit.unwrap_or(Amount::ZERO));
-                let asked = (terms.min_deposit, least);
-                let amount = self.course.hold(budget, &terms.offer, asked, now)?;
+                let suggested = terms.min_deposit;
+                let amount = self.course.hold(budget, &terms.offer, suggested, least, now)?;
                 channel.pending = Some(PendingDeposit {
                     amount,
                     salt: self.course.salt,
@@ -398,8 +396,8 @@ impl ChannelPurchase {
             }
             _ => Carried::Voucher,
         };
-        let shown = (planned.voucher, planned.signature.as_str());
-        let payment = sign::header_value(terms, &planned.channel, shown, &carried);
+        let Planned { channel, voucher, signature, .. } = &*planned;
+        let payment = sign::header_value(terms, channel, *voucher, signature, &carried);
         self.course.dispatch(FIELD, payment, until);
         Ok(true)
     }
@@ -418,7 +416,7 @@ impl ChannelPurchase {
         let new = pending.filter(|_| matches!(planned.by, PaidBy::NewDeposit(..)));
         let id = planned.channel.id();
         let more = json!({"withdrawDelaySecs": terms.delay_secs, "serverSays": terms.error});
-        Some(self.course.proposal(offer, (id, new.map(|it| it.amount)), more))
+        Some(self.course.proposal(offer, id, new.map(|it| it.amount), more))
     }
 }
 

@@ -87,7 +87,8 @@ pub(super) enum Carried<'a> {
 pub(super) fn header_value(
     terms: &ChannelTerms,
     channel: &KeptChannel,
-    (amount, signature): (Amount, &str),
+    amount: Amount,
+    signature: &str,
     carried: &Carried<'_>,
 ) -> String {
     let mut payload = Map::new();

@@ -29,6 +29,17 @@ const MAX_EARLIER: usize = 16;
 /// Seconds by which clocks differ: what was prepared later than that is of a clock that ran ahead.
 const CLOCKS_DIFFER_SECS: u64 = 60;
 
+/// A 402 that was answered before.
+#[derive(Clone, Copy, Debug)]
+pub struct AnsweredTerms<'a> {
+    /// Its fields.
+    pub headers: &'a Headers,
+    /// Its body.
+    pub body: &'a [u8],
+    /// The time at which it came.
+    pub at: UnixTime,
+}
+
 impl Exchange {
     /// The earlier authorizations of the purchase with the same nonce.
     #[must_use]
@@ -56,15 +67,16 @@ impl Exchange {
     }
 
     /// Takes what another process has signed for the purchase: `proof` is [`Exchange::proof`], or the
-    /// hash of the payer's own transaction, over one of the offers that were answered at `at`. Whether
-    /// it is one of them.
+    /// hash of the payer's own transaction, over one of the offers of this 402. Whether it is one of
+    /// them.
     pub fn restore(
         &mut self,
-        (headers, body): (&Headers, &[u8]),
-        at: UnixTime,
-        (proof, is_hash): (&str, bool),
+        terms: AnsweredTerms<'_>,
+        proof: &str,
+        is_hash: bool,
         now: UnixTime,
     ) -> bool {
+        let AnsweredTerms { headers, body, at } = terms;
         let answer = ReceivedResponse { status: 402, headers, body, now: at };
         let Ok(challenge) = self.asked(answer) else { return false };
         let (proof, permit) = SignedAllowance::split(proof);

@@ -10,7 +10,7 @@ use super::state::{ExchangeState, Paid, Proposed, Redelivery, Renewal};
 use super::{Exchange, Next, ReceivedResponse};
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::{Offer, TermsSource, Way};
-use crate::client::prepare::{self, Prepared};
+use crate::client::prepare::{self, PaymentField, Prepared};
 use crate::client::receipt::{self, Settlement, leaves_open};
 use crate::client::rejection::{Problem, Rejection};
 use crate::client::signing::checked;
@@ -78,7 +78,7 @@ impl Exchange {
     }
 
     /// Sends this header from now on, with this signature in it.
-    fn pay_with(&mut self, header: (&'static str, String), signature: String, now: UnixTime) {
+    fn pay_with(&mut self, header: PaymentField, signature: String, now: UnixTime) {
         self.remember();
         self.note_signed();
         let Some(Proposed { prepared, .. }) = self.state.proposed() else { return };
@@ -104,7 +104,7 @@ impl Exchange {
         Some(json!({
             "method": self.method,
             "url": self.url,
-            "header": [paid.header.0, paid.header.1],
+            "header": [paid.header.name, paid.header.value],
             "key": hex::encode_prefixed(prepared.key().as_bytes()),
             "validBefore": paid.valid_before.secs(),
         }))
@@ -122,7 +122,7 @@ impl Exchange {
             return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is signed"));
         };
         paid.sent = paid.sent.saturating_add(1);
-        let mut headers = alloc::vec![(paid.header.0.to_string(), paid.header.1.clone())];
+        let mut headers = alloc::vec![(paid.header.name.to_string(), paid.header.value.clone())];
         if let Redelivery::Signed(value) = &paid.redelivery {
             headers.push(("Farebox-Redelivery".to_string(), value.clone()));
         }

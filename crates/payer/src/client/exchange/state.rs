@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::client::allowance::{PermitTerms, SignedAllowance};
 use crate::client::challenge::Challenge;
-use crate::client::prepare::Prepared;
+use crate::client::prepare::{PaymentField, Prepared};
 use farebox_base::time::UnixTime;
 
 /// The state of an exchange.
@@ -40,7 +40,7 @@ pub(super) struct Paid {
     pub(super) prepared: Box<Prepared>,
     /// The time as of which it was prepared.
     pub(super) as_of: UnixTime,
-    pub(super) header: (&'static str, String),
+    pub(super) header: PaymentField,
     /// The wallet's signature, in the form that contracts accept; empty for a transaction.
     pub(super) signature: String,
     /// The same authorization as a payment of x402, once it is sent so.

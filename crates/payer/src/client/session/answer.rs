@@ -46,7 +46,7 @@ impl SessionPurchase {
                 if !is_payees && code.remedy().sends_again() {
                     self.note_doubt();
                 }
-                self.refused(act, code, headers, (&problem, &rejection), now)
+                self.refused(act, code, headers, &problem, &rejection, now)
             }
             None if problem.retryable == Some(true)
                 || problem.retryable.is_none() && matches!(status, 409 | 429 | 503) =>
@@ -63,11 +63,11 @@ impl SessionPurchase {
                 self.course.end(SessionFate::Free, ChannelNext::Return(None))
             }
             None if self.is_refused_again(act, now) => {
-                self.signs_on(headers, (&rejection.to_string(), false), now)
+                self.signs_on(headers, &rejection.to_string(), false, now)
             }
             None => {
                 let end = self.refusal(&rejection.to_string());
-                self.turned_down((SessionFate::Refused, false), headers, end, now)
+                self.turned_down(SessionFate::Refused, false, headers, end, now)
             }
         }
     }
@@ -94,16 +94,17 @@ impl SessionPurchase {
     fn signs_on(
         &mut self,
         headers: &Headers,
-        (said, is_said): (&str, bool),
+        said: &str,
+        is_said: bool,
         now: UnixTime,
     ) -> ChannelNext {
         let is_second = self.has_signed_on || self.is_fresh_of_stream();
         self.has_signed_on = true;
         match self.onward(headers, now).filter(|_| !is_second) {
-            Some(then) => {
+            Some((todo, next)) => {
                 self.is_used_up = true;
                 let fate = if is_said { SessionFate::Exhausted } else { SessionFate::Doubted };
-                self.course.note_then(fate, then)
+                self.course.note_then(fate, todo, next)
             }
             None => {
                 let end = self.refusal(said);
@@ -111,7 +112,7 @@ impl SessionPurchase {
                 let is_covered = self.planned.as_ref().is_some_and(|it| it.session.unproven > 0);
                 let is_held = self.has_turned || is_said && is_covered;
                 let fate = if is_held { SessionFate::Held } else { SessionFate::Refused };
-                self.turned_down((fate, false), headers, end, now)
+                self.turned_down(fate, false, headers, end, now)
             }
         }
     }
@@ -127,7 +128,8 @@ impl SessionPurchase {
     /// says (`is_below`) or as it has refused this one before, it goes on with the next higher one.
     fn turned_down(
         &mut self,
-        (fate, is_below): (SessionFate, bool),
+        fate: SessionFate,
+        is_below: bool,
         headers: &Headers,
         end: ChannelNext,
         now: UnixTime,
@@ -148,9 +150,9 @@ impl SessionPurchase {
         let shows = matches!(act, Act::Close | Act::Voucher(_));
         let fate = if goes_up && shows { SessionFate::Below } else { fate };
         match (goes_up && goes_on).then(|| self.onward(headers, now)).flatten() {
-            Some(then) => {
+            Some((todo, next)) => {
                 self.has_turned = true;
-                self.course.note_then(fate, then)
+                self.course.note_then(fate, todo, next)
             }
             None => self.course.end(fate, end),
         }
@@ -248,7 +250,7 @@ impl SessionPurchase {
                 let told = told.and_then(Value::as_str);
                 let spent = told.and_then(|text| Amount::from_atomic(text).ok());
                 let used = self.used(spent).map(|it| it.spent);
-                let returned = self.receipt(receipt.as_ref(), (used, None));
+                let returned = self.receipt(receipt.as_ref(), used, None);
                 self.course.end(SessionFate::Served(spent), ChannelNext::Return(returned))
             }
             Act::Close if self.leaves => {
@@ -259,8 +261,8 @@ impl SessionPurchase {
             Act::Close => {
                 let state = self.planned.as_ref().map(|it| it.session.state);
                 let rest = state.map(|it| it.refund_at_close());
-                let returned =
-                    self.receipt(receipt.as_ref(), (state.map(|it| it.cumulative), rest));
+                let spent = state.map(|it| it.cumulative);
+                let returned = self.receipt(receipt.as_ref(), spent, rest);
                 self.course.end(SessionFate::Closed, ChannelNext::Return(returned))
             }
         }
@@ -297,14 +299,15 @@ impl SessionPurchase {
     fn receipt(
         &self,
         told: Option<&ReceivedReceipt>,
-        (spent, rest): (Option<Amount>, Option<Amount>),
+        spent: Option<Amount>,
+        rest: Option<Amount>,
     ) -> Option<Box<Value>> {
         let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
         let charged = spent.and_then(|spent| spent.checked_sub(planned.session.state.spent));
         let charged = charged.filter(|_| rest.is_none());
         let hash = told.and_then(|it| it.members.get("txHash")).and_then(Value::as_str);
         let amounts = [charged, spent, rest].map(|it| it.map(|amount| amount.to_string()));
-        self.course.receipt(&asked.offer, (planned.session.id(), hash), amounts)
+        self.course.receipt(&asked.offer, planned.session.id(), hash, amounts)
     }
 
     fn refused(
@@ -312,7 +315,8 @@ impl SessionPurchase {
         act: Act,
         code: OkxCode,
         headers: &Headers,
-        (problem, rejection): (&Problem, &Rejection),
+        problem: &Problem,
+        rejection: &Rejection,
         now: UnixTime,
     ) -> ChannelNext {
         let said = rejection.to_string();
@@ -331,10 +335,10 @@ impl SessionPurchase {
                 let shown = self.planned.as_ref().map(|it| it.session.state.cumulative);
                 self.called_below = self.called_below.or(shown);
                 let end = self.refusal(&said);
-                self.turned_down((SessionFate::Refused, true), headers, end, now)
+                self.turned_down(SessionFate::Refused, true, headers, end, now)
             }
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) => {
-                self.signs_on(headers, (&said, true), now)
+                self.signs_on(headers, &said, true, now)
             }
             Remedy::AskAgain => self.asks_anew(headers, &said, now),
             // Its rest comes back; the next deposit is for another one.
@@ -364,12 +368,13 @@ impl SessionPurchase {
                 let is_short = remedy == Remedy::TopUp;
                 let fate = if is_short { SessionFate::Short } else { SessionFate::Gone };
                 // A close is called so too if it is below a voucher.
-                self.turned_down((fate, is_short && act == Act::Close), headers, end, now)
+                let is_below = is_short && act == Act::Close;
+                self.turned_down(fate, is_below, headers, end, now)
             }
             Remedy::SignOnce | Remedy::CloseFirst | Remedy::Tell => {
                 let is_below = code.remedy() == Remedy::SignOnce;
                 let end = self.refusal(&said);
-                self.turned_down((SessionFate::Refused, is_below), headers, end, now)
+                self.turned_down(SessionFate::Refused, is_below, headers, end, now)
             }
         }
     }

@@ -176,7 +176,8 @@ impl KeptSession {
     /// at least `min_delta`; `None` if the amounts leave what a voucher can say.
     pub fn paid_by(
         &self,
-        (unit, min_delta): (Amount, Amount),
+        unit: Amount,
+        min_delta: Amount,
         id: &str,
         now: UnixTime,
     ) -> Option<SessionMove> {

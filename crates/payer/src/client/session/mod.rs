@@ -26,7 +26,9 @@ use super::budget::Budget;
 use super::challenge::Means;
 use super::channel::course::{Course, Todo, fail, proven, unasked};
 use super::channel::row::read;
-use super::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, LeftVoucher};
+use super::channel::{
+    ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelUse, LeftVoucher,
+};
 use super::error::{ClientError, Reason};
 use super::policy::Policy;
 use super::voucher::ChannelState;
@@ -150,19 +152,18 @@ enum SessionFate {
 }
 
 impl SessionPurchase {
-    /// Starts a request to `url`, which is absolute. `endpoint` is the requested method and URL,
-    /// without the query; `random` gives the salt of a channel and the request's id.
+    /// Starts a request.
     #[must_use]
     pub fn new(
         policy: Policy,
         limits: ChannelLimits,
         payer: ChannelPayer,
-        (aim, means): (ChannelAim, SessionMeans),
-        at: (&str, &str),
-        random: [u8; 48],
+        aim: ChannelAim,
+        means: SessionMeans,
+        request: ChannelUse<'_>,
     ) -> Self {
         Self {
-            course: Course::new(policy, limits, payer, aim, at, random),
+            course: Course::new(policy, limits, payer, aim, request),
             means,
             asked: None,
             planned: None,
@@ -361,7 +362,7 @@ impl SessionPurchase {
             "calls": calls.map(|it| sign::calls(session, it)),
         });
         let deposit = funds.map(|it| it.amount);
-        Some(self.course.proposal(offer, (session.id(), deposit), more))
+        Some(self.course.proposal(offer, session.id(), deposit, more))
     }
 }
 

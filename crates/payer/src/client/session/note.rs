@@ -30,16 +30,7 @@ impl SessionPurchase {
                 session.arrived(own);
                 stays_used = true;
             }
-            SessionFate::Served(said) => {
-                let is_unchanged = session.state == planned.session.state;
-                session.served(planned.session.voucher(), own);
-                if let Some(Used { spent, charged, is_told }) = self.used(said) {
-                    session.charged = session.charged.max(charged);
-                    let counts = session.state.spent;
-                    let least = if is_told && is_unchanged { session.charged } else { counts };
-                    session.state.spent = spent.max(least);
-                }
-            }
+            SessionFate::Served(said) => self.note_served(&mut session, said),
             SessionFate::Over => {}
             SessionFate::Below => {
                 if is_shown {
@@ -56,18 +47,7 @@ impl SessionPurchase {
                 self.course.decide(Todo::Nothing, fail(Reason::PaymentRefused, ASK_AGAIN));
             }
             SessionFate::Exhausted | SessionFate::Doubted => {
-                // Who calls a voucher used up knows its channel.
-                if fate == SessionFate::Exhausted && session.is_opening() && session.is_late(now) {
-                    session.funded();
-                }
-                // It takes two more of it.
-                if fate == SessionFate::Doubted {
-                    session.doubts = 0;
-                }
-                // Of a deposit that did not arrive nothing can be used.
-                if is_shown && (!session.leans() || self.has_turned) {
-                    session.state = session.state.exhausted();
-                }
+                self.note_used_up(&mut session, fate, now);
                 stays_used = true;
             }
             SessionFate::Held => {
@@ -85,26 +65,17 @@ impl SessionPurchase {
                 return Ok(true);
             }
             SessionFate::Gone | SessionFate::Short => {
-                if session.is_opening() && session.is_late(now) {
-                    // The deposit can arrive no more. If it has, its channel stays listed.
-                    let left = budget.sent.kept_at(&left_key(&key));
-                    if left.is_none_or(|at| now >= at.plus(LEFT_SECS)) {
-                        session.using = None;
-                        budget.sent.let_go(&key);
-                        session.leave(budget, now)?;
-                        return Ok(true);
-                    }
-                } else {
-                    // What it has served since says otherwise.
-                    let is_unchanged = session.state == planned.session.state;
-                    if fate == SessionFate::Gone && is_unchanged {
-                        session.gone = Some(now);
-                    }
-                    if fate == SessionFate::Short && is_voucher && is_shown {
-                        session.note_short(now);
-                    }
-                    self.note_refusal(&mut session, fate, now);
-                    session.let_go_of_late(now);
+                // The deposit can arrive no more. If it has, its channel stays listed.
+                let left = budget.sent.kept_at(&left_key(&key));
+                let is_over = session.is_opening() && session.is_late(now);
+                if is_over && left.is_none_or(|at| now >= at.plus(LEFT_SECS)) {
+                    session.using = None;
+                    budget.sent.let_go(&key);
+                    session.leave(budget, now)?;
+                    return Ok(true);
+                }
+                if !is_over {
+                    self.note_unknown(&mut session, fate, now);
                 }
             }
         }
@@ -118,6 +89,52 @@ impl SessionPurchase {
             self.tell(&session);
         }
         Ok(true)
+    }
+
+    /// Notes what was used of the voucher that was answered.
+    fn note_served(&self, session: &mut KeptSession, said: Option<Amount>) {
+        let Some(planned) = &self.planned else { return };
+        let is_unchanged = session.state == planned.session.state;
+        session.served(planned.session.voucher(), planned.session.pending.as_ref());
+        if let Some(Used { spent, charged, is_told }) = self.used(said) {
+            session.charged = session.charged.max(charged);
+            let counts = session.state.spent;
+            let least = if is_told && is_unchanged { session.charged } else { counts };
+            session.state.spent = spent.max(least);
+        }
+    }
+
+    /// Notes that the voucher is used up, as the payee says or as it may be.
+    fn note_used_up(&self, session: &mut KeptSession, fate: SessionFate, now: UnixTime) {
+        // Who calls a voucher used up knows its channel.
+        if fate == SessionFate::Exhausted && session.is_opening() && session.is_late(now) {
+            session.funded();
+        }
+        // It takes two more of it.
+        if fate == SessionFate::Doubted {
+            session.doubts = 0;
+        }
+        // Of a deposit that did not arrive nothing can be used.
+        if self.is_shown(session) && (!session.leans() || self.has_turned) {
+            session.state = session.state.exhausted();
+        }
+    }
+
+    /// Notes that the payee knows no such channel, or calls its deposit too small, while the deposit
+    /// may still arrive or has arrived.
+    fn note_unknown(&self, session: &mut KeptSession, fate: SessionFate, now: UnixTime) {
+        let Some(planned) = &self.planned else { return };
+        // What it has served since says otherwise.
+        let is_unchanged = session.state == planned.session.state;
+        if fate == SessionFate::Gone && is_unchanged {
+            session.gone = Some(now);
+        }
+        let is_voucher = matches!(planned.act, Act::Voucher(_));
+        if fate == SessionFate::Short && is_voucher && self.is_shown(session) {
+            session.note_short(now);
+        }
+        self.note_refusal(session, fate, now);
+        session.let_go_of_late(now);
     }
 
     /// Whether this voucher is still the one that is shown, and it was this one that had the answer.

@@ -37,47 +37,15 @@ impl SessionPurchase {
             return self.plan_close(budget, session, part, now);
         }
         if self.leaves {
-            let left = budget.sent.kept_at(&left_key(&fresh.key()));
-            let is_again = left.is_some_and(|at| now < at.plus(LEFT_SECS));
-            if is_again {
-                let message = "the payee closes one channel after another; look at the chain whether the rest of the one before has come back, and forget that one";
-                self.note(budget, SessionFate::Over, now)?;
-                self.course.decide(Todo::Nothing, fail(Reason::PaymentRefused, message));
-                return Ok(true);
-            }
-            return self.plan_close(budget, session, None, now);
+            return self.plan_leave(budget, session, &fresh, now);
         }
-        let mut price = (asked.price(), asked.terms.min_delta);
         let kept = session.clone();
-        if let Some(raise) = self.raise {
-            match raise.of(&session)? {
-                // A payee that says nothing waits once all that was signed has come.
-                Some(more) if raise.required.is_some() || more >= asked.terms.min_delta => {
-                    price = (more, Amount::ZERO);
-                }
-                Some(_) | None => {
-                    self.course.decide(Todo::Nothing, ChannelNext::Return(None));
-                    return Ok(false);
-                }
-            }
-            // What is left of the highest voucher is the stream's by now.
-            session.state = session.state.exhausted();
-        } else if self.is_used_up {
-            // Used up or not covered: the payee's next word tells which.
-            session.state = session.state.exhausted();
-        }
-        let seen = match (self.left, self.tries_voucher) {
-            (Some(left), _) => self.shown_again(left, &session, asked.price(), now)?,
-            (None, true) => {
-                let mut opened = session.clone();
-                opened.funded();
-                opened.paid_by(price, &self.course.id, now)
-            }
-            (None, false) => session.paid_by(price, &self.course.id, now),
+        let Some(step) = self.step(&asked, &mut session)? else {
+            self.course.decide(Todo::Nothing, ChannelNext::Return(None));
+            return Ok(false);
         };
+        let by = self.next_move(&asked, &session, step, now)?;
         session = kept.clone();
-        let overflow = || error(Reason::PolicyAmount, "the amounts leave what a voucher can say");
-        let by = seen.ok_or_else(overflow)?;
         // What is shown again is all that a request tries once its voucher was refused.
         if self.has_turned && !matches!(by, SessionMove::Wait | SessionMove::Reuse(_)) {
             return Err(error(Reason::PaymentRefused, ASK_AGAIN));
@@ -96,22 +64,7 @@ impl SessionPurchase {
             SessionMove::FundAgain => (funding(&session), None),
             SessionMove::Fund(least) => {
                 let opening = session.is_opening();
-                // One that its voucher is not covered by is sent again, or may have arrived: it is never
-                // replaced.
-                if opening && session.pending.is_some() {
-                    return Err(error(Reason::PaymentUnresolved, MAY_ARRIVE));
-                }
-                if opening {
-                    // Of a channel that never was, only the parties stay.
-                    session.parties = fresh.parties;
-                    (session.state, session.charged) = (fresh.state, fresh.charged);
-                    (session.proven, session.unproven) = (fresh.proven, fresh.unproven);
-                    session.signature = String::new();
-                    session.others.clear();
-                } else if session.is_topped_up_later(now) {
-                    let message = "the payee says that it knows no such channel, or no such deposit: look at the chain, and forget the channel if its deposit is gone";
-                    return Err(error(Reason::ReceiptMismatch, message));
-                }
+                make_fundable(&mut session, fresh, now)?;
                 let deposit = self.count(budget, &asked, least, now)?;
                 match asked.sender {
                     Sender::Payee => unsigned = Some(deposit),
@@ -134,17 +87,31 @@ impl SessionPurchase {
             false => session.clone(),
         };
         budget.sent.keep(&row.key(), &row.to_text(), now)?;
+        let before = session.state.cumulative;
+        let sends_deposit = matches!(by, SessionMove::Fund(_));
+        let planned = Planned { session, before, act, unsigned, sends_deposit };
+        self.pay_by(budget, planned, &asked, sign, now)
+    }
+
+    /// Asks the wallet to sign what is planned, or to send its deposit; sends what needs neither.
+    fn pay_by(
+        &mut self,
+        budget: &mut Budget,
+        mut planned: Planned,
+        asked: &ChallengedSession,
+        sign: Option<Amount>,
+        now: UnixTime,
+    ) -> Result<bool, ClientError> {
+        let Planned { session, unsigned, sends_deposit, .. } = &mut planned;
         let deposit = unsigned
             .as_ref()
-            .map(|it| Box::new(sign::deposit(&asked.offer.asset, &session, it, asked.dialect)));
-        let voucher = sign.map(|amount| Box::new(sign::voucher(&session, amount)));
-        let sends_deposit = matches!(by, SessionMove::Fund(_));
-        let before = session.state.cumulative;
+            .map(|it| Box::new(sign::deposit(&asked.offer.asset, session, it, asked.dialect)));
+        let voucher = sign.map(|amount| Box::new(sign::voucher(session, amount)));
         if let Some(amount) = sign {
             session.raise(amount);
         }
-        let is_signed = deposit.is_none() && voucher.is_none();
-        self.planned = Some(Planned { session, before, act, unsigned, sends_deposit });
+        let (is_signed, sends_deposit) = (deposit.is_none() && voucher.is_none(), *sends_deposit);
+        self.planned = Some(planned);
         if is_signed && !sends_deposit {
             return self.keep(budget, now);
         }
@@ -154,6 +121,70 @@ impl SessionPurchase {
         };
         self.course.decide(Todo::Nothing, next);
         Ok(true)
+    }
+
+    /// Closes a channel whose payee wants no vouchers of it any more: one in a request.
+    fn plan_leave(
+        &mut self,
+        budget: &mut Budget,
+        session: KeptSession,
+        fresh: &KeptSession,
+        now: UnixTime,
+    ) -> Result<bool, ClientError> {
+        let left = budget.sent.kept_at(&left_key(&fresh.key()));
+        let is_again = left.is_some_and(|at| now < at.plus(LEFT_SECS));
+        if is_again {
+            let message = "the payee closes one channel after another; look at the chain whether the rest of the one before has come back, and forget that one";
+            self.note(budget, SessionFate::Over, now)?;
+            self.course.decide(Todo::Nothing, fail(Reason::PaymentRefused, message));
+            return Ok(true);
+        }
+        self.plan_close(budget, session, None, now)
+    }
+
+    /// The price, and the least by which a voucher has to rise; `None` for a raise that asks for
+    /// nothing more. What its highest voucher has no room for any more is taken off the session.
+    fn step(
+        &self,
+        asked: &ChallengedSession,
+        session: &mut KeptSession,
+    ) -> Result<Option<[Amount; 2]>, ClientError> {
+        let mut step = [asked.price(), asked.terms.min_delta];
+        if let Some(raise) = self.raise {
+            match raise.of(session)? {
+                // A payee that says nothing waits once all that was signed has come.
+                Some(more) if raise.required.is_some() || more >= asked.terms.min_delta => {
+                    step = [more, Amount::ZERO];
+                }
+                Some(_) | None => return Ok(None),
+            }
+        }
+        // What is left of the highest voucher is the stream's by now; or it is used up or not covered,
+        // and the payee's next word tells which.
+        if self.raise.is_some() || self.is_used_up {
+            session.state = session.state.exhausted();
+        }
+        Ok(Some(step))
+    }
+
+    /// The move that pays for this step.
+    fn next_move(
+        &self,
+        asked: &ChallengedSession,
+        session: &KeptSession,
+        [price, least]: [Amount; 2],
+        now: UnixTime,
+    ) -> Result<SessionMove, ClientError> {
+        let by = match (self.left, self.tries_voucher) {
+            (Some(left), _) => self.shown_again(left, session, asked.price(), now)?,
+            (None, true) => {
+                let mut opened = session.clone();
+                opened.funded();
+                opened.paid_by(price, least, &self.course.id, now)
+            }
+            (None, false) => session.paid_by(price, least, &self.course.id, now),
+        };
+        by.ok_or_else(overflow)
     }
 
     /// Shows the voucher that has left for this purchase before; one that has room for another price,
@@ -185,8 +216,8 @@ impl SessionPurchase {
         least: Amount,
         now: UnixTime,
     ) -> Result<Deposit, ClientError> {
-        let least = (asked.terms.suggested_deposit, least);
-        let amount = self.course.hold(budget, &asked.offer, least, now)?;
+        let suggested = asked.terms.suggested_deposit;
+        let amount = self.course.hold(budget, &asked.offer, suggested, least, now)?;
         let valid_before = now.plus(asked.offer.max_timeout_secs);
         let (salt, id) = (self.course.salt, self.course.id.clone());
         Ok(Deposit { amount, salt, valid_before, id })
@@ -233,6 +264,36 @@ impl SessionPurchase {
         self.planned = Some(Planned { session, before, act, unsigned, sends_deposit: false });
         self.keep(budget, now)
     }
+}
+
+fn overflow() -> ClientError {
+    error(Reason::PolicyAmount, "the amounts leave what a voucher can say")
+}
+
+/// Makes a session ready for one more deposit; `fresh` is the same that never was.
+fn make_fundable(
+    session: &mut KeptSession,
+    fresh: KeptSession,
+    now: UnixTime,
+) -> Result<(), ClientError> {
+    let opening = session.is_opening();
+    // One that its voucher is not covered by is sent again, or may have arrived: it is never
+    // replaced.
+    if opening && session.pending.is_some() {
+        return Err(error(Reason::PaymentUnresolved, MAY_ARRIVE));
+    }
+    if opening {
+        // Of a channel that never was, only the parties stay.
+        session.parties = fresh.parties;
+        (session.state, session.charged) = (fresh.state, fresh.charged);
+        (session.proven, session.unproven) = (fresh.proven, fresh.unproven);
+        session.signature = String::new();
+        session.others.clear();
+    } else if session.is_topped_up_later(now) {
+        let message = "the payee says that it knows no such channel, or no such deposit: look at the chain, and forget the channel if its deposit is gone";
+        return Err(error(Reason::ReceiptMismatch, message));
+    }
+    Ok(())
 }
 
 /// The act that sends the deposit that is on its way.
