@@ -51,7 +51,7 @@ impl Entry {
                 }
                 begun
             }
-            State::RefundDue { refunding: None, .. } => {
+            State::RefundDue { .. } => {
                 // A debt may arise anew from a row that the restore brought back.
                 if self.created.secs() < known_since {
                     return Err(Undecided::RefundRestored);
