@@ -222,7 +222,7 @@ async function refuseWrong(
 }
 
 /** What only Cloudflare carries out. Elsewhere the client's host would be what is asked, whoever has written it. */
-function needsCloudflare(said: Readonly<Record<string, string>>): string[] {
+function needsCloudflare(said: Readonly<Record<string, unknown>>): string[] {
   return [
     ...(said['LEDGER_JURISDICTION'] === undefined ? [] : ['LEDGER_JURISDICTION']),
     ...(said['ORIGIN_HOST'] === 'client' ? ['ORIGIN_HOST = "client"'] : []),
