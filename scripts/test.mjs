@@ -59,7 +59,7 @@ const OF_DRILLS = ['mutants', 'config-table', 'panic', 'panic-recovery'];
 /** How long files took when they were last timed, seconds. */
 const TIMES = join(root, 'tests', 'times.json');
 /** What takes as long is deep, seconds, unless its suite always runs it. */
-const DEEP_SECS = 20;
+const DEEP_SECS = 12;
 /** @type {Record<string, number>} */
 const measured = existsSync(TIMES) ? JSON.parse(readFileSync(TIMES, 'utf8')) : {};
 /** @type {Record<string, number>} */
@@ -74,6 +74,21 @@ const FUZZ_SECS = 60;
 const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
 /** The behaviours where defects are planted. */
 const DEFECTS = ['test', '--locked', '-p', 'farebox', '--test', 'behaviour', '--features', 'planted', '--target-dir', 'target'];
+/** Behaviours that play everything that may happen, or many thousand histories of it, where shorter ones stand beside them. */
+const DEEP_BEHAVIOURS = [
+  'channel_payer::walk::no_history_of_a_payer_by_channel_breaks_a_rule',
+  'compute::life::histories::ten_thousand_histories_break_no_rule',
+  'ledger::arrivals::no_order_of_transactions_is_delivered_unpaid_or_paid_and_forgotten',
+  'ledger::explore::no_interleaving_of_a_request_paid_after_serving_breaks_a_rule',
+  'ledger::lookups::a_look_writes_nothing_and_what_is_not_known_is_told_so_whatever_else_the_payer_owes',
+  'ledger::traces::no_history_of_a_prepaid_request_breaks_a_rule',
+  'ledger::traces::no_history_without_a_chain_breaks_a_rule',
+  'skills::life::ten_thousand_histories_break_no_rule',
+  'treasury::links::claims::one_authorization_pays_one_link_in_every_order_of_two_organizations',
+  'treasury::random::ten_thousand_histories_break_no_rule',
+];
+/** The seeded histories of the ledger that run without `--all`, of ten thousand. */
+const FEW_HISTORIES = '1000';
 /** They run for less than it takes to optimise them, and have larger frames so. */
 const UNOPTIMISED = { ...process.env, CARGO_PROFILE_TEST_OPT_LEVEL: '0', RUST_MIN_STACK: String(2 ** 27) };
 /** The crates without the edges. */
@@ -151,7 +166,7 @@ const suites = {
   pkg: {
     before: whole,
     folders: ['tests/pkg'],
-    always: ['serve', 'resume', 'session-gate'].map((name) => asTest(`tests/pkg/${name}`)),
+    always: ['serve', 'resume', 'session-gate', 'channels', 'mcp', 'market'].map((name) => asTest(`tests/pkg/${name}`)),
     // They install much from the registries, or kill for minutes.
     deep: ['create-run', 'examples-more', 'serve-kills'].map((name) => asTest(`tests/pkg/${name}`)),
     waiting: ['tests/pkg/faults.test.ts'],
@@ -164,6 +179,7 @@ const suites = {
       await whole();
     },
     folders: ['tests/treasury'],
+    always: ['tests/treasury/acceptance.test.ts'],
     deep: ['fuzz', 'crowd', 'killed', 'demo', 'panic'].map((name) => asTest(`tests/treasury/${name}`)),
     waiting: ['tests/treasury/killed.test.ts', 'tests/treasury/panic.test.ts'],
   },
@@ -296,7 +312,7 @@ async function compileCore() {
 /** They have no deadlines, so whatever has goes first. */
 async function core() {
   const aside = { aside: true };
-  const output = await run('test:core', 'cargo', ['test', '--locked', ...HOST_TESTS, '--', '--show-output'], aside);
+  const output = await runBehaviours(aside);
   await run('test:core: example', 'cargo', ['run', '--locked', ...EXAMPLE], aside);
   // With what the example is compiled with: no features of tests, with which examples that must not compile would.
   const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '--profile', 'dev', ...LIBRARIES, '--doc'], aside);
@@ -316,6 +332,23 @@ async function core() {
     `${output}${examples}`,
     /^ +Doc-tests|^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/,
   );
+}
+
+/**
+ * Runs all tests of Rust but the doctests: without `--all` not those that are deep.
+ *
+ * @param {import('./steps.mjs').Options} options
+ */
+async function runBehaviours(options) {
+  const words = ['test', '--locked', ...HOST_TESTS, '--', '--show-output'];
+  if (isAll) return run('test:core', 'cargo', words, options);
+  const env = { ...process.env, FAREBOX_HISTORIES: process.env.FAREBOX_HISTORIES ?? FEW_HISTORIES };
+  const skipped = DEEP_BEHAVIOURS.flatMap((name) => ['--skip', name]);
+  const output = await run('test:core', 'cargo', [...words, '--exact', ...skipped], { ...options, env });
+  const left = [...output.matchAll(/(\d+) filtered out/g)].reduce((sum, [, count]) => sum + Number(count), 0);
+  if (left !== DEEP_BEHAVIOURS.length)
+    throw new StepFailed(`${left} of ${DEEP_BEHAVIOURS.length} deep behaviours were found: correct their list`);
+  return output;
 }
 
 /** Each test that plants a defect: what the behaviours have in the copy, and not in the code that ships. */

@@ -121,7 +121,8 @@ fn the_payer_signs_what_a_stock_client_signs_if_its_policy_says_so() {
         assert_eq!(hex::encode_prefixed(&prepared.digest()), text(typed, "digest"));
         let ours = TypedData::from_json(&prepared.typed_data()).unwrap();
         assert_eq!(ours.digest(), prepared.digest());
-        let PaymentField { name, value } = prepared.header(text(typed, "signature"), &challenge, None);
+        let PaymentField { name, value } =
+            prepared.header(text(typed, "signature"), &challenge, None);
         assert_eq!(name, "PAYMENT-SIGNATURE");
         let message = json::parse(&base64::decode(&value).unwrap()).unwrap();
         assert_eq!(message["payload"], case["paymentPayload"]["payload"]);

@@ -51,8 +51,6 @@ mod payment;
 mod proposal;
 mod state;
 
-pub use self::again::AnsweredTerms;
-
 /// Maximum fresh challenges to request in place of expired ones.
 const MAX_FRESH: u8 = 2;
 /// Seconds after which what waited for a person is counted anew before it is signed.
@@ -100,6 +98,17 @@ pub enum Next {
     },
     /// Report this error.
     Fail(ClientError),
+}
+
+/// A 402 that was answered before.
+#[derive(Clone, Copy, Debug)]
+pub struct AnsweredTerms<'a> {
+    /// Its fields.
+    pub headers: &'a Headers,
+    /// Its body.
+    pub body: &'a [u8],
+    /// The time at which it came.
+    pub at: UnixTime,
 }
 
 /// A server's answer, and when it came.

@@ -11,7 +11,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::state::{Allowance, ExchangeState, Going, Paid, Redelivery, Renewal};
-use super::{Exchange, Next, ReceivedResponse};
+use super::{AnsweredTerms, Exchange, Next, ReceivedResponse};
 use crate::client::allowance::{AllowanceReading, SignedAllowance};
 use crate::client::challenge::Challenge;
 use crate::client::error::{ClientError, Reason};
@@ -19,7 +19,6 @@ use crate::client::offer::{Offer, Way};
 use crate::client::policy::Policy;
 use crate::client::prepare::Prepared;
 use crate::client::purchase::{Earlier, Slot};
-use farebox_base::http::Headers;
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::keccak::{keccak256, keccak256_parts};
@@ -28,17 +27,6 @@ use farebox_evm::keccak::{keccak256, keccak256_parts};
 const MAX_EARLIER: usize = 16;
 /// Seconds by which clocks differ: what was prepared later than that is of a clock that ran ahead.
 const CLOCKS_DIFFER_SECS: u64 = 60;
-
-/// A 402 that was answered before.
-#[derive(Clone, Copy, Debug)]
-pub struct AnsweredTerms<'a> {
-    /// Its fields.
-    pub headers: &'a Headers,
-    /// Its body.
-    pub body: &'a [u8],
-    /// The time at which it came.
-    pub at: UnixTime,
-}
 
 impl Exchange {
     /// The earlier authorizations of the purchase with the same nonce.
