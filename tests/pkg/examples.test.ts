@@ -54,6 +54,40 @@ test('static: files behind the gate', (context) =>
     );
   }));
 
+test('static-serve: a server of files behind the gate, on any machine', (context) =>
+  examples.play(context, 'static-serve', async (played) => {
+    await soldOnce(played, { path: '/articles/rain', route: '/articles/*', payee: NOBODY, token: served(played.folder) });
+    // The list of pages is free, and no other name of a page gives it away.
+    assert.match(await (await fetch(`${played.gate}/`)).text(), /Rain until Thursday<\/a>, one cent/);
+    const others = ['/articles/rain.html', '/articles/rain/', '/ARTICLES/rain', '/articl%65s/rain', '//articles/rain', '/articles%2Frain'];
+    const answers = await Promise.all(others.map((path) => fetch(`${played.gate}${path}`, { redirect: 'manual' })));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [402, 402, 400, 400, 400, 400],
+    );
+  }));
+
+test('pricing: a Worker beside the gate names the price of each request', (context) =>
+  examples.play(context, 'pricing', async (played) => {
+    const { gate, folder } = played;
+    await soldOnce(played, { path: '/rainfall?days=3', route: '/rainfall', payee: DEAD, token: developed(folder), price: 30_000n });
+    const asked = async (query: string): Promise<readonly [number, string | undefined]> => {
+      const answer = await fetch(`${gate}/rainfall${query}`);
+      const { accepts } = (answer.status === 402 ? await answer.json() : {}) as { accepts?: { maxAmountRequired: string }[] };
+      return [answer.status, accepts?.[0]?.maxAmountRequired];
+    };
+    // What the shop refuses is free, and says so.
+    assert.deepEqual(await Promise.all(['', '?days=30', '?days=31', '?days=2&days=30', '?days=0'].map(asked)), [
+      [402, '10000'],
+      [402, '300000'],
+      [400, undefined],
+      [402, '20000'],
+      [400, undefined],
+    ]);
+    // Neither its prices nor what it sells has another address.
+    assert.equal((await fetch(`${gate}/price`, { method: 'POST' })).status, 404);
+  }));
+
 test('mcp-server: a tool behind the gate, and one that is free', (context) =>
   examples.play(context, 'mcp-server', (played) =>
     soldOnce(played, { path: '/tools/forecast', method: 'POST', payee: NOBODY, token: served(played.folder) }),

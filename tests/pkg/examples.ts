@@ -16,7 +16,7 @@ import { USDC } from '../../demo/chain.mjs';
 import { freePort } from '../../demo/server.mjs';
 import { type Child, startProcess } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/steps.mjs';
-import { packPackage, started, type Tarball, temporaryFolder } from './tarball.ts';
+import { assertNoRust, packPackage, started, type Tarball, temporaryFolder } from './tarball.ts';
 
 /** Who is paid with local money where no address is named: an account of anvil's phrase. */
 export const NOBODY = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8';
@@ -36,8 +36,8 @@ const BLOCK_MS = 180_000;
 /** What a terminal shows in colour. */
 const COLOUR = /\u001b\[[\d;]*m/g;
 
-/** A terminal of a README. */
-interface Block {
+/** A terminal of a document. */
+export interface Block {
   readonly commands: string;
   readonly prints: string | undefined;
 }
@@ -77,14 +77,16 @@ export async function prepareExamples(shared: readonly string[]): Promise<Exampl
   await started('npm', ['install', tarballs['farebox']!.path, ...names], base, env);
   return {
     async play(context, name, check) {
+      assertNoRust(env);
       const at = join(folder.path, name);
       cpSync(join(root, 'examples', name), at, { recursive: true, filter: isOwn });
       // Node's own copy takes ten times as long, and links less than any.
       await started('cp', [process.platform === 'linux' ? '-al' : '-a', join(base, 'node_modules'), at], folder.path);
       await movePorts(at);
-      const shell = new Shell(context, at, env, tarballs);
+      const shell = new Shell(context, env);
       try {
-        for (const block of blocksOf(join(at, 'README.md'))) await shell.run(block);
+        for (const { commands, prints } of blocksOfReadme(join(at, 'README.md')))
+          await shell.run({ commands: installing(commands, at, tarballs), prints }, at);
         await shell.last();
         await check(playedIn(at, shell.wrote));
         shell.assertNoneFailed();
@@ -97,13 +99,20 @@ export async function prepareExamples(shared: readonly string[]): Promise<Exampl
   };
 }
 
+/** What npm would publish, in the place of what it has. */
+function installing(commands: string, at: string, tarballs: Readonly<Record<string, Tarball>>): string {
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8'));
+  const paths = Object.keys({ ...dependencies, ...devDependencies }).flatMap((name) => tarballs[name]?.path ?? []);
+  return commands.replace(/^npm install$/m, `npm install ${paths.join(' ')}`);
+}
+
 /** Removes a folder, for which nobody waits: tens of thousands of files take a busy disk a minute. */
-function removed(path: string): void {
+export function removed(path: string): void {
   spawn('rm', ['-rf', path], { detached: true, stdio: 'ignore' }).unref();
 }
 
 /** A PATH with Node, Python and the system and without Rust, a home of its own, and the caches of the real one. */
-function environment(home: string): NodeJS.ProcessEnv {
+export function environment(home: string): NodeJS.ProcessEnv {
   // What npm tells its scripts is about this project, not about an example; and no key of anybody's is needed.
   const own = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_TEST_CONTEXT$|FAREBOX_PRIVATE_KEY$)/i.test(name)),
@@ -138,20 +147,25 @@ export function filesOf(at: string): readonly string[] {
 /** Gives an example ports that are free, in all of its files. */
 async function movePorts(at: string): Promise<void> {
   const ports = new Map<string, string>();
-  for (const path of filesOf(at)) {
-    const text = LISTENING.reduce((before, [from, to]) => before.replace(from, to), readFileSync(path, 'utf8'));
-    for (const [port] of text.matchAll(PORTS)) if (!ports.has(port)) ports.set(port, String(await freePort()));
-    writeFileSync(
-      path,
-      text.replace(PORTS, (port) => ports.get(port)!),
-    );
-  }
+  for (const path of filesOf(at)) writeFileSync(path, await onFreePorts(readFileSync(path, 'utf8'), ports));
 }
 
-function blocksOf(readme: string): readonly Block[] {
+/** A text with ports that are free, which `ports` remembers. */
+export async function onFreePorts(text: string, ports: Map<string, string>): Promise<string> {
+  const told = LISTENING.reduce((before, [from, to]) => before.replace(from, to), text);
+  for (const [port] of told.matchAll(PORTS)) if (!ports.has(port)) ports.set(port, String(await freePort()));
+  return told.replace(PORTS, (port) => ports.get(port)!);
+}
+
+function blocksOfReadme(readme: string): readonly Block[] {
   const text = readFileSync(readme, 'utf8');
   assert.ok(text.split('\n').length <= 41, `${readme} has more than 40 lines`);
-  const blocks = [...text.matchAll(/^```sh\n(.*?)^```\n(?:\n*(?:[^\n`]+\n)?\n*```text\n(.*?)^```)?/gms)];
+  return blocksOf(text);
+}
+
+/** The blocks that a reader types, each with what is said to be printed. */
+export function blocksOf(text: string): readonly Block[] {
+  const blocks = [...text.matchAll(/^ *```sh\n(.*?)^ *```\n(?:\n*(?:[^\n`]+\n)?\n*```text\n(.*?)^```)?/gms)];
   return blocks.map(([, commands = '', prints]) => ({ commands, prints }));
 }
 
@@ -164,22 +178,29 @@ const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\
 
 export interface Sale {
   readonly path: string;
+  /** The route that has the price, if it is of more than that path. */
+  readonly route?: string;
   readonly method?: string;
   readonly payee: string;
   /** The operator's. */
   readonly token: string;
+  /** In atomic units, if it is no cent. */
+  readonly price?: bigint;
 }
 
 /** One payment on the chain, one in the gate's books, and nothing for who does not pay. */
-export async function soldOnce({ gate, paidTo }: Played, { path, method = 'GET', payee, token }: Sale): Promise<void> {
-  assert.deepEqual(await paidTo(payee), [CENT]);
+export async function soldOnce(
+  { gate, paidTo }: Played,
+  { path, route: sold = path, method = 'GET', payee, token, price = CENT }: Sale,
+): Promise<void> {
+  assert.deepEqual(await paidTo(payee), [price]);
   const unpaid = await fetch(`${gate}${path}`, { method });
   assert.deepEqual([unpaid.status, unpaid.headers.has('payment-required')], [402, true]);
   const books = await fetch(`${gate}/_farebox/payments`, { headers: { authorization: `Bearer ${token}` } });
   const { items } = (await books.json()) as { items: { state: string; route: string; amount: string }[] };
   assert.deepEqual(
     items.map(({ state, route, amount }) => [state, route, amount]),
-    [['delivered', path, String(CENT)]],
+    [['delivered', sold, String(price)]],
   );
 }
 
@@ -190,7 +211,7 @@ export const served = (folder: string): string =>
 export const developed = (folder: string): string =>
   /^OPERATOR_TOKEN=(.*)$/m.exec(readFileSync(join(folder, '.dev.vars'), 'utf8'))?.[1] ?? '';
 
-interface Running {
+export interface Running {
   readonly commands: string;
   readonly child: Child;
   wrote: string;
@@ -198,26 +219,22 @@ interface Running {
 }
 
 /** The terminals of one reader. */
-class Shell {
+export class Shell {
   readonly #running: Running[] = [];
   readonly #context: TestContext;
-  readonly #at: string;
   readonly #env: NodeJS.ProcessEnv;
-  readonly #tarballs: Readonly<Record<string, Tarball>>;
 
-  constructor(context: TestContext, at: string, env: NodeJS.ProcessEnv, tarballs: Readonly<Record<string, Tarball>>) {
+  constructor(context: TestContext, env: NodeJS.ProcessEnv) {
     this.#context = context;
-    this.#at = at;
     this.#env = env;
-    this.#tarballs = tarballs;
   }
 
   get wrote(): readonly string[] {
     return this.#running.map(({ wrote }) => wrote);
   }
 
-  /** Runs a block until it has printed what the README says, or else to its end. */
-  async run({ commands, prints }: Block): Promise<void> {
+  /** Runs a block until it has printed what the document says, or else to its end. */
+  async run({ commands, prints }: Block, at: string): Promise<Running> {
     const began = Date.now();
     const pattern = prints === undefined ? undefined : patternOf(prints);
     const running = await new Promise<Running>((resolve) => {
@@ -225,7 +242,7 @@ class Shell {
         started.wrote += part.replace(COLOUR, '');
         if (pattern?.test(started.wrote)) resolve(started);
       };
-      const child = startProcess('sh', ['-e', '-c', this.#installing(commands)], { cwd: this.#at, env: this.#env, show });
+      const child = startProcess('sh', ['-e', '-c', commands], { cwd: at, env: this.#env, show });
       const started: Running = { commands, child, wrote: '' };
       this.#running.push(started);
       const limit = setTimeout(() => resolve(started), BLOCK_MS);
@@ -238,7 +255,8 @@ class Shell {
     this.#context.diagnostic(`${((Date.now() - began) / 1000).toFixed(1)} s: ${commands.trim().replaceAll('\n', '; ')}`);
     this.assertNoneFailed();
     if (pattern !== undefined) assert.match(running.wrote, pattern, commands);
-    else assert.equal(running.code, 0, `${commands}goes on, and the README does not say what it prints:\n${running.wrote}`);
+    else assert.equal(running.code, 0, `${commands}goes on, and the document does not say what it prints:\n${running.wrote}`);
+    return running;
   }
 
   /** The end of the last block: it is no server. */
@@ -251,15 +269,14 @@ class Shell {
     for (const { commands, code, wrote } of this.#running) assert.equal(code ?? 0, 0, `${commands}ended with ${code}:\n${wrote}`);
   }
 
-  async end(): Promise<void> {
-    for (const { child } of [...this.#running].reverse()) await child.stop();
+  /** Ends one that goes on, as Ctrl-C does. */
+  async stop(running: Running): Promise<void> {
+    this.#running.splice(this.#running.indexOf(running), 1);
+    await running.child.stop();
   }
 
-  /** What npm would publish, in the place of what it has. */
-  #installing(commands: string): string {
-    const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(join(this.#at, 'package.json'), 'utf8'));
-    const paths = Object.keys({ ...dependencies, ...devDependencies }).flatMap((name) => this.#tarballs[name]?.path ?? []);
-    return commands.replace(/^npm install$/m, `npm install ${paths.join(' ')}`);
+  async end(): Promise<void> {
+    for (const { child } of [...this.#running].reverse()) await child.stop();
   }
 }
 

@@ -1,9 +1,10 @@
 // The package as npm would publish it, and projects that install it.
 
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 export interface Tarball {
@@ -75,6 +76,12 @@ export async function started(
     const { message, stdout = '', stderr = '' } = error as Error & { stdout?: string; stderr?: string };
     throw new Error(`${message}\n${stdout}\n${stderr}`);
   }
+}
+
+/** Asserts that nothing of Rust is found by its name there. */
+export function assertNoRust({ PATH = '' }: NodeJS.ProcessEnv): void {
+  for (const place of PATH.split(delimiter))
+    for (const name of ['cargo', 'rustc', 'rustup']) assert.throws(() => accessSync(join(place, name), constants.X_OK), name);
 }
 
 export interface Lines {
