@@ -205,9 +205,13 @@ const suites = {
   },
   browser: { before: whole, folders: ['tests/browser'], always: ['tests/browser/pay.test.ts'], deep: ['tests/browser/pages.test.ts'] },
   crash: {
-    before: gate,
+    before: async () => {
+      await gate();
+      // `farebox serve` is killed, too.
+      if (isAll) await whole();
+    },
     folders: ['tests/crash'],
-    deep: ['random', 'mpp-sessions', 'sessions'].map((name) => asTest(`tests/crash/${name}`)),
+    deep: ['random', 'serve', 'mpp-sessions', 'sessions'].map((name) => asTest(`tests/crash/${name}`)),
     // Eight payments have to be in their places before the first of them has ended.
     together: { atOnce: 4, timeoutMs: TIMEOUT_MS + moments * MOMENT_MS },
   },

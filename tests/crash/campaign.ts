@@ -159,8 +159,8 @@ export class Campaign {
 
   /** Rows by payment. */
   async rows(how: 'alive' | 'dead' = 'alive'): Promise<Map<string, Row>> {
-    const { rows, persist, gate } = this.world;
-    const found = await (how === 'alive' ? rows.read(persist, gate.pid) : rows.read(persist));
+    const { rows, gate } = this.world;
+    const found = await (how === 'alive' ? rows.read(gate.stored, gate.pid) : rows.read(gate.stored));
     // Each payment is for a target of its own.
     const byTarget = new Map(found.map((row) => [targetOf(row.url), row]));
     assert.equal(byTarget.size, found.length, 'a target has one row');
@@ -226,14 +226,12 @@ export class Campaign {
   }
 
   #strike(): void {
-    assert.ok(this.world.gate.pid > 0, 'nobody knows the pid of workerd: pgrep is missing');
-    process.kill(this.world.gate.pid, 'SIGKILL');
+    this.world.gate.kill();
     this.world.switchboard.watch = undefined;
   }
 
   async #autopsy(payments: readonly Payment[]): Promise<Map<string, Row>> {
-    const { pid } = this.world.gate;
-    await poll('the end of workerd', () => !isAlive(pid));
+    await poll('the end of workerd', () => !this.world.gate.isAlive());
     const rows = await this.rows('dead');
     const own = new Set(payments.map(({ id }) => id));
     return new Map([...rows].filter(([id]) => own.has(id)));
@@ -278,15 +276,6 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
     resolve = done;
   });
   return { promise, resolve };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function describe(payments: readonly Payment[]): string {

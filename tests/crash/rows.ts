@@ -28,7 +28,7 @@ export interface Row {
 
 export interface RowReader {
   /** All rows of all objects under a folder, with the process that writes them stopped meanwhile. */
-  read(persist: string, writer?: number): Promise<Row[]>;
+  read(folder: string, writer?: number): Promise<Row[]>;
   stop(): Promise<void>;
 }
 
@@ -55,10 +55,10 @@ export async function startRowReader(): Promise<RowReader> {
   };
 
   return {
-    async read(persist, writer) {
+    async read(stored, writer) {
       const copies: string[] = [];
       const ids = new Map<string, string>();
-      for (const file of databases(join(persist, 'do'))) ids.set(file, await (await fetch(`${origin}/new/${randomUUID()}`)).text());
+      for (const file of databases(stored)) ids.set(file, await (await fetch(`${origin}/new/${randomUUID()}`)).text());
       if (writer !== undefined) process.kill(writer, 'SIGSTOP');
       try {
         for (const [file, id] of ids) {

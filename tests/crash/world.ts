@@ -1,5 +1,6 @@
 // The real parts with a proxy in front of each, and a gate on a folder that outlives it.
 
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { encodeAbiParameters, keccak256, toHex } from 'viem';
 import { type Chain, NETWORK, startChain, USDC } from '../../demo/chain.mjs';
 import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { type Origin, startOrigin } from '../../demo/origin.mjs';
-import { type Gate, randomSecrets, startGate } from '../../scripts/miniflare.mjs';
+import { randomSecrets, startGate } from '../../scripts/miniflare.mjs';
 import type { PaymentRequired } from '../worker/support/payer.ts';
 import { EXPECTED } from './expected.ts';
 import type { Mode } from './points.ts';
@@ -29,10 +30,9 @@ export interface World {
   readonly chain: Chain;
   readonly facilitator: Facilitator;
   readonly origin: Origin;
-  readonly gate: Gate;
+  readonly gate: Killable;
   readonly switchboard: Switchboard;
   readonly rows: RowReader;
-  readonly persist: string;
   readonly operatorToken: string;
   /** What a mode asks for; for a stream it is the same. */
   readonly required: Record<Mode, PaymentRequired>;
@@ -41,7 +41,28 @@ export interface World {
   stop(): Promise<void>;
 }
 
-export async function startWorld(): Promise<World> {
+/** A gate that can be killed at any moment, on a folder that outlives it. */
+export interface Killable {
+  readonly url: string;
+  /** The process that writes the rows. */
+  readonly pid: number;
+  /** Folder of the objects' databases. */
+  readonly stored: string;
+  /** Ends all of it before the next step of this process. */
+  kill(): void;
+  isAlive(): boolean;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface GateOptions {
+  readonly vars: Readonly<Record<string, unknown>>;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly persist: string;
+}
+
+/** Starts the parts, and the gate among them: the built Worker by itself, unless another way is named. */
+export async function startWorld(gateOf: (options: GateOptions) => Promise<Killable> = startWorker): Promise<World> {
   const started: { stop(): Promise<void> }[] = [];
   const stop = async () => {
     for (const part of started.splice(0).reverse()) await part.stop();
@@ -85,15 +106,42 @@ export async function startWorld(): Promise<World> {
     const persist = mkdtempSync(join(tmpdir(), 'farebox-crash-'));
     keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
     const rows = keep(await startRowReader());
-    const gate = keep(await startGate({ build: process.env.FAREBOX_BUILD ?? 'build', vars, secrets, persist }));
+    const gate = keep(await gateOf({ vars, secrets, persist }));
     const required = { after: await termsOf(`${gate.url}/report/after/terms`), before: await termsOf(`${gate.url}/report/before/terms`) };
     const idle = async () => {
       for (const proxy of proxies) await proxy.idle();
     };
-    return { chain, facilitator, origin, gate, switchboard, rows, persist, operatorToken: secrets.OPERATOR_TOKEN, required, idle, stop };
+    return { chain, facilitator, origin, gate, switchboard, rows, operatorToken: secrets.OPERATOR_TOKEN, required, idle, stop };
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** The built Worker in a workerd of its own. */
+async function startWorker({ vars, secrets, persist }: GateOptions): Promise<Killable> {
+  const gate = await startGate({ build: process.env.FAREBOX_BUILD ?? 'build', vars, secrets, persist });
+  return {
+    url: gate.url,
+    stored: join(persist, 'do'),
+    get pid() {
+      return gate.pid;
+    },
+    kill() {
+      assert.ok(gate.pid > 0, 'nobody knows the pid of workerd: pgrep is missing');
+      process.kill(gate.pid, 'SIGKILL');
+    },
+    isAlive: () => lives(gate.pid),
+    restart: () => gate.restart(),
+    stop: () => gate.stop(),
+  };
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }
 

@@ -1,7 +1,7 @@
 // `farebox serve` under twenty kills with sales in flight: of the program or of its runtime, at moments that a seed chooses.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -11,7 +11,7 @@ import { resume } from '../../pkg/dist/resume.js';
 import { memoryStore } from '../../pkg/dist/store.js';
 import { eventually } from '../support/eventually.ts';
 import { randomOf } from './random.ts';
-import { type Served, type ServeWorld, startServeWorld } from './serve-world.ts';
+import { runtimeOf, type Served, type ServeWorld, startServeWorld } from './serve-world.ts';
 
 const KILLS = 20;
 const AT_ONCE = 4;
@@ -28,12 +28,6 @@ after(async () => {
   await world?.stop();
   await origin?.stop();
 });
-
-/** The runtime that reads the rows. */
-function runtimeOf(state: string): number {
-  const mark = readdirSync(state).find((name) => name.startsWith('served-by-')) ?? '';
-  return (JSON.parse(readFileSync(join(state, mark), 'utf8')) as { pid: number }).pid;
-}
 
 test(`twenty kills with sales in flight: each is charged once and delivered (seed ${SEED})`, { timeout: 600_000 }, async () => {
   const { chain, state, serving, auditOf } = world;
