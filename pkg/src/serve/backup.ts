@@ -8,6 +8,7 @@ import { markIn, type Owner } from './marks.js';
 import { KNOWN, refuseLost } from './rows.js';
 import { copyIn, HIDES, inCopy, NOTE, servedBy, takeState } from './state.js';
 import { stopped } from './stopped.js';
+import { syncAll, syncNames, writeWhole } from './whole.js';
 
 /** What stands in the folder of a gate that was put back: unix seconds of each time, the latest first. */
 const RESTORED = 'restored.json';
@@ -24,10 +25,11 @@ export function backUp(folder: string, target: string): void {
   if (served === undefined) {
     const state = takeState(from);
     try {
-      backUpOf(from, to, state.touch);
+      copyOf(from, to, state.touch);
     } finally {
       state.leave();
     }
+    finish(to);
     return;
   }
   // Another process is not stopped, whatever the mark says.
@@ -37,34 +39,48 @@ export function backUp(folder: string, target: string): void {
     );
   const mark = markIn(marksOf(from), 'copied-by', copiesAlready, () => {});
   try {
-    stopped(served.pid, (stillStands) => backUpOf(from, to, stillStands));
+    stopped(served.pid, (stillStands) => copyOf(from, to, stillStands));
   } finally {
     rmSync(mark, { force: true });
   }
-  if (servedBy(from)?.pid === served.pid) return;
-  rmSync(to, { recursive: true, force: true });
-  throw new Later('the runtime was started again meanwhile: call again');
+  orGone(to, () => {
+    if (servedBy(from)?.pid !== served.pid) throw new Later('the runtime was started again meanwhile: call again');
+  });
+  // Only now: requests do not wait for the disk of the copy.
+  finish(to);
 }
 
 /** Each of two would let the runtime go on while the other one copies. */
 const copiesAlready = ({ pid }: Owner, mark: string) =>
   new Later(`process ${pid} makes another backup: call again once it has ended; if it is another program, remove ${mark}`);
 
-/** Copies, and notes it last: what was cut short is no backup. */
-function backUpOf(from: string, to: string, isWhole: () => void = () => {}): void {
+/** Copies; what is not finished is no backup. */
+function copyOf(from: string, to: string, isWhole: () => void): void {
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
   // Made here, or refused: what is taken away below is nobody else's.
   mkdirSync(to, { mode: 0o700 });
-  try {
+  orGone(to, () => {
     // As the folder itself, which may stand in a repository.
     writeFileSync(join(to, HIDES), '*\n');
-    const inner = inCopy(to);
-    copy(from, inner);
+    copy(from, inCopy(to));
     isWhole();
-    note(inner);
+  });
+}
+
+/** Notes a copy once all of it is on the disk: a loss of power leaves a whole one, or none. */
+function finish(to: string): void {
+  orGone(to, () => {
+    syncAll(to);
+    note(inCopy(to));
+  });
+}
+
+/** Leaves nothing of work that fails: whoever is told to call again names the same folder. */
+function orGone(folder: string, work: () => void): void {
+  try {
+    work();
   } catch (error) {
-    // Whoever is told to call again names the same folder.
-    rmSync(to, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
     throw error;
   }
 }
@@ -83,13 +99,14 @@ export function restore(source: string, folder: string): void {
     mkdirSync(to, { recursive: true, mode: 0o700 });
     note(to);
     copy(from, to);
-    writeFileSync(join(to, RESTORED), `${JSON.stringify(times)}\n`, { mode: 0o600 });
+    writeWhole(join(to, RESTORED), `${JSON.stringify(times)}\n`);
+    syncAll(to);
   });
   rmSync(join(to, NOTE));
+  syncNames(to);
 }
 
-const note = (folder: string): void =>
-  writeFileSync(join(folder, NOTE), `${JSON.stringify({ at: new Date().toISOString() })}\n`, { mode: 0o600 });
+const note = (folder: string): void => writeWhole(join(folder, NOTE), `${JSON.stringify({ at: new Date().toISOString() })}\n`);
 
 const CLOCKS_DIFFER_MS = 60_000;
 
