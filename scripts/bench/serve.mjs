@@ -2,6 +2,7 @@
 //
 //   --rounds N    rounds [12]
 //   --json        the lines as JSON
+//   --write       puts them into docs/serve.md: on a machine that does nothing else
 //
 // All three stand in front of one origin, and ask one facilitator that answers at once. Each round measures all sides, and the one that goes first
 // changes. A ratio is the median of the quotients of the rounds, ours by theirs, with their range. `serve` keeps its rows on the disk.
@@ -21,6 +22,7 @@ import { Client, networkOf } from './load.mjs';
 import { FORGER, NETWORK, PAY_TO, termsOf, x402Payments } from './payments.mjs';
 import { Processor } from './processor.mjs';
 import { median, playRounds, quotients } from './rounds.mjs';
+import { PAGE, servedTable, withTable } from './served.mjs';
 import { startSide } from './sides.mjs';
 
 /**
@@ -130,11 +132,12 @@ async function perSecond(side, kind) {
 }
 
 await runMain(async () => {
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '12' }, json: { type: 'boolean', default: false } } });
+  const flag = /** @type {const} */ ({ type: 'boolean', default: false });
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '12' }, json: flag, write: flag } });
   try {
     const backend = await startBackend({ forger: FORGER, network: NETWORK });
     const [ours, bare, express] = await step('farebox serve, workerd and @x402/express', () => startAll(backend));
-    /** @type {object[]} */
+    /** @type {import('./served.mjs').Line[]} */
     const lines = [];
     for (const [kind, peers] of /** @type {const} */ ([
       ['free', [bare, express]],
@@ -161,15 +164,23 @@ await runMain(async () => {
       lines.push({ what: 'memory', unit: 'MB', ours: memory(ours), peer: peer.name, theirs: memory(peer) });
     if (values.json) console.log(lines.map((line) => JSON.stringify(line)).join('\n'));
     else print(lines);
+    if (values.write) {
+      const page = join(root, PAGE);
+      writeFileSync(page, withTable(readFileSync(page, 'utf8'), servedTable(lines, machine())));
+    }
     await backend.stop();
   } finally {
     await endAll();
   }
 });
 
-/** @param {any[]} lines */
+function machine() {
+  return `${cpus().length} × ${cpus()[0]?.model.trim()} (${arch()}), Node ${process.version}`;
+}
+
+/** @param {import('./served.mjs').Line[]} lines */
 function print(lines) {
-  console.log(`${cpus().length} × ${cpus()[0]?.model.trim()} (${arch()}), Node ${process.version}, ${elapsed()}`);
+  console.log(`${machine()}, ${elapsed()}`);
   for (const { what, unit, ours, peer, theirs, ratio } of lines) {
     const quotient = ratio === undefined ? '' : `  ${ratio.median.toFixed(2)}× (${ratio.least.toFixed(2)}–${ratio.greatest.toFixed(2)})`;
     console.log(

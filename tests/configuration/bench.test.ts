@@ -6,6 +6,7 @@ import { test } from 'node:test';
 
 import { chart } from '../../scripts/bench/chart.mjs';
 import { reportOf } from '../../scripts/bench/report.mjs';
+import { PAGE, servedTable, withTable } from '../../scripts/bench/served.mjs';
 
 const FOLDER = 'docs/bench';
 
@@ -30,4 +31,26 @@ test('a chart has a bar from 1× to each median, on a logarithmic axis, and text
   assert.ok(Math.abs(down - up) < 0.2, 'half and double are equally far');
   assert.ok(Math.abs(left + down - right) < 0.2, 'both bars meet at 1×');
   assert.ok(!drawn.includes('<peer>') && drawn.includes('a &lt;peer&gt; &amp; &quot;more&quot;'));
+});
+
+test('what one machine holds is a table in its own place, with a ratio for each peer', () => {
+  const lines = [
+    {
+      what: 'paid',
+      unit: 'requests/s',
+      ours: 1_234.4,
+      peer: '@x402/express',
+      theirs: 2_400,
+      ratio: { median: 0.514, least: 0.5, greatest: 0.6 },
+    },
+    { what: 'memory', unit: 'MB', ours: 215, peer: 'workerd', theirs: 58 },
+  ];
+  const table = servedTable(lines, 'a machine');
+  assert.ok(table.includes('| a paid request, requests/s | 1,234 | 2,400 by `@x402/express` | 0.51 (0.50–0.60) |\n'), table);
+  assert.ok(table.includes('| memory under load, MB | 215 | 58 by a bare `workerd` | 3.71 |\n'), table);
+  const page = readFileSync(PAGE, 'utf8');
+  const once = withTable(page, table);
+  assert.ok(once.includes(table) && once.includes('## What one machine holds') && once.includes('## To Cloudflare'));
+  assert.equal(withTable(once, 'another\n').length, once.length - table.length + 'another\n'.length);
+  assert.throws(() => withTable('no place', table));
 });
