@@ -71,7 +71,7 @@ fn asked() -> (World, Told, Value) {
 }
 
 #[test]
-pub fn a_bond_is_a_hundredth_and_some_dust_and_asked_for_once() {
+pub fn a_bond_is_a_hundredth_and_some_dust() {
     let (mut world, told, _) = asked();
     let units: u64 = told.text("amount_atomic").parse().unwrap();
     assert!((10_001..=10_999).contains(&units), "{units}");
@@ -89,11 +89,6 @@ pub fn a_bond_is_a_hundredth_and_some_dust_and_asked_for_once() {
     ] {
         assert_eq!(told.body[name], value, "{name}");
     }
-    assert_eq!(challenge(&mut world, "10.0.0.1", 1, "agent-1"), told);
-    // Whoever else asks learns nothing of it.
-    let other = challenge(&mut world, "10.0.0.2", 1, "agent-1");
-    assert_ne!(other.text("challenge_id"), told.text("challenge_id"));
-    assert_ne!(other.text("amount_atomic"), told.text("amount_atomic"));
     assert_eq!(challenge(&mut world, "10.0.0.1", 2, "agent-1").code().0, 404);
     let request = world.request(1, &json!({"passport_agent_id": "agent-2"}));
     let client = "10.0.0.1".to_owned();
@@ -102,6 +97,109 @@ pub fn a_bond_is_a_hundredth_and_some_dust_and_asked_for_once() {
     let Command::Challenge { client, request, .. } = first else { unreachable!() };
     let lost = Command::Challenge { client, request, evidence: Some(String::new()) };
     assert_eq!(world.told(lost).code(), (500, "SELLER_BOND_CHALLENGE_CREATE_FAILED"));
+}
+
+//
+#[test]
+pub fn an_open_challenge_is_told_again_to_who_proves_to_be_the_seller_alone() {
+    let (mut world, told, _) = asked();
+    // Nor to who shares the seller's network, and knows its agent.
+    for client in ["10.0.0.2", "10.0.0.1", "10.0.0.1"] {
+        let other = challenge(&mut world, client, 1, "agent-1");
+        assert_eq!(other.text("status"), "ok", "{client}");
+        assert_ne!(other.text("challenge_id"), told.text("challenge_id"), "{client}");
+        assert_ne!(other.text("amount_atomic"), told.text("amount_atomic"), "{client}");
+    }
+    world.open(1);
+    let own = challenge(&mut world, "10.0.0.1", 1, "agent-1");
+    assert_eq!(own.text("status"), "ok");
+    assert_eq!(challenge(&mut world, "10.0.0.1", 1, "agent-1"), own);
+}
+
+/// A transfer for a challenge, mined in this block: its hash, and its receipt.
+fn transferred(number: u8, told: &Told, block: u64) -> (String, Value) {
+    let hash = format!("0x{block:064x}");
+    let receipt = receipt(&wallet(number), &wallet(66), &told.text("amount_atomic"), block);
+    let receipt = receipt.to_string().replace(HASH, &hash);
+    (hash, serde_json::from_str(&receipt).unwrap())
+}
+
+/// Shows a transfer for a challenge.
+fn bind(world: &mut World, number: u8, agent: &str, told: &Told, block: u64) -> Told {
+    let (hash, receipt) = transferred(number, told, block);
+    let told = show(world, number, &proof(agent, told, &hash), &receipt);
+    if let Some(token) = told.body["seller_session_token"].as_str() {
+        world.sessions.insert(number, token.to_owned());
+    }
+    told
+}
+
+/// A challenge for the seller's contract, which takes the signature.
+fn taken_challenge(world: &mut World, agent: &str) -> Told {
+    let more = json!({
+        "passport_agent_id": agent, "seller_signature": format!("0x{}", "11".repeat(65)),
+        "seller_signed_at": UnixTime::from_secs(world.now / 1000).rfc3339(),
+    });
+    let (client, request) = ("10.0.0.1".to_owned(), world.request(SIGNS, &more));
+    let yes = format!("0x1626ba7e{}", "0".repeat(56));
+    let evidence = Some(replies(&[json!("0x14a34"), json!("0x64"), json!(yes)]));
+    world.told(Command::Challenge { client, request, evidence })
+}
+
+//
+#[test]
+pub fn who_has_signed_is_bound_anew_by_a_signature_or_its_session_alone() {
+    type Signed = fn(&mut World, &str) -> Told;
+    let by_key: Signed = |world, agent| signed_challenge(world, agent, |text| text);
+    for signed in [by_key, taken_challenge] {
+        let mut world = World::new();
+        world.register(SIGNS, json!({}));
+        // A stranger has a challenge of before.
+        let theirs = challenge(&mut world, "10.9.9.9", SIGNS, "x");
+        let stored = |world: &World| serde_json::to_value(&world.rows.sellers[&wallet(SIGNS)]);
+        assert_eq!(stored(&world).unwrap().get("signs"), None);
+        let own = signed(&mut world, "agent-1");
+        assert_eq!(bind(&mut world, SIGNS, "agent-1", &own, 101).status, 200);
+        assert_eq!(stored(&world).unwrap()["signs"], json!(true));
+        // The seller is asked to pay the stranger's amount to the wallet of bonds.
+        let stolen = bind(&mut world, SIGNS, "x", &theirs, 102);
+        assert_eq!(stolen.code(), (403, "SELLER_BOND_CHALLENGE_INVALID"));
+        assert_eq!(world.beat(SIGNS).status, 200);
+        let session = world.sessions.remove(&SIGNS).unwrap();
+        for agent in ["x", "agent-1"] {
+            let told = challenge(&mut world, "10.9.9.9", SIGNS, agent);
+            assert_eq!((told.status, told.text("status").as_str()), (200, "already_verified"));
+            assert_eq!(told.text("passport_agent_id"), agent, "its own agent is not told");
+        }
+        // It goes on under another name, by its session or by a signature.
+        world.sessions.insert(SIGNS, session);
+        let next = challenge(&mut world, "10.0.0.1", SIGNS, "agent-2");
+        assert_eq!(bind(&mut world, SIGNS, "agent-2", &next, 103).status, 200);
+        world.sessions.clear();
+        let last = signed(&mut world, "agent-3");
+        assert_eq!(bind(&mut world, SIGNS, "agent-3", &last, 104).status, 200);
+        assert_eq!(world.rows.sellers[&wallet(SIGNS)].agent, "agent-3");
+    }
+}
+
+//
+#[test]
+pub fn who_has_an_identity_is_bound_anew_by_no_transfer_that_it_did_not_ask_for() {
+    let mut world = World::new();
+    world.register(1, json!({}));
+    let theirs = challenge(&mut world, "10.9.9.9", 1, "agent-1");
+    assert_eq!(world.open(1).status, 200);
+    let stolen = bind(&mut world, 1, "agent-1", &theirs, 101);
+    assert_eq!(stolen.code(), (403, "SELLER_BOND_CHALLENGE_INVALID"));
+    assert_eq!(world.beat(1).status, 200);
+    let session = world.sessions.remove(&1).unwrap();
+    for agent in ["x", "agent-1"] {
+        let told = challenge(&mut world, "10.9.9.9", 1, agent);
+        assert_eq!(told.text("status"), "already_verified", "{agent}");
+    }
+    world.sessions.insert(1, session);
+    let own = challenge(&mut world, "10.0.0.1", 1, "agent-2");
+    assert_eq!(bind(&mut world, 1, "agent-2", &own, 102).status, 200);
 }
 
 //

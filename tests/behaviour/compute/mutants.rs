@@ -41,6 +41,18 @@ pub const TABLE: &[Row] = &[
     ),
     row!(PurchasesProveBonds, bonds::a_purchase_whose_payee_and_amount_a_merchant_chose_proves_no_bond),
     row!(
+        StrangersBindSigners,
+        bonds::who_has_signed_is_bound_anew_by_a_signature_or_its_session_alone
+    ),
+    row!(
+        StrangersBindIdentities,
+        bonds::who_has_an_identity_is_bound_anew_by_no_transfer_that_it_did_not_ask_for
+    ),
+    row!(
+        OpenBondsAreToldAgain,
+        bonds::an_open_challenge_is_told_again_to_who_proves_to_be_the_seller_alone
+    ),
+    row!(
         UsedBondsProveAgain,
         bonds::a_bond_opens_one_session_which_is_told_again_for_minutes_without_the_renewal_token
     ),

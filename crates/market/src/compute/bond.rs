@@ -5,6 +5,10 @@
 //! amount. So no two challenges of a wallet have one amount, and a transfer proves the challenge that
 //! only one asker was told. There are 499 amounts: strangers have their share of them, and who signs
 //! for the wallet, or has its session, another that strangers cannot use up.
+//!
+//! A transfer tells that the wallet paid, not that its owner asked: a merchant, or another exchange, may
+//! have named payee and amount. So whoever has signed once, or has an identity, is bound anew by what was
+//! signed, or asked for with the session, alone.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -166,29 +170,48 @@ impl Bonds<'_> {
         }
         let has_session = self.sessions.check(&seller, &request.authorization, tick).is_ok();
         let asker = if signed.is_some() || has_session { Asker::Seller } else { Asker::Anyone };
-        if !seller.renewal.is_empty() && seller.agent == agent && asker == Asker::Anyone {
-            return Ok(Decision::reply(self.show_proven(&seller)));
+        let is_known = !seller.renewal.is_empty() && seller.agent == agent;
+        if asker == Asker::Anyone && (is_known || seller.binds_itself()) {
+            return Ok(Decision::reply(self.show_proven(&id, &agent)));
         }
-        let bonds = records.bonds_of(&id, tick.now.saturating_sub(APART_MS))?;
+        let asked = BondRow { seller: id, agent, ..begin_bond(client, asker, tick) };
+        let mut decision = self.ask(records, asked, &calls, replies, tick)?;
+        if signed.is_some() && !seller.signs {
+            let row = SellerRow { signs: true, ..seller };
+            decision.changes.push(Change::Seller(Box::new(row)));
+        }
+        Ok(decision)
+    }
+
+    /// Asks for this bond, or once more for the one that its seller was asked for.
+    fn ask<R: Rows>(
+        &self,
+        records: &R,
+        asked: BondRow,
+        calls: &[Call],
+        replies: Option<Result<Replies, RpcError>>,
+        tick: Now<'_>,
+    ) -> Applied<R> {
+        let BondRow { client, asker, .. } = &asked;
+        let bonds = records.bonds_of(&asked.seller, tick.now.saturating_sub(APART_MS))?;
         // Each client has its own: what it is told proves the seller, together with the transfer.
-        let is_its = |bond: &&BondRow| {
-            bond.asker == asker && (asker == Asker::Seller || bond.client == client)
-        };
+        let is_stranger = *asker == Asker::Anyone;
+        let is_its =
+            |bond: &&BondRow| bond.asker == *asker && (!is_stranger || bond.client == *client);
         let is_open = |bond: &&BondRow| bond.transaction.is_empty() && tick.now < bond.until;
+        // Whoever merely shares a network would show the transfer first: what nobody proved is told once.
         let mut known = bonds.iter().rev().filter(is_its).filter(is_open);
-        if let Some(bond) = known.find(|bond| bond.agent == agent) {
+        if let Some(bond) = known.find(|bond| bond.agent == asked.agent && !is_stranger) {
             return Ok(Decision::reply(self.show(bond)));
         }
-        let is_stranger = asker == Asker::Anyone;
-        if is_over_limit(&bonds, asker, is_its, tick)
+        if is_over_limit(&bonds, *asker, is_its, tick)
             || is_stranger && has_asked_enough(records, client, tick)?
         {
             return Ok(Decision::reply(too_many()));
         }
         let Some(replies) = replies else {
-            return Ok(Decision::told(Answer::Evidence(batch(&calls))));
+            return Ok(Decision::told(Answer::Evidence(batch(calls))));
         };
-        let asked = BondRow { seller: id, agent, ..begin_bond(client, asker, tick) };
         Ok(self.make(asked, &bonds, replies, tick))
     }
 
@@ -259,12 +282,14 @@ impl Bonds<'_> {
         JsonAnswer::new(200, object(&members))
     }
 
-    fn show_proven(&self, seller: &SellerRow) -> JsonAnswer {
-        let why = "Seller bond already verified; use seller_renewal_token to open a session.";
+    /// The answer to who says nothing of a seller that is bound. A stranger learns no agent by it.
+    fn show_proven(&self, seller: &str, agent: &str) -> JsonAnswer {
+        let why = "The seller is bound already; open a session by seller_renewal_token or by its \
+                   identity, or let its wallet sign this request.";
         let members = [
             ("status", quoted("already_verified")),
-            ("seller_id", quoted(&seller.id)),
-            ("passport_agent_id", quoted(&seller.agent)),
+            ("seller_id", quoted(seller)),
+            ("passport_agent_id", quoted(agent)),
             ("network_profile", quoted(self.sessions.profile.name())),
             ("message", quoted(why)),
         ];
@@ -298,6 +323,10 @@ impl Bonds<'_> {
         }
         if tick.now >= bond.until {
             return refused("SELLER_BOND_CHALLENGE_EXPIRED", "The challenge has expired.");
+        }
+        if bond.asker == Asker::Anyone && known.binds_itself() {
+            let why = "The seller is bound: let its wallet sign the request for a bond.";
+            return refused("SELLER_BOND_CHALLENGE_INVALID", why);
         }
         let lower = hash.to_ascii_lowercase();
         let Ok(transaction) = hex::decode_array::<32>(&lower) else {

@@ -19,6 +19,11 @@ pub use quote::{QuoteRow, QuoteState};
 pub use seller::{Asker, BondRow, Claims, Presence, SellerRow};
 pub use tally::{DaySales, OrphanTally};
 
+/// Whether a member is left out of its row.
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 /// A wallet in its one spelling; text that is none in lower case.
 #[must_use]
 pub(super) fn spell_wallet(id: &str) -> String {

@@ -15,7 +15,7 @@ use super::records::{Change, Rows};
 use super::refused::{invalid, no_seller, no_session, refusal};
 use super::row::spell_wallet;
 use super::row::{Claims, EventKind, HoldKind, Presence, SellerRow};
-use super::session::{SellerProof, Sessions, WALLET_PROOF};
+use super::session::{SellerProof, Sessions};
 use super::standing::{unproven, write_proven};
 use crate::text::{object, quoted, time};
 use farebox_base::amount::Amount;
@@ -136,9 +136,7 @@ impl Sellers<'_> {
         let is_its = !seller.is_bound() || seller.agent == asked.agent;
         match (identity, &asked.renewal) {
             (Some(identity), _) => {
-                let is_same = !seller.is_bound()
-                    || seller.subject == identity.subject
-                    || seller.subject.starts_with(WALLET_PROOF);
+                let is_same = !seller.has_identity() || seller.subject == identity.subject;
                 let is_it = is_of(identity, &seller.id, &asked.agent);
                 if !is_it || !is_its || !is_same {
                     return mismatch();

@@ -47,6 +47,19 @@ pub(super) enum SellerProof<'a> {
     },
 }
 
+impl SellerRow {
+    /// Whether an identity is its proof.
+    pub(super) fn has_identity(&self) -> bool {
+        self.is_bound() && !self.subject.starts_with(WALLET_PROOF)
+    }
+
+    /// Whether it is bound, and is bound anew by its own request alone, which it can sign, or send with the
+    /// session that its identity opens.
+    pub(super) fn binds_itself(&self) -> bool {
+        self.has_identity() || self.is_bound() && self.signs
+    }
+}
+
 impl Sessions<'_> {
     /// The answer with a new session, and the seller's row; with what it sells, if that is known.
     pub fn open(

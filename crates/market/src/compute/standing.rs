@@ -132,6 +132,7 @@ pub(super) fn unproven(id: String, agent: String, client: &str, tick: Now<'_>) -
         rests_until: 0,
         told_hour: 0,
         told: 0,
+        signs: false,
         claims: Claims::Agreed,
     }
 }

@@ -4,6 +4,8 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use super::is_false;
+
 /// Where held money goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,10 +142,6 @@ pub struct HoldRow {
 #[must_use]
 pub fn is_direct(payment: &str) -> bool {
     payment.starts_with("0x")
-}
-
-const fn is_false(value: &bool) -> bool {
-    !*value
 }
 
 /// The party that pays back what the gate owes for a payment.

@@ -4,6 +4,8 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use super::is_false;
+
 /// Whether a seller wants work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +77,9 @@ pub struct SellerRow {
     /// How many events tell of it in that hour.
     #[serde(default)]
     pub told: u32,
+    /// Whether its wallet has signed a request for a bond.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub signs: bool,
 }
 
 impl SellerRow {

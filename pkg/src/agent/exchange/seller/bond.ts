@@ -36,7 +36,7 @@ export class Bond {
     if (challenge['status'] === 'already_verified') {
       throw new SellerError(
         'renewal_token_lost',
-        'this wallet has proven a bond, and the token that renews its sessions is not in the store; restore the store, or sell as another agentId',
+        'this wallet is bound, and the token that renews its sessions is not in the store; restore the store, or give sign; a wallet that never signed may sell as another agentId',
       );
     }
     this.#judge(challenge);

@@ -312,6 +312,12 @@ macro_rules! compute {
             CopiesHideJobs,
             /// A purchase that the seller signed somewhere proves a bond.
             PurchasesProveBonds,
+            /// A transfer for a request that nobody signed binds a seller that has signed.
+            StrangersBindSigners,
+            /// A transfer for a request that nobody signed binds a seller that has an identity.
+            StrangersBindIdentities,
+            /// An open challenge is told again to whoever asks from its network.
+            OpenBondsAreToldAgain,
         }
     };
 }
