@@ -596,3 +596,15 @@ fn a_job_that_is_paid_back_is_no_debt_of_the_gate() {
     let asked = world.rows.holds.values().all(|hold| hold.due.is_none());
     assert!(asked && world.rows.next_due().is_none());
 }
+
+//
+#[test]
+pub fn what_a_facilitator_settles_later_is_not_paid_back_before_it_has_come() {
+    let mut world = World::with_seller();
+    let debt = TillPayment { transaction: "pending".into(), ..world.sale("", "rcpt_1", 9) };
+    assert_eq!(world.send(Command::Owed(Box::new(debt.clone()))), Answer::Nothing);
+    world.alarm();
+    assert_eq!((world.rows.holds.len(), world.treasury.arrived(&wallet(9))), (0, 0));
+    let came = TillPayment { transaction: TX.into(), ..debt };
+    assert_eq!(world.send(Command::Owed(Box::new(came))), Answer::Done);
+}

@@ -53,6 +53,14 @@ pub const TABLE: &[Row] = &[
         bonds::an_open_challenge_is_told_again_to_who_proves_to_be_the_seller_alone
     ),
     row!(
+        SpentTransfersAreOwed,
+        older::a_gate_hears_that_it_owes_nothing_for_a_transfer_that_was_shown_before
+    ),
+    row!(
+        PendingIsOwed,
+        claims::what_a_facilitator_settles_later_is_not_paid_back_before_it_has_come
+    ),
+    row!(
         UsedBondsProveAgain,
         bonds::a_bond_opens_one_session_which_is_told_again_for_minutes_without_the_renewal_token
     ),

@@ -1,7 +1,10 @@
 //! Ways of the original behind their flags: direct transfers by hash, and callbacks that a seller signs.
 
 use farebox_core::compute::Gateway;
-use farebox_core::compute::message::{Answer, Callback, Command, SellerRequest, TillPayment};
+use farebox_core::compute::errand::Errands;
+use farebox_core::compute::message::{
+    Answer, Callback, Command, PayoutAnswer, PayoutCall, SellerRequest, TillPayment,
+};
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::{OlderWays, Profile, ProfileSettings};
 use farebox_core::compute::vars::Profiles;
@@ -10,7 +13,7 @@ use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use super::transfers::Transfer;
-use super::world::{ESCROW, NOON, PRICE, Told, World, key_of, settings, signed, wallet};
+use super::world::{ESCROW, NOON, PRICE, Told, World, errand, key_of, settings, signed, wallet};
 
 const HASH: &str = "0xabababababababababababababababababababababababababababababababab";
 /// Blocks that a transfer needs.
@@ -158,10 +161,64 @@ pub fn a_transfer_that_was_shown_pays_nothing_at_the_till() {
         ..world.sale(&quote, "rcpt_1", BUYER)
     };
     assert_eq!(Told::of(world.sold(&sale)).code(), (409, "TX_ALREADY_USED"));
-    assert_eq!(world.send(Command::Owed(Box::new(sale))), Answer::Nothing);
+    world.send(Command::Owed(Box::new(sale)));
     world.alarm();
     assert_eq!((world.rows.jobs.len(), world.treasury.arrived(&wallet(BUYER))), (1, 0));
     assert_eq!(world.rows.jobs[0].id, job);
+}
+
+//
+#[test]
+pub fn a_gate_hears_that_it_owes_nothing_for_a_transfer_that_was_shown_before() {
+    // It bought a job, or came after its quote had ended, and goes back.
+    for is_late in [false, true] {
+        let mut world = direct();
+        world.seller(203, "0.005");
+        let signature = quoted(&mut world);
+        if is_late {
+            world.now += 301_000;
+            world.alarm();
+        }
+        let told = Told::of(show(&mut world, HASH, &signature, Some(chain(|_| {}))));
+        assert_eq!(told.status, if is_late { 409 } else { 200 });
+        world.alarm();
+        let back = if is_late { PRICE.parse().unwrap() } else { 0 };
+        assert_eq!(world.treasury.arrived(&wallet(BUYER)), back, "{is_late}");
+        world.seller(203, "0.005");
+        let (client, body) = ("10.0.0.2".into(), world.order(BUYER, "more").to_string());
+        let quote = world.told(Command::Quote { client, body }).text("payment_id");
+        let sale = TillPayment { transaction: HASH.into(), ..world.sale(&quote, "rcpt_1", BUYER) };
+        let sold = PayoutCall::Refunding { payment: "rcpt_1".into(), restored: true, sold: true };
+        // Its row is as good as new where a restored gate has forgotten the word.
+        for told in [Command::Sold(Box::new(sale.clone())), Command::Owed(Box::new(sale.clone()))] {
+            world.send(told);
+            let answer = world.send(Command::Due(Errands::default()));
+            let asked = errand(answer);
+            assert_eq!(asked.ask, sold, "{is_late}");
+            let body = json!({"state": "sold"}).to_string();
+            world.report(&asked, Some(PayoutAnswer { status: 200, body }));
+            assert_eq!(world.send(Command::Due(Errands::default())), Answer::Nothing);
+            let again = Told::of(world.sold(&sale));
+            assert_eq!(again.code(), (409, "TX_ALREADY_USED"), "{is_late}");
+        }
+        world.alarm();
+        assert_eq!(world.treasury.arrived(&wallet(BUYER)), back, "{is_late}: once");
+        // Only its notice has come.
+        let other = TillPayment { payment: "rcpt_2".into(), ..sale };
+        assert_eq!(world.send(Command::Owed(Box::new(other))), Answer::Done);
+        let asked = errand(world.send(Command::Due(Errands::default())));
+        let sold = PayoutCall::Refunding { payment: "rcpt_2".into(), restored: true, sold: true };
+        assert_eq!(asked.ask, sold, "{is_late}");
+        // A gate that is silent is told again, until a person has to look.
+        world.report(&asked, None);
+        while let Some(due) = world.rows.holds["rcpt_2"].due {
+            world.now = due;
+            if let Answer::Errand(asked) = world.send(Command::Due(Errands::default())) {
+                world.report(&asked, None);
+            }
+        }
+        assert_eq!(world.rows.holds["rcpt_2"].progress(), "untold");
+    }
 }
 
 #[test]

@@ -52,12 +52,11 @@ pub(super) fn read_leave(answer: Option<&PayoutAnswer>) -> GateLeave {
 
 /// Asks the gate to leave a payment to the exchange. A payment that was taken here has its end here,
 /// also for a gate that was restored since; of one of which the gate alone has told, or has told that
-/// it was paid back there or is to be, a restored gate may have forgotten how it ended. Of a job the gate hears
-/// one word whatever was heard before, that it is sold: the exchange answers for it wherever its money
-/// goes.
+/// it was paid back there or is to be, a restored gate may have forgotten how it ended. Of what is sold the
+/// gate hears that one word, whatever was heard before.
 pub(super) fn write_claim(hold: &HoldRow) -> PayoutCall {
-    let sold = !hold.job.is_empty();
-    let is_told = hold.owed && hold.job.is_empty();
+    let sold = hold.is_sold();
+    let is_told = hold.owed && !sold;
     let restored = !is_told && !hold.begun && !hold.is_left();
     PayoutCall::Refunding { payment: hold.payment.clone(), restored, sold }
 }

@@ -101,6 +101,12 @@ impl HoldRow {
             && !self.has_payout()
     }
 
+    /// Whether the exchange answers for it wherever its money goes: it bought a job, or is a transfer that
+    /// was shown here before.
+    pub(super) fn is_sold(&self) -> bool {
+        !self.job.is_empty() || self.state == HoldState::Ended(Leave::Release)
+    }
+
     /// Whether the gate owes it until it hears what became of it.
     pub(super) fn is_owed(&self) -> bool {
         (self.job.is_empty() || self.owed) && !self.is_direct()

@@ -25,6 +25,7 @@ use super::standing::START_MS;
 use crate::text::{object, or_null, quoted};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
+use farebox_common::payment::TxHash;
 
 /// Shortest and longest time for which a price may be promised, seconds. Spec: docs/pricing.md.
 const VALID_SECS: (u64, u64) = (5, 3_600);
@@ -178,15 +179,16 @@ impl Till<'_> {
 
     /// Takes a payment that the gate forwarded.
     pub fn take_sale<R: Rows>(&self, records: &R, sale: &TillPayment, tick: Now<'_>) -> Applied<R> {
+        if is_shown(records, sale)? {
+            let changes = self.note_spent(records, sale, tick)?;
+            return Ok(Decision { answer: Answer::Reply(used_transaction()), changes });
+        }
         if let Some(hold) = records.hold(&sale.payment)? {
             let job = records.job(&hold.job)?;
             let answer = job.map_or_else(quote_expired, |job| show_paid(&job, self.money.keys));
             return Ok(Decision::reply(answer));
         }
-        if is_shown(records, sale)? {
-            return Ok(Decision::reply(used_transaction()));
-        }
-        let is_settled = !sale.transaction.is_empty();
+        let is_settled = has_come(sale);
         let is_ours = self.money.profile.takes(sale)
             && match self.money.profile.hold {
                 HoldKind::Escrow | HoldKind::Contract => is_settled,
@@ -326,11 +328,14 @@ impl Till<'_> {
     /// Takes the gate's word that it owes a payment back: what is known here already is decided
     /// here.
     pub fn take_debt<R: Rows>(&self, records: &R, sale: &TillPayment, tick: Now<'_>) -> Applied<R> {
-        let is_held = self.money.profile.hold.has_money() && self.money.profile.takes(sale);
         if let Some(hold) = records.hold(&sale.payment)? {
             return Ok(hear_debt(hold, tick));
         }
-        if is_shown(records, sale)? || !is_held || sale.transaction.is_empty() {
+        if is_shown(records, sale)? {
+            let changes = self.note_spent(records, sale, tick)?;
+            return Ok(Decision { answer: Answer::Done, changes });
+        }
+        if !self.holds(sale) || !has_come(sale) {
             return Ok(Decision::told(Answer::Nothing));
         }
         let hold = HoldRow {
@@ -340,6 +345,32 @@ impl Till<'_> {
             ..self.hold_payment(records, sale, None)?
         };
         Ok(Decision { answer: Answer::Done, changes: orphan(hold, tick) })
+    }
+
+    /// Whether money of this kind is held here.
+    fn holds(&self, sale: &TillPayment) -> bool {
+        self.money.profile.hold.has_money() && self.money.profile.takes(sale)
+    }
+
+    /// Notes a payment by a transfer that was shown here before, so that the gate hears that nobody owes
+    /// it: it has bought something here, or goes back from here.
+    fn note_spent<R: Rows>(
+        &self,
+        records: &R,
+        sale: &TillPayment,
+        tick: Now<'_>,
+    ) -> Result<Vec<Change>, R::Error> {
+        if !self.holds(sale) || records.hold(&sale.payment)?.is_some() {
+            return Ok(Vec::new());
+        }
+        let hold = HoldRow {
+            state: HoldState::Ended(Leave::Release),
+            entry: None,
+            unheard: true,
+            due: Some(tick.now),
+            ..self.hold_payment(records, sale, None)?
+        };
+        Ok(Vec::from([Change::Hold(Box::new(hold))]))
     }
 
     /// Money of a payment, with the job that it bought.
@@ -397,6 +428,12 @@ impl Till<'_> {
             due: None,
         })
     }
+}
+
+/// Whether a payment has come by a transaction: what is settled later is named without one, and a
+/// facilitator's word for it is no money.
+fn has_come(sale: &TillPayment) -> bool {
+    TxHash::parse(&sale.transaction).is_some()
 }
 
 /// Whether a payment at the till is a transfer that was shown here before: a gate may take hashes
@@ -481,7 +518,7 @@ fn orphan(hold: HoldRow, tick: Now<'_>) -> Vec<Change> {
 /// The gate says that it owes money which is known here: it is told at once what becomes of that,
 /// whatever it has said before, because a restore may have made it forget.
 fn hear_debt(hold: HoldRow, tick: Now<'_>) -> Decision {
-    let owed = hold.owed || !hold.job.is_empty();
+    let owed = hold.owed || hold.is_sold();
     let claim = match (hold.state, hold.claim) {
         (HoldState::Ended(Leave::Refund), claim) => claim,
         (HoldState::Ended(Leave::Release), _) | (_, RefundClaim::Granted) => RefundClaim::Unasked,

@@ -318,6 +318,10 @@ macro_rules! compute {
             StrangersBindIdentities,
             /// An open challenge is told again to whoever asks from its network.
             OpenBondsAreToldAgain,
+            /// A gate is not told that a payment by a transfer of before is none of its debts.
+            SpentTransfersAreOwed,
+            /// What a facilitator settles later is paid back before it has come.
+            PendingIsOwed,
         }
     };
 }
