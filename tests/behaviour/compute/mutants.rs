@@ -57,6 +57,10 @@ pub const TABLE: &[Row] = &[
         older::a_gate_hears_that_it_owes_nothing_for_a_transfer_that_was_shown_before
     ),
     row!(
+        CopiesHideTheUnheard,
+        unheard::a_copy_for_another_order_does_not_hide_a_payment_that_was_not_heard_of
+    ),
+    row!(
         PendingIsOwed,
         claims::what_a_facilitator_settles_later_is_not_paid_back_before_it_has_come
     ),

@@ -430,3 +430,33 @@ pub fn a_copy_for_another_order_does_not_hide_the_job_of_a_payment() {
         assert_eq!(keyed.verify(&mut world, &right), Answer::Till(id), "{is_signed} {is_sold}");
     }
 }
+
+//
+#[test]
+pub fn a_copy_for_another_order_does_not_hide_a_payment_that_was_not_heard_of() {
+    for is_sold in [false, true] {
+        let mut world = World::with_seller();
+        world.seller(2, "0.005");
+        let keyed = Keyed::quoted(&mut world);
+        let id = keyed.quote.text("payment_id");
+        let mut payment = keyed.signed_until("5000", NOON / 1000 + 900);
+        payment["resource"] = json!({"url": format!("https://gate.example.com/till/{id}")});
+        assert_eq!(bought(&mut world, &keyed, &payment), Answer::Till(id.clone()));
+        world.now += 120_000;
+        world.alarm();
+        world.now = NOON + 420_000;
+        world.alarm();
+        assert_eq!(world.rows.quotes[0].state, QuoteState::Lapsed);
+        for seller in [1, 2] {
+            world.open(seller);
+            world.beat(seller);
+        }
+        if is_sold {
+            // The gate has found the transfer, and its answer was lost.
+            let sale = TillPayment { payer: keyed.address.clone(), ..world.sale(&id, "rcpt_1", 9) };
+            assert_eq!(Told::of(world.sold(&sale)).status, 200);
+        }
+        assert!(matches!(copied(&mut world, &keyed), Answer::Till(_)));
+        assert_eq!(bought(&mut world, &keyed, &payment), Answer::Till(id), "{is_sold}");
+    }
+}

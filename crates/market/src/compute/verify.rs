@@ -120,8 +120,8 @@ impl Payments<'_> {
         }
         let fingerprint = self.quotes.fingerprint(&order);
         // What was bought by this payment is what it buys, whatever was quoted since.
-        let known = find_job_paid(records, &fingerprint, &material)?;
-        if known.is_none()
+        let own = find_own_job(records, &fingerprint, &material)?;
+        if own.is_none()
             && let Some(quote) = self.find_unheard(records, &fingerprint, &material, tick)?
         {
             // What came to the till itself is known to be the one that was lost, where that was one:
@@ -135,6 +135,11 @@ impl Payments<'_> {
             }
             return self.pay(records, quote, &material, tick);
         }
+        // What anyone can make up comes after what this payment itself says.
+        let known = match own {
+            Some(job) => Some(job),
+            None => find_other_job(records, &material)?,
+        };
         let quote = match &known {
             Some(job) => records.quote(&job.quote)?,
             None => self.quotes.find_open(records, &fingerprint, tick)?,
@@ -349,21 +354,37 @@ fn find_quote_paid<R: Rows>(
 }
 
 /// The job that this payment was shown for, first of all for this request: anyone can make up a copy
-/// for another one. One that failed uncharged keeps no payment from another quote: what is signed again
-/// has the same nonce.
+/// for another one.
 fn find_job_paid<R: Rows>(
     records: &R,
     fingerprint: &str,
     material: &str,
 ) -> Result<Option<JobRow>, R::Error> {
-    let shown = digest_of(material);
-    let names = |job: &JobRow| named_in(material).is_some_and(|named| named == job.quote);
-    let counts = |job: &JobRow| !is_let_go(job) || names(job);
-    let own = records.job_shown_for(&shown, fingerprint)?.filter(counts);
-    Ok(match own {
+    Ok(match find_own_job(records, fingerprint, material)? {
         Some(job) => Some(job),
-        None => records.job_shown(&shown)?.filter(counts),
+        None => find_other_job(records, material)?,
     })
+}
+
+/// The job of this request that this payment was shown for.
+fn find_own_job<R: Rows>(
+    records: &R,
+    fingerprint: &str,
+    material: &str,
+) -> Result<Option<JobRow>, R::Error> {
+    let own = records.job_shown_for(&digest_of(material), fingerprint)?;
+    Ok(own.filter(|job| counts_for(material, job)))
+}
+
+/// The job of any request that this payment was shown for last.
+fn find_other_job<R: Rows>(records: &R, material: &str) -> Result<Option<JobRow>, R::Error> {
+    Ok(records.job_shown(&digest_of(material))?.filter(|job| counts_for(material, job)))
+}
+
+/// Whether a job keeps a payment that was shown for it from another quote. One that failed uncharged
+/// does not: what is signed again has the same nonce.
+fn counts_for(material: &str, job: &JobRow) -> bool {
+    !is_let_go(job) || named_in(material).is_some_and(|named| named == job.quote)
 }
 
 /// Whether a job is over of which nothing was charged, nor will be: its buyer's request has ended.

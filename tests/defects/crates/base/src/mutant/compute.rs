@@ -320,6 +320,8 @@ macro_rules! compute {
             OpenBondsAreToldAgain,
             /// A gate is not told that a payment by a transfer of before is none of its debts.
             SpentTransfersAreOwed,
+            /// A copy of a payment for another order stands before its quote that was not heard of.
+            CopiesHideTheUnheard,
             /// What a facilitator settles later is paid back before it has come.
             PendingIsOwed,
         }
