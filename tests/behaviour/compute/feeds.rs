@@ -5,10 +5,13 @@ use farebox_core::compute::dashboard::{self, Scope};
 use farebox_core::compute::feed::{self, FeedPage, FeedReader, OpenFeeds, Seen, View, WINDOW};
 use farebox_core::compute::figures::About;
 use farebox_core::compute::message::{Answer, JsonAnswer};
+use farebox_core::compute::page::market_page;
 use farebox_core::compute::row::{EventKind, HoldKind};
 use farebox_core::compute::settings::Profile;
+use farebox_core::market_page::Beside;
 use serde_json::{Value, json};
 
+use super::unheard::Keyed;
 use super::world::{NOON, TX, Told, World, settings, wallet};
 
 fn board(world: &World) -> Board {
@@ -200,6 +203,34 @@ pub fn every_kind_of_event_has_a_title_and_a_tone() {
     for kind in [EventKind::Failed, EventKind::RefundFailed, EventKind::DemoDone] {
         let name = serde_json::to_value(kind).unwrap();
         assert_eq!(name, kind.name());
+    }
+}
+
+#[test]
+pub fn what_was_never_a_paid_job_is_not_told_as_a_failed_one() {
+    let mut world = World::with_seller();
+    let keyed = Keyed::quoted(&mut world);
+    keyed.verify(&mut world, &keyed.signed("5000"));
+    let refused = world.taken(&keyed.quote.text("payment_id"), 402);
+    world.send(refused);
+    let late = world.sale(&"0".repeat(64), "rcpt_late", 9);
+    world.sold(&late);
+    let job = world.running();
+    world.fail(1, &job);
+    let told = body(dashboard::newest(&[board(&world)]));
+    let events = told["events"].as_array().unwrap().iter();
+    let failed = events.filter(|event| event["type"] == "FAILED");
+    let failed: Vec<[&str; 2]> =
+        failed.map(|it| ["title", "message"].map(|name| it[name].as_str().unwrap())).collect();
+    let expected = [
+        ["Job failed", "The job was not done."],
+        ["Payment not served", "A payment could not be served and goes back."],
+        ["Payment not confirmed", "No payment for the job was confirmed; its seat is free."],
+    ];
+    assert_eq!(failed, expected);
+    let html = market_page(Scope::Testnet, &[board(&world)], Beside::Served);
+    for [title, _] in expected {
+        assert!(html.contains(title), "{title}");
     }
 }
 

@@ -147,7 +147,7 @@ impl<'a> Line<'a> {
 
     /// The event in a sentence.
     pub fn sentence(&self) -> String {
-        let EventRow { job, seller, .. } = self.event;
+        let EventRow { job, seller, payment, .. } = self.event;
         let who = if seller.is_empty() { "the seller" } else { seller };
         match self.event.kind {
             EventKind::Matching if job.is_empty() => {
@@ -159,6 +159,9 @@ impl<'a> Line<'a> {
             EventKind::Done => format!("{who} delivered the result."),
             EventKind::Failed if job.is_empty() => {
                 "A payment could not be served and goes back.".to_string()
+            }
+            EventKind::Failed if !payment.is_empty() => {
+                "No payment for the job was confirmed; its seat is free.".to_string()
             }
             EventKind::Failed => "The job was not done.".to_string(),
             EventKind::Released => "The money of the job went to its seller.".to_string(),
@@ -175,12 +178,22 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// Title and tone. What failed before it was a paid job names its quote or payment.
+    pub const fn heading(&self) -> (&'static str, Tone) {
+        let (_, title, tone) = self.event.kind.describe();
+        match self.event.kind {
+            EventKind::Failed if self.event.job.is_empty() => ("Payment not served", tone),
+            EventKind::Failed if !self.event.payment.is_empty() => ("Payment not confirmed", tone),
+            _ => (title, tone),
+        }
+    }
+
     fn members(&self) -> [(&'static str, String); 7] {
-        let (kind, title, tone) = self.event.kind.describe();
+        let (title, tone) = self.heading();
         [
             ("id", quoted(&self.id())),
             ("jobId", or_null(&self.event.job)),
-            ("type", quoted(kind)),
+            ("type", quoted(self.event.kind.name())),
             ("title", quoted(title)),
             ("message", quoted(&self.sentence())),
             ("timestamp", quoted(&time(self.event.at))),

@@ -315,7 +315,8 @@ fn events(boards: &[Board]) -> Html {
         .collect();
     all.sort_by_key(|(_, event)| core::cmp::Reverse((event.at, event.number)));
     let rows = all.into_iter().take(20).map(|(board, event)| {
-        let (_, title, tone) = event.kind.describe();
+        let line = Line::of(&board.profile, event);
+        let (title, tone) = line.heading();
         Html::fill(
             "<li><span class=\"tone {}\">{}</span> <span class=\"quiet\">{}{}</span><br>{}</li>",
             [
@@ -323,7 +324,7 @@ fn events(boards: &[Board]) -> Html {
                 Html::literal(title),
                 moment(event.at),
                 of_profile(boards, board),
-                Html::of(&Line::of(&board.profile, event).sentence()),
+                Html::of(&line.sentence()),
             ],
         )
     });
