@@ -134,6 +134,11 @@ impl Counter {
                 Err(answer) => return answer,
             }
         }
+        // What the object asks for a challenge counts at once, so that its turn comes first.
+        let mut has_turn = matches!(command, Command::Challenge { .. });
+        if has_turn && !may_ask(&client_of(&self.head)).await {
+            return refused::crowded();
+        }
         let mut asked = command.clone();
         let Some(mut reaction) = self.ask(profile, &Envelope::of(command)).await else {
             return refused::down();
@@ -161,6 +166,9 @@ impl Counter {
                     questions += 1;
                     if questions > MAX_QUESTIONS {
                         return refused::internal();
+                    }
+                    if !std::mem::take(&mut has_turn) && !may_ask(&client_of(&self.head)).await {
+                        return refused::crowded();
                     }
                     let Some(reply) = self.reply_of_node(profile, &question).await else {
                         return refused::crowded();
@@ -198,18 +206,14 @@ impl Counter {
         serde_json::from_str(&said).ok()
     }
 
-    /// The node's reply to a question, empty if there is none; `None` if the request found no turn. Strangers choose what
-    /// is asked, and so how long the reply is that the object parses.
+    /// The node's reply to a question, empty if there is none; `None` if it is long and found no turn. Strangers choose
+    /// what is asked, and so how long the reply is that the object parses.
     async fn reply_of_node(&self, profile: Profile, question: &str) -> Option<String> {
-        let client = client_of(&self.head);
-        if !may_ask(&client).await {
-            return None;
-        }
         let reply = match self.profiles.node(profile) {
             Some(url) => calls::node(url, question).await.unwrap_or_default(),
             None => String::new(),
         };
-        may_parse(&client, reply.len()).await.then_some(reply)
+        may_parse(&client_of(&self.head), reply.len()).await.then_some(reply)
     }
 
     /// Tells the object what came of its answer, again if it does not hear: money may have moved.

@@ -270,6 +270,39 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     assert.ok(refused.length >= 100 && seen <= 100, `${refused.length} refused, ${seen} asked`);
   });
 
+  // A-786
+  it('counts no question about a signature that found no turn at the node', async () => {
+    const register = async (headers: Record<string, string>): Promise<any> => {
+      const { address } = await world.wallet();
+      const named = { seller_id: address, passport_agent_id: 'agent', network_profile: LIVE };
+      const body = { ...named, capability: fresh(), price_per_task: '1' };
+      assert.equal((await world.ask('POST', '/api/v1/sellers/register', { body, headers })).status, 200);
+      return named;
+    };
+    const challenge = (body: any, headers: Record<string, string>) =>
+      world.ask('POST', '/api/v1/sellers/session/challenge', { body, headers });
+    const quiet = world.client();
+    const [theirs, own] = [await register(world.client()), await register(quiet)];
+    const { json } = await challenge(theirs, world.client());
+    // Each from another network, so that none of them has more places than the others.
+    const crowd = Array.from({ length: 200 }, () =>
+      world.ask('POST', '/api/v1/sellers/session', {
+        body: { ...theirs, challenge_id: json.challenge_id, tx_hash: `0x${randomUUID().replaceAll('-', '').repeat(2)}` },
+        headers: world.client(),
+      }),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    // Not by its key, so that its contract is asked.
+    const signed = () =>
+      challenge({ ...own, seller_signature: `0x${'11'.repeat(65)}`, seller_signed_at: new Date(world.now() * 1_000).toISOString() }, quiet);
+    const told = (await Promise.all(Array.from({ length: 20 }, signed))).map(codeOf);
+    await Promise.all(crowd);
+    const refused = told.filter(([, code]) => code === 'EXCHANGE_CROWDED');
+    assert.ok(refused.length >= 3, told.join(' '));
+    for (const _ of refused) assert.deepEqual(codeOf(await signed()), [403, 'SELLER_SIGNATURE_INVALID']);
+    assert.deepEqual(codeOf(await signed()), [429, 'SELLER_BOND_LIMIT_REACHED']);
+  });
+
   it('answers a body that does not come', async () => {
     const { hostname, port } = new URL(world.url);
     const began = Date.now();
