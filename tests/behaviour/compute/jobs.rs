@@ -514,3 +514,33 @@ pub fn no_one_is_sold_its_own_work() {
     world.alarm();
     assert_eq!(world.rows.jobs[0].state, JobState::Failed);
 }
+
+//
+#[test]
+pub fn what_was_due_by_a_clock_that_ran_ahead_waits_no_longer_once_it_is_right() {
+    const MONTH: u64 = 30 * 86_400_000;
+    // Its seller dies, or has delivered and the treasury's answer is lost.
+    for (is_done, other) in [(false, 503), (true, 402)] {
+        let mut world = World::with_seller();
+        world.now += MONTH;
+        world.open(1);
+        world.beat(1);
+        let job = world.running();
+        if is_done {
+            assert!(matches!(world.complete(1, &job), Answer::Errand(_)));
+        }
+        assert_eq!(world.ask("10.0.0.2", 8, "another").status, other);
+        world.now -= MONTH;
+        world.alarm();
+        let state = if is_done { JobState::Done } else { JobState::Running };
+        assert_eq!(world.rows.jobs[0].state, state, "its time begins anew");
+        for _ in 0..2 {
+            world.now += 120_000;
+            world.alarm();
+        }
+        let (seller, buyer) = if is_done { (5_000, 0) } else { (0, 5_000) };
+        assert_eq!(world.treasury.arrived(&wallet(1)), seller, "{is_done}");
+        assert_eq!(world.treasury.arrived(&wallet(9)), buyer, "{is_done}");
+        assert_eq!(world.rows.next_due(), None, "{is_done}");
+    }
+}

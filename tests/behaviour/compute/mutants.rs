@@ -61,6 +61,10 @@ pub const TABLE: &[Row] = &[
         unheard::a_copy_for_another_order_does_not_hide_a_payment_that_was_not_heard_of
     ),
     row!(
+        AheadIsNeverDue,
+        jobs::what_was_due_by_a_clock_that_ran_ahead_waits_no_longer_once_it_is_right
+    ),
+    row!(
         PendingIsOwed,
         claims::what_a_facilitator_settles_later_is_not_paid_back_before_it_has_come
     ),

@@ -304,6 +304,15 @@ impl Rows for MemoryRows {
         Ok(job.or_else(|| Some(DueRow::Quote(Box::new(quote()?.clone())))))
     }
 
+    fn ahead(&self, after: u64) -> Result<Option<DueRow>, Infallible> {
+        let jobs = self.jobs.iter().filter(|it| it.due.is_some_and(|due| due > after));
+        let holds = self.holds.values().filter(|it| it.due.is_some_and(|due| due > after));
+        let quotes = self.quotes.iter().filter(|it| is_unpaid(it) && it.until > after);
+        let rows = jobs.map(|it| DueRow::Job(Box::new(it.clone())));
+        let rows = rows.chain(holds.map(|it| DueRow::Hold(Box::new(it.clone()))));
+        Ok(rows.chain(quotes.map(|it| DueRow::Quote(Box::new(it.clone())))).next())
+    }
+
     fn errand(
         &self,
         kind: ErrandKind,

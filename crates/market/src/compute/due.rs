@@ -18,7 +18,7 @@ use super::row::{
     SellerRow,
 };
 use super::seat::{Wanted, match_seat};
-use super::standing::START_MS;
+use super::standing::{RUN_MS, START_MS};
 use super::till::{NoPayment, end_unpaid};
 use farebox_base::amount::Amount;
 
@@ -26,6 +26,15 @@ use farebox_base::amount::Amount;
 pub const MAX_ATTEMPTS: u32 = 3;
 /// Milliseconds in which the last of them has to begin: what is left of nine minutes is for the money.
 const LAST_START_MS: u64 = 30_000;
+
+/// Milliseconds from now within which all is due: the last is what has its turn on the next day.
+const MAX_AHEAD_MS: u64 = 2 * 86_400_000;
+
+/// The time of the look at what is due then: now, where only a clock that ran ahead has written so late a one.
+#[must_use]
+pub const fn look_at(due: u64, now: u64) -> u64 {
+    if due > now.saturating_add(MAX_AHEAD_MS) { now } else { due }
+}
 
 /// Deadlines of the rows of a profile.
 pub(super) struct Deadlines<'g> {
@@ -41,7 +50,9 @@ impl Deadlines<'_> {
             end => next_errand(records, errands, tick)?.or(end),
         };
         match row {
-            None => Ok(Decision::told(Answer::Nothing)),
+            None => Ok(records
+                .ahead(tick.now.saturating_add(MAX_AHEAD_MS))?
+                .map_or_else(|| Decision::told(Answer::Nothing), |row| bring_back(row, tick))),
             Some(DueRow::Quote(quote)) => Ok(lapse(*quote)),
             Some(DueRow::Hold(hold)) => {
                 self.outcomes.money.look_due(records, *hold, self.limits.per_day, tick)
@@ -114,6 +125,21 @@ impl Deadlines<'_> {
         changes.extend(seat.edits(tick));
         changes.push(Change::Job(Box::new(row)));
         Ok(finish(changes))
+    }
+}
+
+/// Has what a clock that ran ahead has written be due again: a job as late as if it began now.
+fn bring_back(row: DueRow, tick: Now<'_>) -> Decision {
+    match row {
+        DueRow::Quote(quote) => lapse(*quote),
+        DueRow::Job(job) => {
+            let due = Some(tick.now.saturating_add(RUN_MS));
+            finish(Vec::from([Change::Job(Box::new(JobRow { due, ..*job }))]))
+        }
+        DueRow::Hold(hold) => {
+            let due = Some(tick.now);
+            finish(Vec::from([Change::Hold(Box::new(HoldRow { due, ..*hold }))]))
+        }
     }
 }
 

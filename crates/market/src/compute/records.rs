@@ -205,6 +205,9 @@ pub trait Rows {
     /// [`Releasing`](super::row::JobState::Releasing); else a quote that is due.
     fn due(&self, now: u64) -> Result<Option<DueRow>, Self::Error>;
 
+    /// A job, money, or an unpaid quote, that is due after this time.
+    fn ahead(&self, after: u64) -> Result<Option<DueRow>, Self::Error>;
+
     /// The row of a kind that has been due for the longest time and may need a call: money
     /// [of that kind](ErrandKind::of), or a job that is
     /// [`Releasing`](super::row::JobState::Releasing); none of those that are under way, and none of

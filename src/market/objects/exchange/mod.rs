@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use farebox_core::compute::due::look_at;
 use farebox_core::compute::errand::Errands;
 use farebox_core::compute::feed::{self, OpenFeeds, Seen, View};
 use farebox_core::compute::figures::{About, Figures, count_changes};
@@ -29,7 +30,7 @@ use self::rows::ExchangeRows;
 use self::schema::MIGRATIONS;
 use crate::market::config;
 use crate::market::exchange::{payout, proof};
-use crate::platform::calls::pause;
+use crate::platform::calls::{clock_ms, pause};
 use crate::platform::host::{Desk, Host, Hosted, command_of};
 use crate::platform::sql::{Result, Sql};
 
@@ -193,7 +194,7 @@ impl Hosted for ExchangeBooks {
     }
 
     fn due_first(sql: &Sql) -> Result<Option<u64>> {
-        ExchangeRows(sql).due_first()
+        Ok(ExchangeRows(sql).due_first()?.map(|due| look_at(due, clock_ms())))
     }
 }
 

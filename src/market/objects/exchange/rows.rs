@@ -335,6 +335,27 @@ impl Rows for ExchangeRows<'_> {
         Ok(None)
     }
 
+    fn ahead(&self, after: u64) -> Result<Option<DueRow>> {
+        let query = "SELECT row FROM jobs WHERE due IS NOT NULL AND due > ? LIMIT 1";
+        if let Some(job) = self.one(query, vec![whole(after)])? {
+            return Ok(Some(DueRow::Job(Box::new(job))));
+        }
+        for kind in [ErrandKind::Job, ErrandKind::Payout, ErrandKind::Orphan] {
+            let query =
+                "SELECT row FROM holds WHERE kind = ? AND due IS NOT NULL AND due > ? LIMIT 1";
+            if let Some(hold) = self.one(query, vec![word(&kind), whole(after)])? {
+                return Ok(Some(DueRow::Hold(Box::new(hold))));
+            }
+        }
+        let query = "SELECT row FROM quotes WHERE state = ? AND until > ? LIMIT 1";
+        for state in ["open", "displaced"] {
+            if let Some(quote) = self.one(query, vec![state.into(), whole(after)])? {
+                return Ok(Some(DueRow::Quote(Box::new(quote))));
+            }
+        }
+        Ok(None)
+    }
+
     fn errand(
         &self,
         kind: ErrandKind,

@@ -324,6 +324,8 @@ macro_rules! compute {
             CopiesHideTheUnheard,
             /// What a facilitator settles later is paid back before it has come.
             PendingIsOwed,
+            /// What a clock that ran ahead has written is due by that time.
+            AheadIsNeverDue,
         }
     };
 }
