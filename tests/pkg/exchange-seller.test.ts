@@ -5,6 +5,7 @@ import { beforeEach, test } from 'node:test';
 import { ShiftLog } from '../../pkg/dist/agent/exchange/shift-log.js';
 import { SellerError, type SellerEvent, sellJobs } from '../../pkg/dist/agent/index.js';
 import { memoryStore } from '../../pkg/dist/index.js';
+import { startProgram } from './programs.ts';
 import { asked, its, type Script, say } from './scripted-exchange.ts';
 import { OTHER, PAYEE, TRANSACTION, USDC } from './shop.ts';
 
@@ -83,6 +84,20 @@ test('a seller does each job once, presses for its money, and goes offline once'
   assert.equal(asked.at(-1)?.path, '/api/v1/sellers/offline');
   assert.deepEqual([events[0]?.type, events.at(-1)?.type], ['registered', 'offline']);
   assert.ok(asked.filter(({ path }) => path.endsWith('/heartbeat')).length > 1);
+});
+
+test('the program of docs/exchange.md sells a job as it stands, and ends by a signal', async () => {
+  its.script = sellerScript;
+  works.push({ id: 'j1', status: 'paid' });
+  const names = { 'https://exchange.example.com': its.url, '0x7099…79C8': OTHER };
+  const before = "const identityToken = () => 'jwt';\nconst summarize = async (text) => `the sum of ${text}`;\n";
+  const { child, ended } = startProgram('docs/exchange.md', 'sellJobs', { names, before });
+  await until(() => works[0]?.done !== undefined);
+  child.kill('SIGTERM');
+  const { code, err } = await ended;
+  assert.deepEqual([code, err], [0, '']);
+  assert.deepEqual(works[0]?.done, { text: 'the sum of j1', meta: { model: 'small' } });
+  assert.equal(asked.at(-1)?.path, '/api/v1/sellers/offline');
 });
 
 test('what was worked out is delivered by the next process, and is not worked out again', async () => {

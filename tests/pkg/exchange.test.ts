@@ -5,8 +5,9 @@ import { test } from 'node:test';
 
 import { buyJob, publishSkill, rotateSkillSecret } from '../../pkg/dist/agent/index.js';
 import { memoryStore, type Policy, type Store } from '../../pkg/dist/index.js';
+import { startProgram } from './programs.ts';
 import { asked, failure, ID, its, job, order, payments, quote, required, say, signer } from './scripted-exchange.ts';
-import { OTHER, PAYEE, PAYER, spentIn, TRANSACTION } from './shop.ts';
+import { OTHER, PAYEE, PAYER, PAYER_KEY, spentIn, TRANSACTION } from './shop.ts';
 
 test('a job is bought in one call, for one signature of the quoted payment', async () => {
   const store = memoryStore();
@@ -31,6 +32,14 @@ test('a job is bought in one call, for one signature of the quoted payment', asy
   );
   assert.equal(asked.at(-1)?.authorization, `Bearer ${job.job_token}`);
   assert.equal((await spentIn(store)).entries.length, 1);
+});
+
+test('the program of docs/exchange.md buys one job as it stands', async () => {
+  // What is on offer there is called so.
+  const names = { 'https://exchange.example.com': its.url, "'summarize'": "'llm'" };
+  const { code, out, err } = await startProgram('docs/exchange.md', 'buyJob', { names, key: PAYER_KEY }).ended;
+  assert.deepEqual([code, out, err], [0, `{ text: 'done' } 0.005 ${TRANSACTION}\n`, '']);
+  assert.equal(payments().length, 1);
 });
 
 test('with a key the same order is the same job for ever, and without one it is a new one', async () => {

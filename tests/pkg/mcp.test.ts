@@ -239,6 +239,34 @@ console.log(JSON.stringify([Object.values(ai).every(({ inputSchema }) => isSchem
   assert.deepEqual(JSON.parse(stdout), [true, [['url'], ['preparedId'], ['preparedId']], 'execute', 'success']);
 });
 
+test('the settings, the file and the program of the README are used as they stand', async () => {
+  const { payer } = world.chain.accounts;
+  const blocks = (language: string): string[] =>
+    [...readFileSync('mcp/README.md', 'utf8').matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(
+      ([, block = '']) => block,
+    );
+  const [settings = '', file = ''] = blocks('json');
+  const { command, args, env } = JSON.parse(settings).mcpServers.farebox;
+  const path = join(project, 'readme.json');
+  writeFileSync(path, file);
+  const client = new Client({ name: 'host', version: '1' }, { capabilities: { elicitation: {} } });
+  const own = { ...env, PATH: process.env.PATH ?? '', HOME: folder.path, FAREBOX_PRIVATE_KEY: payer.privateKey };
+  assert.deepEqual([Object.keys(env), args], [['FAREBOX_PRIVATE_KEY'], ['/home/me/farebox.json']]);
+  await client.connect(
+    new StdioClientTransport({ command: join(project, 'node_modules/.bin', command), args: [path], cwd: project, env: own }),
+  );
+  clients.push(client);
+  const names = ['prepare_paid_request', 'execute_prepared_request', 'get_execution_result'];
+  assert.deepEqual(
+    (await client.listTools()).tools.map(({ name }) => name),
+    names,
+  );
+  const [program = ''] = blocks('js');
+  writeFileSync(join(project, 'readme.mjs'), `${program}console.log(JSON.stringify(Object.keys(tools)));`);
+  const { stdout } = await started(process.execPath, ['readme.mjs'], project, { ...process.env, FAREBOX_PRIVATE_KEY: payer.privateKey });
+  assert.deepEqual(JSON.parse(stdout), names);
+});
+
 /** A server of another's tools: one is free, one is worth money, one fails. */
 const TOOLS = `import { appendFileSync } from 'node:fs';
 import { Server } from ${JSON.stringify(import.meta.resolve('@modelcontextprotocol/sdk/server/index.js'))};
