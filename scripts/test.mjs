@@ -168,7 +168,7 @@ const suites = {
     folders: ['tests/pkg'],
     always: ['serve', 'resume', 'session-gate', 'channels', 'mcp', 'market'].map((name) => asTest(`tests/pkg/${name}`)),
     // They install much from the registries, or kill for minutes.
-    deep: ['create-run', 'examples-more', 'serve-kills'].map((name) => asTest(`tests/pkg/${name}`)),
+    deep: ['create-run', 'documents', 'examples-more', 'serve-kills'].map((name) => asTest(`tests/pkg/${name}`)),
     waiting: ['tests/pkg/faults.test.ts'],
   },
   treasury: {
