@@ -248,6 +248,7 @@ pub const TABLE: &[Row] = &[
     row!(DustIsTaken, crate::sessions::streams::a_voucher_adds_a_step_or_the_rest_of_the_deposit),
     row!(StreamsOverlap, ceilings::the_next_request_of_a_channel_ends_its_stream),
     row!(BodiesAreOne, sales::another_body_is_another_request),
+    row!(PartsAreOne, by_mpp::another_part_of_a_download_is_another_request_under_the_same_key),
     row!(
         UnchargedIsDelivered,
         sales::copies_of_a_request_whose_hold_was_lost_have_the_answer_that_was_charged

@@ -121,6 +121,23 @@ pub fn a_request_that_is_repeated_has_the_same_answer_and_costs_nothing() {
     assert_eq!(session.buy(&voucher).body, "answer 2");
 }
 
+//
+#[test]
+pub fn another_part_of_a_download_is_another_request_under_the_same_key() {
+    let mut session = Session::opened();
+    let challenge = session.challenge();
+    let credential = session.credential(&challenge, &session.voucher("voucher", 3 * PRICE));
+    let mut part = |range: &str| {
+        let head = get("/report/1").header("authorization", &credential);
+        let head = head.header("idempotency-key", "one-download").header("range", range);
+        let answer = session.door.send(head, "").unwrap();
+        (answer.status, answer.body.clone(), answer.head.headers.get("payment-replayed").is_some())
+    };
+    assert_eq!(part("bytes=0-9"), (200, "answer 1".to_owned(), false));
+    assert_eq!(part("bytes=10-19"), (200, "answer 2".to_owned(), false));
+    assert_eq!(part("bytes=10-19"), (200, "answer 2".to_owned(), true));
+}
+
 #[test]
 pub fn a_voucher_of_someone_else_buys_nothing() {
     let mut session = Session::opened();

@@ -318,19 +318,19 @@ impl Code {
                 "origin_failed",
                 502,
                 "Origin failed",
-                "the origin returned an error or an incomplete response; nothing was charged; a session's voucher pays for the next request; send any other payment again, and sign a new one if that is answered 409",
+                "the origin returned an error or an incomplete response; nothing was charged; send the same payment again, and sign a new one if that is answered 409; in a session the voucher pays for the next request",
             ),
             Self::OriginRedirected => row(
                 "origin_failed",
                 502,
                 "Origin redirected",
-                "the origin redirected this request, and redirects are not sold here; nothing was charged; a session's voucher pays for the next request, and another payment for this one will not help",
+                "the origin redirected this request, and redirects are not sold here; nothing was charged, and another payment for this request will not help; in a session the voucher pays for the next request",
             ),
             Self::OriginTimeout => row(
                 "origin_failed",
                 504,
                 "Origin timed out",
-                "the origin did not answer in time; nothing was charged; a session's voucher pays for the next request; send any other payment again, and sign a new one if that is answered 409",
+                "the origin did not answer in time; nothing was charged; send the same payment again, and sign a new one if that is answered 409; in a session the voucher pays for the next request",
             ),
             Self::UnpaidOriginFailed => row(
                 "origin_failed",

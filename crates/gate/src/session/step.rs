@@ -186,7 +186,10 @@ impl<'g> SessionRequest<'g> {
 
     fn hashed(mut self: Box<Self>, body: &[&[u8]]) -> SessionStep<'g> {
         let head = &self.asked.request.head;
-        let mut parts = [&[head.method.as_bytes(), head.url.as_bytes()], body].concat();
+        // As a single payment is bound: another part of the answer is another request.
+        let range = head.headers.get("range").unwrap_or_default();
+        let asked = [head.method.as_bytes(), head.url.as_bytes(), range.as_bytes()];
+        let mut parts = [&asked, body].concat();
         let amount = self.asked.payment.cumulative.to_string();
         let name = PurchaseName::of(&head.headers);
         match (&self.asked.payment.door, &name) {

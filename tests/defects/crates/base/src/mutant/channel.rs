@@ -247,6 +247,8 @@ macro_rules! channel {
             NamedPayersAreProven,
             /// Requests with different bodies are the same.
             BodiesAreOne,
+            /// Requests for different parts of an answer are the same.
+            PartsAreOne,
             /// A request that was charged as another copy of it is answered by its own.
             UnchargedIsDelivered,
             /// The time of a hold runs while the request's body comes.
