@@ -1,17 +1,19 @@
 // The documents that begin without Rust, as a reader plays them: each block of commands is run, or says who runs it.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { basename, join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
-
 import { ANVIL } from '../../scripts/local/anvil.mjs';
 import { root } from '../../scripts/steps.mjs';
+import { eventually } from '../support/eventually.ts';
 import { type Reader, reading } from './documents.ts';
 import { NOBODY } from './examples.ts';
 import { packPackage, started, type Tarball, temporaryFolder } from './tarball.ts';
 
+/** An account of anvil's phrase, whose key everybody knows: that of NOBODY. */
+const SELLER = '0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d';
 const GATE = 'http://127.0.0.1:8402 asks for payment in front of http://localhost:3000, on eip155:84532';
 
 const folder = temporaryFolder();
@@ -249,5 +251,74 @@ test('README.md: a gate on any machine, and a project for Cloudflare', async (co
     reader.leaves('npm run build:pkg', 'the suite has built the package, and `before` packs it');
     await reader.plays('npm install /path/to/', reader.folder('machine'), { prints: GATE });
     await reader.plays('npm run farebox -- init', root, { prints: 'wrangler.toml: 0 errors, …\n--dry-run: exiting now.\n' });
+  });
+});
+
+test('docs/skills.md: a first try without Rust, of a market behind a gate with a treasury, in three projects', async (context) => {
+  const names = { 'https://skills.example.com': 'http://127.0.0.1:8787' };
+  await read(context, 'docs/skills.md', names, async (reader) => {
+    reader.leaves('npm run demo -- skills', 'tests/market/demo.test.ts');
+    reader.leaves('npm run check -- --config src/market', 'tests/configuration/market.test.ts checks that file');
+    for (const needs of ['npx wrangler deploy --env ""', 'npx wrangler secret put MARKET_SECRET'])
+      reader.leaves(needs, 'it needs an account');
+    reader.leaves('npx farebox skill publish', 'tests/market/publish.test.ts');
+
+    const at = reader.folder('three');
+    const [gate, market, treasury] = ['my-gate', 'my-market', 'my-treasury'].map((name) => join(at, name)) as [string, string, string];
+    const url = await reader.own('http://127.0.0.1:8787', at);
+    const init = (words: string) => reader.types(`npm run farebox -- init ${words}`, root);
+    await init(`${gate} --template gate-worker --service my-market --pay-to ${NOBODY} --price '/api/marketplace/*=free'`);
+    await init(`${market} --template market --origin ${url} --service my-gate`);
+    await init(`${treasury} --template treasury --origin ${url}`);
+    await reader.types(`npm install ${farebox.path} && npm install --save-dev viem @x402/core @x402/evm ${ANVIL}`, gate);
+    for (const other of [market, treasury]) symlinkSync(join(gate, 'node_modules'), join(other, 'node_modules'));
+
+    // Bound as in steps 2 to 4.
+    const edited = (project: string, file: string, edit: (text: string) => string): void => {
+      const text = readFileSync(join(project, file), 'utf8');
+      assert.notEqual(edit(text), text, file);
+      writeFileSync(join(project, file), edit(text));
+    };
+    const [, config = ''] =
+      /(\[\[kv_namespaces\]\]\nbinding = "CONFIG"\nid = .*\n)/.exec(readFileSync(join(market, 'wrangler.toml'), 'utf8')) ?? [];
+    edited(gate, 'wrangler.toml', (text) => text.replace('DEFAULT = "deny"', 'DEFAULT = "free"').replace('[vars]', `${config}\n[vars]`));
+    edited(market, 'wrangler.toml', (text) => text.replace(/^# (\[\[services\]\]|binding = "TREASURY"|service = "my-treasury")$/gm, '$1'));
+    edited(treasury, 'wrangler.toml', (text) =>
+      text.replace('[vars]', `[[services]]\nbinding = "GATE"\nservice = "my-gate"\n\n[vars]\nMERCHANT_BINDINGS = { "${url}" = "GATE" }`),
+    );
+    const secret = (name: string): string =>
+      new RegExp(`^${name}=.*$`, 'm').exec(readFileSync(join(market, '.dev.vars'), 'utf8'))?.[0] ?? '';
+    edited(gate, '.dev.vars', (text) => `${text}${secret('ORIGIN_SECRET')}\n`);
+    edited(treasury, '.dev.vars', (text) => `${text}${secret('LOOKUP_TOKEN')}\n`);
+
+    const [, dev = ''] = /`(npx farebox dev --port 8788 -- --persist-to\s\.\.\/state)`/.exec(reader.text) ?? [];
+    const starts = async (project: string, port: string, prints: string) =>
+      reader.types(dev.replace(/\s+/g, ' ').replace('--port 8788', `--port ${port}`), project, prints);
+    await starts(market, await reader.own('8402', at), `my-market is at …; people and agents reach it through its gate, at ${url}`);
+    const sells = await starts(gate, await reader.own('8787', at), `gate …${url}`);
+    const [, key = ''] = /^ *export FAREBOX_PRIVATE_KEY=(0x[0-9a-f]{64})$/m.exec(sells.wrote) ?? [];
+    edited(treasury, '.dev.vars', (text) => text.replace(/^WALLET_KEY=.*$/m, `WALLET_KEY=${key}`));
+    await starts(treasury, await reader.own('8403', at), 'Make a key for the agent…');
+
+    // A skill of a seller on this machine is published, and bought with a wallet.
+    const seller = await serverOf(reader, at);
+    const draft = { skillId: 'word-count', name: 'Counts words', description: 'Counts the words of a text', price: '$0.05' };
+    writeFileSync(join(at, 'skill.json'), JSON.stringify({ ...draft, callUrl: await reader.own('http://localhost:3000/count', at) }));
+    symlinkSync(join(gate, 'node_modules'), join(at, 'node_modules'));
+    const published = await reader.types(`export FAREBOX_PRIVATE_KEY=${SELLER}\nnpx farebox skill publish skill.json --market ${url}`, at);
+    assert.match(published.wrote, /"id": ?"word-count"/);
+    await eventually(
+      'the gate sells it',
+      async () => (await fetch(`${url}/s/word-count`, { method: 'POST', body: '{}' })).status,
+      (status) => status === 402,
+      90,
+    );
+    const bought = await reader.plays('npx farebox pay https://skills.example.com/s/word-count', at, {
+      first: `export FAREBOX_PRIVATE_KEY=${key}\n`,
+      edits: { 'farebox pay': 'farebox pay --yes --store budget' },
+    });
+    assert.match(bought.wrote, /^paid {5}0\.05 USDC \(50000\) to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 /m);
+    assert.match(bought.wrote, /the server has \/count/);
+    seller.stop();
   });
 });
