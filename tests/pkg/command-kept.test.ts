@@ -75,6 +75,30 @@ test('a payment that cannot be kept beside the budget is told as signed, and the
   assert.deepEqual(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
 });
 
+test('another key pays beside one that has signed once that has ended, and only if the command says so', async (t) => {
+  let isPoor = true;
+  const shop = await open((request, response) => {
+    const payment = paymentOf(request);
+    if (payment === undefined || isPoor) return ask(response, terms([OFFER], payment === undefined ? {} : { error: 'insufficient_funds' }));
+    serve(response, settlement({ payer: '0x1563915e194D8CfBA1943570603F7606A3115508' }));
+  });
+  t.after(() => shop.stop());
+  const words = ['pay', shop.url, '--yes'];
+  const { err, store } = await farebox(words);
+  assert.match(err, /insufficient_funds: [^]*fund the wallet that is named above[^]*--pay-again/);
+  isPoor = false;
+  const later = {
+    store,
+    key: `0x${'2'.repeat(64)}`,
+    flags: ['--import', 'data:text/javascript,const now=Date.now;Date.now=()=>now()+3600000'],
+  };
+  const unresolved = await farebox(words, later);
+  assert.match(unresolved.err, /payment_unresolved: another account [^]*with --pay-again beside it/);
+  assert.equal(new Set(shop.requests.map(paymentOf).filter((it) => it !== undefined)).size, 1);
+  const bought = await farebox([...words, '--pay-again'], later);
+  assert.deepEqual([bought.code, bought.out], [0, GOODS], bought.err);
+});
+
 test('a purchase whose reader has enough is over, and the same command buys anew', async (t) => {
   const shop = await open((request, response) => {
     if (paymentOf(request) === undefined) return ask(response);

@@ -5,6 +5,7 @@ import { fileStore } from '../file-store.js';
 import type { Policy, Proposal } from '../options.js';
 import { generatedSigner } from '../signer.js';
 import { memoryStore } from '../store.js';
+import { remedyOf } from './remedies.js';
 import { asked } from './request.js';
 import { jsonText, visible } from './terminal.js';
 import { EXIT, type Words } from './words.js';
@@ -37,7 +38,7 @@ async function told(words: Words, once: typeof fetch): Promise<number> {
   }
   // What a policy refuses is still shown, by one that refuses nothing.
   const proposal = found.proposal ?? (await tried(once, url, init, OPEN, undefined)).proposal;
-  const verdict = found.error === undefined ? null : { code: found.error.code, message: found.error.message, remedy: found.error.remedy };
+  const verdict = found.error === undefined ? null : { code: found.error.code, message: found.error.message, remedy: remedyOf(found.error) };
   say(words, { ...proposal, refused: verdict }, [
     ...(proposal === undefined ? [] : linesOf(proposal)),
     ['policy', verdict === null ? 'allows it' : `refuses it: ${verdict.code}: ${verdict.message}`],

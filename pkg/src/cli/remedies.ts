@@ -8,7 +8,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   approval_needed: 'fix what it names, then run npx farebox unblock URL',
   endpoint_blocked: 'fix what it names, then run npx farebox unblock URL',
   budget_exhausted: 'wait until earlier payments leave the time window, or raise --per-day or the cap in the file of --policy',
-  insufficient_funds: 'fund the wallet as said above, then run the same command: the signed payment can be charged until it expires',
+  insufficient_funds:
+    'fund the wallet that is named above, then run the same command: what it signed is sent until it expires. After that, --pay-again lets another key pay',
   invalid_policy: 'correct that field in the file of --policy, or the option that sets it',
   payee_changed: "ask the server's operator; if the new payee is correct, add it to payees in the file of --policy",
   payment_conflict:
@@ -30,6 +31,15 @@ const REMEDIES: Readonly<Record<string, string>> = {
 /** What to do instead of sending a payment again that the server does not take any more. */
 export const SIGN_ANEW = 'npx farebox pay with the same request signs under the same nonce, so that both together are charged once';
 
+/** What the policy alone lets go on is asked for by an option, and not by a repeat. */
+const PAY_AGAIN = 'look at the chain whether the first was charged; pay by the key that signed it, or with --pay-again beside it';
+
+/** What to do about a failure, in the words of a command. */
+export function remedyOf({ code, message, remedy }: FareboxError): string {
+  if (code === 'payment_unresolved' && message.includes('policy.payAgain')) return PAY_AGAIN;
+  return REMEDIES[code] ?? remedy;
+}
+
 /** Prints a failure, and returns the code to exit with. */
 export function failed(error: unknown): number {
   if (error instanceof Usage) {
@@ -38,7 +48,7 @@ export function failed(error: unknown): number {
   }
   if (error instanceof FareboxError) {
     const message = error.message.replace(/\bpolicy\.(\w+)/g, '$1 of the policy');
-    const remedy = error.remedy === SIGN_ANEW ? SIGN_ANEW : (REMEDIES[error.code] ?? error.remedy);
+    const remedy = error.remedy === SIGN_ANEW ? SIGN_ANEW : remedyOf(error);
     tell(`farebox: ${error.code}: ${message}\n         ${remedy}\n`);
     if (error.signed) return EXIT.signed;
     return error.code.startsWith('invalid_') ? EXIT.usage : EXIT.unpaid;

@@ -58,12 +58,13 @@ function dataOf(word: string): string | Uint8Array<ArrayBuffer> {
 /** The policy of the command. */
 export function policyOf(values: Words['values']): Policy {
   const written = values.policy === undefined ? {} : objectOf(values.policy, 'the policy');
-  const { max, 'per-day': perDay, network } = values;
+  const { max, 'per-day': perDay, network, 'pay-again': payAgain } = values;
   return {
     ...written,
     ...(max === undefined ? {} : { perPayment: max }),
     ...(perDay === undefined ? {} : { perDay }),
     ...(network === undefined ? {} : { networks: network }),
+    ...(payAgain === undefined ? {} : { payAgain }),
   };
 }
 

@@ -64,6 +64,7 @@ find:
 
 pay, link pay:
       --yes                 signs without asking, within the policy
+      --pay-again           signs beside what another key has signed, once that has ended: both may be charged
 
 pay, link pay, skill:
       --key-file FILE       the private key; otherwise the environment's FAREBOX_PRIVATE_KEY, never an argument
@@ -113,6 +114,7 @@ const OPTIONS = {
   policy: { type: 'string' },
   max: { type: 'string' },
   'per-day': { type: 'string' },
+  'pay-again': { type: 'boolean' },
   network: { type: 'string', multiple: true },
   store: { type: 'string' },
   json: { type: 'boolean' },
