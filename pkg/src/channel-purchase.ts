@@ -219,7 +219,7 @@ async function changed({ store, now }: Parts, exchange: ChannelPurchase): Promis
 
 /** The answer, whose body goes on with vouchers that other requests bring. What came is in the record before one is signed. */
 function streamed(parts: Parts, request: Plain, response: Response, stream: SessionStream): Response {
-  const { fetch, store, now, open } = parts;
+  const { store, now, open } = parts;
   const note = async (one: SessionStream): Promise<void> => {
     const [channel, received] = [one.channel(), one.received(now() * 1000)];
     if (received !== '0') await update(store, (record) => told(() => noteReceived(record, channel, received, now())));
@@ -229,21 +229,9 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
     raise: async ({ channel, required }) => {
       const sharing = [...open.keys()].filter((one) => one.channel() === channel);
       for (const one of sharing) await note(one);
-      const head: Plain = { ...request, method: 'HEAD', body: undefined };
       const ahead = sharing.reduce((sum, one) => sum + BigInt(one.step()), 0n);
       const raise = { channel, required, ahead: String(ahead) };
-      const done = await purchase(
-        { ...parts, looks: undefined, begins: undefined, leaves: undefined },
-        head,
-        await plain(fetch, head),
-        undefined,
-        raise,
-      );
-      if ('otherwise' in done)
-        throw done.otherwise === null
-          ? unusable('terms_changed', 'the server sells by session no more', 'ask for a URL that is sold by channel')
-          : new FareboxError(done.otherwise);
-      await done.response.body?.cancel().catch(() => undefined);
+      await brought({ ...parts, looks: undefined, begins: undefined, leaves: undefined }, request, raise);
     },
     ended: async (isCut) => {
       stream.ends(now() * 1000, isCut);
@@ -255,6 +243,39 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
     },
   });
 }
+
+/** Brings the next voucher of a stream beside it. What brought none is no end of the answer: its reader hears of it. */
+async function brought(parts: Parts, request: Plain, raise: Raise): Promise<void> {
+  let beside: Plain = { ...request, method: 'HEAD', body: undefined };
+  let status = 0;
+  for (const waitMs of [0, ...RAISE_MS]) {
+    await pause(waitMs, request.rest.signal);
+    let first = await plain(parts.fetch, beside);
+    // Where there is a query, a request without a body would be another purchase.
+    if (first.status === 405 && request.method === 'POST' && beside.method === 'HEAD' && !request.url.includes('?')) {
+      beside = { ...beside, method: 'POST' };
+      first = await plain(parts.fetch, beside);
+    }
+    const done = await purchase(parts, beside, first, undefined, raise);
+    if ('otherwise' in done)
+      throw done.otherwise === null
+        ? unusable('terms_changed', 'the server sells by session no more', 'ask for a URL that is sold by channel')
+        : new FareboxError(done.otherwise);
+    await done.response.body?.cancel().catch(() => undefined);
+    status = done.response.status;
+    // Terms that ask for nothing more, or a voucher that was taken.
+    if (done.receipt !== null || status === 402) return;
+    if (status < 500 && status !== 429) break;
+  }
+  throw new FareboxError({
+    code: 'payment_refused',
+    message: `the answer stops here: the server was asked to take the voucher for the rest of it, and said ${status}`,
+    remedy: 'what came was paid for; ask again for the rest, if the server has a way to go on',
+  });
+}
+
+/** Milliseconds before a voucher is brought again that a busy server has not looked at: within the minute for which a gate waits. */
+const RAISE_MS = [500, 2_000, 5_000];
 
 /** The voucher that is about to leave, or that has left. */
 function voucherOf(leaving: string | undefined): Voucher | undefined {

@@ -147,14 +147,29 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
       return JSON.parse(told(() => listChannels(record))) as Channel[];
     },
     refund: async (url: string, { amount }: { readonly amount?: string } = {}) => {
-      const request = await requestOf(url, undefined, false);
-      const done = await purchase(parts, request, await plain(fetch, request), amount ?? true);
+      let request = await requestOf(url, undefined, false);
+      let first = await plain(fetch, request);
+      // What is sold to other methods alone is paid back to them.
+      const method = first.status === 405 ? otherMethod(first.headers.get('allow') ?? '') : undefined;
+      if (method !== undefined) {
+        request = await requestOf(url, { method }, false);
+        first = await plain(fetch, request);
+      }
+      const done = await purchase(parts, request, first, amount ?? true);
       if ('otherwise' in done || done.receipt === null)
         throw unusable('terms_changed', 'the server pays nothing back there', 'ask for a URL that is sold by channel');
       return done.receipt;
     },
     forget: (id: string) => update(store, (record) => told(() => forgetChannel(record, id))),
   });
+}
+
+/** The first method of an `Allow` field that is not GET, nor asks for less than that. */
+function otherMethod(allow: string): string | undefined {
+  return allow
+    .split(',')
+    .map((name) => name.trim())
+    .find((name) => ['POST', 'PUT', 'PATCH', 'DELETE'].includes(name));
 }
 
 /** Whether a server sells nothing that is paid by itself. */

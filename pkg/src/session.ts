@@ -28,7 +28,7 @@ export type Session = {
   readonly expires: number;
   /** Lets it sign for so many seconds from now. Ask the person first. */
   renew(lifetimeSecs: number): Promise<Session>;
-  /** Deletes the key. What is left at its address is lost: move it first. */
+  /** Deletes the key, and no other one that was made since. What is left at its address is lost: move it first. */
   forget(): Promise<void>;
 };
 
@@ -68,6 +68,18 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const key = localSigner(hex(new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv: kept.iv }, kept.wrapping, kept.sealed))));
   const address = await key.address();
   const store = indexedDbStore(`farebox-session-${name}-budget`);
+  /** Changes this key's own record, and says whether it was there: another tab may have forgotten it, and made another one. */
+  const change = (write: (rows: IDBObjectStore) => void): Promise<boolean> =>
+    table<boolean>('readwrite', (rows, done) => {
+      const got = rows.get(KEY);
+      got.onsuccess = () => {
+        const current = got.result as Kept | undefined;
+        const isOurs =
+          current !== undefined && same(current.iv, kept.iv) && same(new Uint8Array(current.sealed), new Uint8Array(kept.sealed));
+        if (isOurs) write(rows);
+        done(isOurs);
+      };
+    });
   const at = (expires: number): Session => ({
     signer: {
       address: async () => address,
@@ -82,25 +94,12 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     expires,
     renew: async (secs) => {
       const later = lasting(secs);
-      const renewed = await table<boolean>('readwrite', (rows, done) => {
-        const got = rows.get(KEY);
-        got.onsuccess = () => {
-          // Another tab may have forgotten this key, and made another one.
-          const current = got.result as Kept | undefined;
-          const isOurs =
-            current !== undefined && same(current.iv, kept.iv) && same(new Uint8Array(current.sealed), new Uint8Array(kept.sealed));
-          if (isOurs) rows.put({ ...kept, expires: later } satisfies Kept, KEY);
-          done(isOurs);
-        };
-      });
+      const renewed = await change((rows) => rows.put({ ...kept, expires: later } satisfies Kept, KEY));
       if (!renewed) throw expired();
       return at(later);
     },
     forget: async () => {
-      await table<true>('readwrite', (rows, done) => {
-        rows.delete(KEY);
-        done(true);
-      });
+      await change((rows) => rows.delete(KEY));
       key.forget();
     },
   });

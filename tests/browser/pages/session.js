@@ -33,6 +33,8 @@ await show('A session key', async (run) => {
       () => 'renewed',
       (error) => error.code,
     );
+    // Nor may it take the next one away, which another tab has made since and which may hold money.
+    await one.forget();
     const last = await open();
     await last.forget();
     return {
