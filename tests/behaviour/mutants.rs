@@ -232,6 +232,7 @@ const TABLE: &[Row] = &[
     row!(PermitsPassUnannounced, handed::a_permit_for_the_allowance_is_handed_over_alone_and_where_the_route_announces_it),
     row!(JunkIsKept, handed::junk_beside_a_payment_is_neither_kept_nor_handed_over),
     row!(AnyBound, bounded::a_bound_is_signed_only_where_the_policy_allows_one_so_high),
+    row!(UnsignedFacilitatorDecides, permits::a_facilitator_that_the_payer_of_an_exact_permit_has_not_signed_decides_nothing),
     row!(ReceiptsAreMoney, bounded::a_server_whose_receipts_say_nothing_is_signed_for_no_more_than_the_day_allows),
     row!(EndedIsPaidAgain, payer_purchases::a_charge_that_has_ended_is_made_again_only_if_a_person_or_the_policy_says_so),
     row!(EndedIsPaidElsewhere, payer_purchases::what_has_ended_is_paid_with_another_token_only_if_a_person_or_the_policy_says_so),

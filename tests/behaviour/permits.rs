@@ -282,6 +282,29 @@ fn an_unknown_settlement_of_a_permit_is_looked_up_on_the_chain() {
     }
 }
 
+//
+#[test]
+pub fn a_facilitator_that_the_payer_of_an_exact_permit_has_not_signed_decides_nothing() {
+    let hidden = json!({"a": "", "paymentRequirements": {"scheme": "upto", "x": {"amount": "1"}}});
+    for facilitator in [json!(PLAIN), json!("x"), hidden, json!(7)] {
+        for target in ["/after", "/before", "/sure"] {
+            let mut world = world();
+            let payment = changed(&mut world, target, false, |message| {
+                let permit = &mut message["payload"]["permit2Authorization"];
+                permit["witness"]["facilitator"] = facilitator.clone();
+            });
+            world.facilitator.settle_plan.extend([Settle::SilentAfter, Settle::SilentBefore]);
+            let answer = world.present(&payment);
+            let served = if answer.is_delivery() { answer } else { later(&mut world, &payment) };
+            assert!(served.is_delivery(), "{target}: {}", served.problem());
+            assert_eq!(world.origin.calls.len(), 1, "{target}");
+            let handed: Value = serde_json::from_str(&world.facilitator.settles[0].1).unwrap();
+            let witness = &handed["paymentPayload"]["payload"]["permit2Authorization"]["witness"];
+            assert_eq!(witness["facilitator"], Value::Null, "{target}");
+        }
+    }
+}
+
 /// The payer's answer after the alarm has looked.
 fn later(world: &mut World, payment: &Payment) -> Response {
     world.pass(120);

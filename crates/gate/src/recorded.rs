@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::call::FacilitatorCall;
 use farebox_base::amount::Amount;
@@ -197,13 +197,9 @@ pub(super) fn question(
     let (method, nonce) = match nonce("authorization") {
         Some(nonce) => (TransferMethod::Eip3009, hex::decode_array(nonce).ok()?),
         None => {
-            let permit = signed.get(exact::PERMIT)?;
             let nonce = Amount::from_atomic(nonce(exact::PERMIT)?).ok()?;
-            let method = match permit.pointer("/witness/facilitator").and_then(Value::as_str) {
-                None => TransferMethod::Permit2,
-                Some(facilitator) => TransferMethod::Upto(Address::parse(facilitator).ok()?),
-            };
-            (method, nonce.to_be_bytes())
+            let permit = signed.get(exact::PERMIT)?.as_object()?;
+            (permit_method(permit)?, nonce.to_be_bytes())
         }
     };
     Some(Question {
@@ -223,6 +219,18 @@ pub(super) fn question(
     })
 }
 
+/// The method of a recorded permit.
+fn permit_method(permit: &Map<String, Value>) -> Option<TransferMethod> {
+    if permit.contains_key("spender") {
+        return TransferMethod::of_permit(permit).ok();
+    }
+    // A brief of an earlier version names no spender.
+    match permit.get("witness")?.get("facilitator").and_then(Value::as_str) {
+        None => Some(TransferMethod::Permit2),
+        Some(facilitator) => Some(TransferMethod::Upto(Address::parse(facilitator).ok()?)),
+    }
+}
+
 /// The payee and the amount of an earlier authorization.
 fn moves(terms: &SignedTerms) -> Option<(Address, Amount)> {
     Some((Address::parse(&terms.pay_to).ok()?, Amount::from_atomic(&terms.amount).ok()?))
@@ -235,10 +243,10 @@ pub(super) fn brief(request: &str) -> Option<String> {
     let kept = match (signed.get("authorization"), signed.get(exact::PERMIT)) {
         (Some(signed), _) => json::json!({ "authorization": { "nonce": signed.get("nonce")? } }),
         (None, Some(permit)) => {
-            let facilitator = permit.pointer("/witness/facilitator");
-            let (nonce, witness) =
-                (permit.get("nonce")?, json::json!({ "facilitator": facilitator }));
-            json::json!({ exact::PERMIT: { "nonce": nonce, "witness": witness } })
+            let (nonce, spender) = (permit.get("nonce")?, permit.get("spender")?);
+            let witness = json::json!({ "facilitator": permit.pointer("/witness/facilitator") });
+            let kept = json::json!({ "nonce": nonce, "spender": spender, "witness": witness });
+            json::json!({ exact::PERMIT: kept })
         }
         (None, None) => return None,
     };

@@ -129,7 +129,9 @@ impl Facilitator {
         }
         (fate.value, fate.until, fate.permit) = (value, Some(before), permit.is_some());
         fate.to = signed["to"].as_str().map(ToOwned::to_owned);
-        let facilitator = signed["witness"]["facilitator"].as_str();
+        // Nothing but the spender says which contract moves it.
+        let is_upto = signed["spender"] == "0x4020A4f3b7b90ccA423B9fabCc0CE57C6C240002";
+        let facilitator = signed["witness"]["facilitator"].as_str().filter(|_| is_upto);
         fate.upto = facilitator.map(|it| (it.to_owned(), signed["permitted"]["amount"].clone()));
         let charged = facilitator.and(request["paymentRequirements"]["amount"].as_str());
         self.charged = charged.map(ToOwned::to_owned);

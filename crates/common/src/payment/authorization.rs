@@ -112,11 +112,7 @@ impl SignedAuthorization {
     pub fn parse_permit(members: &Map<String, Value>, signature: &str) -> Result<Self, Code> {
         let object = |name: &str| members.get(name).and_then(Value::as_object).ok_or(MALFORMED);
         let (permitted, witness) = (object("permitted")?, object("witness")?);
-        let method = match address(members, "spender")? {
-            permit2::EXACT_PROXY => TransferMethod::Permit2,
-            permit2::UPTO_PROXY => TransferMethod::Upto(address(witness, "facilitator")?),
-            _ => return Err(Code::TermsMismatch),
-        };
+        let method = TransferMethod::of_permit(members)?;
         let read = SignedMembers {
             to: address(witness, "to")?,
             value: number(permitted, "amount")?,
@@ -296,6 +292,24 @@ impl SignedAuthorization {
             // Permit2 takes a nonce of a payer once, for whichever token.
             Some(_) => PaymentKey::of_permit(chain_id, &signed.from, &signed.nonce),
             _ => PaymentKey::of_authorization(chain_id, &token.asset, &signed.from, &signed.nonce),
+        }
+    }
+}
+
+impl TransferMethod {
+    /// The method of a permit with these members: by its spender, because a facilitator in the
+    /// witness is signed for one of them alone.
+    ///
+    /// # Errors
+    /// As [`SignedAuthorization::parse_permit`].
+    pub fn of_permit(members: &Map<String, Value>) -> Result<Self, Code> {
+        match address(members, "spender")? {
+            permit2::EXACT_PROXY => Ok(Self::Permit2),
+            permit2::UPTO_PROXY => {
+                let witness = members.get("witness").and_then(Value::as_object);
+                Ok(Self::Upto(address(witness.ok_or(MALFORMED)?, "facilitator")?))
+            }
+            _ => Err(Code::TermsMismatch),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use farebox_base::encoding::json;
 use farebox_base::encoding::message::{read_enum, read_struct};
-use farebox_common::payment::{NEVER, OnChain, TxHash};
+use farebox_common::payment::{NEVER, OnChain, TransferMethod, TxHash};
 
 use super::signing::{Signature, SignedTerms, Signing};
 
@@ -175,8 +175,8 @@ impl Payment {
     fn most(&self) -> Option<String> {
         let request = json::parse(self.request.as_bytes()).ok()?;
         let permit = request.pointer("/paymentPayload/payload/permit2Authorization")?;
-        // One without the facilitator that settles moves all of it.
-        permit.pointer("/witness/facilitator")?;
+        // A permit of the other scheme moves all of it.
+        TransferMethod::of_permit(permit.as_object()?).ok()?.facilitator()?;
         permit.pointer("/permitted/amount")?.as_str().map(String::from)
     }
 

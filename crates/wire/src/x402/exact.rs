@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::header;
 use farebox_base::encoding::json;
+use farebox_common::payment::TransferMethod;
 use farebox_common::payment::authorization::SignedAuthorization;
 use farebox_common::problem::Code;
 
@@ -71,7 +72,7 @@ pub fn read_deferred(payload: &Map<String, Value>) -> Result<SignedAuthorization
     SignedAuthorization::parse_deferred(members, header::text(payload, "signature")?)
 }
 
-/// The members of a payload that [`read`] used, each as received.
+/// The members of a payload that [`read`] used, each as received: nothing else is handed on or kept.
 #[must_use]
 pub fn own(payload: &Map<String, Value>) -> Map<String, Value> {
     let keep = |object: &Map<String, Value>, names: &[&str]| {
@@ -85,10 +86,12 @@ pub fn own(payload: &Map<String, Value>) -> Map<String, Value> {
     }
     if let Some(signed) = payload.get(PERMIT).and_then(Value::as_object) {
         let mut permit = keep(signed, &["from", "spender", "nonce", "deadline"]);
-        let parts: [(_, &[&str]); 2] = [
-            ("permitted", &["token", "amount"]),
-            ("witness", &["to", "facilitator", "validAfter"]),
-        ];
+        // One that its payer has not signed would look like that of another scheme.
+        let witness: &[&str] = match TransferMethod::of_permit(signed) {
+            Ok(TransferMethod::Upto(_)) => &["to", "facilitator", "validAfter"],
+            _ => &["to", "validAfter"],
+        };
+        let parts: [(_, &[&str]); 2] = [("permitted", &["token", "amount"]), ("witness", witness)];
         for (name, members) in parts {
             if let Some(part) = signed.get(name).and_then(Value::as_object) {
                 permit.insert(String::from(name), Value::Object(keep(part, members)));

@@ -21,6 +21,8 @@ macro_rules! wire {
             NoHeadroom,
             /// Members beside a payment are passed on with it.
             JunkIsKept,
+            /// A facilitator that no payer has signed makes an exact permit one for the most.
+            UnsignedFacilitatorDecides,
             /// A permit for an allowance is passed on where no route announces it.
             PermitsPassUnannounced,
             /// A permit is passed on that can be of no use to its payment.
