@@ -1,7 +1,7 @@
 //! Requests for routes with a pricer: quotes a price, and finds out whether a payment was made for
 //! a quote.
 //!
-//! A quote is `<end>.<mac>`: a keyed hash of route, network, amount, payee, end and the whole
+//! A quote is `<end>.<mac>`: a keyed hash of route, network, asset, amount, payee, end and the whole
 //! question that was priced. A payment that returns a valid quote is checked against it without asking the
 //! pricer; in MPP the challenge itself is the quote and covers the question. Any other payment is
 //! checked against the quotes that this isolate remembers, then against the present price. If it
@@ -213,12 +213,13 @@ impl<'g> Pricing<'g> {
         Some(Bid { choice, terms, quote: None, is_challenged: false })
     }
 
-    /// The quote of amount and payee that holds until `end`, Unix seconds.
+    /// The quote of asset, amount and payee that holds until `end`, Unix seconds.
     fn write_quote(&self, offer: &Offer, terms: &Terms, question: &str, end: u64) -> String {
         let mac = self.free.keys.quote(&[
             offer.settings.route.as_bytes(),
             question.as_bytes(),
             terms.network.as_str().as_bytes(),
+            terms.asset.as_bytes(),
             &terms.amount.to_be_bytes(),
             terms.pay_to.as_bytes(),
             &end.to_be_bytes(),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::world::payer::Payment;
 use crate::world::{HOST, With, World, decoded, paid, request};
 
-use super::{amount, gate_vars, max, price, says, sign, world};
+use super::{amount, gate_vars, max, price, route, says, sign, world};
 
 /// A request of this method with these fields and this body, `Content-Length` or nothing.
 fn shaped(method: &str, body: Option<&str>, fields: &[(&str, &str)]) -> RequestHead {
@@ -182,6 +182,35 @@ fn a_quote_is_none_for_another_route_that_takes_its_path_over() {
     assert_eq!(amount(&world.present(&payment)), "300000");
     world.gate = before;
     assert!(world.present(&payment).is_delivery());
+}
+
+//
+#[test]
+pub fn a_quote_is_none_for_another_token_that_its_route_is_paid_in_since() {
+    let mut world = world();
+    says(&mut world, &[price("$0.02"), price("$0.03")]);
+    let quoted = world.ask("/quoted").payment_required();
+    let mut other = route(max("$1.00"));
+    other["asset"] = json!({
+        "address": "0x33ad9e4BD16B69B5BFdED37D8B5D9fF9aba014Fb", "decimals": 6, "name": "Other",
+        "version": "1",
+    });
+    world.gate = World::with(gate_vars(json!([other]))).gate;
+    let mut terms = world.ask("/quoted").payment_required();
+    let (was, wanted) = (&quoted["accepts"][0], &mut terms["accepts"][0]);
+    assert_eq!((&was["amount"], &wanted["amount"]), (&json!("20000"), &json!("30000")));
+    assert_ne!(was["asset"], wanted["asset"]);
+    wanted["amount"] = was["amount"].clone();
+    wanted["extra"]["quote"] = was["extra"]["quote"].clone();
+    let now = world.now().secs();
+    let payment = world.payer.sign(&terms, now);
+    for isolate in ["that has named it", "that has not"] {
+        let answer = world.present(&payment);
+        let said = (answer.problem(), amount(&answer));
+        assert_eq!(said, ("amount_mismatch".to_owned(), "30000".to_owned()), "{isolate}");
+        world.attempts = Attempts::new();
+    }
+    assert!(world.facilitator.urls.is_empty());
 }
 
 #[test]

@@ -128,6 +128,8 @@ macro_rules! gate {
             PayeeUnasked,
             /// A quote for one payee holds for every payee.
             QuoteForEveryPayee,
+            /// A quote holds for whatever token its route is paid in.
+            QuoteForEveryAsset,
             /// A payee that the pricer does not name any more is paid at its present price.
             PayeeStays,
             /// A reporter of refunds may decide everything.
