@@ -220,6 +220,7 @@ pub const TABLE: &[Row] = &[
     row!(LooksAreFree, waits::the_node_is_asked_a_few_times_for_a_deposit_that_does_not_come),
     row!(LagIsRefused, wrong::a_deposit_counts_only_by_an_answer_that_is_right_in_every_member),
     row!(AnyDepositCounts, wrong::a_deposit_counts_only_by_an_answer_that_is_right_in_every_member),
+    row!(StatedDepositsCount, settlers::a_deposit_that_its_facilitator_counts_twice_is_looked_at_before_it_pays),
     row!(OneFacilitatorIsAsked, settlers::a_facilitator_that_does_not_serve_sessions_is_passed_by),
     row!(DepositsAreDust, dust::what_is_below_the_price_asks_no_one),
     row!(NewDepositsAreBlind, dust::the_first_voucher_of_a_channel_is_for_the_price),

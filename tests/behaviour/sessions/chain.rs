@@ -54,6 +54,8 @@ pub struct Escrowed {
     pub unserved: &'static str,
     /// A deposit is not made, and answered with this status as if it were, but for these members.
     pub odd: Option<(u16, Value)>,
+    /// What it states after a deposit has that deposit twice.
+    pub doubles: bool,
     /// Payouts that it still answers with a failure of its own.
     pub payouts_fail: u64,
     /// Channels of which no claim is taken.
@@ -74,6 +76,7 @@ impl Escrowed {
             asked: Value::Null,
             unserved: "none",
             odd: None,
+            doubles: false,
             payouts_fail: 0,
             refused: BTreeSet::new(),
             batches: Vec::new(),
@@ -147,7 +150,12 @@ impl Escrowed {
                 }
                 let amount = count(&payload["deposit"]["amount"]);
                 self.channels.entry(id.clone()).or_default().balance += amount;
-                self.done(&id, amount)
+                let mut said = self.done(&id, amount);
+                if self.doubles {
+                    let stated = self.channels[&id].balance + amount;
+                    said["extra"]["channelState"]["balance"] = json!(stated.to_string());
+                }
+                said
             }
             "claim" => match self.claim(payload) {
                 Some(id) => self.done(&id, 0),

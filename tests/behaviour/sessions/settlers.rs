@@ -1,4 +1,4 @@
-//! Several facilitators, of which not all serve sessions.
+//! Facilitators of which not all serve sessions, and what one of them states after a deposit.
 
 use farebox_core::facilitator::reply::FacilitatorReply;
 use farebox_core::facilitator::supported::{Sold, Supported};
@@ -7,6 +7,8 @@ use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use super::door::{Door, PRICE, bound, routes};
+use super::sales::opened;
+use super::wrong::channel;
 
 const FIRST: &str = "https://first.example";
 
@@ -39,6 +41,51 @@ pub fn a_facilitator_that_does_not_serve_sessions_is_passed_by() {
     assert_eq!(door.buy(&all, "1").status, 200);
     door.rest();
     assert_eq!(door.funds().balance, 3 * PRICE);
+}
+
+/// The balance of the channel that an answer tells of.
+fn balance(door: &mut Door, payment: &Value) -> u64 {
+    let answer = door.buy(payment, "1");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let state = &answer.settlement()["extra"]["channelState"];
+    state["balance"].as_str().unwrap().parse().unwrap()
+}
+
+/// One more deposit of ten prices.
+fn added(door: &mut Door, cumulative: u64) -> Value {
+    let mut payment = door.payment("deposit", cumulative);
+    payment["payload"]["deposit"] = door.deposit(&channel(&payment), 10 * PRICE, 2);
+    payment
+}
+
+//
+#[test]
+pub fn a_deposit_that_its_facilitator_counts_twice_is_looked_at_before_it_pays() {
+    let mut door = Door::new();
+    door.chain.doubles = true;
+    let first = door.payment("deposit", PRICE);
+    assert_eq!(balance(&mut door, &first), 10 * PRICE);
+    assert_eq!((door.chain.verified, door.chain.settled), (1, 1));
+    for request in 2..=10 {
+        let voucher = door.payment("voucher", request * PRICE);
+        assert_eq!(door.buy(&voucher, "1").status, 200);
+    }
+    let above = door.payment("voucher", 11 * PRICE);
+    assert_eq!(door.buy(&above, "1").error(), "cumulative_exceeds_balance");
+    // Beside what the channel held before.
+    let second = added(&mut door, 11 * PRICE);
+    assert_eq!(balance(&mut door, &second), 20 * PRICE);
+    assert_eq!((door.chain.verified, door.chain.settled, door.served), (2, 2, 11));
+    door.check();
+}
+
+#[test]
+fn what_a_channel_holds_beyond_its_row_pays_after_one_look() {
+    let mut door = opened();
+    door.forgets();
+    let second = added(&mut door, PRICE);
+    assert_eq!(balance(&mut door, &second), 20 * PRICE);
+    assert_eq!((door.chain.verified, door.chain.settled, door.served), (1, 2, 2));
 }
 
 #[test]

@@ -93,7 +93,8 @@ pub struct SessionRequest<'g> {
 enum SessionStage {
     /// A deposit is not sent before its voucher is known to fit.
     Foreseeing,
-    Depositing,
+    /// It is sent; the channel was known to hold this much before.
+    Depositing(Amount),
     Looking(Before),
     Beginning,
     Serving,

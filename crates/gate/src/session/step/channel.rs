@@ -122,9 +122,9 @@ impl<'g> SessionRequest<'g> {
             {
                 self.look(Before::Deposit)
             }
-            (SessionStage::Foreseeing, Said::Held) => self.deposit(),
+            (SessionStage::Foreseeing, Said::Held) => self.deposit(&reply),
             // The first voucher of a channel is for the price, unless something was claimed of it.
-            (SessionStage::Foreseeing, Said::Taken) if self.is_first() => self.deposit(),
+            (SessionStage::Foreseeing, Said::Taken) if self.is_first() => self.deposit(&reply),
             (SessionStage::Foreseeing, Said::Taken) if self.sight.is_none() => {
                 self.look(Before::Deposit)
             }

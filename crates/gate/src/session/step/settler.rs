@@ -45,7 +45,7 @@ impl<'g> SessionRequest<'g> {
     ) -> (SessionStep<'g>, CallResult) {
         let asked = core::mem::replace(&mut self.now, now);
         let deposited = match (&self.stage, self.asked.payment.purpose) {
-            (SessionStage::Depositing, Purpose::Deposit(amount)) => Some(amount),
+            (SessionStage::Depositing(_), Purpose::Deposit(amount)) => Some(amount),
             _ => None,
         };
         let is_believed = |status, said: &Map<String, Value>| match deposited {
@@ -68,7 +68,7 @@ impl<'g> SessionRequest<'g> {
         let good = said.get("success").or_else(|| said.get("isValid")).and_then(Value::as_bool);
         let verdict = match (good, &self.stage) {
             // What is paid in forgives, and not what is only shown or paid back.
-            (Some(true), SessionStage::Depositing) => CallResult::Good,
+            (Some(true), SessionStage::Depositing(_)) => CallResult::Good,
             (Some(false), _) => CallResult::Bad,
             (Some(true), _) | (None, _) => CallResult::Open,
         };
@@ -95,18 +95,18 @@ impl<'g> SessionRequest<'g> {
         let is = |name: &str| said.get(name).and_then(Value::as_bool);
         // What is said to have failed may have been sent, as in a payment by `exact`.
         let is_unsent = is_refused(said);
-        self.may_have_paid |= matches!(stage, SessionStage::Depositing) && !is_unsent;
+        self.may_have_paid |= matches!(stage, SessionStage::Depositing(_)) && !is_unsent;
         match stage {
-            SessionStage::Depositing | SessionStage::SendingRefund
+            SessionStage::Depositing(_) | SessionStage::SendingRefund
                 if is("success") == Some(true) =>
             {
                 self.note_transaction(&stage, said)
             }
             // The chain says whether there is a deposit: of an earlier attempt, or after all.
-            SessionStage::Depositing if is_unsent => {
+            SessionStage::Depositing(_) if is_unsent => {
                 self.look(Before::Refused(words("errorReason").to_string()))
             }
-            SessionStage::Depositing => self.look(Before::Unknown),
+            SessionStage::Depositing(_) => self.look(Before::Unknown),
             SessionStage::Looking(before) => self.take_look(before, said, asked),
             SessionStage::SendingRefund if is("success") == Some(false) => {
                 let word = words("errorReason").to_string();
@@ -139,10 +139,11 @@ impl<'g> SessionRequest<'g> {
         self.moved = (words("transaction"), words("amount"));
         let state = said.get("extra").and_then(|extra| extra.get("channelState"));
         self.sight = state
-            .and_then(|it| SightText::of_facilitator(it, self.asked.payment.channel, self.now));
+            .and_then(|it| SightText::of_facilitator(it, self.asked.payment.channel, self.now))
+            .filter(|seen| self.may_be_shown(stage, seen));
         match (stage, self.sight.is_some()) {
-            // The facilitator is asked again for what it has not said.
-            (SessionStage::Depositing, false) => self.look(Before::Unknown),
+            // The facilitator is asked again for what it has not said, and for what is too much.
+            (SessionStage::Depositing(_), false) => self.look(Before::Unknown),
             (_, false) => self.look(Before::Nothing),
             (SessionStage::SendingRefund, true) => {
                 self.stage = SessionStage::Noting;
@@ -150,6 +151,18 @@ impl<'g> SessionRequest<'g> {
             }
             (_, true) => self.hold(),
         }
+    }
+
+    /// Whether a channel can hold what a facilitator states after it has settled. One that finds a
+    /// deposit settled by an earlier attempt may count it twice.
+    fn may_be_shown(&self, stage: &SessionStage, seen: &SightText) -> bool {
+        let (SessionStage::Depositing(known), Purpose::Deposit(added)) =
+            (stage, self.asked.payment.purpose)
+        else {
+            return true;
+        };
+        let most = known.checked_add(added);
+        seen.read().zip(most).is_some_and(|(seen, most)| seen.deposit <= most)
     }
 
     /// Goes on after a look at the chain, asked for at this time.
@@ -205,9 +218,12 @@ impl<'g> SessionRequest<'g> {
         self.ask(ChannelAsk::Refund(shown, wanted, least))
     }
 
-    pub(super) fn deposit(self: Box<Self>) -> SessionStep<'g> {
+    /// Has the deposit sent, beside what its channel is known to hold.
+    pub(super) fn deposit(self: Box<Self>, reply: &ChannelReply) -> SessionStep<'g> {
+        let seen = reply.channel.as_ref().and_then(|channel| channel.sight.read());
+        let known = seen.map_or(Amount::ZERO, |seen| seen.deposit);
         let payload = self.asked.payment.payload(true);
-        self.settle(payload, SessionStage::Depositing)
+        self.settle(payload, SessionStage::Depositing(known))
     }
 
     /// Asks the facilitator what the chain shows: it reads it to judge a voucher.

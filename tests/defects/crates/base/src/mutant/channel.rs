@@ -107,6 +107,8 @@ macro_rules! channel {
             RefundsAreBlind,
             /// A deposit counts whatever else a facilitator says of it.
             AnyDepositCounts,
+            /// A channel holds what a facilitator states after a deposit, however much that is.
+            StatedDepositsCount,
             /// The node is asked again and again for a deposit that does not come.
             LooksAreFree,
             /// A deposit below the price is sent.
