@@ -315,3 +315,10 @@ impl SightText {
 pub(super) fn amount(text: &str) -> Option<Amount> {
     Amount::from_atomic(text).ok()
 }
+
+/// Reads a mark, `0x` and hex; [`None`] if there is none. A row of an earlier version has the digits
+/// alone.
+pub(super) fn read_mark(text: &str) -> Option<[u8; 16]> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    hex::decode_array(&["0x", digits].concat()).ok()
+}

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::config::ChannelId;
+use super::messages::read_mark;
 use super::state::bearer::REST_SECS;
 use super::state::firm::{FirmDeposit, LowerDeposit};
 use super::state::{
@@ -90,7 +91,10 @@ impl Channel {
             amount(self.sent.map(|(_, charged)| charged)),
             amount(self.sent.map(|(voucher, _)| voucher.cumulative)),
             signature(self.sent.map(|(voucher, _)| voucher)),
-            self.last.and_then(|it| it.mark).map(|mark| hex::encode(&mark)).unwrap_or_default(),
+            self.last
+                .and_then(|it| it.mark)
+                .map(|mark| hex::encode_prefixed(&mark))
+                .unwrap_or_default(),
         ]
         .join("\n")
     }
@@ -195,7 +199,7 @@ impl Channel {
         channel.may_leave |= lines.text().is_some_and(|mark| !mark.is_empty());
         let charged = lines.amount().flatten();
         channel.sent = lines.voucher().flatten().zip(charged);
-        let mark = lines.text().and_then(|mark| hex::decode_array(&["0x", mark].concat()).ok());
+        let mark = lines.text().and_then(read_mark);
         channel.last = channel.last.map(|last| LastSale { mark, ..last });
         Some(channel)
     }

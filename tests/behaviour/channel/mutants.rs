@@ -259,6 +259,7 @@ pub const TABLE: &[Row] = &[
         sales::an_answer_whose_charge_was_written_and_not_heard_of_is_delivered
     ),
     row!(OthersChargesDeliver, sales::the_charge_of_another_copy_delivers_nothing),
+    row!(NamelessAreOne, sales::requests_that_could_not_be_named_do_not_stand_for_each_other),
     row!(BodiesUseUpHolds, sales::a_body_that_comes_slowly_uses_up_no_hold),
 ];
 

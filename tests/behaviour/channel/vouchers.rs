@@ -411,6 +411,16 @@ pub fn a_row_is_read_as_it_was_written() {
     assert_eq!(bought.sent(), bought.evidence().map(|sent| (*sent, units(4))));
     bought.see(Sight { on_chain: OnChain::Leaving(START), at: START.plus(9), ..sight(10) });
     states.push(bought);
+    // Its mark has no prefix in a row of an earlier version.
+    let mut marked = channel(VoucherRule::Exact, 10);
+    let charged = Purchase { mark: Some([0xab; 16]), ..purchase(Some(4), 4, 1) };
+    buy(&mut marked, &charged).unwrap();
+    let row = marked.to_row();
+    let (rest, mark) = row.rsplit_once('\n').unwrap();
+    assert_eq!(mark, format!("0x{}", "ab".repeat(16)));
+    let older = format!("{rest}\n{}", "ab".repeat(16));
+    assert_eq!(Channel::from_row(&older), Some(marked.clone()));
+    states.push(marked);
     let mut closed = channel(ANY, 10);
     buy(&mut closed, &purchase(Some(4), 4, 1)).unwrap();
     closed.close(&voucher_of(ID, 4), Amount::ZERO, START).unwrap();

@@ -120,6 +120,8 @@ pub struct Door {
     pub forgets: bool,
     /// Requests that came.
     came: u64,
+    /// Whether there is no randomness to name them by.
+    pub nameless: bool,
     /// Answers that flow: what comes of them next, and how they are framed.
     pub flows: Vec<(FlowLimits, Box<SessionRequest<'static>>)>,
     steps: u64,
@@ -174,6 +176,7 @@ impl Door {
             lost: 0,
             forgets: false,
             came: 0,
+            nameless: false,
             flows: Vec::new(),
             steps: 0,
             dies_at: None,
@@ -350,7 +353,8 @@ impl Door {
             client: None,
         };
         self.came += 1;
-        let fresh = format!("correlation-{}", self.came);
+        let named = format!("correlation-{}", self.came);
+        let fresh = if self.nameless { String::new() } else { named };
         match self.gate.admit(head, &fresh, &mut isolate, self.time()) {
             Admission::Session(step) => Ok(step),
             Admission::Respond(reply) => Err(Box::new(reply)),

@@ -182,6 +182,19 @@ pub fn an_answer_whose_charge_was_written_and_not_heard_of_is_delivered() {
 #[test]
 pub fn the_charge_of_another_copy_delivers_nothing() {
     let mut door = opened();
+    copies_of_a_lost_charge(&mut door);
+}
+
+//
+#[test]
+pub fn requests_that_could_not_be_named_do_not_stand_for_each_other() {
+    let mut door = opened();
+    door.nameless = true;
+    copies_of_a_lost_charge(&mut door);
+}
+
+/// Two copies of a request are served. One is charged and delivered, the other hears nothing of its charge.
+fn copies_of_a_lost_charge(door: &mut Door) {
     door.origin = OriginManner::Streams;
     let voucher = door.payment("voucher", 2 * PRICE);
     let first = door.begin(&voucher, "1");

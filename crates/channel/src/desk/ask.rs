@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 
 use crate::facts::{ChannelFacts, VoucherSigner};
-use crate::messages::{ChannelAsk, ChannelReply, PurchaseText, Said, Snapshot, amount};
+use crate::messages::{ChannelAsk, ChannelReply, PurchaseText, Said, Snapshot, amount, read_mark};
 use crate::refusal::ChannelRefusal;
 use crate::state::bearer::SecretVoucher;
 use crate::state::{Begun, Channel, LastSale, Purchase, RefundFate, RefundWish};
@@ -370,9 +370,4 @@ impl PurchaseText {
             mark: read_mark(&self.mark),
         }))
     }
-}
-
-/// A mark; `None` if there is none.
-fn read_mark(text: &str) -> Option<[u8; 16]> {
-    hex::decode_array(text).ok()
 }

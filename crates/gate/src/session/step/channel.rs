@@ -289,9 +289,14 @@ impl<'g> SessionRequest<'g> {
         SessionStep::Object(name, json::text(&message), self)
     }
 
-    /// The mark of its purchase: no client chooses it, and no other request has it.
+    /// The mark of its purchase: no client chooses it, and no other request has it. Without a random
+    /// name it has none, because all such requests would have one.
     fn mark(&self) -> String {
-        let name = hash::digest(&[b"mark", self.asked.request.head.fresh.as_bytes()]);
+        let fresh = &self.asked.request.head.fresh;
+        if fresh.is_empty() {
+            return String::new();
+        }
+        let name = hash::digest(&[b"mark", fresh.as_bytes()]);
         ["0x", name.get(..32).unwrap_or_default()].concat()
     }
 

@@ -279,6 +279,8 @@ macro_rules! channel {
             UnheardChargesAreLost,
             /// The charge of another copy of a request delivers an answer that was not charged.
             OthersChargesDeliver,
+            /// Requests without a random name have one mark.
+            NamelessAreOne,
         }
     };
 }
