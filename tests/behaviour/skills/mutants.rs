@@ -51,6 +51,7 @@ pub const TABLE: &[Row] = &[
     row!(GoneIsSold, sales::a_skill_that_was_deactivated_is_sold_no_more_but_for_what_was_settled),
     row!(PacksNeverEnd, sales::a_pack_gives_as_many_calls_as_were_paid),
     row!(PacksAreRepeated, sales::a_payment_makes_one_pack_however_often_it_is_told),
+    row!(OnePaymentGivesAnyPack, sales::a_payment_that_has_made_a_pack_gives_no_other_one),
     row!(
         DaysAreOfInvocations,
         invocations::what_is_refused_is_given_back_to_the_day_in_which_it_counted

@@ -133,6 +133,18 @@ pub fn a_payment_makes_one_pack_however_often_it_is_told() {
     assert_eq!(world.rows.packs.values().collect::<Vec<_>>(), [&row]);
 }
 
+//
+#[test]
+pub fn a_payment_that_has_made_a_pack_gives_no_other_one() {
+    let mut world = shop();
+    let first = pack(&mut world);
+    for path in ["/packs/echo/growth", "/packs/other/starter"] {
+        let other = Sale { path: path.into(), ..sale("5000000") };
+        assert_eq!(refused(sold(&mut world, other)), 409, "{path}");
+    }
+    assert_eq!((pack(&mut world), world.rows.packs.len()), (first, 1));
+}
+
 #[test]
 pub fn a_pack_of_a_skill_that_was_deactivated_is_not_sold() {
     let mut world = shop();

@@ -90,6 +90,10 @@ pub(super) fn sell_pack<B: Rows>(
 ) -> Applied<B> {
     let secret = make_secret(secret, &sale.payment);
     if let Some(pack) = books.pack_by_payment(&sale.payment)? {
+        // One that has moved nothing yet may be signed again, for another plan.
+        if (pack.skill.as_str(), pack.plan.as_str()) != (id, plan) {
+            return Ok(Decision::reply(refusal(409, "This payment has bought another pack")));
+        }
         let shown = write_pack(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
         return Ok(Decision::reply(answer_sale(shown)));
     }

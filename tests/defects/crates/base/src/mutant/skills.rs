@@ -85,6 +85,8 @@ macro_rules! skills {
             PacksNeverEnd,
             /// A payment makes a pack each time.
             PacksAreRepeated,
+            /// A payment that has made a pack gives it in the place of another one.
+            OnePaymentGivesAnyPack,
             /// A refusal gives back to the day of its invocation, wherever that counted.
             DaysAreOfInvocations,
             /// A pack that was settled is not given once its skill was taken back.
