@@ -35,7 +35,8 @@ pub(crate) fn now() -> UnixTime {
     UnixTime::from_secs(calls::clock_ms() / 1000)
 }
 
-/// A new correlation id: 96 random bits.
+/// A new correlation id: 96 random bits; empty if there is no randomness, because one that repeats
+/// would be taken for that of another request.
 pub(crate) fn fresh_id() -> String {
     /// Ids that are drawn at once: each crossing of the border costs more than the bytes.
     const POOLED: usize = 64;
@@ -45,13 +46,12 @@ pub(crate) fn fresh_id() -> String {
     }
     let bytes = POOL.with_borrow_mut(|(pool, used)| {
         if *used >= POOLED {
-            // Without randomness the id would repeat, which harms only the search in a log.
-            let _ = getrandom::fill(pool.as_flattened_mut());
+            getrandom::fill(pool.as_flattened_mut()).ok()?;
             *used = 0;
         }
         *used += 1;
         // Each serves once.
-        pool.get_mut(*used - 1).map(std::mem::take).unwrap_or_default()
+        pool.get_mut(*used - 1).map(std::mem::take)
     });
-    farebox_core::encoding::hex::encode(&bytes)
+    bytes.map(|bytes| farebox_core::encoding::hex::encode(&bytes)).unwrap_or_default()
 }
