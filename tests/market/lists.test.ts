@@ -1,6 +1,10 @@
 /** Lists of all skills: they are as the object has them, and strangers who look at them cost it next to nothing. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+
+import { root } from '../../scripts/steps.mjs';
 import { eventually } from '../support/eventually.ts';
 import { besideStrangers } from '../support/hostile/beside.ts';
 import { costly } from '../support/hostile/costs.ts';
@@ -252,8 +256,10 @@ describe('what changes the lists', LIMIT, () => {
     await settled(market);
     assert.deepEqual(await seen('new'), ['0.02', '0.02', '0.02']);
 
-    const body = { reason: 'a test' };
-    assert.equal((await market.ask('DELETE', `${LIST}/new`, { body, token: OPERATOR })).status, 200);
+    const env = { PATH: process.env['PATH'], FAREBOX_URL: market.url, FAREBOX_OPERATOR_TOKEN: OPERATOR };
+    const words = [join(root, 'pkg/dist/cli/main.js'), 'takeback', 'new', '--reason', 'a test'];
+    const said = execFileSync(process.execPath, words, { env, encoding: 'utf8' });
+    assert.match(said, /^id: new$/m);
     assert.deepEqual(await seen('new'), NOWHERE);
   });
 });

@@ -39,6 +39,7 @@ export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, an
 For operators (--help after each lists all):
   npx farebox payments, owed, refund, waive, resolve, totals, audit, failures, channels, export    of a gate
   npx farebox reviews, approve, deny    of a treasury
+  npx farebox waiting, holds, ask, end, jobs, sellers, takeback    of a market
 
 For a gate on Cloudflare (--help after each says how):
   npx farebox init          makes the small project that deploys it; npm create farebox does so in a new folder

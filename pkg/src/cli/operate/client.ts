@@ -6,7 +6,7 @@ import { Usage } from '../words.js';
 export function operatorOf(at: string | undefined): Operator {
   const url = at ?? process.env['FAREBOX_URL'];
   if (url === undefined || url === '')
-    throw new Usage("the address of the gate or the treasury is missing: --at URL, or the environment's FAREBOX_URL");
+    throw new Usage("the address of the gate, the treasury or the market is missing: --at URL, or the environment's FAREBOX_URL");
   const token = process.env['FAREBOX_OPERATOR_TOKEN'] ?? '';
   if (token === '')
     throw new Usage(

@@ -17,6 +17,7 @@ import {
 } from '../../operator/transfer.js';
 import { tell, visible } from '../terminal.js';
 import { EXIT, Usage } from '../words.js';
+import { only, pages, reasonOf } from './pages.js';
 import { amountOf, type Column, plain, printList, printOne } from './table.js';
 import type { Spoken } from './words.js';
 
@@ -51,8 +52,6 @@ const FILTERS = ['state', 'payer', 'route', 'from', 'to', 'transaction'] as cons
 /** How often a gate is asked whether it finds a refund on the chain, and how long lies between. */
 const LOOKS = 30;
 const LOOK_MS = 4_000;
-/** Pages without anything, one after the other, that are read. */
-const MAX_EMPTY = 1_000;
 
 /** Lists payments of one state, or of all, page by page. */
 export async function payments(operator: Operator, { values, given }: Spoken): Promise<number> {
@@ -215,40 +214,6 @@ async function told(deed: () => Promise<Members>, isJson: boolean): Promise<numb
 function printPayment(payment: Members, isJson: boolean): void {
   const isRead = isJson || payerOf(payment) === textOf(payment, 'payer');
   printOne(isRead ? payment : { ...payment, payer: UNREAD_PAYER }, isJson);
-}
-
-async function pages(
-  operator: Operator,
-  path: string,
-  parameters: Readonly<Record<string, string | undefined>>,
-  columns: readonly Column[],
-  { limit, json }: Spoken['values'],
-): Promise<number> {
-  const most = limit === undefined ? 50 : Number(limit);
-  if (!Number.isSafeInteger(most) || most < 1) throw new Usage('--limit is a number from 1');
-  const items: Members[] = [];
-  for (let [cursor, asked]: [string | undefined, number] = [undefined, 0]; ; asked += 1) {
-    // Pages of a filter may be empty, but not for ever.
-    if (asked > most + MAX_EMPTY) throw new Usage('the gate names a next page again and again, and none has anything: ask its operator');
-    const page = await operator.read(path, { ...parameters, cursor, limit: String(Math.min(most - items.length, 200)) });
-    items.push(...itemsOf(page));
-    cursor = textOf(page, 'next') || undefined;
-    if (cursor === undefined || items.length >= most) {
-      printList(items, columns, json === true);
-      if (cursor !== undefined) tell(`There are more: --limit ${most * 4}\n`);
-      return EXIT.done;
-    }
-  }
-}
-
-function only([id]: readonly string[], says: string): string {
-  if (id === undefined) throw new Usage(says);
-  return id;
-}
-
-function reasonOf(reason: string | undefined): string {
-  if (reason === undefined || reason === '') throw new Usage('the reason is missing: --reason TEXT, which the books keep');
-  return reason;
 }
 
 function usable<T>(work: () => T): T {

@@ -5,6 +5,7 @@ import { tell } from '../terminal.js';
 import { EXIT } from '../words.js';
 import { operatorOf } from './client.js';
 import { audit, channels, exported, failures, owed, payments, refund, resolve, totals, waive } from './gate.js';
+import { deeds, holds, jobs, sellers, takeback, waiting } from './market.js';
 import { answers, reviews } from './treasury.js';
 import { HELP, type OPERATE, type Spoken, spokenIn } from './words.js';
 
@@ -22,6 +23,13 @@ const COMMANDS: Readonly<Record<(typeof OPERATE)[number], (operator: Operator, s
   reviews,
   approve: answers('approve'),
   deny: answers('deny'),
+  waiting,
+  holds,
+  ask: deeds('ask'),
+  end: deeds('end'),
+  jobs,
+  sellers,
+  takeback,
 };
 
 /** Runs a command of an operator. */

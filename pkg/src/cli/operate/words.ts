@@ -18,6 +18,13 @@ export const OPERATE = [
   'reviews',
   'approve',
   'deny',
+  'waiting',
+  'holds',
+  'ask',
+  'end',
+  'jobs',
+  'sellers',
+  'takeback',
 ] as const;
 
 type Command = (typeof OPERATE)[number];
@@ -37,9 +44,16 @@ const TAKES: Readonly<Record<Command, readonly [words: string, names: number]>> 
   reviews: ['json limit state org', 1],
   approve: ['json org', Number.POSITIVE_INFINITY],
   deny: ['json org', Number.POSITIVE_INFINITY],
+  waiting: ['json profile', 0],
+  holds: ['json limit state leave profile', 1],
+  ask: ['json profile', Number.POSITIVE_INFINITY],
+  end: ['json profile', Number.POSITIVE_INFINITY],
+  jobs: ['json limit state seller profile', 1],
+  sellers: ['json limit seller profile', 0],
+  takeback: ['json reason', 1],
 };
 
-export const HELP = `farebox for operators: a gate, or a treasury, from a terminal
+export const HELP = `farebox for operators: a gate, a treasury or a market, from a terminal
 
 Of a gate:
   npx farebox payments [ID]     payments, newest first, or one with its history
@@ -61,17 +75,29 @@ Of a treasury:
   npx farebox approve ID        lets one be made, once; more ids may follow
   npx farebox deny ID
 
+Of a market and its exchange:
+  npx farebox waiting           money that waits for a person, and why
+  npx farebox holds [PAYMENT]   money that is held for jobs, or that of one payment
+  npx farebox ask PAYMENT       has the treasury, or the gate, asked at once for what waits; more may follow
+  npx farebox end PAYMENT       ends the job of money that waits as paid_back; nothing moves
+  npx farebox jobs [ID]         jobs, newest first, or one with its money and its events
+  npx farebox sellers           sellers, who was heard of last first
+  npx farebox takeback SKILL    takes a skill off the list of the market
+
       --at URL              the Worker [the environment's FAREBOX_URL]
       --json                for programs
       --limit NUMBER        most items of a list [50]
       --state, --payer, --route, --from, --to, --transaction    payments: which; owed: the same but --state; failures: --route;
                             export: --from, --to
       --transaction HASH    refund: the one that was sent; resolve: the one that paid
-      --state WORD          reviews: open [open], approved, denied, used or expired
+      --state WORD          reviews: open [open], approved, denied, used or expired; jobs, holds: as docs/exchange.md names them
+      --leave WORD          holds: release or refund
+      --seller WALLET       jobs, sellers: whose
+      --profile NAME        the network profile of an exchange, if it has several [the first]
       --pay-to ADDRESS      refund: the gate's PAY_TO, also its JSON, or with commas between several [the environment's PAY_TO]
       --key NAME            refund --not-sent: the program that began it
       --restored            refund: no transfer was made since the backup that the gate was restored from
-      --reason TEXT         waive, resolve: kept in the books
+      --reason TEXT         waive, resolve, takeback: kept in the books
       --as WORD             resolve: delivered, refund_due, waived or void
       --day DAY             totals: such as 2026-01-31 [today]
       --format, --of        export: csv [csv] or jsonl; channels
@@ -102,6 +128,9 @@ const OPTIONS = {
   format: { type: 'string' },
   of: { type: 'string' },
   org: { type: 'string' },
+  leave: { type: 'string' },
+  seller: { type: 'string' },
+  profile: { type: 'string' },
 } as const;
 
 export type Spoken = { readonly values: ReturnType<typeof parse>['values']; readonly given: readonly string[] };
