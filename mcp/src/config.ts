@@ -32,9 +32,21 @@ export type SellConfig = {
   readonly secretEnv?: string;
 };
 
+/** A treasury that pays in the place of a wallet. */
+export type TreasuryConfig = {
+  /** Its address: https, or this machine. */
+  readonly url: string;
+  readonly organization: string;
+  readonly agent: string;
+  /** Name of the environment variable with the agent's key ["FAREBOX_AGENT_KEY"]. */
+  readonly keyEnv?: string;
+};
+
 export type Config = {
   /** Where the private key is: an environment variable ["FAREBOX_PRIVATE_KEY"], or a file that only you can read. */
   readonly wallet?: { readonly keyEnv?: string; readonly keyFile?: string };
+  /** Instead of `wallet`, `ask` and `servers`: a treasury, whose rules say what is paid, and which asks a person. Of `policy` it takes `hosts`. */
+  readonly treasury?: TreasuryConfig;
   /** The rules of what may be paid; every field is in the README of `farebox`. */
   readonly policy?: Policy;
   /** `always`: a person agrees to each payment, through the host. `never`: the policy decides alone ["always"]. */
@@ -64,9 +76,10 @@ export function readConfig(path: string): Config & { readonly folder: string } {
   const twice = duplicateIn(text);
   // Of two limits the later one would count.
   if (twice !== undefined) throw new ConfigError(`${path} names ${JSON.stringify(shown(twice))} twice in one object`);
-  const config = members(value, path, ['wallet', 'policy', 'ask', 'folder', 'servers', 'sell']) as Config;
+  const config = members(value, path, ['wallet', 'treasury', 'policy', 'ask', 'folder', 'servers', 'sell']) as Config;
   members(config.wallet ?? {}, 'wallet', ['keyEnv', 'keyFile']);
   members(config.policy ?? {}, 'policy');
+  if (config.treasury !== undefined) checkTreasury(config);
   if (config.ask !== undefined && config.ask !== 'always' && config.ask !== 'never') throw new ConfigError('ask is "always" or "never"');
   for (const [name, server] of Object.entries(members(config.servers ?? {}, 'servers'))) {
     if (!/^[A-Za-z0-9-]{1,32}$/.test(name)) throw new ConfigError('the name of a server has 1 to 32 letters, digits and hyphens');
@@ -85,6 +98,24 @@ export function readConfig(path: string): Config & { readonly folder: string } {
   }
   const folder = placed(config.folder ?? join(homedir(), '.farebox'), path);
   return { ...config, folder };
+}
+
+/** Checks the treasury, beside which nothing stands that would pay or limit here: it would be taken for a limit, and is none. */
+function checkTreasury(config: Config): void {
+  const { url, organization, agent, keyEnv = '' } = members(config.treasury, 'treasury', ['url', 'organization', 'agent', 'keyEnv']);
+  const beside = (['wallet', 'ask', 'servers'] as const).find((name) => config[name] !== undefined);
+  if (beside !== undefined)
+    throw new ConfigError(
+      `${beside} is of a wallet: beside treasury leave it out. The treasury's rules say what is paid, and when a person is asked`,
+    );
+  const other = Object.keys(config.policy ?? {}).find((name) => name !== 'hosts');
+  if (other !== undefined)
+    throw new ConfigError(`beside treasury, policy has hosts alone: put ${JSON.stringify(shown(other))} into the treasury's own policy`);
+  if (typeof url !== 'string' || !takesTokens(url) || !/^[^?#@]+$/.test(url))
+    throw new ConfigError('treasury.url is an https URL, or one of this machine, without a name, a query and a fragment');
+  for (const [name, text] of Object.entries({ organization, agent }))
+    if (typeof text !== 'string' || text === '') throw new ConfigError(`treasury.${name} is missing: the name that the treasury knows`);
+  if (typeof keyEnv !== 'string') throw new ConfigError('treasury.keyEnv is the name of an environment variable');
 }
 
 function checkServer(server: unknown, place: string): void {
@@ -174,6 +205,16 @@ export function privateKey({ wallet = {} }: Config, file: string, env: NodeJS.Pr
   const key = env[keyEnv];
   if (key === undefined || key === '')
     throw new ConfigError(`the environment variable ${shown(keyEnv)} has no private key; set it, or name a wallet.keyFile`);
+  return key;
+}
+
+/** The key of a treasury's agent. Anything else is sent nowhere: it may be the key of a wallet. */
+export function agentKey({ keyEnv = 'FAREBOX_AGENT_KEY' }: TreasuryConfig, env: NodeJS.ProcessEnv = process.env): string {
+  const key = env[keyEnv] ?? '';
+  if (!/^fbk_[!-~]+$/.test(key))
+    throw new ConfigError(
+      `the environment variable ${shown(keyEnv)} has no key of an agent, which begins with fbk_; an operator makes one`,
+    );
   return key;
 }
 

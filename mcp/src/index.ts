@@ -5,10 +5,10 @@
  * @packageDocumentation
  */
 
-export type { Config, SellConfig, ServerConfig } from './config.js';
+export type { Config, SellConfig, ServerConfig, TreasuryConfig } from './config.js';
 export { paidTools } from './paid.js';
 export { createSellingServer, listenForGate } from './sell.js';
-export type { Ask, More } from './server.js';
+export type { Ask, More, TellReview } from './server.js';
 export { askThrough, cardOf, createAgentServer } from './server.js';
 export type { AiSchema, AiTool, JsonSchema, Tool, ToolError } from './tools.js';
 export { aiTools, callTool, isToolError, tools } from './tools.js';

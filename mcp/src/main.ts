@@ -6,19 +6,19 @@ import { join, resolve } from 'node:path';
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { FareboxError, type PayOptions } from 'farebox';
-import { AgentHarness, createLocalAgentClient, fareboxVersion } from 'farebox/agent';
+import { AgentHarness, type AgentHarnessClient, createAgentPayClient, createLocalAgentClient, fareboxVersion } from 'farebox/agent';
 import { fileStore } from 'farebox/file-store';
 
-import { type Config, ConfigError, folderOf, privateKey, readConfig, shown } from './config.js';
+import { agentKey, type Config, ConfigError, folderOf, privateKey, readConfig, shown, type TreasuryConfig } from './config.js';
 import { take } from './lock.js';
 import { ANSWER_MS, Reached } from './others.js';
 import { paidTools } from './paid.js';
 import { createSellingServer, listenForGate } from './sell.js';
-import { askThrough, CANNOT_ASK, canAsk, createAgentServer } from './server.js';
+import { askThrough, CANNOT_ASK, canAsk, createAgentServer, type TellReview } from './server.js';
 
 const HELP = `farebox-mcp ${fareboxVersion}: lets a model pay over MCP, within your limits
 
-  farebox-mcp [FILE]        FILE has wallet, policy, ask, folder, servers and sell [~/.farebox/mcp.json]
+  farebox-mcp [FILE]        FILE has wallet or treasury, policy, ask, folder, servers and sell [~/.farebox/mcp.json]
   --version, --help
 
 Without a file it pays with FAREBOX_PRIVATE_KEY, at most 1.00 per payment and 10 a day, and asks for each payment.
@@ -35,6 +35,7 @@ async function main([word]: string[]): Promise<void> {
 }
 
 async function paying(config: Config & { readonly folder: string }, file: string): Promise<Server> {
+  if (config.treasury !== undefined) return payingBy(config.treasury, config);
   const options: PayOptions = {
     signer: privateKey(config, file),
     policy: config.policy ?? {},
@@ -42,13 +43,7 @@ async function paying(config: Config & { readonly folder: string }, file: string
     store: fileStore(folderOf(config, 'budget')),
     ...(config.ask === 'never' ? {} : { confirm: askThrough(() => server) }),
   };
-  const client = createLocalAgentClient({ ...options, sent: fileStore(folderOf(config, 'sent')) });
-  const harness = new AgentHarness({
-    client,
-    ...(take(join(folderOf(config, '.'), 'prepared.pid')) ? { store: fileStore(folderOf(config, 'prepared')) } : {}),
-  });
-  // What an earlier process was executing may be executed again, with the payment that it signed.
-  await harness.restore();
+  const harness = await harnessOf(createLocalAgentClient({ ...options, sent: fileStore(folderOf(config, 'sent')) }), config);
   const others = config.servers === undefined ? undefined : paidTools(config.servers, () => options);
   const server: Server = createAgentServer({ harness: () => harness, ...(others === undefined ? {} : { more: others }) });
   server.onclose = () => {
@@ -58,6 +53,34 @@ async function paying(config: Config & { readonly folder: string }, file: string
     if (config.ask !== 'never' && !canAsk(server)) process.stderr.write(`farebox-mcp: ${CANNOT_ASK}\n`);
   };
   return server;
+}
+
+/** A server whose treasury decides, signs and asks a person; here is no key of a wallet. */
+async function payingBy(treasury: TreasuryConfig, config: Config & { readonly folder: string }): Promise<Server> {
+  const { url, organization, agent } = treasury;
+  const client = createAgentPayClient({
+    controlPlaneBaseUrl: url,
+    organization,
+    agent,
+    auth: { type: 'bootstrapKey', bootstrapKey: agentKey(treasury) },
+    policy: config.policy ?? {},
+    timeoutMs: ANSWER_MS,
+  });
+  const harness = await harnessOf(client, config);
+  const review: TellReview = (id) =>
+    `A person of ${organization} decides on this payment, and nothing is paid before. Tell them: review ${id}, at ${url.replace(/\/$/, '')}/desk/ or by ` +
+    `"npx farebox approve ${id}". Once they have approved it, prepare the same request again and execute that: it is the same purchase.`;
+  return createAgentServer({ harness: () => harness, review });
+}
+
+/** The three tools over this client. What an earlier process was executing may be executed again, as the same purchase. */
+async function harnessOf(client: AgentHarnessClient, config: { readonly folder: string }): Promise<AgentHarness> {
+  const harness = new AgentHarness({
+    client,
+    ...(take(join(folderOf(config, '.'), 'prepared.pid')) ? { store: fileStore(folderOf(config, 'prepared')) } : {}),
+  });
+  await harness.restore();
+  return harness;
 }
 
 async function selling({ server: command, secretEnv = 'ORIGIN_SECRET', ...config }: NonNullable<Config['sell']>): Promise<Server> {

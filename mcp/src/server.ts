@@ -21,8 +21,19 @@ export type More = {
 /** Tells a person about a payment, and whether they agreed. */
 export type Ask = (proposal: Proposal) => Promise<boolean>;
 
+/** What a model is told of a review that a person answers elsewhere, by its id. */
+export type TellReview = (id: string) => string;
+
 /** A server for one host. `harness` is asked for when the first tool is called. */
-export function createAgentServer({ harness, more }: { readonly harness: () => AgentHarness; readonly more?: More }): Server {
+export function createAgentServer({
+  harness,
+  more,
+  review,
+}: {
+  readonly harness: () => AgentHarness;
+  readonly more?: More;
+  readonly review?: TellReview;
+}): Server {
   const server = new Server(
     { name: 'farebox-mcp', version: fareboxVersion },
     { capabilities: { tools: {} }, instructions: defaultHarnessInstructions },
@@ -35,12 +46,19 @@ export function createAgentServer({ harness, more }: { readonly harness: () => A
       const result = await more?.call(name, given, signal);
       if (result !== undefined) return result;
     }
-    const result = await callTool(harness(), name, given, signal);
+    const result = withReview(await callTool(harness(), name, given, signal), review);
     const text = JSON.stringify(result);
     const structuredContent = JSON.parse(text) as Record<string, unknown>;
     return { content: [{ type: 'text', text }], structuredContent, ...(isToolError(result) ? { isError: true } : {}) };
   });
   return server;
+}
+
+/** A result, also one that was asked for later, with what there is to tell of its review. */
+function withReview(result: object, tells: TellReview | undefined): object {
+  const { executionResult = result } = result as { readonly executionResult?: object };
+  const { policyReviewEventId: id } = executionResult as { readonly policyReviewEventId?: string };
+  return tells === undefined || id === undefined ? result : { ...result, review: tells(id) };
 }
 
 /**

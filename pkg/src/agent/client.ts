@@ -3,6 +3,7 @@ import { readWithin } from '../beginning.js';
 import { unusable } from '../error.js';
 import { membersOf } from '../members.js';
 import { takesTokens } from '../operator/client.js';
+import type { Policy } from '../options.js';
 import { endsIn, fetchOf, leadsOn, paidUrl } from '../request.js';
 import {
   type PaidRequestContext,
@@ -17,6 +18,7 @@ import {
   sdkReceiptResponseSchema,
 } from './contracts.js';
 import { type DetectedChallenge, detectChallengeFromResponse } from './detection.js';
+import { guarded } from './guarded.js';
 import { having } from './having.js';
 import { type Fields, forwardable } from './heads.js';
 import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
@@ -36,6 +38,8 @@ export type AgentPayClientOptions = {
   headers?: Record<string, string>;
   /** Sensitive header fields of requests that the control plane may have, such as `authorization` [none]. */
   forwardHeaders?: readonly string[];
+  /** Bounds what is asked where a model has chosen the request (`chosenByModel`); what is paid the control plane's rules bound [not bounded]. */
+  policy?: Pick<Policy, 'hosts'>;
   /** How long the control plane may take, milliseconds [120000]. */
   timeoutMs?: number;
 };
@@ -48,7 +52,7 @@ export type FetchPaidOptions = {
 export type PreparePaidRequestOptions = {
   challenge?: DetectedChallenge;
   externalMetadata?: SdkExternalMetadata;
-  /** Whether a model has chosen the request: a wallet's own policy then bounds what is asked at all, too. */
+  /** Whether a model has chosen the request: the client's policy then bounds what is asked at all, too. */
   chosenByModel?: boolean;
 };
 export type FetchPaidRequest = Omit<PaidRequestContext, keyof AgentPayClientIdentity> & FetchPaidOptions;
@@ -69,12 +73,23 @@ export class AgentPayClient {
   readonly #fetch: typeof fetch;
   readonly #headers: Fields;
   readonly #forwarded: readonly string[];
+  readonly #policy: Pick<Policy, 'hosts'> | undefined;
   readonly #timeoutMs: number;
   #token: Token | undefined;
   #exchange: Promise<Token> | undefined;
 
   constructor(options: AgentPayClientOptions) {
-    const { controlPlaneBaseUrl, auth, organization, agent, fetch, headers = {}, forwardHeaders = [], timeoutMs = 120_000 } = options;
+    const {
+      controlPlaneBaseUrl,
+      auth,
+      organization,
+      agent,
+      fetch,
+      headers = {},
+      forwardHeaders = [],
+      policy,
+      timeoutMs = 120_000,
+    } = options;
     this.#base = controlPlaneBaseUrl.replace(/\/$/, '');
     if (!takesTokens(this.#base))
       throw unusable('invalid_options', 'a token goes over https, or http to this machine', 'pass the https URL of the control plane');
@@ -84,6 +99,7 @@ export class AgentPayClient {
     const own = ['authorization', sdkClientVersionHeaderName];
     this.#headers = Object.fromEntries(Object.entries(headers).filter(([name]) => !own.includes(name.toLowerCase())));
     this.#forwarded = forwardHeaders;
+    this.#policy = policy;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -91,7 +107,7 @@ export class AgentPayClient {
   async preparePaidRequest(input: string, init?: RequestInit, options: PreparePaidRequestOptions = {}): Promise<SdkPreparedPaidRequest> {
     const given = requestOf(input, init);
     if (options.challenge !== undefined) return preparedOf({ request: given }, options.challenge, options.externalMetadata, undefined);
-    const { request, response, challenge } = await this.#looked(given, init);
+    const { request, response, challenge } = await this.#looked(given, init, options.chosenByModel === true ? this.#policy : undefined);
     const probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
     // Not awaited: the answer is not needed any more.
     response.body?.cancel().catch(() => undefined);
@@ -130,11 +146,13 @@ export class AgentPayClient {
   async #looked(
     request: PaidRequestHttpRequest,
     init: RequestInit | undefined,
+    policy?: Pick<Policy, 'hosts'>,
   ): Promise<{ request: PaidRequestHttpRequest; response: Response; challenge: DetectedChallenge | undefined }> {
     const fetch = this.#fetch;
-    const response = await fetch(request.url, initOf(request, init));
+    const plain = async () => ({ response: await fetch(request.url, initOf(request, init)), url: request.url });
+    const { response, url: answered } = await (policy === undefined ? plain() : guarded(fetch, policy, request, init));
     const challenge = await detectChallengeFromResponse(response);
-    const url = challenge === undefined ? request.url : paidUrl(request, response);
+    const url = challenge === undefined ? request.url : paidUrl({ ...request, url: answered }, response);
     return { request: { ...request, url }, response, challenge };
   }
 

@@ -19,6 +19,7 @@ import type {
   SdkReceiptResponse,
 } from './contracts.js';
 import { detectChallengeFromResponse } from './detection.js';
+import { guarded } from './guarded.js';
 import { having } from './having.js';
 import { type Asked, Journal } from './journal.js';
 import { Execution, isAnother, keyTaken, type Parts } from './local/execution.js';
@@ -62,7 +63,7 @@ export class LocalAgentClient implements AgentBackEnd {
     // One for all its payments: each pays through a `fetch` of its own, whose memory would forget what the others spent.
     const paying = { ...options, store: options.store ?? memoryStore() };
     this.#parts = { options: paying, fetch, journal: new Journal(options) };
-    this.#look = new Look(paying, fetch);
+    this.#look = new Look(paying);
     this.keepsPayments = (options.sent ?? options.store ?? undefined) !== undefined;
     // Reports options that cannot be used now, not with the first payment.
     this.endpoints = wrapFetch(fetch, payOptionsOf(paying)).endpoints;
@@ -77,7 +78,8 @@ export class LocalAgentClient implements AgentBackEnd {
     if (challenge === undefined) {
       const { fetch } = this.#parts;
       const plain = async () => ({ response: await fetch(input, initOf(request, init)), url: request.url });
-      const { response, url } = await (options.chosenByModel === true ? this.#look.guarded(request, init) : plain());
+      const { policy = {} } = this.#parts.options;
+      const { response, url } = await (options.chosenByModel === true ? guarded(fetch, policy, request, init) : plain());
       probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
       challenge = await detectChallengeFromResponse(response);
       // The URL whose 402 was read is the one that is paid.

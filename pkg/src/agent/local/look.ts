@@ -1,5 +1,5 @@
 /** Looks: what a merchant asks for, and what the policy says of it. Nothing is counted or signed, and no wallet is asked. */
-import { Exchange, mayLook } from '#wasm';
+import { Exchange } from '#wasm';
 
 import { decodeHeader, encodeHeader } from '../../codec.js';
 import { endpointOf } from '../../endpoints.js';
@@ -8,46 +8,13 @@ import type { Proposal } from '../../options.js';
 import type { PaidRequestHttpRequest } from '../contracts.js';
 import type { DetectedChallenge } from '../detection.js';
 import { linesOf } from '../heads.js';
-import { initOf } from '../request.js';
 import type { LocalAgentOptions, LookedOffer } from './options.js';
 
 export class Look {
   readonly #options: LocalAgentOptions;
-  readonly #fetch: typeof fetch;
 
-  constructor(options: LocalAgentOptions, fetch: typeof globalThis.fetch) {
+  constructor(options: LocalAgentOptions) {
     this.#options = options;
-    this.#fetch = fetch;
-  }
-
-  /** The answer to a request that a model has chosen: of a host that the policy allows, and through redirects to the same origin alone, and the URL that answered. */
-  async guarded(
-    request: PaidRequestHttpRequest,
-    init: RequestInit | undefined,
-  ): Promise<{ readonly response: Response; readonly url: string }> {
-    // As `fetch` reads it, for which `\` ends a host: what is judged is what is asked.
-    let url = URL.canParse(request.url) ? new URL(request.url).href : request.url;
-    told(() => {
-      mayLook(JSON.stringify(this.#options.policy ?? {}), request.method, url);
-    });
-    const fetch = this.#fetch;
-    for (let hop = 0; ; hop += 1) {
-      const response = await fetch(url, { ...initOf({ ...request, url }, init), redirect: 'manual' });
-      // A page sees no redirect, and reaches no more than any page does.
-      if (response.type === 'opaqueredirect') return { response: await fetch(url, initOf({ ...request, url }, init)), url };
-      const location = [301, 302, 303, 307, 308].includes(response.status) ? response.headers.get('location') : null;
-      if (location === null) return { response, url: hop === 0 ? request.url : url };
-      response.body?.cancel().catch(() => undefined);
-      const next = new URL(location, url);
-      if (next.origin !== new URL(url).origin || !['GET', 'HEAD'].includes(request.method) || hop === MAX_HOPS) {
-        throw new FareboxError({
-          code: 'redirected',
-          message: `the request was redirected to ${next.origin}`,
-          remedy: 'request the final URL yourself if you trust it',
-        });
-      }
-      url = next.href;
-    }
   }
 
   /** The proposal of a payment now; after one for the same request that has ended, if a slot is named. */
@@ -101,5 +68,3 @@ export function bodyText(body: unknown): string {
 
 /** The address in the place of the payer's, who is not asked yet. */
 const NOBODY = `0x${'11'.repeat(20)}`;
-/** Redirects that a look follows. */
-const MAX_HOPS = 5;
